@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { BusError, FirstAnswerHook, NotifyHook, TapError, ValueHook } from '../src/index.js';
+
+describe('NotifyHook', () => {
+  it('runs its taps by order, then in the order of tapping, however many there are', () => {
+    for (const count of [0, 1, 2, 3, 5]) {
+      const hook = new NotifyHook<[number]>('moment');
+      const ran: number[] = [];
+      for (let i = count; i > 0; i--) hook.tap(`plugin ${i}`, () => ran.push(i), i);
+      hook.call(7);
+      expect(ran).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+    }
+  });
+
+  it('names plugin and hook when a tap throws', () => {
+    const hook = new NotifyHook<[]>('moment');
+    hook.tap('bad', () => {
+      throw new Error('oops');
+    });
+    expect(() => hook.call()).toThrow(TapError);
+    expect(() => hook.call()).toThrow('plugin "bad" threw in its tap of "moment": oops');
+  });
+
+  it('takes a tap back, and refuses new ones once sealed', () => {
+    const hook = new NotifyHook<[]>('moment');
+    let calls = 0;
+    const undo = hook.tap('a', () => calls++);
+    hook.call();
+    undo();
+    hook.call();
+    expect(calls).toBe(1);
+    expect(hook.tapped).toBe(false);
+    hook.seal();
+    expect(() => hook.tap('late', () => {})).toThrow(BusError);
+  });
+});
+
+describe('FirstAnswerHook', () => {
+  it('stops at the first answer; zero and false are answers', () => {
+    const hook = new FirstAnswerHook<[string], number | boolean>('question');
+    expect(hook.call('x')).toBeUndefined();
+    hook.tap('silent', () => undefined);
+    hook.tap('zero', () => 0);
+    hook.tap('never', () => 1);
+    expect(hook.call('x')).toBe(0);
+  });
+});
+
+describe('ValueHook', () => {
+  it('passes the value from tap to tap', () => {
+    const hook = new ValueHook<number, [factor: number]>('value');
+    expect(hook.call(5, 2)).toBe(5);
+    hook.tap('double', (value, factor) => value * factor);
+    hook.tap('add', (value) => value + 1);
+    hook.tap('add again', (value) => value + 1);
+    expect(hook.call(5, 2)).toBe(12);
+  });
+});

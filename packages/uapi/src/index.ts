@@ -1,0 +1,15 @@
+export { Errno, errnoName } from './errno.js';
+export {
+  AddressFamily,
+  EPOLL_EVENT_SIZE,
+  Epoll,
+  Fcntl,
+  FD_CLOEXEC,
+  MessageFlag,
+  OpenFlag,
+  Poll,
+  Shutdown,
+  SocketType,
+} from './io.js';
+export { MapFlag, Pkey, Prot } from './memory.js';
+export { Signal, SignalCode } from './signal.js';

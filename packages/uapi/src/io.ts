@@ -1,0 +1,49 @@
+/** Flags of open, and of descriptors that other calls make. */
+export const OpenFlag = { RDONLY: 0, WRONLY: 1, RDWR: 2, ACCMODE: 3, NONBLOCK: 0x800, CLOEXEC: 0x8_0000 } as const;
+
+/** Commands of fcntl. */
+export const Fcntl = { DUPFD: 0, GETFD: 1, SETFD: 2, GETFL: 3, SETFL: 4, DUPFD_CLOEXEC: 1030 } as const;
+export const FD_CLOEXEC = 1;
+
+export const AddressFamily = { UNIX: 1 } as const;
+export const SocketType = { STREAM: 1, DGRAM: 2, SEQPACKET: 5, NONBLOCK: 0x800, CLOEXEC: 0x8_0000 } as const;
+export const Shutdown = { RD: 0, WR: 1, RDWR: 2 } as const;
+export const MessageFlag = {
+  PEEK: 0x2,
+  TRUNC: 0x20,
+  DONTWAIT: 0x40,
+  WAITALL: 0x100,
+  NOSIGNAL: 0x4000,
+  CMSG_CLOEXEC: 0x4000_0000,
+} as const;
+
+/** Event bits of poll and epoll. */
+export const Poll = {
+  IN: 0x001,
+  PRI: 0x002,
+  OUT: 0x004,
+  ERR: 0x008,
+  HUP: 0x010,
+  NVAL: 0x020,
+  RDNORM: 0x040,
+  RDBAND: 0x080,
+  WRNORM: 0x100,
+  WRBAND: 0x200,
+  MSG: 0x400,
+  RDHUP: 0x2000,
+} as const;
+
+export const Epoll = {
+  CTL_ADD: 1,
+  CTL_DEL: 2,
+  CTL_MOD: 3,
+  /** Modifiers of the interest mask. As 32-bit signed numbers, like all masks in the model. */
+  EXCLUSIVE: 1 << 28,
+  WAKEUP: 1 << 29,
+  ONESHOT: 1 << 30,
+  ET: 1 << 31,
+  CLOEXEC: 0x8_0000,
+} as const;
+
+/** Size of `struct epoll_event` on x86-64, which is packed: 32-bit events, then 64-bit data. */
+export const EPOLL_EVENT_SIZE = 12;

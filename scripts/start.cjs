@@ -1,0 +1,99 @@
+'use strict';
+// The commands of the README on a computer that has Node and npm and nothing else: installs the pinned package manager's
+// choice of dependencies, builds, and runs. Written in the oldest JavaScript there is, so that an old Node gets to read
+// the message below instead of a syntax error.
+
+var childProcess = require('child_process');
+var crypto = require('crypto');
+var fs = require('fs');
+var path = require('path');
+
+var root = path.join(__dirname, '..');
+var manifest = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+function checkNode() {
+  var wanted = /(\d+)\.(\d+)/.exec(manifest.engines.node);
+  var found = /^v(\d+)\.(\d+)/.exec(process.version);
+  var old = Number(found[1]) < Number(wanted[1]) || (found[1] === wanted[1] && Number(found[2]) < Number(wanted[2]));
+  if (old) {
+    fail(
+      'This needs Node ' +
+        wanted[0] +
+        ' or newer; this is Node ' +
+        process.version +
+        '. Get one from https://nodejs.org and run the command again.',
+    );
+  }
+}
+
+/** Runs a command in the project; ends with its exit code if it fails. */
+function run(command, args, quiet) {
+  var options = { cwd: root, stdio: quiet ? ['inherit', 'pipe', 'pipe'] : 'inherit', shell: process.platform === 'win32' };
+  var env = {};
+  Object.keys(process.env).forEach((name) => {
+    env[name] = process.env[name];
+  });
+  env.TURBO_TELEMETRY_DISABLED = '1';
+  env.DO_NOT_TRACK = '1';
+  env.npm_config_update_notifier = 'false';
+  options.env = env;
+  var result = childProcess.spawnSync(command, args, options);
+  if (result.error) fail(command + ' could not be started: ' + result.error.message);
+  if (result.status !== 0) {
+    if (quiet) process.stderr.write(String(result.stdout) + String(result.stderr));
+    process.exit(result.status === null ? 1 : result.status);
+  }
+}
+
+/** The pinned pnpm, fetched by npx when it is not at hand. */
+function pnpm(args, quiet) {
+  var version = /^pnpm@([^+]+)/.exec(manifest.packageManager)[1];
+  run('npx', ['--yes', 'pnpm@' + version].concat(args), quiet);
+}
+
+/** Installs what the lockfile says, unless it has been installed from the same lockfile before. */
+function install() {
+  var stamp = path.join(root, 'node_modules', '.installed');
+  var lock = crypto
+    .createHash('sha256')
+    .update(fs.readFileSync(path.join(root, 'pnpm-lock.yaml')))
+    .digest('hex');
+  if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === lock) return;
+  console.error('Installing dependencies ...');
+  pnpm(['install', '--frozen-lockfile', '--reporter=silent'], true);
+  fs.writeFileSync(stamp, lock);
+}
+
+function build() {
+  console.error('Building ...');
+  pnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only', '--log-prefix=none'], true);
+}
+
+function bench(args) {
+  install();
+  build();
+  run(process.execPath, [path.join('apps', 'bench', 'dist', 'cli.js'), 'rfc'].concat(args));
+}
+
+function perf(args) {
+  install();
+  build();
+  run(process.execPath, [path.join('apps', 'bench', 'dist', 'perf.js')].concat(args));
+}
+
+function test(args) {
+  install();
+  build();
+  run(process.execPath, [path.join('node_modules', 'vitest', 'vitest.mjs'), 'run'].concat(args));
+}
+
+var commands = { bench: bench, perf: perf, test: test };
+var command = commands[process.argv[2]];
+if (!command) fail('usage: node scripts/start.cjs bench|perf|test [arguments]');
+checkNode();
+command(process.argv.slice(3));

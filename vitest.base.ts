@@ -1,0 +1,9 @@
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+
+/** The one test recipe: on sources, without isolation (the packages keep no global state that tests could share). */
+export function project(name: string): ViteUserConfig {
+  return defineConfig({
+    ssr: { resolve: { conditions: ['@rpal/source'] } },
+    test: { name, include: ['test/**/*.test.ts'], isolate: false, environment: 'node', testTimeout: 30_000 },
+  });
+}

@@ -1,0 +1,142 @@
+import { CACHE_LINE, PAGE_MASK, PAGE_SIZE } from './address.js';
+import type { CostModel } from './cost-model.js';
+import type { Cpu } from './cpu.js';
+import { HwStep } from './steps.js';
+
+/** No core has the frame. */
+const NOBODY = 0;
+/** Several cores use the frame, or have clean copies of the line. */
+const SHARED = -1;
+
+/** What the cores of a machine have in common besides memory: which of them holds a line, and what moving it costs. */
+export interface Topology {
+  readonly coresPerCache: number;
+  readonly coresPerSocket: number;
+  readonly cores: number;
+}
+
+/**
+ * A coherence directory for physical memory: which core holds a 64-byte line, exclusively (modified or not) or as one of
+ * several sharers. A line that must come from another core costs a transfer; so does taking the only copy.
+ *
+ * As long as one core alone uses a frame, the frame as a whole is its own: whoever takes a frame clears or copies it,
+ * which brings every line in (the cost of that is part of the clearing step). Lines are told apart from the moment a
+ * second core comes. Capacity is not modelled here: a line stays where it was last used.
+ */
+export class CoherenceDirectory {
+  /** Per frame: the core (plus one) that has all of it, `NOBODY`, or `SHARED` if lines are tracked. */
+  #frames = new Int16Array(0);
+  /** Per tracked frame, for each line: owner or `SHARED`, then the sharers as bits. */
+  readonly #tracked = new Map<number, Int32Array>();
+  readonly #wordsPerLine: number;
+  readonly #transfer: TransferCost;
+
+  constructor(topology: Topology, transfer: TransferCost) {
+    this.#wordsPerLine = 1 + Math.ceil(topology.cores / 32);
+    this.#transfer = transfer;
+  }
+
+  /** The core tag that has the whole frame of `address` to itself; not positive if none has. */
+  frameOwner(address: number): number {
+    return this.#frames[address >>> 12] as number;
+  }
+
+  /** Accounts for `cpu` reading or writing the line at physical `address`. */
+  touch(cpu: Cpu, address: number, write: boolean): void {
+    const frame = address >>> 12;
+    if (frame >= this.#frames.length) this.#grow(frame);
+    const owner = this.#frames[frame] as number;
+    if (owner === cpu.coreTag) return;
+    if (owner === NOBODY) this.#frames[frame] = cpu.coreTag;
+    else this.#touchLine(cpu, frame, (address & PAGE_MASK) >>> 6, write);
+  }
+
+  /** `cpu` has cleared or filled the frame: all of it is in its cache, and nobody else's copies count. */
+  claim(cpu: Cpu, frame: number): void {
+    if (frame >= this.#frames.length) this.#grow(frame);
+    this.#frames[frame] = cpu.coreTag;
+    this.#tracked.delete(frame);
+  }
+
+  #grow(frame: number): void {
+    const bigger = new Int16Array(Math.max(4096, 2 * this.#frames.length, frame + 1));
+    bigger.set(this.#frames);
+    this.#frames = bigger;
+  }
+
+  #touchLine(cpu: Cpu, frame: number, line: number, write: boolean): void {
+    const lines = this.#tracked.get(frame) ?? this.#track(frame);
+    const first = line * this.#wordsPerLine;
+    const owner = lines[first] as number;
+    if (owner === cpu.coreTag) return;
+    const mine = first + 1 + (cpu.core >>> 5);
+    const bit = 1 << (cpu.core & 31);
+    if (owner !== SHARED) {
+      this.#transfer.move(cpu, owner - 1, 1);
+      if (write) {
+        lines[first] = cpu.coreTag;
+        return;
+      }
+      lines[first] = SHARED;
+      lines.fill(0, first + 1, first + this.#wordsPerLine);
+      const other = first + 1 + ((owner - 1) >>> 5);
+      lines[other] = (lines[other] as number) | (1 << ((owner - 1) & 31));
+      lines[mine] = (lines[mine] as number) | bit;
+      return;
+    }
+    const held = ((lines[mine] as number) & bit) !== 0;
+    if (!write && held) return;
+    const other = this.#sharer(lines, first + 1, cpu.core);
+    if (other >= 0) this.#transfer.move(cpu, other, 1);
+    if (write) lines[first] = cpu.coreTag;
+    else lines[mine] = (lines[mine] as number) | bit;
+  }
+
+  /** A second core comes: from here on the frame's lines are told apart. All still belong to the first. */
+  #track(frame: number): Int32Array {
+    const lines = new Int32Array((PAGE_SIZE / CACHE_LINE) * this.#wordsPerLine);
+    const owner = this.#frames[frame] as number;
+    for (let at = 0; at < lines.length; at += this.#wordsPerLine) lines[at] = owner;
+    this.#frames[frame] = SHARED;
+    this.#tracked.set(frame, lines);
+    return lines;
+  }
+
+  /** A core other than `self` that has a copy; -1 if none has. */
+  #sharer(lines: Int32Array, first: number, self: number): number {
+    for (let i = 0; i < this.#wordsPerLine - 1; i++) {
+      let word = lines[first + i] as number;
+      if (i === self >>> 5) word &= ~(1 << (self & 31));
+      if (word !== 0) return i * 32 + (31 - Math.clz32(word));
+    }
+    return -1;
+  }
+}
+
+/** What it costs to bring lines from one core to another. */
+export class TransferCost {
+  readonly #topology: Topology;
+  readonly #sameCache: number;
+  readonly #sameSocket: number;
+  readonly #crossSocket: number;
+
+  constructor(topology: Topology, costs: CostModel) {
+    this.#topology = topology;
+    this.#sameCache = costs.ns(costs.profile.line.sameCache);
+    this.#sameSocket = costs.ns(costs.profile.line.sameSocket);
+    this.#crossSocket = costs.ns(costs.profile.line.crossSocket);
+  }
+
+  /** Charges `cpu` for `lines` lines that come from `core`. */
+  move(cpu: Cpu, core: number, lines: number): void {
+    const { coresPerCache, coresPerSocket } = this.#topology;
+    cpu.linesMoved += lines;
+    if (Math.floor(core / coresPerCache) === Math.floor(cpu.core / coresPerCache)) {
+      cpu.chargeCycles(HwStep.lineSameCache, lines * this.#sameCache);
+    } else if (Math.floor(core / coresPerSocket) === Math.floor(cpu.core / coresPerSocket)) {
+      cpu.chargeCycles(HwStep.lineSameSocket, lines * this.#sameSocket);
+    } else {
+      cpu.chargeCycles(HwStep.lineCrossSocket, lines * this.#crossSocket);
+    }
+  }
+}

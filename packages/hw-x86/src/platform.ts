@@ -1,0 +1,178 @@
+import { GIB } from './address.js';
+import { CoherenceDirectory, type Topology, TransferCost } from './coherence.js';
+import { type CostLevel, CostModel } from './cost-model.js';
+import { Cpu } from './cpu.js';
+import { CriticalPath } from './critical-path.js';
+import { HardwareError } from './errors.js';
+import { EventQueue, type TimedEvent } from './event-queue.js';
+import type { ExecutionContext, TrapHandler } from './execution-context.js';
+import { Fingerprint } from './fingerprint.js';
+import { PhysicalMemory } from './physical-memory.js';
+import type { CpuProfile } from './profile.js';
+import { Rng } from './rng.js';
+
+/** How to build the hardware. */
+export interface PlatformOptions {
+  readonly profile: CpuProfile;
+  /** Which end of uncertain costs to run with; `central` by default. */
+  readonly costs?: CostLevel;
+  /** Core clock in GHz, in place of the profile's. */
+  readonly coreGHz?: number;
+  /** Seed of the one random generator; 1 by default. */
+  readonly seed?: number;
+}
+
+/** Why `run` came back. */
+export type RunEnd = 'stopped' | 'until' | 'deadlock';
+
+/**
+ * The hardware of one machine: processors, memory, and the loop that lets the processor furthest behind run up to
+ * the next moment at which something else could touch it.
+ */
+export class Platform {
+  readonly profile: CpuProfile;
+  readonly costs: CostModel;
+  readonly memory: PhysicalMemory;
+  readonly queue: EventQueue = new EventQueue();
+  readonly path: CriticalPath = new CriticalPath();
+  readonly rng: Rng;
+  readonly cpus: readonly Cpu[];
+  readonly topology: Topology;
+
+  /** Processors that are not halted, by id. */
+  readonly #active: Cpu[] = [];
+  #running: Cpu | null = null;
+  #stopped = false;
+
+  constructor(options: PlatformOptions) {
+    const { profile } = options;
+    this.profile = profile;
+    this.costs = new CostModel(profile, options.costs ?? 'central', options.coreGHz);
+    this.rng = new Rng(options.seed ?? 1);
+    const { sockets, coresPerSocket, threadsPerCore, coresPerCache, memoryPerSocket } = profile.topology;
+    this.topology = { cores: sockets * coresPerSocket, coresPerSocket, coresPerCache };
+    this.memory = new PhysicalMemory(Array.from({ length: sockets }, () => memoryPerSocket * GIB));
+    const transfer = new TransferCost(this.topology, this.costs);
+    const environment = {
+      costs: this.costs,
+      memory: this.memory,
+      queue: this.queue,
+      arm: (event: TimedEvent, time: number) => this.arm(event, time),
+      coherence: new CoherenceDirectory(this.topology, transfer),
+      transfer,
+      path: this.path,
+      activity: (cpu: Cpu) => this.#activity(cpu),
+    };
+    // Machines have been up for a while when an experiment begins; how long is drawn, so that no result leans on it.
+    const bootTime = 0x10_0000_0000 + this.rng.below(0x10_0000_0000);
+    const cores = this.topology.cores;
+    this.cpus = Array.from({ length: cores * threadsPerCore }, (_, id) => {
+      // As Linux numbers them: first one thread of every core, socket by socket, then the siblings.
+      const core = id % cores;
+      const place = { id, core, thread: Math.floor(id / cores), socket: Math.floor(core / coresPerSocket) };
+      const cpu = new Cpu(place, environment, powerOn, powerOn);
+      cpu.advanceTo(bootTime);
+      cpu.haltedAt = bootTime;
+      cpu.halted = true;
+      return cpu;
+    });
+  }
+
+  /** The processor whose context is being executed; null between runs and inside events. */
+  get running(): Cpu | null {
+    return this.#running;
+  }
+
+  /** Time of the machine: no processor that runs is behind it. */
+  get now(): number {
+    let now = Number.POSITIVE_INFINITY;
+    for (const cpu of this.#active) if (cpu.clock < now) now = cpu.clock;
+    if (now !== Number.POSITIVE_INFINITY) return Math.min(now, this.queue.nextTime);
+    return this.queue.nextTime === Number.POSITIVE_INFINITY ? (this.cpus[0] as Cpu).clock : this.queue.nextTime;
+  }
+
+  /** Arms an event, and makes sure that the running processor does not pass it. */
+  arm(event: TimedEvent, time: number): void {
+    this.queue.arm(event, time);
+    const running = this.#running;
+    if (running !== null) running.endTurnBy(time);
+  }
+
+  /** Ends `run` at the next turn. */
+  stop(): void {
+    this.#stopped = true;
+    this.#running?.endTurnBy(0);
+  }
+
+  /**
+   * Runs until `stop`, until every processor has passed `until` (TSC cycles), or until nothing can happen any more:
+   * all processors are halted and no event is armed.
+   */
+  run(until: number = Number.POSITIVE_INFINITY): RunEnd {
+    this.#stopped = false;
+    const queue = this.queue;
+    const active = this.#active;
+    while (!this.#stopped) {
+      let cpu: Cpu | null = null;
+      let rival = until;
+      for (let i = 0; i < active.length; i++) {
+        const other = active[i] as Cpu;
+        if (cpu === null || other.clock < cpu.clock) {
+          if (cpu !== null && cpu.clock < rival) rival = cpu.clock;
+          cpu = other;
+        } else if (other.clock < rival) {
+          rival = other.clock;
+        }
+      }
+      const due = queue.nextTime;
+      if (cpu === null ? due <= until : due <= cpu.clock) {
+        if (due === Number.POSITIVE_INFINITY) return 'deadlock';
+        queue.pop().fire();
+        continue;
+      }
+      if (cpu === null || cpu.clock >= until) return 'until';
+      cpu.beginTurn(Math.min(due, rival));
+      this.#running = cpu;
+      // Whatever could touch this processor earlier ends its turn earlier: until then it may go on undisturbed.
+      do cpu.step();
+      while (cpu.hasTime && !cpu.halted);
+      this.#running = null;
+    }
+    return 'stopped';
+  }
+
+  /** Hash of clocks, registers, ledgers and memory. */
+  fingerprint(into: Fingerprint = new Fingerprint()): Fingerprint {
+    for (const cpu of this.cpus) {
+      into.number(cpu.clock).number(cpu.fsBase).number(cpu.mmu.pkru).number(cpu.mmu.root).number(cpu.mmu.walks);
+      into.number(cpu.ownLedger.total).number(cpu.linesMoved).number(cpu.interruptsTaken);
+    }
+    return into.words(this.memory.used);
+  }
+
+  #activity(cpu: Cpu): void {
+    const at = this.#active.findIndex((other) => other.id >= cpu.id);
+    if (cpu.halted) {
+      if (at >= 0 && this.#active[at] === cpu) this.#active.splice(at, 1);
+    } else if (at < 0) {
+      this.#active.push(cpu);
+    } else if (this.#active[at] !== cpu) {
+      this.#active.splice(at, 0, cpu);
+    }
+    const running = this.#running;
+    if (running !== null && !cpu.halted && cpu !== running) running.endTurnBy(cpu.clock);
+  }
+}
+
+/** What a processor executes before anything was installed: nothing it may. */
+const powerOn: ExecutionContext & TrapHandler = {
+  resume(cpu) {
+    throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} was started without a context`);
+  },
+  interrupt(cpu) {
+    throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} was interrupted without a trap handler`);
+  },
+  nmi(cpu) {
+    throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} received an NMI without a trap handler`);
+  },
+};

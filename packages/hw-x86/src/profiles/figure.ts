@@ -1,0 +1,28 @@
+import type { Figure } from '../profile.js';
+import type { CostStatus } from '../step.js';
+
+/** A figure of a profile, on one line. */
+export function figure(low: number, central: number, high: number, status: CostStatus, source: string): Figure {
+  return { low, central, high, status, source };
+}
+
+/** The same in nanoseconds, where the default unit is core cycles. */
+export function nanoseconds(low: number, central: number, high: number, status: CostStatus, source: string): Figure & { unit: 'ns' } {
+  return { low, central, high, status, source, unit: 'ns' };
+}
+
+/** Texts that several profiles cite. */
+export const Cite = {
+  instlat: 'InstLatx64 collection, instruction latency and CPUID dumps',
+  behrens: 'Behrens, Belay, Kaashoek, Performance Evolution of Mitigations, EuroSys 2022 (figures recalled)',
+  skybridge: 'Mi et al., SkyBridge, EuroSys 2019, as summarised in public notes (i7-6700K)',
+  c2c: 'nviennot/core-to-core-latency, half of a CAS ping-pong, CSV medians',
+  mlc: 'Intel MLC on 2 x Xeon Platinum 8360Y, turbo off',
+  lkp: 'Linux 0-day robot reports (perf-stat), rescaled from two busy hyperthreads to one',
+  libmpk: 'Park et al., libmpk, USENIX ATC 2019, table of primitive costs (recalled)',
+  boost: 'Boost.Context performance page',
+  intelIdle: 'Linux intel_idle tables and patches by A. Bityutskiy',
+  manual: 'Intel SDM / optimization manual; AMD APM / optimization guide',
+  recalled: 'general knowledge of the processor family, no text at hand',
+  estimate: 'bracket chosen by the authors: no source found',
+} as const;

@@ -1,0 +1,68 @@
+import type { Cpu, PhysicalMemory, Platform, Rng } from '@rpal/hw-x86';
+import { PAGE_SIZE } from '@rpal/hw-x86';
+import { KernelHeap } from './kernel-heap.js';
+import { defaultLayout, type Layout } from './layout.js';
+import { MmStruct } from './mm-struct.js';
+import { PageFrames } from './page-frames.js';
+import { MmSeams } from './seams.js';
+import { MmStep } from './steps.js';
+import { type FlushTargets, flushOn, TlbState } from './tlb-flush.js';
+
+/** Memory management of one machine: frames, the kernel's heap, and what each CPU knows of address spaces. */
+export class MemoryManager {
+  readonly seams: MmSeams = new MmSeams();
+  readonly memory: PhysicalMemory;
+  readonly frames: PageFrames;
+  readonly heap: KernelHeap;
+  readonly cpus: readonly Cpu[];
+  readonly rng: Rng;
+  /** Address spaces are kept apart by PCID, so a switch need not flush. */
+  readonly pcids: boolean;
+  /** The frame that reads of untouched anonymous memory see. */
+  readonly zeroFrame: number;
+  /** Software bits that hide a top-level entry from everything but the hardware; none on plain Linux. Set before the first process. */
+  hiddenTopEntryBits = 0;
+
+  /** Shootdowns: flushes that had to interrupt others, and interrupts received, since boot. */
+  flushesSent = 0;
+  flushesReceived = 0;
+
+  readonly #tlbStates: readonly TlbState[];
+  readonly #ipiDelivery: number;
+  #contexts = 0;
+
+  constructor(platform: Platform) {
+    this.memory = platform.memory;
+    this.cpus = platform.cpus;
+    this.rng = platform.rng;
+    this.pcids = platform.profile.features.pcid;
+    this.frames = new PageFrames(this.memory);
+    this.heap = new KernelHeap(this.frames);
+    this.zeroFrame = this.frames.allocate(0);
+    this.memory.fill(this.zeroFrame * PAGE_SIZE, PAGE_SIZE);
+    this.#tlbStates = this.cpus.map(() => new TlbState());
+    this.#ipiDelivery = Math.round(platform.costs.primitive('ipiDelivery'));
+  }
+
+  tlbState(cpu: Cpu): TlbState {
+    return this.#tlbStates[cpu.id] as TlbState;
+  }
+
+  /** A fresh address space; `exec` then fills it. */
+  create(cpu: Cpu, layout: Layout = defaultLayout(this.rng)): MmStruct {
+    return new MmStruct(this, ++this.#contexts, layout, cpu.socket);
+  }
+
+  /**
+   * `other` takes the flush interrupt that `sender` has just sent: at the end of the step it is in, or when the
+   * interrupt arrives if that is later. @returns when it has acknowledged
+   */
+  interruptForFlush(sender: Cpu, other: Cpu, targets: FlushTargets): number {
+    const arrival = sender.clock + this.#ipiDelivery;
+    const before = other.clock;
+    other.charge(MmStep.flushReceive);
+    flushOn(this, other, targets);
+    this.flushesReceived++;
+    return Math.max(other.clock, arrival + (other.clock - before));
+  }
+}

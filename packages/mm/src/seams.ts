@@ -1,0 +1,40 @@
+import { FirstAnswerHook, NotifyHook, ValueHook } from '@rpal/bus';
+import type { Cpu } from '@rpal/hw-x86';
+import type { FaultResult } from './fault.js';
+import type { Layout } from './layout.js';
+import type { MmStruct } from './mm-struct.js';
+import type { FlushTargets } from './tlb-flush.js';
+
+/** The seams of memory management. */
+export class MmSeams {
+  readonly hooks = {
+    /**
+     * Where an executable image is about to be laid out, on the CPU that executes `exec`. A tap may move every border;
+     * the value is what Linux would choose. Costs what the tap charges.
+     */
+    mmLayout: new ValueHook<Layout, [mm: MmStruct]>('mmLayout'),
+    /** A new mapping is made. A tap may replace the protection key (0..15) its pages get. */
+    mmNewKey: new ValueHook<number, [mm: MmStruct]>('mmNewKey'),
+    /** A program asks to put pages under `key` (`pkey_mprotect`). The first answer is returned to it (a negative errno). */
+    mmKeyChange: new FirstAnswerHook<[mm: MmStruct, key: number], number>('mmKeyChange'),
+    /** A program gives a key back (`pkey_free`). The first answer is returned to it (a negative errno). */
+    mmKeyFree: new FirstAnswerHook<[mm: MmStruct, key: number], number>('mmKeyFree'),
+    /**
+     * A page fault, before the faulting task's own areas are searched. `code` is the error code of the CPU; `kernelMode`
+     * tells a fault while copying from or to user memory. The first answer replaces Linux's.
+     */
+    mmFault: new FirstAnswerHook<[cpu: Cpu, mm: MmStruct, address: number, code: number, kernelMode: boolean], FaultResult>('mmFault'),
+    /** Translations of `targets.mm` are to be flushed. A tap may add CPUs and what else they must drop. */
+    mmFlush: new NotifyHook<[targets: FlushTargets]>('mmFlush'),
+    /** `child` has been made a copy of `parent`. */
+    mmFork: new NotifyHook<[parent: MmStruct, child: MmStruct]>('mmFork'),
+    /** All areas of `mm` are gone; its top-level table is about to be freed. */
+    mmExit: new NotifyHook<[mm: MmStruct]>('mmExit'),
+  };
+}
+
+declare module '@rpal/bus' {
+  interface Hooks extends MmHooks {}
+}
+
+type MmHooks = MmSeams['hooks'];

@@ -1,0 +1,156 @@
+import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
+import type { MemoryManager } from './memory-manager.js';
+import type { MmStruct } from './mm-struct.js';
+import { MmStep } from './steps.js';
+
+/** Address spaces whose translations a CPU keeps apart by PCID at the same time (Linux: TLB_NR_DYN_ASIDS). */
+export const DYNAMIC_ASIDS = 6;
+/** A range of more pages than this is not flushed page by page (Linux: tlb_single_page_flush_ceiling). */
+export const SINGLE_PAGE_FLUSH_CEILING = 33;
+
+/** What one CPU knows of address spaces (Linux: per-CPU `cpu_tlbstate`). */
+export class TlbState {
+  loaded: MmStruct | null = null;
+  asid = 0;
+  /** Runs a task without an address space; flushes may wait until it switches back. */
+  lazy = false;
+  #next = 0;
+  readonly contextIds: Float64Array = new Float64Array(DYNAMIC_ASIDS);
+  readonly generations: Float64Array = new Float64Array(DYNAMIC_ASIDS);
+
+  /** The slot that holds `mm`; else one is taken over round robin, to be flushed. */
+  choose(mm: MmStruct): number {
+    for (let asid = 0; asid < DYNAMIC_ASIDS; asid++) if (this.contextIds[asid] === mm.contextId) return asid;
+    const asid = this.#next++ % DYNAMIC_ASIDS;
+    this.contextIds[asid] = mm.contextId;
+    this.generations[asid] = 0;
+    return asid;
+  }
+}
+
+/** Makes `mm` the address space of `cpu` (Linux: `switch_mm_irqs_off`, arch/x86/mm/tlb.c). */
+export function switchMm(manager: MemoryManager, cpu: Cpu, mm: MmStruct): void {
+  const state = manager.tlbState(cpu);
+  if (state.loaded === mm) {
+    cpu.charge(MmStep.switchMmLazy);
+    const wasLazy = state.lazy;
+    state.lazy = false;
+    // While lazy the CPU was spared from flush interrupts; what it missed it does now.
+    if (wasLazy && (state.generations[state.asid] as number) < mm.tlbGeneration) flushLoaded(cpu, state, mm);
+    return;
+  }
+  // The old address space keeps this CPU in its mask, as its translations stay in the TLB under their PCID; a flush that
+  // finds the CPU elsewhere passes it over, and the generation tells the CPU on its return.
+  setBit(mm.cpuMask, cpu.id);
+  const pcids = manager.pcids;
+  const asid = pcids ? state.choose(mm) : 0;
+  const current = pcids && (state.generations[asid] as number) === mm.tlbGeneration;
+  state.loaded = mm;
+  state.asid = asid;
+  state.lazy = false;
+  state.contextIds[asid] = mm.contextId;
+  state.generations[asid] = mm.tlbGeneration;
+  if (current) {
+    cpu.charge(MmStep.switchMmCurrent);
+  } else {
+    cpu.charge(MmStep.switchMm);
+    cpu.charge(MmStep.loadCr3Flush);
+  }
+  // PCID 0 is not used for user address spaces, so that "no PCID" stays recognisable.
+  cpu.mmu.loadRoot(mm.tables.root, pcids ? asid + 1 : 0, current);
+}
+
+/** Whom a flush concerns. Taps of `mmFlush` may add CPUs, and what those must drop besides. */
+export class FlushTargets {
+  readonly initiator: Cpu;
+  readonly mm: MmStruct;
+  readonly start: number;
+  readonly end: number;
+  /** Page tables are freed: lazy CPUs must be told too, since they still walk them. */
+  readonly freedTables: boolean;
+  /** Generation that CPUs reach by this flush. */
+  readonly generation: number;
+  /** CPUs to tell, beside the initiator, as bits. */
+  readonly cpus: Int32Array;
+  /** Address spaces that share pages with `mm`: a CPU that has one of them loaded flushes it instead. */
+  readonly sharers: MmStruct[] = [];
+  /**
+   * Tell CPUs that have a sharer loaded even if no tables are freed. Linux's filter knows only the flushed address space
+   * and passes such CPUs over.
+   */
+  reachSharers = false;
+
+  constructor(initiator: Cpu, mm: MmStruct, start: number, end: number, freedTables: boolean) {
+    this.initiator = initiator;
+    this.mm = mm;
+    this.start = start;
+    this.end = end;
+    this.freedTables = freedTables;
+    this.generation = mm.tlbGeneration;
+    this.cpus = mm.cpuMask.slice();
+  }
+}
+
+/**
+ * Drops translations of [start, end) of `mm` on every CPU that may hold them (Linux: `flush_tlb_mm_range`).
+ * `cpu` sends interrupts to the others and waits until the last has acknowledged. `end` Infinity flushes all.
+ */
+export function flushRange(manager: MemoryManager, cpu: Cpu, mm: MmStruct, start: number, end: number, freedTables: boolean): void {
+  mm.tlbGeneration++;
+  const targets = new FlushTargets(cpu, mm, start, end, freedTables);
+  manager.seams.hooks.mmFlush.call(targets);
+  cpu.charge(MmStep.flushLocal);
+  let sent = false;
+  let acknowledged = cpu.clock;
+  for (const other of manager.cpus) {
+    if (other === cpu || !hasBit(targets.cpus, other.id)) continue;
+    const state = manager.tlbState(other);
+    // Linux's should_flush_tlb: a lazy CPU catches up when it switches back, one with other memory loaded has no use for it.
+    const lazy = state.lazy && !freedTables;
+    const sharer = (freedTables || targets.reachSharers) && targets.sharers.includes(state.loaded as MmStruct);
+    if (lazy || (state.loaded !== mm && !sharer)) continue;
+    if (!sent) cpu.charge(MmStep.flushSend);
+    sent = true;
+    acknowledged = Math.max(acknowledged, manager.interruptForFlush(cpu, other, targets));
+  }
+  flushOn(manager, cpu, targets);
+  manager.flushesSent += sent ? 1 : 0;
+  if (acknowledged > cpu.clock) cpu.chargeCycles(MmStep.flushWait, acknowledged - cpu.clock);
+}
+
+/** What a CPU does about a flush: nothing, page by page, or everything of the address space it has loaded. */
+export function flushOn(manager: MemoryManager, cpu: Cpu, targets: FlushTargets): void {
+  const state = manager.tlbState(cpu);
+  const loaded = state.loaded;
+  if (loaded === null) return;
+  const mine = loaded === targets.mm;
+  if (!mine && !targets.sharers.includes(loaded)) return;
+  const seen = state.generations[state.asid] as number;
+  if (seen >= loaded.tlbGeneration) return;
+  const pages = (targets.end - targets.start) / PAGE_SIZE;
+  // A ranged flush brings the CPU up to date only if it had missed nothing else before.
+  const ranged = pages <= SINGLE_PAGE_FLUSH_CEILING && !targets.freedTables && seen === loaded.tlbGeneration - 1;
+  if (!ranged) {
+    flushLoaded(cpu, state, loaded);
+    return;
+  }
+  for (let address = targets.start; address < targets.end; address += PAGE_SIZE) {
+    cpu.charge(MmStep.flushPage);
+    cpu.mmu.invlpg(address);
+  }
+  state.generations[state.asid] = loaded.tlbGeneration;
+}
+
+function flushLoaded(cpu: Cpu, state: TlbState, mm: MmStruct): void {
+  cpu.charge(MmStep.flushFull);
+  cpu.mmu.invpcidContext(cpu.mmu.pcid);
+  state.generations[state.asid] = mm.tlbGeneration;
+}
+
+export function hasBit(mask: Int32Array, bit: number): boolean {
+  return ((mask[bit >>> 5] as number) & (1 << (bit & 31))) !== 0;
+}
+
+export function setBit(mask: Int32Array, bit: number): void {
+  mask[bit >>> 5] = (mask[bit >>> 5] as number) | (1 << (bit & 31));
+}

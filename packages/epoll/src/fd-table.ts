@@ -1,0 +1,97 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { Errno } from '@rpal/uapi';
+import type { File } from './file.js';
+import { FileStep } from './steps.js';
+
+/** RLIMIT_NOFILE as distributions set it. */
+export const OPEN_MAX = 1024;
+
+/** The descriptors of a process (Linux: `struct files_struct`). Threads share one. */
+export class FdTable {
+  readonly #files: (File | null)[] = [];
+  readonly #closeOnExec = new Set<number>();
+  #lowestFree = 0;
+  limit: number = OPEN_MAX;
+  /** Tasks that use it. */
+  users = 1;
+
+  /** The file behind a descriptor, or null. Charges the look-up. */
+  lookUp(cpu: Cpu, fd: number): File | null {
+    cpu.charge(FileStep.fdLookup);
+    return this.#files[fd] ?? null;
+  }
+
+  /** The file behind a descriptor without cost: for observers. */
+  peek(fd: number): File | null {
+    return this.#files[fd] ?? null;
+  }
+
+  /** Gives `file` the lowest free descriptor, at least `from`. @returns it, or -EMFILE */
+  install(cpu: Cpu, file: File, closeOnExec = false, from = 0): number {
+    cpu.charge(FileStep.fdInstall);
+    let fd = Math.max(from, this.#lowestFree);
+    while (this.#files[fd] != null) fd++;
+    if (fd >= this.limit) return -Errno.EMFILE;
+    this.#place(fd, file, closeOnExec);
+    if (from <= this.#lowestFree) this.#lowestFree = fd + 1;
+    return fd;
+  }
+
+  /** Gives `file` the descriptor `fd`, closing what was there. */
+  replace(cpu: Cpu, fd: number, file: File, closeOnExec = false): number {
+    cpu.charge(FileStep.fdInstall);
+    if (fd < 0 || fd >= this.limit) return -Errno.EBADF;
+    const old = this.#files[fd] ?? null;
+    this.#place(fd, file, closeOnExec);
+    old?.put(cpu);
+    return fd;
+  }
+
+  /** close(2). */
+  close(cpu: Cpu, fd: number): number {
+    const file = this.#files[fd] ?? null;
+    if (file === null) return -Errno.EBADF;
+    cpu.charge(FileStep.fileClose);
+    this.#files[fd] = null;
+    this.#closeOnExec.delete(fd);
+    this.#lowestFree = Math.min(this.#lowestFree, fd);
+    file.put(cpu);
+    return 0;
+  }
+
+  closesOnExec(fd: number): boolean {
+    return this.#closeOnExec.has(fd);
+  }
+
+  setCloseOnExec(fd: number, on: boolean): void {
+    if (on) this.#closeOnExec.add(fd);
+    else this.#closeOnExec.delete(fd);
+  }
+
+  /** A copy for a forked process: the same files, one more reference each. */
+  fork(): FdTable {
+    const copy = new FdTable();
+    copy.limit = this.limit;
+    this.#files.forEach((file, fd) => {
+      if (file !== null && file !== undefined) copy.#place(fd, file, this.#closeOnExec.has(fd));
+    });
+    copy.#lowestFree = this.#lowestFree;
+    return copy;
+  }
+
+  /** exec closes what is marked so. */
+  exec(cpu: Cpu): void {
+    for (const fd of [...this.#closeOnExec]) this.close(cpu, fd);
+  }
+
+  /** Closes everything: the last user is gone. */
+  closeAll(cpu: Cpu): void {
+    for (let fd = 0; fd < this.#files.length; fd++) if (this.#files[fd] != null) this.close(cpu, fd);
+  }
+
+  #place(fd: number, file: File, closeOnExec: boolean): void {
+    while (this.#files.length < fd) this.#files.push(null);
+    this.#files[fd] = file.get();
+    this.setCloseOnExec(fd, closeOnExec);
+  }
+}

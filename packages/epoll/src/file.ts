@@ -1,0 +1,93 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { WaitEntry, WaitQueue } from '@rpal/sched';
+import { Errno, OpenFlag } from '@rpal/uapi';
+import type { EpItem } from './eventpoll.js';
+import type { Caller } from './operation.js';
+
+/**
+ * How `poll` registers with the queues that announce a file's changes. Each queue that the file names gets an entry of
+ * the caller's choosing; without a table nothing is registered.
+ */
+export interface PollTable {
+  register(cpu: Cpu, queue: WaitQueue): void;
+}
+
+/** An open file description (Linux: `struct file`). */
+export abstract class File {
+  /** O_RDONLY .. O_RDWR and O_NONBLOCK. */
+  flags: number;
+  /** Descriptors and calls in progress that hold it. */
+  count = 0;
+  /** The epoll items that watch it. */
+  readonly watchers: EpItem[] = [];
+
+  constructor(flags: number) {
+    this.flags = flags;
+  }
+
+  get nonblocking(): boolean {
+    return (this.flags & OpenFlag.NONBLOCK) !== 0;
+  }
+
+  /** Present events; registers with `table` if given. */
+  poll(_cpu: Cpu, _table: PollTable | null): number {
+    return 0;
+  }
+
+  /** True if epoll may watch it (has a poll method). */
+  get pollable(): boolean {
+    return true;
+  }
+
+  /** read(2). @returns bytes, a negative errno, or `Step.PENDING` */
+  read(_cpu: Cpu, _caller: Caller, _address: number, _length: number): number {
+    return -Errno.EINVAL;
+  }
+
+  /** write(2), likewise. */
+  write(_cpu: Cpu, _caller: Caller, _address: number, _length: number): number {
+    return -Errno.EINVAL;
+  }
+
+  /** ioctl(2). */
+  ioctl(_cpu: Cpu, _caller: Caller, _command: number, _argument: number): number {
+    return -Errno.ENOTTY;
+  }
+
+  /** mmap(2) of the file. @returns the address or a negative errno */
+  mmap(_cpu: Cpu, _caller: Caller, _hint: number, _length: number, _prot: number, _flags: number, _offset: number): number {
+    return -Errno.ENODEV;
+  }
+
+  /** The last reference is gone. */
+  release(_cpu: Cpu): void {}
+
+  get(): this {
+    this.count++;
+    return this;
+  }
+
+  /** Drops a reference; the last one takes the file out of every epoll and releases it. */
+  put(cpu: Cpu): void {
+    if (--this.count > 0) return;
+    while (this.watchers.length > 0)
+      this.watchers[this.watchers.length - 1]?.epoll.forget(cpu, this.watchers[this.watchers.length - 1] as EpItem);
+    this.release(cpu);
+  }
+}
+
+/** A poll table that waits on every queue with entries made by `make`. */
+export class WaitingPollTable implements PollTable {
+  readonly entries: WaitEntry[] = [];
+  readonly #make: () => WaitEntry;
+
+  constructor(make: () => WaitEntry) {
+    this.#make = make;
+  }
+
+  register(cpu: Cpu, queue: WaitQueue): void {
+    const entry = this.#make();
+    this.entries.push(entry);
+    queue.add(cpu, entry);
+  }
+}

@@ -1,0 +1,56 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { MmStruct } from '@rpal/mm';
+import type { Task } from '@rpal/sched';
+import type { WaitOperation } from './eventpoll.js';
+import type { AcceptOperation, ConnectOperation, ReceiveOperation, SendOperation } from './unix-operations.js';
+
+/**
+ * What a step of an operation returns when it has no result yet. Both lie far below any errno, and results are never
+ * that small.
+ */
+export const Step = {
+  /** A yield point: call `step` again. */
+  AGAIN: -0x4000_0001,
+  /** The task has prepared to sleep: call `schedule()`, then `step` again. */
+  SLEEP: -0x4000_0002,
+  /** Of a file's method: the call goes on in `caller.operation`. */
+  PENDING: -0x4000_0003,
+} as const;
+
+/** A system call that may sleep, as a state machine of atomic steps. Each task keeps one of each kind and re-uses it. */
+export interface Operation {
+  /** @returns the result of the call (0 or more, or a negative errno), `Step.AGAIN`, or `Step.SLEEP` */
+  step(cpu: Cpu): number;
+}
+
+/** On whose behalf files work: a task, its memory, and the operation it is in. */
+export interface Caller {
+  readonly task: Task;
+  readonly memory: MmStruct;
+  /** What a pending call goes on with. */
+  operation: Operation | null;
+  /** Send, receive, accept, epoll_wait: made on first use. */
+  readonly operations: OperationSet;
+  /** Sends a signal to the caller's own task, as a failed write does with SIGPIPE. */
+  raise(cpu: Cpu, signal: number): void;
+}
+
+/** The operations of one task, by kind; each is made on first use and re-used from then on. */
+export class OperationSet {
+  send: SendOperation | null = null;
+  receive: ReceiveOperation | null = null;
+  connect: ConnectOperation | null = null;
+  accept: AcceptOperation | null = null;
+  epollWait: WaitOperation | null = null;
+}
+
+/** Runs an operation as far as it goes without sleeping or letting others in between. */
+export function begin(cpu: Cpu, caller: Caller, operation: Operation): number {
+  for (;;) {
+    const result = operation.step(cpu);
+    if (result > Step.AGAIN) return result;
+    if (result === Step.AGAIN && cpu.hasTime) continue;
+    caller.operation = operation;
+    return result === Step.SLEEP ? Step.SLEEP : Step.PENDING;
+  }
+}

@@ -1,0 +1,21 @@
+import { FirstAnswerHook } from '@rpal/bus';
+import type { Cpu } from '@rpal/hw-x86';
+import type { EventPoll } from './eventpoll.js';
+import type { Caller, Operation } from './operation.js';
+
+/** The seams of files and epoll. */
+export class EpollSeams {
+  readonly hooks = {
+    /** epoll_wait begins. A tap may take the call over with an operation of its own. `timeout` in ms, negative: none. */
+    epollWait: new FirstAnswerHook<[cpu: Cpu, caller: Caller, epoll: EventPoll, timeout: number], Operation>('epollWait'),
+  };
+
+  /** An event that comes with a synchronous wake-up wakes epoll waiters synchronously too (Linux 6.13 and later). */
+  synchronousWakeUps = true;
+}
+
+declare module '@rpal/bus' {
+  interface Hooks extends EpollHooks {}
+}
+
+type EpollHooks = EpollSeams['hooks'];

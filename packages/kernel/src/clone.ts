@@ -1,0 +1,94 @@
+import { type Operation, Step } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { forkMm } from '@rpal/mm';
+import { autoremoveWake, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
+import { allocateTls } from './exec.js';
+import type { Main } from './image.js';
+import type { Kernel } from './kernel.js';
+import { Process } from './process.js';
+import { ProgramContext } from './program-context.js';
+import { KernelStep } from './steps.js';
+import { Thread } from './thread.js';
+
+/** A new thread of the caller's process (clone with CLONE_VM | CLONE_THREAD | ...). @returns its id or a negative errno */
+export function cloneThread(kernel: Kernel, cpu: Cpu, parent: Thread, main: Main): number {
+  cpu.charge(KernelStep.clone);
+  const thread = newThread(kernel, cpu, parent.process, parent);
+  const tls = allocateTls(cpu, thread);
+  if (tls < 0) return tls;
+  return start(kernel, cpu, parent, thread, main);
+}
+
+/** A child process with a copy of the caller's memory, which runs `main`. @returns its pid */
+export function forkProcess(kernel: Kernel, cpu: Cpu, parent: Thread, main: Main): number {
+  cpu.charge(KernelStep.fork);
+  const { process } = parent;
+  const mm = forkMm(cpu, process.mm);
+  const pid = kernel.scheduler.nextPid();
+  const child = new Process(kernel, pid, process.name, mm, process.files.fork(), new WaitQueue(), process);
+  child.dataStart = process.dataStart;
+  child.textStart = process.textStart;
+  child.stackTop = process.stackTop;
+  kernel.processes.set(pid, child);
+  kernel.alive++;
+  const thread = newThread(kernel, cpu, child, parent, pid);
+  thread.fsBase = cpu.fsBase;
+  return start(kernel, cpu, parent, thread, main);
+}
+
+function newThread(kernel: Kernel, cpu: Cpu, process: Process, parent: Thread, pid: number = kernel.scheduler.nextPid()): Thread {
+  const thread = new Thread(pid, process, cpu, parent.affinity, kernel.returnPath);
+  // copy_thread: the registers as they are now, not as they were last saved.
+  thread.pkru = cpu.mmu.pkru;
+  thread.fpuInMemory = true;
+  process.threads.push(thread);
+  kernel.scheduler.adopt(thread, parent);
+  return thread;
+}
+
+function start(kernel: Kernel, cpu: Cpu, parent: Thread, thread: Thread, main: Main): number {
+  thread.frame.user = new ProgramContext(kernel, cpu, thread, main);
+  kernel.seams.hooks.kernelClone.call(cpu, parent, thread);
+  kernel.scheduler.wakeUpNew(cpu, thread);
+  return thread.pid;
+}
+
+/** wait4: for the end of a child. */
+export class WaitChildOperation implements Operation {
+  readonly #kernel: Kernel;
+  readonly #thread: Thread;
+  readonly #entry: WaitEntry;
+  #pid = -1;
+
+  constructor(kernel: Kernel, thread: Thread) {
+    this.#kernel = kernel;
+    this.#thread = thread;
+    this.#entry = new WaitEntry(autoremoveWake(kernel.scheduler), thread);
+  }
+
+  start(pid: number): this {
+    this.#pid = pid;
+    return this;
+  }
+
+  step(cpu: Cpu): number {
+    const thread = this.#thread;
+    const { process } = thread;
+    thread.state = TaskState.RUNNING;
+    process.childWait.remove(cpu, this.#entry);
+    const children = process.children.filter((child) => this.#pid === -1 || child.pid === this.#pid);
+    if (children.length === 0) return -Errno.ECHILD;
+    const ended = children.find((child) => child.exit !== null && child.threads.length === 0);
+    if (ended !== undefined) {
+      cpu.charge(KernelStep.wait);
+      process.children.splice(process.children.indexOf(ended), 1);
+      this.#kernel.processes.delete(ended.pid);
+      return ended.pid;
+    }
+    if (thread.signalPending) return -Errno.ERESTARTSYS;
+    process.childWait.add(cpu, this.#entry);
+    thread.state = TaskState.INTERRUPTIBLE;
+    return Step.SLEEP;
+  }
+}

@@ -1,0 +1,41 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { exitMm } from '@rpal/mm';
+import { TaskState } from '@rpal/sched';
+import { Signal } from '@rpal/uapi';
+import type { Kernel } from './kernel.js';
+import { KernelStep } from './steps.js';
+import type { Thread } from './thread.js';
+
+/**
+ * Ends a thread (Linux: `do_exit`). The caller then calls `schedule()`, from which the thread does not return.
+ * A fatal signal, or the end of the main program, takes the whole process along.
+ */
+export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: number, signal: number): void {
+  const { process } = thread;
+  cpu.charge(KernelStep.exit);
+  if (process.exit === null) {
+    process.exit = { status, signal, code: signal === 0 ? 0 : process.faultCode, address: process.faultAddress };
+    for (const other of process.threads) if (other !== thread) kernel.sendSignal(cpu, other, Signal.KILL);
+  }
+  process.threads.splice(process.threads.indexOf(thread), 1);
+  const last = process.threads.length === 0;
+  kernel.seams.hooks.kernelThreadExit.call(cpu, thread, last);
+  thread.state = TaskState.DEAD;
+  if (last) endProcess(kernel, cpu, thread);
+  thread.mm = null;
+}
+
+/** The last thread is gone: files are closed, memory goes, the parent is told. */
+function endProcess(kernel: Kernel, cpu: Cpu, thread: Thread): void {
+  const { process } = thread;
+  if (--process.files.users === 0) process.files.closeAll(cpu);
+  if (--process.mm.users === 0) exitMm(cpu, process.mm);
+  const { events } = kernel.seams;
+  if (events.processExit.observed) events.processExit.emit(cpu.clock, process);
+  if (process.parent !== null && process.parent.exit === null) {
+    process.parent.childWait.wake(cpu, 1, 0, false);
+  } else {
+    kernel.processes.delete(process.pid);
+  }
+  if (--kernel.alive === 0) kernel.platform.stop();
+}

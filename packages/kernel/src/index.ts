@@ -1,0 +1,14 @@
+export { MachineError, type MachineErrorCode } from './errors.js';
+export { allocateTls, defaultPkru } from './exec.js';
+export { EI_NIDENT, executable, type Image, type Main, type Segment } from './image.js';
+export { Kernel, type KernelOptions, type Opener } from './kernel.js';
+export { createMachine, Machine, type MachineOptions } from './machine.js';
+export { type ExitState, Process } from './process.js';
+export { Program, Time } from './program.js';
+export type { Call } from './program-calls.js';
+export { ProgramContext } from './program-context.js';
+export { EntryKind, KernelSeams } from './seams.js';
+export { KernelStep } from './steps.js';
+export { SyscallNumber } from './syscall-numbers.js';
+export { EntryFrame, Thread } from './thread.js';
+export { CallOutcome, UserContext } from './user-context.js';

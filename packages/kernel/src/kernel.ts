@@ -1,0 +1,306 @@
+import { EpollSeams, type File, type Operation, SkbPool, Step, UnixNamespace } from '@rpal/epoll';
+import { type Cpu, type Platform, type TrapHandler, Vector } from '@rpal/hw-x86';
+import { FAULT_RESOLVED, handleFault, MemoryManager, MmStep } from '@rpal/mm';
+import { type KernelPath, PathResult, SchedStep, Scheduler, type SchedulerOptions, type Task, TaskState, Workqueue } from '@rpal/sched';
+import { Errno, Signal, SignalCode } from '@rpal/uapi';
+import { exitThread } from './exit.js';
+import type { Process } from './process.js';
+import { EntryKind, KernelSeams } from './seams.js';
+import { KernelStep } from './steps.js';
+import { dispatch } from './syscalls.js';
+import type { Thread } from './thread.js';
+import { CallOutcome, UserContext } from './user-context.js';
+
+/** Opens a special file such as `/proc/...`: a file, or a negative errno. */
+export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
+
+/** Options of the modelled kernel. */
+export interface KernelOptions extends SchedulerOptions {
+  /** Wake epoll waiters synchronously when the event comes that way (Linux 6.13 and later); true by default. */
+  readonly synchronousEpollWakeUps?: boolean;
+}
+
+/** The modelled Linux: what connects memory, scheduler and files, and the border to user mode. */
+export class Kernel implements TrapHandler {
+  readonly platform: Platform;
+  readonly memory: MemoryManager;
+  readonly scheduler: Scheduler;
+  readonly workqueue: Workqueue;
+  readonly sockets: UnixNamespace;
+  readonly seams: KernelSeams = new KernelSeams();
+  readonly #syscallEnter: KernelSeams['events']['syscallEnter'] = this.seams.events.syscallEnter;
+  readonly epollSeams: EpollSeams = new EpollSeams();
+  readonly processes: Map<number, Process> = new Map();
+  /** Special files by path. */
+  readonly specialFiles: Map<string, Opener> = new Map();
+  /** Processes that have not ended. When the last one ends, the machine stops. */
+  alive = 0;
+  readonly #contexts: UserContext[] = [];
+  readonly #nowhere: UserContext;
+  readonly #syscallPath: SyscallPath;
+  readonly #exitPath: ReturnPath;
+
+  constructor(platform: Platform, options: KernelOptions = {}) {
+    this.platform = platform;
+    this.memory = new MemoryManager(platform);
+    this.scheduler = new Scheduler(platform, options);
+    this.workqueue = new Workqueue(this.scheduler);
+    this.sockets = new UnixNamespace(this.scheduler, new SkbPool(this.memory.heap));
+    this.epollSeams.synchronousWakeUps = options.synchronousEpollWakeUps ?? true;
+    this.#syscallPath = new SyscallPath(this);
+    this.#exitPath = new ReturnPath(this);
+    this.#nowhere = new Nowhere(this, platform.cpus[0] as Cpu);
+    for (const cpu of platform.cpus) cpu.trap = this;
+  }
+
+  /** Gives a user context its number. */
+  registerContext(context: UserContext): number {
+    return this.#contexts.push(context) - 1;
+  }
+
+  /** The context that a saved instruction pointer leads to. What leads nowhere is a context that faults at once. */
+  contextAt(address: number): UserContext {
+    return this.#contexts[UserContext.numberOf(address)] ?? this.#nowhere;
+  }
+
+  /** The thread whose kernel stack `cpu` is on. Only where a user thread is known to be current. */
+  current(cpu: Cpu): Thread {
+    return this.scheduler.current(cpu) as Thread;
+  }
+
+  /** SYSCALL: the call in the context's registers. */
+  syscall(cpu: Cpu, context: UserContext): CallOutcome {
+    if (context.mustYield()) return CallOutcome.RETRY;
+    cpu.interruptsEnabled = false;
+    let thread = this.current(cpu);
+    thread.frame.user = context;
+    thread.frame.iret = false;
+    if (thread.entryWatched) {
+      cpu.charge(KernelStep.syscallEntry);
+      this.seams.hooks.kernelEntry.call(cpu, thread, EntryKind.SYSCALL);
+      thread = this.current(cpu);
+      if (thread.frame.user !== context) return this.returnToUser(cpu, thread, thread.frame.rax, context);
+      cpu.charge(KernelStep.syscallDispatch);
+    } else {
+      cpu.charge(KernelStep.syscallIn);
+    }
+    if (this.#syscallEnter.observed) this.#syscallEnter.emit(cpu.id, cpu.clock, thread, context.nr);
+    const result = dispatch(this, cpu, thread, context);
+    if (result <= Step.AGAIN) {
+      thread.path = this.#syscallPath;
+      if (result === Step.SLEEP) this.scheduler.schedule(cpu, true);
+      else cpu.context = this.scheduler.kernelMode;
+      return CallOutcome.PENDING;
+    }
+    return this.returnToUser(cpu, thread, result, context);
+  }
+
+  /**
+   * The end of every kernel entry: pending work first, else back to user mode with `result` in the result register.
+   * @returns DONE if `expected` is what runs now
+   */
+  returnToUser(cpu: Cpu, thread: Thread, result: number, expected: UserContext | null): CallOutcome {
+    const { frame } = thread;
+    frame.rax = result;
+    if (thread.needResched || thread.pendingSignals !== 0) {
+      thread.path = this.#exitPath;
+      cpu.context = this.scheduler.kernelMode;
+      return CallOutcome.PENDING;
+    }
+    const user = frame.user as UserContext;
+    if (!frame.iret) user.rax = result;
+    if (thread.fpuInMemory && thread.switched && !frame.iret) {
+      cpu.charge(KernelStep.switchedReturn);
+    } else {
+      if (thread.fpuInMemory) cpu.charge(SchedStep.fpuRestore);
+      if (thread.switched) cpu.charge(SchedStep.rseqFixup);
+      cpu.charge(frame.iret ? SchedStep.interruptExit : KernelStep.syscallReturn);
+    }
+    thread.fpuInMemory = false;
+    thread.switched = false;
+    if (frame.rip !== 0) {
+      // The frame was rewritten: the context goes on elsewhere, with the result register that goes with that.
+      user.landing = frame.rip;
+      user.rax = frame.rax;
+      frame.rip = 0;
+    }
+    cpu.interruptsEnabled = true;
+    cpu.context = user;
+    user.cpu = cpu;
+    // An interrupt that waited for this comes before the next instruction.
+    if (cpu.interruptible) cpu.endTurnBy(0);
+    return user === expected ? CallOutcome.DONE : CallOutcome.PENDING;
+  }
+
+  /**
+   * #PF in user mode; the MMU holds address and code.
+   * @returns DONE if the context may repeat the access at once
+   */
+  pageFault(cpu: Cpu, context: UserContext): CallOutcome {
+    if (context.mustYield()) return CallOutcome.RETRY;
+    const { faultAddress, faultCode } = cpu.mmu;
+    cpu.interruptsEnabled = false;
+    cpu.charge(MmStep.faultEntry);
+    let thread = this.current(cpu);
+    thread.frame.user = context;
+    thread.frame.iret = true;
+    if (thread.entryWatched) {
+      this.seams.hooks.kernelEntry.call(cpu, thread, EntryKind.EXCEPTION);
+      thread = this.current(cpu);
+      if (thread.frame.user !== context) return this.returnToUser(cpu, thread, thread.frame.rax, context);
+    }
+    const result = handleFault(cpu, thread.memory, faultAddress, faultCode, false);
+    if (result !== FAULT_RESOLVED) {
+      thread.process.faultAddress = faultAddress;
+      thread.process.faultCode = result >>> 8;
+      this.sendSignal(cpu, thread, result & 0xff);
+    }
+    return this.returnToUser(cpu, thread, thread.frame.rax, context);
+  }
+
+  /** An interrupt, in whatever the CPU was doing. */
+  interrupt(cpu: Cpu, vector: number): void {
+    const rq = this.scheduler.runQueue(cpu);
+    if (cpu.context === this.scheduler.kernelMode) {
+      if (rq.current === rq.idle) {
+        rq.idlePath.leaveHalt(cpu);
+        cpu.charge(SchedStep.interruptFromIdle);
+      } else {
+        cpu.charge(SchedStep.interruptEntry);
+      }
+      this.#serve(cpu, vector);
+      if (rq.current !== rq.idle) cpu.charge(SchedStep.interruptExit);
+      return;
+    }
+    this.#interruptUser(cpu, EntryKind.INTERRUPT);
+    this.#serve(cpu, vector);
+    const thread = this.current(cpu);
+    this.returnToUser(cpu, thread, thread.frame.rax, null);
+  }
+
+  nmi(cpu: Cpu): void {
+    cpu.nmiBlocked = true;
+    if (cpu.context !== this.scheduler.kernelMode) {
+      this.#interruptUser(cpu, EntryKind.NMI);
+      const thread = this.current(cpu);
+      this.returnToUser(cpu, thread, thread.frame.rax, null);
+    } else {
+      cpu.charge(SchedStep.interruptEntry);
+    }
+    cpu.nmiBlocked = false;
+  }
+
+  #interruptUser(cpu: Cpu, kind: number): void {
+    cpu.interruptsEnabled = false;
+    cpu.charge(SchedStep.interruptEntry);
+    const thread = this.current(cpu);
+    thread.frame.user = cpu.context as UserContext;
+    thread.frame.iret = true;
+    if (thread.entryWatched) this.seams.hooks.kernelEntry.call(cpu, thread, kind);
+  }
+
+  #serve(cpu: Cpu, vector: number): void {
+    switch (vector) {
+      case Vector.localTimer:
+        this.scheduler.timerInterrupt(cpu);
+        break;
+      case Vector.callFunctionSingle:
+        this.scheduler.callFunctionInterrupt(cpu);
+        break;
+      default:
+        // The reschedule interrupt has no handler to speak of: need-resched is looked at on the way out.
+        break;
+    }
+  }
+
+  /** Sends `signal` to one thread: it becomes pending, and ends an interruptible sleep. */
+  sendSignal(cpu: Cpu, thread: Thread, signal: number): void {
+    cpu.charge(KernelStep.signalSend);
+    thread.pendingSignals |= 1 << (signal - 1);
+    thread.signalPending = true;
+    if (signal === Signal.KILL) thread.killPending = true;
+    this.scheduler.wakeUp(
+      cpu,
+      thread,
+      signal === Signal.KILL ? TaskState.INTERRUPTIBLE | TaskState.UNINTERRUPTIBLE : TaskState.INTERRUPTIBLE,
+    );
+  }
+
+  /** kill(2) within the kernel: the signal goes to the first thread of the process. */
+  kill(cpu: Cpu, process: Process, signal: number): number {
+    if (process.exit !== null) return -Errno.ESRCH;
+    this.sendSignal(cpu, process.leader, signal);
+    return 0;
+  }
+
+  /** Takes the lowest pending signal of a thread. No handlers yet: every signal but SIGCHLD and SIGCONT ends the process. */
+  deliverSignals(cpu: Cpu, thread: Thread): void {
+    const bits = thread.pendingSignals;
+    const number = 32 - Math.clz32(bits & -bits);
+    thread.pendingSignals &= bits - 1;
+    if (thread.pendingSignals === 0) thread.signalPending = false;
+    if (number === Signal.CHLD || number === Signal.CONT) return;
+    cpu.charge(KernelStep.signalKill);
+    exitThread(this, cpu, thread, 0, number);
+  }
+
+  /** What a thread does in the kernel while a system call is pending. */
+  get syscallPath(): KernelPath {
+    return this.#syscallPath;
+  }
+
+  /** What a thread does that has only to return to user mode. */
+  get returnPath(): KernelPath {
+    return this.#exitPath;
+  }
+}
+
+/** Code at an address where there is none: the first fetch ends in SIGSEGV. */
+class Nowhere extends UserContext {
+  override resume(cpu: Cpu): void {
+    this.cpu = cpu;
+    const thread = this.kernel.current(cpu);
+    thread.frame.user = this;
+    thread.frame.iret = true;
+    thread.process.faultCode = SignalCode.SEGV_MAPERR;
+    this.kernel.sendSignal(cpu, thread, Signal.SEGV);
+    this.kernel.returnToUser(cpu, thread, 0, null);
+  }
+}
+
+/** A system call that has slept, or let others in between: goes on with the thread's operation. */
+class SyscallPath implements KernelPath {
+  readonly #kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  run(cpu: Cpu, task: Task): PathResult {
+    const thread = task as Thread;
+    const result = (thread.operation as Operation).step(cpu);
+    if (result === Step.SLEEP) return PathResult.SCHEDULE;
+    if (result > Step.AGAIN) this.#kernel.returnToUser(cpu, thread, result, null);
+    return PathResult.CONTINUE;
+  }
+}
+
+/** exit_to_user_mode_loop: reschedule, signals, then user mode. */
+class ReturnPath implements KernelPath {
+  readonly #kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  run(cpu: Cpu, task: Task): PathResult {
+    const thread = task as Thread;
+    if (thread.needResched) {
+      this.#kernel.scheduler.schedule(cpu, false);
+      return PathResult.CONTINUE;
+    }
+    if (thread.pendingSignals !== 0) this.#kernel.deliverSignals(cpu, thread);
+    else this.#kernel.returnToUser(cpu, thread, thread.frame.rax, null);
+    return thread.state === TaskState.DEAD ? PathResult.SCHEDULE : PathResult.CONTINUE;
+  }
+}

@@ -1,0 +1,110 @@
+import { Bus, type Plugin, PluginHost, type SeamDescription } from '@rpal/bus';
+import { FdTable } from '@rpal/epoll';
+import { type CpuProfile, Fingerprint, Platform, type PlatformOptions, profiles } from '@rpal/hw-x86';
+import { WaitQueue } from '@rpal/sched';
+import { MachineError } from './errors.js';
+import { ExecPath } from './exec.js';
+import type { Image } from './image.js';
+import { Kernel, type KernelOptions } from './kernel.js';
+import { Process } from './process.js';
+import { Thread } from './thread.js';
+
+/** How to build a machine. */
+export interface MachineOptions extends Omit<PlatformOptions, 'profile'>, KernelOptions {
+  /** The CPUs; by default the RFC's two-socket Xeon Platinum 8336C. */
+  readonly profile?: CpuProfile;
+  readonly plugins?: readonly Plugin[];
+}
+
+declare module '@rpal/bus' {
+  interface PluginContext {
+    readonly machine: Machine;
+  }
+}
+
+/** A modelled computer running a modelled Linux, with plugins. */
+export class Machine {
+  readonly platform: Platform;
+  readonly kernel: Kernel;
+  readonly bus: Bus = new Bus();
+  readonly #host: PluginHost;
+
+  constructor(options: MachineOptions = {}) {
+    this.platform = new Platform({ ...options, profile: options.profile ?? (profiles[0] as CpuProfile) });
+    this.kernel = new Kernel(this.platform, options);
+    const { memory, scheduler, epollSeams, seams } = this.kernel;
+    for (const part of [memory.seams, scheduler.seams, epollSeams, seams]) this.bus.declare(part);
+    this.#host = new PluginHost(this.bus);
+    this.#host.setup(options.plugins ?? [], { machine: this });
+    this.bus.seal();
+  }
+
+  /** Names of the plugins, in the order in which they were set up. */
+  get plugins(): readonly string[] {
+    return this.#host.plugins.map(({ definition }) => definition.name);
+  }
+
+  /** What is plugged in where. */
+  describe(): readonly SeamDescription[] {
+    return this.bus.describe();
+  }
+
+  /** Starts a program. @param cpu where its first thread begins; it may move unless the program pins itself */
+  spawn(image: Image, cpu = 0): Process {
+    const on = this.platform.cpus[cpu];
+    if (on === undefined) {
+      throw new MachineError(
+        'NO_SUCH_CPU',
+        `cpu: ${cpu} is not one of the ${this.platform.cpus.length} CPUs of ${this.platform.profile.name}`,
+      );
+    }
+    const { kernel } = this;
+    const pid = kernel.scheduler.nextPid();
+    const process = new Process(kernel, pid, image.name, kernel.memory.create(on), new FdTable(), new WaitQueue(), null);
+    const thread = new Thread(pid, process, on, kernel.scheduler.allCpus(), new ExecPath(kernel, image));
+    process.threads.push(thread);
+    kernel.processes.set(pid, process);
+    kernel.alive++;
+    kernel.scheduler.adopt(thread, null);
+    kernel.scheduler.wakeUpNew(on, thread);
+    if (on.halted) on.wake(Math.max(on.clock, this.platform.now));
+    return process;
+  }
+
+  /**
+   * Runs until all processes have ended.
+   * @param until TSC cycles of machine time at which to come back earlier
+   * @throws MachineError DEADLOCK if nothing can happen any more while processes are waiting
+   */
+  run(until?: number): 'ended' | 'until' {
+    const end = this.platform.run(until);
+    if (end === 'until') return 'until';
+    if (end === 'deadlock' && this.kernel.alive > 0) throw this.#deadlock();
+    return 'ended';
+  }
+
+  /** Hash of the final state: the same run gives the same sixteen digits on every computer. */
+  fingerprint(): string {
+    const print = new Fingerprint();
+    this.platform.fingerprint(print);
+    for (const rq of this.kernel.scheduler.runQueues) print.number(rq.switches).number(rq.taskClock);
+    return print.digest();
+  }
+
+  /** Undoes what plugins set up outside the machine. */
+  teardown(): void {
+    this.#host.teardown();
+  }
+
+  #deadlock(): MachineError {
+    const waiting = [...this.kernel.processes.values()]
+      .flatMap((process) => process.threads)
+      .map((thread) => `${thread.name} (thread ${thread.pid}, state ${thread.state})`);
+    return new MachineError('DEADLOCK', `nothing can happen any more, but these wait for ever: ${waiting.join(', ')}`);
+  }
+}
+
+/** Builds a machine: hardware, kernel, plugins; sealed and ready to `spawn` programs. */
+export function createMachine(options: MachineOptions = {}): Machine {
+  return new Machine(options);
+}

@@ -1,0 +1,53 @@
+import type { FdTable } from '@rpal/epoll';
+import type { MmStruct } from '@rpal/mm';
+import type { WaitQueue } from '@rpal/sched';
+import type { Kernel } from './kernel.js';
+import type { Thread } from './thread.js';
+
+/** How a process ended. */
+export interface ExitState {
+  /** Exit status, if it ended by itself. */
+  readonly status: number;
+  /** The signal that killed it, or 0. */
+  readonly signal: number;
+  /** `si_code` and fault address of that signal. */
+  readonly code: number;
+  readonly address: number;
+}
+
+/** A process: threads that share memory and descriptors (Linux: a thread group). */
+export class Process {
+  readonly kernel: Kernel;
+  readonly pid: number;
+  name: string;
+  mm: MmStruct;
+  readonly files: FdTable;
+  readonly threads: Thread[] = [];
+  readonly parent: Process | null;
+  readonly children: Process[] = [];
+  /** Parents waiting for a child to end. */
+  readonly childWait: WaitQueue;
+  exit: ExitState | null = null;
+  /** Fault address and code that go with a fatal signal. */
+  faultAddress = 0;
+  faultCode = 0;
+  /** Where `exec` put the first data segment, the stack top, and the thread-local storage of the main thread. */
+  dataStart = 0;
+  textStart = 0;
+  stackTop = 0;
+
+  constructor(kernel: Kernel, pid: number, name: string, mm: MmStruct, files: FdTable, childWait: WaitQueue, parent: Process | null) {
+    this.kernel = kernel;
+    this.pid = pid;
+    this.name = name;
+    this.mm = mm;
+    this.files = files;
+    this.childWait = childWait;
+    this.parent = parent;
+    parent?.children.push(this);
+  }
+
+  get leader(): Thread {
+    return this.threads[0] as Thread;
+  }
+}

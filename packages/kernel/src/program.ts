@@ -1,0 +1,350 @@
+import type { CpuSet } from '@rpal/sched';
+import { MapFlag, Prot } from '@rpal/uapi';
+import type { Main } from './image.js';
+import {
+  AccessCall,
+  type Call,
+  CompareCall,
+  ComputeCall,
+  FillCall,
+  Kind,
+  LoadBytesCall,
+  PrintStampCall,
+  ScanStampCall,
+  StoreBytesCall,
+  SyscallCall,
+} from './program-calls.js';
+import type { ProgramContext } from './program-context.js';
+import { KernelStep } from './steps.js';
+import { SyscallNumber } from './syscall-numbers.js';
+
+/** Seconds, minutes and the like for `sleep`, in nanoseconds. */
+export const Time = { us: 1e3, ms: 1e6, s: 1e9 } as const;
+
+/**
+ * What a program sees of its machine: system calls with Linux's results (a negative errno on failure), memory, time.
+ * Everything that may fault or wait is used with `yield*`.
+ */
+export class Program {
+  readonly context: ProgramContext;
+  readonly #syscall: SyscallCall;
+  readonly #compute: ComputeCall;
+  readonly #access: AccessCall;
+  readonly #fill: FillCall;
+  readonly #store: StoreBytesCall;
+  readonly #load: LoadBytesCall;
+  readonly #compare: CompareCall;
+  readonly #print: PrintStampCall;
+  readonly #scan: ScanStampCall;
+
+  constructor(context: ProgramContext) {
+    this.context = context;
+    this.#syscall = new SyscallCall(context);
+    this.#compute = new ComputeCall(context);
+    this.#access = new AccessCall(context);
+    this.#fill = new FillCall(context);
+    this.#store = new StoreBytesCall(context);
+    this.#load = new LoadBytesCall(context);
+    this.#compare = new CompareCall(context);
+    this.#print = new PrintStampCall(context);
+    this.#scan = new ScanStampCall(context);
+  }
+
+  /** Any system call by number. */
+  syscall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0): Call {
+    const { context } = this;
+    context.nr = nr;
+    context.a0 = a0;
+    context.a1 = a1;
+    context.a2 = a2;
+    context.a3 = a3;
+    context.a4 = a4;
+    context.a5 = a5;
+    context.cpu.charge(KernelStep.libcStub);
+    return this.#syscall;
+  }
+
+  read(fd: number, buffer: number, count: number): Call {
+    return this.syscall(SyscallNumber.read, fd, buffer, count);
+  }
+
+  write(fd: number, buffer: number, count: number): Call {
+    return this.syscall(SyscallNumber.write, fd, buffer, count);
+  }
+
+  /** @param path a special file such as `/proc/rpal` */
+  open(path: string, flags: number): Call {
+    this.context.text = path;
+    return this.syscall(SyscallNumber.open, 0, flags);
+  }
+
+  close(fd: number): Call {
+    return this.syscall(SyscallNumber.close, fd);
+  }
+
+  ioctl(fd: number, command: number, argument: number): Call {
+    return this.syscall(SyscallNumber.ioctl, fd, command, argument);
+  }
+
+  fcntl(fd: number, command: number, argument = 0): Call {
+    return this.syscall(SyscallNumber.fcntl, fd, command, argument);
+  }
+
+  mmap(address: number, length: number, prot: number, flags: number, fd = -1, offset = 0): Call {
+    return this.syscall(SyscallNumber.mmap, address, length, prot, flags, fd, offset);
+  }
+
+  munmap(address: number, length: number): Call {
+    return this.syscall(SyscallNumber.munmap, address, length);
+  }
+
+  mprotect(address: number, length: number, prot: number): Call {
+    return this.syscall(SyscallNumber.mprotect, address, length, prot);
+  }
+
+  pkeyMprotect(address: number, length: number, prot: number, key: number): Call {
+    return this.syscall(SyscallNumber.pkey_mprotect, address, length, prot, key);
+  }
+
+  pkeyAlloc(flags: number, rights: number): Call {
+    return this.syscall(SyscallNumber.pkey_alloc, flags, rights);
+  }
+
+  pkeyFree(key: number): Call {
+    return this.syscall(SyscallNumber.pkey_free, key);
+  }
+
+  /** The end of the heap; `address` 0 only asks. */
+  brk(address: number): Call {
+    return this.syscall(SyscallNumber.brk, address);
+  }
+
+  /** A fresh private mapping to read and write, of at least `bytes`. */
+  allocate(bytes: number): Call {
+    return this.mmap(0, bytes, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+  }
+
+  getpid(): Call {
+    return this.syscall(SyscallNumber.getpid);
+  }
+
+  gettid(): Call {
+    return this.syscall(SyscallNumber.gettid);
+  }
+
+  getppid(): Call {
+    return this.syscall(SyscallNumber.getppid);
+  }
+
+  /** Sleeps. @param ns nanoseconds */
+  sleep(ns: number): Call {
+    return this.syscall(SyscallNumber.nanosleep, ns);
+  }
+
+  schedYield(): Call {
+    return this.syscall(SyscallNumber.sched_yield);
+  }
+
+  /** sched_setaffinity of the calling thread. */
+  setAffinity(cpus: CpuSet | readonly number[]): Call {
+    this.context.affinity = cpus;
+    return this.syscall(SyscallNumber.sched_setaffinity);
+  }
+
+  /** A child process that runs `child` in a copy of this one's memory. @returns its pid, or a negative errno */
+  fork(child: Main): Call {
+    this.context.childMain = child;
+    return this.syscall(SyscallNumber.fork);
+  }
+
+  /** A thread of this process that runs `main`. @returns its thread id, or a negative errno */
+  clone(main: Main): Call {
+    this.context.childMain = main;
+    return this.syscall(SyscallNumber.clone);
+  }
+
+  /** Waits for a child (-1: any). @returns its pid; its end is in `exit` of the process */
+  wait(pid = -1): Call {
+    return this.syscall(SyscallNumber.wait4, pid);
+  }
+
+  kill(pid: number, signal: number): Call {
+    return this.syscall(SyscallNumber.kill, pid, signal);
+  }
+
+  exit(status: number): Call {
+    return this.syscall(SyscallNumber.exit_group, status);
+  }
+
+  /** socket(AF_UNIX, type, 0). */
+  socket(type: number): Call {
+    return this.syscall(SyscallNumber.socket, 1, type);
+  }
+
+  /** Two connected sockets. @returns the first descriptor; the second is the next one, in `context.a5` */
+  socketpair(type: number): Call {
+    return this.syscall(SyscallNumber.socketpair, 1, type);
+  }
+
+  bind(fd: number, path: string): Call {
+    this.context.text = path;
+    return this.syscall(SyscallNumber.bind, fd);
+  }
+
+  listen(fd: number, backlog: number): Call {
+    return this.syscall(SyscallNumber.listen, fd, backlog);
+  }
+
+  accept(fd: number): Call {
+    return this.syscall(SyscallNumber.accept, fd);
+  }
+
+  connect(fd: number, path: string): Call {
+    this.context.text = path;
+    return this.syscall(SyscallNumber.connect, fd);
+  }
+
+  send(fd: number, buffer: number, count: number, flags = 0): Call {
+    return this.syscall(SyscallNumber.sendto, fd, buffer, count, flags);
+  }
+
+  recv(fd: number, buffer: number, count: number, flags = 0): Call {
+    return this.syscall(SyscallNumber.recvfrom, fd, buffer, count, flags);
+  }
+
+  shutdown(fd: number, how: number): Call {
+    return this.syscall(SyscallNumber.shutdown, fd, how);
+  }
+
+  epollCreate(flags = 0): Call {
+    return this.syscall(SyscallNumber.epoll_create1, flags);
+  }
+
+  /** epoll_ctl; the event is passed in registers instead of memory. */
+  epollCtl(epfd: number, operation: number, fd: number, events = 0, data = fd): Call {
+    return this.syscall(SyscallNumber.epoll_ctl, epfd, operation, fd, events, data);
+  }
+
+  /** @param timeout milliseconds; negative: for ever */
+  epollWait(epfd: number, events: number, maximum: number, timeout: number): Call {
+    return this.syscall(SyscallNumber.epoll_wait, epfd, events, maximum, timeout);
+  }
+
+  /** The time-stamp counter. */
+  rdtsc(): number {
+    return this.context.cpu.rdtsc();
+  }
+
+  rdpkru(): number {
+    return this.context.cpu.rdpkru();
+  }
+
+  wrpkru(value: number): void {
+    this.context.cpu.wrpkru(value);
+  }
+
+  rdfsbase(): number {
+    return this.context.cpu.rdfsbase();
+  }
+
+  wrfsbase(value: number): void {
+    this.context.cpu.wrfsbase(value);
+  }
+
+  /** Works for `cycles` TSC cycles in user mode. */
+  compute(cycles: number): Call {
+    this.#compute.cycles = cycles;
+    return this.#compute;
+  }
+
+  load8(address: number): Call {
+    return this.#memory(Kind.LOAD8, address, 0);
+  }
+
+  /** An unsigned 32-bit word. */
+  load32(address: number): Call {
+    return this.#memory(Kind.LOAD32, address, 0);
+  }
+
+  /** A 64-bit word; exact below 2^53. */
+  load64(address: number): Call {
+    return this.#memory(Kind.LOAD64, address, 0);
+  }
+
+  store8(address: number, value: number): Call {
+    return this.#memory(Kind.STORE8, address, value);
+  }
+
+  store32(address: number, value: number): Call {
+    return this.#memory(Kind.STORE32, address, value);
+  }
+
+  store64(address: number, value: number): Call {
+    return this.#memory(Kind.STORE64, address, value);
+  }
+
+  /** Fetches an instruction at `address`, as a jump there would. */
+  fetch(address: number): Call {
+    return this.#memory(Kind.FETCH, address, 0);
+  }
+
+  memset(address: number, value: number, length: number): Call {
+    const call = this.#fill;
+    call.address = address;
+    call.length = length;
+    call.byte = value;
+    return call;
+  }
+
+  /** Stores host bytes (a literal of the program) in memory. */
+  storeBytes(address: number, bytes: Uint8Array): Call {
+    const call = this.#store;
+    call.address = address;
+    call.length = bytes.length;
+    call.bytes = bytes;
+    return call;
+  }
+
+  /** Loads memory into `bytes`, for the program to look at. */
+  loadBytes(address: number, bytes: Uint8Array): Call {
+    const call = this.#load;
+    call.address = address;
+    call.length = bytes.length;
+    call.bytes = bytes;
+    return call;
+  }
+
+  /** memcmp. @returns 0 if the ranges are equal, 1 if not */
+  memcmp(a: number, b: number, length: number): Call {
+    const call = this.#compare;
+    call.address = a;
+    call.length = length;
+    call.other = b;
+    return call;
+  }
+
+  /** sprintf(address, "0x%016lx", value): eighteen characters. */
+  sprintfStamp(address: number, value: number): Call {
+    const call = this.#print;
+    call.address = address;
+    call.length = 18;
+    call.value = value;
+    return call;
+  }
+
+  /** sscanf(address, "0x%lx"). @returns the value, or -1 if the text is no such number */
+  sscanfStamp(address: number): Call {
+    const call = this.#scan;
+    call.address = address;
+    call.length = 18;
+    return call;
+  }
+
+  #memory(kind: number, address: number, value: number): Call {
+    const call = this.#access;
+    call.kind = kind;
+    call.address = address;
+    call.value = value;
+    return call;
+  }
+}

@@ -1,0 +1,45 @@
+import { EventSeam, FirstAnswerHook, NotifyHook, ValueHook } from '@rpal/bus';
+import type { Cpu } from '@rpal/hw-x86';
+import type { Image } from './image.js';
+import type { Process } from './process.js';
+import type { Thread } from './thread.js';
+
+/** Why the kernel was entered from user mode. */
+export const EntryKind = { SYSCALL: 0, EXCEPTION: 1, INTERRUPT: 2, NMI: 3 } as const;
+
+/** The seams of processes and of the border between user and kernel mode. */
+export class KernelSeams {
+  readonly hooks = {
+    /**
+     * The kernel has been entered from user mode by `thread`, whose frame is saved; only for threads with `entryWatched`.
+     * A tap may switch to another thread and rewrite frames: the entry goes on as whoever is current afterwards.
+     * Interrupts are off.
+     */
+    kernelEntry: new NotifyHook<[cpu: Cpu, thread: Thread, kind: number]>('kernelEntry'),
+    /** `exec` is past the point of no return: `thread` is alone in its process, the new memory is still empty. */
+    kernelExec: new NotifyHook<[cpu: Cpu, thread: Thread, image: Image]>('kernelExec'),
+    /** The layout is known and the stack is mapped; the image is not. A negative errno makes `exec` fail. */
+    kernelExecMap: new FirstAnswerHook<[cpu: Cpu, thread: Thread, image: Image], number>('kernelExecMap'),
+    /** `child` has been made by `parent` and cannot run yet: a thread of the same process, or the first of a forked one. */
+    kernelClone: new NotifyHook<[cpu: Cpu, parent: Thread, child: Thread]>('kernelClone'),
+    /** `thread` ends. `last`: it was the last of its process, whose memory is still there. */
+    kernelThreadExit: new NotifyHook<[cpu: Cpu, thread: Thread, last: boolean]>('kernelThreadExit'),
+    /** PKRU is set to its default for `thread`: at exec and for signal handlers. */
+    kernelDefaultPkru: new ValueHook<number, [thread: Thread]>('kernelDefaultPkru'),
+  };
+
+  readonly events = {
+    /** A system call begins. Times in TSC cycles. */
+    syscallEnter: new EventSeam<[cpu: number, time: number, thread: Thread, nr: number]>('syscallEnter'),
+    /** A process has ended. */
+    processExit: new EventSeam<[time: number, process: Process]>('processExit'),
+  };
+}
+
+declare module '@rpal/bus' {
+  interface Hooks extends KernelHooks {}
+  interface Events extends KernelEvents {}
+}
+
+type KernelHooks = KernelSeams['hooks'];
+type KernelEvents = KernelSeams['events'];

@@ -1,0 +1,38 @@
+import { type Operation, Step } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { SleepTimer, TaskState } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
+import type { Kernel } from './kernel.js';
+import type { Thread } from './thread.js';
+
+/** nanosleep. */
+export class SleepOperation implements Operation {
+  readonly #thread: Thread;
+  readonly #timer: SleepTimer;
+  #expired = false;
+
+  constructor(kernel: Kernel, thread: Thread) {
+    this.#thread = thread;
+    this.#timer = new SleepTimer(kernel.scheduler, (cpu) => {
+      this.#expired = true;
+      kernel.scheduler.wakeUp(cpu, thread);
+    });
+  }
+
+  start(cpu: Cpu, ns: number): this {
+    this.#expired = false;
+    this.#timer.start(cpu, ns);
+    return this;
+  }
+
+  step(): number {
+    const thread = this.#thread;
+    if (this.#expired) return 0;
+    if (thread.signalPending) {
+      this.#timer.stop();
+      return -Errno.EINTR;
+    }
+    thread.state = TaskState.INTERRUPTIBLE;
+    return Step.SLEEP;
+  }
+}

@@ -1,0 +1,60 @@
+import { type Caller, type Operation, OperationSet } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import type { MmStruct } from '@rpal/mm';
+import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
+import type { WaitChildOperation } from './clone.js';
+import type { Process } from './process.js';
+import type { SleepOperation } from './sleep.js';
+import type { UserContext } from './user-context.js';
+
+/** The registers a kernel entry saves on the thread's kernel stack (Linux: `struct pt_regs`), as far as they matter. */
+export class EntryFrame {
+  /** The user code to go back to. Null before the first return to user mode. */
+  user: UserContext | null = null;
+  /** Result register on return. */
+  rax = 0;
+  /** Return through IRET: after an exception or interrupt, which leave registers alone. */
+  iret = false;
+  /** Where `user` goes on, if the frame was rewritten: an address that leads to `user`. 0: where it was. */
+  rip = 0;
+
+  /** Takes over another thread's frame. */
+  copyFrom(other: EntryFrame): void {
+    this.user = other.user;
+    this.rax = other.rax;
+    this.iret = other.iret;
+    this.rip = other.rip;
+  }
+}
+
+/** A thread of a process: what the scheduler schedules, with its kernel stack and its side of system calls. */
+export class Thread extends Task implements Caller {
+  readonly process: Process;
+  readonly frame: EntryFrame = new EntryFrame();
+  operation: Operation | null = null;
+  readonly operations: OperationSet = new OperationSet();
+  sleepOperation: SleepOperation | null = null;
+  waitOperation: WaitChildOperation | null = null;
+  /** Signals pending for this thread, as bits 1 << (number - 1). */
+  pendingSignals = 0;
+  /** Kernel entries of this thread from user mode are announced to plugins (hook `kernelEntry`). */
+  entryWatched = false;
+
+  constructor(pid: number, process: Process, cpu: Cpu, affinity: CpuSet, path: KernelPath) {
+    super(pid, process.name, cpu, process.mm, affinity, path);
+    this.process = process;
+  }
+
+  get task(): Task {
+    return this;
+  }
+
+  /** The address space of its process. `mm` of `Task` is the same object behind the scheduler's interface. */
+  get memory(): MmStruct {
+    return this.process.mm;
+  }
+
+  raise(cpu: Cpu, signal: number): void {
+    this.process.kernel.sendSignal(cpu, this, signal);
+  }
+}

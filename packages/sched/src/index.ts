@@ -1,0 +1,15 @@
+export { CfsQueue, Feature } from './cfs-queue.js';
+export { CpuSet } from './cpu-set.js';
+export { directedSwitch } from './directed-switch.js';
+export type { IdlePolicy, IdleState } from './idle.js';
+export { Mutex } from './mutex.js';
+export { RunQueue, SwitchPhase } from './run-queue.js';
+export { NICE_0_LOAD, niceWeight, SchedEntity } from './sched-entity.js';
+export { type IdleStateName, Scheduler, type SchedulerOptions } from './scheduler.js';
+export { SchedSeams } from './seams.js';
+export { SchedStep } from './steps.js';
+export { type KernelPath, PathResult, SchedPolicy, Task, TaskState } from './task.js';
+export { SleepTimer } from './timer.js';
+export { autoremoveWake, defaultWake, WaitEntry, WaitQueue, type WakeFunction } from './wait-queue.js';
+export { activate, activateHere, published, resched, taken } from './wake-up.js';
+export { DelayedWork, Workqueue } from './workqueue.js';

@@ -1,0 +1,81 @@
+import { type Cpu, SpinLock, TimedEvent, Vector } from '@rpal/hw-x86';
+import type { CfsQueue } from './cfs-queue.js';
+import type { IdlePath } from './idle.js';
+import type { Task } from './task.js';
+import type { SleepTimer } from './timer.js';
+
+/** Where a CPU is within `__schedule`. */
+export const SwitchPhase = { NONE: 0, DEACTIVATE: 1, PICK: 2, SWITCH: 3, FINISH: 4 } as const;
+
+/** The periodic tick of one CPU. Stopped while the CPU is idle. */
+class Tick extends TimedEvent {
+  readonly #rq: RunQueue;
+
+  constructor(rq: RunQueue) {
+    super();
+    this.#rq = rq;
+  }
+
+  override fire(): void {
+    this.#rq.tickDue = true;
+    this.#rq.cpu.raise(Vector.localTimer, this.time);
+  }
+}
+
+/** One CPU's run queue (Linux: `struct rq`). */
+export class RunQueue {
+  readonly cpu: Cpu;
+  readonly lock: SpinLock = new SpinLock(3);
+  readonly fair: CfsQueue;
+  readonly idle: Task;
+  readonly idlePath: IdlePath;
+  /** The task whose kernel stack the CPU is on. */
+  current: Task;
+  /** Runnable tasks, the running one included, delayed ones excluded. */
+  running = 0;
+
+  /** Nanoseconds: wall, and what counts as task time. */
+  clock = 0;
+  taskClock = 0;
+  readonly #nsPerTsc: number;
+
+  phase: number = SwitchPhase.NONE;
+  /** Blocking (`schedule()`) as against preempted. */
+  blocking = false;
+  previous: Task;
+  next: Task;
+
+  /** Tasks that other CPUs have woken for this one to enqueue. */
+  wakeList: Task | null = null;
+  wakeListTail: Task | null = null;
+
+  readonly tick: TimedEvent;
+  tickDue = false;
+  /** Timers that have expired and wait for this CPU's interrupt. */
+  readonly expired: SleepTimer[] = [];
+
+  switches = 0;
+
+  constructor(cpu: Cpu, idle: Task, idlePath: IdlePath, fair: CfsQueue, nsPerTsc: number) {
+    this.cpu = cpu;
+    this.idle = idle;
+    this.idlePath = idlePath;
+    this.fair = fair;
+    this.current = idle;
+    this.previous = idle;
+    this.next = idle;
+    this.#nsPerTsc = nsPerTsc;
+    this.clock = this.now;
+    this.tick = new Tick(this);
+  }
+
+  /** The CPU's time in nanoseconds. */
+  get now(): number {
+    return Math.floor(this.cpu.clock * this.#nsPerTsc);
+  }
+
+  /** Nothing runs here and nothing is on its way. */
+  get isIdle(): boolean {
+    return this.current === this.idle && this.running === 0 && this.wakeList === null;
+  }
+}

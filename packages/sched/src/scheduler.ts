@@ -1,0 +1,310 @@
+import type { Cpu, CpuProfile, ExecutionContext, Platform } from '@rpal/hw-x86';
+import { Errno } from '@rpal/uapi';
+import { CfsQueue } from './cfs-queue.js';
+import { CpuSet } from './cpu-set.js';
+import { IdlePath, type IdlePolicy, type IdleState } from './idle.js';
+import { RunQueue, SwitchPhase } from './run-queue.js';
+import { switchStep } from './schedule.js';
+import { SchedSeams } from './seams.js';
+import { SchedStep } from './steps.js';
+import { PathResult, Task, TaskState } from './task.js';
+import { activate, enqueue, receiveWakeUps, resched, wakeUp } from './wake-up.js';
+
+/** How the scheduler is set up. */
+export interface SchedulerOptions {
+  /** Ticks per second (CONFIG_HZ): 100, 250, 300 or 1000. */
+  readonly hz?: number;
+  /** The idle state that idle CPUs go to, by name in the profile. */
+  readonly idle?: IdleStateName;
+}
+
+export type IdleStateName = CpuProfile['idle'][number]['name'];
+
+/** The scheduler of one machine: a run queue per CPU, and the kernel-mode context in which tasks' kernel paths run. */
+export class Scheduler {
+  readonly seams: SchedSeams;
+  readonly hooks: SchedSeams['hooks'];
+  readonly events: SchedSeams['events'];
+  readonly platform: Platform;
+  /** TSC cycles between two ticks. */
+  readonly tickCycles: number;
+  readonly tickNs: number;
+  /** Executes kernel paths: a CPU whose context this is is in kernel mode. */
+  readonly kernelMode: ExecutionContext;
+  readonly #runQueues: RunQueue[];
+  #pids = 0;
+
+  constructor(platform: Platform, options: SchedulerOptions = {}) {
+    const { costs, cpus, profile } = platform;
+    this.platform = platform;
+    this.tickNs = 1e9 / (options.hz ?? 250);
+    this.tickCycles = Math.round(this.tickNs * costs.tscPerNs);
+    this.kernelMode = new KernelMode(this);
+    const name = options.idle ?? 'C1E';
+    const state = profile.idle.find((candidate) => candidate.name === name);
+    if (state === undefined) {
+      throw new RangeError(`idle: ${profile.name} has no idle state "${name}"; it has ${profile.idle.map((s) => s.name).join(', ')}`);
+    }
+    this.seams = new SchedSeams(
+      new FixedIdlePolicy({
+        name,
+        monitored: name === 'poll' || (profile.features.mwait && state.mwaitHint !== undefined),
+        wake: costs.ns(state.wake),
+      }),
+    );
+    this.hooks = this.seams.hooks;
+    this.events = this.seams.events;
+    // sysctl_sched_base_slice: 0.70 ms x (1 + log2(CPUs, at most 8)).
+    const baseSlice = 700_000 * (1 + Math.floor(Math.log2(Math.min(8, cpus.length))));
+    const all = CpuSet.all(cpus.length);
+    this.#runQueues = cpus.map((cpu) => {
+      const path = new IdlePath(this);
+      const idle = new Task(0, `swapper/${cpu.id}`, cpu, null, all, path);
+      idle.state = TaskState.RUNNING;
+      idle.onCpu = true;
+      return new RunQueue(cpu, idle, path, new CfsQueue(baseSlice, this.tickNs), 1 / costs.tscPerNs);
+    });
+    for (const cpu of cpus) {
+      cpu.context = this.kernelMode;
+      (this.#runQueues[cpu.id] as RunQueue).idlePath.state = this.seams.slots.idlePolicy.value.choose(cpu);
+    }
+  }
+
+  runQueue(cpu: Cpu): RunQueue {
+    return this.#runQueues[cpu.id] as RunQueue;
+  }
+
+  get runQueues(): readonly RunQueue[] {
+    return this.#runQueues;
+  }
+
+  cpuOf(id: number): Cpu {
+    return this.platform.cpus[id] as Cpu;
+  }
+
+  sharesCache(a: Cpu, b: Cpu): boolean {
+    const { coresPerCache } = this.platform.topology;
+    return Math.floor(a.core / coresPerCache) === Math.floor(b.core / coresPerCache);
+  }
+
+  /** The task whose kernel stack `cpu` is on. */
+  current(cpu: Cpu): Task {
+    return this.runQueue(cpu).current;
+  }
+
+  /** The next thread id. */
+  nextPid(): number {
+    return ++this.#pids;
+  }
+
+  /** Every CPU of the machine. */
+  allCpus(): CpuSet {
+    return CpuSet.all(this.platform.cpus.length);
+  }
+
+  /** Takes a new task over: it inherits scheduling parameters from `parent`. `wakeUpNew` starts it. */
+  adopt(task: Task, parent: Task | null): void {
+    if (parent !== null) {
+      task.affinity = parent.affinity;
+      task.affinitySize = parent.affinitySize;
+      task.nice = parent.nice;
+      task.policy = parent.policy;
+      task.entity.weight = parent.entity.weight;
+    }
+    this.hooks.schedTaskNew.call(task, parent);
+  }
+
+  /** Starts a new task on the CPU it was made for, or the nearest it may run on (Linux: `wake_up_new_task`). */
+  wakeUpNew(cpu: Cpu, task: Task): void {
+    const wanted = task.affinity.has(task.cpu.id) ? task.cpu : this.cpuOf(task.affinity.first);
+    const idle = task.affinitySize > 1 && !this.runQueue(wanted).isIdle ? this.idleCpuNear(wanted, task.affinity) : null;
+    const rq = this.runQueue(idle ?? wanted);
+    cpu.charge(SchedStep.wakeEnqueue);
+    rq.lock.acquire(cpu);
+    this.updateClock(rq, cpu);
+    enqueue(this, rq, task, true);
+    task.state = TaskState.RUNNING;
+    if (rq.current === rq.idle || rq.fair.pick() === task.entity) resched(this, cpu, rq);
+    rq.lock.release(cpu);
+  }
+
+  /** See `wakeUp` in wake-up.ts; by default wakes from both kinds of sleep. */
+  wakeUp(cpu: Cpu, task: Task, mask: number = TaskState.INTERRUPTIBLE | TaskState.UNINTERRUPTIBLE, sync = false): boolean {
+    return wakeUp(this, cpu, task, mask, sync);
+  }
+
+  /** Brings a run queue's clocks up to date, as seen from `cpu`, which holds its lock. */
+  updateClock(rq: RunQueue, cpu: Cpu): void {
+    const now = Math.max(rq.now, cpu === rq.cpu ? 0 : this.runQueue(cpu).now);
+    let delta = now - rq.clock;
+    if (delta <= 0) return;
+    rq.clock = now;
+    const hook = this.hooks.schedTaskClock;
+    if (hook.tapped) delta = hook.call(delta, rq, rq.current);
+    rq.taskClock += delta;
+  }
+
+  /** An idle CPU that shares a cache with `near`, a wholly idle core first; null if there is none. */
+  idleCpuNear(near: Cpu, allowed: CpuSet): Cpu | null {
+    const { cpus } = this.platform;
+    let thread: Cpu | null = null;
+    for (let i = 1; i <= cpus.length; i++) {
+      const cpu = cpus[(near.id + i) % cpus.length] as Cpu;
+      if (!allowed.has(cpu.id) || !this.sharesCache(near, cpu) || !this.runQueue(cpu).isIdle) continue;
+      if (cpus.every((other) => other.core !== cpu.core || this.runQueue(other).isIdle)) return cpu;
+      thread ??= cpu;
+    }
+    return thread;
+  }
+
+  /** Starts `schedule()` on `cpu`: the next turns of its kernel mode go through it. */
+  schedule(cpu: Cpu, blocking: boolean): void {
+    const rq = this.runQueue(cpu);
+    rq.phase = SwitchPhase.DEACTIVATE;
+    rq.blocking = blocking;
+    cpu.context = this.kernelMode;
+  }
+
+  /** Lets a switch that another CPU is in the middle of run to its end: what spinning on `on_cpu` amounts to. */
+  completeSwitch(cpu: Cpu): void {
+    const rq = this.runQueue(cpu);
+    while (rq.phase !== SwitchPhase.NONE) switchStep(this, rq);
+  }
+
+  startTick(rq: RunQueue): void {
+    if (rq.tick.armed) return;
+    const due = (Math.floor(rq.cpu.clock / this.tickCycles) + 1) * this.tickCycles;
+    this.platform.arm(rq.tick, due);
+  }
+
+  stopTick(rq: RunQueue): void {
+    this.platform.queue.cancel(rq.tick);
+    rq.tickDue = false;
+  }
+
+  /** What the local timer interrupt does: expired timers, then the tick. */
+  timerInterrupt(cpu: Cpu): void {
+    const rq = this.runQueue(cpu);
+    while (rq.expired.length > 0) rq.expired.shift()?.run(cpu);
+    if (!rq.tickDue) return;
+    rq.tickDue = false;
+    cpu.charge(SchedStep.tickOther);
+    cpu.charge(SchedStep.tickScheduler);
+    rq.lock.acquire(cpu);
+    this.updateClock(rq, cpu);
+    if (rq.fair.update(rq.taskClock)) resched(this, cpu, rq);
+    rq.lock.release(cpu);
+    this.startTick(rq);
+  }
+
+  /** What the call-function interrupt does: enqueues remote wake-ups. */
+  callFunctionInterrupt(cpu: Cpu): void {
+    receiveWakeUps(this, this.runQueue(cpu));
+  }
+
+  /**
+   * sched_setaffinity. A task that runs where it no longer may is moved when it next passes the scheduler.
+   * @returns 0, -EINVAL for a mask without a CPU of the machine, or -EAGAIN if a plugin wants the caller to yield and retry
+   */
+  setAffinity(cpu: Cpu, task: Task, affinity: CpuSet): number {
+    cpu.charge(SchedStep.affinityBody);
+    if (affinity.size === 0 || affinity.first >= this.platform.cpus.length) return -Errno.EINVAL;
+    if (this.hooks.schedAffinity.call(task) === false) return -Errno.EAGAIN;
+    this.applyAffinity(cpu, task, affinity);
+    return 0;
+  }
+
+  /** The working part of `setAffinity`: no permission is asked. */
+  applyAffinity(cpu: Cpu, task: Task, affinity: CpuSet): void {
+    task.affinity = affinity;
+    task.affinitySize = affinity.size;
+    if (affinity.has(task.cpu.id) || !task.onRq) return;
+    const rq = this.runQueue(task.cpu);
+    if (rq.current === task) resched(this, cpu, rq);
+    else this.migrate(cpu, task);
+  }
+
+  /** Moves the task that `cpu` is about to leave to a CPU it may use. */
+  migrateRunning(cpu: Cpu, task: Task): void {
+    const { fair } = this.runQueue(cpu);
+    if (fair.current === task.entity) fair.putPrevious(task.entity);
+    this.migrate(cpu, task);
+  }
+
+  /** A CPU that runs out of work takes a waiting task from the busiest queue near it (Linux: `sched_balance_newidle`). */
+  pullTask(rq: RunQueue): Task | null {
+    let busiest: RunQueue | null = null;
+    for (const other of this.#runQueues) {
+      if (other.running > 1 && this.sharesCache(rq.cpu, other.cpu) && other.running > (busiest?.running ?? 1)) busiest = other;
+    }
+    if (busiest === null) return null;
+    rq.cpu.charge(SchedStep.balance);
+    for (const entity of busiest.fair.tree) {
+      const { task } = entity;
+      if (entity.delayed || task.onCpu || !task.affinity.has(rq.cpu.id)) continue;
+      busiest.lock.acquire(rq.cpu);
+      this.updateClock(busiest, rq.cpu);
+      busiest.fair.dequeue(entity, false, false);
+      busiest.running--;
+      busiest.lock.release(rq.cpu);
+      rq.cpu.charge(SchedStep.migrate);
+      enqueue(this, rq, task, false);
+      return task;
+    }
+    return null;
+  }
+
+  /** Moves a queued task that does not run to a CPU it may use. */
+  migrate(cpu: Cpu, task: Task): void {
+    const from = this.runQueue(task.cpu);
+    const to = this.runQueue(this.idleCpuNear(task.cpu, task.affinity) ?? this.cpuOf(task.affinity.first));
+    cpu.charge(SchedStep.migrate);
+    this.updateClock(from, cpu);
+    const delayed = task.entity.delayed;
+    from.fair.dequeue(task.entity, false, false);
+    task.onRq = false;
+    if (!delayed) from.running--;
+    task.cpu = to.cpu;
+    if (cpu.path.destination === task && to.cpu !== cpu) cpu.path.depart(cpu);
+    if (delayed) return;
+    to.lock.acquire(cpu);
+    this.updateClock(to, cpu);
+    activate(this, cpu, to, task);
+    to.lock.release(cpu);
+  }
+}
+
+/** Kernel mode: goes through `schedule()` if the CPU is in it, else on with the current task's path. */
+class KernelMode implements ExecutionContext {
+  readonly #scheduler: Scheduler;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  resume(cpu: Cpu): void {
+    const scheduler = this.#scheduler;
+    const rq = scheduler.runQueue(cpu);
+    do {
+      if (rq.phase !== SwitchPhase.NONE) {
+        switchStep(scheduler, rq);
+      } else {
+        const task = rq.current;
+        if (task.path.run(cpu, task) === PathResult.SCHEDULE) scheduler.schedule(cpu, true);
+      }
+    } while (cpu.hasTime && cpu.context === this && !cpu.halted && !cpu.interruptible);
+  }
+}
+
+/** Always the same state. */
+class FixedIdlePolicy implements IdlePolicy {
+  readonly #state: IdleState;
+
+  constructor(state: IdleState) {
+    this.#state = state;
+  }
+
+  choose(): IdleState {
+    return this.#state;
+  }
+}

@@ -1,0 +1,53 @@
+import { EventSeam, FirstAnswerHook, NotifyHook, Slot, ValueHook } from '@rpal/bus';
+import type { Cpu } from '@rpal/hw-x86';
+import type { IdlePolicy } from './idle.js';
+import type { RunQueue } from './run-queue.js';
+import type { Task } from './task.js';
+
+/** The seams of the scheduler. */
+export class SchedSeams {
+  readonly hooks = {
+    /** A task object has been made; `parent` is null for kernel threads and the first task. The place to attach state. */
+    schedTaskNew: new NotifyHook<[task: Task, parent: Task | null]>('schedTaskNew'),
+    /** A wake-up of `task` is attempted by `cpu`. `false` refuses it; the waker is told that nobody was woken. */
+    schedWakePermission: new FirstAnswerHook<[cpu: Cpu, task: Task], boolean>('schedWakePermission'),
+    /** `prev` enters the scheduler on `cpu`, before its run time is brought up to date. */
+    schedEnter: new NotifyHook<[cpu: Cpu, prev: Task]>('schedEnter'),
+    /** The task clock of a run queue is about to advance by `delta` ns on account of `task`; a tap may correct it. */
+    schedTaskClock: new ValueHook<number, [rq: RunQueue, task: Task]>('schedTaskClock'),
+    /** `task` wanted to sleep and may not, because a signal is pending; it goes on running. */
+    schedBlockFailed: new NotifyHook<[cpu: Cpu, task: Task]>('schedBlockFailed'),
+    /** A sleeping task would stay on the queue until its lag is worked off (DELAY_DEQUEUE). `false` takes it off at once. */
+    schedDelayDequeue: new FirstAnswerHook<[task: Task], boolean>('schedDelayDequeue'),
+    /** `cpu` has left `prev`'s kernel stack for `next`'s; the run queue is still locked (in `__switch_to`). */
+    schedSwitch: new NotifyHook<[cpu: Cpu, prev: Task, next: Task]>('schedSwitch'),
+    /** Affinity of `task` is to change. `false`: not now, try again after yielding. */
+    schedAffinity: new FirstAnswerHook<[task: Task], boolean>('schedAffinity'),
+  };
+
+  readonly slots: { readonly idlePolicy: Slot<IdlePolicy> };
+
+  constructor(idlePolicy: IdlePolicy) {
+    this.slots = {
+      /** Chooses the state that a CPU goes idle in. By default always the one that the machine was built with. */
+      idlePolicy: new Slot<IdlePolicy>('idlePolicy', { fallback: idlePolicy }),
+    };
+  }
+
+  readonly events = {
+    /** A CPU goes from one task to another. Times in TSC cycles. */
+    contextSwitch: new EventSeam<[cpu: number, time: number, prev: Task, next: Task]>('contextSwitch'),
+    /** A task was made runnable. */
+    wakeUp: new EventSeam<[cpu: number, time: number, task: Task, target: number]>('wakeUp'),
+  };
+}
+
+declare module '@rpal/bus' {
+  interface Hooks extends SchedHooks {}
+  interface Slots extends SchedSlots {}
+  interface Events extends SchedEvents {}
+}
+
+type SchedHooks = SchedSeams['hooks'];
+type SchedSlots = SchedSeams['slots'];
+type SchedEvents = SchedSeams['events'];

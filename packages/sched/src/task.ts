@@ -1,0 +1,80 @@
+import type { AddressSpace, Cpu } from '@rpal/hw-x86';
+import type { CpuSet } from './cpu-set.js';
+import { SchedEntity } from './sched-entity.js';
+
+/** Task states (include/linux/sched.h). */
+export const TaskState = { RUNNING: 0, INTERRUPTIBLE: 1, UNINTERRUPTIBLE: 2, DEAD: 0x80, NEW: 0x800, WAKING: 0x200 } as const;
+
+/** Scheduling policies (include/uapi/linux/sched.h). */
+export const SchedPolicy = { NORMAL: 0, FIFO: 1, RR: 2, BATCH: 3, IDLE: 5 } as const;
+
+/** What a kernel path asks of the scheduler when it returns. */
+export const PathResult = {
+  /** One step is done: call again. The moment between two calls is a yield point. */
+  CONTINUE: 0,
+  /** Call `schedule()`; the path goes on when the task runs again. */
+  SCHEDULE: 1,
+} as const;
+
+export type PathResult = (typeof PathResult)[keyof typeof PathResult];
+
+/**
+ * What a task does in the kernel: the equivalent of what is on its kernel stack. A path is a state machine of atomic
+ * steps; it ends by setting the CPU's context to something else (user mode), or by never being called again.
+ */
+export interface KernelPath {
+  run(cpu: Cpu, task: Task): PathResult;
+}
+
+/** A schedulable thread (Linux: `struct task_struct`, the scheduler's part). */
+export class Task {
+  readonly pid: number;
+  name: string;
+  state: number = TaskState.NEW;
+  /** On a run queue, or sleeping there until its lag is worked off. */
+  onRq = false;
+  /** A CPU is on its kernel stack. */
+  onCpu = false;
+  /** The CPU whose queue it is on, or was on last. */
+  cpu: Cpu;
+  mm: AddressSpace | null;
+  readonly entity: SchedEntity;
+  policy: number = SchedPolicy.NORMAL;
+  nice = 0;
+
+  affinity: CpuSet;
+  affinitySize: number;
+
+  /** Thread registers that a switch saves and loads. */
+  fsBase = 0;
+  gsBase = 0;
+  pkru = 0;
+  /** FPU state is in memory: it must be loaded before the next return to user mode. */
+  fpuInMemory = false;
+  /** A switch has happened since the last return to user mode: rseq must be fixed up. */
+  switched = false;
+  needResched = false;
+
+  /** What it does, or goes on to do, in the kernel. */
+  path: KernelPath;
+  /** A signal that ends an interruptible sleep is pending. Kept by the layer that knows signals. */
+  signalPending = false;
+  killPending = false;
+
+  voluntarySwitches = 0;
+  involuntarySwitches = 0;
+  /** Links of the wake list of another CPU. */
+  nextWake: Task | null = null;
+  wakeSync = false;
+
+  constructor(pid: number, name: string, cpu: Cpu, mm: AddressSpace | null, affinity: CpuSet, path: KernelPath) {
+    this.pid = pid;
+    this.name = name;
+    this.cpu = cpu;
+    this.mm = mm;
+    this.affinity = affinity;
+    this.affinitySize = affinity.size;
+    this.path = path;
+    this.entity = new SchedEntity(this);
+  }
+}

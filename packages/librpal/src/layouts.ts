@@ -1,0 +1,71 @@
+import { Scc } from '@rpal/rpal-core';
+
+/**
+ * The library's own records in guest memory (patch 35). Peers read and write them directly, so their layout is part of
+ * the protocol between processes that use the library.
+ */
+
+/** `rpal_thread_pool`: what a service shows to its peers; its address is the `user_meta` given at ENABLE. */
+export const Pool = { receivers: 0, fdTable: 8, key: 16, count: 24, id: 28, pkey: 32, size: 64 } as const;
+
+/** One receiver of a pool. */
+export const ReceiverRecord = {
+  tid: 0,
+  tlsBase: 8,
+  status: 16,
+  queueLock: 24,
+  mainContext: 32,
+  senderTls: 40,
+  senderPkru: 48,
+  senderContext: 56,
+  rcc: 64,
+  readyQueue: 72,
+  size: 128,
+} as const;
+
+export const ReceiverStatus = { UNINITIALIZED: 0, INITIALIZED: 1, AVAILABLE: 2 } as const;
+
+/** Queue of descriptors with user-mode events: producers reserve, store, publish; the receiver takes from `begin`. */
+export const ReadyQueue = { reserved: 0, end: 4, begin: 64, fds: 128, capacity: 4096, size: 128 + 4 * 4096 } as const;
+
+/** One sender: 136 bytes, of which 120 are shared with the kernel. */
+export const SenderRecord = { index: 0, tid: 4, pkey: 8, inited: 12, scc: 16, size: 16 + Scc.size } as const;
+
+/** A slot of the descriptor table. */
+export const FdSlot = { record: 0, references: 8, timestamp: 12, size: 16 } as const;
+export const FDS_PER_NODE = 16_384;
+/** Reference counts of a slot that mean something else. */
+export const FDE_FREED = -1;
+
+/** A descriptor with RPAL interest, and its queue of data words. */
+export const FdRecord = {
+  fd: 0,
+  epfd: 4,
+  interest: 8,
+  pending: 12,
+  trigger: 16,
+  timestamp: 20,
+  dataLow: 24,
+  dataHigh: 28,
+  peerKey: 32,
+  head: 40,
+  tail: 44,
+  words: 64,
+  size: 64 + 8 * 32,
+} as const;
+
+/** Words that a descriptor's queue holds, and that one call can pass. */
+export const QUEUE_WORDS = 32;
+
+export const EPOLLRPALIN = 0x0002_0000;
+export const EPOLLRPALOUT = 0x0004_0000;
+
+/** Sizes of the areas (patch 35): senders 8 pages, receiver contexts 1 page, a receiver's extra stacks. */
+export const SENDERS_BYTES = 0x8000;
+export const RECEIVERS_BYTES = 0x1000;
+export const EVENT_STACK_BYTES = 0x4000;
+export const TRAMPOLINE_STACK_BYTES = 0x1000;
+export const MAX_SENDERS = 256;
+
+/** A saved context on a fiber's stack (Boost fcontext): FP control words, r12..r15, rbx, rbp, return address. */
+export const FiberFrame = { fpControl: 0, r12: 8, r13: 16, r14: 24, r15: 32, rbx: 40, rbp: 48, rip: 56, size: 64 } as const;

@@ -1,0 +1,95 @@
+import { Access, type Cpu } from '@rpal/hw-x86';
+import { type Call, CallOutcome, type UserContext } from '@rpal/kernel';
+
+/** How a step of a library routine ended. */
+export const StepEnd = {
+  /** Go on with the next step. */
+  NEXT: 0,
+  /** The routine is through; its result is set. */
+  DONE: 1,
+  /** The core does something else now, or must: the step is over, or will be repeated, as the routine's state says. */
+  AWAY: 2,
+  /** A memory access faulted; the step has changed nothing and is repeated once the fault is resolved. */
+  FAULT: 3,
+} as const;
+
+export type StepEnd = (typeof StepEnd)[keyof typeof StepEnd];
+
+const SUSPENDED: IteratorResult<void, number> = { done: false, value: undefined };
+
+/** Physical address behind a user address of the running context, or -1 on a fault. */
+export function reach(cpu: Cpu, address: number, write: boolean): number {
+  return cpu.data(address, write ? Access.user | Access.write : Access.user);
+}
+
+/**
+ * A routine of the library, written as atomic steps between which anything may happen: interrupts, other cores, the end
+ * of a peer. A step first translates all it needs, so that a fault can repeat it whole.
+ */
+export abstract class LibCall implements Call {
+  protected state = 0;
+  protected readonly context: UserContext;
+  protected readonly result: { readonly done: true; value: number } = { done: true, value: 0 };
+  /** A system call of the routine is pending; when the context runs again it is complete. */
+  #waiting = false;
+
+  constructor(context: UserContext) {
+    this.context = context;
+  }
+
+  [Symbol.iterator](): this {
+    this.state = 0;
+    this.#waiting = false;
+    return this;
+  }
+
+  next(): IteratorResult<void, number> {
+    const { context } = this;
+    if (context.landing !== 0) {
+      this.#waiting = false;
+      this.landed(context.landing);
+      context.landing = 0;
+    }
+    while (!context.mustYield()) {
+      const end = this.step(context.cpu);
+      if (end === StepEnd.NEXT) continue;
+      if (end === StepEnd.DONE) return this.result;
+      if (end === StepEnd.AWAY) return SUSPENDED;
+      if (context.kernel.pageFault(context.cpu, context) !== CallOutcome.DONE) return SUSPENDED;
+    }
+    return SUSPENDED;
+  }
+
+  /** Executes the step of the present state. */
+  protected abstract step(cpu: Cpu): StepEnd;
+
+  /** The kernel has sent the context to `address`, one of its own. */
+  protected landed(_address: number): void {}
+
+  /**
+   * A system call as the step of the present state; its result is in `context.rax` when the state is `next`.
+   */
+  protected syscall(nr: number, next: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0): StepEnd {
+    const { context } = this;
+    if (!this.#waiting) {
+      context.nr = nr;
+      context.a0 = a0;
+      context.a1 = a1;
+      context.a2 = a2;
+      context.a3 = a3;
+      const outcome = context.kernel.syscall(context.cpu, context);
+      if (outcome !== CallOutcome.DONE) {
+        this.#waiting = outcome === CallOutcome.PENDING;
+        return StepEnd.AWAY;
+      }
+    }
+    this.#waiting = false;
+    this.state = next;
+    return StepEnd.NEXT;
+  }
+
+  protected finish(value: number): StepEnd {
+    this.result.value = value;
+    return StepEnd.DONE;
+  }
+}

@@ -1,0 +1,385 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { SyscallNumber, type UserContext } from '@rpal/kernel';
+import {
+  callState,
+  Rcc,
+  ReceiverState,
+  RPAL_ERROR_MAGIC,
+  RPAL_RECEIVER_STATE_MASK,
+  RPAL_USER_PENDING,
+  Scc,
+  SenderState,
+  TaskContext,
+} from '@rpal/rpal-core';
+import { published } from '@rpal/sched';
+import { RpalError } from './errors.js';
+import { jump, saveFrame } from './fiber.js';
+import { EPOLLRPALIN, FdRecord, FdSlot, FiberFrame, Pool, QUEUE_WORDS, ReadyQueue, ReceiverRecord } from './layouts.js';
+import { LibCall, reach, StepEnd } from './lib-call.js';
+import type { LibProcess, Peer } from './lib-process.js';
+import { LibStep } from './steps.js';
+
+/** What the kernel is told as the place to go on after a fault on peer memory: the context, one address on. */
+const RECOVERY_OFFSET = 8;
+
+/** The far end of a connection, as `rpal_uds_fdmap` finds it: receiver, its descriptor, and the descriptor's time stamp. */
+export interface RpalFd {
+  readonly receiver: number;
+  readonly fd: number;
+  readonly timestamp: number;
+}
+
+/** One sender thread: user address of its call context. */
+export class LibSender {
+  readonly index: number;
+  readonly scc: number;
+
+  constructor(index: number, scc: number) {
+    this.index = index;
+    this.scc = scc;
+  }
+
+  /** Where the kernel diverts the thread that owns `context` when peer memory fails. */
+  static recoveryAddress(context: UserContext): number {
+    return context.resumeAddress + RECOVERY_OFFSET;
+  }
+}
+
+const S = {
+  ENTER: 0,
+  OPEN: 1,
+  FIND: 2,
+  FD_GET: 3,
+  LOCK: 4,
+  PUT: 5,
+  APPEND: 6,
+  UNLOCK: 7,
+  BEGIN: 8,
+  STAMP: 9,
+  JUMP: 10,
+  BACK: 11,
+  DUMMY: 12,
+  END: 13,
+  LEAVE: 14,
+} as const;
+
+/** `rpal_write_ptrs` (9.3): queues words at the peer and calls its receiver. */
+export class WritePtrsCall extends LibCall {
+  process!: LibProcess;
+  sender: LibSender | null = null;
+  serviceId = 0;
+  rpalfd!: RpalFd;
+  pointers = 0;
+  length = 0;
+  #peer!: Peer;
+  #pkru = 0;
+  #record = 0;
+  #entry = 0;
+  #rcc = 0;
+  #queue = 0;
+  #value = 0;
+
+  /** Back from the call, or diverted to the recovery point. */
+  protected override landed(address: number): void {
+    if (address === LibSender.recoveryAddress(this.context)) {
+      this.#value = -RpalError.ERR_PEER_MEM;
+      this.state = S.LEAVE;
+    } else {
+      this.state = S.BACK;
+    }
+  }
+
+  protected override step(cpu: Cpu): StepEnd {
+    switch (this.state) {
+      case S.ENTER:
+        return this.#enter(cpu);
+      case S.OPEN:
+        return this.#open(cpu);
+      case S.FIND:
+        return this.#find(cpu);
+      case S.FD_GET:
+        return this.#getFd(cpu);
+      case S.LOCK:
+        return this.#lock(cpu);
+      case S.PUT:
+        return this.#put(cpu);
+      case S.APPEND:
+        return this.#append(cpu);
+      case S.UNLOCK:
+        return this.#unlock(cpu);
+      case S.BEGIN:
+        return this.#begin(cpu);
+      case S.STAMP:
+        return this.#stamp(cpu);
+      case S.JUMP:
+        return this.#jump(cpu);
+      case S.BACK:
+        return this.#back(cpu);
+      case S.DUMMY:
+        // A read that must fail: the kernel sees the sender's FS base and switches back.
+        return this.syscall(SyscallNumber.read, S.END, -1, 0, 0);
+      case S.END:
+        return this.#end(cpu);
+      default:
+        return this.#leave(cpu);
+    }
+  }
+
+  #fail(code: number): StepEnd {
+    this.#value = -code;
+    this.state = S.LEAVE;
+    return StepEnd.NEXT;
+  }
+
+  /** Arguments, key register, recovery point. */
+  #enter(cpu: Cpu): StepEnd {
+    if (this.pointers === 0 || this.length < 1 || this.length > QUEUE_WORDS) return this.finish(-RpalError.INVALID_ARG);
+    if (this.sender === null) return this.finish(-RpalError.INVAL_THREAD);
+    const scc = reach(cpu, this.sender.scc, true);
+    if (scc < 0) return StepEnd.FAULT;
+    cpu.charge(LibStep.writeEnter);
+    this.#pkru = cpu.mmu.pkru;
+    cpu.memory.write64(scc + Scc.ersp, this.context.rsp);
+    cpu.memory.write32(scc + Scc.magic, RPAL_ERROR_MAGIC);
+    this.state = S.OPEN;
+    return StepEnd.NEXT;
+  }
+
+  #open(cpu: Cpu): StepEnd {
+    const peer = this.process.peers[this.serviceId];
+    if (peer === undefined) return this.#fail(RpalError.INVAL_SERVICE);
+    this.#peer = peer;
+    cpu.charge(LibStep.openPeer);
+    cpu.mmu.pkru &= peer.pkruMask;
+    this.state = S.FIND;
+    return StepEnd.NEXT;
+  }
+
+  /** The receiver's record: its thread pointer tells the kernel whom we call. */
+  #find(cpu: Cpu): StepEnd {
+    const { memory } = cpu;
+    const pool = reach(cpu, this.#peer.pool, false);
+    if (pool < 0) return StepEnd.FAULT;
+    const address = memory.read64(pool + Pool.receivers) + this.rpalfd.receiver * ReceiverRecord.size;
+    const record = reach(cpu, address, false);
+    const scc = reach(cpu, (this.sender as LibSender).scc, true);
+    if (record < 0 || scc < 0) return StepEnd.FAULT;
+    cpu.charge(LibStep.findReceiver);
+    this.#record = address;
+    this.#rcc = memory.read64(record + ReceiverRecord.rcc);
+    this.#queue = memory.read64(record + ReceiverRecord.readyQueue);
+    memory.write64(scc + Scc.fsbase, memory.read64(record + ReceiverRecord.tlsBase));
+    this.state = S.FD_GET;
+    return StepEnd.NEXT;
+  }
+
+  #getFd(cpu: Cpu): StepEnd {
+    const { memory } = cpu;
+    const slot = reach(cpu, this.#peer.fdTable + this.rpalfd.fd * FdSlot.size, true);
+    if (slot < 0) return StepEnd.FAULT;
+    cpu.charge(LibStep.fdGet);
+    const references = memory.read32(slot + FdSlot.references);
+    this.#entry = memory.read64(slot + FdSlot.record);
+    if (references < 0 || this.#entry === 0) return this.#fail(RpalError.INVALID_ARG);
+    if (memory.read32(slot + FdSlot.timestamp) !== this.rpalfd.timestamp) return this.#fail(RpalError.FDE_OUTDATED);
+    memory.write32(slot + FdSlot.references, references + 1);
+    this.state = S.LOCK;
+    return StepEnd.NEXT;
+  }
+
+  /** The receiver's queue is locked with bit 63 and our key, so that the owner can break the lock of a dead peer. */
+  #lock(cpu: Cpu): StepEnd {
+    const { memory } = cpu;
+    const record = reach(cpu, this.#record, true);
+    if (record < 0) return StepEnd.FAULT;
+    const word = record + ReceiverRecord.queueLock;
+    if (memory.read32(word) !== 0 || memory.read32(word + 4) !== 0) {
+      cpu.charge(LibStep.queueSpin);
+      return StepEnd.NEXT;
+    }
+    cpu.charge(LibStep.queueLock);
+    memory.write32(word, this.process.key);
+    memory.write32(word + 4, 1 << 31);
+    this.state = S.PUT;
+    return StepEnd.NEXT;
+  }
+
+  /** All words or none. A queue that is too full makes the reader tell us when there is room. */
+  #put(cpu: Cpu): StepEnd {
+    const { memory } = cpu;
+    const queue = reach(cpu, this.#queue, false);
+    const entry = reach(cpu, this.#entry, true);
+    const source = reach(cpu, this.pointers, false);
+    const last = reach(cpu, this.pointers + 8 * (this.length - 1), false);
+    if (queue < 0 || entry < 0 || source < 0 || last < 0) return StepEnd.FAULT;
+    if (memory.read32(queue + ReadyQueue.end) - memory.read32(queue + ReadyQueue.begin) >= ReadyQueue.capacity) {
+      this.#value = -RpalError.CACHE_FULL;
+      this.state = S.UNLOCK;
+      return StepEnd.NEXT;
+    }
+    const head = memory.read32(entry + FdRecord.head);
+    const tail = memory.read32(entry + FdRecord.tail);
+    if (((tail - head) | 0) + this.length > QUEUE_WORDS) {
+      memory.write32(entry + FdRecord.trigger, 1);
+      this.#value = -RpalError.QUEUE_PUT_FAILED;
+      this.state = S.UNLOCK;
+      return StepEnd.NEXT;
+    }
+    cpu.chargeBytes(LibStep.dataPut, 8 * this.length);
+    for (let i = 0; i < this.length; i++) {
+      const from = i === 0 ? source : reach(cpu, this.pointers + 8 * i, false);
+      const to = entry + FdRecord.words + 8 * ((tail + i) & (QUEUE_WORDS - 1));
+      memory.write32(to, memory.read32(from));
+      memory.write32(to + 4, memory.read32(from + 4));
+    }
+    memory.write32(entry + FdRecord.tail, (tail + this.length) | 0);
+    memory.write32(entry + FdRecord.pending, memory.read32(entry + FdRecord.pending) | EPOLLRPALIN);
+    this.#value = this.length;
+    this.state = S.APPEND;
+    return StepEnd.NEXT;
+  }
+
+  #append(cpu: Cpu): StepEnd {
+    const { memory } = cpu;
+    const queue = reach(cpu, this.#queue, true);
+    if (queue < 0) return StepEnd.FAULT;
+    const at = memory.read32(queue + ReadyQueue.reserved);
+    const place = reach(cpu, this.#queue + ReadyQueue.fds + 4 * (at & (ReadyQueue.capacity - 1)), true);
+    if (place < 0) return StepEnd.FAULT;
+    cpu.charge(LibStep.readyAppend);
+    memory.write32(queue + ReadyQueue.reserved, (at + 1) | 0);
+    memory.write32(place, this.rpalfd.fd);
+    memory.write32(queue + ReadyQueue.end, (at + 1) | 0);
+    this.state = S.UNLOCK;
+    return StepEnd.NEXT;
+  }
+
+  #unlock(cpu: Cpu): StepEnd {
+    const { memory } = cpu;
+    const record = reach(cpu, this.#record, true);
+    const slot = reach(cpu, this.#peer.fdTable + this.rpalfd.fd * FdSlot.size, true);
+    const rcc = reach(cpu, this.#rcc, true);
+    if (record < 0 || slot < 0 || rcc < 0) return StepEnd.FAULT;
+    cpu.charge(LibStep.queueUnlock);
+    memory.write32(record + ReceiverRecord.queueLock, 0);
+    memory.write32(record + ReceiverRecord.queueLock + 4, 0);
+    memory.write32(slot + FdSlot.references, memory.read32(slot + FdSlot.references) - 1);
+    if (this.#value < 0) {
+      this.state = S.LEAVE;
+      return StepEnd.NEXT;
+    }
+    memory.write32(rcc + Rcc.epPending, memory.read32(rcc + Rcc.epPending) | RPAL_USER_PENDING);
+    this.state = S.BEGIN;
+    return StepEnd.NEXT;
+  }
+
+  /** WAIT -> CALL: the only way to begin a call. Else the data are queued, and the receiver or its waker will find them. */
+  #begin(cpu: Cpu): StepEnd {
+    const { memory } = cpu;
+    const rcc = reach(cpu, this.#rcc, true);
+    if (rcc < 0) return StepEnd.FAULT;
+    cpu.charge(LibStep.callBegin);
+    const waits = memory.read32(rcc + Rcc.receiverState) === ReceiverState.WAIT;
+    if (waits) memory.write32(rcc + Rcc.receiverState, this.#callWord());
+    else published(cpu);
+    this.state = waits ? S.STAMP : S.LEAVE;
+    return StepEnd.NEXT;
+  }
+
+  #callWord(): number {
+    return callState(this.process.id, (this.sender as LibSender).index);
+  }
+
+  #stamp(cpu: Cpu): StepEnd {
+    const rcc = reach(cpu, this.#rcc, true);
+    const scc = reach(cpu, (this.sender as LibSender).scc, true);
+    if (rcc < 0 || scc < 0) return StepEnd.FAULT;
+    cpu.memory.write32(rcc + Rcc.senderState, SenderState.CALL);
+    cpu.charge(LibStep.callStamp);
+    cpu.memory.write64(scc + Scc.startTime, cpu.clock);
+    this.state = S.JUMP;
+    return StepEnd.NEXT;
+  }
+
+  /** Onto the receiver's stack; there our own context is stored where the kernel looks for it. */
+  #jump(cpu: Cpu): StepEnd {
+    const { memory } = cpu;
+    const { context } = this;
+    const record = reach(cpu, this.#record, false);
+    const scc = reach(cpu, (this.sender as LibSender).scc, true);
+    const handle = saveFrame(cpu, context);
+    if (record < 0 || scc < 0 || handle < 0) return StepEnd.FAULT;
+    memory.write64(scc + Scc.rtc + TaskContext.rip, context.resumeAddress);
+    memory.write64(scc + Scc.rtc + TaskContext.rsp, handle + FiberFrame.size);
+    if (!jump(cpu, context, memory.read64(record + ReceiverRecord.mainContext), handle, 0)) return StepEnd.FAULT;
+    cpu.charge(LibStep.jump);
+    this.state = S.BACK;
+    return StepEnd.AWAY;
+  }
+
+  #back(cpu: Cpu): StepEnd {
+    const rcc = reach(cpu, this.#rcc, false);
+    if (rcc < 0) return StepEnd.FAULT;
+    if (cpu.memory.read32(rcc + Rcc.senderState) !== SenderState.RUNNING) {
+      // The kernel brought us back: the receiver goes on without us.
+      this.state = S.LEAVE;
+      return StepEnd.NEXT;
+    }
+    const state = cpu.memory.read32(rcc + Rcc.receiverState) & RPAL_RECEIVER_STATE_MASK;
+    this.state = state === ReceiverState.LAZY_SWITCH ? S.DUMMY : S.END;
+    return StepEnd.NEXT;
+  }
+
+  #end(cpu: Cpu): StepEnd {
+    const { memory } = cpu;
+    const rcc = reach(cpu, this.#rcc, true);
+    const scc = reach(cpu, (this.sender as LibSender).scc, true);
+    if (rcc < 0 || scc < 0) return StepEnd.FAULT;
+    cpu.charge(LibStep.callEnd);
+    const slice = cpu.clock - memory.read64(scc + Scc.startTime);
+    memory.write64(scc + Scc.totalTime, memory.read64(scc + Scc.totalTime) + slice);
+    memory.write64(rcc + Rcc.totalTime, memory.read64(rcc + Rcc.totalTime) + slice);
+    if (memory.read32(rcc + Rcc.receiverState) === this.#callWord()) memory.write32(rcc + Rcc.receiverState, ReceiverState.WAIT);
+    this.state = (memory.read32(rcc + Rcc.epPending) & RPAL_USER_PENDING) !== 0 ? S.BEGIN : S.LEAVE;
+    return StepEnd.NEXT;
+  }
+
+  #leave(cpu: Cpu): StepEnd {
+    const scc = reach(cpu, (this.sender as LibSender).scc, true);
+    if (scc < 0) return StepEnd.FAULT;
+    cpu.charge(LibStep.writeLeave);
+    cpu.memory.write32(scc + Scc.magic, 0);
+    cpu.mmu.pkru = this.#pkru;
+    return this.finish(this.#value);
+  }
+}
+
+/** `rpal_read_ptrs`: takes words from a descriptor's queue. */
+export class ReadPtrsCall extends LibCall {
+  process!: LibProcess;
+  fd = 0;
+  pointers = 0;
+  length = 0;
+
+  protected override step(cpu: Cpu): StepEnd {
+    const { memory } = cpu;
+    const slot = reach(cpu, this.process.fdTable + this.fd * FdSlot.size, true);
+    if (slot < 0) return StepEnd.FAULT;
+    const record = memory.read64(slot + FdSlot.record);
+    if (memory.read32(slot + FdSlot.references) < 0 || record === 0) return this.finish(-1);
+    const entry = reach(cpu, record, true);
+    if (entry < 0) return StepEnd.FAULT;
+    const head = memory.read32(entry + FdRecord.head);
+    const count = Math.min(this.length, (memory.read32(entry + FdRecord.tail) - head) | 0);
+    for (let i = 0; i < count; i++) if (reach(cpu, this.pointers + 8 * i, true) < 0) return StepEnd.FAULT;
+    cpu.chargeBytes(LibStep.readPtrs, 8 * count);
+    for (let i = 0; i < count; i++) {
+      const to = reach(cpu, this.pointers + 8 * i, true);
+      const from = entry + FdRecord.words + 8 * ((head + i) & (QUEUE_WORDS - 1));
+      memory.write32(to, memory.read32(from));
+      memory.write32(to + 4, memory.read32(from + 4));
+    }
+    memory.write32(entry + FdRecord.head, (head + count) | 0);
+    return this.finish(count);
+  }
+}

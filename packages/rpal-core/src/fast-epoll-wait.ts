@@ -1,0 +1,65 @@
+import { EventPoll } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { TaskState } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
+import { ReceiverState } from './constants.js';
+import { sleepTimer } from './epoll.js';
+import { Rcc } from './layouts.js';
+import type { Rpal } from './rpal.js';
+import type { ReceiverData } from './service.js';
+import { exchange, load } from './states.js';
+import { RpalStep } from './steps.js';
+
+/**
+ * Parks a receiver that has just returned to its sender as if it were in epoll_wait (patch 34), so that it can be called
+ * again at once. If it has a reason to run, it is left runnable and will come back by kernel return.
+ */
+export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+  const { receiver } = thread.rpal;
+  cpu.charge(RpalStep.fastEpoll);
+  const failed = takeEpoll(cpu, thread, receiver);
+  if (failed < 0) thread.frame.rax = failed;
+  const { epoll } = receiver;
+  const timeout = cpu.memory.read32(receiver.rcc + Rcc.timeout);
+  const pending = load(cpu, receiver.rcc + Rcc.epPending);
+  if (failed < 0 || epoll === null || thread.signalPending || epoll.eventsAvailable || pending !== 0 || timeout === 0) return;
+
+  const address = receiver.rcc + Rcc.receiverState;
+  const before = exchange(cpu, address, ReceiverState.READY_LS);
+  if (before !== ReceiverState.LAZY_SWITCH) rpal.warn(cpu, `receiver ${thread.pid} is parked in state ${before}`);
+  epoll.lock.acquire(cpu);
+  thread.state = TaskState.INTERRUPTIBLE;
+  if (epoll.eventsAvailable) {
+    exchange(cpu, address, ReceiverState.LAZY_SWITCH);
+    thread.state = TaskState.RUNNING;
+  } else {
+    epoll.wait.add(cpu, receiver.wait);
+  }
+  epoll.lock.release(cpu);
+  if (timeout > 0 && thread.state === TaskState.INTERRUPTIBLE) startTimer(rpal, cpu, thread, receiver, timeout);
+}
+
+/** Checks the arguments in the receiver's record as epoll_wait would and takes the file. @returns 0 or a negative errno */
+function takeEpoll(cpu: Cpu, thread: Thread, receiver: ReceiverData): number {
+  const maximum = cpu.memory.read32(receiver.rcc + Rcc.maxevents);
+  if (maximum <= 0) return -Errno.EINVAL;
+  if (cpu.memory.read64(receiver.rcc + Rcc.events) <= 0) return -Errno.EFAULT;
+  const file = thread.process.files.lookUp(cpu, cpu.memory.read32(receiver.rcc + Rcc.epfd));
+  if (file === null) return -Errno.EBADF;
+  if (!(file instanceof EventPoll)) return -Errno.EINVAL;
+  receiver.epoll = file;
+  receiver.file = file.get();
+  return 0;
+}
+
+function startTimer(rpal: Rpal, cpu: Cpu, thread: Thread, receiver: ReceiverData, timeout: number): void {
+  if (receiver.timer === null) {
+    if (rpal.quirk('fast-epoll-timer-uninitialised')) {
+      rpal.warn(cpu, `fast epoll wait of receiver ${thread.pid} starts a timer that was never initialised`);
+      return;
+    }
+    receiver.timer = sleepTimer(rpal, thread);
+  }
+  receiver.timer.start(cpu, timeout * 1e6);
+}

@@ -1,0 +1,31 @@
+import { type Cpu, FaultCode } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { FAULT_RESOLVED, type FaultResult, faultSignal, type MmStruct, resolveFault } from '@rpal/mm';
+import { Signal, SignalCode } from '@rpal/uapi';
+import { recover } from './recovery.js';
+import type { Rpal } from './rpal.js';
+
+/**
+ * A fault on an address in somebody else's slice (patch 14): it is resolved in the owner's address space, as the owner
+ * would, but signals go to the current task. If the owner is gone, a sender is taken back to its recovery point.
+ * @returns what Linux's own handling would, or undefined to leave it to that
+ */
+export function redirectFault(
+  rpal: Rpal,
+  cpu: Cpu,
+  mm: MmStruct,
+  address: number,
+  code: number,
+  kernelMode: boolean,
+): FaultResult | undefined {
+  const thread = rpal.kernel.scheduler.current(cpu) as Thread;
+  const { service } = thread.rpal;
+  if (service === null || service.mm !== mm || service.isCorrect(address)) return undefined;
+  const entry = service.peerAt(address);
+  const owner = entry?.service ?? null;
+  if (entry === null || owner === null) return undefined;
+  if (entry.mapped && !owner.mm.dead && owner.mm.users > 0) return resolveFault(cpu, owner.mm, address, code);
+  if (kernelMode) return undefined;
+  if (recover(rpal, cpu, thread)) return FAULT_RESOLVED;
+  return faultSignal(Signal.SEGV, (code & FaultCode.protectionKey) !== 0 ? SignalCode.SEGV_PKUERR : SignalCode.SEGV_MAPERR);
+}

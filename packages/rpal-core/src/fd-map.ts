@@ -1,0 +1,44 @@
+import { PollEntry, UnixStreamSocket } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { getUser32, putUser32 } from '@rpal/mm';
+import { Errno } from '@rpal/uapi';
+import { FdmapArg, Rcc } from './layouts.js';
+import type { Rpal } from './rpal.js';
+import type { RpalService } from './service.js';
+import { RpalStep } from './steps.js';
+
+/** A receiver and the descriptor it knows a connection by. */
+interface FarEnd {
+  readonly receiverId: number;
+  readonly fd: number;
+}
+
+/**
+ * UDS_FDMAP (patch 28): which receiver of a service, and which of its descriptors, is at the other end of a Unix socket.
+ * Works only once the receiver has waited in RPAL's epoll_wait.
+ */
+export function mapSocket(rpal: Rpal, cpu: Cpu, thread: Thread, argument: number): number {
+  cpu.charge(RpalStep.fdMap);
+  const serviceId = getUser32(cpu, thread.memory, argument + FdmapArg.serviceId);
+  const cfd = getUser32(cpu, thread.memory, argument + FdmapArg.cfd);
+  if (serviceId < 0 || cfd < 0) return rpal.quirk('fdmap-copy-count') ? FdmapArg.size : -Errno.EFAULT;
+  const end = farEnd(cpu, thread, serviceId | 0, cfd | 0);
+  if (end === null) return rpal.quirk('fdmap-silent-failure') ? 0 : -Errno.ENOENT;
+  const low = putUser32(cpu, thread.memory, argument + FdmapArg.res, end.fd);
+  const high = putUser32(cpu, thread.memory, argument + FdmapArg.res + 4, end.receiverId);
+  return low < 0 || high < 0 ? -Errno.EFAULT : 0;
+}
+
+function farEnd(cpu: Cpu, thread: Thread, serviceId: number, cfd: number): FarEnd | null {
+  const file = thread.process.files.lookUp(cpu, cfd);
+  if (!(file instanceof UnixStreamSocket) || file.peer === null) return null;
+  // The first waiter of the peer is taken for an epoll item.
+  const waiter = file.peer.wait.first;
+  if (!(waiter instanceof PollEntry)) return null;
+  const service = thread.rpal.service as RpalService;
+  const peer = service.map[serviceId]?.service ?? null;
+  const receiver = peer?.receivers.find((candidate) => candidate.rpal.receiver.epoll === waiter.item.epoll);
+  if (receiver === undefined) return null;
+  return { receiverId: cpu.memory.read32(receiver.rpal.receiver.rcc + Rcc.receiverId), fd: waiter.item.fd };
+}

@@ -1,0 +1,137 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { EntryFrame, Thread } from '@rpal/kernel';
+import { activateHere, directedSwitch, TaskState } from '@rpal/sched';
+import { callState, ReceiverState, RpalFlag } from './constants.js';
+import { lockCpu, unlockCpu } from './cpu-lock.js';
+import { leaveEpollWait, putEpollFile } from './epoll.js';
+import { fastEpollWait } from './fast-epoll-wait.js';
+import { Rcc, Scc, TaskContext } from './layouts.js';
+import { keysOf, pkruWith } from './pkey.js';
+import { type Rpal, RpalBug } from './rpal.js';
+import type { RpalService } from './service.js';
+import { compareExchange, receiverState } from './states.js';
+import { RpalStep } from './steps.js';
+import { creditSlice } from './time-slice.js';
+
+/**
+ * Every entry into the kernel from user mode by a registered thread (patches 17, 19, 21, 24): does the user context belong
+ * to another task? Then the kernel context is swapped before anything else happens.
+ */
+export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+  const { service, flags } = thread.rpal;
+  if (service === null) return;
+  cpu.charge(RpalStep.entryCheck);
+  const switched = (flags & RpalFlag.LAZY_SWITCHED) !== 0;
+  const ip = thread.frame.user?.rip ?? 0;
+  if (switched && service.inRetSection(ip)) {
+    // The receiver has decided to return and is about to load the sender's FS base: treat it as done.
+    const { sender } = thread.rpal.receiver;
+    if (sender !== null) cpu.fsBase = sender.fsBase;
+  }
+  const { fsBase } = cpu;
+  if (service.isCorrect(fsBase)) return;
+  if (switched) {
+    const { receiver } = thread.rpal;
+    const { sender } = receiver;
+    receiver.sender = null;
+    if (sender === null) rpal.warn(cpu, `receiver ${thread.pid} is lazily switched, but has no sender`);
+    else receiverToSender(rpal, cpu, thread, sender, ip);
+    return;
+  }
+  const receiver = threadByFsBase(cpu, service, fsBase);
+  if (receiver === null) {
+    rpal.warn(cpu, `thread ${thread.pid}: no receiver has FS base ${fsBase}`);
+    return;
+  }
+  receiver.rpal.flags |= RpalFlag.LAZY_SWITCHED;
+  receiver.rpal.receiver.sender = thread;
+  if (receiver.rpal.service?.inRetSection(ip) === true) returnIsDecided(rpal, cpu, thread, receiver);
+  else senderToReceiver(rpal, cpu, thread, receiver);
+}
+
+/** The receiver whose thread pointer this is (patch 17); the slice tells the service. */
+function threadByFsBase(cpu: Cpu, service: RpalService, fsBase: number): Thread | null {
+  cpu.charge(RpalStep.identify);
+  const peer = service.peerAt(fsBase)?.service ?? null;
+  if (peer === null) return null;
+  for (const entry of peer.fsBases) if (entry.fsBase === fsBase) return entry.thread;
+  return null;
+}
+
+/** The sender's kernel context gives way to the receiver's, whose code the CPU executes (patch 19). */
+function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread): void {
+  const { kernel } = rpal;
+  const { sender: sd } = sender.rpal;
+  const { receiver: rd } = receiver.rpal;
+  rpal.lazySwitches++;
+  creditSlice(cpu, sd, rd);
+  leaveEpollWait(rpal, cpu, rd);
+  sd.receiver = receiver;
+  lockCpu(rpal, cpu, sender);
+  lockCpu(rpal, cpu, receiver);
+  if (receiver.state === TaskState.RUNNING) {
+    throw new RpalBug(`lazy switch to receiver ${receiver.pid}, which is running: BUG_ON in rpal_try_to_wake_up`);
+  }
+  activateHere(kernel.scheduler, cpu, receiver);
+  cpu.charge(RpalStep.frameCopy);
+  receiver.frame.copyFrom(sender.frame);
+  frameFromContext(rpal, cpu, sender.frame, sd.scc + Scc.rtc);
+  directedSwitch(kernel.scheduler, cpu, receiver);
+  // The epoll_wait that the receiver was in is given up for good.
+  putEpollFile(cpu, rd);
+  sender.path = rpal.returnPath;
+  cpu.charge(RpalStep.switchTail);
+  const calling = callState(sd.serviceId, cpu.memory.read32(sd.scc + Scc.senderId));
+  compareExchange(cpu, rd.rcc + Rcc.receiverState, calling, ReceiverState.LAZY_SWITCH);
+}
+
+/** Back to the sender: the receiver has returned in user mode while the kernel runs on its stack (patches 19 and 34). */
+function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: Thread, sender: Thread, ip: number): void {
+  const { kernel } = rpal;
+  const { sender: sd } = sender.rpal;
+  const { receiver: rd } = receiver.rpal;
+  rpal.lazySwitches++;
+  cpu.charge(RpalStep.frameCopy);
+  sender.frame.copyFrom(receiver.frame);
+  if (receiver.rpal.service !== null && ip >= receiver.rpal.service.base && ip < receiver.rpal.service.top) {
+    // Still in receiver code, behind the ret section: skip the rest, or two senders could be on one receiver's stack.
+    cpu.charge(RpalStep.critical);
+    frameFromContext(rpal, cpu, sender.frame, sd.scc + Scc.rtc);
+    cpu.mmu.pkru = pkruWith(cpu.mmu.pkru, sender.rpal.service);
+  }
+  frameFromContext(rpal, cpu, receiver.frame, rd.rcc + Rcc.rtc);
+  fastEpollWait(rpal, cpu, receiver);
+  directedSwitch(kernel.scheduler, cpu, sender);
+  receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
+  rd.sender = null;
+  cpu.memory.write64(sd.scc + Scc.startTime, cpu.clock);
+  receiver.path = rpal.returnPath;
+  cpu.charge(RpalStep.switchTail);
+  // Once unlocked the receiver may be woken elsewhere and enter READY the ordinary way: only the old value counts.
+  const state = receiverState(cpu, rd);
+  unlockCpu(rpal, cpu, receiver);
+  if (state === ReceiverState.READY_LS) compareExchange(cpu, rd.rcc + Rcc.receiverState, ReceiverState.READY_LS, ReceiverState.WAIT);
+  unlockCpu(rpal, cpu, sender);
+}
+
+/**
+ * The CPU is in the receiver's ret section and the kernel still believes in the sender (patch 24): no switch is worth
+ * while; the sender's context is restored and the entry goes on as the sender.
+ */
+function returnIsDecided(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread): void {
+  cpu.charge(RpalStep.critical);
+  cpu.fsBase = sender.fsBase;
+  cpu.mmu.pkru = keysOf(sender.rpal.service, receiver.rpal.service);
+  frameFromContext(rpal, cpu, sender.frame, sender.rpal.sender.scc + Scc.rtc);
+  receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
+  receiver.rpal.receiver.sender = null;
+}
+
+/** Overwrites a frame with the registers saved at `context` (physical), in user-writable memory: they may be anything. */
+export function frameFromContext(rpal: Rpal, cpu: Cpu, frame: EntryFrame, context: number): void {
+  cpu.coherence.touch(cpu, context, false);
+  const rip = cpu.memory.read64(context + TaskContext.rip);
+  frame.user = rpal.kernel.contextAt(rip);
+  frame.rip = rip;
+  frame.user.rsp = cpu.memory.read64(context + TaskContext.rsp);
+}

@@ -1,0 +1,134 @@
+import { BusError, definePlugin, type Plugin } from '@rpal/bus';
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { Errno } from '@rpal/uapi';
+import { z } from 'zod';
+import { PkuOn, RPAL_PROC_FILE, RpalFlag } from './constants.js';
+import { RpalEpollWait, takesEpollWait } from './epoll.js';
+import { redirectFault } from './fault.js';
+import { KernelReturnPath } from './kernel-return.js';
+import { onKernelEntry } from './lazy-switch.js';
+import { cloneThread, exitMemory, exitThread, isRpalImage, registerService } from './lifecycle.js';
+import { RPAL_IGNORE } from './link.js';
+import { inflateBalloon, sliceLayout } from './partition.js';
+import { defaultPkruOf } from './pkey.js';
+import { ProcRpal } from './proc-rpal.js';
+import { type QuirkName, quirkNames } from './quirks.js';
+import { Rpal, RpalThread, serviceOfMm } from './rpal.js';
+import { blockFailed, mayWake, switchedOut } from './states.js';
+import { collectClaim, correctDelta } from './time-slice.js';
+import { widenFlush } from './tlb-union.js';
+
+const options = z
+  .object({
+    /** Behaviour of the series to repair, by name, or all of it. */
+    repair: z.union([z.literal('all'), z.array(z.enum(quirkNames as [QuirkName, ...QuirkName[]]))]).default([]),
+  })
+  .strict();
+
+export type RpalOptions = z.input<typeof options>;
+
+/** The `Rpal` of each machine that has the plugin, for tools that look inside. */
+const installed = new WeakMap<object, Rpal>();
+
+/** RPAL's state on a machine built with the plugin. @throws BusError MISSING_REQUIREMENT without it */
+export function rpalOf(machine: object): Rpal {
+  const rpal = installed.get(machine);
+  if (rpal === undefined)
+    throw new BusError('MISSING_REQUIREMENT', 'this machine was built without @rpal/rpal-core; add rpal() to its plugins');
+  return rpal;
+}
+
+/** RPAL as a plugin: what the 35 patches change in Linux, changed through the seams that every plugin has. */
+export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typeof options>, RpalOptions>({
+  name: '@rpal/rpal-core',
+  version: '0.1.0',
+  options,
+  setup({ plugin, hooks, machine }, { repair }) {
+    const { kernel, platform } = machine;
+    const { features } = platform.profile;
+    if (!features.fsgsbase || !features.pku) {
+      const lacking = features.fsgsbase ? 'protection keys (PKU)' : 'user-mode FS base access (FSGSBASE)';
+      throw new BusError('SETUP_FAILED', `RPAL needs ${lacking}, which ${platform.profile.name} does not have; choose another profile`);
+    }
+    const state = new Rpal(kernel, new Set(repair === 'all' ? quirkNames : repair));
+    state.returnPath = new KernelReturnPath(state);
+    installed.set(machine, state);
+    kernel.memory.hiddenTopEntryBits |= RPAL_IGNORE;
+    kernel.specialFiles.set(RPAL_PROC_FILE, (_cpu, _thread, flags) => new ProcRpal(state, flags));
+
+    for (const { idle } of kernel.scheduler.runQueues) (idle as Thread).rpal = new RpalThread();
+    hooks.schedTaskNew.tap(plugin, (task) => {
+      (task as Thread).rpal = new RpalThread();
+    });
+    hooks.kernelExec.tap(plugin, (cpu, thread, image) => {
+      if (isRpalImage(image)) registerService(state, cpu, thread, image);
+    });
+    hooks.mmLayout.tap(plugin, (layout, mm) => {
+      const service = serviceOfMm(mm);
+      return service === null ? layout : sliceLayout(layout, service, platform.rng);
+    });
+    hooks.kernelExecMap.tap(plugin, (cpu, thread) => {
+      const { service } = thread.rpal;
+      return service === null ? undefined : inflateBalloon(cpu, service.mm, service);
+    });
+    hooks.kernelClone.tap(plugin, (cpu, parent, child) => {
+      cloneThread(parent, child);
+      // The copy of PKRU taken before the child was on the task list may be out of date (patch 30), and a parent tied to
+      // a CPU must not hand that down (patch 23).
+      if (parent.rpal.service !== null) child.pkru = cpu.mmu.pkru;
+      const old = parent.rpal.data?.oldAffinity ?? null;
+      if ((parent.rpal.flags & RpalFlag.CPU_LOCKED) !== 0 && old !== null) {
+        child.affinity = old;
+        child.affinitySize = old.size;
+      }
+    });
+    hooks.kernelThreadExit.tap(plugin, (cpu, thread, last) => exitThread(state, cpu, thread, last));
+    hooks.kernelEntry.tap(plugin, (cpu, thread) => onKernelEntry(state, cpu, thread));
+    hooks.kernelDefaultPkru.tap(plugin, (pkru, thread) => defaultPkruOf(thread.rpal.service, pkru));
+
+    hooks.mmExit.tap(plugin, (mm) => exitMemory(state, platform.running as Cpu, mm));
+    hooks.mmFault.tap(plugin, (cpu, mm, address, code, kernelMode) => redirectFault(state, cpu, mm, address, code, kernelMode));
+    hooks.mmFlush.tap(plugin, (targets) => widenFlush(state, targets));
+    hooks.mmNewKey.tap(plugin, (key, mm) => {
+      const service = serviceOfMm(mm);
+      return service?.pkuOn === PkuOn.FINISH ? service.pkey : key;
+    });
+    hooks.mmKeyChange.tap(plugin, (mm) => {
+      const service = serviceOfMm(mm);
+      return service !== null && service.pkuOn !== PkuOn.FALSE ? -Errno.EINVAL : undefined;
+    });
+    hooks.mmKeyFree.tap(plugin, (mm) => (serviceOfMm(mm) === null ? undefined : -Errno.EINVAL));
+
+    hooks.schedWakePermission.tap(plugin, (cpu, task) => {
+      const thread = task as Thread;
+      return (thread.rpal.flags & RpalFlag.RECEIVER) === 0 ? undefined : mayWake(state, cpu, thread);
+    });
+    hooks.schedSwitch.tap(plugin, (cpu, prev) => {
+      const thread = prev as Thread;
+      if ((thread.rpal.flags & RpalFlag.RECEIVER) !== 0) switchedOut(cpu, thread);
+    });
+    hooks.schedBlockFailed.tap(plugin, (cpu, task) => {
+      const thread = task as Thread;
+      if ((thread.rpal.flags & RpalFlag.RECEIVER) !== 0) blockFailed(cpu, thread);
+    });
+    hooks.schedDelayDequeue.tap(plugin, (task) => (((task as Thread).rpal.flags & RpalFlag.RECEIVER) === 0 ? undefined : false));
+    hooks.schedAffinity.tap(plugin, (task) => (((task as Thread).rpal.flags & RpalFlag.CPU_LOCKED) === 0 ? undefined : false));
+    hooks.schedEnter.tap(plugin, (cpu, task) => {
+      const thread = task as Thread;
+      if ((thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) collectClaim(cpu, thread);
+    });
+    hooks.schedTaskClock.tap(plugin, (delta, _rq, task) => {
+      const thread = task as Thread;
+      return thread.rpal.stealTime === 0 ? delta : correctDelta(delta, thread);
+    });
+
+    hooks.epollWait.tap(plugin, (cpu, caller, epoll, timeout) => {
+      const thread = caller as Thread;
+      if (!takesEpollWait(cpu, thread)) return undefined;
+      const { receiver } = thread.rpal;
+      receiver.operation ??= new RpalEpollWait(state, thread);
+      return receiver.operation.start(cpu, caller, epoll, timeout);
+    });
+  },
+});

@@ -1,0 +1,26 @@
+/**
+ * What the series does although it looks unintended. Each is reproduced unless repaired by name:
+ * `rpal({ repair: ['tlb-range-filter'] })`, or all with `repair: 'all'`.
+ */
+export const quirks = {
+  'tlb-range-filter': 'A ranged TLB flush passes over CPUs that run a peer, so the peer may go on with a stale translation (patch 13)',
+  'shared-page-leak': 'Unmapping a shared mapping of up to 4096 pages returns only its first page (patch 07)',
+  'shared-page-kill': 'Unmapping shared pages that threads are registered in kills the process and frees the pages all the same (patch 07)',
+  'read-ignores-count': 'Reading /proc/rpal writes up to 120 bytes whatever the size of the buffer (patch 12)',
+  'fdmap-copy-count': 'UDS_FDMAP returns the number of bytes it could not copy in, a positive number, in place of EFAULT (patch 28)',
+  'fdmap-silent-failure': 'UDS_FDMAP returns 0 without a result when it finds no receiver (patch 28)',
+  'lazy-switch-unchecked':
+    'A foreign FS base is enough for a lazy switch: nobody checks that the receiver is being called, or by whom (patch 19)',
+  'one-pointer-two-roles': 'A thread can be sender and receiver; the second registration overwrites the record of the first (patch 08)',
+  'total-time-unchecked': 'Run time that senders and receivers claim in their own memory is believed (patch 33)',
+  'epoll-file-put-twice': 'Kernel return drops the epoll file even if fast epoll wait took none (patch 34)',
+  'fast-epoll-error-lost': 'An error that fast epoll wait puts in the result register is overwritten on kernel return (patch 34)',
+  'fast-epoll-timer-uninitialised': 'Fast epoll wait starts a timer that only an earlier sleeping wait has initialised (patch 34)',
+  'refused-task-stays-waking': 'A wake-up that another CPU queued and that is refused leaves the task in the waking state (patch 15)',
+  'enable-ignores-key-failure': 'The result of installing the protection key is ignored: the service is enabled anyway (patch 26)',
+  'recovery-credits-nothing': 'Recovery credits run time only if the already replaced instruction pointer is foreign: never (patch 33)',
+} as const;
+
+export type QuirkName = keyof typeof quirks;
+
+export const quirkNames: readonly QuirkName[] = Object.keys(quirks) as QuirkName[];

@@ -1,0 +1,45 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { callState, ReceiverState, RPAL_ERROR_MAGIC, RpalFlag, SenderState } from './constants.js';
+import { Rcc, Scc } from './layouts.js';
+import { defaultPkruOf } from './pkey.js';
+import type { Rpal } from './rpal.js';
+import { compareExchange } from './states.js';
+import { RpalStep } from './steps.js';
+
+/**
+ * Takes a sender that cannot go on back to where it armed its recovery point (patches 14, 22, 26). The FS base is not
+ * touched. @returns false if it has none
+ */
+export function recover(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
+  if ((thread.rpal.flags & RpalFlag.SENDER) === 0) return false;
+  cpu.charge(RpalStep.recover);
+  rebuildReceiver(rpal, cpu, thread);
+  const { scc } = thread.rpal.sender;
+  if (cpu.memory.read32(scc + Scc.magic) !== RPAL_ERROR_MAGIC) return false;
+  const { frame } = thread;
+  const erip = cpu.memory.read64(scc + Scc.erip);
+  frame.user = rpal.kernel.contextAt(erip);
+  frame.user.rsp = cpu.memory.read64(scc + Scc.ersp);
+  frame.rip = erip;
+  frame.rax = -1;
+  cpu.memory.write32(scc + Scc.magic, 0);
+  cpu.mmu.pkru = defaultPkruOf(thread.rpal.service, cpu.mmu.pkru);
+  return true;
+}
+
+/** A sender ends or fails in the middle of a call: the receiver it had called can be called again (patch 22). */
+export function rebuildReceiver(_rpal: Rpal, cpu: Cpu, thread: Thread): void {
+  const { service } = thread.rpal;
+  const { sender } = thread.rpal;
+  if (service === null || cpu.memory.read32(sender.scc + Scc.magic) !== RPAL_ERROR_MAGIC) return;
+  const fsBase = cpu.memory.read64(sender.scc + Scc.fsbase);
+  if (service.isCorrect(fsBase)) return;
+  const receiver = service.peerAt(fsBase)?.service?.fsBases.find((entry) => entry.fsBase === fsBase)?.thread ?? null;
+  if (receiver === null) return;
+  const { rcc } = receiver.rpal.receiver;
+  const calling = callState(sender.serviceId, cpu.memory.read32(sender.scc + Scc.senderId));
+  if (cpu.memory.read32(rcc + Rcc.receiverState) !== calling) return;
+  compareExchange(cpu, rcc + Rcc.senderState, SenderState.CALL, SenderState.KERNEL_RET);
+  compareExchange(cpu, rcc + Rcc.receiverState, calling, ReceiverState.WAIT);
+}

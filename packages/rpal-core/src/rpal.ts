@@ -1,0 +1,112 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Kernel, Thread } from '@rpal/kernel';
+import type { MmStruct } from '@rpal/mm';
+import { CpuSet, type KernelPath } from '@rpal/sched';
+import { RPAL_FIRST_KEY, RPAL_NR_ID } from './constants.js';
+import type { QuirkName } from './quirks.js';
+import type { ReceiverData, RpalService, SenderData } from './service.js';
+
+/** A thread's RPAL state (patch 04: members of `task_struct`). */
+export class RpalThread {
+  service: RpalService | null = null;
+  /** `RpalFlag` bits. */
+  flags = 0;
+  /** One place for either role: registering twice overwrites it. */
+  data: SenderData | ReceiverData | null = null;
+  /** Correction of the run time, ns (patch 33). */
+  stealTime = 0;
+
+  get sender(): SenderData {
+    return this.data as SenderData;
+  }
+
+  get receiver(): ReceiverData {
+    return this.data as ReceiverData;
+  }
+}
+
+declare module '@rpal/kernel' {
+  interface Thread {
+    rpal: RpalThread;
+  }
+}
+
+declare module '@rpal/mm' {
+  interface MmStruct {
+    rpalService?: RpalService | null;
+  }
+}
+
+/** A check of the series that stops the kernel (BUG, panic). */
+export class RpalBug extends Error {
+  override readonly name = 'RpalBug';
+}
+
+/** RPAL's state for one machine. */
+export class Rpal {
+  readonly kernel: Kernel;
+  /** Services by key and by id. */
+  readonly byKey: Map<number, RpalService> = new Map();
+  readonly #ids: boolean[] = Array.from({ length: RPAL_NR_ID }, () => false);
+  #nextKey = RPAL_FIRST_KEY;
+  readonly #repaired: ReadonlySet<QuirkName>;
+  /** What a task that lost its user context to a lazy switch goes on with. Set once, by the plugin. */
+  returnPath!: KernelPath;
+  /** What the patches print, in order. */
+  readonly log: string[] = [];
+  /** Since boot. */
+  lazySwitches = 0;
+  kernelReturns = 0;
+  refusedWakeUps = 0;
+
+  /** Each CPU as a set of its own, for threads tied to it. */
+  readonly #alone: readonly CpuSet[];
+
+  constructor(kernel: Kernel, repaired: ReadonlySet<QuirkName>) {
+    this.kernel = kernel;
+    this.#repaired = repaired;
+    const { cpus } = kernel.platform;
+    this.#alone = cpus.map(({ id }) => new CpuSet(cpus.length, [id]));
+  }
+
+  /** The set of one CPU. Nobody changes it. */
+  only(cpu: Cpu): CpuSet {
+    return this.#alone[cpu.id] as CpuSet;
+  }
+
+  /** True if the series' behaviour of that name is reproduced, false if it is repaired. */
+  quirk(name: QuirkName): boolean {
+    return !this.#repaired.has(name);
+  }
+
+  /** The lowest free id, taken; -1 if all are in use (patch 03). */
+  takeId(): number {
+    const id = this.#ids.indexOf(false);
+    if (id >= 0) this.#ids[id] = true;
+    return id;
+  }
+
+  freeId(id: number): void {
+    this.#ids[id] = false;
+  }
+
+  /** Keys are handed out in sequence and never twice. */
+  takeKey(): number {
+    return this.#nextKey++;
+  }
+
+  /** The service of a thread, or null. */
+  serviceOf(thread: Thread): RpalService | null {
+    return thread.rpal.service;
+  }
+
+  /** Prints a warning, as the patches do where something is amiss but the kernel goes on. */
+  warn(cpu: Cpu, text: string): void {
+    this.log.push(`[${cpu.clock}] ${text}`);
+  }
+}
+
+/** The service that an address space belongs to, or null. */
+export function serviceOfMm(mm: MmStruct): RpalService | null {
+  return mm.rpalService ?? null;
+}

@@ -1,0 +1,95 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { TaskState } from '@rpal/sched';
+import { ReceiverState, RPAL_RECEIVER_STATE_MASK, RpalFlag } from './constants.js';
+import { Rcc } from './layouts.js';
+import type { Rpal } from './rpal.js';
+import type { ReceiverData } from './service.js';
+import { RpalStep } from './steps.js';
+
+/** The kernel's operations on the words it shares with user mode. All are single atomic steps. */
+
+/** Compare-exchange of a 32-bit word. @returns the value found: the exchange took place if it equals `expected` */
+export function compareExchange(cpu: Cpu, address: number, expected: number, value: number): number {
+  cpu.charge(RpalStep.stateChange);
+  cpu.coherence.touch(cpu, address, true);
+  const found = cpu.memory.read32(address);
+  if (found === expected) cpu.memory.write32(address, value);
+  return found;
+}
+
+/** Exchange. @returns the value before */
+export function exchange(cpu: Cpu, address: number, value: number): number {
+  cpu.charge(RpalStep.stateChange);
+  cpu.coherence.touch(cpu, address, true);
+  const found = cpu.memory.read32(address);
+  cpu.memory.write32(address, value);
+  return found;
+}
+
+export function load(cpu: Cpu, address: number): number {
+  cpu.coherence.touch(cpu, address, false);
+  return cpu.memory.read32(address);
+}
+
+export function orInto(cpu: Cpu, address: number, bits: number): void {
+  exchange(cpu, address, load(cpu, address) | bits);
+}
+
+export function clearIn(cpu: Cpu, address: number, bits: number): void {
+  exchange(cpu, address, load(cpu, address) & ~bits);
+}
+
+/** The receiver's state word, as it stands. */
+export function receiverState(cpu: Cpu, data: ReceiverData): number {
+  return load(cpu, data.rcc + Rcc.receiverState);
+}
+
+/**
+ * May this receiver be woken (patch 15: `rpal_check_state`)? READY and WAIT become RUNNING; while it is being called, or
+ * parked by a lazy switch, it may not, and the waker is told to try again.
+ */
+export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
+  const { receiver } = thread.rpal;
+  const address = receiver.rcc + Rcc.receiverState;
+  thread.rpal.flags &= ~RpalFlag.WAKE;
+  for (;;) {
+    const word = load(cpu, address);
+    switch (word & RPAL_RECEIVER_STATE_MASK) {
+      case ReceiverState.READY:
+      case ReceiverState.WAIT:
+        if (compareExchange(cpu, address, word, ReceiverState.RUNNING) === word) return true;
+        break;
+      case ReceiverState.CALL:
+      case ReceiverState.READY_LS:
+        thread.rpal.flags |= RpalFlag.WAKE;
+        rpal.refusedWakeUps++;
+        return false;
+      case ReceiverState.RUNNING:
+      case ReceiverState.KERNEL_RET:
+      case ReceiverState.LAZY_SWITCH:
+        return true;
+      default:
+        rpal.warn(cpu, `receiver ${thread.pid} is woken in unknown state ${word}`);
+        return true;
+    }
+  }
+}
+
+/**
+ * The CPU has left a receiver's kernel stack (patch 15, in `__switch_to`): from now on it may be called, if it really
+ * sleeps. A wake-up that came late leaves it running.
+ */
+export function switchedOut(cpu: Cpu, thread: Thread): void {
+  const address = thread.rpal.receiver.rcc + Rcc.receiverState;
+  if ((load(cpu, address) & RPAL_RECEIVER_STATE_MASK) !== ReceiverState.READY) return;
+  const next = thread.state === TaskState.INTERRUPTIBLE ? ReceiverState.WAIT : ReceiverState.RUNNING;
+  compareExchange(cpu, address, ReceiverState.READY, next);
+}
+
+/** A receiver that wanted to sleep goes on running (patches 15 and 34). */
+export function blockFailed(cpu: Cpu, thread: Thread): void {
+  const address = thread.rpal.receiver.rcc + Rcc.receiverState;
+  const state = load(cpu, address);
+  if (state === ReceiverState.READY || state === ReceiverState.READY_LS) compareExchange(cpu, address, state, ReceiverState.RUNNING);
+}

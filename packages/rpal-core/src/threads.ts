@@ -1,0 +1,96 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { Errno } from '@rpal/uapi';
+import { RpalFlag } from './constants.js';
+import { putEpollFile, receiverWaitEntry } from './epoll.js';
+import { Rcc, Scc } from './layouts.js';
+import type { Rpal } from './rpal.js';
+import { ReceiverData, type RpalService, SenderData } from './service.js';
+import type { SharedPages } from './shared-pages.js';
+import { RpalStep } from './steps.js';
+
+/** The shared mapping of the own service that a whole record at `address` lies in, or null. */
+function pagesOf(service: RpalService, address: number, size: number): SharedPages | null {
+  const pages = service.sharedPages.find((shared) => shared.holds(address)) ?? null;
+  return pages?.contains(address, size) === true ? pages : null;
+}
+
+/** REGISTER_SENDER (patch 08). @returns 0 or a negative errno */
+export function registerSender(rpal: Rpal, cpu: Cpu, thread: Thread, address: number): number {
+  const { rpal: state } = thread;
+  const service = state.service as RpalService;
+  if ((state.flags & RpalFlag.SENDER) !== 0) return -Errno.EINVAL;
+  if (!rpal.quirk('one-pointer-two-roles') && (state.flags & RpalFlag.RECEIVER) !== 0) return -Errno.EINVAL;
+  const pages = pagesOf(service, address, Scc.size);
+  if (pages === null) return -Errno.EINVAL;
+  cpu.charge(RpalStep.register);
+  const data = new SenderData(thread, service.id, pages, pages.physical(address));
+  cpu.memory.write64(data.scc + Scc.startTime, 0);
+  cpu.memory.write64(data.scc + Scc.totalTime, 0);
+  adopt(thread, service, data, RpalFlag.SENDER);
+  return 0;
+}
+
+/** UNREGISTER_SENDER. */
+export function unregisterSender(_rpal: Rpal, cpu: Cpu, thread: Thread): number {
+  if ((thread.rpal.flags & RpalFlag.SENDER) === 0) return -Errno.EINVAL;
+  cpu.charge(RpalStep.register);
+  dismiss(thread, RpalFlag.SENDER);
+  return 0;
+}
+
+/** REGISTER_RECEIVER (patches 08 and 17): the FS base becomes known as this thread's. */
+export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: Thread, address: number): number {
+  const { rpal: state } = thread;
+  const service = state.service as RpalService;
+  if ((state.flags & RpalFlag.RECEIVER) !== 0) return -Errno.EINVAL;
+  if (!rpal.quirk('one-pointer-two-roles') && (state.flags & RpalFlag.SENDER) !== 0) return -Errno.EINVAL;
+  const pages = pagesOf(service, address, Rcc.size);
+  if (pages === null) return -Errno.EINVAL;
+  cpu.charge(RpalStep.register);
+  const entry = service.fsBases.find(({ fsBase }) => fsBase === 0);
+  if (entry === undefined) return -Errno.EAGAIN;
+  entry.fsBase = cpu.fsBase;
+  entry.thread = thread;
+  const data = new ReceiverData(thread, service.id, pages, pages.physical(address), receiverWaitEntry(rpal, thread));
+  cpu.memory.write64(data.rcc + Rcc.totalTime, 0);
+  adopt(thread, service, data, RpalFlag.RECEIVER);
+  service.receivers.push(thread);
+  return 0;
+}
+
+/** UNREGISTER_RECEIVER. The task is cleared before the FS base, so that nobody finds a base without a task. */
+export function unregisterReceiver(_rpal: Rpal, cpu: Cpu, thread: Thread): number {
+  if ((thread.rpal.flags & RpalFlag.RECEIVER) === 0) return -Errno.EINVAL;
+  const service = thread.rpal.service as RpalService;
+  const { receiver } = thread.rpal;
+  cpu.charge(RpalStep.register);
+  const entry = service.fsBases.find((candidate) => candidate.thread === thread);
+  if (entry !== undefined) {
+    entry.thread = null;
+    entry.fsBase = 0;
+  }
+  const at = service.receivers.indexOf(thread);
+  if (at >= 0) service.receivers.splice(at, 1);
+  receiver.timer?.stop();
+  receiver.wait.queue?.unlink(receiver.wait);
+  putEpollFile(cpu, receiver);
+  dismiss(thread, RpalFlag.RECEIVER);
+  return 0;
+}
+
+function adopt(thread: Thread, service: RpalService, data: SenderData | ReceiverData, flag: number): void {
+  data.page.references++;
+  thread.rpal.data = data;
+  thread.rpal.flags |= flag;
+  thread.entryWatched = true;
+  service.threadCount++;
+}
+
+/** The record goes; the pointer to it stays, and with it the check at every kernel entry. */
+function dismiss(thread: Thread, flag: number): void {
+  const { data, service } = thread.rpal;
+  thread.rpal.flags &= ~flag;
+  if (data !== null) data.page.references--;
+  if (service !== null) service.threadCount--;
+}

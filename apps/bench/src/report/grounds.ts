@@ -1,0 +1,88 @@
+import { type CostModel, type CostStatus, type CpuProfile, type Figure, type LedgerEntry, type Primitive, spread } from '@rpal/hw-x86';
+
+/** One of the things that the price of a step consists of, and how well it is known. */
+export interface Ground {
+  /** What is priced: instructions, a hardware event, a time. */
+  readonly what: string;
+  /** TSC cycles. */
+  readonly cycles: number;
+  /** The weaker of two: how we know how much of it there is, and how we know what it costs. */
+  readonly status: CostStatus;
+  /** Where the price comes from. */
+  readonly source: string;
+}
+
+/** From firm to weak. */
+export const STATUSES: readonly CostStatus[] = ['measured', 'counted', 'published', 'derived', 'recalled', 'estimated'];
+
+function weaker(a: CostStatus, b: CostStatus): CostStatus {
+  return STATUSES.indexOf(a) > STATUSES.indexOf(b) ? a : b;
+}
+
+type IdleStateName = CpuProfile['idle'][number]['name'];
+
+/** The profile's figure behind a hardware step that is charged by amount; undefined if its length follows from other steps. */
+function figureOf(step: string, profile: CpuProfile, idle: IdleStateName): Figure | undefined {
+  const state = profile.idle.find(({ name }) => name === idle);
+  switch (step) {
+    case '@rpal/hw-x86:idleExit':
+      return state?.wake;
+    case '@rpal/hw-x86:wakeTransit': {
+      const monitored = idle === 'poll' || (profile.features.mwait && state?.mwaitHint !== undefined);
+      return monitored ? profile.costs.monitorWake : profile.costs.ipiDelivery;
+    }
+    case '@rpal/hw-x86:lineSameCache':
+      return profile.line.sameCache;
+    case '@rpal/hw-x86:lineSameSocket':
+      return profile.line.sameSocket;
+    case '@rpal/hw-x86:lineCrossSocket':
+      return profile.line.crossSocket;
+    case '@rpal/hw-x86:stlbHit':
+      return profile.costs.stlbHit;
+    case '@rpal/hw-x86:pageWalk':
+    case '@rpal/hw-x86:dirtyAssist':
+      return profile.costs.walkLevel;
+    default:
+      return undefined;
+  }
+}
+
+/** Takes the cycles of a ledger entry apart. The parts add up to them, apart from rounding in the last digits. */
+export function groundsOf({ step, count, cycles }: LedgerEntry, costs: CostModel, idle: IdleStateName): readonly Ground[] {
+  const { profile, level } = costs;
+  // What was executed at the fixed price, and amounts that were computed.
+  const fixed = count * (costs.step[step.id] as number);
+  const computed = cycles - fixed;
+  const grounds: Ground[] = [];
+  if (computed !== 0) {
+    const figure = step.perByte === undefined ? figureOf(step.name, profile, idle) : profile.bytesPerCycle[step.perByte];
+    const { status, source } = figure ?? { status: 'derived', source: step.source };
+    grounds.push({ what: step.perByte === undefined ? step.cause : 'bytes', cycles: computed, status, source });
+  }
+  if (fixed !== 0) grounds.push(...fixedGrounds());
+  return grounds;
+
+  function fixedGrounds(): Ground[] {
+    const override = profile.steps?.[step.name];
+    if (override !== undefined) return [{ what: 'step', cycles: fixed, status: override.status, source: override.source }];
+    const at = { low: 0, central: 1, high: 2 }[level] as 0 | 1 | 2;
+    const parts: Ground[] = [];
+    const instructions = spread(step.instructions ?? 0)[at];
+    const cpi = profile.cpi[step.mode ?? 'kernel'];
+    if (instructions > 0) {
+      const status = weaker(step.status, cpi.status);
+      const what = `${instructions} instructions`;
+      parts.push({ what, cycles: instructions * cpi[level] * costs.tscPerCore, status, source: cpi.source });
+    }
+    const ns = spread(step.ns ?? 0)[at];
+    if (ns > 0) parts.push({ what: `${ns} ns`, cycles: ns * costs.tscPerNs, status: step.status, source: step.source });
+    for (const [name, times] of Object.entries(step.events ?? {})) {
+      const { status, source } = profile.costs[name as Primitive];
+      const price = times * costs.primitive(name as Primitive);
+      if (price > 0) parts.push({ what: `${times} x ${name}`, cycles: price, status: weaker(step.status, status), source });
+    }
+    // A step's price is a whole number of cycles; its parts are not.
+    const exact = parts.reduce((sum, part) => sum + part.cycles, 0);
+    return parts.map((part) => ({ ...part, cycles: (part.cycles / exact) * fixed }));
+  }
+}

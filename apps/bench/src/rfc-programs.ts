@@ -1,0 +1,198 @@
+import type { Program } from '@rpal/kernel';
+import { Time } from '@rpal/kernel';
+import { EPOLLRPALIN, librpal, QUEUE_WORDS } from '@rpal/librpal';
+import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
+import type { Meter } from './meter.js';
+
+/** Client and server of the RFC's sample (patch 35), for one connection each. */
+
+export const SOCKET_PATH = '/tmp/rpal_sample.sock';
+/** Events that the server asks for, as the sample does. */
+const PLAIN_EVENTS = Poll.IN | Poll.RDHUP | Epoll.ET;
+const BUFFER_BYTES = 1025;
+/** Where, behind the echo's buffer, the handshake's notes are written. */
+const HANDSHAKE = 4096 + 2048;
+
+/** A message that came back other than it went, or a call that failed: the run is worthless. */
+export class BenchmarkFailure extends Error {
+  override readonly name = 'BenchmarkFailure';
+}
+
+export function check(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new BenchmarkFailure(what);
+}
+
+/** What the programs are told from outside, and tell each other. */
+export interface Experiment {
+  readonly messages: number;
+  readonly size: number;
+  /** Somebody wants the run to end. */
+  stopRequested: boolean;
+  /** The client has taken notice: there will be no further connection. Set before it hangs up. */
+  stopped: boolean;
+}
+
+/** Words of eight bytes that a message takes in the RPAL phase: the last one is padded. */
+export function wordsOf(size: number): number {
+  return Math.ceil(size / 8);
+}
+
+/** Connects to the listening server. */
+function* connect(p: Program): Generator<void, number> {
+  const fd = yield* p.socket(SocketType.STREAM);
+  const result = yield* p.connect(fd, SOCKET_PATH);
+  check(result === 0, `client: connect failed with ${result}`);
+  return fd;
+}
+
+/** Buffers of a client: the message, and the echo. */
+function* clientBuffers(p: Program, size: number): Generator<void, readonly [number, number]> {
+  const memory = yield* p.allocate(8192);
+  check(memory > 0, 'client: no memory');
+  // What follows the stamp is filler, as in the sample.
+  yield* p.memset(memory, 0x2e, size);
+  yield* p.memset(memory + 4096, 0, size);
+  return [memory, memory + 4096];
+}
+
+/** Hangs up; from here on the server knows whether another connection will come. */
+function* hangUp(p: Program, fd: number, experiment: Experiment): Generator<void, void> {
+  experiment.stopped = experiment.stopRequested;
+  yield* p.close(fd);
+}
+
+export function* epollClient(p: Program, meter: Meter, experiment: Experiment): Generator<void, void> {
+  const { messages, size } = experiment;
+  const fd = yield* connect(p);
+  const [message, echo] = yield* clientBuffers(p, size);
+  yield* p.sleep(Time.ms);
+  for (let i = 0; i < messages && !experiment.stopRequested; i++) {
+    const stamp = p.rdtsc();
+    meter.sent();
+    yield* p.sprintfStamp(message, stamp);
+    const sent = yield* p.write(fd, message, size);
+    check(sent === size, `client: send returned ${sent}`);
+    for (let got = 0; got < size; ) {
+      const n = yield* p.read(fd, echo + got, size - got);
+      check(n > 0, `client: read returned ${n}`);
+      got += n;
+    }
+    check((yield* p.memcmp(echo, message, size)) === 0, `client: message ${i} came back changed`);
+    meter.returned();
+  }
+  yield* hangUp(p, fd, experiment);
+}
+
+export function* epollServer(p: Program, listener: number, meter: Meter, { size }: Experiment): Generator<void, void> {
+  const fd = yield* p.accept(listener);
+  const epfd = yield* p.epollCreate();
+  yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS);
+  const buffer = yield* p.allocate(8192);
+  const events = buffer + 4096;
+  for (;;) {
+    const count = yield* p.epollWait(epfd, events, 16, -1);
+    check(count === 1, `server: epoll_wait returned ${count}`);
+    yield* p.memset(buffer, 0, BUFFER_BYTES);
+    const n = yield* p.read(fd, buffer, BUFFER_BYTES - 1);
+    if (n === 0) break;
+    check(n === size, `server: read returned ${n}`);
+    yield* takeStamp(p, buffer, meter);
+    const sent = yield* p.write(fd, buffer, size);
+    check(sent === size, `server: send returned ${sent}`);
+  }
+  yield* p.close(fd);
+  yield* p.close(epfd);
+}
+
+/** Parses the client's stamp, takes the own one, and counts. */
+function* takeStamp(p: Program, buffer: number, meter: Meter): Generator<void, void> {
+  const stamp = yield* p.sscanfStamp(buffer);
+  check(stamp >= 0, 'server: the message does not begin with a stamp');
+  meter.received(stamp, p.rdtsc());
+}
+
+/** Steps 1 to 6 of the sample's RPAL phase, then the messages. */
+export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): Generator<void, void> {
+  const { messages, size } = experiment;
+  const fd = yield* connect(p);
+  const lib = librpal(p);
+  check((yield* lib.init(1)) >= 0, `client: rpal_init failed with ${lib.error}`);
+  const [message, echo] = yield* clientBuffers(p, size);
+  const note = message + HANDSHAKE;
+  yield* p.storeBytes(note, new TextEncoder().encode('INIT'));
+  yield* p.store32(note + 4, lib.process.key);
+  yield* p.store32(note + 8, 0);
+  yield* p.write(fd, note, 12);
+  check((yield* p.read(fd, note, 8)) === 8, 'client: no key from the server');
+  const key = yield* p.load64(note);
+  check(key !== 0, 'client: the server could not request us');
+  check((yield* lib.requestService(key)) === 0, 'client: rpal_request_service failed');
+  yield* p.storeBytes(note, new TextEncoder().encode('SUCC'));
+  yield* p.write(fd, note, 4);
+  check((yield* lib.senderInit()) === 0, `client: rpal_sender_init failed with ${lib.error}`);
+  const epfd = yield* p.epollCreate();
+  yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS | EPOLLRPALIN);
+  yield* p.sleep(3 * Time.s);
+  const serviceId = lib.requestedServiceId(key);
+  const far = yield* lib.udsFdmap(serviceId, fd);
+  check(far !== null, 'client: rpal_uds_fdmap found no receiver');
+  const words = wordsOf(size);
+  for (let i = 0; i < messages && !experiment.stopRequested; i++) {
+    const stamp = p.rdtsc();
+    meter.sent();
+    yield* p.sprintfStamp(message, stamp);
+    for (let sent = 0; sent < words; sent += QUEUE_WORDS) {
+      const part = Math.min(words - sent, QUEUE_WORDS);
+      const written = yield* lib.writePtrs(serviceId, far, message + 8 * sent, part);
+      check(written === part, `client: rpal_write_ptrs returned ${written}`);
+    }
+    const n = yield* p.read(fd, echo, size);
+    check(n === size, `client: read returned ${n}`);
+    check((yield* p.memcmp(echo, message, size)) === 0, `client: message ${i} came back changed`);
+    meter.returned();
+  }
+  yield* hangUp(p, fd, experiment);
+}
+
+export function* rpalServer(p: Program, listener: number, meter: Meter, { size }: Experiment): Generator<void, void> {
+  const fd = yield* p.accept(listener);
+  const lib = librpal(p);
+  check((yield* lib.init(1)) >= 0, `server: rpal_init failed with ${lib.error}`);
+  const epfd = yield* p.epollCreate();
+  yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS | EPOLLRPALIN);
+  const buffer = yield* p.allocate(8192);
+  const events = buffer + 4096;
+  check((yield* p.read(fd, buffer, 12)) === 12, 'server: no INIT');
+  const key = yield* p.load32(buffer + 4);
+  const requested = (yield* lib.requestService(key)) === 0;
+  yield* p.store64(buffer, requested ? lib.process.key : 0);
+  yield* p.write(fd, buffer, 8);
+  check((yield* p.read(fd, buffer, 4)) === 4, 'server: no SUCC');
+  check((yield* lib.receiverInit()) === 0, 'server: rpal_receiver_init failed');
+  const words = wordsOf(size);
+  let got = 0;
+  for (;;) {
+    const count = yield* lib.epollWait(epfd, events, 16, -1);
+    check(count >= 0, `server: rpal_epoll_wait returned ${count}`);
+    for (let i = 0; i < count; i++) {
+      const bits = yield* p.load32(events + i * EPOLL_EVENT_SIZE);
+      if ((bits & EPOLLRPALIN) !== 0) {
+        if (got === 0) yield* p.memset(buffer, 0, BUFFER_BYTES);
+        const part = Math.min(words - got, QUEUE_WORDS);
+        const n = yield* lib.readPtrs(fd, buffer + 8 * got, part);
+        check(n === part, `server: rpal_read_ptrs returned ${n}`);
+        got += n;
+        if (got === words) {
+          got = 0;
+          yield* takeStamp(p, buffer, meter);
+          const sent = yield* p.write(fd, buffer, size);
+          check(sent === size, `server: send returned ${sent}`);
+        }
+      }
+      if ((bits & (Poll.IN | Poll.RDHUP | Poll.HUP)) !== 0) {
+        const n = yield* p.read(fd, buffer, BUFFER_BYTES - 1);
+        if (n <= 0) return;
+      }
+    }
+  }
+}

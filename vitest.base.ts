@@ -1,8 +1,10 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { readmeExampleModules } from './scripts/readme-modules.ts';
 
 /** The one test recipe: on sources, without isolation (the packages keep no global state that tests could share). */
 export function project(name: string): ViteUserConfig {
   return defineConfig({
+    plugins: [readmeExampleModules()],
     ssr: { resolve: { conditions: ['@rpal/source'] } },
     test: { name, include: ['test/**/*.test.ts'], isolate: false, environment: 'node', testTimeout: 30_000 },
   });

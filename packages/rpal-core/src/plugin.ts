@@ -3,6 +3,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
 import { z } from 'zod';
+import manifest from '../package.json' with { type: 'json' };
 import { PkuOn, RPAL_PROC_FILE, RpalFlag } from './constants.js';
 import { RpalEpollWait, takesEpollWait } from './epoll.js';
 import { redirectFault } from './fault.js';
@@ -42,7 +43,7 @@ export function rpalOf(machine: object): Rpal {
 /** RPAL as a plugin: what the 35 patches change in Linux, changed through the seams that every plugin has. */
 export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typeof options>, RpalOptions>({
   name: '@rpal/rpal-core',
-  version: '0.1.0',
+  version: manifest.version,
   options,
   setup({ plugin, hooks, machine }, { repair }) {
     const { kernel, platform } = machine;

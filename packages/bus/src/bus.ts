@@ -1,3 +1,4 @@
+import { BusError } from './errors.js';
 import { EventSeam } from './event.js';
 import { Hook } from './hook.js';
 import { Slot } from './slot.js';
@@ -40,7 +41,7 @@ export class Bus {
     return this.#sealed;
   }
 
-  /** Adds the seams of a package. A name that is already taken is a programming error and throws. */
+  /** Adds the seams of a package. @throws BusError DUPLICATE_SEAM if a name of the same kind is taken */
   declare(seams: Seams): void {
     merge(this.hooks, seams.hooks);
     merge(this.slots, seams.slots);
@@ -52,6 +53,12 @@ export class Bus {
     for (const hook of this.#all(this.hooks, Hook)) hook.seal();
     for (const slot of this.#all(this.slots, Slot)) slot.seal();
     this.#sealed = true;
+  }
+
+  /** Takes a plugin out of every hook and slot. Its observers of events are its own to remove. */
+  release(plugin: string): void {
+    for (const hook of this.#all(this.hooks, Hook)) hook.release(plugin);
+    for (const slot of this.#all(this.slots, Slot)) slot.release(plugin);
   }
 
   describe(): readonly SeamDescription[] {
@@ -75,7 +82,7 @@ export class Bus {
 
 function merge(target: object, source: object | undefined): void {
   for (const [name, seam] of Object.entries(source ?? {})) {
-    if (name in target) throw new TypeError(`seam "${name}" is declared twice`);
+    if (name in target) throw new BusError('DUPLICATE_SEAM', `seam "${name}" is declared twice; give one of the two another name`);
     (target as Record<string, unknown>)[name] = seam;
   }
 }

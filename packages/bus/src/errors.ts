@@ -8,6 +8,7 @@ export type BusErrorCode =
   | 'CONFLICT'
   | 'INVALID_OPTIONS'
   | 'INVALID_PLUGIN'
+  | 'DUPLICATE_SEAM'
   | 'SLOT_TAKEN'
   | 'SLOT_EMPTY'
   | 'TAP_FAILED'

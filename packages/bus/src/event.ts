@@ -22,10 +22,12 @@ export class EventSeam<A extends readonly unknown[]> {
   /** Adds an observer; may be called at any time, also between runs. Returns its own undo. */
   on(observer: (...args: A) => void): () => void {
     const listener = observer as unknown as (...args: unknown[]) => void;
-    this.#emitter.on('event', listener);
+    // A context of its own tells this registration from others of the same function.
+    const registration = {};
+    this.#emitter.on('event', listener, registration);
     this.observed = true;
     return () => {
-      this.#emitter.off('event', listener);
+      this.#emitter.off('event', listener, registration);
       this.observed = this.#emitter.listenerCount('event') > 0;
     };
   }

@@ -55,6 +55,11 @@ export abstract class Hook<F extends AnyFunction> {
     return () => this.#replace(this.#taps.filter((other) => other !== tap));
   }
 
+  /** Removes everything that `plugin` tapped, sealed or not: teardown, not composition. */
+  release(plugin: string): void {
+    this.#replace(this.#taps.filter((tap) => tap.plugin !== plugin));
+  }
+
   /** From here on the set of taps is fixed. */
   seal(): void {
     this.#sealed = true;

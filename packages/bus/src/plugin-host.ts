@@ -37,6 +37,7 @@ export class PluginHost {
         bus: this.#bus,
         onTeardown: (undo: () => void) => this.#undo.push(undo),
       } as unknown as PluginContext;
+      this.#undo.push(() => this.#bus.release(name));
       try {
         plugin.definition.setup(context, options[index]);
       } catch (error) {
@@ -48,7 +49,7 @@ export class PluginHost {
     });
   }
 
-  /** Undoes what plugins registered with `onTeardown`, last first. */
+  /** Plugin by plugin, last first: runs what it registered with `onTeardown`, then takes it out of all hooks and slots. */
   teardown(): void {
     while (this.#undo.length > 0) this.#undo.pop()?.();
   }
@@ -60,7 +61,7 @@ function resolve(plugins: readonly Plugin[]): Plugin[] {
   for (const plugin of plugins) {
     const { name, version, provides = [] } = plugin.definition;
     if (valid(version) === null) {
-      throw new BusError('INVALID_PLUGIN', `plugin "${name}" has version "${version}", which is not a semantic version`);
+      throw new BusError('INVALID_PLUGIN', `plugin "${name}" has version "${version}", which is not a semantic version; write it as 1.2.3`);
     }
     if (providers.has(name)) {
       throw new BusError('DUPLICATE_PLUGIN', `plugin "${name}" was given twice; give it once`);
@@ -70,9 +71,9 @@ function resolve(plugins: readonly Plugin[]): Plugin[] {
   }
   for (const { definition } of plugins) {
     for (const rival of definition.conflicts ?? []) {
-      const other = providers.get(rival)?.definition.name;
-      if (other !== undefined && other !== definition.name) {
-        throw new BusError('CONFLICT', `plugin "${definition.name}" cannot share a machine with "${other}"; remove one`);
+      const other = plugins.find((plugin) => plugin.definition.name !== definition.name && offers(plugin, rival));
+      if (other !== undefined) {
+        throw new BusError('CONFLICT', `plugin "${definition.name}" cannot share a machine with "${other.definition.name}"; remove one`);
       }
     }
   }
@@ -83,7 +84,7 @@ function resolve(plugins: readonly Plugin[]): Plugin[] {
     const { name, requires = {} } = plugin.definition;
     if (path.includes(name)) {
       const cycle = [...path.slice(path.indexOf(name)), name].join(' -> ');
-      throw new BusError('REQUIREMENT_CYCLE', `plugins require each other in a circle: ${cycle}`);
+      throw new BusError('REQUIREMENT_CYCLE', `plugins require each other in a circle: ${cycle}; drop one of these requirements`);
     }
     for (const [wanted, range] of Object.entries(requires)) {
       const provider = providers.get(wanted);
@@ -91,7 +92,10 @@ function resolve(plugins: readonly Plugin[]): Plugin[] {
         throw new BusError('MISSING_REQUIREMENT', `plugin "${name}" requires "${wanted}" ${range}; add that plugin`);
       }
       if (validRange(range) === null) {
-        throw new BusError('INVALID_PLUGIN', `plugin "${name}" requires "${wanted}" in version "${range}", which is not a range`);
+        throw new BusError(
+          'INVALID_PLUGIN',
+          `plugin "${name}" requires "${wanted}" in version "${range}", which is not a range; write it as >=1.2.0 <2.0.0`,
+        );
       }
       const { version } = provider.definition;
       if (!satisfies(version, range, { includePrerelease: true })) {
@@ -109,11 +113,19 @@ function resolve(plugins: readonly Plugin[]): Plugin[] {
   return order;
 }
 
+/** Answers to `name`: by its own name or as a capability that it provides. */
+function offers({ definition }: Plugin, name: string): boolean {
+  return definition.name === name || (definition.provides?.includes(name) ?? false);
+}
+
 function validate({ definition, input }: Plugin): unknown {
   if (definition.options === undefined) {
     const names = Object.keys(input as object);
     if (names.length > 0) {
-      throw new BusError('INVALID_OPTIONS', `plugin "${definition.name}" takes no options, but was given ${names.join(', ')}`);
+      throw new BusError(
+        'INVALID_OPTIONS',
+        `plugin "${definition.name}" takes no options, but was given ${names.join(', ')}; leave them out`,
+      );
     }
     return {};
   }

@@ -3,7 +3,7 @@ import type { Bus, Events, Hooks, Slots } from './bus.js';
 
 /**
  * What a plugin's `setup` receives. Higher packages merge more into it (the machine, for one).
- * Everything a plugin adds goes through `hooks`, `slots` and `events`; `onTeardown` undoes the rest.
+ * What a plugin taps and fills is taken back for it at teardown; `onTeardown` undoes the rest (observers of events, for one).
  */
 export interface PluginContext {
   /** Name of the plugin being set up: the name to tap with. */

@@ -43,7 +43,10 @@ export class Slot<T> {
    */
   provide(plugin: string, value: T): () => void {
     if (this.#sealed) {
-      throw new BusError('SEALED', `plugin "${plugin}" provided "${this.name}" after the machine was sealed`);
+      throw new BusError(
+        'SEALED',
+        `plugin "${plugin}" provided "${this.name}" after the machine was sealed; fill slots in the plugin's setup()`,
+      );
     }
     if (this.#provider !== undefined) {
       throw new BusError(
@@ -53,10 +56,14 @@ export class Slot<T> {
     }
     this.#provider = plugin;
     this.#value = value;
-    return () => {
-      this.#provider = undefined;
-      this.#value = undefined;
-    };
+    return () => this.release(plugin);
+  }
+
+  /** Empties the slot if `plugin` fills it, sealed or not: teardown, not composition. */
+  release(plugin: string): void {
+    if (this.#provider !== plugin) return;
+    this.#provider = undefined;
+    this.#value = undefined;
   }
 
   /** From here on the provider is fixed. @throws BusError SLOT_EMPTY if the slot is required and empty */

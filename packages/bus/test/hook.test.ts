@@ -21,6 +21,40 @@ describe('NotifyHook', () => {
     expect(() => hook.call()).toThrow('plugin "bad" threw in its tap of "moment": oops');
   });
 
+  it('names the tap that threw, not the hook it threw through', () => {
+    const inner = new NotifyHook<[]>('inner');
+    const outer = new NotifyHook<[]>('outer');
+    outer.tap('caller', () => inner.call());
+    inner.tap('culprit', () => {
+      throw 'no error object';
+    });
+    let error: unknown;
+    try {
+      outer.call();
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ code: 'TAP_FAILED', seam: 'inner', plugin: 'culprit', cause: 'no error object' });
+  });
+
+  it('says how to do it right when a tap comes after sealing', () => {
+    const hook = new NotifyHook<[]>('moment');
+    hook.seal();
+    expect(() => hook.tap('late', () => {})).toThrow(
+      `plugin "late" tapped "moment" after the machine was sealed; tap hooks in the plugin's setup()`,
+    );
+  });
+
+  it('passes six arguments, whatever the number of taps', () => {
+    for (const count of [1, 2, 3]) {
+      const hook = new NotifyHook<[number, number, number, number, number, number]>('moment');
+      const seen: number[][] = [];
+      for (let i = 0; i < count; i++) hook.tap(`plugin ${i}`, (...all) => seen.push(all));
+      hook.call(1, 2, 3, 4, 5, 6);
+      expect(seen).toEqual(Array(count).fill([1, 2, 3, 4, 5, 6]));
+    }
+  });
+
   it('takes a tap back, and refuses new ones once sealed', () => {
     const hook = new NotifyHook<[]>('moment');
     let calls = 0;
@@ -43,6 +77,23 @@ describe('FirstAnswerHook', () => {
     hook.tap('zero', () => 0);
     hook.tap('never', () => 1);
     expect(hook.call('x')).toBe(0);
+  });
+
+  it('asks all when nobody answers, and only up to the answer otherwise', () => {
+    for (const count of [1, 2, 4]) {
+      for (let answering = 0; answering <= count; answering++) {
+        const hook = new FirstAnswerHook<[], boolean>('question');
+        const asked: number[] = [];
+        for (let i = 0; i < count; i++) {
+          hook.tap(`plugin ${i}`, () => {
+            asked.push(i);
+            return i === answering ? false : undefined;
+          });
+        }
+        expect(hook.call()).toBe(answering < count ? false : undefined);
+        expect(asked).toHaveLength(Math.min(answering + 1, count));
+      }
+    }
   });
 });
 

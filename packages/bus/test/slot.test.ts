@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { BusError, Slot } from '../src/index.js';
+
+describe('Slot', () => {
+  it('holds what its one provider gave', () => {
+    const slot = new Slot<string>('isolation');
+    slot.provide('mpk', 'keys');
+    expect([slot.value, slot.provider, slot.filled]).toEqual(['keys', 'mpk', true]);
+  });
+
+  it('falls back to the default of its package, which is no provider', () => {
+    const slot = new Slot<string>('isolation', { fallback: 'none' });
+    expect([slot.value, slot.provider, slot.filled]).toEqual(['none', undefined, true]);
+    const undo = slot.provide('mpk', 'keys');
+    expect(slot.value).toBe('keys');
+    undo();
+    expect([slot.value, slot.provider]).toEqual(['none', undefined]);
+  });
+
+  it('refuses a second provider and names both', () => {
+    const slot = new Slot<string>('isolation');
+    slot.provide('mpk', 'keys');
+    expect(() => slot.provide('vmfunc', 'views')).toThrow(
+      new BusError('SLOT_TAKEN', 'slot "isolation" has two providers, "mpk" and "vmfunc"; remove one of the two plugins'),
+    );
+    expect(slot.value).toBe('keys');
+  });
+
+  it('takes another provider after the first withdrew', () => {
+    const slot = new Slot<string>('isolation');
+    const undo = slot.provide('mpk', 'keys');
+    undo();
+    slot.provide('vmfunc', 'views');
+    undo();
+    expect(slot.value).toBe('views');
+  });
+
+  it('is an error to read while empty, and to seal while required and empty', () => {
+    const slot = new Slot<string>('isolation', { required: true });
+    expect(() => slot.value).toThrow('slot "isolation" has no provider; add a plugin that provides it');
+    expect(() => slot.seal()).toThrow('slot "isolation" is required and has no provider; add a plugin that provides it');
+    expect(() => new Slot('optional').seal()).not.toThrow();
+  });
+
+  it('takes nobody once sealed', () => {
+    const slot = new Slot<string>('isolation');
+    slot.seal();
+    expect(() => slot.provide('late', 'x')).toThrow(
+      `plugin "late" provided "isolation" after the machine was sealed; fill slots in the plugin's setup()`,
+    );
+  });
+});

@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import * as uapi from '../src/index.js';
+
+/** How the names of each group are spelt in C, group by group. */
+const SPELLING: Readonly<Record<string, (name: string) => string>> = {
+  AddressFamily: (name) => `AF_${name}`,
+  Epoll: (name) => (/^CTL_|^CLOEXEC$/.test(name) ? `EPOLL_${name}` : `EPOLL${name}`),
+  Errno: (name) => name,
+  Fcntl: (name) => `F_${name}`,
+  MapFlag: (name) => (name === 'BIT32' ? 'MAP_32BIT' : `MAP_${name}`),
+  MessageFlag: (name) => `MSG_${name}`,
+  OpenFlag: (name) => `O_${name}`,
+  Pkey: (name) => `PKEY_${name}`,
+  Poll: (name) => (name === 'NVAL' ? 'POLLNVAL' : `EPOLL${name}`),
+  Prot: (name) => `PROT_${name}`,
+  Shutdown: (name) => `SHUT_${name}`,
+  Signal: (name) => `SIG${name}`,
+  SignalCode: (name) => (name.includes('_') ? name : `SI_${name}`),
+  SocketType: (name) => `SOCK_${name}`,
+};
+
+/** In the kernel's own headers, not in those for programs. */
+const KERNEL_ONLY = ['ERESTARTSYS'];
+
+const HEADERS = ['errno', 'fcntl', 'poll', 'signal', 'sys/epoll', 'sys/mman', 'sys/socket'];
+
+interface Constant {
+  readonly name: string;
+  readonly value: number;
+}
+
+function constants(): readonly Constant[] {
+  return Object.entries(uapi).flatMap(([group, members]) => {
+    if (typeof members !== 'object') return [];
+    const spell = SPELLING[group];
+    if (spell === undefined) throw new Error(`SPELLING has no rule for the group ${group}: say how its names are spelt in C`);
+    return Object.entries(members).map(([name, value]) => ({ name: spell(name), value }));
+  });
+}
+
+/** What the C library of this computer says: the constants it knows, and the size of a struct. Undefined without a compiler. */
+function compiled(names: readonly string[]): Map<string, number> | undefined {
+  const directory = mkdtempSync(join(tmpdir(), 'uapi-'));
+  try {
+    const source = [
+      '#define _GNU_SOURCE',
+      '#include <stdio.h>',
+      ...HEADERS.map((header) => `#include <${header}.h>`),
+      'int main(void) {',
+      ...names.flatMap((name) => [`#ifdef ${name}`, `  printf("${name} %d\\n", (int)${name});`, '#endif']),
+      '  printf("sizeof %zu\\n", sizeof(struct epoll_event));',
+      '}',
+    ];
+    writeFileSync(join(directory, 'print.c'), source.join('\n'));
+    const cc = spawnSync('cc', ['-o', join(directory, 'print'), join(directory, 'print.c')], { encoding: 'utf8' });
+    if (cc.error !== undefined) return undefined;
+    if (cc.status !== 0) throw new Error(cc.stderr);
+    const { stdout } = spawnSync(join(directory, 'print'), { encoding: 'utf8' });
+    return new Map(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => [line.split(' ')[0] as string, Number(line.split(' ')[1])]),
+    );
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+describe('the constants', () => {
+  it('are those of the C headers of this computer', ({ skip }) => {
+    skip(process.platform !== 'linux' || process.arch !== 'x64', 'the headers at hand are not those of Linux on x86-64');
+    const all = constants();
+    const real = compiled(all.map(({ name }) => name));
+    if (real === undefined) return skip('there is no C compiler (cc)');
+    const known = all.filter(({ name }) => !KERNEL_ONLY.includes(name));
+    expect(Object.fromEntries(known.map(({ name, value }) => [name, value]))).toEqual(
+      Object.fromEntries(known.map(({ name }) => [name, real.get(name) ?? 'not in the headers: is the name right?'])),
+    );
+    expect(uapi.EPOLL_EVENT_SIZE).toBe(real.get('sizeof'));
+  });
+});

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { projects: ['packages/*', 'plugins/*', 'apps/*'] },
+  test: { projects: ['packages/*', 'plugins/*', 'apps/*', 'docs'] },
 });

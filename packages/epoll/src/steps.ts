@@ -114,7 +114,7 @@ export const FileStep = defineSteps('@rpal/epoll', {
   },
   epollModify: {
     cause: 'epoll',
-    instructions: 280,
+    instructions: 242,
     events: { lockedOp: 3 },
     source: `${COUNTED}: epoll_ctl MOD, likewise`,
     status: 'counted',

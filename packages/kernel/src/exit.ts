@@ -8,12 +8,12 @@ import type { Thread } from './thread.js';
 
 /**
  * Ends a thread (Linux: `do_exit`). The caller then calls `schedule()`, from which the thread does not return.
- * A fatal signal, or the end of the main program, takes the whole process along.
+ * @param group the whole process ends (exit_group, a fatal signal), not only this thread (exit)
  */
-export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: number, signal: number): void {
+export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: number, signal: number, group = true): void {
   const { process } = thread;
   cpu.charge(KernelStep.exit);
-  if (process.exit === null) {
+  if (process.exit === null && (group || process.threads.length === 1)) {
     process.exit = { status, signal, code: signal === 0 ? 0 : process.faultCode, address: process.faultAddress };
     for (const other of process.threads) if (other !== thread) kernel.sendSignal(cpu, other, Signal.KILL);
   }

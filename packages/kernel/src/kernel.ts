@@ -219,11 +219,16 @@ export class Kernel implements TrapHandler {
     thread.pendingSignals |= 1 << (signal - 1);
     thread.signalPending = true;
     if (signal === Signal.KILL) thread.killPending = true;
-    this.scheduler.wakeUp(
+    const woken = this.scheduler.wakeUp(
       cpu,
       thread,
       signal === Signal.KILL ? TaskState.INTERRUPTIBLE | TaskState.UNINTERRUPTIBLE : TaskState.INTERRUPTIBLE,
     );
+    // kick_process: one that runs on another CPU looks at its signals on the way out of this interrupt.
+    if (!woken && thread.onCpu && thread.cpu !== cpu) {
+      cpu.charge(SchedStep.kickByIpi);
+      cpu.sendInterrupt(thread.cpu, Vector.reschedule);
+    }
   }
 
   /** kill(2) within the kernel: the signal goes to the first thread of the process. */

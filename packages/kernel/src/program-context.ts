@@ -11,6 +11,8 @@ import { UserContext } from './user-context.js';
 export class ProgramContext extends UserContext {
   readonly thread: Thread;
   readonly #generator: Generator<void, number | void>;
+  /** What the end of the program calls: exit_group, or exit in a thread that is not the first. */
+  readonly exitCall: number;
   #ended = false;
   /** Arguments that stand for memory the model does not lay out: an affinity mask, the code of a new thread. */
   affinity: CpuSet | readonly number[] = [];
@@ -19,6 +21,7 @@ export class ProgramContext extends UserContext {
   constructor(kernel: Kernel, cpu: Cpu, thread: Thread, main: Main) {
     super(kernel, cpu);
     this.thread = thread;
+    this.exitCall = thread === thread.process.leader ? SyscallNumber.exit_group : SyscallNumber.exit;
     this.childMain = main;
     this.rip = thread.process.textStart;
     this.rsp = thread.process.stackTop - 0x1000;
@@ -32,7 +35,7 @@ export class ProgramContext extends UserContext {
       const { done, value } = this.#generator.next();
       if (done !== true) return;
       this.#ended = true;
-      this.nr = SyscallNumber.exit_group;
+      this.nr = this.exitCall;
       this.a0 = value ?? 0;
     }
     this.kernel.syscall(cpu, this);

@@ -188,6 +188,12 @@ table[Nr.kill] = (kernel, cpu, _thread, { a0, a1 }) => {
 /** Never steps: a dead task is not scheduled again. */
 const gone: Operation = { step: () => Step.SLEEP };
 
+table[Nr.exit] = (kernel, cpu, thread, { a0 }) => {
+  exitThread(kernel, cpu, thread, a0 & 0xff, 0, false);
+  thread.operation = gone;
+  return Step.SLEEP;
+};
+
 table[Nr.exit_group] = (kernel, cpu, thread, { a0 }) => {
   exitThread(kernel, cpu, thread, a0 & 0xff, 0);
   thread.operation = gone;

@@ -1,0 +1,77 @@
+import { Errno } from '@rpal/uapi';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FdTable, File } from '../src/index.js';
+import { Lab } from './support.js';
+
+class Counted extends File {
+  released = 0;
+  override release(): void {
+    this.released++;
+  }
+}
+
+describe('a descriptor table', () => {
+  const { cpu } = new Lab();
+
+  it('gives the lowest free descriptor, and no more than its limit', () => {
+    const table = new FdTable();
+    table.limit = 3;
+    const file = new Counted(0);
+    expect([1, 2, 3, 4].map(() => table.install(cpu, file))).toEqual([0, 1, 2, -Errno.EMFILE]);
+    table.close(cpu, 1);
+    expect(table.install(cpu, file)).toBe(1);
+    expect(table.close(cpu, 7)).toBe(-Errno.EBADF);
+    expect(table.replace(cpu, 3, file)).toBe(-Errno.EBADF);
+  });
+
+  it('releases a file with its last reference, wherever that is', () => {
+    const table = new FdTable();
+    const file = new Counted(0);
+    table.install(cpu, file);
+    const child = table.fork();
+    table.close(cpu, 0);
+    expect(file.released).toBe(0);
+    child.replace(cpu, 0, new Counted(0));
+    expect(file.released).toBe(1);
+  });
+
+  it('closes on exec what is marked so', () => {
+    const table = new FdTable();
+    const stays = new Counted(0);
+    const goes = new Counted(0);
+    table.install(cpu, stays);
+    table.install(cpu, goes, true);
+    expect([table.closesOnExec(0), table.closesOnExec(1)]).toEqual([false, true]);
+    table.exec(cpu);
+    expect([stays.released, goes.released, table.peek(1)]).toEqual([0, 1, null]);
+  });
+
+  it('behaves as a list searched from the start would, under any sequence of calls', () => {
+    const call = fc.record({ kind: fc.constantFrom('install', 'from', 'close', 'replace'), fd: fc.nat(12) });
+    fc.assert(
+      fc.property(fc.array(call, { maxLength: 60 }), (calls) => {
+        const table = new FdTable();
+        table.limit = 10;
+        const list: (File | null)[] = Array.from({ length: 10 }, () => null);
+        for (const { kind, fd } of calls) {
+          const file = new Counted(0);
+          if (kind === 'close') {
+            const there = list[fd] != null;
+            expect(table.close(cpu, fd)).toBe(there ? 0 : -Errno.EBADF);
+            if (there) list[fd] = null;
+          } else if (kind === 'replace') {
+            expect(table.replace(cpu, fd, file)).toBe(fd < 10 ? fd : -Errno.EBADF);
+            if (fd < 10) list[fd] = file;
+          } else {
+            const from = kind === 'from' ? fd : 0;
+            const free = list.findIndex((other, at) => other === null && at >= from);
+            expect(table.install(cpu, file, false, from)).toBe(free < 0 ? -Errno.EMFILE : free);
+            if (free >= 0) list[free] = file;
+          }
+          expect(list.map((_, at) => table.peek(at))).toEqual(list);
+        }
+      }),
+    );
+  });
+});

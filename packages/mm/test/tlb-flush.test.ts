@@ -1,0 +1,79 @@
+import { PAGE_SIZE } from '@rpal/hw-x86';
+import { MapFlag, Prot, SignalCode } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import { mmap, mprotect, munmap, SINGLE_PAGE_FLUSH_CEILING } from '../src/index.js';
+import { load, segv, store, TestBench } from './bench.js';
+
+const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
+const RW = Prot.READ | Prot.WRITE;
+
+function shared(cpus: number, pages = 64) {
+  const bench = new TestBench();
+  const mm = bench.process();
+  for (let id = 1; id < cpus; id++) mm.activate(bench.cpuAt(id));
+  const at = mmap(bench.cpu, mm, 0, pages * PAGE_SIZE, RW, PRIVATE);
+  for (let id = 0; id < cpus; id++) for (let page = 0; page < pages; page++) store(bench.cpuAt(id), mm, at + page * PAGE_SIZE, id);
+  return { bench, mm, at };
+}
+
+describe('a TLB shootdown', () => {
+  it('reaches every CPU that runs the address space, and waits for the last', () => {
+    const { bench, mm, at } = shared(4);
+    const clocks = [1, 2, 3].map((id) => bench.cpuAt(id).clock);
+    munmap(bench.cpu, mm, at, PAGE_SIZE);
+    expect(bench.manager.flushesSent).toBe(1);
+    expect(bench.manager.flushesReceived).toBe(3);
+    for (const id of [0, 1, 2, 3]) expect(load(bench.cpuAt(id), mm, at)).toEqual(segv(SignalCode.SEGV_MAPERR));
+    for (const id of [1, 2, 3]) expect(bench.cpuAt(id).clock).toBeGreaterThan(clocks[id - 1]!);
+  });
+
+  it('spares a CPU that has left for other memory; it flushes when it comes back', () => {
+    const { bench, mm, at } = shared(2);
+    const other = bench.cpuAt(1);
+    bench.process(other);
+    mprotect(bench.cpu, mm, at, PAGE_SIZE, Prot.NONE);
+    expect(bench.manager.flushesReceived).toBe(0);
+    mm.activate(other);
+    expect(load(other, mm, at)).toEqual(segv(SignalCode.SEGV_ACCERR));
+  });
+
+  it('spares a lazy CPU unless page tables are freed', () => {
+    const { bench, mm, at } = shared(2);
+    const other = bench.cpuAt(1);
+    mm.enterLazy(other);
+    mprotect(bench.cpu, mm, at, PAGE_SIZE, Prot.READ);
+    expect(bench.manager.flushesReceived).toBe(0);
+    munmap(bench.cpu, mm, at, 64 * PAGE_SIZE);
+    expect(bench.manager.flushesReceived).toBe(1);
+    mm.activate(other);
+    expect(load(other, mm, at)).toEqual(segv(SignalCode.SEGV_MAPERR));
+  });
+
+  it('drops page by page up to the ceiling, and everything beyond it', () => {
+    for (const [pages, kept] of [
+      [SINGLE_PAGE_FLUSH_CEILING, true],
+      [SINGLE_PAGE_FLUSH_CEILING + 1, false],
+    ] as const) {
+      const { bench, mm, at } = shared(1);
+      const { mmu } = bench.cpu;
+      mprotect(bench.cpu, mm, at, pages * PAGE_SIZE, Prot.READ);
+      const walks = mmu.walks;
+      load(bench.cpu, mm, at + 63 * PAGE_SIZE);
+      expect(mmu.walks - walks).toBe(kept ? 0 : 1);
+    }
+  });
+
+  it('lets a plugin widen whom it reaches', () => {
+    const { bench, mm, at } = shared(2);
+    const other = bench.cpuAt(2);
+    const friend = bench.process(other);
+    bench.manager.seams.hooks.mmFlush.tap('sharing', (targets) => {
+      friend.tlbGeneration++;
+      targets.sharers.push(friend);
+      targets.reachSharers = true;
+      targets.cpus[0] = (targets.cpus[0] as number) | (1 << other.id);
+    });
+    munmap(bench.cpu, mm, at, PAGE_SIZE);
+    expect(bench.manager.flushesReceived).toBe(2);
+  });
+});

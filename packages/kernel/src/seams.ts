@@ -14,24 +14,53 @@ export class KernelSeams {
      * The kernel has been entered from user mode by `thread`, whose frame is saved; only for threads with `entryWatched`.
      * A tap may switch to another thread and rewrite frames: the entry goes on as whoever is current afterwards.
      * Interrupts are off.
+     * @param kind why: one of `EntryKind`
+     * @cost every entry from user mode of watched threads: hot, several per message.
      */
     kernelEntry: new NotifyHook<[cpu: Cpu, thread: Thread, kind: number]>('kernelEntry'),
-    /** `exec` is past the point of no return: `thread` is alone in its process, the new memory is still empty. */
+    /**
+     * `exec` is past the point of no return: `thread` is alone in its process, the new memory is still empty.
+     * @cost once per exec.
+     */
     kernelExec: new NotifyHook<[cpu: Cpu, thread: Thread, image: Image]>('kernelExec'),
-    /** The layout is known and the stack is mapped; the image is not. A negative errno makes `exec` fail. */
+    /**
+     * The layout is known and the stack is mapped; the image is not. A negative errno makes `exec` fail.
+     * @cost once per exec.
+     */
     kernelExecMap: new FirstAnswerHook<[cpu: Cpu, thread: Thread, image: Image], number>('kernelExecMap'),
-    /** `child` has been made by `parent` and cannot run yet: a thread of the same process, or the first of a forked one. */
+    /**
+     * `child` has been made by `parent` and cannot run yet: a thread of the same process, or the first of a forked one.
+     * @cost once per new thread or process.
+     */
     kernelClone: new NotifyHook<[cpu: Cpu, parent: Thread, child: Thread]>('kernelClone'),
-    /** `thread` ends. `last`: it was the last of its process, whose memory is still there. */
+    /**
+     * `thread` ends. `last`: it was the last of its process, whose memory is still there.
+     * @param last true for the last thread of its process
+     * @cost once per thread.
+     */
     kernelThreadExit: new NotifyHook<[cpu: Cpu, thread: Thread, last: boolean]>('kernelThreadExit'),
-    /** PKRU is set to its default for `thread`: at exec and for signal handlers. */
+    /**
+     * PKRU is set to its default for `thread`: at exec and for signal handlers.
+     * @param value PKRU, 32 bits: two per key, access disabled and write disabled
+     * @cost once per exec, clone and signal.
+     */
     kernelDefaultPkru: new ValueHook<number, [thread: Thread]>('kernelDefaultPkru'),
   };
 
   readonly events = {
-    /** A system call begins. Times in TSC cycles. */
+    /**
+     * A system call begins. Times in TSC cycles.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param nr number of the call (`SyscallNumber`)
+     * @cost every system call: hot.
+     */
     syscallEnter: new EventSeam<[cpu: number, time: number, thread: Thread, nr: number]>('syscallEnter'),
-    /** A process has ended. */
+    /**
+     * A process has ended.
+     * @param time TSC cycles since boot
+     * @cost once per process.
+     */
     processExit: new EventSeam<[time: number, process: Process]>('processExit'),
   };
 }

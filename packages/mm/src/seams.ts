@@ -11,24 +11,50 @@ export class MmSeams {
     /**
      * Where an executable image is about to be laid out, on the CPU that executes `exec`. A tap may move every border;
      * the value is what Linux would choose. Costs what the tap charges.
+     * @cost once per exec.
      */
     mmLayout: new ValueHook<Layout, [mm: MmStruct]>('mmLayout'),
-    /** A new mapping is made. A tap may replace the protection key (0..15) its pages get. */
+    /**
+     * A new mapping is made. A tap may replace the protection key (0..15) its pages get.
+     * @param value protection key, 0 .. 15
+     * @cost once per mmap.
+     */
     mmNewKey: new ValueHook<number, [mm: MmStruct]>('mmNewKey'),
-    /** A program asks to put pages under `key` (`pkey_mprotect`). The first answer is returned to it (a negative errno). */
+    /**
+     * A program asks to put pages under `key` (`pkey_mprotect`). The first answer is returned to it (a negative errno).
+     * @param key protection key, 0 .. 15; -1 for plain mprotect
+     * @cost once per pkey_mprotect.
+     */
     mmKeyChange: new FirstAnswerHook<[mm: MmStruct, key: number], number>('mmKeyChange'),
-    /** A program gives a key back (`pkey_free`). The first answer is returned to it (a negative errno). */
+    /**
+     * A program gives a key back (`pkey_free`). The first answer is returned to it (a negative errno).
+     * @param key protection key as the program passed it
+     * @cost once per pkey_free.
+     */
     mmKeyFree: new FirstAnswerHook<[mm: MmStruct, key: number], number>('mmKeyFree'),
     /**
      * A page fault, before the faulting task's own areas are searched. `code` is the error code of the CPU; `kernelMode`
      * tells a fault while copying from or to user memory. The first answer replaces Linux's.
+     * @param address user address that was accessed
+     * @param code `FaultCode` bits
+     * @param kernelMode true while the kernel copies from or to user memory
+     * @cost once per page fault.
      */
     mmFault: new FirstAnswerHook<[cpu: Cpu, mm: MmStruct, address: number, code: number, kernelMode: boolean], FaultResult>('mmFault'),
-    /** Translations of `targets.mm` are to be flushed. A tap may add CPUs and what else they must drop. */
+    /**
+     * Translations of `targets.mm` are to be flushed. A tap may add CPUs and what else they must drop.
+     * @cost once per TLB flush: munmap, mprotect, copy-on-write.
+     */
     mmFlush: new NotifyHook<[targets: FlushTargets]>('mmFlush'),
-    /** `child` has been made a copy of `parent`. */
+    /**
+     * `child` has been made a copy of `parent`.
+     * @cost once per fork.
+     */
     mmFork: new NotifyHook<[parent: MmStruct, child: MmStruct]>('mmFork'),
-    /** All areas of `mm` are gone; its top-level table is about to be freed. */
+    /**
+     * All areas of `mm` are gone; its top-level table is about to be freed.
+     * @cost once per process.
+     */
     mmExit: new NotifyHook<[mm: MmStruct]>('mmExit'),
   };
 }

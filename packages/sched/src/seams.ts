@@ -7,21 +7,46 @@ import type { Task } from './task.js';
 /** The seams of the scheduler. */
 export class SchedSeams {
   readonly hooks = {
-    /** A task object has been made; `parent` is null for kernel threads and the first task. The place to attach state. */
+    /**
+     * A task object has been made; `parent` is null for kernel threads and the first task. The place to attach state.
+     * @cost once per task.
+     */
     schedTaskNew: new NotifyHook<[task: Task, parent: Task | null]>('schedTaskNew'),
-    /** A wake-up of `task` is attempted by `cpu`. `false` refuses it; the waker is told that nobody was woken. */
+    /**
+     * A wake-up of `task` is attempted by `cpu`. `false` refuses it; the waker is told that nobody was woken.
+     * @cost every wake-up: hot, once or twice per message.
+     */
     schedWakePermission: new FirstAnswerHook<[cpu: Cpu, task: Task], boolean>('schedWakePermission'),
-    /** `prev` enters the scheduler on `cpu`, before its run time is brought up to date. */
+    /**
+     * `prev` enters the scheduler on `cpu`, before its run time is brought up to date.
+     * @cost every entry into the scheduler: hot.
+     */
     schedEnter: new NotifyHook<[cpu: Cpu, prev: Task]>('schedEnter'),
-    /** The task clock of a run queue is about to advance by `delta` ns on account of `task`; a tap may correct it. */
+    /**
+     * The task clock of a run queue is about to advance by `delta` ns on account of `task`; a tap may correct it.
+     * @param value nanoseconds of run time
+     * @cost every update of the clock of a run queue: hot, several per switch.
+     */
     schedTaskClock: new ValueHook<number, [rq: RunQueue, task: Task]>('schedTaskClock'),
-    /** `task` wanted to sleep and may not, because a signal is pending; it goes on running. */
+    /**
+     * `task` wanted to sleep and may not, because a signal is pending; it goes on running.
+     * @cost when a signal meets a task about to sleep: rare.
+     */
     schedBlockFailed: new NotifyHook<[cpu: Cpu, task: Task]>('schedBlockFailed'),
-    /** A sleeping task would stay on the queue until its lag is worked off (DELAY_DEQUEUE). `false` takes it off at once. */
+    /**
+     * A sleeping task would stay on the queue until its lag is worked off (DELAY_DEQUEUE). `false` takes it off at once.
+     * @cost every time a task goes to sleep: hot.
+     */
     schedDelayDequeue: new FirstAnswerHook<[task: Task], boolean>('schedDelayDequeue'),
-    /** `cpu` has left `prev`'s kernel stack for `next`'s; the run queue is still locked (in `__switch_to`). */
+    /**
+     * `cpu` has left `prev`'s kernel stack for `next`'s; the run queue is still locked (in `__switch_to`).
+     * @cost every context switch: hot.
+     */
     schedSwitch: new NotifyHook<[cpu: Cpu, prev: Task, next: Task]>('schedSwitch'),
-    /** Affinity of `task` is to change. `false`: not now, try again after yielding. */
+    /**
+     * Affinity of `task` is to change. `false`: not now, try again after yielding.
+     * @cost once per sched_setaffinity.
+     */
     schedAffinity: new FirstAnswerHook<[task: Task], boolean>('schedAffinity'),
   };
 
@@ -29,15 +54,29 @@ export class SchedSeams {
 
   constructor(idlePolicy: IdlePolicy) {
     this.slots = {
-      /** Chooses the state that a CPU goes idle in. By default always the one that the machine was built with. */
+      /**
+       * Chooses the state that a CPU goes idle in. By default always the one that the machine was built with.
+       * @cost asked every time a CPU goes idle.
+       */
       idlePolicy: new Slot<IdlePolicy>('idlePolicy', { fallback: idlePolicy }),
     };
   }
 
   readonly events = {
-    /** A CPU goes from one task to another. Times in TSC cycles. */
+    /**
+     * A CPU goes from one task to another. Times in TSC cycles.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @cost every context switch.
+     */
     contextSwitch: new EventSeam<[cpu: number, time: number, prev: Task, next: Task]>('contextSwitch'),
-    /** A task was made runnable. */
+    /**
+     * A task was made runnable.
+     * @param cpu number of the waking CPU
+     * @param time TSC cycles since boot
+     * @param target number of the CPU the task will run on
+     * @cost every wake-up.
+     */
     wakeUp: new EventSeam<[cpu: number, time: number, task: Task, target: number]>('wakeUp'),
   };
 }

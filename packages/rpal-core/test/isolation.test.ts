@@ -1,0 +1,66 @@
+import { Signal, SignalCode } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import { pkruOf } from '../src/index.js';
+import { pairOfServices, until, world } from './world.js';
+
+const OWNER = 0;
+const INTRUDER = 1;
+
+/** The second of two linked services gets an address in the first one's memory. @returns how the second one ended */
+function intrude(how: 'read' | 'write' | 'untouched', open: (own: number, peer: number) => number | null) {
+  const setting = world();
+  let target = 0;
+  let over = false;
+  let seen = -1;
+  let ownerPages = 0;
+  const processes = pairOfServices(
+    setting,
+    function* (p, _control, peer) {
+      const page = yield* p.allocate(2 * 4096);
+      yield* p.store64(page, 42);
+      target = how === 'untouched' ? page + 4096 : page;
+      const before = p.context.thread.memory.residentPages;
+      yield* until(p, () => over || peer.exit !== null);
+      ownerPages = p.context.thread.memory.residentPages - before;
+    },
+    function* (p) {
+      yield* until(p, () => target !== 0);
+      const pkru = open(p.context.thread.rpal.service?.pkey as number, OWNER);
+      if (pkru !== null) p.wrpkru(pkru);
+      if (how !== 'read') yield* p.store64(target, 7);
+      seen = yield* p.load64(target);
+      over = true;
+    },
+  );
+  return { exit: processes[INTRUDER]?.exit, owner: processes[OWNER]?.exit, seen: () => seen, target, ownerPages: () => ownerPages };
+}
+
+describe('memory of a peer outside a call', () => {
+  it('cannot be read: protection-key fault', () => {
+    const { exit, owner, target } = intrude('read', () => null);
+    expect(exit).toMatchObject({ signal: Signal.SEGV, code: SignalCode.SEGV_PKUERR, address: target });
+    expect(owner?.signal).toBe(0);
+  });
+
+  it('cannot be written', () => {
+    expect(intrude('write', () => null).exit).toMatchObject({ signal: Signal.SEGV, code: SignalCode.SEGV_PKUERR });
+  });
+
+  it('is read by whoever executes WRPKRU(0)', () => {
+    const { exit, seen } = intrude('read', () => 0);
+    expect(exit?.signal).toBe(0);
+    expect(seen()).toBe(42);
+  });
+
+  it("is written by whoever opens the peer's key", () => {
+    const { exit, seen } = intrude('write', (own, peer) => pkruOf(own) & pkruOf(peer));
+    expect(exit?.signal).toBe(0);
+    expect(seen()).toBe(7);
+  });
+
+  it('is populated, and charged to its owner, before the access without the key fails', () => {
+    const { exit, ownerPages } = intrude('untouched', () => null);
+    expect(exit).toMatchObject({ signal: Signal.SEGV, code: SignalCode.SEGV_PKUERR });
+    expect(ownerPages()).toBe(1);
+  });
+});

@@ -14,7 +14,8 @@ const VERDICT = 4;
 /** How long the client waits before it asks again whether the receiver has begun to wait. */
 const RETRY = 50 * Time.us;
 
-const word = (text: string): Uint8Array => new TextEncoder().encode(text);
+/** The words, as the processor reads four letters. */
+const Word = { INIT: 0x5449_4e49, SUCC: 0x4343_5553, FAIL: 0x4c49_4146 } as const;
 
 /**
  * The client's side, after `lib.init`. @returns the id of the server's service, or -1
@@ -22,13 +23,13 @@ const word = (text: string): Uint8Array => new TextEncoder().encode(text);
  */
 export function* introduce(p: Program, lib: LibRpal, fd: number): Generator<void, number> {
   const note = yield* p.allocate(4096);
-  yield* p.storeBytes(note, word('INIT'));
+  yield* p.store32(note, Word.INIT);
   yield* p.store64(note + 4, lib.process.key);
   yield* p.write(fd, note, INIT);
   if ((yield* p.read(fd, note, KEY)) !== KEY) return -1;
   const key = yield* p.load64(note);
   const requested = key !== 0 && (yield* lib.requestService(key)) === 0;
-  yield* p.storeBytes(note, word(requested ? 'SUCC' : 'FAIL'));
+  yield* p.store32(note, requested ? Word.SUCC : Word.FAIL);
   yield* p.write(fd, note, VERDICT);
   if (!requested || (yield* lib.senderInit()) !== 0) return -1;
   return lib.requestedServiceId(key);
@@ -44,7 +45,7 @@ export function* welcome(p: Program, lib: LibRpal, fd: number): Generator<void, 
   const requested = (yield* lib.requestService(key)) === 0;
   yield* p.store64(note, requested ? lib.process.key : 0);
   yield* p.write(fd, note, KEY);
-  if ((yield* p.read(fd, note, VERDICT)) !== VERDICT || (yield* p.load32(note)) !== 0x43435553) return -1;
+  if ((yield* p.read(fd, note, VERDICT)) !== VERDICT || (yield* p.load32(note)) !== Word.SUCC) return -1;
   if ((yield* lib.receiverInit()) < 0) return -1;
   return lib.requestedServiceId(key);
 }

@@ -35,9 +35,7 @@ function checkNode() {
 function run(command, args, quiet) {
   var options = { cwd: root, stdio: quiet ? ['inherit', 'pipe', 'pipe'] : 'inherit', shell: process.platform === 'win32' };
   var env = {};
-  Object.keys(process.env).forEach((name) => {
-    env[name] = process.env[name];
-  });
+  for (var name in process.env) env[name] = process.env[name];
   env.TURBO_TELEMETRY_DISABLED = '1';
   env.DO_NOT_TRACK = '1';
   env.npm_config_update_notifier = 'false';

@@ -54,6 +54,16 @@ export abstract class File {
     return -Errno.ENOTTY;
   }
 
+  /** Commands of fcntl(2) that only some kinds of files know. */
+  fcntl(_cpu: Cpu, _command: number, _argument: number): number {
+    return -Errno.EINVAL;
+  }
+
+  /** Bytes that could be read now (FIONREAD); negative errno if the question makes no sense. */
+  get unread(): number {
+    return -Errno.ENOTTY;
+  }
+
   /** mmap(2) of the file. @returns the address or a negative errno */
   mmap(_cpu: Cpu, _caller: Caller, _hint: number, _length: number, _prot: number, _flags: number, _offset: number): number {
     return -Errno.ENODEV;

@@ -1,7 +1,10 @@
+export { EventFd, EventfdFlag } from './eventfd.js';
 export { EpItem, EventPoll, PollEntry } from './eventpoll.js';
 export { FdTable, OPEN_MAX } from './fd-table.js';
 export { File, type PollTable, WaitingPollTable } from './file.js';
-export { begin, type Caller, type Operation, OperationSet, Step } from './operation.js';
+export { begin, type Caller, NOTHING_YET, type Operation, OperationSet, Step } from './operation.js';
+export { PIPE_BUF, Pipe, PipeEnd } from './pipe.js';
+export { RetryOperation } from './retry-operation.js';
 export { EpollSeams } from './seams.js';
 export { Skb, SkbPool } from './skb.js';
 export { FileStep } from './steps.js';

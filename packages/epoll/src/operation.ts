@@ -1,7 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import type { Task } from '@rpal/sched';
+import type { EventfdReadOperation, EventfdWriteOperation } from './eventfd.js';
 import type { WaitOperation } from './eventpoll.js';
+import type { PipeReadOperation, PipeWriteOperation } from './pipe.js';
 import type { AcceptOperation, ConnectOperation, ReceiveOperation, SendOperation } from './unix-operations.js';
 
 /**
@@ -16,6 +18,9 @@ export const Step = {
   /** Of a file's method: the call goes on in `caller.operation`. */
   PENDING: -0x4000_0003,
 } as const;
+
+/** Of an attempt: nothing to take, or no room: wait, or give up. No result of a call is as small. */
+export const NOTHING_YET = -0x4000_0000;
 
 /** A system call that may sleep, as a state machine of atomic steps. Each task keeps one of each kind and re-uses it. */
 export interface Operation {
@@ -42,6 +47,10 @@ export class OperationSet {
   connect: ConnectOperation | null = null;
   accept: AcceptOperation | null = null;
   epollWait: WaitOperation | null = null;
+  pipeRead: PipeReadOperation | null = null;
+  pipeWrite: PipeWriteOperation | null = null;
+  eventfdRead: EventfdReadOperation | null = null;
+  eventfdWrite: EventfdWriteOperation | null = null;
 }
 
 /** Runs an operation as far as it goes without sleeping or letting others in between. */

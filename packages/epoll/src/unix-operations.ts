@@ -1,10 +1,10 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { autoremoveWake, type Scheduler, TaskState, WaitEntry } from '@rpal/sched';
 import { Errno, MessageFlag, Poll } from '@rpal/uapi';
-import { type Caller, type Operation, Step } from './operation.js';
+import { type Caller, NOTHING_YET, type Operation, Step } from './operation.js';
 import { SKB_MAX_LINEAR } from './skb.js';
 import { FileStep } from './steps.js';
-import { NOTHING_YET, SHUTDOWN_RECEIVE, SocketState, UnixStreamSocket } from './unix-socket.js';
+import { SHUTDOWN_RECEIVE, SocketState, UnixStreamSocket } from './unix-socket.js';
 
 /** unix_stream_sendmsg, from the point where it does not fit one message or has to wait. */
 export class SendOperation implements Operation {

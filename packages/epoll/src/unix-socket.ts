@@ -3,7 +3,7 @@ import { copyFromUser, copyToUser } from '@rpal/mm';
 import { published, type Scheduler, taken, WaitQueue } from '@rpal/sched';
 import { Errno, MessageFlag, OpenFlag, Poll, Shutdown, Signal } from '@rpal/uapi';
 import { File, type PollTable } from './file.js';
-import { begin, type Caller } from './operation.js';
+import { begin, type Caller, NOTHING_YET } from './operation.js';
 import { SKB_MAX_LINEAR, type Skb, type SkbPool } from './skb.js';
 import { FileStep } from './steps.js';
 import { AcceptOperation, ConnectOperation, ReceiveOperation, SendOperation } from './unix-operations.js';
@@ -13,9 +13,6 @@ export const SEND_BUFFER_DEFAULT = 212_992;
 
 export const SHUTDOWN_RECEIVE = 1;
 export const SHUTDOWN_SEND = 2;
-
-/** No message to take, or no room for one: wait, or give up. No result of a call is as small. */
-export const NOTHING_YET = -0x4000_0000;
 
 /** State of a stream socket. */
 export const SocketState = { UNCONNECTED: 0, LISTENING: 1, CONNECTED: 2 } as const;

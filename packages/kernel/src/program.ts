@@ -90,6 +90,32 @@ export class Program {
     return this.syscall(SyscallNumber.fcntl, fd, command, argument);
   }
 
+  /** @returns the end to read from; the other is `second` */
+  pipe(flags = 0): Call {
+    return this.syscall(SyscallNumber.pipe2, 0, flags);
+  }
+
+  /** The second descriptor of the last `pipe` or `socketpair`. */
+  get second(): number {
+    return this.context.a5;
+  }
+
+  eventfd(initial = 0, flags = 0): Call {
+    return this.syscall(SyscallNumber.eventfd2, initial, flags);
+  }
+
+  dup(fd: number): Call {
+    return this.syscall(SyscallNumber.dup, fd);
+  }
+
+  dup2(fd: number, target: number): Call {
+    return this.syscall(SyscallNumber.dup2, fd, target);
+  }
+
+  dup3(fd: number, target: number, flags: number): Call {
+    return this.syscall(SyscallNumber.dup3, fd, target, flags);
+  }
+
   mmap(address: number, length: number, prot: number, flags: number, fd = -1, offset = 0): Call {
     return this.syscall(SyscallNumber.mmap, address, length, prot, flags, fd, offset);
   }
@@ -181,7 +207,7 @@ export class Program {
     return this.syscall(SyscallNumber.socket, 1, type);
   }
 
-  /** Two connected sockets. @returns the first descriptor; the second is the next one, in `context.a5` */
+  /** Two connected sockets. @returns the first descriptor; the other is `second` */
   socketpair(type: number): Call {
     return this.syscall(SyscallNumber.socketpair, 1, type);
   }

@@ -2,21 +2,21 @@ import { EventPoll, FileStep, type Operation, Step, UnixStreamSocket } from '@rp
 import type { Cpu } from '@rpal/hw-x86';
 import { brk, MmStep, mmap, mprotect, munmap } from '@rpal/mm';
 import { CpuSet, SchedStep } from '@rpal/sched';
-import { Errno, Fcntl, MapFlag, OpenFlag, Pkey, SocketType } from '@rpal/uapi';
+import { Errno, MapFlag, OpenFlag, Pkey, SocketType } from '@rpal/uapi';
 import { cloneThread, forkProcess, WaitChildOperation } from './clone.js';
 import { exitThread } from './exit.js';
+import { defineFileCalls, installPair } from './file-syscalls.js';
 import type { Kernel } from './kernel.js';
 import type { ProgramContext } from './program-context.js';
 import { SleepOperation } from './sleep.js';
 import { KernelStep } from './steps.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
+import type { SyscallTable } from './syscall-table.js';
 import type { Thread } from './thread.js';
 import type { UserContext } from './user-context.js';
 
-/** A system call: arguments are in the context's registers. @returns its result, or a `Step` if it goes on later */
-type Handler = (kernel: Kernel, cpu: Cpu, thread: Thread, regs: UserContext) => number;
-
-const table: (Handler | undefined)[] = [];
+const table: SyscallTable = [];
+defineFileCalls(table);
 
 /** Executes the call whose number is in the registers. */
 export function dispatch(kernel: Kernel, cpu: Cpu, thread: Thread, regs: UserContext): number {
@@ -48,29 +48,6 @@ table[Nr.ioctl] = (_kernel, cpu, thread, { a0, a1, a2 }) => {
   cpu.charge(KernelStep.ioctl);
   const file = thread.process.files.lookUp(cpu, a0);
   return file === null ? -Errno.EBADF : file.ioctl(cpu, thread, a1 >>> 0, a2);
-};
-
-table[Nr.fcntl] = (_kernel, cpu, thread, { a0, a1, a2 }) => {
-  const { files } = thread.process;
-  const file = files.lookUp(cpu, a0);
-  if (file === null) return -Errno.EBADF;
-  switch (a1) {
-    case Fcntl.DUPFD:
-    case Fcntl.DUPFD_CLOEXEC:
-      return files.install(cpu, file, a1 === Fcntl.DUPFD_CLOEXEC, a2);
-    case Fcntl.GETFD:
-      return files.closesOnExec(a0) ? 1 : 0;
-    case Fcntl.SETFD:
-      files.setCloseOnExec(a0, (a2 & 1) !== 0);
-      return 0;
-    case Fcntl.GETFL:
-      return file.flags;
-    case Fcntl.SETFL:
-      file.flags = (file.flags & ~OpenFlag.NONBLOCK) | (a2 & OpenFlag.NONBLOCK);
-      return 0;
-    default:
-      return -Errno.EINVAL;
-  }
 };
 
 table[Nr.mmap] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
@@ -213,16 +190,7 @@ table[Nr.socketpair] = (kernel, cpu, thread, regs) => {
   cpu.charge(FileStep.socketCreate);
   cpu.charge(FileStep.socketCreate);
   const [a, b] = UnixStreamSocket.pair(kernel.sockets, regs.a1);
-  const { files } = thread.process;
-  const first = files.install(cpu, a, (regs.a1 & SocketType.CLOEXEC) !== 0);
-  if (first < 0) return first;
-  const second = files.install(cpu, b, (regs.a1 & SocketType.CLOEXEC) !== 0);
-  if (second < 0) {
-    files.close(cpu, first);
-    return second;
-  }
-  regs.a5 = second;
-  return first;
+  return installPair(cpu, thread, regs, a, b, regs.a1);
 };
 
 /** A call on the stream socket behind a descriptor. */

@@ -18,6 +18,10 @@ const COUNTED = {
   'epoll_wait, one ready': 791,
   'unix stream 32 B round trip, epoll on both sides, no wake-up preemption': 19_777,
   'unix stream 32 B round trip, epoll on both sides': 17_575,
+  'pipe 32 B round trip, no wake-up preemption': 12_997,
+  'pipe 32 B round trip': 10_996,
+  'eventfd round trip, no wake-up preemption': 10_929,
+  'eventfd round trip, two processes': 9176,
 } as const;
 
 type Operation = keyof typeof COUNTED;
@@ -47,7 +51,7 @@ function perOperation(prepare: (p: Program) => Generator<void, () => Iterable<vo
 
 function* socketInEpoll(p: Program) {
   const a = yield* p.socketpair(SocketType.STREAM);
-  const b = p.context.a5;
+  const b = p.second;
   const epfd = yield* p.epollCreate();
   const buffer = yield* p.allocate(4096);
   yield* p.store8(buffer, 1);
@@ -101,43 +105,44 @@ describe('instructions per operation, against those counted on Linux 6.12', () =
     within('epoll_wait, one ready', one, 0.015);
   });
 
-  it('round trip over a Unix stream socket with epoll on both sides, on one CPU', () => {
-    const machine = smallMachine();
+  it.each([
+    [
+      'unix stream 32 B round trip, epoll on both sides',
+      'unix stream 32 B round trip, epoll on both sides, no wake-up preemption',
+      overSockets,
+    ],
+    ['pipe 32 B round trip', 'pipe 32 B round trip, no wake-up preemption', overPipes],
+    ['eventfd round trip, two processes', 'eventfd round trip, no wake-up preemption', overEventfds],
+  ] as const)('%s, on one CPU: between the two sequences that were counted', (preempting, notPreempting, connect) => {
     const trips = 50;
-    let measured = 0;
-    const side = (p: Program, fd: number, first: boolean, done: () => void) =>
-      (function* () {
-        const epfd = yield* p.epollCreate();
-        const buffer = yield* p.allocate(4096);
-        yield* p.store8(buffer, 1);
-        yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
-        for (let i = 0; i < trips; i++) {
-          if (first) yield* p.write(fd, buffer, 32);
-          yield* p.epollWait(epfd, buffer + 2048, 8, -1);
-          yield* p.read(fd, buffer, 32);
-          if (!first) yield* p.write(fd, buffer, 32);
-          if (i === 9 || i === trips - 1) done();
-        }
-      })();
+    const marks: number[] = [];
+    const machine = smallMachine();
     machine.spawn(
       executable('echo', function* (p) {
         yield* p.setAffinity([0]);
-        const a = yield* p.socketpair(SocketType.STREAM);
-        const b = p.context.a5;
-        yield* p.fork((child) => side(child, b, false, () => {}));
+        const [near, far] = yield* connect(p);
         const { ownLedger } = p.context.cpu;
-        const marks: number[] = [];
-        yield* side(p, a, true, () => marks.push(instructions(ownLedger.entries)));
-        measured = ((marks[1] as number) - (marks[0] as number)) / (trips - 10);
+        yield* p.fork(function* (child) {
+          const end = yield* far(child);
+          for (let i = 0; i < trips; i++) {
+            yield* end.receive();
+            yield* end.send();
+          }
+        });
+        const end = yield* near(p);
+        for (let i = 0; i < trips; i++) {
+          yield* end.send();
+          yield* end.receive();
+          if (i === 9 || i === trips - 1) marks.push(instructions(ownLedger.entries));
+        }
       }),
     );
     machine.run();
     expect(machine.kernel.scheduler.runQueues[0]?.switches).toBeGreaterThan(trips);
-    // Which of the two sequences of the real kernel it is depends on wake-up preemption.
-    const low = COUNTED['unix stream 32 B round trip, epoll on both sides'];
-    const high = COUNTED['unix stream 32 B round trip, epoll on both sides, no wake-up preemption'];
-    expect(measured).toBeGreaterThan(0.97 * low);
-    expect(measured).toBeLessThan(1.03 * high);
+    const measured = ((marks[1] as number) - (marks[0] as number)) / (trips - 10);
+    const report = `${measured} modelled, ${COUNTED[preempting]} and ${COUNTED[notPreempting]} counted`;
+    expect(measured, report).toBeGreaterThan(0.98 * COUNTED[preempting]);
+    expect(measured, report).toBeLessThan(1.02 * COUNTED[notPreempting]);
   });
 
   it('every counted step says where its count is from', () => {
@@ -146,3 +151,57 @@ describe('instructions per operation, against those counted on Linux 6.12', () =
     for (const { name, source, instructions: count } of counted) expect(source, name).toMatch(count === undefined ? /./ : /counted|6\.1/);
   });
 });
+
+/** What one side of a round trip does. */
+interface End {
+  send(): Iterable<void, number>;
+  receive(): Iterable<void, number>;
+}
+
+/** Makes one end, in the process that uses it. */
+type MakeEnd = (p: Program) => Generator<void, End>;
+
+function* overSockets(p: Program): Generator<void, [MakeEnd, MakeEnd]> {
+  const a = yield* p.socketpair(SocketType.STREAM);
+  const b = p.second;
+  const end = (fd: number) =>
+    function* (side: Program): Generator<void, End> {
+      const epfd = yield* side.epollCreate();
+      const buffer = yield* touched(side);
+      yield* side.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
+      return {
+        send: () => side.write(fd, buffer, 32),
+        *receive() {
+          yield* side.epollWait(epfd, buffer + 2048, 8, -1);
+          return yield* side.read(fd, buffer, 32);
+        },
+      };
+    };
+  return [end(a), end(b)];
+}
+
+function* overPipes(p: Program): Generator<void, [MakeEnd, MakeEnd]> {
+  const there = yield* p.pipe();
+  const thereTo = p.second;
+  const back = yield* p.pipe();
+  return [plainEnd(back, thereTo, 32), plainEnd(there, p.second, 32)];
+}
+
+function* overEventfds(p: Program): Generator<void, [MakeEnd, MakeEnd]> {
+  const there = yield* p.eventfd();
+  const back = yield* p.eventfd();
+  return [plainEnd(back, there, 8), plainEnd(there, back, 8)];
+}
+
+function plainEnd(from: number, to: number, size: number): MakeEnd {
+  return function* (side) {
+    const buffer = yield* touched(side);
+    return { send: () => side.write(to, buffer, size), receive: () => side.read(from, buffer, size) };
+  };
+}
+
+function* touched(p: Program): Generator<void, number> {
+  const buffer = yield* p.allocate(4096);
+  yield* p.store8(buffer, 1);
+  return buffer;
+}

@@ -8,7 +8,7 @@ const { IN, OUT, HUP, RDHUP } = Poll;
 
 function* pair(p: Program): Generator<void, [number, number]> {
   const a = yield* p.socketpair(SocketType.STREAM);
-  return [a, p.context.a5];
+  return [a, p.second];
 }
 
 /** The events that an epoll_wait returns, as [data, bits]; or its errno. */

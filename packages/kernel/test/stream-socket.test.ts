@@ -7,7 +7,7 @@ const { STREAM, NONBLOCK } = SocketType;
 
 function* pair(p: Program, flags = 0): Generator<void, [number, number]> {
   const a = yield* p.socketpair(STREAM | flags);
-  return [a, p.context.a5];
+  return [a, p.second];
 }
 
 describe('a connection', () => {

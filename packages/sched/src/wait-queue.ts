@@ -53,6 +53,18 @@ export class WaitQueue {
     }
   }
 
+  /** Adds an entry at the end even though it is not exclusive (Linux: `__add_wait_queue_entry_tail`). */
+  addTail(cpu: Cpu, entry: WaitEntry): void {
+    cpu.charge(SchedStep.waitEntry);
+    this.lock.pass(cpu);
+    entry.queue = this;
+    entry.previous = this.last;
+    entry.next = null;
+    if (this.last === null) this.first = entry;
+    else this.last.next = entry;
+    this.last = entry;
+  }
+
   /** Takes an entry out, if it is in. */
   remove(cpu: Cpu, entry: WaitEntry): void {
     if (entry.queue !== this) return;

@@ -1,0 +1,50 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { autoremoveWake, type Scheduler, TaskState, WaitEntry, type WaitQueue } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
+import { type Caller, NOTHING_YET, type Operation, Step } from './operation.js';
+
+/** A call that is attempted, and attempted again after each wake-up, until it has a result or a signal comes. */
+export abstract class RetryOperation implements Operation {
+  protected readonly caller: Caller;
+  readonly #entry: WaitEntry;
+  /** Where it waits; null while it does not. */
+  #queue: WaitQueue | null = null;
+
+  /** @param exclusive one wake-up is for one waiter */
+  constructor(caller: Caller, scheduler: Scheduler, exclusive: boolean) {
+    this.caller = caller;
+    this.#entry = new WaitEntry(autoremoveWake(scheduler), caller.task);
+    this.#entry.exclusive = exclusive;
+  }
+
+  /** @returns the result, or `NOTHING_YET` to wait on `queue` */
+  protected abstract attempt(cpu: Cpu): number;
+
+  protected abstract get queue(): WaitQueue;
+
+  /** The result if a signal ends the wait. */
+  protected interrupted(): number {
+    return -Errno.ERESTARTSYS;
+  }
+
+  /** The call is about to sleep. */
+  protected prepare(_cpu: Cpu): void {}
+
+  step(cpu: Cpu): number {
+    const { task } = this.caller;
+    if (this.#queue !== null) {
+      task.state = TaskState.RUNNING;
+      this.#queue.remove(cpu, this.#entry);
+      this.#queue = null;
+    }
+    const result = this.attempt(cpu);
+    if (result !== NOTHING_YET) return result;
+    if (task.signalPending) return this.interrupted();
+    this.prepare(cpu);
+    task.state = TaskState.INTERRUPTIBLE;
+    this.#queue = this.queue;
+    // First come, first served, whether or not a wake-up is for one.
+    this.#queue.addTail(cpu, this.#entry);
+    return Step.SLEEP;
+  }
+}

@@ -1,0 +1,82 @@
+import { EventFd, EventfdFlag, type File, FileStep, Pipe } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { Errno, Fcntl, OpenFlag } from '@rpal/uapi';
+import { SyscallNumber as Nr } from './syscall-numbers.js';
+import type { SyscallTable } from './syscall-table.js';
+import type { Thread } from './thread.js';
+import type { UserContext } from './user-context.js';
+
+/** Pipes, eventfds, and what is done to descriptors. */
+export function defineFileCalls(table: SyscallTable): void {
+  table[Nr.pipe2] = (kernel, cpu, thread, regs) => {
+    const { a1: flags } = regs;
+    if ((flags & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC | OpenFlag.DIRECT)) !== 0) return -Errno.EINVAL;
+    cpu.charge(FileStep.pipeCreate);
+    const [read, write] = Pipe.create(kernel.scheduler, kernel.memory.frames, flags);
+    return installPair(cpu, thread, regs, read, write, flags);
+  };
+
+  table[Nr.eventfd2] = (kernel, cpu, thread, { a0, a1 }) => {
+    if ((a1 & ~(EventfdFlag.SEMAPHORE | EventfdFlag.NONBLOCK | EventfdFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
+    cpu.charge(FileStep.eventfdCreate);
+    return thread.process.files.install(cpu, new EventFd(kernel.scheduler, a0, a1), (a1 & OpenFlag.CLOEXEC) !== 0);
+  };
+
+  table[Nr.dup] = (_kernel, cpu, { process: { files } }, { a0 }) => {
+    const file = files.lookUp(cpu, a0);
+    return file === null ? -Errno.EBADF : files.install(cpu, file);
+  };
+
+  table[Nr.dup2] = (_kernel, cpu, { process: { files } }, { a0, a1 }) => {
+    const file = files.lookUp(cpu, a0);
+    if (file === null) return -Errno.EBADF;
+    return a0 === a1 ? a1 : files.replace(cpu, a1, file);
+  };
+
+  table[Nr.dup3] = (_kernel, cpu, { process: { files } }, { a0, a1, a2 }) => {
+    if ((a2 & ~OpenFlag.CLOEXEC) !== 0 || a0 === a1) return -Errno.EINVAL;
+    if (a1 < 0 || a1 >= files.limit) return -Errno.EBADF;
+    const file = files.lookUp(cpu, a0);
+    return file === null ? -Errno.EBADF : files.replace(cpu, a1, file, a2 !== 0);
+  };
+
+  table[Nr.fcntl] = (_kernel, cpu, { process: { files } }, { a0, a1, a2 }) => {
+    const file = files.lookUp(cpu, a0);
+    if (file === null) return -Errno.EBADF;
+    switch (a1) {
+      case Fcntl.DUPFD:
+      case Fcntl.DUPFD_CLOEXEC:
+        if (a2 < 0 || a2 >= files.limit) return -Errno.EINVAL;
+        return files.install(cpu, file, a1 === Fcntl.DUPFD_CLOEXEC, a2);
+      case Fcntl.GETFD:
+        return files.closesOnExec(a0) ? 1 : 0;
+      case Fcntl.SETFD:
+        files.setCloseOnExec(a0, (a2 & 1) !== 0);
+        return 0;
+      case Fcntl.GETFL:
+        return file.flags;
+      case Fcntl.SETFL:
+        file.flags = (file.flags & ~OpenFlag.NONBLOCK) | (a2 & OpenFlag.NONBLOCK);
+        return 0;
+      default:
+        return file.fcntl(cpu, a1, a2);
+    }
+  };
+}
+
+/** Gives two files descriptors. @returns the first; the second is left in register `a5`. */
+export function installPair(cpu: Cpu, thread: Thread, regs: UserContext, first: File, second: File, flags: number): number {
+  const { files } = thread.process;
+  const closeOnExec = (flags & OpenFlag.CLOEXEC) !== 0;
+  // What gets no descriptor is released with this reference.
+  first.get();
+  second.get();
+  const low = files.install(cpu, first, closeOnExec);
+  const high = low < 0 ? low : files.install(cpu, second, closeOnExec);
+  if (low >= 0 && high < 0) files.close(cpu, low);
+  first.put(cpu);
+  second.put(cpu);
+  if (high < 0) return high;
+  regs.a5 = high;
+  return low;
+}

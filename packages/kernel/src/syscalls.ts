@@ -1,7 +1,7 @@
 import { EventPoll, FileStep, type Operation, Step, UnixStreamSocket } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { brk, MmStep, mmap, mprotect, munmap } from '@rpal/mm';
-import { CpuSet, SchedStep } from '@rpal/sched';
+import { CpuSet } from '@rpal/sched';
 import { Errno, MapFlag, OpenFlag, Pkey, SocketType } from '@rpal/uapi';
 import { cloneThread, forkProcess, WaitChildOperation } from './clone.js';
 import { exitThread } from './exit.js';
@@ -124,13 +124,8 @@ table[Nr.nanosleep] = (kernel, cpu, thread, { a0 }) => {
   return pend(cpu, thread, thread.sleepOperation.start(cpu, a0));
 };
 
-table[Nr.sched_yield] = (kernel, cpu, thread) => {
-  cpu.charge(SchedStep.yieldBody);
-  // yield_task_fair: the rest of the slice is given up, so the deadline moves behind the others'.
-  const rq = kernel.scheduler.runQueue(cpu);
-  kernel.scheduler.updateClock(rq, cpu);
-  rq.fair.yieldCurrent(rq.taskClock);
-  thread.needResched = true;
+table[Nr.sched_yield] = (kernel, cpu) => {
+  kernel.scheduler.yieldTask(cpu);
   return 0;
 };
 

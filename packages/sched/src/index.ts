@@ -7,6 +7,8 @@ export { RunQueue, SwitchPhase } from './run-queue.js';
 export { NICE_0_LOAD, niceWeight, SchedEntity } from './sched-entity.js';
 export { type IdleStateName, Scheduler, type SchedulerOptions } from './scheduler.js';
 export { SchedSeams } from './seams.js';
+export { SimulatedTask, type Workload } from './simulated-task.js';
+export { Simulation, type SimulationOptions, type SpawnOptions } from './simulation.js';
 export { SchedStep } from './steps.js';
 export { type KernelPath, PathResult, SchedPolicy, Task, TaskState } from './task.js';
 export { SleepTimer } from './timer.js';

@@ -74,6 +74,18 @@ export class RunQueue {
     return Math.floor(this.cpu.clock * this.#nsPerTsc);
   }
 
+  /** Nanoseconds at `time` TSC cycles. */
+  at(time: number): number {
+    return Math.floor(time * this.#nsPerTsc);
+  }
+
+  /** The idle task has run until now. Its run time is the CPU's idle time. */
+  accountIdle(): void {
+    const { entity } = this.idle;
+    entity.sumExec += this.taskClock - entity.execStart;
+    entity.execStart = this.taskClock;
+  }
+
   /** Nothing runs here and nothing is on its way. */
   get isIdle(): boolean {
     return this.current === this.idle && this.running === 0 && this.wakeList === null;

@@ -108,14 +108,18 @@ function finishSwitch(scheduler: Scheduler, rq: RunQueue): void {
 
 /** `prev` stops being the one that runs. */
 export function putPrevious(rq: RunQueue, prev: Task): void {
-  if (prev === rq.idle) return;
+  if (prev === rq.idle) {
+    rq.accountIdle();
+    return;
+  }
   if (rq.fair.current === prev.entity) rq.fair.putPrevious(prev.entity);
   if (prev.onRq && prev.state === TaskState.RUNNING) prev.involuntarySwitches++;
 }
 
 /** `next` becomes the one that runs. */
 export function setNext(rq: RunQueue, next: Task): void {
-  if (next !== rq.idle) rq.fair.setNext(next.entity, rq.taskClock);
+  if (next === rq.idle) next.entity.execStart = rq.taskClock;
+  else rq.fair.setNext(next.entity, rq.taskClock);
   rq.current = next;
   next.onCpu = true;
   rq.switches++;

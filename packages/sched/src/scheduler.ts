@@ -135,13 +135,36 @@ export class Scheduler {
 
   /** Brings a run queue's clocks up to date, as seen from `cpu`, which holds its lock. */
   updateClock(rq: RunQueue, cpu: Cpu): void {
-    const now = Math.max(rq.now, cpu === rq.cpu ? 0 : this.runQueue(cpu).now);
+    this.#advance(rq, cpu === rq.cpu ? rq.now : Math.max(rq.now, this.runQueue(cpu).now));
+  }
+
+  #advance(rq: RunQueue, now: number): void {
     let delta = now - rq.clock;
     if (delta <= 0) return;
     rq.clock = now;
     const hook = this.hooks.schedTaskClock;
     if (hook.tapped) delta = hook.call(delta, rq, rq.current);
     rq.taskClock += delta;
+  }
+
+  /**
+   * Accounts for everything up to `time` (TSC cycles) on `cpu`: for whoever wants to read run times between two switches.
+   * A CPU that has gone further already is accounted for up to its own clock.
+   */
+  settle(cpu: Cpu, time: number): void {
+    const rq = this.runQueue(cpu);
+    this.#advance(rq, Math.max(rq.now, rq.at(time)));
+    if (rq.current === rq.idle) rq.accountIdle();
+    else if (rq.fair.update(rq.taskClock)) resched(this, cpu, rq);
+  }
+
+  /** sched_yield of the task that `cpu` runs: the rest of its slice is given up, so its deadline moves behind the others'. */
+  yieldTask(cpu: Cpu): void {
+    const rq = this.runQueue(cpu);
+    cpu.charge(SchedStep.yieldBody);
+    this.updateClock(rq, cpu);
+    rq.fair.yieldCurrent(rq.taskClock);
+    rq.current.needResched = true;
   }
 
   /** An idle CPU that shares a cache with `near`, a wholly idle core first; null if there is none. */

@@ -206,6 +206,7 @@ export const SchedStep = defineSteps('@rpal/sched', {
     source: 'put_prev and set_next up to the common ancestor, part of the counted pick',
     status: 'derived',
   },
+  simulatedWork: { cause: 'user', source: 'time that a simulated task asked for', status: 'derived' },
   /** A task is made runnable and compared with the running one. */
   wakeRunnable: { parts: ['wakeEnqueue', 'wakePreemptCheck'] },
   /** schedule() of a task that sleeps. */

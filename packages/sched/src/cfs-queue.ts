@@ -146,11 +146,12 @@ export class CfsQueue {
       return false;
     }
     this.#keepLag(entity);
+    // The tree finds it by its deadline, so it leaves before that changes.
+    if (entity !== this.current) this.#leave(entity);
     if (Feature.PLACE_REL_DEADLINE && !sleep) {
       entity.deadline -= entity.vruntime;
       entity.relativeDeadline = true;
     }
-    if (entity !== this.current) this.#leave(entity);
     entity.onRq = false;
     entity.queue = null;
     this.queued--;

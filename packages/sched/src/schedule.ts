@@ -37,7 +37,7 @@ function deactivatePrevious(scheduler: Scheduler, rq: RunQueue): void {
     cpu.charge(SchedStep.block);
     blockTask(scheduler, rq, prev);
   } else {
-    cpu.charge(SchedStep.scheduleBody);
+    cpu.charge(rq.blocking ? SchedStep.scheduleBody : SchedStep.preemptBody);
   }
   rq.phase = SwitchPhase.PICK;
 }
@@ -70,7 +70,7 @@ function pickNext(scheduler: Scheduler, rq: RunQueue): Task {
     const entity = fair.pick();
     if (entity === null) break;
     if (!entity.delayed) {
-      cpu.charge(SchedStep.pickNext);
+      cpu.charge(rq.blocking ? SchedStep.pickNext : SchedStep.pickPreempting);
       return entity.task;
     }
     entity.task.onRq = false;
@@ -92,7 +92,7 @@ function switchTo(scheduler: Scheduler, rq: RunQueue): void {
   setNext(rq, next);
   if (cpu.path.destination === next) cpu.path.arrive(cpu, cpu.clock);
   switchAddressSpace(cpu, prev, next);
-  switchRegisters(cpu, prev, next);
+  switchRegisters(rq, prev, next);
   announceSwitch(scheduler, rq, prev, next);
   rq.phase = SwitchPhase.FINISH;
 }
@@ -112,7 +112,11 @@ export function putPrevious(rq: RunQueue, prev: Task): void {
     rq.accountIdle();
     return;
   }
-  if (rq.fair.current === prev.entity) rq.fair.putPrevious(prev.entity);
+  if (rq.fair.current === prev.entity) {
+    // Another CPU may have moved the clock on since the switch began.
+    rq.fair.update(rq.taskClock);
+    rq.fair.putPrevious(prev.entity);
+  }
   if (prev.onRq && prev.state === TaskState.RUNNING) prev.involuntarySwitches++;
 }
 
@@ -132,15 +136,16 @@ export function switchAddressSpace(cpu: Cpu, prev: Task, next: Task): void {
 }
 
 /** User registers that belong to the thread: segment bases, PKRU, FPU state. */
-function switchRegisters(cpu: Cpu, prev: Task, next: Task): void {
+function switchRegisters(rq: RunQueue, prev: Task, next: Task): void {
+  const { cpu } = rq;
   if (prev.mm !== null) {
     prev.fsBase = cpu.fsBase;
     prev.gsBase = cpu.gsBase;
     prev.pkru = cpu.mmu.pkru;
     prev.fpuInMemory = true;
-    cpu.charge(SchedStep.switchUser);
+    cpu.charge(rq.blocking ? SchedStep.switchUser : SchedStep.switchUserPreempted);
   } else {
-    cpu.charge(SchedStep.switchPressure);
+    cpu.charge(rq.blocking ? SchedStep.switchPressure : SchedStep.preemptPressure);
     cpu.charge(SchedStep.switchTo);
   }
   if (next.mm !== null) {

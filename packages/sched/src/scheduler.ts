@@ -120,9 +120,9 @@ export class Scheduler {
     const idle = task.affinitySize > 1 && !this.runQueue(wanted).isIdle ? this.idleCpuNear(wanted, task.affinity) : null;
     const rq = this.runQueue(idle ?? wanted);
     cpu.charge(SchedStep.wakeEnqueue);
-    rq.lock.acquire(cpu);
+    this.lock(rq, cpu);
     this.updateClock(rq, cpu);
-    enqueue(this, rq, task, true);
+    enqueue(this, cpu, rq, task, true);
     task.state = TaskState.RUNNING;
     if (rq.current === rq.idle || rq.fair.pick() === task.entity) resched(this, cpu, rq);
     rq.lock.release(cpu);
@@ -186,6 +186,12 @@ export class Scheduler {
     rq.phase = SwitchPhase.DEACTIVATE;
     rq.blocking = blocking;
     cpu.context = this.kernelMode;
+  }
+
+  /** Takes the lock of a run queue. A CPU that is in the middle of a switch holds its own, so the switch ends first. */
+  lock(rq: RunQueue, cpu: Cpu): void {
+    if (rq.phase > SwitchPhase.DEACTIVATE && rq.cpu !== cpu) this.completeSwitch(rq.cpu);
+    rq.lock.acquire(cpu);
   }
 
   /** Lets a switch that another CPU is in the middle of run to its end: what spinning on `on_cpu` amounts to. */
@@ -258,6 +264,8 @@ export class Scheduler {
   pullTask(rq: RunQueue): Task | null {
     let busiest: RunQueue | null = null;
     for (const other of this.#runQueues) {
+      // A queue in the middle of a switch is locked by its CPU.
+      if (other.phase > SwitchPhase.DEACTIVATE) continue;
       if (other.running > 1 && this.sharesCache(rq.cpu, other.cpu) && other.running > (busiest?.running ?? 1)) busiest = other;
     }
     if (busiest === null) return null;
@@ -271,7 +279,7 @@ export class Scheduler {
       busiest.running--;
       busiest.lock.release(rq.cpu);
       rq.cpu.charge(SchedStep.migrate);
-      enqueue(this, rq, task, false);
+      enqueue(this, rq.cpu, rq, task, false);
       return task;
     }
     return null;
@@ -290,7 +298,7 @@ export class Scheduler {
     task.cpu = to.cpu;
     if (cpu.path.destination === task && to.cpu !== cpu) cpu.path.depart(cpu);
     if (delayed) return;
-    to.lock.acquire(cpu);
+    this.lock(to, cpu);
     this.updateClock(to, cpu);
     activate(this, cpu, to, task);
     to.lock.release(cpu);

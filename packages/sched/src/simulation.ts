@@ -4,6 +4,7 @@ import { niceWeight } from './sched-entity.js';
 import { Scheduler, type SchedulerOptions } from './scheduler.js';
 import { SimulatedTask, type Workload } from './simulated-task.js';
 import { SchedStep } from './steps.js';
+import { SchedPolicy } from './task.js';
 
 /** How to build a simulation. */
 export interface SimulationOptions extends SchedulerOptions {
@@ -23,6 +24,8 @@ export interface SpawnOptions {
   readonly cpu?: number;
   /** -20 .. 19; 0 by default. */
   readonly nice?: number;
+  /** Scheduling policy (`SchedPolicy`); NORMAL by default. */
+  readonly policy?: number;
   /** CPUs it may use; by default all. */
   readonly affinity?: readonly number[];
 }
@@ -79,7 +82,7 @@ export class Simulation implements TrapHandler {
   /** Starts a task. @throws RangeError for a CPU, nice value or affinity that the machine does not have */
   spawn(name: string, workload: Workload, options: SpawnOptions = {}): SimulatedTask {
     const { scheduler, platform } = this;
-    const { cpu: on = 0, nice = 0, affinity } = options;
+    const { cpu: on = 0, nice = 0, policy = SchedPolicy.NORMAL, affinity } = options;
     const cpus = platform.cpus.length;
     for (const id of [on, ...(affinity ?? [])]) {
       if (platform.cpus[id] === undefined) throw new RangeError(`cpu: ${id} is not one of the CPUs 0 to ${cpus - 1}`);
@@ -90,6 +93,7 @@ export class Simulation implements TrapHandler {
     const allowed = affinity === undefined ? scheduler.allCpus() : new CpuSet(cpus, affinity);
     const task = new SimulatedTask(this, scheduler.nextPid(), name, scheduler.cpuOf(on), allowed, workload);
     task.nice = nice;
+    task.policy = policy;
     task.entity.weight = niceWeight(nice);
     this.tasks.push(task);
     this.alive++;

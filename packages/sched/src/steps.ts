@@ -59,6 +59,32 @@ export const SchedStep = defineSteps('@rpal/sched', {
   },
   dequeue: { cause: 'switch', instructions: 532, source: `${COUNTED}: schedule, dequeue`, status: 'counted' },
   pickNext: { cause: 'switch', instructions: 843, source: `${COUNTED}: schedule, pick next (EEVDF)`, status: 'counted' },
+  preemptBody: {
+    cause: 'switch',
+    instructions: 343,
+    events: { lockedOp: 3, rdtsc: 1, repString: 1 },
+    source: `${COUNTED}: schedule body, switch away from a task that stays runnable (unix stream, epoll on both sides: 844 less 501)`,
+    status: 'counted',
+  },
+  pickPreempting: {
+    cause: 'switch',
+    instructions: [943, 955, 985],
+    source: `${COUNTED}: schedule, pick next (EEVDF) while the previous task stays runnable (eventfd: 1798 less 843; yield: 943)`,
+    status: 'counted',
+  },
+  preemptPressure: {
+    cause: 'switch',
+    instructions: 178,
+    events: { rdtsc: 1 },
+    source: `${COUNTED}: psi_task_switch, the previous task stays runnable`,
+    status: 'counted',
+  },
+  wakePreempt: {
+    cause: 'wake-up',
+    instructions: 167,
+    source: `${COUNTED}: try_to_wake_up, preempt check that looks for the earliest deadline (251 less 84)`,
+    status: 'counted',
+  },
   pickIdle: {
     cause: 'switch',
     instructions: 328,
@@ -211,6 +237,8 @@ export const SchedStep = defineSteps('@rpal/sched', {
   wakeRunnable: { parts: ['wakeEnqueue', 'wakePreemptCheck'] },
   /** schedule() of a task that sleeps. */
   block: { parts: ['scheduleBody', 'dequeue'] },
+  /** From one user task that stays runnable to another. */
+  switchUserPreempted: { parts: ['preemptPressure', 'fpuSave', 'switchTo'] },
   /** From one user task to another. */
   switchUser: { parts: ['switchPressure', 'fpuSave', 'switchTo'] },
 });

@@ -24,12 +24,13 @@ export function wakeUp(scheduler: Scheduler, cpu: Cpu, task: Task, mask: number,
   }
   if (task.onRq) {
     const rq = scheduler.runQueue(task.cpu);
-    rq.lock.acquire(cpu);
+    scheduler.lock(rq, cpu);
     scheduler.updateClock(rq, cpu);
     task.state = TaskState.RUNNING;
     if (task.entity.delayed) {
+      cpu.charge(SchedStep.wakePressure);
       cpu.charge(SchedStep.wakeRunnable);
-      rq.fair.update(rq.taskClock);
+      // As in Linux, the running task's time is not accounted for before the place in the queue is decided, but right after.
       rq.fair.requeue(task.entity);
       rq.running++;
       checkPreempt(scheduler, cpu, rq, task);
@@ -47,7 +48,7 @@ export function wakeUp(scheduler: Scheduler, cpu: Cpu, task: Task, mask: number,
     queueRemotely(scheduler, cpu, rq, task, sync);
     return true;
   }
-  rq.lock.acquire(cpu);
+  scheduler.lock(rq, cpu);
   scheduler.updateClock(rq, cpu);
   activate(scheduler, cpu, rq, task);
   rq.lock.release(cpu);
@@ -82,7 +83,7 @@ export function taken(cpu: Cpu, task: Task): void {
 /** Puts a task that is off the queues onto `rq`, which is locked, and lets it take the CPU if it should. */
 export function activate(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task): void {
   cpu.charge(SchedStep.wakeRunnable);
-  enqueue(scheduler, rq, task, false);
+  enqueue(scheduler, cpu, rq, task, false);
   task.state = TaskState.RUNNING;
   checkPreempt(scheduler, cpu, rq, task);
 }
@@ -98,13 +99,13 @@ export function activateHere(scheduler: Scheduler, cpu: Cpu, task: Task): void {
   const rq = scheduler.runQueue(cpu);
   rq.lock.acquire(cpu);
   scheduler.updateClock(rq, cpu);
-  if (!task.onRq) enqueue(scheduler, rq, task, false);
+  if (!task.onRq) enqueue(scheduler, cpu, rq, task, false);
   task.state = TaskState.RUNNING;
   rq.lock.release(cpu);
 }
 
-export function enqueue(_scheduler: Scheduler, rq: RunQueue, task: Task, initial: boolean): void {
-  rq.fair.update(rq.taskClock);
+export function enqueue(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task, initial: boolean): void {
+  if (rq.fair.update(rq.taskClock)) resched(scheduler, cpu, rq);
   task.cpu = rq.cpu;
   task.onRq = true;
   rq.fair.enqueue(task.entity, initial);
@@ -119,7 +120,12 @@ function checkPreempt(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task):
     return;
   }
   if (current.needResched || task.policy === SchedPolicy.BATCH || task.policy === SchedPolicy.IDLE) return;
+  cpu.charge(SchedStep.wakePreempt);
   const { fair } = rq;
+  if (fair.update(rq.taskClock)) {
+    resched(scheduler, cpu, rq);
+    return;
+  }
   const running = fair.current;
   // PREEMPT_SHORT: a shorter request that is eligible may break into a slice.
   if (running !== null && task.entity.slice < running.slice && fair.eligible(task.entity)) fair.cancelParity();

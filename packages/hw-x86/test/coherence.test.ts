@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { type Cpu, HwStep, PAGE_SIZE, SpinLock } from '../src/index.js';
+import { GENOA, platform, XEON } from './support.js';
+
+const FRAME = 300;
+const LINE = FRAME * PAGE_SIZE + 128;
+
+/** Cycles that `work` takes on `cpu`, by step. */
+function spent(cpu: Cpu, work: () => void): Record<string, number> {
+  const before = cpu.clock;
+  cpu.ownLedger.clear();
+  work();
+  expect(cpu.ownLedger.total).toBe(cpu.clock - before);
+  return Object.fromEntries(cpu.ownLedger.entries.map(({ step, cycles }) => [step.name.replace('@rpal/hw-x86:', ''), cycles]));
+}
+
+describe('CoherenceDirectory', () => {
+  const ns = (figure: { central: number }): number => Math.round(figure.central * 2.3);
+
+  it('charges a transfer when a line comes from another core, by where that core is', () => {
+    const { cpus } = platform();
+    const [first, sibling, sameSocket, otherSocket] = [cpus[0], cpus[64], cpus[5], cpus[40]] as [Cpu, Cpu, Cpu, Cpu];
+    const write = (cpu: Cpu): Record<string, number> => spent(cpu, () => cpu.coherence.touch(cpu, LINE, true));
+    expect(write(first)).toEqual({});
+    expect(write(sibling)).toEqual({});
+    expect(write(sameSocket)).toEqual({ lineSameCache: ns(XEON.line.sameCache) });
+    expect(write(otherSocket)).toEqual({ lineCrossSocket: ns(XEON.line.crossSocket) });
+    expect(write(otherSocket)).toEqual({});
+    expect([first, sameSocket, otherSocket].map(({ linesMoved }) => linesMoved)).toEqual([0, 1, 1]);
+  });
+
+  it('tells core complexes of one socket apart', () => {
+    const { cpus } = platform({ profile: GENOA });
+    const [first, sameComplex, otherComplex] = [cpus[0], cpus[7], cpus[8]] as [Cpu, Cpu, Cpu];
+    const { coherence } = first;
+    coherence.touch(first, LINE, true);
+    expect(Object.keys(spent(sameComplex, () => coherence.touch(sameComplex, LINE, true)))).toEqual(['lineSameCache']);
+    expect(Object.keys(spent(otherComplex, () => coherence.touch(otherComplex, LINE, true)))).toEqual(['lineSameSocket']);
+  });
+
+  it('lets readers share a line, and makes a writer take it from them', () => {
+    const [a, b, c] = platform().cpus as [Cpu, Cpu, Cpu];
+    const { coherence } = a;
+    const moved = (cpu: Cpu, write: boolean): number => {
+      const before = cpu.linesMoved;
+      coherence.touch(cpu, LINE, write);
+      return cpu.linesMoved - before;
+    };
+    moved(a, true);
+    expect([moved(b, false), moved(c, false)]).toEqual([1, 1]);
+    expect([moved(a, false), moved(b, false), moved(c, false)]).toEqual([0, 0, 0]);
+    expect(moved(b, true)).toBe(1);
+    expect([moved(b, true), moved(b, false)]).toEqual([0, 0]);
+    expect([moved(a, false), moved(c, false)]).toEqual([1, 1]);
+  });
+
+  it('tells the lines of a frame apart: neighbours in a page do not disturb each other', () => {
+    const [a, b] = platform().cpus as [Cpu, Cpu];
+    a.coherence.touch(a, LINE, true);
+    b.coherence.touch(b, LINE + 64, true);
+    a.linesMoved = b.linesMoved = 0;
+    for (let i = 0; i < 5; i++) {
+      a.coherence.touch(a, LINE, true);
+      b.coherence.touch(b, LINE + 64 + i, true);
+    }
+    expect([a.linesMoved, b.linesMoved]).toEqual([0, 0]);
+  });
+
+  it('forgets all copies of a frame that a core has cleared', () => {
+    const [a, b] = platform().cpus as [Cpu, Cpu];
+    a.coherence.touch(a, LINE, true);
+    b.coherence.touch(b, LINE, true);
+    a.coherence.claim(a, FRAME);
+    expect(a.coherence.frameOwner(LINE)).toBe(a.coreTag);
+    const before = a.linesMoved;
+    a.coherence.touch(a, LINE, true);
+    expect(a.linesMoved).toBe(before);
+  });
+});
+
+describe('SpinLock', () => {
+  it('makes a core that asks before the release, on its own clock, wait until then', () => {
+    const [a, b] = platform().cpus as [Cpu, Cpu];
+    const lock = new SpinLock(0);
+    lock.acquire(a);
+    a.chargeCycles(HwStep.idle, 500);
+    lock.release(a);
+    const released = a.clock;
+    expect(spent(b, () => lock.acquire(b)).lockWait).toBe(500);
+    expect(b.clock).toBe(released);
+  });
+
+  it('costs a core that comes later nothing but its lines', () => {
+    const [a, b] = platform().cpus as [Cpu, Cpu];
+    const lock = new SpinLock(3);
+    lock.pass(a);
+    b.chargeCycles(HwStep.idle, 10_000);
+    const line = Math.round(XEON.line.sameCache.central * 2.3);
+    expect(spent(b, () => lock.acquire(b))).toEqual({ lineSameCache: 3 * line });
+    lock.release(b);
+    expect(spent(b, () => lock.acquire(b))).toEqual({});
+  });
+});

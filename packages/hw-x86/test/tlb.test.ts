@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { LARGE_PAGE_SIZE, PAGE_SIZE, Tlb, TlbFlag } from '../src/index.js';
+
+/** Enters or looks up page `page` under `pcid`. */
+const use = fc.record({ page: fc.nat(40), pcid: fc.constantFrom(1, 2), insert: fc.boolean() });
+
+describe('Tlb', () => {
+  it('is a set-associative cache with true LRU replacement', () => {
+    fc.assert(
+      fc.property(fc.array(use, { maxLength: 200 }), (uses) => {
+        const tlb = new Tlb(16, 4, PAGE_SIZE);
+        // One list per set, most recently used last.
+        const sets: string[][] = [[], [], [], []];
+        for (const { page, pcid, insert } of uses) {
+          const set = sets[page % 4]!;
+          const key = `${page}/${pcid}`;
+          const at = set.indexOf(key);
+          if (insert) {
+            if (at >= 0) set.splice(at, 1);
+            else if (set.length === 4) set.shift();
+            set.push(key);
+            tlb.insert(page * PAGE_SIZE, pcid, page + 1000 * pcid, 0);
+          } else {
+            const found = tlb.find(page * PAGE_SIZE, pcid);
+            expect(found >= 0).toBe(at >= 0);
+            if (at >= 0) {
+              expect(tlb.frames[found]).toBe(page + 1000 * pcid);
+              set.push(...set.splice(at, 1));
+            }
+          }
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('holds exactly its entries: a set of ways pages stays, one more pushes the oldest out', () => {
+    const tlb = new Tlb(64, 4, PAGE_SIZE);
+    const page = (i: number): number => i * 16 * PAGE_SIZE;
+    for (let i = 0; i < 5; i++) tlb.insert(page(i), 1, i, 0);
+    expect([0, 1, 2, 3, 4].map((i) => tlb.find(page(i), 1) >= 0)).toEqual([false, true, true, true, true]);
+  });
+
+  it('keeps translations of PCIDs apart, and serves global ones to all', () => {
+    const tlb = new Tlb(16, 4, PAGE_SIZE);
+    tlb.insert(0x1000, 1, 10, 0);
+    tlb.insert(0x2000, 1, 20, TlbFlag.global);
+    expect(tlb.find(0x1000, 2)).toBe(-1);
+    expect(tlb.frames[tlb.find(0x2000, 2)]).toBe(20);
+  });
+
+  it('drops one page, one context, or all, with or without global translations', () => {
+    const filled = (): Tlb => {
+      const tlb = new Tlb(16, 4, PAGE_SIZE);
+      tlb.insert(0x1000, 1, 10, 0);
+      tlb.insert(0x1000, 2, 20, 0);
+      tlb.insert(0x2000, 1, 30, TlbFlag.global);
+      return tlb;
+    };
+    const left = (tlb: Tlb): string =>
+      [tlb.find(0x1000, 1) >= 0 ? 'page/1' : '', tlb.find(0x1000, 2) >= 0 ? 'page/2' : '', tlb.find(0x2000, 1) >= 0 ? 'global' : '']
+        .filter(Boolean)
+        .join(' ');
+    const after = (drop: (tlb: Tlb) => void): string => {
+      const tlb = filled();
+      drop(tlb);
+      return left(tlb);
+    };
+    expect(after((tlb) => tlb.dropPage(0x1000, 1, false))).toBe('page/2 global');
+    expect(after((tlb) => tlb.dropPage(0x2000, 1, false))).toBe('page/1 page/2 global');
+    expect(after((tlb) => tlb.dropPage(0x2000, 1, true))).toBe('page/1 page/2');
+    expect(after((tlb) => tlb.dropContext(1))).toBe('page/2 global');
+    expect(after((tlb) => tlb.dropAll(false))).toBe('global');
+    expect(after((tlb) => tlb.dropAll(true))).toBe('');
+  });
+
+  it('works on large pages and on the upper half', () => {
+    const tlb = new Tlb(8, 2, LARGE_PAGE_SIZE);
+    const page = -5 * LARGE_PAGE_SIZE;
+    tlb.insert(page, 3, 512, TlbFlag.writable);
+    const at = tlb.find(page, 3);
+    expect([tlb.frames[at], tlb.flags[at]]).toEqual([512, TlbFlag.writable]);
+    expect(tlb.find(page + LARGE_PAGE_SIZE, 3)).toBe(-1);
+  });
+});

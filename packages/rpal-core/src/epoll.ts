@@ -6,14 +6,14 @@ import { Errno } from '@rpal/uapi';
 import { ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_KERNEL_PENDING, RPAL_USER_PENDING, RpalFlag } from './constants.js';
 import { Rcc } from './layouts.js';
 import type { Rpal } from './rpal.js';
-import type { ReceiverData } from './service.js';
+import type { RoleData } from './service.js';
 import { clearIn, compareExchange, exchange, load, orInto } from './states.js';
 import { RpalStep } from './steps.js';
 
 /** Does this epoll_wait want RPAL's handling (patch 27)? A registered receiver says so in its record. */
 export function takesEpollWait(cpu: Cpu, thread: Thread): boolean {
   if ((thread.rpal.flags & RpalFlag.RECEIVER) === 0) return false;
-  return load(cpu, thread.rpal.receiver.rcc + Rcc.epPollMagic) === RPAL_EP_POLL_MAGIC;
+  return load(cpu, thread.rpal.role.rcc + Rcc.epPollMagic) === RPAL_EP_POLL_MAGIC;
 }
 
 /** The wait entry of a receiver: a refused wake-up leaves a note for user mode, and is taken off the queue all the same. */
@@ -21,7 +21,7 @@ export function receiverWaitEntry(rpal: Rpal, thread: Thread): WaitEntry {
   const entry = new WaitEntry((cpu, self, _key, sync) => {
     const woken = rpal.kernel.scheduler.wakeUp(cpu, thread, undefined, sync);
     self.queue?.unlink(self);
-    if (!woken) orInto(cpu, thread.rpal.receiver.rcc + Rcc.epPending, RPAL_KERNEL_PENDING);
+    if (!woken) orInto(cpu, thread.rpal.role.rcc + Rcc.epPending, RPAL_KERNEL_PENDING);
     return 1;
   }, thread);
   entry.exclusive = true;
@@ -29,11 +29,11 @@ export function receiverWaitEntry(rpal: Rpal, thread: Thread): WaitEntry {
 }
 
 /** Ends the wait that the receiver is, or was, in: its timer and its place in the queue (`rpal_resume_ep`). */
-export function leaveEpollWait(rpal: Rpal, cpu: Cpu, data: ReceiverData): void {
+export function leaveEpollWait(rpal: Rpal, cpu: Cpu, data: RoleData): void {
   cpu.charge(RpalStep.resumeEpoll);
   if (cpu.memory.read32(data.rcc + Rcc.timeout) > 0) {
-    if (data.timer === null) rpal.warn(cpu, 'the sleep timer of a receiver is cancelled, but was never initialised');
-    else data.timer.stop();
+    if (data.timer !== null) data.timer.stop();
+    else if (rpal.quirk('fast-epoll-timer-uninitialised')) rpal.warn(cpu, 'a sleep timer is cancelled that was never initialised');
   }
   if (data.wait.queue !== null) {
     data.epoll?.lock.pass(cpu);
@@ -41,23 +41,36 @@ export function leaveEpollWait(rpal: Rpal, cpu: Cpu, data: ReceiverData): void {
   }
 }
 
-/** Drops the reference that an RPAL wait holds on its epoll file. */
-export function putEpollFile(cpu: Cpu, data: ReceiverData): void {
-  const { file } = data;
-  data.file = null;
-  file?.put(cpu);
+/** An RPAL wait takes a reference on the epoll file. */
+export function takeEpollFile(data: RoleData, epoll: EventPoll): void {
+  data.epoll = epoll;
+  data.file = epoll.get();
+  data.fileHeld = true;
 }
 
-/** The timer that ends a receiver's sleep. */
+/** Drops the reference that an RPAL wait holds on its epoll file, if it holds one. */
+export function putEpollFile(cpu: Cpu, data: RoleData): void {
+  if (!data.fileHeld) return;
+  data.fileHeld = false;
+  data.file?.put(cpu);
+}
+
+/** The timer that ends a receiver's sleep; made when it is first needed. */
 export function sleepTimer(rpal: Rpal, thread: Thread): SleepTimer {
-  return new SleepTimer(rpal.kernel.scheduler, (cpu) => rpal.kernel.scheduler.wakeUp(cpu, thread));
+  const data = thread.rpal.role;
+  const { scheduler } = rpal.kernel;
+  data.timer ??= new SleepTimer(scheduler, (cpu) => {
+    data.timedOut = true;
+    scheduler.wakeUp(cpu, thread);
+  });
+  return data.timer;
 }
 
 /**
  * Delivers events to the buffer in the receiver's record (patch 27: `rpal_try_send_events`). When none is left the
  * KERNEL_PENDING bit goes, unless one arrived meanwhile.
  */
-export function sendReadyEvents(cpu: Cpu, thread: Thread, data: ReceiverData): number {
+export function sendReadyEvents(rpal: Rpal, cpu: Cpu, thread: Thread, data: RoleData): number {
   const epoll = data.epoll as EventPoll;
   const events = cpu.memory.read64(data.rcc + Rcc.events);
   const maximum = cpu.memory.read32(data.rcc + Rcc.maxevents);
@@ -65,6 +78,7 @@ export function sendReadyEvents(cpu: Cpu, thread: Thread, data: ReceiverData): n
   if (epoll.readyListEmpty) {
     const pending = data.rcc + Rcc.epPending;
     if ((load(cpu, pending) & RPAL_KERNEL_PENDING) !== 0) clearIn(cpu, pending, RPAL_KERNEL_PENDING);
+    rpal.between(cpu, 'KERNEL_PENDING cleared');
     if (epoll.eventsAvailable) orInto(cpu, pending, RPAL_KERNEL_PENDING);
   }
   return count;
@@ -75,8 +89,8 @@ export class RpalEpollWait implements Operation {
   readonly #rpal: Rpal;
   readonly #thread: Thread;
   #epoll!: EventPoll;
-  #timeout = 0;
-  #timedOut = false;
+  /** When to give up, TSC cycles; Infinity: never. */
+  #deadline = 0;
   #available = false;
   #state = 0;
 
@@ -86,20 +100,19 @@ export class RpalEpollWait implements Operation {
   }
 
   start(cpu: Cpu, caller: Caller, epoll: EventPoll, timeout: number): this {
-    const data = this.#thread.rpal.receiver;
-    if (data.file !== null) putEpollFile(cpu, data);
-    data.epoll = epoll;
-    data.file = epoll.get();
+    const data = this.#thread.rpal.role;
+    putEpollFile(cpu, data);
+    takeEpollFile(data, epoll);
     this.#epoll = epoll;
-    this.#timeout = timeout;
-    this.#timedOut = timeout === 0;
+    this.#deadline = timeout > 0 ? cpu.clock + Math.round(timeout * 1e6 * cpu.costs.tscPerNs) : Number.POSITIVE_INFINITY;
+    data.timedOut = timeout === 0;
     this.#state = 0;
     caller.operation = this;
     return this;
   }
 
   step(cpu: Cpu): number {
-    const { receiver } = this.#thread.rpal;
+    const receiver = this.#thread.rpal.role;
     switch (this.#state) {
       case 0:
         cpu.charge(RpalStep.epollBody);
@@ -108,10 +121,10 @@ export class RpalEpollWait implements Operation {
         return Step.AGAIN;
       case 1: {
         if (this.#available) {
-          const count = sendReadyEvents(cpu, this.#thread, receiver);
+          const count = sendReadyEvents(this.#rpal, cpu, this.#thread, receiver);
           if (count !== 0) return this.#done(cpu, count);
         }
-        if (this.#timedOut) return this.#done(cpu, 0);
+        if (receiver.timedOut) return this.#done(cpu, 0);
         if (this.#thread.signalPending) return this.#done(cpu, -Errno.EINTR);
         this.#state = 2;
         return Step.AGAIN;
@@ -125,7 +138,7 @@ export class RpalEpollWait implements Operation {
 
   /** Under the epoll lock: callable from now on as far as the state goes, then a last look, then the queue. */
   #prepare(cpu: Cpu): number {
-    const { receiver } = this.#thread.rpal;
+    const receiver = this.#thread.rpal.role;
     const epoll = this.#epoll;
     cpu.charge(RpalStep.epollBlock);
     epoll.lock.acquire(cpu);
@@ -138,26 +151,23 @@ export class RpalEpollWait implements Operation {
     if (this.#available) return Step.AGAIN;
     if ((load(cpu, receiver.rcc + Rcc.epPending) & RPAL_USER_PENDING) !== 0) {
       // User-mode events are there to be collected: as good as a timeout.
-      this.#timedOut = true;
+      receiver.timedOut = true;
       return Step.AGAIN;
     }
-    if (this.#timeout > 0) {
-      receiver.timer ??= new SleepTimer(this.#rpal.kernel.scheduler, (on) => {
-        this.#timedOut = true;
-        this.#rpal.kernel.scheduler.wakeUp(on, this.#thread);
-      });
-      if (!receiver.timer.armed) receiver.timer.start(cpu, this.#timeout * 1e6);
+    if (this.#deadline !== Number.POSITIVE_INFINITY) {
+      const left = Math.max(0, this.#deadline - cpu.clock) / cpu.costs.tscPerNs;
+      sleepTimer(this.#rpal, this.#thread).start(cpu, left);
     }
     return Step.SLEEP;
   }
 
   #afterSleep(cpu: Cpu): number {
-    const { receiver } = this.#thread.rpal;
+    const receiver = this.#thread.rpal.role;
     this.#thread.state = TaskState.RUNNING;
     compareExchange(cpu, receiver.rcc + Rcc.receiverState, ReceiverState.READY, ReceiverState.RUNNING);
     this.#available = true;
     if (receiver.wait.queue !== null) {
-      if (this.#timedOut) this.#available = this.#epoll.eventsAvailable;
+      if (receiver.timedOut) this.#available = this.#epoll.eventsAvailable;
       this.#epoll.wait.remove(cpu, receiver.wait);
     }
     this.#state = 1;
@@ -165,7 +175,7 @@ export class RpalEpollWait implements Operation {
   }
 
   #done(cpu: Cpu, result: number): number {
-    const { receiver } = this.#thread.rpal;
+    const receiver = this.#thread.rpal.role;
     receiver.timer?.stop();
     exchange(cpu, receiver.rcc + Rcc.receiverState, ReceiverState.RUNNING);
     putEpollFile(cpu, receiver);

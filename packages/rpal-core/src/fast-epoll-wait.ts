@@ -4,11 +4,11 @@ import type { Thread } from '@rpal/kernel';
 import { TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { ReceiverState } from './constants.js';
-import { sleepTimer } from './epoll.js';
+import { sleepTimer, takeEpollFile } from './epoll.js';
 import { Rcc } from './layouts.js';
 import type { Rpal } from './rpal.js';
-import type { ReceiverData } from './service.js';
-import { exchange, load } from './states.js';
+import type { RoleData } from './service.js';
+import { exchange, load, store } from './states.js';
 import { RpalStep } from './steps.js';
 
 /**
@@ -16,9 +16,11 @@ import { RpalStep } from './steps.js';
  * again at once. If it has a reason to run, it is left runnable and will come back by kernel return.
  */
 export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: Thread): void {
-  const { receiver } = thread.rpal;
+  const receiver = thread.rpal.role;
   cpu.charge(RpalStep.fastEpoll);
   const failed = takeEpoll(cpu, thread, receiver);
+  receiver.fastError = failed;
+  receiver.timedOut = false;
   if (failed < 0) thread.frame.rax = failed;
   const { epoll } = receiver;
   const timeout = cpu.memory.read32(receiver.rcc + Rcc.timeout);
@@ -26,12 +28,13 @@ export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   if (failed < 0 || epoll === null || thread.signalPending || epoll.eventsAvailable || pending !== 0 || timeout === 0) return;
 
   const address = receiver.rcc + Rcc.receiverState;
-  const before = exchange(cpu, address, ReceiverState.READY_LS);
+  const parked = parkedState(rpal);
+  const before = exchange(cpu, address, parked);
   if (before !== ReceiverState.LAZY_SWITCH) rpal.warn(cpu, `receiver ${thread.pid} is parked in state ${before}`);
   epoll.lock.acquire(cpu);
   thread.state = TaskState.INTERRUPTIBLE;
   if (epoll.eventsAvailable) {
-    exchange(cpu, address, ReceiverState.LAZY_SWITCH);
+    store(cpu, address, ReceiverState.LAZY_SWITCH);
     thread.state = TaskState.RUNNING;
   } else {
     epoll.wait.add(cpu, receiver.wait);
@@ -40,26 +43,27 @@ export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   if (timeout > 0 && thread.state === TaskState.INTERRUPTIBLE) startTimer(rpal, cpu, thread, receiver, timeout);
 }
 
+/** The state of a receiver that a lazy switch parks; without patch 34's own state it looks like one in epoll_wait. */
+export function parkedState(rpal: Rpal): number {
+  return rpal.fixes(34) ? ReceiverState.READY_LS : ReceiverState.READY;
+}
+
 /** Checks the arguments in the receiver's record as epoll_wait would and takes the file. @returns 0 or a negative errno */
-function takeEpoll(cpu: Cpu, thread: Thread, receiver: ReceiverData): number {
+function takeEpoll(cpu: Cpu, thread: Thread, receiver: RoleData): number {
   const maximum = cpu.memory.read32(receiver.rcc + Rcc.maxevents);
   if (maximum <= 0) return -Errno.EINVAL;
   if (cpu.memory.read64(receiver.rcc + Rcc.events) <= 0) return -Errno.EFAULT;
   const file = thread.process.files.lookUp(cpu, cpu.memory.read32(receiver.rcc + Rcc.epfd));
   if (file === null) return -Errno.EBADF;
   if (!(file instanceof EventPoll)) return -Errno.EINVAL;
-  receiver.epoll = file;
-  receiver.file = file.get();
+  takeEpollFile(receiver, file);
   return 0;
 }
 
-function startTimer(rpal: Rpal, cpu: Cpu, thread: Thread, receiver: ReceiverData, timeout: number): void {
-  if (receiver.timer === null) {
-    if (rpal.quirk('fast-epoll-timer-uninitialised')) {
-      rpal.warn(cpu, `fast epoll wait of receiver ${thread.pid} starts a timer that was never initialised`);
-      return;
-    }
-    receiver.timer = sleepTimer(rpal, thread);
+function startTimer(rpal: Rpal, cpu: Cpu, thread: Thread, receiver: RoleData, timeout: number): void {
+  if (receiver.timer === null && rpal.quirk('fast-epoll-timer-uninitialised')) {
+    rpal.warn(cpu, `fast epoll wait of receiver ${thread.pid} starts a timer that was never initialised`);
+    return;
   }
-  receiver.timer.start(cpu, timeout * 1e6);
+  sleepTimer(rpal, thread).start(cpu, timeout * 1e6);
 }

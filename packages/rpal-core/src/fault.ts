@@ -1,4 +1,4 @@
-import { type Cpu, FaultCode } from '@rpal/hw-x86';
+import type { Cpu } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
 import { FAULT_RESOLVED, type FaultResult, faultSignal, type MmStruct, resolveFault } from '@rpal/mm';
 import { Signal, SignalCode } from '@rpal/uapi';
@@ -27,5 +27,5 @@ export function redirectFault(
   if (entry.mapped && !owner.mm.dead && owner.mm.users > 0) return resolveFault(cpu, owner.mm, address, code);
   if (kernelMode) return undefined;
   if (recover(rpal, cpu, thread)) return FAULT_RESOLVED;
-  return faultSignal(Signal.SEGV, (code & FaultCode.protectionKey) !== 0 ? SignalCode.SEGV_PKUERR : SignalCode.SEGV_MAPERR);
+  return faultSignal(Signal.SEGV, SignalCode.SEGV_MAPERR);
 }

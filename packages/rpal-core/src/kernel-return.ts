@@ -37,28 +37,40 @@ export class KernelReturnPath implements KernelPath {
 
 /** The receiver's abandoned epoll_wait ends: with what is ready now. */
 function returnReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number {
-  const { receiver } = thread.rpal;
+  const receiver = thread.rpal.role;
   cpu.mmu.pkru = defaultPkruOf(thread.rpal.service, cpu.mmu.pkru);
   leaveEpollWait(rpal, cpu, receiver);
-  const count = receiver.epoll === null ? 0 : sendReadyEvents(cpu, thread, receiver);
+  const count = receiver.epoll === null ? 0 : sendReadyEvents(rpal, cpu, thread, receiver);
+  if (!receiver.fileHeld && receiver.file !== null && rpal.quirk('epoll-file-put-twice')) {
+    rpal.warn(cpu, `receiver ${thread.pid} drops an epoll file that it does not hold`);
+    receiver.file.put(cpu);
+  }
   putEpollFile(cpu, receiver);
   exchange(cpu, receiver.rcc + Rcc.receiverState, ReceiverState.KERNEL_RET);
-  return count;
+  const { fastError } = receiver;
+  receiver.fastError = 0;
+  return fastError < 0 && !rpal.quirk('fast-epoll-error-lost') ? fastError : count;
 }
 
 /** The sender goes on as if its call had returned; the receiver stays an independent task that finishes its work. */
 function returnSender(rpal: Rpal, cpu: Cpu, thread: Thread): number {
-  const { sender } = thread.rpal;
-  const { receiver } = sender;
+  const receiver = thread.rpal.role.partner;
   cpu.mmu.pkru = keysOf(thread.rpal.service, receiver?.rpal.service ?? null);
-  if (receiver !== null && receiver.rpal.data !== null) {
+  // A receiver that has ended meanwhile has taken its records along.
+  const alive = receiver !== null && (receiver.rpal.flags & RpalFlag.RECEIVER) !== 0;
+  if (alive) {
     receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
-    const old = exchange(cpu, receiver.rpal.receiver.rcc + Rcc.senderState, SenderState.KERNEL_RET);
+    const old = exchange(cpu, receiver.rpal.role.rcc + Rcc.senderState, SenderState.KERNEL_RET);
     if (old !== SenderState.CALL) rpal.warn(cpu, `sender ${thread.pid} returns by the kernel in state ${old}`);
-    receiver.rpal.receiver.sender = null;
-    // The receiver first: a new sender's lock on it must not be undone.
+    rpal.between(cpu, 'rpal_kernel_ret: KERNEL_RET');
+    receiver.rpal.role.partner = null;
+  }
+  // The receiver first: a new sender's lock on it must not be undone.
+  if (alive && rpal.fixes(20)) unlockCpu(rpal, cpu, receiver);
+  unlockCpu(rpal, cpu, thread);
+  if (alive && !rpal.fixes(20)) {
+    rpal.between(cpu, 'rpal_kernel_ret: sender unlocked');
     unlockCpu(rpal, cpu, receiver);
   }
-  unlockCpu(rpal, cpu, thread);
   return 0;
 }

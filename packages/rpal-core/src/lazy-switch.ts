@@ -4,13 +4,15 @@ import { activateHere, directedSwitch, TaskState } from '@rpal/sched';
 import { callState, ReceiverState, RpalFlag } from './constants.js';
 import { lockCpu, unlockCpu } from './cpu-lock.js';
 import { leaveEpollWait, putEpollFile } from './epoll.js';
-import { fastEpollWait } from './fast-epoll-wait.js';
+import { fastEpollWait, parkedState } from './fast-epoll-wait.js';
 import { Rcc, Scc, TaskContext } from './layouts.js';
 import { keysOf, pkruWith } from './pkey.js';
-import { type Rpal, RpalBug } from './rpal.js';
+import type { Rpal } from './rpal.js';
+import { RpalBug } from './rpal-bug.js';
 import type { RpalService } from './service.js';
 import { compareExchange, receiverState } from './states.js';
 import { RpalStep } from './steps.js';
+import { isFair } from './threads.js';
 import { creditSlice } from './time-slice.js';
 
 /**
@@ -23,17 +25,17 @@ export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   cpu.charge(RpalStep.entryCheck);
   const switched = (flags & RpalFlag.LAZY_SWITCHED) !== 0;
   const ip = thread.frame.user?.rip ?? 0;
-  if (switched && service.inRetSection(ip)) {
+  if (switched && rpal.criticalSections && service.inRetSection(ip)) {
     // The receiver has decided to return and is about to load the sender's FS base: treat it as done.
-    const { sender } = thread.rpal.receiver;
+    const sender = thread.rpal.role.partner;
     if (sender !== null) cpu.fsBase = sender.fsBase;
   }
   const { fsBase } = cpu;
   if (service.isCorrect(fsBase)) return;
   if (switched) {
-    const { receiver } = thread.rpal;
-    const { sender } = receiver;
-    receiver.sender = null;
+    const receiver = thread.rpal.role;
+    const sender = receiver.partner;
+    receiver.partner = null;
     if (sender === null) rpal.warn(cpu, `receiver ${thread.pid} is lazily switched, but has no sender`);
     else receiverToSender(rpal, cpu, thread, sender, ip);
     return;
@@ -43,10 +45,26 @@ export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: Thread): void {
     rpal.warn(cpu, `thread ${thread.pid}: no receiver has FS base ${fsBase}`);
     return;
   }
+  if (rpal.checksCall && !isCalledBy(cpu, receiver, thread)) {
+    rpal.warn(cpu, `thread ${thread.pid} has the FS base of receiver ${receiver.pid}, which it does not call`);
+    return;
+  }
   receiver.rpal.flags |= RpalFlag.LAZY_SWITCHED;
-  receiver.rpal.receiver.sender = thread;
-  if (receiver.rpal.service?.inRetSection(ip) === true) returnIsDecided(rpal, cpu, thread, receiver);
+  receiver.rpal.role.partner = thread;
+  if (rpal.criticalSections && receiver.rpal.service?.inRetSection(ip) === true) returnIsDecided(rpal, cpu, thread, receiver);
   else senderToReceiver(rpal, cpu, thread, receiver);
+}
+
+/** The state word of a receiver while this thread, a sender, calls it. */
+function callWord(cpu: Cpu, sender: Thread): number {
+  const { serviceId, scc } = sender.rpal.role;
+  return callState(serviceId, cpu.memory.read32(scc + Scc.senderId));
+}
+
+/** What the series does not ask: is `caller` a sender, and does the receiver's state say that it is called by it? */
+function isCalledBy(cpu: Cpu, receiver: Thread, caller: Thread): boolean {
+  if ((caller.rpal.flags & RpalFlag.SENDER) === 0 || (receiver.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0) return false;
+  return receiverState(cpu, receiver.rpal.role) === callWord(cpu, caller);
 }
 
 /** The receiver whose thread pointer this is (patch 17); the slice tells the service. */
@@ -61,18 +79,23 @@ function threadByFsBase(cpu: Cpu, service: RpalService, fsBase: number): Thread 
 /** The sender's kernel context gives way to the receiver's, whose code the CPU executes (patch 19). */
 function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread): void {
   const { kernel } = rpal;
-  const { sender: sd } = sender.rpal;
-  const { receiver: rd } = receiver.rpal;
+  const sd = sender.rpal.role;
+  const rd = receiver.rpal.role;
   rpal.lazySwitches++;
   creditSlice(cpu, sd, rd);
   leaveEpollWait(rpal, cpu, rd);
-  sd.receiver = receiver;
+  sd.partner = receiver;
   lockCpu(rpal, cpu, sender);
   lockCpu(rpal, cpu, receiver);
+  rpal.between(cpu, 'S->R: locked');
   if (receiver.state === TaskState.RUNNING) {
     throw new RpalBug(`lazy switch to receiver ${receiver.pid}, which is running: BUG_ON in rpal_try_to_wake_up`);
   }
+  if (!isFair(sender) || !isFair(receiver)) {
+    throw new RpalBug(`lazy switch from ${sender.pid} to ${receiver.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`);
+  }
   activateHere(kernel.scheduler, cpu, receiver);
+  rpal.between(cpu, 'S->R: runnable');
   cpu.charge(RpalStep.frameCopy);
   receiver.frame.copyFrom(sender.frame);
   frameFromContext(rpal, cpu, sender.frame, sd.scc + Scc.rtc);
@@ -80,20 +103,20 @@ function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread
   // The epoll_wait that the receiver was in is given up for good.
   putEpollFile(cpu, rd);
   sender.path = rpal.returnPath;
+  rpal.between(cpu, 'S->R: switched');
   cpu.charge(RpalStep.switchTail);
-  const calling = callState(sd.serviceId, cpu.memory.read32(sd.scc + Scc.senderId));
-  compareExchange(cpu, rd.rcc + Rcc.receiverState, calling, ReceiverState.LAZY_SWITCH);
+  compareExchange(cpu, rd.rcc + Rcc.receiverState, callWord(cpu, sender), ReceiverState.LAZY_SWITCH);
 }
 
 /** Back to the sender: the receiver has returned in user mode while the kernel runs on its stack (patches 19 and 34). */
 function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: Thread, sender: Thread, ip: number): void {
   const { kernel } = rpal;
-  const { sender: sd } = sender.rpal;
-  const { receiver: rd } = receiver.rpal;
+  const sd = sender.rpal.role;
+  const rd = receiver.rpal.role;
   rpal.lazySwitches++;
   cpu.charge(RpalStep.frameCopy);
   sender.frame.copyFrom(receiver.frame);
-  if (receiver.rpal.service !== null && ip >= receiver.rpal.service.base && ip < receiver.rpal.service.top) {
+  if (rpal.criticalSections && receiver.rpal.service?.isCorrect(ip) === true) {
     // Still in receiver code, behind the ret section: skip the rest, or two senders could be on one receiver's stack.
     cpu.charge(RpalStep.critical);
     frameFromContext(rpal, cpu, sender.frame, sd.scc + Scc.rtc);
@@ -101,16 +124,23 @@ function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: Thread, sender: Thread
   }
   frameFromContext(rpal, cpu, receiver.frame, rd.rcc + Rcc.rtc);
   fastEpollWait(rpal, cpu, receiver);
+  rpal.between(cpu, 'R->S: parked');
+  if (!isFair(sender) || !isFair(receiver)) {
+    throw new RpalBug(`lazy switch from ${receiver.pid} to ${sender.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`);
+  }
   directedSwitch(kernel.scheduler, cpu, sender);
   receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
-  rd.sender = null;
+  rd.partner = null;
   cpu.memory.write64(sd.scc + Scc.startTime, cpu.clock);
   receiver.path = rpal.returnPath;
   cpu.charge(RpalStep.switchTail);
   // Once unlocked the receiver may be woken elsewhere and enter READY the ordinary way: only the old value counts.
   const state = receiverState(cpu, rd);
+  const parked = parkedState(rpal);
+  rpal.between(cpu, 'R->S: state read');
   unlockCpu(rpal, cpu, receiver);
-  if (state === ReceiverState.READY_LS) compareExchange(cpu, rd.rcc + Rcc.receiverState, ReceiverState.READY_LS, ReceiverState.WAIT);
+  rpal.between(cpu, 'R->S: receiver unlocked');
+  if (state === parked) compareExchange(cpu, rd.rcc + Rcc.receiverState, parked, ReceiverState.WAIT);
   unlockCpu(rpal, cpu, sender);
 }
 
@@ -122,9 +152,9 @@ function returnIsDecided(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread)
   cpu.charge(RpalStep.critical);
   cpu.fsBase = sender.fsBase;
   cpu.mmu.pkru = keysOf(sender.rpal.service, receiver.rpal.service);
-  frameFromContext(rpal, cpu, sender.frame, sender.rpal.sender.scc + Scc.rtc);
+  frameFromContext(rpal, cpu, sender.frame, sender.rpal.role.scc + Scc.rtc);
   receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
-  receiver.rpal.receiver.sender = null;
+  receiver.rpal.role.partner = null;
 }
 
 /** Overwrites a frame with the registers saved at `context` (physical), in user-writable memory: they may be anything. */

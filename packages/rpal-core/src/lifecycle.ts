@@ -18,12 +18,19 @@ export function isRpalImage({ ident }: Image): boolean {
 /** A process that executes an RPAL binary becomes a service, if an id is free; else it runs as any other (patch 03). */
 export function registerService(rpal: Rpal, cpu: Cpu, thread: Thread, image: Image): void {
   const id = rpal.takeId();
-  if (id < 0) return;
+  if (id < 0) {
+    if (rpal.quirk('registration-error-exits')) {
+      rpal.leakedServices++;
+      rpal.warn(cpu, `${image.name}: no service id is free; id ${id} is given back and the service object leaks`);
+    }
+    return;
+  }
   const service = new RpalService(rpal.kernel.scheduler, thread, rpal.takeKey(), id, {
     bad: !image.pie,
     staticPie: image.pie && !image.dynamic,
   });
   if (service.bad) rpal.warn(cpu, `${image.name} is not position independent`);
+  if (service.mm.pkeyMap !== 1) rpal.warn(cpu, `${image.name} has allocated protection keys before it became a service`);
   // All keys of the address space count as allocated: programs get none (patch 25).
   service.mm.pkeyMap = 0xffff;
   thread.rpal.service = service;

@@ -31,9 +31,9 @@ export function keysOf(own: RpalService | null, other: RpalService | null): numb
 }
 
 /** What `rpal_pkru_write_default` sets (patch 29): Linux's default, everything while keys are being installed, then the own key only. */
-export function defaultPkruOf(service: RpalService | null, linux: number): number {
+export function defaultPkruOf(service: RpalService | null, linux: number, threeValued = true): number {
   if (service === null || service.pkuOn === PkuOn.FALSE) return linux;
-  return service.pkuOn === PkuOn.INIT ? 0 : pkruOf(service.pkey);
+  return service.pkuOn === PkuOn.INIT && threeValued ? 0 : pkruOf(service.pkey);
 }
 
 /** The key a service gets: what it asks for, or its id modulo the number of keys (patch 25). */

@@ -14,16 +14,20 @@ import { RPAL_IGNORE } from './link.js';
 import { inflateBalloon, sliceLayout } from './partition.js';
 import { defaultPkruOf } from './pkey.js';
 import { ProcRpal } from './proc-rpal.js';
-import { type QuirkName, quirkNames } from './quirks.js';
+import { type QuirkName, quirkNames, type RaceFix, raceFixes } from './quirks.js';
 import { Rpal, RpalThread, serviceOfMm } from './rpal.js';
 import { blockFailed, mayWake, switchedOut } from './states.js';
 import { collectClaim, correctDelta } from './time-slice.js';
 import { widenFlush } from './tlb-union.js';
 
+const fixNumbers = Object.keys(raceFixes).map(Number) as RaceFix[];
+
 const options = z
   .object({
     /** Behaviour of the series to repair, by name, or all of it. */
     repair: z.union([z.literal('all'), z.array(z.enum(quirkNames as [QuirkName, ...QuirkName[]]))]).default([]),
+    /** Parts of patches that close races, to be left out: numbers of patches, see `raceFixes`. */
+    without: z.array(z.union(fixNumbers.map((patch) => z.literal(patch)))).default([]),
   })
   .strict();
 
@@ -45,14 +49,14 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
   name: '@rpal/rpal-core',
   version: manifest.version,
   options,
-  setup({ plugin, hooks, machine }, { repair }) {
+  setup({ plugin, hooks, machine }, { repair, without }) {
     const { kernel, platform } = machine;
     const { features } = platform.profile;
     if (!features.fsgsbase || !features.pku) {
       const lacking = features.fsgsbase ? 'protection keys (PKU)' : 'user-mode FS base access (FSGSBASE)';
       throw new BusError('SETUP_FAILED', `RPAL needs ${lacking}, which ${platform.profile.name} does not have; choose another profile`);
     }
-    const state = new Rpal(kernel, new Set(repair === 'all' ? quirkNames : repair));
+    const state = new Rpal(kernel, new Set(repair === 'all' ? quirkNames : repair), new Set(without));
     state.returnPath = new KernelReturnPath(state);
     installed.set(machine, state);
     kernel.memory.hiddenTopEntryBits |= RPAL_IGNORE;
@@ -63,6 +67,8 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
       (task as Thread).rpal = new RpalThread();
     });
     hooks.kernelExec.tap(plugin, (cpu, thread, image) => {
+      // exec in a service: the old one ends as if its last thread had exited.
+      if (thread.rpal.service !== null) exitThread(state, cpu, thread, true);
       if (isRpalImage(image)) registerService(state, cpu, thread, image);
     });
     hooks.mmLayout.tap(plugin, (layout, mm) => {
@@ -77,7 +83,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
       cloneThread(parent, child);
       // The copy of PKRU taken before the child was on the task list may be out of date (patch 30), and a parent tied to
       // a CPU must not hand that down (patch 23).
-      if (parent.rpal.service !== null) child.pkru = cpu.mmu.pkru;
+      if (parent.rpal.service !== null && state.fixes(30)) child.pkru = cpu.mmu.pkru;
       const old = parent.rpal.data?.oldAffinity ?? null;
       if ((parent.rpal.flags & RpalFlag.CPU_LOCKED) !== 0 && old !== null) {
         child.affinity = old;
@@ -86,20 +92,28 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
     });
     hooks.kernelThreadExit.tap(plugin, (cpu, thread, last) => exitThread(state, cpu, thread, last));
     hooks.kernelEntry.tap(plugin, (cpu, thread) => onKernelEntry(state, cpu, thread));
-    hooks.kernelDefaultPkru.tap(plugin, (pkru, thread) => defaultPkruOf(thread.rpal.service, pkru));
+    hooks.kernelDefaultPkru.tap(plugin, (pkru, thread) => defaultPkruOf(thread.rpal.service, pkru, state.fixes(29)));
 
     hooks.mmExit.tap(plugin, (mm) => exitMemory(state, platform.running as Cpu, mm));
     hooks.mmFault.tap(plugin, (cpu, mm, address, code, kernelMode) => redirectFault(state, cpu, mm, address, code, kernelMode));
     hooks.mmFlush.tap(plugin, (targets) => widenFlush(state, targets));
     hooks.mmNewKey.tap(plugin, (key, mm) => {
       const service = serviceOfMm(mm);
-      return service?.pkuOn === PkuOn.FINISH ? service.pkey : key;
+      if (service === null || service.pkuOn === PkuOn.FALSE) return key;
+      return service.pkuOn === PkuOn.FINISH || !state.fixes(29) ? service.pkey : key;
     });
-    hooks.mmKeyChange.tap(plugin, (mm) => {
+    hooks.mmKeyChange.tap(plugin, (mm, key) => {
       const service = serviceOfMm(mm);
-      return service !== null && service.pkuOn !== PkuOn.FALSE ? -Errno.EINVAL : undefined;
+      if (service === null || service.pkuOn === PkuOn.FALSE) return undefined;
+      state.warn(platform.running as Cpu, `service ${service.id} may not put pages under key ${key}`);
+      return -Errno.EINVAL;
     });
-    hooks.mmKeyFree.tap(plugin, (mm) => (serviceOfMm(mm) === null ? undefined : -Errno.EINVAL));
+    hooks.mmKeyFree.tap(plugin, (mm, key) => {
+      const service = serviceOfMm(mm);
+      if (service === null) return undefined;
+      state.warn(platform.running as Cpu, `service ${service.id} may not free key ${key}`);
+      return -Errno.EINVAL;
+    });
 
     hooks.schedWakePermission.tap(plugin, (cpu, task) => {
       const thread = task as Thread;
@@ -107,7 +121,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
     });
     hooks.schedSwitch.tap(plugin, (cpu, prev) => {
       const thread = prev as Thread;
-      if ((thread.rpal.flags & RpalFlag.RECEIVER) !== 0) switchedOut(cpu, thread);
+      if ((thread.rpal.flags & RpalFlag.RECEIVER) !== 0) switchedOut(state, cpu, thread);
     });
     hooks.schedBlockFailed.tap(plugin, (cpu, task) => {
       const thread = task as Thread;
@@ -117,7 +131,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
     hooks.schedAffinity.tap(plugin, (task) => (((task as Thread).rpal.flags & RpalFlag.CPU_LOCKED) === 0 ? undefined : false));
     hooks.schedEnter.tap(plugin, (cpu, task) => {
       const thread = task as Thread;
-      if ((thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) collectClaim(cpu, thread);
+      if ((thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) collectClaim(state, cpu, thread);
     });
     hooks.schedTaskClock.tap(plugin, (delta, _rq, task) => {
       const thread = task as Thread;
@@ -127,7 +141,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
     hooks.epollWait.tap(plugin, (cpu, caller, epoll, timeout) => {
       const thread = caller as Thread;
       if (!takesEpollWait(cpu, thread)) return undefined;
-      const { receiver } = thread.rpal;
+      const receiver = thread.rpal.role;
       receiver.operation ??= new RpalEpollWait(state, thread);
       return receiver.operation.start(cpu, caller, epoll, timeout);
     });

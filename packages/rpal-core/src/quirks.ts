@@ -3,24 +3,43 @@
  * `rpal({ repair: ['tlb-range-filter'] })`, or all with `repair: 'all'`.
  */
 export const quirks = {
-  'tlb-range-filter': 'A ranged TLB flush passes over CPUs that run a peer, so the peer may go on with a stale translation (patch 13)',
+  'one-pointer-two-roles': 'A thread can be sender and receiver; the second registration overwrites the record of the first (patch 08)',
+  'registration-error-exits': 'When no id is free the object leaks and an id that was never taken is given back (patch 03)',
+  'fair-class-unchecked': 'A thread of a real-time class can be registered; the first lazy switch to or from it stops the kernel (patch 18)',
   'shared-page-leak': 'Unmapping a shared mapping of up to 4096 pages returns only its first page (patch 07)',
   'shared-page-kill': 'Unmapping shared pages that threads are registered in kills the process and frees the pages all the same (patch 07)',
+  'shared-page-split': 'Every part of a shared mapping that is unmapped frees it as if it were the whole (patch 07)',
   'read-ignores-count': 'Reading /proc/rpal writes up to 120 bytes whatever the size of the buffer (patch 12)',
+  'tlb-range-filter': 'A ranged TLB flush passes over CPUs that run a peer, so the peer may go on with a stale translation (patch 13)',
+  'enable-ignores-key-failure': 'The result of installing the protection key is ignored: the service is enabled anyway (patch 26)',
+  'refused-task-stays-waking': 'A wake-up that another CPU queued and that is refused leaves the task in the waking state (patch 15)',
+  'lazy-switch-unchecked':
+    'A foreign FS base is enough for a lazy switch: nobody checks that the receiver is being called, or by whom (patch 17)',
   'fdmap-copy-count': 'UDS_FDMAP returns the number of bytes it could not copy in, a positive number, in place of EFAULT (patch 28)',
   'fdmap-silent-failure': 'UDS_FDMAP returns 0 without a result when it finds no receiver (patch 28)',
-  'lazy-switch-unchecked':
-    'A foreign FS base is enough for a lazy switch: nobody checks that the receiver is being called, or by whom (patch 19)',
-  'one-pointer-two-roles': 'A thread can be sender and receiver; the second registration overwrites the record of the first (patch 08)',
+  'fdmap-unverified-waiter': 'UDS_FDMAP takes the first waiter of a socket for an epoll item, whatever it is (patch 28)',
   'total-time-unchecked': 'Run time that senders and receivers claim in their own memory is believed (patch 33)',
+  'recovery-credits-nothing': 'Recovery credits run time only if the already replaced instruction pointer is foreign: never (patch 33)',
   'epoll-file-put-twice': 'Kernel return drops the epoll file even if fast epoll wait took none (patch 34)',
   'fast-epoll-error-lost': 'An error that fast epoll wait puts in the result register is overwritten on kernel return (patch 34)',
   'fast-epoll-timer-uninitialised': 'Fast epoll wait starts a timer that only an earlier sleeping wait has initialised (patch 34)',
-  'refused-task-stays-waking': 'A wake-up that another CPU queued and that is refused leaves the task in the waking state (patch 15)',
-  'enable-ignores-key-failure': 'The result of installing the protection key is ignored: the service is enabled anyway (patch 26)',
-  'recovery-credits-nothing': 'Recovery credits run time only if the already replaced instruction pointer is foreign: never (patch 33)',
 } as const;
 
 export type QuirkName = keyof typeof quirks;
 
 export const quirkNames: readonly QuirkName[] = Object.keys(quirks) as QuirkName[];
+
+/**
+ * What goes wrong without the part of a patch that closes a race. `rpal({ without: [34] })` leaves that part out, so that
+ * the race can be looked for.
+ */
+export const raceFixes = {
+  15: 'Receivers that are being called may be woken, and READY becomes WAIT without a second look at the task state',
+  20: 'Kernel return of a sender unlocks itself first and then the receiver, which may have been locked anew by another sender',
+  24: 'Nothing is done about a kernel entry between the decision to return and the return: two senders can share a receiver stack',
+  29: 'Protection keys count as in force as soon as their installation begins, not only when it is complete',
+  30: 'A new task keeps the PKRU that was copied before it could be found by the installation of the key',
+  34: 'Fast epoll wait parks a receiver as READY, which a wait of its own elsewhere cannot be told from',
+} as const;
+
+export type RaceFix = keyof typeof raceFixes;

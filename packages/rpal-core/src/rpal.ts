@@ -3,25 +3,24 @@ import type { Kernel, Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
 import { CpuSet, type KernelPath } from '@rpal/sched';
 import { RPAL_FIRST_KEY, RPAL_NR_ID } from './constants.js';
-import type { QuirkName } from './quirks.js';
-import type { ReceiverData, RpalService, SenderData } from './service.js';
+import type { QuirkName, RaceFix } from './quirks.js';
+import type { RoleData, RpalService } from './service.js';
 
 /** A thread's RPAL state (patch 04: members of `task_struct`). */
 export class RpalThread {
   service: RpalService | null = null;
   /** `RpalFlag` bits. */
   flags = 0;
-  /** One place for either role: registering twice overwrites it. */
-  data: SenderData | ReceiverData | null = null;
+  /** One place for either role: registering twice overwrites it. It is not cleared when the role ends. */
+  data: RoleData | null = null;
+  /** TSC cycles at which the thread's claim of run time was last looked at. */
+  claimedAt = 0;
   /** Correction of the run time, ns (patch 33). */
   stealTime = 0;
 
-  get sender(): SenderData {
-    return this.data as SenderData;
-  }
-
-  get receiver(): ReceiverData {
-    return this.data as ReceiverData;
+  /** The record of a thread that has a role. */
+  get role(): RoleData {
+    return this.data as RoleData;
   }
 }
 
@@ -37,11 +36,6 @@ declare module '@rpal/mm' {
   }
 }
 
-/** A check of the series that stops the kernel (BUG, panic). */
-export class RpalBug extends Error {
-  override readonly name = 'RpalBug';
-}
-
 /** RPAL's state for one machine. */
 export class Rpal {
   readonly kernel: Kernel;
@@ -50,10 +44,22 @@ export class Rpal {
   readonly #ids: boolean[] = Array.from({ length: RPAL_NR_ID }, () => false);
   #nextKey = RPAL_FIRST_KEY;
   readonly #repaired: ReadonlySet<QuirkName>;
+  readonly #without: ReadonlySet<RaceFix>;
+  /** On the path of every lazy switch, so not looked up there. */
+  readonly checksCall: boolean;
+  /** Patch 24 is there. */
+  readonly criticalSections: boolean;
   /** What a task that lost its user context to a lazy switch goes on with. Set once, by the plugin. */
   returnPath!: KernelPath;
   /** What the patches print, in order. */
   readonly log: string[] = [];
+  /** Service objects that nobody can free any more. */
+  leakedServices = 0;
+  /**
+   * Called between two steps of the kernel that other CPUs can come between although interrupts are off here: with it a
+   * tool lets them. Null in ordinary runs.
+   */
+  interleaver: ((cpu: Cpu, point: string) => void) | null = null;
   /** Since boot. */
   lazySwitches = 0;
   kernelReturns = 0;
@@ -62,9 +68,12 @@ export class Rpal {
   /** Each CPU as a set of its own, for threads tied to it. */
   readonly #alone: readonly CpuSet[];
 
-  constructor(kernel: Kernel, repaired: ReadonlySet<QuirkName>) {
+  constructor(kernel: Kernel, repaired: ReadonlySet<QuirkName>, without: ReadonlySet<RaceFix> = new Set()) {
     this.kernel = kernel;
     this.#repaired = repaired;
+    this.#without = without;
+    this.checksCall = repaired.has('lazy-switch-unchecked');
+    this.criticalSections = !without.has(24);
     const { cpus } = kernel.platform;
     this.#alone = cpus.map(({ id }) => new CpuSet(cpus.length, [id]));
   }
@@ -79,6 +88,16 @@ export class Rpal {
     return !this.#repaired.has(name);
   }
 
+  /** True unless the part of that patch which closes a race was left out. */
+  fixes(patch: RaceFix): boolean {
+    return !this.#without.has(patch);
+  }
+
+  /** A point at which other CPUs may come between. */
+  between(cpu: Cpu, point: string): void {
+    if (this.interleaver !== null) this.interleaver(cpu, point);
+  }
+
   /** The lowest free id, taken; -1 if all are in use (patch 03). */
   takeId(): number {
     const id = this.#ids.indexOf(false);
@@ -88,6 +107,11 @@ export class Rpal {
 
   freeId(id: number): void {
     this.#ids[id] = false;
+  }
+
+  /** Ids in use: of live services, of dead ones that somebody refers to, and in quarantine. */
+  get idsInUse(): number {
+    return this.#ids.filter(Boolean).length;
   }
 
   /** Keys are handed out in sequence and never twice. */

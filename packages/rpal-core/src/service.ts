@@ -13,6 +13,7 @@ import {
   RPAL_NR_ID,
 } from './constants.js';
 import type { RpalEpollWait } from './epoll.js';
+import { RpalBug } from './rpal-bug.js';
 import type { SharedPages } from './shared-pages.js';
 
 /** One peer in a service's map (patch 11). */
@@ -35,50 +36,60 @@ export class FsBaseEntry {
   thread: Thread | null = null;
 }
 
-/** What senders and receivers have in common (patch 08). */
-export class CommonData {
+/**
+ * The record of a registered thread (patch 08: `rpal_sender_data`, `rpal_receiver_data`). The two begin alike and the task
+ * has one pointer for either, so a record that was made for one role and is used for the other means what lies at the same
+ * place: the call context, and the thread at the other side of a lazy switch.
+ */
+export class RoleData {
   readonly thread: Thread;
   readonly serviceId: number;
   readonly page: SharedPages;
+  /** Physical address of the call context: the SCC of a sender, the RCC of a receiver. */
+  readonly context: number;
   /** Affinity before the CPU was locked. */
   oldAffinity: CpuSet | null = null;
+  /** Of a sender, the receiver of the present lazy switch; of a receiver, who lazily switched to it. */
+  partner: Thread | null = null;
 
-  constructor(thread: Thread, serviceId: number, page: SharedPages) {
+  /** The epoll instance of the last RPAL wait. */
+  epoll: EventPoll | null = null;
+  /** The epoll file that the last RPAL wait took, and whether its reference is still held. */
+  file: File | null = null;
+  fileHeld = false;
+  timer: SleepTimer | null = null;
+  /** The sleep timer has expired since the wait began. */
+  timedOut = false;
+  /** What fast epoll wait found wrong with the arguments: a negative errno, or 0. */
+  fastError = 0;
+  /** Its epoll_wait, made on first use. */
+  operation: RpalEpollWait | null = null;
+  /** Its place in the queue of an epoll instance. A sender's record ends before it. */
+  readonly waitEntry: WaitEntry | null;
+
+  constructor(thread: Thread, serviceId: number, page: SharedPages, context: number, waitEntry: WaitEntry | null) {
     this.thread = thread;
     this.serviceId = serviceId;
     this.page = page;
+    this.context = context;
+    this.waitEntry = waitEntry;
   }
-}
 
-export class SenderData extends CommonData {
   /** Physical address of the sender call context. */
-  readonly scc: number;
-  /** Receiver of the present lazy switch. */
-  receiver: Thread | null = null;
-
-  constructor(thread: Thread, serviceId: number, page: SharedPages, scc: number) {
-    super(thread, serviceId, page);
-    this.scc = scc;
+  get scc(): number {
+    return this.context;
   }
-}
 
-export class ReceiverData extends CommonData {
   /** Physical address of the receiver call context. */
-  readonly rcc: number;
-  /** Who lazily switched to us. */
-  sender: Thread | null = null;
-  /** The epoll instance of the last RPAL wait, and the reference that the wait holds on its file. */
-  epoll: EventPoll | null = null;
-  file: File | null = null;
-  timer: SleepTimer | null = null;
-  /** Its epoll_wait, made on first use. */
-  operation: RpalEpollWait | null = null;
-  readonly wait: WaitEntry;
+  get rcc(): number {
+    return this.context;
+  }
 
-  constructor(thread: Thread, serviceId: number, page: SharedPages, rcc: number, wait: WaitEntry) {
-    super(thread, serviceId, page);
-    this.rcc = rcc;
-    this.wait = wait;
+  /** @throws RpalBug for a record that was made for a sender */
+  get wait(): WaitEntry {
+    const { waitEntry } = this;
+    if (waitEntry === null) throw new RpalBug(`thread ${this.thread.pid}: read beyond the end of its rpal_sender_data`);
+    return waitEntry;
   }
 }
 

@@ -1,7 +1,7 @@
-import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
 import { type MappedObject, mmap, setEntry, type Vma, VmFlag } from '@rpal/mm';
-import { Errno, Signal } from '@rpal/uapi';
+import { Errno, MapFlag, Signal } from '@rpal/uapi';
 import { RPAL_MAX_SHARED_PAGES } from './constants.js';
 import type { Rpal } from './rpal.js';
 import type { RpalService } from './service.js';
@@ -17,12 +17,16 @@ export class SharedPages implements MappedObject {
   userStart = 0;
   /** Threads registered with a record in here, and the mapping itself. */
   references = 1;
+  /** Pages that the owner still has mapped. */
+  #left: number;
+  #freed = false;
 
   constructor(rpal: Rpal, service: RpalService, first: number, pages: number) {
     this.#rpal = rpal;
     this.service = service;
     this.#first = first;
     this.pages = pages;
+    this.#left = pages;
   }
 
   frame(offset: number): number {
@@ -43,24 +47,47 @@ export class SharedPages implements MappedObject {
     return this.#first * PAGE_SIZE + (address - this.userStart);
   }
 
-  /** Only the end of a mapping is noticed: forks and splits are not. */
+  /** A thread with a record in here has unregistered. */
+  unregister(): void {
+    if (--this.references === 0 && !this.#freed) this.#free();
+  }
+
+  /** The close callback, the only one there is: forks and splits are not noticed. */
   mapped(change: 1 | -1, area: Vma): void {
     if (change > 0 || area.object !== this) return;
+    const rpal = this.#rpal;
     const { service } = this;
-    const { frames } = this.#rpal.kernel.memory;
-    if (service.mm.rpalService !== service) {
-      this.#rpal.log.push(`shared pages at ${this.userStart} are unmapped by a process that is no service`);
+    const { kernel } = rpal;
+    const cpu = kernel.platform.running as Cpu;
+    if (service.mm.rpalService !== service || kernel.current(cpu).memory !== service.mm) {
+      rpal.warn(cpu, `shared pages at ${this.userStart} are unmapped by a process that is no service`);
       return;
     }
-    this.references--;
-    if (this.references > 0 && this.#rpal.quirk('shared-page-kill')) {
-      const { kernel } = this.#rpal;
-      kernel.sendSignal(service.leader.cpu, service.leader, Signal.KILL);
+    this.#left -= area.pages;
+    if (this.#left > 0) {
+      if (!rpal.quirk('shared-page-split')) return;
+      rpal.warn(cpu, `shared pages at ${this.userStart}: ${area.pages} of ${this.pages} are unmapped, all are freed`);
     }
-    const at = service.sharedPages.indexOf(this);
-    if (at >= 0) service.sharedPages.splice(at, 1);
-    // The order passed to the allocator is computed from the number of pages as if it were bytes: one page comes back.
-    const freed = this.#rpal.quirk('shared-page-leak') && this.pages <= 4096 ? 1 : this.pages;
+    if (this.#freed) {
+      rpal.warn(cpu, `shared pages at ${this.userStart} are freed a second time`);
+      return;
+    }
+    if (--this.references > 0) {
+      if (!rpal.quirk('shared-page-kill')) return;
+      rpal.warn(cpu, `shared pages at ${this.userStart} are unmapped while ${this.references} threads are registered in them`);
+      kernel.sendSignal(cpu, service.leader, Signal.KILL);
+    }
+    this.#free();
+  }
+
+  #free(): void {
+    const rpal = this.#rpal;
+    const { frames } = rpal.kernel.memory;
+    this.#freed = true;
+    const at = this.service.sharedPages.indexOf(this);
+    if (at >= 0) this.service.sharedPages.splice(at, 1);
+    // The allocator is given an order that was computed from the number of pages as if that were a number of bytes.
+    const freed = rpal.quirk('shared-page-leak') ? Math.ceil(this.pages / PAGE_SIZE) : this.pages;
     for (let i = 0; i < freed; i++) frames.put(this.#first + i);
   }
 }
@@ -69,8 +96,9 @@ export class SharedPages implements MappedObject {
 export function mapSharedPages(rpal: Rpal, cpu: Cpu, thread: Thread, hint: number, length: number, prot: number, flags: number): number {
   const { service } = thread.rpal;
   if (service === null) return -Errno.EINVAL;
-  if (length % PAGE_SIZE !== 0 || hint % PAGE_SIZE !== 0) return -Errno.EINVAL;
-  const pages = length / PAGE_SIZE;
+  if ((flags & MapFlag.FIXED) !== 0 && hint % PAGE_SIZE !== 0) return -Errno.EINVAL;
+  const bytes = pageCeil(length);
+  const pages = bytes / PAGE_SIZE;
   if (pages === 0 || (pages & (pages - 1)) !== 0) return -Errno.EINVAL;
   const used = service.sharedPages.reduce((sum, shared) => sum + shared.pages, 0);
   if (used + pages > RPAL_MAX_SHARED_PAGES) return -Errno.ENOMEM;
@@ -78,12 +106,12 @@ export function mapSharedPages(rpal: Rpal, cpu: Cpu, thread: Thread, hint: numbe
   const { memory } = rpal.kernel;
   const first = memory.frames.allocateRun(pages, cpu.socket);
   if (first < 0) return -Errno.ENOMEM;
-  cpu.memory.fill(first * PAGE_SIZE, length);
+  cpu.memory.fill(first * PAGE_SIZE, bytes);
   const shared = new SharedPages(rpal, service, first, pages);
   const { mm } = service;
-  const address = mmap(cpu, mm, hint, length, prot, flags, {
+  const address = mmap(cpu, mm, hint, bytes, prot, flags, {
     object: shared,
-    vmFlags: VmFlag.PFNMAP | VmFlag.DONTEXPAND | VmFlag.DONTDUMP,
+    vmFlags: VmFlag.PFNMAP | VmFlag.DONTEXPAND | VmFlag.DONTDUMP | (rpal.quirk('shared-page-split') ? 0 : VmFlag.DONTCOPY),
   });
   if (address < 0) {
     for (let i = 0; i < pages; i++) memory.frames.put(first + i);

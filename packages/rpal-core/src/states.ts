@@ -4,7 +4,7 @@ import { TaskState } from '@rpal/sched';
 import { ReceiverState, RPAL_RECEIVER_STATE_MASK, RpalFlag } from './constants.js';
 import { Rcc } from './layouts.js';
 import type { Rpal } from './rpal.js';
-import type { ReceiverData } from './service.js';
+import type { RoleData } from './service.js';
 import { RpalStep } from './steps.js';
 
 /** The kernel's operations on the words it shares with user mode. All are single atomic steps. */
@@ -27,6 +27,12 @@ export function exchange(cpu: Cpu, address: number, value: number): number {
   return found;
 }
 
+/** Store without a locked operation. */
+export function store(cpu: Cpu, address: number, value: number): void {
+  cpu.coherence.touch(cpu, address, true);
+  cpu.memory.write32(address, value);
+}
+
 export function load(cpu: Cpu, address: number): number {
   cpu.coherence.touch(cpu, address, false);
   return cpu.memory.read32(address);
@@ -41,7 +47,7 @@ export function clearIn(cpu: Cpu, address: number, bits: number): void {
 }
 
 /** The receiver's state word, as it stands. */
-export function receiverState(cpu: Cpu, data: ReceiverData): number {
+export function receiverState(cpu: Cpu, data: RoleData): number {
   return load(cpu, data.rcc + Rcc.receiverState);
 }
 
@@ -50,11 +56,12 @@ export function receiverState(cpu: Cpu, data: ReceiverData): number {
  * parked by a lazy switch, it may not, and the waker is told to try again.
  */
 export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
-  const { receiver } = thread.rpal;
-  const address = receiver.rcc + Rcc.receiverState;
+  if (!rpal.fixes(15)) return true;
+  const address = thread.rpal.role.rcc + Rcc.receiverState;
   thread.rpal.flags &= ~RpalFlag.WAKE;
   for (;;) {
     const word = load(cpu, address);
+    rpal.between(cpu, 'rpal_check_state: state read');
     switch (word & RPAL_RECEIVER_STATE_MASK) {
       case ReceiverState.READY:
       case ReceiverState.WAIT:
@@ -64,6 +71,7 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
       case ReceiverState.READY_LS:
         thread.rpal.flags |= RpalFlag.WAKE;
         rpal.refusedWakeUps++;
+        if (thread.state === TaskState.WAKING && !rpal.quirk('refused-task-stays-waking')) thread.state = TaskState.INTERRUPTIBLE;
         return false;
       case ReceiverState.RUNNING:
       case ReceiverState.KERNEL_RET:
@@ -80,16 +88,17 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
  * The CPU has left a receiver's kernel stack (patch 15, in `__switch_to`): from now on it may be called, if it really
  * sleeps. A wake-up that came late leaves it running.
  */
-export function switchedOut(cpu: Cpu, thread: Thread): void {
-  const address = thread.rpal.receiver.rcc + Rcc.receiverState;
+export function switchedOut(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+  const address = thread.rpal.role.rcc + Rcc.receiverState;
   if ((load(cpu, address) & RPAL_RECEIVER_STATE_MASK) !== ReceiverState.READY) return;
-  const next = thread.state === TaskState.INTERRUPTIBLE ? ReceiverState.WAIT : ReceiverState.RUNNING;
+  const sleeps = thread.state === TaskState.INTERRUPTIBLE || !rpal.fixes(15);
+  const next = sleeps ? ReceiverState.WAIT : ReceiverState.RUNNING;
   compareExchange(cpu, address, ReceiverState.READY, next);
 }
 
 /** A receiver that wanted to sleep goes on running (patches 15 and 34). */
 export function blockFailed(cpu: Cpu, thread: Thread): void {
-  const address = thread.rpal.receiver.rcc + Rcc.receiverState;
+  const address = thread.rpal.role.rcc + Rcc.receiverState;
   const state = load(cpu, address);
   if (state === ReceiverState.READY || state === ReceiverState.READY_LS) compareExchange(cpu, address, state, ReceiverState.RUNNING);
 }

@@ -1,11 +1,12 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
+import { SchedPolicy } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { RpalFlag } from './constants.js';
 import { putEpollFile, receiverWaitEntry } from './epoll.js';
 import { Rcc, Scc } from './layouts.js';
 import type { Rpal } from './rpal.js';
-import { ReceiverData, type RpalService, SenderData } from './service.js';
+import { RoleData, type RpalService } from './service.js';
 import type { SharedPages } from './shared-pages.js';
 import { RpalStep } from './steps.js';
 
@@ -15,16 +16,22 @@ function pagesOf(service: RpalService, address: number, size: number): SharedPag
   return pages?.contains(address, size) === true ? pages : null;
 }
 
+/** What the series does not ask: has the thread no role yet, and is it in the fair class? */
+function mayRegister(rpal: Rpal, thread: Thread): boolean {
+  if (!rpal.quirk('one-pointer-two-roles') && (thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) return false;
+  return rpal.quirk('fair-class-unchecked') || isFair(thread);
+}
+
 /** REGISTER_SENDER (patch 08). @returns 0 or a negative errno */
 export function registerSender(rpal: Rpal, cpu: Cpu, thread: Thread, address: number): number {
   const { rpal: state } = thread;
   const service = state.service as RpalService;
   if ((state.flags & RpalFlag.SENDER) !== 0) return -Errno.EINVAL;
-  if (!rpal.quirk('one-pointer-two-roles') && (state.flags & RpalFlag.RECEIVER) !== 0) return -Errno.EINVAL;
+  if (!mayRegister(rpal, thread)) return -Errno.EINVAL;
   const pages = pagesOf(service, address, Scc.size);
   if (pages === null) return -Errno.EINVAL;
   cpu.charge(RpalStep.register);
-  const data = new SenderData(thread, service.id, pages, pages.physical(address));
+  const data = new RoleData(thread, service.id, pages, pages.physical(address), null);
   cpu.memory.write64(data.scc + Scc.startTime, 0);
   cpu.memory.write64(data.scc + Scc.totalTime, 0);
   adopt(thread, service, data, RpalFlag.SENDER);
@@ -44,7 +51,7 @@ export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: Thread, address: 
   const { rpal: state } = thread;
   const service = state.service as RpalService;
   if ((state.flags & RpalFlag.RECEIVER) !== 0) return -Errno.EINVAL;
-  if (!rpal.quirk('one-pointer-two-roles') && (state.flags & RpalFlag.SENDER) !== 0) return -Errno.EINVAL;
+  if (!mayRegister(rpal, thread)) return -Errno.EINVAL;
   const pages = pagesOf(service, address, Rcc.size);
   if (pages === null) return -Errno.EINVAL;
   cpu.charge(RpalStep.register);
@@ -52,7 +59,7 @@ export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: Thread, address: 
   if (entry === undefined) return -Errno.EAGAIN;
   entry.fsBase = cpu.fsBase;
   entry.thread = thread;
-  const data = new ReceiverData(thread, service.id, pages, pages.physical(address), receiverWaitEntry(rpal, thread));
+  const data = new RoleData(thread, service.id, pages, pages.physical(address), receiverWaitEntry(rpal, thread));
   cpu.memory.write64(data.rcc + Rcc.totalTime, 0);
   adopt(thread, service, data, RpalFlag.RECEIVER);
   service.receivers.push(thread);
@@ -63,7 +70,7 @@ export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: Thread, address: 
 export function unregisterReceiver(_rpal: Rpal, cpu: Cpu, thread: Thread): number {
   if ((thread.rpal.flags & RpalFlag.RECEIVER) === 0) return -Errno.EINVAL;
   const service = thread.rpal.service as RpalService;
-  const { receiver } = thread.rpal;
+  const receiver = thread.rpal.role;
   cpu.charge(RpalStep.register);
   const entry = service.fsBases.find((candidate) => candidate.thread === thread);
   if (entry !== undefined) {
@@ -73,15 +80,21 @@ export function unregisterReceiver(_rpal: Rpal, cpu: Cpu, thread: Thread): numbe
   const at = service.receivers.indexOf(thread);
   if (at >= 0) service.receivers.splice(at, 1);
   receiver.timer?.stop();
-  receiver.wait.queue?.unlink(receiver.wait);
+  receiver.waitEntry?.queue?.unlink(receiver.waitEntry);
   putEpollFile(cpu, receiver);
   dismiss(thread, RpalFlag.RECEIVER);
   return 0;
 }
 
-function adopt(thread: Thread, service: RpalService, data: SenderData | ReceiverData, flag: number): void {
+/** Is the thread in the fair scheduling class? The scheduler's part of the series knows no other. */
+export function isFair({ policy }: Thread): boolean {
+  return policy === SchedPolicy.NORMAL || policy === SchedPolicy.BATCH || policy === SchedPolicy.IDLE;
+}
+
+function adopt(thread: Thread, service: RpalService, data: RoleData, flag: number): void {
   data.page.references++;
   thread.rpal.data = data;
+  thread.rpal.claimedAt = data.thread.cpu.clock;
   thread.rpal.flags |= flag;
   thread.entryWatched = true;
   service.threadCount++;
@@ -91,6 +104,6 @@ function adopt(thread: Thread, service: RpalService, data: SenderData | Receiver
 function dismiss(thread: Thread, flag: number): void {
   const { data, service } = thread.rpal;
   thread.rpal.flags &= ~flag;
-  if (data !== null) data.page.references--;
+  data?.page.unregister();
   if (service !== null) service.threadCount--;
 }

@@ -31,12 +31,15 @@ function wakeReceivers(rpal: Rpal, cpu: Cpu, service: RpalService): void {
   cpu.charge(RpalStep.waker);
   const due: Thread[] = [];
   for (const thread of service.receivers) if (needsWaking(cpu, thread)) due.push(thread);
-  for (const thread of due) rpal.kernel.scheduler.wakeUp(cpu, thread);
+  for (const thread of due) {
+    rpal.between(cpu, 'waker: receiver chosen');
+    rpal.kernel.scheduler.wakeUp(cpu, thread);
+  }
 }
 
 function needsWaking(cpu: Cpu, thread: Thread): boolean {
   if ((thread.rpal.flags & RpalFlag.WAKE) !== 0) return true;
-  const { rcc } = thread.rpal.receiver;
+  const { rcc } = thread.rpal.role;
   if ((load(cpu, rcc + Rcc.epPending) & RPAL_USER_PENDING) === 0) return false;
   if (load(cpu, rcc + Rcc.receiverState) !== ReceiverState.WAIT) return false;
   return compareExchange(cpu, rcc + Rcc.receiverState, ReceiverState.WAIT, ReceiverState.RUNNING) === ReceiverState.WAIT;

@@ -7,7 +7,7 @@ import { ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_KERNEL_PENDING, RPAL_USER_PENDI
 import { Rcc } from './layouts.js';
 import type { Rpal } from './rpal.js';
 import type { RoleData } from './service.js';
-import { clearIn, compareExchange, exchange, load, orInto } from './states.js';
+import { clearIn, load, moveReceiver, orInto, setReceiver } from './states.js';
 import { RpalStep } from './steps.js';
 
 /** Does this epoll_wait want RPAL's handling (patch 27)? A registered receiver says so in its record. */
@@ -142,7 +142,7 @@ export class RpalEpollWait implements Operation {
     const epoll = this.#epoll;
     cpu.charge(RpalStep.epollBlock);
     epoll.lock.acquire(cpu);
-    exchange(cpu, receiver.rcc + Rcc.receiverState, ReceiverState.READY);
+    setReceiver(this.#rpal, cpu, receiver.rcc, 2, ReceiverState.READY);
     this.#thread.state = TaskState.INTERRUPTIBLE;
     this.#available = epoll.eventsAvailable;
     if (!this.#available) epoll.wait.add(cpu, receiver.wait);
@@ -164,7 +164,7 @@ export class RpalEpollWait implements Operation {
   #afterSleep(cpu: Cpu): number {
     const receiver = this.#thread.rpal.role;
     this.#thread.state = TaskState.RUNNING;
-    compareExchange(cpu, receiver.rcc + Rcc.receiverState, ReceiverState.READY, ReceiverState.RUNNING);
+    moveReceiver(this.#rpal, cpu, receiver.rcc, 6, ReceiverState.READY, ReceiverState.RUNNING);
     this.#available = true;
     if (receiver.wait.queue !== null) {
       if (receiver.timedOut) this.#available = this.#epoll.eventsAvailable;
@@ -177,7 +177,7 @@ export class RpalEpollWait implements Operation {
   #done(cpu: Cpu, result: number): number {
     const receiver = this.#thread.rpal.role;
     receiver.timer?.stop();
-    exchange(cpu, receiver.rcc + Rcc.receiverState, ReceiverState.RUNNING);
+    setReceiver(this.#rpal, cpu, receiver.rcc, 9, ReceiverState.RUNNING);
     putEpollFile(cpu, receiver);
     return result;
   }

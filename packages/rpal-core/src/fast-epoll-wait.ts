@@ -8,7 +8,7 @@ import { sleepTimer, takeEpollFile } from './epoll.js';
 import { Rcc } from './layouts.js';
 import type { Rpal } from './rpal.js';
 import type { RoleData } from './service.js';
-import { exchange, load, store } from './states.js';
+import { load, setReceiver, store } from './states.js';
 import { RpalStep } from './steps.js';
 
 /**
@@ -27,14 +27,14 @@ export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   const pending = load(cpu, receiver.rcc + Rcc.epPending);
   if (failed < 0 || epoll === null || thread.signalPending || epoll.eventsAvailable || pending !== 0 || timeout === 0) return;
 
-  const address = receiver.rcc + Rcc.receiverState;
   const parked = parkedState(rpal);
-  const before = exchange(cpu, address, parked);
+  const before = setReceiver(rpal, cpu, receiver.rcc, 15, parked);
   if (before !== ReceiverState.LAZY_SWITCH) rpal.warn(cpu, `receiver ${thread.pid} is parked in state ${before}`);
   epoll.lock.acquire(cpu);
   thread.state = TaskState.INTERRUPTIBLE;
   if (epoll.eventsAvailable) {
-    store(cpu, address, ReceiverState.LAZY_SWITCH);
+    store(cpu, receiver.rcc + Rcc.receiverState, ReceiverState.LAZY_SWITCH);
+    if (rpal.observer !== null) rpal.observer.receiver(cpu, 16, parked, ReceiverState.LAZY_SWITCH);
     thread.state = TaskState.RUNNING;
   } else {
     epoll.wait.add(cpu, receiver.wait);

@@ -8,3 +8,4 @@ export { RpalBug } from './rpal-bug.js';
 export { FsBaseEntry, MapEntry, type Metadata, RoleData, RpalService } from './service.js';
 export { SharedPages } from './shared-pages.js';
 export { RpalStep } from './steps.js';
+export { receiverRows, senderRows, type TransitionObserver, type TransitionRow } from './transitions.js';

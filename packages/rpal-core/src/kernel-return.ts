@@ -7,7 +7,7 @@ import { leaveEpollWait, putEpollFile, sendReadyEvents } from './epoll.js';
 import { Rcc } from './layouts.js';
 import { defaultPkruOf, keysOf } from './pkey.js';
 import type { Rpal } from './rpal.js';
-import { exchange } from './states.js';
+import { exchange, setReceiver } from './states.js';
 import { RpalStep } from './steps.js';
 
 /**
@@ -46,7 +46,7 @@ function returnReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number {
     receiver.file.put(cpu);
   }
   putEpollFile(cpu, receiver);
-  exchange(cpu, receiver.rcc + Rcc.receiverState, ReceiverState.KERNEL_RET);
+  setReceiver(rpal, cpu, receiver.rcc, 14, ReceiverState.KERNEL_RET);
   const { fastError } = receiver;
   receiver.fastError = 0;
   return fastError < 0 && !rpal.quirk('fast-epoll-error-lost') ? fastError : count;
@@ -61,6 +61,7 @@ function returnSender(rpal: Rpal, cpu: Cpu, thread: Thread): number {
   if (alive) {
     receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
     const old = exchange(cpu, receiver.rpal.role.rcc + Rcc.senderState, SenderState.KERNEL_RET);
+    if (rpal.observer !== null) rpal.observer.sender(cpu, 3, old, SenderState.KERNEL_RET);
     if (old !== SenderState.CALL) rpal.warn(cpu, `sender ${thread.pid} returns by the kernel in state ${old}`);
     rpal.between(cpu, 'rpal_kernel_ret: KERNEL_RET');
     receiver.rpal.role.partner = null;

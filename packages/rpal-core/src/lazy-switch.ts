@@ -10,7 +10,7 @@ import { keysOf, pkruWith } from './pkey.js';
 import type { Rpal } from './rpal.js';
 import { RpalBug } from './rpal-bug.js';
 import type { RpalService } from './service.js';
-import { compareExchange, receiverState } from './states.js';
+import { moveReceiver, receiverState } from './states.js';
 import { RpalStep } from './steps.js';
 import { isFair } from './threads.js';
 import { creditSlice } from './time-slice.js';
@@ -92,7 +92,9 @@ function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread
     throw new RpalBug(`lazy switch to receiver ${receiver.pid}, which is running: BUG_ON in rpal_try_to_wake_up`);
   }
   if (!isFair(sender) || !isFair(receiver)) {
-    throw new RpalBug(`lazy switch from ${sender.pid} to ${receiver.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`);
+    throw new RpalBug(
+      `lazy switch from ${sender.pid} to ${receiver.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`,
+    );
   }
   activateHere(kernel.scheduler, cpu, receiver);
   rpal.between(cpu, 'S->R: runnable');
@@ -105,7 +107,7 @@ function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread
   sender.path = rpal.returnPath;
   rpal.between(cpu, 'S->R: switched');
   cpu.charge(RpalStep.switchTail);
-  compareExchange(cpu, rd.rcc + Rcc.receiverState, callWord(cpu, sender), ReceiverState.LAZY_SWITCH);
+  moveReceiver(rpal, cpu, rd.rcc, 13, callWord(cpu, sender), ReceiverState.LAZY_SWITCH);
 }
 
 /** Back to the sender: the receiver has returned in user mode while the kernel runs on its stack (patches 19 and 34). */
@@ -126,7 +128,9 @@ function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: Thread, sender: Thread
   fastEpollWait(rpal, cpu, receiver);
   rpal.between(cpu, 'R->S: parked');
   if (!isFair(sender) || !isFair(receiver)) {
-    throw new RpalBug(`lazy switch from ${receiver.pid} to ${sender.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`);
+    throw new RpalBug(
+      `lazy switch from ${receiver.pid} to ${sender.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`,
+    );
   }
   directedSwitch(kernel.scheduler, cpu, sender);
   receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
@@ -140,7 +144,7 @@ function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: Thread, sender: Thread
   rpal.between(cpu, 'R->S: state read');
   unlockCpu(rpal, cpu, receiver);
   rpal.between(cpu, 'R->S: receiver unlocked');
-  if (state === parked) compareExchange(cpu, rd.rcc + Rcc.receiverState, parked, ReceiverState.WAIT);
+  if (state === parked) moveReceiver(rpal, cpu, rd.rcc, 17, parked, ReceiverState.WAIT);
   unlockCpu(rpal, cpu, sender);
 }
 

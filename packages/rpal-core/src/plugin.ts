@@ -36,7 +36,7 @@ export type RpalOptions = z.input<typeof options>;
 /** The `Rpal` of each machine that has the plugin, for tools that look inside. */
 const installed = new WeakMap<object, Rpal>();
 
-/** RPAL's state on a machine built with the plugin. @throws BusError MISSING_REQUIREMENT without it */
+/** RPAL's state on a machine, or a kernel, built with the plugin. @throws BusError MISSING_REQUIREMENT without it */
 export function rpalOf(machine: object): Rpal {
   const rpal = installed.get(machine);
   if (rpal === undefined)
@@ -59,6 +59,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
     const state = new Rpal(kernel, new Set(repair === 'all' ? quirkNames : repair), new Set(without));
     state.returnPath = new KernelReturnPath(state);
     installed.set(machine, state);
+    installed.set(kernel, state);
     kernel.memory.hiddenTopEntryBits |= RPAL_IGNORE;
     kernel.specialFiles.set(RPAL_PROC_FILE, (_cpu, _thread, flags) => new ProcRpal(state, flags));
 
@@ -125,7 +126,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
     });
     hooks.schedBlockFailed.tap(plugin, (cpu, task) => {
       const thread = task as Thread;
-      if ((thread.rpal.flags & RpalFlag.RECEIVER) !== 0) blockFailed(cpu, thread);
+      if ((thread.rpal.flags & RpalFlag.RECEIVER) !== 0) blockFailed(state, cpu, thread);
     });
     hooks.schedDelayDequeue.tap(plugin, (task) => (((task as Thread).rpal.flags & RpalFlag.RECEIVER) === 0 ? undefined : false));
     hooks.schedAffinity.tap(plugin, (task) => (((task as Thread).rpal.flags & RpalFlag.CPU_LOCKED) === 0 ? undefined : false));

@@ -5,7 +5,8 @@
 export const quirks = {
   'one-pointer-two-roles': 'A thread can be sender and receiver; the second registration overwrites the record of the first (patch 08)',
   'registration-error-exits': 'When no id is free the object leaks and an id that was never taken is given back (patch 03)',
-  'fair-class-unchecked': 'A thread of a real-time class can be registered; the first lazy switch to or from it stops the kernel (patch 18)',
+  'fair-class-unchecked':
+    'A thread of a real-time class can be registered; the first lazy switch to or from it stops the kernel (patch 18)',
   'shared-page-leak': 'Unmapping a shared mapping of up to 4096 pages returns only its first page (patch 07)',
   'shared-page-kill': 'Unmapping shared pages that threads are registered in kills the process and frees the pages all the same (patch 07)',
   'shared-page-split': 'Every part of a shared mapping that is unmapped frees it as if it were the whole (patch 07)',

@@ -4,7 +4,7 @@ import { callState, ReceiverState, RPAL_ERROR_MAGIC, RpalFlag, SenderState } fro
 import { Rcc, Scc } from './layouts.js';
 import { defaultPkruOf } from './pkey.js';
 import type { Rpal } from './rpal.js';
-import { compareExchange } from './states.js';
+import { compareExchange, moveReceiver } from './states.js';
 import { RpalStep } from './steps.js';
 
 /**
@@ -34,7 +34,7 @@ export function recover(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
 }
 
 /** A sender ends or fails in the middle of a call: the receiver it had called can be called again (patch 22). */
-export function rebuildReceiver(_rpal: Rpal, cpu: Cpu, thread: Thread): void {
+export function rebuildReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   const { service } = thread.rpal;
   const sender = thread.rpal.role;
   if (service === null || cpu.memory.read32(sender.scc + Scc.magic) !== RPAL_ERROR_MAGIC) return;
@@ -45,6 +45,8 @@ export function rebuildReceiver(_rpal: Rpal, cpu: Cpu, thread: Thread): void {
   const { rcc } = receiver.rpal.role;
   const calling = callState(sender.serviceId, cpu.memory.read32(sender.scc + Scc.senderId));
   if (cpu.memory.read32(rcc + Rcc.receiverState) !== calling) return;
-  compareExchange(cpu, rcc + Rcc.senderState, SenderState.CALL, SenderState.KERNEL_RET);
-  compareExchange(cpu, rcc + Rcc.receiverState, calling, ReceiverState.WAIT);
+  if (compareExchange(cpu, rcc + Rcc.senderState, SenderState.CALL, SenderState.KERNEL_RET) === SenderState.CALL)
+    rpal.observer?.sender(cpu, 4, SenderState.CALL, SenderState.KERNEL_RET);
+  rpal.between(cpu, 'receiver rebuilt: sender state set');
+  moveReceiver(rpal, cpu, rcc, 12, calling, ReceiverState.WAIT);
 }

@@ -5,6 +5,7 @@ import { CpuSet, type KernelPath } from '@rpal/sched';
 import { RPAL_FIRST_KEY, RPAL_NR_ID } from './constants.js';
 import type { QuirkName, RaceFix } from './quirks.js';
 import type { RoleData, RpalService } from './service.js';
+import type { TransitionObserver } from './transitions.js';
 
 /** A thread's RPAL state (patch 04: members of `task_struct`). */
 export class RpalThread {
@@ -60,6 +61,8 @@ export class Rpal {
    * tool lets them. Null in ordinary runs.
    */
   interleaver: ((cpu: Cpu, point: string) => void) | null = null;
+  /** Told of every change of a receiver's or sender's state. Null in ordinary runs. */
+  observer: TransitionObserver | null = null;
   /** Since boot. */
   lazySwitches = 0;
   kernelReturns = 0;

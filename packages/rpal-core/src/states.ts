@@ -46,6 +46,20 @@ export function clearIn(cpu: Cpu, address: number, bits: number): void {
   exchange(cpu, address, load(cpu, address) & ~bits);
 }
 
+/** Row `row` of the receiver's state table, as a compare-exchange. @returns true if it took place */
+export function moveReceiver(rpal: Rpal, cpu: Cpu, rcc: number, row: number, from: number, to: number): boolean {
+  if (compareExchange(cpu, rcc + Rcc.receiverState, from, to) !== from) return false;
+  if (rpal.observer !== null) rpal.observer.receiver(cpu, row, from, to);
+  return true;
+}
+
+/** Row `row` of the receiver's state table, as an exchange. @returns the state before */
+export function setReceiver(rpal: Rpal, cpu: Cpu, rcc: number, row: number, to: number): number {
+  const from = exchange(cpu, rcc + Rcc.receiverState, to);
+  if (rpal.observer !== null) rpal.observer.receiver(cpu, row, from, to);
+  return from;
+}
+
 /** The receiver's state word, as it stands. */
 export function receiverState(cpu: Cpu, data: RoleData): number {
   return load(cpu, data.rcc + Rcc.receiverState);
@@ -57,15 +71,15 @@ export function receiverState(cpu: Cpu, data: RoleData): number {
  */
 export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
   if (!rpal.fixes(15)) return true;
-  const address = thread.rpal.role.rcc + Rcc.receiverState;
+  const { rcc } = thread.rpal.role;
   thread.rpal.flags &= ~RpalFlag.WAKE;
   for (;;) {
-    const word = load(cpu, address);
+    const word = load(cpu, rcc + Rcc.receiverState);
     rpal.between(cpu, 'rpal_check_state: state read');
     switch (word & RPAL_RECEIVER_STATE_MASK) {
       case ReceiverState.READY:
       case ReceiverState.WAIT:
-        if (compareExchange(cpu, address, word, ReceiverState.RUNNING) === word) return true;
+        if (moveReceiver(rpal, cpu, rcc, 7, word, ReceiverState.RUNNING)) return true;
         break;
       case ReceiverState.CALL:
       case ReceiverState.READY_LS:
@@ -89,16 +103,17 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
  * sleeps. A wake-up that came late leaves it running.
  */
 export function switchedOut(rpal: Rpal, cpu: Cpu, thread: Thread): void {
-  const address = thread.rpal.role.rcc + Rcc.receiverState;
-  if ((load(cpu, address) & RPAL_RECEIVER_STATE_MASK) !== ReceiverState.READY) return;
+  const { rcc } = thread.rpal.role;
+  if ((load(cpu, rcc + Rcc.receiverState) & RPAL_RECEIVER_STATE_MASK) !== ReceiverState.READY) return;
   const sleeps = thread.state === TaskState.INTERRUPTIBLE || !rpal.fixes(15);
-  const next = sleeps ? ReceiverState.WAIT : ReceiverState.RUNNING;
-  compareExchange(cpu, address, ReceiverState.READY, next);
+  if (sleeps) moveReceiver(rpal, cpu, rcc, 3, ReceiverState.READY, ReceiverState.WAIT);
+  else moveReceiver(rpal, cpu, rcc, 4, ReceiverState.READY, ReceiverState.RUNNING);
 }
 
 /** A receiver that wanted to sleep goes on running (patches 15 and 34). */
-export function blockFailed(cpu: Cpu, thread: Thread): void {
-  const address = thread.rpal.role.rcc + Rcc.receiverState;
-  const state = load(cpu, address);
-  if (state === ReceiverState.READY || state === ReceiverState.READY_LS) compareExchange(cpu, address, state, ReceiverState.RUNNING);
+export function blockFailed(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+  const { rcc } = thread.rpal.role;
+  const state = load(cpu, rcc + Rcc.receiverState);
+  if (state === ReceiverState.READY) moveReceiver(rpal, cpu, rcc, 5, state, ReceiverState.RUNNING);
+  else if (state === ReceiverState.READY_LS) moveReceiver(rpal, cpu, rcc, 18, state, ReceiverState.RUNNING);
 }

@@ -5,7 +5,7 @@ import { ReceiverState, RPAL_USER_PENDING, RpalFlag } from './constants.js';
 import { Rcc } from './layouts.js';
 import type { Rpal } from './rpal.js';
 import type { RpalService } from './service.js';
-import { compareExchange, load } from './states.js';
+import { load, moveReceiver } from './states.js';
 import { RpalStep } from './steps.js';
 
 /** Starts a service's waker (patch 31): every tick it tries again what was refused, and looks for uncollected events. */
@@ -30,17 +30,17 @@ export function stopWaker(rpal: Rpal, cpu: Cpu, service: RpalService): void {
 function wakeReceivers(rpal: Rpal, cpu: Cpu, service: RpalService): void {
   cpu.charge(RpalStep.waker);
   const due: Thread[] = [];
-  for (const thread of service.receivers) if (needsWaking(cpu, thread)) due.push(thread);
+  for (const thread of service.receivers) if (needsWaking(rpal, cpu, thread)) due.push(thread);
   for (const thread of due) {
     rpal.between(cpu, 'waker: receiver chosen');
     rpal.kernel.scheduler.wakeUp(cpu, thread);
   }
 }
 
-function needsWaking(cpu: Cpu, thread: Thread): boolean {
+function needsWaking(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
   if ((thread.rpal.flags & RpalFlag.WAKE) !== 0) return true;
   const { rcc } = thread.rpal.role;
   if ((load(cpu, rcc + Rcc.epPending) & RPAL_USER_PENDING) === 0) return false;
   if (load(cpu, rcc + Rcc.receiverState) !== ReceiverState.WAIT) return false;
-  return compareExchange(cpu, rcc + Rcc.receiverState, ReceiverState.WAIT, ReceiverState.RUNNING) === ReceiverState.WAIT;
+  return moveReceiver(rpal, cpu, rcc, 8, ReceiverState.WAIT, ReceiverState.RUNNING);
 }

@@ -162,11 +162,14 @@ export class Cpu {
     return this.#budget - this.#spent;
   }
 
-  /** Begins a turn that ends when the clock reaches `limit`. */
+  /**
+   * Begins a turn that ends when the clock reaches `limit`. It has time for one step even if another core has the same
+   * clock: otherwise what gives way before it begins would give way for ever.
+   */
   beginTurn(limit: number): void {
     this.#turnStart += this.#spent;
     this.#spent = 0;
-    this.#budget = Math.min(LONGEST_TURN, limit - this.#turnStart) | 0;
+    this.#budget = Math.max(1, Math.min(LONGEST_TURN, limit - this.#turnStart)) | 0;
   }
 
   /** Makes the present turn end no later than at `time`. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runRfcBenchmark } from './rfc-benchmark.js';
+import { processIo } from './io.js';
+import { main } from './main.js';
 
-const result = runRfcBenchmark({ machine: {}, placement: 'cross-socket', messages: 1000, size: 32, phases: ['epoll', 'rpal'] });
-for (const { phase, messages, totalCycles } of result.phases) console.log(phase, totalCycles / messages);
+process.exitCode = await main(process.argv.slice(2), processIo());

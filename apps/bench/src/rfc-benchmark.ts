@@ -55,7 +55,7 @@ export interface RfcResult {
 }
 
 /** CPUs of client and server. */
-function cpusFor(machine: Machine, placement: Placement): readonly [number, number] {
+export function cpusFor(machine: Machine, placement: Placement): readonly [number, number] {
   const { coresPerSocket, cores } = machine.platform.topology;
   if (placement === 'same-cpu') return [0, 0];
   if (placement === 'same-socket') {

@@ -25,11 +25,24 @@ export function wholeNumber(flag: string, low: number, high: number, unit: strin
   };
 }
 
-/** Parses an option that takes one of several names. */
+/** Parses an option that takes a number within bounds. */
+export function decimalNumber(flag: string, low: number, high: number, unit: string): (text: string) => number {
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= low && value <= high)) {
+      throw new UsageError(`${flag} takes a number of ${unit} from ${low} to ${high}, such as ${high - 1}.5; "${text}" is none`);
+    }
+    return value;
+  };
+}
+
+/** Parses an option that takes one of several names, in upper or lower case. */
 export function oneOf<const T extends string>(flag: string, names: readonly T[]): (text: string) => T {
   return (text) => {
-    const name = names.find((candidate) => candidate === text.toLowerCase());
-    if (name === undefined) throw new UsageError(`${flag} takes one of ${names.join(', ')}; "${text}" is none of them`);
+    const name = names.find((candidate) => candidate.toLowerCase() === text.toLowerCase());
+    if (name === undefined) {
+      throw new UsageError(`${flag} takes one of ${names.join(', ').toLowerCase()}; "${text}" is none of them`);
+    }
     return name;
   };
 }

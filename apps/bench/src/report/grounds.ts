@@ -6,17 +6,12 @@ export interface Ground {
   readonly what: string;
   /** TSC cycles. */
   readonly cycles: number;
-  /** The weaker of two: how we know how much of it there is, and how we know what it costs. */
-  readonly status: CostStatus;
+  /** How we know how much of it there is. */
+  readonly amount: CostStatus;
+  /** How we know what one of it costs. */
+  readonly price: CostStatus;
   /** Where the price comes from. */
   readonly source: string;
-}
-
-/** From firm to weak. */
-export const STATUSES: readonly CostStatus[] = ['measured', 'counted', 'published', 'derived', 'recalled', 'estimated'];
-
-function weaker(a: CostStatus, b: CostStatus): CostStatus {
-  return STATUSES.indexOf(a) > STATUSES.indexOf(b) ? a : b;
 }
 
 type IdleStateName = CpuProfile['idle'][number]['name'];
@@ -57,29 +52,32 @@ export function groundsOf({ step, count, cycles }: LedgerEntry, costs: CostModel
   if (computed !== 0) {
     const figure = step.perByte === undefined ? figureOf(step.name, profile, idle) : profile.bytesPerCycle[step.perByte];
     const { status, source } = figure ?? { status: 'derived', source: step.source };
-    grounds.push({ what: step.perByte === undefined ? step.cause : 'bytes', cycles: computed, status, source });
+    grounds.push({ what: step.perByte === undefined ? step.cause : 'bytes', cycles: computed, amount: 'counted', price: status, source });
   }
   if (fixed !== 0) grounds.push(...fixedGrounds());
   return grounds;
 
   function fixedGrounds(): Ground[] {
     const override = profile.steps?.[step.name];
-    if (override !== undefined) return [{ what: 'step', cycles: fixed, status: override.status, source: override.source }];
+    if (override !== undefined) {
+      const { status, source } = override;
+      return [{ what: 'step', cycles: fixed, amount: 'counted', price: status, source }];
+    }
     const at = { low: 0, central: 1, high: 2 }[level] as 0 | 1 | 2;
     const parts: Ground[] = [];
     const instructions = spread(step.instructions ?? 0)[at];
     const cpi = profile.cpi[step.mode ?? 'kernel'];
     if (instructions > 0) {
-      const status = weaker(step.status, cpi.status);
       const what = `${instructions} instructions`;
-      parts.push({ what, cycles: instructions * cpi[level] * costs.tscPerCore, status, source: cpi.source });
+      const price = instructions * cpi[level] * costs.tscPerCore;
+      parts.push({ what, cycles: price, amount: step.status, price: cpi.status, source: `${step.source}; cycles each: ${cpi.source}` });
     }
     const ns = spread(step.ns ?? 0)[at];
-    if (ns > 0) parts.push({ what: `${ns} ns`, cycles: ns * costs.tscPerNs, status: step.status, source: step.source });
+    if (ns > 0) parts.push({ what: `${ns} ns`, cycles: ns * costs.tscPerNs, amount: 'counted', price: step.status, source: step.source });
     for (const [name, times] of Object.entries(step.events ?? {})) {
       const { status, source } = profile.costs[name as Primitive];
       const price = times * costs.primitive(name as Primitive);
-      if (price > 0) parts.push({ what: `${times} x ${name}`, cycles: price, status: weaker(step.status, status), source });
+      if (price > 0) parts.push({ what: `${times} x ${name}`, cycles: price, amount: step.status, price: status, source });
     }
     // A step's price is a whole number of cycles; its parts are not.
     const exact = parts.reduce((sum, part) => sum + part.cycles, 0);

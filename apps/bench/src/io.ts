@@ -1,0 +1,34 @@
+import type { Writable } from 'node:stream';
+
+/** A stream that text goes to, and what is at its other end. */
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+
+/** All that a command has of the world besides files. */
+export interface Io {
+  /** Results. */
+  readonly stdout: Output;
+  /** Progress and complaints. */
+  readonly stderr: Output;
+  readonly env: { readonly NO_COLOR?: string | undefined };
+  /** Calls `handler` when the user wants the command to end. @returns how to no longer be told */
+  onInterrupt(handler: () => void): () => void;
+}
+
+/** The streams and signals of this process. */
+export function processIo(): Io {
+  // `rpal-bench ... | head` closes the pipe early: what nobody reads need not be written, and files still are.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    onInterrupt(handler) {
+      process.on('SIGINT', handler);
+      return () => process.off('SIGINT', handler);
+    },
+  };
+}

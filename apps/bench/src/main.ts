@@ -1,0 +1,51 @@
+import { Command, CommanderError } from 'commander';
+import type { Io } from './io.js';
+import { rfcCommand } from './rfc-command.js';
+import { ExitCode, UsageError } from './usage.js';
+
+/**
+ * The command line.
+ * @param args what follows the command's name
+ * @returns the exit code: 0 done, 1 the run failed, 2 wrong use, 130 interrupted
+ */
+export async function main(args: readonly string[], io: Io): Promise<number> {
+  let code: number = ExitCode.OK;
+  const program = new Command('rpal-bench')
+    .description('RPAL (Run Process As Library) on modelled machines: the experiments of the RFC and of its reviewers.')
+    .helpCommand(false)
+    .showHelpAfterError(false);
+  program.addCommand(rfcCommand(io, (result) => (code = result)));
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().allowExcessArguments(false);
+    command.configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      // Commander's own complaints are reported below, in one line as all others.
+      outputError: () => {},
+      getOutHelpWidth: () => io.stdout.columns ?? 100,
+      getErrHelpWidth: () => io.stderr.columns ?? 100,
+    });
+  }
+  if (args.length === 0) {
+    program.outputHelp({ error: true });
+    return ExitCode.USAGE;
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.OK;
+    const wrongUse = error instanceof UsageError || error instanceof CommanderError;
+    io.stderr.write(`rpal-bench: ${sentence(error)}\n`);
+    return wrongUse ? ExitCode.USAGE : ExitCode.FAILED;
+  }
+}
+
+/** What went wrong, in one line. */
+function sentence(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text
+    .replace(/^error: /, '')
+    .replace(/too many arguments.*/, 'takes no argument beside its options; --help lists them')
+    .replace(/\s*\n\s*/g, ' ');
+}

@@ -1,0 +1,178 @@
+import type { Cause, CostStatus, Ledger } from '@rpal/hw-x86';
+import { z } from 'zod';
+import { PUBLISHED_CONDITIONS, publishedRuns } from '../published.js';
+import type { PhaseResult, RfcBenchmark, RfcResult } from '../rfc-benchmark.js';
+import { cpusFor } from '../rfc-benchmark.js';
+import type { RfcSettings } from '../rfc-settings.js';
+import { groundsOf } from './grounds.js';
+
+/** Version of the JSON that `rfc --json` writes. A field that is added leaves it; one that changes or goes raises it. */
+export const RFC_REPORT_VERSION = 1;
+
+const cycles = z.number().describe('TSC cycles');
+const count = z.number().int().nonnegative();
+const status = z.enum(['counted', 'measured', 'published', 'derived', 'recalled', 'estimated']) satisfies z.ZodType<CostStatus>;
+const phase = z.enum(['epoll', 'rpal']);
+const level = z.enum(['low', 'central', 'high']);
+
+const ground = z
+  .strictObject({
+    what: z.string().describe('what is priced: instructions, a hardware event, a time'),
+    cycles,
+    amount: status.describe('how it is known how much of it there is'),
+    price: status.describe('how it is known what one of it costs'),
+    source: z.string(),
+  })
+  .describe('one of the things that the price of a step consists of');
+
+const step = z.strictObject({
+  step: z.string().describe('package and name'),
+  package: z.string(),
+  cause: z.string() as unknown as z.ZodType<Cause>,
+  count: count.describe('executions at the fixed price; 0 for a step whose cycles are computed'),
+  cycles: cycles.describe('all messages together; the steps add up to the total exactly'),
+  grounds: z.array(ground),
+});
+
+const breakdown = z.strictObject({ totalCycles: cycles, steps: z.array(step) });
+
+const tally = z.strictObject({ count, cycles });
+
+const end = z.strictObject({ averageCycles: cycles, coreGHz: z.number().positive() });
+
+const phaseReport = z.strictObject({
+  phase,
+  messages: count.describe('messages that were received and echoed'),
+  totalCycles: cycles.describe('sum over all messages of server stamp minus client stamp'),
+  averageCycles: cycles,
+  unbalanced: count.describe('messages whose steps did not add up to the two stamps; the run fails unless it is 0'),
+  range: z
+    .strictObject({ messages: count, low: end, high: end })
+    .nullable()
+    .describe('averages with all step costs at their low and at their high value; null if the run ended before they were known'),
+  forward: breakdown.describe("from the client's stamp to the server's: the RFC's figure"),
+  back: breakdown.describe("from the server's stamp to the client having its echo: what the RFC's figure leaves out"),
+  lazySwitches: z.strictObject({
+    toReceiver: tally.describe("the kernel takes up the server, whose code the client's thread executes"),
+    toSender: tally.describe('the kernel goes back to the client'),
+  }),
+});
+
+/** What `rfc --json` writes. */
+export const rfcReport = z.strictObject({
+  schema: z.literal('rpal-bench/rfc'),
+  version: z.literal(RFC_REPORT_VERSION),
+  complete: z.boolean().describe('false: interrupted; what is here is a partial result'),
+  fingerprint: z.string().describe('hash of the final state of the machine: equal for equal settings on every computer'),
+  settings: z.strictObject({
+    messages: count,
+    size: count.describe('bytes per message'),
+    phases: z.array(phase),
+    profile: z.string(),
+    placement: z.enum(['same-cpu', 'same-socket', 'cross-socket']),
+    idle: z.string().describe('idle state that idle CPUs go to'),
+    costs: level,
+    synchronousWakeUps: z.boolean(),
+    seed: z.number().int(),
+    plugins: z.array(z.string()).describe('all plugins of the machine, in set-up order'),
+  }),
+  machine: z.strictObject({
+    title: z.string(),
+    tscGHz: z.number(),
+    coreGHz: z.number(),
+    clientCpu: count,
+    serverCpu: count,
+  }),
+  published: z.array(
+    z.strictObject({
+      source: z.string(),
+      comparable: z.boolean().describe('whether size and profile are those of the published run'),
+      epoll: cycles,
+      rpal: cycles,
+    }),
+  ),
+  phases: z.array(phaseReport),
+});
+
+export type RfcReport = z.infer<typeof rfcReport>;
+export type PhaseReport = z.infer<typeof phaseReport>;
+export type Breakdown = z.infer<typeof breakdown>;
+export type StepReport = z.infer<typeof step>;
+
+/** What a run at one end of the step costs gave. */
+export interface RangeRun {
+  readonly result: RfcResult;
+  readonly coreGHz: number;
+}
+
+/** Puts the report of a run together. @param range the runs at the low and the high end; undefined if they did not take place */
+export function reportOf(
+  settings: RfcSettings,
+  benchmark: RfcBenchmark,
+  range: Readonly<Record<'low' | 'high', RangeRun>> | undefined,
+  complete: boolean,
+): RfcReport {
+  const { machine } = benchmark;
+  const { costs } = machine.platform;
+  const result = benchmark.result();
+  const [clientCpu, serverCpu] = cpusFor(machine, settings.placement);
+  const comparable = settings.size === PUBLISHED_CONDITIONS.size && settings.profile.name === PUBLISHED_CONDITIONS.profile;
+  return {
+    schema: 'rpal-bench/rfc',
+    version: RFC_REPORT_VERSION,
+    complete,
+    fingerprint: result.fingerprint,
+    settings: {
+      messages: settings.messages,
+      size: settings.size,
+      phases: [...settings.phases],
+      profile: settings.profile.name,
+      placement: settings.placement,
+      idle: settings.idle,
+      costs: settings.costs,
+      synchronousWakeUps: settings.synchronousWakeUps,
+      seed: settings.seed,
+      plugins: [...machine.plugins],
+    },
+    machine: { title: settings.profile.title, tscGHz: settings.profile.clock.tscGHz, coreGHz: coreGHzOf(benchmark), clientCpu, serverCpu },
+    published: publishedRuns.map(({ source, cycles: { epoll, rpal } }) => ({ source, comparable, epoll, rpal })),
+    phases: result.phases.map((measured) => ({
+      phase: measured.phase,
+      messages: measured.messages,
+      totalCycles: measured.totalCycles,
+      averageCycles: measured.totalCycles / measured.messages,
+      unbalanced: measured.unbalanced,
+      range: rangeOf(measured, range),
+      forward: breakdownOf(measured.forward),
+      back: breakdownOf(measured.back),
+      lazySwitches: { toReceiver: { ...measured.toReceiver }, toSender: { ...measured.toSender } },
+    })),
+  };
+
+  function breakdownOf(ledger: Ledger): Breakdown {
+    const steps = ledger.entries.map((entry): StepReport => {
+      const { name, cause } = entry.step;
+      const grounds = groundsOf(entry, costs, settings.idle).map((part) => ({ ...part }));
+      return { step: name, package: name.slice(0, name.lastIndexOf(':')), cause, count: entry.count, cycles: entry.cycles, grounds };
+    });
+    return { totalCycles: ledger.total, steps };
+  }
+}
+
+/** The core clock that a benchmark's machine runs at, GHz. */
+export function coreGHzOf({ machine: { platform } }: RfcBenchmark): number {
+  return Number((platform.profile.clock.tscGHz / platform.costs.tscPerCore).toFixed(6));
+}
+
+function rangeOf({ phase: wanted }: PhaseResult, range: Readonly<Record<'low' | 'high', RangeRun>> | undefined): PhaseReport['range'] {
+  const at = ({ result, coreGHz }: RangeRun): [PhaseResult | undefined, number] => [result.phases.find((p) => p.phase === wanted), coreGHz];
+  if (range === undefined) return null;
+  const [low, lowGHz] = at(range.low);
+  const [high, highGHz] = at(range.high);
+  if (low === undefined || high === undefined) return null;
+  return {
+    messages: low.messages,
+    low: { averageCycles: low.totalCycles / low.messages, coreGHz: lowGHz },
+    high: { averageCycles: high.totalCycles / high.messages, coreGHz: highGHz },
+  };
+}

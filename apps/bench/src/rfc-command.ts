@@ -1,0 +1,161 @@
+import { type CostLevel, profiles } from '@rpal/hw-x86';
+import type { IdleStateName } from '@rpal/sched';
+import { SingleBar } from 'cli-progress';
+import { Command, Option } from 'commander';
+import { createColors } from 'picocolors';
+import type { Io } from './io.js';
+import { OutputFile } from './output-file.js';
+import { renderRfc } from './report/rfc-text.js';
+import type { Phase, Placement } from './rfc-benchmark.js';
+import { runRfc, type Watcher } from './rfc-run.js';
+import { checkSettings, profileNamed, type RfcSettings } from './rfc-settings.js';
+import { decimalNumber, ExitCode, oneOf, wholeNumber } from './usage.js';
+
+interface Flags {
+  readonly messages: number;
+  readonly size: number;
+  readonly phase: Phase | 'both';
+  readonly profile: RfcSettings['profile'];
+  readonly placement: Placement;
+  readonly idle: IdleStateName;
+  readonly costs: CostLevel;
+  readonly coreClock?: number;
+  readonly syncWakeUps: 'yes' | 'no';
+  readonly seed: number;
+  readonly steps: number;
+  readonly json?: string;
+}
+
+const CONDITIONS = `
+The RFC pins nothing and says nothing of idle states. The defaults are what its set-up leads to: each process waits for the
+other, so a CPU is idle at every wake-up; Linux puts a woken task on an idle CPU that shares a cache with its waker, so the two
+end up on two CPUs of one socket; and the gaps are longer than the 4 us from which on the idle governor takes C1E.
+With --placement same-cpu nothing is idle, and the epoll phase costs about half.`;
+
+const EXITS = `
+Exit codes: 0 done; 1 the run failed; 2 wrong use, nothing was run; 130 interrupted by Ctrl-C: what is printed and written is
+partial and says so. The same settings give the same result, to the last digit, on every computer.`;
+
+/** `rpal-bench rfc`. @param done receives the exit code */
+export function rfcCommand(io: Io, done: (code: number) => void): Command {
+  const idleStates = [...new Set(profiles.flatMap(({ idle }) => idle.map(({ name }) => name)))];
+  const option = <T>(flags: string, text: string, parse: (value: string) => T): Option => new Option(flags, text).argParser(parse);
+  return new Command('rfc')
+    .description(
+      "The RFC's own benchmark: a client sends messages with its time stamp to a server, first through a Unix stream socket and epoll, then through RPAL; the latency is what passes from the client's stamp to the server's.",
+    )
+    .addOption(option('--messages <n>', 'messages per phase', wholeNumber('--messages', 1, 100_000_000, 'messages')).default(1_000_000))
+    .addOption(
+      option('--size <bytes>', 'bytes per message, 18 to 1024; the stamp takes 18', wholeNumber('--size', 18, 1024, 'bytes')).default(32),
+    )
+    .addOption(
+      option(
+        '--phase <name>',
+        'epoll, rpal or both; with epoll alone the machine has no RPAL in it',
+        oneOf('--phase', ['epoll', 'rpal', 'both']),
+      ).default('both', 'both'),
+    )
+    .addOption(
+      option('--profile <name>', `CPUs: ${profiles.map(({ name }) => name).join(', ')}`, profileNamed).default(
+        profiles[0],
+        profiles[0]?.name,
+      ),
+    )
+    .addOption(
+      option(
+        '--placement <where>',
+        'CPUs of client and server: same-cpu, same-socket or cross-socket',
+        oneOf('--placement', ['same-cpu', 'same-socket', 'cross-socket']),
+      ).default('same-socket', 'same-socket'),
+    )
+    .addOption(
+      option('--idle <state>', `state that idle CPUs go to: ${idleStates.join(', ').toLowerCase()}`, oneOf('--idle', idleStates)).default(
+        'C1E',
+        'c1e',
+      ),
+    )
+    .addOption(
+      option(
+        '--costs <level>',
+        'value of every uncertain step cost: low, central or high',
+        oneOf('--costs', ['low', 'central', 'high']),
+      ).default('central', 'central'),
+    )
+    .addOption(
+      option(
+        '--core-clock <ghz>',
+        "core clock in GHz, in place of the profile's range; the TSC keeps its own",
+        decimalNumber('--core-clock', 0.5, 8, 'GHz'),
+      ),
+    )
+    .addOption(
+      option(
+        '--sync-wake-ups <yes|no>',
+        'epoll wakes its waiters synchronously, as Linux does since 6.13',
+        oneOf('--sync-wake-ups', ['yes', 'no']),
+      ).default('yes', 'yes'),
+    )
+    .addOption(
+      option('--seed <n>', 'seed of the one random generator, 0 to 4294967295', wholeNumber('--seed', 0, 0xffff_ffff, 'units')).default(1),
+    )
+    .addOption(option('--steps <n|all>', 'how many steps of each phase to list', stepsToList).default(10))
+    .addOption(new Option('--json <file>', 'write everything to a file'))
+    .addHelpText('after', `${CONDITIONS}\n${EXITS}`)
+    .action(async (flags: Flags) => done(await rfc(flags, io)));
+}
+
+function stepsToList(text: string): number {
+  return text.toLowerCase() === 'all' ? Number.POSITIVE_INFINITY : wholeNumber('--steps', 0, 1000, 'steps (or all)')(text);
+}
+
+async function rfc(flags: Flags, io: Io): Promise<number> {
+  const settings: RfcSettings = {
+    messages: flags.messages,
+    size: flags.size,
+    phases: flags.phase === 'both' ? ['epoll', 'rpal'] : [flags.phase],
+    profile: flags.profile,
+    placement: flags.placement,
+    idle: flags.idle,
+    costs: flags.costs,
+    coreGHz: flags.coreClock,
+    synchronousWakeUps: flags.syncWakeUps === 'yes',
+    seed: flags.seed,
+    plugins: [],
+  };
+  checkSettings(settings);
+  const json = flags.json === undefined ? undefined : new OutputFile('--json', flags.json);
+  const watcher = new TerminalWatcher(io);
+  const report = await runRfc(settings, watcher).finally(() => watcher.end());
+  json?.write(`${JSON.stringify(report, null, 2)}\n`);
+  const colors = createColors(io.stdout.isTTY === true && io.env.NO_COLOR === undefined);
+  io.stdout.write(renderRfc(report, { steps: flags.steps, colors }));
+  return report.complete ? ExitCode.OK : ExitCode.INTERRUPTED;
+}
+
+/** Shows a bar on a terminal, nothing elsewhere, and notes Ctrl-C. */
+class TerminalWatcher implements Watcher {
+  interrupted = false;
+  readonly #bar: SingleBar | undefined;
+  readonly #noLonger: () => void;
+
+  constructor(io: Io) {
+    if (io.stderr.isTTY === true) {
+      const format = '{bar} {percentage} %  {value} of {total} messages';
+      this.#bar = new SingleBar({ stream: io.stderr as unknown as NodeJS.WritableStream, format, clearOnComplete: true, hideCursor: true });
+      this.#bar.start(1, 0);
+    }
+    this.#noLonger = io.onInterrupt(() => {
+      this.interrupted = true;
+    });
+  }
+
+  progress(done: number, all: number): void {
+    this.#bar?.setTotal(all);
+    this.#bar?.update(done);
+  }
+
+  end(): void {
+    this.#bar?.stop();
+    this.#noLonger();
+  }
+}

@@ -1,0 +1,67 @@
+import type { Plugin } from '@rpal/bus';
+import { type CostLevel, type CpuProfile, findProfile, profiles } from '@rpal/hw-x86';
+import type { IdleStateName } from '@rpal/sched';
+import type { Phase, Placement, RfcOptions } from './rfc-benchmark.js';
+import { UsageError } from './usage.js';
+
+/** A run of the RFC's benchmark as the user asked for it. */
+export interface RfcSettings {
+  readonly messages: number;
+  readonly size: number;
+  readonly phases: readonly Phase[];
+  readonly profile: CpuProfile;
+  readonly placement: Placement;
+  readonly idle: IdleStateName;
+  readonly costs: CostLevel;
+  /** GHz; undefined: the profile's, which depends on the cost level. */
+  readonly coreGHz: number | undefined;
+  readonly synchronousWakeUps: boolean;
+  readonly seed: number;
+  readonly plugins: readonly Plugin[];
+}
+
+export function profileNamed(name: string): CpuProfile {
+  const profile = findProfile(name.toLowerCase());
+  if (profile === undefined) {
+    throw new UsageError(`--profile takes one of ${profiles.map((known) => known.name).join(', ')}; "${name}" is none of them`);
+  }
+  return profile;
+}
+
+/** Whether these settings fit together on their profile. @throws UsageError */
+export function checkSettings({ profile, placement, idle, phases }: RfcSettings): void {
+  const { sockets, coresPerSocket } = profile.topology;
+  if (placement === 'cross-socket' && sockets < 2) {
+    throw new UsageError(`--placement cross-socket takes a profile of two sockets; ${profile.name} has one`);
+  }
+  if (placement === 'same-socket' && coresPerSocket < 2) {
+    throw new UsageError(`--placement same-socket takes a profile of two cores per socket; ${profile.name} has one`);
+  }
+  if (!profile.idle.some(({ name }) => name === idle)) {
+    const states = profile.idle.map(({ name }) => name.toLowerCase()).join(', ');
+    throw new UsageError(`--idle takes one of ${states} on ${profile.name}; "${idle.toLowerCase()}" is none of them`);
+  }
+  if (phases.includes('rpal') && !profile.features.pku) {
+    throw new UsageError(`--phase rpal takes a profile with protection keys; ${profile.name} has none, so use --phase epoll`);
+  }
+}
+
+/** The experiment that the settings describe, possibly at another cost level and length. */
+export function experimentOf(settings: RfcSettings, costs: CostLevel = settings.costs, messages: number = settings.messages): RfcOptions {
+  const { profile, placement, size, phases, idle, coreGHz, seed, synchronousWakeUps, plugins } = settings;
+  return {
+    machine: {
+      profile,
+      idle,
+      costs,
+      seed,
+      synchronousEpollWakeUps: synchronousWakeUps,
+      plugins,
+      ...(coreGHz === undefined ? {} : { coreGHz }),
+    },
+    placement,
+    messages,
+    size,
+    phases,
+  };
+}

@@ -18,6 +18,13 @@ export class SchedSeams {
      */
     schedWakePermission: new FirstAnswerHook<[cpu: Cpu, task: Task], boolean>('schedWakePermission'),
     /**
+     * Where a woken task is to run, if it may run on more than one CPU; the value is Linux's choice. A tap may choose
+     * another CPU of the task's affinity. `cpu` is the waker's.
+     * @param sync the waker is about to sleep
+     * @cost every wake-up of a task that is not pinned: hot.
+     */
+    schedSelectCpu: new ValueHook<Cpu, [cpu: Cpu, task: Task, sync: boolean]>('schedSelectCpu'),
+    /**
      * `prev` enters the scheduler on `cpu`, before its run time is brought up to date.
      * @cost every entry into the scheduler: hot.
      */

@@ -42,7 +42,7 @@ export function wakeUp(scheduler: Scheduler, cpu: Cpu, task: Task, mask: number,
   if (task.onCpu) scheduler.completeSwitch(task.cpu);
   task.state = TaskState.WAKING;
   cpu.charge(SchedStep.wakePressure);
-  const target = task.affinitySize === 1 ? scheduler.cpuOf(task.affinity.first) : selectCpu(scheduler, cpu, task, sync);
+  const target = task.affinitySize === 1 ? scheduler.cpuOf(task.affinity.first) : chooseCpu(scheduler, cpu, task, sync);
   const rq = scheduler.runQueue(target);
   if (target !== cpu && (!scheduler.sharesCache(cpu, target) || rq.running === 0)) {
     queueRemotely(scheduler, cpu, rq, task, sync);
@@ -213,4 +213,19 @@ function selectCpu(scheduler: Scheduler, cpu: Cpu, task: Task, sync: boolean): C
   if (scheduler.runQueue(target).isIdle) return target;
   if (allowed.has(previous.id) && scheduler.sharesCache(previous, target) && scheduler.runQueue(previous).isIdle) return previous;
   return scheduler.idleCpuNear(target, allowed) ?? target;
+}
+
+/** As `selectCpu`, and what plugins make of it. */
+function chooseCpu(scheduler: Scheduler, cpu: Cpu, task: Task, sync: boolean): Cpu {
+  const target = selectCpu(scheduler, cpu, task, sync);
+  const { schedSelectCpu } = scheduler.hooks;
+  if (!schedSelectCpu.tapped) return target;
+  const chosen = schedSelectCpu.call(target, cpu, task, sync);
+  if (!task.affinity.has(chosen.id)) {
+    const plugins = schedSelectCpu.taps.map(({ plugin }) => plugin).join(', ');
+    throw new RangeError(
+      `"schedSelectCpu" (tapped by ${plugins}) chose CPU ${chosen.id}, where task ${task.pid} (${task.name}) may not run`,
+    );
+  }
+  return chosen;
 }

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { examplesIn } from './readme-modules.ts';
@@ -9,9 +9,13 @@ import { examplesIn } from './readme-modules.ts';
  * @param testFile `import.meta.url` of a test file in the package's `test` directory
  */
 export function readmeExamples(testFile: string): void {
-  const readme = join(dirname(fileURLToPath(testFile)), '..', 'README.md');
+  markdownExamples(join(dirname(fileURLToPath(testFile)), '..', 'README.md'));
+}
+
+/** As `readmeExamples`, for the Markdown file at `readme`. */
+export function markdownExamples(readme: string): void {
   const examples = examplesIn(readme);
-  describe('README', () => {
+  describe(basename(readme, '.md'), () => {
     it('has an example', () => expect(examples.length).toBeGreaterThan(0));
     it.each(examples.map((example, index) => ({ ...example, index })))('runs the example of line $line', async ({ index, output }) => {
       const printed: string[] = [];

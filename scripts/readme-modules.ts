@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * The examples of a README as modules: `<directory>/README.md.<n>.ts` is its n-th TypeScript fence, so that an example is
+ * The examples of a Markdown file as modules: `<directory>/README.md.<n>.ts` is its n-th TypeScript fence, so that an example is
  * found, resolved and transformed exactly as a file beside the README would be.
  */
 export function readmeExampleModules() {
-  const exampleId = /^(.*README\.md)\.(\d+)\.ts$/;
+  const exampleId = /^(.*\.md)\.(\d+)\.ts$/;
   return {
     name: 'readme-examples',
     enforce: 'pre' as const,

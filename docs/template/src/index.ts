@@ -1,0 +1,1 @@
+export { type PluginNameOptions, pluginName } from './plugin.js';

@@ -34,8 +34,14 @@ export class CpuSet {
 
   /** Lowest member; -1 if empty. */
   get first(): number {
-    for (let i = 0; i < this.words.length; i++) {
-      const word = this.words[i] as number;
+    return this.after(-1);
+  }
+
+  /** Lowest member above `cpu`; -1 if there is none. */
+  after(cpu: number): number {
+    const from = cpu + 1;
+    for (let i = from >>> 5; i < this.words.length; i++) {
+      const word = (this.words[i] as number) & (i === from >>> 5 ? -1 << (from & 31) : -1);
       if (word !== 0) return i * 32 + 31 - Math.clz32(word & -word);
     }
     return -1;
@@ -44,4 +50,14 @@ export class CpuSet {
   equals(other: CpuSet): boolean {
     return this.words.every((word, i) => word === other.words[i]);
   }
+}
+
+/** The lowest CPU from `from` on that is in all three sets; -1 if there is none. */
+export function nextCommon(from: number, a: CpuSet, b: CpuSet, c: CpuSet): number {
+  for (let i = from >>> 5; i < a.words.length; i++) {
+    let word = (a.words[i] as number) & (b.words[i] as number) & (c.words[i] as number);
+    if (i === from >>> 5) word &= -1 << (from & 31);
+    if (word !== 0) return i * 32 + 31 - Math.clz32(word & -word);
+  }
+  return -1;
 }

@@ -1,4 +1,5 @@
 import { type Cpu, HwStep } from '@rpal/hw-x86';
+import { pullTask } from './balance.js';
 import type { Scheduler } from './scheduler.js';
 import { SchedStep } from './steps.js';
 import { type KernelPath, PathResult, type Task } from './task.js';
@@ -33,6 +34,10 @@ export class IdlePath implements KernelPath {
     const rq = this.#scheduler.runQueue(cpu);
     cpu.interruptsEnabled = true;
     if (this.state !== null) this.leaveHalt(cpu);
+    if (rq.balanceRequested) {
+      rq.balanceRequested = false;
+      if (pullTask(this.#scheduler, rq) !== null) task.needResched = true;
+    }
     if (rq.wakeList !== null || task.needResched) {
       if (this.#entered) {
         cpu.charge(SchedStep.idleLeave);

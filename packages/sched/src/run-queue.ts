@@ -1,5 +1,6 @@
 import { type Cpu, SpinLock, TimedEvent, Vector } from '@rpal/hw-x86';
 import type { CfsQueue } from './cfs-queue.js';
+import type { CpuDomains } from './cpu-domains.js';
 import type { IdlePath } from './idle.js';
 import type { Task } from './task.js';
 import type { SleepTimer } from './timer.js';
@@ -56,7 +57,16 @@ export class RunQueue {
 
   switches = 0;
 
-  constructor(cpu: Cpu, idle: Task, idlePath: IdlePath, fair: CfsQueue, nsPerTsc: number) {
+  /** When load balancing is due next, ns of `clock`; how often in a row it found nothing that it could move. */
+  nextBalance = 0;
+  nextWideBalance = 0;
+  balanceFailed = 0;
+  /** Another CPU asks this one, which idles, to take work over. */
+  balanceRequested = false;
+  readonly #domains: CpuDomains;
+
+  constructor(cpu: Cpu, idle: Task, idlePath: IdlePath, fair: CfsQueue, nsPerTsc: number, domains: CpuDomains) {
+    this.#domains = domains;
     this.cpu = cpu;
     this.idle = idle;
     this.idlePath = idlePath;
@@ -72,6 +82,28 @@ export class RunQueue {
   /** The CPU's time in nanoseconds. */
   get now(): number {
     return Math.floor(this.cpu.clock * this.#nsPerTsc);
+  }
+
+  /** One more task is runnable. */
+  gain(): void {
+    if (++this.running === 2) {
+      this.#domains.overloaded.add(this.cpu.id);
+      this.#domains.overloads++;
+    }
+  }
+
+  /** One runnable task less. */
+  lose(): void {
+    if (--this.running === 1) {
+      this.#domains.overloaded.remove(this.cpu.id);
+      this.#domains.overloads--;
+    }
+  }
+
+  /** The idle task takes over, or hands over. */
+  idles(yes: boolean): void {
+    if (yes) this.#domains.idle.add(this.cpu.id);
+    else this.#domains.idle.remove(this.cpu.id);
   }
 
   /** Nanoseconds at `time` TSC cycles. */

@@ -1,4 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { pullTask } from './balance.js';
 import { type RunQueue, SwitchPhase } from './run-queue.js';
 import type { Scheduler } from './scheduler.js';
 import { SchedStep } from './steps.js';
@@ -55,7 +56,7 @@ export function blockTask(scheduler: Scheduler, rq: RunQueue, task: Task): void 
   const { schedDelayDequeue } = scheduler.hooks;
   rq.fair.update(rq.taskClock);
   const mayDelay = task.state !== TaskState.DEAD && (!schedDelayDequeue.tapped || schedDelayDequeue.call(task) !== false);
-  rq.running--;
+  rq.lose();
   if (rq.fair.dequeue(task.entity, true, mayDelay)) task.onRq = false;
   task.voluntarySwitches++;
 }
@@ -77,7 +78,7 @@ function pickNext(scheduler: Scheduler, rq: RunQueue): Task {
     fair.dequeue(entity, true, false);
   }
   cpu.charge(SchedStep.pickIdle);
-  return scheduler.pullTask(rq) ?? rq.idle;
+  return pullTask(scheduler, rq) ?? rq.idle;
 }
 
 function switchTo(scheduler: Scheduler, rq: RunQueue): void {
@@ -110,6 +111,7 @@ function finishSwitch(scheduler: Scheduler, rq: RunQueue): void {
 export function putPrevious(rq: RunQueue, prev: Task): void {
   if (prev === rq.idle) {
     rq.accountIdle();
+    rq.idles(false);
     return;
   }
   if (rq.fair.current === prev.entity) {
@@ -122,8 +124,10 @@ export function putPrevious(rq: RunQueue, prev: Task): void {
 
 /** `next` becomes the one that runs. */
 export function setNext(rq: RunQueue, next: Task): void {
-  if (next === rq.idle) next.entity.execStart = rq.taskClock;
-  else rq.fair.setNext(next.entity, rq.taskClock);
+  if (next === rq.idle) {
+    next.entity.execStart = rq.taskClock;
+    rq.idles(true);
+  } else rq.fair.setNext(next.entity, rq.taskClock);
   rq.current = next;
   next.onCpu = true;
   rq.switches++;

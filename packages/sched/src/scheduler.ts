@@ -1,6 +1,8 @@
 import type { Cpu, CpuProfile, ExecutionContext, Platform } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
+import { balanceTick } from './balance.js';
 import { CfsQueue } from './cfs-queue.js';
+import { CpuDomains } from './cpu-domains.js';
 import { CpuSet } from './cpu-set.js';
 import { IdlePath, type IdlePolicy, type IdleState } from './idle.js';
 import { RunQueue, SwitchPhase } from './run-queue.js';
@@ -31,6 +33,9 @@ export class Scheduler {
   readonly tickNs: number;
   /** Executes kernel paths: a CPU whose context this is is in kernel mode. */
   readonly kernelMode: ExecutionContext;
+  readonly domains: CpuDomains;
+  /** Every CPU of the machine; not to be changed. */
+  readonly everyCpu: CpuSet;
   readonly #runQueues: RunQueue[];
   #pids = 0;
 
@@ -57,13 +62,17 @@ export class Scheduler {
     // sysctl_sched_base_slice: 0.70 ms x (1 + log2(CPUs, at most 8)).
     const baseSlice = 700_000 * (1 + Math.floor(Math.log2(Math.min(8, cpus.length))));
     const all = CpuSet.all(cpus.length);
+    this.everyCpu = all;
+    const domains = new CpuDomains(platform);
+    this.domains = domains;
     this.#runQueues = cpus.map((cpu) => {
       const path = new IdlePath(this);
       const idle = new Task(0, `swapper/${cpu.id}`, cpu, null, all, path);
       idle.state = TaskState.RUNNING;
       idle.onCpu = true;
-      return new RunQueue(cpu, idle, path, new CfsQueue(baseSlice, this.tickNs), 1 / costs.tscPerNs);
+      return new RunQueue(cpu, idle, path, new CfsQueue(baseSlice, this.tickNs), 1 / costs.tscPerNs, domains);
     });
+    domains.attach(this.#runQueues);
     for (const cpu of cpus) {
       cpu.context = this.kernelMode;
       (this.#runQueues[cpu.id] as RunQueue).idlePath.state = this.seams.slots.idlePolicy.value.choose(cpu);
@@ -83,8 +92,7 @@ export class Scheduler {
   }
 
   sharesCache(a: Cpu, b: Cpu): boolean {
-    const { coresPerCache } = this.platform.topology;
-    return Math.floor(a.core / coresPerCache) === Math.floor(b.core / coresPerCache);
+    return this.domains.sharesCache(a, b);
   }
 
   /** The task whose kernel stack `cpu` is on. */
@@ -117,8 +125,8 @@ export class Scheduler {
   /** Starts a new task on the CPU it was made for, or the nearest it may run on (Linux: `wake_up_new_task`). */
   wakeUpNew(cpu: Cpu, task: Task): void {
     const wanted = task.affinity.has(task.cpu.id) ? task.cpu : this.cpuOf(task.affinity.first);
-    const idle = task.affinitySize > 1 && !this.runQueue(wanted).isIdle ? this.idleCpuNear(wanted, task.affinity) : null;
-    const rq = this.runQueue(idle ?? wanted);
+    const target = task.affinitySize > 1 && !this.runQueue(wanted).isIdle ? this.leastLoaded(wanted, task.affinity) : wanted;
+    const rq = this.runQueue(target);
     cpu.charge(SchedStep.wakeEnqueue);
     this.lock(rq, cpu);
     this.updateClock(rq, cpu);
@@ -169,15 +177,19 @@ export class Scheduler {
 
   /** An idle CPU that shares a cache with `near`, a wholly idle core first; null if there is none. */
   idleCpuNear(near: Cpu, allowed: CpuSet): Cpu | null {
-    const { cpus } = this.platform;
-    let thread: Cpu | null = null;
-    for (let i = 1; i <= cpus.length; i++) {
-      const cpu = cpus[(near.id + i) % cpus.length] as Cpu;
-      if (!allowed.has(cpu.id) || !this.sharesCache(near, cpu) || !this.runQueue(cpu).isIdle) continue;
-      if (cpus.every((other) => other.core !== cpu.core || this.runQueue(other).isIdle)) return cpu;
-      thread ??= cpu;
+    const id = this.domains.idleNear(near, allowed);
+    return id < 0 ? null : this.cpuOf(id);
+  }
+
+  /** The CPU with the fewest runnable tasks, `near` if it is one of them, else the lowest number. */
+  leastLoaded(near: Cpu, allowed: CpuSet): Cpu {
+    const idle = this.idleCpuNear(near, allowed);
+    if (idle !== null) return idle;
+    let best = allowed.has(near.id) ? near : this.cpuOf(allowed.first);
+    for (const { cpu, running } of this.#runQueues) {
+      if (allowed.has(cpu.id) && running < this.runQueue(best).running) best = cpu;
     }
-    return thread;
+    return best;
   }
 
   /** Starts `schedule()` on `cpu`: the next turns of its kernel mode go through it. */
@@ -222,6 +234,7 @@ export class Scheduler {
     rq.lock.acquire(cpu);
     this.updateClock(rq, cpu);
     if (rq.fair.update(rq.taskClock)) resched(this, cpu, rq);
+    balanceTick(this, rq);
     rq.lock.release(cpu);
     this.startTick(rq);
   }
@@ -260,41 +273,16 @@ export class Scheduler {
     this.migrate(cpu, task);
   }
 
-  /** A CPU that runs out of work takes a waiting task from the busiest queue near it (Linux: `sched_balance_newidle`). */
-  pullTask(rq: RunQueue): Task | null {
-    let busiest: RunQueue | null = null;
-    for (const other of this.#runQueues) {
-      // A queue in the middle of a switch is locked by its CPU.
-      if (other.phase > SwitchPhase.DEACTIVATE) continue;
-      if (other.running > 1 && this.sharesCache(rq.cpu, other.cpu) && other.running > (busiest?.running ?? 1)) busiest = other;
-    }
-    if (busiest === null) return null;
-    rq.cpu.charge(SchedStep.balance);
-    for (const entity of busiest.fair.tree) {
-      const { task } = entity;
-      if (entity.delayed || task.onCpu || !task.affinity.has(rq.cpu.id)) continue;
-      busiest.lock.acquire(rq.cpu);
-      this.updateClock(busiest, rq.cpu);
-      busiest.fair.dequeue(entity, false, false);
-      busiest.running--;
-      busiest.lock.release(rq.cpu);
-      rq.cpu.charge(SchedStep.migrate);
-      enqueue(this, rq.cpu, rq, task, false);
-      return task;
-    }
-    return null;
-  }
-
   /** Moves a queued task that does not run to a CPU it may use. */
   migrate(cpu: Cpu, task: Task): void {
     const from = this.runQueue(task.cpu);
-    const to = this.runQueue(this.idleCpuNear(task.cpu, task.affinity) ?? this.cpuOf(task.affinity.first));
+    const to = this.runQueue(this.leastLoaded(task.cpu, task.affinity));
     cpu.charge(SchedStep.migrate);
     this.updateClock(from, cpu);
     const delayed = task.entity.delayed;
     from.fair.dequeue(task.entity, false, false);
     task.onRq = false;
-    if (!delayed) from.running--;
+    if (!delayed) from.lose();
     task.cpu = to.cpu;
     if (cpu.path.destination === task && to.cpu !== cpu) cpu.path.depart(cpu);
     if (delayed) return;

@@ -219,6 +219,12 @@ export const SchedStep = defineSteps('@rpal/sched', {
     source: 'sched_balance_newidle: 86 instructions when it finds nothing near',
     status: 'estimated',
   },
+  balanceCpu: {
+    cause: 'switch',
+    instructions: [40, 70, 120],
+    source: 'update_sg_lb_stats: loads and counts of one CPU',
+    status: 'estimated',
+  },
   workRun: {
     cause: 'interrupt',
     instructions: [150, 250, 400],

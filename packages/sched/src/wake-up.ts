@@ -32,7 +32,7 @@ export function wakeUp(scheduler: Scheduler, cpu: Cpu, task: Task, mask: number,
       cpu.charge(SchedStep.wakeRunnable);
       // As in Linux, the running task's time is not accounted for before the place in the queue is decided, but right after.
       rq.fair.requeue(task.entity);
-      rq.running++;
+      rq.gain();
       checkPreempt(scheduler, cpu, rq, task);
     }
     rq.lock.release(cpu);
@@ -109,7 +109,7 @@ export function enqueue(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task
   task.cpu = rq.cpu;
   task.onRq = true;
   rq.fair.enqueue(task.entity, initial);
-  rq.running++;
+  rq.gain();
 }
 
 /** Does `task`, just made runnable, take the CPU from the one that runs (Linux: `check_preempt_wakeup_fair`)? */

@@ -4,9 +4,12 @@ import type { CriticalPath } from './critical-path.js';
 import { HardwareError } from './errors.js';
 import { type EventQueue, TimedEvent } from './event-queue.js';
 import type { ExecutionContext, TrapHandler } from './execution-context.js';
+import { Vector } from './interrupts.js';
 import { Ledger } from './ledger.js';
+import { LocalApic } from './local-apic.js';
 import { Mmu } from './mmu.js';
 import type { PhysicalMemory } from './physical-memory.js';
+import { Pmu } from './pmu.js';
 import { HwStep } from './steps.js';
 
 /** Bounds a turn, so that what is spent in it stays a small integer. */
@@ -52,6 +55,8 @@ export interface CpuEnvironment {
   readonly coherence: CoherenceDirectory;
   readonly transfer: TransferCost;
   readonly path: CriticalPath;
+  /** All processors of the machine, this one among them. */
+  readonly cpus: readonly Cpu[];
   /** Called when the core becomes runnable or stops being so. */
   readonly activity: (cpu: Cpu) => void;
 }
@@ -103,11 +108,12 @@ export class Cpu {
   /** In HLT or MWAIT. */
   halted = false;
   haltedAt = 0;
-  /** An NMI is being handled; another waits until IRET. */
+  /** An NMI was taken, and no IRET has come since: another NMI waits. */
   nmiBlocked = false;
 
   /** Number of vectors pending in `#requested`. */
   pending = 0;
+  /** One NMI waits. The processor remembers no more than one: those that come meanwhile merge with it. */
   nmiPending = false;
 
   linesMoved = 0;
@@ -119,6 +125,9 @@ export class Cpu {
   readonly #activity: (cpu: Cpu) => void;
   readonly #spare: InterruptInFlight[] = [];
   readonly #monitor: MonitorTrigger;
+  readonly #cpus: readonly Cpu[];
+  #apic: LocalApic | null = null;
+  #pmu: Pmu | null = null;
   readonly #ipiDelivery: number;
   readonly #monitorWake: number;
 
@@ -136,6 +145,7 @@ export class Cpu {
     this.#queue = environment.queue;
     this.#arm = environment.arm;
     this.#activity = environment.activity;
+    this.#cpus = environment.cpus;
     this.#perByte = environment.costs.perByte;
     this.ownLedger = new Ledger(environment.costs);
     this.ledger = this.ownLedger;
@@ -145,6 +155,18 @@ export class Cpu {
     this.#ipiDelivery = Math.round(environment.costs.primitive('ipiDelivery'));
     this.#monitorWake = Math.round(environment.costs.primitive('monitorWake'));
     this.mmu = new Mmu(this, environment.memory, environment.costs.profile);
+  }
+
+  /** Its local APIC: timer, inter-processor interrupts, performance-counter entry. */
+  get apic(): LocalApic {
+    this.#apic ??= new LocalApic(this, this.#cpus, this.#queue, this.#arm);
+    return this.#apic;
+  }
+
+  /** Its performance counters. */
+  get pmu(): Pmu {
+    this.#pmu ??= new Pmu(this, this.#queue, this.#arm);
+    return this.#pmu;
   }
 
   /** TSC cycles. Advances by what is charged, and by waiting. */
@@ -269,7 +291,7 @@ export class Cpu {
   raise(vector: number, time: number): void {
     const word = vector >>> 5;
     const bit = 1 << (vector & 31);
-    if (vector === 2) {
+    if (vector === Vector.nmi) {
       this.nmiPending = true;
     } else if (((this.#requested[word] as number) & bit) === 0) {
       this.#requested[word] = (this.#requested[word] as number) | bit;
@@ -280,6 +302,7 @@ export class Cpu {
 
   /** Stops executing until an interrupt or a store to the monitored line. */
   halt(): void {
+    if (this.#pmu !== null) this.#pmu.pause();
     this.halted = true;
     this.haltedAt = this.clock;
     this.#activity(this);
@@ -293,6 +316,7 @@ export class Cpu {
     const waited = Math.max(0, time - this.clock);
     this.advanceTo(this.clock + waited);
     this.ownLedger.book(HwStep.idle, waited);
+    if (this.#pmu !== null) this.#pmu.resume();
     this.#activity(this);
   }
 
@@ -300,6 +324,7 @@ export class Cpu {
   step(): void {
     if (this.nmiPending && !this.nmiBlocked) {
       this.nmiPending = false;
+      this.nmiBlocked = true;
       this.interruptsTaken++;
       this.trap.nmi(this);
     } else if (this.pending > 0 && this.interruptsEnabled) {
@@ -308,6 +333,12 @@ export class Cpu {
     } else {
       this.context.resume(this);
     }
+  }
+
+  /** What IRET does besides returning: NMIs are let through again, whatever the IRET returns from (SDM vol. 3, 7.7.1). */
+  unblockNmi(): void {
+    this.nmiBlocked = false;
+    if (this.nmiPending) this.endTurnBy(0);
   }
 
   /** True if an interrupt would be taken now. */

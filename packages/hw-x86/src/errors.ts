@@ -7,6 +7,7 @@ export type HardwareErrorCode =
   | 'NON_CANONICAL_ADDRESS'
   | 'OUT_OF_MEMORY'
   | 'INVALID_OPCODE'
+  | 'GENERAL_PROTECTION'
   | 'PATH_NOT_OPEN';
 
 /** The hardware model was used in a way that no hardware could be. The message names the argument and what would be right. */

@@ -26,6 +26,7 @@ export type { ExecutionContext, TrapHandler } from './execution-context.js';
 export { Fingerprint } from './fingerprint.js';
 export { Exception, Vector } from './interrupts.js';
 export { Ledger, type LedgerEntry } from './ledger.js';
+export { type DeliveryMode, type Destination, LocalApic, type TimerMode } from './local-apic.js';
 export { Access, FaultCode, Mmu } from './mmu.js';
 export {
   entryAddress,
@@ -41,6 +42,7 @@ export {
 } from './page-table.js';
 export { PhysicalMemory } from './physical-memory.js';
 export { Platform, type PlatformOptions, type RunEnd } from './platform.js';
+export { type CounterSetup, Pmu, type PmuEvent } from './pmu.js';
 export { type CpuProfile, type CpuProfileInput, type Figure, parseProfile } from './profile.js';
 export { findProfile, profiles } from './profiles/index.js';
 export { Rng } from './rng.js';

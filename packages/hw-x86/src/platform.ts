@@ -53,6 +53,7 @@ export class Platform {
     this.topology = { cores: sockets * coresPerSocket, coresPerSocket, coresPerCache };
     this.memory = new PhysicalMemory(Array.from({ length: sockets }, () => memoryPerSocket * GIB));
     const transfer = new TransferCost(this.topology, this.costs);
+    const cpus: Cpu[] = [];
     const environment = {
       costs: this.costs,
       memory: this.memory,
@@ -61,12 +62,13 @@ export class Platform {
       coherence: new CoherenceDirectory(this.topology, transfer),
       transfer,
       path: this.path,
+      cpus,
       activity: (cpu: Cpu) => this.#activity(cpu),
     };
     // Machines have been up for a while when an experiment begins; how long is drawn, so that no result leans on it.
     const bootTime = 0x10_0000_0000 + this.rng.below(0x10_0000_0000);
     const cores = this.topology.cores;
-    this.cpus = Array.from({ length: cores * threadsPerCore }, (_, id) => {
+    for (let id = 0; id < cores * threadsPerCore; id++) {
       // As Linux numbers them: first one thread of every core, socket by socket, then the siblings.
       const core = id % cores;
       const place = { id, core, thread: Math.floor(id / cores), socket: Math.floor(core / coresPerSocket) };
@@ -74,8 +76,9 @@ export class Platform {
       cpu.advanceTo(bootTime);
       cpu.haltedAt = bootTime;
       cpu.halted = true;
-      return cpu;
-    });
+      cpus.push(cpu);
+    }
+    this.cpus = cpus;
   }
 
   /** The processor whose context is being executed; null between runs and inside events. */

@@ -67,9 +67,18 @@ const schema = z
         meltdownSafe: z.boolean(),
         mwait: z.boolean(),
         gib1Pages: z.boolean(),
+        /** VMFUNC, leaf 0: a guest switches its EPT pointer by itself. */
+        vmfunc: z.boolean(),
       })
       .strict(),
-    clock: z.object({ tscGHz: z.number().positive(), coreGHz: range }).strict(),
+    clock: z
+      .object({
+        tscGHz: z.number().positive(),
+        coreGHz: range,
+        /** Clock of the local APIC's timer: the crystal on Intel, the reference clock on AMD. */
+        apicMHz: z.number().positive(),
+      })
+      .strict(),
     /** Cycles per instruction of warm code, everything priced as a primitive left out. */
     cpi: z.object({ kernel: range, user: range }).strict(),
     costs: z.object(Object.fromEntries(PRIMITIVES.map((name) => [name, primitive])) as Record<Primitive, typeof primitive>).strict(),
@@ -80,6 +89,16 @@ const schema = z
     memory: z.object({ local: range, remote: range }).strict(),
     /** Moving a modified line from another core, one way, ns. */
     line: z.object({ sameCache: range, sameSocket: range, crossSocket: range }).strict(),
+    pmu: z
+      .object({
+        /** `intel`: architectural, with a global status register; `amd-v2`: PerfMonV2, likewise; `amd`: no status register. */
+        model: z.enum(['intel', 'amd', 'amd-v2']),
+        /** General-purpose counters of a logical processor. */
+        counters: z.number().int().min(1).max(16),
+        /** From the overflow of a counter to the interrupt that it raises, ns. */
+        delivery: range,
+      })
+      .strict(),
     idle: z.array(idleState).min(1),
     /** Replaces the computed price of single steps, by name, in core cycles. */
     steps: z.record(z.string(), range).optional(),

@@ -48,6 +48,8 @@ export const PRIMITIVES = [
   'wrfsbase',
   'rdfsbase',
   'wrmsr',
+  'rdmsr',
+  'rdpmc',
   'rdtsc',
   'lfence',
   'mfence',
@@ -66,6 +68,8 @@ export const PRIMITIVES = [
   'monitorWake',
   'mwait',
   'nmi',
+  'vmcall',
+  'vmfunc',
 ] as const;
 
 export type Primitive = (typeof PRIMITIVES)[number];

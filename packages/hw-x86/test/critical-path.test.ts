@@ -12,10 +12,12 @@ describe('CriticalPath', () => {
       transit: fc.nat(2000),
       other: fc.nat(1000),
     });
+    const { cpus, costs } = platform();
+    const [a, b] = cpus as [Cpu, Cpu];
     fc.assert(
       fc.property(fc.array(leg, { maxLength: 8 }), (legs) => {
-        const { cpus, costs } = platform();
-        const [a, b] = cpus as [Cpu, Cpu];
+        a.ownLedger.clear();
+        b.ownLedger.clear();
         const start = [a.clock, b.clock];
         const path = new CriticalPath();
         const account = new Ledger(costs);

@@ -3,6 +3,7 @@ import {
   type CpuProfileInput,
   Exception,
   findProfile,
+  HwStep,
   mapPage,
   PAGE_SIZE,
   type PhysicalMemory,
@@ -52,3 +53,16 @@ export function profileInput(): CpuProfileInput {
 }
 
 export { Exception };
+
+/** Makes `cpu` compute in steps of `step` cycles until its clock reaches `until`; then it halts. */
+export function busyUntil(cpu: Cpu, until: number, step = 50): void {
+  cpu.context = {
+    resume() {
+      do {
+        cpu.chargeCycles(HwStep.pageWalk, step);
+        if (cpu.clock >= until) cpu.halt();
+      } while (cpu.hasTime && !cpu.halted);
+    },
+  };
+  if (cpu.halted) cpu.wake(cpu.clock);
+}

@@ -179,7 +179,6 @@ export class Kernel implements TrapHandler {
   }
 
   nmi(cpu: Cpu): void {
-    cpu.nmiBlocked = true;
     if (cpu.context !== this.scheduler.kernelMode) {
       this.#interruptUser(cpu, EntryKind.NMI);
       const thread = this.current(cpu);
@@ -187,7 +186,7 @@ export class Kernel implements TrapHandler {
     } else {
       cpu.charge(SchedStep.interruptEntry);
     }
-    cpu.nmiBlocked = false;
+    cpu.unblockNmi();
   }
 
   #interruptUser(cpu: Cpu, kind: number): void {

@@ -149,5 +149,6 @@ export class Simulation implements TrapHandler {
 
   nmi(cpu: Cpu): void {
     cpu.charge(SchedStep.interruptEntry);
+    cpu.unblockNmi();
   }
 }

@@ -3,6 +3,8 @@ import { Cite, figure, nanoseconds } from './figure.js';
 
 const zen4 = 'one Zen 4 IPC benchmark under perf stat (CPI 1.18 with all inside, 29 branch misses per 1000 instructions: safe-RET)';
 
+const pmuDelivery = figure(100, 500, 2000, 'estimated', 'long enough that Linux waits up to 50 us for it (amd_pmu_wait_on_overflow)');
+
 /** What both EPYC generations have in common as far as figures could be found. */
 const zen = {
   vendor: 'amd',
@@ -16,6 +18,7 @@ const zen = {
     meltdownSafe: true,
     mwait: true,
     gib1Pages: true,
+    vmfunc: false,
   },
   costs: {
     bhbClear: figure(0, 0, 0, 'recalled', 'AMD processors do not need the branch-history loop'),
@@ -31,6 +34,8 @@ const zen = {
     wrfsbase: figure(15, 25, 45, 'estimated', Cite.estimate),
     rdfsbase: figure(5, 8, 10, 'estimated', Cite.estimate),
     wrmsr: figure(80, 150, 250, 'estimated', Cite.estimate),
+    rdmsr: figure(50, 90, 180, 'estimated', Cite.estimate),
+    rdpmc: figure(15, 25, 45, 'estimated', Cite.estimate),
     rdtsc: figure(33, 35.3, 37, 'published', `${Cite.instlat}: 35.3 (9654), 36.0 (5950X)`),
     lfence: figure(8, 10, 12, 'published', Cite.instlat),
     mfence: figure(55, 59, 62, 'published', Cite.instlat),
@@ -48,6 +53,8 @@ const zen = {
     ipiDelivery: nanoseconds(400, 600, 1000, 'estimated', Cite.estimate),
     mwait: figure(20, 40, 80, 'estimated', Cite.estimate),
     nmi: figure(250, 350, 500, 'estimated', Cite.estimate),
+    vmcall: figure(900, 1200, 1800, 'estimated', `${Cite.estimate} for VMMCALL`),
+    vmfunc: figure(0, 0, 0, 'recalled', 'AMD processors have no VMFUNC: it raises #UD'),
   },
   idle: [
     { name: 'poll', exitLatency: 0, targetResidency: 0, wake: figure(10, 30, 60, 'estimated', 'one turn of the polling loop') },
@@ -79,7 +86,7 @@ export const epycMilan7713: CpuProfile = /* @__PURE__ */ parseProfile({
   name: 'epyc-7713',
   title: '2 x AMD EPYC 7713 (Milan, Zen 3), 2.0 GHz',
   topology: { sockets: 2, coresPerSocket: 64, threadsPerCore: 2, coresPerCache: 8, memoryPerSocket: 512 },
-  clock: { tscGHz: 2.0, coreGHz: figure(3.0, 3.5, 3.675, 'published', `${Cite.instlat}; light load`) },
+  clock: { tscGHz: 2.0, apicMHz: 100, coreGHz: figure(3.0, 3.5, 3.675, 'published', `${Cite.instlat}; light load`) },
   cpi: {
     kernel: figure(0.7, 0.95, 1.3, 'estimated', `${zen4}, scaled by 5 %`),
     user: figure(0.35, 0.5, 0.8, 'estimated', Cite.estimate),
@@ -105,6 +112,7 @@ export const epycMilan7713: CpuProfile = /* @__PURE__ */ parseProfile({
     stlb: { entries: 2048, ways: 8 },
     stlb1g: { entries: 64, ways: 64 },
   },
+  pmu: { model: 'amd', counters: 6, delivery: pmuDelivery },
   cache: {
     l1d: { bytes: 32 * 1024, ways: 8, latency: figure(4, 4, 5, 'published', Cite.instlat) },
     l2: { bytes: 512 * 1024, ways: 8, latency: figure(12, 12, 14, 'published', Cite.instlat) },
@@ -127,7 +135,7 @@ export const epycGenoa9654: CpuProfile = /* @__PURE__ */ parseProfile({
   name: 'epyc-9654',
   title: '2 x AMD EPYC 9654 (Genoa, Zen 4), 2.4 GHz',
   topology: { sockets: 2, coresPerSocket: 96, threadsPerCore: 2, coresPerCache: 8, memoryPerSocket: 768 },
-  clock: { tscGHz: 2.4, coreGHz: figure(3.3, 3.6, 3.7, 'published', `${Cite.instlat}; light load`) },
+  clock: { tscGHz: 2.4, apicMHz: 100, coreGHz: figure(3.3, 3.6, 3.7, 'published', `${Cite.instlat}; light load`) },
   cpi: {
     kernel: figure(0.65, 0.9, 1.2, 'estimated', zen4),
     user: figure(0.35, 0.5, 0.8, 'estimated', Cite.estimate),
@@ -154,6 +162,7 @@ export const epycGenoa9654: CpuProfile = /* @__PURE__ */ parseProfile({
     stlb: { entries: 3072, ways: 6 },
     stlb1g: { entries: 64, ways: 64 },
   },
+  pmu: { model: 'amd-v2', counters: 6, delivery: pmuDelivery },
   cache: {
     l1d: { bytes: 32 * 1024, ways: 8, latency: figure(4, 4, 5, 'published', Cite.instlat) },
     l2: { bytes: 1024 * 1024, ways: 8, latency: figure(14, 14, 15, 'published', Cite.instlat) },

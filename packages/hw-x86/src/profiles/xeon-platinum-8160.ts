@@ -21,8 +21,13 @@ export const xeonPlatinum8160: CpuProfile = /* @__PURE__ */ parseProfile({
     meltdownSafe: false,
     mwait: true,
     gib1Pages: true,
+    vmfunc: true,
   },
-  clock: { tscGHz: 2.1, coreGHz: figure(2.8, 3.5, 3.7, 'published', `${Cite.instlat}: turbo bins of the 8160 by active cores`) },
+  clock: {
+    tscGHz: 2.1,
+    apicMHz: 25,
+    coreGHz: figure(2.8, 3.5, 3.7, 'published', `${Cite.instlat}: turbo bins of the 8160 by active cores`),
+  },
   cpi: {
     kernel: figure(
       0.4,
@@ -51,6 +56,8 @@ export const xeonPlatinum8160: CpuProfile = /* @__PURE__ */ parseProfile({
     wrfsbase: figure(10, 20, 42, 'estimated', Cite.estimate),
     rdfsbase: figure(5, 8, 10, 'estimated', Cite.estimate),
     wrmsr: figure(80, 120, 200, 'estimated', Cite.estimate),
+    rdmsr: figure(50, 80, 150, 'estimated', Cite.estimate),
+    rdpmc: figure(25, 37, 45, 'recalled', Cite.recalled),
     rdtsc: figure(24, 25, 28, 'published', `${Cite.instlat}: 25.0 cycles, Platinum 8160`),
     lfence: figure(4, 4.3, 10, 'published', `${Cite.instlat}, Platinum 8160`),
     mfence: figure(31, 33.3, 40, 'published', `${Cite.instlat}, Platinum 8160`),
@@ -69,6 +76,8 @@ export const xeonPlatinum8160: CpuProfile = /* @__PURE__ */ parseProfile({
     monitorWake: nanoseconds(47, 50, 56, 'published', `${Cite.c2c}: Cascade Lake 47..48; FD.io CSIT MLC: 55.6`),
     mwait: figure(20, 40, 80, 'estimated', Cite.estimate),
     nmi: figure(250, 350, 500, 'estimated', 'exception delivery through an IST entry'),
+    vmcall: figure(900, 1150, 1500, 'recalled', 'kvm-unit-tests: 1000..1300 cycles round trip on Skylake-SP and Ice Lake-SP'),
+    vmfunc: figure(109, 134, 332, 'published', `${Cite.skybridge}: 134 with VPID on; ERIM (USENIX Security 2019) compares with 332`),
   },
   bytesPerCycle: {
     copy: figure(10, 24, 29, 'derived', `${Cite.instlat}: REP MOVSB in L1D, half of read plus write`),
@@ -97,6 +106,7 @@ export const xeonPlatinum8160: CpuProfile = /* @__PURE__ */ parseProfile({
     sameSocket: figure(47, 48, 55.6, 'published', `${Cite.c2c}: Cascade Lake 47..48; FD.io CSIT MLC: 55.6`),
     crossSocket: figure(111, 135, 178, 'published', `${Cite.c2c}: 134..141; FD.io CSIT MLC: 115.6 and 178 by home`),
   },
+  pmu: { model: 'intel', counters: 4, delivery: figure(15, 40, 150, 'estimated', Cite.estimate) },
   idle: [
     {
       name: 'poll',

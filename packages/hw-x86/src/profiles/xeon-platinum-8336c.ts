@@ -20,9 +20,11 @@ export const xeonPlatinum8336c: CpuProfile = /* @__PURE__ */ parseProfile({
     meltdownSafe: true,
     mwait: true,
     gib1Pages: true,
+    vmfunc: true,
   },
   clock: {
     tscGHz: 2.3,
+    apicMHz: 25,
     coreGHz: figure(2.6, 3.0, 3.5, 'estimated', 'turbo under light load; all-core and single-core bins as bounds'),
   },
   cpi: {
@@ -59,6 +61,8 @@ export const xeonPlatinum8336c: CpuProfile = /* @__PURE__ */ parseProfile({
     wrfsbase: figure(10, 20, 42, 'estimated', `${Cite.estimate}; 39..42 TSC cycles measured on Zen 5 as upper end`),
     rdfsbase: figure(5, 8, 10, 'estimated', Cite.estimate),
     wrmsr: figure(80, 120, 200, 'estimated', Cite.estimate),
+    rdmsr: figure(50, 80, 150, 'estimated', Cite.estimate),
+    rdpmc: figure(25, 37, 45, 'recalled', Cite.recalled),
     rdtsc: figure(25, 27, 30, 'published', `${Cite.instlat}: 27.0 cycles, Xeon Gold 6330`),
     lfence: figure(4, 5.2, 10, 'published', `${Cite.instlat}, Xeon Gold 6330`),
     mfence: figure(33, 36.2, 40, 'published', `${Cite.instlat}, Xeon Gold 6330`),
@@ -77,6 +81,8 @@ export const xeonPlatinum8336c: CpuProfile = /* @__PURE__ */ parseProfile({
     monitorWake: nanoseconds(51, 60, 65, 'published', `one line transfer: ${Cite.mlc} 59.8; ${Cite.c2c} 51.3`),
     mwait: figure(20, 40, 80, 'estimated', Cite.estimate),
     nmi: figure(250, 350, 500, 'estimated', 'exception delivery through an IST entry'),
+    vmcall: figure(900, 1150, 1500, 'recalled', 'kvm-unit-tests: 1000..1300 cycles round trip on Skylake-SP and Ice Lake-SP'),
+    vmfunc: figure(109, 134, 332, 'published', `${Cite.skybridge}: 134 with VPID on; ERIM (USENIX Security 2019) compares with 332`),
   },
   bytesPerCycle: {
     copy: figure(16, 40, 59, 'published', `${Cite.instlat}: 59 bytes copied per cycle in L1D; short copies reach less`),
@@ -105,6 +111,7 @@ export const xeonPlatinum8336c: CpuProfile = /* @__PURE__ */ parseProfile({
     sameSocket: figure(51.3, 59.8, 60, 'published', `${Cite.mlc}: 59.8; ${Cite.c2c} (Platinum 8375C): 51.3`),
     crossSocket: figure(107.9, 126, 129, 'published', `${Cite.mlc}: 126..129; ${Cite.c2c} (Platinum 8375C): 107.9`),
   },
+  pmu: { model: 'intel', counters: 8, delivery: figure(15, 40, 150, 'estimated', Cite.estimate) },
   idle: [
     { name: 'poll', exitLatency: 0, targetResidency: 0, wake: figure(10, 20, 40, 'estimated', 'one turn of the polling loop') },
     {

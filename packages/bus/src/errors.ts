@@ -11,6 +11,7 @@ export type BusErrorCode =
   | 'DUPLICATE_SEAM'
   | 'SLOT_TAKEN'
   | 'SLOT_EMPTY'
+  | 'SLOT_REFUSED'
   | 'TAP_FAILED'
   | 'SETUP_FAILED';
 

@@ -4,4 +4,4 @@ export { EventSeam } from './event.js';
 export { FirstAnswerHook, Hook, NotifyHook, type Tap, ValueHook } from './hook.js';
 export { definePlugin, type Plugin, type PluginContext, type PluginDefinition } from './plugin.js';
 export { PluginHost } from './plugin-host.js';
-export { Slot } from './slot.js';
+export { Slot, type SlotOptions } from './slot.js';

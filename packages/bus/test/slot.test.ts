@@ -49,4 +49,15 @@ describe('Slot', () => {
       `plugin "late" provided "isolation" after the machine was sealed; fill slots in the plugin's setup()`,
     );
   });
+
+  it('refuses at boot what the machine cannot work with, and says who provides it and why', () => {
+    const refuse = (value: string) => (value === 'poor' ? 'is too poor for this machine' : null);
+    const fallback = new Slot<string>('mechanism', { fallback: 'poor', refuse });
+    expect(() => fallback.seal()).toThrow('slot "mechanism" holds its default, which is too poor for this machine');
+    fallback.provide('rescuer', 'rich');
+    expect(() => fallback.seal()).not.toThrow();
+    const slot = new Slot<string>('mechanism', { refuse });
+    slot.provide('a', 'poor');
+    expect(() => slot.seal()).toThrow('slot "mechanism" is filled by "a", which is too poor for this machine');
+  });
 });

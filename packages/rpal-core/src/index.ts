@@ -1,11 +1,14 @@
 export * from './constants.js';
+export { type Isolation, protectionKeys } from './isolation.js';
 export { FdmapArg, Rcc, RequestArg, Scc, ServiceMetadata, TaskContext, VersionInfo } from './layouts.js';
 export { pkruOf, readAllPkru } from './pkey.js';
 export { type RpalOptions, rpal, rpalOf } from './plugin.js';
 export { type QuirkName, quirkNames, quirks, type RaceFix, raceFixes } from './quirks.js';
 export { Rpal, RpalThread } from './rpal.js';
 export { RpalBug } from './rpal-bug.js';
+export { RpalSeams } from './seams.js';
 export { FsBaseEntry, MapEntry, type Metadata, RoleData, RpalService } from './service.js';
 export { SharedPages } from './shared-pages.js';
+export { copiedEntries, type Sharing } from './sharing.js';
 export { RpalStep } from './steps.js';
 export { receiverRows, senderRows, type TransitionObserver, type TransitionRow } from './transitions.js';

@@ -38,7 +38,7 @@ export class KernelReturnPath implements KernelPath {
 /** The receiver's abandoned epoll_wait ends: with what is ready now. */
 function returnReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number {
   const receiver = thread.rpal.role;
-  cpu.mmu.pkru = defaultPkruOf(thread.rpal.service, cpu.mmu.pkru);
+  rpal.isolation.kernelLoad(cpu, defaultPkruOf(thread.rpal.service, cpu.mmu.pkru));
   leaveEpollWait(rpal, cpu, receiver);
   const count = receiver.epoll === null ? 0 : sendReadyEvents(rpal, cpu, thread, receiver);
   if (!receiver.fileHeld && receiver.file !== null && rpal.quirk('epoll-file-put-twice')) {
@@ -55,7 +55,7 @@ function returnReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number {
 /** The sender goes on as if its call had returned; the receiver stays an independent task that finishes its work. */
 function returnSender(rpal: Rpal, cpu: Cpu, thread: Thread): number {
   const receiver = thread.rpal.role.partner;
-  cpu.mmu.pkru = keysOf(thread.rpal.service, receiver?.rpal.service ?? null);
+  rpal.isolation.kernelLoad(cpu, keysOf(thread.rpal.service, receiver?.rpal.service ?? null));
   // A receiver that has ended meanwhile has taken its records along.
   const alive = receiver !== null && (receiver.rpal.flags & RpalFlag.RECEIVER) !== 0;
   if (alive) {

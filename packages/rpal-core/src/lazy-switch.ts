@@ -122,7 +122,7 @@ function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: Thread, sender: Thread
     // Still in receiver code, behind the ret section: skip the rest, or two senders could be on one receiver's stack.
     cpu.charge(RpalStep.critical);
     frameFromContext(rpal, cpu, sender.frame, sd.scc + Scc.rtc);
-    cpu.mmu.pkru = pkruWith(cpu.mmu.pkru, sender.rpal.service);
+    rpal.isolation.kernelLoad(cpu, pkruWith(cpu.mmu.pkru, sender.rpal.service));
   }
   frameFromContext(rpal, cpu, receiver.frame, rd.rcc + Rcc.rtc);
   fastEpollWait(rpal, cpu, receiver);
@@ -155,7 +155,7 @@ function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: Thread, sender: Thread
 function returnIsDecided(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread): void {
   cpu.charge(RpalStep.critical);
   cpu.fsBase = sender.fsBase;
-  cpu.mmu.pkru = keysOf(sender.rpal.service, receiver.rpal.service);
+  rpal.isolation.kernelLoad(cpu, keysOf(sender.rpal.service, receiver.rpal.service));
   frameFromContext(rpal, cpu, sender.frame, sender.rpal.role.scc + Scc.rtc);
   receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
   receiver.rpal.role.partner = null;

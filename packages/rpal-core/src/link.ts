@@ -1,5 +1,5 @@
 import { type Cpu, Pte } from '@rpal/hw-x86';
-import { flushRange, type MmStruct } from '@rpal/mm';
+import type { MmStruct } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import type { RpalService } from './service.js';
 import { RpalStep } from './steps.js';
@@ -22,16 +22,14 @@ export function linkServices(cpu: Cpu, a: RpalService, b: RpalService): number {
   return back;
 }
 
-/** Takes both entries away again and flushes both address spaces (`rpal_unmap_service`), whether or not they were linked. */
+/** Takes both entries away again (`rpal_unmap_service`), whether or not they were linked. The caller flushes. */
 export function unlinkServices(cpu: Cpu, a: RpalService, b: RpalService): void {
   cpu.charge(RpalStep.link);
   for (const [owner, user] of [
     [a, b],
     [b, a],
   ] as const) {
-    if (user.mm.dead) continue;
-    clearEntry(cpu, owner, user.mm);
-    flushRange(user.mm.manager, cpu, user.mm, 0, Number.POSITIVE_INFINITY, true);
+    if (!user.mm.dead) clearEntry(cpu, owner, user.mm);
   }
 }
 

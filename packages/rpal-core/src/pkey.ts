@@ -79,6 +79,6 @@ function rekey(cpu: Cpu, service: RpalService, key: number): void {
  */
 function setPkru(rpal: Rpal, cpu: Cpu, thread: Thread, change: (pkru: number) => number): void {
   cpu.charge(RpalStep.setPkru);
-  if (rpal.kernel.scheduler.current(thread.cpu) === thread) thread.cpu.mmu.pkru = change(thread.cpu.mmu.pkru);
+  if (rpal.kernel.scheduler.current(thread.cpu) === thread) rpal.isolation.kernelLoad(thread.cpu, change(thread.cpu.mmu.pkru));
   else thread.pkru = change(thread.pkru);
 }

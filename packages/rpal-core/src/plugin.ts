@@ -16,6 +16,7 @@ import { defaultPkruOf } from './pkey.js';
 import { ProcRpal } from './proc-rpal.js';
 import { type QuirkName, quirkNames, type RaceFix, raceFixes } from './quirks.js';
 import { Rpal, RpalThread, serviceOfMm } from './rpal.js';
+import { RpalSeams } from './seams.js';
 import { blockFailed, mayWake, switchedOut } from './states.js';
 import { collectClaim, correctDelta } from './time-slice.js';
 import { widenFlush } from './tlb-union.js';
@@ -49,14 +50,16 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
   name: '@rpal/rpal-core',
   version: manifest.version,
   options,
-  setup({ plugin, hooks, machine }, { repair, without }) {
+  setup({ plugin, bus, hooks, machine }, { repair, without }) {
     const { kernel, platform } = machine;
     const { features } = platform.profile;
-    if (!features.fsgsbase || !features.pku) {
-      const lacking = features.fsgsbase ? 'protection keys (PKU)' : 'user-mode FS base access (FSGSBASE)';
+    if (!features.fsgsbase) {
+      const lacking = 'user-mode FS base access (FSGSBASE)';
       throw new BusError('SETUP_FAILED', `RPAL needs ${lacking}, which ${platform.profile.name} does not have; choose another profile`);
     }
-    const state = new Rpal(kernel, new Set(repair === 'all' ? quirkNames : repair), new Set(without));
+    const seams = new RpalSeams(platform.profile);
+    bus.declare(seams);
+    const state = new Rpal(kernel, seams.slots, new Set(repair === 'all' ? quirkNames : repair), new Set(without));
     state.returnPath = new KernelReturnPath(state);
     installed.set(machine, state);
     installed.set(kernel, state);

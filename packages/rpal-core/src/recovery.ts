@@ -29,7 +29,7 @@ export function recover(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
     const slice = cpu.clock - cpu.memory.read64(scc + Scc.startTime);
     cpu.memory.write64(scc + Scc.totalTime, cpu.memory.read64(scc + Scc.totalTime) + slice);
   }
-  cpu.mmu.pkru = defaultPkruOf(thread.rpal.service, cpu.mmu.pkru);
+  rpal.isolation.kernelLoad(cpu, defaultPkruOf(thread.rpal.service, cpu.mmu.pkru));
   return true;
 }
 

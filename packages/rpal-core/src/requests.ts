@@ -1,8 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { flushRange } from '@rpal/mm';
 import { Errno, Poll } from '@rpal/uapi';
 import { MapType, RPAL_NR_ID } from './constants.js';
 import { getService, putService } from './lifecycle.js';
-import { linkServices, unlinkServices } from './link.js';
 import type { Rpal } from './rpal.js';
 import type { RpalService } from './service.js';
 import { RpalStep } from './steps.js';
@@ -21,12 +21,13 @@ export function request(rpal: Rpal, cpu: Cpu, service: RpalService, target: Rpal
     return back;
   }
   if (service.map[target.id]?.mapped === true) {
-    const linked = linkServices(cpu, service, target);
+    const linked = rpal.sharing.link(cpu, service, target);
     if (linked < 0) {
       removeEntry(rpal, cpu, target, service, MapType.REVERSE);
       removeEntry(rpal, cpu, service, target, MapType.REQUEST);
       return linked;
     }
+    relinked(rpal, cpu, service, target);
   }
   return 0;
 }
@@ -36,7 +37,16 @@ export function release(rpal: Rpal, cpu: Cpu, service: RpalService, target: Rpal
   cpu.charge(RpalStep.request);
   removeEntry(rpal, cpu, target, service, MapType.REVERSE);
   removeEntry(rpal, cpu, service, target, MapType.REQUEST);
-  unlinkServices(cpu, service, target);
+  rpal.sharing.unlink(cpu, service, target);
+  for (const { mm } of relinked(rpal, cpu, service, target)) {
+    if (!mm.dead) flushRange(mm.manager, cpu, mm, 0, Number.POSITIVE_INFINITY, true);
+  }
+}
+
+/** What isolates two services follows a change of what they share. */
+function relinked(rpal: Rpal, cpu: Cpu, ...services: readonly RpalService[]): readonly RpalService[] {
+  for (const service of services) rpal.isolation.relinked(cpu, service);
+  return services;
 }
 
 /** DISABLE, or the end of the process (patches 10 and 12): own requests go, and those who still request it are told. */

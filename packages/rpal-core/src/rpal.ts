@@ -3,8 +3,11 @@ import type { Kernel, Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
 import { CpuSet, type KernelPath } from '@rpal/sched';
 import { RPAL_FIRST_KEY, RPAL_NR_ID } from './constants.js';
+import type { Isolation } from './isolation.js';
 import type { QuirkName, RaceFix } from './quirks.js';
+import type { RpalSeams } from './seams.js';
 import type { RoleData, RpalService } from './service.js';
+import type { Sharing } from './sharing.js';
 import type { TransitionObserver } from './transitions.js';
 
 /** A thread's RPAL state (patch 04: members of `task_struct`). */
@@ -44,6 +47,7 @@ export class Rpal {
   readonly byKey: Map<number, RpalService> = new Map();
   readonly #ids: boolean[] = Array.from({ length: RPAL_NR_ID }, () => false);
   #nextKey = RPAL_FIRST_KEY;
+  readonly #slots: RpalSeams['slots'];
   readonly #repaired: ReadonlySet<QuirkName>;
   readonly #without: ReadonlySet<RaceFix>;
   /** On the path of every lazy switch, so not looked up there. */
@@ -71,14 +75,25 @@ export class Rpal {
   /** Each CPU as a set of its own, for threads tied to it. */
   readonly #alone: readonly CpuSet[];
 
-  constructor(kernel: Kernel, repaired: ReadonlySet<QuirkName>, without: ReadonlySet<RaceFix> = new Set()) {
+  constructor(kernel: Kernel, slots: RpalSeams['slots'], repaired: ReadonlySet<QuirkName>, without: ReadonlySet<RaceFix> = new Set()) {
     this.kernel = kernel;
+    this.#slots = slots;
     this.#repaired = repaired;
     this.#without = without;
     this.checksCall = repaired.has('lazy-switch-unchecked');
     this.criticalSections = !without.has(24);
     const { cpus } = kernel.platform;
     this.#alone = cpus.map(({ id }) => new CpuSet(cpus.length, [id]));
+  }
+
+  /** What keeps services out of each other's memory. */
+  get isolation(): Isolation {
+    return this.#slots.rpalIsolation.value;
+  }
+
+  /** What gives services each other's memory. */
+  get sharing(): Sharing {
+    return this.#slots.rpalSharing.value;
   }
 
   /** The set of one CPU. Nobody changes it. */

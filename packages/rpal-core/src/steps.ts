@@ -61,7 +61,7 @@ export const RpalStep = defineSteps('@rpal/rpal-core', {
   kernelReturn: {
     cause: 'lazy switch',
     instructions: [150, 250, 400],
-    events: { lockedOp: 2, wrpkru: 1 },
+    events: { lockedOp: 2 },
     source: `${READ}: patches 20 and 26`,
     status: 'estimated',
   },
@@ -72,10 +72,12 @@ export const RpalStep = defineSteps('@rpal/rpal-core', {
     source: `${READ}: one compare-exchange on a state word`,
     status: 'estimated',
   },
+  keyLoad: { cause: 'library', mode: 'user', events: { wrpkru: 1 }, source: 'patch 35: one WRPKRU of the library', status: 'derived' },
+  kernelKeyLoad: { cause: 'lazy switch', events: { wrpkru: 1 }, source: 'patch 26: one WRPKRU of the kernel', status: 'derived' },
   critical: {
     cause: 'lazy switch',
     instructions: [60, 100, 160],
-    events: { wrfsbase: 1, wrpkru: 1 },
+    events: { wrfsbase: 1 },
     source: `${READ}: patch 24, fix-up in the ret section`,
     status: 'estimated',
   },
@@ -132,7 +134,7 @@ export const RpalStep = defineSteps('@rpal/rpal-core', {
   recover: {
     cause: 'fault',
     instructions: [100, 200, 400],
-    events: { lockedOp: 2, wrpkru: 1 },
+    events: { lockedOp: 2 },
     source: `${READ}: patches 14 and 22`,
     status: 'estimated',
   },

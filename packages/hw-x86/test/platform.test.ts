@@ -53,6 +53,25 @@ describe('the loop', () => {
     expect(seen).toBeLessThan(start + 1030);
   });
 
+  it('lets one of two processors at the same time go first, also if both look at the time before they begin', () => {
+    const machine = platform();
+    const [a, b] = machine.cpus as [Cpu, Cpu];
+    const start = a.clock;
+    let turns = 0;
+    for (const cpu of [a, b]) {
+      cpu.context = {
+        resume() {
+          if (++turns > 1000) throw new Error('no progress');
+          while (cpu.hasTime && cpu.clock < start + 1000) cpu.chargeCycles(HwStep.pageWalk, 10);
+          if (cpu.clock >= start + 1000) cpu.halt();
+        },
+      };
+      cpu.wake(start);
+    }
+    expect(machine.run()).toBe('deadlock');
+    expect([a.clock, b.clock]).toEqual([start + 1000, start + 1000]);
+  });
+
   it('ends when told, when time is up, or when nothing can happen any more', () => {
     const machine = platform();
     const [a] = machine.cpus as [Cpu];

@@ -1,0 +1,109 @@
+#!/usr/bin/env node
+import { SingleBar } from 'cli-progress';
+import { Command, CommanderError } from 'commander';
+import { OutputFile } from './output-file.js';
+import { type HostTime, median, timeModel } from './perf/host-time.js';
+import { RealKernel } from './perf/real-kernel.js';
+import { missedBounds, type PerfResult, renderPerf } from './perf/report.js';
+import { ExitCode, UsageError, wholeNumber } from './usage.js';
+
+interface Flags {
+  readonly runs: number;
+  readonly messages: number;
+  readonly long: boolean;
+  readonly json?: string;
+  readonly check: boolean;
+}
+
+/** Round trips of the real kernel that take about as long as a run of the model. */
+const REAL_MESSAGES = 50_000;
+/** Runs of each length whose cost per message is compared. */
+const LENGTHS = [10_000, 100_000, 1_000_000] as const;
+const LONG = 3_000_000;
+
+const command = new Command('perf')
+  .description(
+    'How fast the model runs on this computer: round trips through socket and epoll against the same program on the real kernel, pinned to one CPU, measured in turn; and what the RPAL phase, memory and long runs cost.',
+  )
+  .option('--runs <n>', 'measurements of each kind', wholeNumber('--runs', 1, 99, 'measurements'), 7)
+  .option('--messages <n>', 'messages per measurement of the model', wholeNumber('--messages', 1000, 10_000_000, 'messages'), 200_000)
+  .option('--long', `also ${LONG} messages in the comparison of lengths`, false)
+  .option('--json <file>', 'write the measurements to a file')
+  .option('--check', 'exit code 1 if a bound is missed', false)
+  .addHelpText('after', '\nExit codes: 0 done; 1 a bound was missed and --check given, or a measurement failed; 2 wrong use.')
+  .allowExcessArguments(false)
+  .exitOverride();
+
+function measure({ runs, messages, long }: Flags): PerfResult {
+  const real = RealKernel.build();
+  const lengths = long ? [...LENGTHS, LONG] : LENGTHS;
+  const bar = new SingleBar({
+    format: 'measuring [{bar}] {value}/{total} {what}',
+    stream: process.stderr,
+    clearOnComplete: true,
+    hideCursor: true,
+  });
+  const terminal = process.stderr.isTTY;
+  if (terminal) bar.start(runs * 3 + 2 + lengths.length, 0, { what: '' });
+  const step = <T>(what: string, work: () => T): T => {
+    if (terminal) {
+      bar.update({ what });
+      bar.render();
+    }
+    const result = work();
+    if (terminal) bar.increment();
+    return result;
+  };
+  try {
+    // What the host's compiler has not seen yet runs slowly: a first run of each phase does not count.
+    step('warming up', () => timeModel('epoll', messages));
+    step('warming up', () => timeModel('rpal', messages));
+    const realRuns: HostTime[] = [];
+    const epoll: HostTime[] = [];
+    const rpal: HostTime[] = [];
+    for (let run = 0; run < runs; run++) {
+      if (typeof real !== 'string') step('real kernel', () => realRuns.push(real.run(REAL_MESSAGES)));
+      step('model, epoll', () => epoll.push(timeModel('epoll', messages)));
+      step('model, RPAL', () => rpal.push(timeModel('rpal', messages)));
+    }
+    const byLength = lengths.map((length) => {
+      // A short run is over too soon for one to say much.
+      const repeats = Math.max(1, Math.round(200_000 / length));
+      return step(`${length} messages`, () => {
+        const times = Array.from({ length: repeats }, () => timeModel('epoll', length));
+        return { messages: length, cpu: median(times.map(({ cpu }) => cpu)) };
+      });
+    });
+    return {
+      node: process.version,
+      absent: typeof real === 'string' ? real : null,
+      compiler: typeof real === 'string' ? null : real.compiler,
+      real: realRuns,
+      epoll,
+      rpal,
+      byLength,
+      peakMegabytes: process.resourceUsage().maxRSS / 1024,
+    };
+  } finally {
+    if (terminal) bar.stop();
+    if (typeof real !== 'string') real.dispose();
+  }
+}
+
+function main(args: readonly string[]): number {
+  try {
+    command.parse(args, { from: 'user' });
+    const flags = command.opts<Flags>();
+    const file = flags.json === undefined ? null : new OutputFile('--json', flags.json);
+    const result = measure(flags);
+    process.stdout.write(renderPerf(result));
+    file?.write(`${JSON.stringify(result, null, 2)}\n`);
+    return flags.check && missedBounds(result).length > 0 ? ExitCode.FAILED : ExitCode.OK;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.OK : ExitCode.USAGE;
+    process.stderr.write(`perf: ${(error as Error).message}\n`);
+    return error instanceof UsageError ? ExitCode.USAGE : ExitCode.FAILED;
+  }
+}
+
+process.exitCode = main(process.argv.slice(2));

@@ -1,10 +1,12 @@
-import { type Cpu, entryFrame, entryHigh, entryLow, FaultCode, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
-import { Signal, SignalCode } from '@rpal/uapi';
-import { STACK_GUARD_GAP } from './layout.js';
+import { type Cpu, entryFrame, entryHigh, entryLow, FaultCode, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
+import { Pkey, Signal, SignalCode } from '@rpal/uapi';
+import { commit, mayExpand } from './accounting.js';
+import { MMAP_MIN_ADDR, STACK_GUARD_GAP } from './layout.js';
 import type { MmStruct } from './mm-struct.js';
 import { MmStep } from './steps.js';
 import { flushRange } from './tlb-flush.js';
-import { type Vma, VmFlag } from './vma.js';
+import { AnonVma, type MappedObject, type Vma, VmFlag } from './vma.js';
+import { prepareAnonVma } from './vma-merge.js';
 
 /**
  * How a page fault ended: 0 if the access may be repeated, else the signal (bits 0..7) and its `si_code` (from bit 8).
@@ -17,6 +19,9 @@ export const FAULT_RESOLVED = 0;
 export function faultSignal(signal: number, code: number): FaultResult {
   return signal | (code << 8);
 }
+
+/** Linux: fault_around_bytes. */
+const FAULT_AROUND_BYTES = 16 * PAGE_SIZE;
 
 const OUT_OF_MEMORY = faultSignal(Signal.KILL, SignalCode.KERNEL);
 
@@ -31,58 +36,91 @@ export function handleFault(cpu: Cpu, mm: MmStruct, address: number, code: numbe
 
 /** As `handleFault`, in `mm` itself: no plugin is asked. */
 export function resolveFault(cpu: Cpu, mm: MmStruct, address: number, code: number): FaultResult {
-  cpu.charge(MmStep.faultBody);
   const area = mm.areas.containing(address) ?? growStack(mm, address);
-  if (area === null) return faultSignal(Signal.SEGV, SignalCode.SEGV_MAPERR);
-  if ((code & FaultCode.protectionKey) !== 0) return faultSignal(Signal.SEGV, SignalCode.SEGV_PKUERR);
-  if (!allows(area, code)) return faultSignal(Signal.SEGV, SignalCode.SEGV_ACCERR);
+  if (area === null) {
+    cpu.charge(MmStep.faultBody);
+    return faultSignal(Signal.SEGV, SignalCode.SEGV_MAPERR);
+  }
+  const write = (code & FaultCode.write) !== 0;
+  if ((code & FaultCode.protectionKey) !== 0 || ((code & FaultCode.fetch) === 0 && pkruDenies(cpu, mm, area, write))) {
+    cpu.charge(MmStep.faultBody);
+    return faultSignal(Signal.SEGV, SignalCode.SEGV_PKUERR);
+  }
+  if (!allows(area, code)) {
+    cpu.charge(MmStep.faultBody);
+    return faultSignal(Signal.SEGV, SignalCode.SEGV_ACCERR);
+  }
+  return resolveInArea(cpu, mm, area, address, code);
+}
+
+/** Makes an allowed access possible (Linux: `handle_mm_fault`). */
+export function resolveInArea(cpu: Cpu, mm: MmStruct, area: Vma, address: number, code: number): FaultResult {
+  cpu.charge(MmStep.faultBody);
   const write = (code & FaultCode.write) !== 0;
   const page = pageFloor(address);
   const entry = mm.tables.make(page);
   if (entry < 0) return OUT_OF_MEMORY;
-  mm.minorFaults++;
-  const { memory } = mm.manager;
-  const low = memory.read32(entry);
-  if ((low & Pte.present) === 0) return populate(cpu, mm, area, page, entry, write);
-  if (write && (low & Pte.writable) === 0) return copyOnWrite(cpu, mm, area, page, entry);
+  const low = mm.manager.memory.read32(entry);
+  let result: FaultResult = FAULT_RESOLVED;
+  if ((low & Pte.present) === 0) result = makePresent(cpu, mm, area, page, entry, write);
+  else if (write && (low & Pte.writable) === 0) result = copyOnWrite(cpu, mm, area, page, entry);
   // Somebody else resolved it meanwhile, or the TLB was stale: the access is repeated.
-  cpu.mmu.invlpg(page);
-  return FAULT_RESOLVED;
+  else cpu.mmu.invlpg(page);
+  if (result === FAULT_RESOLVED) mm.minorFaults++;
+  return result;
 }
 
 /** Rights an area gives, as Linux's `access_error` judges them. */
 function allows(area: Vma, code: number): boolean {
   if ((code & FaultCode.write) !== 0) return (area.flags & VmFlag.WRITE) !== 0;
-  if ((code & FaultCode.fetch) !== 0) return (area.flags & VmFlag.EXEC) !== 0;
-  // A page that is present and still faulted on a read lacks the right; otherwise any right makes it readable on x86.
-  if ((code & FaultCode.present) !== 0) return false;
-  return (area.flags & VmFlag.PROT) !== 0;
+  // A page that is present and still faulted on a read or a fetch lacks the right; otherwise any right makes it readable
+  // on x86, and a fetch finds out when it is repeated.
+  return (code & FaultCode.present) === 0 && area.accessible;
 }
 
-/** A fault just below an area that grows down extends it, if the gap below stays free. */
+/**
+ * Would the access fail for its protection key once the page is there? Then it is not made present (Linux:
+ * `arch_vma_access_permitted`). PKRU is that of the process that runs: of other address spaces it says nothing.
+ */
+export function pkruDenies(cpu: Cpu, mm: MmStruct, area: Vma, write: boolean): boolean {
+  if (!cpu.mmu.pke || mm.manager.tlbState(cpu).loaded !== mm) return false;
+  const rights = (cpu.mmu.pkru >>> (2 * area.key)) & 3;
+  return (rights & Pkey.DISABLE_ACCESS) !== 0 || (write && (rights & Pkey.DISABLE_WRITE) !== 0);
+}
+
+/** A fault below an area that grows down extends it, if the gap below stays free (Linux: `expand_downwards`). */
 function growStack(mm: MmStruct, address: number): Vma | null {
   const index = mm.areas.indexFrom(address);
   const area = mm.areas.at(index);
   if (area === undefined || (area.flags & VmFlag.GROWSDOWN) === 0) return null;
   const start = pageFloor(address);
   const below = mm.areas.at(index - 1);
-  if (area.end - start > 8 * 0x10_0000) return null;
-  if (below !== undefined && (below.flags & VmFlag.PROT) !== 0 && start - below.end < STACK_GUARD_GAP) return null;
-  area.offset -= (area.start - start) / PAGE_SIZE;
+  const guarded = below?.accessible && (below.flags & VmFlag.GROWSDOWN) === 0;
+  if (start < MMAP_MIN_ADDR || (guarded && start - below.end < STACK_GUARD_GAP)) return null;
+  prepareAnonVma(mm, area, newAnonVma);
+  const pages = (area.start - start) / PAGE_SIZE;
+  if (!mayExpand(mm, pages) || area.end - start > mm.limits.stack) return null;
+  if ((area.flags & VmFlag.ACCOUNT) !== 0 && !commit(mm.manager, pages)) return null;
+  area.offset -= pages;
   area.start = start;
   return area;
 }
 
-function populate(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: number, write: boolean): FaultResult {
+/** The first access to a page: it gets a frame. */
+function makePresent(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: number, write: boolean): FaultResult {
   const { memory, frames, zeroFrame } = mm.manager;
   const shared = (area.flags & VmFlag.SHARED) !== 0;
+  const { object } = area;
   let frame: number;
   let writable = (area.flags & VmFlag.WRITE) !== 0;
-  if (area.object !== null) {
-    frame = area.object.frame(area.offset + (page - area.start) / PAGE_SIZE);
+  if (object !== null) {
+    const offset = area.offset + (page - area.start) / PAGE_SIZE;
+    if (!write && mapAround(cpu, mm, area, object, page, entry)) return FAULT_RESOLVED;
+    if (write && !shared) prepareAnonVma(mm, area, newAnonVma);
+    frame = object.frame(offset, cpu);
     if (frame === -1) return faultSignal(Signal.BUS, SignalCode.BUS_ADRERR);
     if (frame < 0) return OUT_OF_MEMORY;
-    if (!shared && write) {
+    if (write && !shared) {
       const copy = freshFrame(cpu, mm);
       if (copy < 0) return OUT_OF_MEMORY;
       cpu.chargeBytes(MmStep.pageCopy, PAGE_SIZE);
@@ -93,6 +131,7 @@ function populate(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: number
       writable &&= shared;
     }
   } else if (write) {
+    prepareAnonVma(mm, area, newAnonVma);
     frame = freshFrame(cpu, mm);
     if (frame < 0) return OUT_OF_MEMORY;
     cpu.chargeBytes(MmStep.pageZero, PAGE_SIZE);
@@ -102,32 +141,63 @@ function populate(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: number
     frames.get(frame);
     writable = false;
   }
-  if (area.object === null && area.anonymous === null && write) area.anonymous = area;
   setEntry(mm, area, entry, frame, writable, write);
-  if (frame !== zeroFrame) mm.residentPages++;
+  mm.countPage(area, frame);
   return FAULT_RESOLVED;
 }
 
+/**
+ * A read of a file's page maps what else of the 16 pages around it is in memory, within its area and its page table
+ * (Linux: `do_fault_around`). @returns true if the page itself was there
+ */
+function mapAround(cpu: Cpu, mm: MmStruct, area: Vma, object: MappedObject, page: number, entry: number): boolean {
+  if (object.cachedFrame === undefined) return false;
+  const { memory, frames } = mm.manager;
+  const window = page - (page % FAULT_AROUND_BYTES);
+  const start = Math.max(window, area.start);
+  const end = Math.min(start + FAULT_AROUND_BYTES, page - (page % LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE, area.end);
+  const writable = (area.flags & (VmFlag.SHARED | VmFlag.WRITE)) === (VmFlag.SHARED | VmFlag.WRITE);
+  let found = false;
+  for (let at = start; at < end; at += PAGE_SIZE) {
+    const slot = entry + ((at - page) / PAGE_SIZE) * 8;
+    if ((memory.read32(slot) & Pte.present) !== 0) continue;
+    const frame = object.cachedFrame(area.offset + (at - area.start) / PAGE_SIZE);
+    if (frame < 0) continue;
+    if (at === page) found = true;
+    else cpu.charge(MmStep.faultAround);
+    frames.get(frame);
+    setEntry(mm, area, slot, frame, writable, false);
+    mm.countPage(area, frame);
+  }
+  return found;
+}
+
+/** A write to a page that may not be written yet (Linux: `do_wp_page`). */
 function copyOnWrite(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: number): FaultResult {
   const { memory, frames, zeroFrame } = mm.manager;
   const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
   cpu.charge(MmStep.copyOnWrite);
-  if ((area.flags & VmFlag.SHARED) !== 0 || (frame !== zeroFrame && area.object === null && frames.count(frame) === 1)) {
+  if ((area.flags & VmFlag.SHARED) !== 0 || (frame !== zeroFrame && frames.count(frame) === 1)) {
     // The last user of the page: it may be written in place.
     memory.write32(entry, memory.read32(entry) | Pte.writable | Pte.dirty);
     cpu.mmu.invlpg(page);
     return FAULT_RESOLVED;
   }
+  prepareAnonVma(mm, area, newAnonVma);
   const copy = freshFrame(cpu, mm);
   if (copy < 0) return OUT_OF_MEMORY;
   cpu.chargeBytes(frame === zeroFrame ? MmStep.pageZero : MmStep.pageCopy, PAGE_SIZE);
   memory.copy(copy * PAGE_SIZE, frame * PAGE_SIZE, PAGE_SIZE);
-  if (frame === zeroFrame) mm.residentPages++;
-  area.anonymous ??= area;
+  mm.uncountPage(area, frame);
+  mm.countPage(area, copy);
   setEntry(mm, area, entry, copy, true, true);
   flushRange(mm.manager, cpu, mm, page, page + PAGE_SIZE, false);
   frames.put(frame);
   return FAULT_RESOLVED;
+}
+
+function newAnonVma(): AnonVma {
+  return new AnonVma();
 }
 
 function freshFrame(cpu: Cpu, mm: MmStruct): number {

@@ -1,44 +1,59 @@
 import { type Cpu, entryFrame, entryHigh, entryLow, Pte } from '@rpal/hw-x86';
+import { uncommit } from './accounting.js';
 import type { MmStruct } from './mm-struct.js';
 import { MmStep } from './steps.js';
 import { flushRange } from './tlb-flush.js';
-import { Vma, VmFlag } from './vma.js';
+import { AnonVma, Vma, VmFlag } from './vma.js';
 
 /** A copy of `parent` whose private pages are shared until one side writes (Linux: `dup_mmap`). */
 export function forkMm(cpu: Cpu, parent: MmStruct): MmStruct {
   const { manager } = parent;
-  const { memory, frames } = manager;
   cpu.charge(MmStep.forkMm);
   const child = manager.create(cpu, parent.layout);
   child.brkStart = parent.brkStart;
   child.brk = parent.brk;
   child.pkeyMap = parent.pkeyMap;
+  child.executeOnlyKey = parent.executeOnlyKey;
+  child.limits.addressSpace = parent.limits.addressSpace;
+  child.limits.stack = parent.limits.stack;
   for (const area of parent.areas) {
     if ((area.flags & VmFlag.DONTCOPY) !== 0) continue;
-    const copy = new Vma(area.start, area.end, area.flags, area.key, area.object, area.offset);
-    copy.anonymous = area.anonymous;
+    const copy = new Vma(area.start, area.end, area.flags & ~VmFlag.LOCKED, area.key, area.object, area.offset);
+    if (area.anonVma !== null) {
+      // Its own pages, from now on, in addition to those of its ancestors.
+      copy.anonVma = new AnonVma();
+      copy.anonChain = area.anonChain + 1;
+    }
     child.areas.insert(copy);
-    copy.object?.mapped?.(1, copy);
-    if ((area.flags & VmFlag.PFNMAP) !== 0 && area.object === null) continue;
-    const shared = (area.flags & VmFlag.SHARED) !== 0;
-    parent.tables.forEachPage(area.start, area.end, (address, entry) => {
-      cpu.charge(MmStep.forkPage);
-      const low = memory.read32(entry);
-      const high = memory.read32(entry + 4);
-      const frame = entryFrame(low, high);
-      const flags = shared ? low & Pte.flags : low & Pte.flags & ~Pte.writable;
-      memory.write32(entry, entryLow(frame, flags));
-      frames.get(frame);
-      const target = child.tables.make(address);
-      memory.write32(target, entryLow(frame, flags));
-      memory.write32(target + 4, entryHigh(frame, area.key, high < 0));
-      if (frame !== manager.zeroFrame) child.residentPages++;
-    });
+    copy.object?.mapped?.(1, copy, child);
+    if ((area.flags & VmFlag.ACCOUNT) !== 0) manager.committedPages += area.pages;
+    // Pages of files are found again by faults; only what exists nowhere else is copied.
+    const hasPages = area.anonVma !== null || ((area.flags & VmFlag.PFNMAP) !== 0 && area.object !== null);
+    if (hasPages) copyPages(cpu, parent, child, area);
   }
   // The parent's pages have become read-only: no CPU may keep the right to write them.
   flushRange(manager, cpu, parent, 0, Number.POSITIVE_INFINITY, false);
   manager.seams.hooks.mmFork.call(parent, child);
   return child;
+}
+
+/** Linux: `copy_page_range`. */
+function copyPages(cpu: Cpu, parent: MmStruct, child: MmStruct, area: Vma): void {
+  const { memory, frames } = parent.manager;
+  const shared = (area.flags & VmFlag.SHARED) !== 0;
+  parent.tables.forEachPage(area.start, area.end, (address, entry) => {
+    cpu.charge(MmStep.forkPage);
+    const low = memory.read32(entry);
+    const high = memory.read32(entry + 4);
+    const frame = entryFrame(low, high);
+    const flags = shared ? low & Pte.flags : low & Pte.flags & ~Pte.writable;
+    memory.write32(entry, entryLow(frame, flags));
+    frames.get(frame);
+    const target = child.tables.make(address);
+    memory.write32(target, entryLow(frame, flags));
+    memory.write32(target + 4, entryHigh(frame, area.key, high < 0));
+    child.countPage(area, frame);
+  });
 }
 
 /** Takes down an address space whose last task has left it (Linux: `exit_mmap`). */
@@ -54,10 +69,12 @@ export function exitMm(cpu: Cpu, mm: MmStruct): void {
       memory.write32(entry, 0);
       memory.write32(entry + 4, 0);
     });
-    area.object?.mapped?.(-1, area);
+    if ((area.flags & VmFlag.ACCOUNT) !== 0) uncommit(manager, area.pages);
+    area.object?.mapped?.(-1, area, mm);
   }
   mm.areas.clear();
   mm.residentPages = 0;
+  mm.anonPages = 0;
   manager.seams.hooks.mmExit.call(mm);
   flushRange(manager, cpu, mm, 0, Number.POSITIVE_INFINITY, true);
   mm.tables.destroy();

@@ -23,6 +23,8 @@ export interface Layout {
   readonly stackTop: number;
   /** Where the search for free ranges starts, downwards. */
   readonly mmapBase: number;
+  /** Where it goes on upwards if nothing is free below (Linux: `mmap_legacy_base`, a third of the way up). */
+  readonly mmapLegacyBase: number;
   /** What is added to the addresses of a position-independent image. */
   readonly loadBias: number;
   /** Where the heap starts; 0: after the image, randomised. */
@@ -32,10 +34,12 @@ export interface Layout {
 /** Linux's choice, with address-space randomisation drawn from `rng`. */
 export function defaultLayout(rng: Rng): Layout {
   const stackTop = USER_TOP - PAGE_SIZE - rng.below(STACK_RANDOM_PAGES) * PAGE_SIZE;
+  const mmapPages = rng.below(2 ** MMAP_RANDOM_BITS);
   return {
     taskSize: TASK_SIZE,
     stackTop,
-    mmapBase: mmapBaseBelow(TASK_SIZE, rng.below(2 ** MMAP_RANDOM_BITS)),
+    mmapBase: mmapBaseBelow(TASK_SIZE, mmapPages),
+    mmapLegacyBase: pageCeil(Math.floor(TASK_SIZE / 3)) + mmapPages * PAGE_SIZE,
     loadBias: ELF_ET_DYN_BASE + rng.below(2 ** MMAP_RANDOM_BITS) * PAGE_SIZE,
     brkStart: 0,
   };

@@ -1,9 +1,11 @@
 import type { Cpu, PhysicalMemory, Platform, Rng } from '@rpal/hw-x86';
-import { PAGE_SIZE } from '@rpal/hw-x86';
+import { GIB, PAGE_SIZE } from '@rpal/hw-x86';
+import type { Overcommit } from './accounting.js';
 import { KernelHeap } from './kernel-heap.js';
 import { defaultLayout, type Layout } from './layout.js';
 import { MmStruct } from './mm-struct.js';
 import { PageFrames } from './page-frames.js';
+import { linux615, type ReleaseRules } from './release.js';
 import { MmSeams } from './seams.js';
 import { MmStep } from './steps.js';
 import { type FlushTargets, flushOn, TlbState } from './tlb-flush.js';
@@ -27,14 +29,27 @@ export class MemoryManager {
   flushesSent = 0;
   flushesReceived = 0;
 
+  /** vm.overcommit_memory. Set before the first process. */
+  overcommit: Overcommit = 'heuristic';
+  /** Pages promised to processes, whether they have been touched or not (Committed_AS). */
+  committedPages = 0;
+  /** Frames the machine has (MemTotal). */
+  readonly totalFrames: number;
+  /** Which Linux's rules hold. */
+  readonly rules: ReleaseRules;
+
   readonly #tlbStates: readonly TlbState[];
   readonly #ipiDelivery: number;
   #contexts = 0;
 
-  constructor(platform: Platform) {
+  /** @param options.rules of another release than 6.15 */
+  constructor(platform: Platform, options: { readonly rules?: ReleaseRules } = {}) {
     this.memory = platform.memory;
     this.cpus = platform.cpus;
     this.rng = platform.rng;
+    this.rules = options.rules ?? linux615;
+    const { sockets, memoryPerSocket } = platform.profile.topology;
+    this.totalFrames = (sockets * memoryPerSocket * GIB) / PAGE_SIZE;
     this.pcids = platform.profile.features.pcid;
     this.frames = new PageFrames(this.memory);
     this.heap = new KernelHeap(this.frames);

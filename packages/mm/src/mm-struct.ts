@@ -1,9 +1,18 @@
-import type { AddressSpace, Cpu } from '@rpal/hw-x86';
+import { type AddressSpace, type Cpu, MIB } from '@rpal/hw-x86';
 import type { Layout } from './layout.js';
 import type { MemoryManager } from './memory-manager.js';
 import { PageTables } from './page-tables.js';
 import { switchMm } from './tlb-flush.js';
+import { type Vma, VmFlag } from './vma.js';
 import { VmaList } from './vma-list.js';
+
+/** Resource limits that concern memory, bytes; Infinity is RLIM_INFINITY. */
+export interface Limits {
+  /** RLIMIT_AS. */
+  addressSpace: number;
+  /** RLIMIT_STACK. */
+  stack: number;
+}
 
 /** One address space (Linux: `struct mm_struct`). */
 export class MmStruct implements AddressSpace {
@@ -30,9 +39,19 @@ export class MmStruct implements AddressSpace {
   /** Protection keys handed out, one bit each; key 0 always (Linux: `context.pkey_allocation_map`). */
   pkeyMap = 1;
 
-  /** Pages present (RSS). */
+  /** The key of execute-only memory; -1 until there is some (Linux: `context.execute_only_pkey`). */
+  executeOnlyKey = -1;
+
+  readonly limits: Limits = { addressSpace: Number.POSITIVE_INFINITY, stack: 8 * MIB };
+
+  /** Pages present (VmRSS). */
   residentPages = 0;
+  /** Of these, private anonymous ones (RssAnon); the others belong to files (RssFile + RssShmem). */
+  anonPages = 0;
   minorFaults = 0;
+  /** Shootdowns of this address space that had to interrupt other CPUs, and how many they interrupted. */
+  flushesSent = 0;
+  flushesReceived = 0;
 
   constructor(manager: MemoryManager, contextId: number, layout: Layout, node: number) {
     this.manager = manager;
@@ -50,7 +69,26 @@ export class MmStruct implements AddressSpace {
     this.manager.tlbState(cpu).lazy = true;
   }
 
-  /** Pages mapped (VSZ). */
+  /** A page of `area` has become present. The zero page belongs to nobody and does not count. */
+  countPage(area: Vma, frame: number): void {
+    if (frame === this.manager.zeroFrame) return;
+    this.residentPages++;
+    if (this.#isAnonymous(area, frame)) this.anonPages++;
+  }
+
+  /** A page of `area` is no longer present; call it before the frame is given back. */
+  uncountPage(area: Vma, frame: number): void {
+    if (frame === this.manager.zeroFrame) return;
+    this.residentPages--;
+    if (this.#isAnonymous(area, frame)) this.anonPages--;
+  }
+
+  /** Pages of private memory are the process's own unless they are still those of the file behind it. */
+  #isAnonymous(area: Vma, frame: number): boolean {
+    return area.object === null || ((area.flags & VmFlag.SHARED) === 0 && !this.manager.frames.ofFile(frame));
+  }
+
+  /** Pages mapped (VmSize). */
   get totalPages(): number {
     let pages = 0;
     for (const area of this.areas) pages += area.pages;

@@ -7,6 +7,9 @@ export class PageFrames {
   readonly #memory: PhysicalMemory;
   readonly #counts: Int32Array[] = [];
 
+  /** One byte per frame: it is a page of a file. */
+  readonly #file: Uint8Array[] = [];
+
   constructor(memory: PhysicalMemory) {
     this.#memory = memory;
   }
@@ -41,6 +44,22 @@ export class PageFrames {
 
   count(frame: number): number {
     return this.#chunk(frame)[frame & (CHUNK - 1)] as number;
+  }
+
+  /** True for a frame that holds a page of a file; a private page of a process's own is none. */
+  ofFile(frame: number): boolean {
+    return this.#file[(frame / CHUNK) | 0]?.[frame & (CHUNK - 1)] === 1;
+  }
+
+  /** The file that owns the frame says that it does, and again when it gives it up. */
+  markFile(frame: number, owned: boolean): void {
+    const index = (frame / CHUNK) | 0;
+    let chunk = this.#file[index];
+    if (chunk === undefined) {
+      chunk = new Uint8Array(CHUNK);
+      this.#file[index] = chunk;
+    }
+    chunk[frame & (CHUNK - 1)] = owned ? 1 : 0;
   }
 
   #chunk(frame: number): Int32Array {

@@ -94,10 +94,13 @@ export class PageTables {
     }
   }
 
-  /** Frees the tables that map nothing in [start, end); returns how many. The caller has cleared the pages and flushes. */
-  freeEmpty(start: number, end: number): number {
+  /**
+   * Frees the tables of [start, end) that map nothing outside [floor, ceiling), where nothing is mapped any more; the caller
+   * has cleared the pages and flushes (Linux: `free_pgtables`). @returns how many
+   */
+  freeUnused(start: number, end: number, floor: number, ceiling: number): number {
     this.#recentBase = -1;
-    return this.#freeEmptyBelow(this.root, 4, 0, start, end);
+    return this.#freeBelow(this.root, 4, 0, start, end, floor, ceiling);
   }
 
   /** Frees everything, the top-level table too. */
@@ -128,7 +131,7 @@ export class PageTables {
     return -1;
   }
 
-  #freeEmptyBelow(table: number, level: number, base: number, start: number, end: number): number {
+  #freeBelow(table: number, level: number, base: number, start: number, end: number, floor: number, ceiling: number): number {
     const span = LEVEL_SPAN[level]!;
     const first = Math.max(0, Math.floor((start - base) / span));
     const last = Math.min(511, Math.ceil((end - base) / span) - 1);
@@ -138,8 +141,9 @@ export class PageTables {
       const low = this.#memory.read32(entry);
       if ((low & Pte.present) === 0 || (level === 4 && (low & this.#hidden) !== 0)) continue;
       const below = entryFrame(low, this.#memory.read32(entry + 4));
-      if (level > 2) freed += this.#freeEmptyBelow(below, level - 1, base + index * span, start, end);
-      if (!this.#isEmpty(below)) continue;
+      const from = base + index * span;
+      if (level > 2) freed += this.#freeBelow(below, level - 1, from, start, end, floor, ceiling);
+      if (from < floor || from + span > ceiling) continue;
       this.#memory.write32(entry, 0);
       this.#memory.write32(entry + 4, 0);
       this.#frames.put(below);
@@ -158,12 +162,5 @@ export class PageTables {
       if (level > 2) this.#freeAll(below, level - 1);
       this.#frames.put(below);
     }
-  }
-
-  #isEmpty(table: number): boolean {
-    for (let index = 0; index < 512; index++) {
-      if (this.#memory.read32(table * PAGE_SIZE + index * 8) !== 0) return false;
-    }
-    return true;
   }
 }

@@ -42,6 +42,13 @@ export const MmStep = defineSteps('@rpal/mm', {
     source: `${COUNTED}: copy-on-write fault, what its handle_mm_fault body has beyond the anonymous fault's`,
     status: 'counted',
   },
+  faultAround: {
+    cause: 'fault',
+    instructions: [40, 60, 90],
+    events: { lockedOp: 1 },
+    source: 'filemap_map_pages, each page beside the one that faulted: look-up, reference, entry; no text at hand',
+    status: 'estimated',
+  },
   faultExit: {
     cause: 'fault',
     instructions: 84,
@@ -88,6 +95,34 @@ export const MmStep = defineSteps('@rpal/mm', {
     cause: 'memory',
     instructions: [2500, 3500, 4500],
     source: 'mmap body without unmapped-area search and file checks',
+    status: 'estimated',
+  },
+  mremapBody: {
+    cause: 'memory',
+    instructions: [4000, 6000, 8000],
+    events: { lockedOp: 8, repString: 12 },
+    source: 'mmap body plus munmap body without their pages, less what they share',
+    status: 'estimated',
+  },
+  mremapPage: {
+    cause: 'memory',
+    instructions: [30, 45, 70],
+    events: { lockedOp: 1 },
+    source: 'move_ptes, one entry: an exchange and a store',
+    status: 'estimated',
+  },
+  madviseBody: {
+    cause: 'memory',
+    instructions: [600, 900, 1200],
+    events: { lockedOp: 4 },
+    source: `${COUNTED}: madvise DONTNEED of one touched page, less zap, flush, entry and return`,
+    status: 'derived',
+  },
+  mlockBody: {
+    cause: 'memory',
+    instructions: [1000, 1677, 2400],
+    events: { lockedOp: 6, repString: 6 },
+    source: 'as mprotect: both change the flags of areas',
     status: 'estimated',
   },
   forkMm: {

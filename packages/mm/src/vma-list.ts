@@ -63,30 +63,37 @@ export class VmaList {
   }
 
   /**
-   * The highest free range of `length` bytes in [low, high), searched from the top down (Linux: `vm_unmapped_area` with
-   * TOPDOWN). Returns its start, or -1.
-   * @param gap bytes to keep free below an area that grows down
+   * The highest free range of `length` bytes in [low, high), searched from the top down (Linux: `unmapped_area_topdown`).
+   * Of a gap that is large enough only the part below the guard of the area behind it counts; Linux then looks no higher
+   * than that guard, though it overlooks the guards of areas behind gaps that are too small.
+   * @param guard bytes to keep free below an area
+   * @returns its start, or -1
    */
-  highestGap(length: number, low: number, high: number, gap: (area: Vma) => number): number {
-    let top = high;
-    for (let i = this.#areas.length - 1; i >= 0; i--) {
-      const area = this.#areas[i] as Vma;
-      if (area.start - gap(area) >= top) continue;
-      if (area.end < low) break;
-      if (top - area.end >= length) return top - length;
-      top = Math.min(top, area.start - gap(area));
+  highestGap(length: number, low: number, high: number, guard: (area: Vma) => number): number {
+    let limit = high;
+    for (let i = this.indexFrom(high); i >= 0; i--) {
+      const next = this.#areas[i];
+      const bottom = Math.max(low, this.#areas[i - 1]?.end ?? 0);
+      const top = Math.min(limit, next?.start ?? limit);
+      if (limit - low < length) break;
+      if (top - bottom < length) continue;
+      if (next === undefined || next.start - guard(next) >= top) return top - length;
+      limit = next.start - guard(next);
+      // The rest of this gap may still do.
+      if (limit - bottom >= length) return limit - length;
     }
-    return top - low >= length ? top - length : -1;
+    return -1;
   }
 
-  /** The lowest free range of `length` bytes in [low, high), or -1. */
-  lowestGap(length: number, low: number, high: number, gap: (area: Vma) => number): number {
-    let bottom = low;
-    for (let i = this.indexFrom(low); i < this.#areas.length; i++) {
-      const area = this.#areas[i] as Vma;
-      if (area.start - gap(area) - bottom >= length && bottom + length <= high) return bottom;
-      bottom = Math.max(bottom, area.end);
+  /** The lowest free range of `length` bytes in [low, high), or -1 (Linux: `unmapped_area`). */
+  lowestGap(length: number, low: number, high: number, guard: (area: Vma) => number): number {
+    for (let i = this.indexFrom(low); i <= this.#areas.length; i++) {
+      const next = this.#areas[i];
+      const bottom = Math.max(low, this.#areas[i - 1]?.end ?? 0);
+      const top = Math.min(high, next?.start ?? high);
+      if (bottom + length > high) break;
+      if (top - bottom >= length && (next === undefined || next.start - guard(next) >= bottom + length - 1)) return bottom;
     }
-    return high - bottom >= length ? bottom : -1;
+    return -1;
   }
 }

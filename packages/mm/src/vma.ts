@@ -1,4 +1,6 @@
+import type { Cpu } from '@rpal/hw-x86';
 import { Prot } from '@rpal/uapi';
+import type { MmStruct } from './mm-struct.js';
 
 /** Flags of a virtual memory area, with Linux's values (include/linux/mm.h). */
 export const VmFlag = {
@@ -9,6 +11,7 @@ export const VmFlag = {
   MAYREAD: 0x10,
   MAYWRITE: 0x20,
   MAYEXEC: 0x40,
+  MAYSHARE: 0x80,
   GROWSDOWN: 0x100,
   PFNMAP: 0x400,
   LOCKED: 0x2000,
@@ -17,19 +20,37 @@ export const VmFlag = {
   ACCOUNT: 0x10_0000,
   NORESERVE: 0x20_0000,
   DONTDUMP: 0x400_0000,
+  HUGEPAGE: 0x2000_0000,
+  NOHUGEPAGE: 0x4000_0000,
   /** Protection bits proper. */
   PROT: 0x7,
+  /** Areas that never merge with others: PFNMAP, DONTEXPAND. */
+  SPECIAL: 0x4_0400,
 } as const;
 
 /** Memory behind a mapping that is not private and anonymous. Pages are looked up by page offset. */
 export interface MappedObject {
   /** Shown in maps; empty for anonymous shared memory. */
   readonly name: string;
-  /** Frame of page `offset`, made on demand; -1 if it lies beyond the object's end (SIGBUS), -2 if no memory is left. */
-  frame(offset: number): number;
-  /** A mapping of `pages` pages from page `offset` came (`1`) or went (`-1`), also by split, merge and fork. */
-  mapped?(change: 1 | -1, vma: Vma): void;
+  /** It was opened for reading, for writing; both if absent. */
+  readonly readable?: boolean;
+  readonly writable?: boolean;
+  /**
+   * Frame of page `offset`, made on demand on behalf of `cpu`; -1 if it lies beyond the object's end (SIGBUS), -2 if no
+   * memory is left.
+   */
+  frame(offset: number, cpu: Cpu): number;
+  /** As `frame`, but -1 unless the page is there already: faults map such pages around the one they are for. */
+  cachedFrame?(offset: number): number;
+  /** One area of `mm` more maps it, or one less: also by fork, exit, split and merge. */
+  mapped?(change: 1 | -1, vma: Vma, mm: MmStruct): void;
 }
+
+/**
+ * What the anonymous pages of related areas have in common (Linux: `struct anon_vma`). The model has no reverse map; it
+ * needs the identity alone, because areas with different ones do not merge.
+ */
+export class AnonVma {}
 
 /** One range of a process's address space with uniform attributes. */
 export class Vma {
@@ -42,8 +63,10 @@ export class Vma {
   readonly object: MappedObject | null;
   /** Offset of `start` in the object, in pages; for private anonymous memory its first address, in pages, as in Linux. */
   offset: number;
-  /** Private anonymous pages have been made here, or inherited (Linux: has an `anon_vma`); such areas merge only with kin. */
-  anonymous: object | null = null;
+  /** Set once private pages have been made here. */
+  anonVma: AnonVma | null = null;
+  /** The own `anonVma` and those inherited from parents (Linux: length of `anon_vma_chain`). */
+  anonChain = 0;
 
   constructor(start: number, end: number, flags: number, key: number, object: MappedObject | null, offset: number) {
     this.start = start;
@@ -58,16 +81,17 @@ export class Vma {
     return (this.end - this.start) / 4096;
   }
 
-  /** True if `next`, which begins where this one ends, may become part of it. */
-  mergesWith(next: Vma): boolean {
-    return (
-      this.end === next.start &&
-      this.flags === next.flags &&
-      this.key === next.key &&
-      this.object === next.object &&
-      this.offset + this.pages === next.offset &&
-      (this.anonymous === next.anonymous || this.anonymous === null || next.anonymous === null)
-    );
+  /** Some access is allowed (Linux: `vma_is_accessible`). */
+  get accessible(): boolean {
+    return (this.flags & VmFlag.PROT) !== 0;
+  }
+
+  /** An area with the same attributes for [start, end). */
+  copy(start: number, end: number, offset: number): Vma {
+    const copy = new Vma(start, end, this.flags, this.key, this.object, offset);
+    copy.anonVma = this.anonVma;
+    copy.anonChain = this.anonChain;
+    return copy;
   }
 }
 

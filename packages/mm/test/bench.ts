@@ -1,12 +1,17 @@
 import { Access, type Cpu, findProfile, Platform } from '@rpal/hw-x86';
 import { Signal } from '@rpal/uapi';
-import { FAULT_RESOLVED, handleFault, MemoryManager, type MmStruct } from '../src/index.js';
+import { FAULT_RESOLVED, handleFault, linux615, MemoryManager, type MmStruct, type ReleaseRules } from '../src/index.js';
 
 /** Bare hardware with memory management on it: no kernel, no tasks. */
 export class TestBench {
   readonly platform: Platform = new Platform({ profile: findProfile('xeon-platinum-8336c')! });
-  readonly manager: MemoryManager = new MemoryManager(this.platform);
-  readonly cpu: Cpu = this.cpuAt(0);
+  readonly manager: MemoryManager;
+  readonly cpu: Cpu;
+
+  constructor(rules: ReleaseRules = linux615) {
+    this.manager = new MemoryManager(this.platform, { rules });
+    this.cpu = this.cpuAt(0);
+  }
 
   cpuAt(id: number): Cpu {
     return this.platform.cpus[id] as Cpu;

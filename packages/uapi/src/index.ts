@@ -11,5 +11,5 @@ export {
   Shutdown,
   SocketType,
 } from './io.js';
-export { MapFlag, Pkey, Prot } from './memory.js';
+export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';
 export { Signal, SignalCode } from './signal.js';

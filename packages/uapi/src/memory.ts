@@ -22,3 +22,17 @@ export const MapFlag = {
 
 /** Rights that pkey_alloc takes and PKRU holds, per key. */
 export const Pkey = { DISABLE_ACCESS: 1, DISABLE_WRITE: 2 } as const;
+
+/** Flags of mremap. */
+export const Mremap = { MAYMOVE: 1, FIXED: 2, DONTUNMAP: 4 } as const;
+
+/** Advice of madvise. */
+export const Madvise = {
+  DONTNEED: 4,
+  DONTFORK: 10,
+  DOFORK: 11,
+  HUGEPAGE: 14,
+  NOHUGEPAGE: 15,
+  POPULATE_READ: 22,
+  POPULATE_WRITE: 23,
+} as const;

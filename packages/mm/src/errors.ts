@@ -1,0 +1,13 @@
+/** Stable codes of the errors that misuse of memory management ends in. */
+export type MmErrorCode = 'INVALID_ARGUMENT' | 'OVERLAP' | 'OUT_OF_MEMORY';
+
+/** The model was used in a way that no kernel could be. The message names the argument and what would be right. */
+export class MmError extends Error {
+  override readonly name = 'MmError';
+  readonly code: MmErrorCode;
+
+  constructor(code: MmErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}

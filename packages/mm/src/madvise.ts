@@ -1,0 +1,65 @@
+import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { Errno, Madvise } from '@rpal/uapi';
+import type { MmStruct } from './mm-struct.js';
+import { zapPages } from './munmap.js';
+import { populateArea } from './populate.js';
+import { MmStep } from './steps.js';
+import { flushRange } from './tlb-flush.js';
+import { type Vma, VmFlag } from './vma.js';
+import { modifyArea } from './vma-merge.js';
+
+/**
+ * madvise(2): DONTNEED, DONTFORK, DOFORK, HUGEPAGE, NOHUGEPAGE, POPULATE_READ and POPULATE_WRITE. Holes in the range do
+ * not stop it, but make it end with ENOMEM, as in Linux.
+ * @returns 0 or a negative errno; EINVAL for other advice
+ */
+export function madvise(cpu: Cpu, mm: MmStruct, address: number, length: number, advice: number): number {
+  cpu.charge(MmStep.madviseBody);
+  const visit = advices[advice];
+  if (visit === undefined || address % PAGE_SIZE !== 0) return -Errno.EINVAL;
+  const end = address + pageCeil(length);
+  const gapsStop = advice === Madvise.POPULATE_READ || advice === Madvise.POPULATE_WRITE;
+  let hole = false;
+  for (let at = address; at < end; ) {
+    const area = mm.areas.at(mm.areas.indexFrom(at));
+    if (area === undefined) return -Errno.ENOMEM;
+    if (area.start > at) {
+      if (gapsStop) return -Errno.ENOMEM;
+      hole = true;
+      at = area.start;
+      if (at >= end) break;
+    }
+    const stop = Math.min(area.end, end);
+    const result = visit(cpu, mm, area, at, stop);
+    if (result < 0) return result;
+    at = stop;
+  }
+  return hole ? -Errno.ENOMEM : 0;
+}
+
+type Visit = (cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number) => number;
+
+const advices: { readonly [advice: number]: Visit } = {
+  [Madvise.DONTNEED]: (cpu, mm, area, start, end) => {
+    if ((area.flags & (VmFlag.LOCKED | VmFlag.PFNMAP)) !== 0) return -Errno.EINVAL;
+    const pages = zapPages(cpu, mm, area, start, end);
+    // A table whose whole range was dropped is given back (since 6.14).
+    const tables = mm.tables.freeUnused(start, end, start, end);
+    if (pages > 0 || tables > 0) flushRange(mm.manager, cpu, mm, start, end, tables > 0);
+    return 0;
+  },
+  [Madvise.DONTFORK]: (_, mm, area, start, end) => setFlags(mm, area, start, end, VmFlag.DONTCOPY, 0),
+  [Madvise.DOFORK]: (_, mm, area, start, end) => setFlags(mm, area, start, end, 0, VmFlag.DONTCOPY),
+  [Madvise.HUGEPAGE]: (_, mm, area, start, end) => setFlags(mm, area, start, end, VmFlag.HUGEPAGE, VmFlag.NOHUGEPAGE),
+  [Madvise.NOHUGEPAGE]: (_, mm, area, start, end) => setFlags(mm, area, start, end, VmFlag.NOHUGEPAGE, VmFlag.HUGEPAGE),
+  [Madvise.POPULATE_READ]: (cpu, mm, area, start, end) =>
+    (area.flags & VmFlag.READ) === 0 ? -Errno.EINVAL : populateArea(cpu, mm, area, start, end, false),
+  [Madvise.POPULATE_WRITE]: (cpu, mm, area, start, end) =>
+    (area.flags & VmFlag.WRITE) === 0 ? -Errno.EINVAL : populateArea(cpu, mm, area, start, end, true),
+};
+
+function setFlags(mm: MmStruct, area: Vma, start: number, end: number, set: number, clear: number): number {
+  const flags = (area.flags & ~clear) | set;
+  if (flags === area.flags) return 0;
+  return modifyArea(mm, area, start, end, flags, area.key) === null ? -Errno.EAGAIN : 0;
+}

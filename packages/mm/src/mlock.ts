@@ -1,0 +1,46 @@
+import { type Cpu, PAGE_SIZE, pageCeil, pageFloor } from '@rpal/hw-x86';
+import { Errno } from '@rpal/uapi';
+import type { MmStruct } from './mm-struct.js';
+import { populateOrFail } from './populate.js';
+import { MmStep } from './steps.js';
+import { VmFlag } from './vma.js';
+import { modifyArea } from './vma-merge.js';
+
+/** mlock(2): marks areas and makes their pages present. The limit of locked memory is not modelled. @returns 0 or a negative errno */
+export function mlock(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
+  const start = pageFloor(address);
+  const end = start + pageCeil(length + (address - start));
+  const marked = setLocked(cpu, mm, start, end, true);
+  if (marked < 0) return marked;
+  const result = populateOrFail(cpu, mm, start, end);
+  // Linux: __mlock_posix_error_return.
+  return result === -Errno.EFAULT ? -Errno.ENOMEM : result === -Errno.ENOMEM ? -Errno.EAGAIN : result;
+}
+
+/** munlock(2). @returns 0 or a negative errno */
+export function munlock(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
+  const start = pageFloor(address);
+  return setLocked(cpu, mm, start, start + pageCeil(length + (address - start)), false);
+}
+
+/** Linux: `apply_vma_lock_flags`. */
+function setLocked(cpu: Cpu, mm: MmStruct, start: number, end: number, locked: boolean): number {
+  cpu.charge(MmStep.mlockBody);
+  for (let at = start; at < end; ) {
+    const area = mm.areas.containing(at);
+    if (area === null) return -Errno.ENOMEM;
+    const stop = Math.min(area.end, end);
+    const flags = (area.flags & ~VmFlag.LOCKED) | (locked ? VmFlag.LOCKED : 0);
+    const unchanged = flags === area.flags || (area.flags & VmFlag.SPECIAL) !== 0;
+    if (!unchanged && modifyArea(mm, area, at, stop, flags, area.key) === null) return -Errno.ENOMEM;
+    at = stop;
+  }
+  return 0;
+}
+
+/** Pages of locked areas (VmLck). */
+export function lockedPages(mm: MmStruct): number {
+  let pages = 0;
+  for (const area of mm.areas) if ((area.flags & VmFlag.LOCKED) !== 0) pages += (area.end - area.start) / PAGE_SIZE;
+  return pages;
+}

@@ -1,0 +1,83 @@
+import { type Cpu, entryFrame, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { Errno } from '@rpal/uapi';
+import { uncommit } from './accounting.js';
+import type { MmStruct } from './mm-struct.js';
+import { MmStep } from './steps.js';
+import { flushRange } from './tlb-flush.js';
+import { type Vma, VmFlag } from './vma.js';
+import { MAX_MAP_COUNT, splitArea } from './vma-merge.js';
+
+/** munmap(2). @returns 0 or a negative errno */
+export function munmap(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
+  cpu.charge(MmStep.munmapBody);
+  const size = pageCeil(length);
+  if (address % PAGE_SIZE !== 0 || size === 0 || address < 0 || address + size > mm.layout.taskSize) return -Errno.EINVAL;
+  return unmapRange(cpu, mm, address, address + size);
+}
+
+/** Removes all mappings of [start, end): areas, pages, tables, translations everywhere. @returns 0 or -ENOMEM */
+export function unmapRange(cpu: Cpu, mm: MmStruct, start: number, end: number): number {
+  if (mm.areas.isFree(start, end)) return 0;
+  if (!isolateRange(mm, start, end)) return -Errno.ENOMEM;
+  removeRange(cpu, mm, start, end);
+  return 0;
+}
+
+/**
+ * Splits areas so that none crosses `start` or `end` (Linux: `vms_gather_munmap_vmas`).
+ * @returns false if that would make too many of them; what has been split stays so, as in Linux
+ */
+export function isolateRange(mm: MmStruct, start: number, end: number): boolean {
+  const first = mm.areas.containing(start);
+  if (first !== null && first.start < start) {
+    if (first.end > end && mm.areas.size >= MAX_MAP_COUNT) return false;
+    splitArea(mm, first, start);
+  }
+  const last = mm.areas.containing(end - 1);
+  if (last !== null && last.end > end) splitArea(mm, last, end);
+  return true;
+}
+
+/** Takes down the areas of an isolated range, with one flush for all of them. */
+export function removeRange(cpu: Cpu, mm: MmStruct, start: number, end: number): void {
+  const index = mm.areas.indexFrom(start);
+  const below = mm.areas.at(index - 1)?.end ?? 0;
+  let pages = 0;
+  for (let area = mm.areas.at(index); area !== undefined && area.start < end; area = mm.areas.at(index)) {
+    pages += zapPages(cpu, mm, area, area.start, area.end);
+    mm.areas.remove(area);
+    if ((area.flags & VmFlag.ACCOUNT) !== 0) uncommit(mm.manager, area.pages);
+    area.object?.mapped?.(-1, area, mm);
+  }
+  const above = mm.areas.at(index)?.start ?? Number.POSITIVE_INFINITY;
+  const tables = mm.tables.freeUnused(start, end, below, above);
+  if (pages > 0 || tables > 0) flushRange(mm.manager, cpu, mm, start, end, tables > 0);
+}
+
+/** Pages and accounted pages of an isolated range. */
+export function measureRange(mm: MmStruct, start: number, end: number): { readonly pages: number; readonly accounted: number } {
+  let pages = 0;
+  let accounted = 0;
+  for (let index = mm.areas.indexFrom(start); ; index++) {
+    const area = mm.areas.at(index);
+    if (area === undefined || area.start >= end) return { pages, accounted };
+    pages += area.pages;
+    if ((area.flags & VmFlag.ACCOUNT) !== 0) accounted += area.pages;
+  }
+}
+
+/** Clears the pages of [start, end) of an area; the flush is the caller's. @returns how many there were */
+export function zapPages(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number): number {
+  const { memory, frames } = mm.manager;
+  let pages = 0;
+  mm.tables.forEachPage(start, end, (_, entry) => {
+    const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
+    memory.write32(entry, 0);
+    memory.write32(entry + 4, 0);
+    cpu.charge(MmStep.zapPage);
+    mm.uncountPage(area, frame);
+    frames.put(frame);
+    pages++;
+  });
+  return pages;
+}

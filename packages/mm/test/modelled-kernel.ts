@@ -1,0 +1,199 @@
+import { entryFrame, Pte } from '@rpal/hw-x86';
+import { Errno, Prot } from '@rpal/uapi';
+import {
+  brk,
+  exitMm,
+  forkMm,
+  insertArea,
+  MappedFile,
+  MemoryFile,
+  type MmStruct,
+  madvise,
+  mlock,
+  mmap,
+  mprotect,
+  mremap,
+  munlock,
+  munmap,
+  type ReleaseRules,
+  Vma,
+  VmFlag,
+} from '../src/index.js';
+import { load, store, TestBench } from './bench.js';
+import { ARENA, ARENA_PAGES, areaText, HEAP_PAGES, type MemoryCall, type Observation, Op, PAGE, WINDOW } from './calls.js';
+
+const HEAP = 0x5555_6000_0000;
+const MAP_ANONYMOUS = 0x20;
+
+/** The modelled kernel, on which sequences of calls run one after the other. */
+export class ModelledKernel {
+  readonly #bench: TestBench;
+
+  constructor(rules: ReleaseRules) {
+    this.#bench = new TestBench(rules);
+  }
+
+  /** Frames in use; the same before and after a sequence, or something is lost. */
+  get framesInUse(): number {
+    return this.#bench.platform.memory.framesInUse;
+  }
+
+  /** Pages promised; likewise. */
+  get committedPages(): number {
+    return this.#bench.manager.committedPages;
+  }
+
+  /** Executes a sequence in a process of its own. @param stop is told of each result; true ends the sequence */
+  run(sequence: readonly MemoryCall[], stop: (observation: Observation, index: number) => boolean = () => false): Observation[] {
+    const process = new ModelledProcess(this.#bench);
+    const observations: Observation[] = [];
+    for (const call of sequence) {
+      const observation = process.execute(call);
+      observations.push(observation);
+      if (stop(observation, observations.length - 1)) break;
+    }
+    process.end();
+    return observations;
+  }
+}
+
+/** A process set up as native/memory-server.c sets one up: everything but the arena and the heap is occupied. */
+class ModelledProcess {
+  readonly #bench: TestBench;
+  readonly #files: readonly MappedFile[];
+  /** The process that runs, and its ancestors, which wait. */
+  readonly #family: MmStruct[] = [];
+  #mm: MmStruct;
+
+  constructor(bench: TestBench) {
+    this.#bench = bench;
+    const { manager } = bench;
+    this.#mm = bench.process();
+    this.#family.push(this.#mm);
+    this.#mm.brkStart = HEAP;
+    this.#mm.brk = HEAP;
+    const borders = [0x1_0000, HEAP, HEAP + HEAP_PAGES * PAGE, ARENA, ARENA + ARENA_PAGES * PAGE, this.#mm.layout.taskSize];
+    for (let i = 0; i < borders.length; i += 2) {
+      const [start, end] = [borders[i] as number, borders[i + 1] as number];
+      insertArea(this.#mm, new Vma(start, end, VmFlag.DONTDUMP | VmFlag.NORESERVE, 0, null, start / PAGE));
+    }
+    const files = ['f0', 'f1'].map((name) => new MemoryFile(manager, name));
+    this.#files = [...files.map((file) => new MappedFile(file)), new MappedFile(files[0] as MemoryFile, true, false)];
+    for (const { file } of this.#files) file.get();
+  }
+
+  execute(call: MemoryCall): Observation {
+    const result = this.#perform(call);
+    return { result, areas: this.#areas(), pages: this.#pages(ARENA, ARENA_PAGES) + this.#pages(HEAP, HEAP_PAGES) };
+  }
+
+  end(): void {
+    for (const mm of this.#family.reverse()) exitMm(this.#bench.cpu, mm);
+    for (const { file } of this.#files) file.put();
+  }
+
+  #perform([op, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0]: MemoryCall): number {
+    const { cpu } = this.#bench;
+    const mm = this.#mm;
+    switch (op) {
+      case Op.MMAP: {
+        const hint = a === -1 ? 0 : real(a);
+        const anonymous = (d & MAP_ANONYMOUS) !== 0;
+        return travelling(mmap(cpu, mm, hint, b, c, d, anonymous ? {} : { object: this.#file(e), offset: f }));
+      }
+      case Op.MUNMAP:
+        return munmap(cpu, mm, real(a), b);
+      case Op.MPROTECT:
+        return mprotect(cpu, mm, real(a), b, c);
+      case Op.MREMAP:
+        return travelling(mremap(cpu, mm, real(a), b, c, d, real(e)));
+      case Op.MADVISE:
+        return madvise(cpu, mm, real(a), b, c);
+      case Op.BRK:
+        return brk(cpu, mm, HEAP + a) - HEAP;
+      case Op.LOAD:
+        return probed(load(cpu, mm, real(a)));
+      case Op.STORE:
+        return probed(store(cpu, mm, real(a), b & 0xff));
+      case Op.FTRUNCATE: {
+        const { file, writable } = this.#file(a);
+        if (!writable || b < 0) return -Errno.EINVAL;
+        file.truncate(cpu, b);
+        return 0;
+      }
+      case Op.PWRITE: {
+        const { file, writable } = this.#file(a);
+        return writable ? file.write8(cpu, b, c & 0xff) : -Errno.EBADF;
+      }
+      case Op.PREAD:
+        return this.#file(a).file.read8(b);
+      case Op.MLOCK:
+        return mlock(cpu, mm, real(a), b);
+      case Op.MUNLOCK:
+        return munlock(cpu, mm, real(a), b);
+      case Op.FORK:
+        // The parent waits; the child goes on.
+        this.#mm = forkMm(cpu, mm);
+        this.#mm.activate(cpu);
+        this.#family.push(this.#mm);
+        return 0;
+      case Op.LIMIT:
+        mm.limits.addressSpace = a < 0 ? Number.POSITIVE_INFINITY : (mm.totalPages + a) * PAGE;
+        return 0;
+      default:
+        throw new Error(`unknown call ${op}`);
+    }
+  }
+
+  #file(index: number): MappedFile {
+    return this.#files[index] as MappedFile;
+  }
+
+  #areas(): string[] {
+    const texts: string[] = [];
+    for (const area of this.#mm.areas) {
+      const [start, end] = [travelling(area.start), travelling(area.end)];
+      if ((area.flags & VmFlag.DONTDUMP) !== 0) continue;
+      const file = area.object instanceof MappedFile ? area.object : null;
+      const kind = file === null ? 0 : file.name === '' ? 3 : file.name === 'f0' ? 1 : 2;
+      const rights = area.flags & (Prot.READ | Prot.WRITE | Prot.EXEC);
+      // What maps shows as shared may have been so by name only: opened read-only.
+      const shared = (area.flags & VmFlag.MAYSHARE) !== 0 ? 8 : 0;
+      texts.push(areaText(start, end, rights | shared, kind, area.offset));
+    }
+    return texts;
+  }
+
+  #pages(start: number, count: number): string {
+    const { memory, frames, zeroFrame } = this.#bench.manager;
+    let text = '';
+    for (let page = 0; page < count; page++) {
+      const entry = this.#mm.tables.find(start + page * PAGE);
+      const low = entry < 0 ? 0 : memory.read32(entry);
+      if ((low & Pte.present) === 0) {
+        text += '0';
+        continue;
+      }
+      const frame = entryFrame(low, memory.read32(entry + 4));
+      const file = frames.ofFile(frame);
+      const once = frame !== zeroFrame && frames.count(frame) === (file ? 2 : 1);
+      text += `${1 | (file ? 2 : 0) | (once ? 4 : 0)}`;
+    }
+    return text;
+  }
+}
+
+function real(address: number): number {
+  return address >= WINDOW ? HEAP + (address - WINDOW) : ARENA + address;
+}
+
+function travelling(address: number): number {
+  if (address < 0) return address;
+  if (address >= ARENA && address <= ARENA + ARENA_PAGES * PAGE) return address - ARENA;
+  if (address >= HEAP && address <= HEAP + HEAP_PAGES * PAGE) return WINDOW + (address - HEAP);
+  return -1_000_000;
+}
+
+function probed(outcome: number | { readonly signal: number; readonly code: number }): number {
+  return typeof outcome === 'number' ? outcome : -100_000 - (outcome.signal | (outcome.code << 8));
+}

@@ -1,0 +1,75 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ARENA_PAGES, areaText, HEAP_PAGES, type MemoryCall, type Observation } from './calls.js';
+
+/**
+ * The Linux of the computer at hand, reached through native/memory-server.c.
+ *
+ * To the server: per sequence the number of calls, then each call as eight 64-bit integers. From the server: 1 or 0, whether
+ * page states are told; then per call its result, the number of areas, each area as start, end and attributes
+ * (bits 0-3 r, w, x, shared; 8-15 what is mapped; from 16 the offset in pages), and one byte per page.
+ */
+export class RealKernel {
+  readonly release: string = release();
+  readonly #server: string;
+
+  private constructor(server: string) {
+    this.#server = server;
+  }
+
+  /** Builds the server; or says why there is no kernel to compare with. */
+  static build(): RealKernel | string {
+    if (process.platform !== 'linux' || process.arch !== 'x64') return 'this is not Linux on x86-64';
+    const server = join(mkdtempSync(join(tmpdir(), 'memory-server-')), 'memory-server');
+    const source = join(import.meta.dirname, 'native', 'memory-server.c');
+    const cc = spawnSync('cc', ['-O2', '-o', server, source], { encoding: 'utf8' });
+    if (cc.error !== undefined) return 'there is no C compiler (cc)';
+    if (cc.status !== 0) throw new Error(cc.stderr);
+    const kernel = new RealKernel(server);
+    const trial = spawnSync(server, { input: Buffer.alloc(0), encoding: 'utf8' });
+    return trial.status === 0 ? kernel : `memory-server cannot run here: ${trial.stderr}`;
+  }
+
+  /** Executes each sequence in a process of its own. */
+  run(sequences: readonly (readonly MemoryCall[])[]): Observation[][] {
+    const input = Buffer.alloc(sequences.reduce((bytes, sequence) => bytes + 8 + 64 * sequence.length, 0));
+    let at = 0;
+    const put = (value: number): void => {
+      at = input.writeBigInt64LE(BigInt(value), at);
+    };
+    for (const sequence of sequences) {
+      put(sequence.length);
+      for (const call of sequence) for (let i = 0; i < 8; i++) put(call[i] ?? 0);
+    }
+    const { status, stderr, stdout } = spawnSync(this.#server, { input, maxBuffer: 2 ** 31 });
+    if (status !== 0) throw new Error(`memory-server ended with ${status}: ${stderr}`);
+    return parse(stdout, sequences);
+  }
+}
+
+function parse(output: Buffer, sequences: readonly (readonly MemoryCall[])[]): Observation[][] {
+  const view = new DataView(output.buffer, output.byteOffset, output.length);
+  let at = 0;
+  const take = (): number => {
+    const value = view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+    at += 8;
+    return value;
+  };
+  const tellsPages = take() === 1;
+  return sequences.map((sequence) =>
+    sequence.map(() => {
+      const result = take();
+      const areas = Array.from({ length: take() }, () => {
+        const [start, end, attributes] = [take(), take(), take()];
+        return areaText(start, end, attributes & 0xf, (attributes >>> 8) & 0xff, Math.floor(attributes / 2 ** 16));
+      });
+      const length = tellsPages ? ARENA_PAGES + HEAP_PAGES : 0;
+      let pages = '';
+      for (let i = 0; i < length; i++) pages += output[at + i];
+      at += length;
+      return { result, areas, pages };
+    }),
+  );
+}

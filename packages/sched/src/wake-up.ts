@@ -25,19 +25,23 @@ export function wakeUp(scheduler: Scheduler, cpu: Cpu, task: Task, mask: number,
   if (task.onRq) {
     const rq = scheduler.runQueue(task.cpu);
     scheduler.lock(rq, cpu);
-    scheduler.updateClock(rq, cpu);
-    task.state = TaskState.RUNNING;
-    if (task.entity.delayed) {
-      cpu.charge(SchedStep.wakePressure);
-      cpu.charge(SchedStep.wakeRunnable);
-      // As in Linux, the running task's time is not accounted for before the place in the queue is decided, but right after.
-      rq.fair.requeue(task.entity);
-      rq.gain();
-      checkPreempt(scheduler, cpu, rq, task);
+    // Only under the lock is it certain: a switch that was under way may have taken the sleeper off the queue.
+    if (task.onRq) {
+      scheduler.updateClock(rq, cpu);
+      task.state = TaskState.RUNNING;
+      if (task.entity.delayed) {
+        cpu.charge(SchedStep.wakePressure);
+        cpu.charge(SchedStep.wakeRunnable);
+        // As in Linux, the running task's time is not accounted for before the place in the queue is decided, but right after.
+        rq.fair.requeue(task.entity);
+        rq.gain();
+        checkPreempt(scheduler, cpu, rq, task);
+      }
+      rq.lock.release(cpu);
+      if (task.cpu !== cpu && cpu.path.destination === task) cpu.path.depart(cpu);
+      return true;
     }
     rq.lock.release(cpu);
-    if (task.cpu !== cpu && cpu.path.destination === task) cpu.path.depart(cpu);
-    return true;
   }
   if (task.onCpu) scheduler.completeSwitch(task.cpu);
   task.state = TaskState.WAKING;

@@ -128,6 +128,22 @@ export class Program {
     return this.syscall(SyscallNumber.mprotect, address, length, prot);
   }
 
+  mremap(address: number, oldLength: number, newLength: number, flags: number, target = 0): Call {
+    return this.syscall(SyscallNumber.mremap, address, oldLength, newLength, flags, target);
+  }
+
+  madvise(address: number, length: number, advice: number): Call {
+    return this.syscall(SyscallNumber.madvise, address, length, advice);
+  }
+
+  mlock(address: number, length: number): Call {
+    return this.syscall(SyscallNumber.mlock, address, length);
+  }
+
+  munlock(address: number, length: number): Call {
+    return this.syscall(SyscallNumber.munlock, address, length);
+  }
+
   pkeyMprotect(address: number, length: number, prot: number, key: number): Call {
     return this.syscall(SyscallNumber.pkey_mprotect, address, length, prot, key);
   }

@@ -1,12 +1,12 @@
 import { EventPoll, FileStep, type Operation, Step, UnixStreamSocket } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
-import { brk, MmStep, mmap, mprotect, munmap } from '@rpal/mm';
 import { CpuSet } from '@rpal/sched';
-import { Errno, MapFlag, OpenFlag, Pkey, SocketType } from '@rpal/uapi';
+import { Errno, OpenFlag, SocketType } from '@rpal/uapi';
 import { cloneThread, forkProcess, WaitChildOperation } from './clone.js';
 import { exitThread } from './exit.js';
 import { defineFileCalls, installPair } from './file-syscalls.js';
 import type { Kernel } from './kernel.js';
+import { defineMemoryCalls } from './memory-syscalls.js';
 import type { ProgramContext } from './program-context.js';
 import { SleepOperation } from './sleep.js';
 import { KernelStep } from './steps.js';
@@ -17,6 +17,7 @@ import type { UserContext } from './user-context.js';
 
 const table: SyscallTable = [];
 defineFileCalls(table);
+defineMemoryCalls(table);
 
 /** Executes the call whose number is in the registers. */
 export function dispatch(kernel: Kernel, cpu: Cpu, thread: Thread, regs: UserContext): number {
@@ -48,43 +49,6 @@ table[Nr.ioctl] = (_kernel, cpu, thread, { a0, a1, a2 }) => {
   cpu.charge(KernelStep.ioctl);
   const file = thread.process.files.lookUp(cpu, a0);
   return file === null ? -Errno.EBADF : file.ioctl(cpu, thread, a1 >>> 0, a2);
-};
-
-table[Nr.mmap] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
-  if ((a3 & MapFlag.ANONYMOUS) !== 0) return mmap(cpu, thread.memory, a0, a1, a2, a3);
-  const file = thread.process.files.lookUp(cpu, a4);
-  return file === null ? -Errno.EBADF : file.mmap(cpu, thread, a0, a1, a2, a3, a5);
-};
-
-table[Nr.munmap] = (_kernel, cpu, thread, { a0, a1 }) => munmap(cpu, thread.memory, a0, a1);
-table[Nr.mprotect] = (_kernel, cpu, thread, { a0, a1, a2 }) => mprotect(cpu, thread.memory, a0, a1, a2);
-table[Nr.brk] = (_kernel, cpu, thread, { a0 }) => brk(cpu, thread.memory, a0);
-
-table[Nr.pkey_mprotect] = (kernel, cpu, thread, { a0, a1, a2, a3 }) => {
-  if (!kernel.platform.profile.features.pku && a3 !== -1) return -Errno.EINVAL;
-  return mprotect(cpu, thread.memory, a0, a1, a2, a3);
-};
-
-table[Nr.pkey_alloc] = (kernel, cpu, thread, { a0, a1 }) => {
-  cpu.charge(MmStep.pkeyBody);
-  if (a0 !== 0 || (a1 & ~(Pkey.DISABLE_ACCESS | Pkey.DISABLE_WRITE)) !== 0) return -Errno.EINVAL;
-  const { memory } = thread;
-  const free = ~memory.pkeyMap & 0xffff;
-  if (!kernel.platform.profile.features.pku || free === 0) return -Errno.ENOSPC;
-  const key = 31 - Math.clz32(free & -free);
-  memory.pkeyMap |= 1 << key;
-  cpu.mmu.pkru = (cpu.mmu.pkru & ~(3 << (2 * key))) | (a1 << (2 * key));
-  return key;
-};
-
-table[Nr.pkey_free] = (kernel, cpu, thread, { a0 }) => {
-  cpu.charge(MmStep.pkeyBody);
-  const { memory } = thread;
-  const answer = kernel.memory.seams.hooks.mmKeyFree.call(memory, a0);
-  if (answer !== undefined) return answer;
-  if (a0 < 1 || a0 > 15 || (memory.pkeyMap & (1 << a0)) === 0) return -Errno.EINVAL;
-  memory.pkeyMap &= ~(1 << a0);
-  return 0;
 };
 
 table[Nr.getpid] = (_kernel, cpu, thread) => {

@@ -21,15 +21,14 @@ export function pkeyFree(cpu: Cpu, mm: MmStruct, key: number): number {
   cpu.charge(MmStep.pkeyBody);
   const answer = mm.manager.seams.hooks.mmKeyFree.call(mm, key);
   if (answer !== undefined) return answer;
-  // The key of execute-only memory is the kernel's.
-  if (!isAllocated(mm, key) || key === mm.executeOnlyKey) return -Errno.EINVAL;
+  if (!isAllocated(mm, key)) return -Errno.EINVAL;
   mm.pkeyMap &= ~(1 << key);
   return 0;
 }
 
-/** May a program put pages under `key` (Linux: `mm_pkey_is_allocated`)? Key 0 is always allocated. */
+/** May a program use `key` (Linux: `mm_pkey_is_allocated`)? Key 0 is allocated from the start; that of execute-only memory is the kernel's. */
 export function isAllocated(mm: MmStruct, key: number): boolean {
-  return key >= 0 && key < KEYS && (mm.pkeyMap & (1 << key)) !== 0;
+  return key >= 0 && key < KEYS && key !== mm.executeOnlyKey && (mm.pkeyMap & (1 << key)) !== 0;
 }
 
 /**

@@ -28,7 +28,7 @@ export class CallGenerator {
     if (roll < 46) return [Op.MPROTECT, ...this.#range(), this.#prot()];
     if (roll < 56) return this.#mremap();
     if (roll < 61) return [Op.MADVISE, ...this.#range(), this.#oneOf(ADVICE)];
-    if (roll < 64) return [Op.BRK, rng.below(HEAP_PAGES) * PAGE - (this.#odd(4) ? rng.below(PAGE) : 0)];
+    if (roll < 64) return [Op.BRK, Math.max(0, rng.below(HEAP_PAGES) * PAGE - (this.#odd(4) ? rng.below(PAGE) : 0))];
     if (roll < 72) return [Op.LOAD, this.#byte()];
     if (roll < 88) return [Op.STORE, this.#byte(), rng.below(256)];
     if (roll < 91)

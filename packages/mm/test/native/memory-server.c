@@ -290,11 +290,12 @@ int main(void) {
   struct sigaction action = {.sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_NODEFER};
   sigaction(SIGSEGV, &action, NULL);
   sigaction(SIGBUS, &action, NULL);
-  heap = (unsigned long)sbrk(0);
-  if (heap % PAGE != 0) {
-    heap += PAGE - heap % PAGE;
-    if (brk((void *)heap) != 0) die("cannot align the heap\n");
-  }
+  // The heap begins at a 2 MiB border, as faults map what is around a page within such borders.
+  unsigned long start = (unsigned long)sbrk(0);
+  heap = (start + 0x1fffff) & ~0x1ffffful;
+  if (brk((void *)heap) != 0) die("cannot align the heap\n");
+  start = (start + PAGE - 1) & ~(PAGE - 1);
+  if (heap > start && munmap((void *)start, heap - start) != 0) die("cannot unmap the start of the heap\n");
   int fd = open("/proc/self/pagemap", O_RDONLY);
   pagemap_works = fd >= 0 && pread(fd, pagemap, 8, ARENA / PAGE * 8) == 8;
   close(fd);

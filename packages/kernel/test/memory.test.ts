@@ -1,0 +1,49 @@
+import { Errno, Madvise, MapFlag, Mremap, Prot, Signal, SignalCode } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import { run } from './support.js';
+
+const PAGE = 4096;
+const RW = Prot.READ | Prot.WRITE;
+
+describe('memory calls of a program', () => {
+  it('move a mapping with its bytes and drop pages on advice', () => {
+    const seen: number[] = [];
+    run(function* (p) {
+      const memory = yield* p.allocate(2 * PAGE);
+      yield* p.store32(memory, 7);
+      // The next allocation sits right below it: growing means moving.
+      yield* p.mprotect(memory + PAGE, PAGE, Prot.READ);
+      const moved = yield* p.mremap(memory, PAGE, 4 * PAGE, Mremap.MAYMOVE);
+      seen.push(yield* p.load32(moved), yield* p.load32(moved + 3 * PAGE));
+      seen.push(yield* p.madvise(moved, PAGE, Madvise.DONTNEED), yield* p.load32(moved));
+      seen.push(yield* p.mremap(memory, PAGE, PAGE, 0), yield* p.mlock(memory + PAGE, PAGE), yield* p.munlock(memory + PAGE, PAGE));
+    });
+    expect(seen).toEqual([7, 0, 0, 0, -Errno.EFAULT, 0, 0]);
+  });
+
+  it('share anonymous memory between parent and child', () => {
+    let seen = 0;
+    run(function* (p) {
+      const memory = yield* p.mmap(0, PAGE, RW, MapFlag.SHARED | MapFlag.ANONYMOUS);
+      yield* p.fork(function* (child) {
+        yield* child.store32(memory, 42);
+      });
+      yield* p.wait();
+      seen = yield* p.load32(memory);
+    });
+    expect(seen).toBe(42);
+  });
+
+  it('make execute-only memory unreadable with a protection key', () => {
+    let key = 0;
+    const [process] = run(function* (p) {
+      const memory = yield* p.allocate(PAGE);
+      yield* p.store32(memory, 1);
+      yield* p.mprotect(memory, PAGE, Prot.EXEC);
+      key = yield* p.pkeyAlloc(0, 0);
+      yield* p.load32(memory);
+    });
+    expect(key).toBe(2);
+    expect(process?.exit).toMatchObject({ signal: Signal.SEGV, code: SignalCode.SEGV_PKUERR });
+  });
+});

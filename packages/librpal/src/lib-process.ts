@@ -1,4 +1,5 @@
 import type { Process } from '@rpal/kernel';
+import { type Isolation, protectionKeys } from '@rpal/rpal-core';
 import { RpalError } from './errors.js';
 
 /** A service that this one has requested, as the library remembers it. */
@@ -16,6 +17,8 @@ export interface Peer {
 /** The library's globals in one process. */
 export class LibProcess {
   initialised = false;
+  /** What opens and closes the memory of peers on this machine. Set by `rpal_init`. */
+  isolation: Isolation = protectionKeys;
   error: number = RpalError.NONE;
   rpalFd = -1;
   key = 0;

@@ -11,6 +11,7 @@ import {
   RPAL_PROC_FILE,
   RpalIoctl,
   readAllPkru,
+  rpalOf,
   Scc,
   SenderState,
   ServiceMetadata,
@@ -78,6 +79,7 @@ export class LibRpal {
     const fd = yield* p.open(RPAL_PROC_FILE, OpenFlag.RDWR);
     if (fd < 0) return this.#fail(RpalError.RPALFILE_OPS);
     state.rpalFd = fd;
+    state.isolation = rpalOf(p.context.kernel).isolation;
     const { thread } = p.context;
     state.libText = thread.process.textStart + LIB_TEXT;
     state.retBegin = thread.process.textStart + RET_SECTION;
@@ -291,8 +293,9 @@ export class LibRpal {
     const peer = state.peers[serviceId];
     if (peer === undefined) return null;
     const { scratch } = state;
-    const saved = p.rdpkru();
-    p.wrpkru(readAllPkru(state.pkey));
+    const { cpu } = p.context;
+    const saved = cpu.mmu.pkru;
+    state.isolation.userLoad(cpu, readAllPkru(state.pkey));
     yield* p.store32(scratch, serviceId);
     yield* p.store32(scratch + 4, fd);
     yield* p.store64(scratch + 8, 0xffff_ffff);
@@ -300,13 +303,13 @@ export class LibRpal {
     const far = yield* p.load32(scratch + 8);
     const receiver = yield* p.load32(scratch + 12);
     if (result < 0 || far === 0xffff_ffff) {
-      p.wrpkru(saved);
+      state.isolation.userLoad(p.context.cpu, saved);
       return null;
     }
     const fdTable = yield* p.load64(peer.pool + Pool.fdTable);
     state.peers[serviceId] = { ...peer, fdTable };
     const timestamp = yield* p.load32(fdTable + far * FdSlot.size + FdSlot.timestamp);
-    p.wrpkru(saved);
+    state.isolation.userLoad(p.context.cpu, saved);
     return { receiver, fd: far, timestamp };
   }
 

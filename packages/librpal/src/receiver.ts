@@ -100,7 +100,7 @@ class Trampoline extends Fiber {
         const info = reach(cpu, record + ReceiverRecord.senderPkru, false);
         if (info < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.returnKey);
-        cpu.mmu.pkru = memory.read32(info);
+        process.isolation.userLoad(cpu, memory.read32(info));
         this.state = 3;
         return StepEnd.NEXT;
       }
@@ -294,7 +294,7 @@ export class EpollWaitCall extends LibCall {
         memory.write32(record + ReceiverRecord.senderPkru, cpu.mmu.pkru);
         memory.write64(record + ReceiverRecord.senderContext, context.rax);
         cpu.fsBase = receiver.tlsBase;
-        cpu.mmu.pkru = pkruOf(receiver.process.pkey);
+        receiver.process.isolation.userLoad(cpu, pkruOf(receiver.process.pkey));
         this.#count = 0;
         break;
       }

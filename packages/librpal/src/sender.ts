@@ -150,7 +150,7 @@ export class WritePtrsCall extends LibCall {
     if (peer === undefined) return this.#fail(RpalError.INVAL_SERVICE);
     this.#peer = peer;
     cpu.charge(LibStep.openPeer);
-    cpu.mmu.pkru &= peer.pkruMask;
+    this.process.isolation.userLoad(cpu, cpu.mmu.pkru & peer.pkruMask);
     this.state = S.FIND;
     return StepEnd.NEXT;
   }
@@ -349,7 +349,7 @@ export class WritePtrsCall extends LibCall {
     if (scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.writeLeave);
     cpu.memory.write32(scc + Scc.magic, 0);
-    cpu.mmu.pkru = this.#pkru;
+    this.process.isolation.userLoad(cpu, this.#pkru);
     return this.finish(this.#value);
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createMachine } from '@rpal/kernel';
+import { noMpk } from '@rpal/no-mpk';
 import { rpal } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
 import { seamDeclarations } from '../seam-declarations.ts';
@@ -8,7 +9,7 @@ import { root } from './outside-project.ts';
 
 const declarations = seamDeclarations(root);
 /** Machines that together have every plugin of the repository. */
-const machines = [createMachine({ plugins: [rpal()] })];
+const machines = [createMachine({ plugins: [rpal(), noMpk()] })];
 const described = machines.flatMap((machine) => machine.describe());
 
 describe('docs/seams.md', () => {

@@ -4,6 +4,7 @@ import type { CriticalPath } from './critical-path.js';
 import { HardwareError } from './errors.js';
 import { type EventQueue, TimedEvent } from './event-queue.js';
 import type { ExecutionContext, TrapHandler } from './execution-context.js';
+import { GuestMode } from './guest-mode.js';
 import { Vector } from './interrupts.js';
 import { Ledger } from './ledger.js';
 import { LocalApic } from './local-apic.js';
@@ -128,6 +129,7 @@ export class Cpu {
   readonly #cpus: readonly Cpu[];
   #apic: LocalApic | null = null;
   #pmu: Pmu | null = null;
+  #guest: GuestMode | null = null;
   readonly #ipiDelivery: number;
   readonly #monitorWake: number;
 
@@ -167,6 +169,12 @@ export class Cpu {
   get pmu(): Pmu {
     this.#pmu ??= new Pmu(this, this.#queue, this.#arm);
     return this.#pmu;
+  }
+
+  /** VMX non-root operation: VMCALL, VMFUNC and second-level tables. */
+  get guest(): GuestMode {
+    this.#guest ??= new GuestMode(this);
+    return this.#guest;
   }
 
   /** TSC cycles. Advances by what is charged, and by waiting. */

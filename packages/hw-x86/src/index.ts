@@ -24,6 +24,7 @@ export { HardwareError, type HardwareErrorCode } from './errors.js';
 export { EventQueue, TimedEvent } from './event-queue.js';
 export type { ExecutionContext, TrapHandler } from './execution-context.js';
 export { Fingerprint } from './fingerprint.js';
+export { GuestMode, type Hypervisor } from './guest-mode.js';
 export { Exception, Vector } from './interrupts.js';
 export { Ledger, type LedgerEntry } from './ledger.js';
 export { type DeliveryMode, type Destination, LocalApic, type TimerMode } from './local-apic.js';
@@ -46,6 +47,7 @@ export { type CounterSetup, Pmu, type PmuEvent } from './pmu.js';
 export { type CpuProfile, type CpuProfileInput, type Figure, parseProfile } from './profile.js';
 export { findProfile, profiles } from './profiles/index.js';
 export { Rng } from './rng.js';
+export { Ept, SecondLevel, SecondLevelTables } from './second-level.js';
 export { SpinLock } from './spin-lock.js';
 export {
   allSteps,

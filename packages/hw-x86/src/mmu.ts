@@ -1,8 +1,9 @@
 import { HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SIZE } from './address.js';
 import type { Cpu } from './cpu.js';
-import { entryAddress, entryFrame, Pte } from './page-table.js';
+import { entryAddress, entryFrame, LEVEL_SPAN, Pte } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
 import type { CpuProfile } from './profile.js';
+import type { SecondLevel } from './second-level.js';
 import { HwStep } from './steps.js';
 import { Tlb, TlbFlag } from './tlb.js';
 
@@ -22,8 +23,8 @@ export const Access = {
 export const FaultCode = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16, protectionKey: 32 } as const;
 
 const CODE_BITS = 0x16;
-/** Bits of a level-1 entry's high half that must be zero with 46 physical address bits: 14..19. */
-const RESERVED_HIGH = 0xfc000;
+/** Bits that must be zero in the low half of an entry that maps a page, by level (SDM vol. 3, tables 4-15 to 4-20). */
+const RESERVED_LOW = [0, 0, 0x1f_e000, 0x3fff_e000];
 
 /** Flags of a TLB entry that a table entry grants; bits of the levels are combined by AND, execute-disable by OR. */
 const GRANT_ALL = TlbFlag.writable | TlbFlag.user | TlbFlag.executable;
@@ -39,11 +40,17 @@ export class Mmu {
   /** Frame of the top-level table. */
   root = 0;
   pcid = 0;
+  /** What tags the translations in use: the PCID, and as a fraction the second-level tables (`SecondLevel.tag`). */
+  context = 0;
   /** CR4.PKE, CR4.SMEP, CR4.SMAP, CR0.WP. */
   pke = true;
   smep = true;
   smap = true;
   wp = true;
+  /** CR4.PGE: G bits count. Write it with `writePge`, as a change flushes. */
+  pge = true;
+  /** Second-level tables, if the core runs a guest. */
+  second: SecondLevel | null = null;
 
   faultAddress = 0;
   faultCode = 0;
@@ -67,6 +74,9 @@ export class Mmu {
   readonly #memory: PhysicalMemory;
   readonly #stlbCycles: number;
   readonly #levelCycles: number;
+  /** Bits that must be zero in the high half of any entry: those above the physical address width. */
+  readonly #reservedHigh: number;
+  readonly #gib1Pages: boolean;
 
   constructor(cpu: Cpu, memory: PhysicalMemory, profile: CpuProfile) {
     this.#cpu = cpu;
@@ -78,10 +88,12 @@ export class Mmu {
     this.i4k = new Tlb(tlb.l1i4k.entries, tlb.l1i4k.ways, PAGE_SIZE);
     this.i2m = new Tlb(tlb.l1i2m.entries, tlb.l1i2m.ways, LARGE_PAGE_SIZE);
     this.s4k = new Tlb(tlb.stlb.entries, tlb.stlb.ways, PAGE_SIZE);
-    this.s2m = new Tlb(tlb.stlb.entries, tlb.stlb.ways, LARGE_PAGE_SIZE);
+    this.s2m = new Tlb(tlb.stlb.entries, tlb.stlb.ways, LARGE_PAGE_SIZE, this.s4k);
     this.s1g = new Tlb(tlb.stlb1g.entries, tlb.stlb1g.ways, HUGE_PAGE_SIZE);
     this.structure = [new Tlb(32, 4, LARGE_PAGE_SIZE), new Tlb(16, 4, HUGE_PAGE_SIZE), new Tlb(16, 4, 512 * HUGE_PAGE_SIZE)];
     this.pke = profile.features.pku;
+    this.#gib1Pages = profile.features.gib1Pages;
+    this.#reservedHigh = 0xf_ffff & ~(2 ** (profile.physicalAddressBits - 32) - 1);
     this.#stlbCycles = Math.round(cpu.costs.primitive('stlbHit'));
     this.#levelCycles = Math.round(cpu.costs.primitive('walkLevel'));
   }
@@ -95,7 +107,7 @@ export class Mmu {
     const page = address - offset;
     const tlb = this.d4k;
     const at = tlb.mru[(page / PAGE_SIZE) & tlb.setMask] as number;
-    if (tlb.tags[at] === page + this.pcid && (access & Access.fetch) === 0) {
+    if (tlb.tags[at] === page + this.context && (access & Access.fetch) === 0) {
       const flags = tlb.flags[at] as number;
       const need = access & 0x46;
       // User mode, or the kernel copying with AC set; other kernel accesses have SMAP to answer to.
@@ -111,35 +123,38 @@ export class Mmu {
   #lookUp(address: number, page: number, offset: number, access: number): number {
     const fetch = (access & Access.fetch) !== 0;
     const l1 = fetch ? this.i4k : this.d4k;
-    let at = l1.find(page, this.pcid);
+    let at = l1.find(page, this.context);
     if (at >= 0) return this.#use(l1, at, address, offset, access);
 
     const large = address - (address & (LARGE_PAGE_SIZE - 1));
     const l1Large = fetch ? this.i2m : this.d2m;
-    at = l1Large.find(large, this.pcid);
+    at = l1Large.find(large, this.context);
     if (at >= 0) return this.#use(l1Large, at, address, address - large, access);
 
     const huge = address - (address & (HUGE_PAGE_SIZE - 1));
     if (!fetch) {
-      at = this.d1g.find(huge, this.pcid);
+      at = this.d1g.find(huge, this.context);
       if (at >= 0) return this.#use(this.d1g, at, address, address - huge, access);
     }
 
-    at = this.s4k.find(page, this.pcid);
-    if (at >= 0) return this.#promote(l1, this.s4k, at, page, address, offset, access);
-    at = this.s2m.find(large, this.pcid);
-    if (at >= 0) return this.#promote(l1Large, this.s2m, at, large, address, address - large, access);
-    at = this.s1g.find(huge, this.pcid);
-    if (at >= 0) return this.#promote(this.d1g, this.s1g, at, huge, address, address - huge, access);
+    at = this.s4k.find(page, this.context);
+    if (at >= 0) return this.#promote(l1, page, this.s4k, at, page, address, access);
+    at = this.s2m.find(large, this.context);
+    if (at >= 0) return this.#promote(l1Large, large, this.s2m, at, large, address, access);
+    at = this.s1g.find(huge, this.context);
+    // There are no first-level entries for fetches from 1 GiB pages: the 2 MiB around the address stand in.
+    if (at >= 0) return this.#promote(fetch ? this.i2m : this.d1g, fetch ? large : huge, this.s1g, at, huge, address, access);
 
     return this.#walk(address, access);
   }
 
-  #promote(l1: Tlb, l2: Tlb, at: number, page: number, address: number, offset: number, access: number): number {
+  /** A hit in the second level: the part at `part` of the page at `page` moves to the first level. */
+  #promote(l1: Tlb, part: number, l2: Tlb, at: number, page: number, address: number, access: number): number {
     this.stlbHits++;
     this.#cpu.chargeCycles(HwStep.stlbHit, this.#stlbCycles);
-    const inserted = l1.insert(page, this.pcid, l2.frames[at] as number, l2.flags[at] as number);
-    return this.#use(l1, inserted, address, offset, access);
+    const frame = (l2.frames[at] as number) + (part - page) / PAGE_SIZE;
+    const inserted = l1.insert(part, this.context, frame, l2.flags[at] as number);
+    return this.#use(l1, inserted, address, address - part, access);
   }
 
   /** A translation is at hand: are the rights? A write through an entry whose page is clean goes back to set D. */
@@ -159,36 +174,52 @@ export class Mmu {
     return (tlb.frames[at] as number) * PAGE_SIZE + offset;
   }
 
-  /** The fault code of a denied access to a present page, or -1 if `flags` allow it. */
+  /**
+   * The fault code of a denied access to a present page, or -1 if `flags` allow it (SDM vol. 3, 4.6 and 4.7).
+   * The protection-key bit tells whether PKRU denies the access, whatever else does.
+   */
   #deny(flags: number, access: number): number {
     const user = (access & Access.user) !== 0;
-    const write = (access & FaultCode.write) !== 0;
-    const code = FaultCode.present | (access & CODE_BITS);
-    if (user && (flags & TlbFlag.user) === 0) return code;
+    const userPage = (flags & TlbFlag.user) !== 0;
+    let denied: boolean;
+    let key = 0;
     if ((access & Access.fetch) !== 0) {
-      if ((flags & TlbFlag.executable) === 0) return code;
-      return !user && this.smep && (flags & TlbFlag.user) !== 0 ? code : -1;
+      denied = (flags & TlbFlag.executable) === 0 || (user ? !userPage : userPage && this.smep);
+    } else {
+      const protectedWrite = (access & FaultCode.write) !== 0 && (user || this.wp);
+      denied = protectedWrite && (flags & TlbFlag.writable) === 0;
+      if (!userPage) {
+        denied ||= user;
+      } else {
+        denied ||= !user && this.smap && (access & Access.ac) === 0;
+        const rights = this.pke ? this.pkru >>> ((flags >>> (TlbFlag.keyShift - 1)) & 0x1e) : 0;
+        if ((rights & 1) !== 0 || ((rights & 2) !== 0 && protectedWrite)) key = FaultCode.protectionKey;
+      }
     }
-    if (write && (flags & TlbFlag.writable) === 0 && (user || this.wp)) return code;
-    if ((flags & TlbFlag.user) === 0) return -1;
-    if (!user && this.smap && (access & Access.ac) === 0) return code;
-    if (!this.pke) return -1;
-    const denied = this.pkru >>> ((flags >>> (TlbFlag.keyShift - 1)) & 0x1e);
-    if ((denied & 1) !== 0) return code | FaultCode.protectionKey;
-    if ((denied & 2) !== 0 && write && (user || this.wp)) return code | FaultCode.protectionKey;
-    return -1;
+    return denied || key !== 0 ? FaultCode.present | (access & CODE_BITS) | key : -1;
   }
 
   /** Walks the tables from the deepest cached structure entry, sets A and D, enters the translation. */
   #walk(address: number, access: number): number {
+    const { second } = this;
+    if (second === null) return this.#walkOnce(address, access);
+    for (;;) {
+      const physical = this.#walkOnce(address, access);
+      // An EPT violation is the hypervisor's affair. If it resolved it, the guest repeats the access.
+      if (physical >= 0 || !second.violated || !second.exit(this.#cpu)) return physical;
+    }
+  }
+
+  #walkOnce(address: number, access: number): number {
     const memory = this.#memory;
+    const { second } = this;
     let table = this.root;
     let level = 4;
     let grant: number = GRANT_ALL;
     for (let cached = 2; cached <= 4; cached++) {
       const cache = this.structure[cached - 2] as Tlb;
       const base = Math.floor(address / cache.pageSize) * cache.pageSize;
-      const at = cache.find(base, this.pcid);
+      const at = cache.find(base, this.context);
       if (at >= 0) {
         table = cache.frames[at] as number;
         grant = cache.flags[at] as number;
@@ -196,68 +227,108 @@ export class Mmu {
         break;
       }
     }
-    const top = level;
+    let reads = 0;
+    if (second !== null) second.begin();
     for (; ; level--) {
-      const entry = entryAddress(table, address, level);
+      let entry = entryAddress(table, address, level);
+      if (second !== null) {
+        entry = second.translate(entry, Access.read);
+        if (entry < 0) return this.#violation(address, access, reads);
+      }
+      reads++;
       const low = memory.read32(entry);
       const high = memory.read32(entry + 4);
-      if ((low & Pte.present) === 0) return this.#fault(address, access & CODE_BITS, top - level + 1);
+      if ((low & Pte.present) === 0) return this.#fault(address, access & CODE_BITS, reads);
       const leaf = level === 1 || (level < 4 && (low & Pte.pageSize) !== 0);
-      if ((high & RESERVED_HIGH) !== 0 || (level === 4 && (low & Pte.pageSize) !== 0)) {
-        const code = FaultCode.present | FaultCode.reserved | (access & CODE_BITS);
-        return this.#fault(address, code, top - level + 1);
+      if ((high & this.#reservedHigh) !== 0 || (level > 1 && this.#reserved(low, level))) {
+        return this.#fault(address, FaultCode.present | FaultCode.reserved | (access & CODE_BITS), reads);
       }
       if ((low & Pte.writable) === 0) grant &= ~TlbFlag.writable;
       if ((low & Pte.user) === 0) grant &= ~TlbFlag.user;
       if (high < 0) grant &= ~TlbFlag.executable;
       if (!leaf) {
-        if ((low & Pte.accessed) === 0) memory.write32(entry, low | Pte.accessed);
+        if ((low & Pte.accessed) === 0) {
+          if (second !== null && !second.mayWrite()) return this.#violation(address, access, reads);
+          memory.write32(entry, low | Pte.accessed);
+        }
         table = entryFrame(low, high);
         const cache = this.structure[level - 2] as Tlb;
-        cache.insert(Math.floor(address / cache.pageSize) * cache.pageSize, this.pcid, table, grant);
+        cache.insert(Math.floor(address / cache.pageSize) * cache.pageSize, this.context, table, grant);
         continue;
       }
       const key = (high >>> Pte.keyShift) & 0xf;
       const code = this.#deny(grant | (key << TlbFlag.keyShift), access);
-      if (code >= 0) return this.#fault(address, code, top - level + 1);
+      if (code >= 0) return this.#fault(address, code, reads);
       const write = (access & FaultCode.write) !== 0;
       const marked = low | Pte.accessed | (write ? Pte.dirty : 0);
-      if (marked !== low) memory.write32(entry, marked);
+      if (marked !== low) {
+        if (second !== null && !second.mayWrite()) return this.#violation(address, access, reads);
+        memory.write32(entry, marked);
+      }
       let flags = grant | (key << TlbFlag.keyShift);
       if ((marked & Pte.dirty) !== 0) flags |= TlbFlag.dirty;
-      if ((low & Pte.global) !== 0) flags |= TlbFlag.global;
-      this.#chargeWalk(top - level + 1);
-      return this.#enter(address, level, entryFrame(low, high), flags, (access & Access.fetch) !== 0);
+      if (this.pge && (low & Pte.global) !== 0) flags |= TlbFlag.global;
+      const frame = entryFrame(low, high);
+      if (second !== null) return this.#enterGuest(second, address, level, frame, flags, access, reads);
+      this.#chargeWalk(reads);
+      return this.#enter(address, level, frame, flags, (access & Access.fetch) !== 0);
     }
+  }
+
+  #reserved(low: number, level: number): boolean {
+    if ((low & Pte.pageSize) === 0) return false;
+    return level === 4 || (level === 3 && !this.#gib1Pages) || (low & (RESERVED_LOW[level] as number)) !== 0;
   }
 
   #enter(address: number, level: number, frame: number, flags: number, fetch: boolean): number {
     if (level === 1) {
       const page = address - (address & PAGE_MASK);
-      this.s4k.insert(page, this.pcid, frame, flags);
-      (fetch ? this.i4k : this.d4k).insert(page, this.pcid, frame, flags);
+      this.s4k.insert(page, this.context, frame, flags);
+      (fetch ? this.i4k : this.d4k).insert(page, this.context, frame, flags);
       return frame * PAGE_SIZE + (address - page);
     }
     const size = level === 2 ? LARGE_PAGE_SIZE : HUGE_PAGE_SIZE;
     const page = address - (address & (size - 1));
     // Bit 12 of a large entry is its PAT bit, not part of the frame number.
     const first = frame - (frame & (size / PAGE_SIZE - 1));
-    (level === 2 ? this.s2m : this.s1g).insert(page, this.pcid, first, flags);
-    if (level === 2) (fetch ? this.i2m : this.d2m).insert(page, this.pcid, first, flags);
-    else this.d1g.insert(page, this.pcid, first, flags);
+    (level === 2 ? this.s2m : this.s1g).insert(page, this.context, first, flags);
+    if (level === 2) (fetch ? this.i2m : this.d2m).insert(page, this.context, first, flags);
+    else if (!fetch) this.d1g.insert(page, this.context, first, flags);
     return first * PAGE_SIZE + (address - page);
   }
 
-  #fault(address: number, code: number, levels: number): number {
-    this.#chargeWalk(levels);
+  /** The last step of a guest's walk: the page itself. The translation entered is the 4 KiB around the address. */
+  #enterGuest(second: SecondLevel, address: number, level: number, frame: number, flags: number, access: number, reads: number): number {
+    const size = LEVEL_SPAN[level] as number;
+    const first = frame - (frame & (size / PAGE_SIZE - 1));
+    const host = second.translate(first * PAGE_SIZE + (address & (size - 1)), access);
+    if (host < 0) return this.#violation(address, access, reads);
+    this.#chargeWalk(reads + second.reads);
+    return this.#enter(address, 1, Math.floor(host / PAGE_SIZE), flags & second.grant, (access & Access.fetch) !== 0);
+  }
+
+  /** An EPT violation that nobody resolves looks to the guest like a #PF on a present page: what a hypervisor would inject. */
+  #violation(address: number, access: number, reads: number): number {
+    return this.#report(address, FaultCode.present | (access & CODE_BITS), reads);
+  }
+
+  /** Leaves the fault behind. What was cached for the address goes (SDM vol. 3, 4.10.4.1), so that a repaired table is seen. */
+  #fault(address: number, code: number, reads: number): number {
+    this.#drop(address);
+    for (const cache of this.structure) cache.dropPage(Math.floor(address / cache.pageSize) * cache.pageSize, this.pcid, true);
+    return this.#report(address, code, reads);
+  }
+
+  #report(address: number, code: number, reads: number): number {
+    this.#chargeWalk(reads + (this.second === null ? 0 : this.second.reads));
     this.faultAddress = address;
     this.faultCode = code;
     return -1;
   }
 
-  #chargeWalk(levels: number): void {
+  #chargeWalk(reads: number): void {
     this.walks++;
-    this.#cpu.chargeCycles(HwStep.pageWalk, levels * this.#levelCycles);
+    this.#cpu.chargeCycles(HwStep.pageWalk, reads * this.#levelCycles);
   }
 
   /** Drops all cached translations of one address in the current context. */
@@ -270,8 +341,9 @@ export class Mmu {
     for (const tlb of [this.d1g, this.s1g]) tlb.dropPage(huge, this.pcid, true);
   }
 
+  /** Every cache of translations; `s2m` shares its entries with `s4k`. */
   #all(): readonly Tlb[] {
-    return [this.d4k, this.d2m, this.d1g, this.i4k, this.i2m, this.s4k, this.s2m, this.s1g, ...this.structure];
+    return [this.d4k, this.d2m, this.d1g, this.i4k, this.i2m, this.s4k, this.s1g, ...this.structure];
   }
 
   /** INVLPG: drops the page's translations in the current PCID and global ones, and all paging-structure entries of the PCID. */
@@ -283,7 +355,7 @@ export class Mmu {
   /** INVPCID type 0: as INVLPG for another PCID, but global translations stay. */
   invpcidAddress(address: number, pcid: number): void {
     const page = address - (address & PAGE_MASK);
-    for (const tlb of this.#all()) tlb.dropPage(page - (page & (tlb.pageSize - 1)), pcid, false);
+    for (const tlb of [this.s2m, ...this.#all()]) tlb.dropPage(page - (page & (tlb.pageSize - 1)), pcid, false);
     for (const cache of this.structure) cache.dropContext(pcid);
   }
 
@@ -304,6 +376,27 @@ export class Mmu {
   loadRoot(root: number, pcid: number, noFlush: boolean): void {
     this.root = root;
     this.pcid = pcid;
+    this.context = pcid + (this.second === null ? 0 : this.second.tag);
     if (!noFlush) this.invpcidContext(pcid);
+  }
+
+  /** Writes CR4.PGE. A change drops everything, global translations too (SDM vol. 3, 4.10.4.1). */
+  writePge(on: boolean): void {
+    if (this.pge !== on) this.invpcidAll(true);
+    this.pge = on;
+  }
+
+  /**
+   * Selects the second-level tables that the guest runs on, or none. Nothing is flushed: translations are tagged with
+   * the tables they came through.
+   */
+  selectSecondLevel(second: SecondLevel | null): void {
+    this.second = second;
+    this.context = this.pcid + (second === null ? 0 : second.tag);
+  }
+
+  /** INVEPT: drops the translations that came through tables with `tag`, or through any second-level tables (undefined). */
+  invept(tag?: number): void {
+    for (const tlb of this.#all()) tlb.dropSecondLevel(tag);
   }
 }

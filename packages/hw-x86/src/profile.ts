@@ -89,6 +89,8 @@ const schema = z
     memory: z.object({ local: range, remote: range }).strict(),
     /** Moving a modified line from another core, one way, ns. */
     line: z.object({ sameCache: range, sameSocket: range, crossSocket: range }).strict(),
+    /** MAXPHYADDR: higher bits of an entry's address must be zero. */
+    physicalAddressBits: z.number().int().min(36).max(52),
     pmu: z
       .object({
         /** `intel`: architectural, with a global status register; `amd-v2`: PerfMonV2, likewise; `amd`: no status register. */

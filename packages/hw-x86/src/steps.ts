@@ -25,7 +25,8 @@ export const HwStep = defineSteps('@rpal/hw-x86', {
   nmi: { cause: 'interrupt', events: { nmi: 1 }, source: 'delivery of an NMI through the IDT', status: 'derived' },
   exception: { cause: 'fault', events: { exception: 1 }, source: 'delivery of an exception through the IDT', status: 'derived' },
   iret: { cause: 'interrupt', events: { iret: 1 }, source: 'one IRET', status: 'derived' },
-  vmcall: { cause: 'switch', events: { vmcall: 1 }, source: 'VM exit and entry, without what the hypervisor does', status: 'derived' },
+  vmExit: { cause: 'switch', events: { vmcall: 1 }, source: 'VM exit and entry, without what the hypervisor does', status: 'derived' },
+  invept: { cause: 'tlb', events: { invpcid: 1 }, source: 'one INVEPT, taken to cost as much as INVPCID', status: 'estimated' },
   vmfunc: { cause: 'switch', events: { vmfunc: 1 }, source: 'one VMFUNC that switches the EPT pointer', status: 'derived' },
   rdtsc: { cause: 'user', events: { rdtsc: 1 }, source: 'one RDTSC', status: 'derived' },
 });

@@ -1,3 +1,5 @@
+import { HardwareError } from './errors.js';
+
 /** Bits of a TLB entry's flags. Writable, user, executable and dirty sit where `Access` asks for them. */
 export const TlbFlag = {
   writable: 1 << 1,
@@ -9,12 +11,16 @@ export const TlbFlag = {
 } as const;
 
 const EMPTY = Number.NaN;
-/** What is added to the page address of a global page's tag, whatever the PCID. PCIDs are whole numbers. */
-const GLOBAL_TAG = 0.5;
+/** Fractions of a tag: a global page, a large page in an array that holds both sizes. Those below are second-level tags. */
+const GLOBAL = 0.5;
+const LARGE = 0.25;
 
 /**
- * One set-associative TLB, tagged with the PCID, with true least-recently-used replacement.
- * A tag is the page's address plus the PCID (the address has twelve zero bits), or plus one half for a global page.
+ * One set-associative TLB with true least-recently-used replacement.
+ *
+ * A tag is the page's address plus the context. The address has twelve zero bits, which hold the PCID (none for a global
+ * page); a double has six more bits below the point, which hold what else tells translations apart: the fractions above,
+ * and a second-level tag in sixty-fourths (`SecondLevel.tag`).
  * The most recently used way of each set is remembered: finding it there again changes no order, which is what makes
  * the common hit cheap without making it approximate.
  */
@@ -30,27 +36,38 @@ export class Tlb {
   /** Index of the most recently used entry of each set. */
   readonly mru: Int32Array;
   readonly #stamps: Float64Array;
-  #clock = 0;
+  /** The number of uses so far. */
+  readonly #clock: Float64Array;
+  /** Added to the tags of entries made through this view. */
+  readonly #kind: number;
 
-  /** @param entries total; entries/ways must be a power of two */
-  constructor(entries: number, ways: number, pageSize: number) {
+  /**
+   * @param entries total; entries/ways must be a power of two
+   * @param shared the array of smaller pages whose entries this one shares: one TLB for two page sizes
+   */
+  constructor(entries: number, ways: number, pageSize: number, shared?: Tlb) {
     const sets = entries / ways;
+    if (!Number.isInteger(Math.log2(sets))) {
+      throw new HardwareError('INVALID_ARGUMENT', `entries: ${entries} in ${ways} ways make ${sets} sets, which is not a power of two`);
+    }
     this.ways = ways;
     this.setMask = sets - 1;
     this.pageSize = pageSize;
-    this.tags = new Float64Array(entries).fill(EMPTY);
-    this.flags = new Int32Array(entries);
-    this.frames = new Int32Array(entries);
-    this.mru = Int32Array.from({ length: sets }, (_, set) => set * ways);
-    this.#stamps = new Float64Array(entries);
+    this.#kind = shared === undefined ? 0 : LARGE;
+    this.tags = shared?.tags ?? new Float64Array(entries).fill(EMPTY);
+    this.flags = shared?.flags ?? new Int32Array(entries);
+    this.frames = shared?.frames ?? new Int32Array(entries);
+    this.mru = shared?.mru ?? Int32Array.from({ length: sets }, (_, set) => set * ways);
+    this.#stamps = shared === undefined ? new Float64Array(entries) : shared.#stamps;
+    this.#clock = shared === undefined ? new Float64Array(1) : shared.#clock;
   }
 
-  /** Index of the entry for the page at `page` under `pcid`, or -1. Counts as a use. */
-  find(page: number, pcid: number): number {
+  /** Index of the entry for the page at `page` under `context`, or -1. Counts as a use. */
+  find(page: number, context: number): number {
     const set = (page / this.pageSize) & this.setMask;
     const first = set * this.ways;
-    const tag = page + pcid;
-    const globalTag = page + GLOBAL_TAG;
+    const tag = page + context + this.#kind;
+    const globalTag = page + (context - (context | 0)) + this.#kind + GLOBAL;
     for (let i = first; i < first + this.ways; i++) {
       const other = this.tags[i];
       if (other === tag || other === globalTag) {
@@ -62,10 +79,11 @@ export class Tlb {
   }
 
   /** Enters a translation in place of the least recently used one of its set. Returns its index. */
-  insert(page: number, pcid: number, frame: number, flags: number): number {
+  insert(page: number, context: number, frame: number, flags: number): number {
     const set = (page / this.pageSize) & this.setMask;
     const first = set * this.ways;
-    const tag = page + ((flags & TlbFlag.global) !== 0 ? GLOBAL_TAG : pcid);
+    const global = (flags & TlbFlag.global) !== 0;
+    const tag = page + this.#kind + (global ? context - (context | 0) + GLOBAL : context);
     let victim = first;
     for (let i = first; i < first + this.ways; i++) {
       const other = this.tags[i] as number;
@@ -82,12 +100,13 @@ export class Tlb {
     return victim;
   }
 
-  /** Drops the translation of one page under `pcid`, and its global one if `globalToo`. */
+  /** Drops the translations of one page under `pcid`, whatever second-level tables they came through, and global ones if `globalToo`. */
   dropPage(page: number, pcid: number, globalToo: boolean): void {
     const first = ((page / this.pageSize) & this.setMask) * this.ways;
     for (let i = first; i < first + this.ways; i++) {
-      const tag = this.tags[i];
-      if (tag === page + pcid || (globalToo && tag === page + GLOBAL_TAG)) this.#empty(i);
+      const tag = this.tags[i] as number;
+      const whole = Math.floor(tag);
+      if (tag - whole >= GLOBAL ? globalToo && whole === page : whole === page + pcid) this.#empty(i);
     }
   }
 
@@ -95,21 +114,32 @@ export class Tlb {
   dropContext(pcid: number): void {
     for (let i = 0; i < this.tags.length; i++) {
       const tag = this.tags[i] as number;
-      // The low twelve bits of a non-global tag are its PCID; a global tag is not whole.
-      if (Number.isInteger(tag) && (tag & 0xfff) === pcid) this.#empty(i);
+      const whole = Math.floor(tag);
+      // The low twelve bits of a non-global tag are its PCID.
+      if (tag - whole < GLOBAL && (whole & 0xfff) === pcid) this.#empty(i);
     }
   }
 
   /** Drops everything; global translations stay unless `globalToo`. */
   dropAll(globalToo: boolean): void {
     for (let i = 0; i < this.tags.length; i++) {
-      if (globalToo || Number.isInteger(this.tags[i] as number)) this.#empty(i);
+      const tag = this.tags[i] as number;
+      if (globalToo || tag - Math.floor(tag) < GLOBAL) this.#empty(i);
+    }
+  }
+
+  /** Drops what came through the second-level tables with `second` as their tag, or through any if it is undefined. */
+  dropSecondLevel(second?: number): void {
+    for (let i = 0; i < this.tags.length; i++) {
+      const tag = this.tags[i] as number;
+      const of = (tag - Math.floor(tag)) % LARGE;
+      if (second === undefined ? of > 0 : of === second) this.#empty(i);
     }
   }
 
   #use(index: number, set: number): void {
     this.mru[set] = index;
-    this.#stamps[index] = ++this.#clock;
+    this.#stamps[index] = this.#clock[0] = (this.#clock[0] as number) + 1;
   }
 
   #empty(index: number): void {

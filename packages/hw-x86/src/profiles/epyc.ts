@@ -112,6 +112,7 @@ export const epycMilan7713: CpuProfile = /* @__PURE__ */ parseProfile({
     stlb: { entries: 2048, ways: 8 },
     stlb1g: { entries: 64, ways: 64 },
   },
+  physicalAddressBits: 48,
   pmu: { model: 'amd', counters: 6, delivery: pmuDelivery },
   cache: {
     l1d: { bytes: 32 * 1024, ways: 8, latency: figure(4, 4, 5, 'published', Cite.instlat) },
@@ -162,6 +163,7 @@ export const epycGenoa9654: CpuProfile = /* @__PURE__ */ parseProfile({
     stlb: { entries: 3072, ways: 6 },
     stlb1g: { entries: 64, ways: 64 },
   },
+  physicalAddressBits: 52,
   pmu: { model: 'amd-v2', counters: 6, delivery: pmuDelivery },
   cache: {
     l1d: { bytes: 32 * 1024, ways: 8, latency: figure(4, 4, 5, 'published', Cite.instlat) },

@@ -106,6 +106,7 @@ export const xeonPlatinum8160: CpuProfile = /* @__PURE__ */ parseProfile({
     sameSocket: figure(47, 48, 55.6, 'published', `${Cite.c2c}: Cascade Lake 47..48; FD.io CSIT MLC: 55.6`),
     crossSocket: figure(111, 135, 178, 'published', `${Cite.c2c}: 134..141; FD.io CSIT MLC: 115.6 and 178 by home`),
   },
+  physicalAddressBits: 46,
   pmu: { model: 'intel', counters: 4, delivery: figure(15, 40, 150, 'estimated', Cite.estimate) },
   idle: [
     {

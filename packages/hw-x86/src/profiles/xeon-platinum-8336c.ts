@@ -111,6 +111,7 @@ export const xeonPlatinum8336c: CpuProfile = /* @__PURE__ */ parseProfile({
     sameSocket: figure(51.3, 59.8, 60, 'published', `${Cite.mlc}: 59.8; ${Cite.c2c} (Platinum 8375C): 51.3`),
     crossSocket: figure(107.9, 126, 129, 'published', `${Cite.mlc}: 126..129; ${Cite.c2c} (Platinum 8375C): 107.9`),
   },
+  physicalAddressBits: 46,
   pmu: { model: 'intel', counters: 8, delivery: figure(15, 40, 150, 'estimated', Cite.estimate) },
   idle: [
     { name: 'poll', exitLatency: 0, targetResidency: 0, wake: figure(10, 20, 40, 'estimated', 'one turn of the polling loop') },

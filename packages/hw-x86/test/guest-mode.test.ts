@@ -1,0 +1,242 @@
+import { describe, expect, it } from 'vitest';
+import {
+  Access,
+  type Cpu,
+  Ept,
+  entryAddress,
+  GIB,
+  HwStep,
+  type Hypervisor,
+  LARGE_PAGE_SIZE,
+  PAGE_SIZE,
+  type PhysicalMemory,
+  SecondLevelTables,
+} from '../src/index.js';
+import { bareCpu, MILAN, mapUser, USER_RW, XEON } from './support.js';
+
+const READ = Access.read | Access.user;
+const WRITE = Access.write | Access.user;
+
+/** A guest with an identity view of the first GiB, and one without the frame behind 0x5000. */
+function guest(hypervisor: Hypervisor = {}): { cpu: Cpu; memory: PhysicalMemory; root: number; frame: number; hidden: SecondLevelTables } {
+  const { cpu, memory, root } = bareCpu();
+  const frame = mapUser(memory, root, 0x5000);
+  const open = new SecondLevelTables(memory);
+  open.mapIdentity(GIB);
+  const hidden = new SecondLevelTables(memory);
+  hidden.mapIdentity(GIB);
+  hidden.protect(frame * PAGE_SIZE, 0);
+  cpu.guest.enter(hypervisor, [open, hidden]);
+  return { cpu, memory, root, frame, hidden };
+}
+
+describe('second-level tables', () => {
+  it('give the guest other frames than its own tables name', () => {
+    const { cpu, memory, root } = bareCpu();
+    const frame = mapUser(memory, root, 0x5000);
+    const view = new SecondLevelTables(memory);
+    view.mapIdentity(GIB);
+    const elsewhere = memory.allocate();
+    view.map(frame * PAGE_SIZE, elsewhere * PAGE_SIZE, Ept.all);
+    cpu.guest.enter({}, [view]);
+    expect(cpu.mmu.translate(0x5123, READ)).toBe(elsewhere * PAGE_SIZE + 0x123);
+    cpu.guest.leave();
+    expect(cpu.mmu.translate(0x5123, READ)).toBe(frame * PAGE_SIZE + 0x123);
+  });
+
+  it('hide a page: without a hypervisor that resolves it, the guest gets #PF on a present page', () => {
+    const { cpu } = guest();
+    cpu.guest.vmfunc(1);
+    expect(cpu.mmu.translate(0x5000, WRITE)).toBe(-1);
+    expect([cpu.mmu.faultAddress, cpu.mmu.faultCode]).toEqual([0x5000, 7]);
+    expect(cpu.guest.exits).toBe(1);
+  });
+
+  it('can withhold writing and executing alone', () => {
+    const { cpu, hidden, frame } = guest();
+    hidden.protect(frame * PAGE_SIZE, Ept.read);
+    cpu.guest.vmfunc(1);
+    expect(cpu.mmu.translate(0x5000, READ)).toBe(frame * PAGE_SIZE);
+    expect(cpu.mmu.translate(0x5000, WRITE)).toBe(-1);
+    expect(cpu.mmu.translate(0x5000, Access.fetch | Access.user)).toBe(-1);
+    expect(cpu.guest.exits).toBe(2);
+  });
+
+  it('cannot grant what the guest withholds: that is a plain #PF, and no exit', () => {
+    const { cpu, memory, root } = guest();
+    mapUser(memory, root, 0x6000, 0);
+    expect(cpu.mmu.translate(0x6000, READ)).toBe(-1);
+    expect([cpu.mmu.faultCode, cpu.guest.exits]).toEqual([5, 0]);
+  });
+
+  it('hold for the walker too: a guest whose page table is hidden or cannot be marked exits', () => {
+    const { cpu, memory, root, hidden } = guest();
+    const entry = entryAddress(root, 0x5000, 4);
+    const level3 = memory.read32(entry) & ~0xfff;
+    hidden.protect(level3, 0);
+    cpu.guest.vmfunc(1);
+    cpu.mmu.translate(0x5000, READ);
+    expect(cpu.guest.exits).toBe(1);
+    hidden.protect(level3, Ept.read);
+    cpu.guest.invept();
+    cpu.mmu.translate(0x5000, READ);
+    expect(cpu.guest.exits).toBe(2);
+  });
+
+  it('split a large page when part of it gets other rights, and keep the rest', () => {
+    const { cpu, memory, root, frame } = guest();
+    const neighbour = mapUser(memory, root, 0x6000);
+    cpu.guest.vmfunc(1);
+    expect(cpu.mmu.translate(0x6000, WRITE)).toBe(neighbour * PAGE_SIZE);
+    expect(neighbour).not.toBe(frame);
+    expect(cpu.mmu.translate(0x5000, READ)).toBe(-1);
+  });
+
+  it('refuse what no entry can hold, naming the argument', () => {
+    const { memory } = bareCpu();
+    const view = new SecondLevelTables(memory);
+    expect(() => view.map(1, 0, Ept.all)).toThrow('guest: 1 is not a multiple of 4096');
+    expect(() => view.map(0, PAGE_SIZE, Ept.all, LARGE_PAGE_SIZE)).toThrow('host: 4096 is not a multiple of 2097152');
+    expect(() => view.map(0, 0, Ept.write)).toThrow('rights: 2 is not 0, read, read|write, read|execute or all');
+    expect(() => view.mapIdentity(4096)).toThrow('bytes: 4096 is not a multiple of 1 GiB');
+  });
+});
+
+describe('VMFUNC', () => {
+  it('selects a view without an exit, at its price', () => {
+    const { cpu } = guest();
+    const before = cpu.clock;
+    cpu.guest.vmfunc(1);
+    expect(cpu.clock - before).toBe(cpu.costs.step[HwStep.vmfunc]);
+    expect([cpu.guest.view, cpu.guest.exits]).toEqual([1, 0]);
+  });
+
+  it('flushes nothing: each view has its own translations, still there when the guest comes back', () => {
+    const { cpu, frame } = guest();
+    cpu.mmu.translate(0x5000, READ);
+    const { walks } = cpu.mmu;
+    cpu.guest.vmfunc(1);
+    expect(cpu.mmu.translate(0x5000, READ)).toBe(-1);
+    cpu.guest.vmfunc(0);
+    expect(cpu.mmu.translate(0x5000, READ)).toBe(frame * PAGE_SIZE);
+    // One walk, for the denied access alone.
+    expect(cpu.mmu.walks - walks).toBe(1);
+  });
+
+  it('selects per core', () => {
+    const { cpu, memory, root, platform } = bareCpu();
+    mapUser(memory, root, 0x5000);
+    const views = [0, 1].map(() => {
+      const view = new SecondLevelTables(memory);
+      view.mapIdentity(GIB);
+      return view;
+    });
+    const other = platform.cpus[1] as Cpu;
+    for (const one of [cpu, other]) one.guest.enter({}, views);
+    cpu.guest.vmfunc(1);
+    expect([cpu.guest.view, other.guest.view]).toEqual([1, 0]);
+  });
+
+  it('is told apart for more views than the TLB has tags, by dropping the oldest', () => {
+    const { cpu, memory, root } = bareCpu();
+    const frame = mapUser(memory, root, 0x5000);
+    const elsewhere = Array.from({ length: 40 }, () => memory.allocate());
+    const views = elsewhere.map((host) => {
+      const view = new SecondLevelTables(memory);
+      view.mapIdentity(GIB);
+      view.map(frame * PAGE_SIZE, host * PAGE_SIZE, Ept.all);
+      return view;
+    });
+    cpu.guest.enter({}, views);
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < views.length; i++) {
+        cpu.guest.vmfunc(i);
+        expect(cpu.mmu.translate(0x5000, READ)).toBe((elsewhere[i] as number) * PAGE_SIZE);
+      }
+    }
+  });
+
+  it('exits for an index that is not on the list', () => {
+    const seen: number[] = [];
+    const { cpu } = guest({ invalidView: (_, index) => seen.push(index) });
+    cpu.guest.vmfunc(7);
+    expect([seen, cpu.guest.view, cpu.guest.exits]).toEqual([[7], 0, 1]);
+    expect(() => guest().cpu.guest.vmfunc(7)).toThrow('index: VMFUNC to view 7, but the list has 2');
+  });
+
+  it('is #UD outside a guest, and on AMD', () => {
+    expect(() => bareCpu().cpu.guest.vmfunc(0)).toThrow('VMFUNC outside of a guest: #UD');
+    expect(() => bareCpu({ profile: MILAN }).cpu.guest.vmfunc(0)).toThrow('VMFUNC on epyc-7713, which does not have it: #UD');
+  });
+});
+
+describe('VM exits', () => {
+  it('VMCALL passes number and argument, and costs exit and entry', () => {
+    const { cpu } = guest({ call: (_, number, argument) => number * 100 + argument });
+    const before = cpu.clock;
+    expect(cpu.guest.vmcall(3, 7)).toBe(307);
+    expect(cpu.clock - before).toBe(cpu.costs.step[HwStep.vmExit]);
+    expect(() => guest().cpu.guest.vmcall(3)).toThrow('VMCALL without a hypervisor that takes calls: #UD');
+  });
+
+  it('a violation that the hypervisor resolves is repeated by the guest, which notices nothing but the time', () => {
+    const { cpu, frame, hidden } = guest({
+      violation(on, { guestPhysical, access }) {
+        expect([guestPhysical, access & Access.write]).toEqual([frame * PAGE_SIZE + 8, Access.write]);
+        hidden.protect(frame * PAGE_SIZE, Ept.all);
+        on.guest.invept(1);
+        return true;
+      },
+    });
+    cpu.guest.vmfunc(1);
+    const before = cpu.clock;
+    expect(cpu.mmu.translate(0x5008, WRITE)).toBe(frame * PAGE_SIZE + 8);
+    expect(cpu.clock - before).toBeGreaterThan(cpu.costs.step[HwStep.vmExit] as number);
+    expect(cpu.guest.exits).toBe(1);
+  });
+});
+
+describe('a stale second-level translation', () => {
+  it('stays in use until INVEPT', () => {
+    const { cpu, hidden, frame } = guest();
+    hidden.protect(frame * PAGE_SIZE, Ept.all);
+    cpu.guest.vmfunc(1);
+    cpu.mmu.translate(0x5000, READ);
+    hidden.protect(frame * PAGE_SIZE, 0);
+    expect(cpu.mmu.translate(0x5000, READ)).toBe(frame * PAGE_SIZE);
+    cpu.guest.invept(1);
+    expect(cpu.mmu.translate(0x5000, READ)).toBe(-1);
+  });
+
+  it('is dropped by INVLPG of the guest in all views', () => {
+    const { cpu } = guest();
+    cpu.mmu.translate(0x5000, READ);
+    cpu.guest.vmfunc(1);
+    cpu.mmu.invlpg(0x5000);
+    cpu.guest.vmfunc(0);
+    const { walks } = cpu.mmu;
+    cpu.mmu.translate(0x5000, READ);
+    expect(cpu.mmu.walks).toBe(walks + 1);
+  });
+});
+
+describe('a two-dimensional walk', () => {
+  it('reads up to 24 entries where both levels have 4 KiB pages and nothing is cached (SDM vol. 3, 29.3)', () => {
+    const { cpu, memory, root } = bareCpu();
+    mapUser(memory, root, 0x5000, USER_RW);
+    const view = new SecondLevelTables(memory);
+    for (let frame = 0; frame < 1024; frame++) view.map(frame * PAGE_SIZE, frame * PAGE_SIZE, Ept.all);
+    cpu.guest.enter({}, [view]);
+    const level = Math.round(XEON.costs.walkLevel.central * (2.3 / 3.0));
+    const cost = (address: number): number => {
+      const before = cpu.clock;
+      expect(cpu.mmu.translate(address, READ)).toBeGreaterThan(0);
+      return (cpu.clock - before) / level;
+    };
+    expect(cost(0x5000)).toBe(24);
+    mapUser(memory, root, 0x6000, USER_RW);
+    // The level-1 table is known: one entry of the guest, and four for the new page.
+    expect(cost(0x6000)).toBe(1 + 4);
+    expect(cost(0x6000)).toBe(0);
+  });
+});

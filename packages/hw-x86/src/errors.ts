@@ -8,6 +8,7 @@ export type HardwareErrorCode =
   | 'OUT_OF_MEMORY'
   | 'INVALID_OPCODE'
   | 'GENERAL_PROTECTION'
+  | 'UNHANDLED_EXCEPTION'
   | 'PATH_NOT_OPEN';
 
 /** The hardware model was used in a way that no hardware could be. The message names the argument and what would be right. */

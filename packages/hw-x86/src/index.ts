@@ -16,6 +16,8 @@ export {
   USER_TOP,
 } from './address.js';
 export type { AddressSpace } from './address-space.js';
+export { BareCore, type InvpcidType } from './bare-core.js';
+export { type BareException, type BareMapping, BareMetal, type BareProgram, type ExceptionAnswer } from './bare-metal.js';
 export { CoherenceDirectory, type Topology, TransferCost } from './coherence.js';
 export { type CostLevel, CostModel } from './cost-model.js';
 export { Cpu, type CpuEnvironment, type CpuPlace } from './cpu.js';
@@ -29,6 +31,7 @@ export { Exception, Vector } from './interrupts.js';
 export { Ledger, type LedgerEntry } from './ledger.js';
 export { type DeliveryMode, type Destination, LocalApic, type TimerMode } from './local-apic.js';
 export { Access, FaultCode, Mmu } from './mmu.js';
+export { AddressMonitors } from './monitor.js';
 export {
   entryAddress,
   entryFrame,
@@ -65,3 +68,4 @@ export {
 } from './step.js';
 export { HwStep } from './steps.js';
 export { Tlb, TlbFlag } from './tlb.js';
+export { XSAVE_AREA_SIZE, xrstorPkru, xsavePkru } from './xsave.js';

@@ -1,4 +1,4 @@
-import { HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_SIZE } from './address.js';
+import { formatAddress, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_SIZE, requireCanonical } from './address.js';
 import { HardwareError } from './errors.js';
 import type { PhysicalMemory } from './physical-memory.js';
 
@@ -90,11 +90,12 @@ export interface Mapping {
 /**
  * Maps one page by hand, building tables as needed: for bare-metal programs and tests.
  * @param size 4 KiB, 2 MiB or 1 GiB; `address` and `mapping.frame` must be multiples of it
- * @throws HardwareError INVALID_ARGUMENT if unaligned, OUT_OF_MEMORY if no frame is left for a table
+ * @throws HardwareError NON_CANONICAL_ADDRESS; INVALID_ARGUMENT if unaligned or in the way of a page of another size; OUT_OF_MEMORY if no frame is left for a table
  */
 export function mapPage(memory: PhysicalMemory, root: number, address: number, mapping: Mapping, size: number = PAGE_SIZE): void {
   const leaf = LEVEL_SPAN.indexOf(size);
   if (leaf < 1 || leaf > 3) throw new HardwareError('INVALID_ARGUMENT', `size: ${size} is not 4096, 2 MiB or 1 GiB`);
+  requireCanonical(address, 'address');
   if (address % size !== 0) throw new HardwareError('INVALID_ARGUMENT', `address: ${address} is not a multiple of ${size}`);
   if ((mapping.frame * PAGE_SIZE) % size !== 0) {
     throw new HardwareError('INVALID_ARGUMENT', `mapping.frame: ${mapping.frame} is not aligned to ${size} bytes`);
@@ -102,6 +103,9 @@ export function mapPage(memory: PhysicalMemory, root: number, address: number, m
   let table = root;
   for (let level = 4; level > leaf; level--) {
     const entry = entryAddress(table, address, level);
+    if ((memory.read32(entry) & (Pte.present | Pte.pageSize)) === (Pte.present | Pte.pageSize)) {
+      throw new HardwareError('INVALID_ARGUMENT', `address: ${formatAddress(address)} lies in a larger page that is mapped already`);
+    }
     if ((memory.read32(entry) & Pte.present) === 0) {
       const frame = memory.allocate();
       if (frame < 0) throw new HardwareError('OUT_OF_MEMORY', 'no frame left for a page table');
@@ -112,6 +116,9 @@ export function mapPage(memory: PhysicalMemory, root: number, address: number, m
     table = entryFrame(memory.read32(entry), memory.read32(entry + 4));
   }
   const entry = entryAddress(table, address, leaf);
+  if (leaf > 1 && (memory.read32(entry) & (Pte.present | Pte.pageSize)) === Pte.present) {
+    throw new HardwareError('INVALID_ARGUMENT', `address: smaller pages are mapped within the ${size} bytes at ${formatAddress(address)}`);
+  }
   const ps = leaf > 1 ? Pte.pageSize : 0;
   memory.write32(entry, entryLow(mapping.frame, mapping.flags | Pte.present | ps));
   memory.write32(entry + 4, entryHigh(mapping.frame, mapping.key, mapping.noExecute));

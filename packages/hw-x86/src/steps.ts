@@ -28,5 +28,13 @@ export const HwStep = defineSteps('@rpal/hw-x86', {
   vmExit: { cause: 'switch', events: { vmcall: 1 }, source: 'VM exit and entry, without what the hypervisor does', status: 'derived' },
   invept: { cause: 'tlb', events: { invpcid: 1 }, source: 'one INVEPT, taken to cost as much as INVPCID', status: 'estimated' },
   vmfunc: { cause: 'switch', events: { vmfunc: 1 }, source: 'one VMFUNC that switches the EPT pointer', status: 'derived' },
+  xsave: { cause: 'switch', events: { xsave: 1 }, source: 'one XSAVE', status: 'derived' },
+  xrstor: { cause: 'switch', events: { xrstor: 1 }, source: 'one XRSTOR', status: 'derived' },
+  cr3Write: { cause: 'switch', events: { cr3Write: 1 }, source: 'one CR3 write that keeps translations', status: 'derived' },
+  cr3WriteFlush: { cause: 'switch', events: { cr3WriteFlush: 1 }, source: 'one CR3 write that drops its PCID', status: 'derived' },
+  invlpg: { cause: 'tlb', events: { invlpg: 1 }, source: 'one INVLPG', status: 'derived' },
+  invpcid: { cause: 'tlb', events: { invpcid: 1 }, source: 'one INVPCID', status: 'derived' },
+  mwait: { cause: 'idle', events: { mwait: 1 }, source: 'MWAIT, up to the wait', status: 'derived' },
+  compute: { cause: 'user', source: 'as long as the program says', status: 'derived' },
   rdtsc: { cause: 'user', events: { rdtsc: 1 }, source: 'one RDTSC', status: 'derived' },
 });

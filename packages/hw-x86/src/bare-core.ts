@@ -1,0 +1,206 @@
+import { USER_TOP } from './address.js';
+import type { BareMetal } from './bare-metal.js';
+import type { Cpu } from './cpu.js';
+import { HardwareError } from './errors.js';
+import { Exception } from './interrupts.js';
+import { Access } from './mmu.js';
+import { HwStep } from './steps.js';
+
+/** Kinds of INVPCID (SDM vol. 2): one address, one context, everything, everything but global translations. */
+export type InvpcidType = 0 | 1 | 2 | 3;
+
+/**
+ * A core as a bare-metal program uses it. Every operation costs what the profile says. An access that faults goes to the
+ * machine's `onException`, and is repeated or skipped as that answers.
+ */
+export class BareCore {
+  readonly cpu: Cpu;
+  /** Runs in user mode (CPL 3). */
+  user = false;
+  /** EFLAGS.AC: in supervisor mode SMAP does not apply. */
+  ac = false;
+  readonly #machine: BareMetal;
+  /** Exit latency of the idle state that the core is in, TSC cycles; 0 if it is in none. */
+  #exitLatency = 0;
+
+  constructor(cpu: Cpu, machine: BareMetal) {
+    this.cpu = cpu;
+    this.#machine = machine;
+  }
+
+  /**
+   * Writes CR3. @param root frame of the top-level table @param pcid 0 .. 4095
+   * @param noFlush bit 63 of the value: translations of `pcid` are kept
+   */
+  load(root: number, pcid = 0, noFlush = false): void {
+    if (!Number.isInteger(pcid) || pcid < 0 || pcid > 4095) throw new HardwareError('INVALID_ARGUMENT', `pcid: ${pcid} is not 0 .. 4095`);
+    this.cpu.charge(noFlush ? HwStep.cr3Write : HwStep.cr3WriteFlush);
+    this.cpu.mmu.loadRoot(root, pcid, noFlush);
+  }
+
+  read8(address: number): number {
+    const physical = this.#access(address, Access.read, 1);
+    return physical < 0 ? 0 : this.cpu.memory.read8(physical);
+  }
+
+  /** A signed 32-bit load. */
+  read32(address: number): number {
+    const physical = this.#access(address, Access.read, 4);
+    return physical < 0 ? 0 : this.cpu.memory.read32(physical);
+  }
+
+  /** A 64-bit load; exact below 2^53 in magnitude. */
+  read64(address: number): number {
+    const physical = this.#access(address, Access.read, 8);
+    return physical < 0 ? 0 : this.cpu.memory.read64(physical);
+  }
+
+  write8(address: number, value: number): void {
+    const physical = this.#access(address, Access.write, 1);
+    if (physical >= 0) this.cpu.memory.write8(physical, value);
+  }
+
+  write32(address: number, value: number): void {
+    const physical = this.#access(address, Access.write, 4);
+    if (physical >= 0) this.cpu.memory.write32(physical, value);
+  }
+
+  write64(address: number, value: number): void {
+    const physical = this.#access(address, Access.write, 8);
+    if (physical >= 0) this.cpu.memory.write64(physical, value);
+  }
+
+  /** Fetches an instruction from `address`. @returns false if the fetch faulted and was skipped */
+  fetch(address: number): boolean {
+    return this.#access(address, Access.fetch, 1) >= 0;
+  }
+
+  /** WRPKRU; #UD goes to `onException` where there are no protection keys. */
+  wrpkru(value: number): void {
+    if (this.#opcode(this.cpu.mmu.pke)) this.cpu.wrpkru(value);
+  }
+
+  /** RDPKRU, likewise; 0 if skipped. */
+  rdpkru(): number {
+    return this.#opcode(this.cpu.mmu.pke) ? this.cpu.rdpkru() : 0;
+  }
+
+  /** INVLPG. */
+  invlpg(address: number): void {
+    this.cpu.charge(HwStep.invlpg);
+    this.cpu.mmu.invlpg(address);
+  }
+
+  /** INVPCID; #UD goes to `onException` where the profile does not have it. */
+  invpcid(type: InvpcidType, pcid = 0, address = 0): void {
+    if (!this.#opcode(this.cpu.costs.profile.features.invpcid)) return;
+    const { mmu } = this.cpu;
+    this.cpu.charge(HwStep.invpcid);
+    if (type === 0) mmu.invpcidAddress(address, pcid);
+    else if (type === 1) mmu.invpcidContext(pcid);
+    else mmu.invpcidAll(type === 2);
+  }
+
+  /** Computes for `cycles` TSC cycles; interrupts come in between. */
+  *compute(cycles: number): Generator<void, void> {
+    for (let left = cycles; left > 0; ) {
+      const part = Math.min(left, Math.max(1, this.cpu.timeLeft));
+      this.cpu.chargeCycles(HwStep.compute, part);
+      left -= part;
+      yield;
+    }
+  }
+
+  /** HLT: waits for an interrupt, in state C1. */
+  *hlt(): Generator<void, void> {
+    this.#exitLatency = this.#latency('C1');
+    this.cpu.halt();
+    yield;
+    this.leaveIdle();
+  }
+
+  /** MONITOR: watches the cache line at `address` for a store by another core. */
+  monitor(address: number): void {
+    const physical = this.#access(address, Access.read, 1);
+    if (physical >= 0) this.#machine.monitors.arm(this.cpu, physical);
+  }
+
+  /**
+   * MWAIT: waits in an idle state of the profile for an interrupt, or for a store to the monitored line, of which one
+   * since `monitor` counts too. Leaving takes the state's exit latency. C6 loses what the core's TLBs hold.
+   * @throws HardwareError INVALID_ARGUMENT for a state that MWAIT cannot enter on the profile
+   */
+  *mwait(state: string): Generator<void, void> {
+    const { profile } = this.cpu.costs;
+    const idle = profile.idle.find(({ name, mwaitHint }) => name === state && mwaitHint !== undefined);
+    if (idle === undefined || !profile.features.mwait) {
+      const known = profile.idle.filter(({ mwaitHint }) => mwaitHint !== undefined).map(({ name }) => name);
+      throw new HardwareError('INVALID_ARGUMENT', `state: MWAIT on ${profile.name} does not enter ${state}; use ${known.join(', ')}`);
+    }
+    this.cpu.charge(HwStep.mwait);
+    const { monitors } = this.#machine;
+    if (monitors.armed(this.cpu)) {
+      this.#exitLatency = this.#latency(state);
+      if (state === 'C6') this.cpu.mmu.invpcidAll(true);
+      this.cpu.halt();
+      yield;
+      this.leaveIdle();
+    }
+    monitors.disarm(this.cpu);
+  }
+
+  /** The wait is over: the exit latency passes, once. */
+  leaveIdle(): void {
+    if (this.#exitLatency === 0) return;
+    this.cpu.chargeCycles(HwStep.idleExit, this.#exitLatency);
+    this.#exitLatency = 0;
+  }
+
+  #latency(state: string): number {
+    const { costs } = this.cpu;
+    const idle = costs.profile.idle.find(({ name }) => name === state);
+    return idle === undefined ? 0 : costs.ns(idle.wake);
+  }
+
+  /** Physical address, or -1 if the access faulted and was skipped. */
+  #access(address: number, kind: number, bytes: number): number {
+    if (!Number.isInteger(address) || address % bytes !== 0) {
+      throw new HardwareError('INVALID_ARGUMENT', `address: ${address} is not a multiple of ${bytes}; accesses of the model are aligned`);
+    }
+    const { cpu } = this;
+    for (;;) {
+      const access = kind | (this.user ? Access.user : this.ac ? Access.ac : 0);
+      let answer: 'retry' | 'skip';
+      if (address >= USER_TOP || address < -USER_TOP) {
+        answer = this.#exception(Exception.generalProtection, 0, address);
+      } else {
+        const physical = cpu.mmu.root === 0 ? -1 : cpu.data(address, access);
+        if (physical >= 0) {
+          if ((kind & 2) !== 0) this.#machine.monitors.stored(cpu, physical);
+          return physical;
+        }
+        if (cpu.mmu.root === 0) throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} has no address space; give it one with load()`);
+        answer = this.#exception(Exception.pageFault, cpu.mmu.faultCode, address);
+      }
+      if (answer === 'skip') return -1;
+    }
+  }
+
+  /** Executes an instruction that the profile may not have. @returns false if it raised #UD and was skipped */
+  #opcode(known: boolean): boolean {
+    if (known) return true;
+    if (this.#exception(Exception.invalidOpcode, 0, 0) === 'skip') return false;
+    throw new HardwareError('INVALID_OPCODE', 'onException answered retry to #UD, which would come again for ever; answer skip');
+  }
+
+  #exception(vector: number, code: number, address: number): 'retry' | 'skip' {
+    const { user } = this;
+    this.cpu.charge(HwStep.exception);
+    this.user = false;
+    const answer = this.#machine.onException(this, { vector, code, address });
+    this.user = user;
+    this.cpu.charge(HwStep.iret);
+    this.cpu.unblockNmi();
+    return answer;
+  }
+}

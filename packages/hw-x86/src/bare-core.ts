@@ -127,7 +127,7 @@ export class BareCore {
 
   /**
    * MWAIT: waits in an idle state of the profile for an interrupt, or for a store to the monitored line, of which one
-   * since `monitor` counts too. Leaving takes the state's exit latency. C6 loses what the core's TLBs hold.
+   * since `monitor` counts too. Leaving takes the state's exit latency. C6 loses what the core's TLBs and private caches hold.
    * @throws HardwareError INVALID_ARGUMENT for a state that MWAIT cannot enter on the profile
    */
   *mwait(state: string): Generator<void, void> {
@@ -141,7 +141,10 @@ export class BareCore {
     const { monitors } = this.#machine;
     if (monitors.armed(this.cpu)) {
       this.#exitLatency = this.#latency(state);
-      if (state === 'C6') this.cpu.mmu.invpcidAll(true);
+      if (state === 'C6') {
+        this.cpu.mmu.invpcidAll(true);
+        this.#machine.caches?.flush(this.cpu);
+      }
       this.cpu.halt();
       yield;
       this.leaveIdle();
@@ -174,7 +177,7 @@ export class BareCore {
       if (address >= USER_TOP || address < -USER_TOP) {
         answer = this.#exception(Exception.generalProtection, 0, address);
       } else {
-        const physical = cpu.mmu.root === 0 ? -1 : cpu.data(address, access);
+        const physical = cpu.mmu.root === 0 ? -1 : this.#translate(address, access);
         if (physical >= 0) {
           if ((kind & 2) !== 0) this.#machine.monitors.stored(cpu, physical);
           return physical;
@@ -184,6 +187,14 @@ export class BareCore {
       }
       if (answer === 'skip') return -1;
     }
+  }
+
+  #translate(address: number, access: number): number {
+    const { caches } = this.#machine;
+    if (caches === null || (access & Access.fetch) !== 0) return this.cpu.data(address, access);
+    const physical = this.cpu.mmu.translate(address, access);
+    if (physical >= 0) caches.access(this.cpu, physical, (access & 2) !== 0);
+    return physical;
   }
 
   /** Executes an instruction that the profile may not have. @returns false if it raised #UD and was skipped */

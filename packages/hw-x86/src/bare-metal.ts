@@ -1,5 +1,6 @@
 import { formatAddress, PAGE_SIZE, requireCanonical } from './address.js';
 import { BareCore } from './bare-core.js';
+import { Caches } from './caches.js';
 import type { Cpu } from './cpu.js';
 import { HardwareError } from './errors.js';
 import type { ExecutionContext, TrapHandler } from './execution-context.js';
@@ -49,6 +50,8 @@ interface Occupied {
  */
 export class BareMetal {
   readonly platform: Platform;
+  /** Data caches line by line; null unless asked for. */
+  readonly caches: Caches | null;
   readonly monitors: AddressMonitors = new AddressMonitors();
   /** Decides about exceptions. Unless replaced, the first one ends the run with an error that describes it. */
   onException: (core: BareCore, exception: BareException) => ExceptionAnswer = unhandled;
@@ -59,8 +62,10 @@ export class BareMetal {
   readonly #cores: BareCore[];
   readonly #occupied: Occupied[] = [];
 
-  constructor(options: PlatformOptions) {
+  /** @param options those of the platform; `caches`: charge every access what the caches make of it */
+  constructor(options: PlatformOptions & { readonly caches?: boolean }) {
     this.platform = new Platform(options);
+    this.caches = options.caches === true ? new Caches(this.platform) : null;
     const trap: TrapHandler = {
       interrupt: (cpu, vector) => this.#handle(cpu, HwStep.interrupt, (core) => this.onInterrupt(core, vector)),
       nmi: (cpu) => this.#handle(cpu, HwStep.nmi, (core) => this.onNmi(core)),

@@ -18,6 +18,7 @@ export {
 export type { AddressSpace } from './address-space.js';
 export { BareCore, type InvpcidType } from './bare-core.js';
 export { type BareException, type BareMapping, BareMetal, type BareProgram, type ExceptionAnswer } from './bare-metal.js';
+export { type CacheCounters, Caches, LineState } from './caches.js';
 export { CoherenceDirectory, type Topology, TransferCost } from './coherence.js';
 export { type CostLevel, CostModel } from './cost-model.js';
 export { Cpu, type CpuEnvironment, type CpuPlace } from './cpu.js';

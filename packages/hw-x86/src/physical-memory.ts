@@ -96,6 +96,11 @@ export class PhysicalMemory {
     node.inUse--;
   }
 
+  /** NUMA node of a frame; -1 for one that no node has been given yet. */
+  nodeOf(frame: number): number {
+    return this.#sections[Math.floor(frame / SECTION_FRAMES)] ?? -1;
+  }
+
   /** Frames taken and not returned. */
   get framesInUse(): number {
     return this.#nodes.reduce((sum, node) => sum + node.inUse, 0);

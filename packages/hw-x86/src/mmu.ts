@@ -328,7 +328,8 @@ export class Mmu {
 
   #chargeWalk(reads: number): void {
     this.walks++;
-    this.#cpu.chargeCycles(HwStep.pageWalk, reads * this.#levelCycles);
+    // The second-level TLB was asked first, in vain: that takes as long as a hit.
+    this.#cpu.chargeCycles(HwStep.pageWalk, this.#stlbCycles + reads * this.#levelCycles);
   }
 
   /** Drops all cached translations of one address in the current context. */

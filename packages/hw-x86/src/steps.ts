@@ -3,7 +3,7 @@ import { defineSteps } from './step.js';
 /** Steps of the hardware itself. Their price follows from the profile's geometry tables, so they are charged by amount. */
 export const HwStep = defineSteps('@rpal/hw-x86', {
   stlbHit: { cause: 'tlb', source: 'profile: costs.stlbHit', status: 'derived' },
-  pageWalk: { cause: 'tlb', source: 'profile: costs.walkLevel per level read', status: 'derived' },
+  pageWalk: { cause: 'tlb', source: 'profile: costs.stlbHit for the look-up before, costs.walkLevel per level read', status: 'derived' },
   dirtyAssist: { cause: 'tlb', source: 'profile: costs.walkLevel for the entry whose D bit is set', status: 'derived' },
   lineSameCache: { cause: 'coherence', source: 'profile: line.sameCache per line', status: 'derived' },
   lineSameSocket: { cause: 'coherence', source: 'profile: line.sameSocket per line', status: 'derived' },

@@ -302,6 +302,8 @@ describe('invalidation', () => {
 
 describe('what it costs', () => {
   const level = Math.round(XEON.costs.walkLevel.central * (2.3 / 3.0));
+  /** The second-level TLB, asked in vain. */
+  const missed = Math.round(XEON.costs.stlbHit.central * (2.3 / 3.0));
 
   it('a walk reads as many entries as the structure caches cannot save', () => {
     const { cpu, memory, root } = bareCpu();
@@ -309,7 +311,8 @@ describe('what it costs', () => {
     const cost = (address: number): number => {
       const before = cpu.clock;
       cpu.mmu.translate(address, Access.read | Access.user);
-      return (cpu.clock - before) / level;
+      const spent = cpu.clock - before;
+      return spent === 0 ? 0 : (spent - missed) / level;
     };
     expect([0x1000, 0x2000, LARGE_PAGE_SIZE, HUGE_PAGE_SIZE, 512 * HUGE_PAGE_SIZE].map(cost)).toEqual([4, 1, 2, 3, 4]);
     expect(cost(0x1000)).toBe(0);
@@ -322,7 +325,7 @@ describe('what it costs', () => {
     const before = cpu.clock;
     cpu.mmu.translate(0, Access.read | Access.user);
     cpu.mmu.translate(512 * HUGE_PAGE_SIZE, Access.read | Access.user);
-    expect((cpu.clock - before) / level).toBe(3 + 2);
+    expect((cpu.clock - before - 2 * missed) / level).toBe(3 + 2);
   });
 });
 

@@ -10,6 +10,8 @@ export interface Io {
   /** Progress and complaints. */
   readonly stderr: Output;
   readonly env: { readonly NO_COLOR?: string | undefined };
+  /** Where relative names begin. */
+  readonly directory: string;
   /** Calls `handler` when the user wants the command to end. @returns how to no longer be told */
   onInterrupt(handler: () => void): () => void;
 }
@@ -26,6 +28,7 @@ export function processIo(): Io {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
+    directory: process.cwd(),
     onInterrupt(handler) {
       process.on('SIGINT', handler);
       return () => process.off('SIGINT', handler);

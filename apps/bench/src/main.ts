@@ -1,5 +1,7 @@
+import { BusError, TapError } from '@rpal/bus';
 import { Command, CommanderError } from 'commander';
 import type { Io } from './io.js';
+import { pluginsCommand } from './plugins-command.js';
 import { rfcCommand } from './rfc-command.js';
 import { ExitCode, UsageError } from './usage.js';
 
@@ -14,7 +16,10 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     .description('RPAL (Run Process As Library) on modelled machines: the experiments of the RFC and of its reviewers.')
     .helpCommand(false)
     .showHelpAfterError(false);
-  program.addCommand(rfcCommand(io, (result) => (code = result)));
+  const done = (result: number): void => {
+    code = result;
+  };
+  for (const command of [rfcCommand, pluginsCommand]) program.addCommand(command(io, done));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().allowExcessArguments(false);
     command.configureOutput({
@@ -35,10 +40,15 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.OK;
-    const wrongUse = error instanceof UsageError || error instanceof CommanderError;
+    const wrongUse = error instanceof UsageError || error instanceof CommanderError || isWrongPlugin(error);
     io.stderr.write(`rpal-bench: ${sentence(error)}\n`);
     return wrongUse ? ExitCode.USAGE : ExitCode.FAILED;
   }
+}
+
+/** Plugins that do not fit together, or not onto the machine: found out before anything runs. */
+function isWrongPlugin(error: unknown): boolean {
+  return error instanceof BusError && !(error instanceof TapError);
 }
 
 /** What went wrong, in one line. */

@@ -12,6 +12,9 @@ export { BenchmarkFailure };
 /** Where the two processes run: on one CPU, or on two of one socket, or of two. */
 export type Placement = 'same-cpu' | 'same-socket' | 'cross-socket';
 
+/** Who wants RPAL with options of his own plugs it in himself. */
+const RPAL = '@rpal/rpal-core';
+
 /** Which halves of the benchmark to run. */
 export type Phase = 'epoll' | 'rpal';
 
@@ -82,7 +85,9 @@ export class RfcBenchmark {
     check(messages >= 1, `messages: ${messages} is less than 1`);
     check(size >= 18 && size <= 1024, `size: ${size} bytes is not within 18 .. 1024`);
     const withRpal = phases.includes('rpal');
-    const plugins = [...(machine.plugins ?? []), ...(withRpal ? [rpal(), this.#lazySwitches.plugin] : [])];
+    const given = machine.plugins ?? [];
+    const ownRpal = given.some(({ definition }) => definition.name === RPAL) ? [] : [rpal()];
+    const plugins = [...given, ...(withRpal ? [...ownRpal, this.#lazySwitches.plugin] : [])];
     this.machine = createMachine({ ...machine, plugins });
     this.#phases = phases;
     this.#phase = phases[0] as Phase;

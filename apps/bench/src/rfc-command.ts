@@ -5,6 +5,8 @@ import { Command, Option } from 'commander';
 import { createColors } from 'picocolors';
 import type { Io } from './io.js';
 import { OutputFile } from './output-file.js';
+import { loadPlugins, PLUGIN_SYNTAX } from './plugin-loader.js';
+import { several } from './plugins-command.js';
 import { renderRfc } from './report/rfc-text.js';
 import type { Phase, Placement } from './rfc-benchmark.js';
 import { runRfc, type Watcher } from './rfc-run.js';
@@ -23,6 +25,7 @@ interface Flags {
   readonly syncWakeUps: 'yes' | 'no';
   readonly seed: number;
   readonly steps: number;
+  readonly plugin: readonly string[];
   readonly json?: string;
 }
 
@@ -99,6 +102,7 @@ export function rfcCommand(io: Io, done: (code: number) => void): Command {
       option('--seed <n>', 'seed of the one random generator, 0 to 4294967295', wholeNumber('--seed', 0, 0xffff_ffff, 'units')).default(1),
     )
     .addOption(option('--steps <n|all>', 'how many steps of each phase to list', stepsToList).default(10))
+    .addOption(new Option('--plugin <plugin>', `also plug in ${PLUGIN_SYNTAX}; may be repeated`).argParser(several).default([], 'none'))
     .addOption(new Option('--json <file>', 'write everything to a file'))
     .addHelpText('after', `${CONDITIONS}\n${EXITS}`)
     .action(async (flags: Flags) => done(await rfc(flags, io)));
@@ -120,7 +124,7 @@ async function rfc(flags: Flags, io: Io): Promise<number> {
     coreGHz: flags.coreClock,
     synchronousWakeUps: flags.syncWakeUps === 'yes',
     seed: flags.seed,
-    plugins: [],
+    plugins: await loadPlugins(flags.plugin, io.directory),
   };
   checkSettings(settings);
   const json = flags.json === undefined ? undefined : new OutputFile('--json', flags.json);

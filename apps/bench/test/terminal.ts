@@ -35,9 +35,10 @@ export interface Ran {
 
 /**
  * Runs a command line without a process.
+ * @param directory where relative names begin
  * @param interruptAt Ctrl-C is pressed when the progress bar, which then is shown, matches this
  */
-export async function run(args: readonly string[], interruptAt?: RegExp): Promise<Ran> {
+export async function run(args: readonly string[], interruptAt?: RegExp, directory = '/'): Promise<Ran> {
   let interrupt = (): void => {};
   const stdout = new Kept(false);
   const stderr = new Kept(interruptAt !== undefined, (text) => interruptAt?.test(text) === true && interrupt());
@@ -45,6 +46,7 @@ export async function run(args: readonly string[], interruptAt?: RegExp): Promis
     stdout,
     stderr: stderr as Output,
     env: {},
+    directory,
     onInterrupt(handler) {
       interrupt = handler;
       return () => {

@@ -1,0 +1,57 @@
+import type { SeamDescription } from '@rpal/bus';
+import { profiles } from '@rpal/hw-x86';
+import { createMachine } from '@rpal/kernel';
+import { rpal } from '@rpal/rpal-core';
+import { Command, Option } from 'commander';
+import type { Io } from './io.js';
+import { loadPlugins, PLUGIN_SYNTAX } from './plugin-loader.js';
+import { textTable } from './report/text-table.js';
+import { profileNamed, type RfcSettings } from './rfc-settings.js';
+import { ExitCode } from './usage.js';
+
+interface Flags {
+  readonly profile: RfcSettings['profile'];
+  readonly plain: boolean;
+  readonly plugin: readonly string[];
+}
+
+/** Collects an option that may be given several times. */
+export function several(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+/** `rpal-bench plugins`: what is plugged in where, and what could be. */
+export function pluginsCommand(io: Io, done: (code: number) => void): Command {
+  return new Command('plugins')
+    .description('What is plugged in where on a machine, and where nobody is: the seams at which a plugin can take part.')
+    .addOption(
+      new Option('--profile <name>', `CPUs: ${profiles.map(({ name }) => name).join(', ')}`)
+        .argParser(profileNamed)
+        .default(profiles[0], profiles[0]?.name),
+    )
+    .option('--plain', 'plain Linux: without RPAL', false)
+    .addOption(new Option('--plugin <plugin>', `also plug in ${PLUGIN_SYNTAX}; may be repeated`).argParser(several).default([], 'none'))
+    .action(async ({ profile, plain, plugin }: Flags) => {
+      const plugins = [...(plain ? [] : [rpal()]), ...(await loadPlugins(plugin, io.directory))];
+      const machine = createMachine({ profile, plugins });
+      const described = [`  ${profile.title}`];
+      const versions = new Map(plugins.map(({ definition }) => [definition.name, definition.version]));
+      for (const name of machine.plugins) described.push(`  ${name} ${versions.get(name)}`);
+      if (plugins.length === 0) described.push('  no plugins: plain Linux');
+      io.stdout.write(`Machine\n${described.join('\n')}\n\n${sections(machine.describe()).join('\n\n')}\n`);
+      done(ExitCode.OK);
+    });
+}
+
+const KINDS = [
+  ['slot', 'Slots: one provider each', 'built in; free for a plugin'],
+  ['hook', 'Hooks: plugins take part, in this order', ''],
+  ['event', 'Events: observers come and go, and change nothing', ''],
+] as const;
+
+function sections(seams: readonly SeamDescription[]): string[] {
+  return KINDS.map(([kind, title, nobody]) => {
+    const rows = seams.filter((seam) => seam.kind === kind).map(({ name, plugins }) => [name, plugins.join(', ') || nobody]);
+    return `${title}\n${textTable(['seam', kind === 'event' ? '' : 'plugged in'], rows, [0, 1])}`;
+  });
+}

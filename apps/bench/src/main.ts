@@ -2,6 +2,7 @@ import { BusError, TapError } from '@rpal/bus';
 import { Command, CommanderError } from 'commander';
 import type { Io } from './io.js';
 import { pluginsCommand } from './plugins-command.js';
+import { predictCommand } from './predict/predict-command.js';
 import { rfcCommand } from './rfc-command.js';
 import { ExitCode, UsageError } from './usage.js';
 
@@ -19,7 +20,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   const done = (result: number): void => {
     code = result;
   };
-  for (const command of [rfcCommand, pluginsCommand]) program.addCommand(command(io, done));
+  for (const command of [rfcCommand, predictCommand, pluginsCommand]) program.addCommand(command(io, done));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().allowExcessArguments(false);
     command.configureOutput({

@@ -1,0 +1,52 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { profiles } from '@rpal/hw-x86';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type Channel, pingPong } from '../src/predict/ping-pong.js';
+import { type Outcome, predict } from '../src/predict/predict-command.js';
+import { type Prediction, predictions } from '../src/predict/predictions.js';
+import { run } from './terminal.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'rpal-predict-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+describe('a ping-pong', () => {
+  it.each<[Channel, readonly [number, number] | undefined]>([
+    ['pipe', [0, 0]],
+    ['pipe', [0, 1]],
+    ['eventfd', [0, 0]],
+    ['eventfd', [0, 40]],
+    ['epoll on pipes', [0, 1]],
+    ['epoll on pipes', undefined],
+  ])('through %s on CPUs %j books every cycle of every round', (channel, cpus) => {
+    const { cyclesPerRound, ledger, rounds } = pingPong({ machine: {}, channel, ...(cpus === undefined ? {} : { cpus }), rounds: 100 });
+    expect(ledger.total).toBe(Math.round(cyclesPerRound * rounds));
+  });
+});
+
+describe('rpal-bench predict', () => {
+  it('says how far the one-CPU pipe is from what was measured: within a fifth', () => {
+    const [profile] = profiles;
+    const pipe = predict(predictions[0] as Prediction, profile as never, 300);
+    expect(Math.abs(pipe.relativeError)).toBeLessThan(0.2);
+    expect(pipe.predicted.low).toBeLessThan(pipe.published);
+    expect(pipe.predicted.high).toBeGreaterThan(pipe.published);
+  });
+
+  it('shows every published figure with its source, the error, and what dominates', async () => {
+    const file = join(directory, 'predict.json');
+    const { code, stdout, stderr } = await run(['predict', '--rounds', '20', '--json', file]);
+    expect(code).toBe(0);
+    expect(stderr).toBe('');
+    const { complete, outcomes } = JSON.parse(readFileSync(file, 'utf8')) as { complete: boolean; outcomes: readonly Outcome[] };
+    expect(complete).toBe(true);
+    expect(outcomes).toHaveLength(predictions.length);
+    for (const { what, source, published, predicted, relativeError, causes } of outcomes) {
+      expect(stdout).toContain(what);
+      expect(stdout).toContain(source);
+      expect(relativeError).toBeCloseTo(predicted.central / published - 1, 9);
+      expect(causes.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9);
+    }
+  });
+});

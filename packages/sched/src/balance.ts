@@ -1,11 +1,12 @@
-import { Vector } from '@rpal/hw-x86';
+import { type Cpu, Vector } from '@rpal/hw-x86';
 import type { CpuSet } from './cpu-set.js';
+import { dequeue, enqueue } from './enqueue.js';
 import { type RunQueue, SwitchPhase } from './run-queue.js';
 import type { SchedEntity } from './sched-entity.js';
 import type { Scheduler } from './scheduler.js';
 import { SchedStep } from './steps.js';
 import type { Task } from './task.js';
-import { enqueue, resched } from './wake-up.js';
+import { checkPreempt } from './wake-up.js';
 
 /** Load balancing (Linux: sched_balance_newidle, sched_balance_rq, nohz balancing; kernel/sched/fair.c). */
 
@@ -26,16 +27,30 @@ export function pullTask(scheduler: Scheduler, rq: RunQueue): Task | null {
 
 function pullFrom(scheduler: Scheduler, rq: RunQueue, among: CpuSet): Task | null {
   const { overloaded } = scheduler.domains;
-  let busiest: RunQueue | null = null;
+  let most = 1;
+  let found: SchedEntity | null = null;
   for (let id = overloaded.after(-1); id >= 0; id = overloaded.after(id)) {
     const other = scheduler.runQueues[id] as RunQueue;
-    if (!among.has(id) || other === rq || other.running <= (busiest?.running ?? 1)) continue;
-    // A queue in the middle of a switch is locked by its CPU.
-    if (other.phase <= SwitchPhase.DEACTIVATE) busiest = other;
+    if (!among.has(id) || other === rq || other.running <= most) continue;
+    const entity = movable(other, rq);
+    if (entity === null) continue;
+    found = entity;
+    most = other.running;
   }
-  if (busiest === null) return null;
+  if (found === null) return null;
   rq.cpu.charge(SchedStep.balance);
-  for (const entity of busiest.fair.tree) if (canMove(entity, rq)) return move(scheduler, entity, busiest, rq);
+  return move(scheduler, found, scheduler.runQueue(found.task.cpu), rq, rq.cpu);
+}
+
+/** A waiting task of `from` that may run on the CPU of `to`; null if there is none among the first few. */
+function movable(from: RunQueue, to: RunQueue): SchedEntity | null {
+  // A queue in the middle of a switch is locked by its CPU.
+  if (from.phase > SwitchPhase.DEACTIVATE) return null;
+  let looked = 0;
+  for (const entity of from.fair.tree) {
+    if (canMove(entity, to)) return entity;
+    if (++looked === MOST_MOVES) return null;
+  }
   return null;
 }
 
@@ -43,15 +58,12 @@ function canMove(entity: SchedEntity, to: RunQueue): boolean {
   return !entity.delayed && !entity.task.onCpu && entity.task.affinity.has(to.cpu.id);
 }
 
-/** Takes a waiting task of `from` over to `to`, whose CPU does it. */
-function move(scheduler: Scheduler, entity: SchedEntity, from: RunQueue, to: RunQueue): Task {
+/** `cpu` takes a waiting task of `from` over to `to`. */
+function move(scheduler: Scheduler, entity: SchedEntity, from: RunQueue, to: RunQueue, cpu: Cpu): Task {
   const { task } = entity;
-  const { cpu } = to;
   scheduler.lock(from, cpu);
   scheduler.updateClock(from, cpu);
-  if (from.fair.update(from.taskClock)) resched(scheduler, cpu, from);
-  from.fair.dequeue(entity, false, false);
-  from.lose();
+  dequeue(scheduler, from, task, false);
   from.lock.release(cpu);
   cpu.charge(SchedStep.migrate);
   enqueue(scheduler, cpu, to, task, false);
@@ -74,22 +86,47 @@ export function balanceTick(scheduler: Scheduler, rq: RunQueue): void {
   evenOut(scheduler, rq, everyCpu);
 }
 
-/** An idle CPU is told to balance on behalf of those that are overloaded (Linux: `nohz_balancer_kick`). */
+/**
+ * An idle CPU is told to balance on behalf of those that are overloaded (Linux: `nohz_balancer_kick`). If only the running
+ * task could go there, it is pushed (Linux: `active_load_balance_cpu_stop`).
+ */
 function kickIdle(scheduler: Scheduler, rq: RunQueue): void {
-  const { domains } = scheduler;
+  if (scheduler.domains.idle.first < 0) return;
+  let looked = 0;
   for (const entity of rq.fair.tree) {
+    if (++looked > MOST_MOVES) return;
     if (entity.delayed || entity.task.onCpu) continue;
-    const { affinity } = entity.task;
-    let id = domains.idleNear(rq.cpu, affinity);
-    if (id < 0) id = domains.idleAnywhere(rq.cpu, affinity);
-    if (id < 0) continue;
-    const idle = scheduler.runQueues[id] as RunQueue;
+    const idle = idleFor(scheduler, rq, entity.task);
+    if (idle === null) continue;
     if (idle.balanceRequested) return;
     idle.balanceRequested = true;
     rq.cpu.charge(SchedStep.kickByIpi);
     rq.cpu.sendInterrupt(idle.cpu, Vector.reschedule);
     return;
   }
+  const { current } = rq;
+  if (current.schedClass !== null) return;
+  const idle = idleFor(scheduler, rq, current);
+  if (idle !== null) scheduler.stopCpu(rq.cpu, rq.cpu, () => pushTo(scheduler, rq, idle));
+}
+
+function idleFor({ domains, runQueues }: Scheduler, rq: RunQueue, { affinity, affinitySize }: Task): RunQueue | null {
+  if (affinitySize === 1) return null;
+  let id = domains.idleNear(rq.cpu, affinity);
+  if (id < 0) id = domains.idleAnywhere(rq.cpu, affinity);
+  return id < 0 ? null : (runQueues[id] as RunQueue);
+}
+
+/** In the stopper thread of `from`, so that none of its other tasks runs: one of them goes to `to`, if that still idles. */
+function pushTo(scheduler: Scheduler, from: RunQueue, to: RunQueue): void {
+  if (!to.isIdle) return;
+  const { cpu } = from;
+  const entity = movable(from, to);
+  if (entity === null) return;
+  scheduler.lock(to, cpu);
+  scheduler.updateClock(to, cpu);
+  checkPreempt(scheduler, cpu, to, move(scheduler, entity, from, to, cpu));
+  to.lock.release(cpu);
 }
 
 /** Takes load from the busiest queue of `domain` if it has clearly more. @returns true if something was moved */
@@ -123,9 +160,9 @@ function evenOut(scheduler: Scheduler, rq: RunQueue, domain: CpuSet): boolean {
     // A task that is too heavy moves after repeated failure, so that an odd number of equal tasks takes turns.
     if (entity.weight / 2 ** rq.balanceFailed > imbalance) continue;
     imbalance -= entity.weight;
-    const task = move(scheduler, entity, busiest, rq);
+    const task = move(scheduler, entity, busiest, rq, cpu);
     moved++;
-    if (rq.current === rq.idle || rq.fair.pick() === task.entity) resched(scheduler, cpu, rq);
+    checkPreempt(scheduler, cpu, rq, task);
   }
   rq.balanceFailed = moved > 0 ? 0 : rq.balanceFailed + 1;
   return moved > 0;

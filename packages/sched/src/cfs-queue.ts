@@ -179,6 +179,25 @@ export class CfsQueue {
     entity.delayed = false;
   }
 
+  /** Changes the weight of an entity on the queue; its lag stays worth as much (Linux: `reweight_entity`). */
+  reweight(entity: SchedEntity, weight: number): void {
+    this.#keepLag(entity);
+    const runs = entity === this.current;
+    if (runs) this.current = null;
+    else this.#leave(entity);
+    this.queued--;
+    const scale = entity.weight / weight;
+    entity.vlag = Math.trunc(entity.vlag * scale);
+    entity.deadline = Math.trunc((entity.deadline - entity.vruntime) * scale);
+    entity.relativeDeadline = true;
+    entity.weight = weight;
+    this.place(entity, false);
+    this.queued++;
+    if (runs) this.current = entity;
+    else this.#enter(entity);
+    this.#advance();
+  }
+
   /** The running entity goes back among the waiting. */
   putPrevious(entity: SchedEntity): void {
     this.current = null;

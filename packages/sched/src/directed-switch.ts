@@ -21,7 +21,7 @@ export function directedSwitch(scheduler: Scheduler, cpu: Cpu, next: Task): void
     blockTask(scheduler, rq, prev);
   }
   cpu.charge(SchedStep.directedPick);
-  rq.fair.update(rq.taskClock);
+  rq.account();
   if (!next.onRq || next.cpu !== cpu) throw new Error(`task ${next.pid} is not runnable on CPU ${cpu.id}`);
   putPrevious(rq, prev);
   setNext(rq, next);

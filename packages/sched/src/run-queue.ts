@@ -1,5 +1,6 @@
 import { type Cpu, SpinLock, TimedEvent, Vector } from '@rpal/hw-x86';
 import type { CfsQueue } from './cfs-queue.js';
+import type { SchedClasses } from './classes.js';
 import type { CpuDomains } from './cpu-domains.js';
 import type { IdlePath } from './idle.js';
 import type { Task } from './task.js';
@@ -64,9 +65,11 @@ export class RunQueue {
   /** Another CPU asks this one, which idles, to take work over. */
   balanceRequested = false;
   readonly #domains: CpuDomains;
+  readonly classes: SchedClasses;
 
-  constructor(cpu: Cpu, idle: Task, idlePath: IdlePath, fair: CfsQueue, nsPerTsc: number, domains: CpuDomains) {
+  constructor(cpu: Cpu, idle: Task, idlePath: IdlePath, fair: CfsQueue, nsPerTsc: number, domains: CpuDomains, classes: SchedClasses) {
     this.#domains = domains;
+    this.classes = classes;
     this.cpu = cpu;
     this.idle = idle;
     this.idlePath = idlePath;
@@ -97,6 +100,47 @@ export class RunQueue {
     if (--this.running === 1) {
       this.#domains.overloaded.remove(this.cpu.id);
       this.#domains.overloads--;
+    }
+  }
+
+  /**
+   * Brings the run time of the running task up to date.
+   * @returns true if it belongs to the fair class, has used up its slice, and somebody else waits
+   */
+  account(): boolean {
+    const { current } = this;
+    if (current === this.idle) {
+      this.accountIdle();
+      return false;
+    }
+    if (current.schedClass === null) return this.fair.update(this.taskClock);
+    const { entity } = current;
+    entity.sumExec += this.taskClock - entity.execStart;
+    entity.execStart = this.taskClock;
+    return false;
+  }
+
+  /** `task` stops being the one that runs, as far as its class is concerned. */
+  putPrevious(task: Task): void {
+    const { schedClass, entity } = task;
+    if (schedClass !== null) {
+      this.account();
+      this.classes.queue(schedClass, this).putPrevious(task);
+    } else if (this.fair.current === entity) {
+      // Another CPU may have moved the clock on since the switch began.
+      this.fair.update(this.taskClock);
+      this.fair.putPrevious(entity);
+    }
+  }
+
+  /** `task` becomes the one that runs, as far as its class is concerned. */
+  setNext(task: Task): void {
+    const { schedClass, entity } = task;
+    if (schedClass === null) {
+      this.fair.setNext(entity, this.taskClock);
+    } else {
+      entity.execStart = this.taskClock;
+      this.classes.queue(schedClass, this).setNext(task);
     }
   }
 

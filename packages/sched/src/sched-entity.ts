@@ -10,6 +10,9 @@ const WEIGHTS: readonly number[] = [
   820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15,
 ];
 
+/** Weight of SCHED_IDLE (Linux: WEIGHT_IDLEPRIO). */
+export const IDLE_WEIGHT = 3;
+
 /** @param nice -20 .. 19 */
 export function niceWeight(nice: number): number {
   return WEIGHTS[nice + 20] as number;

@@ -1,5 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { pullTask } from './balance.js';
+import { dequeue } from './enqueue.js';
 import { type RunQueue, SwitchPhase } from './run-queue.js';
 import type { Scheduler } from './scheduler.js';
 import { SchedStep } from './steps.js';
@@ -54,10 +55,8 @@ export function staysAwake(scheduler: Scheduler, cpu: Cpu, task: Task): boolean 
 /** Takes a task that sleeps off its queue, or leaves it there as delayed. */
 export function blockTask(scheduler: Scheduler, rq: RunQueue, task: Task): void {
   const { schedDelayDequeue } = scheduler.hooks;
-  rq.fair.update(rq.taskClock);
   const mayDelay = task.state !== TaskState.DEAD && (!schedDelayDequeue.tapped || schedDelayDequeue.call(task) !== false);
-  rq.lose();
-  if (rq.fair.dequeue(task.entity, true, mayDelay)) task.onRq = false;
+  dequeue(scheduler, rq, task, true, mayDelay);
   task.voluntarySwitches++;
 }
 
@@ -66,7 +65,12 @@ function pickNext(scheduler: Scheduler, rq: RunQueue): Task {
   const { cpu, fair } = rq;
   const prev = rq.previous;
   if (prev !== rq.idle && prev.onRq && !prev.affinity.has(cpu.id)) scheduler.migrateRunning(cpu, prev);
-  if (!rq.blocking) fair.update(rq.taskClock);
+  if (!rq.blocking) rq.account();
+  const { classes } = scheduler;
+  if (classes.inUse) {
+    const urgent = classes.pickAbove(rq);
+    if (urgent !== null) return takeOver(scheduler, rq, urgent);
+  }
   while (fair.queued > 0) {
     const entity = fair.pick();
     if (entity === null) break;
@@ -78,7 +82,22 @@ function pickNext(scheduler: Scheduler, rq: RunQueue): Task {
     fair.dequeue(entity, true, false);
   }
   cpu.charge(SchedStep.pickIdle);
-  return pullTask(scheduler, rq) ?? rq.idle;
+  const pulled = pullTask(scheduler, rq);
+  if (pulled !== null) return pulled;
+  const last = classes.inUse ? classes.pickBelow(rq) : null;
+  return last === null ? rq.idle : takeOver(scheduler, rq, last);
+}
+
+/** A task of another class than the fair one is to run: it is moved here if its class had it elsewhere. */
+function takeOver(scheduler: Scheduler, rq: RunQueue, task: Task): Task {
+  rq.cpu.charge(SchedStep.pickNext);
+  if (task.cpu !== rq.cpu) {
+    rq.cpu.charge(SchedStep.migrate);
+    scheduler.runQueue(task.cpu).lose();
+    task.cpu = rq.cpu;
+    rq.gain();
+  }
+  return task;
 }
 
 function switchTo(scheduler: Scheduler, rq: RunQueue): void {
@@ -114,11 +133,7 @@ export function putPrevious(rq: RunQueue, prev: Task): void {
     rq.idles(false);
     return;
   }
-  if (rq.fair.current === prev.entity) {
-    // Another CPU may have moved the clock on since the switch began.
-    rq.fair.update(rq.taskClock);
-    rq.fair.putPrevious(prev.entity);
-  }
+  rq.putPrevious(prev);
   if (prev.onRq && prev.state === TaskState.RUNNING) prev.involuntarySwitches++;
 }
 
@@ -127,7 +142,7 @@ export function setNext(rq: RunQueue, next: Task): void {
   if (next === rq.idle) {
     next.entity.execStart = rq.taskClock;
     rq.idles(true);
-  } else rq.fair.setNext(next.entity, rq.taskClock);
+  } else rq.setNext(next);
   rq.current = next;
   next.onCpu = true;
   rq.switches++;

@@ -2,15 +2,18 @@ import type { Cpu, CpuProfile, ExecutionContext, Platform } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import { balanceTick } from './balance.js';
 import { CfsQueue } from './cfs-queue.js';
+import { SchedClasses } from './classes.js';
 import { CpuDomains } from './cpu-domains.js';
 import { CpuSet } from './cpu-set.js';
+import { dequeue, enqueue } from './enqueue.js';
 import { IdlePath, type IdlePolicy, type IdleState } from './idle.js';
+import { setNice, setScheduler } from './policy.js';
 import { RunQueue, SwitchPhase } from './run-queue.js';
 import { switchStep } from './schedule.js';
 import { SchedSeams } from './seams.js';
 import { SchedStep } from './steps.js';
 import { PathResult, Task, TaskState } from './task.js';
-import { activate, enqueue, receiveWakeUps, resched, wakeUp } from './wake-up.js';
+import { activate, checkPreempt, receiveWakeUps, resched, wakeUp } from './wake-up.js';
 
 /** How the scheduler is set up. */
 export interface SchedulerOptions {
@@ -34,6 +37,7 @@ export class Scheduler {
   /** Executes kernel paths: a CPU whose context this is is in kernel mode. */
   readonly kernelMode: ExecutionContext;
   readonly domains: CpuDomains;
+  readonly classes: SchedClasses;
   /** Every CPU of the machine; not to be changed. */
   readonly everyCpu: CpuSet;
   readonly #runQueues: RunQueue[];
@@ -65,12 +69,14 @@ export class Scheduler {
     this.everyCpu = all;
     const domains = new CpuDomains(platform);
     this.domains = domains;
+    const classes = new SchedClasses(this);
+    this.classes = classes;
     this.#runQueues = cpus.map((cpu) => {
       const path = new IdlePath(this);
       const idle = new Task(0, `swapper/${cpu.id}`, cpu, null, all, path);
       idle.state = TaskState.RUNNING;
       idle.onCpu = true;
-      return new RunQueue(cpu, idle, path, new CfsQueue(baseSlice, this.tickNs), 1 / costs.tscPerNs, domains);
+      return new RunQueue(cpu, idle, path, new CfsQueue(baseSlice, this.tickNs), 1 / costs.tscPerNs, domains, classes);
     });
     domains.attach(this.#runQueues);
     for (const cpu of cpus) {
@@ -117,8 +123,11 @@ export class Scheduler {
       task.affinitySize = parent.affinitySize;
       task.nice = parent.nice;
       task.policy = parent.policy;
+      task.schedClass = parent.schedClass;
+      task.rtPriority = parent.rtPriority;
       task.entity.weight = parent.entity.weight;
     }
+    task.schedClass ??= this.classes.of(task.policy) ?? null;
     this.hooks.schedTaskNew.call(task, parent);
   }
 
@@ -132,7 +141,7 @@ export class Scheduler {
     this.updateClock(rq, cpu);
     enqueue(this, cpu, rq, task, true);
     task.state = TaskState.RUNNING;
-    if (rq.current === rq.idle || rq.fair.pick() === task.entity) resched(this, cpu, rq);
+    checkPreempt(this, cpu, rq, task);
     rq.lock.release(cpu);
   }
 
@@ -162,8 +171,7 @@ export class Scheduler {
   settle(cpu: Cpu, time: number): void {
     const rq = this.runQueue(cpu);
     this.#advance(rq, Math.max(rq.now, rq.at(time)));
-    if (rq.current === rq.idle) rq.accountIdle();
-    else if (rq.fair.update(rq.taskClock)) resched(this, cpu, rq);
+    if (rq.account()) resched(this, cpu, rq);
   }
 
   /** sched_yield of the task that `cpu` runs: the rest of its slice is given up, so its deadline moves behind the others'. */
@@ -171,8 +179,10 @@ export class Scheduler {
     const rq = this.runQueue(cpu);
     cpu.charge(SchedStep.yieldBody);
     this.updateClock(rq, cpu);
-    rq.fair.yieldCurrent(rq.taskClock);
-    rq.current.needResched = true;
+    const { current } = rq;
+    if (current.schedClass === null) rq.fair.yieldCurrent(rq.taskClock);
+    else this.classes.queue(current.schedClass, rq).yield(current);
+    current.needResched = true;
   }
 
   /** An idle CPU that shares a cache with `near`, a wholly idle core first; null if there is none. */
@@ -233,7 +243,8 @@ export class Scheduler {
     cpu.charge(SchedStep.tickScheduler);
     rq.lock.acquire(cpu);
     this.updateClock(rq, cpu);
-    if (rq.fair.update(rq.taskClock)) resched(this, cpu, rq);
+    const { schedClass } = rq.current;
+    if (rq.account() || (schedClass !== null && this.classes.queue(schedClass, rq).tick(rq.current))) resched(this, cpu, rq);
     balanceTick(this, rq);
     rq.lock.release(cpu);
     this.startTick(rq);
@@ -256,6 +267,21 @@ export class Scheduler {
     return 0;
   }
 
+  /** See `setScheduler` in policy.ts. */
+  setScheduler(cpu: Cpu, task: Task, policy: number, priority = 0): number {
+    return setScheduler(this, cpu, task, policy, priority);
+  }
+
+  /** See `setNice` in policy.ts. */
+  setNice(cpu: Cpu, task: Task, nice: number): void {
+    setNice(this, cpu, task, nice);
+  }
+
+  /** Has the stopper thread of `target` do `work`, before anything else runs there (Linux: `stop_one_cpu_nowait`). */
+  stopCpu(cpu: Cpu, target: Cpu, work: (cpu: Cpu) => void): void {
+    this.classes.stopper(target).queue(cpu, work);
+  }
+
   /** The working part of `setAffinity`: no permission is asked. */
   applyAffinity(cpu: Cpu, task: Task, affinity: CpuSet): void {
     task.affinity = affinity;
@@ -268,8 +294,7 @@ export class Scheduler {
 
   /** Moves the task that `cpu` is about to leave to a CPU it may use. */
   migrateRunning(cpu: Cpu, task: Task): void {
-    const { fair } = this.runQueue(cpu);
-    if (fair.current === task.entity) fair.putPrevious(task.entity);
+    this.runQueue(cpu).putPrevious(task);
     this.migrate(cpu, task);
   }
 
@@ -280,9 +305,12 @@ export class Scheduler {
     cpu.charge(SchedStep.migrate);
     this.updateClock(from, cpu);
     const delayed = task.entity.delayed;
-    from.fair.dequeue(task.entity, false, false);
-    task.onRq = false;
-    if (!delayed) from.lose();
+    if (delayed) {
+      from.fair.dequeue(task.entity, true, false);
+      task.onRq = false;
+    } else {
+      dequeue(this, from, task, false);
+    }
     task.cpu = to.cpu;
     if (cpu.path.destination === task && to.cpu !== cpu) cpu.path.depart(cpu);
     if (delayed) return;

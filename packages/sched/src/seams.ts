@@ -2,6 +2,7 @@ import { EventSeam, FirstAnswerHook, NotifyHook, Slot, ValueHook } from '@rpal/b
 import type { Cpu } from '@rpal/hw-x86';
 import type { IdlePolicy } from './idle.js';
 import type { RunQueue } from './run-queue.js';
+import type { SchedClass } from './sched-class.js';
 import type { Task } from './task.js';
 
 /** The seams of the scheduler. */
@@ -57,7 +58,7 @@ export class SchedSeams {
     schedAffinity: new FirstAnswerHook<[task: Task], boolean>('schedAffinity'),
   };
 
-  readonly slots: { readonly idlePolicy: Slot<IdlePolicy> };
+  readonly slots: { readonly idlePolicy: Slot<IdlePolicy>; readonly schedExt: Slot<SchedClass> };
 
   constructor(idlePolicy: IdlePolicy) {
     this.slots = {
@@ -66,6 +67,12 @@ export class SchedSeams {
        * @cost asked every time a CPU goes idle.
        */
       idlePolicy: new Slot<IdlePolicy>('idlePolicy', { fallback: idlePolicy }),
+      /**
+       * A scheduling class that ranks below the fair one: tasks with policy SCHED_EXT belong to it, and those of the fair class
+       * if it says so. Empty by default.
+       * @cost asked on every pick, wake-up and tick of its tasks; nothing while it has none.
+       */
+      schedExt: new Slot<SchedClass>('schedExt'),
     };
   }
 

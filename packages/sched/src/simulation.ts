@@ -1,6 +1,6 @@
 import { type Cpu, type CpuProfile, Platform, profiles, type RunEnd, TimedEvent, type TrapHandler, Vector } from '@rpal/hw-x86';
 import { CpuSet } from './cpu-set.js';
-import { niceWeight } from './sched-entity.js';
+import { setWeight } from './policy.js';
 import { Scheduler, type SchedulerOptions } from './scheduler.js';
 import { SimulatedTask, type Workload } from './simulated-task.js';
 import { SchedStep } from './steps.js';
@@ -26,6 +26,8 @@ export interface SpawnOptions {
   readonly nice?: number;
   /** Scheduling policy (`SchedPolicy`); NORMAL by default. */
   readonly policy?: number;
+  /** 1 .. 99 for the policies FIFO and RR; else 0, the default. */
+  readonly priority?: number;
   /** CPUs it may use; by default all. */
   readonly affinity?: readonly number[];
 }
@@ -82,19 +84,23 @@ export class Simulation implements TrapHandler {
   /** Starts a task. @throws RangeError for a CPU, nice value or affinity that the machine does not have */
   spawn(name: string, workload: Workload, options: SpawnOptions = {}): SimulatedTask {
     const { scheduler, platform } = this;
-    const { cpu: on = 0, nice = 0, policy = SchedPolicy.NORMAL, affinity } = options;
+    const { cpu: on = 0, nice = 0, policy = SchedPolicy.NORMAL, priority = 0, affinity } = options;
     const cpus = platform.cpus.length;
     for (const id of [on, ...(affinity ?? [])]) {
       if (platform.cpus[id] === undefined) throw new RangeError(`cpu: ${id} is not one of the CPUs 0 to ${cpus - 1}`);
     }
     if (affinity?.length === 0) throw new RangeError('affinity: a task must be allowed on at least one CPU');
     if (!Number.isInteger(nice) || nice < -20 || nice > 19) throw new RangeError(`nice: ${nice} must be a whole number from -20 to 19`);
+    const schedClass = scheduler.classes.of(policy);
+    if (schedClass === undefined) throw new RangeError(`policy: ${policy} has no scheduling class on this machine`);
     const cpu = platform.running ?? scheduler.cpuOf(on);
     const allowed = affinity === undefined ? scheduler.allCpus() : new CpuSet(cpus, affinity);
     const task = new SimulatedTask(this, scheduler.nextPid(), name, scheduler.cpuOf(on), allowed, workload);
     task.nice = nice;
     task.policy = policy;
-    task.entity.weight = niceWeight(nice);
+    task.schedClass = schedClass;
+    task.rtPriority = priority;
+    setWeight(task);
     this.tasks.push(task);
     this.alive++;
     if (cpu.halted) cpu.wake(Math.max(cpu.clock, platform.now));

@@ -1,12 +1,13 @@
 import type { AddressSpace, Cpu } from '@rpal/hw-x86';
 import type { CpuSet } from './cpu-set.js';
+import type { SchedClass } from './sched-class.js';
 import { SchedEntity } from './sched-entity.js';
 
 /** Task states (include/linux/sched.h). */
 export const TaskState = { RUNNING: 0, INTERRUPTIBLE: 1, UNINTERRUPTIBLE: 2, DEAD: 0x80, NEW: 0x800, WAKING: 0x200 } as const;
 
 /** Scheduling policies (include/uapi/linux/sched.h). */
-export const SchedPolicy = { NORMAL: 0, FIFO: 1, RR: 2, BATCH: 3, IDLE: 5 } as const;
+export const SchedPolicy = { NORMAL: 0, FIFO: 1, RR: 2, BATCH: 3, IDLE: 5, EXT: 7 } as const;
 
 /** What a kernel path asks of the scheduler when it returns. */
 export const PathResult = {
@@ -41,6 +42,12 @@ export class Task {
   readonly entity: SchedEntity;
   policy: number = SchedPolicy.NORMAL;
   nice = 0;
+  /** The scheduling class; null is the fair one. Follows from the policy. */
+  schedClass: SchedClass | null = null;
+  /** 1 .. 99 under SCHED_FIFO and SCHED_RR, else 0. */
+  rtPriority = 0;
+  /** Rest of a SCHED_RR slice, ns. */
+  timeSlice = 0;
 
   affinity: CpuSet;
   affinitySize: number;

@@ -1,4 +1,5 @@
 import { type Cpu, Vector } from '@rpal/hw-x86';
+import { enqueue } from './enqueue.js';
 import type { RunQueue } from './run-queue.js';
 import type { Scheduler } from './scheduler.js';
 import { SchedStep } from './steps.js';
@@ -103,27 +104,35 @@ export function activateHere(scheduler: Scheduler, cpu: Cpu, task: Task): void {
   const rq = scheduler.runQueue(cpu);
   rq.lock.acquire(cpu);
   scheduler.updateClock(rq, cpu);
-  if (!task.onRq) enqueue(scheduler, cpu, rq, task, false);
+  if (!task.onRq) {
+    enqueue(scheduler, cpu, rq, task, false);
+  } else if (task.entity.delayed) {
+    rq.fair.requeue(task.entity);
+    rq.gain();
+  }
   task.state = TaskState.RUNNING;
   rq.lock.release(cpu);
 }
 
-export function enqueue(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task, initial: boolean): void {
-  if (rq.fair.update(rq.taskClock)) resched(scheduler, cpu, rq);
-  task.cpu = rq.cpu;
-  task.onRq = true;
-  rq.fair.enqueue(task.entity, initial);
-  rq.gain();
-}
-
-/** Does `task`, just made runnable, take the CPU from the one that runs (Linux: `check_preempt_wakeup_fair`)? */
-function checkPreempt(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task): void {
+/** Does `task`, just made runnable, take the CPU from the one that runs (Linux: `wakeup_preempt`)? */
+export function checkPreempt(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task): void {
   const current = rq.current;
   if (current === rq.idle) {
     resched(scheduler, cpu, rq);
     return;
   }
-  if (current.needResched || task.policy === SchedPolicy.BATCH || task.policy === SchedPolicy.IDLE) return;
+  if (current.needResched) return;
+  if (task.schedClass !== null || current.schedClass !== null) {
+    if (preemptsByClass(scheduler, rq, task)) resched(scheduler, cpu, rq);
+    return;
+  }
+  const idlePolicy = task.policy === SchedPolicy.IDLE;
+  if (idlePolicy !== (current.policy === SchedPolicy.IDLE)) {
+    if (!idlePolicy) resched(scheduler, cpu, rq);
+    return;
+  }
+  // Tasks of the batch and idle policies do not preempt each other.
+  if (task.policy !== SchedPolicy.NORMAL) return;
   cpu.charge(SchedStep.wakePreempt);
   const { fair } = rq;
   if (fair.update(rq.taskClock)) {
@@ -134,6 +143,14 @@ function checkPreempt(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task):
   // PREEMPT_SHORT: a shorter request that is eligible may break into a slice.
   if (running !== null && task.entity.slice < running.slice && fair.eligible(task.entity)) fair.cancelParity();
   if (fair.pick() === task.entity) resched(scheduler, cpu, rq);
+}
+
+/** A task of a higher class preempts; within one class the class decides. */
+function preemptsByClass({ classes }: Scheduler, rq: RunQueue, task: Task): boolean {
+  const { schedClass } = task;
+  const { current } = rq;
+  if (schedClass === null || schedClass !== current.schedClass) return classes.rank(schedClass) > classes.rank(current.schedClass);
+  return classes.queue(schedClass, rq).preempts(task, current);
 }
 
 /** The running task of `rq` is to be rescheduled; its CPU is told if it would not notice (Linux: `resched_curr`). */
@@ -221,7 +238,7 @@ function selectCpu(scheduler: Scheduler, cpu: Cpu, task: Task, sync: boolean): C
 
 /** As `selectCpu`, and what plugins make of it. */
 function chooseCpu(scheduler: Scheduler, cpu: Cpu, task: Task, sync: boolean): Cpu {
-  const target = selectCpu(scheduler, cpu, task, sync);
+  const target = task.schedClass === null ? selectCpu(scheduler, cpu, task, sync) : task.schedClass.selectCpu(scheduler, cpu, task, sync);
   const { schedSelectCpu } = scheduler.hooks;
   if (!schedSelectCpu.tapped) return target;
   const chosen = schedSelectCpu.call(target, cpu, task, sync);

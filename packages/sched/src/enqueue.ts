@@ -1,0 +1,40 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { RunQueue } from './run-queue.js';
+import type { Scheduler } from './scheduler.js';
+import type { Task } from './task.js';
+import { resched } from './wake-up.js';
+
+/**
+ * Puts a task onto a run queue, which is locked (Linux: `enqueue_task`).
+ * @param initial it has just been forked
+ * @param wakeUp it has slept, rather than moved or changed class
+ */
+export function enqueue(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task, initial: boolean, wakeUp = true): void {
+  task.cpu = rq.cpu;
+  task.onRq = true;
+  const { schedClass } = task;
+  if (schedClass === null) {
+    if (rq.fair.update(rq.taskClock)) resched(scheduler, cpu, rq);
+    rq.fair.enqueue(task.entity, initial);
+  } else {
+    scheduler.classes.inUse = true;
+    scheduler.classes.queue(schedClass, rq).enqueue(task, wakeUp);
+  }
+  rq.gain();
+}
+
+/**
+ * Takes a task off its run queue, which is locked; in the fair class one that sleeps may stay, delayed.
+ * `task.onRq` says which.
+ */
+export function dequeue(scheduler: Scheduler, rq: RunQueue, task: Task, sleep: boolean, mayDelay = false): void {
+  const { schedClass } = task;
+  rq.account();
+  rq.lose();
+  if (schedClass === null) {
+    if (!rq.fair.dequeue(task.entity, sleep, mayDelay)) return;
+  } else {
+    scheduler.classes.queue(schedClass, rq).dequeue(task, sleep);
+  }
+  task.onRq = false;
+}

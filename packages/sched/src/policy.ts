@@ -1,0 +1,78 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { Errno } from '@rpal/uapi';
+import { dequeue, enqueue } from './enqueue.js';
+import { MAX_RT_PRIORITY, RR_SLICE } from './rt-class.js';
+import { IDLE_WEIGHT, niceWeight } from './sched-entity.js';
+import type { Scheduler } from './scheduler.js';
+import { SchedPolicy, type Task } from './task.js';
+import { checkPreempt, resched } from './wake-up.js';
+
+/**
+ * sched_setscheduler: gives `task` another policy and, for SCHED_FIFO and SCHED_RR, a priority of 1 .. 99.
+ * @returns 0, or -EINVAL for an unknown policy, a class that the machine does not have, or a priority out of range
+ */
+export function setScheduler(scheduler: Scheduler, cpu: Cpu, task: Task, policy: number, priority: number): number {
+  const schedClass = scheduler.classes.of(policy);
+  const realTime = policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
+  if (schedClass === undefined) return -Errno.EINVAL;
+  if (realTime ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
+  const rq = scheduler.runQueue(task.cpu);
+  scheduler.lock(rq, cpu);
+  scheduler.updateClock(rq, cpu);
+  rq.account();
+  // A sleeper that only works its lag off leaves at once.
+  if (task.entity.delayed) {
+    rq.fair.dequeue(task.entity, true, false);
+    task.onRq = false;
+  }
+  const queued = task.onRq;
+  const runs = rq.current === task;
+  if (queued) dequeue(scheduler, rq, task, false);
+  if (runs) rq.putPrevious(task);
+  task.policy = policy;
+  task.schedClass = schedClass;
+  task.rtPriority = realTime ? priority : 0;
+  task.timeSlice = RR_SLICE;
+  setWeight(task);
+  if (queued) enqueue(scheduler, cpu, rq, task, false, false);
+  if (runs) {
+    rq.setNext(task);
+    resched(scheduler, cpu, rq);
+  } else if (queued) {
+    checkPreempt(scheduler, cpu, rq, task);
+  }
+  rq.lock.release(cpu);
+  return 0;
+}
+
+/** setpriority, nice. @param nice is brought into -20 .. 19 */
+export function setNice(scheduler: Scheduler, cpu: Cpu, task: Task, nice: number): void {
+  const rq = scheduler.runQueue(task.cpu);
+  scheduler.lock(rq, cpu);
+  scheduler.updateClock(rq, cpu);
+  const before = task.entity.weight;
+  task.nice = Math.max(-20, Math.min(19, nice));
+  if (task.schedClass === null && task.onRq) {
+    if (rq.fair.update(rq.taskClock)) resched(scheduler, cpu, rq);
+    rq.fair.reweight(task.entity, weightOf(task));
+    if (rq.current === task) {
+      if (task.entity.weight < before) resched(scheduler, cpu, rq);
+    } else if (task.entity.weight > before && !task.entity.delayed) checkPreempt(scheduler, cpu, rq, task);
+  } else {
+    setWeight(task);
+  }
+  rq.lock.release(cpu);
+}
+
+function weightOf(task: Task): number {
+  return task.policy === SchedPolicy.IDLE ? IDLE_WEIGHT : niceWeight(task.nice);
+}
+
+/** The weight that follows from policy and nice value, of a task that is on no fair queue. */
+export function setWeight(task: Task): void {
+  const { entity } = task;
+  const weight = weightOf(task);
+  entity.vlag = Math.trunc((entity.vlag * entity.weight) / weight);
+  if (entity.relativeDeadline) entity.deadline = Math.trunc((entity.deadline * entity.weight) / weight);
+  entity.weight = weight;
+}

@@ -10,7 +10,9 @@ markdownExamples(join(root, 'README.md'));
 
 describe('the TypeScript of every Markdown file', () => {
   it('compiles against the packages under `strict`', { timeout: 120_000 }, () => {
-    const files = execFileSync('git', ['ls-files', '*.md'], { cwd: root, encoding: 'utf8' }).trim().split('\n');
+    // The template becomes a package before anything in it has a meaning; its test makes one.
+    const listed = execFileSync('git', ['ls-files', '*.md', ':!docs/template'], { cwd: root, encoding: 'utf8' });
+    const files = listed.trim().split('\n');
     const sources = new Map<string, string>();
     for (const file of files.map((name) => join(root, name))) {
       for (const [index, { code }] of examplesIn(file).entries()) sources.set(`${file}.${index}.ts`, code);

@@ -105,15 +105,20 @@ export class Mmu {
   translate(address: number, access: number): number {
     const offset = address & PAGE_MASK;
     const page = address - offset;
-    const tlb = this.d4k;
-    const at = tlb.mru[(page / PAGE_SIZE) & tlb.setMask] as number;
-    if (tlb.tags[at] === page + this.context && (access & Access.fetch) === 0) {
-      const flags = tlb.flags[at] as number;
-      const need = access & 0x46;
-      // User mode, or the kernel copying with AC set; other kernel accesses have SMAP to answer to.
-      if ((flags & need) === need && (access & (Access.user | Access.ac)) !== 0) {
-        const denied = (this.pkru >>> ((flags >>> (TlbFlag.keyShift - 1)) & 0x1e)) & 3;
-        if (denied === 0 || !this.pke) return (tlb.frames[at] as number) * PAGE_SIZE + offset;
+    if ((access & Access.fetch) === 0) {
+      const tlb = this.d4k;
+      const tag = page + this.context;
+      const set = (page / PAGE_SIZE) & tlb.setMask;
+      let at = tlb.mru[set] as number;
+      if (tlb.tags[at] !== tag) at = tlb.findTag(set, tag);
+      if (at >= 0) {
+        const flags = tlb.flags[at] as number;
+        const need = access & 0x46;
+        // User mode, or the kernel copying with AC set; other kernel accesses have SMAP to answer to.
+        if ((flags & need) === need && (access & (Access.user | Access.ac)) !== 0) {
+          const denied = (this.pkru >>> ((flags >>> (TlbFlag.keyShift - 1)) & 0x1e)) & 3;
+          if (denied === 0 || !this.pke) return (tlb.frames[at] as number) * PAGE_SIZE + offset;
+        }
       }
     }
     return this.#lookUp(address, page, offset, access);

@@ -1,0 +1,65 @@
+// How long a translation takes on this computer, beside a plain loop over a typed array in the same run.
+// Run after a build: node packages/hw-x86/bench/translation.mjs [--check]
+// With --check the exit code is 1 if a translation that hits the TLB takes 15 ns or more on average, unless the computer is
+// slow: below 40 times the plain loop it passes.
+import { Access, mapPage, PAGE_SIZE, Platform, Pte, profiles } from '@rpal/hw-x86';
+
+const ROUNDS = 15;
+const OPERATIONS = 200_000;
+/** Nanoseconds; the same as a ratio to the plain loop, for computers of another speed. */
+const BOUND = 15;
+const RATIO_BOUND = 40;
+
+const platform = new Platform({ profile: profiles[0] });
+const { memory } = platform;
+const { mmu } = platform.cpus[0];
+const root = memory.allocate();
+memory.fill(root * PAGE_SIZE, PAGE_SIZE);
+const frame = memory.allocate();
+for (let i = 0; i < 4096; i++) mapPage(memory, root, i * PAGE_SIZE, { frame, flags: Pte.user | Pte.writable });
+mmu.loadRoot(root, 1, true);
+
+/** Reads that go round through `pages` pages. */
+function translate(pages) {
+  let sum = 0;
+  for (let i = 0; i < OPERATIONS; i++) sum += mmu.translate((i & (pages - 1)) * PAGE_SIZE + 8, Access.read | Access.user);
+  return sum;
+}
+
+const words = new Int32Array(4096);
+
+function plainLoop() {
+  let sum = 0;
+  for (let i = 0; i < OPERATIONS; i++) {
+    sum += words[i & 4095];
+    words[i & 4095] = sum & 255;
+  }
+  return sum;
+}
+
+const measured = [
+  { name: 'plain loop: a load and a store of a typed array', work: plainLoop },
+  { name: 'TLB hit, the same page again', work: () => translate(1) },
+  { name: 'TLB hit, all 64 pages in turn', work: () => translate(64) },
+  { name: 'second-level TLB hit', work: () => translate(1024) },
+  { name: 'page walk', work: () => translate(4096) },
+].map((one) => ({ ...one, ns: Number.POSITIVE_INFINITY }));
+
+let sink = 0;
+for (let round = 0; round < ROUNDS; round++) {
+  for (const one of measured) {
+    // CPU time, not time: other work on the computer does not count.
+    const start = process.cpuUsage().user;
+    sink += one.work();
+    one.ns = Math.min(one.ns, ((process.cpuUsage().user - start) * 1000) / OPERATIONS);
+  }
+}
+if (Number.isNaN(sink)) throw new Error('the sum keeps the loops from being left out');
+
+const [plain, , hit] = measured;
+for (const { name, ns } of measured) {
+  console.log(`${name.padEnd(50)} ${ns.toFixed(2).padStart(8)} ns ${(ns / plain.ns).toFixed(1).padStart(8)} x`);
+}
+const missed = hit.ns >= BOUND && hit.ns / plain.ns >= RATIO_BOUND;
+if (missed) console.log(`a TLB hit takes ${BOUND} ns or more, and ${RATIO_BOUND} times a plain loop or more`);
+process.exitCode = missed && process.argv.includes('--check') ? 1 : 0;

@@ -4,11 +4,12 @@ export interface Series {
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
-/** A line plot with a logarithmic x axis. */
+/** A line plot with a logarithmic x axis, and a y axis that is logarithmic if so asked. */
 export interface Plot {
   readonly title: string;
   readonly xLabel: string;
   readonly yLabel: string;
+  readonly logarithmic?: boolean;
   readonly series: readonly Series[];
   /** How a value of the x axis is written. */
   readonly formatX: (x: number) => string;
@@ -23,19 +24,21 @@ const BOTTOM = 60;
 const COLOURS = ['#1f5fa8', '#b3541e', '#2e7d4f', '#7a3b8f'];
 
 /** Draws a plot as an SVG document. */
-export function svg({ title, xLabel, yLabel, series, formatX }: Plot): string {
+export function svg({ title, xLabel, yLabel, logarithmic = false, series, formatX }: Plot): string {
   const xs = series.flatMap(({ points }) => points.map(([x]) => Math.log2(x)));
   const [from, to] = [Math.min(...xs), Math.max(...xs)];
-  const highest = Math.max(1, ...series.flatMap(({ points }) => points.map(([, y]) => y)));
-  const step = niceStep(highest / 6);
-  const top = Math.ceil(highest / step) * step;
+  const ys = series.flatMap(({ points }) => points.map(([, y]) => y));
+  const ticks = logarithmic ? powersOfTwo(Math.min(...ys), Math.max(...ys)) : evenSteps(Math.max(1, ...ys));
+  const scale = logarithmic ? Math.log2 : (y: number): number => y;
+  const bottom = scale(ticks[0] as number);
+  const top = scale(ticks.at(-1) as number);
   const px = (x: number): number => LEFT + ((Math.log2(x) - from) / (to - from)) * (WIDTH - LEFT - RIGHT);
-  const py = (y: number): number => HEIGHT - BOTTOM - (y / top) * (HEIGHT - TOP - BOTTOM);
+  const py = (y: number): number => HEIGHT - BOTTOM - ((scale(y) - bottom) / (top - bottom)) * (HEIGHT - TOP - BOTTOM);
   const parts: string[] = [];
   const text = (x: number, y: number, content: string, anchor = 'middle', extra = ''): void => {
     parts.push(`<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}"${extra}>${escaped(content)}</text>`);
   };
-  for (let y = 0; y <= top + step / 2; y += step) {
+  for (const y of ticks) {
     parts.push(`<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${py(y).toFixed(1)}" y2="${py(y).toFixed(1)}" stroke="#ddd"/>`);
     text(LEFT - 8, py(y) + 4, String(Number(y.toFixed(6))), 'end');
   }
@@ -63,10 +66,17 @@ export function svg({ title, xLabel, yLabel, series, formatX }: Plot): string {
   ].join('\n');
 }
 
-/** 1, 2 or 5 times a power of ten, at least `least`. */
-function niceStep(least: number): number {
+/** 0 and up, in steps of 1, 2 or 5 times a power of ten. */
+function evenSteps(highest: number): number[] {
+  const least = highest / 6;
   const power = 10 ** Math.floor(Math.log10(least));
-  return ([1, 2, 5, 10].find((factor) => factor * power >= least) as number) * power;
+  const step = ([1, 2, 5, 10].find((factor) => factor * power >= least) as number) * power;
+  return Array.from({ length: Math.ceil(highest / step) + 1 }, (_, i) => i * step);
+}
+
+function powersOfTwo(lowest: number, highest: number): number[] {
+  const first = Math.floor(Math.log2(lowest));
+  return Array.from({ length: Math.ceil(Math.log2(highest)) - first + 1 }, (_, i) => 2 ** (first + i));
 }
 
 function escaped(text: string): string {

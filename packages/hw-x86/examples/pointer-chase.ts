@@ -39,6 +39,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
       title: 'Pointer chase: one chain of dependent loads',
       xLabel: 'bytes in use',
       yLabel: 'core cycles per load',
+      logarithmic: true,
       series,
       formatX: (x) => (x < MIB ? `${x / KIB} KiB` : `${x / MIB} MiB`),
     }),

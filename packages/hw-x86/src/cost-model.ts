@@ -23,6 +23,10 @@ export class CostModel {
   readonly perByte: Float64Array;
 
   constructor(profile: CpuProfile, level: CostLevel = 'central', coreGHz?: number) {
+    if (!(level in INDEX)) throw new HardwareError('INVALID_ARGUMENT', `costs: ${level} is not low, central or high`);
+    if (coreGHz !== undefined && !(coreGHz > 0 && Number.isFinite(coreGHz))) {
+      throw new HardwareError('INVALID_ARGUMENT', `coreGHz: ${coreGHz} is not a clock in GHz; use a number above 0`);
+    }
     this.profile = profile;
     this.level = level;
     this.tscPerNs = profile.clock.tscGHz;

@@ -133,22 +133,27 @@ export class Mmu {
 
     const large = address - (address & (LARGE_PAGE_SIZE - 1));
     const l1Large = fetch ? this.i2m : this.d2m;
-    at = l1Large.find(large, this.context);
-    if (at >= 0) return this.#use(l1Large, at, address, address - large, access);
-
+    if (l1Large.filled) {
+      at = l1Large.find(large, this.context);
+      if (at >= 0) return this.#use(l1Large, at, address, address - large, access);
+    }
     const huge = address - (address & (HUGE_PAGE_SIZE - 1));
-    if (!fetch) {
+    if (!fetch && this.d1g.filled) {
       at = this.d1g.find(huge, this.context);
       if (at >= 0) return this.#use(this.d1g, at, address, address - huge, access);
     }
 
     at = this.s4k.find(page, this.context);
     if (at >= 0) return this.#promote(l1, page, this.s4k, at, page, address, access);
-    at = this.s2m.find(large, this.context);
-    if (at >= 0) return this.#promote(l1Large, large, this.s2m, at, large, address, access);
-    at = this.s1g.find(huge, this.context);
-    // There are no first-level entries for fetches from 1 GiB pages: the 2 MiB around the address stand in.
-    if (at >= 0) return this.#promote(fetch ? this.i2m : this.d1g, fetch ? large : huge, this.s1g, at, huge, address, access);
+    if (this.s2m.filled) {
+      at = this.s2m.find(large, this.context);
+      if (at >= 0) return this.#promote(l1Large, large, this.s2m, at, large, address, access);
+    }
+    if (this.s1g.filled) {
+      at = this.s1g.find(huge, this.context);
+      // There are no first-level entries for fetches from 1 GiB pages: the 2 MiB around the address stand in.
+      if (at >= 0) return this.#promote(fetch ? this.i2m : this.d1g, fetch ? large : huge, this.s1g, at, huge, address, access);
+    }
 
     return this.#walk(address, access);
   }

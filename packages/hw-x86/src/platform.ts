@@ -45,10 +45,11 @@ export class Platform {
   #stopped = false;
 
   constructor(options: PlatformOptions) {
-    const { profile } = options;
+    const { profile, seed = 1 } = options;
+    if (!Number.isSafeInteger(seed)) throw new HardwareError('INVALID_ARGUMENT', `seed: ${seed} is not an integer below 2^53 in magnitude`);
     this.profile = profile;
     this.costs = new CostModel(profile, options.costs ?? 'central', options.coreGHz);
-    this.rng = new Rng(options.seed ?? 1);
+    this.rng = new Rng(seed);
     const { sockets, coresPerSocket, threadsPerCore, coresPerCache, memoryPerSocket } = profile.topology;
     this.topology = { cores: sockets * coresPerSocket, coresPerSocket, coresPerCache };
     this.memory = new PhysicalMemory(Array.from({ length: sockets }, () => memoryPerSocket * GIB));

@@ -35,6 +35,8 @@ export class Tlb {
   readonly frames: Int32Array;
   /** Index of the most recently used entry of each set. */
   readonly mru: Int32Array;
+  /** An entry was made through this view at some time: until then a look-up is in vain. */
+  filled = false;
   readonly #stamps: Float64Array;
   /** The number of uses so far. */
   readonly #clock: Float64Array;
@@ -96,6 +98,7 @@ export class Tlb {
 
   /** Enters a translation in place of the least recently used one of its set. Returns its index. */
   insert(page: number, context: number, frame: number, flags: number): number {
+    this.filled = true;
     const set = (page * this.#perPage) & this.setMask;
     const first = set * this.ways;
     const global = (flags & TlbFlag.global) !== 0;

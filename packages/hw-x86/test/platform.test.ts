@@ -129,6 +129,12 @@ describe('a platform', () => {
     expect(platform({ profile: GENOA }).cpus).toHaveLength(384);
   });
 
+  it('refuses options that no machine has, naming them', () => {
+    expect(() => platform({ coreGHz: 0 })).toThrow('coreGHz: 0 is not a clock in GHz; use a number above 0');
+    expect(() => platform({ seed: 0.5 })).toThrow('seed: 0.5 is not an integer below 2^53 in magnitude');
+    expect(() => platform({ costs: 'worst' as 'high' })).toThrow('costs: worst is not low, central or high');
+  });
+
   it('is determined by its options: equal ones give equal fingerprints, another seed another', () => {
     const print = (seed: number): string => platform({ seed }).fingerprint().digest();
     expect(print(1)).toBe(print(1));

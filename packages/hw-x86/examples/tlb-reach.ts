@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { BareMetal, type CpuProfile, findProfile, KIB, LARGE_PAGE_SIZE, MIB, PAGE_SIZE } from '@rpal/hw-x86';
+import { BareMetal, type CpuProfile, findProfile, LARGE_PAGE_SIZE, PAGE_SIZE } from '@rpal/hw-x86';
 import { type Series, svg } from './plot.ts';
 
 /**
@@ -43,7 +43,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   process.stdout.write(
     svg({
       title: `TLB reach: ${profile.title}`,
-      xLabel: `pages in use (4 KiB pages: ${(64 * PAGE_SIZE) / KIB} KiB at 64, ${(1024 * PAGE_SIZE) / MIB} MiB at 1024)`,
+      xLabel: 'pages in use',
       yLabel: 'TSC cycles that translation adds to an access',
       series: tlbReach(profile),
       formatX: String,

@@ -61,6 +61,8 @@ export class Mmu {
   readonly i4k: Tlb;
   readonly i2m: Tlb;
   readonly s4k: Tlb;
+  /** The second-level TLB that 4 KiB pages share with those of 1 GiB; `s4k` again where they do not. */
+  readonly s4k1g: Tlb;
   readonly s2m: Tlb;
   readonly s1g: Tlb;
   /** Paging-structure caches: for levels 4, 3 and 2, the table the entry points to and the rights down to it. */
@@ -77,6 +79,8 @@ export class Mmu {
   /** Bits that must be zero in the high half of any entry: those above the physical address width. */
   readonly #reservedHigh: number;
   readonly #gib1Pages: boolean;
+  /** Bit of the page number that tells which of the second-level TLBs a 4 KiB page is in; 0 if there is one. */
+  readonly #halfBit: number;
 
   constructor(cpu: Cpu, memory: PhysicalMemory, profile: CpuProfile) {
     this.#cpu = cpu;
@@ -89,7 +93,10 @@ export class Mmu {
     this.i2m = new Tlb(tlb.l1i2m.entries, tlb.l1i2m.ways, LARGE_PAGE_SIZE);
     this.s4k = new Tlb(tlb.stlb.entries, tlb.stlb.ways, PAGE_SIZE);
     this.s2m = new Tlb(tlb.stlb.entries, tlb.stlb.ways, LARGE_PAGE_SIZE, this.s4k);
-    this.s1g = new Tlb(tlb.stlb1g.entries, tlb.stlb1g.ways, HUGE_PAGE_SIZE);
+    const { entries, ways, with4k = false } = tlb.stlb1g;
+    this.s4k1g = with4k ? new Tlb(entries, ways, PAGE_SIZE) : this.s4k;
+    this.s1g = new Tlb(entries, ways, HUGE_PAGE_SIZE, with4k ? this.s4k1g : undefined);
+    this.#halfBit = with4k ? this.s4k.setMask + 1 : 0;
     this.structure = [new Tlb(32, 4, LARGE_PAGE_SIZE), new Tlb(16, 4, HUGE_PAGE_SIZE), new Tlb(16, 4, 512 * HUGE_PAGE_SIZE)];
     this.pke = profile.features.pku;
     this.#gib1Pages = profile.features.gib1Pages;
@@ -143,8 +150,9 @@ export class Mmu {
       if (at >= 0) return this.#use(this.d1g, at, address, address - huge, access);
     }
 
-    at = this.s4k.find(page, this.context);
-    if (at >= 0) return this.#promote(l1, page, this.s4k, at, page, address, access);
+    const s4k = this.#stlb(page);
+    at = s4k.find(page, this.context);
+    if (at >= 0) return this.#promote(l1, page, s4k, at, page, address, access);
     if (this.s2m.filled) {
       at = this.s2m.find(large, this.context);
       if (at >= 0) return this.#promote(l1Large, large, this.s2m, at, large, address, access);
@@ -156,6 +164,10 @@ export class Mmu {
     }
 
     return this.#walk(address, access);
+  }
+
+  #stlb(page: number): Tlb {
+    return ((page / PAGE_SIZE) & this.#halfBit) === 0 ? this.s4k : this.s4k1g;
   }
 
   /** A hit in the second level: the part at `part` of the page at `page` moves to the first level. */
@@ -293,7 +305,7 @@ export class Mmu {
   #enter(address: number, level: number, frame: number, flags: number, fetch: boolean): number {
     if (level === 1) {
       const page = address - (address & PAGE_MASK);
-      this.s4k.insert(page, this.context, frame, flags);
+      this.#stlb(page).insert(page, this.context, frame, flags);
       (fetch ? this.i4k : this.d4k).insert(page, this.context, frame, flags);
       return frame * PAGE_SIZE + (address - page);
     }
@@ -347,14 +359,14 @@ export class Mmu {
     const page = address - (address & PAGE_MASK);
     const large = address - (address & (LARGE_PAGE_SIZE - 1));
     const huge = address - (address & (HUGE_PAGE_SIZE - 1));
-    for (const tlb of [this.d4k, this.i4k, this.s4k]) tlb.dropPage(page, this.pcid, true);
+    for (const tlb of [this.d4k, this.i4k, this.#stlb(page)]) tlb.dropPage(page, this.pcid, true);
     for (const tlb of [this.d2m, this.i2m, this.s2m]) tlb.dropPage(large, this.pcid, true);
     for (const tlb of [this.d1g, this.s1g]) tlb.dropPage(huge, this.pcid, true);
   }
 
-  /** Every cache of translations; `s2m` shares its entries with `s4k`. */
+  /** Every cache of translations; `s2m` shares its entries with `s4k`, `s1g` perhaps with `s4k1g`. */
   #all(): readonly Tlb[] {
-    return [this.d4k, this.d2m, this.d1g, this.i4k, this.i2m, this.s4k, this.s1g, ...this.structure];
+    return [this.d4k, this.d2m, this.d1g, this.i4k, this.i2m, this.s4k, this.s4k1g, this.s1g, ...this.structure];
   }
 
   /** INVLPG: drops the page's translations in the current PCID and global ones, and all paging-structure entries of the PCID. */

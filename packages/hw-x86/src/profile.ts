@@ -22,6 +22,13 @@ const primitive = z.union([range.safeExtend({ unit: z.literal('ns') }).strict(),
 
 const tlb = z.object({ entries: z.number().int().positive(), ways: z.number().int().positive() }).strict();
 
+const stlb1g = tlb
+  .extend({
+    /** 4 KiB pages may use these entries too: every other group of as many pages as `stlb` has sets. */
+    with4k: z.boolean().optional(),
+  })
+  .strict();
+
 const cache = z.object({ bytes: z.number().int().positive(), ways: z.number().int().positive(), latency: range }).strict();
 
 const idleState = z
@@ -84,7 +91,7 @@ const schema = z
     costs: z.object(Object.fromEntries(PRIMITIVES.map((name) => [name, primitive])) as Record<Primitive, typeof primitive>).strict(),
     /** Bytes that a warm copy or clear moves per core cycle. */
     bytesPerCycle: z.object({ copy: range, zero: range }).strict(),
-    tlb: z.object({ l1d4k: tlb, l1d2m: tlb, l1d1g: tlb, l1i4k: tlb, l1i2m: tlb, stlb: tlb, stlb1g: tlb }).strict(),
+    tlb: z.object({ l1d4k: tlb, l1d2m: tlb, l1d1g: tlb, l1i4k: tlb, l1i2m: tlb, stlb: tlb, stlb1g }).strict(),
     cache: z.object({ l1d: cache, l2: cache, l3: cache }).strict(),
     memory: z.object({ local: range, remote: range }).strict(),
     /** Moving a modified line from another core, one way, ns. */

@@ -95,7 +95,9 @@ export const xeonPlatinum8336c: CpuProfile = /* @__PURE__ */ parseProfile({
     l1i4k: { entries: 128, ways: 8 },
     l1i2m: { entries: 16, ways: 8 },
     stlb: { entries: 1024, ways: 8 },
-    stlb1g: { entries: 1024, ways: 8 },
+    // Ice Lake: 1024 entries for 4 KiB and 2 MiB pages, 1024 for 4 KiB and 1 GiB pages. How 4 KiB pages are divided between
+    // them is not documented; an address bit is the simplest way that makes both count.
+    stlb1g: { entries: 1024, ways: 8, with4k: true },
   },
   cache: {
     l1d: { bytes: 48 * 1024, ways: 12, latency: figure(5, 5, 5, 'published', Cite.instlat) },

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import type { Io } from './io.js';
 import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
+import { questionCommand, questionsCommand } from './questions/questions-command.js';
 import { rfcCommand } from './rfc-command.js';
 import { ExitCode, UsageError } from './usage.js';
 
@@ -20,7 +21,8 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   const done = (result: number): void => {
     code = result;
   };
-  for (const command of [rfcCommand, predictCommand, pluginsCommand]) program.addCommand(command(io, done));
+  for (const command of [rfcCommand, questionsCommand, questionCommand, predictCommand, pluginsCommand])
+    program.addCommand(command(io, done));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().allowExcessArguments(false);
     command.configureOutput({

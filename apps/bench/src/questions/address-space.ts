@@ -1,0 +1,72 @@
+import type { RpalOptions } from '@rpal/rpal-core';
+import { Errno, MapFlag, Prot } from '@rpal/uapi';
+import { type Answer, hex, type Question } from './question.js';
+import { meet } from './services.js';
+
+const SLICE = 2 ** 39;
+const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
+const READ_WRITE = Prot.READ | Prot.WRITE;
+
+function result(value: number): string {
+  if (value >= 0) return hex(value);
+  return Object.entries(Errno).find(([, number]) => number === -value)?.[0] ?? String(value);
+}
+
+function large(options: RpalOptions): Answer {
+  const sizes = [100, 300, 511, 512, 600];
+  const results: number[] = [];
+  meet(options, function* (p) {
+    for (const gib of sizes) {
+      const at = yield* p.mmap(0, gib * 2 ** 30, Prot.NONE, PRIVATE | MapFlag.NORESERVE);
+      results.push(at);
+      if (at > 0) yield* p.munmap(at, gib * 2 ** 30);
+    }
+  });
+  const largest = sizes.filter((_, index) => (results[index] as number) > 0).at(-1);
+  return {
+    done: 'A service reserves ever larger ranges (PROT_NONE, MAP_NORESERVE), each given back before the next.',
+    happened: sizes.map((gib, index) => `${gib} GiB: ${result(results[index] as number)}`),
+    verdict: `The slice of 512 GiB is a hard limit: ${largest ?? 0} GiB was the largest that went, and more ends in ENOMEM.`,
+  };
+}
+
+function hints(options: RpalOptions): Answer {
+  const lines: string[] = [];
+  let escaped = false;
+  meet(options, function* (p) {
+    const inside = yield* p.allocate(4096);
+    const base = Math.floor(inside / SLICE) * SLICE;
+    const outside = base > SLICE ? base - SLICE : base + SLICE;
+    const tries: readonly (readonly [string, number, number])[] = [
+      ['a hint outside the slice', outside, PRIVATE],
+      ['MAP_FIXED outside the slice', outside, PRIVATE | MapFlag.FIXED],
+      ['MAP_32BIT', 0, PRIVATE | MapFlag.BIT32],
+    ];
+    lines.push(`the slice: ${hex(base)} .. ${hex(base + SLICE)}`);
+    for (const [what, address, flags] of tries) {
+      const at = yield* p.mmap(address, 4096, READ_WRITE, flags);
+      const out = at > 0 && (at < base || at >= base + SLICE);
+      escaped ||= out;
+      lines.push(`${what}${address === 0 ? '' : ` (${hex(address)})`}: ${result(at)}${out ? ', outside' : ''}`);
+    }
+  });
+  return {
+    done: 'A service maps a page with a hint outside its slice, with MAP_FIXED there, and with MAP_32BIT.',
+    happened: lines,
+    verdict: escaped
+      ? 'Hints are ignored, but MAP_FIXED replaces a part of the balloon: a service can leave its slice, and a later peer there would collide.'
+      : 'No mapping leaves the slice.',
+  };
+}
+
+export const largeReservations: Question = {
+  who: 'derived',
+  question: 'What does a program get that needs more than 512 GiB of address space?',
+  ask: large,
+};
+
+export const mappingsOutside: Question = {
+  who: 'derived',
+  question: 'mmap with a hint outside the slice, MAP_FIXED outside, MAP_32BIT: what happens?',
+  ask: hints,
+};

@@ -1,0 +1,108 @@
+import { executable, type Main, type Program } from '@rpal/kernel';
+import type { RpalOptions } from '@rpal/rpal-core';
+import { rpal } from '@rpal/rpal-core';
+import { whole } from '../report/numbers.js';
+import { runRfcBenchmark } from '../rfc-benchmark.js';
+import type { Answer, Question } from './question.js';
+import { smallMachine } from './services.js';
+
+const MESSAGES = 500;
+const SIZE = 32;
+/** Cycles of one look at the flag and a PAUSE. */
+const SPIN = 40;
+
+/**
+ * Two threads of one process pass messages through memory that both see; who finds nothing to do waits as `wait` says.
+ * The work per message is that of the RFC's sample: text stamp out, text stamp in.
+ * @returns cycles one way and per round trip
+ */
+function threads(
+  cpus: readonly [number, number],
+  wait: (p: Program) => Generator<void, void>,
+): readonly [oneWay: number, roundTrip: number] {
+  const machine = smallMachine(null);
+  let oneWay = 0;
+  let began = 0;
+  let ended = 0;
+  machine.spawn(
+    executable('threads', function* (p) {
+      const shared = yield* p.allocate(8192);
+      const [flag, message] = [shared, shared + 64];
+      yield* p.store32(flag, 0);
+      yield* p.memset(message, 0x2e, SIZE);
+      const server: Main = function* (q) {
+        yield* q.setAffinity([cpus[1]]);
+        for (let i = 0; i < MESSAGES; i++) {
+          while ((yield* look(q, flag)) !== 1) yield* wait(q);
+          yield* q.memset(shared + 4096, 0, 1025);
+          yield* q.memcmp(shared + 4096, message, SIZE);
+          const stamp = yield* q.sscanfStamp(message);
+          oneWay += q.rdtsc() - stamp;
+          yield* set(q, flag, 2);
+        }
+      };
+      yield* p.setAffinity([cpus[0]]);
+      yield* p.clone(server);
+      yield* p.sleep(1e6);
+      began = p.rdtsc();
+      for (let i = 0; i < MESSAGES; i++) {
+        yield* p.sprintfStamp(message, p.rdtsc());
+        yield* set(p, flag, 1);
+        while ((yield* look(p, flag)) !== 2) yield* wait(p);
+      }
+      ended = p.rdtsc();
+    }),
+    cpus[0],
+  );
+  machine.run();
+  return [oneWay / MESSAGES, (ended - began) / MESSAGES];
+}
+
+/** Other cores get their turn before each access to the flag: it happens in the order of time. */
+function* look(p: Program, flag: number): Generator<void, number> {
+  yield* p.compute(1);
+  return yield* p.load32(flag);
+}
+
+function* set(p: Program, flag: number, value: number): Generator<void, void> {
+  yield* p.compute(1);
+  yield* p.store32(flag, value);
+}
+
+function* yieldCpu(p: Program): Generator<void, void> {
+  yield* p.schedYield();
+}
+
+function* spin(p: Program): Generator<void, void> {
+  yield* p.compute(SPIN);
+}
+
+function compare(options: RpalOptions): Answer {
+  const { phases } = runRfcBenchmark({
+    machine: { plugins: [rpal(options)] },
+    placement: 'same-cpu',
+    messages: MESSAGES,
+    size: SIZE,
+    phases: ['epoll', 'rpal'],
+  });
+  const rows: (readonly [string, number, number])[] = phases.map(({ phase, messages, totalCycles, forward, back }) => [
+    phase === 'epoll' ? 'socket and epoll, two processes, one CPU' : 'RPAL call, echo by socket, one CPU',
+    totalCycles / messages,
+    (forward.total + back.total) / messages,
+  ]);
+  rows.push(['shared memory and sched_yield, two threads, one CPU', ...threads([0, 0], yieldCpu)]);
+  rows.push(['shared memory and spinning, two threads, two CPUs', ...threads([0, 1], spin)]);
+  const [, call, yielding] = rows;
+  const trips = (call?.[2] ?? 0) > (yielding?.[2] ?? 0);
+  return {
+    done: `${MESSAGES} messages of ${SIZE} bytes with the RFC's text stamps, through RPAL and through what its reviewers proposed. Cycles one way, and per round trip.`,
+    happened: rows.map(([what, oneWay, trip]) => `${what}: ${whole(oneWay)} one way, ${whole(trip)} round trip`),
+    verdict: `One way, the call beats a yield by ${((yielding?.[1] ?? 0) / (call?.[1] ?? 1)).toFixed(1)} times; over the round trip of the RFC's own sample, ${trips ? 'threads that yield are cheaper, because its echo costs two lazy switches' : 'it is still ahead'}. Threads of one process give up the isolation that keys give against accidents.`,
+  };
+}
+
+export const threadsAndYield: Question = {
+  who: 'H. Peter Anvin',
+  question: 'These are threads by definition: how does RPAL compare with two threads, or with a yield and shared memory?',
+  ask: compare,
+};

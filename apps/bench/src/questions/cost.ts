@@ -1,0 +1,75 @@
+import type { RpalOptions } from '@rpal/rpal-core';
+import { rpal } from '@rpal/rpal-core';
+import { tenths, whole } from '../report/numbers.js';
+import { type Placement, runRfcBenchmark } from '../rfc-benchmark.js';
+import type { Answer, Question } from './question.js';
+
+const MESSAGES = 500;
+
+function baselines(options: RpalOptions): Answer {
+  const lines: string[] = [];
+  const ratios: number[] = [];
+  for (const placement of ['same-cpu', 'same-socket', 'cross-socket'] satisfies Placement[]) {
+    for (const idle of placement === 'same-cpu' ? (['C1E'] as const) : (['poll', 'C1', 'C1E'] as const)) {
+      const { phases } = runRfcBenchmark({
+        machine: { idle, plugins: [rpal(options)] },
+        placement,
+        messages: MESSAGES,
+        size: 32,
+        phases: ['epoll', 'rpal'],
+      });
+      const [epoll = 0, call = 0] = phases.map(({ totalCycles, messages }) => totalCycles / messages);
+      const [epollTrip = 1, callTrip = 1] = phases.map(({ forward, back, messages }) => (forward.total + back.total) / messages);
+      ratios.push(epoll / call);
+      const where = placement === 'same-cpu' ? placement : `${placement}, idle in ${idle}`;
+      lines.push(
+        `${where}: epoll ${whole(epoll)}, RPAL ${whole(call)} cycles one way: ${(epoll / call).toFixed(1)} x; round trip ${(epollTrip / callTrip).toFixed(1)} x`,
+      );
+    }
+  }
+  return {
+    done: `The RFC's benchmark, ${MESSAGES} messages, in every placement and idle state.`,
+    happened: lines,
+    verdict: `The gain is ${Math.min(...ratios).toFixed(1)} to ${Math.max(...ratios).toFixed(1)} times one way: most of what the RFC compares with is the wake-up of an idle CPU, which a benchmark on one CPU does not have.`,
+  };
+}
+
+function saved(options: RpalOptions): Answer {
+  const { phases } = runRfcBenchmark({
+    machine: { plugins: [rpal(options)] },
+    placement: 'same-cpu',
+    messages: MESSAGES,
+    size: 32,
+    phases: ['epoll', 'rpal'],
+  });
+  const sums = new Map<string, [number, number]>();
+  phases.forEach(({ forward, messages }, at) => {
+    for (const { step, cycles } of forward.entries) {
+      const pair = sums.get(step.cause) ?? [0, 0];
+      pair[at as 0 | 1] += cycles / messages;
+      sums.set(step.cause, pair);
+    }
+  });
+  const rows = [...sums].map(([cause, [epoll, call]]) => ({ cause, epoll, call, gain: epoll - call })).sort((a, b) => b.gain - a.gain);
+  const total = rows.reduce((sum, { gain }) => sum + gain, 0);
+  const scheduling = rows.filter(({ cause }) => cause === 'switch' || cause === 'wake-up').reduce((sum, { gain }) => sum + gain, 0);
+  return {
+    done: `The RFC's benchmark on one CPU, ${MESSAGES} messages: cycles of one message by cause, epoll less RPAL.`,
+    happened: rows
+      .filter(({ epoll, call }) => epoll >= 0.5 || call >= 0.5)
+      .map(({ cause, epoll, call, gain }) => `${cause}: ${tenths(epoll)} less ${tenths(call)} is ${tenths(gain)}`),
+    verdict: `Of ${whole(total)} cycles saved one way, ${whole(scheduling)} (${((100 * scheduling) / total).toFixed(0)} %) are wake-up and switch: an ordinary switch and wake-up that cost nothing would give that much. The rest is what a call leaves out of socket, epoll and system-call entry.`,
+  };
+}
+
+export const slowBaseline: Question = {
+  who: 'Ingo Molnar, on the cover letter',
+  question: 'The epoll baseline is implausibly slow: how much does RPAL gain against each placement and idle state?',
+  ask: baselines,
+};
+
+export const savedCycles: Question = {
+  who: 'Ingo Molnar',
+  question: 'The gain is work left out of the scheduler: where do the saved cycles come from, and what would a faster switch give?',
+  ask: saved,
+};

@@ -1,0 +1,49 @@
+import { largeReservations, mappingsOutside } from './address-space.js';
+import { threadsAndYield } from './alternatives.js';
+import { savedCycles, slowBaseline } from './cost.js';
+import { forgedFsBase } from './forged-identity.js';
+import { keyGivenBack, keysAgainstIntent, populatedForOthers, reachableMemory } from './isolation.js';
+import type { Question } from './question.js';
+
+function open(who: string, question: string): Question {
+  return { who, question };
+}
+
+/** Objections raised on the lists, then questions that follow from the patches. Their numbers are their places, from 1. */
+export const questions: readonly Question[] = [
+  reachableMemory,
+  open('Lorenzo Stoakes, on v2', 'Which of the objections to v1 does v2 answer?'),
+  open('Dave Hansen, on v1', 'What does it cost to tear a service with many peers down?'),
+  open('Dave Hansen, on patch 14', 'Does the copied fault path behave as the original for own addresses?'),
+  keysAgainstIntent,
+  keyGivenBack,
+  slowBaseline,
+  savedCycles,
+  threadsAndYield,
+  open('David Hildenbrand', 'What does sharing alone bring, without the call?'),
+  open('Andrew Morton', 'Which steps depend on the architecture?'),
+  largeReservations,
+  mappingsOutside,
+  open('derived', 'More than 16 services that all talk: which pairs cannot?'),
+  open('derived', 'What is the 255th service?'),
+  open('derived', 'The 16th request, and the 17th receiver: what do they get?'),
+  forgedFsBase,
+  open('derived', 'The same when the victim has requested nobody?'),
+  open('derived', 'Caller and callee with different credentials: who is checked?'),
+  open('derived', "A receiver's state word overwritten with CALL: can it still be woken?"),
+  open('derived', 'A sender that claims a huge total time: is it charged?'),
+  open('derived', 'A call into a throttled cgroup?'),
+  open('derived', 'A callee that loops for ever without a system call?'),
+  open('derived', 'Affinity changed, or the CPU taken offline, during a long callee?'),
+  open('derived', 'A ranged TLB flush while a peer runs on another CPU?'),
+  populatedForOthers,
+  open('derived', 'fork of an enabled service: does the child run?'),
+  open('derived', 'fork or partial munmap of a shared page mapping?'),
+  open('derived', 'ptrace, core dump, perf sample of a sender within a call?'),
+  open('derived', 'A signal to the sender within a call: who gets it?'),
+  open('derived', 'A receiver that exits while its code runs on a sender?'),
+  open('derived', 'Registered threads that are not of the fair class?'),
+  open('derived', 'A CPU with FRED, or 32-bit system calls?'),
+  open('derived', 'seccomp, audit, namespaces, cgroups that differ between the two?'),
+  open('derived', 'A small buffer for reading /proc/rpal?'),
+];

@@ -1,0 +1,98 @@
+import { quirkNames, type RpalOptions } from '@rpal/rpal-core';
+import { Command } from 'commander';
+import type { Io } from '../io.js';
+import { OutputFile } from '../output-file.js';
+import { textTable } from '../report/text-table.js';
+import { ExitCode, UsageError, wholeNumber } from '../usage.js';
+import { questions } from './index.js';
+import type { Answer, Question } from './question.js';
+
+interface Flags {
+  readonly repair?: RpalOptions['repair'];
+  readonly report?: string;
+}
+
+const AS_WRITTEN = 'the series as written';
+
+/** `rpal-bench questions`: the list, or a report of all that can be answered. */
+export function questionsCommand(io: Io, done: (code: number) => void): Command {
+  return new Command('questions')
+    .description(
+      "The reviewers' objections, and questions that follow from the patches, each with its number. `question N` answers one by running it.",
+    )
+    .option('--report <file>', 'run all of them, as written and with everything repaired, and write a report in Markdown')
+    .action(({ report }: Flags) => {
+      const file = report === undefined ? undefined : new OutputFile('--report', report);
+      const rows = questions.map(({ who, question, ask }, index) => [
+        String(index + 1),
+        ask === undefined ? 'not yet' : 'yes',
+        who,
+        question,
+      ]);
+      file?.write(markdown());
+      io.stdout.write(`${textTable(['number', 'answered', 'who', 'question'], rows, [1, 2, 3])}\n`);
+      done(ExitCode.OK);
+    });
+}
+
+/** `rpal-bench question N`: one experiment. */
+export function questionCommand(io: Io, done: (code: number) => void): Command {
+  return new Command('question')
+    .description('Runs the experiment that answers a question: what was asked, what was done, what happened, and what follows.')
+    .argument('<number>', 'number of the question', wholeNumber('question', 1, questions.length, 'questions, by number'))
+    .option(
+      '--repair <quirks>',
+      `all, or names with commas between: run it also with these defects repaired (${quirkNames.join(', ')})`,
+      quirksToRepair,
+    )
+    .action((number: number, { repair }: Flags) => {
+      const { who, question, ask } = questions[number - 1] as Question;
+      if (ask === undefined)
+        throw new UsageError(`question ${number} has no experiment yet; \`rpal-bench questions\` lists those that have`);
+      const title = `Question ${number} (${who})\n${question}\n`;
+      const parts = [title, section(AS_WRITTEN, ask({}))];
+      if (repair !== undefined) parts.push(section(`repaired: ${repair === 'all' ? 'all' : repair.join(', ')}`, ask({ repair })));
+      io.stdout.write(`${parts.join('\n')}`);
+      done(ExitCode.OK);
+    });
+}
+
+/** Parses `--repair`. */
+function quirksToRepair(text: string): NonNullable<RpalOptions['repair']> {
+  if (text === 'all') return 'all';
+  return text.split(',').map((name) => {
+    const quirk = quirkNames.find((known) => known === name);
+    if (quirk === undefined)
+      throw new UsageError(`--repair takes all, or names out of ${quirkNames.join(', ')}; "${name}" is none of them`);
+    return quirk;
+  });
+}
+
+function section(title: string, { done, happened, verdict }: Answer): string {
+  return `\n${title}\n  Done: ${done}\n${happened.map((line) => `    ${line}`).join('\n')}\n  Verdict: ${verdict}\n`;
+}
+
+/** Every question, answered by running it. */
+function markdown(): string {
+  const parts = [
+    '# Questions about RPAL, answered by running them',
+    'Written by `rpal-bench questions --report`. Cycles are TSC cycles of the modelled machine.',
+  ];
+  questions.forEach(({ who, question, ask }, index) => {
+    parts.push(`## ${index + 1}. ${question}`, `*${who}*`);
+    if (ask === undefined) {
+      parts.push('No experiment yet.');
+      return;
+    }
+    const asWritten = ask({});
+    const repaired = ask({ repair: 'all' });
+    parts.push(...answer(AS_WRITTEN, asWritten));
+    if (JSON.stringify(repaired) === JSON.stringify(asWritten)) parts.push('With everything repaired the outcome is the same.');
+    else parts.push(...answer('everything repaired', repaired));
+  });
+  return `${parts.join('\n\n')}\n`;
+}
+
+function answer(title: string, { done, happened, verdict }: Answer): string[] {
+  return [`**${title}.** ${done}`, `\`\`\`text\n${happened.join('\n')}\n\`\`\``, `Verdict: ${verdict}`];
+}

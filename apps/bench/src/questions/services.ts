@@ -1,0 +1,117 @@
+import { type CpuProfile, profiles } from '@rpal/hw-x86';
+import { createMachine, type Machine, type Process, type Program } from '@rpal/kernel';
+import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, rpalExecutable, welcome } from '@rpal/librpal';
+import { RpalBug, type RpalOptions, rpal } from '@rpal/rpal-core';
+import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
+
+const SOCKET = '/tmp/question.sock';
+
+/** The RFC's processor with four cores: machines of it are made in no time. */
+export const smallProfile: CpuProfile = {
+  ...(profiles[0] as CpuProfile),
+  topology: { sockets: 1, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 4, memoryPerSocket: 8 },
+};
+
+export function smallMachine(options: RpalOptions | null): Machine {
+  return createMachine({ profile: smallProfile, plugins: options === null ? [] : [rpal(options)] });
+}
+
+/** What the calling side of a connection has in hand. */
+export interface Connection {
+  readonly lib: LibRpal;
+  readonly fd: number;
+  /** The server's service. */
+  readonly serviceId: number;
+  readonly far: RpalFd;
+  readonly server: Process;
+  /** Addresses that the server has told its experimenter. */
+  readonly told: Map<string, number>;
+}
+
+/** What the server does with a word that it was called with. */
+export type Handler = (p: Program, word: number) => Generator<void, void>;
+
+/** What the server does once it is ready, before it waits. */
+export type Preparation = (p: Program, told: Map<string, number>) => Generator<void, void>;
+
+export interface Met {
+  readonly machine: Machine;
+  readonly client: Process;
+  readonly server: Process;
+  /** The kernel's last words, if it stopped. */
+  readonly bug: string | null;
+}
+
+/**
+ * Two services on two CPUs: the server waits in `rpal_epoll_wait` and can be called; the client does what `attack` says.
+ */
+export function meet(
+  options: RpalOptions,
+  attack: (p: Program, connection: Connection) => Generator<void, void>,
+  { handle, prepare, clientEnded }: { handle?: Handler; prepare?: Preparation; clientEnded?: (server: Process) => void } = {},
+): Met {
+  const machine = smallMachine(options);
+  const told = new Map<string, number>();
+  const server = machine.spawn(
+    rpalExecutable('server', (p) => serve(p, handle, prepare, told)),
+    0,
+  );
+  const client = machine.spawn(
+    rpalExecutable('client', function* (p) {
+      yield* p.setAffinity([1]);
+      yield* p.sleep(1e6);
+      const fd = yield* p.socket(SocketType.STREAM);
+      yield* p.connect(fd, SOCKET);
+      const lib = librpal(p);
+      yield* lib.init(1);
+      const serviceId = yield* introduce(p, lib, fd);
+      const far = yield* findReceiver(p, lib, serviceId, fd);
+      if (far === null) throw new Error('the server cannot be found');
+      yield* attack(p, { lib, fd, serviceId, far, server, told });
+      yield* p.close(fd);
+    }),
+    1,
+  );
+  machine.bus.events.processExit.on((_time, process) => {
+    if (process === client) clientEnded?.(server);
+  });
+  let bug: string | null = null;
+  try {
+    machine.run();
+  } catch (error) {
+    if (!(error instanceof RpalBug)) throw error;
+    bug = error.message;
+  }
+  return { machine, client, server, bug };
+}
+
+function* serve(
+  p: Program,
+  handle: Handler | undefined,
+  prepare: Preparation | undefined,
+  told: Map<string, number>,
+): Generator<void, void> {
+  yield* p.setAffinity([0]);
+  const listener = yield* p.socket(SocketType.STREAM);
+  yield* p.bind(listener, SOCKET);
+  yield* p.listen(listener, 1);
+  const fd = yield* p.accept(listener);
+  const lib = librpal(p);
+  yield* lib.init(1);
+  const epfd = yield* p.epollCreate();
+  yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN | Poll.RDHUP | Epoll.ET | EPOLLRPALIN);
+  if (prepare !== undefined) yield* prepare(p, told);
+  yield* welcome(p, lib, fd);
+  const buffer = yield* p.allocate(8192);
+  for (;;) {
+    const count = yield* lib.epollWait(epfd, buffer, 8, -1);
+    for (let i = 0; i < count; i++) {
+      const bits = yield* p.load32(buffer + i * EPOLL_EVENT_SIZE);
+      if ((bits & EPOLLRPALIN) !== 0) {
+        yield* lib.readPtrs(fd, buffer + 4096, 1);
+        if (handle !== undefined) yield* handle(p, yield* p.load64(buffer + 4096));
+      }
+      if ((bits & (Poll.IN | Poll.RDHUP)) !== 0 && (yield* p.read(fd, buffer, 64)) <= 0) return;
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { largeReservations, mappingsOutside } from '../src/questions/address-space.js';
+import { threadsAndYield } from '../src/questions/alternatives.js';
+import { savedCycles } from '../src/questions/cost.js';
+import { forgedFsBase } from '../src/questions/forged-identity.js';
+import { questions } from '../src/questions/index.js';
+import { keyGivenBack, keysAgainstIntent, populatedForOthers, reachableMemory } from '../src/questions/isolation.js';
+import type { Answer, Question } from '../src/questions/question.js';
+import { run } from './terminal.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'rpal-questions-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function answer({ ask }: Question, repair: 'all' | [] = []): Answer & { text: string } {
+  const found = ask?.({ repair }) as Answer;
+  return { ...found, text: found.happened.join('\n') };
+}
+
+describe('what the experiments find', () => {
+  it.each([[], 'all'] as const)('WRPKRU(0) opens the peer, whatever is repaired: %j', (repair) => {
+    const { text, verdict } = answer(keysAgainstIntent, repair as [] | 'all');
+    expect(text).toMatch(/without WRPKRU: client: SIGSEGV with SEGV_PKUERR/);
+    expect(text).toMatch(/WRPKRU\(0\): read of 0x[0-9a-f]+ gives 0x5ec2e7; after the write it holds 0x5ec2e8/);
+    expect(verdict).toContain('stop accidents, not intent');
+  });
+
+  it('all memory of a peer is mapped, none of it open', () => {
+    expect(answer(reachableMemory).text).toMatch(/server: (\d+)\n.*user mode: \1\n.*: 0; with PKRU 0: \1$/);
+  });
+
+  it("a service's key cannot be freed", () => {
+    expect(answer(keyGivenBack).text).toContain('pkey_free(1): -22');
+  });
+
+  it("a peer's page is populated before the access without the key fails", () => {
+    expect(answer(populatedForOthers).text).toContain('not present before, present after');
+  });
+
+  it('a forged FS base is believed as written, and not when that is repaired', () => {
+    expect(answer(forgedFsBase).text).toMatch(/client 2, server 1\n.*: 1\n.*: 2/);
+    expect(answer(forgedFsBase, 'all').text).toMatch(/client 2, server 1\n.*: 2\n.*: 2/);
+  });
+
+  it('the slice is a hard limit, and MAP_FIXED leaves it', () => {
+    expect(answer(largeReservations).text).toMatch(/300 GiB: 0x.*\n(.*\n)*600 GiB: ENOMEM/);
+    expect(answer(mappingsOutside).text).toMatch(/MAP_FIXED outside the slice \((0x\w+)\): \1, outside\nMAP_32BIT: ENOMEM/);
+  });
+
+  it('cycles that are saved add up to the difference of the two phases', () => {
+    const { happened, verdict } = answer(savedCycles);
+    const gains = happened.map((line) => Number(line.replace(/^.* is /, '').replace(/,/g, '')));
+    const total = Number(/Of ([\d,]+) cycles/.exec(verdict)?.[1]?.replace(/,/g, ''));
+    expect(Math.abs(gains.reduce((sum, gain) => sum + gain, 0) - total)).toBeLessThan(5);
+  });
+
+  it('no way there is longer than the round trip that it is part of', () => {
+    for (const line of answer(threadsAndYield).happened) {
+      const [oneWay = 0, trip = 0] = [...line.matchAll(/([\d,]+) (?:one way|round trip)/g)].map(([, figure = '']) =>
+        Number(figure.replace(/,/g, '')),
+      );
+      expect(oneWay, line).toBeLessThan(trip);
+    }
+  });
+});
+
+describe('the commands', () => {
+  it('list the 11 objections and the 24 derived questions', async () => {
+    const { code, stdout } = await run(['questions']);
+    expect(code).toBe(0);
+    expect(questions).toHaveLength(35);
+    expect(questions.filter(({ who }) => who === 'derived')).toHaveLength(24);
+    for (const { question } of questions) expect(stdout).toContain(question);
+  });
+
+  it('answer one, as written and repaired', async () => {
+    const { code, stdout } = await run(['question', '17', '--repair', 'lazy-switch-unchecked']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^Question 17[\s\S]*the series as written[\s\S]*is believed[\s\S]*repaired: lazy-switch-unchecked[\s\S]*changes nothing/,
+    );
+  });
+
+  it.each<[string, RegExp]>([
+    ['question 36', /takes a whole number of questions, by number from 1 to 35/],
+    ['question', /missing required argument/],
+    ['question 2', /question 2 has no experiment yet/],
+    ['question 5 --repair everything', /--repair takes all, or names out of .*; "everything" is none of them/],
+    ['questions --report /no/where.md', /--report takes the name of a file that can be written/],
+  ])('%s is wrong use', async (line, sentence) => {
+    const { code, stderr } = await run(line.split(' '));
+    expect(stderr).toMatch(sentence);
+    expect(code).toBe(2);
+  });
+
+  it('write a report of all of them', async () => {
+    const file = join(directory, 'report.md');
+    await run(['questions', '--report', file]);
+    const report = readFileSync(file, 'utf8');
+    for (const [index, { question, ask }] of questions.entries()) {
+      expect(report).toContain(`## ${index + 1}. ${question}`);
+      if (ask !== undefined) expect(report.split(`## ${index + 1}. `)[1]).toMatch(/Verdict: /);
+    }
+  });
+});

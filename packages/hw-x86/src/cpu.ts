@@ -220,6 +220,15 @@ export class Cpu {
     cells[2 * step + 1] = (cells[2 * step + 1] as number) + 1;
   }
 
+  /** Spends the price of a step `times` times over. */
+  chargeTimes(step: number, times: number): void {
+    const { cells } = this.ledger;
+    const cycles = (cells[2 * step] as number) * times;
+    if (cycles < LONGEST_TURN) this.#spent += cycles;
+    else this.#turnStart += cycles;
+    cells[2 * step + 1] = (cells[2 * step + 1] as number) + times;
+  }
+
   /** Spends the price of a step on `length` bytes. */
   chargeBytes(step: number, length: number): void {
     this.charge(step);

@@ -68,6 +68,13 @@ export class Mmu {
   /** Paging-structure caches: for levels 4, 3 and 2, the table the entry points to and the rights down to it. */
   readonly structure: readonly Tlb[];
 
+  /**
+   * Asked about an entry that is not present and not zero, at physical address `entry`, before its walk ends in a fault: a
+   * kernel model may keep tables of a regular shape in short and write them out when the hardware gets there. True if the
+   * entry has become present. It takes no time: on the modelled hardware the entry was there all along.
+   */
+  unfold: ((entry: number, level: number, address: number) => boolean) | null = null;
+
   /** Since boot. */
   walks = 0;
   stlbHits = 0;
@@ -258,9 +265,13 @@ export class Mmu {
         if (entry < 0) return this.#violation(address, access, reads);
       }
       reads++;
-      const low = memory.read32(entry);
-      const high = memory.read32(entry + 4);
-      if ((low & Pte.present) === 0) return this.#fault(address, access & CODE_BITS, reads);
+      let low = memory.read32(entry);
+      let high = memory.read32(entry + 4);
+      if ((low & Pte.present) === 0) {
+        if (low === 0 || this.unfold?.(entry, level, address) !== true) return this.#fault(address, access & CODE_BITS, reads);
+        low = memory.read32(entry);
+        high = memory.read32(entry + 4);
+      }
       const leaf = level === 1 || (level < 4 && (low & Pte.pageSize) !== 0);
       if ((high & this.#reservedHigh) !== 0 || (level > 1 && this.#reserved(low, level))) {
         return this.#fault(address, FaultCode.present | FaultCode.reserved | (access & CODE_BITS), reads);

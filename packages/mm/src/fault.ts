@@ -21,7 +21,7 @@ export function faultSignal(signal: number, code: number): FaultResult {
 }
 
 /** Linux: fault_around_bytes. */
-const FAULT_AROUND_BYTES = 16 * PAGE_SIZE;
+export const FAULT_AROUND_BYTES: number = 16 * PAGE_SIZE;
 
 const OUT_OF_MEMORY = faultSignal(Signal.KILL, SignalCode.KERNEL);
 
@@ -160,8 +160,8 @@ function mapAround(cpu: Cpu, mm: MmStruct, area: Vma, object: MappedObject, page
   let found = false;
   for (let at = start; at < end; at += PAGE_SIZE) {
     const slot = entry + ((at - page) / PAGE_SIZE) * 8;
-    if ((memory.read32(slot) & Pte.present) !== 0) continue;
-    const frame = object.cachedFrame(area.offset + (at - area.start) / PAGE_SIZE);
+    if (memory.read32(slot) !== 0) continue;
+    const frame = object.cachedFrame(area.offset + (at - area.start) / PAGE_SIZE, cpu);
     if (frame < 0) continue;
     if (at === page) found = true;
     else cpu.charge(MmStep.faultAround);
@@ -210,7 +210,11 @@ function freshFrame(cpu: Cpu, mm: MmStruct): number {
 /** Writes a level-1 entry with the rights and the key of its area. */
 export function setEntry(mm: MmStruct, area: Vma, entry: number, frame: number, writable: boolean, dirty: boolean): void {
   const { memory } = mm.manager;
-  const flags = Pte.present | Pte.user | Pte.accessed | (writable ? Pte.writable : 0) | (dirty ? Pte.dirty : 0);
   memory.write32(entry + 4, entryHigh(frame, area.key, (area.flags & VmFlag.EXEC) === 0));
-  memory.write32(entry, entryLow(frame, flags));
+  memory.write32(entry, entryLow(frame, entryFlags(writable, dirty)));
+}
+
+/** Flags of the entry of a page that a user may reach. */
+export function entryFlags(writable: boolean, dirty: boolean): number {
+  return Pte.present | Pte.user | Pte.accessed | (writable ? Pte.writable : 0) | (dirty ? Pte.dirty : 0);
 }

@@ -63,12 +63,20 @@ export function exitMm(cpu: Cpu, mm: MmStruct): void {
   cpu.charge(MmStep.exitMm);
   mm.dead = true;
   for (const area of mm.areas) {
-    mm.tables.forEachPage(area.start, area.end, (_, entry) => {
-      cpu.charge(MmStep.exitPage);
-      frames.put(entryFrame(memory.read32(entry), memory.read32(entry + 4)));
-      memory.write32(entry, 0);
-      memory.write32(entry + 4, 0);
-    });
+    mm.tables.forEachPage(
+      area.start,
+      area.end,
+      (_, entry) => {
+        cpu.charge(MmStep.exitPage);
+        frames.put(entryFrame(memory.read32(entry), memory.read32(entry + 4)));
+        memory.write32(entry, 0);
+        memory.write32(entry + 4, 0);
+      },
+      (_, entry, level) => {
+        cpu.chargeTimes(MmStep.exitPage, mm.tables.clearFolded(entry, level));
+        return true;
+      },
+    );
     if ((area.flags & VmFlag.ACCOUNT) !== 0) uncommit(manager, area.pages);
     area.object?.mapped?.(-1, area, mm);
   }

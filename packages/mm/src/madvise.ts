@@ -42,7 +42,7 @@ type Visit = (cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number) => 
 const advices: { readonly [advice: number]: Visit } = {
   [Madvise.DONTNEED]: (cpu, mm, area, start, end) => {
     if ((area.flags & (VmFlag.LOCKED | VmFlag.PFNMAP)) !== 0) return -Errno.EINVAL;
-    const pages = zapPages(cpu, mm, area, start, end);
+    const pages = zapPages(cpu, mm, area, start, end, true);
     // A table whose whole range was dropped is given back (since 6.14).
     const tables = mm.tables.freeUnused(start, end, start, end);
     if (pages > 0 || tables > 0) flushRange(mm.manager, cpu, mm, start, end, tables > 0);

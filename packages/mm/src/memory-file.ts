@@ -18,6 +18,10 @@ export class MemoryFile {
   readonly #manager: MemoryManager;
   /** Page number to frame. The file holds one reference to each. */
   readonly #pages: Map<number, number> = new Map();
+  /** Ranges of pages that exist though the host has no bytes for those not in `#pages`, in order. */
+  readonly #blank: { start: number; end: number }[] = [];
+  /** Of these pages, the ones without bytes. */
+  #blankPages = 0;
   /** Address spaces that have mapped it and may still. */
   readonly #mappers: Set<MmStruct> = new Set();
   /** Pages that were committed when it was made (anonymous shared memory). */
@@ -47,7 +51,7 @@ export class MemoryFile {
 
   /** Pages that exist. */
   get cachedPages(): number {
-    return this.#pages.size;
+    return this.#pages.size + this.#blankPages;
   }
 
   /** Frame of a page, made and zeroed on behalf of `cpu` if need be; -1 beyond the end of the file, -2 without memory. */
@@ -55,11 +59,17 @@ export class MemoryFile {
     if (page * PAGE_SIZE >= this.#size) return -1;
     const cached = this.#pages.get(page);
     if (cached !== undefined) return cached;
-    cpu.charge(MmStep.pageAlloc);
+    const blank = this.#isBlank(page);
+    if (!blank) cpu.charge(MmStep.pageAlloc);
     const frame = this.#manager.frames.allocate(cpu.socket);
     if (frame < 0) return -2;
-    cpu.coherence.claim(cpu, frame);
-    cpu.chargeBytes(MmStep.pageZero, PAGE_SIZE);
+    if (blank) {
+      this.#blankPages--;
+      this.#manager.frames.unreserve(1);
+    } else {
+      cpu.coherence.claim(cpu, frame);
+      cpu.chargeBytes(MmStep.pageZero, PAGE_SIZE);
+    }
     this.#manager.memory.fill(frame * PAGE_SIZE, PAGE_SIZE);
     this.#manager.frames.markFile(frame, true);
     this.#pages.set(page, frame);
@@ -67,8 +77,60 @@ export class MemoryFile {
   }
 
   /** Frame of a page that exists within the file; else -1. */
-  cachedFrame(page: number): number {
-    return page * PAGE_SIZE < this.#size ? (this.#pages.get(page) ?? -1) : -1;
+  cachedFrame(page: number, cpu: Cpu): number {
+    if (page * PAGE_SIZE >= this.#size) return -1;
+    return this.#pages.get(page) ?? (this.#isBlank(page) ? this.frame(page, cpu) : -1);
+  }
+
+  /** How many of `count` pages from `first` on exist: all, none, or `some`. */
+  presence(first: number, count: number): 'all' | 'some' | 'none' {
+    const end = first + count;
+    const covering = this.#blank.find((range) => range.end > first);
+    if (covering !== undefined && covering.start <= first && covering.end >= end) return 'all';
+    if (covering !== undefined && covering.start < end) return 'some';
+    if (this.#pages.size < count) {
+      for (const page of this.#pages.keys()) if (page >= first && page < end) return 'some';
+      return 'none';
+    }
+    for (let page = first; page < end; page++) if (this.#pages.has(page)) return 'some';
+    return 'none';
+  }
+
+  /**
+   * Makes `count` pages from `first` on, none of which exists, without giving them bytes; they get them when they are
+   * used. Their time is the caller's to charge. @returns false if they do not fit into the file or the machine
+   */
+  makeBlank(first: number, count: number): boolean {
+    if ((first + count) * PAGE_SIZE > this.#size || !this.#manager.frames.reserve(count)) return false;
+    this.#blankPages += count;
+    const at = this.#blank.findIndex((range) => range.start > first);
+    const index = at < 0 ? this.#blank.length : at;
+    const before = this.#blank[index - 1];
+    if (before !== undefined && before.end === first) before.end += count;
+    else this.#blank.splice(index, 0, { start: first, end: first + count });
+    return true;
+  }
+
+  #isBlank(page: number): boolean {
+    return this.#blank.length > 0 && this.#blank.some(({ start, end }) => page >= start && page < end) && !this.#pages.has(page);
+  }
+
+  /** Forgets blank pages from `first` on. */
+  #dropBlank(first: number): void {
+    while (this.#blank.length > 0) {
+      const range = this.#blank[this.#blank.length - 1] as { start: number; end: number };
+      if (range.end <= first) return;
+      const from = Math.max(first, range.start);
+      let real = 0;
+      for (const page of this.#pages.keys()) if (page >= from && page < range.end) real++;
+      this.#blankPages -= range.end - from - real;
+      this.#manager.frames.unreserve(range.end - from - real);
+      if (from > range.start) {
+        range.end = from;
+        return;
+      }
+      this.#blank.pop();
+    }
   }
 
   /**
@@ -81,6 +143,7 @@ export class MemoryFile {
     if (size >= old) return;
     const first = pageCeil(size) / PAGE_SIZE;
     for (const mm of this.#mappers) this.#unmapFrom(cpu, mm, first);
+    this.#dropBlank(first);
     for (const [page, frame] of this.#pages) {
       if (page < first) continue;
       this.#pages.delete(page);
@@ -93,7 +156,7 @@ export class MemoryFile {
   /** A byte of the file; -1 beyond its end. */
   read8(offset: number): number {
     if (offset >= this.#size) return -1;
-    const frame = this.cachedFrame(Math.floor(offset / PAGE_SIZE));
+    const frame = this.#pages.get(Math.floor(offset / PAGE_SIZE)) ?? -1;
     return frame < 0 ? 0 : this.#manager.memory.read8(frame * PAGE_SIZE + (offset % PAGE_SIZE));
   }
 
@@ -119,6 +182,7 @@ export class MemoryFile {
   /** One reference less; the last takes the pages along. */
   put(): void {
     if (--this.#references > 0) return;
+    this.#dropBlank(0);
     for (const frame of this.#pages.values()) this.#release(frame);
     this.#pages.clear();
     uncommit(this.#manager, this.#committed);
@@ -166,8 +230,8 @@ export class MappedFile implements MappedObject {
     return this.file.frame(offset, cpu);
   }
 
-  cachedFrame(offset: number): number {
-    return this.file.cachedFrame(offset);
+  cachedFrame(offset: number, cpu: Cpu): number {
+    return this.file.cachedFrame(offset, cpu);
   }
 
   mapped(change: 1 | -1, _area: Vma, mm: MmStruct): void {

@@ -1,6 +1,7 @@
 import type { Cpu, PhysicalMemory, Platform, Rng } from '@rpal/hw-x86';
 import { GIB, PAGE_SIZE } from '@rpal/hw-x86';
 import type { Overcommit } from './accounting.js';
+import { FoldedEntries } from './folded.js';
 import { KernelHeap } from './kernel-heap.js';
 import { defaultLayout, type Layout } from './layout.js';
 import { MmStruct } from './mm-struct.js';
@@ -15,6 +16,8 @@ export class MemoryManager {
   readonly seams: MmSeams = new MmSeams();
   readonly memory: PhysicalMemory;
   readonly frames: PageFrames;
+  /** Page tables that are kept in short form. */
+  readonly folded: FoldedEntries;
   readonly heap: KernelHeap;
   readonly cpus: readonly Cpu[];
   readonly rng: Rng;
@@ -48,10 +51,13 @@ export class MemoryManager {
     this.cpus = platform.cpus;
     this.rng = platform.rng;
     this.rules = options.rules ?? linux615;
+    this.pcids = platform.profile.features.pcid;
     const { sockets, memoryPerSocket } = platform.profile.topology;
     this.totalFrames = (sockets * memoryPerSocket * GIB) / PAGE_SIZE;
-    this.pcids = platform.profile.features.pcid;
-    this.frames = new PageFrames(this.memory);
+    this.frames = new PageFrames(this.memory, this.totalFrames);
+    this.folded = new FoldedEntries(this.memory, this.frames, this.cpus[0] as Cpu);
+    const unfold = (entry: number, level: number, address: number): boolean => this.folded.unfold(entry, level, address);
+    for (const cpu of this.cpus) cpu.mmu.unfold = unfold;
     this.heap = new KernelHeap(this.frames);
     this.zeroFrame = this.frames.allocate(0);
     this.memory.fill(this.zeroFrame * PAGE_SIZE, PAGE_SIZE);

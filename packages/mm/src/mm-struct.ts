@@ -57,7 +57,7 @@ export class MmStruct implements AddressSpace {
     this.manager = manager;
     this.contextId = contextId;
     this.layout = layout;
-    this.tables = new PageTables(manager.memory, manager.frames, manager.hiddenTopEntryBits, node);
+    this.tables = new PageTables(manager.memory, manager.frames, manager.folded, manager.hiddenTopEntryBits, node);
     this.cpuMask = new Int32Array(Math.ceil(manager.cpus.length / 32));
   }
 

@@ -125,16 +125,28 @@ function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
   const shared = (area.flags & VmFlag.SHARED) !== 0;
   const execute = (area.flags & VmFlag.EXEC) !== 0 ? 0 : Pte.noExecute;
   let pages = 0;
-  mm.tables.forEachPage(start, end, (_, entry) => {
-    const low = memory.read32(entry);
-    const high = memory.read32(entry + 4);
-    let flags = low & ~(Pte.writable | Pte.user);
-    if (!hidden) flags |= Pte.user;
-    if (mayWrite && (shared || ((low & Pte.dirty) !== 0 && frames.count(entryFrame(low, high)) === 1))) flags |= Pte.writable;
-    memory.write32(entry, flags);
-    memory.write32(entry + 4, (high & ~(Pte.keyMask | Pte.noExecute)) | (area.key << Pte.keyShift) | execute);
-    cpu.charge(MmStep.mprotectPage);
-    pages++;
-  });
+  const keyed = (area.key << Pte.keyShift) | execute;
+  mm.tables.forEachPage(
+    start,
+    end,
+    (_, entry) => {
+      const low = memory.read32(entry);
+      const high = memory.read32(entry + 4);
+      let flags = low & ~(Pte.writable | Pte.user);
+      if (!hidden) flags |= Pte.user;
+      if (mayWrite && (shared || ((low & Pte.dirty) !== 0 && frames.count(entryFrame(low, high)) === 1))) flags |= Pte.writable;
+      memory.write32(entry, flags);
+      memory.write32(entry + 4, (high & ~(Pte.keyMask | Pte.noExecute)) | keyed);
+      cpu.charge(MmStep.mprotectPage);
+      pages++;
+    },
+    (_, entry, level) => {
+      const flags = Pte.present | Pte.accessed | (hidden ? 0 : Pte.user) | (mayWrite && shared ? Pte.writable : 0);
+      const changed = mm.tables.changeFolded(entry, level, flags, keyed);
+      cpu.chargeTimes(MmStep.mprotectPage, changed);
+      pages += changed;
+      return true;
+    },
+  );
   return pages;
 }

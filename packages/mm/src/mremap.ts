@@ -172,20 +172,30 @@ function copyArea(mm: MmStruct, area: Vma, address: number, size: number, to: nu
 function movePages(cpu: Cpu, mm: MmStruct, from: number, size: number, to: number): void {
   const { memory } = mm.manager;
   let pages = 0;
-  mm.tables.forEachPage(from, from + size, (address, entry) => {
-    const target = mm.tables.make(to + (address - from));
-    if (target < 0) {
-      // Linux would move everything back; here the page is dropped, and found missing when it is used.
-      mm.manager.frames.put(entryFrame(memory.read32(entry), memory.read32(entry + 4)));
-    } else {
-      memory.write32(target + 4, memory.read32(entry + 4));
-      memory.write32(target, memory.read32(entry));
-    }
-    memory.write32(entry, 0);
-    memory.write32(entry + 4, 0);
-    cpu.charge(MmStep.mremapPage);
-    pages++;
-  });
+  mm.tables.forEachPage(
+    from,
+    from + size,
+    (address, entry) => {
+      const target = mm.tables.make(to + (address - from));
+      if (target < 0) {
+        // Linux would move everything back; here the page is dropped, and found missing when it is used.
+        mm.manager.frames.put(entryFrame(memory.read32(entry), memory.read32(entry + 4)));
+      } else {
+        memory.write32(target + 4, memory.read32(entry + 4));
+        memory.write32(target, memory.read32(entry));
+      }
+      memory.write32(entry, 0);
+      memory.write32(entry + 4, 0);
+      cpu.charge(MmStep.mremapPage);
+      pages++;
+    },
+    (address, entry, level) => {
+      const moved = mm.tables.moveFolded(entry, level, address, to - from);
+      cpu.chargeTimes(MmStep.mremapPage, moved);
+      pages += moved;
+      return moved > 0;
+    },
+  );
   if (pages > 0) flushRange(mm.manager, cpu, mm, from, from + size, false);
 }
 

@@ -66,18 +66,34 @@ export function measureRange(mm: MmStruct, start: number, end: number): { readon
   }
 }
 
-/** Clears the pages of [start, end) of an area; the flush is the caller's. @returns how many there were */
-export function zapPages(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number): number {
+/**
+ * Clears the pages of [start, end) of an area; the flush is the caller's.
+ * @param keepTables tables of level 2 stay, as when memory is dropped but stays mapped
+ * @returns how many there were
+ */
+export function zapPages(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, keepTables = false): number {
   const { memory, frames } = mm.manager;
   let pages = 0;
-  mm.tables.forEachPage(start, end, (_, entry) => {
-    const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
-    memory.write32(entry, 0);
-    memory.write32(entry + 4, 0);
-    cpu.charge(MmStep.zapPage);
-    mm.uncountPage(area, frame);
-    frames.put(frame);
-    pages++;
-  });
+  mm.tables.forEachPage(
+    start,
+    end,
+    (_, entry) => {
+      const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
+      memory.write32(entry, 0);
+      memory.write32(entry + 4, 0);
+      cpu.charge(MmStep.zapPage);
+      mm.uncountPage(area, frame);
+      frames.put(frame);
+      pages++;
+    },
+    (_, entry, level) => {
+      if (keepTables && level === 3) return false;
+      const cleared = mm.tables.clearFolded(entry, level);
+      cpu.chargeTimes(MmStep.zapPage, cleared);
+      mm.residentPages -= cleared;
+      pages += cleared;
+      return true;
+    },
+  );
   return pages;
 }

@@ -7,10 +7,16 @@ export class PageFrames {
   readonly #memory: PhysicalMemory;
   readonly #counts: Int32Array[] = [];
 
+  /** Frames that are in use in the model but have no bytes in the host yet. */
+  reserved = 0;
   /** One byte per frame: it is a page of a file. */
   readonly #file: Uint8Array[] = [];
 
-  constructor(memory: PhysicalMemory) {
+  readonly #total: number;
+
+  /** @param total frames of the machine */
+  constructor(memory: PhysicalMemory, total: number) {
+    this.#total = total;
     this.#memory = memory;
   }
 
@@ -26,6 +32,23 @@ export class PageFrames {
     const first = this.#memory.allocateRun(count, count, node);
     if (first >= 0) for (let f = first; f < first + count; f++) this.#chunk(f)[f & (CHUNK - 1)] = 1;
     return first;
+  }
+
+  /** Takes `count` frames whose bytes nobody has asked for. @returns false if the machine does not have that many */
+  reserve(count: number): boolean {
+    if (this.#memory.framesInUse + this.reserved + count > this.#total) return false;
+    this.reserved += count;
+    return true;
+  }
+
+  /** Gives reserved frames back, or trades them for real ones. */
+  unreserve(count: number): void {
+    this.reserved -= count;
+  }
+
+  /** Frames taken, with bytes and without. */
+  get inUse(): number {
+    return this.#memory.framesInUse + this.reserved;
   }
 
   get(frame: number): void {

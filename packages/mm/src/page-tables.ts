@@ -1,8 +1,6 @@
 import { entryAddress, entryFrame, entryHigh, entryLow, LEVEL_SPAN, PAGE_SIZE, type PhysicalMemory, Pte } from '@rpal/hw-x86';
+import { FOLDED, type FoldedEntries, type FoldedMapping, foldedPages, foldedTables, TABLE_FLAGS } from './folded.js';
 import type { PageFrames } from './page-frames.js';
-
-/** Rights of the table entries above level 1: everything is decided at the page. */
-const TABLE_FLAGS = Pte.present | Pte.writable | Pte.user | Pte.accessed;
 
 /**
  * The page tables of one process: four levels of real entries in real frames.
@@ -16,16 +14,20 @@ export class PageTables {
   tables = 1;
   readonly #memory: PhysicalMemory;
   readonly #frames: PageFrames;
+  readonly #folded: FoldedEntries;
   readonly #hidden: number;
   readonly #node: number;
+  /** Low halves of the folded entries in use here, by what they stand for. */
+  readonly #marks: number[] = [];
   /** The level-1 table last used and the first address it maps. */
   #recentBase = -1;
   #recentTable = 0;
 
   /** @throws Error if no frame is left for the top level: the caller checks memory first */
-  constructor(memory: PhysicalMemory, frames: PageFrames, hidden: number, node: number) {
+  constructor(memory: PhysicalMemory, frames: PageFrames, folded: FoldedEntries, hidden: number, node: number) {
     this.#memory = memory;
     this.#frames = frames;
+    this.#folded = folded;
     this.#hidden = hidden;
     this.#node = node;
     const root = frames.allocate(node);
@@ -37,17 +39,27 @@ export class PageTables {
   /** Physical address of the level-1 entry for `address`; -1 if the tables above it are missing. */
   find(address: number): number {
     const base = address - (address % LEVEL_SPAN[2]!);
-    if (base === this.#recentBase) return entryAddress(this.#recentTable, address, 1);
+    if (base === this.#recentBase) return this.#written(entryAddress(this.#recentTable, address, 1), address);
     let table = this.root;
     for (let level = 4; level > 1; level--) {
       const entry = entryAddress(table, address, level);
-      const low = this.#memory.read32(entry);
-      if ((low & Pte.present) === 0 || (level === 4 && (low & this.#hidden) !== 0)) return -1;
+      let low = this.#memory.read32(entry);
+      if ((low & Pte.present) === 0) {
+        if (low === 0 || !this.#folded.unfold(entry, level, address)) return -1;
+        low = this.#memory.read32(entry);
+      }
+      if (level === 4 && (low & this.#hidden) !== 0) return -1;
       table = entryFrame(low, this.#memory.read32(entry + 4));
     }
     this.#recentBase = base;
     this.#recentTable = table;
-    return entryAddress(table, address, 1);
+    return this.#written(entryAddress(table, address, 1), address);
+  }
+
+  /** A level-1 entry, written out if it is folded. */
+  #written(entry: number, address: number): number {
+    if ((this.#memory.read32(entry) & (FOLDED | Pte.present)) === FOLDED) this.#folded.unfold(entry, 1, address);
+    return entry;
   }
 
   /** As `find`, making the tables that are missing; -1 if memory is exhausted or the top-level place is taken by a hidden entry. */
@@ -79,19 +91,133 @@ export class PageTables {
     return entryAddress(this.root, address, 4);
   }
 
-  /** Calls `visit` with the address and the entry (its physical address) of every present page in [start, end). */
-  forEachPage(start: number, end: number, visit: (address: number, entry: number) => void): void {
-    let address = start;
-    while (address < end) {
-      const next = this.#nextPresentTable(address);
-      if (next < 0 || next >= end) return;
-      address = Math.max(address, next);
-      const stop = Math.min(end, address - (address % LEVEL_SPAN[2]!) + LEVEL_SPAN[2]!);
-      let entry = this.find(address);
-      for (; address < stop; address += PAGE_SIZE, entry += 8) {
-        if ((this.#memory.read32(entry) & Pte.present) !== 0) visit(address, entry);
+  /**
+   * Calls `visit` with the address and the entry (its physical address) of every present page in [start, end).
+   * @param visitFolded is called for an entry that stands for a whole populated range within; what it returns false for is
+   *   written out and visited page by page
+   */
+  forEachPage(
+    start: number,
+    end: number,
+    visit: (address: number, entry: number) => void,
+    visitFolded: ((address: number, entry: number, level: number) => boolean) | null = null,
+  ): void {
+    this.#visit(this.root, 4, 0, start, Math.min(end, 512 * LEVEL_SPAN[4]!), visit, visitFolded);
+  }
+
+  #visit(
+    table: number,
+    level: number,
+    base: number,
+    start: number,
+    end: number,
+    visit: (address: number, entry: number) => void,
+    visitFolded: ((address: number, entry: number, level: number) => boolean) | null,
+  ): void {
+    const span = LEVEL_SPAN[level]!;
+    const first = Math.max(0, Math.floor((start - base) / span));
+    const last = Math.min(511, Math.ceil((end - base) / span) - 1);
+    for (let index = first; index <= last; index++) {
+      const entry = table * PAGE_SIZE + index * 8;
+      let low = this.#memory.read32(entry);
+      if (low === 0) continue;
+      const from = base + index * span;
+      if ((low & Pte.present) === 0) {
+        if ((low & FOLDED) === 0) continue;
+        if (visitFolded !== null && from >= start && from + span <= end && visitFolded(from, entry, level)) continue;
+        this.#folded.unfold(entry, level, from);
+        low = this.#memory.read32(entry);
+      }
+      if (level === 1) visit(from, entry);
+      else if (level < 4 || (low & this.#hidden) === 0) {
+        this.#visit(entryFrame(low, this.#memory.read32(entry + 4)), level - 1, from, start, end, visit, visitFolded);
       }
     }
+  }
+
+  /**
+   * Populates as much of [address, end) as one folded entry can stand for: 1 GiB or 2 MiB, where nothing is mapped yet.
+   * @returns bytes populated; 0 if neither fits, -1 if the machine has no memory for the tables
+   */
+  fold(address: number, end: number, mapping: FoldedMapping): number {
+    let table = this.root;
+    for (let level = 4; ; level--) {
+      const span = LEVEL_SPAN[level]!;
+      const entry = entryAddress(table, address, level);
+      let low = this.#memory.read32(entry);
+      if (level === 4 && (low & this.#hidden) !== 0) return 0;
+      if (low === 0 && level < 4 && address % span === 0 && address + span <= end) {
+        const tables = foldedTables(level);
+        if (!this.#frames.reserve(tables)) return -1;
+        this.tables += tables;
+        this.#memory.write32(entry, this.#mark(mapping));
+        return span;
+      }
+      if (level === 2) return 0;
+      if (low === 0) {
+        const frame = this.#frames.allocate(this.#node);
+        if (frame < 0) return -1;
+        this.#memory.fill(frame * PAGE_SIZE, PAGE_SIZE);
+        low = entryLow(frame, TABLE_FLAGS);
+        this.#memory.write32(entry, low);
+        this.#memory.write32(entry + 4, entryHigh(frame));
+        this.tables++;
+      } else if ((low & Pte.present) === 0) {
+        return 0;
+      }
+      table = entryFrame(low, this.#memory.read32(entry + 4));
+    }
+  }
+
+  /** Bytes that the folded entry at `address` stands for from there on; 0 if there is none. */
+  foldedFrom(address: number): number {
+    let table = this.root;
+    for (let level = 4; level > 1; level--) {
+      const entry = entryAddress(table, address, level);
+      const low = this.#memory.read32(entry);
+      if ((low & Pte.present) === 0) return (low & FOLDED) === 0 ? 0 : LEVEL_SPAN[level]! - (address % LEVEL_SPAN[level]!);
+      if (level === 4 && (low & this.#hidden) !== 0) return 0;
+      table = entryFrame(low, this.#memory.read32(entry + 4));
+    }
+    return 0;
+  }
+
+  /** Moves a folded entry by `distance` bytes. @returns pages it stands for; 0 if it does not fit there and stays */
+  moveFolded(entry: number, level: number, address: number, distance: number): number {
+    const span = LEVEL_SPAN[level]!;
+    if (level === 1 || distance % span !== 0) return 0;
+    const { object, shift, low, high } = this.#folded.mapping(this.#memory.read32(entry));
+    const to = address + distance;
+    if (this.fold(to, to + span, { object, shift: shift - distance / PAGE_SIZE, low, high }) <= 0) return 0;
+    return this.clearFolded(entry, level);
+  }
+
+  /** Clears a folded entry. @returns pages it stood for */
+  clearFolded(entry: number, level: number): number {
+    const tables = foldedTables(level);
+    this.#memory.write32(entry, 0);
+    this.#frames.unreserve(tables);
+    this.tables -= tables;
+    return foldedPages(level);
+  }
+
+  /** Gives a folded entry other flags. @returns pages it stands for */
+  changeFolded(entry: number, level: number, low: number, high: number): number {
+    const { object, shift } = this.#folded.mapping(this.#memory.read32(entry));
+    this.#memory.write32(entry, this.#mark({ object, shift, low, high }));
+    return foldedPages(level);
+  }
+
+  #mark(mapping: FoldedMapping): number {
+    for (const mark of this.#marks) {
+      const known = this.#folded.mapping(mark);
+      if (known.object === mapping.object && known.shift === mapping.shift && known.low === mapping.low && known.high === mapping.high) {
+        return mark;
+      }
+    }
+    const mark = this.#folded.add(mapping);
+    this.#marks.push(mark);
+    return mark;
   }
 
   /**
@@ -107,28 +233,9 @@ export class PageTables {
   destroy(): void {
     this.#recentBase = -1;
     this.#freeAll(this.root, 4);
+    for (const mark of this.#marks) this.#folded.remove(mark);
     this.#frames.put(this.root);
     this.tables = 0;
-  }
-
-  /** Lowest address at or above `address` whose level-1 table exists; -1 if there is none. */
-  #nextPresentTable(from: number): number {
-    let address = from;
-    outer: while (address < 512 * LEVEL_SPAN[4]!) {
-      let table = this.root;
-      for (let level = 4; level > 1; level--) {
-        const entry = entryAddress(table, address, level);
-        const low = this.#memory.read32(entry);
-        if ((low & Pte.present) === 0 || (level === 4 && (low & this.#hidden) !== 0)) {
-          const span = LEVEL_SPAN[level]!;
-          address = address - (address % span) + span;
-          continue outer;
-        }
-        table = entryFrame(low, this.#memory.read32(entry + 4));
-      }
-      return address;
-    }
-    return -1;
   }
 
   #freeBelow(table: number, level: number, base: number, start: number, end: number, floor: number, ceiling: number): number {

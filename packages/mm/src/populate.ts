@@ -1,7 +1,9 @@
-import { type Cpu, FaultCode, PAGE_SIZE, Pte } from '@rpal/hw-x86';
+import { type Cpu, entryHigh, FaultCode, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import { Errno, Signal } from '@rpal/uapi';
-import { pkruDenies, resolveInArea } from './fault.js';
+import { entryFlags, FAULT_AROUND_BYTES, pkruDenies, resolveInArea } from './fault.js';
+import { MappedFile } from './memory-file.js';
 import type { MmStruct } from './mm-struct.js';
+import { MmStep } from './steps.js';
 import { type Vma, VmFlag } from './vma.js';
 
 /**
@@ -29,6 +31,14 @@ export function populateArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, e
   const { memory } = mm.manager;
   const code = write ? FaultCode.write : 0;
   for (let page = start; page < end; page += PAGE_SIZE) {
+    if (page % LARGE_PAGE_SIZE === 0) {
+      const folded = populateFolded(cpu, mm, area, page, end);
+      if (folded < 0) return folded;
+      if (folded > 0) {
+        page += folded - PAGE_SIZE;
+        continue;
+      }
+    }
     const entry = mm.tables.find(page);
     const low = entry < 0 ? 0 : memory.read32(entry);
     if ((low & Pte.present) !== 0 && (!write || (low & Pte.writable) !== 0)) continue;
@@ -37,6 +47,47 @@ export function populateArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, e
   }
   return 0;
 }
+
+/**
+ * Populates whole tables of a shared file at once, with what page by page would have cost and counted, if all of their
+ * pages exist or none does. @returns bytes done; 0 if there is nothing to be done at once here, -ENOMEM without memory
+ */
+function populateFolded(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number): number {
+  const { object } = area;
+  const present = mm.tables.foldedFrom(start);
+  if (present > 0) return Math.min(present, end - start);
+  if (end - start < LARGE_PAGE_SIZE || !(object instanceof MappedFile) || (area.flags & VmFlag.SHARED) === 0) return 0;
+  const { file } = object;
+  const shift = area.offset - area.start / PAGE_SIZE;
+  const first = start / PAGE_SIZE + shift;
+  const wanted = start % HUGE_PAGE_SIZE === 0 && end - start >= HUGE_PAGE_SIZE ? HUGE_PAGE_SIZE : LARGE_PAGE_SIZE;
+  const presence = file.presence(first, wanted / PAGE_SIZE);
+  if (presence === 'some' || (first + wanted / PAGE_SIZE) * PAGE_SIZE > file.size) return 0;
+  const writable = (area.flags & VmFlag.WRITE) !== 0;
+  const high = entryHigh(0, area.key, (area.flags & VmFlag.EXEC) === 0);
+  const bytes = mm.tables.fold(start, start + wanted, { object, shift, low: entryFlags(writable, false), high });
+  if (bytes <= 0) return bytes < 0 ? -Errno.ENOMEM : 0;
+  const pages = bytes / PAGE_SIZE;
+  if (presence === 'none' && !file.makeBlank(first, pages)) {
+    // No memory for the pages: the tables go again.
+    mm.tables.forEachPage(start, start + bytes, NO_PAGE, (_, entry, level) => mm.tables.clearFolded(entry, level) > 0);
+    return -Errno.ENOMEM;
+  }
+  // A page that does not exist yet costs a fault of its own; of those that do, a fault maps sixteen.
+  const faults = presence === 'none' ? pages : pages / (FAULT_AROUND_BYTES / PAGE_SIZE);
+  cpu.chargeTimes(MmStep.faultBody, faults);
+  cpu.chargeTimes(MmStep.faultAround, presence === 'none' ? 0 : pages - faults);
+  if (presence === 'none') {
+    cpu.chargeTimes(MmStep.pageAlloc, pages);
+    cpu.chargeTimes(MmStep.pageZero, pages - 1);
+    cpu.chargeBytes(MmStep.pageZero, bytes);
+  }
+  mm.minorFaults += faults;
+  mm.residentPages += pages;
+  return bytes;
+}
+
+function NO_PAGE(): void {}
 
 /** Private memory that may be written is populated by writes: the pages would be copied right afterwards. */
 function wantsWrite(area: Vma): boolean {

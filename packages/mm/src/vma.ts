@@ -41,7 +41,7 @@ export interface MappedObject {
    */
   frame(offset: number, cpu: Cpu): number;
   /** As `frame`, but -1 unless the page is there already: faults map such pages around the one they are for. */
-  cachedFrame?(offset: number): number;
+  cachedFrame?(offset: number, cpu: Cpu): number;
   /** One area of `mm` more maps it, or one less: also by fork, exit, split and merge. */
   mapped?(change: 1 | -1, vma: Vma, mm: MmStruct): void;
 }

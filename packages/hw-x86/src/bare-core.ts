@@ -171,18 +171,18 @@ export class BareCore {
       throw new HardwareError('INVALID_ARGUMENT', `address: ${address} is not a multiple of ${bytes}; accesses of the model are aligned`);
     }
     const { cpu } = this;
+    if (cpu.mmu.root === 0) throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} has no address space; give it one with load()`);
     for (;;) {
       const access = kind | (this.user ? Access.user : this.ac ? Access.ac : 0);
       let answer: 'retry' | 'skip';
       if (address >= USER_TOP || address < -USER_TOP) {
         answer = this.#exception(Exception.generalProtection, 0, address);
       } else {
-        const physical = cpu.mmu.root === 0 ? -1 : this.#translate(address, access);
+        const physical = this.#translate(address, access);
         if (physical >= 0) {
           if ((kind & 2) !== 0) this.#machine.monitors.stored(cpu, physical);
           return physical;
         }
-        if (cpu.mmu.root === 0) throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} has no address space; give it one with load()`);
         answer = this.#exception(Exception.pageFault, cpu.mmu.faultCode, address);
       }
       if (answer === 'skip') return -1;

@@ -149,6 +149,15 @@ describe('a bare-metal program', () => {
     expect(taken).toEqual(Array(5).fill([Vector.localTimer, false]));
   });
 
+  it('needs an address space before its first access', () => {
+    const { metal } = machine();
+    metal.start(7, function* (core) {
+      core.read8(0);
+      yield;
+    });
+    expect(() => metal.run()).toThrow('core 7 has no address space; give it one with load()');
+  });
+
   it('is the same every time', () => {
     const once = (seed: number): string => {
       const metal = new BareMetal({ profile: GENOA, seed });

@@ -1,7 +1,17 @@
 import { EpollSeams, type File, type Operation, SkbPool, Step, UnixNamespace } from '@rpal/epoll';
 import { type Cpu, type Platform, type TrapHandler, Vector } from '@rpal/hw-x86';
 import { FAULT_RESOLVED, handleFault, MemoryManager, MmStep } from '@rpal/mm';
-import { type KernelPath, PathResult, SchedStep, Scheduler, type SchedulerOptions, type Task, TaskState, Workqueue } from '@rpal/sched';
+import {
+  FutexTable,
+  type KernelPath,
+  PathResult,
+  SchedStep,
+  Scheduler,
+  type SchedulerOptions,
+  type Task,
+  TaskState,
+  Workqueue,
+} from '@rpal/sched';
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
 import { exitThread } from './exit.js';
 import type { Process } from './process.js';
@@ -26,6 +36,7 @@ export class Kernel implements TrapHandler {
   readonly memory: MemoryManager;
   readonly scheduler: Scheduler;
   readonly workqueue: Workqueue;
+  readonly futexes: FutexTable;
   readonly sockets: UnixNamespace;
   readonly seams: KernelSeams = new KernelSeams();
   readonly #syscallEnter: KernelSeams['events']['syscallEnter'] = this.seams.events.syscallEnter;
@@ -44,6 +55,7 @@ export class Kernel implements TrapHandler {
     this.platform = platform;
     this.memory = new MemoryManager(platform);
     this.scheduler = new Scheduler(platform, options);
+    this.futexes = new FutexTable(this.scheduler);
     this.workqueue = new Workqueue(this.scheduler);
     this.sockets = new UnixNamespace(this.scheduler, new SkbPool(this.memory.heap));
     this.epollSeams.synchronousWakeUps = options.synchronousEpollWakeUps ?? true;

@@ -1,5 +1,5 @@
 import type { CpuSet } from '@rpal/sched';
-import { MapFlag, Prot } from '@rpal/uapi';
+import { Futex, MapFlag, Prot } from '@rpal/uapi';
 import type { Main } from './image.js';
 import {
   AccessCall,
@@ -181,6 +181,16 @@ export class Program {
   /** Sleeps. @param ns nanoseconds */
   sleep(ns: number): Call {
     return this.syscall(SyscallNumber.nanosleep, ns);
+  }
+
+  /** futex(FUTEX_WAIT). @param timeout ns from now; negative for none @param flags PRIVATE_FLAG, or 0 for shared memory */
+  futexWait(address: number, value: number, timeout = -1, flags: number = Futex.PRIVATE_FLAG): Call {
+    return this.syscall(SyscallNumber.futex, address, Futex.WAIT | flags, value, timeout);
+  }
+
+  /** futex(FUTEX_WAKE). @returns how many were woken */
+  futexWake(address: number, count: number, flags: number = Futex.PRIVATE_FLAG): Call {
+    return this.syscall(SyscallNumber.futex, address, Futex.WAKE | flags, count);
   }
 
   schedYield(): Call {

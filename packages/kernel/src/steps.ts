@@ -29,6 +29,19 @@ export const KernelStep = defineSteps('@rpal/kernel', {
     source: `${COUNTED}: nanosleep body and copy from user`,
     status: 'counted',
   },
+  futexKeyPrivate: {
+    cause: 'process',
+    instructions: 46,
+    source: `${COUNTED}: futex key, private (184 for two waits and two wakes)`,
+    status: 'counted',
+  },
+  futexKeyShared: {
+    cause: 'process',
+    instructions: [540, 718, 720],
+    events: { lockedOp: 4 },
+    source: `${COUNTED}: futex key, shared: page lookup (2154 a round trip of three to four calls)`,
+    status: 'derived',
+  },
   exec: {
     cause: 'process',
     ns: [150_000, 300_000, 600_000],

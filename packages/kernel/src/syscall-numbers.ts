@@ -36,6 +36,7 @@ export const SyscallNumber = {
   munlock: 150,
   arch_prctl: 158,
   gettid: 186,
+  futex: 202,
   sched_setaffinity: 203,
   exit_group: 231,
   epoll_wait: 232,

@@ -5,6 +5,7 @@ import { Errno, OpenFlag, SocketType } from '@rpal/uapi';
 import { cloneThread, forkProcess, WaitChildOperation } from './clone.js';
 import { exitThread } from './exit.js';
 import { defineFileCalls, installPair } from './file-syscalls.js';
+import { futex } from './futex.js';
 import type { Kernel } from './kernel.js';
 import { defineMemoryCalls } from './memory-syscalls.js';
 import type { ProgramContext } from './program-context.js';
@@ -87,6 +88,8 @@ table[Nr.nanosleep] = (kernel, cpu, thread, { a0 }) => {
   thread.sleepOperation ??= new SleepOperation(kernel, thread);
   return pend(cpu, thread, thread.sleepOperation.start(cpu, a0));
 };
+
+table[Nr.futex] = futex;
 
 table[Nr.sched_yield] = (kernel, cpu) => {
   kernel.scheduler.yieldTask(cpu);

@@ -3,6 +3,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
 import type { WaitChildOperation } from './clone.js';
+import type { FutexWait } from './futex.js';
 import type { Process } from './process.js';
 import type { SleepOperation } from './sleep.js';
 import type { UserContext } from './user-context.js';
@@ -33,6 +34,7 @@ export class Thread extends Task implements Caller {
   readonly frame: EntryFrame = new EntryFrame();
   operation: Operation | null = null;
   readonly operations: OperationSet = new OperationSet();
+  futexOperation: FutexWait | null = null;
   sleepOperation: SleepOperation | null = null;
   waitOperation: WaitChildOperation | null = null;
   /** Signals pending for this thread, as bits 1 << (number - 1). */

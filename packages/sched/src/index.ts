@@ -1,6 +1,9 @@
 export { CfsQueue, Feature } from './cfs-queue.js';
+export { Completion } from './completion.js';
 export { CpuSet } from './cpu-set.js';
+export { type CpuTime, cpuTime, stealTime } from './cpu-time.js';
 export { directedSwitch } from './directed-switch.js';
+export { FUTEX_MATCH_ANY, FutexTable, FutexWaiter } from './futex.js';
 export type { IdlePolicy, IdleState } from './idle.js';
 export { Mutex } from './mutex.js';
 export { MAX_RT_PRIORITY, RR_SLICE } from './rt-class.js';
@@ -11,6 +14,7 @@ export { type IdleStateName, Scheduler, type SchedulerOptions } from './schedule
 export { SchedSeams } from './seams.js';
 export { SimulatedTask, type Workload } from './simulated-task.js';
 export { Simulation, type SimulationOptions, type SpawnOptions } from './simulation.js';
+export { LatencyHistogram, SchedStatistics, TaskStatistics } from './statistics.js';
 export { SchedStep } from './steps.js';
 export { type KernelPath, PathResult, SchedPolicy, Task, TaskState } from './task.js';
 export { SleepTimer } from './timer.js';

@@ -36,6 +36,8 @@ export class RunQueue {
   /** Runnable tasks, the running one included, delayed ones excluded. */
   running = 0;
 
+  /** `clock` when the machine was built. */
+  readonly startedAt: number;
   /** Nanoseconds: wall, and what counts as task time. */
   clock = 0;
   taskClock = 0;
@@ -79,6 +81,7 @@ export class RunQueue {
     this.next = idle;
     this.#nsPerTsc = nsPerTsc;
     this.clock = this.now;
+    this.startedAt = this.clock;
     this.tick = new Tick(this);
   }
 

@@ -5,6 +5,7 @@ import { CfsQueue } from './cfs-queue.js';
 import { SchedClasses } from './classes.js';
 import { CpuDomains } from './cpu-domains.js';
 import { CpuSet } from './cpu-set.js';
+import { accountTick } from './cpu-time.js';
 import { dequeue, enqueue } from './enqueue.js';
 import { IdlePath, type IdlePolicy, type IdleState } from './idle.js';
 import { setNice, setScheduler } from './policy.js';
@@ -236,6 +237,7 @@ export class Scheduler {
   /** What the local timer interrupt does: expired timers, then the tick. */
   timerInterrupt(cpu: Cpu): void {
     const rq = this.runQueue(cpu);
+    const entered = cpu.clock;
     while (rq.expired.length > 0) rq.expired.shift()?.run(cpu);
     if (!rq.tickDue) return;
     rq.tickDue = false;
@@ -244,6 +246,9 @@ export class Scheduler {
     rq.lock.acquire(cpu);
     this.updateClock(rq, cpu);
     const { schedClass } = rq.current;
+    // A step of the kernel is atomic here: a tick that came in the middle of one is taken late, after it.
+    const late = entered - rq.tick.time > (this.platform.costs.step[SchedStep.interruptEntry] as number);
+    accountTick(rq.current, late || cpu.context === this.kernelMode, this.tickNs);
     if (rq.account() || (schedClass !== null && this.classes.queue(schedClass, rq).tick(rq.current))) resched(this, cpu, rq);
     balanceTick(this, rq);
     rq.lock.release(cpu);

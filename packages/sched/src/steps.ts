@@ -239,6 +239,27 @@ export const SchedStep = defineSteps('@rpal/sched', {
     status: 'derived',
   },
   simulatedWork: { cause: 'user', source: 'time that a simulated task asked for', status: 'derived' },
+  futexWait: {
+    cause: 'process',
+    instructions: [450, 500, 560],
+    events: { lockedOp: 4 },
+    source: `${COUNTED}: futex body, private, both sides asleep: 884 a wait and a wake; split by length of code`,
+    status: 'derived',
+  },
+  futexWake: {
+    cause: 'process',
+    instructions: [320, 384, 430],
+    events: { lockedOp: 3 },
+    source: `${COUNTED}: futex body, private, both sides asleep: 884 a wait and a wake; split by length of code`,
+    status: 'derived',
+  },
+  futexRequeue: {
+    cause: 'process',
+    instructions: [60, 90, 150],
+    events: { lockedOp: 1 },
+    source: 'requeue_futex: two list operations under both bucket locks, per waiter',
+    status: 'estimated',
+  },
   /** A task is made runnable and compared with the running one. */
   wakeRunnable: { parts: ['wakeEnqueue', 'wakePreemptCheck'] },
   /** schedule() of a task that sleeps. */

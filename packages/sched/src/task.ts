@@ -68,6 +68,10 @@ export class Task {
   signalPending = false;
   killPending = false;
 
+  /** What ticks have found it doing, ns; see `cpuTime`. */
+  userTicks = 0;
+  systemTicks = 0;
+
   voluntarySwitches = 0;
   involuntarySwitches = 0;
   /** Links of the wake list of another CPU. */

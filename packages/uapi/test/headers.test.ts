@@ -11,6 +11,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Epoll: (name) => (/^CTL_|^CLOEXEC$/.test(name) ? `EPOLL_${name}` : `EPOLL${name}`),
   Errno: (name) => name,
   Fcntl: (name) => `F_${name}`,
+  Futex: (name) => `FUTEX_${name}`,
   Madvise: (name) => `MADV_${name}`,
   MapFlag: (name) => (name === 'BIT32' ? 'MAP_32BIT' : `MAP_${name}`),
   MessageFlag: (name) => `MSG_${name}`,
@@ -28,7 +29,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
 /** In the kernel's own headers, not in those for programs. */
 const KERNEL_ONLY = ['ERESTARTSYS'];
 
-const HEADERS = ['errno', 'fcntl', 'poll', 'signal', 'sys/epoll', 'sys/mman', 'sys/socket'];
+const HEADERS = ['errno', 'fcntl', 'linux/futex', 'poll', 'signal', 'sys/epoll', 'sys/mman', 'sys/socket'];
 
 interface Constant {
   readonly name: string;

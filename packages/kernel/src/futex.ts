@@ -1,0 +1,167 @@
+import { type Operation, Step } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { getUser32, putUser32, userPage, VmFlag } from '@rpal/mm';
+import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, TaskState } from '@rpal/sched';
+import { Errno, Futex } from '@rpal/uapi';
+import type { Kernel } from './kernel.js';
+import { KernelStep } from './steps.js';
+import type { Thread } from './thread.js';
+import type { UserContext } from './user-context.js';
+
+/** What a futex word is known by: the address space and address of private memory, or 0 and the physical address. */
+interface Key {
+  space: number;
+  offset: number;
+}
+
+/** Keys of the call being made; calls are atomic up to their sleep. */
+const key: Key = { space: 0, offset: 0 };
+const otherKey: Key = { space: 0, offset: 0 };
+
+/**
+ * futex(2). As for all calls of the model, times are numbers in registers instead of structures in memory: the timeout of
+ * FUTEX_WAIT and FUTEX_WAIT_BITSET, `a3`, is in nanoseconds from now, negative for none.
+ */
+export function futex(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, a1, a2, a3, a4, a5 }: UserContext): number {
+  const shared = (a1 & Futex.PRIVATE_FLAG) === 0;
+  const { futexes } = kernel;
+  const command = a1 & ~(Futex.PRIVATE_FLAG | Futex.CLOCK_REALTIME);
+  switch (command) {
+    case Futex.WAIT:
+      return wait(kernel, cpu, thread, a0, shared, a2, a3, FUTEX_MATCH_ANY);
+    case Futex.WAIT_BITSET:
+      return wait(kernel, cpu, thread, a0, shared, a2, a3, a5);
+    case Futex.WAKE:
+    case Futex.WAKE_BITSET: {
+      const bitset = command === Futex.WAKE ? FUTEX_MATCH_ANY : a5;
+      if (bitset === 0) return -Errno.EINVAL;
+      const failed = findKey(cpu, thread, a0, shared, false, key);
+      // At least one: the kernel counts before it compares.
+      return failed !== 0 ? failed : futexes.wake(cpu, key.space, key.offset, Math.max(1, a2), bitset);
+    }
+    case Futex.REQUEUE:
+    case Futex.CMP_REQUEUE: {
+      if (a2 < 0 || a3 < 0) return -Errno.EINVAL;
+      const failed = findKey(cpu, thread, a0, shared, false, key) || findKey(cpu, thread, a4, shared, true, otherKey);
+      if (failed !== 0) return failed;
+      if (command === Futex.CMP_REQUEUE) {
+        const value = getUser32(cpu, thread.memory, a0);
+        if (value < 0) return value;
+        if (value !== a5 >>> 0) return -Errno.EAGAIN;
+      }
+      return futexes.requeue(cpu, key.space, key.offset, a2, a3, otherKey.space, otherKey.offset);
+    }
+    case Futex.WAKE_OP: {
+      const failed = findKey(cpu, thread, a0, shared, false, key) || findKey(cpu, thread, a4, shared, true, otherKey);
+      return failed !== 0 ? failed : wakeOp(kernel, cpu, thread, a2, a3, a4, a5);
+    }
+    default:
+      return -Errno.ENOSYS;
+  }
+}
+
+/** @returns 0, -EINVAL for an address that is not a multiple of four, or -EFAULT */
+function findKey(cpu: Cpu, thread: Thread, address: number, shared: boolean, write: boolean, into: Key): number {
+  if (address % 4 !== 0) return -Errno.EINVAL;
+  const { memory } = thread;
+  into.space = memory.contextId;
+  into.offset = address;
+  if (!shared) {
+    cpu.charge(KernelStep.futexKeyPrivate);
+    return 0;
+  }
+  cpu.charge(KernelStep.futexKeyShared);
+  const physical = userPage(cpu, memory, address, write);
+  if (physical < 0) return physical;
+  // Private memory is a process's own, also where fork has left it in common.
+  const area = memory.areas.containing(address);
+  if (area !== null && (area.flags & VmFlag.SHARED) !== 0) {
+    into.space = 0;
+    into.offset = physical;
+  }
+  return 0;
+}
+
+function wait(
+  kernel: Kernel,
+  cpu: Cpu,
+  thread: Thread,
+  address: number,
+  shared: boolean,
+  expected: number,
+  timeout: number,
+  bitset: number,
+): number {
+  if (bitset === 0) return -Errno.EINVAL;
+  const failed = findKey(cpu, thread, address, shared, false, key);
+  if (failed !== 0) return failed;
+  const value = getUser32(cpu, thread.memory, address);
+  if (value < 0) return value;
+  if (value !== expected >>> 0) return -Errno.EAGAIN;
+  thread.futexOperation ??= new FutexWait(kernel, thread);
+  thread.operation = thread.futexOperation.start(cpu, key, bitset, timeout);
+  return Step.SLEEP;
+}
+
+/** FUTEX_WAKE_OP: changes the second word, wakes at the first, and at the second if its old value says so. */
+function wakeOp(kernel: Kernel, cpu: Cpu, thread: Thread, wake: number, wakeOther: number, address: number, encoded: number): number {
+  const operation = (encoded >>> 28) & 0xf;
+  const comparison = (encoded >>> 24) & 0xf;
+  const signed = (encoded << 8) >> 20;
+  const argument = (operation & 8) !== 0 ? 1 << (signed & 31) : signed;
+  const against = (encoded << 20) >> 20;
+  const old = getUser32(cpu, thread.memory, address);
+  if (old < 0) return old;
+  const changed = [argument, old + argument, old | argument, old & ~argument, old ^ argument][operation & 7];
+  if (changed === undefined || comparison > 5) return -Errno.ENOSYS;
+  const failed = putUser32(cpu, thread.memory, address, changed | 0);
+  if (failed < 0) return failed;
+  const woken = kernel.futexes.wake(cpu, key.space, key.offset, Math.max(1, wake));
+  const value = old | 0;
+  const holds = [value === against, value !== against, value < against, value <= against, value > against, value >= against][comparison];
+  if (holds !== true) return woken;
+  return woken + kernel.futexes.wake(cpu, otherKey.space, otherKey.offset, Math.max(1, wakeOther));
+}
+
+/** A wait that has begun: ends with a wake-up, the timeout, or a signal. */
+export class FutexWait implements Operation {
+  readonly #kernel: Kernel;
+  readonly #thread: Thread;
+  readonly #waiter: FutexWaiter;
+  readonly #timer: SleepTimer;
+  #expired = false;
+
+  constructor(kernel: Kernel, thread: Thread) {
+    this.#kernel = kernel;
+    this.#thread = thread;
+    this.#waiter = new FutexWaiter(thread);
+    this.#timer = new SleepTimer(kernel.scheduler, (cpu) => {
+      this.#expired = true;
+      kernel.scheduler.wakeUp(cpu, thread);
+    });
+  }
+
+  start(cpu: Cpu, { space, offset }: Key, bitset: number, timeout: number): this {
+    this.#expired = false;
+    this.#kernel.futexes.wait(cpu, this.#waiter, space, offset, bitset);
+    if (timeout >= 0) this.#timer.start(cpu, timeout);
+    return this;
+  }
+
+  step(cpu: Cpu): number {
+    const thread = this.#thread;
+    if (this.#waiter.bucket === null) {
+      this.#timer.stop();
+      thread.state = TaskState.RUNNING;
+      return 0;
+    }
+    if (this.#expired || thread.signalPending) {
+      this.#timer.stop();
+      this.#kernel.futexes.cancel(cpu, this.#waiter);
+      thread.state = TaskState.RUNNING;
+      return this.#expired ? -Errno.ETIMEDOUT : -Errno.ERESTARTSYS;
+    }
+    thread.state = TaskState.INTERRUPTIBLE;
+    return Step.SLEEP;
+  }
+}

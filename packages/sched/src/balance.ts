@@ -1,6 +1,7 @@
 import { type Cpu, Vector } from '@rpal/hw-x86';
 import type { CpuSet } from './cpu-set.js';
 import { dequeue, enqueue } from './enqueue.js';
+import { loadOf, waitingEntities } from './hierarchy.js';
 import { type RunQueue, SwitchPhase } from './run-queue.js';
 import type { SchedEntity } from './sched-entity.js';
 import type { Scheduler } from './scheduler.js';
@@ -39,7 +40,7 @@ function pullFrom(scheduler: Scheduler, rq: RunQueue, among: CpuSet): Task | nul
   }
   if (found === null) return null;
   rq.cpu.charge(SchedStep.balance);
-  return move(scheduler, found, scheduler.runQueue(found.task.cpu), rq, rq.cpu);
+  return move(scheduler, found, scheduler.runQueue((found.task as Task).cpu), rq, rq.cpu);
 }
 
 /** A waiting task of `from` that may run on the CPU of `to`; null if there is none among the first few. */
@@ -47,7 +48,7 @@ function movable(from: RunQueue, to: RunQueue): SchedEntity | null {
   // A queue in the middle of a switch is locked by its CPU.
   if (from.phase > SwitchPhase.DEACTIVATE) return null;
   let looked = 0;
-  for (const entity of from.fair.tree) {
+  for (const entity of waitingEntities(from.fair)) {
     if (canMove(entity, to)) return entity;
     if (++looked === MOST_MOVES) return null;
   }
@@ -55,12 +56,13 @@ function movable(from: RunQueue, to: RunQueue): SchedEntity | null {
 }
 
 function canMove(entity: SchedEntity, to: RunQueue): boolean {
-  return !entity.delayed && !entity.task.onCpu && entity.task.affinity.has(to.cpu.id);
+  const task = entity.task as Task;
+  return !entity.delayed && !task.onCpu && task.affinity.has(to.cpu.id);
 }
 
 /** `cpu` takes a waiting task of `from` over to `to`. */
 function move(scheduler: Scheduler, entity: SchedEntity, from: RunQueue, to: RunQueue, cpu: Cpu): Task {
-  const { task } = entity;
+  const task = entity.task as Task;
   scheduler.lock(from, cpu);
   scheduler.updateClock(from, cpu);
   dequeue(scheduler, from, task, false);
@@ -93,10 +95,11 @@ export function balanceTick(scheduler: Scheduler, rq: RunQueue): void {
 function kickIdle(scheduler: Scheduler, rq: RunQueue): void {
   if (scheduler.domains.idle.first < 0) return;
   let looked = 0;
-  for (const entity of rq.fair.tree) {
+  for (const entity of waitingEntities(rq.fair)) {
     if (++looked > MOST_MOVES) return;
-    if (entity.delayed || entity.task.onCpu) continue;
-    const idle = idleFor(scheduler, rq, entity.task);
+    const task = entity.task as Task;
+    if (entity.delayed || task.onCpu) continue;
+    const idle = idleFor(scheduler, rq, task);
     if (idle === null) continue;
     if (idle.balanceRequested) return;
     idle.balanceRequested = true;
@@ -153,13 +156,14 @@ function evenOut(scheduler: Scheduler, rq: RunQueue, domain: CpuSet): boolean {
   let imbalance = Math.min(busiest.fair.load - average, average - own);
   if (imbalance <= 0) return false;
   const candidates: SchedEntity[] = [];
-  for (const entity of busiest.fair.tree) if (canMove(entity, rq)) candidates.push(entity);
+  for (const entity of waitingEntities(busiest.fair)) if (canMove(entity, rq)) candidates.push(entity);
   let moved = 0;
   for (const entity of candidates) {
     if (moved === MOST_MOVES || imbalance <= 0 || busiest.running <= 1) break;
     // A task that is too heavy moves after repeated failure, so that an odd number of equal tasks takes turns.
-    if (entity.weight / 2 ** rq.balanceFailed > imbalance) continue;
-    imbalance -= entity.weight;
+    const load = loadOf(entity);
+    if (load / 2 ** rq.balanceFailed > imbalance) continue;
+    imbalance -= load;
     const task = move(scheduler, entity, busiest, rq, cpu);
     moved++;
     checkPreempt(scheduler, cpu, rq, task);

@@ -1,4 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { dequeueFair, enqueueFair, updateFair } from './hierarchy.js';
 import type { RunQueue } from './run-queue.js';
 import type { Scheduler } from './scheduler.js';
 import type { Task } from './task.js';
@@ -14,13 +15,13 @@ export function enqueue(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task
   task.onRq = true;
   const { schedClass } = task;
   if (schedClass === null) {
-    if (rq.fair.update(rq.taskClock)) resched(scheduler, cpu, rq);
-    rq.fair.enqueue(task.entity, initial);
+    if (updateFair(rq)) resched(scheduler, cpu, rq);
+    enqueueFair(rq, task, initial);
   } else {
     scheduler.classes.inUse = true;
     scheduler.classes.queue(schedClass, rq).enqueue(task, wakeUp);
+    rq.gain();
   }
-  rq.gain();
 }
 
 /**
@@ -30,10 +31,10 @@ export function enqueue(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task
 export function dequeue(scheduler: Scheduler, rq: RunQueue, task: Task, sleep: boolean, mayDelay = false): void {
   const { schedClass } = task;
   rq.account();
-  rq.lose();
   if (schedClass === null) {
-    if (!rq.fair.dequeue(task.entity, sleep, mayDelay)) return;
+    if (!dequeueFair(rq, task, sleep, mayDelay)) return;
   } else {
+    rq.lose();
     scheduler.classes.queue(schedClass, rq).dequeue(task, sleep);
   }
   task.onRq = false;

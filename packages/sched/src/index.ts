@@ -1,3 +1,4 @@
+export { Bandwidth } from './bandwidth.js';
 export { CfsQueue, Feature } from './cfs-queue.js';
 export { Completion } from './completion.js';
 export { CpuSet } from './cpu-set.js';
@@ -17,6 +18,7 @@ export { Simulation, type SimulationOptions, type SpawnOptions } from './simulat
 export { LatencyHistogram, SchedStatistics, TaskStatistics } from './statistics.js';
 export { SchedStep } from './steps.js';
 export { type KernelPath, PathResult, SchedPolicy, Task, TaskState } from './task.js';
+export { GroupQueue, TaskGroup } from './task-group.js';
 export { SleepTimer } from './timer.js';
 export { autoremoveWake, defaultWake, WaitEntry, WaitQueue, type WakeFunction } from './wait-queue.js';
 export { activate, activateHere, published, resched, taken } from './wake-up.js';

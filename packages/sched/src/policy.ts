@@ -1,10 +1,12 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import { dequeue, enqueue } from './enqueue.js';
+import { finishDelayed, reweightFair, updateFair } from './hierarchy.js';
 import { MAX_RT_PRIORITY, RR_SLICE } from './rt-class.js';
 import { IDLE_WEIGHT, niceWeight } from './sched-entity.js';
 import type { Scheduler } from './scheduler.js';
 import { SchedPolicy, type Task } from './task.js';
+import type { TaskGroup } from './task-group.js';
 import { checkPreempt, resched } from './wake-up.js';
 
 /**
@@ -16,24 +18,38 @@ export function setScheduler(scheduler: Scheduler, cpu: Cpu, task: Task, policy:
   const realTime = policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
   if (schedClass === undefined) return -Errno.EINVAL;
   if (realTime ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
+  change(scheduler, cpu, task, () => {
+    task.policy = policy;
+    task.schedClass = schedClass;
+    task.rtPriority = realTime ? priority : 0;
+    task.timeSlice = RR_SLICE;
+    setWeight(task);
+  });
+  return 0;
+}
+
+/** Moves a task to another control group; null is the root. */
+export function setGroup(scheduler: Scheduler, cpu: Cpu, task: Task, group: TaskGroup | null): void {
+  change(scheduler, cpu, task, () => {
+    task.group = group;
+  });
+}
+
+/** Changes where a task belongs, wherever it is: it leaves its queue before and joins the new one afterwards. */
+function change(scheduler: Scheduler, cpu: Cpu, task: Task, apply: () => void): void {
   const rq = scheduler.runQueue(task.cpu);
   scheduler.lock(rq, cpu);
   scheduler.updateClock(rq, cpu);
   rq.account();
   // A sleeper that only works its lag off leaves at once.
   if (task.entity.delayed) {
-    rq.fair.dequeue(task.entity, true, false);
-    task.onRq = false;
+    finishDelayed(rq, task);
   }
   const queued = task.onRq;
   const runs = rq.current === task;
   if (queued) dequeue(scheduler, rq, task, false);
   if (runs) rq.putPrevious(task);
-  task.policy = policy;
-  task.schedClass = schedClass;
-  task.rtPriority = realTime ? priority : 0;
-  task.timeSlice = RR_SLICE;
-  setWeight(task);
+  apply();
   if (queued) enqueue(scheduler, cpu, rq, task, false, false);
   if (runs) {
     rq.setNext(task);
@@ -42,7 +58,6 @@ export function setScheduler(scheduler: Scheduler, cpu: Cpu, task: Task, policy:
     checkPreempt(scheduler, cpu, rq, task);
   }
   rq.lock.release(cpu);
-  return 0;
 }
 
 /** setpriority, nice. @param nice is brought into -20 .. 19 */
@@ -53,8 +68,8 @@ export function setNice(scheduler: Scheduler, cpu: Cpu, task: Task, nice: number
   const before = task.entity.weight;
   task.nice = Math.max(-20, Math.min(19, nice));
   if (task.schedClass === null && task.onRq) {
-    if (rq.fair.update(rq.taskClock)) resched(scheduler, cpu, rq);
-    rq.fair.reweight(task.entity, weightOf(task));
+    if (updateFair(rq)) resched(scheduler, cpu, rq);
+    reweightFair(rq, task, weightOf(task));
     if (rq.current === task) {
       if (task.entity.weight < before) resched(scheduler, cpu, rq);
     } else if (task.entity.weight > before && !task.entity.delayed) checkPreempt(scheduler, cpu, rq, task);

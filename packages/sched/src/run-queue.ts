@@ -2,6 +2,7 @@ import { type Cpu, SpinLock, TimedEvent, Vector } from '@rpal/hw-x86';
 import type { CfsQueue } from './cfs-queue.js';
 import type { SchedClasses } from './classes.js';
 import type { CpuDomains } from './cpu-domains.js';
+import { putPreviousFair, setNextFair, updateFair } from './hierarchy.js';
 import type { IdlePath } from './idle.js';
 import type { Task } from './task.js';
 import type { SleepTimer } from './timer.js';
@@ -116,7 +117,7 @@ export class RunQueue {
       this.accountIdle();
       return false;
     }
-    if (current.schedClass === null) return this.fair.update(this.taskClock);
+    if (current.schedClass === null) return updateFair(this);
     const { entity } = current;
     entity.sumExec += this.taskClock - entity.execStart;
     entity.execStart = this.taskClock;
@@ -129,6 +130,8 @@ export class RunQueue {
     if (schedClass !== null) {
       this.account();
       this.classes.queue(schedClass, this).putPrevious(task);
+    } else if (entity.parent !== null) {
+      putPreviousFair(this, task);
     } else if (this.fair.current === entity) {
       // Another CPU may have moved the clock on since the switch began.
       this.fair.update(this.taskClock);
@@ -140,7 +143,7 @@ export class RunQueue {
   setNext(task: Task): void {
     const { schedClass, entity } = task;
     if (schedClass === null) {
-      this.fair.setNext(entity, this.taskClock);
+      setNextFair(this, task);
     } else {
       entity.execStart = this.taskClock;
       this.classes.queue(schedClass, this).setNext(task);

@@ -1,5 +1,6 @@
 import type { CfsQueue } from './cfs-queue.js';
 import type { Task } from './task.js';
+import type { GroupQueue } from './task-group.js';
 
 /** Weight of nice 0. */
 export const NICE_0_LOAD = 1024;
@@ -20,7 +21,11 @@ export function niceWeight(nice: number): number {
 
 /** What competes in a fair queue (Linux: `struct sched_entity`). Times are nanoseconds of the task clock. */
 export class SchedEntity {
-  readonly task: Task;
+  /** The task it stands for, or the queue of the group: one of the two is null. */
+  readonly task: Task | null;
+  readonly group: GroupQueue | null;
+  /** The entity of the group it belongs to; null on the CPU's own queue. */
+  parent: SchedEntity | null = null;
   weight: number = NICE_0_LOAD;
   vruntime = 0;
   deadline = 0;
@@ -45,8 +50,9 @@ export class SchedEntity {
   order = 0;
   minVruntime = 0;
 
-  constructor(task: Task) {
+  constructor(task: Task | null, group: GroupQueue | null = null) {
     this.task = task;
+    this.group = group;
   }
 
   /** Virtual time that `delta` ns of run time amount to. */

@@ -1,6 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { pullTask } from './balance.js';
 import { dequeue } from './enqueue.js';
+import { pickFair } from './hierarchy.js';
 import { type RunQueue, SwitchPhase } from './run-queue.js';
 import type { Scheduler } from './scheduler.js';
 import { SchedStep } from './steps.js';
@@ -62,7 +63,7 @@ export function blockTask(scheduler: Scheduler, rq: RunQueue, task: Task): void 
 
 /** Chooses who runs next (Linux: `pick_next_task_fair`, then idle). Delayed sleepers that are picked leave the queue. */
 function pickNext(scheduler: Scheduler, rq: RunQueue): Task {
-  const { cpu, fair } = rq;
+  const { cpu } = rq;
   const prev = rq.previous;
   if (prev !== rq.idle && prev.onRq && !prev.affinity.has(cpu.id)) scheduler.migrateRunning(cpu, prev);
   if (!rq.blocking) rq.account();
@@ -71,15 +72,10 @@ function pickNext(scheduler: Scheduler, rq: RunQueue): Task {
     const urgent = classes.pickAbove(rq);
     if (urgent !== null) return takeOver(scheduler, rq, urgent);
   }
-  while (fair.queued > 0) {
-    const entity = fair.pick();
-    if (entity === null) break;
-    if (!entity.delayed) {
-      cpu.charge(rq.blocking ? SchedStep.pickNext : SchedStep.pickPreempting);
-      return entity.task;
-    }
-    entity.task.onRq = false;
-    fair.dequeue(entity, true, false);
+  const fair = pickFair(rq);
+  if (fair !== null) {
+    cpu.charge(rq.blocking ? SchedStep.pickNext : SchedStep.pickPreempting);
+    return fair;
   }
   cpu.charge(SchedStep.pickIdle);
   const pulled = pullTask(scheduler, rq);

@@ -7,13 +7,15 @@ import { CpuDomains } from './cpu-domains.js';
 import { CpuSet } from './cpu-set.js';
 import { accountTick } from './cpu-time.js';
 import { dequeue, enqueue } from './enqueue.js';
+import { finishDelayed, yieldFair } from './hierarchy.js';
 import { IdlePath, type IdlePolicy, type IdleState } from './idle.js';
-import { setNice, setScheduler } from './policy.js';
+import { setGroup, setNice, setScheduler } from './policy.js';
 import { RunQueue, SwitchPhase } from './run-queue.js';
 import { switchStep } from './schedule.js';
 import { SchedSeams } from './seams.js';
 import { SchedStep } from './steps.js';
 import { PathResult, Task, TaskState } from './task.js';
+import { TaskGroup } from './task-group.js';
 import { activate, checkPreempt, receiveWakeUps, resched, wakeUp } from './wake-up.js';
 
 /** How the scheduler is set up. */
@@ -35,6 +37,8 @@ export class Scheduler {
   /** TSC cycles between two ticks. */
   readonly tickCycles: number;
   readonly tickNs: number;
+  /** Slice of a fair task that has not asked for another, ns. */
+  readonly baseSlice: number;
   /** Executes kernel paths: a CPU whose context this is is in kernel mode. */
   readonly kernelMode: ExecutionContext;
   readonly domains: CpuDomains;
@@ -65,7 +69,7 @@ export class Scheduler {
     this.hooks = this.seams.hooks;
     this.events = this.seams.events;
     // sysctl_sched_base_slice: 0.70 ms x (1 + log2(CPUs, at most 8)).
-    const baseSlice = 700_000 * (1 + Math.floor(Math.log2(Math.min(8, cpus.length))));
+    this.baseSlice = 700_000 * (1 + Math.floor(Math.log2(Math.min(8, cpus.length))));
     const all = CpuSet.all(cpus.length);
     this.everyCpu = all;
     const domains = new CpuDomains(platform);
@@ -77,7 +81,7 @@ export class Scheduler {
       const idle = new Task(0, `swapper/${cpu.id}`, cpu, null, all, path);
       idle.state = TaskState.RUNNING;
       idle.onCpu = true;
-      return new RunQueue(cpu, idle, path, new CfsQueue(baseSlice, this.tickNs), 1 / costs.tscPerNs, domains, classes);
+      return new RunQueue(cpu, idle, path, new CfsQueue(this.baseSlice, this.tickNs), 1 / costs.tscPerNs, domains, classes);
     });
     domains.attach(this.#runQueues);
     for (const cpu of cpus) {
@@ -124,6 +128,7 @@ export class Scheduler {
       task.affinitySize = parent.affinitySize;
       task.nice = parent.nice;
       task.policy = parent.policy;
+      task.group = parent.group;
       task.schedClass = parent.schedClass;
       task.rtPriority = parent.rtPriority;
       task.entity.weight = parent.entity.weight;
@@ -181,7 +186,7 @@ export class Scheduler {
     cpu.charge(SchedStep.yieldBody);
     this.updateClock(rq, cpu);
     const { current } = rq;
-    if (current.schedClass === null) rq.fair.yieldCurrent(rq.taskClock);
+    if (current.schedClass === null) yieldFair(rq, current);
     else this.classes.queue(current.schedClass, rq).yield(current);
     current.needResched = true;
   }
@@ -282,6 +287,16 @@ export class Scheduler {
     setNice(this, cpu, task, nice);
   }
 
+  /** A control group with the CPU controller. @param parent null for a group right below the root */
+  createGroup(name: string, parent: TaskGroup | null = null): TaskGroup {
+    return new TaskGroup(this, name, parent);
+  }
+
+  /** Moves a task to another control group; null is the root. */
+  setGroup(cpu: Cpu, task: Task, group: TaskGroup | null): void {
+    setGroup(this, cpu, task, group);
+  }
+
   /** Has the stopper thread of `target` do `work`, before anything else runs there (Linux: `stop_one_cpu_nowait`). */
   stopCpu(cpu: Cpu, target: Cpu, work: (cpu: Cpu) => void): void {
     this.classes.stopper(target).queue(cpu, work);
@@ -311,8 +326,7 @@ export class Scheduler {
     this.updateClock(from, cpu);
     const delayed = task.entity.delayed;
     if (delayed) {
-      from.fair.dequeue(task.entity, true, false);
-      task.onRq = false;
+      finishDelayed(from, task);
     } else {
       dequeue(this, from, task, false);
     }

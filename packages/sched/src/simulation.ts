@@ -5,6 +5,7 @@ import { Scheduler, type SchedulerOptions } from './scheduler.js';
 import { SimulatedTask, type Workload } from './simulated-task.js';
 import { SchedStep } from './steps.js';
 import { SchedPolicy } from './task.js';
+import type { TaskGroup } from './task-group.js';
 
 /** How to build a simulation. */
 export interface SimulationOptions extends SchedulerOptions {
@@ -28,6 +29,8 @@ export interface SpawnOptions {
   readonly policy?: number;
   /** 1 .. 99 for the policies FIFO and RR; else 0, the default. */
   readonly priority?: number;
+  /** Control group, made by `scheduler.createGroup`; by default the root. */
+  readonly group?: TaskGroup;
   /** CPUs it may use; by default all. */
   readonly affinity?: readonly number[];
 }
@@ -99,6 +102,7 @@ export class Simulation implements TrapHandler {
     task.nice = nice;
     task.policy = policy;
     task.schedClass = schedClass;
+    task.group = options.group ?? null;
     task.rtPriority = priority;
     setWeight(task);
     this.tasks.push(task);

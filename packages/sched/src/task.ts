@@ -2,6 +2,7 @@ import type { AddressSpace, Cpu } from '@rpal/hw-x86';
 import type { CpuSet } from './cpu-set.js';
 import type { SchedClass } from './sched-class.js';
 import { SchedEntity } from './sched-entity.js';
+import type { TaskGroup } from './task-group.js';
 
 /** Task states (include/linux/sched.h). */
 export const TaskState = { RUNNING: 0, INTERRUPTIBLE: 1, UNINTERRUPTIBLE: 2, DEAD: 0x80, NEW: 0x800, WAKING: 0x200 } as const;
@@ -42,6 +43,8 @@ export class Task {
   readonly entity: SchedEntity;
   policy: number = SchedPolicy.NORMAL;
   nice = 0;
+  /** The control group it is scheduled in; null is the root. */
+  group: TaskGroup | null = null;
   /** The scheduling class; null is the fair one. Follows from the policy. */
   schedClass: SchedClass | null = null;
   /** 1 .. 99 under SCHED_FIFO and SCHED_RR, else 0. */

@@ -1,5 +1,6 @@
 import { type Cpu, Vector } from '@rpal/hw-x86';
 import { enqueue } from './enqueue.js';
+import { preemptsInGroups, requeueFair, updateFair } from './hierarchy.js';
 import type { RunQueue } from './run-queue.js';
 import type { Scheduler } from './scheduler.js';
 import { SchedStep } from './steps.js';
@@ -34,8 +35,7 @@ export function wakeUp(scheduler: Scheduler, cpu: Cpu, task: Task, mask: number,
         cpu.charge(SchedStep.wakePressure);
         cpu.charge(SchedStep.wakeRunnable);
         // As in Linux, the running task's time is not accounted for before the place in the queue is decided, but right after.
-        rq.fair.requeue(task.entity);
-        rq.gain();
+        requeueFair(rq, task);
         checkPreempt(scheduler, cpu, rq, task);
       }
       rq.lock.release(cpu);
@@ -107,8 +107,7 @@ export function activateHere(scheduler: Scheduler, cpu: Cpu, task: Task): void {
   if (!task.onRq) {
     enqueue(scheduler, cpu, rq, task, false);
   } else if (task.entity.delayed) {
-    rq.fair.requeue(task.entity);
-    rq.gain();
+    requeueFair(rq, task);
   }
   task.state = TaskState.RUNNING;
   rq.lock.release(cpu);
@@ -135,8 +134,12 @@ export function checkPreempt(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task:
   if (task.policy !== SchedPolicy.NORMAL) return;
   cpu.charge(SchedStep.wakePreempt);
   const { fair } = rq;
-  if (fair.update(rq.taskClock)) {
+  if (updateFair(rq)) {
     resched(scheduler, cpu, rq);
+    return;
+  }
+  if (task.group !== null || fair.current?.group != null) {
+    if (preemptsInGroups(rq, task)) resched(scheduler, cpu, rq);
     return;
   }
   const running = fair.current;

@@ -8,7 +8,9 @@ import { savedCycles } from '../src/questions/cost.js';
 import { forgedFsBase } from '../src/questions/forged-identity.js';
 import { questions } from '../src/questions/index.js';
 import { keyGivenBack, keysAgainstIntent, populatedForOthers, reachableMemory } from '../src/questions/isolation.js';
+import { forkedService, manyServices, requestQuota, smallBuffer } from '../src/questions/life-cycle.js';
 import type { Answer, Question } from '../src/questions/question.js';
+import { claimedTime, endlessCallee, overwrittenState } from '../src/questions/states.js';
 import { run } from './terminal.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'rpal-questions-'));
@@ -47,6 +49,38 @@ describe('what the experiments find', () => {
   it('the slice is a hard limit, and MAP_FIXED leaves it', () => {
     expect(answer(largeReservations).text).toMatch(/300 GiB: 0x.*\n(.*\n)*600 GiB: ENOMEM/);
     expect(answer(mappingsOutside).text).toMatch(/MAP_FIXED outside the slice \((0x\w+)\): \1, outside\nMAP_32BIT: ENOMEM/);
+  });
+
+  it('services with equal keys cannot pair, and the sixteenth request is refused', () => {
+    expect(answer(manyServices).happened.slice(0, 3)).toEqual([
+      'id 17 (key 1): refused (-1)',
+      'id 0 (key 0): granted',
+      'id 16 (key 0): granted',
+    ]);
+    expect(answer(requestQuota).verdict).toBe('15 requests are granted; the next one is refused.');
+  });
+
+  it('a state word in user memory can keep SIGKILL away', () => {
+    expect(answer(overwrittenState).text).toMatch(/50 ms after SIGKILL: alive\n.*: gone$/);
+  });
+
+  it('a claimed run time is believed', () => {
+    const charged = (text: string): number[] => [...text.matchAll(/: ([\d,]+) us/g)].map(([, us = '']) => Number(us.replace(/,/g, '')));
+    const [honest = 0, lying = 0] = charged(answer(claimedTime).text);
+    expect(lying).toBeLessThan(honest / 4);
+  });
+
+  it('the first tick gives a caller its thread back', () => {
+    expect(answer(endlessCallee).text).toMatch(/lazy switches until then: 1$/);
+  });
+
+  it('a forked child faults on its own memory', () => {
+    expect(answer(forkedService).verdict).toContain('protection-key fault');
+  });
+
+  it('a read of /proc/rpal writes behind the buffer as written, and not when that is repaired', () => {
+    expect(answer(smallBuffer).verdict).toContain('memory behind the buffer is overwritten');
+    expect(answer(smallBuffer, 'all').verdict).toContain('Nothing behind the buffer is touched');
   });
 
   it('cycles that are saved add up to the difference of the two phases', () => {

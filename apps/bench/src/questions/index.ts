@@ -3,7 +3,9 @@ import { threadsAndYield } from './alternatives.js';
 import { savedCycles, slowBaseline } from './cost.js';
 import { forgedFsBase } from './forged-identity.js';
 import { keyGivenBack, keysAgainstIntent, populatedForOthers, reachableMemory } from './isolation.js';
+import { forkedService, manyServices, requestQuota, smallBuffer } from './life-cycle.js';
 import type { Question } from './question.js';
+import { claimedTime, endlessCallee, overwrittenState } from './states.js';
 
 function open(who: string, question: string): Question {
   return { who, question };
@@ -24,20 +26,20 @@ export const questions: readonly Question[] = [
   open('Andrew Morton', 'Which steps depend on the architecture?'),
   largeReservations,
   mappingsOutside,
-  open('derived', 'More than 16 services that all talk: which pairs cannot?'),
+  manyServices,
   open('derived', 'What is the 255th service?'),
-  open('derived', 'The 16th request, and the 17th receiver: what do they get?'),
+  requestQuota,
   forgedFsBase,
   open('derived', 'The same when the victim has requested nobody?'),
   open('derived', 'Caller and callee with different credentials: who is checked?'),
-  open('derived', "A receiver's state word overwritten with CALL: can it still be woken?"),
-  open('derived', 'A sender that claims a huge total time: is it charged?'),
+  overwrittenState,
+  claimedTime,
   open('derived', 'A call into a throttled cgroup?'),
-  open('derived', 'A callee that loops for ever without a system call?'),
+  endlessCallee,
   open('derived', 'Affinity changed, or the CPU taken offline, during a long callee?'),
   open('derived', 'A ranged TLB flush while a peer runs on another CPU?'),
   populatedForOthers,
-  open('derived', 'fork of an enabled service: does the child run?'),
+  forkedService,
   open('derived', 'fork or partial munmap of a shared page mapping?'),
   open('derived', 'ptrace, core dump, perf sample of a sender within a call?'),
   open('derived', 'A signal to the sender within a call: who gets it?'),
@@ -45,5 +47,5 @@ export const questions: readonly Question[] = [
   open('derived', 'Registered threads that are not of the fair class?'),
   open('derived', 'A CPU with FRED, or 32-bit system calls?'),
   open('derived', 'seccomp, audit, namespaces, cgroups that differ between the two?'),
-  open('derived', 'A small buffer for reading /proc/rpal?'),
+  smallBuffer,
 ];

@@ -1,0 +1,158 @@
+import type { Process, Program } from '@rpal/kernel';
+import { librpal, rpalExecutable } from '@rpal/librpal';
+import type { RpalOptions } from '@rpal/rpal-core';
+import { SignalCode } from '@rpal/uapi';
+import { type Answer, hex, type Question } from './question.js';
+import { meet, smallMachine } from './services.js';
+
+/** The RFC's kernel lets a service make 15 requests. */
+const SERVICES = 19;
+
+interface Member {
+  readonly id: number;
+  readonly key: number;
+}
+
+interface Request {
+  readonly id: number;
+  readonly result: number;
+}
+
+/** Those with the requester's own protection key first, then equal keys side by side. */
+const byKey =
+  (own: number) =>
+  (a: Member, b: Member): number =>
+    Number(b.id % 16 === own % 16) - Number(a.id % 16 === own % 16) || (a.id % 16) - (b.id % 16) || a.id - b.id;
+
+const byId =
+  () =>
+  (a: Member, b: Member): number =>
+    a.id - b.id;
+
+/** Services that are all there at once; the first requests every other. */
+function crowd(
+  options: RpalOptions,
+  order: (own: number) => (a: Member, b: Member) => number,
+): { readonly own: number; readonly requests: readonly Request[] } {
+  const machine = smallMachine(options);
+  const others: Member[] = [];
+  const requests: Request[] = [];
+  let own = -1;
+  let over = false;
+  const member = (index: number) =>
+    function* (p: Program): Generator<void, void> {
+      const lib = librpal(p);
+      yield* lib.init(1);
+      if (index > 0) {
+        others.push({ id: lib.process.id, key: lib.process.key });
+        while (!over) yield* p.sleep(1e6);
+        return;
+      }
+      own = lib.process.id;
+      while (others.length < SERVICES - 1) yield* p.sleep(1e6);
+      others.sort(order(own));
+      for (const { id, key } of others) requests.push({ id, result: yield* lib.requestService(key) });
+      over = true;
+    };
+  for (let index = 0; index < SERVICES; index++) machine.spawn(rpalExecutable(`service-${index}`, member(index)), index % 4);
+  machine.run();
+  return { own, requests };
+}
+
+function sixteen(options: RpalOptions): Answer {
+  const { own, requests } = crowd(options, byKey);
+  const clash = requests.filter(({ id }) => id % 16 === own % 16);
+  const refused = clash.filter(({ result }) => result < 0);
+  return {
+    done: `${SERVICES} services at once; the one with id ${own} requests all others: first those with its own key, then the rest, equal keys one after the other. It has 15 requests.`,
+    happened: requests.map(({ id, result }) => `id ${id} (key ${id % 16}): ${result === 0 ? 'granted' : `refused (${result})`}`),
+    verdict:
+      refused.length > 0 && refused.length === clash.length
+        ? `Services whose ids are equal modulo 16 cannot pair: ids ${clash.map(({ id }) => id).join(', ')} are refused. Peers whose keys are equal to each other can be requested both, and are opened together.`
+        : 'No pair is refused for its key.',
+  };
+}
+
+function quota(options: RpalOptions): Answer {
+  const { own, requests } = crowd(options, byId);
+  const granted = requests.filter(({ result }) => result === 0).length;
+  const first = requests.findIndex(({ id, result }) => result < 0 && id % 16 !== own % 16);
+  return {
+    done: `${SERVICES} services at once; one requests all others, one after the other.`,
+    happened: requests.map(
+      ({ id, result }, index) => `request ${index + 1}, id ${id}: ${result === 0 ? 'granted' : `refused (${result})`}`,
+    ),
+    verdict: first < 0 ? `All ${granted} went through.` : `${granted} requests are granted; the next one is refused.`,
+  };
+}
+
+/** An enabled service forks; the child uses memory. */
+function forked(options: RpalOptions): Answer {
+  let key = -1;
+  let reached = false;
+  let child: Process | undefined;
+  meet(options, function* (p, { lib }) {
+    key = lib.process.pkey;
+    yield* p.fork(function* (q) {
+      const page = yield* q.allocate(4096);
+      yield* q.store64(page, 1);
+      reached = true;
+    });
+    child = p.context.thread.process.children[0];
+    yield* p.wait();
+  });
+  const exit = child?.exit ?? null;
+  const end =
+    exit === null
+      ? 'still runs'
+      : exit.signal === 0
+        ? 'ended by itself'
+        : `signal ${exit.signal}, code ${exit.code} at ${hex(exit.address)}`;
+  const byKey = exit?.code === SignalCode.SEGV_PKUERR;
+  return {
+    done: `An enabled service with key ${key} forks. The child, which is no service, maps a page and stores to it.`,
+    happened: [`the child's store: ${reached ? 'done' : 'never done'}`, `the child: ${end}`],
+    verdict: reached
+      ? 'The child runs on.'
+      : `The child is stopped by ${byKey ? 'a protection-key fault: its mappings and its PKRU no longer agree' : 'a fault'}.`,
+  };
+}
+
+/** A peer dies; the survivor reads its key with a buffer for one. */
+function smallRead(options: RpalOptions): Answer {
+  const COUNT = 4;
+  let result = 0;
+  let spoilt = 0;
+  meet(options, function* (p, { lib, fd, server }) {
+    const buffer = yield* p.allocate(4096);
+    yield* p.memset(buffer, 0xee, 4096);
+    yield* p.shutdown(fd, 1);
+    while (server.exit === null) yield* p.sleep(1e6);
+    result = yield* p.read(lib.process.rpalFd, buffer, COUNT);
+    for (let at = COUNT; at < 256; at++) if ((yield* p.load8(buffer + at)) !== 0xee) spoilt++;
+  });
+  return {
+    done: `A peer dies. The survivor fills a page with 0xee and reads /proc/rpal with a count of ${COUNT}.`,
+    happened: [`read returned ${result}`, `bytes behind the first ${COUNT} that have changed: ${spoilt}`],
+    verdict:
+      spoilt > 0 || result > COUNT
+        ? 'The count is ignored: memory behind the buffer is overwritten.'
+        : 'Nothing behind the buffer is touched.',
+  };
+}
+
+export const manyServices: Question = {
+  who: 'derived',
+  question: 'More than 16 services that all talk: which pairs cannot?',
+  ask: sixteen,
+};
+
+export const requestQuota: Question = { who: 'derived', question: 'How many services can one service request?', ask: quota };
+
+export const forkedService: Question = { who: 'derived', question: 'fork of an enabled service: does the child run?', ask: forked };
+
+export const smallBuffer: Question = {
+  who: 'derived',
+  question: 'A small buffer for reading /proc/rpal: is the count respected?',
+  ask: smallRead,
+};

@@ -1,4 +1,4 @@
-import type { Cpu, PhysicalMemory, Platform, Rng } from '@rpal/hw-x86';
+import type { Cpu, CpuProfile, PhysicalMemory, Platform, Rng } from '@rpal/hw-x86';
 import { GIB, PAGE_SIZE } from '@rpal/hw-x86';
 import type { Overcommit } from './accounting.js';
 import { FoldedEntries } from './folded.js';
@@ -41,8 +41,14 @@ export class MemoryManager {
   /** Which Linux's rules hold. */
   readonly rules: ReleaseRules;
 
+  /** TSC cycles. */
+  readonly cyclesPerSecond: number;
+  /** The CPUs that a flush interrupts; re-used by each. */
+  readonly flushList: Cpu[] = [];
+
   readonly #tlbStates: readonly TlbState[];
   readonly #ipiDelivery: number;
+  readonly #topology: CpuProfile['topology'];
   #contexts = 0;
 
   /** @param options.rules of another release than 6.15 */
@@ -50,6 +56,8 @@ export class MemoryManager {
     this.memory = platform.memory;
     this.cpus = platform.cpus;
     this.rng = platform.rng;
+    this.#topology = platform.profile.topology;
+    this.cyclesPerSecond = platform.profile.clock.tscGHz * 1e9;
     this.rules = options.rules ?? linux615;
     this.pcids = platform.profile.features.pcid;
     const { sockets, memoryPerSocket } = platform.profile.topology;
@@ -71,7 +79,13 @@ export class MemoryManager {
 
   /** A fresh address space; `exec` then fills it. */
   create(cpu: Cpu, layout: Layout = defaultLayout(this.rng)): MmStruct {
-    return new MmStruct(this, ++this.#contexts, layout, cpu.socket);
+    return new MmStruct(this, ++this.#contexts, layout, cpu);
+  }
+
+  /** The processors that one interrupt command reaches: x2APIC clusters of 16. */
+  cluster(cpu: Cpu): number {
+    const { coresPerSocket, threadsPerCore } = this.#topology;
+    return cpu.socket * 0x1_0000 + Math.floor(((cpu.core % coresPerSocket) * threadsPerCore + cpu.thread) / 16);
   }
 
   /**
@@ -82,6 +96,8 @@ export class MemoryManager {
     const arrival = sender.clock + this.#ipiDelivery;
     const before = other.clock;
     other.charge(MmStep.flushReceive);
+    // What is to be flushed is written in the sender's memory.
+    other.transfer.move(other, sender.core, 1);
     flushOn(this, other, targets);
     this.flushesReceived++;
     return Math.max(other.clock, arrival + (other.clock - before));

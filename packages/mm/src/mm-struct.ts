@@ -31,6 +31,9 @@ export class MmStruct implements AddressSpace {
   /** CPUs that may hold translations, as bits, 32 to a word (Linux: `mm_cpumask`). */
   readonly cpuMask: Int32Array;
 
+  /** When the mask is next cleared of CPUs that have gone elsewhere, TSC cycles. */
+  nextTrim: number;
+
   /** Tasks that run in it (Linux: `mm_users`). At 0 the areas go; the object may live on for those who refer to it. */
   users = 1;
   /** True once the areas are gone. */
@@ -53,11 +56,12 @@ export class MmStruct implements AddressSpace {
   flushesSent = 0;
   flushesReceived = 0;
 
-  constructor(manager: MemoryManager, contextId: number, layout: Layout, node: number) {
+  constructor(manager: MemoryManager, contextId: number, layout: Layout, cpu: Cpu) {
     this.manager = manager;
     this.contextId = contextId;
     this.layout = layout;
-    this.tables = new PageTables(manager.memory, manager.frames, manager.folded, manager.hiddenTopEntryBits, node);
+    this.tables = new PageTables(manager.memory, manager.frames, manager.folded, manager.hiddenTopEntryBits, cpu.socket);
+    this.nextTrim = cpu.clock + manager.cyclesPerSecond;
     this.cpuMask = new Int32Array(Math.ceil(manager.cpus.length / 32));
   }
 

@@ -179,6 +179,14 @@ export const MmStep = defineSteps('@rpal/mm', {
     source: 'cross-CPU function call, sending side, counted on 6.1 with two CPUs',
     status: 'counted',
   },
+  flushTarget: {
+    cause: 'tlb',
+    instructions: [40, 60, 90],
+    events: { lockedOp: 1 },
+    source: 'smp_call_function_many_cond, each target after the first: test, queue entry; no text at hand',
+    status: 'estimated',
+  },
+  flushCluster: { cause: 'tlb', events: { ipiSend: 1 }, source: 'one interrupt command per x2APIC cluster', status: 'derived' },
   flushReceive: {
     cause: 'tlb',
     instructions: 650,

@@ -100,22 +100,51 @@ export function flushRange(manager: MemoryManager, cpu: Cpu, mm: MmStruct, start
   const targets = new FlushTargets(cpu, mm, start, end, freedTables);
   manager.seams.hooks.mmFlush.call(targets);
   cpu.charge(MmStep.flushLocal);
-  let sent = false;
-  let acknowledged = cpu.clock;
+  const trim = shouldTrim(cpu, mm);
+  let sent = 0;
+  let clusters = 0;
+  let cluster = -1;
   for (const other of manager.cpus) {
-    if (other === cpu || !hasBit(targets.cpus, other.id)) continue;
-    const state = manager.tlbState(other);
-    // Linux's should_flush_tlb: a lazy CPU catches up when it switches back, one with other memory loaded has no use for it.
-    const lazy = state.lazy && !freedTables;
-    const sharer = (freedTables || targets.reachSharers) && targets.sharers.includes(state.loaded as MmStruct);
-    if (lazy || (state.loaded !== mm && !sharer)) continue;
-    if (!sent) cpu.charge(MmStep.flushSend);
-    sent = true;
-    acknowledged = Math.max(acknowledged, manager.interruptForFlush(cpu, other, targets));
+    if (other === cpu || !hasBit(targets.cpus, other.id) || !mustTell(manager.tlbState(other), targets, trim)) continue;
+    // Each target gets an entry on its queue, in a line of its own; the interrupt goes to up to 16 at once.
+    cpu.charge(sent === 0 ? MmStep.flushSend : MmStep.flushTarget);
+    cpu.transfer.move(cpu, other.core, 1);
+    if (manager.cluster(other) !== cluster) {
+      cluster = manager.cluster(other);
+      if (clusters++ > 0) cpu.charge(MmStep.flushCluster);
+    }
+    manager.flushList[sent++] = other;
+  }
+  let acknowledged = cpu.clock;
+  for (let i = 0; i < sent; i++) {
+    acknowledged = Math.max(acknowledged, manager.interruptForFlush(cpu, manager.flushList[i] as Cpu, targets));
   }
   flushOn(manager, cpu, targets);
-  manager.flushesSent += sent ? 1 : 0;
+  if (sent === 0) return;
+  manager.flushesSent++;
+  mm.flushesSent++;
+  mm.flushesReceived += sent;
   if (acknowledged > cpu.clock) cpu.chargeCycles(MmStep.flushWait, acknowledged - cpu.clock);
+  // That each is done is read from the line it has cleared.
+  for (let i = 0; i < sent; i++) cpu.transfer.move(cpu, (manager.flushList[i] as Cpu).core, 1);
+}
+
+/** Must a CPU of the mask be interrupted (Linux: `should_flush_tlb`)? */
+function mustTell(state: TlbState, targets: FlushTargets, trim: boolean): boolean {
+  // Tables that go concern everybody who may walk them, whatever he has loaded.
+  if (targets.freedTables) return true;
+  // A lazy CPU catches up when it switches back.
+  if (state.lazy) return false;
+  // One with other memory loaded has no use for it, unless it is to be taken out of the mask.
+  if (state.loaded === targets.mm || trim) return true;
+  return targets.reachSharers && targets.sharers.includes(state.loaded as MmStruct);
+}
+
+/** Once a second everybody in the mask is told, and who has no use for it leaves the mask (Linux: `should_trim_cpumask`). */
+function shouldTrim(cpu: Cpu, mm: MmStruct): boolean {
+  if (cpu.clock <= mm.nextTrim) return false;
+  mm.nextTrim = cpu.clock + mm.manager.cyclesPerSecond;
+  return true;
 }
 
 /** What a CPU does about a flush: nothing, page by page, or everything of the address space it has loaded. */
@@ -124,7 +153,11 @@ export function flushOn(manager: MemoryManager, cpu: Cpu, targets: FlushTargets)
   const loaded = state.loaded;
   if (loaded === null) return;
   const mine = loaded === targets.mm;
-  if (!mine && !targets.sharers.includes(loaded)) return;
+  if (!mine && !targets.sharers.includes(loaded)) {
+    // Told for nothing: it will not be told again until it comes back, and finds then that its generation is old.
+    if (cpu !== targets.initiator) clearBit(targets.mm.cpuMask, cpu.id);
+    return;
+  }
   const seen = state.generations[state.asid] as number;
   if (seen >= loaded.tlbGeneration) return;
   const pages = (targets.end - targets.start) / PAGE_SIZE;
@@ -153,4 +186,8 @@ export function hasBit(mask: Int32Array, bit: number): boolean {
 
 export function setBit(mask: Int32Array, bit: number): void {
   mask[bit >>> 5] = (mask[bit >>> 5] as number) | (1 << (bit & 31));
+}
+
+export function clearBit(mask: Int32Array, bit: number): void {
+  mask[bit >>> 5] = (mask[bit >>> 5] as number) & ~(1 << (bit & 31));
 }

@@ -49,6 +49,38 @@ describe('a TLB shootdown', () => {
     expect(load(other, mm, at)).toEqual(segv(SignalCode.SEGV_MAPERR));
   });
 
+  it('tells everybody in the mask when tables are freed; who has other memory loaded leaves the mask', () => {
+    const { bench, mm, at } = shared(3);
+    bench.process(bench.cpuAt(2));
+    munmap(bench.cpu, mm, at, 64 * PAGE_SIZE);
+    expect([mm.flushesSent, mm.flushesReceived]).toEqual([1, 2]);
+    expect(mm.cpuMask[0]).toBe(0b011);
+    const again = mmap(bench.cpu, mm, 0, PAGE_SIZE, RW, PRIVATE | MapFlag.POPULATE);
+    munmap(bench.cpu, mm, again, PAGE_SIZE);
+    expect([mm.flushesSent, mm.flushesReceived]).toEqual([2, 3]);
+  });
+
+  it('clears the mask of those who have gone elsewhere once a second', () => {
+    const { bench, mm, at } = shared(3);
+    bench.process(bench.cpuAt(2));
+    mprotect(bench.cpu, mm, at, PAGE_SIZE, Prot.READ);
+    expect(mm.flushesReceived).toBe(1);
+    bench.cpu.advanceTo(bench.cpu.clock + 2 * bench.manager.cyclesPerSecond);
+    mprotect(bench.cpu, mm, at, PAGE_SIZE, RW);
+    expect(mm.flushesReceived).toBe(3);
+    mprotect(bench.cpu, mm, at, PAGE_SIZE, Prot.READ);
+    expect(mm.flushesReceived).toBe(4);
+  });
+
+  it('comes once for a call that changes many areas', () => {
+    const { bench, mm, at } = shared(2);
+    for (let page = 0; page < 64; page += 2) mprotect(bench.cpu, mm, at + page * PAGE_SIZE, PAGE_SIZE, Prot.READ);
+    const before = mm.flushesSent;
+    mprotect(bench.cpu, mm, at, 64 * PAGE_SIZE, Prot.NONE);
+    munmap(bench.cpu, mm, at, 64 * PAGE_SIZE);
+    expect(mm.flushesSent - before).toBe(2);
+  });
+
   it('drops page by page up to the ceiling, and everything beyond it', () => {
     for (const [pages, kept] of [
       [SINGLE_PAGE_FLUSH_CEILING, true],

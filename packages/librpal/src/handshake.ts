@@ -56,8 +56,7 @@ export function* welcome(p: Program, lib: LibRpal, fd: number): Generator<void, 
  */
 export function* findReceiver(p: Program, lib: LibRpal, serviceId: number, fd: number, tries = 1000): Generator<void, RpalFd | null> {
   for (let i = 0; i < tries; i++) {
-    const far = yield* lib.udsFdmap(serviceId, fd);
-    if (far !== null) return far;
+    if (yield* lib.hasReceiver(serviceId, fd)) return yield* lib.udsFdmap(serviceId, fd);
     yield* p.sleep(RETRY);
   }
   return null;

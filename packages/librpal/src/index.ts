@@ -4,6 +4,7 @@ export { rpalExecutable } from './image.js';
 export {
   EPOLLRPALIN,
   EPOLLRPALOUT,
+  FdNode,
   FdRecord,
   FdSlot,
   Pool,

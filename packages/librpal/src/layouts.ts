@@ -33,9 +33,12 @@ export const SenderRecord = { index: 0, tid: 4, pkey: 8, inited: 12, scc: 16, si
 
 /** A slot of the descriptor table. */
 export const FdSlot = { record: 0, references: 8, timestamp: 12, size: 16 } as const;
+/** The table is a list of nodes: slots, and behind them the address of the next node. */
 export const FDS_PER_NODE = 16_384;
-/** Reference counts of a slot that mean something else. */
+export const FdNode = { next: FDS_PER_NODE * FdSlot.size, size: FDS_PER_NODE * FdSlot.size + 8 } as const;
+/** Reference counts of a slot that mean something else: free, and waiting for the last user to be freed. */
 export const FDE_FREED = -1;
+export const FDE_FREEING = -100;
 
 /** A descriptor with RPAL interest, and its queue of data words. */
 export const FdRecord = {
@@ -50,6 +53,7 @@ export const FdRecord = {
   peerKey: 32,
   head: 40,
   tail: 44,
+  outdated: 48,
   words: 64,
   size: 64 + 8 * 32,
 } as const;

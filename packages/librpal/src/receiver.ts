@@ -13,6 +13,7 @@ import {
 } from '@rpal/rpal-core';
 import { taken } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE } from '@rpal/uapi';
+import { slotAddress } from './fd-slots.js';
 import { enter, Fiber, jump, saveFrame } from './fiber.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, FiberFrame, ReadyQueue, ReceiverRecord, ReceiverStatus } from './layouts.js';
 import { LibCall, reach, StepEnd } from './lib-call.js';
@@ -92,7 +93,10 @@ class Trampoline extends Fiber {
         cpu.charge(LibStep.returnDecide);
         this.rip = process.retBegin;
         const returns = memory.read32(word) === SenderState.CALL;
-        if (returns) memory.write32(word, SenderState.RUNNING);
+        if (returns) {
+          memory.write32(word, SenderState.RUNNING);
+          process.observer?.sender(cpu, 2, SenderState.CALL, SenderState.RUNNING);
+        }
         this.state = returns ? 2 : 5;
         return StepEnd.NEXT;
       }
@@ -191,6 +195,8 @@ export class EpollWaitCall extends LibCall {
   events = 0;
   maxevents = 0;
   timeout = 0;
+  /** `rpal_epoll_wait_user`: nothing but what peers have queued. */
+  userOnly = false;
   receiver: LibReceiver | null = null;
   readonly #thread: Thread;
   #count = 0;
@@ -208,12 +214,17 @@ export class EpollWaitCall extends LibCall {
 
   protected override step(cpu: Cpu): StepEnd {
     const { receiver } = this;
-    if (receiver === null) return this.#plain();
+    if (receiver === null) return this.userOnly ? this.finish(0) : this.#plain();
     const { memory } = cpu;
     const rcc = reach(cpu, receiver.rcc, true);
     if (rcc < 0) return StepEnd.FAULT;
     switch (this.state) {
       case S.BEGIN:
+        if (this.userOnly) {
+          this.#count = 0;
+          this.state = S.COLLECT;
+          return StepEnd.NEXT;
+        }
         cpu.charge(LibStep.waitEnter);
         memory.write32(rcc + Rcc.epfd, this.epfd);
         memory.write64(rcc + Rcc.events, this.events);
@@ -323,7 +334,8 @@ export class EpollWaitCall extends LibCall {
     const slotOfQueue = reach(cpu, receiver.readyQueue + ReadyQueue.fds + 4 * (begin & (ReadyQueue.capacity - 1)), false);
     if (slotOfQueue < 0) return StepEnd.FAULT;
     const fd = memory.read32(slotOfQueue);
-    const slot = reach(cpu, receiver.process.fdTable + fd * FdSlot.size, true);
+    const place = slotAddress(cpu, receiver.process.fdTable, fd);
+    const slot = place < 0 ? -1 : reach(cpu, place, true);
     if (slot < 0) return StepEnd.FAULT;
     const record = memory.read64(slot + FdSlot.record);
     if (memory.read32(slot + FdSlot.references) >= 0 && record !== 0) {

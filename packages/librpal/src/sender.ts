@@ -13,8 +13,9 @@ import {
 } from '@rpal/rpal-core';
 import { published } from '@rpal/sched';
 import { RpalError } from './errors.js';
+import { FAULTED, NO_SLOT, slotAddress } from './fd-slots.js';
 import { jump, saveFrame } from './fiber.js';
-import { EPOLLRPALIN, FdRecord, FdSlot, FiberFrame, Pool, QUEUE_WORDS, ReadyQueue, ReceiverRecord } from './layouts.js';
+import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, FiberFrame, Pool, QUEUE_WORDS, ReadyQueue, ReceiverRecord } from './layouts.js';
 import { LibCall, reach, StepEnd } from './lib-call.js';
 import type { LibProcess, Peer } from './lib-process.js';
 import { LibStep } from './steps.js';
@@ -61,7 +62,15 @@ const S = {
   DUMMY: 12,
   END: 13,
   LEAVE: 14,
+  PUT_AGAIN: 15,
+  NOTIFY: 16,
+  CLAIM: 17,
+  SETTLE: 18,
+  MORE: 19,
 } as const;
+
+/** What a call brings: words, or the news that there is room for words again. */
+export const CallKind = { IN: 1, OUT: 2 } as const;
 
 /** `rpal_write_ptrs` (9.3): queues words at the peer and calls its receiver. */
 export class WritePtrsCall extends LibCall {
@@ -71,10 +80,12 @@ export class WritePtrsCall extends LibCall {
   rpalfd!: RpalFd;
   pointers = 0;
   length = 0;
+  kind: number = CallKind.IN;
   #peer!: Peer;
   #pkru = 0;
   #record = 0;
   #entry = 0;
+  #slot = 0;
   #rcc = 0;
   #queue = 0;
   #value = 0;
@@ -102,13 +113,18 @@ export class WritePtrsCall extends LibCall {
       case S.LOCK:
         return this.#lock(cpu);
       case S.PUT:
+      case S.PUT_AGAIN:
         return this.#put(cpu);
       case S.APPEND:
         return this.#append(cpu);
       case S.UNLOCK:
         return this.#unlock(cpu);
+      case S.NOTIFY:
+        return this.#notify(cpu);
       case S.BEGIN:
         return this.#begin(cpu);
+      case S.CLAIM:
+        return this.#claim(cpu);
       case S.STAMP:
         return this.#stamp(cpu);
       case S.JUMP:
@@ -120,6 +136,10 @@ export class WritePtrsCall extends LibCall {
         return this.syscall(SyscallNumber.read, S.END, -1, 0, 0);
       case S.END:
         return this.#end(cpu);
+      case S.SETTLE:
+        return this.#settle(cpu);
+      case S.MORE:
+        return this.#more(cpu);
       default:
         return this.#leave(cpu);
     }
@@ -133,7 +153,8 @@ export class WritePtrsCall extends LibCall {
 
   /** Arguments, key register, recovery point. */
   #enter(cpu: Cpu): StepEnd {
-    if (this.pointers === 0 || this.length < 1 || this.length > QUEUE_WORDS) return this.finish(-RpalError.INVALID_ARG);
+    const words = this.kind === CallKind.IN;
+    if (words && (this.pointers === 0 || this.length < 1 || this.length > QUEUE_WORDS)) return this.finish(-RpalError.INVALID_ARG);
     if (this.sender === null) return this.finish(-RpalError.INVAL_THREAD);
     const scc = reach(cpu, this.sender.scc, true);
     if (scc < 0) return StepEnd.FAULT;
@@ -147,7 +168,7 @@ export class WritePtrsCall extends LibCall {
 
   #open(cpu: Cpu): StepEnd {
     const peer = this.process.peers[this.serviceId];
-    if (peer === undefined) return this.#fail(RpalError.INVAL_SERVICE);
+    if (peer === undefined || peer.released) return this.#fail(RpalError.INVAL_SERVICE);
     this.#peer = peer;
     cpu.charge(LibStep.openPeer);
     this.process.isolation.userLoad(cpu, cpu.mmu.pkru & peer.pkruMask);
@@ -175,7 +196,10 @@ export class WritePtrsCall extends LibCall {
 
   #getFd(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const slot = reach(cpu, this.#peer.fdTable + this.rpalfd.fd * FdSlot.size, true);
+    this.#slot = slotAddress(cpu, this.#peer.fdTable, this.rpalfd.fd);
+    if (this.#slot === FAULTED) return StepEnd.FAULT;
+    if (this.#slot === NO_SLOT) return this.#fail(RpalError.INVALID_ARG);
+    const slot = reach(cpu, this.#slot, true);
     if (slot < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.fdGet);
     const references = memory.read32(slot + FdSlot.references);
@@ -209,22 +233,38 @@ export class WritePtrsCall extends LibCall {
     const { memory } = cpu;
     const queue = reach(cpu, this.#queue, false);
     const entry = reach(cpu, this.#entry, true);
-    const source = reach(cpu, this.pointers, false);
-    const last = reach(cpu, this.pointers + 8 * (this.length - 1), false);
-    if (queue < 0 || entry < 0 || source < 0 || last < 0) return StepEnd.FAULT;
+    if (queue < 0 || entry < 0) return StepEnd.FAULT;
+    memory.write64(entry + FdRecord.peerKey, this.process.key);
     if (memory.read32(queue + ReadyQueue.end) - memory.read32(queue + ReadyQueue.begin) >= ReadyQueue.capacity) {
       this.#value = -RpalError.CACHE_FULL;
       this.state = S.UNLOCK;
       return StepEnd.NEXT;
     }
+    if (this.kind === CallKind.OUT) {
+      cpu.charge(LibStep.outPut);
+      memory.write32(entry + FdRecord.pending, memory.read32(entry + FdRecord.pending) | EPOLLRPALOUT);
+      this.#value = 0;
+      this.state = S.APPEND;
+      return StepEnd.NEXT;
+    }
+    const source = reach(cpu, this.pointers, false);
+    const last = reach(cpu, this.pointers + 8 * (this.length - 1), false);
+    if (source < 0 || last < 0) return StepEnd.FAULT;
     const head = memory.read32(entry + FdRecord.head);
     const tail = memory.read32(entry + FdRecord.tail);
+    const again = this.state === S.PUT_AGAIN;
     if (((tail - head) | 0) + this.length > QUEUE_WORDS) {
-      memory.write32(entry + FdRecord.trigger, 1);
+      if (!again) {
+        // The reader is asked to tell when there is room; it may have made some meanwhile.
+        memory.write32(entry + FdRecord.trigger, 1);
+        this.state = S.PUT_AGAIN;
+        return StepEnd.NEXT;
+      }
       this.#value = -RpalError.QUEUE_PUT_FAILED;
       this.state = S.UNLOCK;
       return StepEnd.NEXT;
     }
+    if (again) memory.write32(entry + FdRecord.trigger, 0);
     cpu.chargeBytes(LibStep.dataPut, 8 * this.length);
     for (let i = 0; i < this.length; i++) {
       const from = i === 0 ? source : reach(cpu, this.pointers + 8 * i, false);
@@ -257,9 +297,8 @@ export class WritePtrsCall extends LibCall {
   #unlock(cpu: Cpu): StepEnd {
     const { memory } = cpu;
     const record = reach(cpu, this.#record, true);
-    const slot = reach(cpu, this.#peer.fdTable + this.rpalfd.fd * FdSlot.size, true);
-    const rcc = reach(cpu, this.#rcc, true);
-    if (record < 0 || slot < 0 || rcc < 0) return StepEnd.FAULT;
+    const slot = reach(cpu, this.#slot, true);
+    if (record < 0 || slot < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.queueUnlock);
     memory.write32(record + ReceiverRecord.queueLock, 0);
     memory.write32(record + ReceiverRecord.queueLock + 4, 0);
@@ -268,7 +307,15 @@ export class WritePtrsCall extends LibCall {
       this.state = S.LEAVE;
       return StepEnd.NEXT;
     }
-    memory.write32(rcc + Rcc.epPending, memory.read32(rcc + Rcc.epPending) | RPAL_USER_PENDING);
+    this.state = S.NOTIFY;
+    return StepEnd.NEXT;
+  }
+
+  /** USER_PENDING, in release order: whoever sees it sees the words. */
+  #notify(cpu: Cpu): StepEnd {
+    const pending = reach(cpu, this.#rcc + Rcc.epPending, true);
+    if (pending < 0) return StepEnd.FAULT;
+    cpu.memory.write32(pending, cpu.memory.read32(pending) | RPAL_USER_PENDING);
     this.state = S.BEGIN;
     return StepEnd.NEXT;
   }
@@ -280,9 +327,24 @@ export class WritePtrsCall extends LibCall {
     if (rcc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.callBegin);
     const waits = memory.read32(rcc + Rcc.receiverState) === ReceiverState.WAIT;
-    if (waits) memory.write32(rcc + Rcc.receiverState, this.#callWord());
-    else published(cpu);
-    this.state = waits ? S.STAMP : S.LEAVE;
+    if (waits) {
+      const word = this.#callWord();
+      memory.write32(rcc + Rcc.receiverState, word);
+      this.process.observer?.receiver(cpu, 10, ReceiverState.WAIT, word);
+    } else {
+      published(cpu);
+    }
+    this.state = waits ? S.CLAIM : S.LEAVE;
+    return StepEnd.NEXT;
+  }
+
+  /** The receiver is ours: from here on it may decide to return to us. */
+  #claim(cpu: Cpu): StepEnd {
+    const word = reach(cpu, this.#rcc + Rcc.senderState, true);
+    if (word < 0) return StepEnd.FAULT;
+    this.process.observer?.sender(cpu, 1, cpu.memory.read32(word), SenderState.CALL);
+    cpu.memory.write32(word, SenderState.CALL);
+    this.state = S.STAMP;
     return StepEnd.NEXT;
   }
 
@@ -291,10 +353,8 @@ export class WritePtrsCall extends LibCall {
   }
 
   #stamp(cpu: Cpu): StepEnd {
-    const rcc = reach(cpu, this.#rcc, true);
     const scc = reach(cpu, (this.sender as LibSender).scc, true);
-    if (rcc < 0 || scc < 0) return StepEnd.FAULT;
-    cpu.memory.write32(rcc + Rcc.senderState, SenderState.CALL);
+    if (scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.callStamp);
     cpu.memory.write64(scc + Scc.startTime, cpu.clock);
     this.state = S.JUMP;
@@ -339,8 +399,28 @@ export class WritePtrsCall extends LibCall {
     const slice = cpu.clock - memory.read64(scc + Scc.startTime);
     memory.write64(scc + Scc.totalTime, memory.read64(scc + Scc.totalTime) + slice);
     memory.write64(rcc + Rcc.totalTime, memory.read64(rcc + Rcc.totalTime) + slice);
-    if (memory.read32(rcc + Rcc.receiverState) === this.#callWord()) memory.write32(rcc + Rcc.receiverState, ReceiverState.WAIT);
-    this.state = (memory.read32(rcc + Rcc.epPending) & RPAL_USER_PENDING) !== 0 ? S.BEGIN : S.LEAVE;
+    this.state = S.SETTLE;
+    return StepEnd.NEXT;
+  }
+
+  /** CALL -> WAIT: others may call. Fails, and need not succeed, if a lazy switch has changed the state. */
+  #settle(cpu: Cpu): StepEnd {
+    const word = reach(cpu, this.#rcc + Rcc.receiverState, true);
+    if (word < 0) return StepEnd.FAULT;
+    const calling = this.#callWord();
+    if (cpu.memory.read32(word) === calling) {
+      cpu.memory.write32(word, ReceiverState.WAIT);
+      this.process.observer?.receiver(cpu, 11, calling, ReceiverState.WAIT);
+    }
+    this.state = S.MORE;
+    return StepEnd.NEXT;
+  }
+
+  /** Words that others have queued while the receiver was ours are ours to bring, too. */
+  #more(cpu: Cpu): StepEnd {
+    const pending = reach(cpu, this.#rcc + Rcc.epPending, false);
+    if (pending < 0) return StepEnd.FAULT;
+    this.state = (cpu.memory.read32(pending) & RPAL_USER_PENDING) !== 0 ? S.BEGIN : S.LEAVE;
     return StepEnd.NEXT;
   }
 
@@ -363,7 +443,9 @@ export class ReadPtrsCall extends LibCall {
 
   protected override step(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const slot = reach(cpu, this.process.fdTable + this.fd * FdSlot.size, true);
+    const place = slotAddress(cpu, this.process.fdTable, this.fd);
+    if (place === NO_SLOT) return this.finish(-1);
+    const slot = place === FAULTED ? -1 : reach(cpu, place, true);
     if (slot < 0) return StepEnd.FAULT;
     const record = memory.read64(slot + FdSlot.record);
     if (memory.read32(slot + FdSlot.references) < 0 || record === 0) return this.finish(-1);

@@ -57,6 +57,14 @@ export const LibStep = defineSteps('@rpal/librpal', {
     source: READ,
     status: 'estimated',
   },
+  outPut: {
+    cause: 'library',
+    mode: 'user',
+    instructions: [15, 20, 30],
+    events: { functionCall: 2, lockedOp: 1 },
+    source: READ,
+    status: 'estimated',
+  },
   readyAppend: {
     cause: 'library',
     mode: 'user',

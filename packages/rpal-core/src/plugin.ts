@@ -45,6 +45,11 @@ export function rpalOf(machine: object): Rpal {
   return rpal;
 }
 
+/** As `rpalOf`, but null on a machine without the plugin. */
+export function findRpal(machine: object): Rpal | null {
+  return installed.get(machine) ?? null;
+}
+
 /** RPAL as a plugin: what the 35 patches change in Linux, changed through the seams that every plugin has. */
 export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typeof options>, RpalOptions>({
   name: '@rpal/rpal-core',

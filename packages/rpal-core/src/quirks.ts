@@ -24,6 +24,12 @@ export const quirks = {
   'epoll-file-put-twice': 'Kernel return drops the epoll file even if fast epoll wait took none (patch 34)',
   'fast-epoll-error-lost': 'An error that fast epoll wait puts in the result register is overwritten on kernel return (patch 34)',
   'fast-epoll-timer-uninitialised': 'Fast epoll wait starts a timer that only an earlier sleeping wait has initialised (patch 34)',
+  'fdmap-result-uninitialised': 'rpal_uds_fdmap makes an rpalfd of whatever its argument held when the kernel stored no result (patch 35)',
+  'released-key-found': 'rpal_get_request_service_id still finds a service that was released (patch 35)',
+  'sender-slot-bitmap': 'Returning a sender slot sets the wrong bit from slot 8 on, and one outside the bitmap from slot 32 on (patch 35)',
+  'sender-area-too-small': 'The sender area has slots for 256 records and room for 240 (patch 35)',
+  'receiver-area-unchecked': 'The receiver area has room for 36 contexts; rpal_init writes as many as it is asked for (patch 35)',
+  'mmap-failure-null': 'A failed mmap is looked for as a null pointer, which it is not (patch 35)',
 } as const;
 
 export type QuirkName = keyof typeof quirks;

@@ -1,0 +1,436 @@
+import type { Program } from '@rpal/kernel';
+import { Errno } from '@rpal/uapi';
+import { afterAll, describe, expect, it } from 'vitest';
+import { FdmapArg, pkruOf, Rcc, RequestArg, RPAL_ADDR_SPACE_SIZE, RpalIoctl, Scc } from '../src/index.js';
+import { Control, run, until, type World, world } from './world.js';
+
+const { EFAULT, EINVAL, EAGAIN, EPERM } = Errno;
+/** An address that nothing is mapped at, in no slice. */
+const NOWHERE = 0x1000;
+
+type Attempt = (p: Program, c: Control, setting: World) => Generator<void, number>;
+
+/**
+ * The commands, each with its checks in the order in which they are made, and the effect. Attempts that a later check
+ * would refuse as well show the order.
+ */
+const rows: readonly (readonly [command: string, check: string, result: number, attempt: Attempt])[] = [
+  ['any', 'unknown command', -EINVAL, (_p, c) => c.ioctl(0xc008330d, c.note)],
+  ['GET_API_VERSION_AND_CAP', 'copy out fails', -EFAULT, (_p, c) => c.ioctl(RpalIoctl.GET_API_VERSION_AND_CAP, NOWHERE)],
+  ['GET_API_VERSION_AND_CAP', 'ok', 0, (_p, c) => c.ioctl(RpalIoctl.GET_API_VERSION_AND_CAP, c.note)],
+  ['GET_SERVICE_KEY', 'copy out fails', -EFAULT, (_p, c) => c.ioctl(RpalIoctl.GET_SERVICE_KEY, NOWHERE)],
+  ['GET_SERVICE_KEY', 'ok: keys begin at 1', 1, (_p, c) => c.key()],
+  ['GET_SERVICE_ID', 'copy out fails', -EFAULT, (_p, c) => c.ioctl(RpalIoctl.GET_SERVICE_ID, NOWHERE)],
+  ['GET_SERVICE_ID', 'ok: the lowest free id', 0, (_p, c) => c.id()],
+  ['GET_SERVICE_PKEY', 'copy out fails', -EFAULT, (_p, c) => c.ioctl(RpalIoctl.GET_SERVICE_PKEY, NOWHERE)],
+  ['GET_SERVICE_PKEY', 'ok: -1 before the first enable', -1, (_p, c) => c.pkey()],
+  [
+    'GET_SERVICE_PKEY',
+    'ok: the id modulo 16 after it',
+    0,
+    function* (_p, c) {
+      yield* c.enable();
+      return yield* c.pkey();
+    },
+  ],
+  ['REGISTER_SENDER', 'address in no shared mapping', -EINVAL, (_p, c) => c.ioctl(RpalIoctl.REGISTER_SENDER, c.note)],
+  [
+    'REGISTER_SENDER',
+    'record does not fit the mapping',
+    -EINVAL,
+    function* (_p, c) {
+      const page = yield* c.share();
+      return yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page + 4096 - Scc.size + 8);
+    },
+  ],
+  [
+    'REGISTER_SENDER',
+    'ok, without enable, at an odd address; times are cleared',
+    0,
+    function* (p, c) {
+      const page = yield* c.share();
+      yield* p.store64(page + 1 + Scc.totalTime, 99);
+      const result = yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page + 1);
+      return result + (yield* p.load64(page + 1 + Scc.totalTime));
+    },
+  ],
+  [
+    'REGISTER_SENDER',
+    'already a sender, before the address is looked at',
+    -EINVAL,
+    function* (_p, c) {
+      const page = yield* c.share();
+      yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+      return yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page + 256);
+    },
+  ],
+  ['UNREGISTER_SENDER', 'not a sender', -EINVAL, (_p, c) => c.ioctl(RpalIoctl.UNREGISTER_SENDER)],
+  [
+    'UNREGISTER_SENDER',
+    'ok, and again as often as one likes',
+    0,
+    function* (_p, c, { rpal }) {
+      const page = yield* c.share();
+      for (let i = 0; i < 3; i++) {
+        yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+        yield* c.ioctl(RpalIoctl.UNREGISTER_SENDER);
+      }
+      return [...rpal.byKey.values()][0]?.threadCount as number;
+    },
+  ],
+  ['REGISTER_RECEIVER', 'address in no shared mapping', -EINVAL, (_p, c) => c.ioctl(RpalIoctl.REGISTER_RECEIVER, c.note)],
+  [
+    'REGISTER_RECEIVER',
+    'record does not fit the mapping',
+    -EINVAL,
+    function* (_p, c) {
+      const page = yield* c.share();
+      return yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page + 4096 - Rcc.size + 4);
+    },
+  ],
+  [
+    'REGISTER_RECEIVER',
+    'already a receiver',
+    -EINVAL,
+    function* (_p, c) {
+      const page = yield* c.share();
+      yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+      return yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page + 256);
+    },
+  ],
+  ['REGISTER_RECEIVER', 'a 17th receiver', -EAGAIN, (p, c, setting) => registerReceivers(p, c, setting, 17)],
+  ['REGISTER_RECEIVER', 'ok: 16 of them', 0, (p, c, setting) => registerReceivers(p, c, setting, 16)],
+  ['UNREGISTER_RECEIVER', 'not a receiver', -EINVAL, (_p, c) => c.ioctl(RpalIoctl.UNREGISTER_RECEIVER)],
+  [
+    'UNREGISTER_RECEIVER',
+    'ok: the FS base is forgotten',
+    0,
+    function* (_p, c, { rpal }) {
+      const page = yield* c.share();
+      yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+      const result = yield* c.ioctl(RpalIoctl.UNREGISTER_RECEIVER);
+      const service = [...rpal.byKey.values()][0];
+      return result + (service?.fsBases.filter(({ fsBase }) => fsBase !== 0).length ?? 0) + (service?.receivers.length ?? 0);
+    },
+  ],
+  ['ENABLE_SERVICE', 'copy in fails', -EFAULT, (_p, c) => c.ioctl(RpalIoctl.ENABLE_SERVICE, NOWHERE)],
+  [
+    'ENABLE_SERVICE',
+    "ret_begin in another service's slice",
+    -EINVAL,
+    (p, c) => c.enable({ retBegin: p.context.thread.process.textStart + RPAL_ADDR_SPACE_SIZE }),
+  ],
+  [
+    'ENABLE_SERVICE',
+    "ret_end in another service's slice",
+    -EINVAL,
+    (p, c) => c.enable({ retEnd: p.context.thread.process.textStart + RPAL_ADDR_SPACE_SIZE }),
+  ],
+  ['ENABLE_SERVICE', 'addresses outside all slices count as own', 0, (_p, c) => c.enable({ retBegin: 0, retEnd: 0x8000_0000_0000 })],
+  [
+    'ENABLE_SERVICE',
+    'twice: 0, and nothing changes',
+    0,
+    function* (p, c, { rpal }) {
+      yield* c.enable({ userMeta: 7 });
+      const result = yield* c.enable({ userMeta: 8, pkey: 9 });
+      const service = [...rpal.byKey.values()][0];
+      return result + (service?.metadata?.userMeta as number) - 7 + (yield* c.pkey()) + ((p.rdpkru() | 0) === pkruOf(0) ? 0 : 1);
+    },
+  ],
+  [
+    'ENABLE_SERVICE',
+    'the key that was asked for',
+    9,
+    function* (_p, c) {
+      yield* c.enable({ pkey: 9 });
+      return yield* c.pkey();
+    },
+  ],
+  [
+    'ENABLE_SERVICE',
+    'a key beyond 15 is not taken',
+    0,
+    function* (_p, c) {
+      yield* c.enable({ pkey: 16 });
+      return yield* c.pkey();
+    },
+  ],
+  ['DISABLE_SERVICE', 'not enabled', -EINVAL, (_p, c) => c.disable()],
+  [
+    'DISABLE_SERVICE',
+    'ok: the key stays, and a later enable takes new metadata',
+    3,
+    function* (_p, c, { rpal }) {
+      yield* c.enable({ pkey: 3, userMeta: 1 });
+      yield* c.disable();
+      yield* c.enable({ pkey: 5, userMeta: 2 });
+      return (yield* c.pkey()) + ([...rpal.byKey.values()][0]?.metadata?.userMeta as number) - 2;
+    },
+  ],
+  ['REQUEST_SERVICE', 'copy in fails', -EFAULT, (_p, c) => c.ioctl(RpalIoctl.REQUEST_SERVICE, NOWHERE)],
+  ['REQUEST_SERVICE', 'own key, before anything about enabling', -EINVAL, (_p, c) => requestResult(c, 1)],
+  ['REQUEST_SERVICE', 'caller not enabled, before the key is looked up', -EINVAL, (_p, c) => requestResult(c, 4711)],
+  [
+    'REQUEST_SERVICE',
+    'key unknown',
+    -EINVAL,
+    function* (_p, c) {
+      yield* c.enable();
+      return yield* requestResult(c, 4711);
+    },
+  ],
+  [
+    'RELEASE_SERVICE',
+    'own key',
+    -EINVAL,
+    function* (_p, c) {
+      return yield* c.release(1);
+    },
+  ],
+  ['RELEASE_SERVICE', 'key not among the requests', -EINVAL, (_p, c) => c.release(2)],
+  ['UDS_FDMAP', 'copy in fails: bytes not copied, not EFAULT', 16, (_p, c) => c.ioctl(RpalIoctl.UDS_FDMAP, NOWHERE)],
+  [
+    'UDS_FDMAP',
+    'bad descriptor: 0, and no result',
+    0,
+    function* (p, c) {
+      yield* p.store64(c.note + FdmapArg.res, 0);
+      yield* p.store32(c.note + FdmapArg.cfd, 99);
+      return (yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note)) + (yield* p.load64(c.note + FdmapArg.res));
+    },
+  ],
+  [
+    'UDS_FDMAP',
+    'not a socket: 0',
+    0,
+    function* (p, c) {
+      yield* p.store32(c.note + FdmapArg.cfd, c.fd);
+      return yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note);
+    },
+  ],
+  [
+    'UDS_FDMAP',
+    'peer without a waiter: 0',
+    0,
+    function* (p, c) {
+      const fd = yield* p.socketpair(1);
+      yield* p.store32(c.note + FdmapArg.cfd, fd);
+      return yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note);
+    },
+  ],
+];
+
+function* requestResult(c: Control, key: number): Generator<void, number> {
+  return (yield* c.request(key)).result;
+}
+
+/** Registers as many threads as receivers. @returns the last result */
+function* registerReceivers(p: Program, c: Control, _setting: World, count: number): Generator<void, number> {
+  const page = yield* c.share();
+  let result = 0;
+  let done = 0;
+  for (let i = 0; i < count; i++) {
+    yield* p.clone(function* (q) {
+      result = yield* q.ioctl(c.fd, RpalIoctl.REGISTER_RECEIVER, page + i * Rcc.size);
+      done++;
+      yield* until(q, () => done === count);
+    });
+    yield* until(p, () => done === i + 1);
+  }
+  return result;
+}
+
+/** Two or more services of which the first is asked by the second: rows that need a target. */
+const pairRows: readonly (readonly [check: string, result: number, target: (c: Control) => Generator<void, void>, attempt: Attempt])[] = [
+  ['target not enabled', -EPERM, function* () {}, (_p, c) => enabledRequest(c)],
+  [
+    'target has the same protection key',
+    -EINVAL,
+    function* (c) {
+      yield* c.enable({ pkey: 7 });
+    },
+    function* (_p, c) {
+      yield* c.enable({ pkey: 7 });
+      return yield* requestResult(c, 1);
+    },
+  ],
+  ...(['pkey', 'userMetap', 'id'] as const).map(
+    (field) =>
+      [
+        `${field} cannot be stored`,
+        -EFAULT,
+        function* (c: Control) {
+          yield* c.enable();
+        },
+        function* (p: Program, c: Control) {
+          yield* c.enable();
+          yield* p.store64(c.note + RequestArg.key, 1);
+          for (const each of ['pkey', 'userMetap', 'id'] as const) {
+            yield* p.store64(c.note + RequestArg[each], each === field ? NOWHERE : c.note + 256);
+          }
+          return yield* c.ioctl(RpalIoctl.REQUEST_SERVICE, c.note);
+        },
+      ] as const,
+  ),
+  [
+    'ok; what was stored is known before the entries are made',
+    0,
+    function* (c) {
+      yield* c.enable({ userMeta: 4242 });
+    },
+    function* (_p, c) {
+      yield* c.enable();
+      const { result, userMeta, id, pkey } = yield* c.request(1);
+      return result + (userMeta - 4242) + id + pkey;
+    },
+  ],
+  [
+    'already requested',
+    -EINVAL,
+    function* (c) {
+      yield* c.enable();
+    },
+    function* (_p, c) {
+      yield* c.enable();
+      yield* c.request(1);
+      return yield* requestResult(c, 1);
+    },
+  ],
+  [
+    'released and requested again: ok',
+    0,
+    function* (c) {
+      yield* c.enable();
+    },
+    function* (_p, c) {
+      yield* c.enable();
+      yield* c.request(1);
+      return (yield* c.release(1)) + (yield* requestResult(c, 1));
+    },
+  ],
+];
+
+function* enabledRequest(c: Control): Generator<void, number> {
+  yield* c.enable();
+  return yield* requestResult(c, 1);
+}
+
+let exercised = 0;
+
+describe('ioctl of /proc/rpal', () => {
+  it.each(rows)('%s, %s: %d', (_command, _check, expected, attempt) => {
+    const setting = world();
+    let result: number | undefined;
+    run(setting, function* (p) {
+      result = yield* attempt(p, yield* Control.open(p), setting);
+    });
+    expect(result).toBe(expected);
+    exercised++;
+  });
+
+  it.each(pairRows)('REQUEST_SERVICE, %s: %d', (_check, expected, target, attempt) => {
+    const setting = world();
+    let result: number | undefined;
+    let ready = false;
+    run(
+      setting,
+      function* (p) {
+        const c = yield* Control.open(p);
+        yield* target(c);
+        ready = true;
+        yield* until(p, () => result !== undefined);
+      },
+      function* (p) {
+        const c = yield* Control.open(p);
+        yield* until(p, () => ready);
+        result = yield* attempt(p, c, setting);
+      },
+    );
+    expect(result).toBe(expected);
+    exercised++;
+  });
+
+  it('REQUEST_SERVICE: the 16th request is refused, whatever the key; a release makes room', () => {
+    const setting = world();
+    const results: number[] = [];
+    let over = false;
+    let enabled = 0;
+    const targets = Array.from(
+      { length: 16 },
+      (_, i) =>
+        function* (p: Program) {
+          const c = yield* Control.open(p);
+          yield* c.enable({ pkey: 1 + (i % 15) });
+          enabled++;
+          yield* until(p, () => over);
+        },
+    );
+    run(setting, ...targets, function* (p) {
+      const c = yield* Control.open(p);
+      yield* c.enable({ pkey: 0 });
+      yield* until(p, () => enabled === 16);
+      for (let key = 1; key <= 16; key++) results.push(yield* requestResult(c, key));
+      yield* c.release(3);
+      results.push(yield* requestResult(c, 16));
+      over = true;
+    });
+    expect(results).toEqual([...Array(15).fill(0), -EINVAL, 0]);
+    exercised++;
+  });
+
+  it('is refused to a process that is no service, and to one whose open file came from a service', () => {
+    const { machine } = world();
+    const results: number[] = [];
+    const process = machine.spawn({ ...rpalLess(), main: noService });
+    function* noService(p: Program) {
+      const c = yield* Control.open(p);
+      for (const command of Object.values(RpalIoctl)) results.push(yield* c.ioctl(command, c.note));
+      results.push(yield* p.read(c.fd, c.note, 64), yield* c.share());
+      results.push(yield* p.ioctl(99, RpalIoctl.GET_SERVICE_ID, c.note));
+    }
+    machine.run();
+    expect(process.exit).toMatchObject({ status: 0, signal: 0 });
+    expect(new Set(results.slice(0, -1))).toEqual(new Set([-EINVAL]));
+    expect(results.at(-1)).toBe(-Errno.EBADF);
+  });
+
+  it('ENABLE_SERVICE: a program that is not position independent never gets that far', () => {
+    const setting = world();
+    let result: number | undefined;
+    const { machine, rpal } = setting;
+    machine.spawn({
+      ...rpalLess(true),
+      pie: false,
+      // Linked, by chance, into the slice that it is given.
+      segments: rpalLess().segments.map((segment) => ({ ...segment, address: segment.address + RPAL_ADDR_SPACE_SIZE + 0x40_0000 })),
+      main: function* (p: Program) {
+        const c = yield* Control.open(p);
+        result = yield* c.enable();
+      },
+    });
+    machine.run();
+    expect(result).toBe(-EINVAL);
+    expect(rpal.log.join()).toMatch(/not position independent/);
+    exercised++;
+  });
+
+  afterAll(() => {
+    console.log(`section 4.2, checks and effects of the commands: ${exercised} of ${rows.length + pairRows.length + 2} rows exercised`);
+  });
+});
+
+/** The parts of an image without its program. */
+function rpalLess(magic = false) {
+  const image = { name: 'program', ident: new Uint8Array(16), pie: true, dynamic: true, segments: segments() };
+  image.ident.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  if (magic) image.ident.set(new TextEncoder().encode('RPAL'), 12);
+  return image;
+}
+
+function segments() {
+  return [
+    { address: 0, bytes: 0x1_0000, prot: 5 },
+    { address: 0x1_0000, bytes: 0x4_0000, prot: 3 },
+  ];
+}

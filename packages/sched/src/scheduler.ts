@@ -211,6 +211,8 @@ export class Scheduler {
   /** Starts `schedule()` on `cpu`: the next turns of its kernel mode go through it. */
   schedule(cpu: Cpu, blocking: boolean): void {
     const rq = this.runQueue(cpu);
+    // As in __schedule: a wake-up by an interrupt would find the task that is leaving still current, and be lost.
+    cpu.interruptsEnabled = false;
     rq.phase = SwitchPhase.DEACTIVATE;
     rq.blocking = blocking;
     cpu.context = this.kernelMode;

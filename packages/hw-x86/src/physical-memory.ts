@@ -3,7 +3,7 @@ import { HardwareError } from './errors.js';
 
 /** Memory is given to nodes in sections of 16 MiB. */
 const SECTION_FRAMES = 4096;
-/** Host memory to begin with; it doubles as frames are taken. */
+/** Host memory to begin with, if the machine has as much; it doubles as frames are taken. */
 const INITIAL_BYTES = 64 * 0x10_0000;
 /** Physical addresses stay in 31 bits, where the host computes fastest. */
 const HOST_LIMIT = 0x7fff_0000;
@@ -31,14 +31,16 @@ class Node {
  */
 export class PhysicalMemory {
   /** All memory so far, as bytes and as words. Replaced when memory grows: do not keep them. */
-  u8: Uint8Array = new Uint8Array(INITIAL_BYTES);
-  i32: Int32Array = new Int32Array(this.u8.buffer);
+  u8: Uint8Array;
+  i32: Int32Array;
   readonly #nodes: readonly Node[];
   /** Node of each section. */
   readonly #sections: number[] = [];
 
   /** @param nodeBytes size of each NUMA node, bytes; multiples of 16 MiB */
   constructor(nodeBytes: readonly number[]) {
+    this.u8 = new Uint8Array(Math.min(INITIAL_BYTES, ...nodeBytes));
+    this.i32 = new Int32Array(this.u8.buffer);
     this.#nodes = nodeBytes.map((bytes) => {
       const frames = bytes / PAGE_SIZE;
       if (frames <= 0 || frames % SECTION_FRAMES !== 0) {

@@ -145,6 +145,18 @@ export class Platform {
     return 'stopped';
   }
 
+  /**
+   * Lets one processor take the shortest turn there is - an interrupt, or one atomic step of its context - whatever the
+   * clocks of the others say. For tools that choose the order themselves; may be called from within a turn of another.
+   */
+  stepOnce(cpu: Cpu): void {
+    const before = this.#running;
+    cpu.beginTurn(cpu.clock);
+    this.#running = cpu;
+    cpu.step();
+    this.#running = before;
+  }
+
   /** Hash of clocks, registers, ledgers and memory. */
   fingerprint(into: Fingerprint = new Fingerprint()): Fingerprint {
     for (const cpu of this.cpus) {

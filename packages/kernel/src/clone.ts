@@ -42,8 +42,9 @@ function newThread(kernel: Kernel, cpu: Cpu, process: Process, parent: Thread, p
   // copy_thread: the registers as they are now, not as they were last saved.
   thread.pkru = cpu.mmu.pkru;
   thread.fpuInMemory = true;
-  process.threads.push(thread);
   kernel.scheduler.adopt(thread, parent);
+  // From here on it can be found by whoever walks the threads of the process.
+  process.threads.push(thread);
   return thread;
 }
 

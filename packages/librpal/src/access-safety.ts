@@ -51,6 +51,7 @@ export class AccessSafetyCall implements Call {
         cpu.memory.write32(scc + Scc.magic, magic);
         return true;
       }
+      context.fresh = true;
       if (context.kernel.pageFault(cpu, context) !== CallOutcome.DONE) return false;
     }
   }

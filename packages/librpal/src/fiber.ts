@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { CallOutcome, UserContext } from '@rpal/kernel';
+import { CallOutcome, type Thread, UserContext } from '@rpal/kernel';
 import { FiberFrame } from './layouts.js';
 import { reach, StepEnd } from './lib-call.js';
 
@@ -57,10 +57,15 @@ export abstract class Fiber extends UserContext {
     this.fresh = true;
     while (cpu.context === this && !this.mustYield()) {
       const end = this.step(cpu);
-      if (end === StepEnd.FAULT && this.kernel.pageFault(cpu, this) !== CallOutcome.DONE) return;
       if (end === StepEnd.AWAY) return;
+      if (end !== StepEnd.FAULT) continue;
+      this.fresh = true;
+      if (this.kernel.pageFault(cpu, this) !== CallOutcome.DONE) return;
     }
   }
+
+  /** The thread whose stack this is. */
+  abstract get thread(): Thread;
 
   protected abstract step(cpu: Cpu): StepEnd;
 
@@ -72,6 +77,7 @@ export abstract class Fiber extends UserContext {
       this.a1 = a1;
       this.a2 = a2;
       this.a3 = a3;
+      this.fresh = true;
       const outcome = this.kernel.syscall(this.cpu, this);
       if (outcome !== CallOutcome.DONE) {
         this.#waiting = outcome === CallOutcome.PENDING;

@@ -1,4 +1,5 @@
 export { RpalError } from './errors.js';
+export { Fiber } from './fiber.js';
 export { findReceiver, introduce, welcome } from './handshake.js';
 export { rpalExecutable } from './image.js';
 export {

@@ -55,6 +55,8 @@ export abstract class LibCall implements Call {
       if (end === StepEnd.NEXT) continue;
       if (end === StepEnd.DONE) return this.result;
       if (end === StepEnd.AWAY) return SUSPENDED;
+      // The step was owed a turn, and the fault is its continuation.
+      context.fresh = true;
       if (context.kernel.pageFault(context.cpu, context) !== CallOutcome.DONE) return SUSPENDED;
     }
     return SUSPENDED;
@@ -77,6 +79,7 @@ export abstract class LibCall implements Call {
       context.a1 = a1;
       context.a2 = a2;
       context.a3 = a3;
+      context.fresh = true;
       const outcome = context.kernel.syscall(context.cpu, context);
       if (outcome !== CallOutcome.DONE) {
         this.#waiting = outcome === CallOutcome.PENDING;

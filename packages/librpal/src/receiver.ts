@@ -32,6 +32,7 @@ export class LibReceiver {
   readonly rcc: number;
   readonly readyQueue: number;
   readonly tlsBase: number;
+  readonly thread: Thread;
   readonly trampoline: Trampoline;
   readonly eventStack: EventStack;
   available = false;
@@ -48,6 +49,7 @@ export class LibReceiver {
     this.rcc = addresses.rcc;
     this.readyQueue = addresses.readyQueue;
     this.tlsBase = context.cpu.fsBase;
+    this.thread = context.thread;
     this.trampoline = new Trampoline(context.kernel, context.cpu, this, addresses.stacks);
     this.eventStack = new EventStack(context.kernel, context.cpu, this, addresses.stacks);
   }
@@ -64,6 +66,10 @@ class Trampoline extends Fiber {
     super(kernel, cpu);
     this.#receiver = receiver;
     this.rsp = stack;
+  }
+
+  override get thread(): Thread {
+    return this.#receiver.thread;
   }
 
   protected override step(cpu: Cpu): StepEnd {
@@ -142,6 +148,10 @@ class EventStack extends Fiber {
     super(kernel, cpu);
     this.#receiver = receiver;
     this.rsp = stack;
+  }
+
+  override get thread(): Thread {
+    return this.#receiver.thread;
   }
 
   protected override step(cpu: Cpu): StepEnd {

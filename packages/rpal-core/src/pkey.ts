@@ -48,7 +48,10 @@ export function chooseKey(service: RpalService, wanted: number): number {
  */
 export function keyInstallation(rpal: Rpal, service: RpalService, thread: Thread, key: number): readonly ((cpu: Cpu) => number)[] {
   const changeAll = (cpu: Cpu, change: (pkru: number) => number): number => {
-    for (const other of thread.process.threads) setPkru(rpal, cpu, other, change);
+    for (const other of thread.process.threads) {
+      setPkru(rpal, cpu, other, change);
+      rpal.between(cpu, 'pkey setup: PKRU of one thread changed');
+    }
     return Step.AGAIN;
   };
   return [

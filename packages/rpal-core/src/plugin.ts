@@ -72,8 +72,9 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
     kernel.specialFiles.set(RPAL_PROC_FILE, (_cpu, _thread, flags) => new ProcRpal(state, flags));
 
     for (const { idle } of kernel.scheduler.runQueues) (idle as Thread).rpal = new RpalThread();
-    hooks.schedTaskNew.tap(plugin, (task) => {
+    hooks.schedTaskNew.tap(plugin, (task, parent) => {
       (task as Thread).rpal = new RpalThread();
+      if (parent !== null) state.between(task.cpu, 'copy_process: registers copied, not on the list of threads yet');
     });
     hooks.kernelExec.tap(plugin, (cpu, thread, image) => {
       // exec in a service: the old one ends as if its last thread had exited.

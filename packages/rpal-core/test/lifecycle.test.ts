@@ -112,9 +112,9 @@ describe('a service', () => {
     }
     let service: unknown = 'not looked at';
     let address = 0;
+    while (ready < RPAL_NR_ID) machine.run(machine.platform.now + 1e7);
     machine.spawn(
       rpalImage('one-too-many', function* (p) {
-        while (ready < RPAL_NR_ID) yield* p.sleep(1e6);
         service = p.context.thread.rpal.service;
         address = yield* p.allocate(4096);
         go = true;

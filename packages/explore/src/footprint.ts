@@ -1,0 +1,72 @@
+import type { Machine } from '@rpal/kernel';
+
+/** Stands for everything of the kernel that is no modelled memory: run queues, wait queues, tables of objects. */
+export const KERNEL = -1;
+
+/** What one step has read and written, as addresses of 4-byte words of physical memory, and whether the kernel took part. */
+export class Footprint {
+  readonly reads: Set<number> = new Set();
+  readonly writes: Set<number> = new Set();
+
+  clear(): void {
+    this.reads.clear();
+    this.writes.clear();
+  }
+}
+
+/**
+ * Records what steps touch, by standing between a machine and its memory. Only for machines that are explored: recording
+ * is slow.
+ */
+export function recordFootprints(machine: Machine): Footprint {
+  const footprint = new Footprint();
+  const { reads, writes } = footprint;
+  const { memory } = machine.platform;
+  const { kernel } = machine;
+  const { read32, read64, write32, write64, fill, copy } = memory;
+  memory.read32 = (address) => {
+    reads.add(address);
+    return read32.call(memory, address);
+  };
+  memory.read64 = (address) => {
+    reads.add(address).add(address + 4);
+    return read64.call(memory, address);
+  };
+  memory.write32 = (address, value) => {
+    writes.add(address);
+    write32.call(memory, address, value);
+  };
+  memory.write64 = (address, value) => {
+    writes.add(address).add(address + 4);
+    write64.call(memory, address, value);
+  };
+  memory.fill = (address, length, byte) => {
+    writes.add(address);
+    fill.call(memory, address, length, byte);
+  };
+  memory.copy = (to, from, length) => {
+    for (let i = 0; i < length; i += 4) {
+      writes.add(to + i);
+      reads.add(from + i);
+    }
+    copy.call(memory, to, from, length);
+  };
+  const { syscall, pageFault, interrupt, nmi } = kernel;
+  kernel.syscall = (cpu, context) => {
+    writes.add(KERNEL);
+    return syscall.call(kernel, cpu, context);
+  };
+  kernel.pageFault = (cpu, context) => {
+    writes.add(KERNEL);
+    return pageFault.call(kernel, cpu, context);
+  };
+  kernel.interrupt = (cpu, vector) => {
+    writes.add(KERNEL);
+    interrupt.call(kernel, cpu, vector);
+  };
+  kernel.nmi = (cpu) => {
+    writes.add(KERNEL);
+    nmi.call(kernel, cpu);
+  };
+  return footprint;
+}

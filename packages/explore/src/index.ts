@@ -1,0 +1,5 @@
+export { Choice, decodeSchedule, describeChoice, encodeSchedule } from './choice.js';
+export { Run, type RunLimits, type RunResult, type Strategy } from './run.js';
+export { type Scenario, Stage } from './scenario.js';
+export { scenarioNamed, scenarios } from './scenarios.js';
+export { Deviations, PriorityWalk, RandomWalk, Replay } from './strategies.js';

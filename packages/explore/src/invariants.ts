@@ -1,0 +1,106 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread, UserContext } from '@rpal/kernel';
+import { MAX_REQUEST_SERVICE, MapType, Rcc, ReceiverState, RPAL_RECEIVER_STATE_MASK, RpalFlag, type RpalService } from '@rpal/rpal-core';
+import { TaskState } from '@rpal/sched';
+import type { Stage } from './scenario.js';
+
+/** The thread whose code a user context is, if it says so: programs and the library's fibers do. */
+function ownerOf(context: unknown): Thread | null {
+  return (context as { thread?: Thread }).thread ?? null;
+}
+
+/**
+ * What must hold between any two atomic steps. @returns what does not, or null
+ */
+export function violation(stage: Stage): string | null {
+  const { machine, rpal } = stage;
+  for (const service of rpal.byKey.values()) {
+    const wrong = receiversOf(stage, service) ?? quotaOf(service) ?? linksOf(service, rpal.byKey.values());
+    if (wrong !== null) return wrong;
+  }
+  return oneFlowPerThread(machine.platform.cpus, machine.kernel.scheduler.kernelMode);
+}
+
+function receiversOf({ machine }: Stage, service: RpalService): string | null {
+  const { scheduler } = machine.kernel;
+  for (const thread of service.receivers) {
+    const { flags, role } = thread.rpal;
+    const word = role.thread.cpu.memory.read32(role.rcc + Rcc.receiverState);
+    const state = word & RPAL_RECEIVER_STATE_MASK;
+    const name = `receiver ${thread.pid} of ${thread.name}`;
+    const lazily = (flags & RpalFlag.LAZY_SWITCHED) !== 0;
+    const runs = scheduler.current(thread.cpu) === thread;
+    if (state === ReceiverState.WAIT && (thread.state !== TaskState.INTERRUPTIBLE || runs)) {
+      return `${name} is in WAIT, but ${runs ? 'a CPU is on its kernel stack' : `its task is in state ${thread.state}`}`;
+    }
+    if (state === ReceiverState.CALL && !lazily && (runs || thread.onRq)) {
+      return `${name} is being called, and its own kernel context runs or may run`;
+    }
+    if (!lazily) continue;
+    const sender = role.partner;
+    if (sender === null) return `${name} is lazily switched and has no sender`;
+    for (const each of [thread, sender]) {
+      const locked = (each.rpal.flags & RpalFlag.CPU_LOCKED) !== 0;
+      if (!locked || each.affinitySize !== 1 || each.rpal.role.oldAffinity === null)
+        return `${name} is lazily switched, and thread ${each.pid} is not locked to a CPU`;
+    }
+    if (thread.affinity.first !== sender.affinity.first) return `${name} and its sender are locked to different CPUs`;
+  }
+  return null;
+}
+
+function quotaOf(service: RpalService): string | null {
+  let requests = 0;
+  for (const { type } of service.map) if ((type & MapType.REQUEST) !== 0) requests++;
+  return requests + service.requestsLeft === MAX_REQUEST_SERVICE
+    ? null
+    : `service ${service.id} has ${requests} requests and ${service.requestsLeft} left`;
+}
+
+/** Copied entries carry the ignore bit, own entries do not, and links are symmetric. */
+function linksOf(service: RpalService, all: Iterable<RpalService>): string | null {
+  const { memory } = service.mm.manager;
+  if (service.mm.dead) return null;
+  for (const peer of all) {
+    if (peer.mm.dead) continue;
+    const entry = memory.read32(service.mm.tables.topEntry(peer.base));
+    const ignored = (entry & 0x200) !== 0;
+    if (peer === service) {
+      if (ignored) return `service ${service.id}: its own top-level entry has the ignore bit`;
+    } else {
+      const back = memory.read32(peer.mm.tables.topEntry(service.base));
+      if (entry !== 0 && !ignored) return `service ${service.id}: the entry copied from ${peer.id} lacks the ignore bit`;
+      if ((entry === 0) !== (back === 0)) return `services ${service.id} and ${peer.id} are linked one way`;
+    }
+  }
+  return null;
+}
+
+/** Nobody's user stack is used by two flows: two CPUs in it, or one in it and another to come back to it. */
+function oneFlowPerThread(cpus: readonly Cpu[], kernelMode: unknown): string | null {
+  for (let i = 0; i < cpus.length; i++) {
+    const context = (cpus[i] as Cpu).context;
+    const owner = context === kernelMode ? null : ownerOf(context);
+    if (owner === null) continue;
+    for (let j = i + 1; j < cpus.length; j++) {
+      const other = (cpus[j] as Cpu).context;
+      if (other !== kernelMode && ownerOf(other) === owner)
+        return `CPUs ${i} and ${j} both execute on the stacks of thread ${owner.pid} of ${owner.name}`;
+    }
+  }
+  return null;
+}
+
+/** A saved frame that leads into somebody else's code: whoever has it will execute on a stack that is not its own. */
+export function strayFrame(stage: Stage): string | null {
+  const { scheduler } = stage.machine.kernel;
+  for (const process of stage.processes) {
+    for (const thread of process.threads) {
+      if (scheduler.current(thread.cpu) === thread || thread.frame.user === null || !thread.entryWatched) continue;
+      const owner = ownerOf(thread.frame.user as UserContext);
+      if (owner !== null && owner !== thread)
+        return `thread ${thread.pid} of ${thread.name} will go on in the code of thread ${owner.pid} of ${owner.name}`;
+    }
+  }
+  return null;
+}

@@ -1,0 +1,283 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { LibStep } from '@rpal/librpal';
+import type { RpalOptions } from '@rpal/rpal-core';
+import { Choice } from './choice.js';
+import { type Footprint, KERNEL, recordFootprints } from './footprint.js';
+import { strayFrame, violation } from './invariants.js';
+import { type Scenario, Stage } from './scenario.js';
+
+/** Chooses among what can happen next. */
+export interface Strategy {
+  /**
+   * @param enabled choices that are possible now, ascending
+   * @param usual what an ordinary machine would do: one of `enabled`
+   * @param run the run so far
+   */
+  choose(enabled: readonly number[], usual: number, run: Run): number;
+}
+
+/** One step of a run, or the part of a kernel entry between two points at which others may come between. */
+export interface Segment {
+  readonly choice: number;
+  readonly enabled: readonly number[];
+  /** Words read and written; null when footprints are not recorded. */
+  reads: readonly number[] | null;
+  writes: readonly number[] | null;
+}
+
+export interface RunLimits {
+  /** Choices after which the usual order is followed to the end. */
+  readonly depth?: number;
+  /** Steps after which a run that does not end counts as stuck. */
+  readonly steps?: number;
+  /** Record what each step touches. */
+  readonly footprints?: boolean;
+}
+
+/** How a run ended. */
+export interface RunResult {
+  /** What went wrong, or null. */
+  readonly failure: string | null;
+  /** All choices that were made. */
+  readonly schedule: readonly number[];
+  /** Choices that were not the usual ones. */
+  readonly deviations: number;
+  readonly steps: number;
+}
+
+const NONE = -1;
+/** A CPU that goes on for so many steps while others could is held up: something is being waited for. */
+const PATIENCE = 3000;
+
+/** One execution of a scenario from its beginning under a strategy. */
+export class Run {
+  readonly stage: Stage;
+  readonly schedule: number[] = [];
+  readonly segments: Segment[] = [];
+  /** Told before each choice is carried out: for tools that show a run. */
+  observer: ((choice: number, run: Run) => void) | null = null;
+  readonly #scenario: Scenario;
+  readonly #cpus: readonly Cpu[];
+  readonly #depth: number;
+  readonly #steps: number;
+  readonly #footprint: Footprint | null;
+  readonly #suspended: boolean[];
+  /** CPUs that spin on a lock: not before somebody else has had a turn. */
+  readonly #spinning: boolean[];
+  #strategy!: Strategy;
+  #last = 0;
+  #lastFor = 0;
+  #ticks: number;
+  #nmis: number;
+  #nested = 0;
+  #deviations = 0;
+
+  constructor(scenario: Scenario, options: RpalOptions, limits: RunLimits = {}) {
+    this.#scenario = scenario;
+    this.stage = new Stage(scenario.cpus, options);
+    this.#cpus = this.stage.machine.platform.cpus;
+    this.#depth = limits.depth ?? Number.POSITIVE_INFINITY;
+    this.#steps = limits.steps ?? 200_000;
+    this.#suspended = this.#cpus.map(() => false);
+    this.#spinning = this.#cpus.map(() => false);
+    this.#ticks = scenario.ticks ?? 0;
+    this.#nmis = scenario.nmis ?? 0;
+    scenario.setUp(this.stage);
+    this.stage.machine.run();
+    if (!this.stage.everybodyWaits) throw new Error(`scenario ${scenario.name}: not all programs have met`);
+    this.stage.open = true;
+    this.#footprint = limits.footprints === true ? recordFootprints(this.stage.machine) : null;
+  }
+
+  /** Runs to the end, or to the first thing that is wrong. */
+  execute(strategy: Strategy): RunResult {
+    const { stage } = this;
+    const { kernel } = stage.machine;
+    this.#strategy = strategy;
+    let failure: string | null = null;
+    try {
+      stage.rpal.interleaver = (cpu) => this.#between(cpu);
+      while (kernel.alive > 0 && failure === null) {
+        if (this.schedule.length >= this.#steps) failure = `does not end: ${this.#waiting()}`;
+        else if (!this.#next()) failure = `nothing can happen any more: ${this.#waiting()}`;
+        else failure = violation(stage) ?? strayFrame(stage);
+      }
+      failure ??= this.#ends() ?? this.#scenario.verdict?.(stage) ?? null;
+    } catch (error) {
+      failure = `${(error as Error).name}: ${(error as Error).message}`;
+    } finally {
+      stage.rpal.interleaver = null;
+    }
+    return { failure, schedule: this.schedule, deviations: this.#deviations, steps: this.schedule.length };
+  }
+
+  /** Makes a choice and carries it out. @returns false if there is none */
+  #next(): boolean {
+    const enabled = this.#enabled(NONE);
+    if (enabled.length === 0) return false;
+    this.#perform(this.#decide(enabled, this.#usual(enabled)), enabled);
+    return true;
+  }
+
+  /** A kernel entry of `cpu` has come to a point at which other CPUs may have their turn. */
+  #between(cpu: Cpu): void {
+    if (this.schedule.length >= this.#depth || this.stage.machine.kernel.alive === 0) return;
+    this.#close();
+    this.#suspended[cpu.id] = true;
+    for (;;) {
+      const enabled = this.#enabled(cpu.id);
+      if (enabled.length === 1) break;
+      const choice = this.#decide(enabled, cpu.id);
+      if (choice === cpu.id) {
+        this.#open(choice, enabled);
+        break;
+      }
+      this.#nested++;
+      this.#perform(choice, enabled);
+      this.#nested--;
+      if (this.stage.machine.kernel.alive === 0) break;
+    }
+    if (this.segments.length > 0 && this.segments[this.segments.length - 1]?.choice !== cpu.id) this.#open(cpu.id, [cpu.id], false);
+    this.#suspended[cpu.id] = false;
+  }
+
+  #decide(enabled: readonly number[], usual: number): number {
+    if (enabled.length === 1 || this.schedule.length >= this.#depth) return usual;
+    const choice = this.#strategy.choose(enabled, usual, this);
+    if (choice !== usual) this.#deviations++;
+    return choice;
+  }
+
+  #perform(choice: number, enabled: readonly number[]): void {
+    this.observer?.(choice, this);
+    this.#open(choice, enabled);
+    this.#lastFor = choice === this.#last ? this.#lastFor + 1 : 0;
+    const n = this.#cpus.length;
+    if (choice < n) this.#step(this.#cpus[choice] as Cpu);
+    else this.#happen(choice, n);
+    this.#close();
+  }
+
+  #step(cpu: Cpu): void {
+    this.#last = cpu.id;
+    const { machine } = this.stage;
+    if (this.#footprint !== null && cpu.context === machine.kernel.scheduler.kernelMode) this.#footprint.writes.add(KERNEL);
+    const spins = spinsOf(cpu);
+    machine.platform.stepOnce(cpu);
+    this.#spinning.fill(false);
+    if (spinsOf(cpu) > spins) this.#spinning[cpu.id] = true;
+  }
+
+  #happen(choice: number, n: number): void {
+    const { machine } = this.stage;
+    this.#footprint?.writes.add(KERNEL);
+    if (choice === n) {
+      machine.platform.queue.pop().fire();
+    } else if (choice <= 2 * n) {
+      this.#ticks--;
+      const cpu = this.#cpus[choice - n - 1] as Cpu;
+      this.#footprint?.writes.add(cpuWord(cpu.id));
+      const { tick } = machine.kernel.scheduler.runQueue(cpu);
+      machine.platform.queue.cancel(tick);
+      tick.time = cpu.clock;
+      tick.fire();
+    } else {
+      this.#nmis--;
+      const cpu = this.#cpus[choice - 2 * n - 1] as Cpu;
+      this.#footprint?.writes.add(cpuWord(cpu.id));
+      cpu.raise(2, cpu.clock);
+    }
+  }
+
+  /** What can happen. `going`: a CPU in the middle of a kernel entry that can go on; else -1. */
+  #enabled(going: number): number[] {
+    const { platform, kernel } = this.stage.machine;
+    const n = this.#cpus.length;
+    const enabled: number[] = [];
+    let latest = Number.NEGATIVE_INFINITY;
+    let spinner = NONE;
+    for (let i = 0; i < n; i++) {
+      const cpu = this.#cpus[i] as Cpu;
+      if (i === going) {
+        enabled.push(i);
+        continue;
+      }
+      if (cpu.halted || this.#suspended[i]) continue;
+      latest = Math.max(latest, cpu.clock);
+      if (this.#spinning[i]) spinner = i;
+      else enabled.push(i);
+    }
+    if (enabled.length === 0 && spinner >= 0 && platform.queue.nextTime > latest) enabled.push(spinner);
+    const cpusEnabled = enabled.length;
+    const due = platform.queue.nextTime;
+    if (due !== Number.POSITIVE_INFINITY && (cpusEnabled === 0 || due <= latest)) enabled.push(Choice.event(n));
+    if (this.schedule.length >= this.#depth) return enabled;
+    for (let i = 0; i < n; i++) {
+      const cpu = this.#cpus[i] as Cpu;
+      if (cpu.halted || this.#suspended[i] || kernel.scheduler.runQueue(cpu).isIdle) continue;
+      if (this.#ticks > 0) enabled.push(Choice.tick(n, i));
+    }
+    for (let i = 0; i < n; i++) {
+      const cpu = this.#cpus[i] as Cpu;
+      if (this.#nmis > 0 && !cpu.halted && !this.#suspended[i] && !cpu.nmiPending && !cpu.nmiBlocked) enabled.push(Choice.nmi(n, i));
+    }
+    return enabled;
+  }
+
+  /** An event that is due for the CPU that would go on, else that CPU, else the next one. */
+  #usual(enabled: readonly number[]): number {
+    const n = this.#cpus.length;
+    let next = enabled[0] as number;
+    const held = this.#lastFor > PATIENCE;
+    if (held) next = enabled.find((choice) => choice > this.#last && choice < n) ?? next;
+    else if (enabled.includes(this.#last)) next = this.#last;
+    if (held) this.#lastFor = 0;
+    if (next < n && enabled.includes(n) && this.stage.machine.platform.queue.nextTime <= (this.#cpus[next] as Cpu).clock) return n;
+    return next;
+  }
+
+  #open(choice: number, enabled: readonly number[], chosen = true): void {
+    if (chosen) this.schedule.push(choice);
+    if (this.#footprint !== null && chosen) {
+      this.segments.push({ choice, enabled, reads: null, writes: null });
+      if (choice < this.#cpus.length) this.#footprint.writes.add(cpuWord(choice));
+    }
+  }
+
+  /** The segment that is open is over: what it has touched is known. */
+  #close(): void {
+    const segment = this.segments[this.segments.length - 1];
+    if (this.#footprint === null || segment === undefined) return;
+    if (segment.reads === null) {
+      segment.reads = [...this.#footprint.reads];
+      segment.writes = [...this.#footprint.writes];
+    }
+    this.#footprint.clear();
+  }
+
+  #ends(): string | null {
+    for (const { name, exit } of this.stage.processes) {
+      if (exit === null) return `${name} has not ended`;
+      if (exit.signal !== 0 && !this.stage.mayDie.has(name))
+        return `${name} was killed by signal ${exit.signal}, code ${exit.code}, at address 0x${exit.address.toString(16)}`;
+    }
+    return null;
+  }
+
+  #waiting(): string {
+    return this.stage.processes
+      .filter(({ exit }) => exit === null)
+      .map(({ name, threads }) => `${name} (${threads.map(({ pid, state }) => `thread ${pid}, task state ${state}`).join('; ')})`)
+      .join(', ');
+  }
+}
+
+/** Stands for what only one CPU uses: its registers, and being interrupted. */
+function cpuWord(cpu: number): number {
+  return -2 - cpu;
+}
+
+/** How often a CPU has spun on a lock of the library. */
+function spinsOf(cpu: Cpu): number {
+  return cpu.ledger.cells[2 * LibStep.queueSpin + 1] as number;
+}

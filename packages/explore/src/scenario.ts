@@ -1,0 +1,91 @@
+import { type CpuProfile, profiles } from '@rpal/hw-x86';
+import { createMachine, type Machine, type Main, type Process, type Program } from '@rpal/kernel';
+import { rpalExecutable } from '@rpal/librpal';
+import { type Rpal, type RpalOptions, rpal, rpalOf } from '@rpal/rpal-core';
+
+/** A small situation whose interleavings are run. */
+export interface Scenario {
+  readonly name: string;
+  /** One line: who does what at the same time. */
+  readonly about: string;
+  readonly cpus: number;
+  /** How many ticks and NMIs may be thrown in at any moment, in all. */
+  readonly ticks?: number;
+  readonly nmis?: number;
+  /** Starts the programs. */
+  setUp(stage: Stage): void;
+  /** Looks at the end of a run: what is wrong, or null. */
+  verdict?(stage: Stage): string | null;
+}
+
+const base = profiles[0] as CpuProfile;
+
+/** A machine for a scenario: the RFC's processor with few cores, little memory and small second-level TLBs, quickly made. */
+function smallProfile(cpus: number): CpuProfile {
+  const topology = { sockets: 1, coresPerSocket: cpus, threadsPerCore: 1, coresPerCache: cpus, memoryPerSocket: 1 / 32 };
+  const tlb = { ...base.tlb, stlb: { entries: 64, ways: 8 }, stlb1g: { entries: 64, ways: 8 } };
+  return { ...base, topology, tlb };
+}
+
+/** One run of a scenario: the machine, and where its programs stand. */
+export class Stage {
+  readonly machine: Machine;
+  readonly rpal: Rpal;
+  readonly processes: Process[] = [];
+  /** What programs note for the verdict, by name. */
+  readonly notes: Map<string, number> = new Map();
+  /** Names of programs that may end by a signal. */
+  readonly mayDie: Set<string> = new Set();
+  #waiting = 0;
+  #expected = 0;
+  /** The programs that meet may go on. */
+  open = false;
+
+  constructor(cpus: number, options: RpalOptions) {
+    this.machine = createMachine({ profile: smallProfile(cpus), plugins: [rpal(options)] });
+    this.rpal = rpalOf(this.machine);
+  }
+
+  /** Starts an RPAL binary, tied to a CPU. */
+  spawn(name: string, cpu: number, main: Main): Process {
+    const process = this.machine.spawn(
+      rpalExecutable(name, function* (p) {
+        yield* p.setAffinity([cpu]);
+        return yield* main(p);
+      }),
+      cpu,
+    );
+    this.processes.push(process);
+    return process;
+  }
+
+  /** How many programs will call `meet`. */
+  expect(programs: number): void {
+    this.#expected = programs;
+  }
+
+  /** From here on the order is chosen. Everybody who meets stays in user mode on its CPU until all are there. */
+  *meet(p: Program): Generator<void, void> {
+    this.#waiting++;
+    while (!this.open) {
+      if (this.#waiting === this.#expected) this.machine.platform.stop();
+      yield* p.compute(1);
+    }
+  }
+
+  get expected(): number {
+    return this.#expected;
+  }
+
+  get everybodyWaits(): boolean {
+    return this.#waiting === this.#expected;
+  }
+
+  note(name: string, value = 1): void {
+    this.notes.set(name, (this.notes.get(name) ?? 0) + value);
+  }
+
+  noted(name: string): number {
+    return this.notes.get(name) ?? 0;
+  }
+}

@@ -1,0 +1,101 @@
+import { Rng } from '@rpal/hw-x86';
+import type { Run, Strategy } from './run.js';
+
+/** Follows a schedule; where it does not fit, or ends, the usual order. */
+export class Replay implements Strategy {
+  readonly #schedule: readonly number[];
+  #mark = 0;
+
+  constructor(schedule: readonly number[]) {
+    this.#schedule = schedule;
+  }
+
+  choose(enabled: readonly number[], usual: number, run: Run): number {
+    // Steps without a choice are in the schedule, too.
+    this.#mark = run.schedule.length;
+    const wanted = this.#schedule[this.#mark];
+    return wanted !== undefined && enabled.includes(wanted) ? wanted : usual;
+  }
+}
+
+/** Leaves the usual order at a few given places only: index in the run to choice. What shrinking works on. */
+export class Deviations implements Strategy {
+  readonly #at: ReadonlyMap<number, number>;
+
+  constructor(at: ReadonlyMap<number, number>) {
+    this.#at = at;
+  }
+
+  choose(enabled: readonly number[], usual: number, run: Run): number {
+    const wanted = this.#at.get(run.schedule.length);
+    return wanted !== undefined && enabled.includes(wanted) ? wanted : usual;
+  }
+}
+
+/** Any choice at any time, with a bias to go on. */
+export class RandomWalk implements Strategy {
+  readonly #rng: Rng;
+  readonly #stay: number;
+
+  /** @param stay of a hundred choices, how many follow the usual order */
+  constructor(seed: number, stay = 80) {
+    this.#rng = new Rng(seed);
+    this.#stay = stay;
+  }
+
+  choose(enabled: readonly number[], usual: number): number {
+    if (this.#rng.below(100) < this.#stay) return usual;
+    return enabled[this.#rng.below(enabled.length)] as number;
+  }
+}
+
+/**
+ * Probabilistic concurrency testing (Burckhardt and others, ASPLOS 2010): every CPU has a random priority, the highest
+ * that can go on does, and at a few random moments the one that goes on falls behind all others. Finds a bug that needs d
+ * ordered events with probability at least 1 / (n k^(d-1)). Ticks and NMIs come at random moments of the same kind.
+ */
+export class PriorityWalk implements Strategy {
+  readonly #priority: number[];
+  readonly #changes: Set<number> = new Set();
+  readonly #injections: Set<number> = new Set();
+  readonly #rng: Rng;
+  readonly #cpus: number;
+  #lowest = 0;
+
+  /**
+   * @param length how many choices a run is expected to have
+   * @param depth number of changes of priority
+   */
+  constructor(seed: number, cpus: number, length: number, depth: number, injections: number) {
+    this.#rng = new Rng(seed);
+    this.#cpus = cpus;
+    this.#priority = Array.from({ length: cpus + 1 }, () => 1 + this.#rng.below(1_000_000));
+    // The event queue of the machine is mostly as punctual as the CPUs.
+    if (this.#rng.below(3) !== 0) this.#priority[cpus] = 2_000_000;
+    for (let i = 0; i < depth; i++) this.#changes.add(this.#rng.below(length));
+    for (let i = 0; i < injections; i++) this.#injections.add(this.#rng.below(length));
+  }
+
+  choose(enabled: readonly number[], _usual: number, run: Run): number {
+    const at = run.schedule.length;
+    if (this.#injections.has(at)) {
+      const extra = enabled.filter((choice) => choice > this.#cpus);
+      if (extra.length > 0) return extra[this.#rng.below(extra.length)] as number;
+    }
+    let best = this.#best(enabled);
+    if (this.#changes.has(at)) {
+      this.#changes.delete(at);
+      this.#priority[best] = --this.#lowest;
+      best = this.#best(enabled);
+    }
+    return best;
+  }
+
+  #best(enabled: readonly number[]): number {
+    let best = enabled[0] as number;
+    for (const choice of enabled) {
+      if (choice <= this.#cpus && (this.#priority[choice] as number) > (this.#priority[best] ?? Number.NEGATIVE_INFINITY)) best = choice;
+    }
+    return best;
+  }
+}

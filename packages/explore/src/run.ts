@@ -69,7 +69,6 @@ export class Run {
   #lastFor = 0;
   #ticks: number;
   #nmis: number;
-  #nested = 0;
   #deviations = 0;
 
   constructor(scenario: Scenario, options: RpalOptions, limits: RunLimits = {}) {
@@ -132,9 +131,7 @@ export class Run {
         this.#open(choice, enabled);
         break;
       }
-      this.#nested++;
       this.#perform(choice, enabled);
-      this.#nested--;
       if (this.stage.machine.kernel.alive === 0) break;
     }
     if (this.segments.length > 0 && this.segments[this.segments.length - 1]?.choice !== cpu.id) this.#open(cpu.id, [cpu.id], false);

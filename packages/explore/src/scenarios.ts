@@ -33,11 +33,13 @@ export function* callee(stage: Stage, p: Program, name: string, connections: num
   const epfd = yield* p.epollCreate();
   const memory = yield* p.allocate(4096);
   let open = 0;
+  const connected: number[] = [];
   for (let i = 0; i < connections; i++) {
     const fd = yield* p.accept(listener);
     yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN | Poll.IN | Poll.RDHUP | Epoll.ET);
     yield* welcome(p, lib, fd);
     open++;
+    connected.push(fd);
   }
   const words = memory + 2048;
   // Deaths of callers are kernel events, too: their locks must be broken, or others wait for them for ever.
@@ -50,6 +52,8 @@ export function* callee(stage: Stage, p: Program, name: string, connections: num
       const fd = yield* p.load32(memory + i * EPOLL_EVENT_SIZE + 4);
       if (fd === lib.process.rpalFd) {
         const dead = yield* lib.cleanServiceStart();
+        // The end of the clean-up frees the queues that the dead have used, with what is in them.
+        for (const each of connected) yield* serve(stage, p, lib, each, words, work);
         if (dead !== null) yield* lib.cleanServiceEnd(dead);
         continue;
       }

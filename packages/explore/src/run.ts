@@ -20,9 +20,9 @@ export interface Strategy {
 export interface Segment {
   readonly choice: number;
   readonly enabled: readonly number[];
-  /** Words read and written; null when footprints are not recorded. */
-  reads: readonly number[] | null;
-  writes: readonly number[] | null;
+  /** Words read and written. */
+  readonly reads: number[];
+  readonly writes: number[];
 }
 
 export interface RunLimits {
@@ -121,20 +121,21 @@ export class Run {
   /** A kernel entry of `cpu` has come to a point at which other CPUs may have their turn. */
   #between(cpu: Cpu): void {
     if (this.schedule.length >= this.#depth || this.stage.machine.kernel.alive === 0) return;
-    this.#close();
     this.#suspended[cpu.id] = true;
+    let others = false;
     for (;;) {
       const enabled = this.#enabled(cpu.id);
-      if (enabled.length === 1) break;
+      if (enabled.length === 1 && !others) break;
+      this.#close();
       const choice = this.#decide(enabled, cpu.id);
       if (choice === cpu.id) {
         this.#open(choice, enabled);
         break;
       }
+      others = true;
       this.#perform(choice, enabled);
       if (this.stage.machine.kernel.alive === 0) break;
     }
-    if (this.segments.length > 0 && this.segments[this.segments.length - 1]?.choice !== cpu.id) this.#open(cpu.id, [cpu.id], false);
     this.#suspended[cpu.id] = false;
   }
 
@@ -233,22 +234,19 @@ export class Run {
     return next;
   }
 
-  #open(choice: number, enabled: readonly number[], chosen = true): void {
-    if (chosen) this.schedule.push(choice);
-    if (this.#footprint !== null && chosen) {
-      this.segments.push({ choice, enabled, reads: null, writes: null });
-      if (choice < this.#cpus.length) this.#footprint.writes.add(cpuWord(choice));
-    }
+  #open(choice: number, enabled: readonly number[]): void {
+    this.schedule.push(choice);
+    if (this.#footprint === null) return;
+    this.segments.push({ choice, enabled, reads: [], writes: [] });
+    if (choice < this.#cpus.length) this.#footprint.writes.add(cpuWord(choice));
   }
 
-  /** The segment that is open is over: what it has touched is known. */
+  /** The segment that is open pauses or ends: what it has touched is known. */
   #close(): void {
     const segment = this.segments[this.segments.length - 1];
     if (this.#footprint === null || segment === undefined) return;
-    if (segment.reads === null) {
-      segment.reads = [...this.#footprint.reads];
-      segment.writes = [...this.#footprint.writes];
-    }
+    for (const word of this.#footprint.reads) segment.reads.push(word);
+    for (const word of this.#footprint.writes) segment.writes.push(word);
     this.#footprint.clear();
   }
 

@@ -36,6 +36,7 @@ export class Stage {
   readonly notes: Map<string, number> = new Map();
   /** Names of programs that may end by a signal. */
   readonly mayDie: Set<string> = new Set();
+  #arrived = 0;
   #waiting = 0;
   #expected = 0;
   /** The programs that meet may go on. */
@@ -64,8 +65,10 @@ export class Stage {
     this.#expected = programs;
   }
 
-  /** From here on the order is chosen. Everybody who meets stays in user mode on its CPU until all are there. */
+  /** From here on the order is chosen: everybody who meets is in user mode on its CPU once all are there. */
   *meet(p: Program): Generator<void, void> {
+    this.#arrived++;
+    while (this.#arrived < this.#expected) yield* p.sleep(20_000);
     this.#waiting++;
     while (!this.open) {
       if (this.#waiting === this.#expected) this.machine.platform.stop();

@@ -4,16 +4,13 @@ import type { Run, Strategy } from './run.js';
 /** Follows a schedule; where it does not fit, or ends, the usual order. */
 export class Replay implements Strategy {
   readonly #schedule: readonly number[];
-  #mark = 0;
 
   constructor(schedule: readonly number[]) {
     this.#schedule = schedule;
   }
 
   choose(enabled: readonly number[], usual: number, run: Run): number {
-    // Steps without a choice are in the schedule, too.
-    this.#mark = run.schedule.length;
-    const wanted = this.#schedule[this.#mark];
+    const wanted = this.#schedule[run.schedule.length];
     return wanted !== undefined && enabled.includes(wanted) ? wanted : usual;
   }
 }

@@ -152,6 +152,7 @@ export class Platform {
   stepOnce(cpu: Cpu): void {
     const before = this.#running;
     cpu.beginTurn(cpu.clock);
+    cpu.endTurnBy(cpu.clock);
     this.#running = cpu;
     cpu.step();
     this.#running = before;

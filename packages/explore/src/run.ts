@@ -120,7 +120,7 @@ export class Run {
 
   /** A kernel entry of `cpu` has come to a point at which other CPUs may have their turn. */
   #between(cpu: Cpu): void {
-    if (this.schedule.length >= this.#depth || this.stage.machine.kernel.alive === 0) return;
+    if (this.#settled || this.stage.machine.kernel.alive === 0) return;
     this.#suspended[cpu.id] = true;
     let others = false;
     for (;;) {
@@ -140,7 +140,7 @@ export class Run {
   }
 
   #decide(enabled: readonly number[], usual: number): number {
-    if (enabled.length === 1 || this.schedule.length >= this.#depth) return usual;
+    if (enabled.length === 1 || this.#settled) return usual;
     const choice = this.#strategy.choose(enabled, usual, this);
     if (choice !== usual) this.#deviations++;
     return choice;
@@ -187,6 +187,11 @@ export class Run {
     }
   }
 
+  /** The order is not chosen any more. */
+  get #settled(): boolean {
+    return this.stage.closed || this.schedule.length >= this.#depth;
+  }
+
   /** What can happen. `going`: a CPU in the middle of a kernel entry that can go on; else -1. */
   #enabled(going: number): number[] {
     const { platform, kernel } = this.stage.machine;
@@ -209,7 +214,7 @@ export class Run {
     const cpusEnabled = enabled.length;
     const due = platform.queue.nextTime;
     if (due !== Number.POSITIVE_INFINITY && (cpusEnabled === 0 || due <= latest)) enabled.push(Choice.event(n));
-    if (this.schedule.length >= this.#depth) return enabled;
+    if (this.#settled) return enabled;
     for (let i = 0; i < n; i++) {
       const cpu = this.#cpus[i] as Cpu;
       if (cpu.halted || this.#suspended[i] || kernel.scheduler.runQueue(cpu).isIdle) continue;

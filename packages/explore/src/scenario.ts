@@ -38,6 +38,7 @@ export class Stage {
   readonly mayDie: Set<string> = new Set();
   #arrived = 0;
   #waiting = 0;
+  #left = 0;
   #expected = 0;
   /** The programs that meet may go on. */
   open = false;
@@ -74,6 +75,16 @@ export class Stage {
       if (this.#waiting === this.#expected) this.machine.platform.stop();
       yield* p.compute(1);
     }
+  }
+
+  /** One of those who have met is through: when all are, the order is the usual one again. */
+  leave(): void {
+    this.#left++;
+  }
+
+  /** Everybody who has met is through. */
+  get closed(): boolean {
+    return this.#left > 0 && this.#left >= this.#expected;
   }
 
   get expected(): number {

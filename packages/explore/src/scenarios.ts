@@ -134,6 +134,7 @@ function callers(senders: number, calls: number, work: Work, connections: number
           yield* p.sleep(2e6);
           yield* stage.meet(p);
           for (let k = 0; k < calls; k++) yield* send(stage, c, 100 * i + k + 1);
+          stage.leave();
         }),
       );
     }
@@ -160,6 +161,7 @@ function withKernelEvents(setUp: (stage: Stage) => void, cpu: number) {
         yield* p.sleep(2e6);
         yield* stage.meet(p);
         yield* p.write(fd, words, 1);
+        stage.leave();
       }),
     );
   };
@@ -175,6 +177,7 @@ function withKiller(setUp: (stage: Stage) => void, cpu: number, victim: string) 
       yield* stage.meet(p);
       const process = stage.processes.find(({ name }) => name === victim);
       yield* p.kill(process?.pid as number, Signal.KILL);
+      stage.leave();
     });
   };
 }
@@ -193,12 +196,14 @@ function enabling(rival: (p: Program, stage: Stage) => Routine) {
         yield* q.setAffinity([1]);
         yield* stage.meet(q);
         yield* rival(q, stage);
+        stage.leave();
         over = true;
       });
       yield* stage.meet(p);
       const result = yield* p.ioctl(fd, RpalIoctl.ENABLE_SERVICE, memory);
       if (result !== 0) stage.note(`enable: ${result}`);
       yield* p.store64(memory, 2);
+      stage.leave();
       while (!over) yield* p.sleep(1e5);
     });
   };
@@ -326,11 +331,13 @@ function releasing(stage: Stage): void {
         yield* q.setAffinity([1]);
         yield* stage.meet(q);
         yield* q.ioctl(c.lib.process.rpalFd, RpalIoctl.RELEASE_SERVICE, key);
+        stage.leave();
         over = true;
       });
       yield* stage.meet(p);
       yield* send(stage, c, 1);
       yield* send(stage, c, 2);
+      stage.leave();
       while (!over) yield* p.sleep(1e5);
     }),
   );

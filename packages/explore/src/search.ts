@@ -35,18 +35,33 @@ interface Node {
  * is tried, too. Everything in the kernel that is not modelled memory counts as one place that every kernel step writes.
  */
 export function searchAll(scenario: Scenario, options: RpalOptions, limits: SearchLimits): SearchResult {
-  const bound = limits.deviations ?? Number.POSITIVE_INFINITY;
+  let runs = 0;
+  let steps = 0;
+  for (let bound = 0; ; bound++) {
+    const result = searchWithin(scenario, options, limits.runs - runs, bound);
+    runs += result.runs;
+    steps += result.steps;
+    const last = bound >= (limits.deviations ?? Number.POSITIVE_INFINITY) || !result.cut || runs >= limits.runs;
+    if (result.failure !== null || last) return { failure: result.failure, runs, steps, complete: result.complete };
+  }
+}
+
+/** As `searchAll`, with a bound on the deviations in one run. `cut`: the bound has kept something from being tried. */
+function searchWithin(scenario: Scenario, options: RpalOptions, most: number, bound: number): SearchResult & { cut: boolean } {
+  let cut = false;
   const nodes: Node[] = [];
   let steps = 0;
   for (let runs = 1; ; runs++) {
     const run = new Run(scenario, options, { footprints: true });
     const result = run.execute(new Replay(nodes.map(({ choice }) => choice)));
     steps += result.steps;
-    if (result.failure !== null) return { failure: result, runs, steps, complete: false };
+    if (result.failure !== null) return { failure: result, runs, steps, complete: false, cut };
     extend(nodes, run.segments);
     for (const [at, choices] of races(run.segments)) for (const choice of choices) (nodes[at] as Node).todo.add(choice);
-    if (!nextPrefix(nodes, bound)) return { failure: null, runs, steps, complete: true };
-    if (runs >= limits.runs) return { failure: null, runs, steps, complete: false };
+    const next = nextPrefix(nodes, bound);
+    cut ||= next.cut;
+    if (!next.found) return { failure: null, runs, steps, complete: true, cut };
+    if (runs >= most) return { failure: null, runs, steps, complete: false, cut };
   }
 }
 
@@ -57,22 +72,29 @@ function extend(nodes: Node[], segments: readonly Segment[]): void {
   }
 }
 
-/** Cuts the path back to the last point with something left to try, and turns there. @returns false if there is none */
-function nextPrefix(nodes: Node[], bound: number): boolean {
+/**
+ * Cuts the path back to the last point with something left to try, and turns there. @returns whether there was one, and
+ * whether the bound has kept something from being tried
+ */
+function nextPrefix(nodes: Node[], bound: number): { readonly found: boolean; readonly cut: boolean } {
+  let cut = false;
   while (nodes.length > 0) {
     const node = nodes[nodes.length - 1] as Node;
     let before = 0;
     for (let i = 0; i < nodes.length - 1; i++) if (nodes[i]?.choice !== nodes[i]?.usual) before++;
     for (const choice of node.todo) {
       if (node.done.has(choice)) continue;
-      if (before + (choice === node.usual ? 0 : 1) > bound) continue;
+      if (before + (choice === node.usual ? 0 : 1) > bound) {
+        cut = true;
+        continue;
+      }
       node.done.add(choice);
       node.choice = choice;
-      return true;
+      return { found: true, cut };
     }
     nodes.pop();
   }
-  return false;
+  return { found: false, cut };
 }
 
 /** Where the order of two conflicting steps is nobody's decision but the schedule's: index, and what to try there. */
@@ -123,9 +145,9 @@ function races(segments: readonly Segment[]): Map<number, Set<number>> {
       readers.delete(word);
     }
     for (const word of reads) {
-      let list = readers.get(word);
-      if (list === undefined) readers.set(word, (list = new Map()));
+      const list = readers.get(word) ?? new Map<number, number>();
       list.set(choice, j);
+      readers.set(word, list);
     }
   }
   return found;

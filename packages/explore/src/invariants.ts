@@ -33,6 +33,12 @@ function receiversOf({ machine }: Stage, service: RpalService): string | null {
     if (state === ReceiverState.WAIT && (thread.state !== TaskState.INTERRUPTIBLE || runs)) {
       return `${name} is in WAIT, but ${runs ? 'a CPU is on its kernel stack' : `its task is in state ${thread.state}`}`;
     }
+    if (state === ReceiverState.WAIT) {
+      const { cpus } = machine.platform;
+      for (const cpu of cpus) {
+        if (cpu.context !== scheduler.kernelMode && ownerOf(cpu.context) === thread) return `${name} is in WAIT, and CPU ${cpu.id} executes its code`;
+      }
+    }
     if (state === ReceiverState.CALL && !lazily && (runs || thread.onRq)) {
       return `${name} is being called, and its own kernel context runs or may run`;
     }

@@ -127,7 +127,8 @@ export class Run {
       const enabled = this.#enabled(cpu.id);
       if (enabled.length === 1 && !others) break;
       this.#close();
-      const choice = this.#decide(enabled, cpu.id);
+      const usual = others && enabled.includes(this.#last) ? this.#last : cpu.id;
+      const choice = this.#decide(enabled, usual);
       if (choice === cpu.id) {
         this.#open(choice, enabled);
         break;

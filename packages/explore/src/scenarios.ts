@@ -122,11 +122,11 @@ export function nothingLost(stage: Stage): string | null {
 const nothing: Work = function* () {};
 
 /** Scenarios with `senders` callers of one callee, each calling `calls` times. `connections` counts others who connect. */
-function callers(senders: number, calls: number, work: Work, connections: number = senders, victims: readonly string[] = []) {
+function callers(senders: number, calls: number, work: Work, connections: number = senders, victims: readonly string[] = [], cpu = Math.max(2, senders)) {
   return (stage: Stage): void => {
     stage.expect(senders);
     for (const victim of victims) stage.mayDie.add(victim);
-    stage.spawn('callee', Math.max(2, senders), (p) => callee(stage, p, 'callee', connections, work));
+    stage.spawn('callee', cpu, (p) => callee(stage, p, 'callee', connections, work));
     for (let i = 0; i < senders; i++) {
       stage.spawn(`caller-${i}`, i, (p) =>
         caller(stage, p, 'callee', function* (c) {
@@ -267,6 +267,21 @@ export const scenarios: readonly Scenario[] = [
     cpus: 3,
     nmis: 2,
     setUp: callers(2, 2, nothing),
+    verdict: nothingLost,
+  },
+  {
+    name: 'return-interrupted',
+    about: 'an NMI comes at any moment of a call in which the receiver has made a system call',
+    cpus: 3,
+    nmis: 1,
+    setUp: callers(1, 1, systemCall),
+    verdict: nothingLost,
+  },
+  {
+    name: 'parking-against-wake-up',
+    about: 'a receiver is parked by the lazy switch back while a kernel event wakes it on its own CPU',
+    cpus: 2,
+    setUp: withKernelEvents(callers(1, 1, systemCall, 2, [], 1), 1),
     verdict: nothingLost,
   },
   {

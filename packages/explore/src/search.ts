@@ -56,7 +56,7 @@ function searchWithin(scenario: Scenario, options: RpalOptions, most: number, bo
     const result = run.execute(new Replay(nodes.map(({ choice }) => choice)));
     steps += result.steps;
     if (result.failure !== null) return { failure: result, runs, steps, complete: false, cut };
-    extend(nodes, run.segments);
+    extend(nodes, run.segments, scenario.cpus);
     for (const [at, choices] of races(run.segments)) for (const choice of choices) (nodes[at] as Node).todo.add(choice);
     const next = nextPrefix(nodes, bound);
     cut ||= next.cut;
@@ -65,10 +65,11 @@ function searchWithin(scenario: Scenario, options: RpalOptions, most: number, bo
   }
 }
 
-function extend(nodes: Node[], segments: readonly Segment[]): void {
+/** Ticks and NMIs are nobody's step: wherever one may come, it is tried. */
+function extend(nodes: Node[], segments: readonly Segment[], cpus: number): void {
   for (let i = nodes.length; i < segments.length; i++) {
     const { enabled, choice } = segments[i] as Segment;
-    nodes.push({ enabled, choice, usual: choice, todo: new Set(), done: new Set([choice]) });
+    nodes.push({ enabled, choice, usual: choice, todo: new Set(enabled.filter((other) => other > cpus)), done: new Set([choice]) });
   }
 }
 

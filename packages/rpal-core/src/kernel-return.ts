@@ -24,13 +24,29 @@ export class KernelReturnPath implements KernelPath {
   run(cpu: Cpu, task: Task): PathResult {
     const rpal = this.#rpal;
     const thread = task as Thread;
+    const late = thread.rpal.role.unlockLate;
+    if (late !== null) {
+      thread.rpal.role.unlockLate = null;
+      unlockCpu(rpal, cpu, late);
+      return this.#toUser(cpu, thread, 0);
+    }
     rpal.kernelReturns++;
     cpu.charge(RpalStep.kernelReturn);
     thread.signalPending = thread.pendingSignals !== 0;
     const receiver = (thread.rpal.flags & RpalFlag.RECEIVER) !== 0;
     const result = receiver ? returnReceiver(rpal, cpu, thread) : returnSender(rpal, cpu, thread);
+    if (thread.rpal.role.unlockLate !== null) {
+      // The full affinity change of the sender sleeps; whoever else is runnable here has its turn.
+      const rq = rpal.kernel.scheduler.runQueue(cpu);
+      rq.fair.yieldCurrent(rq.taskClock);
+      return PathResult.SCHEDULE;
+    }
+    return this.#toUser(cpu, thread, result);
+  }
+
+  #toUser(cpu: Cpu, thread: Thread, result: number): PathResult {
     thread.frame.iret = false;
-    rpal.kernel.returnToUser(cpu, thread, result, null);
+    this.#rpal.kernel.returnToUser(cpu, thread, result, null);
     return PathResult.CONTINUE;
   }
 }
@@ -69,9 +85,6 @@ function returnSender(rpal: Rpal, cpu: Cpu, thread: Thread): number {
   // The receiver first: a new sender's lock on it must not be undone.
   if (alive && rpal.fixes(20)) unlockCpu(rpal, cpu, receiver);
   unlockCpu(rpal, cpu, thread);
-  if (alive && !rpal.fixes(20)) {
-    rpal.between(cpu, 'rpal_kernel_ret: sender unlocked');
-    unlockCpu(rpal, cpu, receiver);
-  }
+  if (alive && !rpal.fixes(20)) thread.rpal.role.unlockLate = receiver;
   return 0;
 }

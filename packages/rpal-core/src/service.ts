@@ -51,6 +51,8 @@ export class RoleData {
   oldAffinity: CpuSet | null = null;
   /** Of a sender, the receiver of the present lazy switch; of a receiver, who lazily switched to it. */
   partner: Thread | null = null;
+  /** Without patch 20's order: the receiver that kernel return has still to unlock. */
+  unlockLate: Thread | null = null;
 
   /** The epoll instance of the last RPAL wait. */
   epoll: EventPoll | null = null;

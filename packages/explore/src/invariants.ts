@@ -36,7 +36,8 @@ function receiversOf({ machine }: Stage, service: RpalService): string | null {
     if (state === ReceiverState.WAIT) {
       const { cpus } = machine.platform;
       for (const cpu of cpus) {
-        if (cpu.context !== scheduler.kernelMode && ownerOf(cpu.context) === thread) return `${name} is in WAIT, and CPU ${cpu.id} executes its code`;
+        if (cpu.context !== scheduler.kernelMode && ownerOf(cpu.context) === thread)
+          return `${name} is in WAIT, and CPU ${cpu.id} executes its code`;
       }
     }
     if (state === ReceiverState.CALL && !lazily && (runs || thread.onRq)) {

@@ -122,7 +122,14 @@ export function nothingLost(stage: Stage): string | null {
 const nothing: Work = function* () {};
 
 /** Scenarios with `senders` callers of one callee, each calling `calls` times. `connections` counts others who connect. */
-function callers(senders: number, calls: number, work: Work, connections: number = senders, victims: readonly string[] = [], cpu = Math.max(2, senders)) {
+function callers(
+  senders: number,
+  calls: number,
+  work: Work,
+  connections: number = senders,
+  victims: readonly string[] = [],
+  cpu = Math.max(2, senders),
+) {
   return (stage: Stage): void => {
     stage.expect(senders);
     for (const victim of victims) stage.mayDie.add(victim);
@@ -249,6 +256,16 @@ export const scenarios: readonly Scenario[] = [
     about: 'a receiver yields the CPU within a call, so that its callers go on without it',
     cpus: 3,
     setUp: callers(2, 2, yields),
+    verdict: nothingLost,
+  },
+  {
+    name: 'kernel-return-against-call',
+    about: 'a caller comes back by the kernel while another calls the same receiver, which makes a system call',
+    cpus: 3,
+    setUp: callers(2, 1, function* (p, word) {
+      if (word < 100) yield* p.schedYield();
+      else yield* p.getpid();
+    }),
     verdict: nothingLost,
   },
   {

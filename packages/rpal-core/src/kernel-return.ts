@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
-import { type KernelPath, PathResult, type Task } from '@rpal/sched';
+import { type KernelPath, PathResult, SleepTimer, type Task, TaskState } from '@rpal/sched';
 import { ReceiverState, RpalFlag, SenderState } from './constants.js';
 import { unlockCpu } from './cpu-lock.js';
 import { leaveEpollWait, putEpollFile, sendReadyEvents } from './epoll.js';
@@ -9,6 +9,9 @@ import { defaultPkruOf, keysOf } from './pkey.js';
 import type { Rpal } from './rpal.js';
 import { exchange, setReceiver } from './states.js';
 import { RpalStep } from './steps.js';
+
+/** How long an affinity change that needs the stopper may sleep, ns. */
+const STOPPER_NS = 1000;
 
 /**
  * What a task finds on its kernel stack that lost its user context in a lazy switch (patch 20:
@@ -36,9 +39,10 @@ export class KernelReturnPath implements KernelPath {
     const receiver = (thread.rpal.flags & RpalFlag.RECEIVER) !== 0;
     const result = receiver ? returnReceiver(rpal, cpu, thread) : returnSender(rpal, cpu, thread);
     if (thread.rpal.role.unlockLate !== null) {
-      // The full affinity change of the sender sleeps; whoever else is runnable here has its turn.
-      const rq = rpal.kernel.scheduler.runQueue(cpu);
-      rq.fair.yieldCurrent(rq.taskClock);
+      // The full affinity change of the sender sleeps until the stopper has done its work.
+      const { scheduler } = rpal.kernel;
+      thread.state = TaskState.UNINTERRUPTIBLE;
+      new SleepTimer(scheduler, (on) => scheduler.wakeUp(on, thread)).start(cpu, STOPPER_NS);
       return PathResult.SCHEDULE;
     }
     return this.#toUser(cpu, thread, result);

@@ -100,9 +100,10 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
 
 /**
  * The CPU has left a receiver's kernel stack (patch 15, in `__switch_to`): from now on it may be called, if it really
- * sleeps. A wake-up that came late leaves it running.
+ * sleeps. A wake-up that came late leaves it running. The lazy switch has a `__switch_to` of its own, without this.
  */
 export function switchedOut(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+  if ((thread.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0) return;
   const { rcc } = thread.rpal.role;
   if ((load(cpu, rcc + Rcc.receiverState) & RPAL_RECEIVER_STATE_MASK) !== ReceiverState.READY) return;
   const sleeps = thread.state === TaskState.INTERRUPTIBLE || !rpal.fixes(15);

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import {
   decodeSchedule,
   encodeSchedule,
+  RandomWalk,
   Replay,
   Run,
   type Scenario,
@@ -27,6 +28,18 @@ const atRandom =
   (runs: number): Search =>
   (scenario, options) =>
     searchAtRandom(scenario, options, runs);
+/** Walks that mostly follow the usual order, from a seed that is known to get there: about one in 600 does. */
+const walkFrom =
+  (seed: number): Search =>
+  (scenario, options) => {
+    let steps = 0;
+    for (let i = 0; i < 600; i++) {
+      const result = new Run(scenario, options).execute(new RandomWalk(seed + i, 90));
+      steps += result.steps;
+      if (result.failure !== null) return { failure: result, runs: i + 1, steps, complete: false };
+    }
+    return { failure: null, runs: 600, steps, complete: false };
+  };
 
 /** Each race that a patch of the series closes, the scenario in which it shows, and how it is looked for. */
 const races: readonly (readonly [patch: RaceFix, scenario: string, search: Search, symptom: RegExp])[] = [
@@ -35,7 +48,7 @@ const races: readonly (readonly [patch: RaceFix, scenario: string, search: Searc
   [24, 'return-interrupted', within(400, 1), /in WAIT, and CPU 0 executes its code/],
   [29, 'enable-against-mmap', within(300, 2), /killed by signal 11, code 4/],
   [30, 'enable-against-fork', atRandom(200), /killed by signal 11, code 4/],
-  [34, 'parking-against-wake-up', within(600, 2), /in WAIT, but a CPU is on its kernel stack/],
+  [34, 'parking-against-wake-up', walkFrom(262), /in WAIT, but a CPU is on its kernel stack/],
 ];
 
 describe('the races that patches of the series close', () => {

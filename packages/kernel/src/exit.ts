@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { exitMm } from '@rpal/mm';
-import { TaskState } from '@rpal/sched';
+import { cpuTime, TaskState } from '@rpal/sched';
 import { Signal } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
 import { KernelStep } from './steps.js';
@@ -17,6 +17,12 @@ export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: num
     process.exit = { status, signal, code: signal === 0 ? 0 : process.faultCode, address: process.faultAddress };
     for (const other of process.threads) if (other !== thread) kernel.sendSignal(cpu, other, Signal.KILL);
   }
+  kernel.scheduler.settle(cpu, cpu.clock);
+  const { user, system } = cpuTime(thread);
+  process.ended.user += user;
+  process.ended.system += system;
+  process.ended.voluntary += thread.voluntarySwitches;
+  process.ended.involuntary += thread.involuntarySwitches;
   process.threads.splice(process.threads.indexOf(thread), 1);
   const last = process.threads.length === 0;
   kernel.seams.hooks.kernelThreadExit.call(cpu, thread, last);

@@ -28,6 +28,13 @@ export class Process {
   /** Parents waiting for a child to end. */
   readonly childWait: WaitQueue;
   exit: ExitState | null = null;
+  /** Sums over the threads that have ended. Times in ns. */
+  readonly ended: { user: number; system: number; voluntary: number; involuntary: number } = {
+    user: 0,
+    system: 0,
+    voluntary: 0,
+    involuntary: 0,
+  };
   /** Fault address and code that go with a fatal signal. */
   faultAddress = 0;
   faultCode = 0;

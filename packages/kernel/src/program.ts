@@ -1,5 +1,5 @@
 import type { CpuSet } from '@rpal/sched';
-import { Futex, MapFlag, Prot } from '@rpal/uapi';
+import { Futex, MapFlag, Prio, Prot } from '@rpal/uapi';
 import type { Main } from './image.js';
 import {
   AccessCall,
@@ -195,6 +195,21 @@ export class Program {
 
   schedYield(): Call {
     return this.syscall(SyscallNumber.sched_yield);
+  }
+
+  /** sched_setscheduler. @param pid 0 for the caller @param priority 1 .. 99 for FIFO and RR, else 0 */
+  setScheduler(pid: number, policy: number, priority = 0): Call {
+    return this.syscall(SyscallNumber.sched_setscheduler, pid, policy, priority);
+  }
+
+  /** setpriority(PRIO_PROCESS). @param pid 0 for the caller */
+  setNice(pid: number, nice: number): Call {
+    return this.syscall(SyscallNumber.setpriority, Prio.PROCESS, pid, nice);
+  }
+
+  /** @param who of `Rusage` @param usage room for a struct rusage, 144 bytes */
+  getrusage(who: number, usage: number): Call {
+    return this.syscall(SyscallNumber.getrusage, who, usage);
   }
 
   /** sched_setaffinity of the calling thread. */

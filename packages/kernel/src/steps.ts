@@ -42,6 +42,20 @@ export const KernelStep = defineSteps('@rpal/kernel', {
     source: `${COUNTED}: futex key, shared: page lookup (2154 a round trip of three to four calls)`,
     status: 'derived',
   },
+  setScheduler: {
+    cause: 'process',
+    instructions: [900, 1300, 2200],
+    events: { lockedOp: 5 },
+    source: 'sched_setscheduler, setpriority: task lookup, run-queue lock, dequeue and enqueue',
+    status: 'estimated',
+  },
+  getrusage: {
+    cause: 'process',
+    instructions: [500, 800, 1300],
+    events: { lockedOp: 3 },
+    source: 'getrusage: sums under the signal lock, copy of 144 bytes',
+    status: 'estimated',
+  },
   exec: {
     cause: 'process',
     ns: [150_000, 300_000, 600_000],

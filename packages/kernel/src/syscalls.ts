@@ -9,6 +9,7 @@ import { futex } from './futex.js';
 import type { Kernel } from './kernel.js';
 import { defineMemoryCalls } from './memory-syscalls.js';
 import type { ProgramContext } from './program-context.js';
+import { defineSchedCalls } from './sched-syscalls.js';
 import { SleepOperation } from './sleep.js';
 import { KernelStep } from './steps.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
@@ -19,6 +20,7 @@ import type { UserContext } from './user-context.js';
 const table: SyscallTable = [];
 defineFileCalls(table);
 defineMemoryCalls(table);
+defineSchedCalls(table);
 
 /** Executes the call whose number is in the registers. */
 export function dispatch(kernel: Kernel, cpu: Cpu, thread: Thread, regs: UserContext): number {

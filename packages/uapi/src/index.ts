@@ -13,4 +13,5 @@ export {
   SocketType,
 } from './io.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';
+export { Prio, Rusage } from './sched.js';
 export { Signal, SignalCode } from './signal.js';

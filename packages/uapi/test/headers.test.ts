@@ -19,7 +19,9 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Mremap: (name) => `MREMAP_${name}`,
   Pkey: (name) => `PKEY_${name}`,
   Poll: (name) => (name === 'NVAL' ? 'POLLNVAL' : `EPOLL${name}`),
+  Prio: (name) => `PRIO_${name}`,
   Prot: (name) => `PROT_${name}`,
+  Rusage: (name) => `RUSAGE_${name}`,
   Shutdown: (name) => `SHUT_${name}`,
   Signal: (name) => `SIG${name}`,
   SignalCode: (name) => (name.includes('_') ? name : `SI_${name}`),
@@ -29,7 +31,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
 /** In the kernel's own headers, not in those for programs. */
 const KERNEL_ONLY = ['ERESTARTSYS'];
 
-const HEADERS = ['errno', 'fcntl', 'linux/futex', 'poll', 'signal', 'sys/epoll', 'sys/mman', 'sys/socket'];
+const HEADERS = ['errno', 'fcntl', 'linux/futex', 'poll', 'signal', 'sys/epoll', 'sys/mman', 'sys/resource', 'sys/socket'];
 
 interface Constant {
   readonly name: string;

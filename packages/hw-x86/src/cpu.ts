@@ -62,6 +62,12 @@ export interface CpuEnvironment {
   readonly activity: (cpu: Cpu) => void;
 }
 
+/** A stretch of computing; see `Cpu.work`. */
+export interface Work {
+  /** TSC cycles left, a positive whole number. */
+  cycles: number;
+}
+
 /** Where a logical processor sits. */
 export interface CpuPlace {
   readonly id: number;
@@ -125,7 +131,10 @@ export class Cpu {
   readonly #arm: (event: TimedEvent, time: number) => void;
   readonly #activity: (cpu: Cpu) => void;
   readonly #spare: InterruptInFlight[] = [];
+  /** A store to the monitored line is on its way, or the present work is done. */
   readonly #monitor: MonitorTrigger;
+  #work: Work | null = null;
+  #workStep = 0;
   readonly #cpus: readonly Cpu[];
   #apic: LocalApic | null = null;
   #pmu: Pmu | null = null;
@@ -325,15 +334,37 @@ export class Cpu {
     this.#activity(this);
   }
 
+  /**
+   * The context computes for `work.cycles` cycles and touches nothing meanwhile that another core could see or change. The
+   * core takes no turns until they have passed or an interrupt comes; then what was done is booked under `step` and taken
+   * off `work.cycles`, and the context is resumed. Cores that compute side by side cost the model nothing.
+   */
+  work(step: number, work: Work): void {
+    if (this.interruptible) return;
+    this.#work = work;
+    this.#workStep = step;
+    this.halted = true;
+    this.haltedAt = this.clock;
+    this.#arm(this.#monitor, this.clock + work.cycles);
+    this.#activity(this);
+  }
+
   /** Ends a halt at `time`. The time waited is booked as idle; a path on its way to this core arrives. */
   wake(time: number): void {
     if (!this.halted) return;
     this.#queue.cancel(this.#monitor);
     this.halted = false;
     const waited = Math.max(0, time - this.clock);
-    this.advanceTo(this.clock + waited);
-    this.ownLedger.book(HwStep.idle, waited);
-    if (this.#pmu !== null) this.#pmu.resume();
+    const work = this.#work;
+    if (work === null) {
+      this.advanceTo(this.clock + waited);
+      this.ownLedger.book(HwStep.idle, waited);
+      if (this.#pmu !== null) this.#pmu.resume();
+    } else {
+      this.#work = null;
+      this.chargeCycles(this.#workStep, waited);
+      work.cycles = Math.max(0, work.cycles - waited);
+    }
     this.#activity(this);
   }
 

@@ -68,9 +68,12 @@ export class ComputeCall implements Call {
     while (this.cycles > 0) {
       if (context.mustYield()) return SUSPENDED;
       const { cpu } = context;
-      const part = Math.min(this.cycles, Math.max(1, cpu.timeLeft));
-      cpu.chargeCycles(KernelStep.userWork, part);
-      this.cycles -= part;
+      if (this.cycles > cpu.timeLeft) {
+        cpu.work(KernelStep.userWork, this);
+        return SUSPENDED;
+      }
+      cpu.chargeCycles(KernelStep.userWork, this.cycles);
+      this.cycles = 0;
     }
     return this.#result;
   }

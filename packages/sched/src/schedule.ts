@@ -18,6 +18,7 @@ export function switchStep(scheduler: Scheduler, rq: RunQueue): void {
       break;
     case SwitchPhase.PICK:
       rq.next = pickNext(scheduler, rq);
+      if (scheduler.cores.inUse) rq.next = admit(scheduler, rq, rq.next);
       rq.phase = SwitchPhase.SWITCH;
       break;
     case SwitchPhase.SWITCH:
@@ -84,6 +85,11 @@ function pickNext(scheduler: Scheduler, rq: RunQueue): Task {
   return last === null ? rq.idle : takeOver(scheduler, rq, last);
 }
 
+/** Core scheduling has a say in what was picked; the stopper threads are exempt. */
+function admit({ cores, classes }: Scheduler, rq: RunQueue, task: Task): Task {
+  return task === rq.idle || task.schedClass === classes.stop ? task : cores.admit(rq, task);
+}
+
 /** A task of another class than the fair one is to run: it is moved here if its class had it elsewhere. */
 function takeOver(scheduler: Scheduler, rq: RunQueue, task: Task): Task {
   rq.cpu.charge(SchedStep.pickNext);
@@ -120,6 +126,7 @@ function finishSwitch(scheduler: Scheduler, rq: RunQueue): void {
   rq.lock.release(cpu);
   rq.phase = SwitchPhase.NONE;
   if (rq.next !== rq.idle) scheduler.startTick(rq);
+  else if (scheduler.cores.inUse) scheduler.cores.released(rq);
 }
 
 /** `prev` stops being the one that runs. */

@@ -3,6 +3,7 @@ import { Errno } from '@rpal/uapi';
 import { balanceTick } from './balance.js';
 import { CfsQueue } from './cfs-queue.js';
 import { SchedClasses } from './classes.js';
+import { CoreScheduling } from './core-sched.js';
 import { CpuDomains } from './cpu-domains.js';
 import { CpuSet } from './cpu-set.js';
 import { accountTick } from './cpu-time.js';
@@ -43,6 +44,7 @@ export class Scheduler {
   readonly kernelMode: ExecutionContext;
   readonly domains: CpuDomains;
   readonly classes: SchedClasses;
+  readonly cores: CoreScheduling;
   /** Every CPU of the machine; not to be changed. */
   readonly everyCpu: CpuSet;
   readonly #runQueues: RunQueue[];
@@ -76,6 +78,7 @@ export class Scheduler {
     this.domains = domains;
     const classes = new SchedClasses(this);
     this.classes = classes;
+    this.cores = new CoreScheduling(this, platform);
     this.#runQueues = cpus.map((cpu) => {
       const path = new IdlePath(this);
       const idle = new Task(0, `swapper/${cpu.id}`, cpu, null, all, path);
@@ -129,6 +132,7 @@ export class Scheduler {
       task.nice = parent.nice;
       task.policy = parent.policy;
       task.group = parent.group;
+      task.coreCookie = parent.coreCookie;
       task.schedClass = parent.schedClass;
       task.rtPriority = parent.rtPriority;
       task.entity.weight = parent.entity.weight;
@@ -258,6 +262,7 @@ export class Scheduler {
     accountTick(rq.current, late || cpu.context === this.kernelMode, this.tickNs);
     if (rq.account() || (schedClass !== null && this.classes.queue(schedClass, rq).tick(rq.current))) resched(this, cpu, rq);
     balanceTick(this, rq);
+    if (this.cores.inUse) this.cores.tick(rq);
     rq.lock.release(cpu);
     this.startTick(rq);
   }

@@ -1,6 +1,5 @@
 import { type Cpu, type ExecutionContext, HwStep } from '@rpal/hw-x86';
 import type { CpuSet } from './cpu-set.js';
-import type { Mutex } from './mutex.js';
 import type { Simulation } from './simulation.js';
 import { SchedStep } from './steps.js';
 import { type KernelPath, PathResult, Task, TaskState } from './task.js';
@@ -16,7 +15,7 @@ import { autoremoveWake, WaitEntry, type WaitQueue } from './wait-queue.js';
  */
 export type Workload = (task: SimulatedTask) => Generator<void, void, void>;
 
-const Act = { NEXT: 0, WORK: 1, SLEEP: 2, YIELD: 3, WAIT: 4, KERNEL: 5, LOCK: 6, EXIT: 7 } as const;
+const Act = { NEXT: 0, WORK: 1, SLEEP: 2, YIELD: 3, WAIT: 4, KERNEL: 5, TRY: 6, EXIT: 7 } as const;
 
 /** Stands in until the task can name itself. */
 const unset: KernelPath = { run: () => PathResult.SCHEDULE };
@@ -34,7 +33,7 @@ export class SimulatedTask extends Task implements KernelPath, ExecutionContext 
   #since = -1;
   #waiting = false;
   #queue: WaitQueue | null = null;
-  #mutex: Mutex | null = null;
+  #attempt: ((cpu: Cpu) => boolean) | null = null;
   #inKernel: ((cpu: Cpu) => void) | null = null;
   /** The last `sleep` or `wait` ended because of its timer. */
   timedOut = false;
@@ -76,10 +75,13 @@ export class SimulatedTask extends Task implements KernelPath, ExecutionContext 
     this.#entry.exclusive = exclusive;
   }
 
-  /** Takes `mutex`, sleeping until it is free. Unlock it with `inKernel`. */
-  lock(mutex: Mutex): void {
-    this.#act = Act.LOCK;
-    this.#mutex = mutex;
+  /**
+   * Sleeps until `attempt` succeeds: `task.waitFor((cpu) => mutex.lock(cpu, task))`. An attempt that fails must have prepared
+   * the task to sleep.
+   */
+  waitFor(attempt: (cpu: Cpu) => boolean): void {
+    this.#act = Act.TRY;
+    this.#attempt = attempt;
   }
 
   /** Does something in the kernel, on the CPU that the task runs on: wakes others, say. */
@@ -129,8 +131,8 @@ export class SimulatedTask extends Task implements KernelPath, ExecutionContext 
       case Act.WAIT:
         if (this.#waits(cpu)) return PathResult.SCHEDULE;
         break;
-      case Act.LOCK:
-        if (this.#mutex?.lock(cpu, this) === false) return PathResult.SCHEDULE;
+      case Act.TRY:
+        if (this.#attempt?.(cpu) === false) return PathResult.SCHEDULE;
         break;
       case Act.YIELD:
         this.#act = Act.NEXT;

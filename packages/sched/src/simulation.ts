@@ -9,8 +9,10 @@ import type { TaskGroup } from './task-group.js';
 
 /** How to build a simulation. */
 export interface SimulationOptions extends SchedulerOptions {
-  /** CPUs; at least 1. One thread per core, all under one last-level cache unless `coresPerCache` says otherwise. 1 by default. */
+  /** Cores; at least 1. All under one last-level cache unless `coresPerCache` says otherwise. 1 by default. */
   readonly cores?: number;
+  /** Hardware threads per core, 1 by default. CPU `i + cores` is the second thread of core `i`. */
+  readonly threadsPerCore?: number;
   /** Cores that share a last-level cache; by default all. Must divide `cores`. */
   readonly coresPerCache?: number;
   /** Prices and features; by default the Xeon Platinum 8336C's. Its topology is replaced. */
@@ -70,7 +72,7 @@ export class Simulation implements TrapHandler {
     const coresPerCache = options.coresPerCache ?? cores;
     if (cores % coresPerCache !== 0) throw new RangeError(`coresPerCache: ${coresPerCache} does not divide the ${cores} cores`);
     const profile = options.profile ?? (profiles[0] as CpuProfile);
-    const topology = { sockets: 1, coresPerSocket: cores, threadsPerCore: 1, coresPerCache, memoryPerSocket: 1 };
+    const topology = { sockets: 1, coresPerSocket: cores, threadsPerCore: options.threadsPerCore ?? 1, coresPerCache, memoryPerSocket: 1 };
     this.platform = new Platform({ profile: { ...profile, topology }, seed });
     this.scheduler = new Scheduler(this.platform, options);
     this.#workDone = this.platform.cpus.map((cpu) => new WorkDone(cpu));

@@ -45,6 +45,8 @@ export class Task {
   nice = 0;
   /** The control group it is scheduled in; null is the root. */
   group: TaskGroup | null = null;
+  /** Tasks with different cookies do not share a core; 0: no cookie. */
+  coreCookie = 0;
   /** The scheduling class; null is the fair one. Follows from the policy. */
   schedClass: SchedClass | null = null;
   /** 1 .. 99 under SCHED_FIFO and SCHED_RR, else 0. */

@@ -1,4 +1,5 @@
 import {
+  Completion,
   CpuSet,
   DelayedWork,
   Mutex,
@@ -217,7 +218,7 @@ describe('a mutex', () => {
         `t${i}`,
         function* (task) {
           yield task.sleep((i + 1) * 100 * US);
-          yield task.lock(mutex);
+          yield task.waitFor((cpu) => mutex.lock(cpu, task));
           expect(++inside).toBe(1);
           entered.push(task.name);
           yield task.work(1 * MS);
@@ -229,6 +230,39 @@ describe('a mutex', () => {
     }
     expect(sim.run(20 * MS)).toBe('stopped');
     expect(entered).toEqual(['t0', 't1', 't2', 't3']);
+  });
+});
+
+describe('a completion', () => {
+  it('lets as many pass as were completed, or all', () => {
+    const sim = new Simulation({ cores: 4 });
+    const completion = new Completion(sim.scheduler);
+    const passed: string[] = [];
+    for (let i = 0; i < 4; i++) {
+      sim.spawn(
+        `t${i}`,
+        function* (task) {
+          yield task.sleep((i + 1) * 100 * US);
+          yield task.waitFor((cpu) => completion.wait(cpu, task));
+          passed.push(task.name);
+        },
+        { cpu: i },
+      );
+    }
+    sim.run(5 * MS);
+    expect(passed).toEqual([]);
+    const cpu = sim.scheduler.cpuOf(0);
+    cpu.wake(cpu.clock);
+    completion.complete(cpu);
+    sim.run(5 * MS);
+    expect(passed).toEqual(['t0']);
+    cpu.wake(sim.platform.now);
+    completion.completeAll(cpu);
+    sim.run(5 * MS);
+    expect(passed.sort()).toEqual(['t0', 't1', 't2', 't3']);
+    expect(completion.wait(cpu, sim.tasks[0] as SimulatedTask)).toBe(true);
+    completion.reinit();
+    expect(completion.done).toBe(0);
   });
 });
 

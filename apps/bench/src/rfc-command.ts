@@ -7,6 +7,7 @@ import type { Io } from './io.js';
 import { OutputFile } from './output-file.js';
 import { loadPlugins, PLUGIN_SYNTAX } from './plugin-loader.js';
 import { several } from './plugins-command.js';
+import { drawRfc } from './report/rfc-svg.js';
 import { renderRfc } from './report/rfc-text.js';
 import type { Phase, Placement } from './rfc-benchmark.js';
 import { runRfc, type Watcher } from './rfc-run.js';
@@ -26,6 +27,7 @@ interface Flags {
   readonly seed: number;
   readonly steps: number;
   readonly plugin: readonly string[];
+  readonly svg?: string;
   readonly json?: string;
 }
 
@@ -103,6 +105,7 @@ export function rfcCommand(io: Io, done: (code: number) => void): Command {
     )
     .addOption(option('--steps <n|all>', 'how many steps of each phase to list', stepsToList).default(10))
     .addOption(new Option('--plugin <plugin>', `also plug in ${PLUGIN_SYNTAX}; may be repeated`).argParser(several).default([], 'none'))
+    .addOption(new Option('--svg <file>', 'draw where the cycles went to a file'))
     .addOption(new Option('--json <file>', 'write everything to a file'))
     .addHelpText('after', `${CONDITIONS}\n${EXITS}`)
     .action(async (flags: Flags) => done(await rfc(flags, io)));
@@ -128,8 +131,10 @@ async function rfc(flags: Flags, io: Io): Promise<number> {
   };
   checkSettings(settings);
   const json = flags.json === undefined ? undefined : new OutputFile('--json', flags.json);
+  const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
   const watcher = new TerminalWatcher(io);
   const report = await runRfc(settings, watcher).finally(() => watcher.end());
+  svg?.write(drawRfc(report));
   json?.write(`${JSON.stringify(report, null, 2)}\n`);
   const colors = createColors(io.stdout.isTTY === true && io.env.NO_COLOR === undefined);
   io.stdout.write(renderRfc(report, { steps: flags.steps, colors }));

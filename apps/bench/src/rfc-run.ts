@@ -4,8 +4,8 @@ import { coreGHzOf, type RangeRun, type RfcReport, reportOf } from './report/rfc
 import { BenchmarkFailure, RfcBenchmark } from './rfc-benchmark.js';
 import { experimentOf, type RfcSettings } from './rfc-settings.js';
 
-/** Messages per phase of the two runs that find the range: averages have settled to a tenth of a percent by then. */
-export const RANGE_MESSAGES = 2000;
+/** Messages per phase of the two runs that find the range. By then it has settled who preempts whom on a shared CPU. */
+export const RANGE_MESSAGES = 20_000;
 /** TSC cycles of machine time between two looks at the world: some 20 ms of host time. */
 const SLICE = 50_000_000;
 

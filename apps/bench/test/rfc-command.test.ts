@@ -99,6 +99,17 @@ describe('rpal-bench rfc', async () => {
     expect(stdout).not.toContain('holds all published figures');
   });
 
+  it('draws bars whose parts are as long as the cycles they stand for', async () => {
+    const file = join(directory, 'bars.svg');
+    await run(['rfc', '--messages', '50', '--svg', file]);
+    const svg = readFileSync(file, 'utf8');
+    const bars = svg.split('\n').filter((line) => line.includes('text-anchor="end"'));
+    const lengths = bars.map((bar) => [...bar.matchAll(/width="([\d.]+)"/g)].reduce((sum, [, width]) => sum + Number(width), 0));
+    const figures = bars.map((bar) => Number(/>([\d,]+) cycles</.exec(bar)?.[1]?.replace(/,/g, '')));
+    expect(bars).toHaveLength(2);
+    expect((lengths[0] as number) / (lengths[1] as number)).toBeCloseTo((figures[0] as number) / (figures[1] as number), 1);
+  });
+
   it('ends with a partial result on Ctrl-C', async () => {
     const { code, stdout, report: partial } = await report(['--messages', '5000000', '--phase', 'epoll'], /[1-9]\d* of \d+ messages/);
     expect(code).toBe(130);

@@ -5,10 +5,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { largeReservations, mappingsOutside } from '../src/questions/address-space.js';
 import { threadsAndYield } from '../src/questions/alternatives.js';
 import { savedCycles } from '../src/questions/cost.js';
-import { forgedFsBase } from '../src/questions/forged-identity.js';
+import { forgedFsBase, forgedOneSided } from '../src/questions/forged-identity.js';
 import { questions } from '../src/questions/index.js';
 import { keyGivenBack, keysAgainstIntent, populatedForOthers, reachableMemory } from '../src/questions/isolation.js';
-import { forkedService, manyServices, requestQuota, smallBuffer } from '../src/questions/life-cycle.js';
+import { forkedService, manyServices, requestQuota, smallBuffer, tooMany } from '../src/questions/life-cycle.js';
 import type { Answer, Question } from '../src/questions/question.js';
 import { claimedTime, endlessCallee, overwrittenState } from '../src/questions/states.js';
 import { run } from './terminal.js';
@@ -44,6 +44,15 @@ describe('what the experiments find', () => {
   it('a forged FS base is believed as written, and not when that is repaired', () => {
     expect(answer(forgedFsBase).text).toMatch(/client 2, server 1\n.*: 1\n.*: 2/);
     expect(answer(forgedFsBase, 'all').text).toMatch(/client 2, server 1\n.*: 2\n.*: 2/);
+  });
+
+  it('a victim need not have requested anybody, unless that is repaired', () => {
+    expect(answer(forgedOneSided).verdict).toContain('consent is not needed');
+    expect(answer(forgedOneSided, 'all').verdict).toContain('not taken over');
+  });
+
+  it('the 255th service is an ordinary process', () => {
+    expect(answer(tooMany).verdict).toContain('254 become services');
   });
 
   it('the slice is a hard limit, and MAP_FIXED leaves it', () => {

@@ -1,6 +1,8 @@
-import type { RpalOptions } from '@rpal/rpal-core';
+import { librpal, rpalExecutable } from '@rpal/librpal';
+import { RpalBug, type RpalOptions } from '@rpal/rpal-core';
+import { Signal } from '@rpal/uapi';
 import { type Answer, hex, type Question } from './question.js';
-import { meet } from './services.js';
+import { meet, smallMachine } from './services.js';
 
 /** The client puts the server's FS base into its own register and makes a system call, without calling. */
 function forge(options: RpalOptions): Answer {
@@ -32,8 +34,72 @@ function forge(options: RpalOptions): Answer {
   };
 }
 
+/** The victim is a service with a waiting receiver, and has requested nobody. */
+function oneSided(options: RpalOptions): Answer {
+  const machine = smallMachine(options);
+  const GUESSES = 8;
+  const tried: string[] = [];
+  let pid = -1;
+  let bug: string | null = null;
+  const victim = machine.spawn(
+    rpalExecutable('victim', function* (p) {
+      const lib = librpal(p);
+      yield* lib.init(1);
+      yield* lib.receiverInit();
+      const epfd = yield* p.epollCreate();
+      const events = yield* p.allocate(4096);
+      yield* lib.epollWait(epfd, events, 4, -1);
+    }),
+    0,
+  );
+  const attacker = machine.spawn(
+    rpalExecutable('attacker', function* (p) {
+      yield* p.sleep(5e6);
+      const lib = librpal(p);
+      yield* lib.init(1);
+      for (let key = 1; key <= GUESSES; key++) {
+        if (key === lib.process.key) continue;
+        const granted = (yield* lib.requestService(key)) === 0;
+        tried.push(`request of key ${key}: ${granted ? 'granted' : 'refused'}`);
+        if (granted) break;
+      }
+      yield* lib.senderInit();
+      const own = p.rdfsbase();
+      p.wrfsbase(victim.leader.fsBase);
+      pid = yield* p.getpid();
+      p.wrfsbase(own);
+      yield* p.kill(victim.pid, Signal.KILL);
+    }),
+    1,
+  );
+  try {
+    machine.run();
+  } catch (error) {
+    if (!(error instanceof RpalBug)) throw error;
+    bug = error.message;
+  }
+  const taken = pid === victim.pid;
+  return {
+    done: `A victim waits as a receiver and has requested nobody. The attacker guesses its key, from 1 upwards, registers as a sender, and makes a system call with the victim's FS base (where that is, it is told; an attacker has to find out).`,
+    happened: [
+      ...tried,
+      `process ids: attacker ${attacker.pid}, victim ${victim.pid}; getpid() with the victim's FS base: ${pid}`,
+      ...(bug === null ? [] : [`the kernel stopped: ${bug}`]),
+    ],
+    verdict: taken
+      ? "The victim's consent is not needed: a guessed key and a forged register are enough to make system calls as it."
+      : 'A victim that has requested nobody is not taken over this way.',
+  };
+}
+
 export const forgedFsBase: Question = {
   who: 'derived',
   question: "A registered thread writes a receiver's FS base and makes a system call without a call: as whom is it executed?",
   ask: forge,
+};
+
+export const forgedOneSided: Question = {
+  who: 'derived',
+  question: 'The same when the victim has requested nobody, and its key is guessed?',
+  ask: oneSided,
 };

@@ -1,9 +1,9 @@
 import { largeReservations, mappingsOutside } from './address-space.js';
 import { threadsAndYield } from './alternatives.js';
 import { savedCycles, slowBaseline } from './cost.js';
-import { forgedFsBase } from './forged-identity.js';
+import { forgedFsBase, forgedOneSided } from './forged-identity.js';
 import { keyGivenBack, keysAgainstIntent, populatedForOthers, reachableMemory } from './isolation.js';
-import { forkedService, manyServices, requestQuota, smallBuffer } from './life-cycle.js';
+import { forkedService, manyServices, requestQuota, smallBuffer, tooMany } from './life-cycle.js';
 import type { Question } from './question.js';
 import { claimedTime, endlessCallee, overwrittenState } from './states.js';
 
@@ -27,10 +27,10 @@ export const questions: readonly Question[] = [
   largeReservations,
   mappingsOutside,
   manyServices,
-  open('derived', 'What is the 255th service?'),
+  tooMany,
   requestQuota,
   forgedFsBase,
-  open('derived', 'The same when the victim has requested nobody?'),
+  forgedOneSided,
   open('derived', 'Caller and callee with different credentials: who is checked?'),
   overwrittenState,
   claimedTime,

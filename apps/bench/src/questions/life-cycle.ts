@@ -1,6 +1,6 @@
 import type { Process, Program } from '@rpal/kernel';
 import { librpal, rpalExecutable } from '@rpal/librpal';
-import type { RpalOptions } from '@rpal/rpal-core';
+import { RpalIoctl, type RpalOptions } from '@rpal/rpal-core';
 import { SignalCode } from '@rpal/uapi';
 import { type Answer, hex, type Question } from './question.js';
 import { meet, smallMachine } from './services.js';
@@ -86,6 +86,34 @@ function quota(options: RpalOptions): Answer {
   };
 }
 
+/** More RPAL binaries at once than there are ids. */
+function full(options: RpalOptions): Answer {
+  const COUNT = 257;
+  const machine = smallMachine(options);
+  const ids: (number | null)[] = [];
+  const tried: number[] = [];
+  for (let index = 0; index < COUNT; index++) {
+    const image = rpalExecutable(`service-${index}`, function* (p) {
+      const { service } = p.context.thread.rpal;
+      ids.push(service?.id ?? null);
+      const fd = yield* p.open('/proc/rpal', 2);
+      if (service === null) tried.push(yield* p.ioctl(fd, RpalIoctl.GET_SERVICE_KEY, yield* p.allocate(4096)));
+      while (ids.length < COUNT) yield* p.sleep(10e6);
+    });
+    machine.spawn(image, index % 4);
+  }
+  machine.run();
+  const services = ids.filter((id) => id !== null);
+  return {
+    done: `${COUNT} RPAL binaries are started and stay. Each that is no service asks for its key.`,
+    happened: [
+      `services: ${services.length}, with ids ${Math.min(...services)} .. ${Math.max(...services)}`,
+      `ordinary processes: ${COUNT - services.length}; GET_SERVICE_KEY there: ${[...new Set(tried)].join(', ')}`,
+    ],
+    verdict: `${services.length} become services; the others are started as ordinary processes, and nothing tells them before they ask.`,
+  };
+}
+
 /** An enabled service forks; the child uses memory. */
 function forked(options: RpalOptions): Answer {
   let key = -1;
@@ -146,6 +174,8 @@ export const manyServices: Question = {
   question: 'More than 16 services that all talk: which pairs cannot?',
   ask: sixteen,
 };
+
+export const tooMany: Question = { who: 'derived', question: 'What is the 255th service?', ask: full };
 
 export const requestQuota: Question = { who: 'derived', question: 'How many services can one service request?', ask: quota };
 

@@ -52,7 +52,7 @@ export function questionCommand(io: Io, done: (code: number) => void): Command {
       const title = `Question ${number} (${who})\n${question}\n`;
       const parts = [title, section(AS_WRITTEN, ask({}))];
       if (repair !== undefined) parts.push(section(`repaired: ${repair === 'all' ? 'all' : repair.join(', ')}`, ask({ repair })));
-      io.stdout.write(`${parts.join('\n')}`);
+      io.stdout.write(parts.join(''));
       done(ExitCode.OK);
     });
 }

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { largeReservations, mappingsOutside } from '../src/questions/address-space.js';
 import { threadsAndYield } from '../src/questions/alternatives.js';
 import { savedCycles } from '../src/questions/cost.js';
+import { receiverKilled, signalToSender } from '../src/questions/death.js';
 import { forgedFsBase, forgedOneSided } from '../src/questions/forged-identity.js';
 import { questions } from '../src/questions/index.js';
 import { keyGivenBack, keysAgainstIntent, populatedForOthers, reachableMemory } from '../src/questions/isolation.js';
@@ -49,6 +50,16 @@ describe('what the experiments find', () => {
   it('a victim need not have requested anybody, unless that is repaired', () => {
     expect(answer(forgedOneSided).verdict).toContain('consent is not needed');
     expect(answer(forgedOneSided, 'all').verdict).toContain('not taken over');
+  });
+
+  it('a signal to a sender within a call ends the sender alone', () => {
+    expect(answer(signalToSender).verdict).toContain('goes to the sender alone');
+  });
+
+  it('the end of a receiver within a call ends its work, and stops no kernel', () => {
+    const { text } = answer(receiverKilled);
+    expect(text).toMatch(/the server, at 0x\w+, ended by signal 9/);
+    expect(text).not.toContain('the kernel stopped');
   });
 
   it('the 255th service is an ordinary process', () => {

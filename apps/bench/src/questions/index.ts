@@ -1,6 +1,7 @@
 import { largeReservations, mappingsOutside } from './address-space.js';
 import { threadsAndYield } from './alternatives.js';
 import { savedCycles, slowBaseline } from './cost.js';
+import { receiverKilled, signalToSender } from './death.js';
 import { forgedFsBase, forgedOneSided } from './forged-identity.js';
 import { keyGivenBack, keysAgainstIntent, populatedForOthers, reachableMemory } from './isolation.js';
 import { forkedService, manyServices, requestQuota, smallBuffer, tooMany } from './life-cycle.js';
@@ -42,8 +43,8 @@ export const questions: readonly Question[] = [
   forkedService,
   open('derived', 'fork or partial munmap of a shared page mapping?'),
   open('derived', 'ptrace, core dump, perf sample of a sender within a call?'),
-  open('derived', 'A signal to the sender within a call: who gets it?'),
-  open('derived', 'A receiver that exits while its code runs on a sender?'),
+  signalToSender,
+  receiverKilled,
   open('derived', 'Registered threads that are not of the fair class?'),
   open('derived', 'A CPU with FRED, or 32-bit system calls?'),
   open('derived', 'seccomp, audit, namespaces, cgroups that differ between the two?'),

@@ -1,5 +1,5 @@
 import { type CpuProfile, profiles } from '@rpal/hw-x86';
-import { createMachine, type Machine, type Process, type Program } from '@rpal/kernel';
+import { createMachine, executable, type Machine, type Process, type Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, rpalExecutable, welcome } from '@rpal/librpal';
 import { RpalBug, type RpalOptions, rpal } from '@rpal/rpal-core';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
@@ -31,6 +31,15 @@ export interface Connection {
 /** What the server does with a word that it was called with. */
 export type Handler = (p: Program, word: number) => Generator<void, void>;
 
+/** What a meeting may have besides client and server that answers. */
+export interface Extras {
+  readonly handle?: Handler;
+  readonly prepare?: Preparation;
+  readonly clientEnded?: (server: Process) => void;
+  /** An ordinary process on a third CPU. */
+  readonly bystander?: (p: Program, server: Process, client: Process) => Generator<void, void>;
+}
+
 /** What the server does once it is ready, before it waits. */
 export type Preparation = (p: Program, told: Map<string, number>) => Generator<void, void>;
 
@@ -48,7 +57,7 @@ export interface Met {
 export function meet(
   options: RpalOptions,
   attack: (p: Program, connection: Connection) => Generator<void, void>,
-  { handle, prepare, clientEnded }: { handle?: Handler; prepare?: Preparation; clientEnded?: (server: Process) => void } = {},
+  { handle, prepare, clientEnded, bystander }: Extras = {},
 ): Met {
   const machine = smallMachine(options);
   const told = new Map<string, number>();
@@ -72,6 +81,12 @@ export function meet(
     }),
     1,
   );
+  if (bystander !== undefined) {
+    machine.spawn(
+      executable('bystander', (p) => bystander(p, server, client)),
+      2,
+    );
+  }
   machine.bus.events.processExit.on((_time, process) => {
     if (process === client) clientEnded?.(server);
   });

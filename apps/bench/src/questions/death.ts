@@ -1,0 +1,103 @@
+import type { Process } from '@rpal/kernel';
+import type { RpalOptions } from '@rpal/rpal-core';
+import { Signal } from '@rpal/uapi';
+import { whole } from '../report/numbers.js';
+import { type Answer, hex, type Question } from './question.js';
+import { meet } from './services.js';
+
+/** Shorter than a tick, so that the call is not taken apart for another reason. */
+const WORK = 4e6;
+
+interface Killed {
+  readonly result: number | null;
+  readonly again: number | null;
+  readonly finished: boolean;
+  readonly delay: number;
+  readonly client: Process;
+  readonly server: Process;
+  readonly bug: string | null;
+}
+
+/** One of the two is killed while the server's code runs on the client's thread. */
+function kill(options: RpalOptions, whom: 'client' | 'server', signal: number): Killed {
+  let inCall = false;
+  let finished = false;
+  let result: number | null = null;
+  let again: number | null = null;
+  let killedAt = 0;
+  let backAt = 0;
+  const { client, server, bug } = meet(
+    options,
+    function* (p, { lib, serviceId, far }) {
+      const words = yield* p.allocate(4096);
+      yield* p.store64(words, 1);
+      result = yield* lib.writePtrs(serviceId, far, words, 1);
+      backAt = p.rdtsc();
+      again = yield* lib.writePtrs(serviceId, far, words, 1);
+    },
+    {
+      *handle(p) {
+        inCall = true;
+        yield* p.compute(WORK);
+        finished = true;
+      },
+      *bystander(p, theServer, theClient) {
+        while (!inCall) yield* p.sleep(20_000);
+        killedAt = p.rdtsc();
+        yield* p.kill((whom === 'server' ? theServer : theClient).pid, signal);
+      },
+    },
+  );
+  return { result, again, finished, delay: backAt - killedAt, client, server, bug };
+}
+
+function end({ exit }: Process): string {
+  if (exit === null) return 'is there still';
+  if (exit.signal === 0) return 'ended by itself';
+  return `ended by signal ${exit.signal}${exit.address === 0 ? '' : ` at ${hex(exit.address)}`}`;
+}
+
+function receiverDies(options: RpalOptions): Answer {
+  const { result, again, finished, delay, client, server, bug } = kill(options, 'server', Signal.KILL);
+  return {
+    done: `A bystander sends SIGKILL to the server while its code runs on the client's thread, ${whole(WORK)} cycles of work. The client then calls again.`,
+    happened: [
+      `the server, at ${hex(server.textStart)}, ${end(server)}; its work was ${finished ? 'finished' : 'cut off'}`,
+      `the call returned ${result ?? 'never'}${result === null ? '' : `, ${whole(delay)} cycles after the kill`}; the next one returned ${again ?? 'never'}`,
+      `the client ${end(client)}`,
+      ...(bug === null ? [] : [`the kernel stopped: ${bug}`]),
+    ],
+    verdict:
+      client.exit?.signal === 0
+        ? `The caller survives${finished ? '; the work that it carries out for a process that was killed goes on to its end' : ''}.`
+        : 'The caller does not survive the end of its callee.',
+  };
+}
+
+function senderSignalled(options: RpalOptions): Answer {
+  const { finished, client, server, bug } = kill(options, 'client', Signal.TERM);
+  return {
+    done: "A bystander sends SIGTERM to the client while the server's code runs on the client's thread.",
+    happened: [
+      `the client ${end(client)}`,
+      `the server's work was ${finished ? 'finished' : 'cut off'}; the server ${end(server)}`,
+      ...(bug === null ? [] : [`the kernel stopped: ${bug}`]),
+    ],
+    verdict:
+      client.exit?.signal === Signal.TERM && server.exit?.signal === 0
+        ? `The signal goes to the sender alone; the callee ${finished ? 'goes on as a thread of its own and finishes' : 'loses its work'}.`
+        : 'The signal reaches the wrong one, or both.',
+  };
+}
+
+export const receiverKilled: Question = {
+  who: 'derived',
+  question: 'A receiver whose process ends while its code runs on a sender: what becomes of the sender?',
+  ask: receiverDies,
+};
+
+export const signalToSender: Question = {
+  who: 'derived',
+  question: 'A signal to the sender within a call: who gets it?',
+  ask: senderSignalled,
+};

@@ -79,7 +79,7 @@ function choose(name: string, module: Record<string, unknown>, exported: string 
   throw new UsageError(
     candidates.length === 0
       ? `--plugin "${name}": it exports no plugin; its default export should be what definePlugin returns`
-      : `--plugin "${name}": it exports ${candidates.join(', ')}; say which with ${name}#${candidates[0]}`,
+      : `--plugin "${name}": it exports ${candidates.join(', ')}; say which is meant, as in ${name}#${candidates.at(-1)}`,
   );
 }
 

@@ -59,7 +59,7 @@ describe('--plugin', () => {
     ['no-such-package-anywhere', /no package of that name is installed here/],
     ['./broken.ts', /--plugin ".\/broken.ts" could not be loaded: .*Unexpected token/],
     ['./number.ts', /what it exports is no plugin/],
-    ['./two.ts', /it exports one, other; say which with .\/two.ts#one/],
+    ['./two.ts', /it exports one, other; say which is meant, as in .\/two.ts#other/],
     ['./two.ts#third', /it has no export "third"; it has one, other/],
     ['./wake-here.ts={oops', /the options behind "=" must be a JSON object/],
     ['./wake-here.ts={}', /has its options already/],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { largeReservations, mappingsOutside } from '../src/questions/address-space.js';
 import { threadsAndYield } from '../src/questions/alternatives.js';
-import { savedCycles } from '../src/questions/cost.js';
+import { architectureShare, savedCycles } from '../src/questions/cost.js';
 import { receiverKilled, signalToSender } from '../src/questions/death.js';
 import { forgedFsBase, forgedOneSided } from '../src/questions/forged-identity.js';
 import { questions } from '../src/questions/index.js';
@@ -110,6 +110,14 @@ describe('what the experiments find', () => {
     expect(Math.abs(gains.reduce((sum, gain) => sum + gain, 0) - total)).toBeLessThan(5);
   });
 
+  it("little of RPAL's own time is spent in instructions of x86 alone", () => {
+    const [special = 0, own = 0] = [...answer(architectureShare).verdict.matchAll(/[\d,]+/g)].map(([figure]) =>
+      Number(figure.replace(/,/g, '')),
+    );
+    expect(special).toBeGreaterThan(50);
+    expect(special).toBeLessThan(own / 3);
+  });
+
   it('no way there is longer than the round trip that it is part of', () => {
     for (const line of answer(threadsAndYield).happened) {
       const [oneWay = 0, trip = 0] = [...line.matchAll(/([\d,]+) (?:one way|round trip)/g)].map(([, figure = '']) =>
@@ -157,5 +165,5 @@ describe('the commands', () => {
       expect(report).toContain(`## ${index + 1}. ${question}`);
       if (ask !== undefined) expect(report.split(`## ${index + 1}. `)[1]).toMatch(/Verdict: /);
     }
-  });
+  }, 180_000);
 });

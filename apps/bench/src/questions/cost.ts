@@ -1,10 +1,11 @@
 import type { RpalOptions } from '@rpal/rpal-core';
 import { rpal } from '@rpal/rpal-core';
+import { groundsOf } from '../report/grounds.js';
 import { tenths, whole } from '../report/numbers.js';
-import { type Placement, runRfcBenchmark } from '../rfc-benchmark.js';
+import { type Placement, RfcBenchmark, runRfcBenchmark } from '../rfc-benchmark.js';
 import type { Answer, Question } from './question.js';
 
-const MESSAGES = 500;
+const MESSAGES = 200;
 
 function baselines(options: RpalOptions): Answer {
   const lines: string[] = [];
@@ -61,6 +62,55 @@ function saved(options: RpalOptions): Answer {
     verdict: `Of ${whole(total)} cycles saved one way, ${whole(scheduling)} (${((100 * scheduling) / total).toFixed(0)} %) are wake-up and switch: an ordinary switch and wake-up that cost nothing would give that much. The rest is what a call leaves out of socket, epoll and system-call entry.`,
   };
 }
+
+/** Hardware events that only x86 has in this form, and what each stands for. */
+const X86_ONLY: Readonly<Record<string, string>> = {
+  wrpkru: 'protection keys',
+  rdpkru: 'protection keys',
+  wrfsbase: 'thread pointer as identity',
+  rdfsbase: 'thread pointer as identity',
+  fpControl: 'x87 and SSE control words',
+};
+
+function architecture(options: RpalOptions): Answer {
+  const benchmark = new RfcBenchmark({
+    machine: { plugins: [rpal(options)] },
+    placement: 'same-cpu',
+    messages: MESSAGES,
+    size: 32,
+    phases: ['rpal'],
+  });
+  benchmark.advance();
+  const [phase] = benchmark.result().phases;
+  const { costs } = benchmark.machine.platform;
+  const sums = new Map<string, number>();
+  let own = 0;
+  for (const ledger of phase === undefined ? [] : [phase.forward, phase.back]) {
+    for (const entry of ledger.entries) {
+      if (!/^@rpal\/(librpal|rpal-core):/.test(entry.step.name)) continue;
+      own += entry.cycles / MESSAGES;
+      for (const { what, cycles } of groundsOf(entry, costs, 'C1E')) {
+        const meaning = X86_ONLY[what.slice(what.lastIndexOf(' ') + 1)];
+        if (meaning !== undefined) sums.set(meaning, (sums.get(meaning) ?? 0) + cycles / MESSAGES);
+      }
+    }
+  }
+  const special = [...sums.values()].reduce((sum, cycles) => sum + cycles, 0);
+  return {
+    done: `The RPAL phase of the RFC's benchmark, ${MESSAGES} round trips: the cycles of RPAL's own steps, in the kernel and in the library, by the instructions they are made of.`,
+    happened: [
+      `RPAL's own steps: ${tenths(own)} cycles per round trip`,
+      ...[...sums].map(([meaning, cycles]) => `${meaning}: ${tenths(cycles)}`),
+    ],
+    verdict: `${whole(special)} of ${whole(own)} cycles (${((100 * special) / own).toFixed(0)} %) are instructions of x86 alone; the rest is ordinary code, but it stands on three things of the architecture: keys that user mode changes, a thread pointer that the kernel can read at entry, and top-level entries of 512 GiB.`,
+  };
+}
+
+export const architectureShare: Question = {
+  who: 'Andrew Morton',
+  question: 'It is very x86-heavy: how much of it depends on the architecture?',
+  ask: architecture,
+};
 
 export const slowBaseline: Question = {
   who: 'Ingo Molnar, on the cover letter',

@@ -1,6 +1,6 @@
 import { largeReservations, mappingsOutside } from './address-space.js';
 import { threadsAndYield } from './alternatives.js';
-import { savedCycles, slowBaseline } from './cost.js';
+import { architectureShare, savedCycles, slowBaseline } from './cost.js';
 import { receiverKilled, signalToSender } from './death.js';
 import { forgedFsBase, forgedOneSided } from './forged-identity.js';
 import { keyGivenBack, keysAgainstIntent, populatedForOthers, reachableMemory } from './isolation.js';
@@ -24,7 +24,7 @@ export const questions: readonly Question[] = [
   savedCycles,
   threadsAndYield,
   open('David Hildenbrand', 'What does sharing alone bring, without the call?'),
-  open('Andrew Morton', 'Which steps depend on the architecture?'),
+  architectureShare,
   largeReservations,
   mappingsOutside,
   manyServices,

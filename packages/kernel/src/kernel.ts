@@ -46,6 +46,8 @@ export class Kernel implements TrapHandler {
   readonly specialFiles: Map<string, Opener> = new Map();
   /** Processes that have not ended. When the last one ends, the machine stops. */
   alive = 0;
+  /** NMIs for which nobody found a cause: "Uhhuh. NMI received for unknown reason". */
+  unknownNmis = 0;
   readonly #contexts: UserContext[] = [];
   readonly #nowhere: UserContext;
   readonly #syscallPath: SyscallPath;
@@ -193,12 +195,22 @@ export class Kernel implements TrapHandler {
   nmi(cpu: Cpu): void {
     if (cpu.context !== this.scheduler.kernelMode) {
       this.#interruptUser(cpu, EntryKind.NMI);
+      this.#serveNmi(cpu);
       const thread = this.current(cpu);
       this.returnToUser(cpu, thread, thread.frame.rax, null);
     } else {
       cpu.charge(SchedStep.interruptEntry);
+      this.#serveNmi(cpu);
+      cpu.charge(SchedStep.interruptExit);
     }
     cpu.unblockNmi();
+  }
+
+  /** `default_do_nmi`, without the back-to-back rule, which needs two causes at a time. */
+  #serveNmi(cpu: Cpu): void {
+    if ((this.seams.hooks.kernelNmi.call(cpu) ?? 0) > 0) return;
+    cpu.charge(KernelStep.unknownNmi);
+    this.unknownNmis++;
   }
 
   #interruptUser(cpu: Cpu, kind: number): void {

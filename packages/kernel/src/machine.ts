@@ -1,4 +1,4 @@
-import { Bus, type Plugin, PluginHost, type SeamDescription } from '@rpal/bus';
+import { Bus, type Plugin, PluginHost, type SeamDescription, TapError } from '@rpal/bus';
 import { FdTable } from '@rpal/epoll';
 import { type CpuProfile, Fingerprint, Platform, type PlatformOptions, profiles } from '@rpal/hw-x86';
 import { WaitQueue } from '@rpal/sched';
@@ -28,6 +28,8 @@ export class Machine {
   readonly kernel: Kernel;
   readonly bus: Bus = new Bus();
   readonly #host: PluginHost;
+  /** What ended a run. */
+  #failure: unknown = null;
 
   constructor(options: MachineOptions = {}) {
     this.platform = new Platform({ ...options, profile: options.profile ?? (profiles[0] as CpuProfile) });
@@ -74,21 +76,56 @@ export class Machine {
   /**
    * Runs until all processes have ended.
    * @param until TSC cycles of machine time at which to come back earlier
-   * @throws MachineError DEADLOCK if nothing can happen any more while processes are waiting
+   * @throws MachineError DEADLOCK if nothing can happen any more while processes are waiting; PLUGIN_FAILED if a tap threw,
+   *   with where and when; STOPPED after a run that ended in any error. Programs' own errors come through as they are.
    */
   run(until?: number): 'ended' | 'until' {
-    const end = this.platform.run(until);
+    this.#requireIntact();
+    const end = this.#runPlatform(until);
     if (end === 'until') return 'until';
     if (end === 'deadlock' && this.kernel.alive > 0) throw this.#deadlock();
     return 'ended';
   }
 
-  /** Hash of the final state: the same run gives the same sixteen digits on every computer. */
+  #runPlatform(until: number | undefined): ReturnType<Platform['run']> {
+    try {
+      return this.platform.run(until);
+    } catch (error) {
+      this.#failure = error instanceof TapError ? this.#pluginFailed(error) : error;
+      throw this.#failure;
+    }
+  }
+
+  /**
+   * Hash of the final state: the same run gives the same sixteen digits on every computer.
+   * @throws MachineError STOPPED if a run ended in an error: the state is that of a step half done
+   */
   fingerprint(): string {
+    this.#requireIntact();
     const print = new Fingerprint();
     this.platform.fingerprint(print);
     for (const rq of this.kernel.scheduler.runQueues) print.number(rq.switches).number(rq.taskClock);
     return print.digest();
+  }
+
+  #requireIntact(): void {
+    if (this.#failure === null) return;
+    const reason = this.#failure instanceof Error ? this.#failure.message : String(this.#failure);
+    throw new MachineError('STOPPED', `this machine was stopped by an error; build another one. It was: ${reason}`, {
+      cause: this.#failure,
+    });
+  }
+
+  /** What a plugin's author needs to find the place: the tap, the moment, and what was running. */
+  #pluginFailed(error: TapError): MachineError {
+    const cpu = this.platform.running;
+    let place = 'outside any CPU';
+    if (cpu !== null) {
+      const task = this.kernel.scheduler.current(cpu);
+      const us = (cpu.clock / cpu.costs.tscPerNs / 1000).toFixed(3);
+      place = `on CPU ${cpu.id} at ${cpu.clock} TSC cycles (${us} us), where ${task.name} (thread ${task.pid}, state ${task.state}) ran`;
+    }
+    return new MachineError('PLUGIN_FAILED', `${error.message}; the machine stopped ${place}`, { cause: error });
   }
 
   /** Undoes what plugins set up outside the machine. */

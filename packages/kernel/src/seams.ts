@@ -19,6 +19,12 @@ export class KernelSeams {
      */
     kernelEntry: new NotifyHook<[cpu: Cpu, thread: Thread, kind: number]>('kernelEntry'),
     /**
+     * An NMI has come and its entry is over: what it interrupted in user mode may have been switched by `kernelEntry`. The
+     * first answer says how many causes were found; if all say 0 or nothing, it is an unknown NMI. NMIs are blocked.
+     * @cost every NMI.
+     */
+    kernelNmi: new FirstAnswerHook<[cpu: Cpu], number>('kernelNmi'),
+    /**
      * `exec` is past the point of no return: `thread` is alone in its process, the new memory is still empty.
      * @cost once per exec.
      */

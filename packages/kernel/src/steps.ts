@@ -84,6 +84,12 @@ export const KernelStep = defineSteps('@rpal/kernel', {
     status: 'counted',
   },
   wait: { cause: 'process', instructions: 2674, events: { lockedOp: 25 }, source: `${COUNTED}: wait4 and release_task`, status: 'counted' },
+  unknownNmi: {
+    cause: 'interrupt',
+    ns: [5_000, 20_000, 100_000],
+    source: 'two lines printed at emergency level (unknown_nmi_error), without a slow console',
+    status: 'estimated',
+  },
   signalSend: {
     cause: 'process',
     instructions: 1233,

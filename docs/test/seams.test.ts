@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { amdNmi } from '@rpal/amd-nmi';
 import { createMachine } from '@rpal/kernel';
 import { noMpk } from '@rpal/no-mpk';
 import { rpal } from '@rpal/rpal-core';
@@ -9,7 +10,7 @@ import { root } from './outside-project.ts';
 
 const declarations = seamDeclarations(root);
 /** Machines that together have every plugin of the repository. */
-const machines = [createMachine({ plugins: [rpal(), noMpk()] })];
+const machines = [createMachine({ plugins: [rpal(), noMpk(), amdNmi({ programs: ['none'] })] })];
 const described = machines.flatMap((machine) => machine.describe());
 
 describe('docs/seams.md', () => {

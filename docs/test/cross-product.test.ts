@@ -1,0 +1,75 @@
+import type { Plugin } from '@rpal/bus';
+import { type CpuProfile, profiles } from '@rpal/hw-x86';
+import { noMpk } from '@rpal/no-mpk';
+import { describe, expect, it } from 'vitest';
+import { RfcBenchmark } from '../../apps/bench/src/rfc-benchmark.ts';
+
+const first = profiles[0] as CpuProfile;
+const withoutKeys: CpuProfile = { ...first, name: `${first.name}-nopku`, features: { ...first.features, pku: false } };
+
+/** Providers of RPAL's isolation slot, by name; `mpk` is what RPAL brings along. */
+const isolations: Readonly<Record<string, readonly Plugin[]>> = {
+  mpk: [],
+  'page-table': [noMpk({ isolation: 'page-table' })],
+  vmfunc: [noMpk({ isolation: 'vmfunc' })],
+  none: [noMpk({ isolation: 'none' })],
+};
+
+/** Providers of RPAL's sharing slot. */
+const sharings: Readonly<Record<string, readonly Plugin[]>> = { copied: [] };
+
+/** Why a cell is refused; null if it must run. */
+function refusal(profile: CpuProfile, isolation: string): string | null {
+  if (isolation === 'mpk' && !profile.features.pku) return `needs protection keys (PKU), which ${profile.name} does not have`;
+  if (isolation === 'vmfunc' && profile.vendor !== 'intel')
+    return `needs VMFUNC, an instruction of Intel's VMX, which ${profile.name} does not have`;
+  return null;
+}
+
+const cells = [...profiles, withoutKeys].flatMap((profile) =>
+  Object.keys(isolations).flatMap((isolation) =>
+    Object.keys(sharings).map((sharing) => ({ profile, cpu: profile.name, isolation, sharing })),
+  ),
+);
+
+describe('every profile with every isolation and every sharing', () => {
+  it.each(cells)('$cpu, $isolation, $sharing', ({ profile, isolation, sharing }) => {
+    const plugins = [...(isolations[isolation] as readonly Plugin[]), ...(sharings[sharing] as readonly Plugin[])];
+    const build = () =>
+      new RfcBenchmark({ machine: { profile, plugins }, placement: 'same-socket', messages: 25, size: 64, phases: ['rpal'] });
+    const reason = refusal(profile, isolation);
+    if (reason !== null) {
+      expect(build).toThrow(reason);
+      return;
+    }
+    // The workload compares every byte that comes back with what it sent, and throws where they differ.
+    const benchmark = build();
+    benchmark.advance();
+    const { complete, phases } = benchmark.result();
+    expect(complete).toBe(true);
+    expect(phases[0]).toMatchObject({ messages: 25, unbalanced: 0 });
+  });
+});
+
+describe('a plugin that is not there', () => {
+  const plain = () => {
+    const start = performance.now();
+    const benchmark = new RfcBenchmark({ machine: {}, placement: 'same-socket', messages: 500, size: 32, phases: ['epoll'] });
+    benchmark.advance();
+    return { fingerprint: benchmark.result().fingerprint, ms: performance.now() - start };
+  };
+
+  it('costs nothing: plain Linux comes out the same, and as fast, whether or not others have run with plugins', async () => {
+    const before = Array.from({ length: 4 }, plain);
+    const { amdNmi } = await import('@rpal/amd-nmi');
+    for (const machinePlugins of [isolations.vmfunc, [amdNmi({ programs: ['rpal-client'] })]]) {
+      const plugins = machinePlugins as readonly Plugin[];
+      new RfcBenchmark({ machine: { plugins }, placement: 'same-socket', messages: 100, size: 32, phases: ['rpal'] }).advance();
+    }
+    const after = Array.from({ length: 4 }, plain);
+    expect(new Set([...before, ...after].map(({ fingerprint }) => fingerprint)).size).toBe(1);
+    // The fastest of several runs in one process; wide, because other work shares the computer.
+    const fastest = (runs: typeof before) => Math.min(...runs.map(({ ms }) => ms));
+    expect(fastest(after) / fastest(before)).toBeLessThan(1.6);
+  });
+});

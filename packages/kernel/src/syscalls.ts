@@ -25,7 +25,8 @@ defineSchedCalls(table);
 /** Executes the call whose number is in the registers. */
 export function dispatch(kernel: Kernel, cpu: Cpu, thread: Thread, regs: UserContext): number {
   const handler = table[regs.nr];
-  return handler === undefined ? -Errno.ENOSYS : handler(kernel, cpu, thread, regs);
+  if (handler !== undefined) return handler(kernel, cpu, thread, regs);
+  return kernel.seams.hooks.kernelUnknownCall.call(cpu, thread, regs) ?? -Errno.ENOSYS;
 }
 
 table[Nr.read] = (_kernel, cpu, thread, { a0, a1, a2 }) => {

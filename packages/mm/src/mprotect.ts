@@ -29,6 +29,8 @@ export function mprotect(cpu: Cpu, mm: MmStruct, address: number, length: number
     if (answer !== undefined) return answer;
     if (!isAllocated(mm, key)) return -Errno.EINVAL;
   }
+  const taken = mm.manager.seams.hooks.mmProtect.call(cpu, mm, address, end, rights);
+  if (taken !== undefined) return taken;
   let start = address;
   const first = mm.areas.at(mm.areas.indexFrom(address));
   if ((grows & Prot.GROWSDOWN) !== 0) {

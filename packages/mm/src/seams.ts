@@ -27,6 +27,15 @@ export class MmSeams {
      */
     mmKeyChange: new FirstAnswerHook<[mm: MmStruct, key: number], number>('mmKeyChange'),
     /**
+     * A program changes the rights of a range (`mprotect`, `pkey_mprotect`) and its arguments are in order. The first
+     * answer replaces Linux's work and is returned to it: 0 or a negative errno.
+     * @param start first address, on a page border
+     * @param end address behind the range, on a page border
+     * @param prot `Prot` bits
+     * @cost once per mprotect.
+     */
+    mmProtect: new FirstAnswerHook<[cpu: Cpu, mm: MmStruct, start: number, end: number, prot: number], number>('mmProtect'),
+    /**
      * A program gives a key back (`pkey_free`). The first answer is returned to it (a negative errno).
      * @param key protection key as the program passed it
      * @cost once per pkey_free.

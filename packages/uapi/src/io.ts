@@ -1,5 +1,15 @@
 /** Flags of open, and of descriptors that other calls make. */
-export const OpenFlag = { RDONLY: 0, WRONLY: 1, RDWR: 2, ACCMODE: 3, NONBLOCK: 0x800, DIRECT: 0x4000, CLOEXEC: 0x8_0000 } as const;
+export const OpenFlag = {
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  ACCMODE: 3,
+  CREAT: 0x40,
+  EXCL: 0x80,
+  NONBLOCK: 0x800,
+  DIRECT: 0x4000,
+  CLOEXEC: 0x8_0000,
+} as const;
 
 /** Commands of fcntl. */
 export const Fcntl = { DUPFD: 0, GETFD: 1, SETFD: 2, GETFL: 3, SETFL: 4, DUPFD_CLOEXEC: 1030, SETPIPE_SZ: 1031, GETPIPE_SZ: 1032 } as const;

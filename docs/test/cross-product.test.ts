@@ -1,5 +1,6 @@
 import type { Plugin } from '@rpal/bus';
 import { type CpuProfile, profiles } from '@rpal/hw-x86';
+import { mshare } from '@rpal/mshare';
 import { noMpk } from '@rpal/no-mpk';
 import { describe, expect, it } from 'vitest';
 import { RfcBenchmark } from '../../apps/bench/src/rfc-benchmark.ts';
@@ -15,8 +16,8 @@ const isolations: Readonly<Record<string, readonly Plugin[]>> = {
   none: [noMpk({ isolation: 'none' })],
 };
 
-/** Providers of RPAL's sharing slot. */
-const sharings: Readonly<Record<string, readonly Plugin[]>> = { copied: [] };
+/** Providers of RPAL's sharing slot; `copied` is what RPAL brings along. */
+const sharings: Readonly<Record<string, readonly Plugin[]>> = { copied: [], mshare: [mshare({ rpalSharing: true })] };
 
 /** Why a cell is refused; null if it must run. */
 function refusal(profile: CpuProfile, isolation: string): string | null {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { amdNmi } from '@rpal/amd-nmi';
 import { createMachine } from '@rpal/kernel';
+import { mshare } from '@rpal/mshare';
 import { noMpk } from '@rpal/no-mpk';
 import { rpal } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +11,7 @@ import { root } from './outside-project.ts';
 
 const declarations = seamDeclarations(root);
 /** Machines that together have every plugin of the repository. */
-const machines = [createMachine({ plugins: [rpal(), noMpk(), amdNmi({ programs: ['none'] })] })];
+const machines = [createMachine({ plugins: [rpal(), noMpk(), mshare({ rpalSharing: true }), amdNmi({ programs: ['none'] })] })];
 const described = machines.flatMap((machine) => machine.describe());
 
 describe('docs/seams.md', () => {

@@ -1,0 +1,15 @@
+export { DescriptorRegions, MshareIoctl } from './descriptors.js';
+export { Msharefs, type NamedRegion } from './msharefs.js';
+export {
+  MshareCall,
+  type MshareOptions,
+  type MshareState,
+  mshare,
+  mshareCall,
+  mshareCreate,
+  mshareOf,
+  mshareUnlink,
+} from './plugin.js';
+export { levelOneBytes, Region } from './region.js';
+export { SharedTables } from './rpal-sharing.js';
+export { MshareStep } from './steps.js';

@@ -1,0 +1,68 @@
+import type { Program } from '@rpal/kernel';
+import { Errno, MapFlag, OpenFlag, Prot, Signal } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import { MshareIoctl, mshareCreate, mshareOf } from '../src/index.js';
+import { AT, LENGTH, machine, run } from './support.js';
+
+const RW = Prot.READ | Prot.WRITE;
+const map = (p: Program, fd: number, prot: number = RW, length = LENGTH) => p.mmap(0, length, prot, MapFlag.SHARED, fd);
+
+/** The argument of PROTECT, at `at`. */
+function* protectArgument(p: Program, at: number, start: number, length: number, prot: number): Generator<void, number> {
+  yield* p.store64(at, start);
+  yield* p.store64(at + 8, length);
+  yield* p.store32(at + 16, prot);
+  return at;
+}
+
+describe('a region by descriptor', () => {
+  it('is mapped through a mapping descriptor, changed through the control descriptor alone', () => {
+    const m = machine();
+    const results: number[] = [];
+    const [process] = run(m, function* (p) {
+      const control = yield* mshareCreate(p, AT, LENGTH);
+      const readOnly = yield* p.ioctl(control, MshareIoctl.MAPPING_FD, OpenFlag.RDONLY);
+      const mapping = yield* p.ioctl(control, MshareIoctl.MAPPING_FD, OpenFlag.RDWR);
+      results.push(yield* map(p, control), yield* map(p, readOnly), yield* map(p, mapping, RW, LENGTH / 2), yield* map(p, mapping));
+      yield* p.store64(AT, 1);
+      const page = yield* p.allocate(4096);
+      results.push(yield* p.ioctl(mapping, MshareIoctl.PROTECT, yield* protectArgument(p, page, AT, 4096, Prot.READ)));
+      results.push(yield* p.mprotect(AT, 4096, Prot.READ));
+      results.push(yield* p.ioctl(control, MshareIoctl.PROTECT, page));
+      yield* p.store64(AT, 2);
+    });
+    expect(results).toEqual([-Errno.ENODEV, -Errno.EACCES, -Errno.EINVAL, AT, -Errno.ENOTTY, -Errno.EPERM, 0]);
+    expect(process?.exit).toMatchObject({ signal: Signal.SEGV, address: AT });
+  });
+
+  it('lives as long as a descriptor or a mapping does, and no longer', () => {
+    const m = machine();
+    const alive = () => mshareOf(m).described.regions.length;
+    const counts: number[] = [];
+    const before = m.platform.memory.framesInUse;
+    run(m, function* (p) {
+      const control = yield* mshareCreate(p, AT, LENGTH);
+      const mapping = yield* p.ioctl(control, MshareIoctl.MAPPING_FD, OpenFlag.RDWR);
+      yield* map(p, mapping);
+      yield* p.store64(AT, 9);
+      yield* p.close(control);
+      yield* p.close(mapping);
+      counts.push(alive());
+      expect(yield* p.load64(AT)).toBe(9);
+      yield* p.munmap(AT, LENGTH);
+      counts.push(alive());
+    });
+    expect(counts).toEqual([1, 0]);
+    expect(m.platform.memory.framesInUse - before).toBeLessThan(20);
+  });
+
+  it('goes with a creator that has passed it to nobody', () => {
+    const m = machine();
+    run(m, function* (p) {
+      const control = yield* mshareCreate(p, AT, LENGTH);
+      yield* map(p, yield* p.ioctl(control, MshareIoctl.MAPPING_FD, OpenFlag.RDWR));
+      yield* p.store64(AT, 9);
+    });
+    expect(mshareOf(m).described.regions).toEqual([]);
+  });
+});

@@ -1,0 +1,50 @@
+import { GIB, LARGE_PAGE_SIZE, Platform, profiles } from '@rpal/hw-x86';
+import { MappedFile, MemoryFile, MemoryManager, mmap, populateRange } from '@rpal/mm';
+import { MapFlag, Prot } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import { levelOneBytes, Region } from '../src/index.js';
+import { AT, small } from './support.js';
+
+describe('page tables of shared memory', () => {
+  it('exist once in a region, and once per process in ordinary shared memory, byte for byte', () => {
+    const platform = new Platform({ profile: small });
+    const manager = new MemoryManager(platform);
+    const cpu = platform.cpus[0]!;
+    const bytes = 16 * LARGE_PAGE_SIZE;
+
+    const region = new Region(manager, cpu, 'db', AT, bytes);
+    const sharers = Array.from({ length: 5 }, () => manager.create(cpu));
+    const tablesBefore = sharers.map((mm) => mm.pageTableBytes);
+    for (const mm of sharers) expect(region.attach(cpu, mm, true)).toBe(AT);
+    region.populate(cpu);
+    expect(sharers.map((mm) => mm.pageTableBytes)).toEqual(tablesBefore);
+    const upper = 2 * 4096;
+    expect(region.pageTableBytes).toBe(levelOneBytes(bytes) + upper);
+
+    const file = new MemoryFile(manager, 'plain');
+    file.truncate(cpu, bytes);
+    const object = new MappedFile(file);
+    for (const mm of Array.from({ length: 5 }, () => manager.create(cpu))) {
+      mmap(cpu, mm, AT, bytes, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.FIXED, { object });
+      populateRange(cpu, mm, AT, AT + bytes);
+      expect(mm.pageTableBytes).toBe(levelOneBytes(bytes) + upper);
+    }
+  });
+
+  it("are the posting's 878 GiB for 300 GB in 1,500 processes, and 0.586 GiB when shared", () => {
+    const profile = { ...profiles[0]!, topology: { ...profiles[0]!.topology, memoryPerSocket: 1024 } };
+    const platform = new Platform({ profile });
+    const manager = new MemoryManager(platform);
+    const cpu = platform.cpus[0]!;
+    const bytes = 300 * GIB;
+    const region = new Region(manager, cpu, 'db', AT, bytes);
+    const tables = region.populate(cpu);
+    for (let i = 0; i < 1500; i++) expect(region.attach(cpu, manager.create(cpu), true)).toBe(AT);
+    const upper = (1 + bytes / GIB) * 4096;
+    expect(tables - upper).toBe(levelOneBytes(bytes));
+    expect((levelOneBytes(bytes) / GIB).toFixed(3)).toBe('0.586');
+    expect(Math.floor((1500 * levelOneBytes(bytes)) / GIB)).toBe(878);
+    expect(region.pageTableBytes).toBe(tables);
+    expect(region.sharers).toBe(1500);
+  });
+});

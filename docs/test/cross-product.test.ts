@@ -22,7 +22,7 @@ const sharings: Readonly<Record<string, readonly Plugin[]>> = { copied: [], msha
 /** Why a cell is refused; null if it must run. */
 function refusal(profile: CpuProfile, isolation: string): string | null {
   if (isolation === 'mpk' && !profile.features.pku) return `needs protection keys (PKU), which ${profile.name} does not have`;
-  if (isolation === 'vmfunc' && profile.vendor !== 'intel')
+  if (isolation === 'vmfunc' && !profile.features.vmfunc)
     return `needs VMFUNC, an instruction of Intel's VMX, which ${profile.name} does not have`;
   return null;
 }

@@ -19,20 +19,10 @@ export const ViewStep = defineSteps('@rpal/no-mpk', {
     source: 'one CR3 write that drops the translations of its PCID',
     status: 'derived',
   },
-  /** VMFUNC leaf 0. Priced at the core clock of SkyBridge's machine, turbo off. */
-  vmfunc: {
-    cause: 'library',
-    ns: [32.75, 33.5, 83],
-    source: 'SkyBridge (EuroSys 2019): 134 cycles at 4.0 GHz, VPID on; high: 332 cycles as ERIM (USENIX Security 2019) quotes, at 4.0 GHz',
-    status: 'published',
-  },
+  /** VMFUNC leaf 0. */
+  vmfunc: { cause: 'library', events: { vmfunc: 1 }, source: 'one VMFUNC that switches the EPT pointer', status: 'derived' },
   /** The hypervisor installs another list of views: one VM exit and entry. */
-  installList: {
-    cause: 'switch',
-    ns: [300, 400, 500],
-    source: 'vmcall round trip of 1000 .. 1300 cycles on Skylake-SP and Ice Lake-SP, from kvm-unit-tests experience',
-    status: 'recalled',
-  },
+  installList: { cause: 'switch', events: { vmcall: 1 }, source: 'one VM exit and entry', status: 'derived' },
   /** What the second dimension of a page walk adds, summed up when the view changes. */
   nestedWalk: {
     cause: 'tlb',

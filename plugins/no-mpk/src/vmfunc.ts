@@ -28,10 +28,8 @@ export class Vmfunc extends Views {
     this.#nestedWalk = Math.round(nestedWalkCycles[costs.level] * costs.tscPerCore);
   }
 
-  override refusal({ vendor, name }: CpuProfile): string | null {
-    return vendor === 'intel'
-      ? null
-      : `needs VMFUNC, an instruction of Intel's VMX, which ${name} does not have; choose page-table or none`;
+  override refusal({ features, name }: CpuProfile): string | null {
+    return features.vmfunc ? null : `needs VMFUNC, an instruction of Intel's VMX, which ${name} does not have; choose page-table or none`;
   }
 
   override userLoad(cpu: Cpu, rights: number): void {

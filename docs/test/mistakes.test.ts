@@ -1,0 +1,115 @@
+import { type BusError, definePlugin, type Plugin, type PluginDefinition, Slot } from '@rpal/bus';
+import { createMachine, executable, type MachineError } from '@rpal/kernel';
+import { noMpk } from '@rpal/no-mpk';
+import { rpal } from '@rpal/rpal-core';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+
+/** A plugin with what a test wants of it. */
+function plugin(name: string, parts: Partial<PluginDefinition<object>> = {}, options?: unknown): Plugin {
+  return definePlugin<object, unknown>({ name, version: '1.0.0', setup() {}, ...parts })(options);
+}
+
+/** What building a machine with these plugins throws. */
+function build(...plugins: Plugin[]): BusError {
+  try {
+    createMachine({ plugins });
+  } catch (error) {
+    return error as BusError;
+  }
+  throw new Error('the machine was built');
+}
+
+const idle = { choose: () => ({ name: 'poll', monitored: true, wake: 0 }) };
+const provide: Partial<PluginDefinition<object>> = { setup: ({ plugin: name, slots }) => void slots.idlePolicy.provide(name, idle) };
+
+/** What an author gets wrong; code, and the words in which the message names plugin, seam and remedy. */
+const mistakes: readonly [what: string, code: string, make: () => Error & { code: string }, words: readonly string[]][] = [
+  ['a missing requirement', 'MISSING_REQUIREMENT', () => build(noMpk()), ['"@rpal/no-mpk"', '"@rpal/rpal-core"', 'add that plugin']],
+  [
+    'a requirement cycle',
+    'REQUIREMENT_CYCLE',
+    () => build(plugin('a', { requires: { b: '*' } }), plugin('b', { requires: { a: '*' } })),
+    ['a -> b -> a', 'drop one of these requirements'],
+  ],
+  [
+    'an incompatible version range',
+    'INCOMPATIBLE_VERSION',
+    () => build(rpal(), plugin('old', { requires: { '@rpal/rpal-core': '>=9.0.0' } })),
+    ['"old"', '"@rpal/rpal-core"', '>=9.0.0', 'install a version in that range'],
+  ],
+  ['two providers', 'SLOT_TAKEN', () => build(plugin('a', provide), plugin('b', provide)), ['"idlePolicy"', '"a"', '"b"', 'remove one']],
+  [
+    'a provider that the machine cannot work with',
+    'SLOT_REFUSED',
+    () =>
+      build(
+        plugin('x', {
+          setup: ({ bus }) => bus.declare({ slots: { odd: new Slot('odd', { fallback: 1, refuse: () => 'is odd; use 2' }) } }),
+        }),
+      ),
+    ['"odd"', 'its default', 'is odd; use 2'],
+  ],
+  [
+    'a wrong option',
+    'INVALID_OPTIONS',
+    () => build(rpal(), noMpk({ isolation: 'sgx' as never })),
+    ['"@rpal/no-mpk"', 'isolation', '"page-table"', '"vmfunc"', '"none"'],
+  ],
+  [
+    'an option that is not known',
+    'INVALID_OPTIONS',
+    () => build(plugin('strict', { options: z.object({}).strict() }, { speed: 1 })),
+    ['"strict"', 'speed'],
+  ],
+  [
+    'options for a plugin that takes none',
+    'INVALID_OPTIONS',
+    () => build(plugin('plain', {}, { speed: 1 })),
+    ['"plain"', 'speed', 'leave them out'],
+  ],
+  ['a conflict', 'CONFLICT', () => build(plugin('a', { conflicts: ['b'] }), plugin('b')), ['"a"', '"b"', 'remove one']],
+  ['a version that is none', 'INVALID_PLUGIN', () => build(plugin('a', { version: 'one' })), ['"a"', '"one"', 'write it as 1.2.3']],
+  ['the same plugin twice', 'DUPLICATE_PLUGIN', () => build(rpal(), rpal()), ['"@rpal/rpal-core"', 'give it once']],
+];
+
+describe('what a plugin author gets wrong', () => {
+  it.each(mistakes)('%s (%s) is told with plugin, seam and remedy', (_what, code, make, words) => {
+    const error = make();
+    expect(error.code).toBe(code);
+    for (const word of words) expect(error.message).toContain(word);
+  });
+
+  it('a tap after the machine was built', () => {
+    const machine = createMachine();
+    expect(() => machine.bus.hooks.schedSwitch.tap('late', () => {})).toThrow(
+      'plugin "late" tapped "schedSwitch" after the machine was sealed; tap hooks in the plugin\'s setup()',
+    );
+  });
+
+  it('a tap that throws in mid-run: with time, CPU and task', () => {
+    const brittle = plugin('brittle', {
+      setup({ plugin: name, hooks }) {
+        hooks.mmFault.tap(name, () => {
+          throw new Error('no idea');
+        });
+      },
+    });
+    const machine = createMachine({ plugins: [brittle] });
+    machine.spawn(
+      executable('toucher', function* (p) {
+        yield* p.store8(yield* p.allocate(4096), 1);
+      }),
+    );
+    let error: MachineError | null = null;
+    try {
+      machine.run();
+    } catch (thrown) {
+      error = thrown as MachineError;
+    }
+    expect(error?.code).toBe('PLUGIN_FAILED');
+    expect(error?.message).toMatch(
+      /plugin "brittle" threw in its tap of "mmFault": no idea; the machine stopped on CPU 0 at \d+ TSC cycles .* toucher/,
+    );
+  });
+});

@@ -2,6 +2,7 @@ import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import { type Scheduler, SleepTimer, TaskState, taken, WaitEntry, WaitQueue } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { closesLoop, tooManyPaths } from './epoll-nesting.js';
 import { File, type PollTable } from './file.js';
 import { begin, type Caller, type Operation, Step } from './operation.js';
 import type { EpollSeams } from './seams.js';
@@ -9,6 +10,8 @@ import { FileStep } from './steps.js';
 
 /** Interest bits that modify how events are reported, not which. */
 const PRIVATE_BITS = Epoll.WAKEUP | Epoll.ONESHOT | Epoll.ET | Epoll.EXCLUSIVE;
+/** What may be asked for together with EPOLLEXCLUSIVE. */
+const EXCLUSIVE_OK_BITS = Poll.IN | Poll.OUT | Poll.ERR | Poll.HUP | Epoll.WAKEUP | Epoll.ET | Epoll.EXCLUSIVE;
 /** Largest `maxevents` (fs/eventpoll.c: EP_MAX_EVENTS). */
 const MAX_EVENTS = Math.floor(0x7fff_ffff / EPOLL_EVENT_SIZE);
 
@@ -97,6 +100,11 @@ export class EventPoll extends File {
   control(cpu: Cpu, operation: number, file: File, fd: number, events: number, dataLow: number, dataHigh: number): number {
     if (!file.pollable) return -Errno.EPERM;
     if (file === this) return -Errno.EINVAL;
+    if ((events & Epoll.EXCLUSIVE) !== 0 && operation !== Epoll.CTL_DEL) {
+      if (operation === Epoll.CTL_MOD || file instanceof EventPoll || (events & ~EXCLUSIVE_OK_BITS) !== 0) return -Errno.EINVAL;
+    }
+    if (operation === Epoll.CTL_ADD && file instanceof EventPoll && closesLoop(this, file, this.seams.nestingCountsUpwards))
+      return -Errno.ELOOP;
     const item = this.item(file, fd);
     switch (operation) {
       case Epoll.CTL_ADD:
@@ -109,7 +117,7 @@ export class EventPoll extends File {
         return 0;
       case Epoll.CTL_MOD:
         if (item === undefined) return -Errno.ENOENT;
-        if ((item.events & Epoll.EXCLUSIVE) !== 0 || (events & Epoll.EXCLUSIVE) !== 0) return -Errno.EINVAL;
+        if ((item.events & Epoll.EXCLUSIVE) !== 0) return -Errno.EINVAL;
         return this.#modify(cpu, item, events | Poll.ERR | Poll.HUP, dataLow, dataHigh);
       default:
         return -Errno.EINVAL;
@@ -117,8 +125,12 @@ export class EventPoll extends File {
   }
 
   #insert(cpu: Cpu, file: File, fd: number, events: number, dataLow: number, dataHigh: number): number {
+    if (this.seams.watches >= this.seams.maxUserWatches) return -Errno.ENOSPC;
     cpu.charge(FileStep.epollAdd);
+    // Paths can only become too many where epolls are nested, or a file has several watchers.
+    const check = file instanceof EventPoll || file.watchers.length > 0 || this.watchers.length > 0;
     const item = new EpItem(this, file, fd, events, dataLow, dataHigh);
+    this.seams.watches++;
     let byFd = this.#items.get(file);
     if (byFd === undefined) {
       byFd = new Map();
@@ -126,6 +138,10 @@ export class EventPoll extends File {
     }
     byFd.set(fd, item);
     file.watchers.push(item);
+    if (check && tooManyPaths(file)) {
+      this.forget(cpu, item);
+      return -Errno.EINVAL;
+    }
     if ((file.poll(cpu, item) & item.events) !== 0) this.#makeReady(cpu, item);
     return 0;
   }
@@ -140,11 +156,10 @@ export class EventPoll extends File {
   }
 
   #makeReady(cpu: Cpu, item: EpItem): void {
+    if (item.ready) return;
     this.lock.acquire(cpu);
-    if (!item.ready) {
-      this.#append(item);
-      if (this.wait.active) this.wait.wake(cpu, 1, Poll.IN, false);
-    }
+    this.#append(item);
+    if (this.wait.active) this.wait.wake(cpu, 1, 0, false);
     this.lock.release(cpu);
     if (this.pollWait.active) this.pollWait.wake(cpu, 1, Poll.IN, false);
   }
@@ -152,6 +167,7 @@ export class EventPoll extends File {
   /** Stops watching (Linux: `ep_remove`). */
   forget(cpu: Cpu, item: EpItem): void {
     for (const entry of item.entries) entry.queue?.remove(cpu, entry);
+    this.seams.watches--;
     const byFd = this.#items.get(item.file);
     byFd?.delete(item.fd);
     if (byFd?.size === 0) this.#items.delete(item.file);
@@ -179,8 +195,8 @@ export class EventPoll extends File {
     }
     let exclusiveWake = 0;
     if (this.wait.active) {
-      const woken = this.wait.wake(cpu, 1, Poll.IN, sync && this.seams.synchronousWakeUps);
-      if ((item.events & Epoll.EXCLUSIVE) !== 0 && woken > 0 && (key & Poll.HUP) === 0) exclusiveWake = 1;
+      if ((item.events & Epoll.EXCLUSIVE) !== 0) exclusiveWake = usesUp(key, item.events);
+      this.wait.wake(cpu, 1, 0, sync && this.seams.synchronousWakeUps);
     }
     this.lock.release(cpu);
     if (this.pollWait.active) this.pollWait.wake(cpu, 1, Poll.IN, false);
@@ -232,19 +248,21 @@ export class EventPoll extends File {
     return count === 0 && failed < 0 ? failed : count;
   }
 
-  /** ep_done_scan: what was not delivered stays first, then level-triggered items, then what came meanwhile. */
+  /** ep_done_scan: what was not looked at stays first, then what came meanwhile, then level-triggered items. */
   #doneScan(cpu: Cpu, rest: EpItem | null, level: EpItem | null): void {
     this.#scanning = false;
-    for (const list of [rest, level]) {
-      for (let item: EpItem | null = list; item !== null; ) {
-        const next: EpItem | null = item.next;
-        item.next = null;
-        this.#append(item);
-        item = next;
-      }
-    }
+    this.#appendAll(rest);
     if (this.#overflow.length > 0) for (const item of this.#overflow.splice(0)) this.#append(item);
-    if (this.#first !== null && this.wait.active) this.wait.wake(cpu, 1, Poll.IN, false);
+    this.#appendAll(level);
+    if (this.#first !== null && this.wait.active) this.wait.wake(cpu, 1, 0, false);
+  }
+
+  #appendAll(list: EpItem | null): void {
+    for (let item = list; item !== null; ) {
+      const next: EpItem | null = item.next;
+      this.#append(item);
+      item = next;
+    }
   }
 
   /** epoll_wait. @param timeout milliseconds; negative waits for ever */
@@ -259,12 +277,32 @@ export class EventPoll extends File {
     return begin(cpu, caller, caller.operations.epollWait.start(this, address, maximum, timeout));
   }
 
+  /** Readable if an item is; items on the list that turn out not to be ready leave it (Linux: `__ep_eventpoll_poll`). */
   override poll(cpu: Cpu, table: PollTable | null): number {
     table?.register(cpu, this.pollWait);
-    for (let item = this.#first; item !== null; item = item.next) {
-      if ((item.file.poll(cpu, null) & item.events) !== 0) return Poll.IN | Poll.RDNORM;
+    if (this.#scanning) return 0;
+    let item = this.#first;
+    this.#first = null;
+    this.#last = null;
+    this.#scanning = true;
+    while (item !== null && (item.file.poll(cpu, null) & item.events) === 0) {
+      const next: EpItem | null = item.next;
+      item.next = null;
+      item.ready = false;
+      item = next;
     }
-    return 0;
+    const found = item !== null;
+    this.#doneScan(cpu, item, null);
+    return found ? Poll.IN | Poll.RDNORM : 0;
+  }
+
+  /** Its only commands are those of busy polling. */
+  override ioctl(): number {
+    return -Errno.EINVAL;
+  }
+
+  override get unread(): number {
+    return -Errno.EINVAL;
   }
 
   override release(cpu: Cpu): void {
@@ -296,6 +334,12 @@ export class EventPoll extends File {
     }
     item.next = null;
   }
+}
+
+/** Does this change use up the wake-up of an exclusive item? */
+function usesUp(key: number, events: number): number {
+  const change = key & (Poll.IN | Poll.OUT);
+  return change === 0 || (change !== (Poll.IN | Poll.OUT) && (events & change) !== 0) ? 1 : 0;
 }
 
 /** Writes one `struct epoll_event`: 32-bit events, then 64-bit data, packed. @returns 0 or -EFAULT */

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { WaitEntry, WaitQueue } from '@rpal/sched';
-import { Errno, OpenFlag } from '@rpal/uapi';
+import { Errno, Fcntl, OpenFlag } from '@rpal/uapi';
 import type { EpItem } from './eventpoll.js';
 import type { Caller } from './operation.js';
 
@@ -55,8 +55,8 @@ export abstract class File {
   }
 
   /** Commands of fcntl(2) that only some kinds of files know. */
-  fcntl(_cpu: Cpu, _command: number, _argument: number): number {
-    return -Errno.EINVAL;
+  fcntl(_cpu: Cpu, command: number, _argument: number): number {
+    return command === Fcntl.SETPIPE_SZ || command === Fcntl.GETPIPE_SZ ? -Errno.EBADF : -Errno.EINVAL;
   }
 
   /** Bytes that could be read now (FIONREAD); negative errno if the question makes no sense. */

@@ -4,7 +4,10 @@ import type { Task } from '@rpal/sched';
 import type { EventfdReadOperation, EventfdWriteOperation } from './eventfd.js';
 import type { WaitOperation } from './eventpoll.js';
 import type { PipeReadOperation, PipeWriteOperation } from './pipe.js';
-import type { AcceptOperation, ConnectOperation, ReceiveOperation, SendOperation } from './unix-operations.js';
+import type { Credentials, SocketMessage } from './socket-message.js';
+import type { AcceptOperation, ConnectOperation } from './unix-connect.js';
+import type { PacketReceiveOperation, PacketSendOperation } from './unix-packet.js';
+import type { ReceiveOperation, SendOperation } from './unix-stream-operations.js';
 
 /**
  * What a step of an operation returns when it has no result yet. Both lie far below any errno, and results are never
@@ -36,6 +39,10 @@ export interface Caller {
   operation: Operation | null;
   /** Send, receive, accept, epoll_wait: made on first use. */
   readonly operations: OperationSet;
+  /** The message header of a sendmsg or recvmsg in progress. */
+  message: SocketMessage | null;
+  /** Who it is, to those who receive its messages. */
+  readonly credentials: Credentials;
   /** Sends a signal to the caller's own task, as a failed write does with SIGPIPE. */
   raise(cpu: Cpu, signal: number): void;
 }
@@ -47,6 +54,8 @@ export class OperationSet {
   connect: ConnectOperation | null = null;
   accept: AcceptOperation | null = null;
   epollWait: WaitOperation | null = null;
+  packetSend: PacketSendOperation | null = null;
+  packetReceive: PacketReceiveOperation | null = null;
   pipeRead: PipeReadOperation | null = null;
   pipeWrite: PipeWriteOperation | null = null;
   eventfdRead: EventfdReadOperation | null = null;

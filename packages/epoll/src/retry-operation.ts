@@ -23,7 +23,7 @@ export abstract class RetryOperation implements Operation {
   protected abstract get queue(): WaitQueue;
 
   /** The result if a signal ends the wait. */
-  protected interrupted(): number {
+  protected interrupted(_cpu: Cpu): number {
     return -Errno.ERESTARTSYS;
   }
 
@@ -39,7 +39,7 @@ export abstract class RetryOperation implements Operation {
     }
     const result = this.attempt(cpu);
     if (result !== NOTHING_YET) return result;
-    if (task.signalPending) return this.interrupted();
+    if (task.signalPending) return this.interrupted(cpu);
     this.prepare(cpu);
     task.state = TaskState.INTERRUPTIBLE;
     this.#queue = this.queue;

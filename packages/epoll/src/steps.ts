@@ -189,6 +189,46 @@ export const FileStep = defineSteps('@rpal/epoll', {
     source: 'unix_shutdown, state changes of both ends',
     status: 'estimated',
   },
+  messageHeader: {
+    cause: 'socket',
+    instructions: [150, 250, 400],
+    source: 'copy_msghdr_from_user, import_iovec, scm_send or scm_recv',
+    status: 'estimated',
+  },
+  scmDescriptor: {
+    cause: 'socket',
+    instructions: [60, 120, 250],
+    events: { lockedOp: 2 },
+    source: 'fget_raw and unix_inflight, or receive_fd, per descriptor',
+    status: 'estimated',
+  },
+  skbPages: {
+    cause: 'socket',
+    instructions: [600, 800, 1600],
+    events: { lockedOp: 2 },
+    source: `${COUNTED}: unix stream round trip of 4096 bytes less that of 32, per message; upper end for more than one page`,
+    status: 'derived',
+  },
+  packetSendBody: {
+    cause: 'socket',
+    instructions: 452,
+    events: { lockedOp: 5 },
+    source: `${COUNTED}: unix dgram send body, per message`,
+    status: 'counted',
+  },
+  packetSecurity: {
+    cause: 'socket',
+    instructions: 86,
+    source: `${COUNTED}: unix dgram round trip, security hooks beyond those of a stream, per message`,
+    status: 'counted',
+  },
+  packetReceive: {
+    cause: 'socket',
+    instructions: 475,
+    events: { lockedOp: 6 },
+    source: `${COUNTED}: unix dgram receive body, per message, one receive of two blocking`,
+    status: 'counted',
+  },
   pipeCreate: {
     cause: 'socket',
     instructions: [3000, 4500, 7000],
@@ -273,6 +313,12 @@ export const FileStep = defineSteps('@rpal/epoll', {
     source: `${COUNTED}: eventfd round trip, what each further blocking read adds to the eventfd body, do_wait_intr_irq`,
     status: 'counted',
   },
+  pollBody: {
+    cause: 'epoll',
+    instructions: [120, 200, 350],
+    source: 'do_sys_poll: copies and loop around the poll methods',
+    status: 'estimated',
+  },
   filePoll: {
     cause: 'epoll',
     instructions: [60, 90, 132],
@@ -283,5 +329,6 @@ export const FileStep = defineSteps('@rpal/epoll', {
   /** What a read or write of a socket passes before it reaches the socket. */
   socketCall: { parts: ['fileLayer', 'security', 'socketLayer'] },
   sendMessage: { parts: ['skbAlloc', 'sendBody'] },
+  packetSend: { parts: ['skbAlloc', 'packetSendBody', 'packetSecurity'] },
   releaseMessage: { parts: ['skbFree', 'writeSpace'] },
 });

@@ -1,75 +1,143 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
-import { copyFromUser, copyToUser } from '@rpal/mm';
-import { published, type Scheduler, taken, WaitQueue } from '@rpal/sched';
-import { Errno, MessageFlag, OpenFlag, Poll, Shutdown, Signal } from '@rpal/uapi';
-import { File, type PollTable } from './file.js';
-import { begin, type Caller, NOTHING_YET } from './operation.js';
-import { SKB_MAX_LINEAR, type Skb, type SkbPool } from './skb.js';
+import { published, type Scheduler, WaitEntry, WaitQueue } from '@rpal/sched';
+import { Errno, OpenFlag, Poll, Shutdown, SocketType } from '@rpal/uapi';
+import { File } from './file.js';
+import { begin, type Caller } from './operation.js';
+import type { Skb, SkbPool } from './skb.js';
 import { FileStep } from './steps.js';
-import { AcceptOperation, ConnectOperation, ReceiveOperation, SendOperation } from './unix-operations.js';
+import { AcceptOperation, ConnectOperation } from './unix-connect.js';
 
-/** net.core.wmem_default. */
+/** net.core.wmem_default, which is wmem_max too. */
 export const SEND_BUFFER_DEFAULT = 212_992;
+/** Smallest send buffer (SOCK_MIN_SNDBUF). */
+const SEND_BUFFER_MIN = 4608;
+/** net.core.somaxconn. */
+const BACKLOG_MAX = 4096;
 
 export const SHUTDOWN_RECEIVE = 1;
 export const SHUTDOWN_SEND = 2;
+export const SHUTDOWN_BOTH: number = SHUTDOWN_RECEIVE | SHUTDOWN_SEND;
 
-/** State of a stream socket. */
+/** State of a socket. */
 export const SocketState = { UNCONNECTED: 0, LISTENING: 1, CONNECTED: 2 } as const;
 
 /** The Unix sockets of one machine: their names, and what they share. */
 export class UnixNamespace {
   readonly scheduler: Scheduler;
   readonly skbs: SkbPool;
-  readonly #bound = new Map<string, UnixStreamSocket>();
+  /** Sockets by name. An abstract name is one per type; a path outlives its socket, and then leads to none. */
+  readonly #bound = new Map<string, UnixSocket | null>();
 
   constructor(scheduler: Scheduler, skbs: SkbPool) {
     this.scheduler = scheduler;
     this.skbs = skbs;
   }
 
-  find(path: string): UnixStreamSocket | undefined {
-    return this.#bound.get(path);
+  /** The socket of a type at a name, or a negative errno. */
+  find(name: string, type: number): UnixSocket | number {
+    const socket = this.#bound.get(key(name, type));
+    if (socket === undefined) return isAbstract(name) ? -Errno.ECONNREFUSED : -Errno.ENOENT;
+    if (socket === null) return -Errno.ECONNREFUSED;
+    return socket.type === type ? socket : -Errno.EPROTOTYPE;
   }
 
-  bind(path: string, socket: UnixStreamSocket): boolean {
-    if (this.#bound.has(path)) return false;
-    this.#bound.set(path, socket);
+  bind(name: string, socket: UnixSocket): boolean {
+    const at = key(name, socket.type);
+    if (this.#bound.has(at)) return false;
+    this.#bound.set(at, socket);
     return true;
   }
 
-  unbind(path: string): void {
-    this.#bound.delete(path);
+  /** The socket that was bound to `name` is gone. */
+  forget(name: string, socket: UnixSocket): void {
+    if (isAbstract(name)) this.#bound.delete(key(name, socket.type));
+    else if (this.#bound.get(name) === socket) this.#bound.set(name, null);
+  }
+
+  /** unlink(2) of a path. */
+  unlink(path: string): number {
+    return this.#bound.delete(path) ? 0 : -Errno.ENOENT;
   }
 }
 
-/** A Unix stream socket (net/unix/af_unix.c). */
-export class UnixStreamSocket extends File {
+function isAbstract(name: string): boolean {
+  return name.startsWith('\0');
+}
+
+function key(name: string, type: number): string {
+  return isAbstract(name) ? `${type}${name}` : name;
+}
+
+/** A Unix socket (net/unix/af_unix.c). How data travel is for its subclasses. */
+export abstract class UnixSocket extends File {
   readonly namespace: UnixNamespace;
+  /** SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET. */
+  readonly type: number;
   readonly lock: SpinLock = new SpinLock(4);
   /** Whoever waits for data, space, connections, or by epoll (Linux: `sk->sk_wq`). */
   readonly wait: WaitQueue = new WaitQueue();
+  /** Whoever waits for room in the queue of this socket: connections of a listener, messages of a datagram socket. */
+  readonly peerWait: WaitQueue = new WaitQueue();
   state: number = SocketState.UNCONNECTED;
-  peer: UnixStreamSocket | null = null;
+  peer: this | null = null;
   path: string | null = null;
+  /** Released: others may still refer to it. */
+  dead = false;
 
   /** Messages to be read. */
   first: Skb | null = null;
   #last: Skb | null = null;
+  queued = 0;
   /** Memory of own messages that nobody has read yet (Linux: `sk_wmem_alloc`). */
   sendQueued = 0;
   sendBuffer: number = SEND_BUFFER_DEFAULT;
   shutdownMask = 0;
   /** Pending error, returned once (SO_ERROR). */
   error = 0;
+  /** SO_PASSCRED: received messages say who sent them. */
+  passCredentials = false;
 
   /** Of a listener: connections not yet accepted. */
-  readonly backlog: UnixStreamSocket[] = [];
+  readonly backlog: this[] = [];
+  /** Of a listener: how many may wait. Of a datagram socket: messages of senders that it is not connected to. */
   backlogLimit = 0;
 
-  constructor(namespace: UnixNamespace, flags: number) {
+  constructor(namespace: UnixNamespace, type: number, flags: number) {
     super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
     this.namespace = namespace;
+    this.type = type;
+  }
+
+  /** sendto(2) and sendmsg(2): a message header is in `caller.message`, and `address` then an offset into its segments. */
+  abstract send(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number;
+
+  /** recvfrom(2) and recvmsg(2), likewise. */
+  abstract receive(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number;
+
+  /** Why nothing can be sent at all, asked before a message header is looked at: 0, or a negative errno. */
+  refusal(): number {
+    return 0;
+  }
+
+  /** Another socket of its kind: the far end of a connection to it. */
+  protected abstract sibling(): this;
+
+  override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    // A read of nothing does not come as far as the socket.
+    return length === 0 ? this.#nothing(cpu) : this.receive(cpu, caller, address, length, 0);
+  }
+
+  override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    return this.send(cpu, caller, address, length, 0);
+  }
+
+  #nothing(cpu: Cpu): number {
+    cpu.charge(FileStep.socketCall);
+    return 0;
+  }
+
+  get connectionBased(): boolean {
+    return this.type !== SocketType.DGRAM;
   }
 
   bind(cpu: Cpu, path: string): number {
@@ -82,141 +150,43 @@ export class UnixStreamSocket extends File {
 
   listen(cpu: Cpu, backlog: number): number {
     cpu.charge(FileStep.socketListen);
+    if (!this.connectionBased) return -Errno.EOPNOTSUPP;
     if (this.path === null || this.state === SocketState.CONNECTED) return -Errno.EINVAL;
+    const limit = Math.min(backlog >>> 0, BACKLOG_MAX);
+    if (limit > this.backlogLimit) this.peerWait.wake(cpu, 0, 0, false);
     this.state = SocketState.LISTENING;
-    this.backlogLimit = Math.max(0, Math.min(backlog >>> 0, 4096));
+    this.backlogLimit = limit;
     return 0;
   }
 
   /** connect(2) to `path`. A full backlog makes the caller wait, or fails with EAGAIN. */
   connect(cpu: Cpu, caller: Caller, path: string): number {
-    if (this.state === SocketState.CONNECTED) return -Errno.EISCONN;
-    if (this.state === SocketState.LISTENING) return -Errno.EINVAL;
     caller.operations.connect ??= new ConnectOperation(caller, this.namespace.scheduler);
     return begin(cpu, caller, caller.operations.connect.start(this, path));
   }
 
-  /** accept(2). @returns the connected socket's file through `caller`'s accept operation: see `accepted` */
-  accept(cpu: Cpu, caller: Caller, install: (cpu: Cpu, socket: UnixStreamSocket) => number): number {
+  /** accept(2). `install` gives the connection a descriptor. */
+  accept(cpu: Cpu, caller: Caller, install: (cpu: Cpu, socket: UnixSocket) => number): number {
+    if (!this.connectionBased) return -Errno.EOPNOTSUPP;
     if (this.state !== SocketState.LISTENING) return -Errno.EINVAL;
     caller.operations.accept ??= new AcceptOperation(caller, this.namespace.scheduler);
     return begin(cpu, caller, caller.operations.accept.start(this, install));
   }
 
-  /** Two sockets, connected to each other. */
-  static pair(namespace: UnixNamespace, flags: number): [UnixStreamSocket, UnixStreamSocket] {
-    const a = new UnixStreamSocket(namespace, flags);
-    const b = new UnixStreamSocket(namespace, flags);
-    a.peer = b;
-    b.peer = a;
-    a.state = SocketState.CONNECTED;
-    b.state = SocketState.CONNECTED;
-    return [a, b];
+  /** Connects this socket with a new one, which waits in the backlog of `listener`. */
+  connectTo(cpu: Cpu, listener: UnixSocket): void {
+    const other = listener.sibling() as this;
+    this.join(other);
+    listener.backlog.push(other);
+    listener.dataReady(cpu);
   }
 
-  override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    return this.receive(cpu, caller, address, length, 0);
-  }
-
-  override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    return this.send(cpu, caller, address, length, 0);
-  }
-
-  /** recvfrom(2). */
-  receive(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
-    cpu.charge(FileStep.socketCall);
-    if (this.state !== SocketState.CONNECTED) return -Errno.EINVAL;
-    const received = this.takeMessage(cpu, caller, address, length, flags);
-    const more =
-      received !== NOTHING_YET && received >= 0 && received < length && (this.first !== null || (flags & MessageFlag.WAITALL) !== 0);
-    if (received !== NOTHING_YET && (!more || (flags & MessageFlag.PEEK) !== 0)) return received;
-    caller.operations.receive ??= new ReceiveOperation(caller, this.namespace.scheduler);
-    return begin(cpu, caller, caller.operations.receive.start(this, address, length, flags, Math.max(0, received)));
-  }
-
-  /** sendto(2). */
-  send(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
-    cpu.charge(FileStep.socketCall);
-    if (length <= SKB_MAX_LINEAR && cpu.hasTime) {
-      const sent = this.queueMessage(cpu, caller, address, length, flags);
-      if (sent !== NOTHING_YET) {
-        if (sent > 0) this.peer?.dataReady(cpu);
-        return sent;
-      }
-    }
-    caller.operations.send ??= new SendOperation(caller, this.namespace.scheduler);
-    return begin(cpu, caller, caller.operations.send.start(this, address, length, flags));
-  }
-
-  /**
-   * Takes bytes from the first message into user memory.
-   * @returns how many, a negative errno, or `NOTHING_YET` if there is no message
-   */
-  takeMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
-    this.lock.acquire(cpu);
-    const skb = this.first;
-    if (skb === null) {
-      this.lock.release(cpu);
-      return NOTHING_YET;
-    }
-    taken(cpu, caller.task);
-    cpu.charge(FileStep.receiveBody);
-    const part = Math.min(length, skb.length - skb.consumed);
-    cpu.chargeBytes(FileStep.copyToUser, part);
-    cpu.coherence.touch(cpu, skb.data, false);
-    const failed = copyToUser(cpu, caller.memory, address, skb.data + skb.consumed, part);
-    if (failed < 0) {
-      this.lock.release(cpu);
-      return failed;
-    }
-    if ((flags & MessageFlag.PEEK) === 0) {
-      skb.consumed += part;
-      if (skb.consumed === skb.length) {
-        this.dequeue();
-        this.lock.release(cpu);
-        cpu.charge(FileStep.releaseMessage);
-        this.peer?.freed(cpu, skb.trueSize);
-        this.namespace.skbs.free(skb);
-        return part;
-      }
-    }
-    this.lock.release(cpu);
-    return part;
-  }
-
-  /**
-   * Queues one message from user memory at the peer. The caller then announces it (`dataReady`).
-   * @returns its length, a negative errno, or `NOTHING_YET` if the buffer is full
-   */
-  queueMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
-    const { peer } = this;
-    if (this.error !== 0) {
-      const { error } = this;
-      this.error = 0;
-      return -error;
-    }
-    if (this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;
-    if ((this.shutdownMask & SHUTDOWN_SEND) !== 0 || peer === null || (peer.shutdownMask & SHUTDOWN_RECEIVE) !== 0) {
-      if ((flags & MessageFlag.NOSIGNAL) === 0) caller.raise(cpu, Signal.PIPE);
-      return -Errno.EPIPE;
-    }
-    if (length === 0) return 0;
-    if (!this.hasRoom) return NOTHING_YET;
-    const { skbs } = this.namespace;
-    cpu.charge(FileStep.sendMessage);
-    const skb = skbs.allocate(length);
-    if (skb === null) return -Errno.ENOBUFS;
-    cpu.coherence.touch(cpu, skb.data, true);
-    cpu.chargeBytes(FileStep.copyFromUser, length);
-    const failed = copyFromUser(cpu, caller.memory, skb.data, address, length);
-    if (failed < 0) {
-      skbs.free(skb);
-      return failed;
-    }
-    peer.lock.pass(cpu);
-    this.sendQueued += skb.trueSize;
-    peer.enqueue(skb);
-    return length;
+  /** Makes this socket and `other` each other's peers. */
+  join(other: this): void {
+    other.peer = this;
+    this.peer = other;
+    other.state = SocketState.CONNECTED;
+    this.state = SocketState.CONNECTED;
   }
 
   /** A message may be queued: as long as the buffer is not yet full one more is let in, however large. */
@@ -224,32 +194,31 @@ export class UnixStreamSocket extends File {
     return this.sendQueued < this.sendBuffer;
   }
 
+  /** SO_SNDBUF: the kernel doubles what is asked for. */
+  setSendBuffer(bytes: number): void {
+    this.sendBuffer = Math.max(2 * Math.min(bytes, SEND_BUFFER_DEFAULT), SEND_BUFFER_MIN);
+  }
+
+  /** Takes the pending error, as a negative errno; 0 if there is none. */
+  takeError(): number {
+    const { error } = this;
+    this.error = 0;
+    return error === 0 ? 0 : -error;
+  }
+
+  /** shutdown(2). A socket that is not connected yet remembers it. */
   shutdown(cpu: Cpu, how: number): number {
     cpu.charge(FileStep.shutdownBody);
     if (how < Shutdown.RD || how > Shutdown.RDWR) return -Errno.EINVAL;
-    if (this.peer === null) return -Errno.ENOTCONN;
     const mask = how + 1;
     this.shutdownMask |= mask;
-    const peerMask = ((mask & SHUTDOWN_SEND) !== 0 ? SHUTDOWN_RECEIVE : 0) | ((mask & SHUTDOWN_RECEIVE) !== 0 ? SHUTDOWN_SEND : 0);
-    this.peer.shutdownMask |= peerMask;
     this.changed(cpu);
-    this.peer.changed(cpu);
+    if (this.peer !== null && this.connectionBased) {
+      const peerMask = ((mask & SHUTDOWN_SEND) !== 0 ? SHUTDOWN_RECEIVE : 0) | ((mask & SHUTDOWN_RECEIVE) !== 0 ? SHUTDOWN_SEND : 0);
+      this.peer.shutdownMask |= peerMask;
+      this.peer.changed(cpu);
+    }
     return 0;
-  }
-
-  override poll(cpu: Cpu, table: PollTable | null): number {
-    cpu.charge(FileStep.itemPoll);
-    this.lock.touch(cpu);
-    table?.register(cpu, this.wait);
-    let mask = 0;
-    if (this.error !== 0) mask |= Poll.ERR;
-    if ((this.shutdownMask & 3) === 3) mask |= Poll.HUP;
-    if ((this.shutdownMask & SHUTDOWN_RECEIVE) !== 0) mask |= Poll.RDHUP | Poll.IN | Poll.RDNORM;
-    if (this.state === SocketState.LISTENING) return this.backlog.length > 0 ? mask | Poll.IN | Poll.RDNORM : mask;
-    if (this.first !== null) mask |= Poll.IN | Poll.RDNORM;
-    if (this.state === SocketState.UNCONNECTED) mask |= Poll.HUP;
-    if (this.writable) mask |= Poll.OUT | Poll.WRNORM | Poll.WRBAND;
-    return mask;
   }
 
   /** There is room for a message: a quarter of the buffer at most is taken (Linux: `unix_writable`). */
@@ -261,6 +230,7 @@ export class UnixStreamSocket extends File {
     if (this.#last === null) this.first = skb;
     else this.#last.next = skb;
     this.#last = skb;
+    this.queued++;
   }
 
   dequeue(): void {
@@ -268,6 +238,7 @@ export class UnixStreamSocket extends File {
     this.first = skb.next;
     if (this.first === null) this.#last = null;
     skb.next = null;
+    this.queued--;
   }
 
   /** There is something to read (Linux: `sock_def_readable`). */
@@ -283,28 +254,55 @@ export class UnixStreamSocket extends File {
     if (this.writable && this.wait.active) this.wait.wake(cpu, 1, Poll.OUT | Poll.WRNORM | Poll.WRBAND, true);
   }
 
-  /** The state has changed (Linux: `sock_def_wakeup`, and POLLHUP or POLLIN for pollers). */
+  /** The state has changed (Linux: `sock_def_wakeup`): everybody looks again, whatever he waits for. */
   changed(cpu: Cpu): void {
-    if (this.wait.active) this.wait.wake(cpu, 0, Poll.IN | Poll.RDNORM | Poll.RDHUP | Poll.HUP, false);
+    if (this.wait.active) this.wait.wake(cpu, 0, 0, false);
   }
 
-  override release(cpu: Cpu): void {
-    if (this.path !== null && this.namespace.find(this.path) === this) this.namespace.unbind(this.path);
-    const unread = this.first !== null;
+  /** Throws the messages away that nobody has read. */
+  protected purge(cpu: Cpu): void {
     while (this.first !== null) {
       const skb = this.first;
       this.dequeue();
       cpu.charge(FileStep.releaseMessage);
-      this.peer?.freed(cpu, skb.trueSize);
+      if (skb.files !== null) for (const file of skb.files) file.put(cpu);
+      skb.owner?.freed(cpu, skb.trueSize);
       this.namespace.skbs.free(skb);
     }
-    for (const waiting of this.backlog.splice(0)) waiting.release(cpu);
-    const { peer } = this;
-    if (peer !== null) {
-      peer.shutdownMask = SHUTDOWN_RECEIVE | SHUTDOWN_SEND;
-      if (unread) peer.error = Errno.ECONNRESET;
-      peer.changed(cpu);
-      this.peer = null;
-    }
   }
+
+  override get unread(): number {
+    if (this.state === SocketState.LISTENING) return -Errno.EINVAL;
+    let sum = 0;
+    for (let skb = this.first; skb !== null; skb = skb.next) sum += skb.length - skb.consumed;
+    return sum;
+  }
+
+  override release(cpu: Cpu): void {
+    this.disconnect(cpu, false);
+  }
+
+  /** unix_release_sock. @param embryo nobody has accepted it */
+  protected disconnect(cpu: Cpu, embryo: boolean): void {
+    if (this.path !== null) this.namespace.forget(this.path, this);
+    const { peer } = this;
+    this.dead = true;
+    this.shutdownMask = SHUTDOWN_BOTH;
+    this.peerWait.wake(cpu, 0, 0, false);
+    if (peer !== null && this.connectionBased) {
+      peer.shutdownMask = SHUTDOWN_BOTH;
+      if (this.first !== null || embryo) peer.error = Errno.ECONNRESET;
+      peer.changed(cpu);
+    }
+    if (this.relay.queue !== null) this.relay.queue.unlink(this.relay);
+    this.purge(cpu);
+    for (const waiting of this.backlog.splice(0)) waiting.disconnect(cpu, true);
+  }
+
+  /** Passes on that the peer, which has not connected back, has room (Linux: `unix_dgram_peer_wake_relay`). */
+  readonly relay: WaitEntry = new WaitEntry((cpu, entry) => {
+    entry.queue?.unlink(entry);
+    if (this.wait.active) this.wait.wake(cpu, 1, Poll.OUT | Poll.WRNORM | Poll.WRBAND, false);
+    return 0;
+  });
 }

@@ -13,7 +13,7 @@ export class Lab {
   readonly cpu: Cpu = this.platform.cpus[0] as Cpu;
   readonly manager: MemoryManager = new MemoryManager(this.platform);
   readonly scheduler: Scheduler = new Scheduler(this.platform);
-  readonly sockets: UnixNamespace = new UnixNamespace(this.scheduler, new SkbPool(this.manager.heap));
+  readonly sockets: UnixNamespace = new UnixNamespace(this.scheduler, new SkbPool(this.manager.heap, this.manager.frames));
   readonly seams: EpollSeams = new EpollSeams();
   readonly memory: MmStruct = this.manager.create(this.cpu);
   readonly buffer: number;
@@ -27,7 +27,16 @@ export class Lab {
     this.memory.activate(this.cpu);
     this.buffer = mmap(this.cpu, this.memory, 0, PAGE_SIZE, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
     const { memory, signals } = this;
-    this.caller = { task, memory, operation: null, operations: new OperationSet(), raise: (_cpu, signal) => signals.push(signal) };
+    const credentials = { pid: 1, uid: 0, gid: 0 };
+    this.caller = {
+      task,
+      memory,
+      operation: null,
+      operations: new OperationSet(),
+      message: null,
+      credentials,
+      raise: (_cpu, signal) => signals.push(signal),
+    };
   }
 
   epoll(): EventPoll {

@@ -27,6 +27,7 @@ export function forkProcess(kernel: Kernel, cpu: Cpu, parent: Thread, main: Main
   const mm = forkMm(cpu, process.mm);
   const pid = kernel.scheduler.nextPid();
   const child = new Process(kernel, pid, process.name, mm, process.files.fork(), new WaitQueue(), process);
+  child.actions.push(...process.actions);
   child.dataStart = process.dataStart;
   child.textStart = process.textStart;
   child.stackTop = process.stackTop;
@@ -42,6 +43,7 @@ function newThread(kernel: Kernel, cpu: Cpu, process: Process, parent: Thread, p
   // copy_thread: the registers as they are now, not as they were last saved.
   thread.pkru = cpu.mmu.pkru;
   thread.fpuInMemory = true;
+  thread.blockedSignals = parent.blockedSignals;
   kernel.scheduler.adopt(thread, parent);
   // From here on it can be found by whoever walks the threads of the process.
   process.threads.push(thread);
@@ -61,6 +63,7 @@ export class WaitChildOperation implements Operation {
   readonly #thread: Thread;
   readonly #entry: WaitEntry;
   #pid = -1;
+  #noHang = false;
 
   constructor(kernel: Kernel, thread: Thread) {
     this.#kernel = kernel;
@@ -68,8 +71,9 @@ export class WaitChildOperation implements Operation {
     this.#entry = new WaitEntry(autoremoveWake(kernel.scheduler), thread);
   }
 
-  start(pid: number): this {
+  start(pid: number, noHang: boolean): this {
     this.#pid = pid;
+    this.#noHang = noHang;
     return this;
   }
 
@@ -87,6 +91,7 @@ export class WaitChildOperation implements Operation {
       this.#kernel.processes.delete(ended.pid);
       return ended.pid;
     }
+    if (this.#noHang) return 0;
     if (thread.signalPending) return -Errno.ERESTARTSYS;
     process.childWait.add(cpu, this.#entry);
     thread.state = TaskState.INTERRUPTIBLE;

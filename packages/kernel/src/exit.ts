@@ -3,6 +3,7 @@ import { exitMm } from '@rpal/mm';
 import { cpuTime, TaskState } from '@rpal/sched';
 import { Signal } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
+import { sendSignal, signalProcess } from './signal.js';
 import { KernelStep } from './steps.js';
 import type { Thread } from './thread.js';
 
@@ -15,7 +16,7 @@ export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: num
   cpu.charge(KernelStep.exit);
   if (process.exit === null && (group || process.threads.length === 1)) {
     process.exit = { status, signal, code: signal === 0 ? 0 : process.faultCode, address: process.faultAddress };
-    for (const other of process.threads) if (other !== thread) kernel.sendSignal(cpu, other, Signal.KILL);
+    for (const other of process.threads) if (other !== thread) sendSignal(kernel, cpu, other, Signal.KILL);
   }
   kernel.scheduler.settle(cpu, cpu.clock);
   const { user, system } = cpuTime(thread);
@@ -40,6 +41,7 @@ function endProcess(kernel: Kernel, cpu: Cpu, thread: Thread): void {
   if (events.processExit.observed) events.processExit.emit(cpu.clock, process);
   if (process.parent !== null && process.parent.exit === null) {
     process.parent.childWait.wake(cpu, 1, 0, false);
+    signalProcess(kernel, cpu, process.parent, Signal.CHLD);
   } else {
     kernel.processes.delete(process.pid);
   }

@@ -1,10 +1,15 @@
 import { EventFd, EventfdFlag, type File, FileStep, Pipe } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
+import { putUser32 } from '@rpal/mm';
 import { Errno, Fcntl, OpenFlag } from '@rpal/uapi';
+import { KernelStep } from './steps.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
 import type { SyscallTable } from './syscall-table.js';
 import type { Thread } from './thread.js';
 import type { UserContext } from './user-context.js';
+
+/** ioctl that asks how many bytes can be read. */
+const FIONREAD = 0x541b;
 
 /** Pipes, eventfds, and what is done to descriptors. */
 export function defineFileCalls(table: SyscallTable): void {
@@ -20,6 +25,16 @@ export function defineFileCalls(table: SyscallTable): void {
     if ((a1 & ~(EventfdFlag.SEMAPHORE | EventfdFlag.NONBLOCK | EventfdFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
     cpu.charge(FileStep.eventfdCreate);
     return thread.process.files.install(cpu, new EventFd(kernel.scheduler, a0, a1), (a1 & OpenFlag.CLOEXEC) !== 0);
+  };
+
+  table[Nr.ioctl] = (_kernel, cpu, thread, { a0, a1, a2 }) => {
+    cpu.charge(KernelStep.ioctl);
+    const file = thread.process.files.lookUp(cpu, a0);
+    if (file === null) return -Errno.EBADF;
+    if (a1 !== FIONREAD) return file.ioctl(cpu, thread, a1 >>> 0, a2);
+    const { unread } = file;
+    if (unread < 0) return unread;
+    return putUser32(cpu, thread.memory, a2, unread) < 0 ? -Errno.EFAULT : 0;
   };
 
   table[Nr.dup] = (_kernel, cpu, { process: { files } }, { a0 }) => {
@@ -64,7 +79,7 @@ export function defineFileCalls(table: SyscallTable): void {
   };
 }
 
-/** Gives two files descriptors. @returns the first; the second is left in register `a5`. */
+/** Gives two files descriptors. @returns the first; the second is left in `regs.second`. */
 export function installPair(cpu: Cpu, thread: Thread, regs: UserContext, first: File, second: File, flags: number): number {
   const { files } = thread.process;
   const closeOnExec = (flags & OpenFlag.CLOEXEC) !== 0;
@@ -77,6 +92,6 @@ export function installPair(cpu: Cpu, thread: Thread, regs: UserContext, first: 
   first.put(cpu);
   second.put(cpu);
   if (high < 0) return high;
-  regs.a5 = high;
+  regs.second = high;
   return low;
 }

@@ -13,9 +13,9 @@ import {
   Workqueue,
 } from '@rpal/sched';
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
-import { exitThread } from './exit.js';
 import type { Process } from './process.js';
 import { EntryKind, KernelSeams } from './seams.js';
+import { deliverSignals, forceSignal, sendSignal, signalProcess } from './signal.js';
 import { KernelStep } from './steps.js';
 import { dispatch } from './syscalls.js';
 import type { Thread } from './thread.js';
@@ -28,6 +28,8 @@ export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
 export interface KernelOptions extends SchedulerOptions {
   /** Wake epoll waiters synchronously when the event comes that way (Linux 6.13 and later); true by default. */
   readonly synchronousEpollWakeUps?: boolean;
+  /** The limit on nested epolls counts upwards too (Linux 6.17 and later); false by default. */
+  readonly epollNestingCountsUpwards?: boolean;
 }
 
 /** The modelled Linux: what connects memory, scheduler and files, and the border to user mode. */
@@ -59,8 +61,9 @@ export class Kernel implements TrapHandler {
     this.scheduler = new Scheduler(platform, options);
     this.futexes = new FutexTable(this.scheduler);
     this.workqueue = new Workqueue(this.scheduler);
-    this.sockets = new UnixNamespace(this.scheduler, new SkbPool(this.memory.heap));
+    this.sockets = new UnixNamespace(this.scheduler, new SkbPool(this.memory.heap, this.memory.frames));
     this.epollSeams.synchronousWakeUps = options.synchronousEpollWakeUps ?? true;
+    this.epollSeams.nestingCountsUpwards = options.epollNestingCountsUpwards ?? false;
     this.#syscallPath = new SyscallPath(this);
     this.#exitPath = new ReturnPath(this);
     this.#nowhere = new Nowhere(this, platform.cpus[0] as Cpu);
@@ -116,7 +119,7 @@ export class Kernel implements TrapHandler {
   returnToUser(cpu: Cpu, thread: Thread, result: number, expected: UserContext | null): CallOutcome {
     const { frame } = thread;
     frame.rax = result;
-    if (thread.needResched || thread.pendingSignals !== 0) {
+    if (thread.needResched || thread.signalPending) {
       thread.path = this.#exitPath;
       cpu.context = this.scheduler.kernelMode;
       return CallOutcome.PENDING;
@@ -167,7 +170,7 @@ export class Kernel implements TrapHandler {
     if (result !== FAULT_RESOLVED) {
       thread.process.faultAddress = faultAddress;
       thread.process.faultCode = result >>> 8;
-      this.sendSignal(cpu, thread, result & 0xff);
+      forceSignal(this, cpu, thread, result & 0xff);
     }
     return this.returnToUser(cpu, thread, thread.frame.rax, context);
   }
@@ -236,40 +239,16 @@ export class Kernel implements TrapHandler {
     }
   }
 
-  /** Sends `signal` to one thread: it becomes pending, and ends an interruptible sleep. */
+  /** Sends `signal` to one thread: see `sendSignal`. */
   sendSignal(cpu: Cpu, thread: Thread, signal: number): void {
-    cpu.charge(KernelStep.signalSend);
-    thread.pendingSignals |= 1 << (signal - 1);
-    thread.signalPending = true;
-    if (signal === Signal.KILL) thread.killPending = true;
-    const woken = this.scheduler.wakeUp(
-      cpu,
-      thread,
-      signal === Signal.KILL ? TaskState.INTERRUPTIBLE | TaskState.UNINTERRUPTIBLE : TaskState.INTERRUPTIBLE,
-    );
-    // kick_process: one that runs on another CPU looks at its signals on the way out of this interrupt.
-    if (!woken && thread.onCpu && thread.cpu !== cpu) {
-      cpu.charge(SchedStep.kickByIpi);
-      cpu.sendInterrupt(thread.cpu, Vector.reschedule);
-    }
+    sendSignal(this, cpu, thread, signal);
   }
 
-  /** kill(2) within the kernel: the signal goes to the first thread of the process. */
+  /** kill(2) within the kernel. */
   kill(cpu: Cpu, process: Process, signal: number): number {
     if (process.exit !== null) return -Errno.ESRCH;
-    this.sendSignal(cpu, process.leader, signal);
+    signalProcess(this, cpu, process, signal);
     return 0;
-  }
-
-  /** Takes the lowest pending signal of a thread. No handlers yet: every signal but SIGCHLD and SIGCONT ends the process. */
-  deliverSignals(cpu: Cpu, thread: Thread): void {
-    const bits = thread.pendingSignals;
-    const number = 32 - Math.clz32(bits & -bits);
-    thread.pendingSignals &= bits - 1;
-    if (thread.pendingSignals === 0) thread.signalPending = false;
-    if (number === Signal.CHLD || number === Signal.CONT) return;
-    cpu.charge(KernelStep.signalKill);
-    exitThread(this, cpu, thread, 0, number);
   }
 
   /** What a thread does in the kernel while a system call is pending. */
@@ -291,7 +270,7 @@ class Nowhere extends UserContext {
     thread.frame.user = this;
     thread.frame.iret = true;
     thread.process.faultCode = SignalCode.SEGV_MAPERR;
-    this.kernel.sendSignal(cpu, thread, Signal.SEGV);
+    forceSignal(this.kernel, cpu, thread, Signal.SEGV);
     this.kernel.returnToUser(cpu, thread, 0, null);
   }
 }
@@ -327,8 +306,24 @@ class ReturnPath implements KernelPath {
       this.#kernel.scheduler.schedule(cpu, false);
       return PathResult.CONTINUE;
     }
-    if (thread.pendingSignals !== 0) this.#kernel.deliverSignals(cpu, thread);
-    else this.#kernel.returnToUser(cpu, thread, thread.frame.rax, null);
-    return thread.state === TaskState.DEAD ? PathResult.SCHEDULE : PathResult.CONTINUE;
+    if (!thread.signalPending) {
+      this.#kernel.returnToUser(cpu, thread, thread.frame.rax, null);
+      return PathResult.CONTINUE;
+    }
+    const restart = deliverSignals(this.#kernel, cpu, thread);
+    if (thread.state === TaskState.DEAD) return PathResult.SCHEDULE;
+    return restart ? this.#restart(cpu, thread) : PathResult.CONTINUE;
+  }
+
+  /** Executes the interrupted system call again, as user mode would: its number and arguments are still in the registers. */
+  #restart(cpu: Cpu, thread: Thread): PathResult {
+    cpu.charge(KernelStep.syscallIn);
+    const result = dispatch(this.#kernel, cpu, thread, thread.frame.user as UserContext);
+    if (result > Step.AGAIN) {
+      thread.frame.rax = result;
+      return PathResult.CONTINUE;
+    }
+    thread.path = this.#kernel.syscallPath;
+    return result === Step.SLEEP ? PathResult.SCHEDULE : PathResult.CONTINUE;
   }
 }

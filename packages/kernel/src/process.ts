@@ -1,7 +1,8 @@
-import type { FdTable } from '@rpal/epoll';
+import type { Credentials, FdTable } from '@rpal/epoll';
 import type { MmStruct } from '@rpal/mm';
-import type { WaitQueue } from '@rpal/sched';
+import { WaitQueue } from '@rpal/sched';
 import type { Kernel } from './kernel.js';
+import type { SignalAction } from './signal.js';
 import type { Thread } from './thread.js';
 
 /** How a process ended. */
@@ -27,6 +28,14 @@ export class Process {
   readonly children: Process[] = [];
   /** Parents waiting for a child to end. */
   readonly childWait: WaitQueue;
+  /** What is done about each signal, by number; those not there have their default action. */
+  readonly actions: SignalAction[] = [];
+  /** Signals for the process as a whole that no thread has taken yet, as bits 1 << (number - 1). */
+  pendingSignals = 0;
+  /** Whoever waits for signals by a signalfd. */
+  readonly signalWait: WaitQueue = new WaitQueue();
+  /** Everybody is root. */
+  readonly credentials: Credentials;
   exit: ExitState | null = null;
   /** Sums over the threads that have ended. Times in ns. */
   readonly ended: { user: number; system: number; voluntary: number; involuntary: number } = {
@@ -50,6 +59,7 @@ export class Process {
     this.mm = mm;
     this.files = files;
     this.childWait = childWait;
+    this.credentials = { pid, uid: 0, gid: 0 };
     this.parent = parent;
     parent?.children.push(this);
   }

@@ -2,7 +2,9 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { CpuSet } from '@rpal/sched';
 import type { Main } from './image.js';
 import type { Kernel } from './kernel.js';
+import type { MessageHeader } from './message-syscalls.js';
 import { Program } from './program.js';
+import { DEFAULT_ACTION, type SignalAction, type SignalHandler } from './signal.js';
 import { SyscallNumber } from './syscall-numbers.js';
 import type { Thread } from './thread.js';
 import { UserContext } from './user-context.js';
@@ -10,13 +12,19 @@ import { UserContext } from './user-context.js';
 /** The user-mode side of a program written as a generator. */
 export class ProgramContext extends UserContext {
   readonly thread: Thread;
-  readonly #generator: Generator<void, number | void>;
+  #generator: Generator<void, number | void>;
+  /** What signal handlers that are running have interrupted, innermost last. */
+  readonly #interrupted: Interrupted[] = [];
+  /** A handler has ended: rt_sigreturn is next. */
+  #returning = false;
   /** What the end of the program calls: exit_group, or exit in a thread that is not the first. */
   readonly exitCall: number;
   #ended = false;
-  /** Arguments that stand for memory the model does not lay out: an affinity mask, the code of a new thread. */
+  /** Arguments that stand for memory the model does not lay out: a message header, an affinity mask, the code of a new thread. */
+  header: MessageHeader = { segments: [] };
   affinity: CpuSet | readonly number[] = [];
   childMain: Main;
+  action: SignalAction = DEFAULT_ACTION;
 
   constructor(kernel: Kernel, cpu: Cpu, thread: Thread, main: Main) {
     super(kernel, cpu);
@@ -31,13 +39,46 @@ export class ProgramContext extends UserContext {
   override resume(cpu: Cpu): void {
     this.cpu = cpu;
     this.fresh = true;
-    if (!this.#ended) {
+    if (!this.#ended && !this.#returning) {
       const { done, value } = this.#generator.next();
       if (done !== true) return;
-      this.#ended = true;
-      this.nr = this.exitCall;
+      this.#returning = this.#interrupted.length > 0;
+      this.#ended = !this.#returning;
+      this.nr = this.#returning ? SyscallNumber.rt_sigreturn : this.exitCall;
       this.a0 = value ?? 0;
     }
     this.kernel.syscall(cpu, this);
   }
+
+  /** The program goes on with a signal handler; `leaveHandler` takes it back to where it was. */
+  enterHandler(handler: SignalHandler, signal: number, state: HandlerState): void {
+    const { nr, a0, a1, a2, a3, a4, a5, text, header, action, affinity } = this;
+    const registers = { nr, a0, a1, a2, a3, a4, a5, text, header, action, affinity };
+    this.#interrupted.push({ generator: this.#generator, registers, state });
+    this.#generator = handler(new Program(this), signal);
+  }
+
+  leaveHandler(): HandlerState {
+    const { generator, registers, state } = this.#interrupted.pop() as Interrupted;
+    Object.assign(this, registers);
+    this.#generator = generator;
+    this.#returning = false;
+    return state;
+  }
+}
+
+/** What a signal handler's frame on the user stack keeps, beside registers. */
+export interface HandlerState {
+  /** Result of the system call that was interrupted, if one was. */
+  readonly rax: number;
+  /** It is to be executed again. */
+  readonly restart: boolean;
+  readonly mask: number;
+  readonly pkru: number;
+}
+
+interface Interrupted {
+  readonly generator: Generator<void, number | void>;
+  readonly registers: Partial<ProgramContext>;
+  readonly state: HandlerState;
 }

@@ -1,6 +1,7 @@
 import type { CpuSet } from '@rpal/sched';
 import { Futex, MapFlag, Prio, Prot } from '@rpal/uapi';
 import type { Main } from './image.js';
+import type { MessageHeader } from './message-syscalls.js';
 import {
   AccessCall,
   type Call,
@@ -15,6 +16,7 @@ import {
   SyscallCall,
 } from './program-calls.js';
 import type { ProgramContext } from './program-context.js';
+import type { SignalAction } from './signal.js';
 import { KernelStep } from './steps.js';
 import { SyscallNumber } from './syscall-numbers.js';
 
@@ -97,7 +99,7 @@ export class Program {
 
   /** The second descriptor of the last `pipe` or `socketpair`. */
   get second(): number {
-    return this.context.a5;
+    return this.context.second;
   }
 
   eventfd(initial = 0, flags = 0): Call {
@@ -230,9 +232,43 @@ export class Program {
     return this.syscall(SyscallNumber.clone);
   }
 
-  /** Waits for a child (-1: any). @returns its pid; its end is in `exit` of the process */
-  wait(pid = -1): Call {
-    return this.syscall(SyscallNumber.wait4, pid);
+  /** Waits for a child (-1: any). @param options 1 (WNOHANG): does not wait @returns its pid; its end is in `exit` of the process */
+  wait(pid = -1, options = 0): Call {
+    return this.syscall(SyscallNumber.wait4, pid, options);
+  }
+
+  /** sigaction. @param mask signals blocked while the handler runs, as bits 1 << (number - 1) */
+  sigaction(signal: number, handler: SignalAction['handler'], flags = 0, mask = 0): Call {
+    this.context.action = { handler, flags, mask };
+    return this.syscall(SyscallNumber.rt_sigaction, signal);
+  }
+
+  /** @param how `SignalMask` @returns the mask until now */
+  sigprocmask(how: number, mask: number): Call {
+    return this.syscall(SyscallNumber.rt_sigprocmask, how, mask);
+  }
+
+  /** Signals that are blocked and have come. */
+  sigpending(): Call {
+    return this.syscall(SyscallNumber.rt_sigpending);
+  }
+
+  /** Waits with this mask until a handler has run. */
+  sigsuspend(mask: number): Call {
+    return this.syscall(SyscallNumber.rt_sigsuspend, mask);
+  }
+
+  pause(): Call {
+    return this.syscall(SyscallNumber.pause);
+  }
+
+  signalfd(mask: number, flags = 0, fd = -1): Call {
+    return this.syscall(SyscallNumber.signalfd4, fd, mask, 0, flags);
+  }
+
+  /** Sends a signal to one thread of a process. */
+  tgkill(pid: number, tid: number, signal: number): Call {
+    return this.syscall(SyscallNumber.tgkill, pid, tid, signal);
   }
 
   kill(pid: number, signal: number): Call {
@@ -262,8 +298,9 @@ export class Program {
     return this.syscall(SyscallNumber.listen, fd, backlog);
   }
 
-  accept(fd: number): Call {
-    return this.syscall(SyscallNumber.accept, fd);
+  /** accept4(2) if there are flags. */
+  accept(fd: number, flags = 0): Call {
+    return flags === 0 ? this.syscall(SyscallNumber.accept, fd) : this.syscall(SyscallNumber.accept4, fd, 0, 0, flags);
   }
 
   connect(fd: number, path: string): Call {
@@ -277,6 +314,34 @@ export class Program {
 
   recv(fd: number, buffer: number, count: number, flags = 0): Call {
     return this.syscall(SyscallNumber.recvfrom, fd, buffer, count, flags);
+  }
+
+  /** A message with its header: segments, name, descriptors. */
+  sendmsg(fd: number, header: MessageHeader, flags = 0): Call {
+    this.context.header = header;
+    return this.syscall(SyscallNumber.sendmsg, fd, 0, flags);
+  }
+
+  /** What came beside bytes is left in `header`. */
+  recvmsg(fd: number, header: MessageHeader, flags = 0): Call {
+    this.context.header = header;
+    return this.syscall(SyscallNumber.recvmsg, fd, 0, flags);
+  }
+
+  /** An option of level SOL_SOCKET: `SocketOption`. */
+  setsockopt(fd: number, option: number, value: number): Call {
+    return this.syscall(SyscallNumber.setsockopt, fd, 1, option, value);
+  }
+
+  /** @returns the value, or a negative errno */
+  getsockopt(fd: number, option: number): Call {
+    return this.syscall(SyscallNumber.getsockopt, fd, 1, option);
+  }
+
+  /** Takes the name of a socket away. */
+  unlink(path: string): Call {
+    this.context.text = path;
+    return this.syscall(SyscallNumber.unlink);
   }
 
   shutdown(fd: number, how: number): Call {
@@ -295,6 +360,41 @@ export class Program {
   /** @param timeout milliseconds; negative: for ever */
   epollWait(epfd: number, events: number, maximum: number, timeout: number): Call {
     return this.syscall(SyscallNumber.epoll_wait, epfd, events, maximum, timeout);
+  }
+
+  /** epoll_pwait2. @param timeout nanoseconds; negative: for ever @param mask signals blocked meanwhile; negative: as they are */
+  epollPwait2(epfd: number, events: number, maximum: number, timeout: number, mask = -1): Call {
+    return this.syscall(SyscallNumber.epoll_pwait2, epfd, events, maximum, timeout, mask);
+  }
+
+  /** @param fds address of an array of `struct pollfd` @param timeout milliseconds; negative: for ever */
+  poll(fds: number, count: number, timeout: number): Call {
+    return this.syscall(SyscallNumber.poll, fds, count, timeout);
+  }
+
+  /** @param timeout nanoseconds; negative: for ever @param mask signals blocked meanwhile; negative: as they are */
+  ppoll(fds: number, count: number, timeout: number, mask = -1): Call {
+    return this.syscall(SyscallNumber.ppoll, fds, count, timeout, mask);
+  }
+
+  /** Sets are addresses of `fd_set`, 0 for none. @param timeout nanoseconds; negative: for ever */
+  select(limit: number, readable: number, writable: number, exceptional: number, timeout: number): Call {
+    return this.syscall(SyscallNumber.select, limit, readable, writable, exceptional, timeout);
+  }
+
+  /** A timer on the monotonic clock. */
+  timerfd(flags = 0): Call {
+    return this.syscall(SyscallNumber.timerfd_create, 1, flags);
+  }
+
+  /** @param value nanoseconds to the first expiration (0 disarms) @param interval nanoseconds between others (0: none) */
+  timerfdSettime(fd: number, value: number, interval = 0, flags = 0): Call {
+    return this.syscall(SyscallNumber.timerfd_settime, fd, flags, value, interval);
+  }
+
+  /** @returns nanoseconds until it is due, 0 if it is not armed */
+  timerfdGettime(fd: number): Call {
+    return this.syscall(SyscallNumber.timerfd_gettime, fd);
   }
 
   /** The time-stamp counter. */

@@ -1,16 +1,19 @@
-import { EventPoll, FileStep, type Operation, Step, UnixStreamSocket } from '@rpal/epoll';
+import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { CpuSet } from '@rpal/sched';
-import { Errno, OpenFlag, SocketType } from '@rpal/uapi';
+import { Errno, OpenFlag } from '@rpal/uapi';
 import { cloneThread, forkProcess, WaitChildOperation } from './clone.js';
 import { exitThread } from './exit.js';
-import { defineFileCalls, installPair } from './file-syscalls.js';
 import { futex } from './futex.js';
+import { defineFileCalls } from './file-syscalls.js';
 import type { Kernel } from './kernel.js';
 import { defineMemoryCalls } from './memory-syscalls.js';
+import { definePollCalls } from './poll-syscalls.js';
 import type { ProgramContext } from './program-context.js';
 import { defineSchedCalls } from './sched-syscalls.js';
+import { defineSignalCalls } from './signal-syscalls.js';
 import { SleepOperation } from './sleep.js';
+import { defineSocketCalls } from './socket-syscalls.js';
 import { KernelStep } from './steps.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
 import type { SyscallTable } from './syscall-table.js';
@@ -21,6 +24,9 @@ const table: SyscallTable = [];
 defineFileCalls(table);
 defineMemoryCalls(table);
 defineSchedCalls(table);
+defineSocketCalls(table);
+defineSignalCalls(table);
+definePollCalls(table);
 
 /** Executes the call whose number is in the registers. */
 export function dispatch(kernel: Kernel, cpu: Cpu, thread: Thread, regs: UserContext): number {
@@ -48,12 +54,6 @@ table[Nr.open] = (kernel, cpu, thread, { text, a1 }) => {
 };
 
 table[Nr.close] = (_kernel, cpu, thread, { a0 }) => thread.process.files.close(cpu, a0);
-
-table[Nr.ioctl] = (_kernel, cpu, thread, { a0, a1, a2 }) => {
-  cpu.charge(KernelStep.ioctl);
-  const file = thread.process.files.lookUp(cpu, a0);
-  return file === null ? -Errno.EBADF : file.ioctl(cpu, thread, a1 >>> 0, a2);
-};
 
 table[Nr.getpid] = (_kernel, cpu, thread) => {
   cpu.charge(KernelStep.getpid);
@@ -115,16 +115,12 @@ table[Nr.sched_setaffinity] = (kernel, cpu, thread, regs) => {
 table[Nr.fork] = (kernel, cpu, thread, regs) => forkProcess(kernel, cpu, thread, (regs as ProgramContext).childMain);
 table[Nr.clone] = (kernel, cpu, thread, regs) => cloneThread(kernel, cpu, thread, (regs as ProgramContext).childMain);
 
-table[Nr.wait4] = (kernel, cpu, thread, { a0 }) => {
-  thread.waitOperation ??= new WaitChildOperation(kernel, thread);
-  return pend(cpu, thread, thread.waitOperation.start(a0));
-};
+/** wait4 need not wait. */
+const WNOHANG = 1;
 
-table[Nr.kill] = (kernel, cpu, _thread, { a0, a1 }) => {
-  const process = kernel.processes.get(a0);
-  if (process === undefined) return -Errno.ESRCH;
-  if (a1 < 0 || a1 > 31) return -Errno.EINVAL;
-  return a1 === 0 ? 0 : kernel.kill(cpu, process, a1);
+table[Nr.wait4] = (kernel, cpu, thread, { a0, a1 }) => {
+  thread.waitOperation ??= new WaitChildOperation(kernel, thread);
+  return pend(cpu, thread, thread.waitOperation.start(a0, (a1 & WNOHANG) !== 0));
 };
 
 /** Never steps: a dead task is not scheduled again. */
@@ -140,61 +136,4 @@ table[Nr.exit_group] = (kernel, cpu, thread, { a0 }) => {
   exitThread(kernel, cpu, thread, a0 & 0xff, 0);
   thread.operation = gone;
   return Step.SLEEP;
-};
-
-table[Nr.socket] = (kernel, cpu, thread, { a0, a1 }) => {
-  if (a0 !== 1) return -Errno.EAFNOSUPPORT;
-  if ((a1 & 0xf) !== SocketType.STREAM) return -Errno.ESOCKTNOSUPPORT;
-  cpu.charge(FileStep.socketCreate);
-  return thread.process.files.install(cpu, new UnixStreamSocket(kernel.sockets, a1), (a1 & SocketType.CLOEXEC) !== 0);
-};
-
-table[Nr.socketpair] = (kernel, cpu, thread, regs) => {
-  if (regs.a0 !== 1) return -Errno.EAFNOSUPPORT;
-  if ((regs.a1 & 0xf) !== SocketType.STREAM) return -Errno.ESOCKTNOSUPPORT;
-  cpu.charge(FileStep.socketCreate);
-  cpu.charge(FileStep.socketCreate);
-  const [a, b] = UnixStreamSocket.pair(kernel.sockets, regs.a1);
-  return installPair(cpu, thread, regs, a, b, regs.a1);
-};
-
-/** A call on the stream socket behind a descriptor. */
-function onSocket(cpu: Cpu, thread: Thread, fd: number, call: (socket: UnixStreamSocket) => number): number {
-  const file = thread.process.files.lookUp(cpu, fd);
-  if (file === null) return -Errno.EBADF;
-  return file instanceof UnixStreamSocket ? call(file) : -Errno.ENOTSOCK;
-}
-
-table[Nr.bind] = (_kernel, cpu, thread, { a0, text }) => onSocket(cpu, thread, a0, (socket) => socket.bind(cpu, text));
-table[Nr.listen] = (_kernel, cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.listen(cpu, a1));
-table[Nr.connect] = (_kernel, cpu, thread, { a0, text }) => onSocket(cpu, thread, a0, (socket) => socket.connect(cpu, thread, text));
-table[Nr.accept] = (_kernel, cpu, thread, { a0 }) =>
-  onSocket(cpu, thread, a0, (socket) => socket.accept(cpu, thread, (on, connection) => thread.process.files.install(on, connection)));
-table[Nr.sendto] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-  onSocket(cpu, thread, a0, (socket) => socket.send(cpu, thread, a1, a2, a3));
-table[Nr.recvfrom] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-  onSocket(cpu, thread, a0, (socket) => socket.receive(cpu, thread, a1, a2, a3));
-table[Nr.shutdown] = (_kernel, cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.shutdown(cpu, a1));
-
-table[Nr.epoll_create1] = (kernel, cpu, thread, { a0 }) => {
-  if ((a0 & ~OpenFlag.CLOEXEC) !== 0) return -Errno.EINVAL;
-  cpu.charge(FileStep.epollCreate);
-  const epoll = new EventPoll(kernel.scheduler, kernel.epollSeams);
-  return thread.process.files.install(cpu, epoll, (a0 & OpenFlag.CLOEXEC) !== 0);
-};
-
-table[Nr.epoll_ctl] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4 }) => {
-  const { files } = thread.process;
-  const epoll = files.lookUp(cpu, a0);
-  const file = files.lookUp(cpu, a2);
-  if (epoll === null || file === null) return -Errno.EBADF;
-  if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
-  return epoll.control(cpu, a1, file, a2, a3 | 0, a4 | 0, Math.floor(a4 / 0x1_0000_0000) | 0);
-};
-
-table[Nr.epoll_wait] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => {
-  const epoll = thread.process.files.lookUp(cpu, a0);
-  if (epoll === null) return -Errno.EBADF;
-  if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
-  return epoll.waitForEvents(cpu, thread, a1, a2, a3);
 };

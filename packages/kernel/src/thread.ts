@@ -1,4 +1,4 @@
-import { type Caller, type Operation, OperationSet } from '@rpal/epoll';
+import { type Caller, type Credentials, type Operation, OperationSet, type SocketMessage } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
@@ -35,10 +35,15 @@ export class Thread extends Task implements Caller {
   operation: Operation | null = null;
   readonly operations: OperationSet = new OperationSet();
   futexOperation: FutexWait | null = null;
+  message: SocketMessage | null = null;
   sleepOperation: SleepOperation | null = null;
   waitOperation: WaitChildOperation | null = null;
   /** Signals pending for this thread, as bits 1 << (number - 1). */
   pendingSignals = 0;
+  /** Signals that are not delivered now, likewise. */
+  blockedSignals = 0;
+  /** The mask to go back to after a call that set one of its own. */
+  savedMask: number | null = null;
   /** Kernel entries of this thread from user mode are announced to plugins (hook `kernelEntry`). */
   entryWatched = false;
 
@@ -54,6 +59,10 @@ export class Thread extends Task implements Caller {
   /** The address space of its process. `mm` of `Task` is the same object behind the scheduler's interface. */
   get memory(): MmStruct {
     return this.process.mm;
+  }
+
+  get credentials(): Credentials {
+    return this.process.credentials;
   }
 
   raise(cpu: Cpu, signal: number): void {

@@ -40,6 +40,8 @@ export abstract class UserContext implements ExecutionContext {
   a3 = 0;
   a4 = 0;
   a5 = 0;
+  /** Second descriptor of the last call that made two. */
+  second = 0;
   text = '';
   /** The core that executes it, or did last. */
   cpu: Cpu;

@@ -1,5 +1,5 @@
 import { allSteps, type LedgerEntry, spread } from '@rpal/hw-x86';
-import { Epoll, Poll, SocketType } from '@rpal/uapi';
+import { Epoll, Poll, Signal, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { executable, type Program, SyscallNumber } from '../src/index.js';
 import { smallMachine } from './support.js';
@@ -22,6 +22,7 @@ const COUNTED = {
   'pipe 32 B round trip': 10_996,
   'eventfd round trip, no wake-up preemption': 10_929,
   'eventfd round trip, two processes': 9176,
+  'signal to self: kill, handler, sigreturn': 4074,
 } as const;
 
 type Operation = keyof typeof COUNTED;
@@ -103,6 +104,15 @@ describe('instructions per operation, against those counted on Linux 6.12', () =
       return () => p.epollWait(epfd, buffer, 8, 0);
     });
     within('epoll_wait, one ready', one, 0.015);
+  });
+
+  it('signal to self, with a handler that does nothing', () => {
+    const measured = perOperation(function* (p) {
+      const self = yield* p.getpid();
+      yield* p.sigaction(Signal.USR1, function* () {});
+      return () => p.kill(self, Signal.USR1);
+    });
+    within('signal to self: kill, handler, sigreturn', measured, 0.05);
   });
 
   it.each([

@@ -166,7 +166,7 @@ describe('a stream', () => {
       expect(yield* say(p, b, buffer, 'still')).toBe(5);
       expect(yield* hear(p, a, buffer)).toBe('still');
       expect(yield* p.shutdown(a, 7)).toBe(-Errno.EINVAL);
-      expect(yield* p.shutdown(yield* p.socket(STREAM), Shutdown.WR)).toBe(-Errno.ENOTCONN);
+      expect(yield* p.shutdown(yield* p.socket(STREAM), Shutdown.WR)).toBe(0);
     });
   });
 

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
+import { recalculatePending, type Thread } from '@rpal/kernel';
 import { type KernelPath, PathResult, SleepTimer, type Task, TaskState } from '@rpal/sched';
 import { ReceiverState, RpalFlag, SenderState } from './constants.js';
 import { unlockCpu } from './cpu-lock.js';
@@ -35,7 +35,7 @@ export class KernelReturnPath implements KernelPath {
     }
     rpal.kernelReturns++;
     cpu.charge(RpalStep.kernelReturn);
-    thread.signalPending = thread.pendingSignals !== 0;
+    recalculatePending(thread);
     const receiver = (thread.rpal.flags & RpalFlag.RECEIVER) !== 0;
     const result = receiver ? returnReceiver(rpal, cpu, thread) : returnSender(rpal, cpu, thread);
     if (thread.rpal.role.unlockLate !== null) {

@@ -10,8 +10,9 @@ export {
   OpenFlag,
   Poll,
   Shutdown,
+  SocketOption,
   SocketType,
 } from './io.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';
 export { Prio, Rusage } from './sched.js';
-export { Signal, SignalCode } from './signal.js';
+export { Signal, SignalCode, SignalFlag, SignalMask } from './signal.js';

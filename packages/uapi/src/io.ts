@@ -20,12 +20,16 @@ export const SocketType = { STREAM: 1, DGRAM: 2, SEQPACKET: 5, NONBLOCK: 0x800, 
 export const Shutdown = { RD: 0, WR: 1, RDWR: 2 } as const;
 export const MessageFlag = {
   PEEK: 0x2,
+  CTRUNC: 0x8,
   TRUNC: 0x20,
   DONTWAIT: 0x40,
   WAITALL: 0x100,
   NOSIGNAL: 0x4000,
   CMSG_CLOEXEC: 0x4000_0000,
 } as const;
+
+/** Options of level SOL_SOCKET. */
+export const SocketOption = { TYPE: 3, ERROR: 4, SNDBUF: 7, RCVBUF: 8, PASSCRED: 16 } as const;
 
 /** Event bits of poll and epoll. */
 export const Poll = {

@@ -18,8 +18,16 @@ export const Signal = {
   CHLD: 17,
   CONT: 18,
   STOP: 19,
+  URG: 23,
+  WINCH: 28,
   SYS: 31,
 } as const;
 
 /** `si_code` of SIGSEGV and SIGBUS. */
 export const SignalCode = { SEGV_MAPERR: 1, SEGV_ACCERR: 2, SEGV_PKUERR: 4, BUS_ADRERR: 2, KERNEL: 0x80, USER: 0 } as const;
+
+/** Flags of sigaction. As 32-bit signed numbers, like all masks in the model. */
+export const SignalFlag = { RESTART: 0x1000_0000, NODEFER: 0x4000_0000, RESETHAND: 0x8000_0000 | 0 } as const;
+
+/** What sigprocmask does with its mask. */
+export const SignalMask = { BLOCK: 0, UNBLOCK: 1, SETMASK: 2 } as const;

@@ -25,6 +25,9 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Shutdown: (name) => `SHUT_${name}`,
   Signal: (name) => `SIG${name}`,
   SignalCode: (name) => (name.includes('_') ? name : `SI_${name}`),
+  SignalFlag: (name) => `SA_${name}`,
+  SignalMask: (name) => `SIG_${name}`,
+  SocketOption: (name) => `SO_${name}`,
   SocketType: (name) => `SOCK_${name}`,
 };
 

@@ -1,10 +1,10 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { autoremoveWake, type Scheduler, TaskState, WaitEntry } from '@rpal/sched';
-import { Errno, MessageFlag, Poll } from '@rpal/uapi';
+import { Errno, MessageFlag } from '@rpal/uapi';
 import { type Caller, NOTHING_YET, type Operation, Step } from './operation.js';
-import { SKB_MAX_LINEAR } from './skb.js';
-import { FileStep } from './steps.js';
-import { SHUTDOWN_RECEIVE, SocketState, UnixStreamSocket } from './unix-socket.js';
+import { STREAM_MESSAGE_MAX } from './skb.js';
+import { SHUTDOWN_RECEIVE } from './unix-socket.js';
+import type { UnixStreamSocket } from './unix-stream.js';
 
 /** unix_stream_sendmsg, from the point where it does not fit one message or has to wait. */
 export class SendOperation implements Operation {
@@ -57,8 +57,10 @@ export class SendOperation implements Operation {
 
   #queue(cpu: Cpu): number {
     const socket = this.#socket;
-    const length = Math.min(this.#length - this.#sent, SKB_MAX_LINEAR);
-    const queued = socket.queueMessage(cpu, this.#caller, this.#address + this.#sent, length, this.#flags);
+    const length = Math.min(this.#length - this.#sent, (socket.sendBuffer >> 1) - 64, STREAM_MESSAGE_MAX);
+    // Who has sent something is told so, and not killed.
+    const flags = this.#sent > 0 ? this.#flags | MessageFlag.NOSIGNAL : this.#flags;
+    const queued = socket.queueMessage(cpu, this.#caller, this.#address + this.#sent, length, flags);
     if (queued === NOTHING_YET) {
       if (socket.nonblocking || (this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#sent > 0 ? this.#sent : -Errno.EAGAIN;
       this.#caller.task.state = TaskState.INTERRUPTIBLE;
@@ -116,7 +118,7 @@ export class ReceiveOperation implements Operation {
         task.state = TaskState.RUNNING;
         socket.wait.remove(cpu, this.#entry);
         this.#state = 0;
-        if (socket.first === null && task.signalPending) return this.#received > 0 ? this.#received : -Errno.ERESTARTSYS;
+        if (task.signalPending) return this.#received > 0 ? this.#received : -Errno.ERESTARTSYS;
         return Step.AGAIN;
     }
   }
@@ -130,7 +132,7 @@ export class ReceiveOperation implements Operation {
     }
     if (taken < 0) return this.#received > 0 ? this.#received : taken;
     this.#received += taken;
-    if (this.#received === this.#length || (this.#flags & MessageFlag.PEEK) !== 0) return this.#received;
+    if (this.#received === this.#length || (this.#flags & MessageFlag.PEEK) !== 0 || socket.broughtFiles) return this.#received;
     return Step.AGAIN;
   }
 
@@ -138,114 +140,13 @@ export class ReceiveOperation implements Operation {
   #prepare(cpu: Cpu): number {
     const socket = this.#socket;
     if (this.#received > 0 && (this.#flags & MessageFlag.WAITALL) === 0) return this.#received;
-    if (socket.error !== 0) {
-      const { error } = socket;
-      socket.error = 0;
-      return -error;
-    }
+    const error = socket.takeError();
+    if (error < 0) return this.#received > 0 ? this.#received : error;
     if ((socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return this.#received;
     if (socket.nonblocking || (this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#received > 0 ? this.#received : -Errno.EAGAIN;
     this.#caller.task.state = TaskState.INTERRUPTIBLE;
     socket.wait.add(cpu, this.#entry);
     this.#state = 2;
     return Step.AGAIN;
-  }
-}
-
-/** unix_stream_connect. */
-export class ConnectOperation implements Operation {
-  readonly #caller: Caller;
-  readonly #entry: WaitEntry;
-  #socket!: UnixStreamSocket;
-  #path = '';
-  #listener: UnixStreamSocket | null = null;
-  #state = 0;
-
-  constructor(caller: Caller, scheduler: Scheduler) {
-    this.#caller = caller;
-    this.#entry = new WaitEntry(autoremoveWake(scheduler), caller.task);
-  }
-
-  start(socket: UnixStreamSocket, path: string): this {
-    this.#socket = socket;
-    this.#path = path;
-    this.#state = 0;
-    return this;
-  }
-
-  step(cpu: Cpu): number {
-    const socket = this.#socket;
-    if (this.#state === 1) {
-      this.#caller.task.state = TaskState.RUNNING;
-      this.#listener?.wait.remove(cpu, this.#entry);
-      this.#state = 0;
-      if (this.#caller.task.signalPending) return -Errno.ERESTARTSYS;
-    }
-    cpu.charge(FileStep.socketConnect);
-    const listener = socket.namespace.find(this.#path);
-    if (listener === undefined) return -Errno.ENOENT;
-    if (listener.state !== SocketState.LISTENING || (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return -Errno.ECONNREFUSED;
-    if (listener.backlog.length > listener.backlogLimit) {
-      if (socket.nonblocking) return -Errno.EAGAIN;
-      this.#listener = listener;
-      this.#caller.task.state = TaskState.INTERRUPTIBLE;
-      listener.wait.add(cpu, this.#entry);
-      this.#state = 1;
-      return Step.SLEEP;
-    }
-    const other = new UnixStreamSocket(socket.namespace, 0);
-    other.state = SocketState.CONNECTED;
-    other.peer = socket;
-    socket.peer = other;
-    socket.state = SocketState.CONNECTED;
-    listener.backlog.push(other);
-    listener.dataReady(cpu);
-    return 0;
-  }
-}
-
-/** unix_accept. */
-export class AcceptOperation implements Operation {
-  readonly #caller: Caller;
-  readonly #entry: WaitEntry;
-  #listener!: UnixStreamSocket;
-  #install!: (cpu: Cpu, socket: UnixStreamSocket) => number;
-  #waiting = false;
-
-  constructor(caller: Caller, scheduler: Scheduler) {
-    this.#caller = caller;
-    this.#entry = new WaitEntry(autoremoveWake(scheduler), caller.task);
-    this.#entry.exclusive = true;
-  }
-
-  start(listener: UnixStreamSocket, install: (cpu: Cpu, socket: UnixStreamSocket) => number): this {
-    this.#listener = listener;
-    this.#install = install;
-    this.#waiting = false;
-    return this;
-  }
-
-  step(cpu: Cpu): number {
-    const listener = this.#listener;
-    const { task } = this.#caller;
-    if (this.#waiting) {
-      task.state = TaskState.RUNNING;
-      listener.wait.remove(cpu, this.#entry);
-      this.#waiting = false;
-      if (listener.backlog.length === 0 && task.signalPending) return -Errno.ERESTARTSYS;
-    }
-    const socket = listener.backlog.shift();
-    if (socket === undefined) {
-      if (listener.nonblocking) return -Errno.EAGAIN;
-      task.state = TaskState.INTERRUPTIBLE;
-      listener.wait.add(cpu, this.#entry);
-      this.#waiting = true;
-      return Step.SLEEP;
-    }
-    cpu.charge(FileStep.socketAccept);
-    listener.wait.wake(cpu, 1, Poll.OUT, false);
-    const fd = this.#install(cpu, socket);
-    if (fd < 0) socket.release(cpu);
-    return fd;
   }
 }

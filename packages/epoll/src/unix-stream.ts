@@ -1,0 +1,176 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { taken } from '@rpal/sched';
+import { Errno, MessageFlag, Poll, Signal, SocketType } from '@rpal/uapi';
+import type { PollTable } from './file.js';
+import { begin, type Caller, NOTHING_YET } from './operation.js';
+import { drainSkb, fillSkb, SKB_MAX_LINEAR, type Skb } from './skb.js';
+import { FileStep } from './steps.js';
+import { SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND, SocketState, type UnixNamespace, UnixSocket } from './unix-socket.js';
+import { ReceiveOperation, SendOperation } from './unix-stream-operations.js';
+
+/** A Unix stream socket. */
+export class UnixStreamSocket extends UnixSocket {
+  /** The message last taken from brought descriptors: a receive does not go on beyond it. */
+  broughtFiles = false;
+
+  constructor(namespace: UnixNamespace, flags: number) {
+    super(namespace, SocketType.STREAM, flags);
+  }
+
+  /** Two sockets, connected to each other. */
+  static pair(namespace: UnixNamespace, flags: number): [UnixStreamSocket, UnixStreamSocket] {
+    const a = new UnixStreamSocket(namespace, flags);
+    const b = new UnixStreamSocket(namespace, flags);
+    a.join(b);
+    return [a, b];
+  }
+
+  protected override sibling(): this {
+    return new UnixStreamSocket(this.namespace, 0) as this;
+  }
+
+  override receive(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
+    cpu.charge(FileStep.socketCall);
+    if (this.state !== SocketState.CONNECTED) return -Errno.EINVAL;
+    const received = this.takeMessage(cpu, caller, address, length, flags);
+    if (received !== NOTHING_YET) {
+      const more = received >= 0 && received < length && (this.first !== null || (flags & MessageFlag.WAITALL) !== 0);
+      if (!more || (flags & MessageFlag.PEEK) !== 0 || this.broughtFiles) return received;
+    }
+    caller.operations.receive ??= new ReceiveOperation(caller, this.namespace.scheduler);
+    return begin(cpu, caller, caller.operations.receive.start(this, address, length, flags, Math.max(0, received)));
+  }
+
+  override send(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
+    cpu.charge(FileStep.socketCall);
+    if (length <= SKB_MAX_LINEAR && cpu.hasTime) {
+      const sent = this.queueMessage(cpu, caller, address, length, flags);
+      if (sent !== NOTHING_YET) {
+        if (sent > 0) this.peer?.dataReady(cpu);
+        return sent;
+      }
+    }
+    caller.operations.send ??= new SendOperation(caller, this.namespace.scheduler);
+    return begin(cpu, caller, caller.operations.send.start(this, address, length, flags));
+  }
+
+  /**
+   * Takes bytes from the first message into user memory.
+   * @returns how many, a negative errno, or `NOTHING_YET` if there is no message
+   */
+  takeMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
+    this.lock.acquire(cpu);
+    const skb = this.first;
+    if (skb === null) {
+      this.lock.release(cpu);
+      return NOTHING_YET;
+    }
+    taken(cpu, caller.task);
+    cpu.charge(FileStep.receiveBody);
+    if ((flags & MessageFlag.PEEK) !== 0) return this.#peek(cpu, caller, address, length);
+    const part = Math.min(length, skb.length - skb.consumed);
+    const failed = drainSkb(cpu, caller, skb, skb.consumed, address, part);
+    if (failed < 0) {
+      this.lock.release(cpu);
+      return failed;
+    }
+    skb.consumed += part;
+    this.broughtFiles = skb.files !== null;
+    if (this.broughtFiles) handOver(cpu, caller, skb);
+    if (caller.message !== null) caller.message.credentials = skb.credentials;
+    if (skb.consumed < skb.length) {
+      this.lock.release(cpu);
+      return part;
+    }
+    this.dequeue();
+    this.lock.release(cpu);
+    cpu.charge(FileStep.releaseMessage);
+    this.peer?.freed(cpu, skb.trueSize);
+    this.namespace.skbs.free(skb);
+    return part;
+  }
+
+  /**
+   * MSG_PEEK: as much as is there, up to and with the first message that brings descriptors. Messages beyond `length` are
+   * still looked at for these, as in Linux.
+   */
+  #peek(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    let seen = 0;
+    for (let skb = this.first; skb !== null; skb = skb.next) {
+      const part = Math.min(length - seen, skb.length - skb.consumed);
+      const failed = drainSkb(cpu, caller, skb, skb.consumed, address + seen, part);
+      if (failed < 0) {
+        this.lock.release(cpu);
+        return seen > 0 ? seen : failed;
+      }
+      seen += part;
+      if (skb.files === null) continue;
+      if (caller.message !== null) caller.message.files = skb.files.map((file) => file.get());
+      break;
+    }
+    this.lock.release(cpu);
+    return seen;
+  }
+
+  /**
+   * Queues one message from user memory at the peer. The caller then announces it (`dataReady`).
+   * @returns its length, a negative errno, or `NOTHING_YET` if the buffer is full
+   */
+  queueMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
+    const { peer } = this;
+    if (caller.message !== null && caller.message.name !== null) {
+      return this.state === SocketState.CONNECTED ? -Errno.EISCONN : -Errno.EOPNOTSUPP;
+    }
+    if (this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;
+    if ((this.shutdownMask & SHUTDOWN_SEND) !== 0 || peer === null || (peer.shutdownMask & SHUTDOWN_RECEIVE) !== 0) {
+      if ((flags & MessageFlag.NOSIGNAL) === 0) caller.raise(cpu, Signal.PIPE);
+      return -Errno.EPIPE;
+    }
+    if (length === 0) return 0;
+    if (this.error !== 0) return this.takeError();
+    if (!this.hasRoom) return NOTHING_YET;
+    const { skbs } = this.namespace;
+    cpu.charge(FileStep.sendMessage);
+    const skb = skbs.allocate(cpu, length);
+    if (skb === null) return -Errno.ENOBUFS;
+    const failed = fillSkb(cpu, caller, skb, address);
+    if (failed < 0) {
+      skbs.free(skb);
+      return failed;
+    }
+    skb.owner = this;
+    if (peer.passCredentials) skb.credentials = caller.credentials;
+    if (caller.message !== null) {
+      skb.files = caller.message.files;
+      caller.message.files = null;
+    }
+    peer.lock.pass(cpu);
+    this.sendQueued += skb.trueSize;
+    peer.enqueue(skb);
+    return length;
+  }
+
+  override poll(cpu: Cpu, table: PollTable | null): number {
+    cpu.charge(FileStep.itemPoll);
+    this.lock.touch(cpu);
+    table?.register(cpu, this.wait);
+    let mask = 0;
+    if (this.error !== 0) mask |= Poll.ERR;
+    if (this.shutdownMask === SHUTDOWN_BOTH) mask |= Poll.HUP;
+    if ((this.shutdownMask & SHUTDOWN_RECEIVE) !== 0) mask |= Poll.RDHUP | Poll.IN | Poll.RDNORM;
+    if (this.state === SocketState.LISTENING) return this.backlog.length > 0 ? mask | Poll.IN | Poll.RDNORM : mask;
+    if (this.first !== null) mask |= Poll.IN | Poll.RDNORM;
+    if (this.state === SocketState.UNCONNECTED) mask |= Poll.HUP;
+    if (this.writable) mask |= Poll.OUT | Poll.WRNORM | Poll.WRBAND;
+    return mask;
+  }
+}
+
+/** The descriptors of a message go to the receiver, or nowhere if it has no room for them. */
+export function handOver(cpu: Cpu, caller: Caller, skb: Skb): void {
+  const { files } = skb;
+  skb.files = null;
+  if (files === null) return;
+  if (caller.message !== null) caller.message.files = files;
+  else for (const file of files) file.put(cpu);
+}

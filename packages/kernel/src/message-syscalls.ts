@@ -1,0 +1,110 @@
+import {
+  type Caller,
+  type File,
+  FileStep,
+  type Operation,
+  SCM_MAX_FD,
+  type Segment,
+  SocketMessage,
+  Step,
+  UIO_MAXIOV,
+  type UnixSocket,
+} from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { Errno, MessageFlag } from '@rpal/uapi';
+import type { Thread } from './thread.js';
+
+/** What sendmsg and recvmsg take and give (`struct msghdr` with its control messages), beside registers and memory. */
+export interface MessageHeader {
+  readonly segments: readonly Segment[];
+  /** Where a datagram is to go; on return of recvmsg, where it came from. */
+  name?: string | null;
+  /** SCM_RIGHTS: descriptors to send; on return of recvmsg, those that came. */
+  descriptors?: number[];
+  /** recvmsg: how many descriptors there is room for; none by default. */
+  readonly room?: number;
+  /** On return of recvmsg with SO_PASSCRED: who sent it. */
+  credentials?: { readonly pid: number; readonly uid: number; readonly gid: number } | null;
+  /** On return of recvmsg: MSG_TRUNC, MSG_CTRUNC. */
+  flags?: number;
+}
+
+/** sendmsg(2). */
+export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
+  cpu.charge(FileStep.messageHeader);
+  const message = checked(header);
+  if (message === null) return -Errno.EMSGSIZE;
+  const refused = socket.refusal();
+  if (refused < 0) return refused;
+  message.name = header.name ?? null;
+  const descriptors = header.descriptors ?? [];
+  if (descriptors.length > SCM_MAX_FD) return -Errno.EINVAL;
+  const files = descriptors.map((fd) => thread.process.files.peek(fd));
+  if (files.some((file) => file === null)) return -Errno.EBADF;
+  if (files.length > 0) {
+    message.files = (files as File[]).map((file) => file.get());
+    for (let i = 0; i < files.length; i++) cpu.charge(FileStep.scmDescriptor);
+  }
+  return run(cpu, thread, message, socket.send(cpu, entering(thread, message), 0, message.length, flags), (on, result) => {
+    // What could not be sent is let go.
+    for (const file of message.files ?? []) file.put(on);
+    return result;
+  });
+}
+
+/** recvmsg(2). */
+export function receiveMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
+  cpu.charge(FileStep.messageHeader);
+  const message = checked(header);
+  if (message === null) return -Errno.EMSGSIZE;
+  return run(cpu, thread, message, socket.receive(cpu, entering(thread, message), 0, message.length, flags), (on, result) => {
+    header.name = message.name;
+    header.credentials = message.credentials;
+    header.flags = message.flags;
+    header.descriptors = [];
+    if (message.files !== null) install(on, thread, header, message.files, (flags & MessageFlag.CMSG_CLOEXEC) !== 0);
+    return result;
+  });
+}
+
+function checked(header: MessageHeader): SocketMessage | null {
+  return header.segments.length > UIO_MAXIOV ? null : new SocketMessage(header.segments);
+}
+
+function entering(thread: Thread, message: SocketMessage): Caller {
+  thread.message = message;
+  return thread;
+}
+
+/** As many descriptors as there is room for; what is left over is closed, and MSG_CTRUNC says so (Linux: `scm_detach_fds`). */
+function install(cpu: Cpu, thread: Thread, header: MessageHeader, files: readonly File[], closeOnExec: boolean): void {
+  const descriptors: number[] = [];
+  for (const file of files.slice(0, header.room ?? 0)) {
+    cpu.charge(FileStep.scmDescriptor);
+    const fd = thread.process.files.install(cpu, file, closeOnExec);
+    if (fd < 0) break;
+    descriptors.push(fd);
+  }
+  for (const file of files) file.put(cpu);
+  header.descriptors = descriptors;
+  if (descriptors.length < files.length) header.flags = (header.flags ?? 0) | MessageFlag.CTRUNC;
+}
+
+/** Sees a call with a message header to its end, now or when it has slept. */
+function run(cpu: Cpu, thread: Thread, message: SocketMessage, result: number, finish: (cpu: Cpu, result: number) => number): number {
+  if (result > Step.AGAIN) {
+    thread.message = null;
+    return finish(cpu, result);
+  }
+  const inner = thread.operation as Operation;
+  thread.operation = {
+    step(on) {
+      thread.message = message;
+      const outcome = inner.step(on);
+      thread.message = null;
+      return outcome > Step.AGAIN ? finish(on, outcome) : outcome;
+    },
+  };
+  thread.message = null;
+  return result;
+}

@@ -1,0 +1,170 @@
+import { begin, EventPoll, FileStep, type Operation, PollItem, PollOperation, Step, TimerFd } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { getUser32, putUser32, userPage } from '@rpal/mm';
+import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import type { Kernel } from './kernel.js';
+import { ERESTARTNOHAND } from './signal.js';
+import { setMask } from './signal-syscalls.js';
+import { SyscallNumber as Nr } from './syscall-numbers.js';
+import type { SyscallTable } from './syscall-table.js';
+import type { Thread } from './thread.js';
+
+/** Events that select's three sets stand for (fs/select.c). */
+const SELECT_IN = Poll.RDNORM | Poll.RDBAND | Poll.IN | Poll.HUP | Poll.ERR | Poll.NVAL;
+const SELECT_OUT = Poll.WRBAND | Poll.WRNORM | Poll.OUT | Poll.ERR | Poll.NVAL;
+const SELECT_EXCEPT = Poll.PRI | Poll.NVAL;
+const FD_SETSIZE = 1024;
+const MS = 1e6;
+
+/** Waiting for files: epoll, poll, select, and timers as files. */
+export function definePollCalls(table: SyscallTable): void {
+  table[Nr.epoll_create1] = (kernel, cpu, thread, { a0 }) => {
+    if ((a0 & ~OpenFlag.CLOEXEC) !== 0) return -Errno.EINVAL;
+    cpu.charge(FileStep.epollCreate);
+    const epoll = new EventPoll(kernel.scheduler, kernel.epollSeams);
+    return thread.process.files.install(cpu, epoll, (a0 & OpenFlag.CLOEXEC) !== 0);
+  };
+
+  table[Nr.epoll_ctl] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4 }) => {
+    const { files } = thread.process;
+    const epoll = files.lookUp(cpu, a0);
+    const file = files.lookUp(cpu, a2);
+    if (epoll === null || file === null) return -Errno.EBADF;
+    if (!file.pollable) return -Errno.EPERM;
+    if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
+    return epoll.control(cpu, a1, file, a2, a3 | 0, a4 | 0, Math.floor(a4 / 0x1_0000_0000) | 0);
+  };
+
+  table[Nr.epoll_wait] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => {
+    const epoll = thread.process.files.lookUp(cpu, a0);
+    if (epoll === null) return -Errno.EBADF;
+    if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
+    return epoll.waitForEvents(cpu, thread, a1, a2, a3);
+  };
+
+  // The timeout is in nanoseconds and in a register; a mask that is not negative is in force while it waits.
+  table[Nr.epoll_pwait2] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4 }) => {
+    const epoll = thread.process.files.lookUp(cpu, a0);
+    if (epoll === null) return -Errno.EBADF;
+    if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
+    useMask(thread, a4);
+    return untilDone(thread, epoll.waitForEvents(cpu, thread, a1, a2, a3 / MS), () => dropMask(thread));
+  };
+
+  table[Nr.poll] = (kernel, cpu, thread, { a0, a1, a2 }) => poll(kernel, cpu, thread, a0, a1, a2 * MS);
+  table[Nr.ppoll] = (kernel, cpu, thread, { a0, a1, a2, a3 }) => {
+    useMask(thread, a3);
+    return poll(kernel, cpu, thread, a0, a1, a2);
+  };
+  table[Nr.select] = (kernel, cpu, thread, { a0, a1, a2, a3, a4 }) => select(kernel, cpu, thread, a0, [a1, a2, a3], a4);
+
+  table[Nr.timerfd_create] = (kernel, cpu, { process: { files } }, { a0, a1 }) => {
+    const CLOCK_MONOTONIC = 1;
+    if (a0 !== CLOCK_MONOTONIC || (a1 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
+    cpu.charge(FileStep.eventfdCreate);
+    return files.install(cpu, new TimerFd(kernel.scheduler, a1), (a1 & OpenFlag.CLOEXEC) !== 0);
+  };
+
+  // First expiration and period are in nanoseconds and in registers.
+  table[Nr.timerfd_settime] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => onTimer(cpu, thread, a0, (timer) => timer.set(cpu, a2, a3, a1));
+  table[Nr.timerfd_gettime] = (_kernel, cpu, thread, { a0 }) => onTimer(cpu, thread, a0, (timer) => timer.remaining(cpu));
+}
+
+function onTimer(cpu: Cpu, thread: Thread, fd: number, call: (timer: TimerFd) => number): number {
+  const file = thread.process.files.lookUp(cpu, fd);
+  if (file === null) return -Errno.EBADF;
+  return file instanceof TimerFd ? call(file) : -Errno.EINVAL;
+}
+
+/** Blocks what a call's own mask blocks, until the call is over. */
+function useMask(thread: Thread, mask: number): void {
+  if (mask < 0) return;
+  thread.savedMask = thread.blockedSignals;
+  setMask(thread, mask);
+}
+
+/** Undoes `useMask` if no signal came; else the way back to user mode does. */
+function dropMask(thread: Thread): void {
+  if (thread.savedMask === null || thread.signalPending) return;
+  const { savedMask } = thread;
+  thread.savedMask = null;
+  setMask(thread, savedMask);
+}
+
+/** Calls `finish` when a call that has returned `result` is over: now, or after its operation's last step. */
+function untilDone(thread: Thread, result: number, finish: () => void): number {
+  if (result > Step.AGAIN) {
+    finish();
+    return result;
+  }
+  const inner = thread.operation as Operation;
+  thread.operation = {
+    step(on) {
+      const outcome = inner.step(on);
+      if (outcome > Step.AGAIN) finish();
+      return outcome;
+    },
+  };
+  return result;
+}
+
+/** `struct pollfd`: descriptor, 16 bits of events wanted, 16 of events found. */
+const POLLFD = 8;
+
+function poll(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, count: number, timeout: number): number {
+  const { files } = thread.process;
+  if (count < 0 || count > files.limit) return -Errno.EINVAL;
+  const items: PollItem[] = [];
+  const words: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const fd = getUser32(cpu, thread.memory, address + i * POLLFD);
+    const word = getUser32(cpu, thread.memory, address + i * POLLFD + 4);
+    if (fd < 0 || word < 0) return -Errno.EFAULT;
+    words.push(word & 0xffff);
+    // A negative descriptor is skipped: nothing is ever found.
+    items.push(fd >= 0x8000_0000 ? new PollItem(null, 0, true) : new PollItem(files.lookUp(cpu, fd), word & 0xffff, false));
+  }
+  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, -ERESTARTNOHAND, (on, ready) => {
+    dropMask(thread);
+    for (let i = 0; i < count; i++) {
+      const found = (items[i] as PollItem).found & 0xffff;
+      if (putUser32(on, thread.memory, address + i * POLLFD + 4, (words[i] as number) | (found << 16)) < 0) return -Errno.EFAULT;
+    }
+    return ready;
+  });
+  return begin(cpu, thread, operation);
+}
+
+/** @param sets addresses of the sets for reading, writing and exceptions; 0 where there is none */
+function select(kernel: Kernel, cpu: Cpu, thread: Thread, limit: number, sets: readonly number[], timeout: number): number {
+  if (limit < 0) return -Errno.EINVAL;
+  const kinds = [SELECT_IN, SELECT_OUT, SELECT_EXCEPT];
+  const count = Math.min(limit, FD_SETSIZE);
+  const asked: { readonly fd: number; readonly set: number; readonly item: PollItem }[] = [];
+  for (let fd = 0; fd < count; fd++) {
+    for (let set = 0; set < 3; set++) {
+      const base = sets[set] as number;
+      if (base === 0) continue;
+      const word = getUser32(cpu, thread.memory, base + 4 * (fd >> 5));
+      if (word < 0) return -Errno.EFAULT;
+      if (((word >>> (fd & 31)) & 1) === 0) continue;
+      const file = thread.process.files.peek(fd);
+      if (file === null) return -Errno.EBADF;
+      cpu.charge(FileStep.fdLookup);
+      asked.push({ fd, set, item: new PollItem(file, kinds[set] as number, false) });
+    }
+  }
+  const items = asked.map(({ item }) => item);
+  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, -ERESTARTNOHAND, (on, ready) => {
+    for (const base of sets) {
+      if (base !== 0) for (let word = 0; word < Math.ceil(count / 32); word++) putUser32(on, thread.memory, base + 4 * word, 0);
+    }
+    for (const { fd, set, item } of asked) {
+      if (item.found === 0) continue;
+      const at = userPage(on, thread.memory, (sets[set] as number) + 4 * (fd >> 5), true);
+      if (at >= 0) on.memory.write32(at, on.memory.read32(at) | (1 << (fd & 31)));
+    }
+    return ready;
+  });
+  return begin(cpu, thread, operation);
+}

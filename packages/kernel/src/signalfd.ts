@@ -1,0 +1,72 @@
+import { begin, type Caller, File, NOTHING_YET, type PollTable, RetryOperation } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { putUser32 } from '@rpal/mm';
+import type { WaitQueue } from '@rpal/sched';
+import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import type { Process } from './process.js';
+import { dequeueSignal } from './signal.js';
+import { KernelStep } from './steps.js';
+import { Thread } from './thread.js';
+
+/** sizeof(struct signalfd_siginfo). Of it only the signal's number is filled in. */
+const RECORD = 128;
+
+/** A signalfd (fs/signalfd.c): blocked signals of whoever reads it, as records. */
+export class SignalFd extends File {
+  readonly process: Process;
+  mask: number;
+
+  constructor(process: Process, mask: number, flags: number) {
+    super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
+    this.process = process;
+    this.mask = mask;
+  }
+
+  override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    cpu.charge(KernelStep.signalfdRead);
+    if (length < RECORD) return -Errno.EINVAL;
+    const operation = new SignalfdRead(caller, this.process.kernel.scheduler, false);
+    return begin(cpu, caller, operation.start(this, address, Math.floor(length / RECORD)));
+  }
+
+  override poll(cpu: Cpu, table: PollTable | null): number {
+    table?.register(cpu, this.process.signalWait);
+    // As in Linux: the signals of whoever asks, not of whoever made the file.
+    const task = this.process.kernel.scheduler.current(cpu);
+    const pending = task instanceof Thread ? task.pendingSignals | task.process.pendingSignals : 0;
+    return (pending & this.mask) !== 0 ? Poll.IN : 0;
+  }
+}
+
+class SignalfdRead extends RetryOperation {
+  #file!: SignalFd;
+  #address = 0;
+  #records = 0;
+
+  start(file: SignalFd, address: number, records: number): this {
+    this.#file = file;
+    this.#address = address;
+    this.#records = records;
+    return this;
+  }
+
+  protected override get queue(): WaitQueue {
+    return this.#file.process.signalWait;
+  }
+
+  protected override attempt(cpu: Cpu): number {
+    const thread = this.caller.task as Thread;
+    let bytes = 0;
+    while (bytes < this.#records * RECORD) {
+      const signal = dequeueSignal(thread, this.#file.mask);
+      if (signal === 0) break;
+      for (let at = 0; at < RECORD; at += 4) {
+        if (putUser32(cpu, this.caller.memory, this.#address + bytes + at, at === 0 ? signal : 0) < 0)
+          return bytes > 0 ? bytes : -Errno.EFAULT;
+      }
+      bytes += RECORD;
+    }
+    if (bytes > 0) return bytes;
+    return this.#file.nonblocking ? -Errno.EAGAIN : NOTHING_YET;
+  }
+}

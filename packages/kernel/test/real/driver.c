@@ -1,0 +1,353 @@
+// Runs programs of system calls on the real kernel, one call at a time, in up to four processes.
+//
+// Reads lines from standard input: "reset", or "<process> <call> <arguments...>". After each call it waits until every
+// process either has answered or sleeps inside its call, and prints what became of them:
+//   = <process> <result>   the call has returned
+//   ~ <process>            it sleeps
+//   + <process> <result>   an earlier call of another process has returned now
+//   .                      that was all
+// A process sleeps if /proc says so and it has not answered: it waits for its next call only after the answer is out.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PROCESSES = 4, CONTROL = 200, LIMIT = 40, BUFFER = 1 << 18, TEXT = 1024 };
+
+struct command {
+  char call[16];
+  long a[8];
+};
+
+static int fd_command_read(int p) { return CONTROL + 4 * p; }
+static int fd_command_write(int p) { return CONTROL + 4 * p + 1; }
+static int fd_answer_read(int p) { return CONTROL + 4 * p + 2; }
+static int fd_answer_write(int p) { return CONTROL + 4 * p + 3; }
+
+static unsigned char buffer[BUFFER];
+static long run_id;
+
+static int append(char *text, int at, const char *format, long value) {
+  return at + snprintf(text + at, TEXT - at, format, value);
+}
+
+static unsigned hash(const unsigned char *bytes, long length) {
+  unsigned h = 2166136261u;
+  for (long i = 0; i < length; i++) h = (h ^ bytes[i]) * 16777619u;
+  return h;
+}
+
+static void pattern(long length, long seed) {
+  for (long i = 0; i < length; i++) buffer[i] = (unsigned char)(seed + i);
+}
+
+static socklen_t name_of(struct sockaddr_un *address, long number) {
+  memset(address, 0, sizeof *address);
+  address->sun_family = AF_UNIX;
+  int length = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "rpal-model-%d-%ld-%ld", getpgrp(), run_id, number);
+  return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
+}
+
+static long result(long value) { return value < 0 ? -errno : value; }
+
+static void pair_result(char *text, long value, const int *fds) {
+  int at = append(text, 0, "%ld", value);
+  if (value == 0) {
+    at = append(text, at, " %ld", fds[0]);
+    append(text, at, " %ld", fds[1]);
+  }
+}
+
+static void data_result(char *text, long value, long length) {
+  int at = append(text, 0, "%ld", value);
+  if (value > 0) append(text, at, " %lx", hash(buffer, value > length ? length : value));
+}
+
+static void worker(int self);
+
+static int is(const struct command *c, const char *name) { return strcmp(c->call, name) == 0; }
+
+// A message of two segments with up to two descriptors: pass <fd> <length> <seed> <flags> <count> <first> <second>
+static void send_descriptors(const long *a, char *text) {
+  union {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(2 * sizeof(int))];
+  } control;
+  long half = a[1] / 2;
+  struct iovec segments[2] = {{buffer, (size_t)half}, {buffer + half, (size_t)(a[1] - half)}};
+  struct msghdr message = {.msg_iov = segments, .msg_iovlen = 2};
+  pattern(a[1], a[2]);
+  if (a[4] > 0) {
+    int fds[2] = {(int)a[5], (int)a[6]};
+    memset(&control, 0, sizeof control);
+    message.msg_control = &control;
+    message.msg_controllen = CMSG_SPACE((size_t)a[4] * sizeof(int));
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN((size_t)a[4] * sizeof(int));
+    memcpy(CMSG_DATA(&control.header), fds, (size_t)a[4] * sizeof(int));
+  }
+  append(text, 0, "%ld", result(sendmsg((int)a[0], &message, (int)a[3] | MSG_NOSIGNAL)));
+}
+
+// take <fd> <length> <flags> <room for descriptors>
+static void take_descriptors(const long *a, char *text) {
+  union {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(4 * sizeof(int))];
+  } control;
+  long half = a[1] / 2;
+  struct iovec segments[2] = {{buffer, (size_t)half}, {buffer + half, (size_t)(a[1] - half)}};
+  struct msghdr message = {.msg_iov = segments, .msg_iovlen = 2};
+  if (a[3] > 0) {
+    message.msg_control = &control;
+    message.msg_controllen = CMSG_LEN((size_t)a[3] * sizeof(int));
+  }
+  long n = result(recvmsg((int)a[0], &message, (int)a[2]));
+  long stored = n > a[1] ? a[1] : n;
+  int at = append(text, 0, "%ld", n);
+  if (n < 0) return;
+  at = append(text, at, " %lx", stored > 0 ? hash(buffer, stored) : 0);
+  at = append(text, at, " flags %lx", message.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_type != SCM_RIGHTS) continue;
+    int fds[4];
+    size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    memcpy(fds, CMSG_DATA(c), count * sizeof(int));
+    for (size_t i = 0; i < count; i++) at = append(text, at, " fd %ld", fds[i]);
+  }
+}
+
+static void execute(const struct command *c, char *text) {
+  const long *a = c->a;
+  int fds[2];
+  struct sockaddr_un address;
+  if (is(c, "pipe")) {
+    pair_result(text, result(pipe2(fds, (int)a[0])), fds);
+  } else if (is(c, "eventfd")) {
+    append(text, 0, "%ld", result(syscall(SYS_eventfd2, a[0], a[1])));
+  } else if (is(c, "socketpair")) {
+    pair_result(text, result(socketpair(AF_UNIX, (int)a[0], 0, fds)), fds);
+  } else if (is(c, "socket")) {
+    append(text, 0, "%ld", result(socket(AF_UNIX, (int)a[0], 0)));
+  } else if (is(c, "bind")) {
+    socklen_t length = name_of(&address, a[1]);
+    append(text, 0, "%ld", result(bind((int)a[0], (struct sockaddr *)&address, length)));
+  } else if (is(c, "listen")) {
+    append(text, 0, "%ld", result(listen((int)a[0], (int)a[1])));
+  } else if (is(c, "connect")) {
+    socklen_t length = name_of(&address, a[1]);
+    append(text, 0, "%ld", result(connect((int)a[0], (struct sockaddr *)&address, length)));
+  } else if (is(c, "accept")) {
+    append(text, 0, "%ld", result(accept((int)a[0], NULL, NULL)));
+  } else if (is(c, "shutdown")) {
+    append(text, 0, "%ld", result(shutdown((int)a[0], (int)a[1])));
+  } else if (is(c, "dup")) {
+    append(text, 0, "%ld", result(dup((int)a[0])));
+  } else if (is(c, "dup2")) {
+    append(text, 0, "%ld", result(dup2((int)a[0], (int)a[1])));
+  } else if (is(c, "fcntl")) {
+    append(text, 0, "%ld", result(fcntl((int)a[0], (int)a[1], a[2])));
+  } else if (is(c, "close")) {
+    append(text, 0, "%ld", result(close((int)a[0])));
+  } else if (is(c, "read")) {
+    data_result(text, result(read((int)a[0], buffer, (size_t)a[1])), a[1]);
+  } else if (is(c, "write")) {
+    pattern(a[1], a[2]);
+    append(text, 0, "%ld", result(write((int)a[0], buffer, (size_t)a[1])));
+  } else if (is(c, "count")) {
+    uint64_t value = ((uint64_t)a[1] << 32) | (uint32_t)a[2];
+    append(text, 0, "%ld", result(write((int)a[0], &value, sizeof value)));
+  } else if (is(c, "recv")) {
+    data_result(text, result(recv((int)a[0], buffer, (size_t)a[1], (int)a[2])), a[1]);
+  } else if (is(c, "send")) {
+    pattern(a[1], a[2]);
+    append(text, 0, "%ld", result(send((int)a[0], buffer, (size_t)a[1], (int)a[3] | MSG_NOSIGNAL)));
+  } else if (is(c, "sendto")) {
+    socklen_t length = name_of(&address, a[4]);
+    pattern(a[1], a[2]);
+    append(text, 0, "%ld", result(sendto((int)a[0], buffer, (size_t)a[1], (int)a[3] | MSG_NOSIGNAL, (struct sockaddr *)&address, length)));
+  } else if (is(c, "pass")) {
+    send_descriptors(a, text);
+  } else if (is(c, "take")) {
+    take_descriptors(a, text);
+  } else if (is(c, "getopt")) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    long r = result(getsockopt((int)a[0], SOL_SOCKET, (int)a[1], &value, &length));
+    append(text, 0, "%ld", r < 0 ? r : value);
+  } else if (is(c, "setopt")) {
+    int value = (int)a[2];
+    append(text, 0, "%ld", result(setsockopt((int)a[0], SOL_SOCKET, (int)a[1], &value, sizeof value)));
+  } else if (is(c, "unread")) {
+    int n = -1;
+    long r = result(ioctl((int)a[0], FIONREAD, &n));
+    append(text, 0, "%ld", r < 0 ? r : n);
+  } else if (is(c, "epoll")) {
+    append(text, 0, "%ld", result(epoll_create1(0)));
+  } else if (is(c, "ctl")) {
+    struct epoll_event event = {.events = (uint32_t)a[3], .data.u64 = (uint64_t)a[4]};
+    append(text, 0, "%ld", result(epoll_ctl((int)a[0], (int)a[1], (int)a[2], &event)));
+  } else if (is(c, "wait")) {
+    struct epoll_event events[64];
+    long n = result(epoll_wait((int)a[0], events, (int)a[1], (int)a[2]));
+    int at = append(text, 0, "%ld", n);
+    for (long i = 0; i < n; i++) {
+      at = append(text, at, " %ld", (long)events[i].data.u64);
+      at = append(text, at, ":%lx", events[i].events);
+    }
+  } else if (is(c, "poll")) {
+    struct pollfd set = {.fd = (int)a[0], .events = (short)a[1]};
+    long n = result(poll(&set, 1, (int)a[2]));
+    append(text, append(text, 0, "%ld", n), " %lx", n > 0 ? set.revents : 0);
+  } else if (is(c, "fork")) {
+    int child = fork();
+    if (child == 0) worker((int)a[0]);
+    append(text, 0, "pid %ld", child);
+  } else {
+    append(text, 0, "unknown", 0);
+  }
+}
+
+static void worker(int self) {
+  struct command command;
+  char text[TEXT];
+  while (read(fd_command_read(self), &command, sizeof command) == sizeof command) {
+    if (is(&command, "exit")) _exit(0);
+    memset(text, 0, sizeof text);
+    execute(&command, text);
+    if (write(fd_answer_write(self), text, sizeof text) != sizeof text) _exit(1);
+  }
+  _exit(0);
+}
+
+static int pids[PROCESSES];
+static int waiting[PROCESSES];
+
+static char state_of(int pid) {
+  char path[64], line[512];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  int fd = open(path, O_RDONLY);
+  if (fd < 0) return 'Z';
+  long n = read(fd, line, sizeof line - 1);
+  close(fd);
+  if (n <= 0) return 'Z';
+  line[n] = 0;
+  char *end = strrchr(line, ')');
+  return end == NULL ? 'Z' : end[2];
+}
+
+// Waits until a process has answered (1), sleeps in its call (0), or is gone (-1).
+static int settle(int p, char *text) {
+  for (;;) {
+    if (read(fd_answer_read(p), text, TEXT) == TEXT) return 1;
+    char state = state_of(pids[p]);
+    if (state == 'Z' || state == 'X') return -1;
+    if (state == 'S') return read(fd_answer_read(p), text, TEXT) == TEXT ? 1 : 0;
+    sched_yield();
+  }
+}
+
+static void reset(void) {
+  for (int p = 0; p < PROCESSES; p++) {
+    if (pids[p] > 0) {
+      kill(pids[p], SIGKILL);
+      pids[p] = 0;
+    }
+    waiting[p] = 0;
+    for (int i = 0; i < 4; i++) close(CONTROL + 4 * p + i);
+  }
+  while (waitpid(-1, NULL, 0) > 0) {
+  }
+  run_id++;
+  for (int p = 0; p < PROCESSES; p++) {
+    int fds[2];
+    for (int i = 0; i < 4; i += 2) {
+      if (pipe(fds) < 0) _exit(2);
+      dup2(fds[0], CONTROL + 4 * p + i);
+      dup2(fds[1], CONTROL + 4 * p + i + 1);
+      close(fds[0]);
+      close(fds[1]);
+    }
+    fcntl(fd_answer_read(p), F_SETFL, O_NONBLOCK);
+  }
+  fflush(stdout);
+  pids[0] = fork();
+  if (pids[0] == 0) {
+    struct rlimit limit = {LIMIT, LIMIT};
+    for (int fd = 0; fd < CONTROL; fd++) close(fd);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    signal(SIGPIPE, SIG_IGN);
+    worker(0);
+  }
+}
+
+static void report(char mark, int p, int outcome, char *text) {
+  long child;
+  if (outcome == 0) {
+    printf("~ %d\n", p);
+  } else if (outcome < 0) {
+    printf("%c %d gone\n", mark, p);
+  } else if (sscanf(text, "pid %ld", &child) == 1) {
+    printf("%c %d %s\n", mark, p, child > 0 ? "child" : "no child");
+  } else {
+    printf("%c %d %s\n", mark, p, text);
+  }
+}
+
+int main(void) {
+  char line[256], text[TEXT];
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  struct rlimit limit = {1024, 4096};
+  setrlimit(RLIMIT_NOFILE, &limit);
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    if (strncmp(line, "reset", 5) == 0) {
+      reset();
+      continue;
+    }
+    struct command command = {0};
+    int p;
+    long *a = command.a;
+    int n = sscanf(line, "%d %15s %ld %ld %ld %ld %ld %ld %ld", &p, command.call, a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6);
+    if (n < 2) continue;
+    if (write(fd_command_write(p), &command, sizeof command) != sizeof command) return 3;
+    int outcome = settle(p, text);
+    if (outcome == 1 && is(&command, "fork")) {
+      long child = -1;
+      sscanf(text, "pid %ld", &child);
+      pids[command.a[0]] = (int)child;
+    }
+    waiting[p] = outcome == 0;
+    if (outcome < 0) pids[p] = 0;
+    report('=', p, outcome, text);
+    for (int other = 0; other < PROCESSES; other++) {
+      if (other == p || !waiting[other]) continue;
+      outcome = settle(other, text);
+      if (outcome == 0) continue;
+      waiting[other] = 0;
+      if (outcome < 0) pids[other] = 0;
+      report('+', other, outcome, text);
+    }
+    printf(".\n");
+  }
+  fflush(stdout);
+  reset();
+  return 0;
+}

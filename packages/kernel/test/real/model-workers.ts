@@ -1,0 +1,259 @@
+import { File, type Operation, Step } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { TaskState } from '@rpal/sched';
+import { MessageFlag } from '@rpal/uapi';
+import { executable, type Machine, type MessageHeader, type Program, type Thread } from '../../src/index.js';
+import { smallMachine } from '../support.js';
+
+/** Processes of a run; the first begins alone, the others are forked. */
+export const PROCESSES = 4;
+/** RLIMIT_NOFILE of the processes, as in the driver of the real kernel. */
+const LIMIT = 40;
+/** Where a process keeps the file by which it gets its calls: beyond its limit. */
+const CONTROL = 1000;
+const BUFFER = 1 << 18;
+const FIONREAD = 0x541b;
+
+/** One call of one process: what both sides execute. */
+export interface Call {
+  readonly process: number;
+  readonly call: string;
+  readonly args: readonly number[];
+}
+
+export function lineOf({ process, call, args }: Call): string {
+  return [process, call, ...args].join(' ');
+}
+
+/** Executes calls on the model as the driver does on the real kernel, and answers in the same words. */
+export class ModelWorkers {
+  readonly machine: Machine;
+  readonly #commands: (Call | null)[] = Array.from({ length: PROCESSES }, () => null);
+  readonly #answers: (string | null)[] = Array.from({ length: PROCESSES }, () => null);
+  readonly #threads: (Thread | null)[] = Array.from({ length: PROCESSES }, () => null);
+  readonly #waiting: boolean[] = Array.from({ length: PROCESSES }, () => false);
+
+  constructor() {
+    this.machine = smallMachine({ idle: 'poll', epollNestingCountsUpwards: true });
+    this.machine.kernel.specialFiles.set('/control', () => new Control(this));
+    this.machine.spawn(executable('worker', (p) => this.#worker(p, 0)));
+    this.machine.platform.run();
+  }
+
+  /** Processes that could be given a call. */
+  get idle(): number[] {
+    return this.#threads.flatMap((thread, p) => (thread !== null && !this.#waiting[p] ? [p] : []));
+  }
+
+  /** Numbers that a fork could give its child. */
+  get free(): number[] {
+    return this.#threads.flatMap((thread, p) => (thread === null && p > 0 ? [p] : []));
+  }
+
+  files(process: number): Thread['process']['files'] {
+    return (this.#threads[process] as Thread).process.files;
+  }
+
+  /** @returns lines as the driver prints them */
+  execute(call: Call): string[] {
+    const { process: p } = call;
+    this.#commands[p] = call;
+    const thread = this.#threads[p] as Thread;
+    const { scheduler } = this.machine.kernel;
+    const { cpu } = thread;
+    scheduler.wakeUp(cpu, thread);
+    if (cpu.halted) cpu.wake(Math.max(cpu.clock, this.machine.platform.now));
+    this.machine.platform.run();
+    const lines = [this.#report('=', p) ?? `~ ${p}`];
+    this.#waiting[p] = lines[0] === `~ ${p}`;
+    for (let other = 0; other < PROCESSES; other++) {
+      if (other === p || !this.#waiting[other]) continue;
+      const line = this.#report('+', other);
+      if (line === null) continue;
+      this.#waiting[other] = false;
+      lines.push(line);
+    }
+    lines.push('.');
+    return lines;
+  }
+
+  #report(mark: string, p: number): string | null {
+    if ((this.#threads[p] as Thread).process.exit !== null) {
+      this.#threads[p] = null;
+      return `${mark} ${p} gone`;
+    }
+    const answer = this.#answers[p] ?? null;
+    this.#answers[p] = null;
+    return answer === null ? null : `${mark} ${p} ${answer}`;
+  }
+
+  /** The call that a process is to make, if there is one. */
+  command(thread: Thread): Call | null {
+    return this.#commands[this.#threads.indexOf(thread)] ?? null;
+  }
+
+  *#worker(p: Program, self: number): Generator<void, void> {
+    const { thread } = p.context;
+    this.#threads[self] = thread;
+    yield* p.setAffinity([self]);
+    if (self === 0) {
+      const fd = yield* p.open('/control', 0);
+      yield* p.dup2(fd, CONTROL);
+      yield* p.close(fd);
+      thread.process.files.limit = LIMIT;
+    }
+    // As SIG_IGN for SIGPIPE.
+    thread.raise = () => {};
+    const buffer = yield* p.allocate(BUFFER);
+    for (;;) {
+      while (this.#commands[self] === null) yield* p.read(CONTROL, buffer, 1);
+      const call = this.#commands[self] as Call;
+      this.#commands[self] = null;
+      if (call.call === 'exit') return;
+      this.#answers[self] = yield* this.#perform(p, buffer, call);
+    }
+  }
+
+  *#perform(p: Program, buffer: number, { call, args }: Call): Generator<void, string> {
+    const [a = 0, b = 0, c = 0, d = 0, e = 0] = args;
+    switch (call) {
+      case 'pipe':
+        return pairResult(p, yield* p.pipe(a));
+      case 'socketpair':
+        return pairResult(p, yield* p.socketpair(a));
+      case 'eventfd':
+        return `${yield* p.eventfd(a, b)}`;
+      case 'socket':
+        return `${yield* p.socket(a)}`;
+      case 'bind':
+        return `${yield* p.bind(a, `\0${b}`)}`;
+      case 'connect':
+        return `${yield* p.connect(a, `\0${b}`)}`;
+      case 'listen':
+        return `${yield* p.listen(a, b)}`;
+      case 'accept':
+        return `${yield* p.accept(a)}`;
+      case 'shutdown':
+        return `${yield* p.shutdown(a, b)}`;
+      case 'dup':
+        return `${yield* p.dup(a)}`;
+      case 'dup2':
+        return `${yield* p.dup2(a, b)}`;
+      case 'fcntl':
+        return `${yield* p.fcntl(a, b, c)}`;
+      case 'close':
+        return `${yield* p.close(a)}`;
+      case 'read':
+        return yield* dataResult(p, buffer, yield* p.read(a, buffer, b), b);
+      case 'recv':
+        return yield* dataResult(p, buffer, yield* p.recv(a, buffer, b, c), b);
+      case 'write':
+        yield* p.storeBytes(buffer, pattern(b, c));
+        return `${yield* p.write(a, buffer, b)}`;
+      case 'send':
+        yield* p.storeBytes(buffer, pattern(b, c));
+        return `${yield* p.send(a, buffer, b, d | MessageFlag.NOSIGNAL)}`;
+      case 'sendto':
+        yield* p.storeBytes(buffer, pattern(b, c));
+        return `${yield* p.sendmsg(a, { segments: [{ address: buffer, length: b }], name: `\0${e}` }, d | MessageFlag.NOSIGNAL)}`;
+      case 'pass': {
+        yield* p.storeBytes(buffer, pattern(b, c));
+        const header = { segments: halves(buffer, b), descriptors: args.slice(5, 5 + e) };
+        return `${yield* p.sendmsg(a, header, d | MessageFlag.NOSIGNAL)}`;
+      }
+      case 'take': {
+        const header: MessageHeader = { segments: halves(buffer, b), room: d };
+        const n = yield* p.recvmsg(a, header, c);
+        if (n < 0) return `${n}`;
+        const hash = n > 0 ? yield* hashAt(p, buffer, Math.min(n, b)) : '0';
+        return [`${n} ${hash} flags ${(header.flags ?? 0).toString(16)}`, ...(header.descriptors ?? []).map((fd) => `fd ${fd}`)].join(' ');
+      }
+      case 'getopt':
+        return `${yield* p.getsockopt(a, b)}`;
+      case 'setopt':
+        return `${yield* p.setsockopt(a, b, c)}`;
+      case 'unread': {
+        const failed = yield* p.ioctl(a, FIONREAD, buffer);
+        return `${failed < 0 ? failed : yield* p.load32(buffer)}`;
+      }
+      case 'count':
+        yield* p.store32(buffer, c | 0);
+        yield* p.store32(buffer + 4, b | 0);
+        return `${yield* p.write(a, buffer, 8)}`;
+      case 'epoll':
+        return `${yield* p.epollCreate()}`;
+      case 'ctl':
+        return `${yield* p.epollCtl(a, b, c, d, e)}`;
+      case 'wait':
+        return yield* events(p, buffer, yield* p.epollWait(a, buffer, b, c));
+      case 'fork':
+        return (yield* p.fork((child) => this.#worker(child, a))) > 0 ? 'child' : 'no child';
+      default:
+        throw new Error(`no call "${call}"`);
+    }
+  }
+}
+
+/** What a process reads from while it has nothing to do. */
+class Control extends File {
+  readonly #workers: ModelWorkers;
+
+  constructor(workers: ModelWorkers) {
+    super(0);
+    this.#workers = workers;
+  }
+
+  override read(_cpu: Cpu, caller: Thread): number {
+    const workers = this.#workers;
+    const operation: Operation = {
+      step() {
+        caller.state = TaskState.RUNNING;
+        if (workers.command(caller) !== null) return 0;
+        caller.state = TaskState.INTERRUPTIBLE;
+        return Step.SLEEP;
+      },
+    };
+    caller.operation = operation;
+    return Step.PENDING;
+  }
+}
+
+function pairResult(p: Program, first: number): string {
+  return first < 0 ? `${first}` : `0 ${first} ${p.second}`;
+}
+
+function* dataResult(p: Program, buffer: number, n: number, length: number): Generator<void, string> {
+  return n <= 0 ? `${n}` : `${n} ${yield* hashAt(p, buffer, Math.min(n, length))}`;
+}
+
+/** FNV-1a. */
+function* hashAt(p: Program, buffer: number, length: number): Generator<void, string> {
+  const bytes = new Uint8Array(length);
+  if (length > 0) yield* p.loadBytes(buffer, bytes);
+  let h = 2166136261;
+  for (const byte of bytes) h = Math.imul(h ^ byte, 16777619);
+  return (h >>> 0).toString(16);
+}
+
+function halves(address: number, length: number): { address: number; length: number }[] {
+  const half = length >> 1;
+  return [
+    { address, length: half },
+    { address: address + half, length: length - half },
+  ];
+}
+
+function* events(p: Program, buffer: number, n: number): Generator<void, string> {
+  let text = `${n}`;
+  for (let i = 0; i < n; i++) {
+    const at = buffer + 12 * i;
+    text += ` ${yield* p.load32(at + 4)}:${(yield* p.load32(at)).toString(16)}`;
+  }
+  return text;
+}
+
+function pattern(length: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = seed + i;
+  return bytes;
+}

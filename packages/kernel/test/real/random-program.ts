@@ -1,0 +1,121 @@
+import { EventFd, EventPoll, type File, PipeEnd, UnixSocket } from '@rpal/epoll';
+import { Epoll, Fcntl, MessageFlag, OpenFlag, Poll, Shutdown, SocketOption, SocketType } from '@rpal/uapi';
+import type { Call, ModelWorkers } from './model-workers.js';
+
+/** Draws a number from 0 up to, not including, `below`. */
+export type Draw = (below: number) => number;
+
+const { NONBLOCK } = OpenFlag;
+const { IN, OUT, PRI, RDHUP } = Poll;
+const { CTL_ADD, CTL_DEL, CTL_MOD, ET, ONESHOT, EXCLUSIVE } = Epoll;
+
+function one<T>(draw: Draw, choices: readonly T[]): T {
+  return choices[draw(choices.length)] as T;
+}
+
+/** A call that makes sense, more or less, in the state the model is in; null if no process could make one. */
+export function randomCall(draw: Draw, workers: ModelWorkers): Call | null {
+  const { idle } = workers;
+  if (idle.length === 0) return null;
+  const process = one(draw, idle);
+  const files = workers.files(process);
+  const open = Array.from({ length: 40 }, (_, fd) => fd).filter((fd) => files.peek(fd) !== null);
+  const those = (kind: abstract new (...parts: never[]) => File) => open.filter((fd) => files.peek(fd) instanceof kind);
+  const call = (name: string, ...args: number[]): Call => ({ process, call: name, args });
+  const fd = () => (open.length === 0 || draw(40) === 0 ? draw(41) : one(draw, open));
+  const of = (kind: abstract new (...parts: never[]) => File) => {
+    const list = those(kind);
+    return list.length === 0 || draw(30) === 0 ? fd() : one(draw, list);
+  };
+  const flags = () => (draw(3) > 0 ? NONBLOCK : 0);
+  const socketType = () => one(draw, [SocketType.STREAM, SocketType.STREAM, SocketType.DGRAM, SocketType.SEQPACKET]);
+  const size = () => one(draw, [0, 1, 5, 8, 100, 100, 700, 4000, 4096, 5000, draw(3) === 0 ? 40_000 : 9000, draw(3) === 0 ? 70_000 : 1]);
+  const mask = () =>
+    one(draw, [IN, IN, OUT, IN | OUT, IN | OUT | RDHUP, PRI, 0]) |
+    one(draw, [0, ET, ET, ONESHOT, ET | ONESHOT, draw(8) === 0 ? EXCLUSIVE : 0, draw(8) === 0 ? EXCLUSIVE | ET : 0]);
+
+  if (open.length < 6 || draw(12) === 0) {
+    switch (draw(6)) {
+      case 0:
+        return call('pipe', flags());
+      case 1:
+        return call('eventfd', one(draw, [0, 0, 1, 3]), flags() | draw(2));
+      case 2:
+        return call('socketpair', socketType() | flags());
+      case 3:
+        return call('socket', socketType() | flags());
+      default:
+        return call('epoll');
+    }
+  }
+  switch (draw(28)) {
+    case 0:
+    case 1:
+    case 2:
+      return draw(2) === 0 ? call('read', of(PipeEnd), size()) : call('read', fd(), size());
+    case 3:
+    case 4:
+    case 5:
+      return draw(2) === 0 ? call('write', of(PipeEnd), size(), draw(256)) : call('write', of(UnixSocket), size(), draw(256));
+    case 6:
+      return call(
+        'recv',
+        of(UnixSocket),
+        size(),
+        one(draw, [0, MessageFlag.PEEK, MessageFlag.DONTWAIT, MessageFlag.WAITALL, MessageFlag.TRUNC]),
+      );
+    case 7:
+      return call('send', of(UnixSocket), size(), draw(256), one(draw, [0, MessageFlag.DONTWAIT]));
+    case 8:
+    case 9:
+      return call('count', of(EventFd), one(draw, [0, 0, 0, 0xffff_ffff]), one(draw, [1, 1, 2, 0, 0xffff_fffe, 0xffff_ffff]));
+    case 10:
+      return call('read', of(EventFd), one(draw, [8, 8, 8, 100, 4]));
+    case 11:
+      return call('shutdown', of(UnixSocket), one(draw, [Shutdown.RD, Shutdown.WR, Shutdown.RDWR, 3]));
+    case 12:
+      return draw(3) > 0 ? call('dup', fd()) : call('dup2', fd(), draw(41));
+    case 13:
+      return call('close', fd());
+    case 14:
+      return call('fcntl', fd(), one(draw, [Fcntl.SETFL, Fcntl.SETFL, Fcntl.GETFL, Fcntl.GETPIPE_SZ]), one(draw, [0, NONBLOCK]));
+    case 15:
+      return call('fcntl', of(PipeEnd), Fcntl.SETPIPE_SZ, one(draw, [1, 4096, 5000, 65_536, 0]));
+    case 16: {
+      const socket = of(UnixSocket);
+      return one(draw, [
+        call('bind', socket, draw(3)),
+        call('listen', socket, draw(3)),
+        call('connect', socket, draw(3)),
+        call('connect', socket, draw(3)),
+        call('sendto', socket, size(), draw(256), flags() > 0 ? MessageFlag.DONTWAIT : 0, draw(3)),
+        call('accept', socket),
+      ]);
+    }
+    case 17: {
+      const [child] = workers.free;
+      return child !== undefined && draw(3) === 0 ? call('fork', child) : call('close', fd());
+    }
+    case 18:
+      return draw(6) === 0 && idle.length > 1 ? call('exit') : call('wait', of(EventPoll), 16, 0);
+    case 19:
+    case 20:
+    case 21:
+      return call('ctl', of(EventPoll), one(draw, [CTL_ADD, CTL_ADD, CTL_ADD, CTL_MOD, CTL_DEL]), fd(), mask(), draw(100));
+    case 22:
+    case 23:
+      return call('pass', of(UnixSocket), size(), draw(256), one(draw, [0, MessageFlag.DONTWAIT]), draw(3), fd(), fd());
+    case 24:
+    case 25:
+      return call('take', of(UnixSocket), size(), one(draw, [0, MessageFlag.PEEK, MessageFlag.DONTWAIT]), draw(4));
+    case 26:
+      return one(draw, [
+        call('getopt', of(UnixSocket), one(draw, [SocketOption.ERROR, SocketOption.SNDBUF, SocketOption.TYPE])),
+        call('setopt', of(UnixSocket), SocketOption.SNDBUF, one(draw, [0, 5000, 20_000])),
+        call('unread', of(UnixSocket)),
+        call('unread', of(PipeEnd)),
+      ]);
+    default:
+      return call('wait', of(EventPoll), one(draw, [1, 2, 16, 16]), one(draw, [0, 0, 0, -1]));
+  }
+}

@@ -1,0 +1,275 @@
+import { Epoll, Errno, OpenFlag, Poll, Signal, SignalFlag, SignalMask, SocketType } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import { type Program, type SignalHandler, Time } from '../src/index.js';
+import { run } from './support.js';
+
+const { USR1, USR2, CHLD, TERM, PIPE, SEGV, KILL, STOP } = Signal;
+const bit = (signal: number) => 1 << (signal - 1);
+
+/** A handler that notes its signal. */
+function noting(seen: number[]): SignalHandler {
+  return function* (p, signal) {
+    seen.push(signal);
+    yield* p.getpid();
+  };
+}
+
+describe('a signal handler', () => {
+  it('runs when its signal comes, and the program goes on where it was', () => {
+    const seen: number[] = [];
+    run(function* (p) {
+      const self = yield* p.getpid();
+      expect(yield* p.sigaction(USR1, noting(seen))).toBe(0);
+      expect(yield* p.kill(self, USR1)).toBe(0);
+      expect(seen).toEqual([USR1]);
+      yield* p.fork(function* (child) {
+        yield* child.sleep(Time.ms);
+        yield* child.kill(self, USR1);
+      });
+      // Also while it computes.
+      yield* p.compute(5_000_000);
+      expect(seen).toEqual([USR1, USR1]);
+      yield* p.wait();
+    });
+  });
+
+  it('ends a call that waits with EINTR, or restarts it with SA_RESTART', () => {
+    run(function* (p) {
+      const self = yield* p.getpid();
+      const seen: number[] = [];
+      const from = yield* p.pipe();
+      const to = p.second;
+      const buffer = yield* p.allocate(4096);
+      const disturb = (signal: number) =>
+        p.fork(function* (child) {
+          yield* child.sleep(Time.ms);
+          yield* child.kill(self, signal);
+          yield* child.sleep(Time.ms);
+          yield* child.write(to, buffer, 3);
+        });
+      yield* p.sigaction(USR1, noting(seen));
+      yield* disturb(USR1);
+      expect(yield* p.read(from, buffer, 8)).toBe(-Errno.EINTR);
+      expect(yield* p.read(from, buffer, 8)).toBe(3);
+      yield* p.sigaction(USR2, noting(seen), SignalFlag.RESTART);
+      yield* disturb(USR2);
+      expect(yield* p.read(from, buffer, 8)).toBe(3);
+      expect(seen).toEqual([USR1, USR2]);
+      // epoll_wait and nanosleep are not restarted.
+      const epfd = yield* p.epollCreate();
+      yield* disturb(USR2);
+      expect(yield* p.epollWait(epfd, buffer, 1, -1)).toBe(-Errno.EINTR);
+      yield* disturb(USR2);
+      expect(yield* p.sleep(Time.s)).toBe(-Errno.EINTR);
+    });
+  });
+
+  it('keeps its own signal off while it runs, unless SA_NODEFER, and is forgotten with SA_RESETHAND', () => {
+    run(function* (p) {
+      const self = yield* p.getpid();
+      const depth: number[] = [];
+      let level = 0;
+      const nesting: SignalHandler = function* (q) {
+        depth.push(++level);
+        if (depth.length < 3) yield* q.kill(self, USR1);
+        level--;
+      };
+      yield* p.sigaction(USR1, nesting);
+      yield* p.kill(self, USR1);
+      expect(depth.splice(0)).toEqual([1, 1, 1]);
+      yield* p.sigaction(USR1, nesting, SignalFlag.NODEFER);
+      yield* p.kill(self, USR1);
+      expect(depth).toEqual([1, 2, 3]);
+      yield* p.sigaction(USR2, nesting, SignalFlag.RESETHAND);
+      yield* p.kill(self, USR2);
+      const child = yield* p.fork(function* (q) {
+        yield* q.kill(yield* q.getpid(), USR2);
+      });
+      yield* p.wait(child);
+      expect(p.context.kernel.processes.get(child)).toBeUndefined();
+    });
+  });
+
+  it('cannot be had for SIGKILL and SIGSTOP; SIGSEGV that is blocked kills', () => {
+    const [process] = run(function* (p) {
+      expect([yield* p.sigaction(KILL, 'ignore'), yield* p.sigaction(STOP, 'ignore'), yield* p.sigaction(32, 'ignore')]).toEqual([
+        -Errno.EINVAL,
+        -Errno.EINVAL,
+        -Errno.EINVAL,
+      ]);
+      yield* p.sigprocmask(SignalMask.SETMASK, ~0);
+      yield* p.load8(0x1000);
+    });
+    expect(process?.exit).toMatchObject({ signal: SEGV, address: 0x1000 });
+  });
+
+  it('is told of the end of a child, if it asked for SIGCHLD', () => {
+    const seen: number[] = [];
+    run(function* (p) {
+      yield* p.sigaction(CHLD, noting(seen));
+      yield* p.fork(function* () {});
+      expect(yield* p.sleep(Time.s)).toBe(-Errno.EINTR);
+      expect([yield* p.wait(-1, 1), yield* p.wait(-1, 1)]).toEqual([2, -Errno.ECHILD]);
+    });
+    expect(seen).toEqual([CHLD]);
+  });
+
+  it('takes a SIGPIPE that a write raises; ignoring it leaves EPIPE', () => {
+    run(function* (p) {
+      const seen: number[] = [];
+      const from = yield* p.pipe();
+      const to = p.second;
+      const buffer = yield* p.allocate(4096);
+      yield* p.close(from);
+      yield* p.sigaction(PIPE, noting(seen));
+      expect([yield* p.write(to, buffer, 1), seen.length]).toEqual([-Errno.EPIPE, 1]);
+      yield* p.sigaction(PIPE, 'ignore');
+      expect([yield* p.write(to, buffer, 1), seen.length]).toEqual([-Errno.EPIPE, 1]);
+    });
+  });
+});
+
+describe('blocked signals', () => {
+  it('wait, once each; the frame of the highest number is on top when all are let in at once', () => {
+    const seen: number[] = [];
+    run(function* (p) {
+      const self = yield* p.getpid();
+      for (const signal of [USR1, USR2, TERM]) yield* p.sigaction(signal, noting(seen));
+      expect(yield* p.sigprocmask(SignalMask.BLOCK, bit(USR1) | bit(USR2) | bit(TERM))).toBe(0);
+      for (const signal of [TERM, USR2, USR1, USR1]) yield* p.kill(self, signal);
+      expect(yield* p.sigpending()).toBe(bit(USR1) | bit(USR2) | bit(TERM));
+      yield* p.sigprocmask(SignalMask.UNBLOCK, bit(USR1) | bit(USR2) | bit(TERM));
+      expect(seen).toEqual([TERM, USR2, USR1]);
+    });
+  });
+
+  it('are let in by sigsuspend, ppoll and epoll_pwait2 while these wait', () => {
+    run(function* (p) {
+      const self = yield* p.getpid();
+      const seen: number[] = [];
+      yield* p.sigaction(USR1, noting(seen));
+      yield* p.sigprocmask(SignalMask.BLOCK, bit(USR1));
+      const epfd = yield* p.epollCreate();
+      const buffer = yield* p.allocate(4096);
+      const waits = [() => p.sigsuspend(0), () => p.ppoll(buffer, 0, -1, 0), () => p.epollPwait2(epfd, buffer, 1, -1, 0)];
+      for (const wait of waits) {
+        yield* p.kill(self, USR1);
+        expect(yield* wait()).toBe(-Errno.EINTR);
+        expect(yield* p.sigprocmask(SignalMask.BLOCK, 0)).toBe(bit(USR1));
+      }
+      expect(seen).toEqual([USR1, USR1, USR1]);
+      expect(yield* p.epollPwait2(epfd, buffer, 1, 1000, 0)).toBe(0);
+      expect(yield* p.sigprocmask(SignalMask.BLOCK, 0)).toBe(bit(USR1));
+    });
+  });
+
+  it('can be read from a signalfd, which can be polled', () => {
+    run(function* (p) {
+      const self = yield* p.getpid();
+      yield* p.sigprocmask(SignalMask.BLOCK, bit(USR1) | bit(USR2));
+      const fd = yield* p.signalfd(bit(USR1) | bit(USR2), OpenFlag.NONBLOCK);
+      const epfd = yield* p.epollCreate();
+      yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
+      const buffer = yield* p.allocate(4096);
+      expect([yield* p.read(fd, buffer, 128), yield* p.read(fd, buffer, 100)]).toEqual([-Errno.EAGAIN, -Errno.EINVAL]);
+      yield* p.kill(self, USR2);
+      yield* p.kill(self, USR1);
+      expect(yield* p.epollWait(epfd, buffer, 4, -1)).toBe(1);
+      expect(yield* p.read(fd, buffer, 4096)).toBe(256);
+      expect([yield* p.load32(buffer), yield* p.load32(buffer + 128)]).toEqual([USR1, USR2]);
+      expect(yield* p.epollWait(epfd, buffer, 4, 0)).toBe(0);
+    });
+  });
+
+  it('are inherited by threads and children; a process-wide signal goes to a thread that does not block it', () => {
+    const seen: string[] = [];
+    run(function* (p) {
+      const self = yield* p.getpid();
+      yield* p.sigaction(USR1, function* (q) {
+        seen.push((yield* q.gettid()) === self ? 'first' : 'second');
+      });
+      yield* p.clone(function* (thread) {
+        yield* thread.pause();
+      });
+      yield* p.sigprocmask(SignalMask.BLOCK, bit(USR1));
+      yield* p.sleep(Time.ms);
+      yield* p.kill(self, USR1);
+      yield* p.sleep(Time.ms);
+    });
+    expect(seen).toEqual(['second']);
+  });
+});
+
+describe('poll and select', () => {
+  function* pollfd(p: Program, at: number, fd: number, events: number) {
+    yield* p.store32(at, fd);
+    yield* p.store32(at + 4, events);
+  }
+
+  it('find what is ready, and what is no descriptor', () => {
+    run(function* (p) {
+      const a = yield* p.socketpair(SocketType.STREAM);
+      const b = p.second;
+      const buffer = yield* p.allocate(4096);
+      yield* pollfd(p, buffer, a, Poll.IN | Poll.OUT);
+      yield* pollfd(p, buffer + 8, 77, Poll.IN);
+      yield* pollfd(p, buffer + 16, -1, Poll.IN);
+      expect(yield* p.poll(buffer, 3, 0)).toBe(2);
+      const found = function* () {
+        return [yield* p.load32(buffer + 4), yield* p.load32(buffer + 12), yield* p.load32(buffer + 20)].map((word) => word >>> 16);
+      };
+      expect(yield* found()).toEqual([Poll.OUT, Poll.NVAL, 0]);
+      yield* p.close(b);
+      yield* p.poll(buffer, 1, 0);
+      expect((yield* found())[0]).toBe(Poll.IN | Poll.OUT | Poll.HUP);
+    });
+  });
+
+  it('wait for one of them, or for time to pass', () => {
+    run(function* (p) {
+      const from = yield* p.pipe();
+      const to = p.second;
+      const buffer = yield* p.allocate(4096);
+      yield* pollfd(p, buffer, from, Poll.IN);
+      const before = p.rdtsc();
+      expect(yield* p.poll(buffer, 1, 3)).toBe(0);
+      expect((p.rdtsc() - before) / 2.3e6).toBeGreaterThanOrEqual(3);
+      yield* p.fork(function* (child) {
+        yield* child.sleep(Time.ms);
+        yield* child.write(to, buffer, 1);
+      });
+      expect(yield* p.poll(buffer, 1, -1)).toBe(1);
+      yield* p.wait();
+      const [readable, writable] = [buffer + 1024, buffer + 2048];
+      yield* p.store32(readable, (1 << from) | (1 << to));
+      yield* p.store32(writable, (1 << from) | (1 << to));
+      expect(yield* p.select(3, readable, writable, 0, -1)).toBe(2);
+      expect([yield* p.load32(readable), yield* p.load32(writable)]).toEqual([1 << from, 1 << to]);
+      yield* p.store32(readable, 1 << 9);
+      expect(yield* p.select(32, readable, 0, 0, 0)).toBe(-Errno.EBADF);
+    });
+  });
+});
+
+describe('a timerfd', () => {
+  it('counts expirations, once or by period, and can be polled and disarmed', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(4096);
+      const fd = yield* p.timerfd(OpenFlag.NONBLOCK);
+      expect(yield* p.read(fd, buffer, 8)).toBe(-Errno.EAGAIN);
+      yield* p.timerfdSettime(fd, 2 * Time.ms);
+      expect(yield* p.timerfdGettime(fd)).toBeGreaterThan(1.9 * Time.ms);
+      const epfd = yield* p.epollCreate();
+      yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
+      expect(yield* p.epollWait(epfd, buffer, 1, -1)).toBe(1);
+      expect([yield* p.read(fd, buffer, 8), yield* p.load64(buffer), yield* p.timerfdGettime(fd)]).toEqual([8, 1, 0]);
+      yield* p.timerfdSettime(fd, Time.ms, Time.ms);
+      yield* p.sleep(3.5 * Time.ms);
+      expect([yield* p.read(fd, buffer, 8), yield* p.load64(buffer)]).toEqual([8, 3]);
+      yield* p.timerfdSettime(fd, 0);
+      yield* p.sleep(3 * Time.ms);
+      expect(yield* p.read(fd, buffer, 8)).toBe(-Errno.EAGAIN);
+      expect([yield* p.timerfdSettime(fd, -1), yield* p.timerfdSettime(epfd, 1)]).toEqual([-Errno.EINVAL, -Errno.EINVAL]);
+    });
+  });
+});

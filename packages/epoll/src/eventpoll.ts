@@ -427,7 +427,7 @@ export class WaitOperation implements Operation {
     epoll.lock.acquire(cpu);
     task.state = TaskState.INTERRUPTIBLE;
     this.#available = epoll.eventsAvailable;
-    if (!this.#available) epoll.wait.add(cpu, this.#entry);
+    if (!this.#available) epoll.wait.addFirst(cpu, this.#entry);
     epoll.lock.release(cpu);
     this.#state = 3;
     if (this.#available) return Step.AGAIN;

@@ -145,7 +145,7 @@ export class RpalEpollWait implements Operation {
     setReceiver(this.#rpal, cpu, receiver.rcc, 2, ReceiverState.READY);
     this.#thread.state = TaskState.INTERRUPTIBLE;
     this.#available = epoll.eventsAvailable;
-    if (!this.#available) epoll.wait.add(cpu, receiver.wait);
+    if (!this.#available) epoll.wait.addFirst(cpu, receiver.wait);
     epoll.lock.release(cpu);
     this.#state = 3;
     if (this.#available) return Step.AGAIN;

@@ -53,6 +53,18 @@ export class WaitQueue {
     }
   }
 
+  /** Adds an entry to the front even if it is exclusive: the last to come is woken first (Linux: `__add_wait_queue_exclusive`). */
+  addFirst(cpu: Cpu, entry: WaitEntry): void {
+    cpu.charge(SchedStep.waitEntry);
+    this.lock.pass(cpu);
+    entry.queue = this;
+    entry.next = this.first;
+    entry.previous = null;
+    if (this.first === null) this.last = entry;
+    else this.first.previous = entry;
+    this.first = entry;
+  }
+
   /** Adds an entry at the end even though it is not exclusive (Linux: `__add_wait_queue_entry_tail`). */
   addTail(cpu: Cpu, entry: WaitEntry): void {
     cpu.charge(SchedStep.waitEntry);

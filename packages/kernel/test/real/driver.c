@@ -337,13 +337,22 @@ int main(void) {
     waiting[p] = outcome == 0;
     if (outcome < 0) pids[p] = 0;
     report('=', p, outcome, text);
+    // One that returns may wake another: until nothing changes any more.
+    static char answers[PROCESSES][TEXT];
+    int outcomes[PROCESSES] = {0};
+    for (int changed = 1; changed;) {
+      changed = 0;
+      for (int other = 0; other < PROCESSES; other++) {
+        if (other == p || !waiting[other]) continue;
+        outcomes[other] = settle(other, answers[other]);
+        if (outcomes[other] == 0) continue;
+        waiting[other] = 0;
+        changed = 1;
+        if (outcomes[other] < 0) pids[other] = 0;
+      }
+    }
     for (int other = 0; other < PROCESSES; other++) {
-      if (other == p || !waiting[other]) continue;
-      outcome = settle(other, text);
-      if (outcome == 0) continue;
-      waiting[other] = 0;
-      if (outcome < 0) pids[other] = 0;
-      report('+', other, outcome, text);
+      if (outcomes[other] != 0) report('+', other, outcomes[other], answers[other]);
     }
     printf(".\n");
   }

@@ -39,6 +39,11 @@ export abstract class File {
     return true;
   }
 
+  /** Its reads and writes take the segments of `caller.message` if there are any: readv and writev are one call. */
+  get vectored(): boolean {
+    return false;
+  }
+
   /** read(2). @returns bytes, a negative errno, or `Step.PENDING` */
   read(_cpu: Cpu, _caller: Caller, _address: number, _length: number): number {
     return -Errno.EINVAL;

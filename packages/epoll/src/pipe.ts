@@ -1,11 +1,12 @@
 import { type Cpu, PAGE_SIZE, SpinLock } from '@rpal/hw-x86';
-import { copyFromUser, copyToUser, type PageFrames } from '@rpal/mm';
+import type { PageFrames } from '@rpal/mm';
 import { type Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, Fcntl, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { File, type PollTable } from './file.js';
 import { begin, type Caller, NOTHING_YET } from './operation.js';
 import { RetryOperation } from './retry-operation.js';
 import { FileStep } from './steps.js';
+import { copyIn, copyOut } from './user-copy.js';
 
 /** Writes of up to so many bytes are not mixed with those of others. */
 export const PIPE_BUF: number = PAGE_SIZE;
@@ -128,6 +129,10 @@ export class PipeEnd extends File {
     else pipe.readers++;
   }
 
+  override get vectored(): boolean {
+    return true;
+  }
+
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     if (this.writing) return -Errno.EBADF;
     cpu.charge(FileStep.pipeFile);
@@ -207,7 +212,6 @@ export class PipeReadOperation extends RetryOperation {
   }
 
   #take(cpu: Cpu, pipe: Pipe): number {
-    const { memory } = this.caller;
     let taken = 0;
     while (taken < this.#length) {
       const buffer = pipe.buffers[0];
@@ -215,7 +219,7 @@ export class PipeReadOperation extends RetryOperation {
       const part = Math.min(buffer.length, this.#length - taken);
       cpu.chargeBytes(FileStep.pipeCopyOut, part);
       cpu.coherence.touch(cpu, buffer.frame * PAGE_SIZE + buffer.offset, false);
-      const failed = copyToUser(cpu, memory, this.#address + taken, buffer.frame * PAGE_SIZE + buffer.offset, part);
+      const failed = copyOut(cpu, this.caller, this.#address + taken, buffer.frame * PAGE_SIZE + buffer.offset, part);
       if (failed < 0) return taken > 0 ? taken : failed;
       buffer.offset += part;
       buffer.length -= part;
@@ -309,7 +313,7 @@ export class PipeWriteOperation extends RetryOperation {
   #copy(cpu: Cpu, to: number, length: number): boolean {
     cpu.chargeBytes(FileStep.pipeCopyIn, length);
     cpu.coherence.touch(cpu, to, true);
-    if (copyFromUser(cpu, this.caller.memory, to, this.#address + this.#done, length) < 0) return false;
+    if (copyIn(cpu, this.caller, to, this.#address + this.#done, length) < 0) return false;
     this.#done += length;
     return true;
   }

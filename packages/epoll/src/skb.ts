@@ -1,10 +1,11 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
-import { copyFromUser, copyToUser, type KernelHeap, type PageFrames } from '@rpal/mm';
+import type { KernelHeap, PageFrames } from '@rpal/mm';
 import type { File } from './file.js';
 import type { Caller } from './operation.js';
 import type { Credentials } from './socket-message.js';
 import { FileStep } from './steps.js';
 import type { UnixSocket } from './unix-socket.js';
+import { copyIn, copyOut } from './user-copy.js';
 
 /** sizeof(struct sk_buff) with its slab alignment, and of struct skb_shared_info behind the data. */
 const SKB_OVERHEAD = 256;
@@ -154,17 +155,6 @@ export function drainSkb(cpu: Cpu, caller: Caller, skb: Skb, offset: number, add
     done += part;
   }
   return 0;
-}
-
-/** With a message header the address is an offset into its segments. */
-function copyIn(cpu: Cpu, caller: Caller, to: number, address: number, length: number): number {
-  if (caller.message === null) return copyFromUser(cpu, caller.memory, to, address, length);
-  return caller.message.copyIn(cpu, caller.memory, to, address, length);
-}
-
-function copyOut(cpu: Cpu, caller: Caller, address: number, from: number, length: number): number {
-  if (caller.message === null) return copyToUser(cpu, caller.memory, address, from, length);
-  return caller.message.copyOut(cpu, caller.memory, address, from, length);
 }
 
 /** Bytes that kmalloc gives for a head of `length` bytes and the shared info behind it: a power of two. */

@@ -278,6 +278,20 @@ export const FileStep = defineSteps('@rpal/epoll', {
     source: `${COUNTED}: pipe round trip, copy_page_to_iter of 32 bytes`,
     status: 'counted',
   },
+  spliceBody: {
+    cause: 'socket',
+    instructions: [300, 500, 900],
+    events: { lockedOp: 6 },
+    source: 'do_splice or do_tee: both pipes locked, buffers moved or linked',
+    status: 'estimated',
+  },
+  memfdAccess: {
+    cause: 'memory',
+    instructions: [300, 450, 700],
+    events: { lockedOp: 2 },
+    source: 'shmem read or write around the copies',
+    status: 'estimated',
+  },
   eventfdCreate: {
     cause: 'socket',
     instructions: [1500, 2500, 4000],

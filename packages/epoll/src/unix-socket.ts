@@ -122,6 +122,10 @@ export abstract class UnixSocket extends File {
   /** Another socket of its kind: the far end of a connection to it. */
   protected abstract sibling(): this;
 
+  override get vectored(): boolean {
+    return true;
+  }
+
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     // A read of nothing does not come as far as the socket.
     return length === 0 ? this.#nothing(cpu) : this.receive(cpu, caller, address, length, 0);

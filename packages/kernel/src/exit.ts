@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { exitMm } from '@rpal/mm';
 import { cpuTime, TaskState } from '@rpal/sched';
-import { Signal } from '@rpal/uapi';
+import { Poll, Signal } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
 import { sendSignal, signalProcess } from './signal.js';
 import { KernelStep } from './steps.js';
@@ -37,6 +37,7 @@ function endProcess(kernel: Kernel, cpu: Cpu, thread: Thread): void {
   const { process } = thread;
   if (--process.files.users === 0) process.files.closeAll(cpu);
   if (--process.mm.users === 0) exitMm(cpu, process.mm);
+  if (process.endWait.active) process.endWait.wake(cpu, 0, Poll.IN | Poll.RDNORM, false);
   const { events } = kernel.seams;
   if (events.processExit.observed) events.processExit.emit(cpu.clock, process);
   if (process.parent !== null && process.parent.exit === null) {

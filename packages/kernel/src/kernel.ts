@@ -1,6 +1,6 @@
 import { EpollSeams, type File, type Operation, SkbPool, Step, UnixNamespace } from '@rpal/epoll';
 import { type Cpu, type Platform, type TrapHandler, Vector } from '@rpal/hw-x86';
-import { FAULT_RESOLVED, handleFault, MemoryManager, MmStep } from '@rpal/mm';
+import { FAULT_RESOLVED, handleFault, type MemoryFile, MemoryManager, MmStep } from '@rpal/mm';
 import {
   FutexTable,
   type KernelPath,
@@ -46,6 +46,8 @@ export class Kernel implements TrapHandler {
   readonly processes: Map<number, Process> = new Map();
   /** Special files by path. */
   readonly specialFiles: Map<string, Opener> = new Map();
+  /** Memory with a name, by path below /dev/shm. */
+  readonly sharedMemory: Map<string, MemoryFile> = new Map();
   /** Processes that have not ended. When the last one ends, the machine stops. */
   alive = 0;
   /** NMIs for which nobody found a cause: "Uhhuh. NMI received for unknown reason". */

@@ -1,5 +1,4 @@
 import {
-  type Caller,
   type File,
   FileStep,
   type Operation,
@@ -25,6 +24,8 @@ export interface MessageHeader {
   readonly room?: number;
   /** On return of recvmsg with SO_PASSCRED: who sent it. */
   credentials?: { readonly pid: number; readonly uid: number; readonly gid: number } | null;
+  /** process_vm_readv and process_vm_writev: memory of the other process. */
+  readonly remote?: readonly Segment[];
   /** On return of recvmsg: MSG_TRUNC, MSG_CTRUNC. */
   flags?: number;
 }
@@ -32,8 +33,9 @@ export interface MessageHeader {
 /** sendmsg(2). */
 export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
   cpu.charge(FileStep.messageHeader);
-  const message = checked(header);
+  const message = entering(thread, header);
   if (message === null) return -Errno.EMSGSIZE;
+  thread.message = null;
   const refused = socket.refusal();
   if (refused < 0) return refused;
   message.name = header.name ?? null;
@@ -45,7 +47,8 @@ export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header
     message.files = (files as File[]).map((file) => file.get());
     for (let i = 0; i < files.length; i++) cpu.charge(FileStep.scmDescriptor);
   }
-  return run(cpu, thread, message, socket.send(cpu, entering(thread, message), 0, message.length, flags), (on, result) => {
+  thread.message = message;
+  return whenOver(cpu, thread, message, socket.send(cpu, thread, 0, message.length, flags), (on, result) => {
     // What could not be sent is let go.
     for (const file of message.files ?? []) file.put(on);
     return result;
@@ -55,9 +58,9 @@ export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header
 /** recvmsg(2). */
 export function receiveMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
   cpu.charge(FileStep.messageHeader);
-  const message = checked(header);
+  const message = entering(thread, header);
   if (message === null) return -Errno.EMSGSIZE;
-  return run(cpu, thread, message, socket.receive(cpu, entering(thread, message), 0, message.length, flags), (on, result) => {
+  return whenOver(cpu, thread, message, socket.receive(cpu, thread, 0, message.length, flags), (on, result) => {
     header.name = message.name;
     header.credentials = message.credentials;
     header.flags = message.flags;
@@ -67,13 +70,11 @@ export function receiveMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, hea
   });
 }
 
-function checked(header: MessageHeader): SocketMessage | null {
-  return header.segments.length > UIO_MAXIOV ? null : new SocketMessage(header.segments);
-}
-
-function entering(thread: Thread, message: SocketMessage): Caller {
-  thread.message = message;
-  return thread;
+/** The segments of a header as those of the thread's call; null if there are too many. */
+export function entering(thread: Thread, header: MessageHeader): SocketMessage | null {
+  if (header.segments.length > UIO_MAXIOV) return null;
+  thread.message = new SocketMessage(header.segments);
+  return thread.message;
 }
 
 /** As many descriptors as there is room for; what is left over is closed, and MSG_CTRUNC says so (Linux: `scm_detach_fds`). */
@@ -90,8 +91,14 @@ function install(cpu: Cpu, thread: Thread, header: MessageHeader, files: readonl
   if (descriptors.length < files.length) header.flags = (header.flags ?? 0) | MessageFlag.CTRUNC;
 }
 
-/** Sees a call with a message header to its end, now or when it has slept. */
-function run(cpu: Cpu, thread: Thread, message: SocketMessage, result: number, finish: (cpu: Cpu, result: number) => number): number {
+/** Sees a call with segments to its end, now or when it has slept. */
+export function whenOver(
+  cpu: Cpu,
+  thread: Thread,
+  message: SocketMessage,
+  result: number,
+  finish: (cpu: Cpu, result: number) => number,
+): number {
   if (result > Step.AGAIN) {
     thread.message = null;
     return finish(cpu, result);

@@ -28,6 +28,8 @@ export class Process {
   readonly children: Process[] = [];
   /** Parents waiting for a child to end. */
   readonly childWait: WaitQueue;
+  /** Whoever waits for its end by a pidfd. */
+  readonly endWait: WaitQueue = new WaitQueue();
   /** What is done about each signal, by number; those not there have their default action. */
   readonly actions: SignalAction[] = [];
   /** Signals for the process as a whole that no thread has taken yet, as bits 1 << (number - 1). */

@@ -1,3 +1,4 @@
+import type { Segment } from '@rpal/epoll';
 import type { CpuSet } from '@rpal/sched';
 import { Futex, MapFlag, Prio, Prot } from '@rpal/uapi';
 import type { Main } from './image.js';
@@ -104,6 +105,70 @@ export class Program {
 
   eventfd(initial = 0, flags = 0): Call {
     return this.syscall(SyscallNumber.eventfd2, initial, flags);
+  }
+
+  readv(fd: number, segments: readonly Segment[]): Call {
+    this.context.header = { segments };
+    return this.syscall(SyscallNumber.readv, fd);
+  }
+
+  writev(fd: number, segments: readonly Segment[]): Call {
+    this.context.header = { segments };
+    return this.syscall(SyscallNumber.writev, fd);
+  }
+
+  /** splice from pipe to pipe. */
+  splice(from: number, to: number, length: number, flags = 0): Call {
+    return this.syscall(SyscallNumber.splice, from, 0, to, 0, length, flags);
+  }
+
+  tee(from: number, to: number, length: number, flags = 0): Call {
+    return this.syscall(SyscallNumber.tee, from, to, length, flags);
+  }
+
+  /** One piece of memory into a pipe, by reference; or out of it. */
+  vmsplice(fd: number, address: number, length: number, flags = 0): Call {
+    return this.syscall(SyscallNumber.vmsplice, fd, address, length, flags);
+  }
+
+  memfd(name: string, flags = 0): Call {
+    this.context.text = name;
+    return this.syscall(SyscallNumber.memfd_create, 0, flags);
+  }
+
+  ftruncate(fd: number, size: number): Call {
+    return this.syscall(SyscallNumber.ftruncate, fd, size);
+  }
+
+  lseek(fd: number, offset: number, whence: number): Call {
+    return this.syscall(SyscallNumber.lseek, fd, offset, whence);
+  }
+
+  pread(fd: number, buffer: number, count: number, offset: number): Call {
+    return this.syscall(SyscallNumber.pread64, fd, buffer, count, offset);
+  }
+
+  pwrite(fd: number, buffer: number, count: number, offset: number): Call {
+    return this.syscall(SyscallNumber.pwrite64, fd, buffer, count, offset);
+  }
+
+  /** process_vm_readv: memory of another process into this one's. */
+  processVmReadv(pid: number, local: readonly Segment[], remote: readonly Segment[]): Call {
+    this.context.header = { segments: local, remote };
+    return this.syscall(SyscallNumber.process_vm_readv, pid);
+  }
+
+  processVmWritev(pid: number, local: readonly Segment[], remote: readonly Segment[]): Call {
+    this.context.header = { segments: local, remote };
+    return this.syscall(SyscallNumber.process_vm_writev, pid);
+  }
+
+  pidfdOpen(pid: number, flags = 0): Call {
+    return this.syscall(SyscallNumber.pidfd_open, pid, flags);
+  }
+
+  pidfdSendSignal(fd: number, signal: number): Call {
+    return this.syscall(SyscallNumber.pidfd_send_signal, fd, signal);
   }
 
   dup(fd: number): Call {

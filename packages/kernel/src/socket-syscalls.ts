@@ -7,6 +7,7 @@ import type { ProgramContext } from './program-context.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
 import type { SyscallTable } from './syscall-table.js';
 import type { Thread } from './thread.js';
+import { unlinkShared } from './transfer-syscalls.js';
 
 const FLAGS = SocketType.NONBLOCK | SocketType.CLOEXEC;
 /** The socket level of getsockopt and setsockopt. */
@@ -55,7 +56,7 @@ export function defineSocketCalls(table: SyscallTable): void {
     onSocket(cpu, thread, a0, (socket) => (a1 === SOL_SOCKET ? getOption(socket, a2) : -Errno.EOPNOTSUPP));
   table[Nr.unlink] = (kernel, cpu, _thread, { text }) => {
     cpu.charge(FileStep.socketBind);
-    return kernel.sockets.unlink(text);
+    return text.startsWith('/dev/shm/') ? unlinkShared(kernel, text) : kernel.sockets.unlink(text);
   };
 }
 

@@ -120,6 +120,20 @@ export const KernelStep = defineSteps('@rpal/kernel', {
   },
   sigaction: { cause: 'process', instructions: [120, 200, 350], source: 'rt_sigaction, rt_sigprocmask and the like', status: 'estimated' },
   signalfdRead: { cause: 'process', instructions: [300, 450, 700], source: 'signalfd_read_iter, one record', status: 'estimated' },
+  processVm: {
+    cause: 'process',
+    instructions: 1156,
+    events: { lockedOp: 12, repString: 4 },
+    source: `${COUNTED}: process_vm_readv, body (369), target look-up (338), security hooks (278), iovec import (171)`,
+    status: 'counted',
+  },
+  processVmPin: {
+    cause: 'process',
+    instructions: 1330,
+    events: { lockedOp: 3, repString: 1 },
+    source: `${COUNTED}: process_vm_readv, pin and unpin (968), vma look-up (242), statistics (92), resched checks (28), per page`,
+    status: 'counted',
+  },
   signalKill: {
     cause: 'process',
     instructions: [800, 1200, 2000],

@@ -18,6 +18,7 @@ import { KernelStep } from './steps.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
 import type { SyscallTable } from './syscall-table.js';
 import type { Thread } from './thread.js';
+import { defineTransferCalls, openPath } from './transfer-syscalls.js';
 import type { UserContext } from './user-context.js';
 
 const table: SyscallTable = [];
@@ -27,6 +28,7 @@ defineSchedCalls(table);
 defineSocketCalls(table);
 defineSignalCalls(table);
 definePollCalls(table);
+defineTransferCalls(table);
 
 /** Executes the call whose number is in the registers. */
 export function dispatch(kernel: Kernel, cpu: Cpu, thread: Thread, regs: UserContext): number {
@@ -48,8 +50,7 @@ table[Nr.write] = (_kernel, cpu, thread, { a0, a1, a2 }) => {
 table[Nr.open] = (kernel, cpu, thread, { text, a1 }) => {
   cpu.charge(KernelStep.openFile);
   const opener = kernel.specialFiles.get(text);
-  if (opener === undefined) return -Errno.ENOENT;
-  const file = opener(cpu, thread, a1);
+  const file = opener === undefined ? openPath(kernel, thread, text, a1) : opener(cpu, thread, a1);
   return typeof file === 'number' ? file : thread.process.files.install(cpu, file, (a1 & OpenFlag.CLOEXEC) !== 0);
 };
 

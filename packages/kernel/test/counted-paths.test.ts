@@ -22,6 +22,7 @@ const COUNTED = {
   'pipe 32 B round trip': 10_996,
   'eventfd round trip, no wake-up preemption': 10_929,
   'eventfd round trip, two processes': 9176,
+  'process_vm_readv 32 B': 2876,
   'signal to self: kill, handler, sigreturn': 4074,
 } as const;
 
@@ -104,6 +105,15 @@ describe('instructions per operation, against those counted on Linux 6.12', () =
       return () => p.epollWait(epfd, buffer, 8, 0);
     });
     within('epoll_wait, one ready', one, 0.015);
+  });
+
+  it('process_vm_readv', () => {
+    const measured = perOperation(function* (p) {
+      const { buffer } = yield* socketInEpoll(p);
+      const self = yield* p.getpid();
+      return () => p.processVmReadv(self, [{ address: buffer, length: 32 }], [{ address: buffer + 1024, length: 32 }]);
+    });
+    within('process_vm_readv 32 B', measured, 0.02);
   });
 
   it('signal to self, with a handler that does nothing', () => {

@@ -1,7 +1,7 @@
 export { mayExpand, type Overcommit } from './accounting.js';
 export { brk } from './brk.js';
 export { MmError, type MmErrorCode } from './errors.js';
-export { FAULT_RESOLVED, type FaultResult, faultSignal, handleFault, resolveFault, setEntry } from './fault.js';
+export { FAULT_RESOLVED, type FaultResult, faultSignal, handleFault, resolveFault, resolveInArea, setEntry } from './fault.js';
 export { exitMm, forkMm } from './fork.js';
 export { KernelHeap } from './kernel-heap.js';
 export {

@@ -9,9 +9,11 @@ export {
   MessageFlag,
   OpenFlag,
   Poll,
+  Seek,
   Shutdown,
   SocketOption,
   SocketType,
+  SPLICE_F_NONBLOCK,
 } from './io.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';
 export { Prio, Rusage } from './sched.js';

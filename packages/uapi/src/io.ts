@@ -6,10 +6,17 @@ export const OpenFlag = {
   ACCMODE: 3,
   CREAT: 0x40,
   EXCL: 0x80,
+  TRUNC: 0x200,
   NONBLOCK: 0x800,
   DIRECT: 0x4000,
   CLOEXEC: 0x8_0000,
 } as const;
+
+/** Where lseek counts from. */
+export const Seek = { SET: 0, CUR: 1, END: 2 } as const;
+
+/** Flag of splice, tee and vmsplice: do not wait for the pipes. */
+export const SPLICE_F_NONBLOCK = 2;
 
 /** Commands of fcntl. */
 export const Fcntl = { DUPFD: 0, GETFD: 1, SETFD: 2, GETFL: 3, SETFL: 4, DUPFD_CLOEXEC: 1030, SETPIPE_SZ: 1031, GETPIPE_SZ: 1032 } as const;

@@ -22,6 +22,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Prio: (name) => `PRIO_${name}`,
   Prot: (name) => `PROT_${name}`,
   Rusage: (name) => `RUSAGE_${name}`,
+  Seek: (name) => `SEEK_${name}`,
   Shutdown: (name) => `SHUT_${name}`,
   Signal: (name) => `SIG${name}`,
   SignalCode: (name) => (name.includes('_') ? name : `SI_${name}`),

@@ -1,0 +1,108 @@
+import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { MappedFile, type MemoryFile, mmap } from '@rpal/mm';
+import { Errno, OpenFlag, Seek } from '@rpal/uapi';
+import { File } from './file.js';
+import type { Caller } from './operation.js';
+import { FileStep } from './steps.js';
+import { copyIn, copyOut } from './user-copy.js';
+
+/** Largest size of a file in memory. */
+const MAX_SIZE = 2 ** 43;
+
+/** An open file in memory: of memfd_create, or of a name below /dev/shm. */
+export class MemFd extends File {
+  readonly file: MemoryFile;
+  readonly #mapped: MappedFile;
+  position = 0;
+
+  constructor(file: MemoryFile, flags: number) {
+    super(flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK));
+    this.file = file;
+    const mode = flags & OpenFlag.ACCMODE;
+    this.#mapped = new MappedFile(file, mode !== OpenFlag.WRONLY, mode !== OpenFlag.RDONLY);
+    file.get();
+  }
+
+  /** A regular file is always ready: epoll will not watch it. */
+  override get pollable(): boolean {
+    return false;
+  }
+
+  override get vectored(): boolean {
+    return true;
+  }
+
+  override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    const n = this.readAt(cpu, caller, address, length, this.position);
+    if (n > 0) this.position += n;
+    return n;
+  }
+
+  override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    const n = this.writeAt(cpu, caller, address, length, this.position);
+    if (n > 0) this.position += n;
+    return n;
+  }
+
+  /** pread(2). */
+  readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
+    if (!this.#mapped.readable) return -Errno.EBADF;
+    if (offset < 0) return -Errno.EINVAL;
+    cpu.charge(FileStep.memfdAccess);
+    const total = Math.max(0, Math.min(length, this.file.size - offset));
+    return this.#walk(cpu, offset, total, FileStep.copyToUser, (at, done, part) => copyOut(cpu, caller, address + done, at, part));
+  }
+
+  /** pwrite(2). The file grows to hold what is written. */
+  writeAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
+    if (!this.#mapped.writable) return -Errno.EBADF;
+    if (offset < 0) return -Errno.EINVAL;
+    if (offset + length > MAX_SIZE) return -Errno.EFBIG;
+    cpu.charge(FileStep.memfdAccess);
+    if (length > 0 && offset + length > this.file.size) this.file.truncate(cpu, offset + length);
+    return this.#walk(cpu, offset, length, FileStep.copyFromUser, (at, done, part) => copyIn(cpu, caller, at, address + done, part));
+  }
+
+  /** Calls `copy` with the physical address of each piece of the range. @returns bytes copied, or a negative errno */
+  #walk(cpu: Cpu, offset: number, length: number, step: number, copy: (at: number, done: number, part: number) => number): number {
+    let done = 0;
+    while (done < length) {
+      const inPage = (offset + done) & PAGE_MASK;
+      const part = Math.min(PAGE_SIZE - inPage, length - done);
+      const frame = this.file.frame(Math.floor((offset + done) / PAGE_SIZE), cpu);
+      if (frame < 0) return done > 0 ? done : -Errno.ENOSPC;
+      cpu.chargeBytes(step, part);
+      const failed = copy(frame * PAGE_SIZE + inPage, done, part);
+      if (failed < 0) return done > 0 ? done : failed;
+      done += part;
+    }
+    return done;
+  }
+
+  /** lseek(2). */
+  seek(offset: number, whence: number): number {
+    const base = whence === Seek.SET ? 0 : whence === Seek.CUR ? this.position : whence === Seek.END ? this.file.size : Number.NaN;
+    const position = base + offset;
+    if (!(position >= 0)) return -Errno.EINVAL;
+    this.position = position;
+    return position;
+  }
+
+  /** ftruncate(2). */
+  truncate(cpu: Cpu, size: number): number {
+    if (!this.#mapped.writable || !(size >= 0)) return -Errno.EINVAL;
+    if (size > MAX_SIZE) return -Errno.EFBIG;
+    cpu.charge(FileStep.memfdAccess);
+    this.file.truncate(cpu, size);
+    return 0;
+  }
+
+  override mmap(cpu: Cpu, caller: Caller, hint: number, length: number, prot: number, flags: number, offset: number): number {
+    if ((offset & PAGE_MASK) !== 0) return -Errno.EINVAL;
+    return mmap(cpu, caller.memory, hint, length, prot, flags, { object: this.#mapped, offset: offset / PAGE_SIZE });
+  }
+
+  override release(): void {
+    this.file.put();
+  }
+}

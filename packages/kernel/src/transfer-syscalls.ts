@@ -1,0 +1,138 @@
+import { type File, MemFd, PipeEnd, splice, tee, vmsplice } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { MemoryFile } from '@rpal/mm';
+import { Errno, OpenFlag, SPLICE_F_NONBLOCK } from '@rpal/uapi';
+import type { Kernel } from './kernel.js';
+import { entering, whenOver } from './message-syscalls.js';
+import { PidFd } from './pidfd.js';
+import { PROC_FILES, ProcFile } from './proc-files.js';
+import { processVmAccess } from './process-vm.js';
+import type { ProgramContext } from './program-context.js';
+import { KernelStep } from './steps.js';
+import { SyscallNumber as Nr } from './syscall-numbers.js';
+import type { SyscallTable } from './syscall-table.js';
+import type { Thread } from './thread.js';
+
+/** Calls that move data by other ways than one read or write, and the files they are used with. */
+export function defineTransferCalls(table: SyscallTable): void {
+  table[Nr.readv] = (_kernel, cpu, thread, regs) => vectored(cpu, thread, regs as ProgramContext, false);
+  table[Nr.writev] = (_kernel, cpu, thread, regs) => vectored(cpu, thread, regs as ProgramContext, true);
+
+  table[Nr.splice] = (_kernel, cpu, thread, { a0, a2, a4, a5 }) =>
+    betweenPipes(cpu, thread, a0, a2, a4, (from, to) => splice(cpu, thread, from, to, a4, (a5 & SPLICE_F_NONBLOCK) !== 0));
+  table[Nr.tee] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
+    betweenPipes(cpu, thread, a0, a1, a2, (from, to) => tee(cpu, thread, from, to, a2, (a3 & SPLICE_F_NONBLOCK) !== 0));
+  table[Nr.vmsplice] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => {
+    const file = thread.process.files.lookUp(cpu, a0);
+    if (!(file instanceof PipeEnd)) return -Errno.EBADF;
+    return a2 === 0 ? 0 : vmsplice(cpu, thread, file, a1, a2, (a3 & SPLICE_F_NONBLOCK) !== 0);
+  };
+
+  table[Nr.memfd_create] = (kernel, cpu, { process: { files } }, { text, a1 }) => {
+    const MFD_CLOEXEC = 1;
+    if ((a1 & ~MFD_CLOEXEC) !== 0) return -Errno.EINVAL;
+    cpu.charge(KernelStep.openFile);
+    const file = new MemFd(new MemoryFile(kernel.memory, `/memfd:${text} (deleted)`), OpenFlag.RDWR);
+    return files.install(cpu, file, (a1 & MFD_CLOEXEC) !== 0);
+  };
+  table[Nr.lseek] = (_kernel, cpu, thread, { a0, a1, a2 }) => onMemory(cpu, thread, a0, -Errno.ESPIPE, (file) => file.seek(a1, a2));
+  table[Nr.pread64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
+    onMemory(cpu, thread, a0, -Errno.ESPIPE, (file) => file.readAt(cpu, thread, a1, a2, a3));
+  table[Nr.pwrite64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
+    onMemory(cpu, thread, a0, -Errno.ESPIPE, (file) => file.writeAt(cpu, thread, a1, a2, a3));
+  table[Nr.ftruncate] = (_kernel, cpu, thread, { a0, a1 }) => onMemory(cpu, thread, a0, -Errno.EINVAL, (file) => file.truncate(cpu, a1));
+
+  table[Nr.process_vm_readv] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, false);
+  table[Nr.process_vm_writev] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, true);
+
+  table[Nr.pidfd_open] = (kernel, cpu, thread, { a0, a1 }) => {
+    if ((a1 & ~OpenFlag.NONBLOCK) !== 0 || a0 <= 0) return -Errno.EINVAL;
+    cpu.charge(KernelStep.openFile);
+    const process = kernel.processes.get(a0);
+    return process === undefined ? -Errno.ESRCH : thread.process.files.install(cpu, new PidFd(process, a1), true);
+  };
+  table[Nr.pidfd_send_signal] = (kernel, cpu, thread, { a0, a1 }) => {
+    const file = thread.process.files.lookUp(cpu, a0);
+    if (!(file instanceof PidFd)) return -Errno.EBADF;
+    if (a1 < 0 || a1 > 31) return -Errno.EINVAL;
+    return a1 === 0 ? (file.process.exit === null ? 0 : -Errno.ESRCH) : kernel.kill(cpu, file.process, a1);
+  };
+}
+
+/** open(2) of what is not a special file: `/dev/shm/...` and `/proc/{self,PID}/{maps,status,stat}`. */
+export function openPath(kernel: Kernel, thread: Thread, path: string, flags: number): File | number {
+  const [, name] = /^\/dev\/shm\/([^/]+)$/.exec(path) ?? [];
+  if (name !== undefined) return openShared(kernel, path, flags);
+  const [, who, which] = /^\/proc\/(self|\d+)\/(\w+)$/.exec(path) ?? [];
+  const process = who === 'self' ? thread.process : kernel.processes.get(Number(who));
+  const text = which === undefined ? undefined : PROC_FILES[which];
+  if (process === undefined || text === undefined) return -Errno.ENOENT;
+  return new ProcFile(text(process));
+}
+
+/** shm_open: a name below /dev/shm. */
+function openShared(kernel: Kernel, path: string, flags: number): File | number {
+  let file = kernel.sharedMemory.get(path);
+  if (file === undefined) {
+    if ((flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
+    file = new MemoryFile(kernel.memory, path);
+    // The name holds a reference.
+    file.get();
+    kernel.sharedMemory.set(path, file);
+  } else if ((flags & OpenFlag.CREAT) !== 0 && (flags & OpenFlag.EXCL) !== 0) {
+    return -Errno.EEXIST;
+  }
+  return new MemFd(file, flags);
+}
+
+/** unlink of a name below /dev/shm. @returns 0, or -ENOENT */
+export function unlinkShared(kernel: Kernel, path: string): number {
+  const file = kernel.sharedMemory.get(path);
+  if (file === undefined) return -Errno.ENOENT;
+  kernel.sharedMemory.delete(path);
+  file.put();
+  return 0;
+}
+
+/** readv(2) and writev(2). */
+function vectored(cpu: Cpu, thread: Thread, regs: ProgramContext, write: boolean): number {
+  const file = thread.process.files.lookUp(cpu, regs.a0);
+  if (file === null) return -Errno.EBADF;
+  const message = entering(thread, regs.header);
+  if (message === null) return -Errno.EINVAL;
+  if (!file.vectored) {
+    // Small records: the first segment with room decides.
+    thread.message = null;
+    const { address, length } = message.segments.find((segment) => segment.length > 0) ?? { address: 0, length: 0 };
+    return write ? file.write(cpu, thread, address, length) : file.read(cpu, thread, address, length);
+  }
+  const result = write ? file.write(cpu, thread, 0, message.length) : file.read(cpu, thread, 0, message.length);
+  return whenOver(cpu, thread, message, result, (_cpu, outcome) => outcome);
+}
+
+function betweenPipes(
+  cpu: Cpu,
+  thread: Thread,
+  fdFrom: number,
+  fdTo: number,
+  length: number,
+  call: (from: PipeEnd, to: PipeEnd) => number,
+): number {
+  if (length === 0) return 0;
+  const from = thread.process.files.lookUp(cpu, fdFrom);
+  const to = thread.process.files.lookUp(cpu, fdTo);
+  if (from === null || to === null) return -Errno.EBADF;
+  return from instanceof PipeEnd && to instanceof PipeEnd ? call(from, to) : -Errno.EINVAL;
+}
+
+function onMemory(cpu: Cpu, thread: Thread, fd: number, otherwise: number, call: (file: MemFd) => number): number {
+  const file = thread.process.files.lookUp(cpu, fd);
+  if (file === null) return -Errno.EBADF;
+  return file instanceof MemFd ? call(file) : otherwise;
+}
+
+function processVm(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, header }: ProgramContext, write: boolean): number {
+  const process = kernel.processes.get(a0);
+  if (process === undefined || process.exit !== null) return -Errno.ESRCH;
+  return processVmAccess(cpu, thread.memory, header.segments, process.mm, header.remote ?? [], write);
+}

@@ -1,0 +1,197 @@
+import { Epoll, Errno, MapFlag, OpenFlag, Poll, Prot, Seek, Signal, SocketType, SPLICE_F_NONBLOCK } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import { type Program, Time } from '../src/index.js';
+import { bytes, hear, run, say, textAt } from './support.js';
+
+function* pipe(p: Program, flags = 0): Generator<void, [number, number]> {
+  const from = yield* p.pipe(flags);
+  return [from, p.second];
+}
+
+describe('splice, tee and vmsplice', () => {
+  it('move or share what is in a pipe without copying it', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(0x2_0000);
+      const [from, to] = yield* pipe(p);
+      const [otherFrom, otherTo] = yield* pipe(p);
+      yield* say(p, to, buffer, 'one two');
+      expect(yield* p.tee(from, otherTo, 100)).toBe(7);
+      expect(yield* p.splice(from, otherTo, 3)).toBe(3);
+      expect(yield* hear(p, otherFrom, buffer)).toBe('one twoone');
+      expect(yield* hear(p, from, buffer)).toBe(' two');
+    });
+  });
+
+  it('wait for data, or say EAGAIN; end with the pipe; break with the reader', () => {
+    const [process] = run(function* (p) {
+      const buffer = yield* p.allocate(0x2_0000);
+      const [from, to] = yield* pipe(p);
+      const [otherFrom, otherTo] = yield* pipe(p);
+      expect(yield* p.splice(from, otherTo, 8, SPLICE_F_NONBLOCK)).toBe(-Errno.EAGAIN);
+      yield* p.fork(function* (child) {
+        yield* child.sleep(Time.ms);
+        yield* say(child, to, buffer, 'late');
+      });
+      expect(yield* p.splice(from, otherTo, 8)).toBe(4);
+      yield* p.wait();
+      expect([yield* p.splice(from, to, 8), yield* p.splice(to, otherTo, 8), yield* p.splice(from, 99, 8)]).toEqual([
+        -Errno.EINVAL,
+        -Errno.EBADF,
+        -Errno.EBADF,
+      ]);
+      yield* p.close(to);
+      expect(yield* p.splice(from, otherTo, 8)).toBe(0);
+      yield* p.close(otherFrom);
+      yield* p.splice(from, otherTo, 8);
+      throw new Error('unreachable');
+    });
+    expect(process?.exit?.signal).toBe(Signal.PIPE);
+  });
+
+  it('lets a pipe refer to memory that goes on changing', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(8192);
+      const [from, to] = yield* pipe(p);
+      yield* p.storeBytes(buffer, bytes('before'));
+      expect(yield* p.vmsplice(to, buffer, 6)).toBe(6);
+      yield* p.storeBytes(buffer, bytes('behind'));
+      expect(yield* hear(p, from, buffer + 4096)).toBe('behind');
+    });
+  });
+});
+
+describe('readv and writev', () => {
+  it.each(['pipe', 'socket'])('gather and scatter as one call on a %s', (kind) => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(8192);
+      const from = kind === 'pipe' ? yield* p.pipe() : yield* p.socketpair(SocketType.DGRAM);
+      const to = p.second;
+      yield* p.storeBytes(buffer, bytes('..one...two'));
+      const out = [
+        { address: buffer + 2, length: 3 },
+        { address: buffer + 8, length: 3 },
+      ];
+      expect(yield* p.writev(to, out)).toBe(6);
+      const into = [
+        { address: buffer + 100, length: 2 },
+        { address: buffer + 200, length: 100 },
+      ];
+      expect(yield* p.readv(from, into)).toBe(6);
+      expect([yield* textAt(p, buffer + 100, 2), yield* textAt(p, buffer + 200, 4)]).toEqual(['on', 'etwo']);
+    });
+  });
+});
+
+describe('memory as files', () => {
+  it('is read, written, grown and mapped alike by all who have it', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(8192);
+      const fd = yield* p.memfd('data');
+      expect(yield* p.ftruncate(fd, 8192)).toBe(0);
+      const memory = yield* p.mmap(0, 8192, Prot.READ | Prot.WRITE, MapFlag.SHARED, fd);
+      yield* p.storeBytes(memory + 4090, bytes('across the page'));
+      expect(yield* p.pread(fd, buffer, 15, 4090)).toBe(15);
+      expect(yield* textAt(p, buffer, 15)).toBe('across the page');
+      expect(yield* p.lseek(fd, 0, Seek.END)).toBe(8192);
+      expect(yield* say(p, fd, buffer, 'tail')).toBe(4);
+      expect(yield* p.lseek(fd, -4, Seek.CUR)).toBe(8192);
+      expect([yield* hear(p, fd, buffer), yield* hear(p, fd, buffer)]).toEqual(['tail', '']);
+      const child = yield* p.fork(function* (q) {
+        yield* q.storeBytes(memory, bytes('child'));
+      });
+      yield* p.wait(child);
+      expect(yield* textAt(p, memory, 5)).toBe('child');
+      expect(yield* p.epollCtl(yield* p.epollCreate(), Epoll.CTL_ADD, fd, Poll.IN)).toBe(-Errno.EPERM);
+      const [from] = yield* pipe(p);
+      expect([yield* p.lseek(from, 0, Seek.SET), yield* p.ftruncate(from, 0)]).toEqual([-Errno.ESPIPE, -Errno.EINVAL]);
+    });
+  });
+
+  it('can have a name, which others open, until it is taken away', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(4096);
+      expect(yield* p.open('/dev/shm/shared', OpenFlag.RDWR)).toBe(-Errno.ENOENT);
+      const fd = yield* p.open('/dev/shm/shared', OpenFlag.RDWR | OpenFlag.CREAT);
+      yield* say(p, fd, buffer, 'shared');
+      yield* p.fork(function* (child) {
+        expect(yield* hear(child, yield* child.open('/dev/shm/shared', OpenFlag.RDONLY), buffer)).toBe('shared');
+      });
+      yield* p.wait();
+      expect(yield* p.open('/dev/shm/shared', OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.EXCL)).toBe(-Errno.EEXIST);
+      expect([yield* p.unlink('/dev/shm/shared'), yield* p.open('/dev/shm/shared', 0)]).toEqual([0, -Errno.ENOENT]);
+      expect(yield* p.pread(fd, buffer, 6, 0)).toBe(6);
+    });
+  });
+});
+
+describe('process_vm_readv and process_vm_writev', () => {
+  it('copy between processes, also what the other has not touched yet', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(0x4000);
+      const child = yield* p.fork(function* (q) {
+        yield* q.storeBytes(buffer + 4090, bytes('in the child'));
+        yield* q.sleep(2 * Time.ms);
+        expect(yield* textAt(q, buffer + 0x3000, 5)).toBe('hello');
+      });
+      yield* p.sleep(Time.ms);
+      const local = [
+        { address: buffer, length: 6 },
+        { address: buffer + 1000, length: 100 },
+      ];
+      expect(yield* p.processVmReadv(child, local, [{ address: buffer + 4090, length: 12 }])).toBe(12);
+      expect([yield* textAt(p, buffer, 6), yield* textAt(p, buffer + 1000, 6)]).toEqual(['in the', ' child']);
+      yield* p.storeBytes(buffer, bytes('hello'));
+      expect(yield* p.processVmWritev(child, [{ address: buffer, length: 5 }], [{ address: buffer + 0x3000, length: 5 }])).toBe(5);
+      expect(yield* p.processVmReadv(child, local, [{ address: 0x1000, length: 5 }])).toBe(-Errno.EFAULT);
+      expect(yield* p.processVmReadv(99, local, local)).toBe(-Errno.ESRCH);
+      yield* p.wait();
+    });
+  });
+});
+
+describe('a pidfd', () => {
+  it('can be polled for the end of its process, and takes signals for it', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(4096);
+      const child = yield* p.fork(function* (q) {
+        yield* q.pause();
+      });
+      const fd = yield* p.pidfdOpen(child);
+      const epfd = yield* p.epollCreate();
+      yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
+      expect(yield* p.epollWait(epfd, buffer, 1, 1)).toBe(0);
+      expect(yield* p.pidfdSendSignal(fd, Signal.TERM)).toBe(0);
+      expect(yield* p.epollWait(epfd, buffer, 1, -1)).toBe(1);
+      expect(yield* p.wait()).toBe(child);
+      expect([yield* p.pidfdSendSignal(fd, Signal.TERM), yield* p.pidfdOpen(99), yield* p.pidfdSendSignal(epfd, 1)]).toEqual([
+        -Errno.ESRCH,
+        -Errno.ESRCH,
+        -Errno.EBADF,
+      ]);
+    });
+  });
+});
+
+describe('/proc', () => {
+  it('says of a process what it has mapped, what it does and what it is', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(0x1_0000);
+      const read = function* (path: string) {
+        return `${yield* hear(p, yield* p.open(path, 0), buffer, 0x1_0000)}`;
+      };
+      const maps = yield* read('/proc/self/maps');
+      expect(maps).toMatch(/^[0-9a-f]+-[0-9a-f]+ r-xp /m);
+      expect(maps).toMatch(/ rw-p .*\[stack\]$/m);
+      expect(maps).toContain(`${buffer.toString(16)}-`);
+      const child = yield* p.fork(function* (q) {
+        yield* q.pause();
+      });
+      yield* p.sleep(Time.ms);
+      expect(yield* read(`/proc/${child}/status`)).toMatch(/^Name:\tprogram 0\nState:\tS \(sleeping\)\nTgid:\t2\nPid:\t2\nPPid:\t1\n/);
+      expect(yield* read(`/proc/${child}/stat`)).toMatch(/^2 \(program 0\) S 1 /);
+      yield* p.kill(child, Signal.KILL);
+      yield* p.wait();
+      expect(yield* p.open(`/proc/${child}/stat`, 0)).toBe(-Errno.ENOENT);
+    });
+  });
+});

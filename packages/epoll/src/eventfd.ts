@@ -1,11 +1,12 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
-import { getUser32, putUser32 } from '@rpal/mm';
+import { getUser32 } from '@rpal/mm';
 import { type Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { File, type PollTable } from './file.js';
 import { begin, type Caller, NOTHING_YET } from './operation.js';
 import { RetryOperation } from './retry-operation.js';
 import { FileStep } from './steps.js';
+import { putValue } from './user-copy.js';
 
 /** Flags of eventfd2. */
 export const EventfdFlag = { SEMAPHORE: 1, NONBLOCK: OpenFlag.NONBLOCK, CLOEXEC: OpenFlag.CLOEXEC } as const;
@@ -34,6 +35,10 @@ export class EventFd extends File {
   /** The count; exact below 2^53. */
   get value(): number {
     return this.high * WORD + this.low;
+  }
+
+  override takesSegments(write: boolean): boolean {
+    return !write;
   }
 
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
@@ -118,13 +123,8 @@ export class EventfdReadOperation extends RetryOperation {
     }
     if (file.wait.active) file.wait.wake(cpu, 1, Poll.OUT, false);
     file.lock.release(cpu);
-    return this.#store(cpu, file.semaphore ? 0 : high, file.semaphore ? 1 : low);
-  }
-
-  #store(cpu: Cpu, high: number, low: number): number {
-    const { memory } = this.caller;
-    const failed = putUser32(cpu, memory, this.#address, low) < 0 || putUser32(cpu, memory, this.#address + 4, high) < 0;
-    return failed ? -Errno.EFAULT : SIZE;
+    const failed = putValue(cpu, this.caller, this.#address, file.semaphore ? 0 : high, file.semaphore ? 1 : low);
+    return failed < 0 ? failed : SIZE;
   }
 }
 

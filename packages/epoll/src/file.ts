@@ -39,8 +39,8 @@ export abstract class File {
     return true;
   }
 
-  /** Its reads and writes take the segments of `caller.message` if there are any: readv and writev are one call. */
-  get vectored(): boolean {
+  /** Its reads, or writes, take the segments of `caller.message` if there are any: readv, or writev, is one call. */
+  takesSegments(_write: boolean): boolean {
     return false;
   }
 

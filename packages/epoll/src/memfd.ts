@@ -28,7 +28,7 @@ export class MemFd extends File {
     return false;
   }
 
-  override get vectored(): boolean {
+  override takesSegments(): boolean {
     return true;
   }
 

@@ -129,7 +129,7 @@ export class PipeEnd extends File {
     else pipe.readers++;
   }
 
-  override get vectored(): boolean {
+  override takesSegments(): boolean {
     return true;
   }
 

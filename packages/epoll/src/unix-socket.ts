@@ -122,7 +122,7 @@ export abstract class UnixSocket extends File {
   /** Another socket of its kind: the far end of a connection to it. */
   protected abstract sibling(): this;
 
-  override get vectored(): boolean {
+  override takesSegments(): boolean {
     return true;
   }
 

@@ -1,5 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { copyFromUser, copyToUser } from '@rpal/mm';
+import { copyFromUser, copyToUser, putUser32, userPage } from '@rpal/mm';
+import { Errno } from '@rpal/uapi';
 import type { Caller } from './operation.js';
 
 /** From user memory at `address`, or at that offset into the segments of the call, to physical `to`. @returns 0 or -EFAULT */
@@ -12,4 +13,19 @@ export function copyIn(cpu: Cpu, caller: Caller, to: number, address: number, le
 export function copyOut(cpu: Cpu, caller: Caller, address: number, from: number, length: number): number {
   if (caller.message === null) return copyToUser(cpu, caller.memory, address, from, length);
   return caller.message.copyOut(cpu, caller.memory, address, from, length);
+}
+
+/** A 64-bit value to user memory, likewise; segments may cut it anywhere. @returns 0 or -EFAULT */
+export function putValue(cpu: Cpu, caller: Caller, address: number, high: number, low: number): number {
+  const { memory, message } = caller;
+  if (message === null) return Math.min(putUser32(cpu, memory, address, low), putUser32(cpu, memory, address + 4, high));
+  let done = 0;
+  for (const segment of message.segments) {
+    for (let i = 0; i < segment.length && done < 8; i++, done++) {
+      const at = userPage(cpu, memory, segment.address + i, true);
+      if (at < 0) return -Errno.EFAULT;
+      cpu.memory.write8(at, (done < 4 ? low >>> (8 * done) : high >>> (8 * done - 32)) & 0xff);
+    }
+  }
+  return 0;
 }

@@ -1,4 +1,4 @@
-import { type File, MemFd, PipeEnd, splice, tee, vmsplice } from '@rpal/epoll';
+import { EventPoll, type File, MemFd, PipeEnd, splice, tee, vmsplice } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { MemoryFile } from '@rpal/mm';
 import { Errno, OpenFlag, SPLICE_F_NONBLOCK } from '@rpal/uapi';
@@ -100,9 +100,11 @@ function vectored(cpu: Cpu, thread: Thread, regs: ProgramContext, write: boolean
   if (file === null) return -Errno.EBADF;
   const message = entering(thread, regs.header);
   if (message === null) return -Errno.EINVAL;
-  if (!file.vectored) {
-    // Small records: the first segment with room decides.
-    thread.message = null;
+  if (message.length === 0 || !file.takesSegments(write)) thread.message = null;
+  // A transfer of nothing comes no further than the check that the file can be read, or written.
+  if (message.length === 0) return file instanceof EventPoll ? -Errno.EINVAL : may(file, write) ? 0 : -Errno.EBADF;
+  if (!file.takesSegments(write)) {
+    // Segment by segment in Linux; records are small, so that the first one with room decides.
     const { address, length } = message.segments.find((segment) => segment.length > 0) ?? { address: 0, length: 0 };
     return write ? file.write(cpu, thread, address, length) : file.read(cpu, thread, address, length);
   }
@@ -110,6 +112,12 @@ function vectored(cpu: Cpu, thread: Thread, regs: ProgramContext, write: boolean
   return whenOver(cpu, thread, message, result, (_cpu, outcome) => outcome);
 }
 
+/** Has it been opened for writing, or for reading? */
+function may(file: File, write: boolean): boolean {
+  return (file.flags & OpenFlag.ACCMODE) !== (write ? OpenFlag.RDONLY : OpenFlag.WRONLY);
+}
+
+/** splice also works between a pipe and another file in Linux; here both must be pipes. */
 function betweenPipes(
   cpu: Cpu,
   thread: Thread,
@@ -121,7 +129,7 @@ function betweenPipes(
   if (length === 0) return 0;
   const from = thread.process.files.lookUp(cpu, fdFrom);
   const to = thread.process.files.lookUp(cpu, fdTo);
-  if (from === null || to === null) return -Errno.EBADF;
+  if (from === null || to === null || !may(from, false) || !may(to, true)) return -Errno.EBADF;
   return from instanceof PipeEnd && to instanceof PipeEnd ? call(from, to) : -Errno.EINVAL;
 }
 

@@ -3,7 +3,7 @@ import { compare } from './real/differential.js';
 import { RealKernel } from './real/real-kernel.js';
 
 /** Programs of so many calls each; more with the environment variable RPAL_DIFFERENTIAL_PROGRAMS. */
-const PROGRAMS = Number(process.env.RPAL_DIFFERENTIAL_PROGRAMS ?? 250);
+const PROGRAMS = Number(process.env.RPAL_DIFFERENTIAL_PROGRAMS ?? 450);
 const FIRST_SEED = Number(process.env.RPAL_DIFFERENTIAL_SEED ?? 1);
 const CALLS = 100;
 const BATCH = 50;

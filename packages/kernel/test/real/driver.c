@@ -25,6 +25,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,6 +84,18 @@ static void data_result(char *text, long value, long length) {
 static void worker(int self);
 
 static int is(const struct command *c, const char *name) { return strcmp(c->call, name) == 0; }
+
+static volatile long seen[32];
+
+static void on_signal(int signal) { seen[signal]++; }
+
+static long bits_of(const sigset_t *set) {
+  long bits = 0;
+  for (int signal = 1; signal < 32; signal++) {
+    if (sigismember(set, signal)) bits |= 1L << (signal - 1);
+  }
+  return bits;
+}
 
 // A message of two segments with up to two descriptors: pass <fd> <length> <seed> <flags> <count> <first> <second>
 static void send_descriptors(const long *a, char *text) {
@@ -196,6 +209,37 @@ static void execute(const struct command *c, char *text) {
   } else if (is(c, "setopt")) {
     int value = (int)a[2];
     append(text, 0, "%ld", result(setsockopt((int)a[0], SOL_SOCKET, (int)a[1], &value, sizeof value)));
+  } else if (is(c, "splice")) {
+    append(text, 0, "%ld", result(splice((int)a[0], NULL, (int)a[1], NULL, (size_t)a[2], (unsigned)a[3])));
+  } else if (is(c, "tee")) {
+    append(text, 0, "%ld", result(tee((int)a[0], (int)a[1], (size_t)a[2], (unsigned)a[3])));
+  } else if (is(c, "readv")) {
+    struct iovec segments[2] = {{buffer, (size_t)(a[1] / 2)}, {buffer + a[1] / 2, (size_t)(a[1] - a[1] / 2)}};
+    data_result(text, result(readv((int)a[0], segments, 2)), a[1]);
+  } else if (is(c, "writev")) {
+    struct iovec segments[2] = {{buffer, (size_t)(a[1] / 2)}, {buffer + a[1] / 2, (size_t)(a[1] - a[1] / 2)}};
+    pattern(a[1], a[2]);
+    append(text, 0, "%ld", result(writev((int)a[0], segments, 2)));
+  } else if (is(c, "kill")) {
+    append(text, 0, "%ld", result(kill((pid_t)a[7], (int)a[1])));
+  } else if (is(c, "action")) {
+    struct sigaction action = {.sa_flags = (int)a[2]};
+    action.sa_handler = a[1] == 0 ? SIG_DFL : a[1] == 1 ? SIG_IGN : on_signal;
+    append(text, 0, "%ld", result(sigaction((int)a[0], &action, NULL)));
+  } else if (is(c, "mask")) {
+    sigset_t set, old;
+    sigemptyset(&set);
+    for (int signal = 1; signal < 32; signal++) {
+      if (a[1] & (1L << (signal - 1))) sigaddset(&set, signal);
+    }
+    append(text, 0, "%ld", result(sigprocmask((int)a[0], &set, &old)));
+    append(text, (int)strlen(text), " %lx", bits_of(&old));
+  } else if (is(c, "pending")) {
+    sigset_t set;
+    sigpending(&set);
+    append(text, 0, "%lx", bits_of(&set));
+  } else if (is(c, "seen")) {
+    append(text, append(text, append(text, 0, "%ld", seen[SIGUSR1]), " %ld", seen[SIGUSR2]), " %ld", seen[SIGCHLD]);
   } else if (is(c, "unread")) {
     int n = -1;
     long r = result(ioctl((int)a[0], FIONREAD, &n));
@@ -229,7 +273,10 @@ static void execute(const struct command *c, char *text) {
 static void worker(int self) {
   struct command command;
   char text[TEXT];
-  while (read(fd_command_read(self), &command, sizeof command) == sizeof command) {
+  for (;;) {
+    long got = read(fd_command_read(self), &command, sizeof command);
+    if (got < 0 && errno == EINTR) continue;
+    if (got != sizeof command) break;
     if (is(&command, "exit")) _exit(0);
     memset(text, 0, sizeof text);
     execute(&command, text);
@@ -327,6 +374,8 @@ int main(void) {
     long *a = command.a;
     int n = sscanf(line, "%d %15s %ld %ld %ld %ld %ld %ld %ld", &p, command.call, a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6);
     if (n < 2) continue;
+    // Processes are named by number; a signal needs the process id.
+    if (is(&command, "kill")) command.a[7] = pids[a[0]] > 0 ? pids[a[0]] : 0x3ffffffe;
     if (write(fd_command_write(p), &command, sizeof command) != sizeof command) return 3;
     int outcome = settle(p, text);
     if (outcome == 1 && is(&command, "fork")) {
@@ -343,8 +392,10 @@ int main(void) {
     for (int changed = 1; changed;) {
       changed = 0;
       for (int other = 0; other < PROCESSES; other++) {
-        if (other == p || !waiting[other]) continue;
-        outcomes[other] = settle(other, answers[other]);
+        if (other == p || pids[other] == 0 || outcomes[other] != 0) continue;
+        // One without a call may still have died of a signal.
+        int settled = settle(other, answers[other]);
+        outcomes[other] = waiting[other] || settled < 0 ? settled : 0;
         if (outcomes[other] == 0) continue;
         waiting[other] = 0;
         changed = 1;

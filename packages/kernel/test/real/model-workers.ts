@@ -1,8 +1,8 @@
 import { File, type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { TaskState } from '@rpal/sched';
-import { MessageFlag } from '@rpal/uapi';
-import { executable, type Machine, type MessageHeader, type Program, type Thread } from '../../src/index.js';
+import { Errno, MessageFlag, Signal } from '@rpal/uapi';
+import { executable, type Machine, type MessageHeader, type Program, type SignalHandler, type Thread } from '../../src/index.js';
 import { smallMachine } from '../support.js';
 
 /** Processes of a run; the first begins alone, the others are forked. */
@@ -31,6 +31,8 @@ export class ModelWorkers {
   readonly #commands: (Call | null)[] = Array.from({ length: PROCESSES }, () => null);
   readonly #answers: (string | null)[] = Array.from({ length: PROCESSES }, () => null);
   readonly #threads: (Thread | null)[] = Array.from({ length: PROCESSES }, () => null);
+  /** Signals that handlers have seen, by process and number. */
+  readonly #seen: number[][] = Array.from({ length: PROCESSES }, () => []);
   readonly #waiting: boolean[] = Array.from({ length: PROCESSES }, () => false);
 
   constructor() {
@@ -67,7 +69,7 @@ export class ModelWorkers {
     const lines = [this.#report('=', p) ?? `~ ${p}`];
     this.#waiting[p] = lines[0] === `~ ${p}`;
     for (let other = 0; other < PROCESSES; other++) {
-      if (other === p || !this.#waiting[other]) continue;
+      if (other === p || this.#threads[other] === null) continue;
       const line = this.#report('+', other);
       if (line === null) continue;
       this.#waiting[other] = false;
@@ -80,6 +82,8 @@ export class ModelWorkers {
   #report(mark: string, p: number): string | null {
     if ((this.#threads[p] as Thread).process.exit !== null) {
       this.#threads[p] = null;
+      this.#commands[p] = null;
+      this.#waiting[p] = false;
       return `${mark} ${p} gone`;
     }
     const answer = this.#answers[p] ?? null;
@@ -102,19 +106,18 @@ export class ModelWorkers {
       yield* p.close(fd);
       thread.process.files.limit = LIMIT;
     }
-    // As SIG_IGN for SIGPIPE.
-    thread.raise = () => {};
+    if (self === 0) yield* p.sigaction(Signal.PIPE, 'ignore');
     const buffer = yield* p.allocate(BUFFER);
     for (;;) {
       while (this.#commands[self] === null) yield* p.read(CONTROL, buffer, 1);
       const call = this.#commands[self] as Call;
       this.#commands[self] = null;
       if (call.call === 'exit') return;
-      this.#answers[self] = yield* this.#perform(p, buffer, call);
+      this.#answers[self] = yield* this.#perform(p, self, buffer, call);
     }
   }
 
-  *#perform(p: Program, buffer: number, { call, args }: Call): Generator<void, string> {
+  *#perform(p: Program, self: number, buffer: number, { call, args }: Call): Generator<void, string> {
     const [a = 0, b = 0, c = 0, d = 0, e = 0] = args;
     switch (call) {
       case 'pipe':
@@ -187,7 +190,46 @@ export class ModelWorkers {
       case 'wait':
         return yield* events(p, buffer, yield* p.epollWait(a, buffer, b, c));
       case 'fork':
+        this.#seen[a] = [...(this.#seen[self] as number[])];
         return (yield* p.fork((child) => this.#worker(child, a))) > 0 ? 'child' : 'no child';
+      case 'splice':
+        return `${yield* p.splice(a, b, c, d)}`;
+      case 'tee':
+        return `${yield* p.tee(a, b, c, d)}`;
+      case 'readv':
+        return yield* dataResult(p, buffer, yield* p.readv(a, halves(buffer, b)), b);
+      case 'writev':
+        yield* p.storeBytes(buffer, pattern(b, c));
+        return `${yield* p.writev(a, halves(buffer, b))}`;
+      case 'poll': {
+        yield* p.store32(buffer, a);
+        yield* p.store32(buffer + 4, b);
+        const n = yield* p.poll(buffer, 1, c);
+        return `${n} ${(n > 0 ? (yield* p.load32(buffer + 4)) >>> 16 : 0).toString(16)}`;
+      }
+      case 'kill': {
+        const target = this.#threads[a];
+        return `${target === null || target === undefined ? -Errno.ESRCH : yield* p.kill(target.process.pid, b)}`;
+      }
+      case 'action': {
+        const seen = this.#seen;
+        const threads = this.#threads;
+        const handler: SignalHandler = function* (q, signal) {
+          // The handler is inherited by children.
+          const own = seen[threads.indexOf(q.context.thread)] as number[];
+          own[signal] = (own[signal] ?? 0) + 1;
+          yield* q.getpid();
+        };
+        return `${yield* p.sigaction(a, b === 0 ? 'default' : b === 1 ? 'ignore' : handler, c)}`;
+      }
+      case 'mask': {
+        const old = yield* p.sigprocmask(a, b);
+        return `0 ${old.toString(16)}`;
+      }
+      case 'pending':
+        return (yield* p.sigpending()).toString(16);
+      case 'seen':
+        return [Signal.USR1, Signal.USR2, Signal.CHLD].map((signal) => this.#seen[self]?.[signal] ?? 0).join(' ');
       default:
         throw new Error(`no call "${call}"`);
     }
@@ -209,6 +251,7 @@ class Control extends File {
       step() {
         caller.state = TaskState.RUNNING;
         if (workers.command(caller) !== null) return 0;
+        if (caller.signalPending) return -Errno.ERESTARTSYS;
         caller.state = TaskState.INTERRUPTIBLE;
         return Step.SLEEP;
       },

@@ -1,5 +1,17 @@
 import { EventFd, EventPoll, type File, PipeEnd, UnixSocket } from '@rpal/epoll';
-import { Epoll, Fcntl, MessageFlag, OpenFlag, Poll, Shutdown, SocketOption, SocketType } from '@rpal/uapi';
+import {
+  Epoll,
+  Fcntl,
+  MessageFlag,
+  OpenFlag,
+  Poll,
+  Shutdown,
+  Signal,
+  SignalFlag,
+  SocketOption,
+  SocketType,
+  SPLICE_F_NONBLOCK,
+} from '@rpal/uapi';
 import type { Call, ModelWorkers } from './model-workers.js';
 
 /** Draws a number from 0 up to, not including, `below`. */
@@ -8,6 +20,9 @@ export type Draw = (below: number) => number;
 const { NONBLOCK } = OpenFlag;
 const { IN, OUT, PRI, RDHUP } = Poll;
 const { CTL_ADD, CTL_DEL, CTL_MOD, ET, ONESHOT, EXCLUSIVE } = Epoll;
+
+/** Signals that are sent about. */
+const SIGNALS = [Signal.USR1, Signal.USR2, Signal.CHLD];
 
 function one<T>(draw: Draw, choices: readonly T[]): T {
   return choices[draw(choices.length)] as T;
@@ -48,7 +63,7 @@ export function randomCall(draw: Draw, workers: ModelWorkers): Call | null {
         return call('epoll');
     }
   }
-  switch (draw(28)) {
+  switch (draw(34)) {
     case 0:
     case 1:
     case 2:
@@ -115,6 +130,22 @@ export function randomCall(draw: Draw, workers: ModelWorkers): Call | null {
         call('unread', of(UnixSocket)),
         call('unread', of(PipeEnd)),
       ]);
+    case 27: {
+      // The model splices between pipes only.
+      const [from, to] = [of(PipeEnd), of(PipeEnd)];
+      const pipes = [from, to].every((end) => files.peek(end) instanceof PipeEnd || files.peek(end) === null);
+      return call(pipes && draw(2) === 0 ? 'splice' : 'tee', from, to, size(), draw(2) * SPLICE_F_NONBLOCK);
+    }
+    case 28:
+      return draw(2) === 0 ? call('readv', fd(), size()) : call('writev', fd(), size(), draw(256));
+    case 29:
+      return call('poll', fd(), one(draw, [IN, OUT, IN | OUT, IN | PRI | RDHUP]), draw(4) === 0 ? -1 : 0);
+    case 30:
+      return call('action', one(draw, SIGNALS), one(draw, [2, 2, 2, 1, 0]), draw(2) * SignalFlag.RESTART);
+    case 31:
+      return call('kill', draw(4), one(draw, [...SIGNALS, 0]));
+    case 32:
+      return one(draw, [call('mask', draw(3), one(draw, [0, 0x200, 0x800, 0xa00])), call('pending'), call('seen')]);
     default:
       return call('wait', of(EventPoll), one(draw, [1, 2, 16, 16]), one(draw, [0, 0, 0, -1]));
   }

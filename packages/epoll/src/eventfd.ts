@@ -87,10 +87,12 @@ export class EventFd extends File {
 export class EventfdReadOperation extends RetryOperation {
   #file!: EventFd;
   #address = 0;
+  #mayWait = false;
   #slept = false;
 
   start(file: EventFd, address: number): this {
     this.#file = file;
+    this.#mayWait = !file.nonblocking;
     this.#address = address;
     this.#slept = false;
     return this;
@@ -112,7 +114,7 @@ export class EventfdReadOperation extends RetryOperation {
     const { high, low } = file;
     if (high === 0 && low === 0) {
       file.lock.release(cpu);
-      return file.nonblocking ? -Errno.EAGAIN : NOTHING_YET;
+      return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
     }
     if (file.semaphore) {
       file.low = low === 0 ? WORD - 1 : low - 1;
@@ -133,10 +135,12 @@ export class EventfdWriteOperation extends RetryOperation {
   #file!: EventFd;
   #high = 0;
   #low = 0;
+  #mayWait = false;
   #slept = false;
 
   start(file: EventFd, high: number, low: number): this {
     this.#file = file;
+    this.#mayWait = !file.nonblocking;
     this.#high = high;
     this.#low = low;
     this.#slept = false;
@@ -159,6 +163,6 @@ export class EventfdWriteOperation extends RetryOperation {
     const added = file.add(cpu, this.#high, this.#low);
     file.lock.release(cpu);
     if (added) return SIZE;
-    return file.nonblocking ? -Errno.EAGAIN : NOTHING_YET;
+    return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
   }
 }

@@ -11,6 +11,7 @@ export class ConnectOperation extends RetryOperation {
   #socket!: UnixSocket;
   #path = '';
   #listener!: UnixSocket;
+  #mayWait = false;
 
   constructor(caller: Caller, scheduler: Scheduler) {
     super(caller, scheduler, true);
@@ -18,6 +19,7 @@ export class ConnectOperation extends RetryOperation {
 
   start(socket: UnixSocket, path: string): this {
     this.#socket = socket;
+    this.#mayWait = !socket.nonblocking;
     this.#path = path;
     return this;
   }
@@ -34,7 +36,7 @@ export class ConnectOperation extends RetryOperation {
     if (listener.state !== SocketState.LISTENING || (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return -Errno.ECONNREFUSED;
     if (listener.backlog.length > listener.backlogLimit) {
       this.#listener = listener;
-      return socket.nonblocking ? -Errno.EAGAIN : NOTHING_YET;
+      return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
     }
     if (socket.state !== SocketState.UNCONNECTED) return socket.state === SocketState.CONNECTED ? -Errno.EISCONN : -Errno.EINVAL;
     socket.connectTo(cpu, listener);
@@ -46,6 +48,7 @@ export class ConnectOperation extends RetryOperation {
 export class AcceptOperation extends RetryOperation {
   #listener!: UnixSocket;
   #install!: (cpu: Cpu, socket: UnixSocket) => number;
+  #mayWait = false;
 
   constructor(caller: Caller, scheduler: Scheduler) {
     super(caller, scheduler, true);
@@ -54,6 +57,7 @@ export class AcceptOperation extends RetryOperation {
   start(listener: UnixSocket, install: (cpu: Cpu, socket: UnixSocket) => number): this {
     this.#listener = listener;
     this.#install = install;
+    this.#mayWait = !listener.nonblocking;
     return this;
   }
 
@@ -67,7 +71,7 @@ export class AcceptOperation extends RetryOperation {
     if (error < 0) return error;
     const socket = listener.backlog.shift();
     if (socket === undefined) {
-      if (listener.nonblocking) return -Errno.EAGAIN;
+      if (!this.#mayWait) return -Errno.EAGAIN;
       return (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ? -Errno.EINVAL : NOTHING_YET;
     }
     cpu.charge(FileStep.socketAccept);

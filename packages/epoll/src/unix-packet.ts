@@ -146,7 +146,7 @@ export class PacketSendOperation extends RetryOperation {
     this.#socket = socket;
     this.#address = address;
     this.#length = length;
-    this.#flags = flags;
+    this.#flags = socket.nonblocking ? flags | MessageFlag.DONTWAIT : flags;
     this.#skb = null;
     return this;
   }
@@ -160,7 +160,7 @@ export class PacketSendOperation extends RetryOperation {
   }
 
   get #mayWait(): boolean {
-    return !this.#socket.nonblocking && (this.#flags & MessageFlag.DONTWAIT) === 0;
+    return (this.#flags & MessageFlag.DONTWAIT) === 0;
   }
 
   protected override attempt(cpu: Cpu): number {
@@ -251,7 +251,7 @@ export class PacketReceiveOperation extends RetryOperation {
     this.#socket = socket;
     this.#address = address;
     this.#length = length;
-    this.#flags = flags;
+    this.#flags = socket.nonblocking ? flags | MessageFlag.DONTWAIT : flags;
     return this;
   }
 
@@ -266,7 +266,7 @@ export class PacketReceiveOperation extends RetryOperation {
     const skb = socket.first;
     if (skb !== null) return this.#take(cpu, socket, skb);
     const ended = (socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0;
-    if (socket.nonblocking || (this.#flags & MessageFlag.DONTWAIT) !== 0) return ended && socket.connectionBased ? 0 : -Errno.EAGAIN;
+    if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return ended && socket.connectionBased ? 0 : -Errno.EAGAIN;
     return ended ? 0 : NOTHING_YET;
   }
 

@@ -26,7 +26,8 @@ export class SendOperation implements Operation {
     this.#socket = socket;
     this.#address = address;
     this.#length = length;
-    this.#flags = flags;
+    // Whether it may wait is decided once, when the call begins.
+    this.#flags = socket.nonblocking ? flags | MessageFlag.DONTWAIT : flags;
     this.#sent = 0;
     this.#state = 0;
     return this;
@@ -62,7 +63,7 @@ export class SendOperation implements Operation {
     const flags = this.#sent > 0 ? this.#flags | MessageFlag.NOSIGNAL : this.#flags;
     const queued = socket.queueMessage(cpu, this.#caller, this.#address + this.#sent, length, flags);
     if (queued === NOTHING_YET) {
-      if (socket.nonblocking || (this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#sent > 0 ? this.#sent : -Errno.EAGAIN;
+      if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#sent > 0 ? this.#sent : -Errno.EAGAIN;
       this.#caller.task.state = TaskState.INTERRUPTIBLE;
       socket.wait.add(cpu, this.#entry);
       this.#state = 2;
@@ -96,7 +97,8 @@ export class ReceiveOperation implements Operation {
     this.#socket = socket;
     this.#address = address;
     this.#length = length;
-    this.#flags = flags;
+    // Whether it may wait is decided once, when the call begins.
+    this.#flags = socket.nonblocking ? flags | MessageFlag.DONTWAIT : flags;
     this.#received = received;
     this.#state = socket.first === null ? 1 : 0;
     return this;
@@ -143,7 +145,7 @@ export class ReceiveOperation implements Operation {
     const error = socket.takeError();
     if (error < 0) return this.#received > 0 ? this.#received : error;
     if ((socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return this.#received;
-    if (socket.nonblocking || (this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#received > 0 ? this.#received : -Errno.EAGAIN;
+    if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#received > 0 ? this.#received : -Errno.EAGAIN;
     this.#caller.task.state = TaskState.INTERRUPTIBLE;
     socket.wait.add(cpu, this.#entry);
     this.#state = 2;

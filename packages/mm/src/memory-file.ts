@@ -6,6 +6,7 @@ import type { MmStruct } from './mm-struct.js';
 import { zapPages } from './munmap.js';
 import { MmStep } from './steps.js';
 import { flushRange } from './tlb-flush.js';
+import { copyFromUser, copyToUser } from './user-access.js';
 import type { MappedObject, Vma } from './vma.js';
 
 /**
@@ -151,6 +152,41 @@ export class MemoryFile {
     }
     const last = size % PAGE_SIZE === 0 ? undefined : this.#pages.get(first - 1);
     if (last !== undefined) this.#manager.memory.fill(last * PAGE_SIZE + (size % PAGE_SIZE), PAGE_SIZE - (size % PAGE_SIZE));
+  }
+
+  /**
+   * Copies what the file has of `length` bytes from `offset` to user memory: read(2) of it. Costs nothing but faults; the
+   * open file that is read charges the copy. @returns bytes copied, 0 at its end, or -EFAULT
+   */
+  read(cpu: Cpu, mm: MmStruct, to: number, offset: number, length: number): number {
+    const end = Math.min(this.#size, offset + length);
+    for (let at = offset; at < end; ) {
+      const part = Math.min(end - at, PAGE_SIZE - (at % PAGE_SIZE));
+      const frame = this.#pages.get(Math.floor(at / PAGE_SIZE)) ?? this.#manager.zeroFrame;
+      if (copyToUser(cpu, mm, to + (at - offset), frame * PAGE_SIZE + (at % PAGE_SIZE), part) < 0) return at - offset || -Errno.EFAULT;
+      at += part;
+    }
+    return Math.max(0, end - offset);
+  }
+
+  /**
+   * Copies `length` bytes of user memory into the file at `offset`: write(2) to it. The file grows to hold them.
+   * @returns bytes copied, -EFAULT, or -ENOSPC without memory
+   */
+  write(cpu: Cpu, mm: MmStruct, from: number, offset: number, length: number): number {
+    for (let at = offset; at < offset + length; ) {
+      const part = Math.min(offset + length - at, PAGE_SIZE - (at % PAGE_SIZE));
+      const before = this.#size;
+      this.#size = Math.max(before, at + part);
+      const frame = this.frame(Math.floor(at / PAGE_SIZE), cpu);
+      const copied = frame < 0 ? -Errno.ENOSPC : copyFromUser(cpu, mm, frame * PAGE_SIZE + (at % PAGE_SIZE), from + (at - offset), part);
+      if (copied < 0) {
+        this.#size = before;
+        return at - offset || copied;
+      }
+      at += part;
+    }
+    return length;
   }
 
   /** A byte of the file; -1 beyond its end. */

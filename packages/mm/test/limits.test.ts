@@ -1,0 +1,199 @@
+import { findProfile, GIB, LARGE_PAGE_SIZE, PAGE_SIZE } from '@rpal/hw-x86';
+import { Errno, MapFlag, Prot } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import {
+  exitMm,
+  forkMm,
+  insertArea,
+  linux615,
+  MAX_MAP_COUNT,
+  MappedFile,
+  MemoryFile,
+  MmError,
+  mmap,
+  mprotect,
+  munmap,
+  releaseDifferences,
+  rulesOf,
+  TASK_SIZE,
+  Vma,
+  VmFlag,
+} from '../src/index.js';
+import { load, store, TestBench } from './bench.js';
+
+const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
+const RW = Prot.READ | Prot.WRITE;
+const memory = (2 * (findProfile('xeon-platinum-8336c')?.topology.memoryPerSocket ?? 0) * GIB) as number;
+
+describe('commitment', () => {
+  it('by default refuses one request beyond all of memory, and nothing else', () => {
+    const { cpu, ...bench } = new TestBench();
+    const mm = bench.manager.create(cpu);
+    expect(mmap(cpu, mm, 0, memory + PAGE_SIZE, RW, PRIVATE)).toBe(-Errno.ENOMEM);
+    expect(mmap(cpu, mm, 0, memory + PAGE_SIZE, RW, MapFlag.SHARED | MapFlag.ANONYMOUS)).toBe(-Errno.ENOMEM);
+    // Neither what cannot be written nor what asks for no reservation counts.
+    for (const [prot, flags] of [
+      [Prot.READ, PRIVATE],
+      [RW, PRIVATE | MapFlag.NORESERVE],
+    ] as const) {
+      const at = mmap(cpu, mm, 0, memory + PAGE_SIZE, prot, flags);
+      expect(at).toBeGreaterThan(0);
+      munmap(cpu, mm, at, memory + PAGE_SIZE);
+    }
+    for (let i = 0; i < 3; i++) expect(mmap(cpu, mm, 0, memory, RW, PRIVATE)).toBeGreaterThan(0);
+  });
+
+  it('with overcommit off counts everything that is promised, up to half of memory', () => {
+    const bench = new TestBench();
+    const { cpu, manager } = bench;
+    manager.overcommit = 'never';
+    const mm = bench.process();
+    const half = memory / 2;
+    const at = mmap(cpu, mm, 0, half - PAGE_SIZE, RW, PRIVATE | MapFlag.NORESERVE);
+    expect(at).toBeGreaterThan(0);
+    expect(mmap(cpu, mm, 0, 2 * PAGE_SIZE, RW, PRIVATE)).toBe(-Errno.ENOMEM);
+    const readable = mmap(cpu, mm, 0, 2 * PAGE_SIZE, Prot.READ, PRIVATE);
+    expect(mprotect(cpu, mm, readable, 2 * PAGE_SIZE, RW)).toBe(-Errno.ENOMEM);
+    expect(mprotect(cpu, mm, readable, PAGE_SIZE, RW)).toBe(0);
+    munmap(cpu, mm, at, half - PAGE_SIZE);
+    expect(manager.committedPages).toBe(1);
+    exitMm(cpu, mm);
+    expect(manager.committedPages).toBe(0);
+  });
+
+  it('of private memory is owed once more by a child', () => {
+    const bench = new TestBench();
+    const mm = bench.process();
+    mmap(bench.cpu, mm, 0, 10 * PAGE_SIZE, RW, PRIVATE);
+    mmap(bench.cpu, mm, 0, 5 * PAGE_SIZE, RW, MapFlag.SHARED | MapFlag.ANONYMOUS);
+    forkMm(bench.cpu, mm);
+    expect(bench.manager.committedPages).toBe(25);
+  });
+});
+
+describe('limits', () => {
+  it('of the number of areas: calls that would make one more fail with ENOMEM', () => {
+    const { cpu, ...bench } = new TestBench();
+    const mm = bench.manager.create(cpu);
+    const at = 0x1000_0000_0000;
+    for (let i = 0; i < MAX_MAP_COUNT - 1; i++)
+      insertArea(mm, new Vma(at + 2 * i * PAGE_SIZE, at + (2 * i + 1) * PAGE_SIZE, VmFlag.READ, 0, null, 0));
+    const block = mmap(cpu, mm, 0x2000_0000_0000, 3 * PAGE_SIZE, RW, PRIVATE | MapFlag.FIXED);
+    expect(mm.areas.size).toBe(MAX_MAP_COUNT);
+    expect(munmap(cpu, mm, block + PAGE_SIZE, PAGE_SIZE)).toBe(-Errno.ENOMEM);
+    expect(mprotect(cpu, mm, block + PAGE_SIZE, PAGE_SIZE, Prot.READ)).toBe(-Errno.ENOMEM);
+    expect(munmap(cpu, mm, block, PAGE_SIZE)).toBe(0);
+    // One more than the maximum is let through, as in Linux, whose test is made before.
+    expect(mmap(cpu, mm, 0x3000_0000_0000, PAGE_SIZE, RW, PRIVATE | MapFlag.FIXED)).toBeGreaterThan(0);
+    expect(mmap(cpu, mm, 0x3100_0000_0000, PAGE_SIZE, RW, PRIVATE | MapFlag.FIXED)).toBe(-Errno.ENOMEM);
+  });
+
+  it('of the address space: RLIMIT_AS counts what is mapped, not what is touched', () => {
+    const { cpu, ...bench } = new TestBench();
+    const mm = bench.manager.create(cpu);
+    mm.limits.addressSpace = 10 * PAGE_SIZE;
+    const at = mmap(cpu, mm, 0, 8 * PAGE_SIZE, Prot.NONE, PRIVATE);
+    expect(mmap(cpu, mm, 0, 3 * PAGE_SIZE, RW, PRIVATE)).toBe(-Errno.ENOMEM);
+    expect(mmap(cpu, mm, at, 8 * PAGE_SIZE, RW, PRIVATE | MapFlag.FIXED)).toBe(at);
+    expect(mmap(cpu, mm, 0, 2 * PAGE_SIZE, RW, PRIVATE)).toBeGreaterThan(0);
+  });
+
+  it('of addresses: nothing below 64 KiB, nothing beyond the end, nothing unaligned', () => {
+    const { cpu, ...bench } = new TestBench();
+    const mm = bench.manager.create(cpu);
+    const fixed = PRIVATE | MapFlag.FIXED;
+    expect(mmap(cpu, mm, PAGE_SIZE, PAGE_SIZE, RW, fixed)).toBe(-Errno.EPERM);
+    expect(mmap(cpu, mm, TASK_SIZE - PAGE_SIZE, 2 * PAGE_SIZE, RW, fixed)).toBe(-Errno.ENOMEM);
+    expect(mmap(cpu, mm, TASK_SIZE - PAGE_SIZE, PAGE_SIZE, RW, fixed)).toBe(TASK_SIZE - PAGE_SIZE);
+    expect(mmap(cpu, mm, 0x10_0001, PAGE_SIZE, RW, fixed)).toBe(-Errno.EINVAL);
+    expect(mmap(cpu, mm, 0, PAGE_SIZE, RW, MapFlag.ANONYMOUS)).toBe(-Errno.EINVAL);
+  });
+});
+
+describe('placement', () => {
+  it('puts whole large pages of private memory on their borders', () => {
+    const { cpu, ...bench } = new TestBench();
+    const mm = bench.manager.create(cpu);
+    mmap(cpu, mm, 0, 5 * PAGE_SIZE, RW, PRIVATE);
+    expect(mmap(cpu, mm, 0, 2 * LARGE_PAGE_SIZE, RW, PRIVATE) % LARGE_PAGE_SIZE).toBe(0);
+  });
+
+  it('keeps MAP_32BIT in the second gibibyte', () => {
+    const { cpu, ...bench } = new TestBench();
+    const mm = bench.manager.create(cpu);
+    expect(mmap(cpu, mm, 0, PAGE_SIZE, RW, PRIVATE | MapFlag.BIT32)).toBe(0x4000_0000);
+  });
+});
+
+describe('a memory file', () => {
+  it('is what its mappings and its readers share, and is freed with the last of them', () => {
+    const bench = new TestBench();
+    const { cpu, manager } = bench;
+    const before = manager.frames.inUse;
+    const file = new MemoryFile(manager, 'memfd:test');
+    file.get();
+    file.truncate(cpu, 3 * PAGE_SIZE);
+    const mm = bench.process();
+    const at = mmap(cpu, mm, 0, 3 * PAGE_SIZE, RW, MapFlag.SHARED, { object: new MappedFile(file) });
+    store(cpu, mm, at + PAGE_SIZE + 1, 9);
+    expect(file.read8(PAGE_SIZE + 1)).toBe(9);
+    file.write8(cpu, 2, 5);
+    expect(load(cpu, mm, at + 2)).toBe(5);
+    expect([mm.residentPages, mm.anonPages]).toEqual([2, 0]);
+    file.put();
+    expect(load(cpu, mm, at + 2)).toBe(5);
+    exitMm(cpu, mm);
+    expect(manager.frames.inUse).toBe(before);
+  });
+});
+
+describe('reading and writing a memory file', () => {
+  it('moves bytes across pages and holes, and ends where the file does', () => {
+    const bench = new TestBench();
+    const { cpu } = bench;
+    const file = new MemoryFile(bench.manager, 'memfd:test');
+    const mm = bench.process();
+    const at = mmap(cpu, mm, 0, 4 * PAGE_SIZE, RW, PRIVATE);
+    for (let i = 0; i < 3; i++) store(cpu, mm, at + i * PAGE_SIZE, i + 1);
+    expect(file.write(cpu, mm, at, PAGE_SIZE - 10, 2 * PAGE_SIZE + 1)).toBe(2 * PAGE_SIZE + 1);
+    expect(file.size).toBe(3 * PAGE_SIZE - 9);
+    expect([0, 1, 2].map((i) => file.read8(PAGE_SIZE - 10 + i * PAGE_SIZE))).toEqual([1, 2, 3]);
+    file.truncate(cpu, 10 * PAGE_SIZE);
+    expect(file.read(cpu, mm, at, 9 * PAGE_SIZE - 1, 3 * PAGE_SIZE)).toBe(PAGE_SIZE + 1);
+    expect([load(cpu, mm, at), load(cpu, mm, at + PAGE_SIZE), load(cpu, mm, at + 2 * PAGE_SIZE)]).toEqual([0, 0, 3]);
+    expect(file.read(cpu, mm, at, 10 * PAGE_SIZE, 1)).toBe(0);
+    munmap(cpu, mm, at + PAGE_SIZE, PAGE_SIZE);
+    expect(file.read(cpu, mm, at, 0, PAGE_SIZE)).toBe(PAGE_SIZE);
+    expect(file.read(cpu, mm, at, 0, 2 * PAGE_SIZE)).toBe(PAGE_SIZE);
+    expect(file.write(cpu, mm, at + PAGE_SIZE, 0, 1)).toBe(-Errno.EFAULT);
+  });
+});
+
+describe('wrong use', () => {
+  it('is an error that names the argument', () => {
+    const { cpu, ...bench } = new TestBench();
+    const mm = bench.manager.create(cpu);
+    const area = (start: number, end: number) => () => insertArea(mm, new Vma(start, end, VmFlag.READ, 0, null, 0));
+    area(0x10_0000, 0x10_2000)();
+    expect(area(0x10_1000, 0x10_3000)).toThrow(MmError);
+    expect(area(0x10_1000, 0x10_3000)).toThrow(/^area: something is mapped within/);
+    for (const [start, end] of [
+      [0x20_0001, 0x20_1001],
+      [0x20_1000, 0x20_1000],
+      [Number.NaN, 0x20_1000],
+      [TASK_SIZE, TASK_SIZE + PAGE_SIZE],
+    ] as const) {
+      expect(area(start, end)).toThrow(/^area: .* is not a range of whole pages/);
+    }
+    expect(() => rulesOf('mainline')).toThrow(/^release: "mainline" does not begin with two numbers/);
+  });
+});
+
+describe('rules of releases', () => {
+  it('are those of 6.15 up to the release that changed them', () => {
+    expect(rulesOf('6.15.3')).toEqual(linux615);
+    expect(rulesOf('5.10.0-generic')).toEqual(linux615);
+    for (const { rule, since } of releaseDifferences) expect(rulesOf(since)[rule]).toBe(true);
+    expect(Object.values(rulesOf('7.0'))).toEqual(releaseDifferences.map(() => true));
+  });
+});

@@ -1,6 +1,6 @@
 import type { Rng } from '@rpal/hw-x86';
 import { Madvise, MapFlag, Mremap, Prot } from '@rpal/uapi';
-import { ARENA_PAGES, FILES, HEAP_PAGES, type MemoryCall, NO_HINT, Op, PAGE, WINDOW } from './calls.js';
+import { ARENA_UNITS, FILES, HEAP_UNITS, type MemoryCall, NO_HINT, Op, PAGE, WINDOW } from './calls.js';
 
 const { MAYMOVE, FIXED, DONTUNMAP } = Mremap;
 const HUGE = 2 ** 48;
@@ -10,10 +10,13 @@ export class CallGenerator {
   readonly #rng: Rng;
   /** Borders of recent ranges, as addresses. */
   readonly #borders: number[] = [0];
+  readonly #unit: number;
   #forks = 0;
 
-  constructor(rng: Rng) {
+  /** @param unit ranges are multiples of so many pages, most of them */
+  constructor(rng: Rng, unit: number) {
     this.#rng = rng;
+    this.#unit = unit * PAGE;
   }
 
   sequence(length: number): MemoryCall[] {
@@ -28,13 +31,13 @@ export class CallGenerator {
     if (roll < 46) return [Op.MPROTECT, ...this.#range(), this.#prot()];
     if (roll < 56) return this.#mremap();
     if (roll < 61) return [Op.MADVISE, ...this.#range(), this.#oneOf(ADVICE)];
-    if (roll < 64) return [Op.BRK, Math.max(0, rng.below(HEAP_PAGES) * PAGE - (this.#odd(4) ? rng.below(PAGE) : 0))];
+    if (roll < 64) return [Op.BRK, Math.max(0, rng.below(HEAP_UNITS) * this.#unit - (this.#odd(4) ? rng.below(PAGE) : 0))];
     if (roll < 72) return [Op.LOAD, this.#byte()];
     if (roll < 88) return [Op.STORE, this.#byte(), rng.below(256)];
     if (roll < 91)
-      return [Op.FTRUNCATE, rng.below(2), rng.below(24) * PAGE - (this.#odd(3) ? rng.below(PAGE) : 0)].map(notBelowZero) as never;
-    if (roll < 93) return [Op.PWRITE, rng.below(2), rng.below(24) * PAGE + rng.below(PAGE), rng.below(256)];
-    if (roll < 95) return [Op.PREAD, rng.below(FILES), rng.below(24) * PAGE];
+      return [Op.FTRUNCATE, rng.below(2), rng.below(24) * this.#unit - (this.#odd(3) ? rng.below(PAGE) : 0)].map(notBelowZero) as never;
+    if (roll < 93) return [Op.PWRITE, rng.below(2), rng.below(24) * this.#unit + rng.below(PAGE), rng.below(256)];
+    if (roll < 95) return [Op.PREAD, rng.below(FILES), rng.below(24) * this.#unit];
     if (roll < 97) return [Op.MLOCK, ...this.#range()];
     if (roll < 98) return [Op.MUNLOCK, ...this.#range()];
     if (roll < 99 && this.#forks < 3) {
@@ -77,7 +80,7 @@ export class CallGenerator {
   #mremap(): MemoryCall {
     const rng = this.#rng;
     const [address, length] = this.#range();
-    const newLength = this.#odd(2) ? length : this.#odd(40) ? HUGE : rng.below(17) * PAGE;
+    const newLength = this.#odd(2) ? length : this.#odd(40) ? HUGE : rng.below(17) * this.#unit;
     let flags = this.#oneOf([0, MAYMOVE, MAYMOVE, MAYMOVE | FIXED, MAYMOVE | FIXED, MAYMOVE | DONTUNMAP, MAYMOVE | FIXED | DONTUNMAP]);
     if (this.#odd(40)) flags = rng.below(16);
     const target = this.#fit(this.#address(), newLength === HUGE ? 0 : newLength) + (this.#odd(40) ? 1 : 0);
@@ -87,12 +90,12 @@ export class CallGenerator {
   /** A range within a window; now and then empty, unaligned or with a length that is no multiple of a page. */
   #range(): [address: number, length: number] {
     const rng = this.#rng;
-    let pages = 1 + rng.below(this.#odd(4) ? 32 : 8);
-    if (this.#odd(40)) pages = 0;
-    const address = this.#fit(this.#address(), pages * PAGE);
-    this.#borders.push(address, address + pages * PAGE);
+    let units = 1 + rng.below(this.#odd(4) ? 32 : 8);
+    if (this.#odd(40)) units = 0;
+    const address = this.#fit(this.#address(), units * this.#unit);
+    this.#borders.push(address, address + units * this.#unit);
     if (this.#borders.length > 24) this.#borders.splice(0, 2);
-    const length = pages * PAGE - (pages > 0 && this.#odd(20) ? rng.below(PAGE) : 0);
+    const length = units * this.#unit - (units > 0 && this.#odd(20) ? rng.below(PAGE) : 0);
     return [address + (this.#odd(60) ? 8 : 0), length];
   }
 
@@ -102,14 +105,14 @@ export class CallGenerator {
 
   #address(): number {
     const rng = this.#rng;
-    if (!this.#odd(3)) return this.#oneOf(this.#borders) + (rng.below(5) - 2) * PAGE;
-    return this.#odd(8) ? WINDOW + rng.below(HEAP_PAGES) * PAGE : rng.below(ARENA_PAGES) * PAGE;
+    if (!this.#odd(3)) return this.#oneOf(this.#borders) + (rng.below(5) - 2) * this.#unit;
+    return this.#odd(8) ? WINDOW + rng.below(HEAP_UNITS) * this.#unit : rng.below(ARENA_UNITS) * this.#unit;
   }
 
   /** Moves an address so that `length` bytes from it stay within its window. */
   #fit(address: number, length: number): number {
     const base = address >= WINDOW / 2 ? WINDOW : 0;
-    const size = (base === WINDOW ? HEAP_PAGES : ARENA_PAGES) * PAGE;
+    const size = (base === WINDOW ? HEAP_UNITS : ARENA_UNITS) * this.#unit;
     return base + Math.max(0, Math.min(address - base, size - Math.min(length, size)));
   }
 

@@ -22,8 +22,9 @@ export type MemoryCall = readonly [op: number, ...args: number[]];
 
 export const PAGE = 4096;
 export const ARENA = 0x6000_0000_0000;
-export const ARENA_PAGES = 128;
-export const HEAP_PAGES = 64;
+/** Sizes of the windows, in units: a number of pages that a comparison chooses. */
+export const ARENA_UNITS = 128;
+export const HEAP_UNITS = 64;
 export const WINDOW = 2 ** 40;
 /** Two memory files, and the first one opened read-only. */
 export const FILES = 3;
@@ -54,7 +55,7 @@ const names = Object.fromEntries(Object.entries(Op).map(([name, number]) => [num
 /** A call as a reader of a failing case wants it. */
 export function callText([op, ...args]: MemoryCall): string {
   const shown = args.map((arg) => {
-    if (arg >= WINDOW && arg < WINDOW + HEAP_PAGES * 2 * PAGE) return `heap+${pages(arg - WINDOW)}`;
+    if (arg >= WINDOW && arg < 2 * WINDOW) return `heap+${pages(arg - WINDOW)}`;
     return Math.abs(arg) >= PAGE ? pages(arg) : `${arg}`;
   });
   return `${names[op]}(${shown.join(', ')})`;

@@ -15,24 +15,33 @@ const SEED = Number(process.env['MM_DIFFERENTIAL_SEED'] ?? 1);
 const LENGTH = 200;
 const BATCH = 50;
 
-const kernel = RealKernel.build();
+/** Single pages within one page table; and ranges of many tables, where large pages decide on placement. */
+const comparisons = [
+  { unit: 1, calls: CALLS },
+  { unit: 64, calls: Math.ceil(CALLS / 10) },
+];
 
 describe('the model and the Linux at hand', () => {
-  it(`agree on ${CALLS} random calls`, { timeout: 60_000 + CALLS * 3 }, ({ skip, annotate }) => {
-    if (typeof kernel === 'string') return skip(kernel);
-    const rules = rulesOf(kernel.release);
-    const changed = releaseDifferences.filter(({ rule }) => rules[rule] !== linux615[rule]);
-    void annotate(`Linux ${kernel.release}; differs from 6.15 in ${changed.map(({ rule }) => rule).join(', ') || 'nothing'}`);
-    const comparison = new Comparison(kernel, new ModelledKernel(rules));
-    for (let done = 0, seed = SEED; done < CALLS; done += BATCH * LENGTH, seed++) {
-      const rng = new Rng(seed);
-      const sequences = Array.from({ length: Math.min(BATCH, Math.ceil((CALLS - done) / LENGTH)) }, () =>
-        new CallGenerator(rng).sequence(LENGTH),
-      );
-      const failing = comparison.firstFailing(sequences);
-      if (failing !== null) expect.fail(`MM_DIFFERENTIAL_SEED=${seed} fails:\n${comparison.explain(comparison.shrink(failing))}`);
-    }
-  });
+  it.for(comparisons)(
+    'agree on $calls random calls, in units of $unit pages',
+    { timeout: 60_000 + CALLS * 3 },
+    ({ unit, calls }, { skip, annotate }) => {
+      const kernel = RealKernel.build(unit);
+      if (typeof kernel === 'string') return skip(kernel);
+      const rules = rulesOf(kernel.release);
+      const changed = releaseDifferences.filter(({ rule }) => rules[rule] !== linux615[rule]);
+      void annotate(`Linux ${kernel.release}; differs from 6.15 in ${changed.map(({ rule }) => rule).join(', ') || 'nothing'}`);
+      const comparison = new Comparison(kernel, new ModelledKernel(rules, unit));
+      for (let done = 0, seed = SEED; done < calls; done += BATCH * LENGTH, seed++) {
+        const rng = new Rng(seed);
+        const sequences = Array.from({ length: Math.min(BATCH, Math.ceil((calls - done) / LENGTH)) }, () =>
+          new CallGenerator(rng, unit).sequence(LENGTH),
+        );
+        const failing = comparison.firstFailing(sequences);
+        if (failing !== null) expect.fail(`MM_DIFFERENTIAL_SEED=${seed} fails:\n${comparison.explain(comparison.shrink(failing))}`);
+      }
+    },
+  );
 });
 
 class Comparison {

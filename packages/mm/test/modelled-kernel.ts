@@ -1,4 +1,4 @@
-import { entryFrame, Pte } from '@rpal/hw-x86';
+import { entryFrame } from '@rpal/hw-x86';
 import { Errno, Prot } from '@rpal/uapi';
 import {
   brk,
@@ -20,7 +20,7 @@ import {
   VmFlag,
 } from '../src/index.js';
 import { load, store, TestBench } from './bench.js';
-import { ARENA, ARENA_PAGES, areaText, HEAP_PAGES, type MemoryCall, type Observation, Op, PAGE, WINDOW } from './calls.js';
+import { ARENA, ARENA_UNITS, areaText, HEAP_UNITS, type MemoryCall, type Observation, Op, PAGE, WINDOW } from './calls.js';
 
 const HEAP = 0x5555_6000_0000;
 const MAP_ANONYMOUS = 0x20;
@@ -28,9 +28,12 @@ const MAP_ANONYMOUS = 0x20;
 /** The modelled kernel, on which sequences of calls run one after the other. */
 export class ModelledKernel {
   readonly #bench: TestBench;
+  readonly #unit: number;
 
-  constructor(rules: ReleaseRules) {
+  /** @param unit pages */
+  constructor(rules: ReleaseRules, unit: number) {
     this.#bench = new TestBench(rules);
+    this.#unit = unit;
   }
 
   /** Frames in use; the same before and after a sequence, or something is lost. */
@@ -45,7 +48,7 @@ export class ModelledKernel {
 
   /** Executes a sequence in a process of its own. @param stop is told of each result; true ends the sequence */
   run(sequence: readonly MemoryCall[], stop: (observation: Observation, index: number) => boolean = () => false): Observation[] {
-    const process = new ModelledProcess(this.#bench);
+    const process = new ModelledProcess(this.#bench, this.#unit);
     const observations: Observation[] = [];
     for (const call of sequence) {
       const observation = process.execute(call);
@@ -63,16 +66,20 @@ class ModelledProcess {
   readonly #files: readonly MappedFile[];
   /** The process that runs, and its ancestors, which wait. */
   readonly #family: MmStruct[] = [];
+  readonly #arenaPages: number;
+  readonly #heapPages: number;
   #mm: MmStruct;
 
-  constructor(bench: TestBench) {
+  constructor(bench: TestBench, unit: number) {
     this.#bench = bench;
+    this.#arenaPages = ARENA_UNITS * unit;
+    this.#heapPages = HEAP_UNITS * unit;
     const { manager } = bench;
     this.#mm = bench.process();
     this.#family.push(this.#mm);
     this.#mm.brkStart = HEAP;
     this.#mm.brk = HEAP;
-    const borders = [0x1_0000, HEAP, HEAP + HEAP_PAGES * PAGE, ARENA, ARENA + ARENA_PAGES * PAGE, this.#mm.layout.taskSize];
+    const borders = [0x1_0000, HEAP, HEAP + this.#heapPages * PAGE, ARENA, ARENA + this.#arenaPages * PAGE, this.#mm.layout.taskSize];
     for (let i = 0; i < borders.length; i += 2) {
       const [start, end] = [borders[i] as number, borders[i + 1] as number];
       insertArea(this.#mm, new Vma(start, end, VmFlag.DONTDUMP | VmFlag.NORESERVE, 0, null, start / PAGE));
@@ -84,7 +91,7 @@ class ModelledProcess {
 
   execute(call: MemoryCall): Observation {
     const result = this.#perform(call);
-    return { result, areas: this.#areas(), pages: this.#pages(ARENA, ARENA_PAGES) + this.#pages(HEAP, HEAP_PAGES) };
+    return { result, areas: this.#areas(), pages: this.#pages(ARENA, this.#arenaPages) + this.#pages(HEAP, this.#heapPages) };
   }
 
   end(): void {
@@ -152,8 +159,8 @@ class ModelledProcess {
   #areas(): string[] {
     const texts: string[] = [];
     for (const area of this.#mm.areas) {
-      const [start, end] = [travelling(area.start), travelling(area.end)];
       if ((area.flags & VmFlag.DONTDUMP) !== 0) continue;
+      const [start, end] = [travelling(area.start), travelling(area.end)];
       const file = area.object instanceof MappedFile ? area.object : null;
       const kind = file === null ? 0 : file.name === '' ? 3 : file.name === 'f0' ? 1 : 2;
       const rights = area.flags & (Prot.READ | Prot.WRITE | Prot.EXEC);
@@ -166,20 +173,14 @@ class ModelledProcess {
 
   #pages(start: number, count: number): string {
     const { memory, frames, zeroFrame } = this.#bench.manager;
-    let text = '';
-    for (let page = 0; page < count; page++) {
-      const entry = this.#mm.tables.find(start + page * PAGE);
-      const low = entry < 0 ? 0 : memory.read32(entry);
-      if ((low & Pte.present) === 0) {
-        text += '0';
-        continue;
-      }
-      const frame = entryFrame(low, memory.read32(entry + 4));
+    const digits = Buffer.alloc(count, '0');
+    this.#mm.tables.forEachPage(start, start + count * PAGE, (address, entry) => {
+      const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
       const file = frames.ofFile(frame);
       const once = frame !== zeroFrame && frames.count(frame) === (file ? 2 : 1);
-      text += `${1 | (file ? 2 : 0) | (once ? 4 : 0)}`;
-    }
-    return text;
+      digits[(address - start) / PAGE] = 48 | 1 | (file ? 2 : 0) | (once ? 4 : 0);
+    });
+    return digits.toString('latin1');
   }
 }
 
@@ -189,9 +190,7 @@ function real(address: number): number {
 
 function travelling(address: number): number {
   if (address < 0) return address;
-  if (address >= ARENA && address <= ARENA + ARENA_PAGES * PAGE) return address - ARENA;
-  if (address >= HEAP && address <= HEAP + HEAP_PAGES * PAGE) return WINDOW + (address - HEAP);
-  return -1_000_000;
+  return address >= ARENA ? address - ARENA : WINDOW + (address - HEAP);
 }
 
 function probed(outcome: number | { readonly signal: number; readonly code: number }): number {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ARENA_PAGES, areaText, HEAP_PAGES, type MemoryCall, type Observation } from './calls.js';
+import { ARENA_UNITS, areaText, HEAP_UNITS, type MemoryCall, type Observation } from './calls.js';
 
 /**
  * The Linux of the computer at hand, reached through native/memory-server.c.
@@ -14,20 +14,22 @@ import { ARENA_PAGES, areaText, HEAP_PAGES, type MemoryCall, type Observation } 
 export class RealKernel {
   readonly release: string = release();
   readonly #server: string;
+  readonly #pages: number;
 
-  private constructor(server: string) {
+  private constructor(server: string, unit: number) {
     this.#server = server;
+    this.#pages = (ARENA_UNITS + HEAP_UNITS) * unit;
   }
 
-  /** Builds the server; or says why there is no kernel to compare with. */
-  static build(): RealKernel | string {
+  /** Builds the server; or says why there is no kernel to compare with. @param unit pages */
+  static build(unit: number): RealKernel | string {
     if (process.platform !== 'linux' || process.arch !== 'x64') return 'this is not Linux on x86-64';
     const server = join(mkdtempSync(join(tmpdir(), 'memory-server-')), 'memory-server');
     const source = join(import.meta.dirname, 'native', 'memory-server.c');
-    const cc = spawnSync('cc', ['-O2', '-o', server, source], { encoding: 'utf8' });
+    const cc = spawnSync('cc', ['-O2', `-DUNIT=${unit}`, '-o', server, source], { encoding: 'utf8' });
     if (cc.error !== undefined) return 'there is no C compiler (cc)';
     if (cc.status !== 0) throw new Error(cc.stderr);
-    const kernel = new RealKernel(server);
+    const kernel = new RealKernel(server, unit);
     const trial = spawnSync(server, { input: Buffer.alloc(0), encoding: 'utf8' });
     return trial.status === 0 ? kernel : `memory-server cannot run here: ${trial.stderr}`;
   }
@@ -45,11 +47,11 @@ export class RealKernel {
     }
     const { status, stderr, stdout } = spawnSync(this.#server, { input, maxBuffer: 2 ** 31 });
     if (status !== 0) throw new Error(`memory-server ended with ${status}: ${stderr}`);
-    return parse(stdout, sequences);
+    return parse(stdout, sequences, this.#pages);
   }
 }
 
-function parse(output: Buffer, sequences: readonly (readonly MemoryCall[])[]): Observation[][] {
+function parse(output: Buffer, sequences: readonly (readonly MemoryCall[])[], pagesTold: number): Observation[][] {
   const view = new DataView(output.buffer, output.byteOffset, output.length);
   let at = 0;
   const take = (): number => {
@@ -65,9 +67,9 @@ function parse(output: Buffer, sequences: readonly (readonly MemoryCall[])[]): O
         const [start, end, attributes] = [take(), take(), take()];
         return areaText(start, end, attributes & 0xf, (attributes >>> 8) & 0xff, Math.floor(attributes / 2 ** 16));
       });
-      const length = tellsPages ? ARENA_PAGES + HEAP_PAGES : 0;
-      let pages = '';
-      for (let i = 0; i < length; i++) pages += output[at + i];
+      const length = tellsPages ? pagesTold : 0;
+      for (let i = 0; i < length; i++) output[at + i] = (output[at + i] as number) + 48;
+      const pages = output.toString('latin1', at, at + length);
       at += length;
       return { result, areas, pages };
     }),

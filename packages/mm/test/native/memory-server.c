@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -19,8 +20,11 @@
 
 #define PAGE 4096ul
 #define ARENA 0x600000000000ul
-#define ARENA_PAGES 128
-#define HEAP_PAGES 64
+#ifndef UNIT
+#define UNIT 1
+#endif
+#define ARENA_PAGES (128 * UNIT)
+#define HEAP_PAGES (64 * UNIT)
 #define PAGES (ARENA_PAGES + HEAP_PAGES)
 #define USER_END 0x7ffffffff000ul
 #define WINDOW (1l << 40)
@@ -290,6 +294,8 @@ int main(void) {
   struct sigaction action = {.sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_NODEFER};
   sigaction(SIGSEGV, &action, NULL);
   sigaction(SIGBUS, &action, NULL);
+  // The model has no large pages.
+  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   // The heap begins at a 2 MiB border, as faults map what is around a page within such borders.
   unsigned long start = (unsigned long)sbrk(0);
   heap = (start + 0x1fffff) & ~0x1ffffful;

@@ -29,17 +29,21 @@ export class Tlb {
   readonly setMask: number;
   /** Bytes. */
   readonly pageSize: number;
-  readonly tags: Float64Array;
-  readonly flags: Int32Array;
+  tags: Float64Array;
+  flags: Int32Array;
   /** Frame number of the page's first frame. */
-  readonly frames: Int32Array;
+  frames: Int32Array;
   /** Index of the most recently used entry of each set. */
-  readonly mru: Int32Array;
+  mru: Int32Array;
   /** An entry was made through this view at some time: until then a look-up is in vain. */
   filled = false;
-  readonly #stamps: Float64Array;
+  #stamps: Float64Array;
   /** The number of uses so far. */
-  readonly #clock: Float64Array;
+  #clock: Float64Array;
+  /** The arrays are this TLB's own, and not those that all empty ones of its size have in common. */
+  #owned = false;
+  /** The other one of two page sizes that share their entries. */
+  #partner: Tlb | null = null;
   /** Multiplying is faster than dividing, and as exact for a power of two. */
   readonly #perPage: number;
   /** Added to the tags of entries made through this view. */
@@ -59,12 +63,17 @@ export class Tlb {
     this.pageSize = pageSize;
     this.#perPage = 1 / pageSize;
     this.#kind = shared === undefined ? 0 : LARGE;
-    this.tags = shared?.tags ?? new Float64Array(entries).fill(EMPTY);
-    this.flags = shared?.flags ?? new Int32Array(entries);
-    this.frames = shared?.frames ?? new Int32Array(entries);
-    this.mru = shared?.mru ?? Int32Array.from({ length: sets }, (_, set) => set * ways);
-    this.#stamps = shared === undefined ? new Float64Array(entries) : shared.#stamps;
-    this.#clock = shared === undefined ? new Float64Array(1) : shared.#clock;
+    const empty = emptyArrays(entries, ways);
+    this.tags = empty.tags;
+    this.flags = empty.zeros;
+    this.frames = empty.zeros;
+    this.mru = empty.mru;
+    this.#stamps = empty.stamps;
+    this.#clock = empty.stamps;
+    if (shared !== undefined) {
+      this.#partner = shared;
+      shared.#partner = this;
+    }
   }
 
   /** Index of the entry with exactly `tag` in a set, or -1: what `find` does for a page that is not global. */
@@ -99,6 +108,7 @@ export class Tlb {
   /** Enters a translation in place of the least recently used one of its set. Returns its index. */
   insert(page: number, context: number, frame: number, flags: number): number {
     this.filled = true;
+    if (!this.#owned) this.#allocate();
     const set = (page * this.#perPage) & this.setMask;
     const first = set * this.ways;
     const global = (flags & TlbFlag.global) !== 0;
@@ -121,6 +131,7 @@ export class Tlb {
 
   /** Drops the translations of one page under `pcid`, whatever second-level tables they came through, and global ones if `globalToo`. */
   dropPage(page: number, pcid: number, globalToo: boolean): void {
+    if (!this.#owned) return;
     const first = ((page * this.#perPage) & this.setMask) * this.ways;
     for (let i = first; i < first + this.ways; i++) {
       const tag = this.tags[i] as number;
@@ -131,6 +142,7 @@ export class Tlb {
 
   /** Drops all non-global translations of `pcid`. */
   dropContext(pcid: number): void {
+    if (!this.#owned) return;
     for (let i = 0; i < this.tags.length; i++) {
       const tag = this.tags[i] as number;
       const whole = Math.floor(tag);
@@ -141,6 +153,7 @@ export class Tlb {
 
   /** Drops everything; global translations stay unless `globalToo`. */
   dropAll(globalToo: boolean): void {
+    if (!this.#owned) return;
     for (let i = 0; i < this.tags.length; i++) {
       const tag = this.tags[i] as number;
       if (globalToo || tag - Math.floor(tag) < GLOBAL) this.#empty(i);
@@ -149,6 +162,7 @@ export class Tlb {
 
   /** Drops what came through the second-level tables with `second` as their tag, or through any if it is undefined. */
   dropSecondLevel(second?: number): void {
+    if (!this.#owned) return;
     for (let i = 0; i < this.tags.length; i++) {
       const tag = this.tags[i] as number;
       const of = (tag - Math.floor(tag)) % LARGE;
@@ -166,4 +180,55 @@ export class Tlb {
     this.flags[index] = 0;
     this.#stamps[index] = 0;
   }
+
+  /** The first entry comes: arrays of its own, for this TLB and for the one that shares them. */
+  #allocate(): void {
+    const { mru, tags } = this;
+    this.#adopt(
+      tags.slice(),
+      new Int32Array(tags.length),
+      new Int32Array(tags.length),
+      mru.slice(),
+      new Float64Array(tags.length),
+      new Float64Array(1),
+    );
+    if (this.#partner !== null) this.#partner.#adopt(this.tags, this.flags, this.frames, this.mru, this.#stamps, this.#clock);
+  }
+
+  #adopt(tags: Float64Array, flags: Int32Array, frames: Int32Array, mru: Int32Array, stamps: Float64Array, clock: Float64Array): void {
+    this.tags = tags;
+    this.flags = flags;
+    this.frames = frames;
+    this.mru = mru;
+    this.#stamps = stamps;
+    this.#clock = clock;
+    this.#owned = true;
+  }
+}
+
+interface EmptyArrays {
+  readonly tags: Float64Array;
+  readonly zeros: Int32Array;
+  readonly mru: Int32Array;
+  readonly stamps: Float64Array;
+}
+
+const empties = new Map<string, EmptyArrays>();
+
+/**
+ * The contents of a TLB that nothing was ever entered into, never written to. Most processors of a large machine never
+ * translate, and need no more than these.
+ */
+function emptyArrays(entries: number, ways: number): EmptyArrays {
+  const key = `${entries}/${ways}`;
+  const known = empties.get(key);
+  if (known !== undefined) return known;
+  const made = {
+    tags: new Float64Array(entries).fill(EMPTY),
+    zeros: new Int32Array(entries),
+    mru: Int32Array.from({ length: entries / ways }, (_, set) => set * ways),
+    stamps: new Float64Array(entries),
+  };
+  empties.set(key, made);
+  return made;
 }

@@ -6,6 +6,9 @@ import { Exception } from './interrupts.js';
 import { Access } from './mmu.js';
 import { HwStep } from './steps.js';
 
+/** Exceptions raised in exception handlers, after which the model gives up. */
+const DEEPEST = 16;
+
 /** Kinds of INVPCID (SDM vol. 2): one address, one context, everything, everything but global translations. */
 export type InvpcidType = 0 | 1 | 2 | 3;
 
@@ -22,6 +25,8 @@ export class BareCore {
   readonly #machine: BareMetal;
   /** Exit latency of the idle state that the core is in, TSC cycles; 0 if it is in none. */
   #exitLatency = 0;
+  /** Exceptions whose handlers have not returned. */
+  #depth = 0;
 
   constructor(cpu: Cpu, machine: BareMetal) {
     this.cpu = cpu;
@@ -34,6 +39,8 @@ export class BareCore {
    */
   load(root: number, pcid = 0, noFlush = false): void {
     if (!Number.isInteger(pcid) || pcid < 0 || pcid > 4095) throw new HardwareError('INVALID_ARGUMENT', `pcid: ${pcid} is not 0 .. 4095`);
+    const { name, features } = this.cpu.costs.profile;
+    if (pcid !== 0 && !features.pcid) throw new HardwareError('INVALID_ARGUMENT', `pcid: ${name} has no PCIDs; use 0`);
     this.cpu.charge(noFlush ? HwStep.cr3Write : HwStep.cr3WriteFlush);
     this.cpu.mmu.loadRoot(root, pcid, noFlush);
   }
@@ -205,10 +212,15 @@ export class BareCore {
   }
 
   #exception(vector: number, code: number, address: number): 'retry' | 'skip' {
+    if (this.#depth === DEEPEST) {
+      throw new HardwareError('UNHANDLED_EXCEPTION', `core ${this.cpu.id}: onException itself raises exceptions, ${DEEPEST} deep`);
+    }
     const { user } = this;
+    this.#depth++;
     this.cpu.charge(HwStep.exception);
     this.user = false;
     const answer = this.#machine.onException(this, { vector, code, address });
+    this.#depth--;
     this.user = user;
     this.cpu.charge(HwStep.iret);
     this.cpu.unblockNmi();

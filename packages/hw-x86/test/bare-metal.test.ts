@@ -149,6 +149,42 @@ describe('a bare-metal program', () => {
     expect(taken).toEqual(Array(5).fill([Vector.localTimer, false]));
   });
 
+  it('may fault in its exception handler, but not for ever', () => {
+    const { metal, root, run } = machine();
+    let deepest = 0;
+    metal.onException = (core, { address }) => {
+      deepest++;
+      // The handler touches a page that is missing too, and so on, four deep.
+      if (address < 0x8000) core.read8(address + PAGE_SIZE);
+      metal.map(root, address);
+      return 'retry';
+    };
+    run(function* (core) {
+      core.ac = true;
+      core.read8(0x5000);
+      yield;
+    });
+    expect(deepest).toBe(4);
+    metal.onException = (core, { address }) => {
+      core.read8(address);
+      return 'skip';
+    };
+    metal.start(0, function* (core) {
+      core.read8(0x10_0000);
+      yield;
+    });
+    expect(() => metal.run()).toThrow('core 0: onException itself raises exceptions, 16 deep');
+  });
+
+  it('has no PCIDs where the profile has none', () => {
+    const metal = new BareMetal({ profile: { ...XEON, name: 'old', features: { ...XEON.features, pcid: false } } });
+    metal.start(0, function* (core) {
+      core.load(metal.addressSpace(), 1);
+      yield;
+    });
+    expect(() => metal.run()).toThrow('pcid: old has no PCIDs; use 0');
+  });
+
   it('needs an address space before its first access', () => {
     const { metal } = machine();
     metal.start(7, function* (core) {

@@ -62,7 +62,8 @@ export class BareMetal {
   readonly #cores: BareCore[];
   readonly #occupied: Occupied[] = [];
 
-  /** @param options those of the platform; `caches`: charge every access what the caches make of it */
+  /** @param options those of the platform; `caches`: charge every access, and every entry that a page walk reads, what the
+   *   caches make of it */
   constructor(options: PlatformOptions & { readonly caches?: boolean }) {
     this.platform = new Platform(options);
     this.caches = options.caches === true ? new Caches(this.platform) : null;
@@ -72,6 +73,8 @@ export class BareMetal {
     };
     this.#cores = this.platform.cpus.map((cpu) => {
       cpu.trap = trap;
+      const { caches } = this;
+      if (caches !== null) cpu.mmu.readEntry = (address) => caches.access(cpu, address, false);
       cpu.context = HALTED;
       return new BareCore(cpu, this);
     });

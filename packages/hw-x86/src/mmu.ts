@@ -49,6 +49,11 @@ export class Mmu {
   wp = true;
   /** CR4.PGE: G bits count. Write it with `writePge`, as a change flushes. */
   pge = true;
+  /**
+   * Charges the walker's read of the entry at a physical address, where caches are modelled. Otherwise each read costs
+   * `walkLevel`, as with warm tables.
+   */
+  readEntry: ((address: number) => void) | null = null;
   /** Second-level tables, if the core runs a guest. */
   second: SecondLevel | null = null;
 
@@ -265,6 +270,7 @@ export class Mmu {
         if (entry < 0) return this.#violation(address, access, reads);
       }
       reads++;
+      if (this.readEntry !== null) this.readEntry(entry);
       let low = memory.read32(entry);
       let high = memory.read32(entry + 4);
       if ((low & Pte.present) === 0) {
@@ -362,7 +368,8 @@ export class Mmu {
   #chargeWalk(reads: number): void {
     this.walks++;
     // The second-level TLB was asked first, in vain: that takes as long as a hit.
-    this.#cpu.chargeCycles(HwStep.pageWalk, this.#stlbCycles + reads * this.#levelCycles);
+    const levels = this.readEntry === null ? reads * this.#levelCycles : 0;
+    this.#cpu.chargeCycles(HwStep.pageWalk, this.#stlbCycles + levels);
   }
 
   /** Drops all cached translations of one address in the current context. */

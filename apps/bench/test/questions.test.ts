@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { largeReservations, mappingsOutside } from '../src/questions/address-space.js';
-import { threadsAndYield } from '../src/questions/alternatives.js';
+import { sharingWithoutCall, threadsAndYield } from '../src/questions/alternatives.js';
 import { architectureShare, savedCycles } from '../src/questions/cost.js';
 import { receiverKilled, signalToSender } from '../src/questions/death.js';
 import { forgedFsBase, forgedOneSided } from '../src/questions/forged-identity.js';
@@ -108,6 +108,14 @@ describe('what the experiments find', () => {
     const gains = happened.map((line) => Number(line.replace(/^.* is /, '').replace(/,/g, '')));
     const total = Number(/Of ([\d,]+) cycles/.exec(verdict)?.[1]?.replace(/,/g, ''));
     expect(Math.abs(gains.reduce((sum, gain) => sum + gain, 0) - total)).toBeLessThan(5);
+  });
+
+  it('sharing without the call saves less than a tenth of a small message', () => {
+    const [shared = 0, small = 0, large = 0] = answer(sharingWithoutCall).happened.map((line) =>
+      Number(/: ([\d,]+)/.exec(line)?.[1]?.replace(/,/g, '')),
+    );
+    expect(shared).toBeGreaterThan(0.9 * small);
+    expect(large).toBeGreaterThan(small);
   });
 
   it("little of RPAL's own time is spent in instructions of x86 alone", () => {

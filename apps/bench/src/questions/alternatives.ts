@@ -4,7 +4,7 @@ import { rpal } from '@rpal/rpal-core';
 import { whole } from '../report/numbers.js';
 import { runRfcBenchmark } from '../rfc-benchmark.js';
 import type { Answer, Question } from './question.js';
-import { smallMachine } from './services.js';
+import { meet, smallMachine, smallProfile } from './services.js';
 
 const MESSAGES = 500;
 const SIZE = 32;
@@ -101,8 +101,66 @@ function compare(options: RpalOptions): Answer {
   };
 }
 
+/** The address space is shared, and nobody is called: the text is written into the server's memory, and one byte wakes it. */
+function sharingAlone(options: RpalOptions): Answer {
+  let total = 0;
+  let received = 0;
+  let there = 0;
+  meet(
+    options,
+    function* (p, { lib, serviceId, fd, told }) {
+      const buffer = told.get('buffer') as number;
+      const byte = yield* p.allocate(4096);
+      const own = p.rdpkru();
+      const open = own & (lib.process.peers[serviceId]?.pkruMask ?? 0);
+      for (let i = 0; i < MESSAGES; i++) {
+        const stamp = p.rdtsc();
+        p.wrpkru(open);
+        yield* p.sprintfStamp(buffer, stamp);
+        p.wrpkru(own);
+        yield* p.write(fd, byte, 1);
+        while (received <= i) yield* p.sleep(10_000);
+      }
+    },
+    {
+      *prepare(p, told) {
+        told.set('buffer', yield* p.allocate(4096));
+        yield* p.store64(told.get('buffer') as number, 0);
+        there = told.get('buffer') as number;
+      },
+      *bytes(p) {
+        const stamp = yield* p.sscanfStamp(there);
+        total += p.rdtsc() - stamp;
+        received++;
+      },
+    },
+  );
+  const shared = total / received;
+  const plain = [32, 1024].map((size) => {
+    const machine = { profile: smallProfile };
+    const { phases } = runRfcBenchmark({ machine, placement: 'same-socket', messages: MESSAGES, size, phases: ['epoll'] });
+    return (phases[0]?.totalCycles ?? 0) / (phases[0]?.messages ?? 1);
+  });
+  const [small = 0, large = 0] = plain;
+  return {
+    done: `${MESSAGES} messages on two CPUs of a socket. Shared: the client opens the server's key, writes the text into the server's memory, closes it again, and sends one byte; no RPAL call. Plain: the whole message through the socket.`,
+    happened: [
+      `shared memory and one byte: ${whole(shared)} cycles one way`,
+      `plain, 32 bytes: ${whole(small)}`,
+      `plain, 1024 bytes: ${whole(large)}`,
+    ],
+    verdict: `Sharing alone makes ${whole(shared)} of ${whole(large)} cycles at 1024 bytes, and of ${whole(small)} at 32: copying is not what such a message costs. What RPAL gains, it gains by not waking anybody.`,
+  };
+}
+
 export const threadsAndYield: Question = {
   who: 'H. Peter Anvin',
   question: 'These are threads by definition: how does RPAL compare with two threads, or with a yield and shared memory?',
   ask: compare,
+};
+
+export const sharingWithoutCall: Question = {
+  who: 'David Hildenbrand',
+  question: 'What does sharing alone bring, without the call?',
+  ask: sharingAlone,
 };

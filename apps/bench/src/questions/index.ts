@@ -1,5 +1,5 @@
 import { largeReservations, mappingsOutside } from './address-space.js';
-import { threadsAndYield } from './alternatives.js';
+import { sharingWithoutCall, threadsAndYield } from './alternatives.js';
 import { architectureShare, savedCycles, slowBaseline } from './cost.js';
 import { receiverKilled, signalToSender } from './death.js';
 import { forgedFsBase, forgedOneSided } from './forged-identity.js';
@@ -23,7 +23,7 @@ export const questions: readonly Question[] = [
   slowBaseline,
   savedCycles,
   threadsAndYield,
-  open('David Hildenbrand', 'What does sharing alone bring, without the call?'),
+  sharingWithoutCall,
   architectureShare,
   largeReservations,
   mappingsOutside,

@@ -34,6 +34,8 @@ export type Handler = (p: Program, word: number) => Generator<void, void>;
 /** What a meeting may have besides client and server that answers. */
 export interface Extras {
   readonly handle?: Handler;
+  /** What the server does when bytes have come through the socket. */
+  readonly bytes?: (p: Program) => Generator<void, void>;
   readonly prepare?: Preparation;
   readonly clientEnded?: (server: Process) => void;
   /** An ordinary process on a third CPU. */
@@ -57,12 +59,13 @@ export interface Met {
 export function meet(
   options: RpalOptions,
   attack: (p: Program, connection: Connection) => Generator<void, void>,
-  { handle, prepare, clientEnded, bystander }: Extras = {},
+  extras: Extras = {},
 ): Met {
+  const { clientEnded, bystander } = extras;
   const machine = smallMachine(options);
   const told = new Map<string, number>();
   const server = machine.spawn(
-    rpalExecutable('server', (p) => serve(p, handle, prepare, told)),
+    rpalExecutable('server', (p) => serve(p, extras, told)),
     0,
   );
   const client = machine.spawn(
@@ -100,12 +103,7 @@ export function meet(
   return { machine, client, server, bug };
 }
 
-function* serve(
-  p: Program,
-  handle: Handler | undefined,
-  prepare: Preparation | undefined,
-  told: Map<string, number>,
-): Generator<void, void> {
+function* serve(p: Program, { handle, bytes, prepare }: Extras, told: Map<string, number>): Generator<void, void> {
   yield* p.setAffinity([0]);
   const listener = yield* p.socket(SocketType.STREAM);
   yield* p.bind(listener, SOCKET);
@@ -126,7 +124,10 @@ function* serve(
         yield* lib.readPtrs(fd, buffer + 4096, 1);
         if (handle !== undefined) yield* handle(p, yield* p.load64(buffer + 4096));
       }
-      if ((bits & (Poll.IN | Poll.RDHUP)) !== 0 && (yield* p.read(fd, buffer, 64)) <= 0) return;
+      if ((bits & (Poll.IN | Poll.RDHUP)) !== 0) {
+        if ((yield* p.read(fd, buffer, 64)) <= 0) return;
+        if (bytes !== undefined) yield* bytes(p);
+      }
     }
   }
 }

@@ -21,7 +21,7 @@ describe.skipIf(!reachable)('pnpm new-plugin', () => {
           .some((part) => left.has(part)),
     });
     command('pnpm', ['install', '--frozen-lockfile', '--prefer-offline', '--reporter=silent'], copy);
-  }, 120_000);
+  }, 400_000);
   afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
   it('refuses what is no name, or is taken, and says what would be right', () => {
@@ -36,7 +36,7 @@ describe.skipIf(!reachable)('pnpm new-plugin', () => {
     }
   });
 
-  it('makes a plugin that passes build, lint, types and its tests untouched', { timeout: 240_000 }, () => {
+  it('makes a plugin that passes build, lint, types and its tests untouched', { timeout: 400_000 }, () => {
     expect(make('wake-sample')).toMatchObject({ status: 0 });
     const plugin = join(copy, 'plugins/wake-sample');
     expect(readFileSync(join(copy, '.changeset/new-wake-sample.md'), 'utf8')).toContain('"@rpal/wake-sample": minor');

@@ -2,6 +2,7 @@ import { Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
 import { changeProtection } from '@rpal/mm';
+import { Errno } from '@rpal/uapi';
 import { PkuOn } from './constants.js';
 import type { Rpal } from './rpal.js';
 import type { RpalService } from './service.js';
@@ -62,6 +63,11 @@ export function keyInstallation(rpal: Rpal, service: RpalService, thread: Thread
     },
     (cpu) => changeAll(cpu, (pkru) => pkru & pkruOf(key)),
     (cpu) => {
+      // The mmap lock is taken killably: a thread that is being killed gives up before anything has the new key.
+      if (thread.killPending) {
+        rpal.warn(cpu, `service ${service.id}: the installation of key ${key} is interrupted`);
+        return rpal.quirk('enable-ignores-key-failure') ? Step.AGAIN : -Errno.EINTR;
+      }
       rekey(cpu, service, key);
       service.pkuOn = PkuOn.FINISH;
       return Step.AGAIN;

@@ -1,0 +1,300 @@
+import { SchedPolicy, TaskState } from '@rpal/sched';
+import { Errno, Signal } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import { callState, FdmapArg, type QuirkName, quirkNames, Rcc, RPAL_ERROR_MAGIC, RPAL_NR_ID, RpalIoctl, Scc } from '../src/index.js';
+import { recover } from '../src/recovery.js';
+import { mayWake } from '../src/states.js';
+import { collectClaim } from '../src/time-slice.js';
+import { type Body, Control, pairOfServices, run, until, type World, world } from './world.js';
+
+/** Runs one service. @returns what `body` returns last, or how the process ended */
+function alone(setting: World, body: (p: Parameters<Body>[0], c: Control) => Generator<void, unknown>): unknown {
+  let seen: unknown;
+  const [process] = run(setting, function* (p) {
+    seen = yield* body(p, yield* Control.open(p));
+  });
+  return process?.exit?.signal === 0 ? seen : `killed by ${process?.exit?.signal}`;
+}
+
+/** Runs two linked services. @returns what the second one noted, or how it ended */
+function withPeer(setting: World, owner: Body, body: (...of: Parameters<Body>) => Generator<void, unknown>): unknown {
+  let seen: unknown;
+  const [, second] = pairOfServices(setting, owner, function* (p, c, peer) {
+    seen = yield* body(p, c, peer);
+  });
+  return second?.exit?.signal === 0 ? seen : `killed by ${second?.exit?.signal}`;
+}
+
+/** One experiment for each: what it shows of the series as written, and once that alone is repaired. */
+const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaired: unknown, experiment: (setting: World) => unknown]>> = {
+  'one-pointer-two-roles': [
+    0,
+    -Errno.EINVAL,
+    (setting) =>
+      alone(setting, function* (_p, c) {
+        const page = yield* c.share();
+        yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+        return yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page + 256);
+      }),
+  ],
+  'registration-error-exits': [
+    1,
+    0,
+    (setting) => {
+      for (let i = 0; i < RPAL_NR_ID; i++) setting.rpal.takeId();
+      alone(setting, function* () {});
+      return setting.rpal.leakedServices;
+    },
+  ],
+  'fair-class-unchecked': [
+    0,
+    -Errno.EINVAL,
+    (setting) =>
+      alone(setting, function* (p, c) {
+        const page = yield* c.share();
+        const { thread } = p.context;
+        const fair = thread.policy;
+        thread.policy = SchedPolicy.FIFO;
+        const result = yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+        thread.policy = fair;
+        return result;
+      }),
+  ],
+  'shared-page-leak': [
+    [0, 1],
+    [0, 0],
+    (setting) =>
+      alone(setting, function* (p, c) {
+        const page = yield* c.share(4);
+        const shared = p.context.thread.rpal.service?.sharedPages[0];
+        const frames = [0, 1].map((i) => shared?.frame(i) as number);
+        yield* p.munmap(page, 4 * 4096);
+        return frames.map((frame) => setting.machine.kernel.memory.frames.count(frame));
+      }),
+  ],
+  'shared-page-kill': [
+    `killed by ${Signal.KILL}`,
+    'lives',
+    (setting) =>
+      alone(setting, function* (p, c) {
+        const page = yield* c.share();
+        yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+        yield* p.munmap(page, 4096);
+        yield* p.sleep(1e6);
+        return 'lives';
+      }),
+  ],
+  'shared-page-split': [
+    0,
+    1,
+    (setting) =>
+      alone(setting, function* (p, c) {
+        const page = yield* c.share(4);
+        yield* p.munmap(page, 4096);
+        return p.context.thread.rpal.service?.sharedPages.length;
+      }),
+  ],
+  'read-ignores-count': [
+    8,
+    0,
+    (setting) =>
+      withPeer(
+        setting,
+        function* () {},
+        function* (p, c, peer) {
+          yield* until(p, () => peer.exit !== null);
+          return yield* p.read(c.fd, c.note, 4);
+        },
+      ),
+  ],
+  'tlb-range-filter': [
+    'stale',
+    `killed by ${Signal.SEGV}`,
+    (setting) => {
+      let target = 0;
+      let unmapped = false;
+      let filled = false;
+      return withPeer(
+        setting,
+        function* (p, _c, peer) {
+          const page = yield* p.allocate(4096);
+          yield* p.store64(page, 42);
+          target = page;
+          yield* until(p, () => filled);
+          yield* p.munmap(page, 4096);
+          unmapped = true;
+          yield* until(p, () => peer.exit !== null);
+        },
+        function* (p) {
+          yield* until(p, () => target !== 0);
+          p.wrpkru(0);
+          yield* p.load64(target);
+          filled = true;
+          // In user mode throughout: a switch of address spaces would flush.
+          while (!unmapped) yield* p.compute(500);
+          yield* p.load64(target);
+          return 'stale';
+        },
+      );
+    },
+  ],
+  'enable-ignores-key-failure': [
+    [0, true],
+    [-Errno.EINTR, false],
+    (setting) =>
+      alone(setting, function* (p, c) {
+        const { thread } = p.context;
+        thread.killPending = true;
+        const result = yield* c.enable();
+        thread.killPending = false;
+        return [result, thread.rpal.service?.enabled];
+      }),
+  ],
+  'refused-task-stays-waking': [
+    TaskState.WAKING,
+    TaskState.INTERRUPTIBLE,
+    (setting) =>
+      alone(setting, function* (p, c) {
+        const page = yield* c.share();
+        yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+        yield* p.store32(page + Rcc.receiverState, callState(3, 7));
+        const { thread } = p.context;
+        // What the wake list of another CPU holds when the state is looked at for the second time.
+        thread.state = TaskState.WAKING;
+        const may = mayWake(setting.rpal, p.context.cpu, thread);
+        const state = thread.state;
+        thread.state = TaskState.RUNNING;
+        return may ? 'woken' : state;
+      }),
+  ],
+  'lazy-switch-unchecked': [
+    'the pid of the victim',
+    'the own pid',
+    (setting) => {
+      let victim = 0;
+      return withPeer(
+        setting,
+        function* (p, c) {
+          const page = yield* c.share();
+          yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+          victim = p.rdfsbase();
+          yield* p.sleep(5e6);
+        },
+        function* (p, c, peer) {
+          const page = yield* c.share();
+          yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+          yield* until(p, () => victim !== 0);
+          yield* p.sleep(1e6);
+          const own = p.rdfsbase();
+          p.wrfsbase(victim);
+          const pid = yield* p.getpid();
+          p.wrfsbase(own);
+          return pid === peer.pid ? 'the pid of the victim' : 'the own pid';
+        },
+      );
+    },
+  ],
+  'fdmap-copy-count': [
+    16,
+    -Errno.EFAULT,
+    (setting) =>
+      alone(setting, function* (_p, c) {
+        return yield* c.ioctl(RpalIoctl.UDS_FDMAP, 0x1000);
+      }),
+  ],
+  'fdmap-silent-failure': [
+    0,
+    -Errno.ENOENT,
+    (setting) =>
+      alone(setting, function* (p, c) {
+        yield* p.store32(c.note + FdmapArg.cfd, 99);
+        return yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note);
+      }),
+  ],
+  'fdmap-unverified-waiter': [
+    'RpalBug',
+    0,
+    (setting) => {
+      try {
+        return alone(setting, function* (p, c) {
+          const fd = yield* p.socketpair(1);
+          const other = p.context.a5;
+          const buffer = yield* p.allocate(4096);
+          yield* p.clone(function* (q) {
+            yield* q.read(other, buffer, 1);
+          });
+          yield* p.sleep(1e6);
+          yield* p.store32(c.note + FdmapArg.cfd, fd);
+          const result = yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note);
+          yield* p.write(fd, buffer, 1);
+          return result;
+        });
+      } catch (error) {
+        return (error as Error).name;
+      }
+    },
+  ],
+  'total-time-unchecked': [
+    true,
+    false,
+    (setting) =>
+      alone(setting, function* (p, c) {
+        const page = yield* c.share();
+        yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+        yield* p.store64(page + Scc.totalTime, 1e15);
+        const { thread, cpu } = p.context;
+        collectClaim(setting.rpal, cpu, thread);
+        // A claim of five days, made within microseconds.
+        return thread.rpal.stealTime < -1e9;
+      }),
+  ],
+  'recovery-credits-nothing': [
+    0,
+    true,
+    (setting) =>
+      alone(setting, function* (p, c) {
+        const page = yield* c.share();
+        yield* c.enable();
+        yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+        const { thread, cpu } = p.context;
+        yield* p.store64(page + Scc.erip, p.context.resumeAddress);
+        yield* p.store64(page + Scc.startTime, cpu.clock - 1000);
+        yield* p.store32(page + Scc.magic, RPAL_ERROR_MAGIC);
+        thread.frame.user = p.context;
+        const { rip, rsp } = p.context;
+        p.context.rip = 0x7000_0000_0000;
+        recover(setting.rpal, cpu, thread);
+        Object.assign(p.context, { rip, rsp });
+        thread.frame.rip = 0;
+        const total = yield* p.load64(page + Scc.totalTime);
+        return total === 0 ? 0 : total >= 1000;
+      }),
+  ],
+};
+
+/** Those that take a call to show are tested with the library. */
+const withLibrary: readonly QuirkName[] = [
+  'epoll-file-put-twice',
+  'fast-epoll-error-lost',
+  'fast-epoll-timer-uninitialised',
+  'fdmap-result-uninitialised',
+  'released-key-found',
+  'sender-slot-bitmap',
+  'sender-area-too-small',
+  'receiver-area-unchecked',
+  'mmap-failure-null',
+];
+
+describe('behaviour of the series that looks unintended', () => {
+  it.each(Object.entries(experiments))('%s: reproduced', (_name, [written, , experiment]) => {
+    expect(experiment(world())).toEqual(written);
+  });
+
+  it.each(Object.entries(experiments))('%s: repaired alone', (name, [, repaired, experiment]) => {
+    expect(experiment(world({ repair: [name as QuirkName] }))).toEqual(repaired);
+  });
+
+  it('is tested in all its kinds, here or with the library', () => {
+    expect([...Object.keys(experiments), ...withLibrary].sort()).toEqual([...quirkNames].sort());
+  });
+});

@@ -45,11 +45,7 @@ export abstract class LibCall implements Call {
 
   next(): IteratorResult<void, number> {
     const { context } = this;
-    if (context.landing !== 0) {
-      this.#waiting = false;
-      this.landed(context.landing);
-      context.landing = 0;
-    }
+    if (context.landing !== 0) this.#land();
     while (!context.mustYield()) {
       const end = this.step(context.cpu);
       if (end === StepEnd.NEXT) continue;
@@ -58,8 +54,17 @@ export abstract class LibCall implements Call {
       // The step was owed a turn, and the fault is its continuation.
       context.fresh = true;
       if (context.kernel.pageFault(context.cpu, context) !== CallOutcome.DONE) return SUSPENDED;
+      // The fault may have been answered by sending us to the recovery point.
+      if (context.landing !== 0) this.#land();
     }
     return SUSPENDED;
+  }
+
+  #land(): void {
+    const { context } = this;
+    this.#waiting = false;
+    this.landed(context.landing);
+    context.landing = 0;
   }
 
   /** Executes the step of the present state. */

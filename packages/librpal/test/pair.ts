@@ -1,0 +1,125 @@
+import { type CpuProfile, profiles } from '@rpal/hw-x86';
+import { createMachine, type Machine, type Process, type Program } from '@rpal/kernel';
+import { type Rpal, type RpalOptions, rpal, rpalOf } from '@rpal/rpal-core';
+import { Epoll, Poll, SocketType } from '@rpal/uapi';
+import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, rpalExecutable, welcome } from '../src/index.js';
+
+/** The RFC's processor, four cores of it. */
+export const smallProfile: CpuProfile = {
+  ...(profiles[0] as CpuProfile),
+  topology: { sockets: 1, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 4, memoryPerSocket: 1 },
+};
+
+export interface World {
+  readonly machine: Machine;
+  readonly rpal: Rpal;
+}
+
+export function world(options: RpalOptions = {}): World {
+  const machine = createMachine({ profile: smallProfile, plugins: [rpal(options)] });
+  return { machine, rpal: rpalOf(machine) };
+}
+
+type Routine<T = unknown> = Generator<void, T>;
+
+/** The callee's end: it has been welcomed and has not waited yet. */
+export interface Callee {
+  readonly p: Program;
+  readonly lib: LibRpal;
+  readonly fd: number;
+  readonly epfd: number;
+  /** Two pages: events in the first, words in the second. */
+  readonly memory: number;
+}
+
+/** The caller's end: it knows the receiver. */
+export interface Caller {
+  readonly p: Program;
+  readonly lib: LibRpal;
+  readonly fd: number;
+  readonly server: number;
+  readonly far: RpalFd;
+  /** A page for words. */
+  readonly words: number;
+}
+
+/** Runs to the end, which is a second away at most: the waker keeps a machine busy for ever whose programs are stuck. */
+function finish(machine: Machine): void {
+  if (machine.run(machine.platform.now + 2.3e9) === 'until') throw new Error('the programs do not end');
+}
+
+/** Runs one service. @returns what `body` returns, or how the process ended */
+export function alone({ machine }: World, body: (p: Program, lib: LibRpal) => Routine): unknown {
+  let seen: unknown;
+  const process = machine.spawn(
+    rpalExecutable('service', function* (p) {
+      seen = yield* body(p, librpal(p));
+    }),
+  );
+  finish(machine);
+  return process.exit?.signal === 0 ? seen : `killed by ${process.exit?.signal}`;
+}
+
+/** A callee on CPU 0 and a caller on CPU 1, connected and mapped. @returns their processes */
+export function pair({ machine }: World, callee: (end: Callee) => Routine, caller: (end: Caller) => Routine): readonly [Process, Process] {
+  const server = machine.spawn(
+    rpalExecutable('callee', function* (p) {
+      yield* p.setAffinity([0]);
+      const listener = yield* p.socket(SocketType.STREAM);
+      yield* p.bind(listener, '/tmp/pair');
+      yield* p.listen(listener, 1);
+      const fd = yield* p.accept(listener);
+      const lib = librpal(p);
+      yield* lib.init(1);
+      const epfd = yield* p.epollCreate();
+      yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN | Poll.IN | Poll.RDHUP | Epoll.ET);
+      yield* welcome(p, lib, fd);
+      const memory = yield* p.allocate(8192);
+      yield* p.memset(memory, 0, 8192);
+      yield* callee({ p, lib, fd, epfd, memory });
+    }),
+    0,
+  );
+  const client = machine.spawn(
+    rpalExecutable('caller', function* (p) {
+      yield* p.setAffinity([1]);
+      yield* p.sleep(1e6);
+      const fd = yield* p.socket(SocketType.STREAM);
+      yield* p.connect(fd, '/tmp/pair');
+      const lib = librpal(p);
+      yield* lib.init(1);
+      const id = yield* introduce(p, lib, fd);
+      const words = yield* p.allocate(4096);
+      yield* p.memset(words, 0, 4096);
+      const far = yield* findReceiver(p, lib, id, fd);
+      if (far === null) throw new Error('no receiver');
+      yield* caller({ p, lib, fd, server: id, far, words });
+      yield* p.close(fd);
+    }),
+    1,
+  );
+  finish(machine);
+  return [server, client];
+}
+
+/** Serves until the caller has hung up; what `work` is given are words. */
+export function* serve({ p, lib, fd, epfd, memory }: Callee, work: (word: number) => Routine): Generator<void, void> {
+  for (;;) {
+    const count = yield* lib.epollWait(epfd, memory, 8, -1);
+    for (let i = 0; i < count; i++) {
+      const bits = yield* p.load32(memory + 12 * i);
+      if ((bits & EPOLLRPALIN) !== 0) {
+        for (let n = yield* lib.readPtrs(fd, memory + 4096, 32); n > 0; n = yield* lib.readPtrs(fd, memory + 4096, 32)) {
+          for (let w = 0; w < n; w++) yield* work(yield* p.load64(memory + 4096 + 8 * w));
+        }
+      }
+      if ((bits & (Poll.IN | Poll.RDHUP | Poll.HUP)) !== 0) return;
+    }
+  }
+}
+
+/** Calls with one word. */
+export function* call({ p, lib, server, far, words }: Caller, word: number): Generator<void, number> {
+  yield* p.store64(words, word);
+  return yield* lib.writePtrs(server, far, words, 1);
+}

@@ -1,0 +1,174 @@
+import { Signal } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import { type Callee, type Caller, call, pair, serve, type World, world } from './pair.js';
+
+type Routine<T = unknown> = Generator<void, T>;
+
+/** What happened between two marks, in order: rows of the receiver's table, and of the sender's (with an s). */
+class Recorder {
+  readonly #setting: World;
+  rows: string[] = [];
+
+  constructor(setting: World) {
+    this.#setting = setting;
+  }
+
+  start(): void {
+    this.rows = [];
+    this.#setting.rpal.observer = {
+      receiver: (_cpu, row) => this.rows.push(`${row}`),
+      sender: (_cpu, row) => this.rows.push(`s${row}`),
+    };
+  }
+
+  stop(): string {
+    this.#setting.rpal.observer = null;
+    return this.rows.join(' ');
+  }
+}
+
+/** Runs `body` in the caller under the recorder; the callee works on each word as `work` says. */
+function timeLine(
+  work: (end: Callee, word: number) => Routine,
+  body: (end: Caller, setting: World) => Routine = (end) => call(end, 1),
+): { rows: string; setting: World } {
+  const setting = world({ repair: 'all' });
+  const recorder = new Recorder(setting);
+  let rows = '';
+  pair(
+    setting,
+    (end) => serve(end, (word) => work(end, word)),
+    function* (end) {
+      // The receiver sleeps in its first wait by now.
+      yield* end.p.sleep(1e6);
+      recorder.start();
+      yield* body(end, setting);
+      rows = recorder.stop();
+    },
+  );
+  return { rows, setting };
+}
+
+const nothing = function* () {};
+
+describe('time lines of a call', () => {
+  it('A. pure call: WAIT, CALL, WAIT, and no kernel', () => {
+    const { rows, setting } = timeLine(nothing);
+    expect(rows).toBe('10 s1 s2 11');
+    // Those of the end of the connection.
+    expect(setting.rpal.kernelReturns).toBe(0);
+  });
+
+  it('B. the callee makes a system call: LAZY_SWITCH, and back by READY_LS to WAIT', () => {
+    const { rows } = timeLine(function* ({ p }) {
+      yield* p.getpid();
+    });
+    expect(rows).toBe('10 s1 13 s2 15 17');
+  });
+
+  it("C. a tick during the callee: as B, and the tick is the receiver's", () => {
+    const { rows } = timeLine(function* ({ p }) {
+      yield* p.compute(9.3e6);
+    });
+    expect(rows).toBe('10 s1 13 s2 15 17');
+  });
+
+  it('D. the callee runs longer than its turn: the sender comes back by the kernel', () => {
+    const { rows, setting } = timeLine(function* ({ p }) {
+      yield* p.compute(1e8);
+    });
+    expect(rows).toBe('10 s1 13 s3');
+    expect(setting.rpal.kernelReturns).toBe(1);
+  });
+
+  it('D. ... and the receiver, which finds KERNEL_RET, simply waits', () => {
+    const { rows } = timeLine(
+      function* ({ p }) {
+        yield* p.compute(1e8);
+      },
+      function* (end) {
+        yield* call(end, 1);
+        yield* end.p.sleep(200e6);
+      },
+    );
+    expect(rows).toBe('10 s1 13 s3 2 3');
+  });
+
+  it('a sender that is killed in its call: the receiver can be called again', () => {
+    const setting = world({ repair: 'all' });
+    const recorder = new Recorder(setting);
+    let rows = '';
+    const [callee, caller] = pair(
+      setting,
+      function* (end) {
+        yield* serve(end, function* () {
+          yield* end.p.compute(4e6);
+        });
+      },
+      function* (end) {
+        const { p } = end;
+        const own = p.context.thread.process.pid;
+        yield* p.fork(function* (q) {
+          yield* q.setAffinity([2]);
+          yield* q.sleep(1e6);
+          yield* q.kill(own, Signal.KILL);
+        });
+        yield* p.sleep(1.5e5);
+        recorder.start();
+        yield* call(end, 1);
+        rows = 'came back';
+      },
+    );
+    rows ||= recorder.stop();
+    expect(caller.exit?.signal).toBe(Signal.KILL);
+    expect(callee.exit?.signal).toBe(0);
+    expect(rows).toMatch(/^10 s1 13 /);
+  });
+});
+
+describe('PKRU through a call', () => {
+  it('is what the table says at each moment', () => {
+    const seen: Record<string, number> = {};
+    const keys = { caller: 0, callee: 0 };
+    const hex = (pkru: number): string => (pkru >>> 0).toString(16);
+    const only = (key: number): number => ~(3 << (2 * key));
+    const setting = world({ repair: 'all' });
+    pair(
+      setting,
+      function* (end) {
+        keys.callee = end.lib.process.pkey;
+        seen.idle = end.p.rdpkru();
+        yield* serve(end, function* () {
+          seen['receiver after its wait'] = end.p.rdpkru();
+          yield* end.p.getpid();
+          seen['after a lazy switch'] = end.p.rdpkru();
+        });
+      },
+      function* (end) {
+        keys.caller = end.lib.process.pkey;
+        seen['sender before'] = end.p.rdpkru();
+        setting.rpal.observer = {
+          receiver: (cpu, row) => {
+            if (row === 10) seen['sender inside'] = cpu.mmu.pkru;
+          },
+          sender: (cpu, row) => {
+            if (row === 2) seen['receiver deciding'] = cpu.mmu.pkru;
+          },
+        };
+        yield* call(end, 1);
+        setting.rpal.observer = null;
+        seen['sender after'] = end.p.rdpkru();
+      },
+    );
+    const both = only(keys.caller) & only(keys.callee);
+    expect(Object.fromEntries(Object.entries(seen).map(([moment, pkru]) => [moment, hex(pkru)]))).toEqual({
+      idle: hex(only(keys.callee)),
+      'sender before': hex(only(keys.caller)),
+      'sender inside': hex(both),
+      'receiver after its wait': hex(only(keys.callee)),
+      'after a lazy switch': hex(only(keys.callee)),
+      'receiver deciding': hex(only(keys.callee)),
+      'sender after': hex(only(keys.caller)),
+    });
+  });
+});

@@ -1,0 +1,32 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+
+/** Patches that another plugin carries, while it is not there: they need name no file. */
+const ELSEWHERE = 32;
+
+/** Rows of docs/patches.md: number of the patch, file, test. */
+const rows = readFileSync(join(root, 'packages/rpal-core/docs/patches.md'), 'utf8')
+  .split('\n')
+  .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
+  .filter((cells) => /^\d\d$/.test(cells[1] ?? ''))
+  .map(([, patch, , file, test]) => ({ patch: Number(patch), file: file ?? '', test: test ?? '' }));
+
+const place = (path: string): string => join(root, path.startsWith('plugins/') ? '' : 'packages', path);
+
+describe('the table of the patches', () => {
+  it('has a row for each of the 35, in order', () => {
+    expect(rows.map(({ patch }) => patch)).toEqual(Array.from({ length: 35 }, (_, i) => i + 1));
+  });
+
+  it.each(rows)('patch $patch: $file, $test', ({ patch, file, test }) => {
+    if (patch === ELSEWHERE && file === '') return;
+    expect(existsSync(place(file))).toBe(true);
+    expect(existsSync(place(test))).toBe(true);
+    // A test file that tests nothing would keep nothing true.
+    expect(readFileSync(place(test), 'utf8')).toMatch(/\bit(\.each)?\(/);
+  });
+});

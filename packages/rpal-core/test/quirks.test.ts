@@ -218,7 +218,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
       try {
         return alone(setting, function* (p, c) {
           const fd = yield* p.socketpair(1);
-          const other = p.context.a5;
+          const other = p.second;
           const buffer = yield* p.allocate(4096);
           yield* p.clone(function* (q) {
             yield* q.read(other, buffer, 1);

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './host-engine.js';
 import { processIo } from './io.js';
 import { main } from './main.js';
 

@@ -1,16 +1,21 @@
 #!/usr/bin/env node
+import './host-engine.js';
+import { fileURLToPath } from 'node:url';
 import { SingleBar } from 'cli-progress';
 import { Command, CommanderError } from 'commander';
 import { OutputFile } from './output-file.js';
-import { type HostTime, median, timeModel } from './perf/host-time.js';
+import { type HostTime, median, TIME_MODEL, timeModel, timeModelApart } from './perf/host-time.js';
+import { measureMicro } from './perf/micro.js';
 import { RealKernel } from './perf/real-kernel.js';
-import { missedBounds, type PerfResult, renderPerf } from './perf/report.js';
+import { missedBounds, type PerfResult, renderMicro, renderPerf } from './perf/report.js';
+import type { Phase } from './rfc-benchmark.js';
 import { ExitCode, UsageError, wholeNumber } from './usage.js';
 
 interface Flags {
   readonly runs: number;
   readonly messages: number;
   readonly long: boolean;
+  readonly micro: boolean;
   readonly json?: string;
   readonly check: boolean;
 }
@@ -21,6 +26,8 @@ const REAL_MESSAGES = 50_000;
 const LENGTHS = [10_000, 100_000, 1_000_000] as const;
 const LONG = 3_000_000;
 
+const SCRIPT = fileURLToPath(import.meta.url);
+
 const command = new Command('perf')
   .description(
     'How fast the model runs on this computer: round trips through socket and epoll against the same program on the real kernel, pinned to one CPU, measured in turn; and what the RPAL phase, memory and long runs cost.',
@@ -28,6 +35,7 @@ const command = new Command('perf')
   .option('--runs <n>', 'measurements of each kind', wholeNumber('--runs', 1, 99, 'measurements'), 7)
   .option('--messages <n>', 'messages per measurement of the model', wholeNumber('--messages', 1000, 10_000_000, 'messages'), 200_000)
   .option('--long', `also ${LONG} messages in the comparison of lengths`, false)
+  .option('--micro', 'single operations of the model in place of the benchmark', false)
   .option('--json <file>', 'write the measurements to a file')
   .option('--check', 'exit code 1 if a bound is missed', false)
   .addHelpText('after', '\nExit codes: 0 done; 1 a bound was missed and --check given, or a measurement failed; 2 wrong use.')
@@ -44,7 +52,7 @@ function measure({ runs, messages, long }: Flags): PerfResult {
     hideCursor: true,
   });
   const terminal = process.stderr.isTTY;
-  if (terminal) bar.start(runs * 3 + 2 + lengths.length, 0, { what: '' });
+  if (terminal) bar.start(runs * 3 + lengths.length, 0, { what: '' });
   const step = <T>(what: string, work: () => T): T => {
     if (terminal) {
       bar.update({ what });
@@ -55,22 +63,21 @@ function measure({ runs, messages, long }: Flags): PerfResult {
     return result;
   };
   try {
-    // What the host's compiler has not seen yet runs slowly: a first run of each phase does not count.
-    step('warming up', () => timeModel('epoll', messages));
-    step('warming up', () => timeModel('rpal', messages));
     const realRuns: HostTime[] = [];
     const epoll: HostTime[] = [];
     const rpal: HostTime[] = [];
     for (let run = 0; run < runs; run++) {
       if (typeof real !== 'string') step('real kernel', () => realRuns.push(real.run(REAL_MESSAGES)));
-      step('model, epoll', () => epoll.push(timeModel('epoll', messages)));
-      step('model, RPAL', () => rpal.push(timeModel('rpal', messages)));
+      step('model, epoll', () => epoll.push(timeModelApart(SCRIPT, 'epoll', messages)));
+      step('model, RPAL', () => rpal.push(timeModelApart(SCRIPT, 'rpal', messages)));
     }
+    let longest = 0;
     const byLength = lengths.map((length) => {
       // A short run is over too soon for one to say much.
-      const repeats = Math.max(1, Math.round(200_000 / length));
+      const repeats = length < 100_000 ? 5 : 1;
       return step(`${length} messages`, () => {
-        const times = Array.from({ length: repeats }, () => timeModel('epoll', length));
+        const times = Array.from({ length: repeats }, () => timeModelApart(SCRIPT, 'epoll', length));
+        longest = Math.max(longest, ...times.map(({ megabytes }) => megabytes ?? 0));
         return { messages: length, cpu: median(times.map(({ cpu }) => cpu)) };
       });
     });
@@ -82,7 +89,7 @@ function measure({ runs, messages, long }: Flags): PerfResult {
       epoll,
       rpal,
       byLength,
-      peakMegabytes: process.resourceUsage().maxRSS / 1024,
+      peakMegabytes: Math.max(longest, ...[...epoll, ...rpal].map(({ megabytes }) => megabytes ?? 0)),
     };
   } finally {
     if (terminal) bar.stop();
@@ -91,10 +98,20 @@ function measure({ runs, messages, long }: Flags): PerfResult {
 }
 
 function main(args: readonly string[]): number {
+  if (args[0] === TIME_MODEL) {
+    process.stdout.write(JSON.stringify(timeModel(args[1] as Phase, Number(args[2]))));
+    return ExitCode.OK;
+  }
   try {
     command.parse(args, { from: 'user' });
     const flags = command.opts<Flags>();
     const file = flags.json === undefined ? null : new OutputFile('--json', flags.json);
+    if (flags.micro) {
+      const operations = measureMicro();
+      process.stdout.write(renderMicro(operations));
+      file?.write(`${JSON.stringify(operations, null, 2)}\n`);
+      return flags.check && operations.some(({ ns, bound }) => ns >= bound) ? ExitCode.FAILED : ExitCode.OK;
+    }
     const result = measure(flags);
     process.stdout.write(renderPerf(result));
     file?.write(`${JSON.stringify(result, null, 2)}\n`);

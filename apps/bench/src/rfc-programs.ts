@@ -22,6 +22,11 @@ export function check(condition: boolean, what: string): asserts condition {
   if (!condition) throw new BenchmarkFailure(what);
 }
 
+/** For messages that tell a value: `check` would make the text also where all is well, once per message sent. */
+function fail(what: string): never {
+  throw new BenchmarkFailure(what);
+}
+
 /** What the programs are told from outside, and tell each other. */
 export interface Experiment {
   readonly messages: number;
@@ -41,7 +46,7 @@ export function wordsOf(size: number): number {
 function* connect(p: Program): Generator<void, number> {
   const fd = yield* p.socket(SocketType.STREAM);
   const result = yield* p.connect(fd, SOCKET_PATH);
-  check(result === 0, `client: connect failed with ${result}`);
+  if (result !== 0) fail(`client: connect failed with ${result}`);
   return fd;
 }
 
@@ -71,13 +76,13 @@ export function* epollClient(p: Program, meter: Meter, experiment: Experiment): 
     meter.sent();
     yield* p.sprintfStamp(message, stamp);
     const sent = yield* p.write(fd, message, size);
-    check(sent === size, `client: send returned ${sent}`);
+    if (sent !== size) fail(`client: send returned ${sent}`);
     for (let got = 0; got < size; ) {
       const n = yield* p.read(fd, echo + got, size - got);
-      check(n > 0, `client: read returned ${n}`);
+      if (n <= 0) fail(`client: read returned ${n}`);
       got += n;
     }
-    check((yield* p.memcmp(echo, message, size)) === 0, `client: message ${i} came back changed`);
+    if ((yield* p.memcmp(echo, message, size)) !== 0) fail(`client: message ${i} came back changed`);
     meter.returned();
   }
   yield* hangUp(p, fd, experiment);
@@ -91,22 +96,21 @@ export function* epollServer(p: Program, listener: number, meter: Meter, { size 
   const events = buffer + 4096;
   for (;;) {
     const count = yield* p.epollWait(epfd, events, 16, -1);
-    check(count === 1, `server: epoll_wait returned ${count}`);
+    if (count !== 1) fail(`server: epoll_wait returned ${count}`);
     yield* p.memset(buffer, 0, BUFFER_BYTES);
     const n = yield* p.read(fd, buffer, BUFFER_BYTES - 1);
     if (n === 0) break;
-    check(n === size, `server: read returned ${n}`);
-    yield* takeStamp(p, buffer, meter);
+    if (n !== size) fail(`server: read returned ${n}`);
+    takeStamp(p, meter, yield* p.sscanfStamp(buffer));
     const sent = yield* p.write(fd, buffer, size);
-    check(sent === size, `server: send returned ${sent}`);
+    if (sent !== size) fail(`server: send returned ${sent}`);
   }
   yield* p.close(fd);
   yield* p.close(epfd);
 }
 
-/** Parses the client's stamp, takes the own one, and counts. */
-function* takeStamp(p: Program, buffer: number, meter: Meter): Generator<void, void> {
-  const stamp = yield* p.sscanfStamp(buffer);
+/** The client's stamp has been parsed: takes the own one, and counts. */
+function takeStamp(p: Program, meter: Meter, stamp: number): void {
   check(stamp >= 0, 'server: the message does not begin with a stamp');
   meter.received(stamp, p.rdtsc());
 }
@@ -116,7 +120,7 @@ export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): G
   const { messages, size } = experiment;
   const fd = yield* connect(p);
   const lib = librpal(p);
-  check((yield* lib.init(1)) >= 0, `client: rpal_init failed with ${lib.error}`);
+  if ((yield* lib.init(1)) < 0) fail(`client: rpal_init failed with ${lib.error}`);
   const [message, echo] = yield* clientBuffers(p, size);
   const note = message + HANDSHAKE;
   yield* p.storeBytes(note, new TextEncoder().encode('INIT'));
@@ -129,7 +133,7 @@ export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): G
   check((yield* lib.requestService(key)) === 0, 'client: rpal_request_service failed');
   yield* p.storeBytes(note, new TextEncoder().encode('SUCC'));
   yield* p.write(fd, note, 4);
-  check((yield* lib.senderInit()) === 0, `client: rpal_sender_init failed with ${lib.error}`);
+  if ((yield* lib.senderInit()) !== 0) fail(`client: rpal_sender_init failed with ${lib.error}`);
   const epfd = yield* p.epollCreate();
   yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS | EPOLLRPALIN);
   yield* p.sleep(3 * Time.s);
@@ -144,11 +148,11 @@ export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): G
     for (let sent = 0; sent < words; sent += QUEUE_WORDS) {
       const part = Math.min(words - sent, QUEUE_WORDS);
       const written = yield* lib.writePtrs(serviceId, far, message + 8 * sent, part);
-      check(written === part, `client: rpal_write_ptrs returned ${written}`);
+      if (written !== part) fail(`client: rpal_write_ptrs returned ${written}`);
     }
     const n = yield* p.read(fd, echo, size);
-    check(n === size, `client: read returned ${n}`);
-    check((yield* p.memcmp(echo, message, size)) === 0, `client: message ${i} came back changed`);
+    if (n !== size) fail(`client: read returned ${n}`);
+    if ((yield* p.memcmp(echo, message, size)) !== 0) fail(`client: message ${i} came back changed`);
     meter.returned();
   }
   yield* hangUp(p, fd, experiment);
@@ -157,7 +161,7 @@ export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): G
 export function* rpalServer(p: Program, listener: number, meter: Meter, { size }: Experiment): Generator<void, void> {
   const fd = yield* p.accept(listener);
   const lib = librpal(p);
-  check((yield* lib.init(1)) >= 0, `server: rpal_init failed with ${lib.error}`);
+  if ((yield* lib.init(1)) < 0) fail(`server: rpal_init failed with ${lib.error}`);
   const epfd = yield* p.epollCreate();
   yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS | EPOLLRPALIN);
   const buffer = yield* p.allocate(8192);
@@ -173,20 +177,20 @@ export function* rpalServer(p: Program, listener: number, meter: Meter, { size }
   let got = 0;
   for (;;) {
     const count = yield* lib.epollWait(epfd, events, 16, -1);
-    check(count >= 0, `server: rpal_epoll_wait returned ${count}`);
+    if (count < 0) fail(`server: rpal_epoll_wait returned ${count}`);
     for (let i = 0; i < count; i++) {
       const bits = yield* p.load32(events + i * EPOLL_EVENT_SIZE);
       if ((bits & EPOLLRPALIN) !== 0) {
         if (got === 0) yield* p.memset(buffer, 0, BUFFER_BYTES);
         const part = Math.min(words - got, QUEUE_WORDS);
         const n = yield* lib.readPtrs(fd, buffer + 8 * got, part);
-        check(n === part, `server: rpal_read_ptrs returned ${n}`);
+        if (n !== part) fail(`server: rpal_read_ptrs returned ${n}`);
         got += n;
         if (got === words) {
           got = 0;
-          yield* takeStamp(p, buffer, meter);
+          takeStamp(p, meter, yield* p.sscanfStamp(buffer));
           const sent = yield* p.write(fd, buffer, size);
-          check(sent === size, `server: send returned ${sent}`);
+          if (sent !== size) fail(`server: send returned ${sent}`);
         }
       }
       if ((bits & (Poll.IN | Poll.RDHUP | Poll.HUP)) !== 0) {

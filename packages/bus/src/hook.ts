@@ -95,12 +95,19 @@ export class NotifyHook<A extends readonly unknown[]> extends Hook<(...args: A) 
   }
 
   protected override combine(fns: readonly AnyFunction[]): AnyFunction {
-    const [f, g] = fns as [AnyFunction, AnyFunction?];
+    const [f, g, h] = fns as [AnyFunction, AnyFunction?, AnyFunction?];
     if (g === undefined) return f;
-    if (fns.length === 2) {
+    if (h === undefined) {
       return (a, b, c, d, e, x) => {
         f(a, b, c, d, e, x);
         g(a, b, c, d, e, x);
+      };
+    }
+    if (fns.length === 3) {
+      return (a, b, c, d, e, x) => {
+        f(a, b, c, d, e, x);
+        g(a, b, c, d, e, x);
+        h(a, b, c, d, e, x);
       };
     }
     return (a, b, c, d, e, x) => {

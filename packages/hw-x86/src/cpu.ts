@@ -93,8 +93,10 @@ export class Cpu {
   #budget = 0;
   /** What this core did outside a followed path. */
   readonly ownLedger: Ledger;
-  /** The ledger that is being booked into: the own one, or the account of the path the core is on. */
-  ledger: Ledger;
+  #ledger: Ledger;
+  /** Where that ledger keeps its figures: charging goes straight there. */
+  #cells: Int32Array;
+  #computed: Float64Array;
   readonly #perByte: Float64Array;
 
   readonly costs: CostModel;
@@ -159,7 +161,9 @@ export class Cpu {
     this.#cpus = environment.cpus;
     this.#perByte = environment.costs.perByte;
     this.ownLedger = new Ledger(environment.costs);
-    this.ledger = this.ownLedger;
+    this.#ledger = this.ownLedger;
+    this.#cells = this.ownLedger.cells;
+    this.#computed = this.ownLedger.computed;
     this.context = context;
     this.trap = trap;
     this.#monitor = new MonitorTrigger(this);
@@ -222,16 +226,27 @@ export class Cpu {
     this.#turnStart = time - this.#spent;
   }
 
+  /** The ledger that is being booked into: the own one, or the account of the path the core is on. */
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  set ledger(ledger: Ledger) {
+    this.#ledger = ledger;
+    this.#cells = ledger.cells;
+    this.#computed = ledger.computed;
+  }
+
   /** Spends the price of a step. */
   charge(step: number): void {
-    const { cells } = this.ledger;
+    const cells = this.#cells;
     this.#spent += cells[2 * step] as number;
     cells[2 * step + 1] = (cells[2 * step + 1] as number) + 1;
   }
 
   /** Spends the price of a step `times` times over. */
   chargeTimes(step: number, times: number): void {
-    const { cells } = this.ledger;
+    const cells = this.#cells;
     const cycles = (cells[2 * step] as number) * times;
     if (cycles < LONGEST_TURN) this.#spent += cycles;
     else this.#turnStart += cycles;
@@ -246,7 +261,7 @@ export class Cpu {
 
   /** Spends a computed amount, in whole TSC cycles, on a step. */
   chargeCycles(step: number, cycles: number): void {
-    const { computed } = this.ledger;
+    const computed = this.#computed;
     if (cycles < LONGEST_TURN) this.#spent += cycles;
     else this.#turnStart += cycles;
     computed[step] = (computed[step] as number) + cycles;

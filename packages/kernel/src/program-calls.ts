@@ -14,7 +14,7 @@ export interface Call<T = number> extends Iterator<void, T, void> {
 
 const SUSPENDED: IteratorResult<void, number> = { done: false, value: undefined };
 
-/** The end of a call. One per kind, so that each holds values of one representation. */
+/** The end of a call, made once. */
 interface Result {
   readonly done: true;
   value: number;
@@ -141,117 +141,104 @@ export class AccessCall implements Call {
   }
 }
 
-/** A library routine on a range of memory, one page at a time. */
-abstract class SpanCall implements Call {
+/** What a library routine does with a range of memory. */
+export const Span = {
+  /** memset. */
+  FILL: 0,
+  /** Stores bytes of the host, a literal of the program, in memory. */
+  STORE: 1,
+  /** Loads memory into bytes of the host. */
+  LOAD: 2,
+  /** memcmp with another range: 0 if they are equal, 1 if not. */
+  COMPARE: 3,
+  /** sprintf of a stamp, "0x%016lx". */
+  PRINT: 4,
+  /** sscanf of a stamp, "0x%lx": the value, or -1 if the text is no such number. */
+  SCAN: 5,
+} as const;
+
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * A library routine on a range of memory, one page at a time. One class for all of them: as classes of their own they
+ * would be too many shapes for one loop to stay fast.
+ */
+export class SpanCall implements Call {
+  kind: number = Span.FILL;
   address = 0;
   length = 0;
-  protected readonly context: ProgramContext;
-  protected readonly result: Result = { done: true, value: 0 };
-  readonly #step: number;
-  readonly #write: boolean;
-  readonly #access: number;
+  /** The byte of memset, the stamp of sprintf, the other range of memcmp. */
+  argument = 0.5;
+  bytes: Uint8Array = NO_BYTES;
+  readonly #context: ProgramContext;
+  readonly #result: Result = { done: true, value: 0 };
   #done = 0;
 
-  constructor(context: ProgramContext, step: number, write: boolean) {
-    this.context = context;
-    this.#step = step;
-    this.#write = write;
-    this.#access = write ? Access.user | Access.write : Access.user;
+  constructor(context: ProgramContext) {
+    this.#context = context;
   }
-
-  /** Works on `length` bytes at physical address `at`, `done` bytes into the range. @returns false to stop early */
-  protected abstract work(cpu: Cpu, at: number, length: number, done: number): boolean;
 
   [Symbol.iterator](): this {
     this.#done = 0;
+    this.#result.value = 0;
     return this;
   }
 
   next(): IteratorResult<void, number> {
-    const { context, length } = this;
-    if (length === 0) context.cpu.charge(this.#step);
+    const context = this.#context;
+    const { length, kind } = this;
+    if (length === 0) context.cpu.charge(stepOf(kind));
     while (this.#done < length) {
-      const at = reach(context, this.address + this.#done, this.#access);
+      const done = this.#done;
+      const write = kind <= Span.STORE || kind === Span.PRINT;
+      const at = reach(context, this.address + done, write ? Access.user | Access.write : Access.user);
       if (at < 0) return SUSPENDED;
       const { cpu } = context;
-      if (this.#done === 0) cpu.chargeBytes(this.#step, length);
-      const part = Math.min(length - this.#done, PAGE_SIZE - (at & PAGE_MASK));
+      if (done === 0) cpu.chargeBytes(stepOf(kind), length);
+      const part = Math.min(length - done, PAGE_SIZE - (at & PAGE_MASK));
       if (cpu.coherence.frameOwner(at) !== cpu.coreTag) {
-        for (let line = CACHE_LINE - (at & (CACHE_LINE - 1)); line < part; line += CACHE_LINE)
-          cpu.coherence.touch(cpu, at + line, this.#write);
+        for (let line = CACHE_LINE - (at & (CACHE_LINE - 1)); line < part; line += CACHE_LINE) cpu.coherence.touch(cpu, at + line, write);
       }
-      const goOn = this.work(cpu, at, part, this.#done);
-      this.#done += part;
+      const goOn = this.#work(cpu, at, part, done);
+      this.#done = done + part;
       if (!goOn) break;
     }
-    return this.result;
-  }
-}
-
-/** memset. */
-export class FillCall extends SpanCall {
-  byte = 0;
-
-  constructor(context: ProgramContext) {
-    super(context, KernelStep.memset, true);
+    return this.#result;
   }
 
-  protected override work(cpu: Cpu, at: number, length: number): boolean {
-    cpu.memory.fill(at, length, this.byte);
-    return true;
-  }
-}
-
-const NO_BYTES = new Uint8Array(0);
-
-/** Stores bytes of the host, a literal of the program, in memory. */
-export class StoreBytesCall extends SpanCall {
-  bytes: Uint8Array = NO_BYTES;
-
-  constructor(context: ProgramContext) {
-    super(context, KernelStep.memcpy, true);
-  }
-
-  protected override work(cpu: Cpu, at: number, length: number, done: number): boolean {
-    const { u8 } = cpu.memory;
-    for (let i = 0; i < length; i++) u8[at + i] = this.bytes[done + i] as number;
-    return true;
-  }
-}
-
-/** Loads memory into bytes of the host. */
-export class LoadBytesCall extends SpanCall {
-  bytes: Uint8Array = NO_BYTES;
-
-  constructor(context: ProgramContext) {
-    super(context, KernelStep.memcpy, false);
-  }
-
-  protected override work(cpu: Cpu, at: number, length: number, done: number): boolean {
-    const { u8 } = cpu.memory;
-    for (let i = 0; i < length; i++) this.bytes[done + i] = u8[at + i] as number;
-    return true;
-  }
-}
-
-/** memcmp of two ranges of memory: 0 if they are equal, 1 if not. */
-export class CompareCall extends SpanCall {
-  other = 0;
-
-  constructor(context: ProgramContext) {
-    super(context, KernelStep.memcmp, false);
-  }
-
-  protected override work(cpu: Cpu, at: number, length: number, done: number): boolean {
+  /** Works on `length` bytes at physical address `at`, `done` bytes into the range. @returns false to stop early */
+  #work(cpu: Cpu, at: number, length: number, done: number): boolean {
     const { memory } = cpu;
-    if (done === 0) this.result.value = 0;
+    const result = this.#result;
+    switch (this.kind) {
+      case Span.FILL:
+        memory.fill(at, length, this.argument);
+        return true;
+      case Span.STORE:
+        for (let i = 0; i < length; i++) memory.u8[at + i] = this.bytes[done + i] as number;
+        return true;
+      case Span.LOAD:
+        for (let i = 0; i < length; i++) this.bytes[done + i] = memory.u8[at + i] as number;
+        return true;
+      case Span.COMPARE:
+        return this.#compare(cpu, at, length, done);
+      case Span.PRINT:
+        formatStamp(memory, at, length, done, this.argument);
+        return true;
+      default:
+        result.value = parseStamp(memory, at, length, done, result.value);
+        return result.value >= 0;
+    }
+  }
+
+  #compare(cpu: Cpu, at: number, length: number, done: number): boolean {
     for (let i = 0; i < length; ) {
-      const to = reach(this.context, this.other + done + i, Access.user);
+      const to = reach(this.#context, this.argument + done + i, Access.user);
       // A fault on the other range that cannot be resolved at once ends the program: the comparison is not resumed.
       if (to < 0) return false;
       const part = Math.min(length - i, PAGE_SIZE - (to & PAGE_MASK));
-      if (!memory.equal(at + i, to, part)) {
-        this.result.value = 1;
+      if (!cpu.memory.equal(at + i, to, part)) {
+        this.#result.value = 1;
         return false;
       }
       i += part;
@@ -260,28 +247,17 @@ export class CompareCall extends SpanCall {
   }
 }
 
-/** sprintf of a stamp, "0x%016lx". */
-export class PrintStampCall extends SpanCall {
-  value = 0.5;
-
-  constructor(context: ProgramContext) {
-    super(context, KernelStep.sprintf, true);
-  }
-
-  protected override work(cpu: Cpu, at: number, length: number, done: number): boolean {
-    formatStamp(cpu.memory, at, length, done, this.value);
-    return true;
-  }
-}
-
-/** sscanf of a stamp, "0x%lx": the value, or -1 if the text is no such number. */
-export class ScanStampCall extends SpanCall {
-  constructor(context: ProgramContext) {
-    super(context, KernelStep.sscanf, false);
-  }
-
-  protected override work(cpu: Cpu, at: number, length: number, done: number): boolean {
-    this.result.value = parseStamp(cpu.memory, at, length, done, done === 0 ? 0 : this.result.value);
-    return this.result.value >= 0;
+function stepOf(kind: number): number {
+  switch (kind) {
+    case Span.FILL:
+      return KernelStep.memset;
+    case Span.COMPARE:
+      return KernelStep.memcmp;
+    case Span.PRINT:
+      return KernelStep.sprintf;
+    case Span.SCAN:
+      return KernelStep.sscanf;
+    default:
+      return KernelStep.memcpy;
   }
 }

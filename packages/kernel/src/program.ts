@@ -3,19 +3,7 @@ import type { CpuSet } from '@rpal/sched';
 import { Futex, MapFlag, Prio, Prot } from '@rpal/uapi';
 import type { Main } from './image.js';
 import type { MessageHeader } from './message-syscalls.js';
-import {
-  AccessCall,
-  type Call,
-  CompareCall,
-  ComputeCall,
-  FillCall,
-  Kind,
-  LoadBytesCall,
-  PrintStampCall,
-  ScanStampCall,
-  StoreBytesCall,
-  SyscallCall,
-} from './program-calls.js';
+import { AccessCall, type Call, ComputeCall, Kind, Span, SpanCall, SyscallCall } from './program-calls.js';
 import type { ProgramContext } from './program-context.js';
 import type { SignalAction } from './signal.js';
 import { KernelStep } from './steps.js';
@@ -33,24 +21,14 @@ export class Program {
   readonly #syscall: SyscallCall;
   readonly #compute: ComputeCall;
   readonly #access: AccessCall;
-  readonly #fill: FillCall;
-  readonly #store: StoreBytesCall;
-  readonly #load: LoadBytesCall;
-  readonly #compare: CompareCall;
-  readonly #print: PrintStampCall;
-  readonly #scan: ScanStampCall;
+  readonly #span: SpanCall;
 
   constructor(context: ProgramContext) {
     this.context = context;
     this.#syscall = new SyscallCall(context);
     this.#compute = new ComputeCall(context);
     this.#access = new AccessCall(context);
-    this.#fill = new FillCall(context);
-    this.#store = new StoreBytesCall(context);
-    this.#load = new LoadBytesCall(context);
-    this.#compare = new CompareCall(context);
-    this.#print = new PrintStampCall(context);
-    this.#scan = new ScanStampCall(context);
+    this.#span = new SpanCall(context);
   }
 
   /** Any system call by number. */
@@ -521,54 +499,42 @@ export class Program {
   }
 
   memset(address: number, value: number, length: number): Call {
-    const call = this.#fill;
-    call.address = address;
-    call.length = length;
-    call.byte = value;
-    return call;
+    return this.#onSpan(Span.FILL, address, length, value);
   }
 
   /** Stores host bytes (a literal of the program) in memory. */
   storeBytes(address: number, bytes: Uint8Array): Call {
-    const call = this.#store;
-    call.address = address;
-    call.length = bytes.length;
-    call.bytes = bytes;
-    return call;
+    this.#span.bytes = bytes;
+    return this.#onSpan(Span.STORE, address, bytes.length, 0);
   }
 
   /** Loads memory into `bytes`, for the program to look at. */
   loadBytes(address: number, bytes: Uint8Array): Call {
-    const call = this.#load;
-    call.address = address;
-    call.length = bytes.length;
-    call.bytes = bytes;
-    return call;
+    this.#span.bytes = bytes;
+    return this.#onSpan(Span.LOAD, address, bytes.length, 0);
   }
 
   /** memcmp. @returns 0 if the ranges are equal, 1 if not */
   memcmp(a: number, b: number, length: number): Call {
-    const call = this.#compare;
-    call.address = a;
-    call.length = length;
-    call.other = b;
-    return call;
+    return this.#onSpan(Span.COMPARE, a, length, b);
   }
 
   /** sprintf(address, "0x%016lx", value): eighteen characters. */
   sprintfStamp(address: number, value: number): Call {
-    const call = this.#print;
-    call.address = address;
-    call.length = 18;
-    call.value = value;
-    return call;
+    return this.#onSpan(Span.PRINT, address, 18, value);
   }
 
   /** sscanf(address, "0x%lx"). @returns the value, or -1 if the text is no such number */
   sscanfStamp(address: number): Call {
-    const call = this.#scan;
+    return this.#onSpan(Span.SCAN, address, 18, 0);
+  }
+
+  #onSpan(kind: number, address: number, length: number, argument: number): Call {
+    const call = this.#span;
+    call.kind = kind;
     call.address = address;
-    call.length = 18;
+    call.length = length;
+    call.argument = argument;
     return call;
   }
 

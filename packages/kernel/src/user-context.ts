@@ -23,7 +23,8 @@ export type CallOutcome = (typeof CallOutcome)[keyof typeof CallOutcome];
  */
 export abstract class UserContext implements ExecutionContext {
   readonly kernel: Kernel;
-  readonly #number: number;
+  /** The value of a saved instruction pointer that leads back here. Unique in the machine. */
+  readonly resumeAddress: number;
   /** Instruction pointer, as far as anybody may ask for it: sections of library code have addresses. */
   rip = 0;
   rsp = 0;
@@ -51,13 +52,8 @@ export abstract class UserContext implements ExecutionContext {
   constructor(kernel: Kernel, cpu: Cpu) {
     this.kernel = kernel;
     this.cpu = cpu;
-    this.#number = kernel.registerContext(this);
+    this.resumeAddress = RESUME_TEXT + kernel.registerContext(this) * RESUME_SPACING;
     this.rip = this.resumeAddress;
-  }
-
-  /** The value of a saved instruction pointer that leads back here. Unique in the machine. */
-  get resumeAddress(): number {
-    return RESUME_TEXT + this.#number * RESUME_SPACING;
   }
 
   /**

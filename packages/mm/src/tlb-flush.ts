@@ -15,7 +15,7 @@ export class TlbState {
   /** Runs a task without an address space; flushes may wait until it switches back. */
   lazy = false;
   #next = 0;
-  readonly contextIds: Float64Array = new Float64Array(DYNAMIC_ASIDS);
+  readonly contextIds: Int32Array = new Int32Array(DYNAMIC_ASIDS);
   readonly generations: Float64Array = new Float64Array(DYNAMIC_ASIDS);
 
   /** The slot that holds `mm`; else one is taken over round robin, to be flushed. */

@@ -49,7 +49,8 @@ export class Rpal {
   #nextKey = RPAL_FIRST_KEY;
   readonly #slots: RpalSeams['slots'];
   readonly #repaired: ReadonlySet<QuirkName>;
-  readonly #without: ReadonlySet<RaceFix>;
+  /** By patch number: 1 if the part that closes a race was left out. Asked on every lazy switch. */
+  readonly #without = new Uint8Array(36);
   /** On the path of every lazy switch, so not looked up there. */
   readonly checksCall: boolean;
   /** Patch 24 is there. */
@@ -79,7 +80,7 @@ export class Rpal {
     this.kernel = kernel;
     this.#slots = slots;
     this.#repaired = repaired;
-    this.#without = without;
+    for (const patch of without) this.#without[patch] = 1;
     this.checksCall = repaired.has('lazy-switch-unchecked');
     this.criticalSections = !without.has(24);
     const { cpus } = kernel.platform;
@@ -108,7 +109,7 @@ export class Rpal {
 
   /** True unless the part of that patch which closes a race was left out. */
   fixes(patch: RaceFix): boolean {
-    return !this.#without.has(patch);
+    return this.#without[patch] === 0;
   }
 
   /** A point at which other CPUs may come between. */

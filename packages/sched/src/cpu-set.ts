@@ -1,6 +1,8 @@
 /** A set of CPUs (Linux: `cpumask`). */
 export class CpuSet {
   readonly words: Int32Array;
+  /** How many CPUs are in it. */
+  size = 0;
 
   constructor(cpus: number, members?: Iterable<number>) {
     this.words = new Int32Array(Math.ceil(cpus / 32));
@@ -19,17 +21,20 @@ export class CpuSet {
   }
 
   add(cpu: number): void {
+    if (this.has(cpu)) return;
+    this.size++;
     this.words[cpu >>> 5] = (this.words[cpu >>> 5] as number) | (1 << (cpu & 31));
   }
 
   remove(cpu: number): void {
+    if (!this.has(cpu)) return;
+    this.size--;
     this.words[cpu >>> 5] = (this.words[cpu >>> 5] as number) & ~(1 << (cpu & 31));
   }
 
-  get size(): number {
-    let count = 0;
-    for (let word of this.words) for (; word !== 0; word &= word - 1) count++;
-    return count;
+  clear(): void {
+    this.size = 0;
+    this.words.fill(0);
   }
 
   /** Lowest member; -1 if empty. */

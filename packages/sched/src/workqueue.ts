@@ -70,7 +70,7 @@ class Worker implements KernelPath {
 
   constructor(scheduler: Scheduler, cpu: Cpu) {
     const pinned = scheduler.allCpus();
-    pinned.words.fill(0);
+    pinned.clear();
     pinned.add(cpu.id);
     this.task = new Task(scheduler.nextPid(), `kworker/${cpu.id}`, cpu, null, pinned, this);
     scheduler.adopt(this.task, null);

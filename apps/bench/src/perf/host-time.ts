@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { type Phase, RfcBenchmark } from '../rfc-benchmark.js';
 
 /** What a message cost the computer at hand, nanoseconds: by the clock on the wall, and of CPU time. */
@@ -5,24 +6,43 @@ export interface HostTime {
   readonly messages: number;
   readonly elapsed: number;
   readonly cpu: number;
+  /** Most memory that the model's process has had, megabytes; not known of the real kernel. */
+  readonly megabytes?: number;
 }
 
-/** TSC cycles of machine time between two looks for the first message: building and connecting do not count. */
-const SLICE = 1_000_000;
+/** Messages before the clock starts: by then the host's engine has compiled what is executed often. */
+const WARM_UP = 300_000;
+/** TSC cycles of machine time between two looks at how far the warm-up is. */
+const SLICE = 50_000_000;
 
-/** Times one phase of the RFC's benchmark with both processes on one CPU, from its first message on. */
+/** Times one phase of the RFC's benchmark with both processes on one CPU. */
 export function timeModel(phase: Phase, messages: number): HostTime {
-  const benchmark = new RfcBenchmark({ machine: {}, placement: 'same-cpu', messages, size: 32, phases: [phase] });
-  let ended = false;
-  while (benchmark.messages === 0) ended = benchmark.advance(SLICE);
+  const options = { machine: {}, placement: 'same-cpu', size: 32, phases: [phase] } as const;
+  const benchmark = new RfcBenchmark({ ...options, messages: WARM_UP + messages });
+  while (benchmark.messages < WARM_UP) benchmark.advance(SLICE);
   const before = benchmark.messages;
   const cpu = process.cpuUsage();
   const began = performance.now();
-  if (!ended) benchmark.advance();
+  benchmark.advance();
   const elapsed = (performance.now() - began) * 1e6;
   const { user, system } = process.cpuUsage(cpu);
   const timed = Math.max(1, benchmark.messages - before);
-  return { messages: timed, elapsed: elapsed / timed, cpu: ((user + system) * 1e3) / timed };
+  const megabytes = process.resourceUsage().maxRSS / 1024;
+  return { messages: timed, elapsed: elapsed / timed, cpu: ((user + system) * 1e3) / timed, megabytes };
+}
+
+/** The words that make `perf` a process that times the model once. */
+export const TIME_MODEL = 'time-model';
+
+/**
+ * Times the model in a process of its own, as a run of the benchmark has one: what an engine has seen of one phase makes
+ * it slower in the other.
+ * @param script the `perf` script
+ */
+export function timeModelApart(script: string, phase: Phase, messages: number): HostTime {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, TIME_MODEL, phase, String(messages)], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the model failed in the ${phase} phase: ${stderr.trim() || `exit code ${status}`}`);
+  return JSON.parse(stdout) as HostTime;
 }
 
 /** The middle one, or the mean of the middle two. */

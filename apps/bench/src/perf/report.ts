@@ -1,5 +1,6 @@
 import { textTable } from '../report/text-table.js';
 import { type HostTime, median } from './host-time.js';
+import type { MicroResult } from './micro.js';
 
 /** All that was measured. */
 export interface PerfResult {
@@ -81,4 +82,10 @@ export function renderPerf(result: PerfResult): string {
     ...missedBounds(result).map((what) => `Bound missed: ${what}.`),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** Single operations, for people. */
+export function renderMicro(operations: readonly MicroResult[]): string {
+  const rows = operations.map(({ name, ns, bound }) => [name, ns.toFixed(1), `${bound}`, ns < bound ? 'kept' : 'missed']);
+  return `${textTable(['operation', 'ns each', 'bound', ''], rows)}\n`;
 }

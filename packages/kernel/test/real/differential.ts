@@ -57,16 +57,19 @@ function replay(wanted: readonly Call[]): Execution {
 
 /**
  * Index of the first call that the two answer differently, or -1. A call that lets two others go on at the same time starts
- * a race: if its outcome is another one on the real kernel, nothing after it can be compared.
+ * a race, of which one may lose what it was woken for and wait on: if the outcome is another one on the real kernel,
+ * nothing after it can be compared.
  */
 function firstDifference({ answers }: Execution, observed: readonly string[][]): number {
   const at = answers.findIndex((answer, i) => answer !== observed[i]?.join(' | '));
-  return at >= 0 && isRace(answers[at] as string) && isRace((observed[at] ?? []).join(' | ')) ? -1 : at;
+  if (at < 0) return at;
+  const [here, there] = [goneOn(answers[at] as string), goneOn((observed[at] ?? []).join(' | '))];
+  return Math.min(here, there) > 0 && Math.max(here, there) > 1 ? -1 : at;
 }
 
-/** More than one process has gone on. */
-function isRace(answer: string): boolean {
-  return (answer.match(/\+ /g) ?? []).length > 1;
+/** How many processes beside the caller have gone on. */
+function goneOn(answer: string): number {
+  return (answer.match(/\+ /g) ?? []).length;
 }
 
 /** Compares a random program per seed. @returns the number of calls, and the first difference */

@@ -48,6 +48,12 @@ export function randomCall(draw: Draw, workers: ModelWorkers): Call | null {
   const mask = () =>
     one(draw, [IN, IN, OUT, IN | OUT, IN | OUT | RDHUP, PRI, 0]) |
     one(draw, [0, ET, ET, ONESHOT, ET | ONESHOT, draw(8) === 0 ? EXCLUSIVE : 0, draw(8) === 0 ? EXCLUSIVE | ET : 0]);
+  // Sockets are not passed: Linux collects one that only its own queue holds at a time of its choosing, in a work item.
+  const pass = () => {
+    const args = [of(UnixSocket), size(), draw(256), one(draw, [0, MessageFlag.DONTWAIT])];
+    const descriptors = [fd(), fd()].slice(0, draw(3)).filter((sent) => !(files.peek(sent) instanceof UnixSocket));
+    return call('pass', ...args, descriptors.length, ...descriptors);
+  };
 
   if (open.length < 6 || draw(12) === 0) {
     switch (draw(6)) {
@@ -119,7 +125,7 @@ export function randomCall(draw: Draw, workers: ModelWorkers): Call | null {
       return call('ctl', of(EventPoll), one(draw, [CTL_ADD, CTL_ADD, CTL_ADD, CTL_MOD, CTL_DEL]), fd(), mask(), draw(100));
     case 22:
     case 23:
-      return call('pass', of(UnixSocket), size(), draw(256), one(draw, [0, MessageFlag.DONTWAIT]), draw(3), fd(), fd());
+      return pass();
     case 24:
     case 25:
       return call('take', of(UnixSocket), size(), one(draw, [0, MessageFlag.PEEK, MessageFlag.DONTWAIT]), draw(4));

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { type Phase, type Placement, runRfcBenchmark } from '../src/rfc-benchmark.js';
+
+/**
+ * What the benchmark gives, to the cycle. A commit that changes these figures says why, and renews them with `vitest -u`;
+ * a commit about the speed of the host does not change them.
+ */
+describe('300 messages of the RFC benchmark', () => {
+  const run = (placement: Placement, ...phases: Phase[]) => {
+    const result = runRfcBenchmark({ machine: {}, placement, messages: 300, size: 32, phases });
+    return { fingerprint: result.fingerprint, cycles: result.phases.map(({ phase, totalCycles }) => `${phase} ${totalCycles}`) };
+  };
+
+  it('on one CPU', () =>
+    expect(run('same-cpu', 'epoll', 'rpal')).toMatchInlineSnapshot(`
+    {
+      "cycles": [
+        "epoll 1836366",
+        "rpal 425379",
+      ],
+      "fingerprint": "ed1ffd44523f7a49",
+    }
+  `));
+
+  it('on two CPUs of a socket', () =>
+    expect(run('same-socket', 'epoll', 'rpal')).toMatchInlineSnapshot(`
+    {
+      "cycles": [
+        "epoll 3881542",
+        "rpal 428972",
+      ],
+      "fingerprint": "7f4101068d98290d",
+    }
+  `));
+
+  it('on two sockets', () =>
+    expect(run('cross-socket', 'epoll', 'rpal')).toMatchInlineSnapshot(`
+    {
+      "cycles": [
+        "epoll 4609958",
+        "rpal 432924",
+      ],
+      "fingerprint": "a059c8b1900af021",
+    }
+  `));
+
+  it('on plain Linux, without RPAL', () =>
+    expect(run('same-socket', 'epoll')).toMatchInlineSnapshot(`
+    {
+      "cycles": [
+        "epoll 3884889",
+      ],
+      "fingerprint": "04564de4aca4418e",
+    }
+  `));
+});

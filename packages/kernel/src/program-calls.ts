@@ -85,6 +85,8 @@ function reach(context: ProgramContext, address: number, access: number): number
     const physical = context.cpu.data(address, access);
     if (physical >= 0) return physical;
     if (context.kernel.pageFault(context.cpu, context) !== CallOutcome.DONE) return -1;
+    // The kernel has sent the program elsewhere: whoever knows that place takes over.
+    if (context.landing !== 0) return -1;
   }
 }
 

@@ -116,6 +116,34 @@ describe('rpal_write_ptrs', () => {
   });
 });
 
+describe('rpal_read_access_safety', () => {
+  it('ends with -1 when the peer is gone, and with 0 when it is there', () => {
+    const seen: number[] = [];
+    let pid = 0;
+    let target = 0;
+    const [, caller] = pair(
+      world(),
+      function* (end) {
+        pid = end.p.context.thread.process.pid;
+        target = end.memory;
+        yield* serve(end, function* () {});
+      },
+      function* ({ p, lib }) {
+        const look = function* () {
+          p.wrpkru(0);
+          yield* p.load64(target);
+        };
+        seen.push(yield* lib.readAccessSafety(look));
+        yield* p.kill(pid, Signal.KILL);
+        yield* p.sleep(2e6);
+        seen.push(yield* lib.readAccessSafety(look));
+      },
+    );
+    expect(seen).toEqual([0, -1]);
+    expect(caller.exit?.signal).toBe(0);
+  });
+});
+
 describe('the library on its own', () => {
   it.each([
     ['no receivers', RpalError.INVALID_ARG, 0],

@@ -1,8 +1,8 @@
-import type { Program } from '@rpal/kernel';
-import { Errno, MapFlag, OpenFlag, Prot, Signal } from '@rpal/uapi';
+import type { MessageHeader, Program } from '@rpal/kernel';
+import { Errno, MapFlag, OpenFlag, Prot, Signal, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { MshareIoctl, mshareCreate, mshareOf } from '../src/index.js';
-import { AT, LENGTH, machine, run } from './support.js';
+import { AT, LENGTH, machine, run, until } from './support.js';
 
 const RW = Prot.READ | Prot.WRITE;
 const map = (p: Program, fd: number, prot: number = RW, length = LENGTH) => p.mmap(0, length, prot, MapFlag.SHARED, fd);
@@ -64,5 +64,48 @@ describe('a region by descriptor', () => {
       yield* p.store64(AT, 9);
     });
     expect(mshareOf(m).described.regions).toEqual([]);
+  });
+
+  it('is passed over a socket, and outlives its creator as long as somebody it was passed to', () => {
+    const m = machine();
+    const alive = () => mshareOf(m).described.regions.length;
+    const path = '/run/mshare';
+    let listening = false;
+    let creatorGone = false;
+    const seen: number[] = [];
+    run(
+      m,
+      function* creator(p) {
+        const control = yield* mshareCreate(p, AT, LENGTH);
+        const mapping = yield* p.ioctl(control, MshareIoctl.MAPPING_FD, OpenFlag.RDWR);
+        yield* map(p, mapping);
+        yield* p.store64(AT, 41);
+        yield* until(p, () => listening);
+        const socket = yield* p.socket(SocketType.STREAM);
+        expect(yield* p.connect(socket, path)).toBe(0);
+        const note = yield* p.allocate(4096);
+        yield* p.store32(note, 0);
+        expect(yield* p.sendmsg(socket, { segments: [{ address: note, length: 1 }], descriptors: [mapping] })).toBe(1);
+        // Its own references go while the descriptor may still be on its way.
+        yield* p.close(mapping);
+        yield* p.close(control);
+        creatorGone = true;
+      },
+      function* user(p) {
+        const listener = yield* p.socket(SocketType.STREAM);
+        yield* p.bind(listener, path);
+        yield* p.listen(listener, 1);
+        listening = true;
+        const socket = yield* p.accept(listener);
+        const header: MessageHeader = { segments: [{ address: yield* p.allocate(4096), length: 16 }], room: 1 };
+        expect(yield* p.recvmsg(socket, header)).toBe(1);
+        yield* until(p, () => creatorGone && alive() === 1);
+        yield* p.sleep(1e6);
+        const [mapping] = header.descriptors as [number];
+        seen.push(yield* map(p, mapping), yield* p.load64(AT), alive());
+      },
+    );
+    expect(seen).toEqual([AT, 41, 1]);
+    expect(alive()).toBe(0);
   });
 });

@@ -55,25 +55,28 @@ export class LibReceiver {
   }
 }
 
-/**
- * The trampoline stack (patch 35, 9.2 step 5 and 9.4): saves where the receiver is to be taken up, then returns to the
- * caller if there is one, else goes to wait.
- */
-class Trampoline extends Fiber {
-  readonly #receiver: LibReceiver;
+/** One of a receiver's two stacks beside the main one. */
+abstract class ReceiverFiber extends Fiber {
+  protected readonly receiver: LibReceiver;
 
   constructor(kernel: Kernel, cpu: Cpu, receiver: LibReceiver, stack: number) {
     super(kernel, cpu);
-    this.#receiver = receiver;
+    this.receiver = receiver;
     this.rsp = stack;
   }
 
   override get thread(): Thread {
-    return this.#receiver.thread;
+    return this.receiver.thread;
   }
+}
 
+/**
+ * The trampoline stack (patch 35, 9.2 step 5 and 9.4): saves where the receiver is to be taken up, then returns to the
+ * caller if there is one, else goes to wait.
+ */
+class Trampoline extends ReceiverFiber {
   protected override step(cpu: Cpu): StepEnd {
-    const { rcc, record, process } = this.#receiver;
+    const { rcc, record, process } = this.receiver;
     const { memory } = cpu;
     switch (this.state) {
       case 0: {
@@ -133,29 +136,17 @@ class Trampoline extends Fiber {
       default:
         this.rip = process.retEnd;
         cpu.charge(LibStep.jump);
-        this.#receiver.eventStack.restart();
-        enter(cpu, this.#receiver.eventStack);
+        this.receiver.eventStack.restart();
+        enter(cpu, this.receiver.eventStack);
         return StepEnd.AWAY;
     }
   }
 }
 
 /** The event stack (9.2 step 6): the epoll_wait in which a receiver sleeps and can be called. */
-class EventStack extends Fiber {
-  readonly #receiver: LibReceiver;
-
-  constructor(kernel: Kernel, cpu: Cpu, receiver: LibReceiver, stack: number) {
-    super(kernel, cpu);
-    this.#receiver = receiver;
-    this.rsp = stack;
-  }
-
-  override get thread(): Thread {
-    return this.#receiver.thread;
-  }
-
+class EventStack extends ReceiverFiber {
   protected override step(cpu: Cpu): StepEnd {
-    const { rcc, record, process } = this.#receiver;
+    const { rcc, record, process } = this.receiver;
     const { memory } = cpu;
     switch (this.state) {
       case 0: {

@@ -25,6 +25,11 @@ export const SocketState = { UNCONNECTED: 0, LISTENING: 1, CONNECTED: 2 } as con
 export class UnixNamespace {
   readonly scheduler: Scheduler;
   readonly skbs: SkbPool;
+  /**
+   * A closing socket does not count an empty message that is first in its queue as unread (Linux 6.16: the message might be
+   * out-of-band data that was read, and no distinction is made).
+   */
+  closeSkipsEmptyMessage = false;
   /** Sockets by name. An abstract name is one per type; a path outlives its socket, and then leads to none. */
   readonly #bound = new Map<string, UnixSocket | null>();
 
@@ -295,12 +300,18 @@ export abstract class UnixSocket extends File {
     this.peerWait.wake(cpu, 0, 0, false);
     if (peer !== null && this.connectionBased) {
       peer.shutdownMask = SHUTDOWN_BOTH;
-      if (this.first !== null || embryo) peer.error = Errno.ECONNRESET;
+      if (this.#hasUnread || embryo) peer.error = Errno.ECONNRESET;
       peer.changed(cpu);
     }
     if (this.relay.queue !== null) this.relay.queue.unlink(this.relay);
     this.purge(cpu);
     for (const waiting of this.backlog.splice(0)) waiting.disconnect(cpu, true);
+  }
+
+  get #hasUnread(): boolean {
+    const { first } = this;
+    if (first === null || !this.namespace.closeSkipsEmptyMessage || first.length > first.consumed) return first !== null;
+    return first.next !== null;
   }
 
   /** Passes on that the peer, which has not connected back, has room (Linux: `unix_dgram_peer_wake_relay`). */

@@ -30,6 +30,11 @@ export interface KernelOptions extends SchedulerOptions {
   readonly synchronousEpollWakeUps?: boolean;
   /** The limit on nested epolls counts upwards too (Linux 6.17 and later); false by default. */
   readonly epollNestingCountsUpwards?: boolean;
+  /**
+   * A Unix socket that is closed while an empty message is the first in its queue does not reset its peer on account of that
+   * message (Linux 6.16 and later); false by default.
+   */
+  readonly unixCloseSkipsEmptyMessage?: boolean;
 }
 
 /** The modelled Linux: what connects memory, scheduler and files, and the border to user mode. */
@@ -64,6 +69,7 @@ export class Kernel implements TrapHandler {
     this.futexes = new FutexTable(this.scheduler);
     this.workqueue = new Workqueue(this.scheduler);
     this.sockets = new UnixNamespace(this.scheduler, new SkbPool(this.memory.heap, this.memory.frames));
+    this.sockets.closeSkipsEmptyMessage = options.unixCloseSkipsEmptyMessage ?? false;
     this.epollSeams.synchronousWakeUps = options.synchronousEpollWakeUps ?? true;
     this.epollSeams.nestingCountsUpwards = options.epollNestingCountsUpwards ?? false;
     this.#syscallPath = new SyscallPath(this);

@@ -12,17 +12,19 @@ const real = new RealKernel();
 afterAll(() => real.dispose());
 
 describe('random programs of up to four processes', () => {
-  it('get the same answers from the model as from the Linux at hand, call by call', { timeout: 3_600_000 }, ({ skip }) => {
+  it('get the same answers from the model as from the Linux at hand, call by call', { timeout: 7_200_000 }, async ({ skip }) => {
     if (real.missing !== null) skip(real.missing);
     let calls = 0;
+    let races = 0;
     const differences: string[] = [];
     for (let program = 0; program < PROGRAMS; program += BATCH) {
       const seeds = Array.from({ length: Math.min(BATCH, PROGRAMS - program) }, (_, i) => FIRST_SEED + program + i);
-      const result = compare(real, seeds, CALLS);
+      const result = await compare(real, seeds, CALLS);
       calls += result.calls;
+      races += result.races;
       differences.push(...result.differences.map(({ seed, report }) => `seed ${seed}:\n${report}`));
     }
-    console.log(`${calls} calls compared with the real kernel`);
+    console.log(`${calls} calls compared with the real kernel, ${races} races followed`);
     expect(differences.join('\n\n')).toBe('');
   });
 });

@@ -1,3 +1,4 @@
+import { Interleaving, orders } from './interleaving.js';
 import { type Call, lineOf, ModelWorkers } from './model-workers.js';
 import { type Draw, randomCall } from './random-program.js';
 import type { RealKernel } from './real-kernel.js';
@@ -8,11 +9,19 @@ export interface Difference {
   readonly report: string;
 }
 
-/** What the model answers to the calls of a program. */
-interface Execution {
-  readonly calls: Call[];
-  readonly answers: string[];
+/** What a comparison of programs has come to. */
+export interface Comparison {
+  calls: number;
+  /** Calls that several others raced to answer, and whose outcome was another one than the model's usual. */
+  races: number;
+  readonly differences: Difference[];
 }
+
+/** How often a processor may be held up in favour of another one, at most, in the orders that are tried. */
+const INTERRUPTIONS = 2;
+/** Orders that are tried for one outcome, and for one whose consequences show later only, at most. */
+const ORDERS = 3000;
+const HIDDEN_ORDERS = 100;
 
 /** Draws from a seed (splitmix32). */
 function stream(seed: number): Draw {
@@ -26,86 +35,153 @@ function stream(seed: number): Draw {
   };
 }
 
-/** Draws a program of `length` calls, each from the state that the model is in by then. */
-export function randomProgram(seed: number, length: number): Execution {
-  const draw = stream(seed);
-  const workers = new ModelWorkers();
-  const calls: Call[] = [];
-  const answers: string[] = [];
-  while (calls.length < length) {
-    const call = randomCall(draw, workers);
-    if (call === null) break;
-    calls.push(call);
-    answers.push(workers.execute(call).join(' | '));
+/** A program that the model executes, where races have to turn out as they did on the real kernel. */
+class Following {
+  workers: ModelWorkers = new ModelWorkers();
+  readonly calls: Call[] = [];
+  /** What model and kernel both answered. */
+  readonly answers: string[] = [];
+  /** Per call the order that leads to its answer; null for the usual one. */
+  #orders: (readonly number[] | null)[] = [];
+  races = 0;
+
+  /** Executes `call`. @returns null, or the model's answer if no order of execution leads to the one that was observed */
+  follow(call: Call, observed: string): string | null {
+    const answer = this.workers.execute(call).join(' | ');
+    let order: readonly number[] | null = null;
+    if (answer !== observed) {
+      if (othersWentOn(answer) || othersWentOn(observed)) order = this.#find(this.calls.length, call, observed, ORDERS);
+      if (order === null && !this.#revise(call, observed)) return answer;
+      this.races++;
+    }
+    this.calls.push(call);
+    this.answers.push(observed);
+    this.#orders.push(order);
+    return null;
   }
-  return { calls, answers };
+
+  /** An order in which `call`, after the first `before` calls, is answered so; the model has then executed it. */
+  #find(before: number, call: Call, answer: string, limit: number): readonly number[] | null {
+    for (const { order, result } of this.#outcomes(before, call, limit)) if (result === answer) return order.choices;
+    return null;
+  }
+
+  *#outcomes(before: number, call: Call, limit: number) {
+    const execute = (interleaving: Interleaving): string => {
+      this.workers = this.#replayed(before);
+      return this.workers.execute(call, interleaving).join(' | ');
+    };
+    let tried = 0;
+    for (const outcome of orders(execute, INTERRUPTIONS)) {
+      yield outcome;
+      if (++tried === limit) return;
+    }
+  }
+
+  /** Could an earlier race have turned out another way that did not show, and lead to what was observed now? */
+  #revise(call: Call, observed: string): boolean {
+    for (let at = this.calls.length - 1; at >= 0; at--) {
+      if (!othersWentOn(this.answers[at] as string)) continue;
+      for (const { order, result } of this.#outcomes(at, this.calls[at] as Call, HIDDEN_ORDERS)) {
+        if (result !== this.answers[at]) continue;
+        const rest = this.calls.slice(at + 1);
+        const agrees = rest.every(
+          (later, i) => this.workers.execute(later, this.#order(at + 1 + i)).join(' | ') === this.answers[at + 1 + i],
+        );
+        if (!agrees || this.workers.execute(call).join(' | ') !== observed) continue;
+        this.#orders[at] = order.choices;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #order(at: number): Interleaving | undefined {
+    const choices = this.#orders[at] ?? null;
+    return choices === null ? undefined : new Interleaving(choices);
+  }
+
+  #replayed(length: number): ModelWorkers {
+    const workers = new ModelWorkers();
+    for (let i = 0; i < length; i++) workers.execute(this.calls[i] as Call, this.#order(i));
+    return workers;
+  }
+}
+
+/** Have others gone on, or ended, beside the caller? Then the order in which processors step may matter. */
+function othersWentOn(answer: string): boolean {
+  return answer.includes('+ ');
+}
+
+/** Where model and kernel do not agree: the calls up to there, and what each answered to the last one. */
+interface Disagreement {
+  readonly calls: readonly Call[];
+  readonly answers: readonly string[];
+  readonly model: string;
+  readonly observed: string;
+}
+
+/** Executes on both sides what `next` says, from the state that the model is in by then, until it says nothing or they disagree. */
+async function execute(
+  real: RealKernel,
+  next: (workers: ModelWorkers, count: number) => Call | null,
+): Promise<{ following: Following; disagreement: Disagreement | null }> {
+  const following = new Following();
+  real.reset();
+  for (;;) {
+    const call = next(following.workers, following.calls.length);
+    if (call === null) return { following, disagreement: null };
+    const observed = (await real.execute(call)).join(' | ');
+    const model = following.follow(call, observed);
+    if (model === null) continue;
+    return { following, disagreement: { calls: [...following.calls, call], answers: following.answers, model, observed } };
+  }
+}
+
+/** Compares a random program per seed, call by call. */
+export async function compare(real: RealKernel, seeds: readonly number[], length: number): Promise<Comparison> {
+  const comparison: Comparison = { calls: 0, races: 0, differences: [] };
+  for (const seed of seeds) {
+    const draw = stream(seed);
+    const { following, disagreement } = await execute(real, (workers, count) => (count < length ? randomCall(draw, workers) : null));
+    comparison.calls += following.calls.length;
+    comparison.races += following.races;
+    if (disagreement !== null) comparison.differences.push({ seed, report: report(await shrink(real, disagreement)) });
+  }
+  return comparison;
 }
 
 /** Executes those of `wanted` that can be executed in the state the model is in by then. */
-function replay(wanted: readonly Call[]): Execution {
-  const workers = new ModelWorkers();
-  const calls: Call[] = [];
-  const answers: string[] = [];
-  for (const call of wanted) {
-    if (!workers.idle.includes(call.process)) continue;
-    if (call.call === 'fork' && !workers.free.includes(call.args[0] as number)) continue;
-    calls.push(call);
-    answers.push(workers.execute(call).join(' | '));
-  }
-  return { calls, answers };
-}
-
-/**
- * Index of the first call that the two answer differently, or -1. A call that lets two others go on at the same time starts
- * a race, of which one may lose what it was woken for and wait on: if the outcome is another one on the real kernel,
- * nothing after it can be compared.
- */
-function firstDifference({ answers }: Execution, observed: readonly string[][]): number {
-  const at = answers.findIndex((answer, i) => answer !== observed[i]?.join(' | '));
-  if (at < 0) return at;
-  const [here, there] = [goneOn(answers[at] as string), goneOn((observed[at] ?? []).join(' | '))];
-  return Math.min(here, there) > 0 && Math.max(here, there) > 1 ? -1 : at;
-}
-
-/** How many processes beside the caller have gone on. */
-function goneOn(answer: string): number {
-  return (answer.match(/\+ /g) ?? []).length;
-}
-
-/** Compares a random program per seed. @returns the number of calls, and the first difference */
-export function compare(real: RealKernel, seeds: readonly number[], length: number): { calls: number; differences: Difference[] } {
-  const programs = seeds.map((seed) => randomProgram(seed, length));
-  const observed = real.run(programs.map(({ calls }) => calls));
-  const differences: Difference[] = [];
-  programs.forEach((program, i) => {
-    const at = firstDifference(program, observed[i] as string[][]);
-    if (at < 0) return;
-    differences.push({ seed: seeds[i] as number, report: report(real, shrink(real, program.calls.slice(0, at + 1))) });
+async function replay(real: RealKernel, wanted: readonly Call[]): Promise<Disagreement | null> {
+  let at = 0;
+  const { disagreement } = await execute(real, (workers) => {
+    while (at < wanted.length) {
+      const call = wanted[at++] as Call;
+      if (workers.idle.includes(call.process) && (call.call !== 'fork' || workers.free.includes(call.args[0] as number))) return call;
+    }
+    return null;
   });
-  return { calls: programs.reduce((sum, { calls }) => sum + calls.length, 0), differences };
+  return disagreement;
 }
 
 /** Leaves calls out, many at first, as long as a difference remains. */
-function shrink(real: RealKernel, calls: readonly Call[]): Call[] {
-  let current = [...calls];
-  for (let size = current.length >> 1; size >= 1; size >>= 1) {
-    for (let from = 0; from < current.length; ) {
-      const candidate = replay([...current.slice(0, from), ...current.slice(from + size)]);
-      const at = firstDifference(candidate, real.run([candidate.calls])[0] as string[][]);
-      if (at >= 0 && at + 1 < current.length) current = candidate.calls.slice(0, at + 1);
+async function shrink(real: RealKernel, found: Disagreement): Promise<Disagreement> {
+  let shortest = found;
+  for (let size = found.calls.length >> 1; size >= 1; size >>= 1) {
+    for (let from = 0; from < shortest.calls.length; ) {
+      const candidate = await replay(real, [...shortest.calls.slice(0, from), ...shortest.calls.slice(from + size)]);
+      if (candidate !== null && candidate.calls.length < shortest.calls.length) shortest = candidate;
       else from += size;
     }
   }
-  return current;
+  return shortest;
 }
 
-function report(real: RealKernel, calls: readonly Call[]): string {
-  const { answers } = replay(calls);
-  const [observed] = real.run([calls]);
+function report({ calls, answers, model, observed }: Disagreement): string {
   return calls
     .map((call, i) => {
-      const there = observed?.[i]?.join(' | ');
-      return answers[i] === there ? `${lineOf(call)}  ->  ${there}` : `${lineOf(call)}  ->  model ${answers[i]}, Linux ${there}`;
+      const both = answers[i];
+      return both === undefined ? `${lineOf(call)}  ->  model ${model}, Linux ${observed}` : `${lineOf(call)}  ->  ${both}`;
     })
     .join('\n');
 }

@@ -406,8 +406,8 @@ int main(void) {
       if (outcomes[other] != 0) report('+', other, outcomes[other], answers[other]);
     }
     printf(".\n");
+    fflush(stdout);
   }
-  fflush(stdout);
   reset();
   return 0;
 }

@@ -4,6 +4,7 @@ import { TaskState } from '@rpal/sched';
 import { Errno, MessageFlag, Signal } from '@rpal/uapi';
 import { executable, type Machine, type MessageHeader, type Program, type SignalHandler, type Thread } from '../../src/index.js';
 import { smallMachine } from '../support.js';
+import type { Interleaving } from './interleaving.js';
 
 /** Processes of a run; the first begins alone, the others are forked. */
 export const PROCESSES = 4;
@@ -36,7 +37,7 @@ export class ModelWorkers {
   readonly #waiting: boolean[] = Array.from({ length: PROCESSES }, () => false);
 
   constructor() {
-    this.machine = smallMachine({ idle: 'poll', epollNestingCountsUpwards: true });
+    this.machine = smallMachine({ idle: 'poll', epollNestingCountsUpwards: true, unixCloseSkipsEmptyMessage: true });
     this.machine.kernel.specialFiles.set('/control', () => new Control(this));
     this.machine.spawn(executable('worker', (p) => this.#worker(p, 0)));
     this.machine.platform.run();
@@ -56,16 +57,21 @@ export class ModelWorkers {
     return (this.#threads[process] as Thread).process.files;
   }
 
-  /** @returns lines as the driver prints them */
-  execute(call: Call): string[] {
+  /**
+   * @param interleaving the order in which processors step; by default as their clocks say
+   * @returns lines as the driver prints them
+   */
+  execute(call: Call, interleaving?: Interleaving): string[] {
     const { process: p } = call;
     this.#commands[p] = call;
     const thread = this.#threads[p] as Thread;
     const { scheduler } = this.machine.kernel;
     const { cpu } = thread;
     scheduler.wakeUp(cpu, thread);
-    if (cpu.halted) cpu.wake(Math.max(cpu.clock, this.machine.platform.now));
-    this.machine.platform.run();
+    const { platform } = this.machine;
+    if (cpu.halted) cpu.wake(Math.max(cpu.clock, platform.now));
+    if (interleaving === undefined) platform.run();
+    else interleaving.run(platform);
     const lines = [this.#report('=', p) ?? `~ ${p}`];
     this.#waiting[p] = lines[0] === `~ ${p}`;
     for (let other = 0; other < PROCESSES; other++) {

@@ -1,14 +1,22 @@
-import { spawnSync } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Call, lineOf } from './model-workers.js';
 
+/** The end of what the driver says about a call. */
+const END = '\n.\n';
+/** A call to which the driver has not said anything in this time, milliseconds, has stopped it. */
+const PATIENCE = 20_000;
+
 /** The driver for the real kernel, compiled; or why there is none. */
 export class RealKernel {
   readonly #directory: string;
   readonly #driver: string;
+  #process: ChildProcessWithoutNullStreams | null = null;
+  #heard = '';
+  #told: (() => void) | null = null;
   /** Why it cannot be used; null if it can. */
   readonly missing: string | null;
 
@@ -24,20 +32,58 @@ export class RealKernel {
     const compiled = spawnSync('cc', ['-O1', '-o', this.#driver, source], { encoding: 'utf8' });
     if (compiled.error !== undefined) return 'there is no C compiler ("cc")';
     if (compiled.status !== 0) return `the driver does not compile here: ${compiled.stderr}`;
-    const [answer] = this.run([[{ process: 0, call: 'eventfd', args: [0, 0] }]]);
-    return answer?.[0]?.[0] === '= 0 0' ? null : 'the driver does not run here';
+    const { stdout } = spawnSync(this.#driver, { input: 'reset\n0 eventfd 0 0\n', encoding: 'utf8', timeout: PATIENCE });
+    return stdout === '= 0 0\n.\n' ? null : 'the driver does not run here';
   }
 
-  /** Runs programs from fresh processes each. @returns per program, per call, the lines printed */
-  run(programs: readonly (readonly Call[])[]): string[][][] {
-    const input = programs.map((calls) => `reset\n${calls.map((call) => `${lineOf(call)}\n`).join('')}`).join('');
-    const { stdout } = spawnSync(this.#driver, { input, encoding: 'utf8', maxBuffer: 1 << 28, timeout: 60_000 });
-    const steps = `${stdout ?? ''}`.split('\n.\n').map((step) => [...step.split('\n'), '.']);
-    let at = 0;
-    return programs.map((calls) => calls.map(() => steps[at++] ?? []));
+  /** From here on calls are those of a fresh process. */
+  reset(): void {
+    this.#driving.stdin.write('reset\n');
+  }
+
+  /** Executes a call. @returns the lines printed */
+  async execute(call: Call): Promise<string[]> {
+    this.#driving.stdin.write(`${lineOf(call)}\n`);
+    const deadline = setTimeout(() => this.#driving.kill(), PATIENCE);
+    while (!this.#heard.endsWith(END) && this.#process !== null) {
+      await new Promise<void>((resolve) => {
+        this.#told = resolve;
+      });
+    }
+    clearTimeout(deadline);
+    const lines = this.#heard.split('\n').slice(0, -1);
+    this.#heard = '';
+    return lines;
+  }
+
+  /** Executes calls from a fresh process on. @returns the lines printed, per call */
+  async run(calls: readonly Call[]): Promise<string[][]> {
+    this.reset();
+    const observed: string[][] = [];
+    for (const call of calls) observed.push(await this.execute(call));
+    return observed;
+  }
+
+  /** The driver, started when it is first needed, or again. */
+  get #driving(): ChildProcessWithoutNullStreams {
+    if (this.#process !== null) return this.#process;
+    const process = spawn(this.#driver);
+    process.stdout.setEncoding('utf8');
+    process.stdout.on('data', (text: string) => {
+      this.#heard += text;
+      this.#told?.();
+    });
+    process.on('exit', () => {
+      this.#process = null;
+      this.#told?.();
+    });
+    process.stdin.on('error', () => {});
+    this.#process = process;
+    return process;
   }
 
   dispose(): void {
+    this.#process?.stdin.end();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

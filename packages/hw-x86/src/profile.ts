@@ -76,6 +76,8 @@ const schema = z
         gib1Pages: z.boolean(),
         /** VMFUNC, leaf 0: a guest switches its EPT pointer by itself. */
         vmfunc: z.boolean(),
+        /** Events are delivered by FRED in place of the IDT: the kernel has entry code of its own for it. Priced alike. */
+        fred: z.boolean().default(false),
       })
       .strict(),
     clock: z

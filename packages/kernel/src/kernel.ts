@@ -102,7 +102,7 @@ export class Kernel implements TrapHandler {
     thread.frame.iret = false;
     if (thread.entryWatched) {
       cpu.charge(KernelStep.syscallEntry);
-      this.seams.hooks.kernelEntry.call(cpu, thread, EntryKind.SYSCALL);
+      this.seams.hooks.kernelEntry.call(cpu, thread, context.entry);
       thread = this.current(cpu);
       if (thread.frame.user !== context) return this.returnToUser(cpu, thread, thread.frame.rax, context);
       cpu.charge(KernelStep.syscallDispatch);

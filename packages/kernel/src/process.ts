@@ -36,8 +36,8 @@ export class Process {
   pendingSignals = 0;
   /** Whoever waits for signals by a signalfd. */
   readonly signalWait: WaitQueue = new WaitQueue();
-  /** Everybody is root. */
-  readonly credentials: Credentials;
+  /** Root to begin with; children inherit. */
+  credentials: Credentials;
   exit: ExitState | null = null;
   /** Sums over the threads that have ended. Times in ns. */
   readonly ended: { user: number; system: number; voluntary: number; involuntary: number } = {
@@ -61,9 +61,15 @@ export class Process {
     this.mm = mm;
     this.files = files;
     this.childWait = childWait;
-    this.credentials = { pid, uid: 0, gid: 0 };
+    this.credentials = { pid, uid: parent?.credentials.uid ?? 0, gid: parent?.credentials.gid ?? 0 };
     this.parent = parent;
     parent?.children.push(this);
+  }
+
+  /** May this process send signals to `other`, and look into its memory? Root may; others only where the user is the same. */
+  mayAffect(other: Process): boolean {
+    const { uid } = this.credentials;
+    return uid === 0 || uid === other.credentials.uid;
   }
 
   get leader(): Thread {

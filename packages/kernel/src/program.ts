@@ -5,6 +5,7 @@ import type { Main } from './image.js';
 import type { MessageHeader } from './message-syscalls.js';
 import { AccessCall, type Call, ComputeCall, Kind, Span, SpanCall, SyscallCall } from './program-calls.js';
 import type { ProgramContext } from './program-context.js';
+import { EntryKind } from './seams.js';
 import type { SignalAction } from './signal.js';
 import { KernelStep } from './steps.js';
 import { SyscallNumber } from './syscall-numbers.js';
@@ -43,6 +44,15 @@ export class Program {
     context.a5 = a5;
     context.cpu.charge(KernelStep.libcStub);
     return this.#syscall;
+  }
+
+  /** A system call by its 64-bit number through the entry of 32-bit programs (`int $0x80`), which a 64-bit one may use, too. */
+  *compatSyscall(nr: number, a0 = 0, a1 = 0, a2 = 0): Generator<void, number> {
+    const { context } = this;
+    context.entry = EntryKind.COMPAT;
+    const result = yield* this.syscall(nr, a0, a1, a2);
+    context.entry = EntryKind.SYSCALL;
+    return result;
   }
 
   read(fd: number, buffer: number, count: number): Call {
@@ -219,6 +229,15 @@ export class Program {
     return this.syscall(SyscallNumber.gettid);
   }
 
+  getuid(): Call {
+    return this.syscall(SyscallNumber.getuid);
+  }
+
+  /** Only root may take another user id than its own. */
+  setuid(uid: number): Call {
+    return this.syscall(SyscallNumber.setuid, uid);
+  }
+
   getppid(): Call {
     return this.syscall(SyscallNumber.getppid);
   }
@@ -257,10 +276,10 @@ export class Program {
     return this.syscall(SyscallNumber.getrusage, who, usage);
   }
 
-  /** sched_setaffinity of the calling thread. */
-  setAffinity(cpus: CpuSet | readonly number[]): Call {
+  /** sched_setaffinity. @param pid 0 for the calling thread */
+  setAffinity(cpus: CpuSet | readonly number[], pid = 0): Call {
     this.context.affinity = cpus;
-    return this.syscall(SyscallNumber.sched_setaffinity);
+    return this.syscall(SyscallNumber.sched_setaffinity, pid);
   }
 
   /** A child process that runs `child` in a copy of this one's memory. @returns its pid, or a negative errno */

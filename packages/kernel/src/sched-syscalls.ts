@@ -1,7 +1,9 @@
+import { begin } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { putUser64 } from '@rpal/mm';
 import { CpuSet, cpuTime, MAX_RT_PRIORITY, RR_SLICE, SchedPolicy } from '@rpal/sched';
 import { Errno, Prio, Rusage } from '@rpal/uapi';
+import { affinityChange } from './affinity.js';
 import type { Kernel } from './kernel.js';
 import type { ProgramContext } from './program-context.js';
 import { KernelStep } from './steps.js';
@@ -59,6 +61,20 @@ export function defineSchedCalls(table: SyscallTable): void {
     if (target === undefined) return -Errno.ESRCH;
     const ns = target.policy === SchedPolicy.RR ? RR_SLICE : target.policy === SchedPolicy.FIFO ? 0 : kernel.scheduler.baseSlice;
     return putTime(cpu, thread, a1, ns, 1);
+  };
+
+  table[Nr.sched_setaffinity] = (kernel, cpu, thread, regs) => {
+    const { cpus } = kernel.platform;
+    const wanted = (regs as ProgramContext).affinity;
+    const known =
+      wanted instanceof CpuSet
+        ? wanted
+        : new CpuSet(
+            cpus.length,
+            wanted.filter((id) => cpus[id] !== undefined),
+          );
+    const target = findThread(kernel, thread, regs.a0);
+    return target === undefined ? -Errno.ESRCH : begin(cpu, thread, affinityChange(kernel, target, known));
   };
 
   table[Nr.sched_getaffinity] = (kernel, cpu, thread, regs) => {

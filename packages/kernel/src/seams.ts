@@ -5,8 +5,8 @@ import type { Process } from './process.js';
 import type { Thread } from './thread.js';
 import type { UserContext } from './user-context.js';
 
-/** Why the kernel was entered from user mode. */
-export const EntryKind = { SYSCALL: 0, EXCEPTION: 1, INTERRUPT: 2, NMI: 3 } as const;
+/** Why the kernel was entered from user mode. COMPAT: a 32-bit system call, which has entry code of its own. */
+export const EntryKind = { SYSCALL: 0, EXCEPTION: 1, INTERRUPT: 2, NMI: 3, COMPAT: 4 } as const;
 
 /** The seams of processes and of the border between user and kernel mode. */
 export class KernelSeams {

@@ -50,18 +50,20 @@ export function defineSignalCalls(table: SyscallTable): void {
     return sleepForSignal(thread);
   };
 
-  table[Nr.kill] = (kernel, cpu, _thread, { a0, a1 }) => {
+  table[Nr.kill] = (kernel, cpu, thread, { a0, a1 }) => {
     cpu.charge(KernelStep.signalPermission);
     const process = kernel.processes.get(a0);
     if (process === undefined) return -Errno.ESRCH;
     if (a1 < 0 || a1 > LAST) return -Errno.EINVAL;
+    if (!thread.process.mayAffect(process)) return -Errno.EPERM;
     return a1 === 0 ? 0 : kernel.kill(cpu, process, a1);
   };
 
-  table[Nr.tgkill] = (kernel, cpu, _thread, { a0, a1, a2 }) => {
+  table[Nr.tgkill] = (kernel, cpu, caller, { a0, a1, a2 }) => {
     const thread = kernel.processes.get(a0)?.threads.find(({ pid }) => pid === a1);
     if (thread === undefined) return -Errno.ESRCH;
     if (a2 < 0 || a2 > LAST) return -Errno.EINVAL;
+    if (!caller.process.mayAffect(thread.process)) return -Errno.EPERM;
     if (a2 !== 0) sendSignal(kernel, cpu, thread, a2);
     return 0;
   };

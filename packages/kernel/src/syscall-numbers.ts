@@ -49,6 +49,8 @@ export const SyscallNumber = {
   getrusage: 98,
   ftruncate: 77,
   unlink: 87,
+  getuid: 102,
+  setuid: 105,
   getppid: 110,
   getpriority: 140,
   setpriority: 141,

@@ -1,6 +1,5 @@
 import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
-import { CpuSet } from '@rpal/sched';
 import { Errno, OpenFlag } from '@rpal/uapi';
 import { cloneThread, forkProcess, WaitChildOperation } from './clone.js';
 import { exitThread } from './exit.js';
@@ -71,6 +70,19 @@ table[Nr.getppid] = (_kernel, cpu, thread) => {
   return thread.process.parent?.pid ?? 0;
 };
 
+table[Nr.getuid] = (_kernel, cpu, thread) => {
+  cpu.charge(KernelStep.getpid);
+  return thread.process.credentials.uid;
+};
+
+table[Nr.setuid] = (_kernel, cpu, { process }, { a0 }) => {
+  cpu.charge(KernelStep.getpid);
+  if (a0 < 0) return -Errno.EINVAL;
+  if (process.credentials.uid !== 0 && process.credentials.uid !== a0) return -Errno.EPERM;
+  process.credentials = { ...process.credentials, uid: a0 };
+  return 0;
+};
+
 table[Nr.arch_prctl] = (_kernel, cpu, _thread, { a0, a1 }) => {
   const ARCH_SET_FS = 0x1002;
   const ARCH_GET_FS = 0x1003;
@@ -98,19 +110,6 @@ table[Nr.futex] = futex;
 table[Nr.sched_yield] = (kernel, cpu) => {
   kernel.scheduler.yieldTask(cpu);
   return 0;
-};
-
-table[Nr.sched_setaffinity] = (kernel, cpu, thread, regs) => {
-  const { cpus } = kernel.platform;
-  const wanted = (regs as ProgramContext).affinity;
-  const set =
-    wanted instanceof CpuSet
-      ? wanted
-      : new CpuSet(
-          cpus.length,
-          wanted.filter((id) => id >= 0 && id < cpus.length),
-        );
-  return kernel.scheduler.setAffinity(cpu, thread, set);
 };
 
 table[Nr.fork] = (kernel, cpu, thread, regs) => forkProcess(kernel, cpu, thread, (regs as ProgramContext).childMain);

@@ -2,6 +2,7 @@ import { EventPoll, type File, MemFd, PipeEnd, splice, tee, vmsplice } from '@rp
 import type { Cpu } from '@rpal/hw-x86';
 import { MemoryFile } from '@rpal/mm';
 import { Errno, OpenFlag, SPLICE_F_NONBLOCK } from '@rpal/uapi';
+import { cpuOnlineFile } from './cpu-online.js';
 import type { Kernel } from './kernel.js';
 import { entering, whenOver } from './message-syscalls.js';
 import { PidFd } from './pidfd.js';
@@ -55,6 +56,7 @@ export function defineTransferCalls(table: SyscallTable): void {
     const file = thread.process.files.lookUp(cpu, a0);
     if (!(file instanceof PidFd)) return -Errno.EBADF;
     if (a1 < 0 || a1 > 31) return -Errno.EINVAL;
+    if (!thread.process.mayAffect(file.process)) return -Errno.EPERM;
     return a1 === 0 ? (file.process.exit === null ? 0 : -Errno.ESRCH) : kernel.kill(cpu, file.process, a1);
   };
 }
@@ -63,6 +65,8 @@ export function defineTransferCalls(table: SyscallTable): void {
 export function openPath(kernel: Kernel, thread: Thread, path: string, flags: number): File | number {
   const [, name] = /^\/dev\/shm\/([^/]+)$/.exec(path) ?? [];
   if (name !== undefined) return openShared(kernel, path, flags);
+  const online = cpuOnlineFile(kernel, path, flags);
+  if (online !== undefined) return online;
   const [, who, which] = /^\/proc\/(self|\d+)\/(\w+)$/.exec(path) ?? [];
   const process = who === 'self' ? thread.process : kernel.processes.get(Number(who));
   const text = which === undefined ? undefined : PROC_FILES[which];
@@ -142,5 +146,6 @@ function onMemory(cpu: Cpu, thread: Thread, fd: number, otherwise: number, call:
 function processVm(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, header }: ProgramContext, write: boolean): number {
   const process = kernel.processes.get(a0);
   if (process === undefined || process.exit !== null) return -Errno.ESRCH;
+  if (!thread.process.mayAffect(process)) return -Errno.EPERM;
   return processVmAccess(cpu, thread.memory, header.segments, process.mm, header.remote ?? [], write);
 }

@@ -1,5 +1,6 @@
 import type { Cpu, ExecutionContext } from '@rpal/hw-x86';
 import type { Kernel } from './kernel.js';
+import { EntryKind } from './seams.js';
 
 /** First of the addresses that stand for continuations; see `UserContext.resumeAddress`. */
 const RESUME_TEXT = 0x7fff_0000_0000;
@@ -44,6 +45,8 @@ export abstract class UserContext implements ExecutionContext {
   /** Second descriptor of the last call that made two. */
   second = 0;
   text = '';
+  /** How system calls enter the kernel: `EntryKind.SYSCALL` or `COMPAT`. */
+  entry: number = EntryKind.SYSCALL;
   /** The core that executes it, or did last. */
   cpu: Cpu;
   /** No step has been executed since `resume`: the next one is owed whatever the clock says. */

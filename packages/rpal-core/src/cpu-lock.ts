@@ -15,7 +15,10 @@ export function lockCpu(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   thread.rpal.flags |= RpalFlag.CPU_LOCKED;
 }
 
-/** Gives a thread its affinity back. If it may not stay where it is, it is moved as soon as it can be. */
+/**
+ * Gives a thread its affinity back. If it may not stay where it is, it is moved as soon as it can be; if none of its CPUs
+ * is active any more, the change fails and the thread stays tied to the CPU it is on.
+ */
 export function unlockCpu(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   cpu.charge(RpalStep.cpuUnlock);
   const { data } = thread.rpal;
@@ -23,5 +26,9 @@ export function unlockCpu(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   const affinity = data.oldAffinity;
   data.oldAffinity = null;
   thread.rpal.flags &= ~RpalFlag.CPU_LOCKED;
-  rpal.kernel.scheduler.applyAffinity(cpu, thread, affinity);
+  const { scheduler } = rpal.kernel;
+  const { hotplug } = scheduler;
+  const usable = hotplug.active === scheduler.everyCpu ? affinity : hotplug.narrow(affinity);
+  if (usable.size === 0) rpal.warn(cpu, `thread ${thread.pid} stays on CPU ${cpu.id}: no CPU of its affinity is active`);
+  else scheduler.applyAffinity(cpu, thread, usable.equals(affinity) ? affinity : usable);
 }

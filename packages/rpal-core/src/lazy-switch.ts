@@ -64,6 +64,7 @@ function callWord(cpu: Cpu, sender: Thread): number {
 /** What the series does not ask: is `caller` a sender, and does the receiver's state say that it is called by it? */
 function isCalledBy(cpu: Cpu, receiver: Thread, caller: Thread): boolean {
   if ((caller.rpal.flags & RpalFlag.SENDER) === 0 || (receiver.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0) return false;
+  if (receiver.state === TaskState.RUNNING) return false;
   return receiverState(cpu, receiver.rpal.role) === callWord(cpu, caller);
 }
 
@@ -91,7 +92,7 @@ function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread
   if (receiver.state === TaskState.RUNNING) {
     throw new RpalBug(`lazy switch to receiver ${receiver.pid}, which is running: BUG_ON in rpal_try_to_wake_up`);
   }
-  if (!isFair(sender) || !isFair(receiver)) {
+  if (!isFair(sender.policy) || !isFair(receiver.policy)) {
     throw new RpalBug(
       `lazy switch from ${sender.pid} to ${receiver.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`,
     );
@@ -127,7 +128,7 @@ function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: Thread, sender: Thread
   frameFromContext(rpal, cpu, receiver.frame, rd.rcc + Rcc.rtc);
   fastEpollWait(rpal, cpu, receiver);
   rpal.between(cpu, 'R->S: parked');
-  if (!isFair(sender) || !isFair(receiver)) {
+  if (!isFair(sender.policy) || !isFair(receiver.policy)) {
     throw new RpalBug(
       `lazy switch from ${receiver.pid} to ${sender.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`,
     );

@@ -8,6 +8,7 @@ import { disable } from './requests.js';
 import type { Rpal } from './rpal.js';
 import { RpalService } from './service.js';
 import { unregisterReceiver, unregisterSender } from './threads.js';
+import { cutOff } from './vanished-code.js';
 import { startWaker, stopWaker } from './waker.js';
 
 /** Is this an RPAL binary (patch 05)? */
@@ -53,7 +54,11 @@ export function cloneThread(parent: Thread, child: Thread): void {
 export function exitThread(rpal: Rpal, cpu: Cpu, thread: Thread, last: boolean): void {
   const { service } = thread.rpal;
   if (service === null) return;
-  if (last) disable(rpal, cpu, service);
+  if (last) {
+    disable(rpal, cpu, service);
+    // As written, a receiver ends only when nobody executes its code any more.
+    if (!rpal.quirk('kill-refused')) cutOff(rpal, thread.process);
+  }
   if ((thread.rpal.flags & RpalFlag.SENDER) !== 0) {
     rebuildReceiver(rpal, cpu, thread);
     unregisterSender(rpal, cpu, thread);

@@ -1,6 +1,6 @@
 import { BusError, definePlugin, type Plugin } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
+import { EntryKind, type Thread } from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
 import { z } from 'zod';
 import manifest from '../package.json' with { type: 'json' };
@@ -18,6 +18,7 @@ import { type QuirkName, quirkNames, type RaceFix, raceFixes } from './quirks.js
 import { Rpal, RpalThread, serviceOfMm } from './rpal.js';
 import { RpalSeams } from './seams.js';
 import { blockFailed, mayWake, switchedOut } from './states.js';
+import { isFair } from './threads.js';
 import { collectClaim, correctDelta } from './time-slice.js';
 import { widenFlush } from './tlb-union.js';
 
@@ -101,7 +102,12 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
       }
     });
     hooks.kernelThreadExit.tap(plugin, (cpu, thread, last) => exitThread(state, cpu, thread, last));
-    hooks.kernelEntry.tap(plugin, (cpu, thread) => onKernelEntry(state, cpu, thread));
+    // The series hooks the entries through the IDT and SYSCALL; those of FRED and of 32-bit system calls are other code.
+    if (!features.fred) {
+      hooks.kernelEntry.tap(plugin, (cpu, thread, kind) => {
+        if (kind !== EntryKind.COMPAT) onKernelEntry(state, cpu, thread);
+      });
+    }
     hooks.kernelDefaultPkru.tap(plugin, (pkru, thread) => defaultPkruOf(thread.rpal.service, pkru, state.fixes(29)));
 
     hooks.mmExit.tap(plugin, (mm) => exitMemory(state, platform.running as Cpu, mm));
@@ -139,6 +145,10 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
     });
     hooks.schedDelayDequeue.tap(plugin, (task) => (((task as Thread).rpal.flags & RpalFlag.RECEIVER) === 0 ? undefined : false));
     hooks.schedAffinity.tap(plugin, (task) => (((task as Thread).rpal.flags & RpalFlag.CPU_LOCKED) === 0 ? undefined : false));
+    hooks.schedPolicy.tap(plugin, (task, policy) => {
+      const registered = ((task as Thread).rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0;
+      return registered && !isFair(policy) && !state.quirk('fair-class-unchecked') ? -Errno.EINVAL : undefined;
+    });
     hooks.schedEnter.tap(plugin, (cpu, task) => {
       const thread = task as Thread;
       if ((thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) collectClaim(state, cpu, thread);

@@ -14,6 +14,7 @@ export const quirks = {
   'tlb-range-filter': 'A ranged TLB flush passes over CPUs that run a peer, so the peer may go on with a stale translation (patch 13)',
   'enable-ignores-key-failure': 'The result of installing the protection key is ignored: the service is enabled anyway (patch 26)',
   'refused-task-stays-waking': 'A wake-up that another CPU queued and that is refused leaves the task in the waking state (patch 15)',
+  'kill-refused': 'A receiver whose state word says that it is being called cannot be woken, not even to be killed (patch 15)',
   'lazy-switch-unchecked':
     'A foreign FS base is enough for a lazy switch: nobody checks that the receiver is being called, or by whom (patch 17)',
   'fdmap-copy-count': 'UDS_FDMAP returns the number of bytes it could not copy in, a positive number, in place of EFAULT (patch 28)',

@@ -83,6 +83,11 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
         break;
       case ReceiverState.CALL:
       case ReceiverState.READY_LS:
+        if (thread.killPending && !rpal.quirk('kill-refused')) {
+          // It goes no further than its own end, so whoever executes its code now does not mind; nobody else may begin.
+          if (compareExchange(cpu, rcc + Rcc.receiverState, word, ReceiverState.RUNNING) === word) return true;
+          break;
+        }
         thread.rpal.flags |= RpalFlag.WAKE;
         rpal.refusedWakeUps++;
         if (thread.state === TaskState.WAKING && !rpal.quirk('refused-task-stays-waking')) thread.state = TaskState.INTERRUPTIBLE;

@@ -19,7 +19,7 @@ function pagesOf(service: RpalService, address: number, size: number): SharedPag
 /** What the series does not ask: has the thread no role yet, and is it in the fair class? */
 function mayRegister(rpal: Rpal, thread: Thread): boolean {
   if (!rpal.quirk('one-pointer-two-roles') && (thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) return false;
-  return rpal.quirk('fair-class-unchecked') || isFair(thread);
+  return rpal.quirk('fair-class-unchecked') || isFair(thread.policy);
 }
 
 /** REGISTER_SENDER (patch 08). @returns 0 or a negative errno */
@@ -86,8 +86,8 @@ export function unregisterReceiver(_rpal: Rpal, cpu: Cpu, thread: Thread): numbe
   return 0;
 }
 
-/** Is the thread in the fair scheduling class? The scheduler's part of the series knows no other. */
-export function isFair({ policy }: Thread): boolean {
+/** Is this a policy of the fair scheduling class? The scheduler's part of the series knows no other. */
+export function isFair(policy: number): boolean {
   return policy === SchedPolicy.NORMAL || policy === SchedPolicy.BATCH || policy === SchedPolicy.IDLE;
 }
 

@@ -3,7 +3,7 @@ import type { Thread } from '@rpal/kernel';
 import { RpalFlag } from './constants.js';
 import { Rcc, Scc } from './layouts.js';
 import type { Rpal } from './rpal.js';
-import type { RoleData } from './service.js';
+import type { RoleData, RpalService } from './service.js';
 
 /** Credits both sides with the time since the call began, or since the last switch back (patch 33, in the lazy switch). */
 export function creditSlice(cpu: Cpu, sender: RoleData, receiver: RoleData): void {
@@ -15,10 +15,12 @@ export function creditSlice(cpu: Cpu, sender: RoleData, receiver: RoleData): voi
 
 /**
  * A registered thread enters the scheduler (patch 33): what its record claims moves between its run time and its peer's.
- * Nobody validates the claim, which is in user-writable memory; repaired, it cannot exceed the time since the last one.
+ * Nobody validates the claim, which is in user-writable memory. Repaired, it cannot exceed the time since the last one, and
+ * a sender is believed only as far as receivers that it may call are charged with the same time: run time may change its
+ * owner, but none disappears.
  */
 export function collectClaim(rpal: Rpal, cpu: Cpu, thread: Thread): void {
-  const { flags, data } = thread.rpal;
+  const { flags, data, service } = thread.rpal;
   if (data === null) return;
   const sender = (flags & RpalFlag.SENDER) !== 0;
   const address = data.context + (sender ? Scc.totalTime : Rcc.totalTime);
@@ -26,10 +28,40 @@ export function collectClaim(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   const most = cpu.clock - thread.rpal.claimedAt;
   thread.rpal.claimedAt = cpu.clock;
   if (claimed === 0) return;
-  const total = rpal.quirk('total-time-unchecked') ? claimed : Math.min(Math.max(0, claimed), most);
-  const ns = Math.round(total / cpu.costs.tscPerNs);
-  thread.rpal.stealTime += sender ? -ns : ns;
   cpu.memory.write64(address, 0);
+  const trusted = rpal.quirk('total-time-unchecked');
+  const total = trusted ? claimed : Math.min(Math.max(0, claimed), most);
+  if (!sender) {
+    correct(cpu, thread, total);
+    if (!trusted) data.charged += total;
+  } else {
+    correct(cpu, thread, trusted || service === null ? -total : -chargeReceivers(cpu, service, total));
+  }
+}
+
+function correct(cpu: Cpu, thread: Thread, cycles: number): void {
+  thread.rpal.stealTime += Math.round(cycles / cpu.costs.tscPerNs);
+}
+
+/** Charges receivers that `service` may call with `wanted` cycles, as far as their records say so. @returns how many */
+function chargeReceivers(cpu: Cpu, service: RpalService, wanted: number): number {
+  const { memory } = cpu;
+  let left = wanted;
+  for (const { receivers } of service.mappedPeers()) {
+    for (const receiver of receivers) {
+      const { role } = receiver.rpal;
+      const before = Math.min(left, role.charged);
+      role.charged -= before;
+      left -= before;
+      const shown = Math.max(0, memory.read64(role.rcc + Rcc.totalTime));
+      const now = Math.min(left, shown);
+      if (now === 0) continue;
+      memory.write64(role.rcc + Rcc.totalTime, shown - now);
+      correct(cpu, receiver, now);
+      left -= now;
+    }
+  }
+  return wanted - left;
 }
 
 /** The task clock of the CPU that `thread` runs on advances: its correction takes part, once. */

@@ -167,6 +167,32 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         return may ? 'woken' : state;
       }),
   ],
+  'kill-refused': [
+    'alive',
+    `killed by ${Signal.KILL}`,
+    (setting) =>
+      withPeer(
+        setting,
+        function* (p, c) {
+          const page = yield* c.share();
+          yield* p.store32(page + Rcc.receiverState, callState(3, 7));
+          yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+          // Nobody but a timer of its own, which is refused, too, until the word is put right.
+          yield* p.sleep(1e6);
+        },
+        function* (p, _c, peer) {
+          yield* p.sleep(5e6);
+          const { rcc } = peer.leader.rpal.role;
+          const { memory } = p.context.cpu;
+          yield* p.kill(peer.pid, Signal.KILL);
+          yield* p.sleep(20e6);
+          const alive = peer.exit === null;
+          if (alive) memory.write32(rcc + Rcc.receiverState, 0);
+          yield* until(p, () => peer.exit !== null);
+          return alive ? 'alive' : `killed by ${peer.exit?.signal}`;
+        },
+      ),
+  ],
   'lazy-switch-unchecked': [
     'the pid of the victim',
     'the own pid',

@@ -59,6 +59,12 @@ export class Bandwidth {
     this.#waiting.push(queue);
   }
 
+  /** `queue` goes on before the period is over. */
+  released(queue: GroupQueue): void {
+    const at = this.#waiting.indexOf(queue);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
   #begin(): void {
     if (this.#active) return;
     this.#active = true;

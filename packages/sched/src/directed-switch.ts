@@ -1,4 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { unthrottleAbove } from './hierarchy.js';
 import { announceSwitch, blockTask, putPrevious, setNext, staysAwake, switchAddressSpace } from './schedule.js';
 import type { Scheduler } from './scheduler.js';
 import { SchedStep } from './steps.js';
@@ -6,7 +7,7 @@ import { type Task, TaskState } from './task.js';
 
 /**
  * Switches `cpu` from its current task to `next`, which must be runnable on this CPU, whatever the order of deadlines
- * says; a current task that is not in the running state leaves the queue. User registers stay as they are: they belong to
+ * says and whatever quotas `next`'s groups have used up; a current task that is not in the running state leaves the queue. User registers stay as they are: they belong to
  * `next` already. Interrupts are off throughout, so it is one step.
  */
 export function directedSwitch(scheduler: Scheduler, cpu: Cpu, next: Task): void {
@@ -23,6 +24,7 @@ export function directedSwitch(scheduler: Scheduler, cpu: Cpu, next: Task): void
   cpu.charge(SchedStep.directedPick);
   rq.account();
   if (!next.onRq || next.cpu !== cpu) throw new Error(`task ${next.pid} is not runnable on CPU ${cpu.id}`);
+  if (next.group !== null) unthrottleAbove(rq, next);
   putPrevious(rq, prev);
   setNext(rq, next);
   cpu.charge(SchedStep.switchPressure);

@@ -229,6 +229,16 @@ function throttle(rq: RunQueue, queue: GroupQueue): void {
   queue.throttled = true;
 }
 
+/** `task` is to run whatever its groups have left: those that are out of run time go on all the same. */
+export function unthrottleAbove(rq: RunQueue, task: Task): void {
+  for (let entity = task.entity.parent; entity !== null; entity = entity.parent) {
+    const queue = entity.group as GroupQueue;
+    if (!queue.throttled) continue;
+    queue.group.bandwidth?.released(queue);
+    unthrottle(rq, queue);
+  }
+}
+
 /** It has got more: what it holds competes again (Linux: `unthrottle_cfs_rq`). */
 export function unthrottle(rq: RunQueue, queue: GroupQueue): void {
   queue.throttled = false;

@@ -2,6 +2,7 @@ export { Bandwidth } from './bandwidth.js';
 export { CfsQueue, Feature } from './cfs-queue.js';
 export { Completion } from './completion.js';
 export { CoreScheduling } from './core-sched.js';
+export { CpuHotplug } from './cpu-hotplug.js';
 export { CpuSet } from './cpu-set.js';
 export { type CpuTime, cpuTime, stealTime } from './cpu-time.js';
 export { directedSwitch } from './directed-switch.js';

@@ -11,13 +11,16 @@ import { checkPreempt, resched } from './wake-up.js';
 
 /**
  * sched_setscheduler: gives `task` another policy and, for SCHED_FIFO and SCHED_RR, a priority of 1 .. 99.
- * @returns 0, or -EINVAL for an unknown policy, a class that the machine does not have, or a priority out of range
+ * @returns 0, or -EINVAL for an unknown policy, a class that the machine does not have, or a priority out of range; what
+ *   a tap of `schedPolicy` answers if one refuses
  */
 export function setScheduler(scheduler: Scheduler, cpu: Cpu, task: Task, policy: number, priority: number): number {
   const schedClass = scheduler.classes.of(policy);
   const realTime = policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
   if (schedClass === undefined) return -Errno.EINVAL;
   if (realTime ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
+  const refused = scheduler.hooks.schedPolicy.call(task, policy) ?? 0;
+  if (refused < 0) return refused;
   change(scheduler, cpu, task, () => {
     task.policy = policy;
     task.schedClass = schedClass;

@@ -5,6 +5,7 @@ import { CfsQueue } from './cfs-queue.js';
 import { SchedClasses } from './classes.js';
 import { CoreScheduling } from './core-sched.js';
 import { CpuDomains } from './cpu-domains.js';
+import { CpuHotplug } from './cpu-hotplug.js';
 import { CpuSet } from './cpu-set.js';
 import { accountTick } from './cpu-time.js';
 import { dequeue, enqueue } from './enqueue.js';
@@ -45,6 +46,7 @@ export class Scheduler {
   readonly domains: CpuDomains;
   readonly classes: SchedClasses;
   readonly cores: CoreScheduling;
+  readonly hotplug: CpuHotplug;
   /** Every CPU of the machine; not to be changed. */
   readonly everyCpu: CpuSet;
   readonly #runQueues: RunQueue[];
@@ -74,6 +76,7 @@ export class Scheduler {
     this.baseSlice = 700_000 * (1 + Math.floor(Math.log2(Math.min(8, cpus.length))));
     const all = CpuSet.all(cpus.length);
     this.everyCpu = all;
+    this.hotplug = new CpuHotplug(this, all);
     const domains = new CpuDomains(platform);
     this.domains = domains;
     const classes = new SchedClasses(this);
@@ -274,13 +277,17 @@ export class Scheduler {
 
   /**
    * sched_setaffinity. A task that runs where it no longer may is moved when it next passes the scheduler.
-   * @returns 0, -EINVAL for a mask without a CPU of the machine, or -EAGAIN if a plugin wants the caller to yield and retry
+   * @returns 0, -EINVAL for a mask without an active CPU of the machine, or -EAGAIN if a plugin wants the caller to yield
+   *   and retry
    */
   setAffinity(cpu: Cpu, task: Task, affinity: CpuSet): number {
     cpu.charge(SchedStep.affinityBody);
     if (affinity.size === 0 || affinity.first >= this.platform.cpus.length) return -Errno.EINVAL;
+    const { active } = this.hotplug;
+    const usable = active === this.everyCpu ? affinity : this.hotplug.narrow(affinity);
+    if (usable.size === 0) return -Errno.EINVAL;
     if (this.hooks.schedAffinity.call(task) === false) return -Errno.EAGAIN;
-    this.applyAffinity(cpu, task, affinity);
+    this.applyAffinity(cpu, task, usable);
     return 0;
   }
 

@@ -56,6 +56,11 @@ export class SchedSeams {
      * @cost once per sched_setaffinity.
      */
     schedAffinity: new FirstAnswerHook<[task: Task], boolean>('schedAffinity'),
+    /**
+     * Policy of `task` is to change to `policy` (`SchedPolicy`), which the machine has. A negative errno refuses.
+     * @cost once per sched_setscheduler.
+     */
+    schedPolicy: new FirstAnswerHook<[task: Task, policy: number], number>('schedPolicy'),
   };
 
   readonly slots: { readonly idlePolicy: Slot<IdlePolicy>; readonly schedExt: Slot<SchedClass> };

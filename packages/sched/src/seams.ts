@@ -57,7 +57,8 @@ export class SchedSeams {
      */
     schedAffinity: new FirstAnswerHook<[task: Task], boolean>('schedAffinity'),
     /**
-     * Policy of `task` is to change to `policy` (`SchedPolicy`), which the machine has. A negative errno refuses.
+     * Policy of `task` is to change, to one that the machine has. A negative errno refuses.
+     * @param policy one of `SchedPolicy`
      * @cost once per sched_setscheduler.
      */
     schedPolicy: new FirstAnswerHook<[task: Task, policy: number], number>('schedPolicy'),

@@ -1,4 +1,5 @@
 import { defineConfig, type Options } from 'tsup';
+import { constantBindings } from './scripts/constant-bindings.ts';
 
 /** The one build recipe: ES modules with declarations, nothing bundled that a package depends on. */
 export function library(options: Partial<Options> = {}): ReturnType<typeof defineConfig> {
@@ -10,6 +11,7 @@ export function library(options: Partial<Options> = {}): ReturnType<typeof defin
     clean: true,
     sourcemap: true,
     treeshake: true,
+    plugins: [constantBindings()],
     ...options,
   });
 }

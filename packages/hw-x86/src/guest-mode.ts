@@ -6,7 +6,7 @@ import { HwStep } from './steps.js';
 /** Views that a core tells apart in its TLBs at a time; a further one takes the tag of the least recently used. */
 const TAGS = 15;
 /** Entries of an EPTP list: one page of 64-bit pointers (SDM vol. 3, 26.5.6.3). */
-const LIST_ENTRIES = 512;
+export const EPTP_LIST_ENTRIES = 512;
 
 /** What a core does on VM exits. A method that is missing leaves the exit to what is said beside it. */
 export interface Hypervisor {
@@ -30,14 +30,19 @@ export class GuestMode {
   readonly #cpu: Cpu;
   #hypervisor: Hypervisor = {};
   #views: readonly SecondLevel[] = [];
+  /** Every view that was on a list, by the root of its tables: a list that comes back finds its translations. */
+  readonly #byRoot: Map<number, SecondLevel> = new Map();
   /** Views with a tag, least recently used first. */
   readonly #tagged: SecondLevel[] = [];
+  /** Tags that no view has. */
+  readonly #spare: number[] = [];
   #index = -1;
   /** VM exits since boot. */
   exits = 0;
 
   constructor(cpu: Cpu) {
     this.#cpu = cpu;
+    this.#freeTags();
   }
 
   /** The core runs a guest. */
@@ -55,15 +60,22 @@ export class GuestMode {
    * @param views the EPTP list, at most 512; one set of tables may be on it more than once
    */
   enter(hypervisor: Hypervisor, views: readonly SecondLevelTables[], index = 0): void {
-    if (views.length > LIST_ENTRIES)
-      throw new HardwareError('INVALID_ARGUMENT', `views: ${views.length} do not fit a list of ${LIST_ENTRIES}`);
-    if (views[index] === undefined) throw new HardwareError('INVALID_ARGUMENT', `index: there is no view ${index} among ${views.length}`);
+    requireView(views, index);
     this.leave();
     this.#hypervisor = hypervisor;
-    const byRoot = new Map<number, SecondLevel>();
+    this.install(views, index);
+  }
+
+  /**
+   * The hypervisor gives the guest another list, and goes on with view `index` of it. Charges nothing, as it happens in the
+   * course of a VM exit, and flushes nothing: translations of views that come back are still there.
+   * @param views as in `enter`
+   */
+  install(views: readonly SecondLevelTables[], index = 0): void {
+    requireView(views, index);
     this.#views = views.map(({ root }) => {
-      const view = byRoot.get(root) ?? new SecondLevel(this.#cpu.memory, root, (cpu, on) => this.#violation(cpu, on));
-      byRoot.set(root, view);
+      const view = this.#byRoot.get(root) ?? new SecondLevel(this.#cpu.memory, root, (cpu, on) => this.#violation(cpu, on));
+      this.#byRoot.set(root, view);
       return view;
     });
     this.#select(index);
@@ -77,6 +89,8 @@ export class GuestMode {
     this.#cpu.mmu.invept();
     for (const view of this.#tagged) view.tag = 0;
     this.#tagged.length = 0;
+    this.#freeTags();
+    this.#byRoot.clear();
   }
 
   /**
@@ -113,10 +127,38 @@ export class GuestMode {
   /** INVEPT on this core: what was cached through view `index`, or through all, goes. */
   invept(index?: number): void {
     this.#cpu.charge(HwStep.invept);
-    for (const [at, view] of this.#views.entries()) {
-      if (index !== undefined && at !== index) continue;
-      view.flush();
-      if (view.tag !== 0) this.#cpu.mmu.invept(view.tag);
+    for (const [at, view] of this.#views.entries()) if (index === undefined || at === index) this.#flush(view);
+  }
+
+  /**
+   * INVEPT on this core for tables, on the present list or not: what was cached through them goes.
+   * @returns false if there was no need, as the core has never used them; nothing is charged then
+   */
+  inveptTables({ root }: SecondLevelTables): boolean {
+    const view = this.#byRoot.get(root);
+    if (view === undefined) return false;
+    this.#cpu.charge(HwStep.invept);
+    this.#flush(view);
+    return true;
+  }
+
+  /**
+   * The tables are about to be freed: INVEPT, and the core forgets them.
+   * @throws HardwareError INVALID_ARGUMENT while they are on the list
+   */
+  forget(tables: SecondLevelTables): void {
+    const view = this.#byRoot.get(tables.root);
+    if (view === undefined) return;
+    if (this.#views.includes(view)) {
+      throw new HardwareError('INVALID_ARGUMENT', 'tables: they are on the list of the core; install another list before');
+    }
+    this.inveptTables(tables);
+    this.#byRoot.delete(tables.root);
+    const at = this.#tagged.indexOf(view);
+    if (at >= 0) {
+      this.#tagged.splice(at, 1);
+      this.#spare.push(view.tag);
+      view.tag = 0;
     }
   }
 
@@ -129,15 +171,26 @@ export class GuestMode {
     this.#cpu.mmu.selectSecondLevel(view);
   }
 
+  #flush(view: SecondLevel): void {
+    view.flush();
+    if (view.tag !== 0) this.#cpu.mmu.invept(view.tag);
+  }
+
   #tag(view: SecondLevel): void {
-    if (this.#tagged.length < TAGS) {
-      view.tag = (this.#tagged.length + 1) / 64;
+    const spare = this.#spare.pop();
+    if (spare !== undefined) {
+      view.tag = spare;
       return;
     }
     const oldest = this.#tagged.shift() as SecondLevel;
     this.#cpu.mmu.invept(oldest.tag);
     view.tag = oldest.tag;
     oldest.tag = 0;
+  }
+
+  #freeTags(): void {
+    this.#spare.length = 0;
+    for (let tag = TAGS; tag >= 1; tag--) this.#spare.push(tag / 64);
   }
 
   #violation(cpu: Cpu, view: SecondLevel): boolean {
@@ -149,4 +202,11 @@ export class GuestMode {
     this.exits++;
     this.#cpu.charge(HwStep.vmExit);
   }
+}
+
+function requireView(views: readonly SecondLevelTables[], index: number): void {
+  if (views.length > EPTP_LIST_ENTRIES) {
+    throw new HardwareError('INVALID_ARGUMENT', `views: ${views.length} do not fit a list of ${EPTP_LIST_ENTRIES}`);
+  }
+  if (views[index] === undefined) throw new HardwareError('INVALID_ARGUMENT', `index: there is no view ${index} among ${views.length}`);
 }

@@ -27,7 +27,7 @@ export { HardwareError, type HardwareErrorCode } from './errors.js';
 export { EventQueue, TimedEvent } from './event-queue.js';
 export type { ExecutionContext, TrapHandler } from './execution-context.js';
 export { Fingerprint } from './fingerprint.js';
-export { GuestMode, type Hypervisor } from './guest-mode.js';
+export { EPTP_LIST_ENTRIES, GuestMode, type Hypervisor } from './guest-mode.js';
 export { Exception, Vector } from './interrupts.js';
 export { Ledger, type LedgerEntry } from './ledger.js';
 export { type DeliveryMode, type Destination, LocalApic, type TimerMode } from './local-apic.js';

@@ -57,6 +57,19 @@ export class SecondLevelTables {
     this.#write(entry, frame === 0 ? guest / PAGE_SIZE : frame, rights, 1);
   }
 
+  /** Returns the frames of the tables. No core may use them any more (`GuestMode.forget`). */
+  free(): void {
+    this.#freeTable(this.root, 4);
+  }
+
+  #freeTable(table: number, level: number): void {
+    for (let entry = table * PAGE_SIZE; level > 1 && entry < (table + 1) * PAGE_SIZE; entry += 8) {
+      const low = this.#memory.read32(entry);
+      if ((low & RIGHTS) !== 0 && (low & Ept.pageSize) === 0) this.#freeTable(entryFrame(low, this.#memory.read32(entry + 4)), level - 1);
+    }
+    this.#memory.free(table);
+  }
+
   /** Address of the entry at `leaf`, with the tables above it made, and large pages above it split. */
   #entry(guest: number, leaf: number): number {
     let table = this.root;

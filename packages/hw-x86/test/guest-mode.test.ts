@@ -170,6 +170,69 @@ describe('VMFUNC', () => {
   });
 });
 
+describe('another list', () => {
+  /** A guest on a list of one open view, and a second list on which the frame behind 0x5000 is hidden. */
+  function twoLists() {
+    const { cpu, memory, root } = bareCpu();
+    const frame = mapUser(memory, root, 0x5000);
+    const [open, hidden] = [0, 1].map(() => new SecondLevelTables(memory)) as [SecondLevelTables, SecondLevelTables];
+    for (const tables of [open, hidden]) tables.mapIdentity(GIB);
+    hidden.protect(frame * PAGE_SIZE, 0);
+    cpu.guest.enter({}, [open]);
+    return { cpu, memory, frame, open, hidden };
+  }
+
+  it('is in force at once, and the first finds its translations when it comes back', () => {
+    const { cpu, frame, open, hidden } = twoLists();
+    cpu.mmu.translate(0x5000, READ);
+    const { walks } = cpu.mmu;
+    const { clock } = cpu;
+    cpu.guest.install([hidden]);
+    expect(cpu.clock).toBe(clock);
+    expect(cpu.mmu.translate(0x5000, READ)).toBe(-1);
+    cpu.guest.install([hidden, open], 1);
+    expect(cpu.mmu.translate(0x5000, READ)).toBe(frame * PAGE_SIZE);
+    expect(cpu.mmu.walks).toBe(walks + 1);
+  });
+
+  it('must have the view that is to be used, and fit a page', () => {
+    const { cpu, open } = twoLists();
+    expect(() => cpu.guest.install([open], 1)).toThrow('index: there is no view 1 among 1');
+    expect(() => cpu.guest.install(Array(513).fill(open))).toThrow('views: 513 do not fit a list of 512');
+  });
+
+  it('can be changed behind the back of cores that are elsewhere: INVEPT by tables', () => {
+    const { cpu, frame, open, hidden } = twoLists();
+    expect(cpu.guest.inveptTables(hidden)).toBe(false);
+    cpu.mmu.translate(0x5000, READ);
+    cpu.guest.install([hidden]);
+    open.protect(frame * PAGE_SIZE, 0);
+    expect(cpu.guest.inveptTables(open)).toBe(true);
+    cpu.guest.install([open]);
+    expect(cpu.mmu.translate(0x5000, READ)).toBe(-1);
+  });
+
+  it('lets tables go that are on no list: their frames, tag and translations are free for others', () => {
+    const { cpu, memory, frame, open } = twoLists();
+    expect(() => cpu.guest.forget(open)).toThrow('they are on the list of the core; install another list before');
+    const used = memory.framesInUse;
+    for (let round = 0; round < 40; round++) {
+      const elsewhere = memory.allocate();
+      const tables = new SecondLevelTables(memory);
+      tables.mapIdentity(GIB);
+      tables.map(frame * PAGE_SIZE, elsewhere * PAGE_SIZE, Ept.all);
+      cpu.guest.install([tables]);
+      expect(cpu.mmu.translate(0x5000, READ)).toBe(elsewhere * PAGE_SIZE);
+      cpu.guest.install([open]);
+      cpu.guest.forget(tables);
+      tables.free();
+      memory.free(elsewhere);
+    }
+    expect(memory.framesInUse).toBe(used);
+    expect(cpu.mmu.translate(0x5000, READ)).toBe(frame * PAGE_SIZE);
+  });
+});
+
 describe('VM exits', () => {
   it('VMCALL passes number and argument, and costs exit and entry', () => {
     const { cpu } = guest({ call: (_, number, argument) => number * 100 + argument });

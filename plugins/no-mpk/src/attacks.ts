@@ -1,9 +1,10 @@
-import { type CpuProfile, HardwareError, profiles } from '@rpal/hw-x86';
+import { type CpuProfile, EPTP_LIST_ENTRIES, HardwareError, profiles } from '@rpal/hw-x86';
 import { createMachine, MachineError, type Process, type Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, rpalExecutable, welcome } from '@rpal/librpal';
 import { pkruOf, Rcc, ReceiverState, RpalBug, rpal } from '@rpal/rpal-core';
 import { Epoll, Poll, Signal, SocketType } from '@rpal/uapi';
 import { type NoMpkIsolation, noMpk } from './plugin.js';
+import { Vmfunc } from './vmfunc.js';
 
 const SECRET = 0x5ec2e7;
 const FORGED = 0xbad;
@@ -43,6 +44,16 @@ function* read(p: Program, setting: Setting): Generator<void, void> {
   setting.reached = (yield* p.load64(setting.page)) === SECRET;
 }
 
+/** Executes an instruction that may be none: #UD, which Linux turns into SIGILL. */
+function* execute(p: Program, instruction: () => void): Generator<void, void> {
+  try {
+    instruction();
+  } catch (error) {
+    if (!(error instanceof HardwareError && error.code === 'INVALID_OPCODE')) throw error;
+    yield* p.kill(yield* p.getpid(), Signal.ILL);
+  }
+}
+
 /** The experiments, by what the attacker does. */
 export const attacks = {
   'stray read': (p, _lib, setting) => read(p, setting),
@@ -55,13 +66,19 @@ export const attacks = {
     yield* read(p, setting);
   },
   'WRPKRU(0)': function* (p, _lib, setting) {
-    try {
-      p.wrpkru(0);
-    } catch (error) {
-      if (!(error instanceof HardwareError && error.code === 'INVALID_OPCODE')) throw error;
-      // #UD, which Linux turns into SIGILL.
-      yield* p.kill(yield* p.getpid(), Signal.ILL);
-    }
+    yield* execute(p, () => p.wrpkru(0));
+    yield* read(p, setting);
+  },
+  'VMFUNC to a view on the list': function* (p, lib, setting, victimPkey) {
+    const { cpu } = p.context;
+    const { isolation } = lib.process;
+    // The view of the honest call; where it is on the list is no secret.
+    const index = isolation instanceof Vmfunc ? isolation.indexOf(cpu, cpu.mmu.pkru & pkruOf(victimPkey)) : 0;
+    yield* execute(p, () => cpu.guest.vmfunc(index));
+    yield* read(p, setting);
+  },
+  'VMFUNC to a view off the list': function* (p, _lib, setting) {
+    yield* execute(p, () => p.context.cpu.guest.vmfunc(EPTP_LIST_ENTRIES - 1));
     yield* read(p, setting);
   },
   'window opened by a thread without a role': function* (p, lib, setting, victimPkey) {

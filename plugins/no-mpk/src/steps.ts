@@ -1,6 +1,6 @@
 import { defineSteps } from '@rpal/hw-x86';
 
-/** What changing rights costs without protection keys. */
+/** What changing rights costs without protection keys, beside VMFUNC, VM exits and INVEPT, which the CPU charges. */
 export const ViewStep = defineSteps('@rpal/no-mpk', {
   /** The way into the kernel and back, and finding the view; no stack switch, no entry work, no exit work. */
   gate: {
@@ -19,20 +19,32 @@ export const ViewStep = defineSteps('@rpal/no-mpk', {
     source: 'one CR3 write that drops the translations of its PCID',
     status: 'derived',
   },
-  /** VMFUNC leaf 0. */
-  vmfunc: { cause: 'library', events: { vmfunc: 1 }, source: 'one VMFUNC that switches the EPT pointer', status: 'derived' },
-  /** The hypervisor installs another list of views: one VM exit and entry. */
-  installList: { cause: 'switch', events: { vmcall: 1 }, source: 'one VM exit and entry', status: 'derived' },
-  /** What the second dimension of a page walk adds, summed up when the view changes. */
-  nestedWalk: {
-    cause: 'tlb',
-    source: 'number of walks times `nestedWalkCycles`',
-    status: 'derived',
+  /** A top-level table, once per view. */
+  makePageView: {
+    cause: 'memory',
+    instructions: [900, 1200, 2000],
+    source: 'written down for this plugin: take a frame, copy 512 entries, look up the owners of those that are present',
+    status: 'estimated',
+  },
+  /** From a word of rights to an index of the EPTP list, in user mode, and what stands around VMFUNC. */
+  findView: {
+    cause: 'library',
+    instructions: [8, 14, 24],
+    source: 'written down for this plugin: one probe of a hash table in a read-only page, EAX and ECX loaded, as VMFUNC takes them',
+    status: 'estimated',
+  },
+  /** Extended page tables with 1 GiB entries, split where a frame is hidden; once per view. */
+  makeEptView: {
+    cause: 'memory',
+    instructions: [3000, 5000, 9000],
+    source: 'written down for this plugin: up to 1024 entries of 1 GiB, and two tables of 512 entries for each hidden frame',
+    status: 'estimated',
+  },
+  /** The frames that a view hides are compared with those that it should. */
+  updateView: {
+    cause: 'memory',
+    instructions: [100, 200, 400],
+    source: 'written down for this plugin: the entries of at most fifteen peers',
+    status: 'estimated',
   },
 });
-
-/**
- * Core cycles that nested paging adds to a walk: low, central, high. A four-level walk of four cached references becomes
- * one of up to 24; guest and nested structure caches leave about four to eight.
- */
-export const nestedWalkCycles = { low: 15, central: 30, high: 60 } as const;

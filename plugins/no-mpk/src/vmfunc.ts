@@ -1,31 +1,23 @@
-import type { Cpu, CpuProfile } from '@rpal/hw-x86';
+import { type Cpu, type CpuProfile, EPTP_LIST_ENTRIES } from '@rpal/hw-x86';
 import type { Kernel, Thread } from '@rpal/kernel';
-import { nestedWalkCycles, ViewStep } from './steps.js';
+import type { MmStruct } from '@rpal/mm';
+import { pkruOf, type RpalService } from '@rpal/rpal-core';
+import { ViewStep } from './steps.js';
+import { Hypercall, ViewHypervisor } from './view-hypervisor.js';
 import { Views } from './views.js';
 
-/** What a CPU's hypervisor side remembers. */
-interface Guest {
-  /** Context of the address space whose list of views is installed. */
-  list: number;
-  /** Walks of the MMU that have been paid for. */
-  walks: number;
-}
-
 /**
- * Linux runs as a guest, and each view is an extended page table that lacks the closed peers' frames; user mode changes
- * between the views on its list with VMFUNC, without the kernel. A list belongs to a service: when the CPU goes to another
- * one, the hypervisor installs its list. Walks have two dimensions from now on.
+ * Linux runs as a guest, and each view is a set of extended page tables that lacks the closed peers' frames; user mode
+ * changes between the views on its service's list with VMFUNC, without the kernel. When a CPU goes to another service,
+ * the hypervisor installs that one's list. Walks have two dimensions from boot on, for everybody.
  */
 export class Vmfunc extends Views {
   override readonly name = 'VMFUNC between EPT views';
-  readonly #guests: readonly Guest[];
-  readonly #nestedWalk: number;
+  readonly hypervisor: ViewHypervisor;
 
   constructor(kernel: Kernel) {
     super(kernel);
-    const { costs, cpus } = kernel.platform;
-    this.#guests = cpus.map(() => ({ list: 0, walks: 0 }));
-    this.#nestedWalk = Math.round(nestedWalkCycles[costs.level] * costs.tscPerCore);
+    this.hypervisor = new ViewHypervisor(kernel.platform);
   }
 
   override refusal({ features, name }: CpuProfile): string | null {
@@ -33,29 +25,70 @@ export class Vmfunc extends Views {
   }
 
   override userLoad(cpu: Cpu, rights: number): void {
-    cpu.charge(ViewStep.vmfunc);
-    this.#payWalks(cpu);
-    this.show(cpu, this.kernel.current(cpu), rights);
+    if (this.#show(cpu, this.kernel.current(cpu), rights) < 0) this.refused++;
   }
 
   /** The kernel is a guest too: it changes the view as user mode does. */
   override kernelLoad(cpu: Cpu, rights: number): void {
-    this.userLoad(cpu, rights);
+    this.#give(cpu, this.kernel.current(cpu), rights);
   }
 
   override switched(cpu: Cpu, next: Thread): void {
-    super.switched(cpu, next);
-    const guest = this.#guests[cpu.id] as Guest;
-    if (next.mm === null || !this.viewed(next) || guest.list === next.memory.contextId) return;
-    guest.list = next.memory.contextId;
-    cpu.charge(ViewStep.installList);
-    this.#payWalks(cpu);
+    // Without an address space of its own the task borrows what is loaded. One whose rights do not count sees no slices
+    // but its own, whatever view it runs in.
+    if (next.mm !== null && this.viewed(next)) this.#give(cpu, next, cpu.mmu.pkru);
   }
 
-  #payWalks(cpu: Cpu): void {
-    const guest = this.#guests[cpu.id] as Guest;
-    const walks = cpu.mmu.walks - guest.walks;
-    guest.walks = cpu.mmu.walks;
-    if (walks > 0) cpu.chargeCycles(ViewStep.nestedWalk, walks * this.#nestedWalk);
+  override relinked(cpu: Cpu, service: RpalService): void {
+    if (this.hypervisor.viewsOf(service) !== null) cpu.guest.vmcall(Hypercall.RELINKED, service.id);
+  }
+
+  override forget(mm: MmStruct): void {
+    const service = mm.rpalService ?? null;
+    if (service === null || this.hypervisor.viewsOf(service) === null) return;
+    (this.kernel.platform.running as Cpu).guest.vmcall(Hypercall.DROP_LIST, service.id);
+  }
+
+  /** Index of the view of `rights` on the list that `cpu` uses, or -1: what the read-only page in all views tells user mode. */
+  indexOf(cpu: Cpu, rights: number): number {
+    const service = this.hypervisor.serviceOf(cpu);
+    return service === null ? -1 : (this.hypervisor.viewsOf(service)?.indexOf(rights) ?? -1);
+  }
+
+  protected override shown(cpu: Cpu): number {
+    const service = this.hypervisor.serviceOf(cpu);
+    const view = service === null ? undefined : this.hypervisor.viewsOf(service)?.views[cpu.guest.view];
+    return view === undefined ? cpu.mmu.pkru : view.rights;
+  }
+
+  /** The kernel cannot leave a thread with the rights of another: if there is no room for a view, it gets those of its own key. */
+  #give(cpu: Cpu, thread: Thread, rights: number): void {
+    if (this.#show(cpu, thread, rights) === 0) return;
+    this.refused++;
+    this.#show(cpu, thread, pkruOf((thread.rpal.service as RpalService).pkey));
+  }
+
+  /** Gives `thread`, which runs on `cpu`, the view of `rights`. @returns 0 or -ENOSPC */
+  #show(cpu: Cpu, thread: Thread, rights: number): number {
+    if (this.viewed(thread)) {
+      const service = thread.rpal.service as RpalService;
+      const listed = this.hypervisor.serviceOf(cpu) === service;
+      if (!listed) this.#useList(cpu, service, rights);
+      cpu.charge(ViewStep.findView);
+      let index = this.indexOf(cpu, rights);
+      if (index < 0) index = cpu.guest.vmcall(Hypercall.MAKE_VIEW, rights);
+      if (index < 0) return index;
+      // Which view is in use nobody can ask the processor: it is switched in any case, but where the list has just come with it.
+      if (listed || index !== cpu.guest.view) cpu.guest.vmfunc(index);
+    }
+    cpu.mmu.pkru = rights;
+    return 0;
+  }
+
+  #useList(cpu: Cpu, service: RpalService, rights: number): void {
+    const { hypervisor } = this;
+    if (hypervisor.viewsOf(service) === null) hypervisor.register(service);
+    const index = hypervisor.viewsOf(service)?.indexOf(rights) ?? -1;
+    cpu.guest.vmcall(Hypercall.USE_LIST, service.id * EPTP_LIST_ENTRIES + Math.max(index, 0));
   }
 }

@@ -24,6 +24,14 @@ describe('what an attacker in a peer can do', () => {
     expect(matrix['WRPKRU(0)']['page-table']).toMatchObject({ crashes: 'attacker', detail: 'no such instruction' });
   });
 
+  it('VMFUNC by the attacker itself opens what is on its list, leaves the list no other way, and is no instruction elsewhere', () => {
+    expect(succeeding('VMFUNC to a view on the list')).toEqual(['vmfunc']);
+    expect(succeeding('VMFUNC to a view off the list')).toEqual([]);
+    for (const isolation of isolationNames) {
+      expect(matrix['VMFUNC to a view off the list'][isolation]).toMatchObject({ crashes: 'attacker', detail: 'no such instruction' });
+    }
+  });
+
   it('only the kernel gate asks who opens the window', () => {
     expect(succeeding('window opened by a thread without a role')).toEqual(['mpk', 'vmfunc', 'none']);
   });

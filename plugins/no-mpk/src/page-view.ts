@@ -1,19 +1,15 @@
 import { type Cpu, PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { RPAL_ADDR_SPACE_SIZE, type RpalService } from '@rpal/rpal-core';
+import { deniedBy } from './rights.js';
 
 const ENTRIES = 512;
-
-/** What rights say of a service's key: 1 no access, 2 no writes. */
-export function deniedBy(rights: number, service: RpalService): number {
-  return service.pkey < 0 ? 0 : (rights >>> (2 * service.pkey)) & 3;
-}
 
 /**
  * The address space of a service as a thread with certain rights sees it: a top-level table of its own, with the entries
  * of those slices that the rights open. Everything below is shared with the full address space.
  */
-export class View {
+export class PageView {
   /** Unique on a machine; names the view in what CPUs know of their PCIDs. */
   readonly id: number;
   readonly mm: MmStruct;
@@ -65,8 +61,8 @@ const SLOTS = 16;
 const FIRST_PCID = 64;
 
 /** What one CPU knows of views, as Linux's `cpu_tlbstate` does of address spaces. */
-export class CpuViews {
-  current: View | null = null;
+export class CpuPageViews {
+  current: PageView | null = null;
   #slot = 0;
   #next = 0;
   readonly #ids: Int32Array = new Int32Array(SLOTS);
@@ -92,7 +88,7 @@ export class CpuViews {
   }
 
   /** Loads CR3 with `view`, whose address space is the loaded one. @returns true if that flushed */
-  enter(view: View): boolean {
+  enter(view: PageView): boolean {
     this.leave();
     const { mm } = view;
     const state = mm.manager.tlbState(this.#cpu);
@@ -105,7 +101,7 @@ export class CpuViews {
     return flush;
   }
 
-  #choose(view: View): number {
+  #choose(view: PageView): number {
     const found = this.#ids.indexOf(view.id);
     if (found >= 0) return found;
     const slot = this.#next++ % SLOTS;

@@ -1,0 +1,29 @@
+import type { RpalService } from '@rpal/rpal-core';
+
+/** Key k's two bits: 1 no access, 2 no writes. */
+const NO_ACCESS = 0x5555_5555;
+
+/** What rights say of a service's key: 1 no access, 2 no writes. */
+export function deniedBy(rights: number, service: RpalService): number {
+  return service.pkey < 0 ? 0 : (rights >>> (2 * service.pkey)) & 3;
+}
+
+/** The word that stands for all words with the same meaning: who may not read need not be told that he may not write. */
+export function canonical(rights: number): number {
+  return rights & ~((rights & NO_ACCESS) << 1);
+}
+
+/**
+ * True for rights as RPAL itself gives them: at most two services open, a caller and whom it calls, or everything readable
+ * for a look at a peer's descriptor table. There are few of them: 137 words of the first kind, 17 of the second.
+ */
+export function isUsual(rights: number): boolean {
+  let open = 0;
+  let closed = 0;
+  for (let key = 0; key < 16; key++) {
+    const denied = (rights >>> (2 * key)) & 3;
+    if (denied === 0) open++;
+    if ((denied & 1) !== 0) closed++;
+  }
+  return open + closed === 16 ? open <= 2 : closed === 0 && open <= 1;
+}

@@ -1,8 +1,8 @@
 import { librpal, rpalExecutable } from '@rpal/librpal';
-import { RpalBug, type RpalOptions } from '@rpal/rpal-core';
+import type { RpalOptions } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
 import { type Answer, hex, type Question } from './question.js';
-import { meet, smallMachine } from './services.js';
+import { meet, runToEnd, smallMachine } from './services.js';
 
 /** The client puts the server's FS base into its own register and makes a system call, without calling. */
 function forge(options: RpalOptions): Answer {
@@ -40,7 +40,6 @@ function oneSided(options: RpalOptions): Answer {
   const GUESSES = 8;
   const tried: string[] = [];
   let pid = -1;
-  let bug: string | null = null;
   const victim = machine.spawn(
     rpalExecutable('victim', function* (p) {
       const lib = librpal(p);
@@ -72,12 +71,7 @@ function oneSided(options: RpalOptions): Answer {
     }),
     1,
   );
-  try {
-    machine.run();
-  } catch (error) {
-    if (!(error instanceof RpalBug)) throw error;
-    bug = error.message;
-  }
+  const bug = runToEnd(machine);
   const taken = pid === victim.pid;
   return {
     done: `A victim waits as a receiver and has requested nobody. The attacker guesses its key, from 1 upwards, registers as a sender, and makes a system call with the victim's FS base (where that is, it is told; an attacker has to find out).`,

@@ -1,4 +1,5 @@
 import type { RpalOptions } from '@rpal/rpal-core';
+import { Errno } from '@rpal/uapi';
 
 /** What an experiment found, in lines to read. */
 export interface Answer {
@@ -14,10 +15,16 @@ export interface Answer {
 export interface Question {
   readonly who: string;
   readonly question: string;
-  /** Runs on fresh machines; the options decide which defects of the series are repaired. Missing: not answered yet. */
-  readonly ask?: (options: RpalOptions) => Answer;
+  /** Runs on fresh machines; the options decide which defects of the series are repaired. */
+  readonly ask: (options: RpalOptions) => Answer;
 }
 
 export function hex(address: number): string {
   return `0x${address.toString(16)}`;
+}
+
+/** A system call's result: a number, or the name of the error. */
+export function errno(result: number): string {
+  if (result >= 0) return String(result);
+  return Object.entries(Errno).find(([, number]) => number === -result)?.[0] ?? String(result);
 }

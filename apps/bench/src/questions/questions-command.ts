@@ -23,14 +23,9 @@ export function questionsCommand(io: Io, done: (code: number) => void): Command 
     .option('--report <file>', 'run all of them, as written and with everything repaired, and write a report in Markdown')
     .action(({ report }: Flags) => {
       const file = report === undefined ? undefined : new OutputFile('--report', report);
-      const rows = questions.map(({ who, question, ask }, index) => [
-        String(index + 1),
-        ask === undefined ? 'not yet' : 'yes',
-        who,
-        question,
-      ]);
+      const rows = questions.map(({ who, question }, index) => [String(index + 1), who, question]);
       file?.write(markdown());
-      io.stdout.write(`${textTable(['number', 'answered', 'who', 'question'], rows, [1, 2, 3])}\n`);
+      io.stdout.write(`${textTable(['number', 'who', 'question'], rows, [1, 2])}\n`);
       done(ExitCode.OK);
     });
 }
@@ -47,8 +42,6 @@ export function questionCommand(io: Io, done: (code: number) => void): Command {
     )
     .action((number: number, { repair }: Flags) => {
       const { who, question, ask } = questions[number - 1] as Question;
-      if (ask === undefined)
-        throw new UsageError(`question ${number} has no experiment yet; \`rpal-bench questions\` lists those that have`);
       const title = `Question ${number} (${who})\n${question}\n`;
       const parts = [title, section(AS_WRITTEN, ask({}))];
       if (repair !== undefined) parts.push(section(`repaired: ${repair === 'all' ? 'all' : repair.join(', ')}`, ask({ repair })));
@@ -80,10 +73,6 @@ function markdown(): string {
   ];
   questions.forEach(({ who, question, ask }, index) => {
     parts.push(`## ${index + 1}. ${question}`, `*${who}*`);
-    if (ask === undefined) {
-      parts.push('No experiment yet.');
-      return;
-    }
     const asWritten = ask({});
     const repaired = ask({ repair: 'all' });
     parts.push(...answer(AS_WRITTEN, asWritten));

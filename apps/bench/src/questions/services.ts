@@ -1,3 +1,4 @@
+import type { Plugin } from '@rpal/bus';
 import { type CpuProfile, profiles } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine, type Process, type Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, rpalExecutable, welcome } from '@rpal/librpal';
@@ -12,8 +13,8 @@ export const smallProfile: CpuProfile = {
   topology: { sockets: 1, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 4, memoryPerSocket: 8 },
 };
 
-export function smallMachine(options: RpalOptions | null): Machine {
-  return createMachine({ profile: smallProfile, plugins: options === null ? [] : [rpal(options)] });
+export function smallMachine(options: RpalOptions | null, profile: CpuProfile = smallProfile, plugins: readonly Plugin[] = []): Machine {
+  return createMachine({ profile, plugins: options === null ? plugins : [rpal(options), ...plugins] });
 }
 
 /** What the calling side of a connection has in hand. */
@@ -38,6 +39,12 @@ export interface Extras {
   readonly bytes?: (p: Program) => Generator<void, void>;
   readonly prepare?: Preparation;
   readonly clientEnded?: (server: Process) => void;
+  /** The CPUs; by default four of the RFC's. */
+  readonly profile?: CpuProfile;
+  /** Plugins beside RPAL. */
+  readonly plugins?: readonly Plugin[];
+  /** Before anything runs. */
+  readonly arrange?: (machine: Machine, server: Process, client: Process) => void;
   /** An ordinary process on a third CPU. */
   readonly bystander?: (p: Program, server: Process, client: Process) => Generator<void, void>;
 }
@@ -62,7 +69,7 @@ export function meet(
   extras: Extras = {},
 ): Met {
   const { clientEnded, bystander } = extras;
-  const machine = smallMachine(options);
+  const machine = smallMachine(options, extras.profile, extras.plugins);
   const told = new Map<string, number>();
   const server = machine.spawn(
     rpalExecutable('server', (p) => serve(p, extras, told)),
@@ -90,17 +97,23 @@ export function meet(
       2,
     );
   }
+  extras.arrange?.(machine, server, client);
   machine.bus.events.processExit.on((_time, process) => {
     if (process === client) clientEnded?.(server);
   });
-  let bug: string | null = null;
+  return { machine, client, server, bug: runToEnd(machine) };
+}
+
+/** Runs a machine to its end. @returns the message if the kernel stops at a BUG of RPAL's, else null */
+export function runToEnd(machine: Machine): string | null {
   try {
     machine.run();
+    return null;
   } catch (error) {
-    if (!(error instanceof RpalBug)) throw error;
-    bug = error.message;
+    // The machine says where a plugin threw; what it threw is the cause.
+    for (let cause = error; cause instanceof Error; cause = cause.cause) if (cause instanceof RpalBug) return cause.message;
+    throw error;
   }
-  return { machine, client, server, bug };
 }
 
 function* serve(p: Program, { handle, bytes, prepare }: Extras, told: Map<string, number>): Generator<void, void> {

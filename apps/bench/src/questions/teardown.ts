@@ -1,0 +1,106 @@
+import type { CpuProfile } from '@rpal/hw-x86';
+import { PAGE_SIZE } from '@rpal/hw-x86';
+import { executable, type Program } from '@rpal/kernel';
+import { librpal, rpalExecutable } from '@rpal/librpal';
+import type { RpalOptions } from '@rpal/rpal-core';
+import { whole } from '../report/numbers.js';
+import type { Answer, Question } from './question.js';
+import { smallMachine, smallProfile } from './services.js';
+
+const PAGES = 256;
+const PEERS = [0, 1, 4, 8, 15];
+const CPUS = 17;
+
+const manyCores: CpuProfile = {
+  ...smallProfile,
+  topology: { ...smallProfile.topology, coresPerSocket: CPUS, coresPerCache: CPUS },
+};
+
+/** What the end of one process does to the machine. */
+interface Teardown {
+  /** From its last system call to the moment at which it is gone, TSC cycles. */
+  readonly cycles: number;
+  readonly flushes: number;
+  readonly interrupts: number;
+}
+
+/** A process on a CPU of its own with some memory ends, while peers compute on theirs. `options` null: without RPAL. */
+function end(options: RpalOptions | null, peers: number): Teardown {
+  const machine = smallMachine(options, manyCores);
+  const { memory } = machine.kernel;
+  let started = 0;
+  let before = { flushes: 0, interrupts: 0 };
+  let after: Teardown | null = null;
+  let ready = 0;
+  const keys: number[] = [];
+  const image = options === null ? executable : rpalExecutable;
+  const join = function* (p: Program, index: number): Generator<void, void> {
+    yield* p.setAffinity([index]);
+    if (options !== null) {
+      const lib = librpal(p);
+      yield* lib.init(1);
+      keys[index] = lib.process.key;
+      while (keys.filter((key) => key !== undefined).length <= peers) yield* p.sleep(1e6);
+      if (index > 0) yield* lib.requestService(keys[0] as number);
+      else for (const key of keys.slice(1)) yield* lib.requestService(key);
+    }
+    ready++;
+  };
+  const dying = machine.spawn(
+    image('dying', function* (p) {
+      yield* join(p, 0);
+      const area = yield* p.allocate(PAGES * PAGE_SIZE);
+      yield* p.memset(area, 1, PAGES * PAGE_SIZE);
+      while (ready <= peers) yield* p.sleep(1e5);
+      before = { flushes: memory.flushesSent, interrupts: memory.flushesReceived };
+      started = p.rdtsc();
+    }),
+    0,
+  );
+  machine.bus.events.processExit.on((time, process) => {
+    if (process !== dying) return;
+    after = {
+      cycles: time - started,
+      flushes: memory.flushesSent - before.flushes,
+      interrupts: memory.flushesReceived - before.interrupts,
+    };
+  });
+  for (let index = 1; index <= peers; index++) {
+    machine.spawn(
+      image(`peer-${index}`, function* (p) {
+        yield* join(p, index);
+        while (after === null) yield* p.compute(2000);
+      }),
+      index,
+    );
+  }
+  machine.run();
+  if (after === null) throw new Error('the process has not ended');
+  return after;
+}
+
+function tearDown(options: RpalOptions): Answer {
+  const plain = end(null, 15);
+  const runs = PEERS.map((peers) => ({ peers, ...end(options, peers) }));
+  const [least, most] = [runs[0] as Teardown, runs.at(-1) as Teardown & { peers: number }];
+  const line = (what: string, { cycles, flushes, interrupts }: Teardown): string =>
+    `${what}: ${whole(cycles)} cycles, ${flushes} shootdowns, ${interrupts} interrupts of other CPUs`;
+  return {
+    done: `A process with ${PAGES} touched pages ends on a CPU of its own, while its peers, each mapped with it, compute on theirs.`,
+    happened: [
+      line('no RPAL, 15 other processes', plain),
+      ...runs.map(({ peers, ...run }) => line(`RPAL, ${peers} peers${peers === 0 ? '' : `, ${2 * peers} top-level entries cleared`}`, run)),
+    ],
+    verdict: `With ${most.peers} peers the end takes ${(most.cycles / plain.cycles).toFixed(1)} times as long as that of an ordinary process, and interrupts CPUs ${most.interrupts} times where the other interrupts ${plain.interrupts}: ${
+      most.interrupts > 2 * most.peers
+        ? 'each peer is unlinked with two full flushes, and each flush interrupts the CPUs of all peers that are left, so the work grows with the square of the peers'
+        : 'about once for each peer'
+    }. Without peers it costs ${(least.cycles / plain.cycles).toFixed(1)} times as much.`,
+  };
+}
+
+export const tearDownCost: Question = {
+  who: 'Dave Hansen, on v1',
+  question: 'There are no small processes any more: what does it cost to tear a service with many peers down?',
+  ask: tearDown,
+};

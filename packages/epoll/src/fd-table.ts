@@ -84,9 +84,22 @@ export class FdTable {
     for (const fd of [...this.#closeOnExec]) this.close(cpu, fd);
   }
 
-  /** Closes everything: the last user is gone. */
+  /**
+   * Closes everything: the last user is gone. Files that nobody else has open are released afterwards, later ones first
+   * (Linux: `exit_files`, whose last references are dropped in task work).
+   */
   closeAll(cpu: Cpu): void {
-    for (let fd = 0; fd < this.#files.length; fd++) if (this.#files[fd] != null) this.close(cpu, fd);
+    const last: File[] = [];
+    for (let fd = 0; fd < this.#files.length; fd++) {
+      const file = this.#files[fd] ?? null;
+      if (file === null) continue;
+      cpu.charge(FileStep.fileClose);
+      this.#files[fd] = null;
+      if (file.drop()) last.push(file);
+    }
+    this.#closeOnExec.clear();
+    this.#lowestFree = 0;
+    for (let i = last.length - 1; i >= 0; i--) last[i]?.destroy(cpu);
   }
 
   #place(fd: number, file: File, closeOnExec: boolean): void {

@@ -85,6 +85,16 @@ export abstract class File {
   /** Drops a reference; the last one takes the file out of every epoll and releases it. */
   put(cpu: Cpu): void {
     if (--this.count > 0) return;
+    this.destroy(cpu);
+  }
+
+  /** Drops a reference. @returns true if it was the last one: `destroy` must follow */
+  drop(): boolean {
+    return --this.count === 0;
+  }
+
+  /** What follows the last reference. */
+  destroy(cpu: Cpu): void {
     while (this.watchers.length > 0)
       this.watchers[this.watchers.length - 1]?.epoll.forget(cpu, this.watchers[this.watchers.length - 1] as EpItem);
     this.release(cpu);

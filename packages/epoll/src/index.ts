@@ -13,6 +13,7 @@ export { type Credentials, SCM_MAX_FD, type Segment, SocketMessage, UIO_MAXIOV }
 export { splice, tee, vmsplice } from './splice.js';
 export { FileStep } from './steps.js';
 export { TFD_TIMER_ABSTIME, TimerFd } from './timerfd.js';
+export { UnixInFlight } from './unix-in-flight.js';
 export { UnixPacketSocket } from './unix-packet.js';
 export { SEND_BUFFER_DEFAULT, SocketState, UnixNamespace, UnixSocket } from './unix-socket.js';
 export { UnixStreamSocket } from './unix-stream.js';

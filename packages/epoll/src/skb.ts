@@ -37,6 +37,8 @@ export class Skb {
   capacity = 0;
   /** Descriptors on their way (SCM_RIGHTS); null if there are none. */
   files: File[] | null = null;
+  /** In whose queue a message with descriptors is. */
+  receiver: UnixSocket | null = null;
   /** Who sent it, if the receiver wants to know (SCM_CREDENTIALS). */
   credentials: Credentials | null = null;
   /** The socket whose send buffer it is charged to. */
@@ -113,6 +115,7 @@ export class SkbPool {
     skb.frames = NO_FRAMES;
     skb.capacity = 0;
     skb.files = null;
+    skb.receiver = null;
     skb.credentials = null;
     skb.owner = null;
     skb.from = null;

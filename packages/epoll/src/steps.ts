@@ -292,6 +292,12 @@ export const FileStep = defineSteps('@rpal/epoll', {
     source: 'shmem read or write around the copies',
     status: 'estimated',
   },
+  collectInFlight: {
+    cause: 'socket',
+    instructions: [400, 1000, 3000],
+    source: '__unix_gc: components of a few sockets in flight',
+    status: 'estimated',
+  },
   eventfdCreate: {
     cause: 'socket',
     instructions: [1500, 2500, 4000],

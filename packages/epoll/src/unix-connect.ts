@@ -75,6 +75,8 @@ export class AcceptOperation extends RetryOperation {
       return (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ? -Errno.EINVAL : NOTHING_YET;
     }
     cpu.charge(FileStep.socketAccept);
+    socket.listener = null;
+    listener.namespace.inFlight.accepted(listener);
     listener.peerWait.wake(cpu, 1, 0, false);
     // Without a descriptor it is closed with this reference.
     socket.get();

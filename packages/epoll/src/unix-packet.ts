@@ -60,6 +60,7 @@ export class UnixPacketSocket extends UnixSocket {
     if (this.relay.queue !== null) this.relay.queue.unlink(this.relay);
     if (this.first === null) return;
     this.purge(cpu);
+    this.namespace.inFlight.puts.settle(cpu);
     this.peerWait.wake(cpu, 0, 0, false);
     if (!peer.dead && peer.peer === this) {
       peer.error = Errno.ECONNRESET;
@@ -224,7 +225,7 @@ export class PacketSendOperation extends RetryOperation {
     skb.from = socket.path;
     if (other.passCredentials) skb.credentials = credentials;
     if (message === null) return;
-    skb.files = message.files;
+    other.attach(skb, message.files);
     message.files = null;
   }
 
@@ -288,7 +289,7 @@ export class PacketReceiveOperation extends RetryOperation {
       if (peeking && skb.files !== null) message.files = skb.files.map((file) => file.get());
     }
     if (!peeking) {
-      handOver(cpu, this.caller, skb);
+      handOver(cpu, this.caller, skb, socket);
       cpu.charge(FileStep.releaseMessage);
       skb.owner?.freed(cpu, skb.trueSize);
       socket.namespace.skbs.free(skb);

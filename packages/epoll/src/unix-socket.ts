@@ -1,11 +1,13 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
-import { published, type Scheduler, WaitEntry, WaitQueue } from '@rpal/sched';
+import { published, type Scheduler, WaitEntry, WaitQueue, Workqueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll, Shutdown, SocketType } from '@rpal/uapi';
+import type { DeferredPuts } from './deferred-puts.js';
 import { File } from './file.js';
 import { begin, type Caller } from './operation.js';
 import type { Skb, SkbPool } from './skb.js';
 import { FileStep } from './steps.js';
 import { AcceptOperation, ConnectOperation } from './unix-connect.js';
+import { UnixInFlight } from './unix-in-flight.js';
 
 /** net.core.wmem_default, which is wmem_max too. */
 export const SEND_BUFFER_DEFAULT = 212_992;
@@ -25,6 +27,8 @@ export const SocketState = { UNCONNECTED: 0, LISTENING: 1, CONNECTED: 2 } as con
 export class UnixNamespace {
   readonly scheduler: Scheduler;
   readonly skbs: SkbPool;
+  /** Sockets on their way in messages. */
+  readonly inFlight: UnixInFlight;
   /**
    * A closing socket does not count an empty message that is first in its queue as unread (Linux 6.16: the message might be
    * out-of-band data that was read, and no distinction is made).
@@ -33,9 +37,19 @@ export class UnixNamespace {
   /** Sockets by name. An abstract name is one per type; a path outlives its socket, and then leads to none. */
   readonly #bound = new Map<string, UnixSocket | null>();
 
-  constructor(scheduler: Scheduler, skbs: SkbPool) {
+  /** @param workqueue where sockets that nobody can receive are collected */
+  constructor(scheduler: Scheduler, skbs: SkbPool, workqueue: Workqueue = new Workqueue(scheduler)) {
     this.scheduler = scheduler;
     this.skbs = skbs;
+    this.inFlight = new UnixInFlight(scheduler, workqueue, (cpu, skb, puts) => this.throwAway(cpu, skb, puts));
+  }
+
+  /** Frees a message that nobody has read. */
+  throwAway(cpu: Cpu, skb: Skb, puts: DeferredPuts): void {
+    cpu.charge(FileStep.releaseMessage);
+    if (skb.files !== null) puts.dropAll(skb.files);
+    skb.owner?.freed(cpu, skb.trueSize);
+    this.skbs.free(skb);
   }
 
   /** The socket of a type at a name, or a negative errno. */
@@ -88,6 +102,11 @@ export abstract class UnixSocket extends File {
   path: string | null = null;
   /** Released: others may still refer to it. */
   dead = false;
+
+  /** The listener that has this connection in its backlog; null once it is accepted. */
+  listener: UnixSocket | null = null;
+  /** In flight: the sockets in whose queues messages with this one are, one entry per reference. */
+  readonly receivers: UnixSocket[] = [];
 
   /** Messages to be read. */
   first: Skb | null = null;
@@ -186,6 +205,7 @@ export abstract class UnixSocket extends File {
   connectTo(cpu: Cpu, listener: UnixSocket): void {
     const other = listener.sibling() as this;
     this.join(other);
+    other.listener = listener;
     listener.backlog.push(other);
     listener.dataReady(cpu);
   }
@@ -273,11 +293,17 @@ export abstract class UnixSocket extends File {
     while (this.first !== null) {
       const skb = this.first;
       this.dequeue();
-      cpu.charge(FileStep.releaseMessage);
-      if (skb.files !== null) for (const file of skb.files) file.put(cpu);
-      skb.owner?.freed(cpu, skb.trueSize);
-      this.namespace.skbs.free(skb);
+      if (skb.files !== null) this.namespace.inFlight.landed(skb.files, this);
+      this.namespace.throwAway(cpu, skb, this.namespace.inFlight.puts);
     }
+  }
+
+  /** Attaches the descriptors of a message that is about to be queued here. */
+  attach(skb: Skb, files: File[] | null): void {
+    skb.files = files;
+    if (files === null) return;
+    skb.receiver = this;
+    this.namespace.inFlight.sent(files, this);
   }
 
   override get unread(): number {
@@ -289,6 +315,7 @@ export abstract class UnixSocket extends File {
 
   override release(cpu: Cpu): void {
     this.disconnect(cpu, false);
+    this.namespace.inFlight.puts.settle(cpu);
   }
 
   /** unix_release_sock. @param embryo nobody has accepted it */
@@ -306,6 +333,7 @@ export abstract class UnixSocket extends File {
     if (this.relay.queue !== null) this.relay.queue.unlink(this.relay);
     this.purge(cpu);
     for (const waiting of this.backlog.splice(0)) waiting.disconnect(cpu, true);
+    this.namespace.inFlight.released(cpu);
   }
 
   get #hasUnread(): boolean {

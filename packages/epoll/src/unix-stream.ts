@@ -76,7 +76,7 @@ export class UnixStreamSocket extends UnixSocket {
     }
     skb.consumed += part;
     this.broughtFiles = skb.files !== null;
-    if (this.broughtFiles) handOver(cpu, caller, skb);
+    if (this.broughtFiles) handOver(cpu, caller, skb, this);
     if (caller.message !== null) caller.message.credentials = skb.credentials;
     if (skb.consumed < skb.length) {
       this.lock.release(cpu);
@@ -141,7 +141,7 @@ export class UnixStreamSocket extends UnixSocket {
     skb.owner = this;
     if (peer.passCredentials) skb.credentials = caller.credentials;
     if (caller.message !== null) {
-      skb.files = caller.message.files;
+      peer.attach(skb, caller.message.files);
       caller.message.files = null;
     }
     peer.lock.pass(cpu);
@@ -167,10 +167,16 @@ export class UnixStreamSocket extends UnixSocket {
 }
 
 /** The descriptors of a message go to the receiver, or nowhere if it has no room for them. */
-export function handOver(cpu: Cpu, caller: Caller, skb: Skb): void {
+export function handOver(cpu: Cpu, caller: Caller, skb: Skb, socket: UnixSocket): void {
   const { files } = skb;
   skb.files = null;
   if (files === null) return;
-  if (caller.message !== null) caller.message.files = files;
-  else for (const file of files) file.put(cpu);
+  const { inFlight } = socket.namespace;
+  inFlight.landed(files, socket);
+  if (caller.message !== null) {
+    caller.message.files = files;
+  } else {
+    inFlight.puts.dropAll(files);
+    inFlight.puts.settle(cpu);
+  }
 }

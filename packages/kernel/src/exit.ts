@@ -35,7 +35,7 @@ export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: num
 /** The last thread is gone: files are closed, memory goes, the parent is told. */
 function endProcess(kernel: Kernel, cpu: Cpu, thread: Thread): void {
   const { process } = thread;
-  if (--process.files.users === 0) process.files.closeAll(cpu);
+  if (--process.files.users === 0) kernel.sockets.inFlight.puts.batch(cpu, () => process.files.closeAll(cpu));
   if (--process.mm.users === 0) exitMm(cpu, process.mm);
   if (process.endWait.active) process.endWait.wake(cpu, 0, Poll.IN | Poll.RDNORM, false);
   const { events } = kernel.seams;

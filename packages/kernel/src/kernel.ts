@@ -68,7 +68,7 @@ export class Kernel implements TrapHandler {
     this.scheduler = new Scheduler(platform, options);
     this.futexes = new FutexTable(this.scheduler);
     this.workqueue = new Workqueue(this.scheduler);
-    this.sockets = new UnixNamespace(this.scheduler, new SkbPool(this.memory.heap, this.memory.frames));
+    this.sockets = new UnixNamespace(this.scheduler, new SkbPool(this.memory.heap, this.memory.frames), this.workqueue);
     this.sockets.closeSkipsEmptyMessage = options.unixCloseSkipsEmptyMessage ?? false;
     this.epollSeams.synchronousWakeUps = options.synchronousEpollWakeUps ?? true;
     this.epollSeams.nestingCountsUpwards = options.epollNestingCountsUpwards ?? false;

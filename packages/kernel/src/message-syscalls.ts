@@ -86,7 +86,9 @@ function install(cpu: Cpu, thread: Thread, header: MessageHeader, files: readonl
     if (fd < 0) break;
     descriptors.push(fd);
   }
-  for (const file of files) file.put(cpu);
+  const { puts } = thread.process.kernel.sockets.inFlight;
+  puts.dropAll(files);
+  puts.settle(cpu);
   header.descriptors = descriptors;
   if (descriptors.length < files.length) header.flags = (header.flags ?? 0) | MessageFlag.CTRUNC;
 }

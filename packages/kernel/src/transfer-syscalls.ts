@@ -1,4 +1,4 @@
-import { EventPoll, type File, MemFd, PipeEnd, splice, tee, vmsplice } from '@rpal/epoll';
+import { EventPoll, type File, MemFd, type Operation, PipeEnd, type Segment, Step, splice, tee, vmsplice } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { MemoryFile } from '@rpal/mm';
 import { Errno, OpenFlag, SPLICE_F_NONBLOCK } from '@rpal/uapi';
@@ -107,13 +107,54 @@ function vectored(cpu: Cpu, thread: Thread, regs: ProgramContext, write: boolean
   if (message.length === 0 || !file.takesSegments(write)) thread.message = null;
   // A transfer of nothing comes no further than the check that the file can be read, or written.
   if (message.length === 0) return file instanceof EventPoll ? -Errno.EINVAL : may(file, write) ? 0 : -Errno.EBADF;
-  if (!file.takesSegments(write)) {
-    // Segment by segment in Linux; records are small, so that the first one with room decides.
-    const { address, length } = message.segments.find((segment) => segment.length > 0) ?? { address: 0, length: 0 };
-    return write ? file.write(cpu, thread, address, length) : file.read(cpu, thread, address, length);
-  }
+  if (!file.takesSegments(write)) return segmentBySegment(cpu, thread, file, message.segments, write, 0, 0);
   const result = write ? file.write(cpu, thread, 0, message.length) : file.read(cpu, thread, 0, message.length);
-  return whenOver(cpu, thread, message, result, (_cpu, outcome) => outcome);
+  return whenOver(cpu, thread, message, result, (on, outcome) => {
+    // Descriptors that came along have nowhere to go.
+    const { puts } = thread.process.kernel.sockets.inFlight;
+    puts.dropAll(message.files ?? []);
+    puts.settle(on);
+    return outcome;
+  });
+}
+
+/** One call of the file per segment, until one comes to less than its length (Linux: `do_loop_readv_writev`). */
+function segmentBySegment(
+  cpu: Cpu,
+  thread: Thread,
+  file: File,
+  segments: readonly Segment[],
+  write: boolean,
+  first: number,
+  before: number,
+): number {
+  let done = before;
+  for (let i = first; i < segments.length; i++) {
+    const { address, length } = segments[i] as Segment;
+    const result = write ? file.write(cpu, thread, address, length) : file.read(cpu, thread, address, length);
+    if (result <= Step.AGAIN) {
+      const inner = thread.operation as Operation;
+      thread.operation = {
+        step(on) {
+          const outcome = inner.step(on);
+          if (outcome <= Step.AGAIN) return outcome;
+          if (outcome !== length) return soFar(done, outcome);
+          const rest = segmentBySegment(on, thread, file, segments, write, i + 1, done + outcome);
+          return rest === Step.PENDING ? Step.AGAIN : rest;
+        },
+      };
+      return result;
+    }
+    if (result !== length) return soFar(done, result);
+    done += result;
+  }
+  return done;
+}
+
+/** The result of a call of which `done` bytes are through, and the rest came to `result`. */
+function soFar(done: number, result: number): number {
+  if (result < 0) return done > 0 ? done : result;
+  return done + result;
 }
 
 /** Has it been opened for writing, or for reading? */

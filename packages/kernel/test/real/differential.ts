@@ -12,8 +12,10 @@ export interface Difference {
 /** What a comparison of programs has come to. */
 export interface Comparison {
   calls: number;
-  /** Calls that several others raced to answer, and whose outcome was another one than the model's usual. */
+  /** Calls whose outcome depends on who is first, and was another one than the model's usual. */
   races: number;
+  /** Calls after which sockets were collected that nobody could receive any more. */
+  collections: number;
   readonly differences: Difference[];
 }
 
@@ -44,14 +46,20 @@ class Following {
   /** Per call the order that leads to its answer; null for the usual one. */
   #orders: (readonly number[] | null)[] = [];
   races = 0;
+  collections = 0;
 
-  /** Executes `call`. @returns null, or the model's answer if no order of execution leads to the one that was observed */
-  follow(call: Call, observed: string): string | null {
+  /**
+   * Executes `call` here and, by `observe`, on the real kernel.
+   * @returns null, or what both answered if no order of execution leads to the answer that was observed
+   */
+  async follow(call: Call, observe: (slow: boolean) => Promise<readonly string[]>): Promise<{ answer: string; observed: string } | null> {
     const answer = this.workers.execute(call).join(' | ');
+    const observed = (await observe(this.workers.slow)).join(' | ');
+    if (this.workers.slow) this.collections++;
     let order: readonly number[] | null = null;
     if (answer !== observed) {
       if (othersWentOn(answer) || othersWentOn(observed)) order = this.#find(this.calls.length, call, observed, ORDERS);
-      if (order === null && !this.#revise(call, observed)) return answer;
+      if (order === null && !this.#revise(call, observed)) return { answer, observed };
       this.races++;
     }
     this.calls.push(call);
@@ -131,21 +139,25 @@ async function execute(
   for (;;) {
     const call = next(following.workers, following.calls.length);
     if (call === null) return { following, disagreement: null };
-    const observed = (await real.execute(call)).join(' | ');
-    const model = following.follow(call, observed);
-    if (model === null) continue;
+    const different = await following.follow(call, (slow) => real.execute(call, slow));
+    if (different === null) continue;
+    const { answer: model, observed } = different;
     return { following, disagreement: { calls: [...following.calls, call], answers: following.answers, model, observed } };
   }
 }
 
 /** Compares a random program per seed, call by call. */
 export async function compare(real: RealKernel, seeds: readonly number[], length: number): Promise<Comparison> {
-  const comparison: Comparison = { calls: 0, races: 0, differences: [] };
+  const comparison: Comparison = { calls: 0, races: 0, collections: 0, differences: [] };
   for (const seed of seeds) {
     const draw = stream(seed);
-    const { following, disagreement } = await execute(real, (workers, count) => (count < length ? randomCall(draw, workers) : null));
+    const leaning = seed % 3 === 0 ? 'passing' : 'none';
+    const { following, disagreement } = await execute(real, (workers, count) =>
+      count < length ? randomCall(draw, workers, leaning) : null,
+    );
     comparison.calls += following.calls.length;
     comparison.races += following.races;
+    comparison.collections += following.collections;
     if (disagreement !== null) comparison.differences.push({ seed, report: report(await shrink(real, disagreement)) });
   }
   return comparison;

@@ -1,6 +1,7 @@
 // Runs programs of system calls on the real kernel, one call at a time, in up to four processes.
 //
-// Reads lines from standard input: "reset", or "<process> <call> <arguments...>". After each call it waits until every
+// Reads lines from standard input: "reset", or "[slow] <process> <call> <arguments...>". After each call, after a while if it
+// is slow (a timer is to expire, or a work item of the kernel to run), it waits until every
 // process either has answered or sleeps inside its call, and prints what became of them:
 //   = <process> <result>   the call has returned
 //   ~ <process>            it sleeps
@@ -30,7 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PROCESSES = 4, CONTROL = 200, LIMIT = 40, BUFFER = 1 << 18, TEXT = 1024 };
+enum { PROCESSES = 4, CONTROL = 200, LIMIT = 40, BUFFER = 1 << 18, TEXT = 1024, SLOW_US = 30000 };
 
 struct command {
   char call[16];
@@ -370,14 +371,21 @@ int main(void) {
       continue;
     }
     struct command command = {0};
+    int slow = strncmp(line, "slow ", 5) == 0;
     int p;
     long *a = command.a;
-    int n = sscanf(line, "%d %15s %ld %ld %ld %ld %ld %ld %ld", &p, command.call, a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6);
+    int n = sscanf(line + (slow ? 5 : 0), "%d %15s %ld %ld %ld %ld %ld %ld %ld", &p, command.call, a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6);
     if (n < 2) continue;
     // Processes are named by number; a signal needs the process id.
     if (is(&command, "kill")) command.a[7] = pids[a[0]] > 0 ? pids[a[0]] : 0x3ffffffe;
     if (write(fd_command_write(p), &command, sizeof command) != sizeof command) return 3;
     int outcome = settle(p, text);
+    if (slow) {
+      // Whoever closes a socket starts the collector of sockets that nobody can receive.
+      close(socket(AF_UNIX, SOCK_STREAM, 0));
+      usleep(SLOW_US);
+      if (outcome == 0) outcome = settle(p, text);
+    }
     if (outcome == 1 && is(&command, "fork")) {
       long child = -1;
       sscanf(text, "pid %ld", &child);

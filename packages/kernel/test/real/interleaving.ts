@@ -22,21 +22,21 @@ export class Interleaving {
     this.#choices = choices;
   }
 
-  run(platform: Platform): void {
+  run(platform: Platform, horizon: number): void {
     let last = -1;
     for (;;) {
-      const enabled = this.#enabled(platform, last);
+      const enabled = this.#enabled(platform, last, horizon);
       if (enabled.length === 0) return;
       last = this.#decide(enabled, last);
       platform.stepOnce(platform.cpus[last] as Cpu);
     }
   }
 
-  #enabled(platform: Platform, last: number): number[] {
+  #enabled(platform: Platform, last: number, horizon: number): number[] {
     const { cpus, queue } = platform;
     let latest = 0;
     for (const { clock } of cpus) latest = Math.max(latest, clock);
-    while (queue.nextTime < latest + ON_ITS_WAY || (queue.size > 0 && cpus.every(({ halted }) => halted))) queue.pop().fire();
+    while (queue.nextTime < latest + ON_ITS_WAY || (queue.nextTime <= horizon && cpus.every(({ halted }) => halted))) queue.pop().fire();
     const enabled = cpus.filter(({ halted }) => !halted).map(({ id }) => id);
     if (enabled.includes(last)) enabled.sort((a, b) => Number(b === last) - Number(a === last) || a - b);
     return enabled;

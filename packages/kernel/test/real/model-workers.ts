@@ -14,6 +14,8 @@ const LIMIT = 40;
 const CONTROL = 1000;
 const BUFFER = 1 << 18;
 const FIONREAD = 0x541b;
+/** Timers that are due within so many cycles after a call expire as part of it: some 40 ms. */
+const HORIZON = 1e8;
 
 /** One call of one process: what both sides execute. */
 export interface Call {
@@ -35,6 +37,9 @@ export class ModelWorkers {
   /** Signals that handlers have seen, by process and number. */
   readonly #seen: number[][] = Array.from({ length: PROCESSES }, () => []);
   readonly #waiting: boolean[] = Array.from({ length: PROCESSES }, () => false);
+
+  /** What the last call leads to takes a while on a real kernel: timers, work items. */
+  slow = false;
 
   constructor() {
     this.machine = smallMachine({ idle: 'poll', epollNestingCountsUpwards: true, unixCloseSkipsEmptyMessage: true });
@@ -70,8 +75,18 @@ export class ModelWorkers {
     scheduler.wakeUp(cpu, thread);
     const { platform } = this.machine;
     if (cpu.halted) cpu.wake(Math.max(cpu.clock, platform.now));
-    if (interleaving === undefined) platform.run();
-    else interleaving.run(platform);
+    const { inFlight } = this.machine.kernel.sockets;
+    const { collections } = inFlight;
+    const horizon = platform.now + HORIZON;
+    if (interleaving === undefined) platform.run(horizon);
+    else interleaving.run(platform, horizon);
+    // On the real kernel any process of the computer may close a socket, and so start the collector at any time.
+    if (inFlight.holdsGarbage) {
+      inFlight.released(cpu);
+      if (cpu.halted) cpu.wake(Math.max(cpu.clock, platform.now));
+      platform.run(horizon + HORIZON);
+    }
+    this.slow = inFlight.collections > collections;
     const lines = [this.#report('=', p) ?? `~ ${p}`];
     this.#waiting[p] = lines[0] === `~ ${p}`;
     for (let other = 0; other < PROCESSES; other++) {

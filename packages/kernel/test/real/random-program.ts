@@ -28,8 +28,11 @@ function one<T>(draw: Draw, choices: readonly T[]): T {
   return choices[draw(choices.length)] as T;
 }
 
+/** What a program has more of than others: nothing, or sockets in messages over sockets. */
+export type Leaning = 'none' | 'passing';
+
 /** A call that makes sense, more or less, in the state the model is in; null if no process could make one. */
-export function randomCall(draw: Draw, workers: ModelWorkers): Call | null {
+export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning): Call | null {
   const { idle } = workers;
   if (idle.length === 0) return null;
   const process = one(draw, idle);
@@ -48,12 +51,36 @@ export function randomCall(draw: Draw, workers: ModelWorkers): Call | null {
   const mask = () =>
     one(draw, [IN, IN, OUT, IN | OUT, IN | OUT | RDHUP, PRI, 0]) |
     one(draw, [0, ET, ET, ONESHOT, ET | ONESHOT, draw(8) === 0 ? EXCLUSIVE : 0, draw(8) === 0 ? EXCLUSIVE | ET : 0]);
-  // Sockets are not passed: Linux collects one that only its own queue holds at a time of its choosing, in a work item.
   const pass = () => {
     const args = [of(UnixSocket), size(), draw(256), one(draw, [0, MessageFlag.DONTWAIT])];
-    const descriptors = [fd(), fd()].slice(0, draw(3)).filter((sent) => !(files.peek(sent) instanceof UnixSocket));
+    const sent = () => (draw(2) === 0 ? of(UnixSocket) : fd());
+    const descriptors = [sent(), sent()].slice(0, draw(3));
     return call('pass', ...args, descriptors.length, ...descriptors);
   };
+
+  if (leaning === 'passing' && open.length >= 4 && draw(2) === 0) {
+    const socket = of(UnixSocket);
+    switch (draw(8)) {
+      case 0:
+        return call('socketpair', socketType() | NONBLOCK);
+      case 1:
+      case 2:
+        return call('pass', socket, 5, 1, MessageFlag.DONTWAIT, 2, of(UnixSocket), draw(3) === 0 ? fd() : of(UnixSocket));
+      case 3:
+        return call('pass', socket, 5, 1, MessageFlag.DONTWAIT, 1, draw(2) === 0 ? socket : of(UnixSocket));
+      case 4:
+        return call('take', socket, 100, MessageFlag.DONTWAIT, 2);
+      case 5:
+        return one(draw, [
+          call('bind', socket, draw(3)),
+          call('listen', socket, 3),
+          call('connect', socket, draw(3)),
+          call('accept', socket),
+        ]);
+      default:
+        return call('close', socket);
+    }
+  }
 
   if (open.length < 6 || draw(12) === 0) {
     switch (draw(6)) {

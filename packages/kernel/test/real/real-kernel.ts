@@ -41,9 +41,9 @@ export class RealKernel {
     this.#driving.stdin.write('reset\n');
   }
 
-  /** Executes a call. @returns the lines printed */
-  async execute(call: Call): Promise<string[]> {
-    this.#driving.stdin.write(`${lineOf(call)}\n`);
+  /** Executes a call. @param slow its effects take a while @returns the lines printed */
+  async execute(call: Call, slow = false): Promise<string[]> {
+    this.#driving.stdin.write(`${slow ? 'slow ' : ''}${lineOf(call)}\n`);
     const deadline = setTimeout(() => this.#driving.kill(), PATIENCE);
     while (!this.#heard.endsWith(END) && this.#process !== null) {
       await new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
 import { Interleaving, orders } from './interleaving.js';
-import { type Call, lineOf, ModelWorkers } from './model-workers.js';
+import { type Call, lineOf, ModelWorkers, type Sequel } from './model-workers.js';
 import { type Draw, randomCall } from './random-program.js';
 import type { RealKernel } from './real-kernel.js';
 
@@ -52,10 +52,10 @@ class Following {
    * Executes `call` here and, by `observe`, on the real kernel.
    * @returns null, or what both answered if no order of execution leads to the answer that was observed
    */
-  async follow(call: Call, observe: (slow: boolean) => Promise<readonly string[]>): Promise<{ answer: string; observed: string } | null> {
+  async follow(call: Call, observe: (sequel: Sequel) => Promise<readonly string[]>): Promise<{ answer: string; observed: string } | null> {
     const answer = this.workers.execute(call).join(' | ');
-    const observed = (await observe(this.workers.slow)).join(' | ');
-    if (this.workers.slow) this.collections++;
+    const observed = (await observe(this.workers.sequel)).join(' | ');
+    if (this.workers.sequel === 'collect') this.collections++;
     let order: readonly number[] | null = null;
     if (answer !== observed) {
       if (othersWentOn(answer) || othersWentOn(observed)) order = this.#find(this.calls.length, call, observed, ORDERS);
@@ -139,7 +139,7 @@ async function execute(
   for (;;) {
     const call = next(following.workers, following.calls.length);
     if (call === null) return { following, disagreement: null };
-    const different = await following.follow(call, (slow) => real.execute(call, slow));
+    const different = await following.follow(call, (sequel) => real.execute(call, sequel));
     if (different === null) continue;
     const { answer: model, observed } = different;
     return { following, disagreement: { calls: [...following.calls, call], answers: following.answers, model, observed } };

@@ -1,7 +1,7 @@
 // Runs programs of system calls on the real kernel, one call at a time, in up to four processes.
 //
-// Reads lines from standard input: "reset", or "[slow] <process> <call> <arguments...>". After each call, after a while if it
-// is slow (a timer is to expire, or a work item of the kernel to run), it waits until every
+// Reads lines from standard input: "reset", or "[expire | collect] <process> <call> <arguments...>". After each call, and after
+// timers have expired that it led to, or sockets have been collected that nobody can receive any more, it waits until every
 // process either has answered or sleeps inside its call, and prints what became of them:
 //   = <process> <result>   the call has returned
 //   ~ <process>            it sleeps
@@ -31,7 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PROCESSES = 4, CONTROL = 200, LIMIT = 40, BUFFER = 1 << 18, TEXT = 1024, SLOW_US = 30000 };
+enum { PROCESSES = 4, CONTROL = 200, LIMIT = 40, BUFFER = 1 << 18, TEXT = 1024, EXPIRY_US = 15000, ROUNDS = 4 };
 
 struct command {
   char call[16];
@@ -313,6 +313,33 @@ static int settle(int p, char *text) {
   }
 }
 
+// Waits until the kernel has collected sockets in flight that nobody can receive: makes one itself, which holds a pipe.
+static void await_collection(void) {
+  union {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(2 * sizeof(int))];
+  } control;
+  int pair[2], canary[2];
+  char byte = 0;
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || pipe(canary) < 0) _exit(4);
+  int held[2] = {pair[0], canary[1]};
+  struct iovec segment = {&byte, 1};
+  struct msghdr message = {.msg_iov = &segment, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.room};
+  memset(&control, 0, sizeof control);
+  control.header.cmsg_level = SOL_SOCKET;
+  control.header.cmsg_type = SCM_RIGHTS;
+  control.header.cmsg_len = CMSG_LEN(sizeof held);
+  memcpy(CMSG_DATA(&control.header), held, sizeof held);
+  if (sendmsg(pair[1], &message, 0) != 1) _exit(4);
+  close(pair[0]);
+  close(canary[1]);
+  // Releasing a socket starts the collector.
+  close(pair[1]);
+  struct pollfd end = {.fd = canary[0], .events = POLLIN};
+  poll(&end, 1, 10000);
+  close(canary[0]);
+}
+
 static void reset(void) {
   for (int p = 0; p < PROCESSES; p++) {
     if (pids[p] > 0) {
@@ -371,21 +398,20 @@ int main(void) {
       continue;
     }
     struct command command = {0};
-    int slow = strncmp(line, "slow ", 5) == 0;
+    int expiring = strncmp(line, "expire ", 7) == 0;
+    int collecting = strncmp(line, "collect ", 8) == 0;
     int p;
     long *a = command.a;
-    int n = sscanf(line + (slow ? 5 : 0), "%d %15s %ld %ld %ld %ld %ld %ld %ld", &p, command.call, a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6);
+    int n = sscanf(line + (expiring ? 7 : collecting ? 8 : 0), "%d %15s %ld %ld %ld %ld %ld %ld %ld", &p, command.call, a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6);
     if (n < 2) continue;
     // Processes are named by number; a signal needs the process id.
     if (is(&command, "kill")) command.a[7] = pids[a[0]] > 0 ? pids[a[0]] : 0x3ffffffe;
     if (write(fd_command_write(p), &command, sizeof command) != sizeof command) return 3;
     int outcome = settle(p, text);
-    if (slow) {
-      // Whoever closes a socket starts the collector of sockets that nobody can receive.
-      close(socket(AF_UNIX, SOCK_STREAM, 0));
-      usleep(SLOW_US);
-      if (outcome == 0) outcome = settle(p, text);
-    }
+    if (expiring) usleep(EXPIRY_US);
+    // What is freed by one round may have held what the next one finds.
+    for (int round = 0; collecting && round < ROUNDS; round++) await_collection();
+    if ((expiring || collecting) && outcome == 0) outcome = settle(p, text);
     if (outcome == 1 && is(&command, "fork")) {
       long child = -1;
       sscanf(text, "pid %ld", &child);

@@ -16,6 +16,8 @@ const BUFFER = 1 << 18;
 const FIONREAD = 0x541b;
 /** Timers that are due within so many cycles after a call expire as part of it: some 40 ms. */
 const HORIZON = 1e8;
+/** Calls that start such a timer, or wait by one. */
+const EXPIRING: ReadonlySet<string> = new Set(['arm', 'nap']);
 
 /** One call of one process: what both sides execute. */
 export interface Call {
@@ -23,6 +25,9 @@ export interface Call {
   readonly call: string;
   readonly args: readonly number[];
 }
+
+/** Nothing; timers expire; sockets are collected that nobody can receive. */
+export type Sequel = '' | 'expire' | 'collect';
 
 export function lineOf({ process, call, args }: Call): string {
   return [process, call, ...args].join(' ');
@@ -38,8 +43,8 @@ export class ModelWorkers {
   readonly #seen: number[][] = Array.from({ length: PROCESSES }, () => []);
   readonly #waiting: boolean[] = Array.from({ length: PROCESSES }, () => false);
 
-  /** What the last call leads to takes a while on a real kernel: timers, work items. */
-  slow = false;
+  /** What the last call leads to, and takes a while on a real kernel. */
+  sequel: Sequel = '';
 
   constructor() {
     this.machine = smallMachine({ idle: 'poll', epollNestingCountsUpwards: true, unixCloseSkipsEmptyMessage: true });
@@ -86,7 +91,7 @@ export class ModelWorkers {
       if (cpu.halted) cpu.wake(Math.max(cpu.clock, platform.now));
       platform.run(horizon + HORIZON);
     }
-    this.slow = inFlight.collections > collections;
+    this.sequel = inFlight.collections > collections ? 'collect' : EXPIRING.has(call.call) ? 'expire' : '';
     const lines = [this.#report('=', p) ?? `~ ${p}`];
     this.#waiting[p] = lines[0] === `~ ${p}`;
     for (let other = 0; other < PROCESSES; other++) {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Call, lineOf } from './model-workers.js';
+import { type Call, lineOf, type Sequel } from './model-workers.js';
 
 /** The end of what the driver says about a call. */
 const END = '\n.\n';
@@ -41,9 +41,9 @@ export class RealKernel {
     this.#driving.stdin.write('reset\n');
   }
 
-  /** Executes a call. @param slow its effects take a while @returns the lines printed */
-  async execute(call: Call, slow = false): Promise<string[]> {
-    this.#driving.stdin.write(`${slow ? 'slow ' : ''}${lineOf(call)}\n`);
+  /** Executes a call. @param sequel what has to be waited for after it @returns the lines printed */
+  async execute(call: Call, sequel: Sequel = ''): Promise<string[]> {
+    this.#driving.stdin.write(`${sequel}${sequel === '' ? '' : ' '}${lineOf(call)}\n`);
     const deadline = setTimeout(() => this.#driving.kill(), PATIENCE);
     while (!this.#heard.endsWith(END) && this.#process !== null) {
       await new Promise<void>((resolve) => {

@@ -1,8 +1,9 @@
-import { PAGE_SIZE } from './address.js';
+import { LARGE_PAGE_SIZE, PAGE_SIZE } from './address.js';
 import { HardwareError } from './errors.js';
 
 /** Memory is given to nodes in sections of 16 MiB. */
 const SECTION_FRAMES = 4096;
+const LARGE_PAGE_FRAMES = LARGE_PAGE_SIZE / PAGE_SIZE;
 /** Host memory to begin with, if the machine has as much; it doubles as frames are taken. */
 const INITIAL_BYTES = 64 * 0x10_0000;
 /** Physical addresses stay in 31 bits, where the host computes fastest. */
@@ -18,6 +19,8 @@ class Node {
   end = 0;
   inUse = 0;
   readonly free: number[] = [];
+  /** Returned large pages, by their first frame. */
+  readonly freeLarge: number[] = [];
 
   constructor(frames: number) {
     this.left = frames;
@@ -60,7 +63,7 @@ export class PhysicalMemory {
       const from = this.#nodes[number] as Node;
       let frame = from.free.pop();
       if (frame === undefined) {
-        if (from.next === from.end && !this.#extend(number)) continue;
+        if (from.next === from.end && !this.#refill(number)) continue;
         frame = from.next++;
       }
       from.inUse++;
@@ -88,6 +91,28 @@ export class PhysicalMemory {
       return start;
     }
     return -1;
+  }
+
+  /** Takes the frames of a 2 MiB page, aligned to their number. @returns the first, or -1 when no node has as many in a row */
+  allocateLarge(node = 0): number {
+    for (let i = 0; i < this.#nodes.length; i++) {
+      const from = this.#nodes[(node + i) % this.#nodes.length] as Node;
+      const frame = from.freeLarge.pop();
+      if (frame === undefined) continue;
+      from.inUse += LARGE_PAGE_FRAMES;
+      return frame;
+    }
+    return this.allocateRun(LARGE_PAGE_FRAMES, LARGE_PAGE_FRAMES, node);
+  }
+
+  /** Returns all frames of a large page at once, so that they stay together. @param frame the first */
+  freeLarge(frame: number): void {
+    const node = this.#nodes[this.nodeOf(frame)];
+    if (node === undefined || frame % LARGE_PAGE_FRAMES !== 0) {
+      throw new HardwareError('INVALID_ARGUMENT', `frame ${frame} is not the first of a large page in any memory node`);
+    }
+    node.freeLarge.push(frame);
+    node.inUse -= LARGE_PAGE_FRAMES;
   }
 
   /** Returns a frame. */
@@ -168,6 +193,16 @@ export class PhysicalMemory {
   /** The words of all memory that has been used, for fingerprints. */
   get used(): Int32Array {
     return this.i32.subarray(0, (this.#sections.length * SECTION_FRAMES * PAGE_SIZE) / 4);
+  }
+
+  /** Gives a node frames to hand out one by one: those of a returned large page, else a new section. @returns false if there are none */
+  #refill(number: number): boolean {
+    const node = this.#nodes[number] as Node;
+    const large = node.freeLarge.pop();
+    if (large === undefined) return this.#extend(number);
+    node.next = large;
+    node.end = large + LARGE_PAGE_FRAMES;
+    return true;
   }
 
   /** Gives a node one more section. @returns false if the node has reached its size */

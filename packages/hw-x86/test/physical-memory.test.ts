@@ -77,6 +77,24 @@ describe('PhysicalMemory', () => {
     );
   });
 
+  it('keeps the frames of a returned large page together, and takes them apart when nothing else is left', () => {
+    const memory = new PhysicalMemory([16 * MIB, 16 * MIB]);
+    const first = memory.allocateLarge(1);
+    expect([first % 512, memory.nodeOf(first), memory.framesInUse]).toEqual([0, 1, 512]);
+    memory.freeLarge(first);
+    expect(memory.framesInUse).toBe(0);
+    expect(memory.allocateLarge(1)).toBe(first);
+    memory.freeLarge(first);
+    // 32 MiB less the first, which is the firmware's if it is at address 0.
+    const frames = new Set<number>();
+    for (let frame = memory.allocate(1); frame >= 0; frame = memory.allocate(1)) frames.add(frame);
+    expect(frames.size).toBe(memory.framesInUse);
+    expect(frames.has(first + 511)).toBe(true);
+    expect(frames.size).toBeGreaterThanOrEqual(2 * 4096 - 256);
+    expect(memory.allocateLarge()).toBe(-1);
+    expect(() => memory.freeLarge(first + 1)).toThrow(`frame ${first + 1} is not the first of a large page`);
+  });
+
   it('refuses nodes that are no multiple of a section, and frames that it does not have', () => {
     expect(() => new PhysicalMemory([PAGE_SIZE])).toThrow('nodeBytes: 4096 is not a positive multiple of 16 MiB');
     expect(() => new PhysicalMemory([16 * MIB]).free(1e6)).toThrow('frame 1000000 is not in any memory node');

@@ -1,6 +1,6 @@
 import { EpollSeams, type File, type Operation, SkbPool, Step, UnixNamespace } from '@rpal/epoll';
 import { type Cpu, type Platform, type TrapHandler, Vector } from '@rpal/hw-x86';
-import { FAULT_RESOLVED, handleFault, type MemoryFile, MemoryManager, MmStep } from '@rpal/mm';
+import { FAULT_RESOLVED, type HugePages, handleFault, type MemoryFile, MemoryManager, MmStep } from '@rpal/mm';
 import {
   FutexTable,
   type KernelPath,
@@ -35,6 +35,8 @@ export interface KernelOptions extends SchedulerOptions {
    * message (Linux 6.16 and later); false by default.
    */
   readonly unixCloseSkipsEmptyMessage?: boolean;
+  /** Transparent huge pages (/sys/kernel/mm/transparent_hugepage/enabled); `never` by default. */
+  readonly hugePages?: HugePages;
 }
 
 /** The modelled Linux: what connects memory, scheduler and files, and the border to user mode. */
@@ -64,7 +66,7 @@ export class Kernel implements TrapHandler {
 
   constructor(platform: Platform, options: KernelOptions = {}) {
     this.platform = platform;
-    this.memory = new MemoryManager(platform);
+    this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never' });
     this.scheduler = new Scheduler(platform, options);
     this.futexes = new FutexTable(this.scheduler);
     this.workqueue = new Workqueue(this.scheduler);

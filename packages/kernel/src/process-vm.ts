@@ -1,5 +1,5 @@
 import { FileStep, type Segment } from '@rpal/epoll';
-import { type Cpu, entryFrame, FaultCode, PAGE_MASK, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
+import { type Cpu, entryFrame, FaultCode, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
 import { FAULT_RESOLVED, type MmStruct, resolveInArea, userPage, VmFlag } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { KernelStep } from './steps.js';
@@ -61,11 +61,12 @@ function pin(cpu: Cpu, mm: MmStruct, address: number, write: boolean): number {
   if (area === null || (area.flags & (write ? VmFlag.WRITE : VmFlag.READ)) === 0) return -1;
   const { memory } = mm.manager;
   for (;;) {
-    const entry = mm.tables.find(pageFloor(address));
+    const huge = mm.tables.findHuge(address);
+    const entry = huge >= 0 ? huge : mm.tables.find(pageFloor(address));
     const low = entry < 0 ? 0 : memory.read32(entry);
     const usable = (low & Pte.present) !== 0 && (!write || (low & Pte.writable) !== 0);
     if (usable) {
-      return entryFrame(low, memory.read32(entry + 4)) * PAGE_SIZE + (address & PAGE_MASK);
+      return entryFrame(low, memory.read32(entry + 4)) * PAGE_SIZE + (address & (huge >= 0 ? LARGE_PAGE_SIZE - 1 : PAGE_MASK));
     }
     const code = FaultCode.user | (write ? FaultCode.write : 0) | ((low & Pte.present) !== 0 ? FaultCode.present : 0);
     if (resolveInArea(cpu, mm, area, address, code) !== FAULT_RESOLVED) return -1;

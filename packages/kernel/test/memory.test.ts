@@ -1,6 +1,6 @@
 import { Errno, Madvise, MapFlag, Mremap, Prot, Signal, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { run } from './support.js';
+import { run, runOn, smallMachine } from './support.js';
 
 const PAGE = 4096;
 const RW = Prot.READ | Prot.WRITE;
@@ -45,5 +45,24 @@ describe('memory calls of a program', () => {
     });
     expect(key).toBe(2);
     expect(process?.exit).toMatchObject({ signal: Signal.SEGV, code: SignalCode.SEGV_PKUERR });
+  });
+});
+
+describe('a machine with huge pages', () => {
+  it('gives them to programs, and another process reads through them', () => {
+    const HUGE = 2 * 2 ** 20;
+    const machine = smallMachine({ hugePages: 'madvise' });
+    const seen: number[] = [];
+    const [process] = runOn(machine, function* (p) {
+      const memory = yield* p.mmap(0, HUGE, RW, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+      seen.push(yield* p.madvise(memory, HUGE, Madvise.HUGEPAGE));
+      yield* p.store32(memory + 300 * PAGE + 8, 77);
+      const self = yield* p.getpid();
+      seen.push(machine.kernel.processes.get(self)?.mm.anonHugePages ?? -1);
+      const there = [{ address: memory + 300 * PAGE + 8, length: 4 }];
+      seen.push(yield* p.processVmReadv(self, [{ address: memory, length: 4 }], there), yield* p.load32(memory));
+    });
+    expect(process?.exit).toMatchObject({ code: 0 });
+    expect(seen).toEqual([0, 1, 4, 77]);
   });
 });

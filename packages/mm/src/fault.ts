@@ -1,12 +1,14 @@
-import { type Cpu, entryFrame, entryHigh, entryLow, FaultCode, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
+import { type Cpu, entryFrame, FaultCode, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
 import { Pkey, Signal, SignalCode } from '@rpal/uapi';
 import { commit, mayExpand } from './accounting.js';
+import { prepareAnonVma } from './anon-vma.js';
+import { setEntry } from './entries.js';
+import { resolveHuge, solelyUsed } from './huge-pages.js';
 import { MMAP_MIN_ADDR, STACK_GUARD_GAP } from './layout.js';
 import type { MmStruct } from './mm-struct.js';
 import { MmStep } from './steps.js';
 import { flushRange } from './tlb-flush.js';
-import { AnonVma, type MappedObject, type Vma, VmFlag } from './vma.js';
-import { prepareAnonVma } from './vma-merge.js';
+import { type MappedObject, type Vma, VmFlag } from './vma.js';
 
 /**
  * How a page fault ended: 0 if the access may be repeated, else the signal (bits 0..7) and its `si_code` (from bit 8).
@@ -58,6 +60,12 @@ export function resolveInArea(cpu: Cpu, mm: MmStruct, area: Vma, address: number
   cpu.charge(MmStep.faultBody);
   const write = (code & FaultCode.write) !== 0;
   const page = pageFloor(address);
+  if (mm.manager.hugePages !== 'never' && resolveHuge(cpu, mm, area, page, write)) {
+    mm.minorFaults++;
+    return FAULT_RESOLVED;
+  }
+  const { residentPages } = mm;
+  const { tables } = mm.tables;
   const entry = mm.tables.make(page);
   if (entry < 0) return OUT_OF_MEMORY;
   const low = mm.manager.memory.read32(entry);
@@ -67,6 +75,8 @@ export function resolveInArea(cpu: Cpu, mm: MmStruct, area: Vma, address: number
   // Somebody else resolved it meanwhile, or the TLB was stale: the access is repeated.
   else cpu.mmu.invlpg(page);
   if (result === FAULT_RESOLVED) mm.minorFaults++;
+  // A table that was made for a page of a file is given back if there is neither that page nor one around it (Linux: `prealloc_pte`).
+  else if (mm.tables.tables > tables && area.object !== null && mm.residentPages === residentPages) mm.tables.giveBack(page);
   return result;
 }
 
@@ -97,7 +107,7 @@ function growStack(mm: MmStruct, address: number): Vma | null {
   const below = mm.areas.at(index - 1);
   const guarded = below?.accessible && (below.flags & VmFlag.GROWSDOWN) === 0;
   if (start < MMAP_MIN_ADDR || (guarded && start - below.end < STACK_GUARD_GAP)) return null;
-  prepareAnonVma(mm, area, newAnonVma);
+  prepareAnonVma(mm, area);
   const pages = (area.start - start) / PAGE_SIZE;
   if (!mayExpand(mm, pages) || area.end - start > mm.limits.stack) return null;
   if ((area.flags & VmFlag.ACCOUNT) !== 0 && !commit(mm.manager, pages)) return null;
@@ -116,7 +126,7 @@ function makePresent(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: num
   if (object !== null) {
     const offset = area.offset + (page - area.start) / PAGE_SIZE;
     if (!write && mapAround(cpu, mm, area, object, page, entry)) return FAULT_RESOLVED;
-    if (write && !shared) prepareAnonVma(mm, area, newAnonVma);
+    if (write && !shared) prepareAnonVma(mm, area);
     frame = object.frame(offset, cpu);
     if (frame === -1) return faultSignal(Signal.BUS, SignalCode.BUS_ADRERR);
     if (frame < 0) return OUT_OF_MEMORY;
@@ -131,7 +141,7 @@ function makePresent(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: num
       writable &&= shared;
     }
   } else if (write) {
-    prepareAnonVma(mm, area, newAnonVma);
+    prepareAnonVma(mm, area);
     frame = freshFrame(cpu, mm);
     if (frame < 0) return OUT_OF_MEMORY;
     cpu.chargeBytes(MmStep.pageZero, PAGE_SIZE);
@@ -177,13 +187,13 @@ function copyOnWrite(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: num
   const { memory, frames, zeroFrame } = mm.manager;
   const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
   cpu.charge(MmStep.copyOnWrite);
-  if ((area.flags & VmFlag.SHARED) !== 0 || (frame !== zeroFrame && frames.count(frame) === 1)) {
+  if ((area.flags & VmFlag.SHARED) !== 0 || (frame !== zeroFrame && solelyUsed(mm, page, frame))) {
     // The last user of the page: it may be written in place.
     memory.write32(entry, memory.read32(entry) | Pte.writable | Pte.dirty);
     cpu.mmu.invlpg(page);
     return FAULT_RESOLVED;
   }
-  prepareAnonVma(mm, area, newAnonVma);
+  prepareAnonVma(mm, area);
   const copy = freshFrame(cpu, mm);
   if (copy < 0) return OUT_OF_MEMORY;
   cpu.chargeBytes(frame === zeroFrame ? MmStep.pageZero : MmStep.pageCopy, PAGE_SIZE);
@@ -196,25 +206,9 @@ function copyOnWrite(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: num
   return FAULT_RESOLVED;
 }
 
-function newAnonVma(): AnonVma {
-  return new AnonVma();
-}
-
 function freshFrame(cpu: Cpu, mm: MmStruct): number {
   cpu.charge(MmStep.pageAlloc);
   const frame = mm.manager.frames.allocate(cpu.socket);
   if (frame >= 0) cpu.coherence.claim(cpu, frame);
   return frame;
-}
-
-/** Writes a level-1 entry with the rights and the key of its area. */
-export function setEntry(mm: MmStruct, area: Vma, entry: number, frame: number, writable: boolean, dirty: boolean): void {
-  const { memory } = mm.manager;
-  memory.write32(entry + 4, entryHigh(frame, area.key, (area.flags & VmFlag.EXEC) === 0));
-  memory.write32(entry, entryLow(frame, entryFlags(writable, dirty)));
-}
-
-/** Flags of the entry of a page that a user may reach. */
-export function entryFlags(writable: boolean, dirty: boolean): number {
-  return Pte.present | Pte.user | Pte.accessed | (writable ? Pte.writable : 0) | (dirty ? Pte.dirty : 0);
 }

@@ -1,5 +1,6 @@
-import { type Cpu, entryFrame, entryHigh, entryLow, Pte } from '@rpal/hw-x86';
+import { type Cpu, entryFrame, entryHigh, entryLow, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import { uncommit } from './accounting.js';
+import { copyHuge, zapHuge } from './huge-pages.js';
 import type { MmStruct } from './mm-struct.js';
 import { MmStep } from './steps.js';
 import { flushRange } from './tlb-flush.js';
@@ -41,19 +42,47 @@ export function forkMm(cpu: Cpu, parent: MmStruct): MmStruct {
 function copyPages(cpu: Cpu, parent: MmStruct, child: MmStruct, area: Vma): void {
   const { memory, frames } = parent.manager;
   const shared = (area.flags & VmFlag.SHARED) !== 0;
-  parent.tables.forEachPage(area.start, area.end, (address, entry) => {
-    cpu.charge(MmStep.forkPage);
-    const low = memory.read32(entry);
-    const high = memory.read32(entry + 4);
-    const frame = entryFrame(low, high);
-    const flags = shared ? low & Pte.flags : low & Pte.flags & ~Pte.writable;
-    memory.write32(entry, entryLow(frame, flags));
-    frames.get(frame);
-    const target = child.tables.make(address);
-    memory.write32(target, entryLow(frame, flags));
-    memory.write32(target + 4, entryHigh(frame, area.key, high < 0));
-    child.countPage(area, frame);
-  });
+  copyTables(parent, child, area);
+  parent.tables.forEachPage(
+    area.start,
+    area.end,
+    (address, entry) => {
+      cpu.charge(MmStep.forkPage);
+      const low = memory.read32(entry);
+      const high = memory.read32(entry + 4);
+      const frame = entryFrame(low, high);
+      const flags = shared ? low & Pte.flags : low & Pte.flags & ~Pte.writable;
+      memory.write32(entry, entryLow(frame, flags));
+      frames.get(frame);
+      const target = child.tables.make(address);
+      memory.write32(target, entryLow(frame, flags));
+      memory.write32(target + 4, entryHigh(frame, area.key, high < 0));
+      child.countPage(area, frame);
+    },
+    null,
+    (address, entry) => {
+      cpu.charge(MmStep.forkPage);
+      copyHuge(parent, child, address, entry);
+      return true;
+    },
+  );
+}
+
+/** Makes the tables that the parent has for an area, whether anything is in them or not. */
+function copyTables(parent: MmStruct, child: MmStruct, area: Vma): void {
+  const { memory } = parent.manager;
+  for (let at = area.start, span = 0; at < area.end; at += span - (at % span)) {
+    span = 512 * HUGE_PAGE_SIZE;
+    const gib = parent.tables.entryAt(at, 3);
+    if (gib < 0) continue;
+    child.tables.makeEntry(at, 3);
+    span = HUGE_PAGE_SIZE;
+    if (memory.read32(gib) === 0) continue;
+    child.tables.makeEntry(at, 2);
+    span = LARGE_PAGE_SIZE;
+    const low = memory.read32(parent.tables.entryAt(at, 2));
+    if (low !== 0 && (low & Pte.pageSize) === 0) child.tables.make(at);
+  }
 }
 
 /** Takes down an address space whose last task has left it (Linux: `exit_mmap`). */
@@ -74,6 +103,11 @@ export function exitMm(cpu: Cpu, mm: MmStruct): void {
       },
       (_, entry, level) => {
         cpu.chargeTimes(MmStep.exitPage, mm.tables.clearFolded(entry, level));
+        return true;
+      },
+      (_, entry) => {
+        cpu.charge(MmStep.exitPage);
+        zapHuge(mm, entry);
         return true;
       },
     );

@@ -1,8 +1,10 @@
 export { mayExpand, type Overcommit } from './accounting.js';
 export { brk } from './brk.js';
+export { setEntry } from './entries.js';
 export { MmError, type MmErrorCode } from './errors.js';
-export { FAULT_RESOLVED, type FaultResult, faultSignal, handleFault, resolveFault, resolveInArea, setEntry } from './fault.js';
+export { FAULT_RESOLVED, type FaultResult, faultSignal, handleFault, resolveFault, resolveInArea } from './fault.js';
 export { exitMm, forkMm } from './fork.js';
+export { HUGE_PAGE_PAGES, type HugePages } from './huge-pages.js';
 export { KernelHeap } from './kernel-heap.js';
 export {
   defaultLayout,
@@ -16,7 +18,7 @@ export {
 } from './layout.js';
 export { madvise } from './madvise.js';
 export { MappedFile, MemoryFile } from './memory-file.js';
-export { MemoryManager } from './memory-manager.js';
+export { MemoryManager, type MemoryOptions } from './memory-manager.js';
 export { lockedPages, mlock, munlock } from './mlock.js';
 export { type Limits, MmStruct } from './mm-struct.js';
 export { insertArea, type MmapExtra, mmap } from './mmap.js';

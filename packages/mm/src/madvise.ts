@@ -1,7 +1,7 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno, Madvise } from '@rpal/uapi';
 import type { MmStruct } from './mm-struct.js';
-import { zapPages } from './munmap.js';
+import { flushStride, zapPages } from './munmap.js';
 import { populateArea } from './populate.js';
 import { MmStep } from './steps.js';
 import { flushRange } from './tlb-flush.js';
@@ -42,24 +42,25 @@ type Visit = (cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number) => 
 const advices: { readonly [advice: number]: Visit } = {
   [Madvise.DONTNEED]: (cpu, mm, area, start, end) => {
     if ((area.flags & (VmFlag.LOCKED | VmFlag.PFNMAP)) !== 0) return -Errno.EINVAL;
+    const hugeBefore = mm.tables.hugePages;
     const pages = zapPages(cpu, mm, area, start, end, true);
     // A table whose whole range was dropped is given back (since 6.14).
     const tables = mm.tables.freeUnused(start, end, start, end);
-    if (pages > 0 || tables > 0) flushRange(mm.manager, cpu, mm, start, end, tables > 0);
+    if (pages > 0 || tables > 0) flushRange(mm.manager, cpu, mm, start, end, tables > 0, flushStride(mm, pages, hugeBefore));
     return 0;
   },
-  [Madvise.DONTFORK]: (_, mm, area, start, end) => setFlags(mm, area, start, end, VmFlag.DONTCOPY, 0),
-  [Madvise.DOFORK]: (_, mm, area, start, end) => setFlags(mm, area, start, end, 0, VmFlag.DONTCOPY),
-  [Madvise.HUGEPAGE]: (_, mm, area, start, end) => setFlags(mm, area, start, end, VmFlag.HUGEPAGE, VmFlag.NOHUGEPAGE),
-  [Madvise.NOHUGEPAGE]: (_, mm, area, start, end) => setFlags(mm, area, start, end, VmFlag.NOHUGEPAGE, VmFlag.HUGEPAGE),
+  [Madvise.DONTFORK]: (cpu, mm, area, start, end) => setFlags(cpu, mm, area, start, end, VmFlag.DONTCOPY, 0),
+  [Madvise.DOFORK]: (cpu, mm, area, start, end) => setFlags(cpu, mm, area, start, end, 0, VmFlag.DONTCOPY),
+  [Madvise.HUGEPAGE]: (cpu, mm, area, start, end) => setFlags(cpu, mm, area, start, end, VmFlag.HUGEPAGE, VmFlag.NOHUGEPAGE),
+  [Madvise.NOHUGEPAGE]: (cpu, mm, area, start, end) => setFlags(cpu, mm, area, start, end, VmFlag.NOHUGEPAGE, VmFlag.HUGEPAGE),
   [Madvise.POPULATE_READ]: (cpu, mm, area, start, end) =>
     (area.flags & VmFlag.READ) === 0 ? -Errno.EINVAL : populateArea(cpu, mm, area, start, end, false),
   [Madvise.POPULATE_WRITE]: (cpu, mm, area, start, end) =>
     (area.flags & VmFlag.WRITE) === 0 ? -Errno.EINVAL : populateArea(cpu, mm, area, start, end, true),
 };
 
-function setFlags(mm: MmStruct, area: Vma, start: number, end: number, set: number, clear: number): number {
+function setFlags(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, set: number, clear: number): number {
   const flags = (area.flags & ~clear) | set;
   if (flags === area.flags) return 0;
-  return modifyArea(mm, area, start, end, flags, area.key) === null ? -Errno.EAGAIN : 0;
+  return modifyArea(cpu, mm, area, start, end, flags, area.key) === null ? -Errno.EAGAIN : 0;
 }

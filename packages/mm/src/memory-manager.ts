@@ -1,7 +1,9 @@
 import type { Cpu, CpuProfile, PhysicalMemory, Platform, Rng } from '@rpal/hw-x86';
-import { GIB, PAGE_SIZE } from '@rpal/hw-x86';
+import { GIB, LARGE_PAGE_SIZE, PAGE_SIZE } from '@rpal/hw-x86';
 import type { Overcommit } from './accounting.js';
+import { MmError } from './errors.js';
 import { FoldedEntries } from './folded.js';
+import type { HugePages } from './huge-pages.js';
 import { KernelHeap } from './kernel-heap.js';
 import { defaultLayout, type Layout } from './layout.js';
 import { MmStruct } from './mm-struct.js';
@@ -10,6 +12,14 @@ import { linux615, type ReleaseRules } from './release.js';
 import { MmSeams } from './seams.js';
 import { MmStep } from './steps.js';
 import { type FlushTargets, flushOn, TlbState } from './tlb-flush.js';
+
+/** How a machine's memory is managed. */
+export interface MemoryOptions {
+  /** Of another release than 6.15. */
+  readonly rules?: ReleaseRules;
+  /** Transparent huge pages; `never` if absent. */
+  readonly hugePages?: HugePages;
+}
 
 /** Memory management of one machine: frames, the kernel's heap, and what each CPU knows of address spaces. */
 export class MemoryManager {
@@ -38,6 +48,12 @@ export class MemoryManager {
   committedPages = 0;
   /** Frames the machine has (MemTotal). */
   readonly totalFrames: number;
+  /** Who gets huge pages (/sys/kernel/mm/transparent_hugepage/enabled). */
+  readonly hugePages: HugePages;
+  /** Reads of untouched memory get the huge page of zeroes (/sys/kernel/mm/transparent_hugepage/use_zero_page). */
+  hugeZeroPage = true;
+  /** First frame of the huge page of zeroes; -1 until it is first needed. */
+  hugeZeroIfAny = -1;
   /** Which Linux's rules hold. */
   readonly rules: ReleaseRules;
 
@@ -51,8 +67,12 @@ export class MemoryManager {
   readonly #topology: CpuProfile['topology'];
   #contexts = 0;
 
-  /** @param options.rules of another release than 6.15 */
-  constructor(platform: Platform, options: { readonly rules?: ReleaseRules } = {}) {
+  /** @throws MmError INVALID_ARGUMENT for an unknown value of `options.hugePages` */
+  constructor(platform: Platform, options: MemoryOptions = {}) {
+    this.hugePages = options.hugePages ?? 'never';
+    if (!['never', 'madvise', 'always'].includes(this.hugePages)) {
+      throw new MmError('INVALID_ARGUMENT', `hugePages: ${JSON.stringify(options.hugePages)} is not one of never, madvise and always`);
+    }
     this.memory = platform.memory;
     this.cpus = platform.cpus;
     this.rng = platform.rng;
@@ -71,6 +91,15 @@ export class MemoryManager {
     this.memory.fill(this.zeroFrame * PAGE_SIZE, PAGE_SIZE);
     this.#tlbStates = this.cpus.map(() => new TlbState());
     this.#ipiDelivery = Math.round(platform.costs.primitive('ipiDelivery'));
+  }
+
+  /** First frame of the huge page of zeroes, which stays for ever once it is there; -1 if memory has no 2 MiB in a row. */
+  hugeZeroFrame(): number {
+    if (this.hugeZeroIfAny < 0) {
+      this.hugeZeroIfAny = this.frames.allocateHuge(0);
+      if (this.hugeZeroIfAny >= 0) this.memory.fill(this.hugeZeroIfAny * PAGE_SIZE, LARGE_PAGE_SIZE);
+    }
+    return this.hugeZeroIfAny;
   }
 
   tlbState(cpu: Cpu): TlbState {

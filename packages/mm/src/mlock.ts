@@ -32,7 +32,7 @@ function setLocked(cpu: Cpu, mm: MmStruct, start: number, end: number, locked: b
     const stop = Math.min(area.end, end);
     const flags = (area.flags & ~VmFlag.LOCKED) | (locked ? VmFlag.LOCKED : 0);
     const unchanged = flags === area.flags || (area.flags & VmFlag.SPECIAL) !== 0;
-    if (!unchanged && modifyArea(mm, area, at, stop, flags, area.key) === null) return -Errno.ENOMEM;
+    if (!unchanged && modifyArea(cpu, mm, area, at, stop, flags, area.key) === null) return -Errno.ENOMEM;
     at = stop;
   }
   return 0;

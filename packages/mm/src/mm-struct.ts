@@ -51,6 +51,8 @@ export class MmStruct implements AddressSpace {
   residentPages = 0;
   /** Of these, private anonymous ones (RssAnon); the others belong to files (RssFile + RssShmem). */
   anonPages = 0;
+  /** Huge pages mapped as such, without the one of zeroes (AnonHugePages, in units of 2 MiB). */
+  anonHugePages = 0;
   minorFaults = 0;
   /** Shootdowns of this address space that had to interrupt other CPUs, and how many they interrupted. */
   flushesSent = 0;

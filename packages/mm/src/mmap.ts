@@ -137,7 +137,7 @@ function mapRegion(
   const end = start + size;
   const pages = size / PAGE_SIZE;
   const replaced = !mm.areas.isFree(start, end);
-  if (replaced && !isolateRange(mm, start, end)) return -Errno.ENOMEM;
+  if (replaced && !isolateRange(cpu, mm, start, end)) return -Errno.ENOMEM;
   const old = replaced ? measureRange(mm, start, end) : NOTHING;
   if (!mayExpand(mm, pages - old.pages)) return -Errno.ENOMEM;
   let vmFlags = flags;

@@ -1,6 +1,7 @@
-import { type Cpu, entryFrame, PAGE_SIZE, Pte, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, entryFrame, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, pageCeil } from '@rpal/hw-x86';
 import { Errno, Prot } from '@rpal/uapi';
 import { commit, uncommit } from './accounting.js';
+import { HUGE_PAGE_PAGES, protectHuge, splitHugeAt } from './huge-pages.js';
 import type { MmStruct } from './mm-struct.js';
 import { executeOnlyKey, isAllocated } from './pkeys.js';
 import { populateArea } from './populate.js';
@@ -52,7 +53,7 @@ export function mprotect(cpu: Cpu, mm: MmStruct, address: number, length: number
  */
 export function changeProtection(cpu: Cpu, mm: MmStruct, start: number, end: number, prot: number | null, key: number): number {
   let at = start;
-  let changed = 0;
+  const changed: Changed = { pages: 0, huge: 0 };
   let result = 0;
   while (at < end && result === 0) {
     const area = mm.areas.containing(at);
@@ -63,13 +64,19 @@ export function changeProtection(cpu: Cpu, mm: MmStruct, start: number, end: num
     const stop = Math.min(area.end, end);
     const rights = prot === null ? area.flags & VmFlag.PROT : protFlags(prot);
     const newKey = key !== -1 ? key : prot === null ? area.key : impliedKey(cpu, mm, area, rights);
-    const pages = changeArea(cpu, mm, area, at, stop, rights, newKey);
-    if (pages < 0) result = pages;
-    else changed += pages;
+    result = changeArea(cpu, mm, area, at, stop, rights, newKey, changed);
     at = stop;
   }
-  if (changed > 0) flushRange(mm.manager, cpu, mm, start, at, false);
+  if (changed.pages > 0) {
+    flushRange(mm.manager, cpu, mm, start, at, false, changed.pages === changed.huge * HUGE_PAGE_PAGES ? LARGE_PAGE_SIZE : PAGE_SIZE);
+  }
   return result;
+}
+
+/** Pages that have been rewritten, and how many huge pages they were in. */
+interface Changed {
+  pages: number;
+  huge: number;
 }
 
 /** The key that mprotect without one gives (Linux: `__arch_override_mprotect_pkey`). */
@@ -84,8 +91,8 @@ function impliedKey(cpu: Cpu, mm: MmStruct, area: Vma, rights: number): number {
   return area.key;
 }
 
-/** Linux: `mprotect_fixup`. @returns pages rewritten, or a negative errno */
-function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, rights: number, key: number): number {
+/** Linux: `mprotect_fixup`. @returns 0 or a negative errno */
+function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, rights: number, key: number, changed: Changed): number {
   let flags = (area.flags & ~VmFlag.PROT) | rights;
   if (((rights << 4) & ~area.flags & (VmFlag.PROT << 4)) !== 0) return -Errno.EACCES;
   if (flags === area.flags && key === area.key) return 0;
@@ -104,30 +111,31 @@ function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: numbe
   }
   const released = (area.flags & VmFlag.ACCOUNT) !== 0 && (flags & VmFlag.ACCOUNT) === 0;
   const lockedOnly = (area.flags & (VmFlag.WRITE | VmFlag.SHARED | VmFlag.LOCKED)) === VmFlag.LOCKED;
-  const changed = modifyArea(mm, area, start, end, flags, key);
-  if (changed === null) {
+  const part = modifyArea(cpu, mm, area, start, end, flags, key);
+  if (part === null) {
     uncommit(mm.manager, charged);
     return -Errno.ENOMEM;
   }
   if (released) uncommit(mm.manager, pages);
-  const rewritten = rewriteEntries(cpu, mm, changed, start, end);
+  rewriteEntries(cpu, mm, part, start, end, changed);
   // Locked memory is not to fault when it is written for the first time: its private copies are made now.
-  if (lockedOnly && (flags & VmFlag.WRITE) !== 0) populateArea(cpu, mm, changed, start, end, true);
-  return rewritten;
+  if (lockedOnly && (flags & VmFlag.WRITE) !== 0) populateArea(cpu, mm, part, start, end, true);
+  return 0;
 }
 
 /**
  * Gives the pages of [start, end) the rights and the key of their area. A private page stays read-only unless it is
- * nobody else's: it may have to be copied. @returns how many there are
+ * nobody else's: it may have to be copied.
  */
-function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number): number {
+function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, changed: Changed): void {
   const { memory, frames } = mm.manager;
   const hidden = !area.accessible;
   const mayWrite = (area.flags & VmFlag.WRITE) !== 0;
   const shared = (area.flags & VmFlag.SHARED) !== 0;
   const execute = (area.flags & VmFlag.EXEC) !== 0 ? 0 : Pte.noExecute;
-  let pages = 0;
   const keyed = (area.key << Pte.keyShift) | execute;
+  splitHugeAt(cpu, mm, start);
+  splitHugeAt(cpu, mm, end);
   mm.tables.forEachPage(
     start,
     end,
@@ -140,15 +148,21 @@ function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
       memory.write32(entry, flags);
       memory.write32(entry + 4, (high & ~(Pte.keyMask | Pte.noExecute)) | keyed);
       cpu.charge(MmStep.mprotectPage);
-      pages++;
+      changed.pages++;
     },
     (_, entry, level) => {
       const flags = Pte.present | Pte.accessed | (hidden ? 0 : Pte.user) | (mayWrite && shared ? Pte.writable : 0);
-      const changed = mm.tables.changeFolded(entry, level, flags, keyed);
-      cpu.chargeTimes(MmStep.mprotectPage, changed);
-      pages += changed;
+      const pages = mm.tables.changeFolded(entry, level, flags, keyed);
+      cpu.chargeTimes(MmStep.mprotectPage, pages);
+      changed.pages += pages;
+      return true;
+    },
+    (_, entry) => {
+      protectHuge(mm, area, entry);
+      cpu.charge(MmStep.mprotectPage);
+      changed.pages += HUGE_PAGE_PAGES;
+      changed.huge++;
       return true;
     },
   );
-  return pages;
 }

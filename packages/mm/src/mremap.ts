@@ -1,11 +1,11 @@
-import { type Cpu, entryFrame, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno, MapFlag, Mremap } from '@rpal/uapi';
 import { commit, mayExpand } from './accounting.js';
 import type { MmStruct } from './mm-struct.js';
+import { movePageTables } from './move-page-tables.js';
 import { unmapRange } from './munmap.js';
 import { populateRange } from './populate.js';
 import { MmStep } from './steps.js';
-import { flushRange } from './tlb-flush.js';
 import { unmappedArea } from './unmapped-area.js';
 import { type Vma, VmFlag } from './vma.js';
 import { MAX_MAP_COUNT, mergeNewRange } from './vma-merge.js';
@@ -134,7 +134,7 @@ function move(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: numbe
   // What is unmapped below gives its share back; so the whole of the new range is committed here.
   if (accounted && !commit(mm.manager, (keep ? newSize : newSize - oldSize) / PAGE_SIZE)) return -Errno.ENOMEM;
   const { copy, source } = copyArea(mm, area, address, newSize, to);
-  movePages(cpu, mm, address, oldSize, to);
+  if (oldSize > 0) movePageTables(cpu, mm, source, copy, address, oldSize, to);
   if (accounted && !keep) mm.manager.committedPages += oldSize / PAGE_SIZE;
   if ((copy.flags & VmFlag.LOCKED) !== 0 && newSize > oldSize) populateRange(cpu, mm, to + oldSize, to + newSize);
   if (!keep) {
@@ -166,37 +166,6 @@ function copyArea(mm: MmStruct, area: Vma, address: number, size: number, to: nu
   mm.areas.insert(copy);
   copy.object?.mapped?.(1, copy, mm);
   return { copy, source: area };
-}
-
-/** Moves page-table entries; afterwards no CPU may use the old ones (Linux: `move_page_tables`). */
-function movePages(cpu: Cpu, mm: MmStruct, from: number, size: number, to: number): void {
-  const { memory } = mm.manager;
-  let pages = 0;
-  mm.tables.forEachPage(
-    from,
-    from + size,
-    (address, entry) => {
-      const target = mm.tables.make(to + (address - from));
-      if (target < 0) {
-        // Linux would move everything back; here the page is dropped, and found missing when it is used.
-        mm.manager.frames.put(entryFrame(memory.read32(entry), memory.read32(entry + 4)));
-      } else {
-        memory.write32(target + 4, memory.read32(entry + 4));
-        memory.write32(target, memory.read32(entry));
-      }
-      memory.write32(entry, 0);
-      memory.write32(entry + 4, 0);
-      cpu.charge(MmStep.mremapPage);
-      pages++;
-    },
-    (address, entry, level) => {
-      const moved = mm.tables.moveFolded(entry, level, address, to - from);
-      cpu.chargeTimes(MmStep.mremapPage, moved);
-      pages += moved;
-      return moved > 0;
-    },
-  );
-  if (pages > 0) flushRange(mm.manager, cpu, mm, from, from + size, false);
 }
 
 /** Since 6.17: moves every area of a range, keeping the gaps between them (Linux: `remap_move`). */

@@ -1,6 +1,7 @@
-import { type Cpu, entryFrame, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, entryFrame, LARGE_PAGE_SIZE, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import { uncommit } from './accounting.js';
+import { HUGE_PAGE_PAGES, splitHugeAt, zapHuge } from './huge-pages.js';
 import type { MmStruct } from './mm-struct.js';
 import { MmStep } from './steps.js';
 import { flushRange } from './tlb-flush.js';
@@ -18,7 +19,7 @@ export function munmap(cpu: Cpu, mm: MmStruct, address: number, length: number):
 /** Removes all mappings of [start, end): areas, pages, tables, translations everywhere. @returns 0 or -ENOMEM */
 export function unmapRange(cpu: Cpu, mm: MmStruct, start: number, end: number): number {
   if (mm.areas.isFree(start, end)) return 0;
-  if (!isolateRange(mm, start, end)) return -Errno.ENOMEM;
+  if (!isolateRange(cpu, mm, start, end)) return -Errno.ENOMEM;
   removeRange(cpu, mm, start, end);
   return 0;
 }
@@ -27,14 +28,14 @@ export function unmapRange(cpu: Cpu, mm: MmStruct, start: number, end: number): 
  * Splits areas so that none crosses `start` or `end` (Linux: `vms_gather_munmap_vmas`).
  * @returns false if that would make too many of them; what has been split stays so, as in Linux
  */
-export function isolateRange(mm: MmStruct, start: number, end: number): boolean {
+export function isolateRange(cpu: Cpu, mm: MmStruct, start: number, end: number): boolean {
   const first = mm.areas.containing(start);
   if (first !== null && first.start < start) {
     if (first.end > end && mm.areas.size >= MAX_MAP_COUNT) return false;
-    splitArea(mm, first, start);
+    splitArea(cpu, mm, first, start);
   }
   const last = mm.areas.containing(end - 1);
-  if (last !== null && last.end > end) splitArea(mm, last, end);
+  if (last !== null && last.end > end) splitArea(cpu, mm, last, end);
   return true;
 }
 
@@ -43,6 +44,7 @@ export function removeRange(cpu: Cpu, mm: MmStruct, start: number, end: number):
   const index = mm.areas.indexFrom(start);
   const below = mm.areas.at(index - 1)?.end ?? 0;
   let pages = 0;
+  const hugeBefore = mm.tables.hugePages;
   for (let area = mm.areas.at(index); area !== undefined && area.start < end; area = mm.areas.at(index)) {
     pages += zapPages(cpu, mm, area, area.start, area.end);
     mm.areas.remove(area);
@@ -51,7 +53,12 @@ export function removeRange(cpu: Cpu, mm: MmStruct, start: number, end: number):
   }
   const above = mm.areas.at(index)?.start ?? Number.POSITIVE_INFINITY;
   const tables = mm.tables.freeUnused(start, end, below, above);
-  if (pages > 0 || tables > 0) flushRange(mm.manager, cpu, mm, start, end, tables > 0);
+  if (pages > 0 || tables > 0) flushRange(mm.manager, cpu, mm, start, end, tables > 0, flushStride(mm, pages, hugeBefore));
+}
+
+/** Bytes per INVLPG after `pages` have been cleared. @param hugeBefore huge pages mapped before that */
+export function flushStride(mm: MmStruct, pages: number, hugeBefore: number): number {
+  return pages > 0 && pages === (hugeBefore - mm.tables.hugePages) * HUGE_PAGE_PAGES ? LARGE_PAGE_SIZE : PAGE_SIZE;
 }
 
 /** Pages and accounted pages of an isolated range. */
@@ -74,6 +81,8 @@ export function measureRange(mm: MmStruct, start: number, end: number): { readon
 export function zapPages(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, keepTables = false): number {
   const { memory, frames } = mm.manager;
   let pages = 0;
+  splitHugeAt(cpu, mm, start);
+  splitHugeAt(cpu, mm, end);
   mm.tables.forEachPage(
     start,
     end,
@@ -92,6 +101,12 @@ export function zapPages(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: 
       cpu.chargeTimes(MmStep.zapPage, cleared);
       mm.residentPages -= cleared;
       pages += cleared;
+      return true;
+    },
+    (_, entry) => {
+      cpu.charge(MmStep.zapPage);
+      zapHuge(mm, entry);
+      pages += HUGE_PAGE_PAGES;
       return true;
     },
   );

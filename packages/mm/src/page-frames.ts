@@ -1,6 +1,7 @@
-import type { PhysicalMemory } from '@rpal/hw-x86';
+import { LARGE_PAGE_SIZE, PAGE_SIZE, type PhysicalMemory } from '@rpal/hw-x86';
 
 const CHUNK = 4096;
+const HUGE_PAGE_FRAMES = LARGE_PAGE_SIZE / PAGE_SIZE;
 
 /** Reference counts of frames: how many page tables and kernel users hold each (Linux: `struct page::_refcount`). */
 export class PageFrames {
@@ -11,6 +12,9 @@ export class PageFrames {
   reserved = 0;
   /** One byte per frame: it is a page of a file. */
   readonly #file: Uint8Array[] = [];
+
+  /** By the first frame of a huge page: how many of its frames are in use. */
+  readonly #huge: Map<number, number> = new Map();
 
   readonly #total: number;
 
@@ -32,6 +36,43 @@ export class PageFrames {
     const first = this.#memory.allocateRun(count, count, node);
     if (first >= 0) for (let f = first; f < first + count; f++) this.#chunk(f)[f & (CHUNK - 1)] = 1;
     return first;
+  }
+
+  /** The frames of a huge page, with one reference each; -1 if there is no such run. @returns the first */
+  allocateHuge(node: number): number {
+    const head = this.#memory.allocateLarge(node);
+    if (head < 0) return -1;
+    const chunk = this.#chunk(head);
+    const first = head & (CHUNK - 1);
+    chunk.fill(1, first, first + HUGE_PAGE_FRAMES);
+    this.#huge.set(head, HUGE_PAGE_FRAMES);
+    return head;
+  }
+
+  /** One reference more to every frame of a huge page. @param head the first */
+  getHuge(head: number): void {
+    const chunk = this.#chunk(head);
+    const first = head & (CHUNK - 1);
+    for (let i = first; i < first + HUGE_PAGE_FRAMES; i++) chunk[i] = (chunk[i] as number) + 1;
+  }
+
+  /** Drops a reference to every frame of a huge page. */
+  putHuge(head: number): void {
+    for (let frame = head; frame < head + HUGE_PAGE_FRAMES; frame++) this.put(frame);
+  }
+
+  /** First frame of the huge page that a frame was allocated with, which stays whole until nobody uses any of it; else -1. */
+  hugeHead(frame: number): number {
+    const head = frame - (frame & (HUGE_PAGE_FRAMES - 1));
+    return this.#huge.has(head) ? head : -1;
+  }
+
+  /** Every frame of a huge page has one user. */
+  solelyUsed(head: number): boolean {
+    const chunk = this.#chunk(head);
+    const first = head & (CHUNK - 1);
+    for (let i = first; i < first + HUGE_PAGE_FRAMES; i++) if (chunk[i] !== 1) return false;
+    return true;
   }
 
   /** Takes `count` frames whose bytes nobody has asked for. @returns false if the machine does not have that many */
@@ -61,8 +102,22 @@ export class PageFrames {
     const chunk = this.#chunk(frame);
     const count = (chunk[frame & (CHUNK - 1)] as number) - 1;
     chunk[frame & (CHUNK - 1)] = count;
-    if (count === 0) this.#memory.free(frame);
+    if (count === 0) this.#release(frame);
     if (count < 0) throw new Error(`frame ${frame} was put more often than got`);
+  }
+
+  /** A page of a huge page goes with the last of its kind (Linux: a folio is freed as a whole). */
+  #release(frame: number): void {
+    const head = frame - (frame & (HUGE_PAGE_FRAMES - 1));
+    const left = this.#huge.size === 0 ? undefined : this.#huge.get(head);
+    if (left === undefined) {
+      this.#memory.free(frame);
+    } else if (left > 1) {
+      this.#huge.set(head, left - 1);
+    } else {
+      this.#huge.delete(head);
+      this.#memory.freeLarge(head);
+    }
   }
 
   count(frame: number): number {

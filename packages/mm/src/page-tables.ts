@@ -19,6 +19,10 @@ export class PageTables {
   readonly #node: number;
   /** Low halves of the folded entries in use here, by what they stand for. */
   readonly #marks: number[] = [];
+  /** Huge pages mapped here. */
+  hugePages = 0;
+  /** A level-1 table for each of them, ready for the day it is split (Linux: `pgtable_trans_huge_deposit`). */
+  readonly #deposited: number[] = [];
   /** The level-1 table last used and the first address it maps. */
   #recentBase = -1;
   #recentTable = 0;
@@ -36,7 +40,7 @@ export class PageTables {
     this.root = root;
   }
 
-  /** Physical address of the level-1 entry for `address`; -1 if the tables above it are missing. */
+  /** Physical address of the level-1 entry for `address`; -1 if the tables above it are missing, or a huge page is in its place. */
   find(address: number): number {
     const base = address - (address % LEVEL_SPAN[2]!);
     if (base === this.#recentBase) return this.#written(entryAddress(this.#recentTable, address, 1), address);
@@ -49,6 +53,7 @@ export class PageTables {
         low = this.#memory.read32(entry);
       }
       if (level === 4 && (low & this.#hidden) !== 0) return -1;
+      if (level === 2 && (low & Pte.pageSize) !== 0) return -1;
       table = entryFrame(low, this.#memory.read32(entry + 4));
     }
     this.#recentBase = base;
@@ -62,28 +67,130 @@ export class PageTables {
     return entry;
   }
 
-  /** As `find`, making the tables that are missing; -1 if memory is exhausted or the top-level place is taken by a hidden entry. */
+  /** As `find`, making the tables that are missing; -1 if memory is exhausted or the place is taken by a hidden entry or a huge page. */
   make(address: number): number {
     const found = this.find(address);
     if (found >= 0) return found;
+    const directory = this.makeEntry(address, 2);
+    if (directory < 0) return -1;
+    if ((this.#memory.read32(directory) & (Pte.present | Pte.pageSize)) === (Pte.present | Pte.pageSize)) return -1;
+    const table = this.#tableBehind(directory);
+    return table < 0 ? -1 : entryAddress(table, address, 1);
+  }
+
+  /** Frees the empty level-1 table for `address`. */
+  giveBack(address: number): void {
+    const directory = this.makeEntry(address, 2);
+    this.#frames.put(entryFrame(this.#memory.read32(directory), this.#memory.read32(directory + 4)));
+    this.#memory.write32(directory, 0);
+    this.#memory.write32(directory + 4, 0);
+    this.#recentBase = -1;
+    this.tables--;
+  }
+
+  /** Physical address of the entry of a level for `address`, with the tables above it made; -1 as for `make`. */
+  makeEntry(address: number, level: number): number {
     let table = this.root;
-    for (let level = 4; level > 1; level--) {
+    for (let above = 4; above > level; above--) {
+      const entry = entryAddress(table, address, above);
+      if (above === 4 && (this.#memory.read32(entry) & this.#hidden) !== 0) return -1;
+      if ((this.#memory.read32(entry) & (Pte.present | FOLDED)) === FOLDED) this.#folded.unfold(entry, above, address);
+      table = this.#tableBehind(entry);
+      if (table < 0) return -1;
+    }
+    return entryAddress(table, address, level);
+  }
+
+  /** Physical address of the entry of a level for `address`; -1 if the tables above it are missing. */
+  entryAt(address: number, level: number): number {
+    let table = this.root;
+    for (let above = 4; above > level; above--) {
+      const entry = entryAddress(table, address, above);
+      const low = this.#memory.read32(entry);
+      if (above === 4 && (low & this.#hidden) !== 0) return -1;
+      if ((low & Pte.present) === 0 && (low === 0 || !this.#folded.unfold(entry, above, address))) return -1;
+      table = entryFrame(this.#memory.read32(entry), this.#memory.read32(entry + 4));
+    }
+    return entryAddress(table, address, level);
+  }
+
+  /** The table that an entry points to, made if there is none; -1 if memory is exhausted. */
+  #tableBehind(entry: number): number {
+    const low = this.#memory.read32(entry);
+    if ((low & Pte.present) !== 0) return entryFrame(low, this.#memory.read32(entry + 4));
+    const frame = this.#frames.allocate(this.#node);
+    if (frame < 0) return -1;
+    this.#memory.fill(frame * PAGE_SIZE, PAGE_SIZE);
+    this.#memory.write32(entry, entryLow(frame, TABLE_FLAGS));
+    this.#memory.write32(entry + 4, entryHigh(frame));
+    this.tables++;
+    return frame;
+  }
+
+  /** Physical address of the level-2 entry that maps a huge page at `address`; -1 if none does. */
+  findHuge(address: number): number {
+    if (this.hugePages === 0) return -1;
+    let table = this.root;
+    for (let level = 4; ; level--) {
       const entry = entryAddress(table, address, level);
       const low = this.#memory.read32(entry);
-      if (level === 4 && (low & this.#hidden) !== 0) return -1;
-      if ((low & Pte.present) === 0) {
-        const frame = this.#frames.allocate(this.#node);
-        if (frame < 0) return -1;
-        this.#memory.fill(frame * PAGE_SIZE, PAGE_SIZE);
-        this.#memory.write32(entry, entryLow(frame, TABLE_FLAGS));
-        this.#memory.write32(entry + 4, entryHigh(frame));
-        this.tables++;
-        table = frame;
-      } else {
-        table = entryFrame(low, this.#memory.read32(entry + 4));
-      }
+      if ((low & Pte.present) === 0 || (level === 4 && (low & this.#hidden) !== 0)) return -1;
+      if (level === 2) return (low & Pte.pageSize) === 0 ? -1 : entry;
+      table = entryFrame(low, this.#memory.read32(entry + 4));
     }
-    return entryAddress(table, address, 1);
+  }
+
+  /**
+   * Maps a huge page through an empty level-2 entry, and sets aside the level-1 table that splitting it will take; Linux counts
+   * it as in use from now on. @returns false if there is no memory for it
+   */
+  mapHuge(entry: number, low: number, high: number): boolean {
+    const table = this.#frames.allocate(this.#node);
+    if (table < 0) return false;
+    this.#deposited.push(table);
+    this.tables++;
+    this.hugePages++;
+    this.#memory.write32(entry + 4, high);
+    this.#memory.write32(entry, low | Pte.pageSize);
+    return true;
+  }
+
+  /** Clears the level-2 entry of a huge page; the table set aside for it goes too. */
+  clearHuge(entry: number): void {
+    this.#memory.write32(entry, 0);
+    this.#memory.write32(entry + 4, 0);
+    this.#frames.put(this.#deposited.pop()!);
+    this.tables--;
+    this.hugePages--;
+  }
+
+  /** Moves an entry with all that is below it to the empty one `to`. */
+  moveEntry(from: number, to: number): void {
+    this.#recentBase = -1;
+    this.#memory.write32(to + 4, this.#memory.read32(from + 4));
+    this.#memory.write32(to, this.#memory.read32(from));
+    this.#memory.write32(from, 0);
+    this.#memory.write32(from + 4, 0);
+  }
+
+  /**
+   * Replaces a huge page by 512 pages with the same rights. The translation stays what it was.
+   * @param step 1: the pages are those of the huge page; 0: each is the page in the entry
+   */
+  splitHuge(entry: number, step: 0 | 1): void {
+    const low = this.#memory.read32(entry);
+    const high = this.#memory.read32(entry + 4);
+    const frame = entryFrame(low, high);
+    const table = this.#deposited.pop()!;
+    const flags = low & Pte.flags & ~Pte.pageSize;
+    const rights = high & (Pte.keyMask | Pte.noExecute);
+    for (let i = 0; i < 512; i++) {
+      this.#memory.write32(table * PAGE_SIZE + i * 8, entryLow(frame + i * step, flags));
+      this.#memory.write32(table * PAGE_SIZE + i * 8 + 4, entryHigh(frame + i * step) | rights);
+    }
+    this.#memory.write32(entry + 4, entryHigh(table));
+    this.#memory.write32(entry, entryLow(table, TABLE_FLAGS));
+    this.hugePages--;
   }
 
   /** Physical address of the top-level entry for `address`. */
@@ -95,14 +202,17 @@ export class PageTables {
    * Calls `visit` with the address and the entry (its physical address) of every present page in [start, end).
    * @param visitFolded is called for an entry that stands for a whole populated range within; what it returns false for is
    *   written out and visited page by page
+   * @param visitHuge is called for the level-2 entry of a huge page within; if it returns false, it has split the page, and its
+   *   pages are visited one by one. A huge page must not reach beyond the range
    */
   forEachPage(
     start: number,
     end: number,
     visit: (address: number, entry: number) => void,
-    visitFolded: ((address: number, entry: number, level: number) => boolean) | null = null,
+    visitFolded: ((address: number, entry: number, level: number) => boolean) | null,
+    visitHuge: (address: number, entry: number) => boolean,
   ): void {
-    this.#visit(this.root, 4, 0, start, Math.min(end, 512 * LEVEL_SPAN[4]!), visit, visitFolded);
+    this.#visit(this.root, 4, 0, start, Math.min(end, 512 * LEVEL_SPAN[4]!), visit, visitFolded, visitHuge);
   }
 
   #visit(
@@ -113,6 +223,7 @@ export class PageTables {
     end: number,
     visit: (address: number, entry: number) => void,
     visitFolded: ((address: number, entry: number, level: number) => boolean) | null,
+    visitHuge: (address: number, entry: number) => boolean,
   ): void {
     const span = LEVEL_SPAN[level]!;
     const first = Math.max(0, Math.floor((start - base) / span));
@@ -128,10 +239,16 @@ export class PageTables {
         this.#folded.unfold(entry, level, from);
         low = this.#memory.read32(entry);
       }
-      if (level === 1) visit(from, entry);
-      else if (level < 4 || (low & this.#hidden) === 0) {
-        this.#visit(entryFrame(low, this.#memory.read32(entry + 4)), level - 1, from, start, end, visit, visitFolded);
+      if (level === 1) {
+        visit(from, entry);
+        continue;
       }
+      if (level === 4 && (low & this.#hidden) !== 0) continue;
+      if (level === 2 && (low & Pte.pageSize) !== 0) {
+        if (visitHuge(from, entry)) continue;
+        low = this.#memory.read32(entry);
+      }
+      this.#visit(entryFrame(low, this.#memory.read32(entry + 4)), level - 1, from, start, end, visit, visitFolded, visitHuge);
     }
   }
 

@@ -1,6 +1,7 @@
 import { type Cpu, entryHigh, FaultCode, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import { Errno, Signal } from '@rpal/uapi';
-import { entryFlags, FAULT_AROUND_BYTES, pkruDenies, resolveInArea } from './fault.js';
+import { entryFlags } from './entries.js';
+import { FAULT_AROUND_BYTES, pkruDenies, resolveInArea } from './fault.js';
 import { MappedFile } from './memory-file.js';
 import type { MmStruct } from './mm-struct.js';
 import { MmStep } from './steps.js';
@@ -39,7 +40,8 @@ export function populateArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, e
         continue;
       }
     }
-    const entry = mm.tables.find(page);
+    const huge = mm.tables.findHuge(page);
+    const entry = huge >= 0 ? huge : mm.tables.find(page);
     const low = entry < 0 ? 0 : memory.read32(entry);
     if ((low & Pte.present) !== 0 && (!write || (low & Pte.writable) !== 0)) continue;
     const result = resolveInArea(cpu, mm, area, page, code);
@@ -70,7 +72,7 @@ function populateFolded(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
   const pages = bytes / PAGE_SIZE;
   if (presence === 'none' && !file.makeBlank(first, pages)) {
     // No memory for the pages: the tables go again.
-    mm.tables.forEachPage(start, start + bytes, NO_PAGE, (_, entry, level) => mm.tables.clearFolded(entry, level) > 0);
+    mm.tables.forEachPage(start, start + bytes, noPage, (_, entry, level) => mm.tables.clearFolded(entry, level) > 0, noHugePage);
     return -Errno.ENOMEM;
   }
   // A page that does not exist yet costs a fault of its own; of those that do, a fault maps sixteen.
@@ -87,7 +89,11 @@ function populateFolded(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
   return bytes;
 }
 
-function NO_PAGE(): void {}
+function noPage(): void {}
+
+function noHugePage(): boolean {
+  return true;
+}
 
 /** Private memory that may be written is populated by writes: the pages would be copied right afterwards. */
 function wantsWrite(area: Vma): boolean {

@@ -42,6 +42,20 @@ export const MmStep = defineSteps('@rpal/mm', {
     source: `${COUNTED}: copy-on-write fault, what its handle_mm_fault body has beyond the anonymous fault's`,
     status: 'counted',
   },
+  hugeFault: {
+    cause: 'fault',
+    instructions: [400, 700, 1100],
+    events: { lockedOp: 3 },
+    source: 'do_huge_pmd_anonymous_page, beyond the body of a small fault: page of order 9, deposited table, lists; no text at hand',
+    status: 'estimated',
+  },
+  hugeSplit: {
+    cause: 'memory',
+    instructions: [4000, 7000, 12_000],
+    events: { lockedOp: 4 },
+    source: '__split_huge_pmd: 512 entries and map counts at 8 to 24 instructions each; no text at hand',
+    status: 'estimated',
+  },
   faultAround: {
     cause: 'fault',
     instructions: [40, 60, 90],

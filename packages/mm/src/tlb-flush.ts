@@ -70,6 +70,8 @@ export class FlushTargets {
   readonly freedTables: boolean;
   /** Generation that CPUs reach by this flush. */
   readonly generation: number;
+  /** Bytes that one INVLPG drops: the size of the smallest page that was changed. */
+  readonly stride: number;
   /** CPUs to tell, beside the initiator, as bits. */
   readonly cpus: Int32Array;
   /** Address spaces that share pages with `mm`: a CPU that has one of them loaded flushes it instead. */
@@ -80,12 +82,13 @@ export class FlushTargets {
    */
   reachSharers = false;
 
-  constructor(initiator: Cpu, mm: MmStruct, start: number, end: number, freedTables: boolean) {
+  constructor(initiator: Cpu, mm: MmStruct, start: number, end: number, freedTables: boolean, stride: number = PAGE_SIZE) {
     this.initiator = initiator;
     this.mm = mm;
     this.start = start;
     this.end = end;
     this.freedTables = freedTables;
+    this.stride = stride;
     this.generation = mm.tlbGeneration;
     this.cpus = mm.cpuMask.slice();
   }
@@ -94,10 +97,19 @@ export class FlushTargets {
 /**
  * Drops translations of [start, end) of `mm` on every CPU that may hold them (Linux: `flush_tlb_mm_range`).
  * `cpu` sends interrupts to the others and waits until the last has acknowledged. `end` Infinity flushes all.
+ * @param stride size of the smallest page that was changed
  */
-export function flushRange(manager: MemoryManager, cpu: Cpu, mm: MmStruct, start: number, end: number, freedTables: boolean): void {
+export function flushRange(
+  manager: MemoryManager,
+  cpu: Cpu,
+  mm: MmStruct,
+  start: number,
+  end: number,
+  freedTables: boolean,
+  stride: number = PAGE_SIZE,
+): void {
   mm.tlbGeneration++;
-  const targets = new FlushTargets(cpu, mm, start, end, freedTables);
+  const targets = new FlushTargets(cpu, mm, start, end, freedTables, stride);
   manager.seams.hooks.mmFlush.call(targets);
   cpu.charge(MmStep.flushLocal);
   const trim = shouldTrim(cpu, mm);
@@ -160,14 +172,14 @@ export function flushOn(manager: MemoryManager, cpu: Cpu, targets: FlushTargets)
   }
   const seen = state.generations[state.asid] as number;
   if (seen >= loaded.tlbGeneration) return;
-  const pages = (targets.end - targets.start) / PAGE_SIZE;
+  const pages = (targets.end - targets.start) / targets.stride;
   // A ranged flush brings the CPU up to date only if it had missed nothing else before.
   const ranged = pages <= SINGLE_PAGE_FLUSH_CEILING && !targets.freedTables && seen === loaded.tlbGeneration - 1;
   if (!ranged) {
     flushLoaded(cpu, state, loaded);
     return;
   }
-  for (let address = targets.start; address < targets.end; address += PAGE_SIZE) {
+  for (let address = targets.start; address < targets.end; address += targets.stride) {
     cpu.charge(MmStep.flushPage);
     cpu.mmu.invlpg(address);
   }

@@ -1,4 +1,5 @@
-import { PAGE_SIZE } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
+import { splitHugeAt } from './huge-pages.js';
 import type { MmStruct } from './mm-struct.js';
 import { type AnonVma, type MappedObject, type Vma, VmFlag } from './vma.js';
 
@@ -53,17 +54,21 @@ export function mergeNewRange(mm: MmStruct, range: Proposal, leftOnly = false): 
  * it in favour of the neighbours, or by splitting it (Linux: `vma_modify`).
  * @returns the area that covers the range now, or null if there are too many areas
  */
-export function modifyArea(mm: MmStruct, area: Vma, start: number, end: number, flags: number, key: number): Vma | null {
+export function modifyArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, flags: number, key: number): Vma | null {
   const merged = mergeExistingRange(mm, area, start, end, flags, key);
-  if (merged !== null) return merged;
+  if (merged !== null) {
+    splitHugeAt(cpu, mm, start);
+    splitHugeAt(cpu, mm, end);
+    return merged;
+  }
   let part = area;
   if (area.start < start) {
     if (mm.areas.size >= MAX_MAP_COUNT) return null;
-    part = splitArea(mm, area, start);
+    part = splitArea(cpu, mm, area, start);
   }
   if (part.end > end) {
     if (mm.areas.size >= MAX_MAP_COUNT) return null;
-    splitArea(mm, part, end);
+    splitArea(cpu, mm, part, end);
   }
   part.flags = flags;
   part.key = key;
@@ -108,11 +113,12 @@ function mergeExistingRange(mm: MmStruct, middle: Vma, start: number, end: numbe
 }
 
 /** Cuts `area` at `address`; it keeps the lower part, the upper part is returned (Linux: `__split_vma`). */
-export function splitArea(mm: MmStruct, area: Vma, address: number): Vma {
+export function splitArea(cpu: Cpu, mm: MmStruct, area: Vma, address: number): Vma {
   const upper = area.copy(address, area.end, area.offset + (address - area.start) / PAGE_SIZE);
   area.end = address;
   mm.areas.insert(upper);
   upper.object?.mapped?.(1, upper, mm);
+  splitHugeAt(cpu, mm, address);
   return upper;
 }
 
@@ -163,32 +169,4 @@ function adopt(area: Vma, from: Vma | null): void {
   if (area.anonVma !== null || from === null || from.anonVma === null) return;
   area.anonVma = from.anonVma;
   area.anonChain = from.anonChain;
-}
-
-/**
- * Makes sure that `area` has an `anonVma` before it gets its first private page: that of a neighbour it could one day
- * merge with, or a new one (Linux: `__anon_vma_prepare`).
- */
-export function prepareAnonVma(mm: MmStruct, area: Vma, make: () => AnonVma): void {
-  if (area.anonVma !== null) return;
-  const index = mm.areas.indexFrom(area.start);
-  const next = mm.areas.at(index + 1);
-  const previous = mm.areas.at(index - 1);
-  if (next !== undefined && reusable(next, area, next)) area.anonVma = next.anonVma;
-  else if (previous !== undefined && reusable(previous, previous, area)) area.anonVma = previous.anonVma;
-  else area.anonVma = make();
-  area.anonChain = 1;
-}
-
-/** Linux: `reusable_anon_vma`: the two differ in rights at most, and the owner was not copied by a fork. */
-function reusable(owner: Vma, low: Vma, high: Vma): boolean {
-  return (
-    owner.anonVma !== null &&
-    owner.anonChain === 1 &&
-    low.end === high.start &&
-    low.object === high.object &&
-    ((low.flags ^ high.flags) & ~VmFlag.PROT) === 0 &&
-    low.key === high.key &&
-    low.offset + low.pages === high.offset
-  );
 }

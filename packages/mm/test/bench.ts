@@ -1,6 +1,6 @@
 import { Access, type Cpu, findProfile, Platform } from '@rpal/hw-x86';
 import { Signal } from '@rpal/uapi';
-import { FAULT_RESOLVED, handleFault, linux615, MemoryManager, type MmStruct, type ReleaseRules } from '../src/index.js';
+import { FAULT_RESOLVED, handleFault, MemoryManager, type MemoryOptions, type MmStruct } from '../src/index.js';
 
 /** Bare hardware with memory management on it: no kernel, no tasks. */
 export class TestBench {
@@ -8,8 +8,8 @@ export class TestBench {
   readonly manager: MemoryManager;
   readonly cpu: Cpu;
 
-  constructor(rules: ReleaseRules = linux615) {
-    this.manager = new MemoryManager(this.platform, { rules });
+  constructor(options: MemoryOptions = {}) {
+    this.manager = new MemoryManager(this.platform, options);
     this.cpu = this.cpuAt(0);
   }
 

@@ -4,6 +4,7 @@ import { ARENA_UNITS, FILES, HEAP_UNITS, type MemoryCall, NO_HINT, Op, PAGE, WIN
 
 const { MAYMOVE, FIXED, DONTUNMAP } = Mremap;
 const HUGE = 2 ** 48;
+const HUGE_PAGE = 2 ** 21;
 
 /** Draws calls that meet: their ranges begin and end where earlier ones did, more often than not. */
 export class CallGenerator {
@@ -11,11 +12,14 @@ export class CallGenerator {
   /** Borders of recent ranges, as addresses. */
   readonly #borders: number[] = [0];
   readonly #unit: number;
+  /** Many ranges ask for huge pages, and begin and end where those do. */
+  readonly #huge: boolean;
   #forks = 0;
 
-  /** @param unit ranges are multiples of so many pages, most of them */
-  constructor(rng: Rng, unit: number) {
+  /** @param unit ranges are multiples of so many pages, most of them; 64 if `huge` */
+  constructor(rng: Rng, unit: number, huge: boolean) {
     this.#rng = rng;
+    this.#huge = huge;
     this.#unit = unit * PAGE;
   }
 
@@ -25,6 +29,7 @@ export class CallGenerator {
 
   #next(): MemoryCall {
     const rng = this.#rng;
+    if (this.#huge && this.#odd(6)) return [Op.MADVISE, ...this.#range(), Madvise.HUGEPAGE];
     const roll = rng.below(100);
     if (roll < 24) return this.#mmap();
     if (roll < 32) return [Op.MUNMAP, ...this.#range()];
@@ -92,7 +97,12 @@ export class CallGenerator {
     const rng = this.#rng;
     let units = 1 + rng.below(this.#odd(4) ? 32 : 8);
     if (this.#odd(40)) units = 0;
-    const address = this.#fit(this.#address(), units * this.#unit);
+    let at = this.#address();
+    if (this.#huge && this.#odd(2)) {
+      at -= at % HUGE_PAGE;
+      units = 8 * (1 + rng.below(4));
+    }
+    const address = this.#fit(at, units * this.#unit);
     this.#borders.push(address, address + units * this.#unit);
     if (this.#borders.length > 24) this.#borders.splice(0, 2);
     const length = units * this.#unit - (units > 0 && this.#odd(20) ? rng.below(PAGE) : 0);

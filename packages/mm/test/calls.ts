@@ -35,6 +35,12 @@ export const NO_HINT = -1;
 export interface Observation {
   /** What it returned: a negative errno, or 0, an address, a byte; a probe that faults: -100000 - (signal | si_code << 8). */
   readonly result: number;
+  /** Minor faults that it took (getrusage). */
+  readonly faults: number;
+  /** Page tables of the windows afterwards (VmPTE). */
+  readonly tables: number;
+  /** Huge pages in the windows afterwards (AnonHugePages). */
+  readonly hugePages: number;
   /** The areas in the windows, as text. */
   readonly areas: readonly string[];
   /** One digit per page: present (1), a page of a file (2), mapped once (4). Empty if the kernel does not tell. */

@@ -1,6 +1,7 @@
-import { findProfile, profiles } from '@rpal/hw-x86';
+import { findProfile, MIB, profiles } from '@rpal/hw-x86';
 import { describe, expect, it } from 'vitest';
 import { svg } from '../../hw-x86/examples/plot.ts';
+import { hugePageReach, reachCost } from '../examples/huge-page-reach.ts';
 import { munmapCost, shootdownCost } from '../examples/shootdown-cost.ts';
 
 const xeon = findProfile('xeon-platinum-8336c')!;
@@ -37,5 +38,22 @@ describe('what a shootdown costs', () => {
   it('draws its plot', () => {
     const plot = svg({ title: 't', xLabel: 'x', yLabel: 'y', series: [shootdownCost(xeon)], formatX: String });
     expect(plot).toMatch(/^<svg .*<polyline .*<\/svg>\n$/s);
+  });
+});
+
+describe('the reach of huge pages', () => {
+  it.each(profiles)('is 512 times that of small pages, on $name', (profile) => {
+    const { l1d2m, stlb } = profile.tlb;
+    const second = Math.round((profile.costs.stlbHit.central * profile.clock.tscGHz) / profile.clock.coreGHz.central);
+    // 32 MiB: 16 entries, which the first level holds, or 8,192, which the second does not.
+    expect(l1d2m.entries).toBeGreaterThanOrEqual(16);
+    expect(stlb.entries).toBeLessThan(4096);
+    expect(reachCost(profile, 32 * MIB, 'always')).toBe(0);
+    expect(reachCost(profile, 32 * MIB, 'never')).toBeGreaterThan(second);
+  });
+
+  it('is drawn', () => {
+    const plot = svg({ title: 't', xLabel: 'x', yLabel: 'y', series: hugePageReach(xeon, 16 * MIB), formatX: String });
+    expect(plot.match(/<polyline /g)).toHaveLength(2);
   });
 });

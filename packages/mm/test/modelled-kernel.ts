@@ -31,8 +31,10 @@ export class ModelledKernel {
   readonly #unit: number;
 
   /** @param unit pages */
-  constructor(rules: ReleaseRules, unit: number) {
-    this.#bench = new TestBench(rules);
+  constructor(rules: ReleaseRules, unit: number, huge = false) {
+    this.#bench = new TestBench({ rules, hugePages: huge ? 'madvise' : 'never' });
+    // It stays once it is there: not to be taken for a loss.
+    if (huge) this.#bench.manager.hugeZeroFrame();
     this.#unit = unit;
   }
 
@@ -68,6 +70,7 @@ class ModelledProcess {
   readonly #family: MmStruct[] = [];
   readonly #arenaPages: number;
   readonly #heapPages: number;
+  readonly #ownTables: number;
   #mm: MmStruct;
 
   constructor(bench: TestBench, unit: number) {
@@ -84,14 +87,27 @@ class ModelledProcess {
       const [start, end] = [borders[i] as number, borders[i + 1] as number];
       insertArea(this.#mm, new Vma(start, end, VmFlag.DONTDUMP | VmFlag.NORESERVE, 0, null, start / PAGE));
     }
+    this.#makeOwnTables();
+    this.#ownTables = this.#mm.pageTableBytes / PAGE;
     const files = ['f0', 'f1'].map((name) => new MemoryFile(manager, name));
     this.#files = [...files.map((file) => new MappedFile(file)), new MappedFile(files[0] as MemoryFile, true, false)];
     for (const { file } of this.#files) file.get();
   }
 
   execute(call: MemoryCall): Observation {
+    const [before, parent] = [this.#mm.minorFaults, this.#mm];
     const result = this.#perform(call);
-    return { result, areas: this.#areas(), pages: this.#pages(ARENA, this.#arenaPages) + this.#pages(HEAP, this.#heapPages) };
+    const faults = this.#mm === parent ? this.#mm.minorFaults - before : 0;
+    const { pageTableBytes, anonHugePages: hugePages } = this.#mm;
+    const tables = pageTableBytes / PAGE - this.#ownTables;
+    return {
+      result,
+      faults,
+      tables,
+      hugePages,
+      areas: this.#areas(),
+      pages: this.#pages(ARENA, this.#arenaPages) + this.#pages(HEAP, this.#heapPages),
+    };
   }
 
   end(): void {
@@ -142,6 +158,7 @@ class ModelledProcess {
         // The parent waits; the child goes on.
         this.#mm = forkMm(cpu, mm);
         this.#mm.activate(cpu);
+        this.#makeOwnTables();
         this.#family.push(this.#mm);
         return 0;
       case Op.LIMIT:
@@ -150,6 +167,11 @@ class ModelledProcess {
       default:
         throw new Error(`unknown call ${op}`);
     }
+  }
+
+  /** The upper tables that the heap has in common with the program before it. */
+  #makeOwnTables(): void {
+    this.#mm.tables.makeEntry(HEAP - 1, 2);
   }
 
   #file(index: number): MappedFile {
@@ -172,14 +194,25 @@ class ModelledProcess {
   }
 
   #pages(start: number, count: number): string {
-    const { memory, frames, zeroFrame } = this.#bench.manager;
+    const { memory, frames, zeroFrame, hugeZeroIfAny } = this.#bench.manager;
     const digits = Buffer.alloc(count, '0');
-    this.#mm.tables.forEachPage(start, start + count * PAGE, (address, entry) => {
-      const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
-      const file = frames.ofFile(frame);
-      const once = frame !== zeroFrame && frames.count(frame) === (file ? 2 : 1);
-      digits[(address - start) / PAGE] = 48 | 1 | (file ? 2 : 0) | (once ? 4 : 0);
-    });
+    this.#mm.tables.forEachPage(
+      start,
+      start + count * PAGE,
+      (address, entry) => {
+        const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
+        const file = frames.ofFile(frame);
+        const once = frame !== zeroFrame && frames.count(frame) === (file ? 2 : 1);
+        digits[(address - start) / PAGE] = 48 | 1 | (file ? 2 : 0) | (once ? 4 : 0);
+      },
+      null,
+      (address, entry) => {
+        const head = entryFrame(memory.read32(entry), memory.read32(entry + 4));
+        const zero = head === hugeZeroIfAny;
+        for (let i = 0; i < 512; i++) digits[(address - start) / PAGE + i] = zero ? 51 : 48 | 1 | (frames.count(head + i) === 1 ? 4 : 0);
+        return true;
+      },
+    );
     return digits.toString('latin1');
   }
 }

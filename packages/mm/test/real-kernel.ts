@@ -1,14 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ARENA_UNITS, areaText, HEAP_UNITS, type MemoryCall, type Observation } from './calls.js';
+
+const HUGE_MODE = '/sys/kernel/mm/transparent_hugepage/enabled';
 
 /**
  * The Linux of the computer at hand, reached through native/memory-server.c.
  *
  * To the server: per sequence the number of calls, then each call as eight 64-bit integers. From the server: 1 or 0, whether
- * page states are told; then per call its result, the number of areas, each area as start, end and attributes
+ * page states are told; then per call its result, the minor faults it took, KiB of page tables and of huge pages after it, the
+ * number of areas, each area as start, end and attributes
  * (bits 0-3 r, w, x, shared; 8-15 what is mapped; from 16 the offset in pages), and one byte per page.
  */
 export class RealKernel {
@@ -21,14 +24,16 @@ export class RealKernel {
     this.#pages = (ARENA_UNITS + HEAP_UNITS) * unit;
   }
 
-  /** Builds the server; or says why there is no kernel to compare with. @param unit pages */
-  static build(unit: number): RealKernel | string {
+  /** Builds the server; or says why there is no kernel to compare with. @param unit pages @param huge huge pages on request */
+  static build(unit: number, huge: boolean): RealKernel | string {
     if (process.platform !== 'linux' || process.arch !== 'x64') return 'this is not Linux on x86-64';
     const server = join(mkdtempSync(join(tmpdir(), 'memory-server-')), 'memory-server');
     const source = join(import.meta.dirname, 'native', 'memory-server.c');
-    const cc = spawnSync('cc', ['-O2', `-DUNIT=${unit}`, '-o', server, source], { encoding: 'utf8' });
+    const cc = spawnSync('cc', ['-O2', `-DUNIT=${unit}`, `-DHUGE=${Number(huge)}`, '-o', server, source], { encoding: 'utf8' });
     if (cc.error !== undefined) return 'there is no C compiler (cc)';
     if (cc.status !== 0) throw new Error(cc.stderr);
+    const mode = existsSync(HUGE_MODE) ? readFileSync(HUGE_MODE, 'utf8').trim() : 'none';
+    if (huge && !mode.includes('[madvise]')) return `this kernel gives no huge pages to those who ask for them: ${mode}`;
     const kernel = new RealKernel(server, unit);
     const trial = spawnSync(server, { input: Buffer.alloc(0), encoding: 'utf8' });
     return trial.status === 0 ? kernel : `memory-server cannot run here: ${trial.stderr}`;
@@ -62,7 +67,7 @@ function parse(output: Buffer, sequences: readonly (readonly MemoryCall[])[], pa
   const tellsPages = take() === 1;
   return sequences.map((sequence) =>
     sequence.map(() => {
-      const result = take();
+      const [result, faults, tables, hugePages] = [take(), take(), take() / 4, take() / 2048];
       const areas = Array.from({ length: take() }, () => {
         const [start, end, attributes] = [take(), take(), take()];
         return areaText(start, end, attributes & 0xf, (attributes >>> 8) & 0xff, Math.floor(attributes / 2 ** 16));
@@ -71,7 +76,7 @@ function parse(output: Buffer, sequences: readonly (readonly MemoryCall[])[], pa
       for (let i = 0; i < length; i++) output[at + i] = (output[at + i] as number) + 48;
       const pages = output.toString('latin1', at, at + length);
       at += length;
-      return { result, areas, pages };
+      return { result, faults, tables, hugePages, areas, pages };
     }),
   );
 }

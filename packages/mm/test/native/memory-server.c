@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -22,6 +23,10 @@
 #define ARENA 0x600000000000ul
 #ifndef UNIT
 #define UNIT 1
+#endif
+// Huge pages for memory that asks for them.
+#ifndef HUGE
+#define HUGE 0
 #endif
 #define ARENA_PAGES (128 * UNIT)
 #define HEAP_PAGES (64 * UNIT)
@@ -36,7 +41,7 @@ enum { MMAP, MUNMAP, MPROTECT, MREMAP, MADVISE, BRK, LOAD, STORE, FTRUNCATE, PWR
 struct call { int64_t op, a, b, c, d, e, f, unused; };
 
 static struct call calls[MAX_CALLS];
-static unsigned char output[8 << 20];
+static unsigned char output[1 << 20];
 static size_t used;
 static unsigned char maps[1 << 16];
 static uint64_t pagemap[ARENA_PAGES];
@@ -44,6 +49,8 @@ static unsigned long heap;
 static int files[FILES];
 static ino_t inodes[2];
 static int pagemap_works;
+// What the process has beside the windows.
+static int64_t own_tables, own_huge;
 static sigjmp_buf escape;
 static volatile sig_atomic_t probing;
 
@@ -155,14 +162,44 @@ static void fill_up_to(unsigned long end) {
   filled = end;
 }
 
-static struct { unsigned long from, to; } present[256];
+static struct { unsigned long from, to; int writable; } present[256];
 static int mappings;
 
 static void remember(unsigned long from, unsigned long to, const char *rights, unsigned long offset, unsigned long inode) {
-  (void)rights, (void)offset, (void)inode;
+  (void)offset, (void)inode;
   if (mappings == 256) die("too many mappings\n");
   present[mappings].from = from;
+  present[mappings].writable = rights[1] == 'w';
   present[mappings++].to = to;
+}
+
+// Makes everything of the process's own present, so that all later faults and page tables are those of the windows.
+// Some mappings of the kernel refuse; they are not used.
+static void settle(void) {
+  for (int i = 0; i < mappings; i++)
+    madvise((void *)present[i].from, present[i].to - present[i].from, present[i].writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}
+
+// The number behind `name` in a file of /proc/self, in KiB.
+static int64_t kilobytes(const char *path, const char *name) {
+  static char text[8192];
+  int fd = open(path, O_RDONLY);
+  size_t length = 0;
+  for (ssize_t n; fd >= 0 && (n = read(fd, text + length, sizeof text - 1 - length)) > 0;) length += n;
+  close(fd);
+  text[length] = 0;
+  char *at = strstr(text, name);
+  return at == NULL ? -1 : strtol(at + strlen(name), NULL, 10);
+}
+
+static int64_t tables(void) { return kilobytes("/proc/self/status", "\nVmPTE:"); }
+
+static int64_t huge(void) { return HUGE ? kilobytes("/proc/self/smaps_rollup", "\nAnonHugePages:") : 0; }
+
+static int64_t faults(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt;
 }
 
 static int areas;
@@ -192,6 +229,8 @@ static void report_pages(int fd, unsigned long start, int pages) {
 
 static void report_state(void) {
   if (used + 64 * 1024 > sizeof output) flush();
+  put64(tables() - own_tables);
+  put64(huge() - own_huge);
   size_t at = used;
   put64(0);
   areas = 0;
@@ -239,7 +278,10 @@ static int64_t limit(int64_t pages) {
 static int64_t fork_and_go_on(void) {
   pid_t child = fork();
   if (child < 0) return -errno;
-  if (child == 0) return 0;
+  if (child == 0) {
+    settle();
+    return 0;
+  }
   int status;
   waitpid(child, &status, 0);
   _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 4);
@@ -282,20 +324,31 @@ static void run_sequence(int64_t count) {
     fstat(files[i], &stat);
     inodes[i] = stat.st_ino;
   }
+  settle();
+  own_tables = tables();
+  own_huge = huge();
   for (int64_t i = 0; i < count; i++) {
-    put64(perform(&calls[i]));
+    int64_t before = faults();
+    int64_t result = perform(&calls[i]);
+    put64(result);
+    // A child begins to count anew.
+    put64(calls[i].op == FORK ? 0 : faults() - before);
     report_state();
   }
   flush();
   _exit(0);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  // Without randomisation the heap shares its upper page tables with the program in the same way each time.
+  if (argc == 1 && personality(ADDR_NO_RANDOMIZE) >= 0) {
+    execl("/proc/self/exe", argv[0], "again", NULL);
+    die("cannot execute itself again\n");
+  }
   struct sigaction action = {.sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_NODEFER};
   sigaction(SIGSEGV, &action, NULL);
   sigaction(SIGBUS, &action, NULL);
-  // The model has no large pages.
-  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+  if (!HUGE) prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   // The heap begins at a 2 MiB border, as faults map what is around a page within such borders.
   unsigned long start = (unsigned long)sbrk(0);
   heap = (start + 0x1fffff) & ~0x1ffffful;

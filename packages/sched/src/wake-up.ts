@@ -16,7 +16,11 @@ export function wakeUp(scheduler: Scheduler, cpu: Cpu, task: Task, mask: number,
   cpu.charge(SchedStep.wakeBody);
   const { hooks, events } = scheduler;
   if ((task.state & mask) === 0) return false;
-  if (hooks.schedWakePermission.tapped && hooks.schedWakePermission.call(cpu, task) === false) return false;
+  if (hooks.schedWakePermission.tapped) {
+    if (hooks.schedWakePermission.call(cpu, task) === false) return false;
+    // Another waker may have come between while a tap let others have their turn: under the task's lock only one of them wakes it.
+    if ((task.state & mask) === 0) return false;
+  }
   if (events.wakeUp.observed) events.wakeUp.emit(cpu.id, cpu.clock, task, task.cpu.id);
   const here = scheduler.runQueue(cpu);
   if (task === here.current) {
@@ -212,6 +216,8 @@ export function receiveWakeUps(scheduler: Scheduler, rq: RunQueue): void {
     task.nextWake = null;
     // A refused task is left as it is, in the waking state, as the RFC's series has it.
     if (!hooks.schedWakePermission.tapped || hooks.schedWakePermission.call(cpu, task) !== false) {
+      // Linux would put it into the tree a second time.
+      if (task.onRq) throw new Error(`task ${task.pid} (${task.name}), whose wake-up CPU ${cpu.id} receives, is on a run queue already`);
       if (cpu.path.destination === task) cpu.path.arrive(cpu, cpu.clock);
       if (task.onCpu) scheduler.completeSwitch(task.cpu);
       activate(scheduler, cpu, rq, task);

@@ -144,3 +144,34 @@ describe('the choice of a CPU', () => {
     expect([5, 6]).toContain(target({ waker: 0, previous: 3, allowed: [5, 6], busy: [5] }));
   });
 });
+
+describe('two wakers of one task', () => {
+  it('wake it once, though the second comes while a tap considers the first', () => {
+    const sim = new Simulation({ cores: 2 });
+    const { scheduler } = sim;
+    const sleeper = sim.spawn(
+      'sleeper',
+      function* (task) {
+        yield task.sleep(1000 * MS);
+        yield task.work(50 * US);
+      },
+      { cpu: 1, affinity: [1] },
+    );
+    const woken: boolean[] = [];
+    let nested = false;
+    scheduler.hooks.schedWakePermission.tap('test', (cpu, task) => {
+      if (task !== sleeper || nested) return undefined;
+      nested = true;
+      woken.push(scheduler.wakeUp(cpu, task));
+      return undefined;
+    });
+    sim.spawn('waker', function* (task) {
+      yield task.work(1 * MS);
+      yield task.inKernel((cpu) => {
+        woken.push(scheduler.wakeUp(cpu, sleeper));
+      });
+    });
+    sim.run(10 * MS);
+    expect(woken).toEqual([true, false]);
+  });
+});

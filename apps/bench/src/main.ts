@@ -1,5 +1,7 @@
 import { BusError, TapError } from '@rpal/bus';
 import { Command, CommanderError } from 'commander';
+import { exploreCommand } from './explore/explore-command.js';
+import { replayCommand } from './explore/replay-command.js';
 import type { Io } from './io.js';
 import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
@@ -21,7 +23,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   const done = (result: number): void => {
     code = result;
   };
-  for (const command of [rfcCommand, questionsCommand, questionCommand, predictCommand, pluginsCommand])
+  for (const command of [rfcCommand, questionsCommand, questionCommand, predictCommand, exploreCommand, replayCommand, pluginsCommand])
     program.addCommand(command(io, done));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().allowExcessArguments(false);

@@ -46,3 +46,14 @@ export function oneOf<const T extends string>(flag: string, names: readonly T[])
     return name;
   };
 }
+
+/** Parses an argument by a function that throws RangeError, whose message becomes the complaint. */
+export function parsed<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw error instanceof RangeError ? new UsageError(error.message) : error;
+    }
+  };
+}

@@ -16,31 +16,3 @@ export function describeChoice(choice: number, cpus: number): string {
   if (choice <= 2 * cpus) return `a tick on CPU ${choice - cpus - 1}`;
   return `an NMI on CPU ${choice - 2 * cpus - 1}`;
 }
-
-/**
- * A schedule as text: choices in base 36, repetitions as `choice*count` - what a failure prints and a replay takes.
- */
-export function encodeSchedule(schedule: readonly number[]): string {
-  const parts: string[] = [];
-  for (let i = 0; i < schedule.length; ) {
-    const choice = schedule[i] as number;
-    let end = i;
-    while (schedule[end] === choice) end++;
-    parts.push(end - i === 1 ? choice.toString(36) : `${choice.toString(36)}*${end - i}`);
-    i = end;
-  }
-  return parts.join('.');
-}
-
-/** @throws RangeError for text that is no schedule */
-export function decodeSchedule(text: string): number[] {
-  const schedule: number[] = [];
-  if (text === '') return schedule;
-  for (const part of text.split('.')) {
-    const match = /^([0-9a-z]+)(?:\*([1-9][0-9]*))?$/.exec(part);
-    if (match === null) throw new RangeError(`schedule: "${part}" is not a choice, or a choice and how often, such as "1*12"`);
-    const choice = Number.parseInt(match[1] as string, 36);
-    for (let i = Number(match[2] ?? 1); i > 0; i--) schedule.push(choice);
-  }
-  return schedule;
-}

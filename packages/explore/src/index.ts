@@ -1,6 +1,20 @@
-export { Choice, decodeSchedule, describeChoice, encodeSchedule } from './choice.js';
-export { Run, type RunLimits, type RunResult, type Strategy } from './run.js';
+export { Choice, describeChoice } from './choice.js';
+export { invariants } from './invariants.js';
+export { type CpuPicture, describeSenderState, describeState, type Picture, pictureOf, type ReceiverPicture } from './picture.js';
+export { decodeRecording, encodeRecording, fixesNumbered, type Recording, repairNamed } from './recording.js';
+export { type Deviation, Run, type RunLimits, type RunResult, type Strategy } from './run.js';
 export { type Scenario, Stage } from './scenario.js';
 export { scenarioNamed, scenarios } from './scenarios.js';
-export { type SearchLimits, type SearchResult, searchAll, searchAtRandom, shrink } from './search.js';
+export {
+  byChance,
+  type Chance,
+  type ChanceLimits,
+  exhaustive,
+  type Search,
+  type SearchLimits,
+  type SearchResult,
+  searchAll,
+  searchAtRandom,
+  shrink,
+} from './search.js';
 export { Deviations, PriorityWalk, RandomWalk, Replay } from './strategies.js';

@@ -4,8 +4,25 @@ import { MAX_REQUEST_SERVICE, MapType, Rcc, ReceiverState, RPAL_RECEIVER_STATE_M
 import { TaskState } from '@rpal/sched';
 import type { Stage } from './scenario.js';
 
+/** What is checked, in words: all but the last two between any two steps, the last at the end of each run. */
+export const invariants: readonly string[] = [
+  'a receiver in WAIT sleeps, off its kernel stack, and nobody executes its code',
+  'a receiver in CALL has no kernel context of its own that runs or may run',
+  'a lazily switched receiver has a sender, and both are locked to the same CPU with their own masks kept',
+  'requests made and requests left are 15 in all',
+  'copied top-level entries carry the ignore bit, own ones do not, and links are symmetric',
+  'no two CPUs execute on the stacks of one thread, and no saved frame leads into the code of another thread',
+  'everybody comes to an end: no deadlock, no lost wake-up, nobody killed but the intended victims',
+  'every word that was sent is received once; of a victim of a kill, at most once',
+];
+
+/** A task state by its name in Linux. */
+export function taskState(state: number): string {
+  return Object.keys(TaskState).find((name) => TaskState[name as keyof typeof TaskState] === state) ?? `in state ${state}`;
+}
+
 /** The thread whose code a user context is, if it says so: programs and the library's fibers do. */
-function ownerOf(context: unknown): Thread | null {
+export function ownerOf(context: unknown): Thread | null {
   return (context as { thread?: Thread }).thread ?? null;
 }
 
@@ -31,7 +48,7 @@ function receiversOf({ machine }: Stage, service: RpalService): string | null {
     const lazily = (flags & RpalFlag.LAZY_SWITCHED) !== 0;
     const runs = scheduler.current(thread.cpu) === thread;
     if (state === ReceiverState.WAIT && (thread.state !== TaskState.INTERRUPTIBLE || runs)) {
-      return `${name} is in WAIT, but ${runs ? 'a CPU is on its kernel stack' : `its task is in state ${thread.state}`}`;
+      return `${name} is in WAIT, but ${runs ? 'a CPU is on its kernel stack' : `its task is ${taskState(thread.state)}`}`;
     }
     if (state === ReceiverState.WAIT) {
       const { cpus } = machine.platform;

@@ -3,7 +3,7 @@ import { LibStep } from '@rpal/librpal';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Choice } from './choice.js';
 import { type Footprint, KERNEL, recordFootprints } from './footprint.js';
-import { strayFrame, violation } from './invariants.js';
+import { strayFrame, taskState, violation } from './invariants.js';
 import { type Scenario, Stage } from './scenario.js';
 
 /** Chooses among what can happen next. */
@@ -32,6 +32,8 @@ export interface RunLimits {
   readonly steps?: number;
   /** Record what each step touches. */
   readonly footprints?: boolean;
+  /** Turns to go on for after the first thing that is wrong. */
+  readonly beyond?: number;
 }
 
 /** How a run ended. */
@@ -40,10 +42,12 @@ export interface RunResult {
   readonly failure: string | null;
   /** All choices that were made. */
   readonly schedule: readonly number[];
-  /** Choices that were not the usual ones. */
-  readonly deviations: number;
+  /** Where a choice was not the usual one: index in the schedule, and the choice. */
+  readonly deviations: readonly Deviation[];
   readonly steps: number;
 }
+
+export type Deviation = readonly [at: number, choice: number];
 
 const NONE = -1;
 /** A CPU that goes on for so many steps while others could is held up: something is being waited for. */
@@ -54,14 +58,16 @@ export class Run {
   readonly stage: Stage;
   readonly schedule: number[] = [];
   readonly segments: Segment[] = [];
-  /** Told before each choice is carried out: for tools that show a run. */
-  observer: ((choice: number, run: Run) => void) | null = null;
+  /** Told before each choice is carried out: for tools that show a run. `deviates`: it is not the usual one. */
+  observer: ((choice: number, deviates: boolean) => void) | null = null;
+  /** By CPU: the point of a kernel entry at which it is held while others have their turn, or null. */
+  readonly heldAt: (string | null)[];
   readonly #scenario: Scenario;
   readonly #cpus: readonly Cpu[];
   readonly #depth: number;
   readonly #steps: number;
+  readonly #beyond: number;
   readonly #footprint: Footprint | null;
-  readonly #suspended: boolean[];
   /** CPUs that spin on a lock: not before somebody else has had a turn. */
   readonly #spinning: boolean[];
   #strategy!: Strategy;
@@ -69,7 +75,8 @@ export class Run {
   #lastFor = 0;
   #ticks: number;
   #nmis: number;
-  #deviations = 0;
+  readonly #deviations: Deviation[] = [];
+  #failure: string | null = null;
 
   constructor(scenario: Scenario, options: RpalOptions, limits: RunLimits = {}) {
     this.#scenario = scenario;
@@ -77,7 +84,8 @@ export class Run {
     this.#cpus = this.stage.machine.platform.cpus;
     this.#depth = limits.depth ?? Number.POSITIVE_INFINITY;
     this.#steps = limits.steps ?? 200_000;
-    this.#suspended = this.#cpus.map(() => false);
+    this.#beyond = limits.beyond ?? 0;
+    this.heldAt = this.#cpus.map(() => null);
     this.#spinning = this.#cpus.map(() => false);
     this.#ticks = scenario.ticks ?? 0;
     this.#nmis = scenario.nmis ?? 0;
@@ -93,21 +101,29 @@ export class Run {
     const { stage } = this;
     const { kernel } = stage.machine;
     this.#strategy = strategy;
-    let failure: string | null = null;
     try {
-      stage.rpal.interleaver = (cpu) => this.#between(cpu);
-      while (kernel.alive > 0 && failure === null) {
-        if (this.schedule.length >= this.#steps) failure = `does not end: ${this.#waiting()}`;
-        else if (!this.#next()) failure = `nothing can happen any more: ${this.#waiting()}`;
-        else failure = violation(stage) ?? strayFrame(stage);
+      stage.rpal.interleaver = (cpu, point) => this.#between(cpu, point);
+      for (let left = this.#beyond; kernel.alive > 0 && (this.#failure === null || left > 0); ) {
+        if (this.#failure !== null) left--;
+        if (this.schedule.length >= this.#steps || !this.#next()) {
+          const ends = this.schedule.length >= this.#steps ? 'does not end' : 'nothing can happen any more';
+          this.#failure ??= `${ends}: ${this.#waiting()}`;
+          break;
+        }
+        this.#failure ??= violation(stage) ?? strayFrame(stage);
       }
-      failure ??= this.#ends() ?? this.#scenario.verdict?.(stage) ?? null;
+      this.#failure ??= this.#ends() ?? this.#scenario.verdict?.(stage) ?? null;
     } catch (error) {
-      failure = `${(error as Error).name}: ${(error as Error).message}`;
+      this.#failure ??= `${(error as Error).name}: ${(error as Error).message}`;
     } finally {
       stage.rpal.interleaver = null;
     }
-    return { failure, schedule: this.schedule, deviations: this.#deviations, steps: this.schedule.length };
+    return { failure: this.#failure, schedule: this.schedule, deviations: this.#deviations, steps: this.schedule.length };
+  }
+
+  /** What has gone wrong first, so far. */
+  get failure(): string | null {
+    return this.#failure;
   }
 
   /** Makes a choice and carries it out. @returns false if there is none */
@@ -119,9 +135,9 @@ export class Run {
   }
 
   /** A kernel entry of `cpu` has come to a point at which other CPUs may have their turn. */
-  #between(cpu: Cpu): void {
+  #between(cpu: Cpu, point: string): void {
     if (this.#settled || this.stage.machine.kernel.alive === 0) return;
-    this.#suspended[cpu.id] = true;
+    this.heldAt[cpu.id] = point;
     let others = false;
     for (;;) {
       const enabled = this.#enabled(cpu.id);
@@ -137,18 +153,17 @@ export class Run {
       this.#perform(choice, enabled);
       if (this.stage.machine.kernel.alive === 0) break;
     }
-    this.#suspended[cpu.id] = false;
+    this.heldAt[cpu.id] = null;
   }
 
   #decide(enabled: readonly number[], usual: number): number {
     if (enabled.length === 1 || this.#settled) return usual;
     const choice = this.#strategy.choose(enabled, usual, this);
-    if (choice !== usual) this.#deviations++;
+    if (choice !== usual) this.#deviations.push([this.schedule.length, choice]);
     return choice;
   }
 
   #perform(choice: number, enabled: readonly number[]): void {
-    this.observer?.(choice, this);
     this.#open(choice, enabled);
     this.#lastFor = choice === this.#last ? this.#lastFor + 1 : 0;
     const n = this.#cpus.length;
@@ -206,7 +221,7 @@ export class Run {
         enabled.push(i);
         continue;
       }
-      if (cpu.halted || this.#suspended[i]) continue;
+      if (cpu.halted || this.heldAt[i] !== null) continue;
       latest = Math.max(latest, cpu.clock);
       if (this.#spinning[i]) spinner = i;
       else enabled.push(i);
@@ -218,12 +233,12 @@ export class Run {
     if (this.#settled) return enabled;
     for (let i = 0; i < n; i++) {
       const cpu = this.#cpus[i] as Cpu;
-      if (cpu.halted || this.#suspended[i] || kernel.scheduler.runQueue(cpu).isIdle) continue;
+      if (cpu.halted || this.heldAt[i] !== null || kernel.scheduler.runQueue(cpu).isIdle) continue;
       if (this.#ticks > 0) enabled.push(Choice.tick(n, i));
     }
     for (let i = 0; i < n; i++) {
       const cpu = this.#cpus[i] as Cpu;
-      if (this.#nmis > 0 && !cpu.halted && !this.#suspended[i] && !cpu.nmiPending && !cpu.nmiBlocked) enabled.push(Choice.nmi(n, i));
+      if (this.#nmis > 0 && !cpu.halted && !this.heldAt[i] !== null && !cpu.nmiPending && !cpu.nmiBlocked) enabled.push(Choice.nmi(n, i));
     }
     return enabled;
   }
@@ -241,6 +256,10 @@ export class Run {
   }
 
   #open(choice: number, enabled: readonly number[]): void {
+    if (this.observer !== null) {
+      const last = this.#deviations[this.#deviations.length - 1];
+      this.observer(choice, last !== undefined && last[0] === this.schedule.length);
+    }
     this.schedule.push(choice);
     if (this.#footprint === null) return;
     this.segments.push({ choice, enabled, reads: [], writes: [] });
@@ -268,7 +287,7 @@ export class Run {
   #waiting(): string {
     return this.stage.processes
       .filter(({ exit }) => exit === null)
-      .map(({ name, threads }) => `${name} (${threads.map(({ pid, state }) => `thread ${pid}, task state ${state}`).join('; ')})`)
+      .map(({ name, threads }) => `${name} (${threads.map(({ pid, state }) => `thread ${pid} is ${taskState(state)}`).join('; ')})`)
       .join(', ');
   }
 }

@@ -227,6 +227,13 @@ function survivorsLoseNothing(stage: Stage): string | null {
 
 export const scenarios: readonly Scenario[] = [
   {
+    name: 'one-call',
+    about: 'a thread calls a receiver, which makes a system call, while the waker and the tick do their work',
+    cpus: 2,
+    setUp: callers(1, 1, systemCall, 1, [], 1),
+    verdict: nothingLost,
+  },
+  {
     name: 'two-senders',
     about: 'two threads call the same receiver, which only computes',
     cpus: 3,

@@ -1,16 +1,19 @@
 import type { RpalOptions } from '@rpal/rpal-core';
-import { Run, type RunResult, type Segment } from './run.js';
+import { Run, type RunResult, type Segment, type Strategy } from './run.js';
 import type { Scenario } from './scenario.js';
 import { Deviations, PriorityWalk, RandomWalk, Replay } from './strategies.js';
 
-/** What a search came to. */
+/** What a search has come to. */
 export interface SearchResult {
   /** The first run that went wrong; null if none did. */
   readonly failure: RunResult | null;
   readonly runs: number;
   readonly steps: number;
-  /** Every interleaving that could make a difference within the bounds has been run. */
-  readonly complete: boolean;
+  /**
+   * Every interleaving with at most so many deviations from the usual order has been run, as far as it could make a
+   * difference: -1 for none, Infinity for all there are.
+   */
+  readonly covered: number;
 }
 
 export interface SearchLimits {
@@ -18,6 +21,17 @@ export interface SearchLimits {
   readonly runs: number;
   /** Choices at most that differ from the usual order in one run; without a bound if left out. */
   readonly deviations?: number;
+}
+
+/** A search, run by run: whoever drives it may look at what it has come to, and may stop. */
+export type Search = Generator<SearchResult, SearchResult>;
+
+/** Drives a search to its end. */
+function toItsEnd(search: Search): SearchResult {
+  for (;;) {
+    const { done, value } = search.next();
+    if (done === true) return value;
+  }
 }
 
 /** A point of the run that is being varied. */
@@ -33,21 +47,45 @@ interface Node {
  * All interleavings, less those that only swap steps which do not touch the same memory: dynamic partial-order reduction
  * (Flanagan and Godefroid, POPL 2005). Where two steps of different CPUs conflict and nothing orders them, the other order
  * is tried, too. Everything in the kernel that is not modelled memory counts as one place that every kernel step writes.
+ * The bound on deviations grows from 0, so that what is found first has the fewest.
  */
-export function searchAll(scenario: Scenario, options: RpalOptions, limits: SearchLimits): SearchResult {
+export function* exhaustive(scenario: Scenario, options: RpalOptions, limits: SearchLimits): Search {
+  const most = limits.deviations ?? Number.POSITIVE_INFINITY;
   let runs = 0;
   let steps = 0;
+  // What is run with one bound is run again with the next: it is little beside the rest.
   for (let bound = 0; ; bound++) {
-    const result = searchWithin(scenario, options, limits.runs - runs, bound);
-    runs += result.runs;
-    steps += result.steps;
-    const last = bound >= (limits.deviations ?? Number.POSITIVE_INFINITY) || !result.cut || runs >= limits.runs;
-    if (result.failure !== null || last) return { failure: result.failure, runs, steps, complete: result.complete };
+    for (const one of within(scenario, options, bound)) {
+      const { failure, cut, over } = one;
+      const covered = failure !== null || !over ? bound - 1 : cut ? bound : Number.POSITIVE_INFINITY;
+      const result = { failure, runs: runs + one.runs, steps: steps + one.steps, covered };
+      if (failure !== null || covered >= most || result.runs >= limits.runs) return result;
+      if (over) {
+        ({ runs, steps } = result);
+        break;
+      }
+      yield result;
+    }
   }
 }
 
-/** As `searchAll`, with a bound on the deviations in one run. `cut`: the bound has kept something from being tried. */
-function searchWithin(scenario: Scenario, options: RpalOptions, most: number, bound: number): SearchResult & { cut: boolean } {
+/** As `exhaustive`, to the end. */
+export function searchAll(scenario: Scenario, options: RpalOptions, limits: SearchLimits): SearchResult {
+  return toItsEnd(exhaustive(scenario, options, limits));
+}
+
+interface Within {
+  readonly failure: RunResult | null;
+  readonly runs: number;
+  readonly steps: number;
+  /** The bound has kept something from being tried. */
+  readonly cut: boolean;
+  /** Nothing is left to try. */
+  readonly over: boolean;
+}
+
+/** All interleavings with at most `bound` deviations in one run. */
+function* within(scenario: Scenario, options: RpalOptions, bound: number): Generator<Within, never> {
   let cut = false;
   const nodes: Node[] = [];
   let steps = 0;
@@ -55,13 +93,12 @@ function searchWithin(scenario: Scenario, options: RpalOptions, most: number, bo
     const run = new Run(scenario, options, { footprints: true });
     const result = run.execute(new Replay(nodes.map(({ choice }) => choice)));
     steps += result.steps;
-    if (result.failure !== null) return { failure: result, runs, steps, complete: false, cut };
+    const failure = result.failure === null ? null : result;
     extend(nodes, run.segments, scenario.cpus);
     for (const [at, choices] of races(run.segments)) for (const choice of choices) (nodes[at] as Node).todo.add(choice);
     const next = nextPrefix(nodes, bound);
     cut ||= next.cut;
-    if (!next.found) return { failure: null, runs, steps, complete: true, cut };
-    if (runs >= most) return { failure: null, runs, steps, complete: false, cut };
+    yield { failure, runs, steps, cut, over: !next.found };
   }
 }
 
@@ -154,58 +191,60 @@ function races(segments: readonly Segment[]): Map<number, Set<number>> {
   return found;
 }
 
-/** Random runs: half of them with random priorities, half with random choices. Seeds count up from `seed`. */
-export function searchAtRandom(scenario: Scenario, options: RpalOptions, runs: number, seed = 1): SearchResult {
-  const usual = new Run(scenario, options).execute(new Replay([]));
-  if (usual.failure !== null) return { failure: usual, runs: 1, steps: usual.steps, complete: false };
-  let steps = usual.steps;
+/** How random runs choose: by random priorities (PCT), step by step at random, or the one and the other in turn. */
+export type Chance = 'pct' | 'random' | 'both';
+
+export interface ChanceLimits {
+  readonly runs: number;
+  /** Seed of the first run; the others count up from it. */
+  readonly seed?: number;
+  readonly chance?: Chance;
+  /** Changes of priority at most in a run by priorities. */
+  readonly changes?: number;
+}
+
+/** Random runs, after one in the usual order. */
+export function* byChance(scenario: Scenario, options: RpalOptions, limits: ChanceLimits): Search {
+  const { runs, seed = 1, chance = 'both', changes = 4 } = limits;
   const injections = (scenario.ticks ?? 0) + (scenario.nmis ?? 0);
-  for (let i = 0; i < runs; i++) {
-    const walk =
-      i % 2 === 0
-        ? new PriorityWalk(seed + i, scenario.cpus, usual.steps, 1 + ((i >> 1) % 4), injections)
-        : new RandomWalk(seed + i, 70 + ((i >> 1) % 3) * 12);
-    const result = new Run(scenario, options).execute(walk);
+  let steps = 0;
+  let length = 0;
+  for (let i = 0; ; i++) {
+    const result = new Run(scenario, options).execute(i === 0 ? new Replay([]) : walk(i - 1));
     steps += result.steps;
-    if (result.failure !== null) return { failure: result, runs: i + 2, steps, complete: false };
+    if (i === 0) length = result.steps;
+    const failure = result.failure === null ? null : result;
+    const sofar = { failure, runs: i + 1, steps, covered: failure === null ? 0 : -1 };
+    if (failure !== null || i === runs) return sofar;
+    yield sofar;
   }
-  return { failure: null, runs: runs + 1, steps, complete: false };
+
+  function walk(i: number): Strategy {
+    const turn = chance === 'both' ? i >> 1 : i;
+    return chance === 'pct' || (chance === 'both' && i % 2 === 0)
+      ? new PriorityWalk(seed + i, scenario.cpus, length, 1 + (turn % changes), injections)
+      : new RandomWalk(seed + i, 70 + (turn % 3) * 12);
+  }
+}
+
+/** As `byChance`, to the end. */
+export function searchAtRandom(scenario: Scenario, options: RpalOptions, runs: number, seed = 1): SearchResult {
+  return toItsEnd(byChance(scenario, options, { runs, seed }));
 }
 
 /**
- * Makes a failing schedule shorter: leaves the usual order at as few points as possible and as late as possible, as long as
- * something goes wrong.
+ * Makes a failing schedule shorter: leaves the usual order at as few points as possible, as long as something goes wrong.
  * @param attempts runs at most
  */
 export function shrink(scenario: Scenario, options: RpalOptions, failure: RunResult, attempts = 400): RunResult {
   let best = failure;
-  let points = deviationsOf(scenario, options, failure);
-  for (let size = Math.ceil(points.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let at = 0; at < points.length && attempts > 0; ) {
-      const fewer = [...points.slice(0, at), ...points.slice(at + size)];
-      attempts--;
-      const result = new Run(scenario, options).execute(new Deviations(new Map(fewer)));
-      if (result.failure === null) {
-        at += size;
-      } else {
-        best = result;
-        points = deviationsOf(scenario, options, result);
-      }
+  for (let size = Math.ceil(best.deviations.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (let at = 0; at < best.deviations.length && attempts > 0; attempts--) {
+      const fewer = [...best.deviations.slice(0, at), ...best.deviations.slice(at + size)];
+      const result = new Run(scenario, options).execute(new Deviations(fewer));
+      if (result.failure === null) at += size;
+      else best = result;
     }
   }
   return best;
-}
-
-/** Where a schedule differs from the usual order. */
-function deviationsOf(scenario: Scenario, options: RpalOptions, { schedule }: RunResult): [number, number][] {
-  const points: [number, number][] = [];
-  const replay = new Replay(schedule);
-  new Run(scenario, options).execute({
-    choose(enabled, usual, run) {
-      const choice = replay.choose(enabled, usual, run);
-      if (choice !== usual) points.push([run.schedule.length, choice]);
-      return choice;
-    },
-  });
-  return points;
 }

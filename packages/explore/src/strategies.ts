@@ -1,5 +1,5 @@
 import { Rng } from '@rpal/hw-x86';
-import type { Run, Strategy } from './run.js';
+import type { Deviation, Run, Strategy } from './run.js';
 
 /** Follows a schedule; where it does not fit, or ends, the usual order. */
 export class Replay implements Strategy {
@@ -15,12 +15,12 @@ export class Replay implements Strategy {
   }
 }
 
-/** Leaves the usual order at a few given places only: index in the run to choice. What shrinking works on. */
+/** Leaves the usual order at a few given places only. What shrinking works on, and what a recording holds. */
 export class Deviations implements Strategy {
   readonly #at: ReadonlyMap<number, number>;
 
-  constructor(at: ReadonlyMap<number, number>) {
-    this.#at = at;
+  constructor(deviations: readonly Deviation[]) {
+    this.#at = new Map(deviations);
   }
 
   choose(enabled: readonly number[], usual: number, run: Run): number {

@@ -97,7 +97,7 @@ describe('recordings', () => {
   });
 
   it.each([
-    ['two-sender', /"two-sender" is not one of two-senders/],
+    ['two-sender', /"two-sender" is not one of one-call/],
     ['two-senders:34', /"34" is no deviation; it would be step=choice/],
     ['two-senders:repair=all,tlb', /"all" is none of them/],
     ['two-senders:without=16', /15, 20, 24, 29, 30, 34; "16" is none/],

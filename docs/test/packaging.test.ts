@@ -29,13 +29,11 @@ describe.skipIf(!reachable)('packages as published, in an empty project outside 
     }
   });
 
-  it('is clean to are-the-types-wrong, as a package of ES modules', async () => {
+  it('is clean to are-the-types-wrong, however it is resolved', async () => {
     for (const [name, tarball] of project.tarballs) {
       const checked = await checkPackage(createPackageFromTarballData(new Uint8Array(readFileSync(tarball))));
       const problems = checked.types === false ? [{ kind: 'no types' }] : checked.problems;
-      // "CommonJS resolves to an ES module" is meant so: Node 20.19 and later load it with require(), as tested below.
-      const wrong = problems.filter(({ kind }) => kind !== 'CJSResolvesToESM');
-      expect(wrong.map((problem) => `${name}: ${JSON.stringify(problem)}`)).toEqual([]);
+      expect(problems.map((problem) => `${name}: ${JSON.stringify(problem)}`)).toEqual([]);
     }
   });
 
@@ -56,8 +54,18 @@ describe.skipIf(!reachable)('packages as published, in an empty project outside 
     project.compile(['plugin.ts', 'main.ts'], 'bundler', { module: 'esnext', moduleResolution: 'bundler', skipLibCheck: true });
   });
 
-  it('is loaded by CommonJS with require()', () => {
-    project.compile(['commonjs.cts'], 'commonjs', { module: 'nodenext', moduleResolution: 'nodenext', skipLibCheck: true });
+  it('is loaded by CommonJS with require(), and has types there (node16)', () => {
+    project.compile(['commonjs.cts'], 'commonjs', { module: 'node16', moduleResolution: 'node16', skipLibCheck: false });
     expect(JSON.parse(project.run('commonjs/commonjs.cjs'))).toEqual({ value: 42, seams: true });
+  });
+
+  it('has one instance and one set of types in a program that mixes ES modules with CommonJS', () => {
+    project.compile(['mixed.ts', 'commonjs.cts'], 'mixed', { module: 'node16', moduleResolution: 'node16', skipLibCheck: false });
+    const [, printed = ''] = project.run('mixed/mixed.js').trim().split('\n');
+    expect(JSON.parse(printed)).toEqual({
+      oneInstance: true,
+      plugins: ['commonjs-plugin', '@rpal/rpal-core', 'owner', 'listener'],
+      heard: ['main'],
+    });
   });
 });

@@ -1,19 +1,31 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+
+/** A Markdown table: its heading row, by which it is found, and what the rows below must be. */
+export interface ReadmeTable {
+  readonly heading: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+}
 
 /**
- * The rows of the Markdown table in the README of the package at `directory` whose heading row is `heading`, as text.
- * @throws Error if there is no such table
+ * Expects tables of a package's README to show what has just been computed; with `--update` the README is written anew.
+ * Give all tables of a README at once.
+ * @param testFile `import.meta.url` of a test file in the package's `test` directory
  */
-export function readmeTable(directory: string, heading: readonly string[]): readonly (readonly string[])[] {
-  const lines = readFileSync(join(directory, 'README.md'), 'utf8').split('\n');
-  const cells = (line: string) =>
-    line
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim());
-  const at = lines.findIndex((line) => line.startsWith('|') && cells(line).join('|') === heading.join('|'));
-  if (at < 0) throw new Error(`${directory}/README.md has no table with the heading row | ${heading.join(' | ')} |`);
-  const end = lines.findIndex((line, i) => i > at && !line.startsWith('|'));
-  return lines.slice(at + 2, end < 0 ? undefined : end).map(cells);
+export async function expectReadmeTables(testFile: string, ...tables: readonly ReadmeTable[]): Promise<void> {
+  const readme = fileURLToPath(new URL('../README.md', testFile));
+  const lines = readFileSync(readme, 'utf8').split('\n');
+  for (const { heading, rows } of tables) {
+    const at = lines.indexOf(line(heading));
+    if (at < 0) throw new Error(`${readme} has no table with the heading row ${line(heading)}`);
+    let end = at + 2;
+    while (lines[end]?.startsWith('|')) end++;
+    lines.splice(at + 2, end - at - 2, ...rows.map(line));
+  }
+  await expect(lines.join('\n')).toMatchFileSnapshot(readme, 'a table is stale: run `pnpm readmes`, look at the difference and commit it');
+}
+
+function line(cells: readonly (string | number)[]): string {
+  return `| ${cells.join(' | ')} |`;
 }

@@ -1,10 +1,8 @@
 import { type CpuProfile, profiles } from '@rpal/hw-x86';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { RfcBenchmark } from '../../../apps/bench/src/rfc-benchmark.ts';
-import { readmeTable } from '../../../scripts/readme-tables.ts';
+import { expectReadmeTables } from '../../../scripts/readme-tables.ts';
 import { callCosts, type IsolationName, isolationNames, noMpk } from '../src/index.js';
-
-const directory = new URL('..', import.meta.url).pathname;
 
 /** The RFC's workload with an isolation: cycles per message, and of a lazy switch to the receiver. */
 function workload(isolation: IsolationName): { readonly message: number; readonly lazySwitch: number } {
@@ -20,34 +18,24 @@ function workload(isolation: IsolationName): { readonly message: number; readonl
   return { message: phase.totalCycles / phase.messages, lazySwitch: phase.toReceiver.cycles / phase.toReceiver.count };
 }
 
-describe("the README's tables", () => {
-  const row = (name: string, values: readonly number[]) => [name, ...values.map((value) => `${Math.round(value)}`)];
+const row = (name: string, values: readonly number[]) => [name, ...values.map(Math.round)];
 
-  it('of calls are what the model computes', () => {
-    const costs = callCosts(isolationNames);
-    expect(readmeTable(directory, ['one call of a word', ...isolationNames])).toEqual([
-      row(
-        'cycles of a call and return',
-        costs.map(({ call }) => call),
-      ),
-      row(
-        'of them isolation',
-        costs.map(({ added }) => added),
-      ),
-    ]);
-  });
-
-  it("of the RFC's workload are what the model computes", () => {
-    const results = isolationNames.map(workload);
-    expect(readmeTable(directory, ['1000 messages of 32 bytes', ...isolationNames])).toEqual([
-      row(
-        "client's stamp to server's stamp",
-        results.map(({ message }) => message),
-      ),
-      row(
-        'lazy switch to the receiver, outside that window',
-        results.map(({ lazySwitch }) => lazySwitch),
-      ),
-    ]);
-  });
+it("the README's tables, of calls and of the RFC's workload, are what the model computes", async () => {
+  const costs = callCosts(isolationNames);
+  const results = isolationNames.map(workload);
+  const calls = costs.map(({ call }) => call);
+  const added = costs.map((cost) => cost.added);
+  const messages = results.map(({ message }) => message);
+  const lazySwitches = results.map(({ lazySwitch }) => lazySwitch);
+  await expectReadmeTables(
+    import.meta.url,
+    {
+      heading: ['one call of a word', ...isolationNames],
+      rows: [row('cycles of a call and return', calls), row('of them isolation', added)],
+    },
+    {
+      heading: ['1000 messages of 32 bytes', ...isolationNames],
+      rows: [row("client's stamp to server's stamp", messages), row('lazy switch to the receiver, outside that window', lazySwitches)],
+    },
+  );
 });

@@ -59,6 +59,11 @@ export class EventFd extends File {
     return begin(cpu, caller, caller.operations.eventfdWrite.start(this, high, low));
   }
 
+  /** noop_llseek: stays where it is. */
+  override seek(): number {
+    return 0;
+  }
+
   override poll(cpu: Cpu, table: PollTable | null): number {
     cpu.charge(FileStep.filePoll);
     table?.register(cpu, this.wait);

@@ -296,6 +296,15 @@ export class EventPoll extends File {
     return found ? Poll.IN | Poll.RDNORM : 0;
   }
 
+  override supports(): boolean {
+    return false;
+  }
+
+  /** noop_llseek: stays where it is. */
+  override seek(): number {
+    return 0;
+  }
+
   /** Its only commands are those of busy polling. */
   override ioctl(): number {
     return -Errno.EINVAL;

@@ -26,6 +26,13 @@ export class FdTable {
     return this.#files[fd] ?? null;
   }
 
+  /** No descriptor is free. */
+  get full(): boolean {
+    let fd = this.#lowestFree;
+    while (fd < this.limit && this.#files[fd] != null) fd++;
+    return fd >= this.limit;
+  }
+
   /** Gives `file` the lowest free descriptor, at least `from`. @returns it, or -EMFILE */
   install(cpu: Cpu, file: File, closeOnExec = false, from = 0): number {
     cpu.charge(FileStep.fdInstall);

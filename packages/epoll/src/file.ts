@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { WaitEntry, WaitQueue } from '@rpal/sched';
-import { Errno, Fcntl, OpenFlag } from '@rpal/uapi';
+import { Errno, Fcntl, OpenFlag, Poll } from '@rpal/uapi';
 import type { EpItem } from './eventpoll.js';
 import type { Caller } from './operation.js';
 
@@ -11,6 +11,9 @@ import type { Caller } from './operation.js';
 export interface PollTable {
   register(cpu: Cpu, queue: WaitQueue): void;
 }
+
+/** What poll says of a file without a poll method (Linux: `DEFAULT_POLLMASK`). */
+const ALWAYS_READY = Poll.IN | Poll.OUT | Poll.RDNORM | Poll.WRNORM;
 
 /** An open file description (Linux: `struct file`). */
 export abstract class File {
@@ -29,13 +32,18 @@ export abstract class File {
     return (this.flags & OpenFlag.NONBLOCK) !== 0;
   }
 
-  /** Present events; registers with `table` if given. */
+  /** Present events; registers with `table` if given. A file that cannot be waited for is always ready. */
   poll(_cpu: Cpu, _table: PollTable | null): number {
-    return 0;
+    return this.pollable ? 0 : ALWAYS_READY;
   }
 
   /** True if epoll may watch it (has a poll method). */
   get pollable(): boolean {
+    return true;
+  }
+
+  /** It has a read, or a write, method (Linux: FMODE_CAN_READ, FMODE_CAN_WRITE). */
+  supports(_write: boolean): boolean {
     return true;
   }
 
@@ -67,6 +75,11 @@ export abstract class File {
   /** Bytes that could be read now (FIONREAD); negative errno if the question makes no sense. */
   get unread(): number {
     return -Errno.ENOTTY;
+  }
+
+  /** lseek(2). Files that stand for something else than bytes in a row have no position. */
+  seek(_offset: number, _whence: number): number {
+    return -Errno.ESPIPE;
   }
 
   /** mmap(2) of the file. @returns the address or a negative errno */

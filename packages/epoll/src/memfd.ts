@@ -16,7 +16,7 @@ export class MemFd extends File {
   position = 0;
 
   constructor(file: MemoryFile, flags: number) {
-    super(flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK));
+    super((flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK)) | OpenFlag.LARGEFILE);
     this.file = file;
     const mode = flags & OpenFlag.ACCMODE;
     this.#mapped = new MappedFile(file, mode !== OpenFlag.WRONLY, mode !== OpenFlag.RDONLY);
@@ -79,8 +79,12 @@ export class MemFd extends File {
     return done;
   }
 
+  override get unread(): number {
+    return this.file.size - this.position;
+  }
+
   /** lseek(2). */
-  seek(offset: number, whence: number): number {
+  override seek(offset: number, whence: number): number {
     const base = whence === Seek.SET ? 0 : whence === Seek.CUR ? this.position : whence === Seek.END ? this.file.size : Number.NaN;
     const position = base + offset;
     if (!(position >= 0)) return -Errno.EINVAL;

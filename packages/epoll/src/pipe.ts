@@ -96,9 +96,9 @@ export class Pipe {
     const slots = 1 << (32 - Math.clz32(Math.max(1, Math.ceil(bytes / PAGE_SIZE)) - 1));
     if (slots > this.slots && slots > MAX_SLOTS) return -Errno.EPERM;
     if (slots < this.buffers.length) return -Errno.EBUSY;
-    const grown = slots > this.slots;
     this.slots = slots;
-    if (grown) this.writeWait.wake(cpu, 1, 0, false);
+    // There may be more room for writers; they are told so even if there is less.
+    this.writeWait.wake(cpu, 1, 0, false);
     return slots * PAGE_SIZE;
   }
 

@@ -70,6 +70,15 @@ export class TimerFd extends File {
     return begin(cpu, caller, new TimerfdRead(caller, this.scheduler, false).start(this, address));
   }
 
+  override supports(write: boolean): boolean {
+    return !write;
+  }
+
+  /** noop_llseek: stays where it is. */
+  override seek(): number {
+    return 0;
+  }
+
   override poll(cpu: Cpu, table: PollTable | null): number {
     cpu.charge(FileStep.filePoll);
     table?.register(cpu, this.wait);

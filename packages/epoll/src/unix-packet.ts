@@ -45,9 +45,9 @@ export class UnixPacketSocket extends UnixSocket {
     return 0;
   }
 
-  /** A socket that is connected takes messages from its peer only (Linux: `unix_may_send`). */
+  /** A socket that is connected takes messages from its peer only (Linux: `unix_may_send`). One that is gone has no peer. */
   accepts(sender: UnixPacketSocket): boolean {
-    return this.peer === null || this.peer === sender;
+    return this.dead || this.peer === null || this.peer === sender;
   }
 
   /** Too many messages wait for others to be let in; the peer is not held up by it. */

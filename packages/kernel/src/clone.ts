@@ -2,7 +2,7 @@ import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { forkMm } from '@rpal/mm';
 import { autoremoveWake, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
-import { Errno } from '@rpal/uapi';
+import { Errno, WaitOption } from '@rpal/uapi';
 import { allocateTls } from './exec.js';
 import type { Main } from './image.js';
 import type { Kernel } from './kernel.js';
@@ -27,7 +27,9 @@ export function forkProcess(kernel: Kernel, cpu: Cpu, parent: Thread, main: Main
   const mm = forkMm(cpu, process.mm);
   const pid = kernel.scheduler.nextPid();
   const child = new Process(kernel, pid, process.name, mm, process.files.fork(), new WaitQueue(), process);
-  child.actions.push(...process.actions);
+  process.actions.forEach((action, signal) => {
+    child.actions[signal] = action;
+  });
   child.dataStart = process.dataStart;
   child.textStart = process.textStart;
   child.stackTop = process.stackTop;
@@ -43,7 +45,7 @@ function newThread(kernel: Kernel, cpu: Cpu, process: Process, parent: Thread, p
   // copy_thread: the registers as they are now, not as they were last saved.
   thread.pkru = cpu.mmu.pkru;
   thread.fpuInMemory = true;
-  thread.blockedSignals = parent.blockedSignals;
+  thread.blocked = parent.blocked;
   kernel.scheduler.adopt(thread, parent);
   // From here on it can be found by whoever walks the threads of the process.
   process.threads.push(thread);
@@ -63,7 +65,7 @@ export class WaitChildOperation implements Operation {
   readonly #thread: Thread;
   readonly #entry: WaitEntry;
   #pid = -1;
-  #noHang = false;
+  #options = 0;
 
   constructor(kernel: Kernel, thread: Thread) {
     this.#kernel = kernel;
@@ -71,9 +73,10 @@ export class WaitChildOperation implements Operation {
     this.#entry = new WaitEntry(autoremoveWake(kernel.scheduler), thread);
   }
 
-  start(pid: number, noHang: boolean): this {
+  /** @param options `WaitOption` bits */
+  start(pid: number, options: number): this {
     this.#pid = pid;
-    this.#noHang = noHang;
+    this.#options = options;
     return this;
   }
 
@@ -84,17 +87,33 @@ export class WaitChildOperation implements Operation {
     process.childWait.remove(cpu, this.#entry);
     const children = process.children.filter((child) => this.#pid === -1 || child.pid === this.#pid);
     if (children.length === 0) return -Errno.ECHILD;
-    const ended = children.find((child) => child.exit !== null && child.threads.length === 0);
-    if (ended !== undefined) {
-      cpu.charge(KernelStep.wait);
-      process.children.splice(process.children.indexOf(ended), 1);
-      this.#kernel.processes.delete(ended.pid);
-      return ended.pid;
+    for (const child of children) {
+      if (child.exit !== null && child.threads.length === 0) {
+        cpu.charge(KernelStep.wait);
+        process.children.splice(process.children.indexOf(child), 1);
+        this.#kernel.processes.delete(child.pid);
+        return this.#found(child, (child.exit.status << 8) | child.exit.signal);
+      }
+      if ((this.#options & WaitOption.UNTRACED) !== 0 && child.stop === 'stopped' && !child.stopReported) {
+        child.stopReported = true;
+        return this.#found(child, (child.stopSignal << 8) | 0x7f);
+      }
+      if ((this.#options & WaitOption.CONTINUED) !== 0 && child.wasContinued) {
+        child.wasContinued = false;
+        return this.#found(child, 0xffff);
+      }
     }
-    if (this.#noHang) return 0;
+    if ((this.#options & WaitOption.NOHANG) !== 0) return 0;
     if (thread.signalPending) return -Errno.ERESTARTSYS;
     process.childWait.add(cpu, this.#entry);
     thread.state = TaskState.INTERRUPTIBLE;
     return Step.SLEEP;
+  }
+
+  /** @param status as in `sys/wait.h` */
+  #found(child: Process, status: number): number {
+    const { user } = this.#thread.frame;
+    if (user !== null) user.second = status;
+    return child.pid;
   }
 }

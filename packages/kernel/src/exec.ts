@@ -1,11 +1,13 @@
+import { Step } from '@rpal/epoll';
 import { type Cpu, PAGE_SIZE, pageFloor } from '@rpal/hw-x86';
-import { defaultLayout, insertArea, mmap, populateRange, randomBrk, Vma, VmFlag } from '@rpal/mm';
+import { defaultLayout, exitMm, insertArea, mmap, populateRange, randomBrk, Vma, VmFlag } from '@rpal/mm';
 import { type KernelPath, PathResult, type Task, TaskState } from '@rpal/sched';
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { exitThread } from './exit.js';
 import type { Image } from './image.js';
 import type { Kernel } from './kernel.js';
 import { ProgramContext } from './program-context.js';
+import { DEFAULT_ACTION, sendSignal } from './signal.js';
 import { KernelStep } from './steps.js';
 import type { Thread } from './thread.js';
 
@@ -36,6 +38,48 @@ export class ExecPath implements KernelPath {
     thread.path = this.#kernel.returnPath;
     return task.state === TaskState.DEAD ? PathResult.SCHEDULE : PathResult.CONTINUE;
   }
+}
+
+/**
+ * execve: the process goes on with another image, in an address space of its own. Other threads end; descriptors marked so are
+ * closed; signal handlers are forgotten, what is ignored, blocked or pending stays so.
+ */
+export function execve(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): number {
+  const { process } = thread;
+  if (process.threads.length === 1) return replaceImage(kernel, cpu, thread, image);
+  process.execing = thread;
+  for (const other of process.threads) if (other !== thread) sendSignal(kernel, cpu, other, Signal.KILL);
+  thread.operation = {
+    step(on) {
+      thread.state = TaskState.UNINTERRUPTIBLE;
+      if (process.threads.length > 1) return Step.SLEEP;
+      thread.state = TaskState.RUNNING;
+      process.execing = null;
+      return replaceImage(kernel, on, thread, image);
+    },
+  };
+  return Step.PENDING;
+}
+
+function replaceImage(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): number {
+  const { process } = thread;
+  const old = process.mm;
+  process.mm = kernel.memory.create(cpu);
+  thread.mm = process.mm;
+  process.mm.activate(cpu);
+  if (--old.users === 0) exitMm(cpu, old);
+  process.files.exec(cpu);
+  process.actions.forEach((action, signal) => {
+    if (action.handler !== 'ignore') process.actions[signal] = DEFAULT_ACTION;
+  });
+  process.name = image.name;
+  if (exec(kernel, cpu, thread, image) < 0) {
+    exitThread(kernel, cpu, thread, 0, Signal.SEGV);
+    thread.operation = { step: () => Step.SLEEP };
+    return Step.SLEEP;
+  }
+  thread.frame.user = new ProgramContext(kernel, cpu, thread, image.main);
+  return 0;
 }
 
 /** Fills the empty address space of `thread` with an image (Linux: `load_elf_binary`). @returns 0 or a negative errno */

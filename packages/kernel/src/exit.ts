@@ -3,7 +3,8 @@ import { exitMm } from '@rpal/mm';
 import { cpuTime, TaskState } from '@rpal/sched';
 import { Poll, Signal } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
-import { sendSignal, signalProcess } from './signal.js';
+import type { Process } from './process.js';
+import { actionOf, sendSignal, signalProcess } from './signal.js';
 import { KernelStep } from './steps.js';
 import type { Thread } from './thread.js';
 
@@ -28,6 +29,7 @@ export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: num
   const last = process.threads.length === 0;
   kernel.seams.hooks.kernelThreadExit.call(cpu, thread, last);
   thread.state = TaskState.DEAD;
+  if (process.execing !== null) kernel.scheduler.wakeUp(cpu, process.execing, TaskState.UNINTERRUPTIBLE);
   if (last) endProcess(kernel, cpu, thread);
   thread.mm = null;
 }
@@ -40,11 +42,18 @@ function endProcess(kernel: Kernel, cpu: Cpu, thread: Thread): void {
   if (process.endWait.active) process.endWait.wake(cpu, 0, Poll.IN | Poll.RDNORM, false);
   const { events } = kernel.seams;
   if (events.processExit.observed) events.processExit.emit(cpu.clock, process);
-  if (process.parent !== null && process.parent.exit === null) {
-    process.parent.childWait.wake(cpu, 1, 0, false);
-    signalProcess(kernel, cpu, process.parent, Signal.CHLD);
-  } else {
-    kernel.processes.delete(process.pid);
-  }
+  tellParent(kernel, cpu, process);
   if (--kernel.alive === 0) kernel.platform.stop();
+}
+
+/** do_notify_parent. A parent that ignores SIGCHLD has no zombies: the child is gone at once. */
+function tellParent(kernel: Kernel, cpu: Cpu, process: Process): void {
+  const { parent } = process;
+  const waits = parent !== null && parent.exit === null;
+  const ignored = waits && actionOf(parent, Signal.CHLD).handler === 'ignore';
+  if (!waits || ignored) kernel.processes.delete(process.pid);
+  if (!waits) return;
+  if (ignored) parent.children.splice(parent.children.indexOf(process), 1);
+  else signalProcess(kernel, cpu, parent, Signal.CHLD);
+  parent.childWait.wake(cpu, 1, 0, false);
 }

@@ -4,6 +4,7 @@ export { EI_NIDENT, executable, type Image, type Main, type Segment } from './im
 export { Kernel, type KernelOptions, type Opener } from './kernel.js';
 export { createMachine, Machine, type MachineOptions } from './machine.js';
 export type { MessageHeader } from './message-syscalls.js';
+export { NO_SIGNALS, PendingSignals, type QueuedSignal, type SignalBits } from './pending-signals.js';
 export { PidFd } from './pidfd.js';
 export { type ExitState, Process } from './process.js';
 export { Program, Time } from './program.js';

@@ -15,7 +15,7 @@ import {
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
 import type { Process } from './process.js';
 import { EntryKind, KernelSeams } from './seams.js';
-import { deliverSignals, forceSignal, sendSignal, signalProcess } from './signal.js';
+import { deliverSignals, forceSignal, Restart, sendSignal, signalProcess } from './signal.js';
 import { KernelStep } from './steps.js';
 import { dispatch } from './syscalls.js';
 import type { Thread } from './thread.js';
@@ -321,14 +321,16 @@ class ReturnPath implements KernelPath {
       return PathResult.CONTINUE;
     }
     const restart = deliverSignals(this.#kernel, cpu, thread);
-    if (thread.state === TaskState.DEAD) return PathResult.SCHEDULE;
+    if (thread.state === TaskState.DEAD || thread.state === TaskState.STOPPED) return PathResult.SCHEDULE;
     return restart ? this.#restart(cpu, thread) : PathResult.CONTINUE;
   }
 
   /** Executes the interrupted system call again, as user mode would: its number and arguments are still in the registers. */
   #restart(cpu: Cpu, thread: Thread): PathResult {
     cpu.charge(KernelStep.syscallIn);
-    const result = dispatch(this.#kernel, cpu, thread, thread.frame.user as UserContext);
+    const { frame } = thread;
+    const goesOn = frame.rax === Restart.BLOCK && thread.operation !== null;
+    const result = goesOn ? (thread.operation as Operation).step(cpu) : dispatch(this.#kernel, cpu, thread, frame.user as UserContext);
     if (result > Step.AGAIN) {
       thread.frame.rax = result;
       return PathResult.CONTINUE;

@@ -12,6 +12,10 @@ export class PidFd extends File {
     this.process = process;
   }
 
+  override supports(): boolean {
+    return false;
+  }
+
   override poll(cpu: Cpu, table: PollTable | null): number {
     table?.register(cpu, this.process.endWait);
     return this.process.exit !== null && this.process.threads.length === 0 ? Poll.IN | Poll.RDNORM : 0;

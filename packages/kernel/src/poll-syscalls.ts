@@ -3,7 +3,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
-import { ERESTARTNOHAND } from './signal.js';
+import { Restart } from './signal.js';
 import { setMask } from './signal-syscalls.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
 import type { SyscallTable } from './syscall-table.js';
@@ -79,8 +79,8 @@ function onTimer(cpu: Cpu, thread: Thread, fd: number, call: (timer: TimerFd) =>
 /** Blocks what a call's own mask blocks, until the call is over. */
 function useMask(thread: Thread, mask: number): void {
   if (mask < 0) return;
-  thread.savedMask = thread.blockedSignals;
-  setMask(thread, mask);
+  thread.savedMask = thread.blocked;
+  setMask(thread, { low: mask, high: 0 });
 }
 
 /** Undoes `useMask` if no signal came; else the way back to user mode does. */
@@ -124,7 +124,7 @@ function poll(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, count: 
     // A negative descriptor is skipped: nothing is ever found.
     items.push(fd >= 0x8000_0000 ? new PollItem(null, 0, true) : new PollItem(files.lookUp(cpu, fd), word & 0xffff, false));
   }
-  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, -ERESTARTNOHAND, (on, ready) => {
+  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, Restart.NOHAND, (on, ready) => {
     dropMask(thread);
     for (let i = 0; i < count; i++) {
       const found = (items[i] as PollItem).found & 0xffff;
@@ -155,7 +155,7 @@ function select(kernel: Kernel, cpu: Cpu, thread: Thread, limit: number, sets: r
     }
   }
   const items = asked.map(({ item }) => item);
-  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, -ERESTARTNOHAND, (on, ready) => {
+  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, Restart.NOHAND, (on, ready) => {
     for (const base of sets) {
       if (base !== 0) for (let word = 0; word < Math.ceil(count / 32); word++) putUser32(on, thread.memory, base + 4 * word, 0);
     }

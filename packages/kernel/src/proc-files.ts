@@ -3,7 +3,9 @@ import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { copyToUser, VmFlag } from '@rpal/mm';
 import { TaskState } from '@rpal/sched';
 import { Errno, OpenFlag } from '@rpal/uapi';
+import { bitsOf, NO_SIGNALS, type SignalBits } from './pending-signals.js';
 import type { Process } from './process.js';
+import type { SignalAction } from './signal.js';
 import type { Thread } from './thread.js';
 
 /** What `/proc/PID` holds of a process, by the name of the file. */
@@ -63,6 +65,7 @@ const STATES = new Map<number, string>([
   [TaskState.RUNNING, 'R (running)'],
   [TaskState.INTERRUPTIBLE, 'S (sleeping)'],
   [TaskState.UNINTERRUPTIBLE, 'D (disk sleep)'],
+  [TaskState.STOPPED, 'T (stopped)'],
 ]);
 
 function stateOf(thread: Thread | undefined): string {
@@ -75,17 +78,16 @@ function virtualBytes({ mm }: Process): number {
   return bytes;
 }
 
-const mask = (bits: number) => (bits >>> 0).toString(16).padStart(16, '0');
+const word = (bits: number) => (bits >>> 0).toString(16).padStart(8, '0');
+const mask = ({ low, high }: SignalBits) => `${word(high)}${word(low)}`;
 
 /** Of the lines of the real file those that the model knows. */
 function status(process: Process): string {
   const { mm, threads, name, pid, parent } = process;
   const [leader] = threads;
-  const ignored = process.actions.reduce((bits, { handler }, signal) => (handler === 'ignore' ? bits | (1 << (signal - 1)) : bits), 0);
-  const caught = process.actions.reduce(
-    (bits, { handler }, signal) => (typeof handler === 'function' ? bits | (1 << (signal - 1)) : bits),
-    0,
-  );
+  const acted = (kind: (action: SignalAction) => boolean) => bitsOf(...process.actions.flatMap((action, n) => (kind(action) ? [n] : [])));
+  const ignored = acted(({ handler }) => handler === 'ignore');
+  const caught = acted(({ handler }) => typeof handler === 'function');
   const lines: [string, string | number][] = [
     ['Name', name],
     ['State', stateOf(leader)],
@@ -96,9 +98,9 @@ function status(process: Process): string {
     ['VmRSS', `${(mm.residentPages * PAGE_SIZE) / 1024} kB`],
     ['VmPTE', `${mm.pageTableBytes / 1024} kB`],
     ['Threads', threads.length],
-    ['SigPnd', mask(leader?.pendingSignals ?? 0)],
-    ['ShdPnd', mask(process.pendingSignals)],
-    ['SigBlk', mask(leader?.blockedSignals ?? 0)],
+    ['SigPnd', mask(leader?.pending ?? NO_SIGNALS)],
+    ['ShdPnd', mask(process.pending)],
+    ['SigBlk', mask(leader?.blocked ?? NO_SIGNALS)],
     ['SigIgn', mask(ignored)],
     ['SigCgt', mask(caught)],
     ['voluntary_ctxt_switches', leader?.voluntarySwitches ?? 0],

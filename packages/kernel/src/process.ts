@@ -2,6 +2,7 @@ import type { Credentials, FdTable } from '@rpal/epoll';
 import type { MmStruct } from '@rpal/mm';
 import { WaitQueue } from '@rpal/sched';
 import type { Kernel } from './kernel.js';
+import { PendingSignals } from './pending-signals.js';
 import type { SignalAction } from './signal.js';
 import type { Thread } from './thread.js';
 
@@ -32,13 +33,22 @@ export class Process {
   readonly endWait: WaitQueue = new WaitQueue();
   /** What is done about each signal, by number; those not there have their default action. */
   readonly actions: SignalAction[] = [];
-  /** Signals for the process as a whole that no thread has taken yet, as bits 1 << (number - 1). */
-  pendingSignals = 0;
+  /** Signals for the process as a whole that no thread has taken yet. */
+  readonly pending: PendingSignals = new PendingSignals();
+  /** Stopped by a signal; or told to go on, and the parent not yet told so. */
+  stop: 'stopped' | 'continued' | null = null;
+  /** The signal that stopped it last. */
+  stopSignal = 0;
+  /** wait4 has reported the stop already; it has not reported that the process goes on. */
+  stopReported = false;
+  wasContinued = false;
   /** Whoever waits for signals by a signalfd. */
   readonly signalWait: WaitQueue = new WaitQueue();
   /** Root to begin with; children inherit. */
   credentials: Credentials;
   exit: ExitState | null = null;
+  /** A thread that has called exec, and waits for the others to end. */
+  execing: Thread | null = null;
   /** Sums over the threads that have ended. Times in ns. */
   readonly ended: { user: number; system: number; voluntary: number; involuntary: number } = {
     user: 0,

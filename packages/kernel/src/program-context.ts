@@ -1,8 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { CpuSet } from '@rpal/sched';
-import type { Main } from './image.js';
+import type { Image, Main } from './image.js';
 import type { Kernel } from './kernel.js';
 import type { MessageHeader } from './message-syscalls.js';
+import type { SignalBits } from './pending-signals.js';
 import { Program } from './program.js';
 import { DEFAULT_ACTION, type SignalAction, type SignalHandler } from './signal.js';
 import { SyscallNumber } from './syscall-numbers.js';
@@ -24,6 +25,7 @@ export class ProgramContext extends UserContext {
   header: MessageHeader = { segments: [] };
   affinity: CpuSet | readonly number[] = [];
   childMain: Main;
+  image: Image | null = null;
   action: SignalAction = DEFAULT_ACTION;
 
   constructor(kernel: Kernel, cpu: Cpu, thread: Thread, main: Main) {
@@ -51,11 +53,11 @@ export class ProgramContext extends UserContext {
   }
 
   /** The program goes on with a signal handler; `leaveHandler` takes it back to where it was. */
-  enterHandler(handler: SignalHandler, signal: number, state: HandlerState): void {
+  enterHandler(handler: SignalHandler, signal: number, value: number, state: HandlerState): void {
     const { nr, a0, a1, a2, a3, a4, a5, text, header, action, affinity } = this;
     const registers = { nr, a0, a1, a2, a3, a4, a5, text, header, action, affinity };
     this.#interrupted.push({ generator: this.#generator, registers, state });
-    this.#generator = handler(new Program(this), signal);
+    this.#generator = handler(new Program(this), signal, value);
   }
 
   leaveHandler(): HandlerState {
@@ -73,7 +75,7 @@ export interface HandlerState {
   readonly rax: number;
   /** It is to be executed again. */
   readonly restart: boolean;
-  readonly mask: number;
+  readonly mask: SignalBits;
   readonly pkru: number;
 }
 

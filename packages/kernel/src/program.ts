@@ -1,7 +1,7 @@
 import type { Segment } from '@rpal/epoll';
 import type { CpuSet } from '@rpal/sched';
 import { Futex, MapFlag, Prio, Prot } from '@rpal/uapi';
-import type { Main } from './image.js';
+import type { Image, Main } from './image.js';
 import type { MessageHeader } from './message-syscalls.js';
 import { AccessCall, type Call, ComputeCall, Kind, Span, SpanCall, SyscallCall } from './program-calls.js';
 import type { ProgramContext } from './program-context.js';
@@ -288,44 +288,63 @@ export class Program {
     return this.syscall(SyscallNumber.fork);
   }
 
+  /** Goes on as another program, in this process. Comes back only with a negative errno. */
+  exec(image: Image): Call {
+    this.context.image = image;
+    return this.syscall(SyscallNumber.execve);
+  }
+
   /** A thread of this process that runs `main`. @returns its thread id, or a negative errno */
   clone(main: Main): Call {
     this.context.childMain = main;
     return this.syscall(SyscallNumber.clone);
   }
 
-  /** Waits for a child (-1: any). @param options 1 (WNOHANG): does not wait @returns its pid; its end is in `exit` of the process */
+  /** Waits for a child (-1: any). @param options `WaitOption` bits @returns its pid; the status (`sys/wait.h`) is `second` */
   wait(pid = -1, options = 0): Call {
     return this.syscall(SyscallNumber.wait4, pid, options);
   }
 
-  /** sigaction. @param mask signals blocked while the handler runs, as bits 1 << (number - 1) */
-  sigaction(signal: number, handler: SignalAction['handler'], flags = 0, mask = 0): Call {
-    this.context.action = { handler, flags, mask };
+  /**
+   * sigaction. Sets of signals, here and below, are words of bits: 1 << (number - 1) for signals 1 .. 32, and, where it is
+   * given, a second word with 1 << (number - 33) for 33 .. 64. @param mask signals blocked while the handler runs
+   */
+  sigaction(signal: number, handler: SignalAction['handler'], flags = 0, mask = 0, realTimeMask = 0): Call {
+    this.context.action = { handler, flags, mask: { low: mask, high: realTimeMask } };
     return this.syscall(SyscallNumber.rt_sigaction, signal);
   }
 
-  /** @param how `SignalMask` @returns the mask until now */
-  sigprocmask(how: number, mask: number): Call {
-    return this.syscall(SyscallNumber.rt_sigprocmask, how, mask);
+  /** @param how `SignalMask` @returns the mask until now; its second word is `second` */
+  sigprocmask(how: number, mask: number, realTime = 0): Call {
+    return this.syscall(SyscallNumber.rt_sigprocmask, how, mask, realTime);
   }
 
-  /** Signals that are blocked and have come. */
+  /** @returns signals that are blocked and have come; the second word is `second` */
   sigpending(): Call {
     return this.syscall(SyscallNumber.rt_sigpending);
   }
 
   /** Waits with this mask until a handler has run. */
-  sigsuspend(mask: number): Call {
-    return this.syscall(SyscallNumber.rt_sigsuspend, mask);
+  sigsuspend(mask: number, realTime = 0): Call {
+    return this.syscall(SyscallNumber.rt_sigsuspend, mask, realTime);
+  }
+
+  /** sigtimedwait. @param timeout nanoseconds; negative: for ever @returns the signal; what sigqueue sent along is `second` */
+  sigwait(mask: number, realTime = 0, timeout = -1): Call {
+    return this.syscall(SyscallNumber.rt_sigtimedwait, mask, realTime, timeout);
+  }
+
+  /** Sends a signal with a value. */
+  sigqueue(pid: number, signal: number, value: number): Call {
+    return this.syscall(SyscallNumber.rt_sigqueueinfo, pid, signal, value);
   }
 
   pause(): Call {
     return this.syscall(SyscallNumber.pause);
   }
 
-  signalfd(mask: number, flags = 0, fd = -1): Call {
-    return this.syscall(SyscallNumber.signalfd4, fd, mask, 0, flags);
+  signalfd(mask: number, flags = 0, fd = -1, realTime = 0): Call {
+    return this.syscall(SyscallNumber.signalfd4, fd, mask, realTime, flags);
   }
 
   /** Sends a signal to one thread of a process. */

@@ -1,16 +1,19 @@
-import { Step } from '@rpal/epoll';
-import { TaskState } from '@rpal/sched';
+import { type Operation, Step } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { SleepTimer, TaskState } from '@rpal/sched';
 import { Errno, OpenFlag, Signal, SignalMask } from '@rpal/uapi';
+import type { Kernel } from './kernel.js';
+import { bitsOf, type SignalBits, union, without } from './pending-signals.js';
 import type { ProgramContext } from './program-context.js';
-import { ERESTARTNOHAND, maskOf, recalculatePending, sendSignal, UNBLOCKABLE } from './signal.js';
+import { dequeueSignal, flush, Restart, recalculatePending, sendSignal, signalProcess, UNBLOCKABLE } from './signal.js';
 import { SignalFd } from './signalfd.js';
 import { KernelStep } from './steps.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
 import type { SyscallTable } from './syscall-table.js';
 import type { Thread } from './thread.js';
+import type { UserContext } from './user-context.js';
 
-/** Signals there are: 1 .. 31. Real-time signals are not modelled. */
-const LAST = 31;
+const LAST: number = Signal.RTMAX;
 
 /** Signals: sending, handling, blocking, waiting. */
 export function defineSignalCalls(table: SyscallTable): void {
@@ -20,33 +23,38 @@ export function defineSignalCalls(table: SyscallTable): void {
     if (signal < 1 || signal > LAST || signal === Signal.KILL || signal === Signal.STOP) return -Errno.EINVAL;
     const { action } = regs as ProgramContext;
     process.actions[signal] = action;
-    if (action.handler === 'ignore') {
-      process.pendingSignals &= ~maskOf(signal);
-      for (const thread of process.threads) thread.pendingSignals &= ~maskOf(signal);
-    }
+    if (action.handler === 'ignore') flush(process, bitsOf(signal));
     return 0;
   };
 
-  table[Nr.rt_sigprocmask] = (_kernel, cpu, thread, { a0, a1 }) => {
+  // Sets of signals are in two registers: 1 .. 32 and 33 .. 64.
+  table[Nr.rt_sigprocmask] = (_kernel, cpu, thread, regs) => {
     cpu.charge(KernelStep.sigaction);
-    const old = thread.blockedSignals;
-    if (a0 === SignalMask.BLOCK) setMask(thread, old | a1);
-    else if (a0 === SignalMask.UNBLOCK) setMask(thread, old & ~a1);
-    else if (a0 === SignalMask.SETMASK) setMask(thread, a1);
+    const old = thread.blocked;
+    const mask = { low: regs.a1, high: regs.a2 };
+    if (regs.a0 === SignalMask.BLOCK) setMask(thread, union(old, mask));
+    else if (regs.a0 === SignalMask.UNBLOCK) setMask(thread, without(old, mask));
+    else if (regs.a0 === SignalMask.SETMASK) setMask(thread, mask);
     else return -Errno.EINVAL;
-    return old;
+    return setResult(regs, old);
   };
 
-  table[Nr.rt_sigpending] = (_kernel, cpu, thread) => {
+  table[Nr.rt_sigpending] = (_kernel, cpu, thread, regs) => {
     cpu.charge(KernelStep.sigaction);
-    return (thread.pendingSignals | thread.process.pendingSignals) & thread.blockedSignals;
+    const { low, high } = union(thread.pending, thread.process.pending);
+    return setResult(regs, { low: low & thread.blocked.low, high: high & thread.blocked.high });
+  };
+
+  table[Nr.rt_sigtimedwait] = (kernel, cpu, thread, regs) => {
+    cpu.charge(KernelStep.signalfdRead);
+    return new SignalWait(kernel, thread, regs, without({ low: regs.a0, high: regs.a1 }, UNBLOCKABLE)).begin(cpu, regs.a2);
   };
 
   table[Nr.pause] = (_kernel, _cpu, thread) => sleepForSignal(thread);
 
-  table[Nr.rt_sigsuspend] = (_kernel, _cpu, thread, { a0 }) => {
-    thread.savedMask = thread.blockedSignals;
-    setMask(thread, a0);
+  table[Nr.rt_sigsuspend] = (_kernel, _cpu, thread, { a0, a1 }) => {
+    thread.savedMask = thread.blocked;
+    setMask(thread, { low: a0, high: a1 });
     return sleepForSignal(thread);
   };
 
@@ -68,6 +76,16 @@ export function defineSignalCalls(table: SyscallTable): void {
     return 0;
   };
 
+  table[Nr.rt_sigqueueinfo] = (kernel, cpu, { process: sender }, { a0, a1, a2 }) => {
+    cpu.charge(KernelStep.signalPermission);
+    if (a1 < 0 || a1 > LAST) return -Errno.EINVAL;
+    const process = kernel.processes.get(a0);
+    if (process === undefined) return -Errno.ESRCH;
+    if (!sender.mayAffect(process)) return -Errno.EPERM;
+    if (a1 !== 0 && process.exit === null) signalProcess(kernel, cpu, process, a1, a2);
+    return 0;
+  };
+
   table[Nr.rt_sigreturn] = (kernel, cpu, thread, regs) => {
     cpu.charge(KernelStep.signalReturn);
     const { rax, restart, mask, pkru } = (regs as ProgramContext).leaveHandler();
@@ -78,11 +96,11 @@ export function defineSignalCalls(table: SyscallTable): void {
     return handler === undefined ? -Errno.ENOSYS : handler(kernel, cpu, thread, regs);
   };
 
-  table[Nr.signalfd4] = (_kernel, cpu, thread, { a0, a1, a3 }) => {
+  table[Nr.signalfd4] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => {
     if ((a3 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
     cpu.charge(KernelStep.sigaction);
     const { process } = thread;
-    const mask = a1 & ~UNBLOCKABLE;
+    const mask = without({ low: a1, high: a2 }, UNBLOCKABLE);
     if (a0 === -1) return process.files.install(cpu, new SignalFd(process, mask, a3), (a3 & OpenFlag.CLOEXEC) !== 0);
     const file = process.files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
@@ -93,9 +111,15 @@ export function defineSignalCalls(table: SyscallTable): void {
   };
 }
 
-export function setMask(thread: Thread, mask: number): void {
-  thread.blockedSignals = mask & ~UNBLOCKABLE;
+export function setMask(thread: Thread, mask: SignalBits): void {
+  thread.blocked = without(mask, UNBLOCKABLE);
   recalculatePending(thread);
+}
+
+/** A set of signals as the result of a call: the lower word, which is never negative; the upper is in `second`. */
+function setResult(regs: UserContext, { low, high }: SignalBits): number {
+  regs.second = high >>> 0;
+  return low >>> 0;
 }
 
 /** Until a signal comes that is not ignored. */
@@ -104,11 +128,70 @@ function sleepForSignal(thread: Thread): number {
     step() {
       if (thread.signalPending) {
         thread.state = TaskState.RUNNING;
-        return -ERESTARTNOHAND;
+        return Restart.NOHAND;
       }
       thread.state = TaskState.INTERRUPTIBLE;
       return Step.SLEEP;
     },
   };
   return Step.PENDING;
+}
+
+/** sigwaitinfo and sigtimedwait: takes one of the signals, without a handler (Linux: `do_sigtimedwait`). */
+class SignalWait implements Operation {
+  readonly #thread: Thread;
+  readonly #regs: UserContext;
+  readonly #wanted: SignalBits;
+  readonly #timer: SleepTimer;
+  /** What the thread has blocked; while it sleeps, what it waits for is not, so that it is woken for that. */
+  #blocked: SignalBits;
+  #state: 'new' | 'asleep' = 'new';
+  #expired = false;
+
+  constructor(kernel: Kernel, thread: Thread, regs: UserContext, wanted: SignalBits) {
+    this.#thread = thread;
+    this.#regs = regs;
+    this.#wanted = wanted;
+    this.#blocked = thread.blocked;
+    this.#timer = new SleepTimer(kernel.scheduler, (cpu) => {
+      this.#expired = true;
+      kernel.scheduler.wakeUp(cpu, thread);
+    });
+  }
+
+  /** @param timeout nanoseconds; negative: for ever */
+  begin(cpu: Cpu, timeout: number): number {
+    const found = this.#take();
+    if (found !== 0) return found;
+    if (timeout === 0) return -Errno.EAGAIN;
+    if (timeout > 0) this.#timer.start(cpu, timeout);
+    this.#thread.operation = this;
+    return Step.PENDING;
+  }
+
+  step(): number {
+    const thread = this.#thread;
+    if (this.#state === 'new') {
+      this.#state = 'asleep';
+      this.#blocked = thread.blocked;
+      setMask(thread, without(thread.blocked, this.#wanted));
+    }
+    thread.state = TaskState.RUNNING;
+    if (!thread.signalPending && !this.#expired) {
+      thread.state = TaskState.INTERRUPTIBLE;
+      return Step.SLEEP;
+    }
+    this.#timer.stop();
+    setMask(thread, this.#blocked);
+    const found = this.#take();
+    if (found !== 0) return found;
+    return this.#expired ? -Errno.EAGAIN : -Errno.EINTR;
+  }
+
+  #take(): number {
+    const taken = dequeueSignal(this.#thread, this.#wanted);
+    if (taken === null) return 0;
+    this.#regs.second = taken.value;
+    return taken.signal;
+  }
 }

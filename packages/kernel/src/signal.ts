@@ -4,41 +4,35 @@ import { SchedStep, TaskState } from '@rpal/sched';
 import { Errno, Signal, SignalFlag } from '@rpal/uapi';
 import { defaultPkru } from './exec.js';
 import { exitThread } from './exit.js';
+import { announceContinued, continueProcess, STOPPING, stop, stopProcess } from './job-control.js';
 import type { Kernel } from './kernel.js';
+import { bitsOf, hasSignal, NO_SIGNALS, type QueuedSignal, type SignalBits, union, without } from './pending-signals.js';
 import type { Process } from './process.js';
 import type { Program } from './program.js';
 import { ProgramContext } from './program-context.js';
 import { KernelStep } from './steps.js';
 import type { Thread } from './thread.js';
 
-/** What a program runs when a signal comes. */
-export type SignalHandler = (program: Program, signal: number) => Generator<void, void>;
+/** What a program runs when a signal comes; `value` is what sigqueue sent along. */
+export type SignalHandler = (program: Program, signal: number, value: number) => Generator<void, void>;
 
 /** What is done about a signal (`struct sigaction`). */
 export interface SignalAction {
   readonly handler: SignalHandler | 'default' | 'ignore';
   /** `SignalFlag` bits. */
   readonly flags: number;
-  /** Signals that are blocked while the handler runs, as bits 1 << (number - 1). */
-  readonly mask: number;
+  /** Signals that are blocked while the handler runs. */
+  readonly mask: SignalBits;
 }
 
-export const DEFAULT_ACTION: SignalAction = { handler: 'default', flags: 0, mask: 0 };
+export const DEFAULT_ACTION: SignalAction = { handler: 'default', flags: 0, mask: NO_SIGNALS };
 
 /** Results that the way back to user mode turns into a restart, or EINTR (include/linux/errno.h). */
-const Restart = { SYS: -Errno.ERESTARTSYS, NOINTR: -513, NOHAND: -514 } as const;
-export const ERESTARTNOHAND = 514;
+export const Restart = { SYS: -Errno.ERESTARTSYS, NOINTR: -513, NOHAND: -514, BLOCK: -516 } as const;
 
 /** Signals that cannot be caught, blocked or ignored. */
-export const UNBLOCKABLE: number = maskOf(Signal.KILL) | maskOf(Signal.STOP);
-const IGNORED_BY_DEFAULT = maskOf(Signal.CHLD) | maskOf(Signal.CONT) | maskOf(Signal.URG) | maskOf(Signal.WINCH);
-/** Faults of the thread itself come before other signals. */
-const SYNCHRONOUS =
-  maskOf(Signal.SEGV) | maskOf(Signal.BUS) | maskOf(Signal.ILL) | maskOf(Signal.TRAP) | maskOf(Signal.FPE) | maskOf(Signal.SYS);
-
-export function maskOf(signal: number): number {
-  return 1 << (signal - 1);
-}
+export const UNBLOCKABLE: SignalBits = bitsOf(Signal.KILL, Signal.STOP);
+const IGNORED_BY_DEFAULT = bitsOf(Signal.CHLD, Signal.CONT, Signal.URG, Signal.WINCH);
 
 export function actionOf(process: Process, signal: number): SignalAction {
   return process.actions[signal] ?? DEFAULT_ACTION;
@@ -47,56 +41,73 @@ export function actionOf(process: Process, signal: number): SignalAction {
 /** A signal that would be thrown away when it is taken need not be sent (Linux: `sig_ignored`). */
 function isIgnored(process: Process, signal: number): boolean {
   const { handler } = actionOf(process, signal);
-  return handler === 'ignore' || (handler === 'default' && (IGNORED_BY_DEFAULT & maskOf(signal)) !== 0);
-}
-
-/** Signals that a thread could take now. */
-function deliverable(thread: Thread): number {
-  return (thread.pendingSignals | thread.process.pendingSignals) & ~thread.blockedSignals;
+  return handler === 'ignore' || (handler === 'default' && hasSignal(IGNORED_BY_DEFAULT, signal));
 }
 
 /** Brings a thread's "signal pending" flag up to date (Linux: `recalc_sigpending`). */
 export function recalculatePending(thread: Thread): void {
-  thread.signalPending = deliverable(thread) !== 0;
+  const { pending, process, blocked } = thread;
+  const low = (pending.low | process.pending.low) & ~blocked.low;
+  const high = (pending.high | process.pending.high) & ~blocked.high;
+  thread.signalPending = (low | high) !== 0 || thread.stopPending || process.stop === 'continued';
 }
 
 /** Sends `signal` to one thread: it becomes pending, and ends an interruptible sleep. */
-export function sendSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void {
-  if (isIgnored(thread.process, signal) && (thread.blockedSignals & maskOf(signal)) === 0) return;
+export function sendSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number, value = 0): void {
+  const { process } = thread;
+  prepare(kernel, cpu, process, signal);
+  if (isIgnored(process, signal) && !hasSignal(thread.blocked, signal)) return;
   cpu.charge(KernelStep.signalSend);
-  thread.pendingSignals |= maskOf(signal);
-  notify(kernel, cpu, thread, signal);
+  if (thread.pending.post(signal, value)) notify(kernel, cpu, thread, signal);
 }
 
 /** Sends `signal` to a process: the first thread that does not block it takes it. */
-export function signalProcess(kernel: Kernel, cpu: Cpu, process: Process, signal: number): void {
-  const bit = maskOf(signal);
-  const taker = process.threads.find(({ blockedSignals }) => (blockedSignals & bit) === 0);
+export function signalProcess(kernel: Kernel, cpu: Cpu, process: Process, signal: number, value = 0): void {
+  prepare(kernel, cpu, process, signal);
+  const taker = process.threads.find(({ blocked }) => !hasSignal(blocked, signal));
   if (isIgnored(process, signal) && taker !== undefined) return;
   cpu.charge(KernelStep.signalSend);
-  process.pendingSignals |= bit;
-  notify(kernel, cpu, taker ?? process.leader, signal);
+  if (process.pending.post(signal, value)) notify(kernel, cpu, taker ?? process.leader, signal);
+}
+
+/** What a signal does when it is sent, whoever takes it (Linux: `prepare_signal`): stopping and going on undo each other. */
+function prepare(kernel: Kernel, cpu: Cpu, process: Process, signal: number): void {
+  if (signal === Signal.CONT) {
+    flush(process, STOPPING);
+    continueProcess(kernel, cpu, process);
+  } else if (hasSignal(STOPPING, signal)) {
+    flush(process, bitsOf(Signal.CONT));
+  }
+}
+
+/** Throws pending signals away, whoever they were sent to. */
+export function flush(process: Process, signals: SignalBits): void {
+  process.pending.flush(signals);
+  for (const thread of process.threads) thread.pending.flush(signals);
 }
 
 /** A signal that must not be missed, as a fault's: if it is blocked or ignored, the process dies of it. */
 export function forceSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void {
-  const bit = maskOf(signal);
   const { process } = thread;
-  if ((thread.blockedSignals & bit) !== 0 || actionOf(process, signal).handler === 'ignore') process.actions[signal] = DEFAULT_ACTION;
-  thread.blockedSignals &= ~bit;
+  if (hasSignal(thread.blocked, signal) || actionOf(process, signal).handler === 'ignore') process.actions[signal] = DEFAULT_ACTION;
+  thread.blocked = without(thread.blocked, bitsOf(signal));
   sendSignal(kernel, cpu, thread, signal);
 }
 
 /** signalfds are told, and the thread is woken, or interrupted if it runs on another CPU (Linux: `signal_wake_up`). */
 function notify(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void {
-  const { scheduler } = kernel;
   const { signalWait } = thread.process;
   if (signalWait.active) signalWait.wake(cpu, 1, 0, false);
   recalculatePending(thread);
   const fatal = signal === Signal.KILL;
   if (fatal) thread.killPending = true;
-  if (!thread.signalPending) return;
-  const woken = scheduler.wakeUp(cpu, thread, fatal ? TaskState.INTERRUPTIBLE | TaskState.UNINTERRUPTIBLE : TaskState.INTERRUPTIBLE);
+  if (thread.signalPending) interrupt(kernel, cpu, thread, fatal);
+}
+
+/** Makes a thread look at its signals. @param fatal whatever it waits for, even stopped */
+export function interrupt(kernel: Kernel, cpu: Cpu, thread: Thread, fatal: boolean): void {
+  const { INTERRUPTIBLE, UNINTERRUPTIBLE, STOPPED } = TaskState;
+  const woken = kernel.scheduler.wakeUp(cpu, thread, fatal ? INTERRUPTIBLE | UNINTERRUPTIBLE | STOPPED : INTERRUPTIBLE);
   // kick_process: one that runs on another CPU looks at its signals on the way out of this interrupt.
   if (!woken && thread.onCpu && thread.cpu !== cpu) {
     cpu.charge(SchedStep.kickByIpi);
@@ -104,57 +115,61 @@ function notify(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void 
   }
 }
 
-/** Takes a signal out of `wanted`: one of the thread's, else of the process's. @returns its number, or 0 */
-export function dequeueSignal(thread: Thread, wanted: number): number {
-  const { process } = thread;
-  const own = thread.pendingSignals & wanted;
-  const signal = lowest(own & SYNCHRONOUS) || lowest(own) || lowest(process.pendingSignals & wanted);
-  if (signal === 0) return 0;
-  if ((own & maskOf(signal)) !== 0) thread.pendingSignals &= ~maskOf(signal);
-  else process.pendingSignals &= ~maskOf(signal);
-  recalculatePending(thread);
-  return signal;
-}
-
-function lowest(bits: number): number {
-  return bits === 0 ? 0 : 32 - Math.clz32(bits & -bits);
+/** Takes a signal out of `wanted`: one of the thread's, else of the process's; null if there is none. */
+export function dequeueSignal(thread: Thread, wanted: SignalBits): QueuedSignal | null {
+  const taken = thread.pending.take(wanted) ?? thread.process.pending.take(wanted);
+  if (taken !== null) recalculatePending(thread);
+  return taken;
 }
 
 /**
- * Takes the pending signals of a thread on its way to user mode (Linux: `arch_do_signal_or_restart`).
+ * Takes the pending signals of a thread on its way to user mode (Linux: `arch_do_signal_or_restart`). The thread may be
+ * stopped, or dead, afterwards.
  * @returns true if the system call that was interrupted is to be executed again
  */
 export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolean {
   const { process, frame } = thread;
+  announceContinued(kernel, cpu, process);
   for (;;) {
-    const signal = dequeueSignal(thread, ~thread.blockedSignals);
-    if (signal === 0) break;
+    if (thread.stopPending) {
+      stop(kernel, cpu, thread);
+      return false;
+    }
+    const taken = dequeueSignal(thread, without({ low: -1, high: -1 }, thread.blocked));
+    if (taken === null) break;
+    const { signal, value } = taken;
     const action = actionOf(process, signal);
     if (action.handler === 'ignore') continue;
     if (action.handler !== 'default') {
       const user = frame.user;
       if (user instanceof ProgramContext) {
-        callHandler(kernel, cpu, thread, user, action as SignalAction & { handler: SignalHandler }, signal);
+        callHandler(kernel, cpu, thread, user, action as SignalAction & { handler: SignalHandler }, signal, value);
         return false;
       }
       // Library code on a stack of its own has no handler frames: the signal waits until the program is back.
-      thread.pendingSignals |= maskOf(signal);
+      thread.pending.post(signal, value);
       thread.signalPending = false;
       break;
     }
-    if ((IGNORED_BY_DEFAULT & maskOf(signal)) !== 0) continue;
+    if (hasSignal(IGNORED_BY_DEFAULT, signal)) continue;
+    if (hasSignal(STOPPING, signal)) {
+      stopProcess(kernel, cpu, thread, signal);
+      continue;
+    }
     cpu.charge(KernelStep.signalKill);
-    exitThread(kernel, cpu, thread, 0, signal);
+    // Killed on account of an exec, it ends alone.
+    exitThread(kernel, cpu, thread, 0, signal, process.execing === null || process.execing === thread);
     return false;
   }
+  recalculatePending(thread);
   restoreMask(thread);
-  return !frame.iret && (frame.rax === Restart.SYS || frame.rax === Restart.NOINTR || frame.rax === Restart.NOHAND);
+  return !frame.iret && Object.values<number>(Restart).includes(frame.rax);
 }
 
 /** A call that had set a mask of its own is over, and no handler has taken the old one along. */
 function restoreMask(thread: Thread): void {
   if (thread.savedMask === null) return;
-  thread.blockedSignals = thread.savedMask;
+  thread.blocked = thread.savedMask;
   thread.savedMask = null;
   recalculatePending(thread);
 }
@@ -167,6 +182,7 @@ function callHandler(
   user: ProgramContext,
   action: SignalAction & { handler: SignalHandler },
   signal: number,
+  value: number,
 ): void {
   const { frame, process } = thread;
   cpu.charge(KernelStep.signalDeliver);
@@ -174,13 +190,19 @@ function callHandler(
   let rax = frame.iret ? user.rax : frame.rax;
   if (!frame.iret) {
     restart = rax === Restart.NOINTR || (rax === Restart.SYS && (action.flags & SignalFlag.RESTART) !== 0);
-    if (!restart && (rax === Restart.SYS || rax === Restart.NOHAND)) rax = -Errno.EINTR;
+    if (rax === Restart.BLOCK) thread.sleepOperation?.abandon();
+    if (!restart && (rax === Restart.SYS || rax === Restart.NOHAND || rax === Restart.BLOCK)) rax = -Errno.EINTR;
   }
-  user.enterHandler(action.handler, signal, { rax, restart, mask: thread.savedMask ?? thread.blockedSignals, pkru: cpu.mmu.pkru });
+  user.enterHandler(action.handler, signal, value, {
+    rax,
+    restart,
+    mask: thread.savedMask ?? thread.blocked,
+    pkru: cpu.mmu.pkru,
+  });
   thread.savedMask = null;
   cpu.mmu.pkru = defaultPkru(kernel, thread);
-  thread.blockedSignals |= action.mask;
-  if ((action.flags & SignalFlag.NODEFER) === 0) thread.blockedSignals |= maskOf(signal);
+  thread.blocked = union(thread.blocked, action.mask);
+  if ((action.flags & SignalFlag.NODEFER) === 0) thread.blocked = union(thread.blocked, bitsOf(signal));
   if ((action.flags & SignalFlag.RESETHAND) !== 0) process.actions[signal] = DEFAULT_ACTION;
   recalculatePending(thread);
 }

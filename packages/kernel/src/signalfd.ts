@@ -3,20 +3,22 @@ import type { Cpu } from '@rpal/hw-x86';
 import { putUser32 } from '@rpal/mm';
 import type { WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { type SignalBits, union } from './pending-signals.js';
 import type { Process } from './process.js';
 import { dequeueSignal } from './signal.js';
 import { KernelStep } from './steps.js';
 import { Thread } from './thread.js';
 
-/** sizeof(struct signalfd_siginfo). Of it only the signal's number is filled in. */
+/** sizeof(struct signalfd_siginfo). Of it only the signal's number is filled in, and what sigqueue sent along (`ssi_int`). */
 const RECORD = 128;
+const SSI_INT = 44;
 
 /** A signalfd (fs/signalfd.c): blocked signals of whoever reads it, as records. */
 export class SignalFd extends File {
   readonly process: Process;
-  mask: number;
+  mask: SignalBits;
 
-  constructor(process: Process, mask: number, flags: number) {
+  constructor(process: Process, mask: SignalBits, flags: number) {
     super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
     this.process = process;
     this.mask = mask;
@@ -29,12 +31,22 @@ export class SignalFd extends File {
     return begin(cpu, caller, operation.start(this, address, Math.floor(length / RECORD)));
   }
 
+  override supports(write: boolean): boolean {
+    return !write;
+  }
+
+  /** noop_llseek: stays where it is. */
+  override seek(): number {
+    return 0;
+  }
+
   override poll(cpu: Cpu, table: PollTable | null): number {
     table?.register(cpu, this.process.signalWait);
     // As in Linux: the signals of whoever asks, not of whoever made the file.
     const task = this.process.kernel.scheduler.current(cpu);
-    const pending = task instanceof Thread ? task.pendingSignals | task.process.pendingSignals : 0;
-    return (pending & this.mask) !== 0 ? Poll.IN : 0;
+    if (!(task instanceof Thread)) return 0;
+    const { low, high } = union(task.pending, task.process.pending);
+    return ((low & this.mask.low) | (high & this.mask.high)) !== 0 ? Poll.IN : 0;
   }
 }
 
@@ -58,11 +70,11 @@ class SignalfdRead extends RetryOperation {
     const thread = this.caller.task as Thread;
     let bytes = 0;
     while (bytes < this.#records * RECORD) {
-      const signal = dequeueSignal(thread, this.#file.mask);
-      if (signal === 0) break;
+      const taken = dequeueSignal(thread, this.#file.mask);
+      if (taken === null) break;
       for (let at = 0; at < RECORD; at += 4) {
-        if (putUser32(cpu, this.caller.memory, this.#address + bytes + at, at === 0 ? signal : 0) < 0)
-          return bytes > 0 ? bytes : -Errno.EFAULT;
+        const word = at === 0 ? taken.signal : at === SSI_INT ? taken.value : 0;
+        if (putUser32(cpu, this.caller.memory, this.#address + bytes + at, word) < 0) return bytes > 0 ? bytes : -Errno.EFAULT;
       }
       bytes += RECORD;
     }

@@ -1,8 +1,8 @@
 import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { SleepTimer, TaskState } from '@rpal/sched';
-import { Errno } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
+import { Restart } from './signal.js';
 import type { Thread } from './thread.js';
 
 /** nanosleep. */
@@ -25,14 +25,18 @@ export class SleepOperation implements Operation {
     return this;
   }
 
+  /**
+   * A signal ends it with EINTR if a handler runs; else, after a stop for instance, it goes on: the timer runs meanwhile.
+   */
   step(): number {
     const thread = this.#thread;
     if (this.#expired) return 0;
-    if (thread.signalPending) {
-      this.#timer.stop();
-      return -Errno.EINTR;
-    }
+    if (thread.signalPending) return Restart.BLOCK;
     thread.state = TaskState.INTERRUPTIBLE;
     return Step.SLEEP;
+  }
+
+  abandon(): void {
+    this.#timer.stop();
   }
 }

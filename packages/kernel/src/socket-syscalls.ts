@@ -86,10 +86,13 @@ function onSocket(cpu: Cpu, thread: Thread, fd: number, call: (socket: UnixSocke
 }
 
 function accept(cpu: Cpu, thread: Thread, fd: number, flags: number): number {
+  const { files } = thread.process;
+  // The descriptor for the connection is looked for first.
+  if (files.full && files.peek(fd) !== null) return -Errno.EMFILE;
   return onSocket(cpu, thread, fd, (socket) =>
     socket.accept(cpu, thread, (on, connection) => {
       connection.flags |= flags & OpenFlag.NONBLOCK;
-      return thread.process.files.install(on, connection, (flags & OpenFlag.CLOEXEC) !== 0);
+      return files.install(on, connection, (flags & OpenFlag.CLOEXEC) !== 0);
     }),
   );
 }

@@ -1,10 +1,12 @@
 import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
-import { Errno, OpenFlag } from '@rpal/uapi';
+import { Errno, OpenFlag, WaitOption } from '@rpal/uapi';
 import { cloneThread, forkProcess, WaitChildOperation } from './clone.js';
+import { execve } from './exec.js';
 import { exitThread } from './exit.js';
 import { defineFileCalls } from './file-syscalls.js';
 import { futex } from './futex.js';
+import type { Image } from './image.js';
 import type { Kernel } from './kernel.js';
 import { defineMemoryCalls } from './memory-syscalls.js';
 import { definePollCalls } from './poll-syscalls.js';
@@ -113,14 +115,14 @@ table[Nr.sched_yield] = (kernel, cpu) => {
 };
 
 table[Nr.fork] = (kernel, cpu, thread, regs) => forkProcess(kernel, cpu, thread, (regs as ProgramContext).childMain);
+table[Nr.execve] = (kernel, cpu, thread, regs) => execve(kernel, cpu, thread, (regs as ProgramContext).image as Image);
 table[Nr.clone] = (kernel, cpu, thread, regs) => cloneThread(kernel, cpu, thread, (regs as ProgramContext).childMain);
 
-/** wait4 need not wait. */
-const WNOHANG = 1;
-
 table[Nr.wait4] = (kernel, cpu, thread, { a0, a1 }) => {
+  const { NOHANG, UNTRACED, CONTINUED } = WaitOption;
+  if ((a1 & ~(NOHANG | UNTRACED | CONTINUED)) !== 0) return -Errno.EINVAL;
   thread.waitOperation ??= new WaitChildOperation(kernel, thread);
-  return pend(cpu, thread, thread.waitOperation.start(a0, (a1 & WNOHANG) !== 0));
+  return pend(cpu, thread, thread.waitOperation.start(a0, a1));
 };
 
 /** Never steps: a dead task is not scheduled again. */

@@ -4,6 +4,7 @@ import type { MmStruct } from '@rpal/mm';
 import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
 import type { WaitChildOperation } from './clone.js';
 import type { FutexWait } from './futex.js';
+import { NO_SIGNALS, PendingSignals, type SignalBits } from './pending-signals.js';
 import type { Process } from './process.js';
 import type { SleepOperation } from './sleep.js';
 import type { UserContext } from './user-context.js';
@@ -38,12 +39,14 @@ export class Thread extends Task implements Caller {
   message: SocketMessage | null = null;
   sleepOperation: SleepOperation | null = null;
   waitOperation: WaitChildOperation | null = null;
-  /** Signals pending for this thread, as bits 1 << (number - 1). */
-  pendingSignals = 0;
-  /** Signals that are not delivered now, likewise. */
-  blockedSignals = 0;
+  /** Signals for this thread that it has not taken. */
+  readonly pending: PendingSignals = new PendingSignals();
+  /** Signals that are not delivered now. */
+  blocked: SignalBits = NO_SIGNALS;
   /** The mask to go back to after a call that set one of its own. */
-  savedMask: number | null = null;
+  savedMask: SignalBits | null = null;
+  /** Its process is to stop, and it has not yet. */
+  stopPending = false;
   /** Kernel entries of this thread from user mode are announced to plugins (hook `kernelEntry`). */
   entryWatched = false;
 

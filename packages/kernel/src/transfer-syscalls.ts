@@ -1,7 +1,7 @@
-import { EventPoll, type File, MemFd, type Operation, PipeEnd, type Segment, Step, splice, tee, vmsplice } from '@rpal/epoll';
+import { type File, MemFd, type Operation, PipeEnd, type Segment, Step, splice, tee, vmsplice } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { MemoryFile } from '@rpal/mm';
-import { Errno, OpenFlag, SPLICE_F_NONBLOCK } from '@rpal/uapi';
+import { Errno, OpenFlag, Signal, SPLICE_F_NONBLOCK } from '@rpal/uapi';
 import { cpuOnlineFile } from './cpu-online.js';
 import type { Kernel } from './kernel.js';
 import { entering, whenOver } from './message-syscalls.js';
@@ -13,6 +13,9 @@ import { KernelStep } from './steps.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
 import type { SyscallTable } from './syscall-table.js';
 import type { Thread } from './thread.js';
+
+/** The last that lseek knows: SEEK_HOLE. */
+const SEEK_MAX = 4;
 
 /** Calls that move data by other ways than one read or write, and the files they are used with. */
 export function defineTransferCalls(table: SyscallTable): void {
@@ -36,12 +39,17 @@ export function defineTransferCalls(table: SyscallTable): void {
     const file = new MemFd(new MemoryFile(kernel.memory, `/memfd:${text} (deleted)`), OpenFlag.RDWR);
     return files.install(cpu, file, (a1 & MFD_CLOEXEC) !== 0);
   };
-  table[Nr.lseek] = (_kernel, cpu, thread, { a0, a1, a2 }) => onMemory(cpu, thread, a0, -Errno.ESPIPE, (file) => file.seek(a1, a2));
+  table[Nr.lseek] = (_kernel, cpu, thread, { a0, a1, a2 }) => {
+    const file = thread.process.files.lookUp(cpu, a0);
+    if (file === null) return -Errno.EBADF;
+    return a2 < 0 || a2 > SEEK_MAX ? -Errno.EINVAL : file.seek(a1, a2);
+  };
   table[Nr.pread64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    onMemory(cpu, thread, a0, -Errno.ESPIPE, (file) => file.readAt(cpu, thread, a1, a2, a3));
+    a3 < 0 ? -Errno.EINVAL : onMemory(cpu, thread, a0, -Errno.ESPIPE, (file) => file.readAt(cpu, thread, a1, a2, a3));
   table[Nr.pwrite64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    onMemory(cpu, thread, a0, -Errno.ESPIPE, (file) => file.writeAt(cpu, thread, a1, a2, a3));
-  table[Nr.ftruncate] = (_kernel, cpu, thread, { a0, a1 }) => onMemory(cpu, thread, a0, -Errno.EINVAL, (file) => file.truncate(cpu, a1));
+    a3 < 0 ? -Errno.EINVAL : onMemory(cpu, thread, a0, -Errno.ESPIPE, (file) => file.writeAt(cpu, thread, a1, a2, a3));
+  table[Nr.ftruncate] = (_kernel, cpu, thread, { a0, a1 }) =>
+    a1 < 0 ? -Errno.EINVAL : onMemory(cpu, thread, a0, -Errno.EINVAL, (file) => file.truncate(cpu, a1));
 
   table[Nr.process_vm_readv] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, false);
   table[Nr.process_vm_writev] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, true);
@@ -55,7 +63,7 @@ export function defineTransferCalls(table: SyscallTable): void {
   table[Nr.pidfd_send_signal] = (kernel, cpu, thread, { a0, a1 }) => {
     const file = thread.process.files.lookUp(cpu, a0);
     if (!(file instanceof PidFd)) return -Errno.EBADF;
-    if (a1 < 0 || a1 > 31) return -Errno.EINVAL;
+    if (a1 < 0 || a1 > Signal.RTMAX) return -Errno.EINVAL;
     if (!thread.process.mayAffect(file.process)) return -Errno.EPERM;
     return a1 === 0 ? (file.process.exit === null ? 0 : -Errno.ESRCH) : kernel.kill(cpu, file.process, a1);
   };
@@ -106,7 +114,7 @@ function vectored(cpu: Cpu, thread: Thread, regs: ProgramContext, write: boolean
   if (message === null) return -Errno.EINVAL;
   if (message.length === 0 || !file.takesSegments(write)) thread.message = null;
   // A transfer of nothing comes no further than the check that the file can be read, or written.
-  if (message.length === 0) return file instanceof EventPoll ? -Errno.EINVAL : may(file, write) ? 0 : -Errno.EBADF;
+  if (message.length === 0) return !may(file, write) ? -Errno.EBADF : file.supports(write) ? 0 : -Errno.EINVAL;
   if (!file.takesSegments(write)) return segmentBySegment(cpu, thread, file, message.segments, write, 0, 0);
   const result = write ? file.write(cpu, thread, 0, message.length) : file.read(cpu, thread, 0, message.length);
   return whenOver(cpu, thread, message, result, (on, outcome) => {

@@ -92,7 +92,7 @@ describe('a signal handler', () => {
 
   it('cannot be had for SIGKILL and SIGSTOP; SIGSEGV that is blocked kills', () => {
     const [process] = run(function* (p) {
-      expect([yield* p.sigaction(KILL, 'ignore'), yield* p.sigaction(STOP, 'ignore'), yield* p.sigaction(32, 'ignore')]).toEqual([
+      expect([yield* p.sigaction(KILL, 'ignore'), yield* p.sigaction(STOP, 'ignore'), yield* p.sigaction(65, 'ignore')]).toEqual([
         -Errno.EINVAL,
         -Errno.EINVAL,
         -Errno.EINVAL,

@@ -5,7 +5,7 @@ import { SchedEntity } from './sched-entity.js';
 import type { TaskGroup } from './task-group.js';
 
 /** Task states (include/linux/sched.h). */
-export const TaskState = { RUNNING: 0, INTERRUPTIBLE: 1, UNINTERRUPTIBLE: 2, DEAD: 0x80, NEW: 0x800, WAKING: 0x200 } as const;
+export const TaskState = { RUNNING: 0, INTERRUPTIBLE: 1, UNINTERRUPTIBLE: 2, STOPPED: 4, DEAD: 0x80, NEW: 0x800, WAKING: 0x200 } as const;
 
 /** Scheduling policies (include/uapi/linux/sched.h). */
 export const SchedPolicy = { NORMAL: 0, FIFO: 1, RR: 2, BATCH: 3, IDLE: 5, EXT: 7 } as const;

@@ -17,4 +17,4 @@ export {
 } from './io.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';
 export { Prio, Rusage } from './sched.js';
-export { Signal, SignalCode, SignalFlag, SignalMask } from './signal.js';
+export { Signal, SignalCode, SignalFlag, SignalMask, WaitOption } from './signal.js';

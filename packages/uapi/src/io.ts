@@ -9,6 +9,7 @@ export const OpenFlag = {
   TRUNC: 0x200,
   NONBLOCK: 0x800,
   DIRECT: 0x4000,
+  LARGEFILE: 0x8000,
   CLOEXEC: 0x8_0000,
 } as const;
 

@@ -18,16 +18,25 @@ export const Signal = {
   CHLD: 17,
   CONT: 18,
   STOP: 19,
+  TSTP: 20,
+  TTIN: 21,
+  TTOU: 22,
   URG: 23,
   WINCH: 28,
   SYS: 31,
+  /** First and last real-time signal, as the kernel counts; libc keeps the first two to itself. */
+  RTMIN: 32,
+  RTMAX: 64,
 } as const;
 
 /** `si_code` of SIGSEGV and SIGBUS. */
 export const SignalCode = { SEGV_MAPERR: 1, SEGV_ACCERR: 2, SEGV_PKUERR: 4, BUS_ADRERR: 2, KERNEL: 0x80, USER: 0 } as const;
 
 /** Flags of sigaction. As 32-bit signed numbers, like all masks in the model. */
-export const SignalFlag = { RESTART: 0x1000_0000, NODEFER: 0x4000_0000, RESETHAND: 0x8000_0000 | 0 } as const;
+export const SignalFlag = { NOCLDSTOP: 1, RESTART: 0x1000_0000, NODEFER: 0x4000_0000, RESETHAND: 0x8000_0000 | 0 } as const;
+
+/** Options of wait4. */
+export const WaitOption = { NOHANG: 1, UNTRACED: 2, CONTINUED: 8 } as const;
 
 /** What sigprocmask does with its mask. */
 export const SignalMask = { BLOCK: 0, UNBLOCK: 1, SETMASK: 2 } as const;

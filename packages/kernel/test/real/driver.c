@@ -21,6 +21,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -35,6 +37,7 @@ enum { PROCESSES = 4, CONTROL = 200, LIMIT = 40, BUFFER = 1 << 18, TEXT = 1024, 
 
 struct command {
   char call[16];
+  long self;
   long a[8];
 };
 
@@ -86,16 +89,25 @@ static void worker(int self);
 
 static int is(const struct command *c, const char *name) { return strcmp(c->call, name) == 0; }
 
-static volatile long seen[32];
+static volatile long seen[65];
+// What real-time signals came in what order, and with what value.
+static volatile unsigned order;
 
-static void on_signal(int signal) { seen[signal]++; }
+static void on_signal(int signal, siginfo_t *info, void *context) {
+  (void)context;
+  seen[signal]++;
+  if (signal >= 32) order = order * 31 + (unsigned)(signal * 256) + (info->si_code == SI_QUEUE ? (unsigned)info->si_value.sival_int : 0);
+}
 
-static long bits_of(const sigset_t *set) {
-  long bits = 0;
-  for (int signal = 1; signal < 32; signal++) {
-    if (sigismember(set, signal)) bits |= 1L << (signal - 1);
+// Signals 1 to 32 are bits of one word, those up to 64 of a second one.
+static void put_bits(char *text, const sigset_t *set) {
+  long low = 0, high = 0;
+  for (int signal = 1; signal <= 64; signal++) {
+    if (sigismember(set, signal) != 1) continue;
+    if (signal <= 32) low |= 1L << (signal - 1);
+    else high |= 1L << (signal - 33);
   }
-  return bits;
+  append(text, append(text, (int)strlen(text), "%lx", low), " %lx", high);
 }
 
 // A message of two segments with up to two descriptors: pass <fd> <length> <seed> <flags> <count> <first> <second>
@@ -225,22 +237,58 @@ static void execute(const struct command *c, char *text) {
     append(text, 0, "%ld", result(kill((pid_t)a[7], (int)a[1])));
   } else if (is(c, "action")) {
     struct sigaction action = {.sa_flags = (int)a[2]};
-    action.sa_handler = a[1] == 0 ? SIG_DFL : a[1] == 1 ? SIG_IGN : on_signal;
+    if (a[1] == 0) action.sa_handler = SIG_DFL;
+    else if (a[1] == 1) action.sa_handler = SIG_IGN;
+    else {
+      action.sa_sigaction = on_signal;
+      action.sa_flags |= SA_SIGINFO;
+    }
     append(text, 0, "%ld", result(sigaction((int)a[0], &action, NULL)));
   } else if (is(c, "mask")) {
     sigset_t set, old;
     sigemptyset(&set);
-    for (int signal = 1; signal < 32; signal++) {
-      if (a[1] & (1L << (signal - 1))) sigaddset(&set, signal);
+    for (int signal = 1; signal <= 64; signal++) {
+      if ((signal <= 32 ? a[1] >> (signal - 1) : a[2] >> (signal - 33)) & 1) sigaddset(&set, signal);
     }
-    append(text, 0, "%ld", result(sigprocmask((int)a[0], &set, &old)));
-    append(text, (int)strlen(text), " %lx", bits_of(&old));
+    append(text, 0, "%ld ", result(sigprocmask((int)a[0], &set, &old)));
+    put_bits(text, &old);
   } else if (is(c, "pending")) {
     sigset_t set;
     sigpending(&set);
-    append(text, 0, "%lx", bits_of(&set));
+    put_bits(text, &set);
   } else if (is(c, "seen")) {
-    append(text, append(text, append(text, 0, "%ld", seen[SIGUSR1]), " %ld", seen[SIGUSR2]), " %ld", seen[SIGCHLD]);
+    int at = append(text, append(text, append(text, 0, "%ld", seen[SIGUSR1]), " %ld", seen[SIGUSR2]), " %ld", seen[SIGCHLD]);
+    append(text, at, " %lx", order);
+  } else if (is(c, "queue")) {
+    union sigval value = {.sival_int = (int)a[2]};
+    append(text, 0, "%ld", result(sigqueue((pid_t)a[7], (int)a[1], value)));
+  } else if (is(c, "reap")) {
+    int status = 0;
+    long pid = result(waitpid(-1, &status, WNOHANG | (int)a[1]));
+    int at = append(text, 0, pid > 0 ? "who %ld" : "%ld", pid);
+    if (pid > 0) append(text, at, " %lx", status);
+  } else if (is(c, "exec")) {
+    char self[16], run[32];
+    append(self, 0, "%ld", c->self);
+    append(run, 0, "%ld", run_id);
+    execl("/proc/self/exe", "driver", "worker", self, run, (char *)NULL);
+    append(text, 0, "%ld", result(-1));
+  } else if (is(c, "timerfd")) {
+    append(text, 0, "%ld", result(timerfd_create(CLOCK_MONOTONIC, (int)a[0])));
+  } else if (is(c, "arm")) {
+    struct itimerspec times = {{a[2] / 1000000000, a[2] % 1000000000}, {a[1] / 1000000000, a[1] % 1000000000}};
+    append(text, 0, "%ld", result(timerfd_settime((int)a[0], 0, &times, NULL)));
+  } else if (is(c, "memfd")) {
+    append(text, 0, "%ld", result(memfd_create("random", (unsigned)a[0])));
+  } else if (is(c, "seek")) {
+    append(text, 0, "%ld", result(lseek((int)a[0], a[1], (int)a[2])));
+  } else if (is(c, "truncate")) {
+    append(text, 0, "%ld", result(ftruncate((int)a[0], a[1])));
+  } else if (is(c, "pread")) {
+    data_result(text, result(pread((int)a[0], buffer, (size_t)a[1], a[2])), a[1]);
+  } else if (is(c, "pwrite")) {
+    pattern(a[1], a[2]);
+    append(text, 0, "%ld", result(pwrite((int)a[0], buffer, (size_t)a[1], a[3])));
   } else if (is(c, "unread")) {
     int n = -1;
     long r = result(ioctl((int)a[0], FIONREAD, &n));
@@ -250,9 +298,9 @@ static void execute(const struct command *c, char *text) {
   } else if (is(c, "ctl")) {
     struct epoll_event event = {.events = (uint32_t)a[3], .data.u64 = (uint64_t)a[4]};
     append(text, 0, "%ld", result(epoll_ctl((int)a[0], (int)a[1], (int)a[2], &event)));
-  } else if (is(c, "wait")) {
+  } else if (is(c, "wait") || is(c, "nap")) {
     struct epoll_event events[64];
-    long n = result(epoll_wait((int)a[0], events, (int)a[1], (int)a[2]));
+    long n = result(is(c, "nap") ? epoll_wait((int)a[0], events, 16, 4) : epoll_wait((int)a[0], events, (int)a[1], (int)a[2]));
     int at = append(text, 0, "%ld", n);
     for (long i = 0; i < n; i++) {
       at = append(text, at, " %ld", (long)events[i].data.u64);
@@ -287,6 +335,11 @@ static void worker(int self) {
 }
 
 static int pids[PROCESSES];
+// Processes by process id, also those that are gone.
+static struct {
+  int pid, number;
+} known[1024];
+static int known_count;
 static int waiting[PROCESSES];
 
 static char state_of(int pid) {
@@ -308,7 +361,7 @@ static int settle(int p, char *text) {
     if (read(fd_answer_read(p), text, TEXT) == TEXT) return 1;
     char state = state_of(pids[p]);
     if (state == 'Z' || state == 'X') return -1;
-    if (state == 'S') return read(fd_answer_read(p), text, TEXT) == TEXT ? 1 : 0;
+    if (state == 'S' || state == 'T') return read(fd_answer_read(p), text, TEXT) == TEXT ? 1 : 0;
     sched_yield();
   }
 }
@@ -352,6 +405,7 @@ static void reset(void) {
   while (waitpid(-1, NULL, 0) > 0) {
   }
   run_id++;
+  known_count = 0;
   for (int p = 0; p < PROCESSES; p++) {
     int fds[2];
     for (int i = 0; i < 4; i += 2) {
@@ -376,10 +430,17 @@ static void reset(void) {
 
 static void report(char mark, int p, int outcome, char *text) {
   long child;
+  unsigned long status;
   if (outcome == 0) {
     printf("~ %d\n", p);
   } else if (outcome < 0) {
     printf("%c %d gone\n", mark, p);
+  } else if (sscanf(text, "who %ld %lx", &child, &status) == 2) {
+    int number = -1;
+    for (int i = 0; i < known_count; i++) {
+      if (known[i].pid == child) number = known[i].number;
+    }
+    printf("%c %d who %d %lx\n", mark, p, number, status);
   } else if (sscanf(text, "pid %ld", &child) == 1) {
     printf("%c %d %s\n", mark, p, child > 0 ? "child" : "no child");
   } else {
@@ -387,8 +448,17 @@ static void report(char mark, int p, int outcome, char *text) {
   }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   char line[256], text[TEXT];
+  if (argc == 4 && strcmp(argv[1], "worker") == 0) {
+    // The second image of a worker.
+    int self = atoi(argv[2]);
+    run_id = atol(argv[3]);
+    memset(text, 0, sizeof text);
+    strcpy(text, "execed");
+    if (write(fd_answer_write(self), text, sizeof text) != sizeof text) _exit(1);
+    worker(self);
+  }
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   struct rlimit limit = {1024, 4096};
   setrlimit(RLIMIT_NOFILE, &limit);
@@ -405,7 +475,8 @@ int main(void) {
     int n = sscanf(line + (expiring ? 7 : collecting ? 8 : 0), "%d %15s %ld %ld %ld %ld %ld %ld %ld", &p, command.call, a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6);
     if (n < 2) continue;
     // Processes are named by number; a signal needs the process id.
-    if (is(&command, "kill")) command.a[7] = pids[a[0]] > 0 ? pids[a[0]] : 0x3ffffffe;
+    command.self = p;
+    if (is(&command, "kill") || is(&command, "queue")) command.a[7] = pids[a[0]] > 0 ? pids[a[0]] : 0x3ffffffe;
     if (write(fd_command_write(p), &command, sizeof command) != sizeof command) return 3;
     int outcome = settle(p, text);
     if (expiring) usleep(EXPIRY_US);
@@ -416,6 +487,10 @@ int main(void) {
       long child = -1;
       sscanf(text, "pid %ld", &child);
       pids[command.a[0]] = (int)child;
+      if (known_count < 1024) {
+        known[known_count].pid = (int)child;
+        known[known_count++].number = (int)command.a[0];
+      }
     }
     waiting[p] = outcome == 0;
     if (outcome < 0) pids[p] = 0;

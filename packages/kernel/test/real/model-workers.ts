@@ -1,7 +1,7 @@
 import { File, type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { TaskState } from '@rpal/sched';
-import { Errno, MessageFlag, Signal } from '@rpal/uapi';
+import { Errno, MessageFlag, Signal, WaitOption } from '@rpal/uapi';
 import { executable, type Machine, type MessageHeader, type Program, type SignalHandler, type Thread } from '../../src/index.js';
 import { smallMachine } from '../support.js';
 import type { Interleaving } from './interleaving.js';
@@ -26,6 +26,15 @@ export interface Call {
   readonly args: readonly number[];
 }
 
+/** Signals that handlers have seen: how many of each number, and the order and values of real-time signals. */
+interface Seen {
+  counts: number[];
+  order: number;
+}
+
+/** A process id that nobody has. */
+const NOBODY = 0x3fff_fffe;
+
 /** Nothing; timers expire; sockets are collected that nobody can receive. */
 export type Sequel = '' | 'expire' | 'collect';
 
@@ -39,8 +48,10 @@ export class ModelWorkers {
   readonly #commands: (Call | null)[] = Array.from({ length: PROCESSES }, () => null);
   readonly #answers: (string | null)[] = Array.from({ length: PROCESSES }, () => null);
   readonly #threads: (Thread | null)[] = Array.from({ length: PROCESSES }, () => null);
-  /** Signals that handlers have seen, by process and number. */
-  readonly #seen: number[][] = Array.from({ length: PROCESSES }, () => []);
+  /** What handlers have seen, by process. */
+  readonly #seen: Seen[] = Array.from({ length: PROCESSES }, () => ({ counts: [], order: 0 }));
+  /** Processes by process id, also those that are gone. */
+  readonly #numbers = new Map<number, number>();
   readonly #waiting: boolean[] = Array.from({ length: PROCESSES }, () => false);
 
   /** What the last call leads to, and takes a while on a real kernel. */
@@ -79,16 +90,17 @@ export class ModelWorkers {
     const { cpu } = thread;
     scheduler.wakeUp(cpu, thread);
     const { platform } = this.machine;
-    if (cpu.halted) cpu.wake(Math.max(cpu.clock, platform.now));
+    const now = Math.max(...platform.cpus.map(({ clock }) => clock));
+    if (cpu.halted) cpu.wake(now);
     const { inFlight } = this.machine.kernel.sockets;
     const { collections } = inFlight;
-    const horizon = platform.now + HORIZON;
+    const horizon = now + HORIZON;
     if (interleaving === undefined) platform.run(horizon);
     else interleaving.run(platform, horizon);
     // On the real kernel any process of the computer may close a socket, and so start the collector at any time.
     if (inFlight.holdsGarbage) {
       inFlight.released(cpu);
-      if (cpu.halted) cpu.wake(Math.max(cpu.clock, platform.now));
+      if (cpu.halted) cpu.wake(horizon);
       platform.run(horizon + HORIZON);
     }
     this.sequel = inFlight.collections > collections ? 'collect' : EXPIRING.has(call.call) ? 'expire' : '';
@@ -122,17 +134,22 @@ export class ModelWorkers {
     return this.#commands[this.#threads.indexOf(thread)] ?? null;
   }
 
-  *#worker(p: Program, self: number): Generator<void, void> {
+  /** @param answer what the program is to answer first: it is the second image of its process */
+  *#worker(p: Program, self: number, answer: string | null = null): Generator<void, void> {
     const { thread } = p.context;
     this.#threads[self] = thread;
+    this.#numbers.set(thread.process.pid, self);
     yield* p.setAffinity([self]);
-    if (self === 0) {
+    if (answer !== null) {
+      this.#seen[self] = { counts: [], order: 0 };
+      this.#answers[self] = answer;
+    } else if (self === 0) {
       const fd = yield* p.open('/control', 0);
       yield* p.dup2(fd, CONTROL);
       yield* p.close(fd);
       thread.process.files.limit = LIMIT;
     }
-    if (self === 0) yield* p.sigaction(Signal.PIPE, 'ignore');
+    if (self === 0 && answer === null) yield* p.sigaction(Signal.PIPE, 'ignore');
     const buffer = yield* p.allocate(BUFFER);
     for (;;) {
       while (this.#commands[self] === null) yield* p.read(CONTROL, buffer, 1);
@@ -216,7 +233,7 @@ export class ModelWorkers {
       case 'wait':
         return yield* events(p, buffer, yield* p.epollWait(a, buffer, b, c));
       case 'fork':
-        this.#seen[a] = [...(this.#seen[self] as number[])];
+        this.#seen[a] = structuredClone(this.#seen[self] as Seen);
         return (yield* p.fork((child) => this.#worker(child, a))) > 0 ? 'child' : 'no child';
       case 'splice':
         return `${yield* p.splice(a, b, c, d)}`;
@@ -240,22 +257,50 @@ export class ModelWorkers {
       case 'action': {
         const seen = this.#seen;
         const threads = this.#threads;
-        const handler: SignalHandler = function* (q, signal) {
+        const handler: SignalHandler = function* (q, signal, value) {
           // The handler is inherited by children.
-          const own = seen[threads.indexOf(q.context.thread)] as number[];
-          own[signal] = (own[signal] ?? 0) + 1;
+          const own = seen[threads.indexOf(q.context.thread)] as Seen;
+          own.counts[signal] = (own.counts[signal] ?? 0) + 1;
+          if (signal >= Signal.RTMIN) own.order = (Math.imul(own.order, 31) + signal * 256 + value) >>> 0;
           yield* q.getpid();
         };
         return `${yield* p.sigaction(a, b === 0 ? 'default' : b === 1 ? 'ignore' : handler, c)}`;
       }
       case 'mask': {
-        const old = yield* p.sigprocmask(a, b);
-        return `0 ${old.toString(16)}`;
+        const old = yield* p.sigprocmask(a, b, c);
+        return `0 ${old.toString(16)} ${p.second.toString(16)}`;
       }
       case 'pending':
-        return (yield* p.sigpending()).toString(16);
-      case 'seen':
-        return [Signal.USR1, Signal.USR2, Signal.CHLD].map((signal) => this.#seen[self]?.[signal] ?? 0).join(' ');
+        return `${(yield* p.sigpending()).toString(16)} ${p.second.toString(16)}`;
+      case 'queue':
+        return `${yield* p.sigqueue(this.#threads[a]?.process.pid ?? NOBODY, b, c)}`;
+      case 'seen': {
+        const { counts, order } = this.#seen[self] as Seen;
+        return `${[Signal.USR1, Signal.USR2, Signal.CHLD].map((signal) => counts[signal] ?? 0).join(' ')} ${order.toString(16)}`;
+      }
+      case 'reap': {
+        const pid = yield* p.wait(-1, WaitOption.NOHANG | b);
+        return pid <= 0 ? `${pid}` : `who ${this.#numbers.get(pid)} ${p.second.toString(16)}`;
+      }
+      case 'exec':
+        return `${yield* p.exec(executable('worker', (q) => this.#worker(q, self, 'execed')))}`;
+      case 'timerfd':
+        return `${yield* p.timerfd(a)}`;
+      case 'arm':
+        return `${yield* p.timerfdSettime(a, b, c)}`;
+      case 'nap':
+        return yield* events(p, buffer, yield* p.epollWait(a, buffer, 16, 4));
+      case 'memfd':
+        return `${yield* p.memfd('random', a)}`;
+      case 'seek':
+        return `${yield* p.lseek(a, b, c)}`;
+      case 'truncate':
+        return `${yield* p.ftruncate(a, b)}`;
+      case 'pread':
+        return yield* dataResult(p, buffer, yield* p.pread(a, buffer, b, c), b);
+      case 'pwrite':
+        yield* p.storeBytes(buffer, pattern(b, c));
+        return `${yield* p.pwrite(a, buffer, b, d)}`;
       default:
         throw new Error(`no call "${call}"`);
     }

@@ -1,4 +1,4 @@
-import { EventFd, EventPoll, type File, PipeEnd, UnixSocket } from '@rpal/epoll';
+import { EventFd, EventPoll, type File, MemFd, PipeEnd, TimerFd, UnixSocket } from '@rpal/epoll';
 import {
   Epoll,
   Fcntl,
@@ -11,18 +11,26 @@ import {
   SocketOption,
   SocketType,
   SPLICE_F_NONBLOCK,
+  WaitOption,
 } from '@rpal/uapi';
 import type { Call, ModelWorkers } from './model-workers.js';
 
 /** Draws a number from 0 up to, not including, `below`. */
 export type Draw = (below: number) => number;
 
-const { NONBLOCK } = OpenFlag;
+const { NONBLOCK, CLOEXEC } = OpenFlag;
 const { IN, OUT, PRI, RDHUP } = Poll;
 const { CTL_ADD, CTL_DEL, CTL_MOD, ET, ONESHOT, EXCLUSIVE } = Epoll;
 
 /** Signals that are sent about. */
-const SIGNALS = [Signal.USR1, Signal.USR2, Signal.CHLD];
+const SIGNALS = [Signal.USR1, Signal.USR2, Signal.CHLD, Signal.RTMIN + 2, Signal.RTMIN + 3];
+/** Bits of some of them, in the lower and in the upper word. */
+const LOW_MASKS = [0, 0x200, 0x800, 0xa00];
+const HIGH_MASKS = [0, 0, 2, 6];
+
+/** Times of timers, ns: none, one that expires at once, one that does not within a program. */
+const SOON = 1_000_000;
+const LATER = 1_000_000_000_000;
 
 function one<T>(draw: Draw, choices: readonly T[]): T {
   return choices[draw(choices.length)] as T;
@@ -45,7 +53,7 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
     const list = those(kind);
     return list.length === 0 || draw(30) === 0 ? fd() : one(draw, list);
   };
-  const flags = () => (draw(3) > 0 ? NONBLOCK : 0);
+  const flags = () => (draw(3) > 0 ? NONBLOCK : 0) | (draw(8) === 0 ? CLOEXEC : 0);
   const socketType = () => one(draw, [SocketType.STREAM, SocketType.STREAM, SocketType.DGRAM, SocketType.SEQPACKET]);
   const size = () => one(draw, [0, 1, 5, 8, 100, 100, 700, 4000, 4096, 5000, draw(3) === 0 ? 40_000 : 9000, draw(3) === 0 ? 70_000 : 1]);
   const mask = () =>
@@ -83,7 +91,11 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
   }
 
   if (open.length < 6 || draw(12) === 0) {
-    switch (draw(6)) {
+    switch (draw(8)) {
+      case 6:
+        return call('timerfd', flags());
+      case 7:
+        return call('memfd', draw(2));
       case 0:
         return call('pipe', flags());
       case 1:
@@ -96,7 +108,7 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
         return call('epoll');
     }
   }
-  switch (draw(34)) {
+  switch (draw(38)) {
     case 0:
     case 1:
     case 2:
@@ -126,7 +138,9 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
     case 13:
       return call('close', fd());
     case 14:
-      return call('fcntl', fd(), one(draw, [Fcntl.SETFL, Fcntl.SETFL, Fcntl.GETFL, Fcntl.GETPIPE_SZ]), one(draw, [0, NONBLOCK]));
+      return draw(4) === 0
+        ? call('fcntl', fd(), one(draw, [Fcntl.GETFD, Fcntl.SETFD]), draw(2))
+        : call('fcntl', fd(), one(draw, [Fcntl.SETFL, Fcntl.SETFL, Fcntl.GETFL, Fcntl.GETPIPE_SZ]), one(draw, [0, NONBLOCK]));
     case 15:
       return call('fcntl', of(PipeEnd), Fcntl.SETPIPE_SZ, one(draw, [1, 4096, 5000, 65_536, 0]));
     case 16: {
@@ -176,9 +190,33 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
     case 30:
       return call('action', one(draw, SIGNALS), one(draw, [2, 2, 2, 1, 0]), draw(2) * SignalFlag.RESTART);
     case 31:
-      return call('kill', draw(4), one(draw, [...SIGNALS, 0]));
+      return one(draw, [
+        call('kill', draw(4), one(draw, [...SIGNALS, 0, Signal.STOP, Signal.CONT, Signal.CONT, draw(8) === 0 ? Signal.KILL : Signal.CONT])),
+        call('queue', draw(4), one(draw, SIGNALS), draw(10)),
+      ]);
     case 32:
-      return one(draw, [call('mask', draw(3), one(draw, [0, 0x200, 0x800, 0xa00])), call('pending'), call('seen')]);
+      return one(draw, [call('mask', draw(3), one(draw, LOW_MASKS), one(draw, HIGH_MASKS)), call('pending'), call('seen'), call('seen')]);
+    case 33:
+      return one(draw, [
+        call('reap', 0, one(draw, [0, WaitOption.UNTRACED, WaitOption.CONTINUED, WaitOption.UNTRACED | WaitOption.CONTINUED])),
+        draw(3) === 0 ? call('exec') : call('seen'),
+        call('kill', draw(4), one(draw, [Signal.STOP, Signal.CONT])),
+      ]);
+    case 34:
+      return one(draw, [
+        call('arm', of(TimerFd), one(draw, [0, SOON, SOON, LATER]), one(draw, [0, LATER])),
+        call('read', of(TimerFd), 8),
+        draw(4) === 0 ? call('nap', of(EventPoll)) : call('read', of(TimerFd), 8),
+      ]);
+    case 35:
+      return one(draw, [
+        call('seek', of(MemFd), one(draw, [0, 10, -5, 9000]), one(draw, [0, 1, 2, 5])),
+        call('truncate', of(MemFd), one(draw, [0, 100, 5000, -1])),
+        call('pread', of(MemFd), size(), one(draw, [0, 3, 4000, -1])),
+        call('pwrite', of(MemFd), size(), draw(256), one(draw, [0, 3, 4000, -1])),
+      ]);
+    case 36:
+      return draw(2) === 0 ? call('read', of(MemFd), size()) : call('write', of(MemFd), size(), draw(256));
     default:
       return call('wait', of(EventPoll), one(draw, [1, 2, 16, 16]), one(draw, [0, 0, 0, -1]));
   }

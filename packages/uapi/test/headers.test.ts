@@ -24,18 +24,20 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Rusage: (name) => `RUSAGE_${name}`,
   Seek: (name) => `SEEK_${name}`,
   Shutdown: (name) => `SHUT_${name}`,
-  Signal: (name) => `SIG${name}`,
+  // The C library's SIGRTMIN leaves out the two signals that it uses itself.
+  Signal: (name) => (name.startsWith('RT') ? `__SIG${name}` : `SIG${name}`),
   SignalCode: (name) => (name.includes('_') ? name : `SI_${name}`),
   SignalFlag: (name) => `SA_${name}`,
   SignalMask: (name) => `SIG_${name}`,
   SocketOption: (name) => `SO_${name}`,
   SocketType: (name) => `SOCK_${name}`,
+  WaitOption: (name) => `W${name}`,
 };
 
 /** In the kernel's own headers, not in those for programs. */
-const KERNEL_ONLY = ['ERESTARTSYS'];
+const KERNEL_ONLY = ['ERESTARTSYS', 'O_LARGEFILE'];
 
-const HEADERS = ['errno', 'fcntl', 'linux/futex', 'poll', 'signal', 'sys/epoll', 'sys/mman', 'sys/resource', 'sys/socket'];
+const HEADERS = ['errno', 'fcntl', 'linux/futex', 'poll', 'signal', 'sys/epoll', 'sys/mman', 'sys/resource', 'sys/socket', 'sys/wait'];
 
 interface Constant {
   readonly name: string;

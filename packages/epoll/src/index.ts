@@ -17,3 +17,4 @@ export { UnixInFlight } from './unix-in-flight.js';
 export { UnixPacketSocket } from './unix-packet.js';
 export { SEND_BUFFER_DEFAULT, SocketState, UnixNamespace, UnixSocket } from './unix-socket.js';
 export { UnixStreamSocket } from './unix-stream.js';
+export { putBytes } from './user-copy.js';

@@ -1,11 +1,11 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { putUser64 } from '@rpal/mm';
 import { type Scheduler, SleepTimer, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { File, type PollTable } from './file.js';
 import { begin, type Caller, NOTHING_YET } from './operation.js';
 import { RetryOperation } from './retry-operation.js';
 import { FileStep } from './steps.js';
+import { putValue } from './user-copy.js';
 
 /** Flag of timerfd_settime: the time is one of the clock, not from now on. */
 export const TFD_TIMER_ABSTIME = 1;
@@ -64,6 +64,10 @@ export class TimerFd extends File {
     this.#timer.start(cpu, this.#due - now);
   }
 
+  override takesSegments(write: boolean): boolean {
+    return !write;
+  }
+
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     cpu.charge(FileStep.eventfdFile);
     if (length < 8) return -Errno.EINVAL;
@@ -111,7 +115,7 @@ class TimerfdRead extends RetryOperation {
     file.forward(cpu);
     const { ticks } = file;
     file.ticks = 0;
-    return putUser64(cpu, this.caller.memory, this.#address, ticks) < 0 ? -Errno.EFAULT : 8;
+    return putValue(cpu, this.caller, this.#address, Math.floor(ticks / 0x1_0000_0000), ticks >>> 0) < 0 ? -Errno.EFAULT : 8;
   }
 }
 

@@ -15,6 +15,23 @@ export function copyOut(cpu: Cpu, caller: Caller, address: number, from: number,
   return caller.message.copyOut(cpu, caller.memory, address, from, length);
 }
 
+/** Bytes to user memory, or to that offset into the segments of the call. @returns 0 or -EFAULT */
+export function putBytes(cpu: Cpu, caller: Caller, address: number, bytes: Uint8Array): number {
+  const { memory, message } = caller;
+  const segments = message === null ? [{ address, length: bytes.length }] : message.segments;
+  let skip = message === null ? 0 : address;
+  let done = 0;
+  for (const segment of segments) {
+    for (let i = Math.min(skip, segment.length); i < segment.length && done < bytes.length; i++, done++) {
+      const at = userPage(cpu, memory, segment.address + i, true);
+      if (at < 0) return -Errno.EFAULT;
+      cpu.memory.write8(at, bytes[done] as number);
+    }
+    skip = Math.max(0, skip - segment.length);
+  }
+  return 0;
+}
+
 /** A 64-bit value to user memory, likewise; segments may cut it anywhere. @returns 0 or -EFAULT */
 export function putValue(cpu: Cpu, caller: Caller, address: number, high: number, low: number): number {
   const { memory, message } = caller;

@@ -1,6 +1,5 @@
-import { begin, type Caller, File, NOTHING_YET, type PollTable, RetryOperation } from '@rpal/epoll';
+import { begin, type Caller, File, NOTHING_YET, type PollTable, putBytes, RetryOperation } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
-import { putUser32 } from '@rpal/mm';
 import type { WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { type SignalBits, union } from './pending-signals.js';
@@ -22,6 +21,10 @@ export class SignalFd extends File {
     super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
     this.process = process;
     this.mask = mask;
+  }
+
+  override takesSegments(write: boolean): boolean {
+    return !write;
   }
 
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
@@ -72,10 +75,11 @@ class SignalfdRead extends RetryOperation {
     while (bytes < this.#records * RECORD) {
       const taken = dequeueSignal(thread, this.#file.mask);
       if (taken === null) break;
-      for (let at = 0; at < RECORD; at += 4) {
-        const word = at === 0 ? taken.signal : at === SSI_INT ? taken.value : 0;
-        if (putUser32(cpu, this.caller.memory, this.#address + bytes + at, word) < 0) return bytes > 0 ? bytes : -Errno.EFAULT;
-      }
+      const record = new DataView(new ArrayBuffer(RECORD));
+      record.setUint32(0, taken.signal, true);
+      record.setInt32(SSI_INT, taken.value, true);
+      const failed = putBytes(cpu, this.caller, this.#address + bytes, new Uint8Array(record.buffer));
+      if (failed < 0) return bytes > 0 ? bytes : failed;
       bytes += RECORD;
     }
     if (bytes > 0) return bytes;

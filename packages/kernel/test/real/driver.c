@@ -355,13 +355,24 @@ static char state_of(int pid) {
   return end == NULL ? 'Z' : end[2];
 }
 
+// Does it really sleep? A state of 'S' is also that of one that is about to look whether it has to.
+static int is_inactive(int pid) {
+  char path[64], line[64];
+  snprintf(path, sizeof path, "/proc/%d/syscall", pid);
+  int fd = open(path, O_RDONLY);
+  if (fd < 0) return 1;
+  long n = read(fd, line, sizeof line);
+  close(fd);
+  return n <= 0 || line[0] != 'r';
+}
+
 // Waits until a process has answered (1), sleeps in its call (0), or is gone (-1).
 static int settle(int p, char *text) {
   for (;;) {
     if (read(fd_answer_read(p), text, TEXT) == TEXT) return 1;
     char state = state_of(pids[p]);
     if (state == 'Z' || state == 'X') return -1;
-    if (state == 'S' || state == 'T') return read(fd_answer_read(p), text, TEXT) == TEXT ? 1 : 0;
+    if ((state == 'S' && is_inactive(pids[p])) || state == 'T') return read(fd_answer_read(p), text, TEXT) == TEXT ? 1 : 0;
     sched_yield();
   }
 }

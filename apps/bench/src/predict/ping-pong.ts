@@ -10,8 +10,12 @@ export type Channel = 'pipe' | 'eventfd' | 'epoll on pipes';
 export interface PingPongOptions {
   readonly machine: MachineOptions;
   readonly channel: Channel;
-  /** CPUs that the two are pinned to; without, the scheduler chooses. */
+  /** CPUs that the two are pinned to, one each; without, the scheduler chooses. */
   readonly cpus?: readonly [number, number];
+  /** CPUs that both may run on. */
+  readonly among?: readonly number[];
+  /** CPUs that the two begin on; from then on the scheduler chooses. */
+  readonly begin?: readonly [number, number];
   /** Pages that each side reads between two messages. */
   readonly pages?: number;
   readonly rounds: number;
@@ -40,7 +44,7 @@ interface End {
 }
 
 /** Runs the rounds on a fresh machine. @throws BenchmarkFailure if a call failed */
-export function pingPong({ machine: options, channel, cpus, pages = 0, rounds }: PingPongOptions): PingPongResult {
+export function pingPong({ machine: options, channel, cpus, among, begin, pages = 0, rounds }: PingPongOptions): PingPongResult {
   const machine = createMachine(options);
   const ledger = new Ledger(machine.platform.costs);
   const warmUp = Math.ceil(rounds / 10);
@@ -50,7 +54,9 @@ export function pingPong({ machine: options, channel, cpus, pages = 0, rounds }:
 
   function* side(p: Program, from: number, to: number, index: 0 | 1): Generator<void, End> {
     threads[index] = p.context.thread;
-    if (cpus !== undefined) yield* p.setAffinity([cpus[index]]);
+    const place = cpus ?? begin;
+    if (place !== undefined) yield* p.setAffinity([place[index]]);
+    if (cpus === undefined && (begin ?? among) !== undefined) yield* p.setAffinity(among ?? machine.platform.cpus.map(({ id }) => id));
     const buffer = yield* p.allocate((pages + 2) * PAGE);
     if (channel !== 'epoll on pipes') return { from, to, epfd: -1, buffer };
     const epfd = yield* p.epollCreate();
@@ -96,7 +102,7 @@ export function pingPong({ machine: options, channel, cpus, pages = 0, rounds }:
       }
       ended = p.context.cpu.clock;
     }),
-    cpus?.[0] ?? 0,
+    (cpus ?? begin ?? among)?.[0] ?? 0,
   );
 
   function* open(p: Program): Generator<void, { from: number; to: number }> {

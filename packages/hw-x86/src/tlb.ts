@@ -59,7 +59,8 @@ export class Tlb {
       throw new HardwareError('INVALID_ARGUMENT', `entries: ${entries} in ${ways} ways make ${sets} sets, which is not a power of two`);
     }
     this.ways = ways;
-    this.setMask = sets - 1;
+    // An integer to the host as well, which a quotient is not.
+    this.setMask = (sets - 1) | 0;
     this.pageSize = pageSize;
     this.#perPage = 1 / pageSize;
     this.#kind = shared === undefined ? 0 : LARGE;

@@ -152,7 +152,7 @@ export class RfcBenchmark {
     for (const [phase, meter] of this.#meters) {
       if (this.#experiment.stopped) break;
       meter.server = p;
-      yield* (phase === 'epoll' ? epollServer : rpalServer)(p, listener, meter, this.#experiment);
+      yield* p.call((phase === 'epoll' ? epollServer : rpalServer)(p, listener, meter, this.#experiment));
     }
   }
 
@@ -163,7 +163,7 @@ export class RfcBenchmark {
       if (this.#experiment.stopped) break;
       this.#phase = phase;
       meter.client = p;
-      yield* (phase === 'epoll' ? epollClient : rpalClient)(p, meter, this.#experiment);
+      yield* p.call((phase === 'epoll' ? epollClient : rpalClient)(p, meter, this.#experiment));
     }
   }
 }

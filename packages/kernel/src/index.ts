@@ -9,7 +9,7 @@ export { PidFd } from './pidfd.js';
 export { type ExitState, Process } from './process.js';
 export { Program, Time } from './program.js';
 export type { Call } from './program-calls.js';
-export { ProgramContext } from './program-context.js';
+export { ProgramContext, type Routine } from './program-context.js';
 export { EntryKind, KernelSeams } from './seams.js';
 export { recalculatePending, type SignalAction, type SignalHandler } from './signal.js';
 export { SignalFd } from './signalfd.js';

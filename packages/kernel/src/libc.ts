@@ -10,16 +10,25 @@ DIGITS.forEach((code, value) => {
   VALUES[code] = value;
 });
 
+/** The two digits of a byte, the first one in the low half. */
+const PAIRS = Uint16Array.from({ length: 256 }, (_, byte) => (DIGITS[byte >>> 4] as number) | ((DIGITS[byte & 15] as number) << 8));
+
+/** The text of the stamp that was formatted last. */
+const text = new Uint8Array(18);
+text[0] = ZERO;
+text[1] = X;
+
 /** Writes characters `done` .. `done + part` of a stamp's text to physical memory. */
 export function formatStamp(memory: PhysicalMemory, at: number, part: number, done: number, value: number): void {
-  const { u8 } = memory;
   const high = Math.floor(value * (1 / 0x1_0000_0000)) | 0;
   const low = value | 0;
-  for (let i = 0; i < part; i++) {
-    const digit = done + i - PREFIX;
-    if (digit < 0) u8[at + i] = digit === -2 ? ZERO : X;
-    else u8[at + i] = DIGITS[((digit < 8 ? high : low) >>> (28 - ((digit & 7) << 2))) & 15] as number;
+  for (let i = 0; i < 8; i++) {
+    const pair = PAIRS[((i < 4 ? high : low) >>> (24 - ((i & 3) << 3))) & 255] as number;
+    text[PREFIX + 2 * i] = pair & 255;
+    text[PREFIX + 2 * i + 1] = pair >>> 8;
   }
+  const { u8 } = memory;
+  for (let i = 0; i < part; i++) u8[at + i] = text[done + i] as number;
 }
 
 /**
@@ -28,19 +37,17 @@ export function formatStamp(memory: PhysicalMemory, at: number, part: number, do
  */
 export function parseStamp(memory: PhysicalMemory, at: number, part: number, done: number, parsed: number): number {
   const { u8 } = memory;
+  let i = 0;
+  for (; i < part && done + i < PREFIX; i++) if (u8[at + i] !== text[done + i]) return -1;
   // The value so far as two words, shifted left by a digit at a time.
   let high = Math.floor(parsed * (1 / 0x1_0000_0000)) | 0;
   let low = parsed | 0;
-  for (let i = 0; i < part; i++) {
-    const code = u8[at + i] as number;
-    if (done + i < PREFIX) {
-      if (code !== (done + i === 0 ? ZERO : X)) return -1;
-      continue;
-    }
-    const nibble = VALUES[code] as number;
-    if (nibble < 0) return -1;
+  let worst = 0;
+  for (; i < part; i++) {
+    const nibble = VALUES[u8[at + i] as number] as number;
+    worst |= nibble;
     high = (high << 4) | (low >>> 28);
     low = (low << 4) | nibble;
   }
-  return high * 0x1_0000_0000 + (low >>> 0);
+  return worst < 0 ? -1 : high * 0x1_0000_0000 + (low >>> 0);
 }

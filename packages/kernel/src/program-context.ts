@@ -10,10 +10,21 @@ import { SyscallNumber } from './syscall-numbers.js';
 import type { Thread } from './thread.js';
 import { UserContext } from './user-context.js';
 
+/** A routine of a library that may be suspended, and goes on by itself. */
+export interface Routine {
+  /** Goes on. @returns true once it is through; whoever called it then asks it for its result */
+  resume(): boolean;
+}
+
 /** The user-mode side of a program written as a generator. */
 export class ProgramContext extends UserContext {
   readonly thread: Thread;
+  /** The library routine that the program waits in. It is resumed in the program's stead until it is through. */
+  routine: Routine | null = null;
   #generator: Generator<void, number | void>;
+  /** Those that have called the present generator with `Program.call`, innermost last. */
+  #callers: Generator<void, number | void>[] = [];
+  #called = false;
   /** What signal handlers that are running have interrupted, innermost last. */
   readonly #interrupted: Interrupted[] = [];
   /** A handler has ended: rt_sigreturn is next. */
@@ -41,8 +52,9 @@ export class ProgramContext extends UserContext {
   override resume(cpu: Cpu): void {
     this.cpu = cpu;
     this.fresh = true;
+    if (this.routine !== null && !this.routine.resume()) return;
     if (!this.#ended && !this.#returning) {
-      const { done, value } = this.#generator.next();
+      const { done, value } = this.#advance();
       if (done !== true) return;
       this.#returning = this.#interrupted.length > 0;
       this.#ended = !this.#returning;
@@ -52,18 +64,45 @@ export class ProgramContext extends UserContext {
     this.kernel.syscall(cpu, this);
   }
 
+  /** Goes on with `generator`, and with the present one when that one has ended. */
+  call(generator: Generator<void, void>): void {
+    this.#callers.push(this.#generator);
+    this.#generator = generator;
+    this.#called = true;
+  }
+
+  /** Executes the program up to the next point where it waits, or to its end. */
+  #advance(): IteratorResult<void, number | void> {
+    for (;;) {
+      const end = this.#generator.next();
+      if (end.done === true) {
+        const caller = this.#callers.pop();
+        if (caller === undefined) return end;
+        this.#generator = caller;
+      } else if (this.#called) {
+        this.#called = false;
+      } else {
+        return end;
+      }
+    }
+  }
+
   /** The program goes on with a signal handler; `leaveHandler` takes it back to where it was. */
   enterHandler(handler: SignalHandler, signal: number, value: number, state: HandlerState): void {
     const { nr, a0, a1, a2, a3, a4, a5, text, header, action, affinity } = this;
     const registers = { nr, a0, a1, a2, a3, a4, a5, text, header, action, affinity };
-    this.#interrupted.push({ generator: this.#generator, registers, state });
+    this.#interrupted.push({ generator: this.#generator, callers: this.#callers, routine: this.routine, registers, state });
+    this.#callers = [];
+    this.routine = null;
     this.#generator = handler(new Program(this), signal, value);
   }
 
   leaveHandler(): HandlerState {
-    const { generator, registers, state } = this.#interrupted.pop() as Interrupted;
+    const { generator, callers, routine, registers, state } = this.#interrupted.pop() as Interrupted;
     Object.assign(this, registers);
     this.#generator = generator;
+    this.#callers = callers;
+    this.routine = routine;
     this.#returning = false;
     return state;
   }
@@ -81,6 +120,8 @@ export interface HandlerState {
 
 interface Interrupted {
   readonly generator: Generator<void, number | void>;
+  readonly callers: Generator<void, number | void>[];
+  readonly routine: Routine | null;
   readonly registers: Partial<ProgramContext>;
   readonly state: HandlerState;
 }

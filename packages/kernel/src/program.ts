@@ -32,6 +32,15 @@ export class Program {
     this.#span = new SpanCall(context);
   }
 
+  /**
+   * Goes on with `routine` until it ends, as `yield* routine` does; but what waits in it is resumed directly, and not through
+   * all that called it. For long routines that wait often.
+   */
+  *call(routine: Generator<void, void>): Generator<void, void> {
+    this.context.call(routine);
+    yield;
+  }
+
   /** Any system call by number. */
   syscall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0): Call {
     const { context } = this;

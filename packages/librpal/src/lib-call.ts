@@ -1,5 +1,5 @@
 import { Access, type Cpu } from '@rpal/hw-x86';
-import { type Call, CallOutcome, type UserContext } from '@rpal/kernel';
+import { type Call, CallOutcome, type ProgramContext, type Routine } from '@rpal/kernel';
 
 /** How a step of a library routine ended. */
 export const StepEnd = {
@@ -26,38 +26,58 @@ export function reach(cpu: Cpu, address: number, write: boolean): number {
  * A routine of the library, written as atomic steps between which anything may happen: interrupts, other cores, the end
  * of a peer. A step first translates all it needs, so that a fault can repeat it whole.
  */
-export abstract class LibCall implements Call {
+export abstract class LibCall implements Call, Routine {
   protected state = 0;
-  protected readonly context: UserContext;
+  protected readonly context: ProgramContext;
   protected readonly result: { readonly done: true; value: number } = { done: true, value: 0 };
   /** A system call of the routine is pending; when the context runs again it is complete. */
   #waiting = false;
+  /** The routine is through, and has not been asked for its result. */
+  #ended = false;
 
-  constructor(context: UserContext) {
+  constructor(context: ProgramContext) {
     this.context = context;
   }
 
   [Symbol.iterator](): this {
     this.state = 0;
     this.#waiting = false;
+    this.#ended = false;
     return this;
   }
 
   next(): IteratorResult<void, number> {
+    return this.#ended || this.#run() ? this.result : this.#suspend();
+  }
+
+  resume(): boolean {
+    if (!this.#run()) return false;
+    this.#ended = true;
+    this.context.routine = null;
+    return true;
+  }
+
+  #suspend(): IteratorResult<void, number> {
+    this.context.routine = this;
+    return SUSPENDED;
+  }
+
+  /** Executes steps. @returns true once the routine is through */
+  #run(): boolean {
     const { context } = this;
     if (context.landing !== 0) this.#land();
     while (!context.mustYield()) {
       const end = this.step(context.cpu);
       if (end === StepEnd.NEXT) continue;
-      if (end === StepEnd.DONE) return this.result;
-      if (end === StepEnd.AWAY) return SUSPENDED;
+      if (end === StepEnd.DONE) return true;
+      if (end === StepEnd.AWAY) return false;
       // The step was owed a turn, and the fault is its continuation.
       context.fresh = true;
-      if (context.kernel.pageFault(context.cpu, context) !== CallOutcome.DONE) return SUSPENDED;
+      if (context.kernel.pageFault(context.cpu, context) !== CallOutcome.DONE) return false;
       // The fault may have been answered by sending us to the recovery point.
       if (context.landing !== 0) this.#land();
     }
-    return SUSPENDED;
+    return false;
   }
 
   #land(): void {

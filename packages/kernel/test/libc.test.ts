@@ -1,0 +1,44 @@
+import { PhysicalMemory } from '@rpal/hw-x86';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatStamp, parseStamp } from '../src/libc.js';
+
+const memory = new PhysicalMemory([16 * 2 ** 20]);
+const AT = 0x1000;
+const stamp = fc.maxSafeNat();
+const text = (): string => String.fromCharCode(...memory.u8.subarray(AT, AT + 18));
+
+describe('stamps as text', () => {
+  it('are printed as "0x%016lx" prints them, also in parts', () => {
+    fc.assert(
+      fc.property(stamp, fc.integer({ min: 0, max: 18 }), (value, first) => {
+        formatStamp(memory, AT, first, 0, value);
+        formatStamp(memory, AT + first, 18 - first, first, value);
+        expect(text()).toBe(`0x${value.toString(16).padStart(16, '0')}`);
+      }),
+    );
+  });
+
+  it('are read as they were printed, also in parts', () => {
+    fc.assert(
+      fc.property(stamp, fc.integer({ min: 0, max: 18 }), (value, first) => {
+        formatStamp(memory, AT, 18, 0, value);
+        const begun = parseStamp(memory, AT, first, 0, 0);
+        expect(parseStamp(memory, AT + first, 18 - first, first, begun)).toBe(value);
+      }),
+    );
+  });
+
+  it('are refused with any other character in them', () => {
+    fc.assert(
+      fc.property(stamp, fc.nat(17), fc.nat(255), (value, place, code) => {
+        formatStamp(memory, AT, 18, 0, value);
+        const before = memory.u8[AT + place] as number;
+        const digit = place >= 2 && /[0-9a-f]/.test(String.fromCharCode(code));
+        fc.pre(code !== before && !digit);
+        memory.u8[AT + place] = code;
+        expect(parseStamp(memory, AT, 18, 0, 0)).toBe(-1);
+      }),
+    );
+  });
+});

@@ -23,7 +23,8 @@ export function timeModel(phase: Phase, messages: number): HostTime {
   const before = benchmark.messages;
   const cpu = process.cpuUsage();
   const began = performance.now();
-  benchmark.advance();
+  // As in the warm-up: what the engine has not seen before, it compiles anew.
+  while (!benchmark.advance(SLICE));
   const elapsed = (performance.now() - began) * 1e6;
   const { user, system } = process.cpuUsage(cpu);
   const timed = Math.max(1, benchmark.messages - before);

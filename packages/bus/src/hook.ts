@@ -10,6 +10,9 @@ export interface Tap<F extends AnyFunction> {
   readonly fn: F;
 }
 
+/** Functions that return before they have done anything. */
+const LATE: readonly string[] = ['[object AsyncFunction]', '[object GeneratorFunction]', '[object AsyncGeneratorFunction]'];
+
 /**
  * A moment at which plugins take part. `call` holds the combined function of all taps and is replaced when taps change,
  * so calling costs no look-up: a shared no-op, the one tap, a small closure for two, a loop beyond.
@@ -41,13 +44,19 @@ export abstract class Hook<F extends AnyFunction> {
    * Adds a tap; returns its own undo.
    * @param plugin name of the plugin, for errors and `describe()`
    * @param order smaller runs earlier; 0 by default
-   * @throws BusError SEALED once the machine has booted
+   * @throws BusError SEALED once the machine has booted; INVALID_PLUGIN for an asynchronous function or a generator
    */
   tap(plugin: string, fn: F, order = 0): () => void {
     if (this.#sealed) {
       throw new BusError(
         'SEALED',
         `plugin "${plugin}" tapped "${this.name}" after the machine was sealed; tap hooks in the plugin's setup()`,
+      );
+    }
+    if (LATE.includes(Object.prototype.toString.call(fn))) {
+      throw new BusError(
+        'INVALID_PLUGIN',
+        `plugin "${plugin}" taps "${this.name}" with an async function or a generator, whose answer nobody waits for; use a plain function`,
       );
     }
     const tap: Tap<F> = { plugin, order, fn };

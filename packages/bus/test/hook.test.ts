@@ -45,6 +45,17 @@ describe('NotifyHook', () => {
     );
   });
 
+  it('refuses taps that would answer later, when nobody listens', () => {
+    const hook = new NotifyHook<[]>('moment');
+    const taps = [async () => {}, function* () {}, async function* () {}] as unknown as (() => void)[];
+    for (const late of taps) {
+      expect(() => hook.tap('a', late)).toThrow(
+        'plugin "a" taps "moment" with an async function or a generator, whose answer nobody waits for; use a plain function',
+      );
+    }
+    expect(hook.tapped).toBe(false);
+  });
+
   it('passes six arguments, whatever the number of taps', () => {
     for (const count of [1, 2, 3]) {
       const hook = new NotifyHook<[number, number, number, number, number, number]>('moment');

@@ -52,7 +52,7 @@ export class Msharefs {
     const found = this.#files.get(name);
     if (found !== undefined && (flags & (OpenFlag.CREAT | OpenFlag.EXCL)) === (OpenFlag.CREAT | OpenFlag.EXCL)) return -Errno.EEXIST;
     if (found === undefined && (flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
-    if (found === undefined) return this.#create(cpu, thread, name, address, length, mode);
+    if (found === undefined) return this.#create(cpu, thread, name, address, length, writable, mode);
     // An address or a length other than the region's own cannot be had: pointers into it are the same everywhere.
     if ((address !== 0 && address !== found.region.start) || (length !== 0 && length !== found.region.length)) return -Errno.EINVAL;
     if ((found.mode & READ_BIT) === 0 || (writable && (found.mode & WRITE_BIT) === 0)) return -Errno.EACCES;
@@ -61,14 +61,14 @@ export class Msharefs {
     return mapped;
   }
 
-  #create(cpu: Cpu, thread: Thread, name: string, address: number, length: number, mode: number): number {
+  #create(cpu: Cpu, thread: Thread, name: string, address: number, length: number, writable: boolean, mode: number): number {
     const refused = Region.refusal(address, length);
     if (refused < 0) return refused;
     if (!thread.memory.areas.isFree(address, address + length)) return -Errno.EEXIST;
     const region = new Region(this.#manager, cpu, name, address, length);
     this.#files.set(name, { name, region, mode, references: 1 });
     // Who creates a file has it as it asked for it, whatever the mode says.
-    return region.attach(cpu, thread.memory, true);
+    return region.attach(cpu, thread.memory, writable);
   }
 
   /** `mshare_unlink(name)`. @returns 0 or a negative errno */

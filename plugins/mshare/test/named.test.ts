@@ -67,6 +67,26 @@ describe('a region by name', () => {
     ]);
   });
 
+  it('gives its creator what it asked for: O_RDONLY reads, also what another one may write', () => {
+    const m = machine();
+    const [creator, writer] = run(
+      m,
+      function* (p) {
+        yield* mshareCall(p, 'x', AT, LENGTH, OpenFlag.RDONLY | OpenFlag.CREAT);
+        yield* p.sleep(2e6);
+        const seen = yield* p.load64(AT);
+        if (seen === 7) yield* p.store64(AT, 8);
+      },
+      function* (p) {
+        yield* p.sleep(1e6);
+        yield* p.store64(yield* mshareCall(p, 'x', 0, 0, OpenFlag.RDWR), 7);
+        yield* p.sleep(4e6);
+      },
+    );
+    expect(creator?.exit).toMatchObject({ signal: Signal.SEGV });
+    expect(writer?.exit).toMatchObject({ signal: 0 });
+  });
+
   it('must be unlinked as often as it was opened; an orphan stays when somebody does not', () => {
     const m = machine();
     const frames = m.platform.memory.framesInUse;

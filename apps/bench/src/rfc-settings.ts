@@ -20,12 +20,18 @@ export interface RfcSettings {
   readonly plugins: readonly Plugin[];
 }
 
-export function profileNamed(name: string): CpuProfile {
-  const profile = findProfile(name.toLowerCase());
+/** Behind the name of a profile: the same CPU with protection keys off, as Linux leaves it with `nopku`. */
+export const WITHOUT_KEYS = '-nopku';
+
+export function profileNamed(text: string): CpuProfile {
+  const name = text.toLowerCase();
+  const withoutKeys = name.endsWith(WITHOUT_KEYS);
+  const profile = findProfile(withoutKeys ? name.slice(0, -WITHOUT_KEYS.length) : name);
   if (profile === undefined) {
-    throw new UsageError(`--profile takes one of ${profiles.map((known) => known.name).join(', ')}; "${name}" is none of them`);
+    const known = profiles.map((each) => each.name).join(', ');
+    throw new UsageError(`--profile takes one of ${known}, or one of them with ${WITHOUT_KEYS} behind it; "${text}" is none of them`);
   }
-  return profile;
+  return withoutKeys ? { ...profile, name, features: { ...profile.features, pku: false } } : profile;
 }
 
 /** Whether these settings fit together on their profile. @throws UsageError */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -54,6 +54,26 @@ describe('--plugin', () => {
     expect(stdout).toMatch(/plugins +wake-here, slow-fork\n/);
   });
 
+  it('runs it with an installed package, by its name, and with options', async () => {
+    const at = join(directory, 'node_modules/@somebody/else');
+    mkdirSync(at, { recursive: true });
+    writeFileSync(join(at, 'package.json'), JSON.stringify({ name: '@somebody/else', type: 'module', exports: './index.js' }));
+    writeFileSync(
+      join(at, 'index.js'),
+      `import { definePlugin } from '@rpal/bus';
+       const options = { '~standard': { version: 1, vendor: 'x', validate: (value) => ({ value }) } };
+       export const slower = definePlugin({ name: '@somebody/else', version: '2.0.0', options, setup({ plugin, hooks }, { cycles }) {
+         hooks.kernelClone.tap(plugin, (cpu) => cpu.advanceTo(cpu.clock + cycles));
+       } });`,
+    );
+    const { code, stdout, stderr } = await bench('rfc --messages 20 --phase epoll --plugin @somebody/else={"cycles":5}');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/plugins +@somebody\/else\n/);
+    expect((await bench('plugins --plugin @somebody/else#slower={"cycles":5}')).stdout).toMatch(
+      /kernelClone +@rpal\/rpal-core, @somebody\/else\n/,
+    );
+  });
+
   it.each<[string, RegExp]>([
     ['./nowhere.ts', /--plugin ".\/nowhere.ts": there is no file .*nowhere\.ts/],
     ['no-such-package-anywhere', /no package of that name is installed here/],
@@ -71,6 +91,14 @@ describe('--plugin', () => {
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
     expect(stdout).toBe('');
     expect(code).toBe(2);
+  });
+
+  it('does not start RPAL on CPUs without protection keys, and says what would help', async () => {
+    const { code, stderr } = await bench('rfc --messages 20 --profile epyc-7713-nopku');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /needs protection keys \(PKU\), which epyc-7713-nopku does not have; add a plugin that provides another isolation/,
+    );
   });
 
   it('names the plugin whose tap throws, and fails the run', async () => {

@@ -33,7 +33,10 @@ export abstract class Views implements Isolation {
   protected abstract shown(cpu: Cpu): number;
 
   denies(cpu: Cpu, owner: RpalService, write: boolean): boolean {
-    return this.viewed(this.kernel.current(cpu)) && (deniedBy(this.shown(cpu), owner) & (write ? 3 : 1)) !== 0;
+    const thread = this.kernel.current(cpu);
+    if (!this.viewed(thread) || (deniedBy(this.shown(cpu), owner) & (write ? 3 : 1)) === 0) return false;
+    // Where the owner is gone there is nothing to deny: a sender goes back to its recovery point, as it does with keys.
+    return owner === thread.rpal.service || (!owner.mm.dead && thread.rpal.service?.map[owner.id]?.mapped === true);
   }
 
   /** True for threads whose rights count: those of a service that has its key. */

@@ -48,8 +48,11 @@ describe('what an attacker in a peer can do', () => {
     for (const isolation of isolationNames) expect(matrix['forged call words'][isolation]).toMatchObject({ succeeds: true, hangs: true });
   });
 
-  it('a callee cannot look into its caller, unless there is no isolation', () => {
+  it('a callee cannot look into its caller, unless there is no isolation, and when it dies of it the caller goes on', () => {
     expect(succeeding('callee reads the caller')).toEqual(['none']);
+    for (const isolation of ['mpk', 'page-table', 'vmfunc'] as const) {
+      expect(matrix['callee reads the caller'][isolation]).toMatchObject({ crashes: 'attacker', detail: 'a fault' });
+    }
   });
 
   it('prints as one matrix', () => {

@@ -113,6 +113,12 @@ export class CoherenceDirectory {
   }
 }
 
+/**
+ * Line fill buffers of the first-level data cache: ten on Intel's cores from Nehalem on (Optimization Reference Manual); later
+ * ones, and AMD's, have a few more.
+ */
+const OUTSTANDING_MISSES = 10;
+
 /** What it costs to bring lines from one core to another. */
 export class TransferCost {
   readonly #topology: Topology;
@@ -125,6 +131,25 @@ export class TransferCost {
     this.#sameCache = costs.ns(costs.profile.line.sameCache);
     this.#sameSocket = costs.ns(costs.profile.line.sameSocket);
     this.#crossSocket = costs.ns(costs.profile.line.crossSocket);
+  }
+
+  /**
+   * Charges `cpu` for one line from each of `count` cores, read by loads that do not depend on each other: up to ten of them
+   * are under way at a time, and together take as long as one.
+   */
+  gather(cpu: Cpu, cores: readonly Cpu[], count: number): void {
+    const { coresPerCache, coresPerSocket } = this.#topology;
+    let sameCache = 0;
+    let sameSocket = 0;
+    for (let i = 0; i < count; i++) {
+      const { core } = cores[i] as Cpu;
+      if (Math.floor(core / coresPerCache) === Math.floor(cpu.core / coresPerCache)) sameCache++;
+      else if (Math.floor(core / coresPerSocket) === Math.floor(cpu.core / coresPerSocket)) sameSocket++;
+    }
+    cpu.linesMoved += count;
+    cpu.chargeCycles(HwStep.lineSameCache, Math.ceil(sameCache / OUTSTANDING_MISSES) * this.#sameCache);
+    cpu.chargeCycles(HwStep.lineSameSocket, Math.ceil(sameSocket / OUTSTANDING_MISSES) * this.#sameSocket);
+    cpu.chargeCycles(HwStep.lineCrossSocket, Math.ceil((count - sameCache - sameSocket) / OUTSTANDING_MISSES) * this.#crossSocket);
   }
 
   /** Charges `cpu` for `lines` lines that come from `core`. */

@@ -86,6 +86,8 @@ export class Mmu {
 
   readonly #cpu: Cpu;
   readonly #memory: PhysicalMemory;
+  /** Every cache of translations; `s2m` shares its entries with `s4k`, `s1g` perhaps with `s4k1g`. */
+  readonly #all: readonly Tlb[];
   readonly #stlbCycles: number;
   readonly #levelCycles: number;
   /** Bits that must be zero in the high half of any entry: those above the physical address width. */
@@ -110,6 +112,7 @@ export class Mmu {
     this.s1g = new Tlb(entries, ways, HUGE_PAGE_SIZE, with4k ? this.s4k1g : undefined);
     this.#halfBit = with4k ? this.s4k.setMask + 1 : 0;
     this.structure = [new Tlb(32, 4, LARGE_PAGE_SIZE), new Tlb(16, 4, HUGE_PAGE_SIZE), new Tlb(16, 4, 512 * HUGE_PAGE_SIZE)];
+    this.#all = [this.d4k, this.d2m, this.d1g, this.i4k, this.i2m, this.s4k, this.s4k1g, this.s1g, ...this.structure];
     this.pke = profile.features.pku;
     this.#gib1Pages = profile.features.gib1Pages;
     this.#reservedHigh = 0xf_ffff & ~(2 ** (profile.physicalAddressBits - 32) - 1);
@@ -377,14 +380,14 @@ export class Mmu {
     const page = address - (address & PAGE_MASK);
     const large = address - (address & (LARGE_PAGE_SIZE - 1));
     const huge = address - (address & (HUGE_PAGE_SIZE - 1));
-    for (const tlb of [this.d4k, this.i4k, this.#stlb(page)]) tlb.dropPage(page, this.pcid, true);
-    for (const tlb of [this.d2m, this.i2m, this.s2m]) tlb.dropPage(large, this.pcid, true);
-    for (const tlb of [this.d1g, this.s1g]) tlb.dropPage(huge, this.pcid, true);
-  }
-
-  /** Every cache of translations; `s2m` shares its entries with `s4k`, `s1g` perhaps with `s4k1g`. */
-  #all(): readonly Tlb[] {
-    return [this.d4k, this.d2m, this.d1g, this.i4k, this.i2m, this.s4k, this.s4k1g, this.s1g, ...this.structure];
+    this.d4k.dropPage(page, this.pcid, true);
+    this.i4k.dropPage(page, this.pcid, true);
+    this.#stlb(page).dropPage(page, this.pcid, true);
+    this.d2m.dropPage(large, this.pcid, true);
+    this.i2m.dropPage(large, this.pcid, true);
+    this.s2m.dropPage(large, this.pcid, true);
+    this.d1g.dropPage(huge, this.pcid, true);
+    this.s1g.dropPage(huge, this.pcid, true);
   }
 
   /** INVLPG: drops the page's translations in the current PCID and global ones, and all paging-structure entries of the PCID. */
@@ -396,18 +399,19 @@ export class Mmu {
   /** INVPCID type 0: as INVLPG for another PCID, but global translations stay. */
   invpcidAddress(address: number, pcid: number): void {
     const page = address - (address & PAGE_MASK);
-    for (const tlb of [this.s2m, ...this.#all()]) tlb.dropPage(page - (page & (tlb.pageSize - 1)), pcid, false);
+    this.s2m.dropPage(page - (page & (LARGE_PAGE_SIZE - 1)), pcid, false);
+    for (const tlb of this.#all) tlb.dropPage(page - (page & (tlb.pageSize - 1)), pcid, false);
     for (const cache of this.structure) cache.dropContext(pcid);
   }
 
   /** INVPCID type 1, and a CR3 write without the no-flush bit: drops the non-global translations of one PCID. */
   invpcidContext(pcid: number): void {
-    for (const tlb of this.#all()) tlb.dropContext(pcid);
+    for (const tlb of this.#all) tlb.dropContext(pcid);
   }
 
   /** INVPCID type 2 (`globalToo`) and 3. */
   invpcidAll(globalToo: boolean): void {
-    for (const tlb of this.#all()) tlb.dropAll(globalToo);
+    for (const tlb of this.#all) tlb.dropAll(globalToo);
   }
 
   /**
@@ -438,6 +442,6 @@ export class Mmu {
 
   /** INVEPT: drops the translations that came through tables with `tag`, or through any second-level tables (undefined). */
   invept(tag?: number): void {
-    for (const tlb of this.#all()) tlb.dropSecondLevel(tag);
+    for (const tlb of this.#all) tlb.dropSecondLevel(tag);
   }
 }

@@ -62,6 +62,9 @@ export class MemoryManager {
   /** The CPUs that a flush interrupts; re-used by each. */
   readonly flushList: Cpu[] = [];
 
+  /** Of the flush in progress; re-used by each. */
+  flushTargets: FlushTargets | null = null;
+
   readonly #tlbStates: readonly TlbState[];
   readonly #ipiDelivery: number;
   readonly #topology: CpuProfile['topology'];
@@ -125,10 +128,13 @@ export class MemoryManager {
     const arrival = sender.clock + this.#ipiDelivery;
     const before = other.clock;
     other.charge(MmStep.flushReceive);
-    // What is to be flushed is written in the sender's memory.
-    other.transfer.move(other, sender.core, 1);
+    // Its queue, the entry on it, and what that says is to be flushed: the sender wrote all three, and each leads to the next.
+    other.transfer.move(other, sender.core, 3);
     flushOn(this, other, targets);
     this.flushesReceived++;
-    return Math.max(other.clock, arrival + (other.clock - before));
+    // It acknowledges before it returns from the interrupt.
+    const done = other.clock;
+    other.charge(MmStep.flushReturn);
+    return Math.max(done, arrival + (done - before));
   }
 }

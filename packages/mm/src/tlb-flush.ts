@@ -60,18 +60,20 @@ export function switchMm(manager: MemoryManager, cpu: Cpu, mm: MmStruct): void {
   cpu.mmu.loadRoot(mm.tables.root, pcids ? asid + 1 : 0, current);
 }
 
-/** Whom a flush concerns. Taps of `mmFlush` may add CPUs, and what those must drop besides. */
+/**
+ * Whom a flush concerns. Taps of `mmFlush` may add CPUs, and what those must drop besides. A machine has one of these, valid
+ * until the flush is over.
+ */
 export class FlushTargets {
-  readonly initiator: Cpu;
-  readonly mm: MmStruct;
-  readonly start: number;
-  readonly end: number;
+  initiator: Cpu;
+  mm: MmStruct;
+  /** The range, bytes; `end` Infinity: everything. */
+  start = 0;
+  end = 0;
   /** Page tables are freed: lazy CPUs must be told too, since they still walk them. */
-  readonly freedTables: boolean;
-  /** Generation that CPUs reach by this flush. */
-  readonly generation: number;
+  freedTables = false;
   /** Bytes that one INVLPG drops: the size of the smallest page that was changed. */
-  readonly stride: number;
+  stride: number = PAGE_SIZE;
   /** CPUs to tell, beside the initiator, as bits. */
   readonly cpus: Int32Array;
   /** Address spaces that share pages with `mm`: a CPU that has one of them loaded flushes it instead. */
@@ -82,15 +84,23 @@ export class FlushTargets {
    */
   reachSharers = false;
 
-  constructor(initiator: Cpu, mm: MmStruct, start: number, end: number, freedTables: boolean, stride: number = PAGE_SIZE) {
+  constructor(initiator: Cpu, mm: MmStruct) {
+    this.initiator = initiator;
+    this.mm = mm;
+    this.cpus = new Int32Array(mm.cpuMask.length);
+  }
+
+  /** A new flush begins. Only CPUs that may have translations of `mm` are targets so far. */
+  begin(initiator: Cpu, mm: MmStruct, start: number, end: number, freedTables: boolean, stride: number): void {
     this.initiator = initiator;
     this.mm = mm;
     this.start = start;
     this.end = end;
     this.freedTables = freedTables;
     this.stride = stride;
-    this.generation = mm.tlbGeneration;
-    this.cpus = mm.cpuMask.slice();
+    this.sharers.length = 0;
+    this.reachSharers = false;
+    for (let word = 0; word < this.cpus.length; word++) this.cpus[word] = mm.cpuMask[word] as number;
   }
 }
 
@@ -109,23 +119,32 @@ export function flushRange(
   stride: number = PAGE_SIZE,
 ): void {
   mm.tlbGeneration++;
-  const targets = new FlushTargets(cpu, mm, start, end, freedTables, stride);
+  if (manager.flushTargets === null) manager.flushTargets = new FlushTargets(cpu, mm);
+  const targets = manager.flushTargets;
+  targets.begin(cpu, mm, start, end, freedTables, stride);
   manager.seams.hooks.mmFlush.call(targets);
   cpu.charge(MmStep.flushLocal);
   const trim = shouldTrim(cpu, mm);
   let sent = 0;
   let clusters = 0;
   let cluster = -1;
-  for (const other of manager.cpus) {
-    if (other === cpu || !hasBit(targets.cpus, other.id) || !mustTell(manager.tlbState(other), targets, trim)) continue;
-    // Each target gets an entry on its queue, in a line of its own; the interrupt goes to up to 16 at once.
-    cpu.charge(sent === 0 ? MmStep.flushSend : MmStep.flushTarget);
-    cpu.transfer.move(cpu, other.core, 1);
+  for (let word = 0; word < targets.cpus.length; word++) {
+    for (let bits = targets.cpus[word] as number; bits !== 0; bits &= bits - 1) {
+      const other = manager.cpus[32 * word + 31 - Math.clz32(bits & -bits)] as Cpu;
+      if (other !== cpu && mustTell(manager.tlbState(other), targets, trim)) manager.flushList[sent++] = other;
+    }
+  }
+  for (let i = 0; i < sent; i++) {
+    const other = manager.flushList[i] as Cpu;
+    // Each target gets an entry on its queue. The head of the queue, which the target wrote last, is read and then exchanged:
+    // the line moves to be shared, then to be owned, and nothing behind the locked exchange begins before (Linux: `llist_add`).
+    // The interrupt goes to up to 16 at once.
+    cpu.charge(i === 0 ? MmStep.flushSend : MmStep.flushTarget);
+    cpu.transfer.move(cpu, other.core, 2);
     if (manager.cluster(other) !== cluster) {
       cluster = manager.cluster(other);
       if (clusters++ > 0) cpu.charge(MmStep.flushCluster);
     }
-    manager.flushList[sent++] = other;
   }
   let acknowledged = cpu.clock;
   for (let i = 0; i < sent; i++) {
@@ -137,8 +156,8 @@ export function flushRange(
   mm.flushesSent++;
   mm.flushesReceived += sent;
   if (acknowledged > cpu.clock) cpu.chargeCycles(MmStep.flushWait, acknowledged - cpu.clock);
-  // That each is done is read from the line it has cleared.
-  for (let i = 0; i < sent; i++) cpu.transfer.move(cpu, (manager.flushList[i] as Cpu).core, 1);
+  // That each is done is read from the line that it has cleared, by loads of which none waits for another (Linux: `csd_lock_wait`).
+  cpu.transfer.gather(cpu, manager.flushList, sent);
 }
 
 /** Must a CPU of the mask be interrupted (Linux: `should_flush_tlb`)? */

@@ -84,8 +84,19 @@ export function renderPerf(result: PerfResult): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** An operation is as fast as it has to be, and allocates nothing where that has been measured. */
+export function keepsBounds({ ns, bound, bytes = 0 }: MicroResult): boolean {
+  return ns < bound && bytes < 1;
+}
+
 /** Single operations, for people. */
 export function renderMicro(operations: readonly MicroResult[]): string {
-  const rows = operations.map(({ name, ns, bound }) => [name, ns.toFixed(1), `${bound}`, ns < bound ? 'kept' : 'missed']);
-  return `${textTable(['operation', 'ns each', 'bound', ''], rows)}\n`;
+  const rows = operations.map((one) => [
+    one.name,
+    one.ns.toFixed(1),
+    `${one.bound}`,
+    one.bytes === undefined ? '' : one.bytes.toFixed(2),
+    keepsBounds(one) ? 'kept' : 'missed',
+  ]);
+  return `${textTable(['operation', 'ns each', 'bound', 'heap bytes each', ''], rows)}\n`;
 }

@@ -197,11 +197,9 @@ export class BareCore {
   }
 
   #translate(address: number, access: number): number {
-    const { caches } = this.#machine;
-    if (caches === null || (access & Access.fetch) !== 0) return this.cpu.data(address, access);
-    const physical = this.cpu.mmu.translate(address, access);
-    if (physical >= 0) caches.access(this.cpu, physical, (access & 2) !== 0);
-    return physical;
+    // The caches that are modelled are those for data.
+    const fetch = (access & Access.fetch) !== 0 && this.#machine.caches !== null;
+    return fetch ? this.cpu.mmu.translate(address, access) : this.cpu.data(address, access);
   }
 
   /** Executes an instruction that the profile may not have. @returns false if it raised #UD and was skipped */

@@ -1,6 +1,6 @@
 import { formatAddress, PAGE_SIZE, requireCanonical } from './address.js';
 import { BareCore } from './bare-core.js';
-import { Caches } from './caches.js';
+import type { Caches } from './caches.js';
 import type { Cpu } from './cpu.js';
 import { HardwareError } from './errors.js';
 import type { ExecutionContext, TrapHandler } from './execution-context.js';
@@ -62,19 +62,15 @@ export class BareMetal {
   readonly #cores: BareCore[];
   readonly #occupied: Occupied[] = [];
 
-  /** @param options those of the platform; `caches`: charge every access, and every entry that a page walk reads, what the
-   *   caches make of it */
-  constructor(options: PlatformOptions & { readonly caches?: boolean }) {
+  constructor(options: PlatformOptions) {
     this.platform = new Platform(options);
-    this.caches = options.caches === true ? new Caches(this.platform) : null;
+    this.caches = this.platform.caches;
     const trap: TrapHandler = {
       interrupt: (cpu, vector) => this.#handle(cpu, HwStep.interrupt, (core) => this.onInterrupt(core, vector)),
       nmi: (cpu) => this.#handle(cpu, HwStep.nmi, (core) => this.onNmi(core)),
     };
     this.#cores = this.platform.cpus.map((cpu) => {
       cpu.trap = trap;
-      const { caches } = this;
-      if (caches !== null) cpu.mmu.readEntry = (address) => caches.access(cpu, address, false);
       cpu.context = HALTED;
       return new BareCore(cpu, this);
     });

@@ -56,8 +56,8 @@ class PrivateCaches {
  * their L2s push out, and a directory of who has which line in which MESI state. Latencies are load-to-use and are
  * charged whole, as for a chain of dependent loads; a store costs what a load would. There is no prefetching.
  *
- * This is the detailed model for programs that look at caches. Machines that run without it use `CoherenceDirectory`,
- * which knows transfers between cores but no capacity.
+ * This is the detailed model for programs that look at caches: `new Platform({ profile, caches: true })`, which machines
+ * with a kernel take as well. Without it there is `CoherenceDirectory`, which knows transfers between cores but no capacity.
  */
 export class Caches {
   readonly #platform: Platform;
@@ -125,6 +125,24 @@ export class Caches {
     }
   }
 
+  /** `cpu` clears or fills a frame: its caches have all of it, modified. The time is part of the clearing. */
+  fill(cpu: Cpu, frame: number): void {
+    const own = this.#private(cpu.core);
+    const first = (frame * PAGE_SIZE) / CACHE_LINE;
+    for (let line = first; line < first + PAGE_SIZE / CACHE_LINE; line++) {
+      const at = own.l2.find(line);
+      this.#invalidate(line, own.core);
+      if (at < 0) {
+        this.#enter(own, line, LineState.modified);
+      } else {
+        this.#holders.set(line, [own.core]);
+        own.l2.setState(at, LineState.modified);
+        own.l2.use(at);
+        if (own.l1.find(line) < 0) own.l1.insert(line, 0);
+      }
+    }
+  }
+
   /** Empties the private caches of `cpu`'s core, as C6 does: modified lines go to the shared cache. */
   flush(cpu: Cpu): void {
     const own = this.#private(cpu.core);
@@ -168,6 +186,11 @@ export class Caches {
         this.#fromMemory(cpu, own, line);
       }
     }
+    this.#enter(own, line, state);
+  }
+
+  /** A line comes into a core's caches, and may push out others. */
+  #enter(own: PrivateCaches, line: number, state: number): void {
     const now = this.#holders.get(line);
     if (now === undefined) this.#holders.set(line, [own.core]);
     else now.push(own.core);

@@ -1,4 +1,6 @@
 import { GIB } from './address.js';
+import { CachedCoherence } from './cached-coherence.js';
+import { Caches } from './caches.js';
 import { CoherenceDirectory, type Topology, TransferCost } from './coherence.js';
 import { type CostLevel, CostModel } from './cost-model.js';
 import { Cpu } from './cpu.js';
@@ -20,6 +22,11 @@ export interface PlatformOptions {
   readonly coreGHz?: number;
   /** Seed of the one random generator; 1 by default. */
   readonly seed?: number;
+  /**
+   * Data caches line by line: every access to memory, and every entry that a page walk reads, costs what they make of it. By
+   * default lines move between cores only, and what a core has it has for ever.
+   */
+  readonly caches?: boolean;
 }
 
 /** Why `run` came back. */
@@ -38,6 +45,8 @@ export class Platform {
   readonly rng: Rng;
   readonly cpus: readonly Cpu[];
   readonly topology: Topology;
+  /** Data caches line by line; null unless asked for. */
+  readonly caches: Caches | null;
 
   /** Processors that are not halted, by id. */
   readonly #active: Cpu[] = [];
@@ -54,13 +63,15 @@ export class Platform {
     this.topology = { cores: sockets * coresPerSocket, coresPerSocket, coresPerCache };
     this.memory = new PhysicalMemory(Array.from({ length: sockets }, () => memoryPerSocket * GIB));
     const transfer = new TransferCost(this.topology, this.costs);
+    const caches = options.caches === true ? new Caches(this) : null;
+    this.caches = caches;
     const cpus: Cpu[] = [];
     const environment = {
       costs: this.costs,
       memory: this.memory,
       queue: this.queue,
       arm: (event: TimedEvent, time: number) => this.arm(event, time),
-      coherence: new CoherenceDirectory(this.topology, transfer),
+      coherence: caches === null ? new CoherenceDirectory(this.topology, transfer) : new CachedCoherence(this.topology, transfer, caches),
       transfer,
       path: this.path,
       cpus,
@@ -75,6 +86,7 @@ export class Platform {
       const place = { id, core, thread: Math.floor(id / cores), socket: Math.floor(core / coresPerSocket) };
       const cpu = new Cpu(place, environment, powerOn, powerOn);
       cpu.advanceTo(bootTime);
+      if (caches !== null) cpu.mmu.readEntry = (address) => caches.access(cpu, address, false);
       cpu.haltedAt = bootTime;
       cpu.halted = true;
       cpus.push(cpu);

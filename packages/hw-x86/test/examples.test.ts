@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { falseSharing, writeCost } from '../examples/false-sharing.ts';
 import { svg } from '../examples/plot.ts';
 import { loadLatency } from '../examples/pointer-chase.ts';
 import { translationCost } from '../examples/tlb-reach.ts';
@@ -50,6 +51,28 @@ describe('the pointer chase', () => {
     expect(Math.abs(loadLatency(XEON, 64 * KIB) - 14)).toBeLessThan(1);
     expect(Math.abs(loadLatency(XEON, 1280 * KIB) - 14)).toBeLessThan(1);
     expect(Math.abs(loadLatency(XEON, 2 * MIB) - 68)).toBeLessThan(1);
+  });
+});
+
+describe('false sharing', () => {
+  it.each([XEON, MILAN, GENOA])('ends at the border of a cache line, on $name', (profile) => {
+    const { coreGHz } = profile.clock;
+    const [near, far] = [1, profile.topology.coresPerSocket];
+    const transfer = (ns: number): number => ns * coreGHz.central;
+    // Within a line each write waits until the line has come; beyond it is a hit in the first level.
+    for (const distance of [8, 56]) {
+      expect(writeCost(profile, distance, near)).toBeGreaterThan(0.9 * transfer(profile.line.sameCache.central));
+      expect(writeCost(profile, distance, far)).toBeGreaterThan(0.9 * transfer(profile.line.crossSocket.central));
+    }
+    for (const distance of [64, 512]) {
+      expect(Math.abs(writeCost(profile, distance, near) - profile.cache.l1d.latency.central)).toBeLessThan(1);
+      expect(Math.abs(writeCost(profile, distance, far) - profile.cache.l1d.latency.central)).toBeLessThan(1);
+    }
+  });
+
+  it('is drawn', () => {
+    const plot = svg({ title: 't', xLabel: 'x', yLabel: 'y', series: falseSharing(XEON), formatX: String });
+    expect(plot.match(/<polyline /g)).toHaveLength(2);
   });
 });
 

@@ -1,3 +1,4 @@
+import type { Cpu } from '@rpal/hw-x86';
 import { Errno, Madvise, MapFlag, Mremap, Prot, Signal, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { run, runOn, smallMachine } from './support.js';
@@ -64,5 +65,43 @@ describe('a machine with huge pages', () => {
     });
     expect(process?.exit).toMatchObject({ code: 0 });
     expect(seen).toEqual([0, 1, 4, 77]);
+  });
+});
+
+describe('a machine with caches line by line', () => {
+  /** Two processes that write a word each, `distance` bytes apart. */
+  function contend(distance: number, caches: boolean): { cycles: number; fromOther: number } {
+    const machine = smallMachine({ caches });
+    let cycles = 0;
+    const [first] = machine.platform.cpus as [Cpu];
+    runOn(machine, function* (p) {
+      const memory = yield* p.mmap(0, PAGE, RW, MapFlag.SHARED | MapFlag.ANONYMOUS);
+      yield* p.store64(memory, 0);
+      yield* p.fork(function* (child) {
+        yield* child.setAffinity([1]);
+        for (let i = 0; (yield* child.load64(memory + 2048)) === 0; i++) {
+          yield* child.store64(memory + distance, i);
+          yield* child.compute(100);
+        }
+      });
+      yield* p.compute(1_000_000);
+      const start = first.clock;
+      for (let i = 0; i < 300; i++) {
+        yield* p.store64(memory, i);
+        yield* p.compute(100);
+      }
+      cycles = first.clock - start;
+      yield* p.store64(memory + 2048, 1);
+      yield* p.wait();
+    });
+    return { cycles, fromOther: machine.platform.caches?.counters(first).fromSameCache ?? 0 };
+  }
+
+  it('shows false sharing between processes, and costs nothing unless asked for', () => {
+    const shared = contend(8, true);
+    const apart = contend(64, true);
+    expect(shared.fromOther - apart.fromOther).toBeGreaterThan(100);
+    expect(shared.cycles).toBeGreaterThan(1.5 * apart.cycles);
+    expect(contend(64, false).fromOther).toBe(0);
   });
 });

@@ -15,6 +15,7 @@ export function brk(cpu: Cpu, mm: MmStruct, address: number): number {
   cpu.charge(MmStep.brkBody);
   if (address < mm.brkStart) return mm.brk;
   const oldEnd = pageCeil(mm.brk);
+  if (address - mm.brkStart > mm.limits.data) return mm.brk;
   const newEnd = pageCeil(address);
   const done = newEnd === oldEnd || (address <= mm.brk ? shrink(cpu, mm, newEnd, oldEnd) : grow(mm, oldEnd, newEnd));
   if (!done) return mm.brk;
@@ -35,7 +36,7 @@ function grow(mm: MmStruct, oldEnd: number, newEnd: number): boolean {
   const next = mm.areas.at(mm.areas.indexFrom(oldEnd));
   if (next !== undefined && newEnd + PAGE_SIZE > next.start - guardGap(next)) return false;
   const pages = (newEnd - oldEnd) / PAGE_SIZE;
-  if (!mayExpand(mm, pages) || mm.areas.size > MAX_MAP_COUNT || !commit(mm.manager, pages)) return false;
+  if (!mayExpand(mm, HEAP_FLAGS, pages) || mm.areas.size > MAX_MAP_COUNT || !commit(mm.manager, pages)) return false;
   const key = mm.manager.seams.hooks.mmNewKey.call(0, mm);
   const offset = oldEnd / PAGE_SIZE;
   const range = { start: oldEnd, end: newEnd, flags: HEAP_FLAGS, key, object: null, offset, anonVma: null, source: null };

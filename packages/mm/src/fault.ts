@@ -1,6 +1,6 @@
 import { type Cpu, entryFrame, FaultCode, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
 import { Pkey, Signal, SignalCode } from '@rpal/uapi';
-import { commit, mayExpand } from './accounting.js';
+import { commit, mayExpand, mayLock } from './accounting.js';
 import { prepareAnonVma } from './anon-vma.js';
 import { setEntry } from './entries.js';
 import { resolveHuge, solelyUsed } from './huge-pages.js';
@@ -109,7 +109,7 @@ function growStack(mm: MmStruct, address: number): Vma | null {
   if (start < MMAP_MIN_ADDR || (guarded && start - below.end < STACK_GUARD_GAP)) return null;
   prepareAnonVma(mm, area);
   const pages = (area.start - start) / PAGE_SIZE;
-  if (!mayExpand(mm, pages) || area.end - start > mm.limits.stack) return null;
+  if (!mayExpand(mm, area.flags, pages) || area.end - start > mm.limits.stack || !mayLock(mm, area.flags, pages)) return null;
   if ((area.flags & VmFlag.ACCOUNT) !== 0 && !commit(mm.manager, pages)) return null;
   area.offset -= pages;
   area.start = start;

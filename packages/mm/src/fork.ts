@@ -15,8 +15,7 @@ export function forkMm(cpu: Cpu, parent: MmStruct): MmStruct {
   child.brk = parent.brk;
   child.pkeyMap = parent.pkeyMap;
   child.executeOnlyKey = parent.executeOnlyKey;
-  child.limits.addressSpace = parent.limits.addressSpace;
-  child.limits.stack = parent.limits.stack;
+  Object.assign(child.limits, parent.limits);
   for (const area of parent.areas) {
     if ((area.flags & VmFlag.DONTCOPY) !== 0) continue;
     const copy = new Vma(area.start, area.end, area.flags & ~VmFlag.LOCKED, area.key, area.object, area.offset);

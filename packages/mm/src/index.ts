@@ -19,7 +19,7 @@ export {
 export { madvise } from './madvise.js';
 export { MappedFile, MemoryFile } from './memory-file.js';
 export { MemoryManager, type MemoryOptions } from './memory-manager.js';
-export { lockedPages, mlock, munlock } from './mlock.js';
+export { mlock, munlock } from './mlock.js';
 export { type Limits, MmStruct } from './mm-struct.js';
 export { insertArea, type MmapExtra, mmap } from './mmap.js';
 export { changeProtection, mprotect } from './mprotect.js';

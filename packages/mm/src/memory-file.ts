@@ -57,7 +57,10 @@ export class MemoryFile {
 
   /** Frame of a page, made and zeroed on behalf of `cpu` if need be; -1 beyond the end of the file, -2 without memory. */
   frame(page: number, cpu: Cpu): number {
-    if (page * PAGE_SIZE >= this.#size) return -1;
+    return page * PAGE_SIZE >= this.#size ? -1 : this.#frameOf(page, cpu);
+  }
+
+  #frameOf(page: number, cpu: Cpu): number {
     const cached = this.#pages.get(page);
     if (cached !== undefined) return cached;
     const blank = this.#isBlank(page);
@@ -156,12 +159,13 @@ export class MemoryFile {
 
   /**
    * Copies what the file has of `length` bytes from `offset` to user memory: read(2) of it. Costs nothing but faults; the
-   * open file that is read charges the copy. @returns bytes copied, 0 at its end, or -EFAULT
+   * open file that is read charges the copy. @returns bytes copied, up to the page that cannot be written; 0 at the file's end,
+   *   -EFAULT if it is the first
    */
   read(cpu: Cpu, mm: MmStruct, to: number, offset: number, length: number): number {
     const end = Math.min(this.#size, offset + length);
     for (let at = offset; at < end; ) {
-      const part = Math.min(end - at, PAGE_SIZE - (at % PAGE_SIZE));
+      const part = Math.min(end - at, PAGE_SIZE - (at % PAGE_SIZE), PAGE_SIZE - ((to + (at - offset)) % PAGE_SIZE));
       const frame = this.#pages.get(Math.floor(at / PAGE_SIZE)) ?? this.#manager.zeroFrame;
       if (copyToUser(cpu, mm, to + (at - offset), frame * PAGE_SIZE + (at % PAGE_SIZE), part) < 0) return at - offset || -Errno.EFAULT;
       at += part;
@@ -171,20 +175,18 @@ export class MemoryFile {
 
   /**
    * Copies `length` bytes of user memory into the file at `offset`: write(2) to it. The file grows to hold them.
-   * @returns bytes copied, -EFAULT, or -ENOSPC without memory
+   * @returns bytes copied, up to the page that cannot be read; -EFAULT if it is the first, -ENOSPC without memory
    */
   write(cpu: Cpu, mm: MmStruct, from: number, offset: number, length: number): number {
     for (let at = offset; at < offset + length; ) {
-      const part = Math.min(offset + length - at, PAGE_SIZE - (at % PAGE_SIZE));
-      const before = this.#size;
-      this.#size = Math.max(before, at + part);
-      const frame = this.frame(Math.floor(at / PAGE_SIZE), cpu);
+      const part = Math.min(offset + length - at, PAGE_SIZE - (at % PAGE_SIZE), PAGE_SIZE - ((from + (at - offset)) % PAGE_SIZE));
+      const frame = this.#frameOf(Math.floor(at / PAGE_SIZE), cpu);
+      // It grows when the bytes are there; but up to where the copy begins even if that fails (Linux: `shmem_write_end`).
+      if (frame >= 0) this.#size = Math.max(this.#size, at);
       const copied = frame < 0 ? -Errno.ENOSPC : copyFromUser(cpu, mm, frame * PAGE_SIZE + (at % PAGE_SIZE), from + (at - offset), part);
-      if (copied < 0) {
-        this.#size = before;
-        return at - offset || copied;
-      }
+      if (copied < 0) return at - offset || copied;
       at += part;
+      this.#size = Math.max(this.#size, at);
     }
     return length;
   }
@@ -198,13 +200,9 @@ export class MemoryFile {
 
   /** Writes a byte; the file grows to hold it. @returns 1, or -ENOSPC without memory */
   write8(cpu: Cpu, offset: number, value: number): number {
-    const before = this.#size;
-    this.#size = Math.max(before, offset + 1);
-    const frame = this.frame(Math.floor(offset / PAGE_SIZE), cpu);
-    if (frame < 0) {
-      this.#size = before;
-      return -Errno.ENOSPC;
-    }
+    const frame = this.#frameOf(Math.floor(offset / PAGE_SIZE), cpu);
+    if (frame < 0) return -Errno.ENOSPC;
+    this.#size = Math.max(this.#size, offset + 1);
     this.#manager.memory.write8(frame * PAGE_SIZE + (offset % PAGE_SIZE), value);
     return 1;
   }

@@ -6,10 +6,12 @@ import { MmStep } from './steps.js';
 import { VmFlag } from './vma.js';
 import { modifyArea } from './vma-merge.js';
 
-/** mlock(2): marks areas and makes their pages present. The limit of locked memory is not modelled. @returns 0 or a negative errno */
+/** mlock(2): marks areas and makes their pages present. @returns 0 or a negative errno */
 export function mlock(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
   const start = pageFloor(address);
   const end = start + pageCeil(length + (address - start));
+  if (mm.limits.locked === 0) return -Errno.EPERM;
+  if (!withinLimit(mm, start, end)) return -Errno.ENOMEM;
   const marked = setLocked(cpu, mm, start, end, true);
   if (marked < 0) return marked;
   const result = populateOrFail(cpu, mm, start, end);
@@ -38,9 +40,16 @@ function setLocked(cpu: Cpu, mm: MmStruct, start: number, end: number, locked: b
   return 0;
 }
 
-/** Pages of locked areas (VmLck). */
-export function lockedPages(mm: MmStruct): number {
-  let pages = 0;
-  for (const area of mm.areas) if ((area.flags & VmFlag.LOCKED) !== 0) pages += (area.end - area.start) / PAGE_SIZE;
-  return pages;
+/** RLIMIT_MEMLOCK: may [start, end) be locked? What of it is locked already counts once. */
+function withinLimit(mm: MmStruct, start: number, end: number): boolean {
+  const { locked } = mm.limits;
+  if (locked === Number.POSITIVE_INFINITY) return true;
+  const limit = Math.floor(locked / PAGE_SIZE);
+  let pages = mm.lockedPages + (end - start) / PAGE_SIZE;
+  if (pages <= limit) return true;
+  for (const area of mm.areas) {
+    if ((area.flags & VmFlag.LOCKED) === 0 || area.end <= start || area.start >= end) continue;
+    pages -= (Math.min(area.end, end) - Math.max(area.start, start)) / PAGE_SIZE;
+  }
+  return pages <= limit;
 }

@@ -1,4 +1,5 @@
 import { type AddressSpace, type Cpu, MIB } from '@rpal/hw-x86';
+import { isData } from './accounting.js';
 import type { Layout } from './layout.js';
 import type { MemoryManager } from './memory-manager.js';
 import { PageTables } from './page-tables.js';
@@ -12,6 +13,10 @@ export interface Limits {
   addressSpace: number;
   /** RLIMIT_STACK. */
   stack: number;
+  /** RLIMIT_DATA. */
+  data: number;
+  /** RLIMIT_MEMLOCK; Infinity also for a process with CAP_IPC_LOCK. */
+  locked: number;
 }
 
 /** One address space (Linux: `struct mm_struct`). */
@@ -45,7 +50,15 @@ export class MmStruct implements AddressSpace {
   /** The key of execute-only memory; -1 until there is some (Linux: `context.execute_only_pkey`). */
   executeOnlyKey = -1;
 
-  readonly limits: Limits = { addressSpace: Number.POSITIVE_INFINITY, stack: 8 * MIB };
+  readonly limits: Limits = {
+    addressSpace: Number.POSITIVE_INFINITY,
+    stack: 8 * MIB,
+    data: Number.POSITIVE_INFINITY,
+    locked: Number.POSITIVE_INFINITY,
+  };
+
+  /** Pages that count as locked though their areas are no longer: mremap with DONTUNMAP leaves them behind so. */
+  lockedBehind = 0;
 
   /** Pages present (VmRSS). */
   residentPages = 0;
@@ -98,6 +111,20 @@ export class MmStruct implements AddressSpace {
   get totalPages(): number {
     let pages = 0;
     for (const area of this.areas) pages += area.pages;
+    return pages;
+  }
+
+  /** Pages of private writable memory, stacks left out (VmData). */
+  get dataPages(): number {
+    let pages = 0;
+    for (const area of this.areas) if (isData(area.flags)) pages += area.pages;
+    return pages;
+  }
+
+  /** Pages of locked areas (VmLck). */
+  get lockedPages(): number {
+    let pages = this.lockedBehind;
+    for (const area of this.areas) if ((area.flags & VmFlag.LOCKED) !== 0) pages += area.pages;
     return pages;
   }
 

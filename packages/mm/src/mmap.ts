@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno, MapFlag, Prot } from '@rpal/uapi';
-import { accountable, commit, mayExpand } from './accounting.js';
+import { accountable, commit, mayExpand, mayLock } from './accounting.js';
 import { MmError } from './errors.js';
 import { MMAP_MIN_ADDR } from './layout.js';
 import { MappedFile, MemoryFile } from './memory-file.js';
@@ -60,6 +60,10 @@ export function mmap(cpu: Cpu, mm: MmStruct, hint: number, length: number, prot:
   if (address < 0) return address;
   const noReplace = (flags & MapFlag.FIXED_NOREPLACE) !== 0;
   if (noReplace && !mm.areas.isFree(address, address + size)) return -Errno.EEXIST;
+  if ((flags & MapFlag.LOCKED) !== 0) {
+    if (mm.limits.locked === 0) return -Errno.EPERM;
+    if (!mayLock(mm, VmFlag.LOCKED, size / PAGE_SIZE)) return -Errno.EAGAIN;
+  }
 
   const requested = protFlags(prot) | flagBits(flags) | MAY_ALL;
   const allowed = extra.object === undefined ? anonymousFlags(requested, flags) : objectFlags(requested, prot, flags, extra.object);
@@ -139,7 +143,7 @@ function mapRegion(
   const replaced = !mm.areas.isFree(start, end);
   if (replaced && !isolateRange(cpu, mm, start, end)) return -Errno.ENOMEM;
   const old = replaced ? measureRange(mm, start, end) : NOTHING;
-  if (!mayExpand(mm, pages - old.pages)) return -Errno.ENOMEM;
+  if (!mayExpand(mm, flags, pages - old.pages)) return -Errno.ENOMEM;
   let vmFlags = flags;
   if (accountable(flags)) {
     if (!commit(manager, pages - old.accounted)) return -Errno.ENOMEM;

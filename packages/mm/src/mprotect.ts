@@ -1,6 +1,6 @@
 import { type Cpu, entryFrame, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, pageCeil } from '@rpal/hw-x86';
 import { Errno, Prot } from '@rpal/uapi';
-import { commit, uncommit } from './accounting.js';
+import { commit, mayExpand, uncommit } from './accounting.js';
 import { HUGE_PAGE_PAGES, protectHuge, splitHugeAt } from './huge-pages.js';
 import type { MmStruct } from './mm-struct.js';
 import { executeOnlyKey, isAllocated } from './pkeys.js';
@@ -100,6 +100,8 @@ function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: numbe
   const settled = VmFlag.ACCOUNT | VmFlag.WRITE | VmFlag.SHARED | VmFlag.NORESERVE;
   let charged = 0;
   if ((flags & VmFlag.WRITE) !== 0) {
+    // Memory that becomes data has to keep within the limit of data.
+    if (!mayExpand(mm, flags, pages) && mayExpand(mm, area.flags, pages)) return -Errno.ENOMEM;
     if ((area.flags & settled) === 0) {
       if (!commit(mm.manager, pages)) return -Errno.ENOMEM;
       charged = pages;

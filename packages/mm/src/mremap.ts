@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno, MapFlag, Mremap } from '@rpal/uapi';
-import { commit, mayExpand } from './accounting.js';
+import { commit, mayExpand, mayLock } from './accounting.js';
 import type { MmStruct } from './mm-struct.js';
 import { movePageTables } from './move-page-tables.js';
 import { unmapRange } from './munmap.js';
@@ -73,7 +73,9 @@ function checkArea(mm: MmStruct, area: Vma, address: number, oldSize: number, ne
   if (oldSize > area.end - address) return -Errno.EFAULT;
   if (newSize === oldSize) return 0;
   if (pinned) return -Errno.EFAULT;
-  return mayExpand(mm, Math.abs(newSize - oldSize) / PAGE_SIZE) ? 0 : -Errno.ENOMEM;
+  const more = (newSize - oldSize) / PAGE_SIZE;
+  if (!mayLock(mm, area.flags, more)) return -Errno.EAGAIN;
+  return mayExpand(mm, area.flags, more) ? 0 : -Errno.ENOMEM;
 }
 
 /** Linux: `mremap_to`. */
@@ -94,7 +96,7 @@ function moveTo(cpu: Cpu, mm: MmStruct, address: number, oldSize: number, newSiz
     const refused = checkArea(mm, area, address, size, newSize, flags);
     if (refused < 0) return refused;
   }
-  if ((flags & Mremap.DONTUNMAP) !== 0 && !mayExpand(mm, size / PAGE_SIZE)) return -Errno.ENOMEM;
+  if ((flags & Mremap.DONTUNMAP) !== 0 && !mayExpand(mm, area.flags, size / PAGE_SIZE)) return -Errno.ENOMEM;
   const to = (flags & Mremap.FIXED) !== 0 ? target : placeFor(mm, area, target, newSize);
   return to < 0 ? to : move(cpu, mm, area, address, size, newSize, flags, to);
 }
@@ -142,6 +144,7 @@ function move(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: numbe
     if (oldSize > 0) unmapRange(cpu, mm, address, address + oldSize);
     return to;
   }
+  if ((source.flags & VmFlag.LOCKED) !== 0) mm.lockedBehind += source.pages;
   source.flags &= ~VmFlag.LOCKED;
   if (!mm.manager.rules.dontUnmapKeepsAccount) source.flags &= ~VmFlag.ACCOUNT;
   if (copy !== source && source.start === address && source.end === address + oldSize) {

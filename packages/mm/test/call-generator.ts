@@ -1,6 +1,6 @@
 import type { Rng } from '@rpal/hw-x86';
 import { Madvise, MapFlag, Mremap, Prot } from '@rpal/uapi';
-import { ARENA_UNITS, FILES, HEAP_UNITS, type MemoryCall, NO_HINT, Op, PAGE, WINDOW } from './calls.js';
+import { ARENA_UNITS, FILES, HEAP_UNITS, Limited, LOCKED_UNITS, type MemoryCall, NO_HINT, Op, PAGE, WINDOW } from './calls.js';
 
 const { MAYMOVE, FIXED, DONTUNMAP } = Mremap;
 const HUGE = 2 ** 48;
@@ -14,6 +14,7 @@ export class CallGenerator {
   readonly #unit: number;
   /** Many ranges ask for huge pages, and begin and end where those do. */
   readonly #huge: boolean;
+  #heap = true;
   #forks = 0;
 
   /** @param unit ranges are multiples of so many pages, most of them; 64 if `huge` */
@@ -24,6 +25,8 @@ export class CallGenerator {
   }
 
   sequence(length: number): MemoryCall[] {
+    // The limit of data counts what a heap has beside the window, too: one or the other.
+    this.#heap = !this.#odd(3);
     return Array.from({ length }, () => this.#next());
   }
 
@@ -36,12 +39,16 @@ export class CallGenerator {
     if (roll < 46) return [Op.MPROTECT, ...this.#range(), this.#prot()];
     if (roll < 56) return this.#mremap();
     if (roll < 61) return [Op.MADVISE, ...this.#range(), this.#oneOf(ADVICE)];
-    if (roll < 64) return [Op.BRK, Math.max(0, rng.below(HEAP_UNITS) * this.#unit - (this.#odd(4) ? rng.below(PAGE) : 0))];
+    if (roll < 64 && this.#heap) return [Op.BRK, Math.max(0, rng.below(HEAP_UNITS) * this.#unit - (this.#odd(4) ? rng.below(PAGE) : 0))];
     if (roll < 72) return [Op.LOAD, this.#byte()];
     if (roll < 88) return [Op.STORE, this.#byte(), rng.below(256)];
     if (roll < 91)
       return [Op.FTRUNCATE, rng.below(2), rng.below(24) * this.#unit - (this.#odd(3) ? rng.below(PAGE) : 0)].map(notBelowZero) as never;
     if (roll < 93) return [Op.PWRITE, rng.below(2), rng.below(24) * this.#unit + rng.below(PAGE), rng.below(256)];
+    if (roll < 94 && this.#odd(2)) {
+      const op = this.#odd(2) ? Op.READ : Op.WRITE;
+      return [op, rng.below(op === Op.READ ? FILES : 2), rng.below(20) * this.#unit + rng.below(PAGE), this.#byte(), rng.below(3 * PAGE)];
+    }
     if (roll < 95) return [Op.PREAD, rng.below(FILES), rng.below(24) * this.#unit];
     if (roll < 97) return [Op.MLOCK, ...this.#range()];
     if (roll < 98) return [Op.MUNLOCK, ...this.#range()];
@@ -49,7 +56,12 @@ export class CallGenerator {
       this.#forks++;
       return [Op.FORK];
     }
-    return [Op.LIMIT, this.#odd(2) ? rng.below(64) : -1];
+    const what = rng.below(this.#heap ? 2 : 3);
+    return [
+      Op.LIMIT,
+      what,
+      this.#odd(2) ? (what === Limited.LOCKED ? rng.below(LOCKED_UNITS) * (this.#unit / PAGE) : 1 + rng.below(64)) : -1,
+    ];
   }
 
   #mmap(): MemoryCall {

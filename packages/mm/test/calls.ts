@@ -15,6 +15,8 @@ export const Op = {
   MUNLOCK: 12,
   FORK: 13,
   LIMIT: 14,
+  READ: 15,
+  WRITE: 16,
 } as const;
 
 /** One call: its `Op` and up to six arguments. Addresses are offsets in the arena, or in the heap plus `WINDOW`. */
@@ -26,6 +28,10 @@ export const ARENA = 0x6000_0000_0000;
 export const ARENA_UNITS = 128;
 export const HEAP_UNITS = 64;
 export const WINDOW = 2 ** 40;
+/** RLIMIT_MEMLOCK at the start, in units; no process may raise it. */
+export const LOCKED_UNITS = 32;
+/** What LIMIT limits. */
+export const Limited = { ADDRESS_SPACE: 0, LOCKED: 1, DATA: 2 } as const;
 /** Two memory files, and the first one opened read-only. */
 export const FILES = 3;
 /** As hint: none. */

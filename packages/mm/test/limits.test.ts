@@ -1,5 +1,5 @@
 import { findProfile, GIB, LARGE_PAGE_SIZE, PAGE_SIZE } from '@rpal/hw-x86';
-import { Errno, MapFlag, Prot } from '@rpal/uapi';
+import { Errno, MapFlag, Mremap, Prot } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import {
   exitMm,
@@ -10,8 +10,11 @@ import {
   MappedFile,
   MemoryFile,
   MmError,
+  mlock,
   mmap,
   mprotect,
+  mremap,
+  munlock,
   munmap,
   releaseDifferences,
   rulesOf,
@@ -98,6 +101,42 @@ describe('limits', () => {
     expect(mmap(cpu, mm, 0, 2 * PAGE_SIZE, RW, PRIVATE)).toBeGreaterThan(0);
   });
 
+  it('of data: private writable memory, also if mprotect makes it so; not stacks, not shared memory', () => {
+    const bench = new TestBench();
+    const { cpu } = bench;
+    const mm = bench.process();
+    mm.limits.data = 4 * PAGE_SIZE;
+    const anonymous = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
+    const at = mmap(cpu, mm, 0, 3 * PAGE_SIZE, Prot.READ | Prot.WRITE, anonymous);
+    expect(mmap(cpu, mm, 0, 2 * PAGE_SIZE, Prot.READ | Prot.WRITE, anonymous)).toBe(-Errno.ENOMEM);
+    const readable = mmap(cpu, mm, 0, 2 * PAGE_SIZE, Prot.READ, anonymous);
+    expect(readable).toBeGreaterThan(0);
+    expect(mmap(cpu, mm, 0, 9 * PAGE_SIZE, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.ANONYMOUS)).toBeGreaterThan(0);
+    expect(mmap(cpu, mm, 0, 9 * PAGE_SIZE, Prot.READ | Prot.WRITE, anonymous | MapFlag.GROWSDOWN)).toBeGreaterThan(0);
+    expect(mprotect(cpu, mm, readable, 2 * PAGE_SIZE, Prot.READ | Prot.WRITE)).toBe(-Errno.ENOMEM);
+    expect(mprotect(cpu, mm, readable, PAGE_SIZE, Prot.READ | Prot.WRITE)).toBe(0);
+    expect(mm.dataPages).toBe(4);
+    expect(mremap(cpu, mm, at, 3 * PAGE_SIZE, 4 * PAGE_SIZE, Mremap.MAYMOVE)).toBe(-Errno.ENOMEM);
+  });
+
+  it('of locked memory: what is locked twice counts once, and none at all is another error', () => {
+    const bench = new TestBench();
+    const { cpu } = bench;
+    const mm = bench.process();
+    mm.limits.locked = 4 * PAGE_SIZE;
+    const anonymous = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
+    const at = mmap(cpu, mm, 0, 8 * PAGE_SIZE, Prot.READ | Prot.WRITE, anonymous);
+    expect(mlock(cpu, mm, at, 4 * PAGE_SIZE)).toBe(0);
+    expect(mlock(cpu, mm, at, 4 * PAGE_SIZE)).toBe(0);
+    expect(mlock(cpu, mm, at, 5 * PAGE_SIZE)).toBe(-Errno.ENOMEM);
+    expect(mmap(cpu, mm, 0, PAGE_SIZE, Prot.READ, anonymous | MapFlag.LOCKED)).toBe(-Errno.EAGAIN);
+    expect(mremap(cpu, mm, at, 4 * PAGE_SIZE, 5 * PAGE_SIZE, Mremap.MAYMOVE)).toBe(-Errno.EAGAIN);
+    expect([mm.lockedPages, munlock(cpu, mm, at, 8 * PAGE_SIZE), mm.lockedPages]).toEqual([4, 0, 0]);
+    mm.limits.locked = 0;
+    expect(mlock(cpu, mm, at, PAGE_SIZE)).toBe(-Errno.EPERM);
+    expect(mmap(cpu, mm, 0, PAGE_SIZE, Prot.READ, anonymous | MapFlag.LOCKED)).toBe(-Errno.EPERM);
+  });
+
   it('of addresses: nothing below 64 KiB, nothing beyond the end, nothing unaligned', () => {
     const { cpu, ...bench } = new TestBench();
     const mm = bench.manager.create(cpu);
@@ -166,6 +205,22 @@ describe('reading and writing a memory file', () => {
     expect(file.read(cpu, mm, at, 0, PAGE_SIZE)).toBe(PAGE_SIZE);
     expect(file.read(cpu, mm, at, 0, 2 * PAGE_SIZE)).toBe(PAGE_SIZE);
     expect(file.write(cpu, mm, at + PAGE_SIZE, 0, 1)).toBe(-Errno.EFAULT);
+  });
+
+  it('copies up to the first page that the program cannot reach, to the byte', () => {
+    const bench = new TestBench();
+    const { cpu, manager } = bench;
+    const mm = bench.process();
+    const at = mmap(cpu, mm, 0, 3 * PAGE_SIZE, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+    munmap(cpu, mm, at + PAGE_SIZE, PAGE_SIZE);
+    const file = new MemoryFile(manager, 'file');
+    expect(file.write(cpu, mm, at + PAGE_SIZE - 100, 1000, 300)).toBe(100);
+    expect(file.size).toBe(1100);
+    expect(file.read(cpu, mm, at + PAGE_SIZE - 30, 1000, 100)).toBe(30);
+    expect(file.write(cpu, mm, at + PAGE_SIZE, 2000, 300)).toBe(-Errno.EFAULT);
+    // As on Linux, the file now reaches up to where the write would have begun.
+    expect(file.size).toBe(2000);
+    expect(file.read(cpu, mm, at + PAGE_SIZE, 0, 1)).toBe(-Errno.EFAULT);
   });
 });
 

@@ -20,7 +20,19 @@ import {
   VmFlag,
 } from '../src/index.js';
 import { load, store, TestBench } from './bench.js';
-import { ARENA, ARENA_UNITS, areaText, HEAP_UNITS, type MemoryCall, type Observation, Op, PAGE, WINDOW } from './calls.js';
+import {
+  ARENA,
+  ARENA_UNITS,
+  areaText,
+  HEAP_UNITS,
+  Limited,
+  LOCKED_UNITS,
+  type MemoryCall,
+  type Observation,
+  Op,
+  PAGE,
+  WINDOW,
+} from './calls.js';
 
 const HEAP = 0x5555_6000_0000;
 const MAP_ANONYMOUS = 0x20;
@@ -71,6 +83,7 @@ class ModelledProcess {
   readonly #arenaPages: number;
   readonly #heapPages: number;
   readonly #ownTables: number;
+  readonly #lockedMost: number;
   #mm: MmStruct;
 
   constructor(bench: TestBench, unit: number) {
@@ -79,6 +92,8 @@ class ModelledProcess {
     this.#heapPages = HEAP_UNITS * unit;
     const { manager } = bench;
     this.#mm = bench.process();
+    this.#lockedMost = LOCKED_UNITS * unit;
+    this.#mm.limits.locked = this.#lockedMost * PAGE;
     this.#family.push(this.#mm);
     this.#mm.brkStart = HEAP;
     this.#mm.brk = HEAP;
@@ -162,8 +177,12 @@ class ModelledProcess {
         this.#family.push(this.#mm);
         return 0;
       case Op.LIMIT:
-        mm.limits.addressSpace = a < 0 ? Number.POSITIVE_INFINITY : (mm.totalPages + a) * PAGE;
+        this.#limit(a, b);
         return 0;
+      case Op.READ:
+        return this.#file(a).file.read(cpu, mm, real(c), b, d);
+      case Op.WRITE:
+        return this.#file(a).file.write(cpu, mm, real(c), b, d);
       default:
         throw new Error(`unknown call ${op}`);
     }
@@ -172,6 +191,13 @@ class ModelledProcess {
   /** The upper tables that the heap has in common with the program before it. */
   #makeOwnTables(): void {
     this.#mm.tables.makeEntry(HEAP - 1, 2);
+  }
+
+  #limit(what: number, pages: number): void {
+    const { limits, totalPages, dataPages } = this.#mm;
+    if (what === Limited.ADDRESS_SPACE) limits.addressSpace = pages < 0 ? Number.POSITIVE_INFINITY : (totalPages + pages) * PAGE;
+    else if (what === Limited.LOCKED) limits.locked = (pages < 0 ? this.#lockedMost : pages) * PAGE;
+    else limits.data = pages < 0 ? Number.POSITIVE_INFINITY : (dataPages + pages) * PAGE;
   }
 
   #file(index: number): MappedFile {

@@ -30,13 +30,15 @@
 #endif
 #define ARENA_PAGES (128 * UNIT)
 #define HEAP_PAGES (64 * UNIT)
+#define LOCKED_PAGES (32 * UNIT)
 #define PAGES (ARENA_PAGES + HEAP_PAGES)
 #define USER_END 0x7ffffffff000ul
 #define WINDOW (1l << 40)
 #define MAX_CALLS 4096
 #define FILES 3
 
-enum { MMAP, MUNMAP, MPROTECT, MREMAP, MADVISE, BRK, LOAD, STORE, FTRUNCATE, PWRITE, PREAD, MLOCK, MUNLOCK, FORK, LIMIT };
+enum { MMAP, MUNMAP, MPROTECT, MREMAP, MADVISE, BRK, LOAD, STORE, FTRUNCATE, PWRITE, PREAD, MLOCK, MUNLOCK, FORK, LIMIT, READ, WRITE };
+enum { ADDRESS_SPACE, LOCKED, DATA };
 
 struct call { int64_t op, a, b, c, d, e, f, unused; };
 
@@ -247,6 +249,8 @@ static void report_state(void) {
 
 static int64_t result_of(long result) { return result == -1 ? -errno : 0; }
 
+static int64_t bytes_or_errno(ssize_t bytes) { return bytes < 0 ? -errno : bytes; }
+
 static int64_t address_of(void *address) { return address == MAP_FAILED ? -errno : travelling((unsigned long)address); }
 
 static int64_t probe(int64_t address, int64_t value, int store) {
@@ -263,16 +267,29 @@ static int64_t probe(int64_t address, int64_t value, int store) {
   return value;
 }
 
-static int64_t limit(int64_t pages) {
-  struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+static int64_t limit(int what, int64_t pages) {
+  static const int resources[] = {RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_DATA};
+  struct rlimit limit;
+  getrlimit(resources[what], &limit);
+  limit.rlim_cur = limit.rlim_max;
   if (pages >= 0) {
-    char text[64] = {0};
-    int fd = open("/proc/self/statm", O_RDONLY);
-    if (fd < 0 || read(fd, text, 63) <= 0) die("cannot read /proc/self/statm\n");
-    close(fd);
-    limit.rlim_cur = (strtoul(text, NULL, 10) + pages) * PAGE;
+    if (what == ADDRESS_SPACE) pages += kilobytes("/proc/self/status", "\nVmSize:") / 4;
+    if (what == DATA) pages += kilobytes("/proc/self/status", "\nVmData:") / 4;
+    limit.rlim_cur = pages * PAGE;
   }
-  return result_of(setrlimit(RLIMIT_AS, &limit));
+  return result_of(setrlimit(resources[what], &limit));
+}
+
+// Locks no more than LOCKED_PAGES, as others than root do.
+static void limit_locked(void) {
+  struct { uint32_t version; int pid; } header = {0x20080522, 0};
+  struct { uint32_t effective, permitted, inheritable; } sets[2];
+  struct rlimit limit = {LOCKED_PAGES * PAGE, LOCKED_PAGES * PAGE};
+  if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0) die("the limit of locked memory is too low\n");
+  if (syscall(SYS_capget, &header, sets) != 0) die("cannot read capabilities\n");
+  sets[0].effective &= ~(1u << 14);
+  sets[0].permitted &= ~(1u << 14);
+  if (syscall(SYS_capset, &header, sets) != 0) die("cannot give up CAP_IPC_LOCK\n");
 }
 
 static int64_t fork_and_go_on(void) {
@@ -306,7 +323,9 @@ static int64_t perform(const struct call *c) {
     case MLOCK: return result_of(mlock((void *)real(c->a), c->b));
     case MUNLOCK: return result_of(munlock((void *)real(c->a), c->b));
     case FORK: return fork_and_go_on();
-    case LIMIT: return limit(c->a);
+    case LIMIT: return limit(c->a, c->b);
+    case READ: return bytes_or_errno(pread(files[c->a], (void *)real(c->c), c->d, c->b));
+    case WRITE: return bytes_or_errno(pwrite(files[c->a], (void *)real(c->c), c->d, c->b));
   }
   die("an unknown call\n");
   return 0;
@@ -348,6 +367,7 @@ int main(int argc, char **argv) {
   struct sigaction action = {.sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_NODEFER};
   sigaction(SIGSEGV, &action, NULL);
   sigaction(SIGBUS, &action, NULL);
+  limit_locked();
   if (!HUGE) prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   // The heap begins at a 2 MiB border, as faults map what is around a page within such borders.
   unsigned long start = (unsigned long)sbrk(0);

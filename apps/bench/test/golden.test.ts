@@ -18,7 +18,7 @@ describe('300 messages of the RFC benchmark', () => {
         "epoll 1836366",
         "rpal 425379",
       ],
-      "fingerprint": "ed1ffd44523f7a49",
+      "fingerprint": "c5b76e03acf2f023",
     }
   `));
 
@@ -29,7 +29,7 @@ describe('300 messages of the RFC benchmark', () => {
         "epoll 3881542",
         "rpal 428972",
       ],
-      "fingerprint": "7f4101068d98290d",
+      "fingerprint": "f62b3bbb14fb94aa",
     }
   `));
 
@@ -40,7 +40,7 @@ describe('300 messages of the RFC benchmark', () => {
         "epoll 4609958",
         "rpal 432924",
       ],
-      "fingerprint": "a059c8b1900af021",
+      "fingerprint": "73dcf1e37a717181",
     }
   `));
 

@@ -35,9 +35,14 @@ export function formatAddress(address: number): string {
   return `0x${(0x1_0000_0000_0000 + address).toString(16).padStart(16, 'f')}`;
 }
 
+/** An integer in either canonical half. */
+export function isCanonical(address: number): boolean {
+  return Number.isInteger(address) && address < USER_TOP && address >= -USER_TOP;
+}
+
 /** @throws HardwareError NON_CANONICAL_ADDRESS unless `address` is an integer in either canonical half */
 export function requireCanonical(address: number, argument: string): void {
-  if (!Number.isInteger(address) || address >= USER_TOP || address < -USER_TOP) {
+  if (!isCanonical(address)) {
     throw new HardwareError(
       'NON_CANONICAL_ADDRESS',
       `${argument}: ${address} is not a canonical address; use 0 .. 2^47-1, or -2^47 .. -1 for the upper half`,

@@ -1,4 +1,4 @@
-import { USER_TOP } from './address.js';
+import { isCanonical } from './address.js';
 import type { BareMetal } from './bare-metal.js';
 import type { Cpu } from './cpu.js';
 import { HardwareError } from './errors.js';
@@ -9,7 +9,7 @@ import { HwStep } from './steps.js';
 /** Exceptions raised in exception handlers, after which the model gives up. */
 const DEEPEST = 16;
 
-/** Kinds of INVPCID (SDM vol. 2): one address, one context, everything, everything but global translations. */
+/** Kinds of INVPCID (SDM vol. 2): one address, one context, everything, everything but global translations. Others raise #GP. */
 export type InvpcidType = 0 | 1 | 2 | 3;
 
 /**
@@ -38,6 +38,7 @@ export class BareCore {
    * @param noFlush bit 63 of the value: translations of `pcid` are kept
    */
   load(root: number, pcid = 0, noFlush = false): void {
+    if (!this.#privileged()) return;
     if (!Number.isInteger(pcid) || pcid < 0 || pcid > 4095) throw new HardwareError('INVALID_ARGUMENT', `pcid: ${pcid} is not 0 .. 4095`);
     const { name, features } = this.cpu.costs.profile;
     if (pcid !== 0 && !features.pcid) throw new HardwareError('INVALID_ARGUMENT', `pcid: ${name} has no PCIDs; use 0`);
@@ -92,16 +93,24 @@ export class BareCore {
     return this.#opcode(this.cpu.mmu.pke) ? this.cpu.rdpkru() : 0;
   }
 
-  /** INVLPG. */
+  /** INVLPG. Of an address that is not canonical it takes no notice. */
   invlpg(address: number): void {
+    if (!this.#privileged()) return;
     this.cpu.charge(HwStep.invlpg);
-    this.cpu.mmu.invlpg(address);
+    if (isCanonical(address)) this.cpu.mmu.invlpg(address);
   }
 
-  /** INVPCID; #UD goes to `onException` where the profile does not have it. */
+  /**
+   * INVPCID. #UD goes to `onException` where the profile does not have it, #GP for a type above 3, a PCID of more than 12 bits,
+   * or, with type 0, an address that is not canonical (SDM vol. 2).
+   */
   invpcid(type: InvpcidType, pcid = 0, address = 0): void {
-    if (!this.#opcode(this.cpu.costs.profile.features.invpcid)) return;
+    if (!this.#opcode(this.cpu.costs.profile.features.invpcid) || !this.#privileged()) return;
     const { mmu } = this.cpu;
+    if (!(type >= 0 && type <= 3) || !(pcid >= 0 && pcid < 4096) || (type === 0 && !isCanonical(address))) {
+      this.#raise(Exception.generalProtection);
+      return;
+    }
     this.cpu.charge(HwStep.invpcid);
     if (type === 0) mmu.invpcidAddress(address, pcid);
     else if (type === 1) mmu.invpcidContext(pcid);
@@ -120,6 +129,7 @@ export class BareCore {
 
   /** HLT: waits for an interrupt, in state C1. */
   *hlt(): Generator<void, void> {
+    if (!this.#privileged()) return;
     this.#exitLatency = this.#latency('C1');
     this.cpu.halt();
     yield;
@@ -128,6 +138,7 @@ export class BareCore {
 
   /** MONITOR: watches the cache line at `address` for a store by another core. */
   monitor(address: number): void {
+    if (!this.#opcode(!this.user)) return;
     const physical = this.#access(address, Access.read, 1);
     if (physical >= 0) this.#machine.monitors.arm(this.cpu, physical);
   }
@@ -144,6 +155,7 @@ export class BareCore {
       const known = profile.idle.filter(({ mwaitHint }) => mwaitHint !== undefined).map(({ name }) => name);
       throw new HardwareError('INVALID_ARGUMENT', `state: MWAIT on ${profile.name} does not enter ${state}; use ${known.join(', ')}`);
     }
+    if (!this.#opcode(!this.user)) return;
     this.cpu.charge(HwStep.mwait);
     const { monitors } = this.#machine;
     if (monitors.armed(this.cpu)) {
@@ -182,7 +194,7 @@ export class BareCore {
     for (;;) {
       const access = kind | (this.user ? Access.user : this.ac ? Access.ac : 0);
       let answer: 'retry' | 'skip';
-      if (address >= USER_TOP || address < -USER_TOP) {
+      if (!isCanonical(address)) {
         answer = this.#exception(Exception.generalProtection, 0, address);
       } else {
         const physical = this.#translate(address, access);
@@ -202,11 +214,23 @@ export class BareCore {
     return fetch ? this.cpu.mmu.translate(address, access) : this.cpu.data(address, access);
   }
 
-  /** Executes an instruction that the profile may not have. @returns false if it raised #UD and was skipped */
+  /** Executes an instruction that the profile may not have, or not at this privilege. @returns false if it raised #UD and was skipped */
   #opcode(known: boolean): boolean {
-    if (known) return true;
-    if (this.#exception(Exception.invalidOpcode, 0, 0) === 'skip') return false;
-    throw new HardwareError('INVALID_OPCODE', 'onException answered retry to #UD, which would come again for ever; answer skip');
+    if (!known) this.#raise(Exception.invalidOpcode);
+    return known;
+  }
+
+  /** Executes an instruction that user mode may not. @returns false if it raised #GP and was skipped */
+  #privileged(): boolean {
+    if (this.user) this.#raise(Exception.generalProtection);
+    return !this.user;
+  }
+
+  /** An exception that comes again if the instruction is repeated. */
+  #raise(vector: number): void {
+    if (this.#exception(vector, 0, 0) === 'skip') return;
+    const name = vector === Exception.invalidOpcode ? '#UD' : '#GP';
+    throw new HardwareError('INVALID_OPCODE', `onException answered retry to ${name}, which would come again for ever; answer skip`);
   }
 
   #exception(vector: number, code: number, address: number): 'retry' | 'skip' {

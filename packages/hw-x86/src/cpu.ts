@@ -129,6 +129,9 @@ export class Cpu {
   interruptsTaken = 0;
 
   readonly #requested = new Int32Array(8);
+  /** Vectors of this priority class and below wait at the local APIC; none has class 0. */
+  #priority = 0;
+  readonly #held = new Int32Array(8);
   readonly #queue: EventQueue;
   readonly #arm: (event: TimedEvent, time: number) => void;
   readonly #activity: (cpu: Cpu) => void;
@@ -334,11 +337,33 @@ export class Cpu {
     const bit = 1 << (vector & 31);
     if (vector === Vector.nmi) {
       this.nmiPending = true;
+    } else if (vector >>> 4 <= this.#priority) {
+      this.#held[word] = (this.#held[word] as number) | bit;
+      return;
     } else if (((this.#requested[word] as number) & bit) === 0) {
       this.#requested[word] = (this.#requested[word] as number) | bit;
       this.pending++;
     }
     if (this.halted) this.wake(time);
+  }
+
+  /** The local APIC lets vectors above a priority class through, 0 .. 15: vector / 16 must be higher. */
+  admitAbove(priority: number): void {
+    this.#priority = priority;
+    for (let vector = 16; vector < 256; vector++) {
+      const [from, to] = vector >>> 4 <= priority ? [this.#requested, this.#held] : [this.#held, this.#requested];
+      const word = vector >>> 5;
+      const bit = 1 << (vector & 31);
+      if (((from[word] as number) & bit) === 0) continue;
+      from[word] = (from[word] as number) & ~bit;
+      if (to === this.#held) {
+        this.#held[word] = (this.#held[word] as number) | bit;
+        this.pending--;
+      } else {
+        this.raise(vector, this.clock);
+      }
+    }
+    if (this.interruptible) this.endTurnBy(0);
   }
 
   /** Stops executing until an interrupt or a store to the monitored line. */
@@ -392,7 +417,9 @@ export class Cpu {
       this.trap.nmi(this);
     } else if (this.pending > 0 && this.interruptsEnabled) {
       this.interruptsTaken++;
-      this.trap.interrupt(this, this.#accept());
+      const vector = this.#accept();
+      if (this.#apic !== null) this.#apic.accepted(vector);
+      this.trap.interrupt(this, vector);
     } else {
       this.context.resume(this);
     }

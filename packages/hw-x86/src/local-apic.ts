@@ -20,13 +20,21 @@ const DIVISORS = [1, 2, 4, 8, 16, 32, 64, 128];
  * The local APIC of one processor, in x2APIC mode: every register access is a WRMSR. Its timer counts at the frequency
  * of the crystal (`clock.apicMHz` of the profile); its performance-counter entry receives the PMU's overflows.
  *
- * Pending interrupts are taken highest vector first. There is no in-service register: what runs with interrupts off is
- * not interrupted, so no EOI is needed.
+ * Pending interrupts are taken highest vector first, those alone whose priority class, vector / 16, is above that of the
+ * processor: of the task priority register, and of what is in service.
  */
 export class LocalApic {
   readonly #cpu: Cpu;
   readonly #all: readonly Cpu[];
   readonly #timer: ApicTimer;
+  /**
+   * Handlers have to write EOI: until then what they handle is in service and holds back its class and those below. Off by
+   * default, as if each did so when it begins.
+   */
+  needsEoi = false;
+  /** Vectors taken and not ended, in ascending order: each was above the one before. */
+  readonly #inService: number[] = [];
+  #taskPriority = 0;
   #performance: { mode: DeliveryMode; vector: number; masked: boolean } = { mode: 'nmi', vector: 0, masked: true };
 
   /** @param all the processors of the machine, for interrupts to several of them */
@@ -55,6 +63,50 @@ export class LocalApic {
     }
     this.#cpu.charge(HwStep.wrmsr);
     this.#timer.start(count);
+  }
+
+  /** Writes the task priority register. @param value 0 .. 255: bits 7:4 are the class up to which interrupts wait */
+  writeTaskPriority(value: number): void {
+    if (!Number.isInteger(value) || value < 0 || value > 255) {
+      throw new HardwareError('INVALID_ARGUMENT', `value: ${value} does not fit the task priority register; use 0 .. 255`);
+    }
+    this.#cpu.charge(HwStep.wrmsr);
+    this.#taskPriority = value;
+    this.#admit();
+  }
+
+  /** Task priority register. */
+  get taskPriority(): number {
+    return this.#taskPriority;
+  }
+
+  /** Processor priority register (SDM vol. 3, 11.8.3.1): the higher class of task priority and what is in service. */
+  get processorPriority(): number {
+    const inService = (this.#inService.at(-1) ?? 0) & 0xf0;
+    return (this.#taskPriority & 0xf0) >= inService ? this.#taskPriority : inService;
+  }
+
+  /** Vectors in service, in ascending order. */
+  get inService(): readonly number[] {
+    return this.#inService;
+  }
+
+  /** Writes EOI: the highest vector in service is done. Without one nothing happens, as on the processor. */
+  eoi(): void {
+    this.#cpu.charge(HwStep.wrmsr);
+    this.#inService.pop();
+    this.#admit();
+  }
+
+  /** The processor takes an interrupt. */
+  accepted(vector: number): void {
+    if (!this.needsEoi) return;
+    this.#inService.push(vector);
+    this.#admit();
+  }
+
+  #admit(): void {
+    this.#cpu.admitAbove(this.processorPriority >>> 4);
   }
 
   /** What is left of the count; 0 when the timer is stopped or waits for a deadline. */

@@ -346,7 +346,14 @@ export class Mmu {
     const host = second.translate(first * PAGE_SIZE + (address & (size - 1)), access);
     if (host < 0) return this.#violation(address, access, reads);
     this.#chargeWalk(reads + second.reads);
-    return this.#enter(address, 1, Math.floor(host / PAGE_SIZE), flags & second.grant, (access & Access.fetch) !== 0);
+    const hostFrame = Math.floor(host / PAGE_SIZE);
+    if (second.executeOnly) {
+      // Only the TLB for fetches may have it: the others do not ask whether a page can be read.
+      const page = address - (address & PAGE_MASK);
+      this.i4k.insert(page, this.context, hostFrame, flags & second.grant);
+      return hostFrame * PAGE_SIZE + (address - page);
+    }
+    return this.#enter(address, 1, hostFrame, flags & second.grant, (access & Access.fetch) !== 0);
   }
 
   /** An EPT violation that nobody resolves looks to the guest like a #PF on a present page: what a hypervisor would inject. */

@@ -109,12 +109,15 @@ export class SecondLevelTables {
   }
 }
 
-/** The model has no execute-only pages: what grants anything grants reading. */
+/** A page that can be written and not read is an EPT misconfiguration (SDM vol. 3, 29.3.3.1). */
 function requireRights(rights: number): void {
-  if ((rights & ~RIGHTS) !== 0 || (rights !== 0 && (rights & Ept.read) === 0)) {
-    throw new HardwareError('INVALID_ARGUMENT', `rights: ${rights} is not 0, read, read|write, read|execute or all`);
+  if ((rights & ~RIGHTS) !== 0 || (rights & (Ept.read | Ept.write)) === Ept.write) {
+    throw new HardwareError('INVALID_ARGUMENT', `rights: ${rights} is not 0, read, execute, read|write, read|execute or all`);
   }
 }
+
+/** In the flags of a guest-physical translation: data can be read. No flag of the TLBs has this bit. */
+const READABLE = 1;
 
 /**
  * One core's view through one set of second-level tables: walks them, caches guest-physical translations, and keeps what
@@ -162,7 +165,7 @@ export class SecondLevel {
       return -1;
     }
     this.grant = (this.#nested.flags[at] as number) | TlbFlag.global;
-    const need = access & (TlbFlag.writable | TlbFlag.executable);
+    const need = (access & (TlbFlag.writable | TlbFlag.executable)) | ((access & TlbFlag.executable) === 0 ? READABLE : 0);
     if ((this.grant & need) !== need) {
       // What led to a violation is not kept (SDM vol. 3, 29.4.3.1): a right that the hypervisor grants is seen at once.
       this.#nested.dropPage(page, 0, true);
@@ -170,6 +173,11 @@ export class SecondLevel {
       return -1;
     }
     return (this.#nested.frames[at] as number) * PAGE_SIZE + (guest - page);
+  }
+
+  /** The page translated last can be executed and not read: its translation is for fetches alone. */
+  get executeOnly(): boolean {
+    return (this.grant & READABLE) === 0;
   }
 
   /** The walker may set bits in the entry it translated last. */
@@ -204,7 +212,8 @@ export class SecondLevel {
       }
       const size = level === 3 ? HUGE_PAGE_SIZE : level === 2 ? LARGE_PAGE_SIZE : PAGE_SIZE;
       // Everything but what the entry withholds: user rights and keys are the guest's own affair.
-      let grant = ~(TlbFlag.writable | TlbFlag.executable);
+      let grant = ~(READABLE | TlbFlag.writable | TlbFlag.executable);
+      if ((rights & Ept.read) !== 0) grant |= READABLE;
       if ((rights & Ept.write) !== 0) grant |= TlbFlag.writable;
       if ((rights & Ept.execute) !== 0) grant |= TlbFlag.executable;
       return this.#nested.insert(page, 0, frame + (page & (size - 1)) / PAGE_SIZE, grant & ~TlbFlag.global);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  type BareCore,
   BareMetal,
   type BareProgram,
   Exception,
@@ -259,7 +260,9 @@ describe('mapping by hand', () => {
       core.write32(0x1000, 5);
       metal.unmap(root, 0x1000);
       expect([core.read32(0x1000), faults]).toEqual([5, 0]);
+      core.user = false;
       core.invlpg(0x1000);
+      core.user = true;
       expect([core.read32(0x1000), faults]).toEqual([0, 1]);
       yield;
     });
@@ -297,7 +300,7 @@ describe('idle states', () => {
     let woken = 0;
     metal.start(0, function* (core) {
       core.load(root);
-      core.user = true;
+      core.ac = true;
       core.monitor(0x1000);
       if (state === 'poll') while (core.read32(0x1000) === 0) yield* core.compute(20);
       else yield* core.mwait(state);
@@ -305,7 +308,7 @@ describe('idle states', () => {
     });
     metal.start(1, function* (core) {
       core.load(root);
-      core.user = true;
+      core.ac = true;
       yield* core.compute(2_000_000);
       core.write32(0x1000, 1);
       stored = core.cpu.clock;
@@ -329,7 +332,7 @@ describe('idle states', () => {
     let slept = true;
     metal.start(0, function* (core) {
       core.load(root);
-      core.user = true;
+      core.ac = true;
       core.monitor(0x1000);
       yield* core.compute(5000);
       const before = core.cpu.ownLedger.booked(HwStep.idle);
@@ -338,7 +341,7 @@ describe('idle states', () => {
     });
     metal.start(1, function* (core) {
       core.load(root);
-      core.user = true;
+      core.ac = true;
       yield* core.compute(1000);
       core.write32(0x1000, 1);
     });
@@ -352,14 +355,14 @@ describe('idle states', () => {
     metal.onInterrupt = () => events.push('interrupt');
     metal.start(0, function* (core) {
       core.load(root);
-      core.user = true;
+      core.ac = true;
       core.monitor(0x1000);
       yield* core.mwait('C1E');
       events.push('awake');
     });
     metal.start(1, function* (core) {
       core.load(root);
-      core.user = true;
+      core.ac = true;
       yield* core.compute(10_000);
       core.write32(0x1040, 1);
       yield* core.compute(10_000);
@@ -377,7 +380,7 @@ describe('idle states', () => {
       let count = 0;
       metal.start(0, function* (core) {
         core.load(root);
-        core.user = true;
+        core.ac = true;
         core.read32(0x1000);
         core.monitor(0x1000);
         yield* core.mwait(state);
@@ -387,7 +390,7 @@ describe('idle states', () => {
       });
       metal.start(1, function* (core) {
         core.load(root);
-        core.user = true;
+        core.ac = true;
         yield* core.compute(100_000);
         core.write32(0x1000, 1);
       });
@@ -419,5 +422,63 @@ describe('idle states', () => {
     });
     metal.run();
     expect(events).toEqual(['nmi', 'awake']);
+  });
+});
+
+describe('instructions that are not for everybody', () => {
+  /** The exceptions that an instruction raises. */
+  function raised(instruct: (core: BareCore) => void | Generator<void, void>, user: boolean): string[] {
+    const metal = new BareMetal({ profile: XEON });
+    const seen: string[] = [];
+    metal.onException = (_, { vector }) => {
+      seen.push(vector === Exception.generalProtection ? '#GP' : vector === Exception.invalidOpcode ? '#UD' : `${vector}`);
+      return 'skip';
+    };
+    const root = metal.addressSpace();
+    metal.map(root, 0x1000);
+    metal.start(0, function* (core) {
+      core.load(root, 1);
+      core.user = user;
+      const more = instruct(core);
+      if (more !== undefined) yield* more;
+    });
+    metal.run();
+    return seen;
+  }
+
+  it.each([
+    ['MOV to CR3', (core: BareCore) => core.load(core.cpu.mmu.root, 2), '#GP'],
+    ['INVLPG', (core: BareCore) => core.invlpg(0x1000), '#GP'],
+    ['INVPCID', (core: BareCore) => core.invpcid(2), '#GP'],
+    ['HLT', (core: BareCore) => core.hlt(), '#GP'],
+    ['MONITOR', (core: BareCore) => core.monitor(0x1000), '#UD'],
+    ['MWAIT', (core: BareCore) => core.mwait('C1'), '#UD'],
+  ] as [string, (core: BareCore) => void | Generator<void, void>, string][])(
+    '%s raises an exception in user mode',
+    (_, instruct, exception) => {
+      expect(raised(instruct, true)).toEqual([exception]);
+    },
+  );
+
+  it('INVPCID raises #GP for a wrong type, PCID or address, INVLPG takes no notice of a wrong address', () => {
+    expect(raised((core) => core.invpcid(4 as never), false)).toEqual(['#GP']);
+    expect(raised((core) => core.invpcid(1, 4096), false)).toEqual(['#GP']);
+    expect(raised((core) => core.invpcid(0, 1, 2 ** 47), false)).toEqual(['#GP']);
+    // The address counts for type 0 alone.
+    expect(raised((core) => core.invpcid(1, 1, 2 ** 47), false)).toEqual([]);
+    expect(raised((core) => core.invpcid(0, 1, -(2 ** 47)), false)).toEqual([]);
+    expect(raised((core) => core.invlpg(2 ** 47), false)).toEqual([]);
+  });
+
+  it('a retry that would come again for ever ends the run', () => {
+    const metal = new BareMetal({ profile: XEON });
+    metal.onException = () => 'retry';
+    const root = metal.addressSpace();
+    metal.start(0, function* (core) {
+      core.load(root, 1);
+      core.invpcid(7 as never);
+      yield;
+    });
+    expect(() => metal.run()).toThrow('onException answered retry to #GP, which would come again for ever; answer skip');
   });
 });

@@ -92,12 +92,38 @@ describe('second-level tables', () => {
     expect(cpu.mmu.translate(0x5000, READ)).toBe(-1);
   });
 
+  it('make pages that can be executed and not read, whatever the guest has done with them before', () => {
+    const { cpu, memory, root, frame } = guest();
+    const code = new SecondLevelTables(memory);
+    code.mapIdentity(GIB);
+    code.protect(frame * PAGE_SIZE, Ept.execute);
+    cpu.guest.enter({}, [code]);
+    const fetch = Access.fetch | Access.user;
+    for (let i = 0; i < 2; i++) {
+      expect(cpu.mmu.translate(0x5010, fetch)).toBe(frame * PAGE_SIZE + 0x10);
+      expect(cpu.mmu.translate(0x5010, READ)).toBe(-1);
+      expect(cpu.mmu.translate(0x5010, WRITE)).toBe(-1);
+    }
+    // The next fetch is a hit: what was denied took nothing away from it but its own walk.
+    cpu.mmu.translate(0x5010, fetch);
+    const { walks } = cpu.mmu;
+    expect(cpu.mmu.translate(0x5020, fetch)).toBe(frame * PAGE_SIZE + 0x20);
+    expect(cpu.mmu.walks).toBe(walks);
+    // A table of the guest that cannot be read ends its walks.
+    mapUser(memory, root, 0x4000_0000);
+    const level3 = entryAddress(root, 0x4000_0000, 4);
+    code.protect((memory.read32(level3) >>> 12) * PAGE_SIZE, Ept.execute);
+    cpu.mmu.invept();
+    cpu.guest.enter({}, [code]);
+    expect(cpu.mmu.translate(0x4000_0000, READ)).toBe(-1);
+  });
+
   it('refuse what no entry can hold, naming the argument', () => {
     const { memory } = bareCpu();
     const view = new SecondLevelTables(memory);
     expect(() => view.map(1, 0, Ept.all)).toThrow('guest: 1 is not a multiple of 4096');
     expect(() => view.map(0, PAGE_SIZE, Ept.all, LARGE_PAGE_SIZE)).toThrow('host: 4096 is not a multiple of 2097152');
-    expect(() => view.map(0, 0, Ept.write)).toThrow('rights: 2 is not 0, read, read|write, read|execute or all');
+    expect(() => view.map(0, 0, Ept.write)).toThrow('rights: 2 is not 0, read, execute, read|write, read|execute or all');
     expect(() => view.mapIdentity(4096)).toThrow('bytes: 4096 is not a multiple of 1 GiB');
   });
 });

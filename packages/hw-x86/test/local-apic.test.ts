@@ -201,3 +201,60 @@ describe('NMIs', () => {
     expect(depth).toHaveLength(2);
   });
 });
+
+describe('priorities', () => {
+  it('hold back vectors of the task priority class and below; they come when it is lowered', () => {
+    const { machine, b, start, taken } = setup(0);
+    b.apic.writeTaskPriority(0x45);
+    expect(b.apic.processorPriority).toBe(0x45);
+    for (const vector of [0x31, 0x4f, 0x50, 0x4a]) b.raise(vector, start);
+    b.raise(Vector.nmi, start);
+    machine.run();
+    expect(taken.map(([vector]) => vector)).toEqual([Vector.nmi, 0x50]);
+    // A processor in HLT is not woken by what is held back.
+    expect(b.halted).toBe(true);
+    b.apic.writeTaskPriority(0x30);
+    machine.run();
+    expect(taken.map(([vector]) => vector)).toEqual([Vector.nmi, 0x50, 0x4f, 0x4a]);
+    b.apic.writeTaskPriority(0);
+    machine.run();
+    expect(taken.at(-1)?.[0]).toBe(0x31);
+    expect(b.pending).toBe(0);
+  });
+
+  it('hold back what is not above the vector in service until EOI, if handlers write it', () => {
+    const { machine, b, start, taken } = setup(0);
+    b.apic.needsEoi = true;
+    for (const vector of [0x51, 0x58, 0x41]) b.raise(vector, start);
+    machine.run();
+    expect(taken.map(([vector]) => vector)).toEqual([0x58]);
+    expect([b.apic.inService, b.apic.processorPriority]).toEqual([[0x58], 0x50]);
+    b.raise(0x61, b.clock);
+    machine.run();
+    // A higher class comes in between, and is ended first.
+    expect(b.apic.inService).toEqual([0x58, 0x61]);
+    b.apic.eoi();
+    machine.run();
+    expect(taken.map(([vector]) => vector)).toEqual([0x58, 0x61]);
+    for (const next of [0x51, 0x41]) {
+      b.apic.eoi();
+      machine.run();
+      expect(taken.at(-1)?.[0]).toBe(next);
+    }
+    b.apic.eoi();
+    b.apic.eoi();
+    expect(b.apic.inService).toEqual([]);
+  });
+
+  it('are the higher of task priority and what is in service, and fit their register', () => {
+    const { machine, b, start } = setup(0);
+    b.apic.needsEoi = true;
+    b.raise(0x62, start);
+    machine.run();
+    b.apic.writeTaskPriority(0x57);
+    expect(b.apic.processorPriority).toBe(0x60);
+    b.apic.writeTaskPriority(0x73);
+    expect(b.apic.processorPriority).toBe(0x73);
+    expect(() => b.apic.writeTaskPriority(256)).toThrow('value: 256 does not fit the task priority register; use 0 .. 255');
+  });
+});

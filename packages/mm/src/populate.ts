@@ -33,7 +33,7 @@ export function populateArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, e
   const code = write ? FaultCode.write : 0;
   for (let page = start; page < end; page += PAGE_SIZE) {
     if (page % LARGE_PAGE_SIZE === 0) {
-      const folded = populateFolded(cpu, mm, area, page, end);
+      const folded = populateFolded(cpu, mm, area, page, end, write);
       if (folded < 0) return folded;
       if (folded > 0) {
         page += folded - PAGE_SIZE;
@@ -54,7 +54,7 @@ export function populateArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, e
  * Populates whole tables of a shared file at once, with what page by page would have cost and counted, if all of their
  * pages exist or none does. @returns bytes done; 0 if there is nothing to be done at once here, -ENOMEM without memory
  */
-function populateFolded(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number): number {
+function populateFolded(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, write: boolean): number {
   const { object } = area;
   const present = mm.tables.foldedFrom(start);
   if (present > 0) return Math.min(present, end - start);
@@ -75,10 +75,10 @@ function populateFolded(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
     mm.tables.forEachPage(start, start + bytes, noPage, (_, entry, level) => mm.tables.clearFolded(entry, level) > 0, noHugePage);
     return -Errno.ENOMEM;
   }
-  // A page that does not exist yet costs a fault of its own; of those that do, a fault maps sixteen.
-  const faults = presence === 'none' ? pages : pages / (FAULT_AROUND_BYTES / PAGE_SIZE);
+  // A page that does not exist yet costs a fault of its own, and so does a write; of those that do exist, a read maps sixteen.
+  const faults = presence === 'none' || write ? pages : pages / (FAULT_AROUND_BYTES / PAGE_SIZE);
   cpu.chargeTimes(MmStep.faultBody, faults);
-  cpu.chargeTimes(MmStep.faultAround, presence === 'none' ? 0 : pages - faults);
+  cpu.chargeTimes(MmStep.faultAround, pages - faults);
   if (presence === 'none') {
     cpu.chargeTimes(MmStep.pageAlloc, pages);
     cpu.chargeTimes(MmStep.pageZero, pages - 1);

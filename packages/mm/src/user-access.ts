@@ -1,4 +1,4 @@
-import { Access, type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { Access, type Cpu, FaultCode, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import { handleFault } from './fault.js';
 import type { MmStruct } from './mm-struct.js';
@@ -8,12 +8,12 @@ import type { MmStruct } from './mm-struct.js';
  * it. @returns the physical address, or -EFAULT
  */
 export function userPage(cpu: Cpu, mm: MmStruct, address: number, write: boolean): number {
-  const access = write ? Access.write | Access.ac : Access.ac;
+  // As a user's access: pages of memory without any rights are the kernel's in the tables, where Linux has them not present.
+  const access = write ? Access.write | Access.user : Access.user;
   for (;;) {
     const physical = cpu.data(address, access);
     if (physical >= 0) return physical;
-    const { faultCode } = cpu.mmu;
-    if (handleFault(cpu, mm, address, faultCode, true) !== 0) return -Errno.EFAULT;
+    if (handleFault(cpu, mm, address, cpu.mmu.faultCode & ~FaultCode.user, true) !== 0) return -Errno.EFAULT;
   }
 }
 

@@ -221,6 +221,10 @@ describe('reading and writing a memory file', () => {
     // As on Linux, the file now reaches up to where the write would have begun.
     expect(file.size).toBe(2000);
     expect(file.read(cpu, mm, at + PAGE_SIZE, 0, 1)).toBe(-Errno.EFAULT);
+    // The kernel reaches no more than the program does.
+    store(cpu, mm, at, 1);
+    mprotect(cpu, mm, at, PAGE_SIZE, Prot.NONE);
+    expect(file.write(cpu, mm, at, 0, 8)).toBe(-Errno.EFAULT);
   });
 });
 

@@ -1,5 +1,6 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { commit, mayExpand } from './accounting.js';
+import { requireWhole } from './errors.js';
 import type { MmStruct } from './mm-struct.js';
 import { unmapRange } from './munmap.js';
 import { populateRange } from './populate.js';
@@ -12,6 +13,7 @@ const HEAP_FLAGS = VmFlag.READ | VmFlag.WRITE | VmFlag.MAYREAD | VmFlag.MAYWRITE
 
 /** brk(2). @returns the end of the heap after the call; unchanged if it could not be moved */
 export function brk(cpu: Cpu, mm: MmStruct, address: number): number {
+  requireWhole(address, 'address');
   cpu.charge(MmStep.brkBody);
   if (address < mm.brkStart) return mm.brk;
   const oldEnd = pageCeil(mm.brk);

@@ -11,3 +11,8 @@ export class MmError extends Error {
     this.code = code;
   }
 }
+
+/** @throws MmError INVALID_ARGUMENT unless `value` is a whole number, as a register holds one */
+export function requireWhole(value: number, argument: string): void {
+  if (!Number.isInteger(value)) throw new MmError('INVALID_ARGUMENT', `${argument}: ${value} is not a whole number of bytes`);
+}

@@ -1,5 +1,6 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno, Madvise } from '@rpal/uapi';
+import { requireWhole } from './errors.js';
 import type { MmStruct } from './mm-struct.js';
 import { flushStride, zapPages } from './munmap.js';
 import { populateArea } from './populate.js';
@@ -14,6 +15,8 @@ import { modifyArea } from './vma-merge.js';
  * @returns 0 or a negative errno; EINVAL for other advice
  */
 export function madvise(cpu: Cpu, mm: MmStruct, address: number, length: number, advice: number): number {
+  requireWhole(address, 'address');
+  requireWhole(length, 'length');
   cpu.charge(MmStep.madviseBody);
   const visit = advices[advice];
   if (visit === undefined || address % PAGE_SIZE !== 0) return -Errno.EINVAL;

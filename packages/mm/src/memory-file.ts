@@ -1,6 +1,7 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import { commit, uncommit } from './accounting.js';
+import { MmError } from './errors.js';
 import type { MemoryManager } from './memory-manager.js';
 import type { MmStruct } from './mm-struct.js';
 import { zapPages } from './munmap.js';
@@ -140,8 +141,11 @@ export class MemoryFile {
   /**
    * ftruncate: pages beyond the new end go, out of every address space too, and what is left of the last page is zeroed;
    * a file that grows reads as zeroes. @param size bytes
+   * @throws MmError INVALID_ARGUMENT if the size is negative or no whole number
    */
   truncate(cpu: Cpu, size: number): void {
+    if (!(Number.isInteger(size) && size >= 0))
+      throw new MmError('INVALID_ARGUMENT', `size: ${size} is not a whole number of bytes from 0 up`);
     const old = this.#size;
     this.#size = size;
     if (size >= old) return;

@@ -1,5 +1,6 @@
 import { type Cpu, PAGE_SIZE, pageCeil, pageFloor } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
+import { requireWhole } from './errors.js';
 import type { MmStruct } from './mm-struct.js';
 import { populateOrFail } from './populate.js';
 import { MmStep } from './steps.js';
@@ -8,6 +9,8 @@ import { modifyArea } from './vma-merge.js';
 
 /** mlock(2): marks areas and makes their pages present. @returns 0 or a negative errno */
 export function mlock(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
+  requireWhole(address, 'address');
+  requireWhole(length, 'length');
   const start = pageFloor(address);
   const end = start + pageCeil(length + (address - start));
   if (mm.limits.locked === 0) return -Errno.EPERM;
@@ -21,6 +24,8 @@ export function mlock(cpu: Cpu, mm: MmStruct, address: number, length: number): 
 
 /** munlock(2). @returns 0 or a negative errno */
 export function munlock(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
+  requireWhole(address, 'address');
+  requireWhole(length, 'length');
   const start = pageFloor(address);
   return setLocked(cpu, mm, start, start + pageCeil(length + (address - start)), false);
 }

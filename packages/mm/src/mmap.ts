@@ -1,7 +1,7 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno, MapFlag, Prot } from '@rpal/uapi';
 import { accountable, commit, mayExpand, mayLock } from './accounting.js';
-import { MmError } from './errors.js';
+import { MmError, requireWhole } from './errors.js';
 import { MMAP_MIN_ADDR } from './layout.js';
 import { MappedFile, MemoryFile } from './memory-file.js';
 import type { MmStruct } from './mm-struct.js';
@@ -49,6 +49,8 @@ const MAY_ALL = VmFlag.MAYREAD | VmFlag.MAYWRITE | VmFlag.MAYEXEC;
  * @returns the address of the mapping, or a negative errno
  */
 export function mmap(cpu: Cpu, mm: MmStruct, hint: number, length: number, prot: number, flags: number, extra: MmapExtra = {}): number {
+  requireWhole(hint, 'hint');
+  requireWhole(length, 'length');
   cpu.charge(MmStep.mmapBody);
   if (length === 0) return -Errno.EINVAL;
   const size = pageCeil(length);

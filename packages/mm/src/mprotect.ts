@@ -1,6 +1,7 @@
 import { type Cpu, entryFrame, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, pageCeil } from '@rpal/hw-x86';
 import { Errno, Prot } from '@rpal/uapi';
 import { commit, mayExpand, uncommit } from './accounting.js';
+import { requireWhole } from './errors.js';
 import { HUGE_PAGE_PAGES, protectHuge, splitHugeAt } from './huge-pages.js';
 import type { MmStruct } from './mm-struct.js';
 import { executeOnlyKey, isAllocated } from './pkeys.js';
@@ -16,6 +17,8 @@ import { modifyArea } from './vma-merge.js';
  * @returns 0 or a negative errno
  */
 export function mprotect(cpu: Cpu, mm: MmStruct, address: number, length: number, prot: number, key = -1): number {
+  requireWhole(address, 'address');
+  requireWhole(length, 'length');
   cpu.charge(MmStep.mprotectBody);
   const grows = prot & (Prot.GROWSDOWN | Prot.GROWSUP);
   const rights = prot & ~grows;

@@ -1,6 +1,7 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno, MapFlag, Mremap } from '@rpal/uapi';
 import { commit, mayExpand, mayLock } from './accounting.js';
+import { requireWhole } from './errors.js';
 import type { MmStruct } from './mm-struct.js';
 import { movePageTables } from './move-page-tables.js';
 import { unmapRange } from './munmap.js';
@@ -18,6 +19,10 @@ const FLAGS = Mremap.MAYMOVE | Mremap.FIXED | Mremap.DONTUNMAP;
  * @returns the address of the mapping after the call, or a negative errno
  */
 export function mremap(cpu: Cpu, mm: MmStruct, address: number, oldLength: number, newLength: number, flags: number, target = 0): number {
+  requireWhole(address, 'address');
+  requireWhole(oldLength, 'oldLength');
+  requireWhole(newLength, 'newLength');
+  requireWhole(target, 'target');
   cpu.charge(MmStep.mremapBody);
   const oldSize = pageCeil(oldLength);
   const newSize = pageCeil(newLength);

@@ -1,6 +1,7 @@
 import { type Cpu, entryFrame, LARGE_PAGE_SIZE, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import { uncommit } from './accounting.js';
+import { requireWhole } from './errors.js';
 import { HUGE_PAGE_PAGES, splitHugeAt, zapHuge } from './huge-pages.js';
 import type { MmStruct } from './mm-struct.js';
 import { MmStep } from './steps.js';
@@ -10,6 +11,8 @@ import { MAX_MAP_COUNT, splitArea } from './vma-merge.js';
 
 /** munmap(2). @returns 0 or a negative errno */
 export function munmap(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
+  requireWhole(address, 'address');
+  requireWhole(length, 'length');
   cpu.charge(MmStep.munmapBody);
   const size = pageCeil(length);
   if (address % PAGE_SIZE !== 0 || size === 0 || address < 0 || address + size > mm.layout.taskSize) return -Errno.EINVAL;

@@ -31,7 +31,9 @@ describe('the model and the Linux at hand', () => {
       if (typeof kernel === 'string') return skip(kernel);
       const rules = rulesOf(kernel.release);
       const changed = releaseDifferences.filter(({ rule }) => rules[rule] !== linux615[rule]);
-      void annotate(`Linux ${kernel.release}; differs from 6.15 in ${changed.map(({ rule }) => rule).join(', ') || 'nothing'}`);
+      void annotate(
+        `seeds from MM_DIFFERENTIAL_SEED=${SEED}; Linux ${kernel.release}; differs from 6.15 in ${changed.map(({ rule }) => rule).join(', ') || 'nothing'}`,
+      );
       const comparison = new Comparison(kernel, new ModelledKernel(rules, unit, huge));
       for (let done = 0, seed = SEED; done < calls; done += BATCH * LENGTH, seed++) {
         const rng = new Rng(seed);

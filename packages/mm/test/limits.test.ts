@@ -1,7 +1,8 @@
 import { findProfile, GIB, LARGE_PAGE_SIZE, PAGE_SIZE } from '@rpal/hw-x86';
-import { Errno, MapFlag, Mremap, Prot } from '@rpal/uapi';
+import { Errno, Madvise, MapFlag, Mremap, Prot } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import {
+  brk,
   exitMm,
   forkMm,
   insertArea,
@@ -10,6 +11,7 @@ import {
   MappedFile,
   MemoryFile,
   MmError,
+  madvise,
   mlock,
   mmap,
   mprotect,
@@ -243,6 +245,22 @@ describe('wrong use', () => {
       [TASK_SIZE, TASK_SIZE + PAGE_SIZE],
     ] as const) {
       expect(area(start, end)).toThrow(/^area: .* is not a range of whole pages/);
+    }
+    const nan = Number.NaN;
+    const calls: [string, () => unknown][] = [
+      ['length', () => mmap(cpu, mm, 0, nan, RW, PRIVATE)],
+      ['hint', () => mmap(cpu, mm, 0.5, PAGE_SIZE, RW, PRIVATE)],
+      ['address', () => munmap(cpu, mm, nan, PAGE_SIZE)],
+      ['length', () => mprotect(cpu, mm, 0, Number.POSITIVE_INFINITY, RW)],
+      ['newLength', () => mremap(cpu, mm, 0, PAGE_SIZE, nan, 0)],
+      ['address', () => madvise(cpu, mm, nan, PAGE_SIZE, Madvise.DONTNEED)],
+      ['address', () => brk(cpu, mm, nan)],
+      ['length', () => mlock(cpu, mm, 0, nan)],
+      ['size', () => new MemoryFile(bench.manager, 'f').truncate(cpu, -1)],
+    ];
+    for (const [argument, call] of calls) {
+      expect(call).toThrow(MmError);
+      expect(call).toThrow(new RegExp(`^${argument}: `));
     }
     expect(() => rulesOf('mainline')).toThrow(/^release: "mainline" does not begin with two numbers/);
   });

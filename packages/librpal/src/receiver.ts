@@ -68,6 +68,12 @@ abstract class ReceiverFiber extends Fiber {
   override get thread(): Thread {
     return this.receiver.thread;
   }
+
+  /** From the beginning: the instruction pointer is not in the ret section any more, where an earlier turn may have left it. */
+  override restart(): void {
+    super.restart();
+    this.rip = this.receiver.process.libText;
+  }
 }
 
 /**
@@ -81,7 +87,6 @@ class Trampoline extends ReceiverFiber {
     switch (this.state) {
       case 0: {
         // The context that was left comes in the first register: where a kernel return, or the next caller, will land.
-        this.rip = process.libText;
         const handle = this.rax;
         const frame = reach(cpu, handle, false);
         const target = reach(cpu, rcc + Rcc.rtc, true);
@@ -146,11 +151,10 @@ class Trampoline extends ReceiverFiber {
 /** The event stack (9.2 step 6): the epoll_wait in which a receiver sleeps and can be called. */
 class EventStack extends ReceiverFiber {
   protected override step(cpu: Cpu): StepEnd {
-    const { rcc, record, process } = this.receiver;
+    const { rcc, record } = this.receiver;
     const { memory } = cpu;
     switch (this.state) {
       case 0: {
-        this.rip = process.libText;
         const magic = reach(cpu, rcc + Rcc.epPollMagic, true);
         if (magic < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.armWait);

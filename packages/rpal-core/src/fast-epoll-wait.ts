@@ -30,6 +30,7 @@ export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   const parked = parkedState(rpal);
   const before = setReceiver(rpal, cpu, receiver.rcc, 15, parked);
   if (before !== ReceiverState.LAZY_SWITCH) rpal.warn(cpu, `receiver ${thread.pid} is parked in state ${before}`);
+  rpal.between(cpu, 'rpal_fast_ep_poll: READY_LS');
   epoll.lock.acquire(cpu);
   thread.state = TaskState.INTERRUPTIBLE;
   if (epoll.eventsAvailable) {

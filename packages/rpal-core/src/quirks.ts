@@ -15,6 +15,8 @@ export const quirks = {
   'enable-ignores-key-failure': 'The result of installing the protection key is ignored: the service is enabled anyway (patch 26)',
   'refused-task-stays-waking': 'A wake-up that another CPU queued and that is refused leaves the task in the waking state (patch 15)',
   'kill-refused': 'A receiver whose state word says that it is being called cannot be woken, not even to be killed (patch 15)',
+  'wake-up-not-rechecked':
+    'A wake-up that has passed the state check goes on although its receiver may be READY or WAIT again by then: it can be called while it is being woken (patch 15)',
   'lazy-switch-unchecked':
     'A foreign FS base is enough for a lazy switch: nobody checks that the receiver is being called, or by whom (patch 17)',
   'fdmap-copy-count': 'UDS_FDMAP returns the number of bytes it could not copy in, a positive number, in place of EFAULT (patch 28)',

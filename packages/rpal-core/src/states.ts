@@ -79,11 +79,14 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
     switch (word & RPAL_RECEIVER_STATE_MASK) {
       case ReceiverState.READY:
       case ReceiverState.WAIT:
-        if (moveReceiver(rpal, cpu, rcc, 7, word, ReceiverState.RUNNING)) return true;
-        break;
+        if (!moveReceiver(rpal, cpu, rcc, 7, word, ReceiverState.RUNNING)) break;
+        // A receiver that is not asleep yet may go round its loop meanwhile and be READY again, or WAIT.
+        if (rpal.quirk('wake-up-not-rechecked')) rpal.between(cpu, 'rpal_check_state: RUNNING');
+        return true;
       case ReceiverState.CALL:
       case ReceiverState.READY_LS:
-        if (thread.killPending && !rpal.quirk('kill-refused')) {
+        // Not in the middle of a lazy switch, which counts on its sleep; after it, the waker tries again.
+        if (thread.killPending && !rpal.quirk('kill-refused') && (thread.rpal.flags & RpalFlag.LAZY_SWITCHED) === 0) {
           // It goes no further than its own end, so whoever executes its code now does not mind; nobody else may begin.
           if (compareExchange(cpu, rcc + Rcc.receiverState, word, ReceiverState.RUNNING) === word) return true;
           break;

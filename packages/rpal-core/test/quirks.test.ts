@@ -300,6 +300,8 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
 
 /** Those that take a call to show are tested with the library. */
 const withLibrary: readonly QuirkName[] = [
+  // With the explorer: state-tables.test.ts there.
+  'wake-up-not-rechecked',
   'epoll-file-put-twice',
   'fast-epoll-error-lost',
   'fast-epoll-timer-uninitialised',

@@ -2,6 +2,7 @@ export { Choice, describeChoice } from './choice.js';
 export { invariants } from './invariants.js';
 export { type CpuPicture, describeSenderState, describeState, type Picture, pictureOf, type ReceiverPicture } from './picture.js';
 export { decodeRecording, encodeRecording, fixesNumbered, type Recording, repairNamed } from './recording.js';
+export { callee, caller, callers, nothing, nothingLost, send, systemCall, type Work, yields } from './roles.js';
 export { type Deviation, Run, type RunLimits, type RunResult, type Strategy } from './run.js';
 export { type Scenario, Stage } from './scenario.js';
 export { scenarioNamed, scenarios } from './scenarios.js';
@@ -17,4 +18,5 @@ export {
   searchAtRandom,
   shrink,
 } from './search.js';
+export { withKernelEvents, withKiller } from './situations.js';
 export { Deviations, PriorityWalk, RandomWalk, Replay } from './strategies.js';

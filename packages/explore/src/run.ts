@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { LibStep } from '@rpal/librpal';
-import type { RpalOptions } from '@rpal/rpal-core';
+import type { RpalOptions, TransitionObserver } from '@rpal/rpal-core';
 import { Choice } from './choice.js';
 import { type Footprint, KERNEL, recordFootprints } from './footprint.js';
 import { strayFrame, taskState, violation } from './invariants.js';
@@ -32,6 +32,8 @@ export interface RunLimits {
   readonly steps?: number;
   /** Record what each step touches. */
   readonly footprints?: boolean;
+  /** Is told of every change of a state, from the start of the machine on. */
+  readonly transitions?: TransitionObserver;
   /** Turns to go on for after the first thing that is wrong. */
   readonly beyond?: number;
 }
@@ -89,11 +91,24 @@ export class Run {
     this.#spinning = this.#cpus.map(() => false);
     this.#ticks = scenario.ticks ?? 0;
     this.#nmis = scenario.nmis ?? 0;
+    this.stage.rpal.observer = limits.transitions ?? null;
     scenario.setUp(this.stage);
     this.stage.machine.run();
     if (!this.stage.everybodyWaits) throw new Error(`scenario ${scenario.name}: not all programs have met`);
     this.stage.open = true;
+    this.#setOut();
     this.#footprint = limits.footprints === true ? recordFootprints(this.stage.machine) : null;
+  }
+
+  /** Everybody leaves the place where they have met, and is about to do what matters. */
+  #setOut(): void {
+    const { machine, gone, expected } = this.stage;
+    for (let turns = 0; gone.size < expected; turns++) {
+      if (turns > PATIENCE) throw new Error(`scenario ${this.#scenario.name}: those who meet must be on CPUs of their own`);
+      const cpu = this.#cpus.find(({ halted, id }) => !halted && !gone.has(id));
+      if (cpu !== undefined) machine.platform.stepOnce(cpu);
+      else machine.platform.queue.pop().fire();
+    }
   }
 
   /** Runs to the end, or to the first thing that is wrong. */

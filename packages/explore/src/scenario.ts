@@ -42,6 +42,8 @@ export class Stage {
   #expected = 0;
   /** The programs that meet may go on. */
   open = false;
+  /** CPUs on which one that has met has gone on. */
+  readonly gone: Set<number> = new Set();
 
   constructor(cpus: number, options: RpalOptions) {
     this.machine = createMachine({ profile: smallProfile(cpus), plugins: [rpal(options)] });
@@ -75,6 +77,9 @@ export class Stage {
       if (this.#waiting === this.#expected) this.machine.platform.stop();
       yield* p.compute(1);
     }
+    this.gone.add(p.context.cpu.id);
+    // The turn ends here: what comes next is the first choice.
+    yield;
   }
 
   /** One of those who have met is through: when all are, the order is the usual one again. */

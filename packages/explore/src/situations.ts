@@ -1,0 +1,121 @@
+import type { Program } from '@rpal/kernel';
+import { RPAL_PROC_FILE, RpalIoctl, ServiceMetadata } from '@rpal/rpal-core';
+import { OpenFlag, Signal } from '@rpal/uapi';
+import { callee, caller, nothing, type Routine, send } from './roles.js';
+import type { Stage } from './scenario.js';
+
+/** A process that sends a byte down a plain socket that the callee watches, too: a kernel event for the receiver. */
+export function withKernelEvents(setUp: (stage: Stage) => void, cpu: number) {
+  return (stage: Stage): void => {
+    setUp(stage);
+    stage.expect(stage.expected + 1);
+    stage.spawn('poster', cpu, (p) =>
+      caller(stage, p, 'callee', function* ({ fd, words }) {
+        yield* p.sleep(2e6);
+        yield* stage.meet(p);
+        yield* p.write(fd, words, 1);
+        stage.leave();
+      }),
+    );
+  };
+}
+
+/** A process that kills another at any moment. */
+export function withKiller(setUp: (stage: Stage) => void, cpu: number, victim: string) {
+  return (stage: Stage): void => {
+    setUp(stage);
+    stage.expect(stage.expected + 1);
+    stage.mayDie.add(victim);
+    stage.spawn('killer', cpu, function* (p) {
+      yield* stage.meet(p);
+      const process = stage.processes.find(({ name }) => name === victim);
+      yield* p.kill(process?.pid as number, Signal.KILL);
+      stage.leave();
+    });
+  };
+}
+
+/** One process, two threads: one enables the service, the other does `rival` at the same time. */
+export function enabling(rival: (p: Program, stage: Stage) => Routine) {
+  return (stage: Stage): void => {
+    stage.expect(2);
+    stage.spawn('service', 0, function* (p) {
+      const memory = yield* p.allocate(4096);
+      yield* p.store64(memory, 1);
+      const fd = yield* p.open(RPAL_PROC_FILE, OpenFlag.RDWR);
+      yield* p.store32(memory + ServiceMetadata.pkey, 5);
+      let over = false;
+      yield* p.clone(function* (q) {
+        yield* q.setAffinity([1]);
+        yield* stage.meet(q);
+        yield* rival(q, stage);
+        stage.leave();
+        over = true;
+      });
+      yield* stage.meet(p);
+      const result = yield* p.ioctl(fd, RpalIoctl.ENABLE_SERVICE, memory);
+      if (result !== 0) stage.note(`enable: ${result}`);
+      yield* p.store64(memory, 2);
+      stage.leave();
+      while (!over) yield* p.sleep(1e5);
+    });
+  };
+}
+
+/** Survivors' words arrive; of a victim's, each arrives once or not at all. */
+export function survivorsLoseNothing(stage: Stage): string | null {
+  const [sent, received] = [stage.noted('sent'), stage.noted('received')];
+  return received <= sent ? null : `${sent} words were sent and ${received} received`;
+}
+
+/** Two threads of one service; one calls, the other releases the callee meanwhile. */
+export function releasing(stage: Stage): void {
+  stage.expect(2);
+  stage.mayDie.add('caller');
+  stage.spawn('callee', 2, (p) => callee(stage, p, 'callee', 1, nothing));
+  stage.spawn('caller', 0, (p) =>
+    caller(stage, p, 'callee', function* (c) {
+      yield* p.sleep(2e6);
+      let over = false;
+      const key = c.lib.process.peers[c.server]?.key as number;
+      yield* p.clone(function* (q) {
+        yield* q.setAffinity([1]);
+        yield* stage.meet(q);
+        yield* q.ioctl(c.lib.process.rpalFd, RpalIoctl.RELEASE_SERVICE, key);
+        stage.leave();
+        over = true;
+      });
+      yield* stage.meet(p);
+      yield* send(stage, c, 1);
+      yield* send(stage, c, 2);
+      stage.leave();
+      while (!over) yield* p.sleep(1e5);
+    }),
+  );
+}
+
+/** All that matters comes after the receiver's system call, so all meet within the call: the receiver, on its caller's CPU. */
+export function returning(stage: Stage): void {
+  stage.expect(2);
+  stage.spawn('callee', 1, (p) =>
+    callee(stage, p, 'callee', 2, function* (q) {
+      yield* q.getpid();
+      yield* stage.meet(q);
+    }),
+  );
+  stage.spawn('caller', 0, (p) =>
+    caller(stage, p, 'callee', function* (c) {
+      yield* p.sleep(8e6);
+      yield* send(stage, c, 1);
+      stage.leave();
+    }),
+  );
+  stage.spawn('poster', 1, (p) =>
+    caller(stage, p, 'callee', function* ({ fd, words }) {
+      yield* p.sleep(2e6);
+      yield* stage.meet(p);
+      yield* p.write(fd, words, 1);
+      stage.leave();
+    }),
+  );
+}

@@ -52,7 +52,8 @@ describe('time lines A to I', () => {
       caller-0 > callee fffffff0 CALL/RUNNING
       caller-0 fffffff0 CALL/RUNNING
       r11
-      caller-0 fffffff0 WAIT/RUNNING"
+      caller-0 fffffff0 WAIT/RUNNING
+      caller-0 fffffffc WAIT/RUNNING"
     `);
     expect(run.stage.rpal.lazySwitches).toBe(0);
   });
@@ -81,7 +82,8 @@ describe('time lines A to I', () => {
       callee in the kernel fffffff0 READY_LS/RUNNING
       caller-0 in the kernel fffffff0 READY_LS/RUNNING
       r17
-      caller-0 fffffff0 WAIT/RUNNING"
+      caller-0 fffffff0 WAIT/RUNNING
+      caller-0 fffffffc WAIT/RUNNING"
     `);
   });
 
@@ -109,7 +111,8 @@ describe('time lines A to I', () => {
       callee in the kernel fffffff0 READY_LS/RUNNING
       caller-0 in the kernel fffffff0 READY_LS/RUNNING
       r17
-      caller-0 fffffff0 WAIT/RUNNING"
+      caller-0 fffffff0 WAIT/RUNNING
+      caller-0 fffffffc WAIT/RUNNING"
     `);
   });
 
@@ -172,7 +175,8 @@ describe('time lines A to I', () => {
       caller-0 > callee fffffff3 CALL/RUNNING
       caller-0 fffffff0 CALL/RUNNING
       r11
-      caller-0 fffffff0 WAIT/RUNNING"
+      caller-0 fffffff0 WAIT/RUNNING
+      caller-0 fffffffc WAIT/RUNNING"
     `);
     expect(run.stage.rpal.lazySwitches).toBe(0);
   });
@@ -198,7 +202,8 @@ describe('time lines A to I', () => {
       callee fffffff3 LAZY_SWITCH/RUNNING
       r15
       r17
-      caller-0 fffffff0 WAIT/RUNNING"
+      caller-0 fffffff0 WAIT/RUNNING
+      caller-0 fffffffc WAIT/RUNNING"
     `);
     expect(run.stage.rpal.lazySwitches).toBe(2);
   });
@@ -227,7 +232,8 @@ describe('time lines A to I', () => {
       s2
       callee ffffffcf RUNNING/RUNNING WAKE
       callee ffffffcc RUNNING/RUNNING WAKE
-      callee > caller-0 ffffffcc RUNNING/RUNNING WAKE"
+      callee > caller-0 ffffffcc RUNNING/RUNNING WAKE
+      callee > caller-0 fffffffc RUNNING/RUNNING WAKE"
     `);
   });
 
@@ -288,7 +294,8 @@ describe('time lines A to I', () => {
       caller-0 > callee ffffffcc CALL/RUNNING
       caller-0 ffffffcc CALL/RUNNING
       r11
-      caller-0 ffffffcc WAIT/RUNNING"
+      caller-0 ffffffcc WAIT/RUNNING
+      caller-0 fffffffc WAIT/RUNNING"
     `);
     expect(run.stage.noted('received')).toBe(2);
   });
@@ -326,7 +333,8 @@ describe('time lines A to I', () => {
       caller-0 > callee ffffffcc CALL/RUNNING
       caller-0 ffffffcc CALL/RUNNING
       r11
-      caller-0 ffffffcc WAIT/RUNNING"
+      caller-0 ffffffcc WAIT/RUNNING
+      caller-0 fffffffc WAIT/RUNNING"
     `);
     expect(run.stage.noted('received')).toBe(2);
   });
@@ -366,7 +374,8 @@ describe('time lines A to I', () => {
       s2
       caller-0 > callee ffffffcf RUNNING/RUNNING
       caller-0 > callee ffffffcc RUNNING/RUNNING
-      caller-0 ffffffcc RUNNING/RUNNING"
+      caller-0 ffffffcc RUNNING/RUNNING
+      caller-0 fffffffc RUNNING/RUNNING"
     `);
     expect(run.stage.processes.map(({ exit }) => exit?.signal)).toEqual([Signal.KILL, 0, 0]);
   });
@@ -392,7 +401,8 @@ describe('time lines A to I', () => {
       caller-0 > callee ffffffcc CALL/RUNNING WAKE
       caller-0 ffffffcc CALL/RUNNING WAKE
       r11
-      caller-0 ffffffcc WAIT/RUNNING WAKE"
+      caller-0 ffffffcc WAIT/RUNNING WAKE
+      caller-0 fffffffc WAIT/RUNNING WAKE"
     `);
     expect(run.stage.processes.map(({ exit }) => exit?.signal)).toEqual([Signal.KILL, 0, 0]);
   });
@@ -532,7 +542,8 @@ describe('rows that need a certain moment', () => {
       r16
       callee in the kernel ffffffcc LAZY_SWITCH/RUNNING
       caller-0 in the kernel ffffffcc LAZY_SWITCH/RUNNING
-      caller-0 ffffffcc LAZY_SWITCH/RUNNING"
+      caller-0 ffffffcc LAZY_SWITCH/RUNNING
+      caller-0 fffffffc LAZY_SWITCH/RUNNING"
     `);
   });
 
@@ -562,7 +573,8 @@ describe('rows that need a certain moment', () => {
       callee in the kernel ffffffcc READY_LS/RUNNING WAKE
       r18
       caller-0 in the kernel ffffffcc RUNNING/RUNNING WAKE
-      caller-0 ffffffcc RUNNING/RUNNING WAKE"
+      caller-0 ffffffcc RUNNING/RUNNING WAKE
+      caller-0 fffffffc RUNNING/RUNNING WAKE"
     `);
   });
 });

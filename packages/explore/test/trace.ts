@@ -49,10 +49,10 @@ export function trace(
   open = true;
   let last = '';
   const look = (): void => {
-    if (until === undefined && run.stage.closed) open = false;
     const line = lineOf(pictureOf(run));
     if (line !== last) write(line);
     last = line;
+    if (until === undefined && run.stage.closed) open = false;
   };
   run.observer = look;
   const { failure } = run.execute(strategy(run));

@@ -20,3 +20,4 @@ export {
 } from './search.js';
 export { withKernelEvents, withKiller } from './situations.js';
 export { Deviations, PriorityWalk, RandomWalk, Replay } from './strategies.js';
+export { type Budget, type Finding, survey } from './survey.js';

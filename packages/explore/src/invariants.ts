@@ -26,22 +26,27 @@ export function ownerOf(context: unknown): Thread | null {
   return (context as { thread?: Thread }).thread ?? null;
 }
 
+/** By CPU: the point of a kernel entry at which it is held, or null. */
+export type Held = readonly (string | null)[];
+
 /**
- * What must hold between any two atomic steps. @returns what does not, or null
+ * What must hold between any two atomic steps. A receiver that a held CPU is about to switch to or from is neither the one nor
+ * the other, and is left out. @returns what does not hold, or null
  */
-export function violation(stage: Stage): string | null {
+export function violation(stage: Stage, held: Held): string | null {
   const { machine, rpal } = stage;
   for (const service of rpal.byKey.values()) {
-    const wrong = receiversOf(stage, service) ?? quotaOf(service) ?? linksOf(service, rpal.byKey.values());
+    const wrong = receiversOf(stage, service, held) ?? quotaOf(service) ?? linksOf(service, rpal.byKey.values());
     if (wrong !== null) return wrong;
   }
-  return oneFlowPerThread(machine.platform.cpus, machine.kernel.scheduler.kernelMode);
+  return oneFlowPerThread(machine.platform.cpus, machine.kernel.scheduler.kernelMode, held);
 }
 
-function receiversOf({ machine }: Stage, service: RpalService): string | null {
+function receiversOf({ machine }: Stage, service: RpalService, held: Held): string | null {
   const { scheduler } = machine.kernel;
   for (const thread of service.receivers) {
     const { flags, role } = thread.rpal;
+    if (held[thread.cpu.id] !== null || (role.partner !== null && held[role.partner.cpu.id] !== null)) continue;
     const word = role.thread.cpu.memory.read32(role.rcc + Rcc.receiverState);
     const state = word & RPAL_RECEIVER_STATE_MASK;
     const name = `receiver ${thread.pid} of ${thread.name}`;
@@ -53,7 +58,7 @@ function receiversOf({ machine }: Stage, service: RpalService): string | null {
     if (state === ReceiverState.WAIT) {
       const { cpus } = machine.platform;
       for (const cpu of cpus) {
-        if (cpu.context !== scheduler.kernelMode && ownerOf(cpu.context) === thread)
+        if (held[cpu.id] === null && cpu.context !== scheduler.kernelMode && ownerOf(cpu.context) === thread)
           return `${name} is in WAIT, and CPU ${cpu.id} executes its code`;
       }
     }
@@ -101,12 +106,14 @@ function linksOf(service: RpalService, all: Iterable<RpalService>): string | nul
 }
 
 /** Nobody's user stack is used by two flows: two CPUs in it, or one in it and another to come back to it. */
-function oneFlowPerThread(cpus: readonly Cpu[], kernelMode: unknown): string | null {
+function oneFlowPerThread(cpus: readonly Cpu[], kernelMode: unknown, held: Held): string | null {
   for (let i = 0; i < cpus.length; i++) {
+    if (held[i] !== null) continue;
     const context = (cpus[i] as Cpu).context;
     const owner = context === kernelMode ? null : ownerOf(context);
     if (owner === null) continue;
     for (let j = i + 1; j < cpus.length; j++) {
+      if (held[j] !== null) continue;
       const other = (cpus[j] as Cpu).context;
       if (other !== kernelMode && ownerOf(other) === owner)
         return `CPUs ${i} and ${j} both execute on the stacks of thread ${owner.pid} of ${owner.name}`;

@@ -1,6 +1,6 @@
 import type { Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, welcome } from '@rpal/librpal';
-import { EPOLL_EVENT_SIZE, Epoll, Errno, Poll, SocketType } from '@rpal/uapi';
+import { EPOLL_EVENT_SIZE, Epoll, Errno, Poll, Signal, SocketType } from '@rpal/uapi';
 import type { Stage } from './scenario.js';
 
 export type Routine<T = void> = Generator<void, T>;
@@ -22,8 +22,11 @@ const MSG_DONTWAIT = 0x40;
 
 const path = (name: string): string => `/tmp/${name}`;
 
-/** A service with one receiver, which serves `connections` callers until all have hung up. */
+/** A service with one receiver, which serves `connections` callers until all have hung up. SIGUSR1 does it no harm. */
 export function* callee(stage: Stage, p: Program, name: string, connections: number, work: Work, touched = true): Routine {
+  yield* p.sigaction(Signal.USR1, function* (handler) {
+    yield* handler.getpid();
+  });
   const listener = yield* p.socket(SocketType.STREAM);
   yield* p.bind(listener, path(name));
   yield* p.listen(listener, connections);

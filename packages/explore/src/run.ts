@@ -125,7 +125,7 @@ export class Run {
           this.#failure ??= `${ends}: ${this.#waiting()}`;
           break;
         }
-        this.#failure ??= violation(stage) ?? strayFrame(stage);
+        this.#failure ??= violation(stage, this.heldAt) ?? strayFrame(stage);
       }
       this.#failure ??= this.#ends() ?? this.#scenario.verdict?.(stage) ?? null;
     } catch (error) {
@@ -158,7 +158,7 @@ export class Run {
       const enabled = this.#enabled(cpu.id);
       if (enabled.length === 1 && !others) break;
       this.#close();
-      const usual = others && enabled.includes(this.#last) ? this.#last : cpu.id;
+      const usual = others && enabled.includes(this.#last) && this.#lastFor <= PATIENCE ? this.#last : cpu.id;
       const choice = this.#decide(enabled, usual);
       if (choice === cpu.id) {
         this.#open(choice, enabled);
@@ -166,7 +166,9 @@ export class Run {
       }
       others = true;
       this.#perform(choice, enabled);
-      if (this.stage.machine.kernel.alive === 0) break;
+      this.#failure ??= violation(this.stage, this.heldAt);
+      if (this.stage.machine.kernel.alive === 0 || this.schedule.length >= this.#steps) break;
+      if (this.#failure !== null && this.#beyond === 0) break;
     }
     this.heldAt[cpu.id] = null;
   }

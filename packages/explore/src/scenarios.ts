@@ -1,6 +1,6 @@
 import { callers, nothing, nothingLost, systemCall, yields } from './roles.js';
 import type { Scenario } from './scenario.js';
-import { enabling, releasing, returning, survivorsLoseNothing, withKernelEvents, withKiller } from './situations.js';
+import { enabling, releasing, returning, signalling, survivorsLoseNothing, withKernelEvents, withKiller } from './situations.js';
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -100,6 +100,13 @@ export const scenarios: readonly Scenario[] = [
     about: 'a call has made a system call and is about to return; a kernel event wakes the receiver on its own CPU',
     cpus: 2,
     setUp: returning,
+    verdict: nothingLost,
+  },
+  {
+    name: 'signal-against-wake-up',
+    about: 'a kernel event wakes a receiver, and a signal comes for it when it is about to wait again',
+    cpus: 3,
+    setUp: signalling,
     verdict: nothingLost,
   },
   {

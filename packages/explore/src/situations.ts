@@ -1,7 +1,7 @@
 import type { Program } from '@rpal/kernel';
 import { RPAL_PROC_FILE, RpalIoctl, ServiceMetadata } from '@rpal/rpal-core';
 import { OpenFlag, Signal } from '@rpal/uapi';
-import { callee, caller, nothing, type Routine, send } from './roles.js';
+import { type Caller, callee, caller, nothing, type Routine, send } from './roles.js';
 import type { Stage } from './scenario.js';
 
 /** A process that sends a byte down a plain socket that the callee watches, too: a kernel event for the receiver. */
@@ -118,4 +118,35 @@ export function returning(stage: Stage): void {
       stage.leave();
     }),
   );
+}
+
+/** A kernel event wakes the receiver, and a signal comes when it is about to wait again. */
+export function signalling(stage: Stage): void {
+  stage.expect(2);
+  const others: readonly (readonly [string, (caller: Caller) => Routine])[] = [
+    [
+      'poster',
+      function* ({ p, fd, words }) {
+        yield* p.write(fd, words, 1);
+      },
+    ],
+    [
+      'signaller',
+      function* ({ p }) {
+        const process = stage.processes.find(({ name }) => name === 'callee');
+        yield* p.kill(process?.pid as number, Signal.USR1);
+      },
+    ],
+  ];
+  stage.spawn('callee', 2, (p) => callee(stage, p, 'callee', others.length, nothing));
+  others.forEach(([name, act], cpu) => {
+    stage.spawn(name, cpu, (p) =>
+      caller(stage, p, 'callee', function* (c) {
+        yield* p.sleep(2e6);
+        yield* stage.meet(p);
+        yield* act(c);
+        stage.leave();
+      }),
+    );
+  });
 }

@@ -9,7 +9,7 @@ export type Other = (stage: Stage, p: Program) => Routine;
 const REST = 30e6;
 
 /**
- * A callee on CPU `home`, which takes SIGUSR1, and others on CPUs 0, 1, ..., all of them connected to it. One NMI and one tick
+ * A callee on CPU `home`, and others on CPUs 0, 1, ..., all of them connected to it. One NMI and one tick
  * can be thrown in, so that every point of a kernel entry is seen.
  */
 export function scene(home: number, work: Work, ...others: readonly Other[]): Scenario {
@@ -21,12 +21,7 @@ export function scene(home: number, work: Work, ...others: readonly Other[]): Sc
     ticks: 1,
     setUp(stage) {
       stage.expect(others.length);
-      stage.spawn('callee', home, function* (p) {
-        yield* p.sigaction(Signal.USR1, function* (handler) {
-          yield* handler.getpid();
-        });
-        yield* callee(stage, p, 'callee', others.length, work);
-      });
+      stage.spawn('callee', home, (p) => callee(stage, p, 'callee', others.length, work));
       others.forEach((other, i) => {
         stage.spawn(`caller-${i}`, i, (p) => other(stage, p));
       });

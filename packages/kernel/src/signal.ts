@@ -11,7 +11,7 @@ import type { Process } from './process.js';
 import type { Program } from './program.js';
 import { ProgramContext } from './program-context.js';
 import { KernelStep } from './steps.js';
-import type { Thread } from './thread.js';
+import type { EntryFrame, Thread } from './thread.js';
 
 /** What a program runs when a signal comes; `value` is what sigqueue sent along. */
 export type SignalHandler = (program: Program, signal: number, value: number) => Generator<void, void>;
@@ -148,8 +148,9 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
       }
       // Library code on a stack of its own has no handler frames: the signal waits until the program is back.
       thread.pending.post(signal, value);
+      restoreMask(thread);
       thread.signalPending = false;
-      break;
+      return isRestart(frame);
     }
     if (hasSignal(IGNORED_BY_DEFAULT, signal)) continue;
     if (hasSignal(STOPPING, signal)) {
@@ -163,7 +164,12 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
   }
   recalculatePending(thread);
   restoreMask(thread);
-  return !frame.iret && Object.values<number>(Restart).includes(frame.rax);
+  return isRestart(frame);
+}
+
+/** The system call of this frame was interrupted and no handler has run. */
+function isRestart({ iret, rax }: EntryFrame): boolean {
+  return !iret && Object.values<number>(Restart).includes(rax);
 }
 
 /** A call that had set a mask of its own is over, and no handler has taken the old one along. */

@@ -70,6 +70,17 @@ const mistakes: readonly [what: string, code: string, make: () => Error & { code
   ],
   ['a conflict', 'CONFLICT', () => build(plugin('a', { conflicts: ['b'] }), plugin('b')), ['"a"', '"b"', 'remove one']],
   ['a version that is none', 'INVALID_PLUGIN', () => build(plugin('a', { version: 'one' })), ['"a"', '"one"', 'write it as 1.2.3']],
+  [
+    'a tap that answers later',
+    'INVALID_PLUGIN',
+    () =>
+      build(
+        plugin('lazy', {
+          setup: ({ plugin: name, hooks }) => void hooks.mmFault.tap(name, (async () => {}) as unknown as () => undefined),
+        }),
+      ),
+    ['"lazy"', '"mmFault"', 'use a plain function'],
+  ],
   ['the same plugin twice', 'DUPLICATE_PLUGIN', () => build(rpal(), rpal()), ['"@rpal/rpal-core"', 'give it once']],
 ];
 
@@ -109,7 +120,10 @@ describe('what a plugin author gets wrong', () => {
     }
     expect(error?.code).toBe('PLUGIN_FAILED');
     expect(error?.message).toMatch(
-      /plugin "brittle" threw in its tap of "mmFault": no idea; the machine stopped on CPU 0 at \d+ TSC cycles .* toucher/,
+      /plugin "brittle" threw in its tap of "mmFault": no idea; the machine stopped on CPU 0 at \d+ TSC cycles \(.* us\), where toucher \(thread 1, state \w+\) ran\. Repair the tap/,
     );
+    // What is half done is no result: nothing can be had from the machine any more.
+    expect(() => machine.run()).toThrow(/this machine was stopped by an error; build another one\. It was: .*"brittle"/);
+    expect(() => machine.fingerprint()).toThrow(/"brittle" threw in its tap of "mmFault"/);
   });
 });

@@ -125,7 +125,9 @@ export class Machine {
       const us = (cpu.clock / cpu.costs.tscPerNs / 1000).toFixed(3);
       place = `on CPU ${cpu.id} at ${cpu.clock} TSC cycles (${us} us), where ${task.name} (thread ${task.pid}, state ${task.state}) ran`;
     }
-    return new MachineError('PLUGIN_FAILED', `${error.message}; the machine stopped ${place}`, { cause: error });
+    return new MachineError('PLUGIN_FAILED', `${error.message}; the machine stopped ${place}. Repair the tap, and build another machine`, {
+      cause: error,
+    });
   }
 
   /** Undoes what plugins set up outside the machine. */

@@ -40,7 +40,7 @@ describe('a tap that throws in mid-run', () => {
     expect(error).toBeInstanceOf(MachineError);
     expect(error.code).toBe('PLUGIN_FAILED');
     expect(error.message).toMatch(
-      /^plugin "brittle" threw in its tap of "schedSwitch": ran out of patience; the machine stopped on CPU 2 at \d+ TSC cycles \([\d.]+ us\), where swapper\/2 \(thread \d+, state \d+\) ran$/,
+      /^plugin "brittle" threw in its tap of "schedSwitch": ran out of patience; the machine stopped on CPU 2 at \d+ TSC cycles \([\d.]+ us\), where swapper\/2 \(thread \d+, state \d+\) ran\. Repair the tap, and build another machine$/,
     );
     expect(error.cause).toBeInstanceOf(TapError);
     expect((error.cause as TapError).cause).toBeInstanceOf(RangeError);

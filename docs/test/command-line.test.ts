@@ -7,7 +7,7 @@ const bench = (...args: string[]) => attempt(process.execPath, [join(root, 'apps
 const noMpk = (isolation: string) => `./plugins/no-mpk/dist/index.js#noMpk={"isolation":"${isolation}"}`;
 
 describe('rpal-bench with a plugin of the repository', () => {
-  beforeAll(() => void pnpm('exec', 'turbo', 'run', 'build', '--output-logs=errors-only'), 600_000);
+  beforeAll(() => void pnpm('exec', 'turbo', 'run', 'build', '--output-logs=errors-only'), 900_000);
   const rfc = ['rfc', '--messages', '20', '--phase', 'rpal', '--profile'];
 
   it('runs RPAL on CPUs without protection keys, where it does not start by itself', { timeout: 120_000 }, () => {

@@ -15,7 +15,7 @@ describe.skipIf(!reachable)('packages as published, in an empty project outside 
     project.pack();
     project.install();
     project.copy(join(root, 'docs/test/third-party'));
-  }, 400_000);
+  }, 900_000);
   afterAll(() => project.remove());
 
   it('installs every package of the workspace', () => {

@@ -21,7 +21,7 @@ describe.skipIf(!reachable)('pnpm new-plugin', () => {
           .some((part) => left.has(part)),
     });
     command('pnpm', ['install', '--frozen-lockfile', '--prefer-offline', '--reporter=silent'], copy);
-  }, 400_000);
+  }, 900_000);
   afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
   it('refuses what is no name, or is taken, and says what would be right', () => {

@@ -37,6 +37,12 @@ export class EventFd extends File {
     return this.high * WORD + this.low;
   }
 
+  override get description(): string {
+    const hex = (word: number) => word.toString(16);
+    const count = this.high === 0 ? hex(this.low) : `${hex(this.high)}${hex(this.low).padStart(8, '0')}`;
+    return `eventfd-count: ${count.padStart(16)}\neventfd-semaphore: ${this.semaphore ? 1 : 0}\n`;
+  }
+
   override takesSegments(write: boolean): boolean {
     return !write;
   }

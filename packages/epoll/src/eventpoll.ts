@@ -1,7 +1,7 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
-import { type Scheduler, SleepTimer, TaskState, taken, WaitEntry, WaitQueue } from '@rpal/sched';
-import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { type Scheduler, SleepTimer, TaskState, taken, timeoutSlack, WaitEntry, WaitQueue } from '@rpal/sched';
+import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
 import { closesLoop, tooManyPaths } from './epoll-nesting.js';
 import { File, type PollTable } from './file.js';
 import { begin, type Caller, type Operation, Step } from './operation.js';
@@ -296,6 +296,17 @@ export class EventPoll extends File {
     return found ? Poll.IN | Poll.RDNORM : 0;
   }
 
+  /** One line per item (Linux: `ep_show_fdinfo`). There is no file system: inode and device are 0. */
+  override get description(): string {
+    const line = ({ fd, events, dataHigh, dataLow, file }: EpItem) => {
+      const [high, low] = [(dataHigh >>> 0).toString(16), (dataLow >>> 0).toString(16)];
+      const data = dataHigh === 0 ? low : `${high}${low.padStart(8, '0')}`;
+      const position = Math.max(0, file.seek(0, Seek.CUR));
+      return `tfd: ${`${fd}`.padStart(8)} events: ${(events >>> 0).toString(16).padStart(8)} data: ${data.padStart(16)}  pos:${position} ino:0 sdev:0\n`;
+    };
+    return this.items.map(line).join('');
+  }
+
   override supports(): boolean {
     return false;
   }
@@ -440,7 +451,7 @@ export class WaitOperation implements Operation {
     epoll.lock.release(cpu);
     this.#state = 3;
     if (this.#available) return Step.AGAIN;
-    if (this.#timeout > 0 && !this.#timer.armed) this.#timer.start(cpu, this.#timeout * 1e6);
+    if (this.#timeout > 0 && !this.#timer.armed) this.#timer.start(cpu, this.#timeout * 1e6, timeoutSlack(task, this.#timeout * 1e6));
     return Step.SLEEP;
   }
 

@@ -82,6 +82,11 @@ export abstract class File {
     return -Errno.ESPIPE;
   }
 
+  /** What /proc/PID/fdinfo says of it beyond position and flags, as lines. */
+  get description(): string {
+    return '';
+  }
+
   /** mmap(2) of the file. @returns the address or a negative errno */
   mmap(_cpu: Cpu, _caller: Caller, _hint: number, _length: number, _prot: number, _flags: number, _offset: number): number {
     return -Errno.ENODEV;

@@ -24,12 +24,15 @@ export class PipeBuffer {
   length: number;
   /** Later writes may be appended to it: it was written, not spliced. */
   merge: boolean;
+  /** A packet: one read takes it, or throws the rest of it away (PIPE_BUF_FLAG_PACKET). */
+  readonly packet: boolean;
 
-  constructor(frame: number, offset: number, length: number, merge: boolean) {
+  constructor(frame: number, offset: number, length: number, merge: boolean, packet = false) {
     this.frame = frame;
     this.offset = offset;
     this.length = length;
     this.merge = merge;
+    this.packet = packet;
   }
 }
 
@@ -59,7 +62,8 @@ export class Pipe {
   static create(scheduler: Scheduler, frames: PageFrames, flags: number): [PipeEnd, PipeEnd] {
     const pipe = new Pipe(scheduler, frames);
     const nonblocking = flags & OpenFlag.NONBLOCK;
-    return [new PipeEnd(pipe, OpenFlag.RDONLY | nonblocking), new PipeEnd(pipe, OpenFlag.WRONLY | nonblocking)];
+    const packets = flags & OpenFlag.DIRECT;
+    return [new PipeEnd(pipe, OpenFlag.RDONLY | nonblocking), new PipeEnd(pipe, OpenFlag.WRONLY | nonblocking | packets)];
   }
 
   get empty(): boolean {
@@ -224,9 +228,10 @@ export class PipeReadOperation extends RetryOperation {
       buffer.offset += part;
       buffer.length -= part;
       taken += part;
-      if (buffer.length > 0) break;
+      if (buffer.length > 0 && !buffer.packet) break;
       pipe.buffers.shift();
       pipe.releasePage(buffer.frame);
+      if (buffer.packet) break;
     }
     return taken;
   }
@@ -284,6 +289,7 @@ export class PipeWriteOperation extends RetryOperation {
     if (pipe.readers === 0) return this.#broken(cpu);
     const failed = this.#merge(cpu, pipe);
     if (failed < 0) return failed;
+    const packets = (this.#end.flags & OpenFlag.DIRECT) !== 0;
     while (this.#done < this.#length) {
       if (pipe.full) return this.#end.nonblocking ? this.#orSoFar(-Errno.EAGAIN) : NOTHING_YET;
       const frame = pipe.page(cpu);
@@ -293,7 +299,7 @@ export class PipeWriteOperation extends RetryOperation {
         pipe.releasePage(frame);
         return this.#orSoFar(-Errno.EFAULT);
       }
-      pipe.buffers.push(new PipeBuffer(frame, 0, part, true));
+      pipe.buffers.push(new PipeBuffer(frame, 0, part, !packets, packets));
     }
     return this.#length;
   }

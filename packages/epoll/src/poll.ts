@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type Scheduler, SleepTimer, TaskState, WaitEntry, type WaitQueue } from '@rpal/sched';
+import { type Scheduler, SleepTimer, TaskState, timeoutSlack, WaitEntry, type WaitQueue } from '@rpal/sched';
 import { Poll } from '@rpal/uapi';
 import type { File, PollTable } from './file.js';
 import { type Caller, type Operation, Step } from './operation.js';
@@ -83,7 +83,7 @@ export class PollOperation implements Operation, PollTable {
       this.#end(cpu, 0);
       return this.#interrupted;
     }
-    if (this.#timeout > 0 && !this.#timer.armed) this.#timer.start(cpu, this.#timeout);
+    if (this.#timeout > 0 && !this.#timer.armed) this.#timer.start(cpu, this.#timeout, timeoutSlack(task, this.#timeout));
     task.state = TaskState.INTERRUPTIBLE;
     return Step.SLEEP;
   }

@@ -81,7 +81,7 @@ class Transfer extends RetryOperation {
         left -= buffer.length;
       } else {
         to.frames.get(buffer.frame);
-        to.buffers.push(new PipeBuffer(buffer.frame, buffer.offset, left, false));
+        to.buffers.push(new PipeBuffer(buffer.frame, buffer.offset, left, false, buffer.packet));
         buffer.offset += left;
         buffer.length -= left;
         left = 0;
@@ -93,11 +93,11 @@ class Transfer extends RetryOperation {
   #linkBuffers(): number {
     const to = this.#to;
     let left = this.#length;
-    for (const { frame, offset, length } of this.#from.buffers) {
+    for (const { frame, offset, length, packet } of this.#from.buffers) {
       if (left === 0 || to.full) break;
       const part = Math.min(length, left);
       to.frames.get(frame);
-      to.buffers.push(new PipeBuffer(frame, offset, part, false));
+      to.buffers.push(new PipeBuffer(frame, offset, part, false, packet));
       left -= part;
     }
     return this.#length - left;

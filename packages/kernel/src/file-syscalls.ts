@@ -1,4 +1,4 @@
-import { EventFd, EventfdFlag, type File, FileStep, Pipe } from '@rpal/epoll';
+import { EventFd, EventfdFlag, type File, FileStep, Pipe, PipeEnd } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { putUser32 } from '@rpal/mm';
 import { Errno, Fcntl, OpenFlag } from '@rpal/uapi';
@@ -71,12 +71,19 @@ export function defineFileCalls(table: SyscallTable): void {
       case Fcntl.GETFL:
         return file.flags;
       case Fcntl.SETFL:
-        file.flags = (file.flags & ~OpenFlag.NONBLOCK) | (a2 & OpenFlag.NONBLOCK);
-        return 0;
+        return setFlags(file, a2);
       default:
         return file.fcntl(cpu, a1, a2);
     }
   };
+}
+
+/** F_SETFL: O_NONBLOCK, and of a pipe whether it takes packets. */
+function setFlags(file: File, flags: number): number {
+  const settable = file instanceof PipeEnd ? OpenFlag.NONBLOCK | OpenFlag.DIRECT : OpenFlag.NONBLOCK;
+  if ((flags & OpenFlag.DIRECT) !== 0 && !(file instanceof PipeEnd)) return -Errno.EINVAL;
+  file.flags = (file.flags & ~settable) | (flags & settable);
+  return 0;
 }
 
 /** Gives two files descriptors. @returns the first; the second is left in `regs.second`. */

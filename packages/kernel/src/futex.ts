@@ -1,7 +1,7 @@
 import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32, userPage, VmFlag } from '@rpal/mm';
-import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, TaskState } from '@rpal/sched';
+import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, Futex } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
 import { KernelStep } from './steps.js';
@@ -144,7 +144,7 @@ export class FutexWait implements Operation {
   start(cpu: Cpu, { space, offset }: Key, bitset: number, timeout: number): this {
     this.#expired = false;
     this.#kernel.futexes.wait(cpu, this.#waiter, space, offset, bitset);
-    if (timeout >= 0) this.#timer.start(cpu, timeout);
+    if (timeout >= 0) this.#timer.start(cpu, timeout, sleepSlack(this.#thread));
     return this;
   }
 

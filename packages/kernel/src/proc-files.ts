@@ -2,7 +2,7 @@ import { type Caller, File } from '@rpal/epoll';
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { copyToUser, VmFlag } from '@rpal/mm';
 import { TaskState } from '@rpal/sched';
-import { Errno, OpenFlag } from '@rpal/uapi';
+import { Errno, OpenFlag, Seek } from '@rpal/uapi';
 import { bitsOf, NO_SIGNALS, type SignalBits } from './pending-signals.js';
 import type { Process } from './process.js';
 import type { SignalAction } from './signal.js';
@@ -138,4 +138,12 @@ function stat(process: Process): string {
     0,
   ];
   return `${[...fields, virtualBytes(process), mm.residentPages].join(' ')}\n`;
+}
+
+/** `/proc/PID/fdinfo/FD`; undefined if there is no such descriptor. Flags are octal, as in Linux. */
+export function fdInfo(process: Process, fd: number): string | undefined {
+  const file = process.files.peek(fd);
+  if (file === null) return undefined;
+  const flags = file.flags | (process.files.closesOnExec(fd) ? OpenFlag.CLOEXEC : 0);
+  return `pos:\t${Math.max(0, file.seek(0, Seek.CUR))}\nflags:\t0${flags.toString(8)}\n${file.description}`;
 }

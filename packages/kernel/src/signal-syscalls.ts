@@ -1,6 +1,6 @@
 import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
-import { SleepTimer, TaskState } from '@rpal/sched';
+import { SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, OpenFlag, Signal, SignalMask } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
 import { bitsOf, type SignalBits, union, without } from './pending-signals.js';
@@ -164,7 +164,7 @@ class SignalWait implements Operation {
     const found = this.#take();
     if (found !== 0) return found;
     if (timeout === 0) return -Errno.EAGAIN;
-    if (timeout > 0) this.#timer.start(cpu, timeout);
+    if (timeout > 0) this.#timer.start(cpu, timeout, sleepSlack(this.#thread));
     this.#thread.operation = this;
     return Step.PENDING;
   }

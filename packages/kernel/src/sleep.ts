@@ -1,6 +1,6 @@
 import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
-import { SleepTimer, TaskState } from '@rpal/sched';
+import { SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import type { Kernel } from './kernel.js';
 import { Restart } from './signal.js';
 import type { Thread } from './thread.js';
@@ -21,7 +21,7 @@ export class SleepOperation implements Operation {
 
   start(cpu: Cpu, ns: number): this {
     this.#expired = false;
-    this.#timer.start(cpu, ns);
+    this.#timer.start(cpu, ns, sleepSlack(this.#thread));
     return this;
   }
 

@@ -66,6 +66,7 @@ export const SyscallNumber = {
   rt_sigsuspend: 130,
   mlock: 149,
   munlock: 150,
+  prctl: 157,
   arch_prctl: 158,
   gettid: 186,
   futex: 202,

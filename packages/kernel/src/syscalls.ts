@@ -1,5 +1,6 @@
 import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
+import { TIMER_SLACK } from '@rpal/sched';
 import { Errno, OpenFlag, WaitOption } from '@rpal/uapi';
 import { cloneThread, forkProcess, WaitChildOperation } from './clone.js';
 import { execve } from './exec.js';
@@ -91,6 +92,15 @@ table[Nr.arch_prctl] = (_kernel, cpu, _thread, { a0, a1 }) => {
   if (a0 === ARCH_GET_FS) return cpu.fsBase;
   if (a0 !== ARCH_SET_FS) return -Errno.EINVAL;
   cpu.fsBase = a1;
+  return 0;
+};
+
+table[Nr.prctl] = (_kernel, _cpu, thread, { a0, a1 }) => {
+  const PR_SET_TIMERSLACK = 29;
+  const PR_GET_TIMERSLACK = 30;
+  if (a0 === PR_GET_TIMERSLACK) return thread.timerSlack;
+  if (a0 !== PR_SET_TIMERSLACK) return -Errno.EINVAL;
+  thread.timerSlack = a1 > 0 ? a1 : TIMER_SLACK;
   return 0;
 };
 

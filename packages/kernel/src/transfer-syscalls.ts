@@ -6,7 +6,7 @@ import { cpuOnlineFile } from './cpu-online.js';
 import type { Kernel } from './kernel.js';
 import { entering, whenOver } from './message-syscalls.js';
 import { PidFd } from './pidfd.js';
-import { PROC_FILES, ProcFile } from './proc-files.js';
+import { fdInfo, PROC_FILES, ProcFile } from './proc-files.js';
 import { processVmAccess } from './process-vm.js';
 import type { ProgramContext } from './program-context.js';
 import { KernelStep } from './steps.js';
@@ -69,17 +69,17 @@ export function defineTransferCalls(table: SyscallTable): void {
   };
 }
 
-/** open(2) of what is not a special file: `/dev/shm/...` and `/proc/{self,PID}/{maps,status,stat}`. */
+/** open(2) of what is not a special file: `/dev/shm/...` and `/proc/{self,PID}/{maps,status,stat,fdinfo/FD}`. */
 export function openPath(kernel: Kernel, thread: Thread, path: string, flags: number): File | number {
   const [, name] = /^\/dev\/shm\/([^/]+)$/.exec(path) ?? [];
   if (name !== undefined) return openShared(kernel, path, flags);
   const online = cpuOnlineFile(kernel, path, flags);
   if (online !== undefined) return online;
-  const [, who, which] = /^\/proc\/(self|\d+)\/(\w+)$/.exec(path) ?? [];
+  const [, who, which, fd] = /^\/proc\/(self|\d+)\/(\w+)(?:\/(\d+))?$/.exec(path) ?? [];
   const process = who === 'self' ? thread.process : kernel.processes.get(Number(who));
-  const text = which === undefined ? undefined : PROC_FILES[which];
-  if (process === undefined || text === undefined) return -Errno.ENOENT;
-  return new ProcFile(text(process));
+  if (process === undefined || which === undefined) return -Errno.ENOENT;
+  const text = fd === undefined ? PROC_FILES[which]?.(process) : which === 'fdinfo' ? fdInfo(process, Number(fd)) : undefined;
+  return text === undefined ? -Errno.ENOENT : new ProcFile(text);
 }
 
 /** shm_open: a name below /dev/shm. */

@@ -122,7 +122,8 @@ describe('time', () => {
       yield* p.sleep(Time.ms);
       const slept = (p.rdtsc() - computed) / ghz;
       expect(slept).toBeGreaterThanOrEqual(Time.ms);
-      expect(slept).toBeLessThan(1.02 * Time.ms);
+      // Up to the timer slack of 50 us later, and a wake-up.
+      expect(slept).toBeLessThan(1.06 * Time.ms);
       expect(yield* p.sleep(-1)).toBe(-Errno.EINVAL);
     });
   });

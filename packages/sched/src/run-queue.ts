@@ -58,6 +58,8 @@ export class RunQueue {
   tickDue = false;
   /** Timers that have expired and wait for this CPU's interrupt. */
   readonly expired: SleepTimer[] = [];
+  /** Timers armed here that may expire earlier than they must. */
+  readonly slackTimers: Set<SleepTimer> = new Set();
 
   switches = 0;
 

@@ -253,6 +253,11 @@ export class Scheduler {
     const rq = this.runQueue(cpu);
     const entered = cpu.clock;
     while (rq.expired.length > 0) rq.expired.shift()?.run(cpu);
+    for (const timer of rq.slackTimers) {
+      if (timer.soft > cpu.clock) continue;
+      timer.stop();
+      timer.run(cpu);
+    }
     if (!rq.tickDue) return;
     rq.tickDue = false;
     cpu.charge(SchedStep.tickOther);

@@ -28,6 +28,9 @@ export interface KernelPath {
   run(cpu: Cpu, task: Task): PathResult;
 }
 
+/** What a task allows its timers, unless it says otherwise, ns. */
+export const TIMER_SLACK = 50_000;
+
 /** A schedulable thread (Linux: `struct task_struct`, the scheduler's part). */
 export class Task {
   readonly pid: number;
@@ -53,6 +56,8 @@ export class Task {
   rtPriority = 0;
   /** Rest of a SCHED_RR slice, ns. */
   timeSlice = 0;
+  /** How late a sleep or a timeout may end, ns (prctl PR_SET_TIMERSLACK). */
+  timerSlack: number = TIMER_SLACK;
 
   affinity: CpuSet;
   affinitySize: number;

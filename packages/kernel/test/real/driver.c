@@ -47,7 +47,7 @@ static int fd_answer_read(int p) { return CONTROL + 4 * p + 2; }
 static int fd_answer_write(int p) { return CONTROL + 4 * p + 3; }
 
 static unsigned char buffer[BUFFER];
-static long run_id;
+static long run_id; // Unique on this computer: part of the names of sockets.
 
 static int append(char *text, int at, const char *format, long value) {
   return at + snprintf(text + at, TEXT - at, format, value);
@@ -66,7 +66,7 @@ static void pattern(long length, long seed) {
 static socklen_t name_of(struct sockaddr_un *address, long number) {
   memset(address, 0, sizeof *address);
   address->sun_family = AF_UNIX;
-  int length = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "rpal-model-%d-%ld-%ld", getpgrp(), run_id, number);
+  int length = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "rpal-model-%ld-%ld", run_id, number);
   return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
 }
 
@@ -470,6 +470,7 @@ int main(int argc, char **argv) {
     if (write(fd_answer_write(self), text, sizeof text) != sizeof text) _exit(1);
     worker(self);
   }
+  run_id = (long)getpid() * 1000000;
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   struct rlimit limit = {1024, 4096};
   setrlimit(RLIMIT_NOFILE, &limit);

@@ -18,7 +18,7 @@ import type { Call, ModelWorkers } from './model-workers.js';
 /** Draws a number from 0 up to, not including, `below`. */
 export type Draw = (below: number) => number;
 
-const { NONBLOCK, CLOEXEC } = OpenFlag;
+const { NONBLOCK, CLOEXEC, DIRECT } = OpenFlag;
 const { IN, OUT, PRI, RDHUP } = Poll;
 const { CTL_ADD, CTL_DEL, CTL_MOD, ET, ONESHOT, EXCLUSIVE } = Epoll;
 
@@ -97,7 +97,7 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
       case 7:
         return call('memfd', draw(2));
       case 0:
-        return call('pipe', flags());
+        return call('pipe', flags() | (draw(5) === 0 ? DIRECT : 0));
       case 1:
         return call('eventfd', one(draw, [0, 0, 1, 3]), flags() | draw(2));
       case 2:
@@ -140,7 +140,12 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
     case 14:
       return draw(4) === 0
         ? call('fcntl', fd(), one(draw, [Fcntl.GETFD, Fcntl.SETFD]), draw(2))
-        : call('fcntl', fd(), one(draw, [Fcntl.SETFL, Fcntl.SETFL, Fcntl.GETFL, Fcntl.GETPIPE_SZ]), one(draw, [0, NONBLOCK]));
+        : call(
+            'fcntl',
+            fd(),
+            one(draw, [Fcntl.SETFL, Fcntl.SETFL, Fcntl.GETFL, Fcntl.GETPIPE_SZ]),
+            one(draw, [0, NONBLOCK, 0, NONBLOCK, DIRECT]),
+          );
     case 15:
       return call('fcntl', of(PipeEnd), Fcntl.SETPIPE_SZ, one(draw, [1, 4096, 5000, 65_536, 0]));
     case 16: {

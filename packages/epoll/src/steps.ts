@@ -304,6 +304,20 @@ export const FileStep = defineSteps('@rpal/epoll', {
     source: '__unix_gc: components of a few sockets in flight',
     status: 'estimated',
   },
+  messageQueueSend: {
+    cause: 'socket',
+    instructions: 473,
+    events: { lockedOp: 2 },
+    source: `${COUNTED}: POSIX message queue round trip, body (1684 of four calls) and security hooks (206), per call`,
+    status: 'derived',
+  },
+  messageQueueReceive: {
+    cause: 'socket',
+    instructions: 473,
+    events: { lockedOp: 2 },
+    source: `${COUNTED}: POSIX message queue round trip, body (1684 of four calls) and security hooks (206), per call`,
+    status: 'derived',
+  },
   eventfdCreate: {
     cause: 'socket',
     instructions: [1500, 2500, 4000],

@@ -1,4 +1,4 @@
-import { EpollSeams, type File, type Operation, SkbPool, Step, UnixNamespace } from '@rpal/epoll';
+import { EpollSeams, type File, type MessageQueue, type Operation, SkbPool, Step, UnixNamespace } from '@rpal/epoll';
 import { type Cpu, type Platform, type TrapHandler, Vector } from '@rpal/hw-x86';
 import { FAULT_RESOLVED, type HugePages, handleFault, type MemoryFile, MemoryManager, MmStep } from '@rpal/mm';
 import {
@@ -18,6 +18,7 @@ import { EntryKind, KernelSeams } from './seams.js';
 import { deliverSignals, forceSignal, Restart, sendSignal, signalProcess } from './signal.js';
 import { KernelStep } from './steps.js';
 import { dispatch } from './syscalls.js';
+import { SharedSegments } from './sysv-shm.js';
 import type { Thread } from './thread.js';
 import { CallOutcome, UserContext } from './user-context.js';
 
@@ -53,6 +54,9 @@ export class Kernel implements TrapHandler {
   readonly processes: Map<number, Process> = new Map();
   /** Special files by path. */
   readonly specialFiles: Map<string, Opener> = new Map();
+  /** POSIX message queues by name. */
+  readonly messageQueues: Map<string, MessageQueue> = new Map();
+  readonly segments: SharedSegments = new SharedSegments(this);
   /** Memory with a name, by path below /dev/shm. */
   readonly sharedMemory: Map<string, MemoryFile> = new Map();
   /** Processes that have not ended. When the last one ends, the machine stops. */

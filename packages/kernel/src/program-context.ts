@@ -3,6 +3,7 @@ import type { CpuSet } from '@rpal/sched';
 import type { Image, Main } from './image.js';
 import type { Kernel } from './kernel.js';
 import type { MessageHeader } from './message-syscalls.js';
+import type { MessageQueueAttributes } from './mqueue-syscalls.js';
 import type { SignalBits } from './pending-signals.js';
 import { Program } from './program.js';
 import { DEFAULT_ACTION, type SignalAction, type SignalHandler } from './signal.js';
@@ -37,6 +38,7 @@ export class ProgramContext extends UserContext {
   affinity: CpuSet | readonly number[] = [];
   childMain: Main;
   image: Image | null = null;
+  queueAttributes: MessageQueueAttributes | null = null;
   action: SignalAction = DEFAULT_ACTION;
 
   constructor(kernel: Kernel, cpu: Cpu, thread: Thread, main: Main) {

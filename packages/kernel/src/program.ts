@@ -3,6 +3,7 @@ import type { CpuSet } from '@rpal/sched';
 import { Futex, MapFlag, Prio, Prot } from '@rpal/uapi';
 import type { Image, Main } from './image.js';
 import type { MessageHeader } from './message-syscalls.js';
+import type { MessageQueueAttributes } from './mqueue-syscalls.js';
 import { AccessCall, type Call, ComputeCall, Kind, Span, SpanCall, SyscallCall } from './program-calls.js';
 import type { ProgramContext } from './program-context.js';
 import { EntryKind } from './seams.js';
@@ -426,6 +427,52 @@ export class Program {
   /** @returns the value, or a negative errno */
   getsockopt(fd: number, option: number): Call {
     return this.syscall(SyscallNumber.getsockopt, fd, 1, option);
+  }
+
+  /** mq_open. @param name begins with a slash and has no other @param attributes of a queue that is made */
+  mqOpen(name: string, flags: number, attributes: MessageQueueAttributes | null = null): Call {
+    this.context.text = name;
+    this.context.queueAttributes = attributes;
+    return this.syscall(SyscallNumber.mq_open, 0, flags);
+  }
+
+  mqUnlink(name: string): Call {
+    this.context.text = name;
+    return this.syscall(SyscallNumber.mq_unlink);
+  }
+
+  /** @param timeout nanoseconds from now; negative: for ever */
+  mqSend(fd: number, buffer: number, length: number, priority = 0, timeout = -1): Call {
+    return this.syscall(SyscallNumber.mq_timedsend, fd, buffer, length, priority, timeout);
+  }
+
+  /** @param timeout nanoseconds from now; negative: for ever @returns the length of the message; its priority is `second` */
+  mqReceive(fd: number, buffer: number, length: number, timeout = -1): Call {
+    return this.syscall(SyscallNumber.mq_timedreceive, fd, buffer, length, timeout);
+  }
+
+  /** Asks for a signal when a message comes to the empty queue. @param signal 0: not any more */
+  mqNotify(fd: number, signal: number, value = 0): Call {
+    return this.syscall(SyscallNumber.mq_notify, fd, signal, value);
+  }
+
+  /** @param flags `Ipc` bits and rights @returns an identifier */
+  shmget(key: number, bytes: number, flags: number): Call {
+    return this.syscall(SyscallNumber.shmget, key, bytes, flags);
+  }
+
+  /** @param flags `Shm` bits @returns the address */
+  shmat(id: number, address = 0, flags = 0): Call {
+    return this.syscall(SyscallNumber.shmat, id, address, flags);
+  }
+
+  shmdt(address: number): Call {
+    return this.syscall(SyscallNumber.shmdt, address);
+  }
+
+  /** @param command of `Ipc` or `Shm` @param buffer room for a struct shmid_ds, 112 bytes */
+  shmctl(id: number, command: number, buffer = 0): Call {
+    return this.syscall(SyscallNumber.shmctl, id, command, buffer);
   }
 
   /** Takes the name of a socket away. */

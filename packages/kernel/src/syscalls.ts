@@ -10,6 +10,7 @@ import { futex } from './futex.js';
 import type { Image } from './image.js';
 import type { Kernel } from './kernel.js';
 import { defineMemoryCalls } from './memory-syscalls.js';
+import { defineMessageQueueCalls } from './mqueue-syscalls.js';
 import { definePollCalls } from './poll-syscalls.js';
 import type { ProgramContext } from './program-context.js';
 import { defineSchedCalls } from './sched-syscalls.js';
@@ -19,6 +20,7 @@ import { defineSocketCalls } from './socket-syscalls.js';
 import { KernelStep } from './steps.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
 import type { SyscallTable } from './syscall-table.js';
+import { defineSharedMemoryCalls } from './sysv-shm.js';
 import type { Thread } from './thread.js';
 import { defineTransferCalls, openPath } from './transfer-syscalls.js';
 import type { UserContext } from './user-context.js';
@@ -31,6 +33,8 @@ defineSocketCalls(table);
 defineSignalCalls(table);
 definePollCalls(table);
 defineTransferCalls(table);
+defineMessageQueueCalls(table);
+defineSharedMemoryCalls(table);
 
 /** Executes the call whose number is in the registers. */
 export function dispatch(kernel: Kernel, cpu: Cpu, thread: Thread, regs: UserContext): number {

@@ -15,6 +15,7 @@ export {
   SocketType,
   SPLICE_F_NONBLOCK,
 } from './io.js';
+export { Ipc, Shm } from './ipc.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';
 export { Prio, Rusage } from './sched.js';
 export { Signal, SignalCode, SignalFlag, SignalMask, WaitOption } from './signal.js';

@@ -12,6 +12,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Errno: (name) => name,
   Fcntl: (name) => `F_${name}`,
   Futex: (name) => `FUTEX_${name}`,
+  Ipc: (name) => `IPC_${name}`,
   Madvise: (name) => `MADV_${name}`,
   MapFlag: (name) => (name === 'BIT32' ? 'MAP_32BIT' : `MAP_${name}`),
   MessageFlag: (name) => `MSG_${name}`,
@@ -23,6 +24,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Prot: (name) => `PROT_${name}`,
   Rusage: (name) => `RUSAGE_${name}`,
   Seek: (name) => `SEEK_${name}`,
+  Shm: (name) => `SHM_${name}`,
   Shutdown: (name) => `SHUT_${name}`,
   // The C library's SIGRTMIN leaves out the two signals that it uses itself.
   Signal: (name) => (name.startsWith('RT') ? `__SIG${name}` : `SIG${name}`),
@@ -37,7 +39,19 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
 /** In the kernel's own headers, not in those for programs. */
 const KERNEL_ONLY = ['ERESTARTSYS', 'O_LARGEFILE'];
 
-const HEADERS = ['errno', 'fcntl', 'linux/futex', 'poll', 'signal', 'sys/epoll', 'sys/mman', 'sys/resource', 'sys/socket', 'sys/wait'];
+const HEADERS = [
+  'errno',
+  'fcntl',
+  'linux/futex',
+  'poll',
+  'signal',
+  'sys/epoll',
+  'sys/mman',
+  'sys/resource',
+  'sys/shm',
+  'sys/socket',
+  'sys/wait',
+];
 
 interface Constant {
   readonly name: string;

@@ -68,6 +68,7 @@ function move(scheduler: Scheduler, entity: SchedEntity, from: RunQueue, to: Run
   dequeue(scheduler, from, task, false);
   from.lock.release(cpu);
   cpu.charge(SchedStep.migrate);
+  entity.movedAt = to.clock;
   enqueue(scheduler, cpu, to, task, false);
   return task;
 }
@@ -79,8 +80,11 @@ export function balanceTick(scheduler: Scheduler, rq: RunQueue): void {
   if (rq.running > 1) kickIdle(scheduler, rq);
   if (rq.clock < rq.nextBalance) return;
   const domain = domains.cacheOf(rq.cpu);
-  rq.nextBalance = rq.clock + domain.size * MS * BUSY_FACTOR;
-  if (evenOut(scheduler, rq, domain)) return;
+  const outcome = evenOut(scheduler, rq, domain);
+  // As long as all is even, a CPU looks half as often (Linux: `balance_interval`).
+  rq.balanceInterval = outcome === Balance.EVEN ? Math.min(2 * rq.balanceInterval || domain.size, 2 * domain.size) : domain.size;
+  rq.nextBalance = rq.clock + rq.balanceInterval * MS * BUSY_FACTOR;
+  if (outcome === Balance.MOVED) return;
   // Between caches, one CPU acts for all that share its own, and less often.
   const { everyCpu } = scheduler;
   if (domain.first !== rq.cpu.id || everyCpu.size === domain.size || rq.clock < rq.nextWideBalance) return;
@@ -132,14 +136,24 @@ function pushTo(scheduler: Scheduler, from: RunQueue, to: RunQueue): void {
   to.lock.release(cpu);
 }
 
-/** Takes load from the busiest queue of `domain` if it has clearly more. @returns true if something was moved */
-function evenOut(scheduler: Scheduler, rq: RunQueue, domain: CpuSet): boolean {
+function lastActive({ execStart, movedAt }: SchedEntity): number {
+  return Math.max(execStart, movedAt);
+}
+
+/** How an attempt to balance went: nothing to do, nothing that could be moved, something moved. */
+const Balance = { EVEN: 0, FAILED: 1, MOVED: 2 } as const;
+
+/** Takes load from the busiest queue of `domain` if it has clearly more. @returns `Balance` */
+function evenOut(scheduler: Scheduler, rq: RunQueue, domain: CpuSet): number {
   const { cpu } = rq;
   let busiest: RunQueue | null = null;
   let total = 0;
   let members = 0;
   cpu.charge(SchedStep.balance);
-  for (const other of scheduler.runQueues) {
+  const { runQueues } = scheduler;
+  // The list of groups begins with the local one: of equally busy queues the next one counts.
+  for (let i = 0; i < runQueues.length; i++) {
+    const other = runQueues[(cpu.id + i) % runQueues.length] as RunQueue;
     if (!domain.has(other.cpu.id)) continue;
     cpu.charge(SchedStep.balanceCpu);
     const { load } = other.fair;
@@ -148,15 +162,18 @@ function evenOut(scheduler: Scheduler, rq: RunQueue, domain: CpuSet): boolean {
     if (other !== rq && other.running > 1 && other.phase <= SwitchPhase.DEACTIVATE && load > (busiest?.fair.load ?? 0)) busiest = other;
   }
   const own = rq.fair.load;
-  if (busiest === null || busiest.fair.load * 100 <= own * IMBALANCE_PCT) {
+  const even = busiest === null || (rq.running > 1 ? busiest.fair.load * 100 <= own * IMBALANCE_PCT : busiest.fair.load <= own);
+  if (busiest === null || even) {
     rq.balanceFailed = 0;
-    return false;
+    return Balance.EVEN;
   }
   const average = total / members;
   let imbalance = Math.min(busiest.fair.load - average, average - own);
-  if (imbalance <= 0) return false;
+  if (imbalance <= 0) return Balance.EVEN;
   const candidates: SchedEntity[] = [];
   for (const entity of waitingEntities(busiest.fair)) if (canMove(entity, rq)) candidates.push(entity);
+  // Who has neither run nor moved for longest comes first (Linux: the end of `cfs_tasks`), so that all take turns.
+  candidates.sort((a, b) => lastActive(a) - lastActive(b));
   let moved = 0;
   for (const entity of candidates) {
     if (moved === MOST_MOVES || imbalance <= 0 || busiest.running <= 1) break;
@@ -169,5 +186,5 @@ function evenOut(scheduler: Scheduler, rq: RunQueue, domain: CpuSet): boolean {
     checkPreempt(scheduler, cpu, rq, task);
   }
   rq.balanceFailed = moved > 0 ? 0 : rq.balanceFailed + 1;
-  return moved > 0;
+  return moved > 0 ? Balance.MOVED : Balance.FAILED;
 }

@@ -67,6 +67,8 @@ export class RunQueue {
   nextBalance = 0;
   nextWideBalance = 0;
   balanceFailed = 0;
+  /** Milliseconds between looks at the load of others while idle; busy CPUs look less often. */
+  balanceInterval = 0;
   /** Another CPU asks this one, which idles, to take work over. */
   balanceRequested = false;
   readonly #domains: CpuDomains;

@@ -38,6 +38,8 @@ export class SchedEntity {
   relativeDeadline = false;
   execStart = 0;
   sumExec = 0;
+  /** When load balancing moved it last. */
+  movedAt = 0;
   onRq = false;
   /** Asleep, but still competing until its lag is worked off (DELAY_DEQUEUE). */
   delayed = false;

@@ -341,6 +341,8 @@ static struct {
 } known[1024];
 static int known_count;
 static int waiting[PROCESSES];
+// Told to stop by one of us: others may be stopped, for a while, by somebody who measures something else on this computer.
+static int may_stop[PROCESSES];
 
 static char state_of(int pid) {
   char path[64], line[512];
@@ -372,7 +374,7 @@ static int settle(int p, char *text) {
     if (read(fd_answer_read(p), text, TEXT) == TEXT) return 1;
     char state = state_of(pids[p]);
     if (state == 'Z' || state == 'X') return -1;
-    if ((state == 'S' && is_inactive(pids[p])) || state == 'T') return read(fd_answer_read(p), text, TEXT) == TEXT ? 1 : 0;
+    if ((state == 'S' && is_inactive(pids[p])) || (state == 'T' && may_stop[p])) return read(fd_answer_read(p), text, TEXT) == TEXT ? 1 : 0;
     sched_yield();
   }
 }
@@ -411,6 +413,7 @@ static void reset(void) {
       pids[p] = 0;
     }
     waiting[p] = 0;
+    may_stop[p] = 0;
     for (int i = 0; i < 4; i++) close(CONTROL + 4 * p + i);
   }
   while (waitpid(-1, NULL, 0) > 0) {
@@ -436,6 +439,21 @@ static void reset(void) {
     setrlimit(RLIMIT_NOFILE, &limit);
     signal(SIGPIPE, SIG_IGN);
     worker(0);
+  }
+}
+
+// The number that the child of a process is to have, once it has forked.
+static int forking[PROCESSES];
+
+// If the answer of a process is that it has forked: who the child is.
+static void note_child(int p, const char *text) {
+  long child = -1;
+  if (sscanf(text, "pid %ld", &child) != 1) return;
+  pids[forking[p]] = (int)child;
+  may_stop[forking[p]] = 0;
+  if (known_count < 1024) {
+    known[known_count].pid = (int)child;
+    known[known_count++].number = forking[p];
   }
 }
 
@@ -488,6 +506,7 @@ int main(int argc, char **argv) {
     if (n < 2) continue;
     // Processes are named by number; a signal needs the process id.
     command.self = p;
+    if ((is(&command, "kill") || is(&command, "queue")) && (a[1] == SIGSTOP || a[1] == SIGCONT)) may_stop[a[0]] = a[1] == SIGSTOP;
     if (is(&command, "kill") || is(&command, "queue")) command.a[7] = pids[a[0]] > 0 ? pids[a[0]] : 0x3ffffffe;
     if (write(fd_command_write(p), &command, sizeof command) != sizeof command) return 3;
     int outcome = settle(p, text);
@@ -495,15 +514,8 @@ int main(int argc, char **argv) {
     // What is freed by one round may have held what the next one finds.
     for (int round = 0; collecting && round < ROUNDS; round++) await_collection();
     if ((expiring || collecting) && outcome == 0) outcome = settle(p, text);
-    if (outcome == 1 && is(&command, "fork")) {
-      long child = -1;
-      sscanf(text, "pid %ld", &child);
-      pids[command.a[0]] = (int)child;
-      if (known_count < 1024) {
-        known[known_count].pid = (int)child;
-        known[known_count++].number = (int)command.a[0];
-      }
-    }
+    if (is(&command, "fork")) forking[p] = (int)command.a[0];
+    if (outcome == 1) note_child(p, text);
     waiting[p] = outcome == 0;
     if (outcome < 0) pids[p] = 0;
     report('=', p, outcome, text);
@@ -517,6 +529,7 @@ int main(int argc, char **argv) {
         // One without a call may still have died of a signal.
         int settled = settle(other, answers[other]);
         outcomes[other] = waiting[other] || settled < 0 ? settled : 0;
+        if (outcomes[other] == 1) note_child(other, answers[other]);
         if (outcomes[other] == 0) continue;
         waiting[other] = 0;
         changed = 1;

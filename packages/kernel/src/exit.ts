@@ -2,6 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { exitMm } from '@rpal/mm';
 import { cpuTime, TaskState } from '@rpal/sched';
 import { Poll, Signal } from '@rpal/uapi';
+import { releaseFile } from './held-file.js';
 import type { Kernel } from './kernel.js';
 import type { Process } from './process.js';
 import { actionOf, sendSignal, signalProcess } from './signal.js';
@@ -28,6 +29,7 @@ export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: num
   process.threads.splice(process.threads.indexOf(thread), 1);
   const last = process.threads.length === 0;
   kernel.seams.hooks.kernelThreadExit.call(cpu, thread, last);
+  if (thread.held !== null) releaseFile(cpu, thread);
   thread.state = TaskState.DEAD;
   if (process.execing !== null) kernel.scheduler.wakeUp(cpu, process.execing, TaskState.UNINTERRUPTIBLE);
   if (last) endProcess(kernel, cpu, thread);

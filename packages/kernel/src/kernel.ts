@@ -13,6 +13,7 @@ import {
   Workqueue,
 } from '@rpal/sched';
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
+import { holdFile, releaseFile } from './held-file.js';
 import type { Process } from './process.js';
 import { EntryKind, KernelSeams } from './seams.js';
 import { deliverSignals, forceSignal, Restart, sendSignal, signalProcess } from './signal.js';
@@ -119,6 +120,7 @@ export class Kernel implements TrapHandler {
     const result = dispatch(this, cpu, thread, context);
     if (result <= Step.AGAIN) {
       thread.path = this.#syscallPath;
+      if (thread.process.threads.length > 1) holdFile(thread, context);
       if (result === Step.SLEEP) this.scheduler.schedule(cpu, true);
       else cpu.context = this.scheduler.kernelMode;
       return CallOutcome.PENDING;
@@ -301,7 +303,10 @@ class SyscallPath implements KernelPath {
     const thread = task as Thread;
     const result = (thread.operation as Operation).step(cpu);
     if (result === Step.SLEEP) return PathResult.SCHEDULE;
-    if (result > Step.AGAIN) this.#kernel.returnToUser(cpu, thread, result, null);
+    if (result > Step.AGAIN) {
+      if (thread.held !== null) releaseFile(cpu, thread);
+      this.#kernel.returnToUser(cpu, thread, result, null);
+    }
     return PathResult.CONTINUE;
   }
 }

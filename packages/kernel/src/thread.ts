@@ -1,4 +1,4 @@
-import { type Caller, type Credentials, type Operation, OperationSet, type SocketMessage } from '@rpal/epoll';
+import { type Caller, type Credentials, type File, type Operation, OperationSet, type SocketMessage } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
@@ -37,6 +37,8 @@ export class Thread extends Task implements Caller {
   readonly operations: OperationSet = new OperationSet();
   futexOperation: FutexWait | null = null;
   message: SocketMessage | null = null;
+  /** The file that a call which sleeps is about: it stays open until the call is over. */
+  held: File | null = null;
   sleepOperation: SleepOperation | null = null;
   waitOperation: WaitChildOperation | null = null;
   /** Signals for this thread that it has not taken. */

@@ -1,0 +1,44 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { SyscallNumber as Nr } from './syscall-numbers.js';
+import type { Thread } from './thread.js';
+import type { UserContext } from './user-context.js';
+
+/** Calls that may sleep on the file behind their first argument, by number. */
+const ON_A_FILE: boolean[] = [];
+for (const nr of [
+  Nr.read,
+  Nr.write,
+  Nr.readv,
+  Nr.writev,
+  Nr.splice,
+  Nr.tee,
+  Nr.vmsplice,
+  Nr.connect,
+  Nr.accept,
+  Nr.accept4,
+  Nr.sendto,
+  Nr.recvfrom,
+  Nr.sendmsg,
+  Nr.recvmsg,
+  Nr.epoll_wait,
+  Nr.epoll_pwait2,
+  Nr.mq_timedsend,
+  Nr.mq_timedreceive,
+]) {
+  ON_A_FILE[nr] = true;
+}
+
+/**
+ * A call sleeps: the file it is about stays open though another thread may close the descriptor meanwhile. Without other
+ * threads nobody could (Linux: `fdget` takes a reference only if the table is shared).
+ */
+export function holdFile(thread: Thread, { nr, a0 }: UserContext): void {
+  if (ON_A_FILE[nr] !== true || thread.held !== null) return;
+  thread.held = thread.process.files.peek(a0)?.get() ?? null;
+}
+
+export function releaseFile(cpu: Cpu, thread: Thread): void {
+  const { held } = thread;
+  thread.held = null;
+  held?.put(cpu);
+}

@@ -193,6 +193,16 @@ export class ModelWorkers {
         return yield* dataResult(p, buffer, yield* p.read(a, buffer, b), b);
       case 'recv':
         return yield* dataResult(p, buffer, yield* p.recv(a, buffer, b, c), b);
+      case 'badread':
+        return `${yield* p.read(a, 8, b)}`;
+      case 'badwrite':
+        return `${yield* p.write(a, 8, b)}`;
+      case 'badwait':
+        return `${yield* p.epollWait(a, 8, b, 0)}`;
+      case 'waitpid':
+        return `${yield* p.wait(-1, a)}`;
+      case 'signalfd':
+        return `${yield* p.signalfd(b, c, a)}`;
       case 'write':
         yield* p.storeBytes(buffer, pattern(b, c));
         return `${yield* p.write(a, buffer, b)}`;

@@ -117,7 +117,7 @@ export class MessageQueueFile extends File {
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     const bytes = this.queue.messages.reduce((sum, message) => sum + message.length, 0);
     const text = `QSIZE:${`${bytes}`.padEnd(10)} NOTIFY:${'0'.padEnd(5)} SIGNO:${'0'.padEnd(5)} NOTIFY_PID:${'0'.padEnd(6)}\n`;
-    const part = new TextEncoder().encode(text).subarray(this.#position, this.#position + length);
+    const part = Uint8Array.from(text, (character) => character.charCodeAt(0)).subarray(this.#position, this.#position + length);
     if (part.length === 0) return 0;
     const failed = putBytes(cpu, caller, address, part);
     if (failed < 0) return failed;

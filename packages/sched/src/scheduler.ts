@@ -16,7 +16,7 @@ import { RunQueue, SwitchPhase } from './run-queue.js';
 import { switchStep } from './schedule.js';
 import { SchedSeams } from './seams.js';
 import { SchedStep } from './steps.js';
-import { PathResult, Task, TaskState } from './task.js';
+import { PathResult, Task, TaskState, TIMER_SLACK } from './task.js';
 import { TaskGroup } from './task-group.js';
 import { activate, checkPreempt, receiveWakeUps, resched, wakeUp } from './wake-up.js';
 
@@ -26,6 +26,8 @@ export interface SchedulerOptions {
   readonly hz?: number;
   /** The idle state that idle CPUs go to, by name in the profile. */
   readonly idle?: IdleStateName;
+  /** How late sleeps and timeouts of the first tasks may end, ns; 50 us by default. Others inherit it. */
+  readonly timerSlack?: number;
 }
 
 export type IdleStateName = CpuProfile['idle'][number]['name'];
@@ -50,11 +52,13 @@ export class Scheduler {
   /** Every CPU of the machine; not to be changed. */
   readonly everyCpu: CpuSet;
   readonly #runQueues: RunQueue[];
+  readonly #timerSlack: number;
   #pids = 0;
 
   constructor(platform: Platform, options: SchedulerOptions = {}) {
     const { costs, cpus, profile } = platform;
     this.platform = platform;
+    this.#timerSlack = options.timerSlack ?? TIMER_SLACK;
     this.tickNs = 1e9 / (options.hz ?? 250);
     this.tickCycles = Math.round(this.tickNs * costs.tscPerNs);
     this.kernelMode = new KernelMode(this);
@@ -129,6 +133,7 @@ export class Scheduler {
 
   /** Takes a new task over: it inherits scheduling parameters from `parent`. `wakeUpNew` starts it. */
   adopt(task: Task, parent: Task | null): void {
+    task.timerSlack = parent?.timerSlack ?? this.#timerSlack;
     if (parent !== null) {
       task.affinity = parent.affinity;
       task.affinitySize = parent.affinitySize;

@@ -57,10 +57,11 @@ class Transfer extends RetryOperation {
       this.caller.raise(cpu, Signal.PIPE);
       return -Errno.EPIPE;
     }
-    const wasFull = from.full;
+    const held = from.buffers.length;
     const moved = this.#move ? this.#moveBuffers() : this.#linkBuffers();
     if (moved > 0 && to.readWait.active) to.readWait.wake(cpu, 1, 0, false);
-    if (this.#move && wasFull && !from.full && from.writeWait.active) from.writeWait.wake(cpu, 1, 0, false);
+    // Whoever waits to write is told of every page that has left, whether or not the pipe was full.
+    if (from.buffers.length < held && from.writeWait.active) from.writeWait.wake(cpu, 1, 0, false);
     return moved;
   }
 

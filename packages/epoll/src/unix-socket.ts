@@ -223,9 +223,10 @@ export abstract class UnixSocket extends File {
     return this.sendQueued < this.sendBuffer;
   }
 
-  /** SO_SNDBUF: the kernel doubles what is asked for. */
-  setSendBuffer(bytes: number): void {
+  /** SO_SNDBUF: the kernel doubles what is asked for. Whoever waits for room looks again, even if there is less. */
+  setSendBuffer(cpu: Cpu, bytes: number): void {
     this.sendBuffer = Math.max(2 * Math.min(bytes, SEND_BUFFER_DEFAULT), SEND_BUFFER_MIN);
+    if (this.writable && this.wait.active) this.wait.wake(cpu, 1, Poll.OUT | Poll.WRNORM | Poll.WRBAND, true);
   }
 
   /** Takes the pending error, as a negative errno; 0 if there is none. */

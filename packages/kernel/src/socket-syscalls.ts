@@ -51,7 +51,7 @@ export function defineSocketCalls(table: SyscallTable): void {
   table[Nr.shutdown] = (_kernel, cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.shutdown(cpu, a1));
 
   table[Nr.setsockopt] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    onSocket(cpu, thread, a0, (socket) => (a1 === SOL_SOCKET ? setOption(socket, a2, a3) : -Errno.EOPNOTSUPP));
+    onSocket(cpu, thread, a0, (socket) => (a1 === SOL_SOCKET ? setOption(cpu, socket, a2, a3) : -Errno.EOPNOTSUPP));
   table[Nr.getsockopt] = (_kernel, cpu, thread, { a0, a1, a2 }) =>
     onSocket(cpu, thread, a0, (socket) => (a1 === SOL_SOCKET ? getOption(socket, a2) : -Errno.EOPNOTSUPP));
   table[Nr.unlink] = (kernel, cpu, _thread, { text }) => {
@@ -98,10 +98,10 @@ function accept(cpu: Cpu, thread: Thread, fd: number, flags: number): number {
 }
 
 /** The value is passed in a register instead of memory. */
-function setOption(socket: UnixSocket, option: number, value: number): number {
+function setOption(cpu: Cpu, socket: UnixSocket, option: number, value: number): number {
   switch (option) {
     case SocketOption.SNDBUF:
-      socket.setSendBuffer(value);
+      socket.setSendBuffer(cpu, value);
       return 0;
     case SocketOption.RCVBUF:
       // Unix sockets account what they hold to the sender.

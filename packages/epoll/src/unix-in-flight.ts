@@ -12,6 +12,10 @@ import { SocketState, UnixSocket } from './unix-socket.js';
  * socket in whose queue it is. A strongly connected component that no edge leaves and whose sockets have no descriptor
  * is garbage: its messages are thrown away, and the sockets with them.
  *
+ * Linux tells components apart by an index that its variant of Tarjan's algorithm leaves in each vertex. That index is not always
+ * the same in all of a component (a vertex that was left before its parent found a way further back keeps the larger one);
+ * such a component is taken for alive, and is not collected, until the graph is walked in another order. So it is here.
+ *
  * As in Linux the collector runs as a work item whenever a socket is released while others are in flight, and the files it
  * frees are released a tick later, in another one.
  */
@@ -29,6 +33,8 @@ export class UnixInFlight {
   /** Sockets in flight, in the order in which they are visited. */
   #vertices = new Set<UnixSocket>();
   #maybeCyclic = false;
+  /** What the last walk found, as long as no edge that could matter has changed since. */
+  #grouped: UnixSocket[][] | null = null;
   readonly #purge: (cpu: Cpu, skb: Skb, puts: DeferredPuts) => void;
 
   /** @param purge throws a message away */
@@ -62,12 +68,12 @@ export class UnixInFlight {
 
   /** `socket` has left the backlog of `listener`. */
   accepted(listener: UnixSocket): void {
-    if (listener.receivers.length > 0) this.#maybeCyclic = true;
+    if (listener.receivers.length > 0) this.#changedGraph();
   }
 
   /** There are sockets in flight that nobody can receive, and that the collector has not found yet. */
   get holdsGarbage(): boolean {
-    return this.#maybeCyclic && components(this.#vertices).some(isDead);
+    return this.#maybeCyclic && this.#components().some(isDead);
   }
 
   /** A socket has been released: the collector is to have a look. */
@@ -83,7 +89,20 @@ export class UnixInFlight {
 
   /** No circle can come about, or be cut off, where the receiver is not in flight itself. */
   #changed(receiver: UnixSocket): void {
-    if (holder(receiver).receivers.length > 0) this.#maybeCyclic = true;
+    if (holder(receiver).receivers.length > 0) this.#changedGraph();
+  }
+
+  #changedGraph(): void {
+    this.#maybeCyclic = true;
+    this.#grouped = null;
+  }
+
+  /** Components in the order in which they are looked at; sockets that have come since the last walk are on their own. */
+  #components(): UnixSocket[][] {
+    this.#grouped ??= components(this.#vertices);
+    const known = this.#grouped.map((component) => component.filter((socket) => this.#vertices.has(socket)));
+    const grouped = new Set(known.flat());
+    return [...known.filter(({ length }) => length > 0), ...[...this.#vertices].filter((socket) => !grouped.has(socket)).map((s) => [s])];
   }
 
   #collect(cpu: Cpu): void {
@@ -92,7 +111,9 @@ export class UnixInFlight {
     cpu.charge(FileStep.collectInFlight);
     const garbage: Skb[] = [];
     const visited = new Set<UnixSocket>();
-    for (const component of components(this.#vertices)) {
+    const found = this.#components();
+    this.#grouped = found;
+    for (const component of found) {
       for (const socket of component) visited.add(socket);
       if (isDead(component)) collectMessages(component, garbage);
       else if (isCyclic(component)) this.#maybeCyclic = true;
@@ -155,17 +176,21 @@ function components(vertices: ReadonlySet<UnixSocket>): UnixSocket[][] {
       if (above !== undefined) lower(above.socket, low.get(socket) as number);
       if (low.get(socket) !== index.get(socket)) continue;
       const component = stack.splice(stack.indexOf(socket));
-      for (const member of component) open.delete(member);
+      for (const member of component) {
+        open.delete(member);
+        member.component = low.get(member) as number;
+      }
       found.push(component);
     }
   }
   return found;
 }
 
-/** Nobody outside can receive the sockets of the component, and nobody has a descriptor of them. */
+/** Nobody outside can receive the sockets of the component, and nobody has a descriptor of them (Linux: `unix_vertex_dead`). */
 function isDead(component: readonly UnixSocket[]): boolean {
   return component.every(
-    (socket) => successors(socket).every((next) => next !== null && component.includes(next)) && socket.count === socket.receivers.length,
+    (socket) =>
+      successors(socket).every((next) => next !== null && next.component === socket.component) && socket.count === socket.receivers.length,
   );
 }
 

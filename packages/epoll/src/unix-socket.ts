@@ -107,6 +107,8 @@ export abstract class UnixSocket extends File {
   listener: UnixSocket | null = null;
   /** In flight: the sockets in whose queues messages with this one are, one entry per reference. */
   readonly receivers: UnixSocket[] = [];
+  /** In flight: by what the collector tells the components of the graph apart. */
+  component = -1;
 
   /** Messages to be read. */
   first: Skb | null = null;

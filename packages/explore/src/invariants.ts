@@ -42,9 +42,11 @@ export function violation(stage: Stage, held: Held): string | null {
   return oneFlowPerThread(machine.platform.cpus, machine.kernel.scheduler.kernelMode, held);
 }
 
-function receiversOf({ machine }: Stage, service: RpalService, held: Held): string | null {
+function receiversOf({ machine, rpal }: Stage, service: RpalService, held: Held): string | null {
   const { scheduler } = machine.kernel;
   for (const thread of service.receivers) {
+    // A receiver that is being killed leaves its word as it is, and runs in the kernel only, to its end.
+    if (thread.killPending && !rpal.quirk('kill-refused')) continue;
     const { flags, role } = thread.rpal;
     if (held[thread.cpu.id] !== null || (role.partner !== null && held[role.partner.cpu.id] !== null)) continue;
     const word = role.thread.cpu.memory.read32(role.rcc + Rcc.receiverState);

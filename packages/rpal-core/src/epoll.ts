@@ -7,7 +7,7 @@ import { ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_KERNEL_PENDING, RPAL_USER_PENDI
 import { Rcc } from './layouts.js';
 import type { Rpal } from './rpal.js';
 import type { RoleData } from './service.js';
-import { clearIn, load, moveReceiver, orInto, setReceiver } from './states.js';
+import { clearIn, isDying, load, moveReceiver, orInto, setReceiver } from './states.js';
 import { RpalStep } from './steps.js';
 
 /** Does this epoll_wait want RPAL's handling (patch 27)? A registered receiver says so in its record. */
@@ -177,7 +177,7 @@ export class RpalEpollWait implements Operation {
   #done(cpu: Cpu, result: number): number {
     const receiver = this.#thread.rpal.role;
     receiver.timer?.stop();
-    setReceiver(this.#rpal, cpu, receiver.rcc, 9, ReceiverState.RUNNING);
+    if (!isDying(this.#rpal, this.#thread)) setReceiver(this.#rpal, cpu, receiver.rcc, 9, ReceiverState.RUNNING);
     putEpollFile(cpu, receiver);
     return result;
   }

@@ -7,10 +7,11 @@ import { leaveEpollWait, putEpollFile } from './epoll.js';
 import { fastEpollWait, parkedState } from './fast-epoll-wait.js';
 import { Rcc, Scc, TaskContext } from './layouts.js';
 import { keysOf, pkruWith } from './pkey.js';
+import { recover } from './recovery.js';
 import type { Rpal } from './rpal.js';
 import { RpalBug } from './rpal-bug.js';
 import type { RpalService } from './service.js';
-import { moveReceiver, receiverState } from './states.js';
+import { isDying, moveReceiver, receiverState } from './states.js';
 import { RpalStep } from './steps.js';
 import { isFair } from './threads.js';
 import { creditSlice } from './time-slice.js';
@@ -49,6 +50,12 @@ export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: Thread): void {
     rpal.warn(cpu, `thread ${thread.pid} has the FS base of receiver ${receiver.pid}, which it does not call`);
     return;
   }
+  if (isDying(rpal, receiver)) {
+    // Its own end has begun elsewhere, so it cannot be taken up here: for the caller it is gone.
+    if (recover(rpal, cpu, thread)) cpu.fsBase = thread.fsBase;
+    else rpal.warn(cpu, `thread ${thread.pid} calls receiver ${receiver.pid}, which ends, and has no recovery point`);
+    return;
+  }
   receiver.rpal.flags |= RpalFlag.LAZY_SWITCHED;
   receiver.rpal.role.partner = thread;
   if (rpal.criticalSections && receiver.rpal.service?.inRetSection(ip) === true) returnIsDecided(rpal, cpu, thread, receiver);
@@ -64,7 +71,6 @@ function callWord(cpu: Cpu, sender: Thread): number {
 /** What the series does not ask: is `caller` a sender, and does the receiver's state say that it is called by it? */
 function isCalledBy(cpu: Cpu, receiver: Thread, caller: Thread): boolean {
   if ((caller.rpal.flags & RpalFlag.SENDER) === 0 || (receiver.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0) return false;
-  if (receiver.state === TaskState.RUNNING) return false;
   return receiverState(cpu, receiver.rpal.role) === callWord(cpu, caller);
 }
 

@@ -4,7 +4,7 @@ import { callState, ReceiverState, RPAL_ERROR_MAGIC, RpalFlag, SenderState } fro
 import { Rcc, Scc } from './layouts.js';
 import { defaultPkruOf } from './pkey.js';
 import type { Rpal } from './rpal.js';
-import { compareExchange, moveReceiver } from './states.js';
+import { compareExchange, isDying, moveReceiver } from './states.js';
 import { RpalStep } from './steps.js';
 
 /**
@@ -41,7 +41,7 @@ export function rebuildReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   const fsBase = cpu.memory.read64(sender.scc + Scc.fsbase);
   if (service.isCorrect(fsBase)) return;
   const receiver = service.peerAt(fsBase)?.service?.fsBases.find((entry) => entry.fsBase === fsBase)?.thread ?? null;
-  if (receiver === null) return;
+  if (receiver === null || isDying(rpal, receiver)) return;
   const { rcc } = receiver.rpal.role;
   const calling = callState(sender.serviceId, cpu.memory.read32(sender.scc + Scc.senderId));
   if (cpu.memory.read32(rcc + Rcc.receiverState) !== calling) return;

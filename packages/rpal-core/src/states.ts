@@ -66,6 +66,14 @@ export function receiverState(cpu: Cpu, data: RoleData): number {
 }
 
 /**
+ * A receiver is being killed, and that a sender executes its code does not keep it from ending: it goes no further than its
+ * own end, and leaves the word to the sender. One that is being switched to will see its signals by itself.
+ */
+export function isDying(rpal: Rpal, receiver: Thread): boolean {
+  return receiver.killPending && (receiver.rpal.flags & RpalFlag.LAZY_SWITCHED) === 0 && !rpal.quirk('kill-refused');
+}
+
+/**
  * May this receiver be woken (patch 15: `rpal_check_state`)? READY and WAIT become RUNNING; while it is being called, or
  * parked by a lazy switch, it may not, and the waker is told to try again.
  */
@@ -85,12 +93,7 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
         return true;
       case ReceiverState.CALL:
       case ReceiverState.READY_LS:
-        // Not in the middle of a lazy switch, which counts on its sleep; after it, the waker tries again.
-        if (thread.killPending && !rpal.quirk('kill-refused') && (thread.rpal.flags & RpalFlag.LAZY_SWITCHED) === 0) {
-          // It goes no further than its own end, so whoever executes its code now does not mind; nobody else may begin.
-          if (compareExchange(cpu, rcc + Rcc.receiverState, word, ReceiverState.RUNNING) === word) return true;
-          break;
-        }
+        if (isDying(rpal, thread)) return true;
         thread.rpal.flags |= RpalFlag.WAKE;
         rpal.refusedWakeUps++;
         if (thread.state === TaskState.WAKING && !rpal.quirk('refused-task-stays-waking')) thread.state = TaskState.INTERRUPTIBLE;

@@ -19,5 +19,6 @@ export {
   shrink,
 } from './search.js';
 export { withKernelEvents, withKiller } from './situations.js';
+export { STORM_CPUS, STORM_SERVICES, type StormOptions, type StormResult, storm } from './storm.js';
 export { Deviations, PriorityWalk, RandomWalk, Replay } from './strategies.js';
 export { type Budget, type Finding, survey } from './survey.js';

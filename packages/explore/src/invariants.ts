@@ -1,6 +1,16 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Thread, UserContext } from '@rpal/kernel';
-import { MAX_REQUEST_SERVICE, MapType, Rcc, ReceiverState, RPAL_RECEIVER_STATE_MASK, RpalFlag, type RpalService } from '@rpal/rpal-core';
+import {
+  callState,
+  MAX_REQUEST_SERVICE,
+  MapType,
+  Rcc,
+  ReceiverState,
+  RPAL_RECEIVER_STATE_MASK,
+  RpalFlag,
+  type RpalService,
+  Scc,
+} from '@rpal/rpal-core';
 import { TaskState } from '@rpal/sched';
 import type { Stage } from './scenario.js';
 
@@ -124,6 +134,17 @@ function oneFlowPerThread(cpus: readonly Cpu[], kernelMode: unknown, held: Held)
   return null;
 }
 
+/**
+ * Is the receiver being called by this sender, as its state word says? Then nobody else may use its stacks, and a sender that
+ * loses the CPU between the end of the ret section and the jump goes on there later.
+ */
+function belongsTo(receiver: Thread, sender: Thread): boolean {
+  if ((receiver.rpal.flags & RpalFlag.RECEIVER) === 0 || (sender.rpal.flags & RpalFlag.SENDER) === 0) return false;
+  const { memory } = sender.cpu;
+  const { scc, serviceId } = sender.rpal.role;
+  return memory.read32(receiver.rpal.role.rcc + Rcc.receiverState) === callState(serviceId, memory.read32(scc + Scc.senderId));
+}
+
 /** A saved frame that leads into somebody else's code: whoever has it will execute on a stack that is not its own. */
 export function strayFrame(stage: Stage): string | null {
   const { scheduler } = stage.machine.kernel;
@@ -131,7 +152,7 @@ export function strayFrame(stage: Stage): string | null {
     for (const thread of process.threads) {
       if (scheduler.current(thread.cpu) === thread || thread.frame.user === null || !thread.entryWatched) continue;
       const owner = ownerOf(thread.frame.user as UserContext);
-      if (owner !== null && owner !== thread)
+      if (owner !== null && owner !== thread && !belongsTo(owner, thread))
         return `thread ${thread.pid} of ${thread.name} will go on in the code of thread ${owner.pid} of ${owner.name}`;
     }
   }

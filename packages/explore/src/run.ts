@@ -255,7 +255,7 @@ export class Run {
     }
     for (let i = 0; i < n; i++) {
       const cpu = this.#cpus[i] as Cpu;
-      if (this.#nmis > 0 && !cpu.halted && !this.heldAt[i] !== null && !cpu.nmiPending && !cpu.nmiBlocked) enabled.push(Choice.nmi(n, i));
+      if (this.#nmis > 0 && !cpu.halted && this.heldAt[i] === null && !cpu.nmiPending && !cpu.nmiBlocked) enabled.push(Choice.nmi(n, i));
     }
     return enabled;
   }

@@ -63,6 +63,8 @@ export class Process {
   dataStart = 0;
   textStart = 0;
   stackTop = 0;
+  /** Threads that have been given a stack. */
+  contexts = 0;
 
   constructor(kernel: Kernel, pid: number, name: string, mm: MmStruct, files: FdTable, childWait: WaitQueue, parent: Process | null) {
     this.kernel = kernel;

@@ -17,6 +17,12 @@ export interface Routine {
   resume(): boolean;
 }
 
+/** Below the top of a process's stack is what its start-up has put there; below that the threads have their stacks, side by side. */
+const STACK_SLACK = 0x1000;
+const STACK_SPACING = 0x2000;
+/** They fill the 8 MiB that a stack may grow to. */
+const STACKS = 1000;
+
 /** The user-mode side of a program written as a generator. */
 export class ProgramContext extends UserContext {
   readonly thread: Thread;
@@ -47,7 +53,7 @@ export class ProgramContext extends UserContext {
     this.exitCall = thread === thread.process.leader ? SyscallNumber.exit_group : SyscallNumber.exit;
     this.childMain = main;
     this.rip = thread.process.textStart;
-    this.rsp = thread.process.stackTop - 0x1000;
+    this.rsp = thread.process.stackTop - STACK_SLACK - (thread.process.contexts++ % STACKS) * STACK_SPACING;
     this.#generator = main(new Program(this));
   }
 

@@ -118,7 +118,8 @@ export function interrupt(kernel: Kernel, cpu: Cpu, thread: Thread, fatal: boole
 /** Takes a signal out of `wanted`: one of the thread's, else of the process's; null if there is none. */
 export function dequeueSignal(thread: Thread, wanted: SignalBits): QueuedSignal | null {
   const taken = thread.pending.take(wanted) ?? thread.process.pending.take(wanted);
-  if (taken !== null) recalculatePending(thread);
+  // Also if there is none: another thread of the process may have taken what this one was woken for.
+  recalculatePending(thread);
   return taken;
 }
 

@@ -1,7 +1,7 @@
 import { type QuirkName, Rcc } from '@rpal/rpal-core';
-import { Errno, Signal } from '@rpal/uapi';
+import { Errno, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { RpalError } from '../src/index.js';
+import { EPOLLRPALIN, RpalError } from '../src/index.js';
 import { SenderSlots } from '../src/sender-slots.js';
 import { alone, type Callee, call, pair, type World, world } from './pair.js';
 
@@ -48,6 +48,44 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
       secondWait(setting, function* ({ lib, memory }) {
         return yield* lib.epollWait(99, memory, 8, -1);
       }).files,
+  ],
+  'wait-in-call-hides-switch': [
+    'callee',
+    'caller',
+    (setting) => {
+      let inCall = false;
+      let kernelIs = '';
+      pair(
+        setting,
+        function* ({ p, lib, fd, epfd, memory }) {
+          for (;;) {
+            yield* lib.epollWait(epfd, memory, 1, -1);
+            const bits = yield* p.load32(memory);
+            if ((bits & Poll.RDHUP) !== 0) return;
+            if ((bits & Poll.IN) !== 0) yield* p.recv(fd, memory + 4096, 8, 0x40);
+            if ((bits & EPOLLRPALIN) === 0) continue;
+            yield* lib.readPtrs(fd, memory + 4096, 32);
+            // A byte arrives while the state is CALL: the wake-up is refused. Then the kernel switches.
+            inCall = true;
+            yield* p.compute(1e6);
+            yield* p.getpid();
+          }
+        },
+        function* (end) {
+          const { p, fd, words } = end;
+          yield* p.fork(function* (q) {
+            yield* q.setAffinity([2]);
+            while (!inCall) yield* q.sleep(20_000);
+            q.wrpkru(0);
+            yield* q.write(fd, words, 1);
+          });
+          yield* p.sleep(5e5);
+          yield* call(end, 1);
+          kernelIs = p.context.kernel.scheduler.current(p.context.cpu).name;
+        },
+      );
+      return kernelIs;
+    },
   ],
   'fast-epoll-timer-uninitialised': [
     'woken by the end of the connection',

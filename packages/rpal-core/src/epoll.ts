@@ -174,10 +174,20 @@ export class RpalEpollWait implements Operation {
     return Step.AGAIN;
   }
 
+  /**
+   * RUNNING, also if the wait was made within a call: the caller, which looks for LAZY_SWITCH when it is back, then does not
+   * know that the kernel is still on the receiver's side.
+   */
+  #stateAfter(): number {
+    const { flags, role } = this.#thread.rpal;
+    const called = (flags & RpalFlag.LAZY_SWITCHED) !== 0 && role.partner !== null;
+    return called && !this.#rpal.quirk('wait-in-call-hides-switch') ? ReceiverState.LAZY_SWITCH : ReceiverState.RUNNING;
+  }
+
   #done(cpu: Cpu, result: number): number {
     const receiver = this.#thread.rpal.role;
     receiver.timer?.stop();
-    if (!isDying(this.#rpal, this.#thread)) setReceiver(this.#rpal, cpu, receiver.rcc, 9, ReceiverState.RUNNING);
+    if (!isDying(this.#rpal, this.#thread)) setReceiver(this.#rpal, cpu, receiver.rcc, 9, this.#stateAfter());
     putEpollFile(cpu, receiver);
     return result;
   }

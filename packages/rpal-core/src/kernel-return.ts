@@ -75,7 +75,10 @@ function returnReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number {
 /** The sender goes on as if its call had returned; the receiver stays an independent task that finishes its work. */
 function returnSender(rpal: Rpal, cpu: Cpu, thread: Thread): number {
   const receiver = thread.rpal.role.partner;
-  rpal.isolation.kernelLoad(cpu, keysOf(thread.rpal.service, receiver?.rpal.service ?? null));
+  const { service } = thread.rpal;
+  // A receiver that has ended belongs to no service any more; its process may go on, and its memory with it.
+  const peer = receiver === null ? null : (service?.map[receiver.rpal.role.serviceId]?.service ?? null);
+  rpal.isolation.kernelLoad(cpu, keysOf(service, peer));
   // A receiver that has ended meanwhile has taken its records along.
   const alive = receiver !== null && (receiver.rpal.flags & RpalFlag.RECEIVER) !== 0;
   if (alive) {

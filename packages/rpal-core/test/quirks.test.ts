@@ -302,6 +302,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
 const withLibrary: readonly QuirkName[] = [
   // With the explorer: state-tables.test.ts there.
   'wake-up-not-rechecked',
+  'wait-in-call-hides-switch',
   'epoll-file-put-twice',
   'fast-epoll-error-lost',
   'fast-epoll-timer-uninitialised',

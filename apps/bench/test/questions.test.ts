@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { patches, quirkNames } from '@rpal/rpal-core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { largeReservations, mappingsOutside } from '../src/questions/address-space.js';
 import { sharingWithoutCall, threadsAndYield } from '../src/questions/alternatives.js';
@@ -11,7 +12,10 @@ import { questions } from '../src/questions/index.js';
 import { keyGivenBack, keysAgainstIntent, populatedForOthers, reachableMemory } from '../src/questions/isolation.js';
 import { forkedService, manyServices, requestQuota, smallBuffer, tooMany } from '../src/questions/life-cycle.js';
 import type { Answer, Question } from '../src/questions/question.js';
+import { page } from '../src/questions/report/page.js';
+import { reviewersReport } from '../src/questions/report/reviewers-report.js';
 import { claimedTime, endlessCallee, overwrittenState } from '../src/questions/states.js';
+import { tearDownCost } from '../src/questions/teardown.js';
 import { run } from './terminal.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'rpal-questions-'));
@@ -164,13 +168,43 @@ describe('the commands', () => {
     expect(code).toBe(2);
   });
 
-  it('write a report of all of them', async () => {
-    const file = join(directory, 'report.md');
-    await run(['questions', '--report', file]);
-    const report = readFileSync(file, 'utf8');
-    for (const [index, { question }] of questions.entries()) {
-      expect(report).toContain(`## ${index + 1}. ${question}`);
-      expect(report.split(`## ${index + 1}. `)[1]).toMatch(/Verdict: /);
+  it('write a report only to a file that can be written, before anything is run', async () => {
+    const { code, stderr } = await run(['questions', '--report', join(directory, 'no', 'report.html')]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('its directory does not exist');
+  });
+});
+
+describe('the report', () => {
+  const chosen = [tearDownCost, forgedFsBase, largeReservations];
+
+  it('puts verdicts first, then everything that each was found by', () => {
+    const report = reviewersReport('markdown', { questions: chosen, searchRuns: 0 });
+    const [head = '', experiments = ''] = report.split('## The experiments');
+    for (const [index, { question, ask }] of chosen.entries()) {
+      const { verdict, happened } = ask({});
+      expect(head).toContain(`| [${index + 1}](#question-${index + 1}) |`);
+      expect(head).toContain(verdict);
+      expect(experiments).toContain(`### ${index + 1}. ${question}`);
+      for (const line of happened) expect(experiments).toContain(line);
+    }
+    for (const name of quirkNames) expect(head).toContain(`\`${name}\``);
+    for (const { title } of patches) expect(head).toContain(title);
+  });
+
+  it('is a page that needs nothing else, with pictures', () => {
+    const html = page('RPAL under review', reviewersReport('page', { questions: chosen, searchRuns: 1 }));
+    expect(html).toMatch(/^<!doctype html>/);
+    expect(html).not.toMatch(/(src|href)="(?!#)/);
+    expect(html.match(/<details id="question-\d"/g)).toHaveLength(3);
+    expect(html.match(/<svg class="bars"/g)?.length).toBeGreaterThanOrEqual(1);
+    expect(html).toContain('<svg class="states"');
+    for (const state of ['RUNNING', 'READY_LS', 'KERNEL_RET']) expect(html).toContain(`>${state}</text>`);
+    expect(html).toContain('<h2>Verdicts</h2>');
+    expect(html).toMatch(/two-senders:repair=all:without=15/);
+    // As many tags are closed as are opened.
+    for (const tag of ['details', 'table', 'svg', 'pre']) {
+      expect(html.match(new RegExp(`<${tag}\\b`, 'g'))?.length).toBe(html.match(new RegExp(`</${tag}>`, 'g'))?.length);
     }
   }, 180_000);
 });

@@ -1,6 +1,7 @@
 export * from './constants.js';
 export { type Isolation, protectionKeys } from './isolation.js';
 export { FdmapArg, Rcc, RequestArg, Scc, ServiceMetadata, TaskContext, VersionInfo } from './layouts.js';
+export { type Patch, patches } from './patches.js';
 export { pkruOf, readAllPkru } from './pkey.js';
 export { findRpal, type RpalOptions, rpal, rpalOf } from './plugin.js';
 export { type QuirkName, quirkNames, quirks, type RaceFix, raceFixes } from './quirks.js';

@@ -144,6 +144,10 @@ function compare(options: RpalOptions): Answer {
   const trips = (call?.[2] ?? 0) > yielding[1];
   return {
     done: `${MESSAGES} messages of ${SIZE} bytes with the RFC's text stamps, through RPAL and through what its reviewers proposed. Nobody else wants the CPUs, so that sched_yield is a yield to the other. Cycles one way, and per round trip.`,
+    bars: rows.flatMap(([what, oneWay, trip]) => [
+      { label: `${what}: one way`, cycles: oneWay },
+      { label: 'round trip', cycles: trip },
+    ]),
     happened: rows.map(([what, oneWay, trip]) => `${what}: ${whole(oneWay)} one way, ${whole(trip)} round trip`),
     verdict: `One way, the call beats a yield by ${(yielding[0] / (call?.[1] ?? 1)).toFixed(1)} times; over the round trip of the RFC's own sample, ${trips ? 'threads that yield are cheaper, because its echo costs two lazy switches' : 'it is still ahead'}. Threads of one process give up the isolation that keys give against accidents.`,
   };

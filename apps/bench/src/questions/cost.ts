@@ -59,6 +59,7 @@ function saved(options: RpalOptions): Answer {
     happened: rows
       .filter(({ epoll, call }) => epoll >= 0.5 || call >= 0.5)
       .map(({ cause, epoll, call, gain }) => `${cause}: ${tenths(epoll)} less ${tenths(call)} is ${tenths(gain)}`),
+    bars: rows.filter(({ gain }) => gain >= 20).map(({ cause, gain }) => ({ label: `saved: ${cause}`, cycles: gain })),
     verdict: `Of ${whole(total)} cycles saved one way, ${whole(scheduling)} (${((100 * scheduling) / total).toFixed(0)} %) are wake-up and switch: an ordinary switch and wake-up that cost nothing would give that much. The rest is what a call leaves out of socket, epoll and system-call entry.`,
   };
 }

@@ -1,6 +1,12 @@
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Errno } from '@rpal/uapi';
 
+/** A figure to be drawn as a bar. */
+export interface Bar {
+  readonly label: string;
+  readonly cycles: number;
+}
+
 /** What an experiment found, in lines to read. */
 export interface Answer {
   /** What was done. */
@@ -9,6 +15,8 @@ export interface Answer {
   readonly happened: readonly string[];
   /** What follows, in one sentence that is chosen by what happened. */
   readonly verdict: string;
+  /** Cycles that are worth a picture. */
+  readonly bars?: readonly Bar[];
 }
 
 /** A question that somebody asked about RPAL, and the experiment that answers it. */

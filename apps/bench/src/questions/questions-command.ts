@@ -6,6 +6,8 @@ import { textTable } from '../report/text-table.js';
 import { ExitCode, UsageError, wholeNumber } from '../usage.js';
 import { questions } from './index.js';
 import type { Answer, Question } from './question.js';
+import { page } from './report/page.js';
+import { reviewersReport } from './report/reviewers-report.js';
 
 interface Flags {
   readonly repair?: RpalOptions['repair'];
@@ -20,11 +22,17 @@ export function questionsCommand(io: Io, done: (code: number) => void): Command 
     .description(
       "The reviewers' objections, and questions that follow from the patches, each with its number. `question N` answers one by running it.",
     )
-    .option('--report <file>', 'run all of them, as written and with everything repaired, and write a report in Markdown')
+    .option(
+      '--report <file>',
+      'run all of them, as written and with everything repaired, and write a report: a page if the name ends in .html, else Markdown',
+    )
     .action(({ report }: Flags) => {
       const file = report === undefined ? undefined : new OutputFile('--report', report);
       const rows = questions.map(({ who, question }, index) => [String(index + 1), who, question]);
-      file?.write(markdown());
+      if (file !== undefined) {
+        const isPage = /\.html?$/i.test(file.path);
+        file.write(isPage ? page('RPAL under review', reviewersReport('page')) : reviewersReport('markdown'));
+      }
       io.stdout.write(`${textTable(['number', 'who', 'question'], rows, [1, 2])}\n`);
       done(ExitCode.OK);
     });
@@ -63,25 +71,4 @@ function quirksToRepair(text: string): NonNullable<RpalOptions['repair']> {
 
 function section(title: string, { done, happened, verdict }: Answer): string {
   return `\n${title}\n  Done: ${done}\n${happened.map((line) => `    ${line}`).join('\n')}\n  Verdict: ${verdict}\n`;
-}
-
-/** Every question, answered by running it. */
-function markdown(): string {
-  const parts = [
-    '# Questions about RPAL, answered by running them',
-    'Written by `rpal-bench questions --report`. Cycles are TSC cycles of the modelled machine.',
-  ];
-  questions.forEach(({ who, question, ask }, index) => {
-    parts.push(`## ${index + 1}. ${question}`, `*${who}*`);
-    const asWritten = ask({});
-    const repaired = ask({ repair: 'all' });
-    parts.push(...answer(AS_WRITTEN, asWritten));
-    if (JSON.stringify(repaired) === JSON.stringify(asWritten)) parts.push('With everything repaired the outcome is the same.');
-    else parts.push(...answer('everything repaired', repaired));
-  });
-  return `${parts.join('\n\n')}\n`;
-}
-
-function answer(title: string, { done, happened, verdict }: Answer): string[] {
-  return [`**${title}.** ${done}`, `\`\`\`text\n${happened.join('\n')}\n\`\`\``, `Verdict: ${verdict}`];
 }

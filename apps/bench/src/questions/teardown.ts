@@ -91,6 +91,10 @@ function tearDown(options: RpalOptions): Answer {
       line('no RPAL, 15 other processes', plain),
       ...runs.map(({ peers, ...run }) => line(`RPAL, ${peers} peers${peers === 0 ? '' : `, ${2 * peers} top-level entries cleared`}`, run)),
     ],
+    bars: [
+      { label: 'no RPAL, 15 other processes', cycles: plain.cycles },
+      ...runs.map(({ peers, cycles }) => ({ label: `RPAL, ${peers} peers`, cycles })),
+    ],
     verdict: `With ${most.peers} peers the end takes ${(most.cycles / plain.cycles).toFixed(1)} times as long as that of an ordinary process, and interrupts CPUs ${most.interrupts} times where the other interrupts ${plain.interrupts}: ${
       most.interrupts > 2 * most.peers
         ? 'each peer is unlinked with two full flushes, and each flush interrupts the CPUs of all peers that are left, so the work grows with the square of the peers'

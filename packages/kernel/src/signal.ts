@@ -44,9 +44,20 @@ function isIgnored(process: Process, signal: number): boolean {
   return handler === 'ignore' || (handler === 'default' && hasSignal(IGNORED_BY_DEFAULT, signal));
 }
 
+/** Signals for which the process has handlers. */
+function handledSignals({ actions }: Process): SignalBits {
+  const signals: number[] = [];
+  for (const [signal, action] of actions.entries()) if (typeof action?.handler === 'function') signals.push(signal);
+  return bitsOf(...signals);
+}
+
 /** Brings a thread's "signal pending" flag up to date (Linux: `recalc_sigpending`). */
 export function recalculatePending(thread: Thread): void {
-  const { pending, process, blocked } = thread;
+  recalculate(thread, thread.blocked);
+}
+
+function recalculate(thread: Thread, blocked: SignalBits): void {
+  const { pending, process } = thread;
   const low = (pending.low | process.pending.low) & ~blocked.low;
   const high = (pending.high | process.pending.high) & ~blocked.high;
   thread.signalPending = (low | high) !== 0 || thread.stopPending || process.stop === 'continued';
@@ -131,27 +142,21 @@ export function dequeueSignal(thread: Thread, wanted: SignalBits): QueuedSignal 
 export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolean {
   const { process, frame } = thread;
   announceContinued(kernel, cpu, process);
+  // Library code on a stack of its own has no handler frames: signals with handlers wait until the program is back.
+  const late = frame.user instanceof ProgramContext ? NO_SIGNALS : handledSignals(process);
   for (;;) {
     if (thread.stopPending) {
       stop(kernel, cpu, thread);
       return false;
     }
-    const taken = dequeueSignal(thread, without({ low: -1, high: -1 }, thread.blocked));
+    const taken = dequeueSignal(thread, without(without({ low: -1, high: -1 }, thread.blocked), late));
     if (taken === null) break;
     const { signal, value } = taken;
     const action = actionOf(process, signal);
     if (action.handler === 'ignore') continue;
     if (action.handler !== 'default') {
-      const user = frame.user;
-      if (user instanceof ProgramContext) {
-        callHandler(kernel, cpu, thread, user, action as SignalAction & { handler: SignalHandler }, signal, value);
-        return false;
-      }
-      // Library code on a stack of its own has no handler frames: the signal waits until the program is back.
-      thread.pending.post(signal, value);
-      restoreMask(thread);
-      thread.signalPending = false;
-      return isRestart(frame);
+      callHandler(kernel, cpu, thread, frame.user as ProgramContext, action as SignalAction & { handler: SignalHandler }, signal, value);
+      return false;
     }
     if (hasSignal(IGNORED_BY_DEFAULT, signal)) continue;
     if (hasSignal(STOPPING, signal)) {
@@ -163,8 +168,8 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
     exitThread(kernel, cpu, thread, 0, signal, process.execing === null || process.execing === thread);
     return false;
   }
-  recalculatePending(thread);
   restoreMask(thread);
+  recalculate(thread, union(thread.blocked, late));
   return isRestart(frame);
 }
 

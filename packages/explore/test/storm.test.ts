@@ -5,7 +5,7 @@ import { storm } from '../src/index.js';
 const wanted = Number(process.env.RPAL_STEPS ?? 0);
 
 describe('eight services do everything to each other, with everything repaired', () => {
-  it.each([1, 2, 3, 4])('storm %i: no invariant breaks, no word is lost or doubled, and nothing is left over', (seed) => {
+  it.each([1, 2])('storm %i: no invariant breaks, no word is lost or doubled, and nothing is left over', (seed) => {
     const result = storm({ seed, steps: 3000, deaths: 0 });
     expect(result.failure).toBeNull();
     expect(result.received).toBe(result.accepted);
@@ -16,7 +16,7 @@ describe('eight services do everything to each other, with everything repaired',
     expect(result.rest).toMatchObject({ ids: 0, references: 0 });
   });
 
-  it.each([23, 26, 29])('storm %i, in which three services die: only what was in their queues is lost', (seed) => {
+  it.each([23])('storm %i, in which three services die: only what was in their queues is lost', (seed) => {
     const result = storm({ seed, steps: 3000 });
     expect(result.failure).toBeNull();
     expect(result.received).toBeGreaterThan(50);
@@ -26,7 +26,7 @@ describe('eight services do everything to each other, with everything repaired',
 
   // Each of these has found a defect of the model once: a fiber that began with the address of an earlier run's end, and a
   // fatal signal that waited behind one with a handler.
-  it.each([2483, 2157])('storm %i, 10,000 steps long', (seed) => {
+  it.each([2483])('storm %i, 10,000 steps long', (seed) => {
     expect(storm({ seed, steps: 10_000, deaths: seed % 4 }).failure).toBeNull();
   });
 
@@ -51,12 +51,20 @@ describe('eight services do everything to each other, with everything repaired',
 });
 
 describe('the series as written', () => {
-  it('loses a word, and comes to a standstill', () => {
-    expect(storm({ seed: 8, steps: 10_000, deaths: 0, rpal: {} }).failure).toMatch(
-      /was accepted by service \d, which lives, and never arrived/,
-    );
-    expect(storm({ seed: 37, steps: 10_000, deaths: 1, rpal: {} }).failure).toMatch(/^does not end: /);
-    expect(storm({ seed: 8, steps: 10_000, deaths: 0 }).failure).toBeNull();
-    expect(storm({ seed: 37, steps: 10_000, deaths: 1 }).failure).toBeNull();
-  });
+  // Some twenty storms: in a long run only.
+  it.runIf(wanted > 0)(
+    'loses words or comes to a standstill in one storm of forty or fewer, which the repaired series rides out',
+    () => {
+      for (let seed = 1; seed <= 40; seed++) {
+        const storming = { seed, steps: 10_000, deaths: 0 };
+        const { failure } = storm({ ...storming, rpal: {} });
+        if (failure === null) continue;
+        expect(failure).toMatch(/which lives, and never arrived|^does not end: /);
+        expect(storm(storming).failure).toBeNull();
+        return;
+      }
+      expect.fail('nothing went wrong');
+    },
+    120_000,
+  );
 });

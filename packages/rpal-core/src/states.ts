@@ -101,7 +101,10 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
       case ReceiverState.RUNNING:
       case ReceiverState.KERNEL_RET:
       case ReceiverState.LAZY_SWITCH:
-        return true;
+        // The task's lock is held from the look at its state on, so nobody else can have woken it, and it cannot have gone to
+        // sleep again meanwhile.
+        if (cpu.memory.read32(rcc + Rcc.receiverState) === word) return true;
+        break;
       default:
         rpal.warn(cpu, `receiver ${thread.pid} is woken in unknown state ${word}`);
         return true;

@@ -3,7 +3,7 @@ import type { QuirkName, RpalOptions, RpalService } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { Run, type Scenario, type Stage, type Strategy } from '../src/index.js';
-import { callee, caller, send, type Work } from '../src/scenarios.js';
+import { callee, caller, send, type Work } from '../src/roles.js';
 
 /** The second caller is on CPU 1, the callee on CPU 2. */
 const KILLER = 3;

@@ -70,8 +70,6 @@ describe('time lines A to I', () => {
       caller-0 > callee fffffff0 CALL/CALL USER_PENDING
       caller-0 > callee fffffff3 CALL/CALL USER_PENDING
       caller-0 > callee fffffff3 CALL/CALL
-      caller-0 in the kernel fffffff3 CALL/CALL
-      callee in the kernel fffffff3 CALL/CALL
       r13
       callee fffffff3 LAZY_SWITCH/CALL
       s2
@@ -79,8 +77,6 @@ describe('time lines A to I', () => {
       callee fffffff0 LAZY_SWITCH/RUNNING
       callee > caller-0 fffffff0 LAZY_SWITCH/RUNNING
       r15
-      callee in the kernel fffffff0 READY_LS/RUNNING
-      caller-0 in the kernel fffffff0 READY_LS/RUNNING
       r17
       caller-0 fffffff0 WAIT/RUNNING
       caller-0 fffffffc WAIT/RUNNING"
@@ -98,8 +94,6 @@ describe('time lines A to I', () => {
       caller-0 fffffff0 CALL/CALL USER_PENDING
       caller-0 > callee fffffff0 CALL/CALL USER_PENDING
       caller-0 > callee fffffff3 CALL/CALL USER_PENDING
-      caller-0 in the kernel fffffff3 CALL/CALL USER_PENDING
-      callee in the kernel fffffff3 CALL/CALL USER_PENDING
       r13
       callee fffffff3 LAZY_SWITCH/CALL USER_PENDING
       callee fffffff3 LAZY_SWITCH/CALL
@@ -108,8 +102,6 @@ describe('time lines A to I', () => {
       callee fffffff0 LAZY_SWITCH/RUNNING
       callee > caller-0 fffffff0 LAZY_SWITCH/RUNNING
       r15
-      callee in the kernel fffffff0 READY_LS/RUNNING
-      caller-0 in the kernel fffffff0 READY_LS/RUNNING
       r17
       caller-0 fffffff0 WAIT/RUNNING
       caller-0 fffffffc WAIT/RUNNING"
@@ -132,13 +124,10 @@ describe('time lines A to I', () => {
       caller-0 > callee fffffff0 CALL/CALL USER_PENDING
       caller-0 > callee fffffff3 CALL/CALL USER_PENDING
       caller-0 > callee fffffff3 CALL/CALL
-      caller-0 in the kernel fffffff3 CALL/CALL
-      callee in the kernel fffffff3 CALL/CALL
       r13
       callee in the kernel fffffff3 LAZY_SWITCH/CALL
       caller-0 in the kernel fffffffc LAZY_SWITCH/CALL
       s3
-      caller-0 in the kernel fffffff0 LAZY_SWITCH/KERNEL_RET
       caller-0 fffffff0 LAZY_SWITCH/KERNEL_RET
       caller-0 fffffffc LAZY_SWITCH/KERNEL_RET
       caller-0 in the kernel fffffffc LAZY_SWITCH/KERNEL_RET
@@ -194,8 +183,6 @@ describe('time lines A to I', () => {
       caller-0 > callee fffffff0 CALL/CALL USER_PENDING
       caller-0 > callee fffffff3 CALL/CALL USER_PENDING
       caller-0 > callee fffffff3 CALL/CALL
-      caller-0 in the kernel fffffff3 CALL/CALL
-      callee in the kernel fffffff3 CALL/CALL
       r13
       callee fffffff3 LAZY_SWITCH/CALL
       s2
@@ -228,12 +215,17 @@ describe('time lines A to I', () => {
       callee in the kernel ffffffcf LAZY_SWITCH/CALL WAKE KERNEL_PENDING
       callee in the kernel ffffffcf LAZY_SWITCH/CALL WAKE
       r9
-      callee ffffffcf RUNNING/CALL WAKE
+      callee ffffffcf LAZY_SWITCH/CALL WAKE
       s2
-      callee ffffffcf RUNNING/RUNNING WAKE
-      callee ffffffcc RUNNING/RUNNING WAKE
-      callee > caller-0 ffffffcc RUNNING/RUNNING WAKE
-      callee > caller-0 fffffffc RUNNING/RUNNING WAKE"
+      callee ffffffcf LAZY_SWITCH/RUNNING WAKE
+      callee ffffffcc LAZY_SWITCH/RUNNING WAKE
+      callee > caller-0 ffffffcc LAZY_SWITCH/RUNNING WAKE
+      r15
+      callee in the kernel ffffffcc READY_LS/RUNNING WAKE
+      caller-0 in the kernel ffffffcc READY_LS/RUNNING WAKE
+      r17
+      caller-0 ffffffcc WAIT/RUNNING WAKE
+      caller-0 fffffffc WAIT/RUNNING WAKE"
     `);
   });
 
@@ -272,7 +264,7 @@ describe('time lines A to I', () => {
 
   it("G. ... or the next call's receiver code collects the event first", () => {
     const order = script([0, inRetSection], [1, done], [0, never]);
-    expect(line(scene(2, nothing, calls(2), posts), order).rows).toBe('r10 s1 s2 r11 r10 s1 r13 r9 s2');
+    expect(line(scene(2, nothing, calls(2), posts), order).rows).toBe('r10 s1 s2 r11 r10 s1 r13 r9 s2 r15 r17');
   });
 
   it('H. a second sender during the call: its words are queued, and the callee takes them before it returns', () => {
@@ -347,7 +339,6 @@ describe('time lines A to I', () => {
       "caller-0 fffffffc WAIT/RUNNING
       r7
       caller-0 fffffffc RUNNING/RUNNING
-      r9
       caller-0 fffffffc gone
       caller-0 ffffffcc gone
       caller-0 fffffffc gone"
@@ -369,13 +360,14 @@ describe('time lines A to I', () => {
       caller-0 ffffffcc CALL/CALL USER_PENDING
       caller-0 > callee ffffffcc CALL/CALL USER_PENDING
       caller-0 > callee ffffffcf CALL/CALL USER_PENDING
-      caller-0 > callee ffffffcf RUNNING/CALL USER_PENDING
-      caller-0 > callee ffffffcf RUNNING/CALL
+      caller-0 > callee ffffffcf CALL/CALL
       s2
-      caller-0 > callee ffffffcf RUNNING/RUNNING
-      caller-0 > callee ffffffcc RUNNING/RUNNING
-      caller-0 ffffffcc RUNNING/RUNNING
-      caller-0 fffffffc RUNNING/RUNNING"
+      caller-0 > callee ffffffcf CALL/RUNNING
+      caller-0 > callee ffffffcc CALL/RUNNING
+      caller-0 ffffffcc CALL/RUNNING
+      r11
+      caller-0 ffffffcc WAIT/RUNNING
+      caller-0 fffffffc WAIT/RUNNING"
     `);
     expect(run.stage.processes.map(({ exit }) => exit?.signal)).toEqual([Signal.KILL, 0, 0]);
   });
@@ -428,6 +420,7 @@ describe('time lines A to I', () => {
       callee in the kernel ffffffcf LAZY_SWITCH/CALL
       callee in the kernel ffffffcf gone
       caller-0 in the kernel fffffffc gone
+      caller-0 ffffffcc gone
       caller-0 fffffffc gone"
     `);
     expect(run.stage.processes.map(({ exit }) => exit?.signal)).toEqual([Signal.KILL, 0, 0]);
@@ -510,7 +503,6 @@ describe('rows that need a certain moment', () => {
       caller-0 ffffffcc CALL/CALL USER_PENDING
       caller-0 in the kernel ffffffcc CALL/CALL USER_PENDING
       s4
-      caller-0 in the kernel ffffffcc CALL/KERNEL_RET WAKE KERNEL_PENDING USER_PENDING
       r12
       caller-0 in the kernel ffffffcc WAIT/KERNEL_RET WAKE KERNEL_PENDING USER_PENDING"
     `);
@@ -540,8 +532,6 @@ describe('rows that need a certain moment', () => {
       r15
       callee in the kernel ffffffcc READY_LS/RUNNING
       r16
-      callee in the kernel ffffffcc LAZY_SWITCH/RUNNING
-      caller-0 in the kernel ffffffcc LAZY_SWITCH/RUNNING
       caller-0 ffffffcc LAZY_SWITCH/RUNNING
       caller-0 fffffffc LAZY_SWITCH/RUNNING"
     `);
@@ -572,7 +562,6 @@ describe('rows that need a certain moment', () => {
       callee in the kernel ffffffcc READY_LS/RUNNING
       callee in the kernel ffffffcc READY_LS/RUNNING WAKE
       r18
-      caller-0 in the kernel ffffffcc RUNNING/RUNNING WAKE
       caller-0 ffffffcc RUNNING/RUNNING WAKE
       caller-0 fffffffc RUNNING/RUNNING WAKE"
     `);

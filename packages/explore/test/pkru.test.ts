@@ -135,13 +135,9 @@ describe('PKRU through a call, row by row', () => {
       `caller-0 ${both(CALLER, 1)}`,
       `caller-0 > callee ${both(CALLER, 1)}`,
       `caller-0 > callee ${own(1)}`,
-      `caller-0 in the kernel ${own(1)}`,
-      `callee in the kernel ${own(1)}`,
       `callee ${own(1)}`,
       `callee ${both(CALLER, 1)}`,
       `callee > caller-0 ${both(CALLER, 1)}`,
-      `callee in the kernel ${both(CALLER, 1)}`,
-      `caller-0 in the kernel ${both(CALLER, 1)}`,
       `caller-0 ${both(CALLER, 1)}`,
       `caller-0 ${own(CALLER)}`,
     ]);

@@ -10,10 +10,14 @@ export abstract class RetryOperation implements Operation {
   /** Where it waits; null while it does not. */
   #queue: WaitQueue | null = null;
 
-  /** @param exclusive one wake-up is for one waiter */
-  constructor(caller: Caller, scheduler: Scheduler, exclusive: boolean) {
+  /** @param exclusive one wake-up is for one waiter @param events wake-ups for others only are not for it; 0: all are */
+  constructor(caller: Caller, scheduler: Scheduler, exclusive: boolean, events = 0) {
     this.caller = caller;
-    this.#entry = new WaitEntry(autoremoveWake(scheduler), caller.task);
+    const wake = autoremoveWake(scheduler);
+    this.#entry = new WaitEntry(
+      events === 0 ? wake : (cpu, entry, key, sync) => (key !== 0 && (key & events) === 0 ? 0 : wake(cpu, entry, key, sync)),
+      caller.task,
+    );
     this.#entry.exclusive = exclusive;
   }
 

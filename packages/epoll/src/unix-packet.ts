@@ -77,7 +77,7 @@ export class UnixPacketSocket extends UnixSocket {
   override receive(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
     cpu.charge(FileStep.socketCall);
     if (this.connectionBased && this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;
-    caller.operations.packetReceive ??= new PacketReceiveOperation(caller, this.namespace.scheduler, true);
+    caller.operations.packetReceive ??= new PacketReceiveOperation(caller, this.namespace.scheduler, true, Poll.IN | Poll.ERR);
     return begin(cpu, caller, caller.operations.packetReceive.start(this, address, length, flags));
   }
 

@@ -110,7 +110,8 @@ describe('what the experiments find', () => {
 
   it('repaired, a sender is charged for what it runs whatever it claims', () => {
     const [honest, lying] = answer(claimedTime, 'all').happened.map((line) => figure(/([\d,]+) us/.exec(line)?.[1]));
-    expect(lying).toBe(honest);
+    // Ticks meet the one and the other at different places.
+    expect(Math.abs((lying as number) / (honest as number) - 1)).toBeLessThan(0.001);
   });
 
   it('a pipe and a yield beat the echo of the sample, round trip', () => {

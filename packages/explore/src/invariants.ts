@@ -152,7 +152,8 @@ export function strayFrame(stage: Stage): string | null {
     for (const thread of process.threads) {
       if (scheduler.current(thread.cpu) === thread || thread.frame.user === null || !thread.entryWatched) continue;
       const owner = ownerOf(thread.frame.user as UserContext);
-      if (owner !== null && owner !== thread && !belongsTo(owner, thread))
+      // Nobody executes on the stacks of a thread that has ended: what goes on there faults on unmapped memory, and is recovered.
+      if (owner !== null && owner !== thread && owner.state !== TaskState.DEAD && !belongsTo(owner, thread))
         return `thread ${thread.pid} of ${thread.name} will go on in the code of thread ${owner.pid} of ${owner.name}`;
     }
   }

@@ -33,9 +33,14 @@ export function decodeRecording(text: string): Recording {
   for (const part of parts) {
     if (part.startsWith('repair=')) repair = repairNamed(part.slice('repair='.length));
     else if (part.startsWith('without=')) without = fixesNumbered(part.slice('without='.length));
-    else deviations = part.split(',').map(deviation);
+    else deviations = deviationsIn(part);
   }
   return { scenario: scenarioNamed(name), repair, without, deviations };
+}
+
+/** Deviations, as `step=choice` with commas between. @throws RangeError for one that is none */
+export function deviationsIn(text: string): readonly Deviation[] {
+  return text.split(',').map(deviation);
 }
 
 function deviation(text: string): Deviation {

@@ -1,6 +1,6 @@
 import type { Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, welcome } from '@rpal/librpal';
-import { EPOLL_EVENT_SIZE, Epoll, Errno, Poll, Signal, SocketType } from '@rpal/uapi';
+import { EPOLL_EVENT_SIZE, Epoll, Errno, MessageFlag, Poll, Signal, SocketType } from '@rpal/uapi';
 import type { Stage } from './scenario.js';
 
 export type Routine<T = void> = Generator<void, T>;
@@ -18,8 +18,6 @@ export interface Caller {
 /** What a callee does with each word it gets. */
 export type Work = (p: Program, word: number, fd: number) => Routine;
 
-const MSG_DONTWAIT = 0x40;
-
 const path = (name: string): string => `/tmp/${name}`;
 
 /** A service with one receiver, which serves `connections` callers until all have hung up. SIGUSR1 does it no harm. */
@@ -36,39 +34,77 @@ export function* callee(stage: Stage, p: Program, name: string, connections: num
   const memory = yield* p.allocate(4096);
   // Otherwise a page fault comes in the first call.
   if (touched) yield* p.memset(memory, 0, 4096);
-  let open = 0;
   const connected: number[] = [];
   for (let i = 0; i < connections; i++) {
     const fd = yield* p.accept(listener);
     yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN | Poll.IN | Poll.RDHUP | Epoll.ET);
     yield* welcome(p, lib, fd);
-    open++;
     connected.push(fd);
   }
   const words = memory + 2048;
   // Deaths of callers are kernel events, too: their locks must be broken, or others wait for them for ever.
   yield* p.epollCtl(epfd, Epoll.CTL_ADD, lib.process.rpalFd, Poll.IN);
+  yield* serveConnections(p, lib, connected, memory, words, {
+    *wait() {
+      const count = yield* lib.epollWait(epfd, memory, 8, -1);
+      if (count < 0) stage.note(`${name} wait failed`);
+      return count;
+    },
+    take: (fd) => serve(stage, p, lib, fd, words, work),
+    *leave(fd) {
+      yield* lib.epollCtl(epfd, Epoll.CTL_DEL, fd, 0);
+    },
+    *bury(dead) {
+      yield* lib.cleanServiceEnd(dead);
+    },
+  });
+}
+
+/** What a receiver does about its connections. */
+export interface Serving {
+  /** Waits for events. @returns how many came */
+  wait(): Routine<number>;
+  /** Takes all words of a descriptor. */
+  take(fd: number): Routine;
+  /** The other end has hung up. */
+  leave(fd: number): Routine;
+  /** The queues of the dead have been emptied. @param dead their keys */
+  bury(dead: readonly number[]): Routine;
+}
+
+/**
+ * Serves connections until all of them have hung up; the deaths of callers are events, too.
+ * @param events where a wait leaves events @param words room for words, and for bytes that nobody wants
+ */
+export function* serveConnections(
+  p: Program,
+  lib: LibRpal,
+  connected: readonly number[],
+  events: number,
+  words: number,
+  serving: Serving,
+): Routine {
+  let open = connected.length;
   while (open > 0) {
-    const count = yield* lib.epollWait(epfd, memory, 8, -1);
-    if (count < 0) stage.note(`${name} wait failed`);
+    const count = yield* serving.wait();
     for (let i = 0; i < count; i++) {
-      const bits = yield* p.load32(memory + i * EPOLL_EVENT_SIZE);
-      const fd = yield* p.load32(memory + i * EPOLL_EVENT_SIZE + 4);
+      const bits = yield* p.load32(events + i * EPOLL_EVENT_SIZE);
+      const fd = yield* p.load32(events + i * EPOLL_EVENT_SIZE + 4);
       if (fd === lib.process.rpalFd) {
         const dead = yield* lib.cleanServiceStart();
         // The end of the clean-up frees the queues that the dead have used, with what is in them.
-        for (const each of connected) yield* serve(stage, p, lib, each, words, work);
-        if (dead !== null) yield* lib.cleanServiceEnd(dead);
+        for (const each of connected) yield* serving.take(each);
+        if (dead !== null) yield* serving.bury(dead);
         continue;
       }
-      if ((bits & EPOLLRPALIN) !== 0) yield* serve(stage, p, lib, fd, words, work);
+      if ((bits & EPOLLRPALIN) !== 0) yield* serving.take(fd);
       if ((bits & (Poll.IN | Poll.RDHUP | Poll.HUP)) !== 0) {
-        let n = yield* p.recv(fd, words, 64, MSG_DONTWAIT);
-        while (n > 0) n = yield* p.recv(fd, words, 64, MSG_DONTWAIT);
+        let n = yield* p.recv(fd, words, 64, MessageFlag.DONTWAIT);
+        while (n > 0) n = yield* p.recv(fd, words, 64, MessageFlag.DONTWAIT);
         if (n === 0 || n === -Errno.ECONNRESET) {
           // Words that nobody has announced yet go with the descriptor if they are not taken now.
-          yield* serve(stage, p, lib, fd, words, work);
-          yield* lib.epollCtl(epfd, Epoll.CTL_DEL, fd, 0);
+          yield* serving.take(fd);
+          yield* serving.leave(fd);
           open--;
         }
       }

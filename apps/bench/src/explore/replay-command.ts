@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Deviations, decodeRecording, describeChoice, type Picture, pictureOf, type Recording, Run } from '@rpal/explore';
+import { Deviations, decodeRecording, describeChoice, deviationsIn, type Picture, pictureOf, type Recording, Run } from '@rpal/explore';
 import { receiverRows, senderRows } from '@rpal/rpal-core';
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
@@ -42,7 +42,7 @@ export function replayCommand(io: Io, done: (code: number) => void): Command {
 
 function furtherDeviations(text: string): Recording['deviations'] {
   try {
-    return decodeRecording(`two-senders:${text}`).deviations;
+    return deviationsIn(text);
   } catch {
     throw new UsageError(`--then takes deviations such as 34=0,51=2; "${text}" is none`);
   }

@@ -27,13 +27,7 @@ export class DeferredPuts {
   /** Releases what waits, unless an outer caller is about to. */
   settle(cpu: Cpu): void {
     if (this.#held) return;
-    this.#held = true;
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
-      for (let i = batch.length - 1; i >= 0; i--) batch[i]?.destroy(cpu);
-    }
-    this.#held = false;
+    while (this.any) this.settleOnce(cpu);
   }
 
   /** What `drops` drops is released after it. */

@@ -103,6 +103,7 @@ export class MessageQueue {
 /** An open message queue. */
 export class MessageQueueFile extends File {
   readonly queue: MessageQueue;
+  #position = 0;
 
   constructor(queue: MessageQueue, flags: number) {
     super(flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK));
@@ -124,7 +125,6 @@ export class MessageQueueFile extends File {
     this.#position += part.length;
     return part.length;
   }
-  #position = 0;
 
   /** mq_timedsend. @param timeout ns from now; negative: none */
   send(cpu: Cpu, caller: Caller, address: number, length: number, priority: number, timeout: number): number {

@@ -1,4 +1,4 @@
-import { type MessageQueue, MessageQueueFile, MqLimit, MessageQueue as Queue } from '@rpal/epoll';
+import { MessageQueue, MessageQueueFile, MqLimit } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { Errno, OpenFlag } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
@@ -72,7 +72,7 @@ function create(kernel: Kernel, { maxMessages, messageSize }: MessageQueueAttrib
     return -Errno.EINVAL;
   let bytes = maxMessages * (messageSize + OVERHEAD);
   for (const other of kernel.messageQueues.values()) bytes += other.maxMessages * (other.messageSize + OVERHEAD);
-  return bytes > BYTES_MAX ? -Errno.EMFILE : new Queue(kernel.scheduler, kernel.memory.frames, maxMessages, messageSize);
+  return bytes > BYTES_MAX ? -Errno.EMFILE : new MessageQueue(kernel.scheduler, kernel.memory.frames, maxMessages, messageSize);
 }
 
 function onQueue(cpu: Cpu, thread: Thread, fd: number, call: (file: MessageQueueFile) => number): number {

@@ -1,7 +1,7 @@
 import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { TIMER_SLACK } from '@rpal/sched';
-import { Errno, OpenFlag, WaitOption } from '@rpal/uapi';
+import { Errno, OpenFlag, Prctl, WaitOption } from '@rpal/uapi';
 import { cloneThread, forkProcess, WaitChildOperation } from './clone.js';
 import { execve } from './exec.js';
 import { exitThread } from './exit.js';
@@ -100,10 +100,8 @@ table[Nr.arch_prctl] = (_kernel, cpu, _thread, { a0, a1 }) => {
 };
 
 table[Nr.prctl] = (_kernel, _cpu, thread, { a0, a1 }) => {
-  const PR_SET_TIMERSLACK = 29;
-  const PR_GET_TIMERSLACK = 30;
-  if (a0 === PR_GET_TIMERSLACK) return thread.timerSlack;
-  if (a0 !== PR_SET_TIMERSLACK) return -Errno.EINVAL;
+  if (a0 === Prctl.GET_TIMERSLACK) return thread.timerSlack;
+  if (a0 !== Prctl.SET_TIMERSLACK) return -Errno.EINVAL;
   thread.timerSlack = a1 > 0 ? a1 : TIMER_SLACK;
   return 0;
 };

@@ -16,7 +16,6 @@ const SHM_DEST = 0o1000;
 /** A System V shared memory segment (ipc/shm.c). */
 class Segment extends MappedFile {
   readonly id: number;
-  override readonly file: MemoryFile;
   readonly bytes: number;
   readonly mode: number;
   readonly creator: number;
@@ -33,7 +32,6 @@ class Segment extends MappedFile {
     const file = new MemoryFile(kernel.memory, `/SYSV${(key >>> 0).toString(16).padStart(8, '0')} (deleted)`);
     super(file);
     this.id = id;
-    this.file = file;
     this.key = key;
     this.bytes = bytes;
     this.mode = mode;

@@ -1,6 +1,6 @@
-import { Epoll, Errno, Fcntl, OpenFlag, Poll } from '@rpal/uapi';
+import { Epoll, Errno, Fcntl, OpenFlag, Poll, Prctl } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { Time } from '../src/index.js';
+import { SyscallNumber, Time } from '../src/index.js';
 import { hear, run, say, textAt } from './support.js';
 
 describe('a pipe of packets', () => {
@@ -61,7 +61,6 @@ describe('/proc/self/fdinfo', () => {
 describe('timer slack', () => {
   it('makes a sleep end up to 50 us later, unless a timer interrupt comes meanwhile or the thread does not want it', () => {
     run(function* (p) {
-      const PR_SET_TIMERSLACK = 29;
       const slept = function* (ns: number) {
         const before = p.rdtsc();
         yield* p.sleep(ns);
@@ -70,7 +69,7 @@ describe('timer slack', () => {
       const late = (yield* slept(Time.ms)) - Time.ms;
       expect(late).toBeGreaterThan(50_000);
       expect(late).toBeLessThan(60_000);
-      yield* p.syscall(157, PR_SET_TIMERSLACK, 1);
+      yield* p.syscall(SyscallNumber.prctl, Prctl.SET_TIMERSLACK, 1);
       expect((yield* slept(Time.ms)) - Time.ms).toBeLessThan(10_000);
     });
   });

@@ -17,5 +17,5 @@ export {
 } from './io.js';
 export { Ipc, Shm } from './ipc.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';
-export { Prio, Rusage } from './sched.js';
+export { Prctl, Prio, Rusage } from './sched.js';
 export { Signal, SignalCode, SignalFlag, SignalMask, WaitOption } from './signal.js';

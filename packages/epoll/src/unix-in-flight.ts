@@ -16,6 +16,10 @@ import { SocketState, UnixSocket } from './unix-socket.js';
  * the same in all of a component (a vertex that was left before its parent found a way further back keeps the larger one);
  * such a component is taken for alive, and is not collected, until the graph is walked in another order. So it is here.
  *
+ * As long as nothing changes that a circle could depend on, the components of the last walk are looked at again instead of walking
+ * the graph. A socket that has come since is a component of its own, with an index above those that the walk left (Linux 6.18, and
+ * stable kernels since 2025-11; before, it was whatever the memory held).
+ *
  * As in Linux the collector runs as a work item whenever a socket is released while others are in flight, and the files it
  * frees are released a tick later, in another one.
  */
@@ -30,11 +34,13 @@ export class UnixInFlight {
   readonly #collector: DelayedWork;
   readonly #reaper: DelayedWork;
   readonly #collected: DeferredPuts = new DeferredPuts();
-  /** Sockets in flight, in the order in which they are visited. */
-  #vertices = new Set<UnixSocket>();
+  /** Sockets in flight in the order in which they are visited, each with its component as the last walk found it. */
+  #vertices = new Map<UnixSocket, UnixSocket[]>();
   #maybeCyclic = false;
-  /** What the last walk found, as long as no edge that could matter has changed since. */
-  #grouped: UnixSocket[][] | null = null;
+  /** No edge that could matter has changed since the last walk. */
+  #grouped = false;
+  /** The largest index of a component that the last walk left in place, or of a socket that has come since. */
+  #lastComponent = 0;
   readonly #purge: (cpu: Cpu, skb: Skb, puts: DeferredPuts) => void;
 
   /** @param purge throws a message away */
@@ -50,7 +56,10 @@ export class UnixInFlight {
   sent(files: readonly File[], receiver: UnixSocket): void {
     for (const socket of files) {
       if (!(socket instanceof UnixSocket)) continue;
-      this.#vertices.add(socket);
+      if (!this.#vertices.has(socket)) {
+        this.#vertices.set(socket, [socket]);
+        socket.component = ++this.#lastComponent;
+      }
       socket.receivers.push(receiver);
       this.total++;
       this.#changed(receiver);
@@ -71,9 +80,11 @@ export class UnixInFlight {
     if (listener.receivers.length > 0) this.#changedGraph();
   }
 
-  /** There are sockets in flight that nobody can receive, and that the collector has not found yet. */
+  /** There are sockets in flight that nobody can receive, and the collector would find them if it ran now. */
   get holdsGarbage(): boolean {
-    return this.#maybeCyclic && this.#components().some(isDead);
+    if (!this.#maybeCyclic) return false;
+    const { components, indices } = this.#components();
+    return components.some((component) => isDead(component, indices));
   }
 
   /** A socket has been released: the collector is to have a look. */
@@ -94,31 +105,36 @@ export class UnixInFlight {
 
   #changedGraph(): void {
     this.#maybeCyclic = true;
-    this.#grouped = null;
+    this.#grouped = false;
   }
 
-  /** Components in the order in which they are looked at; sockets that have come since the last walk are on their own. */
-  #components(): UnixSocket[][] {
-    this.#grouped ??= components(this.#vertices);
-    const known = this.#grouped.map((component) => component.filter((socket) => this.#vertices.has(socket)));
-    const grouped = new Set(known.flat());
-    return [...known.filter(({ length }) => length > 0), ...[...this.#vertices].filter((socket) => !grouped.has(socket)).map((s) => [s])];
+  #components(): Walk {
+    if (!this.#grouped) return walk(this.#vertices.keys());
+    const components = [...new Set(this.#vertices.values())];
+    return { components, indices: new Map([...this.#vertices.keys()].map((socket) => [socket, socket.component])) };
   }
 
   #collect(cpu: Cpu): void {
     if (!this.#maybeCyclic) return;
-    this.#maybeCyclic = false;
     cpu.charge(FileStep.collectInFlight);
+    const { components, indices } = this.#components();
+    if (!this.#grouped) this.#lastComponent = 0;
+    this.#grouped = true;
+    this.#maybeCyclic = false;
+    this.#vertices = new Map();
     const garbage: Skb[] = [];
-    const visited = new Set<UnixSocket>();
-    const found = this.#components();
-    this.#grouped = found;
-    for (const component of found) {
-      for (const socket of component) visited.add(socket);
-      if (isDead(component)) collectMessages(component, garbage);
-      else if (isCyclic(component)) this.#maybeCyclic = true;
+    for (const component of components) {
+      for (const socket of component) {
+        this.#vertices.set(socket, component);
+        socket.component = indices.get(socket) as number;
+      }
+      if (isDead(component, indices)) {
+        collectMessages(component, garbage);
+        continue;
+      }
+      this.#lastComponent = Math.max(this.#lastComponent, (component[0] as UnixSocket).component);
+      if (isCyclic(component)) this.#maybeCyclic = true;
     }
-    this.#vertices = visited;
     if (garbage.length > 0) this.collections++;
     for (const skb of garbage) {
       for (const socket of skb.files ?? []) if (socket instanceof UnixSocket && skb.receiver !== null) this.#unlink(socket, skb.receiver);
@@ -143,9 +159,15 @@ function successors(socket: UnixSocket): (UnixSocket | null)[] {
   return socket.receivers.map((receiver) => (holder(receiver).receivers.length > 0 ? holder(receiver) : null));
 }
 
+/** Components in the order in which they are looked at, and what tells them apart. */
+interface Walk {
+  readonly components: UnixSocket[][];
+  readonly indices: ReadonlyMap<UnixSocket, number>;
+}
+
 /** Strongly connected components (Tarjan), each in the order of discovery. */
-function components(vertices: ReadonlySet<UnixSocket>): UnixSocket[][] {
-  const found: UnixSocket[][] = [];
+function walk(vertices: Iterable<UnixSocket>): Walk {
+  const components: UnixSocket[][] = [];
   const index = new Map<UnixSocket, number>();
   const low = new Map<UnixSocket, number>();
   const stack: UnixSocket[] = [];
@@ -176,21 +198,19 @@ function components(vertices: ReadonlySet<UnixSocket>): UnixSocket[][] {
       if (above !== undefined) lower(above.socket, low.get(socket) as number);
       if (low.get(socket) !== index.get(socket)) continue;
       const component = stack.splice(stack.indexOf(socket));
-      for (const member of component) {
-        open.delete(member);
-        member.component = low.get(member) as number;
-      }
-      found.push(component);
+      for (const member of component) open.delete(member);
+      components.push(component);
     }
   }
-  return found;
+  return { components, indices: low };
 }
 
 /** Nobody outside can receive the sockets of the component, and nobody has a descriptor of them (Linux: `unix_vertex_dead`). */
-function isDead(component: readonly UnixSocket[]): boolean {
+function isDead(component: readonly UnixSocket[], indices: ReadonlyMap<UnixSocket, number>): boolean {
   return component.every(
     (socket) =>
-      successors(socket).every((next) => next !== null && next.component === socket.component) && socket.count === socket.receivers.length,
+      successors(socket).every((next) => next !== null && indices.get(next) === indices.get(socket)) &&
+      socket.count === socket.receivers.length,
   );
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { compare } from './real/differential.js';
+import { compare, compareProgram } from './real/differential.js';
+import { pinned } from './real/pinned-programs.js';
 import { RealKernel } from './real/real-kernel.js';
 
 /** Programs of so many calls each; more with the environment variable RPAL_DIFFERENTIAL_PROGRAMS. */
@@ -30,5 +31,12 @@ describe('random programs of up to four processes', () => {
       `${calls} calls compared with the real kernel; ${races} races followed, ${collections} collections of sockets that nobody could receive`,
     );
     expect(differences.join('\n\n')).toBe('');
+  });
+});
+
+describe('programs on which the two once disagreed', () => {
+  it.for(Object.entries(pinned))('%s', { timeout: 60_000 }, async ([, calls], { skip }) => {
+    if (real.missing !== null) skip(real.missing);
+    expect(await compareProgram(real, calls)).toBe('');
   });
 });

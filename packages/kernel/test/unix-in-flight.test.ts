@@ -128,6 +128,48 @@ describe('sockets in messages', () => {
     });
   });
 
+  it('are told apart from those that came into flight after the graph was walked; asking for garbage walks nothing', () => {
+    const machine = smallMachine();
+    const { inFlight } = machine.kernel.sockets;
+    const answers = [false, true].map((asking) => {
+      let received = 0;
+      runOn(machine, function* (p) {
+        const ask = () => {
+          if (asking) expect(inFlight.holdsGarbage).toBe(false);
+        };
+        const buffer = yield* p.allocate(4096);
+        const a = yield* p.socketpair(SEQPACKET | NONBLOCK);
+        const b = p.second;
+        const c = yield* p.socketpair(STREAM | NONBLOCK);
+        const d = p.second;
+        const own = yield* p.socketpair(SEQPACKET | NONBLOCK);
+        const toOwn = p.second;
+        // c waits in b, b in a; a is not in flight.
+        yield* pass(p, a, buffer, c);
+        ask();
+        yield* pass(p, b, buffer, b);
+        ask();
+        // A circle, so that there is something to look at again and again.
+        yield* pass(p, toOwn, buffer, own);
+        ask();
+        yield* p.close(b);
+        yield* release(p);
+        ask();
+        // Now a is in flight too, but can be received from d.
+        yield* pass(p, c, buffer, a);
+        ask();
+        yield* release(p);
+        ask();
+        const header = { segments: [{ address: buffer, length: 1 }], room: 1, descriptors: [] as number[] };
+        expect([yield* p.recvmsg(a, header), header.descriptors.length]).toEqual([1, 1]);
+        received = yield* p.recv(header.descriptors[0] as number, buffer, 1);
+        expect(yield* p.recv(d, buffer, 1)).toBe(1);
+      });
+      return received;
+    });
+    expect(answers).toEqual([1, 1]);
+  });
+
   it('are not looked for while none is in flight, and cost nothing then', () => {
     const machine = smallMachine();
     const [process] = runOn(machine, function* (p) {

@@ -163,6 +163,12 @@ export async function compare(real: RealKernel, seeds: readonly number[], length
   return comparison;
 }
 
+/** Compares one written program. @returns what differs, or an empty text */
+export async function compareProgram(real: RealKernel, calls: readonly Call[]): Promise<string> {
+  const disagreement = await replay(real, calls);
+  return disagreement === null ? '' : report(disagreement);
+}
+
 /** Executes those of `wanted` that can be executed in the state the model is in by then. */
 async function replay(real: RealKernel, wanted: readonly Call[]): Promise<Disagreement | null> {
   let at = 0;

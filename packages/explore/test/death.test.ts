@@ -1,8 +1,8 @@
 import { executable } from '@rpal/kernel';
 import type { QuirkName, RpalOptions, RpalService } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
-import { describe, expect, it } from 'vitest';
-import { Run, type Scenario, type Stage, type Strategy } from '../src/index.js';
+import { afterAll, describe, expect, it } from 'vitest';
+import { RandomWalk, Run, type Scenario, type Stage, type Strategy } from '../src/index.js';
 import { callee, caller, send, type Work } from '../src/roles.js';
 
 /** The second caller is on CPU 1, the callee on CPU 2. */
@@ -12,8 +12,11 @@ const WITNESS = 32e9;
 /** Peer memory is gone (patch 35). */
 const ERR_PEER_MEM = -117;
 
-/** Every step in turn if RPAL_EXHAUSTIVE is set: some 1200 runs, a minute or two. Otherwise every fifteenth. */
-const STRIDE = process.env.RPAL_EXHAUSTIVE === undefined ? 15 : 1;
+/**
+ * Every step in turn, in two orders of what comes after, if RPAL_EXHAUSTIVE is set: 7,316 deaths, four and a half minutes.
+ * Otherwise every step of the plainest call, and of the others some.
+ */
+const exhaustive = process.env.RPAL_EXHAUSTIVE !== undefined;
 
 /** What a callee does within a call. */
 const works: Readonly<Record<string, Work>> = {
@@ -24,7 +27,18 @@ const works: Readonly<Record<string, Work>> = {
   *'gives the CPU away, so that the caller returns by the kernel'(p) {
     yield* p.schedYield();
   },
+  *'touches memory for the first time'(p) {
+    const at = yield* p.allocate(4096);
+    yield* p.store64(at, 1);
+    yield* p.munmap(at, 4096);
+  },
+  *'sleeps, so that the caller goes on without it'(p) {
+    yield* p.sleep(30_000);
+  },
 };
+
+/** When the second caller calls. */
+type Second = 'after the first' | 'at the same time';
 
 type Victim = 'caller-0' | 'callee';
 
@@ -38,35 +52,54 @@ interface Rest {
   readonly processes: number;
 }
 
-interface Outcome {
-  readonly failure: string | null;
-  /** Results of the calls, by caller. */
-  readonly results: Readonly<Record<string, readonly number[]>>;
-  readonly received: readonly number[];
-  readonly rest: Rest;
-  /** Choices until the first caller was through with its calls. */
-  readonly length: number;
+/** One call: its result, and the choices between which it was under way. */
+interface CallMade {
+  readonly word: number;
+  readonly begun: number;
+  readonly ended: number;
+  readonly result: number;
 }
 
-/**
- * Two callers of one callee, one after the other; each calls twice. A victim is killed by a third process at step `at` of
- * what happens from the first call on, or not at all.
- */
-function run(options: RpalOptions, work: Work, victim: Victim, at = Number.POSITIVE_INFINITY): Outcome {
+interface Outcome {
+  readonly failure: string | null;
+  /** By caller. A call that a victim never came back from is not there. */
+  readonly calls: readonly (readonly CallMade[])[];
+  readonly received: readonly number[];
+  readonly rest: Rest;
+  /** Choices until the calls that are disturbed were through. */
+  readonly length: number;
+  /** The choice after which the signal was sent, and the one after which the victim's memory was gone. */
+  readonly killedAt: number;
+  readonly goneAt: number;
+}
+
+interface Death {
+  readonly victim: Victim;
+  /** Of what happens from the first call on. */
+  readonly step: number;
+  /** Seed of the order in which CPUs go on from the death on; 0 for the usual one. */
+  readonly seed: number;
+}
+
+/** Two callers of one callee; each calls twice. A victim is killed by a third process at one step, or nobody is. */
+function run(options: RpalOptions, work: Work, second: Second, death: Death | null = null): Outcome {
   const received: number[] = [];
-  const results: Record<string, number[]> = { 'caller-0': [], 'caller-1': [] };
+  const calls: CallMade[][] = [[], []];
   const services = new Set<RpalService>();
-  let armed = at === Number.POSITIVE_INFINITY;
+  const at = death?.step ?? Number.POSITIVE_INFINITY;
+  let armed = death === null;
   let killed = false;
   let dead = false;
   let length = -1;
+  let killedAt = Number.POSITIVE_INFINITY;
+  let goneAt = Number.POSITIVE_INFINITY;
   const scenario: Scenario = {
     name: 'death',
     about: 'one side of a call is killed at one of its steps',
     cpus: 4,
     setUp(stage) {
       stage.expect(3);
-      stage.mayDie.add(victim);
+      if (death !== null) stage.mayDie.add(death.victim);
       stage.spawn('callee', 2, (p) =>
         callee(stage, p, 'callee', 2, function* (q, word, fd) {
           received.push(word);
@@ -78,9 +111,14 @@ function run(options: RpalOptions, work: Work, victim: Victim, at = Number.POSIT
           caller(stage, p, 'callee', function* (c) {
             yield* p.sleep(2e6);
             yield* stage.meet(p);
-            if (me === 1) while (length < 0 && !dead) yield* p.sleep(2e5);
-            for (let k = 1; k <= 2; k++) results[`caller-${me}`]?.push(yield* send(stage, c, 100 * me + k));
-            if (me === 0) length = execution.schedule.length;
+            if (me === 1 && second === 'after the first') while (length < 0 && !dead) yield* p.sleep(2e5);
+            for (let k = 1; k <= 2; k++) {
+              const begun = execution.schedule.length;
+              const word = 100 * me + k;
+              const result = yield* send(stage, c, word);
+              calls[me]?.push({ word, begun, ended: execution.schedule.length, result });
+            }
+            if (me === 0 || second === 'at the same time') length = execution.schedule.length;
           }),
         );
       }
@@ -89,10 +127,13 @@ function run(options: RpalOptions, work: Work, victim: Victim, at = Number.POSIT
         // Never asleep, so that it can act at any moment.
         while (!armed) yield* p.getpid();
         for (const { service } of threadsOf(stage)) if (service !== null) services.add(service);
-        const process = stage.processes.find(({ name }) => name === victim);
-        dead = at !== Number.POSITIVE_INFINITY;
-        if (dead) yield* p.kill(process?.pid as number, Signal.KILL);
+        dead = death !== null;
+        killedAt = execution.schedule.length;
+        if (dead) yield* p.kill(stage.processes.find(({ name }) => name === death?.victim)?.pid as number, Signal.KILL);
         killed = true;
+      });
+      stage.machine.kernel.seams.events.processExit.on((_time, { name }) => {
+        if (dead && name === death?.victim) goneAt = execution.schedule.length;
       });
       const witness = executable('witness', function* (p) {
         yield* p.sleep(WITNESS);
@@ -104,11 +145,13 @@ function run(options: RpalOptions, work: Work, victim: Victim, at = Number.POSIT
   const { stage } = execution;
   const descriptors = Array.from({ length: 32 }, (_, fd) => fd);
   const files = stage.processes.flatMap(({ files: table }) => descriptors.map((fd) => table.peek(fd)));
+  const afterwards = death === null || death.seed === 0 ? null : new RandomWalk(death.seed, 60);
   /** The usual order, but the killer steps at `at` and not before, until it has killed. */
   const strategy: Strategy = {
-    choose(enabled, usual, { schedule }) {
-      if (schedule.length >= at) armed = true;
+    choose(enabled, usual, all) {
+      if (all.schedule.length >= at) armed = true;
       if (armed && !killed && enabled.includes(KILLER)) return KILLER;
+      if (killed && afterwards !== null) return afterwards.choose(enabled, usual);
       if (usual !== KILLER || armed) return usual;
       return enabled.find((choice) => choice !== KILLER) ?? usual;
     },
@@ -117,9 +160,11 @@ function run(options: RpalOptions, work: Work, victim: Victim, at = Number.POSIT
   const { kernel } = stage.machine;
   return {
     failure,
-    results,
+    calls,
     received,
     length,
+    killedAt,
+    goneAt,
     rest: {
       frames: kernel.memory.frames.inUse,
       ids: stage.rpal.idsInUse,
@@ -136,40 +181,57 @@ function threadsOf(stage: Stage) {
 }
 
 /** What is documented for the survivor of each death. */
-function judge(victim: Victim, { failure, results, received }: Outcome): string | null {
+function judge(victim: Victim, { failure, calls, received, killedAt, goneAt }: Outcome): string | null {
   if (failure !== null) return failure;
   if (new Set(received).size !== received.length) return `received twice: ${received}`;
-  const [first = [], second = []] = [results['caller-0'], results['caller-1']];
+  const all = calls.flat();
+  for (const { word, result, ended } of all) {
+    if (ended < killedAt && result !== 1) return `the call with ${word}, which was over before the death, returned ${result}`;
+  }
   if (victim === 'caller-0') {
     // The other caller loses nothing; of the victim's words each arrives once or not at all, and what it was told has arrived.
-    if (`${second}` !== '1,1' || !received.includes(101) || !received.includes(102)) return `the survivor: ${second}, received ${received}`;
-    return first.every((_, index) => received.includes(index + 1)) ? null : `returned from a call that never arrived: ${received}`;
+    for (const { word, result } of all) {
+      if (result !== 1) return `a call with ${word} returned ${result}`;
+      if (!received.includes(word)) return `the call with ${word} has returned, and the word never arrived: ${received}`;
+    }
+    return calls[1]?.length === 2 ? null : `the survivor came back from ${calls[1]?.length} calls of 2`;
   }
-  if (first.length !== 2 || second.length !== 2) return `a caller is stuck: ${first}; ${second}`;
-  // A call is through, or queued and lost with the receiver, or the peer's memory is gone.
-  for (const result of [...first, ...second]) if (result !== 1 && result !== ERR_PEER_MEM) return `a call returned ${result}`;
+  if (all.length !== 4) return `a caller is stuck: ${JSON.stringify(calls)}`;
+  for (const { word, result, begun } of all) {
+    // A call is through, or queued and lost with the receiver, or the peer's memory is gone; once it is, nothing else.
+    if (result !== 1 && result !== ERR_PEER_MEM) return `a call with ${word} returned ${result}`;
+    if (begun > goneAt && result !== ERR_PEER_MEM) return `a call with ${word} to nobody returned ${result}`;
+  }
   return null;
 }
 
-describe.each(Object.entries(works))('a callee that %s', (_name, work) => {
-  describe.each(['callee', 'caller-0'] as const)('killed at every step: %s', (victim) => {
-    it.each([
-      ['as written', {}],
-      ['repaired', { repair: 'all' }],
-    ] as const)(
-      '%s: the others live on with the documented results, and nothing is left over that is not left without a death',
-      (_which, options) => {
-        const undisturbed = run(options, work, victim);
-        expect(undisturbed.failure).toBeNull();
-        expect(undisturbed.received).toEqual([1, 2, 101, 102]);
-        for (let at = 0; at <= undisturbed.length; at += STRIDE) {
-          const outcome = run(options, work, victim, at);
-          expect(judge(victim, outcome), `killed at step ${at}`).toBeNull();
-          expect(outcome.rest, `killed at step ${at}`).toEqual(undisturbed.rest);
-        }
-      },
-      600_000,
-    );
+let runs = 0;
+
+describe.each(Object.entries(works))('a callee that %s', (name, work) => {
+  describe.each(['after the first', 'at the same time'] as const)('and is called by a second %s', (second) => {
+    describe.each(['callee', 'caller-0'] as const)('killed at every step: %s', (victim) => {
+      it.each([
+        ['as written', {}],
+        ['repaired', { repair: 'all' }],
+      ] as const)(
+        '%s: the others live on with the documented results, and nothing is left over that is not left without a death',
+        (_which, options) => {
+          const undisturbed = run(options, work, second);
+          expect(undisturbed.failure).toBeNull();
+          expect([...undisturbed.received].sort((a, b) => a - b)).toEqual([1, 2, 101, 102]);
+          const stride = exhaustive || (name === 'only computes' && second === 'after the first') ? 1 : 100;
+          for (let step = 0; step <= undisturbed.length; step += stride) {
+            for (const seed of exhaustive ? [0, 1 + step] : [stride === 1 ? 0 : step % 3]) {
+              const outcome = run(options, work, second, { victim, step, seed });
+              runs++;
+              expect(judge(victim, outcome), `killed at step ${step}, seed ${seed}`).toBeNull();
+              expect(outcome.rest, `killed at step ${step}, seed ${seed}`).toEqual(undisturbed.rest);
+            }
+          }
+        },
+        600_000,
+      );
+    });
   });
 });
 
@@ -178,10 +240,10 @@ describe('what is left over after 32 seconds', () => {
 
   /** Frames that two runs differ by. */
   const kept = (options: RpalOptions): number =>
-    run(options, nothing, 'callee').rest.frames - run({ repair: 'all' }, nothing, 'callee').rest.frames;
+    run(options, nothing, 'after the first').rest.frames - run({ repair: 'all' }, nothing, 'after the first').rest.frames;
 
   it('repaired: no id, no reference, no open file; the witness and its frames', () => {
-    const { rest } = run({ repair: 'all' }, nothing, 'callee');
+    const { rest } = run({ repair: 'all' }, nothing, 'after the first');
     expect(rest).toEqual({ frames: expect.any(Number), ids: 0, references: 0, openFiles: 0, tasks: 1, processes: 0 });
     expect(rest.frames).toBeLessThan(4);
   });
@@ -192,3 +254,5 @@ describe('what is left over after 32 seconds', () => {
     expect(kept({ repair: [leak] })).toBe(0);
   });
 });
+
+afterAll(() => console.log(`${runs} deaths, one per run`));

@@ -82,7 +82,7 @@ export class Run {
 
   constructor(scenario: Scenario, options: RpalOptions, limits: RunLimits = {}) {
     this.#scenario = scenario;
-    this.stage = new Stage(scenario.cpus, options);
+    this.stage = new Stage(scenario.cpus, options, scenario.plugins);
     this.#cpus = this.stage.machine.platform.cpus;
     this.#depth = limits.depth ?? Number.POSITIVE_INFINITY;
     this.#steps = limits.steps ?? 200_000;

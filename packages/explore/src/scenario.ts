@@ -1,3 +1,4 @@
+import type { Plugin } from '@rpal/bus';
 import { type CpuProfile, profiles } from '@rpal/hw-x86';
 import { createMachine, type Machine, type Main, type Process, type Program } from '@rpal/kernel';
 import { rpalExecutable } from '@rpal/librpal';
@@ -12,6 +13,8 @@ export interface Scenario {
   /** How many ticks and NMIs may be thrown in at any moment, in all. */
   readonly ticks?: number;
   readonly nmis?: number;
+  /** Plugins of its machine besides RPAL. */
+  readonly plugins?: readonly Plugin[];
   /** Starts the programs. */
   setUp(stage: Stage): void;
   /** Looks at the end of a run: what is wrong, or null. */
@@ -45,8 +48,8 @@ export class Stage {
   /** CPUs on which one that has met has gone on. */
   readonly gone: Set<number> = new Set();
 
-  constructor(cpus: number, options: RpalOptions) {
-    this.machine = createMachine({ profile: smallProfile(cpus), plugins: [rpal(options)] });
+  constructor(cpus: number, options: RpalOptions, plugins: readonly Plugin[] = []) {
+    this.machine = createMachine({ profile: smallProfile(cpus), plugins: [rpal(options), ...plugins] });
     this.rpal = rpalOf(this.machine);
   }
 

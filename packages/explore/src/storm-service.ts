@@ -1,8 +1,9 @@
 import type { Rng } from '@rpal/hw-x86';
 import type { Program } from '@rpal/kernel';
-import { EPOLLRPALIN, findReceiver, type LibRpal, librpal, RpalError, type RpalFd } from '@rpal/librpal';
+import { EPOLLRPALIN, findReceiver, type LibProcess, type LibRpal, librpal, QUEUE_WORDS, RpalError, type RpalFd } from '@rpal/librpal';
 import { RequestArg, RpalIoctl, type RpalService } from '@rpal/rpal-core';
 import { Epoll, Errno, MessageFlag, Poll, Prot, Signal, SocketType } from '@rpal/uapi';
+import { type QueueMemory, ServiceMemory } from './queue-memory.js';
 import { type Routine, serveConnections } from './roles.js';
 import type { Stage } from './scenario.js';
 import { type Books, STORM_SERVICES, wordFor } from './storm-books.js';
@@ -24,6 +25,7 @@ export class World {
   readonly blocked: Set<number> = new Set();
   readonly pids: number[] = [];
   readonly gone: Set<number> = new Set();
+  readonly members: Service[] = [];
 
   constructor(
     readonly stage: Stage,
@@ -55,6 +57,14 @@ export class Service {
   #senderDone = false;
   #sent = 0;
   #depth = 0;
+  #library: LibProcess | null = null;
+  #memory: ServiceMemory | null = null;
+  /** Descriptors of the connections that others have made. */
+  readonly #connected: number[] = [];
+  /** Where words are read to, from which queue, and how many had come from it before. */
+  #buffer = 0;
+  #reading = -1;
+  #readBefore = 0;
 
   constructor(world: World, me: number, rng: Rng) {
     this.#world = world;
@@ -67,10 +77,15 @@ export class Service {
     const world = this.#world;
     const lib = librpal(p);
     yield* lib.init(1);
+    this.#library = lib.process;
     world.keys[this.#me] = lib.process.key;
+    world.members[this.#me] = this;
     world.pids[this.#me] = yield* p.getpid();
     const { service } = p.context.thread.rpal;
-    if (service !== null) world.services.add(service);
+    if (service !== null) {
+      world.services.add(service);
+      this.#memory = new ServiceMemory(service);
+    }
     yield* p.sigaction(Signal.USR1, function* (q) {
       yield* q.getpid();
     });
@@ -86,29 +101,30 @@ export class Service {
     yield* p.clone((q) => sender(q));
     const epfd = yield* p.epollCreate();
     const memory = yield* p.allocate(8192);
-    const connected: number[] = [];
+    this.#buffer = memory + 4096;
     for (let i = 1; i < STORM_SERVICES; i++) {
       const fd = yield* p.accept(listener);
       yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN | Poll.IN | Poll.RDHUP | Epoll.ET);
-      connected.push(fd);
+      this.#connected.push(fd);
     }
     yield* p.epollCtl(epfd, Epoll.CTL_ADD, lib.process.rpalFd, Poll.IN);
     if (this.#rng.below(2) === 0) yield* p.setAffinity([0, 1, 2, 3]);
-    yield* this.#serve(p, lib, epfd, memory, connected);
+    yield* this.#serve(p, lib, epfd, memory);
     while (!this.#senderDone) yield* p.sleep(1e5);
   }
 
-  *#serve(p: Program, lib: LibRpal, epfd: number, memory: number, connected: readonly number[]): Routine {
-    const words = memory + 4096;
+  *#serve(p: Program, lib: LibRpal, epfd: number, memory: number): Routine {
     const rng = this.#rng;
-    yield* serveConnections(p, lib, connected, memory, words, {
+    const close = this.#close.bind(this);
+    yield* serveConnections(p, lib, this.#connected, memory, this.#buffer, {
       *wait() {
         // Finite waits let fast epoll wait start its timer; a wait of no time is a look.
         const timeout = [-1, -1, 1, 0][rng.below(4)] as number;
         return yield* lib.epollWait(epfd, memory, 4, timeout);
       },
-      take: (fd) => this.#take(p, lib, fd, words),
+      take: (fd) => this.#take(p, lib, fd),
       *leave(fd) {
+        close(fd);
         yield* lib.epollCtl(epfd, Epoll.CTL_DEL, fd, 0);
       },
       bury: (dead) => this.#bury(p, lib, dead),
@@ -123,14 +139,63 @@ export class Service {
       this.#buried.add(other);
       while (calling[this.#me] === other) yield* p.sleep(20_000);
     }
+    // This frees the queues that the dead have used.
+    for (const fd of this.#connected) if (dead.includes(this.queueOf(fd)?.peerKey ?? 0)) this.#close(fd);
     yield* lib.cleanServiceEnd(dead);
   }
 
-  *#take(p: Program, lib: LibRpal, fd: number, words: number): Routine {
-    for (let n = yield* lib.readPtrs(fd, words, 32); n > 0; n = yield* lib.readPtrs(fd, words, 32)) {
-      for (let w = 0; w < n; w++) this.#world.books.receive(this.#me, yield* p.load64(words + 8 * w));
+  *#take(p: Program, lib: LibRpal, fd: number): Routine {
+    const buffer = this.#buffer;
+    for (;;) {
+      this.#reading = fd;
+      this.#readBefore = this.#receivedFrom(this.queueOf(fd));
+      const n = yield* lib.readPtrs(fd, buffer, 32);
+      for (let w = 0; w < n; w++) this.#world.books.receive(this.#me, yield* p.load64(buffer + 8 * w));
+      if (n <= 0) return;
       yield* this.#something(p);
     }
+  }
+
+  /** A queue as it is in memory; null if it has been freed. */
+  queueOf(fd: number): QueueMemory | null {
+    return this.#memory?.queue(this.#library as LibProcess, fd) ?? null;
+  }
+
+  /** The descriptors that have queues. */
+  get connections(): readonly number[] {
+    return this.#connected;
+  }
+
+  /** The memory of the service is about to go: what is in its queues goes with it. */
+  die(): void {
+    for (const fd of this.#connected) this.#close(fd);
+  }
+
+  #receivedFrom(queue: QueueMemory | null): number {
+    const from = this.#world.keys.indexOf(queue?.peerKey ?? 0);
+    return from < 0 ? 0 : this.#world.books.receivedFrom(from, this.#me);
+  }
+
+  /** Nobody can use a queue any more: what it has left goes into the books. */
+  #close(fd: number): void {
+    const queue = this.queueOf(fd);
+    if (queue === null) return;
+    const { keys, books } = this.#world;
+    const { peerKey, taken, put, waiting } = queue;
+    const from = keys.indexOf(peerKey);
+    if (from < 0) {
+      if (put > 0) books.wrong ??= `${put} words in a queue of service ${this.#me} that nobody has used`;
+      return;
+    }
+    const received = books.receivedFrom(from, this.#me);
+    if (received > taken) books.wrong ??= `service ${this.#me} received ${received} words from ${from}, and took ${taken}`;
+    const inHand: number[] = [];
+    for (let i = received; i < taken; i++) {
+      const at = i - this.#readBefore;
+      const inBuffer = fd === this.#reading && at >= 0 && at < QUEUE_WORDS;
+      inHand.push(inBuffer ? (this.#memory as ServiceMemory).read64(this.#buffer + 8 * at) : 0);
+    }
+    books.close(from, this.#me, { inHand, waiting });
   }
 
   /** One of the things that programs do, within a call or outside. */
@@ -251,13 +316,12 @@ export class Service {
     }
     // Somebody may have begun to take a request back meanwhile.
     if (world.blocked.has(pairOf(this.#me, other)) || this.#buried.has(other)) return;
-    world.books.calls++;
-    for (const word of sent) world.books.send(word);
+    world.books.send(sent);
     world.calling[this.#me] = other;
     const result = yield* lib.writePtrs(way.id, way.far, words, count);
     world.calling[this.#me] = -1;
     const fate = result === count ? 'accepted' : result === PEER_MEMORY ? 'uncertain' : 'refused';
-    for (const word of sent) world.books.settle(word, fate);
+    world.books.settle(sent, fate);
   }
 
   /** Takes a request back and makes it again, while neither side is in a call to the other. */

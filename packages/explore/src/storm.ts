@@ -1,7 +1,9 @@
+import { definePlugin } from '@rpal/bus';
 import { Rng } from '@rpal/hw-x86';
 import { executable } from '@rpal/kernel';
 import { LibStep } from '@rpal/librpal';
 import type { RpalOptions, RpalService } from '@rpal/rpal-core';
+import type { QueueMemory } from './queue-memory.js';
 import { Run, type Strategy } from './run.js';
 import type { Scenario } from './scenario.js';
 import { Books, STORM_SERVICES, type WordCounts } from './storm-books.js';
@@ -42,6 +44,8 @@ export interface Storm {
   readonly books: Books;
   readonly services: ReadonlySet<RpalService>;
   readonly victims: ReadonlySet<number>;
+  /** The queues of all that live, and whose they are. */
+  queues(): readonly { readonly receiver: number; readonly queue: QueueMemory }[];
 }
 
 /**
@@ -58,24 +62,37 @@ export function stormRun({ seed, steps, deaths = DEATHS.length, rpal = { repair:
     const victim = rng.below(STORM_SERVICES);
     if (!victims.has(victim)) victims.set(victim, DEATHS[victims.size] as (typeof DEATHS)[number]);
   }
+  let world: World | null = null;
+  // After what RPAL does at the end of a service: from here on nobody reaches its memory, which is still there.
+  const mortuary = definePlugin({
+    name: '@rpal/explore/mortuary',
+    version: '1.0.0',
+    setup({ plugin, hooks }) {
+      hooks.kernelThreadExit.tap(plugin, (_cpu, { process }, last) => {
+        if (last && world !== null) world.members[world.pids.indexOf(process.pid)]?.die();
+      });
+    },
+  });
   const scenario: Scenario = {
     name: 'storm',
+    plugins: [mortuary()],
     about: 'eight services do everything to each other',
     cpus: STORM_CPUS,
     ticks: Number.POSITIVE_INFINITY,
     nmis: Number.POSITIVE_INFINITY,
     setUp(stage) {
       stage.expect(1);
-      const world = new World(stage, books, () => execution.schedule.length, steps, victims, services);
+      const created = new World(stage, books, () => execution.schedule.length, steps, victims, services);
+      world = created;
       for (let i = 0; i < STORM_SERVICES; i++) {
         if (victims.has(i)) stage.mayDie.add(`service-${i}`);
-        stage.spawn(`service-${i}`, i % STORM_CPUS, (p) => new Service(world, i, new Rng(seed * 31 + i)).main(p));
+        stage.spawn(`service-${i}`, i % STORM_CPUS, (p) => new Service(created, i, new Rng(seed * 31 + i)).main(p));
       }
       // From here on the order is random: everybody is ready, and nobody has begun.
       stage.spawn('starter', 0, function* (p) {
-        while (world.ready < STORM_SERVICES) yield* p.sleep(1e5);
+        while (created.ready < STORM_SERVICES) yield* p.sleep(1e5);
         yield* stage.meet(p);
-        world.started = true;
+        created.started = true;
       });
       const witness = executable('witness', function* (p) {
         yield* p.sleep(WITNESS);
@@ -84,12 +101,23 @@ export function stormRun({ seed, steps, deaths = DEATHS.length, rpal = { repair:
     },
   };
   const execution: Run = new Run(scenario, rpal, { steps: 4 * steps + 200_000 });
-  return { run: execution, strategy: new Weather(seed), books, services, victims: new Set(victims.keys()) };
+  const queues: Storm['queues'] = () =>
+    (world?.members ?? []).flatMap((member, receiver) =>
+      member.connections.flatMap((fd) => {
+        const queue = member.queueOf(fd);
+        return queue === null ? [] : [{ receiver, queue }];
+      }),
+    );
+  return { run: execution, strategy: new Weather(seed), books, services, victims: new Set(victims.keys()), queues };
 }
 
 /** Runs a storm to its end. */
 export function storm(options: StormOptions): StormResult {
-  const { run: execution, strategy, books, services, victims } = stormRun(options);
+  return endOf(stormRun(options));
+}
+
+/** Runs a storm that is ready to begin to its end. */
+export function endOf({ run: execution, strategy, books, services, victims }: Storm): StormResult {
   const { failure } = execution.execute(strategy);
   const { stage } = execution;
   const rest = {

@@ -57,7 +57,11 @@ export class Mmu {
   /** Second-level tables, if the core runs a guest. */
   second: SecondLevel | null = null;
 
-  faultAddress = 0;
+  /**
+   * Begins as something else than a number, so that the host keeps a reference to the number here that it is given: neither the
+   * fault nor who asks for its address takes a new one.
+   */
+  faultAddress: number = null as unknown as number;
   faultCode = 0;
 
   readonly d4k: Tlb;
@@ -99,6 +103,7 @@ export class Mmu {
   constructor(cpu: Cpu, memory: PhysicalMemory, profile: CpuProfile) {
     this.#cpu = cpu;
     this.#memory = memory;
+    this.faultAddress = 0;
     const { tlb } = profile;
     this.d4k = new Tlb(tlb.l1d4k.entries, tlb.l1d4k.ways, PAGE_SIZE);
     this.d2m = new Tlb(tlb.l1d2m.entries, tlb.l1d2m.ways, LARGE_PAGE_SIZE);
@@ -132,7 +137,7 @@ export class Mmu {
       const tag = page + this.context;
       const set = (page / PAGE_SIZE) & tlb.setMask;
       let at = tlb.mru[set] as number;
-      if (tlb.tags[at] !== tag) at = tlb.findTag(set, tag);
+      if (tlb.tags[at] !== tag) at = tlb.findOwn(address, this.context);
       if (at >= 0) {
         const flags = tlb.flags[at] as number;
         const need = access & 0x46;
@@ -143,59 +148,58 @@ export class Mmu {
         }
       }
     }
-    return this.#lookUp(address, page, offset, access);
+    return this.#lookUp(address, access);
   }
 
   /** Every way a translation can go that is not a repeated user-mode data hit. */
-  #lookUp(address: number, page: number, offset: number, access: number): number {
+  #lookUp(address: number, access: number): number {
     const fetch = (access & Access.fetch) !== 0;
     const l1 = fetch ? this.i4k : this.d4k;
-    let at = l1.find(page, this.context);
-    if (at >= 0) return this.#use(l1, at, address, offset, access);
+    let at = l1.find(address, this.context);
+    if (at >= 0) return this.#use(l1, at, address, access);
 
-    const large = address - (address & (LARGE_PAGE_SIZE - 1));
     const l1Large = fetch ? this.i2m : this.d2m;
     if (l1Large.filled) {
-      at = l1Large.find(large, this.context);
-      if (at >= 0) return this.#use(l1Large, at, address, address - large, access);
+      at = l1Large.find(address, this.context);
+      if (at >= 0) return this.#use(l1Large, at, address, access);
     }
-    const huge = address - (address & (HUGE_PAGE_SIZE - 1));
     if (!fetch && this.d1g.filled) {
-      at = this.d1g.find(huge, this.context);
-      if (at >= 0) return this.#use(this.d1g, at, address, address - huge, access);
+      at = this.d1g.find(address, this.context);
+      if (at >= 0) return this.#use(this.d1g, at, address, access);
     }
 
-    const s4k = this.#stlb(page);
-    at = s4k.find(page, this.context);
-    if (at >= 0) return this.#promote(l1, page, s4k, at, page, address, access);
+    const s4k = this.#stlb(address);
+    at = s4k.find(address, this.context);
+    if (at >= 0) return this.#promote(l1, s4k, at, address, access);
     if (this.s2m.filled) {
-      at = this.s2m.find(large, this.context);
-      if (at >= 0) return this.#promote(l1Large, large, this.s2m, at, large, address, access);
+      at = this.s2m.find(address, this.context);
+      if (at >= 0) return this.#promote(l1Large, this.s2m, at, address, access);
     }
     if (this.s1g.filled) {
-      at = this.s1g.find(huge, this.context);
+      at = this.s1g.find(address, this.context);
       // There are no first-level entries for fetches from 1 GiB pages: the 2 MiB around the address stand in.
-      if (at >= 0) return this.#promote(fetch ? this.i2m : this.d1g, fetch ? large : huge, this.s1g, at, huge, address, access);
+      if (at >= 0) return this.#promote(fetch ? this.i2m : this.d1g, this.s1g, at, address, access);
     }
 
     return this.#walk(address, access);
   }
 
-  #stlb(page: number): Tlb {
-    return ((page / PAGE_SIZE) & this.#halfBit) === 0 ? this.s4k : this.s4k1g;
+  #stlb(address: number): Tlb {
+    return (Math.floor(address / PAGE_SIZE) & this.#halfBit) === 0 ? this.s4k : this.s4k1g;
   }
 
-  /** A hit in the second level: the part at `part` of the page at `page` moves to the first level. */
-  #promote(l1: Tlb, part: number, l2: Tlb, at: number, page: number, address: number, access: number): number {
+  /** A hit in the second level: the page moves to the first level, or as much of it as a page has there. */
+  #promote(l1: Tlb, l2: Tlb, at: number, address: number, access: number): number {
     this.stlbHits++;
     this.#cpu.chargeCycles(HwStep.stlbHit, this.#stlbCycles);
-    const frame = (l2.frames[at] as number) + (part - page) / PAGE_SIZE;
-    const inserted = l1.insert(part, this.context, frame, l2.flags[at] as number);
-    return this.#use(l1, inserted, address, address - part, access);
+    const part = address & (l2.pageSize - 1) & -l1.pageSize;
+    const frame = (l2.frames[at] as number) + part / PAGE_SIZE;
+    const inserted = l1.insert(address, this.context, frame, l2.flags[at] as number);
+    return this.#use(l1, inserted, address, access);
   }
 
   /** A translation is at hand: are the rights? A write through an entry whose page is clean goes back to set D. */
-  #use(tlb: Tlb, at: number, address: number, offset: number, access: number): number {
+  #use(tlb: Tlb, at: number, address: number, access: number): number {
     const flags = tlb.flags[at] as number;
     const code = this.#deny(flags, access);
     if (code >= 0) {
@@ -208,7 +212,7 @@ export class Mmu {
       this.#drop(address);
       return this.#walk(address, access);
     }
-    return (tlb.frames[at] as number) * PAGE_SIZE + offset;
+    return (tlb.frames[at] as number) * PAGE_SIZE + (address & (tlb.pageSize - 1));
   }
 
   /**
@@ -255,8 +259,7 @@ export class Mmu {
     let grant: number = GRANT_ALL;
     for (let cached = 2; cached <= 4; cached++) {
       const cache = this.structure[cached - 2] as Tlb;
-      const base = Math.floor(address / cache.pageSize) * cache.pageSize;
-      const at = cache.find(base, this.context);
+      const at = cache.find(address, this.context);
       if (at >= 0) {
         table = cache.frames[at] as number;
         grant = cache.flags[at] as number;
@@ -295,7 +298,7 @@ export class Mmu {
         }
         table = entryFrame(low, high);
         const cache = this.structure[level - 2] as Tlb;
-        cache.insert(Math.floor(address / cache.pageSize) * cache.pageSize, this.context, table, grant);
+        cache.insert(address, this.context, table, grant);
         continue;
       }
       const key = (high >>> Pte.keyShift) & 0xf;
@@ -324,19 +327,17 @@ export class Mmu {
 
   #enter(address: number, level: number, frame: number, flags: number, fetch: boolean): number {
     if (level === 1) {
-      const page = address - (address & PAGE_MASK);
-      this.#stlb(page).insert(page, this.context, frame, flags);
-      (fetch ? this.i4k : this.d4k).insert(page, this.context, frame, flags);
-      return frame * PAGE_SIZE + (address - page);
+      this.#stlb(address).insert(address, this.context, frame, flags);
+      (fetch ? this.i4k : this.d4k).insert(address, this.context, frame, flags);
+      return frame * PAGE_SIZE + (address & PAGE_MASK);
     }
     const size = level === 2 ? LARGE_PAGE_SIZE : HUGE_PAGE_SIZE;
-    const page = address - (address & (size - 1));
     // Bit 12 of a large entry is its PAT bit, not part of the frame number.
     const first = frame - (frame & (size / PAGE_SIZE - 1));
-    (level === 2 ? this.s2m : this.s1g).insert(page, this.context, first, flags);
-    if (level === 2) (fetch ? this.i2m : this.d2m).insert(page, this.context, first, flags);
-    else if (!fetch) this.d1g.insert(page, this.context, first, flags);
-    return first * PAGE_SIZE + (address - page);
+    (level === 2 ? this.s2m : this.s1g).insert(address, this.context, first, flags);
+    if (level === 2) (fetch ? this.i2m : this.d2m).insert(address, this.context, first, flags);
+    else if (!fetch) this.d1g.insert(address, this.context, first, flags);
+    return first * PAGE_SIZE + (address & (size - 1));
   }
 
   /** The last step of a guest's walk: the page itself. The translation entered is the 4 KiB around the address. */
@@ -349,9 +350,8 @@ export class Mmu {
     const hostFrame = Math.floor(host / PAGE_SIZE);
     if (second.executeOnly) {
       // Only the TLB for fetches may have it: the others do not ask whether a page can be read.
-      const page = address - (address & PAGE_MASK);
-      this.i4k.insert(page, this.context, hostFrame, flags & second.grant);
-      return hostFrame * PAGE_SIZE + (address - page);
+      this.i4k.insert(address, this.context, hostFrame, flags & second.grant);
+      return hostFrame * PAGE_SIZE + (address & PAGE_MASK);
     }
     return this.#enter(address, 1, hostFrame, flags & second.grant, (access & Access.fetch) !== 0);
   }
@@ -364,7 +364,7 @@ export class Mmu {
   /** Leaves the fault behind. What was cached for the address goes (SDM vol. 3, 4.10.4.1), so that a repaired table is seen. */
   #fault(address: number, code: number, reads: number): number {
     this.#drop(address);
-    for (const cache of this.structure) cache.dropPage(Math.floor(address / cache.pageSize) * cache.pageSize, this.pcid, true);
+    for (const cache of this.structure) cache.dropPage(address, this.pcid, true);
     return this.#report(address, code, reads);
   }
 
@@ -384,17 +384,14 @@ export class Mmu {
 
   /** Drops all cached translations of one address in the current context. */
   #drop(address: number): void {
-    const page = address - (address & PAGE_MASK);
-    const large = address - (address & (LARGE_PAGE_SIZE - 1));
-    const huge = address - (address & (HUGE_PAGE_SIZE - 1));
-    this.d4k.dropPage(page, this.pcid, true);
-    this.i4k.dropPage(page, this.pcid, true);
-    this.#stlb(page).dropPage(page, this.pcid, true);
-    this.d2m.dropPage(large, this.pcid, true);
-    this.i2m.dropPage(large, this.pcid, true);
-    this.s2m.dropPage(large, this.pcid, true);
-    this.d1g.dropPage(huge, this.pcid, true);
-    this.s1g.dropPage(huge, this.pcid, true);
+    this.d4k.dropPage(address, this.pcid, true);
+    this.i4k.dropPage(address, this.pcid, true);
+    this.#stlb(address).dropPage(address, this.pcid, true);
+    this.d2m.dropPage(address, this.pcid, true);
+    this.i2m.dropPage(address, this.pcid, true);
+    this.s2m.dropPage(address, this.pcid, true);
+    this.d1g.dropPage(address, this.pcid, true);
+    this.s1g.dropPage(address, this.pcid, true);
   }
 
   /** INVLPG: drops the page's translations in the current PCID and global ones, and all paging-structure entries of the PCID. */
@@ -405,9 +402,8 @@ export class Mmu {
 
   /** INVPCID type 0: as INVLPG for another PCID, but global translations stay. */
   invpcidAddress(address: number, pcid: number): void {
-    const page = address - (address & PAGE_MASK);
-    this.s2m.dropPage(page - (page & (LARGE_PAGE_SIZE - 1)), pcid, false);
-    for (const tlb of this.#all) tlb.dropPage(page - (page & (tlb.pageSize - 1)), pcid, false);
+    this.s2m.dropPage(address, pcid, false);
+    for (const tlb of this.#all) tlb.dropPage(address, pcid, false);
     for (const cache of this.structure) cache.dropContext(pcid);
   }
 

@@ -23,6 +23,9 @@ const LARGE = 0.25;
  * and a second-level tag in sixty-fourths (`SecondLevel.tag`).
  * The most recently used way of each set is remembered: finding it there again changes no order, which is what makes
  * the common hit cheap without making it approximate.
+ *
+ * Methods take any address within a page, as it was accessed: the host puts numbers beyond 31 bits on its heap when one function
+ * passes them to another, unless they are there already.
  */
 export class Tlb {
   readonly ways: number;
@@ -77,9 +80,12 @@ export class Tlb {
     }
   }
 
-  /** Index of the entry with exactly `tag` in a set, or -1: what `find` does for a page that is not global. */
-  findTag(set: number, tag: number): number {
+  /** Index of the entry for the page around `address` under `context`, or -1, if it is neither global nor a large one of two sizes. */
+  findOwn(address: number, context: number): number {
     const { tags } = this;
+    const number = Math.floor(address * this.#perPage);
+    const set = number & this.setMask;
+    const tag = number * this.pageSize + context;
     const first = set * this.ways;
     for (let i = first; i < first + this.ways; i++) {
       if (tags[i] === tag) {
@@ -90,9 +96,11 @@ export class Tlb {
     return -1;
   }
 
-  /** Index of the entry for the page at `page` under `context`, or -1. Counts as a use. */
-  find(page: number, context: number): number {
-    const set = (page * this.#perPage) & this.setMask;
+  /** Index of the entry for the page around `address` under `context`, or -1. Counts as a use. */
+  find(address: number, context: number): number {
+    const number = Math.floor(address * this.#perPage);
+    const page = number * this.pageSize;
+    const set = number & this.setMask;
     const first = set * this.ways;
     const tag = page + context + this.#kind;
     const globalTag = page + (context - (context | 0)) + this.#kind + GLOBAL;
@@ -106,14 +114,15 @@ export class Tlb {
     return -1;
   }
 
-  /** Enters a translation in place of the least recently used one of its set. Returns its index. */
-  insert(page: number, context: number, frame: number, flags: number): number {
+  /** Enters the translation of the page around `address` in place of the least recently used one of its set. Returns its index. */
+  insert(address: number, context: number, frame: number, flags: number): number {
     this.filled = true;
     if (!this.#owned) this.#allocate();
-    const set = (page * this.#perPage) & this.setMask;
+    const number = Math.floor(address * this.#perPage);
+    const set = number & this.setMask;
     const first = set * this.ways;
     const global = (flags & TlbFlag.global) !== 0;
-    const tag = page + this.#kind + (global ? context - (context | 0) + GLOBAL : context);
+    const tag = number * this.pageSize + this.#kind + (global ? context - (context | 0) + GLOBAL : context);
     let victim = first;
     for (let i = first; i < first + this.ways; i++) {
       const other = this.tags[i] as number;
@@ -130,10 +139,15 @@ export class Tlb {
     return victim;
   }
 
-  /** Drops the translations of one page under `pcid`, whatever second-level tables they came through, and global ones if `globalToo`. */
-  dropPage(page: number, pcid: number, globalToo: boolean): void {
+  /**
+   * Drops the translations of the page around `address` under `pcid`, whatever second-level tables they came through, and global
+   * ones if `globalToo`.
+   */
+  dropPage(address: number, pcid: number, globalToo: boolean): void {
     if (!this.#owned) return;
-    const first = ((page * this.#perPage) & this.setMask) * this.ways;
+    const number = Math.floor(address * this.#perPage);
+    const page = number * this.pageSize;
+    const first = (number & this.setMask) * this.ways;
     for (let i = first; i < first + this.ways; i++) {
       const tag = this.tags[i] as number;
       const whole = Math.floor(tag);

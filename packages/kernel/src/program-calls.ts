@@ -96,7 +96,8 @@ export const Kind = { LOAD8: 0, LOAD32: 1, LOAD64: 2, FETCH: 3, STORE8: 4, STORE
 /** One load, store or instruction fetch. */
 export class AccessCall implements Call {
   kind: number = Kind.LOAD8;
-  address = 0;
+  /** As `Mmu.faultAddress`, it refers to the number that the program has. */
+  address: number = null as unknown as number;
   value = 0;
   readonly #context: ProgramContext;
   readonly #result: Result = { done: true, value: 0 };

@@ -7,7 +7,7 @@ import { resolveHuge, solelyUsed } from './huge-pages.js';
 import { MMAP_MIN_ADDR, STACK_GUARD_GAP } from './layout.js';
 import type { MmStruct } from './mm-struct.js';
 import { MmStep } from './steps.js';
-import { flushRange } from './tlb-flush.js';
+import { flushPage } from './tlb-flush.js';
 import { type MappedObject, type Vma, VmFlag } from './vma.js';
 
 /**
@@ -55,28 +55,30 @@ export function resolveFault(cpu: Cpu, mm: MmStruct, address: number, code: numb
   return resolveInArea(cpu, mm, area, address, code);
 }
 
-/** Makes an allowed access possible (Linux: `handle_mm_fault`). */
+/**
+ * Makes an allowed access possible (Linux: `handle_mm_fault`). Everything below takes the address as it was accessed: a number of
+ * more than 31 bits that is computed anew and passed on is put on the host's heap.
+ */
 export function resolveInArea(cpu: Cpu, mm: MmStruct, area: Vma, address: number, code: number): FaultResult {
   cpu.charge(MmStep.faultBody);
   const write = (code & FaultCode.write) !== 0;
-  const page = pageFloor(address);
-  if (mm.manager.hugePages !== 'never' && resolveHuge(cpu, mm, area, page, write)) {
+  if (mm.manager.hugePages !== 'never' && resolveHuge(cpu, mm, area, address, write)) {
     mm.minorFaults++;
     return FAULT_RESOLVED;
   }
   const { residentPages } = mm;
   const { tables } = mm.tables;
-  const entry = mm.tables.make(page);
+  const entry = mm.tables.make(address);
   if (entry < 0) return OUT_OF_MEMORY;
   const low = mm.manager.memory.read32(entry);
   let result: FaultResult = FAULT_RESOLVED;
-  if ((low & Pte.present) === 0) result = makePresent(cpu, mm, area, page, entry, write);
-  else if (write && (low & Pte.writable) === 0) result = copyOnWrite(cpu, mm, area, page, entry);
+  if ((low & Pte.present) === 0) result = makePresent(cpu, mm, area, address, entry, write);
+  else if (write && (low & Pte.writable) === 0) result = copyOnWrite(cpu, mm, area, address, entry);
   // Somebody else resolved it meanwhile, or the TLB was stale: the access is repeated.
-  else cpu.mmu.invlpg(page);
+  else cpu.mmu.invlpg(address);
   if (result === FAULT_RESOLVED) mm.minorFaults++;
   // A table that was made for a page of a file is given back if there is neither that page nor one around it (Linux: `prealloc_pte`).
-  else if (mm.tables.tables > tables && area.object !== null && mm.residentPages === residentPages) mm.tables.giveBack(page);
+  else if (mm.tables.tables > tables && area.object !== null && mm.residentPages === residentPages) mm.tables.giveBack(address);
   return result;
 }
 
@@ -117,15 +119,15 @@ function growStack(mm: MmStruct, address: number): Vma | null {
 }
 
 /** The first access to a page: it gets a frame. */
-function makePresent(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: number, write: boolean): FaultResult {
+function makePresent(cpu: Cpu, mm: MmStruct, area: Vma, address: number, entry: number, write: boolean): FaultResult {
   const { memory, frames, zeroFrame } = mm.manager;
   const shared = (area.flags & VmFlag.SHARED) !== 0;
   const { object } = area;
   let frame: number;
   let writable = (area.flags & VmFlag.WRITE) !== 0;
   if (object !== null) {
-    const offset = area.offset + (page - area.start) / PAGE_SIZE;
-    if (!write && mapAround(cpu, mm, area, object, page, entry)) return FAULT_RESOLVED;
+    const offset = area.offset + Math.floor((address - area.start) / PAGE_SIZE);
+    if (!write && mapAround(cpu, mm, area, object, address, entry)) return FAULT_RESOLVED;
     if (write && !shared) prepareAnonVma(mm, area);
     frame = object.frame(offset, cpu);
     if (frame === -1) return faultSignal(Signal.BUS, SignalCode.BUS_ADRERR);
@@ -160,12 +162,13 @@ function makePresent(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: num
  * A read of a file's page maps what else of the 16 pages around it is in memory, within its area and its page table
  * (Linux: `do_fault_around`). @returns true if the page itself was there
  */
-function mapAround(cpu: Cpu, mm: MmStruct, area: Vma, object: MappedObject, page: number, entry: number): boolean {
+function mapAround(cpu: Cpu, mm: MmStruct, area: Vma, object: MappedObject, address: number, entry: number): boolean {
   if (object.cachedFrame === undefined) return false;
+  const page = pageFloor(address);
   const { memory, frames } = mm.manager;
-  const window = page - (page % FAULT_AROUND_BYTES);
+  const window = page - (page & (FAULT_AROUND_BYTES - 1));
   const start = Math.max(window, area.start);
-  const end = Math.min(start + FAULT_AROUND_BYTES, page - (page % LARGE_PAGE_SIZE) + LARGE_PAGE_SIZE, area.end);
+  const end = Math.min(start + FAULT_AROUND_BYTES, page - (page & (LARGE_PAGE_SIZE - 1)) + LARGE_PAGE_SIZE, area.end);
   const writable = (area.flags & (VmFlag.SHARED | VmFlag.WRITE)) === (VmFlag.SHARED | VmFlag.WRITE);
   let found = false;
   for (let at = start; at < end; at += PAGE_SIZE) {
@@ -183,14 +186,14 @@ function mapAround(cpu: Cpu, mm: MmStruct, area: Vma, object: MappedObject, page
 }
 
 /** A write to a page that may not be written yet (Linux: `do_wp_page`). */
-function copyOnWrite(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: number): FaultResult {
+function copyOnWrite(cpu: Cpu, mm: MmStruct, area: Vma, address: number, entry: number): FaultResult {
   const { memory, frames, zeroFrame } = mm.manager;
   const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
   cpu.charge(MmStep.copyOnWrite);
-  if ((area.flags & VmFlag.SHARED) !== 0 || (frame !== zeroFrame && solelyUsed(mm, page, frame))) {
+  if ((area.flags & VmFlag.SHARED) !== 0 || (frame !== zeroFrame && solelyUsed(mm, address, frame))) {
     // The last user of the page: it may be written in place.
     memory.write32(entry, memory.read32(entry) | Pte.writable | Pte.dirty);
-    cpu.mmu.invlpg(page);
+    cpu.mmu.invlpg(address);
     return FAULT_RESOLVED;
   }
   prepareAnonVma(mm, area);
@@ -201,7 +204,7 @@ function copyOnWrite(cpu: Cpu, mm: MmStruct, area: Vma, page: number, entry: num
   mm.uncountPage(area, frame);
   mm.countPage(area, copy);
   setEntry(mm, area, entry, copy, true, true);
-  flushRange(mm.manager, cpu, mm, page, page + PAGE_SIZE, false);
+  flushPage(mm.manager, cpu, mm, address);
   frames.put(frame);
   return FAULT_RESOLVED;
 }

@@ -1,4 +1,4 @@
-import { type Cpu, entryFrame, entryHigh, entryLow, LARGE_PAGE_SIZE, PAGE_SIZE, Pte } from '@rpal/hw-x86';
+import { type Cpu, entryFrame, entryHigh, entryLow, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
 import { prepareAnonVma } from './anon-vma.js';
 import { entryFlags } from './entries.js';
 import type { MmStruct } from './mm-struct.js';
@@ -23,14 +23,14 @@ function mayBeHuge(mm: MmStruct, area: Vma, start: number): boolean {
  * A fault where there is a huge page or could be one.
  * @returns true if it is resolved; false if it is a matter of the 4 KiB page, with the huge page split if there was one
  */
-export function resolveHuge(cpu: Cpu, mm: MmStruct, area: Vma, page: number, write: boolean): boolean {
-  const start = page - (page % LARGE_PAGE_SIZE);
-  const entry = mm.tables.findHuge(start);
+export function resolveHuge(cpu: Cpu, mm: MmStruct, area: Vma, address: number, write: boolean): boolean {
+  const start = address - (address & (LARGE_PAGE_SIZE - 1));
+  const entry = mm.tables.findHuge(address);
   if (entry < 0) return mayBeHuge(mm, area, start) && firstAccess(cpu, mm, area, start, write);
   const { memory } = mm.manager;
   const low = memory.read32(entry);
   if (!write || (low & Pte.writable) !== 0) {
-    cpu.mmu.invlpg(page);
+    cpu.mmu.invlpg(address);
     return true;
   }
   return writeProtected(cpu, mm, area, start, entry);
@@ -171,17 +171,17 @@ export function protectHuge(mm: MmStruct, area: Vma, entry: number): void {
 }
 
 /**
- * Is `frame`, which `mm` maps at `page`, nobody else's, so that a write needs no copy (Linux: `wp_can_reuse_anon_folio`)? A page
+ * Is `frame`, which `mm` maps around `address`, nobody else's, so that a write needs no copy (Linux: `wp_can_reuse_anon_folio`)? A page
  * of a huge page is judged with the whole of it: others must not map any of it, and of a last single page a copy is better,
  * since that gives the other 511 back.
  */
-export function solelyUsed(mm: MmStruct, page: number, frame: number): boolean {
+export function solelyUsed(mm: MmStruct, address: number, frame: number): boolean {
   const { memory, frames } = mm.manager;
   if (frames.count(frame) !== 1) return false;
   if (mm.manager.hugePages === 'never') return true;
   const head = frames.hugeHead(frame);
   if (head < 0) return true;
-  const start = page - (frame - head) * PAGE_SIZE;
+  const start = pageFloor(address) - (frame - head) * PAGE_SIZE;
   if (start < 0) return false;
   let mapped = 0;
   for (let i = 0; i < HUGE_PAGE_PAGES; i++) {

@@ -122,9 +122,9 @@ export class MemoryManager {
 
   /**
    * `other` takes the flush interrupt that `sender` has just sent: at the end of the step it is in, or when the
-   * interrupt arrives if that is later. @returns when it has acknowledged
+   * interrupt arrives if that is later. When it has acknowledged is noted in `targets`.
    */
-  interruptForFlush(sender: Cpu, other: Cpu, targets: FlushTargets): number {
+  interruptForFlush(sender: Cpu, other: Cpu, targets: FlushTargets): void {
     const arrival = sender.clock + this.#ipiDelivery;
     const before = other.clock;
     other.charge(MmStep.flushReceive);
@@ -135,6 +135,6 @@ export class MemoryManager {
     // It acknowledges before it returns from the interrupt.
     const done = other.clock;
     other.charge(MmStep.flushReturn);
-    return Math.max(done, arrival + (done - before));
+    targets.acknowledged = Math.max(targets.acknowledged, done, arrival + (done - before));
   }
 }

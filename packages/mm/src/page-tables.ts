@@ -1,4 +1,14 @@
-import { entryAddress, entryFrame, entryHigh, entryLow, LEVEL_SPAN, PAGE_SIZE, type PhysicalMemory, Pte } from '@rpal/hw-x86';
+import {
+  entryAddress,
+  entryFrame,
+  entryHigh,
+  entryLow,
+  LARGE_PAGE_SIZE,
+  LEVEL_SPAN,
+  PAGE_SIZE,
+  type PhysicalMemory,
+  Pte,
+} from '@rpal/hw-x86';
 import { FOLDED, type FoldedEntries, type FoldedMapping, foldedPages, foldedTables, TABLE_FLAGS } from './folded.js';
 import type { PageFrames } from './page-frames.js';
 
@@ -42,7 +52,7 @@ export class PageTables {
 
   /** Physical address of the level-1 entry for `address`; -1 if the tables above it are missing, or a huge page is in its place. */
   find(address: number): number {
-    const base = address - (address % LEVEL_SPAN[2]!);
+    const base = address - (address & (LARGE_PAGE_SIZE - 1));
     if (base === this.#recentBase) return this.#written(entryAddress(this.#recentTable, address, 1), address);
     let table = this.root;
     for (let level = 4; level > 1; level--) {

@@ -70,6 +70,8 @@ export class FlushTargets {
   /** The range, bytes; `end` Infinity: everything. */
   start = 0;
   end = 0;
+  /** An address in the first page of it. It is kept as it was passed: to compute it anew takes some of the host's heap. */
+  first: number | null = null;
   /** Page tables are freed: lazy CPUs must be told too, since they still walk them. */
   freedTables = false;
   /** Bytes that one INVLPG drops: the size of the smallest page that was changed. */
@@ -83,6 +85,8 @@ export class FlushTargets {
    * and passes such CPUs over.
    */
   reachSharers = false;
+  /** When the last of those told so far has acknowledged, TSC cycles. */
+  acknowledged = 0;
 
   constructor(initiator: Cpu, mm: MmStruct) {
     this.initiator = initiator;
@@ -90,12 +94,10 @@ export class FlushTargets {
     this.cpus = new Int32Array(mm.cpuMask.length);
   }
 
-  /** A new flush begins. Only CPUs that may have translations of `mm` are targets so far. */
-  begin(initiator: Cpu, mm: MmStruct, start: number, end: number, freedTables: boolean, stride: number): void {
+  /** A new flush begins, of a range that the caller fills in. Only CPUs that may have translations of `mm` are targets so far. */
+  begin(initiator: Cpu, mm: MmStruct, freedTables: boolean, stride: number): void {
     this.initiator = initiator;
     this.mm = mm;
-    this.start = start;
-    this.end = end;
     this.freedTables = freedTables;
     this.stride = stride;
     this.sharers.length = 0;
@@ -118,10 +120,31 @@ export function flushRange(
   freedTables: boolean,
   stride: number = PAGE_SIZE,
 ): void {
+  const targets = beginFlush(manager, cpu, mm, freedTables, stride);
+  targets.start = start;
+  targets.end = end;
+  targets.first = start;
+  flush(manager, cpu, mm, targets);
+}
+
+/** As `flushRange`, of the one page around `address`, with no table freed (Linux: `flush_tlb_page`). */
+export function flushPage(manager: MemoryManager, cpu: Cpu, mm: MmStruct, address: number): void {
+  const targets = beginFlush(manager, cpu, mm, false, PAGE_SIZE);
+  targets.start = address - (address & (PAGE_SIZE - 1));
+  targets.end = targets.start + PAGE_SIZE;
+  targets.first = address;
+  flush(manager, cpu, mm, targets);
+}
+
+function beginFlush(manager: MemoryManager, cpu: Cpu, mm: MmStruct, freedTables: boolean, stride: number): FlushTargets {
   mm.tlbGeneration++;
   if (manager.flushTargets === null) manager.flushTargets = new FlushTargets(cpu, mm);
   const targets = manager.flushTargets;
-  targets.begin(cpu, mm, start, end, freedTables, stride);
+  targets.begin(cpu, mm, freedTables, stride);
+  return targets;
+}
+
+function flush(manager: MemoryManager, cpu: Cpu, mm: MmStruct, targets: FlushTargets): void {
   manager.seams.hooks.mmFlush.call(targets);
   cpu.charge(MmStep.flushLocal);
   const trim = shouldTrim(cpu, mm);
@@ -146,16 +169,14 @@ export function flushRange(
       if (clusters++ > 0) cpu.charge(MmStep.flushCluster);
     }
   }
-  let acknowledged = cpu.clock;
-  for (let i = 0; i < sent; i++) {
-    acknowledged = Math.max(acknowledged, manager.interruptForFlush(cpu, manager.flushList[i] as Cpu, targets));
-  }
+  targets.acknowledged = cpu.clock;
+  for (let i = 0; i < sent; i++) manager.interruptForFlush(cpu, manager.flushList[i] as Cpu, targets);
   flushOn(manager, cpu, targets);
   if (sent === 0) return;
   manager.flushesSent++;
   mm.flushesSent++;
   mm.flushesReceived += sent;
-  if (acknowledged > cpu.clock) cpu.chargeCycles(MmStep.flushWait, acknowledged - cpu.clock);
+  if (targets.acknowledged > cpu.clock) cpu.chargeCycles(MmStep.flushWait, targets.acknowledged - cpu.clock);
   // That each is done is read from the line that it has cleared, by loads of which none waits for another (Linux: `csd_lock_wait`).
   cpu.transfer.gather(cpu, manager.flushList, sent);
 }
@@ -198,9 +219,9 @@ export function flushOn(manager: MemoryManager, cpu: Cpu, targets: FlushTargets)
     flushLoaded(cpu, state, loaded);
     return;
   }
-  for (let address = targets.start; address < targets.end; address += targets.stride) {
+  for (let i = 0; i < pages; i++) {
     cpu.charge(MmStep.flushPage);
-    cpu.mmu.invlpg(address);
+    cpu.mmu.invlpg(i === 0 ? (targets.first as number) : targets.start + i * targets.stride);
   }
   state.generations[state.asid] = loaded.tlbGeneration;
 }

@@ -2,6 +2,7 @@ import { Access, type Cpu, mapPage, PAGE_SIZE, Platform, Pte, profiles } from '@
 import { createMachine, executable, type Program } from '@rpal/kernel';
 import { Epoll, Poll, SocketType } from '@rpal/uapi';
 import { measureFaults } from './faults.js';
+import { HeapMeter, pageAddresses } from './heap.js';
 
 /** One operation of the model, timed on the host. */
 export interface MicroResult {
@@ -10,96 +11,125 @@ export interface MicroResult {
   readonly ns: number;
   /** Nanoseconds that it may take. */
   readonly bound: number;
-  /** Bytes of the host's heap that it takes, of the median of short runs; bounded by 1 where it is told. */
+  /** Bytes of the host's heap that it takes; bounded by 1 where it is told. */
   readonly bytes?: number;
 }
 
-const RUNS = 200;
-const PAGES = 512;
+type Each = Required<Pick<MicroResult, 'ns' | 'bytes'>>;
 
-/** Least nanoseconds per operation: `batch` executes some and says how many. */
-function least(batch: () => number): number {
-  let best = Number.POSITIVE_INFINITY;
+const RUNS = 200;
+/** Times `PAGES`: a million faults. */
+const FAULT_RUNS = 2000;
+const PAGES = 512;
+const TRANSLATIONS = 20_000;
+const WAITS = 1000;
+
+/** Least nanoseconds per operation, and bytes of the heap: `batch` executes `count` of them. */
+function least(count: number, batch: () => void): Each {
+  const heap = new HeapMeter();
+  let ns = Number.POSITIVE_INFINITY;
   for (let run = 0; run < RUNS; run++) {
+    heap.begin();
     const began = performance.now();
-    const count = batch();
-    best = Math.min(best, ((performance.now() - began) * 1e6) / count);
+    batch();
+    ns = Math.min(ns, ((performance.now() - began) * 1e6) / count);
+    heap.end();
   }
-  return best;
+  return { ns, bytes: heap.bytes(count) };
 }
 
-/** A user-mode data access whose translation is in the first-level TLB: eight pages in turn. */
-function tlbHit(): number {
+/** What everything is compared with: a load and a store of a typed array. */
+function plainLoop(): Each {
+  const words = new Int32Array(4096);
+  let sum = 0;
+  return least(TRANSLATIONS, () => {
+    for (let i = 0; i < TRANSLATIONS; i++) {
+      sum += words[i & 4095] as number;
+      words[i & 4095] = sum & 255;
+    }
+  });
+}
+
+/**
+ * A user-mode data access whose translation is in the first-level TLB, of some pages in turn.
+ * @param count a power of two
+ * @param stride bytes between two pages; those that are 64 KiB apart are in the same set, which has four
+ */
+function tlbHit(count: number, stride: number): Each {
   const platform = new Platform({ profile: profiles[0] as (typeof profiles)[number] });
   const cpu = platform.cpus[0] as Cpu;
   const { memory } = platform;
   const root = memory.allocate();
   memory.fill(root * PAGE_SIZE, PAGE_SIZE);
-  for (let page = 1; page <= 8; page++) {
-    mapPage(memory, root, page * PAGE_SIZE, { frame: memory.allocate(), flags: Pte.user | Pte.writable });
-  }
+  const addresses = pageAddresses(0x7fff_f600_0000, count, stride);
+  for (const address of addresses) mapPage(memory, root, address, { frame: memory.allocate(), flags: Pte.user | Pte.writable });
   cpu.mmu.loadRoot(root, 1, false);
-  return least(() => {
-    const count = 20_000;
-    for (let i = 0; i < count; i++) {
-      if (cpu.mmu.translate(PAGE_SIZE * (1 + (i & 7)) + 64, Access.user) < 0) throw new Error('the page is not mapped');
+  return least(TRANSLATIONS, () => {
+    for (let i = 0; i < TRANSLATIONS; i++) {
+      if (cpu.mmu.translate(addresses[i & (count - 1)] as number, Access.user) < 0) throw new Error('the page is not mapped');
     }
-    return count;
   });
 }
 
 /** Times what a program does between two of its own steps; `body` does a batch per `next`. */
-function inProgram(main: (p: Program, lap: (count: number) => void) => Generator<void, void>): number {
-  let best = Number.POSITIVE_INFINITY;
-  let began = performance.now();
-  const lap = (count: number): void => {
-    const now = performance.now();
-    if (count > 0) best = Math.min(best, ((now - began) * 1e6) / count);
+function inProgram(count: number, main: (p: Program, begin: () => void, end: () => void) => Generator<void, void>): Each {
+  const heap = new HeapMeter();
+  let ns = Number.POSITIVE_INFINITY;
+  let began = 0;
+  const begin = (): void => {
+    heap.begin();
     began = performance.now();
   };
+  const end = (): void => {
+    ns = Math.min(ns, ((performance.now() - began) * 1e6) / count);
+    heap.end();
+  };
   const machine = createMachine();
-  machine.spawn(executable('micro', (p) => main(p, lap)));
+  machine.spawn(executable('micro', (p) => main(p, begin, end)));
   machine.run();
-  return best;
+  return { ns, bytes: heap.bytes(count) };
 }
 
 /** The first write to a page of a private anonymous mapping: walk, fault, a zeroed frame, return, access. */
-function pageFault(): number {
-  return inProgram(function* (p, lap) {
-    for (let run = 0; run < RUNS; run++) {
+function pageFault(): Each {
+  return inProgram(PAGES, function* (p, begin, end) {
+    for (let run = 0; run < FAULT_RUNS; run++) {
       const memory = yield* p.allocate(PAGES * PAGE_SIZE);
-      lap(0);
-      for (let page = 0; page < PAGES; page++) yield* p.store8(memory + page * PAGE_SIZE, 1);
-      lap(PAGES);
+      const addresses = pageAddresses(memory, PAGES, PAGE_SIZE);
+      begin();
+      for (let page = 0; page < PAGES; page++) yield* p.store8(addresses[page] as number, 1);
+      end();
       yield* p.munmap(memory, PAGES * PAGE_SIZE);
     }
   });
 }
 
 /** epoll_wait that finds one of its descriptors ready and returns with its event. */
-function epollWait(): number {
-  return inProgram(function* (p, lap) {
+function epollWait(): Each {
+  return inProgram(WAITS, function* (p, begin, end) {
     const fd = yield* p.socketpair(SocketType.STREAM);
     const epfd = yield* p.epollCreate();
     yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.OUT);
     const events = yield* p.allocate(PAGE_SIZE);
     yield* p.store8(events, 0);
     for (let run = 0; run < RUNS; run++) {
-      lap(0);
-      for (let i = 0; i < 1000; i++) {
+      begin();
+      for (let i = 0; i < WAITS; i++) {
         if ((yield* p.epollWait(epfd, events, 16, 0)) !== 1) throw new Error('no event');
       }
-      lap(1000);
+      end();
     }
   });
 }
 
-/** The operations whose cost every other one contains, each against its bound. */
+/** The operations whose cost every other one contains, each against its bound; first what they are compared with. */
 export function measureMicro(): readonly MicroResult[] {
   return [
-    { name: 'translation that hits the TLB', ns: tlbHit(), bound: 15 },
-    { name: 'page fault of a program, anonymous memory', ns: pageFault(), bound: 2000 },
+    { name: 'plain loop: a load and a store of a typed array', ...plainLoop(), bound: 15 },
+    { name: 'translation that hits the TLB', ...tlbHit(8, PAGE_SIZE), bound: 15 },
+    { name: 'translation that hits the TLB, pages of one set', ...tlbHit(4, 16 * PAGE_SIZE), bound: 30 },
+    { name: 'page fault of a program, anonymous memory', ...pageFault(), bound: 2000 },
     ...measureFaults().map((one) => ({ ...one, bound: 2000 })),
-    { name: 'epoll_wait with one descriptor ready', ns: epollWait(), bound: 1000 },
+    { name: 'epoll_wait with one descriptor ready', ns: epollWait().ns, bound: 1000 },
   ];
 }

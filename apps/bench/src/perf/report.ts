@@ -89,14 +89,15 @@ export function keepsBounds({ ns, bound, bytes = 0 }: MicroResult): boolean {
   return ns < bound && bytes < 1;
 }
 
-/** Single operations, for people. */
+/** Single operations, for people. @param operations the first is the plain loop that the others are compared with */
 export function renderMicro(operations: readonly MicroResult[]): string {
   const rows = operations.map((one) => [
     one.name,
     one.ns.toFixed(1),
+    (one.ns / (operations[0] as MicroResult).ns).toFixed(0),
     `${one.bound}`,
     one.bytes === undefined ? '' : one.bytes.toFixed(2),
     keepsBounds(one) ? 'kept' : 'missed',
   ]);
-  return `${textTable(['operation', 'ns each', 'bound', 'heap bytes each', ''], rows)}\n`;
+  return `${textTable(['operation', 'ns each', 'x plain loop', 'bound in ns', 'heap bytes each', ''], rows)}\n`;
 }

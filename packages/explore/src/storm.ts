@@ -34,7 +34,7 @@ export interface StormResult extends WordCounts {
   readonly kernelReturns: number;
   readonly refusedWakeUps: number;
   /** What there is after the end of everything and the quarantine. */
-  readonly rest: { readonly ids: number; readonly references: number; readonly frames: number };
+  readonly rest: { readonly ids: number; readonly references: number; readonly records: number; readonly frames: number };
 }
 
 /** A storm that is ready to begin: tools may look on. */
@@ -123,10 +123,12 @@ export function endOf({ run: execution, strategy, books, services, victims }: St
   const rest = {
     ids: stage.rpal.idsInUse,
     references: [...services].reduce((sum, { references }) => sum + references, 0),
+    records: stage.rpal.records.reduce((sum, count) => sum + count, 0),
     frames: stage.machine.kernel.memory.frames.inUse,
   };
   const balance = books.balance(victims);
-  const left = rest.ids + rest.references > 0 ? `left over: ${rest.ids} ids, ${rest.references} references` : null;
+  const { ids, references, records } = rest;
+  const left = ids + references + records > 0 ? `left over: ${ids} ids, ${references} references, ${records} records of threads` : null;
   const { lazySwitches, kernelReturns, refusedWakeUps } = stage.rpal;
   return {
     failure: failure ?? books.wrong ?? balance.wrong ?? left,

@@ -47,6 +47,8 @@ interface Rest {
   readonly frames: number;
   readonly ids: number;
   readonly references: number;
+  /** Of threads and shared mappings. */
+  readonly records: readonly number[];
   readonly openFiles: number;
   readonly tasks: number;
   readonly processes: number;
@@ -169,6 +171,7 @@ function run(options: RpalOptions, work: Work, second: Second, death: Death | nu
       frames: kernel.memory.frames.inUse,
       ids: stage.rpal.idsInUse,
       references: [...services].reduce((sum, { references }) => sum + references, 0),
+      records: [...stage.rpal.records],
       openFiles: files.filter((file) => file !== null && file.count !== 0).length,
       tasks: kernel.scheduler.runQueues.reduce((sum, rq) => sum + rq.running, 0),
       processes: kernel.processes.size,
@@ -244,7 +247,7 @@ describe('what is left over after 32 seconds', () => {
 
   it('repaired: no id, no reference, no open file; the witness and its frames', () => {
     const { rest } = run({ repair: 'all' }, nothing, 'after the first');
-    expect(rest).toEqual({ frames: expect.any(Number), ids: 0, references: 0, openFiles: 0, tasks: 1, processes: 0 });
+    expect(rest).toEqual({ frames: expect.any(Number), ids: 0, references: 0, records: [0, 0, 0], openFiles: 0, tasks: 1, processes: 0 });
     expect(rest.frames).toBeLessThan(4);
   });
 

@@ -68,6 +68,13 @@ export class Rpal {
   interleaver: ((cpu: Cpu, point: string) => void) | null = null;
   /** Told of every change of a receiver's or sender's state. Null in ordinary runs. */
   observer: TransitionObserver | null = null;
+  /**
+   * Orders a failure, as `/proc/self/fail-nth` does in Linux: of the allocations that /proc/rpal makes from now on the n-th fails
+   * as if no memory were left. 0: none does.
+   */
+  failNth = 0;
+  /** Records in use, by `RecordKind`. */
+  readonly records: number[] = [0, 0, 0];
   /** Since boot. */
   lazySwitches = 0;
   kernelReturns = 0;

@@ -47,6 +47,7 @@ export class RoleData {
   readonly page: SharedPages;
   /** Physical address of the call context: the SCC of a sender, the RCC of a receiver. */
   readonly context: number;
+  freed = false;
   /** Of a receiver: cycles that it was charged with and no sender has been credited with yet. Counted only where claims are checked. */
   charged = 0;
   /** Affinity before the CPU was locked. */

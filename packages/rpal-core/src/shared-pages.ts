@@ -1,8 +1,9 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
-import { type MappedObject, mmap, setEntry, type Vma, VmFlag } from '@rpal/mm';
+import { type MappedObject, mmap, setEntry, unmapRange, type Vma, VmFlag } from '@rpal/mm';
 import { Errno, MapFlag, Signal } from '@rpal/uapi';
 import { RPAL_MAX_SHARED_PAGES } from './constants.js';
+import { allocateRecord, allocationFails, freeRecord, RecordKind } from './records.js';
 import type { Rpal } from './rpal.js';
 import type { RpalService } from './service.js';
 import { RpalStep } from './steps.js';
@@ -54,7 +55,8 @@ export class SharedPages implements MappedObject {
 
   /** The close callback, the only one there is: forks and splits are not noticed. */
   mapped(change: 1 | -1, area: Vma): void {
-    if (change > 0 || area.object !== this) return;
+    // A mapping that fails half way is taken back without having been one.
+    if (change > 0 || area.object !== this || this.userStart === 0) return;
     const rpal = this.#rpal;
     const { service } = this;
     const { kernel } = rpal;
@@ -89,6 +91,7 @@ export class SharedPages implements MappedObject {
     // The allocator is given an order that was computed from the number of pages as if that were a number of bytes.
     const freed = rpal.quirk('shared-page-leak') ? Math.ceil(this.pages / PAGE_SIZE) : this.pages;
     for (let i = 0; i < freed; i++) frames.put(this.#first + i);
+    freeRecord(rpal, RecordKind.sharedPages);
   }
 }
 
@@ -103,29 +106,45 @@ export function mapSharedPages(rpal: Rpal, cpu: Cpu, thread: Thread, hint: numbe
   const used = service.sharedPages.reduce((sum, shared) => sum + shared.pages, 0);
   if (used + pages > RPAL_MAX_SHARED_PAGES) return -Errno.ENOMEM;
   cpu.charge(RpalStep.sharedPage);
+  if (!allocateRecord(rpal, RecordKind.sharedPages)) return -Errno.EAGAIN;
   const { memory } = rpal.kernel;
-  const first = memory.frames.allocateRun(pages, cpu.socket);
-  if (first < 0) return -Errno.ENOMEM;
+  const first = allocationFails(rpal) ? -1 : memory.frames.allocateRun(pages, cpu.socket);
+  if (first < 0) {
+    freeRecord(rpal, RecordKind.sharedPages);
+    return -Errno.ENOMEM;
+  }
   cpu.memory.fill(first * PAGE_SIZE, bytes);
   const shared = new SharedPages(rpal, service, first, pages);
-  const { mm } = service;
+  const address = mapPages(rpal, cpu, shared, first, hint, prot, flags);
+  if (address < 0) {
+    for (let i = 0; i < pages; i++) memory.frames.put(first + i);
+    freeRecord(rpal, RecordKind.sharedPages);
+    return address;
+  }
+  service.sharedPages.push(shared);
+  return address;
+}
+
+/** Puts the pages into the address space of their service. @returns the address, or a negative errno and nothing is mapped */
+function mapPages(rpal: Rpal, cpu: Cpu, shared: SharedPages, first: number, hint: number, prot: number, flags: number): number {
+  const { mm } = shared.service;
+  const bytes = shared.pages * PAGE_SIZE;
   const address = mmap(cpu, mm, hint, bytes, prot, flags, {
     object: shared,
     vmFlags: VmFlag.PFNMAP | VmFlag.DONTEXPAND | VmFlag.DONTDUMP | (rpal.quirk('shared-page-split') ? 0 : VmFlag.DONTCOPY),
   });
-  if (address < 0) {
-    for (let i = 0; i < pages; i++) memory.frames.put(first + i);
-    return address;
-  }
-  shared.userStart = address;
+  if (address < 0) return address;
   const area = mm.areas.containing(address) as Vma;
-  for (let i = 0; i < pages; i++) {
+  for (let i = 0; i < shared.pages; i++) {
     const entry = mm.tables.make(address + i * PAGE_SIZE);
-    if (entry < 0) return -Errno.ENOMEM;
-    memory.frames.get(first + i);
+    if (entry < 0) {
+      unmapRange(cpu, mm, address, address + bytes);
+      return -Errno.ENOMEM;
+    }
+    rpal.kernel.memory.frames.get(first + i);
     setEntry(mm, area, entry, first + i, true, true);
     mm.residentPages++;
   }
-  service.sharedPages.push(shared);
+  shared.userStart = address;
   return address;
 }

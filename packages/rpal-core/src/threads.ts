@@ -5,6 +5,7 @@ import { Errno } from '@rpal/uapi';
 import { RpalFlag } from './constants.js';
 import { putEpollFile, receiverWaitEntry } from './epoll.js';
 import { Rcc, Scc } from './layouts.js';
+import { allocateRecord, freeRecord, RecordKind } from './records.js';
 import type { Rpal } from './rpal.js';
 import { RoleData, type RpalService } from './service.js';
 import type { SharedPages } from './shared-pages.js';
@@ -31,6 +32,11 @@ export function registerSender(rpal: Rpal, cpu: Cpu, thread: Thread, address: nu
   const pages = pagesOf(service, address, Scc.size);
   if (pages === null) return -Errno.EINVAL;
   cpu.charge(RpalStep.register);
+  if (!allocateRecord(rpal, RecordKind.role)) return -Errno.ENOMEM;
+  if (!allocateRecord(rpal, RecordKind.affinity)) {
+    freeRecord(rpal, RecordKind.role);
+    return -Errno.ENOMEM;
+  }
   const data = new RoleData(thread, service.id, pages, pages.physical(address), null);
   cpu.memory.write64(data.scc + Scc.startTime, 0);
   cpu.memory.write64(data.scc + Scc.totalTime, 0);
@@ -39,10 +45,10 @@ export function registerSender(rpal: Rpal, cpu: Cpu, thread: Thread, address: nu
 }
 
 /** UNREGISTER_SENDER. */
-export function unregisterSender(_rpal: Rpal, cpu: Cpu, thread: Thread): number {
+export function unregisterSender(rpal: Rpal, cpu: Cpu, thread: Thread): number {
   if ((thread.rpal.flags & RpalFlag.SENDER) === 0) return -Errno.EINVAL;
   cpu.charge(RpalStep.register);
-  dismiss(thread, RpalFlag.SENDER);
+  dismiss(rpal, cpu, thread, RpalFlag.SENDER);
   return 0;
 }
 
@@ -55,10 +61,19 @@ export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: Thread, address: 
   const pages = pagesOf(service, address, Rcc.size);
   if (pages === null) return -Errno.EINVAL;
   cpu.charge(RpalStep.register);
+  if (!allocateRecord(rpal, RecordKind.role)) return -Errno.ENOMEM;
   const entry = service.fsBases.find(({ fsBase }) => fsBase === 0);
-  if (entry === undefined) return -Errno.EAGAIN;
+  if (entry === undefined) {
+    freeRecord(rpal, RecordKind.role);
+    return -Errno.EAGAIN;
+  }
   entry.fsBase = cpu.fsBase;
   entry.thread = thread;
+  if (!allocateRecord(rpal, RecordKind.affinity)) {
+    clearFsBase(service, thread);
+    freeRecord(rpal, RecordKind.role);
+    return -Errno.ENOMEM;
+  }
   const data = new RoleData(thread, service.id, pages, pages.physical(address), receiverWaitEntry(rpal, thread));
   cpu.memory.write64(data.rcc + Rcc.totalTime, 0);
   adopt(thread, service, data, RpalFlag.RECEIVER);
@@ -66,24 +81,28 @@ export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: Thread, address: 
   return 0;
 }
 
-/** UNREGISTER_RECEIVER. The task is cleared before the FS base, so that nobody finds a base without a task. */
-export function unregisterReceiver(_rpal: Rpal, cpu: Cpu, thread: Thread): number {
+/** UNREGISTER_RECEIVER. */
+export function unregisterReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number {
   if ((thread.rpal.flags & RpalFlag.RECEIVER) === 0) return -Errno.EINVAL;
   const service = thread.rpal.service as RpalService;
   const receiver = thread.rpal.role;
   cpu.charge(RpalStep.register);
-  const entry = service.fsBases.find((candidate) => candidate.thread === thread);
-  if (entry !== undefined) {
-    entry.thread = null;
-    entry.fsBase = 0;
-  }
+  clearFsBase(service, thread);
   const at = service.receivers.indexOf(thread);
   if (at >= 0) service.receivers.splice(at, 1);
   receiver.timer?.stop();
   receiver.waitEntry?.queue?.unlink(receiver.waitEntry);
   putEpollFile(cpu, receiver);
-  dismiss(thread, RpalFlag.RECEIVER);
+  dismiss(rpal, cpu, thread, RpalFlag.RECEIVER);
   return 0;
+}
+
+/** The task is cleared before the FS base, so that nobody finds a base without a task. */
+function clearFsBase(service: RpalService, thread: Thread): void {
+  const entry = service.fsBases.find((candidate) => candidate.thread === thread);
+  if (entry === undefined) return;
+  entry.thread = null;
+  entry.fsBase = 0;
 }
 
 /** Is this a policy of the fair scheduling class? The scheduler's part of the series knows no other. */
@@ -101,9 +120,18 @@ function adopt(thread: Thread, service: RpalService, data: RoleData, flag: numbe
 }
 
 /** The record goes; the pointer to it stays, and with it the check at every kernel entry. */
-function dismiss(thread: Thread, flag: number): void {
+function dismiss(rpal: Rpal, cpu: Cpu, thread: Thread, flag: number): void {
   const { data, service } = thread.rpal;
   thread.rpal.flags &= ~flag;
-  data?.page.unregister();
   if (service !== null) service.threadCount--;
+  if (data === null) return;
+  data.page.unregister();
+  if (data.freed) {
+    // Two roles, one pointer: the record of the first is lost, that of the second goes twice.
+    rpal.warn(cpu, `the record of thread ${thread.pid} is freed a second time`);
+    return;
+  }
+  data.freed = true;
+  freeRecord(rpal, RecordKind.affinity);
+  freeRecord(rpal, RecordKind.role);
 }

@@ -15,7 +15,7 @@ import {
 } from '../src/index.js';
 import { Control, pairOfServices, run, until, type World, world } from './world.js';
 
-const { EFAULT, EINVAL, EAGAIN, EPERM } = Errno;
+const { EFAULT, EINVAL, EAGAIN, ENOMEM, EPERM } = Errno;
 /** An address that nothing is mapped at, in no slice. */
 const NOWHERE = 0x1000;
 
@@ -109,7 +109,38 @@ const rows: readonly (readonly [command: string, check: string, result: number, 
       return yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page + 256);
     },
   ],
+  ['REGISTER_SENDER', 'no memory for the record', -ENOMEM, (p, c, setting) => registerWithout(p, c, setting, RpalIoctl.REGISTER_SENDER, 1)],
+  [
+    'REGISTER_SENDER',
+    'no memory for the affinity record',
+    -ENOMEM,
+    (p, c, setting) => registerWithout(p, c, setting, RpalIoctl.REGISTER_SENDER, 2),
+  ],
+  [
+    'REGISTER_RECEIVER',
+    'no memory for the record',
+    -ENOMEM,
+    (p, c, setting) => registerWithout(p, c, setting, RpalIoctl.REGISTER_RECEIVER, 1),
+  ],
+  [
+    'REGISTER_RECEIVER',
+    'no memory for the record, before the table is looked at',
+    -ENOMEM,
+    (p, c, setting) => registerReceivers(p, c, setting, 17, () => (setting.rpal.failNth = 1)),
+  ],
   ['REGISTER_RECEIVER', 'a 17th receiver', -EAGAIN, (p, c, setting) => registerReceivers(p, c, setting, 17)],
+  [
+    'REGISTER_RECEIVER',
+    'a 17th receiver, before memory for the affinity record is asked for',
+    -EAGAIN,
+    (p, c, setting) => registerReceivers(p, c, setting, 17, () => (setting.rpal.failNth = 2)),
+  ],
+  [
+    'REGISTER_RECEIVER',
+    'no memory for the affinity record: the FS base is forgotten',
+    -ENOMEM,
+    (p, c, setting) => registerWithout(p, c, setting, RpalIoctl.REGISTER_RECEIVER, 2),
+  ],
   ['REGISTER_RECEIVER', 'ok: 16 of them', 0, (p, c, setting) => registerReceivers(p, c, setting, 16)],
   ['UNREGISTER_RECEIVER', 'not a receiver', -EINVAL, (_p, c) => c.ioctl(RpalIoctl.UNREGISTER_RECEIVER)],
   [
@@ -236,14 +267,52 @@ function* requestResult(c: Control, key: number): Generator<void, number> {
   return (yield* c.request(key)).result;
 }
 
-/** Registers as many threads as receivers. @returns the last result */
-function* registerReceivers(p: Program, c: Control, _setting: World, count: number): Generator<void, number> {
+/** What is kept of registered threads. */
+function booksOf({ rpal }: World, p: Program) {
+  const service = rpal.byKey.get(1) as RpalService;
+  const { thread } = p.context;
+  return {
+    records: [...rpal.records],
+    threads: service.threadCount,
+    receivers: service.receivers.length,
+    fsBases: service.fsBases.filter((entry) => entry.fsBase !== 0 || entry.thread !== null).length,
+    pageReferences: service.sharedPages.map(({ references }) => references),
+    flags: thread.rpal.flags,
+    data: thread.rpal.data,
+    watched: thread.entryWatched,
+  };
+}
+
+/**
+ * Registers while the n-th allocation fails; nothing may be left of it, and the next attempt must succeed, and leave nothing once it is
+ * taken back. @returns the first result
+ */
+function* registerWithout(p: Program, c: Control, setting: World, command: number, nth: number): Generator<void, number> {
+  const page = yield* c.share();
+  const before = booksOf(setting, p);
+  setting.rpal.failNth = nth;
+  const result = yield* c.ioctl(command, page);
+  expect(setting.rpal.failNth).toBe(0);
+  expect(booksOf(setting, p)).toEqual(before);
+  expect(yield* c.ioctl(command, page)).toBe(0);
+  expect(yield* c.ioctl(command === RpalIoctl.REGISTER_SENDER ? RpalIoctl.UNREGISTER_SENDER : RpalIoctl.UNREGISTER_RECEIVER)).toBe(0);
+  const { records, threads, receivers, fsBases, pageReferences } = before;
+  expect(booksOf(setting, p)).toMatchObject({ records, threads, receivers, fsBases, pageReferences });
+  return result;
+}
+
+/** Registers as many threads as receivers. @param last what happens before the last. @returns the last result */
+function* registerReceivers(p: Program, c: Control, setting: World, count: number, last?: () => void): Generator<void, number> {
   const page = yield* c.share();
   let result = 0;
   let done = 0;
   for (let i = 0; i < count; i++) {
     yield* p.clone(function* (q) {
+      if (i === count - 1) last?.();
+      const before = [...setting.rpal.records];
       result = yield* q.ioctl(c.fd, RpalIoctl.REGISTER_RECEIVER, page + i * Rcc.size);
+      if (result < 0) expect(setting.rpal.records).toEqual(before);
+      setting.rpal.failNth = 0;
       done++;
       yield* until(q, () => done === count);
     });
@@ -382,8 +451,7 @@ function* enabledRequest(c: Control): Generator<void, number> {
 }
 
 /**
- * The commands with all their checks, in order, and their effects: section 4.2 of the specification that this model follows. What is not
- * here is that records cannot be allocated (ENOMEM): kernel memory does not run out in the model.
+ * The commands with all their checks, in order, and their effects: section 4.2 of the specification that this model follows.
  */
 const table: Readonly<Record<string, readonly string[]>> = {
   any: ['caller without a service', 'unknown command'],
@@ -395,6 +463,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
     'already a sender, before the address is looked at',
     'address in no shared mapping',
     'record does not fit the mapping',
+    'no memory for the record',
+    'no memory for the affinity record',
     'ok, without enable, at an odd address; times are cleared',
   ],
   UNREGISTER_SENDER: ['not a sender', 'ok, and again as often as one likes'],
@@ -402,7 +472,11 @@ const table: Readonly<Record<string, readonly string[]>> = {
     'already a receiver',
     'address in no shared mapping',
     'record does not fit the mapping',
+    'no memory for the record',
+    'no memory for the record, before the table is looked at',
     'a 17th receiver',
+    'a 17th receiver, before memory for the affinity record is asked for',
+    'no memory for the affinity record: the FS base is forgotten',
     'ok: 16 of them',
   ],
   UNREGISTER_RECEIVER: ['not a receiver', 'ok: the FS base is forgotten'],

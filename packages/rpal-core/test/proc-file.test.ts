@@ -1,8 +1,8 @@
 import type { Program } from '@rpal/kernel';
 import { Epoll, Errno, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { RpalIoctl } from '../src/index.js';
-import { Control, pairOfServices, run, until, world } from './world.js';
+import { RpalIoctl, rpalOf } from '../src/index.js';
+import { Control, pairOfServices, run, smallProfile, until, world } from './world.js';
 
 /** Two services; the second requests the first, which then dies. `after` runs in the second. */
 function afterDeath(setting: ReturnType<typeof world>, after: (p: Program, c: Control, key: number) => Generator<void, void>) {
@@ -107,6 +107,48 @@ describe('/proc/rpal: shared pages', () => {
       results.push(Math.sign(yield* c.share()));
     });
     expect(results).toEqual([-Errno.ENOMEM, 1]);
+  });
+
+  it.each([
+    ['the record of the mapping', 1, -Errno.EAGAIN],
+    ['the pages', 2, -Errno.ENOMEM],
+  ])('no memory for %s: refused, and nothing is left of it', (_what, nth, expected) => {
+    const results: number[] = [];
+    attempt(function* (p, c) {
+      const { kernel } = p.context;
+      const { frames } = kernel.memory;
+      const rpal = rpalOf(kernel);
+      yield* c.share();
+      const before = [...rpal.records, frames.inUse];
+      rpal.failNth = nth;
+      results.push(yield* c.share());
+      expect([...rpal.records, frames.inUse]).toEqual(before);
+      results.push(Math.sign(yield* c.share()));
+    });
+    expect(results).toEqual([expected, 1]);
+  });
+
+  it.each([
+    ['that are there: mapped', 0, 1],
+    ['that are not: refused, and nothing is left of it', 2 ** 37, -Errno.ENOMEM],
+  ])('the last frame of the machine goes into the pages, with page tables %s', (_what, distance, expected) => {
+    const setting = world({}, { profile: { ...smallProfile, topology: { ...smallProfile.topology, memoryPerSocket: 1 / 32 } } });
+    let result = 0;
+    run(setting, function* (p) {
+      const c = yield* Control.open(p);
+      const { frames, totalFrames } = p.context.kernel.memory;
+      const { records } = setting.rpal;
+      const near = yield* c.share();
+      const hoard: number[] = [];
+      // The first megabyte is nobody's.
+      for (let left = totalFrames - 256 - frames.inUse; left > 1; left--) hoard.push(frames.allocate(0));
+      const before = [...records, frames.inUse, p.context.thread.memory.residentPages];
+      const address = yield* p.mmap(near - 4096 - distance, 4096, 3, 1, c.fd);
+      result = Math.min(address, 1);
+      if (result < 0) expect([...records, frames.inUse, p.context.thread.memory.residentPages]).toEqual(before);
+      for (const frame of hoard) frames.put(frame);
+    });
+    expect(result).toBe(expected);
   });
 
   it('are zeroed and readable and writable', () => {

@@ -190,8 +190,10 @@ function copyOnWrite(cpu: Cpu, mm: MmStruct, area: Vma, address: number, entry: 
   const { memory, frames, zeroFrame } = mm.manager;
   const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
   cpu.charge(MmStep.copyOnWrite);
-  if ((area.flags & VmFlag.SHARED) !== 0 || (frame !== zeroFrame && solelyUsed(mm, address, frame))) {
+  const shared = (area.flags & VmFlag.SHARED) !== 0;
+  if (shared || (frame !== zeroFrame && (frames.exclusive(frame) || solelyUsed(mm, address, frame)))) {
     // The last user of the page: it may be written in place.
+    if (!shared) frames.setExclusive(frame, true);
     memory.write32(entry, memory.read32(entry) | Pte.writable | Pte.dirty);
     cpu.mmu.invlpg(address);
     return FAULT_RESOLVED;
@@ -212,6 +214,8 @@ function copyOnWrite(cpu: Cpu, mm: MmStruct, area: Vma, address: number, entry: 
 function freshFrame(cpu: Cpu, mm: MmStruct): number {
   cpu.charge(MmStep.pageAlloc);
   const frame = mm.manager.frames.allocate(cpu.socket);
-  if (frame >= 0) cpu.coherence.claim(cpu, frame);
+  if (frame < 0) return frame;
+  cpu.coherence.claim(cpu, frame);
+  mm.manager.frames.setExclusive(frame, true);
   return frame;
 }

@@ -75,7 +75,8 @@ function writeProtected(cpu: Cpu, mm: MmStruct, area: Vma, start: number, entry:
       countHuge(mm, fresh, 1);
       return true;
     }
-  } else if (frames.solelyUsed(head)) {
+  } else if (frames.exclusive(head) || frames.solelyUsed(head)) {
+    frames.setExclusive(head, true);
     memory.write32(entry, memory.read32(entry) | Pte.writable | Pte.dirty);
     cpu.mmu.invlpg(start);
     return true;
@@ -93,6 +94,7 @@ function freshHugePage(cpu: Cpu, mm: MmStruct): number {
   cpu.chargeTimes(MmStep.pageZero, HUGE_PAGE_PAGES - 1);
   cpu.chargeBytes(MmStep.pageZero, LARGE_PAGE_SIZE);
   memory.fill(head * PAGE_SIZE, LARGE_PAGE_SIZE);
+  frames.setExclusive(head, true);
   for (let frame = head; frame < head + HUGE_PAGE_PAGES; frame++) cpu.coherence.claim(cpu, frame);
   return head;
 }
@@ -132,6 +134,7 @@ export function splitHuge(cpu: Cpu, mm: MmStruct, start: number, entry: number):
     frames.putHuge(head);
   } else {
     mm.tables.splitHuge(entry, 1);
+    if (frames.exclusive(head)) for (let i = 1; i < HUGE_PAGE_PAGES; i++) frames.setExclusive(head + i, true);
     mm.anonHugePages--;
   }
   flushRange(manager, cpu, mm, start, start + LARGE_PAGE_SIZE, false);
@@ -155,6 +158,7 @@ export function copyHuge(parent: MmStruct, child: MmStruct, address: number, ent
   if (target < 0 || !child.tables.mapHuge(target, low, high)) return;
   memory.write32(entry, low);
   frames.getHuge(entryFrame(low, high));
+  frames.setExclusive(entryFrame(low, high), false);
   countHuge(child, entryFrame(low, high), 1);
 }
 
@@ -164,7 +168,7 @@ export function protectHuge(mm: MmStruct, area: Vma, entry: number): void {
   const low = memory.read32(entry);
   const high = memory.read32(entry + 4);
   const head = entryFrame(low, high);
-  const mayWrite = (area.flags & VmFlag.WRITE) !== 0 && head !== mm.manager.hugeZeroIfAny && frames.solelyUsed(head);
+  const mayWrite = (area.flags & VmFlag.WRITE) !== 0 && head !== mm.manager.hugeZeroIfAny && frames.exclusive(head);
   const flags = (low & ~(Pte.writable | Pte.user)) | (area.accessible ? Pte.user : 0) | (mayWrite ? Pte.writable : 0);
   memory.write32(entry, flags);
   memory.write32(entry + 4, entryHigh(head, area.key, (area.flags & VmFlag.EXEC) === 0));

@@ -130,7 +130,7 @@ function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: numbe
 
 /**
  * Gives the pages of [start, end) the rights and the key of their area. A private page stays read-only unless it is
- * nobody else's: it may have to be copied.
+ * known to be nobody else's: it may have to be copied (Linux: `can_change_pte_writable`).
  */
 function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, changed: Changed): void {
   const { memory, frames } = mm.manager;
@@ -149,7 +149,7 @@ function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
       const high = memory.read32(entry + 4);
       let flags = low & ~(Pte.writable | Pte.user);
       if (!hidden) flags |= Pte.user;
-      if (mayWrite && (shared || ((low & Pte.dirty) !== 0 && frames.count(entryFrame(low, high)) === 1))) flags |= Pte.writable;
+      if (mayWrite && (shared || ((low & Pte.dirty) !== 0 && frames.exclusive(entryFrame(low, high))))) flags |= Pte.writable;
       memory.write32(entry, flags);
       memory.write32(entry + 4, (high & ~(Pte.keyMask | Pte.noExecute)) | keyed);
       cpu.charge(MmStep.mprotectPage);

@@ -1,6 +1,8 @@
 import { LARGE_PAGE_SIZE, PAGE_SIZE, type PhysicalMemory } from '@rpal/hw-x86';
 
 const CHUNK = 4096;
+/** In the count of a frame: a private page that no other process has (Linux: PG_anon_exclusive). */
+const EXCLUSIVE = 1 << 30;
 const HUGE_PAGE_FRAMES = LARGE_PAGE_SIZE / PAGE_SIZE;
 
 /** Reference counts of frames: how many page tables and kernel users hold each (Linux: `struct page::_refcount`). */
@@ -71,7 +73,7 @@ export class PageFrames {
   solelyUsed(head: number): boolean {
     const chunk = this.#chunk(head);
     const first = head & (CHUNK - 1);
-    for (let i = first; i < first + HUGE_PAGE_FRAMES; i++) if (chunk[i] !== 1) return false;
+    for (let i = first; i < first + HUGE_PAGE_FRAMES; i++) if (((chunk[i] as number) & ~EXCLUSIVE) !== 1) return false;
     return true;
   }
 
@@ -101,9 +103,11 @@ export class PageFrames {
   put(frame: number): void {
     const chunk = this.#chunk(frame);
     const count = (chunk[frame & (CHUNK - 1)] as number) - 1;
-    chunk[frame & (CHUNK - 1)] = count;
-    if (count === 0) this.#release(frame);
     if (count < 0) throw new Error(`frame ${frame} was put more often than got`);
+    chunk[frame & (CHUNK - 1)] = count;
+    if ((count & ~EXCLUSIVE) !== 0) return;
+    chunk[frame & (CHUNK - 1)] = 0;
+    this.#release(frame);
   }
 
   /** A page of a huge page goes with the last of its kind (Linux: a folio is freed as a whole). */
@@ -121,7 +125,21 @@ export class PageFrames {
   }
 
   count(frame: number): number {
-    return this.#chunk(frame)[frame & (CHUNK - 1)] as number;
+    return (this.#chunk(frame)[frame & (CHUNK - 1)] as number) & ~EXCLUSIVE;
+  }
+
+  /**
+   * True for a page of private memory that is known to be in one process alone: it may be written without a copy. After a fork it
+   * is known again only when a write has found it alone. Of a huge page that is mapped as such the first frame speaks for all.
+   */
+  exclusive(frame: number): boolean {
+    return ((this.#chunk(frame)[frame & (CHUNK - 1)] as number) & EXCLUSIVE) !== 0;
+  }
+
+  setExclusive(frame: number, exclusive: boolean): void {
+    const chunk = this.#chunk(frame);
+    const count = chunk[frame & (CHUNK - 1)] as number;
+    chunk[frame & (CHUNK - 1)] = exclusive ? count | EXCLUSIVE : count & ~EXCLUSIVE;
   }
 
   /** True for a frame that holds a page of a file; a private page of a process's own is none. */

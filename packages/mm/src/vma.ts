@@ -49,6 +49,10 @@ export interface MappedObject {
 /**
  * What the anonymous pages of related areas have in common (Linux: `struct anon_vma`). The model has no reverse map; it
  * needs the identity alone, because areas with different ones do not merge.
+ *
+ * Linux lets a fork inherit an ancestor's that no area calls its own any more (`anon_vma_clone`); here each fork makes a new one.
+ * No program sees the difference: what is inherited is nobody else's within the process, as a new one is, and the chain of its
+ * area is longer than one either way.
  */
 export class AnonVma {}
 

@@ -52,9 +52,9 @@ export class CallGenerator {
     if (roll < 95) return [Op.PREAD, rng.below(FILES), rng.below(24) * this.#unit];
     if (roll < 97) return [Op.MLOCK, ...this.#range()];
     if (roll < 98) return [Op.MUNLOCK, ...this.#range()];
-    if (roll < 99 && this.#forks < 3) {
+    if (roll < 99 && this.#forks < 5) {
       this.#forks++;
-      return [Op.FORK];
+      return [Op.FORK, rng.below(2)];
     }
     const what = rng.below(this.#heap ? 2 : 3);
     return [

@@ -1,7 +1,7 @@
 import { PAGE_SIZE } from '@rpal/hw-x86';
 import { MapFlag, Prot } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { exitMm, forkMm, mmap } from '../src/index.js';
+import { exitMm, forkMm, mmap, mprotect } from '../src/index.js';
 import { load, store, TestBench } from './bench.js';
 
 const RW = Prot.READ | Prot.WRITE;
@@ -72,5 +72,26 @@ describe('fork', () => {
       exitMm(cpu, survivor);
       expect(platform.memory.framesInUse).toBe(before);
     }
+  });
+
+  it("leaves it to the next write to find out that a page is nobody else's any more; until then mprotect does not let it be written", () => {
+    const { cpu, manager } = new TestBench();
+    const parent = manager.create(cpu);
+    parent.activate(cpu);
+    const at = mmap(cpu, parent, 0, PAGE_SIZE, RW, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+    store(cpu, parent, at, 1);
+    exitMm(cpu, forkMm(cpu, parent));
+    const changeRights = (): void => {
+      for (const rights of [Prot.READ, RW]) expect(mprotect(cpu, parent, at, PAGE_SIZE, rights)).toBe(0);
+    };
+    changeRights();
+    const faults = parent.minorFaults;
+    const frame = manager.memory.framesInUse;
+    expect(store(cpu, parent, at, 2)).toBe(2);
+    expect([parent.minorFaults - faults, manager.memory.framesInUse - frame]).toEqual([1, 0]);
+    // Now it is known.
+    changeRights();
+    expect(store(cpu, parent, at, 3)).toBe(3);
+    expect(parent.minorFaults - faults).toBe(1);
   });
 });

@@ -170,8 +170,12 @@ class ModelledProcess {
       case Op.MUNLOCK:
         return munlock(cpu, mm, real(a), b);
       case Op.FORK:
-        // The parent waits; the child goes on.
+        // The parent waits, with its memory or having given up what is in the windows; the child goes on.
         this.#mm = forkMm(cpu, mm);
+        if (a === 1) {
+          munmap(cpu, mm, ARENA, this.#arenaPages * PAGE);
+          munmap(cpu, mm, HEAP, this.#heapPages * PAGE);
+        }
         this.#mm.activate(cpu);
         this.#makeOwnTables();
         this.#family.push(this.#mm);

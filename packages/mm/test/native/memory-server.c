@@ -292,13 +292,24 @@ static void limit_locked(void) {
   if (syscall(SYS_capset, &header, sets) != 0) die("cannot give up CAP_IPC_LOCK\n");
 }
 
-static int64_t fork_and_go_on(void) {
+// The child goes on. The parent waits, with its memory, or having given up what is in the windows before the child does anything.
+static int64_t fork_and_go_on(int leave) {
+  int gone[2];
+  char none;
+  if (pipe(gone) != 0) die("cannot make a pipe\n");
   pid_t child = fork();
   if (child < 0) return -errno;
   if (child == 0) {
+    close(gone[1]);
+    if (read(gone[0], &none, 1) != 0) die("cannot wait for the parent\n");
+    close(gone[0]);
     settle();
     return 0;
   }
+  close(gone[0]);
+  if (leave && (munmap((void *)ARENA, ARENA_PAGES * PAGE) != 0 || munmap((void *)heap, HEAP_PAGES * PAGE) != 0))
+    die("cannot leave the windows\n");
+  close(gone[1]);
   int status;
   waitpid(child, &status, 0);
   _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 4);
@@ -322,7 +333,7 @@ static int64_t perform(const struct call *c) {
     case PREAD: return pread(files[c->a], &byte, 1, c->b) == 1 ? byte : -1;
     case MLOCK: return result_of(mlock((void *)real(c->a), c->b));
     case MUNLOCK: return result_of(munlock((void *)real(c->a), c->b));
-    case FORK: return fork_and_go_on();
+    case FORK: return fork_and_go_on(c->a);
     case LIMIT: return limit(c->a, c->b);
     case READ: return bytes_or_errno(pread(files[c->a], (void *)real(c->c), c->d, c->b));
     case WRITE: return bytes_or_errno(pwrite(files[c->a], (void *)real(c->c), c->d, c->b));

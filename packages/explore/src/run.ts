@@ -70,6 +70,8 @@ export class Run {
   readonly #steps: number;
   readonly #beyond: number;
   readonly #footprint: Footprint | null;
+  /** CPUs in the middle of a step: others go on within it where a kernel entry is held. */
+  readonly #within: boolean[];
   /** CPUs that spin on a lock: not before somebody else has had a turn. */
   readonly #spinning: boolean[];
   #strategy!: Strategy;
@@ -88,6 +90,7 @@ export class Run {
     this.#steps = limits.steps ?? 200_000;
     this.#beyond = limits.beyond ?? 0;
     this.heldAt = this.#cpus.map(() => null);
+    this.#within = this.#cpus.map(() => false);
     this.#spinning = this.#cpus.map(() => false);
     this.#ticks = scenario.ticks ?? 0;
     this.#nmis = scenario.nmis ?? 0;
@@ -153,6 +156,9 @@ export class Run {
   #between(cpu: Cpu, point: string): void {
     if (this.#settled || this.stage.machine.kernel.alive === 0) return;
     this.heldAt[cpu.id] = point;
+    // A CPU that has sent a flush waits within its step for the entry of the one it has interrupted.
+    const waiting = this.#cpus.filter(({ id }) => this.#within[id] && this.heldAt[id] === null);
+    for (const { id } of waiting) this.heldAt[id] = 'waits for its flush';
     let others = false;
     for (;;) {
       const enabled = this.#enabled(cpu.id);
@@ -170,6 +176,7 @@ export class Run {
       if (this.stage.machine.kernel.alive === 0 || this.schedule.length >= this.#steps) break;
       if (this.#failure !== null && this.#beyond === 0) break;
     }
+    for (const { id } of waiting) this.heldAt[id] = null;
     this.heldAt[cpu.id] = null;
   }
 
@@ -194,7 +201,9 @@ export class Run {
     const { machine } = this.stage;
     if (this.#footprint !== null && cpu.context === machine.kernel.scheduler.kernelMode) this.#footprint.writes.add(KERNEL);
     const spins = spinsOf(cpu);
+    this.#within[cpu.id] = true;
     machine.platform.stepOnce(cpu);
+    this.#within[cpu.id] = false;
     this.#spinning.fill(false);
     if (spinsOf(cpu) > spins) this.#spinning[cpu.id] = true;
   }

@@ -1,6 +1,6 @@
 import { callers, nothing, nothingLost, systemCall, yields } from './roles.js';
 import type { Scenario } from './scenario.js';
-import { enabling, releasing, returning, signalling, survivorsLoseNothing, withKernelEvents, withKiller } from './situations.js';
+import { enabling, releasing, returning, signalling, survivorsLoseNothing, unmapping, withKernelEvents, withKiller } from './situations.js';
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -129,6 +129,13 @@ export const scenarios: readonly Scenario[] = [
     cpus: 3,
     setUp: releasing,
     verdict: survivorsLoseNothing,
+  },
+  {
+    name: 'flush-against-call',
+    about: 'a thread calls while another of its process unmaps memory: the flush interrupts the call at any moment',
+    cpus: 3,
+    setUp: unmapping,
+    verdict: nothingLost,
   },
   {
     name: 'enable-against-mmap',

@@ -94,6 +94,36 @@ export function releasing(stage: Stage): void {
   );
 }
 
+/** Two threads of one service; one calls, the other unmaps memory meanwhile, of which all CPUs of the service are told. */
+export function unmapping(stage: Stage): void {
+  stage.expect(2);
+  stage.spawn('callee', 2, (p) =>
+    callee(stage, p, 'callee', 1, function* (q) {
+      yield* q.compute(2);
+    }),
+  );
+  stage.spawn('caller', 0, (p) =>
+    caller(stage, p, 'callee', function* (c) {
+      yield* p.sleep(2e6);
+      const memory = yield* p.allocate(4096);
+      yield* p.store64(memory, 1);
+      let over = false;
+      yield* p.clone(function* (q) {
+        yield* q.setAffinity([1]);
+        yield* stage.meet(q);
+        yield* q.munmap(memory, 4096);
+        stage.leave();
+        over = true;
+      });
+      yield* stage.meet(p);
+      yield* send(stage, c, 1);
+      yield* send(stage, c, 2);
+      stage.leave();
+      while (!over) yield* p.sleep(1e5);
+    }),
+  );
+}
+
 /** All that matters comes after the receiver's system call, so all meet within the call: the receiver, on its caller's CPU. */
 export function returning(stage: Stage): void {
   stage.expect(2);

@@ -13,6 +13,7 @@ import {
   Workqueue,
 } from '@rpal/sched';
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
+import { WatchedFlushEntry } from './flush-entry.js';
 import { holdFile, releaseFile } from './held-file.js';
 import type { Process } from './process.js';
 import { EntryKind, KernelSeams } from './seams.js';
@@ -72,6 +73,7 @@ export class Kernel implements TrapHandler {
   constructor(platform: Platform, options: KernelOptions = {}) {
     this.platform = platform;
     this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never' });
+    this.memory.flushEntry = new WatchedFlushEntry(this);
     this.scheduler = new Scheduler(platform, options);
     this.futexes = new FutexTable(this.scheduler);
     this.workqueue = new Workqueue(this.scheduler);

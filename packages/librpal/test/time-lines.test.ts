@@ -73,6 +73,40 @@ describe('time lines of a call', () => {
     expect(rows).toBe('10 s1 13 s2 15 17');
   });
 
+  it.each([
+    [true, '10 s1 13 s2 15 17'],
+    [false, '10 s1 s2 11'],
+  ])(
+    "C. another thread of the caller unmaps memory during the callee (%s): a flush interrupt is the receiver's, as any other",
+    (unmaps, expected) => {
+      let during = false;
+      const { rows } = timeLine(
+        function* ({ p }) {
+          during = true;
+          yield* p.compute(4e5);
+          during = false;
+        },
+        function* (end) {
+          const { p } = end;
+          const memory = yield* p.allocate(4096);
+          yield* p.store64(memory, 1);
+          let over = false;
+          yield* p.clone(function* (q) {
+            yield* q.setAffinity([2]);
+            while (!during) yield* q.compute(1000);
+            if (unmaps) yield* q.munmap(memory, 4096);
+            expect(during).toBe(true);
+            over = true;
+          });
+          yield* p.sleep(2e6);
+          yield* call(end, 1);
+          while (!over) yield* p.compute(1000);
+        },
+      );
+      expect(rows).toBe(expected);
+    },
+  );
+
   it('D. the callee runs longer than its turn: the sender comes back by the kernel', () => {
     const { rows, setting } = timeLine(function* ({ p }) {
       yield* p.compute(1e8);

@@ -18,7 +18,7 @@ export {
 } from './layout.js';
 export { madvise } from './madvise.js';
 export { MappedFile, MemoryFile } from './memory-file.js';
-export { MemoryManager, type MemoryOptions } from './memory-manager.js';
+export { type FlushEntry, MemoryManager, type MemoryOptions } from './memory-manager.js';
 export { mlock, munlock } from './mlock.js';
 export { type Limits, MmStruct } from './mm-struct.js';
 export { insertArea, type MmapExtra, mmap } from './mmap.js';

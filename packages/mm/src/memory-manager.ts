@@ -21,6 +21,16 @@ export interface MemoryOptions {
   readonly hugePages?: HugePages;
 }
 
+/** The border between user and kernel mode, where an interrupt that asks for a flush crosses it. */
+export interface FlushEntry {
+  /**
+   * The interrupt has come on `cpu`, whatever that was doing; the flush is next, of what is loaded afterwards.
+   * @returns true if `leave` is to take the CPU back, instead of the return whose cost is part of the flush
+   */
+  enter(cpu: Cpu): boolean;
+  leave(cpu: Cpu): void;
+}
+
 /** Memory management of one machine: frames, the kernel's heap, and what each CPU knows of address spaces. */
 export class MemoryManager {
   readonly seams: MmSeams = new MmSeams();
@@ -64,6 +74,9 @@ export class MemoryManager {
 
   /** Of the flush in progress; re-used by each. */
   flushTargets: FlushTargets | null = null;
+
+  /** What the kernel does where a flush interrupts user mode. */
+  flushEntry: FlushEntry | null = null;
 
   readonly #tlbStates: readonly TlbState[];
   readonly #ipiDelivery: number;
@@ -128,13 +141,15 @@ export class MemoryManager {
     const arrival = sender.clock + this.#ipiDelivery;
     const before = other.clock;
     other.charge(MmStep.flushReceive);
+    const entered = this.flushEntry?.enter(other) === true;
     // Its queue, the entry on it, and what that says is to be flushed: the sender wrote all three, and each leads to the next.
     other.transfer.move(other, sender.core, 3);
     flushOn(this, other, targets);
     this.flushesReceived++;
     // It acknowledges before it returns from the interrupt.
     const done = other.clock;
-    other.charge(MmStep.flushReturn);
+    if (entered) this.flushEntry?.leave(other);
+    else other.charge(MmStep.flushReturn);
     targets.acknowledged = Math.max(targets.acknowledged, done, arrival + (done - before));
   }
 }

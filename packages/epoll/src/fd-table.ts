@@ -14,6 +14,8 @@ export class FdTable {
   limit: number = OPEN_MAX;
   /** Tasks that use it. */
   users = 1;
+  /** The process that it belongs to: files are told who closes them. */
+  owner: object | null = null;
 
   /** The file behind a descriptor, or null. Charges the look-up. */
   lookUp(cpu: Cpu, fd: number): File | null {
@@ -50,6 +52,7 @@ export class FdTable {
     if (fd < 0 || fd >= this.limit) return -Errno.EBADF;
     const old = this.#files[fd] ?? null;
     this.#place(fd, file, closeOnExec);
+    old?.flush(this.owner);
     old?.put(cpu);
     return fd;
   }
@@ -62,6 +65,7 @@ export class FdTable {
     this.#files[fd] = null;
     this.#closeOnExec.delete(fd);
     this.#lowestFree = Math.min(this.#lowestFree, fd);
+    file.flush(this.owner);
     file.put(cpu);
     return 0;
   }
@@ -102,6 +106,7 @@ export class FdTable {
       if (file === null) continue;
       cpu.charge(FileStep.fileClose);
       this.#files[fd] = null;
+      file.flush(this.owner);
       if (file.drop()) last.push(file);
     }
     this.#closeOnExec.clear();

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { WaitEntry, WaitQueue } from '@rpal/sched';
-import { Errno, Fcntl, OpenFlag, Poll } from '@rpal/uapi';
+import { Errno, Fcntl, MapFlag, OpenFlag, Poll, Prot } from '@rpal/uapi';
 import type { EpItem } from './eventpoll.js';
 import type { Caller } from './operation.js';
 
@@ -88,9 +88,15 @@ export abstract class File {
   }
 
   /** mmap(2) of the file. @returns the address or a negative errno */
-  mmap(_cpu: Cpu, _caller: Caller, _hint: number, _length: number, _prot: number, _flags: number, _offset: number): number {
-    return -Errno.ENODEV;
+  mmap(_cpu: Cpu, _caller: Caller, _hint: number, _length: number, prot: number, flags: number, _offset: number): number {
+    // Whether it could be opened for that is asked before whether it can be mapped.
+    const mode = this.flags & OpenFlag.ACCMODE;
+    if (mode === OpenFlag.WRONLY) return -Errno.EACCES;
+    return (flags & MapFlag.SHARED) !== 0 && (prot & Prot.WRITE) !== 0 && mode === OpenFlag.RDONLY ? -Errno.EACCES : -Errno.ENODEV;
   }
+
+  /** A descriptor for it is closed, by process `owner`, though others may remain. */
+  flush(_owner: object | null): void {}
 
   /** The last reference is gone. */
   release(_cpu: Cpu): void {}

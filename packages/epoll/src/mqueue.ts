@@ -1,7 +1,7 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
 import { type Scheduler, SleepTimer, sleepSlack, type Task, TaskState, WaitQueue } from '@rpal/sched';
-import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
 import { File, type PollTable } from './file.js';
 import { begin, type Caller, type Operation, Step } from './operation.js';
 import { FileStep } from './steps.js';
@@ -11,6 +11,9 @@ import { copyIn, copyOut, putBytes } from './user-copy.js';
 export const MQ_PRIO_MAX = 32_768;
 /** What a queue has by default, and at most (ipc/mqueue.c: DFLT_*, HARD_*). */
 export const MqLimit = { MESSAGES: 10, SIZE: 8192, MESSAGES_MAX: 65_536, SIZE_MAX: 16_777_216 } as const;
+
+/** What a queue's file says its size is to begin with (FILENT_SIZE). */
+const FILE_SIZE = 80;
 
 /** A message in a queue: bytes in kernel pages. */
 interface Message {
@@ -27,6 +30,14 @@ interface Waiter {
   done: boolean;
 }
 
+/** Who is told of a message that finds the queue empty, and how. */
+export interface Notification {
+  readonly owner: object;
+  readonly pid: number;
+  readonly signal: number;
+  readonly tell: (cpu: Cpu) => void;
+}
+
 /** A POSIX message queue (ipc/mqueue.c). */
 export class MessageQueue {
   readonly scheduler: Scheduler;
@@ -37,10 +48,12 @@ export class MessageQueue {
   readonly messages: Message[] = [];
   readonly receivers: Waiter[] = [];
   readonly senders: Waiter[] = [];
+  /** Size of its file, which means nothing, but can be asked for and changed. */
+  fileSize: number = FILE_SIZE;
   /** Whoever polls it. */
   readonly wait: WaitQueue = new WaitQueue();
   /** Who is told of a message that finds the queue empty, once (mq_notify). */
-  notification: { readonly owner: object; readonly tell: (cpu: Cpu) => void } | null = null;
+  notification: Notification | null = null;
 
   constructor(scheduler: Scheduler, frames: PageFrames, maxMessages: number, messageSize: number) {
     this.scheduler = scheduler;
@@ -116,19 +129,47 @@ export class MessageQueueFile extends File {
 
   /** The state of the queue as text, as in the file system of message queues. */
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    const bytes = this.queue.messages.reduce((sum, message) => sum + message.length, 0);
-    const text = `QSIZE:${`${bytes}`.padEnd(10)} NOTIFY:${'0'.padEnd(5)} SIGNO:${'0'.padEnd(5)} NOTIFY_PID:${'0'.padEnd(6)}\n`;
-    const part = Uint8Array.from(text, (character) => character.charCodeAt(0)).subarray(this.#position, this.#position + length);
-    if (part.length === 0) return 0;
-    const failed = putBytes(cpu, caller, address, part);
-    if (failed < 0) return failed;
-    this.#position += part.length;
-    return part.length;
+    const n = this.readAt(cpu, caller, address, length, this.#position);
+    if (n > 0) this.#position += n;
+    return n;
   }
 
-  /** mq_timedsend. @param timeout ns from now; negative: none */
+  /** pread(2). */
+  readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
+    if ((this.flags & OpenFlag.ACCMODE) === OpenFlag.WRONLY) return -Errno.EBADF;
+    if (offset < 0) return -Errno.EINVAL;
+    const { messages, notification } = this.queue;
+    const bytes = messages.reduce((sum, message) => sum + message.length, 0);
+    const signal = `SIGNO:${`${notification?.signal ?? 0}`.padEnd(5)} NOTIFY_PID:${`${notification?.pid ?? 0}`.padEnd(6)}`;
+    const text = `QSIZE:${`${bytes}`.padEnd(10)} NOTIFY:${'0'.padEnd(5)} ${signal}\n`;
+    const part = Uint8Array.from(text, (character) => character.charCodeAt(0)).subarray(offset, offset + length);
+    if (part.length === 0) return 0;
+    const failed = putBytes(cpu, caller, address, part);
+    return failed < 0 ? failed : part.length;
+  }
+
+  override get unread(): number {
+    return this.queue.fileSize - this.#position;
+  }
+
+  override seek(offset: number, whence: number): number {
+    const base = whence === Seek.SET ? 0 : whence === Seek.CUR ? this.#position : whence === Seek.END ? this.queue.fileSize : Number.NaN;
+    if (!(base + offset >= 0)) return -Errno.EINVAL;
+    this.#position = base + offset;
+    return this.#position;
+  }
+
+  override write(): number {
+    return (this.flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY ? -Errno.EBADF : -Errno.EINVAL;
+  }
+
+  /** A closed descriptor ends the notification that its process has asked for. */
+  override flush(owner: object | null): void {
+    if (this.queue.notification?.owner === owner) this.queue.notification = null;
+  }
+
+  /** mq_timedsend. @param priority below `MQ_PRIO_MAX` @param timeout ns from now; negative: none */
   send(cpu: Cpu, caller: Caller, address: number, length: number, priority: number, timeout: number): number {
-    if (priority < 0 || priority >= MQ_PRIO_MAX) return -Errno.EINVAL;
     if ((this.flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY) return -Errno.EBADF;
     if (length > this.queue.messageSize) return -Errno.EMSGSIZE;
     return begin(cpu, caller, new MessageSend(this, caller, address, length, priority, timeout));

@@ -1,6 +1,6 @@
-import { MessageQueue, MessageQueueFile, MqLimit } from '@rpal/epoll';
+import { MessageQueue, MessageQueueFile, MQ_PRIO_MAX, MqLimit } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
-import { Errno, OpenFlag } from '@rpal/uapi';
+import { Errno, OpenFlag, Signal } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
 import type { ProgramContext } from './program-context.js';
 import { signalProcess } from './signal.js';
@@ -28,8 +28,9 @@ export function defineMessageQueueCalls(table: SyscallTable): void {
 
   table[Nr.mq_unlink] = (kernel, _cpu, _thread, { text }) => (kernel.messageQueues.delete(text) ? 0 : -Errno.ENOENT);
 
+  // A wrong priority, or signal, is found before a wrong descriptor.
   table[Nr.mq_timedsend] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4 }) =>
-    onQueue(cpu, thread, a0, (file) => file.send(cpu, thread, a1, a2, a3, a4));
+    a3 < 0 || a3 >= MQ_PRIO_MAX ? -Errno.EINVAL : onQueue(cpu, thread, a0, (file) => file.send(cpu, thread, a1, a2, a3, a4));
 
   table[Nr.mq_timedreceive] = (_kernel, cpu, thread, regs) =>
     onQueue(cpu, thread, regs.a0, (file) =>
@@ -39,17 +40,20 @@ export function defineMessageQueueCalls(table: SyscallTable): void {
     );
 
   // Signal 0 takes the caller's registration back.
-  table[Nr.mq_notify] = (kernel, cpu, thread, { a0, a1, a2 }) =>
-    onQueue(cpu, thread, a0, ({ queue }) => {
+  table[Nr.mq_notify] = (kernel, cpu, thread, { a0, a1, a2 }) => {
+    if (a1 < 0 || a1 > Signal.RTMAX) return -Errno.EINVAL;
+    return onQueue(cpu, thread, a0, ({ queue }) => {
       const owner = thread.process;
       if (a1 === 0) {
         if (queue.notification?.owner === owner) queue.notification = null;
         return 0;
       }
       if (queue.notification !== null) return -Errno.EBUSY;
-      queue.notification = { owner, tell: (on) => owner.exit === null && signalProcess(kernel, on, owner, a1, a2) };
+      const tell = (on: Cpu) => owner.exit === null && signalProcess(kernel, on, owner, a1, a2);
+      queue.notification = { owner, pid: owner.pid, signal: a1, tell };
       return 0;
     });
+  };
 }
 
 function open(kernel: Kernel, cpu: Cpu, thread: Thread, name: string, flags: number, attributes: MessageQueueAttributes | null): number {

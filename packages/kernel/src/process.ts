@@ -72,6 +72,7 @@ export class Process {
     this.name = name;
     this.mm = mm;
     this.files = files;
+    files.owner = this;
     this.childWait = childWait;
     this.credentials = { pid, uid: parent?.credentials.uid ?? 0, gid: parent?.credentials.gid ?? 0 };
     this.parent = parent;

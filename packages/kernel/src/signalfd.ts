@@ -44,10 +44,10 @@ export class SignalFd extends File {
   }
 
   override poll(cpu: Cpu, table: PollTable | null): number {
-    table?.register(cpu, this.process.signalWait);
     // As in Linux: the signals of whoever asks, not of whoever made the file.
     const task = this.process.kernel.scheduler.current(cpu);
     if (!(task instanceof Thread)) return 0;
+    table?.register(cpu, task.process.signalWait);
     const { low, high } = union(task.pending, task.process.pending);
     return ((low & this.mask.low) | (high & this.mask.high)) !== 0 ? Poll.IN : 0;
   }
@@ -66,7 +66,7 @@ class SignalfdRead extends RetryOperation {
   }
 
   protected override get queue(): WaitQueue {
-    return this.#file.process.signalWait;
+    return (this.caller.task as Thread).process.signalWait;
   }
 
   protected override attempt(cpu: Cpu): number {

@@ -1,4 +1,4 @@
-import { type File, MemFd, type Operation, PipeEnd, type Segment, Step, splice, tee, vmsplice } from '@rpal/epoll';
+import { type File, MemFd, MessageQueueFile, type Operation, PipeEnd, type Segment, Step, splice, tee, vmsplice } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { MemoryFile } from '@rpal/mm';
 import { Errno, OpenFlag, Signal, SPLICE_F_NONBLOCK } from '@rpal/uapi';
@@ -44,12 +44,9 @@ export function defineTransferCalls(table: SyscallTable): void {
     if (file === null) return -Errno.EBADF;
     return a2 < 0 || a2 > SEEK_MAX ? -Errno.EINVAL : file.seek(a1, a2);
   };
-  table[Nr.pread64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    a3 < 0 ? -Errno.EINVAL : onMemory(cpu, thread, a0, -Errno.ESPIPE, (file) => file.readAt(cpu, thread, a1, a2, a3));
-  table[Nr.pwrite64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    a3 < 0 ? -Errno.EINVAL : onMemory(cpu, thread, a0, -Errno.ESPIPE, (file) => file.writeAt(cpu, thread, a1, a2, a3));
-  table[Nr.ftruncate] = (_kernel, cpu, thread, { a0, a1 }) =>
-    a1 < 0 ? -Errno.EINVAL : onMemory(cpu, thread, a0, -Errno.EINVAL, (file) => file.truncate(cpu, a1));
+  table[Nr.pread64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => (a3 < 0 ? -Errno.EINVAL : readAt(cpu, thread, a0, a1, a2, a3));
+  table[Nr.pwrite64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => (a3 < 0 ? -Errno.EINVAL : writeAt(cpu, thread, a0, a1, a2, a3));
+  table[Nr.ftruncate] = (_kernel, cpu, thread, { a0, a1 }) => (a1 < 0 ? -Errno.EINVAL : truncate(cpu, thread, a0, a1));
 
   table[Nr.process_vm_readv] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, false);
   table[Nr.process_vm_writev] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, true);
@@ -186,10 +183,30 @@ function betweenPipes(
   return from instanceof PipeEnd && to instanceof PipeEnd ? call(from, to) : -Errno.EINVAL;
 }
 
-function onMemory(cpu: Cpu, thread: Thread, fd: number, otherwise: number, call: (file: MemFd) => number): number {
+/** pread(2). */
+function readAt(cpu: Cpu, thread: Thread, fd: number, address: number, length: number, offset: number): number {
   const file = thread.process.files.lookUp(cpu, fd);
   if (file === null) return -Errno.EBADF;
-  return file instanceof MemFd ? call(file) : otherwise;
+  return file instanceof MemFd || file instanceof MessageQueueFile ? file.readAt(cpu, thread, address, length, offset) : -Errno.ESPIPE;
+}
+
+/** pwrite(2). */
+function writeAt(cpu: Cpu, thread: Thread, fd: number, address: number, length: number, offset: number): number {
+  const file = thread.process.files.lookUp(cpu, fd);
+  if (file === null) return -Errno.EBADF;
+  if (file instanceof MessageQueueFile) return file.write();
+  return file instanceof MemFd ? file.writeAt(cpu, thread, address, length, offset) : -Errno.ESPIPE;
+}
+
+/** ftruncate(2). */
+function truncate(cpu: Cpu, thread: Thread, fd: number, size: number): number {
+  const file = thread.process.files.lookUp(cpu, fd);
+  if (file === null) return -Errno.EBADF;
+  if (file instanceof MessageQueueFile && may(file, true)) {
+    file.queue.fileSize = size;
+    return 0;
+  }
+  return file instanceof MemFd ? file.truncate(cpu, size) : -Errno.EINVAL;
 }
 
 function processVm(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, header }: ProgramContext, write: boolean): number {

@@ -1,6 +1,7 @@
 import { Epoll, Errno, Fcntl, MessageFlag, OpenFlag, Poll, Shutdown, Signal, SocketOption, SocketType, WaitOption } from '@rpal/uapi';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Call, ModelWorkers } from './real/model-workers.js';
+import type { Call } from './real/calls.js';
+import { ModelWorkers } from './real/model-workers.js';
 import { RealKernel } from './real/real-kernel.js';
 
 const { STREAM, DGRAM, SEQPACKET, NONBLOCK } = SocketType;

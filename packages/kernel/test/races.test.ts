@@ -1,7 +1,8 @@
 import { Epoll, MessageFlag, OpenFlag, Poll, SocketType } from '@rpal/uapi';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Call } from './real/calls.js';
 import { type Interleaving, orders } from './real/interleaving.js';
-import { type Call, ModelWorkers } from './real/model-workers.js';
+import { ModelWorkers } from './real/model-workers.js';
 import { RealKernel } from './real/real-kernel.js';
 
 /** Calls of which the last starts a race, and all that can come of it: what each process that goes on is answered. */

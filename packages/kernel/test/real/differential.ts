@@ -1,5 +1,6 @@
+import { type Call, lineOf } from './calls.js';
 import { Interleaving, orders } from './interleaving.js';
-import { type Call, lineOf, ModelWorkers, type Sequel } from './model-workers.js';
+import { ModelWorkers, type Sequel } from './model-workers.js';
 import { type Draw, randomCall } from './random-program.js';
 import type { RealKernel } from './real-kernel.js';
 
@@ -24,6 +25,11 @@ const INTERRUPTIONS = 2;
 /** Orders that are tried for one outcome, and for one whose consequences show later only, at most. */
 const ORDERS = 3000;
 const HIDDEN_ORDERS = 100;
+/** How long a program that differs is made shorter, milliseconds. */
+const PATIENCE = 30_000;
+
+/** Calls that may stop the thread that makes them, if another one of its process takes the signal. */
+const SIGNALLING: ReadonlySet<string> = new Set(['kill', 'queue']);
 
 /** Draws from a seed (splitmix32). */
 function stream(seed: number): Draw {
@@ -58,7 +64,8 @@ class Following {
     if (this.workers.sequel === 'collect') this.collections++;
     let order: readonly number[] | null = null;
     if (answer !== observed) {
-      if (othersWentOn(answer) || othersWentOn(observed)) order = this.#find(this.calls.length, call, observed, ORDERS);
+      if (othersWentOn(answer) || othersWentOn(observed) || SIGNALLING.has(call.call))
+        order = this.#find(this.calls.length, call, observed, ORDERS);
       if (order === null && !this.#revise(call, observed)) return { answer, observed };
       this.races++;
     }
@@ -151,7 +158,7 @@ export async function compare(real: RealKernel, seeds: readonly number[], length
   const comparison: Comparison = { calls: 0, races: 0, collections: 0, differences: [] };
   for (const seed of seeds) {
     const draw = stream(seed);
-    const leaning = seed % 3 === 0 ? 'passing' : 'none';
+    const leaning = (['passing', 'sharing', 'none'] as const)[seed % 3] ?? 'none';
     const { following, disagreement } = await execute(real, (workers, count) =>
       count < length ? randomCall(draw, workers, leaning) : null,
     );
@@ -175,18 +182,26 @@ async function replay(real: RealKernel, wanted: readonly Call[]): Promise<Disagr
   const { disagreement } = await execute(real, (workers) => {
     while (at < wanted.length) {
       const call = wanted[at++] as Call;
-      if (workers.idle.includes(call.process) && (call.call !== 'fork' || workers.free.includes(call.args[0] as number))) return call;
+      if (isPossible(call, workers)) return call;
     }
     return null;
   });
   return disagreement;
 }
 
-/** Leaves calls out, many at first, as long as a difference remains. */
+/** Who is to make it is there, and a new worker's number is free; exec is for processes of one thread. */
+function isPossible({ process, call, args }: Call, workers: ModelWorkers): boolean {
+  if (!workers.idle.includes(process)) return false;
+  if (call === 'exec') return workers.alone(process);
+  return (call !== 'fork' && call !== 'thread') || workers.free.includes(args[0] as number);
+}
+
+/** Leaves calls out, many at first, as long as a difference remains and time is left. */
 async function shrink(real: RealKernel, found: Disagreement): Promise<Disagreement> {
   let shortest = found;
+  const end = performance.now() + PATIENCE;
   for (let size = found.calls.length >> 1; size >= 1; size >>= 1) {
-    for (let from = 0; from < shortest.calls.length; ) {
+    for (let from = 0; from < shortest.calls.length && performance.now() < end; ) {
       const candidate = await replay(real, [...shortest.calls.slice(0, from), ...shortest.calls.slice(from + size)]);
       if (candidate !== null && candidate.calls.length < shortest.calls.length) shortest = candidate;
       else from += size;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -46,7 +47,8 @@ static int fd_command_write(int p) { return CONTROL + 4 * p + 1; }
 static int fd_answer_read(int p) { return CONTROL + 4 * p + 2; }
 static int fd_answer_write(int p) { return CONTROL + 4 * p + 3; }
 
-static unsigned char buffer[BUFFER];
+// Of each worker its own, also of those that are threads of one process.
+static __thread unsigned char *buffer;
 static long run_id; // Unique on this computer: part of the names of sockets.
 
 static int append(char *text, int at, const char *format, long value) {
@@ -80,9 +82,26 @@ static void pair_result(char *text, long value, const int *fds) {
   }
 }
 
+// Of a record of a signalfd the model fills in the signal's number and what sigqueue sent along; who sent it is left out here too.
+static void strip_records(long fd, long length) {
+  char path[64], link[64];
+  snprintf(path, sizeof path, "/proc/self/fd/%ld", fd);
+  long n = readlink(path, link, sizeof link - 1);
+  if (n <= 0 || strncmp(link, "anon_inode:[signalfd]", (size_t)n) != 0) return;
+  for (long at = 0; at + 128 <= length; at += 128) {
+    memset(buffer + at + 4, 0, 40);
+    memset(buffer + at + 48, 0, 80);
+  }
+}
+
 static void data_result(char *text, long value, long length) {
   int at = append(text, 0, "%ld", value);
-  if (value > 0) append(text, at, " %lx", hash(buffer, value > length ? length : value));
+  if (value <= 0) return;
+  long stored = value > length ? length : value;
+  // Who is to be told of a message has another process id in the model.
+  unsigned char *owner = memmem(buffer, (size_t)stored, "NOTIFY_PID:", 11);
+  if (owner != NULL) memset(owner, 0, (size_t)(stored - (owner - buffer)));
+  append(text, at, " %lx", hash(buffer, stored));
 }
 
 static void worker(int self);
@@ -161,6 +180,10 @@ static void take_descriptors(const long *a, char *text) {
   }
 }
 
+#include "driver-ipc.h"
+
+static void start_thread(int self, char *text);
+
 static void execute(const struct command *c, char *text) {
   const long *a = c->a;
   int fds[2];
@@ -194,7 +217,9 @@ static void execute(const struct command *c, char *text) {
   } else if (is(c, "close")) {
     append(text, 0, "%ld", result(close((int)a[0])));
   } else if (is(c, "read")) {
-    data_result(text, result(read((int)a[0], buffer, (size_t)a[1])), a[1]);
+    long n = result(read((int)a[0], buffer, (size_t)a[1]));
+    if (n >= 128) strip_records(a[0], n);
+    data_result(text, n, a[1]);
   } else if (is(c, "badread")) {
     // No memory at the address.
     append(text, 0, "%ld", result(syscall(SYS_read, a[0], 8L, a[1])));
@@ -239,7 +264,9 @@ static void execute(const struct command *c, char *text) {
     append(text, 0, "%ld", result(tee((int)a[0], (int)a[1], (size_t)a[2], (unsigned)a[3])));
   } else if (is(c, "readv")) {
     struct iovec segments[2] = {{buffer, (size_t)(a[1] / 2)}, {buffer + a[1] / 2, (size_t)(a[1] - a[1] / 2)}};
-    data_result(text, result(readv((int)a[0], segments, 2)), a[1]);
+    long n = result(readv((int)a[0], segments, 2));
+    if (n >= 128) strip_records(a[0], n);
+    data_result(text, n, a[1]);
   } else if (is(c, "writev")) {
     struct iovec segments[2] = {{buffer, (size_t)(a[1] / 2)}, {buffer + a[1] / 2, (size_t)(a[1] - a[1] / 2)}};
     pattern(a[1], a[2]);
@@ -321,6 +348,10 @@ static void execute(const struct command *c, char *text) {
     struct pollfd set = {.fd = (int)a[0], .events = (short)a[1]};
     long n = result(poll(&set, 1, (int)a[2]));
     append(text, append(text, 0, "%ld", n), " %lx", n > 0 ? set.revents : 0);
+  } else if (execute_ipc(c, text)) {
+    return;
+  } else if (is(c, "thread")) {
+    start_thread((int)a[0], text);
   } else if (is(c, "fork")) {
     int child = fork();
     if (child == 0) worker((int)a[0]);
@@ -333,10 +364,12 @@ static void execute(const struct command *c, char *text) {
 static void worker(int self) {
   struct command command;
   char text[TEXT];
+  if (buffer == NULL) buffer = malloc(BUFFER);
   for (;;) {
     long got = read(fd_command_read(self), &command, sizeof command);
     if (got < 0 && errno == EINTR) continue;
     if (got != sizeof command) break;
+    if (is(&command, "exit") && gettid() != getpid()) syscall(SYS_exit, 0L);
     if (is(&command, "exit")) _exit(0);
     memset(text, 0, sizeof text);
     execute(&command, text);
@@ -345,7 +378,32 @@ static void worker(int self) {
   _exit(0);
 }
 
+struct beginning {
+  int self;
+  volatile int tid;
+};
+
+static void *begin_thread(void *argument) {
+  struct beginning *beginning = argument;
+  int self = beginning->self;
+  beginning->tid = gettid();
+  worker(self);
+  return NULL;
+}
+
+static void start_thread(int self, char *text) {
+  static struct beginning beginning;
+  pthread_t thread;
+  beginning.self = self;
+  beginning.tid = 0;
+  int failed = pthread_create(&thread, NULL, begin_thread, &beginning);
+  while (failed == 0 && beginning.tid == 0) sched_yield();
+  append(text, 0, "tid %ld", failed == 0 ? beginning.tid : -failed);
+}
+
+// By which each worker is found in /proc; and its process, by which it is sent signals.
 static int pids[PROCESSES];
+static int process_of[PROCESSES];
 // Processes by process id, also those that are gone.
 static struct {
   int pid, number;
@@ -417,20 +475,30 @@ static void await_collection(void) {
   close(canary[0]);
 }
 
-static void reset(void) {
+// Ends the processes of a run.
+static void end_run(void) {
   for (int p = 0; p < PROCESSES; p++) {
     if (pids[p] > 0) {
-      kill(pids[p], SIGKILL);
+      kill(process_of[p], SIGKILL);
       pids[p] = 0;
     }
     waiting[p] = 0;
     may_stop[p] = 0;
+    process_of[p] = 0;
     for (int i = 0; i < 4; i++) close(CONTROL + 4 * p + i);
   }
   while (waitpid(-1, NULL, 0) > 0) {
   }
+  forget_names();
+}
+
+static void reset(void) {
+  end_run();
   run_id++;
   known_count = 0;
+  int memory = memfd_create("words", 0);
+  if (memory < 0 || ftruncate(memory, PAGE) < 0 || dup2(memory, WORDS_FD) < 0) _exit(2);
+  if (memory != WORDS_FD) close(memory);
   for (int p = 0; p < PROCESSES; p++) {
     int fds[2];
     for (int i = 0; i < 4; i += 2) {
@@ -443,8 +511,9 @@ static void reset(void) {
     fcntl(fd_answer_read(p), F_SETFL, O_NONBLOCK);
   }
   fflush(stdout);
-  pids[0] = fork();
+  pids[0] = process_of[0] = fork();
   if (pids[0] == 0) {
+    map_words();
     struct rlimit limit = {LIMIT, LIMIT};
     for (int fd = 0; fd < CONTROL; fd++) close(fd);
     setrlimit(RLIMIT_NOFILE, &limit);
@@ -459,12 +528,25 @@ static int forking[PROCESSES];
 // If the answer of a process is that it has forked: who the child is.
 static void note_child(int p, const char *text) {
   long child = -1;
+  if (sscanf(text, "tid %ld", &child) == 1 && child > 0) {
+    pids[forking[p]] = (int)child;
+    process_of[forking[p]] = process_of[p];
+    may_stop[forking[p]] = may_stop[p];
+    return;
+  }
   if (sscanf(text, "pid %ld", &child) != 1) return;
   pids[forking[p]] = (int)child;
+  process_of[forking[p]] = (int)child;
   may_stop[forking[p]] = 0;
   if (known_count < 1024) {
     known[known_count].pid = (int)child;
     known[known_count++].number = forking[p];
+  }
+}
+
+static void stop_workers(int process, int may) {
+  for (int p = 0; p < PROCESSES; p++) {
+    if (process_of[p] == process) may_stop[p] = may;
   }
 }
 
@@ -483,6 +565,8 @@ static void report(char mark, int p, int outcome, char *text) {
     printf("%c %d who %d %lx\n", mark, p, number, status);
   } else if (sscanf(text, "pid %ld", &child) == 1) {
     printf("%c %d %s\n", mark, p, child > 0 ? "child" : "no child");
+  } else if (sscanf(text, "tid %ld", &child) == 1) {
+    printf("%c %d %s\n", mark, p, child > 0 ? "thread" : "no thread");
   } else {
     printf("%c %d %s\n", mark, p, text);
   }
@@ -496,11 +580,14 @@ int main(int argc, char **argv) {
     run_id = atol(argv[3]);
     memset(text, 0, sizeof text);
     strcpy(text, "execed");
+    map_words();
     if (write(fd_answer_write(self), text, sizeof text) != sizeof text) _exit(1);
     worker(self);
   }
   run_id = (long)getpid() * 1000000;
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  // A process that dies of a fault leaves no core behind, and says so in its status.
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
   struct rlimit limit = {1024, 4096};
   setrlimit(RLIMIT_NOFILE, &limit);
   while (fgets(line, sizeof line, stdin) != NULL) {
@@ -517,15 +604,15 @@ int main(int argc, char **argv) {
     if (n < 2) continue;
     // Processes are named by number; a signal needs the process id.
     command.self = p;
-    if ((is(&command, "kill") || is(&command, "queue")) && (a[1] == SIGSTOP || a[1] == SIGCONT)) may_stop[a[0]] = a[1] == SIGSTOP;
-    if (is(&command, "kill") || is(&command, "queue")) command.a[7] = pids[a[0]] > 0 ? pids[a[0]] : 0x3ffffffe;
+    if ((is(&command, "kill") || is(&command, "queue")) && (a[1] == SIGSTOP || a[1] == SIGCONT)) stop_workers(process_of[a[0]], a[1] == SIGSTOP);
+    if (is(&command, "kill") || is(&command, "queue")) command.a[7] = pids[a[0]] > 0 ? process_of[a[0]] : 0x3ffffffe;
     if (write(fd_command_write(p), &command, sizeof command) != sizeof command) return 3;
     int outcome = settle(p, text);
     if (expiring) usleep(EXPIRY_US);
     // What is freed by one round may have held what the next one finds.
     for (int round = 0; collecting && round < ROUNDS; round++) await_collection();
     if ((expiring || collecting) && outcome == 0) outcome = settle(p, text);
-    if (is(&command, "fork")) forking[p] = (int)command.a[0];
+    if (is(&command, "fork") || is(&command, "thread")) forking[p] = (int)command.a[0];
     if (outcome == 1) note_child(p, text);
     waiting[p] = outcome == 0;
     if (outcome < 0) pids[p] = 0;
@@ -553,6 +640,6 @@ int main(int argc, char **argv) {
     printf(".\n");
     fflush(stdout);
   }
-  reset();
+  end_run();
   return 0;
 }

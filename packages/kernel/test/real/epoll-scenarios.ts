@@ -1,5 +1,5 @@
 import { Epoll, Poll } from '@rpal/uapi';
-import type { Call } from './model-workers.js';
+import type { Call } from './calls.js';
 
 const TRIGGERS = { LT: 0, ET: Epoll.ET } as const;
 const SHAPES = ['flat', 'nested once', 'nested twice', 'diamond'] as const;

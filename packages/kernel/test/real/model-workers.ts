@@ -4,7 +4,9 @@ import { TaskState } from '@rpal/sched';
 import { Errno, MessageFlag, Signal, WaitOption } from '@rpal/uapi';
 import { executable, type Machine, type MessageHeader, type Program, type SignalHandler, type Thread } from '../../src/index.js';
 import { smallMachine } from '../support.js';
+import { type Call, dataResult, hashAt, pattern } from './calls.js';
 import type { Interleaving } from './interleaving.js';
+import { performIpc, SharedMemory, WORDS } from './model-ipc.js';
 
 /** Processes of a run; the first begins alone, the others are forked. */
 export const PROCESSES = 4;
@@ -19,13 +21,6 @@ const HORIZON = 1e8;
 /** Calls that start such a timer, or wait by one. */
 const EXPIRING: ReadonlySet<string> = new Set(['arm', 'nap']);
 
-/** One call of one process: what both sides execute. */
-export interface Call {
-  readonly process: number;
-  readonly call: string;
-  readonly args: readonly number[];
-}
-
 /** Signals that handlers have seen: how many of each number, and the order and values of real-time signals. */
 interface Seen {
   counts: number[];
@@ -38,10 +33,6 @@ const NOBODY = 0x3fff_fffe;
 /** Nothing; timers expire; sockets are collected that nobody can receive. */
 export type Sequel = '' | 'expire' | 'collect';
 
-export function lineOf({ process, call, args }: Call): string {
-  return [process, call, ...args].join(' ');
-}
-
 /** Executes calls on the model as the driver does on the real kernel, and answers in the same words. */
 export class ModelWorkers {
   readonly machine: Machine;
@@ -50,6 +41,8 @@ export class ModelWorkers {
   readonly #threads: (Thread | null)[] = Array.from({ length: PROCESSES }, () => null);
   /** What handlers have seen, by process. */
   readonly #seen: Seen[] = Array.from({ length: PROCESSES }, () => ({ counts: [], order: 0 }));
+  /** What they know of shared memory, by process. */
+  readonly #memory: SharedMemory[] = Array.from({ length: PROCESSES }, () => new SharedMemory());
   /** Processes by process id, also those that are gone. */
   readonly #numbers = new Map<number, number>();
   readonly #waiting: boolean[] = Array.from({ length: PROCESSES }, () => false);
@@ -72,6 +65,11 @@ export class ModelWorkers {
   /** Numbers that a fork could give its child. */
   get free(): number[] {
     return this.#threads.flatMap((thread, p) => (thread === null && p > 0 ? [p] : []));
+  }
+
+  /** Is a worker the only thread of its process? */
+  alone(process: number): boolean {
+    return (this.#threads[process] as Thread).process.threads.length === 1;
   }
 
   files(process: number): Thread['process']['files'] {
@@ -118,9 +116,11 @@ export class ModelWorkers {
   }
 
   #report(mark: string, p: number): string | null {
-    if ((this.#threads[p] as Thread).process.exit !== null) {
+    const thread = this.#threads[p] as Thread;
+    if (thread.process.exit !== null || !thread.process.threads.includes(thread)) {
       this.#threads[p] = null;
       this.#commands[p] = null;
+      this.#answers[p] = null;
       this.#waiting[p] = false;
       return `${mark} ${p} gone`;
     }
@@ -138,18 +138,25 @@ export class ModelWorkers {
   *#worker(p: Program, self: number, answer: string | null = null): Generator<void, void> {
     const { thread } = p.context;
     this.#threads[self] = thread;
-    this.#numbers.set(thread.process.pid, self);
+    if (thread.pid === thread.process.pid) this.#numbers.set(thread.pid, self);
     yield* p.setAffinity([self]);
     if (answer !== null) {
       this.#seen[self] = { counts: [], order: 0 };
+      this.#memory[self] = new SharedMemory();
+      yield* (this.#memory[self] as SharedMemory).map(p);
       this.#answers[self] = answer;
     } else if (self === 0) {
       const fd = yield* p.open('/control', 0);
       yield* p.dup2(fd, CONTROL);
       yield* p.close(fd);
+      const words = yield* p.memfd('words');
+      yield* p.ftruncate(words, 4096);
+      yield* p.dup2(words, WORDS);
+      yield* p.close(words);
+      yield* (this.#memory[0] as SharedMemory).map(p);
       thread.process.files.limit = LIMIT;
+      yield* p.sigaction(Signal.PIPE, 'ignore');
     }
-    if (self === 0 && answer === null) yield* p.sigaction(Signal.PIPE, 'ignore');
     const buffer = yield* p.allocate(BUFFER);
     for (;;) {
       while (this.#commands[self] === null) yield* p.read(CONTROL, buffer, 1);
@@ -244,7 +251,12 @@ export class ModelWorkers {
         return yield* events(p, buffer, yield* p.epollWait(a, buffer, b, c));
       case 'fork':
         this.#seen[a] = structuredClone(this.#seen[self] as Seen);
+        this.#memory[a] = (this.#memory[self] as SharedMemory).copy();
         return (yield* p.fork((child) => this.#worker(child, a))) > 0 ? 'child' : 'no child';
+      case 'thread':
+        this.#seen[a] = this.#seen[self] as Seen;
+        this.#memory[a] = this.#memory[self] as SharedMemory;
+        return (yield* p.clone((thread) => this.#worker(thread, a))) > 0 ? 'thread' : 'no thread';
       case 'splice':
         return `${yield* p.splice(a, b, c, d)}`;
       case 'tee':
@@ -311,8 +323,11 @@ export class ModelWorkers {
       case 'pwrite':
         yield* p.storeBytes(buffer, pattern(b, c));
         return `${yield* p.pwrite(a, buffer, b, d)}`;
-      default:
-        throw new Error(`no call "${call}"`);
+      default: {
+        const answer = yield* performIpc(p, this.#memory[self] as SharedMemory, buffer, { process: self, call, args });
+        if (answer === null) throw new Error(`no call "${call}"`);
+        return answer;
+      }
     }
   }
 }
@@ -346,19 +361,6 @@ function pairResult(p: Program, first: number): string {
   return first < 0 ? `${first}` : `0 ${first} ${p.second}`;
 }
 
-function* dataResult(p: Program, buffer: number, n: number, length: number): Generator<void, string> {
-  return n <= 0 ? `${n}` : `${n} ${yield* hashAt(p, buffer, Math.min(n, length))}`;
-}
-
-/** FNV-1a. */
-function* hashAt(p: Program, buffer: number, length: number): Generator<void, string> {
-  const bytes = new Uint8Array(length);
-  if (length > 0) yield* p.loadBytes(buffer, bytes);
-  let h = 2166136261;
-  for (const byte of bytes) h = Math.imul(h ^ byte, 16777619);
-  return (h >>> 0).toString(16);
-}
-
 function halves(address: number, length: number): { address: number; length: number }[] {
   const half = length >> 1;
   return [
@@ -374,10 +376,4 @@ function* events(p: Program, buffer: number, n: number): Generator<void, string>
     text += ` ${yield* p.load32(at + 4)}:${(yield* p.load32(at)).toString(16)}`;
   }
   return text;
-}
-
-function pattern(length: number, seed: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  for (let i = 0; i < length; i++) bytes[i] = seed + i;
-  return bytes;
 }

@@ -1,4 +1,4 @@
-import type { Call } from './model-workers.js';
+import type { Call } from './calls.js';
 
 /** Programs on which model and kernel once disagreed, by what was wrong. */
 export const pinned: Readonly<Record<string, readonly Call[]>> = {

@@ -13,7 +13,9 @@ import {
   SPLICE_F_NONBLOCK,
   WaitOption,
 } from '@rpal/uapi';
-import type { Call, ModelWorkers } from './model-workers.js';
+import type { Call } from './calls.js';
+import type { ModelWorkers } from './model-workers.js';
+import { sharingCall } from './random-sharing.js';
 
 /** Draws a number from 0 up to, not including, `below`. */
 export type Draw = (below: number) => number;
@@ -32,12 +34,12 @@ const HIGH_MASKS = [0, 0, 2, 6];
 const SOON = 1_000_000;
 const LATER = 1_000_000_000_000;
 
-function one<T>(draw: Draw, choices: readonly T[]): T {
+export function one<T>(draw: Draw, choices: readonly T[]): T {
   return choices[draw(choices.length)] as T;
 }
 
-/** What a program has more of than others: nothing, or sockets in messages over sockets. */
-export type Leaning = 'none' | 'passing';
+/** What a program has more of than others: nothing, sockets in messages over sockets, or memory and queues with names, threads, futexes. */
+export type Leaning = 'none' | 'passing' | 'sharing';
 
 /** A call that makes sense, more or less, in the state the model is in; null if no process could make one. */
 export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning): Call | null {
@@ -90,6 +92,7 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
     }
   }
 
+  if (leaning === 'sharing' && draw(2) === 0) return sharingCall(draw, workers, call, of);
   if (open.length < 6 || draw(12) === 0) {
     switch (draw(8)) {
       case 6:
@@ -204,7 +207,7 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
     case 33:
       return one(draw, [
         call('reap', 0, one(draw, [0, WaitOption.UNTRACED, WaitOption.CONTINUED, WaitOption.UNTRACED | WaitOption.CONTINUED])),
-        draw(3) === 0 ? call('exec') : call('seen'),
+        draw(3) === 0 && workers.alone(process) ? call('exec') : call('seen'),
         call('kill', draw(4), one(draw, [Signal.STOP, Signal.CONT])),
       ]);
     case 34:

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Call, lineOf, type Sequel } from './model-workers.js';
+import { type Call, lineOf } from './calls.js';
+import type { Sequel } from './model-workers.js';
 
 /** The end of what the driver says about a call. */
 const END = '\n.\n';
@@ -29,7 +30,7 @@ export class RealKernel {
   #prepare(): string | null {
     if (platform() !== 'linux') return `the comparison needs Linux, this is ${platform()}`;
     const source = fileURLToPath(new URL('./driver.c', import.meta.url));
-    const compiled = spawnSync('cc', ['-O1', '-o', this.#driver, source], { encoding: 'utf8' });
+    const compiled = spawnSync('cc', ['-O1', '-pthread', '-o', this.#driver, source], { encoding: 'utf8' });
     if (compiled.error !== undefined) return 'there is no C compiler ("cc")';
     if (compiled.status !== 0) return `the driver does not compile here: ${compiled.stderr}`;
     const { stdout } = spawnSync(this.#driver, { input: 'reset\n0 eventfd 0 0\n', encoding: 'utf8', timeout: PATIENCE });

@@ -42,6 +42,11 @@ export abstract class File {
     return true;
   }
 
+  /** fcntl may set O_DIRECT on it. */
+  get takesDirect(): boolean {
+    return false;
+  }
+
   /** It has a read, or a write, method (Linux: FMODE_CAN_READ, FMODE_CAN_WRITE). */
   supports(_write: boolean): boolean {
     return true;

@@ -14,13 +14,20 @@ export class MemFd extends File {
   readonly file: MemoryFile;
   readonly #mapped: MappedFile;
   position = 0;
+  readonly #named: boolean;
 
-  constructor(file: MemoryFile, flags: number) {
+  constructor(file: MemoryFile, flags: number, named = false) {
     super((flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK)) | OpenFlag.LARGEFILE);
     this.file = file;
+    this.#named = named;
     const mode = flags & OpenFlag.ACCMODE;
     this.#mapped = new MappedFile(file, mode !== OpenFlag.WRONLY, mode !== OpenFlag.RDONLY);
     file.get();
+  }
+
+  /** Files below /dev/shm take O_DIRECT, those of memfd_create do not; it changes nothing. */
+  override get takesDirect(): boolean {
+    return this.#named;
   }
 
   /** A regular file is always ready: epoll will not watch it. */

@@ -137,6 +137,10 @@ export class PipeEnd extends File {
     return true;
   }
 
+  override get takesDirect(): boolean {
+    return true;
+  }
+
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     if (this.writing) return -Errno.EBADF;
     cpu.charge(FileStep.pipeFile);

@@ -1,4 +1,4 @@
-import { EventFd, EventfdFlag, type File, FileStep, Pipe, PipeEnd } from '@rpal/epoll';
+import { EventFd, EventfdFlag, type File, FileStep, Pipe } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { putUser32 } from '@rpal/mm';
 import { Errno, Fcntl, OpenFlag } from '@rpal/uapi';
@@ -80,8 +80,8 @@ export function defineFileCalls(table: SyscallTable): void {
 
 /** F_SETFL: O_NONBLOCK, and of a pipe whether it takes packets. */
 function setFlags(file: File, flags: number): number {
-  const settable = file instanceof PipeEnd ? OpenFlag.NONBLOCK | OpenFlag.DIRECT : OpenFlag.NONBLOCK;
-  if ((flags & OpenFlag.DIRECT) !== 0 && !(file instanceof PipeEnd)) return -Errno.EINVAL;
+  const settable = file.takesDirect ? OpenFlag.NONBLOCK | OpenFlag.DIRECT : OpenFlag.NONBLOCK;
+  if ((flags & OpenFlag.DIRECT) !== 0 && !file.takesDirect) return -Errno.EINVAL;
   file.flags = (file.flags & ~settable) | (flags & settable);
   return 0;
 }

@@ -91,7 +91,7 @@ function openShared(kernel: Kernel, path: string, flags: number): File | number 
   } else if ((flags & OpenFlag.CREAT) !== 0 && (flags & OpenFlag.EXCL) !== 0) {
     return -Errno.EEXIST;
   }
-  return new MemFd(file, flags);
+  return new MemFd(file, flags, true);
 }
 
 /** unlink of a name below /dev/shm. @returns 0, or -ENOENT */

@@ -35,6 +35,10 @@ export class Process {
   readonly actions: SignalAction[] = [];
   /** Signals for the process as a whole that no thread has taken yet. */
   readonly pending: PendingSignals = new PendingSignals();
+  /** The signal that all its threads are dying of, or 0. */
+  dying = 0;
+  /** The thread that is asked next to take a signal. */
+  signalTurn = 0;
   /** Stopped by a signal; or told to go on, and the parent not yet told so. */
   stop: 'stopped' | 'continued' | null = null;
   /** The signal that stopped it last. */

@@ -32,6 +32,18 @@ export const Restart = { SYS: -Errno.ERESTARTSYS, NOINTR: -513, NOHAND: -514, BL
 
 /** Signals that cannot be caught, blocked or ignored. */
 export const UNBLOCKABLE: SignalBits = bitsOf(Signal.KILL, Signal.STOP);
+const CORE = bitsOf(
+  Signal.QUIT,
+  Signal.ILL,
+  Signal.TRAP,
+  Signal.ABRT,
+  Signal.FPE,
+  Signal.SEGV,
+  Signal.BUS,
+  Signal.SYS,
+  Signal.XCPU,
+  Signal.XFSZ,
+);
 const IGNORED_BY_DEFAULT = bitsOf(Signal.CHLD, Signal.CONT, Signal.URG, Signal.WINCH);
 
 export function actionOf(process: Process, signal: number): SignalAction {
@@ -66,19 +78,60 @@ function recalculate(thread: Thread, blocked: SignalBits): void {
 /** Sends `signal` to one thread: it becomes pending, and ends an interruptible sleep. */
 export function sendSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number, value = 0): void {
   const { process } = thread;
+  if (process.dying !== 0 && signal !== Signal.KILL) return;
   prepare(kernel, cpu, process, signal);
   if (isIgnored(process, signal) && !hasSignal(thread.blocked, signal)) return;
   cpu.charge(KernelStep.signalSend);
-  if (thread.pending.post(signal, value)) notify(kernel, cpu, thread, signal);
+  if (!thread.pending.post(signal, value)) return;
+  if (isFatalAtOnce(process, signal) && wants(thread, signal)) takeDown(kernel, cpu, process, signal);
+  else notify(kernel, cpu, thread, signal);
 }
 
-/** Sends `signal` to a process: the first thread that does not block it takes it. */
+/** Sends `signal` to a process: one of its threads is to take it. */
 export function signalProcess(kernel: Kernel, cpu: Cpu, process: Process, signal: number, value = 0): void {
+  if (process.dying !== 0 && signal !== Signal.KILL) return;
   prepare(kernel, cpu, process, signal);
-  const taker = process.threads.find(({ blocked }) => !hasSignal(blocked, signal));
-  if (isIgnored(process, signal) && taker !== undefined) return;
+  if (isIgnored(process, signal) && !hasSignal(process.leader.blocked, signal)) return;
   cpu.charge(KernelStep.signalSend);
-  if (process.pending.post(signal, value)) notify(kernel, cpu, taker ?? process.leader, signal);
+  if (!process.pending.post(signal, value)) return;
+  const taker = takerOf(process, signal);
+  if (taker !== null && isFatalAtOnce(process, signal)) takeDown(kernel, cpu, process, signal);
+  else notify(kernel, cpu, taker ?? process.leader, signal);
+}
+
+/** The thread would take the signal soon (Linux: `wants_signal`). */
+function wants(thread: Thread, signal: number): boolean {
+  if (hasSignal(thread.blocked, signal)) return false;
+  return signal === Signal.KILL || (thread.state !== TaskState.STOPPED && (thread.onCpu || !thread.signalPending));
+}
+
+/** The first thread if it wants the signal, else the others in turn; null if none does (Linux: `complete_signal`). */
+function takerOf(process: Process, signal: number): Thread | null {
+  const { threads, leader } = process;
+  if (wants(leader, signal)) return leader;
+  for (let i = 0; i < threads.length; i++) {
+    const at = (process.signalTurn + i) % threads.length;
+    const thread = threads[at] as Thread;
+    if (!wants(thread, signal)) continue;
+    process.signalTurn = at;
+    return thread;
+  }
+  return null;
+}
+
+/** Signals that kill, but not those that leave a core: these are for the thread that takes them (Linux: `sig_fatal`). */
+function isFatalAtOnce(process: Process, signal: number): boolean {
+  const spared = hasSignal(CORE, signal) || hasSignal(IGNORED_BY_DEFAULT, signal) || hasSignal(STOPPING, signal);
+  return signal !== Signal.KILL && !spared && actionOf(process, signal).handler === 'default';
+}
+
+/** All threads of a process are to die of `signal`, before anything else can take it. */
+function takeDown(kernel: Kernel, cpu: Cpu, process: Process, signal: number): void {
+  process.dying = signal;
+  for (const thread of process.threads) {
+    thread.stopPending = false;
+    if (thread.pending.post(Signal.KILL, 0)) notify(kernel, cpu, thread, Signal.KILL);
+  }
 }
 
 /** What a signal does when it is sent, whoever takes it (Linux: `prepare_signal`): stopping and going on undo each other. */
@@ -165,7 +218,7 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
     }
     cpu.charge(KernelStep.signalKill);
     // Killed on account of an exec, it ends alone.
-    exitThread(kernel, cpu, thread, 0, signal, process.execing === null || process.execing === thread);
+    exitThread(kernel, cpu, thread, 0, process.dying || signal, process.execing === null || process.execing === thread);
     return false;
   }
   restoreMask(thread);

@@ -22,6 +22,8 @@ export const Signal = {
   TTIN: 21,
   TTOU: 22,
   URG: 23,
+  XCPU: 24,
+  XFSZ: 25,
   WINCH: 28,
   SYS: 31,
   /** First and last real-time signal, as the kernel counts; libc keeps the first two to itself. */

@@ -1,3 +1,4 @@
+import { Signal } from '@rpal/uapi';
 import { type Call, lineOf } from './calls.js';
 import { Interleaving, orders } from './interleaving.js';
 import { ModelWorkers, type Sequel } from './model-workers.js';
@@ -27,9 +28,6 @@ const ORDERS = 3000;
 const HIDDEN_ORDERS = 100;
 /** How long a program that differs is made shorter, milliseconds. */
 const PATIENCE = 30_000;
-
-/** Calls that may stop the thread that makes them, if another one of its process takes the signal. */
-const SIGNALLING: ReadonlySet<string> = new Set(['kill', 'queue']);
 
 /** Draws from a seed (splitmix32). */
 function stream(seed: number): Draw {
@@ -64,8 +62,7 @@ class Following {
     if (this.workers.sequel === 'collect') this.collections++;
     let order: readonly number[] | null = null;
     if (answer !== observed) {
-      if (othersWentOn(answer) || othersWentOn(observed) || SIGNALLING.has(call.call))
-        order = this.#find(this.calls.length, call, observed, ORDERS);
+      if (othersWentOn(answer) || othersWentOn(observed)) order = this.#find(this.calls.length, call, observed, ORDERS);
       if (order === null && !this.#revise(call, observed)) return { answer, observed };
       this.races++;
     }
@@ -160,7 +157,7 @@ export async function compare(real: RealKernel, seeds: readonly number[], length
     const draw = stream(seed);
     const leaning = (['passing', 'sharing', 'none'] as const)[seed % 3] ?? 'none';
     const { following, disagreement } = await execute(real, (workers, count) =>
-      count < length ? randomCall(draw, workers, leaning) : null,
+      count < length ? sensible(randomCall(draw, workers, leaning), workers) : null,
     );
     comparison.calls += following.calls.length;
     comparison.races += following.races;
@@ -176,6 +173,11 @@ export async function compareProgram(real: RealKernel, calls: readonly Call[]): 
   return disagreement === null ? '' : report(disagreement);
 }
 
+/** Another call instead of one that cannot be compared. */
+function sensible(call: Call | null, workers: ModelWorkers): Call | null {
+  return call === null || isPossible(call, workers) ? call : { process: call.process, call: 'seen', args: [] };
+}
+
 /** Executes those of `wanted` that can be executed in the state the model is in by then. */
 async function replay(real: RealKernel, wanted: readonly Call[]): Promise<Disagreement | null> {
   let at = 0;
@@ -189,10 +191,14 @@ async function replay(real: RealKernel, wanted: readonly Call[]): Promise<Disagr
   return disagreement;
 }
 
-/** Who is to make it is there, and a new worker's number is free; exec is for processes of one thread. */
+/**
+ * Who is to make it is there, and a new worker's number is free. exec is for processes of one thread; and no thread stops its own
+ * process where another one could take the signal: whether it still gets to say so is a race outside the system calls.
+ */
 function isPossible({ process, call, args }: Call, workers: ModelWorkers): boolean {
   if (!workers.idle.includes(process)) return false;
   if (call === 'exec') return workers.alone(process);
+  if (call === 'kill' && args[1] === Signal.STOP && workers.together(process, args[0] as number)) return workers.alone(process);
   return (call !== 'fork' && call !== 'thread') || workers.free.includes(args[0] as number);
 }
 

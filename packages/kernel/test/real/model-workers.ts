@@ -72,6 +72,11 @@ export class ModelWorkers {
     return (this.#threads[process] as Thread).process.threads.length === 1;
   }
 
+  /** Are two workers threads of one process? */
+  together(process: number, other: number): boolean {
+    return (this.#threads[process] as Thread).process === this.#threads[other]?.process;
+  }
+
   files(process: number): Thread['process']['files'] {
     return (this.#threads[process] as Thread).process.files;
   }

@@ -207,7 +207,7 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
     case 33:
       return one(draw, [
         call('reap', 0, one(draw, [0, WaitOption.UNTRACED, WaitOption.CONTINUED, WaitOption.UNTRACED | WaitOption.CONTINUED])),
-        draw(3) === 0 && workers.alone(process) ? call('exec') : call('seen'),
+        draw(3) === 0 ? call('exec') : call('seen'),
         call('kill', draw(4), one(draw, [Signal.STOP, Signal.CONT])),
       ]);
     case 34:

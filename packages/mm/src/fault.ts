@@ -62,7 +62,7 @@ export function resolveFault(cpu: Cpu, mm: MmStruct, address: number, code: numb
 export function resolveInArea(cpu: Cpu, mm: MmStruct, area: Vma, address: number, code: number): FaultResult {
   cpu.charge(MmStep.faultBody);
   const write = (code & FaultCode.write) !== 0;
-  if (mm.manager.hugePages !== 'never' && resolveHuge(cpu, mm, area, address, write)) {
+  if ((mm.manager.hugePages !== 'never' || mm.tables.hugePages > 0) && resolveHuge(cpu, mm, area, address, write)) {
     mm.minorFaults++;
     return FAULT_RESOLVED;
   }

@@ -91,6 +91,7 @@ export function exitMm(cpu: Cpu, mm: MmStruct): void {
   const { memory, frames } = manager;
   cpu.charge(MmStep.exitMm);
   mm.dead = true;
+  manager.addressSpaces.delete(mm);
   for (const area of mm.areas) {
     mm.tables.forEachPage(
       area.start,

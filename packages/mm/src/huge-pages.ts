@@ -15,7 +15,8 @@ export const HUGE_PAGE_PAGES: number = LARGE_PAGE_SIZE / PAGE_SIZE;
 /** May the 2 MiB at `start` be one page of `area` (Linux: `thp_vma_allowable_order`)? */
 function mayBeHuge(mm: MmStruct, area: Vma, start: number): boolean {
   if (area.object !== null || (area.flags & (VmFlag.NOHUGEPAGE | VmFlag.SPECIAL)) !== 0) return false;
-  if (mm.manager.hugePages === 'madvise' && (area.flags & VmFlag.HUGEPAGE) === 0) return false;
+  const { hugePages } = mm.manager;
+  if (hugePages === 'never' || (hugePages === 'madvise' && (area.flags & VmFlag.HUGEPAGE) === 0)) return false;
   return start >= area.start && start + LARGE_PAGE_SIZE <= area.end;
 }
 
@@ -87,13 +88,20 @@ function writeProtected(cpu: Cpu, mm: MmStruct, area: Vma, start: number, entry:
 
 /** 512 zeroed frames in a row; -1 if there are none. */
 function freshHugePage(cpu: Cpu, mm: MmStruct): number {
-  const { memory, frames } = mm.manager;
-  cpu.charge(MmStep.pageAlloc);
-  const head = frames.allocateHuge(cpu.socket);
+  const head = allocateHugePage(cpu, mm);
   if (head < 0) return -1;
   cpu.chargeTimes(MmStep.pageZero, HUGE_PAGE_PAGES - 1);
   cpu.chargeBytes(MmStep.pageZero, LARGE_PAGE_SIZE);
-  memory.fill(head * PAGE_SIZE, LARGE_PAGE_SIZE);
+  mm.manager.memory.fill(head * PAGE_SIZE, LARGE_PAGE_SIZE);
+  return head;
+}
+
+/** 512 frames in a row, to be filled by the caller; -1 if there are none. */
+export function allocateHugePage(cpu: Cpu, mm: MmStruct): number {
+  const { frames } = mm.manager;
+  cpu.charge(MmStep.pageAlloc);
+  const head = frames.allocateHuge(cpu.socket);
+  if (head < 0) return -1;
   frames.setExclusive(head, true);
   for (let frame = head; frame < head + HUGE_PAGE_PAGES; frame++) cpu.coherence.claim(cpu, frame);
   return head;
@@ -105,7 +113,7 @@ function mapHuge(mm: MmStruct, area: Vma, entry: number, head: number, writable:
 }
 
 /** Huge pages count 512 times in RSS; the one of zeroes belongs to nobody. */
-function countHuge(mm: MmStruct, head: number, change: 1 | -1): void {
+export function countHuge(mm: MmStruct, head: number, change: 1 | -1): void {
   if (head === mm.manager.hugeZeroIfAny) return;
   mm.residentPages += change * HUGE_PAGE_PAGES;
   mm.anonPages += change * HUGE_PAGE_PAGES;
@@ -182,7 +190,7 @@ export function protectHuge(mm: MmStruct, area: Vma, entry: number): void {
 export function solelyUsed(mm: MmStruct, address: number, frame: number): boolean {
   const { memory, frames } = mm.manager;
   if (frames.count(frame) !== 1) return false;
-  if (mm.manager.hugePages === 'never') return true;
+  if (!frames.anyHuge) return true;
   const head = frames.hugeHead(frame);
   if (head < 0) return true;
   const start = pageFloor(address) - (frame - head) * PAGE_SIZE;

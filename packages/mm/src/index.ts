@@ -1,11 +1,13 @@
 export { mayExpand, type Overcommit } from './accounting.js';
 export { brk } from './brk.js';
+export type { CollapseLimits } from './collapse.js';
 export { setEntry } from './entries.js';
 export { MmError, type MmErrorCode } from './errors.js';
 export { FAULT_RESOLVED, type FaultResult, faultSignal, handleFault, resolveFault, resolveInArea } from './fault.js';
 export { exitMm, forkMm } from './fork.js';
 export { HUGE_PAGE_PAGES, type HugePages } from './huge-pages.js';
 export { KernelHeap } from './kernel-heap.js';
+export { Khugepaged, type KhugepagedOptions } from './khugepaged.js';
 export {
   defaultLayout,
   ELF_ET_DYN_BASE,

@@ -1,5 +1,6 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno, Madvise } from '@rpal/uapi';
+import { collapseRange } from './collapse.js';
 import { requireWhole } from './errors.js';
 import type { MmStruct } from './mm-struct.js';
 import { flushStride, zapPages } from './munmap.js';
@@ -10,7 +11,7 @@ import { type Vma, VmFlag } from './vma.js';
 import { modifyArea } from './vma-merge.js';
 
 /**
- * madvise(2): DONTNEED, DONTFORK, DOFORK, HUGEPAGE, NOHUGEPAGE, POPULATE_READ and POPULATE_WRITE. Holes in the range do
+ * madvise(2): DONTNEED, DONTFORK, DOFORK, HUGEPAGE, NOHUGEPAGE, POPULATE_READ, POPULATE_WRITE and COLLAPSE. Holes in the range do
  * not stop it, but make it end with ENOMEM, as in Linux.
  * @returns 0 or a negative errno; EINVAL for other advice
  */
@@ -60,6 +61,7 @@ const advices: { readonly [advice: number]: Visit } = {
     (area.flags & VmFlag.READ) === 0 ? -Errno.EINVAL : populateArea(cpu, mm, area, start, end, false),
   [Madvise.POPULATE_WRITE]: (cpu, mm, area, start, end) =>
     (area.flags & VmFlag.WRITE) === 0 ? -Errno.EINVAL : populateArea(cpu, mm, area, start, end, true),
+  [Madvise.COLLAPSE]: collapseRange,
 };
 
 function setFlags(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, set: number, clear: number): number {

@@ -67,6 +67,9 @@ export class MemoryManager {
   /** Which Linux's rules hold. */
   readonly rules: ReleaseRules;
 
+  /** The address spaces that have areas or may get some, in the order of their creation. */
+  readonly addressSpaces: Set<MmStruct> = new Set();
+
   /** TSC cycles. */
   readonly cyclesPerSecond: number;
   /** The CPUs that a flush interrupts; re-used by each. */
@@ -80,6 +83,8 @@ export class MemoryManager {
 
   readonly #tlbStates: readonly TlbState[];
   readonly #ipiDelivery: number;
+  /** By cluster: whether it has been met. */
+  readonly #clusters: Uint8Array;
   readonly #topology: CpuProfile['topology'];
   #contexts = 0;
 
@@ -93,6 +98,8 @@ export class MemoryManager {
     this.cpus = platform.cpus;
     this.rng = platform.rng;
     this.#topology = platform.profile.topology;
+    // No cluster is smaller than one CPU.
+    this.#clusters = new Uint8Array(platform.cpus.length);
     this.cyclesPerSecond = platform.profile.clock.tscGHz * 1e9;
     this.rules = options.rules ?? linux615;
     this.pcids = platform.profile.features.pcid;
@@ -124,13 +131,25 @@ export class MemoryManager {
 
   /** A fresh address space; `exec` then fills it. */
   create(cpu: Cpu, layout: Layout = defaultLayout(this.rng)): MmStruct {
-    return new MmStruct(this, ++this.#contexts, layout, cpu);
+    const mm = new MmStruct(this, ++this.#contexts, layout, cpu);
+    this.addressSpaces.add(mm);
+    return mm;
   }
 
-  /** The processors that one interrupt command reaches: x2APIC clusters of 16. */
-  cluster(cpu: Cpu): number {
+  /** How many x2APIC clusters the first `count` CPUs of `flushList` are in: one interrupt command reaches up to 16 of one. */
+  clustersOf(count: number): number {
     const { coresPerSocket, threadsPerCore } = this.#topology;
-    return cpu.socket * 0x1_0000 + Math.floor(((cpu.core % coresPerSocket) * threadsPerCore + cpu.thread) / 16);
+    const perSocket = Math.ceil((coresPerSocket * threadsPerCore) / 16);
+    const seen = this.#clusters;
+    seen.fill(0);
+    let clusters = 0;
+    for (let i = 0; i < count; i++) {
+      const { core, socket, thread } = this.flushList[i] as Cpu;
+      const cluster = socket * perSocket + Math.floor(((core % coresPerSocket) * threadsPerCore + thread) / 16);
+      if (seen[cluster] === 0) clusters++;
+      seen[cluster] = 1;
+    }
+    return clusters;
   }
 
   /**

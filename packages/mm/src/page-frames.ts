@@ -69,6 +69,11 @@ export class PageFrames {
     return this.#huge.has(head) ? head : -1;
   }
 
+  /** There is some huge page. */
+  get anyHuge(): boolean {
+    return this.#huge.size > 0;
+  }
+
   /** Every frame of a huge page has one user. */
   solelyUsed(head: number): boolean {
     const chunk = this.#chunk(head);

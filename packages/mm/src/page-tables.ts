@@ -165,6 +165,15 @@ export class PageTables {
     return true;
   }
 
+  /** A huge page takes the place of the table behind a level-2 entry, which is set aside. What was in the table is the caller's. */
+  collapse(entry: number, low: number, high: number): void {
+    this.#deposited.push(entryFrame(this.#memory.read32(entry), this.#memory.read32(entry + 4)));
+    this.hugePages++;
+    this.#recentBase = -1;
+    this.#memory.write32(entry + 4, high);
+    this.#memory.write32(entry, low | Pte.pageSize);
+  }
+
   /** Clears the level-2 entry of a huge page; the table set aside for it goes too. */
   clearHuge(entry: number): void {
     this.#memory.write32(entry, 0);

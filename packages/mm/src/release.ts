@@ -11,6 +11,8 @@ export interface ReleaseRules {
   readonly moveManyAreas: boolean;
   /** mremap with DONTUNMAP leaves the old area accounted. */
   readonly dontUnmapKeepsAccount: boolean;
+  /** Memory of which no page may be written becomes a huge page too. */
+  readonly collapseReadOnly: boolean;
 }
 
 /** One line of the table of differences. */
@@ -42,10 +44,21 @@ export const releaseDifferences: readonly ReleaseDifference[] = [
     until615: 'mremap with MREMAP_DONTUNMAP takes the old area out of the commitment, so that it no longer merges with its kind',
     after: 'the old area stays accounted',
   },
+  {
+    rule: 'collapseReadOnly',
+    since: '6.18',
+    until615: 'madvise(COLLAPSE) and khugepaged leave a range alone if no page in it may be written: EINVAL',
+    after: 'they make a huge page of it',
+  },
 ];
 
 /** Rules of Linux 6.15. */
-export const linux615: ReleaseRules = { mergeUntouchedNeighbour: false, moveManyAreas: false, dontUnmapKeepsAccount: false };
+export const linux615: ReleaseRules = {
+  mergeUntouchedNeighbour: false,
+  moveManyAreas: false,
+  dontUnmapKeepsAccount: false,
+  collapseReadOnly: false,
+};
 
 /**
  * Rules of a release.

@@ -56,6 +56,20 @@ export const MmStep = defineSteps('@rpal/mm', {
     source: '__split_huge_pmd: 512 entries and map counts at 8 to 24 instructions each; no text at hand',
     status: 'estimated',
   },
+  collapseScan: {
+    cause: 'memory',
+    instructions: [5000, 9000, 15_000],
+    source: 'hpage_collapse_scan_pmd: 512 entries and their pages at 10 to 30 instructions each; no text at hand',
+    status: 'estimated',
+  },
+  collapseBody: {
+    cause: 'memory',
+    instructions: [50_000, 100_000, 180_000],
+    events: { lockedOp: 1024 },
+    source:
+      'collapse_huge_page: 512 pages locked, isolated, unmapped and freed at 100 to 350 instructions each; their bytes are pageCopy and pageZero',
+    status: 'estimated',
+  },
   faultAround: {
     cause: 'fault',
     instructions: [40, 60, 90],

@@ -149,8 +149,6 @@ function flush(manager: MemoryManager, cpu: Cpu, mm: MmStruct, targets: FlushTar
   cpu.charge(MmStep.flushLocal);
   const trim = shouldTrim(cpu, mm);
   let sent = 0;
-  let clusters = 0;
-  let cluster = -1;
   for (let word = 0; word < targets.cpus.length; word++) {
     for (let bits = targets.cpus[word] as number; bits !== 0; bits &= bits - 1) {
       const other = manager.cpus[32 * word + 31 - Math.clz32(bits & -bits)] as Cpu;
@@ -164,11 +162,9 @@ function flush(manager: MemoryManager, cpu: Cpu, mm: MmStruct, targets: FlushTar
     // The interrupt goes to up to 16 at once.
     cpu.charge(i === 0 ? MmStep.flushSend : MmStep.flushTarget);
     cpu.transfer.move(cpu, other.core, 2);
-    if (manager.cluster(other) !== cluster) {
-      cluster = manager.cluster(other);
-      if (clusters++ > 0) cpu.charge(MmStep.flushCluster);
-    }
   }
+  // One interrupt command for all targets of a cluster, the first of which is part of `flushSend` (Linux: `__x2apic_send_IPI_mask`).
+  for (let more = manager.clustersOf(sent); more > 1; more--) cpu.charge(MmStep.flushCluster);
   targets.acknowledged = cpu.clock;
   for (let i = 0; i < sent; i++) manager.interruptForFlush(cpu, manager.flushList[i] as Cpu, targets);
   flushOn(manager, cpu, targets);

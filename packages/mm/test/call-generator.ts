@@ -15,6 +15,9 @@ export class CallGenerator {
   /** Many ranges ask for huge pages, and begin and end where those do. */
   readonly #huge: boolean;
   #heap = true;
+  /** Where the last store went, and where the last private memory that can be written was mapped, or begins with the next 2 MiB. */
+  #stored = 0;
+  #plain = 0;
   #forks = 0;
 
   /** @param unit ranges are multiples of so many pages, most of them; 64 if `huge` */
@@ -32,7 +35,7 @@ export class CallGenerator {
 
   #next(): MemoryCall {
     const rng = this.#rng;
-    if (this.#huge && this.#odd(6)) return [Op.MADVISE, ...this.#range(), Madvise.HUGEPAGE];
+    if (this.#huge && this.#odd(6)) return this.#odd(2) ? [Op.MADVISE, ...this.#range(), Madvise.HUGEPAGE] : this.#collapse();
     const roll = rng.below(100);
     if (roll < 24) return this.#mmap();
     if (roll < 32) return [Op.MUNMAP, ...this.#range()];
@@ -41,7 +44,7 @@ export class CallGenerator {
     if (roll < 61) return [Op.MADVISE, ...this.#range(), this.#oneOf(ADVICE)];
     if (roll < 64 && this.#heap) return [Op.BRK, Math.max(0, rng.below(HEAP_UNITS) * this.#unit - (this.#odd(4) ? rng.below(PAGE) : 0))];
     if (roll < 72) return [Op.LOAD, this.#byte()];
-    if (roll < 88) return [Op.STORE, this.#byte(), rng.below(256)];
+    if (roll < 88) return this.#store();
     if (roll < 91)
       return [Op.FTRUNCATE, rng.below(2), rng.below(24) * this.#unit - (this.#odd(3) ? rng.below(PAGE) : 0)].map(notBelowZero) as never;
     if (roll < 93) return [Op.PWRITE, rng.below(2), rng.below(24) * this.#unit + rng.below(PAGE), rng.below(256)];
@@ -82,16 +85,10 @@ export class CallGenerator {
     if (this.#odd(60)) flags ^= MapFlag.PRIVATE;
     const fixed = how < 7;
     const size = this.#odd(60) ? HUGE : length;
+    const prot = this.#prot();
+    if (file < 0 && prot === 3 && (flags & MapFlag.PRIVATE) !== 0) this.#plain = Math.ceil(address / HUGE_PAGE) * HUGE_PAGE;
     const hint = !fixed && this.#odd(3) ? NO_HINT : fixed && this.#odd(60) ? address + 1 : address;
-    return [
-      Op.MMAP,
-      hint,
-      fixed && this.#odd(60) ? size : size === HUGE && !fixed ? HUGE : length,
-      this.#prot(),
-      flags,
-      file,
-      rng.below(16),
-    ];
+    return [Op.MMAP, hint, fixed && this.#odd(60) ? size : size === HUGE && !fixed ? HUGE : length, prot, flags, file, rng.below(16)];
   }
 
   #mremap(): MemoryCall {
@@ -102,6 +99,17 @@ export class CallGenerator {
     if (this.#odd(40)) flags = rng.below(16);
     const target = this.#fit(this.#address(), newLength === HUGE ? 0 : newLength) + (this.#odd(40) ? 1 : 0);
     return [Op.MREMAP, address, this.#odd(12) ? 0 : length, newLength, flags, target];
+  }
+
+  #store(): MemoryCall {
+    this.#stored = this.#huge && this.#odd(2) ? this.#fit(this.#plain + this.#rng.below(HUGE_PAGE), PAGE) : this.#byte();
+    return [Op.STORE, this.#stored, this.#rng.below(256)];
+  }
+
+  /** Huge pages for a range, or for the 2 MiB around the last store, where there is a small page most likely. */
+  #collapse(): MemoryCall {
+    if (this.#odd(3)) return [Op.MADVISE, ...this.#range(), Madvise.COLLAPSE];
+    return [Op.MADVISE, this.#stored - (this.#stored % HUGE_PAGE), HUGE_PAGE * (this.#odd(4) ? 2 : 1), Madvise.COLLAPSE];
   }
 
   /** A range within a window; now and then empty, unaligned or with a length that is no multiple of a page. */

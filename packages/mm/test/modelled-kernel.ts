@@ -1,5 +1,5 @@
 import { entryFrame } from '@rpal/hw-x86';
-import { Errno, Prot } from '@rpal/uapi';
+import { Errno, Madvise, Prot } from '@rpal/uapi';
 import {
   brk,
   exitMm,
@@ -146,7 +146,7 @@ class ModelledProcess {
       case Op.MREMAP:
         return travelling(mremap(cpu, mm, real(a), b, c, d, real(e)));
       case Op.MADVISE:
-        return madvise(cpu, mm, real(a), b, c);
+        return c === Madvise.COLLAPSE && this.#mapsFiles(real(a), b) ? -Errno.EINVAL : madvise(cpu, mm, real(a), b, c);
       case Op.BRK:
         return brk(cpu, mm, HEAP + a) - HEAP;
       case Op.LOAD:
@@ -202,6 +202,11 @@ class ModelledProcess {
     if (what === Limited.ADDRESS_SPACE) limits.addressSpace = pages < 0 ? Number.POSITIVE_INFINITY : (totalPages + pages) * PAGE;
     else if (what === Limited.LOCKED) limits.locked = (pages < 0 ? this.#lockedMost : pages) * PAGE;
     else limits.data = pages < 0 ? Number.POSITIVE_INFINITY : (dataPages + pages) * PAGE;
+  }
+
+  /** Huge pages of files are not modelled: neither kernel is asked for them. */
+  #mapsFiles(start: number, length: number): boolean {
+    return [...this.#mm.areas].some((area) => area.object !== null && area.start < start + length && area.end > start);
   }
 
   #file(index: number): MappedFile {

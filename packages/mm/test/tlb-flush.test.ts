@@ -60,6 +60,25 @@ describe('a TLB shootdown', () => {
     expect([mm.flushesSent, mm.flushesReceived]).toEqual([2, 3]);
   });
 
+  it('takes one interrupt command for the CPUs of an x2APIC cluster, which are 16, wherever they are in the mask', () => {
+    // Of the 128 processors those from 64 on are the second threads of the cores before.
+    for (const [cpus, commands] of [
+      [2, 1],
+      [8, 1],
+      [9, 2],
+      [64, 8],
+      [65, 8],
+      [128, 8],
+    ] as const) {
+      const { bench, mm, at } = shared(cpus, 2);
+      mprotect(bench.cpu, mm, at, PAGE_SIZE, Prot.READ);
+      const counts = new Map(bench.cpu.ownLedger.entries.map(({ step, count }) => [step.name, count]));
+      expect(counts.get('@rpal/mm:flushSend')).toBe(1);
+      expect(counts.get('@rpal/mm:flushCluster') ?? 0).toBe(commands - 1);
+      expect(mm.flushesReceived).toBe(cpus - 1);
+    }
+  });
+
   it('clears the mask of those who have gone elsewhere once a second', () => {
     const { bench, mm, at } = shared(3);
     bench.process(bench.cpuAt(2));

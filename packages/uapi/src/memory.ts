@@ -35,4 +35,5 @@ export const Madvise = {
   NOHUGEPAGE: 15,
   POPULATE_READ: 22,
   POPULATE_WRITE: 23,
+  COLLAPSE: 25,
 } as const;

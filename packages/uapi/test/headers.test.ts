@@ -44,6 +44,7 @@ const HEADERS = [
   'errno',
   'fcntl',
   'linux/futex',
+  'linux/mman',
   'poll',
   'signal',
   'sys/epoll',

@@ -36,6 +36,9 @@
 #define WINDOW (1l << 40)
 #define MAX_CALLS 4096
 #define FILES 3
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 enum { MMAP, MUNMAP, MPROTECT, MREMAP, MADVISE, BRK, LOAD, STORE, FTRUNCATE, PWRITE, PREAD, MLOCK, MUNLOCK, FORK, LIMIT, READ, WRITE };
 enum { ADDRESS_SPACE, LOCKED, DATA };
@@ -247,6 +250,24 @@ static void report_state(void) {
   }
 }
 
+static unsigned long asked_from, asked_to;
+static int maps_files;
+
+static void look_for_files(unsigned long from, unsigned long to, const char *rights, unsigned long offset, unsigned long inode) {
+  (void)rights, (void)offset;
+  maps_files |= inode != 0 && from < asked_to && to > asked_from;
+}
+
+// Huge pages of files are not modelled: neither kernel is asked for them.
+static int collapses_files(const struct call *c) {
+  if (c->c != MADV_COLLAPSE) return 0;
+  asked_from = real(c->a);
+  asked_to = asked_from + c->b;
+  maps_files = 0;
+  each_mapping(ARENA + ARENA_PAGES * PAGE, look_for_files);
+  return maps_files;
+}
+
 static int64_t result_of(long result) { return result == -1 ? -errno : 0; }
 
 static int64_t bytes_or_errno(ssize_t bytes) { return bytes < 0 ? -errno : bytes; }
@@ -324,7 +345,7 @@ static int64_t perform(const struct call *c) {
     case MUNMAP: return result_of(munmap((void *)real(c->a), c->b));
     case MPROTECT: return result_of(mprotect((void *)real(c->a), c->b, c->c));
     case MREMAP: return address_of((void *)syscall(SYS_mremap, real(c->a), c->b, c->c, c->d, real(c->e)));
-    case MADVISE: return result_of(madvise((void *)real(c->a), c->b, c->c));
+    case MADVISE: return collapses_files(c) ? -EINVAL : result_of(madvise((void *)real(c->a), c->b, c->c));
     case BRK: return syscall(SYS_brk, heap + c->a) - heap;
     case LOAD: return probe(c->a, 0, 0);
     case STORE: return probe(c->a, c->b, 1);

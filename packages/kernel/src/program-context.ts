@@ -57,6 +57,10 @@ export class ProgramContext extends UserContext {
     this.#generator = main(new Program(this));
   }
 
+  override get program(): ProgramContext {
+    return this;
+  }
+
   override resume(cpu: Cpu): void {
     this.cpu = cpu;
     this.fresh = true;
@@ -118,6 +122,8 @@ export class ProgramContext extends UserContext {
 
 /** What a signal handler's frame on the user stack keeps, beside registers. */
 export interface HandlerState {
+  /** The flow that was interrupted: the program, or a fiber of a library it uses. */
+  readonly user: UserContext;
   /** Result of the system call that was interrupted, if one was. */
   readonly rax: number;
   /** It is to be executed again. */

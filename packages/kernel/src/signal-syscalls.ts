@@ -88,12 +88,13 @@ export function defineSignalCalls(table: SyscallTable): void {
 
   table[Nr.rt_sigreturn] = (kernel, cpu, thread, regs) => {
     cpu.charge(KernelStep.signalReturn);
-    const { rax, restart, mask, pkru } = (regs as ProgramContext).leaveHandler();
+    const { user, rax, restart, mask, pkru } = (regs as ProgramContext).leaveHandler();
+    thread.frame.user = user;
     cpu.mmu.pkru = pkru;
     setMask(thread, mask);
     if (!restart) return rax;
-    const handler = table[regs.nr];
-    return handler === undefined ? -Errno.ENOSYS : handler(kernel, cpu, thread, regs);
+    const handler = table[user.nr];
+    return handler === undefined ? -Errno.ENOSYS : handler(kernel, cpu, thread, user);
   };
 
   table[Nr.signalfd4] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => {

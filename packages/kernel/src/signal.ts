@@ -12,6 +12,7 @@ import type { Program } from './program.js';
 import { ProgramContext } from './program-context.js';
 import { KernelStep } from './steps.js';
 import type { EntryFrame, Thread } from './thread.js';
+import type { UserContext } from './user-context.js';
 
 /** What a program runs when a signal comes; `value` is what sigqueue sent along. */
 export type SignalHandler = (program: Program, signal: number, value: number) => Generator<void, void>;
@@ -195,8 +196,8 @@ export function dequeueSignal(thread: Thread, wanted: SignalBits): QueuedSignal 
 export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolean {
   const { process, frame } = thread;
   announceContinued(kernel, cpu, process);
-  // Library code on a stack of its own has no handler frames: signals with handlers wait until the program is back.
-  const late = frame.user instanceof ProgramContext ? NO_SIGNALS : handledSignals(process);
+  const program = programOf(thread);
+  const late = program === null ? handledSignals(process) : NO_SIGNALS;
   for (;;) {
     if (thread.stopPending) {
       stop(kernel, cpu, thread);
@@ -208,7 +209,7 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
     const action = actionOf(process, signal);
     if (action.handler === 'ignore') continue;
     if (action.handler !== 'default') {
-      callHandler(kernel, cpu, thread, frame.user as ProgramContext, action as SignalAction & { handler: SignalHandler }, signal, value);
+      callHandler(kernel, cpu, thread, program as ProgramContext, action as SignalAction & { handler: SignalHandler }, signal, value);
       return false;
     }
     if (hasSignal(IGNORED_BY_DEFAULT, signal)) continue;
@@ -224,6 +225,17 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
   restoreMask(thread);
   recalculate(thread, union(thread.blocked, late));
   return isRestart(frame);
+}
+
+/**
+ * The program that can run handlers for a thread: the one that it executes, or the one that owns the fiber it executes. A fiber that is
+ * sent elsewhere, or that belongs to another thread, has to get there first.
+ */
+function programOf(thread: Thread): ProgramContext | null {
+  const { user, rip } = thread.frame;
+  if (user instanceof ProgramContext) return user;
+  const program = user?.program ?? null;
+  return rip === 0 && program?.thread === thread ? program : null;
 }
 
 /** The system call of this frame was interrupted and no handler has run. */
@@ -244,13 +256,14 @@ function callHandler(
   kernel: Kernel,
   cpu: Cpu,
   thread: Thread,
-  user: ProgramContext,
+  program: ProgramContext,
   action: SignalAction & { handler: SignalHandler },
   signal: number,
   value: number,
 ): void {
   const { frame, process } = thread;
   cpu.charge(KernelStep.signalDeliver);
+  const user = frame.user as UserContext;
   let restart = false;
   let rax = frame.iret ? user.rax : frame.rax;
   if (!frame.iret) {
@@ -258,12 +271,14 @@ function callHandler(
     if (rax === Restart.BLOCK) thread.sleepOperation?.abandon();
     if (!restart && (rax === Restart.SYS || rax === Restart.NOHAND || rax === Restart.BLOCK)) rax = -Errno.EINTR;
   }
-  user.enterHandler(action.handler, signal, value, {
+  program.enterHandler(action.handler, signal, value, {
+    user,
     rax,
     restart,
     mask: thread.savedMask ?? thread.blocked,
     pkru: cpu.mmu.pkru,
   });
+  frame.user = program;
   thread.savedMask = null;
   cpu.mmu.pkru = defaultPkru(kernel, thread);
   thread.blocked = union(thread.blocked, action.mask);

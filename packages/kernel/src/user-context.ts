@@ -1,5 +1,6 @@
 import type { Cpu, ExecutionContext } from '@rpal/hw-x86';
 import type { Kernel } from './kernel.js';
+import type { ProgramContext } from './program-context.js';
 import { EntryKind } from './seams.js';
 
 /** First of the addresses that stand for continuations; see `UserContext.resumeAddress`. */
@@ -75,6 +76,14 @@ export abstract class UserContext implements ExecutionContext {
       return false;
     }
     return !this.cpu.hasTime;
+  }
+
+  /**
+   * The program on whose behalf the flow executes: it runs the signal handlers that interrupt the flow. Null if there is none, and
+   * signals with handlers wait.
+   */
+  get program(): ProgramContext | null {
+    return null;
   }
 
   abstract resume(cpu: Cpu): void;

@@ -33,6 +33,7 @@ export class LibReceiver {
   readonly readyQueue: number;
   readonly tlsBase: number;
   readonly thread: Thread;
+  readonly program: ProgramContext;
   readonly trampoline: Trampoline;
   readonly eventStack: EventStack;
   available = false;
@@ -50,6 +51,7 @@ export class LibReceiver {
     this.readyQueue = addresses.readyQueue;
     this.tlsBase = context.cpu.fsBase;
     this.thread = context.thread;
+    this.program = context;
     this.trampoline = new Trampoline(context.kernel, context.cpu, this, addresses.stacks);
     this.eventStack = new EventStack(context.kernel, context.cpu, this, addresses.stacks);
   }
@@ -67,6 +69,10 @@ abstract class ReceiverFiber extends Fiber {
 
   override get thread(): Thread {
     return this.receiver.thread;
+  }
+
+  override get program(): ProgramContext {
+    return this.receiver.program;
   }
 
   /** From the beginning: the instruction pointer is not in the ret section any more, where an earlier turn may have left it. */

@@ -128,6 +128,56 @@ describe('time lines of a call', () => {
     expect(rows).toBe('10 s1 13 s3 2 3');
   });
 
+  it.each([
+    ['asleep in its wait: its handler runs before the wait returns', 0],
+    ['in a call that the kernel knows nothing of: its handler runs after the call', 4e5],
+  ])('a signal for a receiver that is %s', (_what, computes) => {
+    const setting = world({ repair: 'all' });
+    const seen: string[] = [];
+    pair(
+      setting,
+      function* (end) {
+        const { p, lib, epfd, memory } = end;
+        yield* p.sigaction(Signal.USR1, function* (q) {
+          seen.push('handler');
+          yield* q.compute(1000);
+          yield* q.getpid();
+          seen.push('its end');
+        });
+        if (computes === 0) {
+          const result = yield* lib.epollWait(epfd, memory, 8, -1);
+          seen.push(`wait: ${result}`);
+        }
+        yield* serve(end, function* (word) {
+          seen.push(`word ${word}`);
+          yield* p.compute(computes);
+          seen.push('worked');
+        });
+      },
+      function* (end) {
+        const { p } = end;
+        const callee = [...setting.machine.kernel.processes.values()].find(({ name }) => name === 'callee')?.pid as number;
+        yield* p.sleep(1e6);
+        if (computes === 0) {
+          yield* p.kill(callee, Signal.USR1);
+          yield* p.sleep(1e6);
+        } else {
+          yield* p.clone(function* (q) {
+            yield* q.setAffinity([2]);
+            while (!seen.includes('word 1')) yield* q.compute(1000);
+            yield* q.kill(callee, Signal.USR1);
+          });
+        }
+        yield* call(end, 1);
+        seen.push('returned');
+        yield* p.sleep(1e6);
+      },
+    );
+    const asleep = ['handler', 'its end', 'wait: -4', 'word 1', 'worked', 'returned'];
+    const called = ['word 1', 'worked', 'returned', 'handler', 'its end'];
+    expect(seen).toEqual(computes === 0 ? asleep : called);
+  });
+
   it('a sender that is killed in its call: the receiver can be called again', () => {
     const setting = world({ repair: 'all' });
     const recorder = new Recorder(setting);

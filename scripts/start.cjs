@@ -90,8 +90,34 @@ function test(args) {
   run(process.execPath, [path.join('node_modules', 'vitest', 'vitest.mjs'), 'run'].concat(args));
 }
 
-var commands = { bench: bench, perf: perf, test: test };
+/** The programs that draw, by name: packages/PACKAGE/examples/NAME.ts. */
+function plots() {
+  var found = {};
+  fs.readdirSync(path.join(root, 'packages')).forEach(function (name) {
+    var folder = path.join('packages', name, 'examples');
+    if (!fs.existsSync(path.join(root, folder))) return;
+    fs.readdirSync(path.join(root, folder)).forEach(function (file) {
+      // What they draw with is beside them.
+      if (/\.ts$/.test(file) && file !== 'plot.ts') found[file.slice(0, -3)] = path.join(folder, file);
+    });
+  });
+  return found;
+}
+
+function plot(args) {
+  var found = plots();
+  if (!found[args[0]]) {
+    console.error('usage: npm run -s plot -- ' + Object.keys(found).sort().join('|') + ' [PROFILE ...] > FILE.svg');
+    process.exit(2);
+  }
+  install();
+  build();
+  var loader = path.join('apps', 'bench', 'node_modules', 'jiti', 'lib', 'jiti-cli.mjs');
+  run(process.execPath, [loader, found[args[0]]].concat(args.slice(1)));
+}
+
+var commands = { bench: bench, perf: perf, plot: plot, test: test };
 var command = commands[process.argv[2]];
-if (!command) fail('usage: node scripts/start.cjs bench|perf|test [arguments]');
+if (!command) fail('usage: node scripts/start.cjs bench|perf|plot|test [arguments]');
 checkNode();
 command(process.argv.slice(3));

@@ -5,18 +5,26 @@ import { HardwareError } from './errors.js';
  * Both are exact in a double, and a sign test tells user from kernel.
  */
 export const PAGE_SHIFT = 12;
+/** Bytes of a 4 KiB page. */
 export const PAGE_SIZE = 4096;
+/** The bits of an address that are its offset in a 4 KiB page. */
 export const PAGE_MASK = 4095;
+/** Bytes of a 2 MiB page. */
 export const LARGE_PAGE_SIZE = 0x20_0000;
+/** Bytes of a 1 GiB page. */
 export const HUGE_PAGE_SIZE = 0x4000_0000;
 /** First address above the user half with 4-level paging: 128 TiB. */
 export const USER_TOP = 0x8000_0000_0000;
 /** Bytes mapped by one top-level (PML4) entry: 512 GiB. */
 export const PML4_ENTRY_SPAN = 0x80_0000_0000;
+/** Bytes. */
 export const CACHE_LINE = 64;
 
+/** Bytes of a KiB. */
 export const KIB = 1024;
+/** Bytes of a MiB. */
 export const MIB = 0x10_0000;
+/** Bytes of a GiB. */
 export const GIB = 0x4000_0000;
 
 /** Rounds down to a page boundary. */

@@ -72,6 +72,7 @@ export const PRIMITIVES = [
   'vmfunc',
 ] as const;
 
+/** A price that every profile gives, in core cycles or nanoseconds: steps are made of these. */
 export type Primitive = (typeof PRIMITIVES)[number];
 
 /** What a step consists of. Its price on a profile is computed, never given. */
@@ -155,6 +156,7 @@ export function allSteps(): readonly Step[] {
   return registry;
 }
 
+/** A step that some package has defined, by its full name: `@rpal/mm:flushPage`. */
 export function findStep(name: string): Step | undefined {
   return byName.get(name);
 }

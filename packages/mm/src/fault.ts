@@ -16,8 +16,10 @@ import { type MappedObject, type Vma, VmFlag } from './vma.js';
  */
 export type FaultResult = number;
 
+/** The access may be repeated. */
 export const FAULT_RESOLVED = 0;
 
+/** The result for a fault that ends in a signal. @param code its `si_code` */
 export function faultSignal(signal: number, code: number): FaultResult {
   return signal | (code << 8);
 }

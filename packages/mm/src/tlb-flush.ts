@@ -228,10 +228,12 @@ function flushLoaded(cpu: Cpu, state: TlbState, mm: MmStruct): void {
   state.generations[state.asid] = mm.tlbGeneration;
 }
 
+/** Is CPU number `bit` in a mask, 32 to a word? */
 export function hasBit(mask: Int32Array, bit: number): boolean {
   return ((mask[bit >>> 5] as number) & (1 << (bit & 31))) !== 0;
 }
 
+/** Puts CPU number `bit` into a mask. */
 export function setBit(mask: Int32Array, bit: number): void {
   mask[bit >>> 5] = (mask[bit >>> 5] as number) | (1 << (bit & 31));
 }

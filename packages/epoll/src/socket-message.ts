@@ -9,6 +9,12 @@ export interface Credentials {
   readonly gid: number;
 }
 
+/** The sender of a message that was sent before anybody wanted to know: process 0, the overflow user and group. */
+export const NOBODY: Credentials = { pid: 0, uid: 65_534, gid: 65_534 };
+
+/** What a receive from a stream says of a sender where there was no message: nothing but zeros. */
+export const UNSET: Credentials = { pid: 0, uid: 0, gid: 0 };
+
 /** A piece of user memory (Linux: `struct iovec`). */
 export interface Segment {
   readonly address: number;

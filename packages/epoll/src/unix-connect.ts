@@ -31,6 +31,7 @@ export class ConnectOperation extends RetryOperation {
   protected override attempt(cpu: Cpu): number {
     const socket = this.#socket;
     cpu.charge(FileStep.socketConnect);
+    socket.autobind();
     const listener = socket.namespace.find(this.#path, socket.type);
     if (typeof listener === 'number') return listener;
     if (listener.state !== SocketState.LISTENING || (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return -Errno.ECONNREFUSED;
@@ -76,6 +77,7 @@ export class AcceptOperation extends RetryOperation {
     }
     cpu.charge(FileStep.socketAccept);
     socket.listener = null;
+    if (!listener.namespace.connectInheritsOptions) socket.passCredentials = listener.passCredentials;
     listener.namespace.inFlight.accepted(listener);
     listener.peerWait.wake(cpu, 1, 0, false);
     // Without a descriptor it is closed with this reference.

@@ -5,6 +5,7 @@ import type { PollTable } from './file.js';
 import { begin, type Caller, NOTHING_YET } from './operation.js';
 import { RetryOperation } from './retry-operation.js';
 import { drainSkb, fillSkb, type Skb } from './skb.js';
+import { NOBODY } from './socket-message.js';
 import { FileStep } from './steps.js';
 import { SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND, SocketState, type UnixNamespace, UnixSocket } from './unix-socket.js';
 import { handOver } from './unix-stream.js';
@@ -34,6 +35,7 @@ export class UnixPacketSocket extends UnixSocket {
   override connect(cpu: Cpu, caller: Caller, path: string): number {
     if (this.connectionBased) return super.connect(cpu, caller, path);
     cpu.charge(FileStep.socketConnect);
+    this.autobind();
     const other = this.namespace.find(path, this.type) as this | number;
     if (typeof other === 'number') return other;
     if (!other.accepts(this)) return -Errno.EPERM;
@@ -197,6 +199,7 @@ export class PacketSendOperation extends RetryOperation {
   #prepareMessage(cpu: Cpu, socket: UnixPacketSocket): number {
     const refused = socket.refusal();
     if (refused < 0) return refused;
+    socket.autobind();
     if (this.#length > socket.sendBuffer - 32) return -Errno.EMSGSIZE;
     const error = socket.takeError();
     if (error < 0) return error;
@@ -223,7 +226,7 @@ export class PacketSendOperation extends RetryOperation {
   #attach(skb: Skb, socket: UnixPacketSocket, other: UnixPacketSocket): void {
     const { message, credentials } = this.caller;
     skb.from = socket.path;
-    if (other.passCredentials) skb.credentials = credentials;
+    if (socket.passCredentials || other.tellsSender) skb.credentials = credentials;
     if (message === null) return;
     other.attach(skb, message.files);
     message.files = null;
@@ -284,7 +287,7 @@ export class PacketReceiveOperation extends RetryOperation {
     const { length } = skb;
     if (message !== null) {
       message.name = skb.from;
-      message.credentials = skb.credentials;
+      if (socket.passCredentials) message.credentials = skb.credentials ?? NOBODY;
       if (part < length) message.flags |= MessageFlag.TRUNC;
       if (peeking && skb.files !== null) message.files = skb.files.map((file) => file.get());
     }

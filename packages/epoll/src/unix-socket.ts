@@ -34,6 +34,9 @@ export class UnixNamespace {
    * out-of-band data that was read, and no distinction is made).
    */
   closeSkipsEmptyMessage = false;
+  /** A connection takes over SO_PASSCRED from its listener when it is made (Linux 6.16), and not when it is accepted. */
+  connectInheritsOptions = false;
+  #automatic = 0;
   /** Sockets by name. An abstract name is one per type; a path outlives its socket, and then leads to none. */
   readonly #bound = new Map<string, UnixSocket | null>();
 
@@ -65,6 +68,11 @@ export class UnixNamespace {
     if (this.#bound.has(at)) return false;
     this.#bound.set(at, socket);
     return true;
+  }
+
+  /** A name of the kernel's choosing: five hexadecimal digits. */
+  automaticName(): string {
+    return `\0${(this.#automatic++).toString(16).padStart(5, '0')}`;
   }
 
   /** The socket that was bound to `name` is gone. */
@@ -166,6 +174,19 @@ export abstract class UnixSocket extends File {
     return 0;
   }
 
+  /** Who wants to know senders, or may be one who does but has not been accepted yet, is told. */
+  get tellsSender(): boolean {
+    return this.passCredentials || (this.listener !== null && !this.namespace.connectInheritsOptions);
+  }
+
+  /** A socket that wants to know senders gets a name before it sends or connects. */
+  autobind(): void {
+    if (!this.passCredentials || this.path !== null) return;
+    let name = this.namespace.automaticName();
+    while (!this.namespace.bind(name, this)) name = this.namespace.automaticName();
+    this.path = name;
+  }
+
   get connectionBased(): boolean {
     return this.type !== SocketType.DGRAM;
   }
@@ -208,6 +229,7 @@ export abstract class UnixSocket extends File {
     const other = listener.sibling() as this;
     this.join(other);
     other.listener = listener;
+    if (this.namespace.connectInheritsOptions) other.passCredentials = listener.passCredentials;
     listener.backlog.push(other);
     listener.dataReady(cpu);
   }

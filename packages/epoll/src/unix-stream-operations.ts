@@ -134,7 +134,7 @@ export class ReceiveOperation implements Operation {
     }
     if (taken < 0) return this.#received > 0 ? this.#received : taken;
     this.#received += taken;
-    if (this.#received === this.#length || (this.#flags & MessageFlag.PEEK) !== 0 || socket.broughtFiles) return this.#received;
+    if (this.#received === this.#length || (this.#flags & MessageFlag.PEEK) !== 0 || socket.endsHere) return this.#received;
     return Step.AGAIN;
   }
 

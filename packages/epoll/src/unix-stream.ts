@@ -4,6 +4,7 @@ import { Errno, MessageFlag, Poll, Signal, SocketType } from '@rpal/uapi';
 import type { PollTable } from './file.js';
 import { begin, type Caller, NOTHING_YET } from './operation.js';
 import { drainSkb, fillSkb, SKB_MAX_LINEAR, type Skb } from './skb.js';
+import { type Credentials, NOBODY, UNSET } from './socket-message.js';
 import { FileStep } from './steps.js';
 import { SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND, SocketState, type UnixNamespace, UnixSocket } from './unix-socket.js';
 import { ReceiveOperation, SendOperation } from './unix-stream-operations.js';
@@ -12,6 +13,8 @@ import { ReceiveOperation, SendOperation } from './unix-stream-operations.js';
 export class UnixStreamSocket extends UnixSocket {
   /** The message last taken from brought descriptors: a receive does not go on beyond it. */
   broughtFiles = false;
+  /** Who sent the message last taken, if SO_PASSCRED is set: a receive does not go on to those of others. */
+  #sender: Credentials | null = null;
 
   constructor(namespace: UnixNamespace, flags: number) {
     super(namespace, SocketType.STREAM, flags);
@@ -32,10 +35,11 @@ export class UnixStreamSocket extends UnixSocket {
   override receive(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
     cpu.charge(FileStep.socketCall);
     if (this.state !== SocketState.CONNECTED) return -Errno.EINVAL;
+    if (this.passCredentials && caller.message !== null) caller.message.credentials = UNSET;
     const received = this.takeMessage(cpu, caller, address, length, flags);
     if (received !== NOTHING_YET) {
       const more = received >= 0 && received < length && (this.first !== null || (flags & MessageFlag.WAITALL) !== 0);
-      if (!more || (flags & MessageFlag.PEEK) !== 0 || this.broughtFiles) return received;
+      if (!more || (flags & MessageFlag.PEEK) !== 0 || this.endsHere) return received;
     }
     caller.operations.receive ??= new ReceiveOperation(caller, this.namespace.scheduler);
     return begin(cpu, caller, caller.operations.receive.start(this, address, length, flags, Math.max(0, received)));
@@ -77,7 +81,7 @@ export class UnixStreamSocket extends UnixSocket {
     skb.consumed += part;
     this.broughtFiles = skb.files !== null;
     if (this.broughtFiles) handOver(cpu, caller, skb, this);
-    if (caller.message !== null) caller.message.credentials = skb.credentials;
+    if (this.passCredentials) this.#noteSender(caller, skb);
     if (skb.consumed < skb.length) {
       this.lock.release(cpu);
       return part;
@@ -90,6 +94,16 @@ export class UnixStreamSocket extends UnixSocket {
     return part;
   }
 
+  /** What was taken last brought descriptors, or the next message is somebody else's: a receive ends. */
+  get endsHere(): boolean {
+    return this.broughtFiles || (this.passCredentials && this.first !== null && !sameSender(this.first.credentials, this.#sender));
+  }
+
+  #noteSender(caller: Caller, skb: Skb): void {
+    this.#sender = skb.credentials;
+    if (caller.message !== null) caller.message.credentials = skb.credentials ?? NOBODY;
+  }
+
   /**
    * MSG_PEEK: as much as is there, up to and with the first message that brings descriptors. Messages beyond `length` are
    * still looked at for these, as in Linux.
@@ -97,6 +111,10 @@ export class UnixStreamSocket extends UnixSocket {
   #peek(cpu: Cpu, caller: Caller, address: number, length: number): number {
     let seen = 0;
     for (let skb = this.first; skb !== null; skb = skb.next) {
+      if (this.passCredentials) {
+        if (skb !== this.first && !sameSender(skb.credentials, this.#sender)) break;
+        this.#noteSender(caller, skb);
+      }
       const part = Math.min(length - seen, skb.length - skb.consumed);
       const failed = drainSkb(cpu, caller, skb, skb.consumed, address + seen, part);
       if (failed < 0) {
@@ -139,7 +157,7 @@ export class UnixStreamSocket extends UnixSocket {
       return failed;
     }
     skb.owner = this;
-    if (peer.passCredentials) skb.credentials = caller.credentials;
+    if (this.passCredentials || peer.tellsSender) skb.credentials = caller.credentials;
     if (caller.message !== null) {
       peer.attach(skb, caller.message.files);
       caller.message.files = null;
@@ -164,6 +182,12 @@ export class UnixStreamSocket extends UnixSocket {
     if (this.writable) mask |= Poll.OUT | Poll.WRNORM | Poll.WRBAND;
     return mask;
   }
+}
+
+/** Two messages come from one sender, as far as they say (Linux: `unix_skb_scm_eq`). */
+function sameSender(a: Credentials | null, b: Credentials | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.pid === b.pid && a.uid === b.uid && a.gid === b.gid;
 }
 
 /** The descriptors of a message go to the receiver, or nowhere if it has no room for them. */

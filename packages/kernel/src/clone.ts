@@ -30,6 +30,7 @@ export function forkProcess(kernel: Kernel, cpu: Cpu, parent: Thread, main: Main
   process.actions.forEach((action, signal) => {
     child.actions[signal] = action;
   });
+  child.forkedBy = parent;
   child.dataStart = process.dataStart;
   child.textStart = process.textStart;
   child.stackTop = process.stackTop;

@@ -5,7 +5,7 @@ import { Poll, Signal } from '@rpal/uapi';
 import { releaseFile } from './held-file.js';
 import type { Kernel } from './kernel.js';
 import type { Process } from './process.js';
-import { actionOf, sendSignal, signalProcess } from './signal.js';
+import { actionOf, sendSignal, signalParent } from './signal.js';
 import { KernelStep } from './steps.js';
 import type { Thread } from './thread.js';
 
@@ -56,6 +56,6 @@ function tellParent(kernel: Kernel, cpu: Cpu, process: Process): void {
   if (!waits || ignored) kernel.processes.delete(process.pid);
   if (!waits) return;
   if (ignored) parent.children.splice(parent.children.indexOf(process), 1);
-  else signalProcess(kernel, cpu, parent, Signal.CHLD);
+  else signalParent(kernel, cpu, process);
   parent.childWait.wake(cpu, 1, 0, false);
 }

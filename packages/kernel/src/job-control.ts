@@ -4,7 +4,7 @@ import { Signal, SignalFlag } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
 import { bitsOf, type SignalBits } from './pending-signals.js';
 import type { Process } from './process.js';
-import { actionOf, interrupt, recalculatePending, signalProcess } from './signal.js';
+import { actionOf, interrupt, recalculatePending, signalParent } from './signal.js';
 import type { Thread } from './thread.js';
 
 /** Signals that stop a process by default. There are no terminals: those of job control do as SIGSTOP does. */
@@ -58,9 +58,10 @@ export function announceContinued(kernel: Kernel, cpu: Cpu, process: Process): v
 }
 
 /** do_notify_parent_cldstop. */
-function tellParent(kernel: Kernel, cpu: Cpu, { parent }: Process): void {
+function tellParent(kernel: Kernel, cpu: Cpu, process: Process): void {
+  const { parent } = process;
   if (parent === null || parent.exit !== null) return;
   const { handler, flags } = actionOf(parent, Signal.CHLD);
-  if (handler !== 'ignore' && (flags & SignalFlag.NOCLDSTOP) === 0) signalProcess(kernel, cpu, parent, Signal.CHLD);
+  if (handler !== 'ignore' && (flags & SignalFlag.NOCLDSTOP) === 0) signalParent(kernel, cpu, process);
   parent.childWait.wake(cpu, 0, 0, false);
 }

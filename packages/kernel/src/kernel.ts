@@ -38,6 +38,8 @@ export interface KernelOptions extends SchedulerOptions {
    * message (Linux 6.16 and later); false by default.
    */
   readonly unixCloseSkipsEmptyMessage?: boolean;
+  /** A Unix connection takes over SO_PASSCRED from its listener when it is made: Linux 6.16. Before, when it was accepted. */
+  readonly unixConnectInheritsOptions?: boolean;
   /** Transparent huge pages (/sys/kernel/mm/transparent_hugepage/enabled); `never` by default. */
   readonly hugePages?: HugePages;
 }
@@ -78,6 +80,7 @@ export class Kernel implements TrapHandler {
     this.futexes = new FutexTable(this.scheduler);
     this.workqueue = new Workqueue(this.scheduler);
     this.sockets = new UnixNamespace(this.scheduler, new SkbPool(this.memory.heap, this.memory.frames), this.workqueue);
+    this.sockets.connectInheritsOptions = options.unixConnectInheritsOptions ?? false;
     this.sockets.closeSkipsEmptyMessage = options.unixCloseSkipsEmptyMessage ?? false;
     this.epollSeams.synchronousWakeUps = options.synchronousEpollWakeUps ?? true;
     this.epollSeams.nestingCountsUpwards = options.epollNestingCountsUpwards ?? false;

@@ -26,6 +26,8 @@ export class Process {
   readonly files: FdTable;
   readonly threads: Thread[] = [];
   readonly parent: Process | null;
+  /** The thread of the parent that forked it. */
+  forkedBy: Thread | null = null;
   readonly children: Process[] = [];
   /** Parents waiting for a child to end. */
   readonly childWait: WaitQueue;

@@ -88,16 +88,16 @@ export function sendSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: num
   else notify(kernel, cpu, thread, signal);
 }
 
-/** Sends `signal` to a process: one of its threads is to take it. */
-export function signalProcess(kernel: Kernel, cpu: Cpu, process: Process, signal: number, value = 0): void {
+/** Sends `signal` to a process: one of its threads is to take it, `first` if it wants it. */
+export function signalProcess(kernel: Kernel, cpu: Cpu, process: Process, signal: number, value = 0, first = process.leader): void {
   if (process.dying !== 0 && signal !== Signal.KILL) return;
   prepare(kernel, cpu, process, signal);
-  if (isIgnored(process, signal) && !hasSignal(process.leader.blocked, signal)) return;
+  if (isIgnored(process, signal) && !hasSignal(first.blocked, signal)) return;
   cpu.charge(KernelStep.signalSend);
   if (!process.pending.post(signal, value)) return;
-  const taker = takerOf(process, signal);
+  const taker = takerOf(process, signal, first);
   if (taker !== null && isFatalAtOnce(process, signal)) takeDown(kernel, cpu, process, signal);
-  else notify(kernel, cpu, taker ?? process.leader, signal);
+  else notify(kernel, cpu, taker ?? first, signal);
 }
 
 /** The thread would take the signal soon (Linux: `wants_signal`). */
@@ -106,10 +106,10 @@ function wants(thread: Thread, signal: number): boolean {
   return signal === Signal.KILL || (thread.state !== TaskState.STOPPED && (thread.onCpu || !thread.signalPending));
 }
 
-/** The first thread if it wants the signal, else the others in turn; null if none does (Linux: `complete_signal`). */
-function takerOf(process: Process, signal: number): Thread | null {
-  const { threads, leader } = process;
-  if (wants(leader, signal)) return leader;
+/** Thread `first` if it wants the signal, else the others in turn; null if none does (Linux: `complete_signal`). */
+function takerOf(process: Process, signal: number, first: Thread): Thread | null {
+  const { threads } = process;
+  if (wants(first, signal)) return first;
   for (let i = 0; i < threads.length; i++) {
     const at = (process.signalTurn + i) % threads.length;
     const thread = threads[at] as Thread;
@@ -133,6 +133,13 @@ function takeDown(kernel: Kernel, cpu: Cpu, process: Process, signal: number): v
     thread.stopPending = false;
     if (thread.pending.post(Signal.KILL, 0)) notify(kernel, cpu, thread, Signal.KILL);
   }
+}
+
+/** Tells a parent of a change in its child (SIGCHLD): the thread that forked it is asked first, as long as it is there. */
+export function signalParent(kernel: Kernel, cpu: Cpu, { parent, forkedBy }: Process): void {
+  if (parent === null) return;
+  const first = forkedBy !== null && parent.threads.includes(forkedBy) ? forkedBy : parent.leader;
+  signalProcess(kernel, cpu, parent, Signal.CHLD, 0, first);
 }
 
 /** What a signal does when it is sent, whoever takes it (Linux: `prepare_signal`): stopping and going on undo each other. */

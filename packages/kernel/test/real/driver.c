@@ -156,14 +156,18 @@ static void send_descriptors(const long *a, char *text) {
 static void take_descriptors(const long *a, char *text) {
   union {
     struct cmsghdr header;
-    char room[CMSG_SPACE(4 * sizeof(int))];
+    char room[CMSG_SPACE(4 * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
   } control;
   long half = a[1] / 2;
   struct iovec segments[2] = {{buffer, (size_t)half}, {buffer + half, (size_t)(a[1] - half)}};
   struct msghdr message = {.msg_iov = segments, .msg_iovlen = 2};
-  if (a[3] > 0) {
+  // Who sent it comes first, and does not use up what is meant for descriptors.
+  int credentials = 0;
+  socklen_t size = sizeof credentials;
+  if (getsockopt((int)a[0], SOL_SOCKET, SO_PASSCRED, &credentials, &size) < 0) credentials = 0;
+  if (a[3] > 0 || credentials) {
     message.msg_control = &control;
-    message.msg_controllen = CMSG_LEN((size_t)a[3] * sizeof(int));
+    message.msg_controllen = (a[3] > 0 ? CMSG_LEN((size_t)a[3] * sizeof(int)) : 0) + (credentials ? CMSG_SPACE(sizeof(struct ucred)) : 0);
   }
   long n = result(recvmsg((int)a[0], &message, (int)a[2]));
   long stored = n > a[1] ? a[1] : n;
@@ -172,6 +176,12 @@ static void take_descriptors(const long *a, char *text) {
   at = append(text, at, " %lx", stored > 0 ? hash(buffer, stored) : 0);
   at = append(text, at, " flags %lx", message.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_type == SCM_CREDENTIALS) {
+      struct ucred sender;
+      memcpy(&sender, CMSG_DATA(c), sizeof sender);
+      at = append(text, at, " from %ld", sender.pid == getpid() ? 1 : sender.pid == 0 ? 0 : 2);
+      at = append(text, at, " %ld", (long)sender.uid);
+    }
     if (c->cmsg_type != SCM_RIGHTS) continue;
     int fds[4];
     size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);

@@ -51,7 +51,12 @@ export class ModelWorkers {
   sequel: Sequel = '';
 
   constructor() {
-    this.machine = smallMachine({ idle: 'poll', epollNestingCountsUpwards: true, unixCloseSkipsEmptyMessage: true });
+    this.machine = smallMachine({
+      idle: 'poll',
+      epollNestingCountsUpwards: true,
+      unixCloseSkipsEmptyMessage: true,
+      unixConnectInheritsOptions: true,
+    });
     this.machine.kernel.specialFiles.set('/control', () => new Control(this));
     this.machine.spawn(executable('worker', (p) => this.#worker(p, 0)));
     this.machine.platform.run();
@@ -234,7 +239,12 @@ export class ModelWorkers {
         const n = yield* p.recvmsg(a, header, c);
         if (n < 0) return `${n}`;
         const hash = n > 0 ? yield* hashAt(p, buffer, Math.min(n, b)) : '0';
-        return [`${n} ${hash} flags ${(header.flags ?? 0).toString(16)}`, ...(header.descriptors ?? []).map((fd) => `fd ${fd}`)].join(' ');
+        const from = header.credentials;
+        const sender = from == null ? '' : ` from ${from.pid === p.context.thread.process.pid ? 1 : from.pid === 0 ? 0 : 2} ${from.uid}`;
+        return [
+          `${n} ${hash} flags ${(header.flags ?? 0).toString(16)}${sender}`,
+          ...(header.descriptors ?? []).map((fd) => `fd ${fd}`),
+        ].join(' ');
       }
       case 'getopt':
         return `${yield* p.getsockopt(a, b)}`;

@@ -72,6 +72,7 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
     const socket = of(UnixSocket);
     switch (draw(8)) {
       case 0:
+        if (draw(4) === 0) return call('setopt', socket, SocketOption.PASSCRED, draw(4) > 0 ? 1 : 0);
         return call('socketpair', socketType() | NONBLOCK);
       case 1:
       case 2:
@@ -180,8 +181,10 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
       return call('take', of(UnixSocket), size(), one(draw, [0, MessageFlag.PEEK, MessageFlag.DONTWAIT]), draw(4));
     case 26:
       return one(draw, [
-        call('getopt', of(UnixSocket), one(draw, [SocketOption.ERROR, SocketOption.SNDBUF, SocketOption.TYPE])),
-        call('setopt', of(UnixSocket), SocketOption.SNDBUF, one(draw, [0, 5000, 20_000])),
+        call('getopt', of(UnixSocket), one(draw, [SocketOption.ERROR, SocketOption.SNDBUF, SocketOption.TYPE, SocketOption.PASSCRED])),
+        draw(2) === 0
+          ? call('setopt', of(UnixSocket), SocketOption.SNDBUF, one(draw, [0, 5000, 20_000]))
+          : call('setopt', of(UnixSocket), SocketOption.PASSCRED, draw(2)),
         call('unread', of(UnixSocket)),
         call('unread', of(PipeEnd)),
       ]);

@@ -3,16 +3,11 @@ import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32, userPage, VmFlag } from '@rpal/mm';
 import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, Futex } from '@rpal/uapi';
+import { type Key, lockPi, unlockPi } from './futex-pi.js';
 import type { Kernel } from './kernel.js';
 import { KernelStep } from './steps.js';
 import type { Thread } from './thread.js';
 import type { UserContext } from './user-context.js';
-
-/** What a futex word is known by: the address space and address of private memory, or 0 and the physical address. */
-interface Key {
-  space: number;
-  offset: number;
-}
 
 /** Keys of the call being made; calls are atomic up to their sleep. */
 const key: Key = { space: 0, offset: 0 };
@@ -20,7 +15,7 @@ const otherKey: Key = { space: 0, offset: 0 };
 
 /**
  * futex(2). As for all calls of the model, times are numbers in registers instead of structures in memory: the timeout of
- * FUTEX_WAIT and FUTEX_WAIT_BITSET, `a3`, is in nanoseconds from now, negative for none.
+ * FUTEX_WAIT, FUTEX_WAIT_BITSET and FUTEX_LOCK_PI, `a3`, is in nanoseconds from now, negative for none.
  */
 export function futex(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, a1, a2, a3, a4, a5 }: UserContext): number {
   const shared = (a1 & Futex.PRIVATE_FLAG) === 0;
@@ -36,8 +31,10 @@ export function futex(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, a1, a2, a3
       const bitset = command === Futex.WAKE ? FUTEX_MATCH_ANY : a5;
       if (bitset === 0) return -Errno.EINVAL;
       const failed = findKey(cpu, thread, a0, shared, false, key);
+      if (failed !== 0) return failed;
+      if (kernel.piFutexes.at(key) !== undefined) return -Errno.EINVAL;
       // At least one: the kernel counts before it compares.
-      return failed !== 0 ? failed : futexes.wake(cpu, key.space, key.offset, Math.max(1, a2), bitset);
+      return futexes.wake(cpu, key.space, key.offset, Math.max(1, a2), bitset);
     }
     case Futex.REQUEUE:
     case Futex.CMP_REQUEUE: {
@@ -50,6 +47,14 @@ export function futex(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, a1, a2, a3
         if (value !== a5 >>> 0) return -Errno.EAGAIN;
       }
       return futexes.requeue(cpu, key.space, key.offset, a2, a3, otherKey.space, otherKey.offset);
+    }
+    case Futex.LOCK_PI:
+    case Futex.TRYLOCK_PI:
+    case Futex.UNLOCK_PI: {
+      const failed = findKey(cpu, thread, a0, shared, true, key);
+      if (failed !== 0) return failed;
+      if (command === Futex.UNLOCK_PI) return unlockPi(kernel, cpu, thread, a0, key);
+      return lockPi(kernel, cpu, thread, a0, key, command === Futex.TRYLOCK_PI, a3);
     }
     case Futex.WAKE_OP: {
       const failed = findKey(cpu, thread, a0, shared, false, key) || findKey(cpu, thread, a4, shared, true, otherKey);

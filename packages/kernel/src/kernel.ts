@@ -14,6 +14,7 @@ import {
 } from '@rpal/sched';
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
 import { WatchedFlushEntry } from './flush-entry.js';
+import { PiFutexTable } from './futex-pi.js';
 import { holdFile, releaseFile } from './held-file.js';
 import type { Process } from './process.js';
 import { EntryKind, KernelSeams } from './seams.js';
@@ -51,6 +52,7 @@ export class Kernel implements TrapHandler {
   readonly scheduler: Scheduler;
   readonly workqueue: Workqueue;
   readonly futexes: FutexTable;
+  readonly piFutexes: PiFutexTable = new PiFutexTable();
   readonly sockets: UnixNamespace;
   readonly seams: KernelSeams = new KernelSeams();
   readonly #syscallEnter: KernelSeams['events']['syscallEnter'] = this.seams.events.syscallEnter;

@@ -67,6 +67,14 @@ export class FutexTable {
     this.#buckets = Array.from({ length: size }, () => new FutexBucket());
   }
 
+  /** Somebody waits for a key. */
+  hasWaiters(space: number, offset: number): boolean {
+    for (let waiter = this.#bucket(space, offset).first; waiter !== null; waiter = waiter.next) {
+      if (waiter.space === space && waiter.offset === offset) return true;
+    }
+    return false;
+  }
+
   /** Queues `waiter` and prepares its task to sleep; the caller then calls `schedule()`. */
   wait(cpu: Cpu, waiter: FutexWaiter, space: number, offset: number, bitset: number): void {
     cpu.charge(SchedStep.futexWait);

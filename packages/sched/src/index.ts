@@ -10,6 +10,7 @@ export { FUTEX_MATCH_ANY, FutexTable, FutexWaiter } from './futex.js';
 export type { IdlePolicy, IdleState } from './idle.js';
 export { Mutex } from './mutex.js';
 export { MAX_RT_PRIORITY, RR_SLICE } from './rt-class.js';
+export { RtMutex } from './rt-mutex.js';
 export { RunQueue, SwitchPhase } from './run-queue.js';
 export { type ClassQueue, ClassRank, type SchedClass } from './sched-class.js';
 export { IDLE_WEIGHT, NICE_0_LOAD, niceWeight, SchedEntity } from './sched-entity.js';

@@ -23,12 +23,32 @@ export function setScheduler(scheduler: Scheduler, cpu: Cpu, task: Task, policy:
   if (refused < 0) return refused;
   change(scheduler, cpu, task, () => {
     task.policy = policy;
-    task.schedClass = schedClass;
-    task.rtPriority = realTime ? priority : 0;
+    task.ownPriority = realTime ? priority : 0;
+    task.rtPriority = Math.max(task.ownPriority, task.inheritedPriority);
+    task.schedClass = task.inheritedPriority > 0 ? (scheduler.classes.of(SchedPolicy.FIFO) ?? schedClass) : schedClass;
     task.timeSlice = RR_SLICE;
     setWeight(task);
   });
   return 0;
+}
+
+/**
+ * Lets `task` run with `priority`, 1 .. 99, as long as that is above its own (Linux: `rt_mutex_setprio`); 0 ends it. Its policy stays,
+ * and what is asked for by sched_getscheduler.
+ */
+export function inherit(scheduler: Scheduler, cpu: Cpu, task: Task, priority: number): void {
+  if (task.inheritedPriority === priority) return;
+  const effective = Math.max(task.ownPriority, priority);
+  const schedClass = scheduler.classes.of(effective > 0 ? SchedPolicy.FIFO : task.policy) ?? null;
+  if (effective === task.rtPriority && schedClass === task.schedClass) {
+    task.inheritedPriority = priority;
+    return;
+  }
+  change(scheduler, cpu, task, () => {
+    task.inheritedPriority = priority;
+    task.rtPriority = effective;
+    task.schedClass = schedClass;
+  });
 }
 
 /** Moves a task to another control group; null is the root. */

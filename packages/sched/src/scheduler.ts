@@ -141,8 +141,10 @@ export class Scheduler {
       task.policy = parent.policy;
       task.group = parent.group;
       task.coreCookie = parent.coreCookie;
-      task.schedClass = parent.schedClass;
-      task.rtPriority = parent.rtPriority;
+      // What the parent has inherited itself is not passed on.
+      task.schedClass = parent.inheritedPriority > 0 ? null : parent.schedClass;
+      task.rtPriority = parent.ownPriority;
+      task.ownPriority = parent.ownPriority;
       task.entity.weight = parent.entity.weight;
     }
     task.schedClass ??= this.classes.of(task.policy) ?? null;

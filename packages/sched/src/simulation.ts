@@ -106,6 +106,7 @@ export class Simulation implements TrapHandler {
     task.schedClass = schedClass;
     task.group = options.group ?? null;
     task.rtPriority = priority;
+    task.ownPriority = priority;
     setWeight(task);
     this.tasks.push(task);
     this.alive++;

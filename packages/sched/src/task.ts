@@ -1,5 +1,6 @@
 import type { AddressSpace, Cpu } from '@rpal/hw-x86';
 import type { CpuSet } from './cpu-set.js';
+import type { Inheritance } from './rt-mutex.js';
 import type { SchedClass } from './sched-class.js';
 import { SchedEntity } from './sched-entity.js';
 import type { TaskGroup } from './task-group.js';
@@ -52,8 +53,13 @@ export class Task {
   coreCookie = 0;
   /** The scheduling class; null is the fair one. Follows from the policy. */
   schedClass: SchedClass | null = null;
-  /** 1 .. 99 under SCHED_FIFO and SCHED_RR, else 0. */
+  /** 1 .. 99 under SCHED_FIFO and SCHED_RR, and as long as a task with one waits for a lock of this one's; else 0. */
   rtPriority = 0;
+  /** The priority of its own policy, and the highest one of those who wait for it. */
+  ownPriority = 0;
+  inheritedPriority = 0;
+  /** Locks that pass priorities on; null until it has to do with one. */
+  inheritance: Inheritance | null = null;
   /** Rest of a SCHED_RR slice, ns. */
   timeSlice = 0;
   /** How late a sleep or a timeout may end, ns (prctl PR_SET_TIMERSLACK). */

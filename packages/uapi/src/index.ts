@@ -1,5 +1,5 @@
 export { Errno, errnoName } from './errno.js';
-export { Futex } from './futex.js';
+export { Futex, FutexWord } from './futex.js';
 export {
   AddressFamily,
   EPOLL_EVENT_SIZE,

@@ -147,6 +147,12 @@ static int execute_ipc(const struct command *c, char *text) {
     r = futex_call(a, FUTEX_WAIT_BITSET | (int)a[3], a[1], 0, 0, a[2]);
   } else if (is(c, "fwake")) {
     r = futex_call(a, FUTEX_WAKE_BITSET | (int)a[3], a[1], 0, 0, a[2]);
+  } else if (is(c, "flock")) {
+    r = futex_call(a, FUTEX_LOCK_PI, 0, 0, 0, 0);
+  } else if (is(c, "ftry")) {
+    r = futex_call(a, FUTEX_TRYLOCK_PI, 0, 0, 0, 0);
+  } else if (is(c, "funlock")) {
+    r = futex_call(a, FUTEX_UNLOCK_PI, 0, 0, 0, 0);
   } else if (is(c, "fmove")) {
     r = futex_call(a, FUTEX_CMP_REQUEUE | (int)a[5], a[2], a[3], a[1], a[4]);
   } else if (is(c, "fop")) {

@@ -117,6 +117,12 @@ export function* performIpc(p: Program, memory: SharedMemory, buffer: number, { 
       return `${yield* p.syscall(NR_FUTEX, word(a), Futex.WAIT_BITSET | d, b, -1, 0, c)}`;
     case 'fwake':
       return `${yield* p.syscall(NR_FUTEX, word(a), Futex.WAKE_BITSET | d, b, 0, 0, c)}`;
+    case 'flock':
+      return `${yield* p.syscall(NR_FUTEX, word(a), Futex.LOCK_PI, 0, -1)}`;
+    case 'ftry':
+      return `${yield* p.syscall(NR_FUTEX, word(a), Futex.TRYLOCK_PI)}`;
+    case 'funlock':
+      return `${yield* p.syscall(NR_FUTEX, word(a), Futex.UNLOCK_PI)}`;
     case 'fmove':
       return `${yield* p.syscall(NR_FUTEX, word(a), Futex.CMP_REQUEUE | f, c, d, word(b), e)}`;
     case 'fop':

@@ -19,7 +19,9 @@ export function sharingCall(
   const scope = () => one(draw, [0, 0, 0, Futex.PRIVATE_FLAG]);
   const bits = () => one(draw, [0xffff_ffff, 0xffff_ffff, 1, 2, 3, draw(8) === 0 ? 0 : 1]);
   const [free] = workers.free;
-  switch (draw(16)) {
+  // Words with owners, apart from the others.
+  const owned = () => 4 + draw(2);
+  switch (draw(18)) {
     case 0:
       return call('sigfd', one(draw, [0, NONBLOCK, NONBLOCK]), one(draw, [0x200, 0x800, 0xa00, 0x1_0a00]), one(draw, [0, 2, 6]));
     case 1:
@@ -83,6 +85,16 @@ export function sharingCall(
         call('fwake', word(), one(draw, [0, 1, 1, 2, 10]), bits(), scope()),
         call('fset', word(), draw(3)),
         call('fget', word()),
+      ]);
+    case 15:
+    case 16:
+      return one(draw, [
+        call('flock', owned()),
+        call('flock', owned()),
+        call('funlock', owned()),
+        call('funlock', owned()),
+        call('ftry', owned()),
+        call('fwake', owned(), 1, 0xffff_ffff, 0),
       ]);
     default:
       return one(draw, [

@@ -614,7 +614,9 @@ int main(int argc, char **argv) {
     if (n < 2) continue;
     // Processes are named by number; a signal needs the process id.
     command.self = p;
-    if ((is(&command, "kill") || is(&command, "queue")) && (a[1] == SIGSTOP || a[1] == SIGCONT)) stop_workers(process_of[a[0]], a[1] == SIGSTOP);
+    // One that is stopped itself sends it later.
+    int sends = (is(&command, "kill") || is(&command, "queue")) && (a[1] == SIGSTOP || a[1] == SIGCONT);
+    if (sends && (a[1] == SIGSTOP || state_of(pids[p]) != 'T')) stop_workers(process_of[a[0]], a[1] == SIGSTOP);
     if (is(&command, "kill") || is(&command, "queue")) command.a[7] = pids[a[0]] > 0 ? process_of[a[0]] : 0x3ffffffe;
     if (write(fd_command_write(p), &command, sizeof command) != sizeof command) return 3;
     int outcome = settle(p, text);

@@ -15,5 +15,5 @@ export const Futex = {
   CLOCK_REALTIME: 256,
 } as const;
 
-/** The word of a futex that passes priorities on: the owner's thread id, somebody waits, the owner has ended. */
-export const FutexWord = { TID_MASK: 0x3fff_ffff, OWNER_DIED: 0x4000_0000, WAITERS: 0x8000_0000 } as const;
+/** The word of a futex that passes priorities on: the owner's thread id, somebody waits, the owner has ended. As 32-bit signed numbers. */
+export const FutexWord = { TID_MASK: 0x3fff_ffff, OWNER_DIED: 0x4000_0000, WAITERS: 0x8000_0000 | 0 } as const;

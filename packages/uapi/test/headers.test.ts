@@ -12,6 +12,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Errno: (name) => name,
   Fcntl: (name) => `F_${name}`,
   Futex: (name) => `FUTEX_${name}`,
+  FutexWord: (name) => `FUTEX_${name}`,
   Ipc: (name) => `IPC_${name}`,
   Madvise: (name) => `MADV_${name}`,
   MapFlag: (name) => (name === 'BIT32' ? 'MAP_32BIT' : `MAP_${name}`),

@@ -63,6 +63,26 @@ describe('shares follow weights', () => {
     );
   });
 
+  it('over all cores, when unequal tasks can be: as many of each weight as there are cores, the heaviest first', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 16 }),
+        fc.uniqueArray(fc.integer({ min: -10, max: 10 }), { minLength: 2, maxLength: 12 }),
+        (cores, nices) => {
+          const sim = new Simulation({ cores, hz: 1000 });
+          for (const nice of nices.sort((a, b) => a - b)) for (let i = 0; i < cores; i++) sim.spawn(`nice ${nice}`, hog, { nice });
+          sim.run(RUN);
+          const weights = nices.reduce((sum, nice) => sum + niceWeight(nice), 0);
+          for (const { nice, entity } of sim.tasks) {
+            const ideal = (RUN * niceWeight(nice)) / weights;
+            expect(Math.abs(entity.sumExec - ideal), `nice ${nice} on ${cores} cores`).toBeLessThan(Math.max(0.01 * ideal, quantum(sim)));
+          }
+        },
+      ),
+      { numRuns: 12, seed: SEED },
+    );
+  });
+
   it.each([
     { tasks: 3, cores: 2, within: 0.03 },
     { tasks: 5, cores: 2, within: 0.03 },

@@ -16,7 +16,7 @@ describe('rpal-bench explore', () => {
   });
 
   it('runs every order of steps where that ends, and says what it has covered and checked', async () => {
-    const { code, stdout, stderr } = await bench('explore one-call --repair all --seconds 0');
+    const { code, stdout, stderr } = await bench('explore return-interrupted --repair all --seconds 0');
     expect(stdout).toMatch(
       /the series with everything repaired\n {2}dpor: \d+ runs, [\d,]+ steps: every order of steps that can make a difference\n/,
     );

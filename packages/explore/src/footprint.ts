@@ -1,3 +1,4 @@
+import type { Cpu } from '@rpal/hw-x86';
 import type { Machine } from '@rpal/kernel';
 
 /** Stands for everything of the kernel that is no modelled memory: run queues, wait queues, tables of objects. */
@@ -69,4 +70,45 @@ export function recordFootprints(machine: Machine): Footprint {
     nmi.call(kernel, cpu);
   };
   return footprint;
+}
+
+/**
+ * What a CPU does next depends on more than memory, and others change it: they interrupt it, flush its TLB (which takes it time), set its
+ * PKRU.
+ */
+export class CpuView {
+  readonly cpu: Cpu;
+  #context: unknown = null;
+  #pkru = 0;
+  #fsBase = 0;
+  #pending = 0;
+  #nmi = false;
+  #clock = 0;
+
+  constructor(cpu: Cpu) {
+    this.cpu = cpu;
+  }
+
+  look(): void {
+    const { cpu } = this;
+    this.#context = cpu.context;
+    this.#pkru = cpu.mmu.pkru;
+    this.#fsBase = cpu.fsBase;
+    this.#pending = cpu.pending;
+    this.#nmi = cpu.nmiPending;
+    this.#clock = cpu.clock;
+  }
+
+  /** Since the last look. */
+  get changed(): boolean {
+    const { cpu } = this;
+    return (
+      cpu.context !== this.#context ||
+      cpu.mmu.pkru !== this.#pkru ||
+      cpu.fsBase !== this.#fsBase ||
+      cpu.pending !== this.#pending ||
+      cpu.nmiPending !== this.#nmi ||
+      cpu.clock !== this.#clock
+    );
+  }
 }

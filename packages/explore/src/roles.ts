@@ -162,6 +162,11 @@ export function nothingLost(stage: Stage): string | null {
 /** Only what the wait itself does. */
 export const nothing: Work = function* () {};
 
+/** Next to nothing. */
+export const computes: Work = function* (p) {
+  yield* p.compute(2);
+};
+
 /** Scenarios with `senders` callers of one callee, each calling `calls` times. `connections` counts others who connect. */
 export function callers(
   senders: number,
@@ -183,7 +188,7 @@ export function callers(
           yield* p.sleep(2e6);
           yield* stage.meet(p);
           for (let k = 0; k < calls; k++) yield* send(stage, c, 100 * i + k + 1);
-          stage.leave();
+          stage.leave(p);
         }),
       );
     }

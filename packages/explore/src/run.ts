@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { LibStep } from '@rpal/librpal';
 import type { RpalOptions, TransitionObserver } from '@rpal/rpal-core';
 import { Choice } from './choice.js';
-import { type Footprint, KERNEL, recordFootprints } from './footprint.js';
+import { CpuView, type Footprint, KERNEL, recordFootprints } from './footprint.js';
 import { strayFrame, taskState, violation } from './invariants.js';
 import { type Scenario, Stage } from './scenario.js';
 
@@ -70,11 +70,13 @@ export class Run {
   readonly #steps: number;
   readonly #beyond: number;
   readonly #footprint: Footprint | null;
+  readonly #views: readonly CpuView[];
   /** CPUs in the middle of a step: others go on within it where a kernel entry is held. */
   readonly #within: boolean[];
   /** CPUs that spin on a lock: not before somebody else has had a turn. */
   readonly #spinning: boolean[];
   #strategy!: Strategy;
+  #stopped = false;
   #last = 0;
   #lastFor = 0;
   #ticks: number;
@@ -101,6 +103,7 @@ export class Run {
     this.stage.open = true;
     this.#setOut();
     this.#footprint = limits.footprints === true ? recordFootprints(this.stage.machine) : null;
+    this.#views = this.#footprint === null ? [] : this.#cpus.map((cpu) => new CpuView(cpu));
   }
 
   /** Everybody leaves the place where they have met, and is about to do what matters. */
@@ -121,7 +124,7 @@ export class Run {
     this.#strategy = strategy;
     try {
       stage.rpal.interleaver = (cpu, point) => this.#between(cpu, point);
-      for (let left = this.#beyond; kernel.alive > 0 && (this.#failure === null || left > 0); ) {
+      for (let left = this.#beyond; !this.#stopped && kernel.alive > 0 && (this.#failure === null || left > 0); ) {
         if (this.#failure !== null) left--;
         if (this.schedule.length >= this.#steps || !this.#next()) {
           const ends = this.schedule.length >= this.#steps ? 'does not end' : 'nothing can happen any more';
@@ -130,13 +133,18 @@ export class Run {
         }
         this.#failure ??= violation(stage, this.heldAt) ?? strayFrame(stage);
       }
-      this.#failure ??= this.#ends() ?? this.#scenario.verdict?.(stage) ?? null;
+      if (!this.#stopped) this.#failure ??= this.#ends() ?? this.#scenario.verdict?.(stage) ?? null;
     } catch (error) {
       this.#failure ??= `${(error as Error).name}: ${(error as Error).message}`;
     } finally {
       stage.rpal.interleaver = null;
     }
     return { failure: this.#failure, schedule: this.schedule, deviations: this.#deviations, steps: this.schedule.length };
+  }
+
+  /** The rest of the run has nothing new to show. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** What has gone wrong first, so far. */
@@ -168,6 +176,7 @@ export class Run {
       const choice = this.#decide(enabled, usual);
       if (choice === cpu.id) {
         this.#open(choice, enabled);
+        this.#goesOn(waiting);
         break;
       }
       others = true;
@@ -178,6 +187,13 @@ export class Run {
     }
     for (const { id } of waiting) this.heldAt[id] = null;
     this.heldAt[cpu.id] = null;
+  }
+
+  /** The rest of a kernel entry, and of the step of who waits for it. */
+  #goesOn(waiting: readonly Cpu[]): void {
+    if (this.#footprint === null) return;
+    this.#footprint.writes.add(KERNEL);
+    for (const { id } of waiting) this.#footprint.writes.add(cpuWord(id));
   }
 
   #decide(enabled: readonly number[], usual: number): number {
@@ -210,11 +226,12 @@ export class Run {
 
   #happen(choice: number, n: number): void {
     const { machine } = this.stage;
-    this.#footprint?.writes.add(KERNEL);
     if (choice === n) {
+      this.#footprint?.writes.add(KERNEL);
       machine.platform.queue.pop().fire();
     } else if (choice <= 2 * n) {
       this.#ticks--;
+      this.#footprint?.writes.add(TICKS).add(KERNEL);
       const cpu = this.#cpus[choice - n - 1] as Cpu;
       this.#footprint?.writes.add(cpuWord(cpu.id));
       const { tick } = machine.kernel.scheduler.runQueue(cpu);
@@ -223,6 +240,7 @@ export class Run {
       tick.fire();
     } else {
       this.#nmis--;
+      this.#footprint?.writes.add(NMIS);
       const cpu = this.#cpus[choice - 2 * n - 1] as Cpu;
       this.#footprint?.writes.add(cpuWord(cpu.id));
       cpu.raise(2, cpu.clock);
@@ -231,7 +249,7 @@ export class Run {
 
   /** The order is not chosen any more. */
   get #settled(): boolean {
-    return this.stage.closed || this.schedule.length >= this.#depth;
+    return this.#stopped || this.stage.closed || this.schedule.length >= this.#depth;
   }
 
   /** What can happen. `going`: a CPU in the middle of a kernel entry that can go on; else -1. */
@@ -241,6 +259,7 @@ export class Run {
     const enabled: number[] = [];
     let latest = Number.NEGATIVE_INFINITY;
     let spinner = NONE;
+    const rests = this.#scenario.rests === true && !this.#settled;
     for (let i = 0; i < n; i++) {
       const cpu = this.#cpus[i] as Cpu;
       if (i === going) {
@@ -249,7 +268,7 @@ export class Run {
       }
       if (cpu.halted || this.heldAt[i] !== null) continue;
       latest = Math.max(latest, cpu.clock);
-      if (this.#spinning[i]) spinner = i;
+      if (this.#spinning[i] || (rests && this.stage.resting.has(i))) spinner = i;
       else enabled.push(i);
     }
     if (enabled.length === 0 && spinner >= 0 && platform.queue.nextTime > latest) enabled.push(spinner);
@@ -288,14 +307,16 @@ export class Run {
     }
     this.schedule.push(choice);
     if (this.#footprint === null) return;
-    this.segments.push({ choice, enabled, reads: [], writes: [] });
+    this.segments.push({ choice, enabled: this.#settled ? [choice] : enabled, reads: [], writes: [] });
     if (choice < this.#cpus.length) this.#footprint.writes.add(cpuWord(choice));
+    for (const view of this.#views) view.look();
   }
 
   /** The segment that is open pauses or ends: what it has touched is known. */
   #close(): void {
     const segment = this.segments[this.segments.length - 1];
     if (this.#footprint === null || segment === undefined) return;
+    for (const view of this.#views) if (view.changed) this.#footprint.writes.add(cpuWord(view.cpu.id));
     for (const word of this.#footprint.reads) segment.reads.push(word);
     for (const word of this.#footprint.writes) segment.writes.push(word);
     this.#footprint.clear();
@@ -318,9 +339,13 @@ export class Run {
   }
 }
 
+/** How many ticks and NMIs are left to be thrown in. */
+const TICKS = -2;
+const NMIS = -3;
+
 /** Stands for what only one CPU uses: its registers, and being interrupted. */
 function cpuWord(cpu: number): number {
-  return -2 - cpu;
+  return -4 - cpu;
 }
 
 /** How often a CPU has spun on a lock of the library. */

@@ -13,6 +13,8 @@ export interface Scenario {
   /** How many ticks and NMIs may be thrown in at any moment, in all. */
   readonly ticks?: number;
   readonly nmis?: number;
+  /** Who is through waits until all are, unless nothing else can happen: what he would do next is none of the scenario's business. */
+  readonly rests?: boolean;
   /** Plugins of its machine besides RPAL. */
   readonly plugins?: readonly Plugin[];
   /** Starts the programs. */
@@ -25,7 +27,7 @@ const base = profiles[0] as CpuProfile;
 
 /** A machine for a scenario: the RFC's processor with few cores, little memory and small second-level TLBs, quickly made. */
 function smallProfile(cpus: number): CpuProfile {
-  const topology = { sockets: 1, coresPerSocket: cpus, threadsPerCore: 1, coresPerCache: cpus, memoryPerSocket: 1 / 32 };
+  const topology = { sockets: 1, coresPerSocket: cpus, threadsPerCore: 1, coresPerCache: cpus, memoryPerSocket: 1 / 64 };
   const tlb = { ...base.tlb, stlb: { entries: 64, ways: 8 }, stlb1g: { entries: 64, ways: 8 } };
   return { ...base, topology, tlb };
 }
@@ -85,9 +87,13 @@ export class Stage {
     yield;
   }
 
+  /** CPUs on which one that has met is through. */
+  readonly resting: Set<number> = new Set();
+
   /** One of those who have met is through: when all are, the order is the usual one again. */
-  leave(): void {
+  leave(p?: Program): void {
     this.#left++;
+    if (p !== undefined) this.resting.add(p.context.cpu.id);
   }
 
   /** Everybody who has met is through. */

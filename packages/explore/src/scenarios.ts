@@ -1,4 +1,4 @@
-import { callers, nothing, nothingLost, systemCall, yields } from './roles.js';
+import { callers, computes, nothing, nothingLost, systemCall, yields } from './roles.js';
 import type { Scenario } from './scenario.js';
 import { enabling, releasing, returning, signalling, survivorsLoseNothing, unmapping, withKernelEvents, withKiller } from './situations.js';
 
@@ -14,6 +14,30 @@ export const scenarios: readonly Scenario[] = [
     name: 'one-call',
     about: 'a thread calls a receiver, which makes a system call, while the waker and the tick do their work',
     cpus: 2,
+    setUp: callers(1, 1, systemCall, 1, [], 1),
+    verdict: nothingLost,
+  },
+  {
+    name: 'tick-in-call',
+    about: 'a tick comes at any moment of a single call',
+    cpus: 2,
+    ticks: 1,
+    setUp: callers(1, 1, computes, 1, [], 1),
+    verdict: nothingLost,
+  },
+  {
+    name: 'nmis-in-call',
+    about: 'two NMIs come at any moments of a single call',
+    cpus: 2,
+    nmis: 2,
+    setUp: callers(1, 1, nothing, 1, [], 1),
+    verdict: nothingLost,
+  },
+  {
+    name: 'nmis-in-switched-call',
+    about: 'two NMIs come at any moments of a single call, in which the receiver makes a system call',
+    cpus: 2,
+    nmis: 2,
     setUp: callers(1, 1, systemCall, 1, [], 1),
     verdict: nothingLost,
   },
@@ -67,9 +91,7 @@ export const scenarios: readonly Scenario[] = [
     about: 'ticks come at any moment of a call; another thread calls the same receiver',
     cpus: 3,
     ticks: 2,
-    setUp: callers(2, 2, function* (p) {
-      yield* p.compute(2);
-    }),
+    setUp: callers(2, 2, computes),
     verdict: nothingLost,
   },
   {
@@ -124,6 +146,22 @@ export const scenarios: readonly Scenario[] = [
     verdict: survivorsLoseNothing,
   },
   {
+    name: 'sender-dies-in-call',
+    about: 'a caller is killed at any moment of its only call',
+    cpus: 3,
+    rests: true,
+    setUp: withKiller(callers(1, 1, nothing, 1, ['caller-0'], 1), 2, 'caller-0'),
+    verdict: survivorsLoseNothing,
+  },
+  {
+    name: 'receiver-dies-in-call',
+    about: 'a receiver is killed at any moment of the only call to it, in which it makes a system call',
+    cpus: 3,
+    rests: true,
+    setUp: withKiller(callers(1, 1, systemCall, 1, [], 1), 2, 'callee'),
+    verdict: survivorsLoseNothing,
+  },
+  {
     name: 'release-against-call',
     about: 'a caller takes its request back while another thread of its process calls',
     cpus: 3,
@@ -141,6 +179,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'enable-against-mmap',
     about: 'one thread enables the service while another maps memory and uses it',
     cpus: 2,
+    rests: true,
     setUp: enabling(function* (p) {
       const memory = yield* p.allocate(4096);
       yield* p.store64(memory, 1);
@@ -151,6 +190,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'enable-against-fork',
     about: 'one thread enables the service while another starts a thread, which uses memory',
     cpus: 2,
+    rests: true,
     setUp: enabling(function* (p, stage) {
       const memory = yield* p.allocate(4096);
       let over = false;

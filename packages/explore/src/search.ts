@@ -1,4 +1,6 @@
 import type { RpalOptions } from '@rpal/rpal-core';
+import { complete } from './complete.js';
+import { races } from './races.js';
 import { Run, type RunResult, type Segment, type Strategy } from './run.js';
 import type { Scenario } from './scenario.js';
 import { Deviations, PriorityWalk, RandomWalk, Replay } from './strategies.js';
@@ -34,6 +36,9 @@ function toItsEnd(search: Search): SearchResult {
   }
 }
 
+/** Bounds that are tried before there is none. */
+const BOUNDS = 2;
+
 /** A point of the run that is being varied. */
 interface Node {
   readonly enabled: readonly number[];
@@ -47,7 +52,8 @@ interface Node {
  * All interleavings, less those that only swap steps which do not touch the same memory: dynamic partial-order reduction
  * (Flanagan and Godefroid, POPL 2005). Where two steps of different CPUs conflict and nothing orders them, the other order
  * is tried, too. Everything in the kernel that is not modelled memory counts as one place that every kernel step writes.
- * The bound on deviations grows from 0, so that what is found first has the fewest.
+ * The bound on deviations grows from 0, so that what is found first has the fewest. Without `limits.deviations` it grows to 1, and
+ * then comes everything at once (`complete`).
  */
 export function* exhaustive(scenario: Scenario, options: RpalOptions, limits: SearchLimits): Search {
   const most = limits.deviations ?? Number.POSITIVE_INFINITY;
@@ -55,6 +61,14 @@ export function* exhaustive(scenario: Scenario, options: RpalOptions, limits: Se
   let steps = 0;
   // What is run with one bound is run again with the next: it is little beside the rest.
   for (let bound = 0; ; bound++) {
+    if (most === Number.POSITIVE_INFINITY && bound === BOUNDS) {
+      for (const one of complete(scenario, options)) {
+        const covered = one.failure === null && one.over ? most : bound - 1;
+        const result = { failure: one.failure, runs: runs + one.runs, steps: steps + one.steps, covered };
+        if (one.failure !== null || one.over || result.runs >= limits.runs) return result;
+        yield result;
+      }
+    }
     for (const one of within(scenario, options, bound)) {
       const { failure, cut, over } = one;
       const covered = failure !== null || !over ? bound - 1 : cut ? bound : Number.POSITIVE_INFINITY;
@@ -133,62 +147,6 @@ function nextPrefix(nodes: Node[], bound: number): { readonly found: boolean; re
     nodes.pop();
   }
   return { found: false, cut };
-}
-
-/** Where the order of two conflicting steps is nobody's decision but the schedule's: index, and what to try there. */
-function races(segments: readonly Segment[]): Map<number, Set<number>> {
-  const found = new Map<number, Set<number>>();
-  /** For each step, the last step of every actor that comes before it in any order. */
-  const before: Map<number, number>[] = [];
-  const lastOf = new Map<number, number>();
-  const writer = new Map<number, number>();
-  const readers = new Map<number, Map<number, number>>();
-
-  const note = (i: number, j: number): void => {
-    const first = segments[i] as Segment;
-    const second = segments[j] as Segment;
-    if (first.choice === second.choice || first.enabled.length === 1) return;
-    const todo = found.get(i) ?? new Set<number>();
-    found.set(i, todo);
-    if (first.enabled.includes(second.choice)) todo.add(second.choice);
-    else for (const choice of first.enabled) todo.add(choice);
-  };
-
-  for (let j = 0; j < segments.length; j++) {
-    const { choice, reads, writes } = segments[j] as Segment;
-    const previous = lastOf.get(choice);
-    const mine = new Map(previous === undefined ? [] : before[previous]);
-    if (previous !== undefined) mine.set(choice, previous);
-    const conflicts = new Set<number>();
-    for (const word of writes) {
-      const last = writer.get(word);
-      if (last !== undefined) conflicts.add(last);
-      for (const reader of readers.get(word)?.values() ?? []) conflicts.add(reader);
-    }
-    for (const word of reads) {
-      const last = writer.get(word);
-      if (last !== undefined) conflicts.add(last);
-    }
-    // Unordered so far: neither the actor's own past nor anything it has seen comes after that step.
-    for (const i of conflicts) if ((mine.get((segments[i] as Segment).choice) ?? -1) < i) note(i, j);
-    for (const i of conflicts) {
-      const actor = (segments[i] as Segment).choice;
-      if ((mine.get(actor) ?? -1) < i) mine.set(actor, i);
-      for (const [other, at] of before[i] as Map<number, number>) if ((mine.get(other) ?? -1) < at) mine.set(other, at);
-    }
-    before.push(mine);
-    lastOf.set(choice, j);
-    for (const word of writes) {
-      writer.set(word, j);
-      readers.delete(word);
-    }
-    for (const word of reads) {
-      const list = readers.get(word) ?? new Map<number, number>();
-      list.set(choice, j);
-      readers.set(word, list);
-    }
-  }
-  return found;
 }
 
 /** How random runs choose: by random priorities (PCT), step by step at random, or the one and the other in turn. */

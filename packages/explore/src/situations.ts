@@ -1,7 +1,7 @@
 import type { Program } from '@rpal/kernel';
 import { RPAL_PROC_FILE, RpalIoctl, ServiceMetadata } from '@rpal/rpal-core';
 import { OpenFlag, Signal } from '@rpal/uapi';
-import { type Caller, callee, caller, nothing, type Routine, send } from './roles.js';
+import { type Caller, callee, caller, computes, nothing, type Routine, send } from './roles.js';
 import type { Stage } from './scenario.js';
 
 /** A process that sends a byte down a plain socket that the callee watches, too: a kernel event for the receiver. */
@@ -14,7 +14,7 @@ export function withKernelEvents(setUp: (stage: Stage) => void, cpu: number) {
         yield* p.sleep(2e6);
         yield* stage.meet(p);
         yield* p.write(fd, words, 1);
-        stage.leave();
+        stage.leave(p);
       }),
     );
   };
@@ -30,7 +30,7 @@ export function withKiller(setUp: (stage: Stage) => void, cpu: number, victim: s
       yield* stage.meet(p);
       const process = stage.processes.find(({ name }) => name === victim);
       yield* p.kill(process?.pid as number, Signal.KILL);
-      stage.leave();
+      stage.leave(p);
     });
   };
 }
@@ -49,14 +49,14 @@ export function enabling(rival: (p: Program, stage: Stage) => Routine) {
         yield* q.setAffinity([1]);
         yield* stage.meet(q);
         yield* rival(q, stage);
-        stage.leave();
+        stage.leave(q);
         over = true;
       });
       yield* stage.meet(p);
       const result = yield* p.ioctl(fd, RpalIoctl.ENABLE_SERVICE, memory);
       if (result !== 0) stage.note(`enable: ${result}`);
       yield* p.store64(memory, 2);
-      stage.leave();
+      stage.leave(p);
       while (!over) yield* p.sleep(1e5);
     });
   };
@@ -82,13 +82,13 @@ export function releasing(stage: Stage): void {
         yield* q.setAffinity([1]);
         yield* stage.meet(q);
         yield* q.ioctl(c.lib.process.rpalFd, RpalIoctl.RELEASE_SERVICE, key);
-        stage.leave();
+        stage.leave(q);
         over = true;
       });
       yield* stage.meet(p);
       yield* send(stage, c, 1);
       yield* send(stage, c, 2);
-      stage.leave();
+      stage.leave(p);
       while (!over) yield* p.sleep(1e5);
     }),
   );
@@ -97,11 +97,7 @@ export function releasing(stage: Stage): void {
 /** Two threads of one service; one calls, the other unmaps memory meanwhile, of which all CPUs of the service are told. */
 export function unmapping(stage: Stage): void {
   stage.expect(2);
-  stage.spawn('callee', 2, (p) =>
-    callee(stage, p, 'callee', 1, function* (q) {
-      yield* q.compute(2);
-    }),
-  );
+  stage.spawn('callee', 2, (p) => callee(stage, p, 'callee', 1, computes));
   stage.spawn('caller', 0, (p) =>
     caller(stage, p, 'callee', function* (c) {
       yield* p.sleep(2e6);
@@ -112,13 +108,13 @@ export function unmapping(stage: Stage): void {
         yield* q.setAffinity([1]);
         yield* stage.meet(q);
         yield* q.munmap(memory, 4096);
-        stage.leave();
+        stage.leave(q);
         over = true;
       });
       yield* stage.meet(p);
       yield* send(stage, c, 1);
       yield* send(stage, c, 2);
-      stage.leave();
+      stage.leave(p);
       while (!over) yield* p.sleep(1e5);
     }),
   );

@@ -70,7 +70,7 @@ describe('the series with everything repaired', () => {
   it('an interrupted return: nothing is found in all interleavings with one deviation', () => {
     const { failure, covered } = searchAll(scenarioNamed('return-interrupted'), repaired(), { runs: 200, deviations: 1 });
     expect(failure).toBeNull();
-    expect(covered).toBe(1);
+    expect(covered).toBeGreaterThanOrEqual(1);
   });
 });
 

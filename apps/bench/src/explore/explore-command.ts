@@ -44,7 +44,7 @@ const HELP = `
 The order of steps is the usual one until a search deviates from it: at a deviation, another CPU goes on, an interrupt comes, or
 (where the scenario has them) a tick or an NMI.
   dpor    every order, less those that cannot make a difference (dynamic partial-order reduction); first with no deviation, then
-          with one, with two, and so on, up to --bound if it is given
+          with one, then with any number (and sleep sets, so that no order is run twice); with --bound, one more each time up to it
   pct     random runs by priorities, with up to --bound changes of priority (4 if it is not given)
   random  random runs, step by step
   auto    dpor; if it is not through within the time, pct and random in turn

@@ -1,0 +1,70 @@
+import type { RpalOptions, TransitionObserver } from '@rpal/rpal-core';
+import { describe, expect, it } from 'vitest';
+import { complete } from '../src/complete.js';
+import { Choice, Deviations, Replay, Run, type Scenario, scenarioNamed, searchAll } from '../src/index.js';
+
+/** Which rows of RPAL's state tables were taken, in order. */
+function trace(): { readonly observer: TransitionObserver; take(): string } {
+  let rows: string[] = [];
+  return {
+    observer: { receiver: (_cpu, row) => rows.push(`${row}`), sender: (_cpu, row) => rows.push(`s${row}`) },
+    take() {
+      const taken = rows.join(' ');
+      rows = [];
+      return taken;
+    },
+  };
+}
+
+/** What the complete search has seen; a run that is given up is left out, as others have gone on from there. */
+function seenByAll(scenario: Scenario, options: RpalOptions) {
+  const { observer, take } = trace();
+  const seen = new Set<string>();
+  for (const { over, runs, failure } of complete(scenario, options, { transitions: observer })) {
+    seen.add(take());
+    if (over || failure !== null) return { seen, runs, failure };
+  }
+  throw new Error('has no end');
+}
+
+describe('the complete search', () => {
+  const repaired: RpalOptions = { repair: 'all' };
+
+  it('sees what an NMI at every step on every CPU leads to, in fewer runs', () => {
+    const scenario = { ...scenarioNamed('nmis-in-call'), nmis: 1 };
+    const { observer, take } = trace();
+    const usual = new Run(scenario, repaired, { transitions: observer }).execute(new Replay([]));
+    const brute = new Set([take()]);
+    let runs = 1;
+    for (let at = 0; at < usual.steps; at++) {
+      for (let cpu = 0; cpu < scenario.cpus; cpu++) {
+        const deviations: [number, number][] = [[at, Choice.nmi(scenario.cpus, cpu)]];
+        const one = new Run(scenario, repaired, { transitions: observer }).execute(new Deviations(deviations));
+        expect(one.failure).toBeNull();
+        brute.add(take());
+        runs++;
+      }
+    }
+    const all = seenByAll(scenario, repaired);
+    expect(all.failure).toBeNull();
+    expect(brute.size).toBeGreaterThan(1);
+    expect([...all.seen].sort()).toEqual([...brute].sort());
+    expect(all.runs).toBeLessThan(runs / 2);
+  });
+
+  it('finds what is wrong without patch 24', () => {
+    expect(seenByAll(scenarioNamed('return-interrupted'), { ...repaired, without: [24] }).failure?.failure).toMatch(
+      /in WAIT, and CPU 0 executes its code/,
+    );
+  });
+
+  it.each([
+    ['pure-call', 1],
+    ['one-call', 1],
+    ['tick-in-call', 38],
+    ['return-interrupted', 39],
+  ])('%s: ends after %i runs and a few with a bound', (name, runs) => {
+    expect(seenByAll(scenarioNamed(name), repaired).runs).toBe(runs);
+    expect(searchAll(scenarioNamed(name), repaired, { runs: 1000 })).toMatchObject({ failure: null, covered: Number.POSITIVE_INFINITY });
+  });
+});

@@ -2,6 +2,7 @@ import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import { type Scheduler, SleepTimer, TaskState, taken, timeoutSlack, WaitEntry, WaitQueue } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
+import { BusyPoll } from './busy-poll.js';
 import { closesLoop, tooManyPaths } from './epoll-nesting.js';
 import { File, type PollTable } from './file.js';
 import { begin, type Caller, type Operation, Step } from './operation.js';
@@ -73,6 +74,7 @@ export class EventPoll extends File {
   /** While events are delivered, new ones go here. */
   #scanning = false;
   readonly #overflow: EpItem[] = [];
+  #busyPoll: BusyPoll | null = null;
 
   constructor(scheduler: Scheduler, seams: EpollSeams) {
     super(OpenFlag.RDWR);
@@ -317,8 +319,9 @@ export class EventPoll extends File {
   }
 
   /** Its only commands are those of busy polling. */
-  override ioctl(): number {
-    return -Errno.EINVAL;
+  override ioctl(cpu: Cpu, caller: Caller, command: number, argument: number): number {
+    this.#busyPoll ??= new BusyPoll();
+    return this.#busyPoll.ioctl(cpu, caller, command, argument);
   }
 
   override get unread(): number {

@@ -4,6 +4,7 @@ import { cpuTime, TaskState } from '@rpal/sched';
 import { Poll, Signal } from '@rpal/uapi';
 import { releaseFile } from './held-file.js';
 import type { Kernel } from './kernel.js';
+import { ALL_SIGNALS } from './pending-signals.js';
 import type { Process } from './process.js';
 import { actionOf, sendSignal, signalParent } from './signal.js';
 import { KernelStep } from './steps.js';
@@ -28,6 +29,8 @@ export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: num
   process.ended.involuntary += thread.involuntarySwitches;
   process.threads.splice(process.threads.indexOf(thread), 1);
   const last = process.threads.length === 0;
+  thread.pending.flush(ALL_SIGNALS);
+  if (last) process.pending.flush(ALL_SIGNALS);
   kernel.seams.hooks.kernelThreadExit.call(cpu, thread, last);
   if (thread.held !== null) releaseFile(cpu, thread);
   if (thread.inheritance !== null) kernel.piFutexes.abandon(kernel, cpu, thread);

@@ -16,6 +16,7 @@ import { Errno, Signal, SignalCode } from '@rpal/uapi';
 import { WatchedFlushEntry } from './flush-entry.js';
 import { PiFutexTable } from './futex-pi.js';
 import { holdFile, releaseFile } from './held-file.js';
+import type { SignalAccount } from './pending-signals.js';
 import type { Process } from './process.js';
 import { EntryKind, KernelSeams } from './seams.js';
 import { deliverSignals, forceSignal, Restart, sendSignal, signalProcess } from './signal.js';
@@ -27,6 +28,10 @@ import { CallOutcome, UserContext } from './user-context.js';
 
 /** Opens a special file such as `/proc/...`: a file, or a negative errno. */
 export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
+
+/** Bytes of a kernel stack (THREAD_SIZE). */
+const THREAD_STACK = 16_384;
+const GIB = 2 ** 30;
 
 /** Options of the modelled kernel. */
 export interface KernelOptions extends SchedulerOptions {
@@ -65,6 +70,7 @@ export class Kernel implements TrapHandler {
   readonly segments: SharedSegments = new SharedSegments(this);
   /** Memory with a name, by path below /dev/shm. */
   readonly sharedMemory: Map<string, MemoryFile> = new Map();
+  readonly #signalAccounts = new Map<number, SignalAccount>();
   /** Processes that have not ended. When the last one ends, the machine stops. */
   alive = 0;
   /** NMIs for which nobody found a cause: "Uhhuh. NMI received for unknown reason". */
@@ -260,6 +266,22 @@ export class Kernel implements TrapHandler {
         // The reschedule interrupt has no handler to speak of: need-resched is looked at on the way out.
         break;
     }
+  }
+
+  /** The signals in queues of a user's processes. */
+  signalAccount(uid: number): SignalAccount {
+    let account = this.#signalAccounts.get(uid);
+    if (account === undefined) {
+      account = { queued: 0 };
+      this.#signalAccounts.set(uid, account);
+    }
+    return account;
+  }
+
+  /** RLIMIT_SIGPENDING of the first process: half as many as there may be threads, one for each 128 KiB of memory. */
+  get defaultPendingLimit(): number {
+    const { sockets, memoryPerSocket } = this.platform.profile.topology;
+    return Math.floor((sockets * memoryPerSocket * GIB) / (8 * THREAD_STACK) / 2);
   }
 
   /** Sends `signal` to one thread: see `sendSignal`. */

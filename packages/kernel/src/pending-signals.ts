@@ -7,6 +7,15 @@ export interface QueuedSignal {
   readonly value: number;
 }
 
+/** Signals in queues that a user's processes have together (Linux: UCOUNT_RLIMIT_SIGPENDING). */
+export interface SignalAccount {
+  queued: number;
+}
+
+interface Entry extends QueuedSignal {
+  readonly account: SignalAccount;
+}
+
 /** Signals as bits: `low` has 1 .. 32 as 1 << (number - 1), `high` has 33 .. 64 as 1 << (number - 33) (Linux: `sigset_t`). */
 export interface SignalBits {
   readonly low: number;
@@ -14,6 +23,7 @@ export interface SignalBits {
 }
 
 export const NO_SIGNALS: SignalBits = { low: 0, high: 0 };
+export const ALL_SIGNALS: SignalBits = { low: -1, high: -1 };
 
 /** Faults of the thread itself come before other signals. */
 const SYNCHRONOUS = bitsOf(Signal.SEGV, Signal.BUS, Signal.ILL, Signal.TRAP, Signal.FPE, Signal.SYS).low;
@@ -44,17 +54,25 @@ export function union(set: SignalBits, other: SignalBits): SignalBits {
 export class PendingSignals implements SignalBits {
   low = 0;
   high = 0;
-  /** In the order in which they came: one of each ordinary signal, as many as came of the others. */
-  readonly queue: QueuedSignal[] = [];
+  /**
+   * In the order in which they came: one of each ordinary signal, as many as came of the others. A signal that found no room is
+   * not here, and only pending.
+   */
+  readonly #queue: Entry[] = [];
 
-  /** @returns false if the signal is pending already and one of it is enough (Linux: `legacy_queue`) */
-  post(signal: number, value: number): boolean {
-    const before = hasSignal(this, signal);
-    if (before && signal < Signal.RTMIN) return false;
-    this.queue.push({ signal, value });
+  /** The signal is pending already, and one of it is enough (Linux: `legacy_queue`). */
+  holds(signal: number): boolean {
+    return signal < Signal.RTMIN && hasSignal(this, signal);
+  }
+
+  /** @param account whose queues it counts for; null: there is no room, it is pending without its value, and once */
+  post(signal: number, value: number, account: SignalAccount | null): void {
+    if (account !== null) {
+      account.queued++;
+      this.#queue.push({ signal, value, account });
+    }
     if (signal <= 32) this.low |= 1 << (signal - 1);
     else this.high |= 1 << (signal - 33);
-    return true;
   }
 
   /** The signal of `wanted` that comes first (Linux: `next_signal`), taken out; null if there is none. */
@@ -63,17 +81,23 @@ export class PendingSignals implements SignalBits {
     const high = this.high & wanted.high;
     const signal = lowest(low & SYNCHRONOUS) || lowest(low) || (high === 0 ? 0 : 32 + lowest(high));
     if (signal === 0) return null;
-    const at = this.queue.findIndex((queued) => queued.signal === signal);
-    const [taken] = this.queue.splice(at, 1) as [QueuedSignal];
-    if (!this.queue.some((queued) => queued.signal === signal)) this.#clear(signal);
+    const at = this.#queue.findIndex((queued) => queued.signal === signal);
+    const taken = at < 0 ? { signal, value: 0 } : this.#remove(at);
+    if (!this.#queue.some((queued) => queued.signal === signal)) this.#clear(signal);
     return taken;
   }
 
   /** Throws signals away. */
   flush(set: SignalBits): void {
-    for (let i = this.queue.length - 1; i >= 0; i--) if (hasSignal(set, (this.queue[i] as QueuedSignal).signal)) this.queue.splice(i, 1);
+    for (let i = this.#queue.length - 1; i >= 0; i--) if (hasSignal(set, (this.#queue[i] as Entry).signal)) this.#remove(i);
     this.low &= ~set.low;
     this.high &= ~set.high;
+  }
+
+  #remove(at: number): Entry {
+    const [removed] = this.#queue.splice(at, 1) as [Entry];
+    removed.account.queued--;
+    return removed;
   }
 
   #clear(signal: number): void {

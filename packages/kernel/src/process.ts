@@ -37,6 +37,8 @@ export class Process {
   readonly actions: SignalAction[] = [];
   /** Signals for the process as a whole that no thread has taken yet. */
   readonly pending: PendingSignals = new PendingSignals();
+  /** RLIMIT_SIGPENDING: how many signals the queues of its user may hold for it to get one more. */
+  pendingLimit: number;
   /** The signal that all its threads are dying of, or 0. */
   dying = 0;
   /** The thread that is asked next to take a signal. */
@@ -79,6 +81,7 @@ export class Process {
     this.mm = mm;
     this.files = files;
     files.owner = this;
+    this.pendingLimit = parent?.pendingLimit ?? kernel.defaultPendingLimit;
     this.childWait = childWait;
     this.credentials = { pid, uid: parent?.credentials.uid ?? 0, gid: parent?.credentials.gid ?? 0 };
     this.parent = parent;

@@ -349,6 +349,11 @@ export class Program {
     return this.syscall(SyscallNumber.rt_sigqueueinfo, pid, signal, value);
   }
 
+  /** prlimit: a limit of the process, soft and hard in one. @param resource `Rlimit` @param limit negative: only asks @returns the limit until now */
+  prlimit(resource: number, limit = -1, pid = 0): Call {
+    return this.syscall(SyscallNumber.prlimit64, pid, resource, limit);
+  }
+
   pause(): Call {
     return this.syscall(SyscallNumber.pause);
   }

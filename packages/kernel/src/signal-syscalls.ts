@@ -82,8 +82,7 @@ export function defineSignalCalls(table: SyscallTable): void {
     const process = kernel.processes.get(a0);
     if (process === undefined) return -Errno.ESRCH;
     if (!sender.mayAffect(process)) return -Errno.EPERM;
-    if (a1 !== 0 && process.exit === null) signalProcess(kernel, cpu, process, a1, a2);
-    return 0;
+    return a1 === 0 || process.exit !== null ? 0 : signalProcess(kernel, cpu, process, a1, a2, process.leader, true);
   };
 
   table[Nr.rt_sigreturn] = (kernel, cpu, thread, regs) => {

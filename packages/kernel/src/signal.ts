@@ -6,7 +6,17 @@ import { defaultPkru } from './exec.js';
 import { exitThread } from './exit.js';
 import { announceContinued, continueProcess, STOPPING, stop, stopProcess } from './job-control.js';
 import type { Kernel } from './kernel.js';
-import { bitsOf, hasSignal, NO_SIGNALS, type QueuedSignal, type SignalBits, union, without } from './pending-signals.js';
+import {
+  ALL_SIGNALS,
+  bitsOf,
+  hasSignal,
+  NO_SIGNALS,
+  type PendingSignals,
+  type QueuedSignal,
+  type SignalBits,
+  union,
+  without,
+} from './pending-signals.js';
 import type { Process } from './process.js';
 import type { Program } from './program.js';
 import { ProgramContext } from './program-context.js';
@@ -83,21 +93,49 @@ export function sendSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: num
   prepare(kernel, cpu, process, signal);
   if (isIgnored(process, signal) && !hasSignal(thread.blocked, signal)) return;
   cpu.charge(KernelStep.signalSend);
-  if (!thread.pending.post(signal, value)) return;
+  if (enqueue(kernel, process, thread.pending, signal, value, false) !== 0) return;
   if (isFatalAtOnce(process, signal) && wants(thread, signal)) takeDown(kernel, cpu, process, signal);
   else notify(kernel, cpu, thread, signal);
 }
 
-/** Sends `signal` to a process: one of its threads is to take it, `first` if it wants it. */
-export function signalProcess(kernel: Kernel, cpu: Cpu, process: Process, signal: number, value = 0, first = process.leader): void {
-  if (process.dying !== 0 && signal !== Signal.KILL) return;
+/**
+ * Sends `signal` to a process: one of its threads is to take it, `first` if it wants it.
+ * @param queued by sigqueue @returns 0, or -EAGAIN if it was sent by sigqueue and there is no room in the queues of its user
+ */
+export function signalProcess(
+  kernel: Kernel,
+  cpu: Cpu,
+  process: Process,
+  signal: number,
+  value = 0,
+  first: Thread = process.leader,
+  queued = false,
+): number {
+  if (process.dying !== 0 && signal !== Signal.KILL) return 0;
   prepare(kernel, cpu, process, signal);
-  if (isIgnored(process, signal) && !hasSignal(first.blocked, signal)) return;
+  if (isIgnored(process, signal) && !hasSignal(first.blocked, signal)) return 0;
   cpu.charge(KernelStep.signalSend);
-  if (!process.pending.post(signal, value)) return;
+  const failed = enqueue(kernel, process, process.pending, signal, value, queued);
+  if (failed !== 0) return Math.min(0, failed);
   const taker = takerOf(process, signal, first);
   if (taker !== null && isFatalAtOnce(process, signal)) takeDown(kernel, cpu, process, signal);
   else notify(kernel, cpu, taker ?? first, signal);
+  return 0;
+}
+
+/**
+ * Makes a signal pending with what came along, if there is room (RLIMIT_SIGPENDING): there always is for ordinary signals that kill
+ * or the kernel sent; without room a signal of sigqueue fails if it is a real-time one, and any other loses its value.
+ * @returns 0; 1 if it is pending already and one is enough; -EAGAIN
+ */
+function enqueue(kernel: Kernel, process: Process, pending: PendingSignals, signal: number, value: number, queued: boolean): number {
+  if (pending.holds(signal)) return 1;
+  const account = kernel.signalAccount(process.credentials.uid);
+  const realTime = signal >= Signal.RTMIN;
+  const room = account.queued < process.pendingLimit || (!realTime && !queued);
+  if (!room && realTime && queued) return -Errno.EAGAIN;
+  pending.post(signal, value, room && signal !== Signal.KILL ? account : null);
+  return 0;
 }
 
 /** The thread would take the signal soon (Linux: `wants_signal`). */
@@ -131,7 +169,9 @@ function takeDown(kernel: Kernel, cpu: Cpu, process: Process, signal: number): v
   process.dying = signal;
   for (const thread of process.threads) {
     thread.stopPending = false;
-    if (thread.pending.post(Signal.KILL, 0)) notify(kernel, cpu, thread, Signal.KILL);
+    if (thread.pending.holds(Signal.KILL)) continue;
+    thread.pending.post(Signal.KILL, 0, null);
+    notify(kernel, cpu, thread, Signal.KILL);
   }
 }
 
@@ -210,7 +250,7 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
       stop(kernel, cpu, thread);
       return false;
     }
-    const taken = dequeueSignal(thread, without(without({ low: -1, high: -1 }, thread.blocked), late));
+    const taken = dequeueSignal(thread, without(without(ALL_SIGNALS, thread.blocked), late));
     if (taken === null) break;
     const { signal, value } = taken;
     const action = actionOf(process, signal);

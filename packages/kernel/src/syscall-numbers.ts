@@ -98,6 +98,7 @@ export const SyscallNumber = {
   epoll_create1: 291,
   dup3: 292,
   pipe2: 293,
+  prlimit64: 302,
   process_vm_readv: 310,
   process_vm_writev: 311,
   memfd_create: 319,

@@ -4,6 +4,7 @@ export {
   AddressFamily,
   EPOLL_EVENT_SIZE,
   Epoll,
+  EpollIoctl,
   Fcntl,
   FD_CLOEXEC,
   MessageFlag,
@@ -17,5 +18,5 @@ export {
 } from './io.js';
 export { Ipc, Shm } from './ipc.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';
-export { Prctl, Prio, Rusage } from './sched.js';
+export { Prctl, Prio, Rlimit, Rusage } from './sched.js';
 export { Signal, SignalCode, SignalFlag, SignalMask, WaitOption } from './signal.js';

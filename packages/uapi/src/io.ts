@@ -67,5 +67,8 @@ export const Epoll = {
   CLOEXEC: 0x8_0000,
 } as const;
 
+/** ioctl commands of an epoll: set and get its parameters of busy polling. As 32-bit signed numbers. */
+export const EpollIoctl = { SPARAMS: 0x4008_8a01, GPARAMS: 0x8008_8a02 | 0 } as const;
+
 /** Size of `struct epoll_event` on x86-64, which is packed: 32-bit events, then 64-bit data. */
 export const EPOLL_EVENT_SIZE = 12;

@@ -6,3 +6,6 @@ export const Prio = { PROCESS: 0, PGRP: 1, USER: 2 } as const;
 
 /** Options of prctl. */
 export const Prctl = { SET_TIMERSLACK: 29, GET_TIMERSLACK: 30 } as const;
+
+/** Limits of a process that the model knows (prlimit). */
+export const Rlimit = { NOFILE: 7, SIGPENDING: 11 } as const;

@@ -9,6 +9,7 @@ import * as uapi from '../src/index.js';
 const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   AddressFamily: (name) => `AF_${name}`,
   Epoll: (name) => (/^CTL_|^CLOEXEC$/.test(name) ? `EPOLL_${name}` : `EPOLL${name}`),
+  EpollIoctl: (name) => `EPIOC${name}`,
   Errno: (name) => name,
   Fcntl: (name) => `F_${name}`,
   Futex: (name) => `FUTEX_${name}`,
@@ -24,6 +25,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Prctl: (name) => `PR_${name}`,
   Prio: (name) => `PRIO_${name}`,
   Prot: (name) => `PROT_${name}`,
+  Rlimit: (name) => `RLIMIT_${name}`,
   Rusage: (name) => `RUSAGE_${name}`,
   Seek: (name) => `SEEK_${name}`,
   Shm: (name) => `SHM_${name}`,
@@ -39,7 +41,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
 };
 
 /** In the kernel's own headers, not in those for programs. */
-const KERNEL_ONLY = ['ERESTARTSYS', 'O_LARGEFILE'];
+const KERNEL_ONLY = ['ERESTARTSYS', 'O_LARGEFILE', 'EPIOCSPARAMS', 'EPIOCGPARAMS'];
 
 const HEADERS = [
   'errno',

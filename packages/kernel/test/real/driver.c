@@ -115,7 +115,7 @@ static volatile unsigned order;
 static void on_signal(int signal, siginfo_t *info, void *context) {
   (void)context;
   seen[signal]++;
-  if (signal >= 32) order = order * 31 + (unsigned)(signal * 256) + (info->si_code == SI_QUEUE ? (unsigned)info->si_value.sival_int : 0);
+  if (signal >= 32) order = order * 31 + (unsigned)(signal * 256) + (info->si_code == SI_QUEUE || info->si_code == SI_MESGQ ? (unsigned)info->si_value.sival_int : 0);
 }
 
 // Signals 1 to 32 are bits of one word, those up to 64 of a second one.

@@ -1,4 +1,4 @@
-import { Errno, OpenFlag, Signal, SignalMask, SocketOption, SocketType } from '@rpal/uapi';
+import { EpollIoctl, Errno, OpenFlag, Rlimit, Signal, SignalMask, SocketOption, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type MessageHeader, type Program, Time } from '../src/index.js';
 import { run } from './support.js';
@@ -78,6 +78,73 @@ describe('SO_PASSCRED', () => {
       yield* p.setsockopt(datagrams, SocketOption.PASSCRED, 1);
       expect(yield* p.connect(datagrams, '\0nobody')).toBe(-Errno.ECONNREFUSED);
       expect(yield* p.bind(datagrams, '\0mine'), 'it was given a name').toBe(-Errno.EINVAL);
+    });
+  });
+});
+
+describe('RLIMIT_SIGPENDING', () => {
+  it('is for what the processes of a user have in their queues together; sigqueue fails, kill loses the value', () => {
+    run(function* (p) {
+      const self = yield* p.getpid();
+      const RT = Signal.RTMIN + 2;
+      const values: number[] = [];
+      yield* p.sigaction(RT, function* (q, _signal, value) {
+        values.push(value);
+        yield* q.getpid();
+      });
+      yield* p.sigprocmask(SignalMask.BLOCK, ~bit(CHLD), -1);
+      const usual = yield* p.prlimit(Rlimit.SIGPENDING, 3);
+      expect(usual).toBeGreaterThan(1000);
+      const child = yield* p.fork(function* (q) {
+        yield* q.sleep(Time.s);
+      });
+      yield* p.sleep(Time.ms);
+      expect([yield* p.sigqueue(child, RT, 1), yield* p.sigqueue(self, RT, 2), yield* p.sigqueue(self, RT, 3)]).toEqual([0, 0, 0]);
+      expect(yield* p.sigqueue(self, RT, 4), 'the queues are full').toBe(-Errno.EAGAIN);
+      expect(yield* p.kill(self, RT + 1), 'without a value there is room for one').toBe(0);
+      expect(yield* p.sigqueue(self, Signal.USR1, 5), 'ordinary ones are pending or not').toBe(0);
+      expect([((yield* p.sigpending()) & bit(USR1)) !== 0, p.second]).toEqual([true, 6]);
+      // What the child had in its queue is gone with it.
+      yield* p.kill(child, Signal.KILL);
+      yield* p.wait();
+      expect(yield* p.sigqueue(self, RT, 6)).toBe(0);
+      yield* p.sigaction(RT + 1, 'ignore');
+      yield* p.sigaction(USR1, 'ignore');
+      yield* p.sigprocmask(SignalMask.SETMASK, 0, 0);
+      yield* p.sleep(Time.ms);
+      expect(values).toEqual([2, 3, 6]);
+      expect(yield* p.prlimit(Rlimit.SIGPENDING)).toBe(3);
+      expect(yield* p.prlimit(99)).toBe(-Errno.EINVAL);
+      expect(yield* p.prlimit(Rlimit.NOFILE, 3)).toBe(1024);
+      expect(yield* p.socket(SocketType.STREAM)).toBeGreaterThanOrEqual(0);
+    });
+  });
+});
+
+describe('busy polling', () => {
+  it('has parameters that are kept, and does nothing for Unix sockets', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(4096);
+      const epoll = yield* p.epollCreate();
+      const set = function* (microseconds: number, rest: number) {
+        yield* p.store32(buffer, microseconds);
+        yield* p.store32(buffer + 4, rest);
+        return yield* p.ioctl(epoll, EpollIoctl.SPARAMS, buffer);
+      };
+      expect(yield* set(50, 0x1_0008)).toBe(0);
+      yield* p.store64(buffer, 0);
+      expect([yield* p.ioctl(epoll, EpollIoctl.GPARAMS, buffer), yield* p.load32(buffer), yield* p.load32(buffer + 4)]).toEqual([
+        0, 50, 0x1_0008,
+      ]);
+      expect(yield* set(50, 0x100_0000), 'the unused byte').toBe(-Errno.EINVAL);
+      expect(yield* set(50, 0x2_0000), 'a preference of 2').toBe(-Errno.EINVAL);
+      expect(yield* set(0x8000_0000, 0), 'a negative time').toBe(-Errno.EINVAL);
+      expect(yield* p.ioctl(epoll, EpollIoctl.SPARAMS, 8)).toBe(-Errno.EFAULT);
+      expect(yield* p.ioctl(epoll, 0x1234, 0)).toBe(-Errno.EINVAL);
+      expect(yield* set(1, 65), 'root may ask for more packets than 64').toBe(0);
+      yield* p.setuid(1000);
+      expect([yield* set(1, 65), yield* set(1, 64)]).toEqual([-Errno.EPERM, 0]);
+      expect(yield* p.epollWait(epoll, buffer, 1, 1)).toBe(0);
     });
   });
 });

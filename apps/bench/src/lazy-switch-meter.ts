@@ -25,18 +25,18 @@ export class LazySwitchMeter {
       requires: { '@rpal/rpal-core': '>=0.1.0 <1.0.0' },
       setup: ({ plugin, hooks, machine }) => {
         const rpal = rpalOf(machine);
-        let begun = 0;
-        let switches = 0;
-        let direction = this.toReceiver;
+        // In an object, as a clock in a variable would be a new object at each entry.
+        const entry = { clock: 0, switches: 0, flags: 0 };
         const before = (cpu: Cpu, thread: Thread): void => {
-          begun = cpu.clock;
-          switches = rpal.lazySwitches;
-          direction = (thread.rpal.flags & RpalFlag.LAZY_SWITCHED) === 0 ? this.toReceiver : this.toSender;
+          entry.clock = cpu.clock;
+          entry.switches = rpal.lazySwitches;
+          entry.flags = thread.rpal.flags;
         };
         const behind = (cpu: Cpu): void => {
-          if (rpal.lazySwitches === switches) return;
+          if (rpal.lazySwitches === entry.switches) return;
+          const direction = (entry.flags & RpalFlag.LAZY_SWITCHED) === 0 ? this.toReceiver : this.toSender;
           direction.count++;
-          direction.cycles += cpu.clock - begun;
+          direction.cycles += cpu.clock - entry.clock;
         };
         hooks.kernelEntry.tap(plugin, before, -1);
         hooks.kernelEntry.tap(plugin, behind, 1);

@@ -24,6 +24,8 @@ export interface Topology {
  * second core comes. Capacity is not modelled here: a line stays where it was last used.
  */
 export class CoherenceDirectory {
+  /** Counts how often a core lost a frame that it had to itself: what was seen of ownership in one epoch is true in all of it. */
+  epoch = 0;
   /** Per frame: the core (plus one) that has all of it, `NOBODY`, or `SHARED` if lines are tracked. */
   #frames = new Int16Array(0);
   /** Per tracked frame, for each line: owner or `SHARED`, then the sharers as bits. */
@@ -54,6 +56,8 @@ export class CoherenceDirectory {
   /** `cpu` has cleared or filled the frame: all of it is in its cache, and nobody else's copies count. */
   claim(cpu: Cpu, frame: number): void {
     if (frame >= this.#frames.length) this.#grow(frame);
+    const owner = this.#frames[frame] as number;
+    if (owner !== NOBODY && owner !== cpu.coreTag) this.epoch++;
     this.#frames[frame] = cpu.coreTag;
     this.#tracked.delete(frame);
   }
@@ -97,6 +101,7 @@ export class CoherenceDirectory {
     const lines = new Int32Array((PAGE_SIZE / CACHE_LINE) * this.#wordsPerLine);
     const owner = this.#frames[frame] as number;
     for (let at = 0; at < lines.length; at += this.#wordsPerLine) lines[at] = owner;
+    this.epoch++;
     this.#frames[frame] = SHARED;
     this.#tracked.set(frame, lines);
     return lines;

@@ -1,3 +1,4 @@
+import { PAGE_MASK, PAGE_SIZE } from './address.js';
 import type { CoherenceDirectory, TransferCost } from './coherence.js';
 import type { CostModel } from './cost-model.js';
 import type { CriticalPath } from './critical-path.js';
@@ -12,6 +13,7 @@ import { Mmu } from './mmu.js';
 import type { PhysicalMemory } from './physical-memory.js';
 import { Pmu } from './pmu.js';
 import { HwStep } from './steps.js';
+import type { TlbEntry } from './tlb.js';
 
 /** Bounds a turn, so that what is spent in it stays a small integer. */
 const LONGEST_TURN = 1 << 28;
@@ -281,8 +283,18 @@ export class Cpu {
    * Moves the line here if another core has it.
    */
   data(address: number, access: number): number {
-    const physical = this.mmu.translate(address, access);
-    if (physical >= 0 && this.coherence.frameOwner(physical) !== this.coreTag) this.coherence.touch(this, physical, (access & 2) !== 0);
+    const entry = this.mmu.recent(address, access);
+    if (entry !== null && entry.ownedIn === this.coherence.epoch) return entry.frame * PAGE_SIZE + (address & PAGE_MASK);
+    return this.#data(address, access, entry);
+  }
+
+  /** As `data`, where the frame is not known to be this core's alone. */
+  #data(address: number, access: number, entry: TlbEntry | null): number {
+    const physical = entry === null ? this.mmu.translate(address, access) : entry.frame * PAGE_SIZE + (address & PAGE_MASK);
+    if (physical < 0) return -1;
+    const { coherence } = this;
+    if (coherence.frameOwner(physical) !== this.coreTag) coherence.touch(this, physical, (access & 2) !== 0);
+    if (entry !== null && coherence.frameOwner(physical) === this.coreTag) entry.ownedIn = coherence.epoch;
     return physical;
   }
 

@@ -190,7 +190,7 @@ export class GuestMode {
 
   #freeTags(): void {
     this.#spare.length = 0;
-    for (let tag = TAGS; tag >= 1; tag--) this.#spare.push(tag / 64);
+    for (let tag = TAGS; tag >= 1; tag--) this.#spare.push(tag);
   }
 
   #violation(cpu: Cpu, view: SecondLevel): boolean {

@@ -48,6 +48,7 @@ export {
 export { PhysicalMemory } from './physical-memory.js';
 export { Platform, type PlatformOptions, type RunEnd } from './platform.js';
 export { type CounterSetup, Pmu, type PmuEvent } from './pmu.js';
+export { Pointer } from './pointer.js';
 export { type CpuProfile, type CpuProfileInput, type Figure, parseProfile } from './profile.js';
 export { findProfile, profiles } from './profiles/index.js';
 export { Rng } from './rng.js';
@@ -68,5 +69,5 @@ export {
   spread,
 } from './step.js';
 export { HwStep } from './steps.js';
-export { Tlb, TlbFlag } from './tlb.js';
+export { Tlb, TlbEntry, TlbFlag } from './tlb.js';
 export { XSAVE_AREA_SIZE, xrstorPkru, xsavePkru } from './xsave.js';

@@ -5,7 +5,7 @@ import type { PhysicalMemory } from './physical-memory.js';
 import type { CpuProfile } from './profile.js';
 import type { SecondLevel } from './second-level.js';
 import { HwStep } from './steps.js';
-import { Tlb, TlbFlag } from './tlb.js';
+import { EMPTY_ENTRY, Tlb, type TlbEntry, TlbFlag, type TlbUses, translationSpace } from './tlb.js';
 
 /**
  * What an access asks for. The values double as the bits of a page-fault error code (SDM vol. 3, 4.7), but for
@@ -29,6 +29,14 @@ const RESERVED_LOW = [0, 0, 0x1f_e000, 0x3fff_e000];
 /** Flags of a TLB entry that a table entry grants; bits of the levels are combined by AND, execute-disable by OR. */
 const GRANT_ALL = TlbFlag.writable | TlbFlag.user | TlbFlag.executable;
 
+/** Places for recent translations; a power of two. */
+const RECENT = 256;
+
+/** Where a translation is kept, by the low half of an address in the page; processes that share a page have each their own. */
+function hash(low: number, space: number): number {
+  return ((low >>> 12) ^ (low >>> 20) ^ (space << 5)) & (RECENT - 1);
+}
+
 /**
  * One core's memory-management unit: split L1 TLBs, a unified second-level TLB, paging-structure caches, and the walker.
  * `translate` answers with a physical address, or -1 and leaves the fault in `faultAddress` and `faultCode`.
@@ -40,8 +48,8 @@ export class Mmu {
   /** Frame of the top-level table. */
   root = 0;
   pcid = 0;
-  /** What tags the translations in use: the PCID, and as a fraction the second-level tables (`SecondLevel.tag`). */
-  context = 0;
+  /** Whose translations are in use: `translationSpace` of the PCID and the second-level tables' tag. */
+  space = 0;
   /** CR4.PKE, CR4.SMEP, CR4.SMAP, CR0.WP. */
   pke = true;
   smep = true;
@@ -88,6 +96,9 @@ export class Mmu {
   walks = 0;
   stlbHits = 0;
 
+  /** First-level entries of 4 KiB data pages that were used lately, each at the hash of its page. */
+  readonly #recent: TlbEntry[] = Array.from({ length: RECENT }, () => EMPTY_ENTRY);
+  readonly #uses: TlbUses;
   readonly #cpu: Cpu;
   readonly #memory: PhysicalMemory;
   /** Every cache of translations; `s2m` shares its entries with `s4k`, `s1g` perhaps with `s4k1g`. */
@@ -106,6 +117,7 @@ export class Mmu {
     this.faultAddress = 0;
     const { tlb } = profile;
     this.d4k = new Tlb(tlb.l1d4k.entries, tlb.l1d4k.ways, PAGE_SIZE);
+    this.#uses = this.d4k.uses;
     this.d2m = new Tlb(tlb.l1d2m.entries, tlb.l1d2m.ways, LARGE_PAGE_SIZE);
     this.d1g = new Tlb(tlb.l1d1g.entries, tlb.l1d1g.ways, HUGE_PAGE_SIZE);
     this.i4k = new Tlb(tlb.l1i4k.entries, tlb.l1i4k.ways, PAGE_SIZE);
@@ -126,59 +138,73 @@ export class Mmu {
   }
 
   /**
+   * The translation that a user-mode data access of kind `access` finds at hand, with the rights for it; null if it must be
+   * looked for, or faults. Only a short cut: `translate` finds what is missed here. It takes what was used recently from an
+   * array of its own, by a hash of the page that keeps those apart that share a set; the true TLB sees each use.
+   */
+  recent(address: number, access: number): TlbEntry | null {
+    const entry = this.lately(address);
+    return entry.page === address - (address & PAGE_MASK) && this.hit(entry, access) ? entry : null;
+  }
+
+  /** What stands where the translation of the page around `address` is kept if it was used lately: that, or another. */
+  lately(address: number): TlbEntry {
+    return this.#recent[hash(address | 0, this.space)] as TlbEntry;
+  }
+
+  /** An access of kind `access` to the page of `entry`, a first-level one of this core: true, and a use, if it need look no further. */
+  hit(entry: TlbEntry, access: number): boolean {
+    const need = access & (Access.write | Access.user);
+    if (
+      entry.space === this.space &&
+      (entry.flags & need) === need &&
+      // User mode, or the kernel copying with AC set; other kernel accesses have SMAP to answer to.
+      (access & (Access.user | Access.ac)) !== 0 &&
+      (((this.pkru >>> ((entry.flags >>> (TlbFlag.keyShift - 1)) & 0x1e)) & 3) === 0 || !this.pke)
+    ) {
+      entry.lastUse = ++this.#uses.count;
+      return true;
+    }
+    return false;
+  }
+
+  /**
    * Physical address behind `address` for an access of kind `access`, or -1 on a fault.
    * Misses and walks are charged to the core; a hit in the first level is free (it is part of the instruction).
    */
   translate(address: number, access: number): number {
-    const offset = address & PAGE_MASK;
-    const page = address - offset;
-    if ((access & Access.fetch) === 0) {
-      const tlb = this.d4k;
-      const tag = page + this.context;
-      const set = (page / PAGE_SIZE) & tlb.setMask;
-      let at = tlb.mru[set] as number;
-      if (tlb.tags[at] !== tag) at = tlb.findOwn(address, this.context);
-      if (at >= 0) {
-        const flags = tlb.flags[at] as number;
-        const need = access & 0x46;
-        // User mode, or the kernel copying with AC set; other kernel accesses have SMAP to answer to.
-        if ((flags & need) === need && (access & (Access.user | Access.ac)) !== 0) {
-          const denied = (this.pkru >>> ((flags >>> (TlbFlag.keyShift - 1)) & 0x1e)) & 3;
-          if (denied === 0 || !this.pke) return (tlb.frames[at] as number) * PAGE_SIZE + offset;
-        }
-      }
-    }
-    return this.#lookUp(address, access);
-  }
-
-  /** Every way a translation can go that is not a repeated user-mode data hit. */
-  #lookUp(address: number, access: number): number {
     const fetch = (access & Access.fetch) !== 0;
+    if (!fetch) {
+      const entry = this.recent(address, access);
+      if (entry !== null) return entry.frame * PAGE_SIZE + (address & PAGE_MASK);
+    }
     const l1 = fetch ? this.i4k : this.d4k;
-    let at = l1.find(address, this.context);
-    if (at >= 0) return this.#use(l1, at, address, access);
-
+    let entry = l1.find(address, this.space);
+    if (entry !== null) {
+      if (!fetch && entry.space === this.space) this.#recent[hash(address | 0, this.space)] = entry;
+      return this.#use(entry, PAGE_MASK, address, access);
+    }
     const l1Large = fetch ? this.i2m : this.d2m;
     if (l1Large.filled) {
-      at = l1Large.find(address, this.context);
-      if (at >= 0) return this.#use(l1Large, at, address, access);
+      entry = l1Large.find(address, this.space);
+      if (entry !== null) return this.#use(entry, LARGE_PAGE_SIZE - 1, address, access);
     }
     if (!fetch && this.d1g.filled) {
-      at = this.d1g.find(address, this.context);
-      if (at >= 0) return this.#use(this.d1g, at, address, access);
+      entry = this.d1g.find(address, this.space);
+      if (entry !== null) return this.#use(entry, HUGE_PAGE_SIZE - 1, address, access);
     }
 
     const s4k = this.#stlb(address);
-    at = s4k.find(address, this.context);
-    if (at >= 0) return this.#promote(l1, s4k, at, address, access);
+    entry = s4k.find(address, this.space);
+    if (entry !== null) return this.#promote(l1, s4k, entry, address, access);
     if (this.s2m.filled) {
-      at = this.s2m.find(address, this.context);
-      if (at >= 0) return this.#promote(l1Large, this.s2m, at, address, access);
+      entry = this.s2m.find(address, this.space);
+      if (entry !== null) return this.#promote(l1Large, this.s2m, entry, address, access);
     }
     if (this.s1g.filled) {
-      at = this.s1g.find(address, this.context);
+      entry = this.s1g.find(address, this.space);
       // There are no first-level entries for fetches from 1 GiB pages: the 2 MiB around the address stand in.
-      if (at >= 0) return this.#promote(fetch ? this.i2m : this.d1g, this.s1g, at, address, access);
+      if (entry !== null) return this.#promote(fetch ? this.i2m : this.d1g, this.s1g, entry, address, access);
     }
 
     return this.#walk(address, access);
@@ -189,18 +215,16 @@ export class Mmu {
   }
 
   /** A hit in the second level: the page moves to the first level, or as much of it as a page has there. */
-  #promote(l1: Tlb, l2: Tlb, at: number, address: number, access: number): number {
+  #promote(l1: Tlb, l2: Tlb, entry: TlbEntry, address: number, access: number): number {
     this.stlbHits++;
     this.#cpu.chargeCycles(HwStep.stlbHit, this.#stlbCycles);
     const part = address & (l2.pageSize - 1) & -l1.pageSize;
-    const frame = (l2.frames[at] as number) + part / PAGE_SIZE;
-    const inserted = l1.insert(address, this.context, frame, l2.flags[at] as number);
-    return this.#use(l1, inserted, address, access);
+    const inserted = l1.insert(address, this.space, entry.frame + part / PAGE_SIZE, entry.flags);
+    return this.#use(inserted, l1.pageSize - 1, address, access);
   }
 
   /** A translation is at hand: are the rights? A write through an entry whose page is clean goes back to set D. */
-  #use(tlb: Tlb, at: number, address: number, access: number): number {
-    const flags = tlb.flags[at] as number;
+  #use({ frame, flags }: TlbEntry, offsetMask: number, address: number, access: number): number {
     const code = this.#deny(flags, access);
     if (code >= 0) {
       // A denied access makes the processor walk again before it faults (SDM vol. 3, 4.10.4.1), so that a right
@@ -212,7 +236,7 @@ export class Mmu {
       this.#drop(address);
       return this.#walk(address, access);
     }
-    return (tlb.frames[at] as number) * PAGE_SIZE + (address & (tlb.pageSize - 1));
+    return frame * PAGE_SIZE + (address & offsetMask);
   }
 
   /**
@@ -259,10 +283,10 @@ export class Mmu {
     let grant: number = GRANT_ALL;
     for (let cached = 2; cached <= 4; cached++) {
       const cache = this.structure[cached - 2] as Tlb;
-      const at = cache.find(address, this.context);
-      if (at >= 0) {
-        table = cache.frames[at] as number;
-        grant = cache.flags[at] as number;
+      const cachedEntry = cache.find(address, this.space);
+      if (cachedEntry !== null) {
+        table = cachedEntry.frame;
+        grant = cachedEntry.flags;
         level = cached - 1;
         break;
       }
@@ -298,7 +322,7 @@ export class Mmu {
         }
         table = entryFrame(low, high);
         const cache = this.structure[level - 2] as Tlb;
-        cache.insert(address, this.context, table, grant);
+        cache.insert(address, this.space, table, grant);
         continue;
       }
       const key = (high >>> Pte.keyShift) & 0xf;
@@ -327,16 +351,16 @@ export class Mmu {
 
   #enter(address: number, level: number, frame: number, flags: number, fetch: boolean): number {
     if (level === 1) {
-      this.#stlb(address).insert(address, this.context, frame, flags);
-      (fetch ? this.i4k : this.d4k).insert(address, this.context, frame, flags);
+      this.#stlb(address).insert(address, this.space, frame, flags);
+      (fetch ? this.i4k : this.d4k).insert(address, this.space, frame, flags);
       return frame * PAGE_SIZE + (address & PAGE_MASK);
     }
     const size = level === 2 ? LARGE_PAGE_SIZE : HUGE_PAGE_SIZE;
     // Bit 12 of a large entry is its PAT bit, not part of the frame number.
     const first = frame - (frame & (size / PAGE_SIZE - 1));
-    (level === 2 ? this.s2m : this.s1g).insert(address, this.context, first, flags);
-    if (level === 2) (fetch ? this.i2m : this.d2m).insert(address, this.context, first, flags);
-    else if (!fetch) this.d1g.insert(address, this.context, first, flags);
+    (level === 2 ? this.s2m : this.s1g).insert(address, this.space, first, flags);
+    if (level === 2) (fetch ? this.i2m : this.d2m).insert(address, this.space, first, flags);
+    else if (!fetch) this.d1g.insert(address, this.space, first, flags);
     return first * PAGE_SIZE + (address & (size - 1));
   }
 
@@ -350,7 +374,7 @@ export class Mmu {
     const hostFrame = Math.floor(host / PAGE_SIZE);
     if (second.executeOnly) {
       // Only the TLB for fetches may have it: the others do not ask whether a page can be read.
-      this.i4k.insert(address, this.context, hostFrame, flags & second.grant);
+      this.i4k.insert(address, this.space, hostFrame, flags & second.grant);
       return hostFrame * PAGE_SIZE + (address & PAGE_MASK);
     }
     return this.#enter(address, 1, hostFrame, flags & second.grant, (access & Access.fetch) !== 0);
@@ -424,7 +448,7 @@ export class Mmu {
   loadRoot(root: number, pcid: number, noFlush: boolean): void {
     this.root = root;
     this.pcid = pcid;
-    this.context = pcid + (this.second === null ? 0 : this.second.tag);
+    this.space = translationSpace(pcid, this.second === null ? 0 : this.second.tag);
     if (!noFlush) this.invpcidContext(pcid);
   }
 
@@ -440,7 +464,7 @@ export class Mmu {
    */
   selectSecondLevel(second: SecondLevel | null): void {
     this.second = second;
-    this.context = this.pcid + (second === null ? 0 : second.tag);
+    this.space = translationSpace(this.pcid, second === null ? 0 : second.tag);
   }
 
   /** INVEPT: drops the translations that came through tables with `tag`, or through any second-level tables (undefined). */

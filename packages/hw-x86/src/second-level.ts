@@ -3,7 +3,7 @@ import type { Cpu } from './cpu.js';
 import { HardwareError } from './errors.js';
 import { entryAddress, entryFrame, entryHigh, entryLow, LEVEL_SPAN } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
-import { Tlb, TlbFlag } from './tlb.js';
+import { Tlb, type TlbEntry, TlbFlag } from './tlb.js';
 
 /** Rights of a second-level entry (SDM vol. 3, table 29-6), and the bit that makes it map a large page. */
 export const Ept = { read: 1, write: 2, execute: 4, all: 7, pageSize: 1 << 7 } as const;
@@ -124,7 +124,7 @@ const READABLE = 1;
  * the last walk found. A guest's page walk translates the address of every entry that it reads, then that of the page.
  */
 export class SecondLevel {
-  /** Tells the translations of this view apart in the TLBs, in sixty-fourths: 1/64 .. 15/64; 0: none yet. */
+  /** Tells the translations of this view apart in the TLBs: 1 .. 15; 0: none yet. */
   tag = 0;
   readonly root: number;
   /** The last translation failed: `guestPhysical` and `access` say on what. */
@@ -156,15 +156,14 @@ export class SecondLevel {
   /** Physical address behind a guest-physical one for `access` (`Access` bits), or -1 with the violation left behind. */
   translate(guest: number, access: number): number {
     const page = guest - (guest & (PAGE_SIZE - 1));
-    let at = this.#nested.find(page, 0);
-    if (at < 0) at = this.#walk(guest, page);
+    const entry = this.#nested.find(page, 0) ?? this.#walk(guest, page);
     this.guestPhysical = guest;
     this.access = access;
-    if (at < 0) {
+    if (entry === null) {
       this.violated = true;
       return -1;
     }
-    this.grant = (this.#nested.flags[at] as number) | TlbFlag.global;
+    this.grant = entry.flags | TlbFlag.global;
     const need = (access & (TlbFlag.writable | TlbFlag.executable)) | ((access & TlbFlag.executable) === 0 ? READABLE : 0);
     if ((this.grant & need) !== need) {
       // What led to a violation is not kept (SDM vol. 3, 29.4.3.1): a right that the hypervisor grants is seen at once.
@@ -172,7 +171,7 @@ export class SecondLevel {
       this.violated = true;
       return -1;
     }
-    return (this.#nested.frames[at] as number) * PAGE_SIZE + (guest - page);
+    return entry.frame * PAGE_SIZE + (guest & (PAGE_SIZE - 1));
   }
 
   /** The page translated last can be executed and not read: its translation is for fetches alone. */
@@ -196,7 +195,7 @@ export class SecondLevel {
     this.#nested.dropAll(true);
   }
 
-  #walk(guest: number, page: number): number {
+  #walk(guest: number, page: number): TlbEntry | null {
     let table = this.root;
     let rights = RIGHTS;
     for (let level = 4; ; level--) {
@@ -204,7 +203,7 @@ export class SecondLevel {
       const low = this.#memory.read32(entry);
       this.reads++;
       rights &= low;
-      if ((low & RIGHTS) === 0) return -1;
+      if ((low & RIGHTS) === 0) return null;
       const frame = entryFrame(low, this.#memory.read32(entry + 4));
       if (level > 1 && (low & Ept.pageSize) === 0) {
         table = frame;

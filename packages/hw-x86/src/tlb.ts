@@ -10,46 +10,62 @@ export const TlbFlag = {
   global: 1 << 12,
 } as const;
 
-const EMPTY = Number.NaN;
-/** Fractions of a tag: a global page, a large page in an array that holds both sizes. Those below are second-level tags. */
-const GLOBAL = 0.5;
-const LARGE = 0.25;
+/** What an entry's `space` says beside the PCID in its low twelve bits and the second-level tag above them. */
+const LARGE = 1 << 20;
+const GLOBAL = 1 << 21;
+const PCID = 0xfff;
+const SECOND_LEVEL_SHIFT = 12;
+const SECOND_LEVEL = 0xff << SECOND_LEVEL_SHIFT;
 
 /**
- * One set-associative TLB with true least-recently-used replacement.
- *
- * A tag is the page's address plus the context. The address has twelve zero bits, which hold the PCID (none for a global
- * page); a double has six more bits below the point, which hold what else tells translations apart: the fractions above,
- * and a second-level tag in sixty-fourths (`SecondLevel.tag`).
- * The most recently used way of each set is remembered: finding it there again changes no order, which is what makes
- * the common hit cheap without making it approximate.
- *
- * Methods take any address within a page, as it was accessed: the host puts numbers beyond 31 bits on its heap when one function
- * passes them to another, unless they are there already.
+ * Whose translations are in use: a PCID, and the tag of the second-level tables that they come through (0 for none), as
+ * entries of the TLBs are marked with them.
  */
+export function translationSpace(pcid: number, secondLevelTag: number): number {
+  return pcid | (secondLevelTag << SECOND_LEVEL_SHIFT);
+}
+
+/** One translation. It is reused for another when it is replaced: who keeps one must compare `page` and `space`. */
+export class TlbEntry {
+  /** Address of the page's first byte; no number when the entry is empty. */
+  page = Number.NaN;
+  /** What else tells translations apart: `translationSpace`, and marks for global and for large pages. */
+  space = 0;
+  /** Frame number of the page's first frame. */
+  frame = 0;
+  /** `TlbFlag` bits. */
+  flags = 0;
+  /** When it was last used, as the TLB's count of uses: the lowest of a set is replaced. */
+  lastUse = 0;
+  /** `CoherenceDirectory.epoch` in which the page's frame was seen to belong to this core alone; -1 if it was not. */
+  ownedIn = -1;
+}
+
+/** How often the entries of a TLB have been used. */
+export class TlbUses {
+  count = 0;
+}
+
+/** Stands for every entry that nothing was ever entered into. Never written to. */
+export const EMPTY_ENTRY = new TlbEntry();
+
+/** One set-associative TLB with true least-recently-used replacement. */
 export class Tlb {
   readonly ways: number;
   readonly setMask: number;
   /** Bytes. */
   readonly pageSize: number;
-  tags: Float64Array;
-  flags: Int32Array;
-  /** Frame number of the page's first frame. */
-  frames: Int32Array;
-  /** Index of the most recently used entry of each set. */
-  mru: Int32Array;
+  readonly uses: TlbUses;
   /** An entry was made through this view at some time: until then a look-up is in vain. */
   filled = false;
-  #stamps: Float64Array;
-  /** The number of uses so far. */
-  #clock: Float64Array;
-  /** The arrays are this TLB's own, and not those that all empty ones of its size have in common. */
+  #entries: TlbEntry[];
+  /** The array is this TLB's own, and not the one that all empty ones of its size have in common. */
   #owned = false;
   /** The other one of two page sizes that share their entries. */
   #partner: Tlb | null = null;
   /** Multiplying is faster than dividing, and as exact for a power of two. */
   readonly #perPage: number;
-  /** Added to the tags of entries made through this view. */
+  /** Marks the entries made through this view. */
   readonly #kind: number;
 
   /**
@@ -67,76 +83,61 @@ export class Tlb {
     this.pageSize = pageSize;
     this.#perPage = 1 / pageSize;
     this.#kind = shared === undefined ? 0 : LARGE;
-    const empty = emptyArrays(entries, ways);
-    this.tags = empty.tags;
-    this.flags = empty.zeros;
-    this.frames = empty.zeros;
-    this.mru = empty.mru;
-    this.#stamps = empty.stamps;
-    this.#clock = empty.stamps;
+    this.#entries = emptyEntries(entries);
+    this.uses = shared?.uses ?? new TlbUses();
     if (shared !== undefined) {
       this.#partner = shared;
       shared.#partner = this;
     }
   }
 
-  /** Index of the entry for the page around `address` under `context`, or -1, if it is neither global nor a large one of two sizes. */
-  findOwn(address: number, context: number): number {
-    const { tags } = this;
-    const number = Math.floor(address * this.#perPage);
-    const set = number & this.setMask;
-    const tag = number * this.pageSize + context;
-    const first = set * this.ways;
-    for (let i = first; i < first + this.ways; i++) {
-      if (tags[i] === tag) {
-        this.#use(i, set);
-        return i;
-      }
-    }
-    return -1;
-  }
-
-  /** Index of the entry for the page around `address` under `context`, or -1. Counts as a use. */
-  find(address: number, context: number): number {
+  /** The entry for the page around `address` in `space`, or null. Counts as a use. */
+  find(address: number, space: number): TlbEntry | null {
+    const entries = this.#entries;
     const number = Math.floor(address * this.#perPage);
     const page = number * this.pageSize;
-    const set = number & this.setMask;
-    const first = set * this.ways;
-    const tag = page + context + this.#kind;
-    const globalTag = page + (context - (context | 0)) + this.#kind + GLOBAL;
+    const first = (number & this.setMask) * this.ways;
+    const own = space | this.#kind;
+    const global = (space & SECOND_LEVEL) | this.#kind | GLOBAL;
     for (let i = first; i < first + this.ways; i++) {
-      const other = this.tags[i];
-      if (other === tag || other === globalTag) {
-        this.#use(i, set);
-        return i;
+      const entry = entries[i] as TlbEntry;
+      if (entry.page === page && (entry.space === own || entry.space === global)) {
+        entry.lastUse = ++this.uses.count;
+        return entry;
       }
     }
-    return -1;
+    return null;
   }
 
-  /** Enters the translation of the page around `address` in place of the least recently used one of its set. Returns its index. */
-  insert(address: number, context: number, frame: number, flags: number): number {
+  /** Enters the translation of the page around `address` in place of the least recently used one of its set. */
+  insert(address: number, space: number, frame: number, flags: number): TlbEntry {
     this.filled = true;
     if (!this.#owned) this.#allocate();
     const number = Math.floor(address * this.#perPage);
-    const set = number & this.setMask;
-    const first = set * this.ways;
-    const global = (flags & TlbFlag.global) !== 0;
-    const tag = number * this.pageSize + this.#kind + (global ? context - (context | 0) + GLOBAL : context);
+    const page = number * this.pageSize;
+    const first = (number & this.setMask) * this.ways;
+    const mark = ((flags & TlbFlag.global) === 0 ? space : (space & SECOND_LEVEL) | GLOBAL) | this.#kind;
     let victim = first;
     for (let i = first; i < first + this.ways; i++) {
-      const other = this.tags[i] as number;
-      if (other === tag || Number.isNaN(other)) {
+      const other = this.#entries[i] as TlbEntry;
+      if (Number.isNaN(other.page) || (other.page === page && other.space === mark)) {
         victim = i;
         break;
       }
-      if ((this.#stamps[i] as number) < (this.#stamps[victim] as number)) victim = i;
+      if (other.lastUse < (this.#entries[victim] as TlbEntry).lastUse) victim = i;
     }
-    this.tags[victim] = tag;
-    this.frames[victim] = frame;
-    this.flags[victim] = flags;
-    this.#use(victim, set);
-    return victim;
+    let entry = this.#entries[victim] as TlbEntry;
+    if (entry === EMPTY_ENTRY) {
+      entry = new TlbEntry();
+      this.#entries[victim] = entry;
+    }
+    entry.page = page;
+    entry.space = mark;
+    entry.frame = frame;
+    entry.flags = flags;
+    entry.ownedIn = -1;
+    entry.lastUse = ++this.uses.count;
+    return entry;
   }
 
   /**
@@ -149,101 +150,61 @@ export class Tlb {
     const page = number * this.pageSize;
     const first = (number & this.setMask) * this.ways;
     for (let i = first; i < first + this.ways; i++) {
-      const tag = this.tags[i] as number;
-      const whole = Math.floor(tag);
-      if (tag - whole >= GLOBAL ? globalToo && whole === page : whole === page + pcid) this.#empty(i);
+      const entry = this.#entries[i] as TlbEntry;
+      if (entry.page !== page) continue;
+      if ((entry.space & GLOBAL) !== 0 ? globalToo : (entry.space & PCID) === pcid) empty(entry);
     }
   }
 
   /** Drops all non-global translations of `pcid`. */
   dropContext(pcid: number): void {
     if (!this.#owned) return;
-    for (let i = 0; i < this.tags.length; i++) {
-      const tag = this.tags[i] as number;
-      const whole = Math.floor(tag);
-      // The low twelve bits of a non-global tag are its PCID.
-      if (tag - whole < GLOBAL && (whole & 0xfff) === pcid) this.#empty(i);
-    }
+    for (const entry of this.#entries) if ((entry.space & (GLOBAL | PCID)) === pcid) empty(entry);
   }
 
   /** Drops everything; global translations stay unless `globalToo`. */
   dropAll(globalToo: boolean): void {
     if (!this.#owned) return;
-    for (let i = 0; i < this.tags.length; i++) {
-      const tag = this.tags[i] as number;
-      if (globalToo || tag - Math.floor(tag) < GLOBAL) this.#empty(i);
-    }
+    for (const entry of this.#entries) if (globalToo || (entry.space & GLOBAL) === 0) empty(entry);
   }
 
   /** Drops what came through the second-level tables with `second` as their tag, or through any if it is undefined. */
   dropSecondLevel(second?: number): void {
     if (!this.#owned) return;
-    for (let i = 0; i < this.tags.length; i++) {
-      const tag = this.tags[i] as number;
-      const of = (tag - Math.floor(tag)) % LARGE;
-      if (second === undefined ? of > 0 : of === second) this.#empty(i);
+    for (const entry of this.#entries) {
+      const of = (entry.space & SECOND_LEVEL) >>> SECOND_LEVEL_SHIFT;
+      if (second === undefined ? of > 0 : of === second) empty(entry);
     }
   }
 
-  #use(index: number, set: number): void {
-    this.mru[set] = index;
-    this.#stamps[index] = this.#clock[0] = (this.#clock[0] as number) + 1;
-  }
-
-  #empty(index: number): void {
-    this.tags[index] = EMPTY;
-    this.flags[index] = 0;
-    this.#stamps[index] = 0;
-  }
-
-  /** The first entry comes: arrays of its own, for this TLB and for the one that shares them. */
+  /** The first entry comes: an array of its own, for this TLB and for the one that shares it. */
   #allocate(): void {
-    const { mru, tags } = this;
-    this.#adopt(
-      tags.slice(),
-      new Int32Array(tags.length),
-      new Int32Array(tags.length),
-      mru.slice(),
-      new Float64Array(tags.length),
-      new Float64Array(1),
-    );
-    if (this.#partner !== null) this.#partner.#adopt(this.tags, this.flags, this.frames, this.mru, this.#stamps, this.#clock);
-  }
-
-  #adopt(tags: Float64Array, flags: Int32Array, frames: Int32Array, mru: Int32Array, stamps: Float64Array, clock: Float64Array): void {
-    this.tags = tags;
-    this.flags = flags;
-    this.frames = frames;
-    this.mru = mru;
-    this.#stamps = stamps;
-    this.#clock = clock;
+    this.#entries = this.#entries.slice();
     this.#owned = true;
+    if (this.#partner === null) return;
+    this.#partner.#entries = this.#entries;
+    this.#partner.#owned = true;
   }
 }
 
-interface EmptyArrays {
-  readonly tags: Float64Array;
-  readonly zeros: Int32Array;
-  readonly mru: Int32Array;
-  readonly stamps: Float64Array;
+function empty(entry: TlbEntry): void {
+  if (entry === EMPTY_ENTRY) return;
+  entry.page = Number.NaN;
+  entry.flags = 0;
+  entry.lastUse = 0;
 }
 
-const empties = new Map<string, EmptyArrays>();
+const empties = new Map<number, TlbEntry[]>();
 
 /**
  * The contents of a TLB that nothing was ever entered into, never written to. Most processors of a large machine never
  * translate, and need no more than these.
  */
-function emptyArrays(entries: number, ways: number): EmptyArrays {
-  const key = `${entries}/${ways}`;
-  const known = empties.get(key);
-  if (known !== undefined) return known;
-  const made = {
-    tags: new Float64Array(entries).fill(EMPTY),
-    zeros: new Int32Array(entries),
-    mru: Int32Array.from({ length: entries / ways }, (_, set) => set * ways),
-    stamps: new Float64Array(entries),
-  };
-  empties.set(key, made);
-  return made;
+function emptyEntries(entries: number): TlbEntry[] {
+  let known = empties.get(entries);
+  if (known === undefined) {
+    known = Array.from({ length: entries }, () => EMPTY_ENTRY);
+    empties.set(entries, known);
+  }
+  return known;
 }

@@ -23,9 +23,9 @@ describe('Tlb', () => {
             tlb.insert(page * PAGE_SIZE, pcid, page + 1000 * pcid, 0);
           } else {
             const found = tlb.find(page * PAGE_SIZE, pcid);
-            expect(found >= 0).toBe(at >= 0);
+            expect(found !== null).toBe(at >= 0);
             if (at >= 0) {
-              expect(tlb.frames[found]).toBe(page + 1000 * pcid);
+              expect(found?.frame).toBe(page + 1000 * pcid);
               set.push(...set.splice(at, 1));
             }
           }
@@ -39,15 +39,15 @@ describe('Tlb', () => {
     const tlb = new Tlb(64, 4, PAGE_SIZE);
     const page = (i: number): number => i * 16 * PAGE_SIZE;
     for (let i = 0; i < 5; i++) tlb.insert(page(i), 1, i, 0);
-    expect([0, 1, 2, 3, 4].map((i) => tlb.find(page(i), 1) >= 0)).toEqual([false, true, true, true, true]);
+    expect([0, 1, 2, 3, 4].map((i) => tlb.find(page(i), 1) !== null)).toEqual([false, true, true, true, true]);
   });
 
   it('keeps translations of PCIDs apart, and serves global ones to all', () => {
     const tlb = new Tlb(16, 4, PAGE_SIZE);
     tlb.insert(0x1000, 1, 10, 0);
     tlb.insert(0x2000, 1, 20, TlbFlag.global);
-    expect(tlb.find(0x1000, 2)).toBe(-1);
-    expect(tlb.frames[tlb.find(0x2000, 2)]).toBe(20);
+    expect(tlb.find(0x1000, 2)).toBeNull();
+    expect(tlb.find(0x2000, 2)?.frame).toBe(20);
   });
 
   it('drops one page, one context, or all, with or without global translations', () => {
@@ -59,7 +59,11 @@ describe('Tlb', () => {
       return tlb;
     };
     const left = (tlb: Tlb): string =>
-      [tlb.find(0x1000, 1) >= 0 ? 'page/1' : '', tlb.find(0x1000, 2) >= 0 ? 'page/2' : '', tlb.find(0x2000, 1) >= 0 ? 'global' : '']
+      [
+        tlb.find(0x1000, 1) !== null ? 'page/1' : '',
+        tlb.find(0x1000, 2) !== null ? 'page/2' : '',
+        tlb.find(0x2000, 1) !== null ? 'global' : '',
+      ]
         .filter(Boolean)
         .join(' ');
     const after = (drop: (tlb: Tlb) => void): string => {
@@ -79,8 +83,8 @@ describe('Tlb', () => {
     const tlb = new Tlb(8, 2, LARGE_PAGE_SIZE);
     const page = -5 * LARGE_PAGE_SIZE;
     tlb.insert(page, 3, 512, TlbFlag.writable);
-    const at = tlb.find(page, 3);
-    expect([tlb.frames[at], tlb.flags[at]]).toEqual([512, TlbFlag.writable]);
-    expect(tlb.find(page + LARGE_PAGE_SIZE, 3)).toBe(-1);
+    const entry = tlb.find(page, 3);
+    expect([entry?.frame, entry?.flags]).toEqual([512, TlbFlag.writable]);
+    expect(tlb.find(page + LARGE_PAGE_SIZE, 3)).toBeNull();
   });
 });

@@ -13,22 +13,32 @@ DIGITS.forEach((code, value) => {
 /** The two digits of a byte, the first one in the low half. */
 const PAIRS = Uint16Array.from({ length: 256 }, (_, byte) => (DIGITS[byte >>> 4] as number) | ((DIGITS[byte & 15] as number) << 8));
 
-/** The text of the stamp that was formatted last. */
-const text = new Uint8Array(18);
-text[0] = ZERO;
-text[1] = X;
+/** The value of two digits by their character codes, the first one in the low half; -1 unless both are digits. */
+const BYTES = new Int16Array(0x1_0000).fill(-1);
+PAIRS.forEach((pair, byte) => {
+  BYTES[pair] = byte;
+});
+
+const LENGTH = 18;
+const OX = ZERO | (X << 8);
+/** The text of the stamp that was formatted last, as pairs of characters and as characters. */
+const pairs = new Uint16Array(LENGTH / 2);
+pairs[0] = OX;
+const text = new Uint8Array(pairs.buffer);
 
 /** Writes characters `done` .. `done + part` of a stamp's text to physical memory. */
 export function formatStamp(memory: PhysicalMemory, at: number, part: number, done: number, value: number): void {
   const high = Math.floor(value * (1 / 0x1_0000_0000)) | 0;
   const low = value | 0;
-  for (let i = 0; i < 8; i++) {
-    const pair = PAIRS[((i < 4 ? high : low) >>> (24 - ((i & 3) << 3))) & 255] as number;
-    text[PREFIX + 2 * i] = pair & 255;
-    text[PREFIX + 2 * i + 1] = pair >>> 8;
+  for (let i = 0; i < 4; i++) pairs[1 + i] = PAIRS[(high >>> (24 - (i << 3))) & 255] as number;
+  for (let i = 0; i < 4; i++) pairs[5 + i] = PAIRS[(low >>> (24 - (i << 3))) & 255] as number;
+  const { u8, i32 } = memory;
+  let i = 0;
+  // What is aligned goes by words.
+  if (done === 0 && (at & 3) === 0) {
+    for (; i + 4 <= part; i += 4) i32[(at + i) >>> 2] = (pairs[i >>> 1] as number) | ((pairs[(i >>> 1) + 1] as number) << 16);
   }
-  const { u8 } = memory;
-  for (let i = 0; i < part; i++) u8[at + i] = text[done + i] as number;
+  for (; i < part; i++) u8[at + i] = text[done + i] as number;
 }
 
 /**
@@ -37,6 +47,7 @@ export function formatStamp(memory: PhysicalMemory, at: number, part: number, do
  */
 export function parseStamp(memory: PhysicalMemory, at: number, part: number, done: number, parsed: number): number {
   const { u8 } = memory;
+  if (done === 0 && part === LENGTH && (at & 3) === 0) return parseAligned(memory, at);
   let i = 0;
   for (; i < part && done + i < PREFIX; i++) if (u8[at + i] !== text[done + i]) return -1;
   // The value so far as two words, shifted left by a digit at a time.
@@ -48,6 +59,25 @@ export function parseStamp(memory: PhysicalMemory, at: number, part: number, don
     worst |= nibble;
     high = (high << 4) | (low >>> 28);
     low = (low << 4) | nibble;
+  }
+  return worst < 0 ? -1 : high * 0x1_0000_0000 + (low >>> 0);
+}
+
+/** A whole stamp that begins at a multiple of four, by words. */
+function parseAligned({ i32 }: PhysicalMemory, at: number): number {
+  const first = at >>> 2;
+  let word = i32[first] as number;
+  if ((word & 0xffff) !== OX) return -1;
+  let high = 0;
+  let low = 0;
+  let worst = 0;
+  for (let i = 1; i <= 4; i++) {
+    const one = BYTES[word >>> 16] as number;
+    word = i32[first + i] as number;
+    const other = BYTES[word & 0xffff] as number;
+    worst |= one | other;
+    high = (high << 16) | (low >>> 16);
+    low = (low << 16) | (one << 8) | other;
   }
   return worst < 0 ? -1 : high * 0x1_0000_0000 + (low >>> 0);
 }

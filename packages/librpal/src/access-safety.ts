@@ -1,6 +1,7 @@
+import type { Pointer } from '@rpal/hw-x86';
 import { type Call, CallOutcome, type UserContext } from '@rpal/kernel';
 import { RPAL_ERROR_MAGIC, Scc } from '@rpal/rpal-core';
-import { reach } from './lib-call.js';
+import { follow } from './lib-call.js';
 import { LibSender } from './sender.js';
 
 const SUSPENDED: IteratorResult<void, number> = { done: false, value: undefined };
@@ -8,7 +9,7 @@ const SUSPENDED: IteratorResult<void, number> = { done: false, value: undefined 
 /** `rpal_read_access_safety`: runs a routine under a recovery point, so that a peer that dies does not take us along. */
 export class AccessSafetyCall implements Call {
   readonly #context: UserContext;
-  readonly #scc: number;
+  readonly #scc: Pointer;
   readonly #routine: Generator<void, unknown>;
   #armed = false;
 
@@ -45,7 +46,7 @@ export class AccessSafetyCall implements Call {
     const context = this.#context;
     for (;;) {
       const { cpu } = context;
-      const scc = reach(cpu, this.#scc, true);
+      const scc = follow(cpu, this.#scc, true);
       if (scc >= 0) {
         cpu.memory.write64(scc + Scc.ersp, context.rsp);
         cpu.memory.write32(scc + Scc.magic, magic);

@@ -1,4 +1,4 @@
-import { Access, type Cpu } from '@rpal/hw-x86';
+import { Access, type Cpu, type Pointer } from '@rpal/hw-x86';
 import { type Call, CallOutcome, type ProgramContext, type Routine } from '@rpal/kernel';
 
 /** How a step of a library routine ended. */
@@ -20,6 +20,11 @@ const SUSPENDED: IteratorResult<void, number> = { done: false, value: undefined 
 /** Physical address behind a user address of the running context, or -1 on a fault. */
 export function reach(cpu: Cpu, address: number, write: boolean): number {
   return cpu.data(address, write ? Access.user | Access.write : Access.user);
+}
+
+/** As `reach`, of an address that is used over and over. */
+export function follow(cpu: Cpu, pointer: Pointer, write: boolean): number {
+  return pointer.data(cpu, write ? Access.user | Access.write : Access.user);
 }
 
 /**
@@ -67,10 +72,9 @@ export abstract class LibCall implements Call, Routine {
     const { context } = this;
     if (context.landing !== 0) this.#land();
     while (!context.mustYield()) {
-      const end = this.step(context.cpu);
-      if (end === StepEnd.NEXT) continue;
+      const end = this.steps(context.cpu);
       if (end === StepEnd.DONE) return true;
-      if (end === StepEnd.AWAY) return false;
+      if (end !== StepEnd.FAULT) return false;
       // The step was owed a turn, and the fault is its continuation.
       context.fresh = true;
       if (context.kernel.pageFault(context.cpu, context) !== CallOutcome.DONE) return false;
@@ -87,8 +91,11 @@ export abstract class LibCall implements Call, Routine {
     context.landing = 0;
   }
 
-  /** Executes the step of the present state. */
-  protected abstract step(cpu: Cpu): StepEnd;
+  /**
+   * Executes steps from the present state on, until one ends in something else than `NEXT` or the context must yield. Each
+   * routine has this loop for itself: to the host it is then one function, compiled for this routine.
+   */
+  protected abstract steps(cpu: Cpu): StepEnd;
 
   /** The kernel has sent the context to `address`, one of its own. */
   protected landed(_address: number): void {}

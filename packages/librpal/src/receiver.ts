@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { CACHE_LINE, type Cpu, Pointer } from '@rpal/hw-x86';
 import { type Kernel, type ProgramContext, SyscallNumber, type Thread } from '@rpal/kernel';
 import {
   pkruOf,
@@ -16,7 +16,7 @@ import { EPOLL_EVENT_SIZE } from '@rpal/uapi';
 import { slotAddress } from './fd-slots.js';
 import { enter, Fiber, jump, saveFrame } from './fiber.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, FiberFrame, ReadyQueue, ReceiverRecord, ReceiverStatus } from './layouts.js';
-import { LibCall, reach, StepEnd } from './lib-call.js';
+import { follow, LibCall, reach, StepEnd } from './lib-call.js';
 import type { LibProcess } from './lib-process.js';
 import { LibStep } from './steps.js';
 
@@ -27,10 +27,16 @@ export const RET_SECTION_BYTES = 0x20;
 export class LibReceiver {
   readonly process: LibProcess;
   readonly index: number;
-  /** Receiver record and receiver call context, in user addresses. */
-  readonly record: number;
-  readonly rcc: number;
-  readonly readyQueue: number;
+  /** Receiver record and receiver call context: their beginnings, and what else is used of them. */
+  readonly record: Pointer;
+  readonly mainContext: Pointer;
+  readonly senderTls: Pointer;
+  readonly senderPkru: Pointer;
+  readonly senderContext: Pointer;
+  readonly rcc: Pointer;
+  readonly senderState: Pointer;
+  readonly epPollMagic: Pointer;
+  readonly readyQueue: Pointer;
   readonly tlsBase: number;
   readonly thread: Thread;
   readonly program: ProgramContext;
@@ -46,9 +52,16 @@ export class LibReceiver {
   ) {
     this.process = process;
     this.index = index;
-    this.record = addresses.record;
-    this.rcc = addresses.rcc;
-    this.readyQueue = addresses.readyQueue;
+    const { record, rcc } = addresses;
+    this.record = new Pointer(record);
+    this.mainContext = new Pointer(record + ReceiverRecord.mainContext);
+    this.senderTls = new Pointer(record + ReceiverRecord.senderTls);
+    this.senderPkru = new Pointer(record + ReceiverRecord.senderPkru);
+    this.senderContext = new Pointer(record + ReceiverRecord.senderContext);
+    this.rcc = new Pointer(rcc);
+    this.senderState = new Pointer(rcc + Rcc.senderState);
+    this.epPollMagic = new Pointer(rcc + Rcc.epPollMagic);
+    this.readyQueue = new Pointer(addresses.readyQueue);
     this.tlsBase = context.cpu.fsBase;
     this.thread = context.thread;
     this.program = context;
@@ -88,27 +101,28 @@ abstract class ReceiverFiber extends Fiber {
  */
 class Trampoline extends ReceiverFiber {
   protected override step(cpu: Cpu): StepEnd {
-    const { rcc, record, process } = this.receiver;
+    const { receiver } = this;
+    const { process } = receiver;
     const { memory } = cpu;
     switch (this.state) {
       case 0: {
         // The context that was left comes in the first register: where a kernel return, or the next caller, will land.
         const handle = this.rax;
         const frame = reach(cpu, handle, false);
-        const target = reach(cpu, rcc + Rcc.rtc, true);
-        const main = reach(cpu, record + ReceiverRecord.mainContext, true);
+        const target = follow(cpu, receiver.rcc, true);
+        const main = follow(cpu, receiver.mainContext, true);
         if (frame < 0 || target < 0 || main < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.saveContext);
-        memory.write64(target + TaskContext.rbp, memory.read64(frame + FiberFrame.rbp));
-        memory.write64(target + TaskContext.rip, memory.read64(frame + FiberFrame.rip));
-        memory.write64(target + TaskContext.rsp, handle + FiberFrame.size);
+        memory.write64(target + Rcc.rtc + TaskContext.rbp, memory.read64(frame + FiberFrame.rbp));
+        memory.write64(target + Rcc.rtc + TaskContext.rip, memory.read64(frame + FiberFrame.rip));
+        memory.write64(target + Rcc.rtc + TaskContext.rsp, handle + FiberFrame.size);
         memory.write64(main, handle);
         this.state = 1;
         return StepEnd.NEXT;
       }
       case 1: {
         // rpal_ret_critical: the decision to return. If the kernel has taken the sender back meanwhile, it fails.
-        const word = reach(cpu, rcc + Rcc.senderState, true);
+        const word = follow(cpu, receiver.senderState, true);
         if (word < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.returnDecide);
         this.rip = process.retBegin;
@@ -121,7 +135,7 @@ class Trampoline extends ReceiverFiber {
         return StepEnd.NEXT;
       }
       case 2: {
-        const info = reach(cpu, record + ReceiverRecord.senderPkru, false);
+        const info = follow(cpu, receiver.senderPkru, false);
         if (info < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.returnKey);
         process.isolation.userLoad(cpu, memory.read32(info));
@@ -129,7 +143,7 @@ class Trampoline extends ReceiverFiber {
         return StepEnd.NEXT;
       }
       case 3: {
-        const info = reach(cpu, record + ReceiverRecord.senderTls, false);
+        const info = follow(cpu, receiver.senderTls, false);
         if (info < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.returnBase);
         cpu.fsBase = memory.read64(info);
@@ -138,7 +152,7 @@ class Trampoline extends ReceiverFiber {
         return StepEnd.NEXT;
       }
       case 4: {
-        const info = reach(cpu, record + ReceiverRecord.senderContext, false);
+        const info = follow(cpu, receiver.senderContext, false);
         if (info < 0) return StepEnd.FAULT;
         if (!jump(cpu, this, memory.read64(info), 0, 0)) return StepEnd.FAULT;
         cpu.charge(LibStep.jump);
@@ -147,8 +161,8 @@ class Trampoline extends ReceiverFiber {
       default:
         this.rip = process.retEnd;
         cpu.charge(LibStep.jump);
-        this.receiver.eventStack.restart();
-        enter(cpu, this.receiver.eventStack);
+        receiver.eventStack.restart();
+        enter(cpu, receiver.eventStack);
         return StepEnd.AWAY;
     }
   }
@@ -157,11 +171,11 @@ class Trampoline extends ReceiverFiber {
 /** The event stack (9.2 step 6): the epoll_wait in which a receiver sleeps and can be called. */
 class EventStack extends ReceiverFiber {
   protected override step(cpu: Cpu): StepEnd {
-    const { rcc, record } = this.receiver;
+    const { receiver } = this;
     const { memory } = cpu;
     switch (this.state) {
       case 0: {
-        const magic = reach(cpu, rcc + Rcc.epPollMagic, true);
+        const magic = follow(cpu, receiver.epPollMagic, true);
         if (magic < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.armWait);
         memory.write32(magic, RPAL_EP_POLL_MAGIC);
@@ -176,7 +190,7 @@ class EventStack extends ReceiverFiber {
       case 1:
         return this.syscall(SyscallNumber.epoll_wait, 2, this.a0, this.a1, this.a2, this.a3);
       default: {
-        const main = reach(cpu, record + ReceiverRecord.mainContext, false);
+        const main = follow(cpu, receiver.mainContext, false);
         if (main < 0) return StepEnd.FAULT;
         if (!jump(cpu, this, memory.read64(main), 0, this.rax)) return StepEnd.FAULT;
         cpu.charge(LibStep.jump);
@@ -210,6 +224,8 @@ export class EpollWaitCall extends LibCall {
   userOnly = false;
   receiver: LibReceiver | null = null;
   readonly #thread: Thread;
+  readonly #slot = new Pointer();
+  readonly #entry = new Pointer();
   #count = 0;
   #first = true;
 
@@ -223,11 +239,18 @@ export class EpollWaitCall extends LibCall {
     this.state = S.ARRIVED;
   }
 
-  protected override step(cpu: Cpu): StepEnd {
+  protected override steps(cpu: Cpu): StepEnd {
+    let end: StepEnd;
+    do end = this.#step(cpu);
+    while (end === StepEnd.NEXT && cpu.hasTime);
+    return end;
+  }
+
+  #step(cpu: Cpu): StepEnd {
     const { receiver } = this;
     if (receiver === null) return this.userOnly ? this.finish(0) : this.#plain();
     const { memory } = cpu;
-    const rcc = reach(cpu, receiver.rcc, true);
+    const rcc = follow(cpu, receiver.rcc, true);
     if (rcc < 0) return StepEnd.FAULT;
     switch (this.state) {
       case S.BEGIN:
@@ -247,7 +270,7 @@ export class EpollWaitCall extends LibCall {
         return StepEnd.NEXT;
       case S.PENDING: {
         if (this.#first) {
-          const status = reach(cpu, receiver.record + ReceiverRecord.status, true);
+          const status = reach(cpu, receiver.record.address + ReceiverRecord.status, true);
           if (status < 0) return StepEnd.FAULT;
           memory.write32(status, ReceiverStatus.AVAILABLE);
           receiver.available = true;
@@ -309,7 +332,7 @@ export class EpollWaitCall extends LibCall {
         this.#count = context.rax;
         break;
       case ReceiverState.CALL: {
-        const record = reach(cpu, receiver.record, true);
+        const record = follow(cpu, receiver.record, true);
         if (record < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.arrive);
         memory.write64(record + ReceiverRecord.senderTls, cpu.fsBase);
@@ -331,7 +354,7 @@ export class EpollWaitCall extends LibCall {
   /** Step 8: one descriptor off the ready queue becomes one event, if its bits were not taken already. */
   #collectOne(cpu: Cpu, receiver: LibReceiver, rcc: number): StepEnd {
     const { memory } = cpu;
-    const queue = reach(cpu, receiver.readyQueue, true);
+    const queue = follow(cpu, receiver.readyQueue, true);
     if (queue < 0) return StepEnd.FAULT;
     const begin = memory.read32(queue + ReadyQueue.begin);
     const end = memory.read32(queue + ReadyQueue.end);
@@ -342,26 +365,31 @@ export class EpollWaitCall extends LibCall {
       }
       return this.finish(this.#count);
     }
-    const slotOfQueue = reach(cpu, receiver.readyQueue + ReadyQueue.fds + 4 * (begin & (ReadyQueue.capacity - 1)), false);
+    const slotOfQueue = reach(cpu, receiver.readyQueue.address + ReadyQueue.fds + 4 * (begin & (ReadyQueue.capacity - 1)), false);
     if (slotOfQueue < 0) return StepEnd.FAULT;
     const fd = memory.read32(slotOfQueue);
     const place = slotAddress(cpu, receiver.process.fdTable, fd);
-    const slot = place < 0 ? -1 : reach(cpu, place, true);
+    if (place < 0) return StepEnd.FAULT;
+    this.#slot.address = place;
+    const slot = follow(cpu, this.#slot, true);
     if (slot < 0) return StepEnd.FAULT;
     const record = memory.read64(slot + FdSlot.record);
     if (memory.read32(slot + FdSlot.references) >= 0 && record !== 0) {
-      const entry = reach(cpu, record, true);
-      const at = reach(cpu, this.events + this.#count * EPOLL_EVENT_SIZE, true);
-      const tail = reach(cpu, this.events + this.#count * EPOLL_EVENT_SIZE + EPOLL_EVENT_SIZE - 4, true);
+      this.#entry.address = record;
+      const entry = follow(cpu, this.#entry, true);
+      const event = this.events + this.#count * EPOLL_EVENT_SIZE;
+      const at = reach(cpu, event, true);
+      const together = at >= 0 && (at & (CACHE_LINE - 1)) <= CACHE_LINE - EPOLL_EVENT_SIZE;
+      const tail = together ? at + 8 : reach(cpu, event + 8, true);
       if (entry < 0 || at < 0 || tail < 0) return StepEnd.FAULT;
+      const middle = together ? at + 4 : reach(cpu, event + 4, true);
       const bits = memory.read32(entry + FdRecord.pending) & memory.read32(entry + FdRecord.interest) & (EPOLLRPALIN | EPOLLRPALOUT);
       memory.write32(entry + FdRecord.pending, 0);
       if (bits !== 0) {
         taken(cpu, this.#thread);
         memory.write32(at, bits);
-        memory.write32(tail, memory.read32(entry + FdRecord.dataHigh));
-        const middle = reach(cpu, this.events + this.#count * EPOLL_EVENT_SIZE + 4, true);
         memory.write32(middle, memory.read32(entry + FdRecord.dataLow));
+        memory.write32(tail, memory.read32(entry + FdRecord.dataHigh));
         this.#count++;
       }
     }

@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { CACHE_LINE, type Cpu, Pointer } from '@rpal/hw-x86';
 import { SyscallNumber, type UserContext } from '@rpal/kernel';
 import {
   callState,
@@ -16,7 +16,7 @@ import { RpalError } from './errors.js';
 import { FAULTED, NO_SLOT, slotAddress } from './fd-slots.js';
 import { jump, saveFrame } from './fiber.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, FiberFrame, Pool, QUEUE_WORDS, ReadyQueue, ReceiverRecord } from './layouts.js';
-import { LibCall, reach, StepEnd } from './lib-call.js';
+import { follow, LibCall, reach, StepEnd } from './lib-call.js';
 import type { LibProcess, Peer } from './lib-process.js';
 import { LibStep } from './steps.js';
 
@@ -33,11 +33,11 @@ export interface RpalFd {
 /** One sender thread: user address of its call context. */
 export class LibSender {
   readonly index: number;
-  readonly scc: number;
+  readonly scc: Pointer;
 
   constructor(index: number, scc: number) {
     this.index = index;
-    this.scc = scc;
+    this.scc = new Pointer(scc);
   }
 
   /** Where the kernel diverts the thread that owns `context` when peer memory fails. */
@@ -83,11 +83,15 @@ export class WritePtrsCall extends LibCall {
   kind: number = CallKind.IN;
   #peer!: Peer;
   #pkru = 0;
-  #record = 0;
-  #entry = 0;
-  #slot = 0;
-  #rcc = 0;
-  #queue = 0;
+  readonly #pool = new Pointer();
+  readonly #record = new Pointer();
+  readonly #entry = new Pointer();
+  readonly #slot = new Pointer();
+  readonly #rcc = new Pointer();
+  readonly #receiverState = new Pointer();
+  readonly #senderState = new Pointer();
+  readonly #pending = new Pointer();
+  readonly #queue = new Pointer();
   #value = 0;
 
   /** Back from the call, or diverted to the recovery point. */
@@ -100,7 +104,14 @@ export class WritePtrsCall extends LibCall {
     }
   }
 
-  protected override step(cpu: Cpu): StepEnd {
+  protected override steps(cpu: Cpu): StepEnd {
+    let end: StepEnd;
+    do end = this.#step(cpu);
+    while (end === StepEnd.NEXT && cpu.hasTime);
+    return end;
+  }
+
+  #step(cpu: Cpu): StepEnd {
     switch (this.state) {
       case S.ENTER:
         return this.#enter(cpu);
@@ -156,7 +167,7 @@ export class WritePtrsCall extends LibCall {
     const words = this.kind === CallKind.IN;
     if (words && (this.pointers === 0 || this.length < 1 || this.length > QUEUE_WORDS)) return this.finish(-RpalError.INVALID_ARG);
     if (this.sender === null) return this.finish(-RpalError.INVAL_THREAD);
-    const scc = reach(cpu, this.sender.scc, true);
+    const scc = follow(cpu, this.sender.scc, true);
     if (scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.writeEnter);
     this.#pkru = cpu.mmu.pkru;
@@ -179,16 +190,20 @@ export class WritePtrsCall extends LibCall {
   /** The receiver's record: its thread pointer tells the kernel whom we call. */
   #find(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const pool = reach(cpu, this.#peer.pool, false);
+    this.#pool.address = this.#peer.pool;
+    const pool = follow(cpu, this.#pool, false);
     if (pool < 0) return StepEnd.FAULT;
-    const address = memory.read64(pool + Pool.receivers) + this.rpalfd.receiver * ReceiverRecord.size;
-    const record = reach(cpu, address, false);
-    const scc = reach(cpu, (this.sender as LibSender).scc, true);
+    this.#record.address = memory.read64(pool + Pool.receivers) + this.rpalfd.receiver * ReceiverRecord.size;
+    const record = follow(cpu, this.#record, false);
+    const scc = follow(cpu, (this.sender as LibSender).scc, true);
     if (record < 0 || scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.findReceiver);
-    this.#record = address;
-    this.#rcc = memory.read64(record + ReceiverRecord.rcc);
-    this.#queue = memory.read64(record + ReceiverRecord.readyQueue);
+    const rcc = memory.read64(record + ReceiverRecord.rcc);
+    this.#rcc.address = rcc;
+    this.#receiverState.address = rcc + Rcc.receiverState;
+    this.#senderState.address = rcc + Rcc.senderState;
+    this.#pending.address = rcc + Rcc.epPending;
+    this.#queue.address = memory.read64(record + ReceiverRecord.readyQueue);
     memory.write64(scc + Scc.fsbase, memory.read64(record + ReceiverRecord.tlsBase));
     this.state = S.FD_GET;
     return StepEnd.NEXT;
@@ -196,16 +211,18 @@ export class WritePtrsCall extends LibCall {
 
   #getFd(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    this.#slot = slotAddress(cpu, this.#peer.fdTable, this.rpalfd.fd);
-    if (this.#slot === FAULTED) return StepEnd.FAULT;
-    if (this.#slot === NO_SLOT) return this.#fail(RpalError.INVALID_ARG);
-    const slot = reach(cpu, this.#slot, true);
+    const place = slotAddress(cpu, this.#peer.fdTable, this.rpalfd.fd);
+    if (place === FAULTED) return StepEnd.FAULT;
+    if (place === NO_SLOT) return this.#fail(RpalError.INVALID_ARG);
+    this.#slot.address = place;
+    const slot = follow(cpu, this.#slot, true);
     if (slot < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.fdGet);
     const references = memory.read32(slot + FdSlot.references);
-    this.#entry = memory.read64(slot + FdSlot.record);
-    if (references < 0 || this.#entry === 0) return this.#fail(RpalError.INVALID_ARG);
+    const entry = memory.read64(slot + FdSlot.record);
+    if (references < 0 || entry === 0) return this.#fail(RpalError.INVALID_ARG);
     if (memory.read32(slot + FdSlot.timestamp) !== this.rpalfd.timestamp) return this.#fail(RpalError.FDE_OUTDATED);
+    this.#entry.address = entry;
     memory.write32(slot + FdSlot.references, references + 1);
     this.state = S.LOCK;
     return StepEnd.NEXT;
@@ -214,7 +231,7 @@ export class WritePtrsCall extends LibCall {
   /** The receiver's queue is locked with bit 63 and our key, so that the owner can break the lock of a dead peer. */
   #lock(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const record = reach(cpu, this.#record, true);
+    const record = follow(cpu, this.#record, true);
     if (record < 0) return StepEnd.FAULT;
     const word = record + ReceiverRecord.queueLock;
     if (memory.read32(word) !== 0 || memory.read32(word + 4) !== 0) {
@@ -231,8 +248,8 @@ export class WritePtrsCall extends LibCall {
   /** All words or none. A queue that is too full makes the reader tell us when there is room. */
   #put(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const queue = reach(cpu, this.#queue, false);
-    const entry = reach(cpu, this.#entry, true);
+    const queue = follow(cpu, this.#queue, false);
+    const entry = follow(cpu, this.#entry, true);
     if (queue < 0 || entry < 0) return StepEnd.FAULT;
     memory.write64(entry + FdRecord.peerKey, this.process.key);
     if (memory.read32(queue + ReadyQueue.end) - memory.read32(queue + ReadyQueue.begin) >= ReadyQueue.capacity) {
@@ -248,8 +265,7 @@ export class WritePtrsCall extends LibCall {
       return StepEnd.NEXT;
     }
     const source = reach(cpu, this.pointers, false);
-    const last = reach(cpu, this.pointers + 8 * (this.length - 1), false);
-    if (source < 0 || last < 0) return StepEnd.FAULT;
+    if (source < 0 || reach(cpu, this.pointers + 8 * (this.length - 1), false) < 0) return StepEnd.FAULT;
     const head = memory.read32(entry + FdRecord.head);
     const tail = memory.read32(entry + FdRecord.tail);
     const again = this.state === S.PUT_AGAIN;
@@ -266,11 +282,12 @@ export class WritePtrsCall extends LibCall {
     }
     if (again) memory.write32(entry + FdRecord.trigger, 0);
     cpu.chargeBytes(LibStep.dataPut, 8 * this.length);
+    let from = source;
     for (let i = 0; i < this.length; i++) {
-      const from = i === 0 ? source : reach(cpu, this.pointers + 8 * i, false);
       const to = entry + FdRecord.words + 8 * ((tail + i) & (QUEUE_WORDS - 1));
       memory.write32(to, memory.read32(from));
       memory.write32(to + 4, memory.read32(from + 4));
+      if (i + 1 < this.length) from = nextWord(cpu, from, this.pointers + 8 * i, false);
     }
     memory.write32(entry + FdRecord.tail, (tail + this.length) | 0);
     memory.write32(entry + FdRecord.pending, memory.read32(entry + FdRecord.pending) | EPOLLRPALIN);
@@ -281,10 +298,10 @@ export class WritePtrsCall extends LibCall {
 
   #append(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const queue = reach(cpu, this.#queue, true);
+    const queue = follow(cpu, this.#queue, true);
     if (queue < 0) return StepEnd.FAULT;
     const at = memory.read32(queue + ReadyQueue.reserved);
-    const place = reach(cpu, this.#queue + ReadyQueue.fds + 4 * (at & (ReadyQueue.capacity - 1)), true);
+    const place = reach(cpu, this.#queue.address + ReadyQueue.fds + 4 * (at & (ReadyQueue.capacity - 1)), true);
     if (place < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.readyAppend);
     memory.write32(queue + ReadyQueue.reserved, (at + 1) | 0);
@@ -296,8 +313,8 @@ export class WritePtrsCall extends LibCall {
 
   #unlock(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const record = reach(cpu, this.#record, true);
-    const slot = reach(cpu, this.#slot, true);
+    const record = follow(cpu, this.#record, true);
+    const slot = follow(cpu, this.#slot, true);
     if (record < 0 || slot < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.queueUnlock);
     memory.write32(record + ReceiverRecord.queueLock, 0);
@@ -313,7 +330,7 @@ export class WritePtrsCall extends LibCall {
 
   /** USER_PENDING, in release order: whoever sees it sees the words. */
   #notify(cpu: Cpu): StepEnd {
-    const pending = reach(cpu, this.#rcc + Rcc.epPending, true);
+    const pending = follow(cpu, this.#pending, true);
     if (pending < 0) return StepEnd.FAULT;
     cpu.memory.write32(pending, cpu.memory.read32(pending) | RPAL_USER_PENDING);
     this.state = S.BEGIN;
@@ -323,7 +340,7 @@ export class WritePtrsCall extends LibCall {
   /** WAIT -> CALL: the only way to begin a call. Else the data are queued, and the receiver or its waker will find them. */
   #begin(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const rcc = reach(cpu, this.#rcc, true);
+    const rcc = follow(cpu, this.#rcc, true);
     if (rcc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.callBegin);
     const waits = memory.read32(rcc + Rcc.receiverState) === ReceiverState.WAIT;
@@ -340,7 +357,7 @@ export class WritePtrsCall extends LibCall {
 
   /** The receiver is ours: from here on it may decide to return to us. */
   #claim(cpu: Cpu): StepEnd {
-    const word = reach(cpu, this.#rcc + Rcc.senderState, true);
+    const word = follow(cpu, this.#senderState, true);
     if (word < 0) return StepEnd.FAULT;
     this.process.observer?.sender(cpu, 1, cpu.memory.read32(word), SenderState.CALL);
     cpu.memory.write32(word, SenderState.CALL);
@@ -353,7 +370,7 @@ export class WritePtrsCall extends LibCall {
   }
 
   #stamp(cpu: Cpu): StepEnd {
-    const scc = reach(cpu, (this.sender as LibSender).scc, true);
+    const scc = follow(cpu, (this.sender as LibSender).scc, true);
     if (scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.callStamp);
     cpu.memory.write64(scc + Scc.startTime, cpu.clock);
@@ -365,8 +382,8 @@ export class WritePtrsCall extends LibCall {
   #jump(cpu: Cpu): StepEnd {
     const { memory } = cpu;
     const { context } = this;
-    const record = reach(cpu, this.#record, false);
-    const scc = reach(cpu, (this.sender as LibSender).scc, true);
+    const record = follow(cpu, this.#record, false);
+    const scc = follow(cpu, (this.sender as LibSender).scc, true);
     const handle = saveFrame(cpu, context);
     if (record < 0 || scc < 0 || handle < 0) return StepEnd.FAULT;
     memory.write64(scc + Scc.rtc + TaskContext.rip, context.resumeAddress);
@@ -378,7 +395,7 @@ export class WritePtrsCall extends LibCall {
   }
 
   #back(cpu: Cpu): StepEnd {
-    const rcc = reach(cpu, this.#rcc, false);
+    const rcc = follow(cpu, this.#rcc, false);
     if (rcc < 0) return StepEnd.FAULT;
     if (cpu.memory.read32(rcc + Rcc.senderState) !== SenderState.RUNNING) {
       // The kernel brought us back: the receiver goes on without us.
@@ -392,8 +409,8 @@ export class WritePtrsCall extends LibCall {
 
   #end(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const rcc = reach(cpu, this.#rcc, true);
-    const scc = reach(cpu, (this.sender as LibSender).scc, true);
+    const rcc = follow(cpu, this.#rcc, true);
+    const scc = follow(cpu, (this.sender as LibSender).scc, true);
     if (rcc < 0 || scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.callEnd);
     const slice = cpu.clock - memory.read64(scc + Scc.startTime);
@@ -405,7 +422,7 @@ export class WritePtrsCall extends LibCall {
 
   /** CALL -> WAIT: others may call. Fails, and need not succeed, if a lazy switch has changed the state. */
   #settle(cpu: Cpu): StepEnd {
-    const word = reach(cpu, this.#rcc + Rcc.receiverState, true);
+    const word = follow(cpu, this.#receiverState, true);
     if (word < 0) return StepEnd.FAULT;
     const calling = this.#callWord();
     if (cpu.memory.read32(word) === calling) {
@@ -418,14 +435,14 @@ export class WritePtrsCall extends LibCall {
 
   /** Words that others have queued while the receiver was ours are ours to bring, too. */
   #more(cpu: Cpu): StepEnd {
-    const pending = reach(cpu, this.#rcc + Rcc.epPending, false);
+    const pending = follow(cpu, this.#pending, false);
     if (pending < 0) return StepEnd.FAULT;
     this.state = (cpu.memory.read32(pending) & RPAL_USER_PENDING) !== 0 ? S.BEGIN : S.LEAVE;
     return StepEnd.NEXT;
   }
 
   #leave(cpu: Cpu): StepEnd {
-    const scc = reach(cpu, (this.sender as LibSender).scc, true);
+    const scc = follow(cpu, (this.sender as LibSender).scc, true);
     if (scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.writeLeave);
     cpu.memory.write32(scc + Scc.magic, 0);
@@ -434,32 +451,46 @@ export class WritePtrsCall extends LibCall {
   }
 }
 
+/**
+ * Physical address of the word behind the one at `word`, which is at `physical`. The words of a line are together; a new
+ * line may have to come from another core.
+ */
+function nextWord(cpu: Cpu, physical: number, word: number, write: boolean): number {
+  return (physical & (CACHE_LINE - 1)) < CACHE_LINE - 8 ? physical + 8 : reach(cpu, word + 8, write);
+}
+
 /** `rpal_read_ptrs`: takes words from a descriptor's queue. */
 export class ReadPtrsCall extends LibCall {
   process!: LibProcess;
   fd = 0;
   pointers = 0;
   length = 0;
+  readonly #slot = new Pointer();
+  readonly #entry = new Pointer();
 
-  protected override step(cpu: Cpu): StepEnd {
+  protected override steps(cpu: Cpu): StepEnd {
     const { memory } = cpu;
     const place = slotAddress(cpu, this.process.fdTable, this.fd);
     if (place === NO_SLOT) return this.finish(-1);
-    const slot = place === FAULTED ? -1 : reach(cpu, place, true);
+    if (place === FAULTED) return StepEnd.FAULT;
+    this.#slot.address = place;
+    const slot = follow(cpu, this.#slot, true);
     if (slot < 0) return StepEnd.FAULT;
     const record = memory.read64(slot + FdSlot.record);
     if (memory.read32(slot + FdSlot.references) < 0 || record === 0) return this.finish(-1);
-    const entry = reach(cpu, record, true);
+    this.#entry.address = record;
+    const entry = follow(cpu, this.#entry, true);
     if (entry < 0) return StepEnd.FAULT;
     const head = memory.read32(entry + FdRecord.head);
     const count = Math.min(this.length, (memory.read32(entry + FdRecord.tail) - head) | 0);
-    for (let i = 0; i < count; i++) if (reach(cpu, this.pointers + 8 * i, true) < 0) return StepEnd.FAULT;
+    let to = count > 0 ? reach(cpu, this.pointers, true) : 0;
+    if (to < 0 || (count > 1 && reach(cpu, this.pointers + 8 * (count - 1), true) < 0)) return StepEnd.FAULT;
     cpu.chargeBytes(LibStep.readPtrs, 8 * count);
     for (let i = 0; i < count; i++) {
-      const to = reach(cpu, this.pointers + 8 * i, true);
       const from = entry + FdRecord.words + 8 * ((head + i) & (QUEUE_WORDS - 1));
       memory.write32(to, memory.read32(from));
       memory.write32(to + 4, memory.read32(from + 4));
+      if (i + 1 < count) to = nextWord(cpu, to, this.pointers + 8 * i, true);
     }
     memory.write32(entry + FdRecord.head, (head + count) | 0);
     return this.finish(count);

@@ -5,7 +5,7 @@ import { LibCall, type StepEnd } from '../src/lib-call.js';
 
 /** A routine that is nothing but a system call. */
 class Ask extends LibCall {
-  protected override step(): StepEnd {
+  protected override steps(): StepEnd {
     return this.state === 0 ? this.syscall(SyscallNumber.getpid, 1) : this.finish(this.context.rax);
   }
 }

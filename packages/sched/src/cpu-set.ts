@@ -53,7 +53,10 @@ export class CpuSet {
   }
 
   equals(other: CpuSet): boolean {
-    return this.words.every((word, i) => word === other.words[i]);
+    if (this === other) return true;
+    if (this.size !== other.size) return false;
+    for (let i = 0; i < this.words.length; i++) if (this.words[i] !== other.words[i]) return false;
+    return true;
   }
 }
 

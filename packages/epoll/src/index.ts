@@ -12,6 +12,7 @@ export { EpollSeams } from './seams.js';
 export { Skb, SkbPool } from './skb.js';
 export { type Credentials, SCM_MAX_FD, type Segment, SocketMessage, UIO_MAXIOV } from './socket-message.js';
 export { splice, tee, vmsplice } from './splice.js';
+export { spliceFromSocket, spliceToSocket } from './splice-socket.js';
 export { FileStep } from './steps.js';
 export { TFD_TIMER_ABSTIME, TimerFd } from './timerfd.js';
 export { UnixInFlight } from './unix-in-flight.js';

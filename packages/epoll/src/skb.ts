@@ -23,12 +23,21 @@ export const STREAM_MESSAGE_MAX: number = SKB_MAX_LINEAR + STREAM_PAGES;
 
 const NO_FRAMES: readonly number[] = [];
 
+/** Part of a page that a message refers to. */
+export interface SkbPiece {
+  readonly frame: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** A message on its way through a socket: bytes in kernel memory, and what they cost the sender's buffer. */
 export class Skb {
   /** Physical address of the data, if it is in one piece. */
   data = 0;
   /** Pages with the data, if it is longer. */
   frames: readonly number[] = NO_FRAMES;
+  /** The parts of `frames` that a message spliced from a pipe consists of; null if they are full of it from the first on. */
+  pieces: readonly SkbPiece[] | null = null;
   /** Bytes in it, and how many of them have been read. */
   length = 0;
   consumed = 0;
@@ -73,6 +82,24 @@ export class SkbPool {
     return this.#paged(cpu, length, headSize(length - paged), paged);
   }
 
+  /** A message that refers to pages instead of holding its bytes; the pages are now its own, too. */
+  ofPages(pieces: readonly SkbPiece[], length: number): Skb {
+    const skb = this.#take(length, headSize(0) + length + SKB_OVERHEAD);
+    for (const { frame } of pieces) this.#frames.get(frame);
+    skb.frames = pieces.map(({ frame }) => frame);
+    skb.pieces = pieces;
+    return skb;
+  }
+
+  /** A page of its own for the next `length` bytes of a message in one piece; null if memory is exhausted. */
+  copyToPage(cpu: Cpu, skb: Skb, length: number): SkbPiece | null {
+    const frame = this.#frames.allocate(cpu.socket);
+    if (frame < 0) return null;
+    cpu.chargeBytes(FileStep.copyFromUser, length);
+    cpu.memory.copy(frame * PAGE_SIZE, skb.data + skb.consumed, length);
+    return { frame, offset: 0, length };
+  }
+
   #linear(length: number): Skb | null {
     const capacity = headSize(length);
     const data = this.#heap.allocate(capacity);
@@ -113,6 +140,7 @@ export class SkbPool {
     if (skb.capacity > 0) this.#heap.free(skb.data, skb.capacity);
     for (const frame of skb.frames) this.#frames.put(frame);
     skb.frames = NO_FRAMES;
+    skb.pieces = null;
     skb.capacity = 0;
     skb.files = null;
     skb.receiver = null;
@@ -147,6 +175,7 @@ export function drainSkb(cpu: Cpu, caller: Caller, skb: Skb, offset: number, add
     cpu.coherence.touch(cpu, skb.data, false);
     return copyOut(cpu, caller, address, skb.data + offset, length);
   }
+  if (skb.pieces !== null) return drainPieces(cpu, caller, skb.pieces, offset, address, length);
   for (let done = 0; done < length; ) {
     const at = offset + done;
     const inPage = at % PAGE_SIZE;
@@ -158,6 +187,40 @@ export function drainSkb(cpu: Cpu, caller: Caller, skb: Skb, offset: number, add
     done += part;
   }
   return 0;
+}
+
+function drainPieces(cpu: Cpu, caller: Caller, pieces: readonly SkbPiece[], offset: number, address: number, length: number): number {
+  let done = 0;
+  for (const { frame, offset: from, length: part } of piecesFrom(pieces, offset, length)) {
+    cpu.coherence.touch(cpu, frame * PAGE_SIZE + from, false);
+    const failed = copyOut(cpu, caller, address + done, frame * PAGE_SIZE + from, part);
+    if (failed < 0) return failed;
+    done += part;
+  }
+  return 0;
+}
+
+/** The parts of pages that hold `length` bytes of a message that is not in one piece, from `offset` on. */
+export function pagesOf(skb: Skb, offset: number, length: number): SkbPiece[] {
+  return piecesFrom(skb.pieces ?? skb.frames.map((frame) => ({ frame, offset: 0, length: PAGE_SIZE })), offset, length);
+}
+
+function piecesFrom(pieces: readonly SkbPiece[], offset: number, length: number): SkbPiece[] {
+  const found: SkbPiece[] = [];
+  let skip = offset;
+  let left = length;
+  for (const piece of pieces) {
+    if (left === 0) break;
+    if (skip >= piece.length) {
+      skip -= piece.length;
+      continue;
+    }
+    const part = Math.min(piece.length - skip, left);
+    found.push({ frame: piece.frame, offset: piece.offset + skip, length: part });
+    left -= part;
+    skip = 0;
+  }
+  return found;
 }
 
 /** Bytes that kmalloc gives for a head of `length` bytes and the shared info behind it: a power of two. */

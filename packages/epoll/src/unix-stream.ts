@@ -3,7 +3,7 @@ import { taken } from '@rpal/sched';
 import { Errno, MessageFlag, Poll, Signal, SocketType } from '@rpal/uapi';
 import type { PollTable } from './file.js';
 import { begin, type Caller, NOTHING_YET } from './operation.js';
-import { drainSkb, fillSkb, SKB_MAX_LINEAR, type Skb } from './skb.js';
+import { drainSkb, fillSkb, pagesOf, SKB_MAX_LINEAR, type Skb, type SkbPiece } from './skb.js';
 import { type Credentials, NOBODY, UNSET } from './socket-message.js';
 import { FileStep } from './steps.js';
 import { SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND, SocketState, type UnixNamespace, UnixSocket } from './unix-socket.js';
@@ -166,6 +166,60 @@ export class UnixStreamSocket extends UnixSocket {
     this.sendQueued += skb.trueSize;
     peer.enqueue(skb);
     return length;
+  }
+
+  /** Queues parts of pages as one message, by reference (MSG_SPLICE_PAGES). As `queueMessage` otherwise. */
+  queuePages(cpu: Cpu, caller: Caller, pieces: readonly SkbPiece[], length: number): number {
+    const { peer } = this;
+    if (this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;
+    if ((this.shutdownMask & SHUTDOWN_SEND) !== 0 || peer === null || (peer.shutdownMask & SHUTDOWN_RECEIVE) !== 0) {
+      caller.raise(cpu, Signal.PIPE);
+      return -Errno.EPIPE;
+    }
+    if (this.error !== 0) return this.takeError();
+    if (!this.hasRoom) return NOTHING_YET;
+    cpu.charge(FileStep.sendMessage);
+    const skb = this.namespace.skbs.ofPages(pieces, length);
+    skb.owner = this;
+    if (this.passCredentials || peer.tellsSender) skb.credentials = caller.credentials;
+    peer.lock.pass(cpu);
+    this.sendQueued += skb.trueSize;
+    peer.enqueue(skb);
+    peer.dataReady(cpu);
+    return length;
+  }
+
+  /**
+   * Hands bytes of the first message on as parts of pages: those of its pages, or a copy if it has none.
+   * @param put takes a part; false: no more @returns bytes, or `NOTHING_YET` if there is no message
+   */
+  takePages(cpu: Cpu, caller: Caller, length: number, put: (piece: SkbPiece, shared: boolean) => boolean): number {
+    const skb = this.first;
+    if (skb === null) return NOTHING_YET;
+    taken(cpu, caller.task);
+    cpu.charge(FileStep.receiveBody);
+    this.lock.pass(cpu);
+    const wanted = Math.min(length, skb.length - skb.consumed);
+    let done = 0;
+    if (skb.frames.length > 0) {
+      for (const piece of pagesOf(skb, skb.consumed, wanted)) {
+        if (!put(piece, true)) break;
+        done += piece.length;
+      }
+    } else {
+      const piece = this.namespace.skbs.copyToPage(cpu, skb, wanted);
+      if (piece === null) return -Errno.EFAULT;
+      if (put(piece, false)) done = wanted;
+    }
+    skb.consumed += done;
+    this.broughtFiles = skb.files !== null;
+    if (this.broughtFiles) handOver(cpu, caller, skb, this);
+    if (skb.consumed < skb.length) return done;
+    this.dequeue();
+    cpu.charge(FileStep.releaseMessage);
+    this.peer?.freed(cpu, skb.trueSize);
+    this.namespace.skbs.free(skb);
+    return done;
   }
 
   override poll(cpu: Cpu, table: PollTable | null): number {

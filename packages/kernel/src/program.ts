@@ -115,7 +115,7 @@ export class Program {
     return this.syscall(SyscallNumber.writev, fd);
   }
 
-  /** splice from pipe to pipe. */
+  /** splice from pipe to pipe, or between a pipe and a Unix stream socket. */
   splice(from: number, to: number, length: number, flags = 0): Call {
     return this.syscall(SyscallNumber.splice, from, 0, to, 0, length, flags);
   }

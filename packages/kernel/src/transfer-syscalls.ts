@@ -1,4 +1,18 @@
-import { type File, MemFd, MessageQueueFile, type Operation, PipeEnd, type Segment, Step, splice, tee, vmsplice } from '@rpal/epoll';
+import {
+  type File,
+  MemFd,
+  MessageQueueFile,
+  type Operation,
+  PipeEnd,
+  type Segment,
+  Step,
+  splice,
+  spliceFromSocket,
+  spliceToSocket,
+  tee,
+  UnixStreamSocket,
+  vmsplice,
+} from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { MemoryFile } from '@rpal/mm';
 import { Errno, OpenFlag, Signal, SPLICE_F_NONBLOCK } from '@rpal/uapi';
@@ -23,9 +37,18 @@ export function defineTransferCalls(table: SyscallTable): void {
   table[Nr.writev] = (_kernel, cpu, thread, regs) => vectored(cpu, thread, regs as ProgramContext, true);
 
   table[Nr.splice] = (_kernel, cpu, thread, { a0, a2, a4, a5 }) =>
-    betweenPipes(cpu, thread, a0, a2, a4, (from, to) => splice(cpu, thread, from, to, a4, (a5 & SPLICE_F_NONBLOCK) !== 0));
+    betweenFiles(cpu, thread, a0, a2, a4, (from, to) => {
+      const nonblocking = (a5 & SPLICE_F_NONBLOCK) !== 0;
+      if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, a4, nonblocking);
+      if (from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, a4, nonblocking);
+      if (from instanceof UnixStreamSocket && to instanceof PipeEnd) return spliceFromSocket(cpu, thread, from, to, a4, nonblocking);
+      return -Errno.EINVAL;
+    });
   table[Nr.tee] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    betweenPipes(cpu, thread, a0, a1, a2, (from, to) => tee(cpu, thread, from, to, a2, (a3 & SPLICE_F_NONBLOCK) !== 0));
+    betweenFiles(cpu, thread, a0, a1, a2, (from, to) => {
+      if (!(from instanceof PipeEnd) || !(to instanceof PipeEnd)) return -Errno.EINVAL;
+      return tee(cpu, thread, from, to, a2, (a3 & SPLICE_F_NONBLOCK) !== 0);
+    });
   table[Nr.vmsplice] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => {
     const file = thread.process.files.lookUp(cpu, a0);
     if (!(file instanceof PipeEnd)) return -Errno.EBADF;
@@ -167,20 +190,20 @@ function may(file: File, write: boolean): boolean {
   return (file.flags & OpenFlag.ACCMODE) !== (write ? OpenFlag.RDONLY : OpenFlag.WRONLY);
 }
 
-/** splice also works between a pipe and another file in Linux; here both must be pipes. */
-function betweenPipes(
+/** splice and tee: from a file that can be read to one that can be written. */
+function betweenFiles(
   cpu: Cpu,
   thread: Thread,
   fdFrom: number,
   fdTo: number,
   length: number,
-  call: (from: PipeEnd, to: PipeEnd) => number,
+  call: (from: File, to: File) => number,
 ): number {
   if (length === 0) return 0;
   const from = thread.process.files.lookUp(cpu, fdFrom);
   const to = thread.process.files.lookUp(cpu, fdTo);
   if (from === null || to === null || !may(from, false) || !may(to, true)) return -Errno.EBADF;
-  return from instanceof PipeEnd && to instanceof PipeEnd ? call(from, to) : -Errno.EINVAL;
+  return call(from, to);
 }
 
 /** pread(2). */

@@ -1,4 +1,4 @@
-import { Epoll, Errno, MapFlag, OpenFlag, Poll, Prot, Seek, Signal, SocketType, SPLICE_F_NONBLOCK } from '@rpal/uapi';
+import { Epoll, Errno, Fcntl, MapFlag, OpenFlag, Poll, Prot, Seek, Signal, SocketOption, SocketType, SPLICE_F_NONBLOCK } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Program, Time } from '../src/index.js';
 import { bytes, hear, run, say, textAt } from './support.js';
@@ -19,6 +19,69 @@ describe('splice, tee and vmsplice', () => {
       expect(yield* p.splice(from, otherTo, 3)).toBe(3);
       expect(yield* hear(p, otherFrom, buffer)).toBe('one twoone');
       expect(yield* hear(p, from, buffer)).toBe(' two');
+    });
+  });
+
+  it('go from a pipe to a stream socket by reference, and back', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(0x2_0000);
+      const [from, to] = yield* pipe(p);
+      const [otherFrom, otherTo] = yield* pipe(p);
+      const a = yield* p.socketpair(SocketType.STREAM | SocketType.NONBLOCK);
+      const b = p.second;
+      yield* say(p, to, buffer, 'one two three');
+      expect(yield* p.splice(from, a, 7)).toBe(7);
+      expect(yield* hear(p, b, buffer, 4)).toBe('one ');
+      expect(yield* p.splice(b, otherTo, 100), 'the rest of the message').toBe(3);
+      expect(yield* hear(p, otherFrom, buffer)).toBe('two');
+      expect(yield* p.splice(b, otherTo, 100), 'nothing there').toBe(-Errno.EAGAIN);
+      yield* say(p, b, buffer, 'short');
+      yield* say(p, b, buffer, 'er');
+      expect(yield* p.splice(a, otherTo, 100), 'two messages').toBe(7);
+      expect(yield* hear(p, otherFrom, buffer)).toBe('shorter');
+      // What is given to a pipe and on to a socket is the page itself: later changes show.
+      yield* p.storeBytes(buffer + 0x1_0000, bytes('before'));
+      yield* p.vmsplice(to, buffer + 0x1_0000, 6);
+      expect(yield* hear(p, from, buffer, 6)).toBe(' three');
+      expect(yield* p.splice(from, a, 6)).toBe(6);
+      yield* p.storeBytes(buffer + 0x1_0000, bytes('after '));
+      expect(yield* hear(p, b, buffer)).toBe('after ');
+      // A long message goes over page by page, as far as the pipe has room.
+      yield* p.send(b, buffer, 30_000);
+      expect(yield* p.fcntl(otherTo, Fcntl.SETPIPE_SZ, 4096)).toBe(4096);
+      expect(yield* p.splice(a, otherTo, 30_000)).toBe(4096);
+      expect(yield* p.splice(a, otherTo, 30_000, SPLICE_F_NONBLOCK), 'the pipe is full').toBe(-Errno.EAGAIN);
+      yield* p.close(b);
+      yield* say(p, to, buffer, 'x');
+      yield* p.sigaction(Signal.PIPE, 'ignore');
+      expect(yield* p.splice(from, a, 1)).toBe(-Errno.EPIPE);
+      expect(yield* p.splice(a, yield* p.memfd('x'), 1), 'one must be a pipe').toBe(-Errno.EINVAL);
+    });
+  });
+
+  it('wait for the socket: for data, and for room', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(0x2_0000);
+      const [from, to] = yield* pipe(p);
+      const a = yield* p.socketpair(SocketType.STREAM);
+      const b = p.second;
+      yield* p.fork(function* (child) {
+        yield* child.sleep(Time.ms);
+        yield* say(child, b, buffer, 'late');
+        yield* child.sleep(5 * Time.ms);
+        let n = 0;
+        while (n < 200_000) n += yield* child.read(b, buffer, 0x1_0000);
+      });
+      expect(yield* p.splice(a, to, 100)).toBe(4);
+      yield* hear(p, from, buffer);
+      yield* p.setsockopt(a, SocketOption.SNDBUF, 30_000);
+      let sent = 0;
+      while (sent < 200_000) {
+        yield* p.write(to, buffer, 50_000);
+        while ((yield* p.ioctl(from, 0x541b, buffer)) === 0 && (yield* p.load32(buffer)) > 0) sent += yield* p.splice(from, a, 50_000);
+      }
+      expect(sent).toBe(200_000);
+      expect(yield* p.wait()).toBeGreaterThan(0);
     });
   });
 

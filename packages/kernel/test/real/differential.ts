@@ -1,4 +1,4 @@
-import { Signal } from '@rpal/uapi';
+import { Signal, SocketOption } from '@rpal/uapi';
 import { type Call, lineOf } from './calls.js';
 import { Interleaving, orders } from './interleaving.js';
 import { ModelWorkers, type Sequel } from './model-workers.js';
@@ -197,6 +197,8 @@ async function replay(real: RealKernel, wanted: readonly Call[]): Promise<Disagr
  */
 function isPossible({ process, call, args }: Call, workers: ModelWorkers): boolean {
   if (!workers.idle.includes(process)) return false;
+  // The driver makes room for who sent a message when a receive begins, and not while it waits.
+  if (call === 'setopt' && args[1] === SocketOption.PASSCRED && workers.someWait) return false;
   if (call === 'exec') return workers.alone(process);
   if (call === 'kill' && args[1] === Signal.STOP && workers.together(process, args[0] as number)) return workers.alone(process);
   return (call !== 'fork' && call !== 'thread') || workers.free.includes(args[0] as number);

@@ -598,6 +598,8 @@ int main(int argc, char **argv) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   // A process that dies of a fault leaves no core behind, and says so in its status.
   setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+  // Message queues count for the user, whoever else on this computer has some.
+  setrlimit(RLIMIT_MSGQUEUE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
   struct rlimit limit = {1024, 4096};
   setrlimit(RLIMIT_NOFILE, &limit);
   while (fgets(line, sizeof line, stdin) != NULL) {

@@ -67,6 +67,11 @@ export class ModelWorkers {
     return this.#threads.flatMap((thread, p) => (thread !== null && !this.#waiting[p] ? [p] : []));
   }
 
+  /** Somebody is in a call that has not ended. */
+  get someWait(): boolean {
+    return this.#threads.some((thread, p) => thread !== null && this.#waiting[p] === true);
+  }
+
   /** Numbers that a fork could give its child. */
   get free(): number[] {
     return this.#threads.flatMap((thread, p) => (thread === null && p > 0 ? [p] : []));

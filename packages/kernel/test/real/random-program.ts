@@ -1,4 +1,4 @@
-import { EventFd, EventPoll, type File, MemFd, PipeEnd, TimerFd, UnixSocket } from '@rpal/epoll';
+import { EventFd, EventPoll, type File, MemFd, PipeEnd, TimerFd, UnixSocket, UnixStreamSocket } from '@rpal/epoll';
 import {
   Epoll,
   Fcntl,
@@ -189,9 +189,10 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
         call('unread', of(PipeEnd)),
       ]);
     case 27: {
-      // The model splices between pipes only.
-      const [from, to] = [of(PipeEnd), of(PipeEnd)];
-      const pipes = [from, to].every((end) => files.peek(end) instanceof PipeEnd || files.peek(end) === null);
+      // The model splices between pipes, and between pipes and stream sockets; how many slots what comes from a socket takes differs.
+      const [from, to] = [of(PipeEnd), draw(3) === 0 ? of(UnixStreamSocket) : of(PipeEnd)];
+      const isEnd = (file: File | null) => file === null || file instanceof PipeEnd;
+      const pipes = isEnd(files.peek(from)) && (isEnd(files.peek(to)) || files.peek(to) instanceof UnixStreamSocket);
       return call(pipes && draw(2) === 0 ? 'splice' : 'tee', from, to, size(), draw(2) * SPLICE_F_NONBLOCK);
     }
     case 28:

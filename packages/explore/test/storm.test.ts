@@ -133,7 +133,9 @@ describe('the series as written', () => {
         const storming = { seed, steps: 10_000, deaths: 0 };
         const { failure } = storm({ ...storming, rpal: {} });
         if (failure === null) continue;
-        expect(failure).toMatch(/which lives, and never arrived|was accepted .*, and was not in its queue|was killed by signal 11|^does not end: /);
+        expect(failure).toMatch(
+          /which lives, and never arrived|was accepted .*, and was not in its queue|was killed by signal 11|^does not end: /,
+        );
         expect(storm(storming).failure).toBeNull();
         return;
       }

@@ -7,7 +7,7 @@ import { FileStep } from './steps.js';
 
 /** A file that a poll looks at, and what it found. */
 export class PollItem {
-  /** Null: there is no such descriptor. */
+  /** What its descriptor referred to when the call began; null: nothing. */
   readonly file: File | null;
   readonly events: number;
   /** Nothing is asked, and nothing ever found. */
@@ -21,13 +21,17 @@ export class PollItem {
   }
 }
 
-/** poll(2), ppoll(2) and select(2): waits until one of several files has events. Holds the files while it does. */
+/**
+ * poll(2), ppoll(2) and select(2): waits until one of several files has events. It is told of the changes of the files that it began
+ * with, and holds these; but after each it looks at what the descriptors refer to by then, as in Linux.
+ */
 export class PollOperation implements Operation, PollTable {
   readonly #caller: Caller;
   readonly #scheduler: Scheduler;
   readonly #items: readonly PollItem[];
   /** Nanoseconds; negative: for ever. */
   readonly #timeout: number;
+  readonly #lookUp: (item: number) => File | null;
   readonly #finish: (cpu: Cpu, ready: number) => number;
   readonly #interrupted: number;
   readonly #timer: SleepTimer;
@@ -37,6 +41,7 @@ export class PollOperation implements Operation, PollTable {
   #timedOut: boolean;
 
   /**
+   * @param lookUp what the descriptor of an item refers to now
    * @param finish turns the number of files with events into the result, once nothing is waited for any more
    * @param interrupted the result if a signal comes
    */
@@ -46,6 +51,7 @@ export class PollOperation implements Operation, PollTable {
     items: readonly PollItem[],
     timeout: number,
     interrupted: number,
+    lookUp: (item: number) => File | null,
     finish: (cpu: Cpu, ready: number) => number,
   ) {
     this.#caller = caller;
@@ -54,6 +60,7 @@ export class PollOperation implements Operation, PollTable {
     this.#timeout = timeout;
     this.#timedOut = timeout === 0;
     this.#interrupted = interrupted;
+    this.#lookUp = lookUp;
     this.#finish = finish;
     this.#timer = new SleepTimer(scheduler, (cpu) => {
       this.#timedOut = true;
@@ -92,13 +99,15 @@ export class PollOperation implements Operation, PollTable {
   #look(cpu: Cpu): number {
     let ready = 0;
     cpu.charge(FileStep.pollBody);
-    for (const item of this.#items) {
-      if (item.file === null) {
+    for (let i = 0; i < this.#items.length; i++) {
+      const item = this.#items[i] as PollItem;
+      const file = this.#registered && !item.skipped ? this.#lookUp(i) : item.file;
+      if (file === null) {
         item.found = item.skipped ? 0 : Poll.NVAL;
       } else {
         this.#watched = item.events | Poll.ERR | Poll.HUP;
         const table = this.#registered || ready > 0 || this.#timedOut ? null : this;
-        item.found = item.file.poll(cpu, table) & this.#watched;
+        item.found = file.poll(cpu, table) & this.#watched;
       }
       if (item.found !== 0) ready++;
     }

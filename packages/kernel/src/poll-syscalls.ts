@@ -116,15 +116,18 @@ function poll(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, count: 
   if (count < 0 || count > files.limit) return -Errno.EINVAL;
   const items: PollItem[] = [];
   const words: number[] = [];
+  const fds: number[] = [];
   for (let i = 0; i < count; i++) {
     const fd = getUser32(cpu, thread.memory, address + i * POLLFD);
     const word = getUser32(cpu, thread.memory, address + i * POLLFD + 4);
     if (fd < 0 || word < 0) return -Errno.EFAULT;
     words.push(word & 0xffff);
+    fds.push(fd);
     // A negative descriptor is skipped: nothing is ever found.
     items.push(fd >= 0x8000_0000 ? new PollItem(null, 0, true) : new PollItem(files.lookUp(cpu, fd), word & 0xffff, false));
   }
-  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, Restart.NOHAND, (on, ready) => {
+  const lookUp = (i: number) => files.peek(fds[i] as number);
+  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, Restart.NOHAND, lookUp, (on, ready) => {
     dropMask(thread);
     for (let i = 0; i < count; i++) {
       const found = (items[i] as PollItem).found & 0xffff;
@@ -155,7 +158,8 @@ function select(kernel: Kernel, cpu: Cpu, thread: Thread, limit: number, sets: r
     }
   }
   const items = asked.map(({ item }) => item);
-  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, Restart.NOHAND, (on, ready) => {
+  const lookUp = (i: number) => thread.process.files.peek((asked[i] as (typeof asked)[number]).fd);
+  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, Restart.NOHAND, lookUp, (on, ready) => {
     for (const base of sets) {
       if (base !== 0) for (let word = 0; word < Math.ceil(count / 32); word++) putUser32(on, thread.memory, base + 4 * word, 0);
     }

@@ -225,6 +225,26 @@ describe('poll and select', () => {
     });
   });
 
+  it('look at what a descriptor refers to by then, though they are told of what it referred to before', () => {
+    run(function* (p) {
+      const set = yield* p.allocate(4096);
+      const from = yield* p.pipe();
+      const to = p.second;
+      const kept = yield* p.dup(from);
+      yield* p.clone(function* (q) {
+        yield* q.sleep(Time.ms);
+        yield* q.close(from);
+        yield* q.sleep(Time.ms);
+        yield* q.write(to, set, 1);
+      });
+      yield* p.store32(set, from);
+      yield* p.store32(set + 4, Poll.IN);
+      expect(yield* p.poll(set, 1, 100)).toBe(1);
+      expect((yield* p.load32(set + 4)) >>> 16).toBe(Poll.NVAL);
+      expect(yield* p.read(kept, set, 8)).toBe(1);
+    });
+  });
+
   it('wait for one of them, or for time to pass', () => {
     run(function* (p) {
       const from = yield* p.pipe();

@@ -2,6 +2,13 @@ import type { Call } from './calls.js';
 
 /** Programs on which model and kernel once disagreed, by what was wrong. */
 export const pinned: Readonly<Record<string, readonly Call[]>> = {
+  'a thread polls a descriptor that another one closes and uses again': program(`
+    0 pipe 2048
+    0 thread 1
+    0 poll 0 8195 -1
+    1 close 0
+    1 mqopen 1 2112 0 0
+    1 write 1 5000 178`),
   'a circle of sockets, one of which has been received': program(`
     0 epoll
     0 memfd 1

@@ -51,6 +51,37 @@ describe('a futex that passes priorities on', () => {
     });
   });
 
+  it('goes by the priority that waiters have by then', () => {
+    run(function* (p) {
+      const word = yield* p.allocate(4096);
+      const order: number[] = [];
+      const tids: number[] = [];
+      yield* lock(p, word);
+      for (const priority of [10, 20]) {
+        yield* p.clone(function* (q) {
+          tids.push(yield* q.gettid());
+          yield* q.setScheduler(0, SchedPolicy.FIFO, priority);
+          yield* lock(q, word);
+          order.push(priority);
+          yield* unlock(q, word);
+        });
+        yield* p.sleep(Time.ms);
+      }
+      const owner = p.context.thread;
+      expect(owner.rtPriority).toBe(20);
+      yield* p.setScheduler(tids[0] as number, SchedPolicy.FIFO, 30);
+      expect(owner.rtPriority).toBe(30);
+      yield* p.setScheduler(0, SchedPolicy.FIFO, 40);
+      expect(owner.rtPriority, 'its own is higher').toBe(40);
+      yield* p.setScheduler(0, SchedPolicy.NORMAL);
+      expect(owner.rtPriority).toBe(30);
+      yield* unlock(p, word);
+      expect(owner.rtPriority).toBe(0);
+      yield* p.sleep(5 * Time.ms);
+      expect(order).toEqual([10, 20]);
+    });
+  });
+
   it('lets its owner run with the priority of who waits, so that one in between cannot hold both up', () => {
     const waited = [true, false].map((inherits) => {
       let ns = 0;

@@ -76,13 +76,18 @@ function inheritance(task: Task): Inheritance {
 
 /** Gives `task` the highest priority of those who wait for it, and those it waits for theirs (Linux: `rt_mutex_adjust_prio_chain`). */
 function passOn(scheduler: Scheduler, cpu: Cpu, task: Task): void {
-  const { held, waitsFor } = inheritance(task);
+  const { held } = inheritance(task);
   let priority = 0;
   for (const { waiters } of held) priority = Math.max(priority, waiters[0]?.rtPriority ?? 0);
   const before = task.rtPriority;
   inherit(scheduler, cpu, task, priority);
-  if (task.rtPriority === before || waitsFor === null) return;
-  const { waiters } = waitsFor;
-  waiters.splice(waiters.indexOf(task), 1);
-  waitsFor.enqueue(cpu, task);
+  if (task.rtPriority !== before) priorityChanged(cpu, task);
+}
+
+/** A task that may wait for a lock has another priority: so has its place among the waiters (Linux: `rt_mutex_adjust_pi`). */
+export function priorityChanged(cpu: Cpu, task: Task): void {
+  const lock = task.inheritance?.waitsFor ?? null;
+  if (lock === null) return;
+  lock.waiters.splice(lock.waiters.indexOf(task), 1);
+  lock.enqueue(cpu, task);
 }

@@ -12,6 +12,7 @@ import { dequeue, enqueue } from './enqueue.js';
 import { finishDelayed, yieldFair } from './hierarchy.js';
 import { IdlePath, type IdlePolicy, type IdleState } from './idle.js';
 import { setGroup, setNice, setScheduler } from './policy.js';
+import { priorityChanged } from './rt-mutex.js';
 import { RunQueue, SwitchPhase } from './run-queue.js';
 import { switchStep } from './schedule.js';
 import { SchedSeams } from './seams.js';
@@ -305,7 +306,10 @@ export class Scheduler {
 
   /** See `setScheduler` in policy.ts. */
   setScheduler(cpu: Cpu, task: Task, policy: number, priority = 0): number {
-    return setScheduler(this, cpu, task, policy, priority);
+    const { rtPriority } = task;
+    const result = setScheduler(this, cpu, task, policy, priority);
+    if (task.rtPriority !== rtPriority) priorityChanged(cpu, task);
+    return result;
   }
 
   /** See `setNice` in policy.ts. */

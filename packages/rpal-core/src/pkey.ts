@@ -84,7 +84,8 @@ function rekey(cpu: Cpu, service: RpalService, key: number): void {
 
 /**
  * Changes PKRU of another thread: in the register of the CPU that runs it, else in its saved state. In the kernel this
- * is a function call on the CPU the thread last ran on.
+ * is a function call on the CPU the thread last ran on; its interrupt needs no lazy switch, as nobody can be in a call of a
+ * service that has no key yet.
  */
 function setPkru(rpal: Rpal, cpu: Cpu, thread: Thread, change: (pkru: number) => number): void {
   cpu.charge(RpalStep.setPkru);

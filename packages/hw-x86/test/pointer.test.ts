@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Access, type Cpu, FaultCode, mapPage, PAGE_SIZE, Pointer } from '../src/index.js';
+import { emptyTable, mapUser, platform, USER_RW } from './support.js';
+
+/** Pages that the pointers lead to. All fall into one set of the first-level TLB, two into one place of the recent ones. */
+const PAGES = Array.from({ length: 6 }, (_, i) => 0x5555_0000_0000 + i * 64 * PAGE_SIZE);
+const ADDRESSES = PAGES.map((page, i) => page + 8 * i);
+
+type Operation =
+  | { readonly what: 'access'; readonly pointer: number; readonly cpu: number; readonly write: boolean; readonly times: number }
+  | { readonly what: 'rights'; readonly cpu: number; readonly pkru: number }
+  | { readonly what: 'space'; readonly cpu: number; readonly of: number; readonly keep: boolean }
+  | { readonly what: 'remap'; readonly page: number; readonly readOnly: boolean }
+  | { readonly what: 'invalidate'; readonly cpu: number; readonly page: number }
+  | { readonly what: 'move'; readonly pointer: number; readonly to: number };
+
+/** The second core comes seldom: a frame is a core's own until then. */
+const cpu = fc.nat(15).map((n) => (n === 0 ? 1 : 0));
+const page = fc.nat(PAGES.length - 1);
+/** Only what is used several times in a row is at hand. */
+const times = fc.integer({ min: 1, max: 5 });
+const access = fc.record({ what: fc.constant('access' as const), pointer: page, cpu, write: fc.boolean(), times });
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  { weight: 12, arbitrary: access },
+  fc.record({ what: fc.constant('rights' as const), cpu, pkru: fc.constantFrom(0, 0b01_00, 0b10_00) }),
+  fc.record({ what: fc.constant('space' as const), cpu, of: fc.nat(1), keep: fc.boolean() }),
+  fc.record({ what: fc.constant('remap' as const), page, readOnly: fc.boolean() }),
+  fc.record({ what: fc.constant('invalidate' as const), cpu, page }),
+  fc.record({ what: fc.constant('move' as const), pointer: page, to: page }),
+);
+
+/** An access step by step: what `Cpu.data` and `Pointer.data` cut short. */
+function plainAccess(core: Cpu, address: number, access: number): number {
+  const physical = core.mmu.translate(address, access);
+  if (physical >= 0) core.coherence.touch(core, physical, (access & FaultCode.write) !== 0);
+  return physical;
+}
+
+/** Two cores with two address spaces, and pointers that are used or not. */
+class Side {
+  readonly #platform = platform();
+  readonly #cpus = [this.#platform.cpus[0], this.#platform.cpus[1]] as readonly Cpu[];
+  readonly #roots = [emptyTable(this.#platform.memory), emptyTable(this.#platform.memory)];
+  readonly #pointers = ADDRESSES.map((address) => new Pointer(address));
+  readonly #addresses = [...ADDRESSES];
+  readonly #withPointers: boolean;
+
+  constructor(withPointers: boolean) {
+    this.#withPointers = withPointers;
+    for (const root of this.#roots) for (const [i, at] of PAGES.entries()) mapUser(this.#platform.memory, root, at, USER_RW, i % 2);
+    for (const core of this.#cpus) core.mmu.loadRoot(this.#roots[0] as number, 1, true);
+  }
+
+  /** Carries it out. @returns all that can be seen of the outcome */
+  do(operation: Operation): unknown {
+    const { memory } = this.#platform;
+    switch (operation.what) {
+      case 'access': {
+        const core = this.#cpus[operation.cpu] as Cpu;
+        const how = operation.write ? Access.user | Access.write : Access.user;
+        const pointer = this.#pointers[operation.pointer] as Pointer;
+        const address = this.#addresses[operation.pointer] as number;
+        let physical = -1;
+        for (let i = 0; i < operation.times; i++) physical = this.#withPointers ? pointer.data(core, how) : plainAccess(core, address, how);
+        const { mmu } = core;
+        const fault = physical < 0 ? [mmu.faultAddress, mmu.faultCode] : null;
+        return [physical, fault, core.clock, mmu.walks, mmu.stlbHits, core.linesMoved];
+      }
+      case 'rights':
+        (this.#cpus[operation.cpu] as Cpu).mmu.pkru = operation.pkru;
+        return null;
+      case 'space':
+        (this.#cpus[operation.cpu] as Cpu).mmu.loadRoot(this.#roots[operation.of] as number, 1 + operation.of, operation.keep);
+        return null;
+      case 'remap': {
+        const flags = operation.readOnly ? USER_RW & ~2 : USER_RW;
+        mapPage(memory, this.#roots[0] as number, PAGES[operation.page] as number, {
+          frame: emptyTable(memory),
+          flags,
+          key: operation.page % 2,
+        });
+        return null;
+      }
+      case 'invalidate':
+        (this.#cpus[operation.cpu] as Cpu).mmu.invlpg(PAGES[operation.page] as number);
+        return null;
+      case 'move': {
+        const to = ADDRESSES[operation.to] as number;
+        (this.#pointers[operation.pointer] as Pointer).address = to;
+        this.#addresses[operation.pointer] = to;
+        return null;
+      }
+    }
+  }
+}
+
+describe('Pointer', () => {
+  it('gives what an access of its address gives, and costs the same: rights, stale translations, other cores, replacement', () => {
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 150, size: 'max' }), (operations) => {
+        const [plain, pointers] = [new Side(false), new Side(true)];
+        for (const next of operations) expect([next, pointers.do(next)]).toEqual([next, plain.do(next)]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('is nowhere until it has an address', () => {
+    const { cpus } = platform();
+    expect(new Pointer().address).toBeNaN();
+    const pointer = new Pointer();
+    pointer.address = 0x1000;
+    expect(pointer.data(cpus[0] as Cpu, Access.user)).toBe(-1);
+  });
+});

@@ -8,9 +8,9 @@ export interface CpuTime {
 }
 
 /** The tick found `task` in user or in kernel mode (Linux: `account_process_tick`, tick-based accounting). */
-export function accountTick(task: Task, inKernel: boolean, tickNs: number): void {
-  if (inKernel) task.systemTicks += tickNs;
-  else task.userTicks += tickNs;
+export function accountTick(task: Task, inKernel: boolean): void {
+  if (inKernel) task.systemTicks++;
+  else task.userTicks++;
 }
 
 /**

@@ -275,7 +275,7 @@ export class Scheduler {
     const { schedClass } = rq.current;
     // A step of the kernel is atomic here: a tick that came in the middle of one is taken late, after it.
     const late = entered - rq.tick.time > (this.platform.costs.step[SchedStep.interruptEntry] as number);
-    accountTick(rq.current, late || cpu.context === this.kernelMode, this.tickNs);
+    accountTick(rq.current, late || cpu.context === this.kernelMode);
     if (rq.account() || (schedClass !== null && this.classes.queue(schedClass, rq).tick(rq.current))) resched(this, cpu, rq);
     balanceTick(this, rq);
     if (this.cores.inUse) this.cores.tick(rq);

@@ -84,7 +84,7 @@ export class Task {
   signalPending = false;
   killPending = false;
 
-  /** What ticks have found it doing, ns; see `cpuTime`. */
+  /** How many ticks have found it in user and in kernel mode; see `cpuTime`. */
   userTicks = 0;
   systemTicks = 0;
 

@@ -34,6 +34,7 @@ export class SocketMessage {
   name: string | null = null;
   /** Descriptors to be sent, until they have been; or received. */
   files: File[] | null = null;
+  /** Whom a send says that it is from, if not from the caller; on return of a receive: whom it is from. */
   credentials: Credentials | null = null;
   /** On return of a receive: MSG_TRUNC. */
   flags = 0;

@@ -228,6 +228,7 @@ export class PacketSendOperation extends RetryOperation {
     skb.from = socket.path;
     if (socket.passCredentials || other.tellsSender) skb.credentials = credentials;
     if (message === null) return;
+    skb.credentials = message.credentials ?? skb.credentials;
     other.attach(skb, message.files);
     message.files = null;
   }

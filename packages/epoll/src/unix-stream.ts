@@ -159,6 +159,7 @@ export class UnixStreamSocket extends UnixSocket {
     skb.owner = this;
     if (this.passCredentials || peer.tellsSender) skb.credentials = caller.credentials;
     if (caller.message !== null) {
+      skb.credentials = caller.message.credentials ?? skb.credentials;
       peer.attach(skb, caller.message.files);
       caller.message.files = null;
     }

@@ -1,4 +1,5 @@
 import {
+  type Credentials,
   type File,
   FileStep,
   type Operation,
@@ -22,15 +23,18 @@ export interface MessageHeader {
   descriptors?: number[];
   /** recvmsg: how many descriptors there is room for; none by default. */
   readonly room?: number;
-  /** On return of recvmsg with SO_PASSCRED: who sent it. */
-  credentials?: { readonly pid: number; readonly uid: number; readonly gid: number } | null;
+  /**
+   * SCM_CREDENTIALS: who sendmsg is to say that the sender is, in place of what the kernel fills in; on return of recvmsg with
+   * SO_PASSCRED: who it says sent it.
+   */
+  credentials?: Credentials | null;
   /** process_vm_readv and process_vm_writev: memory of the other process. */
   readonly remote?: readonly Segment[];
   /** On return of recvmsg: MSG_TRUNC, MSG_CTRUNC. */
   flags?: number;
 }
 
-/** sendmsg(2). */
+/** sendmsg(2). Of descriptors and credentials, the credentials come first. */
 export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
   cpu.charge(FileStep.messageHeader);
   const message = entering(thread, header);
@@ -39,6 +43,9 @@ export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header
   const refused = socket.refusal();
   if (refused < 0) return refused;
   message.name = header.name ?? null;
+  message.credentials = header.credentials ?? null;
+  const forged = message.credentials === null ? 0 : checkCredentials(thread, message.credentials);
+  if (forged < 0) return forged;
   const descriptors = header.descriptors ?? [];
   if (descriptors.length > SCM_MAX_FD) return -Errno.EINVAL;
   const files = descriptors.map((fd) => thread.process.files.peek(fd));
@@ -53,6 +60,19 @@ export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header
     for (const file of message.files ?? []) file.put(on);
     return result;
   });
+}
+
+/**
+ * Root may say anything that could be true, others nothing but the truth (Linux: `__scm_send`, `scm_check_creds`).
+ * @returns 0, -EINVAL, -EPERM or -ESRCH
+ */
+function checkCredentials({ process }: Thread, { pid, uid, gid }: Credentials): number {
+  const { credentials: own, kernel } = process;
+  if (uid < 0 || gid < 0) return -Errno.EINVAL;
+  if (own.uid !== 0 && (pid !== own.pid || uid !== own.uid || gid !== own.gid)) return -Errno.EPERM;
+  if (pid === own.pid || kernel.processes.has(pid)) return 0;
+  for (const { threads } of kernel.processes.values()) if (threads.some((thread) => thread.pid === pid)) return 0;
+  return -Errno.ESRCH;
 }
 
 /** recvmsg(2). */

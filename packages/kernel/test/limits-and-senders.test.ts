@@ -82,6 +82,52 @@ describe('SO_PASSCRED', () => {
   });
 });
 
+describe('SCM_CREDENTIALS', () => {
+  // What Linux 6.18 answers to the same calls.
+  it.each([
+    ['stream', SocketType.STREAM],
+    ['datagram', SocketType.DGRAM],
+  ])('says of a %s message what its sender says, which is not checked for root beyond that it could be true', (_, type) => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(4096);
+      const segments = [{ address: buffer, length: 1 }];
+      const a = yield* p.socketpair(type);
+      const b = p.second;
+      const send = function* (pid: number, uid: number, gid: number) {
+        return yield* p.sendmsg(b, { segments, credentials: { pid, uid, gid } });
+      };
+      const take = function* () {
+        const header: MessageHeader = { segments };
+        yield* p.recvmsg(a, header);
+        return header.credentials;
+      };
+      const self = yield* p.getpid();
+      const child = yield* p.fork(function* (q) {
+        yield* q.sleep(Time.s);
+      });
+      expect(yield* send(child, 5, 6)).toBe(1);
+      yield* p.setsockopt(a, SocketOption.PASSCRED, 1);
+      expect(yield* take(), 'sent before anybody asked').toEqual({ pid: child, uid: 5, gid: 6 });
+      expect([yield* send(4_000_000, 0, 0), yield* send(0, 0, 0), yield* send(self, -1, 0)]).toEqual([
+        -Errno.ESRCH,
+        -Errno.ESRCH,
+        -Errno.EINVAL,
+      ]);
+      yield* p.setuid(1000);
+      expect(yield* send(self, 1000, 0)).toBe(1);
+      expect(yield* take()).toEqual({ pid: self, uid: 1000, gid: 0 });
+      for (const [pid, uid, gid] of [
+        [child, 1000, 0],
+        [4_000_000, 1000, 0],
+        [self, 5, 0],
+        [self, 1000, 78],
+      ] as const) {
+        expect(yield* send(pid, uid, gid)).toBe(-Errno.EPERM);
+      }
+    });
+  });
+});
+
 describe('RLIMIT_SIGPENDING', () => {
   it('is for what the processes of a user have in their queues together; sigqueue fails, kill loses the value', () => {
     run(function* (p) {

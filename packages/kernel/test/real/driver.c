@@ -447,13 +447,16 @@ static int is_inactive(int pid) {
   return n <= 0 || line[0] != 'r';
 }
 
+// A process had to be waited for: it may have done something to another one, as one that stops does to its parent.
+static int moved;
+
 // Waits until a process has answered (1), sleeps in its call (0), or is gone (-1).
 static int settle(int p, char *text) {
-  for (;;) {
+  for (;; moved = 1) {
     if (read(fd_answer_read(p), text, TEXT) == TEXT) return 1;
     char state = state_of(pids[p]);
     if (state == 'Z' || state == 'X') return -1;
-    if ((state == 'S' && is_inactive(pids[p])) || (state == 'T' && may_stop[p])) return read(fd_answer_read(p), text, TEXT) == TEXT ? 1 : 0;
+    if ((state == 'S' || (state == 'T' && may_stop[p])) && is_inactive(pids[p])) return read(fd_answer_read(p), text, TEXT) == TEXT ? 1 : 0;
     sched_yield();
   }
 }
@@ -636,6 +639,7 @@ int main(int argc, char **argv) {
     int outcomes[PROCESSES] = {0};
     for (int changed = 1; changed;) {
       changed = 0;
+      moved = 0;
       for (int other = 0; other < PROCESSES; other++) {
         if (other == p || pids[other] == 0 || outcomes[other] != 0) continue;
         // One without a call may still have died of a signal.
@@ -647,6 +651,7 @@ int main(int argc, char **argv) {
         changed = 1;
         if (outcomes[other] < 0) pids[other] = 0;
       }
+      changed |= moved;
     }
     for (int other = 0; other < PROCESSES; other++) {
       if (outcomes[other] != 0) report('+', other, outcomes[other], answers[other]);

@@ -1,10 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { WaitQueue } from '@rpal/sched';
-import { Errno, Signal } from '@rpal/uapi';
+import { Errno } from '@rpal/uapi';
 import { begin, type Caller, NOTHING_YET } from './operation.js';
 import { type Pipe, PipeBuffer, type PipeEnd } from './pipe.js';
-import { RetryOperation } from './retry-operation.js';
 import type { SkbPiece } from './skb.js';
+import { SpliceOperation } from './splice-operation.js';
 import { FileStep } from './steps.js';
 import { SHUTDOWN_RECEIVE, SocketState } from './unix-socket.js';
 import type { UnixStreamSocket } from './unix-stream.js';
@@ -39,7 +38,7 @@ export function spliceFromSocket(
 }
 
 /** splice_to_socket. Others may use the pipe while it waits for the socket; in Linux they wait for it. */
-class ToSocket extends RetryOperation {
+class ToSocket extends SpliceOperation {
   readonly #from: Pipe;
   readonly #to: UnixStreamSocket;
   readonly #mayWait: boolean;
@@ -47,7 +46,6 @@ class ToSocket extends RetryOperation {
   readonly #mayWaitForRoom: boolean;
   #left: number;
   #sent = 0;
-  #queue: WaitQueue;
   /** Pages have left the pipe. */
   #moved = false;
 
@@ -58,15 +56,10 @@ class ToSocket extends RetryOperation {
     this.#left = length;
     this.#mayWait = mayWait;
     this.#mayWaitForRoom = !to.nonblocking;
-    this.#queue = from.readWait;
-  }
-
-  protected override get queue(): WaitQueue {
-    return this.#queue;
   }
 
   protected override interrupted(cpu: Cpu): number {
-    return this.#end(cpu, this.#queue === this.#from.readWait ? -Errno.ERESTARTSYS : -Errno.EINTR);
+    return this.#end(cpu, this.queue === this.#from.readWait ? -Errno.ERESTARTSYS : -Errno.EINTR);
   }
 
   protected override attempt(cpu: Cpu): number {
@@ -76,8 +69,7 @@ class ToSocket extends RetryOperation {
     while (this.#left > 0) {
       if (from.empty) {
         if (from.writers === 0 || this.#sent > 0) return this.#end(cpu, 0);
-        this.#queue = from.readWait;
-        return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
+        return this.waitAt(from.readWait, this.#mayWait);
       }
       const pieces: SkbPiece[] = [];
       let length = 0;
@@ -89,8 +81,8 @@ class ToSocket extends RetryOperation {
       }
       const queued = to.queuePages(cpu, this.caller, pieces, length);
       if (queued === NOTHING_YET) {
-        this.#queue = to.wait;
-        return this.#mayWaitForRoom ? NOTHING_YET : this.#end(cpu, -Errno.EAGAIN);
+        const outcome = this.waitAt(to.wait, this.#mayWaitForRoom);
+        return outcome === NOTHING_YET ? outcome : this.#end(cpu, outcome);
       }
       if (queued <= 0) return this.#end(cpu, queued);
       this.#consume(queued);
@@ -123,13 +115,12 @@ class ToSocket extends RetryOperation {
 }
 
 /** splice_file_to_pipe with unix_stream_splice_read. */
-class FromSocket extends RetryOperation {
+class FromSocket extends SpliceOperation {
   readonly #from: UnixStreamSocket;
   readonly #to: Pipe;
   readonly #length: number;
   readonly #mayWait: boolean;
   readonly #mayWaitForData: boolean;
-  #queue: WaitQueue;
 
   constructor(caller: Caller, from: UnixStreamSocket, to: Pipe, length: number, mayWait: boolean) {
     super(caller, to.scheduler, false);
@@ -138,25 +129,14 @@ class FromSocket extends RetryOperation {
     this.#length = length;
     this.#mayWait = mayWait;
     this.#mayWaitForData = mayWait && !from.nonblocking;
-    this.#queue = to.writeWait;
-  }
-
-  protected override get queue(): WaitQueue {
-    return this.#queue;
   }
 
   protected override attempt(cpu: Cpu): number {
     const from = this.#from;
     const to = this.#to;
     cpu.charge(FileStep.spliceBody);
-    if (to.readers === 0) {
-      this.caller.raise(cpu, Signal.PIPE);
-      return -Errno.EPIPE;
-    }
-    if (to.full) {
-      this.#queue = to.writeWait;
-      return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
-    }
+    if (to.readers === 0) return this.brokenPipe(cpu);
+    if (to.full) return this.waitAt(to.writeWait, this.#mayWait);
     if (from.state !== SocketState.CONNECTED) return -Errno.EINVAL;
     const moved = this.#move(cpu);
     if (moved > 0 && to.readWait.active) to.readWait.wake(cpu, 1, 0, false);
@@ -164,8 +144,7 @@ class FromSocket extends RetryOperation {
     const error = from.takeError();
     if (error < 0) return error;
     if ((from.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return 0;
-    this.#queue = from.wait;
-    return this.#mayWaitForData ? NOTHING_YET : -Errno.EAGAIN;
+    return this.waitAt(from.wait, this.#mayWaitForData);
   }
 
   /** @returns bytes moved, 0 if there are none, or a negative errno */

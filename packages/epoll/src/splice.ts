@@ -1,10 +1,9 @@
 import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
-import type { WaitQueue } from '@rpal/sched';
-import { Errno, Signal } from '@rpal/uapi';
-import { begin, type Caller, NOTHING_YET } from './operation.js';
+import { Errno } from '@rpal/uapi';
+import { begin, type Caller } from './operation.js';
 import { type Pipe, PipeBuffer, type PipeEnd } from './pipe.js';
-import { RetryOperation } from './retry-operation.js';
+import { SpliceOperation } from './splice-operation.js';
 import { FileStep } from './steps.js';
 
 /** splice(2) from pipe to pipe: pages change hands, nothing is copied. */
@@ -25,13 +24,12 @@ function transfer(cpu: Cpu, caller: Caller, from: PipeEnd, to: PipeEnd, length: 
 }
 
 /** Waits for data and for room, then moves or links as many pages as there are (Linux: `splice_pipe_to_pipe`, `link_pipe`). */
-class Transfer extends RetryOperation {
+class Transfer extends SpliceOperation {
   readonly #from: Pipe;
   readonly #to: Pipe;
   readonly #length: number;
   readonly #mayWait: boolean;
   readonly #move: boolean;
-  #queue: WaitQueue;
 
   constructor(caller: Caller, from: Pipe, to: Pipe, length: number, mayWait: boolean, move: boolean) {
     super(caller, from.scheduler, false);
@@ -40,34 +38,21 @@ class Transfer extends RetryOperation {
     this.#length = length;
     this.#mayWait = mayWait;
     this.#move = move;
-    this.#queue = from.readWait;
-  }
-
-  protected override get queue(): WaitQueue {
-    return this.#queue;
   }
 
   protected override attempt(cpu: Cpu): number {
     const from = this.#from;
     const to = this.#to;
     cpu.charge(FileStep.spliceBody);
-    if (from.empty && from.writers > 0) return this.#wait(from.readWait);
-    if (to.full && to.readers > 0) return this.#wait(to.writeWait);
-    if (to.readers === 0) {
-      this.caller.raise(cpu, Signal.PIPE);
-      return -Errno.EPIPE;
-    }
+    if (from.empty && from.writers > 0) return this.waitAt(from.readWait, this.#mayWait);
+    if (to.full && to.readers > 0) return this.waitAt(to.writeWait, this.#mayWait);
+    if (to.readers === 0) return this.brokenPipe(cpu);
     const held = from.buffers.length;
     const moved = this.#move ? this.#moveBuffers() : this.#linkBuffers();
     if (moved > 0 && to.readWait.active) to.readWait.wake(cpu, 1, 0, false);
     // Whoever waits to write is told of every page that has left, whether or not the pipe was full.
     if (from.buffers.length < held && from.writeWait.active) from.writeWait.wake(cpu, 1, 0, false);
     return moved;
-  }
-
-  #wait(queue: WaitQueue): number {
-    this.#queue = queue;
-    return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
   }
 
   #moveBuffers(): number {
@@ -111,7 +96,7 @@ export function vmsplice(cpu: Cpu, caller: Caller, to: PipeEnd, address: number,
   return begin(cpu, caller, new Gift(caller, to, address, length, !nonblocking && !to.nonblocking));
 }
 
-class Gift extends RetryOperation {
+class Gift extends SpliceOperation {
   readonly #pipe: Pipe;
   readonly #address: number;
   readonly #length: number;
@@ -125,18 +110,11 @@ class Gift extends RetryOperation {
     this.#mayWait = mayWait;
   }
 
-  protected override get queue(): WaitQueue {
-    return this.#pipe.writeWait;
-  }
-
   protected override attempt(cpu: Cpu): number {
     const pipe = this.#pipe;
     cpu.charge(FileStep.spliceBody);
-    if (pipe.readers === 0) {
-      this.caller.raise(cpu, Signal.PIPE);
-      return -Errno.EPIPE;
-    }
-    if (pipe.full) return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
+    if (pipe.readers === 0) return this.brokenPipe(cpu);
+    if (pipe.full) return this.waitAt(pipe.writeWait, this.#mayWait);
     let done = 0;
     while (done < this.#length && !pipe.full) {
       const physical = userPage(cpu, this.caller.memory, this.#address + done, false);

@@ -135,10 +135,35 @@ export class UnixStreamSocket extends UnixSocket {
    * @returns its length, a negative errno, or `NOTHING_YET` if the buffer is full
    */
   queueMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
-    const { peer } = this;
     if (caller.message !== null && caller.message.name !== null) {
       return this.state === SocketState.CONNECTED ? -Errno.EISCONN : -Errno.EOPNOTSUPP;
     }
+    const ready = this.#ready(cpu, caller, length, flags);
+    if (ready <= 0) return ready;
+    const { skbs } = this.namespace;
+    const skb = skbs.allocate(cpu, length);
+    if (skb === null) return -Errno.ENOBUFS;
+    const failed = fillSkb(cpu, caller, skb, address);
+    if (failed < 0) {
+      skbs.free(skb);
+      return failed;
+    }
+    this.#queue(cpu, caller, skb);
+    return length;
+  }
+
+  /** Queues parts of pages as one message, by reference (MSG_SPLICE_PAGES). As `queueMessage` otherwise. */
+  queuePages(cpu: Cpu, caller: Caller, pieces: readonly SkbPiece[], length: number): number {
+    const ready = this.#ready(cpu, caller, length, 0);
+    if (ready <= 0) return ready;
+    this.#queue(cpu, caller, this.namespace.skbs.ofPages(pieces, length));
+    this.peer?.dataReady(cpu);
+    return length;
+  }
+
+  /** @returns `length` if a message of it can be made and queued at the peer now; else 0, a negative errno, or `NOTHING_YET` */
+  #ready(cpu: Cpu, caller: Caller, length: number, flags: number): number {
+    const { peer } = this;
     if (this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;
     if ((this.shutdownMask & SHUTDOWN_SEND) !== 0 || peer === null || (peer.shutdownMask & SHUTDOWN_RECEIVE) !== 0) {
       if ((flags & MessageFlag.NOSIGNAL) === 0) caller.raise(cpu, Signal.PIPE);
@@ -147,15 +172,13 @@ export class UnixStreamSocket extends UnixSocket {
     if (length === 0) return 0;
     if (this.error !== 0) return this.takeError();
     if (!this.hasRoom) return NOTHING_YET;
-    const { skbs } = this.namespace;
     cpu.charge(FileStep.sendMessage);
-    const skb = skbs.allocate(cpu, length);
-    if (skb === null) return -Errno.ENOBUFS;
-    const failed = fillSkb(cpu, caller, skb, address);
-    if (failed < 0) {
-      skbs.free(skb);
-      return failed;
-    }
+    return length;
+  }
+
+  /** Queues a message at the peer, with what comes along. */
+  #queue(cpu: Cpu, caller: Caller, skb: Skb): void {
+    const peer = this.peer as UnixStreamSocket;
     skb.owner = this;
     if (this.passCredentials || peer.tellsSender) skb.credentials = caller.credentials;
     if (caller.message !== null) {
@@ -166,28 +189,6 @@ export class UnixStreamSocket extends UnixSocket {
     peer.lock.pass(cpu);
     this.sendQueued += skb.trueSize;
     peer.enqueue(skb);
-    return length;
-  }
-
-  /** Queues parts of pages as one message, by reference (MSG_SPLICE_PAGES). As `queueMessage` otherwise. */
-  queuePages(cpu: Cpu, caller: Caller, pieces: readonly SkbPiece[], length: number): number {
-    const { peer } = this;
-    if (this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;
-    if ((this.shutdownMask & SHUTDOWN_SEND) !== 0 || peer === null || (peer.shutdownMask & SHUTDOWN_RECEIVE) !== 0) {
-      caller.raise(cpu, Signal.PIPE);
-      return -Errno.EPIPE;
-    }
-    if (this.error !== 0) return this.takeError();
-    if (!this.hasRoom) return NOTHING_YET;
-    cpu.charge(FileStep.sendMessage);
-    const skb = this.namespace.skbs.ofPages(pieces, length);
-    skb.owner = this;
-    if (this.passCredentials || peer.tellsSender) skb.credentials = caller.credentials;
-    peer.lock.pass(cpu);
-    this.sendQueued += skb.trueSize;
-    peer.enqueue(skb);
-    peer.dataReady(cpu);
-    return length;
   }
 
   /**

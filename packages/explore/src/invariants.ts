@@ -1,5 +1,5 @@
-import type { Cpu } from '@rpal/hw-x86';
-import type { Thread, UserContext } from '@rpal/kernel';
+import type { Cpu, ExecutionContext } from '@rpal/hw-x86';
+import { type Thread, UserContext } from '@rpal/kernel';
 import {
   callState,
   MAX_REQUEST_SERVICE,
@@ -31,9 +31,9 @@ export function taskState(state: number): string {
   return Object.keys(TaskState).find((name) => TaskState[name as keyof typeof TaskState] === state) ?? `in state ${state}`;
 }
 
-/** The thread whose code a user context is, if it says so: programs and the library's fibers do. */
-export function ownerOf(context: unknown): Thread | null {
-  return (context as { thread?: Thread }).thread ?? null;
+/** The thread on whose behalf a context executes user code; null if there is none. */
+export function ownerOf(context: ExecutionContext): Thread | null {
+  return context instanceof UserContext ? (context.program?.thread ?? null) : null;
 }
 
 /** By CPU: the point of a kernel entry at which it is held, or null. */

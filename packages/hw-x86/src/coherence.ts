@@ -143,13 +143,12 @@ export class TransferCost {
    * are under way at a time, and together take as long as one.
    */
   gather(cpu: Cpu, cores: readonly Cpu[], count: number): void {
-    const { coresPerCache, coresPerSocket } = this.#topology;
     let sameCache = 0;
     let sameSocket = 0;
     for (let i = 0; i < count; i++) {
       const { core } = cores[i] as Cpu;
-      if (Math.floor(core / coresPerCache) === Math.floor(cpu.core / coresPerCache)) sameCache++;
-      else if (Math.floor(core / coresPerSocket) === Math.floor(cpu.core / coresPerSocket)) sameSocket++;
+      if (this.#shareCache(core, cpu.core)) sameCache++;
+      else if (this.#shareSocket(core, cpu.core)) sameSocket++;
     }
     cpu.linesMoved += count;
     cpu.chargeCycles(HwStep.lineSameCache, Math.ceil(sameCache / OUTSTANDING_MISSES) * this.#sameCache);
@@ -159,14 +158,23 @@ export class TransferCost {
 
   /** Charges `cpu` for `lines` lines that come from `core`. */
   move(cpu: Cpu, core: number, lines: number): void {
-    const { coresPerCache, coresPerSocket } = this.#topology;
     cpu.linesMoved += lines;
-    if (Math.floor(core / coresPerCache) === Math.floor(cpu.core / coresPerCache)) {
+    if (this.#shareCache(core, cpu.core)) {
       cpu.chargeCycles(HwStep.lineSameCache, lines * this.#sameCache);
-    } else if (Math.floor(core / coresPerSocket) === Math.floor(cpu.core / coresPerSocket)) {
+    } else if (this.#shareSocket(core, cpu.core)) {
       cpu.chargeCycles(HwStep.lineSameSocket, lines * this.#sameSocket);
     } else {
       cpu.chargeCycles(HwStep.lineCrossSocket, lines * this.#crossSocket);
     }
+  }
+
+  #shareCache(a: number, b: number): boolean {
+    const { coresPerCache } = this.#topology;
+    return Math.floor(a / coresPerCache) === Math.floor(b / coresPerCache);
+  }
+
+  #shareSocket(a: number, b: number): boolean {
+    const { coresPerSocket } = this.#topology;
+    return Math.floor(a / coresPerSocket) === Math.floor(b / coresPerSocket);
   }
 }

@@ -1,4 +1,4 @@
-import { GIB, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_SIZE } from './address.js';
+import { GIB, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from './address.js';
 import type { Cpu } from './cpu.js';
 import { HardwareError } from './errors.js';
 import { entryAddress, entryFrame, entryHigh, entryLow, LEVEL_SPAN } from './page-table.js';
@@ -155,8 +155,7 @@ export class SecondLevel {
 
   /** Physical address behind a guest-physical one for `access` (`Access` bits), or -1 with the violation left behind. */
   translate(guest: number, access: number): number {
-    const page = guest - (guest & (PAGE_SIZE - 1));
-    const entry = this.#nested.find(page, 0) ?? this.#walk(guest, page);
+    const entry = this.#nested.find(guest, 0) ?? this.#walk(guest);
     this.guestPhysical = guest;
     this.access = access;
     if (entry === null) {
@@ -167,11 +166,11 @@ export class SecondLevel {
     const need = (access & (TlbFlag.writable | TlbFlag.executable)) | ((access & TlbFlag.executable) === 0 ? READABLE : 0);
     if ((this.grant & need) !== need) {
       // What led to a violation is not kept (SDM vol. 3, 29.4.3.1): a right that the hypervisor grants is seen at once.
-      this.#nested.dropPage(page, 0, true);
+      this.#nested.dropPage(guest, 0, true);
       this.violated = true;
       return -1;
     }
-    return entry.frame * PAGE_SIZE + (guest & (PAGE_SIZE - 1));
+    return entry.frame * PAGE_SIZE + (guest & PAGE_MASK);
   }
 
   /** The page translated last can be executed and not read: its translation is for fetches alone. */
@@ -195,7 +194,7 @@ export class SecondLevel {
     this.#nested.dropAll(true);
   }
 
-  #walk(guest: number, page: number): TlbEntry | null {
+  #walk(guest: number): TlbEntry | null {
     let table = this.root;
     let rights = RIGHTS;
     for (let level = 4; ; level--) {
@@ -215,7 +214,7 @@ export class SecondLevel {
       if ((rights & Ept.read) !== 0) grant |= READABLE;
       if ((rights & Ept.write) !== 0) grant |= TlbFlag.writable;
       if ((rights & Ept.execute) !== 0) grant |= TlbFlag.executable;
-      return this.#nested.insert(page, 0, frame + (page & (size - 1)) / PAGE_SIZE, grant & ~TlbFlag.global);
+      return this.#nested.insert(guest, 0, frame + ((guest & (size - 1)) >>> PAGE_SHIFT), grant & ~TlbFlag.global);
     }
   }
 }

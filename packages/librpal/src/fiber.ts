@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { CallOutcome, type Thread, UserContext } from '@rpal/kernel';
+import { CallOutcome, type ProgramContext, UserContext } from '@rpal/kernel';
 import { FiberFrame } from './layouts.js';
 import { reach, StepEnd } from './lib-call.js';
 
@@ -64,8 +64,7 @@ export abstract class Fiber extends UserContext {
     }
   }
 
-  /** The thread whose stack this is. */
-  abstract get thread(): Thread;
+  abstract override get program(): ProgramContext;
 
   protected abstract step(cpu: Cpu): StepEnd;
 

@@ -38,7 +38,6 @@ export class LibReceiver {
   readonly epPollMagic: Pointer;
   readonly readyQueue: Pointer;
   readonly tlsBase: number;
-  readonly thread: Thread;
   readonly program: ProgramContext;
   readonly trampoline: Trampoline;
   readonly eventStack: EventStack;
@@ -63,7 +62,6 @@ export class LibReceiver {
     this.epPollMagic = new Pointer(rcc + Rcc.epPollMagic);
     this.readyQueue = new Pointer(addresses.readyQueue);
     this.tlsBase = context.cpu.fsBase;
-    this.thread = context.thread;
     this.program = context;
     this.trampoline = new Trampoline(context.kernel, context.cpu, this, addresses.stacks);
     this.eventStack = new EventStack(context.kernel, context.cpu, this, addresses.stacks);
@@ -78,10 +76,6 @@ abstract class ReceiverFiber extends Fiber {
     super(kernel, cpu);
     this.receiver = receiver;
     this.rsp = stack;
-  }
-
-  override get thread(): Thread {
-    return this.receiver.thread;
   }
 
   override get program(): ProgramContext {

@@ -1,5 +1,5 @@
 import { type Cpu, FaultCode } from '@rpal/hw-x86';
-import { type Process, type Thread, UserContext } from '@rpal/kernel';
+import { type Process, UserContext } from '@rpal/kernel';
 import type { Rpal } from './rpal.js';
 
 /** What a CPU executes whose code has been unmapped under it: the fetch of the next instruction faults. */
@@ -18,7 +18,7 @@ export function cutOff(rpal: Rpal, process: Process): void {
   const { kernel } = rpal;
   for (const cpu of kernel.platform.cpus) {
     const { context } = cpu;
-    if (!(context instanceof UserContext) || (context as { thread?: Thread }).thread?.process !== process) continue;
+    if (!(context instanceof UserContext) || context.program?.thread.process !== process) continue;
     const gone = new VanishedCode(kernel, cpu);
     gone.rip = process.textStart;
     gone.rsp = context.rsp;

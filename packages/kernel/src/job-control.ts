@@ -4,7 +4,7 @@ import { Signal, SignalFlag } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
 import { bitsOf, type SignalBits } from './pending-signals.js';
 import type { Process } from './process.js';
-import { actionOf, interrupt, recalculatePending, signalParent } from './signal.js';
+import { actionOf, interrupt, raisePending, signalParent } from './signal.js';
 import type { Thread } from './thread.js';
 
 /** Signals that stop a process by default. There are no terminals: those of job control do as SIGSTOP does. */
@@ -17,7 +17,7 @@ export function stopProcess(kernel: Kernel, cpu: Cpu, thread: Thread, signal: nu
   for (const other of process.threads) {
     if (other.stopPending || other.state === TaskState.STOPPED) continue;
     other.stopPending = true;
-    recalculatePending(other);
+    raisePending(other);
     if (other !== thread) interrupt(kernel, cpu, other, false);
   }
 }
@@ -45,7 +45,7 @@ export function continueProcess(kernel: Kernel, cpu: Cpu, process: Process): voi
   for (const thread of threads) {
     thread.stopPending = false;
     if (thread.state === TaskState.STOPPED) kernel.scheduler.wakeUp(cpu, thread, TaskState.STOPPED);
-    recalculatePending(thread);
+    raisePending(thread);
   }
 }
 
@@ -53,7 +53,6 @@ export function continueProcess(kernel: Kernel, cpu: Cpu, process: Process): voi
 export function announceContinued(kernel: Kernel, cpu: Cpu, process: Process): void {
   if (process.stop !== 'continued') return;
   process.stop = null;
-  for (const thread of process.threads) recalculatePending(thread);
   tellParent(kernel, cpu, process);
 }
 

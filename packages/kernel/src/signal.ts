@@ -74,16 +74,25 @@ function handledSignals({ actions }: Process): SignalBits {
   return bitsOf(...signals);
 }
 
-/** Brings a thread's "signal pending" flag up to date (Linux: `recalc_sigpending`). */
+/** Brings the "signal pending" flag of the thread that executes up to date (Linux: `recalc_sigpending`). */
 export function recalculatePending(thread: Thread): void {
-  recalculate(thread, thread.blocked);
+  thread.signalPending = mustLook(thread, thread.blocked);
 }
 
-function recalculate(thread: Thread, blocked: SignalBits): void {
+/**
+ * Tells any thread that there are signals for it. Its flag is not taken back if there are none: it may have left a call for what was
+ * there, and only its own look at its signals restarts the call (Linux: `recalc_sigpending_and_wake`).
+ */
+export function raisePending(thread: Thread): void {
+  if (mustLook(thread, thread.blocked)) thread.signalPending = true;
+}
+
+/** There is something that a thread with this mask has to see to on its way to user mode. */
+function mustLook(thread: Thread, blocked: SignalBits): boolean {
   const { pending, process } = thread;
   const low = (pending.low | process.pending.low) & ~blocked.low;
   const high = (pending.high | process.pending.high) & ~blocked.high;
-  thread.signalPending = (low | high) !== 0 || thread.stopPending || process.stop === 'continued';
+  return (low | high) !== 0 || thread.stopPending || process.stop === 'continued';
 }
 
 /** Sends `signal` to one thread: it becomes pending, and ends an interruptible sleep. */
@@ -210,7 +219,7 @@ export function forceSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: nu
 function notify(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void {
   const { signalWait } = thread.process;
   if (signalWait.active) signalWait.wake(cpu, 1, 0, false);
-  recalculatePending(thread);
+  raisePending(thread);
   const fatal = signal === Signal.KILL;
   if (fatal) thread.killPending = true;
   if (thread.signalPending) interrupt(kernel, cpu, thread, fatal);
@@ -270,7 +279,7 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
     return false;
   }
   restoreMask(thread);
-  recalculate(thread, union(thread.blocked, late));
+  thread.signalPending = mustLook(thread, union(thread.blocked, late));
   return isRestart(frame);
 }
 

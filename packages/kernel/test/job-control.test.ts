@@ -142,6 +142,34 @@ describe('a stopped process', () => {
       yield* p.kill(child, KILL);
     });
   });
+
+  it('goes on in every thread, whenever the signal to go on comes', () => {
+    for (let delay = 0; delay <= 30_000; delay += 1500) {
+      run(function* (p) {
+        const fd = yield* p.pipe();
+        const to = p.second;
+        const buffer = yield* p.allocate(4096);
+        const results: number[] = [];
+        const child = yield* p.fork(function* (c) {
+          for (let i = 0; i < 3; i++) {
+            yield* c.clone(function* (t) {
+              results.push(yield* t.read(fd, buffer, 1));
+            });
+          }
+          results.push(yield* c.read(fd, buffer, 1));
+          yield* c.sleep(Time.ms);
+        });
+        yield* p.sleep(Time.ms);
+        yield* p.kill(child, STOP);
+        yield* p.compute(delay);
+        yield* p.kill(child, CONT);
+        yield* p.sleep(Time.ms);
+        yield* p.write(to, buffer, 4);
+        yield* p.wait(child);
+        expect(results, `${delay} cycles`).toEqual([1, 1, 1, 1]);
+      });
+    }
+  });
 });
 
 describe('real-time signals', () => {

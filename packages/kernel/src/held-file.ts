@@ -4,8 +4,7 @@ import type { Thread } from './thread.js';
 import type { UserContext } from './user-context.js';
 
 /** Calls that may sleep on the file behind their first argument, by number. */
-const ON_A_FILE: boolean[] = [];
-for (const nr of [
+const ON_A_FILE: ReadonlySet<number> = new Set<number>([
   Nr.read,
   Nr.write,
   Nr.readv,
@@ -24,16 +23,14 @@ for (const nr of [
   Nr.epoll_pwait2,
   Nr.mq_timedsend,
   Nr.mq_timedreceive,
-]) {
-  ON_A_FILE[nr] = true;
-}
+]);
 
 /**
  * A call sleeps: the file it is about stays open though another thread may close the descriptor meanwhile. Without other
  * threads nobody could (Linux: `fdget` takes a reference only if the table is shared).
  */
 export function holdFile(thread: Thread, { nr, a0 }: UserContext): void {
-  if (ON_A_FILE[nr] !== true || thread.held !== null) return;
+  if (thread.process.threads.length === 1 || thread.held !== null || !ON_A_FILE.has(nr)) return;
   thread.held = thread.process.files.peek(a0)?.get() ?? null;
 }
 

@@ -133,7 +133,7 @@ export class Kernel implements TrapHandler {
     const result = dispatch(this, cpu, thread, context);
     if (result <= Step.AGAIN) {
       thread.path = this.#syscallPath;
-      if (thread.process.threads.length > 1) holdFile(thread, context);
+      holdFile(thread, context);
       if (result === Step.SLEEP) this.scheduler.schedule(cpu, true);
       else cpu.context = this.scheduler.kernelMode;
       return CallOutcome.PENDING;
@@ -367,12 +367,14 @@ class ReturnPath implements KernelPath {
   #restart(cpu: Cpu, thread: Thread): PathResult {
     cpu.charge(KernelStep.syscallIn);
     const { frame } = thread;
+    const user = frame.user as UserContext;
     const goesOn = frame.rax === Restart.BLOCK && thread.operation !== null;
-    const result = goesOn ? (thread.operation as Operation).step(cpu) : dispatch(this.#kernel, cpu, thread, frame.user as UserContext);
+    const result = goesOn ? (thread.operation as Operation).step(cpu) : dispatch(this.#kernel, cpu, thread, user);
     if (result > Step.AGAIN) {
-      thread.frame.rax = result;
+      frame.rax = result;
       return PathResult.CONTINUE;
     }
+    holdFile(thread, user);
     thread.path = this.#kernel.syscallPath;
     return result === Step.SLEEP ? PathResult.SCHEDULE : PathResult.CONTINUE;
   }

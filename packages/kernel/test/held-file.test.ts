@@ -1,4 +1,4 @@
-import { Epoll, Errno, Poll } from '@rpal/uapi';
+import { Epoll, Errno, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { Time } from '../src/index.js';
 import { run } from './support.js';
@@ -19,8 +19,39 @@ describe('a file that a thread sleeps on', () => {
       expect(yield* p.write(to, buffer, 3), 'there is a reader yet').toBe(3);
       yield* p.sleep(Time.ms);
       expect(results).toEqual([3, -Errno.EBADF]);
-      yield* p.sigaction(13, 'ignore');
+      yield* p.sigaction(Signal.PIPE, 'ignore');
       expect(yield* p.write(to, buffer, 3), 'and now there is none').toBe(-Errno.EPIPE);
+    });
+  });
+
+  it('stays open when the call begins anew after a stop', () => {
+    run(function* (p) {
+      const from = yield* p.pipe();
+      const to = p.second;
+      const buffer = yield* p.allocate(4096);
+      const results: number[] = [];
+      yield* p.sigaction(Signal.PIPE, 'ignore');
+      const child = yield* p.fork(function* (c) {
+        yield* c.close(to);
+        yield* c.clone(function* (t) {
+          results.push(yield* t.read(from, buffer, 8));
+        });
+        yield* c.sleep(4 * Time.ms);
+        yield* c.close(from);
+        yield* c.pause();
+      });
+      yield* p.close(from);
+      yield* p.sleep(Time.ms);
+      yield* p.kill(child, Signal.STOP);
+      yield* p.sleep(Time.ms);
+      yield* p.kill(child, Signal.CONT);
+      yield* p.sleep(5 * Time.ms);
+      expect(yield* p.write(to, buffer, 3), 'there is a reader yet').toBe(3);
+      yield* p.sleep(Time.ms);
+      expect(results).toEqual([3]);
+      expect(yield* p.write(to, buffer, 3), 'and now there is none').toBe(-Errno.EPIPE);
+      yield* p.kill(child, Signal.KILL);
+      yield* p.wait();
     });
   });
 
@@ -48,7 +79,7 @@ describe('a file that a thread sleeps on', () => {
       const from = yield* p.pipe();
       const to = p.second;
       const buffer = yield* p.allocate(4096);
-      yield* p.sigaction(13, 'ignore');
+      yield* p.sigaction(Signal.PIPE, 'ignore');
       const child = yield* p.fork(function* (c) {
         yield* c.close(to);
         yield* c.clone(function* (t) {
@@ -61,7 +92,7 @@ describe('a file that a thread sleeps on', () => {
       yield* p.close(from);
       yield* p.sleep(5 * Time.ms);
       expect(yield* p.write(to, buffer, 1)).toBe(1);
-      yield* p.kill(child, 9);
+      yield* p.kill(child, Signal.KILL);
       yield* p.wait(child);
       expect(yield* p.write(to, buffer, 1)).toBe(-Errno.EPIPE);
     });

@@ -67,6 +67,21 @@ export abstract class File {
     return -Errno.EINVAL;
   }
 
+  /** pread(2). Files that stand for something else than bytes in a row have no positions. */
+  readAt(_cpu: Cpu, _caller: Caller, _address: number, _length: number, _offset: number): number {
+    return -Errno.ESPIPE;
+  }
+
+  /** pwrite(2), likewise. */
+  writeAt(_cpu: Cpu, _caller: Caller, _address: number, _length: number, _offset: number): number {
+    return -Errno.ESPIPE;
+  }
+
+  /** ftruncate(2). @returns 0 or a negative errno */
+  truncate(_cpu: Cpu, _size: number): number {
+    return -Errno.EINVAL;
+  }
+
   /** ioctl(2). */
   ioctl(_cpu: Cpu, _caller: Caller, _command: number, _argument: number): number {
     return -Errno.ENOTTY;
@@ -82,7 +97,7 @@ export abstract class File {
     return -Errno.ENOTTY;
   }
 
-  /** lseek(2). Files that stand for something else than bytes in a row have no position. */
+  /** lseek(2), for files with a position. */
   seek(_offset: number, _whence: number): number {
     return -Errno.ESPIPE;
   }

@@ -51,8 +51,7 @@ export class MemFd extends File {
     return n;
   }
 
-  /** pread(2). */
-  readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
+  override readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     if (!this.#mapped.readable) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
     cpu.charge(FileStep.memfdAccess);
@@ -60,8 +59,8 @@ export class MemFd extends File {
     return this.#walk(cpu, offset, total, FileStep.copyToUser, (at, done, part) => copyOut(cpu, caller, address + done, at, part));
   }
 
-  /** pwrite(2). The file grows to hold what is written. */
-  writeAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
+  /** The file grows to hold what is written. */
+  override writeAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     if (!this.#mapped.writable) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
     if (offset + length > MAX_SIZE) return -Errno.EFBIG;
@@ -90,7 +89,6 @@ export class MemFd extends File {
     return this.file.size - this.position;
   }
 
-  /** lseek(2). */
   override seek(offset: number, whence: number): number {
     const base = whence === Seek.SET ? 0 : whence === Seek.CUR ? this.position : whence === Seek.END ? this.file.size : Number.NaN;
     const position = base + offset;
@@ -99,8 +97,7 @@ export class MemFd extends File {
     return position;
   }
 
-  /** ftruncate(2). */
-  truncate(cpu: Cpu, size: number): number {
+  override truncate(cpu: Cpu, size: number): number {
     if (!this.#mapped.writable || !(size >= 0)) return -Errno.EINVAL;
     if (size > MAX_SIZE) return -Errno.EFBIG;
     cpu.charge(FileStep.memfdAccess);

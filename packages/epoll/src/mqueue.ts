@@ -134,8 +134,7 @@ export class MessageQueueFile extends File {
     return n;
   }
 
-  /** pread(2). */
-  readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
+  override readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     if ((this.flags & OpenFlag.ACCMODE) === OpenFlag.WRONLY) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
     const { messages, notification } = this.queue;
@@ -161,6 +160,16 @@ export class MessageQueueFile extends File {
 
   override write(): number {
     return (this.flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY ? -Errno.EBADF : -Errno.EINVAL;
+  }
+
+  override writeAt(): number {
+    return this.write();
+  }
+
+  override truncate(_cpu: Cpu, size: number): number {
+    if ((this.flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY) return -Errno.EINVAL;
+    this.queue.fileSize = size;
+    return 0;
   }
 
   /** A closed descriptor ends the notification that its process has asked for. */

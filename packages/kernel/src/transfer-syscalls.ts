@@ -1,7 +1,6 @@
 import {
   type File,
   MemFd,
-  MessageQueueFile,
   type Operation,
   PipeEnd,
   type Segment,
@@ -67,9 +66,12 @@ export function defineTransferCalls(table: SyscallTable): void {
     if (file === null) return -Errno.EBADF;
     return a2 < 0 || a2 > SEEK_MAX ? -Errno.EINVAL : file.seek(a1, a2);
   };
-  table[Nr.pread64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => (a3 < 0 ? -Errno.EINVAL : readAt(cpu, thread, a0, a1, a2, a3));
-  table[Nr.pwrite64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => (a3 < 0 ? -Errno.EINVAL : writeAt(cpu, thread, a0, a1, a2, a3));
-  table[Nr.ftruncate] = (_kernel, cpu, thread, { a0, a1 }) => (a1 < 0 ? -Errno.EINVAL : truncate(cpu, thread, a0, a1));
+  table[Nr.pread64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
+    a3 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.readAt(cpu, thread, a1, a2, a3) ?? -Errno.EBADF);
+  table[Nr.pwrite64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
+    a3 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.writeAt(cpu, thread, a1, a2, a3) ?? -Errno.EBADF);
+  table[Nr.ftruncate] = (_kernel, cpu, thread, { a0, a1 }) =>
+    a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, a1) ?? -Errno.EBADF);
 
   table[Nr.process_vm_readv] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, false);
   table[Nr.process_vm_writev] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, true);
@@ -204,32 +206,6 @@ function betweenFiles(
   const to = thread.process.files.lookUp(cpu, fdTo);
   if (from === null || to === null || !may(from, false) || !may(to, true)) return -Errno.EBADF;
   return call(from, to);
-}
-
-/** pread(2). */
-function readAt(cpu: Cpu, thread: Thread, fd: number, address: number, length: number, offset: number): number {
-  const file = thread.process.files.lookUp(cpu, fd);
-  if (file === null) return -Errno.EBADF;
-  return file instanceof MemFd || file instanceof MessageQueueFile ? file.readAt(cpu, thread, address, length, offset) : -Errno.ESPIPE;
-}
-
-/** pwrite(2). */
-function writeAt(cpu: Cpu, thread: Thread, fd: number, address: number, length: number, offset: number): number {
-  const file = thread.process.files.lookUp(cpu, fd);
-  if (file === null) return -Errno.EBADF;
-  if (file instanceof MessageQueueFile) return file.write();
-  return file instanceof MemFd ? file.writeAt(cpu, thread, address, length, offset) : -Errno.ESPIPE;
-}
-
-/** ftruncate(2). */
-function truncate(cpu: Cpu, thread: Thread, fd: number, size: number): number {
-  const file = thread.process.files.lookUp(cpu, fd);
-  if (file === null) return -Errno.EBADF;
-  if (file instanceof MessageQueueFile && may(file, true)) {
-    file.queue.fileSize = size;
-    return 0;
-  }
-  return file instanceof MemFd ? file.truncate(cpu, size) : -Errno.EINVAL;
 }
 
 function processVm(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, header }: ProgramContext, write: boolean): number {

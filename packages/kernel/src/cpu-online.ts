@@ -3,8 +3,8 @@ import type { Cpu } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import { Errno, OpenFlag } from '@rpal/uapi';
 import { yieldInKernel } from './affinity.js';
+import { threadsOf } from './find-thread.js';
 import type { Kernel } from './kernel.js';
-import type { Thread } from './thread.js';
 
 /** The file of a CPU, by its path; undefined for other paths. CPU 0 has none: it cannot be taken offline. */
 export function cpuOnlineFile(kernel: Kernel, path: string, flags: number): File | undefined {
@@ -41,10 +41,6 @@ class CpuOnlineFile extends File {
     hotplug.activate(cpu, target, threadsOf(kernel));
     return length;
   }
-}
-
-function* threadsOf(kernel: Kernel): Generator<Thread> {
-  for (const { threads } of kernel.processes.values()) yield* threads;
 }
 
 /**

@@ -64,7 +64,7 @@ export function execve(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): 
 function replaceImage(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): number {
   const { process } = thread;
   const old = process.mm;
-  if (thread.inheritance !== null) kernel.piFutexes.abandon(kernel, cpu, thread);
+  if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);
   process.mm = kernel.memory.create(cpu);
   thread.mm = process.mm;
   process.mm.activate(cpu);

@@ -33,7 +33,7 @@ export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: num
   if (last) process.pending.flush(ALL_SIGNALS);
   kernel.seams.hooks.kernelThreadExit.call(cpu, thread, last);
   if (thread.held !== null) releaseFile(cpu, thread);
-  if (thread.inheritance !== null) kernel.piFutexes.abandon(kernel, cpu, thread);
+  if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);
   thread.state = TaskState.DEAD;
   if (process.execing !== null) kernel.scheduler.wakeUp(cpu, process.execing, TaskState.UNINTERRUPTIBLE);
   if (last) endProcess(kernel, cpu, thread);

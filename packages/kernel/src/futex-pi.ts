@@ -1,14 +1,14 @@
 import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32 } from '@rpal/mm';
-import { RtMutex, SchedStep, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
+import { RtMutex, SchedStep, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, FutexWord } from '@rpal/uapi';
+import { threadWithId } from './find-thread.js';
 import type { Kernel } from './kernel.js';
+import { Restart } from './signal.js';
 import type { Thread } from './thread.js';
 
 const { TID_MASK, OWNER_DIED, WAITERS } = FutexWord;
-/** ERESTARTNOINTR: a lock is asked for again whatever the handler's flags say. */
-const RESTART = -513;
 
 /** What a futex word is known by: the address space and address of private memory, or 0 and the physical address. */
 export interface Key {
@@ -26,24 +26,28 @@ interface PiFutex {
 
 /** The futexes of a machine that pass priorities on and are waited for. */
 export class PiFutexTable {
+  readonly #scheduler: Scheduler;
   readonly #waited = new Map<string, PiFutex>();
 
-  at({ space, offset }: Key): PiFutex | undefined {
-    return this.#waited.size === 0 ? undefined : this.#waited.get(`${space}:${offset}`);
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
   }
 
-  create(kernel: Kernel, { space, offset }: Key, owner: Thread): PiFutex {
-    const name = `${space}:${offset}`;
-    const futex = { name, mutex: new RtMutex(kernel.scheduler, owner), abandoned: false };
-    this.#waited.set(name, futex);
+  at(key: Key): PiFutex | undefined {
+    return this.#waited.size === 0 ? undefined : this.#waited.get(nameOf(key));
+  }
+
+  create(key: Key, owner: Thread): PiFutex {
+    const futex = { name: nameOf(key), mutex: new RtMutex(this.#scheduler, owner), abandoned: false };
+    this.#waited.set(futex.name, futex);
     return futex;
   }
 
   /** The owner lets go of a lock. @returns the thread that has it now and is woken; null if nobody has waited */
-  handOver(kernel: Kernel, cpu: Cpu, futex: PiFutex): Thread | null {
+  handOver(cpu: Cpu, futex: PiFutex): Thread | null {
     const next = futex.mutex.handOver(cpu) as Thread | null;
     if (next === null) this.#waited.delete(futex.name);
-    else kernel.scheduler.wakeUp(cpu, next);
+    else this.#scheduler.wakeUp(cpu, next);
     return next;
   }
 
@@ -55,18 +59,20 @@ export class PiFutexTable {
   }
 
   /** A thread ends: its locks go to those who wait (Linux: `exit_pi_state_list`). */
-  abandon(kernel: Kernel, cpu: Cpu, thread: Thread): void {
+  abandon(cpu: Cpu, thread: Thread): void {
     for (const futex of [...this.#waited.values()]) {
       if (futex.mutex.waiters.includes(thread)) {
         futex.mutex.cancel(cpu, thread);
         this.forgetIfIdle(cpu, futex);
       } else if (futex.mutex.owner === thread) {
         futex.abandoned = true;
-        this.handOver(kernel, cpu, futex);
+        this.handOver(cpu, futex);
       }
     }
   }
 }
+
+const nameOf = ({ space, offset }: Key): string => `${space}:${offset}`;
 
 /** FUTEX_LOCK_PI and FUTEX_TRYLOCK_PI. @param timeout ns from now; negative: none */
 export function lockPi(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, key: Key, tryOnly: boolean, timeout: number): number {
@@ -82,10 +88,10 @@ export function lockPi(kernel: Kernel, cpu: Cpu, thread: Thread, address: number
     if (tid === 0) return Math.min(0, putUser32(cpu, thread.memory, address, (word & OWNER_DIED) | thread.pid));
     const failed = putUser32(cpu, thread.memory, address, word | WAITERS);
     if (failed < 0) return failed;
-    const owner = threadOf(kernel, tid);
-    if (owner === null) return -Errno.ESRCH;
+    const owner = threadWithId(kernel, tid);
+    if (owner === undefined) return -Errno.ESRCH;
     if (tryOnly) return -Errno.EAGAIN;
-    futex = kernel.piFutexes.create(kernel, key, owner);
+    futex = kernel.piFutexes.create(key, owner);
   } else if (!futex.abandoned && tid !== futex.mutex.owner.pid) {
     return -Errno.EINVAL;
   }
@@ -112,7 +118,7 @@ export function unlockPi(kernel: Kernel, cpu: Cpu, thread: Thread, address: numb
     return Math.min(0, putUser32(cpu, thread.memory, address, 0));
   }
   if (futex.mutex.owner !== thread) return -Errno.EINVAL;
-  const next = kernel.piFutexes.handOver(kernel, cpu, futex);
+  const next = kernel.piFutexes.handOver(cpu, futex);
   return Math.min(0, putUser32(cpu, thread.memory, address, next === null ? 0 : next.pid | WAITERS));
 }
 
@@ -146,7 +152,7 @@ class PiWait implements Operation {
       this.#leave();
       mutex.cancel(cpu, thread);
       this.#kernel.piFutexes.forgetIfIdle(cpu, futex);
-      return this.#expired ? -Errno.ETIMEDOUT : RESTART;
+      return this.#expired ? -Errno.ETIMEDOUT : Restart.NOINTR;
     }
     thread.state = TaskState.INTERRUPTIBLE;
     return Step.SLEEP;
@@ -170,9 +176,4 @@ class PiWait implements Operation {
     this.#timer.stop();
     this.#thread.state = TaskState.RUNNING;
   }
-}
-
-function threadOf(kernel: Kernel, tid: number): Thread | null {
-  for (const { threads } of kernel.processes.values()) for (const thread of threads) if (thread.pid === tid) return thread;
-  return null;
 }

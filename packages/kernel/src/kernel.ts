@@ -1,5 +1,5 @@
 import { EpollSeams, type File, type MessageQueue, type Operation, SkbPool, Step, UnixNamespace } from '@rpal/epoll';
-import { type Cpu, type Platform, type TrapHandler, Vector } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE, type Platform, type TrapHandler, Vector } from '@rpal/hw-x86';
 import { FAULT_RESOLVED, type HugePages, handleFault, type MemoryFile, MemoryManager, MmStep } from '@rpal/mm';
 import {
   FutexTable,
@@ -31,7 +31,6 @@ export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
 
 /** Bytes of a kernel stack (THREAD_SIZE). */
 const THREAD_STACK = 16_384;
-const GIB = 2 ** 30;
 
 /** Options of the modelled kernel. */
 export interface KernelOptions extends SchedulerOptions {
@@ -57,7 +56,7 @@ export class Kernel implements TrapHandler {
   readonly scheduler: Scheduler;
   readonly workqueue: Workqueue;
   readonly futexes: FutexTable;
-  readonly piFutexes: PiFutexTable = new PiFutexTable();
+  readonly piFutexes: PiFutexTable;
   readonly sockets: UnixNamespace;
   readonly seams: KernelSeams = new KernelSeams();
   readonly #syscallEnter: KernelSeams['events']['syscallEnter'] = this.seams.events.syscallEnter;
@@ -86,6 +85,7 @@ export class Kernel implements TrapHandler {
     this.memory.flushEntry = new WatchedFlushEntry(this);
     this.scheduler = new Scheduler(platform, options);
     this.futexes = new FutexTable(this.scheduler);
+    this.piFutexes = new PiFutexTable(this.scheduler);
     this.workqueue = new Workqueue(this.scheduler);
     this.sockets = new UnixNamespace(this.scheduler, new SkbPool(this.memory.heap, this.memory.frames), this.workqueue);
     this.sockets.connectInheritsOptions = options.unixConnectInheritsOptions ?? false;
@@ -280,8 +280,7 @@ export class Kernel implements TrapHandler {
 
   /** RLIMIT_SIGPENDING of the first process: half as many as there may be threads, one for each 128 KiB of memory. */
   get defaultPendingLimit(): number {
-    const { sockets, memoryPerSocket } = this.platform.profile.topology;
-    return Math.floor((sockets * memoryPerSocket * GIB) / (8 * THREAD_STACK) / 2);
+    return Math.floor((this.memory.totalFrames * PAGE_SIZE) / (8 * THREAD_STACK) / 2);
   }
 
   /** Sends `signal` to one thread: see `sendSignal`. */

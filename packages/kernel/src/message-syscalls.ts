@@ -12,6 +12,7 @@ import {
 } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { Errno, MessageFlag } from '@rpal/uapi';
+import { threadWithId } from './find-thread.js';
 import type { Thread } from './thread.js';
 
 /** What sendmsg and recvmsg take and give (`struct msghdr` with its control messages), beside registers and memory. */
@@ -70,9 +71,7 @@ function checkCredentials({ process }: Thread, { pid, uid, gid }: Credentials): 
   const { credentials: own, kernel } = process;
   if (uid < 0 || gid < 0) return -Errno.EINVAL;
   if (own.uid !== 0 && (pid !== own.pid || uid !== own.uid || gid !== own.gid)) return -Errno.EPERM;
-  if (pid === own.pid || kernel.processes.has(pid)) return 0;
-  for (const { threads } of kernel.processes.values()) if (threads.some((thread) => thread.pid === pid)) return 0;
-  return -Errno.ESRCH;
+  return pid === own.pid || kernel.processes.has(pid) || threadWithId(kernel, pid) !== undefined ? 0 : -Errno.ESRCH;
 }
 
 /** recvmsg(2). */

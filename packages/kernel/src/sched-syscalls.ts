@@ -4,6 +4,7 @@ import { putUser64 } from '@rpal/mm';
 import { CpuSet, cpuTime, MAX_RT_PRIORITY, RR_SLICE, SchedPolicy } from '@rpal/sched';
 import { Errno, Prio, Rusage } from '@rpal/uapi';
 import { affinityChange } from './affinity.js';
+import { threadWithId } from './find-thread.js';
 import type { Kernel } from './kernel.js';
 import type { ProgramContext } from './program-context.js';
 import { KernelStep } from './steps.js';
@@ -11,16 +12,10 @@ import { SyscallNumber as Nr } from './syscall-numbers.js';
 import type { SyscallTable } from './syscall-table.js';
 import type { Thread } from './thread.js';
 
-/** The thread with an id, 0 for the caller; undefined if there is none. */
+/** The thread with an id, 0 for the caller; where a main thread has ended, the next of its process. Undefined if there is none. */
 function findThread(kernel: Kernel, caller: Thread, id: number): Thread | undefined {
   if (id === 0 || id === caller.pid) return caller;
-  const process = kernel.processes.get(id);
-  if (process !== undefined && process.threads.length > 0) return process.threads.find(({ pid }) => pid === id) ?? process.leader;
-  for (const other of kernel.processes.values()) {
-    const thread = other.threads.find(({ pid }) => pid === id);
-    if (thread !== undefined) return thread;
-  }
-  return undefined;
+  return threadWithId(kernel, id) ?? kernel.processes.get(id)?.threads[0];
 }
 
 const isRealTime = (policy: number): boolean => policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;

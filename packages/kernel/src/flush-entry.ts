@@ -2,7 +2,6 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { FlushEntry } from '@rpal/mm';
 import type { Kernel } from './kernel.js';
 import { EntryKind } from './seams.js';
-import type { UserContext } from './user-context.js';
 
 /**
  * A flush interrupt enters the kernel as every interrupt does, so whoever watches entries is asked first, and the flush finds
@@ -22,18 +21,15 @@ export class WatchedFlushEntry implements FlushEntry {
     const thread = kernel.current(cpu);
     if (!thread.entryWatched) return false;
     const { frame } = thread;
-    const user = cpu.context as UserContext;
+    const user = cpu.context;
     cpu.interruptsEnabled = false;
-    frame.user = user;
-    frame.iret = true;
-    kernel.seams.hooks.kernelEntry.call(cpu, thread, EntryKind.INTERRUPT);
+    kernel.enterFromUser(cpu, EntryKind.INTERRUPT);
     const changed = kernel.current(cpu) !== thread || frame.user !== user || frame.rip !== 0;
     if (!changed) cpu.interruptsEnabled = true;
     return changed;
   }
 
   leave(cpu: Cpu): void {
-    const thread = this.#kernel.current(cpu);
-    this.#kernel.returnToUser(cpu, thread, thread.frame.rax, null);
+    this.#kernel.leaveInterrupt(cpu);
   }
 }

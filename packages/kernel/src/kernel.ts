@@ -220,16 +220,14 @@ export class Kernel implements TrapHandler {
     }
     this.#interruptUser(cpu, EntryKind.INTERRUPT);
     this.#serve(cpu, vector);
-    const thread = this.current(cpu);
-    this.returnToUser(cpu, thread, thread.frame.rax, null);
+    this.leaveInterrupt(cpu);
   }
 
   nmi(cpu: Cpu): void {
     if (cpu.context !== this.scheduler.kernelMode) {
       this.#interruptUser(cpu, EntryKind.NMI);
       this.#serveNmi(cpu);
-      const thread = this.current(cpu);
-      this.returnToUser(cpu, thread, thread.frame.rax, null);
+      this.leaveInterrupt(cpu);
     } else {
       cpu.charge(SchedStep.interruptEntry);
       this.#serveNmi(cpu);
@@ -248,10 +246,21 @@ export class Kernel implements TrapHandler {
   #interruptUser(cpu: Cpu, kind: number): void {
     cpu.interruptsEnabled = false;
     cpu.charge(SchedStep.interruptEntry);
+    this.enterFromUser(cpu, kind);
+  }
+
+  /** An interrupt has come in user mode, and interrupts are off: the thread's frame is filled in, and whoever watches entries is asked. */
+  enterFromUser(cpu: Cpu, kind: number): void {
     const thread = this.current(cpu);
     thread.frame.user = cpu.context as UserContext;
     thread.frame.iret = true;
     if (thread.entryWatched) this.seams.hooks.kernelEntry.call(cpu, thread, kind);
+  }
+
+  /** The end of an interrupt that came in user mode. */
+  leaveInterrupt(cpu: Cpu): void {
+    const thread = this.current(cpu);
+    this.returnToUser(cpu, thread, thread.frame.rax, null);
   }
 
   #serve(cpu: Cpu, vector: number): void {

@@ -1,23 +1,24 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Scheduler, SleepTimer, TaskState, timeoutSlack, WaitEntry, type WaitQueue } from '@rpal/sched';
-import { Poll } from '@rpal/uapi';
+import { Errno, Poll } from '@rpal/uapi';
+import type { FdTable } from './fd-table.js';
 import type { File, PollTable } from './file.js';
 import { type Caller, type Operation, Step } from './operation.js';
 import { FileStep } from './steps.js';
 
-/** A file that a poll looks at, and what it found. */
+/** A descriptor that a poll looks at, and what it found. */
 export class PollItem {
-  /** What its descriptor referred to when the call began; null: nothing. */
+  /** Negative: nothing is asked, and nothing ever found. */
+  readonly fd: number;
+  /** What it referred to when the call began; null: nothing. */
   readonly file: File | null;
   readonly events: number;
-  /** Nothing is asked, and nothing ever found. */
-  readonly skipped: boolean;
   found = 0;
 
-  constructor(file: File | null, events: number, skipped: boolean) {
+  constructor(fd: number, file: File | null, events: number) {
+    this.fd = fd;
     this.file = file;
     this.events = events;
-    this.skipped = skipped;
   }
 }
 
@@ -28,12 +29,13 @@ export class PollItem {
 export class PollOperation implements Operation, PollTable {
   readonly #caller: Caller;
   readonly #scheduler: Scheduler;
+  readonly #files: FdTable;
   readonly #items: readonly PollItem[];
+  /** Events that are found whether or not an item asks for them. */
+  readonly #always: number;
   /** Nanoseconds; negative: for ever. */
   readonly #timeout: number;
-  readonly #lookUp: (item: number) => File | null;
-  readonly #finish: (cpu: Cpu, ready: number) => number;
-  readonly #interrupted: number;
+  readonly #finish: (cpu: Cpu, result: number) => number;
   readonly #timer: SleepTimer;
   readonly #entries: WaitEntry[] = [];
   #watched = 0;
@@ -41,26 +43,27 @@ export class PollOperation implements Operation, PollTable {
   #timedOut: boolean;
 
   /**
-   * @param lookUp what the descriptor of an item refers to now
-   * @param finish turns the number of files with events into the result, once nothing is waited for any more
-   * @param interrupted the result if a signal comes
+   * @param always events that are found whether or not an item asks for them
+   * @param timeout ns; negative: for ever
+   * @param finish stores what was found, once nothing is waited for any more: passed how many descriptors have events, or
+   * -ERESTARTNOHAND if a signal has come; returns the result of the call
    */
   constructor(
     caller: Caller,
     scheduler: Scheduler,
+    files: FdTable,
     items: readonly PollItem[],
+    always: number,
     timeout: number,
-    interrupted: number,
-    lookUp: (item: number) => File | null,
-    finish: (cpu: Cpu, ready: number) => number,
+    finish: (cpu: Cpu, result: number) => number,
   ) {
     this.#caller = caller;
     this.#scheduler = scheduler;
+    this.#files = files;
     this.#items = items;
+    this.#always = always;
     this.#timeout = timeout;
     this.#timedOut = timeout === 0;
-    this.#interrupted = interrupted;
-    this.#lookUp = lookUp;
     this.#finish = finish;
     this.#timer = new SleepTimer(scheduler, (cpu) => {
       this.#timedOut = true;
@@ -85,11 +88,9 @@ export class PollOperation implements Operation, PollTable {
     const { task } = this.#caller;
     task.state = TaskState.RUNNING;
     const ready = this.#look(cpu);
-    if (ready > 0 || this.#timedOut) return this.#end(cpu, ready);
-    if (task.signalPending) {
-      this.#end(cpu, 0);
-      return this.#interrupted;
-    }
+    if (ready > 0) return this.#end(cpu, ready);
+    if (task.signalPending) return this.#end(cpu, -Errno.ERESTARTNOHAND);
+    if (this.#timedOut) return this.#end(cpu, 0);
     if (this.#timeout > 0 && !this.#timer.armed) this.#timer.start(cpu, this.#timeout, timeoutSlack(task, this.#timeout));
     task.state = TaskState.INTERRUPTIBLE;
     return Step.SLEEP;
@@ -101,11 +102,12 @@ export class PollOperation implements Operation, PollTable {
     cpu.charge(FileStep.pollBody);
     for (let i = 0; i < this.#items.length; i++) {
       const item = this.#items[i] as PollItem;
-      const file = this.#registered && !item.skipped ? this.#lookUp(i) : item.file;
+      if (item.fd < 0) continue;
+      const file = this.#registered ? this.#files.peek(item.fd) : item.file;
       if (file === null) {
-        item.found = item.skipped ? 0 : Poll.NVAL;
+        item.found = Poll.NVAL;
       } else {
-        this.#watched = item.events | Poll.ERR | Poll.HUP;
+        this.#watched = item.events | this.#always;
         const table = this.#registered || ready > 0 || this.#timedOut ? null : this;
         item.found = file.poll(cpu, table) & this.#watched;
       }
@@ -115,10 +117,10 @@ export class PollOperation implements Operation, PollTable {
     return ready;
   }
 
-  #end(cpu: Cpu, ready: number): number {
+  #end(cpu: Cpu, result: number): number {
     for (const entry of this.#entries.splice(0)) entry.queue?.remove(cpu, entry);
     this.#timer.stop();
     for (const { file } of this.#items) file?.put(cpu);
-    return this.#finish(cpu, ready);
+    return this.#finish(cpu, result);
   }
 }

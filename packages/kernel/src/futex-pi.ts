@@ -5,7 +5,6 @@ import { RtMutex, SchedStep, type Scheduler, SleepTimer, sleepSlack, TaskState }
 import { Errno, FutexWord } from '@rpal/uapi';
 import { threadWithId } from './find-thread.js';
 import type { Kernel } from './kernel.js';
-import { Restart } from './signal.js';
 import type { Thread } from './thread.js';
 
 const { TID_MASK, OWNER_DIED, WAITERS } = FutexWord;
@@ -152,7 +151,7 @@ class PiWait implements Operation {
       this.#leave();
       mutex.cancel(cpu, thread);
       this.#kernel.piFutexes.forgetIfIdle(cpu, futex);
-      return this.#expired ? -Errno.ETIMEDOUT : Restart.NOINTR;
+      return this.#expired ? -Errno.ETIMEDOUT : -Errno.ERESTARTNOINTR;
     }
     thread.state = TaskState.INTERRUPTIBLE;
     return Step.SLEEP;

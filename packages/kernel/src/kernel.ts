@@ -19,7 +19,7 @@ import { holdFile, releaseFile } from './held-file.js';
 import type { SignalAccount } from './pending-signals.js';
 import type { Process } from './process.js';
 import { EntryKind, KernelSeams } from './seams.js';
-import { deliverSignals, forceSignal, Restart, sendSignal, signalProcess } from './signal.js';
+import { deliverSignals, forceSignal, sendSignal, signalProcess } from './signal.js';
 import { KernelStep } from './steps.js';
 import { dispatch } from './syscalls.js';
 import { SharedSegments } from './sysv-shm.js';
@@ -376,7 +376,7 @@ class ReturnPath implements KernelPath {
     cpu.charge(KernelStep.syscallIn);
     const { frame } = thread;
     const user = frame.user as UserContext;
-    const goesOn = frame.rax === Restart.BLOCK && thread.operation !== null;
+    const goesOn = frame.rax === -Errno.ERESTART_RESTARTBLOCK && thread.operation !== null;
     const result = goesOn ? (thread.operation as Operation).step(cpu) : dispatch(this.#kernel, cpu, thread, user);
     if (result > Step.AGAIN) {
       frame.rax = result;

@@ -3,16 +3,17 @@ import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
-import { Restart } from './signal.js';
 import { setMask } from './signal-syscalls.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
 import type { SyscallTable } from './syscall-table.js';
 import type { Thread } from './thread.js';
 
-/** Events that select's three sets stand for (fs/select.c). */
-const SELECT_IN = Poll.RDNORM | Poll.RDBAND | Poll.IN | Poll.HUP | Poll.ERR | Poll.NVAL;
-const SELECT_OUT = Poll.WRBAND | Poll.WRNORM | Poll.OUT | Poll.ERR | Poll.NVAL;
-const SELECT_EXCEPT = Poll.PRI | Poll.NVAL;
+/** Events that the sets of select for reading, writing and exceptions stand for (fs/select.c). */
+const SELECT_EVENTS: readonly number[] = [
+  Poll.RDNORM | Poll.RDBAND | Poll.IN | Poll.HUP | Poll.ERR | Poll.NVAL,
+  Poll.WRBAND | Poll.WRNORM | Poll.OUT | Poll.ERR | Poll.NVAL,
+  Poll.PRI | Poll.NVAL,
+];
 const FD_SETSIZE = 1024;
 const MS = 1e6;
 
@@ -48,13 +49,13 @@ export function definePollCalls(table: SyscallTable): void {
     if (epoll === null) return -Errno.EBADF;
     if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
     useMask(thread, a4);
-    return untilDone(thread, epoll.waitForEvents(cpu, thread, a1, a2, a3 / MS), () => dropMask(thread));
+    return untilDone(thread, epoll.waitForEvents(cpu, thread, a1, a2, a3 / MS), (result) => dropMask(thread, result === -Errno.EINTR));
   };
 
   table[Nr.poll] = (kernel, cpu, thread, { a0, a1, a2 }) => poll(kernel, cpu, thread, a0, a1, a2 * MS);
   table[Nr.ppoll] = (kernel, cpu, thread, { a0, a1, a2, a3 }) => {
     useMask(thread, a3);
-    return poll(kernel, cpu, thread, a0, a1, a2);
+    return untilDone(thread, poll(kernel, cpu, thread, a0, a1, a2), (result) => dropMask(thread, result === -Errno.ERESTARTNOHAND));
   };
   table[Nr.select] = (kernel, cpu, thread, { a0, a1, a2, a3, a4 }) => select(kernel, cpu, thread, a0, [a1, a2, a3], a4);
 
@@ -83,25 +84,25 @@ function useMask(thread: Thread, mask: number): void {
   setMask(thread, { low: mask, high: 0 });
 }
 
-/** Undoes `useMask` if no signal came; else the way back to user mode does. */
-function dropMask(thread: Thread): void {
-  if (thread.savedMask === null || thread.signalPending) return;
+/** Undoes `useMask`, unless a signal has ended the call: then the way back to user mode does, when a handler has run. */
+function dropMask(thread: Thread, interrupted: boolean): void {
+  if (thread.savedMask === null || interrupted) return;
   const { savedMask } = thread;
   thread.savedMask = null;
   setMask(thread, savedMask);
 }
 
 /** Calls `finish` when a call that has returned `result` is over: now, or after its operation's last step. */
-function untilDone(thread: Thread, result: number, finish: () => void): number {
+function untilDone(thread: Thread, result: number, finish: (result: number) => void): number {
   if (result > Step.AGAIN) {
-    finish();
+    finish(result);
     return result;
   }
   const inner = thread.operation as Operation;
   thread.operation = {
     step(on) {
       const outcome = inner.step(on);
-      if (outcome > Step.AGAIN) finish();
+      if (outcome > Step.AGAIN) finish(outcome);
       return outcome;
     },
   };
@@ -115,25 +116,18 @@ function poll(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, count: 
   const { files } = thread.process;
   if (count < 0 || count > files.limit) return -Errno.EINVAL;
   const items: PollItem[] = [];
-  const words: number[] = [];
-  const fds: number[] = [];
   for (let i = 0; i < count; i++) {
     const fd = getUser32(cpu, thread.memory, address + i * POLLFD);
     const word = getUser32(cpu, thread.memory, address + i * POLLFD + 4);
     if (fd < 0 || word < 0) return -Errno.EFAULT;
-    words.push(word & 0xffff);
-    fds.push(fd);
-    // A negative descriptor is skipped: nothing is ever found.
-    items.push(fd >= 0x8000_0000 ? new PollItem(null, 0, true) : new PollItem(files.lookUp(cpu, fd), word & 0xffff, false));
+    items.push(new PollItem(fd | 0, fd >= 0x8000_0000 ? null : files.lookUp(cpu, fd), word & 0xffff));
   }
-  const lookUp = (i: number) => files.peek(fds[i] as number);
-  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, Restart.NOHAND, lookUp, (on, ready) => {
-    dropMask(thread);
+  const operation = new PollOperation(thread, kernel.scheduler, files, items, Poll.ERR | Poll.HUP, timeout, (on, result) => {
     for (let i = 0; i < count; i++) {
-      const found = (items[i] as PollItem).found & 0xffff;
-      if (putUser32(on, thread.memory, address + i * POLLFD + 4, (words[i] as number) | (found << 16)) < 0) return -Errno.EFAULT;
+      const { events, found } = items[i] as PollItem;
+      if (putUser32(on, thread.memory, address + i * POLLFD + 4, events | (found << 16)) < 0) return -Errno.EFAULT;
     }
-    return ready;
+    return result;
   });
   return begin(cpu, thread, operation);
 }
@@ -141,34 +135,37 @@ function poll(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, count: 
 /** @param sets addresses of the sets for reading, writing and exceptions; 0 where there is none */
 function select(kernel: Kernel, cpu: Cpu, thread: Thread, limit: number, sets: readonly number[], timeout: number): number {
   if (limit < 0) return -Errno.EINVAL;
-  const kinds = [SELECT_IN, SELECT_OUT, SELECT_EXCEPT];
+  const { memory } = thread;
+  const { files } = thread.process;
   const count = Math.min(limit, FD_SETSIZE);
-  const asked: { readonly fd: number; readonly set: number; readonly item: PollItem }[] = [];
+  const items: PollItem[] = [];
   for (let fd = 0; fd < count; fd++) {
     for (let set = 0; set < 3; set++) {
       const base = sets[set] as number;
       if (base === 0) continue;
-      const word = getUser32(cpu, thread.memory, base + 4 * (fd >> 5));
+      const word = getUser32(cpu, memory, base + 4 * (fd >> 5));
       if (word < 0) return -Errno.EFAULT;
       if (((word >>> (fd & 31)) & 1) === 0) continue;
-      const file = thread.process.files.peek(fd);
+      const file = files.lookUp(cpu, fd);
       if (file === null) return -Errno.EBADF;
-      cpu.charge(FileStep.fdLookup);
-      asked.push({ fd, set, item: new PollItem(file, kinds[set] as number, false) });
+      items.push(new PollItem(fd, file, SELECT_EVENTS[set] as number));
     }
   }
-  const items = asked.map(({ item }) => item);
-  const lookUp = (i: number) => thread.process.files.peek((asked[i] as (typeof asked)[number]).fd);
-  const operation = new PollOperation(thread, kernel.scheduler, items, timeout, Restart.NOHAND, lookUp, (on, ready) => {
+  const operation = new PollOperation(thread, kernel.scheduler, files, items, 0, timeout, (on, result) => {
+    // The sets stay as they are if a signal has come: the call may be made again with them.
+    if (result < 0) return result;
     for (const base of sets) {
-      if (base !== 0) for (let word = 0; word < Math.ceil(count / 32); word++) putUser32(on, thread.memory, base + 4 * word, 0);
+      // In whole longs, as many as there are descriptors (FDS_BYTES).
+      for (let word = 0; base !== 0 && word < 2 * Math.ceil(count / 64); word++)
+        if (putUser32(on, memory, base + 4 * word, 0) < 0) return -Errno.EFAULT;
     }
-    for (const { fd, set, item } of asked) {
-      if (item.found === 0) continue;
-      const at = userPage(on, thread.memory, (sets[set] as number) + 4 * (fd >> 5), true);
-      if (at >= 0) on.memory.write32(at, on.memory.read32(at) | (1 << (fd & 31)));
+    for (const { fd, events, found } of items) {
+      if (found === 0) continue;
+      const at = userPage(on, memory, (sets[SELECT_EVENTS.indexOf(events)] as number) + 4 * (fd >> 5), true);
+      if (at < 0) return at;
+      on.memory.write32(at, on.memory.read32(at) | (1 << (fd & 31)));
     }
-    return ready;
+    return result;
   });
   return begin(cpu, thread, operation);
 }

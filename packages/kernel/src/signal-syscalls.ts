@@ -5,7 +5,7 @@ import { Errno, OpenFlag, Signal, SignalMask } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
 import { bitsOf, type SignalBits, union, without } from './pending-signals.js';
 import type { ProgramContext } from './program-context.js';
-import { dequeueSignal, flush, Restart, recalculatePending, sendSignal, signalProcess, UNBLOCKABLE } from './signal.js';
+import { dequeueSignal, flush, recalculatePending, sendSignal, signalProcess, UNBLOCKABLE } from './signal.js';
 import { SignalFd } from './signalfd.js';
 import { KernelStep } from './steps.js';
 import { SyscallNumber as Nr } from './syscall-numbers.js';
@@ -128,7 +128,7 @@ function sleepForSignal(thread: Thread): number {
     step() {
       if (thread.signalPending) {
         thread.state = TaskState.RUNNING;
-        return Restart.NOHAND;
+        return -Errno.ERESTARTNOHAND;
       }
       thread.state = TaskState.INTERRUPTIBLE;
       return Step.SLEEP;

@@ -38,9 +38,6 @@ export interface SignalAction {
 
 export const DEFAULT_ACTION: SignalAction = { handler: 'default', flags: 0, mask: NO_SIGNALS };
 
-/** Results that the way back to user mode turns into a restart, or EINTR (include/linux/errno.h). */
-export const Restart = { SYS: -Errno.ERESTARTSYS, NOINTR: -513, NOHAND: -514, BLOCK: -516 } as const;
-
 /** Signals that cannot be caught, blocked or ignored. */
 export const UNBLOCKABLE: SignalBits = bitsOf(Signal.KILL, Signal.STOP);
 const CORE = bitsOf(
@@ -55,6 +52,13 @@ const CORE = bitsOf(
   Signal.XCPU,
   Signal.XFSZ,
 );
+/** Results that the way back to user mode turns into a restart, or EINTR. */
+const RESTARTS: ReadonlySet<number> = new Set([
+  -Errno.ERESTARTSYS,
+  -Errno.ERESTARTNOINTR,
+  -Errno.ERESTARTNOHAND,
+  -Errno.ERESTART_RESTARTBLOCK,
+]);
 const IGNORED_BY_DEFAULT = bitsOf(Signal.CHLD, Signal.CONT, Signal.URG, Signal.WINCH);
 
 export function actionOf(process: Process, signal: number): SignalAction {
@@ -296,7 +300,7 @@ function programOf(thread: Thread): ProgramContext | null {
 
 /** The system call of this frame was interrupted and no handler has run. */
 function isRestart({ iret, rax }: EntryFrame): boolean {
-  return !iret && Object.values<number>(Restart).includes(rax);
+  return !iret && RESTARTS.has(rax);
 }
 
 /** A call that had set a mask of its own is over, and no handler has taken the old one along. */
@@ -323,9 +327,9 @@ function callHandler(
   let restart = false;
   let rax = frame.iret ? user.rax : frame.rax;
   if (!frame.iret) {
-    restart = rax === Restart.NOINTR || (rax === Restart.SYS && (action.flags & SignalFlag.RESTART) !== 0);
-    if (rax === Restart.BLOCK) thread.sleepOperation?.abandon();
-    if (!restart && (rax === Restart.SYS || rax === Restart.NOHAND || rax === Restart.BLOCK)) rax = -Errno.EINTR;
+    restart = rax === -Errno.ERESTARTNOINTR || (rax === -Errno.ERESTARTSYS && (action.flags & SignalFlag.RESTART) !== 0);
+    if (rax === -Errno.ERESTART_RESTARTBLOCK) thread.sleepOperation?.abandon();
+    if (!restart && RESTARTS.has(rax)) rax = -Errno.EINTR;
   }
   program.enterHandler(action.handler, signal, value, {
     user,

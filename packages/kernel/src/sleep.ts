@@ -1,8 +1,8 @@
 import { type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
-import { Restart } from './signal.js';
 import type { Thread } from './thread.js';
 
 /** nanosleep. */
@@ -31,7 +31,7 @@ export class SleepOperation implements Operation {
   step(): number {
     const thread = this.#thread;
     if (this.#expired) return 0;
-    if (thread.signalPending) return Restart.BLOCK;
+    if (thread.signalPending) return -Errno.ERESTART_RESTARTBLOCK;
     thread.state = TaskState.INTERRUPTIBLE;
     return Step.SLEEP;
   }

@@ -1,6 +1,6 @@
-import { Epoll, Errno, OpenFlag, Poll, Signal, SignalFlag, SignalMask, SocketType } from '@rpal/uapi';
+import { Epoll, Errno, OpenFlag, Poll, Signal, SignalFlag, SignalMask } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { type Program, type SignalHandler, Time } from '../src/index.js';
+import { type SignalHandler, Time } from '../src/index.js';
 import { run } from './support.js';
 
 const { USR1, USR2, CHLD, TERM, PIPE, SEGV, KILL, STOP } = Signal;
@@ -197,77 +197,6 @@ describe('blocked signals', () => {
       yield* p.sleep(Time.ms);
     });
     expect(seen).toEqual(['second']);
-  });
-});
-
-describe('poll and select', () => {
-  function* pollfd(p: Program, at: number, fd: number, events: number) {
-    yield* p.store32(at, fd);
-    yield* p.store32(at + 4, events);
-  }
-
-  it('find what is ready, and what is no descriptor', () => {
-    run(function* (p) {
-      const a = yield* p.socketpair(SocketType.STREAM);
-      const b = p.second;
-      const buffer = yield* p.allocate(4096);
-      yield* pollfd(p, buffer, a, Poll.IN | Poll.OUT);
-      yield* pollfd(p, buffer + 8, 77, Poll.IN);
-      yield* pollfd(p, buffer + 16, -1, Poll.IN);
-      expect(yield* p.poll(buffer, 3, 0)).toBe(2);
-      const found = function* () {
-        return [yield* p.load32(buffer + 4), yield* p.load32(buffer + 12), yield* p.load32(buffer + 20)].map((word) => word >>> 16);
-      };
-      expect(yield* found()).toEqual([Poll.OUT, Poll.NVAL, 0]);
-      yield* p.close(b);
-      yield* p.poll(buffer, 1, 0);
-      expect((yield* found())[0]).toBe(Poll.IN | Poll.OUT | Poll.HUP);
-    });
-  });
-
-  it('look at what a descriptor refers to by then, though they are told of what it referred to before', () => {
-    run(function* (p) {
-      const set = yield* p.allocate(4096);
-      const from = yield* p.pipe();
-      const to = p.second;
-      const kept = yield* p.dup(from);
-      yield* p.clone(function* (q) {
-        yield* q.sleep(Time.ms);
-        yield* q.close(from);
-        yield* q.sleep(Time.ms);
-        yield* q.write(to, set, 1);
-      });
-      yield* p.store32(set, from);
-      yield* p.store32(set + 4, Poll.IN);
-      expect(yield* p.poll(set, 1, 100)).toBe(1);
-      expect((yield* p.load32(set + 4)) >>> 16).toBe(Poll.NVAL);
-      expect(yield* p.read(kept, set, 8)).toBe(1);
-    });
-  });
-
-  it('wait for one of them, or for time to pass', () => {
-    run(function* (p) {
-      const from = yield* p.pipe();
-      const to = p.second;
-      const buffer = yield* p.allocate(4096);
-      yield* pollfd(p, buffer, from, Poll.IN);
-      const before = p.rdtsc();
-      expect(yield* p.poll(buffer, 1, 3)).toBe(0);
-      expect((p.rdtsc() - before) / 2.3e6).toBeGreaterThanOrEqual(3);
-      yield* p.fork(function* (child) {
-        yield* child.sleep(Time.ms);
-        yield* child.write(to, buffer, 1);
-      });
-      expect(yield* p.poll(buffer, 1, -1)).toBe(1);
-      yield* p.wait();
-      const [readable, writable] = [buffer + 1024, buffer + 2048];
-      yield* p.store32(readable, (1 << from) | (1 << to));
-      yield* p.store32(writable, (1 << from) | (1 << to));
-      expect(yield* p.select(3, readable, writable, 0, -1)).toBe(2);
-      expect([yield* p.load32(readable), yield* p.load32(writable)]).toEqual([1 << from, 1 << to]);
-      yield* p.store32(readable, 1 << 9);
-      expect(yield* p.select(32, readable, 0, 0, 0)).toBe(-Errno.EBADF);
-    });
   });
 });
 

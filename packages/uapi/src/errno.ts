@@ -54,8 +54,14 @@ export const Errno = {
   ECONNRESET: 104,
   EALREADY: 114,
   EINPROGRESS: 115,
-  /** Never seen by user programs: restart the call, or return EINTR, as the signal's action says. */
+  /** These are never seen by user programs: restart the call, or return EINTR, as the signal's action says; */
   ERESTARTSYS: 512,
+  /** restart it in any case; */
+  ERESTARTNOINTR: 513,
+  /** restart it if no handler runs; */
+  ERESTARTNOHAND: 514,
+  /** go on with it, in a way of its own, if no handler runs. */
+  ERESTART_RESTARTBLOCK: 516,
 } as const;
 
 const names = new Map<number, string>(Object.entries(Errno).map(([name, number]) => [number, name]));

@@ -41,7 +41,15 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
 };
 
 /** In the kernel's own headers, not in those for programs. */
-const KERNEL_ONLY = ['ERESTARTSYS', 'O_LARGEFILE', 'EPIOCSPARAMS', 'EPIOCGPARAMS'];
+const KERNEL_ONLY = [
+  'ERESTARTSYS',
+  'ERESTARTNOINTR',
+  'ERESTARTNOHAND',
+  'ERESTART_RESTARTBLOCK',
+  'O_LARGEFILE',
+  'EPIOCSPARAMS',
+  'EPIOCGPARAMS',
+];
 
 const HEADERS = [
   'errno',

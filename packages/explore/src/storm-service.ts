@@ -2,7 +2,7 @@ import type { Rng } from '@rpal/hw-x86';
 import type { Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, type LibProcess, type LibRpal, librpal, QUEUE_WORDS, RpalError, type RpalFd } from '@rpal/librpal';
 import { RequestArg, RpalIoctl, type RpalService } from '@rpal/rpal-core';
-import { Epoll, Errno, MessageFlag, Poll, Prot, Signal, SocketType } from '@rpal/uapi';
+import { Epoll, MessageFlag, Poll, Prot, Signal, SocketType } from '@rpal/uapi';
 import { type QueueMemory, ServiceMemory } from './queue-memory.js';
 import { type Routine, serveConnections } from './roles.js';
 import type { Stage } from './scenario.js';
@@ -243,7 +243,7 @@ export class Service {
       const at = yield* q.allocate(4096);
       yield* q.store64(at, 1);
     });
-    while (child > 0 && (yield* p.wait(child)) === -Errno.ERESTARTSYS);
+    if (child > 0) yield* p.wait(child);
     this.#depth--;
   }
 

@@ -96,12 +96,12 @@ export function defineSignalCalls(table: SyscallTable): void {
     return handler === undefined ? -Errno.ENOSYS : handler(kernel, cpu, thread, user);
   };
 
-  table[Nr.signalfd4] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => {
+  table[Nr.signalfd4] = (kernel, cpu, thread, { a0, a1, a2, a3 }) => {
     if ((a3 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
     cpu.charge(KernelStep.sigaction);
     const { process } = thread;
     const mask = without({ low: a1, high: a2 }, UNBLOCKABLE);
-    if (a0 === -1) return process.files.install(cpu, new SignalFd(process, mask, a3), (a3 & OpenFlag.CLOEXEC) !== 0);
+    if (a0 === -1) return process.files.install(cpu, new SignalFd(kernel.scheduler, mask, a3), (a3 & OpenFlag.CLOEXEC) !== 0);
     const file = process.files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
     if (!(file instanceof SignalFd)) return -Errno.EINVAL;

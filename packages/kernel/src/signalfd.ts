@@ -1,9 +1,8 @@
 import { begin, type Caller, File, NOTHING_YET, type PollTable, putBytes, RetryOperation } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
-import type { WaitQueue } from '@rpal/sched';
+import type { Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { type SignalBits, union } from './pending-signals.js';
-import type { Process } from './process.js';
 import { dequeueSignal } from './signal.js';
 import { KernelStep } from './steps.js';
 import { Thread } from './thread.js';
@@ -14,12 +13,12 @@ const SSI_INT = 44;
 
 /** A signalfd (fs/signalfd.c): blocked signals of whoever reads it, as records. */
 export class SignalFd extends File {
-  readonly process: Process;
+  readonly #scheduler: Scheduler;
   mask: SignalBits;
 
-  constructor(process: Process, mask: SignalBits, flags: number) {
+  constructor(scheduler: Scheduler, mask: SignalBits, flags: number) {
     super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
-    this.process = process;
+    this.#scheduler = scheduler;
     this.mask = mask;
   }
 
@@ -30,7 +29,7 @@ export class SignalFd extends File {
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     cpu.charge(KernelStep.signalfdRead);
     if (length < RECORD) return -Errno.EINVAL;
-    const operation = new SignalfdRead(caller, this.process.kernel.scheduler, false);
+    const operation = new SignalfdRead(caller, this.#scheduler, false);
     return begin(cpu, caller, operation.start(this, address, Math.floor(length / RECORD)));
   }
 
@@ -45,7 +44,7 @@ export class SignalFd extends File {
 
   override poll(cpu: Cpu, table: PollTable | null): number {
     // As in Linux: the signals of whoever asks, not of whoever made the file.
-    const task = this.process.kernel.scheduler.current(cpu);
+    const task = this.#scheduler.current(cpu);
     if (!(task instanceof Thread)) return 0;
     table?.register(cpu, task.process.signalWait);
     const { low, high } = union(task.pending, task.process.pending);

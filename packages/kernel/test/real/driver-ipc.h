@@ -5,6 +5,8 @@
 #include <sys/shm.h>
 
 enum { WORDS_FD = CONTROL + 40, SLOTS = 4, KEYS = 4, NAMES = 3, PAGE = 4096 };
+// The answer where there is no piece of memory to work on, or one already: no result of a system call.
+enum { NOTHING_THERE = -1000 };
 
 // Words that all workers share: of a memory file that stays open over exec.
 static unsigned *words;
@@ -69,9 +71,9 @@ static long futex_call(const long *a, int operation, long value, long value2, lo
 static int execute_ipc(const struct command *c, char *text) {
   const long *a = c->a;
   long r;
-  if (is(c, "sigfd")) {
-    unsigned long mask = ((unsigned long)a[2] << 32) | (uint32_t)a[1];
-    r = result(syscall(SYS_signalfd4, -1, &mask, 8L, a[0]));
+  if (is(c, "signalfd")) {
+    unsigned long mask = ((unsigned long)a[3] << 32) | (uint32_t)a[1];
+    r = result(syscall(SYS_signalfd4, a[0], &mask, 8L, a[2]));
   } else if (is(c, "mqopen")) {
     struct mq_attr attributes = {.mq_maxmsg = a[2], .mq_msgsize = a[3]};
     r = result(syscall(SYS_mq_open, queue_name(a[0]), a[1], 0600L, a[2] == 0 ? NULL : &attributes));
@@ -100,22 +102,22 @@ static int execute_ipc(const struct command *c, char *text) {
   } else if (is(c, "shmat")) {
     struct shmid_ds status = {0};
     if (pieces[a[1]].at != NULL) {
-      r = -1000;
+      r = NOTHING_THERE;
     } else {
       shmctl(segments[a[0]], IPC_STAT, &status);
       r = add_piece((int)a[1], shmat(segments[a[0]], NULL, a[2] ? SHM_RDONLY : 0), (long)status.shm_segsz, !a[2]);
     }
   } else if (is(c, "mapfd")) {
     if (pieces[a[0]].at != NULL) {
-      r = -1000;
+      r = NOTHING_THERE;
     } else {
       int prot = PROT_READ | (a[2] ? 0 : PROT_WRITE);
       r = add_piece((int)a[0], mmap(NULL, 2 * PAGE, prot, MAP_SHARED, (int)a[1], 0), 2 * PAGE, !a[2]);
     }
   } else if (is(c, "shmdt")) {
-    r = pieces[a[0]].at == NULL ? -1000 : remove_piece((int)a[0], shmdt(pieces[a[0]].at));
+    r = pieces[a[0]].at == NULL ? NOTHING_THERE : remove_piece((int)a[0], shmdt(pieces[a[0]].at));
   } else if (is(c, "unmap")) {
-    r = pieces[a[0]].at == NULL ? -1000 : remove_piece((int)a[0], munmap(pieces[a[0]].at, (size_t)pieces[a[0]].bytes));
+    r = pieces[a[0]].at == NULL ? NOTHING_THERE : remove_piece((int)a[0], munmap(pieces[a[0]].at, (size_t)pieces[a[0]].bytes));
   } else if (is(c, "shmrm")) {
     r = result(shmctl(segments[a[0]], IPC_RMID, NULL));
   } else if (is(c, "shmstat")) {
@@ -131,7 +133,7 @@ static int execute_ipc(const struct command *c, char *text) {
     int write = is(c, "poke");
     volatile unsigned char *byte = pieces[a[0]].at + a[1];
     if (pieces[a[0]].at == NULL || a[1] >= pieces[a[0]].bytes || (write && !pieces[a[0]].writable)) {
-      r = -1000;
+      r = NOTHING_THERE;
     } else if (write) {
       *byte = (unsigned char)a[2];
       r = 0;

@@ -239,8 +239,6 @@ static void execute(const struct command *c, char *text) {
     append(text, 0, "%ld", result(syscall(SYS_epoll_wait, a[0], 8L, a[1], 0)));
   } else if (is(c, "waitpid")) {
     append(text, 0, "%ld", result(waitpid(-1, NULL, (int)a[0])));
-  } else if (is(c, "signalfd")) {
-    append(text, 0, "%ld", result(syscall(SYS_signalfd4, a[0], &(unsigned long){(unsigned long)a[1]}, 8L, a[2])));
   } else if (is(c, "write")) {
     pattern(a[1], a[2]);
     append(text, 0, "%ld", result(write((int)a[0], buffer, (size_t)a[1])));

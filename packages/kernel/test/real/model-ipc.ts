@@ -1,11 +1,11 @@
-import { Futex, MapFlag, OpenFlag, Prot, Shm } from '@rpal/uapi';
-import type { Program } from '../../src/index.js';
+import { Futex, Ipc, MapFlag, OpenFlag, Prot, Shm } from '@rpal/uapi';
+import { type Program, SyscallNumber } from '../../src/index.js';
 import { type Call, dataResult, pattern } from './calls.js';
 
 /** Where a process keeps the file with the words that all workers share: beyond its limit, as the control file. */
 export const WORDS = 1001;
 const PAGE = 4096;
-/** What the driver says where it has no piece of memory to work on. */
+/** The answer of both sides where there is no piece of memory to work on, or one already: no result of a system call. */
 const NOTHING_THERE = -1000;
 /** Where System V identifiers and modes are in `struct shmid_ds`. */
 const Status = { mode: 20, size: 48, attached: 88 } as const;
@@ -42,8 +42,8 @@ export function* performIpc(p: Program, memory: SharedMemory, buffer: number, { 
   const { segments, pieces } = memory;
   const word = (index: number) => memory.words + 4 * index;
   switch (call) {
-    case 'sigfd':
-      return `${yield* p.signalfd(b, a, -1, c)}`;
+    case 'signalfd':
+      return `${yield* p.signalfd(b, c, a, d)}`;
     case 'mqopen':
       return `${yield* p.mqOpen(`/random-${a}`, b, c === 0 ? null : { maxMessages: c, messageSize: d })}`;
     case 'mqunlink':
@@ -71,7 +71,7 @@ export function* performIpc(p: Program, memory: SharedMemory, buffer: number, { 
     case 'shmat': {
       if (pieces[b] !== null) return `${NOTHING_THERE}`;
       const id = segments[a] as number;
-      const bytes = (yield* p.shmctl(id, 2, buffer)) < 0 ? 0 : yield* p.load64(buffer + Status.size);
+      const bytes = (yield* p.shmctl(id, Ipc.STAT, buffer)) < 0 ? 0 : yield* p.load64(buffer + Status.size);
       const address = yield* p.shmat(id, 0, c !== 0 ? Shm.RDONLY : 0);
       if (address < 0) return `${address}`;
       pieces[b] = { address, bytes, writable: c === 0 };
@@ -93,9 +93,9 @@ export function* performIpc(p: Program, memory: SharedMemory, buffer: number, { 
       return `${failed}`;
     }
     case 'shmrm':
-      return `${yield* p.shmctl(segments[a] as number, 0)}`;
+      return `${yield* p.shmctl(segments[a] as number, Ipc.RMID)}`;
     case 'shmstat': {
-      const failed = yield* p.shmctl(segments[a] as number, 2, buffer);
+      const failed = yield* p.shmctl(segments[a] as number, Ipc.STAT, buffer);
       if (failed < 0) return `${failed}`;
       const [size, attached] = [yield* p.load64(buffer + Status.size), yield* p.load64(buffer + Status.attached)];
       return `0 size ${size} attached ${attached} mode ${(yield* p.load32(buffer + Status.mode)).toString(16)}`;
@@ -114,22 +114,20 @@ export function* performIpc(p: Program, memory: SharedMemory, buffer: number, { 
     case 'fget':
       return `${yield* p.load32(word(a))}`;
     case 'fwait':
-      return `${yield* p.syscall(NR_FUTEX, word(a), Futex.WAIT_BITSET | d, b, -1, 0, c)}`;
+      return `${yield* p.syscall(SyscallNumber.futex, word(a), Futex.WAIT_BITSET | d, b, -1, 0, c)}`;
     case 'fwake':
-      return `${yield* p.syscall(NR_FUTEX, word(a), Futex.WAKE_BITSET | d, b, 0, 0, c)}`;
+      return `${yield* p.syscall(SyscallNumber.futex, word(a), Futex.WAKE_BITSET | d, b, 0, 0, c)}`;
     case 'flock':
-      return `${yield* p.syscall(NR_FUTEX, word(a), Futex.LOCK_PI, 0, -1)}`;
+      return `${yield* p.syscall(SyscallNumber.futex, word(a), Futex.LOCK_PI, 0, -1)}`;
     case 'ftry':
-      return `${yield* p.syscall(NR_FUTEX, word(a), Futex.TRYLOCK_PI)}`;
+      return `${yield* p.syscall(SyscallNumber.futex, word(a), Futex.TRYLOCK_PI)}`;
     case 'funlock':
-      return `${yield* p.syscall(NR_FUTEX, word(a), Futex.UNLOCK_PI)}`;
+      return `${yield* p.syscall(SyscallNumber.futex, word(a), Futex.UNLOCK_PI)}`;
     case 'fmove':
-      return `${yield* p.syscall(NR_FUTEX, word(a), Futex.CMP_REQUEUE | f, c, d, word(b), e)}`;
+      return `${yield* p.syscall(SyscallNumber.futex, word(a), Futex.CMP_REQUEUE | f, c, d, word(b), e)}`;
     case 'fop':
-      return `${yield* p.syscall(NR_FUTEX, word(a), Futex.WAKE_OP | f, c, d, word(b), e)}`;
+      return `${yield* p.syscall(SyscallNumber.futex, word(a), Futex.WAKE_OP | f, c, d, word(b), e)}`;
     default:
       return null;
   }
 }
-
-const NR_FUTEX = 202;

@@ -223,8 +223,6 @@ export class ModelWorkers {
         return `${yield* p.epollWait(a, 8, b, 0)}`;
       case 'waitpid':
         return `${yield* p.wait(-1, a)}`;
-      case 'signalfd':
-        return `${yield* p.signalfd(b, c, a)}`;
       case 'write':
         yield* p.storeBytes(buffer, pattern(b, c));
         return `${yield* p.write(a, buffer, b)}`;

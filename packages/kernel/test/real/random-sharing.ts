@@ -21,9 +21,13 @@ export function sharingCall(
   const [free] = workers.free;
   // Words with owners, apart from the others.
   const owned = () => 4 + draw(2);
+  const signalfd = () => {
+    const flags = one(draw, [0, NONBLOCK, NONBLOCK]);
+    return call('signalfd', -1, one(draw, [0x200, 0x800, 0xa00, 0x1_0a00]), flags, one(draw, [0, 2, 6]));
+  };
   switch (draw(18)) {
     case 0:
-      return call('sigfd', one(draw, [0, NONBLOCK, NONBLOCK]), one(draw, [0x200, 0x800, 0xa00, 0x1_0a00]), one(draw, [0, 2, 6]));
+      return signalfd();
     case 1:
     case 2: {
       const how = one(draw, [CREAT | RDWR, CREAT | RDWR, CREAT | EXCL | RDWR, CREAT | RDONLY, CREAT | WRONLY, RDWR]);

@@ -387,6 +387,8 @@ export class WaitOperation implements Operation {
   #address = 0;
   #maximum = 0;
   #timeout = 0;
+  /** The timer has been started by this call. */
+  #timing = false;
   #timedOut = false;
   #available = false;
   #state = 0;
@@ -411,6 +413,7 @@ export class WaitOperation implements Operation {
     this.#address = address;
     this.#maximum = maximum;
     this.#timeout = timeout;
+    this.#timing = false;
     this.#timedOut = timeout === 0;
     this.#state = 0;
     return this;
@@ -454,8 +457,17 @@ export class WaitOperation implements Operation {
     epoll.lock.release(cpu);
     this.#state = 3;
     if (this.#available) return Step.AGAIN;
-    if (this.#timeout > 0 && !this.#timer.armed) this.#timer.start(cpu, this.#timeout * 1e6, timeoutSlack(task, this.#timeout * 1e6));
+    if (this.#timeout > 0) this.#startTimer(cpu);
     return Step.SLEEP;
+  }
+
+  /** The time that is left is counted from the first sleep on, however often it is woken for nothing. */
+  #startTimer(cpu: Cpu): void {
+    const ns = this.#timeout * 1e6;
+    const slack = timeoutSlack(this.#caller.task, ns);
+    if (this.#timing) this.#timer.resume(cpu, slack);
+    else this.#timer.start(cpu, ns, slack);
+    this.#timing = true;
   }
 
   #afterSleep(cpu: Cpu): number {
@@ -467,7 +479,7 @@ export class WaitOperation implements Operation {
       if (this.#timedOut) this.#available = false;
       epoll.wait.remove(cpu, this.#entry);
     }
-    if (this.#timer.armed && this.#available) this.#timer.stop();
+    if (this.#timing && this.#available) this.#timer.stop();
     this.#state = 1;
     return Step.AGAIN;
   }

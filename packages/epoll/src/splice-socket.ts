@@ -59,7 +59,7 @@ class ToSocket extends SpliceOperation {
   }
 
   protected override interrupted(cpu: Cpu): number {
-    return this.#end(cpu, this.queue === this.#from.readWait ? -Errno.ERESTARTSYS : -Errno.EINTR);
+    return this.#end(cpu, -Errno.ERESTARTSYS);
   }
 
   protected override attempt(cpu: Cpu): number {

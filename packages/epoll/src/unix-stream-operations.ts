@@ -2,7 +2,6 @@ import type { Cpu } from '@rpal/hw-x86';
 import { autoremoveWake, type Scheduler, TaskState, WaitEntry } from '@rpal/sched';
 import { Errno, MessageFlag } from '@rpal/uapi';
 import { type Caller, NOTHING_YET, type Operation, Step } from './operation.js';
-import { STREAM_MESSAGE_MAX } from './skb.js';
 import { SHUTDOWN_RECEIVE } from './unix-socket.js';
 import type { UnixStreamSocket } from './unix-stream.js';
 
@@ -51,20 +50,22 @@ export class SendOperation implements Operation {
         task.state = TaskState.RUNNING;
         socket.wait.remove(cpu, this.#entry);
         this.#state = 0;
-        if (task.signalPending) return this.#sent > 0 ? this.#sent : -Errno.EINTR;
         return Step.AGAIN;
     }
   }
 
   #queue(cpu: Cpu): number {
     const socket = this.#socket;
-    const length = Math.min(this.#length - this.#sent, (socket.sendBuffer >> 1) - 64, STREAM_MESSAGE_MAX);
+    const { task } = this.#caller;
+    const length = Math.min(this.#length - this.#sent, socket.messageMaximum);
     // Who has sent something is told so, and not killed.
     const flags = this.#sent > 0 ? this.#flags | MessageFlag.NOSIGNAL : this.#flags;
     const queued = socket.queueMessage(cpu, this.#caller, this.#address + this.#sent, length, flags);
     if (queued === NOTHING_YET) {
       if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#sent > 0 ? this.#sent : -Errno.EAGAIN;
-      this.#caller.task.state = TaskState.INTERRUPTIBLE;
+      // Signals end the wait for room only; what has room is sent first (Linux: `sock_alloc_send_pskb`).
+      if (task.signalPending) return this.#sent > 0 ? this.#sent : -Errno.ERESTARTSYS;
+      task.state = TaskState.INTERRUPTIBLE;
       socket.wait.add(cpu, this.#entry);
       this.#state = 2;
       return Step.AGAIN;

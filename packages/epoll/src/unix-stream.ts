@@ -3,7 +3,7 @@ import { taken } from '@rpal/sched';
 import { Errno, MessageFlag, Poll, Signal, SocketType } from '@rpal/uapi';
 import type { PollTable } from './file.js';
 import { begin, type Caller, NOTHING_YET } from './operation.js';
-import { drainSkb, fillSkb, pagesOf, SKB_MAX_LINEAR, type Skb, type SkbPiece } from './skb.js';
+import { drainSkb, fillSkb, pagesOf, SKB_MAX_LINEAR, type Skb, type SkbPiece, STREAM_MESSAGE_MAX } from './skb.js';
 import { type Credentials, NOBODY, UNSET } from './socket-message.js';
 import { FileStep } from './steps.js';
 import { SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND, SocketState, type UnixNamespace, UnixSocket } from './unix-socket.js';
@@ -15,6 +15,8 @@ export class UnixStreamSocket extends UnixSocket {
   broughtFiles = false;
   /** Who sent the message last taken, if SO_PASSCRED is set: a receive does not go on to those of others. */
   #sender: Credentials | null = null;
+  /** Most bytes that a send queues without further ado: as one message in one piece. */
+  #atOnce = SKB_MAX_LINEAR;
 
   constructor(namespace: UnixNamespace, flags: number) {
     super(namespace, SocketType.STREAM, flags);
@@ -26,6 +28,16 @@ export class UnixStreamSocket extends UnixSocket {
     const b = new UnixStreamSocket(namespace, flags);
     a.join(b);
     return [a, b];
+  }
+
+  /** Most bytes of a send that one message takes: two are to fit into the send buffer. */
+  get messageMaximum(): number {
+    return Math.min((this.sendBuffer >> 1) - 64, STREAM_MESSAGE_MAX);
+  }
+
+  override setSendBuffer(cpu: Cpu, bytes: number): void {
+    super.setSendBuffer(cpu, bytes);
+    this.#atOnce = Math.min(this.messageMaximum, SKB_MAX_LINEAR);
   }
 
   protected override sibling(): this {
@@ -47,7 +59,7 @@ export class UnixStreamSocket extends UnixSocket {
 
   override send(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
     cpu.charge(FileStep.socketCall);
-    if (length <= SKB_MAX_LINEAR && cpu.hasTime) {
+    if (length <= this.#atOnce && cpu.hasTime) {
       const sent = this.queueMessage(cpu, caller, address, length, flags);
       if (sent !== NOTHING_YET) {
         if (sent > 0) this.peer?.dataReady(cpu);
@@ -216,6 +228,7 @@ export class UnixStreamSocket extends UnixSocket {
     skb.consumed += done;
     this.broughtFiles = skb.files !== null;
     if (this.broughtFiles) handOver(cpu, caller, skb, this);
+    if (this.passCredentials) this.#noteSender(caller, skb);
     if (skb.consumed < skb.length) return done;
     this.dequeue();
     cpu.charge(FileStep.releaseMessage);

@@ -1,4 +1,4 @@
-import { EPOLL_EVENT_SIZE, Epoll, Errno, Poll, SocketType } from '@rpal/uapi';
+import { EPOLL_EVENT_SIZE, Epoll, Errno, Poll, Signal, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Program, Time } from '../src/index.js';
 import { run } from './support.js';
@@ -97,9 +97,44 @@ describe('epoll_wait', () => {
     });
   });
 
+  it('does not count its timeout anew when it is woken for what another thread has taken', () => {
+    run(function* (p) {
+      const epfd = yield* p.epollCreate();
+      const counter = yield* p.eventfd();
+      yield* p.epollCtl(epfd, CTL_ADD, counter, IN);
+      const buffer = yield* p.allocate(4096);
+      yield* p.store64(buffer, 1);
+      let [found, ms] = [-1, 0];
+      yield* p.clone(function* (t) {
+        const before = t.rdtsc();
+        found = yield* t.epollWait(epfd, buffer + 64, 1, 10);
+        ms = (t.rdtsc() - before) / 2.3e6;
+      });
+      for (let i = 0; i < 3; i++) {
+        yield* p.sleep(2 * Time.ms);
+        yield* p.write(counter, buffer, 8);
+        expect(yield* p.read(counter, buffer, 8)).toBe(8);
+      }
+      yield* p.sleep(20 * Time.ms);
+      expect(found).toBe(0);
+      expect(ms).toBeGreaterThanOrEqual(10);
+      expect(ms).toBeLessThan(10.2);
+    });
+  });
+
   it('is woken by an event, and by a signal that ends it', () => {
     run(function* (p) {
+      const self = yield* p.getpid();
       const { epfd, a, buffer } = yield* watched(p, IN);
+      yield* p.sigaction(Signal.USR1, function* (q) {
+        yield* q.getpid();
+      });
+      yield* p.fork(function* (child) {
+        yield* child.sleep(Time.ms);
+        yield* child.kill(self, Signal.USR1);
+      });
+      expect(yield* events(p, epfd, -1)).toBe(-Errno.EINTR);
+      yield* p.wait();
       yield* p.fork(function* (child) {
         yield* child.sleep(Time.ms);
         yield* child.write(a, buffer, 1);

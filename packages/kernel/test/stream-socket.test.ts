@@ -1,4 +1,4 @@
-import { Errno, Fcntl, MessageFlag, OpenFlag, Poll, Shutdown, Signal, SocketType } from '@rpal/uapi';
+import { Errno, Fcntl, MessageFlag, OpenFlag, Poll, Shutdown, Signal, SignalFlag, SocketOption, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Program, Time } from '../src/index.js';
 import { hear, run, say } from './support.js';
@@ -151,6 +151,50 @@ describe('a stream', () => {
       });
       expect(yield* p.write(a, buffer, 50_000)).toBe(50_000);
       yield* p.wait();
+    });
+  });
+
+  it.each([0, SignalFlag.RESTART])('begins a send anew after a signal if its handler says so (flags %i)', (flags) => {
+    run(function* (p) {
+      const self = yield* p.getpid();
+      const [a, b] = yield* pair(p);
+      const buffer = yield* p.allocate(0x1_0000);
+      while ((yield* p.send(a, buffer, 4096, MessageFlag.DONTWAIT)) > 0);
+      let handled = 0;
+      yield* p.sigaction(
+        Signal.USR1,
+        function* (q) {
+          handled += (yield* q.getpid()) > 0 ? 1 : 0;
+        },
+        flags,
+      );
+      yield* p.fork(function* (child) {
+        yield* child.sleep(Time.ms);
+        yield* child.kill(self, Signal.USR1);
+        yield* child.sleep(Time.ms);
+        while ((yield* child.recv(b, buffer, 0x1_0000, MessageFlag.DONTWAIT)) > 0);
+      });
+      expect(yield* p.send(a, buffer, 1000)).toBe(flags === 0 ? -Errno.EINTR : 1000);
+      expect(handled).toBe(1);
+      yield* p.wait();
+    });
+  });
+
+  it('makes messages of half the send buffer at most', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(4096);
+      // As Linux 6.18 counts them with the smallest buffer, which is 4608 bytes.
+      for (const [length, taken] of [
+        [2000, 4000],
+        [2250, 2250],
+        [3750, 3750],
+      ] as const) {
+        const [a] = yield* pair(p);
+        yield* p.setsockopt(a, SocketOption.SNDBUF, 1);
+        let total = 0;
+        for (let n = 1; n > 0; total += Math.max(0, n)) n = yield* p.send(a, buffer, length, MessageFlag.DONTWAIT);
+        expect([length, total]).toEqual([length, taken]);
+      }
     });
   });
 

@@ -85,6 +85,23 @@ describe('splice, tee and vmsplice', () => {
     });
   });
 
+  it('take the messages of one sender together, where the socket is to say who sent them', () => {
+    run(function* (p) {
+      const buffer = yield* p.allocate(4096);
+      const a = yield* p.socketpair(SocketType.STREAM);
+      const b = p.second;
+      yield* p.setsockopt(b, SocketOption.PASSCRED, 1);
+      const [from, to] = yield* pipe(p);
+      for (const text of ['one', 'two']) yield* say(p, a, buffer, text);
+      yield* p.fork(function* (child) {
+        yield* say(child, a, buffer, 'three');
+      });
+      yield* p.wait();
+      expect([yield* p.splice(b, to, 100), yield* p.splice(b, to, 100)]).toEqual([6, 5]);
+      expect(yield* hear(p, from, buffer)).toBe('onetwothree');
+    });
+  });
+
   it('wait for data, or say EAGAIN; end with the pipe; break with the reader', () => {
     const [process] = run(function* (p) {
       const buffer = yield* p.allocate(0x2_0000);

@@ -26,8 +26,18 @@ export class SleepTimer extends TimedEvent {
   start(cpu: Cpu, ns: number, slack = 0): void {
     this.stop();
     cpu.charge(SchedStep.timerArm);
+    this.#arm(cpu, cpu.clock + Math.round(ns * cpu.costs.tscPerNs), slack);
+  }
+
+  /** Starts it on `cpu`, after it was stopped, for when it would have been due. @param slack ns that it may be late */
+  resume(cpu: Cpu, slack = 0): void {
+    cpu.charge(SchedStep.timerArm);
+    this.#arm(cpu, this.soft, slack);
+  }
+
+  #arm(cpu: Cpu, soft: number, slack: number): void {
     this.#cpu = cpu;
-    this.soft = cpu.clock + Math.round(ns * cpu.costs.tscPerNs);
+    this.soft = soft;
     if (slack > 0) this.#scheduler.runQueue(cpu).slackTimers.add(this);
     this.#scheduler.platform.arm(this, this.soft + Math.round(slack * cpu.costs.tscPerNs));
   }

@@ -31,8 +31,9 @@ export function forkMm(cpu: Cpu, parent: MmStruct): MmStruct {
     const hasPages = area.anonVma !== null || ((area.flags & VmFlag.PFNMAP) !== 0 && area.object !== null);
     if (hasPages) copyPages(cpu, parent, child, area);
   }
-  // The parent's pages have become read-only: no CPU may keep the right to write them.
-  flushRange(manager, cpu, parent, 0, Number.POSITIVE_INFINITY, false);
+  // The parent's pages have become read-only: no CPU may keep the right to write them. `flush_tlb_mm` says that tables are freed, which
+  // spares nobody.
+  flushRange(manager, cpu, parent, 0, Number.POSITIVE_INFINITY, true);
   manager.seams.hooks.mmFork.call(parent, child);
   return child;
 }

@@ -1,7 +1,7 @@
 import { PAGE_SIZE } from '@rpal/hw-x86';
 import { MapFlag, Prot, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { mmap, mprotect, munmap, SINGLE_PAGE_FLUSH_CEILING } from '../src/index.js';
+import { forkMm, mmap, mprotect, munmap, SINGLE_PAGE_FLUSH_CEILING } from '../src/index.js';
 import { load, segv, store, TestBench } from './bench.js';
 
 const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
@@ -47,6 +47,23 @@ describe('a TLB shootdown', () => {
     expect(bench.manager.flushesReceived).toBe(1);
     mm.activate(other);
     expect(load(other, mm, at)).toEqual(segv(SignalCode.SEGV_MAPERR));
+  });
+
+  it('comes with a fork, and then tells lazy CPUs and those with a sharer loaded, as if tables were freed', () => {
+    const { bench, mm, at } = shared(2);
+    const [lazy, other] = [bench.cpuAt(1), bench.cpuAt(2)];
+    mm.enterLazy(lazy);
+    const friend = bench.process(other);
+    store(other, friend, mmap(other, friend, 0, PAGE_SIZE, RW, PRIVATE), 1);
+    bench.manager.seams.hooks.mmFlush.tap('sharing', (targets) => {
+      friend.tlbGeneration++;
+      targets.sharers.push(friend);
+      targets.cpus[0] = (targets.cpus[0] as number) | (1 << other.id);
+    });
+    forkMm(bench.cpu, mm);
+    expect(bench.manager.flushesReceived).toBe(2);
+    mprotect(bench.cpu, mm, at, PAGE_SIZE, Prot.READ);
+    expect(bench.manager.flushesReceived).toBe(2);
   });
 
   it('tells everybody in the mask when tables are freed; who has other memory loaded leaves the mask', () => {

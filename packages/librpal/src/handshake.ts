@@ -18,7 +18,7 @@ const RETRY = 50 * Time.us;
 const Word = { INIT: 0x5449_4e49, SUCC: 0x4343_5553, FAIL: 0x4c49_4146 } as const;
 
 /**
- * The client's side, after `lib.init`. @returns the id of the server's service, or -1
+ * The client's side, after `lib.init`; for a second server, too. @returns the id of the server's service, or -1
  * @param fd socket that is connected to the server
  */
 export function* introduce(p: Program, lib: LibRpal, fd: number): Generator<void, number> {
@@ -31,7 +31,7 @@ export function* introduce(p: Program, lib: LibRpal, fd: number): Generator<void
   const requested = key !== 0 && (yield* lib.requestService(key)) === 0;
   yield* p.store32(note, requested ? Word.SUCC : Word.FAIL);
   yield* p.write(fd, note, VERDICT);
-  if (!requested || (yield* lib.senderInit()) !== 0) return -1;
+  if (!requested || (!lib.isSender && (yield* lib.senderInit()) !== 0)) return -1;
   return lib.requestedServiceId(key);
 }
 

@@ -86,6 +86,11 @@ export class LibRpal {
     this.#wait.receiver = null;
   }
 
+  /** Is the calling thread a sender? */
+  get isSender(): boolean {
+    return this.#sender !== null;
+  }
+
   /** `rpal_sender_init`: the calling thread may call. @returns 0, or -1 and `error` is set */
   *senderInit(): Routine {
     const p = this.#program;

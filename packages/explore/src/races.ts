@@ -1,6 +1,9 @@
 import type { Segment } from './run.js';
 
-/** Where the order of two conflicting steps is nobody's decision but the schedule's: index, and what to try there. */
+/**
+ * Where the order of two conflicting steps is nobody's decision but the schedule's: index, and what to try there. What happens once
+ * the order is settled could have come before any step from when it was not, but has no other order among itself.
+ */
 export function races(segments: readonly Segment[]): Map<number, Set<number>> {
   const found = new Map<number, Set<number>>();
   /** For each step, the last step of every actor that comes before it in any order. */
@@ -20,7 +23,7 @@ export function races(segments: readonly Segment[]): Map<number, Set<number>> {
   };
 
   for (let j = 0; j < segments.length; j++) {
-    const { choice, reads, writes } = segments[j] as Segment;
+    const { choice, settled, reads, writes } = segments[j] as Segment;
     const previous = lastOf.get(choice);
     const mine = new Map(previous === undefined ? [] : before[previous]);
     if (previous !== undefined) mine.set(choice, previous);
@@ -43,6 +46,7 @@ export function races(segments: readonly Segment[]): Map<number, Set<number>> {
     }
     before.push(mine);
     lastOf.set(choice, j);
+    if (settled) continue;
     for (const word of writes) {
       writer.set(word, j);
       readers.delete(word);

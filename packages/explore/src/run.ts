@@ -20,6 +20,8 @@ export interface Strategy {
 export interface Segment {
   readonly choice: number;
   readonly enabled: readonly number[];
+  /** The order was not chosen any more. */
+  readonly settled: boolean;
   /** Words read and written. */
   readonly reads: number[];
   readonly writes: number[];
@@ -307,7 +309,8 @@ export class Run {
     }
     this.schedule.push(choice);
     if (this.#footprint === null) return;
-    this.segments.push({ choice, enabled: this.#settled ? [choice] : enabled, reads: [], writes: [] });
+    const settled = this.#settled;
+    this.segments.push({ choice, enabled: settled ? [choice] : enabled, settled, reads: [], writes: [] });
     if (choice < this.#cpus.length) this.#footprint.writes.add(cpuWord(choice));
     for (const view of this.#views) view.look();
   }

@@ -2,6 +2,8 @@ import type { RpalOptions, TransitionObserver } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
 import { complete } from '../src/complete.js';
 import { Choice, Deviations, Replay, Run, type Scenario, scenarioNamed, searchAll } from '../src/index.js';
+import { races } from '../src/races.js';
+import type { Segment } from '../src/run.js';
 
 /** Which rows of RPAL's state tables were taken, in order. */
 function trace(): { readonly observer: TransitionObserver; take(): string } {
@@ -26,6 +28,27 @@ function seenByAll(scenario: Scenario, options: RpalOptions) {
   }
   throw new Error('has no end');
 }
+
+describe('steps in conflict', () => {
+  const step = (choice: number, writes: number[], others: number[] = []): Segment => {
+    const settled = others.length === 0;
+    return { choice, enabled: settled ? [choice] : [choice, ...others], settled, reads: [], writes };
+  };
+
+  it('are tried in the other order, the last of them first', () => {
+    expect(races([step(0, [7], [1]), step(0, [7], [1]), step(1, [7], [0])])).toEqual(new Map([[1, new Set([1])]]));
+  });
+
+  it('are so even if one of them comes only when the order is settled, and others like it before it', () => {
+    expect(races([step(0, [7], [1]), step(0, [7]), step(1, [7])])).toEqual(new Map([[0, new Set([1])]]));
+    // What has been ordered by a step that could be chosen stays so.
+    expect(races([step(0, [7, 8], [1]), step(1, [8], [0]), step(1, [7])])).toEqual(new Map([[0, new Set([1])]]));
+  });
+
+  it('are not if nothing was to be chosen when the first came', () => {
+    expect(races([step(0, [7]), step(1, [7])])).toEqual(new Map());
+  });
+});
 
 describe('the complete search', () => {
   const repaired: RpalOptions = { repair: 'all' };

@@ -376,8 +376,10 @@ class ReturnPath implements KernelPath {
     cpu.charge(KernelStep.syscallIn);
     const { frame } = thread;
     const user = frame.user as UserContext;
-    const goesOn = frame.rax === -Errno.ERESTART_RESTARTBLOCK && thread.operation !== null;
-    const result = goesOn ? (thread.operation as Operation).step(cpu) : dispatch(this.#kernel, cpu, thread, user);
+    const sleep = frame.rax === -Errno.ERESTART_RESTARTBLOCK ? thread.sleepOperation : null;
+    // It may not have slept yet: another call was the last that did.
+    if (sleep !== null) thread.operation = sleep;
+    const result = sleep !== null ? sleep.step() : dispatch(this.#kernel, cpu, thread, user);
     if (result > Step.AGAIN) {
       frame.rax = result;
       return PathResult.CONTINUE;

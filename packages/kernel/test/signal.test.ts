@@ -64,6 +64,27 @@ describe('a signal handler', () => {
     });
   });
 
+  it('does not run for a signal that another thread has taken: a sleep that finds none goes on, as what it is', () => {
+    run(function* (p) {
+      const from = yield* p.pipe();
+      const to = p.second;
+      const buffer = yield* p.allocate(4096);
+      yield* p.fork(function* (child) {
+        yield* child.sleep(Time.ms);
+        yield* child.write(to, buffer, 3);
+        yield* child.write(to, buffer, 5);
+      });
+      // The last call that slept.
+      expect(yield* p.read(from, buffer, 3)).toBe(3);
+      yield* p.wait();
+      const began = p.context.cpu.clock;
+      p.context.thread.signalPending = true;
+      expect(yield* p.sleep(Time.ms)).toBe(0);
+      expect(p.context.cpu.clock - began).toBeGreaterThan(1e6 * p.context.cpu.costs.tscPerNs);
+      expect(yield* p.read(from, buffer, 8)).toBe(5);
+    });
+  });
+
   it('keeps its own signal off while it runs, unless SA_NODEFER, and is forgotten with SA_RESETHAND', () => {
     run(function* (p) {
       const self = yield* p.getpid();

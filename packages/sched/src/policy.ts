@@ -3,6 +3,7 @@ import { Errno } from '@rpal/uapi';
 import { dequeue, enqueue } from './enqueue.js';
 import { finishDelayed, reweightFair, updateFair } from './hierarchy.js';
 import { MAX_RT_PRIORITY, RR_SLICE } from './rt-class.js';
+import type { SchedClass } from './sched-class.js';
 import { IDLE_WEIGHT, niceWeight } from './sched-entity.js';
 import type { Scheduler } from './scheduler.js';
 import { SchedPolicy, type Task } from './task.js';
@@ -15,9 +16,8 @@ import { checkPreempt, resched } from './wake-up.js';
  *   a tap of `schedPolicy` answers if one refuses
  */
 export function setScheduler(scheduler: Scheduler, cpu: Cpu, task: Task, policy: number, priority: number): number {
-  const schedClass = scheduler.classes.of(policy);
   const realTime = policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
-  if (schedClass === undefined) return -Errno.EINVAL;
+  if (scheduler.classes.of(policy) === undefined) return -Errno.EINVAL;
   if (realTime ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
   const refused = scheduler.hooks.schedPolicy.call(task, policy) ?? 0;
   if (refused < 0) return refused;
@@ -25,7 +25,7 @@ export function setScheduler(scheduler: Scheduler, cpu: Cpu, task: Task, policy:
     task.policy = policy;
     task.ownPriority = realTime ? priority : 0;
     task.rtPriority = Math.max(task.ownPriority, task.inheritedPriority);
-    task.schedClass = task.inheritedPriority > 0 ? (scheduler.classes.of(SchedPolicy.FIFO) ?? schedClass) : schedClass;
+    task.schedClass = classOf(scheduler, task, task.rtPriority);
     task.timeSlice = RR_SLICE;
     setWeight(task);
   });
@@ -39,7 +39,7 @@ export function setScheduler(scheduler: Scheduler, cpu: Cpu, task: Task, policy:
 export function inherit(scheduler: Scheduler, cpu: Cpu, task: Task, priority: number): void {
   if (task.inheritedPriority === priority) return;
   const effective = Math.max(task.ownPriority, priority);
-  const schedClass = scheduler.classes.of(effective > 0 ? SchedPolicy.FIFO : task.policy) ?? null;
+  const schedClass = classOf(scheduler, task, effective);
   if (effective === task.rtPriority && schedClass === task.schedClass) {
     task.inheritedPriority = priority;
     return;
@@ -49,6 +49,11 @@ export function inherit(scheduler: Scheduler, cpu: Cpu, task: Task, priority: nu
     task.rtPriority = effective;
     task.schedClass = schedClass;
   });
+}
+
+/** The class in which a task runs: with a real-time priority, its own or a lent one, the real-time class, else that of its policy. */
+function classOf({ classes }: Scheduler, { policy }: Task, priority: number): SchedClass | null {
+  return priority > 0 ? classes.rt : (classes.of(policy) ?? null);
 }
 
 /** Moves a task to another control group; null is the root. */

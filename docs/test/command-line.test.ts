@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { attempt, pnpm, root } from './outside-project.ts';
+import { attempt, build, root } from './outside-project.ts';
 
 /** `rpal-bench` as it is built. */
 const bench = (...args: string[]) => attempt(process.execPath, [join(root, 'apps/bench/dist/cli.js'), ...args], root);
 const noMpk = (isolation: string) => `./plugins/no-mpk/dist/index.js#noMpk={"isolation":"${isolation}"}`;
 
 describe('rpal-bench with a plugin of the repository', () => {
-  beforeAll(() => void pnpm('exec', 'turbo', 'run', 'build', '--output-logs=errors-only'), 900_000);
+  beforeAll(build, 900_000);
   const rfc = ['rfc', '--messages', '20', '--phase', 'rpal', '--profile'];
 
   it('runs RPAL on CPUs without protection keys, where it does not start by itself', { timeout: 120_000 }, () => {

@@ -25,6 +25,11 @@ export function pnpm(...args: string[]): string {
   return command('npx', ['--yes', packageManager.split('+')[0] as string, ...args]);
 }
 
+/** Builds what has changed of the workspace. */
+export function build(): void {
+  pnpm('exec', 'turbo', 'run', 'build', '--output-logs=errors-only');
+}
+
 export function tsc(...args: string[]): string {
   return command(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...args]);
 }
@@ -37,7 +42,7 @@ export class OutsideProject {
 
   /** Builds (what has changed) and packs every package and plugin of the workspace. */
   pack(): void {
-    pnpm('exec', 'turbo', 'run', 'build', '--output-logs=errors-only');
+    build();
     const at = join(this.directory, 'tarballs');
     mkdirSync(at);
     pnpm('-r', '--filter=./packages/*', '--filter=./plugins/*', 'pack', '--pack-destination', at);

@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { attempt, command, pnpm, registryReachable, root } from './outside-project.ts';
+import { attempt, build, command, registryReachable, root } from './outside-project.ts';
 
 const left = new Set(['node_modules', '.turbo', '.git', 'coverage']);
 const reachable = registryReachable() && attempt('pnpm', ['--version'], root).status === 0;
@@ -12,7 +12,7 @@ describe.skipIf(!reachable)('pnpm new-plugin', () => {
   const copy = mkdtempSync(join(tmpdir(), 'rpal-scaffold-'));
   const make = (...names: string[]) => attempt(process.execPath, [join(copy, 'scripts/new-plugin.mjs'), ...names], copy);
   beforeAll(() => {
-    pnpm('exec', 'turbo', 'run', 'build', '--output-logs=errors-only');
+    build();
     cpSync(root, copy, {
       recursive: true,
       filter: (source) =>

@@ -6,7 +6,7 @@ import { Command, Option } from 'commander';
 import type { Io } from './io.js';
 import { loadPlugins, PLUGIN_SYNTAX } from './plugin-loader.js';
 import { textTable } from './report/text-table.js';
-import { profileNamed, type RfcSettings, WITHOUT_KEYS } from './rfc-settings.js';
+import { PROFILE_HELP, profileNamed, type RfcSettings } from './rfc-settings.js';
 import { ExitCode } from './usage.js';
 
 interface Flags {
@@ -24,14 +24,7 @@ export function several(value: string, before: readonly string[]): readonly stri
 export function pluginsCommand(io: Io, done: (code: number) => void): Command {
   return new Command('plugins')
     .description('What is plugged in where on a machine, and where nobody is: the seams at which a plugin can take part.')
-    .addOption(
-      new Option(
-        '--profile <name>',
-        `CPUs: ${profiles.map(({ name }) => name).join(', ')}; with ${WITHOUT_KEYS} behind it, without protection keys`,
-      )
-        .argParser(profileNamed)
-        .default(profiles[0], profiles[0]?.name),
-    )
+    .addOption(new Option('--profile <name>', PROFILE_HELP).argParser(profileNamed).default(profiles[0], profiles[0]?.name))
     .option('--plain', 'plain Linux: without RPAL', false)
     .addOption(new Option('--plugin <plugin>', `also plug in ${PLUGIN_SYNTAX}; may be repeated`).argParser(several).default([], 'none'))
     .action(async ({ profile, plain, plugin }: Flags) => {

@@ -11,7 +11,7 @@ import { drawRfc } from './report/rfc-svg.js';
 import { renderRfc } from './report/rfc-text.js';
 import type { Phase, Placement } from './rfc-benchmark.js';
 import { runRfc, type Watcher } from './rfc-run.js';
-import { checkSettings, profileNamed, type RfcSettings, WITHOUT_KEYS } from './rfc-settings.js';
+import { checkSettings, PROFILE_HELP, profileNamed, type RfcSettings } from './rfc-settings.js';
 import { decimalNumber, ExitCode, oneOf, wholeNumber } from './usage.js';
 
 interface Flags {
@@ -60,13 +60,7 @@ export function rfcCommand(io: Io, done: (code: number) => void): Command {
         oneOf('--phase', ['epoll', 'rpal', 'both']),
       ).default('both', 'both'),
     )
-    .addOption(
-      option(
-        '--profile <name>',
-        `CPUs: ${profiles.map(({ name }) => name).join(', ')}; with ${WITHOUT_KEYS} behind it, without protection keys`,
-        profileNamed,
-      ).default(profiles[0], profiles[0]?.name),
-    )
+    .addOption(option('--profile <name>', PROFILE_HELP, profileNamed).default(profiles[0], profiles[0]?.name))
     .addOption(
       option(
         '--placement <where>',

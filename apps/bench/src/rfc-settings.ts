@@ -23,6 +23,9 @@ export interface RfcSettings {
 /** Behind the name of a profile: the same CPU with protection keys off, as Linux leaves it with `nopku`. */
 export const WITHOUT_KEYS = '-nopku';
 
+/** What `--profile` takes, for its help. */
+export const PROFILE_HELP: string = `CPUs: ${profiles.map(({ name }) => name).join(', ')}; with ${WITHOUT_KEYS} behind it, without protection keys`;
+
 export function profileNamed(text: string): CpuProfile {
   const name = text.toLowerCase();
   const withoutKeys = name.endsWith(WITHOUT_KEYS);

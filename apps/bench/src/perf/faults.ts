@@ -1,20 +1,17 @@
 import { Access, type Cpu, PAGE_SIZE, Platform, profiles } from '@rpal/hw-x86';
 import { exitMm, forkMm, handleFault, MappedFile, MemoryFile, MemoryManager, type MmStruct, madvise, mmap } from '@rpal/mm';
 import { Madvise, MapFlag, Prot } from '@rpal/uapi';
-import { HeapMeter, pageAddresses } from './heap.js';
+import { pageAddresses } from './heap.js';
+import { Stopwatch, type Taken } from './stopwatch.js';
 
 /** One kind of page fault, handled by the model. */
-export interface FaultTime {
+export interface FaultTime extends Taken {
   readonly name: string;
-  /** Nanoseconds each, of the least disturbed of many short runs. */
-  readonly ns: number;
-  /** Bytes of the host's heap each. */
-  readonly bytes: number;
 }
 
-/** Times `PAGES`: a million faults of each kind. */
-const RUNS = 2000;
-const PAGES = 512;
+/** Runs of a measurement, and pages of a run: a million faults. */
+export const FAULT_RUNS = 2000;
+export const PAGES = 512;
 const BYTES = PAGES * PAGE_SIZE;
 /** Where a process has its heap and its mappings. */
 const HEAP = 0x5555_5600_0000;
@@ -88,17 +85,13 @@ export function measureFaults(): readonly FaultTime[] {
 
 /** @param work a fault for each of `PAGES` pages */
 function timed(name: string, before: () => void, work: () => void, after: () => void = () => {}): FaultTime {
-  let ns = Number.POSITIVE_INFINITY;
-  const heap = new HeapMeter();
-  for (let run = 0; run < RUNS; run++) {
+  const watch = new Stopwatch(PAGES);
+  for (let run = 0; run < FAULT_RUNS; run++) {
     before();
-    heap.begin();
-    const began = performance.now();
+    watch.begin();
     work();
-    const ended = performance.now();
-    heap.end();
-    ns = Math.min(ns, ((ended - began) * 1e6) / PAGES);
+    watch.end();
     after();
   }
-  return { name, ns, bytes: heap.bytes(PAGES) };
+  return { name, ...watch.taken };
 }

@@ -1,8 +1,9 @@
 import { Access, type Cpu, mapPage, PAGE_SIZE, Platform, Pte, profiles } from '@rpal/hw-x86';
 import { createMachine, executable, type Program } from '@rpal/kernel';
 import { Epoll, Poll, SocketType } from '@rpal/uapi';
-import { measureFaults } from './faults.js';
-import { HeapMeter, pageAddresses } from './heap.js';
+import { FAULT_RUNS, measureFaults, PAGES } from './faults.js';
+import { pageAddresses } from './heap.js';
+import { Stopwatch, type Taken } from './stopwatch.js';
 
 /** One operation of the model, timed on the host. */
 export interface MicroResult {
@@ -15,31 +16,23 @@ export interface MicroResult {
   readonly bytes?: number;
 }
 
-type Each = Required<Pick<MicroResult, 'ns' | 'bytes'>>;
-
 const RUNS = 200;
-/** Times `PAGES`: a million faults. */
-const FAULT_RUNS = 2000;
-const PAGES = 512;
 const TRANSLATIONS = 20_000;
 const WAITS = 1000;
 
 /** Least nanoseconds per operation, and bytes of the heap: `batch` executes `count` of them. */
-function least(count: number, batch: () => void): Each {
-  const heap = new HeapMeter();
-  let ns = Number.POSITIVE_INFINITY;
+function least(count: number, batch: () => void): Taken {
+  const watch = new Stopwatch(count);
   for (let run = 0; run < RUNS; run++) {
-    heap.begin();
-    const began = performance.now();
+    watch.begin();
     batch();
-    ns = Math.min(ns, ((performance.now() - began) * 1e6) / count);
-    heap.end();
+    watch.end();
   }
-  return { ns, bytes: heap.bytes(count) };
+  return watch.taken;
 }
 
 /** What everything is compared with: a load and a store of a typed array. */
-function plainLoop(): Each {
+function plainLoop(): Taken {
   const words = new Int32Array(4096);
   let sum = 0;
   return least(TRANSLATIONS, () => {
@@ -55,7 +48,7 @@ function plainLoop(): Each {
  * @param count a power of two
  * @param stride bytes between two pages; those that are 64 KiB apart are in the same set, which has four
  */
-function tlbHit(count: number, stride: number): Each {
+function tlbHit(count: number, stride: number): Taken {
   const platform = new Platform({ profile: profiles[0] as (typeof profiles)[number] });
   const cpu = platform.cpus[0] as Cpu;
   const { memory } = platform;
@@ -72,52 +65,42 @@ function tlbHit(count: number, stride: number): Each {
 }
 
 /** Times what a program does between two of its own steps; `body` does a batch per `next`. */
-function inProgram(count: number, main: (p: Program, begin: () => void, end: () => void) => Generator<void, void>): Each {
-  const heap = new HeapMeter();
-  let ns = Number.POSITIVE_INFINITY;
-  let began = 0;
-  const begin = (): void => {
-    heap.begin();
-    began = performance.now();
-  };
-  const end = (): void => {
-    ns = Math.min(ns, ((performance.now() - began) * 1e6) / count);
-    heap.end();
-  };
+function inProgram(count: number, main: (p: Program, watch: Stopwatch) => Generator<void, void>): Taken {
+  const watch = new Stopwatch(count);
   const machine = createMachine();
-  machine.spawn(executable('micro', (p) => main(p, begin, end)));
+  machine.spawn(executable('micro', (p) => main(p, watch)));
   machine.run();
-  return { ns, bytes: heap.bytes(count) };
+  return watch.taken;
 }
 
 /** The first write to a page of a private anonymous mapping: walk, fault, a zeroed frame, return, access. */
-function pageFault(): Each {
-  return inProgram(PAGES, function* (p, begin, end) {
+function pageFault(): Taken {
+  return inProgram(PAGES, function* (p, watch) {
     for (let run = 0; run < FAULT_RUNS; run++) {
       const memory = yield* p.allocate(PAGES * PAGE_SIZE);
       const addresses = pageAddresses(memory, PAGES, PAGE_SIZE);
-      begin();
+      watch.begin();
       for (let page = 0; page < PAGES; page++) yield* p.store8(addresses[page] as number, 1);
-      end();
+      watch.end();
       yield* p.munmap(memory, PAGES * PAGE_SIZE);
     }
   });
 }
 
 /** epoll_wait that finds one of its descriptors ready and returns with its event. */
-function epollWait(): Each {
-  return inProgram(WAITS, function* (p, begin, end) {
+function epollWait(): Taken {
+  return inProgram(WAITS, function* (p, watch) {
     const fd = yield* p.socketpair(SocketType.STREAM);
     const epfd = yield* p.epollCreate();
     yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.OUT);
     const events = yield* p.allocate(PAGE_SIZE);
     yield* p.store8(events, 0);
     for (let run = 0; run < RUNS; run++) {
-      begin();
+      watch.begin();
       for (let i = 0; i < WAITS; i++) {
         if ((yield* p.epollWait(epfd, events, 16, 0)) !== 1) throw new Error('no event');
       }
-      end();
+      watch.end();
     }
   });
 }

@@ -1,3 +1,4 @@
+import { escaped } from './escaped.js';
 import { tenths, whole } from './numbers.js';
 import type { PhaseReport, RfcReport } from './rfc-report.js';
 
@@ -62,8 +63,4 @@ function byCause({ forward, messages }: PhaseReport): Map<string, number> {
   const sums = new Map<string, number>();
   for (const { cause, cycles } of forward.steps) sums.set(cause, (sums.get(cause) ?? 0) + cycles / messages);
   return sums;
-}
-
-function escaped(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/"/g, '&quot;');
 }

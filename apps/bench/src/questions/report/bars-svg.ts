@@ -1,13 +1,10 @@
+import { escaped } from '../../report/escaped.js';
 import { whole } from '../../report/numbers.js';
 import type { Bar } from '../question.js';
 
 const WIDTH = 760;
 const LABEL = 330;
 const ROW = 22;
-
-export function escapeXml(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
-}
 
 /** One horizontal bar per row, all on one scale. */
 export function barsSvg(bars: readonly Bar[]): string {
@@ -16,7 +13,7 @@ export function barsSvg(bars: readonly Bar[]): string {
   const rows = bars.map(({ label, cycles }, row) => {
     const y = row * ROW;
     const width = Math.max(1, (cycles / most) * room);
-    return `<text x="${LABEL - 8}" y="${y + 15}" text-anchor="end">${escapeXml(label)}</text><rect x="${LABEL}" y="${y + 4}" width="${width.toFixed(1)}" height="14"/><text x="${(LABEL + width + 6).toFixed(1)}" y="${y + 15}">${whole(cycles)}</text>`;
+    return `<text x="${LABEL - 8}" y="${y + 15}" text-anchor="end">${escaped(label)}</text><rect x="${LABEL}" y="${y + 4}" width="${width.toFixed(1)}" height="14"/><text x="${(LABEL + width + 6).toFixed(1)}" y="${y + 15}">${whole(cycles)}</text>`;
   });
   const height = bars.length * ROW;
   return `<svg class="bars" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="cycles">${rows.join('')}</svg>`;

@@ -1,5 +1,6 @@
 import { STORM_CPUS, STORM_SERVICES } from '@rpal/explore';
 import { patches, quirks, type RpalOptions } from '@rpal/rpal-core';
+import { escaped } from '../../report/escaped.js';
 import { questions } from '../index.js';
 import type { Answer, Question } from '../question.js';
 import { barsSvg } from './bars-svg.js';
@@ -119,11 +120,7 @@ function experiment({ question: { who, question }, written, repaired }: Asked, n
   else parts.push(answer('Repaired', repaired, form));
   const title = `${number}. ${question}`;
   if (form === 'markdown') return [`<a id="question-${number}"></a>`, `### ${title}`, `*${who}*`, ...parts].join('\n\n');
-  return `<details id="question-${number}"><summary>${number}. ${escapeText(question)} <em>${escapeText(who)}</em></summary>\n\n${parts.join('\n\n')}\n\n</details>`;
-}
-
-function escapeText(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+  return `<details id="question-${number}"><summary>${number}. ${escaped(question)} <em>${escaped(who)}</em></summary>\n\n${parts.join('\n\n')}\n\n</details>`;
 }
 
 function answer(title: string, { done, happened, verdict, bars }: Answer, form: ReportForm): string {

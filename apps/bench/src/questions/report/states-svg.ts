@@ -1,5 +1,5 @@
 import { receiverRows } from '@rpal/rpal-core';
-import { escapeXml } from './bars-svg.js';
+import { escaped } from '../../report/escaped.js';
 
 /** Where each state of a receiver is drawn. */
 const PLACES: Readonly<Record<string, readonly [x: number, y: number]>> = {
@@ -54,7 +54,7 @@ export function statesSvg(): string {
   });
   const boxes = Object.entries(PLACES).map(
     ([state, [x, y]]) =>
-      `<rect x="${x - HALF_WIDTH}" y="${y - HALF_HEIGHT}" width="${2 * HALF_WIDTH}" height="${2 * HALF_HEIGHT}" rx="8"/><text x="${x}" y="${y + 4}" text-anchor="middle">${escapeXml(state)}</text>`,
+      `<rect x="${x - HALF_WIDTH}" y="${y - HALF_HEIGHT}" width="${2 * HALF_WIDTH}" height="${2 * HALF_HEIGHT}" rx="8"/><text x="${x}" y="${y + 4}" text-anchor="middle">${escaped(state)}</text>`,
   );
   return `<svg class="states" viewBox="0 0 660 370" role="img" aria-label="states of a receiver"><defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0 L8 4 L0 8 z"/></marker></defs>${lines.join('')}${boxes.join('')}</svg>`;
 }

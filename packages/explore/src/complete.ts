@@ -8,7 +8,6 @@ type Asleep = ReadonlyMap<number, Segment>;
 
 /** A point of the run that is being varied. */
 interface Node {
-  readonly enabled: readonly number[];
   choice: number;
   readonly todo: Set<number>;
   /** Choices that have been made here, and the first step of each. */
@@ -48,7 +47,7 @@ export function* complete(
       const { enabled, choice } = segment;
       // Ticks and NMIs are nobody's step: wherever one may come, it is tried.
       const todo = new Set(enabled.filter((other) => other > scenario.cpus));
-      nodes.push({ enabled, choice, todo, done: new Map([[choice, segment]]), asleep: walk.asleepAt(i) });
+      nodes.push({ choice, todo, done: new Map([[choice, segment]]), asleep: walk.asleepAt(i) });
     }
     for (const [at, choices] of races(segments)) for (const choice of choices) (nodes[at] as Node).todo.add(choice);
     const over = !turn(nodes);

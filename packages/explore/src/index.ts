@@ -14,11 +14,12 @@ export {
   type Search,
   type SearchLimits,
   type SearchResult,
+  type Shortest,
   searchAll,
   searchAtRandom,
+  shortestOf,
   shrink,
 } from './search.js';
-export { withKernelEvents, withKiller } from './situations.js';
 export { STORM_CPUS, type StormOptions, type StormResult, storm } from './storm.js';
 export { STORM_SERVICES } from './storm-books.js';
 export { Deviations, PriorityWalk, RandomWalk, Replay } from './strategies.js';

@@ -1,4 +1,4 @@
-import { entryFrame, PAGE_SIZE } from '@rpal/hw-x86';
+import { entryFrame, PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import { FdRecord, FdSlot, type LibProcess, QUEUE_WORDS } from '@rpal/librpal';
 import type { RpalService } from '@rpal/rpal-core';
 
@@ -27,7 +27,7 @@ export class ServiceMemory {
   physical(address: number): number {
     const { memory } = this.#service.mm.manager;
     const entry = this.#service.mm.tables.find(address);
-    if (entry < 0 || (memory.read32(entry) & 1) === 0) return -1;
+    if (entry < 0 || (memory.read32(entry) & Pte.present) === 0) return -1;
     return entryFrame(memory.read32(entry), memory.read32(entry + 4)) * PAGE_SIZE + (address % PAGE_SIZE);
   }
 

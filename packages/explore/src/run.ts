@@ -352,6 +352,6 @@ function cpuWord(cpu: number): number {
 }
 
 /** How often a CPU has spun on a lock of the library. */
-function spinsOf(cpu: Cpu): number {
+export function spinsOf(cpu: Cpu): number {
   return cpu.ledger.cells[2 * LibStep.queueSpin + 1] as number;
 }

@@ -1,6 +1,7 @@
 import type { RpalOptions } from '@rpal/rpal-core';
-import { complete } from './complete.js';
+import { complete, type Progress } from './complete.js';
 import { races } from './races.js';
+import { encodeRecording, type Recording } from './recording.js';
 import { Run, type RunResult, type Segment, type Strategy } from './run.js';
 import type { Scenario } from './scenario.js';
 import { Deviations, PriorityWalk, RandomWalk, Replay } from './strategies.js';
@@ -41,7 +42,6 @@ const BOUNDS = 2;
 
 /** A point of the run that is being varied. */
 interface Node {
-  readonly enabled: readonly number[];
   choice: number;
   readonly usual: number;
   readonly todo: Set<number>;
@@ -88,14 +88,9 @@ export function searchAll(scenario: Scenario, options: RpalOptions, limits: Sear
   return toItsEnd(exhaustive(scenario, options, limits));
 }
 
-interface Within {
-  readonly failure: RunResult | null;
-  readonly runs: number;
-  readonly steps: number;
+interface Within extends Progress {
   /** The bound has kept something from being tried. */
   readonly cut: boolean;
-  /** Nothing is left to try. */
-  readonly over: boolean;
 }
 
 /** All interleavings with at most `bound` deviations in one run. */
@@ -120,7 +115,7 @@ function* within(scenario: Scenario, options: RpalOptions, bound: number): Gener
 function extend(nodes: Node[], segments: readonly Segment[], cpus: number): void {
   for (let i = nodes.length; i < segments.length; i++) {
     const { enabled, choice } = segments[i] as Segment;
-    nodes.push({ enabled, choice, usual: choice, todo: new Set(enabled.filter((other) => other > cpus)), done: new Set([choice]) });
+    nodes.push({ choice, usual: choice, todo: new Set(enabled.filter((other) => other > cpus)), done: new Set([choice]) });
   }
 }
 
@@ -188,6 +183,24 @@ export function* byChance(scenario: Scenario, options: RpalOptions, limits: Chan
 /** As `byChance`, to the end. */
 export function searchAtRandom(scenario: Scenario, options: RpalOptions, runs: number, seed = 1): SearchResult {
   return toItsEnd(byChance(scenario, options, { runs, seed }));
+}
+
+/** A failure, found and made as short as it could be. */
+export interface Shortest {
+  /** What goes wrong; null if nothing does. */
+  readonly what: string | null;
+  /** The schedule as `Replay` takes it; null if nothing goes wrong. */
+  readonly recording: string | null;
+  readonly run: RunResult | null;
+}
+
+/** Shrinks what a search has found, if it has, and writes it down. @param attempts runs at most */
+export function shortestOf(found: RunResult | null, of: Omit<Recording, 'deviations'>, attempts?: number): Shortest {
+  if (found === null) return { what: null, recording: null, run: null };
+  const { scenario, repair, without } = of;
+  const options = { repair: repair === 'all' ? repair : [...repair], without: [...without] };
+  const run = shrink(scenario, options, found, attempts);
+  return { what: run.failure, recording: encodeRecording({ ...of, deviations: run.deviations }), run };
 }
 
 /**

@@ -5,7 +5,6 @@ import { RequestArg, RpalIoctl, type RpalService } from '@rpal/rpal-core';
 import { Epoll, MessageFlag, Poll, Prot, Signal, SocketType } from '@rpal/uapi';
 import { type QueueMemory, ServiceMemory } from './queue-memory.js';
 import { type Routine, serveConnections } from './roles.js';
-import type { Stage } from './scenario.js';
 import { type Books, STORM_SERVICES, wordFor } from './storm-books.js';
 
 const PEER_MEMORY = -RpalError.ERR_PEER_MEM;
@@ -28,7 +27,6 @@ export class World {
   readonly members: Service[] = [];
 
   constructor(
-    readonly stage: Stage,
     readonly books: Books,
     readonly now: () => number,
     readonly steps: number,

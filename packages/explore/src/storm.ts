@@ -4,7 +4,7 @@ import { executable } from '@rpal/kernel';
 import { LibStep } from '@rpal/librpal';
 import type { RpalOptions, RpalService } from '@rpal/rpal-core';
 import type { QueueMemory } from './queue-memory.js';
-import { Run, type Strategy } from './run.js';
+import { Run, type Strategy, spinsOf } from './run.js';
 import type { Scenario } from './scenario.js';
 import { Books, STORM_SERVICES, type WordCounts } from './storm-books.js';
 import { DEATHS, Service, World } from './storm-service.js';
@@ -82,7 +82,7 @@ export function stormRun({ seed, steps, deaths = DEATHS.length, rpal = { repair:
     nmis: Number.POSITIVE_INFINITY,
     setUp(stage) {
       stage.expect(1);
-      const created = new World(stage, books, () => execution.schedule.length, steps, victims, services);
+      const created = new World(books, () => execution.schedule.length, steps, victims, services);
       world = created;
       for (let i = 0; i < STORM_SERVICES; i++) {
         if (victims.has(i)) stage.mayDie.add(`service-${i}`);
@@ -154,10 +154,10 @@ export class Weather implements Strategy {
   /** Who waits for a lock whose holder has lost its CPU waits for a whole slice: in one step what would be many alike. */
   #hurry({ stage }: Run): void {
     for (const cpu of stage.machine.platform.cpus) {
-      const spun = cpu.ledger.cells[2 * LibStep.queueSpin + 1] as number;
+      const spun = spinsOf(cpu);
       if (spun < (this.#spins[cpu.id] as number) + 20) continue;
       cpu.chargeTimes(LibStep.queueSpin, 2000);
-      this.#spins[cpu.id] = cpu.ledger.cells[2 * LibStep.queueSpin + 1] as number;
+      this.#spins[cpu.id] = spinsOf(cpu);
     }
   }
 

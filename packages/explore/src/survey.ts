@@ -1,7 +1,7 @@
-import { encodeRecording, type Recording } from './recording.js';
+import type { Recording } from './recording.js';
 import type { Scenario } from './scenario.js';
 import { scenarios } from './scenarios.js';
-import { type SearchResult, searchAll, searchAtRandom, shrink } from './search.js';
+import { type SearchResult, searchAll, searchAtRandom, shortestOf } from './search.js';
 
 /** What the searches of one scenario have come to. */
 export interface Finding {
@@ -34,8 +34,7 @@ export function* survey(
     const through = exhaustive.failure !== null || exhaustive.covered === Number.POSITIVE_INFINITY;
     const random = through || budget.random === 0 ? null : searchAtRandom(scenario, options, budget.random);
     const failure = exhaustive.failure ?? random?.failure ?? null;
-    const shortest = failure === null ? null : shrink(scenario, options, failure, budget.shrink);
-    const recording = shortest === null ? null : encodeRecording({ scenario, repair, without, deviations: shortest.deviations });
-    yield { scenario, exhaustive, random, what: shortest?.failure ?? null, recording };
+    const { what, recording } = shortestOf(failure, { scenario, repair, without }, budget.shrink);
+    yield { scenario, exhaustive, random, what, recording };
   }
 }

@@ -1,7 +1,6 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import {
   byChance,
-  encodeRecording,
   exhaustive,
   fixesNumbered,
   invariants,
@@ -13,7 +12,7 @@ import {
   type SearchResult,
   scenarioNamed,
   scenarios,
-  shrink,
+  shortestOf,
 } from '@rpal/explore';
 import { quirkNames, raceFixes } from '@rpal/rpal-core';
 import { Command, Option } from 'commander';
@@ -160,8 +159,7 @@ async function explore(io: Io, scenario: Scenario, flags: Flags): Promise<number
   } finally {
     watcher.end();
   }
-  const shortest = failure === null ? null : shrink(scenario, options, failure, SHRINK_RUNS);
-  const token = shortest === null ? null : encodeRecording({ scenario, repair, without, deviations: shortest.deviations });
+  const { run: shortest, recording: token } = shortestOf(failure, { scenario, repair, without }, SHRINK_RUNS);
   const outcome = {
     schema: 'rpal-bench/explore',
     version: 1,

@@ -1,4 +1,4 @@
-import { encodeRecording, type Scenario, scenarioNamed, scenarios, searchAll, searchAtRandom, shrink, storm } from '@rpal/explore';
+import { type Scenario, scenarioNamed, scenarios, searchAll, searchAtRandom, shortestOf, storm } from '@rpal/explore';
 import { type RaceFix, raceFixes } from '@rpal/rpal-core';
 
 /** What a bounded search of one situation came to. */
@@ -24,15 +24,8 @@ const SHRINK = 40;
 
 function look(scenario: Scenario, options: { repair: 'all' | []; without: RaceFix[] }, runs: number, deviations: number): Finding {
   const searched = deviations > 0 ? searchAll(scenario, options, { runs, deviations }) : searchAtRandom(scenario, options, runs);
-  const { failure } = searched;
-  const shortest = failure === null ? null : shrink(scenario, options, failure, SHRINK);
-  return {
-    scenario: scenario.name,
-    about: scenario.about,
-    runs: searched.runs,
-    failure: shortest?.failure ?? null,
-    recording: shortest === null ? null : encodeRecording({ scenario, ...options, deviations: shortest.deviations }),
-  };
+  const { what, recording } = shortestOf(searched.failure, { scenario, ...options }, SHRINK);
+  return { scenario: scenario.name, about: scenario.about, runs: searched.runs, failure: what, recording };
 }
 
 /** Every situation of the explorer, in a bounded number of runs. */

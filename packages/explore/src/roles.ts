@@ -20,8 +20,19 @@ export type Work = (p: Program, word: number, fd: number) => Routine;
 
 const path = (name: string): string => `/tmp/${name}`;
 
-/** A service with one receiver, which serves `connections` callers until all have hung up. SIGUSR1 does it no harm. */
-export function* callee(stage: Stage, p: Program, name: string, connections: number, work: Work, touched = true): Routine {
+/**
+ * A service with one receiver, which serves `connections` callers until all have hung up. SIGUSR1 does it no harm.
+ * @param heard what it does when bytes have come down a connection; then it takes what has been queued there
+ */
+export function* callee(
+  stage: Stage,
+  p: Program,
+  name: string,
+  connections: number,
+  work: Work,
+  touched = true,
+  heard: ((p: Program) => Routine) | null = null,
+): Routine {
   yield* p.sigaction(Signal.USR1, function* (handler) {
     yield* handler.getpid();
   });
@@ -51,6 +62,11 @@ export function* callee(stage: Stage, p: Program, name: string, connections: num
       return count;
     },
     take: (fd) => serve(stage, p, lib, fd, words, work),
+    *hear(fd) {
+      if (heard === null) return;
+      yield* heard(p);
+      yield* serve(stage, p, lib, fd, words, work);
+    },
     *leave(fd) {
       yield* lib.epollCtl(epfd, Epoll.CTL_DEL, fd, 0);
     },
@@ -66,6 +82,8 @@ export interface Serving {
   wait(): Routine<number>;
   /** Takes all words of a descriptor. */
   take(fd: number): Routine;
+  /** Bytes have come down a connection, and have been read. */
+  hear?(fd: number): Routine;
   /** The other end has hung up. */
   leave(fd: number): Routine;
   /** The queues of the dead have been emptied. @param dead their keys */
@@ -100,7 +118,9 @@ export function* serveConnections(
       if ((bits & EPOLLRPALIN) !== 0) yield* serving.take(fd);
       if ((bits & (Poll.IN | Poll.RDHUP | Poll.HUP)) !== 0) {
         let n = yield* p.recv(fd, words, 64, MessageFlag.DONTWAIT);
+        const heard = n > 0;
         while (n > 0) n = yield* p.recv(fd, words, 64, MessageFlag.DONTWAIT);
+        if (heard && serving.hear !== undefined) yield* serving.hear(fd);
         if (n === 0 || n === -Errno.ECONNRESET) {
           // Words that nobody has announced yet go with the descriptor if they are not taken now.
           yield* serving.take(fd);
@@ -127,19 +147,35 @@ function* serve(stage: Stage, p: Program, lib: LibRpal, fd: number, words: numbe
 /** A service that connects to `name`; the rest is up to `body`. */
 export function* caller(stage: Stage, p: Program, name: string, body: (caller: Caller) => Routine): Routine {
   yield* p.sleep(1e6);
-  const fd = yield* p.socket(SocketType.STREAM);
-  while ((yield* p.connect(fd, path(name))) < 0) yield* p.sleep(1e5);
+  const fd = yield* connected(p, name);
   const lib = librpal(p);
   yield* lib.init(1);
+  const introduced = yield* acquaint(stage, p, lib, fd);
+  if (introduced === null) return;
+  yield* body(introduced);
+  yield* p.close(fd);
+}
+
+/** A caller's connection to another callee; the caller closes it. */
+export function* connectTo(stage: Stage, { p, lib }: Caller, name: string): Routine<Caller | null> {
+  const fd = yield* connected(p, name);
+  return yield* acquaint(stage, p, lib, fd);
+}
+
+function* connected(p: Program, name: string): Routine<number> {
+  const fd = yield* p.socket(SocketType.STREAM);
+  while ((yield* p.connect(fd, path(name))) < 0) yield* p.sleep(1e5);
+  return fd;
+}
+
+/** Exchanges keys over a connection and finds the receiver at its other end. */
+function* acquaint(stage: Stage, p: Program, lib: LibRpal, fd: number): Routine<Caller | null> {
   const server = yield* introduce(p, lib, fd);
   const words = yield* p.allocate(4096);
   const far = yield* findReceiver(p, lib, server, fd);
-  if (server < 0 || far === null) {
-    stage.note('handshake failed');
-    return;
-  }
-  yield* body({ p, lib, fd, server, far, words });
-  yield* p.close(fd);
+  if (server >= 0 && far !== null) return { p, lib, fd, server, far, words };
+  stage.note('handshake failed');
+  return null;
 }
 
 /** Calls once with one word, and books it. */

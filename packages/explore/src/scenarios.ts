@@ -1,6 +1,18 @@
 import { callers, computes, nothing, nothingLost, systemCall, yields } from './roles.js';
 import type { Scenario } from './scenario.js';
-import { enabling, releasing, returning, signalling, survivorsLoseNothing, unmapping, withKernelEvents, withKiller } from './situations.js';
+import {
+  callingTwo,
+  enabling,
+  forking,
+  nobodyMistaken,
+  releasing,
+  returning,
+  signalling,
+  survivorsLoseNothing,
+  unmapping,
+  withKernelEvents,
+  withKiller,
+} from './situations.js';
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -121,14 +133,14 @@ export const scenarios: readonly Scenario[] = [
     name: 'return-against-wake-up',
     about: 'a call has made a system call and is about to return; a kernel event wakes the receiver on its own CPU',
     cpus: 2,
-    setUp: returning,
+    setUp: withKernelEvents(returning, 1),
     verdict: nothingLost,
   },
   {
     name: 'signal-against-wake-up',
     about: 'a kernel event wakes a receiver, and a signal comes for it when it is about to wait again',
     cpus: 3,
-    setUp: signalling,
+    setUp: withKernelEvents(signalling, 0),
     verdict: nothingLost,
   },
   {
@@ -174,6 +186,20 @@ export const scenarios: readonly Scenario[] = [
     cpus: 3,
     setUp: unmapping,
     verdict: nothingLost,
+  },
+  {
+    name: 'call-against-fork',
+    about: 'a thread sends a byte and calls, while the receiver forks upon the byte, and takes what has been queued',
+    cpus: 2,
+    setUp: forking,
+    verdict: nothingLost,
+  },
+  {
+    name: 'two-callees',
+    about: 'a thread calls two receivers in turn, which make system calls, while a kernel event for the first arrives',
+    cpus: 3,
+    setUp: withKernelEvents(callingTwo, 1),
+    verdict: nobodyMistaken,
   },
   {
     name: 'enable-against-mmap',

@@ -1,7 +1,8 @@
 import type { Call, Program } from '@rpal/kernel';
+import { librpal } from '@rpal/librpal';
 import { RPAL_PROC_FILE, RpalIoctl, ServiceMetadata } from '@rpal/rpal-core';
 import { OpenFlag, Signal } from '@rpal/uapi';
-import { type Caller, callee, caller, computes, nothing, type Routine, send, type Work } from './roles.js';
+import { type Caller, callee, caller, computes, connectTo, nothing, nothingLost, type Routine, send, type Work } from './roles.js';
 import type { Stage } from './scenario.js';
 
 /** A process that sends a byte down a plain socket that the callee watches, too: a kernel event for the receiver. */
@@ -28,11 +29,14 @@ export function withKiller(setUp: (stage: Stage) => void, cpu: number, victim: s
     stage.mayDie.add(victim);
     stage.spawn('killer', cpu, function* (p) {
       yield* stage.meet(p);
-      const process = stage.processes.find(({ name }) => name === victim);
-      yield* p.kill(process?.pid as number, Signal.KILL);
+      yield* p.kill(pidOf(stage, victim), Signal.KILL);
       stage.leave(p);
     });
   };
+}
+
+function pidOf(stage: Stage, name: string): number {
+  return stage.processes.find((process) => process.name === name)?.pid as number;
 }
 
 /** A program's first thread does `body` while a second one, on CPU 1, does `rival`. */
@@ -113,7 +117,7 @@ export function unmapping(stage: Stage): void {
 
 /** All that matters comes after the receiver's system call, so all meet within the call: the receiver, on its caller's CPU. */
 export function returning(stage: Stage): void {
-  stage.expect(2);
+  stage.expect(1);
   stage.spawn('callee', 1, (p) =>
     callee(stage, p, 'callee', 2, function* (q) {
       yield* q.getpid();
@@ -127,43 +131,76 @@ export function returning(stage: Stage): void {
       stage.leave();
     }),
   );
-  stage.spawn('poster', 1, (p) =>
-    caller(stage, p, 'callee', function* ({ fd, words }) {
+}
+
+/** A signal comes for a receiver. */
+export function signalling(stage: Stage): void {
+  stage.expect(1);
+  stage.spawn('callee', 2, (p) => callee(stage, p, 'callee', 2, nothing));
+  stage.spawn('signaller', 1, (p) =>
+    caller(stage, p, 'callee', function* () {
       yield* p.sleep(2e6);
       yield* stage.meet(p);
-      yield* p.write(fd, words, 1);
+      yield* p.kill(pidOf(stage, 'callee'), Signal.USR1);
       stage.leave();
     }),
   );
 }
 
-/** A kernel event wakes the receiver, and a signal comes when it is about to wait again. */
-export function signalling(stage: Stage): void {
-  stage.expect(2);
-  const others: readonly (readonly [string, (caller: Caller) => Routine])[] = [
-    [
-      'poster',
-      function* ({ p, fd, words }) {
-        yield* p.write(fd, words, 1);
-      },
-    ],
-    [
-      'signaller',
-      function* ({ p }) {
-        const process = stage.processes.find(({ name }) => name === 'callee');
-        yield* p.kill(process?.pid as number, Signal.USR1);
-      },
-    ],
-  ];
-  stage.spawn('callee', 2, (p) => callee(stage, p, 'callee', others.length, nothing));
-  others.forEach(([name, act], cpu) => {
-    stage.spawn(name, cpu, (p) =>
-      caller(stage, p, 'callee', function* (c) {
-        yield* p.sleep(2e6);
-        yield* stage.meet(p);
-        yield* act(c);
-        stage.leave();
-      }),
-    );
-  });
+/** A caller also sends the receiver a byte: upon that it forks, and then takes what has been queued. The caller calls again. */
+export function forking(stage: Stage): void {
+  stage.expect(1);
+  stage.spawn('callee', 1, (p) =>
+    callee(stage, p, 'callee', 1, computes, true, function* (q) {
+      yield* q.fork(function* () {});
+    }),
+  );
+  stage.spawn('caller', 0, (p) =>
+    caller(stage, p, 'callee', function* (c) {
+      yield* p.sleep(2e6);
+      yield* stage.meet(p);
+      yield* send(stage, c, 1);
+      yield* p.write(c.fd, c.words, 1);
+      yield* send(stage, c, 2);
+      stage.leave(p);
+    }),
+  );
+}
+
+/** One calls two receivers in turn, which make system calls; all three can reach each other's memory. */
+export function callingTwo(stage: Stage): void {
+  stage.expect(1);
+  const names = ['callee', 'other'];
+  const answer: Work = function* (p, word) {
+    const { process } = p.context.thread;
+    if (word === MEETING) {
+      // Without, the caller faults when the callee's address space is loaded, and that puts the kernel right again.
+      const peer = stage.processes.find(({ name }) => names.includes(name) && name !== process.name);
+      yield* librpal(p).requestService(peer?.threads[0]?.rpal.service?.key as number);
+    } else if ((yield* p.getpid()) !== process.pid) {
+      stage.note(MISTAKEN);
+    }
+  };
+  for (const name of names) stage.spawn(name, 2, (p) => callee(stage, p, name, name === 'callee' ? 2 : 1, answer));
+  stage.spawn('caller', 0, (p) =>
+    caller(stage, p, 'callee', function* (c) {
+      const other = yield* connectTo(stage, c, 'other');
+      if (other === null) return;
+      yield* p.sleep(2e6);
+      for (const each of [c, other]) yield* send(stage, each, MEETING);
+      yield* stage.meet(p);
+      for (const each of [c, other]) yield* send(stage, each, 1);
+      stage.leave(p);
+      yield* p.close(other.fd);
+    }),
+  );
+}
+
+/** A word that is no work yet. */
+const MEETING = 100;
+const MISTAKEN = 'getpid of another';
+
+/** No process is taken for another, and nothing is lost. */
+export function nobodyMistaken(stage: Stage): string | null {
+  return stage.noted(MISTAKEN) > 0 ? 'a getpid within a call returned the pid of another process' : nothingLost(stage);
 }

@@ -125,22 +125,25 @@ describe('books that are right', () => {
 });
 
 describe('the series as written', () => {
-  // Some twenty storms: in a long run only.
+  /** What waits within a call lead to: a system call made as another process, and what comes of that. */
+  const known = /will go on in the code of|which is running: BUG_ON in rpal_try_to_wake_up|was killed by signal 11, code 4/;
+
   it.runIf(wanted > 0)(
-    'loses words, kills a caller or comes to a standstill in one storm of forty or fewer, which the repaired series rides out',
+    'goes wrong in a storm, if at all, as waits within a call make it, and rides it out with those repaired',
     () => {
-      for (let seed = 1; seed <= 40; seed++) {
-        const storming = { seed, steps: 10_000, deaths: 0 };
-        const { failure } = storm({ ...storming, rpal: {} });
+      const sums = { storms: 0, steps: 0, failures: 0 };
+      for (let seed = 1; sums.steps < wanted; seed++) {
+        const storming = { seed, steps: 10_000, deaths: seed % 4 };
+        const { failure, steps } = storm({ ...storming, rpal: {} });
+        sums.storms++;
+        sums.steps += steps;
         if (failure === null) continue;
-        expect(failure).toMatch(
-          /which lives, and never arrived|was accepted .*, and was not in its queue|was killed by signal 11|^does not end: /,
-        );
-        expect(storm(storming).failure).toBeNull();
-        return;
+        sums.failures++;
+        expect(failure, `seed ${seed}`).toMatch(known);
+        expect(storm({ ...storming, rpal: { repair: ['wait-in-call-hides-switch'] } }).failure, `seed ${seed}`).toBeNull();
       }
-      expect.fail('nothing went wrong');
+      console.log(sums);
     },
-    120_000,
+    86_400_000,
   );
 });

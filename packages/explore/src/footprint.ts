@@ -15,6 +15,11 @@ export class Footprint {
   }
 }
 
+/** Adds the words in which the bytes from `address` on are. */
+function touch(words: Set<number>, address: number, length: number): void {
+  for (let word = address - (address % 4); word < address + length; word += 4) words.add(word);
+}
+
 /**
  * Records what steps touch, by standing between a machine and its memory. Only for machines that are explored: recording
  * is slow.
@@ -24,7 +29,11 @@ export function recordFootprints(machine: Machine): Footprint {
   const { reads, writes } = footprint;
   const { memory } = machine.platform;
   const { kernel } = machine;
-  const { read32, read64, write32, write64, fill, copy } = memory;
+  const { read8, read32, read64, write8, write32, write64, fill, copy, equal } = memory;
+  memory.read8 = (address) => {
+    touch(reads, address, 1);
+    return read8.call(memory, address);
+  };
   memory.read32 = (address) => {
     reads.add(address);
     return read32.call(memory, address);
@@ -32,6 +41,10 @@ export function recordFootprints(machine: Machine): Footprint {
   memory.read64 = (address) => {
     reads.add(address).add(address + 4);
     return read64.call(memory, address);
+  };
+  memory.write8 = (address, value) => {
+    touch(writes, address, 1);
+    write8.call(memory, address, value);
   };
   memory.write32 = (address, value) => {
     writes.add(address);
@@ -42,15 +55,18 @@ export function recordFootprints(machine: Machine): Footprint {
     write64.call(memory, address, value);
   };
   memory.fill = (address, length, byte) => {
-    writes.add(address);
+    touch(writes, address, length);
     fill.call(memory, address, length, byte);
   };
   memory.copy = (to, from, length) => {
-    for (let i = 0; i < length; i += 4) {
-      writes.add(to + i);
-      reads.add(from + i);
-    }
+    touch(writes, to, length);
+    touch(reads, from, length);
     copy.call(memory, to, from, length);
+  };
+  memory.equal = (one, other, length) => {
+    touch(reads, one, length);
+    touch(reads, other, length);
+    return equal.call(memory, one, other, length);
   };
   const { syscall, pageFault, interrupt, nmi } = kernel;
   kernel.syscall = (cpu, context) => {

@@ -71,7 +71,7 @@ function writeProtected(cpu: Cpu, mm: MmStruct, area: Vma, start: number, entry:
     if (fresh >= 0) {
       memory.write32(entry + 4, entryHigh(fresh, area.key, (area.flags & VmFlag.EXEC) === 0));
       memory.write32(entry, entryLow(fresh, entryFlags(true, true) | Pte.pageSize));
-      flushRange(mm.manager, cpu, mm, start, start + LARGE_PAGE_SIZE, false);
+      flushRange(mm.manager, cpu, mm, start, start + LARGE_PAGE_SIZE, true);
       frames.putHuge(head);
       countHuge(mm, fresh, 1);
       return true;
@@ -145,7 +145,7 @@ export function splitHuge(cpu: Cpu, mm: MmStruct, start: number, entry: number):
     if (frames.exclusive(head)) for (let i = 1; i < HUGE_PAGE_PAGES; i++) frames.setExclusive(head + i, true);
     mm.anonHugePages--;
   }
-  flushRange(manager, cpu, mm, start, start + LARGE_PAGE_SIZE, false);
+  flushRange(manager, cpu, mm, start, start + LARGE_PAGE_SIZE, true);
 }
 
 /** Clears a huge page's entry; the flush is the caller's (Linux: `zap_huge_pmd`). */

@@ -51,7 +51,7 @@ function moveEntry(cpu: Cpu, mm: MmStruct, from: number, to: number, level: 2 | 
     mm.tables.moveEntry(from, to);
   }
   cpu.charge(MmStep.mremapPage);
-  flushRange(mm.manager, cpu, mm, address, address + (level === 3 ? GIB_PAGE : LARGE_PAGE_SIZE), false);
+  flushRange(mm.manager, cpu, mm, address, address + (level === 3 ? GIB_PAGE : LARGE_PAGE_SIZE), true);
   return true;
 }
 
@@ -73,7 +73,7 @@ function movePages(cpu: Cpu, mm: MmStruct, from: number, size: number, distance:
     cpu.charge(MmStep.mremapPage);
     moved = true;
   }
-  if (moved) flushRange(mm.manager, cpu, mm, from, from + size, false);
+  if (moved) flushRange(mm.manager, cpu, mm, from, from + size, true);
 }
 
 /** Bytes up to the next border of either side, or the end (Linux: `get_extent`). */

@@ -72,7 +72,11 @@ export class FlushTargets {
   end = 0;
   /** An address in the first page of it. It is kept as it was passed: to compute it anew takes some of the host's heap. */
   first: number | null = null;
-  /** Page tables are freed: lazy CPUs must be told too, since they still walk them. */
+  /**
+   * Page tables are freed, or might be: lazy CPUs must be told too, since they still walk them. As in Linux 6.15 so it is wherever a
+   * flush does not go by what has been changed (`flush_tlb_mm`, `flush_tlb_range`): at fork, mremap, and where huge pages are
+   * split or made.
+   */
   freedTables = false;
   /** Bytes that one INVLPG drops: the size of the smallest page that was changed. */
   stride: number = PAGE_SIZE;
@@ -109,7 +113,7 @@ export class FlushTargets {
 /**
  * Drops translations of [start, end) of `mm` on every CPU that may hold them (Linux: `flush_tlb_mm_range`).
  * `cpu` sends interrupts to the others and waits until the last has acknowledged. `end` Infinity flushes all.
- * @param stride size of the smallest page that was changed
+ * @param freedTables see `FlushTargets` @param stride size of the smallest page that was changed
  */
 export function flushRange(
   manager: MemoryManager,
@@ -210,7 +214,7 @@ export function flushOn(manager: MemoryManager, cpu: Cpu, targets: FlushTargets)
   if (seen >= loaded.tlbGeneration) return;
   const pages = (targets.end - targets.start) / targets.stride;
   // A ranged flush brings the CPU up to date only if it had missed nothing else before.
-  const ranged = pages <= SINGLE_PAGE_FLUSH_CEILING && !targets.freedTables && seen === loaded.tlbGeneration - 1;
+  const ranged = pages <= SINGLE_PAGE_FLUSH_CEILING && seen === loaded.tlbGeneration - 1;
   if (!ranged) {
     flushLoaded(cpu, state, loaded);
     return;

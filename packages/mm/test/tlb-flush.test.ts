@@ -1,7 +1,7 @@
-import { PAGE_SIZE } from '@rpal/hw-x86';
-import { MapFlag, Prot, SignalCode } from '@rpal/uapi';
+import { LARGE_PAGE_SIZE, PAGE_SIZE } from '@rpal/hw-x86';
+import { MapFlag, Mremap, Prot, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { forkMm, mmap, mprotect, munmap, SINGLE_PAGE_FLUSH_CEILING } from '../src/index.js';
+import { forkMm, mmap, mprotect, mremap, munmap, SINGLE_PAGE_FLUSH_CEILING } from '../src/index.js';
 import { load, segv, store, TestBench } from './bench.js';
 
 const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
@@ -75,6 +75,29 @@ describe('a TLB shootdown', () => {
     const again = mmap(bench.cpu, mm, 0, PAGE_SIZE, RW, PRIVATE | MapFlag.POPULATE);
     munmap(bench.cpu, mm, again, PAGE_SIZE);
     expect([mm.flushesSent, mm.flushesReceived]).toEqual([2, 3]);
+  });
+
+  it('tells lazy CPUs also of pages that move, though no table is freed', () => {
+    const { bench, mm, at } = shared(2);
+    mm.enterLazy(bench.cpuAt(1));
+    const before = mm.flushesReceived;
+    expect(mremap(bench.cpu, mm, at, PAGE_SIZE, PAGE_SIZE, Mremap.MAYMOVE | Mremap.FIXED, at + 128 * PAGE_SIZE)).toBeGreaterThan(0);
+    expect(mm.flushesReceived).toBe(before + 1);
+  });
+
+  it('drops page by page also where a table is freed: INVLPG drops what is known of tables, all of it', () => {
+    const { bench, mm, at } = shared(1);
+    const alone = mmap(bench.cpu, mm, at - 8 * LARGE_PAGE_SIZE, PAGE_SIZE, RW, PRIVATE | MapFlag.POPULATE);
+    load(bench.cpu, mm, alone);
+    load(bench.cpu, mm, at);
+    const tables = mm.pageTableBytes;
+    const { mmu } = bench.cpu;
+    munmap(bench.cpu, mm, alone, PAGE_SIZE);
+    expect(tables - mm.pageTableBytes).toBe(PAGE_SIZE);
+    const { walks } = mmu;
+    load(bench.cpu, mm, at);
+    expect(mmu.walks - walks).toBe(0);
+    expect(load(bench.cpu, mm, alone)).toEqual(segv(SignalCode.SEGV_MAPERR));
   });
 
   it('takes one interrupt command for the CPUs of an x2APIC cluster, which are 16, wherever they are in the mask', () => {

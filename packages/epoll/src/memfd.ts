@@ -4,7 +4,6 @@ import { Errno, OpenFlag, Seek } from '@rpal/uapi';
 import { File } from './file.js';
 import type { Caller } from './operation.js';
 import { FileStep } from './steps.js';
-import { copyIn, copyOut } from './user-copy.js';
 
 /** Largest size of a file in memory. */
 const MAX_SIZE = 2 ** 43;
@@ -35,10 +34,6 @@ export class MemFd extends File {
     return false;
   }
 
-  override takesSegments(): boolean {
-    return true;
-  }
-
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     const n = this.readAt(cpu, caller, address, length, this.position);
     if (n > 0) this.position += n;
@@ -55,34 +50,19 @@ export class MemFd extends File {
     if (!this.#mapped.readable) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
     cpu.charge(FileStep.memfdAccess);
-    const total = Math.max(0, Math.min(length, this.file.size - offset));
-    return this.#walk(cpu, offset, total, FileStep.copyToUser, (at, done, part) => copyOut(cpu, caller, address + done, at, part));
+    const n = this.file.read(cpu, caller.memory, address, offset, length);
+    if (n > 0) chargeCopy(cpu, FileStep.copyToUser, offset, n);
+    return n;
   }
 
-  /** The file grows to hold what is written. */
   override writeAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     if (!this.#mapped.writable) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
     if (offset + length > MAX_SIZE) return -Errno.EFBIG;
     cpu.charge(FileStep.memfdAccess);
-    if (length > 0 && offset + length > this.file.size) this.file.truncate(cpu, offset + length);
-    return this.#walk(cpu, offset, length, FileStep.copyFromUser, (at, done, part) => copyIn(cpu, caller, at, address + done, part));
-  }
-
-  /** Calls `copy` with the physical address of each piece of the range. @returns bytes copied, or a negative errno */
-  #walk(cpu: Cpu, offset: number, length: number, step: number, copy: (at: number, done: number, part: number) => number): number {
-    let done = 0;
-    while (done < length) {
-      const inPage = (offset + done) & PAGE_MASK;
-      const part = Math.min(PAGE_SIZE - inPage, length - done);
-      const frame = this.file.frame(Math.floor((offset + done) / PAGE_SIZE), cpu);
-      if (frame < 0) return done > 0 ? done : -Errno.ENOSPC;
-      cpu.chargeBytes(step, part);
-      const failed = copy(frame * PAGE_SIZE + inPage, done, part);
-      if (failed < 0) return done > 0 ? done : failed;
-      done += part;
-    }
-    return done;
+    const n = this.file.write(cpu, caller.memory, address, offset, length);
+    if (n > 0) chargeCopy(cpu, FileStep.copyFromUser, offset, n);
+    return n;
   }
 
   override get unread(): number {
@@ -113,4 +93,10 @@ export class MemFd extends File {
   override release(): void {
     this.file.put();
   }
+}
+
+/** A copy is made page by page of the file. */
+function chargeCopy(cpu: Cpu, step: number, offset: number, length: number): void {
+  cpu.chargeTimes(step, Math.floor((offset + length - 1) / PAGE_SIZE) - Math.floor(offset / PAGE_SIZE));
+  cpu.chargeBytes(step, length);
 }

@@ -187,6 +187,29 @@ describe('memory as files', () => {
     });
   });
 
+  it('takes as much of a write as can be read, grows by that, and has no page that was only read', () => {
+    run(function* (p) {
+      const { frames } = p.context.thread.memory.manager;
+      const fd = yield* p.memfd('memory');
+      const at = yield* p.mmap(0, 8192, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.POPULATE);
+      yield* p.munmap(at + 4096, 4096);
+      const size = () => p.lseek(fd, 0, Seek.END);
+      expect([yield* p.pwrite(fd, at, 8192, 0), yield* size()]).toEqual([4096, 4096]);
+      expect([yield* p.pread(fd, at + 4000, 200, 0), yield* p.pwrite(fd, at + 4000, 200, 100)]).toEqual([96, 96]);
+      expect([yield* p.pwrite(fd, at + 4096, 100, 50_000), yield* size()]).toEqual([-Errno.EFAULT, 50_000]);
+      yield* p.ftruncate(fd, 40_960);
+      const before = frames.inUse;
+      expect([yield* p.pread(fd, at, 4096, 20_480), frames.inUse - before]).toEqual([4096, 0]);
+      const segments = [
+        { address: at, length: 10 },
+        { address: at + 4090, length: 10 },
+        { address: at, length: 10 },
+      ];
+      yield* p.lseek(fd, 0, Seek.SET);
+      expect([yield* p.readv(fd, segments), yield* p.lseek(fd, 0, Seek.CUR)]).toEqual([16, 16]);
+    });
+  });
+
   it('can have a name, which others open, until it is taken away', () => {
     run(function* (p) {
       const buffer = yield* p.allocate(4096);

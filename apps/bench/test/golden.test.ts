@@ -18,7 +18,7 @@ describe('300 messages of the RFC benchmark', () => {
         "epoll 1836366",
         "rpal 425379",
       ],
-      "fingerprint": "c5b76e03acf2f023",
+      "fingerprint": "484675ddbce07631",
     }
   `));
 
@@ -29,7 +29,7 @@ describe('300 messages of the RFC benchmark', () => {
         "epoll 3881542",
         "rpal 428972",
       ],
-      "fingerprint": "f62b3bbb14fb94aa",
+      "fingerprint": "b253c448ea0b74a0",
     }
   `));
 
@@ -40,7 +40,7 @@ describe('300 messages of the RFC benchmark', () => {
         "epoll 4609958",
         "rpal 432924",
       ],
-      "fingerprint": "73dcf1e37a717181",
+      "fingerprint": "7b9b2010980f5298",
     }
   `));
 

@@ -170,16 +170,21 @@ export function copyHuge(parent: MmStruct, child: MmStruct, address: number, ent
   countHuge(child, entryFrame(low, high), 1);
 }
 
-/** Gives a huge page the rights and the key of its area (Linux: `change_huge_pmd`). */
-export function protectHuge(mm: MmStruct, area: Vma, entry: number): void {
+/**
+ * Gives a huge page the rights and the key of its area (Linux: `change_huge_pmd`).
+ * @returns true if it may be in a TLB with other rights
+ */
+export function protectHuge(mm: MmStruct, area: Vma, entry: number): boolean {
   const { memory, frames } = mm.manager;
   const low = memory.read32(entry);
   const high = memory.read32(entry + 4);
   const head = entryFrame(low, high);
   const mayWrite = (area.flags & VmFlag.WRITE) !== 0 && head !== mm.manager.hugeZeroIfAny && frames.exclusive(head);
   const flags = (low & ~(Pte.writable | Pte.user)) | (area.accessible ? Pte.user : 0) | (mayWrite ? Pte.writable : 0);
+  const upper = entryHigh(head, area.key, (area.flags & VmFlag.EXEC) === 0);
   memory.write32(entry, flags);
-  memory.write32(entry + 4, entryHigh(head, area.key, (area.flags & VmFlag.EXEC) === 0));
+  memory.write32(entry + 4, upper);
+  return (low & Pte.user) !== 0 && (flags !== low || upper !== high);
 }
 
 /**

@@ -3,10 +3,10 @@ import { Errno, Madvise } from '@rpal/uapi';
 import { collapseRange } from './collapse.js';
 import { requireWhole } from './errors.js';
 import type { MmStruct } from './mm-struct.js';
-import { flushStride, zapPages } from './munmap.js';
+import { MmuGather } from './mmu-gather.js';
+import { zapPages } from './munmap.js';
 import { populateArea } from './populate.js';
 import { MmStep } from './steps.js';
-import { flushRange } from './tlb-flush.js';
 import { type Vma, VmFlag } from './vma.js';
 import { modifyArea } from './vma-merge.js';
 
@@ -46,11 +46,11 @@ type Visit = (cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number) => 
 const advices: { readonly [advice: number]: Visit } = {
   [Madvise.DONTNEED]: (cpu, mm, area, start, end) => {
     if ((area.flags & (VmFlag.LOCKED | VmFlag.PFNMAP)) !== 0) return -Errno.EINVAL;
-    const hugeBefore = mm.tables.hugePages;
-    const pages = zapPages(cpu, mm, area, start, end, true);
+    const gather = new MmuGather(mm);
+    zapPages(cpu, mm, area, start, end, gather, true);
     // A table whose whole range was dropped is given back (since 6.14).
-    const tables = mm.tables.freeUnused(start, end, start, end);
-    if (pages > 0 || tables > 0) flushRange(mm.manager, cpu, mm, start, end, tables > 0, flushStride(mm, pages, hugeBefore));
+    mm.tables.freeUnused(start, end, start, end, gather);
+    gather.finish(cpu);
     return 0;
   },
   [Madvise.DONTFORK]: (cpu, mm, area, start, end) => setFlags(cpu, mm, area, start, end, VmFlag.DONTCOPY, 0),

@@ -4,9 +4,9 @@ import { commit, uncommit } from './accounting.js';
 import { MmError } from './errors.js';
 import type { MemoryManager } from './memory-manager.js';
 import type { MmStruct } from './mm-struct.js';
+import { MmuGather } from './mmu-gather.js';
 import { zapPages } from './munmap.js';
 import { MmStep } from './steps.js';
-import { flushRange } from './tlb-flush.js';
 import { copyFromUser, copyToUser } from './user-access.js';
 import type { MappedObject, Vma } from './vma.js';
 
@@ -240,7 +240,10 @@ export class MemoryFile {
     for (const area of mm.areas) {
       if (!(area.object instanceof MappedFile) || area.object.file !== this) continue;
       const start = area.start + Math.max(0, first - area.offset) * PAGE_SIZE;
-      if (start < area.end && zapPages(cpu, mm, area, start, area.end) > 0) flushRange(mm.manager, cpu, mm, start, area.end, false);
+      if (start >= area.end) continue;
+      const gather = new MmuGather(mm);
+      zapPages(cpu, mm, area, start, area.end, gather);
+      gather.finish(cpu);
     }
   }
 }

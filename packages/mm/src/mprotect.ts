@@ -1,13 +1,13 @@
-import { type Cpu, entryFrame, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, entryFrame, PAGE_SIZE, Pte, pageCeil } from '@rpal/hw-x86';
 import { Errno, Prot } from '@rpal/uapi';
 import { commit, mayExpand, uncommit } from './accounting.js';
 import { requireWhole } from './errors.js';
-import { HUGE_PAGE_PAGES, protectHuge, splitHugeAt } from './huge-pages.js';
+import { protectHuge, splitHugeAt } from './huge-pages.js';
 import type { MmStruct } from './mm-struct.js';
+import { MmuGather } from './mmu-gather.js';
 import { executeOnlyKey, isAllocated } from './pkeys.js';
 import { populateArea } from './populate.js';
 import { MmStep } from './steps.js';
-import { flushRange } from './tlb-flush.js';
 import { protFlags, type Vma, VmFlag } from './vma.js';
 import { modifyArea } from './vma-merge.js';
 
@@ -56,7 +56,7 @@ export function mprotect(cpu: Cpu, mm: MmStruct, address: number, length: number
  */
 export function changeProtection(cpu: Cpu, mm: MmStruct, start: number, end: number, prot: number | null, key: number): number {
   let at = start;
-  const changed: Changed = { pages: 0, huge: 0 };
+  const gather = new MmuGather(mm);
   let result = 0;
   while (at < end && result === 0) {
     const area = mm.areas.containing(at);
@@ -67,19 +67,11 @@ export function changeProtection(cpu: Cpu, mm: MmStruct, start: number, end: num
     const stop = Math.min(area.end, end);
     const rights = prot === null ? area.flags & VmFlag.PROT : protFlags(prot);
     const newKey = key !== -1 ? key : prot === null ? area.key : impliedKey(cpu, mm, area, rights);
-    result = changeArea(cpu, mm, area, at, stop, rights, newKey, changed);
+    result = changeArea(cpu, mm, area, at, stop, rights, newKey, gather);
     at = stop;
   }
-  if (changed.pages > 0) {
-    flushRange(mm.manager, cpu, mm, start, at, false, changed.pages === changed.huge * HUGE_PAGE_PAGES ? LARGE_PAGE_SIZE : PAGE_SIZE);
-  }
+  gather.finish(cpu);
   return result;
-}
-
-/** Pages that have been rewritten, and how many huge pages they were in. */
-interface Changed {
-  pages: number;
-  huge: number;
 }
 
 /** The key that mprotect without one gives (Linux: `__arch_override_mprotect_pkey`). */
@@ -95,7 +87,7 @@ function impliedKey(cpu: Cpu, mm: MmStruct, area: Vma, rights: number): number {
 }
 
 /** Linux: `mprotect_fixup`. @returns 0 or a negative errno */
-function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, rights: number, key: number, changed: Changed): number {
+function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, rights: number, key: number, gather: MmuGather): number {
   let flags = (area.flags & ~VmFlag.PROT) | rights;
   if (((rights << 4) & ~area.flags & (VmFlag.PROT << 4)) !== 0) return -Errno.EACCES;
   if (flags === area.flags && key === area.key) return 0;
@@ -122,7 +114,7 @@ function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: numbe
     return -Errno.ENOMEM;
   }
   if (released) uncommit(mm.manager, pages);
-  rewriteEntries(cpu, mm, part, start, end, changed);
+  rewriteEntries(cpu, mm, part, start, end, gather);
   // Locked memory is not to fault when it is written for the first time: its private copies are made now.
   if (lockedOnly && (flags & VmFlag.WRITE) !== 0) populateArea(cpu, mm, part, start, end, true);
   return 0;
@@ -131,8 +123,9 @@ function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: numbe
 /**
  * Gives the pages of [start, end) the rights and the key of their area. A private page stays read-only unless it is
  * known to be nobody else's: it may have to be copied (Linux: `can_change_pte_writable`).
+ * @param gather told of those that may be in a TLB with other rights (Linux: `pte_needs_flush`)
  */
-function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, changed: Changed): void {
+function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, gather: MmuGather): void {
   const { memory, frames } = mm.manager;
   const hidden = !area.accessible;
   const mayWrite = (area.flags & VmFlag.WRITE) !== 0;
@@ -144,29 +137,29 @@ function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
   mm.tables.forEachPage(
     start,
     end,
-    (_, entry) => {
+    (address, entry) => {
       const low = memory.read32(entry);
       const high = memory.read32(entry + 4);
       let flags = low & ~(Pte.writable | Pte.user);
       if (!hidden) flags |= Pte.user;
       if (mayWrite && (shared || ((low & Pte.dirty) !== 0 && frames.exclusive(entryFrame(low, high))))) flags |= Pte.writable;
+      const upper = (high & ~(Pte.keyMask | Pte.noExecute)) | keyed;
       memory.write32(entry, flags);
-      memory.write32(entry + 4, (high & ~(Pte.keyMask | Pte.noExecute)) | keyed);
+      memory.write32(entry + 4, upper);
       cpu.charge(MmStep.mprotectPage);
-      changed.pages++;
+      // What nobody could use is in no TLB.
+      if ((low & Pte.user) !== 0 && (flags !== low || upper !== high)) gather.pages(address);
     },
-    (_, entry, level) => {
+    (address, entry, level) => {
       const flags = Pte.present | Pte.accessed | (hidden ? 0 : Pte.user) | (mayWrite && shared ? Pte.writable : 0);
       const pages = mm.tables.changeFolded(entry, level, flags, keyed);
       cpu.chargeTimes(MmStep.mprotectPage, pages);
-      changed.pages += pages;
+      gather.pages(address, pages * PAGE_SIZE);
       return true;
     },
-    (_, entry) => {
-      protectHuge(mm, area, entry);
+    (address, entry) => {
       cpu.charge(MmStep.mprotectPage);
-      changed.pages += HUGE_PAGE_PAGES;
-      changed.huge++;
+      if (protectHuge(mm, area, entry)) gather.hugePage(address);
       return true;
     },
   );

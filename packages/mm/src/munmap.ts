@@ -1,11 +1,11 @@
-import { type Cpu, entryFrame, LARGE_PAGE_SIZE, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, entryFrame, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import { uncommit } from './accounting.js';
 import { requireWhole } from './errors.js';
-import { HUGE_PAGE_PAGES, splitHugeAt, zapHuge } from './huge-pages.js';
+import { splitHugeAt, zapHuge } from './huge-pages.js';
 import type { MmStruct } from './mm-struct.js';
+import { MmuGather } from './mmu-gather.js';
 import { MmStep } from './steps.js';
-import { flushRange } from './tlb-flush.js';
 import { type Vma, VmFlag } from './vma.js';
 import { MAX_MAP_COUNT, splitArea } from './vma-merge.js';
 
@@ -46,22 +46,16 @@ export function isolateRange(cpu: Cpu, mm: MmStruct, start: number, end: number)
 export function removeRange(cpu: Cpu, mm: MmStruct, start: number, end: number): void {
   const index = mm.areas.indexFrom(start);
   const below = mm.areas.at(index - 1)?.end ?? 0;
-  let pages = 0;
-  const hugeBefore = mm.tables.hugePages;
+  const gather = new MmuGather(mm);
   for (let area = mm.areas.at(index); area !== undefined && area.start < end; area = mm.areas.at(index)) {
-    pages += zapPages(cpu, mm, area, area.start, area.end);
+    zapPages(cpu, mm, area, area.start, area.end, gather);
     mm.areas.remove(area);
     if ((area.flags & VmFlag.ACCOUNT) !== 0) uncommit(mm.manager, area.pages);
     area.object?.mapped?.(-1, area, mm);
   }
   const above = mm.areas.at(index)?.start ?? Number.POSITIVE_INFINITY;
-  const tables = mm.tables.freeUnused(start, end, below, above);
-  if (pages > 0 || tables > 0) flushRange(mm.manager, cpu, mm, start, end, tables > 0, flushStride(mm, pages, hugeBefore));
-}
-
-/** Bytes per INVLPG after `pages` have been cleared. @param hugeBefore huge pages mapped before that */
-export function flushStride(mm: MmStruct, pages: number, hugeBefore: number): number {
-  return pages > 0 && pages === (hugeBefore - mm.tables.hugePages) * HUGE_PAGE_PAGES ? LARGE_PAGE_SIZE : PAGE_SIZE;
+  mm.tables.freeUnused(start, end, below, above, gather);
+  gather.finish(cpu);
 }
 
 /** Pages and accounted pages of an isolated range. */
@@ -77,41 +71,39 @@ export function measureRange(mm: MmStruct, start: number, end: number): { readon
 }
 
 /**
- * Clears the pages of [start, end) of an area; the flush is the caller's.
+ * Clears the pages of [start, end) of an area (Linux: `unmap_page_range`).
+ * @param gather told of them: the flush is the caller's
  * @param keepTables tables of level 2 stay, as when memory is dropped but stays mapped
- * @returns how many there were
  */
-export function zapPages(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, keepTables = false): number {
+export function zapPages(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, gather: MmuGather, keepTables = false): void {
   const { memory, frames } = mm.manager;
-  let pages = 0;
   splitHugeAt(cpu, mm, start);
   splitHugeAt(cpu, mm, end);
   mm.tables.forEachPage(
     start,
     end,
-    (_, entry) => {
+    (address, entry) => {
       const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
       memory.write32(entry, 0);
       memory.write32(entry + 4, 0);
       cpu.charge(MmStep.zapPage);
       mm.uncountPage(area, frame);
       frames.put(frame);
-      pages++;
+      gather.pages(address);
     },
-    (_, entry, level) => {
+    (address, entry, level) => {
       if (keepTables && level === 3) return false;
       const cleared = mm.tables.clearFolded(entry, level);
       cpu.chargeTimes(MmStep.zapPage, cleared);
       mm.residentPages -= cleared;
-      pages += cleared;
+      gather.pages(address, cleared * PAGE_SIZE);
       return true;
     },
-    (_, entry) => {
+    (address, entry) => {
       cpu.charge(MmStep.zapPage);
       zapHuge(mm, entry);
-      pages += HUGE_PAGE_PAGES;
+      gather.hugePage(address);
       return true;
     },
   );
-  return pages;
 }

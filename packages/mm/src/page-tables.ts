@@ -10,6 +10,7 @@ import {
   Pte,
 } from '@rpal/hw-x86';
 import { FOLDED, type FoldedEntries, type FoldedMapping, foldedPages, foldedTables, TABLE_FLAGS } from './folded.js';
+import type { MmuGather } from './mmu-gather.js';
 import type { PageFrames } from './page-frames.js';
 
 /**
@@ -358,11 +359,11 @@ export class PageTables {
 
   /**
    * Frees the tables of [start, end) that map nothing outside [floor, ceiling), where nothing is mapped any more; the caller
-   * has cleared the pages and flushes (Linux: `free_pgtables`). @returns how many
+   * has cleared the pages and flushes (Linux: `free_pgtables`). @param gather told of each
    */
-  freeUnused(start: number, end: number, floor: number, ceiling: number): number {
+  freeUnused(start: number, end: number, floor: number, ceiling: number, gather: MmuGather): void {
     this.#recentBase = -1;
-    return this.#freeBelow(this.root, 4, 0, start, end, floor, ceiling);
+    this.#freeBelow(this.root, 4, 0, start, end, floor, ceiling, gather);
   }
 
   /** Frees everything, the top-level table too. */
@@ -374,26 +375,33 @@ export class PageTables {
     this.tables = 0;
   }
 
-  #freeBelow(table: number, level: number, base: number, start: number, end: number, floor: number, ceiling: number): number {
+  #freeBelow(
+    table: number,
+    level: number,
+    base: number,
+    start: number,
+    end: number,
+    floor: number,
+    ceiling: number,
+    gather: MmuGather,
+  ): void {
     const span = LEVEL_SPAN[level]!;
     const first = Math.max(0, Math.floor((start - base) / span));
     const last = Math.min(511, Math.ceil((end - base) / span) - 1);
-    let freed = 0;
     for (let index = first; index <= last; index++) {
       const entry = table * PAGE_SIZE + index * 8;
       const low = this.#memory.read32(entry);
       if ((low & Pte.present) === 0 || (level === 4 && (low & this.#hidden) !== 0)) continue;
       const below = entryFrame(low, this.#memory.read32(entry + 4));
       const from = base + index * span;
-      if (level > 2) freed += this.#freeBelow(below, level - 1, from, start, end, floor, ceiling);
+      if (level > 2) this.#freeBelow(below, level - 1, from, start, end, floor, ceiling, gather);
       if (from < floor || from + span > ceiling) continue;
       this.#memory.write32(entry, 0);
       this.#memory.write32(entry + 4, 0);
       this.#frames.put(below);
       this.tables--;
-      freed++;
+      gather.table(from);
     }
-    return freed;
   }
 
   #freeAll(table: number, level: number): void {

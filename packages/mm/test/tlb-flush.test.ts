@@ -1,7 +1,7 @@
 import { LARGE_PAGE_SIZE, PAGE_SIZE } from '@rpal/hw-x86';
-import { MapFlag, Mremap, Prot, SignalCode } from '@rpal/uapi';
+import { Madvise, MapFlag, Mremap, Prot, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { forkMm, mmap, mprotect, mremap, munmap, SINGLE_PAGE_FLUSH_CEILING } from '../src/index.js';
+import { forkMm, madvise, mmap, mprotect, mremap, munmap, SINGLE_PAGE_FLUSH_CEILING } from '../src/index.js';
 import { load, segv, store, TestBench } from './bench.js';
 
 const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
@@ -85,9 +85,14 @@ describe('a TLB shootdown', () => {
     expect(mm.flushesReceived).toBe(before + 1);
   });
 
-  it('drops page by page also where a table is freed: INVLPG drops what is known of tables, all of it', () => {
+  it.each([
+    [0, true],
+    [SINGLE_PAGE_FLUSH_CEILING - 1, true],
+    [SINGLE_PAGE_FLUSH_CEILING, false],
+  ])('reaches from the page, number %i of its table, to the first of a table that is freed', (page, kept) => {
     const { bench, mm, at } = shared(1);
-    const alone = mmap(bench.cpu, mm, at - 8 * LARGE_PAGE_SIZE, PAGE_SIZE, RW, PRIVATE | MapFlag.POPULATE);
+    const alone = at - (at % LARGE_PAGE_SIZE) - 8 * LARGE_PAGE_SIZE + page * PAGE_SIZE;
+    expect(mmap(bench.cpu, mm, alone, PAGE_SIZE, RW, PRIVATE | MapFlag.POPULATE | MapFlag.FIXED)).toBe(alone);
     load(bench.cpu, mm, alone);
     load(bench.cpu, mm, at);
     const tables = mm.pageTableBytes;
@@ -96,8 +101,31 @@ describe('a TLB shootdown', () => {
     expect(tables - mm.pageTableBytes).toBe(PAGE_SIZE);
     const { walks } = mmu;
     load(bench.cpu, mm, at);
-    expect(mmu.walks - walks).toBe(0);
+    expect(mmu.walks - walks).toBe(kept ? 0 : 1);
     expect(load(bench.cpu, mm, alone)).toEqual(segv(SignalCode.SEGV_MAPERR));
+  });
+
+  it('is of the pages that have changed only, from the first to the last: not of those that nobody has touched, or may use as before', () => {
+    const { bench, mm, at } = shared(1);
+    const { mmu } = bench.cpu;
+    const far = mmap(bench.cpu, mm, 0, 64 * PAGE_SIZE, RW, PRIVATE);
+    for (const page of [40, 41]) store(bench.cpu, mm, far + page * PAGE_SIZE, 1);
+    const walksAfter = (call: () => number) => {
+      load(bench.cpu, mm, at);
+      expect(call()).toBe(0);
+      const { walks } = mmu;
+      load(bench.cpu, mm, at);
+      return mmu.walks - walks;
+    };
+    const sent = mm.tlbGeneration;
+    expect(walksAfter(() => mprotect(bench.cpu, mm, far, 64 * PAGE_SIZE, Prot.READ))).toBe(0);
+    expect(walksAfter(() => mprotect(bench.cpu, mm, far, 64 * PAGE_SIZE, Prot.NONE))).toBe(0);
+    expect(mm.tlbGeneration - sent).toBe(2);
+    // Nothing of it is in a TLB.
+    expect(walksAfter(() => mprotect(bench.cpu, mm, far, 64 * PAGE_SIZE, RW))).toBe(0);
+    expect(mm.tlbGeneration - sent).toBe(2);
+    store(bench.cpu, mm, far + 40 * PAGE_SIZE, 2);
+    expect(walksAfter(() => madvise(bench.cpu, mm, far, 64 * PAGE_SIZE, Madvise.DONTNEED))).toBe(0);
   });
 
   it('takes one interrupt command for the CPUs of an x2APIC cluster, which are 16, wherever they are in the mask', () => {

@@ -1,7 +1,8 @@
+import { definePlugin } from '@rpal/bus';
 import type { RpalOptions, TransitionObserver } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
 import { complete } from '../src/complete.js';
-import { Choice, Deviations, Replay, Run, type Scenario, scenarioNamed, searchAll } from '../src/index.js';
+import { Choice, Deviations, deviationsIn, Replay, Run, type Scenario, scenarioNamed, searchAll } from '../src/index.js';
 import { races } from '../src/races.js';
 import type { Segment } from '../src/run.js';
 
@@ -47,6 +48,35 @@ describe('steps in conflict', () => {
 
   it('are not if nothing was to be chosen when the first came', () => {
     expect(races([step(0, [7]), step(1, [7])])).toEqual(new Map());
+  });
+});
+
+/** A fork's flush as that of a range is, which passes over CPUs with other memory loaded. */
+const rangedForkFlush = definePlugin({
+  name: 'ranged-fork-flush',
+  version: '1.0.0',
+  setup({ plugin, hooks }) {
+    hooks.mmFlush.tap(plugin, (targets) => {
+      if (targets.end === Number.POSITIVE_INFINITY) targets.freedTables = false;
+    });
+  },
+});
+
+describe('a word that is sent while the receiver forks', () => {
+  const scenario = scenarioNamed('call-against-fork');
+  const without = { ...scenario, plugins: [rangedForkFlush()] };
+  const lost = '2 words were sent and 1 received';
+
+  it('arrives, and would not if the flush passed over the caller', () => {
+    const order = (): Deviations => new Deviations(deviationsIn('42=1,65=0'));
+    expect(new Run(scenario, {}).execute(order()).failure).toBeNull();
+    expect(new Run(without, {}).execute(order()).failure).toBe(lost);
+    expect(new Run(without, { repair: ['tlb-range-filter'] }).execute(order()).failure).toBeNull();
+  });
+
+  // The receiver goes on when the caller is through; that it could have done so before is what the search has to see.
+  it('is found to be lost then by all orders with two deviations', () => {
+    expect(searchAll(without, {}, { runs: 200, deviations: 2 }).failure?.failure).toBe(lost);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { Plugin } from '@rpal/bus';
 import { type CpuProfile, profiles } from '@rpal/hw-x86';
-import { createMachine, type Machine, type Main, type Process, type Program } from '@rpal/kernel';
+import { createMachine, type Machine, type Main, type Process, type Program, type Thread } from '@rpal/kernel';
 import { rpalExecutable } from '@rpal/librpal';
 import { type Rpal, type RpalOptions, rpal, rpalOf } from '@rpal/rpal-core';
 
@@ -45,6 +45,8 @@ export class Stage {
   #waiting = 0;
   #left = 0;
   #expected = 0;
+  /** Threads that have met, may be killed and are not through. */
+  readonly #victims: Set<Thread> = new Set();
   /** The programs that meet may go on. */
   open = false;
   /** CPUs on which one that has met has gone on. */
@@ -76,6 +78,8 @@ export class Stage {
   /** From here on the order is chosen: everybody who meets is in user mode on its CPU once all are there. */
   *meet(p: Program): Generator<void, void> {
     this.#arrived++;
+    const { thread } = p.context;
+    if (this.mayDie.has(thread.name)) this.#victims.add(thread);
     while (this.#arrived < this.#expected) yield* p.sleep(20_000);
     this.#waiting++;
     while (!this.open) {
@@ -93,12 +97,18 @@ export class Stage {
   /** One of those who have met is through: when all are, the order is the usual one again. */
   leave(p?: Program): void {
     this.#left++;
-    if (p !== undefined) this.resting.add(p.context.cpu.id);
+    if (p === undefined) return;
+    this.resting.add(p.context.cpu.id);
+    this.#victims.delete(p.context.thread);
   }
 
-  /** Everybody who has met is through. */
+  /** Everybody who has met is through, or has ended. */
   get closed(): boolean {
-    return this.#left > 0 && this.#left >= this.#expected;
+    let through = this.#left;
+    if (through === 0) return false;
+    // The last thing that a thread that ends gives up.
+    for (const { mm } of this.#victims) if (mm === null) through++;
+    return through >= this.#expected;
   }
 
   get expected(): number {

@@ -105,6 +105,24 @@ describe('the complete search', () => {
     expect(all.runs).toBeLessThan(runs / 2);
   });
 
+  it('sees what a kill at every step of a call leads to, also of one that has made room for others before', () => {
+    const scenario = scenarioNamed('sender-dies-in-call');
+    const { observer, take } = trace();
+    const usual = new Run(scenario, repaired, { transitions: observer }).execute(new Replay([]));
+    const brute = new Set([take()]);
+    for (let at = 0; at < usual.steps; at++) {
+      // The killer goes on alone as far as it can, or the caller comes between once more.
+      for (const back of [[], [[at + 1, 0]]] as [number, number][][]) {
+        expect(new Run(scenario, repaired, { transitions: observer }).execute(new Deviations([[at, 2], ...back])).failure).toBeNull();
+        brute.add(take());
+      }
+    }
+    const all = seenByAll(scenario, repaired);
+    expect([all.failure, all.runs]).toEqual([null, 46]);
+    expect(brute.size).toBeGreaterThan(5);
+    expect([...brute].filter((rows) => !all.seen.has(rows))).toEqual([]);
+  });
+
   it('finds what is wrong without patch 24', () => {
     expect(seenByAll(scenarioNamed('return-interrupted'), { ...repaired, without: [24] }).failure?.failure).toMatch(
       /in WAIT, and CPU 0 executes its code/,

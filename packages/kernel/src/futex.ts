@@ -1,4 +1,4 @@
-import { type Operation, Step } from '@rpal/epoll';
+import { Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32, userPage, VmFlag } from '@rpal/mm';
 import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
@@ -6,7 +6,7 @@ import { Errno, Futex } from '@rpal/uapi';
 import { type Key, lockPi, unlockPi } from './futex-pi.js';
 import type { Kernel } from './kernel.js';
 import { KernelStep } from './steps.js';
-import type { Thread } from './thread.js';
+import type { RestartBlock, Thread } from './thread.js';
 import type { UserContext } from './user-context.js';
 
 /** Keys of the call being made; calls are atomic up to their sleep. */
@@ -104,7 +104,7 @@ function wait(
   if (value < 0) return value;
   if (value !== expected >>> 0) return -Errno.EAGAIN;
   thread.futexOperation ??= new FutexWait(kernel, thread);
-  thread.operation = thread.futexOperation.start(cpu, key, bitset, timeout);
+  thread.operation = thread.futexOperation.start(cpu, address, key, expected, bitset, timeout);
   return Step.SLEEP;
 }
 
@@ -129,12 +129,19 @@ function wakeOp(kernel: Kernel, cpu: Cpu, thread: Thread, wake: number, wakeOthe
 }
 
 /** A wait that has begun: ends with a wake-up, the timeout, or a signal. */
-export class FutexWait implements Operation {
+export class FutexWait implements RestartBlock {
   readonly #kernel: Kernel;
   readonly #thread: Thread;
   readonly #waiter: FutexWaiter;
   readonly #timer: SleepTimer;
+  readonly #key: Key = { space: 0, offset: 0 };
+  #address = 0;
+  #expected = 0;
+  #bitset = 0;
+  #timed = false;
   #expired = false;
+  /** A signal has ended the wait, and no handler has run yet. */
+  #interrupted = false;
 
   constructor(kernel: Kernel, thread: Thread) {
     this.#kernel = kernel;
@@ -146,27 +153,58 @@ export class FutexWait implements Operation {
     });
   }
 
-  start(cpu: Cpu, { space, offset }: Key, bitset: number, timeout: number): this {
+  start(cpu: Cpu, address: number, { space, offset }: Key, expected: number, bitset: number, timeout: number): this {
+    this.#address = address;
+    this.#key.space = space;
+    this.#key.offset = offset;
+    this.#expected = expected >>> 0;
+    this.#bitset = bitset;
+    this.#timed = timeout >= 0;
     this.#expired = false;
+    this.#interrupted = false;
     this.#kernel.futexes.wait(cpu, this.#waiter, space, offset, bitset);
-    if (timeout >= 0) this.#timer.start(cpu, timeout, sleepSlack(this.#thread));
+    if (this.#timed) this.#timer.start(cpu, timeout, sleepSlack(this.#thread));
     return this;
   }
 
   step(cpu: Cpu): number {
     const thread = this.#thread;
+    if (this.#interrupted) {
+      const failed = this.#waitAgain(cpu);
+      if (failed !== 0) return failed;
+    }
     if (this.#waiter.bucket === null) {
       this.#timer.stop();
       thread.state = TaskState.RUNNING;
       return 0;
     }
     if (this.#expired || thread.signalPending) {
-      this.#timer.stop();
       this.#kernel.futexes.cancel(cpu, this.#waiter);
       thread.state = TaskState.RUNNING;
-      return this.#expired ? -Errno.ETIMEDOUT : -Errno.ERESTARTSYS;
+      if (this.#expired) return -Errno.ETIMEDOUT;
+      if (!this.#timed) return -Errno.ERESTARTSYS;
+      this.#interrupted = true;
+      thread.restartBlock = this;
+      return -Errno.ERESTART_RESTARTBLOCK;
     }
     thread.state = TaskState.INTERRUPTIBLE;
     return Step.SLEEP;
+  }
+
+  /** The wait begins anew, if the word is still what it was; the time runs on (Linux: `futex_wait_restart`). @returns 0 or a negative errno */
+  #waitAgain(cpu: Cpu): number {
+    this.#interrupted = false;
+    const { space, offset } = this.#key;
+    const value = getUser32(cpu, this.#thread.memory, this.#address);
+    if (value !== this.#expected) {
+      this.#timer.stop();
+      return value < 0 ? value : -Errno.EAGAIN;
+    }
+    this.#kernel.futexes.wait(cpu, this.#waiter, space, offset, this.#bitset);
+    return 0;
+  }
+
+  abandon(): void {
+    this.#timer.stop();
   }
 }

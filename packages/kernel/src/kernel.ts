@@ -376,10 +376,10 @@ class ReturnPath implements KernelPath {
     cpu.charge(KernelStep.syscallIn);
     const { frame } = thread;
     const user = frame.user as UserContext;
-    const sleep = frame.rax === -Errno.ERESTART_RESTARTBLOCK ? thread.sleepOperation : null;
+    const block = frame.rax === -Errno.ERESTART_RESTARTBLOCK ? thread.restartBlock : null;
     // It may not have slept yet: another call was the last that did.
-    if (sleep !== null) thread.operation = sleep;
-    const result = sleep !== null ? sleep.step() : dispatch(this.#kernel, cpu, thread, user);
+    if (block !== null) thread.operation = block;
+    const result = block !== null ? block.step(cpu) : dispatch(this.#kernel, cpu, thread, user);
     if (result > Step.AGAIN) {
       frame.rax = result;
       return PathResult.CONTINUE;

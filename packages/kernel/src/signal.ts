@@ -328,7 +328,7 @@ function callHandler(
   let rax = frame.iret ? user.rax : frame.rax;
   if (!frame.iret) {
     restart = rax === -Errno.ERESTARTNOINTR || (rax === -Errno.ERESTARTSYS && (action.flags & SignalFlag.RESTART) !== 0);
-    if (rax === -Errno.ERESTART_RESTARTBLOCK) thread.sleepOperation?.abandon();
+    if (rax === -Errno.ERESTART_RESTARTBLOCK) thread.restartBlock?.abandon();
     if (!restart && RESTARTS.has(rax)) rax = -Errno.EINTR;
   }
   program.enterHandler(action.handler, signal, value, {

@@ -1,12 +1,12 @@
-import { type Operation, Step } from '@rpal/epoll';
+import { Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import type { Kernel } from './kernel.js';
-import type { Thread } from './thread.js';
+import type { RestartBlock, Thread } from './thread.js';
 
 /** nanosleep. */
-export class SleepOperation implements Operation {
+export class SleepOperation implements RestartBlock {
   readonly #thread: Thread;
   readonly #timer: SleepTimer;
   #expired = false;
@@ -31,7 +31,10 @@ export class SleepOperation implements Operation {
   step(): number {
     const thread = this.#thread;
     if (this.#expired) return 0;
-    if (thread.signalPending) return -Errno.ERESTART_RESTARTBLOCK;
+    if (thread.signalPending) {
+      thread.restartBlock = this;
+      return -Errno.ERESTART_RESTARTBLOCK;
+    }
     thread.state = TaskState.INTERRUPTIBLE;
     return Step.SLEEP;
   }

@@ -29,6 +29,12 @@ export class EntryFrame {
   }
 }
 
+/** A call with a timeout that a signal has interrupted: unless a handler runs, it goes on until the same time. */
+export interface RestartBlock extends Operation {
+  /** A handler runs: the call is over. */
+  abandon(): void;
+}
+
 /** A thread of a process: what the scheduler schedules, with its kernel stack and its side of system calls. */
 export class Thread extends Task implements Caller {
   readonly process: Process;
@@ -40,6 +46,8 @@ export class Thread extends Task implements Caller {
   /** The file that a call which sleeps is about: it stays open until the call is over. */
   held: File | null = null;
   sleepOperation: SleepOperation | null = null;
+  /** What a call that has ended with ERESTART_RESTARTBLOCK goes on with (Linux: `current->restart_block`). */
+  restartBlock: RestartBlock | null = null;
   waitOperation: WaitChildOperation | null = null;
   /** Signals for this thread that it has not taken. */
   readonly pending: PendingSignals = new PendingSignals();

@@ -1,5 +1,5 @@
 import { type LedgerEntry, spread } from '@rpal/hw-x86';
-import { Errno, Futex, MapFlag, Prot } from '@rpal/uapi';
+import { Errno, Futex, MapFlag, Prot, Signal, SignalFlag } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { executable, type Main, type Program, SyscallNumber, Time } from '../src/index.js';
 import { run, runOn, smallMachine } from './support.js';
@@ -188,6 +188,58 @@ describe('futex', () => {
       total = yield* p.load32(memory + 64);
     });
     expect(total).toBe(threads * rounds);
+  });
+
+  it('ends with EINTR if a handler has run and it had a timeout; without one it begins anew, as SA_RESTART says', () => {
+    run(function* (p) {
+      const self = yield* p.getpid();
+      const word = yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.ANONYMOUS);
+      let handled = 0;
+      yield* p.sigaction(
+        Signal.USR1,
+        function* (q) {
+          handled += (yield* q.getpid()) > 0 ? 1 : 0;
+        },
+        SignalFlag.RESTART,
+      );
+      yield* p.fork(function* (c) {
+        for (let i = 0; i < 2; i++) {
+          yield* c.sleep(Time.ms);
+          yield* c.kill(self, Signal.USR1);
+        }
+        yield* c.sleep(Time.ms);
+        yield* c.store32(word, 1);
+        yield* c.futexWake(word, 1, 0);
+      });
+      expect(yield* p.futexWait(word, 0, 10 * Time.ms, 0)).toBe(-Errno.EINTR);
+      expect(yield* p.futexWait(word, 0, -1, 0)).toBe(0);
+      expect(handled).toBe(2);
+    });
+  });
+
+  it('waits on after a stop, until the time it would have waited for, or not if the word has changed', () => {
+    run(function* (p) {
+      const word = yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.ANONYMOUS);
+      const waiter: Main = function* (c) {
+        const before = c.rdtsc();
+        const result = yield* c.futexWait(word, 0, 10 * Time.ms, 0);
+        yield* c.store32(word + 4, -result);
+        yield* c.store32(word + 8, Math.round((c.rdtsc() - before) / 2.3e6));
+      };
+      for (const [change, result, ms] of [
+        [0, Errno.ETIMEDOUT, 10],
+        [1, Errno.EAGAIN, 4],
+      ] as const) {
+        const child = yield* p.fork(waiter);
+        yield* p.sleep(2 * Time.ms);
+        yield* p.kill(child, Signal.STOP);
+        yield* p.sleep(2 * Time.ms);
+        yield* p.store32(word, change);
+        yield* p.kill(child, Signal.CONT);
+        yield* p.wait(child);
+        expect([yield* p.load32(word + 4), yield* p.load32(word + 8)]).toEqual([result, ms]);
+      }
+    });
   });
 
   it('executes what the real kernel was counted to execute, between its two sequences (7830 and 10,341 a round trip)', () => {

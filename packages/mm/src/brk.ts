@@ -3,7 +3,6 @@ import { commit, mayExpand } from './accounting.js';
 import { requireWhole } from './errors.js';
 import type { MmStruct } from './mm-struct.js';
 import { unmapRange } from './munmap.js';
-import { populateRange } from './populate.js';
 import { MmStep } from './steps.js';
 import { guardGap } from './unmapped-area.js';
 import { Vma, VmFlag } from './vma.js';
@@ -22,7 +21,6 @@ export function brk(cpu: Cpu, mm: MmStruct, address: number): number {
   const done = newEnd === oldEnd || (address <= mm.brk ? shrink(cpu, mm, newEnd, oldEnd) : grow(mm, oldEnd, newEnd));
   if (!done) return mm.brk;
   mm.brk = address;
-  if (newEnd > oldEnd && ((mm.areas.containing(oldEnd) as Vma).flags & VmFlag.LOCKED) !== 0) populateRange(cpu, mm, oldEnd, newEnd);
   return address;
 }
 

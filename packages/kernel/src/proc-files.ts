@@ -25,24 +25,45 @@ export class ProcFile extends File {
     return false;
   }
 
+  override supports(write: boolean): boolean {
+    return !write;
+  }
+
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    const part = Math.min(length, this.#text.length - this.#position);
-    if (part === 0) return 0;
+    const n = this.readAt(cpu, caller, address, length, this.#position);
+    if (n > 0) this.#position += n;
+    return n;
+  }
+
+  override write(): number {
+    return -Errno.EBADF;
+  }
+
+  /** seq_lseek: not from the end, which nobody knows. */
+  override seek(offset: number, whence: number): number {
+    const position = whence === Seek.SET ? offset : whence === Seek.CUR ? this.#position + offset : -1;
+    if (position < 0) return -Errno.EINVAL;
+    this.#position = position;
+    return position;
+  }
+
+  override readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
+    if (offset < 0) return -Errno.EINVAL;
+    const part = Math.min(length, this.#text.length - offset);
+    if (part <= 0) return 0;
     const { heap } = caller.memory.manager;
     const page = heap.allocate(PAGE_SIZE);
     if (page < 0) return -Errno.ENOMEM;
     let failed = 0;
     for (let done = 0; done < part && failed === 0; done += PAGE_SIZE) {
-      const bytes = this.#text.subarray(this.#position + done, this.#position + Math.min(part, done + PAGE_SIZE));
+      const bytes = this.#text.subarray(offset + done, offset + Math.min(part, done + PAGE_SIZE));
       bytes.forEach((byte, i) => {
         cpu.memory.write8(page + i, byte);
       });
       failed = copyToUser(cpu, caller.memory, address + done, page, bytes.length);
     }
     heap.free(page, PAGE_SIZE);
-    if (failed < 0) return failed;
-    this.#position += part;
-    return part;
+    return failed < 0 ? failed : part;
   }
 }
 

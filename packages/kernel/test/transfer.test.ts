@@ -286,6 +286,20 @@ describe('/proc', () => {
       expect(maps).toMatch(/^[0-9a-f]+-[0-9a-f]+ r-xp /m);
       expect(maps).toMatch(/ rw-p .*\[stack\]$/m);
       expect(maps).toContain(`${buffer.toString(16)}-`);
+      const fd = yield* p.open('/proc/self/maps', 0);
+      expect([yield* hear(p, fd, buffer, 10), yield* p.pread(fd, buffer, 5, 2), yield* textAt(p, buffer, 5)]).toEqual([
+        maps.slice(0, 10),
+        5,
+        maps.slice(2, 7),
+      ]);
+      expect([yield* p.lseek(fd, 2, Seek.SET), yield* hear(p, fd, buffer, 5)]).toEqual([2, maps.slice(2, 7)]);
+      expect([yield* p.lseek(fd, -7, Seek.CUR), yield* hear(p, fd, buffer, 5)]).toEqual([0, maps.slice(0, 5)]);
+      expect([yield* p.lseek(fd, 0, Seek.END), yield* p.lseek(fd, -1, Seek.SET)]).toEqual([-Errno.EINVAL, -Errno.EINVAL]);
+      expect([yield* p.write(fd, buffer, 1), yield* p.pwrite(fd, buffer, 1, 0), yield* p.pread(fd, buffer, 5, 0x1_0000)]).toEqual([
+        -Errno.EBADF,
+        -Errno.ESPIPE,
+        0,
+      ]);
       const child = yield* p.fork(function* (q) {
         yield* q.pause();
       });

@@ -40,6 +40,7 @@ export class PollOperation implements Operation, PollTable {
   readonly #entries: WaitEntry[] = [];
   #watched = 0;
   #registered = false;
+  #timing = false;
   #timedOut: boolean;
 
   /**
@@ -72,6 +73,12 @@ export class PollOperation implements Operation, PollTable {
     for (const { file } of items) file?.get();
   }
 
+  /** Nanoseconds that it would wait yet; negative: for ever. */
+  left(cpu: Cpu): number {
+    if (this.#timeout < 0 || !this.#timing) return this.#timeout;
+    return Math.max(0, this.#timer.soft - cpu.clock) / cpu.costs.tscPerNs;
+  }
+
   /** A file names a queue that announces its changes (Linux: `__pollwait`). */
   register(cpu: Cpu, queue: WaitQueue): void {
     const events = this.#watched;
@@ -91,7 +98,8 @@ export class PollOperation implements Operation, PollTable {
     if (ready > 0) return this.#end(cpu, ready);
     if (task.signalPending) return this.#end(cpu, -Errno.ERESTARTNOHAND);
     if (this.#timedOut) return this.#end(cpu, 0);
-    if (this.#timeout > 0 && !this.#timer.armed) this.#timer.start(cpu, this.#timeout, timeoutSlack(task, this.#timeout));
+    if (this.#timeout > 0 && !this.#timing) this.#timer.start(cpu, this.#timeout, timeoutSlack(task, this.#timeout));
+    this.#timing = this.#timeout > 0;
     task.state = TaskState.INTERRUPTIBLE;
     return Step.SLEEP;
   }

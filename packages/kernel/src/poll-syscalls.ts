@@ -52,12 +52,31 @@ export function definePollCalls(table: SyscallTable): void {
     return untilDone(thread, epoll.waitForEvents(cpu, thread, a1, a2, a3 / MS), (result) => dropMask(thread, result === -Errno.EINTR));
   };
 
-  table[Nr.poll] = (kernel, cpu, thread, { a0, a1, a2 }) => poll(kernel, cpu, thread, a0, a1, a2 * MS);
-  table[Nr.ppoll] = (kernel, cpu, thread, { a0, a1, a2, a3 }) => {
-    useMask(thread, a3);
-    return untilDone(thread, poll(kernel, cpu, thread, a0, a1, a2), (result) => dropMask(thread, result === -Errno.ERESTARTNOHAND));
+  // After a stop poll goes on until the same time; ppoll and select wait for as long as was left when it began.
+  table[Nr.poll] = (kernel, cpu, thread, { a0, a1, a2 }) => {
+    const interrupted = (at: Cpu, left: number): number => {
+      const until = at.clock + left * at.costs.tscPerNs;
+      thread.restartBlock = {
+        step: (on) => poll(kernel, on, thread, a0, a1, left < 0 ? left : Math.max(0, until - on.clock) / on.costs.tscPerNs, interrupted),
+        abandon() {},
+      };
+      return -Errno.ERESTART_RESTARTBLOCK;
+    };
+    return poll(kernel, cpu, thread, a0, a1, a2 * MS, interrupted);
   };
-  table[Nr.select] = (kernel, cpu, thread, { a0, a1, a2, a3, a4 }) => select(kernel, cpu, thread, a0, [a1, a2, a3], a4);
+  table[Nr.ppoll] = (kernel, cpu, thread, regs) => {
+    useMask(thread, regs.a3);
+    const result = poll(kernel, cpu, thread, regs.a0, regs.a1, regs.a2, (_cpu, left) => {
+      regs.a2 = left;
+      return -Errno.ERESTARTNOHAND;
+    });
+    return untilDone(thread, result, (outcome) => dropMask(thread, outcome === -Errno.ERESTARTNOHAND));
+  };
+  table[Nr.select] = (kernel, cpu, thread, regs) =>
+    select(kernel, cpu, thread, regs.a0, [regs.a1, regs.a2, regs.a3], regs.a4, (_cpu, left) => {
+      regs.a4 = left;
+      return -Errno.ERESTARTNOHAND;
+    });
 
   table[Nr.timerfd_create] = (kernel, cpu, { process: { files } }, { a0, a1 }) => {
     const CLOCK_MONOTONIC = 1;
@@ -112,7 +131,16 @@ function untilDone(thread: Thread, result: number, finish: (result: number) => v
 /** `struct pollfd`: descriptor, 16 bits of events wanted, 16 of events found. */
 const POLLFD = 8;
 
-function poll(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, count: number, timeout: number): number {
+/** @param interrupted the result if a signal ends the call, when so many ns were left; negative: for ever */
+function poll(
+  kernel: Kernel,
+  cpu: Cpu,
+  thread: Thread,
+  address: number,
+  count: number,
+  timeout: number,
+  interrupted: (cpu: Cpu, left: number) => number,
+): number {
   const { files } = thread.process;
   if (count < 0 || count > files.limit) return -Errno.EINVAL;
   const items: PollItem[] = [];
@@ -122,18 +150,26 @@ function poll(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, count: 
     if (fd < 0 || word < 0) return -Errno.EFAULT;
     items.push(new PollItem(fd | 0, fd >= 0x8000_0000 ? null : files.lookUp(cpu, fd), word & 0xffff));
   }
-  const operation = new PollOperation(thread, kernel.scheduler, files, items, Poll.ERR | Poll.HUP, timeout, (on, result) => {
+  const operation: PollOperation = new PollOperation(thread, kernel.scheduler, files, items, Poll.ERR | Poll.HUP, timeout, (on, result) => {
     for (let i = 0; i < count; i++) {
       const { events, found } = items[i] as PollItem;
       if (putUser32(on, thread.memory, address + i * POLLFD + 4, events | (found << 16)) < 0) return -Errno.EFAULT;
     }
-    return result;
+    return result < 0 ? interrupted(on, operation.left(on)) : result;
   });
   return begin(cpu, thread, operation);
 }
 
-/** @param sets addresses of the sets for reading, writing and exceptions; 0 where there is none */
-function select(kernel: Kernel, cpu: Cpu, thread: Thread, limit: number, sets: readonly number[], timeout: number): number {
+/** @param sets addresses of the sets for reading, writing and exceptions; 0 where there is none @param interrupted as for `poll` */
+function select(
+  kernel: Kernel,
+  cpu: Cpu,
+  thread: Thread,
+  limit: number,
+  sets: readonly number[],
+  timeout: number,
+  interrupted: (cpu: Cpu, left: number) => number,
+): number {
   if (limit < 0) return -Errno.EINVAL;
   const { memory } = thread;
   const { files } = thread.process;
@@ -151,9 +187,9 @@ function select(kernel: Kernel, cpu: Cpu, thread: Thread, limit: number, sets: r
       items.push(new PollItem(fd, file, SELECT_EVENTS[set] as number));
     }
   }
-  const operation = new PollOperation(thread, kernel.scheduler, files, items, 0, timeout, (on, result) => {
+  const operation: PollOperation = new PollOperation(thread, kernel.scheduler, files, items, 0, timeout, (on, result) => {
     // The sets stay as they are if a signal has come: the call may be made again with them.
-    if (result < 0) return result;
+    if (result < 0) return interrupted(on, operation.left(on));
     for (const base of sets) {
       // In whole longs, as many as there are descriptors (FDS_BYTES).
       for (let word = 0; base !== 0 && word < 2 * Math.ceil(count / 64); word++)

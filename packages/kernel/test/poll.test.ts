@@ -1,6 +1,6 @@
 import { Epoll, Errno, Poll, Signal, SignalFlag, SignalMask, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { type Program, Time } from '../src/index.js';
+import { type Call, type Program, Time } from '../src/index.js';
 import { run } from './support.js';
 
 describe('poll and select', () => {
@@ -123,6 +123,33 @@ describe('poll and select', () => {
       yield* p.write(to, buffer, 1);
       for (const child of children) yield* p.wait(child);
       expect(results).toEqual([1, 1, 1 << from]);
+    });
+  });
+
+  it('wait on after a stop: poll until the time it would have waited for, the others for as long as was left', () => {
+    run(function* (p) {
+      const from = yield* p.pipe();
+      const buffer = yield* p.allocate(4096);
+      const waits: [number, (c: Program) => Call][] = [
+        [10, (c) => c.poll(buffer, 1, 10)],
+        [14, (c) => c.ppoll(buffer, 1, 10 * Time.ms, 0)],
+        [14, (c) => c.select(32, buffer + 1024, 0, 0, 10 * Time.ms)],
+      ];
+      for (const [ms, wait] of waits) {
+        yield* pollfd(p, buffer, from, Poll.IN);
+        yield* p.store32(buffer + 1024, 1 << from);
+        let ended: number[] = [];
+        const child = yield* p.fork(function* (c) {
+          const before = c.rdtsc();
+          ended = [yield* wait(c), Math.round((c.rdtsc() - before) / 2.3e6)];
+        });
+        for (const signal of [Signal.STOP, Signal.CONT, Signal.STOP, Signal.CONT]) {
+          yield* p.sleep(2 * Time.ms);
+          yield* p.kill(child, signal);
+        }
+        yield* p.wait(child);
+        expect(ended).toEqual([0, ms]);
+      }
     });
   });
 

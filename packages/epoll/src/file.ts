@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { WaitEntry, WaitQueue } from '@rpal/sched';
+import type { WaitQueue } from '@rpal/sched';
 import { Errno, Fcntl, MapFlag, OpenFlag, Poll, Prot } from '@rpal/uapi';
 import type { EpItem } from './eventpoll.js';
 import type { Caller } from './operation.js';
@@ -142,21 +142,5 @@ export abstract class File {
     while (this.watchers.length > 0)
       this.watchers[this.watchers.length - 1]?.epoll.forget(cpu, this.watchers[this.watchers.length - 1] as EpItem);
     this.release(cpu);
-  }
-}
-
-/** A poll table that waits on every queue with entries made by `make`. */
-export class WaitingPollTable implements PollTable {
-  readonly entries: WaitEntry[] = [];
-  readonly #make: () => WaitEntry;
-
-  constructor(make: () => WaitEntry) {
-    this.#make = make;
-  }
-
-  register(cpu: Cpu, queue: WaitQueue): void {
-    const entry = this.#make();
-    this.entries.push(entry);
-    queue.add(cpu, entry);
   }
 }

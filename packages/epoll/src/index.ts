@@ -1,12 +1,13 @@
 export { EventFd, EventfdFlag } from './eventfd.js';
 export { EpItem, EventPoll, PollEntry } from './eventpoll.js';
 export { FdTable, OPEN_MAX } from './fd-table.js';
-export { File, type PollTable, WaitingPollTable } from './file.js';
+export { File, type PollTable } from './file.js';
 export { MemFd } from './memfd.js';
 export { MessageQueue, MessageQueueFile, MQ_PRIO_MAX, MqLimit } from './mqueue.js';
 export { begin, type Caller, NOTHING_YET, type Operation, OperationSet, Step } from './operation.js';
 export { PIPE_BUF, Pipe, PipeEnd } from './pipe.js';
 export { PollItem, PollOperation } from './poll.js';
+export { PositionedFile } from './positioned-file.js';
 export { RetryOperation } from './retry-operation.js';
 export { EpollSeams } from './seams.js';
 export { Skb, SkbPool } from './skb.js';

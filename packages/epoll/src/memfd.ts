@@ -1,18 +1,17 @@
 import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
 import { MappedFile, type MemoryFile, mmap } from '@rpal/mm';
-import { Errno, OpenFlag, Seek } from '@rpal/uapi';
-import { File } from './file.js';
+import { Errno, OpenFlag } from '@rpal/uapi';
 import type { Caller } from './operation.js';
+import { PositionedFile } from './positioned-file.js';
 import { FileStep } from './steps.js';
 
 /** Largest size of a file in memory. */
 const MAX_SIZE = 2 ** 43;
 
 /** An open file in memory: of memfd_create, or of a name below /dev/shm. */
-export class MemFd extends File {
+export class MemFd extends PositionedFile {
   readonly file: MemoryFile;
   readonly #mapped: MappedFile;
-  position = 0;
   readonly #named: boolean;
 
   constructor(file: MemoryFile, flags: number, named = false) {
@@ -34,18 +33,6 @@ export class MemFd extends File {
     return false;
   }
 
-  override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    const n = this.readAt(cpu, caller, address, length, this.position);
-    if (n > 0) this.position += n;
-    return n;
-  }
-
-  override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    const n = this.writeAt(cpu, caller, address, length, this.position);
-    if (n > 0) this.position += n;
-    return n;
-  }
-
   override readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     if (!this.#mapped.readable) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
@@ -65,16 +52,12 @@ export class MemFd extends File {
     return n;
   }
 
-  override get unread(): number {
-    return this.file.size - this.position;
+  protected override get size(): number {
+    return this.file.size;
   }
 
-  override seek(offset: number, whence: number): number {
-    const base = whence === Seek.SET ? 0 : whence === Seek.CUR ? this.position : whence === Seek.END ? this.file.size : Number.NaN;
-    const position = base + offset;
-    if (!(position >= 0)) return -Errno.EINVAL;
-    this.position = position;
-    return position;
+  override get unread(): number {
+    return this.size - this.position;
   }
 
   override truncate(cpu: Cpu, size: number): number {

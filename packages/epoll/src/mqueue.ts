@@ -1,9 +1,10 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
 import { type Scheduler, SleepTimer, sleepSlack, type Task, TaskState, WaitQueue } from '@rpal/sched';
-import { Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
-import { File, type PollTable } from './file.js';
+import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import type { PollTable } from './file.js';
 import { begin, type Caller, type Operation, Step } from './operation.js';
+import { PositionedFile } from './positioned-file.js';
 import { FileStep } from './steps.js';
 import { copyIn, copyOut, putBytes } from './user-copy.js';
 
@@ -114,9 +115,8 @@ export class MessageQueue {
 }
 
 /** An open message queue. */
-export class MessageQueueFile extends File {
+export class MessageQueueFile extends PositionedFile {
   readonly queue: MessageQueue;
-  #position = 0;
 
   constructor(queue: MessageQueue, flags: number) {
     super(flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK));
@@ -128,12 +128,6 @@ export class MessageQueueFile extends File {
   }
 
   /** The state of the queue as text, as in the file system of message queues. */
-  override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    const n = this.readAt(cpu, caller, address, length, this.#position);
-    if (n > 0) this.#position += n;
-    return n;
-  }
-
   override readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     if ((this.flags & OpenFlag.ACCMODE) === OpenFlag.WRONLY) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
@@ -147,23 +141,16 @@ export class MessageQueueFile extends File {
     return failed < 0 ? failed : part.length;
   }
 
+  protected override get size(): number {
+    return this.queue.fileSize;
+  }
+
   override get unread(): number {
-    return this.queue.fileSize - this.#position;
-  }
-
-  override seek(offset: number, whence: number): number {
-    const base = whence === Seek.SET ? 0 : whence === Seek.CUR ? this.#position : whence === Seek.END ? this.queue.fileSize : Number.NaN;
-    if (!(base + offset >= 0)) return -Errno.EINVAL;
-    this.#position = base + offset;
-    return this.#position;
-  }
-
-  override write(): number {
-    return (this.flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY ? -Errno.EBADF : -Errno.EINVAL;
+    return this.size - this.position;
   }
 
   override writeAt(): number {
-    return this.write();
+    return (this.flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY ? -Errno.EBADF : -Errno.EINVAL;
   }
 
   override truncate(_cpu: Cpu, size: number): number {

@@ -1,4 +1,4 @@
-import { type Caller, File } from '@rpal/epoll';
+import { type Caller, PositionedFile } from '@rpal/epoll';
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { copyToUser, VmFlag } from '@rpal/mm';
 import { TaskState } from '@rpal/sched';
@@ -12,9 +12,8 @@ import type { Thread } from './thread.js';
 export const PROC_FILES: Readonly<Record<string, (process: Process) => string>> = { maps, status, stat };
 
 /** A file whose text is made when it is opened. */
-export class ProcFile extends File {
+export class ProcFile extends PositionedFile {
   readonly #text: Uint8Array;
-  #position = 0;
 
   constructor(text: string) {
     super(OpenFlag.RDONLY);
@@ -29,22 +28,13 @@ export class ProcFile extends File {
     return !write;
   }
 
-  override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    const n = this.readAt(cpu, caller, address, length, this.#position);
-    if (n > 0) this.#position += n;
-    return n;
-  }
-
   override write(): number {
     return -Errno.EBADF;
   }
 
-  /** seq_lseek: not from the end, which nobody knows. */
-  override seek(offset: number, whence: number): number {
-    const position = whence === Seek.SET ? offset : whence === Seek.CUR ? this.#position + offset : -1;
-    if (position < 0) return -Errno.EINVAL;
-    this.#position = position;
-    return position;
+  /** Its end is not known before it has been read (Linux: `seq_lseek`). */
+  protected override get size(): number {
+    return Number.NaN;
   }
 
   override readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {

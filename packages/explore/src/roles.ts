@@ -203,7 +203,10 @@ export const computes: Work = function* (p) {
   yield* p.compute(2);
 };
 
-/** Scenarios with `senders` callers of one callee, each calling `calls` times. `connections` counts others who connect. */
+/**
+ * Scenarios with `senders` callers of one callee, each calling `calls` times. `connections` counts others who connect.
+ * @param before calls that each makes before they meet: the first faults pages in, and the others need not enter the kernel
+ */
 export function callers(
   senders: number,
   calls: number,
@@ -212,6 +215,7 @@ export function callers(
   victims: readonly string[] = [],
   cpu = Math.max(2, senders),
   touched = true,
+  before = 0,
 ) {
   return (stage: Stage): void => {
     stage.expect(senders);
@@ -222,6 +226,7 @@ export function callers(
         caller(stage, p, 'callee', function* (c) {
           // The receiver waits for the first time only once all callers are known to it.
           yield* p.sleep(2e6);
+          for (let k = 0; k < before; k++) yield* send(stage, c, 100 * i + 90 + k);
           yield* stage.meet(p);
           for (let k = 0; k < calls; k++) yield* send(stage, c, 100 * i + k + 1);
           stage.leave(p);

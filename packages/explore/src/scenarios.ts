@@ -61,6 +61,14 @@ export const scenarios: readonly Scenario[] = [
     verdict: nothingLost,
   },
   {
+    name: 'two-calls',
+    about: 'two threads that have called before call the same receiver once each, and nobody enters the kernel',
+    cpus: 3,
+    rests: true,
+    setUp: callers(2, 1, nothing, 2, [], 2, true, 1),
+    verdict: nothingLost,
+  },
+  {
     name: 'call-with-syscall',
     about: 'two threads call a receiver that makes a system call each time',
     cpus: 3,
@@ -171,6 +179,14 @@ export const scenarios: readonly Scenario[] = [
     cpus: 3,
     rests: true,
     setUp: withKiller(callers(1, 1, systemCall, 1, [], 1), 2, 'callee'),
+    verdict: survivorsLoseNothing,
+  },
+  {
+    name: 'receiver-dies-in-pure-call',
+    about: 'a receiver is killed at any moment of a call in which nobody enters the kernel',
+    cpus: 3,
+    rests: true,
+    setUp: withKiller(callers(1, 1, nothing, 1, [], 1, true, 1), 2, 'callee'),
     verdict: survivorsLoseNothing,
   },
   {

@@ -29,13 +29,17 @@ const ON_A_FILE: ReadonlySet<number> = new Set<number>([
  * A call sleeps: the file it is about stays open though another thread may close the descriptor meanwhile. Without other
  * threads nobody could (Linux: `fdget` takes a reference only if the table is shared).
  */
-export function holdFile(thread: Thread, { nr, a0 }: UserContext): void {
+export function holdFile(thread: Thread, { nr, a0, a1, a2 }: UserContext): void {
   if (thread.process.threads.length === 1 || thread.held !== null || !ON_A_FILE.has(nr)) return;
-  thread.held = thread.process.files.peek(a0)?.get() ?? null;
+  const { files } = thread.process;
+  thread.held = files.peek(a0)?.get() ?? null;
+  if (nr === Nr.splice || nr === Nr.tee) thread.heldTarget = files.peek(nr === Nr.splice ? a2 : a1)?.get() ?? null;
 }
 
 export function releaseFile(cpu: Cpu, thread: Thread): void {
-  const { held } = thread;
+  const { held, heldTarget } = thread;
   thread.held = null;
+  thread.heldTarget = null;
+  heldTarget?.put(cpu);
   held?.put(cpu);
 }

@@ -45,6 +45,8 @@ export class Thread extends Task implements Caller {
   message: SocketMessage | null = null;
   /** The file that a call which sleeps is about: it stays open until the call is over. */
   held: File | null = null;
+  /** The file that splice or tee moves data to, likewise. */
+  heldTarget: File | null = null;
   sleepOperation: SleepOperation | null = null;
   /** What a call that has ended with ERESTART_RESTARTBLOCK goes on with (Linux: `current->restart_block`). */
   restartBlock: RestartBlock | null = null;

@@ -71,15 +71,18 @@ function turn(nodes: Node[]): boolean {
 /** Follows a path; behind its end the usual order, as far as that is not asleep. Where all is, the run has nothing new to show. */
 class Wakeful implements Strategy {
   readonly #path: readonly Node[];
+  /** Length of the path: what it points to grows once the run is over. */
+  readonly #from: number;
   /** What is asleep at each point behind the path. */
   readonly #behind: Asleep[] = [];
 
   constructor(path: readonly Node[]) {
     this.#path = path;
+    this.#from = path.length;
   }
 
   asleepAt(point: number): Asleep {
-    return this.#behind[point - this.#path.length] ?? NOBODY;
+    return this.#behind[point - this.#from] ?? NOBODY;
   }
 
   choose(enabled: readonly number[], usual: number, run: Run): number {
@@ -94,7 +97,7 @@ class Wakeful implements Strategy {
   }
 
   #upTo(at: number, run: Run): Asleep {
-    const from = this.#path.length;
+    const from = this.#from;
     while (this.#behind.length <= at - from) {
       const point = from + this.#behind.length;
       const step = run.segments[point - 1];

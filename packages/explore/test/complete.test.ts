@@ -78,6 +78,13 @@ describe('a word that is sent while the receiver forks', () => {
   it('is found to be lost then by all orders with two deviations', () => {
     expect(searchAll(without, {}, { runs: 200, deviations: 2 }).failure?.failure).toBe(lost);
   });
+
+  it('does not let the complete search end before it is found', () => {
+    for (const { runs, failure, over } of complete(without, {})) {
+      expect(over && failure === null).toBe(false);
+      if (failure !== null || runs === 40) break;
+    }
+  });
 });
 
 describe('the complete search', () => {

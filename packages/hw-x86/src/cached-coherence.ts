@@ -1,3 +1,4 @@
+import { CACHE_LINE } from './address.js';
 import type { Caches } from './caches.js';
 import { CoherenceDirectory, type Topology, type TransferCost } from './coherence.js';
 import type { Cpu } from './cpu.js';
@@ -16,8 +17,16 @@ export class CachedCoherence extends CoherenceDirectory {
     return -1;
   }
 
+  override holds(): boolean {
+    return false;
+  }
+
   override touch(cpu: Cpu, address: number, write: boolean): void {
     this.#caches.access(cpu, address, write);
+  }
+
+  override touchRange(cpu: Cpu, address: number, length: number, write: boolean): void {
+    for (let line = address & -CACHE_LINE; line < address + length; line += CACHE_LINE) this.#caches.access(cpu, line, write);
   }
 
   override claim(cpu: Cpu, frame: number): void {

@@ -1,11 +1,13 @@
-import { CACHE_LINE, PAGE_MASK, PAGE_SIZE } from './address.js';
+import { CACHE_LINE, PAGE_SIZE } from './address.js';
 import type { CostModel } from './cost-model.js';
 import type { Cpu } from './cpu.js';
 import { HwStep } from './steps.js';
 
+/** Lines of a frame. */
+const LINES = PAGE_SIZE / CACHE_LINE;
 /** No core has the frame. */
 const NOBODY = 0;
-/** Several cores use the frame, or have clean copies of the line. */
+/** Several cores have clean copies of the line. */
 const SHARED = -1;
 
 /** What the cores of a machine have in common besides memory: which of them holds a line, and what moving it costs. */
@@ -26,10 +28,15 @@ export interface Topology {
 export class CoherenceDirectory {
   /** Counts how often a core lost a frame that it had to itself: what was seen of ownership in one epoch is true in all of it. */
   epoch = 0;
-  /** Per frame: the core (plus one) that has all of it, `NOBODY`, or `SHARED` if lines are tracked. */
-  #frames = new Int16Array(0);
-  /** Per tracked frame, for each line: owner or `SHARED`, then the sharers as bits. */
-  readonly #tracked = new Map<number, Int32Array>();
+  /** As `epoch`, of lines: counts how often a core lost one, or the sole right to it. */
+  lineEpoch = 0;
+  /** Per frame: the core (plus one) that has all of it, `NOBODY`, or, if lines are tracked, minus one minus where `#lines` begins to tell of them. */
+  #frames = new Int32Array(0);
+  /** Of the tracked frames, for each line: owner or `SHARED`, then the sharers as bits. */
+  #lines = new Int32Array(0);
+  /** Where the part of `#lines` begins that no frame has had yet, and the frames' parts given back, as in `#frames`. */
+  #unused = 0;
+  readonly #free: number[] = [];
   readonly #wordsPerLine: number;
   readonly #transfer: TransferCost;
 
@@ -43,39 +50,70 @@ export class CoherenceDirectory {
     return this.#frames[address >>> 12] as number;
   }
 
+  /** `cpu` can read or write the line at physical `address` as things are: `touch` would do nothing. */
+  holds(cpu: Cpu, address: number, write: boolean): boolean {
+    const place = this.#frames[address >>> 12] as number;
+    if (place >= 0) return place === cpu.coreTag;
+    const lines = this.#lines;
+    const first = this.#line(place, address);
+    const owner = lines[first] as number;
+    if (owner !== SHARED) return owner === cpu.coreTag;
+    return !write && ((lines[first + 1 + (cpu.core >>> 5)] as number) & (1 << (cpu.core & 31))) !== 0;
+  }
+
   /** Accounts for `cpu` reading or writing the line at physical `address`. */
   touch(cpu: Cpu, address: number, write: boolean): void {
     const frame = address >>> 12;
     if (frame >= this.#frames.length) this.#grow(frame);
-    const owner = this.#frames[frame] as number;
-    if (owner === cpu.coreTag) return;
-    if (owner === NOBODY) this.#frames[frame] = cpu.coreTag;
-    else this.#touchLine(cpu, frame, (address & PAGE_MASK) >>> 6, write);
+    if (this.holds(cpu, address, write)) return;
+    if (this.#frames[frame] === NOBODY) this.#frames[frame] = cpu.coreTag;
+    else this.#bring(cpu, frame, address, write);
+  }
+
+  /** As `touch`, of all lines of `length` bytes in one frame. */
+  touchRange(cpu: Cpu, address: number, length: number, write: boolean): void {
+    const { coreTag } = cpu;
+    let place = this.#frames[address >>> 12] as number;
+    for (let line = address & -CACHE_LINE; line < address + length; line += CACHE_LINE) {
+      if (place < 0 ? this.#lines[this.#line(place, line)] === coreTag : place === coreTag) continue;
+      this.touch(cpu, line, write);
+      place = this.#frames[address >>> 12] as number;
+    }
   }
 
   /** `cpu` has cleared or filled the frame: all of it is in its cache, and nobody else's copies count. */
   claim(cpu: Cpu, frame: number): void {
     if (frame >= this.#frames.length) this.#grow(frame);
     const owner = this.#frames[frame] as number;
-    if (owner !== NOBODY && owner !== cpu.coreTag) this.epoch++;
+    if (owner !== NOBODY && owner !== cpu.coreTag) {
+      this.epoch++;
+      this.lineEpoch++;
+    }
     this.#frames[frame] = cpu.coreTag;
-    this.#tracked.delete(frame);
+    if (owner < 0) this.#free.push(owner);
   }
 
   #grow(frame: number): void {
-    const bigger = new Int16Array(Math.max(4096, 2 * this.#frames.length, frame + 1));
+    const bigger = new Int32Array(Math.max(4096, 2 * this.#frames.length, frame + 1));
     bigger.set(this.#frames);
     this.#frames = bigger;
   }
 
-  #touchLine(cpu: Cpu, frame: number, line: number, write: boolean): void {
-    const lines = this.#tracked.get(frame) ?? this.#track(frame);
-    const first = line * this.#wordsPerLine;
+  /** Where `#lines` tells of the line at `address`, whose frame is marked with `place`. */
+  #line(place: number, address: number): number {
+    return (~place + Math.imul((address >>> 6) & (LINES - 1), this.#wordsPerLine)) | 0;
+  }
+
+  /** Somebody else has the line, or others have it, too. */
+  #bring(cpu: Cpu, frame: number, address: number, write: boolean): void {
+    const place = this.#frames[frame] as number;
+    const first = this.#line(place < 0 ? place : this.#track(frame), address);
+    const lines = this.#lines;
     const owner = lines[first] as number;
-    if (owner === cpu.coreTag) return;
     const mine = first + 1 + (cpu.core >>> 5);
     const bit = 1 << (cpu.core & 31);
     if (owner !== SHARED) {
+      this.lineEpoch++;
       this.#transfer.move(cpu, owner - 1, 1);
       if (write) {
         lines[first] = cpu.coreTag;
@@ -88,23 +126,32 @@ export class CoherenceDirectory {
       lines[mine] = (lines[mine] as number) | bit;
       return;
     }
-    const held = ((lines[mine] as number) & bit) !== 0;
-    if (!write && held) return;
     const other = this.#sharer(lines, first + 1, cpu.core);
     if (other >= 0) this.#transfer.move(cpu, other, 1);
-    if (write) lines[first] = cpu.coreTag;
-    else lines[mine] = (lines[mine] as number) | bit;
+    if (write) {
+      this.lineEpoch++;
+      lines[first] = cpu.coreTag;
+    } else {
+      lines[mine] = (lines[mine] as number) | bit;
+    }
   }
 
-  /** A second core comes: from here on the frame's lines are told apart. All still belong to the first. */
-  #track(frame: number): Int32Array {
-    const lines = new Int32Array((PAGE_SIZE / CACHE_LINE) * this.#wordsPerLine);
+  /** A second core comes: from here on the frame's lines are told apart. All still belong to the first. @returns their place */
+  #track(frame: number): number {
+    const words = LINES * this.#wordsPerLine;
+    const place = this.#free.pop() ?? ~this.#unused;
+    const first = ~place;
+    if (first === this.#unused) this.#unused += words;
+    if (this.#unused > this.#lines.length) {
+      const bigger = new Int32Array(Math.max(16 * words, 2 * this.#lines.length));
+      bigger.set(this.#lines);
+      this.#lines = bigger;
+    }
     const owner = this.#frames[frame] as number;
-    for (let at = 0; at < lines.length; at += this.#wordsPerLine) lines[at] = owner;
+    for (let at = first; at < first + words; at += this.#wordsPerLine) this.#lines[at] = owner;
     this.epoch++;
-    this.#frames[frame] = SHARED;
-    this.#tracked.set(frame, lines);
-    return lines;
+    this.#frames[frame] = place;
+    return place;
   }
 
   /** A core other than `self` that has a copy; -1 if none has. */

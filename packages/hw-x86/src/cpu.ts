@@ -293,7 +293,7 @@ export class Cpu {
     const physical = entry === null ? this.mmu.translate(address, access) : entry.frame * PAGE_SIZE + (address & PAGE_MASK);
     if (physical < 0) return -1;
     const { coherence } = this;
-    if (coherence.frameOwner(physical) !== this.coreTag) coherence.touch(this, physical, (access & 2) !== 0);
+    coherence.touch(this, physical, (access & 2) !== 0);
     if (entry !== null && coherence.frameOwner(physical) === this.coreTag) entry.ownedIn = coherence.epoch;
     return physical;
   }

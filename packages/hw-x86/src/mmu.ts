@@ -43,15 +43,12 @@ function hash(low: number, space: number): number {
  * A translation stays in use until it is invalidated, whatever the tables say meanwhile.
  */
 export class Mmu {
-  /** PKRU: two bits per protection key, bit 2k denies access, bit 2k+1 denies writes. */
-  pkru = 0;
   /** Frame of the top-level table. */
   root = 0;
   pcid = 0;
   /** Whose translations are in use: `translationSpace` of the PCID and the second-level tables' tag. */
   space = 0;
-  /** CR4.PKE, CR4.SMEP, CR4.SMAP, CR0.WP. */
-  pke = true;
+  /** CR4.SMEP, CR4.SMAP, CR0.WP. */
   smep = true;
   smap = true;
   wp = true;
@@ -96,6 +93,11 @@ export class Mmu {
   walks = 0;
   stlbHits = 0;
 
+  #pkru = 0;
+  #pke: boolean;
+  /** PKRU as far as it counts: nothing is denied without CR4.PKE. */
+  #keyRights = 0;
+
   /** First-level entries of 4 KiB data pages that were used lately, each at the hash of its page. */
   readonly #recent: TlbEntry[] = Array.from({ length: RECENT }, () => EMPTY_ENTRY);
   readonly #uses: TlbUses;
@@ -130,11 +132,31 @@ export class Mmu {
     this.#halfBit = with4k ? this.s4k.setMask + 1 : 0;
     this.structure = [new Tlb(32, 4, LARGE_PAGE_SIZE), new Tlb(16, 4, HUGE_PAGE_SIZE), new Tlb(16, 4, 512 * HUGE_PAGE_SIZE)];
     this.#all = [this.d4k, this.d2m, this.d1g, this.i4k, this.i2m, this.s4k, this.s4k1g, this.s1g, ...this.structure];
-    this.pke = profile.features.pku;
+    this.#pke = profile.features.pku;
     this.#gib1Pages = profile.features.gib1Pages;
     this.#reservedHigh = 0xf_ffff & ~(2 ** (profile.physicalAddressBits - 32) - 1);
     this.#stlbCycles = Math.round(cpu.costs.primitive('stlbHit'));
     this.#levelCycles = Math.round(cpu.costs.primitive('walkLevel'));
+  }
+
+  /** PKRU: two bits per protection key, bit 2k denies access, bit 2k+1 denies writes. */
+  get pkru(): number {
+    return this.#pkru;
+  }
+
+  set pkru(value: number) {
+    this.#pkru = value;
+    if (this.#pke) this.#keyRights = value;
+  }
+
+  /** CR4.PKE. */
+  get pke(): boolean {
+    return this.#pke;
+  }
+
+  set pke(on: boolean) {
+    this.#pke = on;
+    this.#keyRights = on ? this.#pkru : 0;
   }
 
   /**
@@ -156,16 +178,25 @@ export class Mmu {
   hit(entry: TlbEntry, access: number): boolean {
     const need = access & (Access.write | Access.user);
     if (
-      entry.space === this.space &&
+      this.admits(entry) &&
       (entry.flags & need) === need &&
       // User mode, or the kernel copying with AC set; other kernel accesses have SMAP to answer to.
-      (access & (Access.user | Access.ac)) !== 0 &&
-      (((this.pkru >>> ((entry.flags >>> (TlbFlag.keyShift - 1)) & 0x1e)) & 3) === 0 || !this.pke)
+      (access & (Access.user | Access.ac)) !== 0
     ) {
-      entry.lastUse = ++this.#uses.count;
+      this.use(entry);
       return true;
     }
     return false;
+  }
+
+  /** The translation is of the space in use, and its page's key denies nothing. */
+  admits(entry: TlbEntry): boolean {
+    return entry.space === this.space && ((this.#keyRights >>> ((entry.flags >>> (TlbFlag.keyShift - 1)) & 0x1e)) & 3) === 0;
+  }
+
+  /** `entry`, a first-level one of this core, is used. */
+  use(entry: TlbEntry): void {
+    entry.lastUse = ++this.#uses.count;
   }
 
   /**
@@ -257,7 +288,7 @@ export class Mmu {
         denied ||= user;
       } else {
         denied ||= !user && this.smap && (access & Access.ac) === 0;
-        const rights = this.pke ? this.pkru >>> ((flags >>> (TlbFlag.keyShift - 1)) & 0x1e) : 0;
+        const rights = this.#keyRights >>> ((flags >>> (TlbFlag.keyShift - 1)) & 0x1e);
         if ((rights & 1) !== 0 || ((rights & 2) !== 0 && protectedWrite)) key = FaultCode.protectionKey;
       }
     }

@@ -1,18 +1,23 @@
-import { PAGE_MASK, PAGE_SIZE } from './address.js';
+import { PAGE_MASK } from './address.js';
 import type { Cpu } from './cpu.js';
+import { FaultCode } from './mmu.js';
 import { EMPTY_ENTRY, type TlbEntry } from './tlb.js';
 
 /**
- * A linear address that is used over and over. It remembers the TLB entry that the last access found, so that the next
- * one need not look for it; what an access costs and does is the same as with `Cpu.data`.
+ * A linear address that is used over and over. It remembers what the last access found: the translation, the right to it, and
+ * the line at hand. While none of these can have changed an access need not look for them; what it costs and does is the same
+ * as with `Cpu.data`.
  */
 export class Pointer {
   #address = Number.NaN;
-  #page = Number.NaN;
-  #offset = 0;
+  #physical = 0;
+  /** What accesses the page's translation allows and the line is at hand for, as `Access` bits; 0 is nothing. */
+  #known = 0;
+  /** The translation, in the TLB of the processor with this number, and what tells it from a later one in its place. */
   #entry: TlbEntry = EMPTY_ENTRY;
-  /** Whose entry it is. */
-  #cpu: Cpu | null = null;
+  #enteredAt = 0;
+  #cpu = -1;
+  #lineEpoch = 0;
 
   constructor(address = Number.NaN) {
     this.address = address;
@@ -25,26 +30,42 @@ export class Pointer {
   set address(address: number) {
     if (address === this.#address) return;
     this.#address = address;
-    this.#offset = address & PAGE_MASK;
-    this.#page = address - this.#offset;
-    this.#entry = EMPTY_ENTRY;
+    this.#known = 0;
   }
 
   /** Physical address for a data access of the context that `cpu` runs, or -1 on a fault: `Cpu.data` of the address. */
   data(cpu: Cpu, access: number): number {
     const entry = this.#entry;
-    if (entry.page === this.#page && this.#cpu === cpu && entry.ownedIn === cpu.coherence.epoch && cpu.mmu.hit(entry, access)) {
-      return entry.frame * PAGE_SIZE + this.#offset;
+    if (
+      (access & ~this.#known) === 0 &&
+      entry.enteredAt === this.#enteredAt &&
+      cpu.id === this.#cpu &&
+      cpu.coherence.lineEpoch === this.#lineEpoch &&
+      cpu.mmu.admits(entry)
+    ) {
+      cpu.mmu.use(entry);
+      return this.#physical;
     }
     return this.#find(cpu, access);
   }
 
   #find(cpu: Cpu, access: number): number {
-    const physical = cpu.data(this.#address, access);
-    if (physical >= 0) {
-      this.#entry = cpu.mmu.lately(this.#address);
-      this.#cpu = cpu;
+    const address = this.#address;
+    const physical = cpu.data(address, access);
+    if (physical < 0) return -1;
+    const { mmu, coherence } = cpu;
+    const entry = mmu.lately(address);
+    const page = address - (address & PAGE_MASK);
+    if (entry.page !== page || !mmu.hit(entry, access) || !coherence.holds(cpu, physical, (access & FaultCode.write) !== 0)) {
+      return physical;
     }
+    const same = entry === this.#entry && entry.enteredAt === this.#enteredAt && coherence.lineEpoch === this.#lineEpoch;
+    this.#known = same ? this.#known | access : access;
+    this.#physical = physical;
+    this.#entry = entry;
+    this.#enteredAt = entry.enteredAt;
+    this.#cpu = cpu.id;
+    this.#lineEpoch = coherence.lineEpoch;
     return physical;
   }
 }

@@ -35,6 +35,8 @@ export class TlbEntry {
   frame = 0;
   /** `TlbFlag` bits. */
   flags = 0;
+  /** Count of uses when it was entered, which no other entry of the TLB has been at; 0 when the entry is empty. */
+  enteredAt = 0;
   /** When it was last used, as the TLB's count of uses: the lowest of a set is replaced. */
   lastUse = 0;
   /** `CoherenceDirectory.epoch` in which the page's frame was seen to belong to this core alone; -1 if it was not. */
@@ -136,7 +138,8 @@ export class Tlb {
     entry.frame = frame;
     entry.flags = flags;
     entry.ownedIn = -1;
-    entry.lastUse = ++this.uses.count;
+    entry.enteredAt = ++this.uses.count;
+    entry.lastUse = entry.enteredAt;
     return entry;
   }
 
@@ -191,6 +194,7 @@ function empty(entry: TlbEntry): void {
   if (entry === EMPTY_ENTRY) return;
   entry.page = Number.NaN;
   entry.flags = 0;
+  entry.enteredAt = 0;
   entry.lastUse = 0;
 }
 

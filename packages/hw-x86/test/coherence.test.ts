@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Cpu, HwStep, PAGE_SIZE, SpinLock } from '../src/index.js';
 import { GENOA, platform, XEON } from './support.js';
@@ -75,6 +76,54 @@ describe('CoherenceDirectory', () => {
     const before = a.linesMoved;
     a.coherence.touch(a, LINE, true);
     expect(a.linesMoved).toBe(before);
+  });
+
+  it("is what a list of each line's holders would be, and says beforehand what will move nothing", () => {
+    const cores = [0, 1, 31];
+    const step = fc.record({
+      core: fc.constantFrom(...cores),
+      frame: fc.nat(3),
+      line: fc.nat(2),
+      what: fc.constantFrom('read', 'write', 'claim'),
+    });
+    const machine = platform();
+    let unused = 300;
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const first = unused;
+        unused += 4;
+        const holders = new Map<number, { exclusive: boolean; cores: Set<number> }>();
+        const untouched = new Map<number, number>();
+        for (const { core, frame, line, what } of steps) {
+          const cpu = machine.cpus[core] as Cpu;
+          const number = first + frame;
+          const address = number * 4096 + line * 64;
+          if (what === 'claim') {
+            cpu.coherence.claim(cpu, number);
+            untouched.set(number, core);
+            for (const at of [...holders.keys()]) if (Math.floor(at / 4096) === number) holders.delete(at);
+            continue;
+          }
+          // Whoever is first at a frame has all of it, until others come for single lines.
+          const fresh = !untouched.has(number);
+          if (fresh) untouched.set(number, core);
+          const held = holders.get(address) ?? { exclusive: true, cores: new Set([untouched.get(number) as number]) };
+          const write = what === 'write';
+          const free = held.cores.has(core) && (held.exclusive || !write);
+          const whole = untouched.get(number) === core && !holders.has(address);
+          expect(cpu.coherence.holds(cpu, address, write)).toBe(free && !fresh);
+          const before = cpu.linesMoved;
+          cpu.coherence.touch(cpu, address, write);
+          const others = [...held.cores].filter((other) => other !== core);
+          expect(cpu.linesMoved - before).toBe(free || others.length === 0 ? 0 : 1);
+          expect(cpu.coherence.holds(cpu, address, write)).toBe(true);
+          if (whole) continue;
+          if (write) holders.set(address, { exclusive: true, cores: new Set([core]) });
+          else if (!held.cores.has(core)) holders.set(address, { exclusive: false, cores: new Set([...held.cores, core]) });
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 

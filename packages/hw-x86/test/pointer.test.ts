@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Access, type Cpu, FaultCode, mapPage, PAGE_SIZE, Pointer } from '../src/index.js';
+import { Access, type Cpu, FaultCode, mapPage, PAGE_SIZE, type Platform, Pointer } from '../src/index.js';
 import { emptyTable, mapUser, platform, USER_RW } from './support.js';
 
 /** Pages that the pointers lead to. All fall into one set of the first-level TLB, two into one place of the recent ones. */
@@ -39,15 +39,18 @@ function plainAccess(core: Cpu, address: number, access: number): number {
 
 /** Two cores with two address spaces, and pointers that are used or not. */
 class Side {
-  readonly #platform = platform();
-  readonly #cpus = [this.#platform.cpus[0], this.#platform.cpus[1]] as readonly Cpu[];
-  readonly #roots = [emptyTable(this.#platform.memory), emptyTable(this.#platform.memory)];
+  readonly #platform: Platform;
+  readonly #cpus: readonly Cpu[];
+  readonly #roots: readonly number[];
   readonly #pointers = ADDRESSES.map((address) => new Pointer(address));
   readonly #addresses = [...ADDRESSES];
   readonly #withPointers: boolean;
 
-  constructor(withPointers: boolean) {
+  constructor(withPointers: boolean, caches: boolean) {
     this.#withPointers = withPointers;
+    this.#platform = platform({ caches });
+    this.#cpus = this.#platform.cpus.slice(0, 2);
+    this.#roots = [emptyTable(this.#platform.memory), emptyTable(this.#platform.memory)];
     for (const root of this.#roots) for (const [i, at] of PAGES.entries()) mapUser(this.#platform.memory, root, at, USER_RW, i % 2);
     for (const core of this.#cpus) core.mmu.loadRoot(this.#roots[0] as number, 1, true);
   }
@@ -96,15 +99,21 @@ class Side {
 }
 
 describe('Pointer', () => {
-  it('gives what an access of its address gives, and costs the same: rights, stale translations, other cores, replacement', () => {
-    fc.assert(
-      fc.property(fc.array(operation, { maxLength: 150, size: 'max' }), (operations) => {
-        const [plain, pointers] = [new Side(false), new Side(true)];
-        for (const next of operations) expect([next, pointers.do(next)]).toEqual([next, plain.do(next)]);
-      }),
-      { numRuns: 60 },
-    );
-  });
+  it.each([
+    { what: 'a directory of lines', caches: false },
+    { what: 'caches line by line', caches: true },
+  ])(
+    'gives what an access of its address gives, and costs the same, with $what: rights, stale translations, other cores, replacement',
+    ({ caches }) => {
+      fc.assert(
+        fc.property(fc.array(operation, { maxLength: 150, size: 'max' }), (operations) => {
+          const [plain, pointers] = [new Side(false, caches), new Side(true, caches)];
+          for (const next of operations) expect([next, pointers.do(next)]).toEqual([next, plain.do(next)]);
+        }),
+        { numRuns: caches ? 15 : 60 },
+      );
+    },
+  );
 
   it('is nowhere until it has an address', () => {
     const { cpus } = platform();

@@ -199,9 +199,9 @@ export class SpanCall implements Call {
       const { cpu } = context;
       if (done === 0) cpu.chargeBytes(stepOf(kind), length);
       const part = Math.min(length - done, PAGE_SIZE - (at & PAGE_MASK));
-      if (cpu.coherence.frameOwner(at) !== cpu.coreTag) {
-        for (let line = CACHE_LINE - (at & (CACHE_LINE - 1)); line < part; line += CACHE_LINE) cpu.coherence.touch(cpu, at + line, write);
-      }
+      // The first line is here.
+      const next = CACHE_LINE - (at & (CACHE_LINE - 1));
+      cpu.coherence.touchRange(cpu, at + next, part - next, write);
       const goOn = this.#work(cpu, at, part, done);
       this.#done = done + part;
       if (!goOn) break;

@@ -34,6 +34,8 @@ export class LibReceiver {
   readonly senderPkru: Pointer;
   readonly senderContext: Pointer;
   readonly rcc: Pointer;
+  /** The same while a call is answered: the core is in the sender's address space, which has translations of its own. */
+  readonly rccCalled: Pointer;
   readonly senderState: Pointer;
   readonly epPollMagic: Pointer;
   readonly readyQueue: Pointer;
@@ -58,6 +60,7 @@ export class LibReceiver {
     this.senderPkru = new Pointer(record + ReceiverRecord.senderPkru);
     this.senderContext = new Pointer(record + ReceiverRecord.senderContext);
     this.rcc = new Pointer(rcc);
+    this.rccCalled = new Pointer(rcc);
     this.senderState = new Pointer(rcc + Rcc.senderState);
     this.epPollMagic = new Pointer(rcc + Rcc.epPollMagic);
     this.readyQueue = new Pointer(addresses.readyQueue);
@@ -244,7 +247,7 @@ export class EpollWaitCall extends LibCall {
     const { receiver } = this;
     if (receiver === null) return this.userOnly ? this.finish(0) : this.#plain();
     const { memory } = cpu;
-    const rcc = follow(cpu, receiver.rcc, true);
+    const rcc = follow(cpu, this.state < S.ARRIVED ? receiver.rcc : receiver.rccCalled, true);
     if (rcc < 0) return StepEnd.FAULT;
     switch (this.state) {
       case S.BEGIN:

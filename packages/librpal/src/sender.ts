@@ -88,6 +88,8 @@ export class WritePtrsCall extends LibCall {
   readonly #entry = new Pointer();
   readonly #slot = new Pointer();
   readonly #rcc = new Pointer();
+  /** The same on return: the core may still be in the receiver's address space, which has translations of its own. */
+  readonly #rccOnReturn = new Pointer();
   readonly #receiverState = new Pointer();
   readonly #senderState = new Pointer();
   readonly #pending = new Pointer();
@@ -200,6 +202,7 @@ export class WritePtrsCall extends LibCall {
     cpu.charge(LibStep.findReceiver);
     const rcc = memory.read64(record + ReceiverRecord.rcc);
     this.#rcc.address = rcc;
+    this.#rccOnReturn.address = rcc;
     this.#receiverState.address = rcc + Rcc.receiverState;
     this.#senderState.address = rcc + Rcc.senderState;
     this.#pending.address = rcc + Rcc.epPending;
@@ -395,7 +398,7 @@ export class WritePtrsCall extends LibCall {
   }
 
   #back(cpu: Cpu): StepEnd {
-    const rcc = follow(cpu, this.#rcc, false);
+    const rcc = follow(cpu, this.#rccOnReturn, false);
     if (rcc < 0) return StepEnd.FAULT;
     if (cpu.memory.read32(rcc + Rcc.senderState) !== SenderState.RUNNING) {
       // The kernel brought us back: the receiver goes on without us.

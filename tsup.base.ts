@@ -1,5 +1,6 @@
 import { defineConfig, type Options } from 'tsup';
 import { constantBindings } from './scripts/constant-bindings.ts';
+import { ownFields } from './scripts/own-fields.ts';
 
 /** The one build recipe: ES modules with declarations, nothing bundled that a package depends on. */
 export function library(options: Partial<Options> = {}): ReturnType<typeof defineConfig> {
@@ -11,7 +12,7 @@ export function library(options: Partial<Options> = {}): ReturnType<typeof defin
     clean: true,
     sourcemap: true,
     treeshake: true,
-    plugins: [constantBindings()],
+    plugins: [ownFields(), constantBindings()],
     ...options,
   });
 }

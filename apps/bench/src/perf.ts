@@ -7,8 +7,8 @@ import { OutputFile } from './output-file.js';
 import { type HostTime, median, TIME_MODEL, timeModel, timeModelApart } from './perf/host-time.js';
 import { measureMicro } from './perf/micro.js';
 import { RealKernel } from './perf/real-kernel.js';
-import { keepsBounds, missedBounds, type PerfResult, renderMicro, renderPerf } from './perf/report.js';
-import type { Phase } from './rfc-benchmark.js';
+import { keepsBounds, missedBounds, type PerfResult, type PhaseTimes, renderMicro, renderPerf } from './perf/report.js';
+import { DEFAULT_PLACEMENT, type Phase, type Placement } from './rfc-benchmark.js';
 import { ExitCode, UsageError, wholeNumber } from './usage.js';
 
 interface Flags {
@@ -30,7 +30,7 @@ const SCRIPT = fileURLToPath(import.meta.url);
 
 const command = new Command('perf')
   .description(
-    'How fast the model runs on this computer: round trips through socket and epoll against the same program on the real kernel, pinned to one CPU, measured in turn; and what the RPAL phase, memory and long runs cost.',
+    'How fast the model runs on this computer: round trips through socket and epoll against the same program on the real kernel, pinned to one CPU, measured in turn; and what the RPAL phase costs beside the epoll phase, memory, and long runs.',
   )
   .option('--runs <n>', 'measurements of each kind', wholeNumber('--runs', 1, 99, 'measurements'), 7)
   .option('--messages <n>', 'messages per measurement of the model', wholeNumber('--messages', 1000, 10_000_000, 'messages'), 200_000)
@@ -52,7 +52,7 @@ function measure({ runs, messages, long }: Flags): PerfResult {
     hideCursor: true,
   });
   const terminal = process.stderr.isTTY;
-  if (terminal) bar.start(runs * 3 + lengths.length, 0, { what: '' });
+  if (terminal) bar.start(runs * 5 + lengths.length, 0, { what: '' });
   const step = <T>(what: string, work: () => T): T => {
     if (terminal) {
       bar.update({ what });
@@ -64,19 +64,24 @@ function measure({ runs, messages, long }: Flags): PerfResult {
   };
   try {
     const realRuns: HostTime[] = [];
-    const epoll: HostTime[] = [];
-    const rpal: HostTime[] = [];
+    const oneCpu: PhaseTimes = { epoll: [], rpal: [] };
+    const asRun: PhaseTimes = { epoll: [], rpal: [] };
     for (let run = 0; run < runs; run++) {
       if (typeof real !== 'string') step('real kernel', () => realRuns.push(real.run(REAL_MESSAGES)));
-      step('model, epoll', () => epoll.push(timeModelApart(SCRIPT, 'epoll', messages)));
-      step('model, RPAL', () => rpal.push(timeModelApart(SCRIPT, 'rpal', messages)));
+      for (const [times, placement] of [
+        [oneCpu, 'same-cpu'],
+        [asRun, DEFAULT_PLACEMENT],
+      ] as const) {
+        step(`epoll, ${placement}`, () => times.epoll.push(timeModelApart(SCRIPT, 'epoll', placement, messages)));
+        step(`RPAL, ${placement}`, () => times.rpal.push(timeModelApart(SCRIPT, 'rpal', placement, messages)));
+      }
     }
     let longest = 0;
     const byLength = lengths.map((length) => {
       // A short run is over too soon for one to say much, and a long one takes minutes.
       const repeats = length < 100_000 ? 5 : length <= 1_000_000 ? 3 : 1;
       return step(`${length} messages`, () => {
-        const times = Array.from({ length: repeats }, () => timeModelApart(SCRIPT, 'epoll', length));
+        const times = Array.from({ length: repeats }, () => timeModelApart(SCRIPT, 'epoll', 'same-cpu', length));
         longest = Math.max(longest, ...times.map(({ megabytes }) => megabytes ?? 0));
         return { messages: length, cpu: median(times.map(({ cpu }) => cpu)) };
       });
@@ -86,10 +91,13 @@ function measure({ runs, messages, long }: Flags): PerfResult {
       absent: typeof real === 'string' ? real : null,
       compiler: typeof real === 'string' ? null : real.compiler,
       real: realRuns,
-      epoll,
-      rpal,
+      oneCpu,
+      asRun,
       byLength,
-      peakMegabytes: Math.max(longest, ...[...epoll, ...rpal].map(({ megabytes }) => megabytes ?? 0)),
+      peakMegabytes: Math.max(
+        longest,
+        ...[oneCpu, asRun].flatMap(({ epoll, rpal }) => [...epoll, ...rpal]).map((one) => one.megabytes ?? 0),
+      ),
     };
   } finally {
     if (terminal) bar.stop();
@@ -99,7 +107,7 @@ function measure({ runs, messages, long }: Flags): PerfResult {
 
 function main(args: readonly string[]): number {
   if (args[0] === TIME_MODEL) {
-    process.stdout.write(JSON.stringify(timeModel(args[1] as Phase, Number(args[2]))));
+    process.stdout.write(JSON.stringify(timeModel(args[1] as Phase, args[2] as Placement, Number(args[3]))));
     return ExitCode.OK;
   }
   try {

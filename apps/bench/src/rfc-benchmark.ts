@@ -12,6 +12,9 @@ export { BenchmarkFailure };
 /** Where the two processes run: on one CPU, or on two of one socket, or of two. */
 export type Placement = 'same-cpu' | 'same-socket' | 'cross-socket';
 
+/** Where they are unless told otherwise. */
+export const DEFAULT_PLACEMENT: Placement = 'same-socket';
+
 /** Who wants RPAL with options of his own plugs it in himself. */
 const RPAL = '@rpal/rpal-core';
 

@@ -9,7 +9,7 @@ import { loadPlugins, PLUGIN_SYNTAX } from './plugin-loader.js';
 import { several } from './plugins-command.js';
 import { drawRfc } from './report/rfc-svg.js';
 import { renderRfc } from './report/rfc-text.js';
-import type { Phase, Placement } from './rfc-benchmark.js';
+import { DEFAULT_PLACEMENT, type Phase, type Placement } from './rfc-benchmark.js';
 import { runRfc, type Watcher } from './rfc-run.js';
 import { checkSettings, PROFILE_HELP, profileNamed, type RfcSettings } from './rfc-settings.js';
 import { decimalNumber, ExitCode, oneOf, wholeNumber } from './usage.js';
@@ -66,7 +66,7 @@ export function rfcCommand(io: Io, done: (code: number) => void): Command {
         '--placement <where>',
         'CPUs of client and server: same-cpu, same-socket or cross-socket',
         oneOf('--placement', ['same-cpu', 'same-socket', 'cross-socket']),
-      ).default('same-socket', 'same-socket'),
+      ).default(DEFAULT_PLACEMENT, DEFAULT_PLACEMENT),
     )
     .addOption(
       option('--idle <state>', `state that idle CPUs go to: ${idleStates.join(', ').toLowerCase()}`, oneOf('--idle', idleStates)).default(

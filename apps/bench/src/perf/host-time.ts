@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { type Phase, RfcBenchmark } from '../rfc-benchmark.js';
+import { type Phase, type Placement, RfcBenchmark } from '../rfc-benchmark.js';
 
 /** What a message cost the computer at hand, nanoseconds: by the clock on the wall, and of CPU time. */
 export interface HostTime {
@@ -17,9 +17,9 @@ const BEYOND = 50_000;
 /** TSC cycles of machine time between two looks at how far the run is. */
 const SLICE = 50_000_000;
 
-/** Times one phase of the RFC's benchmark with both processes on one CPU. */
-export function timeModel(phase: Phase, messages: number): HostTime {
-  const options = { machine: {}, placement: 'same-cpu', size: 32, phases: [phase] } as const;
+/** Times one phase of the RFC's benchmark. */
+export function timeModel(phase: Phase, placement: Placement, messages: number): HostTime {
+  const options = { machine: {}, placement, size: 32, phases: [phase] } as const;
   // More than are timed: what the end of the programs takes is no message's.
   const benchmark = new RfcBenchmark({ ...options, messages: WARM_UP + messages + BEYOND });
   while (benchmark.messages < WARM_UP) benchmark.advance(SLICE);
@@ -42,8 +42,9 @@ export const TIME_MODEL = 'time-model';
  * it slower in the other.
  * @param script the `perf` script
  */
-export function timeModelApart(script: string, phase: Phase, messages: number): HostTime {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, TIME_MODEL, phase, String(messages)], { encoding: 'utf8' });
+export function timeModelApart(script: string, phase: Phase, placement: Placement, messages: number): HostTime {
+  const args = [script, TIME_MODEL, phase, placement, String(messages)];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`the model failed in the ${phase} phase: ${stderr.trim() || `exit code ${status}`}`);
   return JSON.parse(stdout) as HostTime;
 }

@@ -72,12 +72,6 @@ export class MemoryManager {
 
   /** TSC cycles. */
   readonly cyclesPerSecond: number;
-  /** The CPUs that a flush interrupts; re-used by each. */
-  readonly flushList: Cpu[] = [];
-
-  /** Of the flush in progress; re-used by each. */
-  flushTargets: FlushTargets | null = null;
-
   /** What the kernel does where a flush interrupts user mode. */
   flushEntry: FlushEntry | null = null;
 
@@ -136,15 +130,15 @@ export class MemoryManager {
     return mm;
   }
 
-  /** How many x2APIC clusters the first `count` CPUs of `flushList` are in: one interrupt command reaches up to 16 of one. */
-  clustersOf(count: number): number {
+  /** How many x2APIC clusters the first `count` of `cpus` are in: one interrupt command reaches up to 16 of one. */
+  clustersOf(cpus: readonly Cpu[], count: number): number {
     const { coresPerSocket, threadsPerCore } = this.#topology;
     const perSocket = Math.ceil((coresPerSocket * threadsPerCore) / 16);
     const seen = this.#clusters;
     seen.fill(0);
     let clusters = 0;
     for (let i = 0; i < count; i++) {
-      const { core, socket, thread } = this.flushList[i] as Cpu;
+      const { core, socket, thread } = cpus[i] as Cpu;
       const cluster = socket * perSocket + Math.floor(((core % coresPerSocket) * threadsPerCore + thread) / 16);
       if (seen[cluster] === 0) clusters++;
       seen[cluster] = 1;

@@ -17,6 +17,11 @@ export class TlbState {
   #next = 0;
   readonly contextIds: Int32Array = new Int32Array(DYNAMIC_ASIDS);
   readonly generations: Float64Array = new Float64Array(DYNAMIC_ASIDS);
+  /**
+   * Of the flush that the CPU has begun, re-used by each of its flushes; null before the first (Linux: per-CPU `flush_tlb_info`).
+   * A CPU that is interrupted for one may begin one of its own before the first is over.
+   */
+  flush: FlushTargets | null = null;
 
   /** The slot that holds `mm`; else one is taken over round robin, to be flushed. */
   choose(mm: MmStruct): number {
@@ -61,8 +66,8 @@ export function switchMm(manager: MemoryManager, cpu: Cpu, mm: MmStruct): void {
 }
 
 /**
- * Whom a flush concerns. Taps of `mmFlush` may add CPUs, and what those must drop besides. A machine has one of these, valid
- * until the flush is over.
+ * Whom a flush concerns. Taps of `mmFlush` may add CPUs, and what those must drop besides. A CPU has one of these, valid until its
+ * flush is over.
  */
 export class FlushTargets {
   initiator: Cpu;
@@ -89,6 +94,8 @@ export class FlushTargets {
    * and passes such CPUs over.
    */
   reachSharers = false;
+  /** Those that are interrupted; what stands behind them is from earlier flushes. */
+  readonly told: Cpu[] = [];
   /** When the last of those told so far has acknowledged, TSC cycles. */
   acknowledged = 0;
 
@@ -142,8 +149,9 @@ export function flushPage(manager: MemoryManager, cpu: Cpu, mm: MmStruct, addres
 
 function beginFlush(manager: MemoryManager, cpu: Cpu, mm: MmStruct, freedTables: boolean, stride: number): FlushTargets {
   mm.tlbGeneration++;
-  if (manager.flushTargets === null) manager.flushTargets = new FlushTargets(cpu, mm);
-  const targets = manager.flushTargets;
+  const state = manager.tlbState(cpu);
+  state.flush ??= new FlushTargets(cpu, mm);
+  const targets = state.flush;
   targets.begin(cpu, mm, freedTables, stride);
   return targets;
 }
@@ -152,15 +160,16 @@ function flush(manager: MemoryManager, cpu: Cpu, mm: MmStruct, targets: FlushTar
   manager.seams.hooks.mmFlush.call(targets);
   cpu.charge(MmStep.flushLocal);
   const trim = shouldTrim(cpu, mm);
+  const { told } = targets;
   let sent = 0;
   for (let word = 0; word < targets.cpus.length; word++) {
     for (let bits = targets.cpus[word] as number; bits !== 0; bits &= bits - 1) {
       const other = manager.cpus[32 * word + 31 - Math.clz32(bits & -bits)] as Cpu;
-      if (other !== cpu && mustTell(manager.tlbState(other), targets, trim)) manager.flushList[sent++] = other;
+      if (other !== cpu && mustTell(manager.tlbState(other), targets, trim)) told[sent++] = other;
     }
   }
   for (let i = 0; i < sent; i++) {
-    const other = manager.flushList[i] as Cpu;
+    const other = told[i] as Cpu;
     // Each target gets an entry on its queue. The head of the queue, which the target wrote last, is read and then exchanged:
     // the line moves to be shared, then to be owned, and nothing behind the locked exchange begins before (Linux: `llist_add`).
     // The interrupt goes to up to 16 at once.
@@ -168,9 +177,9 @@ function flush(manager: MemoryManager, cpu: Cpu, mm: MmStruct, targets: FlushTar
     cpu.transfer.move(cpu, other.core, 2);
   }
   // One interrupt command for all targets of a cluster, the first of which is part of `flushSend` (Linux: `__x2apic_send_IPI_mask`).
-  for (let more = manager.clustersOf(sent); more > 1; more--) cpu.charge(MmStep.flushCluster);
+  for (let more = manager.clustersOf(told, sent); more > 1; more--) cpu.charge(MmStep.flushCluster);
   targets.acknowledged = cpu.clock;
-  for (let i = 0; i < sent; i++) manager.interruptForFlush(cpu, manager.flushList[i] as Cpu, targets);
+  for (let i = 0; i < sent; i++) manager.interruptForFlush(cpu, told[i] as Cpu, targets);
   flushOn(manager, cpu, targets);
   if (sent === 0) return;
   manager.flushesSent++;
@@ -178,7 +187,7 @@ function flush(manager: MemoryManager, cpu: Cpu, mm: MmStruct, targets: FlushTar
   mm.flushesReceived += sent;
   if (targets.acknowledged > cpu.clock) cpu.chargeCycles(MmStep.flushWait, targets.acknowledged - cpu.clock);
   // That each is done is read from the line that it has cleared, by loads of which none waits for another (Linux: `csd_lock_wait`).
-  cpu.transfer.gather(cpu, manager.flushList, sent);
+  cpu.transfer.gather(cpu, told, sent);
 }
 
 /** Must a CPU of the mask be interrupted (Linux: `should_flush_tlb`)? */

@@ -27,6 +27,27 @@ describe('a TLB shootdown', () => {
     for (const id of [1, 2, 3]) expect(bench.cpuAt(id).clock).toBeGreaterThan(clocks[id - 1]!);
   });
 
+  it('reaches its CPUs, and its own, also if one of them begins a flush of other memory when it is interrupted', () => {
+    const { bench, mm, at } = shared(3);
+    const [interrupted, friendly] = [bench.cpuAt(1), bench.cpuAt(3)];
+    const friend = bench.process(friendly);
+    const mapped = mmap(friendly, friend, 0, PAGE_SIZE, RW, PRIVATE);
+    store(friendly, friend, mapped, 1);
+    bench.manager.flushEntry = {
+      enter(cpu) {
+        if (cpu !== interrupted) return false;
+        friend.activate(cpu);
+        munmap(cpu, friend, mapped, PAGE_SIZE);
+        return true;
+      },
+      leave: (cpu) => mm.activate(cpu),
+    };
+    munmap(bench.cpu, mm, at, PAGE_SIZE);
+    expect([mm.flushesReceived, friend.flushesReceived]).toEqual([2, 1]);
+    for (const id of [0, 1, 2]) expect(load(bench.cpuAt(id), mm, at)).toEqual(segv(SignalCode.SEGV_MAPERR));
+    expect(load(friendly, friend, mapped)).toEqual(segv(SignalCode.SEGV_MAPERR));
+  });
+
   it('spares a CPU that has left for other memory; it flushes when it comes back', () => {
     const { bench, mm, at } = shared(2);
     const other = bench.cpuAt(1);

@@ -1,4 +1,3 @@
-import { CACHE_LINE } from './address.js';
 import type { Caches } from './caches.js';
 import { CoherenceDirectory, type Topology, type TransferCost } from './coherence.js';
 import type { Cpu } from './cpu.js';
@@ -23,10 +22,6 @@ export class CachedCoherence extends CoherenceDirectory {
 
   override touch(cpu: Cpu, address: number, write: boolean): void {
     this.#caches.access(cpu, address, write);
-  }
-
-  override touchRange(cpu: Cpu, address: number, length: number, write: boolean): void {
-    for (let line = address & -CACHE_LINE; line < address + length; line += CACHE_LINE) this.#caches.access(cpu, line, write);
   }
 
   override claim(cpu: Cpu, frame: number): void {

@@ -72,13 +72,8 @@ export class CoherenceDirectory {
 
   /** As `touch`, of all lines of `length` bytes in one frame. */
   touchRange(cpu: Cpu, address: number, length: number, write: boolean): void {
-    const { coreTag } = cpu;
-    let place = this.#frames[address >>> 12] as number;
-    for (let line = address & -CACHE_LINE; line < address + length; line += CACHE_LINE) {
-      if (place < 0 ? this.#lines[this.#line(place, line)] === coreTag : place === coreTag) continue;
-      this.touch(cpu, line, write);
-      place = this.#frames[address >>> 12] as number;
-    }
+    if (this.frameOwner(address) === cpu.coreTag) return;
+    for (let line = address & -CACHE_LINE; line < address + length; line += CACHE_LINE) this.touch(cpu, line, write);
   }
 
   /** `cpu` has cleared or filled the frame: all of it is in its cache, and nobody else's copies count. */

@@ -6,7 +6,7 @@ import { createJiti, type Jiti } from 'jiti';
 import { UsageError } from './usage.js';
 
 /** Packages of which a machine and its plugins must share one copy: they register steps and merge seams. */
-const SHARED = ['bus', 'uapi', 'hw-x86', 'mm', 'sched', 'epoll', 'kernel', 'rpal-core', 'librpal'] as const;
+const SHARED = ['bus', 'uapi', 'hw-x86', 'mm', 'sched', 'vfs', 'ipc', 'epoll', 'kernel', 'rpal-core', 'librpal'] as const;
 
 /** How `--plugin` names a plugin: module, name of the export, options. */
 export const PLUGIN_SYNTAX = '<file|package>[#export][={"option": value, ...}]';

@@ -1,7 +1,7 @@
 import { FirstAnswerHook } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
-import type { EventPoll } from './eventpoll.js';
-import type { Caller, Operation } from './operation.js';
+import type { Caller, Operation } from '@rpal/vfs';
+import type { EventPoll } from './eventpoll/eventpoll.js';
 
 /** The seams of files and epoll. */
 export class EpollSeams {

@@ -1,8 +1,10 @@
 import { Access, type Cpu, PAGE_SIZE, Platform, profiles } from '@rpal/hw-x86';
+import { SkbPool, UnixNamespace, UnixStreamSocket } from '@rpal/ipc';
 import { MemoryManager, type MmStruct, mmap } from '@rpal/mm';
 import { Scheduler, Task } from '@rpal/sched';
 import { MapFlag, Prot } from '@rpal/uapi';
-import { type Caller, EpollSeams, EventPoll, FdTable, OperationSet, SkbPool, UnixNamespace, UnixStreamSocket } from '../src/index.js';
+import { type Caller, FdTable, OperationSet } from '@rpal/vfs';
+import { EpollSeams, EventPoll } from '../src/index.js';
 
 const [server] = profiles as [(typeof profiles)[number], ...(typeof profiles)[number][]];
 const oneCore = { ...server, topology: { ...server.topology, sockets: 1, coresPerSocket: 1, threadsPerCore: 1, coresPerCache: 1 } };

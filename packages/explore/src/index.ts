@@ -1,11 +1,11 @@
-export { Choice, describeChoice } from './choice.js';
-export { invariants } from './invariants.js';
 export { type CpuPicture, describeSenderState, describeState, type Picture, pictureOf, type ReceiverPicture } from './picture.js';
-export { decodeRecording, deviationsIn, encodeRecording, fixesNumbered, type Recording, repairNamed } from './recording.js';
-export { callee, caller, callers, nothing, nothingLost, send, systemCall, type Work, yields } from './roles.js';
-export { type Deviation, Run, type RunLimits, type RunResult, type Strategy } from './run.js';
-export { type Scenario, Stage } from './scenario.js';
-export { scenarioNamed, scenarios } from './scenarios.js';
+export { invariants } from './scenarios/invariants.js';
+export { callee, caller, callers, nothing, nothingLost, send, systemCall, type Work, yields } from './scenarios/roles.js';
+export { type Scenario, Stage } from './scenarios/scenario.js';
+export { scenarioNamed, scenarios } from './scenarios/scenarios.js';
+export { Choice, describeChoice } from './search/choice.js';
+export { decodeRecording, deviationsIn, encodeRecording, fixesNumbered, type Recording, repairNamed } from './search/recording.js';
+export { type Deviation, Run, type RunLimits, type RunResult, type Strategy } from './search/run.js';
 export {
   byChance,
   type Chance,
@@ -19,8 +19,8 @@ export {
   searchAtRandom,
   shortestOf,
   shrink,
-} from './search.js';
-export { STORM_CPUS, type StormOptions, type StormResult, storm } from './storm.js';
-export { STORM_SERVICES } from './storm-books.js';
-export { Deviations, PriorityWalk, RandomWalk, Replay } from './strategies.js';
-export { type Budget, type Finding, survey } from './survey.js';
+} from './search/search.js';
+export { Deviations, PriorityWalk, RandomWalk, Replay } from './search/strategies.js';
+export { type Budget, type Finding, survey } from './search/survey.js';
+export { STORM_CPUS, type StormOptions, type StormResult, storm } from './storm/storm.js';
+export { STORM_SERVICES } from './storm/storm-books.js';

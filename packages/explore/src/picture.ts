@@ -9,8 +9,8 @@ import {
   RpalFlag,
   SenderState,
 } from '@rpal/rpal-core';
-import { ownerOf } from './invariants.js';
-import type { Run } from './run.js';
+import { ownerOf } from './scenarios/invariants.js';
+import type { Run } from './search/run.js';
 
 /** What can be seen of a CPU between two steps. */
 export interface CpuPicture {

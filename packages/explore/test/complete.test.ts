@@ -1,10 +1,10 @@
 import { definePlugin } from '@rpal/bus';
 import type { RpalOptions, TransitionObserver } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
-import { complete } from '../src/complete.js';
 import { Choice, Deviations, deviationsIn, Replay, Run, type Scenario, scenarioNamed, searchAll } from '../src/index.js';
-import { races } from '../src/races.js';
-import type { Segment } from '../src/run.js';
+import { complete } from '../src/search/complete.js';
+import { races } from '../src/search/races.js';
+import type { Segment } from '../src/search/run.js';
 
 /** Which rows of RPAL's state tables were taken, in order. */
 function trace(): { readonly observer: TransitionObserver; take(): string } {

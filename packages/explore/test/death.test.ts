@@ -3,7 +3,7 @@ import type { QuirkName, RpalOptions, RpalService } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
 import { afterAll, describe, expect, it } from 'vitest';
 import { RandomWalk, Run, type Scenario, type Stage, type Strategy } from '../src/index.js';
-import { callee, caller, send, type Work } from '../src/roles.js';
+import { callee, caller, send, type Work } from '../src/scenarios/roles.js';
 
 /** The second caller is on CPU 1, the callee on CPU 2. */
 const KILLER = 3;

@@ -1,7 +1,7 @@
 import { profiles } from '@rpal/hw-x86';
 import { createMachine } from '@rpal/kernel';
 import { describe, expect, it } from 'vitest';
-import { recordFootprints } from '../src/footprint.js';
+import { recordFootprints } from '../src/search/footprint.js';
 
 describe('what a step touches', () => {
   const machine = createMachine({ profile: profiles[0] as (typeof profiles)[number] });

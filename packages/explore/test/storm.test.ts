@@ -2,8 +2,8 @@ import type { PhysicalMemory } from '@rpal/hw-x86';
 import { FdRecord, QUEUE_WORDS } from '@rpal/librpal';
 import { describe, expect, it } from 'vitest';
 import { storm } from '../src/index.js';
-import type { QueueMemory } from '../src/queue-memory.js';
-import { endOf, stormRun } from '../src/storm.js';
+import type { QueueMemory } from '../src/storm/queue-memory.js';
+import { endOf, stormRun } from '../src/storm/storm.js';
 
 /** Set for a long run: so many steps in all, in storms of 10,000. */
 const wanted = Number(process.env.RPAL_STEPS ?? 0);

@@ -1,3 +1,33 @@
+export { BareCore, type InvpcidType } from './bare/bare-core.js';
+export { type BareException, type BareMapping, BareMetal, type BareProgram, type ExceptionAnswer } from './bare/bare-metal.js';
+export type { AddressSpace } from './core/address-space.js';
+export { Cpu, type CpuEnvironment, type CpuPlace } from './core/cpu.js';
+export type { ExecutionContext, TrapHandler } from './core/execution-context.js';
+export { EPTP_LIST_ENTRIES, GuestMode, type Hypervisor } from './core/guest-mode.js';
+export { Exception, Vector } from './core/interrupts.js';
+export { type DeliveryMode, type Destination, LocalApic, type TimerMode } from './core/local-apic.js';
+export { type CounterSetup, Pmu, type PmuEvent } from './core/pmu.js';
+export { XSAVE_AREA_SIZE, xrstorPkru, xsavePkru } from './core/xsave.js';
+export { type CostLevel, CostModel } from './costs/cost-model.js';
+export { Ledger, type LedgerEntry } from './costs/ledger.js';
+export { type CpuProfile, type CpuProfileInput, type Figure, parseProfile } from './costs/profile.js';
+export {
+  allSteps,
+  type Cause,
+  type CompositeDefinition,
+  type CostStatus,
+  defineSteps,
+  findStep,
+  PRIMITIVES,
+  type Primitive,
+  type Range,
+  type Step,
+  type StepDefinition,
+  spread,
+} from './costs/step.js';
+export { HwStep } from './costs/steps.js';
+export { HardwareError, type HardwareErrorCode } from './errors.js';
+export { Fingerprint } from './fingerprint.js';
 export {
   CACHE_LINE,
   formatAddress,
@@ -14,25 +44,10 @@ export {
   pageFloor,
   requireCanonical,
   USER_TOP,
-} from './address.js';
-export type { AddressSpace } from './address-space.js';
-export { BareCore, type InvpcidType } from './bare-core.js';
-export { type BareException, type BareMapping, BareMetal, type BareProgram, type ExceptionAnswer } from './bare-metal.js';
-export { type CacheCounters, Caches, LineState } from './caches.js';
-export { CoherenceDirectory, type Topology, TransferCost } from './coherence.js';
-export { type CostLevel, CostModel } from './cost-model.js';
-export { Cpu, type CpuEnvironment, type CpuPlace } from './cpu.js';
-export { CriticalPath } from './critical-path.js';
-export { HardwareError, type HardwareErrorCode } from './errors.js';
-export { EventQueue, TimedEvent } from './event-queue.js';
-export type { ExecutionContext, TrapHandler } from './execution-context.js';
-export { Fingerprint } from './fingerprint.js';
-export { EPTP_LIST_ENTRIES, GuestMode, type Hypervisor } from './guest-mode.js';
-export { Exception, Vector } from './interrupts.js';
-export { Ledger, type LedgerEntry } from './ledger.js';
-export { type DeliveryMode, type Destination, LocalApic, type TimerMode } from './local-apic.js';
-export { Access, FaultCode, Mmu } from './mmu.js';
-export { AddressMonitors } from './monitor.js';
+} from './memory/address.js';
+export { type CacheCounters, Caches, LineState } from './memory/caches.js';
+export { CoherenceDirectory, type Topology, TransferCost } from './memory/coherence.js';
+export { AddressMonitors } from './memory/monitor.js';
 export {
   entryAddress,
   entryFrame,
@@ -44,30 +59,15 @@ export {
   Pte,
   type Walk,
   walk,
-} from './page-table.js';
-export { PhysicalMemory } from './physical-memory.js';
+} from './memory/page-table.js';
+export { PhysicalMemory } from './memory/physical-memory.js';
+export { SpinLock } from './memory/spin-lock.js';
+export { Access, FaultCode, Mmu } from './mmu/mmu.js';
+export { Pointer } from './mmu/pointer.js';
+export { Ept, SecondLevel, SecondLevelTables } from './mmu/second-level.js';
+export { Tlb, TlbEntry, TlbFlag } from './mmu/tlb.js';
 export { Platform, type PlatformOptions, type RunEnd } from './platform.js';
-export { type CounterSetup, Pmu, type PmuEvent } from './pmu.js';
-export { Pointer } from './pointer.js';
-export { type CpuProfile, type CpuProfileInput, type Figure, parseProfile } from './profile.js';
 export { findProfile, profiles } from './profiles/index.js';
-export { Rng } from './rng.js';
-export { Ept, SecondLevel, SecondLevelTables } from './second-level.js';
-export { SpinLock } from './spin-lock.js';
-export {
-  allSteps,
-  type Cause,
-  type CompositeDefinition,
-  type CostStatus,
-  defineSteps,
-  findStep,
-  PRIMITIVES,
-  type Primitive,
-  type Range,
-  type Step,
-  type StepDefinition,
-  spread,
-} from './step.js';
-export { HwStep } from './steps.js';
-export { Tlb, TlbEntry, TlbFlag } from './tlb.js';
-export { XSAVE_AREA_SIZE, xrstorPkru, xsavePkru } from './xsave.js';
+export { CriticalPath } from './time/critical-path.js';
+export { EventQueue, TimedEvent } from './time/event-queue.js';
+export { Rng } from './time/rng.js';

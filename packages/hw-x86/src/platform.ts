@@ -1,17 +1,17 @@
-import { GIB } from './address.js';
-import { CachedCoherence } from './cached-coherence.js';
-import { Caches } from './caches.js';
-import { CoherenceDirectory, type Topology, TransferCost } from './coherence.js';
-import { type CostLevel, CostModel } from './cost-model.js';
-import { Cpu } from './cpu.js';
-import { CriticalPath } from './critical-path.js';
+import { Cpu } from './core/cpu.js';
+import type { ExecutionContext, TrapHandler } from './core/execution-context.js';
+import { type CostLevel, CostModel } from './costs/cost-model.js';
+import type { CpuProfile } from './costs/profile.js';
 import { HardwareError } from './errors.js';
-import { EventQueue, type TimedEvent } from './event-queue.js';
-import type { ExecutionContext, TrapHandler } from './execution-context.js';
 import { Fingerprint } from './fingerprint.js';
-import { PhysicalMemory } from './physical-memory.js';
-import type { CpuProfile } from './profile.js';
-import { Rng } from './rng.js';
+import { GIB } from './memory/address.js';
+import { CachedCoherence } from './memory/cached-coherence.js';
+import { Caches } from './memory/caches.js';
+import { CoherenceDirectory, type Topology, TransferCost } from './memory/coherence.js';
+import { PhysicalMemory } from './memory/physical-memory.js';
+import { CriticalPath } from './time/critical-path.js';
+import { EventQueue, type TimedEvent } from './time/event-queue.js';
+import { Rng } from './time/rng.js';
 
 /** How to build the hardware. */
 export interface PlatformOptions {

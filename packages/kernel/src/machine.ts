@@ -1,13 +1,13 @@
 import { Bus, type Plugin, PluginHost, type SeamDescription, TapError } from '@rpal/bus';
-import { FdTable } from '@rpal/epoll';
 import { type CpuProfile, Fingerprint, Platform, type PlatformOptions, profiles } from '@rpal/hw-x86';
 import { WaitQueue } from '@rpal/sched';
+import { FdTable } from '@rpal/vfs';
+import { Kernel, type KernelOptions } from './entry/kernel.js';
 import { MachineError } from './errors.js';
-import { ExecPath } from './exec.js';
-import type { Image } from './image.js';
-import { Kernel, type KernelOptions } from './kernel.js';
-import { Process } from './process.js';
-import { Thread } from './thread.js';
+import { ExecPath } from './process/exec.js';
+import type { Image } from './process/image.js';
+import { Process } from './process/process.js';
+import { Thread } from './process/thread.js';
 
 /** How to build a machine. */
 export interface MachineOptions extends Omit<PlatformOptions, 'profile'>, KernelOptions {

@@ -1,9 +1,9 @@
 import { EventSeam, FirstAnswerHook, NotifyHook, ValueHook } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
-import type { Image } from './image.js';
-import type { Process } from './process.js';
-import type { Thread } from './thread.js';
-import type { UserContext } from './user-context.js';
+import type { UserContext } from './entry/user-context.js';
+import type { Image } from './process/image.js';
+import type { Process } from './process/process.js';
+import type { Thread } from './process/thread.js';
 
 /** Why the kernel was entered from user mode. COMPAT: a 32-bit system call, which has entry code of its own. */
 export const EntryKind = { SYSCALL: 0, EXCEPTION: 1, INTERRUPT: 2, NMI: 3, COMPAT: 4 } as const;

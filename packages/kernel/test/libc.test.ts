@@ -1,7 +1,7 @@
 import { PhysicalMemory } from '@rpal/hw-x86';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatStamp, parseStamp } from '../src/libc.js';
+import { formatStamp, parseStamp } from '../src/program/libc.js';
 
 const memory = new PhysicalMemory([16 * 2 ** 20]);
 const AT = 0x1000;

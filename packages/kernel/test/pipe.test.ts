@@ -1,4 +1,4 @@
-import { EventfdFlag } from '@rpal/epoll';
+import { EventfdFlag } from '@rpal/ipc';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, Fcntl, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Program, Time } from '../src/index.js';

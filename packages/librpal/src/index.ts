@@ -1,6 +1,6 @@
+export { Fiber } from './call/fiber.js';
+export type { RpalFd } from './call/sender.js';
 export { RpalError } from './errors.js';
-export { Fiber } from './fiber.js';
-export { findReceiver, introduce, welcome } from './handshake.js';
 export { rpalExecutable } from './image.js';
 export {
   EPOLLRPALIN,
@@ -14,7 +14,7 @@ export {
   ReceiverRecord,
   SenderRecord,
 } from './layouts.js';
-export { LibProcess, type Peer } from './lib-process.js';
 export { LibRpal, librpal } from './librpal.js';
-export type { RpalFd } from './sender.js';
+export { findReceiver, introduce, welcome } from './process/handshake.js';
+export { LibProcess, type Peer } from './process/lib-process.js';
 export { LibStep } from './steps.js';

@@ -1,15 +1,15 @@
 import type { Call, Program } from '@rpal/kernel';
 import { RpalIoctl, readAllPkru, Scc } from '@rpal/rpal-core';
 import { Epoll } from '@rpal/uapi';
-import { AccessSafetyCall } from './access-safety.js';
+import { AccessSafetyCall } from './call/access-safety.js';
+import { CallKind, LibSender, ReadPtrsCall, type RpalFd, WritePtrsCall } from './call/sender.js';
 import { RpalError } from './errors.js';
-import { install, modify, recordOf, uninstall } from './fd-table.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, MAX_SENDERS, Pool, QUEUE_WORDS, SENDERS_BYTES, SenderRecord } from './layouts.js';
-import { LibProcess } from './lib-process.js';
-import { cleanServiceEnd, cleanServiceStart, releaseService, requestedServiceId, requestService } from './peers.js';
-import { EpollWaitCall, type LibReceiver } from './receiver.js';
-import { CallKind, LibSender, ReadPtrsCall, type RpalFd, WritePtrsCall } from './sender.js';
-import { exit, init, makeReceiver } from './setup.js';
+import { install, modify, recordOf, uninstall } from './process/fd-table.js';
+import { LibProcess } from './process/lib-process.js';
+import { cleanServiceEnd, cleanServiceStart, releaseService, requestedServiceId, requestService } from './process/peers.js';
+import { exit, init, makeReceiver } from './process/setup.js';
+import { EpollWaitCall, type LibReceiver } from './receive/receiver.js';
 
 type Routine<T = number> = Generator<void, T>;
 

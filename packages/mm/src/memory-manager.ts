@@ -1,17 +1,16 @@
-import type { Cpu, CpuProfile, PhysicalMemory, Platform, Rng } from '@rpal/hw-x86';
-import { GIB, LARGE_PAGE_SIZE, PAGE_SIZE } from '@rpal/hw-x86';
-import type { Overcommit } from './accounting.js';
+import { type Cpu, type CpuProfile, GIB, LARGE_PAGE_SIZE, PAGE_SIZE, type PhysicalMemory, type Platform, type Rng } from '@rpal/hw-x86';
 import { MmError } from './errors.js';
-import { FoldedEntries } from './folded.js';
-import type { HugePages } from './huge-pages.js';
-import { KernelHeap } from './kernel-heap.js';
-import { defaultLayout, type Layout } from './layout.js';
-import { MmStruct } from './mm-struct.js';
-import { PageFrames } from './page-frames.js';
-import { linux615, type ReleaseRules } from './release.js';
+import type { HugePages } from './fault/huge-pages.js';
 import { MmSeams } from './seams.js';
+import type { Overcommit } from './space/accounting.js';
+import { defaultLayout, type Layout } from './space/layout.js';
+import { MmStruct } from './space/mm-struct.js';
+import { linux615, type ReleaseRules } from './space/release.js';
 import { MmStep } from './steps.js';
-import { type FlushTargets, flushOn, TlbState } from './tlb-flush.js';
+import { FoldedEntries } from './tables/folded.js';
+import { KernelHeap } from './tables/kernel-heap.js';
+import { PageFrames } from './tables/page-frames.js';
+import { type FlushTargets, flushOn, TlbState } from './tlb/tlb-flush.js';
 
 /** How a machine's memory is managed. */
 export interface MemoryOptions {

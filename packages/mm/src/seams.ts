@@ -1,9 +1,9 @@
 import { FirstAnswerHook, NotifyHook, ValueHook } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
-import type { FaultResult } from './fault.js';
-import type { Layout } from './layout.js';
-import type { MmStruct } from './mm-struct.js';
-import type { FlushTargets } from './tlb-flush.js';
+import type { FaultResult } from './fault/fault.js';
+import type { Layout } from './space/layout.js';
+import type { MmStruct } from './space/mm-struct.js';
+import type { FlushTargets } from './tlb/tlb-flush.js';
 
 /** The seams of memory management. */
 export class MmSeams {

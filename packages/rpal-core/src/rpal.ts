@@ -2,13 +2,13 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { Kernel, Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
 import { CpuSet, type KernelPath } from '@rpal/sched';
-import { RPAL_FIRST_KEY, RPAL_NR_ID } from './constants.js';
-import type { Isolation } from './isolation.js';
+import { RPAL_FIRST_KEY, RPAL_NR_ID } from './abi/constants.js';
+import type { Isolation } from './memory/isolation.js';
+import type { Sharing } from './memory/sharing.js';
 import type { QuirkName, RaceFix } from './quirks.js';
 import type { RpalSeams } from './seams.js';
-import type { RoleData, RpalService } from './service.js';
-import type { Sharing } from './sharing.js';
-import type { TransitionObserver } from './transitions.js';
+import type { RoleData, RpalService } from './services/service.js';
+import type { TransitionObserver } from './threads/transitions.js';
 
 /** A thread's RPAL state (patch 04: members of `task_struct`). */
 export class RpalThread {

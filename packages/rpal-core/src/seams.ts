@@ -1,7 +1,7 @@
 import { Slot } from '@rpal/bus';
 import type { CpuProfile } from '@rpal/hw-x86';
-import { type Isolation, protectionKeys } from './isolation.js';
-import { copiedEntries, type Sharing } from './sharing.js';
+import { type Isolation, protectionKeys } from './memory/isolation.js';
+import { copiedEntries, type Sharing } from './memory/sharing.js';
 
 /** The seams of RPAL's kernel half. Plugins that use them require `@rpal/rpal-core`. */
 export class RpalSeams {

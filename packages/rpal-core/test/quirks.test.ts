@@ -2,9 +2,9 @@ import { SchedPolicy, TaskState } from '@rpal/sched';
 import { Errno, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { callState, FdmapArg, type QuirkName, quirkNames, Rcc, RPAL_ERROR_MAGIC, RPAL_NR_ID, RpalIoctl, Scc } from '../src/index.js';
-import { recover } from '../src/recovery.js';
-import { mayWake } from '../src/states.js';
-import { collectClaim } from '../src/time-slice.js';
+import { recover } from '../src/switch/recovery.js';
+import { collectClaim } from '../src/switch/time-slice.js';
+import { mayWake } from '../src/threads/states.js';
 import { type Body, Control, pairOfServices, run, until, type World, world } from './world.js';
 
 /** Runs one service. @returns what `body` returns last, or how the process ended */

@@ -1,25 +1,25 @@
 import type { Cpu, CpuProfile, ExecutionContext, Platform } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
-import { balanceTick } from './balance.js';
-import { CfsQueue } from './cfs-queue.js';
-import { SchedClasses } from './classes.js';
-import { CoreScheduling } from './core-sched.js';
-import { CpuDomains } from './cpu-domains.js';
-import { CpuHotplug } from './cpu-hotplug.js';
-import { CpuSet } from './cpu-set.js';
-import { accountTick } from './cpu-time.js';
-import { dequeue, enqueue } from './enqueue.js';
-import { finishDelayed, yieldFair } from './hierarchy.js';
-import { IdlePath, type IdlePolicy, type IdleState } from './idle.js';
-import { setGroup, setNice, setScheduler } from './policy.js';
-import { priorityChanged } from './rt-mutex.js';
-import { RunQueue, SwitchPhase } from './run-queue.js';
-import { switchStep } from './schedule.js';
+import { SchedClasses } from './classes/classes.js';
+import { accountTick } from './core/cpu-time.js';
+import { dequeue, enqueue } from './core/enqueue.js';
+import { setGroup, setNice, setScheduler } from './core/policy.js';
+import { RunQueue, SwitchPhase } from './core/run-queue.js';
+import { switchStep } from './core/schedule.js';
+import { PathResult, Task, TaskState, TIMER_SLACK } from './core/task.js';
+import { activate, checkPreempt, receiveWakeUps, resched, wakeUp } from './core/wake-up.js';
+import { balanceTick } from './cpus/balance.js';
+import { CoreScheduling } from './cpus/core-sched.js';
+import { CpuDomains } from './cpus/cpu-domains.js';
+import { CpuHotplug } from './cpus/cpu-hotplug.js';
+import { CpuSet } from './cpus/cpu-set.js';
+import { IdlePath, type IdlePolicy, type IdleState } from './cpus/idle.js';
+import { CfsQueue } from './fair/cfs-queue.js';
+import { finishDelayed, yieldFair } from './fair/hierarchy.js';
+import { TaskGroup } from './fair/task-group.js';
 import { SchedSeams } from './seams.js';
 import { SchedStep } from './steps.js';
-import { PathResult, Task, TaskState, TIMER_SLACK } from './task.js';
-import { TaskGroup } from './task-group.js';
-import { activate, checkPreempt, receiveWakeUps, resched, wakeUp } from './wake-up.js';
+import { priorityChanged } from './sync/rt-mutex.js';
 
 /** How the scheduler is set up. */
 export interface SchedulerOptions {

@@ -1,9 +1,9 @@
 import { EventSeam, FirstAnswerHook, NotifyHook, Slot, ValueHook } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
-import type { IdlePolicy } from './idle.js';
-import type { RunQueue } from './run-queue.js';
-import type { SchedClass } from './sched-class.js';
-import type { Task } from './task.js';
+import type { SchedClass } from './classes/sched-class.js';
+import type { RunQueue } from './core/run-queue.js';
+import type { Task } from './core/task.js';
+import type { IdlePolicy } from './cpus/idle.js';
 
 /** The seams of the scheduler. */
 export class SchedSeams {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EligibleTree } from '../src/eligible-tree.js';
-import type { SchedEntity } from '../src/sched-entity.js';
+import { EligibleTree } from '../src/fair/eligible-tree.js';
+import type { SchedEntity } from '../src/fair/sched-entity.js';
 import { entityAt } from './tasks.js';
 
 /** The least vruntime below each node, by looking. */

@@ -1,8 +1,8 @@
-import { type Caller, File } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
 import { getUser32, type MemoryManager } from '@rpal/mm';
 import { Errno, OpenFlag, Prot } from '@rpal/uapi';
+import { type Caller, File } from '@rpal/vfs';
 import { Region } from './region.js';
 import { MshareStep } from './steps.js';
 

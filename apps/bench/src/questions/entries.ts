@@ -1,5 +1,5 @@
-import { EventFd } from '@rpal/epoll';
 import type { CpuProfile } from '@rpal/hw-x86';
+import { EventFd } from '@rpal/ipc';
 import { type Call, type Program, SyscallNumber } from '@rpal/kernel';
 import { type RpalOptions, rpalOf } from '@rpal/rpal-core';
 import { type Answer, errno, type Question } from './question.js';

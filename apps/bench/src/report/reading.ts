@@ -14,7 +14,7 @@ const WAKE_STEPS = ['wakeBody', 'wakeEnqueue', 'wakePreemptCheck', 'wakePressure
 const PARTS: readonly (readonly [string, (breakdown: Breakdown, messages: number) => number])[] = [
   ["formatting and parsing the stamp, as the RFC's sample does", (b) => cyclesOf(b, ['@rpal/kernel:sprintf', '@rpal/kernel:sscanf'])],
   ['clearing branch history on system calls (BHI mitigation)', (b) => groundCycles(b, 'bhbClear')],
-  ['security hooks of read and write (AppArmor)', (b) => cyclesOf(b, ['@rpal/epoll:security'])],
+  ['security hooks of read and write (AppArmor)', (b) => cyclesOf(b, ['@rpal/vfs:security'])],
   ['pressure-stall accounting (PSI)', (b) => cyclesOf(b, ['@rpal/sched:wakePressure', '@rpal/sched:switchPressure'])],
   ['wake-ups beyond the first: room in the socket wakes the client, which waits for the echo', secondWakeUp],
 ];

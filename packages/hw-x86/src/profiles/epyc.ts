@@ -1,4 +1,4 @@
-import { type CpuProfile, type CpuProfileInput, parseProfile } from '../profile.js';
+import { type CpuProfile, type CpuProfileInput, parseProfile } from '../costs/profile.js';
 import { Cite, figure, nanoseconds } from './figure.js';
 
 const zen4 = 'one Zen 4 IPC benchmark under perf stat (CPI 1.18 with all inside, 29 branch misses per 1000 instructions: safe-RET)';

@@ -1,5 +1,5 @@
-import type { Figure } from '../profile.js';
-import type { CostStatus } from '../step.js';
+import type { Figure } from '../costs/profile.js';
+import type { CostStatus } from '../costs/step.js';
 
 /** A figure of a profile, on one line. */
 export function figure(low: number, central: number, high: number, status: CostStatus, source: string): Figure {

@@ -1,4 +1,4 @@
-import type { CpuProfile } from '../profile.js';
+import type { CpuProfile } from '../costs/profile.js';
 import { epycGenoa9654, epycMilan7713 } from './epyc.js';
 import { xeonPlatinum8160 } from './xeon-platinum-8160.js';
 import { xeonPlatinum8336c } from './xeon-platinum-8336c.js';

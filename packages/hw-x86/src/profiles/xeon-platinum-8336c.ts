@@ -1,4 +1,4 @@
-import { type CpuProfile, parseProfile } from '../profile.js';
+import { type CpuProfile, parseProfile } from '../costs/profile.js';
 import { Cite, figure, nanoseconds } from './figure.js';
 
 /**

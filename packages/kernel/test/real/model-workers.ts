@@ -1,7 +1,7 @@
-import { File, type Operation, Step } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { TaskState } from '@rpal/sched';
 import { Errno, MessageFlag, Signal, WaitOption } from '@rpal/uapi';
+import { File, type Operation, Step } from '@rpal/vfs';
 import { executable, type Machine, type MessageHeader, type Program, type SignalHandler, type Thread } from '../../src/index.js';
 import { smallMachine } from '../support.js';
 import { type Call, dataResult, hashAt, pattern } from './calls.js';

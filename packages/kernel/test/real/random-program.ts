@@ -1,4 +1,5 @@
-import { EventFd, EventPoll, type File, MemFd, PipeEnd, TimerFd, UnixSocket, UnixStreamSocket } from '@rpal/epoll';
+import { EventPoll } from '@rpal/epoll';
+import { EventFd, MemFd, PipeEnd, TimerFd, UnixSocket, UnixStreamSocket } from '@rpal/ipc';
 import {
   Epoll,
   Fcntl,
@@ -13,6 +14,7 @@ import {
   SPLICE_F_NONBLOCK,
   WaitOption,
 } from '@rpal/uapi';
+import type { File } from '@rpal/vfs';
 import type { Call } from './calls.js';
 import type { ModelWorkers } from './model-workers.js';
 import { sharingCall } from './random-sharing.js';

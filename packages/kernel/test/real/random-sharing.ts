@@ -1,5 +1,6 @@
-import { type File, MemFd, MessageQueueFile } from '@rpal/epoll';
+import { MemFd, MessageQueueFile } from '@rpal/ipc';
 import { Futex, Ipc, OpenFlag, Signal } from '@rpal/uapi';
+import type { File } from '@rpal/vfs';
 import type { Call } from './calls.js';
 import type { ModelWorkers } from './model-workers.js';
 import { type Draw, one } from './random-program.js';

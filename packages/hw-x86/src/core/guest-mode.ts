@@ -1,0 +1,212 @@
+import { HwStep } from '../costs/steps.js';
+import { HardwareError } from '../errors.js';
+import { SecondLevel, type SecondLevelTables } from '../mmu/second-level.js';
+import type { Cpu } from './cpu.js';
+
+/** Views that a core tells apart in its TLBs at a time; a further one takes the tag of the least recently used. */
+const TAGS = 15;
+/** Entries of an EPTP list: one page of 64-bit pointers (SDM vol. 3, 26.5.6.3). */
+export const EPTP_LIST_ENTRIES = 512;
+
+/** What a core does on VM exits. A method that is missing leaves the exit to what is said beside it. */
+export interface Hypervisor {
+  /** VMCALL. @returns the guest's result register. Missing: the guest gets #UD */
+  call?(cpu: Cpu, number: number, argument: number): number;
+  /**
+   * An access that the second-level tables do not allow; `view` has the guest-physical address and the access.
+   * @returns true if it has been resolved: the guest repeats the access. Missing, or false: the guest gets #PF
+   */
+  violation?(cpu: Cpu, view: SecondLevel): boolean;
+  /** VMFUNC with an index that the list has no view for. Missing: an error ends the run */
+  invalidView?(cpu: Cpu, index: number): void;
+}
+
+/**
+ * VMX non-root operation of one core, as far as switching between views of memory needs it: VMCALL, EPT violations, and
+ * VMFUNC leaf 0, with which the guest itself selects one of the second-level tables on a list, without a VM exit and
+ * without a flush.
+ */
+export class GuestMode {
+  readonly #cpu: Cpu;
+  #hypervisor: Hypervisor = {};
+  #views: readonly SecondLevel[] = [];
+  /** Every view that was on a list, by the root of its tables: a list that comes back finds its translations. */
+  readonly #byRoot: Map<number, SecondLevel> = new Map();
+  /** Views with a tag, least recently used first. */
+  readonly #tagged: SecondLevel[] = [];
+  /** Tags that no view has. */
+  readonly #spare: number[] = [];
+  #index = -1;
+  /** VM exits since boot. */
+  exits = 0;
+
+  constructor(cpu: Cpu) {
+    this.#cpu = cpu;
+    this.#freeTags();
+  }
+
+  /** The core runs a guest. */
+  get active(): boolean {
+    return this.#index >= 0;
+  }
+
+  /** Index of the view in use; -1 outside a guest. */
+  get view(): number {
+    return this.#index;
+  }
+
+  /**
+   * VM entry: the core goes on as a guest. Addresses in its page tables are guest-physical from here on.
+   * @param views the EPTP list, at most 512; one set of tables may be on it more than once
+   */
+  enter(hypervisor: Hypervisor, views: readonly SecondLevelTables[], index = 0): void {
+    requireView(views, index);
+    this.leave();
+    this.#hypervisor = hypervisor;
+    this.install(views, index);
+  }
+
+  /**
+   * The hypervisor gives the guest another list, and goes on with view `index` of it. Charges nothing, as it happens in the
+   * course of a VM exit, and flushes nothing: translations of views that come back are still there.
+   * @param views as in `enter`
+   */
+  install(views: readonly SecondLevelTables[], index = 0): void {
+    requireView(views, index);
+    this.#views = views.map(({ root }) => {
+      const view = this.#byRoot.get(root) ?? new SecondLevel(this.#cpu.memory, root, (cpu, on) => this.#violation(cpu, on));
+      this.#byRoot.set(root, view);
+      return view;
+    });
+    this.#select(index);
+  }
+
+  /** The core is no guest any more. */
+  leave(): void {
+    if (!this.active) return;
+    this.#index = -1;
+    this.#cpu.mmu.selectSecondLevel(null);
+    this.#cpu.mmu.invept();
+    for (const view of this.#tagged) view.tag = 0;
+    this.#tagged.length = 0;
+    this.#freeTags();
+    this.#byRoot.clear();
+  }
+
+  /**
+   * VMCALL: into the hypervisor and back, at the price of the exit and the entry; what the hypervisor does it charges itself.
+   * @throws HardwareError INVALID_OPCODE outside a guest, or if the hypervisor takes no calls
+   */
+  vmcall(number: number, argument = 0): number {
+    const { call } = this.#hypervisor;
+    if (!this.active || call === undefined) throw new HardwareError('INVALID_OPCODE', 'VMCALL without a hypervisor that takes calls: #UD');
+    this.#exit();
+    return call.call(this.#hypervisor, this.#cpu, number, argument);
+  }
+
+  /**
+   * VMFUNC leaf 0: goes on with view `index` of the list.
+   * @throws HardwareError INVALID_OPCODE outside a guest, or on a processor without VMFUNC
+   */
+  vmfunc(index: number): void {
+    const { profile } = this.#cpu.costs;
+    if (!profile.features.vmfunc) throw new HardwareError('INVALID_OPCODE', `VMFUNC on ${profile.name}, which does not have it: #UD`);
+    if (!this.active) throw new HardwareError('INVALID_OPCODE', 'VMFUNC outside of a guest: #UD');
+    this.#cpu.charge(HwStep.vmfunc);
+    if (this.#views[index] !== undefined) {
+      this.#select(index);
+      return;
+    }
+    this.#exit();
+    if (this.#hypervisor.invalidView === undefined) {
+      throw new HardwareError('INVALID_ARGUMENT', `index: VMFUNC to view ${index}, but the list has ${this.#views.length}`);
+    }
+    this.#hypervisor.invalidView(this.#cpu, index);
+  }
+
+  /** INVEPT on this core: what was cached through view `index`, or through all, goes. */
+  invept(index?: number): void {
+    this.#cpu.charge(HwStep.invept);
+    for (const [at, view] of this.#views.entries()) if (index === undefined || at === index) this.#flush(view);
+  }
+
+  /**
+   * INVEPT on this core for tables, on the present list or not: what was cached through them goes.
+   * @returns false if there was no need, as the core has never used them; nothing is charged then
+   */
+  inveptTables({ root }: SecondLevelTables): boolean {
+    const view = this.#byRoot.get(root);
+    if (view === undefined) return false;
+    this.#cpu.charge(HwStep.invept);
+    this.#flush(view);
+    return true;
+  }
+
+  /**
+   * The tables are about to be freed: INVEPT, and the core forgets them.
+   * @throws HardwareError INVALID_ARGUMENT while they are on the list
+   */
+  forget(tables: SecondLevelTables): void {
+    const view = this.#byRoot.get(tables.root);
+    if (view === undefined) return;
+    if (this.#views.includes(view)) {
+      throw new HardwareError('INVALID_ARGUMENT', 'tables: they are on the list of the core; install another list before');
+    }
+    this.inveptTables(tables);
+    this.#byRoot.delete(tables.root);
+    const at = this.#tagged.indexOf(view);
+    if (at >= 0) {
+      this.#tagged.splice(at, 1);
+      this.#spare.push(view.tag);
+      view.tag = 0;
+    }
+  }
+
+  #select(index: number): void {
+    const view = this.#views[index] as SecondLevel;
+    this.#index = index;
+    if (view.tag === 0) this.#tag(view);
+    else this.#tagged.splice(this.#tagged.indexOf(view), 1);
+    this.#tagged.push(view);
+    this.#cpu.mmu.selectSecondLevel(view);
+  }
+
+  #flush(view: SecondLevel): void {
+    view.flush();
+    if (view.tag !== 0) this.#cpu.mmu.invept(view.tag);
+  }
+
+  #tag(view: SecondLevel): void {
+    const spare = this.#spare.pop();
+    if (spare !== undefined) {
+      view.tag = spare;
+      return;
+    }
+    const oldest = this.#tagged.shift() as SecondLevel;
+    this.#cpu.mmu.invept(oldest.tag);
+    view.tag = oldest.tag;
+    oldest.tag = 0;
+  }
+
+  #freeTags(): void {
+    this.#spare.length = 0;
+    for (let tag = TAGS; tag >= 1; tag--) this.#spare.push(tag);
+  }
+
+  #violation(cpu: Cpu, view: SecondLevel): boolean {
+    this.#exit();
+    return this.#hypervisor.violation?.(cpu, view) ?? false;
+  }
+
+  #exit(): void {
+    this.exits++;
+    this.#cpu.charge(HwStep.vmExit);
+  }
+}
+
+function requireView(views: readonly SecondLevelTables[], index: number): void {
+  if (views.length > EPTP_LIST_ENTRIES) {
+    throw new HardwareError('INVALID_ARGUMENT', `views: ${views.length} do not fit a list of ${EPTP_LIST_ENTRIES}`);
+  }
+  if (views[index] === undefined) throw new HardwareError('INVALID_ARGUMENT', `index: there is no view ${index} among ${views.length}`);
+}

@@ -1,0 +1,81 @@
+import { HardwareError } from '../errors.js';
+import type { CpuProfile, Figure } from './profile.js';
+import { allSteps, type Primitive, type Step, spread } from './step.js';
+
+/** Which end of every uncertain figure a machine runs with. */
+export type CostLevel = 'low' | 'central' | 'high';
+
+const INDEX = { low: 0, central: 1, high: 2 } as const;
+
+/**
+ * The price of every step on one profile, in whole TSC cycles, computed once when a machine is built.
+ * Sums of whole numbers below 2^53 are exact, so ledgers close to the cycle.
+ */
+export class CostModel {
+  readonly profile: CpuProfile;
+  readonly level: CostLevel;
+  /** TSC cycles per core cycle: below 1 when the core runs faster than its nominal clock. */
+  readonly tscPerCore: number;
+  readonly tscPerNs: number;
+  /** Price of each step, by id. */
+  readonly step: Float64Array;
+  /** Additional price of each byte, by step id. Not rounded: `bytes()` rounds the product. */
+  readonly perByte: Float64Array;
+
+  constructor(profile: CpuProfile, level: CostLevel = 'central', coreGHz?: number) {
+    if (!(level in INDEX)) throw new HardwareError('INVALID_ARGUMENT', `costs: ${level} is not low, central or high`);
+    if (coreGHz !== undefined && !(coreGHz > 0 && Number.isFinite(coreGHz))) {
+      throw new HardwareError('INVALID_ARGUMENT', `coreGHz: ${coreGHz} is not a clock in GHz; use a number above 0`);
+    }
+    this.profile = profile;
+    this.level = level;
+    this.tscPerNs = profile.clock.tscGHz;
+    // A slower core clock makes a step dearer: the low end of cost belongs to the high end of the clock.
+    const clock = profile.clock.coreGHz;
+    this.tscPerCore = profile.clock.tscGHz / (coreGHz ?? { low: clock.high, central: clock.central, high: clock.low }[level]);
+    const steps = allSteps();
+    this.step = new Float64Array(steps.length);
+    this.perByte = new Float64Array(steps.length);
+    for (const step of steps) {
+      // The parts of a composite step precede it, and are rounded each: breakdowns must add up.
+      this.step[step.id] =
+        step.parts === undefined ? Math.round(this.#price(step)) : step.parts.reduce((sum, part) => sum + (this.step[part] as number), 0);
+      if (step.perByte !== undefined) {
+        const rate = profile.bytesPerCycle[step.perByte];
+        // Fewer bytes per cycle cost more, so the ends swap here too.
+        const bytesPerCycle = { low: rate.high, central: rate.central, high: rate.low }[level];
+        this.perByte[step.id] = this.tscPerCore / bytesPerCycle;
+      }
+    }
+  }
+
+  /** TSC cycles of a nanosecond figure at this level, rounded. */
+  ns(figure: Figure): number {
+    return Math.round(figure[this.level] * this.tscPerNs);
+  }
+
+  /** TSC cycles of a figure in core cycles at this level, rounded. */
+  cycles(figure: Figure): number {
+    return Math.round(figure[this.level] * this.tscPerCore);
+  }
+
+  /** TSC cycles of one hardware event, not rounded. */
+  primitive(name: Primitive): number {
+    const figure = this.profile.costs[name];
+    return figure[this.level] * ('unit' in figure ? this.tscPerNs : this.tscPerCore);
+  }
+
+  #price(step: Step): number {
+    const override = this.profile.steps?.[step.name];
+    if (override !== undefined) return override[this.level] * this.tscPerCore;
+    const at = INDEX[this.level];
+    const cpi = this.profile.cpi[step.mode ?? 'kernel'][this.level];
+    let price = spread(step.instructions ?? 0)[at] * cpi * this.tscPerCore;
+    price += spread(step.ns ?? 0)[at] * this.tscPerNs;
+    for (const [name, count] of Object.entries(step.events ?? {})) {
+      price += count * this.primitive(name as Primitive);
+    }
+    if (!Number.isFinite(price)) throw new HardwareError('INVALID_PROFILE', `step "${step.name}" has no finite price`);
+    return price;
+  }
+}

@@ -1,0 +1,30 @@
+import type { Cpu } from '../core/cpu.js';
+import type { Caches } from './caches.js';
+import { CoherenceDirectory, type Topology, type TransferCost } from './coherence.js';
+
+/** Takes the place of the directory where caches are modelled line by line: every access is theirs to price. */
+export class CachedCoherence extends CoherenceDirectory {
+  readonly #caches: Caches;
+
+  constructor(topology: Topology, transfer: TransferCost, caches: Caches) {
+    super(topology, transfer);
+    this.#caches = caches;
+  }
+
+  /** Nobody has a whole frame to himself, so that every access comes to `touch`. */
+  override frameOwner(): number {
+    return -1;
+  }
+
+  override holds(): boolean {
+    return false;
+  }
+
+  override touch(cpu: Cpu, address: number, write: boolean): void {
+    this.#caches.access(cpu, address, write);
+  }
+
+  override claim(cpu: Cpu, frame: number): void {
+    this.#caches.fill(cpu, frame);
+  }
+}

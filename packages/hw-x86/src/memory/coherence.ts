@@ -1,0 +1,222 @@
+import type { Cpu } from '../core/cpu.js';
+import type { CostModel } from '../costs/cost-model.js';
+import { HwStep } from '../costs/steps.js';
+import { CACHE_LINE, PAGE_SIZE } from './address.js';
+
+/** Lines of a frame. */
+const LINES = PAGE_SIZE / CACHE_LINE;
+/** No core has the frame. */
+const NOBODY = 0;
+/** Several cores have clean copies of the line. */
+const SHARED = -1;
+
+/** What the cores of a machine have in common besides memory: which of them holds a line, and what moving it costs. */
+export interface Topology {
+  readonly coresPerCache: number;
+  readonly coresPerSocket: number;
+  readonly cores: number;
+}
+
+/**
+ * A coherence directory for physical memory: which core holds a 64-byte line, exclusively (modified or not) or as one of
+ * several sharers. A line that must come from another core costs a transfer; so does taking the only copy.
+ *
+ * As long as one core alone uses a frame, the frame as a whole is its own: whoever takes a frame clears or copies it,
+ * which brings every line in (the cost of that is part of the clearing step). Lines are told apart from the moment a
+ * second core comes. Capacity is not modelled here: a line stays where it was last used.
+ */
+export class CoherenceDirectory {
+  /** Counts how often a core lost a frame that it had to itself: what was seen of ownership in one epoch is true in all of it. */
+  epoch = 0;
+  /** As `epoch`, of lines: counts how often a core lost one, or the sole right to it. */
+  lineEpoch = 0;
+  /** Per frame: the core (plus one) that has all of it, `NOBODY`, or, if lines are tracked, minus one minus where `#lines` begins to tell of them. */
+  #frames = new Int32Array(0);
+  /** Of the tracked frames, for each line: owner or `SHARED`, then the sharers as bits. */
+  #lines = new Int32Array(0);
+  /** Where the part of `#lines` begins that no frame has had yet, and the frames' parts given back, as in `#frames`. */
+  #unused = 0;
+  readonly #free: number[] = [];
+  readonly #wordsPerLine: number;
+  readonly #transfer: TransferCost;
+
+  constructor(topology: Topology, transfer: TransferCost) {
+    this.#wordsPerLine = 1 + Math.ceil(topology.cores / 32);
+    this.#transfer = transfer;
+  }
+
+  /** The core tag that has the whole frame of `address` to itself; not positive if none has. */
+  frameOwner(address: number): number {
+    return this.#frames[address >>> 12] as number;
+  }
+
+  /** `cpu` can read or write the line at physical `address` as things are: `touch` would do nothing. */
+  holds(cpu: Cpu, address: number, write: boolean): boolean {
+    const place = this.#frames[address >>> 12] as number;
+    if (place >= 0) return place === cpu.coreTag;
+    const lines = this.#lines;
+    const first = this.#line(place, address);
+    const owner = lines[first] as number;
+    if (owner !== SHARED) return owner === cpu.coreTag;
+    return !write && ((lines[first + 1 + (cpu.core >>> 5)] as number) & (1 << (cpu.core & 31))) !== 0;
+  }
+
+  /** Accounts for `cpu` reading or writing the line at physical `address`. */
+  touch(cpu: Cpu, address: number, write: boolean): void {
+    const frame = address >>> 12;
+    if (frame >= this.#frames.length) this.#grow(frame);
+    if (this.holds(cpu, address, write)) return;
+    if (this.#frames[frame] === NOBODY) this.#frames[frame] = cpu.coreTag;
+    else this.#bring(cpu, frame, address, write);
+  }
+
+  /** As `touch`, of all lines of `length` bytes in one frame. */
+  touchRange(cpu: Cpu, address: number, length: number, write: boolean): void {
+    if (this.frameOwner(address) === cpu.coreTag) return;
+    for (let line = address & -CACHE_LINE; line < address + length; line += CACHE_LINE) this.touch(cpu, line, write);
+  }
+
+  /** `cpu` has cleared or filled the frame: all of it is in its cache, and nobody else's copies count. */
+  claim(cpu: Cpu, frame: number): void {
+    if (frame >= this.#frames.length) this.#grow(frame);
+    const owner = this.#frames[frame] as number;
+    if (owner !== NOBODY && owner !== cpu.coreTag) {
+      this.epoch++;
+      this.lineEpoch++;
+    }
+    this.#frames[frame] = cpu.coreTag;
+    if (owner < 0) this.#free.push(owner);
+  }
+
+  #grow(frame: number): void {
+    const bigger = new Int32Array(Math.max(4096, 2 * this.#frames.length, frame + 1));
+    bigger.set(this.#frames);
+    this.#frames = bigger;
+  }
+
+  /** Where `#lines` tells of the line at `address`, whose frame is marked with `place`. */
+  #line(place: number, address: number): number {
+    return (~place + Math.imul((address >>> 6) & (LINES - 1), this.#wordsPerLine)) | 0;
+  }
+
+  /** Somebody else has the line, or others have it, too. */
+  #bring(cpu: Cpu, frame: number, address: number, write: boolean): void {
+    const place = this.#frames[frame] as number;
+    const first = this.#line(place < 0 ? place : this.#track(frame), address);
+    const lines = this.#lines;
+    const owner = lines[first] as number;
+    const mine = first + 1 + (cpu.core >>> 5);
+    const bit = 1 << (cpu.core & 31);
+    if (owner !== SHARED) {
+      this.lineEpoch++;
+      this.#transfer.move(cpu, owner - 1, 1);
+      if (write) {
+        lines[first] = cpu.coreTag;
+        return;
+      }
+      lines[first] = SHARED;
+      lines.fill(0, first + 1, first + this.#wordsPerLine);
+      const other = first + 1 + ((owner - 1) >>> 5);
+      lines[other] = (lines[other] as number) | (1 << ((owner - 1) & 31));
+      lines[mine] = (lines[mine] as number) | bit;
+      return;
+    }
+    const other = this.#sharer(lines, first + 1, cpu.core);
+    if (other >= 0) this.#transfer.move(cpu, other, 1);
+    if (write) {
+      this.lineEpoch++;
+      lines[first] = cpu.coreTag;
+    } else {
+      lines[mine] = (lines[mine] as number) | bit;
+    }
+  }
+
+  /** A second core comes: from here on the frame's lines are told apart. All still belong to the first. @returns their place */
+  #track(frame: number): number {
+    const words = LINES * this.#wordsPerLine;
+    const place = this.#free.pop() ?? ~this.#unused;
+    const first = ~place;
+    if (first === this.#unused) this.#unused += words;
+    if (this.#unused > this.#lines.length) {
+      const bigger = new Int32Array(Math.max(16 * words, 2 * this.#lines.length));
+      bigger.set(this.#lines);
+      this.#lines = bigger;
+    }
+    const owner = this.#frames[frame] as number;
+    for (let at = first; at < first + words; at += this.#wordsPerLine) this.#lines[at] = owner;
+    this.epoch++;
+    this.#frames[frame] = place;
+    return place;
+  }
+
+  /** A core other than `self` that has a copy; -1 if none has. */
+  #sharer(lines: Int32Array, first: number, self: number): number {
+    for (let i = 0; i < this.#wordsPerLine - 1; i++) {
+      let word = lines[first + i] as number;
+      if (i === self >>> 5) word &= ~(1 << (self & 31));
+      if (word !== 0) return i * 32 + (31 - Math.clz32(word));
+    }
+    return -1;
+  }
+}
+
+/**
+ * Line fill buffers of the first-level data cache: ten on Intel's cores from Nehalem on (Optimization Reference Manual); later
+ * ones, and AMD's, have a few more.
+ */
+const OUTSTANDING_MISSES = 10;
+
+/** What it costs to bring lines from one core to another. */
+export class TransferCost {
+  readonly #topology: Topology;
+  readonly #sameCache: number;
+  readonly #sameSocket: number;
+  readonly #crossSocket: number;
+
+  constructor(topology: Topology, costs: CostModel) {
+    this.#topology = topology;
+    this.#sameCache = costs.ns(costs.profile.line.sameCache);
+    this.#sameSocket = costs.ns(costs.profile.line.sameSocket);
+    this.#crossSocket = costs.ns(costs.profile.line.crossSocket);
+  }
+
+  /**
+   * Charges `cpu` for one line from each of `count` cores, read by loads that do not depend on each other: up to ten of them
+   * are under way at a time, and together take as long as one.
+   */
+  gather(cpu: Cpu, cores: readonly Cpu[], count: number): void {
+    let sameCache = 0;
+    let sameSocket = 0;
+    for (let i = 0; i < count; i++) {
+      const { core } = cores[i] as Cpu;
+      if (this.#shareCache(core, cpu.core)) sameCache++;
+      else if (this.#shareSocket(core, cpu.core)) sameSocket++;
+    }
+    cpu.linesMoved += count;
+    cpu.chargeCycles(HwStep.lineSameCache, Math.ceil(sameCache / OUTSTANDING_MISSES) * this.#sameCache);
+    cpu.chargeCycles(HwStep.lineSameSocket, Math.ceil(sameSocket / OUTSTANDING_MISSES) * this.#sameSocket);
+    cpu.chargeCycles(HwStep.lineCrossSocket, Math.ceil((count - sameCache - sameSocket) / OUTSTANDING_MISSES) * this.#crossSocket);
+  }
+
+  /** Charges `cpu` for `lines` lines that come from `core`. */
+  move(cpu: Cpu, core: number, lines: number): void {
+    cpu.linesMoved += lines;
+    if (this.#shareCache(core, cpu.core)) {
+      cpu.chargeCycles(HwStep.lineSameCache, lines * this.#sameCache);
+    } else if (this.#shareSocket(core, cpu.core)) {
+      cpu.chargeCycles(HwStep.lineSameSocket, lines * this.#sameSocket);
+    } else {
+      cpu.chargeCycles(HwStep.lineCrossSocket, lines * this.#crossSocket);
+    }
+  }
+
+  #shareCache(a: number, b: number): boolean {
+    const { coresPerCache } = this.#topology;
+    return Math.floor(a / coresPerCache) === Math.floor(b / coresPerCache);
+  }
+
+  #shareSocket(a: number, b: number): boolean {
+    const { coresPerSocket } = this.#topology;
+    return Math.floor(a / coresPerSocket) === Math.floor(b / coresPerSocket);
+  }
+}

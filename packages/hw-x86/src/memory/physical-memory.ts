@@ -1,0 +1,234 @@
+import { HardwareError } from '../errors.js';
+import { LARGE_PAGE_SIZE, PAGE_SIZE } from './address.js';
+
+/** Memory is given to nodes in sections of 16 MiB. */
+const SECTION_FRAMES = 4096;
+const LARGE_PAGE_FRAMES = LARGE_PAGE_SIZE / PAGE_SIZE;
+/** Host memory to begin with, if the machine has as much; it doubles as frames are taken. */
+const INITIAL_BYTES = 64 * 0x10_0000;
+/** Physical addresses stay in 31 bits, where the host computes fastest. */
+const HOST_LIMIT = 0x7fff_0000;
+/** The first MiB is left to firmware, as on a PC; so no frame has address 0. */
+const FIRST_FRAME = 256;
+
+/** The frames of one NUMA node: the rest of its newest section, and a stack of returned frames. */
+class Node {
+  /** Frames that the node may still be given. */
+  left: number;
+  next = 0;
+  end = 0;
+  inUse = 0;
+  readonly free: number[] = [];
+  /** Returned large pages, by their first frame. */
+  readonly freeLarge: number[] = [];
+
+  constructor(frames: number) {
+    this.left = frames;
+  }
+}
+
+/**
+ * Physical memory with real bytes. Frames are 4 KiB; a frame number times 4096 is its address. Sections of the address
+ * range are assigned to NUMA nodes as they are first used, so addresses stay small and a terabyte costs the host nothing
+ * until it is touched. Values are little-endian.
+ */
+export class PhysicalMemory {
+  /** All memory so far, as bytes and as words. Replaced when memory grows: do not keep them. */
+  u8: Uint8Array;
+  i32: Int32Array;
+  readonly #nodes: readonly Node[];
+  /** Node of each section. */
+  readonly #sections: number[] = [];
+
+  /** @param nodeBytes size of each NUMA node, bytes; multiples of 16 MiB */
+  constructor(nodeBytes: readonly number[]) {
+    this.u8 = new Uint8Array(Math.min(INITIAL_BYTES, ...nodeBytes));
+    this.i32 = new Int32Array(this.u8.buffer);
+    this.#nodes = nodeBytes.map((bytes) => {
+      const frames = bytes / PAGE_SIZE;
+      if (frames <= 0 || frames % SECTION_FRAMES !== 0) {
+        throw new HardwareError('INVALID_ARGUMENT', `nodeBytes: ${bytes} is not a positive multiple of 16 MiB`);
+      }
+      return new Node(frames);
+    });
+  }
+
+  /**
+   * Takes a frame, from `node` while it has any, then from the others. Its bytes are what its last user left.
+   * @returns the frame number, or -1 when no node has a frame left
+   */
+  allocate(node = 0): number {
+    for (let i = 0; i < this.#nodes.length; i++) {
+      const number = (node + i) % this.#nodes.length;
+      const from = this.#nodes[number] as Node;
+      let frame = from.free.pop();
+      if (frame === undefined) {
+        if (from.next === from.end && !this.#refill(number)) continue;
+        frame = from.next++;
+      }
+      from.inUse++;
+      return frame;
+    }
+    return -1;
+  }
+
+  /** Takes `count` contiguous frames aligned to `align` frames (at most a section); -1 when no node has them. */
+  allocateRun(count: number, align = 1, node = 0): number {
+    if (count > SECTION_FRAMES) return -1;
+    for (let i = 0; i < this.#nodes.length; i++) {
+      const number = (node + i) % this.#nodes.length;
+      const from = this.#nodes[number] as Node;
+      let start = Math.ceil(from.next / align) * align;
+      if (start + count > from.end) {
+        const { next, end } = from;
+        if (!this.#extend(number)) continue;
+        for (let frame = next; frame < end; frame++) from.free.push(frame);
+        start = Math.ceil(from.next / align) * align;
+      }
+      for (let frame = from.next; frame < start; frame++) from.free.push(frame);
+      from.next = start + count;
+      from.inUse += count;
+      return start;
+    }
+    return -1;
+  }
+
+  /** Takes the frames of a 2 MiB page, aligned to their number. @returns the first, or -1 when no node has as many in a row */
+  allocateLarge(node = 0): number {
+    for (let i = 0; i < this.#nodes.length; i++) {
+      const from = this.#nodes[(node + i) % this.#nodes.length] as Node;
+      const frame = from.freeLarge.pop();
+      if (frame === undefined) continue;
+      from.inUse += LARGE_PAGE_FRAMES;
+      return frame;
+    }
+    return this.allocateRun(LARGE_PAGE_FRAMES, LARGE_PAGE_FRAMES, node);
+  }
+
+  /** Returns all frames of a large page at once, so that they stay together. @param frame the first */
+  freeLarge(frame: number): void {
+    const node = this.#nodes[this.nodeOf(frame)];
+    if (node === undefined || frame % LARGE_PAGE_FRAMES !== 0) {
+      throw new HardwareError('INVALID_ARGUMENT', `frame ${frame} is not the first of a large page in any memory node`);
+    }
+    node.freeLarge.push(frame);
+    node.inUse -= LARGE_PAGE_FRAMES;
+  }
+
+  /** Returns a frame. */
+  free(frame: number): void {
+    const node = this.#nodes[this.#sections[Math.floor(frame / SECTION_FRAMES)] ?? -1];
+    if (node === undefined) throw new HardwareError('INVALID_ARGUMENT', `frame ${frame} is not in any memory node`);
+    node.free.push(frame);
+    node.inUse--;
+  }
+
+  /** NUMA node of a frame; -1 for one that no node has been given yet. */
+  nodeOf(frame: number): number {
+    return this.#sections[Math.floor(frame / SECTION_FRAMES)] ?? -1;
+  }
+
+  /** Frames taken and not returned. */
+  get framesInUse(): number {
+    return this.#nodes.reduce((sum, node) => sum + node.inUse, 0);
+  }
+
+  read8(address: number): number {
+    return this.u8[address] as number;
+  }
+
+  write8(address: number, value: number): void {
+    this.u8[address] = value;
+  }
+
+  /** A signed 32-bit word. @param address multiple of 4 */
+  read32(address: number): number {
+    return this.i32[address >>> 2] as number;
+  }
+
+  /** @param address multiple of 4 */
+  write32(address: number, value: number): void {
+    this.i32[address >>> 2] = value;
+  }
+
+  /** A signed 64-bit value; exact while its magnitude stays below 2^53. @param address multiple of 8 */
+  read64(address: number): number {
+    const at = address >>> 2;
+    return (this.i32[at + 1] as number) * 0x1_0000_0000 + ((this.i32[at] as number) >>> 0);
+  }
+
+  /** @param address multiple of 8 @param value an integer below 2^53 in magnitude */
+  write64(address: number, value: number): void {
+    const at = address >>> 2;
+    this.i32[at] = value | 0;
+    this.i32[at + 1] = Math.floor(value * (1 / 0x1_0000_0000));
+  }
+
+  /** Copies `length` bytes. */
+  copy(to: number, from: number, length: number): void {
+    if (((to | from | length) & 3) === 0 && length <= 128) {
+      const { i32 } = this;
+      const target = to >>> 2;
+      const source = from >>> 2;
+      for (let i = 0, words = length >>> 2; i < words; i++) i32[target + i] = i32[source + i] as number;
+    } else {
+      this.u8.copyWithin(to, from, from + length);
+    }
+  }
+
+  /** True if two ranges hold the same bytes. */
+  equal(a: number, b: number, length: number): boolean {
+    const { u8, i32 } = this;
+    let i = 0;
+    if (((a | b) & 3) === 0) for (; i + 4 <= length; i += 4) if (i32[(a + i) >>> 2] !== i32[(b + i) >>> 2]) return false;
+    for (; i < length; i++) if (u8[a + i] !== u8[b + i]) return false;
+    return true;
+  }
+
+  /** Sets `length` bytes. */
+  fill(address: number, length: number, value = 0): void {
+    this.u8.fill(value, address, address + length);
+  }
+
+  /** The words of all memory that has been used, for fingerprints. */
+  get used(): Int32Array {
+    return this.i32.subarray(0, (this.#sections.length * SECTION_FRAMES * PAGE_SIZE) / 4);
+  }
+
+  /** Gives a node frames to hand out one by one: those of a returned large page, else a new section. @returns false if there are none */
+  #refill(number: number): boolean {
+    const node = this.#nodes[number] as Node;
+    const large = node.freeLarge.pop();
+    if (large === undefined) return this.#extend(number);
+    node.next = large;
+    node.end = large + LARGE_PAGE_FRAMES;
+    return true;
+  }
+
+  /** Gives a node one more section. @returns false if the node has reached its size */
+  #extend(number: number): boolean {
+    const node = this.#nodes[number] as Node;
+    if (node.left < SECTION_FRAMES) return false;
+    const section = this.#sections.push(number) - 1;
+    node.left -= SECTION_FRAMES;
+    node.next = Math.max(section * SECTION_FRAMES, FIRST_FRAME);
+    node.end = (section + 1) * SECTION_FRAMES;
+    this.#back(node.end * PAGE_SIZE);
+    return true;
+  }
+
+  /** Makes the host's memory reach up to `bytes`. */
+  #back(bytes: number): void {
+    if (bytes <= this.u8.length) return;
+    if (bytes > HOST_LIMIT) {
+      throw new HardwareError(
+        'OUT_OF_MEMORY',
+        `the modelled programs use more than ${HOST_LIMIT} bytes of memory, which is all that the model can hold`,
+      );
+    }
+    const bigger = new Uint8Array(Math.min(HOST_LIMIT, Math.max(bytes, 2 * this.u8.length)));
+    bigger.set(this.u8);
+    this.u8 = bigger;
+    this.i32 = new Int32Array(bigger.buffer);
+  }
+}

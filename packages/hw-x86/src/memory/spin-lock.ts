@@ -1,0 +1,44 @@
+import type { Cpu } from '../core/cpu.js';
+import { HwStep } from '../costs/steps.js';
+
+/**
+ * A kernel object's spinlock and the cache lines it guards. The lines move to the core that touches them; the lock
+ * carries the time of its last release, so a core that asks for it earlier on its own clock waits until then.
+ * That is how contention costs time although every step runs whole.
+ */
+export class SpinLock {
+  /** How many cache lines of the object a critical section touches. */
+  readonly lines: number;
+  /** Who touched the lines last, and held the lock until `#freeAt`. */
+  #holder: Cpu | null = null;
+  #freeAt = 0;
+
+  constructor(lines: number) {
+    this.lines = lines;
+  }
+
+  /** Brings the object's lines to `cpu` without locking. */
+  touch(cpu: Cpu): void {
+    const holder = this.#holder;
+    if (holder === cpu) return;
+    if (holder !== null && holder.core !== cpu.core) cpu.transfer.move(cpu, holder.core, this.lines);
+    this.#holder = cpu;
+  }
+
+  acquire(cpu: Cpu): void {
+    // A core's own release is never later than its clock.
+    if (this.#holder === cpu) return;
+    this.touch(cpu);
+    if (this.#freeAt > cpu.clock) cpu.chargeCycles(HwStep.lockWait, this.#freeAt - cpu.clock);
+  }
+
+  /** A critical section that takes no time of its own: its work is part of a step charged before. */
+  pass(cpu: Cpu): void {
+    if (this.#holder !== cpu) this.acquire(cpu);
+    this.#freeAt = cpu.clock;
+  }
+
+  release(cpu: Cpu): void {
+    this.#freeAt = cpu.clock;
+  }
+}

@@ -1,0 +1,99 @@
+import type { Cpu } from '../core/cpu.js';
+import type { Ledger } from '../costs/ledger.js';
+import { HwStep } from '../costs/steps.js';
+import { HardwareError } from '../errors.js';
+
+/**
+ * Follows one piece of work (a message, say) from core to core and books every cycle that it takes into one account,
+ * so that the account adds up to the measured time exactly, also when the work crosses cores.
+ *
+ * While the path is on a core, that core's ledger *is* the account. A wake-up of the `destination` makes the path leave
+ * the core; it arrives where the destination next runs. What passes in between is booked as transit or, if the receiving
+ * core was still doing something else, as that.
+ */
+export class CriticalPath {
+  /** The core the path is on; null while it is between cores or closed. */
+  holder: Cpu | null = null;
+  /** Whom the work goes to next: the waking of this object carries the path away. */
+  destination: object | null = null;
+  #account: Ledger | null = null;
+  #openedAt = 0;
+  #departedAt = 0;
+
+  get open(): boolean {
+    return this.#account !== null;
+  }
+
+  /** Starts following: from now on `cpu` books into `account`. */
+  start(cpu: Cpu, account: Ledger, destination: object): void {
+    if (this.#account !== null) this.abandon();
+    this.#account = account;
+    this.#openedAt = cpu.clock;
+    this.destination = destination;
+    this.holder = cpu;
+    cpu.ledger = account;
+  }
+
+  /** Goes on in another account, towards another destination. @returns cycles since `start` or the last `turn` */
+  turn(cpu: Cpu, account: Ledger, destination: object): number {
+    const elapsed = this.finish(cpu);
+    this.start(cpu, account, destination);
+    return elapsed;
+  }
+
+  /** Ends on `cpu`. @returns the cycles between start and now: exactly what was booked into the account */
+  finish(cpu: Cpu): number {
+    if (this.#account === null) throw new HardwareError('PATH_NOT_OPEN', 'the path was finished without having been started');
+    if (this.holder === null) this.arrive(cpu, cpu.clock);
+    if (this.holder !== cpu) {
+      throw new HardwareError(
+        'PATH_NOT_OPEN',
+        `the path is on core ${this.holder?.id ?? '?'}, not on core ${cpu.id}, where it was finished`,
+      );
+    }
+    const elapsed = cpu.clock - this.#openedAt;
+    this.abandon();
+    return elapsed;
+  }
+
+  /** Stops following, wherever the path is. */
+  abandon(): void {
+    if (this.holder !== null) this.holder.ledger = this.holder.ownLedger;
+    this.holder = null;
+    this.#account = null;
+  }
+
+  /** The holder has done its part: it woke the destination, or published what the destination waits for. */
+  depart(cpu: Cpu): void {
+    if (this.holder !== cpu) return;
+    this.#departedAt = cpu.clock;
+    this.holder = null;
+    cpu.ledger = cpu.ownLedger;
+  }
+
+  /** The destination finds the work without having been woken for it. It cannot find it before it was made. */
+  take(cpu: Cpu): void {
+    if (this.#account === null || this.holder !== null) return;
+    if (cpu.clock < this.#departedAt) cpu.chargeCycles(HwStep.lockWait, this.#departedAt - cpu.clock);
+    this.arrive(cpu, cpu.clock);
+  }
+
+  /**
+   * The destination's core takes the work up. A core that woke for another reason, before the departure, does not.
+   * @param idleSince when that core began to wait; its present clock if it did not
+   */
+  arrive(cpu: Cpu, idleSince: number): void {
+    const account = this.#account;
+    if (account === null || this.holder !== null || cpu.clock < this.#departedAt) return;
+    const own = cpu.ownLedger;
+    // What the core did after the departure and before it was free is already in its own ledger: it moves over.
+    const busy = Math.max(0, idleSince - this.#departedAt);
+    account.book(HwStep.receiverBusy, busy);
+    own.book(HwStep.receiverBusy, -busy);
+    const transit = cpu.clock - Math.max(this.#departedAt, idleSince);
+    account.book(HwStep.wakeTransit, transit);
+    own.book(HwStep.idle, -transit);
+    this.holder = cpu;
+    cpu.ledger = account;
+  }
+}

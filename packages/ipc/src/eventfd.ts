@@ -1,0 +1,185 @@
+import { type Cpu, SpinLock } from '@rpal/hw-x86';
+import { getUser32 } from '@rpal/mm';
+import { type Scheduler, WaitQueue } from '@rpal/sched';
+import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { begin, type Caller, File, NOTHING_YET, OperationKind, type PollTable, putValue, RetryOperation, VfsStep } from '@rpal/vfs';
+import { IpcStep } from './steps.js';
+
+/** Flags of eventfd2. */
+export const EventfdFlag = { SEMAPHORE: 1, NONBLOCK: OpenFlag.NONBLOCK, CLOEXEC: OpenFlag.CLOEXEC } as const;
+
+const WORD = 0x1_0000_0000;
+/** Bytes of a value. */
+const SIZE = 8;
+
+/** An eventfd (fs/eventfd.c): a 64-bit count, kept as two words. */
+export class EventFd extends File {
+  readonly scheduler: Scheduler;
+  readonly lock: SpinLock = new SpinLock(1);
+  readonly wait: WaitQueue = new WaitQueue();
+  readonly semaphore: boolean;
+  high = 0;
+  low: number;
+
+  /** @param initial 32-bit start value */
+  constructor(scheduler: Scheduler, initial: number, flags: number) {
+    super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
+    this.scheduler = scheduler;
+    this.low = initial >>> 0;
+    this.semaphore = (flags & EventfdFlag.SEMAPHORE) !== 0;
+  }
+
+  /** The count; exact below 2^53. */
+  get value(): number {
+    return this.high * WORD + this.low;
+  }
+
+  override get description(): string {
+    const hex = (word: number) => word.toString(16);
+    const count = this.high === 0 ? hex(this.low) : `${hex(this.high)}${hex(this.low).padStart(8, '0')}`;
+    return `eventfd-count: ${count.padStart(16)}\neventfd-semaphore: ${this.semaphore ? 1 : 0}\n`;
+  }
+
+  override takesSegments(write: boolean): boolean {
+    return !write;
+  }
+
+  override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    cpu.charge(IpcStep.eventfdFile);
+    if (length < SIZE) return -Errno.EINVAL;
+    const operation =
+      caller.operations.get(EVENTFD_READ) ?? caller.operations.keep(EVENTFD_READ, new EventfdReadOperation(caller, this.scheduler, false));
+    return begin(cpu, caller, operation.start(this, address));
+  }
+
+  override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    cpu.charge(IpcStep.eventfdFile);
+    if (length !== SIZE) return -Errno.EINVAL;
+    const low = getUser32(cpu, caller.memory, address);
+    const high = getUser32(cpu, caller.memory, address + 4);
+    if (low < 0 || high < 0) return -Errno.EFAULT;
+    if (low === WORD - 1 && high === WORD - 1) return -Errno.EINVAL;
+    const operation =
+      caller.operations.get(EVENTFD_WRITE) ??
+      caller.operations.keep(EVENTFD_WRITE, new EventfdWriteOperation(caller, this.scheduler, false));
+    return begin(cpu, caller, operation.start(this, high, low));
+  }
+
+  /** noop_llseek: stays where it is. */
+  override seek(): number {
+    return 0;
+  }
+
+  override poll(cpu: Cpu, table: PollTable | null): number {
+    cpu.charge(VfsStep.filePoll);
+    table?.register(cpu, this.wait);
+    let mask = 0;
+    if (this.high !== 0 || this.low !== 0) mask |= Poll.IN;
+    if (this.high === WORD - 1 && this.low === WORD - 1) mask |= Poll.ERR;
+    if (this.high < WORD - 1 || this.low < WORD - 2) mask |= Poll.OUT;
+    return mask;
+  }
+
+  /** Adds to the count, whoever does it (Linux: `eventfd_signal`). @returns false if it would overflow */
+  add(cpu: Cpu, high: number, low: number): boolean {
+    const sum = this.low + low;
+    const carried = this.high + high + (sum >= WORD ? 1 : 0);
+    const rest = sum % WORD;
+    // The largest value is never reached by adding.
+    if (carried >= WORD || (carried === WORD - 1 && rest === WORD - 1)) return false;
+    this.high = carried;
+    this.low = rest;
+    if (this.wait.active) this.wait.wake(cpu, 1, Poll.IN, false);
+    return true;
+  }
+}
+
+/** eventfd_read. */
+export class EventfdReadOperation extends RetryOperation {
+  #file!: EventFd;
+  #address = 0;
+  #mayWait = false;
+  #slept = false;
+
+  start(file: EventFd, address: number): this {
+    this.#file = file;
+    this.#mayWait = !file.nonblocking;
+    this.#address = address;
+    this.#slept = false;
+    return this;
+  }
+
+  protected override get queue(): WaitQueue {
+    return this.#file.wait;
+  }
+
+  protected override prepare(cpu: Cpu): void {
+    cpu.charge(IpcStep.eventfdBlock);
+    this.#slept = true;
+  }
+
+  protected override attempt(cpu: Cpu): number {
+    const file = this.#file;
+    if (!this.#slept) cpu.charge(IpcStep.eventfdRead);
+    file.lock.acquire(cpu);
+    const { high, low } = file;
+    if (high === 0 && low === 0) {
+      file.lock.release(cpu);
+      return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
+    }
+    if (file.semaphore) {
+      file.low = low === 0 ? WORD - 1 : low - 1;
+      if (low === 0) file.high = high - 1;
+    } else {
+      file.high = 0;
+      file.low = 0;
+    }
+    if (file.wait.active) file.wait.wake(cpu, 1, Poll.OUT, false);
+    file.lock.release(cpu);
+    const failed = putValue(cpu, this.caller, this.#address, file.semaphore ? 0 : high, file.semaphore ? 1 : low);
+    return failed < 0 ? failed : SIZE;
+  }
+}
+
+/** The `EventfdReadOperation` of each task. */
+export const EVENTFD_READ: OperationKind<EventfdReadOperation> = new OperationKind('eventfd read');
+
+/** eventfd_write. */
+export class EventfdWriteOperation extends RetryOperation {
+  #file!: EventFd;
+  #high = 0;
+  #low = 0;
+  #mayWait = false;
+  #slept = false;
+
+  start(file: EventFd, high: number, low: number): this {
+    this.#file = file;
+    this.#mayWait = !file.nonblocking;
+    this.#high = high;
+    this.#low = low;
+    this.#slept = false;
+    return this;
+  }
+
+  protected override get queue(): WaitQueue {
+    return this.#file.wait;
+  }
+
+  protected override prepare(cpu: Cpu): void {
+    cpu.charge(IpcStep.eventfdBlock);
+    this.#slept = true;
+  }
+
+  protected override attempt(cpu: Cpu): number {
+    const file = this.#file;
+    if (!this.#slept) cpu.charge(IpcStep.eventfdWrite);
+    file.lock.acquire(cpu);
+    const added = file.add(cpu, this.#high, this.#low);
+    file.lock.release(cpu);
+    if (added) return SIZE;
+    return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
+  }
+}
+
+/** The `EventfdWriteOperation` of each task. */
+export const EVENTFD_WRITE: OperationKind<EventfdWriteOperation> = new OperationKind('eventfd write');

@@ -1,0 +1,13 @@
+export { EventFd, EventfdFlag } from './eventfd.js';
+export { MemFd } from './memfd.js';
+export { MessageQueue, MessageQueueFile, MQ_PRIO_MAX, MqLimit } from './mqueue.js';
+export { PIPE_BUF, Pipe, PipeEnd } from './pipe/pipe.js';
+export { splice, tee, vmsplice } from './splice/splice.js';
+export { spliceFromSocket, spliceToSocket } from './splice/splice-socket.js';
+export { IpcStep } from './steps.js';
+export { TFD_TIMER_ABSTIME, TimerFd } from './timerfd.js';
+export { Skb, SkbPool } from './unix/skb.js';
+export { UnixInFlight } from './unix/unix-in-flight.js';
+export { UnixPacketSocket } from './unix/unix-packet.js';
+export { SEND_BUFFER_DEFAULT, SocketState, UnixNamespace, UnixSocket } from './unix/unix-socket.js';
+export { UnixStreamSocket } from './unix/unix-stream.js';

@@ -1,0 +1,84 @@
+import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { MappedFile, type MemoryFile, mmap } from '@rpal/mm';
+import { Errno, OpenFlag } from '@rpal/uapi';
+import { type Caller, PositionedFile, VfsStep } from '@rpal/vfs';
+import { IpcStep } from './steps.js';
+
+/** Largest size of a file in memory. */
+const MAX_SIZE = 2 ** 43;
+
+/** An open file in memory: of memfd_create, or of a name below /dev/shm. */
+export class MemFd extends PositionedFile {
+  readonly file: MemoryFile;
+  readonly #mapped: MappedFile;
+  readonly #named: boolean;
+
+  constructor(file: MemoryFile, flags: number, named = false) {
+    super((flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK)) | OpenFlag.LARGEFILE);
+    this.file = file;
+    this.#named = named;
+    const mode = flags & OpenFlag.ACCMODE;
+    this.#mapped = new MappedFile(file, mode !== OpenFlag.WRONLY, mode !== OpenFlag.RDONLY);
+    file.get();
+  }
+
+  /** Files below /dev/shm take O_DIRECT, those of memfd_create do not; it changes nothing. */
+  override get takesDirect(): boolean {
+    return this.#named;
+  }
+
+  /** A regular file is always ready: epoll will not watch it. */
+  override get pollable(): boolean {
+    return false;
+  }
+
+  override readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
+    if (!this.#mapped.readable) return -Errno.EBADF;
+    if (offset < 0) return -Errno.EINVAL;
+    cpu.charge(IpcStep.memfdAccess);
+    const n = this.file.read(cpu, caller.memory, address, offset, length);
+    if (n > 0) chargeCopy(cpu, VfsStep.copyToUser, offset, n);
+    return n;
+  }
+
+  override writeAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
+    if (!this.#mapped.writable) return -Errno.EBADF;
+    if (offset < 0) return -Errno.EINVAL;
+    if (offset + length > MAX_SIZE) return -Errno.EFBIG;
+    cpu.charge(IpcStep.memfdAccess);
+    const n = this.file.write(cpu, caller.memory, address, offset, length);
+    if (n > 0) chargeCopy(cpu, VfsStep.copyFromUser, offset, n);
+    return n;
+  }
+
+  protected override get size(): number {
+    return this.file.size;
+  }
+
+  override get unread(): number {
+    return this.size - this.position;
+  }
+
+  override truncate(cpu: Cpu, size: number): number {
+    if (!this.#mapped.writable || !(size >= 0)) return -Errno.EINVAL;
+    if (size > MAX_SIZE) return -Errno.EFBIG;
+    cpu.charge(IpcStep.memfdAccess);
+    this.file.truncate(cpu, size);
+    return 0;
+  }
+
+  override mmap(cpu: Cpu, caller: Caller, hint: number, length: number, prot: number, flags: number, offset: number): number {
+    if ((offset & PAGE_MASK) !== 0) return -Errno.EINVAL;
+    return mmap(cpu, caller.memory, hint, length, prot, flags, { object: this.#mapped, offset: offset / PAGE_SIZE });
+  }
+
+  override release(): void {
+    this.file.put();
+  }
+}
+
+/** A copy is made page by page of the file. */
+function chargeCopy(cpu: Cpu, step: number, offset: number, length: number): void {
+  cpu.chargeTimes(step, Math.floor((offset + length - 1) / PAGE_SIZE) - Math.floor(offset / PAGE_SIZE));
+  cpu.chargeBytes(step, length);
+}

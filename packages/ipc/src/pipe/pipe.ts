@@ -1,0 +1,344 @@
+import { type Cpu, PAGE_SIZE, SpinLock } from '@rpal/hw-x86';
+import type { PageFrames } from '@rpal/mm';
+import { type Scheduler, WaitQueue } from '@rpal/sched';
+import { Errno, Fcntl, OpenFlag, Poll, Signal } from '@rpal/uapi';
+import { begin, type Caller, copyIn, copyOut, File, NOTHING_YET, OperationKind, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
+import { IpcStep } from '../steps.js';
+
+/** Writes of up to so many bytes are not mixed with those of others. */
+export const PIPE_BUF: number = PAGE_SIZE;
+/** Pages that a new pipe can hold, and that an unprivileged user may make it hold (fs.pipe-max-size). */
+const DEFAULT_SLOTS = 16;
+const MAX_SLOTS = 256;
+
+const READABLE = Poll.IN | Poll.RDNORM;
+const WRITABLE = Poll.OUT | Poll.WRNORM;
+
+/** A page in a pipe (Linux: `struct pipe_buffer`). */
+export class PipeBuffer {
+  frame: number;
+  offset: number;
+  length: number;
+  /** Later writes may be appended to it: it was written, not spliced. */
+  merge: boolean;
+  /** A packet: one read takes it, or throws the rest of it away (PIPE_BUF_FLAG_PACKET). */
+  readonly packet: boolean;
+
+  constructor(frame: number, offset: number, length: number, merge: boolean, packet = false) {
+    this.frame = frame;
+    this.offset = offset;
+    this.length = length;
+    this.merge = merge;
+    this.packet = packet;
+  }
+}
+
+/** A pipe (fs/pipe.c). */
+export class Pipe {
+  readonly scheduler: Scheduler;
+  readonly frames: PageFrames;
+  readonly lock: SpinLock = new SpinLock(2);
+  readonly readWait: WaitQueue = new WaitQueue();
+  readonly writeWait: WaitQueue = new WaitQueue();
+  /** Pages with data, oldest first. */
+  readonly buffers: PipeBuffer[] = [];
+  slots: number = DEFAULT_SLOTS;
+  readers = 0;
+  writers = 0;
+  /** Somebody has polled it: from then on every write is announced, not only the first into an empty pipe. */
+  polled = false;
+  /** Pages kept for the next writes. */
+  readonly #spare: number[] = [];
+
+  constructor(scheduler: Scheduler, frames: PageFrames) {
+    this.scheduler = scheduler;
+    this.frames = frames;
+  }
+
+  /** pipe2(2): the end to read from, and the end to write to. */
+  static create(scheduler: Scheduler, frames: PageFrames, flags: number): [PipeEnd, PipeEnd] {
+    const pipe = new Pipe(scheduler, frames);
+    const nonblocking = flags & OpenFlag.NONBLOCK;
+    const packets = flags & OpenFlag.DIRECT;
+    return [new PipeEnd(pipe, OpenFlag.RDONLY | nonblocking), new PipeEnd(pipe, OpenFlag.WRONLY | nonblocking | packets)];
+  }
+
+  get empty(): boolean {
+    return this.buffers.length === 0;
+  }
+
+  get full(): boolean {
+    return this.buffers.length >= this.slots;
+  }
+
+  /** A page to fill; -1 if memory is exhausted. */
+  page(cpu: Cpu): number {
+    return this.#spare.pop() ?? this.frames.allocate(cpu.socket);
+  }
+
+  /** A page is read to its end, or thrown away. Up to two are kept. */
+  releasePage(frame: number): void {
+    if (this.frames.count(frame) === 1 && this.#spare.length < 2) this.#spare.push(frame);
+    else this.frames.put(frame);
+  }
+
+  /** Somebody may read: always told if the pipe was empty, else only once it has been polled. */
+  announceData(cpu: Cpu, wasEmpty: boolean): void {
+    if (wasEmpty || this.polled) this.readWait.wake(cpu, 1, READABLE, true);
+  }
+
+  announceRoom(cpu: Cpu): void {
+    this.writeWait.wake(cpu, 1, WRITABLE, true);
+  }
+
+  /** F_SETPIPE_SZ. @returns the new capacity in bytes, or a negative errno */
+  resize(cpu: Cpu, bytes: number): number {
+    if (bytes < 0 || bytes > 0x8000_0000) return -Errno.EINVAL;
+    const slots = 1 << (32 - Math.clz32(Math.max(1, Math.ceil(bytes / PAGE_SIZE)) - 1));
+    if (slots > this.slots && slots > MAX_SLOTS) return -Errno.EPERM;
+    if (slots < this.buffers.length) return -Errno.EBUSY;
+    this.slots = slots;
+    // There may be more room for writers; they are told so even if there is less.
+    this.writeWait.wake(cpu, 1, 0, false);
+    return slots * PAGE_SIZE;
+  }
+
+  /** An end is closed for good: if it was the last of its kind, everybody is told. */
+  closeEnd(cpu: Cpu, writing: boolean): void {
+    if (writing) this.writers--;
+    else this.readers--;
+    if ((this.readers === 0) !== (this.writers === 0)) {
+      this.readWait.wake(cpu, 0, 0, false);
+      this.writeWait.wake(cpu, 0, 0, false);
+    }
+    if (this.readers > 0 || this.writers > 0) return;
+    for (const { frame } of this.buffers.splice(0)) this.frames.put(frame);
+    for (const frame of this.#spare.splice(0)) this.frames.put(frame);
+  }
+}
+
+/** The end of a pipe that a descriptor refers to. */
+export class PipeEnd extends File {
+  readonly pipe: Pipe;
+  readonly writing: boolean;
+
+  constructor(pipe: Pipe, flags: number) {
+    super(flags);
+    this.pipe = pipe;
+    this.writing = (flags & OpenFlag.ACCMODE) === OpenFlag.WRONLY;
+    if (this.writing) pipe.writers++;
+    else pipe.readers++;
+  }
+
+  override takesSegments(): boolean {
+    return true;
+  }
+
+  override get takesDirect(): boolean {
+    return true;
+  }
+
+  override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    if (this.writing) return -Errno.EBADF;
+    cpu.charge(IpcStep.pipeFile);
+    if (length === 0) return 0;
+    const operation =
+      caller.operations.get(PIPE_READ) ?? caller.operations.keep(PIPE_READ, new PipeReadOperation(caller, this.pipe.scheduler, true));
+    return begin(cpu, caller, operation.start(this, address, length));
+  }
+
+  override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    if (!this.writing) return -Errno.EBADF;
+    cpu.charge(IpcStep.pipeFile);
+    if (length === 0) return 0;
+    const operation =
+      caller.operations.get(PIPE_WRITE) ?? caller.operations.keep(PIPE_WRITE, new PipeWriteOperation(caller, this.pipe.scheduler, true));
+    return begin(cpu, caller, operation.start(this, address, length));
+  }
+
+  override poll(cpu: Cpu, table: PollTable | null): number {
+    const { pipe } = this;
+    cpu.charge(VfsStep.filePoll);
+    pipe.polled = true;
+    table?.register(cpu, this.writing ? pipe.writeWait : pipe.readWait);
+    if (this.writing) return (pipe.full ? 0 : WRITABLE) | (pipe.readers === 0 ? Poll.ERR : 0);
+    return (pipe.empty ? 0 : READABLE) | (pipe.writers === 0 ? Poll.HUP : 0);
+  }
+
+  override fcntl(cpu: Cpu, command: number, argument: number): number {
+    if (command === Fcntl.SETPIPE_SZ) return this.pipe.resize(cpu, argument);
+    return command === Fcntl.GETPIPE_SZ ? this.pipe.slots * PAGE_SIZE : -Errno.EINVAL;
+  }
+
+  override get unread(): number {
+    return this.pipe.buffers.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  override release(cpu: Cpu): void {
+    this.pipe.closeEnd(cpu, this.writing);
+  }
+}
+
+/** pipe_read. */
+export class PipeReadOperation extends RetryOperation {
+  #end!: PipeEnd;
+  #address = 0;
+  #length = 0;
+  #slept = false;
+
+  start(end: PipeEnd, address: number, length: number): this {
+    this.#end = end;
+    this.#address = address;
+    this.#length = length;
+    this.#slept = false;
+    return this;
+  }
+
+  protected override get queue(): WaitQueue {
+    return this.#end.pipe.readWait;
+  }
+
+  protected override prepare(cpu: Cpu): void {
+    cpu.charge(IpcStep.pipeBlock);
+    this.#slept = true;
+  }
+
+  protected override attempt(cpu: Cpu): number {
+    const { pipe } = this.#end;
+    if (!this.#slept) cpu.charge(IpcStep.pipeRead);
+    pipe.lock.acquire(cpu);
+    const { full: wasFull } = pipe;
+    const taken = this.#take(cpu, pipe);
+    const { empty } = pipe;
+    pipe.lock.release(cpu);
+    if (taken === 0 && pipe.writers > 0) return this.#end.nonblocking ? -Errno.EAGAIN : NOTHING_YET;
+    if (wasFull && !pipe.full) pipe.announceRoom(cpu);
+    // A reader that slept hands what it left on to the next one.
+    if (this.#slept && !empty) pipe.readWait.wake(cpu, 1, READABLE, true);
+    return taken;
+  }
+
+  #take(cpu: Cpu, pipe: Pipe): number {
+    let taken = 0;
+    while (taken < this.#length) {
+      const buffer = pipe.buffers[0];
+      if (buffer === undefined) break;
+      const part = Math.min(buffer.length, this.#length - taken);
+      cpu.chargeBytes(IpcStep.pipeCopyOut, part);
+      cpu.coherence.touch(cpu, buffer.frame * PAGE_SIZE + buffer.offset, false);
+      const failed = copyOut(cpu, this.caller, this.#address + taken, buffer.frame * PAGE_SIZE + buffer.offset, part);
+      if (failed < 0) return taken > 0 ? taken : failed;
+      buffer.offset += part;
+      buffer.length -= part;
+      taken += part;
+      if (buffer.length > 0 && !buffer.packet) break;
+      pipe.buffers.shift();
+      pipe.releasePage(buffer.frame);
+      if (buffer.packet) break;
+    }
+    return taken;
+  }
+}
+
+/** The `PipeReadOperation` of each task. */
+export const PIPE_READ: OperationKind<PipeReadOperation> = new OperationKind('pipe read');
+
+/** pipe_write. */
+export class PipeWriteOperation extends RetryOperation {
+  #end!: PipeEnd;
+  #address = 0;
+  #length = 0;
+  #done = 0;
+  #slept = false;
+
+  start(end: PipeEnd, address: number, length: number): this {
+    this.#end = end;
+    this.#address = address;
+    this.#length = length;
+    this.#done = 0;
+    this.#slept = false;
+    return this;
+  }
+
+  protected override get queue(): WaitQueue {
+    return this.#end.pipe.writeWait;
+  }
+
+  protected override prepare(cpu: Cpu): void {
+    cpu.charge(IpcStep.pipeBlock);
+    this.#slept = true;
+  }
+
+  protected override interrupted(): number {
+    return this.#done > 0 ? this.#done : -Errno.ERESTARTSYS;
+  }
+
+  protected override attempt(cpu: Cpu): number {
+    const { pipe } = this.#end;
+    if (!this.#slept) cpu.charge(IpcStep.pipeWrite);
+    pipe.lock.acquire(cpu);
+    const { empty: wasEmpty } = pipe;
+    const result = this.#put(cpu, pipe);
+    const { full } = pipe;
+    pipe.lock.release(cpu);
+    if (result !== NOTHING_YET) {
+      pipe.announceData(cpu, wasEmpty);
+      // A writer that slept hands the room it left on to the next one.
+      if (this.#slept && !full) pipe.writeWait.wake(cpu, 1, WRITABLE, true);
+    } else if (wasEmpty) {
+      pipe.readWait.wake(cpu, 1, READABLE, true);
+    }
+    return result;
+  }
+
+  #put(cpu: Cpu, pipe: Pipe): number {
+    if (pipe.readers === 0) return this.#broken(cpu);
+    const failed = this.#merge(cpu, pipe);
+    if (failed < 0) return failed;
+    const packets = (this.#end.flags & OpenFlag.DIRECT) !== 0;
+    while (this.#done < this.#length) {
+      if (pipe.full) return this.#end.nonblocking ? this.#orSoFar(-Errno.EAGAIN) : NOTHING_YET;
+      const frame = pipe.page(cpu);
+      if (frame < 0) return this.#orSoFar(-Errno.ENOMEM);
+      const part = Math.min(PAGE_SIZE, this.#length - this.#done);
+      if (!this.#copy(cpu, frame * PAGE_SIZE, part)) {
+        pipe.releasePage(frame);
+        return this.#orSoFar(-Errno.EFAULT);
+      }
+      pipe.buffers.push(new PipeBuffer(frame, 0, part, !packets, packets));
+    }
+    return this.#length;
+  }
+
+  /** The odd bytes of a write go behind what is in the last page, if all of them fit there. */
+  #merge(cpu: Cpu, pipe: Pipe): number {
+    const odd = this.#length % PAGE_SIZE;
+    const last = pipe.buffers[pipe.buffers.length - 1];
+    if (this.#done > 0 || odd === 0 || last === undefined || !last.merge) return 0;
+    const end = last.offset + last.length;
+    if (end + odd > PAGE_SIZE) return 0;
+    if (!this.#copy(cpu, last.frame * PAGE_SIZE + end, odd)) return -Errno.EFAULT;
+    last.length += odd;
+    return 0;
+  }
+
+  #copy(cpu: Cpu, to: number, length: number): boolean {
+    cpu.chargeBytes(IpcStep.pipeCopyIn, length);
+    cpu.coherence.touch(cpu, to, true);
+    if (copyIn(cpu, this.caller, to, this.#address + this.#done, length) < 0) return false;
+    this.#done += length;
+    return true;
+  }
+
+  #orSoFar(error: number): number {
+    return this.#done > 0 ? this.#done : error;
+  }
+
+  #broken(cpu: Cpu): number {
+    this.caller.raise(cpu, Signal.PIPE);
+    return this.#orSoFar(-Errno.EPIPE);
+  }
+}
+
+/** The `PipeWriteOperation` of each task. */
+export const PIPE_WRITE: OperationKind<PipeWriteOperation> = new OperationKind('pipe write');

@@ -1,0 +1,94 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Scheduler, WaitQueue } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
+import { type Caller, NOTHING_YET, OperationKind, RetryOperation } from '@rpal/vfs';
+import { IpcStep } from '../steps.js';
+import { SHUTDOWN_RECEIVE, SocketState, type UnixSocket } from './unix-socket.js';
+
+/** unix_stream_connect. */
+export class ConnectOperation extends RetryOperation {
+  #socket!: UnixSocket;
+  #path = '';
+  #listener!: UnixSocket;
+  #mayWait = false;
+
+  constructor(caller: Caller, scheduler: Scheduler) {
+    super(caller, scheduler, true);
+  }
+
+  start(socket: UnixSocket, path: string): this {
+    this.#socket = socket;
+    this.#mayWait = !socket.nonblocking;
+    this.#path = path;
+    return this;
+  }
+
+  protected override get queue(): WaitQueue {
+    return this.#listener.peerWait;
+  }
+
+  protected override attempt(cpu: Cpu): number {
+    const socket = this.#socket;
+    cpu.charge(IpcStep.socketConnect);
+    socket.autobind();
+    const listener = socket.namespace.find(this.#path, socket.type);
+    if (typeof listener === 'number') return listener;
+    if (listener.state !== SocketState.LISTENING || (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return -Errno.ECONNREFUSED;
+    if (listener.backlog.length > listener.backlogLimit) {
+      this.#listener = listener;
+      return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
+    }
+    if (socket.state !== SocketState.UNCONNECTED) return socket.state === SocketState.CONNECTED ? -Errno.EISCONN : -Errno.EINVAL;
+    socket.connectTo(cpu, listener);
+    return 0;
+  }
+}
+
+/** The `ConnectOperation` of each task. */
+export const CONNECT: OperationKind<ConnectOperation> = new OperationKind('connect');
+
+/** unix_accept. */
+export class AcceptOperation extends RetryOperation {
+  #listener!: UnixSocket;
+  #install!: (cpu: Cpu, socket: UnixSocket) => number;
+  #mayWait = false;
+
+  constructor(caller: Caller, scheduler: Scheduler) {
+    super(caller, scheduler, true);
+  }
+
+  start(listener: UnixSocket, install: (cpu: Cpu, socket: UnixSocket) => number): this {
+    this.#listener = listener;
+    this.#install = install;
+    this.#mayWait = !listener.nonblocking;
+    return this;
+  }
+
+  protected override get queue(): WaitQueue {
+    return this.#listener.wait;
+  }
+
+  protected override attempt(cpu: Cpu): number {
+    const listener = this.#listener;
+    const error = listener.takeError();
+    if (error < 0) return error;
+    const socket = listener.backlog.shift();
+    if (socket === undefined) {
+      if (!this.#mayWait) return -Errno.EAGAIN;
+      return (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ? -Errno.EINVAL : NOTHING_YET;
+    }
+    cpu.charge(IpcStep.socketAccept);
+    socket.listener = null;
+    if (!listener.namespace.connectInheritsOptions) socket.passCredentials = listener.passCredentials;
+    listener.namespace.inFlight.accepted(listener);
+    listener.peerWait.wake(cpu, 1, 0, false);
+    // Without a descriptor it is closed with this reference.
+    socket.get();
+    const fd = this.#install(cpu, socket);
+    socket.put(cpu);
+    return fd;
+  }
+}
+
+/** The `AcceptOperation` of each task. */
+export const ACCEPT: OperationKind<AcceptOperation> = new OperationKind('accept');

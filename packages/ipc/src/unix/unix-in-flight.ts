@@ -1,0 +1,231 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { DelayedWork, type Scheduler, type Workqueue } from '@rpal/sched';
+import { DeferredPuts, type File } from '@rpal/vfs';
+import { IpcStep } from '../steps.js';
+import type { Skb } from './skb.js';
+import { SocketState, UnixSocket } from './unix-socket.js';
+
+/**
+ * Unix sockets that are in messages which nobody has received, and the collector of those that nobody can ever receive
+ * (net/unix/garbage.c of Linux 6.10 and later). Sockets in flight are the vertices of a graph; an edge leads from one to the
+ * socket in whose queue it is. A strongly connected component that no edge leaves and whose sockets have no descriptor
+ * is garbage: its messages are thrown away, and the sockets with them.
+ *
+ * Linux tells components apart by an index that its variant of Tarjan's algorithm leaves in each vertex. That index is not always
+ * the same in all of a component (a vertex that was left before its parent found a way further back keeps the larger one);
+ * such a component is taken for alive, and is not collected, until the graph is walked in another order. So it is here.
+ *
+ * As long as nothing changes that a circle could depend on, the components of the last walk are looked at again instead of walking
+ * the graph. A socket that has come since is a component of its own, with an index above those that the walk left (Linux 6.18, and
+ * stable kernels since 2025-11; before, it was whatever the memory held).
+ *
+ * As in Linux the collector runs as a work item whenever a socket is released while others are in flight, and the files it
+ * frees are released a tick later, in another one.
+ */
+export class UnixInFlight {
+  readonly puts: DeferredPuts = new DeferredPuts();
+  /** References of messages to Unix sockets. */
+  total = 0;
+  /** How often something was found that nobody can receive. */
+  collections = 0;
+  readonly #scheduler: Scheduler;
+  readonly #workqueue: Workqueue;
+  readonly #collector: DelayedWork;
+  readonly #reaper: DelayedWork;
+  readonly #collected: DeferredPuts = new DeferredPuts();
+  /** Sockets in flight in the order in which they are visited, each with its component as the last walk found it. */
+  #vertices = new Map<UnixSocket, UnixSocket[]>();
+  #maybeCyclic = false;
+  /** No edge that could matter has changed since the last walk. */
+  #grouped = false;
+  /** The largest index of a component that the last walk left in place, or of a socket that has come since. */
+  #lastComponent = 0;
+  readonly #purge: (cpu: Cpu, skb: Skb, puts: DeferredPuts) => void;
+
+  /** @param purge throws a message away */
+  constructor(scheduler: Scheduler, workqueue: Workqueue, purge: (cpu: Cpu, skb: Skb, puts: DeferredPuts) => void) {
+    this.#scheduler = scheduler;
+    this.#workqueue = workqueue;
+    this.#purge = purge;
+    this.#collector = new DelayedWork(workqueue, scheduler, (cpu) => this.#collect(cpu));
+    this.#reaper = new DelayedWork(workqueue, scheduler, (cpu) => this.#reap(cpu));
+  }
+
+  /** A message with `files` is in the queue of `receiver`. */
+  sent(files: readonly File[], receiver: UnixSocket): void {
+    for (const socket of files) {
+      if (!(socket instanceof UnixSocket)) continue;
+      if (!this.#vertices.has(socket)) {
+        this.#vertices.set(socket, [socket]);
+        socket.component = ++this.#lastComponent;
+      }
+      socket.receivers.push(receiver);
+      this.total++;
+      this.#changed(receiver);
+    }
+  }
+
+  /** The message is not in the queue of `receiver` any more. */
+  landed(files: readonly File[], receiver: UnixSocket): void {
+    for (const socket of files) {
+      if (!(socket instanceof UnixSocket)) continue;
+      this.#changed(receiver);
+      this.#unlink(socket, receiver);
+    }
+  }
+
+  /** `socket` has left the backlog of `listener`. */
+  accepted(listener: UnixSocket): void {
+    if (listener.receivers.length > 0) this.#changedGraph();
+  }
+
+  /** There are sockets in flight that nobody can receive, and the collector would find them if it ran now. */
+  get holdsGarbage(): boolean {
+    if (!this.#maybeCyclic) return false;
+    const { components, indices } = this.#components();
+    return components.some((component) => isDead(component, indices));
+  }
+
+  /** A socket has been released: the collector is to have a look. */
+  released(cpu: Cpu): void {
+    if (this.total > 0) this.#workqueue.queue(cpu, this.#collector);
+  }
+
+  #unlink(socket: UnixSocket, receiver: UnixSocket): void {
+    socket.receivers.splice(socket.receivers.indexOf(receiver), 1);
+    this.total--;
+    if (socket.receivers.length === 0) this.#vertices.delete(socket);
+  }
+
+  /** No circle can come about, or be cut off, where the receiver is not in flight itself. */
+  #changed(receiver: UnixSocket): void {
+    if (holder(receiver).receivers.length > 0) this.#changedGraph();
+  }
+
+  #changedGraph(): void {
+    this.#maybeCyclic = true;
+    this.#grouped = false;
+  }
+
+  #components(): Walk {
+    if (!this.#grouped) return walk(this.#vertices.keys());
+    const components = [...new Set(this.#vertices.values())];
+    return { components, indices: new Map([...this.#vertices.keys()].map((socket) => [socket, socket.component])) };
+  }
+
+  #collect(cpu: Cpu): void {
+    if (!this.#maybeCyclic) return;
+    cpu.charge(IpcStep.collectInFlight);
+    const { components, indices } = this.#components();
+    if (!this.#grouped) this.#lastComponent = 0;
+    this.#grouped = true;
+    this.#maybeCyclic = false;
+    this.#vertices = new Map();
+    const garbage: Skb[] = [];
+    for (const component of components) {
+      for (const socket of component) {
+        this.#vertices.set(socket, component);
+        socket.component = indices.get(socket) as number;
+      }
+      if (isDead(component, indices)) {
+        collectMessages(component, garbage);
+        continue;
+      }
+      this.#lastComponent = Math.max(this.#lastComponent, (component[0] as UnixSocket).component);
+      if (isCyclic(component)) this.#maybeCyclic = true;
+    }
+    if (garbage.length > 0) this.collections++;
+    for (const skb of garbage) {
+      for (const socket of skb.files ?? []) if (socket instanceof UnixSocket && skb.receiver !== null) this.#unlink(socket, skb.receiver);
+      this.#purge(cpu, skb, this.#collected);
+    }
+    if (this.#collected.any) this.#workqueue.queueDelayed(cpu, this.#reaper, this.#scheduler.tickNs);
+  }
+
+  #reap(cpu: Cpu): void {
+    this.#collected.settleOnce(cpu);
+    if (this.#collected.any) this.#workqueue.queueDelayed(cpu, this.#reaper, this.#scheduler.tickNs);
+  }
+}
+
+/** Who holds the messages of a socket: one that has not been accepted belongs to its listener. */
+function holder(receiver: UnixSocket): UnixSocket {
+  return receiver.listener ?? receiver;
+}
+
+/** Where a socket in flight can be received, as far as that is itself in flight; null where it is not. */
+function successors(socket: UnixSocket): (UnixSocket | null)[] {
+  return socket.receivers.map((receiver) => (holder(receiver).receivers.length > 0 ? holder(receiver) : null));
+}
+
+/** Components in the order in which they are looked at, and what tells them apart. */
+interface Walk {
+  readonly components: UnixSocket[][];
+  readonly indices: ReadonlyMap<UnixSocket, number>;
+}
+
+/** Strongly connected components (Tarjan), each in the order of discovery. */
+function walk(vertices: Iterable<UnixSocket>): Walk {
+  const components: UnixSocket[][] = [];
+  const index = new Map<UnixSocket, number>();
+  const low = new Map<UnixSocket, number>();
+  const stack: UnixSocket[] = [];
+  const open = new Set<UnixSocket>();
+  const lower = (socket: UnixSocket, value: number) => low.set(socket, Math.min(low.get(socket) as number, value));
+  for (const start of vertices) {
+    if (index.has(start)) continue;
+    const path: { socket: UnixSocket; rest: (UnixSocket | null)[] }[] = [];
+    const enter = (socket: UnixSocket) => {
+      index.set(socket, index.size);
+      low.set(socket, index.get(socket) as number);
+      stack.push(socket);
+      open.add(socket);
+      path.push({ socket, rest: successors(socket) });
+    };
+    enter(start);
+    while (path.length > 0) {
+      const { socket, rest } = path[path.length - 1] as (typeof path)[number];
+      const next = rest.shift();
+      if (next !== undefined) {
+        if (next === null) continue;
+        if (!index.has(next)) enter(next);
+        else if (open.has(next)) lower(socket, low.get(next) as number);
+        continue;
+      }
+      path.pop();
+      const above = path[path.length - 1];
+      if (above !== undefined) lower(above.socket, low.get(socket) as number);
+      if (low.get(socket) !== index.get(socket)) continue;
+      const component = stack.splice(stack.indexOf(socket));
+      for (const member of component) open.delete(member);
+      components.push(component);
+    }
+  }
+  return { components, indices: low };
+}
+
+/** Nobody outside can receive the sockets of the component, and nobody has a descriptor of them (Linux: `unix_vertex_dead`). */
+function isDead(component: readonly UnixSocket[], indices: ReadonlyMap<UnixSocket, number>): boolean {
+  return component.every(
+    (socket) =>
+      successors(socket).every((next) => next !== null && indices.get(next) === indices.get(socket)) &&
+      socket.count === socket.receivers.length,
+  );
+}
+
+function isCyclic(component: readonly UnixSocket[]): boolean {
+  return component.length > 1 || successors(component[0] as UnixSocket).includes(component[0] as UnixSocket);
+}
+
+/** Takes the messages out of the queues of a component; those of a listener are in what it has not accepted. */
+function collectMessages(component: readonly UnixSocket[], into: Skb[]): void {
+  for (const socket of component) {
+    const queues = socket.state === SocketState.LISTENING ? socket.backlog : [socket];
+    for (const queue of queues) {
+      while (queue.first !== null) {
+        into.push(queue.first);
+        queue.dequeue();
+      }
+    }
+  }
+}

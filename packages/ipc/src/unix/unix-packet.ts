@@ -1,0 +1,311 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { taken, type WaitQueue } from '@rpal/sched';
+import { Errno, MessageFlag, Poll, SocketType } from '@rpal/uapi';
+import { begin, type Caller, NOBODY, NOTHING_YET, OperationKind, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
+import { IpcStep } from '../steps.js';
+import { drainSkb, fillSkb, type Skb } from './skb.js';
+import { SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND, SocketState, type UnixNamespace, UnixSocket } from './unix-socket.js';
+import { handOver } from './unix-stream.js';
+
+/** net.unix.max_dgram_qlen: messages that may wait from senders that the receiver is not connected to, less one. */
+const MAX_QUEUED = 10;
+
+/** A Unix socket with message borders: SOCK_DGRAM or SOCK_SEQPACKET. */
+export class UnixPacketSocket extends UnixSocket {
+  constructor(namespace: UnixNamespace, type: number, flags: number) {
+    super(namespace, type, flags);
+    if (type === SocketType.DGRAM) this.backlogLimit = MAX_QUEUED;
+  }
+
+  /** Two sockets, connected to each other. */
+  static pair(namespace: UnixNamespace, type: number, flags: number): [UnixPacketSocket, UnixPacketSocket] {
+    const a = new UnixPacketSocket(namespace, type, flags);
+    const b = new UnixPacketSocket(namespace, type, flags);
+    a.join(b);
+    return [a, b];
+  }
+
+  protected override sibling(): this {
+    return new UnixPacketSocket(this.namespace, this.type, 0) as this;
+  }
+
+  override connect(cpu: Cpu, caller: Caller, path: string): number {
+    if (this.connectionBased) return super.connect(cpu, caller, path);
+    cpu.charge(IpcStep.socketConnect);
+    this.autobind();
+    const other = this.namespace.find(path, this.type) as this | number;
+    if (typeof other === 'number') return other;
+    if (!other.accepts(this)) return -Errno.EPERM;
+    this.state = SocketState.CONNECTED;
+    other.state = SocketState.CONNECTED;
+    const { peer } = this;
+    this.peer = other;
+    if (peer !== null && peer !== other) this.#disconnected(cpu, peer);
+    return 0;
+  }
+
+  /** A socket that is connected takes messages from its peer only (Linux: `unix_may_send`). One that is gone has no peer. */
+  accepts(sender: UnixPacketSocket): boolean {
+    return this.dead || this.peer === null || this.peer === sender;
+  }
+
+  /** Too many messages wait for others to be let in; the peer is not held up by it. */
+  fullFor(sender: UnixPacketSocket): boolean {
+    return this !== sender && this.peer !== sender && this.queued > this.backlogLimit;
+  }
+
+  /** The connection to `peer` is over: what it sent is lost, and it is told so if it was connected to this socket. */
+  #disconnected(cpu: Cpu, peer: UnixPacketSocket): void {
+    if (this.relay.queue !== null) this.relay.queue.unlink(this.relay);
+    if (this.first === null) return;
+    this.purge(cpu);
+    this.namespace.inFlight.puts.settle(cpu);
+    this.peerWait.wake(cpu, 0, 0, false);
+    if (!peer.dead && peer.peer === this) {
+      peer.error = Errno.ECONNRESET;
+      peer.wait.wake(cpu, 1, Poll.ERR, false);
+    }
+  }
+
+  override send(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
+    cpu.charge(IpcStep.socketCall);
+    const operation =
+      caller.operations.get(PACKET_SEND) ??
+      caller.operations.keep(PACKET_SEND, new PacketSendOperation(caller, this.namespace.scheduler, true));
+    return begin(cpu, caller, operation.start(this, address, length, flags));
+  }
+
+  override receive(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
+    cpu.charge(IpcStep.socketCall);
+    if (this.connectionBased && this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;
+    const operation =
+      caller.operations.get(PACKET_RECEIVE) ??
+      caller.operations.keep(PACKET_RECEIVE, new PacketReceiveOperation(caller, this.namespace.scheduler, true, Poll.IN | Poll.ERR));
+    return begin(cpu, caller, operation.start(this, address, length, flags));
+  }
+
+  override refusal(): number {
+    if (!this.connectionBased) return 0;
+    const error = this.takeError();
+    return error < 0 || this.state === SocketState.CONNECTED ? error : -Errno.ENOTCONN;
+  }
+
+  /** FIONREAD: of datagrams only the first counts. */
+  override get unread(): number {
+    return this.connectionBased ? super.unread : (this.first?.length ?? 0);
+  }
+
+  /** Where a message to `name` goes, or to the peer; or a negative errno. */
+  destination(name: string | null): UnixPacketSocket | number {
+    if (name !== null && !this.connectionBased) return this.namespace.find(name, this.type) as UnixPacketSocket | number;
+    return this.peer ?? -Errno.ENOTCONN;
+  }
+
+  /** The peer turned out to be closed. */
+  lose(cpu: Cpu): number {
+    const peer = this.peer as UnixPacketSocket;
+    this.peer = null;
+    this.state = SocketState.UNCONNECTED;
+    this.#disconnected(cpu, peer);
+    return -Errno.ECONNREFUSED;
+  }
+
+  /** Wants to be told when `other` has room. */
+  watchRoom(cpu: Cpu, other: UnixPacketSocket): void {
+    if (this.relay.queue === null) other.peerWait.add(cpu, this.relay);
+  }
+
+  override poll(cpu: Cpu, table: PollTable | null): number {
+    cpu.charge(VfsStep.itemPoll);
+    this.lock.touch(cpu);
+    table?.register(cpu, this.wait);
+    let mask = 0;
+    if (this.error !== 0) mask |= Poll.ERR;
+    if ((this.shutdownMask & SHUTDOWN_RECEIVE) !== 0) mask |= Poll.RDHUP | Poll.IN | Poll.RDNORM;
+    if (this.shutdownMask === SHUTDOWN_BOTH) mask |= Poll.HUP;
+    if (this.first !== null || this.backlog.length > 0) mask |= Poll.IN | Poll.RDNORM;
+    if (this.connectionBased && this.state === SocketState.UNCONNECTED) mask |= Poll.HUP;
+    if (!this.writable) return mask;
+    const { peer } = this;
+    if (peer?.fullFor(this) === true && !peer.dead) {
+      this.watchRoom(cpu, peer);
+      return mask;
+    }
+    return mask | Poll.OUT | Poll.WRNORM | Poll.WRBAND;
+  }
+}
+
+/** unix_dgram_sendmsg. */
+export class PacketSendOperation extends RetryOperation {
+  #socket!: UnixPacketSocket;
+  #address = 0;
+  #length = 0;
+  #flags = 0;
+  /** The message, once there was room for it in the own buffer. */
+  #skb: Skb | null = null;
+  /** What it waits for: room in the own buffer, or in the queue of the receiver. */
+  #queue!: WaitQueue;
+
+  start(socket: UnixPacketSocket, address: number, length: number, flags: number): this {
+    this.#socket = socket;
+    this.#address = address;
+    this.#length = length;
+    this.#flags = socket.nonblocking ? flags | MessageFlag.DONTWAIT : flags;
+    this.#skb = null;
+    return this;
+  }
+
+  protected override get queue(): WaitQueue {
+    return this.#queue;
+  }
+
+  protected override interrupted(cpu: Cpu): number {
+    return this.#drop(cpu, -Errno.ERESTARTSYS);
+  }
+
+  get #mayWait(): boolean {
+    return (this.#flags & MessageFlag.DONTWAIT) === 0;
+  }
+
+  protected override attempt(cpu: Cpu): number {
+    const socket = this.#socket;
+    const name = this.caller.message?.name ?? null;
+    if (this.#skb === null) {
+      const result = this.#prepareMessage(cpu, socket);
+      if (result < 0) return result;
+    }
+    const other = socket.destination(name);
+    if (typeof other === 'number') return this.#drop(cpu, other);
+    if (!other.accepts(socket)) return this.#drop(cpu, -Errno.EPERM);
+    if (other.dead) return this.#drop(cpu, socket.connectionBased ? -Errno.EPIPE : socket.lose(cpu));
+    if ((other.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return this.#drop(cpu, -Errno.EPIPE);
+    if (other.fullFor(socket)) {
+      if (this.#mayWait) {
+        this.#queue = other.peerWait;
+        return NOTHING_YET;
+      }
+      if (socket.peer === other) socket.watchRoom(cpu, other);
+      return this.#drop(cpu, -Errno.EAGAIN);
+    }
+    const skb = this.#skb as Skb;
+    this.#skb = null;
+    this.#attach(skb, socket, other);
+    other.lock.pass(cpu);
+    other.enqueue(skb);
+    other.dataReady(cpu);
+    return this.#length;
+  }
+
+  /** @returns 0 once there is a message, a negative errno, or `NOTHING_YET` */
+  #prepareMessage(cpu: Cpu, socket: UnixPacketSocket): number {
+    const refused = socket.refusal();
+    if (refused < 0) return refused;
+    socket.autobind();
+    if (this.#length > socket.sendBuffer - 32) return -Errno.EMSGSIZE;
+    const error = socket.takeError();
+    if (error < 0) return error;
+    if ((socket.shutdownMask & SHUTDOWN_SEND) !== 0) return -Errno.EPIPE;
+    if (!socket.hasRoom) {
+      this.#queue = socket.wait;
+      return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
+    }
+    const { skbs } = socket.namespace;
+    cpu.charge(IpcStep.packetSend);
+    const skb = skbs.allocateDatagram(cpu, this.#length);
+    if (skb === null) return -Errno.ENOBUFS;
+    const failed = fillSkb(cpu, this.caller, skb, this.#address);
+    if (failed < 0) {
+      skbs.free(skb);
+      return failed;
+    }
+    skb.owner = socket;
+    socket.sendQueued += skb.trueSize;
+    this.#skb = skb;
+    return 0;
+  }
+
+  #attach(skb: Skb, socket: UnixPacketSocket, other: UnixPacketSocket): void {
+    const { message, credentials } = this.caller;
+    skb.from = socket.path;
+    if (socket.passCredentials || other.tellsSender) skb.credentials = credentials;
+    if (message === null) return;
+    skb.credentials = message.credentials ?? skb.credentials;
+    other.attach(skb, message.files);
+    message.files = null;
+  }
+
+  #drop(cpu: Cpu, result: number): number {
+    const skb = this.#skb;
+    if (skb !== null) {
+      this.#skb = null;
+      const { namespace } = this.#socket;
+      this.#socket.freed(cpu, skb.trueSize);
+      namespace.skbs.free(skb);
+    }
+    return result;
+  }
+}
+
+/** The `PacketSendOperation` of each task. */
+export const PACKET_SEND: OperationKind<PacketSendOperation> = new OperationKind('packet send');
+
+/** __unix_dgram_recvmsg. */
+export class PacketReceiveOperation extends RetryOperation {
+  #socket!: UnixPacketSocket;
+  #address = 0;
+  #length = 0;
+  #flags = 0;
+
+  start(socket: UnixPacketSocket, address: number, length: number, flags: number): this {
+    this.#socket = socket;
+    this.#address = address;
+    this.#length = length;
+    this.#flags = socket.nonblocking ? flags | MessageFlag.DONTWAIT : flags;
+    return this;
+  }
+
+  protected override get queue(): WaitQueue {
+    return this.#socket.wait;
+  }
+
+  protected override attempt(cpu: Cpu): number {
+    const socket = this.#socket;
+    const error = socket.takeError();
+    if (error < 0) return error;
+    const skb = socket.first;
+    if (skb !== null) return this.#take(cpu, socket, skb);
+    const ended = (socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0;
+    if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return ended && socket.connectionBased ? 0 : -Errno.EAGAIN;
+    return ended ? 0 : NOTHING_YET;
+  }
+
+  #take(cpu: Cpu, socket: UnixPacketSocket, skb: Skb): number {
+    const { message } = this.caller;
+    taken(cpu, this.caller.task);
+    cpu.charge(IpcStep.packetReceive);
+    socket.lock.pass(cpu);
+    const peeking = (this.#flags & MessageFlag.PEEK) !== 0;
+    if (!peeking) socket.dequeue();
+    if (socket.peerWait.active) socket.peerWait.wake(cpu, 1, Poll.OUT | Poll.WRNORM | Poll.WRBAND, true);
+    const part = Math.min(this.#length, skb.length);
+    const failed = drainSkb(cpu, this.caller, skb, 0, this.#address, part);
+    const { length } = skb;
+    if (message !== null) {
+      message.name = skb.from;
+      if (socket.passCredentials) message.credentials = skb.credentials ?? NOBODY;
+      if (part < length) message.flags |= MessageFlag.TRUNC;
+      if (peeking && skb.files !== null) message.files = skb.files.map((file) => file.get());
+    }
+    if (!peeking) {
+      handOver(cpu, this.caller, skb, socket);
+      cpu.charge(IpcStep.releaseMessage);
+      skb.owner?.freed(cpu, skb.trueSize);
+      socket.namespace.skbs.free(skb);
+    }
+    if (failed < 0) return failed;
+    return (this.#flags & MessageFlag.TRUNC) !== 0 ? length : part;
+  }
+}
+
+/** The `PacketReceiveOperation` of each task. */
+export const PACKET_RECEIVE: OperationKind<PacketReceiveOperation> = new OperationKind('packet receive');

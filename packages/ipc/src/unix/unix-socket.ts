@@ -1,0 +1,376 @@
+import { type Cpu, SpinLock } from '@rpal/hw-x86';
+import { published, type Scheduler, WaitEntry, WaitQueue, Workqueue } from '@rpal/sched';
+import { Errno, OpenFlag, Poll, Shutdown, SocketType } from '@rpal/uapi';
+import { begin, type Caller, type DeferredPuts, File } from '@rpal/vfs';
+import { IpcStep } from '../steps.js';
+import type { Skb, SkbPool } from './skb.js';
+import { ACCEPT, AcceptOperation, CONNECT, ConnectOperation } from './unix-connect.js';
+import { UnixInFlight } from './unix-in-flight.js';
+
+/** net.core.wmem_default, which is wmem_max too. */
+export const SEND_BUFFER_DEFAULT = 212_992;
+/** Smallest send buffer (SOCK_MIN_SNDBUF). */
+const SEND_BUFFER_MIN = 4608;
+/** net.core.somaxconn. */
+const BACKLOG_MAX = 4096;
+
+export const SHUTDOWN_RECEIVE = 1;
+export const SHUTDOWN_SEND = 2;
+export const SHUTDOWN_BOTH: number = SHUTDOWN_RECEIVE | SHUTDOWN_SEND;
+
+/** State of a socket. */
+export const SocketState = { UNCONNECTED: 0, LISTENING: 1, CONNECTED: 2 } as const;
+
+/** The Unix sockets of one machine: their names, and what they share. */
+export class UnixNamespace {
+  readonly scheduler: Scheduler;
+  readonly skbs: SkbPool;
+  /** Sockets on their way in messages. */
+  readonly inFlight: UnixInFlight;
+  /**
+   * A closing socket does not count an empty message that is first in its queue as unread (Linux 6.16: the message might be
+   * out-of-band data that was read, and no distinction is made).
+   */
+  closeSkipsEmptyMessage = false;
+  /** A connection takes over SO_PASSCRED from its listener when it is made (Linux 6.16), and not when it is accepted. */
+  connectInheritsOptions = false;
+  #automatic = 0;
+  /** Sockets by name. An abstract name is one per type; a path outlives its socket, and then leads to none. */
+  readonly #bound = new Map<string, UnixSocket | null>();
+
+  /** @param workqueue where sockets that nobody can receive are collected */
+  constructor(scheduler: Scheduler, skbs: SkbPool, workqueue: Workqueue = new Workqueue(scheduler)) {
+    this.scheduler = scheduler;
+    this.skbs = skbs;
+    this.inFlight = new UnixInFlight(scheduler, workqueue, (cpu, skb, puts) => this.throwAway(cpu, skb, puts));
+  }
+
+  /** Frees a message that nobody has read. */
+  throwAway(cpu: Cpu, skb: Skb, puts: DeferredPuts): void {
+    cpu.charge(IpcStep.releaseMessage);
+    if (skb.files !== null) puts.dropAll(skb.files);
+    skb.owner?.freed(cpu, skb.trueSize);
+    this.skbs.free(skb);
+  }
+
+  /** The socket of a type at a name, or a negative errno. */
+  find(name: string, type: number): UnixSocket | number {
+    const socket = this.#bound.get(key(name, type));
+    if (socket === undefined) return isAbstract(name) ? -Errno.ECONNREFUSED : -Errno.ENOENT;
+    if (socket === null) return -Errno.ECONNREFUSED;
+    return socket.type === type ? socket : -Errno.EPROTOTYPE;
+  }
+
+  bind(name: string, socket: UnixSocket): boolean {
+    const at = key(name, socket.type);
+    if (this.#bound.has(at)) return false;
+    this.#bound.set(at, socket);
+    return true;
+  }
+
+  /** A name of the kernel's choosing: five hexadecimal digits. */
+  automaticName(): string {
+    return `\0${(this.#automatic++).toString(16).padStart(5, '0')}`;
+  }
+
+  /** The socket that was bound to `name` is gone. */
+  forget(name: string, socket: UnixSocket): void {
+    if (isAbstract(name)) this.#bound.delete(key(name, socket.type));
+    else if (this.#bound.get(name) === socket) this.#bound.set(name, null);
+  }
+
+  /** unlink(2) of a path. */
+  unlink(path: string): number {
+    return this.#bound.delete(path) ? 0 : -Errno.ENOENT;
+  }
+}
+
+function isAbstract(name: string): boolean {
+  return name.startsWith('\0');
+}
+
+function key(name: string, type: number): string {
+  return isAbstract(name) ? `${type}${name}` : name;
+}
+
+/** A Unix socket (net/unix/af_unix.c). How data travel is for its subclasses. */
+export abstract class UnixSocket extends File {
+  readonly namespace: UnixNamespace;
+  /** SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET. */
+  readonly type: number;
+  readonly lock: SpinLock = new SpinLock(4);
+  /** Whoever waits for data, space, connections, or by epoll (Linux: `sk->sk_wq`). */
+  readonly wait: WaitQueue = new WaitQueue();
+  /** Whoever waits for room in the queue of this socket: connections of a listener, messages of a datagram socket. */
+  readonly peerWait: WaitQueue = new WaitQueue();
+  state: number = SocketState.UNCONNECTED;
+  peer: this | null = null;
+  path: string | null = null;
+  /** Released: others may still refer to it. */
+  dead = false;
+
+  /** The listener that has this connection in its backlog; null once it is accepted. */
+  listener: UnixSocket | null = null;
+  /** In flight: the sockets in whose queues messages with this one are, one entry per reference. */
+  readonly receivers: UnixSocket[] = [];
+  /** In flight: by what the collector tells the components of the graph apart. */
+  component = -1;
+
+  /** Messages to be read. */
+  first: Skb | null = null;
+  #last: Skb | null = null;
+  queued = 0;
+  /** Memory of own messages that nobody has read yet (Linux: `sk_wmem_alloc`). */
+  sendQueued = 0;
+  sendBuffer: number = SEND_BUFFER_DEFAULT;
+  shutdownMask = 0;
+  /** Pending error, returned once (SO_ERROR). */
+  error = 0;
+  /** SO_PASSCRED: received messages say who sent them. */
+  passCredentials = false;
+
+  /** Of a listener: connections not yet accepted. */
+  readonly backlog: this[] = [];
+  /** Of a listener: how many may wait. Of a datagram socket: messages of senders that it is not connected to. */
+  backlogLimit = 0;
+
+  constructor(namespace: UnixNamespace, type: number, flags: number) {
+    super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
+    this.namespace = namespace;
+    this.type = type;
+  }
+
+  /** sendto(2) and sendmsg(2): a message header is in `caller.message`, and `address` then an offset into its segments. */
+  abstract send(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number;
+
+  /** recvfrom(2) and recvmsg(2), likewise. */
+  abstract receive(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number;
+
+  /** Why nothing can be sent at all, asked before a message header is looked at: 0, or a negative errno. */
+  refusal(): number {
+    return 0;
+  }
+
+  /** Another socket of its kind: the far end of a connection to it. */
+  protected abstract sibling(): this;
+
+  override takesSegments(): boolean {
+    return true;
+  }
+
+  override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    // A read of nothing does not come as far as the socket.
+    return length === 0 ? this.#nothing(cpu) : this.receive(cpu, caller, address, length, 0);
+  }
+
+  override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    return this.send(cpu, caller, address, length, 0);
+  }
+
+  #nothing(cpu: Cpu): number {
+    cpu.charge(IpcStep.socketCall);
+    return 0;
+  }
+
+  /** Who wants to know senders, or may be one who does but has not been accepted yet, is told. */
+  get tellsSender(): boolean {
+    return this.passCredentials || (this.listener !== null && !this.namespace.connectInheritsOptions);
+  }
+
+  /** A socket that wants to know senders gets a name before it sends or connects. */
+  autobind(): void {
+    if (!this.passCredentials || this.path !== null) return;
+    let name = this.namespace.automaticName();
+    while (!this.namespace.bind(name, this)) name = this.namespace.automaticName();
+    this.path = name;
+  }
+
+  get connectionBased(): boolean {
+    return this.type !== SocketType.DGRAM;
+  }
+
+  bind(cpu: Cpu, path: string): number {
+    cpu.charge(IpcStep.socketBind);
+    if (this.path !== null) return -Errno.EINVAL;
+    if (!this.namespace.bind(path, this)) return -Errno.EADDRINUSE;
+    this.path = path;
+    return 0;
+  }
+
+  listen(cpu: Cpu, backlog: number): number {
+    cpu.charge(IpcStep.socketListen);
+    if (!this.connectionBased) return -Errno.EOPNOTSUPP;
+    if (this.path === null || this.state === SocketState.CONNECTED) return -Errno.EINVAL;
+    const limit = Math.min(backlog >>> 0, BACKLOG_MAX);
+    if (limit > this.backlogLimit) this.peerWait.wake(cpu, 0, 0, false);
+    this.state = SocketState.LISTENING;
+    this.backlogLimit = limit;
+    return 0;
+  }
+
+  /** connect(2) to `path`. A full backlog makes the caller wait, or fails with EAGAIN. */
+  connect(cpu: Cpu, caller: Caller, path: string): number {
+    const operation =
+      caller.operations.get(CONNECT) ?? caller.operations.keep(CONNECT, new ConnectOperation(caller, this.namespace.scheduler));
+    return begin(cpu, caller, operation.start(this, path));
+  }
+
+  /** accept(2). `install` gives the connection a descriptor. */
+  accept(cpu: Cpu, caller: Caller, install: (cpu: Cpu, socket: UnixSocket) => number): number {
+    if (!this.connectionBased) return -Errno.EOPNOTSUPP;
+    if (this.state !== SocketState.LISTENING) return -Errno.EINVAL;
+    const operation =
+      caller.operations.get(ACCEPT) ?? caller.operations.keep(ACCEPT, new AcceptOperation(caller, this.namespace.scheduler));
+    return begin(cpu, caller, operation.start(this, install));
+  }
+
+  /** Connects this socket with a new one, which waits in the backlog of `listener`. */
+  connectTo(cpu: Cpu, listener: UnixSocket): void {
+    const other = listener.sibling() as this;
+    this.join(other);
+    other.listener = listener;
+    if (this.namespace.connectInheritsOptions) other.passCredentials = listener.passCredentials;
+    listener.backlog.push(other);
+    listener.dataReady(cpu);
+  }
+
+  /** Makes this socket and `other` each other's peers. */
+  join(other: this): void {
+    other.peer = this;
+    this.peer = other;
+    other.state = SocketState.CONNECTED;
+    this.state = SocketState.CONNECTED;
+  }
+
+  /** A message may be queued: as long as the buffer is not yet full one more is let in, however large. */
+  get hasRoom(): boolean {
+    return this.sendQueued < this.sendBuffer;
+  }
+
+  /** SO_SNDBUF: the kernel doubles what is asked for. Whoever waits for room looks again, even if there is less. */
+  setSendBuffer(cpu: Cpu, bytes: number): void {
+    this.sendBuffer = Math.max(2 * Math.min(bytes, SEND_BUFFER_DEFAULT), SEND_BUFFER_MIN);
+    if (this.writable && this.wait.active) this.wait.wake(cpu, 1, Poll.OUT | Poll.WRNORM | Poll.WRBAND, true);
+  }
+
+  /** Takes the pending error, as a negative errno; 0 if there is none. */
+  takeError(): number {
+    const { error } = this;
+    this.error = 0;
+    return error === 0 ? 0 : -error;
+  }
+
+  /** shutdown(2). A socket that is not connected yet remembers it. */
+  shutdown(cpu: Cpu, how: number): number {
+    cpu.charge(IpcStep.shutdownBody);
+    if (how < Shutdown.RD || how > Shutdown.RDWR) return -Errno.EINVAL;
+    const mask = how + 1;
+    this.shutdownMask |= mask;
+    this.changed(cpu);
+    if (this.peer !== null && this.connectionBased) {
+      const peerMask = ((mask & SHUTDOWN_SEND) !== 0 ? SHUTDOWN_RECEIVE : 0) | ((mask & SHUTDOWN_RECEIVE) !== 0 ? SHUTDOWN_SEND : 0);
+      this.peer.shutdownMask |= peerMask;
+      this.peer.changed(cpu);
+    }
+    return 0;
+  }
+
+  /** There is room for a message: a quarter of the buffer at most is taken (Linux: `unix_writable`). */
+  get writable(): boolean {
+    return this.state !== SocketState.LISTENING && this.sendQueued * 4 <= this.sendBuffer;
+  }
+
+  enqueue(skb: Skb): void {
+    if (this.#last === null) this.first = skb;
+    else this.#last.next = skb;
+    this.#last = skb;
+    this.queued++;
+  }
+
+  dequeue(): void {
+    const skb = this.first as Skb;
+    this.first = skb.next;
+    if (this.first === null) this.#last = null;
+    skb.next = null;
+    this.queued--;
+  }
+
+  /** There is something to read (Linux: `sock_def_readable`). */
+  dataReady(cpu: Cpu): void {
+    published(cpu);
+    cpu.charge(IpcStep.readable);
+    if (this.wait.active) this.wait.wake(cpu, 1, Poll.IN | Poll.PRI | Poll.RDNORM | Poll.RDBAND, true);
+  }
+
+  /** A message of this socket has been read and freed (Linux: `sock_wfree`, `unix_write_space`). Charge `releaseMessage` before. */
+  freed(cpu: Cpu, trueSize: number): void {
+    this.sendQueued -= trueSize;
+    if (this.writable && this.wait.active) this.wait.wake(cpu, 1, Poll.OUT | Poll.WRNORM | Poll.WRBAND, true);
+  }
+
+  /** The state has changed (Linux: `sock_def_wakeup`): everybody looks again, whatever he waits for. */
+  changed(cpu: Cpu): void {
+    if (this.wait.active) this.wait.wake(cpu, 0, 0, false);
+  }
+
+  /** Throws the messages away that nobody has read. */
+  protected purge(cpu: Cpu): void {
+    while (this.first !== null) {
+      const skb = this.first;
+      this.dequeue();
+      if (skb.files !== null) this.namespace.inFlight.landed(skb.files, this);
+      this.namespace.throwAway(cpu, skb, this.namespace.inFlight.puts);
+    }
+  }
+
+  /** Attaches the descriptors of a message that is about to be queued here. */
+  attach(skb: Skb, files: File[] | null): void {
+    skb.files = files;
+    if (files === null) return;
+    skb.receiver = this;
+    this.namespace.inFlight.sent(files, this);
+  }
+
+  override get unread(): number {
+    if (this.state === SocketState.LISTENING) return -Errno.EINVAL;
+    let sum = 0;
+    for (let skb = this.first; skb !== null; skb = skb.next) sum += skb.length - skb.consumed;
+    return sum;
+  }
+
+  override release(cpu: Cpu): void {
+    this.disconnect(cpu, false);
+    this.namespace.inFlight.puts.settle(cpu);
+  }
+
+  /** unix_release_sock. @param embryo nobody has accepted it */
+  protected disconnect(cpu: Cpu, embryo: boolean): void {
+    if (this.path !== null) this.namespace.forget(this.path, this);
+    const { peer } = this;
+    this.dead = true;
+    this.shutdownMask = SHUTDOWN_BOTH;
+    this.peerWait.wake(cpu, 0, 0, false);
+    if (peer !== null && this.connectionBased) {
+      peer.shutdownMask = SHUTDOWN_BOTH;
+      if (this.#hasUnread || embryo) peer.error = Errno.ECONNRESET;
+      peer.changed(cpu);
+    }
+    if (this.relay.queue !== null) this.relay.queue.unlink(this.relay);
+    this.purge(cpu);
+    for (const waiting of this.backlog.splice(0)) waiting.disconnect(cpu, true);
+    this.namespace.inFlight.released(cpu);
+  }
+
+  get #hasUnread(): boolean {
+    const { first } = this;
+    if (first === null || !this.namespace.closeSkipsEmptyMessage || first.length > first.consumed) return first !== null;
+    return first.next !== null;
+  }
+
+  /** Passes on that the peer, which has not connected back, has room (Linux: `unix_dgram_peer_wake_relay`). */
+  readonly relay: WaitEntry = new WaitEntry((cpu, entry) => {
+    entry.queue?.unlink(entry);
+    if (this.wait.active) this.wait.wake(cpu, 1, Poll.OUT | Poll.WRNORM | Poll.WRBAND, false);
+    return 0;
+  });
+}

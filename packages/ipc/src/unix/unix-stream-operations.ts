@@ -1,0 +1,161 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { autoremoveWake, type Scheduler, TaskState, WaitEntry } from '@rpal/sched';
+import { Errno, MessageFlag } from '@rpal/uapi';
+import { type Caller, NOTHING_YET, type Operation, OperationKind, Step } from '@rpal/vfs';
+import { SHUTDOWN_RECEIVE } from './unix-socket.js';
+import type { UnixStreamSocket } from './unix-stream.js';
+
+/** unix_stream_sendmsg, from the point where it does not fit one message or has to wait. */
+export class SendOperation implements Operation {
+  readonly #caller: Caller;
+  readonly #entry: WaitEntry;
+  #socket!: UnixStreamSocket;
+  #address = 0;
+  #length = 0;
+  #flags = 0;
+  #sent = 0;
+  #state = 0;
+
+  constructor(caller: Caller, scheduler: Scheduler) {
+    this.#caller = caller;
+    this.#entry = new WaitEntry(autoremoveWake(scheduler), caller.task);
+  }
+
+  start(socket: UnixStreamSocket, address: number, length: number, flags: number): this {
+    this.#socket = socket;
+    this.#address = address;
+    this.#length = length;
+    // Whether it may wait is decided once, when the call begins.
+    this.#flags = socket.nonblocking ? flags | MessageFlag.DONTWAIT : flags;
+    this.#sent = 0;
+    this.#state = 0;
+    return this;
+  }
+
+  step(cpu: Cpu): number {
+    const socket = this.#socket;
+    const { task } = this.#caller;
+    switch (this.#state) {
+      case 0:
+        return this.#queue(cpu);
+      case 1:
+        socket.peer?.dataReady(cpu);
+        this.#state = 0;
+        return this.#sent === this.#length ? this.#length : Step.AGAIN;
+      case 2:
+        // Prepared to wait for room: it may have come meanwhile.
+        this.#state = 3;
+        return socket.hasRoom || socket.peer === null ? Step.AGAIN : Step.SLEEP;
+      default:
+        task.state = TaskState.RUNNING;
+        socket.wait.remove(cpu, this.#entry);
+        this.#state = 0;
+        return Step.AGAIN;
+    }
+  }
+
+  #queue(cpu: Cpu): number {
+    const socket = this.#socket;
+    const { task } = this.#caller;
+    const length = Math.min(this.#length - this.#sent, socket.messageMaximum);
+    // Who has sent something is told so, and not killed.
+    const flags = this.#sent > 0 ? this.#flags | MessageFlag.NOSIGNAL : this.#flags;
+    const queued = socket.queueMessage(cpu, this.#caller, this.#address + this.#sent, length, flags);
+    if (queued === NOTHING_YET) {
+      if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#sent > 0 ? this.#sent : -Errno.EAGAIN;
+      // Signals end the wait for room only; what has room is sent first (Linux: `sock_alloc_send_pskb`).
+      if (task.signalPending) return this.#sent > 0 ? this.#sent : -Errno.ERESTARTSYS;
+      task.state = TaskState.INTERRUPTIBLE;
+      socket.wait.add(cpu, this.#entry);
+      this.#state = 2;
+      return Step.AGAIN;
+    }
+    if (queued <= 0) return this.#sent > 0 ? this.#sent : queued;
+    this.#sent += queued;
+    this.#state = 1;
+    return Step.AGAIN;
+  }
+}
+
+/** The `SendOperation` of each task. */
+export const STREAM_SEND: OperationKind<SendOperation> = new OperationKind('stream send');
+
+/** unix_stream_read_generic, from the point where one message is not enough or none is there. */
+export class ReceiveOperation implements Operation {
+  readonly #caller: Caller;
+  readonly #entry: WaitEntry;
+  #socket!: UnixStreamSocket;
+  #address = 0;
+  #length = 0;
+  #flags = 0;
+  #received = 0;
+  #state = 0;
+
+  constructor(caller: Caller, scheduler: Scheduler) {
+    this.#caller = caller;
+    this.#entry = new WaitEntry(autoremoveWake(scheduler), caller.task);
+  }
+
+  /** @param received bytes that the call has taken already */
+  start(socket: UnixStreamSocket, address: number, length: number, flags: number, received: number): this {
+    this.#socket = socket;
+    this.#address = address;
+    this.#length = length;
+    // Whether it may wait is decided once, when the call begins.
+    this.#flags = socket.nonblocking ? flags | MessageFlag.DONTWAIT : flags;
+    this.#received = received;
+    this.#state = socket.first === null ? 1 : 0;
+    return this;
+  }
+
+  step(cpu: Cpu): number {
+    const socket = this.#socket;
+    const { task } = this.#caller;
+    switch (this.#state) {
+      case 0:
+        return this.#take(cpu);
+      case 1:
+        return this.#prepare(cpu);
+      case 2:
+        // Prepared to wait: data may have come meanwhile.
+        this.#state = 3;
+        return socket.first !== null || socket.error !== 0 || (socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ? Step.AGAIN : Step.SLEEP;
+      default:
+        task.state = TaskState.RUNNING;
+        socket.wait.remove(cpu, this.#entry);
+        this.#state = 0;
+        if (task.signalPending) return this.#received > 0 ? this.#received : -Errno.ERESTARTSYS;
+        return Step.AGAIN;
+    }
+  }
+
+  #take(cpu: Cpu): number {
+    const socket = this.#socket;
+    const taken = socket.takeMessage(cpu, this.#caller, this.#address + this.#received, this.#length - this.#received, this.#flags);
+    if (taken === NOTHING_YET) {
+      this.#state = 1;
+      return Step.AGAIN;
+    }
+    if (taken < 0) return this.#received > 0 ? this.#received : taken;
+    this.#received += taken;
+    if (this.#received === this.#length || (this.#flags & MessageFlag.PEEK) !== 0 || socket.endsHere) return this.#received;
+    return Step.AGAIN;
+  }
+
+  /** Nothing there: an end, an error, or a wait. */
+  #prepare(cpu: Cpu): number {
+    const socket = this.#socket;
+    if (this.#received > 0 && (this.#flags & MessageFlag.WAITALL) === 0) return this.#received;
+    const error = socket.takeError();
+    if (error < 0) return this.#received > 0 ? this.#received : error;
+    if ((socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return this.#received;
+    if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#received > 0 ? this.#received : -Errno.EAGAIN;
+    this.#caller.task.state = TaskState.INTERRUPTIBLE;
+    socket.wait.add(cpu, this.#entry);
+    this.#state = 2;
+    return Step.AGAIN;
+  }
+}
+
+/** The `ReceiveOperation` of each task. */
+export const STREAM_RECEIVE: OperationKind<ReceiveOperation> = new OperationKind('stream receive');

@@ -1,0 +1,105 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { EventFd, EventfdFlag, IpcStep, Pipe } from '@rpal/ipc';
+import { putUser32 } from '@rpal/mm';
+import { Errno, Fcntl, OpenFlag } from '@rpal/uapi';
+import type { File } from '@rpal/vfs';
+import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
+import type { SyscallTable } from '../entry/syscall-table.js';
+import type { UserContext } from '../entry/user-context.js';
+import type { Thread } from '../process/thread.js';
+import { KernelStep } from '../steps.js';
+
+/** ioctl that asks how many bytes can be read. */
+const FIONREAD = 0x541b;
+
+/** Pipes, eventfds, and what is done to descriptors. */
+export function defineFileCalls(table: SyscallTable): void {
+  table[Nr.pipe2] = (kernel, cpu, thread, regs) => {
+    const { a1: flags } = regs;
+    if ((flags & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC | OpenFlag.DIRECT)) !== 0) return -Errno.EINVAL;
+    cpu.charge(IpcStep.pipeCreate);
+    const [read, write] = Pipe.create(kernel.scheduler, kernel.memory.frames, flags);
+    return installPair(cpu, thread, regs, read, write, flags);
+  };
+
+  table[Nr.eventfd2] = (kernel, cpu, thread, { a0, a1 }) => {
+    if ((a1 & ~(EventfdFlag.SEMAPHORE | EventfdFlag.NONBLOCK | EventfdFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
+    cpu.charge(IpcStep.eventfdCreate);
+    return thread.process.files.install(cpu, new EventFd(kernel.scheduler, a0, a1), (a1 & OpenFlag.CLOEXEC) !== 0);
+  };
+
+  table[Nr.ioctl] = (_kernel, cpu, thread, { a0, a1, a2 }) => {
+    cpu.charge(KernelStep.ioctl);
+    const file = thread.process.files.lookUp(cpu, a0);
+    if (file === null) return -Errno.EBADF;
+    if (a1 !== FIONREAD) return file.ioctl(cpu, thread, a1 >>> 0, a2);
+    const { unread } = file;
+    if (unread < 0) return unread;
+    return putUser32(cpu, thread.memory, a2, unread) < 0 ? -Errno.EFAULT : 0;
+  };
+
+  table[Nr.dup] = (_kernel, cpu, { process: { files } }, { a0 }) => {
+    const file = files.lookUp(cpu, a0);
+    return file === null ? -Errno.EBADF : files.install(cpu, file);
+  };
+
+  table[Nr.dup2] = (_kernel, cpu, { process: { files } }, { a0, a1 }) => {
+    const file = files.lookUp(cpu, a0);
+    if (file === null) return -Errno.EBADF;
+    return a0 === a1 ? a1 : files.replace(cpu, a1, file);
+  };
+
+  table[Nr.dup3] = (_kernel, cpu, { process: { files } }, { a0, a1, a2 }) => {
+    if ((a2 & ~OpenFlag.CLOEXEC) !== 0 || a0 === a1) return -Errno.EINVAL;
+    if (a1 < 0 || a1 >= files.limit) return -Errno.EBADF;
+    const file = files.lookUp(cpu, a0);
+    return file === null ? -Errno.EBADF : files.replace(cpu, a1, file, a2 !== 0);
+  };
+
+  table[Nr.fcntl] = (_kernel, cpu, { process: { files } }, { a0, a1, a2 }) => {
+    const file = files.lookUp(cpu, a0);
+    if (file === null) return -Errno.EBADF;
+    switch (a1) {
+      case Fcntl.DUPFD:
+      case Fcntl.DUPFD_CLOEXEC:
+        if (a2 < 0 || a2 >= files.limit) return -Errno.EINVAL;
+        return files.install(cpu, file, a1 === Fcntl.DUPFD_CLOEXEC, a2);
+      case Fcntl.GETFD:
+        return files.closesOnExec(a0) ? 1 : 0;
+      case Fcntl.SETFD:
+        files.setCloseOnExec(a0, (a2 & 1) !== 0);
+        return 0;
+      case Fcntl.GETFL:
+        return file.flags;
+      case Fcntl.SETFL:
+        return setFlags(file, a2);
+      default:
+        return file.fcntl(cpu, a1, a2);
+    }
+  };
+}
+
+/** F_SETFL: O_NONBLOCK, and of a pipe whether it takes packets. */
+function setFlags(file: File, flags: number): number {
+  const settable = file.takesDirect ? OpenFlag.NONBLOCK | OpenFlag.DIRECT : OpenFlag.NONBLOCK;
+  if ((flags & OpenFlag.DIRECT) !== 0 && !file.takesDirect) return -Errno.EINVAL;
+  file.flags = (file.flags & ~settable) | (flags & settable);
+  return 0;
+}
+
+/** Gives two files descriptors. @returns the first; the second is left in `regs.second`. */
+export function installPair(cpu: Cpu, thread: Thread, regs: UserContext, first: File, second: File, flags: number): number {
+  const { files } = thread.process;
+  const closeOnExec = (flags & OpenFlag.CLOEXEC) !== 0;
+  // What gets no descriptor is released with this reference.
+  first.get();
+  second.get();
+  const low = files.install(cpu, first, closeOnExec);
+  const high = low < 0 ? low : files.install(cpu, second, closeOnExec);
+  if (low >= 0 && high < 0) files.close(cpu, low);
+  first.put(cpu);
+  second.put(cpu);
+  if (high < 0) return high;
+  regs.second = high;
+  return low;
+}

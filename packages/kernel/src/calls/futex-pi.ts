@@ -1,0 +1,178 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { getUser32, putUser32 } from '@rpal/mm';
+import { RtMutex, SchedStep, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
+import { Errno, FutexWord } from '@rpal/uapi';
+import { type Operation, Step } from '@rpal/vfs';
+import type { Kernel } from '../entry/kernel.js';
+import { threadWithId } from '../process/find-thread.js';
+import type { Thread } from '../process/thread.js';
+
+const { TID_MASK, OWNER_DIED, WAITERS } = FutexWord;
+
+/** What a futex word is known by: the address space and address of private memory, or 0 and the physical address. */
+export interface Key {
+  space: number;
+  offset: number;
+}
+
+/** A lock whose word says who owns it, as long as somebody waits for it (Linux: `struct futex_pi_state`). */
+interface PiFutex {
+  readonly name: string;
+  readonly mutex: RtMutex;
+  /** The owner has ended with the lock: the next one says so in the word. */
+  abandoned: boolean;
+}
+
+/** The futexes of a machine that pass priorities on and are waited for. */
+export class PiFutexTable {
+  readonly #scheduler: Scheduler;
+  readonly #waited = new Map<string, PiFutex>();
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  at(key: Key): PiFutex | undefined {
+    return this.#waited.size === 0 ? undefined : this.#waited.get(nameOf(key));
+  }
+
+  create(key: Key, owner: Thread): PiFutex {
+    const futex = { name: nameOf(key), mutex: new RtMutex(this.#scheduler, owner), abandoned: false };
+    this.#waited.set(futex.name, futex);
+    return futex;
+  }
+
+  /** The owner lets go of a lock. @returns the thread that has it now and is woken; null if nobody has waited */
+  handOver(cpu: Cpu, futex: PiFutex): Thread | null {
+    const next = futex.mutex.handOver(cpu) as Thread | null;
+    if (next === null) this.#waited.delete(futex.name);
+    else this.#scheduler.wakeUp(cpu, next);
+    return next;
+  }
+
+  /** Nobody waits any more: what is left is the word. */
+  forgetIfIdle(cpu: Cpu, futex: PiFutex): void {
+    if (futex.mutex.waiters.length > 0 || this.#waited.get(futex.name) !== futex) return;
+    futex.mutex.handOver(cpu);
+    this.#waited.delete(futex.name);
+  }
+
+  /** A thread ends: its locks go to those who wait (Linux: `exit_pi_state_list`). */
+  abandon(cpu: Cpu, thread: Thread): void {
+    for (const futex of [...this.#waited.values()]) {
+      if (futex.mutex.waiters.includes(thread)) {
+        futex.mutex.cancel(cpu, thread);
+        this.forgetIfIdle(cpu, futex);
+      } else if (futex.mutex.owner === thread) {
+        futex.abandoned = true;
+        this.handOver(cpu, futex);
+      }
+    }
+  }
+}
+
+const nameOf = ({ space, offset }: Key): string => `${space}:${offset}`;
+
+/** FUTEX_LOCK_PI and FUTEX_TRYLOCK_PI. @param timeout ns from now; negative: none */
+export function lockPi(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, key: Key, tryOnly: boolean, timeout: number): number {
+  cpu.charge(SchedStep.futexWait);
+  const word = getUser32(cpu, thread.memory, address);
+  if (word < 0) return word;
+  const tid = word & TID_MASK;
+  if (tid === thread.pid) return -Errno.EDEADLK;
+  let futex = kernel.piFutexes.at(key);
+  if (futex === undefined) {
+    // An ordinary waiter would never be told.
+    if (kernel.futexes.hasWaiters(key.space, key.offset)) return -Errno.EINVAL;
+    if (tid === 0) return Math.min(0, putUser32(cpu, thread.memory, address, (word & OWNER_DIED) | thread.pid));
+    const failed = putUser32(cpu, thread.memory, address, word | WAITERS);
+    if (failed < 0) return failed;
+    const owner = threadWithId(kernel, tid);
+    if (owner === undefined) return -Errno.ESRCH;
+    if (tryOnly) return -Errno.EAGAIN;
+    futex = kernel.piFutexes.create(key, owner);
+  } else if (!futex.abandoned && tid !== futex.mutex.owner.pid) {
+    return -Errno.EINVAL;
+  }
+  if (tryOnly) return -Errno.EAGAIN;
+  if (futex.mutex.wouldDeadlock(thread)) {
+    kernel.piFutexes.forgetIfIdle(cpu, futex);
+    return -Errno.EDEADLK;
+  }
+  futex.mutex.enqueue(cpu, thread);
+  thread.operation = new PiWait(kernel, cpu, thread, futex, address, timeout);
+  thread.state = TaskState.INTERRUPTIBLE;
+  return Step.SLEEP;
+}
+
+/** FUTEX_UNLOCK_PI. */
+export function unlockPi(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, key: Key): number {
+  cpu.charge(SchedStep.futexWake);
+  const word = getUser32(cpu, thread.memory, address);
+  if (word < 0) return word;
+  if ((word & TID_MASK) !== thread.pid) return -Errno.EPERM;
+  const futex = kernel.piFutexes.at(key);
+  if (futex === undefined) {
+    if (kernel.futexes.hasWaiters(key.space, key.offset)) return -Errno.EINVAL;
+    return Math.min(0, putUser32(cpu, thread.memory, address, 0));
+  }
+  if (futex.mutex.owner !== thread) return -Errno.EINVAL;
+  const next = kernel.piFutexes.handOver(cpu, futex);
+  return Math.min(0, putUser32(cpu, thread.memory, address, next === null ? 0 : next.pid | WAITERS));
+}
+
+/** A wait for the lock: ends with it, with the timeout, or with a signal. */
+class PiWait implements Operation {
+  readonly #kernel: Kernel;
+  readonly #thread: Thread;
+  readonly #futex: PiFutex;
+  readonly #address: number;
+  readonly #timer: SleepTimer;
+  #expired = false;
+
+  constructor(kernel: Kernel, cpu: Cpu, thread: Thread, futex: PiFutex, address: number, timeout: number) {
+    this.#kernel = kernel;
+    this.#thread = thread;
+    this.#futex = futex;
+    this.#address = address;
+    this.#timer = new SleepTimer(kernel.scheduler, (on) => {
+      this.#expired = true;
+      kernel.scheduler.wakeUp(on, thread);
+    });
+    if (timeout >= 0) this.#timer.start(cpu, timeout, sleepSlack(thread));
+  }
+
+  step(cpu: Cpu): number {
+    const thread = this.#thread;
+    const futex = this.#futex;
+    const { mutex } = futex;
+    if (mutex.owner === thread) return this.#own(cpu);
+    if (this.#expired || thread.signalPending) {
+      this.#leave();
+      mutex.cancel(cpu, thread);
+      this.#kernel.piFutexes.forgetIfIdle(cpu, futex);
+      return this.#expired ? -Errno.ETIMEDOUT : -Errno.ERESTARTNOINTR;
+    }
+    thread.state = TaskState.INTERRUPTIBLE;
+    return Step.SLEEP;
+  }
+
+  /** The lock has been handed over. If its owner has died the word still has to be written, and says so. */
+  #own(cpu: Cpu): number {
+    const thread = this.#thread;
+    const futex = this.#futex;
+    this.#leave();
+    let failed = 0;
+    if (futex.abandoned) {
+      futex.abandoned = false;
+      failed = putUser32(cpu, thread.memory, this.#address, thread.pid | WAITERS | OWNER_DIED);
+    }
+    this.#kernel.piFutexes.forgetIfIdle(cpu, futex);
+    return Math.min(0, failed);
+  }
+
+  #leave(): void {
+    this.#timer.stop();
+    this.#thread.state = TaskState.RUNNING;
+  }
+}

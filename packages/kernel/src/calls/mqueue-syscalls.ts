@@ -1,0 +1,85 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { MessageQueue, MessageQueueFile, MQ_PRIO_MAX, MqLimit } from '@rpal/ipc';
+import { Errno, OpenFlag, Signal } from '@rpal/uapi';
+import type { Kernel } from '../entry/kernel.js';
+import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
+import type { SyscallTable } from '../entry/syscall-table.js';
+import type { Thread } from '../process/thread.js';
+import type { ProgramContext } from '../program/program-context.js';
+import { signalProcess } from '../signals/signal.js';
+import { KernelStep } from '../steps.js';
+
+/** What a queue is made with (`struct mq_attr`). */
+export interface MessageQueueAttributes {
+  readonly maxMessages: number;
+  readonly messageSize: number;
+}
+
+/** Bytes of all queues of a user together (RLIMIT_MSGQUEUE), and what one message takes besides its own. */
+const BYTES_MAX = 819_200;
+const OVERHEAD = 96;
+
+/** POSIX message queues. Times are in nanoseconds from now and in registers. */
+export function defineMessageQueueCalls(table: SyscallTable): void {
+  table[Nr.mq_open] = (kernel, cpu, thread, regs) => {
+    cpu.charge(KernelStep.openFile);
+    return open(kernel, cpu, thread, regs.text, regs.a1, (regs as ProgramContext).queueAttributes);
+  };
+
+  table[Nr.mq_unlink] = (kernel, _cpu, _thread, { text }) => (kernel.messageQueues.delete(text) ? 0 : -Errno.ENOENT);
+
+  // A wrong priority, or signal, is found before a wrong descriptor.
+  table[Nr.mq_timedsend] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4 }) =>
+    a3 < 0 || a3 >= MQ_PRIO_MAX ? -Errno.EINVAL : onQueue(cpu, thread, a0, (file) => file.send(cpu, thread, a1, a2, a3, a4));
+
+  table[Nr.mq_timedreceive] = (_kernel, cpu, thread, regs) =>
+    onQueue(cpu, thread, regs.a0, (file) =>
+      file.receive(cpu, thread, regs.a1, regs.a2, regs.a3, (priority) => {
+        regs.second = priority;
+      }),
+    );
+
+  // Signal 0 takes the caller's registration back.
+  table[Nr.mq_notify] = (kernel, cpu, thread, { a0, a1, a2 }) => {
+    if (a1 < 0 || a1 > Signal.RTMAX) return -Errno.EINVAL;
+    return onQueue(cpu, thread, a0, ({ queue }) => {
+      const owner = thread.process;
+      if (a1 === 0) {
+        if (queue.notification?.owner === owner) queue.notification = null;
+        return 0;
+      }
+      if (queue.notification !== null) return -Errno.EBUSY;
+      const tell = (on: Cpu) => owner.exit === null && signalProcess(kernel, on, owner, a1, a2);
+      queue.notification = { owner, pid: owner.pid, signal: a1, tell };
+      return 0;
+    });
+  };
+}
+
+function open(kernel: Kernel, cpu: Cpu, thread: Thread, name: string, flags: number, attributes: MessageQueueAttributes | null): number {
+  if (!/^\/[^/]+$/.test(name)) return name === '/' ? -Errno.ENOENT : name.startsWith('/') ? -Errno.EACCES : -Errno.EINVAL;
+  const { files } = thread.process;
+  let queue: MessageQueue | number | undefined = kernel.messageQueues.get(name);
+  if (queue === undefined) {
+    if ((flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
+    queue = create(kernel, attributes ?? { maxMessages: MqLimit.MESSAGES, messageSize: MqLimit.SIZE });
+    if (typeof queue === 'number') return queue;
+    kernel.messageQueues.set(name, queue);
+  } else if ((flags & OpenFlag.CREAT) !== 0 && (flags & OpenFlag.EXCL) !== 0) {
+    return -Errno.EEXIST;
+  }
+  return files.install(cpu, new MessageQueueFile(queue, flags), true);
+}
+
+function create(kernel: Kernel, { maxMessages, messageSize }: MessageQueueAttributes): MessageQueue | number {
+  if (!(maxMessages > 0) || !(messageSize > 0) || maxMessages > MqLimit.MESSAGES_MAX || messageSize > MqLimit.SIZE_MAX)
+    return -Errno.EINVAL;
+  let bytes = maxMessages * (messageSize + OVERHEAD);
+  for (const other of kernel.messageQueues.values()) bytes += other.maxMessages * (other.messageSize + OVERHEAD);
+  return bytes > BYTES_MAX ? -Errno.EMFILE : new MessageQueue(kernel.scheduler, kernel.memory.frames, maxMessages, messageSize);
+}
+
+function onQueue(cpu: Cpu, thread: Thread, fd: number, call: (file: MessageQueueFile) => number): number {
+  const file = thread.process.files.lookUp(cpu, fd);
+  return file instanceof MessageQueueFile ? call(file) : -Errno.EBADF;
+}

@@ -1,0 +1,209 @@
+import { EpollStep, EventPoll } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { IpcStep, TimerFd } from '@rpal/ipc';
+import { getUser32, putUser32, userPage } from '@rpal/mm';
+import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { begin, type Operation, PollItem, PollOperation, Step } from '@rpal/vfs';
+import type { Kernel } from '../entry/kernel.js';
+import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
+import type { SyscallTable } from '../entry/syscall-table.js';
+import type { Thread } from '../process/thread.js';
+import { setMask } from './signal-syscalls.js';
+
+/** Events that the sets of select for reading, writing and exceptions stand for (fs/select.c). */
+const SELECT_EVENTS: readonly number[] = [
+  Poll.RDNORM | Poll.RDBAND | Poll.IN | Poll.HUP | Poll.ERR | Poll.NVAL,
+  Poll.WRBAND | Poll.WRNORM | Poll.OUT | Poll.ERR | Poll.NVAL,
+  Poll.PRI | Poll.NVAL,
+];
+const FD_SETSIZE = 1024;
+const MS = 1e6;
+
+/** Waiting for files: epoll, poll, select, and timers as files. */
+export function definePollCalls(table: SyscallTable): void {
+  table[Nr.epoll_create1] = (kernel, cpu, thread, { a0 }) => {
+    if ((a0 & ~OpenFlag.CLOEXEC) !== 0) return -Errno.EINVAL;
+    cpu.charge(EpollStep.epollCreate);
+    const epoll = new EventPoll(kernel.scheduler, kernel.epollSeams);
+    return thread.process.files.install(cpu, epoll, (a0 & OpenFlag.CLOEXEC) !== 0);
+  };
+
+  table[Nr.epoll_ctl] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4 }) => {
+    const { files } = thread.process;
+    const epoll = files.lookUp(cpu, a0);
+    const file = files.lookUp(cpu, a2);
+    if (epoll === null || file === null) return -Errno.EBADF;
+    if (!file.pollable) return -Errno.EPERM;
+    if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
+    return epoll.control(cpu, a1, file, a2, a3 | 0, a4 | 0, Math.floor(a4 / 0x1_0000_0000) | 0);
+  };
+
+  table[Nr.epoll_wait] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => {
+    const epoll = thread.process.files.lookUp(cpu, a0);
+    if (epoll === null) return -Errno.EBADF;
+    if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
+    return epoll.waitForEvents(cpu, thread, a1, a2, a3);
+  };
+
+  // The timeout is in nanoseconds and in a register; a mask that is not negative is in force while it waits.
+  table[Nr.epoll_pwait2] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4 }) => {
+    const epoll = thread.process.files.lookUp(cpu, a0);
+    if (epoll === null) return -Errno.EBADF;
+    if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
+    useMask(thread, a4);
+    return untilDone(thread, epoll.waitForEvents(cpu, thread, a1, a2, a3 / MS), (result) => dropMask(thread, result === -Errno.EINTR));
+  };
+
+  // After a stop poll goes on until the same time; ppoll and select wait for as long as was left when it began.
+  table[Nr.poll] = (kernel, cpu, thread, { a0, a1, a2 }) => {
+    const interrupted = (at: Cpu, left: number): number => {
+      const until = at.clock + left * at.costs.tscPerNs;
+      thread.restartBlock = {
+        step: (on) => poll(kernel, on, thread, a0, a1, left < 0 ? left : Math.max(0, until - on.clock) / on.costs.tscPerNs, interrupted),
+        abandon() {},
+      };
+      return -Errno.ERESTART_RESTARTBLOCK;
+    };
+    return poll(kernel, cpu, thread, a0, a1, a2 * MS, interrupted);
+  };
+  table[Nr.ppoll] = (kernel, cpu, thread, regs) => {
+    useMask(thread, regs.a3);
+    const result = poll(kernel, cpu, thread, regs.a0, regs.a1, regs.a2, (_cpu, left) => {
+      regs.a2 = left;
+      return -Errno.ERESTARTNOHAND;
+    });
+    return untilDone(thread, result, (outcome) => dropMask(thread, outcome === -Errno.ERESTARTNOHAND));
+  };
+  table[Nr.select] = (kernel, cpu, thread, regs) =>
+    select(kernel, cpu, thread, regs.a0, [regs.a1, regs.a2, regs.a3], regs.a4, (_cpu, left) => {
+      regs.a4 = left;
+      return -Errno.ERESTARTNOHAND;
+    });
+
+  table[Nr.timerfd_create] = (kernel, cpu, { process: { files } }, { a0, a1 }) => {
+    const CLOCK_MONOTONIC = 1;
+    if (a0 !== CLOCK_MONOTONIC || (a1 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
+    cpu.charge(IpcStep.eventfdCreate);
+    return files.install(cpu, new TimerFd(kernel.scheduler, a1), (a1 & OpenFlag.CLOEXEC) !== 0);
+  };
+
+  // First expiration and period are in nanoseconds and in registers.
+  table[Nr.timerfd_settime] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => onTimer(cpu, thread, a0, (timer) => timer.set(cpu, a2, a3, a1));
+  table[Nr.timerfd_gettime] = (_kernel, cpu, thread, { a0 }) => onTimer(cpu, thread, a0, (timer) => timer.remaining(cpu));
+}
+
+function onTimer(cpu: Cpu, thread: Thread, fd: number, call: (timer: TimerFd) => number): number {
+  const file = thread.process.files.lookUp(cpu, fd);
+  if (file === null) return -Errno.EBADF;
+  return file instanceof TimerFd ? call(file) : -Errno.EINVAL;
+}
+
+/** Blocks what a call's own mask blocks, until the call is over. */
+function useMask(thread: Thread, mask: number): void {
+  if (mask < 0) return;
+  thread.savedMask = thread.blocked;
+  setMask(thread, { low: mask, high: 0 });
+}
+
+/** Undoes `useMask`, unless a signal has ended the call: then the way back to user mode does, when a handler has run. */
+function dropMask(thread: Thread, interrupted: boolean): void {
+  if (thread.savedMask === null || interrupted) return;
+  const { savedMask } = thread;
+  thread.savedMask = null;
+  setMask(thread, savedMask);
+}
+
+/** Calls `finish` when a call that has returned `result` is over: now, or after its operation's last step. */
+function untilDone(thread: Thread, result: number, finish: (result: number) => void): number {
+  if (result > Step.AGAIN) {
+    finish(result);
+    return result;
+  }
+  const inner = thread.operation as Operation;
+  thread.operation = {
+    step(on) {
+      const outcome = inner.step(on);
+      if (outcome > Step.AGAIN) finish(outcome);
+      return outcome;
+    },
+  };
+  return result;
+}
+
+/** `struct pollfd`: descriptor, 16 bits of events wanted, 16 of events found. */
+const POLLFD = 8;
+
+/** @param interrupted the result if a signal ends the call, when so many ns were left; negative: for ever */
+function poll(
+  kernel: Kernel,
+  cpu: Cpu,
+  thread: Thread,
+  address: number,
+  count: number,
+  timeout: number,
+  interrupted: (cpu: Cpu, left: number) => number,
+): number {
+  const { files } = thread.process;
+  if (count < 0 || count > files.limit) return -Errno.EINVAL;
+  const items: PollItem[] = [];
+  for (let i = 0; i < count; i++) {
+    const fd = getUser32(cpu, thread.memory, address + i * POLLFD);
+    const word = getUser32(cpu, thread.memory, address + i * POLLFD + 4);
+    if (fd < 0 || word < 0) return -Errno.EFAULT;
+    items.push(new PollItem(fd | 0, fd >= 0x8000_0000 ? null : files.lookUp(cpu, fd), word & 0xffff));
+  }
+  const operation: PollOperation = new PollOperation(thread, kernel.scheduler, files, items, Poll.ERR | Poll.HUP, timeout, (on, result) => {
+    for (let i = 0; i < count; i++) {
+      const { events, found } = items[i] as PollItem;
+      if (putUser32(on, thread.memory, address + i * POLLFD + 4, events | (found << 16)) < 0) return -Errno.EFAULT;
+    }
+    return result < 0 ? interrupted(on, operation.left(on)) : result;
+  });
+  return begin(cpu, thread, operation);
+}
+
+/** @param sets addresses of the sets for reading, writing and exceptions; 0 where there is none @param interrupted as for `poll` */
+function select(
+  kernel: Kernel,
+  cpu: Cpu,
+  thread: Thread,
+  limit: number,
+  sets: readonly number[],
+  timeout: number,
+  interrupted: (cpu: Cpu, left: number) => number,
+): number {
+  if (limit < 0) return -Errno.EINVAL;
+  const { memory } = thread;
+  const { files } = thread.process;
+  const count = Math.min(limit, FD_SETSIZE);
+  const items: PollItem[] = [];
+  for (let fd = 0; fd < count; fd++) {
+    for (let set = 0; set < 3; set++) {
+      const base = sets[set] as number;
+      if (base === 0) continue;
+      const word = getUser32(cpu, memory, base + 4 * (fd >> 5));
+      if (word < 0) return -Errno.EFAULT;
+      if (((word >>> (fd & 31)) & 1) === 0) continue;
+      const file = files.lookUp(cpu, fd);
+      if (file === null) return -Errno.EBADF;
+      items.push(new PollItem(fd, file, SELECT_EVENTS[set] as number));
+    }
+  }
+  const operation: PollOperation = new PollOperation(thread, kernel.scheduler, files, items, 0, timeout, (on, result) => {
+    // The sets stay as they are if a signal has come: the call may be made again with them.
+    if (result < 0) return interrupted(on, operation.left(on));
+    for (const base of sets) {
+      // In whole longs, as many as there are descriptors (FDS_BYTES).
+      for (let word = 0; base !== 0 && word < 2 * Math.ceil(count / 64); word++)
+        if (putUser32(on, memory, base + 4 * word, 0) < 0) return -Errno.EFAULT;
+    }
+    for (const { fd, events, found } of items) {
+      if (found === 0) continue;
+      const at = userPage(on, memory, (sets[SELECT_EVENTS.indexOf(events)] as number) + 4 * (fd >> 5), true);
+      if (at < 0) return at;
+      on.memory.write32(at, on.memory.read32(at) | (1 << (fd & 31)));
+    }
+    return result;
+  });
+  return begin(cpu, thread, operation);
+}

@@ -1,0 +1,75 @@
+import { type Cpu, entryFrame, FaultCode, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
+import { IpcStep } from '@rpal/ipc';
+import { FAULT_RESOLVED, type MmStruct, resolveInArea, userPage, VmFlag } from '@rpal/mm';
+import { Errno } from '@rpal/uapi';
+import type { Segment } from '@rpal/vfs';
+import { KernelStep } from '../steps.js';
+
+/** process_vm_readv(2) and process_vm_writev(2): one copy between the memory of two processes, page by page. */
+export function processVmAccess(
+  cpu: Cpu,
+  local: MmStruct,
+  localSegments: readonly Segment[],
+  remote: MmStruct,
+  remoteSegments: readonly Segment[],
+  write: boolean,
+): number {
+  cpu.charge(KernelStep.processVm);
+  const room = total(localSegments);
+  const wanted = Math.min(room, total(remoteSegments));
+  let done = 0;
+  while (done < wanted) {
+    const near = locate(localSegments, done);
+    const far = locate(remoteSegments, done);
+    const part = Math.min(
+      near.length,
+      far.length,
+      wanted - done,
+      PAGE_SIZE - (near.address & PAGE_MASK),
+      PAGE_SIZE - (far.address & PAGE_MASK),
+    );
+    const there = pin(cpu, remote, far.address, write);
+    if (there < 0) return done > 0 ? done : -Errno.EFAULT;
+    const here = userPage(cpu, local, near.address, !write);
+    if (here < 0) return done > 0 ? done : -Errno.EFAULT;
+    cpu.chargeBytes(IpcStep.pipeCopyOut, part);
+    cpu.coherence.touch(cpu, there, write);
+    if (write) cpu.memory.copy(there, here, part);
+    else cpu.memory.copy(here, there, part);
+    done += part;
+  }
+  return done;
+}
+
+function total(segments: readonly Segment[]): number {
+  return segments.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** The piece of memory at `offset` into segments. */
+function locate(segments: readonly Segment[], offset: number): Segment {
+  let start = 0;
+  for (const { address, length } of segments) {
+    if (offset < start + length) return { address: address + offset - start, length: length - (offset - start) };
+    start += length;
+  }
+  throw new RangeError(`offset ${offset} lies beyond the segments`);
+}
+
+/** get_user_pages_remote: physical address behind an address of another process, whose keys do not bind. -1: no such page */
+function pin(cpu: Cpu, mm: MmStruct, address: number, write: boolean): number {
+  cpu.charge(KernelStep.processVmPin);
+  const area = mm.areas.containing(address);
+  if (area === null || (area.flags & (write ? VmFlag.WRITE : VmFlag.READ)) === 0) return -1;
+  const { memory } = mm.manager;
+  for (;;) {
+    const huge = mm.tables.findHuge(address);
+    const entry = huge >= 0 ? huge : mm.tables.find(pageFloor(address));
+    const low = entry < 0 ? 0 : memory.read32(entry);
+    const usable = (low & Pte.present) !== 0 && (!write || (low & Pte.writable) !== 0);
+    if (usable) {
+      return entryFrame(low, memory.read32(entry + 4)) * PAGE_SIZE + (address & (huge >= 0 ? LARGE_PAGE_SIZE - 1 : PAGE_MASK));
+    }
+    const code = FaultCode.user | (write ? FaultCode.write : 0) | ((low & Pte.present) !== 0 ? FaultCode.present : 0);
+    if (resolveInArea(cpu, mm, area, address, code) !== FAULT_RESOLVED) return -1;
+  }
+}

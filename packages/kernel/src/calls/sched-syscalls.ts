@@ -1,0 +1,142 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { putUser64 } from '@rpal/mm';
+import { CpuSet, cpuTime, MAX_RT_PRIORITY, RR_SLICE, SchedPolicy } from '@rpal/sched';
+import { Errno, Prio, Rusage } from '@rpal/uapi';
+import { begin } from '@rpal/vfs';
+import type { Kernel } from '../entry/kernel.js';
+import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
+import type { SyscallTable } from '../entry/syscall-table.js';
+import { affinityChange } from '../process/affinity.js';
+import { threadWithId } from '../process/find-thread.js';
+import type { Thread } from '../process/thread.js';
+import type { ProgramContext } from '../program/program-context.js';
+import { KernelStep } from '../steps.js';
+
+/** The thread with an id, 0 for the caller; where a main thread has ended, the next of its process. Undefined if there is none. */
+function findThread(kernel: Kernel, caller: Thread, id: number): Thread | undefined {
+  if (id === 0 || id === caller.pid) return caller;
+  return threadWithId(kernel, id) ?? kernel.processes.get(id)?.threads[0];
+}
+
+const isRealTime = (policy: number): boolean => policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
+const isKnown = (policy: number): boolean => Object.values<number>(SchedPolicy).includes(policy);
+
+/**
+ * Scheduling parameters and resource usage. The priority of sched_setscheduler is passed by value instead of in a structure;
+ * callers may do everything, as root.
+ */
+export function defineSchedCalls(table: SyscallTable): void {
+  table[Nr.sched_setscheduler] = (kernel, cpu, thread, { a0, a1, a2 }) => {
+    cpu.charge(KernelStep.setScheduler);
+    if (a0 < 0) return -Errno.EINVAL;
+    const target = findThread(kernel, thread, a0);
+    return target === undefined ? -Errno.ESRCH : kernel.scheduler.setScheduler(cpu, target, a1, a2);
+  };
+
+  table[Nr.sched_getscheduler] = (kernel, cpu, thread, { a0 }) => {
+    cpu.charge(KernelStep.getpid);
+    if (a0 < 0) return -Errno.EINVAL;
+    return findThread(kernel, thread, a0)?.policy ?? -Errno.ESRCH;
+  };
+
+  table[Nr.sched_get_priority_max] = (_kernel, cpu, _thread, { a0 }) => {
+    cpu.charge(KernelStep.getpid);
+    return isRealTime(a0) ? MAX_RT_PRIORITY : isKnown(a0) ? 0 : -Errno.EINVAL;
+  };
+
+  table[Nr.sched_get_priority_min] = (_kernel, cpu, _thread, { a0 }) => {
+    cpu.charge(KernelStep.getpid);
+    return isRealTime(a0) ? 1 : isKnown(a0) ? 0 : -Errno.EINVAL;
+  };
+
+  table[Nr.sched_rr_get_interval] = (kernel, cpu, thread, { a0, a1 }) => {
+    cpu.charge(KernelStep.getpid);
+    if (a0 < 0) return -Errno.EINVAL;
+    const target = findThread(kernel, thread, a0);
+    if (target === undefined) return -Errno.ESRCH;
+    const ns = target.policy === SchedPolicy.RR ? RR_SLICE : target.policy === SchedPolicy.FIFO ? 0 : kernel.scheduler.baseSlice;
+    return putTime(cpu, thread, a1, ns, 1);
+  };
+
+  table[Nr.sched_setaffinity] = (kernel, cpu, thread, regs) => {
+    const { cpus } = kernel.platform;
+    const wanted = (regs as ProgramContext).affinity;
+    const known =
+      wanted instanceof CpuSet
+        ? wanted
+        : new CpuSet(
+            cpus.length,
+            wanted.filter((id) => cpus[id] !== undefined),
+          );
+    const target = findThread(kernel, thread, regs.a0);
+    return target === undefined ? -Errno.ESRCH : begin(cpu, thread, affinityChange(kernel, target, known));
+  };
+
+  table[Nr.sched_getaffinity] = (kernel, cpu, thread, regs) => {
+    cpu.charge(KernelStep.getpid);
+    const target = findThread(kernel, thread, regs.a0);
+    if (target === undefined) return -Errno.ESRCH;
+    const { cpus } = kernel.platform;
+    const set = new CpuSet(cpus.length);
+    set.words.set(target.affinity.words);
+    (regs as ProgramContext).affinity = set;
+    return 8 * Math.ceil(cpus.length / 64);
+  };
+
+  // As the kernel's own call, not the C library's: 20 - nice, so that no result is negative.
+  table[Nr.getpriority] = (kernel, cpu, thread, { a0, a1 }) => {
+    cpu.charge(KernelStep.getpid);
+    if (a0 !== Prio.PROCESS) return -Errno.EINVAL;
+    const target = findThread(kernel, thread, a1);
+    return target === undefined ? -Errno.ESRCH : 20 - target.nice;
+  };
+
+  table[Nr.setpriority] = (kernel, cpu, thread, { a0, a1, a2 }) => {
+    cpu.charge(KernelStep.setScheduler);
+    if (a0 !== Prio.PROCESS) return -Errno.EINVAL;
+    const target = findThread(kernel, thread, a1);
+    if (target === undefined) return -Errno.ESRCH;
+    kernel.scheduler.setNice(cpu, target, a2 | 0);
+    return 0;
+  };
+
+  table[Nr.getrusage] = (kernel, cpu, thread, { a0, a1 }) => {
+    cpu.charge(KernelStep.getrusage);
+    if (a0 !== Rusage.SELF && a0 !== Rusage.THREAD) return -Errno.EINVAL;
+    kernel.scheduler.settle(cpu, cpu.clock);
+    return putUsage(cpu, thread, a1, a0 === Rusage.THREAD ? [thread] : thread.process.threads, a0 === Rusage.SELF);
+  };
+}
+
+/** Writes a struct timespec (`unit` 1) or timeval (`unit` 1000). @returns 0 or -EFAULT */
+function putTime(cpu: Cpu, thread: Thread, address: number, ns: number, unit: number): number {
+  const { memory } = thread;
+  return putUser64(cpu, memory, address, Math.floor(ns / 1e9)) || putUser64(cpu, memory, address + 8, Math.floor((ns % 1e9) / unit));
+}
+
+/** Offsets in struct rusage. */
+const Offset = { utime: 0, stime: 16, maxrss: 32, minflt: 64, nvcsw: 128, nivcsw: 136, end: 144 } as const;
+
+function putUsage(cpu: Cpu, caller: Thread, address: number, threads: readonly Thread[], whole: boolean): number {
+  const { process, memory } = caller;
+  const ended = whole ? process.ended : { user: 0, system: 0, voluntary: 0, involuntary: 0 };
+  let { user, system, voluntary, involuntary } = ended;
+  for (const thread of threads) {
+    const time = cpuTime(thread);
+    user += time.user;
+    system += time.system;
+    voluntary += thread.voluntarySwitches;
+    involuntary += thread.involuntarySwitches;
+  }
+  for (let offset = Offset.maxrss; offset < Offset.end; offset += 8) {
+    const failed = putUser64(cpu, memory, address + offset, 0);
+    if (failed !== 0) return failed;
+  }
+  return (
+    putTime(cpu, caller, address + Offset.utime, user, 1000) ||
+    putTime(cpu, caller, address + Offset.stime, system, 1000) ||
+    putUser64(cpu, memory, address + Offset.minflt, memory.minorFaults) ||
+    putUser64(cpu, memory, address + Offset.nvcsw, voluntary) ||
+    putUser64(cpu, memory, address + Offset.nivcsw, involuntary)
+  );
+}

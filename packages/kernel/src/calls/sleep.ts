@@ -1,0 +1,45 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
+import { Step } from '@rpal/vfs';
+import type { Kernel } from '../entry/kernel.js';
+import type { RestartBlock, Thread } from '../process/thread.js';
+
+/** nanosleep. */
+export class SleepOperation implements RestartBlock {
+  readonly #thread: Thread;
+  readonly #timer: SleepTimer;
+  #expired = false;
+
+  constructor(kernel: Kernel, thread: Thread) {
+    this.#thread = thread;
+    this.#timer = new SleepTimer(kernel.scheduler, (cpu) => {
+      this.#expired = true;
+      kernel.scheduler.wakeUp(cpu, thread);
+    });
+  }
+
+  start(cpu: Cpu, ns: number): this {
+    this.#expired = false;
+    this.#timer.start(cpu, ns, sleepSlack(this.#thread));
+    return this;
+  }
+
+  /**
+   * A signal ends it with EINTR if a handler runs; else, after a stop for instance, it goes on: the timer runs meanwhile.
+   */
+  step(): number {
+    const thread = this.#thread;
+    if (this.#expired) return 0;
+    if (thread.signalPending) {
+      thread.restartBlock = this;
+      return -Errno.ERESTART_RESTARTBLOCK;
+    }
+    thread.state = TaskState.INTERRUPTIBLE;
+    return Step.SLEEP;
+  }
+
+  abandon(): void {
+    this.#timer.stop();
+  }
+}

@@ -1,0 +1,204 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { MemFd, PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStreamSocket, vmsplice } from '@rpal/ipc';
+import { MemoryFile } from '@rpal/mm';
+import { Errno, OpenFlag, Signal, SPLICE_F_NONBLOCK } from '@rpal/uapi';
+import { type File, type Operation, type Segment, Step } from '@rpal/vfs';
+import type { Kernel } from '../entry/kernel.js';
+import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
+import type { SyscallTable } from '../entry/syscall-table.js';
+import { cpuOnlineFile } from '../proc/cpu-online.js';
+import { fdInfo, PROC_FILES, ProcFile } from '../proc/proc-files.js';
+import type { Thread } from '../process/thread.js';
+import type { ProgramContext } from '../program/program-context.js';
+import { KernelStep } from '../steps.js';
+import { entering, whenOver } from './message-syscalls.js';
+import { PidFd } from './pidfd.js';
+import { processVmAccess } from './process-vm.js';
+
+/** The last that lseek knows: SEEK_HOLE. */
+const SEEK_MAX = 4;
+
+/** Calls that move data by other ways than one read or write, and the files they are used with. */
+export function defineTransferCalls(table: SyscallTable): void {
+  table[Nr.readv] = (_kernel, cpu, thread, regs) => vectored(cpu, thread, regs as ProgramContext, false);
+  table[Nr.writev] = (_kernel, cpu, thread, regs) => vectored(cpu, thread, regs as ProgramContext, true);
+
+  table[Nr.splice] = (_kernel, cpu, thread, { a0, a2, a4, a5 }) =>
+    betweenFiles(cpu, thread, a0, a2, a4, (from, to) => {
+      const nonblocking = (a5 & SPLICE_F_NONBLOCK) !== 0;
+      if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, a4, nonblocking);
+      if (from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, a4, nonblocking);
+      if (from instanceof UnixStreamSocket && to instanceof PipeEnd) return spliceFromSocket(cpu, thread, from, to, a4, nonblocking);
+      return -Errno.EINVAL;
+    });
+  table[Nr.tee] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
+    betweenFiles(cpu, thread, a0, a1, a2, (from, to) => {
+      if (!(from instanceof PipeEnd) || !(to instanceof PipeEnd)) return -Errno.EINVAL;
+      return tee(cpu, thread, from, to, a2, (a3 & SPLICE_F_NONBLOCK) !== 0);
+    });
+  table[Nr.vmsplice] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => {
+    const file = thread.process.files.lookUp(cpu, a0);
+    if (!(file instanceof PipeEnd)) return -Errno.EBADF;
+    return a2 === 0 ? 0 : vmsplice(cpu, thread, file, a1, a2, (a3 & SPLICE_F_NONBLOCK) !== 0);
+  };
+
+  table[Nr.memfd_create] = (kernel, cpu, { process: { files } }, { text, a1 }) => {
+    const MFD_CLOEXEC = 1;
+    if ((a1 & ~MFD_CLOEXEC) !== 0) return -Errno.EINVAL;
+    cpu.charge(KernelStep.openFile);
+    const file = new MemFd(new MemoryFile(kernel.memory, `/memfd:${text} (deleted)`), OpenFlag.RDWR);
+    return files.install(cpu, file, (a1 & MFD_CLOEXEC) !== 0);
+  };
+  table[Nr.lseek] = (_kernel, cpu, thread, { a0, a1, a2 }) => {
+    const file = thread.process.files.lookUp(cpu, a0);
+    if (file === null) return -Errno.EBADF;
+    return a2 < 0 || a2 > SEEK_MAX ? -Errno.EINVAL : file.seek(a1, a2);
+  };
+  table[Nr.pread64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
+    a3 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.readAt(cpu, thread, a1, a2, a3) ?? -Errno.EBADF);
+  table[Nr.pwrite64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
+    a3 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.writeAt(cpu, thread, a1, a2, a3) ?? -Errno.EBADF);
+  table[Nr.ftruncate] = (_kernel, cpu, thread, { a0, a1 }) =>
+    a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, a1) ?? -Errno.EBADF);
+
+  table[Nr.process_vm_readv] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, false);
+  table[Nr.process_vm_writev] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, true);
+
+  table[Nr.pidfd_open] = (kernel, cpu, thread, { a0, a1 }) => {
+    if ((a1 & ~OpenFlag.NONBLOCK) !== 0 || a0 <= 0) return -Errno.EINVAL;
+    cpu.charge(KernelStep.openFile);
+    const process = kernel.processes.get(a0);
+    return process === undefined ? -Errno.ESRCH : thread.process.files.install(cpu, new PidFd(process, a1), true);
+  };
+  table[Nr.pidfd_send_signal] = (kernel, cpu, thread, { a0, a1 }) => {
+    const file = thread.process.files.lookUp(cpu, a0);
+    if (!(file instanceof PidFd)) return -Errno.EBADF;
+    if (a1 < 0 || a1 > Signal.RTMAX) return -Errno.EINVAL;
+    if (!thread.process.mayAffect(file.process)) return -Errno.EPERM;
+    return a1 === 0 ? (file.process.exit === null ? 0 : -Errno.ESRCH) : kernel.kill(cpu, file.process, a1);
+  };
+}
+
+/** open(2) of what is not a special file: `/dev/shm/...` and `/proc/{self,PID}/{maps,status,stat,fdinfo/FD}`. */
+export function openPath(kernel: Kernel, thread: Thread, path: string, flags: number): File | number {
+  const [, name] = /^\/dev\/shm\/([^/]+)$/.exec(path) ?? [];
+  if (name !== undefined) return openShared(kernel, path, flags);
+  const online = cpuOnlineFile(kernel, path, flags);
+  if (online !== undefined) return online;
+  const [, who, which, fd] = /^\/proc\/(self|\d+)\/(\w+)(?:\/(\d+))?$/.exec(path) ?? [];
+  const process = who === 'self' ? thread.process : kernel.processes.get(Number(who));
+  if (process === undefined || which === undefined) return -Errno.ENOENT;
+  const text = fd === undefined ? PROC_FILES[which]?.(process) : which === 'fdinfo' ? fdInfo(process, Number(fd)) : undefined;
+  return text === undefined ? -Errno.ENOENT : new ProcFile(text);
+}
+
+/** shm_open: a name below /dev/shm. */
+function openShared(kernel: Kernel, path: string, flags: number): File | number {
+  let file = kernel.sharedMemory.get(path);
+  if (file === undefined) {
+    if ((flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
+    file = new MemoryFile(kernel.memory, path);
+    // The name holds a reference.
+    file.get();
+    kernel.sharedMemory.set(path, file);
+  } else if ((flags & OpenFlag.CREAT) !== 0 && (flags & OpenFlag.EXCL) !== 0) {
+    return -Errno.EEXIST;
+  }
+  return new MemFd(file, flags, true);
+}
+
+/** unlink of a name below /dev/shm. @returns 0, or -ENOENT */
+export function unlinkShared(kernel: Kernel, path: string): number {
+  const file = kernel.sharedMemory.get(path);
+  if (file === undefined) return -Errno.ENOENT;
+  kernel.sharedMemory.delete(path);
+  file.put();
+  return 0;
+}
+
+/** readv(2) and writev(2). */
+function vectored(cpu: Cpu, thread: Thread, regs: ProgramContext, write: boolean): number {
+  const file = thread.process.files.lookUp(cpu, regs.a0);
+  if (file === null) return -Errno.EBADF;
+  const message = entering(thread, regs.header);
+  if (message === null) return -Errno.EINVAL;
+  if (message.length === 0 || !file.takesSegments(write)) thread.message = null;
+  // A transfer of nothing comes no further than the check that the file can be read, or written.
+  if (message.length === 0) return !may(file, write) ? -Errno.EBADF : file.supports(write) ? 0 : -Errno.EINVAL;
+  if (!file.takesSegments(write)) return segmentBySegment(cpu, thread, file, message.segments, write, 0, 0);
+  const result = write ? file.write(cpu, thread, 0, message.length) : file.read(cpu, thread, 0, message.length);
+  return whenOver(cpu, thread, message, result, (on, outcome) => {
+    // Descriptors that came along have nowhere to go.
+    const { puts } = thread.process.kernel.sockets.inFlight;
+    puts.dropAll(message.files ?? []);
+    puts.settle(on);
+    return outcome;
+  });
+}
+
+/** One call of the file per segment, until one comes to less than its length (Linux: `do_loop_readv_writev`). */
+function segmentBySegment(
+  cpu: Cpu,
+  thread: Thread,
+  file: File,
+  segments: readonly Segment[],
+  write: boolean,
+  first: number,
+  before: number,
+): number {
+  let done = before;
+  for (let i = first; i < segments.length; i++) {
+    const { address, length } = segments[i] as Segment;
+    const result = write ? file.write(cpu, thread, address, length) : file.read(cpu, thread, address, length);
+    if (result <= Step.AGAIN) {
+      const inner = thread.operation as Operation;
+      thread.operation = {
+        step(on) {
+          const outcome = inner.step(on);
+          if (outcome <= Step.AGAIN) return outcome;
+          if (outcome !== length) return soFar(done, outcome);
+          const rest = segmentBySegment(on, thread, file, segments, write, i + 1, done + outcome);
+          return rest === Step.PENDING ? Step.AGAIN : rest;
+        },
+      };
+      return result;
+    }
+    if (result !== length) return soFar(done, result);
+    done += result;
+  }
+  return done;
+}
+
+/** The result of a call of which `done` bytes are through, and the rest came to `result`. */
+function soFar(done: number, result: number): number {
+  if (result < 0) return done > 0 ? done : result;
+  return done + result;
+}
+
+/** Has it been opened for writing, or for reading? */
+function may(file: File, write: boolean): boolean {
+  return (file.flags & OpenFlag.ACCMODE) !== (write ? OpenFlag.RDONLY : OpenFlag.WRONLY);
+}
+
+/** splice and tee: from a file that can be read to one that can be written. */
+function betweenFiles(
+  cpu: Cpu,
+  thread: Thread,
+  fdFrom: number,
+  fdTo: number,
+  length: number,
+  call: (from: File, to: File) => number,
+): number {
+  if (length === 0) return 0;
+  const from = thread.process.files.lookUp(cpu, fdFrom);
+  const to = thread.process.files.lookUp(cpu, fdTo);
+  if (from === null || to === null || !may(from, false) || !may(to, true)) return -Errno.EBADF;
+  return call(from, to);
+}
+
+function processVm(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, header }: ProgramContext, write: boolean): number {
+  const process = kernel.processes.get(a0);
+  if (process === undefined || process.exit !== null) return -Errno.ESRCH;
+  if (!thread.process.mayAffect(process)) return -Errno.EPERM;
+  return processVmAccess(cpu, thread.memory, header.segments, process.mm, header.remote ?? [], write);
+}

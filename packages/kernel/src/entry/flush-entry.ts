@@ -1,0 +1,35 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { FlushEntry } from '@rpal/mm';
+import { EntryKind } from '../seams.js';
+import type { Kernel } from './kernel.js';
+
+/**
+ * A flush interrupt enters the kernel as every interrupt does, so whoever watches entries is asked first, and the flush finds
+ * the address space of whoever is current then. A CPU that the kernel has not entered for another thread goes on as it was.
+ */
+export class WatchedFlushEntry implements FlushEntry {
+  readonly #kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  enter(cpu: Cpu): boolean {
+    const kernel = this.#kernel;
+    // Interrupts are off where a CPU is in the middle of another entry.
+    if (cpu.context === kernel.scheduler.kernelMode || cpu.halted || !cpu.interruptsEnabled) return false;
+    const thread = kernel.current(cpu);
+    if (!thread.entryWatched) return false;
+    const { frame } = thread;
+    const user = cpu.context;
+    cpu.interruptsEnabled = false;
+    kernel.enterFromUser(cpu, EntryKind.INTERRUPT);
+    const changed = kernel.current(cpu) !== thread || frame.user !== user || frame.rip !== 0;
+    if (!changed) cpu.interruptsEnabled = true;
+    return changed;
+  }
+
+  leave(cpu: Cpu): void {
+    this.#kernel.leaveInterrupt(cpu);
+  }
+}

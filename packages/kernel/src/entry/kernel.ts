@@ -1,0 +1,393 @@
+import { EpollSeams } from '@rpal/epoll';
+import { type Cpu, PAGE_SIZE, type Platform, type TrapHandler, Vector } from '@rpal/hw-x86';
+import { type MessageQueue, SkbPool, UnixNamespace } from '@rpal/ipc';
+import { FAULT_RESOLVED, type HugePages, handleFault, type MemoryFile, MemoryManager, MmStep } from '@rpal/mm';
+import {
+  FutexTable,
+  type KernelPath,
+  PathResult,
+  SchedStep,
+  Scheduler,
+  type SchedulerOptions,
+  type Task,
+  TaskState,
+  Workqueue,
+} from '@rpal/sched';
+import { Errno, Signal, SignalCode } from '@rpal/uapi';
+import { type File, type Operation, Step } from '@rpal/vfs';
+import { PiFutexTable } from '../calls/futex-pi.js';
+import { SharedSegments } from '../calls/sysv-shm.js';
+import type { Process } from '../process/process.js';
+import type { Thread } from '../process/thread.js';
+import { EntryKind, KernelSeams } from '../seams.js';
+import type { SignalAccount } from '../signals/pending-signals.js';
+import { deliverSignals, forceSignal, sendSignal, signalProcess } from '../signals/signal.js';
+import { KernelStep } from '../steps.js';
+import { WatchedFlushEntry } from './flush-entry.js';
+import { holdFile, releaseFile } from './held-file.js';
+import { dispatch } from './syscalls.js';
+import { CallOutcome, UserContext } from './user-context.js';
+
+/** Opens a special file such as `/proc/...`: a file, or a negative errno. */
+export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
+
+/** Bytes of a kernel stack (THREAD_SIZE). */
+const THREAD_STACK = 16_384;
+
+/** Options of the modelled kernel. */
+export interface KernelOptions extends SchedulerOptions {
+  /** Wake epoll waiters synchronously when the event comes that way (Linux 6.13 and later); true by default. */
+  readonly synchronousEpollWakeUps?: boolean;
+  /** The limit on nested epolls counts upwards too (Linux 6.17 and later); false by default. */
+  readonly epollNestingCountsUpwards?: boolean;
+  /**
+   * A Unix socket that is closed while an empty message is the first in its queue does not reset its peer on account of that
+   * message (Linux 6.16 and later); false by default.
+   */
+  readonly unixCloseSkipsEmptyMessage?: boolean;
+  /** A Unix connection takes over SO_PASSCRED from its listener when it is made: Linux 6.16. Before, when it was accepted. */
+  readonly unixConnectInheritsOptions?: boolean;
+  /** Transparent huge pages (/sys/kernel/mm/transparent_hugepage/enabled); `never` by default. */
+  readonly hugePages?: HugePages;
+}
+
+/** The modelled Linux: what connects memory, scheduler and files, and the border to user mode. */
+export class Kernel implements TrapHandler {
+  readonly platform: Platform;
+  readonly memory: MemoryManager;
+  readonly scheduler: Scheduler;
+  readonly workqueue: Workqueue;
+  readonly futexes: FutexTable;
+  readonly piFutexes: PiFutexTable;
+  readonly sockets: UnixNamespace;
+  readonly seams: KernelSeams = new KernelSeams();
+  readonly #syscallEnter: KernelSeams['events']['syscallEnter'] = this.seams.events.syscallEnter;
+  readonly epollSeams: EpollSeams = new EpollSeams();
+  readonly processes: Map<number, Process> = new Map();
+  /** Special files by path. */
+  readonly specialFiles: Map<string, Opener> = new Map();
+  /** POSIX message queues by name. */
+  readonly messageQueues: Map<string, MessageQueue> = new Map();
+  readonly segments: SharedSegments = new SharedSegments(this);
+  /** Memory with a name, by path below /dev/shm. */
+  readonly sharedMemory: Map<string, MemoryFile> = new Map();
+  readonly #signalAccounts = new Map<number, SignalAccount>();
+  /** Processes that have not ended. When the last one ends, the machine stops. */
+  alive = 0;
+  /** NMIs for which nobody found a cause: "Uhhuh. NMI received for unknown reason". */
+  unknownNmis = 0;
+  readonly #contexts: UserContext[] = [];
+  readonly #nowhere: UserContext;
+  readonly #syscallPath: SyscallPath;
+  readonly #exitPath: ReturnPath;
+
+  constructor(platform: Platform, options: KernelOptions = {}) {
+    this.platform = platform;
+    this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never' });
+    this.memory.flushEntry = new WatchedFlushEntry(this);
+    this.scheduler = new Scheduler(platform, options);
+    this.futexes = new FutexTable(this.scheduler);
+    this.piFutexes = new PiFutexTable(this.scheduler);
+    this.workqueue = new Workqueue(this.scheduler);
+    this.sockets = new UnixNamespace(this.scheduler, new SkbPool(this.memory.heap, this.memory.frames), this.workqueue);
+    this.sockets.connectInheritsOptions = options.unixConnectInheritsOptions ?? false;
+    this.sockets.closeSkipsEmptyMessage = options.unixCloseSkipsEmptyMessage ?? false;
+    this.epollSeams.synchronousWakeUps = options.synchronousEpollWakeUps ?? true;
+    this.epollSeams.nestingCountsUpwards = options.epollNestingCountsUpwards ?? false;
+    this.#syscallPath = new SyscallPath(this);
+    this.#exitPath = new ReturnPath(this);
+    this.#nowhere = new Nowhere(this, platform.cpus[0] as Cpu);
+    for (const cpu of platform.cpus) cpu.trap = this;
+  }
+
+  /** Gives a user context its number. */
+  registerContext(context: UserContext): number {
+    return this.#contexts.push(context) - 1;
+  }
+
+  /** The context that a saved instruction pointer leads to. What leads nowhere is a context that faults at once. */
+  contextAt(address: number): UserContext {
+    return this.#contexts[UserContext.numberOf(address)] ?? this.#nowhere;
+  }
+
+  /** The thread whose kernel stack `cpu` is on. Only where a user thread is known to be current. */
+  current(cpu: Cpu): Thread {
+    return this.scheduler.current(cpu) as Thread;
+  }
+
+  /** SYSCALL: the call in the context's registers. */
+  syscall(cpu: Cpu, context: UserContext): CallOutcome {
+    if (context.mustYield()) return CallOutcome.RETRY;
+    cpu.interruptsEnabled = false;
+    let thread = this.current(cpu);
+    thread.frame.user = context;
+    thread.frame.iret = false;
+    if (thread.entryWatched) {
+      cpu.charge(KernelStep.syscallEntry);
+      this.seams.hooks.kernelEntry.call(cpu, thread, context.entry);
+      thread = this.current(cpu);
+      if (thread.frame.user !== context) return this.returnToUser(cpu, thread, thread.frame.rax, context);
+      cpu.charge(KernelStep.syscallDispatch);
+    } else {
+      cpu.charge(KernelStep.syscallIn);
+    }
+    if (this.#syscallEnter.observed) this.#syscallEnter.emit(cpu.id, cpu.clock, thread, context.nr);
+    const result = dispatch(this, cpu, thread, context);
+    if (result <= Step.AGAIN) {
+      thread.path = this.#syscallPath;
+      holdFile(thread, context);
+      if (result === Step.SLEEP) this.scheduler.schedule(cpu, true);
+      else cpu.context = this.scheduler.kernelMode;
+      return CallOutcome.PENDING;
+    }
+    return this.returnToUser(cpu, thread, result, context);
+  }
+
+  /**
+   * The end of every kernel entry: pending work first, else back to user mode with `result` in the result register.
+   * @returns DONE if `expected` is what runs now
+   */
+  returnToUser(cpu: Cpu, thread: Thread, result: number, expected: UserContext | null): CallOutcome {
+    const { frame } = thread;
+    frame.rax = result;
+    if (thread.needResched || thread.signalPending) {
+      thread.path = this.#exitPath;
+      cpu.context = this.scheduler.kernelMode;
+      return CallOutcome.PENDING;
+    }
+    const user = frame.user as UserContext;
+    if (!frame.iret) user.rax = result;
+    if (thread.fpuInMemory && thread.switched && !frame.iret) {
+      cpu.charge(KernelStep.switchedReturn);
+    } else {
+      if (thread.fpuInMemory) cpu.charge(SchedStep.fpuRestore);
+      if (thread.switched) cpu.charge(SchedStep.rseqFixup);
+      cpu.charge(frame.iret ? SchedStep.interruptExit : KernelStep.syscallReturn);
+    }
+    thread.fpuInMemory = false;
+    thread.switched = false;
+    if (frame.rip !== 0) {
+      // The frame was rewritten: the context goes on elsewhere, with the result register that goes with that.
+      user.landing = frame.rip;
+      user.rax = frame.rax;
+      frame.rip = 0;
+    }
+    cpu.interruptsEnabled = true;
+    cpu.context = user;
+    user.cpu = cpu;
+    // An interrupt that waited for this comes before the next instruction.
+    if (cpu.interruptible) cpu.endTurnBy(0);
+    return user === expected ? CallOutcome.DONE : CallOutcome.PENDING;
+  }
+
+  /**
+   * #PF in user mode; the MMU holds address and code.
+   * @returns DONE if the context may repeat the access at once
+   */
+  pageFault(cpu: Cpu, context: UserContext): CallOutcome {
+    if (context.mustYield()) return CallOutcome.RETRY;
+    const { faultAddress, faultCode } = cpu.mmu;
+    cpu.interruptsEnabled = false;
+    cpu.charge(MmStep.faultEntry);
+    let thread = this.current(cpu);
+    thread.frame.user = context;
+    thread.frame.iret = true;
+    if (thread.entryWatched) {
+      this.seams.hooks.kernelEntry.call(cpu, thread, EntryKind.EXCEPTION);
+      thread = this.current(cpu);
+      if (thread.frame.user !== context) return this.returnToUser(cpu, thread, thread.frame.rax, context);
+    }
+    const result = handleFault(cpu, thread.memory, faultAddress, faultCode, false);
+    if (result !== FAULT_RESOLVED) {
+      thread.process.faultAddress = faultAddress;
+      thread.process.faultCode = result >>> 8;
+      forceSignal(this, cpu, thread, result & 0xff);
+    }
+    return this.returnToUser(cpu, thread, thread.frame.rax, context);
+  }
+
+  /** An interrupt, in whatever the CPU was doing. */
+  interrupt(cpu: Cpu, vector: number): void {
+    const rq = this.scheduler.runQueue(cpu);
+    if (cpu.context === this.scheduler.kernelMode) {
+      if (rq.current === rq.idle) {
+        rq.idlePath.leaveHalt(cpu);
+        cpu.charge(SchedStep.interruptFromIdle);
+      } else {
+        cpu.charge(SchedStep.interruptEntry);
+      }
+      this.#serve(cpu, vector);
+      if (rq.current !== rq.idle) cpu.charge(SchedStep.interruptExit);
+      return;
+    }
+    this.#interruptUser(cpu, EntryKind.INTERRUPT);
+    this.#serve(cpu, vector);
+    this.leaveInterrupt(cpu);
+  }
+
+  nmi(cpu: Cpu): void {
+    if (cpu.context !== this.scheduler.kernelMode) {
+      this.#interruptUser(cpu, EntryKind.NMI);
+      this.#serveNmi(cpu);
+      this.leaveInterrupt(cpu);
+    } else {
+      cpu.charge(SchedStep.interruptEntry);
+      this.#serveNmi(cpu);
+      cpu.charge(SchedStep.interruptExit);
+    }
+    cpu.unblockNmi();
+  }
+
+  /** `default_do_nmi`, without the back-to-back rule, which needs two causes at a time. */
+  #serveNmi(cpu: Cpu): void {
+    if ((this.seams.hooks.kernelNmi.call(cpu) ?? 0) > 0) return;
+    cpu.charge(KernelStep.unknownNmi);
+    this.unknownNmis++;
+  }
+
+  #interruptUser(cpu: Cpu, kind: number): void {
+    cpu.interruptsEnabled = false;
+    cpu.charge(SchedStep.interruptEntry);
+    this.enterFromUser(cpu, kind);
+  }
+
+  /** An interrupt has come in user mode, and interrupts are off: the thread's frame is filled in, and whoever watches entries is asked. */
+  enterFromUser(cpu: Cpu, kind: number): void {
+    const thread = this.current(cpu);
+    thread.frame.user = cpu.context as UserContext;
+    thread.frame.iret = true;
+    if (thread.entryWatched) this.seams.hooks.kernelEntry.call(cpu, thread, kind);
+  }
+
+  /** The end of an interrupt that came in user mode. */
+  leaveInterrupt(cpu: Cpu): void {
+    const thread = this.current(cpu);
+    this.returnToUser(cpu, thread, thread.frame.rax, null);
+  }
+
+  #serve(cpu: Cpu, vector: number): void {
+    switch (vector) {
+      case Vector.localTimer:
+        this.scheduler.timerInterrupt(cpu);
+        break;
+      case Vector.callFunctionSingle:
+        this.scheduler.callFunctionInterrupt(cpu);
+        break;
+      default:
+        // The reschedule interrupt has no handler to speak of: need-resched is looked at on the way out.
+        break;
+    }
+  }
+
+  /** The signals in queues of a user's processes. */
+  signalAccount(uid: number): SignalAccount {
+    let account = this.#signalAccounts.get(uid);
+    if (account === undefined) {
+      account = { queued: 0 };
+      this.#signalAccounts.set(uid, account);
+    }
+    return account;
+  }
+
+  /** RLIMIT_SIGPENDING of the first process: half as many as there may be threads, one for each 128 KiB of memory. */
+  get defaultPendingLimit(): number {
+    return Math.floor((this.memory.totalFrames * PAGE_SIZE) / (8 * THREAD_STACK) / 2);
+  }
+
+  /** Sends `signal` to one thread: see `sendSignal`. */
+  sendSignal(cpu: Cpu, thread: Thread, signal: number): void {
+    sendSignal(this, cpu, thread, signal);
+  }
+
+  /** kill(2) within the kernel. */
+  kill(cpu: Cpu, process: Process, signal: number): number {
+    if (process.exit !== null) return -Errno.ESRCH;
+    signalProcess(this, cpu, process, signal);
+    return 0;
+  }
+
+  /** What a thread does in the kernel while a system call is pending. */
+  get syscallPath(): KernelPath {
+    return this.#syscallPath;
+  }
+
+  /** What a thread does that has only to return to user mode. */
+  get returnPath(): KernelPath {
+    return this.#exitPath;
+  }
+}
+
+/** Code at an address where there is none: the first fetch ends in SIGSEGV. */
+class Nowhere extends UserContext {
+  override resume(cpu: Cpu): void {
+    this.cpu = cpu;
+    const thread = this.kernel.current(cpu);
+    thread.frame.user = this;
+    thread.frame.iret = true;
+    thread.process.faultCode = SignalCode.SEGV_MAPERR;
+    forceSignal(this.kernel, cpu, thread, Signal.SEGV);
+    this.kernel.returnToUser(cpu, thread, 0, null);
+  }
+}
+
+/** A system call that has slept, or let others in between: goes on with the thread's operation. */
+class SyscallPath implements KernelPath {
+  readonly #kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  run(cpu: Cpu, task: Task): PathResult {
+    const thread = task as Thread;
+    const result = (thread.operation as Operation).step(cpu);
+    if (result === Step.SLEEP) return PathResult.SCHEDULE;
+    if (result > Step.AGAIN) {
+      if (thread.held !== null) releaseFile(cpu, thread);
+      this.#kernel.returnToUser(cpu, thread, result, null);
+    }
+    return PathResult.CONTINUE;
+  }
+}
+
+/** exit_to_user_mode_loop: reschedule, signals, then user mode. */
+class ReturnPath implements KernelPath {
+  readonly #kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  run(cpu: Cpu, task: Task): PathResult {
+    const thread = task as Thread;
+    if (thread.needResched) {
+      this.#kernel.scheduler.schedule(cpu, false);
+      return PathResult.CONTINUE;
+    }
+    if (!thread.signalPending) {
+      this.#kernel.returnToUser(cpu, thread, thread.frame.rax, null);
+      return PathResult.CONTINUE;
+    }
+    const restart = deliverSignals(this.#kernel, cpu, thread);
+    if (thread.state === TaskState.DEAD || thread.state === TaskState.STOPPED) return PathResult.SCHEDULE;
+    return restart ? this.#restart(cpu, thread) : PathResult.CONTINUE;
+  }
+
+  /** Executes the interrupted system call again, as user mode would: its number and arguments are still in the registers. */
+  #restart(cpu: Cpu, thread: Thread): PathResult {
+    cpu.charge(KernelStep.syscallIn);
+    const { frame } = thread;
+    const user = frame.user as UserContext;
+    const block = frame.rax === -Errno.ERESTART_RESTARTBLOCK ? thread.restartBlock : null;
+    // It may not have slept yet: another call was the last that did.
+    if (block !== null) thread.operation = block;
+    const result = block !== null ? block.step(cpu) : dispatch(this.#kernel, cpu, thread, user);
+    if (result > Step.AGAIN) {
+      frame.rax = result;
+      return PathResult.CONTINUE;
+    }
+    holdFile(thread, user);
+    thread.path = this.#kernel.syscallPath;
+    return result === Step.SLEEP ? PathResult.SCHEDULE : PathResult.CONTINUE;
+  }
+}

@@ -1,0 +1,24 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { CpuSet } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
+import { type Operation, Step } from '@rpal/vfs';
+import type { Kernel } from '../entry/kernel.js';
+import type { Thread } from './thread.js';
+
+/** Gives up the CPU for a moment, in the middle of an operation that goes on afterwards (Linux: `yield()`). */
+export function yieldInKernel({ scheduler }: Kernel, cpu: Cpu): number {
+  cpu.interruptsEnabled = true;
+  scheduler.yieldTask(cpu);
+  scheduler.schedule(cpu, false);
+  return Step.AGAIN;
+}
+
+/** sched_setaffinity: as long as a plugin says "not now", the caller yields and tries again. */
+export function affinityChange(kernel: Kernel, target: Thread, affinity: CpuSet): Operation {
+  return {
+    step: (cpu) => {
+      const result = kernel.scheduler.setAffinity(cpu, target, affinity);
+      return result === -Errno.EAGAIN ? yieldInKernel(kernel, cpu) : result;
+    },
+  };
+}

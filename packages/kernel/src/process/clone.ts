@@ -1,0 +1,120 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { forkMm } from '@rpal/mm';
+import { autoremoveWake, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
+import { Errno, WaitOption } from '@rpal/uapi';
+import { type Operation, Step } from '@rpal/vfs';
+import type { Kernel } from '../entry/kernel.js';
+import { ProgramContext } from '../program/program-context.js';
+import { KernelStep } from '../steps.js';
+import { allocateTls } from './exec.js';
+import type { Main } from './image.js';
+import { Process } from './process.js';
+import { Thread } from './thread.js';
+
+/** A new thread of the caller's process (clone with CLONE_VM | CLONE_THREAD | ...). @returns its id or a negative errno */
+export function cloneThread(kernel: Kernel, cpu: Cpu, parent: Thread, main: Main): number {
+  cpu.charge(KernelStep.clone);
+  const thread = newThread(kernel, cpu, parent.process, parent);
+  const tls = allocateTls(cpu, thread);
+  if (tls < 0) return tls;
+  return start(kernel, cpu, parent, thread, main);
+}
+
+/** A child process with a copy of the caller's memory, which runs `main`. @returns its pid */
+export function forkProcess(kernel: Kernel, cpu: Cpu, parent: Thread, main: Main): number {
+  cpu.charge(KernelStep.fork);
+  const { process } = parent;
+  const mm = forkMm(cpu, process.mm);
+  const pid = kernel.scheduler.nextPid();
+  const child = new Process(kernel, pid, process.name, mm, process.files.fork(), new WaitQueue(), process);
+  process.actions.forEach((action, signal) => {
+    child.actions[signal] = action;
+  });
+  child.forkedBy = parent;
+  child.dataStart = process.dataStart;
+  child.textStart = process.textStart;
+  child.stackTop = process.stackTop;
+  kernel.processes.set(pid, child);
+  kernel.alive++;
+  const thread = newThread(kernel, cpu, child, parent, pid);
+  thread.fsBase = cpu.fsBase;
+  return start(kernel, cpu, parent, thread, main);
+}
+
+function newThread(kernel: Kernel, cpu: Cpu, process: Process, parent: Thread, pid: number = kernel.scheduler.nextPid()): Thread {
+  const thread = new Thread(pid, process, cpu, parent.affinity, kernel.returnPath);
+  // copy_thread: the registers as they are now, not as they were last saved.
+  thread.pkru = cpu.mmu.pkru;
+  thread.fpuInMemory = true;
+  thread.blocked = parent.blocked;
+  kernel.scheduler.adopt(thread, parent);
+  // From here on it can be found by whoever walks the threads of the process.
+  process.threads.push(thread);
+  return thread;
+}
+
+function start(kernel: Kernel, cpu: Cpu, parent: Thread, thread: Thread, main: Main): number {
+  thread.frame.user = new ProgramContext(kernel, cpu, thread, main);
+  kernel.seams.hooks.kernelClone.call(cpu, parent, thread);
+  kernel.scheduler.wakeUpNew(cpu, thread);
+  return thread.pid;
+}
+
+/** wait4: for the end of a child. */
+export class WaitChildOperation implements Operation {
+  readonly #kernel: Kernel;
+  readonly #thread: Thread;
+  readonly #entry: WaitEntry;
+  #pid = -1;
+  #options = 0;
+
+  constructor(kernel: Kernel, thread: Thread) {
+    this.#kernel = kernel;
+    this.#thread = thread;
+    this.#entry = new WaitEntry(autoremoveWake(kernel.scheduler), thread);
+  }
+
+  /** @param options `WaitOption` bits */
+  start(pid: number, options: number): this {
+    this.#pid = pid;
+    this.#options = options;
+    return this;
+  }
+
+  step(cpu: Cpu): number {
+    const thread = this.#thread;
+    const { process } = thread;
+    thread.state = TaskState.RUNNING;
+    process.childWait.remove(cpu, this.#entry);
+    const children = process.children.filter((child) => this.#pid === -1 || child.pid === this.#pid);
+    if (children.length === 0) return -Errno.ECHILD;
+    for (const child of children) {
+      if (child.exit !== null && child.threads.length === 0) {
+        cpu.charge(KernelStep.wait);
+        process.children.splice(process.children.indexOf(child), 1);
+        this.#kernel.processes.delete(child.pid);
+        return this.#found(child, (child.exit.status << 8) | child.exit.signal);
+      }
+      if ((this.#options & WaitOption.UNTRACED) !== 0 && child.stop === 'stopped' && !child.stopReported) {
+        child.stopReported = true;
+        return this.#found(child, (child.stopSignal << 8) | 0x7f);
+      }
+      if ((this.#options & WaitOption.CONTINUED) !== 0 && child.wasContinued) {
+        child.wasContinued = false;
+        return this.#found(child, 0xffff);
+      }
+    }
+    if ((this.#options & WaitOption.NOHANG) !== 0) return 0;
+    if (thread.signalPending) return -Errno.ERESTARTSYS;
+    process.childWait.add(cpu, this.#entry);
+    thread.state = TaskState.INTERRUPTIBLE;
+    return Step.SLEEP;
+  }
+
+  /** @param status as in `sys/wait.h` */
+  #found(child: Process, status: number): number {
+    const { user } = this.#thread.frame;
+    if (user !== null) user.second = status;
+    return child.pid;
+  }
+}

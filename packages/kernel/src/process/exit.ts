@@ -1,0 +1,65 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { exitMm } from '@rpal/mm';
+import { cpuTime, TaskState } from '@rpal/sched';
+import { Poll, Signal } from '@rpal/uapi';
+import { releaseFile } from '../entry/held-file.js';
+import type { Kernel } from '../entry/kernel.js';
+import { ALL_SIGNALS } from '../signals/pending-signals.js';
+import { actionOf, sendSignal, signalParent } from '../signals/signal.js';
+import { KernelStep } from '../steps.js';
+import type { Process } from './process.js';
+import type { Thread } from './thread.js';
+
+/**
+ * Ends a thread (Linux: `do_exit`). The caller then calls `schedule()`, from which the thread does not return.
+ * @param group the whole process ends (exit_group, a fatal signal), not only this thread (exit)
+ */
+export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: number, signal: number, group = true): void {
+  const { process } = thread;
+  cpu.charge(KernelStep.exit);
+  if (process.exit === null && (group || process.threads.length === 1)) {
+    process.exit = { status, signal, code: signal === 0 ? 0 : process.faultCode, address: process.faultAddress };
+    for (const other of process.threads) if (other !== thread) sendSignal(kernel, cpu, other, Signal.KILL);
+  }
+  kernel.scheduler.settle(cpu, cpu.clock);
+  const { user, system } = cpuTime(thread);
+  process.ended.user += user;
+  process.ended.system += system;
+  process.ended.voluntary += thread.voluntarySwitches;
+  process.ended.involuntary += thread.involuntarySwitches;
+  process.threads.splice(process.threads.indexOf(thread), 1);
+  const last = process.threads.length === 0;
+  thread.pending.flush(ALL_SIGNALS);
+  if (last) process.pending.flush(ALL_SIGNALS);
+  kernel.seams.hooks.kernelThreadExit.call(cpu, thread, last);
+  if (thread.held !== null) releaseFile(cpu, thread);
+  if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);
+  thread.state = TaskState.DEAD;
+  if (process.execing !== null) kernel.scheduler.wakeUp(cpu, process.execing, TaskState.UNINTERRUPTIBLE);
+  if (last) endProcess(kernel, cpu, thread);
+  thread.mm = null;
+}
+
+/** The last thread is gone: files are closed, memory goes, the parent is told. */
+function endProcess(kernel: Kernel, cpu: Cpu, thread: Thread): void {
+  const { process } = thread;
+  if (--process.files.users === 0) kernel.sockets.inFlight.puts.batch(cpu, () => process.files.closeAll(cpu));
+  if (--process.mm.users === 0) exitMm(cpu, process.mm);
+  if (process.endWait.active) process.endWait.wake(cpu, 0, Poll.IN | Poll.RDNORM, false);
+  const { events } = kernel.seams;
+  if (events.processExit.observed) events.processExit.emit(cpu.clock, process);
+  tellParent(kernel, cpu, process);
+  if (--kernel.alive === 0) kernel.platform.stop();
+}
+
+/** do_notify_parent. A parent that ignores SIGCHLD has no zombies: the child is gone at once. */
+function tellParent(kernel: Kernel, cpu: Cpu, process: Process): void {
+  const { parent } = process;
+  const waits = parent !== null && parent.exit === null;
+  const ignored = waits && actionOf(parent, Signal.CHLD).handler === 'ignore';
+  if (!waits || ignored) kernel.processes.delete(process.pid);
+  if (!waits) return;
+  if (ignored) parent.children.splice(parent.children.indexOf(process), 1);
+  else signalParent(kernel, cpu, process);
+  parent.childWait.wake(cpu, 1, 0, false);
+}

@@ -1,0 +1,15 @@
+import type { Kernel } from '../entry/kernel.js';
+import type { Thread } from './thread.js';
+
+/** All threads that have not ended, process by process. */
+export function* threadsOf(kernel: Kernel): Generator<Thread> {
+  for (const { threads } of kernel.processes.values()) yield* threads;
+}
+
+/** The thread with an id, of whatever process; undefined if there is none, or it has ended. */
+export function threadWithId(kernel: Kernel, id: number): Thread | undefined {
+  const main = kernel.processes.get(id)?.threads[0];
+  if (main?.pid === id) return main;
+  for (const thread of threadsOf(kernel)) if (thread.pid === id) return thread;
+  return undefined;
+}

@@ -1,0 +1,100 @@
+import type { MmStruct } from '@rpal/mm';
+import { WaitQueue } from '@rpal/sched';
+import type { Credentials, FdTable } from '@rpal/vfs';
+import type { Kernel } from '../entry/kernel.js';
+import { PendingSignals } from '../signals/pending-signals.js';
+import type { SignalAction } from '../signals/signal.js';
+import type { Thread } from './thread.js';
+
+/** How a process ended. */
+export interface ExitState {
+  /** Exit status, if it ended by itself. */
+  readonly status: number;
+  /** The signal that killed it, or 0. */
+  readonly signal: number;
+  /** `si_code` and fault address of that signal. */
+  readonly code: number;
+  readonly address: number;
+}
+
+/** A process: threads that share memory and descriptors (Linux: a thread group). */
+export class Process {
+  readonly kernel: Kernel;
+  readonly pid: number;
+  name: string;
+  mm: MmStruct;
+  readonly files: FdTable;
+  readonly threads: Thread[] = [];
+  readonly parent: Process | null;
+  /** The thread of the parent that forked it. */
+  forkedBy: Thread | null = null;
+  readonly children: Process[] = [];
+  /** Parents waiting for a child to end. */
+  readonly childWait: WaitQueue;
+  /** Whoever waits for its end by a pidfd. */
+  readonly endWait: WaitQueue = new WaitQueue();
+  /** What is done about each signal, by number; those not there have their default action. */
+  readonly actions: SignalAction[] = [];
+  /** Signals for the process as a whole that no thread has taken yet. */
+  readonly pending: PendingSignals = new PendingSignals();
+  /** RLIMIT_SIGPENDING: how many signals the queues of its user may hold for it to get one more. */
+  pendingLimit: number;
+  /** The signal that all its threads are dying of, or 0. */
+  dying = 0;
+  /** The thread that is asked next to take a signal. */
+  signalTurn = 0;
+  /** Stopped by a signal; or told to go on, and the parent not yet told so. */
+  stop: 'stopped' | 'continued' | null = null;
+  /** The signal that stopped it last. */
+  stopSignal = 0;
+  /** wait4 has reported the stop already; it has not reported that the process goes on. */
+  stopReported = false;
+  wasContinued = false;
+  /** Whoever waits for signals by a signalfd. */
+  readonly signalWait: WaitQueue = new WaitQueue();
+  /** Root to begin with; children inherit. */
+  credentials: Credentials;
+  exit: ExitState | null = null;
+  /** A thread that has called exec, and waits for the others to end. */
+  execing: Thread | null = null;
+  /** Sums over the threads that have ended. Times in ns. */
+  readonly ended: { user: number; system: number; voluntary: number; involuntary: number } = {
+    user: 0,
+    system: 0,
+    voluntary: 0,
+    involuntary: 0,
+  };
+  /** Fault address and code that go with a fatal signal. */
+  faultAddress = 0;
+  faultCode = 0;
+  /** Where `exec` put the first data segment, the stack top, and the thread-local storage of the main thread. */
+  dataStart = 0;
+  textStart = 0;
+  stackTop = 0;
+  /** Threads that have been given a stack. */
+  contexts = 0;
+
+  constructor(kernel: Kernel, pid: number, name: string, mm: MmStruct, files: FdTable, childWait: WaitQueue, parent: Process | null) {
+    this.kernel = kernel;
+    this.pid = pid;
+    this.name = name;
+    this.mm = mm;
+    this.files = files;
+    files.owner = this;
+    this.pendingLimit = parent?.pendingLimit ?? kernel.defaultPendingLimit;
+    this.childWait = childWait;
+    this.credentials = { pid, uid: parent?.credentials.uid ?? 0, gid: parent?.credentials.gid ?? 0 };
+    this.parent = parent;
+    parent?.children.push(this);
+  }
+
+  /** May this process send signals to `other`, and look into its memory? Root may; others only where the user is the same. */
+  mayAffect(other: Process): boolean {
+    const { uid } = this.credentials;
+    return uid === 0 || uid === other.credentials.uid;
+  }
+
+  get leader(): Thread {
+    return this.threads[0] as Thread;
+  }
+}

@@ -1,0 +1,86 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { MmStruct } from '@rpal/mm';
+import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
+import { type Caller, type Credentials, type File, type Operation, OperationSet, type SocketMessage } from '@rpal/vfs';
+import type { FutexWait } from '../calls/futex.js';
+import type { SleepOperation } from '../calls/sleep.js';
+import type { UserContext } from '../entry/user-context.js';
+import { NO_SIGNALS, PendingSignals, type SignalBits } from '../signals/pending-signals.js';
+import type { WaitChildOperation } from './clone.js';
+import type { Process } from './process.js';
+
+/** The registers a kernel entry saves on the thread's kernel stack (Linux: `struct pt_regs`), as far as they matter. */
+export class EntryFrame {
+  /** The user code to go back to. Null before the first return to user mode. */
+  user: UserContext | null = null;
+  /** Result register on return. */
+  rax = 0;
+  /** Return through IRET: after an exception or interrupt, which leave registers alone. */
+  iret = false;
+  /** Where `user` goes on, if the frame was rewritten: an address that leads to `user`. 0: where it was. */
+  rip = 0;
+
+  /** Takes over another thread's frame. */
+  copyFrom(other: EntryFrame): void {
+    this.user = other.user;
+    this.rax = other.rax;
+    this.iret = other.iret;
+    this.rip = other.rip;
+  }
+}
+
+/** A call with a timeout that a signal has interrupted: unless a handler runs, it goes on until the same time. */
+export interface RestartBlock extends Operation {
+  /** A handler runs: the call is over. */
+  abandon(): void;
+}
+
+/** A thread of a process: what the scheduler schedules, with its kernel stack and its side of system calls. */
+export class Thread extends Task implements Caller {
+  readonly process: Process;
+  readonly frame: EntryFrame = new EntryFrame();
+  operation: Operation | null = null;
+  readonly operations: OperationSet = new OperationSet();
+  futexOperation: FutexWait | null = null;
+  message: SocketMessage | null = null;
+  /** The file that a call which sleeps is about: it stays open until the call is over. */
+  held: File | null = null;
+  /** The file that splice or tee moves data to, likewise. */
+  heldTarget: File | null = null;
+  sleepOperation: SleepOperation | null = null;
+  /** What a call that has ended with ERESTART_RESTARTBLOCK goes on with (Linux: `current->restart_block`). */
+  restartBlock: RestartBlock | null = null;
+  waitOperation: WaitChildOperation | null = null;
+  /** Signals for this thread that it has not taken. */
+  readonly pending: PendingSignals = new PendingSignals();
+  /** Signals that are not delivered now. */
+  blocked: SignalBits = NO_SIGNALS;
+  /** The mask to go back to after a call that set one of its own. */
+  savedMask: SignalBits | null = null;
+  /** Its process is to stop, and it has not yet. */
+  stopPending = false;
+  /** Kernel entries of this thread from user mode are announced to plugins (hook `kernelEntry`). */
+  entryWatched = false;
+
+  constructor(pid: number, process: Process, cpu: Cpu, affinity: CpuSet, path: KernelPath) {
+    super(pid, process.name, cpu, process.mm, affinity, path);
+    this.process = process;
+  }
+
+  get task(): Task {
+    return this;
+  }
+
+  /** The address space of its process. `mm` of `Task` is the same object behind the scheduler's interface. */
+  get memory(): MmStruct {
+    return this.process.mm;
+  }
+
+  get credentials(): Credentials {
+    return this.process.credentials;
+  }
+
+  raise(cpu: Cpu, signal: number): void {
+    this.process.kernel.sendSignal(cpu, this, signal);
+  }
+}

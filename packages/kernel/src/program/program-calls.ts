@@ -1,0 +1,266 @@
+import { Access, CACHE_LINE, type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { CallOutcome } from '../entry/user-context.js';
+import { KernelStep } from '../steps.js';
+import { formatStamp, parseStamp } from './libc.js';
+import type { ProgramContext } from './program-context.js';
+
+/**
+ * What `yield*` takes: an iterator that suspends the program when the call cannot be completed at once, and ends with its
+ * result. A program re-uses one object for all its calls of a kind, so a call that completes allocates nothing.
+ */
+export interface Call<T = number> extends Iterator<void, T, void> {
+  [Symbol.iterator](): Call<T>;
+}
+
+const SUSPENDED: IteratorResult<void, number> = { done: false, value: undefined };
+
+/** The end of a call, made once. */
+interface Result {
+  readonly done: true;
+  value: number;
+}
+
+/** A system call; its number and arguments are in the context's registers. */
+export class SyscallCall implements Call {
+  readonly #context: ProgramContext;
+  readonly #result: Result = { done: true, value: 0 };
+  #waiting = false;
+
+  constructor(context: ProgramContext) {
+    this.#context = context;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorResult<void, number> {
+    const context = this.#context;
+    if (!this.#waiting) {
+      const outcome = context.kernel.syscall(context.cpu, context);
+      if (outcome !== CallOutcome.DONE) {
+        this.#waiting = outcome === CallOutcome.PENDING;
+        return SUSPENDED;
+      }
+    }
+    this.#waiting = false;
+    this.#result.value = context.rax;
+    return this.#result;
+  }
+}
+
+/** Time passes in user mode; interrupts come where they are due. */
+export class ComputeCall implements Call {
+  cycles = 0;
+  readonly #context: ProgramContext;
+  readonly #result: Result = { done: true, value: 0 };
+
+  constructor(context: ProgramContext) {
+    this.#context = context;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorResult<void, number> {
+    const context = this.#context;
+    while (this.cycles > 0) {
+      if (context.mustYield()) return SUSPENDED;
+      const { cpu } = context;
+      if (this.cycles > cpu.timeLeft) {
+        cpu.work(KernelStep.userWork, this);
+        return SUSPENDED;
+      }
+      cpu.chargeCycles(KernelStep.userWork, this.cycles);
+      this.cycles = 0;
+    }
+    return this.#result;
+  }
+}
+
+/** Physical address for an access, or -1 if the program must wait, because a fault is being handled. */
+function reach(context: ProgramContext, address: number, access: number): number {
+  for (;;) {
+    const physical = context.cpu.data(address, access);
+    if (physical >= 0) return physical;
+    if (context.kernel.pageFault(context.cpu, context) !== CallOutcome.DONE) return -1;
+    // The kernel has sent the program elsewhere: whoever knows that place takes over.
+    if (context.landing !== 0) return -1;
+  }
+}
+
+/** What a single access does. */
+export const Kind = { LOAD8: 0, LOAD32: 1, LOAD64: 2, FETCH: 3, STORE8: 4, STORE32: 5, STORE64: 6 } as const;
+
+/** One load, store or instruction fetch. */
+export class AccessCall implements Call {
+  kind: number = Kind.LOAD8;
+  /** As `Mmu.faultAddress`, it refers to the number that the program has. */
+  address: number = null as unknown as number;
+  value = 0;
+  readonly #context: ProgramContext;
+  readonly #result: Result = { done: true, value: 0 };
+
+  constructor(context: ProgramContext) {
+    this.#context = context;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorResult<void, number> {
+    const { kind } = this;
+    const how = kind >= Kind.STORE8 ? Access.user | Access.write : kind === Kind.FETCH ? Access.user | Access.fetch : Access.user;
+    const physical = reach(this.#context, this.address, how);
+    if (physical < 0) return SUSPENDED;
+    this.#result.value = this.#perform(physical);
+    return this.#result;
+  }
+
+  #perform(physical: number): number {
+    const { memory } = this.#context.cpu;
+    const { value } = this;
+    switch (this.kind) {
+      case Kind.LOAD8:
+        return memory.read8(physical);
+      case Kind.LOAD32:
+        return memory.read32(physical) >>> 0;
+      case Kind.LOAD64:
+        return memory.read64(physical);
+      case Kind.STORE8:
+        memory.write8(physical, value);
+        return value;
+      case Kind.STORE32:
+        memory.write32(physical, value);
+        return value;
+      case Kind.STORE64:
+        memory.write64(physical, value);
+        return value;
+      default:
+        return 0;
+    }
+  }
+}
+
+/** What a library routine does with a range of memory. */
+export const Span = {
+  /** memset. */
+  FILL: 0,
+  /** Stores bytes of the host, a literal of the program, in memory. */
+  STORE: 1,
+  /** Loads memory into bytes of the host. */
+  LOAD: 2,
+  /** memcmp with another range: 0 if they are equal, 1 if not. */
+  COMPARE: 3,
+  /** sprintf of a stamp, "0x%016lx". */
+  PRINT: 4,
+  /** sscanf of a stamp, "0x%lx": the value, or -1 if the text is no such number. */
+  SCAN: 5,
+} as const;
+
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * A library routine on a range of memory, one page at a time. One class for all of them: as classes of their own they
+ * would be too many shapes for one loop to stay fast.
+ */
+export class SpanCall implements Call {
+  kind: number = Span.FILL;
+  address = 0;
+  length = 0;
+  /** The byte of memset, the stamp of sprintf, the other range of memcmp. */
+  argument = 0.5;
+  bytes: Uint8Array = NO_BYTES;
+  readonly #context: ProgramContext;
+  readonly #result: Result = { done: true, value: 0 };
+  #done = 0;
+
+  constructor(context: ProgramContext) {
+    this.#context = context;
+  }
+
+  [Symbol.iterator](): this {
+    this.#done = 0;
+    this.#result.value = 0;
+    return this;
+  }
+
+  next(): IteratorResult<void, number> {
+    const context = this.#context;
+    const { length, kind } = this;
+    if (length === 0) context.cpu.charge(stepOf(kind));
+    while (this.#done < length) {
+      const done = this.#done;
+      const write = kind <= Span.STORE || kind === Span.PRINT;
+      const at = reach(context, this.address + done, write ? Access.user | Access.write : Access.user);
+      if (at < 0) return SUSPENDED;
+      const { cpu } = context;
+      if (done === 0) cpu.chargeBytes(stepOf(kind), length);
+      const part = Math.min(length - done, PAGE_SIZE - (at & PAGE_MASK));
+      // The first line is here.
+      const next = CACHE_LINE - (at & (CACHE_LINE - 1));
+      cpu.coherence.touchRange(cpu, at + next, part - next, write);
+      const goOn = this.#work(cpu, at, part, done);
+      this.#done = done + part;
+      if (!goOn) break;
+    }
+    return this.#result;
+  }
+
+  /** Works on `length` bytes at physical address `at`, `done` bytes into the range. @returns false to stop early */
+  #work(cpu: Cpu, at: number, length: number, done: number): boolean {
+    const { memory } = cpu;
+    const result = this.#result;
+    switch (this.kind) {
+      case Span.FILL:
+        memory.fill(at, length, this.argument);
+        return true;
+      case Span.STORE:
+        for (let i = 0; i < length; i++) memory.u8[at + i] = this.bytes[done + i] as number;
+        return true;
+      case Span.LOAD:
+        for (let i = 0; i < length; i++) this.bytes[done + i] = memory.u8[at + i] as number;
+        return true;
+      case Span.COMPARE:
+        return this.#compare(cpu, at, length, done);
+      case Span.PRINT:
+        formatStamp(memory, at, length, done, this.argument);
+        return true;
+      default:
+        result.value = parseStamp(memory, at, length, done, result.value);
+        return result.value >= 0;
+    }
+  }
+
+  #compare(cpu: Cpu, at: number, length: number, done: number): boolean {
+    for (let i = 0; i < length; ) {
+      const to = reach(this.#context, this.argument + done + i, Access.user);
+      // A fault on the other range that cannot be resolved at once ends the program: the comparison is not resumed.
+      if (to < 0) return false;
+      const part = Math.min(length - i, PAGE_SIZE - (to & PAGE_MASK));
+      if (!cpu.memory.equal(at + i, to, part)) {
+        this.#result.value = 1;
+        return false;
+      }
+      i += part;
+    }
+    return true;
+  }
+}
+
+function stepOf(kind: number): number {
+  switch (kind) {
+    case Span.FILL:
+      return KernelStep.memset;
+    case Span.COMPARE:
+      return KernelStep.memcmp;
+    case Span.PRINT:
+      return KernelStep.sprintf;
+    case Span.SCAN:
+      return KernelStep.sscanf;
+    default:
+      return KernelStep.memcpy;
+  }
+}

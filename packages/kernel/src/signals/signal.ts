@@ -1,0 +1,347 @@
+import { type Cpu, Vector } from '@rpal/hw-x86';
+import { SchedStep, TaskState } from '@rpal/sched';
+import { Errno, Signal, SignalFlag } from '@rpal/uapi';
+import type { Kernel } from '../entry/kernel.js';
+import type { UserContext } from '../entry/user-context.js';
+import { defaultPkru } from '../process/exec.js';
+import { exitThread } from '../process/exit.js';
+import { announceContinued, continueProcess, STOPPING, stop, stopProcess } from '../process/job-control.js';
+import type { Process } from '../process/process.js';
+import type { EntryFrame, Thread } from '../process/thread.js';
+import type { Program } from '../program/program.js';
+import { ProgramContext } from '../program/program-context.js';
+import { KernelStep } from '../steps.js';
+import {
+  ALL_SIGNALS,
+  bitsOf,
+  hasSignal,
+  NO_SIGNALS,
+  type PendingSignals,
+  type QueuedSignal,
+  type SignalBits,
+  union,
+  without,
+} from './pending-signals.js';
+
+/** What a program runs when a signal comes; `value` is what sigqueue sent along. */
+export type SignalHandler = (program: Program, signal: number, value: number) => Generator<void, void>;
+
+/** What is done about a signal (`struct sigaction`). */
+export interface SignalAction {
+  readonly handler: SignalHandler | 'default' | 'ignore';
+  /** `SignalFlag` bits. */
+  readonly flags: number;
+  /** Signals that are blocked while the handler runs. */
+  readonly mask: SignalBits;
+}
+
+export const DEFAULT_ACTION: SignalAction = { handler: 'default', flags: 0, mask: NO_SIGNALS };
+
+/** Signals that cannot be caught, blocked or ignored. */
+export const UNBLOCKABLE: SignalBits = bitsOf(Signal.KILL, Signal.STOP);
+const CORE = bitsOf(
+  Signal.QUIT,
+  Signal.ILL,
+  Signal.TRAP,
+  Signal.ABRT,
+  Signal.FPE,
+  Signal.SEGV,
+  Signal.BUS,
+  Signal.SYS,
+  Signal.XCPU,
+  Signal.XFSZ,
+);
+/** Results that the way back to user mode turns into a restart, or EINTR. */
+const RESTARTS: ReadonlySet<number> = new Set([
+  -Errno.ERESTARTSYS,
+  -Errno.ERESTARTNOINTR,
+  -Errno.ERESTARTNOHAND,
+  -Errno.ERESTART_RESTARTBLOCK,
+]);
+const IGNORED_BY_DEFAULT = bitsOf(Signal.CHLD, Signal.CONT, Signal.URG, Signal.WINCH);
+
+export function actionOf(process: Process, signal: number): SignalAction {
+  return process.actions[signal] ?? DEFAULT_ACTION;
+}
+
+/** A signal that would be thrown away when it is taken need not be sent (Linux: `sig_ignored`). */
+function isIgnored(process: Process, signal: number): boolean {
+  const { handler } = actionOf(process, signal);
+  return handler === 'ignore' || (handler === 'default' && hasSignal(IGNORED_BY_DEFAULT, signal));
+}
+
+/** Signals for which the process has handlers. */
+function handledSignals({ actions }: Process): SignalBits {
+  const signals: number[] = [];
+  for (const [signal, action] of actions.entries()) if (typeof action?.handler === 'function') signals.push(signal);
+  return bitsOf(...signals);
+}
+
+/** Brings the "signal pending" flag of the thread that executes up to date (Linux: `recalc_sigpending`). */
+export function recalculatePending(thread: Thread): void {
+  thread.signalPending = mustLook(thread, thread.blocked);
+}
+
+/**
+ * Tells any thread that there are signals for it. Its flag is not taken back if there are none: it may have left a call for what was
+ * there, and only its own look at its signals restarts the call (Linux: `recalc_sigpending_and_wake`).
+ */
+export function raisePending(thread: Thread): void {
+  if (mustLook(thread, thread.blocked)) thread.signalPending = true;
+}
+
+/** There is something that a thread with this mask has to see to on its way to user mode. */
+function mustLook(thread: Thread, blocked: SignalBits): boolean {
+  const { pending, process } = thread;
+  const low = (pending.low | process.pending.low) & ~blocked.low;
+  const high = (pending.high | process.pending.high) & ~blocked.high;
+  return (low | high) !== 0 || thread.stopPending || process.stop === 'continued';
+}
+
+/** Sends `signal` to one thread: it becomes pending, and ends an interruptible sleep. */
+export function sendSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number, value = 0): void {
+  const { process } = thread;
+  if (process.dying !== 0 && signal !== Signal.KILL) return;
+  prepare(kernel, cpu, process, signal);
+  if (isIgnored(process, signal) && !hasSignal(thread.blocked, signal)) return;
+  cpu.charge(KernelStep.signalSend);
+  if (enqueue(kernel, process, thread.pending, signal, value, false) !== 0) return;
+  if (isFatalAtOnce(process, signal) && wants(thread, signal)) takeDown(kernel, cpu, process, signal);
+  else notify(kernel, cpu, thread, signal);
+}
+
+/**
+ * Sends `signal` to a process: one of its threads is to take it, `first` if it wants it.
+ * @param queued by sigqueue @returns 0, or -EAGAIN if it was sent by sigqueue and there is no room in the queues of its user
+ */
+export function signalProcess(
+  kernel: Kernel,
+  cpu: Cpu,
+  process: Process,
+  signal: number,
+  value = 0,
+  first: Thread = process.leader,
+  queued = false,
+): number {
+  if (process.dying !== 0 && signal !== Signal.KILL) return 0;
+  prepare(kernel, cpu, process, signal);
+  if (isIgnored(process, signal) && !hasSignal(first.blocked, signal)) return 0;
+  cpu.charge(KernelStep.signalSend);
+  const failed = enqueue(kernel, process, process.pending, signal, value, queued);
+  if (failed !== 0) return Math.min(0, failed);
+  const taker = takerOf(process, signal, first);
+  if (taker !== null && isFatalAtOnce(process, signal)) takeDown(kernel, cpu, process, signal);
+  else notify(kernel, cpu, taker ?? first, signal);
+  return 0;
+}
+
+/**
+ * Makes a signal pending with what came along, if there is room (RLIMIT_SIGPENDING): there always is for ordinary signals that kill
+ * or the kernel sent; without room a signal of sigqueue fails if it is a real-time one, and any other loses its value.
+ * @returns 0; 1 if it is pending already and one is enough; -EAGAIN
+ */
+function enqueue(kernel: Kernel, process: Process, pending: PendingSignals, signal: number, value: number, queued: boolean): number {
+  if (pending.holds(signal)) return 1;
+  const account = kernel.signalAccount(process.credentials.uid);
+  const realTime = signal >= Signal.RTMIN;
+  const room = account.queued < process.pendingLimit || (!realTime && !queued);
+  if (!room && realTime && queued) return -Errno.EAGAIN;
+  pending.post(signal, value, room && signal !== Signal.KILL ? account : null);
+  return 0;
+}
+
+/** The thread would take the signal soon (Linux: `wants_signal`). */
+function wants(thread: Thread, signal: number): boolean {
+  if (hasSignal(thread.blocked, signal)) return false;
+  return signal === Signal.KILL || (thread.state !== TaskState.STOPPED && (thread.onCpu || !thread.signalPending));
+}
+
+/** Thread `first` if it wants the signal, else the others in turn; null if none does (Linux: `complete_signal`). */
+function takerOf(process: Process, signal: number, first: Thread): Thread | null {
+  const { threads } = process;
+  if (wants(first, signal)) return first;
+  for (let i = 0; i < threads.length; i++) {
+    const at = (process.signalTurn + i) % threads.length;
+    const thread = threads[at] as Thread;
+    if (!wants(thread, signal)) continue;
+    process.signalTurn = at;
+    return thread;
+  }
+  return null;
+}
+
+/** Signals that kill, but not those that leave a core: these are for the thread that takes them (Linux: `sig_fatal`). */
+function isFatalAtOnce(process: Process, signal: number): boolean {
+  const spared = hasSignal(CORE, signal) || hasSignal(IGNORED_BY_DEFAULT, signal) || hasSignal(STOPPING, signal);
+  return signal !== Signal.KILL && !spared && actionOf(process, signal).handler === 'default';
+}
+
+/** All threads of a process are to die of `signal`, before anything else can take it. */
+function takeDown(kernel: Kernel, cpu: Cpu, process: Process, signal: number): void {
+  process.dying = signal;
+  for (const thread of process.threads) {
+    thread.stopPending = false;
+    if (thread.pending.holds(Signal.KILL)) continue;
+    thread.pending.post(Signal.KILL, 0, null);
+    notify(kernel, cpu, thread, Signal.KILL);
+  }
+}
+
+/** Tells a parent of a change in its child (SIGCHLD): the thread that forked it is asked first, as long as it is there. */
+export function signalParent(kernel: Kernel, cpu: Cpu, { parent, forkedBy }: Process): void {
+  if (parent === null) return;
+  const first = forkedBy !== null && parent.threads.includes(forkedBy) ? forkedBy : parent.leader;
+  signalProcess(kernel, cpu, parent, Signal.CHLD, 0, first);
+}
+
+/** What a signal does when it is sent, whoever takes it (Linux: `prepare_signal`): stopping and going on undo each other. */
+function prepare(kernel: Kernel, cpu: Cpu, process: Process, signal: number): void {
+  if (signal === Signal.CONT) {
+    flush(process, STOPPING);
+    continueProcess(kernel, cpu, process);
+  } else if (hasSignal(STOPPING, signal)) {
+    flush(process, bitsOf(Signal.CONT));
+  }
+}
+
+/** Throws pending signals away, whoever they were sent to. */
+export function flush(process: Process, signals: SignalBits): void {
+  process.pending.flush(signals);
+  for (const thread of process.threads) thread.pending.flush(signals);
+}
+
+/** A signal that must not be missed, as a fault's: if it is blocked or ignored, the process dies of it. */
+export function forceSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void {
+  const { process } = thread;
+  if (hasSignal(thread.blocked, signal) || actionOf(process, signal).handler === 'ignore') process.actions[signal] = DEFAULT_ACTION;
+  thread.blocked = without(thread.blocked, bitsOf(signal));
+  sendSignal(kernel, cpu, thread, signal);
+}
+
+/** signalfds are told, and the thread is woken, or interrupted if it runs on another CPU (Linux: `signal_wake_up`). */
+function notify(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void {
+  const { signalWait } = thread.process;
+  if (signalWait.active) signalWait.wake(cpu, 1, 0, false);
+  raisePending(thread);
+  const fatal = signal === Signal.KILL;
+  if (fatal) thread.killPending = true;
+  if (thread.signalPending) interrupt(kernel, cpu, thread, fatal);
+}
+
+/** Makes a thread look at its signals. @param fatal whatever it waits for, even stopped */
+export function interrupt(kernel: Kernel, cpu: Cpu, thread: Thread, fatal: boolean): void {
+  const { INTERRUPTIBLE, UNINTERRUPTIBLE, STOPPED } = TaskState;
+  const woken = kernel.scheduler.wakeUp(cpu, thread, fatal ? INTERRUPTIBLE | UNINTERRUPTIBLE | STOPPED : INTERRUPTIBLE);
+  // kick_process: one that runs on another CPU looks at its signals on the way out of this interrupt.
+  if (!woken && thread.onCpu && thread.cpu !== cpu) {
+    cpu.charge(SchedStep.kickByIpi);
+    cpu.sendInterrupt(thread.cpu, Vector.reschedule);
+  }
+}
+
+/** Takes a signal out of `wanted`: one of the thread's, else of the process's; null if there is none. */
+export function dequeueSignal(thread: Thread, wanted: SignalBits): QueuedSignal | null {
+  const taken = thread.pending.take(wanted) ?? thread.process.pending.take(wanted);
+  // Also if there is none: another thread of the process may have taken what this one was woken for.
+  recalculatePending(thread);
+  return taken;
+}
+
+/**
+ * Takes the pending signals of a thread on its way to user mode (Linux: `arch_do_signal_or_restart`). The thread may be
+ * stopped, or dead, afterwards.
+ * @returns true if the system call that was interrupted is to be executed again
+ */
+export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolean {
+  const { process, frame } = thread;
+  announceContinued(kernel, cpu, process);
+  const program = programOf(thread);
+  const late = program === null ? handledSignals(process) : NO_SIGNALS;
+  for (;;) {
+    if (thread.stopPending) {
+      stop(kernel, cpu, thread);
+      return false;
+    }
+    const taken = dequeueSignal(thread, without(without(ALL_SIGNALS, thread.blocked), late));
+    if (taken === null) break;
+    const { signal, value } = taken;
+    const action = actionOf(process, signal);
+    if (action.handler === 'ignore') continue;
+    if (action.handler !== 'default') {
+      callHandler(kernel, cpu, thread, program as ProgramContext, action as SignalAction & { handler: SignalHandler }, signal, value);
+      return false;
+    }
+    if (hasSignal(IGNORED_BY_DEFAULT, signal)) continue;
+    if (hasSignal(STOPPING, signal)) {
+      stopProcess(kernel, cpu, thread, signal);
+      continue;
+    }
+    cpu.charge(KernelStep.signalKill);
+    // Killed on account of an exec, it ends alone.
+    exitThread(kernel, cpu, thread, 0, process.dying || signal, process.execing === null || process.execing === thread);
+    return false;
+  }
+  restoreMask(thread);
+  thread.signalPending = mustLook(thread, union(thread.blocked, late));
+  return isRestart(frame);
+}
+
+/**
+ * The program that can run handlers for a thread: the one that it executes, or the one that owns the fiber it executes. A fiber that is
+ * sent elsewhere, or that belongs to another thread, has to get there first.
+ */
+function programOf(thread: Thread): ProgramContext | null {
+  const { user, rip } = thread.frame;
+  if (user instanceof ProgramContext) return user;
+  const program = user?.program ?? null;
+  return rip === 0 && program?.thread === thread ? program : null;
+}
+
+/** The system call of this frame was interrupted and no handler has run. */
+function isRestart({ iret, rax }: EntryFrame): boolean {
+  return !iret && RESTARTS.has(rax);
+}
+
+/** A call that had set a mask of its own is over, and no handler has taken the old one along. */
+function restoreMask(thread: Thread): void {
+  if (thread.savedMask === null) return;
+  thread.blocked = thread.savedMask;
+  thread.savedMask = null;
+  recalculatePending(thread);
+}
+
+/** setup_rt_frame: the handler runs next, and rt_sigreturn goes back to what it interrupted. */
+function callHandler(
+  kernel: Kernel,
+  cpu: Cpu,
+  thread: Thread,
+  program: ProgramContext,
+  action: SignalAction & { handler: SignalHandler },
+  signal: number,
+  value: number,
+): void {
+  const { frame, process } = thread;
+  cpu.charge(KernelStep.signalDeliver);
+  const user = frame.user as UserContext;
+  let restart = false;
+  let rax = frame.iret ? user.rax : frame.rax;
+  if (!frame.iret) {
+    restart = rax === -Errno.ERESTARTNOINTR || (rax === -Errno.ERESTARTSYS && (action.flags & SignalFlag.RESTART) !== 0);
+    if (rax === -Errno.ERESTART_RESTARTBLOCK) thread.restartBlock?.abandon();
+    if (!restart && RESTARTS.has(rax)) rax = -Errno.EINTR;
+  }
+  program.enterHandler(action.handler, signal, value, {
+    user,
+    rax,
+    restart,
+    mask: thread.savedMask ?? thread.blocked,
+    pkru: cpu.mmu.pkru,
+  });
+  frame.user = program;
+  thread.savedMask = null;
+  cpu.mmu.pkru = defaultPkru(kernel, thread);
+  thread.blocked = union(thread.blocked, action.mask);
+  if ((action.flags & SignalFlag.NODEFER) === 0) thread.blocked = union(thread.blocked, bitsOf(signal));
+  if ((action.flags & SignalFlag.RESETHAND) !== 0) process.actions[signal] = DEFAULT_ACTION;
+  recalculatePending(thread);
+}

@@ -1,0 +1,90 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { CallOutcome, type ProgramContext, UserContext } from '@rpal/kernel';
+import { FiberFrame } from '../layouts.js';
+import { reach, StepEnd } from './lib-call.js';
+
+/**
+ * Saves a context below the stack pointer as fcontext's `jump` does: only what a function call must preserve. What leads
+ * back is the resume address.
+ * @returns the handle (the address of the frame), or -1 if the stack faults
+ */
+export function saveFrame(cpu: Cpu, context: UserContext): number {
+  const handle = context.rsp - FiberFrame.size;
+  const frame = reach(cpu, handle, true);
+  if (frame < 0) return -1;
+  cpu.memory.write64(frame + FiberFrame.rbp, context.rsp);
+  cpu.memory.write64(frame + FiberFrame.rip, context.resumeAddress);
+  return handle;
+}
+
+/**
+ * Leaves `from` for the context whose frame is at `handle`, with two result registers for it.
+ * @returns false if the frame cannot be read
+ */
+export function jump(cpu: Cpu, from: UserContext, handle: number, rax: number, rdx: number): boolean {
+  const frame = reach(cpu, handle, false);
+  if (frame < 0) return false;
+  const target = from.kernel.contextAt(cpu.memory.read64(frame + FiberFrame.rip));
+  target.rax = rax;
+  target.rdx = rdx;
+  enter(cpu, target);
+  return true;
+}
+
+/** The core goes on in `target`. */
+export function enter(cpu: Cpu, target: UserContext): void {
+  target.cpu = cpu;
+  cpu.context = target;
+}
+
+/**
+ * A flow of library code on a stack of its own. It is started anew each time it is entered: what an earlier run left on
+ * the stack is gone.
+ */
+export abstract class Fiber extends UserContext {
+  protected state = 0;
+  #waiting = false;
+
+  /** Makes a fresh stack: the next turn begins at the beginning. */
+  restart(): void {
+    this.state = 0;
+    this.#waiting = false;
+    this.landing = 0;
+  }
+
+  override resume(cpu: Cpu): void {
+    this.cpu = cpu;
+    this.fresh = true;
+    while (cpu.context === this && !this.mustYield()) {
+      const end = this.step(cpu);
+      if (end === StepEnd.AWAY) return;
+      if (end !== StepEnd.FAULT) continue;
+      this.fresh = true;
+      if (this.kernel.pageFault(cpu, this) !== CallOutcome.DONE) return;
+    }
+  }
+
+  abstract override get program(): ProgramContext;
+
+  protected abstract step(cpu: Cpu): StepEnd;
+
+  /** As in `LibCall`. */
+  protected syscall(nr: number, next: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0): StepEnd {
+    if (!this.#waiting) {
+      this.nr = nr;
+      this.a0 = a0;
+      this.a1 = a1;
+      this.a2 = a2;
+      this.a3 = a3;
+      this.fresh = true;
+      const outcome = this.kernel.syscall(this.cpu, this);
+      if (outcome !== CallOutcome.DONE) {
+        this.#waiting = outcome === CallOutcome.PENDING;
+        return StepEnd.AWAY;
+      }
+    }
+    this.#waiting = false;
+    this.state = next;
+    return StepEnd.NEXT;
+  }
+}

@@ -1,0 +1,79 @@
+import type { Process } from '@rpal/kernel';
+import { findRpal, type Isolation, protectionKeys, type QuirkName, type Rpal, type TransitionObserver } from '@rpal/rpal-core';
+import { SenderSlots } from '../call/sender-slots.js';
+import { RpalError } from '../errors.js';
+
+/** A service that this one has requested, as the library remembers it. */
+export interface Peer {
+  readonly key: number;
+  readonly id: number;
+  readonly pkey: number;
+  /** What opening the peer's key leaves of PKRU. */
+  readonly pkruMask: number;
+  /** Address of the peer's pool, and of its descriptor table. */
+  readonly pool: number;
+  readonly fdTable: number;
+  /** The request was taken back. The entry stays. */
+  readonly released: boolean;
+}
+
+/** The library's globals in one process. */
+export class LibProcess {
+  /** The kernel half, for its observer and for what is to be repaired; null on a machine without it. */
+  readonly #kernelHalf: Rpal | null;
+  initialised = false;
+  /** What opens and closes the memory of peers on this machine. Set by `rpal_init`. */
+  isolation: Isolation = protectionKeys;
+  error: number = RpalError.NONE;
+  rpalFd = -1;
+  key = 0;
+  id = -1;
+  pkey = -1;
+  pool = 0;
+  receivers = 0;
+  receiverCount = 0;
+  fdTable = 0;
+  receiverContexts = 0;
+  senders = 0;
+  /** Receivers and senders made so far; receiver indices are never used again. */
+  nextReceiver = 0;
+  readonly senderSlots: SenderSlots = new SenderSlots();
+  /** Descriptors that have, or had, a record. */
+  readonly usedFds: Set<number> = new Set();
+  /** Descriptor records that somebody still used when they were to be freed, by address, with their slots. */
+  readonly lazyFree: { readonly slot: number; readonly record: number }[] = [];
+  /** Scratch memory for arguments of system calls. */
+  scratch = 0;
+  /** Library code as far as its addresses matter. */
+  libText = 0;
+  retBegin = 0;
+  retEnd = 0;
+  /** Requested services by id. */
+  readonly peers: Peer[] = [];
+
+  static readonly #all: WeakMap<Process, LibProcess> = new WeakMap();
+
+  constructor(kernelHalf: Rpal | null) {
+    this.#kernelHalf = kernelHalf;
+  }
+
+  /** Told of changes of state that the library makes. */
+  get observer(): TransitionObserver | null {
+    return this.#kernelHalf === null ? null : this.#kernelHalf.observer;
+  }
+
+  /** True if the library's behaviour of that name is reproduced, false if it is repaired. */
+  quirk(name: QuirkName): boolean {
+    return this.#kernelHalf === null || this.#kernelHalf.quirk(name);
+  }
+
+  /** The library's state in `process`. */
+  static of(process: Process): LibProcess {
+    let state = LibProcess.#all.get(process);
+    if (state === undefined) {
+      state = new LibProcess(findRpal(process.kernel));
+      LibProcess.#all.set(process, state);
+    }
+    return state;
+  }
+}

@@ -1,0 +1,403 @@
+import { CACHE_LINE, type Cpu, Pointer } from '@rpal/hw-x86';
+import { type Kernel, type ProgramContext, SyscallNumber, type Thread } from '@rpal/kernel';
+import {
+  pkruOf,
+  Rcc,
+  ReceiverState,
+  RPAL_EP_POLL_MAGIC,
+  RPAL_KERNEL_PENDING,
+  RPAL_RECEIVER_STATE_MASK,
+  RPAL_USER_PENDING,
+  SenderState,
+  TaskContext,
+} from '@rpal/rpal-core';
+import { taken } from '@rpal/sched';
+import { EPOLL_EVENT_SIZE } from '@rpal/uapi';
+import { enter, Fiber, jump, saveFrame } from '../call/fiber.js';
+import { follow, LibCall, reach, StepEnd } from '../call/lib-call.js';
+import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, FiberFrame, ReadyQueue, ReceiverRecord, ReceiverStatus } from '../layouts.js';
+import type { LibProcess } from '../process/lib-process.js';
+import { LibStep } from '../steps.js';
+import { slotAddress } from './fd-slots.js';
+
+/** Length of the code that the library registers as its ret section. */
+export const RET_SECTION_BYTES = 0x20;
+
+/** One receiver thread of a process: addresses of its records, its fibers. */
+export class LibReceiver {
+  readonly process: LibProcess;
+  readonly index: number;
+  /** Receiver record and receiver call context: their beginnings, and what else is used of them. */
+  readonly record: Pointer;
+  readonly mainContext: Pointer;
+  readonly senderTls: Pointer;
+  readonly senderPkru: Pointer;
+  readonly senderContext: Pointer;
+  readonly rcc: Pointer;
+  /** The same while a call is answered: the core is in the sender's address space, which has translations of its own. */
+  readonly rccCalled: Pointer;
+  readonly senderState: Pointer;
+  readonly epPollMagic: Pointer;
+  readonly readyQueue: Pointer;
+  readonly tlsBase: number;
+  readonly program: ProgramContext;
+  readonly trampoline: Trampoline;
+  readonly eventStack: EventStack;
+  available = false;
+
+  constructor(
+    process: LibProcess,
+    index: number,
+    addresses: { record: number; rcc: number; readyQueue: number; stacks: number },
+    context: ProgramContext,
+  ) {
+    this.process = process;
+    this.index = index;
+    const { record, rcc } = addresses;
+    this.record = new Pointer(record);
+    this.mainContext = new Pointer(record + ReceiverRecord.mainContext);
+    this.senderTls = new Pointer(record + ReceiverRecord.senderTls);
+    this.senderPkru = new Pointer(record + ReceiverRecord.senderPkru);
+    this.senderContext = new Pointer(record + ReceiverRecord.senderContext);
+    this.rcc = new Pointer(rcc);
+    this.rccCalled = new Pointer(rcc);
+    this.senderState = new Pointer(rcc + Rcc.senderState);
+    this.epPollMagic = new Pointer(rcc + Rcc.epPollMagic);
+    this.readyQueue = new Pointer(addresses.readyQueue);
+    this.tlsBase = context.cpu.fsBase;
+    this.program = context;
+    this.trampoline = new Trampoline(context.kernel, context.cpu, this, addresses.stacks);
+    this.eventStack = new EventStack(context.kernel, context.cpu, this, addresses.stacks);
+  }
+}
+
+/** One of a receiver's two stacks beside the main one. */
+abstract class ReceiverFiber extends Fiber {
+  protected readonly receiver: LibReceiver;
+
+  constructor(kernel: Kernel, cpu: Cpu, receiver: LibReceiver, stack: number) {
+    super(kernel, cpu);
+    this.receiver = receiver;
+    this.rsp = stack;
+  }
+
+  override get program(): ProgramContext {
+    return this.receiver.program;
+  }
+
+  /** From the beginning: the instruction pointer is not in the ret section any more, where an earlier turn may have left it. */
+  override restart(): void {
+    super.restart();
+    this.rip = this.receiver.process.libText;
+  }
+}
+
+/**
+ * The trampoline stack (patch 35, 9.2 step 5 and 9.4): saves where the receiver is to be taken up, then returns to the
+ * caller if there is one, else goes to wait.
+ */
+class Trampoline extends ReceiverFiber {
+  protected override step(cpu: Cpu): StepEnd {
+    const { receiver } = this;
+    const { process } = receiver;
+    const { memory } = cpu;
+    switch (this.state) {
+      case 0: {
+        // The context that was left comes in the first register: where a kernel return, or the next caller, will land.
+        const handle = this.rax;
+        const frame = reach(cpu, handle, false);
+        const target = follow(cpu, receiver.rcc, true);
+        const main = follow(cpu, receiver.mainContext, true);
+        if (frame < 0 || target < 0 || main < 0) return StepEnd.FAULT;
+        cpu.charge(LibStep.saveContext);
+        memory.write64(target + Rcc.rtc + TaskContext.rbp, memory.read64(frame + FiberFrame.rbp));
+        memory.write64(target + Rcc.rtc + TaskContext.rip, memory.read64(frame + FiberFrame.rip));
+        memory.write64(target + Rcc.rtc + TaskContext.rsp, handle + FiberFrame.size);
+        memory.write64(main, handle);
+        this.state = 1;
+        return StepEnd.NEXT;
+      }
+      case 1: {
+        // rpal_ret_critical: the decision to return. If the kernel has taken the sender back meanwhile, it fails.
+        const word = follow(cpu, receiver.senderState, true);
+        if (word < 0) return StepEnd.FAULT;
+        cpu.charge(LibStep.returnDecide);
+        this.rip = process.retBegin;
+        const returns = memory.read32(word) === SenderState.CALL;
+        if (returns) {
+          memory.write32(word, SenderState.RUNNING);
+          process.observer?.sender(cpu, 2, SenderState.CALL, SenderState.RUNNING);
+        }
+        this.state = returns ? 2 : 5;
+        return StepEnd.NEXT;
+      }
+      case 2: {
+        const info = follow(cpu, receiver.senderPkru, false);
+        if (info < 0) return StepEnd.FAULT;
+        cpu.charge(LibStep.returnKey);
+        process.isolation.userLoad(cpu, memory.read32(info));
+        this.state = 3;
+        return StepEnd.NEXT;
+      }
+      case 3: {
+        const info = follow(cpu, receiver.senderTls, false);
+        if (info < 0) return StepEnd.FAULT;
+        cpu.charge(LibStep.returnBase);
+        cpu.fsBase = memory.read64(info);
+        this.rip = process.retEnd;
+        this.state = 4;
+        return StepEnd.NEXT;
+      }
+      case 4: {
+        const info = follow(cpu, receiver.senderContext, false);
+        if (info < 0) return StepEnd.FAULT;
+        if (!jump(cpu, this, memory.read64(info), 0, 0)) return StepEnd.FAULT;
+        cpu.charge(LibStep.jump);
+        return StepEnd.AWAY;
+      }
+      default:
+        this.rip = process.retEnd;
+        cpu.charge(LibStep.jump);
+        receiver.eventStack.restart();
+        enter(cpu, receiver.eventStack);
+        return StepEnd.AWAY;
+    }
+  }
+}
+
+/** The event stack (9.2 step 6): the epoll_wait in which a receiver sleeps and can be called. */
+class EventStack extends ReceiverFiber {
+  protected override step(cpu: Cpu): StepEnd {
+    const { receiver } = this;
+    const { memory } = cpu;
+    switch (this.state) {
+      case 0: {
+        const magic = follow(cpu, receiver.epPollMagic, true);
+        if (magic < 0) return StepEnd.FAULT;
+        cpu.charge(LibStep.armWait);
+        memory.write32(magic, RPAL_EP_POLL_MAGIC);
+        const at = magic - Rcc.epPollMagic;
+        this.a0 = memory.read32(at + Rcc.epfd);
+        this.a1 = memory.read64(at + Rcc.events);
+        this.a2 = memory.read32(at + Rcc.maxevents);
+        this.a3 = memory.read32(at + Rcc.timeout);
+        this.state = 1;
+        return StepEnd.NEXT;
+      }
+      case 1:
+        return this.syscall(SyscallNumber.epoll_wait, 2, this.a0, this.a1, this.a2, this.a3);
+      default: {
+        const main = follow(cpu, receiver.mainContext, false);
+        if (main < 0) return StepEnd.FAULT;
+        if (!jump(cpu, this, memory.read64(main), 0, this.rax)) return StepEnd.FAULT;
+        cpu.charge(LibStep.jump);
+        return StepEnd.AWAY;
+      }
+    }
+  }
+}
+
+const S = {
+  BEGIN: 0,
+  PLAIN: 1,
+  PLAIN_END: 2,
+  PENDING: 3,
+  CLEAR: 4,
+  CLEARED: 5,
+  LEAVE: 6,
+  ARRIVED: 7,
+  COLLECT: 8,
+  NEXT_FD: 9,
+  COLLECTED: 10,
+} as const;
+
+/** `rpal_epoll_wait` (9.2). */
+export class EpollWaitCall extends LibCall {
+  epfd = 0;
+  events = 0;
+  maxevents = 0;
+  timeout = 0;
+  /** `rpal_epoll_wait_user`: nothing but what peers have queued. */
+  userOnly = false;
+  receiver: LibReceiver | null = null;
+  readonly #thread: Thread;
+  readonly #slot = new Pointer();
+  readonly #entry = new Pointer();
+  #count = 0;
+  #first = true;
+
+  constructor(context: ProgramContext) {
+    super(context);
+    this.#thread = context.thread;
+  }
+
+  /** The context is back on the main stack, whoever brought it here. */
+  protected override landed(): void {
+    this.state = S.ARRIVED;
+  }
+
+  protected override steps(cpu: Cpu): StepEnd {
+    let end: StepEnd;
+    do end = this.#step(cpu);
+    while (end === StepEnd.NEXT && cpu.hasTime);
+    return end;
+  }
+
+  #step(cpu: Cpu): StepEnd {
+    const { receiver } = this;
+    if (receiver === null) return this.userOnly ? this.finish(0) : this.#plain();
+    const { memory } = cpu;
+    const rcc = follow(cpu, this.state < S.ARRIVED ? receiver.rcc : receiver.rccCalled, true);
+    if (rcc < 0) return StepEnd.FAULT;
+    switch (this.state) {
+      case S.BEGIN:
+        if (this.userOnly) {
+          this.#count = 0;
+          this.state = S.COLLECT;
+          return StepEnd.NEXT;
+        }
+        cpu.charge(LibStep.waitEnter);
+        memory.write32(rcc + Rcc.epfd, this.epfd);
+        memory.write64(rcc + Rcc.events, this.events);
+        memory.write32(rcc + Rcc.maxevents, this.maxevents);
+        memory.write32(rcc + Rcc.timeout, this.timeout);
+        this.#first = !receiver.available;
+        this.#count = 0;
+        this.state = S.PENDING;
+        return StepEnd.NEXT;
+      case S.PENDING: {
+        if (this.#first) {
+          const status = reach(cpu, receiver.record.address + ReceiverRecord.status, true);
+          if (status < 0) return StepEnd.FAULT;
+          memory.write32(status, ReceiverStatus.AVAILABLE);
+          receiver.available = true;
+          this.state = S.LEAVE;
+          return StepEnd.NEXT;
+        }
+        const pending = memory.read32(rcc + Rcc.epPending);
+        if ((pending & RPAL_KERNEL_PENDING) !== 0) {
+          // Only the kernel clears this bit: in an epoll_wait that does not sleep.
+          memory.write32(rcc + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
+          this.state = S.CLEAR;
+        } else {
+          this.state = (pending & RPAL_USER_PENDING) !== 0 ? S.COLLECT : S.LEAVE;
+        }
+        return StepEnd.NEXT;
+      }
+      case S.CLEAR:
+        return this.syscall(SyscallNumber.epoll_wait, S.CLEARED, this.epfd, this.events, this.maxevents, 0);
+      case S.CLEARED:
+        memory.write32(rcc + Rcc.epPollMagic, 0);
+        this.#count = this.context.rax;
+        this.state = S.COLLECT;
+        return StepEnd.NEXT;
+      case S.LEAVE: {
+        const handle = saveFrame(cpu, this.context);
+        if (handle < 0) return StepEnd.FAULT;
+        cpu.charge(LibStep.jump);
+        const { trampoline } = receiver;
+        trampoline.restart();
+        trampoline.rax = handle;
+        this.state = S.ARRIVED;
+        enter(cpu, trampoline);
+        return StepEnd.AWAY;
+      }
+      case S.ARRIVED:
+        return this.#arrived(cpu, receiver, rcc);
+      case S.COLLECT:
+        if (this.#count < 0 || this.#count >= this.maxevents) return this.finish(this.#count);
+        cpu.charge(LibStep.collectBegin);
+        memory.write32(rcc + Rcc.epPending, memory.read32(rcc + Rcc.epPending) & ~RPAL_USER_PENDING);
+        this.state = S.NEXT_FD;
+        return StepEnd.NEXT;
+      case S.NEXT_FD:
+        return this.#collectOne(cpu, receiver, rcc);
+      default:
+        return this.finish(this.#count);
+    }
+  }
+
+  /** Step 7: back on the main stack. TLS may still be the sender's. */
+  #arrived(cpu: Cpu, receiver: LibReceiver, rcc: number): StepEnd {
+    const { memory } = cpu;
+    const { context } = this;
+    switch (memory.read32(rcc + Rcc.receiverState) & RPAL_RECEIVER_STATE_MASK) {
+      case ReceiverState.RUNNING:
+        this.#count = context.rdx;
+        break;
+      case ReceiverState.KERNEL_RET:
+        this.#count = context.rax;
+        break;
+      case ReceiverState.CALL: {
+        const record = follow(cpu, receiver.record, true);
+        if (record < 0) return StepEnd.FAULT;
+        cpu.charge(LibStep.arrive);
+        memory.write64(record + ReceiverRecord.senderTls, cpu.fsBase);
+        memory.write32(record + ReceiverRecord.senderPkru, cpu.mmu.pkru);
+        memory.write64(record + ReceiverRecord.senderContext, context.rax);
+        cpu.fsBase = receiver.tlsBase;
+        receiver.process.isolation.userLoad(cpu, pkruOf(receiver.process.pkey));
+        this.#count = 0;
+        break;
+      }
+      default:
+        return this.finish(-1);
+    }
+    memory.write32(rcc + Rcc.epPollMagic, 0);
+    this.state = S.COLLECT;
+    return StepEnd.NEXT;
+  }
+
+  /** Step 8: one descriptor off the ready queue becomes one event, if its bits were not taken already. */
+  #collectOne(cpu: Cpu, receiver: LibReceiver, rcc: number): StepEnd {
+    const { memory } = cpu;
+    const queue = follow(cpu, receiver.readyQueue, true);
+    if (queue < 0) return StepEnd.FAULT;
+    const begin = memory.read32(queue + ReadyQueue.begin);
+    const end = memory.read32(queue + ReadyQueue.end);
+    if (begin === end || this.#count === this.maxevents) {
+      cpu.charge(LibStep.collectEnd);
+      if (begin !== end || this.#count === this.maxevents) {
+        memory.write32(rcc + Rcc.epPending, memory.read32(rcc + Rcc.epPending) | RPAL_USER_PENDING);
+      }
+      return this.finish(this.#count);
+    }
+    const slotOfQueue = reach(cpu, receiver.readyQueue.address + ReadyQueue.fds + 4 * (begin & (ReadyQueue.capacity - 1)), false);
+    if (slotOfQueue < 0) return StepEnd.FAULT;
+    const fd = memory.read32(slotOfQueue);
+    const place = slotAddress(cpu, receiver.process.fdTable, fd);
+    if (place < 0) return StepEnd.FAULT;
+    this.#slot.address = place;
+    const slot = follow(cpu, this.#slot, true);
+    if (slot < 0) return StepEnd.FAULT;
+    const record = memory.read64(slot + FdSlot.record);
+    if (memory.read32(slot + FdSlot.references) >= 0 && record !== 0) {
+      this.#entry.address = record;
+      const entry = follow(cpu, this.#entry, true);
+      const event = this.events + this.#count * EPOLL_EVENT_SIZE;
+      const at = reach(cpu, event, true);
+      const together = at >= 0 && (at & (CACHE_LINE - 1)) <= CACHE_LINE - EPOLL_EVENT_SIZE;
+      const tail = together ? at + 8 : reach(cpu, event + 8, true);
+      if (entry < 0 || at < 0 || tail < 0) return StepEnd.FAULT;
+      const middle = together ? at + 4 : reach(cpu, event + 4, true);
+      const bits = memory.read32(entry + FdRecord.pending) & memory.read32(entry + FdRecord.interest) & (EPOLLRPALIN | EPOLLRPALOUT);
+      memory.write32(entry + FdRecord.pending, 0);
+      if (bits !== 0) {
+        taken(cpu, this.#thread);
+        memory.write32(at, bits);
+        memory.write32(middle, memory.read32(entry + FdRecord.dataLow));
+        memory.write32(tail, memory.read32(entry + FdRecord.dataHigh));
+        this.#count++;
+      }
+    }
+    cpu.charge(LibStep.collectOne);
+    memory.write32(queue + ReadyQueue.begin, (begin + 1) | 0);
+    return StepEnd.NEXT;
+  }
+
+  /** A thread that is no receiver waits as it always did. */
+  #plain(): StepEnd {
+    if (this.state === S.PLAIN_END) return this.finish(this.context.rax);
+    return this.syscall(SyscallNumber.epoll_wait, S.PLAIN_END, this.epfd, this.events, this.maxevents, this.timeout);
+  }
+}

@@ -1,0 +1,196 @@
+import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { Errno, MapFlag, Mremap } from '@rpal/uapi';
+import { requireWhole } from '../errors.js';
+import { populateRange } from '../fault/populate.js';
+import { commit, mayExpand, mayLock } from '../space/accounting.js';
+import type { MmStruct } from '../space/mm-struct.js';
+import { unmappedArea } from '../space/unmapped-area.js';
+import { type Vma, VmFlag } from '../space/vma.js';
+import { MAX_MAP_COUNT, mergeNewRange } from '../space/vma-merge.js';
+import { MmStep } from '../steps.js';
+import { movePageTables } from './move-page-tables.js';
+import { unmapRange } from './munmap.js';
+
+const FLAGS = Mremap.MAYMOVE | Mremap.FIXED | Mremap.DONTUNMAP;
+
+/**
+ * mremap(2).
+ * @param target where to, if FIXED; with DONTUNMAP alone a hint
+ * @returns the address of the mapping after the call, or a negative errno
+ */
+export function mremap(cpu: Cpu, mm: MmStruct, address: number, oldLength: number, newLength: number, flags: number, target = 0): number {
+  requireWhole(address, 'address');
+  requireWhole(oldLength, 'oldLength');
+  requireWhole(newLength, 'newLength');
+  requireWhole(target, 'target');
+  cpu.charge(MmStep.mremapBody);
+  const oldSize = pageCeil(oldLength);
+  const newSize = pageCeil(newLength);
+  const toTarget = (flags & (Mremap.FIXED | Mremap.DONTUNMAP)) !== 0;
+  const invalid = checkArguments(mm, address, oldSize, newSize, flags, target, toTarget);
+  if (invalid < 0) return invalid;
+  if (mm.manager.rules.moveManyAreas && (flags & Mremap.FIXED) !== 0 && oldSize === newSize)
+    return moveRange(cpu, mm, address, oldSize, flags, target);
+  const area = mm.areas.containing(address);
+  if (area === null) return -Errno.EFAULT;
+  if (mm.manager.rules.moveManyAreas && (toTarget || newSize > oldSize)) {
+    // Since 6.17 the area is judged before anything is unmapped.
+    const refused = checkArea(mm, area, address, Math.min(oldSize, newSize), newSize, flags);
+    if (refused < 0) return refused;
+  }
+  if (toTarget) return moveTo(cpu, mm, address, oldSize, newSize, flags, target);
+  if (newSize === oldSize) return address;
+  if (newSize < oldSize) {
+    const failed = unmapRange(cpu, mm, address + newSize, address + oldSize);
+    return failed < 0 ? failed : address;
+  }
+  return expand(cpu, mm, area, address, oldSize, newSize, flags);
+}
+
+/** Linux: `check_mremap_params`. */
+function checkArguments(
+  mm: MmStruct,
+  address: number,
+  oldSize: number,
+  newSize: number,
+  flags: number,
+  target: number,
+  toTarget: boolean,
+): number {
+  const { taskSize } = mm.layout;
+  if ((flags & ~FLAGS) !== 0 || address % PAGE_SIZE !== 0 || newSize === 0) return -Errno.EINVAL;
+  if (!toTarget) return mm.manager.rules.moveManyAreas && newSize > taskSize ? -Errno.EINVAL : 0;
+  if (target % PAGE_SIZE !== 0 || (flags & Mremap.MAYMOVE) === 0) return -Errno.EINVAL;
+  if ((flags & Mremap.DONTUNMAP) !== 0 && oldSize !== newSize) return -Errno.EINVAL;
+  const badTarget = newSize > taskSize || target > taskSize - newSize || (address + oldSize > target && target + newSize > address);
+  const tooMany = mm.areas.size + 2 >= MAX_MAP_COUNT - 3;
+  if (mm.manager.rules.moveManyAreas) return badTarget ? -Errno.EINVAL : tooMany ? -Errno.ENOMEM : 0;
+  // Up to 6.16 there has to be an area before the target is looked at.
+  if (tooMany) return -Errno.ENOMEM;
+  return badTarget ? (mm.areas.containing(address) === null ? -Errno.EFAULT : -Errno.EINVAL) : 0;
+}
+
+/** May the area be moved or grown (Linux: `remap_is_valid`)? @returns 0 or a negative errno */
+function checkArea(mm: MmStruct, area: Vma, address: number, oldSize: number, newSize: number, flags: number): number {
+  if (oldSize === 0 && (area.flags & (VmFlag.SHARED | VmFlag.MAYSHARE)) === 0) return -Errno.EINVAL;
+  const pinned = (area.flags & (VmFlag.DONTEXPAND | VmFlag.PFNMAP)) !== 0;
+  if ((flags & Mremap.DONTUNMAP) !== 0 && pinned) return -Errno.EINVAL;
+  if (oldSize > area.end - address) return -Errno.EFAULT;
+  if (newSize === oldSize) return 0;
+  if (pinned) return -Errno.EFAULT;
+  const more = (newSize - oldSize) / PAGE_SIZE;
+  if (!mayLock(mm, area.flags, more)) return -Errno.EAGAIN;
+  return mayExpand(mm, area.flags, more) ? 0 : -Errno.ENOMEM;
+}
+
+/** Linux: `mremap_to`. */
+function moveTo(cpu: Cpu, mm: MmStruct, address: number, oldSize: number, newSize: number, flags: number, target: number): number {
+  if ((flags & Mremap.FIXED) !== 0) {
+    const failed = unmapRange(cpu, mm, target, target + newSize);
+    if (failed < 0) return failed;
+  }
+  let size = oldSize;
+  if (oldSize > newSize) {
+    const failed = unmapRange(cpu, mm, address + newSize, address + oldSize);
+    if (failed < 0) return failed;
+    size = newSize;
+  }
+  const area = mm.areas.containing(address);
+  if (area === null) return -Errno.EFAULT;
+  if (!mm.manager.rules.moveManyAreas) {
+    const refused = checkArea(mm, area, address, size, newSize, flags);
+    if (refused < 0) return refused;
+  }
+  if ((flags & Mremap.DONTUNMAP) !== 0 && !mayExpand(mm, area.flags, size / PAGE_SIZE)) return -Errno.ENOMEM;
+  const to = (flags & Mremap.FIXED) !== 0 ? target : placeFor(mm, area, target, newSize);
+  return to < 0 ? to : move(cpu, mm, area, address, size, newSize, flags, to);
+}
+
+/** Linux: `expand_vma`: in place if there is room behind it, else somewhere else. */
+function expand(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: number, newSize: number, flags: number): number {
+  if (!mm.manager.rules.moveManyAreas) {
+    const refused = checkArea(mm, area, address, oldSize, newSize, flags);
+    if (refused < 0) return refused;
+  }
+  const more = newSize - oldSize;
+  const { end } = area;
+  if (end - address === oldSize && end + more <= mm.layout.taskSize && mm.areas.isFree(end, end + more)) {
+    if ((area.flags & VmFlag.ACCOUNT) !== 0 && !commit(mm.manager, more / PAGE_SIZE)) return -Errno.ENOMEM;
+    const { flags: vmFlags, key, object, anonVma } = area;
+    const offset = area.offset + area.pages;
+    // An area always goes with its own continuation.
+    mergeNewRange(mm, { start: end, end: end + more, flags: vmFlags, key, object, offset, anonVma, source: area });
+    if ((vmFlags & VmFlag.LOCKED) !== 0) populateRange(cpu, mm, end, end + more);
+    return address;
+  }
+  if ((flags & Mremap.MAYMOVE) === 0) return -Errno.ENOMEM;
+  const to = placeFor(mm, area, 0, newSize);
+  return to < 0 ? to : move(cpu, mm, area, address, oldSize, newSize, flags, to);
+}
+
+function placeFor(mm: MmStruct, area: Vma, hint: number, size: number): number {
+  const shared = (area.flags & VmFlag.MAYSHARE) !== 0 ? MapFlag.SHARED : 0;
+  return unmappedArea(mm, hint, size, shared, area.object === null);
+}
+
+/** Linux: `move_vma`: a copy of the area at `to`, its page-table entries moved, the old range unmapped. */
+function move(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: number, newSize: number, flags: number, to: number): number {
+  if (mm.areas.size >= MAX_MAP_COUNT - 3) return -Errno.ENOMEM;
+  const keep = (flags & Mremap.DONTUNMAP) !== 0;
+  const accounted = (area.flags & VmFlag.ACCOUNT) !== 0;
+  // What is unmapped below gives its share back; so the whole of the new range is committed here.
+  if (accounted && !commit(mm.manager, (keep ? newSize : newSize - oldSize) / PAGE_SIZE)) return -Errno.ENOMEM;
+  const { copy, source } = copyArea(mm, area, address, newSize, to);
+  if (oldSize > 0) movePageTables(cpu, mm, source, copy, address, oldSize, to);
+  if (accounted && !keep) mm.manager.committedPages += oldSize / PAGE_SIZE;
+  if ((copy.flags & VmFlag.LOCKED) !== 0 && newSize > oldSize) populateRange(cpu, mm, to + oldSize, to + newSize);
+  if (!keep) {
+    // A length of 0 made a second mapping of shared memory: nothing goes.
+    if (oldSize > 0) unmapRange(cpu, mm, address, address + oldSize);
+    return to;
+  }
+  if ((source.flags & VmFlag.LOCKED) !== 0) mm.lockedBehind += source.pages;
+  source.flags &= ~VmFlag.LOCKED;
+  if (!mm.manager.rules.dontUnmapKeepsAccount) source.flags &= ~VmFlag.ACCOUNT;
+  if (copy !== source && source.start === address && source.end === address + oldSize) {
+    source.anonVma = null;
+    source.anonChain = 0;
+  }
+  return to;
+}
+
+/** Linux: `copy_vma`. An area without pages takes the offset that suits its new place, so that it may merge there. */
+function copyArea(mm: MmStruct, area: Vma, address: number, size: number, to: number): { readonly copy: Vma; readonly source: Vma } {
+  const untouched = area.object === null && area.anonVma === null;
+  const offset = untouched ? to / PAGE_SIZE : area.offset + (address - area.start) / PAGE_SIZE;
+  const { flags, key, object, anonVma } = area;
+  const merged = mergeNewRange(mm, { start: to, end: to + size, flags, key, object, offset, anonVma, source: area });
+  if (merged !== null) {
+    // The copy may have merged with what it was copied from.
+    const swallowed = address >= merged.start && address < merged.end;
+    return { copy: merged, source: swallowed ? merged : area };
+  }
+  const copy = area.copy(to, to + size, offset);
+  mm.areas.insert(copy);
+  copy.object?.mapped?.(1, copy, mm);
+  return { copy, source: area };
+}
+
+/** Since 6.17: moves every area of a range, keeping the gaps between them (Linux: `remap_move`). */
+function moveRange(cpu: Cpu, mm: MmStruct, address: number, size: number, flags: number, target: number): number {
+  const end = address + size;
+  const first = mm.areas.at(mm.areas.indexFrom(address));
+  if (first === undefined || first.start > address) return -Errno.EFAULT;
+  for (let at = address; at < end; ) {
+    const area = mm.areas.at(mm.areas.indexFrom(at));
+    if (area === undefined || area.start >= end) break;
+    const start = Math.max(area.start, at);
+    const stop = Math.min(area.end, end);
+    const refused = checkArea(mm, area, start, stop - start, stop - start, flags);
+    if (refused < 0) return refused;
+    const moved = moveTo(cpu, mm, start, stop - start, stop - start, flags, target + (start - address));
+    if (moved < 0) return moved;
+    at = stop;
+  }
+  return target;
+}

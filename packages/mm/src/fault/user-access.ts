@@ -1,0 +1,64 @@
+import { Access, type Cpu, FaultCode, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { Errno } from '@rpal/uapi';
+import type { MmStruct } from '../space/mm-struct.js';
+import { handleFault } from './fault.js';
+
+/**
+ * Physical address behind a user address, for a copy by the kernel: faults are resolved, PKRU applies as the CPU applies
+ * it. @returns the physical address, or -EFAULT
+ */
+export function userPage(cpu: Cpu, mm: MmStruct, address: number, write: boolean): number {
+  // As a user's access: pages of memory without any rights are the kernel's in the tables, where Linux has them not present.
+  const access = write ? Access.write | Access.user : Access.user;
+  for (;;) {
+    const physical = cpu.data(address, access);
+    if (physical >= 0) return physical;
+    if (handleFault(cpu, mm, address, cpu.mmu.faultCode & ~FaultCode.user, true) !== 0) return -Errno.EFAULT;
+  }
+}
+
+/** copy_from_user into kernel memory at physical `to`; ranges may cross pages on the user side. @returns 0 or -EFAULT */
+export function copyFromUser(cpu: Cpu, mm: MmStruct, to: number, from: number, length: number): number {
+  for (let done = 0; done < length; ) {
+    const physical = userPage(cpu, mm, from + done, false);
+    if (physical < 0) return physical;
+    const part = Math.min(length - done, PAGE_SIZE - (physical & PAGE_MASK));
+    cpu.memory.copy(to + done, physical, part);
+    done += part;
+  }
+  return 0;
+}
+
+/** copy_to_user from kernel memory at physical `from`. @returns 0 or -EFAULT */
+export function copyToUser(cpu: Cpu, mm: MmStruct, to: number, from: number, length: number): number {
+  for (let done = 0; done < length; ) {
+    const physical = userPage(cpu, mm, to + done, true);
+    if (physical < 0) return physical;
+    const part = Math.min(length - done, PAGE_SIZE - (physical & PAGE_MASK));
+    cpu.memory.copy(physical, from + done, part);
+    done += part;
+  }
+  return 0;
+}
+
+/** get_user of an aligned 32-bit word. @returns the word as unsigned, or -EFAULT */
+export function getUser32(cpu: Cpu, mm: MmStruct, from: number): number {
+  const physical = userPage(cpu, mm, from, false);
+  return physical < 0 ? physical : cpu.memory.read32(physical) >>> 0;
+}
+
+/** put_user of an aligned 32-bit word. @returns 0 or -EFAULT */
+export function putUser32(cpu: Cpu, mm: MmStruct, to: number, value: number): number {
+  const physical = userPage(cpu, mm, to, true);
+  if (physical < 0) return physical;
+  cpu.memory.write32(physical, value);
+  return 0;
+}
+
+/** put_user of an aligned 64-bit word. @returns 0 or -EFAULT */
+export function putUser64(cpu: Cpu, mm: MmStruct, to: number, value: number): number {
+  const physical = userPage(cpu, mm, to, true);
+  if (physical < 0) return physical;
+  cpu.memory.write64(physical, value);
+  return 0;
+}

@@ -1,0 +1,135 @@
+import { type AddressSpace, type Cpu, MIB } from '@rpal/hw-x86';
+import type { MemoryManager } from '../memory-manager.js';
+import { PageTables } from '../tables/page-tables.js';
+import { switchMm } from '../tlb/tlb-flush.js';
+import { isData } from './accounting.js';
+import type { Layout } from './layout.js';
+import { type Vma, VmFlag } from './vma.js';
+import { VmaList } from './vma-list.js';
+
+/** Resource limits that concern memory, bytes; Infinity is RLIM_INFINITY. */
+export interface Limits {
+  /** RLIMIT_AS. */
+  addressSpace: number;
+  /** RLIMIT_STACK. */
+  stack: number;
+  /** RLIMIT_DATA. */
+  data: number;
+  /** RLIMIT_MEMLOCK; Infinity also for a process with CAP_IPC_LOCK. */
+  locked: number;
+}
+
+/** One address space (Linux: `struct mm_struct`). */
+export class MmStruct implements AddressSpace {
+  /** Unique for ever; names the address space in per-CPU translation state (Linux: `context.ctx_id`). */
+  readonly contextId: number;
+  readonly tables: PageTables;
+  readonly areas: VmaList = new VmaList();
+  readonly manager: MemoryManager;
+
+  layout: Layout;
+  brkStart = 0;
+  brk = 0;
+
+  /** Counts changes that translations must follow; a CPU that has seen less must flush (Linux: `context.tlb_gen`). */
+  tlbGeneration = 1;
+  /** CPUs that may hold translations, as bits, 32 to a word (Linux: `mm_cpumask`). */
+  readonly cpuMask: Int32Array;
+
+  /** When the mask is next cleared of CPUs that have gone elsewhere, TSC cycles. */
+  nextTrim: number;
+
+  /** Tasks that run in it (Linux: `mm_users`). At 0 the areas go; the object may live on for those who refer to it. */
+  users = 1;
+  /** True once the areas are gone. */
+  dead = false;
+
+  /** Protection keys handed out, one bit each; key 0 always (Linux: `context.pkey_allocation_map`). */
+  pkeyMap = 1;
+
+  /** The key of execute-only memory; -1 until there is some (Linux: `context.execute_only_pkey`). */
+  executeOnlyKey = -1;
+
+  readonly limits: Limits = {
+    addressSpace: Number.POSITIVE_INFINITY,
+    stack: 8 * MIB,
+    data: Number.POSITIVE_INFINITY,
+    locked: Number.POSITIVE_INFINITY,
+  };
+
+  /** Pages that count as locked though their areas are no longer: mremap with DONTUNMAP leaves them behind so. */
+  lockedBehind = 0;
+
+  /** Pages present (VmRSS). */
+  residentPages = 0;
+  /** Of these, private anonymous ones (RssAnon); the others belong to files (RssFile + RssShmem). */
+  anonPages = 0;
+  /** Huge pages mapped as such, without the one of zeroes (AnonHugePages, in units of 2 MiB). */
+  anonHugePages = 0;
+  minorFaults = 0;
+  /** Shootdowns of this address space that had to interrupt other CPUs, and how many they interrupted. */
+  flushesSent = 0;
+  flushesReceived = 0;
+
+  constructor(manager: MemoryManager, contextId: number, layout: Layout, cpu: Cpu) {
+    this.manager = manager;
+    this.contextId = contextId;
+    this.layout = layout;
+    this.tables = new PageTables(manager.memory, manager.frames, manager.folded, manager.hiddenTopEntryBits, cpu.socket);
+    this.nextTrim = cpu.clock + manager.cyclesPerSecond;
+    this.cpuMask = new Int32Array(Math.ceil(manager.cpus.length / 32));
+  }
+
+  activate(cpu: Cpu): void {
+    switchMm(this.manager, cpu, this);
+  }
+
+  enterLazy(cpu: Cpu): void {
+    this.manager.tlbState(cpu).lazy = true;
+  }
+
+  /** A page of `area` has become present. The zero page belongs to nobody and does not count. */
+  countPage(area: Vma, frame: number): void {
+    if (frame === this.manager.zeroFrame) return;
+    this.residentPages++;
+    if (this.#isAnonymous(area, frame)) this.anonPages++;
+  }
+
+  /** A page of `area` is no longer present; call it before the frame is given back. */
+  uncountPage(area: Vma, frame: number): void {
+    if (frame === this.manager.zeroFrame) return;
+    this.residentPages--;
+    if (this.#isAnonymous(area, frame)) this.anonPages--;
+  }
+
+  /** Pages of private memory are the process's own unless they are still those of the file behind it. */
+  #isAnonymous(area: Vma, frame: number): boolean {
+    return area.object === null || ((area.flags & VmFlag.SHARED) === 0 && !this.manager.frames.ofFile(frame));
+  }
+
+  /** Pages mapped (VmSize). */
+  get totalPages(): number {
+    let pages = 0;
+    for (const area of this.areas) pages += area.pages;
+    return pages;
+  }
+
+  /** Pages of private writable memory, stacks left out (VmData). */
+  get dataPages(): number {
+    let pages = 0;
+    for (const area of this.areas) if (isData(area.flags)) pages += area.pages;
+    return pages;
+  }
+
+  /** Pages of locked areas (VmLck). */
+  get lockedPages(): number {
+    let pages = this.lockedBehind;
+    for (const area of this.areas) if ((area.flags & VmFlag.LOCKED) !== 0) pages += area.pages;
+    return pages;
+  }
+
+  /** Bytes of page tables, as Linux accounts them (VmPTE counts all levels but the top one). */
+  get pageTableBytes(): number {
+    return (this.tables.tables - 1) * 4096;
+  }
+}

@@ -1,0 +1,38 @@
+import { type Cpu, PAGE_SIZE, pageFloor, type Rng } from '@rpal/hw-x86';
+import { insertArea, type Layout, MMAP_MIN_ADDR, MmStep, type MmStruct, mmapBaseBelow, Vma, VmFlag } from '@rpal/mm';
+import { Errno } from '@rpal/uapi';
+import { RPAL_MAX_RAND_BITS, RPAL_RAND_SPAN } from '../abi/constants.js';
+import type { RpalService } from '../services/service.js';
+
+/** Pages by which the top of the stack is randomised, as for any process. */
+const STACK_RANDOM_PAGES = 0x40_0000;
+
+/** The layout of an RPAL process (patch 05): everything within its slice of 512 GiB. */
+export function sliceLayout(layout: Layout, service: RpalService, rng: Rng): Layout {
+  const bias = layout.loadBias % RPAL_RAND_SPAN;
+  return {
+    ...layout,
+    stackTop: service.top - PAGE_SIZE - rng.below(STACK_RANDOM_PAGES) * PAGE_SIZE,
+    mmapBase: mmapBaseBelow(service.top, rng.below(2 ** RPAL_MAX_RAND_BITS)),
+    loadBias: service.base + pageFloor(bias),
+    brkStart: service.staticPie && !service.bad ? service.base : layout.brkStart,
+  };
+}
+
+/**
+ * Occupies every user address outside the slice with inaccessible mappings (patch 05), so that whatever is mapped later
+ * lands inside. @returns 0 or -EINVAL
+ */
+export function inflateBalloon(cpu: Cpu, mm: MmStruct, service: RpalService): number {
+  const parts = [
+    [MMAP_MIN_ADDR, service.base],
+    [service.top, mm.layout.taskSize],
+  ] as const;
+  if (parts.some(([start, end]) => !mm.areas.isFree(start, end))) return -Errno.EINVAL;
+  const flags = (VmFlag.PROT << 4) | VmFlag.DONTEXPAND | VmFlag.PFNMAP | VmFlag.DONTDUMP;
+  for (const [start, end] of parts) {
+    cpu.charge(MmStep.mmapBody);
+    insertArea(mm, new Vma(start, end, flags, 0, null, start / PAGE_SIZE));
+  }
+  return 0;
+}

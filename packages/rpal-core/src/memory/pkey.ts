@@ -1,0 +1,94 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { changeProtection } from '@rpal/mm';
+import { Errno } from '@rpal/uapi';
+import { Step } from '@rpal/vfs';
+import { PkuOn } from '../abi/constants.js';
+import type { Rpal } from '../rpal.js';
+import type { RpalService } from '../services/service.js';
+import { RpalStep } from '../steps.js';
+
+const ALL_DENIED = 0xffff_ffff | 0;
+
+/** PKRU that opens key `key` and nothing else, not even key 0 (patch 25). */
+export function pkruOf(key: number): number {
+  return ALL_DENIED & ~(3 << (2 * key));
+}
+
+/** PKRU that lets everything be read and key `key` be written. */
+export function readAllPkru(key: number): number {
+  return (0xaaaa_aaaa | 0) & ~(3 << (2 * key));
+}
+
+/** `pkru` with the key of `service` opened in addition. */
+export function pkruWith(pkru: number, service: RpalService | null): number {
+  return service === null || service.pkey < 0 ? pkru : pkru & pkruOf(service.pkey);
+}
+
+/** PKRU that opens the keys of two services. Without keys in force everything stays open. */
+export function keysOf(own: RpalService | null, other: RpalService | null): number {
+  if (own === null || own.pkuOn !== PkuOn.FINISH) return 0;
+  return pkruWith(pkruOf(own.pkey), other);
+}
+
+/** What `rpal_pkru_write_default` sets (patch 29): Linux's default, everything while keys are being installed, then the own key only. */
+export function defaultPkruOf(service: RpalService | null, linux: number, threeValued = true): number {
+  if (service === null || service.pkuOn === PkuOn.FALSE) return linux;
+  return service.pkuOn === PkuOn.INIT && threeValued ? 0 : pkruOf(service.pkey);
+}
+
+/** The key a service gets: what it asks for, or its id modulo the number of keys (patch 25). */
+export function chooseKey(service: RpalService, wanted: number): number {
+  return wanted >= 0 && wanted <= 15 ? wanted : service.id % 16;
+}
+
+/**
+ * Installs the key (patches 26 and 29) in four phases, each a step of its own: threads that race with it must neither be
+ * shut out of pages with the old key nor of pages with the new.
+ * @returns the phases, to be run in order under the service's mutex
+ */
+export function keyInstallation(rpal: Rpal, service: RpalService, thread: Thread, key: number): readonly ((cpu: Cpu) => number)[] {
+  const changeAll = (cpu: Cpu, change: (pkru: number) => number): number => {
+    for (const other of thread.process.threads) {
+      setPkru(rpal, cpu, other, change);
+      rpal.between(cpu, 'pkey setup: PKRU of one thread changed');
+    }
+    return Step.AGAIN;
+  };
+  return [
+    () => {
+      service.pkey = key;
+      service.pkuOn = PkuOn.INIT;
+      return Step.AGAIN;
+    },
+    (cpu) => changeAll(cpu, (pkru) => pkru & pkruOf(key)),
+    (cpu) => {
+      // The mmap lock is taken killably: a thread that is being killed gives up before anything has the new key.
+      if (thread.killPending) {
+        rpal.warn(cpu, `service ${service.id}: the installation of key ${key} is interrupted`);
+        return rpal.quirk('enable-ignores-key-failure') ? Step.AGAIN : -Errno.EINTR;
+      }
+      rekey(cpu, service, key);
+      service.pkuOn = PkuOn.FINISH;
+      return Step.AGAIN;
+    },
+    (cpu) => changeAll(cpu, () => pkruOf(key)),
+  ];
+}
+
+/** Gives all areas of the slice the key. Errors of single areas end the loop, as in the series. */
+function rekey(cpu: Cpu, service: RpalService, key: number): void {
+  const areas = [...service.mm.areas].filter((area) => area.start >= service.base && area.end <= service.top);
+  for (const { start, end } of areas) if (changeProtection(cpu, service.mm, start, end, null, key) < 0) return;
+}
+
+/**
+ * Changes PKRU of another thread: in the register of the CPU that runs it, else in its saved state. In the kernel this
+ * is a function call on the CPU the thread last ran on; its interrupt needs no lazy switch, as nobody can be in a call of a
+ * service that has no key yet.
+ */
+function setPkru(rpal: Rpal, cpu: Cpu, thread: Thread, change: (pkru: number) => number): void {
+  cpu.charge(RpalStep.setPkru);
+  if (rpal.kernel.scheduler.current(thread.cpu) === thread) rpal.isolation.kernelLoad(thread.cpu, change(thread.cpu.mmu.pkru));
+  else thread.pkru = change(thread.pkru);
+}

@@ -1,0 +1,150 @@
+import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { type MappedObject, mmap, setEntry, unmapRange, type Vma, VmFlag } from '@rpal/mm';
+import { Errno, MapFlag, Signal } from '@rpal/uapi';
+import { RPAL_MAX_SHARED_PAGES } from '../abi/constants.js';
+import type { Rpal } from '../rpal.js';
+import type { RpalService } from '../services/service.js';
+import { RpalStep } from '../steps.js';
+import { allocateRecord, allocationFails, freeRecord, RecordKind } from '../threads/records.js';
+
+/** Pages that a service and the kernel both reach: physically contiguous, zeroed (patch 07: `rpal_shared_page`). */
+export class SharedPages implements MappedObject {
+  readonly name = 'rpal';
+  readonly service: RpalService;
+  readonly pages: number;
+  readonly #rpal: Rpal;
+  readonly #first: number;
+  userStart = 0;
+  /** Threads registered with a record in here, and the mapping itself. */
+  references = 1;
+  /** Pages that the owner still has mapped. */
+  #left: number;
+  #freed = false;
+
+  constructor(rpal: Rpal, service: RpalService, first: number, pages: number) {
+    this.#rpal = rpal;
+    this.service = service;
+    this.#first = first;
+    this.pages = pages;
+    this.#left = pages;
+  }
+
+  frame(offset: number): number {
+    return offset < this.pages ? this.#first + offset : -1;
+  }
+
+  /** True if `bytes` bytes from `address` lie within. */
+  contains(address: number, bytes: number): boolean {
+    return address >= this.userStart && address + bytes <= this.userStart + this.pages * PAGE_SIZE;
+  }
+
+  holds(address: number): boolean {
+    return address >= this.userStart && address < this.userStart + this.pages * PAGE_SIZE;
+  }
+
+  /** Physical address behind a user address of the mapping. */
+  physical(address: number): number {
+    return this.#first * PAGE_SIZE + (address - this.userStart);
+  }
+
+  /** A thread with a record in here has unregistered. */
+  unregister(): void {
+    if (--this.references === 0 && !this.#freed) this.#free();
+  }
+
+  /** The close callback, the only one there is: forks and splits are not noticed. */
+  mapped(change: 1 | -1, area: Vma): void {
+    // A mapping that fails half way is taken back without having been one.
+    if (change > 0 || area.object !== this || this.userStart === 0) return;
+    const rpal = this.#rpal;
+    const { service } = this;
+    const { kernel } = rpal;
+    const cpu = kernel.platform.running as Cpu;
+    if (service.mm.rpalService !== service || kernel.current(cpu).memory !== service.mm) {
+      rpal.warn(cpu, `shared pages at ${this.userStart} are unmapped by a process that is no service`);
+      return;
+    }
+    this.#left -= area.pages;
+    if (this.#left > 0) {
+      if (!rpal.quirk('shared-page-split')) return;
+      rpal.warn(cpu, `shared pages at ${this.userStart}: ${area.pages} of ${this.pages} are unmapped, all are freed`);
+    }
+    if (this.#freed) {
+      rpal.warn(cpu, `shared pages at ${this.userStart} are freed a second time`);
+      return;
+    }
+    if (--this.references > 0) {
+      if (!rpal.quirk('shared-page-kill')) return;
+      rpal.warn(cpu, `shared pages at ${this.userStart} are unmapped while ${this.references} threads are registered in them`);
+      kernel.sendSignal(cpu, service.leader, Signal.KILL);
+    }
+    this.#free();
+  }
+
+  #free(): void {
+    const rpal = this.#rpal;
+    const { frames } = rpal.kernel.memory;
+    this.#freed = true;
+    const at = this.service.sharedPages.indexOf(this);
+    if (at >= 0) this.service.sharedPages.splice(at, 1);
+    // The allocator is given an order that was computed from the number of pages as if that were a number of bytes.
+    const freed = rpal.quirk('shared-page-leak') ? Math.ceil(this.pages / PAGE_SIZE) : this.pages;
+    for (let i = 0; i < freed; i++) frames.put(this.#first + i);
+    freeRecord(rpal, RecordKind.sharedPages);
+  }
+}
+
+/** mmap of /proc/rpal (patch 07). @returns the address or a negative errno */
+export function mapSharedPages(rpal: Rpal, cpu: Cpu, thread: Thread, hint: number, length: number, prot: number, flags: number): number {
+  const { service } = thread.rpal;
+  if (service === null) return -Errno.EINVAL;
+  if ((flags & MapFlag.FIXED) !== 0 && hint % PAGE_SIZE !== 0) return -Errno.EINVAL;
+  const bytes = pageCeil(length);
+  const pages = bytes / PAGE_SIZE;
+  if (pages === 0 || (pages & (pages - 1)) !== 0) return -Errno.EINVAL;
+  const used = service.sharedPages.reduce((sum, shared) => sum + shared.pages, 0);
+  if (used + pages > RPAL_MAX_SHARED_PAGES) return -Errno.ENOMEM;
+  cpu.charge(RpalStep.sharedPage);
+  if (!allocateRecord(rpal, RecordKind.sharedPages)) return -Errno.EAGAIN;
+  const { memory } = rpal.kernel;
+  const first = allocationFails(rpal) ? -1 : memory.frames.allocateRun(pages, cpu.socket);
+  if (first < 0) {
+    freeRecord(rpal, RecordKind.sharedPages);
+    return -Errno.ENOMEM;
+  }
+  cpu.memory.fill(first * PAGE_SIZE, bytes);
+  const shared = new SharedPages(rpal, service, first, pages);
+  const address = mapPages(rpal, cpu, shared, first, hint, prot, flags);
+  if (address < 0) {
+    for (let i = 0; i < pages; i++) memory.frames.put(first + i);
+    freeRecord(rpal, RecordKind.sharedPages);
+    return address;
+  }
+  service.sharedPages.push(shared);
+  return address;
+}
+
+/** Puts the pages into the address space of their service. @returns the address, or a negative errno and nothing is mapped */
+function mapPages(rpal: Rpal, cpu: Cpu, shared: SharedPages, first: number, hint: number, prot: number, flags: number): number {
+  const { mm } = shared.service;
+  const bytes = shared.pages * PAGE_SIZE;
+  const address = mmap(cpu, mm, hint, bytes, prot, flags, {
+    object: shared,
+    vmFlags: VmFlag.PFNMAP | VmFlag.DONTEXPAND | VmFlag.DONTDUMP | (rpal.quirk('shared-page-split') ? 0 : VmFlag.DONTCOPY),
+  });
+  if (address < 0) return address;
+  const area = mm.areas.containing(address) as Vma;
+  for (let i = 0; i < shared.pages; i++) {
+    const entry = mm.tables.make(address + i * PAGE_SIZE);
+    if (entry < 0) {
+      unmapRange(cpu, mm, address, address + bytes);
+      return -Errno.ENOMEM;
+    }
+    rpal.kernel.memory.frames.get(first + i);
+    setEntry(mm, area, entry, first + i, true, true);
+    mm.residentPages++;
+  }
+  shared.userStart = address;
+  return address;
+}

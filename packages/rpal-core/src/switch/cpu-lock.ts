@@ -1,0 +1,34 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { RpalFlag } from '../abi/constants.js';
+import type { Rpal } from '../rpal.js';
+import { RpalStep } from '../steps.js';
+
+/** Ties a thread to the CPU it runs on, whatever masks and cpusets say (patch 16). */
+export function lockCpu(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+  cpu.charge(RpalStep.cpuLock);
+  const { data } = thread.rpal;
+  if (data === null) return;
+  data.oldAffinity = thread.affinity;
+  thread.affinity = rpal.only(cpu);
+  thread.affinitySize = 1;
+  thread.rpal.flags |= RpalFlag.CPU_LOCKED;
+}
+
+/**
+ * Gives a thread its affinity back. If it may not stay where it is, it is moved as soon as it can be; if none of its CPUs
+ * is active any more, the change fails and the thread stays tied to the CPU it is on.
+ */
+export function unlockCpu(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+  cpu.charge(RpalStep.cpuUnlock);
+  const { data } = thread.rpal;
+  if (data === null || data.oldAffinity === null) return;
+  const affinity = data.oldAffinity;
+  data.oldAffinity = null;
+  thread.rpal.flags &= ~RpalFlag.CPU_LOCKED;
+  const { scheduler } = rpal.kernel;
+  const { hotplug } = scheduler;
+  const usable = hotplug.active === scheduler.everyCpu ? affinity : hotplug.narrow(affinity);
+  if (usable.size === 0) rpal.warn(cpu, `thread ${thread.pid} stays on CPU ${cpu.id}: no CPU of its affinity is active`);
+  else scheduler.applyAffinity(cpu, thread, usable.equals(affinity) ? affinity : usable);
+}

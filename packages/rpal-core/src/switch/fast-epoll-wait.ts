@@ -1,0 +1,70 @@
+import { EventPoll } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { TaskState } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
+import { ReceiverState } from '../abi/constants.js';
+import { Rcc } from '../abi/layouts.js';
+import type { Rpal } from '../rpal.js';
+import type { RoleData } from '../services/service.js';
+import { RpalStep } from '../steps.js';
+import { load, setReceiver, store } from '../threads/states.js';
+import { sleepTimer, takeEpollFile } from './epoll.js';
+
+/**
+ * Parks a receiver that has just returned to its sender as if it were in epoll_wait (patch 34), so that it can be called
+ * again at once. If it has a reason to run, it is left runnable and will come back by kernel return.
+ */
+export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+  const receiver = thread.rpal.role;
+  cpu.charge(RpalStep.fastEpoll);
+  const failed = takeEpoll(cpu, thread, receiver);
+  receiver.fastError = failed;
+  receiver.timedOut = false;
+  if (failed < 0) thread.frame.rax = failed;
+  const { epoll } = receiver;
+  const timeout = cpu.memory.read32(receiver.rcc + Rcc.timeout);
+  const pending = load(cpu, receiver.rcc + Rcc.epPending);
+  if (failed < 0 || epoll === null || thread.signalPending || epoll.eventsAvailable || pending !== 0 || timeout === 0) return;
+
+  const parked = parkedState(rpal);
+  const before = setReceiver(rpal, cpu, receiver.rcc, 15, parked);
+  if (before !== ReceiverState.LAZY_SWITCH) rpal.warn(cpu, `receiver ${thread.pid} is parked in state ${before}`);
+  rpal.between(cpu, 'rpal_fast_ep_poll: READY_LS');
+  epoll.lock.acquire(cpu);
+  thread.state = TaskState.INTERRUPTIBLE;
+  if (epoll.eventsAvailable) {
+    store(cpu, receiver.rcc + Rcc.receiverState, ReceiverState.LAZY_SWITCH);
+    if (rpal.observer !== null) rpal.observer.receiver(cpu, 16, parked, ReceiverState.LAZY_SWITCH);
+    thread.state = TaskState.RUNNING;
+  } else {
+    epoll.wait.add(cpu, receiver.wait);
+  }
+  epoll.lock.release(cpu);
+  if (timeout > 0 && thread.state === TaskState.INTERRUPTIBLE) startTimer(rpal, cpu, thread, receiver, timeout);
+}
+
+/** The state of a receiver that a lazy switch parks; without patch 34's own state it looks like one in epoll_wait. */
+export function parkedState(rpal: Rpal): number {
+  return rpal.fixes(34) ? ReceiverState.READY_LS : ReceiverState.READY;
+}
+
+/** Checks the arguments in the receiver's record as epoll_wait would and takes the file. @returns 0 or a negative errno */
+function takeEpoll(cpu: Cpu, thread: Thread, receiver: RoleData): number {
+  const maximum = cpu.memory.read32(receiver.rcc + Rcc.maxevents);
+  if (maximum <= 0) return -Errno.EINVAL;
+  if (cpu.memory.read64(receiver.rcc + Rcc.events) <= 0) return -Errno.EFAULT;
+  const file = thread.process.files.lookUp(cpu, cpu.memory.read32(receiver.rcc + Rcc.epfd));
+  if (file === null) return -Errno.EBADF;
+  if (!(file instanceof EventPoll)) return -Errno.EINVAL;
+  takeEpollFile(receiver, file);
+  return 0;
+}
+
+function startTimer(rpal: Rpal, cpu: Cpu, thread: Thread, receiver: RoleData, timeout: number): void {
+  if (receiver.timer === null && rpal.quirk('fast-epoll-timer-uninitialised')) {
+    rpal.warn(cpu, `fast epoll wait of receiver ${thread.pid} starts a timer that was never initialised`);
+    return;
+  }
+  sleepTimer(rpal, thread).start(cpu, timeout * 1e6);
+}

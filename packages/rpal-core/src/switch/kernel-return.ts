@@ -1,0 +1,97 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { recalculatePending, type Thread } from '@rpal/kernel';
+import { type KernelPath, PathResult, SleepTimer, type Task, TaskState } from '@rpal/sched';
+import { ReceiverState, RpalFlag, SenderState } from '../abi/constants.js';
+import { Rcc } from '../abi/layouts.js';
+import { defaultPkruOf, keysOf } from '../memory/pkey.js';
+import type { Rpal } from '../rpal.js';
+import { RpalStep } from '../steps.js';
+import { exchange, setReceiver } from '../threads/states.js';
+import { unlockCpu } from './cpu-lock.js';
+import { leaveEpollWait, putEpollFile, sendReadyEvents } from './epoll.js';
+
+/** How long an affinity change that needs the stopper may sleep, ns. */
+const STOPPER_NS = 1000;
+
+/**
+ * What a task finds on its kernel stack that lost its user context in a lazy switch (patch 20:
+ * `rpal_ret_from_lazy_switch`): it goes back to user mode with the context saved beforehand.
+ */
+export class KernelReturnPath implements KernelPath {
+  readonly #rpal: Rpal;
+
+  constructor(rpal: Rpal) {
+    this.#rpal = rpal;
+  }
+
+  run(cpu: Cpu, task: Task): PathResult {
+    const rpal = this.#rpal;
+    const thread = task as Thread;
+    const late = thread.rpal.role.unlockLate;
+    if (late !== null) {
+      thread.rpal.role.unlockLate = null;
+      unlockCpu(rpal, cpu, late);
+      return this.#toUser(cpu, thread, 0);
+    }
+    rpal.kernelReturns++;
+    cpu.charge(RpalStep.kernelReturn);
+    recalculatePending(thread);
+    const receiver = (thread.rpal.flags & RpalFlag.RECEIVER) !== 0;
+    const result = receiver ? returnReceiver(rpal, cpu, thread) : returnSender(rpal, cpu, thread);
+    if (thread.rpal.role.unlockLate !== null) {
+      // The full affinity change of the sender sleeps until the stopper has done its work.
+      const { scheduler } = rpal.kernel;
+      thread.state = TaskState.UNINTERRUPTIBLE;
+      new SleepTimer(scheduler, (on) => scheduler.wakeUp(on, thread)).start(cpu, STOPPER_NS);
+      return PathResult.SCHEDULE;
+    }
+    return this.#toUser(cpu, thread, result);
+  }
+
+  #toUser(cpu: Cpu, thread: Thread, result: number): PathResult {
+    thread.frame.iret = false;
+    this.#rpal.kernel.returnToUser(cpu, thread, result, null);
+    return PathResult.CONTINUE;
+  }
+}
+
+/** The receiver's abandoned epoll_wait ends: with what is ready now. */
+function returnReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number {
+  const receiver = thread.rpal.role;
+  rpal.isolation.kernelLoad(cpu, defaultPkruOf(thread.rpal.service, cpu.mmu.pkru));
+  leaveEpollWait(rpal, cpu, receiver);
+  const count = receiver.epoll === null ? 0 : sendReadyEvents(rpal, cpu, thread, receiver);
+  if (!receiver.fileHeld && receiver.file !== null && rpal.quirk('epoll-file-put-twice')) {
+    rpal.warn(cpu, `receiver ${thread.pid} drops an epoll file that it does not hold`);
+    receiver.file.put(cpu);
+  }
+  putEpollFile(cpu, receiver);
+  setReceiver(rpal, cpu, receiver.rcc, 14, ReceiverState.KERNEL_RET);
+  const { fastError } = receiver;
+  receiver.fastError = 0;
+  return fastError < 0 && !rpal.quirk('fast-epoll-error-lost') ? fastError : count;
+}
+
+/** The sender goes on as if its call had returned; the receiver stays an independent task that finishes its work. */
+function returnSender(rpal: Rpal, cpu: Cpu, thread: Thread): number {
+  const receiver = thread.rpal.role.partner;
+  const { service } = thread.rpal;
+  // A receiver that has ended belongs to no service any more; its process may go on, and its memory with it.
+  const peer = receiver === null ? null : (service?.map[receiver.rpal.role.serviceId]?.service ?? null);
+  rpal.isolation.kernelLoad(cpu, keysOf(service, peer));
+  // A receiver that has ended meanwhile has taken its records along.
+  const alive = receiver !== null && (receiver.rpal.flags & RpalFlag.RECEIVER) !== 0;
+  if (alive) {
+    receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
+    const old = exchange(cpu, receiver.rpal.role.rcc + Rcc.senderState, SenderState.KERNEL_RET);
+    if (rpal.observer !== null) rpal.observer.sender(cpu, 3, old, SenderState.KERNEL_RET);
+    if (old !== SenderState.CALL) rpal.warn(cpu, `sender ${thread.pid} returns by the kernel in state ${old}`);
+    rpal.between(cpu, 'rpal_kernel_ret: KERNEL_RET');
+    receiver.rpal.role.partner = null;
+  }
+  // The receiver first: a new sender's lock on it must not be undone.
+  if (alive && rpal.fixes(20)) unlockCpu(rpal, cpu, receiver);
+  unlockCpu(rpal, cpu, thread);
+  if (alive && !rpal.fixes(20)) thread.rpal.role.unlockLate = receiver;
+  return 0;
+}

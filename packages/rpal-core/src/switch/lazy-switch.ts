@@ -1,0 +1,178 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { EntryFrame, Thread } from '@rpal/kernel';
+import { activateHere, directedSwitch, TaskState } from '@rpal/sched';
+import { callState, ReceiverState, RpalFlag } from '../abi/constants.js';
+import { Rcc, Scc, TaskContext } from '../abi/layouts.js';
+import { keysOf, pkruWith } from '../memory/pkey.js';
+import type { Rpal } from '../rpal.js';
+import { RpalBug } from '../rpal-bug.js';
+import type { RpalService } from '../services/service.js';
+import { RpalStep } from '../steps.js';
+import { isDying, moveReceiver, receiverState } from '../threads/states.js';
+import { isFair } from '../threads/threads.js';
+import { lockCpu, unlockCpu } from './cpu-lock.js';
+import { leaveEpollWait, putEpollFile } from './epoll.js';
+import { fastEpollWait, parkedState } from './fast-epoll-wait.js';
+import { recover } from './recovery.js';
+import { creditSlice } from './time-slice.js';
+
+/**
+ * Every entry into the kernel from user mode by a registered thread (patches 17, 19, 21, 24): does the user context belong
+ * to another task? Then the kernel context is swapped before anything else happens.
+ */
+export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+  const { service, flags } = thread.rpal;
+  if (service === null) return;
+  cpu.charge(RpalStep.entryCheck);
+  const switched = (flags & RpalFlag.LAZY_SWITCHED) !== 0;
+  const ip = thread.frame.user?.rip ?? 0;
+  if (switched && rpal.criticalSections && service.inRetSection(ip)) {
+    // The receiver has decided to return and is about to load the sender's FS base: treat it as done.
+    const sender = thread.rpal.role.partner;
+    if (sender !== null) cpu.fsBase = sender.fsBase;
+  }
+  const { fsBase } = cpu;
+  if (service.isCorrect(fsBase)) return;
+  if (switched) {
+    const receiver = thread.rpal.role;
+    const sender = receiver.partner;
+    receiver.partner = null;
+    if (sender === null) rpal.warn(cpu, `receiver ${thread.pid} is lazily switched, but has no sender`);
+    else receiverToSender(rpal, cpu, thread, sender, ip);
+    return;
+  }
+  const receiver = threadByFsBase(cpu, service, fsBase);
+  if (receiver === null) {
+    rpal.warn(cpu, `thread ${thread.pid}: no receiver has FS base ${fsBase}`);
+    return;
+  }
+  if (rpal.checksCall && !isCalledBy(cpu, receiver, thread)) {
+    rpal.warn(cpu, `thread ${thread.pid} has the FS base of receiver ${receiver.pid}, which it does not call`);
+    return;
+  }
+  if (isDying(rpal, receiver)) {
+    // Its own end has begun elsewhere, so it cannot be taken up here: for the caller it is gone.
+    if (recover(rpal, cpu, thread)) cpu.fsBase = thread.fsBase;
+    else rpal.warn(cpu, `thread ${thread.pid} calls receiver ${receiver.pid}, which ends, and has no recovery point`);
+    return;
+  }
+  receiver.rpal.flags |= RpalFlag.LAZY_SWITCHED;
+  receiver.rpal.role.partner = thread;
+  if (rpal.criticalSections && receiver.rpal.service?.inRetSection(ip) === true) returnIsDecided(rpal, cpu, thread, receiver);
+  else senderToReceiver(rpal, cpu, thread, receiver);
+}
+
+/** The state word of a receiver while this thread, a sender, calls it. */
+function callWord(cpu: Cpu, sender: Thread): number {
+  const { serviceId, scc } = sender.rpal.role;
+  return callState(serviceId, cpu.memory.read32(scc + Scc.senderId));
+}
+
+/** What the series does not ask: is `caller` a sender, and does the receiver's state say that it is called by it? */
+function isCalledBy(cpu: Cpu, receiver: Thread, caller: Thread): boolean {
+  if ((caller.rpal.flags & RpalFlag.SENDER) === 0 || (receiver.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0) return false;
+  return receiverState(cpu, receiver.rpal.role) === callWord(cpu, caller);
+}
+
+/** The receiver whose thread pointer this is (patch 17); the slice tells the service. */
+function threadByFsBase(cpu: Cpu, service: RpalService, fsBase: number): Thread | null {
+  cpu.charge(RpalStep.identify);
+  const peer = service.peerAt(fsBase)?.service ?? null;
+  if (peer === null) return null;
+  for (const entry of peer.fsBases) if (entry.fsBase === fsBase) return entry.thread;
+  return null;
+}
+
+/** The sender's kernel context gives way to the receiver's, whose code the CPU executes (patch 19). */
+function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread): void {
+  const { kernel } = rpal;
+  const sd = sender.rpal.role;
+  const rd = receiver.rpal.role;
+  rpal.lazySwitches++;
+  creditSlice(cpu, sd, rd);
+  leaveEpollWait(rpal, cpu, rd);
+  sd.partner = receiver;
+  lockCpu(rpal, cpu, sender);
+  lockCpu(rpal, cpu, receiver);
+  rpal.between(cpu, 'S->R: locked');
+  if (receiver.state === TaskState.RUNNING) {
+    throw new RpalBug(`lazy switch to receiver ${receiver.pid}, which is running: BUG_ON in rpal_try_to_wake_up`);
+  }
+  if (!isFair(sender.policy) || !isFair(receiver.policy)) {
+    throw new RpalBug(
+      `lazy switch from ${sender.pid} to ${receiver.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`,
+    );
+  }
+  activateHere(kernel.scheduler, cpu, receiver);
+  rpal.between(cpu, 'S->R: runnable');
+  cpu.charge(RpalStep.frameCopy);
+  receiver.frame.copyFrom(sender.frame);
+  frameFromContext(rpal, cpu, sender.frame, sd.scc + Scc.rtc);
+  directedSwitch(kernel.scheduler, cpu, receiver);
+  // The epoll_wait that the receiver was in is given up for good.
+  putEpollFile(cpu, rd);
+  sender.path = rpal.returnPath;
+  rpal.between(cpu, 'S->R: switched');
+  cpu.charge(RpalStep.switchTail);
+  moveReceiver(rpal, cpu, rd.rcc, 13, callWord(cpu, sender), ReceiverState.LAZY_SWITCH);
+}
+
+/** Back to the sender: the receiver has returned in user mode while the kernel runs on its stack (patches 19 and 34). */
+function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: Thread, sender: Thread, ip: number): void {
+  const { kernel } = rpal;
+  const sd = sender.rpal.role;
+  const rd = receiver.rpal.role;
+  rpal.lazySwitches++;
+  cpu.charge(RpalStep.frameCopy);
+  sender.frame.copyFrom(receiver.frame);
+  if (rpal.criticalSections && receiver.rpal.service?.isCorrect(ip) === true) {
+    // Still in receiver code, behind the ret section: skip the rest, or two senders could be on one receiver's stack.
+    cpu.charge(RpalStep.critical);
+    frameFromContext(rpal, cpu, sender.frame, sd.scc + Scc.rtc);
+    rpal.isolation.kernelLoad(cpu, pkruWith(cpu.mmu.pkru, sender.rpal.service));
+  }
+  frameFromContext(rpal, cpu, receiver.frame, rd.rcc + Rcc.rtc);
+  fastEpollWait(rpal, cpu, receiver);
+  rpal.between(cpu, 'R->S: parked');
+  if (!isFair(sender.policy) || !isFair(receiver.policy)) {
+    throw new RpalBug(
+      `lazy switch from ${receiver.pid} to ${sender.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`,
+    );
+  }
+  directedSwitch(kernel.scheduler, cpu, sender);
+  receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
+  rd.partner = null;
+  cpu.memory.write64(sd.scc + Scc.startTime, cpu.clock);
+  receiver.path = rpal.returnPath;
+  cpu.charge(RpalStep.switchTail);
+  // Once unlocked the receiver may be woken elsewhere and enter READY the ordinary way: only the old value counts.
+  const state = receiverState(cpu, rd);
+  const parked = parkedState(rpal);
+  rpal.between(cpu, 'R->S: state read');
+  unlockCpu(rpal, cpu, receiver);
+  rpal.between(cpu, 'R->S: receiver unlocked');
+  if (state === parked) moveReceiver(rpal, cpu, rd.rcc, 17, parked, ReceiverState.WAIT);
+  unlockCpu(rpal, cpu, sender);
+}
+
+/**
+ * The CPU is in the receiver's ret section and the kernel still believes in the sender (patch 24): no switch is worth
+ * while; the sender's context is restored and the entry goes on as the sender.
+ */
+function returnIsDecided(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread): void {
+  cpu.charge(RpalStep.critical);
+  cpu.fsBase = sender.fsBase;
+  rpal.isolation.kernelLoad(cpu, keysOf(sender.rpal.service, receiver.rpal.service));
+  frameFromContext(rpal, cpu, sender.frame, sender.rpal.role.scc + Scc.rtc);
+  receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
+  receiver.rpal.role.partner = null;
+}
+
+/** Overwrites a frame with the registers saved at `context` (physical), in user-writable memory: they may be anything. */
+export function frameFromContext(rpal: Rpal, cpu: Cpu, frame: EntryFrame, context: number): void {
+  cpu.coherence.touch(cpu, context, false);
+  const rip = cpu.memory.read64(context + TaskContext.rip);
+  frame.user = rpal.kernel.contextAt(rip);
+  frame.rip = rip;
+  frame.user.rsp = cpu.memory.read64(context + TaskContext.rsp);
+}

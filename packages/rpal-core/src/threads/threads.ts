@@ -1,0 +1,137 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { SchedPolicy } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
+import { RpalFlag } from '../abi/constants.js';
+import { Rcc, Scc } from '../abi/layouts.js';
+import type { SharedPages } from '../memory/shared-pages.js';
+import type { Rpal } from '../rpal.js';
+import { RoleData, type RpalService } from '../services/service.js';
+import { RpalStep } from '../steps.js';
+import { putEpollFile, receiverWaitEntry } from '../switch/epoll.js';
+import { allocateRecord, freeRecord, RecordKind } from './records.js';
+
+/** The shared mapping of the own service that a whole record at `address` lies in, or null. */
+function pagesOf(service: RpalService, address: number, size: number): SharedPages | null {
+  const pages = service.sharedPages.find((shared) => shared.holds(address)) ?? null;
+  return pages?.contains(address, size) === true ? pages : null;
+}
+
+/** What the series does not ask: has the thread no role yet, and is it in the fair class? */
+function mayRegister(rpal: Rpal, thread: Thread): boolean {
+  if (!rpal.quirk('one-pointer-two-roles') && (thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) return false;
+  return rpal.quirk('fair-class-unchecked') || isFair(thread.policy);
+}
+
+/** REGISTER_SENDER (patch 08). @returns 0 or a negative errno */
+export function registerSender(rpal: Rpal, cpu: Cpu, thread: Thread, address: number): number {
+  const { rpal: state } = thread;
+  const service = state.service as RpalService;
+  if ((state.flags & RpalFlag.SENDER) !== 0) return -Errno.EINVAL;
+  if (!mayRegister(rpal, thread)) return -Errno.EINVAL;
+  const pages = pagesOf(service, address, Scc.size);
+  if (pages === null) return -Errno.EINVAL;
+  cpu.charge(RpalStep.register);
+  if (!allocateRecord(rpal, RecordKind.role)) return -Errno.ENOMEM;
+  if (!allocateRecord(rpal, RecordKind.affinity)) {
+    freeRecord(rpal, RecordKind.role);
+    return -Errno.ENOMEM;
+  }
+  const data = new RoleData(thread, service.id, pages, pages.physical(address), null);
+  cpu.memory.write64(data.scc + Scc.startTime, 0);
+  cpu.memory.write64(data.scc + Scc.totalTime, 0);
+  adopt(thread, service, data, RpalFlag.SENDER);
+  return 0;
+}
+
+/** UNREGISTER_SENDER. */
+export function unregisterSender(rpal: Rpal, cpu: Cpu, thread: Thread): number {
+  if ((thread.rpal.flags & RpalFlag.SENDER) === 0) return -Errno.EINVAL;
+  cpu.charge(RpalStep.register);
+  dismiss(rpal, cpu, thread, RpalFlag.SENDER);
+  return 0;
+}
+
+/** REGISTER_RECEIVER (patches 08 and 17): the FS base becomes known as this thread's. */
+export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: Thread, address: number): number {
+  const { rpal: state } = thread;
+  const service = state.service as RpalService;
+  if ((state.flags & RpalFlag.RECEIVER) !== 0) return -Errno.EINVAL;
+  if (!mayRegister(rpal, thread)) return -Errno.EINVAL;
+  const pages = pagesOf(service, address, Rcc.size);
+  if (pages === null) return -Errno.EINVAL;
+  cpu.charge(RpalStep.register);
+  if (!allocateRecord(rpal, RecordKind.role)) return -Errno.ENOMEM;
+  const entry = service.fsBases.find(({ fsBase }) => fsBase === 0);
+  if (entry === undefined) {
+    freeRecord(rpal, RecordKind.role);
+    return -Errno.EAGAIN;
+  }
+  entry.fsBase = cpu.fsBase;
+  entry.thread = thread;
+  if (!allocateRecord(rpal, RecordKind.affinity)) {
+    clearFsBase(service, thread);
+    freeRecord(rpal, RecordKind.role);
+    return -Errno.ENOMEM;
+  }
+  const data = new RoleData(thread, service.id, pages, pages.physical(address), receiverWaitEntry(rpal, thread));
+  cpu.memory.write64(data.rcc + Rcc.totalTime, 0);
+  adopt(thread, service, data, RpalFlag.RECEIVER);
+  service.receivers.push(thread);
+  return 0;
+}
+
+/** UNREGISTER_RECEIVER. */
+export function unregisterReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number {
+  if ((thread.rpal.flags & RpalFlag.RECEIVER) === 0) return -Errno.EINVAL;
+  const service = thread.rpal.service as RpalService;
+  const receiver = thread.rpal.role;
+  cpu.charge(RpalStep.register);
+  clearFsBase(service, thread);
+  const at = service.receivers.indexOf(thread);
+  if (at >= 0) service.receivers.splice(at, 1);
+  receiver.timer?.stop();
+  receiver.waitEntry?.queue?.unlink(receiver.waitEntry);
+  putEpollFile(cpu, receiver);
+  dismiss(rpal, cpu, thread, RpalFlag.RECEIVER);
+  return 0;
+}
+
+/** The task is cleared before the FS base, so that nobody finds a base without a task. */
+function clearFsBase(service: RpalService, thread: Thread): void {
+  const entry = service.fsBases.find((candidate) => candidate.thread === thread);
+  if (entry === undefined) return;
+  entry.thread = null;
+  entry.fsBase = 0;
+}
+
+/** Is this a policy of the fair scheduling class? The scheduler's part of the series knows no other. */
+export function isFair(policy: number): boolean {
+  return policy === SchedPolicy.NORMAL || policy === SchedPolicy.BATCH || policy === SchedPolicy.IDLE;
+}
+
+function adopt(thread: Thread, service: RpalService, data: RoleData, flag: number): void {
+  data.page.references++;
+  thread.rpal.data = data;
+  thread.rpal.claimedAt = data.thread.cpu.clock;
+  thread.rpal.flags |= flag;
+  thread.entryWatched = true;
+  service.threadCount++;
+}
+
+/** The record goes; the pointer to it stays, and with it the check at every kernel entry. */
+function dismiss(rpal: Rpal, cpu: Cpu, thread: Thread, flag: number): void {
+  const { data, service } = thread.rpal;
+  thread.rpal.flags &= ~flag;
+  if (service !== null) service.threadCount--;
+  if (data === null) return;
+  data.page.unregister();
+  if (data.freed) {
+    // Two roles, one pointer: the record of the first is lost, that of the second goes twice.
+    rpal.warn(cpu, `the record of thread ${thread.pid} is freed a second time`);
+    return;
+  }
+  data.freed = true;
+  freeRecord(rpal, RecordKind.affinity);
+  freeRecord(rpal, RecordKind.role);
+}

@@ -1,0 +1,46 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { DelayedWork } from '@rpal/sched';
+import { ReceiverState, RPAL_USER_PENDING, RpalFlag } from '../abi/constants.js';
+import { Rcc } from '../abi/layouts.js';
+import type { Rpal } from '../rpal.js';
+import type { RpalService } from '../services/service.js';
+import { RpalStep } from '../steps.js';
+import { load, moveReceiver } from './states.js';
+
+/** Starts a service's waker (patch 31): every tick it tries again what was refused, and looks for uncollected events. */
+export function startWaker(rpal: Rpal, cpu: Cpu, service: RpalService): void {
+  const { scheduler, workqueue } = rpal.kernel;
+  const work: DelayedWork = new DelayedWork(workqueue, scheduler, (on) => {
+    wakeReceivers(rpal, on, service);
+    workqueue.queueDelayed(on, work, scheduler.tickNs);
+  });
+  service.waker = work;
+  workqueue.queueDelayed(cpu, work, scheduler.tickNs);
+}
+
+/** Stops it, and wakes everybody a last time. */
+export function stopWaker(rpal: Rpal, cpu: Cpu, service: RpalService): void {
+  if (service.waker !== null) rpal.kernel.workqueue.cancel(service.waker);
+  service.waker = null;
+  for (const thread of service.receivers) rpal.kernel.scheduler.wakeUp(cpu, thread);
+  service.receivers.length = 0;
+}
+
+function wakeReceivers(rpal: Rpal, cpu: Cpu, service: RpalService): void {
+  cpu.charge(RpalStep.waker);
+  const due: Thread[] = [];
+  for (const thread of service.receivers) if (needsWaking(rpal, cpu, thread)) due.push(thread);
+  for (const thread of due) {
+    rpal.between(cpu, 'waker: receiver chosen');
+    rpal.kernel.scheduler.wakeUp(cpu, thread);
+  }
+}
+
+function needsWaking(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
+  if ((thread.rpal.flags & RpalFlag.WAKE) !== 0) return true;
+  const { rcc } = thread.rpal.role;
+  if ((load(cpu, rcc + Rcc.epPending) & RPAL_USER_PENDING) === 0) return false;
+  if (load(cpu, rcc + Rcc.receiverState) !== ReceiverState.WAIT) return false;
+  return moveReceiver(rpal, cpu, rcc, 8, ReceiverState.WAIT, ReceiverState.RUNNING);
+}

@@ -1,0 +1,190 @@
+import { type Cpu, Vector } from '@rpal/hw-x86';
+import { dequeue, enqueue } from '../core/enqueue.js';
+import { type RunQueue, SwitchPhase } from '../core/run-queue.js';
+import type { Task } from '../core/task.js';
+import { checkPreempt } from '../core/wake-up.js';
+import { loadOf, waitingEntities } from '../fair/hierarchy.js';
+import type { SchedEntity } from '../fair/sched-entity.js';
+import type { Scheduler } from '../scheduler.js';
+import { SchedStep } from '../steps.js';
+import type { CpuSet } from './cpu-set.js';
+
+/** Load balancing (Linux: sched_balance_newidle, sched_balance_rq, nohz balancing; kernel/sched/fair.c). */
+
+/** Busy CPUs balance this much less often (Linux: `busy_factor`). */
+const BUSY_FACTOR = 16;
+/** Per cent by which the busiest queue must exceed the local one (Linux: `imbalance_pct` of the cache domain). */
+const IMBALANCE_PCT = 117;
+/** At most so many tasks move at a time (Linux: `sched_nr_migrate_break`). */
+const MOST_MOVES = 32;
+const MS = 1_000_000;
+
+/** A CPU that runs out of work takes a waiting task from the busiest queue near it, else from the busiest anywhere. */
+export function pullTask(scheduler: Scheduler, rq: RunQueue): Task | null {
+  const { domains } = scheduler;
+  if (domains.overloads === 0) return null;
+  return pullFrom(scheduler, rq, domains.cacheOf(rq.cpu)) ?? pullFrom(scheduler, rq, domains.overloaded);
+}
+
+function pullFrom(scheduler: Scheduler, rq: RunQueue, among: CpuSet): Task | null {
+  const { overloaded } = scheduler.domains;
+  let most = 1;
+  let found: SchedEntity | null = null;
+  for (let id = overloaded.after(-1); id >= 0; id = overloaded.after(id)) {
+    const other = scheduler.runQueues[id] as RunQueue;
+    if (!among.has(id) || other === rq || other.running <= most) continue;
+    const entity = movable(other, rq);
+    if (entity === null) continue;
+    found = entity;
+    most = other.running;
+  }
+  if (found === null) return null;
+  rq.cpu.charge(SchedStep.balance);
+  return move(scheduler, found, scheduler.runQueue((found.task as Task).cpu), rq, rq.cpu);
+}
+
+/** A waiting task of `from` that may run on the CPU of `to`; null if there is none among the first few. */
+function movable(from: RunQueue, to: RunQueue): SchedEntity | null {
+  // A queue in the middle of a switch is locked by its CPU.
+  if (from.phase > SwitchPhase.DEACTIVATE) return null;
+  let looked = 0;
+  for (const entity of waitingEntities(from.fair)) {
+    if (canMove(entity, to)) return entity;
+    if (++looked === MOST_MOVES) return null;
+  }
+  return null;
+}
+
+function canMove(entity: SchedEntity, to: RunQueue): boolean {
+  const task = entity.task as Task;
+  return !entity.delayed && !task.onCpu && task.affinity.has(to.cpu.id);
+}
+
+/** `cpu` takes a waiting task of `from` over to `to`. */
+function move(scheduler: Scheduler, entity: SchedEntity, from: RunQueue, to: RunQueue, cpu: Cpu): Task {
+  const task = entity.task as Task;
+  scheduler.lock(from, cpu);
+  scheduler.updateClock(from, cpu);
+  dequeue(scheduler, from, task, false);
+  from.lock.release(cpu);
+  cpu.charge(SchedStep.migrate);
+  entity.movedAt = to.clock;
+  enqueue(scheduler, cpu, to, task, false);
+  return task;
+}
+
+/** What the tick of a CPU does about balance: it evens out with others now and then, and wakes idle CPUs to help it. */
+export function balanceTick(scheduler: Scheduler, rq: RunQueue): void {
+  const { domains } = scheduler;
+  if (domains.overloads === 0) return;
+  if (rq.running > 1) kickIdle(scheduler, rq);
+  if (rq.clock < rq.nextBalance) return;
+  const domain = domains.cacheOf(rq.cpu);
+  const outcome = evenOut(scheduler, rq, domain);
+  // As long as all is even, a CPU looks half as often (Linux: `balance_interval`).
+  rq.balanceInterval = outcome === Balance.EVEN ? Math.min(2 * rq.balanceInterval || domain.size, 2 * domain.size) : domain.size;
+  rq.nextBalance = rq.clock + rq.balanceInterval * MS * BUSY_FACTOR;
+  if (outcome === Balance.MOVED) return;
+  // Between caches, one CPU acts for all that share its own, and less often.
+  const { everyCpu } = scheduler;
+  if (domain.first !== rq.cpu.id || everyCpu.size === domain.size || rq.clock < rq.nextWideBalance) return;
+  rq.nextWideBalance = rq.clock + everyCpu.size * MS * BUSY_FACTOR;
+  evenOut(scheduler, rq, everyCpu);
+}
+
+/**
+ * An idle CPU is told to balance on behalf of those that are overloaded (Linux: `nohz_balancer_kick`). If only the running
+ * task could go there, it is pushed (Linux: `active_load_balance_cpu_stop`).
+ */
+function kickIdle(scheduler: Scheduler, rq: RunQueue): void {
+  if (scheduler.domains.idle.first < 0) return;
+  let looked = 0;
+  for (const entity of waitingEntities(rq.fair)) {
+    if (++looked > MOST_MOVES) return;
+    const task = entity.task as Task;
+    if (entity.delayed || task.onCpu) continue;
+    const idle = idleFor(scheduler, rq, task);
+    if (idle === null) continue;
+    if (idle.balanceRequested) return;
+    idle.balanceRequested = true;
+    rq.cpu.charge(SchedStep.kickByIpi);
+    rq.cpu.sendInterrupt(idle.cpu, Vector.reschedule);
+    return;
+  }
+  const { current } = rq;
+  if (current.schedClass !== null) return;
+  const idle = idleFor(scheduler, rq, current);
+  if (idle !== null) scheduler.stopCpu(rq.cpu, rq.cpu, () => pushTo(scheduler, rq, idle));
+}
+
+function idleFor({ domains, runQueues }: Scheduler, rq: RunQueue, { affinity, affinitySize }: Task): RunQueue | null {
+  if (affinitySize === 1) return null;
+  let id = domains.idleNear(rq.cpu, affinity);
+  if (id < 0) id = domains.idleAnywhere(rq.cpu, affinity);
+  return id < 0 ? null : (runQueues[id] as RunQueue);
+}
+
+/** In the stopper thread of `from`, so that none of its other tasks runs: one of them goes to `to`, if that still idles. */
+function pushTo(scheduler: Scheduler, from: RunQueue, to: RunQueue): void {
+  if (!to.isIdle) return;
+  const { cpu } = from;
+  const entity = movable(from, to);
+  if (entity === null) return;
+  scheduler.lock(to, cpu);
+  scheduler.updateClock(to, cpu);
+  checkPreempt(scheduler, cpu, to, move(scheduler, entity, from, to, cpu));
+  to.lock.release(cpu);
+}
+
+function lastActive({ execStart, movedAt }: SchedEntity): number {
+  return Math.max(execStart, movedAt);
+}
+
+/** How an attempt to balance went: nothing to do, nothing that could be moved, something moved. */
+const Balance = { EVEN: 0, FAILED: 1, MOVED: 2 } as const;
+
+/** Takes load from the busiest queue of `domain` if it has clearly more. @returns `Balance` */
+function evenOut(scheduler: Scheduler, rq: RunQueue, domain: CpuSet): number {
+  const { cpu } = rq;
+  let busiest: RunQueue | null = null;
+  let total = 0;
+  let members = 0;
+  cpu.charge(SchedStep.balance);
+  const { runQueues } = scheduler;
+  // The list of groups begins with the local one: of equally busy queues the next one counts.
+  for (let i = 0; i < runQueues.length; i++) {
+    const other = runQueues[(cpu.id + i) % runQueues.length] as RunQueue;
+    if (!domain.has(other.cpu.id)) continue;
+    cpu.charge(SchedStep.balanceCpu);
+    const { load } = other.fair;
+    total += load;
+    members++;
+    if (other !== rq && other.running > 1 && other.phase <= SwitchPhase.DEACTIVATE && load > (busiest?.fair.load ?? 0)) busiest = other;
+  }
+  const own = rq.fair.load;
+  const even = busiest === null || (rq.running > 1 ? busiest.fair.load * 100 <= own * IMBALANCE_PCT : busiest.fair.load <= own);
+  if (busiest === null || even) {
+    rq.balanceFailed = 0;
+    return Balance.EVEN;
+  }
+  const average = total / members;
+  let imbalance = Math.min(busiest.fair.load - average, average - own);
+  if (imbalance <= 0) return Balance.EVEN;
+  const candidates: SchedEntity[] = [];
+  for (const entity of waitingEntities(busiest.fair)) if (canMove(entity, rq)) candidates.push(entity);
+  // Who has neither run nor moved for longest comes first (Linux: the end of `cfs_tasks`), so that all take turns.
+  candidates.sort((a, b) => lastActive(a) - lastActive(b));
+  let moved = 0;
+  for (const entity of candidates) {
+    if (moved === MOST_MOVES || imbalance <= 0 || busiest.running <= 1) break;
+    // A task that is too heavy moves after repeated failure, so that an odd number of equal tasks takes turns.
+    const load = loadOf(entity);
+    if (load / 2 ** rq.balanceFailed > imbalance) continue;
+    imbalance -= load;
+    const task = move(scheduler, entity, busiest, rq, cpu);
+    moved++;
+    checkPreempt(scheduler, cpu, rq, task);
+  }
+  rq.balanceFailed = moved > 0 ? 0 : rq.balanceFailed + 1;
+  return moved > 0 ? Balance.MOVED : Balance.FAILED;
+}

@@ -1,0 +1,137 @@
+import type { Platform } from '@rpal/hw-x86';
+import { type RunQueue, SwitchPhase } from '../core/run-queue.js';
+import type { Task } from '../core/task.js';
+import { resched } from '../core/wake-up.js';
+import { waitingEntities } from '../fair/hierarchy.js';
+import type { Scheduler } from '../scheduler.js';
+
+/** What the threads of one physical core may run together. */
+class Core {
+  readonly queues: RunQueue[] = [];
+  /** Cookie of what runs on the core, and since when, ns. */
+  cookie = 0;
+  since = 0;
+  /** A task of this cookie was passed over; -1 if none was. */
+  passedOver = -1;
+  /** The core is being emptied for tasks of this cookie; -1 if it is not. */
+  claim = -1;
+}
+
+/**
+ * Core scheduling (kernel/sched/core_sched.c): tasks with different cookies never run on the threads of one core at the same
+ * time; a thread that finds nothing that fits idles, though it has work. Cookies take turns of a base slice, rounded up to a
+ * tick. Linux compares virtual times across threads instead; the stopper threads are not subject to it here.
+ */
+export class CoreScheduling {
+  /** Some task has had a cookie: from then on every pick asks. */
+  inUse = false;
+  readonly #scheduler: Scheduler;
+  readonly #byCpu: Core[] = [];
+  #cookies = 0;
+
+  constructor(scheduler: Scheduler, { cpus }: Platform) {
+    this.#scheduler = scheduler;
+    const cores: Core[] = [];
+    for (const { core } of cpus) {
+      cores[core] ??= new Core();
+      this.#byCpu.push(cores[core] as Core);
+    }
+  }
+
+  /** A cookie that no task has (Linux: PR_SCHED_CORE_CREATE). */
+  createCookie(): number {
+    return ++this.#cookies;
+  }
+
+  /** Gives `task` a cookie; 0 is the one of tasks without. It counts from the task's next turn on. */
+  setCookie(task: Task, cookie: number): void {
+    if (!this.inUse) {
+      this.inUse = true;
+      for (const rq of this.#scheduler.runQueues) this.#core(rq).queues.push(rq);
+    }
+    task.coreCookie = cookie;
+  }
+
+  /** `task` was picked to run on `rq`. @returns what may run instead: it, another one, or the idle task */
+  admit(rq: RunQueue, task: Task): Task {
+    const core = this.#core(rq);
+    const busy = core.queues.some((other) => other !== rq && this.#occupied(other));
+    const wanted = core.claim >= 0 ? core.claim : busy ? core.cookie : task.coreCookie;
+    if (busy && core.claim >= 0 && core.cookie !== core.claim) return rq.idle;
+    const fitting = task.coreCookie === wanted ? task : this.#find(rq, wanted);
+    if (fitting !== null && fitting !== task) core.passedOver = task.coreCookie;
+    if (fitting === null) {
+      if (!busy && !this.#waitsElsewhere(core, rq, wanted)) {
+        // Whoever claimed the core has gone.
+        core.claim = -1;
+        return this.#begin(core, rq, task);
+      }
+      core.passedOver = task.coreCookie;
+      return rq.idle;
+    }
+    return this.#begin(core, rq, fitting);
+  }
+
+  /** `rq` has gone idle: threads of its core that were held back may try again. */
+  released(rq: RunQueue): void {
+    const core = this.#core(rq);
+    if (core.queues.some((other) => this.#occupied(other))) return;
+    let asked = false;
+    for (const other of core.queues) {
+      if (other === rq || other.running === 0) continue;
+      resched(this.#scheduler, rq.cpu, other);
+      asked = true;
+    }
+    if (!asked && rq.running > 0) rq.idle.needResched = true;
+  }
+
+  /** A tick on a busy thread: if somebody was passed over and this cookie has had its turn, the core is emptied for him. */
+  tick(rq: RunQueue): void {
+    const core = this.#core(rq);
+    if (core.passedOver < 0 || core.claim >= 0 || rq.clock - core.since < this.#scheduler.baseSlice) return;
+    core.claim = core.passedOver;
+    core.passedOver = -1;
+    if (core.claim === core.cookie) {
+      core.claim = -1;
+      return;
+    }
+    for (const other of core.queues) if (this.#occupied(other)) resched(this.#scheduler, rq.cpu, other);
+  }
+
+  #waitsElsewhere(core: Core, rq: RunQueue, cookie: number): boolean {
+    return core.queues.some((other) => other !== rq && other.running > 0 && this.#find(other, cookie) !== null);
+  }
+
+  #begin(core: Core, rq: RunQueue, task: Task): Task {
+    if (core.cookie !== task.coreCookie || core.claim === task.coreCookie) {
+      core.since = rq.clock;
+      // The other threads may have work that fits now.
+      for (const other of core.queues) {
+        if (other !== rq && other.current === other.idle && other.running > 0) resched(this.#scheduler, rq.cpu, other);
+      }
+    }
+    core.cookie = task.coreCookie;
+    if (core.claim === task.coreCookie) core.claim = -1;
+    return task;
+  }
+
+  #core({ cpu }: RunQueue): Core {
+    return this.#byCpu[cpu.id] as Core;
+  }
+
+  /** A task runs there, or is about to: stopper threads do not count. */
+  #occupied({ phase, next, current, idle }: RunQueue): boolean {
+    const task = phase === SwitchPhase.SWITCH ? next : current;
+    return task !== idle && task.schedClass !== this.#scheduler.classes.stop;
+  }
+
+  #find(rq: RunQueue, cookie: number): Task | null {
+    const { previous } = rq;
+    if (previous !== rq.idle && previous.onRq && previous.cpu === rq.cpu && !previous.entity.delayed && previous.coreCookie === cookie)
+      return previous;
+    for (const { task, delayed } of waitingEntities(rq.fair)) {
+      if (!delayed && task?.coreCookie === cookie) return task;
+    }
+    return null;
+  }
+}

@@ -1,0 +1,75 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Task } from '../core/task.js';
+import type { Scheduler } from '../scheduler.js';
+import { CpuSet } from './cpu-set.js';
+
+/**
+ * Taking CPUs out of use and back (Linux: `sched_cpu_deactivate`, `sched_cpu_activate`). A CPU that is not active gets no
+ * task: it is taken out of every task's affinity, and a task that could run nowhere else may then run on all that are left.
+ */
+export class CpuHotplug {
+  /** CPUs that tasks may be put on (Linux: `cpu_active_mask`). Not to be changed from outside. */
+  active: CpuSet;
+  readonly #scheduler: Scheduler;
+  /** Affinities that were narrowed, and what they were before: what a CPU that comes back is given again. */
+  readonly #before: Map<CpuSet, CpuSet> = new Map();
+
+  constructor(scheduler: Scheduler, all: CpuSet) {
+    this.#scheduler = scheduler;
+    this.active = all;
+  }
+
+  isActive(cpu: Cpu): boolean {
+    return this.active.has(cpu.id);
+  }
+
+  /** What is left of `affinity`; empty if none of its CPUs is active. */
+  narrow(affinity: CpuSet): CpuSet {
+    const { platform } = this.#scheduler;
+    return new CpuSet(
+      platform.cpus.length,
+      platform.cpus.map(({ id }) => id).filter((id) => affinity.has(id) && this.active.has(id)),
+    );
+  }
+
+  /** `target` gets no task any more. What it has is still to be moved: `vacate`. */
+  deactivate(target: Cpu): void {
+    const all = this.#scheduler.platform.cpus.map(({ id }) => id);
+    this.active = new CpuSet(
+      all.length,
+      all.filter((id) => this.active.has(id) && id !== target.id),
+    );
+  }
+
+  /**
+   * Moves one task away from a CPU that is no longer active, if it may be there.
+   * @returns false if a plugin wants to be asked again later (hook `schedAffinity`)
+   */
+  vacate(cpu: Cpu, target: Cpu, task: Task): boolean {
+    const { affinity } = task;
+    if (!affinity.has(target.id)) return true;
+    const scheduler = this.#scheduler;
+    if (scheduler.hooks.schedAffinity.call(task) === false) return false;
+    const rest = this.narrow(affinity);
+    const now = rest.size === 0 ? this.active : rest;
+    if (rest.size > 0) this.#before.set(now, this.#before.get(affinity) ?? affinity);
+    scheduler.applyAffinity(cpu, task, now);
+    return true;
+  }
+
+  /** `target` is in use again; `tasks` that were moved away only because it was not may go back. */
+  activate(cpu: Cpu, target: Cpu, tasks: Iterable<Task>): void {
+    const all = this.#scheduler.platform.cpus.map(({ id }) => id);
+    this.active = new CpuSet(
+      all.length,
+      all.filter((id) => this.active.has(id) || id === target.id),
+    );
+    for (const task of tasks) {
+      const before = this.#before.get(task.affinity);
+      if (before === undefined) continue;
+      const now = this.narrow(before);
+      if (!now.equals(before)) this.#before.set(now, before);
+      this.#scheduler.applyAffinity(cpu, task, now.equals(before) ? before : now);
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { resched } from '../core/wake-up.js';
+import type { Scheduler } from '../scheduler.js';
+import { SleepTimer } from '../sync/timer.js';
+import { unthrottle } from './hierarchy.js';
+import type { GroupQueue } from './task-group.js';
+
+/** What a CPU takes from the group's pool at a time, ns (Linux: `sched_cfs_bandwidth_slice_us`). */
+const SLICE = 5_000_000;
+
+/**
+ * A limit on a group's CPU time: a quota in every period, over all CPUs (Linux: CFS bandwidth control). CPUs take slices from
+ * a common pool; one that finds it empty stops running the group until the period timer has filled it again.
+ */
+export class Bandwidth {
+  /** ns. */
+  readonly quota: number;
+  readonly period: number;
+  /** Periods that have passed while the group had something to run; those in which it was stopped somewhere. */
+  periods = 0;
+  throttledPeriods = 0;
+  #pool = 0;
+  #active = false;
+  #used = false;
+  #wasThrottled = false;
+  readonly #waiting: GroupQueue[] = [];
+  readonly #scheduler: Scheduler;
+  readonly #cpu: Cpu;
+  readonly #timer: SleepTimer;
+
+  constructor(scheduler: Scheduler, cpu: Cpu, quota: number, period: number) {
+    this.#scheduler = scheduler;
+    this.#cpu = cpu;
+    this.quota = quota;
+    this.period = period;
+    this.#timer = new SleepTimer(scheduler, (on) => this.#refill(on));
+  }
+
+  /** `queue` has run for `ns`. @returns true if it must stop */
+  charge(queue: GroupQueue, ns: number): boolean {
+    queue.runtimeLeft -= ns;
+    return this.exhausted(queue);
+  }
+
+  /** True if `queue` has no run time left and the pool has none for it. */
+  exhausted(queue: GroupQueue): boolean {
+    if (queue.runtimeLeft > 0) return false;
+    this.#begin();
+    this.#used = true;
+    const part = Math.min(SLICE - queue.runtimeLeft, this.#pool);
+    this.#pool -= part;
+    queue.runtimeLeft += part;
+    return queue.runtimeLeft <= 0;
+  }
+
+  /** `queue` has been stopped. */
+  throttled(queue: GroupQueue): void {
+    this.#wasThrottled = true;
+    this.#waiting.push(queue);
+  }
+
+  /** `queue` goes on before the period is over. */
+  released(queue: GroupQueue): void {
+    const at = this.#waiting.indexOf(queue);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  #begin(): void {
+    if (this.#active) return;
+    this.#active = true;
+    this.#pool = this.quota;
+    this.#timer.start(this.#cpu, this.period);
+  }
+
+  /** The period is over. */
+  #refill(cpu: Cpu): void {
+    if (!this.#used && this.#waiting.length === 0) {
+      this.#active = false;
+      return;
+    }
+    this.periods++;
+    if (this.#wasThrottled) this.throttledPeriods++;
+    this.#wasThrottled = false;
+    this.#used = false;
+    this.#pool = this.quota;
+    this.#timer.start(cpu, this.period);
+    const waiting = this.#waiting.splice(0);
+    for (const queue of waiting) {
+      // First what it owes, and a nanosecond so that it may go on.
+      const part = Math.min(1 - queue.runtimeLeft, this.#pool);
+      this.#pool -= part;
+      queue.runtimeLeft += part;
+      if (queue.runtimeLeft <= 0) this.throttled(queue);
+      else this.#release(cpu, queue);
+    }
+  }
+
+  #release(cpu: Cpu, queue: GroupQueue): void {
+    const { rq } = queue;
+    const scheduler = this.#scheduler;
+    scheduler.lock(rq, cpu);
+    scheduler.updateClock(rq, cpu);
+    if (rq.account()) resched(scheduler, cpu, rq);
+    unthrottle(rq, queue);
+    if (rq.current === rq.idle && queue.queued > 0) resched(scheduler, cpu, rq);
+    rq.lock.release(cpu);
+  }
+}

@@ -1,0 +1,90 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { RunQueue } from '../core/run-queue.js';
+import type { Scheduler } from '../scheduler.js';
+import { Bandwidth } from './bandwidth.js';
+import { CfsQueue } from './cfs-queue.js';
+import { NICE_0_LOAD, SchedEntity } from './sched-entity.js';
+
+/** Least weight of a group on a CPU (Linux: MIN_SHARES). */
+const MIN_SHARES = 2;
+
+/** A group's tasks on one CPU (Linux: the group's `cfs_rq`). `entity` stands for them in the queue above. */
+export class GroupQueue extends CfsQueue {
+  readonly group: TaskGroup;
+  readonly rq: RunQueue;
+  readonly entity: SchedEntity;
+  /** Runnable tasks in it and below, delayed ones left out (Linux: `h_nr_runnable`). */
+  runnable = 0;
+  /** Out of run time: off the queue above until the next period. */
+  throttled = false;
+  /** ns of the quota that it holds. */
+  runtimeLeft = 0;
+  /** The part of `load` that the group's sum contains. */
+  counted = 0;
+
+  constructor(group: TaskGroup, rq: RunQueue, parent: SchedEntity | null, baseSlice: number, tick: number) {
+    super(baseSlice, tick);
+    this.group = group;
+    this.rq = rq;
+    this.entity = new SchedEntity(null, this);
+    this.entity.parent = parent;
+  }
+}
+
+/** Tasks that share CPU time as one (Linux: `struct task_group`, a cgroup with the CPU controller). */
+export class TaskGroup {
+  readonly name: string;
+  readonly parent: TaskGroup | null;
+  /** Weight of the whole group, over all CPUs. */
+  shares: number = NICE_0_LOAD;
+  /** Sum of the loads of its queues. */
+  load = 0;
+  /** Limits its CPU time; null if unlimited. */
+  bandwidth: Bandwidth | null = null;
+  readonly queues: readonly GroupQueue[];
+  readonly #scheduler: Scheduler;
+
+  constructor(scheduler: Scheduler, name: string, parent: TaskGroup | null) {
+    this.#scheduler = scheduler;
+    this.name = name;
+    this.parent = parent;
+    this.queues = scheduler.runQueues.map(
+      (rq) => new GroupQueue(this, rq, parent === null ? null : parent.on(rq).entity, scheduler.baseSlice, scheduler.tickNs),
+    );
+  }
+
+  on(rq: RunQueue): GroupQueue {
+    return this.queues[rq.cpu.id] as GroupQueue;
+  }
+
+  /**
+   * cpu.weight of the control group: 1 .. 10000, 100 is the weight of one nice 0 task. Takes effect as tasks come and go.
+   * @throws RangeError
+   */
+  setWeight(weight: number): void {
+    if (!Number.isInteger(weight) || weight < 1 || weight > 10_000) {
+      throw new RangeError(`weight: ${weight} must be a whole number from 1 to 10000`);
+    }
+    this.shares = Math.round((weight * NICE_0_LOAD) / 100);
+  }
+
+  /**
+   * cpu.max of the control group: `quota` nanoseconds of CPU time in every `period` nanoseconds, over all CPUs together.
+   * @param cpu the CPU that sets it: it will serve the period timer
+   * @throws RangeError below 1 ms, or for a period above 1 s (as Linux)
+   */
+  setBandwidth(cpu: Cpu, quota: number, period = 100_000_000): void {
+    if (quota < 1e6 || period < 1e6 || period > 1e9) {
+      throw new RangeError(`quota ${quota} ns in ${period} ns: both must be at least 1 ms, and the period at most 1 s`);
+    }
+    this.bandwidth = new Bandwidth(this.#scheduler, cpu, quota, period);
+  }
+
+  /** The weight of the group's entity on one CPU: its shares in proportion to its load there (Linux: `calc_group_shares`). */
+  weightOn(queue: GroupQueue): number {
+    this.load += queue.load - queue.counted;
+    queue.counted = queue.load;
+    if (this.load === 0) return this.shares;
+    return Math.max(MIN_SHARES, Math.min(this.shares, Math.round((this.shares * queue.load) / this.load)));
+  }
+}

@@ -1,0 +1,50 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { type Task, TaskState } from '../core/task.js';
+import type { Scheduler } from '../scheduler.js';
+import { autoremoveWake, WaitEntry, WaitQueue } from './wait-queue.js';
+
+/** Something that is waited for until it has been done (Linux: `struct completion`). */
+export class Completion {
+  readonly #wait: WaitQueue = new WaitQueue();
+  readonly #scheduler: Scheduler;
+  /** How many more waiters may pass; Infinity after `completeAll`. */
+  done = 0;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  /**
+   * Passes if it is done, or prepares `task` to wait.
+   * @returns true if it is done; else the caller calls `schedule()` and then tries again
+   */
+  wait(cpu: Cpu, task: Task): boolean {
+    if (this.done > 0) {
+      this.done--;
+      task.state = TaskState.RUNNING;
+      return true;
+    }
+    const entry = new WaitEntry(autoremoveWake(this.#scheduler), task);
+    entry.exclusive = true;
+    this.#wait.add(cpu, entry);
+    task.state = TaskState.UNINTERRUPTIBLE;
+    return false;
+  }
+
+  /** Lets one waiter pass, now or when it comes. */
+  complete(cpu: Cpu): void {
+    this.done++;
+    if (this.#wait.active) this.#wait.wake(cpu, 1, 0, false);
+  }
+
+  /** Lets everybody pass, for ever. */
+  completeAll(cpu: Cpu): void {
+    this.done = Number.POSITIVE_INFINITY;
+    if (this.#wait.active) this.#wait.wake(cpu, 0, 0, false);
+  }
+
+  /** Makes it wait again (Linux: `reinit_completion`). */
+  reinit(): void {
+    this.done = 0;
+  }
+}

@@ -1,0 +1,140 @@
+import { type Cpu, SpinLock } from '@rpal/hw-x86';
+import type { Task } from '../core/task.js';
+import type { Scheduler } from '../scheduler.js';
+import { SchedStep } from '../steps.js';
+
+/** What a wake function tells the walk: a positive number counts against the exclusive wake-ups, a negative one ends it. */
+export type WakeFunction = (cpu: Cpu, entry: WaitEntry, key: number, sync: boolean) => number;
+
+/** A place in a wait queue (Linux: `wait_queue_entry`). The owner keeps it and re-uses it. */
+export class WaitEntry {
+  /** The task to wake, for functions that wake one. */
+  task: Task | null = null;
+  wake: WakeFunction;
+  exclusive = false;
+  priority = false;
+  queue: WaitQueue | null = null;
+  next: WaitEntry | null = null;
+  previous: WaitEntry | null = null;
+
+  constructor(wake: WakeFunction, task: Task | null = null) {
+    this.wake = wake;
+    this.task = task;
+  }
+}
+
+/** A list of waiters (Linux: `wait_queue_head`). Non-exclusive entries come first, exclusive ones queue at the end. */
+export class WaitQueue {
+  readonly lock: SpinLock = new SpinLock(1);
+  first: WaitEntry | null = null;
+  last: WaitEntry | null = null;
+
+  get active(): boolean {
+    return this.first !== null;
+  }
+
+  /** Adds an entry; an exclusive one goes to the end, another to the front. */
+  add(cpu: Cpu, entry: WaitEntry): void {
+    cpu.charge(SchedStep.waitEntry);
+    this.lock.pass(cpu);
+    entry.queue = this;
+    if (entry.exclusive && !entry.priority) {
+      entry.previous = this.last;
+      entry.next = null;
+      if (this.last === null) this.first = entry;
+      else this.last.next = entry;
+      this.last = entry;
+    } else {
+      entry.next = this.first;
+      entry.previous = null;
+      if (this.first === null) this.last = entry;
+      else this.first.previous = entry;
+      this.first = entry;
+    }
+  }
+
+  /** Adds an entry to the front even if it is exclusive: the last to come is woken first (Linux: `__add_wait_queue_exclusive`). */
+  addFirst(cpu: Cpu, entry: WaitEntry): void {
+    cpu.charge(SchedStep.waitEntry);
+    this.lock.pass(cpu);
+    entry.queue = this;
+    entry.next = this.first;
+    entry.previous = null;
+    if (this.first === null) this.last = entry;
+    else this.first.previous = entry;
+    this.first = entry;
+  }
+
+  /** Adds an entry at the end even though it is not exclusive (Linux: `__add_wait_queue_entry_tail`). */
+  addTail(cpu: Cpu, entry: WaitEntry): void {
+    cpu.charge(SchedStep.waitEntry);
+    this.lock.pass(cpu);
+    entry.queue = this;
+    entry.previous = this.last;
+    entry.next = null;
+    if (this.last === null) this.first = entry;
+    else this.last.next = entry;
+    this.last = entry;
+  }
+
+  /** Takes an entry out, if it is in. */
+  remove(cpu: Cpu, entry: WaitEntry): void {
+    if (entry.queue !== this) return;
+    cpu.charge(SchedStep.waitEntry);
+    this.lock.pass(cpu);
+    this.unlink(entry);
+  }
+
+  /** As `remove`, within a walk or under another lock: costs nothing. */
+  unlink(entry: WaitEntry): void {
+    if (entry.queue !== this) return;
+    if (entry.previous === null) this.first = entry.next;
+    else entry.previous.next = entry.next;
+    if (entry.next === null) this.last = entry.previous;
+    else entry.next.previous = entry.previous;
+    entry.queue = null;
+    entry.next = null;
+    entry.previous = null;
+  }
+
+  /**
+   * Calls the wake functions in order (Linux: `__wake_up_common`).
+   * @param exclusive how many exclusive waiters to wake; 0 wakes all
+   * @param key what happened, as poll bits
+   * @returns how many exclusive waiters were woken
+   */
+  wake(cpu: Cpu, exclusive: number, key: number, sync: boolean): number {
+    cpu.charge(SchedStep.waitWalk);
+    this.lock.acquire(cpu);
+    let left = exclusive;
+    let woken = 0;
+    let entry = this.first;
+    while (entry !== null) {
+      const next: WaitEntry | null = entry.next;
+      const { exclusive: isExclusive } = entry;
+      const result = entry.wake(cpu, entry, key, sync);
+      if (result < 0) break;
+      if (result > 0 && isExclusive) {
+        woken++;
+        if (--left === 0) break;
+      }
+      entry = next;
+    }
+    this.lock.release(cpu);
+    return woken;
+  }
+}
+
+/** Wakes the entry's task and leaves the entry in place (Linux: `default_wake_function`). */
+export function defaultWake(scheduler: Scheduler): WakeFunction {
+  return (cpu, entry, _key, sync) => (entry.task !== null && scheduler.wakeUp(cpu, entry.task, undefined, sync) ? 1 : 0);
+}
+
+/** Wakes the entry's task and, if that worked, takes the entry out (Linux: `autoremove_wake_function`). */
+export function autoremoveWake(scheduler: Scheduler): WakeFunction {
+  return (cpu, entry, _key, sync) => {
+    if (entry.task === null || !scheduler.wakeUp(cpu, entry.task, undefined, sync)) return 0;
+    entry.queue?.unlink(entry);
+    return 1;
+  };
+}

@@ -1,0 +1,122 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { Errno } from '@rpal/uapi';
+import type { File } from './file.js';
+import { VfsStep } from './steps.js';
+
+/** RLIMIT_NOFILE as distributions set it. */
+export const OPEN_MAX = 1024;
+
+/** The descriptors of a process (Linux: `struct files_struct`). Threads share one. */
+export class FdTable {
+  readonly #files: (File | null)[] = [];
+  readonly #closeOnExec = new Set<number>();
+  #lowestFree = 0;
+  limit: number = OPEN_MAX;
+  /** Tasks that use it. */
+  users = 1;
+  /** The process that it belongs to: files are told who closes them. */
+  owner: object | null = null;
+
+  /** The file behind a descriptor, or null. Charges the look-up. */
+  lookUp(cpu: Cpu, fd: number): File | null {
+    cpu.charge(VfsStep.fdLookup);
+    return this.#files[fd] ?? null;
+  }
+
+  /** The file behind a descriptor without cost: for observers. */
+  peek(fd: number): File | null {
+    return this.#files[fd] ?? null;
+  }
+
+  /** No descriptor is free. */
+  get full(): boolean {
+    let fd = this.#lowestFree;
+    while (fd < this.limit && this.#files[fd] != null) fd++;
+    return fd >= this.limit;
+  }
+
+  /** Gives `file` the lowest free descriptor, at least `from`. @returns it, or -EMFILE */
+  install(cpu: Cpu, file: File, closeOnExec = false, from = 0): number {
+    cpu.charge(VfsStep.fdInstall);
+    let fd = Math.max(from, this.#lowestFree);
+    while (this.#files[fd] != null) fd++;
+    if (fd >= this.limit) return -Errno.EMFILE;
+    this.#place(fd, file, closeOnExec);
+    if (from <= this.#lowestFree) this.#lowestFree = fd + 1;
+    return fd;
+  }
+
+  /** Gives `file` the descriptor `fd`, closing what was there. */
+  replace(cpu: Cpu, fd: number, file: File, closeOnExec = false): number {
+    cpu.charge(VfsStep.fdInstall);
+    if (fd < 0 || fd >= this.limit) return -Errno.EBADF;
+    const old = this.#files[fd] ?? null;
+    this.#place(fd, file, closeOnExec);
+    old?.flush(this.owner);
+    old?.put(cpu);
+    return fd;
+  }
+
+  /** close(2). */
+  close(cpu: Cpu, fd: number): number {
+    const file = this.#files[fd] ?? null;
+    if (file === null) return -Errno.EBADF;
+    cpu.charge(VfsStep.fileClose);
+    this.#files[fd] = null;
+    this.#closeOnExec.delete(fd);
+    this.#lowestFree = Math.min(this.#lowestFree, fd);
+    file.flush(this.owner);
+    file.put(cpu);
+    return 0;
+  }
+
+  closesOnExec(fd: number): boolean {
+    return this.#closeOnExec.has(fd);
+  }
+
+  setCloseOnExec(fd: number, on: boolean): void {
+    if (on) this.#closeOnExec.add(fd);
+    else this.#closeOnExec.delete(fd);
+  }
+
+  /** A copy for a forked process: the same files, one more reference each. */
+  fork(): FdTable {
+    const copy = new FdTable();
+    copy.limit = this.limit;
+    this.#files.forEach((file, fd) => {
+      if (file !== null && file !== undefined) copy.#place(fd, file, this.#closeOnExec.has(fd));
+    });
+    copy.#lowestFree = this.#lowestFree;
+    return copy;
+  }
+
+  /** exec closes what is marked so. */
+  exec(cpu: Cpu): void {
+    for (const fd of [...this.#closeOnExec]) this.close(cpu, fd);
+  }
+
+  /**
+   * Closes everything: the last user is gone. Files that nobody else has open are released afterwards, later ones first
+   * (Linux: `exit_files`, whose last references are dropped in task work).
+   */
+  closeAll(cpu: Cpu): void {
+    const last: File[] = [];
+    for (let fd = 0; fd < this.#files.length; fd++) {
+      const file = this.#files[fd] ?? null;
+      if (file === null) continue;
+      cpu.charge(VfsStep.fileClose);
+      this.#files[fd] = null;
+      file.flush(this.owner);
+      if (file.drop()) last.push(file);
+    }
+    this.#closeOnExec.clear();
+    this.#lowestFree = 0;
+    for (let i = last.length - 1; i >= 0; i--) last[i]?.destroy(cpu);
+  }
+
+  #place(fd: number, file: File, closeOnExec: boolean): void {
+    while (this.#files.length < fd) this.#files.push(null);
+    this.#files[fd] = file.get();
+    this.setCloseOnExec(fd, closeOnExec);
+  }
+}

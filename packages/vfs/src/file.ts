@@ -1,0 +1,150 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { WaitQueue } from '@rpal/sched';
+import { Errno, Fcntl, MapFlag, OpenFlag, Poll, Prot } from '@rpal/uapi';
+import type { Caller } from './operation.js';
+
+/**
+ * How `poll` registers with the queues that announce a file's changes. Each queue that the file names gets an entry of
+ * the caller's choosing; without a table nothing is registered.
+ */
+export interface PollTable {
+  register(cpu: Cpu, queue: WaitQueue): void;
+}
+
+/** Who watches a file without holding it. */
+export interface Watcher {
+  /** The file's last reference is gone: the watcher takes itself off the file's list. */
+  forgotten(cpu: Cpu): void;
+}
+
+/** What poll says of a file without a poll method (Linux: `DEFAULT_POLLMASK`). */
+const ALWAYS_READY = Poll.IN | Poll.OUT | Poll.RDNORM | Poll.WRNORM;
+
+/** An open file description (Linux: `struct file`). */
+export abstract class File {
+  /** O_RDONLY .. O_RDWR and O_NONBLOCK. */
+  flags: number;
+  /** Descriptors and calls in progress that hold it. */
+  count = 0;
+  /** Who watches it: epoll's items. */
+  readonly watchers: Watcher[] = [];
+
+  constructor(flags: number) {
+    this.flags = flags;
+  }
+
+  get nonblocking(): boolean {
+    return (this.flags & OpenFlag.NONBLOCK) !== 0;
+  }
+
+  /** Present events; registers with `table` if given. A file that cannot be waited for is always ready. */
+  poll(_cpu: Cpu, _table: PollTable | null): number {
+    return this.pollable ? 0 : ALWAYS_READY;
+  }
+
+  /** True if epoll may watch it (has a poll method). */
+  get pollable(): boolean {
+    return true;
+  }
+
+  /** fcntl may set O_DIRECT on it. */
+  get takesDirect(): boolean {
+    return false;
+  }
+
+  /** It has a read, or a write, method (Linux: FMODE_CAN_READ, FMODE_CAN_WRITE). */
+  supports(_write: boolean): boolean {
+    return true;
+  }
+
+  /** Its reads, or writes, take the segments of `caller.message` if there are any: readv, or writev, is one call. */
+  takesSegments(_write: boolean): boolean {
+    return false;
+  }
+
+  /** read(2). @returns bytes, a negative errno, or `Step.PENDING` */
+  read(_cpu: Cpu, _caller: Caller, _address: number, _length: number): number {
+    return -Errno.EINVAL;
+  }
+
+  /** write(2), likewise. */
+  write(_cpu: Cpu, _caller: Caller, _address: number, _length: number): number {
+    return -Errno.EINVAL;
+  }
+
+  /** pread(2). Files that stand for something else than bytes in a row have no positions. */
+  readAt(_cpu: Cpu, _caller: Caller, _address: number, _length: number, _offset: number): number {
+    return -Errno.ESPIPE;
+  }
+
+  /** pwrite(2), likewise. */
+  writeAt(_cpu: Cpu, _caller: Caller, _address: number, _length: number, _offset: number): number {
+    return -Errno.ESPIPE;
+  }
+
+  /** ftruncate(2). @returns 0 or a negative errno */
+  truncate(_cpu: Cpu, _size: number): number {
+    return -Errno.EINVAL;
+  }
+
+  /** ioctl(2). */
+  ioctl(_cpu: Cpu, _caller: Caller, _command: number, _argument: number): number {
+    return -Errno.ENOTTY;
+  }
+
+  /** Commands of fcntl(2) that only some kinds of files know. */
+  fcntl(_cpu: Cpu, command: number, _argument: number): number {
+    return command === Fcntl.SETPIPE_SZ || command === Fcntl.GETPIPE_SZ ? -Errno.EBADF : -Errno.EINVAL;
+  }
+
+  /** Bytes that could be read now (FIONREAD); negative errno if the question makes no sense. */
+  get unread(): number {
+    return -Errno.ENOTTY;
+  }
+
+  /** lseek(2), for files with a position. */
+  seek(_offset: number, _whence: number): number {
+    return -Errno.ESPIPE;
+  }
+
+  /** What /proc/PID/fdinfo says of it beyond position and flags, as lines. */
+  get description(): string {
+    return '';
+  }
+
+  /** mmap(2) of the file. @returns the address or a negative errno */
+  mmap(_cpu: Cpu, _caller: Caller, _hint: number, _length: number, prot: number, flags: number, _offset: number): number {
+    // Whether it could be opened for that is asked before whether it can be mapped.
+    const mode = this.flags & OpenFlag.ACCMODE;
+    if (mode === OpenFlag.WRONLY) return -Errno.EACCES;
+    return (flags & MapFlag.SHARED) !== 0 && (prot & Prot.WRITE) !== 0 && mode === OpenFlag.RDONLY ? -Errno.EACCES : -Errno.ENODEV;
+  }
+
+  /** A descriptor for it is closed, by process `owner`, though others may remain. */
+  flush(_owner: object | null): void {}
+
+  /** The last reference is gone. */
+  release(_cpu: Cpu): void {}
+
+  get(): this {
+    this.count++;
+    return this;
+  }
+
+  /** Drops a reference; the last one takes the file out of every epoll and releases it. */
+  put(cpu: Cpu): void {
+    if (--this.count > 0) return;
+    this.destroy(cpu);
+  }
+
+  /** Drops a reference. @returns true if it was the last one: `destroy` must follow */
+  drop(): boolean {
+    return --this.count === 0;
+  }
+
+  /** What follows the last reference. */
+  destroy(cpu: Cpu): void {
+    for (let last = this.watchers.at(-1); last !== undefined; last = this.watchers.at(-1)) last.forgotten(cpu);
+    this.release(cpu);
+  }
+}

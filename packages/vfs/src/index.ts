@@ -1,0 +1,10 @@
+export { DeferredPuts } from './deferred-puts.js';
+export { FdTable, OPEN_MAX } from './fd-table.js';
+export { File, type PollTable, type Watcher } from './file.js';
+export { begin, type Caller, NOTHING_YET, type Operation, OperationKind, OperationSet, Step } from './operation.js';
+export { PollItem, PollOperation } from './poll.js';
+export { PositionedFile } from './positioned-file.js';
+export { RetryOperation } from './retry-operation.js';
+export { type Credentials, NOBODY, SCM_MAX_FD, type Segment, SocketMessage, UIO_MAXIOV, UNSET } from './socket-message.js';
+export { VfsStep } from './steps.js';
+export { copyIn, copyOut, putBytes, putValue } from './user-copy.js';

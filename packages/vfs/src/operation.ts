@@ -1,0 +1,88 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { MmStruct } from '@rpal/mm';
+import type { Task } from '@rpal/sched';
+import type { Credentials, SocketMessage } from './socket-message.js';
+
+/**
+ * What a step of an operation returns when it has no result yet. Both lie far below any errno, and results are never
+ * that small.
+ */
+export const Step = {
+  /** A yield point: call `step` again. */
+  AGAIN: -0x4000_0001,
+  /** The task has prepared to sleep: call `schedule()`, then `step` again. */
+  SLEEP: -0x4000_0002,
+  /** Of a file's method: the call goes on in `caller.operation`. */
+  PENDING: -0x4000_0003,
+} as const;
+
+/** Of an attempt: nothing to take, or no room: wait, or give up. No result of a call is as small. */
+export const NOTHING_YET = -0x4000_0000;
+
+/** A system call that may sleep, as a state machine of atomic steps. Each task keeps one of each kind and re-uses it. */
+export interface Operation {
+  /** @returns the result of the call (0 or more, or a negative errno), `Step.AGAIN`, or `Step.SLEEP` */
+  step(cpu: Cpu): number;
+}
+
+/** On whose behalf files work: a task, its memory, and the operation it is in. */
+export interface Caller {
+  readonly task: Task;
+  readonly memory: MmStruct;
+  /** What a pending call goes on with. */
+  operation: Operation | null;
+  /** Its operations by kind, made on first use. */
+  readonly operations: OperationSet;
+  /** The message header of a sendmsg or recvmsg in progress. */
+  message: SocketMessage | null;
+  /** Who it is, to those who receive its messages. */
+  readonly credentials: Credentials;
+  /** Sends a signal to the caller's own task, as a failed write does with SIGPIPE. */
+  raise(cpu: Cpu, signal: number): void;
+}
+
+let kinds = 0;
+
+/**
+ * A kind of operation that each task keeps one of. Whoever defines an operation makes its kind, once, beside it; the number
+ * is an index and means nothing else.
+ */
+export class OperationKind<T extends Operation> {
+  readonly index: number = kinds++;
+  /** For errors and reports. */
+  readonly name: string;
+  /** Never set: makes kinds of different operations different types. */
+  declare readonly operation: T;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** The operations of one task, by kind: each is made on first use and used again from then on. */
+export class OperationSet {
+  readonly #made: (Operation | undefined)[] = [];
+
+  /** The task's operation of a kind, if it has been made. */
+  get<T extends Operation>(kind: OperationKind<T>): T | undefined {
+    return this.#made[kind.index] as T | undefined;
+  }
+
+  /** Keeps the task's operation of a kind, and returns it. */
+  keep<T extends Operation>(kind: OperationKind<T>, operation: T): T {
+    while (this.#made.length < kind.index) this.#made.push(undefined);
+    this.#made[kind.index] = operation;
+    return operation;
+  }
+}
+
+/** Runs an operation as far as it goes without sleeping or letting others in between. */
+export function begin(cpu: Cpu, caller: Caller, operation: Operation): number {
+  for (;;) {
+    const result = operation.step(cpu);
+    if (result > Step.AGAIN) return result;
+    if (result === Step.AGAIN && cpu.hasTime) continue;
+    caller.operation = operation;
+    return result === Step.SLEEP ? Step.SLEEP : Step.PENDING;
+  }
+}

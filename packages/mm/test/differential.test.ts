@@ -10,8 +10,8 @@ import { RealKernel } from './real-kernel.js';
  * The same random calls on the model and on the Linux at hand. MM_DIFFERENTIAL_CALLS and MM_DIFFERENTIAL_SEED run more of
  * them, and others; a failing seed is printed.
  */
-const CALLS = Number(process.env['MM_DIFFERENTIAL_CALLS'] ?? 20_000);
-const SEED = Number(process.env['MM_DIFFERENTIAL_SEED'] ?? 1);
+const CALLS = Number(process.env.MM_DIFFERENTIAL_CALLS ?? 20_000);
+const SEED = Number(process.env.MM_DIFFERENTIAL_SEED ?? 1);
 const LENGTH = 200;
 const BATCH = 50;
 

@@ -2,7 +2,7 @@ import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { getUser32 } from '@rpal/mm';
 import { type Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Caller, File, NOTHING_YET, OperationKind, type PollTable, putValue, RetryOperation, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, File, OperationKind, Pending, type PollTable, putValue, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from './steps.js';
 
 /** Flags of eventfd2. */
@@ -125,7 +125,7 @@ export class EventfdReadOperation extends RetryOperation {
     const { high, low } = file;
     if (high === 0 && low === 0) {
       file.lock.release(cpu);
-      return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
+      return this.#mayWait ? Pending.NOTHING_YET : -Errno.EAGAIN;
     }
     if (file.semaphore) {
       file.low = low === 0 ? WORD - 1 : low - 1;
@@ -177,7 +177,7 @@ export class EventfdWriteOperation extends RetryOperation {
     const added = file.add(cpu, this.#high, this.#low);
     file.lock.release(cpu);
     if (added) return SIZE;
-    return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
+    return this.#mayWait ? Pending.NOTHING_YET : -Errno.EAGAIN;
   }
 }
 

@@ -2,7 +2,7 @@ import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
 import { type Scheduler, SleepTimer, sleepSlack, type Task, TaskState, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Caller, copyIn, copyOut, type Operation, type PollTable, PositionedFile, putBytes, Step, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, copyIn, copyOut, type Operation, Pending, type PollTable, PositionedFile, putBytes, VfsStep } from '@rpal/vfs';
 import { IpcStep } from './steps.js';
 
 /** Priorities are below this (MQ_PRIO_MAX). */
@@ -239,7 +239,7 @@ abstract class MessageOperation implements Operation {
       }
     }
     task.state = TaskState.INTERRUPTIBLE;
-    return Step.SLEEP;
+    return Pending.SLEEP;
   }
 
   #leave(result: number): number {

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Scheduler, SleepTimer, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Caller, File, NOTHING_YET, type PollTable, putValue, RetryOperation, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, File, Pending, type PollTable, putValue, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from './steps.js';
 
 /** Flag of timerfd_settime: the time is one of the clock, not from now on. */
@@ -108,7 +108,7 @@ class TimerfdRead extends RetryOperation {
   protected override attempt(cpu: Cpu): number {
     const file = this.#file;
     cpu.charge(IpcStep.eventfdRead);
-    if (file.ticks === 0) return file.nonblocking ? -Errno.EAGAIN : NOTHING_YET;
+    if (file.ticks === 0) return file.nonblocking ? -Errno.EAGAIN : Pending.NOTHING_YET;
     file.forward(cpu);
     const { ticks } = file;
     file.ticks = 0;

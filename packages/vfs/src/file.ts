@@ -62,7 +62,7 @@ export abstract class File {
     return false;
   }
 
-  /** read(2). @returns bytes, a negative errno, or `Step.PENDING` */
+  /** read(2). @returns bytes, a negative errno, or `Pending.OPERATION` */
   read(_cpu: Cpu, _caller: Caller, _address: number, _length: number): number {
     return -Errno.EINVAL;
   }

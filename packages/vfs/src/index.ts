@@ -1,7 +1,7 @@
 export { DeferredPuts } from './deferred-puts.js';
 export { FdTable, OPEN_MAX } from './fd-table.js';
 export { File, type PollTable, type Watcher } from './file.js';
-export { begin, type Caller, NOTHING_YET, type Operation, OperationKind, OperationSet, Step } from './operation.js';
+export { begin, type Caller, type Operation, OperationKind, OperationSet, Pending } from './operation.js';
 export { PollItem, PollOperation } from './poll.js';
 export { PositionedFile } from './positioned-file.js';
 export { RetryOperation } from './retry-operation.js';

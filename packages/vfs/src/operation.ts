@@ -4,24 +4,23 @@ import type { Task } from '@rpal/sched';
 import type { Credentials, SocketMessage } from './socket-message.js';
 
 /**
- * What a step of an operation returns when it has no result yet. Both lie far below any errno, and results are never
- * that small.
+ * What stands in the place of a result while there is none. All lie far below any errno, and no call returns anything as
+ * small: `result > Pending.AGAIN` asks of an operation's step whether it has a result.
  */
-export const Step = {
-  /** A yield point: call `step` again. */
+export const Pending = {
+  /** Of an attempt (`RetryOperation`): nothing to take, or no room. */
+  NOTHING_YET: -0x4000_0000,
+  /** Of a step: a yield point. Call `step` again. */
   AGAIN: -0x4000_0001,
-  /** The task has prepared to sleep: call `schedule()`, then `step` again. */
+  /** Of a step: the task has prepared to sleep. Call `schedule()`, then `step` again. */
   SLEEP: -0x4000_0002,
   /** Of a file's method: the call goes on in `caller.operation`. */
-  PENDING: -0x4000_0003,
+  OPERATION: -0x4000_0003,
 } as const;
-
-/** Of an attempt: nothing to take, or no room: wait, or give up. No result of a call is as small. */
-export const NOTHING_YET = -0x4000_0000;
 
 /** A system call that may sleep, as a state machine of atomic steps. Each task keeps one of each kind and re-uses it. */
 export interface Operation {
-  /** @returns the result of the call (0 or more, or a negative errno), `Step.AGAIN`, or `Step.SLEEP` */
+  /** @returns the result of the call (0 or more, or a negative errno), `Pending.AGAIN`, or `Pending.SLEEP` */
   step(cpu: Cpu): number;
 }
 
@@ -80,9 +79,9 @@ export class OperationSet {
 export function begin(cpu: Cpu, caller: Caller, operation: Operation): number {
   for (;;) {
     const result = operation.step(cpu);
-    if (result > Step.AGAIN) return result;
-    if (result === Step.AGAIN && cpu.hasTime) continue;
+    if (result > Pending.AGAIN) return result;
+    if (result === Pending.AGAIN && cpu.hasTime) continue;
     caller.operation = operation;
-    return result === Step.SLEEP ? Step.SLEEP : Step.PENDING;
+    return result === Pending.SLEEP ? Pending.SLEEP : Pending.OPERATION;
   }
 }

@@ -3,7 +3,7 @@ import { type Scheduler, SleepTimer, TaskState, timeoutSlack, WaitEntry, type Wa
 import { Errno, Poll } from '@rpal/uapi';
 import type { FdTable } from './fd-table.js';
 import type { File, PollTable } from './file.js';
-import { type Caller, type Operation, Step } from './operation.js';
+import { type Caller, type Operation, Pending } from './operation.js';
 import { VfsStep } from './steps.js';
 
 /** A descriptor that a poll looks at, and what it found. */
@@ -101,7 +101,7 @@ export class PollOperation implements Operation, PollTable {
     if (this.#timeout > 0 && !this.#timing) this.#timer.start(cpu, this.#timeout, timeoutSlack(task, this.#timeout));
     this.#timing = this.#timeout > 0;
     task.state = TaskState.INTERRUPTIBLE;
-    return Step.SLEEP;
+    return Pending.SLEEP;
   }
 
   /** do_poll, one pass: registers on the first, as long as nothing has been found. */

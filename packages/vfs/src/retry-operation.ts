@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { autoremoveWake, type Scheduler, TaskState, WaitEntry, type WaitQueue } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { type Caller, NOTHING_YET, type Operation, Step } from './operation.js';
+import { type Caller, type Operation, Pending } from './operation.js';
 
 /** A call that is attempted, and attempted again after each wake-up, until it has a result or a signal comes. */
 export abstract class RetryOperation implements Operation {
@@ -21,7 +21,7 @@ export abstract class RetryOperation implements Operation {
     this.#entry.exclusive = exclusive;
   }
 
-  /** @returns the result, or `NOTHING_YET` to wait on `queue` */
+  /** @returns the result, or `Pending.NOTHING_YET` to wait on `queue` */
   protected abstract attempt(cpu: Cpu): number;
 
   protected abstract get queue(): WaitQueue;
@@ -42,13 +42,13 @@ export abstract class RetryOperation implements Operation {
       this.#queue = null;
     }
     const result = this.attempt(cpu);
-    if (result !== NOTHING_YET) return result;
+    if (result !== Pending.NOTHING_YET) return result;
     if (task.signalPending) return this.interrupted(cpu);
     this.prepare(cpu);
     task.state = TaskState.INTERRUPTIBLE;
     this.#queue = this.queue;
     // First come, first served, whether or not a wake-up is for one.
     this.#queue.addTail(cpu, this.#entry);
-    return Step.SLEEP;
+    return Pending.SLEEP;
   }
 }

@@ -2,7 +2,7 @@ import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import { type Scheduler, SleepTimer, TaskState, taken, timeoutSlack, WaitEntry, WaitQueue } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
-import { begin, type Caller, File, type Operation, OperationKind, type PollTable, Step, type Watcher } from '@rpal/vfs';
+import { begin, type Caller, File, type Operation, OperationKind, Pending, type PollTable, type Watcher } from '@rpal/vfs';
 import type { EpollSeams } from '../seams.js';
 import { EpollStep } from '../steps.js';
 import { BusyPoll } from './busy-poll.js';
@@ -435,7 +435,7 @@ export class WaitOperation implements Operation {
         cpu.charge(EpollStep.epollWaitBody);
         this.#available = epoll.eventsAvailable;
         this.#state = 1;
-        return Step.AGAIN;
+        return Pending.AGAIN;
       case 1: {
         if (this.#available) {
           const count = epoll.sendEvents(cpu, this.#caller, this.#address, this.#maximum);
@@ -444,7 +444,7 @@ export class WaitOperation implements Operation {
         if (this.#timedOut) return 0;
         if (task.signalPending) return -Errno.EINTR;
         this.#state = 2;
-        return Step.AGAIN;
+        return Pending.AGAIN;
       }
       case 2:
         return this.#prepare(cpu);
@@ -464,9 +464,9 @@ export class WaitOperation implements Operation {
     if (!this.#available) epoll.wait.addFirst(cpu, this.#entry);
     epoll.lock.release(cpu);
     this.#state = 3;
-    if (this.#available) return Step.AGAIN;
+    if (this.#available) return Pending.AGAIN;
     if (this.#timeout > 0) this.#startTimer(cpu);
-    return Step.SLEEP;
+    return Pending.SLEEP;
   }
 
   /** The time that is left is counted from the first sleep on, however often it is woken for nothing. */
@@ -489,7 +489,7 @@ export class WaitOperation implements Operation {
     }
     if (this.#timing && this.#available) this.#timer.stop();
     this.#state = 1;
-    return Step.AGAIN;
+    return Pending.AGAIN;
   }
 }
 

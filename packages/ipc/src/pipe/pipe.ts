@@ -2,7 +2,7 @@ import { type Cpu, PAGE_SIZE, SpinLock } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
 import { type Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, Fcntl, OpenFlag, Poll, Signal } from '@rpal/uapi';
-import { begin, type Caller, copyIn, copyOut, File, NOTHING_YET, OperationKind, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, copyIn, copyOut, File, OperationKind, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
 /** Writes of up to so many bytes are not mixed with those of others. */
@@ -211,7 +211,7 @@ export class PipeReadOperation extends RetryOperation {
     const taken = this.#take(cpu, pipe);
     const { empty } = pipe;
     pipe.lock.release(cpu);
-    if (taken === 0 && pipe.writers > 0) return this.#end.nonblocking ? -Errno.EAGAIN : NOTHING_YET;
+    if (taken === 0 && pipe.writers > 0) return this.#end.nonblocking ? -Errno.EAGAIN : Pending.NOTHING_YET;
     if (wasFull && !pipe.full) pipe.announceRoom(cpu);
     // A reader that slept hands what it left on to the next one.
     if (this.#slept && !empty) pipe.readWait.wake(cpu, 1, READABLE, true);
@@ -281,7 +281,7 @@ export class PipeWriteOperation extends RetryOperation {
     const result = this.#put(cpu, pipe);
     const { full } = pipe;
     pipe.lock.release(cpu);
-    if (result !== NOTHING_YET) {
+    if (result !== Pending.NOTHING_YET) {
       pipe.announceData(cpu, wasEmpty);
       // A writer that slept hands the room it left on to the next one.
       if (this.#slept && !full) pipe.writeWait.wake(cpu, 1, WRITABLE, true);
@@ -297,7 +297,7 @@ export class PipeWriteOperation extends RetryOperation {
     if (failed < 0) return failed;
     const packets = (this.#end.flags & OpenFlag.DIRECT) !== 0;
     while (this.#done < this.#length) {
-      if (pipe.full) return this.#end.nonblocking ? this.#orSoFar(-Errno.EAGAIN) : NOTHING_YET;
+      if (pipe.full) return this.#end.nonblocking ? this.#orSoFar(-Errno.EAGAIN) : Pending.NOTHING_YET;
       const frame = pipe.page(cpu);
       if (frame < 0) return this.#orSoFar(-Errno.ENOMEM);
       const part = Math.min(PAGE_SIZE, this.#length - this.#done);

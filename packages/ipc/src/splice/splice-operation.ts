@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { WaitQueue } from '@rpal/sched';
 import { Errno, Signal } from '@rpal/uapi';
-import { NOTHING_YET, RetryOperation } from '@rpal/vfs';
+import { Pending, RetryOperation } from '@rpal/vfs';
 
 /** A call that moves pages between files, and may have to wait for the one or for the other. */
 export abstract class SpliceOperation extends RetryOperation {
@@ -14,7 +14,7 @@ export abstract class SpliceOperation extends RetryOperation {
   /** What an attempt ends with that comes no further before something happens at `queue`. */
   protected waitAt(queue: WaitQueue, mayWait: boolean): number {
     this.#queue = queue;
-    return mayWait ? NOTHING_YET : -Errno.EAGAIN;
+    return mayWait ? Pending.NOTHING_YET : -Errno.EAGAIN;
   }
 
   /** What an attempt ends with when nobody will read the pipe. */

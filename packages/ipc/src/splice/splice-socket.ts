@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
-import { begin, type Caller, NOTHING_YET } from '@rpal/vfs';
+import { begin, type Caller, Pending } from '@rpal/vfs';
 import { type Pipe, PipeBuffer, type PipeEnd } from '../pipe/pipe.js';
 import { IpcStep } from '../steps.js';
 import type { SkbPiece } from '../unix/skb.js';
@@ -80,9 +80,9 @@ class ToSocket extends SpliceOperation {
         if (length === this.#left || pieces.length === PIECES_MAX) break;
       }
       const queued = to.queuePages(cpu, this.caller, pieces, length);
-      if (queued === NOTHING_YET) {
+      if (queued === Pending.NOTHING_YET) {
         const outcome = this.waitAt(to.wait, this.#mayWaitForRoom);
-        return outcome === NOTHING_YET ? outcome : this.#end(cpu, outcome);
+        return outcome === Pending.NOTHING_YET ? outcome : this.#end(cpu, outcome);
       }
       if (queued <= 0) return this.#end(cpu, queued);
       this.#consume(queued);
@@ -160,7 +160,7 @@ class FromSocket extends SpliceOperation {
     };
     while (moved < this.#length && !to.full) {
       const part = from.takePages(cpu, this.caller, this.#length - moved, put);
-      if (part === NOTHING_YET) break;
+      if (part === Pending.NOTHING_YET) break;
       if (part < 0) return moved > 0 ? moved : part;
       moved += part;
       if (from.endsHere) break;

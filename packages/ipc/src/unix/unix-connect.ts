@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { type Caller, NOTHING_YET, OperationKind, RetryOperation } from '@rpal/vfs';
+import { type Caller, OperationKind, Pending, RetryOperation } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import { SHUTDOWN_RECEIVE, SocketState, type UnixSocket } from './unix-socket.js';
 
@@ -36,7 +36,7 @@ export class ConnectOperation extends RetryOperation {
     if (listener.state !== SocketState.LISTENING || (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return -Errno.ECONNREFUSED;
     if (listener.backlog.length > listener.backlogLimit) {
       this.#listener = listener;
-      return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
+      return this.#mayWait ? Pending.NOTHING_YET : -Errno.EAGAIN;
     }
     if (socket.state !== SocketState.UNCONNECTED) return socket.state === SocketState.CONNECTED ? -Errno.EISCONN : -Errno.EINVAL;
     socket.connectTo(cpu, listener);
@@ -75,7 +75,7 @@ export class AcceptOperation extends RetryOperation {
     const socket = listener.backlog.shift();
     if (socket === undefined) {
       if (!this.#mayWait) return -Errno.EAGAIN;
-      return (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ? -Errno.EINVAL : NOTHING_YET;
+      return (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ? -Errno.EINVAL : Pending.NOTHING_YET;
     }
     cpu.charge(IpcStep.socketAccept);
     socket.listener = null;

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { taken, type WaitQueue } from '@rpal/sched';
 import { Errno, MessageFlag, Poll, SocketType } from '@rpal/uapi';
-import { begin, type Caller, NOBODY, NOTHING_YET, OperationKind, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, NOBODY, OperationKind, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import { drainSkb, fillSkb, type Skb } from './skb.js';
 import { SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND, SocketState, type UnixNamespace, UnixSocket } from './unix-socket.js';
@@ -182,7 +182,7 @@ export class PacketSendOperation extends RetryOperation {
     if (other.fullFor(socket)) {
       if (this.#mayWait) {
         this.#queue = other.peerWait;
-        return NOTHING_YET;
+        return Pending.NOTHING_YET;
       }
       if (socket.peer === other) socket.watchRoom(cpu, other);
       return this.#drop(cpu, -Errno.EAGAIN);
@@ -196,7 +196,7 @@ export class PacketSendOperation extends RetryOperation {
     return this.#length;
   }
 
-  /** @returns 0 once there is a message, a negative errno, or `NOTHING_YET` */
+  /** @returns 0 once there is a message, a negative errno, or `Pending.NOTHING_YET` */
   #prepareMessage(cpu: Cpu, socket: UnixPacketSocket): number {
     const refused = socket.refusal();
     if (refused < 0) return refused;
@@ -207,7 +207,7 @@ export class PacketSendOperation extends RetryOperation {
     if ((socket.shutdownMask & SHUTDOWN_SEND) !== 0) return -Errno.EPIPE;
     if (!socket.hasRoom) {
       this.#queue = socket.wait;
-      return this.#mayWait ? NOTHING_YET : -Errno.EAGAIN;
+      return this.#mayWait ? Pending.NOTHING_YET : -Errno.EAGAIN;
     }
     const { skbs } = socket.namespace;
     cpu.charge(IpcStep.packetSend);
@@ -276,7 +276,7 @@ export class PacketReceiveOperation extends RetryOperation {
     if (skb !== null) return this.#take(cpu, socket, skb);
     const ended = (socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0;
     if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return ended && socket.connectionBased ? 0 : -Errno.EAGAIN;
-    return ended ? 0 : NOTHING_YET;
+    return ended ? 0 : Pending.NOTHING_YET;
   }
 
   #take(cpu: Cpu, socket: UnixPacketSocket, skb: Skb): number {

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { autoremoveWake, type Scheduler, TaskState, WaitEntry } from '@rpal/sched';
 import { Errno, MessageFlag } from '@rpal/uapi';
-import { type Caller, NOTHING_YET, type Operation, OperationKind, Step } from '@rpal/vfs';
+import { type Caller, type Operation, OperationKind, Pending } from '@rpal/vfs';
 import { SHUTDOWN_RECEIVE } from './unix-socket.js';
 import type { UnixStreamSocket } from './unix-stream.js';
 
@@ -41,16 +41,16 @@ export class SendOperation implements Operation {
       case 1:
         socket.peer?.dataReady(cpu);
         this.#state = 0;
-        return this.#sent === this.#length ? this.#length : Step.AGAIN;
+        return this.#sent === this.#length ? this.#length : Pending.AGAIN;
       case 2:
         // Prepared to wait for room: it may have come meanwhile.
         this.#state = 3;
-        return socket.hasRoom || socket.peer === null ? Step.AGAIN : Step.SLEEP;
+        return socket.hasRoom || socket.peer === null ? Pending.AGAIN : Pending.SLEEP;
       default:
         task.state = TaskState.RUNNING;
         socket.wait.remove(cpu, this.#entry);
         this.#state = 0;
-        return Step.AGAIN;
+        return Pending.AGAIN;
     }
   }
 
@@ -61,19 +61,19 @@ export class SendOperation implements Operation {
     // Who has sent something is told so, and not killed.
     const flags = this.#sent > 0 ? this.#flags | MessageFlag.NOSIGNAL : this.#flags;
     const queued = socket.queueMessage(cpu, this.#caller, this.#address + this.#sent, length, flags);
-    if (queued === NOTHING_YET) {
+    if (queued === Pending.NOTHING_YET) {
       if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#sent > 0 ? this.#sent : -Errno.EAGAIN;
       // Signals end the wait for room only; what has room is sent first (Linux: `sock_alloc_send_pskb`).
       if (task.signalPending) return this.#sent > 0 ? this.#sent : -Errno.ERESTARTSYS;
       task.state = TaskState.INTERRUPTIBLE;
       socket.wait.add(cpu, this.#entry);
       this.#state = 2;
-      return Step.AGAIN;
+      return Pending.AGAIN;
     }
     if (queued <= 0) return this.#sent > 0 ? this.#sent : queued;
     this.#sent += queued;
     this.#state = 1;
-    return Step.AGAIN;
+    return Pending.AGAIN;
   }
 }
 
@@ -119,27 +119,29 @@ export class ReceiveOperation implements Operation {
       case 2:
         // Prepared to wait: data may have come meanwhile.
         this.#state = 3;
-        return socket.first !== null || socket.error !== 0 || (socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ? Step.AGAIN : Step.SLEEP;
+        return socket.first !== null || socket.error !== 0 || (socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0
+          ? Pending.AGAIN
+          : Pending.SLEEP;
       default:
         task.state = TaskState.RUNNING;
         socket.wait.remove(cpu, this.#entry);
         this.#state = 0;
         if (task.signalPending) return this.#received > 0 ? this.#received : -Errno.ERESTARTSYS;
-        return Step.AGAIN;
+        return Pending.AGAIN;
     }
   }
 
   #take(cpu: Cpu): number {
     const socket = this.#socket;
     const taken = socket.takeMessage(cpu, this.#caller, this.#address + this.#received, this.#length - this.#received, this.#flags);
-    if (taken === NOTHING_YET) {
+    if (taken === Pending.NOTHING_YET) {
       this.#state = 1;
-      return Step.AGAIN;
+      return Pending.AGAIN;
     }
     if (taken < 0) return this.#received > 0 ? this.#received : taken;
     this.#received += taken;
     if (this.#received === this.#length || (this.#flags & MessageFlag.PEEK) !== 0 || socket.endsHere) return this.#received;
-    return Step.AGAIN;
+    return Pending.AGAIN;
   }
 
   /** Nothing there: an end, an error, or a wait. */
@@ -153,7 +155,7 @@ export class ReceiveOperation implements Operation {
     this.#caller.task.state = TaskState.INTERRUPTIBLE;
     socket.wait.add(cpu, this.#entry);
     this.#state = 2;
-    return Step.AGAIN;
+    return Pending.AGAIN;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { taken } from '@rpal/sched';
 import { Errno, MessageFlag, Poll, Signal, SocketType } from '@rpal/uapi';
-import { begin, type Caller, type Credentials, NOBODY, NOTHING_YET, type PollTable, UNSET, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, type Credentials, NOBODY, Pending, type PollTable, UNSET, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import { drainSkb, fillSkb, pagesOf, SKB_MAX_LINEAR, type Skb, type SkbPiece, STREAM_MESSAGE_MAX } from './skb.js';
 import { SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND, SocketState, type UnixNamespace, UnixSocket } from './unix-socket.js';
@@ -47,7 +47,7 @@ export class UnixStreamSocket extends UnixSocket {
     if (this.state !== SocketState.CONNECTED) return -Errno.EINVAL;
     if (this.passCredentials && caller.message !== null) caller.message.credentials = UNSET;
     const received = this.takeMessage(cpu, caller, address, length, flags);
-    if (received !== NOTHING_YET) {
+    if (received !== Pending.NOTHING_YET) {
       const more = received >= 0 && received < length && (this.first !== null || (flags & MessageFlag.WAITALL) !== 0);
       if (!more || (flags & MessageFlag.PEEK) !== 0 || this.endsHere) return received;
     }
@@ -61,7 +61,7 @@ export class UnixStreamSocket extends UnixSocket {
     cpu.charge(IpcStep.socketCall);
     if (length <= this.#atOnce && cpu.hasTime) {
       const sent = this.queueMessage(cpu, caller, address, length, flags);
-      if (sent !== NOTHING_YET) {
+      if (sent !== Pending.NOTHING_YET) {
         if (sent > 0) this.peer?.dataReady(cpu);
         return sent;
       }
@@ -73,14 +73,14 @@ export class UnixStreamSocket extends UnixSocket {
 
   /**
    * Takes bytes from the first message into user memory.
-   * @returns how many, a negative errno, or `NOTHING_YET` if there is no message
+   * @returns how many, a negative errno, or `Pending.NOTHING_YET` if there is no message
    */
   takeMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
     this.lock.acquire(cpu);
     const skb = this.first;
     if (skb === null) {
       this.lock.release(cpu);
-      return NOTHING_YET;
+      return Pending.NOTHING_YET;
     }
     taken(cpu, caller.task);
     cpu.charge(IpcStep.receiveBody);
@@ -145,7 +145,7 @@ export class UnixStreamSocket extends UnixSocket {
 
   /**
    * Queues one message from user memory at the peer. The caller then announces it (`dataReady`).
-   * @returns its length, a negative errno, or `NOTHING_YET` if the buffer is full
+   * @returns its length, a negative errno, or `Pending.NOTHING_YET` if the buffer is full
    */
   queueMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
     if (caller.message !== null && caller.message.name !== null) {
@@ -174,7 +174,7 @@ export class UnixStreamSocket extends UnixSocket {
     return length;
   }
 
-  /** @returns `length` if a message of it can be made and queued at the peer now; else 0, a negative errno, or `NOTHING_YET` */
+  /** @returns `length` if a message of it can be made and queued at the peer now; else 0, a negative errno, or `Pending.NOTHING_YET` */
   #ready(cpu: Cpu, caller: Caller, length: number, flags: number): number {
     const { peer } = this;
     if (this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;
@@ -184,7 +184,7 @@ export class UnixStreamSocket extends UnixSocket {
     }
     if (length === 0) return 0;
     if (this.error !== 0) return this.takeError();
-    if (!this.hasRoom) return NOTHING_YET;
+    if (!this.hasRoom) return Pending.NOTHING_YET;
     cpu.charge(IpcStep.sendMessage);
     return length;
   }
@@ -206,11 +206,11 @@ export class UnixStreamSocket extends UnixSocket {
 
   /**
    * Hands bytes of the first message on as parts of pages: those of its pages, or a copy if it has none.
-   * @param put takes a part; false: no more @returns bytes, or `NOTHING_YET` if there is no message
+   * @param put takes a part; false: no more @returns bytes, or `Pending.NOTHING_YET` if there is no message
    */
   takePages(cpu: Cpu, caller: Caller, length: number, put: (piece: SkbPiece, shared: boolean) => boolean): number {
     const skb = this.first;
-    if (skb === null) return NOTHING_YET;
+    if (skb === null) return Pending.NOTHING_YET;
     taken(cpu, caller.task);
     cpu.charge(IpcStep.receiveBody);
     this.lock.pass(cpu);

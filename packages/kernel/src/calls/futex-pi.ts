@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32 } from '@rpal/mm';
 import { RtMutex, SchedStep, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, FutexWord } from '@rpal/uapi';
-import { type Operation, Step } from '@rpal/vfs';
+import { type Operation, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { threadWithId } from '../process/find-thread.js';
 import type { Thread } from '../process/thread.js';
@@ -102,7 +102,7 @@ export function lockPi(kernel: Kernel, cpu: Cpu, thread: Thread, address: number
   futex.mutex.enqueue(cpu, thread);
   thread.operation = new PiWait(kernel, cpu, thread, futex, address, timeout);
   thread.state = TaskState.INTERRUPTIBLE;
-  return Step.SLEEP;
+  return Pending.SLEEP;
 }
 
 /** FUTEX_UNLOCK_PI. */
@@ -154,7 +154,7 @@ class PiWait implements Operation {
       return this.#expired ? -Errno.ETIMEDOUT : -Errno.ERESTARTNOINTR;
     }
     thread.state = TaskState.INTERRUPTIBLE;
-    return Step.SLEEP;
+    return Pending.SLEEP;
   }
 
   /** The lock has been handed over. If its owner has died the word still has to be written, and says so. */

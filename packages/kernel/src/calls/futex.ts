@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32, userPage, VmFlag } from '@rpal/mm';
 import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, Futex } from '@rpal/uapi';
-import { Step } from '@rpal/vfs';
+import { Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import type { UserContext } from '../entry/user-context.js';
 import type { RestartBlock, Thread } from '../process/thread.js';
@@ -105,7 +105,7 @@ function wait(
   if (value !== expected >>> 0) return -Errno.EAGAIN;
   thread.futexOperation ??= new FutexWait(kernel, thread);
   thread.operation = thread.futexOperation.start(cpu, address, key, expected, bitset, timeout);
-  return Step.SLEEP;
+  return Pending.SLEEP;
 }
 
 /** FUTEX_WAKE_OP: changes the second word, wakes at the first, and at the second if its old value says so. */
@@ -188,7 +188,7 @@ export class FutexWait implements RestartBlock {
       return -Errno.ERESTART_RESTARTBLOCK;
     }
     thread.state = TaskState.INTERRUPTIBLE;
-    return Step.SLEEP;
+    return Pending.SLEEP;
   }
 
   /** The wait begins anew, if the word is still what it was; the time runs on (Linux: `futex_wait_restart`). @returns 0 or a negative errno */

@@ -1,7 +1,17 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, type UnixSocket } from '@rpal/ipc';
 import { Errno, MessageFlag } from '@rpal/uapi';
-import { type Credentials, type File, type Operation, SCM_MAX_FD, type Segment, SocketMessage, Step, UIO_MAXIOV, VfsStep } from '@rpal/vfs';
+import {
+  type Credentials,
+  type File,
+  type Operation,
+  Pending,
+  SCM_MAX_FD,
+  type Segment,
+  SocketMessage,
+  UIO_MAXIOV,
+  VfsStep,
+} from '@rpal/vfs';
 import { threadWithId } from '../process/find-thread.js';
 import type { Thread } from '../process/thread.js';
 
@@ -110,7 +120,7 @@ export function whenOver(
   result: number,
   finish: (cpu: Cpu, result: number) => number,
 ): number {
-  if (result > Step.AGAIN) {
+  if (result > Pending.AGAIN) {
     thread.message = null;
     return finish(cpu, result);
   }
@@ -120,7 +130,7 @@ export function whenOver(
       thread.message = message;
       const outcome = inner.step(on);
       thread.message = null;
-      return outcome > Step.AGAIN ? finish(on, outcome) : outcome;
+      return outcome > Pending.AGAIN ? finish(on, outcome) : outcome;
     },
   };
   thread.message = null;

@@ -3,7 +3,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, TimerFd } from '@rpal/ipc';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Operation, PollItem, PollOperation, Step } from '@rpal/vfs';
+import { begin, type Operation, Pending, PollItem, PollOperation } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
@@ -115,7 +115,7 @@ function dropMask(thread: Thread, interrupted: boolean): void {
 
 /** Calls `finish` when a call that has returned `result` is over: now, or after its operation's last step. */
 function untilDone(thread: Thread, result: number, finish: (result: number) => void): number {
-  if (result > Step.AGAIN) {
+  if (result > Pending.AGAIN) {
     finish(result);
     return result;
   }
@@ -123,7 +123,7 @@ function untilDone(thread: Thread, result: number, finish: (result: number) => v
   thread.operation = {
     step(on) {
       const outcome = inner.step(on);
-      if (outcome > Step.AGAIN) finish(outcome);
+      if (outcome > Pending.AGAIN) finish(outcome);
       return outcome;
     },
   };

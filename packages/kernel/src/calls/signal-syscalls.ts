@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, OpenFlag, Signal, SignalMask } from '@rpal/uapi';
-import { type Operation, Step } from '@rpal/vfs';
+import { type Operation, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
@@ -131,10 +131,10 @@ function sleepForSignal(thread: Thread): number {
         return -Errno.ERESTARTNOHAND;
       }
       thread.state = TaskState.INTERRUPTIBLE;
-      return Step.SLEEP;
+      return Pending.SLEEP;
     },
   };
-  return Step.PENDING;
+  return Pending.OPERATION;
 }
 
 /** sigwaitinfo and sigtimedwait: takes one of the signals, without a handler (Linux: `do_sigtimedwait`). */
@@ -166,7 +166,7 @@ class SignalWait implements Operation {
     if (timeout === 0) return -Errno.EAGAIN;
     if (timeout > 0) this.#timer.start(cpu, timeout, sleepSlack(this.#thread));
     this.#thread.operation = this;
-    return Step.PENDING;
+    return Pending.OPERATION;
   }
 
   step(): number {
@@ -179,7 +179,7 @@ class SignalWait implements Operation {
     thread.state = TaskState.RUNNING;
     if (!thread.signalPending && !this.#expired) {
       thread.state = TaskState.INTERRUPTIBLE;
-      return Step.SLEEP;
+      return Pending.SLEEP;
     }
     this.#timer.stop();
     setMask(thread, this.#blocked);

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { Step } from '@rpal/vfs';
+import { Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import type { RestartBlock, Thread } from '../process/thread.js';
 
@@ -36,7 +36,7 @@ export class SleepOperation implements RestartBlock {
       return -Errno.ERESTART_RESTARTBLOCK;
     }
     thread.state = TaskState.INTERRUPTIBLE;
-    return Step.SLEEP;
+    return Pending.SLEEP;
   }
 
   abandon(): void {

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { MemFd, PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStreamSocket, vmsplice } from '@rpal/ipc';
 import { MemoryFile } from '@rpal/mm';
 import { Errno, OpenFlag, Signal, SPLICE_F_NONBLOCK } from '@rpal/uapi';
-import { type File, type Operation, type Segment, Step } from '@rpal/vfs';
+import { type File, type Operation, Pending, type Segment } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
@@ -150,15 +150,15 @@ function segmentBySegment(
   for (let i = first; i < segments.length; i++) {
     const { address, length } = segments[i] as Segment;
     const result = write ? file.write(cpu, thread, address, length) : file.read(cpu, thread, address, length);
-    if (result <= Step.AGAIN) {
+    if (result <= Pending.AGAIN) {
       const inner = thread.operation as Operation;
       thread.operation = {
         step(on) {
           const outcome = inner.step(on);
-          if (outcome <= Step.AGAIN) return outcome;
+          if (outcome <= Pending.AGAIN) return outcome;
           if (outcome !== length) return soFar(done, outcome);
           const rest = segmentBySegment(on, thread, file, segments, write, i + 1, done + outcome);
-          return rest === Step.PENDING ? Step.AGAIN : rest;
+          return rest === Pending.OPERATION ? Pending.AGAIN : rest;
         },
       };
       return result;

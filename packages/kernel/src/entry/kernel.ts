@@ -14,7 +14,7 @@ import {
   Workqueue,
 } from '@rpal/sched';
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
-import { type File, type Operation, Step } from '@rpal/vfs';
+import { type File, type Operation, Pending } from '@rpal/vfs';
 import { PiFutexTable } from '../calls/futex-pi.js';
 import { SharedSegments } from '../calls/sysv-shm.js';
 import type { Process } from '../process/process.js';
@@ -133,10 +133,10 @@ export class Kernel implements TrapHandler {
     }
     if (this.#syscallEnter.observed) this.#syscallEnter.emit(cpu.id, cpu.clock, thread, context.nr);
     const result = dispatch(this, cpu, thread, context);
-    if (result <= Step.AGAIN) {
+    if (result <= Pending.AGAIN) {
       thread.path = this.#syscallPath;
       holdFile(thread, context);
-      if (result === Step.SLEEP) this.scheduler.schedule(cpu, true);
+      if (result === Pending.SLEEP) this.scheduler.schedule(cpu, true);
       else cpu.context = this.scheduler.kernelMode;
       return CallOutcome.PENDING;
     }
@@ -341,8 +341,8 @@ class SyscallPath implements KernelPath {
   run(cpu: Cpu, task: Task): PathResult {
     const thread = task as Thread;
     const result = (thread.operation as Operation).step(cpu);
-    if (result === Step.SLEEP) return PathResult.SCHEDULE;
-    if (result > Step.AGAIN) {
+    if (result === Pending.SLEEP) return PathResult.SCHEDULE;
+    if (result > Pending.AGAIN) {
       if (thread.held !== null) releaseFile(cpu, thread);
       this.#kernel.returnToUser(cpu, thread, result, null);
     }
@@ -382,12 +382,12 @@ class ReturnPath implements KernelPath {
     // It may not have slept yet: another call was the last that did.
     if (block !== null) thread.operation = block;
     const result = block !== null ? block.step(cpu) : dispatch(this.#kernel, cpu, thread, user);
-    if (result > Step.AGAIN) {
+    if (result > Pending.AGAIN) {
       frame.rax = result;
       return PathResult.CONTINUE;
     }
     holdFile(thread, user);
     thread.path = this.#kernel.syscallPath;
-    return result === Step.SLEEP ? PathResult.SCHEDULE : PathResult.CONTINUE;
+    return result === Pending.SLEEP ? PathResult.SCHEDULE : PathResult.CONTINUE;
   }
 }

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { TIMER_SLACK } from '@rpal/sched';
 import { Errno, OpenFlag, Prctl, WaitOption } from '@rpal/uapi';
-import { type Operation, Step } from '@rpal/vfs';
+import { type Operation, Pending } from '@rpal/vfs';
 import { defineFileCalls } from '../calls/file-syscalls.js';
 import { futex } from '../calls/futex.js';
 import { defineMemoryCalls } from '../calls/memory-syscalls.js';
@@ -110,7 +110,7 @@ table[Nr.prctl] = (_kernel, _cpu, thread, { a0, a1 }) => {
 
 function pend(cpu: Cpu, thread: Thread, operation: Operation): number {
   const result = operation.step(cpu);
-  if (result <= Step.AGAIN) thread.operation = operation;
+  if (result <= Pending.AGAIN) thread.operation = operation;
   return result;
 }
 
@@ -140,16 +140,16 @@ table[Nr.wait4] = (kernel, cpu, thread, { a0, a1 }) => {
 };
 
 /** Never steps: a dead task is not scheduled again. */
-const gone: Operation = { step: () => Step.SLEEP };
+const gone: Operation = { step: () => Pending.SLEEP };
 
 table[Nr.exit] = (kernel, cpu, thread, { a0 }) => {
   exitThread(kernel, cpu, thread, a0 & 0xff, 0, false);
   thread.operation = gone;
-  return Step.SLEEP;
+  return Pending.SLEEP;
 };
 
 table[Nr.exit_group] = (kernel, cpu, thread, { a0 }) => {
   exitThread(kernel, cpu, thread, a0 & 0xff, 0);
   thread.operation = gone;
-  return Step.SLEEP;
+  return Pending.SLEEP;
 };

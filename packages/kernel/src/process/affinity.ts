@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { CpuSet } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { type Operation, Step } from '@rpal/vfs';
+import { type Operation, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import type { Thread } from './thread.js';
 
@@ -10,7 +10,7 @@ export function yieldInKernel({ scheduler }: Kernel, cpu: Cpu): number {
   cpu.interruptsEnabled = true;
   scheduler.yieldTask(cpu);
   scheduler.schedule(cpu, false);
-  return Step.AGAIN;
+  return Pending.AGAIN;
 }
 
 /** sched_setaffinity: as long as a plugin says "not now", the caller yields and tries again. */

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { forkMm } from '@rpal/mm';
 import { autoremoveWake, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
 import { Errno, WaitOption } from '@rpal/uapi';
-import { type Operation, Step } from '@rpal/vfs';
+import { type Operation, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { ProgramContext } from '../program/program-context.js';
 import { KernelStep } from '../steps.js';
@@ -108,7 +108,7 @@ export class WaitChildOperation implements Operation {
     if (thread.signalPending) return -Errno.ERESTARTSYS;
     process.childWait.add(cpu, this.#entry);
     thread.state = TaskState.INTERRUPTIBLE;
-    return Step.SLEEP;
+    return Pending.SLEEP;
   }
 
   /** @param status as in `sys/wait.h` */

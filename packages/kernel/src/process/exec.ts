@@ -2,7 +2,7 @@ import { type Cpu, PAGE_SIZE, pageFloor } from '@rpal/hw-x86';
 import { defaultLayout, exitMm, insertArea, mmap, populateRange, randomBrk, Vma, VmFlag } from '@rpal/mm';
 import { type KernelPath, PathResult, type Task, TaskState } from '@rpal/sched';
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
-import { Step } from '@rpal/vfs';
+import { Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { ProgramContext } from '../program/program-context.js';
 import { DEFAULT_ACTION, sendSignal } from '../signals/signal.js';
@@ -52,13 +52,13 @@ export function execve(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): 
   thread.operation = {
     step(on) {
       thread.state = TaskState.UNINTERRUPTIBLE;
-      if (process.threads.length > 1) return Step.SLEEP;
+      if (process.threads.length > 1) return Pending.SLEEP;
       thread.state = TaskState.RUNNING;
       process.execing = null;
       return replaceImage(kernel, on, thread, image);
     },
   };
-  return Step.PENDING;
+  return Pending.OPERATION;
 }
 
 function replaceImage(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): number {
@@ -76,8 +76,8 @@ function replaceImage(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): n
   process.name = image.name;
   if (exec(kernel, cpu, thread, image) < 0) {
     exitThread(kernel, cpu, thread, 0, Signal.SEGV);
-    thread.operation = { step: () => Step.SLEEP };
-    return Step.SLEEP;
+    thread.operation = { step: () => Pending.SLEEP };
+    return Pending.SLEEP;
   }
   thread.frame.user = new ProgramContext(kernel, cpu, thread, image.main);
   return 0;

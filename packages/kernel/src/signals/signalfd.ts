@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Caller, File, NOTHING_YET, type PollTable, putBytes, RetryOperation } from '@rpal/vfs';
+import { begin, type Caller, File, Pending, type PollTable, putBytes, RetryOperation } from '@rpal/vfs';
 import { Thread } from '../process/thread.js';
 import { KernelStep } from '../steps.js';
 import { type SignalBits, union } from './pending-signals.js';
@@ -82,6 +82,6 @@ class SignalfdRead extends RetryOperation {
       bytes += RECORD;
     }
     if (bytes > 0) return bytes;
-    return this.#file.nonblocking ? -Errno.EAGAIN : NOTHING_YET;
+    return this.#file.nonblocking ? -Errno.EAGAIN : Pending.NOTHING_YET;
   }
 }

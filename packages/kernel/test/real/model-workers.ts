@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { TaskState } from '@rpal/sched';
 import { Errno, MessageFlag, Signal, WaitOption } from '@rpal/uapi';
-import { File, type Operation, Step } from '@rpal/vfs';
+import { File, type Operation, Pending } from '@rpal/vfs';
 import { executable, type Machine, type MessageHeader, type Program, type SignalHandler, type Thread } from '../../src/index.js';
 import { smallMachine } from '../support.js';
 import { type Call, dataResult, hashAt, pattern } from './calls.js';
@@ -367,11 +367,11 @@ class Control extends File {
         if (workers.command(caller) !== null) return 0;
         if (caller.signalPending) return -Errno.ERESTARTSYS;
         caller.state = TaskState.INTERRUPTIBLE;
-        return Step.SLEEP;
+        return Pending.SLEEP;
       },
     };
     caller.operation = operation;
-    return Step.PENDING;
+    return Pending.OPERATION;
   }
 }
 

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
 import { changeProtection } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
-import { Step } from '@rpal/vfs';
+import { Pending } from '@rpal/vfs';
 import { PkuOn } from '../abi/constants.js';
 import type { Rpal } from '../rpal.js';
 import type { RpalService } from '../services/service.js';
@@ -53,24 +53,24 @@ export function keyInstallation(rpal: Rpal, service: RpalService, thread: Thread
       setPkru(rpal, cpu, other, change);
       rpal.between(cpu, 'pkey setup: PKRU of one thread changed');
     }
-    return Step.AGAIN;
+    return Pending.AGAIN;
   };
   return [
     () => {
       service.pkey = key;
       service.pkuOn = PkuOn.INIT;
-      return Step.AGAIN;
+      return Pending.AGAIN;
     },
     (cpu) => changeAll(cpu, (pkru) => pkru & pkruOf(key)),
     (cpu) => {
       // The mmap lock is taken killably: a thread that is being killed gives up before anything has the new key.
       if (thread.killPending) {
         rpal.warn(cpu, `service ${service.id}: the installation of key ${key} is interrupted`);
-        return rpal.quirk('enable-ignores-key-failure') ? Step.AGAIN : -Errno.EINTR;
+        return rpal.quirk('enable-ignores-key-failure') ? Pending.AGAIN : -Errno.EINTR;
       }
       rekey(cpu, service, key);
       service.pkuOn = PkuOn.FINISH;
-      return Step.AGAIN;
+      return Pending.AGAIN;
     },
     (cpu) => changeAll(cpu, () => pkruOf(key)),
   ];

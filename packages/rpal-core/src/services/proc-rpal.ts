@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
 import { getUser32, putUser32, putUser64, userPage } from '@rpal/mm';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Caller, File, type Operation, type PollTable, Step } from '@rpal/vfs';
+import { begin, type Caller, File, type Operation, Pending, type PollTable } from '@rpal/vfs';
 import { PkuOn, RPAL_API_VERSION, RPAL_CAP_PKU, RPAL_COMPAT_VERSION, RpalIoctl } from '../abi/constants.js';
 import { RequestArg, ServiceMetadata, VersionInfo } from '../abi/layouts.js';
 import { chooseKey, keyInstallation } from '../memory/pkey.js';
@@ -85,7 +85,7 @@ export class ProcRpal extends File {
       () => {
         if (service.enabled) return 0;
         service.metadata = metadata;
-        return Step.AGAIN;
+        return Pending.AGAIN;
       },
       ...(service.pkuOn === PkuOn.FALSE ? keyInstallation(rpal, service, thread, chooseKey(service, wanted)) : []),
       () => {
@@ -180,12 +180,12 @@ class LockedOperation implements Operation {
 
   step(cpu: Cpu): number {
     if (this.#next < 0) {
-      if (!this.#service.mutex.lock(cpu, this.#thread)) return Step.SLEEP;
+      if (!this.#service.mutex.lock(cpu, this.#thread)) return Pending.SLEEP;
       this.#next = 0;
     }
     const phase = this.#phases[this.#next++] as (cpu: Cpu) => number;
     const result = phase(cpu);
-    if (result === Step.AGAIN) return result;
+    if (result === Pending.AGAIN) return result;
     this.#service.mutex.unlock(cpu);
     return result;
   }

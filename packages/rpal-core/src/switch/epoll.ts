@@ -3,7 +3,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
 import { SleepTimer, TaskState, WaitEntry } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { type Caller, type Operation, Step } from '@rpal/vfs';
+import { type Caller, type Operation, Pending } from '@rpal/vfs';
 import { ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_KERNEL_PENDING, RPAL_USER_PENDING, RpalFlag } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
@@ -119,7 +119,7 @@ export class RpalEpollWait implements Operation {
         cpu.charge(RpalStep.epollBody);
         this.#available = this.#epoll.eventsAvailable;
         this.#state = 1;
-        return Step.AGAIN;
+        return Pending.AGAIN;
       case 1: {
         if (this.#available) {
           const count = sendReadyEvents(this.#rpal, cpu, this.#thread, receiver);
@@ -128,7 +128,7 @@ export class RpalEpollWait implements Operation {
         if (receiver.timedOut) return this.#done(cpu, 0);
         if (this.#thread.signalPending) return this.#done(cpu, -Errno.EINTR);
         this.#state = 2;
-        return Step.AGAIN;
+        return Pending.AGAIN;
       }
       case 2:
         return this.#prepare(cpu);
@@ -149,17 +149,17 @@ export class RpalEpollWait implements Operation {
     if (!this.#available) epoll.wait.addFirst(cpu, receiver.wait);
     epoll.lock.release(cpu);
     this.#state = 3;
-    if (this.#available) return Step.AGAIN;
+    if (this.#available) return Pending.AGAIN;
     if ((load(cpu, receiver.rcc + Rcc.epPending) & RPAL_USER_PENDING) !== 0) {
       // User-mode events are there to be collected: as good as a timeout.
       receiver.timedOut = true;
-      return Step.AGAIN;
+      return Pending.AGAIN;
     }
     if (this.#deadline !== Number.POSITIVE_INFINITY) {
       const left = Math.max(0, this.#deadline - cpu.clock) / cpu.costs.tscPerNs;
       sleepTimer(this.#rpal, this.#thread).start(cpu, left);
     }
-    return Step.SLEEP;
+    return Pending.SLEEP;
   }
 
   #afterSleep(cpu: Cpu): number {
@@ -172,7 +172,7 @@ export class RpalEpollWait implements Operation {
       this.#epoll.wait.remove(cpu, receiver.wait);
     }
     this.#state = 1;
-    return Step.AGAIN;
+    return Pending.AGAIN;
   }
 
   /**

@@ -16,7 +16,7 @@ const SIZE = 8;
 export class EventFd extends File {
   readonly scheduler: Scheduler;
   readonly lock: SpinLock = new SpinLock(1);
-  readonly wait: WaitQueue = new WaitQueue();
+  readonly wait: WaitQueue = new WaitQueue('eventfd');
   readonly semaphore: boolean;
   high = 0;
   low: number;
@@ -89,7 +89,7 @@ export class EventFd extends File {
     if (carried >= WORD || (carried === WORD - 1 && rest === WORD - 1)) return false;
     this.high = carried;
     this.low = rest;
-    if (this.wait.active) this.wait.wake(cpu, 1, Poll.IN, false);
+    this.wait.wakeOne(cpu, Poll.IN);
     return true;
   }
 }
@@ -134,7 +134,7 @@ export class EventfdReadOperation extends RetryOperation {
       file.high = 0;
       file.low = 0;
     }
-    if (file.wait.active) file.wait.wake(cpu, 1, Poll.OUT, false);
+    file.wait.wakeOne(cpu, Poll.OUT);
     file.lock.release(cpu);
     const failed = putValue(cpu, this.caller, this.#address, file.semaphore ? 0 : high, file.semaphore ? 1 : low);
     return failed < 0 ? failed : SIZE;

@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
-import { type Scheduler, SleepTimer, sleepSlack, type Task, TaskState, WaitQueue } from '@rpal/sched';
+import { type Scheduler, SleepTimer, sleepSlack, type Task, TaskState, WaitQueue, type WaitTarget } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, copyIn, copyOut, type Operation, Pending, type PollTable, PositionedFile, putBytes, VfsStep } from '@rpal/vfs';
 import { IpcStep } from './steps.js';
@@ -49,7 +49,7 @@ export class MessageQueue {
   /** Size of its file, which means nothing, but can be asked for and changed. */
   fileSize: number = FILE_SIZE;
   /** Whoever polls it. */
-  readonly wait: WaitQueue = new WaitQueue();
+  readonly wait: WaitQueue = new WaitQueue('pollers of a message queue');
   /** Who is told of a message that finds the queue empty, once (mq_notify). */
   notification: Notification | null = null;
 
@@ -77,7 +77,7 @@ export class MessageQueue {
       this.notification = null;
       notification.tell(cpu);
     }
-    if (this.wait.active) this.wait.wake(cpu, 1, 0, false);
+    this.wait.wakeOne(cpu);
   }
 
   /** Takes the first message; a sender that waits for the room puts its own in. */
@@ -86,7 +86,7 @@ export class MessageQueue {
     if (message === null) return null;
     const sender = this.senders.shift();
     if (sender === undefined) {
-      if (this.wait.active) this.wait.wake(cpu, 1, 0, false);
+      this.wait.wakeOne(cpu);
     } else {
       this.#insert(sender.message as Message);
       this.#finish(cpu, sender, null);
@@ -184,7 +184,7 @@ export class MessageQueueFile extends PositionedFile {
 }
 
 /** What sending and receiving have in common: a wait in line until somebody does one's part, the time runs out, or a signal comes. */
-abstract class MessageOperation implements Operation {
+abstract class MessageOperation implements Operation, WaitTarget {
   protected readonly file: MessageQueueFile;
   protected readonly caller: Caller;
   readonly #timeout: number;
@@ -238,9 +238,11 @@ abstract class MessageOperation implements Operation {
         return this.#leave(this.#expired ? -Errno.ETIMEDOUT : -Errno.ERESTARTSYS);
       }
     }
-    task.state = TaskState.INTERRUPTIBLE;
+    task.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, this);
     return Pending.SLEEP;
   }
+
+  abstract describe(): string;
 
   #leave(result: number): number {
     this.abandoned();
@@ -259,6 +261,10 @@ class MessageSend extends MessageOperation {
     this.#address = address;
     this.#length = length;
     this.#priority = priority;
+  }
+
+  override describe(): string {
+    return 'room in a message queue';
   }
 
   protected override get line(): Waiter[] {
@@ -317,6 +323,10 @@ class MessageReceive extends MessageOperation {
     super(file, caller, timeout);
     this.#address = address;
     this.#priority = priority;
+  }
+
+  override describe(): string {
+    return 'a message in a message queue';
   }
 
   protected override get line(): Waiter[] {

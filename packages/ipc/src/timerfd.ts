@@ -10,7 +10,7 @@ export const TFD_TIMER_ABSTIME = 1;
 /** A timerfd on the monotonic clock (fs/timerfd.c). Times in nanoseconds. */
 export class TimerFd extends File {
   readonly scheduler: Scheduler;
-  readonly wait: WaitQueue = new WaitQueue();
+  readonly wait: WaitQueue = new WaitQueue('timerfd');
   readonly #timer: SleepTimer;
   /** Expirations that have not been read. */
   ticks = 0;
@@ -26,7 +26,7 @@ export class TimerFd extends File {
     this.#timer = new SleepTimer(scheduler, (cpu) => {
       this.ticks++;
       this.#expired = true;
-      if (this.wait.active) this.wait.wake(cpu, 1, Poll.IN, false);
+      this.wait.wakeOne(cpu, Poll.IN);
     });
   }
 

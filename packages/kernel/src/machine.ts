@@ -62,7 +62,7 @@ export class Machine {
     }
     const { kernel } = this;
     const pid = kernel.scheduler.nextPid();
-    const process = new Process(kernel, pid, image.name, kernel.memory.create(on), new FdTable(), new WaitQueue(), null);
+    const process = new Process(kernel, pid, image.name, kernel.memory.create(on), new FdTable(), new WaitQueue('children'), null);
     const thread = new Thread(pid, process, on, kernel.scheduler.hotplug.active, new ExecPath(kernel, image));
     process.threads.push(thread);
     kernel.processes.set(pid, process);

@@ -72,7 +72,7 @@ function schedulerPart(steps: Map<string, number>): number {
 /** Two tasks that wait for each other in turn. */
 function pingPong(policy: number): Map<string, number> {
   const sim = new Simulation();
-  const queues = [new WaitQueue(), new WaitQueue()] as const;
+  const queues = [new WaitQueue('side 0'), new WaitQueue('side 1')] as const;
   const counter = { rounds: 0 };
   const turn = { of: 0 };
   for (const side of [0, 1] as const) {
@@ -85,7 +85,7 @@ function pingPong(policy: number): Map<string, number> {
           if (side === 0) counter.rounds++;
           yield task.inKernel((cpu) => {
             turn.of = 1 - side;
-            queues[1 - side]?.wake(cpu, 1, 0, false);
+            queues[1 - side]?.wakeOne(cpu);
           });
         }
       },

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type Scheduler, SleepTimer, TaskState, timeoutSlack, WaitEntry, type WaitQueue } from '@rpal/sched';
+import { type Scheduler, SleepTimer, TaskState, timeoutSlack, WaitEntry, type WaitQueue, type WaitTarget } from '@rpal/sched';
 import { Errno, Poll } from '@rpal/uapi';
 import type { FdTable } from './fd-table.js';
 import type { File, PollTable } from './file.js';
@@ -26,7 +26,7 @@ export class PollItem {
  * poll(2), ppoll(2) and select(2): waits until one of several files has events. It is told of the changes of the files that it began
  * with, and holds these; but after each it looks at what the descriptors refer to by then, as in Linux.
  */
-export class PollOperation implements Operation, PollTable {
+export class PollOperation implements Operation, PollTable, WaitTarget {
   readonly #caller: Caller;
   readonly #scheduler: Scheduler;
   readonly #files: FdTable;
@@ -79,6 +79,11 @@ export class PollOperation implements Operation, PollTable {
     return Math.max(0, this.#timer.soft - cpu.clock) / cpu.costs.tscPerNs;
   }
 
+  describe(): string {
+    const fds = this.#items.flatMap(({ fd }) => (fd < 0 ? [] : [fd]));
+    return fds.length === 0 ? 'the end of its timeout' : `events of fd ${fds.join(', ')}`;
+  }
+
   /** A file names a queue that announces its changes (Linux: `__pollwait`). */
   register(cpu: Cpu, queue: WaitQueue): void {
     const events = this.#watched;
@@ -100,7 +105,7 @@ export class PollOperation implements Operation, PollTable {
     if (this.#timedOut) return this.#end(cpu, 0);
     if (this.#timeout > 0 && !this.#timing) this.#timer.start(cpu, this.#timeout, timeoutSlack(task, this.#timeout));
     this.#timing = this.#timeout > 0;
-    task.state = TaskState.INTERRUPTIBLE;
+    task.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, this);
     return Pending.SLEEP;
   }
 

@@ -45,10 +45,11 @@ export abstract class RetryOperation implements Operation {
     if (result !== Pending.NOTHING_YET) return result;
     if (task.signalPending) return this.interrupted(cpu);
     this.prepare(cpu);
-    task.state = TaskState.INTERRUPTIBLE;
-    this.#queue = this.queue;
+    const { queue } = this;
+    task.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, queue);
+    this.#queue = queue;
     // First come, first served, whether or not a wake-up is for one.
-    this.#queue.addTail(cpu, this.#entry);
+    queue.addTail(cpu, this.#entry);
     return Pending.SLEEP;
   }
 }

@@ -1,6 +1,6 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
-import { type Scheduler, SleepTimer, TaskState, taken, timeoutSlack, WaitEntry, WaitQueue } from '@rpal/sched';
+import { type Scheduler, SleepTimer, TaskState, taken, timeoutSlack, WaitEntry, WaitQueue, Wake } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
 import { begin, type Caller, File, type Operation, OperationKind, Pending, type PollTable, type Watcher } from '@rpal/vfs';
 import type { EpollSeams } from '../seams.js';
@@ -72,9 +72,9 @@ export class EventPoll extends File {
   readonly seams: EpollSeams;
   readonly lock: SpinLock = new SpinLock(2);
   /** Tasks in epoll_wait. */
-  readonly wait: WaitQueue = new WaitQueue();
+  readonly wait: WaitQueue = new WaitQueue('epoll');
   /** Those who poll the instance itself. */
-  readonly pollWait: WaitQueue = new WaitQueue();
+  readonly pollWait: WaitQueue = new WaitQueue('pollers of an epoll file');
   readonly #items = new Map<File, Map<number, EpItem>>();
   /** Items in the order in which they became ready. */
   #first: EpItem | null = null;
@@ -169,9 +169,9 @@ export class EventPoll extends File {
     if (item.ready) return;
     this.lock.acquire(cpu);
     this.#append(item);
-    if (this.wait.active) this.wait.wake(cpu, 1, 0, false);
+    this.wait.wakeOne(cpu);
     this.lock.release(cpu);
-    if (this.pollWait.active) this.pollWait.wake(cpu, 1, Poll.IN, false);
+    this.pollWait.wakeOne(cpu, Poll.IN);
   }
 
   /** Stops watching (Linux: `ep_remove`). */
@@ -206,10 +206,10 @@ export class EventPoll extends File {
     let exclusiveWake = 0;
     if (this.wait.active) {
       if ((item.events & Epoll.EXCLUSIVE) !== 0) exclusiveWake = usesUp(key, item.events);
-      this.wait.wake(cpu, 1, 0, sync && this.seams.synchronousWakeUps);
+      this.wait.walk(cpu, sync && this.seams.synchronousWakeUps ? Wake.ONE_SYNC : Wake.ONE);
     }
     this.lock.release(cpu);
-    if (this.pollWait.active) this.pollWait.wake(cpu, 1, Poll.IN, false);
+    this.pollWait.wakeOne(cpu, Poll.IN);
     return (item.events & Epoll.EXCLUSIVE) !== 0 ? exclusiveWake : 1;
   }
 
@@ -264,7 +264,7 @@ export class EventPoll extends File {
     this.#appendAll(rest);
     if (this.#overflow.length > 0) for (const item of this.#overflow.splice(0)) this.#append(item);
     this.#appendAll(level);
-    if (this.#first !== null && this.wait.active) this.wait.wake(cpu, 1, 0, false);
+    if (this.#first !== null) this.wait.wakeOne(cpu);
   }
 
   #appendAll(list: EpItem | null): void {
@@ -459,7 +459,7 @@ export class WaitOperation implements Operation {
     const { task } = this.#caller;
     cpu.charge(EpollStep.epollBlock);
     epoll.lock.acquire(cpu);
-    task.state = TaskState.INTERRUPTIBLE;
+    task.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, epoll.wait);
     this.#available = epoll.eventsAvailable;
     if (!this.#available) epoll.wait.addFirst(cpu, this.#entry);
     epoll.lock.release(cpu);

@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_SIZE, SpinLock } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
-import { type Scheduler, WaitQueue } from '@rpal/sched';
+import { type Scheduler, WaitQueue, Wake } from '@rpal/sched';
 import { Errno, Fcntl, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { begin, type Caller, copyIn, copyOut, File, OperationKind, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -38,8 +38,8 @@ export class Pipe {
   readonly scheduler: Scheduler;
   readonly frames: PageFrames;
   readonly lock: SpinLock = new SpinLock(2);
-  readonly readWait: WaitQueue = new WaitQueue();
-  readonly writeWait: WaitQueue = new WaitQueue();
+  readonly readWait: WaitQueue = new WaitQueue('pipe readers');
+  readonly writeWait: WaitQueue = new WaitQueue('pipe writers');
   /** Pages with data, oldest first. */
   readonly buffers: PipeBuffer[] = [];
   slots: number = DEFAULT_SLOTS;
@@ -84,11 +84,11 @@ export class Pipe {
 
   /** Somebody may read: always told if the pipe was empty, else only once it has been polled. */
   announceData(cpu: Cpu, wasEmpty: boolean): void {
-    if (wasEmpty || this.polled) this.readWait.wake(cpu, 1, READABLE, true);
+    if (wasEmpty || this.polled) this.readWait.walk(cpu, Wake.ONE_SYNC, READABLE);
   }
 
   announceRoom(cpu: Cpu): void {
-    this.writeWait.wake(cpu, 1, WRITABLE, true);
+    this.writeWait.walk(cpu, Wake.ONE_SYNC, WRITABLE);
   }
 
   /** F_SETPIPE_SZ. @returns the new capacity in bytes, or a negative errno */
@@ -99,7 +99,7 @@ export class Pipe {
     if (slots < this.buffers.length) return -Errno.EBUSY;
     this.slots = slots;
     // There may be more room for writers; they are told so even if there is less.
-    this.writeWait.wake(cpu, 1, 0, false);
+    this.writeWait.walk(cpu, Wake.ONE);
     return slots * PAGE_SIZE;
   }
 
@@ -108,8 +108,8 @@ export class Pipe {
     if (writing) this.writers--;
     else this.readers--;
     if ((this.readers === 0) !== (this.writers === 0)) {
-      this.readWait.wake(cpu, 0, 0, false);
-      this.writeWait.wake(cpu, 0, 0, false);
+      this.readWait.walk(cpu, Wake.ALL);
+      this.writeWait.walk(cpu, Wake.ALL);
     }
     if (this.readers > 0 || this.writers > 0) return;
     for (const { frame } of this.buffers.splice(0)) this.frames.put(frame);
@@ -214,7 +214,7 @@ export class PipeReadOperation extends RetryOperation {
     if (taken === 0 && pipe.writers > 0) return this.#end.nonblocking ? -Errno.EAGAIN : Pending.NOTHING_YET;
     if (wasFull && !pipe.full) pipe.announceRoom(cpu);
     // A reader that slept hands what it left on to the next one.
-    if (this.#slept && !empty) pipe.readWait.wake(cpu, 1, READABLE, true);
+    if (this.#slept && !empty) pipe.readWait.walk(cpu, Wake.ONE_SYNC, READABLE);
     return taken;
   }
 
@@ -284,9 +284,9 @@ export class PipeWriteOperation extends RetryOperation {
     if (result !== Pending.NOTHING_YET) {
       pipe.announceData(cpu, wasEmpty);
       // A writer that slept hands the room it left on to the next one.
-      if (this.#slept && !full) pipe.writeWait.wake(cpu, 1, WRITABLE, true);
+      if (this.#slept && !full) pipe.writeWait.walk(cpu, Wake.ONE_SYNC, WRITABLE);
     } else if (wasEmpty) {
-      pipe.readWait.wake(cpu, 1, READABLE, true);
+      pipe.readWait.walk(cpu, Wake.ONE_SYNC, READABLE);
     }
     return result;
   }

@@ -109,7 +109,7 @@ class ToSocket extends SpliceOperation {
 
   /** @returns what has been sent, else `otherwise` */
   #end(cpu: Cpu, otherwise: number): number {
-    if (this.#moved && this.#from.writeWait.active) this.#from.writeWait.wake(cpu, 1, 0, false);
+    if (this.#moved) this.#from.writeWait.wakeOne(cpu);
     return this.#sent > 0 ? this.#sent : otherwise;
   }
 }
@@ -139,7 +139,7 @@ class FromSocket extends SpliceOperation {
     if (to.full) return this.waitAt(to.writeWait, this.#mayWait);
     if (from.state !== SocketState.CONNECTED) return -Errno.EINVAL;
     const moved = this.#move(cpu);
-    if (moved > 0 && to.readWait.active) to.readWait.wake(cpu, 1, 0, false);
+    if (moved > 0) to.readWait.wakeOne(cpu);
     if (moved !== 0) return moved;
     const error = from.takeError();
     if (error < 0) return error;

@@ -49,9 +49,9 @@ class Transfer extends SpliceOperation {
     if (to.readers === 0) return this.brokenPipe(cpu);
     const held = from.buffers.length;
     const moved = this.#move ? this.#moveBuffers() : this.#linkBuffers();
-    if (moved > 0 && to.readWait.active) to.readWait.wake(cpu, 1, 0, false);
+    if (moved > 0) to.readWait.wakeOne(cpu);
     // Whoever waits to write is told of every page that has left, whether or not the pipe was full.
-    if (from.buffers.length < held && from.writeWait.active) from.writeWait.wake(cpu, 1, 0, false);
+    if (from.buffers.length < held) from.writeWait.wakeOne(cpu);
     return moved;
   }
 
@@ -126,7 +126,7 @@ class Gift extends SpliceOperation {
       pipe.buffers.push(new PipeBuffer(frame, offset, part, false));
       done += part;
     }
-    if (done > 0 && pipe.readWait.active) pipe.readWait.wake(cpu, 1, 0, false);
+    if (done > 0) pipe.readWait.wakeOne(cpu);
     return done;
   }
 }

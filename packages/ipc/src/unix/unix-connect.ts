@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Scheduler, WaitQueue } from '@rpal/sched';
+import { type Scheduler, type WaitQueue, Wake } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { type Caller, OperationKind, Pending, RetryOperation } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -81,7 +81,7 @@ export class AcceptOperation extends RetryOperation {
     socket.listener = null;
     if (!listener.namespace.connectInheritsOptions) socket.passCredentials = listener.passCredentials;
     listener.namespace.inFlight.accepted(listener);
-    listener.peerWait.wake(cpu, 1, 0, false);
+    listener.peerWait.walk(cpu, Wake.ONE);
     // Without a descriptor it is closed with this reference.
     socket.get();
     const fd = this.#install(cpu, socket);

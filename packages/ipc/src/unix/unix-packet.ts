@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { taken, type WaitQueue } from '@rpal/sched';
+import { taken, type WaitQueue, Wake } from '@rpal/sched';
 import { Errno, MessageFlag, Poll, SocketType } from '@rpal/uapi';
 import { begin, type Caller, NOBODY, OperationKind, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -60,10 +60,10 @@ export class UnixPacketSocket extends UnixSocket {
     if (this.first === null) return;
     this.purge(cpu);
     this.namespace.inFlight.puts.settle(cpu);
-    this.peerWait.wake(cpu, 0, 0, false);
+    this.peerWait.walk(cpu, Wake.ALL);
     if (!peer.dead && peer.peer === this) {
       peer.error = Errno.ECONNRESET;
-      peer.wait.wake(cpu, 1, Poll.ERR, false);
+      peer.wait.wakeOne(cpu, Poll.ERR);
     }
   }
 
@@ -286,7 +286,7 @@ export class PacketReceiveOperation extends RetryOperation {
     socket.lock.pass(cpu);
     const peeking = (this.#flags & MessageFlag.PEEK) !== 0;
     if (!peeking) socket.dequeue();
-    if (socket.peerWait.active) socket.peerWait.wake(cpu, 1, Poll.OUT | Poll.WRNORM | Poll.WRBAND, true);
+    socket.peerWait.wakeOneSync(cpu, Poll.OUT | Poll.WRNORM | Poll.WRBAND);
     const part = Math.min(this.#length, skb.length);
     const failed = drainSkb(cpu, this.caller, skb, 0, this.#address, part);
     const { length } = skb;

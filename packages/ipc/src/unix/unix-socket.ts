@@ -1,5 +1,5 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
-import { published, type Scheduler, WaitEntry, WaitQueue, Workqueue } from '@rpal/sched';
+import { published, type Scheduler, WaitEntry, WaitQueue, Wake, Workqueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll, Shutdown, SocketType } from '@rpal/uapi';
 import { begin, type Caller, type DeferredPuts, File } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -100,9 +100,9 @@ export abstract class UnixSocket extends File {
   readonly type: number;
   readonly lock: SpinLock = new SpinLock(4);
   /** Whoever waits for data, space, connections, or by epoll (Linux: `sk->sk_wq`). */
-  readonly wait: WaitQueue = new WaitQueue();
+  readonly wait: WaitQueue = new WaitQueue('Unix socket');
   /** Whoever waits for room in the queue of this socket: connections of a listener, messages of a datagram socket. */
-  readonly peerWait: WaitQueue = new WaitQueue();
+  readonly peerWait: WaitQueue = new WaitQueue('senders to a Unix socket');
   state: number = SocketState.UNCONNECTED;
   peer: this | null = null;
   path: string | null = null;
@@ -202,7 +202,7 @@ export abstract class UnixSocket extends File {
     if (!this.connectionBased) return -Errno.EOPNOTSUPP;
     if (this.path === null || this.state === SocketState.CONNECTED) return -Errno.EINVAL;
     const limit = Math.min(backlog >>> 0, BACKLOG_MAX);
-    if (limit > this.backlogLimit) this.peerWait.wake(cpu, 0, 0, false);
+    if (limit > this.backlogLimit) this.peerWait.walk(cpu, Wake.ALL);
     this.state = SocketState.LISTENING;
     this.backlogLimit = limit;
     return 0;
@@ -250,7 +250,7 @@ export abstract class UnixSocket extends File {
   /** SO_SNDBUF: the kernel doubles what is asked for. Whoever waits for room looks again, even if there is less. */
   setSendBuffer(cpu: Cpu, bytes: number): void {
     this.sendBuffer = Math.max(2 * Math.min(bytes, SEND_BUFFER_DEFAULT), SEND_BUFFER_MIN);
-    if (this.writable && this.wait.active) this.wait.wake(cpu, 1, Poll.OUT | Poll.WRNORM | Poll.WRBAND, true);
+    if (this.writable) this.wait.wakeOneSync(cpu, Poll.OUT | Poll.WRNORM | Poll.WRBAND);
   }
 
   /** Takes the pending error, as a negative errno; 0 if there is none. */
@@ -299,18 +299,18 @@ export abstract class UnixSocket extends File {
   dataReady(cpu: Cpu): void {
     published(cpu);
     cpu.charge(IpcStep.readable);
-    if (this.wait.active) this.wait.wake(cpu, 1, Poll.IN | Poll.PRI | Poll.RDNORM | Poll.RDBAND, true);
+    this.wait.wakeOneSync(cpu, Poll.IN | Poll.PRI | Poll.RDNORM | Poll.RDBAND);
   }
 
   /** A message of this socket has been read and freed (Linux: `sock_wfree`, `unix_write_space`). Charge `releaseMessage` before. */
   freed(cpu: Cpu, trueSize: number): void {
     this.sendQueued -= trueSize;
-    if (this.writable && this.wait.active) this.wait.wake(cpu, 1, Poll.OUT | Poll.WRNORM | Poll.WRBAND, true);
+    if (this.writable) this.wait.wakeOneSync(cpu, Poll.OUT | Poll.WRNORM | Poll.WRBAND);
   }
 
   /** The state has changed (Linux: `sock_def_wakeup`): everybody looks again, whatever he waits for. */
   changed(cpu: Cpu): void {
-    if (this.wait.active) this.wait.wake(cpu, 0, 0, false);
+    this.wait.wakeAll(cpu);
   }
 
   /** Throws the messages away that nobody has read. */
@@ -349,7 +349,7 @@ export abstract class UnixSocket extends File {
     const { peer } = this;
     this.dead = true;
     this.shutdownMask = SHUTDOWN_BOTH;
-    this.peerWait.wake(cpu, 0, 0, false);
+    this.peerWait.walk(cpu, Wake.ALL);
     if (peer !== null && this.connectionBased) {
       peer.shutdownMask = SHUTDOWN_BOTH;
       if (this.#hasUnread || embryo) peer.error = Errno.ECONNRESET;
@@ -370,7 +370,7 @@ export abstract class UnixSocket extends File {
   /** Passes on that the peer, which has not connected back, has room (Linux: `unix_dgram_peer_wake_relay`). */
   readonly relay: WaitEntry = new WaitEntry((cpu, entry) => {
     entry.queue?.unlink(entry);
-    if (this.wait.active) this.wait.wake(cpu, 1, Poll.OUT | Poll.WRNORM | Poll.WRBAND, false);
+    this.wait.wakeOne(cpu, Poll.OUT | Poll.WRNORM | Poll.WRBAND);
     return 0;
   });
 }

@@ -65,7 +65,7 @@ export class SendOperation implements Operation {
       if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#sent > 0 ? this.#sent : -Errno.EAGAIN;
       // Signals end the wait for room only; what has room is sent first (Linux: `sock_alloc_send_pskb`).
       if (task.signalPending) return this.#sent > 0 ? this.#sent : -Errno.ERESTARTSYS;
-      task.state = TaskState.INTERRUPTIBLE;
+      task.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, socket.wait);
       socket.wait.add(cpu, this.#entry);
       this.#state = 2;
       return Pending.AGAIN;
@@ -152,7 +152,7 @@ export class ReceiveOperation implements Operation {
     if (error < 0) return this.#received > 0 ? this.#received : error;
     if ((socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return this.#received;
     if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#received > 0 ? this.#received : -Errno.EAGAIN;
-    this.#caller.task.state = TaskState.INTERRUPTIBLE;
+    this.#caller.task.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, socket.wait);
     socket.wait.add(cpu, this.#entry);
     this.#state = 2;
     return Pending.AGAIN;

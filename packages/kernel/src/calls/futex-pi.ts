@@ -101,7 +101,7 @@ export function lockPi(kernel: Kernel, cpu: Cpu, thread: Thread, address: number
   }
   futex.mutex.enqueue(cpu, thread);
   thread.operation = new PiWait(kernel, cpu, thread, futex, address, timeout);
-  thread.state = TaskState.INTERRUPTIBLE;
+  thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, futex.mutex);
   return Pending.SLEEP;
 }
 
@@ -153,7 +153,7 @@ class PiWait implements Operation {
       this.#kernel.piFutexes.forgetIfIdle(cpu, futex);
       return this.#expired ? -Errno.ETIMEDOUT : -Errno.ERESTARTNOINTR;
     }
-    thread.state = TaskState.INTERRUPTIBLE;
+    thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, mutex);
     return Pending.SLEEP;
   }
 

@@ -187,7 +187,7 @@ export class FutexWait implements RestartBlock {
       thread.restartBlock = this;
       return -Errno.ERESTART_RESTARTBLOCK;
     }
-    thread.state = TaskState.INTERRUPTIBLE;
+    thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, this.#waiter);
     return Pending.SLEEP;
   }
 

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
+import { SleepTimer, sleepSlack, TaskState, type WaitTarget, Wake } from '@rpal/sched';
 import { Errno, OpenFlag, Signal, SignalMask } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
@@ -106,7 +106,7 @@ export function defineSignalCalls(table: SyscallTable): void {
     if (file === null) return -Errno.EBADF;
     if (!(file instanceof SignalFd)) return -Errno.EINVAL;
     file.mask = mask;
-    process.signalWait.wake(cpu, 0, 0, false);
+    process.signalWait.walk(cpu, Wake.ALL);
     return a0;
   };
 }
@@ -122,15 +122,18 @@ function setResult(regs: UserContext, { low, high }: SignalBits): number {
   return low >>> 0;
 }
 
+/** What a thread waits for that sleeps until a signal comes. */
+const SIGNALS: WaitTarget = { describe: () => 'a signal' };
+
 /** Until a signal comes that is not ignored. */
 function sleepForSignal(thread: Thread): number {
   thread.operation = {
-    step() {
+    step(cpu) {
       if (thread.signalPending) {
         thread.state = TaskState.RUNNING;
         return -Errno.ERESTARTNOHAND;
       }
-      thread.state = TaskState.INTERRUPTIBLE;
+      thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, SIGNALS);
       return Pending.SLEEP;
     },
   };
@@ -169,7 +172,7 @@ class SignalWait implements Operation {
     return Pending.OPERATION;
   }
 
-  step(): number {
+  step(cpu: Cpu): number {
     const thread = this.#thread;
     if (this.#state === 'new') {
       this.#state = 'asleep';
@@ -178,7 +181,7 @@ class SignalWait implements Operation {
     }
     thread.state = TaskState.RUNNING;
     if (!thread.signalPending && !this.#expired) {
-      thread.state = TaskState.INTERRUPTIBLE;
+      thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, SIGNALS);
       return Pending.SLEEP;
     }
     this.#timer.stop();

@@ -28,14 +28,14 @@ export class SleepOperation implements RestartBlock {
   /**
    * A signal ends it with EINTR if a handler runs; else, after a stop for instance, it goes on: the timer runs meanwhile.
    */
-  step(): number {
+  step(cpu: Cpu): number {
     const thread = this.#thread;
     if (this.#expired) return 0;
     if (thread.signalPending) {
       thread.restartBlock = this;
       return -Errno.ERESTART_RESTARTBLOCK;
     }
-    thread.state = TaskState.INTERRUPTIBLE;
+    thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, this.#timer);
     return Pending.SLEEP;
   }
 

@@ -26,7 +26,7 @@ export function forkProcess(kernel: Kernel, cpu: Cpu, parent: Thread, main: Main
   const { process } = parent;
   const mm = forkMm(cpu, process.mm);
   const pid = kernel.scheduler.nextPid();
-  const child = new Process(kernel, pid, process.name, mm, process.files.fork(), new WaitQueue(), process);
+  const child = new Process(kernel, pid, process.name, mm, process.files.fork(), new WaitQueue('children'), process);
   process.actions.forEach((action, signal) => {
     child.actions[signal] = action;
   });
@@ -107,7 +107,7 @@ export class WaitChildOperation implements Operation {
     if ((this.#options & WaitOption.NOHANG) !== 0) return 0;
     if (thread.signalPending) return -Errno.ERESTARTSYS;
     process.childWait.add(cpu, this.#entry);
-    thread.state = TaskState.INTERRUPTIBLE;
+    thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, process.childWait);
     return Pending.SLEEP;
   }
 

@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_SIZE, pageFloor } from '@rpal/hw-x86';
 import { defaultLayout, exitMm, insertArea, mmap, populateRange, randomBrk, Vma, VmFlag } from '@rpal/mm';
-import { type KernelPath, PathResult, type Task, TaskState } from '@rpal/sched';
+import { type KernelPath, PathResult, type Task, TaskState, type WaitTarget } from '@rpal/sched';
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
@@ -40,6 +40,9 @@ export class ExecPath implements KernelPath {
   }
 }
 
+/** What a thread in execve waits for. */
+const OTHER_THREADS: WaitTarget = { describe: () => 'the end of the other threads' };
+
 /**
  * execve: the process goes on with another image, in an address space of its own. Other threads end; descriptors marked so are
  * closed; signal handlers are forgotten, what is ignored, blocked or pending stays so.
@@ -51,7 +54,7 @@ export function execve(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): 
   for (const other of process.threads) if (other !== thread) sendSignal(kernel, cpu, other, Signal.KILL);
   thread.operation = {
     step(on) {
-      thread.state = TaskState.UNINTERRUPTIBLE;
+      thread.prepareToSleep(on, TaskState.UNINTERRUPTIBLE, OTHER_THREADS);
       if (process.threads.length > 1) return Pending.SLEEP;
       thread.state = TaskState.RUNNING;
       process.execing = null;

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { exitMm } from '@rpal/mm';
-import { cpuTime, TaskState } from '@rpal/sched';
+import { cpuTime, TaskState, Wake } from '@rpal/sched';
 import { Poll, Signal } from '@rpal/uapi';
 import { releaseFile } from '../entry/held-file.js';
 import type { Kernel } from '../entry/kernel.js';
@@ -45,7 +45,7 @@ function endProcess(kernel: Kernel, cpu: Cpu, thread: Thread): void {
   const { process } = thread;
   if (--process.files.users === 0) kernel.sockets.inFlight.puts.batch(cpu, () => process.files.closeAll(cpu));
   if (--process.mm.users === 0) exitMm(cpu, process.mm);
-  if (process.endWait.active) process.endWait.wake(cpu, 0, Poll.IN | Poll.RDNORM, false);
+  process.endWait.wakeAll(cpu, Poll.IN | Poll.RDNORM);
   const { events } = kernel.seams;
   if (events.processExit.observed) events.processExit.emit(cpu.clock, process);
   tellParent(kernel, cpu, process);
@@ -61,5 +61,5 @@ function tellParent(kernel: Kernel, cpu: Cpu, process: Process): void {
   if (!waits) return;
   if (ignored) parent.children.splice(parent.children.indexOf(process), 1);
   else signalParent(kernel, cpu, process);
-  parent.childWait.wake(cpu, 1, 0, false);
+  parent.childWait.walk(cpu, Wake.ONE);
 }

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { TaskState } from '@rpal/sched';
+import { TaskState, Wake } from '@rpal/sched';
 import { Signal, SignalFlag } from '@rpal/uapi';
 import type { Kernel } from '../entry/kernel.js';
 import { bitsOf, type SignalBits } from '../signals/pending-signals.js';
@@ -62,5 +62,5 @@ function tellParent(kernel: Kernel, cpu: Cpu, process: Process): void {
   if (parent === null || parent.exit !== null) return;
   const { handler, flags } = actionOf(parent, Signal.CHLD);
   if (handler !== 'ignore' && (flags & SignalFlag.NOCLDSTOP) === 0) signalParent(kernel, cpu, process);
-  parent.childWait.wake(cpu, 0, 0, false);
+  parent.childWait.walk(cpu, Wake.ALL);
 }

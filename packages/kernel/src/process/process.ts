@@ -32,7 +32,7 @@ export class Process {
   /** Parents waiting for a child to end. */
   readonly childWait: WaitQueue;
   /** Whoever waits for its end by a pidfd. */
-  readonly endWait: WaitQueue = new WaitQueue();
+  readonly endWait: WaitQueue = new WaitQueue('end of a process');
   /** What is done about each signal, by number; those not there have their default action. */
   readonly actions: SignalAction[] = [];
   /** Signals for the process as a whole that no thread has taken yet. */
@@ -51,7 +51,7 @@ export class Process {
   stopReported = false;
   wasContinued = false;
   /** Whoever waits for signals by a signalfd. */
-  readonly signalWait: WaitQueue = new WaitQueue();
+  readonly signalWait: WaitQueue = new WaitQueue('signals of a process');
   /** Root to begin with; children inherit. */
   credentials: Credentials;
   exit: ExitState | null = null;

@@ -221,7 +221,7 @@ export function forceSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: nu
 /** signalfds are told, and the thread is woken, or interrupted if it runs on another CPU (Linux: `signal_wake_up`). */
 function notify(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void {
   const { signalWait } = thread.process;
-  if (signalWait.active) signalWait.wake(cpu, 1, 0, false);
+  signalWait.wakeOne(cpu);
   raisePending(thread);
   const fatal = signal === Signal.KILL;
   if (fatal) thread.killPending = true;

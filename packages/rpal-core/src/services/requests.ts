@@ -1,5 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { flushRange } from '@rpal/mm';
+import { Wake } from '@rpal/sched';
 import { Errno, Poll } from '@rpal/uapi';
 import { MapType, RPAL_NR_ID } from '../abi/constants.js';
 import type { Rpal } from '../rpal.js';
@@ -60,7 +61,7 @@ export function disable(rpal: Rpal, cpu: Cpu, service: RpalService): number {
   for (const { service: peer, type } of service.map) {
     if (peer === null || (type & MapType.REVERSE) === 0 || peer.deadKeys.has(service.id)) continue;
     peer.deadKeys.set(service.id, service.key);
-    peer.deathWait.wake(cpu, 1, Poll.IN | Poll.RDNORM, false);
+    peer.deathWait.walk(cpu, Wake.ONE, Poll.IN | Poll.RDNORM);
   }
   return 0;
 }

@@ -130,7 +130,7 @@ export class RpalService {
 
   /** Keys of dead peers by id, and who waits for them on /proc/rpal (patch 12). */
   readonly deadKeys: Map<number, number> = new Map();
-  readonly deathWait: WaitQueue = new WaitQueue();
+  readonly deathWait: WaitQueue = new WaitQueue('ends of requested services');
 
   readonly fsBases: readonly FsBaseEntry[] = Array.from({ length: RPAL_MAX_RECEIVER_NUM }, () => new FsBaseEntry());
   pkuOn: number = PkuOn.FALSE;
@@ -151,7 +151,7 @@ export class RpalService {
     this.base = RPAL_ADDRESS_SPACE_LOW + id * RPAL_ADDR_SPACE_SIZE;
     this.bad = kind.bad;
     this.staticPie = kind.staticPie;
-    this.mutex = new Mutex(scheduler);
+    this.mutex = new Mutex(scheduler, 'RPAL service');
   }
 
   get top(): number {

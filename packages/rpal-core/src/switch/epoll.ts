@@ -144,7 +144,7 @@ export class RpalEpollWait implements Operation {
     cpu.charge(RpalStep.epollBlock);
     epoll.lock.acquire(cpu);
     setReceiver(this.#rpal, cpu, receiver.rcc, 2, ReceiverState.READY);
-    this.#thread.state = TaskState.INTERRUPTIBLE;
+    this.#thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, epoll.wait);
     this.#available = epoll.eventsAvailable;
     if (!this.#available) epoll.wait.addFirst(cpu, receiver.wait);
     epoll.lock.release(cpu);

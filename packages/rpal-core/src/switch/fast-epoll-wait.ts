@@ -32,7 +32,7 @@ export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   if (before !== ReceiverState.LAZY_SWITCH) rpal.warn(cpu, `receiver ${thread.pid} is parked in state ${before}`);
   rpal.between(cpu, 'rpal_fast_ep_poll: READY_LS');
   epoll.lock.acquire(cpu);
-  thread.state = TaskState.INTERRUPTIBLE;
+  thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, epoll.wait);
   if (epoll.eventsAvailable) {
     store(cpu, receiver.rcc + Rcc.receiverState, ReceiverState.LAZY_SWITCH);
     if (rpal.observer !== null) rpal.observer.receiver(cpu, 16, parked, ReceiverState.LAZY_SWITCH);

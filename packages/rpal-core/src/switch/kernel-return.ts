@@ -41,8 +41,9 @@ export class KernelReturnPath implements KernelPath {
     if (thread.rpal.role.unlockLate !== null) {
       // The full affinity change of the sender sleeps until the stopper has done its work.
       const { scheduler } = rpal.kernel;
-      thread.state = TaskState.UNINTERRUPTIBLE;
-      new SleepTimer(scheduler, (on) => scheduler.wakeUp(on, thread)).start(cpu, STOPPER_NS);
+      const stopper = new SleepTimer(scheduler, (on) => scheduler.wakeUp(on, thread));
+      thread.prepareToSleep(cpu, TaskState.UNINTERRUPTIBLE, stopper);
+      stopper.start(cpu, STOPPER_NS);
       return PathResult.SCHEDULE;
     }
     return this.#toUser(cpu, thread, result);

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type KernelPath, PathResult, Task, TaskState } from '../core/task.js';
+import { type KernelPath, PathResult, Task, TaskState, type WaitTarget } from '../core/task.js';
 import { CpuSet } from '../cpus/cpu-set.js';
 import type { Scheduler } from '../scheduler.js';
 import { SchedStep } from '../steps.js';
@@ -49,7 +49,7 @@ class StopQueue implements ClassQueue {
 }
 
 /** The stopper thread of one CPU (kernel/stop_machine.c): runs what others ask for, before anything else on that CPU. */
-export class CpuStopper implements KernelPath {
+export class CpuStopper implements KernelPath, WaitTarget {
   readonly task: Task;
   readonly #works: ((cpu: Cpu) => void)[] = [];
   readonly #scheduler: Scheduler;
@@ -69,10 +69,14 @@ export class CpuStopper implements KernelPath {
     else this.#scheduler.wakeUp(from, this.task, TaskState.UNINTERRUPTIBLE);
   }
 
+  describe(): string {
+    return 'work';
+  }
+
   run(cpu: Cpu, task: Task): PathResult {
     const work = this.#works.shift();
     if (work === undefined) {
-      task.state = TaskState.UNINTERRUPTIBLE;
+      task.prepareToSleep(cpu, TaskState.UNINTERRUPTIBLE, this);
       return PathResult.SCHEDULE;
     }
     cpu.charge(SchedStep.workRun);

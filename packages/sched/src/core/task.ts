@@ -29,6 +29,12 @@ export interface KernelPath {
   run(cpu: Cpu, task: Task): PathResult;
 }
 
+/** What a sleeping task waits for: a wait queue, a futex word, a lock, a timer, ... */
+export interface WaitTarget {
+  /** In a few words, for a report: `wait queue "pipe readers"`. */
+  describe(): string;
+}
+
 /** What a task allows its timers, unless it says otherwise, ns. */
 export const TIMER_SLACK = 50_000;
 
@@ -37,6 +43,9 @@ export class Task {
   readonly pid: number;
   name: string;
   state: number = TaskState.NEW;
+  /** While it sleeps: what it waits for, and the clock of its CPU when it went to sleep, TSC cycles. */
+  waitingOn: WaitTarget | null = null;
+  waitingSince = 0;
   /** On a run queue, or sleeping there until its lag is worked off. */
   onRq = false;
   /** A CPU is on its kernel stack. */
@@ -103,5 +112,16 @@ export class Task {
     this.affinitySize = affinity.size;
     this.path = path;
     this.entity = new SchedEntity(this);
+  }
+
+  /**
+   * The running task is about to sleep until `target` wakes it (Linux: `prepare_to_wait`). It sleeps once its path has called
+   * `schedule()`; a wake-up until then keeps it awake.
+   * @param state `TaskState.INTERRUPTIBLE` or `TaskState.UNINTERRUPTIBLE`
+   */
+  prepareToSleep(cpu: Cpu, state: number, target: WaitTarget): void {
+    this.state = state;
+    this.waitingOn = target;
+    this.waitingSince = cpu.clock;
   }
 }

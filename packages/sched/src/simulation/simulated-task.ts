@@ -168,7 +168,7 @@ export class SimulatedTask extends Task implements KernelPath, ExecutionContext 
       this.#timer.start(cpu, this.#left);
     }
     if (!this.timedOut) {
-      this.state = TaskState.INTERRUPTIBLE;
+      this.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, this.#timer);
       return true;
     }
     this.#waiting = false;
@@ -181,8 +181,9 @@ export class SimulatedTask extends Task implements KernelPath, ExecutionContext 
       return false;
     }
     this.#waiting = true;
-    this.#queue?.add(cpu, this.#entry);
-    this.state = TaskState.INTERRUPTIBLE;
+    const queue = this.#queue as WaitQueue;
+    queue.add(cpu, this.#entry);
+    this.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, queue);
     return true;
   }
 }

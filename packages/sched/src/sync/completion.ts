@@ -1,11 +1,11 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type Task, TaskState } from '../core/task.js';
+import { type Task, TaskState, type WaitTarget } from '../core/task.js';
 import type { Scheduler } from '../scheduler.js';
 import { autoremoveWake, WaitEntry, WaitQueue } from './wait-queue.js';
 
 /** Something that is waited for until it has been done (Linux: `struct completion`). */
-export class Completion {
-  readonly #wait: WaitQueue = new WaitQueue();
+export class Completion implements WaitTarget {
+  readonly #wait: WaitQueue = new WaitQueue('completion');
   readonly #scheduler: Scheduler;
   /** How many more waiters may pass; Infinity after `completeAll`. */
   done = 0;
@@ -27,20 +27,24 @@ export class Completion {
     const entry = new WaitEntry(autoremoveWake(this.#scheduler), task);
     entry.exclusive = true;
     this.#wait.add(cpu, entry);
-    task.state = TaskState.UNINTERRUPTIBLE;
+    task.prepareToSleep(cpu, TaskState.UNINTERRUPTIBLE, this);
     return false;
   }
 
   /** Lets one waiter pass, now or when it comes. */
   complete(cpu: Cpu): void {
     this.done++;
-    if (this.#wait.active) this.#wait.wake(cpu, 1, 0, false);
+    this.#wait.wakeOne(cpu);
   }
 
   /** Lets everybody pass, for ever. */
   completeAll(cpu: Cpu): void {
     this.done = Number.POSITIVE_INFINITY;
-    if (this.#wait.active) this.#wait.wake(cpu, 0, 0, false);
+    this.#wait.wakeAll(cpu);
+  }
+
+  describe(): string {
+    return 'completion';
   }
 
   /** Makes it wait again (Linux: `reinit_completion`). */

@@ -1,5 +1,5 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
-import { type Task, TaskState } from '../core/task.js';
+import { type Task, TaskState, type WaitTarget } from '../core/task.js';
 import type { Scheduler } from '../scheduler.js';
 import { SchedStep } from '../steps.js';
 
@@ -7,7 +7,7 @@ import { SchedStep } from '../steps.js';
 export const FUTEX_MATCH_ANY = 0xffff_ffff;
 
 /** One task's place in a futex queue (Linux: `struct futex_q`). A task waits on one futex at a time and keeps its own. */
-export class FutexWaiter {
+export class FutexWaiter implements WaitTarget {
   readonly task: Task;
   /** The key: what the word belongs to, and where in it. 0 is memory shared between processes. */
   space = 0;
@@ -19,6 +19,11 @@ export class FutexWaiter {
 
   constructor(task: Task) {
     this.task = task;
+  }
+
+  describe(): string {
+    const word = `0x${this.offset.toString(16)}`;
+    return this.space === 0 ? `shared futex word at physical address ${word}` : `futex word at ${word} of address space ${this.space}`;
   }
 }
 
@@ -84,7 +89,7 @@ export class FutexTable {
     waiter.offset = offset;
     waiter.bitset = bitset;
     bucket.add(waiter);
-    waiter.task.state = TaskState.INTERRUPTIBLE;
+    waiter.task.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, waiter);
   }
 
   /** Takes a waiter out that was not woken. @returns false if it has been woken */

@@ -1,37 +1,75 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type Task, TaskState } from '../core/task.js';
+import { type Task, TaskState, type WaitTarget } from '../core/task.js';
 import type { Scheduler } from '../scheduler.js';
-import { autoremoveWake, WaitEntry, WaitQueue } from './wait-queue.js';
+import { defaultWake, WaitEntry, WaitQueue } from './wait-queue.js';
 
-/** A sleeping lock (Linux: `struct mutex`), first come, first served. */
-export class Mutex {
+/**
+ * A sleeping lock (Linux: `struct mutex`). Waiters keep the order in which they came, but whoever comes while it is free takes it,
+ * even past a waiter that has been woken and is not there yet. A first waiter to which that has happened gets it next: the owner hands
+ * it over (Linux: MUTEX_FLAG_HANDOFF), so that nobody waits for ever.
+ */
+export class Mutex implements WaitTarget {
+  /** What it protects, in a few words. */
+  readonly name: string;
   owner: Task | null = null;
-  readonly #wait: WaitQueue = new WaitQueue();
+  readonly #wait: WaitQueue;
   readonly #scheduler: Scheduler;
+  /** The first waiter has been woken once for nothing. */
+  #handOff = false;
+  /** `owner` was given it and has not noticed yet. */
+  #handedOver = false;
 
-  constructor(scheduler: Scheduler) {
+  constructor(scheduler: Scheduler, name: string) {
     this.#scheduler = scheduler;
+    this.name = name;
+    this.#wait = new WaitQueue(name);
   }
 
   /**
    * Takes the lock, or prepares `task` to wait for it.
    * @returns true if it was taken; else the caller calls `schedule()` and then tries again
+   * @throws ModelBug if `task` holds it already
    */
   lock(cpu: Cpu, task: Task): boolean {
-    if (this.owner === null || this.owner === task) {
+    const waiter = this.#waiterOf(task);
+    if (this.owner === null || (this.owner === task && this.#handedOver)) {
       this.owner = task;
+      this.#handedOver = false;
+      if (waiter !== null) {
+        if (this.#wait.first === waiter) this.#handOff = false;
+        this.#wait.remove(cpu, waiter);
+      }
       task.state = TaskState.RUNNING;
       return true;
     }
-    const entry = new WaitEntry(autoremoveWake(this.#scheduler), task);
-    entry.exclusive = true;
-    this.#wait.add(cpu, entry);
-    task.state = TaskState.UNINTERRUPTIBLE;
+    if (this.owner === task) throw new Error(`task ${task.pid} (${task.name}) locks the mutex "${this.name}", which it holds already`);
+    if (waiter === null) {
+      const entry = new WaitEntry(defaultWake(this.#scheduler), task);
+      entry.exclusive = true;
+      this.#wait.add(cpu, entry);
+    } else if (this.#wait.first === waiter) {
+      this.#handOff = true;
+    }
+    task.prepareToSleep(cpu, TaskState.UNINTERRUPTIBLE, this);
     return false;
   }
 
+  /** @throws ModelBug if nobody holds it */
   unlock(cpu: Cpu): void {
-    this.owner = null;
-    if (this.#wait.active) this.#wait.wake(cpu, 1, 0, false);
+    if (this.owner === null) throw new Error(`the mutex "${this.name}" is unlocked, but nobody holds it`);
+    this.owner = this.#handOff ? (this.#wait.first?.task ?? null) : null;
+    this.#handedOver = this.owner !== null;
+    this.#wait.wakeOne(cpu);
+  }
+
+  describe(): string {
+    const { owner } = this;
+    return `mutex "${this.name}"${owner === null ? '' : `, held by task ${owner.pid} (${owner.name})`}`;
+  }
+
+  #waiterOf(task: Task): WaitEntry | null {
+    let waiter = this.#wait.first;
+    while (waiter !== null && waiter.task !== task) waiter = waiter.next;
+    return waiter;
   }
 }

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { inherit } from '../core/policy.js';
-import type { Task } from '../core/task.js';
+import type { Task, WaitTarget } from '../core/task.js';
 import type { Scheduler } from '../scheduler.js';
 
 /** What a task has to do with locks that pass priorities on; made on first use. */
@@ -16,7 +16,7 @@ export interface Inheritance {
  * so does whoever that owner waits for, and so on. Waiters get it by real-time priority, and in the order of arrival among equals,
  * which all tasks without one are.
  */
-export class RtMutex {
+export class RtMutex implements WaitTarget {
   owner: Task;
   /** The next owner first. */
   readonly waiters: Task[] = [];
@@ -26,6 +26,10 @@ export class RtMutex {
     this.#scheduler = scheduler;
     this.owner = owner;
     inheritance(owner).held.push(this);
+  }
+
+  describe(): string {
+    return `lock held by task ${this.owner.pid} (${this.owner.name})`;
   }
 
   /** Would `task` wait for itself, directly or by way of others? */

@@ -1,5 +1,5 @@
 import { type Cpu, TimedEvent, Vector } from '@rpal/hw-x86';
-import type { Task } from '../core/task.js';
+import type { Task, WaitTarget } from '../core/task.js';
 import type { Scheduler } from '../scheduler.js';
 import { SchedStep } from '../steps.js';
 
@@ -7,7 +7,7 @@ import { SchedStep } from '../steps.js';
  * A high-resolution timer: when it is due, the CPU that armed it is interrupted and runs `callback`. One with slack is due that
  * much later, unless a timer interrupt comes meanwhile: then it goes along (Linux: `hrtimer_set_expires_range_ns`).
  */
-export class SleepTimer extends TimedEvent {
+export class SleepTimer extends TimedEvent implements WaitTarget {
   readonly #scheduler: Scheduler;
   readonly #callback: (cpu: Cpu) => void;
   #cpu: Cpu | null = null;
@@ -60,6 +60,10 @@ export class SleepTimer extends TimedEvent {
     this.expired = true;
     this.#scheduler.runQueue(cpu).expired.push(this);
     cpu.raise(Vector.localTimer, this.time);
+  }
+
+  describe(): string {
+    return `timer due at cycle ${this.soft}`;
   }
 
   /** Called by the timer interrupt. */

@@ -1,5 +1,5 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
-import type { Task } from '../core/task.js';
+import type { Task, WaitTarget } from '../core/task.js';
 import type { Scheduler } from '../scheduler.js';
 import { SchedStep } from '../steps.js';
 
@@ -23,11 +23,38 @@ export class WaitEntry {
   }
 }
 
-/** A list of waiters (Linux: `wait_queue_head`). Non-exclusive entries come first, exclusive ones queue at the end. */
-export class WaitQueue {
+/** How many waiters a walk wakes. Waiters that are not exclusive are woken in any case, as long as the walk gets to them. */
+export const Wake = {
+  /** One exclusive waiter. */
+  ONE: 0,
+  /** One exclusive waiter, by a waker that is about to sleep (Linux: WF_SYNC): the waiter may be put on the waker's CPU. */
+  ONE_SYNC: 1,
+  /** Everybody. */
+  ALL: 2,
+} as const;
+
+export type Wake = (typeof Wake)[keyof typeof Wake];
+
+/**
+ * A list of waiters (Linux: `wait_queue_head`). Non-exclusive entries come first, exclusive ones queue at the end.
+ *
+ * `wakeOne`, `wakeAll` and `wakeOneSync` cost nothing if nobody waits (Linux: `wq_has_sleeper` before `wake_up`). Where Linux takes
+ * the lock without looking first, `walk` does so too. `key` says what happened, as poll bits; 0 concerns every waiter.
+ */
+export class WaitQueue implements WaitTarget {
+  /** What its waiters wait for, in a few words: `pipe readers`. */
+  readonly name: string;
   readonly lock: SpinLock = new SpinLock(1);
   first: WaitEntry | null = null;
   last: WaitEntry | null = null;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  describe(): string {
+    return `wait queue "${this.name}"`;
+  }
 
   get active(): boolean {
     return this.first !== null;
@@ -97,31 +124,35 @@ export class WaitQueue {
     entry.previous = null;
   }
 
-  /**
-   * Calls the wake functions in order (Linux: `__wake_up_common`).
-   * @param exclusive how many exclusive waiters to wake; 0 wakes all
-   * @param key what happened, as poll bits
-   * @returns how many exclusive waiters were woken
-   */
-  wake(cpu: Cpu, exclusive: number, key: number, sync: boolean): number {
+  /** Wakes up to and including the first exclusive waiter, if anybody waits. */
+  wakeOne(cpu: Cpu, key = 0): void {
+    if (this.first !== null) this.walk(cpu, Wake.ONE, key);
+  }
+
+  /** As `wakeOne`, by a waker that is about to sleep. */
+  wakeOneSync(cpu: Cpu, key = 0): void {
+    if (this.first !== null) this.walk(cpu, Wake.ONE_SYNC, key);
+  }
+
+  /** Wakes everybody, if anybody waits. */
+  wakeAll(cpu: Cpu, key = 0): void {
+    if (this.first !== null) this.walk(cpu, Wake.ALL, key);
+  }
+
+  /** Takes the lock and calls the wake functions in order, even if there are none to call (Linux: `__wake_up_common_lock`). */
+  walk(cpu: Cpu, how: Wake, key = 0): void {
     cpu.charge(SchedStep.waitWalk);
     this.lock.acquire(cpu);
-    let left = exclusive;
-    let woken = 0;
+    const sync = how === Wake.ONE_SYNC;
     let entry = this.first;
     while (entry !== null) {
       const next: WaitEntry | null = entry.next;
-      const { exclusive: isExclusive } = entry;
+      const { exclusive } = entry;
       const result = entry.wake(cpu, entry, key, sync);
-      if (result < 0) break;
-      if (result > 0 && isExclusive) {
-        woken++;
-        if (--left === 0) break;
-      }
+      if (result < 0 || (result > 0 && exclusive && how !== Wake.ALL)) break;
       entry = next;
     }
     this.lock.release(cpu);
-    return woken;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type KernelPath, PathResult, Task, TaskState } from '../core/task.js';
+import { type KernelPath, PathResult, Task, TaskState, type WaitTarget } from '../core/task.js';
 import type { Scheduler } from '../scheduler.js';
 import { SchedStep } from '../steps.js';
 import { SleepTimer } from './timer.js';
@@ -64,7 +64,7 @@ export class Workqueue {
   }
 }
 
-class Worker implements KernelPath {
+class Worker implements KernelPath, WaitTarget {
   readonly task: Task;
   readonly pending: DelayedWork[] = [];
 
@@ -76,11 +76,15 @@ class Worker implements KernelPath {
     scheduler.adopt(this.task, null);
   }
 
+  describe(): string {
+    return 'work';
+  }
+
   run(cpu: Cpu, task: Task): PathResult {
     cpu.interruptsEnabled = true;
     const work = this.pending.shift();
     if (work === undefined) {
-      task.state = TaskState.UNINTERRUPTIBLE;
+      task.prepareToSleep(cpu, TaskState.UNINTERRUPTIBLE, this);
       return PathResult.SCHEDULE;
     }
     cpu.charge(SchedStep.workRun);

@@ -1,4 +1,4 @@
-import { SyscallNumber } from '@rpal/kernel';
+import { SyscallNumber, type UserContext } from '@rpal/kernel';
 import { pkruOf, type RpalOptions, readAllPkru } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
@@ -119,9 +119,9 @@ describe('PKRU through a call, row by row', () => {
     const seen = contexts(scene(1, nothing, maps), (run) => {
       const { kernel } = run.stage.machine;
       const { syscall } = kernel;
-      kernel.syscall = (cpu, context) => {
-        if (context.nr === SyscallNumber.ioctl && cpu.id === 0) during.push(hex(cpu.mmu.pkru));
-        return syscall.call(kernel, cpu, context);
+      kernel.syscall = (cpu) => {
+        if ((cpu.context as UserContext).nr === SyscallNumber.ioctl && cpu.id === 0) during.push(hex(cpu.mmu.pkru));
+        return syscall.call(kernel, cpu);
       };
       return usually();
     });

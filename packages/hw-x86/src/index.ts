@@ -2,7 +2,7 @@ export { BareCore, type InvpcidType } from './bare/bare-core.js';
 export { type BareException, type BareMapping, BareMetal, type BareProgram, type ExceptionAnswer } from './bare/bare-metal.js';
 export type { AddressSpace } from './core/address-space.js';
 export { Cpu, type CpuEnvironment, type CpuPlace } from './core/cpu.js';
-export type { ExecutionContext, TrapHandler } from './core/execution-context.js';
+export { type ExecutionContext, type TrapHandler, TrapOutcome } from './core/execution-context.js';
 export { EPTP_LIST_ENTRIES, GuestMode, type Hypervisor } from './core/guest-mode.js';
 export { Exception, Vector } from './core/interrupts.js';
 export { type DeliveryMode, type Destination, LocalApic, type TimerMode } from './core/local-apic.js';

@@ -198,6 +198,12 @@ const powerOn: ExecutionContext & TrapHandler = {
   resume(cpu) {
     throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} was started without a context`);
   },
+  syscall(cpu) {
+    throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} executed SYSCALL without a trap handler; set cpu.trap`);
+  },
+  exception(cpu, vector) {
+    throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} raised exception ${vector} without a trap handler; set cpu.trap`);
+  },
   interrupt(cpu) {
     throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} was interrupted without a trap handler`);
   },

@@ -3,12 +3,14 @@ import {
   type BareCore,
   BareMetal,
   type BareProgram,
+  type Cpu,
   Exception,
   FaultCode,
   HwStep,
   LARGE_PAGE_SIZE,
   PAGE_SIZE,
   Pte,
+  TrapOutcome,
   USER_TOP,
   Vector,
 } from '../src/index.js';
@@ -480,5 +482,45 @@ describe('instructions that are not for everybody', () => {
       yield;
     });
     expect(() => metal.run()).toThrow('onException answered retry to #GP, which would come again for ever; answer skip');
+  });
+});
+
+describe('a context of its own on bare metal', () => {
+  /** Traps once, and halts when it goes on. */
+  function trapping(trap: (cpu: Cpu) => TrapOutcome): { machine: BareMetal; outcomes: TrapOutcome[] } {
+    const machine = new BareMetal({ profile: XEON });
+    const { cpu } = machine.core(0);
+    const outcomes: TrapOutcome[] = [];
+    cpu.context = {
+      resume(on) {
+        outcomes.push(trap(on));
+        on.halt();
+      },
+    };
+    cpu.wake(cpu.clock);
+    return { machine, outcomes };
+  }
+
+  it('takes its exceptions to onException, and goes on at once', () => {
+    const { machine, outcomes } = trapping((cpu) => cpu.trap.exception(cpu, Exception.divide, 0));
+    const seen: number[] = [];
+    machine.onException = (_, { vector }) => {
+      seen.push(vector);
+      return 'retry';
+    };
+    machine.run();
+    expect(seen).toEqual([Exception.divide]);
+    expect(outcomes).toEqual([TrapOutcome.DONE]);
+  });
+
+  it('has no kernel to call: SYSCALL is #UD', () => {
+    const { machine } = trapping((cpu) => cpu.trap.syscall(cpu));
+    expect(() => machine.run()).toThrow('#UD');
+  });
+
+  it('must move its own instruction pointer: skip is refused', () => {
+    const { machine } = trapping((cpu) => cpu.trap.exception(cpu, Exception.divide, 0));
+    machine.onException = () => 'skip';
+    expect(() => machine.run()).toThrow('answer retry, and move its instruction pointer');
   });
 });

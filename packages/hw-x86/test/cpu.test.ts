@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Cpu, HwStep, Vector } from '../src/index.js';
-import { bareCpu, platform, XEON } from './support.js';
+import { bareCpu, handles, platform, XEON } from './support.js';
 
 describe('registers', () => {
   it('FS base is what was written, at the price of the instructions', () => {
@@ -47,10 +47,10 @@ describe('interrupts', () => {
     const machine = platform();
     const [a, b] = machine.cpus as [Cpu, Cpu];
     const taken: [number, number][] = [];
-    b.trap = {
+    b.trap = handles({
       interrupt: (cpu, vector) => taken.push([vector, cpu.clock]),
       nmi: (cpu) => taken.push([Vector.nmi, cpu.clock]),
-    };
+    });
     b.context = { resume: (cpu) => cpu.halt() };
     return { machine, a, b, taken };
   }

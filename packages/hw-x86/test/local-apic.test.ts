@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Cpu, HwStep, type Platform, Vector } from '../src/index.js';
-import { busyUntil, MILAN, platform, XEON } from './support.js';
+import { busyUntil, handles, MILAN, platform, XEON } from './support.js';
 
 /** Two processors that are busy for `cycles`; what the second one is interrupted by, with the time since the start. */
 function setup(cycles = 1_000_000): { machine: Platform; a: Cpu; b: Cpu; start: number; taken: [vector: number, at: number][] } {
@@ -8,13 +8,13 @@ function setup(cycles = 1_000_000): { machine: Platform; a: Cpu; b: Cpu; start: 
   const [a, b] = machine.cpus as [Cpu, Cpu];
   const start = a.clock;
   const taken: [number, number][] = [];
-  b.trap = {
+  b.trap = handles({
     interrupt: (cpu, vector) => taken.push([vector, cpu.clock - start]),
     nmi(cpu) {
       taken.push([Vector.nmi, cpu.clock - start]);
       cpu.unblockNmi();
     },
-  };
+  });
   if (cycles > 0) busyUntil(b, start + cycles);
   else b.context = { resume: (cpu) => cpu.halt() };
   return { machine, a, b, start, taken };
@@ -123,7 +123,7 @@ describe('inter-processor interrupts', () => {
     const cpus = machine.cpus.slice(0, 128) as Cpu[];
     const taken: string[] = [];
     for (const cpu of cpus) {
-      cpu.trap = { interrupt: (on, vector) => taken.push(`${vector.toString(16)}@${on.id}`), nmi: () => {} };
+      cpu.trap = handles({ interrupt: (on, vector) => taken.push(`${vector.toString(16)}@${on.id}`), nmi: () => {} });
       cpu.context = { resume: (on) => on.halt() };
     }
     const [a, b] = cpus as [Cpu, Cpu];
@@ -163,7 +163,7 @@ describe('NMIs', () => {
   function storm(count: number): { blockedDuring: boolean; before: number; after: number } {
     const { machine, a, b } = setup(20_000);
     let handled = 0;
-    b.trap = { interrupt: () => {}, nmi: () => handled++ };
+    b.trap = handles({ interrupt: () => {}, nmi: () => handled++ });
     a.apic.sendIpi(b, 'nmi');
     for (let i = 1; i < count; i++) a.apic.sendIpi(b, 'nmi');
     machine.run();
@@ -187,14 +187,14 @@ describe('NMIs', () => {
   it('nest when an exception inside the handler returns with IRET, as on the real processor', () => {
     const { machine, a, b } = setup(20_000);
     const depth: number[] = [];
-    b.trap = {
+    b.trap = handles({
       interrupt: () => {},
       nmi(cpu) {
         depth.push(cpu.clock);
         // A page fault in the handler, resolved: its IRET lets NMIs through although this handler has not ended.
         if (depth.length === 1) cpu.unblockNmi();
       },
-    };
+    });
     a.apic.sendIpi(b, 'nmi');
     a.apic.sendIpi(b, 'nmi');
     machine.run();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Cpu, HardwareError, HwStep, TimedEvent, Vector } from '../src/index.js';
-import { GENOA, platform } from './support.js';
+import { GENOA, handles, platform } from './support.js';
 
 /** Makes `cpu` run `step` again and again until it returns false; then it halts. */
 function run(cpu: Cpu, step: (cpu: Cpu) => boolean): void {
@@ -99,7 +99,7 @@ describe('the loop', () => {
     const machine = platform();
     const [a, b] = machine.cpus as [Cpu, Cpu];
     const start = a.clock;
-    b.trap = { interrupt: (cpu) => cpu.charge(HwStep.rdtsc), nmi: () => {} };
+    b.trap = handles({ interrupt: (cpu) => cpu.charge(HwStep.rdtsc), nmi: () => {} });
     let rounds = 0;
     run(b, () => false);
     run(a, (cpu) => {

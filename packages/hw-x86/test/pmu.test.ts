@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Cpu, type CpuProfile, HardwareError, HwStep, type Platform, Vector } from '../src/index.js';
-import { busyUntil, GENOA, MILAN, platform, XEON } from './support.js';
+import { busyUntil, GENOA, handles, MILAN, platform, XEON } from './support.js';
 
 const PERIOD = 100_000;
 
@@ -42,7 +42,7 @@ function sampling(profile: CpuProfile, handler: Handler): Sampling {
   const cpu = machine.cpus[0] as Cpu;
   const start = cpu.clock;
   const state: Sampling = { machine, cpu, nmis: [], unknown: 0 };
-  cpu.trap = {
+  cpu.trap = handles({
     interrupt: () => {},
     nmi(on) {
       on.charge(HwStep.nmi);
@@ -51,7 +51,7 @@ function sampling(profile: CpuProfile, handler: Handler): Sampling {
       on.charge(HwStep.iret);
       on.unblockNmi();
     },
-  };
+  });
   busyUntil(cpu, start + 2_000_000);
   cpu.apic.configurePerformanceCounter('nmi');
   cpu.pmu.program(0, { event: 'refCycles', interrupt: true });
@@ -66,7 +66,7 @@ describe('counting', () => {
     const cpu = machine.cpus[0] as Cpu;
     cpu.pmu.program(0, { event: 'cycles' });
     cpu.pmu.program(1, { event: 'refCycles' });
-    cpu.trap = { interrupt: () => {}, nmi: () => {} };
+    cpu.trap = handles({ interrupt: () => {}, nmi: () => {} });
     busyUntil(cpu, cpu.clock + 10_000);
     cpu.pmu.enable(3);
     const began = cpu.clock;
@@ -158,14 +158,14 @@ describe('overflow', () => {
     expect(nmis).toHaveLength(0);
     cpu.pmu.enable(0);
     const handled = { count: 0 };
-    cpu.trap = {
+    cpu.trap = handles({
       interrupt: () => {},
       nmi(on) {
         if (withTopBit(on)) handled.count++;
         else state.unknown++;
         on.unblockNmi();
       },
-    };
+    });
     machine.run();
     expect([handled.count, state.unknown]).toEqual([0, 1]);
   });
@@ -178,13 +178,13 @@ describe('overflow', () => {
     cpu.pmu.write(1, -PERIOD - Math.floor(delivery / 2));
     cpu.pmu.enable(3);
     let unknown = 0;
-    cpu.trap = {
+    cpu.trap = handles({
       interrupt: () => {},
       nmi(on) {
         if (!withTopBit(on)) unknown++;
         on.unblockNmi();
       },
-    };
+    });
     machine.run(cpu.clock + PERIOD + 5 * delivery);
     expect(unknown).toBe(1);
     expect(state.unknown).toBe(0);
@@ -193,7 +193,7 @@ describe('overflow', () => {
   it('is delivered as an ordinary interrupt if the entry says so, and not at all while masked', () => {
     const { machine, cpu } = sampling(XEON, withStatus);
     const vectors: number[] = [];
-    cpu.trap = { interrupt: (_, vector) => vectors.push(vector), nmi: () => vectors.push(Vector.nmi) };
+    cpu.trap = handles({ interrupt: (_, vector) => vectors.push(vector), nmi: () => vectors.push(Vector.nmi) });
     cpu.apic.configurePerformanceCounter('fixed', false, 0xf5);
     machine.run();
     expect(vectors).toEqual([0xf5]);

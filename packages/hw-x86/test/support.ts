@@ -10,6 +10,7 @@ import {
   Platform,
   type PlatformOptions,
   Pte,
+  type TrapHandler,
 } from '../src/index.js';
 
 export const XEON = findProfile('xeon-platinum-8336c')!;
@@ -31,6 +32,20 @@ export function bareCpu(options: Partial<PlatformOptions> = {}): { cpu: Cpu; mem
   const root = emptyTable(machine.memory);
   cpu.mmu.loadRoot(root, 1, true);
   return { cpu, memory: machine.memory, root, platform: machine };
+}
+
+/** A trap handler for tests that expect interrupts only: a test fails in whatever it leaves out. */
+export function handles(some: Partial<TrapHandler>): TrapHandler {
+  const unexpected = (what: string) => (cpu: Cpu) => {
+    throw new Error(`core ${cpu.id}: ${what} was not expected`);
+  };
+  return {
+    syscall: unexpected('SYSCALL'),
+    exception: unexpected('an exception'),
+    interrupt: unexpected('an interrupt'),
+    nmi: unexpected('an NMI'),
+    ...some,
+  };
 }
 
 /** A zeroed frame. */

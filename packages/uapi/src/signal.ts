@@ -32,7 +32,16 @@ export const Signal = {
 } as const;
 
 /** `si_code` of SIGSEGV and SIGBUS. */
-export const SignalCode = { SEGV_MAPERR: 1, SEGV_ACCERR: 2, SEGV_PKUERR: 4, BUS_ADRERR: 2, KERNEL: 0x80, USER: 0 } as const;
+export const SignalCode = {
+  ILL_ILLOPN: 2,
+  FPE_INTDIV: 1,
+  SEGV_MAPERR: 1,
+  SEGV_ACCERR: 2,
+  SEGV_PKUERR: 4,
+  BUS_ADRERR: 2,
+  KERNEL: 0x80,
+  USER: 0,
+} as const;
 
 /** Flags of sigaction. As 32-bit signed numbers, like all masks in the model. */
 export const SignalFlag = { NOCLDSTOP: 1, RESTART: 0x1000_0000, NODEFER: 0x4000_0000, RESETHAND: 0x8000_0000 | 0 } as const;

@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import type { Cpu, TrapHandler, TrapOutcome } from '@rpal/hw-x86';
 import type { Machine } from '@rpal/kernel';
 
 /** Stands for everything of the kernel that is no modelled memory: run queues, wait queues, tables of objects. */
@@ -28,7 +28,6 @@ export function recordFootprints(machine: Machine): Footprint {
   const footprint = new Footprint();
   const { reads, writes } = footprint;
   const { memory } = machine.platform;
-  const { kernel } = machine;
   const { read8, read32, read64, write8, write32, write64, fill, copy, equal } = memory;
   memory.read8 = (address) => {
     touch(reads, address, 1);
@@ -68,24 +67,39 @@ export function recordFootprints(machine: Machine): Footprint {
     touch(reads, other, length);
     return equal.call(memory, one, other, length);
   };
-  const { syscall, pageFault, interrupt, nmi } = kernel;
-  kernel.syscall = (cpu, context) => {
-    writes.add(KERNEL);
-    return syscall.call(kernel, cpu, context);
-  };
-  kernel.pageFault = (cpu, context) => {
-    writes.add(KERNEL);
-    return pageFault.call(kernel, cpu, context);
-  };
-  kernel.interrupt = (cpu, vector) => {
-    writes.add(KERNEL);
-    interrupt.call(kernel, cpu, vector);
-  };
-  kernel.nmi = (cpu) => {
-    writes.add(KERNEL);
-    nmi.call(kernel, cpu);
-  };
+  for (const cpu of machine.platform.cpus) cpu.trap = new KernelUse(footprint, cpu.trap);
   return footprint;
+}
+
+/** Stands between the cores and the kernel: every trap is a use of the kernel. */
+class KernelUse implements TrapHandler {
+  readonly #footprint: Footprint;
+  readonly #kernel: TrapHandler;
+
+  constructor(footprint: Footprint, kernel: TrapHandler) {
+    this.#footprint = footprint;
+    this.#kernel = kernel;
+  }
+
+  syscall(cpu: Cpu): TrapOutcome {
+    this.#footprint.writes.add(KERNEL);
+    return this.#kernel.syscall(cpu);
+  }
+
+  exception(cpu: Cpu, vector: number, code: number): TrapOutcome {
+    this.#footprint.writes.add(KERNEL);
+    return this.#kernel.exception(cpu, vector, code);
+  }
+
+  interrupt(cpu: Cpu, vector: number): void {
+    this.#footprint.writes.add(KERNEL);
+    this.#kernel.interrupt(cpu, vector);
+  }
+
+  nmi(cpu: Cpu): void {
+    this.#footprint.writes.add(KERNEL);
+    this.#kernel.nmi(cpu);
+  }
 }
 
 /**

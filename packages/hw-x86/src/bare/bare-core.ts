@@ -195,14 +195,14 @@ export class BareCore {
       const access = kind | (this.user ? Access.user : this.ac ? Access.ac : 0);
       let answer: 'retry' | 'skip';
       if (!isCanonical(address)) {
-        answer = this.#exception(Exception.generalProtection, 0, address);
+        answer = this.exception(Exception.generalProtection, 0, address);
       } else {
         const physical = this.#translate(address, access);
         if (physical >= 0) {
           if ((kind & 2) !== 0) this.#machine.monitors.stored(cpu, physical);
           return physical;
         }
-        answer = this.#exception(Exception.pageFault, cpu.mmu.faultCode, address);
+        answer = this.exception(Exception.pageFault, cpu.mmu.faultCode, address);
       }
       if (answer === 'skip') return -1;
     }
@@ -228,12 +228,13 @@ export class BareCore {
 
   /** An exception that comes again if the instruction is repeated. */
   #raise(vector: number): void {
-    if (this.#exception(vector, 0, 0) === 'skip') return;
+    if (this.exception(vector, 0, 0) === 'skip') return;
     const name = vector === Exception.invalidOpcode ? '#UD' : '#GP';
     throw new HardwareError('INVALID_OPCODE', `onException answered retry to ${name}, which would come again for ever; answer skip`);
   }
 
-  #exception(vector: number, code: number, address: number): 'retry' | 'skip' {
+  /** Takes an exception to `onException`, at the cost of its delivery and of IRET. @throws HardwareError UNHANDLED_EXCEPTION if handlers raise exceptions without end */
+  exception(vector: number, code: number, address: number): 'retry' | 'skip' {
     if (this.#depth === DEEPEST) {
       throw new HardwareError('UNHANDLED_EXCEPTION', `core ${this.cpu.id}: onException itself raises exceptions, ${DEEPEST} deep`);
     }

@@ -1,5 +1,5 @@
 import type { Cpu } from '../core/cpu.js';
-import type { ExecutionContext, TrapHandler } from '../core/execution-context.js';
+import { type ExecutionContext, type TrapHandler, TrapOutcome } from '../core/execution-context.js';
 import { Exception } from '../core/interrupts.js';
 import { HwStep } from '../costs/steps.js';
 import { HardwareError } from '../errors.js';
@@ -66,6 +66,9 @@ export class BareMetal {
     this.platform = new Platform(options);
     this.caches = this.platform.caches;
     const trap: TrapHandler = {
+      // EFER.SCE is clear: there is no kernel to call.
+      syscall: (cpu) => this.#exception(cpu, Exception.invalidOpcode, 0, 0),
+      exception: (cpu, vector, code) => this.#exception(cpu, vector, code, vector === Exception.pageFault ? cpu.mmu.faultAddress : 0),
       interrupt: (cpu, vector) => this.#handle(cpu, HwStep.interrupt, (core) => this.onInterrupt(core, vector)),
       nmi: (cpu) => this.#handle(cpu, HwStep.nmi, (core) => this.onNmi(core)),
     };
@@ -155,6 +158,16 @@ export class BareMetal {
    */
   run(until?: number): RunEnd {
     return this.platform.run(until);
+  }
+
+  /** An exception of a context that is no program of this machine: `BareCore` takes those of programs. */
+  #exception(cpu: Cpu, vector: number, code: number, address: number): TrapOutcome {
+    const core = this.core(cpu.id);
+    if (core.exception(vector, code, address) === 'retry') return TrapOutcome.DONE;
+    throw new HardwareError(
+      'INVALID_ARGUMENT',
+      `onException answered skip on core ${cpu.id}, whose context executes instructions itself: answer retry, and move its instruction pointer`,
+    );
   }
 
   #handle(cpu: Cpu, entry: number, handler: (core: BareCore) => void): void {

@@ -1,5 +1,5 @@
 import { EpollSeams } from '@rpal/epoll';
-import { type Cpu, PAGE_SIZE, type Platform, type TrapHandler, Vector } from '@rpal/hw-x86';
+import { type Cpu, Exception, PAGE_SIZE, type Platform, type TrapHandler, TrapOutcome, Vector } from '@rpal/hw-x86';
 import { type MessageQueue, SkbPool, UnixNamespace } from '@rpal/ipc';
 import { FAULT_RESOLVED, type HugePages, handleFault, type MemoryFile, MemoryManager, MmStep } from '@rpal/mm';
 import {
@@ -26,7 +26,7 @@ import { KernelStep } from '../steps.js';
 import { WatchedFlushEntry } from './flush-entry.js';
 import { holdFile, releaseFile } from './held-file.js';
 import { dispatch } from './syscalls.js';
-import { CallOutcome, UserContext } from './user-context.js';
+import { UserContext } from './user-context.js';
 
 /** Opens a special file such as `/proc/...`: a file, or a negative errno. */
 export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
@@ -115,9 +115,9 @@ export class Kernel implements TrapHandler {
     return this.scheduler.current(cpu) as Thread;
   }
 
-  /** SYSCALL: the call in the context's registers. */
-  syscall(cpu: Cpu, context: UserContext): CallOutcome {
-    if (context.mustYield()) return CallOutcome.RETRY;
+  syscall(cpu: Cpu): TrapOutcome {
+    const context = cpu.context as UserContext;
+    if (context.mustYield()) return TrapOutcome.RETRY;
     cpu.interruptsEnabled = false;
     let thread = this.current(cpu);
     thread.frame.user = context;
@@ -138,7 +138,7 @@ export class Kernel implements TrapHandler {
       holdFile(thread, context);
       if (result === Pending.SLEEP) this.scheduler.schedule(cpu, true);
       else cpu.context = this.scheduler.kernelMode;
-      return CallOutcome.PENDING;
+      return TrapOutcome.PENDING;
     }
     return this.returnToUser(cpu, thread, result, context);
   }
@@ -147,13 +147,13 @@ export class Kernel implements TrapHandler {
    * The end of every kernel entry: pending work first, else back to user mode with `result` in the result register.
    * @returns DONE if `expected` is what runs now
    */
-  returnToUser(cpu: Cpu, thread: Thread, result: number, expected: UserContext | null): CallOutcome {
+  returnToUser(cpu: Cpu, thread: Thread, result: number, expected: UserContext | null): TrapOutcome {
     const { frame } = thread;
     frame.rax = result;
     if (thread.needResched || thread.signalPending) {
       thread.path = this.#exitPath;
       cpu.context = this.scheduler.kernelMode;
-      return CallOutcome.PENDING;
+      return TrapOutcome.PENDING;
     }
     const user = frame.user as UserContext;
     if (!frame.iret) user.rax = result;
@@ -177,16 +177,13 @@ export class Kernel implements TrapHandler {
     user.cpu = cpu;
     // An interrupt that waited for this comes before the next instruction.
     if (cpu.interruptible) cpu.endTurnBy(0);
-    return user === expected ? CallOutcome.DONE : CallOutcome.PENDING;
+    return user === expected ? TrapOutcome.DONE : TrapOutcome.PENDING;
   }
 
-  /**
-   * #PF in user mode; the MMU holds address and code.
-   * @returns DONE if the context may repeat the access at once
-   */
-  pageFault(cpu: Cpu, context: UserContext): CallOutcome {
-    if (context.mustYield()) return CallOutcome.RETRY;
-    const { faultAddress, faultCode } = cpu.mmu;
+  exception(cpu: Cpu, vector: number, code: number): TrapOutcome {
+    const context = cpu.context as UserContext;
+    if (context.mustYield()) return TrapOutcome.RETRY;
+    const { faultAddress } = cpu.mmu;
     cpu.interruptsEnabled = false;
     cpu.charge(MmStep.faultEntry);
     let thread = this.current(cpu);
@@ -197,13 +194,24 @@ export class Kernel implements TrapHandler {
       thread = this.current(cpu);
       if (thread.frame.user !== context) return this.returnToUser(cpu, thread, thread.frame.rax, context);
     }
-    const result = handleFault(cpu, thread.memory, faultAddress, faultCode, false);
-    if (result !== FAULT_RESOLVED) {
-      thread.process.faultAddress = faultAddress;
-      thread.process.faultCode = result >>> 8;
-      forceSignal(this, cpu, thread, result & 0xff);
+    if (vector === Exception.pageFault) {
+      const result = handleFault(cpu, thread.memory, faultAddress, code, false);
+      if (result !== FAULT_RESOLVED) this.#fatal(cpu, thread, result & 0xff, result >>> 8, faultAddress);
+    } else if (vector === Exception.divide) {
+      this.#fatal(cpu, thread, Signal.FPE, SignalCode.FPE_INTDIV, context.rip);
+    } else if (vector === Exception.invalidOpcode) {
+      this.#fatal(cpu, thread, Signal.ILL, SignalCode.ILL_ILLOPN, context.rip);
+    } else {
+      this.#fatal(cpu, thread, Signal.SEGV, SignalCode.KERNEL, 0);
     }
     return this.returnToUser(cpu, thread, thread.frame.rax, context);
+  }
+
+  /** The signal of an exception that the kernel does not resolve, with what its siginfo says. */
+  #fatal(cpu: Cpu, thread: Thread, signal: number, code: number, address: number): void {
+    thread.process.faultAddress = address;
+    thread.process.faultCode = code;
+    forceSignal(this, cpu, thread, signal);
   }
 
   /** An interrupt, in whatever the CPU was doing. */

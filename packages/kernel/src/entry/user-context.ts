@@ -7,18 +7,6 @@ import type { Kernel } from './kernel.js';
 const RESUME_TEXT = 0x7fff_0000_0000;
 const RESUME_SPACING = 16;
 
-/** How a system call went as far as the user context is concerned. */
-export const CallOutcome = {
-  /** It is complete; the result is in `rax`. */
-  DONE: 0,
-  /** The context will be resumed when it is complete. */
-  PENDING: 1,
-  /** Not begun: another core, or an interrupt, has its turn first. Call again when resumed. */
-  RETRY: 2,
-} as const;
-
-export type CallOutcome = (typeof CallOutcome)[keyof typeof CallOutcome];
-
 /**
  * A flow of user-mode code: a program, or a fiber of a library. It is what the user's registers describe; while it does
  * not run, saved registers in memory may refer to it by its resume address, as a real saved instruction pointer would.

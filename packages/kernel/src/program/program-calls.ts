@@ -1,5 +1,4 @@
-import { Access, CACHE_LINE, type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
-import { CallOutcome } from '../entry/user-context.js';
+import { Access, CACHE_LINE, type Cpu, Exception, PAGE_MASK, PAGE_SIZE, TrapOutcome } from '@rpal/hw-x86';
 import { KernelStep } from '../steps.js';
 import { formatStamp, parseStamp } from './libc.js';
 import type { ProgramContext } from './program-context.js';
@@ -37,9 +36,10 @@ export class SyscallCall implements Call {
   next(): IteratorResult<void, number> {
     const context = this.#context;
     if (!this.#waiting) {
-      const outcome = context.kernel.syscall(context.cpu, context);
-      if (outcome !== CallOutcome.DONE) {
-        this.#waiting = outcome === CallOutcome.PENDING;
+      const { cpu } = context;
+      const outcome = cpu.trap.syscall(cpu);
+      if (outcome !== TrapOutcome.DONE) {
+        this.#waiting = outcome === TrapOutcome.PENDING;
         return SUSPENDED;
       }
     }
@@ -82,9 +82,10 @@ export class ComputeCall implements Call {
 /** Physical address for an access, or -1 if the program must wait, because a fault is being handled. */
 function reach(context: ProgramContext, address: number, access: number): number {
   for (;;) {
-    const physical = context.cpu.data(address, access);
+    const { cpu } = context;
+    const physical = cpu.data(address, access);
     if (physical >= 0) return physical;
-    if (context.kernel.pageFault(context.cpu, context) !== CallOutcome.DONE) return -1;
+    if (cpu.trap.exception(cpu, Exception.pageFault, cpu.mmu.faultCode) !== TrapOutcome.DONE) return -1;
     // The kernel has sent the program elsewhere: whoever knows that place takes over.
     if (context.landing !== 0) return -1;
   }

@@ -73,7 +73,7 @@ export class ProgramContext extends UserContext {
       this.nr = this.#returning ? SyscallNumber.rt_sigreturn : this.exitCall;
       this.a0 = value ?? 0;
     }
-    this.kernel.syscall(cpu, this);
+    cpu.trap.syscall(cpu);
   }
 
   /** Goes on with `generator`, and with the present one when that one has ended. */

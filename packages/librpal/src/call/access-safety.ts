@@ -1,5 +1,5 @@
-import type { Pointer } from '@rpal/hw-x86';
-import { type Call, CallOutcome, type UserContext } from '@rpal/kernel';
+import { Exception, type Pointer, TrapOutcome } from '@rpal/hw-x86';
+import type { Call, UserContext } from '@rpal/kernel';
 import { RPAL_ERROR_MAGIC, Scc } from '@rpal/rpal-core';
 import { follow } from './lib-call.js';
 import { LibSender } from './sender.js';
@@ -53,7 +53,7 @@ export class AccessSafetyCall implements Call {
         return true;
       }
       context.fresh = true;
-      if (context.kernel.pageFault(cpu, context) !== CallOutcome.DONE) return false;
+      if (cpu.trap.exception(cpu, Exception.pageFault, cpu.mmu.faultCode) !== TrapOutcome.DONE) return false;
     }
   }
 }

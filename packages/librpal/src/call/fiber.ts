@@ -1,5 +1,5 @@
-import type { Cpu } from '@rpal/hw-x86';
-import { CallOutcome, type ProgramContext, UserContext } from '@rpal/kernel';
+import { type Cpu, Exception, TrapOutcome } from '@rpal/hw-x86';
+import { type ProgramContext, UserContext } from '@rpal/kernel';
 import { FiberFrame } from '../layouts.js';
 import { reach, StepEnd } from './lib-call.js';
 
@@ -60,7 +60,7 @@ export abstract class Fiber extends UserContext {
       if (end === StepEnd.AWAY) return;
       if (end !== StepEnd.FAULT) continue;
       this.fresh = true;
-      if (this.kernel.pageFault(cpu, this) !== CallOutcome.DONE) return;
+      if (cpu.trap.exception(cpu, Exception.pageFault, cpu.mmu.faultCode) !== TrapOutcome.DONE) return;
     }
   }
 
@@ -77,9 +77,9 @@ export abstract class Fiber extends UserContext {
       this.a2 = a2;
       this.a3 = a3;
       this.fresh = true;
-      const outcome = this.kernel.syscall(this.cpu, this);
-      if (outcome !== CallOutcome.DONE) {
-        this.#waiting = outcome === CallOutcome.PENDING;
+      const outcome = this.cpu.trap.syscall(this.cpu);
+      if (outcome !== TrapOutcome.DONE) {
+        this.#waiting = outcome === TrapOutcome.PENDING;
         return StepEnd.AWAY;
       }
     }

@@ -1,5 +1,5 @@
-import { Access, type Cpu, type Pointer } from '@rpal/hw-x86';
-import { type Call, CallOutcome, type ProgramContext, type Routine } from '@rpal/kernel';
+import { Access, type Cpu, Exception, type Pointer, TrapOutcome } from '@rpal/hw-x86';
+import type { Call, ProgramContext, Routine } from '@rpal/kernel';
 
 /** How a step of a library routine ended. */
 export const StepEnd = {
@@ -77,7 +77,8 @@ export abstract class LibCall implements Call, Routine {
       if (end !== StepEnd.FAULT) return false;
       // The step was owed a turn, and the fault is its continuation.
       context.fresh = true;
-      if (context.kernel.pageFault(context.cpu, context) !== CallOutcome.DONE) return false;
+      const { cpu } = context;
+      if (cpu.trap.exception(cpu, Exception.pageFault, cpu.mmu.faultCode) !== TrapOutcome.DONE) return false;
       // The fault may have been answered by sending us to the recovery point.
       if (context.landing !== 0) this.#land();
     }
@@ -112,9 +113,10 @@ export abstract class LibCall implements Call, Routine {
       context.a2 = a2;
       context.a3 = a3;
       context.fresh = true;
-      const outcome = context.kernel.syscall(context.cpu, context);
-      if (outcome !== CallOutcome.DONE) {
-        this.#waiting = outcome === CallOutcome.PENDING;
+      const { cpu } = context;
+      const outcome = cpu.trap.syscall(cpu);
+      if (outcome !== TrapOutcome.DONE) {
+        this.#waiting = outcome === TrapOutcome.PENDING;
         return StepEnd.AWAY;
       }
     }

@@ -1,4 +1,4 @@
-import { type Cpu, FaultCode } from '@rpal/hw-x86';
+import { type Cpu, Exception, FaultCode } from '@rpal/hw-x86';
 import { type Process, UserContext } from '@rpal/kernel';
 import type { Rpal } from '../rpal.js';
 
@@ -9,7 +9,7 @@ class VanishedCode extends UserContext {
     this.fresh = true;
     cpu.mmu.faultAddress = this.rip;
     cpu.mmu.faultCode = FaultCode.user | FaultCode.fetch;
-    this.kernel.pageFault(cpu, this);
+    cpu.trap.exception(cpu, Exception.pageFault, cpu.mmu.faultCode);
   }
 }
 

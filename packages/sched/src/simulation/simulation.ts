@@ -1,4 +1,14 @@
-import { type Cpu, type CpuProfile, Platform, profiles, type RunEnd, TimedEvent, type TrapHandler, Vector } from '@rpal/hw-x86';
+import {
+  type Cpu,
+  type CpuProfile,
+  HardwareError,
+  Platform,
+  profiles,
+  type RunEnd,
+  TimedEvent,
+  type TrapHandler,
+  Vector,
+} from '@rpal/hw-x86';
 import { setWeight } from '../core/policy.js';
 import { SchedPolicy } from '../core/task.js';
 import { CpuSet } from '../cpus/cpu-set.js';
@@ -141,6 +151,17 @@ export class Simulation implements TrapHandler {
   /** Work on `cpu` ends, or is interrupted. */
   endWork(cpu: Cpu): void {
     this.platform.queue.cancel(this.#workDone[cpu.id] as WorkDone);
+  }
+
+  syscall(cpu: Cpu): never {
+    throw new HardwareError(
+      'INVALID_OPCODE',
+      `core ${cpu.id} executed SYSCALL in a simulation of the scheduler, which has no system calls`,
+    );
+  }
+
+  exception(cpu: Cpu, vector: number): never {
+    throw new HardwareError('UNHANDLED_EXCEPTION', `core ${cpu.id} raised exception ${vector} in a simulation of the scheduler`);
   }
 
   interrupt(cpu: Cpu, vector: number): void {

@@ -25,8 +25,6 @@ const TANGLED: ReadonlySet<string> = new Set([
   'packages/hw-x86',
   'packages/mm',
   'packages/sched',
-  'packages/vfs',
-  'packages/epoll',
   'packages/kernel',
   'packages/rpal-core',
   'packages/librpal',

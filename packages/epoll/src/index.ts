@@ -1,3 +1,3 @@
-export { EpItem, EventPoll, PollEntry } from './eventpoll/eventpoll.js';
+export { EpItem, type EpollRules, type EpollWaitHook, EventPoll, EventPolls, PollEntry } from './eventpoll/eventpoll.js';
 export { EpollSeams } from './seams.js';
 export { EpollStep } from './steps.js';

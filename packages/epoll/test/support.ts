@@ -4,7 +4,7 @@ import { MemoryManager, type MmStruct, mmap } from '@rpal/mm';
 import { Scheduler, Task } from '@rpal/sched';
 import { MapFlag, Prot } from '@rpal/uapi';
 import { type Caller, FdTable, OperationSet } from '@rpal/vfs';
-import { EpollSeams, EventPoll } from '../src/index.js';
+import { EpollSeams, EventPoll, EventPolls } from '../src/index.js';
 
 const [server] = profiles as [(typeof profiles)[number], ...(typeof profiles)[number][]];
 const oneCore = { ...server, topology: { ...server.topology, sockets: 1, coresPerSocket: 1, threadsPerCore: 1, coresPerCache: 1 } };
@@ -17,6 +17,7 @@ export class Lab {
   readonly scheduler: Scheduler = new Scheduler(this.platform);
   readonly sockets: UnixNamespace = new UnixNamespace(this.scheduler, new SkbPool(this.manager.heap, this.manager.frames));
   readonly seams: EpollSeams = new EpollSeams();
+  readonly polls: EventPolls = new EventPolls(this.scheduler, this.seams.hooks.epollWait);
   readonly memory: MmStruct = this.manager.create(this.cpu);
   readonly buffer: number;
   readonly files: FdTable = new FdTable();
@@ -35,14 +36,14 @@ export class Lab {
       memory,
       operation: null,
       operations: new OperationSet(),
-      message: null,
+      iov: null,
       credentials,
       raise: (_cpu, signal) => signals.push(signal),
     };
   }
 
   epoll(): EventPoll {
-    return new EventPoll(this.scheduler, this.seams).get();
+    return new EventPoll(this.polls).get();
   }
 
   pair(flags = 0): [UnixStreamSocket, UnixStreamSocket] {

@@ -31,7 +31,7 @@ export class Lab {
       memory,
       operation: null,
       operations: new OperationSet(),
-      message: null,
+      iov: null,
       credentials,
       raise: (_cpu, signal) => signals.push(signal),
     };

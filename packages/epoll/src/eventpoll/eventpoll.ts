@@ -1,12 +1,13 @@
+import type { FirstAnswerHook } from '@rpal/bus';
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import { type Scheduler, SleepTimer, TaskState, taken, timeoutSlack, WaitEntry, WaitQueue, Wake } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
 import { begin, type Caller, File, type Operation, OperationKind, Pending, type PollTable, type Watcher } from '@rpal/vfs';
-import type { EpollSeams } from '../seams.js';
 import { EpollStep } from '../steps.js';
 import { BusyPoll } from './busy-poll.js';
-import { closesLoop, tooManyPaths } from './nesting.js';
+import { closesLoop, tooManyPaths, type WatchGraph } from './nesting.js';
+import { type ReadyItem, ReadyList } from './ready-list.js';
 
 /** Interest bits that modify how events are reported, not which. */
 const PRIVATE_BITS = Epoll.WAKEUP | Epoll.ONESHOT | Epoll.ET | Epoll.EXCLUSIVE;
@@ -16,7 +17,7 @@ const EXCLUSIVE_OK_BITS = Poll.IN | Poll.OUT | Poll.ERR | Poll.HUP | Epoll.WAKEU
 const MAX_EVENTS = Math.floor(0x7fff_ffff / EPOLL_EVENT_SIZE);
 
 /** A watched file (Linux: `struct epitem`). */
-export class EpItem implements PollTable, Watcher {
+export class EpItem implements PollTable, Watcher, ReadyItem {
   readonly epoll: EventPoll;
   readonly file: File;
   readonly fd: number;
@@ -24,9 +25,8 @@ export class EpItem implements PollTable, Watcher {
   events: number;
   dataLow: number;
   dataHigh: number;
-  /** On the ready list, or on the overflow list while that is in use. */
   ready = false;
-  next: EpItem | null = null;
+  next: this | null = null;
   readonly entries: WaitEntry[] = [];
 
   constructor(epoll: EventPoll, file: File, fd: number, events: number, dataLow: number, dataHigh: number) {
@@ -51,9 +51,39 @@ export class EpItem implements PollTable, Watcher {
   }
 }
 
-/** The epoll items among the watchers of a file. */
-export function* itemsOn(file: File): Generator<EpItem, void> {
-  for (const watcher of file.watchers) if (watcher instanceof EpItem) yield watcher;
+/** Rules of epoll that differ between Linux releases; the defaults are 6.15's. */
+export interface EpollRules {
+  /** An event that comes with a synchronous wake-up wakes epoll waiters synchronously, too (since 6.13). True by default. */
+  readonly synchronousWakeUps?: boolean;
+  /**
+   * The limit on nesting counts the instances above the one that is added to as well as those below what is added (since 6.17,
+   * and in stable kernels since August 2025). False by default: 6.15 counts downwards only.
+   */
+  readonly nestingCountsUpwards?: boolean;
+  /** Files that one user may watch in all (fs.epoll.max_user_watches); one more is ENOSPC. No limit by default. */
+  readonly maxUserWatches?: number;
+}
+
+/** Asked when an epoll_wait begins; see the hook of that name. */
+export type EpollWaitHook = FirstAnswerHook<[cpu: Cpu, caller: Caller, epoll: EventPoll, timeout: number], Operation>;
+
+/** What the epoll instances of one machine share. */
+export class EventPolls {
+  readonly scheduler: Scheduler;
+  readonly epollWait: EpollWaitHook;
+  readonly synchronousWakeUps: boolean;
+  readonly nestingLimit: 'down' | 'both';
+  readonly maxUserWatches: number;
+  /** Files that are watched now. */
+  watches = 0;
+
+  constructor(scheduler: Scheduler, epollWait: EpollWaitHook, rules: EpollRules = {}) {
+    this.scheduler = scheduler;
+    this.epollWait = epollWait;
+    this.synchronousWakeUps = rules.synchronousWakeUps ?? true;
+    this.nestingLimit = rules.nestingCountsUpwards === true ? 'both' : 'down';
+    this.maxUserWatches = rules.maxUserWatches ?? Number.POSITIVE_INFINITY;
+  }
 }
 
 /** The wait-queue entry of an epoll item: whoever walks a file's queue can see which epoll watches it (Linux: `eppoll_entry`). */
@@ -68,34 +98,27 @@ export class PollEntry extends WaitEntry {
 
 /** An epoll instance (fs/eventpoll.c). */
 export class EventPoll extends File {
-  readonly scheduler: Scheduler;
-  readonly seams: EpollSeams;
+  readonly polls: EventPolls;
   readonly lock: SpinLock = new SpinLock(2);
   /** Tasks in epoll_wait. */
   readonly wait: WaitQueue = new WaitQueue('epoll');
   /** Those who poll the instance itself. */
   readonly pollWait: WaitQueue = new WaitQueue('pollers of an epoll file');
   readonly #items = new Map<File, Map<number, EpItem>>();
-  /** Items in the order in which they became ready. */
-  #first: EpItem | null = null;
-  #last: EpItem | null = null;
-  /** While events are delivered, new ones go here. */
-  #scanning = false;
-  readonly #overflow: EpItem[] = [];
+  readonly #ready = new ReadyList<EpItem>();
   #busyPoll: BusyPoll | null = null;
 
-  constructor(scheduler: Scheduler, seams: EpollSeams) {
+  constructor(polls: EventPolls) {
     super(OpenFlag.RDWR);
-    this.scheduler = scheduler;
-    this.seams = seams;
+    this.polls = polls;
   }
 
   get eventsAvailable(): boolean {
-    return this.#first !== null || (this.#scanning && this.#overflow.length > 0);
+    return this.#ready.available;
   }
 
   get readyListEmpty(): boolean {
-    return this.#first === null;
+    return this.#ready.empty;
   }
 
   item(file: File, fd: number): EpItem | undefined {
@@ -113,7 +136,7 @@ export class EventPoll extends File {
     if ((events & Epoll.EXCLUSIVE) !== 0 && operation !== Epoll.CTL_DEL) {
       if (operation === Epoll.CTL_MOD || file instanceof EventPoll || (events & ~EXCLUSIVE_OK_BITS) !== 0) return -Errno.EINVAL;
     }
-    if (operation === Epoll.CTL_ADD && file instanceof EventPoll && closesLoop(this, file, this.seams.nestingCountsUpwards))
+    if (operation === Epoll.CTL_ADD && file instanceof EventPoll && closesLoop(GRAPH, this, file, this.polls.nestingLimit))
       return -Errno.ELOOP;
     const item = this.item(file, fd);
     switch (operation) {
@@ -135,12 +158,12 @@ export class EventPoll extends File {
   }
 
   #insert(cpu: Cpu, file: File, fd: number, events: number, dataLow: number, dataHigh: number): number {
-    if (this.seams.watches >= this.seams.maxUserWatches) return -Errno.ENOSPC;
+    if (this.polls.watches >= this.polls.maxUserWatches) return -Errno.ENOSPC;
     cpu.charge(EpollStep.epollAdd);
     // Paths can only become too many where epolls are nested, or a file has several watchers.
     const check = file instanceof EventPoll || file.watchers.length > 0 || this.watchers.length > 0;
     const item = new EpItem(this, file, fd, events, dataLow, dataHigh);
-    this.seams.watches++;
+    this.polls.watches++;
     let byFd = this.#items.get(file);
     if (byFd === undefined) {
       byFd = new Map();
@@ -148,7 +171,7 @@ export class EventPoll extends File {
     }
     byFd.set(fd, item);
     file.watchers.push(item);
-    if (check && tooManyPaths(file)) {
+    if (check && tooManyPaths(GRAPH, file)) {
       this.forget(cpu, item);
       return -Errno.EINVAL;
     }
@@ -168,7 +191,7 @@ export class EventPoll extends File {
   #makeReady(cpu: Cpu, item: EpItem): void {
     if (item.ready) return;
     this.lock.acquire(cpu);
-    this.#append(item);
+    this.#ready.add(item);
     this.wait.wakeOne(cpu);
     this.lock.release(cpu);
     this.pollWait.wakeOne(cpu, Poll.IN);
@@ -177,13 +200,13 @@ export class EventPoll extends File {
   /** Stops watching (Linux: `ep_remove`). */
   forget(cpu: Cpu, item: EpItem): void {
     for (const entry of item.entries) entry.queue?.remove(cpu, entry);
-    this.seams.watches--;
+    this.polls.watches--;
     const byFd = this.#items.get(item.file);
     byFd?.delete(item.fd);
     if (byFd?.size === 0) this.#items.delete(item.file);
     const { watchers } = item.file;
     watchers.splice(watchers.indexOf(item), 1);
-    if (item.ready) this.#unlink(item);
+    if (item.ready) this.#ready.remove(item);
   }
 
   /** A watched file has changed (Linux: `ep_poll_callback`). @returns 1 if an exclusive wake-up was used up */
@@ -195,18 +218,11 @@ export class EventPoll extends File {
     }
     cpu.charge(EpollStep.pollCallback);
     this.lock.acquire(cpu);
-    if (!item.ready) {
-      if (this.#scanning) {
-        item.ready = true;
-        this.#overflow.push(item);
-      } else {
-        this.#append(item);
-      }
-    }
+    this.#ready.add(item);
     let exclusiveWake = 0;
     if (this.wait.active) {
       if ((item.events & Epoll.EXCLUSIVE) !== 0) exclusiveWake = usesUp(key, item.events);
-      this.wait.walk(cpu, sync && this.seams.synchronousWakeUps ? Wake.ONE_SYNC : Wake.ONE);
+      this.wait.walk(cpu, sync && this.polls.synchronousWakeUps ? Wake.ONE_SYNC : Wake.ONE);
     }
     this.lock.release(cpu);
     this.pollWait.wakeOne(cpu, Poll.IN);
@@ -220,10 +236,7 @@ export class EventPoll extends File {
   sendEvents(cpu: Cpu, caller: Caller, address: number, maximum: number): number {
     this.lock.touch(cpu);
     cpu.charge(EpollStep.epollSendEvents);
-    let item = this.#first;
-    this.#first = null;
-    this.#last = null;
-    this.#scanning = true;
+    let item = this.#ready.startScan();
     let count = 0;
     let failed = 0;
     let levelFirst: EpItem | null = null;
@@ -260,41 +273,27 @@ export class EventPoll extends File {
 
   /** ep_done_scan: what was not looked at stays first, then what came meanwhile, then level-triggered items. */
   #doneScan(cpu: Cpu, rest: EpItem | null, level: EpItem | null): void {
-    this.#scanning = false;
-    this.#appendAll(rest);
-    if (this.#overflow.length > 0) for (const item of this.#overflow.splice(0)) this.#append(item);
-    this.#appendAll(level);
-    if (this.#first !== null) this.wait.wakeOne(cpu);
-  }
-
-  #appendAll(list: EpItem | null): void {
-    for (let item = list; item !== null; ) {
-      const next: EpItem | null = item.next;
-      this.#append(item);
-      item = next;
-    }
+    this.#ready.endScan(rest, level);
+    if (!this.#ready.empty) this.wait.wakeOne(cpu);
   }
 
   /** epoll_wait. @param timeout milliseconds; negative waits for ever */
   waitForEvents(cpu: Cpu, caller: Caller, address: number, maximum: number, timeout: number): number {
     if (maximum <= 0 || maximum > MAX_EVENTS) return -Errno.EINVAL;
-    const { hooks } = this.seams;
-    if (hooks.epollWait.tapped) {
-      const operation = hooks.epollWait.call(cpu, caller, this, timeout);
+    const { epollWait, scheduler } = this.polls;
+    if (epollWait.tapped) {
+      const operation = epollWait.call(cpu, caller, this, timeout);
       if (operation !== undefined) return begin(cpu, caller, operation);
     }
-    const operation = caller.operations.get(EPOLL_WAIT) ?? caller.operations.keep(EPOLL_WAIT, new WaitOperation(this.scheduler, caller));
+    const operation = caller.operations.get(EPOLL_WAIT) ?? caller.operations.keep(EPOLL_WAIT, new WaitOperation(scheduler, caller));
     return begin(cpu, caller, operation.start(this, address, maximum, timeout));
   }
 
   /** Readable if an item is; items on the list that turn out not to be ready leave it (Linux: `__ep_eventpoll_poll`). */
   override poll(cpu: Cpu, table: PollTable | null): number {
     table?.register(cpu, this.pollWait);
-    if (this.#scanning) return 0;
-    let item = this.#first;
-    this.#first = null;
-    this.#last = null;
-    this.#scanning = true;
+    if (this.#ready.scanning) return 0;
+    let item = this.#ready.startScan();
     while (item !== null && (item.file.poll(cpu, null) & item.events) === 0) {
       const next: EpItem | null = item.next;
       item.next = null;
@@ -317,7 +316,11 @@ export class EventPoll extends File {
     return this.items.map(line).join('');
   }
 
-  override supports(): boolean {
+  override get canRead(): boolean {
+    return false;
+  }
+
+  override get canWrite(): boolean {
     return false;
   }
 
@@ -339,33 +342,18 @@ export class EventPoll extends File {
   override release(cpu: Cpu): void {
     for (const item of this.items) this.forget(cpu, item);
   }
-
-  #append(item: EpItem): void {
-    item.ready = true;
-    item.next = null;
-    if (this.#last === null) this.#first = item;
-    else this.#last.next = item;
-    this.#last = item;
-  }
-
-  #unlink(item: EpItem): void {
-    item.ready = false;
-    const waiting = this.#overflow.indexOf(item);
-    if (waiting >= 0) {
-      this.#overflow.splice(waiting, 1);
-      return;
-    }
-    let previous: EpItem | null = null;
-    for (let other = this.#first; other !== null; previous = other, other = other.next) {
-      if (other !== item) continue;
-      if (previous === null) this.#first = item.next;
-      else previous.next = item.next;
-      if (this.#last === item) this.#last = previous;
-      break;
-    }
-    item.next = null;
-  }
 }
+
+/** The epolls of a machine as a graph. */
+const GRAPH: WatchGraph<File, EventPoll> = {
+  isEpoll: (file) => file instanceof EventPoll,
+  *watched(epoll) {
+    for (const { file } of epoll.items) yield file;
+  },
+  *watching({ watchers }) {
+    for (const watcher of watchers) if (watcher instanceof EpItem) yield watcher.epoll;
+  },
+};
 
 /** Does this change use up the wake-up of an exclusive item? */
 function usesUp(key: number, events: number): number {

@@ -130,7 +130,11 @@ export class PipeEnd extends File {
     else pipe.readers++;
   }
 
-  override takesSegments(): boolean {
+  override get readsIov(): boolean {
+    return true;
+  }
+
+  override get writesIov(): boolean {
     return true;
   }
 

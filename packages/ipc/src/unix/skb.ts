@@ -2,7 +2,6 @@ import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import type { KernelHeap, PageFrames } from '@rpal/mm';
 import { type Caller, type Credentials, copyIn, copyOut, type File, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
-import type { UnixSocket } from './unix-socket.js';
 
 /** sizeof(struct sk_buff) with its slab alignment, and of struct skb_shared_info behind the data. */
 const SKB_OVERHEAD = 256;
@@ -27,6 +26,12 @@ export interface SkbPiece {
   readonly length: number;
 }
 
+/** Whose send buffer a message is charged to. */
+export interface SkbOwner {
+  /** A message has been freed: `trueSize` bytes of the buffer are free again. */
+  freed(cpu: Cpu, trueSize: number): void;
+}
+
 /** A message on its way through a socket: bytes in kernel memory, and what they cost the sender's buffer. */
 export class Skb {
   /** Physical address of the data, if it is in one piece. */
@@ -43,12 +48,10 @@ export class Skb {
   capacity = 0;
   /** Descriptors on their way (SCM_RIGHTS); null if there are none. */
   files: File[] | null = null;
-  /** In whose queue a message with descriptors is. */
-  receiver: UnixSocket | null = null;
   /** Who sent it, if the receiver wants to know (SCM_CREDENTIALS). */
   credentials: Credentials | null = null;
   /** The socket whose send buffer it is charged to. */
-  owner: UnixSocket | null = null;
+  owner: SkbOwner | null = null;
   /** Name of the sender's socket. */
   from: string | null = null;
   next: Skb | null = null;
@@ -140,7 +143,6 @@ export class SkbPool {
     skb.pieces = null;
     skb.capacity = 0;
     skb.files = null;
-    skb.receiver = null;
     skb.credentials = null;
     skb.owner = null;
     skb.from = null;

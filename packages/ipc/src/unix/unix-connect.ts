@@ -1,12 +1,32 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Scheduler, type WaitQueue, Wake } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { type Caller, OperationKind, Pending, RetryOperation } from '@rpal/vfs';
+import { begin, type Caller, OperationKind, Pending, RetryOperation } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import { SHUTDOWN_RECEIVE, SocketState, type UnixSocket } from './unix-socket.js';
 
+/** connect(2) of a connection-based socket to a listener at `path`. */
+export function connectToListener(cpu: Cpu, caller: Caller, socket: UnixSocket, path: string): number {
+  const operation =
+    caller.operations.get(CONNECT) ?? caller.operations.keep(CONNECT, new ConnectOperation(caller, socket.namespace.scheduler));
+  return begin(cpu, caller, operation.start(socket, path));
+}
+
+/** accept(2) of a connection-based socket. `install` gives the connection a descriptor. */
+export function acceptConnection(
+  cpu: Cpu,
+  caller: Caller,
+  listener: UnixSocket,
+  install: (cpu: Cpu, socket: UnixSocket) => number,
+): number {
+  if (listener.state !== SocketState.LISTENING) return -Errno.EINVAL;
+  const operation =
+    caller.operations.get(ACCEPT) ?? caller.operations.keep(ACCEPT, new AcceptOperation(caller, listener.namespace.scheduler));
+  return begin(cpu, caller, operation.start(listener, install));
+}
+
 /** unix_stream_connect. */
-export class ConnectOperation extends RetryOperation {
+class ConnectOperation extends RetryOperation {
   #socket!: UnixSocket;
   #path = '';
   #listener!: UnixSocket;
@@ -31,7 +51,7 @@ export class ConnectOperation extends RetryOperation {
     const socket = this.#socket;
     cpu.charge(IpcStep.socketConnect);
     socket.autobind();
-    const listener = socket.namespace.find(this.#path, socket.type);
+    const listener = socket.namespace.names.find(this.#path, socket.type);
     if (typeof listener === 'number') return listener;
     if (listener.state !== SocketState.LISTENING || (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return -Errno.ECONNREFUSED;
     if (listener.backlog.length > listener.backlogLimit) {
@@ -45,10 +65,10 @@ export class ConnectOperation extends RetryOperation {
 }
 
 /** The `ConnectOperation` of each task. */
-export const CONNECT: OperationKind<ConnectOperation> = new OperationKind('connect');
+const CONNECT: OperationKind<ConnectOperation> = new OperationKind('connect');
 
 /** unix_accept. */
-export class AcceptOperation extends RetryOperation {
+class AcceptOperation extends RetryOperation {
   #listener!: UnixSocket;
   #install!: (cpu: Cpu, socket: UnixSocket) => number;
   #mayWait = false;
@@ -79,7 +99,7 @@ export class AcceptOperation extends RetryOperation {
     }
     cpu.charge(IpcStep.socketAccept);
     socket.listener = null;
-    if (!listener.namespace.connectInheritsOptions) socket.passCredentials = listener.passCredentials;
+    if (listener.namespace.rules.connectInheritsOptions !== true) socket.passCredentials = listener.passCredentials;
     listener.namespace.inFlight.accepted(listener);
     listener.peerWait.walk(cpu, Wake.ONE);
     // Without a descriptor it is closed with this reference.
@@ -91,4 +111,4 @@ export class AcceptOperation extends RetryOperation {
 }
 
 /** The `AcceptOperation` of each task. */
-export const ACCEPT: OperationKind<AcceptOperation> = new OperationKind('accept');
+const ACCEPT: OperationKind<AcceptOperation> = new OperationKind('accept');

@@ -3,7 +3,30 @@ import { DelayedWork, type Scheduler, type Workqueue } from '@rpal/sched';
 import { DeferredPuts, type File } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import type { Skb } from './skb.js';
-import { SocketState, UnixSocket } from './unix-socket.js';
+
+/** A socket as the collector sees it: a vertex of the graph. */
+export interface InFlightSocket extends File {
+  /** The sockets in whose queues messages with this one are, one entry per reference. */
+  readonly receivers: InFlightSocket[];
+  /** What tells the component it is in from others. */
+  component: number;
+  /** The listener that has it in its backlog; null for any other socket. */
+  readonly listener: InFlightSocket | null;
+  /** The sockets whose messages are lost with this one: itself, or if it listens the connections it has not accepted. */
+  readonly queues: readonly InFlightSocket[];
+  /** Messages that wait in it. */
+  readonly first: Skb | null;
+  /** Takes the first message out. */
+  dequeue(): void;
+}
+
+/** What the collector needs to know of sockets in general. */
+export interface InFlightRules {
+  /** The socket that a file is; null for any other file. */
+  socketOf(file: File): InFlightSocket | null;
+  /** Throws a message away. */
+  purge(cpu: Cpu, skb: Skb, puts: DeferredPuts): void;
+}
 
 /**
  * Unix sockets that are in messages which nobody has received, and the collector of those that nobody can ever receive
@@ -34,27 +57,27 @@ export class UnixInFlight {
   readonly #reaper: DelayedWork;
   readonly #collected: DeferredPuts = new DeferredPuts();
   /** Sockets in flight in the order in which they are visited, each with its component as the last walk found it. */
-  #vertices = new Map<UnixSocket, UnixSocket[]>();
+  #vertices = new Map<InFlightSocket, InFlightSocket[]>();
   #maybeCyclic = false;
   /** No edge that could matter has changed since the last walk. */
   #grouped = false;
   /** The largest index of a component that the last walk left in place, or of a socket that has come since. */
   #lastComponent = 0;
-  readonly #purge: (cpu: Cpu, skb: Skb, puts: DeferredPuts) => void;
+  readonly #rules: InFlightRules;
 
-  /** @param purge throws a message away */
-  constructor(scheduler: Scheduler, workqueue: Workqueue, purge: (cpu: Cpu, skb: Skb, puts: DeferredPuts) => void) {
+  constructor(scheduler: Scheduler, workqueue: Workqueue, rules: InFlightRules) {
     this.#scheduler = scheduler;
     this.#workqueue = workqueue;
-    this.#purge = purge;
+    this.#rules = rules;
     this.#collector = new DelayedWork(workqueue, scheduler, (cpu) => this.#collect(cpu));
     this.#reaper = new DelayedWork(workqueue, scheduler, (cpu) => this.#reap(cpu));
   }
 
   /** A message with `files` is in the queue of `receiver`. */
-  sent(files: readonly File[], receiver: UnixSocket): void {
-    for (const socket of files) {
-      if (!(socket instanceof UnixSocket)) continue;
+  sent(files: readonly File[], receiver: InFlightSocket): void {
+    for (const file of files) {
+      const socket = this.#rules.socketOf(file);
+      if (socket === null) continue;
       if (!this.#vertices.has(socket)) {
         this.#vertices.set(socket, [socket]);
         socket.component = ++this.#lastComponent;
@@ -66,16 +89,17 @@ export class UnixInFlight {
   }
 
   /** The message is not in the queue of `receiver` any more. */
-  landed(files: readonly File[], receiver: UnixSocket): void {
-    for (const socket of files) {
-      if (!(socket instanceof UnixSocket)) continue;
+  landed(files: readonly File[], receiver: InFlightSocket): void {
+    for (const file of files) {
+      const socket = this.#rules.socketOf(file);
+      if (socket === null) continue;
       this.#changed(receiver);
       this.#unlink(socket, receiver);
     }
   }
 
   /** `socket` has left the backlog of `listener`. */
-  accepted(listener: UnixSocket): void {
+  accepted(listener: InFlightSocket): void {
     if (listener.receivers.length > 0) this.#changedGraph();
   }
 
@@ -91,14 +115,14 @@ export class UnixInFlight {
     if (this.total > 0) this.#workqueue.queue(cpu, this.#collector);
   }
 
-  #unlink(socket: UnixSocket, receiver: UnixSocket): void {
+  #unlink(socket: InFlightSocket, receiver: InFlightSocket): void {
     socket.receivers.splice(socket.receivers.indexOf(receiver), 1);
     this.total--;
     if (socket.receivers.length === 0) this.#vertices.delete(socket);
   }
 
   /** No circle can come about, or be cut off, where the receiver is not in flight itself. */
-  #changed(receiver: UnixSocket): void {
+  #changed(receiver: InFlightSocket): void {
     if (holder(receiver).receivers.length > 0) this.#changedGraph();
   }
 
@@ -121,7 +145,7 @@ export class UnixInFlight {
     this.#grouped = true;
     this.#maybeCyclic = false;
     this.#vertices = new Map();
-    const garbage: Skb[] = [];
+    const garbage: Garbage[] = [];
     for (const component of components) {
       for (const socket of component) {
         this.#vertices.set(socket, component);
@@ -131,13 +155,16 @@ export class UnixInFlight {
         collectMessages(component, garbage);
         continue;
       }
-      this.#lastComponent = Math.max(this.#lastComponent, (component[0] as UnixSocket).component);
+      this.#lastComponent = Math.max(this.#lastComponent, (component[0] as InFlightSocket).component);
       if (isCyclic(component)) this.#maybeCyclic = true;
     }
     if (garbage.length > 0) this.collections++;
-    for (const skb of garbage) {
-      for (const socket of skb.files ?? []) if (socket instanceof UnixSocket && skb.receiver !== null) this.#unlink(socket, skb.receiver);
-      this.#purge(cpu, skb, this.#collected);
+    for (const { skb, receiver } of garbage) {
+      for (const file of skb.files ?? []) {
+        const socket = this.#rules.socketOf(file);
+        if (socket !== null) this.#unlink(socket, receiver);
+      }
+      this.#rules.purge(cpu, skb, this.#collected);
     }
     if (this.#collected.any) this.#workqueue.queueDelayed(cpu, this.#reaper, this.#scheduler.tickNs);
   }
@@ -149,33 +176,33 @@ export class UnixInFlight {
 }
 
 /** Who holds the messages of a socket: one that has not been accepted belongs to its listener. */
-function holder(receiver: UnixSocket): UnixSocket {
+function holder(receiver: InFlightSocket): InFlightSocket {
   return receiver.listener ?? receiver;
 }
 
 /** Where a socket in flight can be received, as far as that is itself in flight; null where it is not. */
-function successors(socket: UnixSocket): (UnixSocket | null)[] {
+function successors(socket: InFlightSocket): (InFlightSocket | null)[] {
   return socket.receivers.map((receiver) => (holder(receiver).receivers.length > 0 ? holder(receiver) : null));
 }
 
 /** Components in the order in which they are looked at, and what tells them apart. */
 interface Walk {
-  readonly components: UnixSocket[][];
-  readonly indices: ReadonlyMap<UnixSocket, number>;
+  readonly components: InFlightSocket[][];
+  readonly indices: ReadonlyMap<InFlightSocket, number>;
 }
 
 /** Strongly connected components (Tarjan), each in the order of discovery. */
-function walk(vertices: Iterable<UnixSocket>): Walk {
-  const components: UnixSocket[][] = [];
-  const index = new Map<UnixSocket, number>();
-  const low = new Map<UnixSocket, number>();
-  const stack: UnixSocket[] = [];
-  const open = new Set<UnixSocket>();
-  const lower = (socket: UnixSocket, value: number) => low.set(socket, Math.min(low.get(socket) as number, value));
+function walk(vertices: Iterable<InFlightSocket>): Walk {
+  const components: InFlightSocket[][] = [];
+  const index = new Map<InFlightSocket, number>();
+  const low = new Map<InFlightSocket, number>();
+  const stack: InFlightSocket[] = [];
+  const open = new Set<InFlightSocket>();
+  const lower = (socket: InFlightSocket, value: number) => low.set(socket, Math.min(low.get(socket) as number, value));
   for (const start of vertices) {
     if (index.has(start)) continue;
-    const path: { socket: UnixSocket; rest: (UnixSocket | null)[] }[] = [];
-    const enter = (socket: UnixSocket) => {
+    const path: { socket: InFlightSocket; rest: (InFlightSocket | null)[] }[] = [];
+    const enter = (socket: InFlightSocket) => {
       index.set(socket, index.size);
       low.set(socket, index.get(socket) as number);
       stack.push(socket);
@@ -205,7 +232,7 @@ function walk(vertices: Iterable<UnixSocket>): Walk {
 }
 
 /** Nobody outside can receive the sockets of the component, and nobody has a descriptor of them (Linux: `unix_vertex_dead`). */
-function isDead(component: readonly UnixSocket[], indices: ReadonlyMap<UnixSocket, number>): boolean {
+function isDead(component: readonly InFlightSocket[], indices: ReadonlyMap<InFlightSocket, number>): boolean {
   return component.every(
     (socket) =>
       successors(socket).every((next) => next !== null && indices.get(next) === indices.get(socket)) &&
@@ -213,17 +240,22 @@ function isDead(component: readonly UnixSocket[], indices: ReadonlyMap<UnixSocke
   );
 }
 
-function isCyclic(component: readonly UnixSocket[]): boolean {
-  return component.length > 1 || successors(component[0] as UnixSocket).includes(component[0] as UnixSocket);
+function isCyclic(component: readonly InFlightSocket[]): boolean {
+  return component.length > 1 || successors(component[0] as InFlightSocket).includes(component[0] as InFlightSocket);
 }
 
-/** Takes the messages out of the queues of a component; those of a listener are in what it has not accepted. */
-function collectMessages(component: readonly UnixSocket[], into: Skb[]): void {
-  for (const socket of component) {
-    const queues = socket.state === SocketState.LISTENING ? socket.backlog : [socket];
+/** A message that nobody can receive, and in whose queue it was. */
+interface Garbage {
+  readonly skb: Skb;
+  readonly receiver: InFlightSocket;
+}
+
+/** Takes the messages out of the queues of a component. */
+function collectMessages(component: readonly InFlightSocket[], into: Garbage[]): void {
+  for (const { queues } of component) {
     for (const queue of queues) {
-      while (queue.first !== null) {
-        into.push(queue.first);
+      for (let skb = queue.first; skb !== null; skb = queue.first) {
+        into.push({ skb, receiver: queue });
         queue.dequeue();
       }
     }

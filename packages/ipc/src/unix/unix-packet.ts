@@ -1,11 +1,12 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { taken, type WaitQueue, Wake } from '@rpal/sched';
 import { Errno, MessageFlag, Poll, SocketType } from '@rpal/uapi';
-import { begin, type Caller, NOBODY, OperationKind, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, OperationKind, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import { drainSkb, fillSkb, type Skb } from './skb.js';
+import { messageOf, NOBODY } from './socket-message.js';
+import { acceptConnection, connectToListener } from './unix-connect.js';
 import { SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND, SocketState, type UnixNamespace, UnixSocket } from './unix-socket.js';
-import { handOver } from './unix-stream.js';
 
 /** net.unix.max_dgram_qlen: messages that may wait from senders that the receiver is not connected to, less one. */
 const MAX_QUEUED = 10;
@@ -30,10 +31,10 @@ export class UnixPacketSocket extends UnixSocket {
   }
 
   override connect(cpu: Cpu, caller: Caller, path: string): number {
-    if (this.connectionBased) return super.connect(cpu, caller, path);
+    if (this.connectionBased) return connectToListener(cpu, caller, this, path);
     cpu.charge(IpcStep.socketConnect);
     this.autobind();
-    const other = this.namespace.find(path, this.type) as this | number;
+    const other = this.namespace.names.find(path, this.type) as this | number;
     if (typeof other === 'number') return other;
     if (!other.accepts(this)) return -Errno.EPERM;
     this.state = SocketState.CONNECTED;
@@ -42,6 +43,10 @@ export class UnixPacketSocket extends UnixSocket {
     this.peer = other;
     if (peer !== null && peer !== other) this.#disconnected(cpu, peer);
     return 0;
+  }
+
+  override accept(cpu: Cpu, caller: Caller, install: (cpu: Cpu, socket: UnixSocket) => number): number {
+    return this.connectionBased ? acceptConnection(cpu, caller, this, install) : -Errno.EOPNOTSUPP;
   }
 
   /** A socket that is connected takes messages from its peer only (Linux: `unix_may_send`). One that is gone has no peer. */
@@ -97,7 +102,7 @@ export class UnixPacketSocket extends UnixSocket {
 
   /** Where a message to `name` goes, or to the peer; or a negative errno. */
   destination(name: string | null): UnixPacketSocket | number {
-    if (name !== null && !this.connectionBased) return this.namespace.find(name, this.type) as UnixPacketSocket | number;
+    if (name !== null && !this.connectionBased) return this.namespace.names.find(name, this.type) as UnixPacketSocket | number;
     return this.peer ?? -Errno.ENOTCONN;
   }
 
@@ -169,7 +174,7 @@ export class PacketSendOperation extends RetryOperation {
 
   protected override attempt(cpu: Cpu): number {
     const socket = this.#socket;
-    const name = this.caller.message?.name ?? null;
+    const name = messageOf(this.caller)?.name ?? null;
     if (this.#skb === null) {
       const result = this.#prepareMessage(cpu, socket);
       if (result < 0) return result;
@@ -225,7 +230,8 @@ export class PacketSendOperation extends RetryOperation {
   }
 
   #attach(skb: Skb, socket: UnixPacketSocket, other: UnixPacketSocket): void {
-    const { message, credentials } = this.caller;
+    const { credentials } = this.caller;
+    const message = messageOf(this.caller);
     skb.from = socket.path;
     if (socket.passCredentials || other.tellsSender) skb.credentials = credentials;
     if (message === null) return;
@@ -280,7 +286,7 @@ export class PacketReceiveOperation extends RetryOperation {
   }
 
   #take(cpu: Cpu, socket: UnixPacketSocket, skb: Skb): number {
-    const { message } = this.caller;
+    const message = messageOf(this.caller);
     taken(cpu, this.caller.task);
     cpu.charge(IpcStep.packetReceive);
     socket.lock.pass(cpu);
@@ -297,7 +303,7 @@ export class PacketReceiveOperation extends RetryOperation {
       if (peeking && skb.files !== null) message.files = skb.files.map((file) => file.get());
     }
     if (!peeking) {
-      handOver(cpu, this.caller, skb, socket);
+      socket.landFiles(cpu, this.caller, skb);
       cpu.charge(IpcStep.releaseMessage);
       skb.owner?.freed(cpu, skb.trueSize);
       socket.namespace.skbs.free(skb);

@@ -1,11 +1,12 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { published, type Scheduler, WaitEntry, WaitQueue, Wake, Workqueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll, Shutdown, SocketType } from '@rpal/uapi';
-import { begin, type Caller, type DeferredPuts, File } from '@rpal/vfs';
+import { type Caller, type DeferredPuts, File } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import type { Skb, SkbPool } from './skb.js';
-import { ACCEPT, AcceptOperation, CONNECT, ConnectOperation } from './unix-connect.js';
-import { UnixInFlight } from './unix-in-flight.js';
+import { messageOf } from './socket-message.js';
+import { type InFlightSocket, UnixInFlight } from './unix-in-flight.js';
+import { UnixNames } from './unix-names.js';
 
 /** net.core.wmem_default, which is wmem_max too. */
 export const SEND_BUFFER_DEFAULT = 212_992;
@@ -21,28 +22,35 @@ export const SHUTDOWN_BOTH: number = SHUTDOWN_RECEIVE | SHUTDOWN_SEND;
 /** State of a socket. */
 export const SocketState = { UNCONNECTED: 0, LISTENING: 1, CONNECTED: 2 } as const;
 
+/** Rules of Unix sockets that a Linux release after 6.15 changed. The default is 6.15's. */
+export interface UnixRules {
+  /**
+   * A closing socket does not count an empty message at the head of its queue as unread (Linux 6.16: the message might be
+   * out-of-band data that was read, and no distinction is made). False by default.
+   */
+  readonly closeSkipsEmptyMessage?: boolean;
+  /** A connection takes over SO_PASSCRED from its listener when it is made (Linux 6.16), not when it is accepted. False by default. */
+  readonly connectInheritsOptions?: boolean;
+}
+
 /** The Unix sockets of one machine: their names, and what they share. */
 export class UnixNamespace {
   readonly scheduler: Scheduler;
   readonly skbs: SkbPool;
+  readonly rules: UnixRules;
+  readonly names: UnixNames<UnixSocket> = new UnixNames();
   /** Sockets on their way in messages. */
   readonly inFlight: UnixInFlight;
-  /**
-   * A closing socket does not count an empty message that is first in its queue as unread (Linux 6.16: the message might be
-   * out-of-band data that was read, and no distinction is made).
-   */
-  closeSkipsEmptyMessage = false;
-  /** A connection takes over SO_PASSCRED from its listener when it is made (Linux 6.16), and not when it is accepted. */
-  connectInheritsOptions = false;
-  #automatic = 0;
-  /** Sockets by name. An abstract name is one per type; a path outlives its socket, and then leads to none. */
-  readonly #bound = new Map<string, UnixSocket | null>();
 
   /** @param workqueue where sockets that nobody can receive are collected */
-  constructor(scheduler: Scheduler, skbs: SkbPool, workqueue: Workqueue = new Workqueue(scheduler)) {
+  constructor(scheduler: Scheduler, skbs: SkbPool, workqueue: Workqueue = new Workqueue(scheduler), rules: UnixRules = {}) {
     this.scheduler = scheduler;
     this.skbs = skbs;
-    this.inFlight = new UnixInFlight(scheduler, workqueue, (cpu, skb, puts) => this.throwAway(cpu, skb, puts));
+    this.rules = rules;
+    this.inFlight = new UnixInFlight(scheduler, workqueue, {
+      socketOf: (file) => (file instanceof UnixSocket ? file : null),
+      purge: (cpu, skb, puts) => this.throwAway(cpu, skb, puts),
+    });
   }
 
   /** Frees a message that nobody has read. */
@@ -52,49 +60,10 @@ export class UnixNamespace {
     skb.owner?.freed(cpu, skb.trueSize);
     this.skbs.free(skb);
   }
-
-  /** The socket of a type at a name, or a negative errno. */
-  find(name: string, type: number): UnixSocket | number {
-    const socket = this.#bound.get(key(name, type));
-    if (socket === undefined) return isAbstract(name) ? -Errno.ECONNREFUSED : -Errno.ENOENT;
-    if (socket === null) return -Errno.ECONNREFUSED;
-    return socket.type === type ? socket : -Errno.EPROTOTYPE;
-  }
-
-  bind(name: string, socket: UnixSocket): boolean {
-    const at = key(name, socket.type);
-    if (this.#bound.has(at)) return false;
-    this.#bound.set(at, socket);
-    return true;
-  }
-
-  /** A name of the kernel's choosing: five hexadecimal digits. */
-  automaticName(): string {
-    return `\0${(this.#automatic++).toString(16).padStart(5, '0')}`;
-  }
-
-  /** The socket that was bound to `name` is gone. */
-  forget(name: string, socket: UnixSocket): void {
-    if (isAbstract(name)) this.#bound.delete(key(name, socket.type));
-    else if (this.#bound.get(name) === socket) this.#bound.set(name, null);
-  }
-
-  /** unlink(2) of a path. */
-  unlink(path: string): number {
-    return this.#bound.delete(path) ? 0 : -Errno.ENOENT;
-  }
-}
-
-function isAbstract(name: string): boolean {
-  return name.startsWith('\0');
-}
-
-function key(name: string, type: number): string {
-  return isAbstract(name) ? `${type}${name}` : name;
 }
 
 /** A Unix socket (net/unix/af_unix.c). How data travel is for its subclasses. */
-export abstract class UnixSocket extends File {
+export abstract class UnixSocket extends File implements InFlightSocket {
   readonly namespace: UnixNamespace;
   /** SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET. */
   readonly type: number;
@@ -140,7 +109,7 @@ export abstract class UnixSocket extends File {
     this.type = type;
   }
 
-  /** sendto(2) and sendmsg(2): a message header is in `caller.message`, and `address` then an offset into its segments. */
+  /** sendto(2) and sendmsg(2): with a message header (`SocketMessage`) in `caller.iov`, `address` is an offset into its segments. */
   abstract send(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number;
 
   /** recvfrom(2) and recvmsg(2), likewise. */
@@ -154,7 +123,11 @@ export abstract class UnixSocket extends File {
   /** Another socket of its kind: the far end of a connection to it. */
   protected abstract sibling(): this;
 
-  override takesSegments(): boolean {
+  override get readsIov(): boolean {
+    return true;
+  }
+
+  override get writesIov(): boolean {
     return true;
   }
 
@@ -174,15 +147,13 @@ export abstract class UnixSocket extends File {
 
   /** Who wants to know senders, or may be one who does but has not been accepted yet, is told. */
   get tellsSender(): boolean {
-    return this.passCredentials || (this.listener !== null && !this.namespace.connectInheritsOptions);
+    return this.passCredentials || (this.listener !== null && this.namespace.rules.connectInheritsOptions !== true);
   }
 
   /** A socket that wants to know senders gets a name before it sends or connects. */
   autobind(): void {
     if (!this.passCredentials || this.path !== null) return;
-    let name = this.namespace.automaticName();
-    while (!this.namespace.bind(name, this)) name = this.namespace.automaticName();
-    this.path = name;
+    this.path = this.namespace.names.bindAutomatically(this);
   }
 
   get connectionBased(): boolean {
@@ -192,7 +163,7 @@ export abstract class UnixSocket extends File {
   bind(cpu: Cpu, path: string): number {
     cpu.charge(IpcStep.socketBind);
     if (this.path !== null) return -Errno.EINVAL;
-    if (!this.namespace.bind(path, this)) return -Errno.EADDRINUSE;
+    if (!this.namespace.names.bind(path, this)) return -Errno.EADDRINUSE;
     this.path = path;
     return 0;
   }
@@ -209,27 +180,17 @@ export abstract class UnixSocket extends File {
   }
 
   /** connect(2) to `path`. A full backlog makes the caller wait, or fails with EAGAIN. */
-  connect(cpu: Cpu, caller: Caller, path: string): number {
-    const operation =
-      caller.operations.get(CONNECT) ?? caller.operations.keep(CONNECT, new ConnectOperation(caller, this.namespace.scheduler));
-    return begin(cpu, caller, operation.start(this, path));
-  }
+  abstract connect(cpu: Cpu, caller: Caller, path: string): number;
 
   /** accept(2). `install` gives the connection a descriptor. */
-  accept(cpu: Cpu, caller: Caller, install: (cpu: Cpu, socket: UnixSocket) => number): number {
-    if (!this.connectionBased) return -Errno.EOPNOTSUPP;
-    if (this.state !== SocketState.LISTENING) return -Errno.EINVAL;
-    const operation =
-      caller.operations.get(ACCEPT) ?? caller.operations.keep(ACCEPT, new AcceptOperation(caller, this.namespace.scheduler));
-    return begin(cpu, caller, operation.start(this, install));
-  }
+  abstract accept(cpu: Cpu, caller: Caller, install: (cpu: Cpu, socket: UnixSocket) => number): number;
 
   /** Connects this socket with a new one, which waits in the backlog of `listener`. */
   connectTo(cpu: Cpu, listener: UnixSocket): void {
     const other = listener.sibling() as this;
     this.join(other);
     other.listener = listener;
-    if (this.namespace.connectInheritsOptions) other.passCredentials = listener.passCredentials;
+    if (this.namespace.rules.connectInheritsOptions === true) other.passCredentials = listener.passCredentials;
     listener.backlog.push(other);
     listener.dataReady(cpu);
   }
@@ -327,8 +288,27 @@ export abstract class UnixSocket extends File {
   attach(skb: Skb, files: File[] | null): void {
     skb.files = files;
     if (files === null) return;
-    skb.receiver = this;
     this.namespace.inFlight.sent(files, this);
+  }
+
+  /** The descriptors of a message that was taken go to the caller, or nowhere if it has no room for any. */
+  landFiles(cpu: Cpu, caller: Caller, skb: Skb): void {
+    const { files } = skb;
+    skb.files = null;
+    if (files === null) return;
+    const { inFlight } = this.namespace;
+    inFlight.landed(files, this);
+    const message = messageOf(caller);
+    if (message !== null) {
+      message.files = files;
+    } else {
+      inFlight.puts.dropAll(files);
+      inFlight.puts.settle(cpu);
+    }
+  }
+
+  get queues(): readonly UnixSocket[] {
+    return this.state === SocketState.LISTENING ? this.backlog : [this];
   }
 
   override get unread(): number {
@@ -345,7 +325,7 @@ export abstract class UnixSocket extends File {
 
   /** unix_release_sock. @param embryo nobody has accepted it */
   protected disconnect(cpu: Cpu, embryo: boolean): void {
-    if (this.path !== null) this.namespace.forget(this.path, this);
+    if (this.path !== null) this.namespace.names.forget(this.path, this);
     const { peer } = this;
     this.dead = true;
     this.shutdownMask = SHUTDOWN_BOTH;
@@ -363,7 +343,7 @@ export abstract class UnixSocket extends File {
 
   get #hasUnread(): boolean {
     const { first } = this;
-    if (first === null || !this.namespace.closeSkipsEmptyMessage || first.length > first.consumed) return first !== null;
+    if (first === null || this.namespace.rules.closeSkipsEmptyMessage !== true || first.length > first.consumed) return first !== null;
     return first.next !== null;
   }
 

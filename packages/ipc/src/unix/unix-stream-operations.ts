@@ -1,15 +1,47 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { autoremoveWake, type Scheduler, TaskState, WaitEntry } from '@rpal/sched';
+import { autoremoveWake, type Scheduler, TaskState, WaitEntry, type WaitQueue } from '@rpal/sched';
 import { Errno, MessageFlag } from '@rpal/uapi';
 import { type Caller, type Operation, OperationKind, Pending } from '@rpal/vfs';
-import { SHUTDOWN_RECEIVE } from './unix-socket.js';
-import type { UnixStreamSocket } from './unix-stream.js';
+
+/** What sending needs of a stream socket. */
+export interface StreamSender {
+  readonly nonblocking: boolean;
+  /** Whoever waits for room. */
+  readonly wait: WaitQueue;
+  /** Where messages go; null once there is nowhere. */
+  readonly peer: { dataReady(cpu: Cpu): void } | null;
+  /** A message may be queued. */
+  readonly hasRoom: boolean;
+  /** Most bytes of one message. */
+  readonly messageMaximum: number;
+  /** Queues one message at the peer. @returns its length, a negative errno, or `Pending.NOTHING_YET` */
+  queueMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number;
+}
+
+/** What receiving needs of a stream socket. */
+export interface StreamReceiver {
+  readonly nonblocking: boolean;
+  /** Whoever waits for data. */
+  readonly wait: WaitQueue;
+  /** There is a message. */
+  readonly hasData: boolean;
+  /** Nothing more will come. */
+  readonly ended: boolean;
+  /** A pending error, which ends a receive. */
+  readonly error: number;
+  /** Takes the pending error, as a negative errno; 0 if there is none. */
+  takeError(): number;
+  /** What was taken last must not be followed by anything else in the same receive. */
+  readonly endsHere: boolean;
+  /** Takes bytes of the first message. @returns how many, a negative errno, or `Pending.NOTHING_YET` */
+  takeMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number;
+}
 
 /** unix_stream_sendmsg, from the point where it does not fit one message or has to wait. */
 export class SendOperation implements Operation {
   readonly #caller: Caller;
   readonly #entry: WaitEntry;
-  #socket!: UnixStreamSocket;
+  #socket!: StreamSender;
   #address = 0;
   #length = 0;
   #flags = 0;
@@ -21,7 +53,7 @@ export class SendOperation implements Operation {
     this.#entry = new WaitEntry(autoremoveWake(scheduler), caller.task);
   }
 
-  start(socket: UnixStreamSocket, address: number, length: number, flags: number): this {
+  start(socket: StreamSender, address: number, length: number, flags: number): this {
     this.#socket = socket;
     this.#address = address;
     this.#length = length;
@@ -84,7 +116,7 @@ export const STREAM_SEND: OperationKind<SendOperation> = new OperationKind('stre
 export class ReceiveOperation implements Operation {
   readonly #caller: Caller;
   readonly #entry: WaitEntry;
-  #socket!: UnixStreamSocket;
+  #socket!: StreamReceiver;
   #address = 0;
   #length = 0;
   #flags = 0;
@@ -97,14 +129,14 @@ export class ReceiveOperation implements Operation {
   }
 
   /** @param received bytes that the call has taken already */
-  start(socket: UnixStreamSocket, address: number, length: number, flags: number, received: number): this {
+  start(socket: StreamReceiver, address: number, length: number, flags: number, received: number): this {
     this.#socket = socket;
     this.#address = address;
     this.#length = length;
     // Whether it may wait is decided once, when the call begins.
     this.#flags = socket.nonblocking ? flags | MessageFlag.DONTWAIT : flags;
     this.#received = received;
-    this.#state = socket.first === null ? 1 : 0;
+    this.#state = socket.hasData ? 0 : 1;
     return this;
   }
 
@@ -119,9 +151,7 @@ export class ReceiveOperation implements Operation {
       case 2:
         // Prepared to wait: data may have come meanwhile.
         this.#state = 3;
-        return socket.first !== null || socket.error !== 0 || (socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0
-          ? Pending.AGAIN
-          : Pending.SLEEP;
+        return socket.hasData || socket.error !== 0 || socket.ended ? Pending.AGAIN : Pending.SLEEP;
       default:
         task.state = TaskState.RUNNING;
         socket.wait.remove(cpu, this.#entry);
@@ -150,7 +180,7 @@ export class ReceiveOperation implements Operation {
     if (this.#received > 0 && (this.#flags & MessageFlag.WAITALL) === 0) return this.#received;
     const error = socket.takeError();
     if (error < 0) return this.#received > 0 ? this.#received : error;
-    if ((socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return this.#received;
+    if (socket.ended) return this.#received;
     if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return this.#received > 0 ? this.#received : -Errno.EAGAIN;
     this.#caller.task.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, socket.wait);
     socket.wait.add(cpu, this.#entry);

@@ -1,14 +1,23 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { taken } from '@rpal/sched';
 import { Errno, MessageFlag, Poll, Signal, SocketType } from '@rpal/uapi';
-import { begin, type Caller, type Credentials, NOBODY, Pending, type PollTable, UNSET, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, type Credentials, Pending, type PollTable, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import { drainSkb, fillSkb, pagesOf, SKB_MAX_LINEAR, type Skb, type SkbPiece, STREAM_MESSAGE_MAX } from './skb.js';
+import { messageOf, NOBODY, UNSET } from './socket-message.js';
+import { acceptConnection, connectToListener } from './unix-connect.js';
 import { SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, SHUTDOWN_SEND, SocketState, type UnixNamespace, UnixSocket } from './unix-socket.js';
-import { ReceiveOperation, SendOperation, STREAM_RECEIVE, STREAM_SEND } from './unix-stream-operations.js';
+import {
+  ReceiveOperation,
+  SendOperation,
+  STREAM_RECEIVE,
+  STREAM_SEND,
+  type StreamReceiver,
+  type StreamSender,
+} from './unix-stream-operations.js';
 
 /** A Unix stream socket. */
-export class UnixStreamSocket extends UnixSocket {
+export class UnixStreamSocket extends UnixSocket implements StreamSender, StreamReceiver {
   /** The message last taken from brought descriptors: a receive does not go on beyond it. */
   broughtFiles = false;
   /** Who sent the message last taken, if SO_PASSCRED is set: a receive does not go on to those of others. */
@@ -42,10 +51,21 @@ export class UnixStreamSocket extends UnixSocket {
     return new UnixStreamSocket(this.namespace, 0) as this;
   }
 
+  override connect(cpu: Cpu, caller: Caller, path: string): number {
+    return connectToListener(cpu, caller, this, path);
+  }
+
+  override accept(cpu: Cpu, caller: Caller, install: (cpu: Cpu, socket: UnixSocket) => number): number {
+    return acceptConnection(cpu, caller, this, install);
+  }
+
   override receive(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
     cpu.charge(IpcStep.socketCall);
     if (this.state !== SocketState.CONNECTED) return -Errno.EINVAL;
-    if (this.passCredentials && caller.message !== null) caller.message.credentials = UNSET;
+    if (this.passCredentials) {
+      const message = messageOf(caller);
+      if (message !== null) message.credentials = UNSET;
+    }
     const received = this.takeMessage(cpu, caller, address, length, flags);
     if (received !== Pending.NOTHING_YET) {
       const more = received >= 0 && received < length && (this.first !== null || (flags & MessageFlag.WAITALL) !== 0);
@@ -93,7 +113,7 @@ export class UnixStreamSocket extends UnixSocket {
     }
     skb.consumed += part;
     this.broughtFiles = skb.files !== null;
-    if (this.broughtFiles) handOver(cpu, caller, skb, this);
+    if (this.broughtFiles) this.landFiles(cpu, caller, skb);
     if (this.passCredentials) this.#noteSender(caller, skb);
     if (skb.consumed < skb.length) {
       this.lock.release(cpu);
@@ -107,6 +127,14 @@ export class UnixStreamSocket extends UnixSocket {
     return part;
   }
 
+  get hasData(): boolean {
+    return this.first !== null;
+  }
+
+  get ended(): boolean {
+    return (this.shutdownMask & SHUTDOWN_RECEIVE) !== 0;
+  }
+
   /** What was taken last brought descriptors, or the next message is somebody else's: a receive ends. */
   get endsHere(): boolean {
     return this.broughtFiles || (this.passCredentials && this.first !== null && !sameSender(this.first.credentials, this.#sender));
@@ -114,7 +142,8 @@ export class UnixStreamSocket extends UnixSocket {
 
   #noteSender(caller: Caller, skb: Skb): void {
     this.#sender = skb.credentials;
-    if (caller.message !== null) caller.message.credentials = skb.credentials ?? NOBODY;
+    const message = messageOf(caller);
+    if (message !== null) message.credentials = skb.credentials ?? NOBODY;
   }
 
   /**
@@ -136,7 +165,8 @@ export class UnixStreamSocket extends UnixSocket {
       }
       seen += part;
       if (skb.files === null) continue;
-      if (caller.message !== null) caller.message.files = skb.files.map((file) => file.get());
+      const message = messageOf(caller);
+      if (message !== null) message.files = skb.files.map((file) => file.get());
       break;
     }
     this.lock.release(cpu);
@@ -148,7 +178,8 @@ export class UnixStreamSocket extends UnixSocket {
    * @returns its length, a negative errno, or `Pending.NOTHING_YET` if the buffer is full
    */
   queueMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
-    if (caller.message !== null && caller.message.name !== null) {
+    const message = messageOf(caller);
+    if (message !== null && message.name !== null) {
       return this.state === SocketState.CONNECTED ? -Errno.EISCONN : -Errno.EOPNOTSUPP;
     }
     const ready = this.#ready(cpu, caller, length, flags);
@@ -194,10 +225,11 @@ export class UnixStreamSocket extends UnixSocket {
     const peer = this.peer as UnixStreamSocket;
     skb.owner = this;
     if (this.passCredentials || peer.tellsSender) skb.credentials = caller.credentials;
-    if (caller.message !== null) {
-      skb.credentials = caller.message.credentials ?? skb.credentials;
-      peer.attach(skb, caller.message.files);
-      caller.message.files = null;
+    const message = messageOf(caller);
+    if (message !== null) {
+      skb.credentials = message.credentials ?? skb.credentials;
+      peer.attach(skb, message.files);
+      message.files = null;
     }
     peer.lock.pass(cpu);
     this.sendQueued += skb.trueSize;
@@ -228,7 +260,7 @@ export class UnixStreamSocket extends UnixSocket {
     }
     skb.consumed += done;
     this.broughtFiles = skb.files !== null;
-    if (this.broughtFiles) handOver(cpu, caller, skb, this);
+    if (this.broughtFiles) this.landFiles(cpu, caller, skb);
     if (this.passCredentials) this.#noteSender(caller, skb);
     if (skb.consumed < skb.length) return done;
     this.dequeue();
@@ -258,19 +290,4 @@ export class UnixStreamSocket extends UnixSocket {
 function sameSender(a: Credentials | null, b: Credentials | null): boolean {
   if (a === null || b === null) return a === b;
   return a.pid === b.pid && a.uid === b.uid && a.gid === b.gid;
-}
-
-/** The descriptors of a message go to the receiver, or nowhere if it has no room for them. */
-export function handOver(cpu: Cpu, caller: Caller, skb: Skb, socket: UnixSocket): void {
-  const { files } = skb;
-  skb.files = null;
-  if (files === null) return;
-  const { inFlight } = socket.namespace;
-  inFlight.landed(files, socket);
-  if (caller.message !== null) {
-    caller.message.files = files;
-  } else {
-    inFlight.puts.dropAll(files);
-    inFlight.puts.settle(cpu);
-  }
 }

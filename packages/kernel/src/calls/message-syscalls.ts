@@ -1,23 +1,13 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { IpcStep, type UnixSocket } from '@rpal/ipc';
+import { IpcStep, SCM_MAX_FD, SocketMessage, type UnixSocket } from '@rpal/ipc';
 import { Errno, MessageFlag } from '@rpal/uapi';
-import {
-  type Credentials,
-  type File,
-  type Operation,
-  Pending,
-  SCM_MAX_FD,
-  type Segment,
-  SocketMessage,
-  UIO_MAXIOV,
-  VfsStep,
-} from '@rpal/vfs';
+import { type Credentials, type File, type IoVec, type IovIter, type Operation, Pending, UIO_MAXIOV, VfsStep } from '@rpal/vfs';
 import { threadWithId } from '../process/find-thread.js';
 import type { Thread } from '../process/thread.js';
 
 /** What sendmsg and recvmsg take and give (`struct msghdr` with its control messages), beside registers and memory. */
 export interface MessageHeader {
-  readonly segments: readonly Segment[];
+  readonly segments: readonly IoVec[];
   /** Where a datagram is to go; on return of recvmsg, where it came from. */
   name?: string | null;
   /** SCM_RIGHTS: descriptors to send; on return of recvmsg, those that came. */
@@ -30,7 +20,7 @@ export interface MessageHeader {
    */
   credentials?: Credentials | null;
   /** process_vm_readv and process_vm_writev: memory of the other process. */
-  readonly remote?: readonly Segment[];
+  readonly remote?: readonly IoVec[];
   /** On return of recvmsg: MSG_TRUNC, MSG_CTRUNC. */
   flags?: number;
 }
@@ -38,9 +28,8 @@ export interface MessageHeader {
 /** sendmsg(2). Of descriptors and credentials, the credentials come first. */
 export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
   cpu.charge(VfsStep.messageHeader);
-  const message = entering(thread, header);
-  if (message === null) return -Errno.EMSGSIZE;
-  thread.message = null;
+  if (header.segments.length > UIO_MAXIOV) return -Errno.EMSGSIZE;
+  const message = new SocketMessage(header.segments);
   const refused = socket.refusal();
   if (refused < 0) return refused;
   message.name = header.name ?? null;
@@ -55,7 +44,7 @@ export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header
     message.files = (files as File[]).map((file) => file.get());
     for (let i = 0; i < files.length; i++) cpu.charge(IpcStep.scmDescriptor);
   }
-  thread.message = message;
+  thread.iov = message;
   return whenOver(cpu, thread, message, socket.send(cpu, thread, 0, message.length, flags), (on, result) => {
     // What could not be sent is let go.
     for (const file of message.files ?? []) file.put(on);
@@ -77,8 +66,9 @@ function checkCredentials({ process }: Thread, { pid, uid, gid }: Credentials): 
 /** recvmsg(2). */
 export function receiveMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
   cpu.charge(VfsStep.messageHeader);
-  const message = entering(thread, header);
-  if (message === null) return -Errno.EMSGSIZE;
+  if (header.segments.length > UIO_MAXIOV) return -Errno.EMSGSIZE;
+  const message = new SocketMessage(header.segments);
+  thread.iov = message;
   return whenOver(cpu, thread, message, socket.receive(cpu, thread, 0, message.length, flags), (on, result) => {
     header.name = message.name;
     header.credentials = message.credentials;
@@ -87,13 +77,6 @@ export function receiveMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, hea
     if (message.files !== null) install(on, thread, header, message.files, (flags & MessageFlag.CMSG_CLOEXEC) !== 0);
     return result;
   });
-}
-
-/** The segments of a header as those of the thread's call; null if there are too many. */
-export function entering(thread: Thread, header: MessageHeader): SocketMessage | null {
-  if (header.segments.length > UIO_MAXIOV) return null;
-  thread.message = new SocketMessage(header.segments);
-  return thread.message;
 }
 
 /** As many descriptors as there is room for; what is left over is closed, and MSG_CTRUNC says so (Linux: `scm_detach_fds`). */
@@ -113,26 +96,20 @@ function install(cpu: Cpu, thread: Thread, header: MessageHeader, files: readonl
 }
 
 /** Sees a call with segments to its end, now or when it has slept. */
-export function whenOver(
-  cpu: Cpu,
-  thread: Thread,
-  message: SocketMessage,
-  result: number,
-  finish: (cpu: Cpu, result: number) => number,
-): number {
+export function whenOver(cpu: Cpu, thread: Thread, iov: IovIter, result: number, finish: (cpu: Cpu, result: number) => number): number {
   if (result > Pending.AGAIN) {
-    thread.message = null;
+    thread.iov = null;
     return finish(cpu, result);
   }
   const inner = thread.operation as Operation;
   thread.operation = {
     step(on) {
-      thread.message = message;
+      thread.iov = iov;
       const outcome = inner.step(on);
-      thread.message = null;
+      thread.iov = null;
       return outcome > Pending.AGAIN ? finish(on, outcome) : outcome;
     },
   };
-  thread.message = null;
+  thread.iov = null;
   return result;
 }

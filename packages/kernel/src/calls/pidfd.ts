@@ -12,7 +12,11 @@ export class PidFd extends File {
     this.process = process;
   }
 
-  override supports(): boolean {
+  override get canRead(): boolean {
+    return false;
+  }
+
+  override get canWrite(): boolean {
     return false;
   }
 

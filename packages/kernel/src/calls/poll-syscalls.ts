@@ -24,7 +24,7 @@ export function definePollCalls(table: SyscallTable): void {
   table[Nr.epoll_create1] = (kernel, cpu, thread, { a0 }) => {
     if ((a0 & ~OpenFlag.CLOEXEC) !== 0) return -Errno.EINVAL;
     cpu.charge(EpollStep.epollCreate);
-    const epoll = new EventPoll(kernel.scheduler, kernel.epollSeams);
+    const epoll = new EventPoll(kernel.epolls);
     return thread.process.files.install(cpu, epoll, (a0 & OpenFlag.CLOEXEC) !== 0);
   };
 

@@ -2,16 +2,16 @@ import { type Cpu, entryFrame, FaultCode, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SIZE,
 import { IpcStep } from '@rpal/ipc';
 import { FAULT_RESOLVED, type MmStruct, resolveInArea, userPage, VmFlag } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
-import type { Segment } from '@rpal/vfs';
+import type { IoVec } from '@rpal/vfs';
 import { KernelStep } from '../steps.js';
 
 /** process_vm_readv(2) and process_vm_writev(2): one copy between the memory of two processes, page by page. */
 export function processVmAccess(
   cpu: Cpu,
   local: MmStruct,
-  localSegments: readonly Segment[],
+  localSegments: readonly IoVec[],
   remote: MmStruct,
-  remoteSegments: readonly Segment[],
+  remoteSegments: readonly IoVec[],
   write: boolean,
 ): number {
   cpu.charge(KernelStep.processVm);
@@ -41,12 +41,12 @@ export function processVmAccess(
   return done;
 }
 
-function total(segments: readonly Segment[]): number {
+function total(segments: readonly IoVec[]): number {
   return segments.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The piece of memory at `offset` into segments. */
-function locate(segments: readonly Segment[], offset: number): Segment {
+function locate(segments: readonly IoVec[], offset: number): IoVec {
   let start = 0;
   for (const { address, length } of segments) {
     if (offset < start + length) return { address: address + offset - start, length: length - (offset - start) };

@@ -56,7 +56,7 @@ export function defineSocketCalls(table: SyscallTable): void {
     onSocket(cpu, thread, a0, (socket) => (a1 === SOL_SOCKET ? getOption(socket, a2) : -Errno.EOPNOTSUPP));
   table[Nr.unlink] = (kernel, cpu, _thread, { text }) => {
     cpu.charge(IpcStep.socketBind);
-    return text.startsWith('/dev/shm/') ? unlinkShared(kernel, text) : kernel.sockets.unlink(text);
+    return text.startsWith('/dev/shm/') ? unlinkShared(kernel, text) : kernel.sockets.names.unlink(text);
   };
 }
 

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { MemFd, PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStreamSocket, vmsplice } from '@rpal/ipc';
 import { MemoryFile } from '@rpal/mm';
 import { Errno, OpenFlag, Signal, SPLICE_F_NONBLOCK } from '@rpal/uapi';
-import { type File, type Operation, Pending, type Segment } from '@rpal/vfs';
+import { type File, type IoVec, IovIter, type Operation, Pending, UIO_MAXIOV } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
@@ -11,7 +11,7 @@ import { fdInfo, PROC_FILES, ProcFile } from '../proc/proc-files.js';
 import type { Thread } from '../process/thread.js';
 import type { ProgramContext } from '../program/program-context.js';
 import { KernelStep } from '../steps.js';
-import { entering, whenOver } from './message-syscalls.js';
+import { whenOver } from './message-syscalls.js';
 import { PidFd } from './pidfd.js';
 import { processVmAccess } from './process-vm.js';
 
@@ -120,20 +120,15 @@ export function unlinkShared(kernel: Kernel, path: string): number {
 function vectored(cpu: Cpu, thread: Thread, regs: ProgramContext, write: boolean): number {
   const file = thread.process.files.lookUp(cpu, regs.a0);
   if (file === null) return -Errno.EBADF;
-  const message = entering(thread, regs.header);
-  if (message === null) return -Errno.EINVAL;
-  if (message.length === 0 || !file.takesSegments(write)) thread.message = null;
-  // A transfer of nothing comes no further than the check that the file can be read, or written.
-  if (message.length === 0) return !may(file, write) ? -Errno.EBADF : file.supports(write) ? 0 : -Errno.EINVAL;
-  if (!file.takesSegments(write)) return segmentBySegment(cpu, thread, file, message.segments, write, 0, 0);
-  const result = write ? file.write(cpu, thread, 0, message.length) : file.read(cpu, thread, 0, message.length);
-  return whenOver(cpu, thread, message, result, (on, outcome) => {
-    // Descriptors that came along have nowhere to go.
-    const { puts } = thread.process.kernel.sockets.inFlight;
-    puts.dropAll(message.files ?? []);
-    puts.settle(on);
-    return outcome;
-  });
+  const { segments } = regs.header;
+  if (segments.length > UIO_MAXIOV) return -Errno.EINVAL;
+  const iov = new IovIter(segments);
+  // A transfer of nothing gets no further than the check that the file can be read, or written.
+  if (iov.length === 0) return !may(file, write) ? -Errno.EBADF : (write ? file.canWrite : file.canRead) ? 0 : -Errno.EINVAL;
+  if (!(write ? file.writesIov : file.readsIov)) return segmentBySegment(cpu, thread, file, segments, write, 0, 0);
+  thread.iov = iov;
+  const result = write ? file.write(cpu, thread, 0, iov.length) : file.read(cpu, thread, 0, iov.length);
+  return whenOver(cpu, thread, iov, result, (_on, outcome) => outcome);
 }
 
 /** One call of the file per segment, until one comes to less than its length (Linux: `do_loop_readv_writev`). */
@@ -141,14 +136,14 @@ function segmentBySegment(
   cpu: Cpu,
   thread: Thread,
   file: File,
-  segments: readonly Segment[],
+  segments: readonly IoVec[],
   write: boolean,
   first: number,
   before: number,
 ): number {
   let done = before;
   for (let i = first; i < segments.length; i++) {
-    const { address, length } = segments[i] as Segment;
+    const { address, length } = segments[i] as IoVec;
     const result = write ? file.write(cpu, thread, address, length) : file.read(cpu, thread, address, length);
     if (result <= Pending.AGAIN) {
       const inner = thread.operation as Operation;

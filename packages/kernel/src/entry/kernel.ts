@@ -1,4 +1,4 @@
-import { EpollSeams } from '@rpal/epoll';
+import { EpollSeams, EventPolls } from '@rpal/epoll';
 import { type Cpu, Exception, PAGE_SIZE, type Platform, type TrapHandler, TrapOutcome, Vector } from '@rpal/hw-x86';
 import { type MessageQueue, SkbPool, UnixNamespace } from '@rpal/ipc';
 import { FAULT_RESOLVED, type HugePages, handleFault, type MemoryFile, MemoryManager, MmStep } from '@rpal/mm';
@@ -63,6 +63,7 @@ export class Kernel implements TrapHandler {
   readonly seams: KernelSeams = new KernelSeams();
   readonly #syscallEnter: KernelSeams['events']['syscallEnter'] = this.seams.events.syscallEnter;
   readonly epollSeams: EpollSeams = new EpollSeams();
+  readonly epolls: EventPolls;
   readonly processes: Map<number, Process> = new Map();
   /** Special files by path. */
   readonly specialFiles: Map<string, Opener> = new Map();
@@ -89,11 +90,15 @@ export class Kernel implements TrapHandler {
     this.futexes = new FutexTable(this.scheduler);
     this.piFutexes = new PiFutexTable(this.scheduler);
     this.workqueue = new Workqueue(this.scheduler);
-    this.sockets = new UnixNamespace(this.scheduler, new SkbPool(this.memory.heap, this.memory.frames), this.workqueue);
-    this.sockets.connectInheritsOptions = options.unixConnectInheritsOptions ?? false;
-    this.sockets.closeSkipsEmptyMessage = options.unixCloseSkipsEmptyMessage ?? false;
-    this.epollSeams.synchronousWakeUps = options.synchronousEpollWakeUps ?? true;
-    this.epollSeams.nestingCountsUpwards = options.epollNestingCountsUpwards ?? false;
+    const skbs = new SkbPool(this.memory.heap, this.memory.frames);
+    this.sockets = new UnixNamespace(this.scheduler, skbs, this.workqueue, {
+      connectInheritsOptions: options.unixConnectInheritsOptions ?? false,
+      closeSkipsEmptyMessage: options.unixCloseSkipsEmptyMessage ?? false,
+    });
+    this.epolls = new EventPolls(this.scheduler, this.epollSeams.hooks.epollWait, {
+      synchronousWakeUps: options.synchronousEpollWakeUps ?? true,
+      nestingCountsUpwards: options.epollNestingCountsUpwards ?? false,
+    });
     this.#syscallPath = new SyscallPath(this);
     this.#exitPath = new ReturnPath(this);
     this.#nowhere = new Nowhere(this, platform.cpus[0] as Cpu);

@@ -24,8 +24,8 @@ export class ProcFile extends PositionedFile {
     return false;
   }
 
-  override supports(write: boolean): boolean {
-    return !write;
+  override get canWrite(): boolean {
+    return false;
   }
 
   override write(): number {

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
-import { type Caller, type Credentials, type File, type Operation, OperationSet, type SocketMessage } from '@rpal/vfs';
+import { type Caller, type Credentials, type File, type IovIter, type Operation, OperationSet } from '@rpal/vfs';
 import type { FutexWait } from '../calls/futex.js';
 import type { SleepOperation } from '../calls/sleep.js';
 import type { UserContext } from '../entry/user-context.js';
@@ -42,7 +42,7 @@ export class Thread extends Task implements Caller {
   operation: Operation | null = null;
   readonly operations: OperationSet = new OperationSet();
   futexOperation: FutexWait | null = null;
-  message: SocketMessage | null = null;
+  iov: IovIter | null = null;
   /** The file that a call which sleeps is about: it stays open until the call is over. */
   held: File | null = null;
   /** The file that splice or tee moves data to, likewise. */

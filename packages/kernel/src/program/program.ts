@@ -1,6 +1,6 @@
 import type { CpuSet } from '@rpal/sched';
 import { Futex, MapFlag, Prio, Prot } from '@rpal/uapi';
-import type { Segment } from '@rpal/vfs';
+import type { IoVec } from '@rpal/vfs';
 import type { MessageHeader } from '../calls/message-syscalls.js';
 import type { MessageQueueAttributes } from '../calls/mqueue-syscalls.js';
 import { SyscallNumber } from '../entry/syscall-numbers.js';
@@ -105,12 +105,12 @@ export class Program {
     return this.syscall(SyscallNumber.eventfd2, initial, flags);
   }
 
-  readv(fd: number, segments: readonly Segment[]): Call {
+  readv(fd: number, segments: readonly IoVec[]): Call {
     this.context.header = { segments };
     return this.syscall(SyscallNumber.readv, fd);
   }
 
-  writev(fd: number, segments: readonly Segment[]): Call {
+  writev(fd: number, segments: readonly IoVec[]): Call {
     this.context.header = { segments };
     return this.syscall(SyscallNumber.writev, fd);
   }
@@ -151,12 +151,12 @@ export class Program {
   }
 
   /** process_vm_readv: memory of another process into this one's. */
-  processVmReadv(pid: number, local: readonly Segment[], remote: readonly Segment[]): Call {
+  processVmReadv(pid: number, local: readonly IoVec[], remote: readonly IoVec[]): Call {
     this.context.header = { segments: local, remote };
     return this.syscall(SyscallNumber.process_vm_readv, pid);
   }
 
-  processVmWritev(pid: number, local: readonly Segment[], remote: readonly Segment[]): Call {
+  processVmWritev(pid: number, local: readonly IoVec[], remote: readonly IoVec[]): Call {
     this.context.header = { segments: local, remote };
     return this.syscall(SyscallNumber.process_vm_writev, pid);
   }

@@ -22,8 +22,8 @@ export class SignalFd extends File {
     this.mask = mask;
   }
 
-  override takesSegments(write: boolean): boolean {
-    return !write;
+  override get readsIov(): boolean {
+    return true;
   }
 
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
@@ -33,8 +33,8 @@ export class SignalFd extends File {
     return begin(cpu, caller, operation.start(this, address, Math.floor(length / RECORD)));
   }
 
-  override supports(write: boolean): boolean {
-    return !write;
+  override get canWrite(): boolean {
+    return false;
   }
 
   /** noop_llseek: stays where it is. */

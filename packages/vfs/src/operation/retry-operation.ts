@@ -1,7 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { autoremoveWake, type Scheduler, TaskState, WaitEntry, type WaitQueue } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { type Caller, type Operation, Pending } from './operation.js';
+import type { Caller } from './caller.js';
+import { type Operation, Pending } from './operation.js';
 
 /** A call that is attempted, and attempted again after each wake-up, until it has a result or a signal comes. */
 export abstract class RetryOperation implements Operation {

@@ -1,25 +1,25 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { copyFromUser, copyToUser, putUser32, userPage } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
-import type { Caller } from './operation.js';
+import type { Caller } from './caller.js';
 
 /** From user memory at `address`, or at that offset into the segments of the call, to physical `to`. @returns 0 or -EFAULT */
 export function copyIn(cpu: Cpu, caller: Caller, to: number, address: number, length: number): number {
-  if (caller.message === null) return copyFromUser(cpu, caller.memory, to, address, length);
-  return caller.message.copyIn(cpu, caller.memory, to, address, length);
+  if (caller.iov === null) return copyFromUser(cpu, caller.memory, to, address, length);
+  return caller.iov.copyIn(cpu, caller.memory, to, address, length);
 }
 
 /** From physical `from` to user memory, likewise. @returns 0 or -EFAULT */
 export function copyOut(cpu: Cpu, caller: Caller, address: number, from: number, length: number): number {
-  if (caller.message === null) return copyToUser(cpu, caller.memory, address, from, length);
-  return caller.message.copyOut(cpu, caller.memory, address, from, length);
+  if (caller.iov === null) return copyToUser(cpu, caller.memory, address, from, length);
+  return caller.iov.copyOut(cpu, caller.memory, address, from, length);
 }
 
 /** Bytes to user memory, or to that offset into the segments of the call. @returns 0 or -EFAULT */
 export function putBytes(cpu: Cpu, caller: Caller, address: number, bytes: Uint8Array): number {
-  const { memory, message } = caller;
-  const segments = message === null ? [{ address, length: bytes.length }] : message.segments;
-  let skip = message === null ? 0 : address;
+  const { memory, iov } = caller;
+  const segments = iov === null ? [{ address, length: bytes.length }] : iov.segments;
+  let skip = iov === null ? 0 : address;
   let done = 0;
   for (const segment of segments) {
     for (let i = Math.min(skip, segment.length); i < segment.length && done < bytes.length; i++, done++) {
@@ -34,10 +34,10 @@ export function putBytes(cpu: Cpu, caller: Caller, address: number, bytes: Uint8
 
 /** A 64-bit value to user memory, likewise; segments may cut it anywhere. @returns 0 or -EFAULT */
 export function putValue(cpu: Cpu, caller: Caller, address: number, high: number, low: number): number {
-  const { memory, message } = caller;
-  if (message === null) return Math.min(putUser32(cpu, memory, address, low), putUser32(cpu, memory, address + 4, high));
+  const { memory, iov } = caller;
+  if (iov === null) return Math.min(putUser32(cpu, memory, address, low), putUser32(cpu, memory, address + 4, high));
   let done = 0;
-  for (const segment of message.segments) {
+  for (const segment of iov.segments) {
     for (let i = 0; i < segment.length && done < 8; i++, done++) {
       const at = userPage(cpu, memory, segment.address + i, true);
       if (at < 0) return -Errno.EFAULT;

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { Errno, Seek } from '@rpal/uapi';
+import type { Caller } from '../operation/caller.js';
 import { File } from './file.js';
-import type { Caller } from './operation.js';
 
 /** A file of bytes in a row: reads and writes begin where the last one has ended, or at an offset (`readAt`, `writeAt`). */
 export abstract class PositionedFile extends File {

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
+import { VfsStep } from '../steps.js';
 import type { File } from './file.js';
-import { VfsStep } from './steps.js';
 
 /** RLIMIT_NOFILE as distributions set it. */
 export const OPEN_MAX = 1024;

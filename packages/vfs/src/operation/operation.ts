@@ -1,7 +1,4 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { MmStruct } from '@rpal/mm';
-import type { Task } from '@rpal/sched';
-import type { Credentials, SocketMessage } from './socket-message.js';
 
 /**
  * What stands in the place of a result while there is none. All lie far below any errno, and no call returns anything as
@@ -22,22 +19,6 @@ export const Pending = {
 export interface Operation {
   /** @returns the result of the call (0 or more, or a negative errno), `Pending.AGAIN`, or `Pending.SLEEP` */
   step(cpu: Cpu): number;
-}
-
-/** On whose behalf files work: a task, its memory, and the operation it is in. */
-export interface Caller {
-  readonly task: Task;
-  readonly memory: MmStruct;
-  /** What a pending call goes on with. */
-  operation: Operation | null;
-  /** Its operations by kind, made on first use. */
-  readonly operations: OperationSet;
-  /** The message header of a sendmsg or recvmsg in progress. */
-  message: SocketMessage | null;
-  /** Who it is, to those who receive its messages. */
-  readonly credentials: Credentials;
-  /** Sends a signal to the caller's own task, as a failed write does with SIGPIPE. */
-  raise(cpu: Cpu, signal: number): void;
 }
 
 let kinds = 0;
@@ -72,16 +53,5 @@ export class OperationSet {
     while (this.#made.length < kind.index) this.#made.push(undefined);
     this.#made[kind.index] = operation;
     return operation;
-  }
-}
-
-/** Runs an operation as far as it goes without sleeping or letting others in between. */
-export function begin(cpu: Cpu, caller: Caller, operation: Operation): number {
-  for (;;) {
-    const result = operation.step(cpu);
-    if (result > Pending.AGAIN) return result;
-    if (result === Pending.AGAIN && cpu.hasTime) continue;
-    caller.operation = operation;
-    return result === Pending.SLEEP ? Pending.SLEEP : Pending.OPERATION;
   }
 }

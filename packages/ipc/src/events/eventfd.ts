@@ -3,7 +3,7 @@ import { getUser32 } from '@rpal/mm';
 import { type Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, File, OperationKind, Pending, type PollTable, putValue, RetryOperation, VfsStep } from '@rpal/vfs';
-import { IpcStep } from './steps.js';
+import { IpcStep } from '../steps.js';
 
 /** Flags of eventfd2. */
 export const EventfdFlag = { SEMAPHORE: 1, NONBLOCK: OpenFlag.NONBLOCK, CLOEXEC: OpenFlag.CLOEXEC } as const;
@@ -40,8 +40,8 @@ export class EventFd extends File {
     return `eventfd-count: ${count.padStart(16)}\neventfd-semaphore: ${this.semaphore ? 1 : 0}\n`;
   }
 
-  override takesSegments(write: boolean): boolean {
-    return !write;
+  override get readsIov(): boolean {
+    return true;
   }
 
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {

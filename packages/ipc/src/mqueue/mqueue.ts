@@ -3,7 +3,7 @@ import type { PageFrames } from '@rpal/mm';
 import { type Scheduler, SleepTimer, sleepSlack, type Task, TaskState, WaitQueue, type WaitTarget } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, copyIn, copyOut, type Operation, Pending, type PollTable, PositionedFile, putBytes, VfsStep } from '@rpal/vfs';
-import { IpcStep } from './steps.js';
+import { IpcStep } from '../steps.js';
 
 /** Priorities are below this (MQ_PRIO_MAX). */
 export const MQ_PRIO_MAX = 32_768;
@@ -120,8 +120,8 @@ export class MessageQueueFile extends PositionedFile {
     this.queue = queue;
   }
 
-  override supports(write: boolean): boolean {
-    return !write;
+  override get canWrite(): boolean {
+    return false;
   }
 
   /** The state of the queue as text, as in the file system of message queues. */

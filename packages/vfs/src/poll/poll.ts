@@ -1,10 +1,11 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Scheduler, SleepTimer, TaskState, timeoutSlack, WaitEntry, type WaitQueue, type WaitTarget } from '@rpal/sched';
 import { Errno, Poll } from '@rpal/uapi';
-import type { FdTable } from './fd-table.js';
-import type { File, PollTable } from './file.js';
-import { type Caller, type Operation, Pending } from './operation.js';
-import { VfsStep } from './steps.js';
+import type { FdTable } from '../file/fd-table.js';
+import type { File, PollTable } from '../file/file.js';
+import type { Caller } from '../operation/caller.js';
+import { type Operation, Pending } from '../operation/operation.js';
+import { VfsStep } from '../steps.js';
 
 /** A descriptor that a poll looks at, and what it found. */
 export class PollItem {

@@ -1,45 +1,22 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { copyFromUser, copyToUser, type MmStruct } from '@rpal/mm';
-import type { File } from './file.js';
-
-/** Who sent a message (Linux: `struct ucred`). */
-export interface Credentials {
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** The sender of a message that was sent before anybody wanted to know: process 0, the overflow user and group. */
-export const NOBODY: Credentials = { pid: 0, uid: 65_534, gid: 65_534 };
-
-/** What a receive from a stream says of a sender where there was no message: nothing but zeros. */
-export const UNSET: Credentials = { pid: 0, uid: 0, gid: 0 };
 
 /** A piece of user memory (Linux: `struct iovec`). */
-export interface Segment {
+export interface IoVec {
   readonly address: number;
   readonly length: number;
 }
 
-/** Most segments of one call (UIO_MAXIOV), and most descriptors in one message (SCM_MAX_FD). */
+/** Most pieces of one call (UIO_MAXIOV). */
 export const UIO_MAXIOV = 1024;
-export const SCM_MAX_FD = 253;
 
-/** The kernel's side of a message header (Linux: `struct msghdr`, `struct scm_cookie`) while its call runs. */
-export class SocketMessage {
-  readonly segments: readonly Segment[];
+/** The pieces of user memory that one call reads or fills, as one range of bytes (Linux: `struct iov_iter`). */
+export class IovIter {
+  readonly segments: readonly IoVec[];
   /** Bytes of all segments. */
   readonly length: number;
-  /** Where it is to go; null: to the peer. On return of a receive: where it came from. */
-  name: string | null = null;
-  /** Descriptors to be sent, until they have been; or received. */
-  files: File[] | null = null;
-  /** Whom a send says that it is from, if not from the caller; on return of a receive: whom it is from. */
-  credentials: Credentials | null = null;
-  /** On return of a receive: MSG_TRUNC. */
-  flags = 0;
 
-  constructor(segments: readonly Segment[]) {
+  constructor(segments: readonly IoVec[]) {
     this.segments = segments;
     this.length = segments.reduce((sum, { length }) => sum + length, 0);
   }

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { type Scheduler, SleepTimer, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, File, Pending, type PollTable, putValue, RetryOperation, VfsStep } from '@rpal/vfs';
-import { IpcStep } from './steps.js';
+import { IpcStep } from '../steps.js';
 
 /** Flag of timerfd_settime: the time is one of the clock, not from now on. */
 export const TFD_TIMER_ABSTIME = 1;
@@ -61,8 +61,8 @@ export class TimerFd extends File {
     this.#timer.start(cpu, this.#due - now);
   }
 
-  override takesSegments(write: boolean): boolean {
-    return !write;
+  override get readsIov(): boolean {
+    return true;
   }
 
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
@@ -71,8 +71,8 @@ export class TimerFd extends File {
     return begin(cpu, caller, new TimerfdRead(caller, this.scheduler, false).start(this, address));
   }
 
-  override supports(write: boolean): boolean {
-    return !write;
+  override get canWrite(): boolean {
+    return false;
   }
 
   /** noop_llseek: stays where it is. */

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { WaitQueue } from '@rpal/sched';
 import { Errno, Fcntl, MapFlag, OpenFlag, Poll, Prot } from '@rpal/uapi';
-import type { Caller } from './operation.js';
+import type { Caller } from '../operation/caller.js';
 
 /**
  * How `poll` registers with the queues that announce a file's changes. Each queue that the file names gets an entry of
@@ -52,13 +52,23 @@ export abstract class File {
     return false;
   }
 
-  /** It has a read, or a write, method (Linux: FMODE_CAN_READ, FMODE_CAN_WRITE). */
-  supports(_write: boolean): boolean {
+  /** It has a read method (Linux: FMODE_CAN_READ). */
+  get canRead(): boolean {
     return true;
   }
 
-  /** Its reads, or writes, take the segments of `caller.message` if there are any: readv, or writev, is one call. */
-  takesSegments(_write: boolean): boolean {
+  /** It has a write method (Linux: FMODE_CAN_WRITE). */
+  get canWrite(): boolean {
+    return true;
+  }
+
+  /** Its reads fill `caller.iov` if that is set, so readv is one call (Linux: `read_iter`). Others are called once per segment. */
+  get readsIov(): boolean {
+    return false;
+  }
+
+  /** Its writes take `caller.iov` if that is set, so writev is one call (Linux: `write_iter`). */
+  get writesIov(): boolean {
     return false;
   }
 

@@ -2,7 +2,7 @@ import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
 import { MappedFile, type MemoryFile, mmap } from '@rpal/mm';
 import { Errno, OpenFlag } from '@rpal/uapi';
 import { type Caller, PositionedFile, VfsStep } from '@rpal/vfs';
-import { IpcStep } from './steps.js';
+import { IpcStep } from '../steps.js';
 
 /** Largest size of a file in memory. */
 const MAX_SIZE = 2 ** 43;

@@ -1,5 +1,5 @@
 /** Stable codes of the errors that running a machine can end in. */
-export type MachineErrorCode = 'NO_SUCH_CPU' | 'DEADLOCK' | 'PLUGIN_FAILED' | 'STOPPED';
+export type MachineErrorCode = 'NO_SUCH_CPU' | 'DEADLOCK' | 'PLUGIN_FAILED' | 'STOPPED' | 'SYSCALL';
 
 /** A machine was used wrongly, or a workload on it cannot go on. */
 export class MachineError extends Error {

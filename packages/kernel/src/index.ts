@@ -2,6 +2,7 @@ export type { MessageHeader } from './calls/message-syscalls.js';
 export { PidFd } from './calls/pidfd.js';
 export { Kernel, type KernelOptions, type Opener } from './entry/kernel.js';
 export { SyscallNumber } from './entry/syscall-numbers.js';
+export { type Syscall, type SyscallDeclaration, type SyscallHandler, SyscallTable } from './entry/syscall-table.js';
 export { UserContext } from './entry/user-context.js';
 export { MachineError, type MachineErrorCode } from './errors.js';
 export { createMachine, Machine, type MachineOptions } from './machine.js';

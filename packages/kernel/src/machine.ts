@@ -3,6 +3,7 @@ import { type CpuProfile, Fingerprint, Platform, type PlatformOptions, profiles 
 import { WaitQueue } from '@rpal/sched';
 import { FdTable } from '@rpal/vfs';
 import { Kernel, type KernelOptions } from './entry/kernel.js';
+import type { SyscallTable } from './entry/syscall-table.js';
 import { MachineError } from './errors.js';
 import { ExecPath } from './process/exec.js';
 import type { Image } from './process/image.js';
@@ -19,6 +20,8 @@ export interface MachineOptions extends Omit<PlatformOptions, 'profile'>, Kernel
 declare module '@rpal/bus' {
   interface PluginContext {
     readonly machine: Machine;
+    /** The machine's system calls, to which a plugin may add calls of its own. */
+    readonly syscalls: SyscallTable;
   }
 }
 
@@ -37,8 +40,9 @@ export class Machine {
     const { memory, scheduler, epollSeams, seams } = this.kernel;
     for (const part of [memory.seams, scheduler.seams, epollSeams, seams]) this.bus.declare(part);
     this.#host = new PluginHost(this.bus);
-    this.#host.setup(options.plugins ?? [], { machine: this });
+    this.#host.setup(options.plugins ?? [], { machine: this, syscalls: this.kernel.syscalls });
     this.bus.seal();
+    this.kernel.syscalls.seal();
   }
 
   /** Names of the plugins, in the order in which they were set up. */

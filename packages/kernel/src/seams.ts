@@ -1,6 +1,5 @@
 import { EventSeam, FirstAnswerHook, NotifyHook, ValueHook } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
-import type { UserContext } from './entry/user-context.js';
 import type { Image } from './process/image.js';
 import type { Process } from './process/process.js';
 import type { Thread } from './process/thread.js';
@@ -19,12 +18,6 @@ export class KernelSeams {
      * @cost every entry from user mode of watched threads: hot, several per message.
      */
     kernelEntry: new NotifyHook<[cpu: Cpu, thread: Thread, kind: number]>('kernelEntry'),
-    /**
-     * A program makes a system call with a number that Linux does not have. Number and arguments are in `registers`; the
-     * first answer is its result, otherwise ENOSYS.
-     * @cost every such call; none of Linux's own.
-     */
-    kernelUnknownCall: new FirstAnswerHook<[cpu: Cpu, thread: Thread, registers: UserContext], number>('kernelUnknownCall'),
     /**
      * An NMI has come and its entry is over: what it interrupted in user mode may have been switched by `kernelEntry`. The
      * first answer says how many causes were found; if all say 0 or nothing, it is an unknown NMI. NMIs are blocked.

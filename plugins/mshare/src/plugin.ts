@@ -43,7 +43,7 @@ function definition(rpalSharing: boolean): (options?: MshareOptions) => Plugin {
     version: manifest.version,
     ...(rpalSharing ? { requires: { '@rpal/rpal-core': '>=0.0.0 <1.0.0' } } : {}),
     options,
-    setup({ plugin, hooks, slots, machine }) {
+    setup({ plugin, hooks, slots, syscalls, machine }) {
       const { kernel, platform } = machine;
       const { memory } = kernel;
       memory.hiddenTopEntryBits |= SHARED_ENTRY;
@@ -54,10 +54,14 @@ function definition(rpalSharing: boolean): (options?: MshareOptions) => Plugin {
       if (tables !== null) slots.rpalSharing.provide(plugin, tables);
       const regions = (): readonly Region[] => [...named.regions, ...described.regions];
 
-      hooks.kernelUnknownCall.tap(plugin, (cpu, thread, { nr, text, a0, a1, a2, a3 }) => {
-        if (nr === MshareCall.mshare) return named.mshare(cpu, thread, text, a0, a1, a2, a3);
-        if (nr === MshareCall.mshare_unlink) return named.unlink(cpu, text);
-        return nr === MshareCall.mshare_create ? described.create(cpu, thread, a0, a1) : undefined;
+      syscalls.define(MshareCall.mshare, (cpu, thread, { text, a0, a1, a2, a3 }) => named.mshare(cpu, thread, text, a0, a1, a2, a3), {
+        name: 'mshare',
+        plugin,
+      });
+      syscalls.define(MshareCall.mshare_unlink, (cpu, _thread, { text }) => named.unlink(cpu, text), { name: 'mshare_unlink', plugin });
+      syscalls.define(MshareCall.mshare_create, (cpu, thread, { a0, a1 }) => described.create(cpu, thread, a0, a1), {
+        name: 'mshare_create',
+        plugin,
       });
       hooks.mmFault.tap(plugin, (cpu, mm, address, code) =>
         mappingOf(mm.areas.containing(address)?.object)?.region.fault(cpu, mm, address, code),

@@ -83,14 +83,14 @@ function policies(options: RpalOptions): Answer {
   let clientFiltered = 0;
   let serverFiltered = 0;
   let filterServer = false;
-  const SECCOMP = 777_001;
+  const SECCOMP = 1000;
   const filter = definePlugin({
     name: 'filter',
     version: '1.0.0',
-    setup({ plugin, hooks }) {
-      hooks.kernelUnknownCall.tap(plugin, (_cpu, thread, { nr }) => {
-        if (nr !== SECCOMP) return undefined;
-        return (thread.process.name === 'server') === filterServer ? -Errno.EPERM : 0;
+    setup({ plugin, syscalls }) {
+      syscalls.define(SECCOMP, (_cpu, { process }) => ((process.name === 'server') === filterServer ? -Errno.EPERM : 0), {
+        name: 'seccomp_filtered',
+        plugin,
       });
     },
   });

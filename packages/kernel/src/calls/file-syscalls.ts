@@ -3,32 +3,61 @@ import { EventFd, EventfdFlag, IpcStep, Pipe } from '@rpal/ipc';
 import { putUser32 } from '@rpal/mm';
 import { Errno, Fcntl, OpenFlag } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
+import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
 import type { UserContext } from '../entry/user-context.js';
 import type { Thread } from '../process/thread.js';
 import { KernelStep } from '../steps.js';
+import { openPath } from './transfer-syscalls.js';
 
 /** ioctl that asks how many bytes can be read. */
 const FIONREAD = 0x541b;
 
-/** Pipes, eventfds, and what is done to descriptors. */
-export function defineFileCalls(table: SyscallTable): void {
-  table[Nr.pipe2] = (kernel, cpu, thread, regs) => {
+/** Reading and writing, pipes, eventfds, and what is done to descriptors. */
+export function defineFileCalls(table: SyscallTable, kernel: Kernel): void {
+  table.define(
+    Nr.read,
+    (cpu, thread, { a0, a1, a2 }) => {
+      const file = thread.process.files.lookUp(cpu, a0);
+      return file === null ? -Errno.EBADF : file.read(cpu, thread, a1, a2);
+    },
+    { holds: [0] },
+  );
+
+  table.define(
+    Nr.write,
+    (cpu, thread, { a0, a1, a2 }) => {
+      const file = thread.process.files.lookUp(cpu, a0);
+      return file === null ? -Errno.EBADF : file.write(cpu, thread, a1, a2);
+    },
+    { holds: [0] },
+  );
+
+  table.define(Nr.open, (cpu, thread, { text, a1 }) => {
+    cpu.charge(KernelStep.openFile);
+    const opener = kernel.specialFiles.get(text);
+    const file = opener === undefined ? openPath(kernel, thread, text, a1) : opener(cpu, thread, a1);
+    return typeof file === 'number' ? file : thread.process.files.install(cpu, file, (a1 & OpenFlag.CLOEXEC) !== 0);
+  });
+
+  table.define(Nr.close, (cpu, thread, { a0 }) => thread.process.files.close(cpu, a0));
+
+  table.define(Nr.pipe2, (cpu, thread, regs) => {
     const { a1: flags } = regs;
     if ((flags & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC | OpenFlag.DIRECT)) !== 0) return -Errno.EINVAL;
     cpu.charge(IpcStep.pipeCreate);
     const [read, write] = Pipe.create(kernel.scheduler, kernel.memory.frames, flags);
     return installPair(cpu, thread, regs, read, write, flags);
-  };
+  });
 
-  table[Nr.eventfd2] = (kernel, cpu, thread, { a0, a1 }) => {
+  table.define(Nr.eventfd2, (cpu, thread, { a0, a1 }) => {
     if ((a1 & ~(EventfdFlag.SEMAPHORE | EventfdFlag.NONBLOCK | EventfdFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
     cpu.charge(IpcStep.eventfdCreate);
     return thread.process.files.install(cpu, new EventFd(kernel.scheduler, a0, a1), (a1 & OpenFlag.CLOEXEC) !== 0);
-  };
+  });
 
-  table[Nr.ioctl] = (_kernel, cpu, thread, { a0, a1, a2 }) => {
+  table.define(Nr.ioctl, (cpu, thread, { a0, a1, a2 }) => {
     cpu.charge(KernelStep.ioctl);
     const file = thread.process.files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
@@ -36,27 +65,27 @@ export function defineFileCalls(table: SyscallTable): void {
     const { unread } = file;
     if (unread < 0) return unread;
     return putUser32(cpu, thread.memory, a2, unread) < 0 ? -Errno.EFAULT : 0;
-  };
+  });
 
-  table[Nr.dup] = (_kernel, cpu, { process: { files } }, { a0 }) => {
+  table.define(Nr.dup, (cpu, { process: { files } }, { a0 }) => {
     const file = files.lookUp(cpu, a0);
     return file === null ? -Errno.EBADF : files.install(cpu, file);
-  };
+  });
 
-  table[Nr.dup2] = (_kernel, cpu, { process: { files } }, { a0, a1 }) => {
+  table.define(Nr.dup2, (cpu, { process: { files } }, { a0, a1 }) => {
     const file = files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
     return a0 === a1 ? a1 : files.replace(cpu, a1, file);
-  };
+  });
 
-  table[Nr.dup3] = (_kernel, cpu, { process: { files } }, { a0, a1, a2 }) => {
+  table.define(Nr.dup3, (cpu, { process: { files } }, { a0, a1, a2 }) => {
     if ((a2 & ~OpenFlag.CLOEXEC) !== 0 || a0 === a1) return -Errno.EINVAL;
     if (a1 < 0 || a1 >= files.limit) return -Errno.EBADF;
     const file = files.lookUp(cpu, a0);
     return file === null ? -Errno.EBADF : files.replace(cpu, a1, file, a2 !== 0);
-  };
+  });
 
-  table[Nr.fcntl] = (_kernel, cpu, { process: { files } }, { a0, a1, a2 }) => {
+  table.define(Nr.fcntl, (cpu, { process: { files } }, { a0, a1, a2 }) => {
     const file = files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
     switch (a1) {
@@ -76,7 +105,7 @@ export function defineFileCalls(table: SyscallTable): void {
       default:
         return file.fcntl(cpu, a1, a2);
     }
-  };
+  });
 }
 
 /** F_SETFL: O_NONBLOCK, and of a pipe whether it takes packets. */

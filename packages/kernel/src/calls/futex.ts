@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32, userPage, VmFlag } from '@rpal/mm';
 import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, Futex } from '@rpal/uapi';
-import { Pending } from '@rpal/vfs';
+import { OperationKind, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import type { UserContext } from '../entry/user-context.js';
 import type { RestartBlock, Thread } from '../process/thread.js';
@@ -103,8 +103,8 @@ function wait(
   const value = getUser32(cpu, thread.memory, address);
   if (value < 0) return value;
   if (value !== expected >>> 0) return -Errno.EAGAIN;
-  thread.futexOperation ??= new FutexWait(kernel, thread);
-  thread.operation = thread.futexOperation.start(cpu, address, key, expected, bitset, timeout);
+  const operation = thread.operations.get(FUTEX_WAIT) ?? thread.operations.keep(FUTEX_WAIT, new FutexWait(kernel, thread));
+  thread.operation = operation.start(cpu, address, key, expected, bitset, timeout);
   return Pending.SLEEP;
 }
 
@@ -127,6 +127,8 @@ function wakeOp(kernel: Kernel, cpu: Cpu, thread: Thread, wake: number, wakeOthe
   if (holds !== true) return woken;
   return woken + kernel.futexes.wake(cpu, otherKey.space, otherKey.offset, Math.max(1, wakeOther));
 }
+
+const FUTEX_WAIT: OperationKind<FutexWait> = new OperationKind('futex wait');
 
 /** A wait that has begun: ends with a wake-up, the timeout, or a signal. */
 export class FutexWait implements RestartBlock {

@@ -1,28 +1,29 @@
 import { brk, madvise, mlock, mmap, mprotect, mremap, munlock, munmap, pkeyAlloc, pkeyFree } from '@rpal/mm';
 import { Errno, MapFlag } from '@rpal/uapi';
+import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
 
 /** What programs do to their address space. */
-export function defineMemoryCalls(table: SyscallTable): void {
-  table[Nr.mmap] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
+export function defineMemoryCalls(table: SyscallTable, kernel: Kernel): void {
+  table.define(Nr.mmap, (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
     if ((a3 & MapFlag.ANONYMOUS) !== 0) return mmap(cpu, thread.memory, a0, a1, a2, a3);
     const file = thread.process.files.lookUp(cpu, a4);
     return file === null ? -Errno.EBADF : file.mmap(cpu, thread, a0, a1, a2, a3, a5);
-  };
+  });
 
-  table[Nr.munmap] = (_kernel, cpu, thread, { a0, a1 }) => munmap(cpu, thread.memory, a0, a1);
-  table[Nr.mprotect] = (_kernel, cpu, thread, { a0, a1, a2 }) => mprotect(cpu, thread.memory, a0, a1, a2);
-  table[Nr.brk] = (_kernel, cpu, thread, { a0 }) => brk(cpu, thread.memory, a0);
-  table[Nr.mremap] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4 }) => mremap(cpu, thread.memory, a0, a1, a2, a3, a4);
-  table[Nr.madvise] = (_kernel, cpu, thread, { a0, a1, a2 }) => madvise(cpu, thread.memory, a0, a1, a2);
-  table[Nr.mlock] = (_kernel, cpu, thread, { a0, a1 }) => mlock(cpu, thread.memory, a0, a1);
-  table[Nr.munlock] = (_kernel, cpu, thread, { a0, a1 }) => munlock(cpu, thread.memory, a0, a1);
+  table.define(Nr.munmap, (cpu, thread, { a0, a1 }) => munmap(cpu, thread.memory, a0, a1));
+  table.define(Nr.mprotect, (cpu, thread, { a0, a1, a2 }) => mprotect(cpu, thread.memory, a0, a1, a2));
+  table.define(Nr.brk, (cpu, thread, { a0 }) => brk(cpu, thread.memory, a0));
+  table.define(Nr.mremap, (cpu, thread, { a0, a1, a2, a3, a4 }) => mremap(cpu, thread.memory, a0, a1, a2, a3, a4));
+  table.define(Nr.madvise, (cpu, thread, { a0, a1, a2 }) => madvise(cpu, thread.memory, a0, a1, a2));
+  table.define(Nr.mlock, (cpu, thread, { a0, a1 }) => mlock(cpu, thread.memory, a0, a1));
+  table.define(Nr.munlock, (cpu, thread, { a0, a1 }) => munlock(cpu, thread.memory, a0, a1));
 
-  table[Nr.pkey_mprotect] = (kernel, cpu, thread, { a0, a1, a2, a3 }) => {
+  table.define(Nr.pkey_mprotect, (cpu, thread, { a0, a1, a2, a3 }) => {
     if (!kernel.platform.profile.features.pku && a3 !== -1) return -Errno.EINVAL;
     return mprotect(cpu, thread.memory, a0, a1, a2, a3);
-  };
-  table[Nr.pkey_alloc] = (_kernel, cpu, thread, { a0, a1 }) => pkeyAlloc(cpu, thread.memory, a0, a1);
-  table[Nr.pkey_free] = (_kernel, cpu, thread, { a0 }) => pkeyFree(cpu, thread.memory, a0);
+  });
+  table.define(Nr.pkey_alloc, (cpu, thread, { a0, a1 }) => pkeyAlloc(cpu, thread.memory, a0, a1));
+  table.define(Nr.pkey_free, (cpu, thread, { a0 }) => pkeyFree(cpu, thread.memory, a0));
 }

@@ -20,27 +20,35 @@ const BYTES_MAX = 819_200;
 const OVERHEAD = 96;
 
 /** POSIX message queues. Times are in nanoseconds from now and in registers. */
-export function defineMessageQueueCalls(table: SyscallTable): void {
-  table[Nr.mq_open] = (kernel, cpu, thread, regs) => {
+export function defineMessageQueueCalls(table: SyscallTable, kernel: Kernel): void {
+  table.define(Nr.mq_open, (cpu, thread, regs) => {
     cpu.charge(KernelStep.openFile);
     return open(kernel, cpu, thread, regs.text, regs.a1, (regs as ProgramContext).queueAttributes);
-  };
+  });
 
-  table[Nr.mq_unlink] = (kernel, _cpu, _thread, { text }) => (kernel.messageQueues.delete(text) ? 0 : -Errno.ENOENT);
+  table.define(Nr.mq_unlink, (_cpu, _thread, { text }) => (kernel.messageQueues.delete(text) ? 0 : -Errno.ENOENT));
 
   // A wrong priority, or signal, is found before a wrong descriptor.
-  table[Nr.mq_timedsend] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4 }) =>
-    a3 < 0 || a3 >= MQ_PRIO_MAX ? -Errno.EINVAL : onQueue(cpu, thread, a0, (file) => file.send(cpu, thread, a1, a2, a3, a4));
+  table.define(
+    Nr.mq_timedsend,
+    (cpu, thread, { a0, a1, a2, a3, a4 }) =>
+      a3 < 0 || a3 >= MQ_PRIO_MAX ? -Errno.EINVAL : onQueue(cpu, thread, a0, (file) => file.send(cpu, thread, a1, a2, a3, a4)),
+    { holds: [0] },
+  );
 
-  table[Nr.mq_timedreceive] = (_kernel, cpu, thread, regs) =>
-    onQueue(cpu, thread, regs.a0, (file) =>
-      file.receive(cpu, thread, regs.a1, regs.a2, regs.a3, (priority) => {
-        regs.second = priority;
-      }),
-    );
+  table.define(
+    Nr.mq_timedreceive,
+    (cpu, thread, regs) =>
+      onQueue(cpu, thread, regs.a0, (file) =>
+        file.receive(cpu, thread, regs.a1, regs.a2, regs.a3, (priority) => {
+          regs.second = priority;
+        }),
+      ),
+    { holds: [0] },
+  );
 
   // Signal 0 takes the caller's registration back.
-  table[Nr.mq_notify] = (kernel, cpu, thread, { a0, a1, a2 }) => {
+  table.define(Nr.mq_notify, (cpu, thread, { a0, a1, a2 }) => {
     if (a1 < 0 || a1 > Signal.RTMAX) return -Errno.EINVAL;
     return onQueue(cpu, thread, a0, ({ queue }) => {
       const owner = thread.process;
@@ -53,7 +61,7 @@ export function defineMessageQueueCalls(table: SyscallTable): void {
       queue.notification = { owner, pid: owner.pid, signal: a1, tell };
       return 0;
     });
-  };
+  });
 }
 
 function open(kernel: Kernel, cpu: Cpu, thread: Thread, name: string, flags: number, attributes: MessageQueueAttributes | null): number {

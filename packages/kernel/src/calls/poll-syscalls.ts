@@ -20,15 +20,15 @@ const FD_SETSIZE = 1024;
 const MS = 1e6;
 
 /** Waiting for files: epoll, poll, select, and timers as files. */
-export function definePollCalls(table: SyscallTable): void {
-  table[Nr.epoll_create1] = (kernel, cpu, thread, { a0 }) => {
+export function definePollCalls(table: SyscallTable, kernel: Kernel): void {
+  table.define(Nr.epoll_create1, (cpu, thread, { a0 }) => {
     if ((a0 & ~OpenFlag.CLOEXEC) !== 0) return -Errno.EINVAL;
     cpu.charge(EpollStep.epollCreate);
     const epoll = new EventPoll(kernel.epolls);
     return thread.process.files.install(cpu, epoll, (a0 & OpenFlag.CLOEXEC) !== 0);
-  };
+  });
 
-  table[Nr.epoll_ctl] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4 }) => {
+  table.define(Nr.epoll_ctl, (cpu, thread, { a0, a1, a2, a3, a4 }) => {
     const { files } = thread.process;
     const epoll = files.lookUp(cpu, a0);
     const file = files.lookUp(cpu, a2);
@@ -36,26 +36,34 @@ export function definePollCalls(table: SyscallTable): void {
     if (!file.pollable) return -Errno.EPERM;
     if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
     return epoll.control(cpu, a1, file, a2, a3 | 0, a4 | 0, Math.floor(a4 / 0x1_0000_0000) | 0);
-  };
+  });
 
-  table[Nr.epoll_wait] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => {
-    const epoll = thread.process.files.lookUp(cpu, a0);
-    if (epoll === null) return -Errno.EBADF;
-    if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
-    return epoll.waitForEvents(cpu, thread, a1, a2, a3);
-  };
+  table.define(
+    Nr.epoll_wait,
+    (cpu, thread, { a0, a1, a2, a3 }) => {
+      const epoll = thread.process.files.lookUp(cpu, a0);
+      if (epoll === null) return -Errno.EBADF;
+      if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
+      return epoll.waitForEvents(cpu, thread, a1, a2, a3);
+    },
+    { holds: [0] },
+  );
 
   // The timeout is in nanoseconds and in a register; a mask that is not negative is in force while it waits.
-  table[Nr.epoll_pwait2] = (_kernel, cpu, thread, { a0, a1, a2, a3, a4 }) => {
-    const epoll = thread.process.files.lookUp(cpu, a0);
-    if (epoll === null) return -Errno.EBADF;
-    if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
-    useMask(thread, a4);
-    return untilDone(thread, epoll.waitForEvents(cpu, thread, a1, a2, a3 / MS), (result) => dropMask(thread, result === -Errno.EINTR));
-  };
+  table.define(
+    Nr.epoll_pwait2,
+    (cpu, thread, { a0, a1, a2, a3, a4 }) => {
+      const epoll = thread.process.files.lookUp(cpu, a0);
+      if (epoll === null) return -Errno.EBADF;
+      if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
+      useMask(thread, a4);
+      return untilDone(thread, epoll.waitForEvents(cpu, thread, a1, a2, a3 / MS), (result) => dropMask(thread, result === -Errno.EINTR));
+    },
+    { holds: [0] },
+  );
 
   // After a stop poll goes on until the same time; ppoll and select wait for as long as was left when it began.
-  table[Nr.poll] = (kernel, cpu, thread, { a0, a1, a2 }) => {
+  table.define(Nr.poll, (cpu, thread, { a0, a1, a2 }) => {
     const interrupted = (at: Cpu, left: number): number => {
       const until = at.clock + left * at.costs.tscPerNs;
       thread.restartBlock = {
@@ -65,31 +73,32 @@ export function definePollCalls(table: SyscallTable): void {
       return -Errno.ERESTART_RESTARTBLOCK;
     };
     return poll(kernel, cpu, thread, a0, a1, a2 * MS, interrupted);
-  };
-  table[Nr.ppoll] = (kernel, cpu, thread, regs) => {
+  });
+  table.define(Nr.ppoll, (cpu, thread, regs) => {
     useMask(thread, regs.a3);
     const result = poll(kernel, cpu, thread, regs.a0, regs.a1, regs.a2, (_cpu, left) => {
       regs.a2 = left;
       return -Errno.ERESTARTNOHAND;
     });
     return untilDone(thread, result, (outcome) => dropMask(thread, outcome === -Errno.ERESTARTNOHAND));
-  };
-  table[Nr.select] = (kernel, cpu, thread, regs) =>
+  });
+  table.define(Nr.select, (cpu, thread, regs) =>
     select(kernel, cpu, thread, regs.a0, [regs.a1, regs.a2, regs.a3], regs.a4, (_cpu, left) => {
       regs.a4 = left;
       return -Errno.ERESTARTNOHAND;
-    });
+    }),
+  );
 
-  table[Nr.timerfd_create] = (kernel, cpu, { process: { files } }, { a0, a1 }) => {
+  table.define(Nr.timerfd_create, (cpu, { process: { files } }, { a0, a1 }) => {
     const CLOCK_MONOTONIC = 1;
     if (a0 !== CLOCK_MONOTONIC || (a1 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
     cpu.charge(IpcStep.eventfdCreate);
     return files.install(cpu, new TimerFd(kernel.scheduler, a1), (a1 & OpenFlag.CLOEXEC) !== 0);
-  };
+  });
 
   // First expiration and period are in nanoseconds and in registers.
-  table[Nr.timerfd_settime] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => onTimer(cpu, thread, a0, (timer) => timer.set(cpu, a2, a3, a1));
-  table[Nr.timerfd_gettime] = (_kernel, cpu, thread, { a0 }) => onTimer(cpu, thread, a0, (timer) => timer.remaining(cpu));
+  table.define(Nr.timerfd_settime, (cpu, thread, { a0, a1, a2, a3 }) => onTimer(cpu, thread, a0, (timer) => timer.set(cpu, a2, a3, a1)));
+  table.define(Nr.timerfd_gettime, (cpu, thread, { a0 }) => onTimer(cpu, thread, a0, (timer) => timer.remaining(cpu)));
 }
 
 function onTimer(cpu: Cpu, thread: Thread, fd: number, call: (timer: TimerFd) => number): number {

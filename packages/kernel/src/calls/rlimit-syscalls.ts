@@ -1,4 +1,5 @@
 import { Errno, Rlimit } from '@rpal/uapi';
+import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
 import { KernelStep } from '../steps.js';
@@ -7,8 +8,8 @@ import { KernelStep } from '../steps.js';
 const NOFILE_MAX = 1 << 20;
 
 /** prlimit(2). The limit is one number, soft and hard, in a register; the old one is what it returns. */
-export function defineLimitCalls(table: SyscallTable): void {
-  table[Nr.prlimit64] = (kernel, cpu, { process: caller }, { a0, a1, a2 }) => {
+export function defineLimitCalls(table: SyscallTable, kernel: Kernel): void {
+  table.define(Nr.prlimit64, (cpu, { process: caller }, { a0, a1, a2 }) => {
     cpu.charge(KernelStep.getpid);
     const process = a0 === 0 ? caller : kernel.processes.get(a0);
     if (process === undefined || process.exit !== null) return -Errno.ESRCH;
@@ -21,5 +22,5 @@ export function defineLimitCalls(table: SyscallTable): void {
     if (a1 === Rlimit.NOFILE) process.files.limit = a2;
     else process.pendingLimit = a2;
     return before;
-  };
+  });
 }

@@ -25,40 +25,40 @@ const isKnown = (policy: number): boolean => Object.values<number>(SchedPolicy).
  * Scheduling parameters and resource usage. The priority of sched_setscheduler is passed by value instead of in a structure;
  * callers may do everything, as root.
  */
-export function defineSchedCalls(table: SyscallTable): void {
-  table[Nr.sched_setscheduler] = (kernel, cpu, thread, { a0, a1, a2 }) => {
+export function defineSchedCalls(table: SyscallTable, kernel: Kernel): void {
+  table.define(Nr.sched_setscheduler, (cpu, thread, { a0, a1, a2 }) => {
     cpu.charge(KernelStep.setScheduler);
     if (a0 < 0) return -Errno.EINVAL;
     const target = findThread(kernel, thread, a0);
     return target === undefined ? -Errno.ESRCH : kernel.scheduler.setScheduler(cpu, target, a1, a2);
-  };
+  });
 
-  table[Nr.sched_getscheduler] = (kernel, cpu, thread, { a0 }) => {
+  table.define(Nr.sched_getscheduler, (cpu, thread, { a0 }) => {
     cpu.charge(KernelStep.getpid);
     if (a0 < 0) return -Errno.EINVAL;
     return findThread(kernel, thread, a0)?.policy ?? -Errno.ESRCH;
-  };
+  });
 
-  table[Nr.sched_get_priority_max] = (_kernel, cpu, _thread, { a0 }) => {
+  table.define(Nr.sched_get_priority_max, (cpu, _thread, { a0 }) => {
     cpu.charge(KernelStep.getpid);
     return isRealTime(a0) ? MAX_RT_PRIORITY : isKnown(a0) ? 0 : -Errno.EINVAL;
-  };
+  });
 
-  table[Nr.sched_get_priority_min] = (_kernel, cpu, _thread, { a0 }) => {
+  table.define(Nr.sched_get_priority_min, (cpu, _thread, { a0 }) => {
     cpu.charge(KernelStep.getpid);
     return isRealTime(a0) ? 1 : isKnown(a0) ? 0 : -Errno.EINVAL;
-  };
+  });
 
-  table[Nr.sched_rr_get_interval] = (kernel, cpu, thread, { a0, a1 }) => {
+  table.define(Nr.sched_rr_get_interval, (cpu, thread, { a0, a1 }) => {
     cpu.charge(KernelStep.getpid);
     if (a0 < 0) return -Errno.EINVAL;
     const target = findThread(kernel, thread, a0);
     if (target === undefined) return -Errno.ESRCH;
     const ns = target.policy === SchedPolicy.RR ? RR_SLICE : target.policy === SchedPolicy.FIFO ? 0 : kernel.scheduler.baseSlice;
     return putTime(cpu, thread, a1, ns, 1);
-  };
+  });
 
-  table[Nr.sched_setaffinity] = (kernel, cpu, thread, regs) => {
+  table.define(Nr.sched_setaffinity, (cpu, thread, regs) => {
     const { cpus } = kernel.platform;
     const wanted = (regs as ProgramContext).affinity;
     const known =
@@ -70,9 +70,9 @@ export function defineSchedCalls(table: SyscallTable): void {
           );
     const target = findThread(kernel, thread, regs.a0);
     return target === undefined ? -Errno.ESRCH : begin(cpu, thread, affinityChange(kernel, target, known));
-  };
+  });
 
-  table[Nr.sched_getaffinity] = (kernel, cpu, thread, regs) => {
+  table.define(Nr.sched_getaffinity, (cpu, thread, regs) => {
     cpu.charge(KernelStep.getpid);
     const target = findThread(kernel, thread, regs.a0);
     if (target === undefined) return -Errno.ESRCH;
@@ -81,31 +81,31 @@ export function defineSchedCalls(table: SyscallTable): void {
     set.words.set(target.affinity.words);
     (regs as ProgramContext).affinity = set;
     return 8 * Math.ceil(cpus.length / 64);
-  };
+  });
 
   // As the kernel's own call, not the C library's: 20 - nice, so that no result is negative.
-  table[Nr.getpriority] = (kernel, cpu, thread, { a0, a1 }) => {
+  table.define(Nr.getpriority, (cpu, thread, { a0, a1 }) => {
     cpu.charge(KernelStep.getpid);
     if (a0 !== Prio.PROCESS) return -Errno.EINVAL;
     const target = findThread(kernel, thread, a1);
     return target === undefined ? -Errno.ESRCH : 20 - target.nice;
-  };
+  });
 
-  table[Nr.setpriority] = (kernel, cpu, thread, { a0, a1, a2 }) => {
+  table.define(Nr.setpriority, (cpu, thread, { a0, a1, a2 }) => {
     cpu.charge(KernelStep.setScheduler);
     if (a0 !== Prio.PROCESS) return -Errno.EINVAL;
     const target = findThread(kernel, thread, a1);
     if (target === undefined) return -Errno.ESRCH;
     kernel.scheduler.setNice(cpu, target, a2 | 0);
     return 0;
-  };
+  });
 
-  table[Nr.getrusage] = (kernel, cpu, thread, { a0, a1 }) => {
+  table.define(Nr.getrusage, (cpu, thread, { a0, a1 }) => {
     cpu.charge(KernelStep.getrusage);
     if (a0 !== Rusage.SELF && a0 !== Rusage.THREAD) return -Errno.EINVAL;
     kernel.scheduler.settle(cpu, cpu.clock);
     return putUsage(cpu, thread, a1, a0 === Rusage.THREAD ? [thread] : thread.process.threads, a0 === Rusage.SELF);
-  };
+  });
 }
 
 /** Writes a struct timespec (`unit` 1) or timeval (`unit` 1000). @returns 0 or -EFAULT */

@@ -16,8 +16,8 @@ import { KernelStep } from '../steps.js';
 const LAST: number = Signal.RTMAX;
 
 /** Signals: sending, handling, blocking, waiting. */
-export function defineSignalCalls(table: SyscallTable): void {
-  table[Nr.rt_sigaction] = (_kernel, cpu, { process }, regs) => {
+export function defineSignalCalls(table: SyscallTable, kernel: Kernel): void {
+  table.define(Nr.rt_sigaction, (cpu, { process }, regs) => {
     cpu.charge(KernelStep.sigaction);
     const { a0: signal } = regs;
     if (signal < 1 || signal > LAST || signal === Signal.KILL || signal === Signal.STOP) return -Errno.EINVAL;
@@ -25,10 +25,10 @@ export function defineSignalCalls(table: SyscallTable): void {
     process.actions[signal] = action;
     if (action.handler === 'ignore') flush(process, bitsOf(signal));
     return 0;
-  };
+  });
 
   // Sets of signals are in two registers: 1 .. 32 and 33 .. 64.
-  table[Nr.rt_sigprocmask] = (_kernel, cpu, thread, regs) => {
+  table.define(Nr.rt_sigprocmask, (cpu, thread, regs) => {
     cpu.charge(KernelStep.sigaction);
     const old = thread.blocked;
     const mask = { low: regs.a1, high: regs.a2 };
@@ -37,66 +37,65 @@ export function defineSignalCalls(table: SyscallTable): void {
     else if (regs.a0 === SignalMask.SETMASK) setMask(thread, mask);
     else return -Errno.EINVAL;
     return setResult(regs, old);
-  };
+  });
 
-  table[Nr.rt_sigpending] = (_kernel, cpu, thread, regs) => {
+  table.define(Nr.rt_sigpending, (cpu, thread, regs) => {
     cpu.charge(KernelStep.sigaction);
     const { low, high } = union(thread.pending, thread.process.pending);
     return setResult(regs, { low: low & thread.blocked.low, high: high & thread.blocked.high });
-  };
+  });
 
-  table[Nr.rt_sigtimedwait] = (kernel, cpu, thread, regs) => {
+  table.define(Nr.rt_sigtimedwait, (cpu, thread, regs) => {
     cpu.charge(KernelStep.signalfdRead);
     return new SignalWait(kernel, thread, regs, without({ low: regs.a0, high: regs.a1 }, UNBLOCKABLE)).begin(cpu, regs.a2);
-  };
+  });
 
-  table[Nr.pause] = (_kernel, _cpu, thread) => sleepForSignal(thread);
+  table.define(Nr.pause, (_cpu, thread) => sleepForSignal(thread));
 
-  table[Nr.rt_sigsuspend] = (_kernel, _cpu, thread, { a0, a1 }) => {
+  table.define(Nr.rt_sigsuspend, (_cpu, thread, { a0, a1 }) => {
     thread.savedMask = thread.blocked;
     setMask(thread, { low: a0, high: a1 });
     return sleepForSignal(thread);
-  };
+  });
 
-  table[Nr.kill] = (kernel, cpu, thread, { a0, a1 }) => {
+  table.define(Nr.kill, (cpu, thread, { a0, a1 }) => {
     cpu.charge(KernelStep.signalPermission);
     const process = kernel.processes.get(a0);
     if (process === undefined) return -Errno.ESRCH;
     if (a1 < 0 || a1 > LAST) return -Errno.EINVAL;
     if (!thread.process.mayAffect(process)) return -Errno.EPERM;
     return a1 === 0 ? 0 : kernel.kill(cpu, process, a1);
-  };
+  });
 
-  table[Nr.tgkill] = (kernel, cpu, caller, { a0, a1, a2 }) => {
+  table.define(Nr.tgkill, (cpu, caller, { a0, a1, a2 }) => {
     const thread = kernel.processes.get(a0)?.threads.find(({ pid }) => pid === a1);
     if (thread === undefined) return -Errno.ESRCH;
     if (a2 < 0 || a2 > LAST) return -Errno.EINVAL;
     if (!caller.process.mayAffect(thread.process)) return -Errno.EPERM;
     if (a2 !== 0) sendSignal(kernel, cpu, thread, a2);
     return 0;
-  };
+  });
 
-  table[Nr.rt_sigqueueinfo] = (kernel, cpu, { process: sender }, { a0, a1, a2 }) => {
+  table.define(Nr.rt_sigqueueinfo, (cpu, { process: sender }, { a0, a1, a2 }) => {
     cpu.charge(KernelStep.signalPermission);
     if (a1 < 0 || a1 > LAST) return -Errno.EINVAL;
     const process = kernel.processes.get(a0);
     if (process === undefined) return -Errno.ESRCH;
     if (!sender.mayAffect(process)) return -Errno.EPERM;
     return a1 === 0 || process.exit !== null ? 0 : signalProcess(kernel, cpu, process, a1, a2, process.leader, true);
-  };
+  });
 
-  table[Nr.rt_sigreturn] = (kernel, cpu, thread, regs) => {
+  table.define(Nr.rt_sigreturn, (cpu, thread, regs) => {
     cpu.charge(KernelStep.signalReturn);
     const { user, rax, restart, mask, pkru } = (regs as ProgramContext).leaveHandler();
     thread.frame.user = user;
     cpu.mmu.pkru = pkru;
     setMask(thread, mask);
     if (!restart) return rax;
-    const handler = table[user.nr];
-    return handler === undefined ? -Errno.ENOSYS : handler(kernel, cpu, thread, user);
-  };
+    return table.dispatch(cpu, thread, user);
+  });
 
-  table[Nr.signalfd4] = (kernel, cpu, thread, { a0, a1, a2, a3 }) => {
+  table.define(Nr.signalfd4, (cpu, thread, { a0, a1, a2, a3 }) => {
     if ((a3 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
     cpu.charge(KernelStep.sigaction);
     const { process } = thread;
@@ -108,7 +107,7 @@ export function defineSignalCalls(table: SyscallTable): void {
     file.mask = mask;
     process.signalWait.walk(cpu, Wake.ALL);
     return a0;
-  };
+  });
 }
 
 export function setMask(thread: Thread, mask: SignalBits): void {

@@ -1,9 +1,11 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { Pending } from '@rpal/vfs';
+import { OperationKind, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import type { RestartBlock, Thread } from '../process/thread.js';
+
+export const SLEEP: OperationKind<SleepOperation> = new OperationKind('nanosleep');
 
 /** nanosleep. */
 export class SleepOperation implements RestartBlock {

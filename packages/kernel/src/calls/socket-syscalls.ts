@@ -1,6 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, type UnixNamespace, UnixPacketSocket, UnixSocket, UnixStreamSocket } from '@rpal/ipc';
 import { AddressFamily, Errno, OpenFlag, SocketOption, SocketType } from '@rpal/uapi';
+import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
 import type { Thread } from '../process/thread.js';
@@ -14,15 +15,15 @@ const FLAGS = SocketType.NONBLOCK | SocketType.CLOEXEC;
 const SOL_SOCKET = 1;
 
 /** Sockets: AF_UNIX only. */
-export function defineSocketCalls(table: SyscallTable): void {
-  table[Nr.socket] = (kernel, cpu, thread, { a0, a1 }) => {
+export function defineSocketCalls(table: SyscallTable, kernel: Kernel): void {
+  table.define(Nr.socket, (cpu, thread, { a0, a1 }) => {
     const refused = refuse(a0, a1);
     if (refused < 0) return refused;
     cpu.charge(IpcStep.socketCreate);
     return thread.process.files.install(cpu, makeSocket(kernel.sockets, a1), (a1 & SocketType.CLOEXEC) !== 0);
-  };
+  });
 
-  table[Nr.socketpair] = (kernel, cpu, thread, regs) => {
+  table.define(Nr.socketpair, (cpu, thread, regs) => {
     const refused = refuse(regs.a0, regs.a1);
     if (refused < 0) return refused;
     cpu.charge(IpcStep.socketCreate);
@@ -33,31 +34,51 @@ export function defineSocketCalls(table: SyscallTable): void {
         ? UnixStreamSocket.pair(kernel.sockets, regs.a1)
         : UnixPacketSocket.pair(kernel.sockets, type, regs.a1 & FLAGS);
     return installPair(cpu, thread, regs, a, b, regs.a1);
-  };
+  });
 
-  table[Nr.bind] = (_kernel, cpu, thread, { a0, text }) => onSocket(cpu, thread, a0, (socket) => socket.bind(cpu, text));
-  table[Nr.listen] = (_kernel, cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.listen(cpu, a1));
-  table[Nr.connect] = (_kernel, cpu, thread, { a0, text }) => onSocket(cpu, thread, a0, (socket) => socket.connect(cpu, thread, text));
-  table[Nr.accept] = (_kernel, cpu, thread, { a0 }) => accept(cpu, thread, a0, 0);
-  table[Nr.accept4] = (_kernel, cpu, thread, { a0, a3 }) => ((a3 & ~FLAGS) !== 0 ? -Errno.EINVAL : accept(cpu, thread, a0, a3));
-  table[Nr.sendto] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    onSocket(cpu, thread, a0, (socket) => socket.send(cpu, thread, a1, a2, a3));
-  table[Nr.recvfrom] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    onSocket(cpu, thread, a0, (socket) => socket.receive(cpu, thread, a1, a2, a3));
-  table[Nr.sendmsg] = (_kernel, cpu, thread, regs) =>
-    onSocket(cpu, thread, regs.a0, (socket) => sendMessage(cpu, thread, socket, (regs as ProgramContext).header, regs.a2));
-  table[Nr.recvmsg] = (_kernel, cpu, thread, regs) =>
-    onSocket(cpu, thread, regs.a0, (socket) => receiveMessage(cpu, thread, socket, (regs as ProgramContext).header, regs.a2));
-  table[Nr.shutdown] = (_kernel, cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.shutdown(cpu, a1));
+  table.define(Nr.bind, (cpu, thread, { a0, text }) => onSocket(cpu, thread, a0, (socket) => socket.bind(cpu, text)));
+  table.define(Nr.listen, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.listen(cpu, a1)));
+  table.define(Nr.connect, (cpu, thread, { a0, text }) => onSocket(cpu, thread, a0, (socket) => socket.connect(cpu, thread, text)), {
+    holds: [0],
+  });
+  table.define(Nr.accept, (cpu, thread, { a0 }) => accept(cpu, thread, a0, 0), { holds: [0] });
+  table.define(Nr.accept4, (cpu, thread, { a0, a3 }) => ((a3 & ~FLAGS) !== 0 ? -Errno.EINVAL : accept(cpu, thread, a0, a3)), {
+    holds: [0],
+  });
+  table.define(
+    Nr.sendto,
+    (cpu, thread, { a0, a1, a2, a3 }) => onSocket(cpu, thread, a0, (socket) => socket.send(cpu, thread, a1, a2, a3)),
+    { holds: [0] },
+  );
+  table.define(
+    Nr.recvfrom,
+    (cpu, thread, { a0, a1, a2, a3 }) => onSocket(cpu, thread, a0, (socket) => socket.receive(cpu, thread, a1, a2, a3)),
+    { holds: [0] },
+  );
+  table.define(
+    Nr.sendmsg,
+    (cpu, thread, regs) =>
+      onSocket(cpu, thread, regs.a0, (socket) => sendMessage(cpu, thread, socket, (regs as ProgramContext).header, regs.a2)),
+    { holds: [0] },
+  );
+  table.define(
+    Nr.recvmsg,
+    (cpu, thread, regs) =>
+      onSocket(cpu, thread, regs.a0, (socket) => receiveMessage(cpu, thread, socket, (regs as ProgramContext).header, regs.a2)),
+    { holds: [0] },
+  );
+  table.define(Nr.shutdown, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.shutdown(cpu, a1)));
 
-  table[Nr.setsockopt] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    onSocket(cpu, thread, a0, (socket) => (a1 === SOL_SOCKET ? setOption(cpu, socket, a2, a3) : -Errno.EOPNOTSUPP));
-  table[Nr.getsockopt] = (_kernel, cpu, thread, { a0, a1, a2 }) =>
-    onSocket(cpu, thread, a0, (socket) => (a1 === SOL_SOCKET ? getOption(socket, a2) : -Errno.EOPNOTSUPP));
-  table[Nr.unlink] = (kernel, cpu, _thread, { text }) => {
+  table.define(Nr.setsockopt, (cpu, thread, { a0, a1, a2, a3 }) =>
+    onSocket(cpu, thread, a0, (socket) => (a1 === SOL_SOCKET ? setOption(cpu, socket, a2, a3) : -Errno.EOPNOTSUPP)),
+  );
+  table.define(Nr.getsockopt, (cpu, thread, { a0, a1, a2 }) =>
+    onSocket(cpu, thread, a0, (socket) => (a1 === SOL_SOCKET ? getOption(socket, a2) : -Errno.EOPNOTSUPP)),
+  );
+  table.define(Nr.unlink, (cpu, _thread, { text }) => {
     cpu.charge(IpcStep.socketBind);
     return text.startsWith('/dev/shm/') ? unlinkShared(kernel, text) : kernel.sockets.names.unlink(text);
-  };
+  });
 }
 
 /** @returns 0 if there are such sockets, or why not */

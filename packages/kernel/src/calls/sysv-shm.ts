@@ -140,12 +140,12 @@ function putStatus(cpu: Cpu, memory: MmStruct, buffer: number, segment: Segment)
   return failed;
 }
 
-export function defineSharedMemoryCalls(table: SyscallTable): void {
-  table[Nr.shmget] = ({ segments }, cpu, thread, { a0, a1, a2 }) => {
+export function defineSharedMemoryCalls(table: SyscallTable, { segments }: Kernel): void {
+  table.define(Nr.shmget, (cpu, thread, { a0, a1, a2 }) => {
     cpu.charge(KernelStep.openFile);
     return segments.get(cpu, thread, a0, a1, a2);
-  };
-  table[Nr.shmat] = ({ segments }, cpu, thread, { a0, a1, a2 }) => segments.attach(cpu, thread, a0, a1, a2);
-  table[Nr.shmdt] = ({ segments }, cpu, thread, { a0 }) => segments.detach(cpu, thread, a0);
-  table[Nr.shmctl] = ({ segments }, cpu, thread, { a0, a1, a2 }) => segments.control(cpu, thread, a0, a1, a2);
+  });
+  table.define(Nr.shmat, (cpu, thread, { a0, a1, a2 }) => segments.attach(cpu, thread, a0, a1, a2));
+  table.define(Nr.shmdt, (cpu, thread, { a0 }) => segments.detach(cpu, thread, a0));
+  table.define(Nr.shmctl, (cpu, thread, { a0, a1, a2 }) => segments.control(cpu, thread, a0, a1, a2));
 }

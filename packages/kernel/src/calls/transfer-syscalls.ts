@@ -19,64 +19,79 @@ import { processVmAccess } from './process-vm.js';
 const SEEK_MAX = 4;
 
 /** Calls that move data by other ways than one read or write, and the files they are used with. */
-export function defineTransferCalls(table: SyscallTable): void {
-  table[Nr.readv] = (_kernel, cpu, thread, regs) => vectored(cpu, thread, regs as ProgramContext, false);
-  table[Nr.writev] = (_kernel, cpu, thread, regs) => vectored(cpu, thread, regs as ProgramContext, true);
+export function defineTransferCalls(table: SyscallTable, kernel: Kernel): void {
+  table.define(Nr.readv, (cpu, thread, regs) => vectored(cpu, thread, regs as ProgramContext, false), { holds: [0] });
+  table.define(Nr.writev, (cpu, thread, regs) => vectored(cpu, thread, regs as ProgramContext, true), { holds: [0] });
 
-  table[Nr.splice] = (_kernel, cpu, thread, { a0, a2, a4, a5 }) =>
-    betweenFiles(cpu, thread, a0, a2, a4, (from, to) => {
-      const nonblocking = (a5 & SPLICE_F_NONBLOCK) !== 0;
-      if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, a4, nonblocking);
-      if (from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, a4, nonblocking);
-      if (from instanceof UnixStreamSocket && to instanceof PipeEnd) return spliceFromSocket(cpu, thread, from, to, a4, nonblocking);
-      return -Errno.EINVAL;
-    });
-  table[Nr.tee] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    betweenFiles(cpu, thread, a0, a1, a2, (from, to) => {
-      if (!(from instanceof PipeEnd) || !(to instanceof PipeEnd)) return -Errno.EINVAL;
-      return tee(cpu, thread, from, to, a2, (a3 & SPLICE_F_NONBLOCK) !== 0);
-    });
-  table[Nr.vmsplice] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) => {
-    const file = thread.process.files.lookUp(cpu, a0);
-    if (!(file instanceof PipeEnd)) return -Errno.EBADF;
-    return a2 === 0 ? 0 : vmsplice(cpu, thread, file, a1, a2, (a3 & SPLICE_F_NONBLOCK) !== 0);
-  };
+  table.define(
+    Nr.splice,
+    (cpu, thread, { a0, a2, a4, a5 }) =>
+      betweenFiles(cpu, thread, a0, a2, a4, (from, to) => {
+        const nonblocking = (a5 & SPLICE_F_NONBLOCK) !== 0;
+        if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, a4, nonblocking);
+        if (from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, a4, nonblocking);
+        if (from instanceof UnixStreamSocket && to instanceof PipeEnd) return spliceFromSocket(cpu, thread, from, to, a4, nonblocking);
+        return -Errno.EINVAL;
+      }),
+    { holds: [0, 2] },
+  );
+  table.define(
+    Nr.tee,
+    (cpu, thread, { a0, a1, a2, a3 }) =>
+      betweenFiles(cpu, thread, a0, a1, a2, (from, to) => {
+        if (!(from instanceof PipeEnd) || !(to instanceof PipeEnd)) return -Errno.EINVAL;
+        return tee(cpu, thread, from, to, a2, (a3 & SPLICE_F_NONBLOCK) !== 0);
+      }),
+    { holds: [0, 1] },
+  );
+  table.define(
+    Nr.vmsplice,
+    (cpu, thread, { a0, a1, a2, a3 }) => {
+      const file = thread.process.files.lookUp(cpu, a0);
+      if (!(file instanceof PipeEnd)) return -Errno.EBADF;
+      return a2 === 0 ? 0 : vmsplice(cpu, thread, file, a1, a2, (a3 & SPLICE_F_NONBLOCK) !== 0);
+    },
+    { holds: [0] },
+  );
 
-  table[Nr.memfd_create] = (kernel, cpu, { process: { files } }, { text, a1 }) => {
+  table.define(Nr.memfd_create, (cpu, { process: { files } }, { text, a1 }) => {
     const MFD_CLOEXEC = 1;
     if ((a1 & ~MFD_CLOEXEC) !== 0) return -Errno.EINVAL;
     cpu.charge(KernelStep.openFile);
     const file = new MemFd(new MemoryFile(kernel.memory, `/memfd:${text} (deleted)`), OpenFlag.RDWR);
     return files.install(cpu, file, (a1 & MFD_CLOEXEC) !== 0);
-  };
-  table[Nr.lseek] = (_kernel, cpu, thread, { a0, a1, a2 }) => {
+  });
+  table.define(Nr.lseek, (cpu, thread, { a0, a1, a2 }) => {
     const file = thread.process.files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
     return a2 < 0 || a2 > SEEK_MAX ? -Errno.EINVAL : file.seek(a1, a2);
-  };
-  table[Nr.pread64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    a3 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.readAt(cpu, thread, a1, a2, a3) ?? -Errno.EBADF);
-  table[Nr.pwrite64] = (_kernel, cpu, thread, { a0, a1, a2, a3 }) =>
-    a3 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.writeAt(cpu, thread, a1, a2, a3) ?? -Errno.EBADF);
-  table[Nr.ftruncate] = (_kernel, cpu, thread, { a0, a1 }) =>
-    a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, a1) ?? -Errno.EBADF);
+  });
+  table.define(Nr.pread64, (cpu, thread, { a0, a1, a2, a3 }) =>
+    a3 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.readAt(cpu, thread, a1, a2, a3) ?? -Errno.EBADF),
+  );
+  table.define(Nr.pwrite64, (cpu, thread, { a0, a1, a2, a3 }) =>
+    a3 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.writeAt(cpu, thread, a1, a2, a3) ?? -Errno.EBADF),
+  );
+  table.define(Nr.ftruncate, (cpu, thread, { a0, a1 }) =>
+    a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, a1) ?? -Errno.EBADF),
+  );
 
-  table[Nr.process_vm_readv] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, false);
-  table[Nr.process_vm_writev] = (kernel, cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, true);
+  table.define(Nr.process_vm_readv, (cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, false));
+  table.define(Nr.process_vm_writev, (cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, true));
 
-  table[Nr.pidfd_open] = (kernel, cpu, thread, { a0, a1 }) => {
+  table.define(Nr.pidfd_open, (cpu, thread, { a0, a1 }) => {
     if ((a1 & ~OpenFlag.NONBLOCK) !== 0 || a0 <= 0) return -Errno.EINVAL;
     cpu.charge(KernelStep.openFile);
     const process = kernel.processes.get(a0);
     return process === undefined ? -Errno.ESRCH : thread.process.files.install(cpu, new PidFd(process, a1), true);
-  };
-  table[Nr.pidfd_send_signal] = (kernel, cpu, thread, { a0, a1 }) => {
+  });
+  table.define(Nr.pidfd_send_signal, (cpu, thread, { a0, a1 }) => {
     const file = thread.process.files.lookUp(cpu, a0);
     if (!(file instanceof PidFd)) return -Errno.EBADF;
     if (a1 < 0 || a1 > Signal.RTMAX) return -Errno.EINVAL;
     if (!thread.process.mayAffect(file.process)) return -Errno.EPERM;
     return a1 === 0 ? (file.process.exit === null ? 0 : -Errno.ESRCH) : kernel.kill(cpu, file.process, a1);
-  };
+  });
 }
 
 /** open(2) of what is not a special file: `/dev/shm/...` and `/proc/{self,PID}/{maps,status,stat,fdinfo/FD}`. */

@@ -16,6 +16,7 @@ import {
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
 import { type File, type Operation, Pending } from '@rpal/vfs';
 import { PiFutexTable } from '../calls/futex-pi.js';
+import { defineLinuxCalls } from '../calls/linux-calls.js';
 import { SharedSegments } from '../calls/sysv-shm.js';
 import type { Process } from '../process/process.js';
 import type { Thread } from '../process/thread.js';
@@ -24,8 +25,8 @@ import type { SignalAccount } from '../signals/pending-signals.js';
 import { deliverSignals, forceSignal, sendSignal, signalProcess } from '../signals/signal.js';
 import { KernelStep } from '../steps.js';
 import { WatchedFlushEntry } from './flush-entry.js';
-import { holdFile, releaseFile } from './held-file.js';
-import { dispatch } from './syscalls.js';
+import { holdFiles, releaseFiles } from './held-file.js';
+import { SyscallTable } from './syscall-table.js';
 import { UserContext } from './user-context.js';
 
 /** Opens a special file such as `/proc/...`: a file, or a negative errno. */
@@ -60,6 +61,7 @@ export class Kernel implements TrapHandler {
   readonly futexes: FutexTable;
   readonly piFutexes: PiFutexTable;
   readonly sockets: UnixNamespace;
+  readonly syscalls: SyscallTable = new SyscallTable();
   readonly seams: KernelSeams = new KernelSeams();
   readonly #syscallEnter: KernelSeams['events']['syscallEnter'] = this.seams.events.syscallEnter;
   readonly epollSeams: EpollSeams = new EpollSeams();
@@ -102,6 +104,7 @@ export class Kernel implements TrapHandler {
     this.#syscallPath = new SyscallPath(this);
     this.#exitPath = new ReturnPath(this);
     this.#nowhere = new Nowhere(this, platform.cpus[0] as Cpu);
+    defineLinuxCalls(this.syscalls, this);
     for (const cpu of platform.cpus) cpu.trap = this;
   }
 
@@ -137,10 +140,10 @@ export class Kernel implements TrapHandler {
       cpu.charge(KernelStep.syscallIn);
     }
     if (this.#syscallEnter.observed) this.#syscallEnter.emit(cpu.id, cpu.clock, thread, context.nr);
-    const result = dispatch(this, cpu, thread, context);
+    const result = this.syscalls.dispatch(cpu, thread, context);
     if (result <= Pending.AGAIN) {
       thread.path = this.#syscallPath;
-      holdFile(thread, context);
+      holdFiles(this.syscalls, thread, context);
       if (result === Pending.SLEEP) this.scheduler.schedule(cpu, true);
       else cpu.context = this.scheduler.kernelMode;
       return TrapOutcome.PENDING;
@@ -356,7 +359,7 @@ class SyscallPath implements KernelPath {
     const result = (thread.operation as Operation).step(cpu);
     if (result === Pending.SLEEP) return PathResult.SCHEDULE;
     if (result > Pending.AGAIN) {
-      if (thread.held !== null) releaseFile(cpu, thread);
+      if (thread.held.length > 0) releaseFiles(cpu, thread);
       this.#kernel.returnToUser(cpu, thread, result, null);
     }
     return PathResult.CONTINUE;
@@ -394,12 +397,12 @@ class ReturnPath implements KernelPath {
     const block = frame.rax === -Errno.ERESTART_RESTARTBLOCK ? thread.restartBlock : null;
     // It may not have slept yet: another call was the last that did.
     if (block !== null) thread.operation = block;
-    const result = block !== null ? block.step(cpu) : dispatch(this.#kernel, cpu, thread, user);
+    const result = block !== null ? block.step(cpu) : this.#kernel.syscalls.dispatch(cpu, thread, user);
     if (result > Pending.AGAIN) {
       frame.rax = result;
       return PathResult.CONTINUE;
     }
-    holdFile(thread, user);
+    holdFiles(this.#kernel.syscalls, thread, user);
     thread.path = this.#kernel.syscallPath;
     return result === Pending.SLEEP ? PathResult.SCHEDULE : PathResult.CONTINUE;
   }

@@ -57,6 +57,24 @@ export abstract class UserContext implements ExecutionContext {
     return number >= 0 ? number : -1;
   }
 
+  /** An argument register of a system call, 0 .. 5. */
+  argument(index: number): number {
+    switch (index) {
+      case 0:
+        return this.a0;
+      case 1:
+        return this.a1;
+      case 2:
+        return this.a2;
+      case 3:
+        return this.a3;
+      case 4:
+        return this.a4;
+      default:
+        return this.a5;
+    }
+  }
+
   /** True when the context must give way before its next step. */
   mustYield(): boolean {
     if (this.fresh) {

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { forkMm } from '@rpal/mm';
 import { autoremoveWake, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
 import { Errno, WaitOption } from '@rpal/uapi';
-import { type Operation, Pending } from '@rpal/vfs';
+import { type Operation, OperationKind, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { ProgramContext } from '../program/program-context.js';
 import { KernelStep } from '../steps.js';
@@ -59,6 +59,8 @@ function start(kernel: Kernel, cpu: Cpu, parent: Thread, thread: Thread, main: M
   kernel.scheduler.wakeUpNew(cpu, thread);
   return thread.pid;
 }
+
+export const WAIT_CHILD: OperationKind<WaitChildOperation> = new OperationKind('wait4');
 
 /** wait4: for the end of a child. */
 export class WaitChildOperation implements Operation {

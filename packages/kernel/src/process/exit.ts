@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { exitMm } from '@rpal/mm';
 import { cpuTime, TaskState, Wake } from '@rpal/sched';
 import { Poll, Signal } from '@rpal/uapi';
-import { releaseFile } from '../entry/held-file.js';
+import { releaseFiles } from '../entry/held-file.js';
 import type { Kernel } from '../entry/kernel.js';
 import { ALL_SIGNALS } from '../signals/pending-signals.js';
 import { actionOf, sendSignal, signalParent } from '../signals/signal.js';
@@ -32,7 +32,7 @@ export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: num
   thread.pending.flush(ALL_SIGNALS);
   if (last) process.pending.flush(ALL_SIGNALS);
   kernel.seams.hooks.kernelThreadExit.call(cpu, thread, last);
-  if (thread.held !== null) releaseFile(cpu, thread);
+  releaseFiles(cpu, thread);
   if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);
   thread.state = TaskState.DEAD;
   if (process.execing !== null) kernel.scheduler.wakeUp(cpu, process.execing, TaskState.UNINTERRUPTIBLE);

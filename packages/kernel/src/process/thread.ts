@@ -2,11 +2,8 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
 import { type Caller, type Credentials, type File, type IovIter, type Operation, OperationSet } from '@rpal/vfs';
-import type { FutexWait } from '../calls/futex.js';
-import type { SleepOperation } from '../calls/sleep.js';
 import type { UserContext } from '../entry/user-context.js';
 import { NO_SIGNALS, PendingSignals, type SignalBits } from '../signals/pending-signals.js';
-import type { WaitChildOperation } from './clone.js';
 import type { Process } from './process.js';
 
 /** The registers a kernel entry saves on the thread's kernel stack (Linux: `struct pt_regs`), as far as they matter. */
@@ -41,16 +38,11 @@ export class Thread extends Task implements Caller {
   readonly frame: EntryFrame = new EntryFrame();
   operation: Operation | null = null;
   readonly operations: OperationSet = new OperationSet();
-  futexOperation: FutexWait | null = null;
   iov: IovIter | null = null;
-  /** The file that a call which sleeps is about: it stays open until the call is over. */
-  held: File | null = null;
-  /** The file that splice or tee moves data to, likewise. */
-  heldTarget: File | null = null;
-  sleepOperation: SleepOperation | null = null;
+  /** The files that a call which sleeps is about: they stay open until it is over. */
+  readonly held: File[] = [];
   /** What a call that has ended with ERESTART_RESTARTBLOCK goes on with (Linux: `current->restart_block`). */
   restartBlock: RestartBlock | null = null;
-  waitOperation: WaitChildOperation | null = null;
   /** Signals for this thread that it has not taken. */
   readonly pending: PendingSignals = new PendingSignals();
   /** Signals that are not delivered now. */

@@ -1,0 +1,109 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { TIMER_SLACK } from '@rpal/sched';
+import { Errno, Prctl, WaitOption } from '@rpal/uapi';
+import { type Operation, Pending } from '@rpal/vfs';
+import type { Kernel } from '../entry/kernel.js';
+import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
+import type { SyscallTable } from '../entry/syscall-table.js';
+import { cloneThread, forkProcess, WAIT_CHILD, WaitChildOperation } from '../process/clone.js';
+import { execve } from '../process/exec.js';
+import { exitThread } from '../process/exit.js';
+import type { Image } from '../process/image.js';
+import type { Thread } from '../process/thread.js';
+import type { ProgramContext } from '../program/program-context.js';
+import { KernelStep } from '../steps.js';
+import { futex } from './futex.js';
+import { SLEEP, SleepOperation } from './sleep.js';
+
+/** Never steps: a dead task is not scheduled again. */
+const gone: Operation = { step: () => Pending.SLEEP };
+
+/** Processes and threads: who they are, how they begin, wait and end. */
+export function defineProcessCalls(table: SyscallTable, kernel: Kernel): void {
+  table.define(Nr.getpid, (cpu, thread) => {
+    cpu.charge(KernelStep.getpid);
+    return thread.process.pid;
+  });
+
+  table.define(Nr.gettid, (cpu, thread) => {
+    cpu.charge(KernelStep.getpid);
+    return thread.pid;
+  });
+
+  table.define(Nr.getppid, (cpu, thread) => {
+    cpu.charge(KernelStep.getpid);
+    return thread.process.parent?.pid ?? 0;
+  });
+
+  table.define(Nr.getuid, (cpu, thread) => {
+    cpu.charge(KernelStep.getpid);
+    return thread.process.credentials.uid;
+  });
+
+  table.define(Nr.setuid, (cpu, { process }, { a0 }) => {
+    cpu.charge(KernelStep.getpid);
+    if (a0 < 0) return -Errno.EINVAL;
+    if (process.credentials.uid !== 0 && process.credentials.uid !== a0) return -Errno.EPERM;
+    process.credentials = { ...process.credentials, uid: a0 };
+    return 0;
+  });
+
+  table.define(Nr.arch_prctl, (cpu, _thread, { a0, a1 }) => {
+    const ARCH_SET_FS = 0x1002;
+    const ARCH_GET_FS = 0x1003;
+    if (a0 === ARCH_GET_FS) return cpu.fsBase;
+    if (a0 !== ARCH_SET_FS) return -Errno.EINVAL;
+    cpu.fsBase = a1;
+    return 0;
+  });
+
+  table.define(Nr.prctl, (_cpu, thread, { a0, a1 }) => {
+    if (a0 === Prctl.GET_TIMERSLACK) return thread.timerSlack;
+    if (a0 !== Prctl.SET_TIMERSLACK) return -Errno.EINVAL;
+    thread.timerSlack = a1 > 0 ? a1 : TIMER_SLACK;
+    return 0;
+  });
+
+  table.define(Nr.nanosleep, (cpu, thread, { a0 }) => {
+    cpu.charge(KernelStep.nanosleep);
+    if (!(a0 >= 0)) return -Errno.EINVAL;
+    const operation = thread.operations.get(SLEEP) ?? thread.operations.keep(SLEEP, new SleepOperation(kernel, thread));
+    return pend(cpu, thread, operation.start(cpu, a0));
+  });
+
+  table.define(Nr.futex, (cpu, thread, regs) => futex(kernel, cpu, thread, regs));
+
+  table.define(Nr.sched_yield, (cpu) => {
+    kernel.scheduler.yieldTask(cpu);
+    return 0;
+  });
+
+  table.define(Nr.fork, (cpu, thread, regs) => forkProcess(kernel, cpu, thread, (regs as ProgramContext).childMain));
+  table.define(Nr.execve, (cpu, thread, regs) => execve(kernel, cpu, thread, (regs as ProgramContext).image as Image));
+  table.define(Nr.clone, (cpu, thread, regs) => cloneThread(kernel, cpu, thread, (regs as ProgramContext).childMain));
+
+  table.define(Nr.wait4, (cpu, thread, { a0, a1 }) => {
+    const { NOHANG, UNTRACED, CONTINUED } = WaitOption;
+    if ((a1 & ~(NOHANG | UNTRACED | CONTINUED)) !== 0) return -Errno.EINVAL;
+    const operation = thread.operations.get(WAIT_CHILD) ?? thread.operations.keep(WAIT_CHILD, new WaitChildOperation(kernel, thread));
+    return pend(cpu, thread, operation.start(a0, a1));
+  });
+
+  table.define(Nr.exit, (cpu, thread, { a0 }) => {
+    exitThread(kernel, cpu, thread, a0 & 0xff, 0, false);
+    thread.operation = gone;
+    return Pending.SLEEP;
+  });
+
+  table.define(Nr.exit_group, (cpu, thread, { a0 }) => {
+    exitThread(kernel, cpu, thread, a0 & 0xff, 0);
+    thread.operation = gone;
+    return Pending.SLEEP;
+  });
+}
+
+function pend(cpu: Cpu, thread: Thread, operation: Operation): number {
+  const result = operation.step(cpu);
+  if (result <= Pending.AGAIN) thread.operation = operation;
+  return result;
+}

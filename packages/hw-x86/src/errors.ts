@@ -21,3 +21,20 @@ export class HardwareError extends Error {
     this.code = code;
   }
 }
+
+/**
+ * A check of the model on itself has failed, as a BUG_ON in Linux would: the model is wrong, not who uses it. The message says
+ * which check, and the state involved.
+ */
+export class ModelBug extends Error {
+  override readonly name = 'ModelBug';
+  /** What the check looked at. */
+  readonly state: Readonly<Record<string, unknown>>;
+
+  /** @param check what is not as it must be: "frame is put more often than it was taken" */
+  constructor(check: string, state: Readonly<Record<string, unknown>> = {}) {
+    const facts = Object.entries(state).map(([name, value]) => `${name} ${String(value)}`);
+    super(`BUG: ${check}${facts.length === 0 ? '' : ` (${facts.join(', ')})`}`);
+    this.state = state;
+  }
+}

@@ -1,12 +1,14 @@
 export { BareCore, type InvpcidType } from './bare/bare-core.js';
 export { type BareException, type BareMapping, BareMetal, type BareProgram, type ExceptionAnswer } from './bare/bare-metal.js';
+export { AddressMonitors } from './core/address-monitors.js';
 export type { AddressSpace } from './core/address-space.js';
-export { Cpu, type CpuEnvironment, type CpuPlace } from './core/cpu.js';
+export { Cpu, type CpuEnvironment } from './core/cpu.js';
 export { type ExecutionContext, type TrapHandler, TrapOutcome } from './core/execution-context.js';
 export { EPTP_LIST_ENTRIES, GuestMode, type Hypervisor } from './core/guest-mode.js';
 export { Exception, Vector } from './core/interrupts.js';
 export { type DeliveryMode, type Destination, LocalApic, type TimerMode } from './core/local-apic.js';
 export { type CounterSetup, Pmu, type PmuEvent } from './core/pmu.js';
+export { Pointer } from './core/pointer.js';
 export { XSAVE_AREA_SIZE, xrstorPkru, xsavePkru } from './core/xsave.js';
 export { type CostLevel, CostModel } from './costs/cost-model.js';
 export { Ledger, type LedgerEntry } from './costs/ledger.js';
@@ -26,7 +28,7 @@ export {
   spread,
 } from './costs/step.js';
 export { HwStep } from './costs/steps.js';
-export { HardwareError, type HardwareErrorCode } from './errors.js';
+export { HardwareError, type HardwareErrorCode, ModelBug } from './errors.js';
 export { Fingerprint } from './fingerprint.js';
 export {
   CACHE_LINE,
@@ -45,9 +47,8 @@ export {
   requireCanonical,
   USER_TOP,
 } from './memory/address.js';
-export { type CacheCounters, Caches, LineState } from './memory/caches.js';
-export { CoherenceDirectory, type Topology, TransferCost } from './memory/coherence.js';
-export { AddressMonitors } from './memory/monitor.js';
+export { type CacheCounters, type CacheEnvironment, Caches, LineState } from './memory/caches.js';
+export { CoherenceDirectory, type CoherentCore, type Topology, TransferCost } from './memory/coherence.js';
 export {
   entryAddress,
   entryFrame,
@@ -63,11 +64,11 @@ export {
 export { PhysicalMemory } from './memory/physical-memory.js';
 export { SpinLock } from './memory/spin-lock.js';
 export { Access, FaultCode, Mmu } from './mmu/mmu.js';
-export { Pointer } from './mmu/pointer.js';
 export { Ept, SecondLevel, SecondLevelTables } from './mmu/second-level.js';
 export { Tlb, TlbEntry, TlbFlag } from './mmu/tlb.js';
 export { Platform, type PlatformOptions, type RunEnd } from './platform.js';
 export { findProfile, profiles } from './profiles/index.js';
+export { CoreClock, type CpuPlace } from './time/core-clock.js';
 export { CriticalPath } from './time/critical-path.js';
 export { EventQueue, TimedEvent } from './time/event-queue.js';
 export { Rng } from './time/rng.js';

@@ -66,6 +66,8 @@ export class Platform {
     const caches = options.caches === true ? new Caches(this) : null;
     this.caches = caches;
     const cpus: Cpu[] = [];
+    // Machines have been up for a while when an experiment begins; how long is drawn, so that no result leans on it.
+    const bootTime = 0x10_0000_0000 + this.rng.below(0x10_0000_0000);
     const environment = {
       costs: this.costs,
       memory: this.memory,
@@ -74,21 +76,17 @@ export class Platform {
       coherence: caches === null ? new CoherenceDirectory(this.topology, transfer) : new CachedCoherence(this.topology, transfer, caches),
       transfer,
       path: this.path,
+      bootTime,
       cpus,
       activity: (cpu: Cpu) => this.#activity(cpu),
     };
-    // Machines have been up for a while when an experiment begins; how long is drawn, so that no result leans on it.
-    const bootTime = 0x10_0000_0000 + this.rng.below(0x10_0000_0000);
     const cores = this.topology.cores;
     for (let id = 0; id < cores * threadsPerCore; id++) {
       // As Linux numbers them: first one thread of every core, socket by socket, then the siblings.
       const core = id % cores;
       const place = { id, core, thread: Math.floor(id / cores), socket: Math.floor(core / coresPerSocket) };
       const cpu = new Cpu(place, environment, powerOn, powerOn);
-      cpu.advanceTo(bootTime);
       if (caches !== null) cpu.mmu.readEntry = (address) => caches.access(cpu, address, false);
-      cpu.haltedAt = bootTime;
-      cpu.halted = true;
       cpus.push(cpu);
     }
     this.cpus = cpus;

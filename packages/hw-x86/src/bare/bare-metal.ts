@@ -1,3 +1,4 @@
+import { AddressMonitors } from '../core/address-monitors.js';
 import type { Cpu } from '../core/cpu.js';
 import { type ExecutionContext, type TrapHandler, TrapOutcome } from '../core/execution-context.js';
 import { Exception } from '../core/interrupts.js';
@@ -5,7 +6,6 @@ import { HwStep } from '../costs/steps.js';
 import { HardwareError } from '../errors.js';
 import { formatAddress, PAGE_SIZE, requireCanonical } from '../memory/address.js';
 import type { Caches } from '../memory/caches.js';
-import { AddressMonitors } from '../memory/monitor.js';
 import { entryAddress, entryFrame, LEVEL_SPAN, type Mapping, mapPage, Pte, walk } from '../memory/page-table.js';
 import { Platform, type PlatformOptions, type RunEnd } from '../platform.js';
 import { BareCore } from './bare-core.js';

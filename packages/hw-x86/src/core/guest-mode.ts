@@ -74,7 +74,7 @@ export class GuestMode {
   install(views: readonly SecondLevelTables[], index = 0): void {
     requireView(views, index);
     this.#views = views.map(({ root }) => {
-      const view = this.#byRoot.get(root) ?? new SecondLevel(this.#cpu.memory, root, (cpu, on) => this.#violation(cpu, on));
+      const view = this.#byRoot.get(root) ?? new SecondLevel(this.#cpu.memory, root, (on) => this.#violation(on));
       this.#byRoot.set(root, view);
       return view;
     });
@@ -193,9 +193,9 @@ export class GuestMode {
     for (let tag = TAGS; tag >= 1; tag--) this.#spare.push(tag);
   }
 
-  #violation(cpu: Cpu, view: SecondLevel): boolean {
+  #violation(view: SecondLevel): boolean {
     this.#exit();
-    return this.#hypervisor.violation?.(cpu, view) ?? false;
+    return this.#hypervisor.violation?.(this.#cpu, view) ?? false;
   }
 
   #exit(): void {

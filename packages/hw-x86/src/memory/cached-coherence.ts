@@ -1,4 +1,4 @@
-import type { Cpu } from '../core/cpu.js';
+import type { CoreClock } from '../time/core-clock.js';
 import type { Caches } from './caches.js';
 import { CoherenceDirectory, type Topology, type TransferCost } from './coherence.js';
 
@@ -20,11 +20,11 @@ export class CachedCoherence extends CoherenceDirectory {
     return false;
   }
 
-  override touch(cpu: Cpu, address: number, write: boolean): void {
+  override touch(cpu: CoreClock, address: number, write: boolean): void {
     this.#caches.access(cpu, address, write);
   }
 
-  override claim(cpu: Cpu, frame: number): void {
+  override claim(cpu: CoreClock, frame: number): void {
     this.#caches.fill(cpu, frame);
   }
 }

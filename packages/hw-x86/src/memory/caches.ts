@@ -1,8 +1,11 @@
-import type { Cpu } from '../core/cpu.js';
+import type { CostModel } from '../costs/cost-model.js';
+import type { CpuProfile } from '../costs/profile.js';
 import { HwStep } from '../costs/steps.js';
-import type { Platform } from '../platform.js';
+import type { CoreClock } from '../time/core-clock.js';
 import { CACHE_LINE, PAGE_SIZE } from './address.js';
 import { CacheArray } from './cache-array.js';
+import type { Topology } from './coherence.js';
+import type { PhysicalMemory } from './physical-memory.js';
 
 /** States of a line in a core's caches (MESI; a line that is not there is invalid). */
 export const LineState = { shared: 1, exclusive: 2, modified: 3 } as const;
@@ -23,6 +26,13 @@ export interface CacheCounters {
   invalidationsReceived: number;
   /** Modified lines that left the core's caches for want of room. */
   writebacks: number;
+}
+
+/** What the caches need of their machine: a `Platform`, for example. */
+export interface CacheEnvironment {
+  readonly topology: Topology;
+  readonly costs: CostModel;
+  readonly memory: PhysicalMemory;
 }
 
 /** The caches of one physical core: an L1 data cache, and an L2 that has everything the L1 has. */
@@ -60,7 +70,9 @@ class PrivateCaches {
  * with a kernel take as well. Without it there is `CoherenceDirectory`, which knows transfers between cores but no capacity.
  */
 export class Caches {
-  readonly #platform: Platform;
+  readonly #topology: Topology;
+  readonly #profile: CpuProfile;
+  readonly #memory: PhysicalMemory;
   readonly #cores: (PrivateCaches | undefined)[] = [];
   /** Shared caches, made when first used. State 1: the line differs from memory. */
   readonly #l3: (CacheArray | undefined)[] = [];
@@ -69,10 +81,11 @@ export class Caches {
   readonly #latency: { readonly l1: number; readonly l2: number; readonly l3: number; readonly local: number; readonly remote: number };
   readonly #transfer: { readonly sameCache: number; readonly sameSocket: number; readonly crossSocket: number };
 
-  constructor(platform: Platform) {
-    this.#platform = platform;
-    const { costs } = platform;
-    const { cache, memory, line } = platform.profile;
+  constructor({ topology, costs, memory: physical }: CacheEnvironment) {
+    this.#topology = topology;
+    this.#profile = costs.profile;
+    this.#memory = physical;
+    const { cache, memory, line } = costs.profile;
     this.#latency = {
       l1: costs.cycles(cache.l1d.latency),
       l2: costs.cycles(cache.l2.latency),
@@ -88,19 +101,19 @@ export class Caches {
   }
 
   /** Counters of the physical core that `cpu` is a thread of. */
-  counters(cpu: Cpu): Readonly<CacheCounters> {
+  counters(cpu: CoreClock): Readonly<CacheCounters> {
     return this.#private(cpu.core).counters;
   }
 
   /** State of a line in the caches of `cpu`'s core: a `LineState`, or 0. */
-  state(cpu: Cpu, address: number): number {
+  state(cpu: CoreClock, address: number): number {
     const { l2 } = this.#private(cpu.core);
     const at = l2.find(Math.floor(address / CACHE_LINE));
     return at < 0 ? 0 : l2.state(at);
   }
 
   /** `cpu` reads or writes at physical `address`: moves the line and charges the time it takes. */
-  access(cpu: Cpu, address: number, write: boolean): void {
+  access(cpu: CoreClock, address: number, write: boolean): void {
     const line = Math.floor(address / CACHE_LINE);
     const own = this.#private(cpu.core);
     const inL1 = own.l1.find(line);
@@ -126,7 +139,7 @@ export class Caches {
   }
 
   /** `cpu` clears or fills a frame: its caches have all of it, modified. The time is part of the clearing. */
-  fill(cpu: Cpu, frame: number): void {
+  fill(cpu: CoreClock, frame: number): void {
     const own = this.#private(cpu.core);
     const first = (frame * PAGE_SIZE) / CACHE_LINE;
     for (let line = first; line < first + PAGE_SIZE / CACHE_LINE; line++) {
@@ -144,7 +157,7 @@ export class Caches {
   }
 
   /** Empties the private caches of `cpu`'s core, as C6 does: modified lines go to the shared cache. */
-  flush(cpu: Cpu): void {
+  flush(cpu: CoreClock): void {
     const own = this.#private(cpu.core);
     for (const line of [...own.l2.lines()]) {
       const state = own.l2.remove(line);
@@ -154,7 +167,7 @@ export class Caches {
   }
 
   /** The line is in neither of the core's caches. */
-  #fill(cpu: Cpu, own: PrivateCaches, line: number, write: boolean): void {
+  #fill(cpu: CoreClock, own: PrivateCaches, line: number, write: boolean): void {
     const holders = this.#holders.get(line);
     const shared = this.#shared(own.core);
     let state: number = write ? LineState.modified : LineState.exclusive;
@@ -180,7 +193,7 @@ export class Caches {
         cpu.chargeCycles(HwStep.cacheL3, this.#latency.l3);
         if (dirty === 1) state = LineState.modified;
       } else if (elsewhere >= 0) {
-        this.#comesFrom(cpu, own, elsewhere * this.#platform.topology.coresPerCache);
+        this.#comesFrom(cpu, own, elsewhere * this.#topology.coresPerCache);
         if ((this.#l3[elsewhere] as CacheArray).remove(line) === 1) state = LineState.modified;
       } else {
         this.#fromMemory(cpu, own, line);
@@ -217,7 +230,7 @@ export class Caches {
   }
 
   /** A write to a line of which others have copies: they go, and the farthest one's answer is waited for. */
-  #upgrade(cpu: Cpu, own: PrivateCaches, line: number): void {
+  #upgrade(cpu: CoreClock, own: PrivateCaches, line: number): void {
     const others = (this.#holders.get(line) as number[]).filter((core) => core !== own.core);
     own.counters.upgrades++;
     if (others.length > 0) {
@@ -249,15 +262,15 @@ export class Caches {
     l2.setState(at, LineState.shared);
   }
 
-  #comesFrom(cpu: Cpu, own: PrivateCaches, core: number): void {
+  #comesFrom(cpu: CoreClock, own: PrivateCaches, core: number): void {
     const distance = this.#distance(own.core, core);
     own.counters[DISTANCES[distance] as 'fromSameCache']++;
     cpu.linesMoved++;
     cpu.chargeCycles(...this.#step(own.core, core));
   }
 
-  #fromMemory(cpu: Cpu, own: PrivateCaches, line: number): void {
-    const node = this.#platform.memory.nodeOf(Math.floor((line * CACHE_LINE) / PAGE_SIZE));
+  #fromMemory(cpu: CoreClock, own: PrivateCaches, line: number): void {
+    const node = this.#memory.nodeOf(Math.floor((line * CACHE_LINE) / PAGE_SIZE));
     if (node === cpu.socket || node < 0) {
       own.counters.memoryLocal++;
       cpu.chargeCycles(HwStep.memoryLocal, this.#latency.local);
@@ -275,7 +288,7 @@ export class Caches {
 
   /** 0: same shared cache, 1: same socket, 2: other socket. */
   #distance(a: number, b: number): number {
-    const { coresPerSocket } = this.#platform.topology;
+    const { coresPerSocket } = this.#topology;
     if (this.#group(a) === this.#group(b)) return 0;
     return Math.floor(a / coresPerSocket) === Math.floor(b / coresPerSocket) ? 1 : 2;
   }
@@ -289,18 +302,18 @@ export class Caches {
   }
 
   #group(core: number): number {
-    return Math.floor(core / this.#platform.topology.coresPerCache);
+    return Math.floor(core / this.#topology.coresPerCache);
   }
 
   #shared(core: number): CacheArray {
     const group = this.#group(core);
-    const { bytes, ways } = this.#platform.profile.cache.l3;
+    const { bytes, ways } = this.#profile.cache.l3;
     this.#l3[group] ??= new CacheArray(bytes, ways);
     return this.#l3[group];
   }
 
   #private(core: number): PrivateCaches {
-    const { l1d, l2 } = this.#platform.profile.cache;
+    const { l1d, l2 } = this.#profile.cache;
     this.#cores[core] ??= new PrivateCaches(core, new CacheArray(l1d.bytes, l1d.ways), new CacheArray(l2.bytes, l2.ways));
     return this.#cores[core];
   }

@@ -1,6 +1,6 @@
-import type { Cpu } from '../core/cpu.js';
 import type { CostModel } from '../costs/cost-model.js';
 import { HwStep } from '../costs/steps.js';
+import type { CoreClock } from '../time/core-clock.js';
 import { CACHE_LINE, PAGE_SIZE } from './address.js';
 
 /** Lines of a frame. */
@@ -51,7 +51,7 @@ export class CoherenceDirectory {
   }
 
   /** `cpu` can read or write the line at physical `address` as things are: `touch` would do nothing. */
-  holds(cpu: Cpu, address: number, write: boolean): boolean {
+  holds(cpu: CoreClock, address: number, write: boolean): boolean {
     const place = this.#frames[address >>> 12] as number;
     if (place >= 0) return place === cpu.coreTag;
     const lines = this.#lines;
@@ -62,7 +62,7 @@ export class CoherenceDirectory {
   }
 
   /** Accounts for `cpu` reading or writing the line at physical `address`. */
-  touch(cpu: Cpu, address: number, write: boolean): void {
+  touch(cpu: CoreClock, address: number, write: boolean): void {
     const frame = address >>> 12;
     if (frame >= this.#frames.length) this.#grow(frame);
     if (this.holds(cpu, address, write)) return;
@@ -71,13 +71,13 @@ export class CoherenceDirectory {
   }
 
   /** As `touch`, of all lines of `length` bytes in one frame. */
-  touchRange(cpu: Cpu, address: number, length: number, write: boolean): void {
+  touchRange(cpu: CoreClock, address: number, length: number, write: boolean): void {
     if (this.frameOwner(address) === cpu.coreTag) return;
     for (let line = address & -CACHE_LINE; line < address + length; line += CACHE_LINE) this.touch(cpu, line, write);
   }
 
   /** `cpu` has cleared or filled the frame: all of it is in its cache, and nobody else's copies count. */
-  claim(cpu: Cpu, frame: number): void {
+  claim(cpu: CoreClock, frame: number): void {
     if (frame >= this.#frames.length) this.#grow(frame);
     const owner = this.#frames[frame] as number;
     if (owner !== NOBODY && owner !== cpu.coreTag) {
@@ -100,7 +100,7 @@ export class CoherenceDirectory {
   }
 
   /** Somebody else has the line, or others have it, too. */
-  #bring(cpu: Cpu, frame: number, address: number, write: boolean): void {
+  #bring(cpu: CoreClock, frame: number, address: number, write: boolean): void {
     const place = this.#frames[frame] as number;
     const first = this.#line(place < 0 ? place : this.#track(frame), address);
     const lines = this.#lines;
@@ -166,6 +166,11 @@ export class CoherenceDirectory {
  */
 const OUTSTANDING_MISSES = 10;
 
+/** A core that knows what lines from other cores cost it. */
+export interface CoherentCore extends CoreClock {
+  readonly transfer: TransferCost;
+}
+
 /** What it costs to bring lines from one core to another. */
 export class TransferCost {
   readonly #topology: Topology;
@@ -184,11 +189,11 @@ export class TransferCost {
    * Charges `cpu` for one line from each of `count` cores, read by loads that do not depend on each other: up to ten of them
    * are under way at a time, and together take as long as one.
    */
-  gather(cpu: Cpu, cores: readonly Cpu[], count: number): void {
+  gather(cpu: CoreClock, cores: readonly CoreClock[], count: number): void {
     let sameCache = 0;
     let sameSocket = 0;
     for (let i = 0; i < count; i++) {
-      const { core } = cores[i] as Cpu;
+      const { core } = cores[i] as CoreClock;
       if (this.#shareCache(core, cpu.core)) sameCache++;
       else if (this.#shareSocket(core, cpu.core)) sameSocket++;
     }
@@ -199,7 +204,7 @@ export class TransferCost {
   }
 
   /** Charges `cpu` for `lines` lines that come from `core`. */
-  move(cpu: Cpu, core: number, lines: number): void {
+  move(cpu: CoreClock, core: number, lines: number): void {
     cpu.linesMoved += lines;
     if (this.#shareCache(core, cpu.core)) {
       cpu.chargeCycles(HwStep.lineSameCache, lines * this.#sameCache);

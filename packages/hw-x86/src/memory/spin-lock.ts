@@ -1,5 +1,5 @@
-import type { Cpu } from '../core/cpu.js';
 import { HwStep } from '../costs/steps.js';
+import type { CoherentCore } from './coherence.js';
 
 /**
  * A kernel object's spinlock and the cache lines it guards. The lines move to the core that touches them; the lock
@@ -10,7 +10,7 @@ export class SpinLock {
   /** How many cache lines of the object a critical section touches. */
   readonly lines: number;
   /** Who touched the lines last, and held the lock until `#freeAt`. */
-  #holder: Cpu | null = null;
+  #holder: CoherentCore | null = null;
   #freeAt = 0;
 
   constructor(lines: number) {
@@ -18,14 +18,14 @@ export class SpinLock {
   }
 
   /** Brings the object's lines to `cpu` without locking. */
-  touch(cpu: Cpu): void {
+  touch(cpu: CoherentCore): void {
     const holder = this.#holder;
     if (holder === cpu) return;
     if (holder !== null && holder.core !== cpu.core) cpu.transfer.move(cpu, holder.core, this.lines);
     this.#holder = cpu;
   }
 
-  acquire(cpu: Cpu): void {
+  acquire(cpu: CoherentCore): void {
     // A core's own release is never later than its clock.
     if (this.#holder === cpu) return;
     this.touch(cpu);
@@ -33,12 +33,12 @@ export class SpinLock {
   }
 
   /** A critical section that takes no time of its own: its work is part of a step charged before. */
-  pass(cpu: Cpu): void {
+  pass(cpu: CoherentCore): void {
     if (this.#holder !== cpu) this.acquire(cpu);
     this.#freeAt = cpu.clock;
   }
 
-  release(cpu: Cpu): void {
+  release(cpu: CoherentCore): void {
     this.#freeAt = cpu.clock;
   }
 }

@@ -1,9 +1,9 @@
-import type { Cpu } from '../core/cpu.js';
 import type { CpuProfile } from '../costs/profile.js';
 import { HwStep } from '../costs/steps.js';
 import { HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SIZE } from '../memory/address.js';
 import { entryAddress, entryFrame, LEVEL_SPAN, Pte } from '../memory/page-table.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
+import type { CoreClock } from '../time/core-clock.js';
 import type { SecondLevel } from './second-level.js';
 import { EMPTY_ENTRY, Tlb, type TlbEntry, TlbFlag, type TlbUses, translationSpace } from './tlb.js';
 
@@ -101,7 +101,7 @@ export class Mmu {
   /** First-level entries of 4 KiB data pages that were used lately, each at the hash of its page. */
   readonly #recent: TlbEntry[] = Array.from({ length: RECENT }, () => EMPTY_ENTRY);
   readonly #uses: TlbUses;
-  readonly #cpu: Cpu;
+  readonly #clock: CoreClock;
   readonly #memory: PhysicalMemory;
   /** Every cache of translations; `s2m` shares its entries with `s4k`, `s1g` perhaps with `s4k1g`. */
   readonly #all: readonly Tlb[];
@@ -113,8 +113,8 @@ export class Mmu {
   /** Bit of the page number that tells which of the second-level TLBs a 4 KiB page is in; 0 if there is one. */
   readonly #halfBit: number;
 
-  constructor(cpu: Cpu, memory: PhysicalMemory, profile: CpuProfile) {
-    this.#cpu = cpu;
+  constructor(clock: CoreClock, memory: PhysicalMemory, profile: CpuProfile) {
+    this.#clock = clock;
     this.#memory = memory;
     this.faultAddress = 0;
     const { tlb } = profile;
@@ -135,8 +135,8 @@ export class Mmu {
     this.#pke = profile.features.pku;
     this.#gib1Pages = profile.features.gib1Pages;
     this.#reservedHigh = 0xf_ffff & ~(2 ** (profile.physicalAddressBits - 32) - 1);
-    this.#stlbCycles = Math.round(cpu.costs.primitive('stlbHit'));
-    this.#levelCycles = Math.round(cpu.costs.primitive('walkLevel'));
+    this.#stlbCycles = Math.round(clock.costs.primitive('stlbHit'));
+    this.#levelCycles = Math.round(clock.costs.primitive('walkLevel'));
   }
 
   /** PKRU: two bits per protection key, bit 2k denies access, bit 2k+1 denies writes. */
@@ -248,7 +248,7 @@ export class Mmu {
   /** A hit in the second level: the page moves to the first level, or as much of it as a page has there. */
   #promote(l1: Tlb, l2: Tlb, entry: TlbEntry, address: number, access: number): number {
     this.stlbHits++;
-    this.#cpu.chargeCycles(HwStep.stlbHit, this.#stlbCycles);
+    this.#clock.chargeCycles(HwStep.stlbHit, this.#stlbCycles);
     const part = address & (l2.pageSize - 1) & -l1.pageSize;
     const inserted = l1.insert(address, this.space, entry.frame + part / PAGE_SIZE, entry.flags);
     return this.#use(inserted, l1.pageSize - 1, address, access);
@@ -302,7 +302,7 @@ export class Mmu {
     for (;;) {
       const physical = this.#walkOnce(address, access);
       // An EPT violation is the hypervisor's affair. If it resolved it, the guest repeats the access.
-      if (physical >= 0 || !second.violated || !second.exit(this.#cpu)) return physical;
+      if (physical >= 0 || !second.violated || !second.exit()) return physical;
     }
   }
 
@@ -434,7 +434,7 @@ export class Mmu {
     this.walks++;
     // The second-level TLB was asked first, in vain: that takes as long as a hit.
     const levels = this.readEntry === null ? reads * this.#levelCycles : 0;
-    this.#cpu.chargeCycles(HwStep.pageWalk, this.#stlbCycles + levels);
+    this.#clock.chargeCycles(HwStep.pageWalk, this.#stlbCycles + levels);
   }
 
   /** Drops all cached translations of one address in the current context. */

@@ -1,4 +1,3 @@
-import type { Cpu } from '../core/cpu.js';
 import { HardwareError } from '../errors.js';
 import { GIB, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from '../memory/address.js';
 import { entryAddress, entryFrame, entryHigh, entryLow, LEVEL_SPAN } from '../memory/page-table.js';
@@ -136,12 +135,12 @@ export class SecondLevel {
   /** TLB flags that the entries of the last translation leave standing. */
   grant = 0;
   readonly #memory: PhysicalMemory;
-  readonly #onViolation: (cpu: Cpu, view: SecondLevel) => boolean;
+  readonly #onViolation: (view: SecondLevel) => boolean;
   /** Guest-physical translations of tables and pages, 4 KiB each; flags are those of `grant`. */
   readonly #nested: Tlb = new Tlb(64, 4, PAGE_SIZE);
 
   /** @param onViolation the hypervisor: true if it has resolved the violation and the guest is to try again */
-  constructor(memory: PhysicalMemory, root: number, onViolation: (cpu: Cpu, view: SecondLevel) => boolean) {
+  constructor(memory: PhysicalMemory, root: number, onViolation: (view: SecondLevel) => boolean) {
     this.#memory = memory;
     this.root = root;
     this.#onViolation = onViolation;
@@ -185,8 +184,8 @@ export class SecondLevel {
   }
 
   /** Takes the violation to the hypervisor. @returns true if the guest is to try again */
-  exit(cpu: Cpu): boolean {
-    return this.#onViolation(cpu, this);
+  exit(): boolean {
+    return this.#onViolation(this);
   }
 
   /** Drops the cached guest-physical translations. */

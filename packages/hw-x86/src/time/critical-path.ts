@@ -1,7 +1,7 @@
-import type { Cpu } from '../core/cpu.js';
 import type { Ledger } from '../costs/ledger.js';
 import { HwStep } from '../costs/steps.js';
 import { HardwareError } from '../errors.js';
+import type { CoreClock } from './core-clock.js';
 
 /**
  * Follows one piece of work (a message, say) from core to core and books every cycle that it takes into one account,
@@ -13,7 +13,7 @@ import { HardwareError } from '../errors.js';
  */
 export class CriticalPath {
   /** The core the path is on; null while it is between cores or closed. */
-  holder: Cpu | null = null;
+  holder: CoreClock | null = null;
   /** Whom the work goes to next: the waking of this object carries the path away. */
   destination: object | null = null;
   #account: Ledger | null = null;
@@ -25,7 +25,7 @@ export class CriticalPath {
   }
 
   /** Starts following: from now on `cpu` books into `account`. */
-  start(cpu: Cpu, account: Ledger, destination: object): void {
+  start(cpu: CoreClock, account: Ledger, destination: object): void {
     if (this.#account !== null) this.abandon();
     this.#account = account;
     this.#openedAt = cpu.clock;
@@ -35,14 +35,14 @@ export class CriticalPath {
   }
 
   /** Goes on in another account, towards another destination. @returns cycles since `start` or the last `turn` */
-  turn(cpu: Cpu, account: Ledger, destination: object): number {
+  turn(cpu: CoreClock, account: Ledger, destination: object): number {
     const elapsed = this.finish(cpu);
     this.start(cpu, account, destination);
     return elapsed;
   }
 
   /** Ends on `cpu`. @returns the cycles between start and now: exactly what was booked into the account */
-  finish(cpu: Cpu): number {
+  finish(cpu: CoreClock): number {
     if (this.#account === null) throw new HardwareError('PATH_NOT_OPEN', 'the path was finished without having been started');
     if (this.holder === null) this.arrive(cpu, cpu.clock);
     if (this.holder !== cpu) {
@@ -64,7 +64,7 @@ export class CriticalPath {
   }
 
   /** The holder has done its part: it woke the destination, or published what the destination waits for. */
-  depart(cpu: Cpu): void {
+  depart(cpu: CoreClock): void {
     if (this.holder !== cpu) return;
     this.#departedAt = cpu.clock;
     this.holder = null;
@@ -72,7 +72,7 @@ export class CriticalPath {
   }
 
   /** The destination finds the work without having been woken for it. It cannot find it before it was made. */
-  take(cpu: Cpu): void {
+  take(cpu: CoreClock): void {
     if (this.#account === null || this.holder !== null) return;
     if (cpu.clock < this.#departedAt) cpu.chargeCycles(HwStep.lockWait, this.#departedAt - cpu.clock);
     this.arrive(cpu, cpu.clock);
@@ -82,7 +82,7 @@ export class CriticalPath {
    * The destination's core takes the work up. A core that woke for another reason, before the departure, does not.
    * @param idleSince when that core began to wait; its present clock if it did not
    */
-  arrive(cpu: Cpu, idleSince: number): void {
+  arrive(cpu: CoreClock, idleSince: number): void {
     const account = this.#account;
     if (account === null || this.holder !== null || cpu.clock < this.#departedAt) return;
     const own = cpu.ownLedger;

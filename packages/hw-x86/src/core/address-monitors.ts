@@ -1,5 +1,5 @@
-import type { Cpu } from '../core/cpu.js';
-import { CACHE_LINE } from './address.js';
+import { CACHE_LINE } from '../memory/address.js';
+import type { Cpu } from './cpu.js';
 
 /**
  * The address monitors of a machine's processors, as MONITOR arms them: a store to the line ends the wait of MWAIT, also

@@ -1,7 +1,7 @@
-import type { Cpu } from '../core/cpu.js';
 import { PAGE_MASK } from '../memory/address.js';
-import { FaultCode } from './mmu.js';
-import { EMPTY_ENTRY, type TlbEntry } from './tlb.js';
+import { FaultCode } from '../mmu/mmu.js';
+import { EMPTY_ENTRY, type TlbEntry } from '../mmu/tlb.js';
+import type { Cpu } from './cpu.js';
 
 /**
  * A linear address that is used over and over. It remembers what the last access found: the translation, the right to it, and

@@ -1,7 +1,7 @@
 import { HwStep } from '../costs/steps.js';
 import { HardwareError } from '../errors.js';
+import type { CoreClock } from '../time/core-clock.js';
 import { type EventQueue, TimedEvent } from '../time/event-queue.js';
-import type { Cpu } from './cpu.js';
 import { Vector } from './interrupts.js';
 
 /** How an interrupt is delivered (SDM vol. 3, 11.5.1): by its vector, or as an NMI, which has none. */
@@ -10,8 +10,18 @@ export type DeliveryMode = 'fixed' | 'nmi';
 /** What the timer does when its count or its deadline is reached. */
 export type TimerMode = 'one-shot' | 'periodic' | 'tsc-deadline';
 
+/** A processor, as its own local APIC knows it, and those of others that send it interrupts. */
+export interface ApicProcessor extends CoreClock {
+  /** An interrupt is raised at `time`. */
+  raise(vector: number, time: number): void;
+  /** Vectors of higher classes than this one, 0 .. 15, are let through. */
+  admitAbove(priorityClass: number): void;
+  /** Sends an interrupt, which arrives after the delivery time. */
+  sendInterrupt(target: ApicProcessor, vector: number): void;
+}
+
 /** Whom an inter-processor interrupt is for. */
-export type Destination = Cpu | 'self' | 'others' | 'all';
+export type Destination = ApicProcessor | 'self' | 'others' | 'all';
 
 /** Ratios by which the timer's clock can be divided. */
 const DIVISORS = [1, 2, 4, 8, 16, 32, 64, 128];
@@ -24,8 +34,8 @@ const DIVISORS = [1, 2, 4, 8, 16, 32, 64, 128];
  * processor: of the task priority register, and of what is in service.
  */
 export class LocalApic {
-  readonly #cpu: Cpu;
-  readonly #all: readonly Cpu[];
+  readonly #cpu: ApicProcessor;
+  readonly #all: readonly ApicProcessor[];
   readonly #timer: ApicTimer;
   /**
    * Handlers have to write EOI: until then what they handle is in service and holds back its class and those below. Off by
@@ -38,7 +48,7 @@ export class LocalApic {
   #performance: { mode: DeliveryMode; vector: number; masked: boolean } = { mode: 'nmi', vector: 0, masked: true };
 
   /** @param all the processors of the machine, for interrupts to several of them */
-  constructor(cpu: Cpu, all: readonly Cpu[], queue: EventQueue, arm: (event: TimedEvent, time: number) => void) {
+  constructor(cpu: ApicProcessor, all: readonly ApicProcessor[], queue: EventQueue, arm: (event: TimedEvent, time: number) => void) {
     this.#cpu = cpu;
     this.#all = all;
     this.#timer = new ApicTimer(cpu, queue, arm);
@@ -159,7 +169,7 @@ export class LocalApic {
 
 /** The timer of a local APIC. The one event is its next expiry. */
 class ApicTimer extends TimedEvent {
-  readonly #cpu: Cpu;
+  readonly #cpu: ApicProcessor;
   readonly #queue: EventQueue;
   readonly #arm: (event: TimedEvent, time: number) => void;
   /** TSC cycles per count, divisor aside. */
@@ -172,7 +182,7 @@ class ApicTimer extends TimedEvent {
   #startedAt = 0;
   #expiries = 0;
 
-  constructor(cpu: Cpu, queue: EventQueue, arm: (event: TimedEvent, time: number) => void) {
+  constructor(cpu: ApicProcessor, queue: EventQueue, arm: (event: TimedEvent, time: number) => void) {
     super();
     this.#cpu = cpu;
     this.#queue = queue;

@@ -1,7 +1,7 @@
 import { HwStep } from '../costs/steps.js';
 import { HardwareError } from '../errors.js';
+import type { CoreClock } from '../time/core-clock.js';
 import { type EventQueue, TimedEvent } from '../time/event-queue.js';
-import type { Cpu } from './cpu.js';
 
 /**
  * What a counter counts. `cycles` and `refCycles` count while the processor is not halted, at the clock of the core and
@@ -14,6 +14,15 @@ export interface CounterSetup {
   readonly event: PmuEvent;
   /** The counter interrupts when it overflows. `cycles` and `refCycles` only. */
   readonly interrupt?: boolean;
+}
+
+/** What a processor has of interest to its performance-monitoring unit. */
+export interface PmuProcessor extends CoreClock {
+  readonly halted: boolean;
+  readonly interruptsTaken: number;
+  readonly mmu: { readonly walks: number; readonly stlbHits: number };
+  /** Where overflows are signalled. */
+  readonly apic: { performanceInterrupt(time: number): void };
 }
 
 /** Counters are 48 bits wide on all profiles. A negative start value makes one overflow after so many events. */
@@ -30,7 +39,7 @@ const MODULUS = 2 ** 48;
  * Intel's APIC masks the performance-counter entry with each interrupt, and the handler must unmask it; AMD's does not.
  */
 export class Pmu {
-  readonly #cpu: Cpu;
+  readonly #cpu: PmuProcessor;
   readonly #counters: readonly Counter[];
   /** Overflow bits, by counter. Not visible to programs on `amd`. */
   #status = 0;
@@ -38,7 +47,7 @@ export class Pmu {
   /** Interrupts sent to the local APIC since boot. */
   interrupts = 0;
 
-  constructor(cpu: Cpu, queue: EventQueue, arm: (event: TimedEvent, time: number) => void) {
+  constructor(cpu: PmuProcessor, queue: EventQueue, arm: (event: TimedEvent, time: number) => void) {
     this.#cpu = cpu;
     const { profile } = cpu.costs;
     const delivery = cpu.costs.ns(profile.pmu.delivery);
@@ -169,7 +178,7 @@ export class Pmu {
 }
 
 interface CounterEnvironment {
-  readonly cpu: Cpu;
+  readonly cpu: PmuProcessor;
   readonly queue: EventQueue;
   readonly arm: (event: TimedEvent, time: number) => void;
   /** From an overflow to the interrupt, TSC cycles. */

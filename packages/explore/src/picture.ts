@@ -7,6 +7,7 @@ import {
   RPAL_RECEIVER_STATE_MASK,
   RPAL_USER_PENDING,
   RpalFlag,
+  rpalThread,
   SenderState,
 } from '@rpal/rpal-core';
 import { ownerOf } from './scenarios/invariants.js';
@@ -73,7 +74,7 @@ export function pictureOf({ stage, heldAt }: Run): Picture {
 }
 
 function receiverPicture(thread: Thread): ReceiverPicture {
-  const { flags, role } = thread.rpal;
+  const { flags, role } = rpalThread(thread);
   const { memory } = thread.cpu as Cpu;
   const pending = memory.read32(role.rcc + Rcc.epPending);
   const set: string[] = [];

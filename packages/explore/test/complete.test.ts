@@ -1,5 +1,5 @@
-import { definePlugin } from '@rpal/bus';
-import type { RpalOptions, TransitionObserver } from '@rpal/rpal-core';
+import { definePlugin, type Events } from '@rpal/bus';
+import type { RpalOptions } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
 import { Choice, Deviations, deviationsIn, Replay, Run, type Scenario, scenarioNamed, searchAll } from '../src/index.js';
 import { complete } from '../src/search/complete.js';
@@ -7,10 +7,13 @@ import { races } from '../src/search/races.js';
 import type { Segment } from '../src/search/run.js';
 
 /** Which rows of RPAL's state tables were taken, in order. */
-function trace(): { readonly observer: TransitionObserver; take(): string } {
+function trace(): { listen(events: Events): void; take(): string } {
   let rows: string[] = [];
   return {
-    observer: { receiver: (_cpu, row) => rows.push(`${row}`), sender: (_cpu, row) => rows.push(`s${row}`) },
+    listen({ rpalReceiverState, rpalSenderState }) {
+      rpalReceiverState.on((_cpu, _time, _rcc, row) => rows.push(`${row}`));
+      rpalSenderState.on((_cpu, _time, _rcc, row) => rows.push(`s${row}`));
+    },
     take() {
       const taken = rows.join(' ');
       rows = [];
@@ -21,9 +24,9 @@ function trace(): { readonly observer: TransitionObserver; take(): string } {
 
 /** What the complete search has seen; a run that is given up is left out, as others have gone on from there. */
 function seenByAll(scenario: Scenario, options: RpalOptions) {
-  const { observer, take } = trace();
+  const { listen, take } = trace();
   const seen = new Set<string>();
-  for (const { over, runs, failure } of complete(scenario, options, { transitions: observer })) {
+  for (const { over, runs, failure } of complete(scenario, options, { listen })) {
     seen.add(take());
     if (over || failure !== null) return { seen, runs, failure };
   }
@@ -92,14 +95,14 @@ describe('the complete search', () => {
 
   it('sees what an NMI at every step on every CPU leads to, in fewer runs', () => {
     const scenario = { ...scenarioNamed('nmis-in-call'), nmis: 1 };
-    const { observer, take } = trace();
-    const usual = new Run(scenario, repaired, { transitions: observer }).execute(new Replay([]));
+    const { listen, take } = trace();
+    const usual = new Run(scenario, repaired, { listen }).execute(new Replay([]));
     const brute = new Set([take()]);
     let runs = 1;
     for (let at = 0; at < usual.steps; at++) {
       for (let cpu = 0; cpu < scenario.cpus; cpu++) {
         const deviations: [number, number][] = [[at, Choice.nmi(scenario.cpus, cpu)]];
-        const one = new Run(scenario, repaired, { transitions: observer }).execute(new Deviations(deviations));
+        const one = new Run(scenario, repaired, { listen }).execute(new Deviations(deviations));
         expect(one.failure).toBeNull();
         brute.add(take());
         runs++;
@@ -114,14 +117,14 @@ describe('the complete search', () => {
 
   it('sees what a kill at every step of a call leads to, also of one that has made room for others before', () => {
     const scenario = scenarioNamed('sender-dies-in-call');
-    const { observer, take } = trace();
-    const usual = new Run(scenario, repaired, { transitions: observer }).execute(new Replay([]));
+    const { listen, take } = trace();
+    const usual = new Run(scenario, repaired, { listen }).execute(new Replay([]));
     const brute = new Set([take()]);
     // In the second half everybody is through.
     for (let at = 0; at < usual.steps / 2; at++) {
       // The killer goes on alone as far as it can, or the caller comes between once more.
       for (const back of [[], [[at + 1, 0]]] as [number, number][][]) {
-        expect(new Run(scenario, repaired, { transitions: observer }).execute(new Deviations([[at, 2], ...back])).failure).toBeNull();
+        expect(new Run(scenario, repaired, { listen }).execute(new Deviations([[at, 2], ...back])).failure).toBeNull();
         brute.add(take());
       }
     }

@@ -1,5 +1,5 @@
 import { executable } from '@rpal/kernel';
-import type { QuirkName, RpalOptions, RpalService } from '@rpal/rpal-core';
+import { type QuirkName, type RpalOptions, type RpalService, rpalThread } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
 import { afterAll, describe, expect, it } from 'vitest';
 import { RandomWalk, Run, type Scenario, type Stage, type Strategy } from '../src/index.js';
@@ -171,7 +171,7 @@ function run(options: RpalOptions, work: Work, second: Second, death: Death | nu
       frames: kernel.memory.frames.inUse,
       ids: stage.rpal.idsInUse,
       references: [...services].reduce((sum, { references }) => sum + references, 0),
-      records: [...stage.rpal.records],
+      records: [...stage.rpal.heap.inUse],
       openFiles: files.filter((file) => file !== null && file.count !== 0).length,
       tasks: kernel.scheduler.runQueues.reduce((sum, rq) => sum + rq.running, 0),
       processes: kernel.processes.size,
@@ -180,7 +180,7 @@ function run(options: RpalOptions, work: Work, second: Second, death: Death | nu
 }
 
 function threadsOf(stage: Stage) {
-  return stage.processes.flatMap(({ threads }) => threads).map(({ rpal }) => rpal);
+  return stage.processes.flatMap(({ threads }) => threads).map(rpalThread);
 }
 
 /** What is documented for the survivor of each death. */

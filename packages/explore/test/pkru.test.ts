@@ -158,21 +158,17 @@ describe('PKRU through a call, row by row', () => {
     const { lines, run } = trace(
       scene(2, systemCall, calls(), posts),
       (going) => {
-        const { observer } = going.stage.rpal;
-        going.stage.rpal.observer = {
-          receiver(cpu, number, from, to) {
-            if (number === 14) returned = cpu.mmu.pkru;
-            observer?.receiver(cpu, number, from, to);
-          },
-          sender: (cpu, number, from, to) => observer?.sender(cpu, number, from, to),
-        };
+        const { bus, platform } = going.stage.machine;
+        bus.events.rpalReceiverState.on((cpu, _time, _rcc, number) => {
+          if (number === 14) returned = platform.cpus[cpu]?.mmu.pkru ?? -1;
+        });
         return order(going);
       },
       rows(),
       /^r14/,
     );
     expect(lines).toContain('r14');
-    expect(run.stage.rpal.kernelReturns).toBe(1);
+    expect(run.stage.rpal.instruments.kernelReturns).toBe(1);
     expect(hex(returned)).toBe(own(calleeOf(2)));
   });
 

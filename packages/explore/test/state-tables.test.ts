@@ -55,7 +55,7 @@ describe('time lines A to I', () => {
       caller-0 fffffff0 WAIT/RUNNING
       caller-0 fffffffc WAIT/RUNNING"
     `);
-    expect(run.stage.rpal.lazySwitches).toBe(0);
+    expect(run.stage.rpal.instruments.lazySwitches).toBe(0);
   });
 
   it("B. the callee makes a system call: as the receiver; back by the sender's dummy read", () => {
@@ -137,7 +137,7 @@ describe('time lines A to I', () => {
       r3
       idle WAIT/KERNEL_RET"
     `);
-    expect(run.stage.rpal.kernelReturns).toBe(1);
+    expect(run.stage.rpal.instruments.kernelReturns).toBe(1);
   });
 
   it("D. ... and so it does when the sender's turn comes because the callee computes for long", () => {
@@ -167,7 +167,7 @@ describe('time lines A to I', () => {
       caller-0 fffffff0 WAIT/RUNNING
       caller-0 fffffffc WAIT/RUNNING"
     `);
-    expect(run.stage.rpal.lazySwitches).toBe(0);
+    expect(run.stage.rpal.instruments.lazySwitches).toBe(0);
   });
 
   it('F. an NMI in the ret section after a lazy switch: straight back to the sender', () => {
@@ -192,7 +192,7 @@ describe('time lines A to I', () => {
       caller-0 fffffff0 WAIT/RUNNING
       caller-0 fffffffc WAIT/RUNNING"
     `);
-    expect(run.stage.rpal.lazySwitches).toBe(2);
+    expect(run.stage.rpal.instruments.lazySwitches).toBe(2);
   });
 
   it('G. a kernel event during the call: the wake-up is refused; the receiver collects the event before it returns', () => {
@@ -259,7 +259,7 @@ describe('time lines A to I', () => {
       idle RUNNING/RUNNING KERNEL_PENDING
       r9"
     `);
-    expect(run.stage.rpal.refusedWakeUps).toBe(1);
+    expect(run.stage.rpal.instruments.refusedWakeUps).toBe(1);
   });
 
   it("G. ... or the next call's receiver code collects the event first", () => {

@@ -41,11 +41,16 @@ export function trace(
     lines.push(line);
     open = until?.test(line) !== true;
   };
-  const taken = (set: Set<number>, prefix: string) => (_cpu: unknown, row: number) => {
+  const taken = (set: Set<number>, prefix: string) => (_cpu: number, _time: number, _rcc: number, row: number) => {
     set.add(row);
     write(`${prefix}${row}`);
   };
-  const run = new Run(scenario, options, { transitions: { receiver: taken(into.receiver, 'r'), sender: taken(into.sender, 's') } });
+  const run = new Run(scenario, options, {
+    listen({ rpalReceiverState, rpalSenderState }) {
+      rpalReceiverState.on(taken(into.receiver, 'r'));
+      rpalSenderState.on(taken(into.sender, 's'));
+    },
+  });
   open = true;
   let last = '';
   const look = (): void => {

@@ -1,6 +1,6 @@
-export { Fiber } from './call/fiber.js';
 export type { RpalFd } from './call/sender.js';
 export { RpalError } from './errors.js';
+export { findReceiver, introduce, welcome } from './handshake.js';
 export { rpalExecutable } from './image.js';
 export {
   EPOLLRPALIN,
@@ -15,6 +15,6 @@ export {
   SenderRecord,
 } from './layouts.js';
 export { LibRpal, librpal } from './librpal.js';
-export { findReceiver, introduce, welcome } from './process/handshake.js';
 export { LibProcess, type Peer } from './process/lib-process.js';
+export { Fiber } from './routine/fiber.js';
 export { LibStep } from './steps.js';

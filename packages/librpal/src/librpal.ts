@@ -8,8 +8,8 @@ import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, MAX_SENDERS, Pool, QUEUE_W
 import { install, modify, recordOf, uninstall } from './process/fd-table.js';
 import { LibProcess } from './process/lib-process.js';
 import { cleanServiceEnd, cleanServiceStart, releaseService, requestedServiceId, requestService } from './process/peers.js';
-import { exit, init, makeReceiver } from './process/setup.js';
 import { EpollWaitCall, type LibReceiver } from './receive/receiver.js';
+import { exit, init, makeReceiver } from './setup.js';
 
 type Routine<T = number> = Generator<void, T>;
 
@@ -203,18 +203,17 @@ export class LibRpal {
     const state = this.process;
     const peer = state.peers[serviceId];
     if (peer === undefined) return null;
-    const { isolation } = state;
     const saved = p.context.cpu.mmu.pkru;
-    isolation.userLoad(p.context.cpu, readAllPkru(state.pkey));
+    state.loadRights(p.context.cpu, readAllPkru(state.pkey));
     const found = yield* this.#mapSocket(serviceId, fd, state.quirk('fdmap-result-uninitialised'));
     if (found === null) {
-      isolation.userLoad(p.context.cpu, saved);
+      state.loadRights(p.context.cpu, saved);
       return null;
     }
     const fdTable = yield* p.load64(peer.pool + Pool.fdTable);
     state.peers[serviceId] = { ...peer, fdTable };
     const timestamp = yield* p.load32(fdTable + found.fd * FdSlot.size + FdSlot.timestamp);
-    isolation.userLoad(p.context.cpu, saved);
+    state.loadRights(p.context.cpu, saved);
     return { ...found, timestamp };
   }
 

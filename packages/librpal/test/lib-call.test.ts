@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { createMachine, executable, type Program, SyscallNumber } from '@rpal/kernel';
 import { expect, test } from 'vitest';
-import { LibCall, type StepEnd } from '../src/call/lib-call.js';
+import { LibCall, type StepEnd } from '../src/routine/lib-call.js';
 
 /** A routine that is nothing but a system call. */
 class Ask extends LibCall {

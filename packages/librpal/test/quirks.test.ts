@@ -1,8 +1,8 @@
 import { type QuirkName, Rcc } from '@rpal/rpal-core';
 import { Errno, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { SenderSlots } from '../src/call/sender-slots.js';
 import { EPOLLRPALIN, RpalError } from '../src/index.js';
+import { SenderSlots } from '../src/process/sender-slots.js';
 import { alone, type Callee, call, pair, type World, world } from './pair.js';
 
 /** After the first call, which makes a system call, the callee waits as `wait` says; what it gets is noted. */

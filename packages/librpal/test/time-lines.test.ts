@@ -8,6 +8,7 @@ type Routine<T = unknown> = Generator<void, T>;
 class Recorder {
   readonly #setting: World;
   rows: string[] = [];
+  #undo: readonly (() => void)[] = [];
 
   constructor(setting: World) {
     this.#setting = setting;
@@ -15,14 +16,15 @@ class Recorder {
 
   start(): void {
     this.rows = [];
-    this.#setting.rpal.observer = {
-      receiver: (_cpu, row) => this.rows.push(`${row}`),
-      sender: (_cpu, row) => this.rows.push(`s${row}`),
-    };
+    const { rpalReceiverState, rpalSenderState } = this.#setting.machine.bus.events;
+    this.#undo = [
+      rpalReceiverState.on((_cpu, _time, _rcc, row) => this.rows.push(`${row}`)),
+      rpalSenderState.on((_cpu, _time, _rcc, row) => this.rows.push(`s${row}`)),
+    ];
   }
 
   stop(): string {
-    this.#setting.rpal.observer = null;
+    for (const undo of this.#undo) undo();
     return this.rows.join(' ');
   }
 }
@@ -56,7 +58,7 @@ describe('time lines of a call', () => {
     const { rows, setting } = timeLine(nothing);
     expect(rows).toBe('10 s1 s2 11');
     // Those of the end of the connection.
-    expect(setting.rpal.kernelReturns).toBe(0);
+    expect(setting.rpal.instruments.kernelReturns).toBe(0);
   });
 
   it('B. the callee makes a system call: LAZY_SWITCH, and back by READY_LS to WAIT', () => {
@@ -112,7 +114,7 @@ describe('time lines of a call', () => {
       yield* p.compute(1e8);
     });
     expect(rows).toBe('10 s1 13 s3');
-    expect(setting.rpal.kernelReturns).toBe(1);
+    expect(setting.rpal.instruments.kernelReturns).toBe(1);
   });
 
   it('D. ... and the receiver, which finds KERNEL_RET, simply waits', () => {
@@ -231,16 +233,18 @@ describe('PKRU through a call', () => {
       function* (end) {
         keys.caller = end.lib.process.pkey;
         seen['sender before'] = end.p.rdpkru();
-        setting.rpal.observer = {
-          receiver: (cpu, row) => {
-            if (row === 10) seen['sender inside'] = cpu.mmu.pkru;
-          },
-          sender: (cpu, row) => {
-            if (row === 2) seen['receiver deciding'] = cpu.mmu.pkru;
-          },
-        };
+        const { bus, platform } = setting.machine;
+        const pkru = (cpu: number) => platform.cpus[cpu]?.mmu.pkru ?? -1;
+        const undo = [
+          bus.events.rpalReceiverState.on((cpu, _time, _rcc, row) => {
+            if (row === 10) seen['sender inside'] = pkru(cpu);
+          }),
+          bus.events.rpalSenderState.on((cpu, _time, _rcc, row) => {
+            if (row === 2) seen['receiver deciding'] = pkru(cpu);
+          }),
+        ];
         yield* call(end, 1);
-        setting.rpal.observer = null;
+        for (const stop of undo) stop();
         seen['sender after'] = end.p.rdpkru();
       },
     );

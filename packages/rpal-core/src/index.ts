@@ -1,15 +1,51 @@
-export * from './abi/constants.js';
+export {
+  callState,
+  MAX_REQUEST_SERVICE,
+  MapType,
+  PkuOn,
+  QUARANTINE_NS,
+  ReceiverState,
+  RPAL_ADDR_SPACE_SIZE,
+  RPAL_ADDRESS_SPACE_HIGH,
+  RPAL_ADDRESS_SPACE_LOW,
+  RPAL_API_VERSION,
+  RPAL_CAP_PKU,
+  RPAL_COMPAT_VERSION,
+  RPAL_EP_POLL_MAGIC,
+  RPAL_ERROR_MAGIC,
+  RPAL_ID_SHIFT,
+  RPAL_KERNEL_PENDING,
+  RPAL_MAGIC,
+  RPAL_MAGIC_OFFSET,
+  RPAL_MAX_RECEIVER_NUM,
+  RPAL_MAX_SHARED_PAGES,
+  RPAL_NR_ID,
+  RPAL_PROC_FILE,
+  RPAL_RECEIVER_STATE_MASK,
+  RPAL_SID_SHIFT,
+  RPAL_USER_PENDING,
+  RpalFlag,
+  RpalIoctl,
+  SenderState,
+} from './abi/constants.js';
 export { FdmapArg, Rcc, RequestArg, Scc, ServiceMetadata, TaskContext, VersionInfo } from './abi/layouts.js';
-export { type Isolation, protectionKeys } from './memory/isolation.js';
+export { Instruments } from './instruments.js';
+export { copiedEntries } from './memory/copied-entries.js';
 export { pkruOf, readAllPkru } from './memory/pkey.js';
+export { protectionKeys } from './memory/protection-keys.js';
 export { SharedPages } from './memory/shared-pages.js';
-export { copiedEntries, type Sharing } from './memory/sharing.js';
 export { type Patch, patches } from './patches.js';
 export { findRpal, type RpalOptions, rpal, rpalOf } from './plugin.js';
 export { type QuirkName, quirkNames, quirks, type RaceFix, raceFixes } from './quirks.js';
-export { Rpal, RpalThread } from './rpal.js';
+export { Rpal } from './rpal.js';
 export { RpalBug } from './rpal-bug.js';
-export { RpalSeams } from './seams.js';
-export { FsBaseEntry, MapEntry, type Metadata, RoleData, RpalService } from './services/service.js';
+export { LazySwitch, RpalSeams, ServiceChange } from './seams.js';
+export type { Isolation } from './services/isolation.js';
+export { RecordHeap, RecordKind } from './services/record-heap.js';
+export { RoleData } from './services/role.js';
+export { FsBaseEntry, MapEntry, type Metadata, RpalService } from './services/service.js';
+export type { SharedMapping } from './services/shared-mapping.js';
+export type { Sharing } from './services/sharing.js';
+export { type RpalTask, RpalThread, rpalThread } from './services/thread.js';
 export { RpalStep } from './steps.js';
-export { receiverRows, senderRows, type TransitionObserver, type TransitionRow } from './threads/transitions.js';
+export { receiverRows, senderRows, type TransitionRow } from './threads/transitions.js';

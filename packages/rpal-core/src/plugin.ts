@@ -1,21 +1,23 @@
 import { BusError, definePlugin, type Plugin } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
-import { EntryKind, type Thread } from '@rpal/kernel';
+import { EntryKind } from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
 import { z } from 'zod';
 import manifest from '../package.json' with { type: 'json' };
 import { PkuOn, RPAL_PROC_FILE, RpalFlag } from './abi/constants.js';
-import { redirectFault } from './memory/fault.js';
+import { ProcRpal } from './calls/proc-rpal.js';
+import { copiedEntries, RPAL_IGNORE } from './memory/copied-entries.js';
 import { inflateBalloon, sliceLayout } from './memory/partition.js';
 import { defaultPkruOf } from './memory/pkey.js';
+import { protectionKeys } from './memory/protection-keys.js';
 import { widenFlush } from './memory/tlb-union.js';
+import { exitMemory, isRpalImage, joinService, leaveService, registerService } from './process/lifecycle.js';
 import { type QuirkName, quirkNames, type RaceFix, raceFixes } from './quirks.js';
-import { Rpal, RpalThread, serviceOfMm } from './rpal.js';
+import { redirectFault } from './recovery/fault.js';
+import { Rpal, serviceOfMm } from './rpal.js';
 import { RpalSeams } from './seams.js';
-import { cloneThread, exitMemory, exitThread, isRpalImage, registerService } from './services/lifecycle.js';
-import { RPAL_IGNORE } from './services/link.js';
-import { ProcRpal } from './services/proc-rpal.js';
-import { RpalEpollWait, takesEpollWait } from './switch/epoll.js';
+import { RpalThread, rpalTask } from './services/thread.js';
+import { startEpollWait, takesEpollWait } from './switch/epoll.js';
 import { KernelReturnPath } from './switch/kernel-return.js';
 import { onKernelEntry } from './switch/lazy-switch.js';
 import { collectClaim, correctDelta } from './switch/time-slice.js';
@@ -63,35 +65,37 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
       const lacking = 'user-mode FS base access (FSGSBASE)';
       throw new BusError('SETUP_FAILED', `RPAL needs ${lacking}, which ${platform.profile.name} does not have; choose another profile`);
     }
-    const seams = new RpalSeams(platform.profile);
+    const seams = new RpalSeams(platform.profile, { isolation: protectionKeys, sharing: copiedEntries });
     bus.declare(seams);
-    const state = new Rpal(kernel, seams.slots, new Set(repair === 'all' ? quirkNames : repair), new Set(without));
+    const state = new Rpal(kernel, seams, new Set(repair === 'all' ? quirkNames : repair), new Set(without));
     state.returnPath = new KernelReturnPath(state);
     installed.set(machine, state);
     installed.set(kernel, state);
     kernel.memory.hiddenTopEntryBits |= RPAL_IGNORE;
     kernel.specialFiles.set(RPAL_PROC_FILE, (_cpu, _thread, flags) => new ProcRpal(state, flags));
 
-    for (const { idle } of kernel.scheduler.runQueues) (idle as Thread).rpal = new RpalThread();
+    for (const { idle } of kernel.scheduler.runQueues) idle.rpal = new RpalThread();
     hooks.schedTaskNew.tap(plugin, (task, parent) => {
-      (task as Thread).rpal = new RpalThread();
+      task.rpal = new RpalThread();
       if (parent !== null) state.between(task.cpu, 'copy_process: registers copied, not on the list of threads yet');
     });
     hooks.kernelExec.tap(plugin, (cpu, thread, image) => {
       // exec in a service: the old one ends as if its last thread had exited.
-      if (thread.rpal.service !== null) exitThread(state, cpu, thread, true);
-      if (isRpalImage(image)) registerService(state, cpu, thread, image);
+      const task = rpalTask(thread);
+      if (task.rpal.service !== null) leaveService(state, cpu, task, true);
+      if (isRpalImage(image)) registerService(state, cpu, task, image);
     });
     hooks.mmLayout.tap(plugin, (layout, mm) => {
       const service = serviceOfMm(mm);
       return service === null ? layout : sliceLayout(layout, service, platform.rng);
     });
     hooks.kernelExecMap.tap(plugin, (cpu, thread) => {
-      const { service } = thread.rpal;
+      const { service } = rpalTask(thread).rpal;
       return service === null ? undefined : inflateBalloon(cpu, service.mm, service);
     });
-    hooks.kernelClone.tap(plugin, (cpu, parent, child) => {
-      cloneThread(parent, child);
+    hooks.kernelClone.tap(plugin, (cpu, thread, child) => {
+      const parent = rpalTask(thread);
+      joinService(parent, rpalTask(child));
       // The copy of PKRU taken before the child was on the task list may be out of date (patch 30), and a parent tied to
       // a CPU must not hand that down (patch 23).
       if (parent.rpal.service !== null && state.fixes(30)) child.pkru = cpu.mmu.pkru;
@@ -101,14 +105,14 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
         child.affinitySize = old.size;
       }
     });
-    hooks.kernelThreadExit.tap(plugin, (cpu, thread, last) => exitThread(state, cpu, thread, last));
+    hooks.kernelThreadExit.tap(plugin, (cpu, thread, last) => leaveService(state, cpu, rpalTask(thread), last));
     // The series hooks the entries through the IDT and SYSCALL; those of FRED and of 32-bit system calls are other code.
     if (!features.fred) {
       hooks.kernelEntry.tap(plugin, (cpu, thread, kind) => {
-        if (kind !== EntryKind.COMPAT) onKernelEntry(state, cpu, thread);
+        if (kind !== EntryKind.COMPAT) onKernelEntry(state, cpu, rpalTask(thread));
       });
     }
-    hooks.kernelDefaultPkru.tap(plugin, (pkru, thread) => defaultPkruOf(thread.rpal.service, pkru, state.fixes(29)));
+    hooks.kernelDefaultPkru.tap(plugin, (pkru, thread) => defaultPkruOf(rpalTask(thread).rpal.service, pkru, state.fixes(29)));
 
     hooks.mmExit.tap(plugin, (mm) => exitMemory(state, platform.running as Cpu, mm));
     hooks.mmFault.tap(plugin, (cpu, mm, address, code, kernelMode) => redirectFault(state, cpu, mm, address, code, kernelMode));
@@ -132,38 +136,36 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
     });
 
     hooks.schedWakePermission.tap(plugin, (cpu, task) => {
-      const thread = task as Thread;
+      const thread = rpalTask(task);
       return (thread.rpal.flags & RpalFlag.RECEIVER) === 0 ? undefined : mayWake(state, cpu, thread);
     });
     hooks.schedSwitch.tap(plugin, (cpu, prev) => {
-      const thread = prev as Thread;
+      const thread = rpalTask(prev);
       if ((thread.rpal.flags & RpalFlag.RECEIVER) !== 0) switchedOut(state, cpu, thread);
     });
     hooks.schedBlockFailed.tap(plugin, (cpu, task) => {
-      const thread = task as Thread;
+      const thread = rpalTask(task);
       if ((thread.rpal.flags & RpalFlag.RECEIVER) !== 0) blockFailed(state, cpu, thread);
     });
-    hooks.schedDelayDequeue.tap(plugin, (task) => (((task as Thread).rpal.flags & RpalFlag.RECEIVER) === 0 ? undefined : false));
-    hooks.schedAffinity.tap(plugin, (task) => (((task as Thread).rpal.flags & RpalFlag.CPU_LOCKED) === 0 ? undefined : false));
+    hooks.schedDelayDequeue.tap(plugin, (task) => ((rpalTask(task).rpal.flags & RpalFlag.RECEIVER) === 0 ? undefined : false));
+    hooks.schedAffinity.tap(plugin, (task) => ((rpalTask(task).rpal.flags & RpalFlag.CPU_LOCKED) === 0 ? undefined : false));
     hooks.schedPolicy.tap(plugin, (task, policy) => {
-      const registered = ((task as Thread).rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0;
+      const registered = (rpalTask(task).rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0;
       return registered && !isFair(policy) && !state.quirk('fair-class-unchecked') ? -Errno.EINVAL : undefined;
     });
     hooks.schedEnter.tap(plugin, (cpu, task) => {
-      const thread = task as Thread;
+      const thread = rpalTask(task);
       if ((thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) collectClaim(state, cpu, thread);
     });
     hooks.schedTaskClock.tap(plugin, (delta, _rq, task) => {
-      const thread = task as Thread;
+      const thread = rpalTask(task);
       return thread.rpal.stealTime === 0 ? delta : correctDelta(delta, thread);
     });
 
     hooks.epollWait.tap(plugin, (cpu, caller, epoll, timeout) => {
-      const thread = caller as Thread;
+      const thread = rpalTask(caller.task);
       if (!takesEpollWait(cpu, thread)) return undefined;
-      const receiver = thread.rpal.role;
-      receiver.operation ??= new RpalEpollWait(state, thread);
-      return receiver.operation.start(cpu, caller, epoll, timeout);
+      return startEpollWait(state, cpu, thread, epoll, timeout);
     });
   },
 });

@@ -1,38 +1,15 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Kernel, Thread } from '@rpal/kernel';
+import type { Kernel } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
-import { CpuSet, type KernelPath } from '@rpal/sched';
-import { RPAL_FIRST_KEY, RPAL_NR_ID } from './abi/constants.js';
-import type { Isolation } from './memory/isolation.js';
-import type { Sharing } from './memory/sharing.js';
+import { CpuSet, DelayedWork, type KernelPath } from '@rpal/sched';
+import { QUARANTINE_NS, RPAL_FIRST_KEY, RPAL_NR_ID } from './abi/constants.js';
+import { Instruments } from './instruments.js';
 import type { QuirkName, RaceFix } from './quirks.js';
-import type { RpalSeams } from './seams.js';
-import type { RoleData, RpalService } from './services/service.js';
-import type { TransitionObserver } from './threads/transitions.js';
-
-/** A thread's RPAL state (patch 04: members of `task_struct`). */
-export class RpalThread {
-  service: RpalService | null = null;
-  /** `RpalFlag` bits. */
-  flags = 0;
-  /** One place for either role: registering twice overwrites it. It is not cleared when the role ends. */
-  data: RoleData | null = null;
-  /** TSC cycles at which the thread's claim of run time was last looked at. */
-  claimedAt = 0;
-  /** Correction of the run time, ns (patch 33). */
-  stealTime = 0;
-
-  /** The record of a thread that has a role. */
-  get role(): RoleData {
-    return this.data as RoleData;
-  }
-}
-
-declare module '@rpal/kernel' {
-  interface Thread {
-    rpal: RpalThread;
-  }
-}
+import { type RpalSeams, ServiceChange } from './seams.js';
+import type { Isolation } from './services/isolation.js';
+import { RecordHeap } from './services/record-heap.js';
+import type { RpalService } from './services/service.js';
+import type { Sharing } from './services/sharing.js';
 
 declare module '@rpal/mm' {
   interface MmStruct {
@@ -43,7 +20,9 @@ declare module '@rpal/mm' {
 /** RPAL's state for one machine. */
 export class Rpal {
   readonly kernel: Kernel;
-  /** Services by key and by id. */
+  readonly instruments: Instruments;
+  readonly heap: RecordHeap = new RecordHeap();
+  /** Registered services by key. */
   readonly byKey: Map<number, RpalService> = new Map();
   readonly #ids: boolean[] = Array.from({ length: RPAL_NR_ID }, () => false);
   #nextKey = RPAL_FIRST_KEY;
@@ -57,35 +36,19 @@ export class Rpal {
   readonly criticalSections: boolean;
   /** What a task that lost its user context to a lazy switch goes on with. Set once, by the plugin. */
   returnPath!: KernelPath;
-  /** What the patches print, in order. */
-  readonly log: string[] = [];
-  /** Service objects that nobody can free any more. */
-  leakedServices = 0;
   /**
    * Called between two steps of the kernel that other CPUs can come between although interrupts are off here: with it a
    * tool lets them. Null in ordinary runs.
    */
   interleaver: ((cpu: Cpu, point: string) => void) | null = null;
-  /** Told of every change of a receiver's or sender's state. Null in ordinary runs. */
-  observer: TransitionObserver | null = null;
-  /**
-   * Orders a failure, as `/proc/self/fail-nth` does in Linux: of the allocations that /proc/rpal makes from now on the n-th fails
-   * as if no memory were left. 0: none does.
-   */
-  failNth = 0;
-  /** Records in use, by `RecordKind`. */
-  readonly records: number[] = [0, 0, 0];
-  /** Since boot. */
-  lazySwitches = 0;
-  kernelReturns = 0;
-  refusedWakeUps = 0;
 
   /** Each CPU as a set of its own, for threads tied to it. */
   readonly #alone: readonly CpuSet[];
 
-  constructor(kernel: Kernel, slots: RpalSeams['slots'], repaired: ReadonlySet<QuirkName>, without: ReadonlySet<RaceFix> = new Set()) {
+  constructor(kernel: Kernel, seams: RpalSeams, repaired: ReadonlySet<QuirkName>, without: ReadonlySet<RaceFix> = new Set()) {
     this.kernel = kernel;
-    this.#slots = slots;
+    this.instruments = new Instruments(seams.events);
+    this.#slots = seams.slots;
     this.#repaired = repaired;
     for (const patch of without) this.#without[patch] = 1;
     this.checksCall = repaired.has('lazy-switch-unchecked');
@@ -102,6 +65,12 @@ export class Rpal {
   /** What gives services each other's memory. */
   get sharing(): Sharing {
     return this.#slots.rpalSharing.value;
+  }
+
+  /** The kernel gives the thread that `cpu` runs these rights. */
+  loadRights(cpu: Cpu, rights: number): void {
+    this.#slots.rpalIsolation.value.kernelLoad(cpu, rights);
+    this.instruments.rights(cpu, rights);
   }
 
   /** The set of one CPU. Nobody changes it. */
@@ -131,10 +100,6 @@ export class Rpal {
     return id;
   }
 
-  freeId(id: number): void {
-    this.#ids[id] = false;
-  }
-
   /** Ids in use: of live services, of dead ones that somebody refers to, and in quarantine. */
   get idsInUse(): number {
     return this.#ids.filter(Boolean).length;
@@ -145,14 +110,33 @@ export class Rpal {
     return this.#nextKey++;
   }
 
-  /** The service of a thread, or null. */
-  serviceOf(thread: Thread): RpalService | null {
-    return thread.rpal.service;
+  /** Takes a reference to a service. */
+  getService(service: RpalService): RpalService {
+    service.references++;
+    return service;
+  }
+
+  /** Drops a reference. After the last one the id stays in quarantine for 30 s (patch 04). */
+  putService(cpu: Cpu, service: RpalService): void {
+    if (--service.references > 0) return;
+    const { scheduler, workqueue } = this.kernel;
+    const free = new DelayedWork(workqueue, scheduler, (on) => {
+      service.mm.rpalService = null;
+      this.#ids[service.id] = false;
+      this.changed(on, service, ServiceChange.FREED);
+    });
+    workqueue.queueDelayed(cpu, free, QUARANTINE_NS);
+  }
+
+  /** Announces a step in the life of a service. @param change one of `ServiceChange` */
+  changed(cpu: Cpu, service: RpalService, change: number): void {
+    const { rpalService } = this.instruments.events;
+    if (rpalService.observed) rpalService.emit(cpu.id, cpu.clock, service, change);
   }
 
   /** Prints a warning, as the patches do where something is amiss but the kernel goes on. */
   warn(cpu: Cpu, text: string): void {
-    this.log.push(`[${cpu.clock}] ${text}`);
+    this.instruments.events.rpalWarning.emit(cpu.id, cpu.clock, text);
   }
 }
 

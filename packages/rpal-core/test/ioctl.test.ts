@@ -11,6 +11,7 @@ import {
   RPAL_EP_POLL_MAGIC,
   RpalIoctl,
   type RpalService,
+  rpalThread,
   Scc,
 } from '../src/index.js';
 import { Control, pairOfServices, run, until, type World, world } from './world.js';
@@ -126,14 +127,14 @@ const rows: readonly (readonly [command: string, check: string, result: number, 
     'REGISTER_RECEIVER',
     'no memory for the record, before the table is looked at',
     -ENOMEM,
-    (p, c, setting) => registerReceivers(p, c, setting, 17, () => (setting.rpal.failNth = 1)),
+    (p, c, setting) => registerReceivers(p, c, setting, 17, () => (setting.rpal.heap.failNth = 1)),
   ],
   ['REGISTER_RECEIVER', 'a 17th receiver', -EAGAIN, (p, c, setting) => registerReceivers(p, c, setting, 17)],
   [
     'REGISTER_RECEIVER',
     'a 17th receiver, before memory for the affinity record is asked for',
     -EAGAIN,
-    (p, c, setting) => registerReceivers(p, c, setting, 17, () => (setting.rpal.failNth = 2)),
+    (p, c, setting) => registerReceivers(p, c, setting, 17, () => (setting.rpal.heap.failNth = 2)),
   ],
   [
     'REGISTER_RECEIVER',
@@ -272,13 +273,13 @@ function booksOf({ rpal }: World, p: Program) {
   const service = rpal.byKey.get(1) as RpalService;
   const { thread } = p.context;
   return {
-    records: [...rpal.records],
+    records: [...rpal.heap.inUse],
     threads: service.threadCount,
     receivers: service.receivers.length,
     fsBases: service.fsBases.filter((entry) => entry.fsBase !== 0 || entry.thread !== null).length,
     pageReferences: service.sharedPages.map(({ references }) => references),
-    flags: thread.rpal.flags,
-    data: thread.rpal.data,
+    flags: rpalThread(thread).flags,
+    data: rpalThread(thread).data,
     watched: thread.entryWatched,
   };
 }
@@ -290,9 +291,9 @@ function booksOf({ rpal }: World, p: Program) {
 function* registerWithout(p: Program, c: Control, setting: World, command: number, nth: number): Generator<void, number> {
   const page = yield* c.share();
   const before = booksOf(setting, p);
-  setting.rpal.failNth = nth;
+  setting.rpal.heap.failNth = nth;
   const result = yield* c.ioctl(command, page);
-  expect(setting.rpal.failNth).toBe(0);
+  expect(setting.rpal.heap.failNth).toBe(0);
   expect(booksOf(setting, p)).toEqual(before);
   expect(yield* c.ioctl(command, page)).toBe(0);
   expect(yield* c.ioctl(command === RpalIoctl.REGISTER_SENDER ? RpalIoctl.UNREGISTER_SENDER : RpalIoctl.UNREGISTER_RECEIVER)).toBe(0);
@@ -309,10 +310,10 @@ function* registerReceivers(p: Program, c: Control, setting: World, count: numbe
   for (let i = 0; i < count; i++) {
     yield* p.clone(function* (q) {
       if (i === count - 1) last?.();
-      const before = [...setting.rpal.records];
+      const before = [...setting.rpal.heap.inUse];
       result = yield* q.ioctl(c.fd, RpalIoctl.REGISTER_RECEIVER, page + i * Rcc.size);
-      if (result < 0) expect(setting.rpal.records).toEqual(before);
-      setting.rpal.failNth = 0;
+      if (result < 0) expect(setting.rpal.heap.inUse).toEqual(before);
+      setting.rpal.heap.failNth = 0;
       done++;
       yield* until(q, () => done === count);
     });
@@ -617,7 +618,7 @@ describe('ioctl of /proc/rpal', () => {
     });
     machine.run();
     expect(result).toBe(-EINVAL);
-    expect(rpal.log.join()).toMatch(/not position independent/);
+    expect(rpal.instruments.log.join()).toMatch(/not position independent/);
     exercised.add('ENABLE_SERVICE, not position independent');
   });
 

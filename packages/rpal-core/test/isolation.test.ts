@@ -1,6 +1,6 @@
 import { Signal, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { pkruOf } from '../src/index.js';
+import { pkruOf, rpalThread } from '../src/index.js';
 import { pairOfServices, until, world } from './world.js';
 
 const OWNER = 0;
@@ -25,7 +25,7 @@ function intrude(how: 'read' | 'write' | 'untouched', open: (own: number, peer: 
     },
     function* (p) {
       yield* until(p, () => target !== 0);
-      const pkru = open(p.context.thread.rpal.service?.pkey as number, OWNER);
+      const pkru = open(rpalThread(p.context.thread).service?.pkey as number, OWNER);
       if (pkru !== null) p.wrpkru(pkru);
       if (how !== 'read') yield* p.store64(target, 7);
       seen = yield* p.load64(target);

@@ -2,7 +2,7 @@ import { executable } from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_REQUEST_SERVICE, MapType, QUARANTINE_NS, RPAL_NR_ID, type RpalService } from '../src/index.js';
+import { MAX_REQUEST_SERVICE, MapType, QUARANTINE_NS, RPAL_NR_ID, type RpalService, rpalThread } from '../src/index.js';
 import { Control, pairOfServices, rpalImage, run, until, type World, world } from './world.js';
 
 /** Lets `ns` nanoseconds pass on a machine. */
@@ -21,7 +21,7 @@ describe('a service', () => {
     let service: RpalService | null = null;
     let references = 0;
     run(setting, function* (p) {
-      service = p.context.thread.rpal.service;
+      service = rpalThread(p.context.thread).service;
       references = service?.references ?? 0;
       yield* p.sleep(1);
     });
@@ -32,7 +32,7 @@ describe('a service', () => {
   it('counts a reference for each thread, and loses it with the thread', () => {
     const counts: number[] = [];
     run(world(), function* (p) {
-      const service = p.context.thread.rpal.service as RpalService;
+      const service = rpalThread(p.context.thread).service as RpalService;
       let stop = false;
       yield* p.clone(function* (q) {
         counts.push(service.references);
@@ -50,7 +50,7 @@ describe('a service', () => {
     let inherited: unknown = 'not looked at';
     run(world(), function* (p) {
       yield* p.fork(function* (q) {
-        inherited = q.context.thread.rpal.service;
+        inherited = rpalThread(q.context.thread).service;
         yield* q.sleep(1);
       });
       yield* p.wait();
@@ -115,7 +115,7 @@ describe('a service', () => {
     while (ready < RPAL_NR_ID) machine.run(machine.platform.now + 1e7);
     machine.spawn(
       rpalImage('one-too-many', function* (p) {
-        service = p.context.thread.rpal.service;
+        service = rpalThread(p.context.thread).service;
         address = yield* p.allocate(4096);
         go = true;
       }),
@@ -123,7 +123,7 @@ describe('a service', () => {
     machine.run();
     expect(service).toBeNull();
     expect(address).toBeGreaterThan(0x7f00_0000_0000);
-    expect(rpal.leakedServices).toBe(1);
+    expect(rpal.instruments.leakedServices).toBe(1);
   });
 
   it('dies with its last thread, not with its first', () => {

@@ -57,7 +57,7 @@ describe('the address space of an RPAL process', () => {
       segments: [{ address: 0x40_0000, bytes: 0x1_0000, prot: 5 }],
     });
     expect(exit?.signal).toBe(Signal.SEGV);
-    expect(rpal.log.join()).toMatch(/not position independent/);
+    expect(rpal.instruments.log.join()).toMatch(/not position independent/);
     expect(rpal.byKey.size).toBe(0);
   });
 

@@ -119,10 +119,10 @@ describe('/proc/rpal: shared pages', () => {
       const { frames } = kernel.memory;
       const rpal = rpalOf(kernel);
       yield* c.share();
-      const before = [...rpal.records, frames.inUse];
-      rpal.failNth = nth;
+      const before = [...rpal.heap.inUse, frames.inUse];
+      rpal.heap.failNth = nth;
       results.push(yield* c.share());
-      expect([...rpal.records, frames.inUse]).toEqual(before);
+      expect([...rpal.heap.inUse, frames.inUse]).toEqual(before);
       results.push(Math.sign(yield* c.share()));
     });
     expect(results).toEqual([expected, 1]);
@@ -137,7 +137,7 @@ describe('/proc/rpal: shared pages', () => {
     run(setting, function* (p) {
       const c = yield* Control.open(p);
       const { frames, totalFrames } = p.context.kernel.memory;
-      const { records } = setting.rpal;
+      const { inUse: records } = setting.rpal.heap;
       const near = yield* c.share();
       const hoard: number[] = [];
       // The first megabyte is nobody's.
@@ -174,7 +174,7 @@ describe('/proc/rpal: shared pages', () => {
       yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
     });
     expect(exit).toMatchObject({ signal: 0 });
-    expect(setting.rpal.log.join()).toMatch(/by a process that is no service/);
+    expect(setting.rpal.instruments.log.join()).toMatch(/by a process that is no service/);
   });
 
   it('that are unmapped while a thread is registered in them: SIGKILL for the process', () => {
@@ -185,6 +185,6 @@ describe('/proc/rpal: shared pages', () => {
       yield* p.sleep(1e6);
     });
     expect(exit?.signal).toBe(Signal.KILL);
-    expect(setting.rpal.log.join()).toMatch(/while 1 threads are registered/);
+    expect(setting.rpal.instruments.log.join()).toMatch(/while 1 threads are registered/);
   });
 });

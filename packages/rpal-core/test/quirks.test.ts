@@ -1,8 +1,20 @@
 import { SchedPolicy, TaskState } from '@rpal/sched';
 import { Errno, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { callState, FdmapArg, type QuirkName, quirkNames, Rcc, RPAL_ERROR_MAGIC, RPAL_NR_ID, RpalIoctl, Scc } from '../src/index.js';
-import { recover } from '../src/switch/recovery.js';
+import {
+  callState,
+  FdmapArg,
+  type QuirkName,
+  quirkNames,
+  Rcc,
+  RPAL_ERROR_MAGIC,
+  RPAL_NR_ID,
+  RpalIoctl,
+  rpalThread,
+  Scc,
+} from '../src/index.js';
+import { recover } from '../src/recovery/recovery.js';
+import { rpalTask } from '../src/services/thread.js';
 import { collectClaim } from '../src/switch/time-slice.js';
 import { mayWake } from '../src/threads/states.js';
 import { type Body, Control, pairOfServices, run, until, type World, world } from './world.js';
@@ -43,7 +55,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
     (setting) => {
       for (let i = 0; i < RPAL_NR_ID; i++) setting.rpal.takeId();
       alone(setting, function* () {});
-      return setting.rpal.leakedServices;
+      return setting.rpal.instruments.leakedServices;
     },
   ],
   'fair-class-unchecked': [
@@ -66,7 +78,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
     (setting) =>
       alone(setting, function* (p, c) {
         const page = yield* c.share(4);
-        const shared = p.context.thread.rpal.service?.sharedPages[0];
+        const shared = rpalThread(p.context.thread).service?.sharedPages[0];
         const frames = [0, 1].map((i) => shared?.frame(i) as number);
         yield* p.munmap(page, 4 * 4096);
         return frames.map((frame) => setting.machine.kernel.memory.frames.count(frame));
@@ -91,7 +103,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
       alone(setting, function* (p, c) {
         const page = yield* c.share(4);
         yield* p.munmap(page, 4096);
-        return p.context.thread.rpal.service?.sharedPages.length;
+        return rpalThread(p.context.thread).service?.sharedPages.length;
       }),
   ],
   'read-ignores-count': [
@@ -147,7 +159,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         thread.killPending = true;
         const result = yield* c.enable();
         thread.killPending = false;
-        return [result, thread.rpal.service?.enabled];
+        return [result, rpalThread(thread).service?.enabled];
       }),
   ],
   'refused-task-stays-waking': [
@@ -161,7 +173,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         const { thread } = p.context;
         // What the wake list of another CPU holds when the state is looked at for the second time.
         thread.state = TaskState.WAKING;
-        const may = mayWake(setting.rpal, p.context.cpu, thread);
+        const may = mayWake(setting.rpal, p.context.cpu, rpalTask(thread));
         const state = thread.state;
         thread.state = TaskState.RUNNING;
         return may ? 'woken' : state;
@@ -182,7 +194,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         },
         function* (p, _c, peer) {
           yield* p.sleep(5e6);
-          const { rcc } = peer.leader.rpal.role;
+          const { rcc } = rpalThread(peer.leader).role;
           const { memory } = p.context.cpu;
           yield* p.kill(peer.pid, Signal.KILL);
           yield* p.sleep(20e6);
@@ -269,9 +281,9 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
         yield* p.store64(page + Scc.totalTime, 1e15);
         const { thread, cpu } = p.context;
-        collectClaim(setting.rpal, cpu, thread);
+        collectClaim(setting.rpal, cpu, rpalTask(thread));
         // A claim of five days, made within microseconds.
-        return thread.rpal.stealTime < -1e9;
+        return rpalThread(thread).stealTime < -1e9;
       }),
   ],
   'recovery-credits-nothing': [
@@ -289,7 +301,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         thread.frame.user = p.context;
         const { rip, rsp } = p.context;
         p.context.rip = 0x7000_0000_0000;
-        recover(setting.rpal, cpu, thread);
+        recover(setting.rpal, cpu, rpalTask(thread));
         Object.assign(p.context, { rip, rsp });
         thread.frame.rip = 0;
         const total = yield* p.load64(page + Scc.totalTime);

@@ -1,4 +1,4 @@
-import { definePlugin, type Plugin } from '@rpal/bus';
+import { BusError, definePlugin, type Plugin } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
 import { EntryKind, type Thread } from '@rpal/kernel';
 import { rpalOf } from '@rpal/rpal-core';
@@ -24,15 +24,14 @@ export type AmdNmiOptions = z.input<typeof options>;
 
 const installed = new WeakMap<object, SampleTally>();
 
-/** What the profiler on a machine has counted. @throws TypeError without the plugin */
+/** What the profiler on a machine has counted. @throws BusError MISSING_REQUIREMENT without the plugin */
 export function samplesOf(machine: object): SampleTally {
   const tally = installed.get(machine);
-  if (tally === undefined) throw new TypeError('this machine was built without @rpal/amd-nmi; add amdNmi() to its plugins');
+  if (tally === undefined) {
+    throw new BusError('MISSING_REQUIREMENT', 'this machine was built without @rpal/amd-nmi; add amdNmi() to its plugins');
+  }
   return tally;
 }
-
-/** The lazy switches of RPAL's kernel half so far. */
-type LazySwitches = () => number;
 
 /**
  * Samples programs by NMIs of a performance counter that counts for one task at a time, on AMD and Intel as Linux 6.15
@@ -51,10 +50,16 @@ export const amdNmi: (options: AmdNmiOptions) => Plugin = definePlugin<z.output<
     const pmuOf = (cpu: Cpu) => pmus[cpu.id] as CpuPmu;
     const events = new WeakMap<Thread, PerfEvent>();
     const period = Math.round((platform.profile.clock.tscGHz * 1e9) / frequency);
-    const lazySwitches: LazySwitches = () => rpalOf(machine).lazySwitches;
+    /** Per CPU: the entry of an NMI is being made. */
+    const entering = platform.cpus.map(() => false);
     /** Per CPU, `rpal_nmi_handle`: the NMI that is about to be handled came with a lazy switch. */
     const orphaned = platform.cpus.map(() => false);
-    let before = 0;
+
+    rpalOf(machine).instruments.events.rpalLazySwitch.on((cpu) => {
+      if (entering[cpu] !== true) return;
+      orphaned[cpu] = true;
+      tally.switches++;
+    });
 
     hooks.schedTaskNew.tap(plugin, (task) => {
       if (programs.includes(task.name)) events.set(task as Thread, new PerfEvent(period));
@@ -69,7 +74,7 @@ export const amdNmi: (options: AmdNmiOptions) => Plugin = definePlugin<z.output<
       plugin,
       (cpu, _thread, kind) => {
         if (kind !== EntryKind.NMI) return;
-        before = lazySwitches();
+        entering[cpu.id] = true;
         pmuOf(cpu).inNmiSwitch = fix;
       },
       Number.NEGATIVE_INFINITY,
@@ -79,8 +84,7 @@ export const amdNmi: (options: AmdNmiOptions) => Plugin = definePlugin<z.output<
       (cpu, _thread, kind) => {
         if (kind !== EntryKind.NMI) return;
         pmuOf(cpu).inNmiSwitch = false;
-        orphaned[cpu.id] = lazySwitches() !== before;
-        if (orphaned[cpu.id]) tally.switches++;
+        entering[cpu.id] = false;
       },
       Number.POSITIVE_INFINITY,
     );

@@ -1,6 +1,6 @@
 import { HUGE_PAGE_SIZE } from '@rpal/hw-x86';
 import { createMachine, type Machine } from '@rpal/kernel';
-import { rpal, rpalOf } from '@rpal/rpal-core';
+import { rpal, rpalOf, rpalThread } from '@rpal/rpal-core';
 import { MapFlag, Prot } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Body, pairOfServices } from '../../../packages/rpal-core/test/world.ts';
@@ -71,7 +71,7 @@ describe("as the provider of RPAL's sharing slot", () => {
     const [, user] = pair(
       machine,
       function* (p) {
-        const service = p.context.thread.rpal.service;
+        const service = rpalThread(p.context.thread).service;
         const free = (service?.base ?? 0) + 100 * HUGE_PAGE_SIZE;
         for (const value of [1, 2]) {
           at = yield* p.mmap(free, 4096, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.FIXED);

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Kernel, Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
-import { pkruOf, RpalFlag, type RpalService } from '@rpal/rpal-core';
+import { pkruOf, RpalFlag, type RpalService, rpalThread } from '@rpal/rpal-core';
 import { Errno } from '@rpal/uapi';
 import { CpuPageViews, PageView } from './page-view.js';
 import { canonical, deniedBy } from './rights.js';
@@ -50,14 +50,14 @@ export class PageTableSwitch extends Views {
     const thread = this.kernel.current(cpu);
     if (this.#show(cpu, thread, rights) === 0) return;
     this.refused++;
-    this.#show(cpu, thread, pkruOf((thread.rpal.service as RpalService).pkey));
+    this.#show(cpu, thread, pkruOf((rpalThread(thread).service as RpalService).pkey));
   }
 
   override switched(cpu: Cpu, next: Thread): void {
     // Without an address space of its own the task borrows what is loaded.
     if (next.mm === null) return;
     const views = this.#cpus[cpu.id] as CpuPageViews;
-    const view = this.viewed(next) ? this.#viewOf(cpu, next.rpal.service as RpalService, cpu.mmu.pkru) : null;
+    const view = this.viewed(next) ? this.#viewOf(cpu, rpalThread(next).service as RpalService, cpu.mmu.pkru) : null;
     if (view === null) views.leave();
     else if (view !== views.current) views.enter(view);
   }
@@ -89,7 +89,7 @@ export class PageTableSwitch extends Views {
     const views = this.#cpus[cpu.id] as CpuPageViews;
     let flushed = false;
     if (this.viewed(thread)) {
-      const view = this.#viewOf(cpu, thread.rpal.service as RpalService, rights);
+      const view = this.#viewOf(cpu, rpalThread(thread).service as RpalService, rights);
       if (view === null) return -Errno.ENOSPC;
       if (view !== views.current) flushed = views.enter(view);
     } else {
@@ -118,7 +118,7 @@ export class PageTableSwitch extends Views {
 
   /** Threads without a role may only give rights up; a role opens mutually requested peers, and nothing else is in any view. */
   #mayHave(thread: Thread, rights: number): boolean {
-    const { service, flags } = thread.rpal;
+    const { service, flags } = rpalThread(thread);
     if (service === null || (flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) return true;
     return service.map.every(({ service: peer, mapped }) => peer === null || !mapped || (deniedBy(rights, peer) & 1) !== 0);
   }

@@ -1,7 +1,7 @@
 import type { Cpu, CpuProfile } from '@rpal/hw-x86';
 import type { Kernel, Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
-import { type Isolation, PkuOn, type RpalService } from '@rpal/rpal-core';
+import { type Isolation, PkuOn, type RpalService, rpalThread } from '@rpal/rpal-core';
 import { deniedBy } from './rights.js';
 
 /**
@@ -36,12 +36,12 @@ export abstract class Views implements Isolation {
     const thread = this.kernel.current(cpu);
     if (!this.viewed(thread) || (deniedBy(this.shown(cpu), owner) & (write ? 3 : 1)) === 0) return false;
     // Where the owner is gone there is nothing to deny: a sender goes back to its recovery point, as it does with keys.
-    return owner === thread.rpal.service || (!owner.mm.dead && thread.rpal.service?.map[owner.id]?.mapped === true);
+    return owner === rpalThread(thread).service || (!owner.mm.dead && rpalThread(thread).service?.map[owner.id]?.mapped === true);
   }
 
   /** True for threads whose rights count: those of a service that has its key. */
   protected viewed(thread: Thread): boolean {
-    const { service } = thread.rpal;
+    const { service } = rpalThread(thread);
     return service !== null && service.pkuOn === PkuOn.FINISH && service.mm === thread.memory;
   }
 }

@@ -1,7 +1,7 @@
 import { type Cpu, type CpuProfile, EPTP_LIST_ENTRIES } from '@rpal/hw-x86';
 import type { Kernel, Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
-import { pkruOf, type RpalService } from '@rpal/rpal-core';
+import { pkruOf, type RpalService, rpalThread } from '@rpal/rpal-core';
 import { ViewStep } from './steps.js';
 import { Hypercall, ViewHypervisor } from './view-hypervisor.js';
 import { Views } from './views.js';
@@ -65,13 +65,13 @@ export class Vmfunc extends Views {
   #give(cpu: Cpu, thread: Thread, rights: number): void {
     if (this.#show(cpu, thread, rights) === 0) return;
     this.refused++;
-    this.#show(cpu, thread, pkruOf((thread.rpal.service as RpalService).pkey));
+    this.#show(cpu, thread, pkruOf((rpalThread(thread).service as RpalService).pkey));
   }
 
   /** Gives `thread`, which runs on `cpu`, the view of `rights`. @returns 0 or -ENOSPC */
   #show(cpu: Cpu, thread: Thread, rights: number): number {
     if (this.viewed(thread)) {
-      const service = thread.rpal.service as RpalService;
+      const service = rpalThread(thread).service as RpalService;
       const listed = this.hypervisor.serviceOf(cpu) === service;
       if (!listed) this.#useList(cpu, service, rights);
       cpu.charge(ViewStep.findView);

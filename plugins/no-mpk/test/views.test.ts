@@ -1,6 +1,6 @@
 import { entryFrame } from '@rpal/hw-x86';
 import { createMachine, type Process } from '@rpal/kernel';
-import { pkruOf, RpalFlag, type RpalService, readAllPkru, rpal, rpalOf } from '@rpal/rpal-core';
+import { pkruOf, RpalFlag, type RpalService, readAllPkru, rpal, rpalOf, rpalThread } from '@rpal/rpal-core';
 import { Errno, Signal } from '@rpal/uapi';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -55,7 +55,7 @@ describe('an EPT view', () => {
   it('lacks the frame through which all translations of a closed slice go, and no other', () => {
     const world = machineWith('vmfunc');
     withPeer(world, function* (p, _control, peer) {
-      const me = p.context.thread.rpal.service as RpalService;
+      const me = rpalThread(p.context.thread).service as RpalService;
       const { memory } = p.context.cpu;
       const [own, far] = [me, serviceOf(peer)].map((service) => {
         const entry = me.mm.tables.topEntry(service.base);
@@ -93,7 +93,7 @@ describe('an EPT view', () => {
     const world = machineWith('vmfunc');
     const exits = withPeer(world, function* (p, _control, peer, page) {
       const { cpu } = p.context;
-      const me = p.context.thread.rpal.service as RpalService;
+      const me = rpalThread(p.context.thread).service as RpalService;
       const [closed, open] = [pkruOf(me.pkey), pkruOf(me.pkey) & pkruOf(serviceOf(peer).pkey)];
       const note = yield* p.allocate(4096);
       const round = function* () {
@@ -117,7 +117,7 @@ describe('an EPT view', () => {
       const world = machineWith('vmfunc');
       let seen = 0;
       const exits = withPeer(world, function* (p, _control, _peer, page) {
-        world.isolation.userLoad(p.context.cpu, readAllPkru(p.context.thread.rpal.service?.pkey ?? -1));
+        world.isolation.userLoad(p.context.cpu, readAllPkru(rpalThread(p.context.thread).service?.pkey ?? -1));
         seen = yield* p.load64(page);
         if (write) yield* p.store64(page, 42);
       });
@@ -129,7 +129,7 @@ describe('an EPT view', () => {
   it('follows when a peer is released and requested again', () => {
     const world = machineWith('vmfunc');
     withPeer(world, function* (p, control, peer) {
-      const me = p.context.thread.rpal.service as RpalService;
+      const me = rpalThread(p.context.thread).service as RpalService;
       const hidden = () => world.isolation.hypervisor.viewsOf(me)?.views[0]?.hidden.size;
       expect(hidden()).toBe(1);
       const { key } = serviceOf(peer);
@@ -144,7 +144,7 @@ describe('an EPT view', () => {
     const world = machineWith('vmfunc');
     withPeer(world, function* (p) {
       const { guest, mmu } = p.context.cpu;
-      const { id, pkey } = p.context.thread.rpal.service as RpalService;
+      const { id, pkey } = rpalThread(p.context.thread).service as RpalService;
       for (const call of [Hypercall.USE_LIST, Hypercall.RELINKED, Hypercall.DROP_LIST]) expect(guest.vmcall(call, id)).toBe(-Errno.EPERM);
       expect(guest.vmcall(Hypercall.MAKE_VIEW, pkruOf((pkey + 1) % 16))).toBeGreaterThan(0);
       const { root } = mmu;
@@ -212,9 +212,9 @@ describe('the views of a service', () => {
     const exits = withPeer(world, function* (p, _control, peer, page) {
       const { cpu } = p.context;
       const { thread } = p.context;
-      const me = thread.rpal.service as RpalService;
+      const me = rpalThread(thread).service as RpalService;
       // The gate serves threads with a role.
-      thread.rpal.flags |= RpalFlag.SENDER;
+      rpalThread(thread).flags |= RpalFlag.SENDER;
       const ask = (rights: number) =>
         'hypervisor' in world.isolation ? cpu.guest.vmcall(Hypercall.MAKE_VIEW, rights) : world.isolation.gate(cpu, rights);
       // Words that open the service itself too, or it could not go on.
@@ -228,7 +228,7 @@ describe('the views of a service', () => {
       // And what has no view changes nothing.
       world.isolation.userLoad(cpu, words.at(-1) as number);
       expect(cpu.mmu.pkru).toBe(open);
-      thread.rpal.flags &= ~RpalFlag.SENDER;
+      rpalThread(thread).flags &= ~RpalFlag.SENDER;
     });
     expect(exits).toMatchObject([{ signal: 0 }, { signal: 0 }]);
     expect(results.indexOf(-Errno.ENOSPC)).toBeGreaterThan(300);

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Deviations, decodeRecording, describeChoice, deviationsIn, type Picture, pictureOf, type Recording, Run } from '@rpal/explore';
-import { receiverRows, senderRows } from '@rpal/rpal-core';
+import { receiverRows, senderRows, type TransitionRow } from '@rpal/rpal-core';
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
 import { ExitCode, UsageError, wholeNumber } from '../usage.js';
@@ -89,10 +89,10 @@ function replay(io: Io, { scenario, repair, without, deviations }: Recording, { 
   let wrong: string | null = null;
   const rows: string[] = [];
   let pending: (() => void) | null = null;
-  run.stage.rpal.observer = {
-    receiver: (_cpu, row) => rows.push(`r${row}: ${receiverRows[row]?.from} -> ${receiverRows[row]?.to}, ${receiverRows[row]?.who}`),
-    sender: (_cpu, row) => rows.push(`s${row}: ${senderRows[row]?.from} -> ${senderRows[row]?.to}, ${senderRows[row]?.who}`),
-  };
+  const { rpalReceiverState, rpalSenderState } = run.stage.machine.bus.events;
+  const inWordsOf = (row: TransitionRow | undefined): string => `${row?.from} -> ${row?.to}, ${row?.who}`;
+  rpalReceiverState.on((_cpu, _time, _rcc, row) => rows.push(`r${row}: ${inWordsOf(receiverRows[row])}`));
+  rpalSenderState.on((_cpu, _time, _rcc, row) => rows.push(`s${row}: ${inWordsOf(senderRows[row])}`));
   const settle = (): void => {
     pending?.();
     pending = null;

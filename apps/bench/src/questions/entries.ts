@@ -37,9 +37,9 @@ function calls(options: RpalOptions, profile: CpuProfile, getpid: (p: Program) =
         yield* p.store64(words, word);
         if (word === 0) yield* lib.writePtrs(serviceId, far, words, 1);
       }
-      const before = rpalOf(theServer.kernel).lazySwitches;
+      const before = rpalOf(theServer.kernel).instruments.lazySwitches;
       result = yield* lib.writePtrs(serviceId, far, words, 1);
-      switches = rpalOf(theServer.kernel).lazySwitches - before;
+      switches = rpalOf(theServer.kernel).instruments.lazySwitches - before;
       inClient = p.context.thread.process.files.lookUp(p.context.cpu, fd) instanceof EventFd;
       yield* p.store64(words, 2);
       const start = p.rdtsc();

@@ -1,6 +1,6 @@
 import type { Process, Program } from '@rpal/kernel';
 import { librpal, rpalExecutable } from '@rpal/librpal';
-import { RpalIoctl, type RpalOptions } from '@rpal/rpal-core';
+import { RpalIoctl, type RpalOptions, rpalThread } from '@rpal/rpal-core';
 import { SignalCode } from '@rpal/uapi';
 import { type Answer, hex, type Question } from './question.js';
 import { meet, smallMachine } from './services.js';
@@ -94,7 +94,7 @@ function full(options: RpalOptions): Answer {
   const tried: number[] = [];
   for (let index = 0; index < COUNT; index++) {
     const image = rpalExecutable(`service-${index}`, function* (p) {
-      const { service } = p.context.thread.rpal;
+      const { service } = rpalThread(p.context.thread);
       ids.push(service?.id ?? null);
       const fd = yield* p.open('/proc/rpal', 2);
       if (service === null) tried.push(yield* p.ioctl(fd, RpalIoctl.GET_SERVICE_KEY, yield* p.allocate(4096)));

@@ -127,7 +127,7 @@ function inParts(options: RpalOptions): { line: string; lost: number; broken: bo
     }),
   );
   machine.run();
-  const warned = rpalOf(machine).log.filter((line) => /freed a second time|all are freed/.test(line)).length;
+  const warned = rpalOf(machine).instruments.log.filter((line) => /freed a second time|all are freed/.test(line)).length;
   const lost = second.filter((count) => count > 0).length;
   return {
     lost,

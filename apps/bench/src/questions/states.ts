@@ -91,11 +91,11 @@ function longCallee(options: RpalOptions): Answer {
     function* (p, { lib, serviceId, far, server }) {
       const words = yield* p.allocate(4096);
       yield* p.store64(words, 1);
-      const before = rpalOf(server.kernel).lazySwitches;
+      const before = rpalOf(server.kernel).instruments.lazySwitches;
       const start = p.rdtsc();
       written = yield* lib.writePtrs(serviceId, far, words, 1);
       duration = p.rdtsc() - start;
-      during = rpalOf(server.kernel).lazySwitches - before;
+      during = rpalOf(server.kernel).instruments.lazySwitches - before;
       returned = p.context.cpu.id;
     },
     {

@@ -9,6 +9,7 @@ import {
   RPAL_RECEIVER_STATE_MASK,
   RpalFlag,
   type RpalService,
+  rpalThread,
   Scc,
 } from '@rpal/rpal-core';
 import { TaskState } from '@rpal/sched';
@@ -139,10 +140,11 @@ function oneFlowPerThread(cpus: readonly Cpu[], kernelMode: unknown, held: Held)
  * loses the CPU between the end of the ret section and the jump goes on there later.
  */
 function belongsTo(receiver: Thread, sender: Thread): boolean {
-  if ((receiver.rpal.flags & RpalFlag.RECEIVER) === 0 || (sender.rpal.flags & RpalFlag.SENDER) === 0) return false;
+  const [called, calling] = [rpalThread(receiver), rpalThread(sender)];
+  if ((called.flags & RpalFlag.RECEIVER) === 0 || (calling.flags & RpalFlag.SENDER) === 0) return false;
   const { memory } = sender.cpu;
-  const { scc, serviceId } = sender.rpal.role;
-  return memory.read32(receiver.rpal.role.rcc + Rcc.receiverState) === callState(serviceId, memory.read32(scc + Scc.senderId));
+  const { scc, serviceId } = calling.role;
+  return memory.read32(called.role.rcc + Rcc.receiverState) === callState(serviceId, memory.read32(scc + Scc.senderId));
 }
 
 /** A saved frame that leads into somebody else's code: whoever has it will execute on a stack that is not its own. */

@@ -176,7 +176,7 @@ export function callingTwo(stage: Stage): void {
     if (word === MEETING) {
       // Without, the caller faults when the callee's address space is loaded, and that puts the kernel right again.
       const peer = stage.processes.find(({ name }) => names.includes(name) && name !== process.name);
-      yield* librpal(p).requestService(peer?.threads[0]?.rpal.service?.key as number);
+      yield* librpal(p).requestService(peer?.threads[0]?.rpal?.service?.key as number);
     } else if ((yield* p.getpid()) !== process.pid) {
       stage.note(MISTAKEN);
     }

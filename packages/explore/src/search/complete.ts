@@ -27,11 +27,7 @@ export interface Progress {
  * All interleavings, as the bounded search has them, and none of them twice: sleep sets (Godefroid, LNCS 1032) keep a step out that
  * was tried before until something conflicts with it. There is no bound, so what is found first need not be short.
  */
-export function* complete(
-  scenario: Scenario,
-  options: RpalOptions,
-  limits: Pick<RunLimits, 'transitions'> = {},
-): Generator<Progress, never> {
+export function* complete(scenario: Scenario, options: RpalOptions, limits: Pick<RunLimits, 'listen'> = {}): Generator<Progress, never> {
   const nodes: Node[] = [];
   let steps = 0;
   for (let runs = 1; ; runs++) {

@@ -1,6 +1,7 @@
+import type { Events } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
 import { LibStep } from '@rpal/librpal';
-import type { RpalOptions, TransitionObserver } from '@rpal/rpal-core';
+import type { RpalOptions } from '@rpal/rpal-core';
 import { strayFrame, taskState, violation } from '../scenarios/invariants.js';
 import { type Scenario, Stage } from '../scenarios/scenario.js';
 import { Choice } from './choice.js';
@@ -34,8 +35,8 @@ export interface RunLimits {
   readonly steps?: number;
   /** Record what each step touches. */
   readonly footprints?: boolean;
-  /** Is told of every change of a state, from the start of the machine on. */
-  readonly transitions?: TransitionObserver;
+  /** Is given the machine's events before anything runs, to listen to them. */
+  readonly listen?: (events: Events) => void;
   /** Turns to go on for after the first thing that is wrong. */
   readonly beyond?: number;
 }
@@ -98,7 +99,7 @@ export class Run {
     this.#spinning = this.#cpus.map(() => false);
     this.#ticks = scenario.ticks ?? 0;
     this.#nmis = scenario.nmis ?? 0;
-    this.stage.rpal.observer = limits.transitions ?? null;
+    limits.listen?.(this.stage.machine.bus.events);
     scenario.setUp(this.stage);
     this.stage.machine.run();
     if (!this.stage.everybodyWaits) throw new Error(`scenario ${scenario.name}: not all programs have met`);

@@ -1,7 +1,7 @@
 import type { Rng } from '@rpal/hw-x86';
 import type { Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, type LibProcess, type LibRpal, librpal, QUEUE_WORDS, RpalError, type RpalFd } from '@rpal/librpal';
-import { RequestArg, RpalIoctl, type RpalService } from '@rpal/rpal-core';
+import { RequestArg, RpalIoctl, type RpalService, rpalThread } from '@rpal/rpal-core';
 import { Epoll, MessageFlag, Poll, Prot, Signal, SocketType } from '@rpal/uapi';
 import { type Routine, serveConnections } from '../scenarios/roles.js';
 import { type QueueMemory, ServiceMemory } from './queue-memory.js';
@@ -79,7 +79,7 @@ export class Service {
     world.keys[this.#me] = lib.process.key;
     world.members[this.#me] = this;
     world.pids[this.#me] = yield* p.getpid();
-    const { service } = p.context.thread.rpal;
+    const { service } = rpalThread(p.context.thread);
     if (service !== null) {
       world.services.add(service);
       this.#memory = new ServiceMemory(service);

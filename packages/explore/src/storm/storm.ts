@@ -123,13 +123,13 @@ export function endOf({ run: execution, strategy, books, services, victims }: St
   const rest = {
     ids: stage.rpal.idsInUse,
     references: [...services].reduce((sum, { references }) => sum + references, 0),
-    records: stage.rpal.records.reduce((sum, count) => sum + count, 0),
+    records: stage.rpal.heap.inUse.reduce((sum, count) => sum + count, 0),
     frames: stage.machine.kernel.memory.frames.inUse,
   };
   const balance = books.balance(victims);
   const { ids, references, records } = rest;
   const left = ids + references + records > 0 ? `left over: ${ids} ids, ${references} references, ${records} records of threads` : null;
-  const { lazySwitches, kernelReturns, refusedWakeUps } = stage.rpal;
+  const { lazySwitches, kernelReturns, refusedWakeUps } = stage.rpal.instruments;
   return {
     failure: failure ?? books.wrong ?? balance.wrong ?? left,
     steps: execution.schedule.length,

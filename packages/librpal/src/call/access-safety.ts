@@ -1,7 +1,7 @@
 import { Exception, type Pointer, TrapOutcome } from '@rpal/hw-x86';
 import type { Call, UserContext } from '@rpal/kernel';
 import { RPAL_ERROR_MAGIC, Scc } from '@rpal/rpal-core';
-import { follow } from './lib-call.js';
+import { follow } from '../routine/lib-call.js';
 import { LibSender } from './sender.js';
 
 const SUSPENDED: IteratorResult<void, number> = { done: false, value: undefined };

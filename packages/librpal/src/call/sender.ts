@@ -15,10 +15,10 @@ import { published } from '@rpal/sched';
 import { RpalError } from '../errors.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, FiberFrame, Pool, QUEUE_WORDS, ReadyQueue, ReceiverRecord } from '../layouts.js';
 import type { LibProcess, Peer } from '../process/lib-process.js';
-import { FAULTED, NO_SLOT, slotAddress } from '../receive/fd-slots.js';
+import { FAULTED, NO_SLOT, slotAddress } from '../routine/fd-slots.js';
+import { jump, saveFrame } from '../routine/fiber.js';
+import { follow, LibCall, reach, StepEnd } from '../routine/lib-call.js';
 import { LibStep } from '../steps.js';
-import { jump, saveFrame } from './fiber.js';
-import { follow, LibCall, reach, StepEnd } from './lib-call.js';
 
 /** What the kernel is told as the place to go on after a fault on peer memory: the context, one address on. */
 const RECOVERY_OFFSET = 8;
@@ -184,7 +184,7 @@ export class WritePtrsCall extends LibCall {
     if (peer === undefined || peer.released) return this.#fail(RpalError.INVAL_SERVICE);
     this.#peer = peer;
     cpu.charge(LibStep.openPeer);
-    this.process.isolation.userLoad(cpu, cpu.mmu.pkru & peer.pkruMask);
+    this.process.loadRights(cpu, cpu.mmu.pkru & peer.pkruMask);
     this.state = S.FIND;
     return StepEnd.NEXT;
   }
@@ -350,7 +350,7 @@ export class WritePtrsCall extends LibCall {
     if (waits) {
       const word = this.#callWord();
       memory.write32(rcc + Rcc.receiverState, word);
-      this.process.observer?.receiver(cpu, 10, ReceiverState.WAIT, word);
+      this.process.instruments?.receiverState(cpu, rcc, 10, ReceiverState.WAIT, word);
     } else {
       published(cpu);
     }
@@ -362,7 +362,7 @@ export class WritePtrsCall extends LibCall {
   #claim(cpu: Cpu): StepEnd {
     const word = follow(cpu, this.#senderState, true);
     if (word < 0) return StepEnd.FAULT;
-    this.process.observer?.sender(cpu, 1, cpu.memory.read32(word), SenderState.CALL);
+    this.process.instruments?.senderState(cpu, word - Rcc.senderState, 1, cpu.memory.read32(word), SenderState.CALL);
     cpu.memory.write32(word, SenderState.CALL);
     this.state = S.STAMP;
     return StepEnd.NEXT;
@@ -430,7 +430,7 @@ export class WritePtrsCall extends LibCall {
     const calling = this.#callWord();
     if (cpu.memory.read32(word) === calling) {
       cpu.memory.write32(word, ReceiverState.WAIT);
-      this.process.observer?.receiver(cpu, 11, calling, ReceiverState.WAIT);
+      this.process.instruments?.receiverState(cpu, word - Rcc.receiverState, 11, calling, ReceiverState.WAIT);
     }
     this.state = S.MORE;
     return StepEnd.NEXT;
@@ -449,7 +449,7 @@ export class WritePtrsCall extends LibCall {
     if (scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.writeLeave);
     cpu.memory.write32(scc + Scc.magic, 0);
-    this.process.isolation.userLoad(cpu, this.#pkru);
+    this.process.loadRights(cpu, this.#pkru);
     return this.finish(this.#value);
   }
 }

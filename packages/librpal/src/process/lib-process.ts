@@ -1,7 +1,8 @@
+import type { Cpu } from '@rpal/hw-x86';
 import type { Process } from '@rpal/kernel';
-import { findRpal, type Isolation, protectionKeys, type QuirkName, type Rpal, type TransitionObserver } from '@rpal/rpal-core';
-import { SenderSlots } from '../call/sender-slots.js';
+import { findRpal, type Instruments, type Isolation, protectionKeys, type QuirkName, type Rpal } from '@rpal/rpal-core';
 import { RpalError } from '../errors.js';
+import { SenderSlots } from './sender-slots.js';
 
 /** A service that this one has requested, as the library remembers it. */
 export interface Peer {
@@ -19,7 +20,7 @@ export interface Peer {
 
 /** The library's globals in one process. */
 export class LibProcess {
-  /** The kernel half, for its observer and for what is to be repaired; null on a machine without it. */
+  /** The kernel half, for its instruments and for what is to be repaired; null on a machine without it. */
   readonly #kernelHalf: Rpal | null;
   initialised = false;
   /** What opens and closes the memory of peers on this machine. Set by `rpal_init`. */
@@ -57,9 +58,15 @@ export class LibProcess {
     this.#kernelHalf = kernelHalf;
   }
 
-  /** Told of changes of state that the library makes. */
-  get observer(): TransitionObserver | null {
-    return this.#kernelHalf === null ? null : this.#kernelHalf.observer;
+  /** Told of changes of state and of rights that the library makes; null on a machine without the kernel half. */
+  get instruments(): Instruments | null {
+    return this.#kernelHalf === null ? null : this.#kernelHalf.instruments;
+  }
+
+  /** User mode takes these rights, two bits per key, on the CPU it runs on. */
+  loadRights(cpu: Cpu, rights: number): void {
+    this.isolation.userLoad(cpu, rights);
+    this.instruments?.rights(cpu, rights);
   }
 
   /** True if the library's behaviour of that name is reproduced, false if it is repaired. */

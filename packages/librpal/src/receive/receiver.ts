@@ -13,12 +13,12 @@ import {
 } from '@rpal/rpal-core';
 import { taken } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE } from '@rpal/uapi';
-import { enter, Fiber, jump, saveFrame } from '../call/fiber.js';
-import { follow, LibCall, reach, StepEnd } from '../call/lib-call.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, FiberFrame, ReadyQueue, ReceiverRecord, ReceiverStatus } from '../layouts.js';
 import type { LibProcess } from '../process/lib-process.js';
+import { slotAddress } from '../routine/fd-slots.js';
+import { enter, Fiber, jump, saveFrame } from '../routine/fiber.js';
+import { follow, LibCall, reach, StepEnd } from '../routine/lib-call.js';
 import { LibStep } from '../steps.js';
-import { slotAddress } from './fd-slots.js';
 
 /** Length of the code that the library registers as its ret section. */
 export const RET_SECTION_BYTES = 0x20;
@@ -126,7 +126,7 @@ class Trampoline extends ReceiverFiber {
         const returns = memory.read32(word) === SenderState.CALL;
         if (returns) {
           memory.write32(word, SenderState.RUNNING);
-          process.observer?.sender(cpu, 2, SenderState.CALL, SenderState.RUNNING);
+          process.instruments?.senderState(cpu, word - Rcc.senderState, 2, SenderState.CALL, SenderState.RUNNING);
         }
         this.state = returns ? 2 : 5;
         return StepEnd.NEXT;
@@ -135,7 +135,7 @@ class Trampoline extends ReceiverFiber {
         const info = follow(cpu, receiver.senderPkru, false);
         if (info < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.returnKey);
-        process.isolation.userLoad(cpu, memory.read32(info));
+        process.loadRights(cpu, memory.read32(info));
         this.state = 3;
         return StepEnd.NEXT;
       }
@@ -336,7 +336,7 @@ export class EpollWaitCall extends LibCall {
         memory.write32(record + ReceiverRecord.senderPkru, cpu.mmu.pkru);
         memory.write64(record + ReceiverRecord.senderContext, context.rax);
         cpu.fsBase = receiver.tlsBase;
-        receiver.process.isolation.userLoad(cpu, pkruOf(receiver.process.pkey));
+        receiver.process.loadRights(cpu, pkruOf(receiver.process.pkey));
         this.#count = 0;
         break;
       }

@@ -1,11 +1,11 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
 import { changeProtection } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { Pending } from '@rpal/vfs';
 import { PkuOn } from '../abi/constants.js';
 import type { Rpal } from '../rpal.js';
 import type { RpalService } from '../services/service.js';
+import { type RpalTask, rpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 
 const ALL_DENIED = 0xffff_ffff | 0;
@@ -47,18 +47,23 @@ export function chooseKey(service: RpalService, wanted: number): number {
  * shut out of pages with the old key nor of pages with the new.
  * @returns the phases, to be run in order under the service's mutex
  */
-export function keyInstallation(rpal: Rpal, service: RpalService, thread: Thread, key: number): readonly ((cpu: Cpu) => number)[] {
+export function keyInstallation(rpal: Rpal, service: RpalService, thread: RpalTask, key: number): readonly ((cpu: Cpu) => number)[] {
   const changeAll = (cpu: Cpu, change: (pkru: number) => number): number => {
     for (const other of thread.process.threads) {
-      setPkru(rpal, cpu, other, change);
+      setPkru(rpal, cpu, rpalTask(other), change);
       rpal.between(cpu, 'pkey setup: PKRU of one thread changed');
     }
     return Pending.AGAIN;
   };
+  const announce = (cpu: Cpu): void => {
+    const { rpalKey } = rpal.instruments.events;
+    if (rpalKey.observed) rpalKey.emit(cpu.id, cpu.clock, service, service.pkuOn);
+  };
   return [
-    () => {
+    (cpu) => {
       service.pkey = key;
       service.pkuOn = PkuOn.INIT;
+      announce(cpu);
       return Pending.AGAIN;
     },
     (cpu) => changeAll(cpu, (pkru) => pkru & pkruOf(key)),
@@ -70,6 +75,7 @@ export function keyInstallation(rpal: Rpal, service: RpalService, thread: Thread
       }
       rekey(cpu, service, key);
       service.pkuOn = PkuOn.FINISH;
+      announce(cpu);
       return Pending.AGAIN;
     },
     (cpu) => changeAll(cpu, () => pkruOf(key)),
@@ -87,8 +93,8 @@ function rekey(cpu: Cpu, service: RpalService, key: number): void {
  * is a function call on the CPU the thread last ran on; its interrupt needs no lazy switch, as nobody can be in a call of a
  * service that has no key yet.
  */
-function setPkru(rpal: Rpal, cpu: Cpu, thread: Thread, change: (pkru: number) => number): void {
+function setPkru(rpal: Rpal, cpu: Cpu, thread: RpalTask, change: (pkru: number) => number): void {
   cpu.charge(RpalStep.setPkru);
-  if (rpal.kernel.scheduler.current(thread.cpu) === thread) rpal.isolation.kernelLoad(thread.cpu, change(thread.cpu.mmu.pkru));
+  if (rpal.kernel.scheduler.current(thread.cpu) === thread) rpal.loadRights(thread.cpu, change(thread.cpu.mmu.pkru));
   else thread.pkru = change(thread.pkru);
 }

@@ -1,15 +1,16 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
 import { type MappedObject, mmap, setEntry, unmapRange, type Vma, VmFlag } from '@rpal/mm';
 import { Errno, MapFlag, Signal } from '@rpal/uapi';
 import { RPAL_MAX_SHARED_PAGES } from '../abi/constants.js';
 import type { Rpal } from '../rpal.js';
+import { RecordKind } from '../services/record-heap.js';
 import type { RpalService } from '../services/service.js';
+import type { SharedMapping } from '../services/shared-mapping.js';
+import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
-import { allocateRecord, allocationFails, freeRecord, RecordKind } from '../threads/records.js';
 
 /** Pages that a service and the kernel both reach: physically contiguous, zeroed (patch 07: `rpal_shared_page`). */
-export class SharedPages implements MappedObject {
+export class SharedPages implements MappedObject, SharedMapping {
   readonly name = 'rpal';
   readonly service: RpalService;
   readonly pages: number;
@@ -91,12 +92,12 @@ export class SharedPages implements MappedObject {
     // The allocator is given an order that was computed from the number of pages as if that were a number of bytes.
     const freed = rpal.quirk('shared-page-leak') ? Math.ceil(this.pages / PAGE_SIZE) : this.pages;
     for (let i = 0; i < freed; i++) frames.put(this.#first + i);
-    freeRecord(rpal, RecordKind.sharedPages);
+    rpal.heap.free(RecordKind.sharedPages);
   }
 }
 
 /** mmap of /proc/rpal (patch 07). @returns the address or a negative errno */
-export function mapSharedPages(rpal: Rpal, cpu: Cpu, thread: Thread, hint: number, length: number, prot: number, flags: number): number {
+export function mapSharedPages(rpal: Rpal, cpu: Cpu, thread: RpalTask, hint: number, length: number, prot: number, flags: number): number {
   const { service } = thread.rpal;
   if (service === null) return -Errno.EINVAL;
   if ((flags & MapFlag.FIXED) !== 0 && hint % PAGE_SIZE !== 0) return -Errno.EINVAL;
@@ -106,11 +107,11 @@ export function mapSharedPages(rpal: Rpal, cpu: Cpu, thread: Thread, hint: numbe
   const used = service.sharedPages.reduce((sum, shared) => sum + shared.pages, 0);
   if (used + pages > RPAL_MAX_SHARED_PAGES) return -Errno.ENOMEM;
   cpu.charge(RpalStep.sharedPage);
-  if (!allocateRecord(rpal, RecordKind.sharedPages)) return -Errno.EAGAIN;
+  if (!rpal.heap.allocate(RecordKind.sharedPages)) return -Errno.EAGAIN;
   const { memory } = rpal.kernel;
-  const first = allocationFails(rpal) ? -1 : memory.frames.allocateRun(pages, cpu.socket);
+  const first = rpal.heap.fails() ? -1 : memory.frames.allocateRun(pages, cpu.socket);
   if (first < 0) {
-    freeRecord(rpal, RecordKind.sharedPages);
+    rpal.heap.free(RecordKind.sharedPages);
     return -Errno.ENOMEM;
   }
   cpu.memory.fill(first * PAGE_SIZE, bytes);
@@ -118,7 +119,7 @@ export function mapSharedPages(rpal: Rpal, cpu: Cpu, thread: Thread, hint: numbe
   const address = mapPages(rpal, cpu, shared, first, hint, prot, flags);
   if (address < 0) {
     for (let i = 0; i < pages; i++) memory.frames.put(first + i);
-    freeRecord(rpal, RecordKind.sharedPages);
+    rpal.heap.free(RecordKind.sharedPages);
     return address;
   }
   service.sharedPages.push(shared);

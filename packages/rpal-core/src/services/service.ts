@@ -1,8 +1,5 @@
-import type { EventPoll } from '@rpal/epoll';
-import type { Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
-import { type CpuSet, type DelayedWork, Mutex, type Scheduler, type SleepTimer, type WaitEntry, WaitQueue } from '@rpal/sched';
-import type { File } from '@rpal/vfs';
+import { type DelayedWork, Mutex, type Scheduler, WaitQueue } from '@rpal/sched';
 import {
   MAX_REQUEST_SERVICE,
   MapType,
@@ -13,9 +10,8 @@ import {
   RPAL_MAX_RECEIVER_NUM,
   RPAL_NR_ID,
 } from '../abi/constants.js';
-import type { SharedPages } from '../memory/shared-pages.js';
-import { RpalBug } from '../rpal-bug.js';
-import type { RpalEpollWait } from '../switch/epoll.js';
+import type { SharedMapping } from './shared-mapping.js';
+import type { RpalTask } from './thread.js';
 
 /** One peer in a service's map (patch 11). */
 export class MapEntry {
@@ -34,69 +30,7 @@ export class MapEntry {
 /** One entry of the FS-base table (patch 17). `fsBase` 0: free. */
 export class FsBaseEntry {
   fsBase = 0;
-  thread: Thread | null = null;
-}
-
-/**
- * The record of a registered thread (patch 08: `rpal_sender_data`, `rpal_receiver_data`). The two begin alike and the task
- * has one pointer for either, so a record that was made for one role and is used for the other means what lies at the same
- * place: the call context, and the thread at the other side of a lazy switch.
- */
-export class RoleData {
-  readonly thread: Thread;
-  readonly serviceId: number;
-  readonly page: SharedPages;
-  /** Physical address of the call context: the SCC of a sender, the RCC of a receiver. */
-  readonly context: number;
-  freed = false;
-  /** Of a receiver: cycles that it was charged with and no sender has been credited with yet. Counted only where claims are checked. */
-  charged = 0;
-  /** Affinity before the CPU was locked. */
-  oldAffinity: CpuSet | null = null;
-  /** Of a sender, the receiver of the present lazy switch; of a receiver, who lazily switched to it. */
-  partner: Thread | null = null;
-  /** Without patch 20's order: the receiver that kernel return has still to unlock. */
-  unlockLate: Thread | null = null;
-
-  /** The epoll instance of the last RPAL wait. */
-  epoll: EventPoll | null = null;
-  /** The epoll file that the last RPAL wait took, and whether its reference is still held. */
-  file: File | null = null;
-  fileHeld = false;
-  timer: SleepTimer | null = null;
-  /** The sleep timer has expired since the wait began. */
-  timedOut = false;
-  /** What fast epoll wait found wrong with the arguments: a negative errno, or 0. */
-  fastError = 0;
-  /** Its epoll_wait, made on first use. */
-  operation: RpalEpollWait | null = null;
-  /** Its place in the queue of an epoll instance. A sender's record ends before it. */
-  readonly waitEntry: WaitEntry | null;
-
-  constructor(thread: Thread, serviceId: number, page: SharedPages, context: number, waitEntry: WaitEntry | null) {
-    this.thread = thread;
-    this.serviceId = serviceId;
-    this.page = page;
-    this.context = context;
-    this.waitEntry = waitEntry;
-  }
-
-  /** Physical address of the sender call context. */
-  get scc(): number {
-    return this.context;
-  }
-
-  /** Physical address of the receiver call context. */
-  get rcc(): number {
-    return this.context;
-  }
-
-  /** @throws RpalBug for a record that was made for a sender */
-  get wait(): WaitEntry {
-    const { waitEntry } = this;
-    if (waitEntry === null) throw new RpalBug(`thread ${this.thread.pid}: read beyond the end of its rpal_sender_data`);
-    return waitEntry;
-  }
+  thread: RpalTask | null = null;
 }
 
 /** What the service gave at ENABLE (patch 10). */
@@ -108,7 +42,7 @@ export interface Metadata {
 
 /** A process that runs an RPAL binary (patch 02: `struct rpal_service`). */
 export class RpalService {
-  readonly leader: Thread;
+  readonly leader: RpalTask;
   readonly mm: MmStruct;
   readonly key: number;
   readonly id: number;
@@ -119,7 +53,7 @@ export class RpalService {
   readonly staticPie: boolean;
 
   readonly mutex: Mutex;
-  readonly sharedPages: SharedPages[] = [];
+  readonly sharedPages: SharedMapping[] = [];
   /** Registered senders and receivers. */
   threadCount = 0;
   enabled = false;
@@ -137,13 +71,19 @@ export class RpalService {
   pkey = -1;
 
   /** Receivers that the waker looks after (patch 31). */
-  readonly receivers: Thread[] = [];
+  readonly receivers: RpalTask[] = [];
   waker: DelayedWork | null = null;
 
   references = 0;
   registered = true;
 
-  constructor(scheduler: Scheduler, leader: Thread, key: number, id: number, kind: { readonly bad: boolean; readonly staticPie: boolean }) {
+  constructor(
+    scheduler: Scheduler,
+    leader: RpalTask,
+    key: number,
+    id: number,
+    kind: { readonly bad: boolean; readonly staticPie: boolean },
+  ) {
     this.leader = leader;
     this.mm = leader.memory;
     this.key = key;

@@ -1,11 +1,11 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
 import { RpalFlag } from '../abi/constants.js';
 import type { Rpal } from '../rpal.js';
+import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 
 /** Ties a thread to the CPU it runs on, whatever masks and cpusets say (patch 16). */
-export function lockCpu(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+export function lockCpu(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   cpu.charge(RpalStep.cpuLock);
   const { data } = thread.rpal;
   if (data === null) return;
@@ -19,7 +19,7 @@ export function lockCpu(rpal: Rpal, cpu: Cpu, thread: Thread): void {
  * Gives a thread its affinity back. If it may not stay where it is, it is moved as soon as it can be; if none of its CPUs
  * is active any more, the change fails and the thread stays tied to the CPU it is on.
  */
-export function unlockCpu(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+export function unlockCpu(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   cpu.charge(RpalStep.cpuUnlock);
   const { data } = thread.rpal;
   if (data === null || data.oldAffinity === null) return;

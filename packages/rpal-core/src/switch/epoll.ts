@@ -1,32 +1,21 @@
 import type { EventPoll } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
-import { SleepTimer, TaskState, WaitEntry } from '@rpal/sched';
+import { TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { type Caller, type Operation, Pending } from '@rpal/vfs';
+import { type Operation, OperationKind, Pending } from '@rpal/vfs';
 import { ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_KERNEL_PENDING, RPAL_USER_PENDING, RpalFlag } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
-import type { RoleData } from '../services/service.js';
+import type { RoleData } from '../services/role.js';
+import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
+import { putEpollFile, sleepTimer, takeEpollFile } from '../threads/epoll-wait-state.js';
 import { clearIn, isDying, load, moveReceiver, orInto, setReceiver } from '../threads/states.js';
 
 /** Does this epoll_wait want RPAL's handling (patch 27)? A registered receiver says so in its record. */
-export function takesEpollWait(cpu: Cpu, thread: Thread): boolean {
+export function takesEpollWait(cpu: Cpu, thread: RpalTask): boolean {
   if ((thread.rpal.flags & RpalFlag.RECEIVER) === 0) return false;
   return load(cpu, thread.rpal.role.rcc + Rcc.epPollMagic) === RPAL_EP_POLL_MAGIC;
-}
-
-/** The wait entry of a receiver: a refused wake-up leaves a note for user mode, and is taken off the queue all the same. */
-export function receiverWaitEntry(rpal: Rpal, thread: Thread): WaitEntry {
-  const entry = new WaitEntry((cpu, self, _key, sync) => {
-    const woken = rpal.kernel.scheduler.wakeUp(cpu, thread, undefined, sync);
-    self.queue?.unlink(self);
-    if (!woken) orInto(cpu, thread.rpal.role.rcc + Rcc.epPending, RPAL_KERNEL_PENDING);
-    return 1;
-  }, thread);
-  entry.exclusive = true;
-  return entry;
 }
 
 /** Ends the wait that the receiver is, or was, in: its timer and its place in the queue (`rpal_resume_ep`). */
@@ -42,36 +31,11 @@ export function leaveEpollWait(rpal: Rpal, cpu: Cpu, data: RoleData): void {
   }
 }
 
-/** An RPAL wait takes a reference on the epoll file. */
-export function takeEpollFile(data: RoleData, epoll: EventPoll): void {
-  data.epoll = epoll;
-  data.file = epoll.get();
-  data.fileHeld = true;
-}
-
-/** Drops the reference that an RPAL wait holds on its epoll file, if it holds one. */
-export function putEpollFile(cpu: Cpu, data: RoleData): void {
-  if (!data.fileHeld) return;
-  data.fileHeld = false;
-  data.file?.put(cpu);
-}
-
-/** The timer that ends a receiver's sleep; made when it is first needed. */
-export function sleepTimer(rpal: Rpal, thread: Thread): SleepTimer {
-  const data = thread.rpal.role;
-  const { scheduler } = rpal.kernel;
-  data.timer ??= new SleepTimer(scheduler, (cpu) => {
-    data.timedOut = true;
-    scheduler.wakeUp(cpu, thread);
-  });
-  return data.timer;
-}
-
 /**
  * Delivers events to the buffer in the receiver's record (patch 27: `rpal_try_send_events`). When none is left the
  * KERNEL_PENDING bit goes, unless one arrived meanwhile.
  */
-export function sendReadyEvents(rpal: Rpal, cpu: Cpu, thread: Thread, data: RoleData): number {
+export function sendReadyEvents(rpal: Rpal, cpu: Cpu, thread: RpalTask, data: RoleData): number {
   const epoll = data.epoll as EventPoll;
   const events = cpu.memory.read64(data.rcc + Rcc.events);
   const maximum = cpu.memory.read32(data.rcc + Rcc.maxevents);
@@ -85,22 +49,29 @@ export function sendReadyEvents(rpal: Rpal, cpu: Cpu, thread: Thread, data: Role
   return count;
 }
 
+/** A receiver enters RPAL's epoll_wait: the operation is begun. */
+export function startEpollWait(rpal: Rpal, cpu: Cpu, thread: RpalTask, epoll: EventPoll, timeout: number): Operation {
+  const { operations } = thread;
+  const wait = operations.get(EPOLL_WAIT) ?? operations.keep(EPOLL_WAIT, new RpalEpollWait(rpal, thread));
+  return wait.start(cpu, epoll, timeout);
+}
+
 /** `rpal_ep_poll` (patch 27), as atomic steps. */
-export class RpalEpollWait implements Operation {
+class RpalEpollWait implements Operation {
   readonly #rpal: Rpal;
-  readonly #thread: Thread;
+  readonly #thread: RpalTask;
   #epoll!: EventPoll;
   /** When to give up, TSC cycles; Infinity: never. */
   #deadline = 0;
   #available = false;
   #state = 0;
 
-  constructor(rpal: Rpal, thread: Thread) {
+  constructor(rpal: Rpal, thread: RpalTask) {
     this.#rpal = rpal;
     this.#thread = thread;
   }
 
-  start(cpu: Cpu, caller: Caller, epoll: EventPoll, timeout: number): this {
+  start(cpu: Cpu, epoll: EventPoll, timeout: number): this {
     const data = this.#thread.rpal.role;
     putEpollFile(cpu, data);
     takeEpollFile(data, epoll);
@@ -108,7 +79,7 @@ export class RpalEpollWait implements Operation {
     this.#deadline = timeout > 0 ? cpu.clock + Math.round(timeout * 1e6 * cpu.costs.tscPerNs) : Number.POSITIVE_INFINITY;
     data.timedOut = timeout === 0;
     this.#state = 0;
-    caller.operation = this;
+    this.#thread.operation = this;
     return this;
   }
 
@@ -193,3 +164,5 @@ export class RpalEpollWait implements Operation {
     return result;
   }
 }
+
+const EPOLL_WAIT = new OperationKind<RpalEpollWait>('epoll_wait of a receiver');

@@ -1,21 +1,21 @@
 import { EventPoll } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
 import { TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { ReceiverState } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
-import type { RoleData } from '../services/service.js';
+import type { RoleData } from '../services/role.js';
+import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
+import { sleepTimer, takeEpollFile } from '../threads/epoll-wait-state.js';
 import { load, setReceiver, store } from '../threads/states.js';
-import { sleepTimer, takeEpollFile } from './epoll.js';
 
 /**
  * Parks a receiver that has just returned to its sender as if it were in epoll_wait (patch 34), so that it can be called
  * again at once. If it has a reason to run, it is left runnable and will come back by kernel return.
  */
-export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   const receiver = thread.rpal.role;
   cpu.charge(RpalStep.fastEpoll);
   const failed = takeEpoll(cpu, thread, receiver);
@@ -35,7 +35,7 @@ export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, epoll.wait);
   if (epoll.eventsAvailable) {
     store(cpu, receiver.rcc + Rcc.receiverState, ReceiverState.LAZY_SWITCH);
-    if (rpal.observer !== null) rpal.observer.receiver(cpu, 16, parked, ReceiverState.LAZY_SWITCH);
+    rpal.instruments.receiverState(cpu, receiver.rcc, 16, parked, ReceiverState.LAZY_SWITCH);
     thread.state = TaskState.RUNNING;
   } else {
     epoll.wait.add(cpu, receiver.wait);
@@ -50,7 +50,7 @@ export function parkedState(rpal: Rpal): number {
 }
 
 /** Checks the arguments in the receiver's record as epoll_wait would and takes the file. @returns 0 or a negative errno */
-function takeEpoll(cpu: Cpu, thread: Thread, receiver: RoleData): number {
+function takeEpoll(cpu: Cpu, thread: RpalTask, receiver: RoleData): number {
   const maximum = cpu.memory.read32(receiver.rcc + Rcc.maxevents);
   if (maximum <= 0) return -Errno.EINVAL;
   if (cpu.memory.read64(receiver.rcc + Rcc.events) <= 0) return -Errno.EFAULT;
@@ -61,7 +61,7 @@ function takeEpoll(cpu: Cpu, thread: Thread, receiver: RoleData): number {
   return 0;
 }
 
-function startTimer(rpal: Rpal, cpu: Cpu, thread: Thread, receiver: RoleData, timeout: number): void {
+function startTimer(rpal: Rpal, cpu: Cpu, thread: RpalTask, receiver: RoleData, timeout: number): void {
   if (receiver.timer === null && rpal.quirk('fast-epoll-timer-uninitialised')) {
     rpal.warn(cpu, `fast epoll wait of receiver ${thread.pid} starts a timer that was never initialised`);
     return;

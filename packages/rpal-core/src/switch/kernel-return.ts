@@ -1,14 +1,16 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { recalculatePending, type Thread } from '@rpal/kernel';
+import { recalculatePending } from '@rpal/kernel';
 import { type KernelPath, PathResult, SleepTimer, type Task, TaskState } from '@rpal/sched';
 import { ReceiverState, RpalFlag, SenderState } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
 import { defaultPkruOf, keysOf } from '../memory/pkey.js';
 import type { Rpal } from '../rpal.js';
+import { type RpalTask, rpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
+import { putEpollFile } from '../threads/epoll-wait-state.js';
 import { exchange, setReceiver } from '../threads/states.js';
 import { unlockCpu } from './cpu-lock.js';
-import { leaveEpollWait, putEpollFile, sendReadyEvents } from './epoll.js';
+import { leaveEpollWait, sendReadyEvents } from './epoll.js';
 
 /** How long an affinity change that needs the stopper may sleep, ns. */
 const STOPPER_NS = 1000;
@@ -26,15 +28,15 @@ export class KernelReturnPath implements KernelPath {
 
   run(cpu: Cpu, task: Task): PathResult {
     const rpal = this.#rpal;
-    const thread = task as Thread;
+    const thread = rpalTask(task);
     const late = thread.rpal.role.unlockLate;
     if (late !== null) {
       thread.rpal.role.unlockLate = null;
       unlockCpu(rpal, cpu, late);
       return this.#toUser(cpu, thread, 0);
     }
-    rpal.kernelReturns++;
     cpu.charge(RpalStep.kernelReturn);
+    rpal.instruments.kernelReturn(cpu, thread);
     recalculatePending(thread);
     const receiver = (thread.rpal.flags & RpalFlag.RECEIVER) !== 0;
     const result = receiver ? returnReceiver(rpal, cpu, thread) : returnSender(rpal, cpu, thread);
@@ -49,7 +51,7 @@ export class KernelReturnPath implements KernelPath {
     return this.#toUser(cpu, thread, result);
   }
 
-  #toUser(cpu: Cpu, thread: Thread, result: number): PathResult {
+  #toUser(cpu: Cpu, thread: RpalTask, result: number): PathResult {
     thread.frame.iret = false;
     this.#rpal.kernel.returnToUser(cpu, thread, result, null);
     return PathResult.CONTINUE;
@@ -57,9 +59,9 @@ export class KernelReturnPath implements KernelPath {
 }
 
 /** The receiver's abandoned epoll_wait ends: with what is ready now. */
-function returnReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number {
+function returnReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   const receiver = thread.rpal.role;
-  rpal.isolation.kernelLoad(cpu, defaultPkruOf(thread.rpal.service, cpu.mmu.pkru));
+  rpal.loadRights(cpu, defaultPkruOf(thread.rpal.service, cpu.mmu.pkru));
   leaveEpollWait(rpal, cpu, receiver);
   const count = receiver.epoll === null ? 0 : sendReadyEvents(rpal, cpu, thread, receiver);
   if (!receiver.fileHeld && receiver.file !== null && rpal.quirk('epoll-file-put-twice')) {
@@ -74,18 +76,19 @@ function returnReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number {
 }
 
 /** The sender goes on as if its call had returned; the receiver stays an independent task that finishes its work. */
-function returnSender(rpal: Rpal, cpu: Cpu, thread: Thread): number {
+function returnSender(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   const receiver = thread.rpal.role.partner;
   const { service } = thread.rpal;
   // A receiver that has ended belongs to no service any more; its process may go on, and its memory with it.
   const peer = receiver === null ? null : (service?.map[receiver.rpal.role.serviceId]?.service ?? null);
-  rpal.isolation.kernelLoad(cpu, keysOf(service, peer));
+  rpal.loadRights(cpu, keysOf(service, peer));
   // A receiver that has ended meanwhile has taken its records along.
   const alive = receiver !== null && (receiver.rpal.flags & RpalFlag.RECEIVER) !== 0;
   if (alive) {
     receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
-    const old = exchange(cpu, receiver.rpal.role.rcc + Rcc.senderState, SenderState.KERNEL_RET);
-    if (rpal.observer !== null) rpal.observer.sender(cpu, 3, old, SenderState.KERNEL_RET);
+    const { rcc } = receiver.rpal.role;
+    const old = exchange(cpu, rcc + Rcc.senderState, SenderState.KERNEL_RET);
+    rpal.instruments.senderState(cpu, rcc, 3, old, SenderState.KERNEL_RET);
     if (old !== SenderState.CALL) rpal.warn(cpu, `sender ${thread.pid} returns by the kernel in state ${old}`);
     rpal.between(cpu, 'rpal_kernel_ret: KERNEL_RET');
     receiver.rpal.role.partner = null;

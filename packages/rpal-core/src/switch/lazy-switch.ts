@@ -1,26 +1,29 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { EntryFrame, Thread } from '@rpal/kernel';
+import type { EntryFrame } from '@rpal/kernel';
 import { activateHere, directedSwitch, TaskState } from '@rpal/sched';
 import { callState, ReceiverState, RpalFlag } from '../abi/constants.js';
 import { Rcc, Scc, TaskContext } from '../abi/layouts.js';
 import { keysOf, pkruWith } from '../memory/pkey.js';
+import { recover } from '../recovery/recovery.js';
 import type { Rpal } from '../rpal.js';
 import { RpalBug } from '../rpal-bug.js';
+import { LazySwitch } from '../seams.js';
 import type { RpalService } from '../services/service.js';
+import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
+import { putEpollFile } from '../threads/epoll-wait-state.js';
 import { isDying, moveReceiver, receiverState } from '../threads/states.js';
 import { isFair } from '../threads/threads.js';
 import { lockCpu, unlockCpu } from './cpu-lock.js';
-import { leaveEpollWait, putEpollFile } from './epoll.js';
+import { leaveEpollWait } from './epoll.js';
 import { fastEpollWait, parkedState } from './fast-epoll-wait.js';
-import { recover } from './recovery.js';
 import { creditSlice } from './time-slice.js';
 
 /**
  * Every entry into the kernel from user mode by a registered thread (patches 17, 19, 21, 24): does the user context belong
  * to another task? Then the kernel context is swapped before anything else happens.
  */
-export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   const { service, flags } = thread.rpal;
   if (service === null) return;
   cpu.charge(RpalStep.entryCheck);
@@ -63,19 +66,19 @@ export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: Thread): void {
 }
 
 /** The state word of a receiver while this thread, a sender, calls it. */
-function callWord(cpu: Cpu, sender: Thread): number {
+function callWord(cpu: Cpu, sender: RpalTask): number {
   const { serviceId, scc } = sender.rpal.role;
   return callState(serviceId, cpu.memory.read32(scc + Scc.senderId));
 }
 
 /** What the series does not ask: is `caller` a sender, and does the receiver's state say that it is called by it? */
-function isCalledBy(cpu: Cpu, receiver: Thread, caller: Thread): boolean {
+function isCalledBy(cpu: Cpu, receiver: RpalTask, caller: RpalTask): boolean {
   if ((caller.rpal.flags & RpalFlag.SENDER) === 0 || (receiver.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0) return false;
   return receiverState(cpu, receiver.rpal.role) === callWord(cpu, caller);
 }
 
 /** The receiver whose thread pointer this is (patch 17); the slice tells the service. */
-function threadByFsBase(cpu: Cpu, service: RpalService, fsBase: number): Thread | null {
+function threadByFsBase(cpu: Cpu, service: RpalService, fsBase: number): RpalTask | null {
   cpu.charge(RpalStep.identify);
   const peer = service.peerAt(fsBase)?.service ?? null;
   if (peer === null) return null;
@@ -84,11 +87,10 @@ function threadByFsBase(cpu: Cpu, service: RpalService, fsBase: number): Thread 
 }
 
 /** The sender's kernel context gives way to the receiver's, whose code the CPU executes (patch 19). */
-function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread): void {
+function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: RpalTask, receiver: RpalTask): void {
   const { kernel } = rpal;
   const sd = sender.rpal.role;
   const rd = receiver.rpal.role;
-  rpal.lazySwitches++;
   creditSlice(cpu, sd, rd);
   leaveEpollWait(rpal, cpu, rd);
   sd.partner = receiver;
@@ -115,21 +117,21 @@ function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread
   rpal.between(cpu, 'S->R: switched');
   cpu.charge(RpalStep.switchTail);
   moveReceiver(rpal, cpu, rd.rcc, 13, callWord(cpu, sender), ReceiverState.LAZY_SWITCH);
+  rpal.instruments.lazySwitch(cpu, sender, receiver, LazySwitch.TO_RECEIVER);
 }
 
 /** Back to the sender: the receiver has returned in user mode while the kernel runs on its stack (patches 19 and 34). */
-function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: Thread, sender: Thread, ip: number): void {
+function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: RpalTask, sender: RpalTask, ip: number): void {
   const { kernel } = rpal;
   const sd = sender.rpal.role;
   const rd = receiver.rpal.role;
-  rpal.lazySwitches++;
   cpu.charge(RpalStep.frameCopy);
   sender.frame.copyFrom(receiver.frame);
   if (rpal.criticalSections && receiver.rpal.service?.isCorrect(ip) === true) {
     // Still in receiver code, behind the ret section: skip the rest, or two senders could be on one receiver's stack.
     cpu.charge(RpalStep.critical);
     frameFromContext(rpal, cpu, sender.frame, sd.scc + Scc.rtc);
-    rpal.isolation.kernelLoad(cpu, pkruWith(cpu.mmu.pkru, sender.rpal.service));
+    rpal.loadRights(cpu, pkruWith(cpu.mmu.pkru, sender.rpal.service));
   }
   frameFromContext(rpal, cpu, receiver.frame, rd.rcc + Rcc.rtc);
   fastEpollWait(rpal, cpu, receiver);
@@ -153,16 +155,17 @@ function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: Thread, sender: Thread
   rpal.between(cpu, 'R->S: receiver unlocked');
   if (state === parked) moveReceiver(rpal, cpu, rd.rcc, 17, parked, ReceiverState.WAIT);
   unlockCpu(rpal, cpu, sender);
+  rpal.instruments.lazySwitch(cpu, receiver, sender, LazySwitch.TO_SENDER);
 }
 
 /**
  * The CPU is in the receiver's ret section and the kernel still believes in the sender (patch 24): no switch is worth
  * while; the sender's context is restored and the entry goes on as the sender.
  */
-function returnIsDecided(rpal: Rpal, cpu: Cpu, sender: Thread, receiver: Thread): void {
+function returnIsDecided(rpal: Rpal, cpu: Cpu, sender: RpalTask, receiver: RpalTask): void {
   cpu.charge(RpalStep.critical);
   cpu.fsBase = sender.fsBase;
-  rpal.isolation.kernelLoad(cpu, keysOf(sender.rpal.service, receiver.rpal.service));
+  rpal.loadRights(cpu, keysOf(sender.rpal.service, receiver.rpal.service));
   frameFromContext(rpal, cpu, sender.frame, sender.rpal.role.scc + Scc.rtc);
   receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
   receiver.rpal.role.partner = null;

@@ -1,9 +1,10 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
 import { RpalFlag } from '../abi/constants.js';
 import { Rcc, Scc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
-import type { RoleData, RpalService } from '../services/service.js';
+import type { RoleData } from '../services/role.js';
+import type { RpalService } from '../services/service.js';
+import type { RpalTask } from '../services/thread.js';
 
 /** Credits both sides with the time since the call began, or since the last switch back (patch 33, in the lazy switch). */
 export function creditSlice(cpu: Cpu, sender: RoleData, receiver: RoleData): void {
@@ -19,7 +20,7 @@ export function creditSlice(cpu: Cpu, sender: RoleData, receiver: RoleData): voi
  * a sender is believed only as far as receivers that it may call are charged with the same time: run time may change its
  * owner, but none disappears.
  */
-export function collectClaim(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+export function collectClaim(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   const { flags, data, service } = thread.rpal;
   if (data === null) return;
   const sender = (flags & RpalFlag.SENDER) !== 0;
@@ -39,7 +40,7 @@ export function collectClaim(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   }
 }
 
-function correct(cpu: Cpu, thread: Thread, cycles: number): void {
+function correct(cpu: Cpu, thread: RpalTask, cycles: number): void {
   thread.rpal.stealTime += Math.round(cycles / cpu.costs.tscPerNs);
 }
 
@@ -65,7 +66,7 @@ function chargeReceivers(cpu: Cpu, service: RpalService, wanted: number): number
 }
 
 /** The task clock of the CPU that `thread` runs on advances: its correction takes part, once. */
-export function correctDelta(delta: number, thread: Thread): number {
+export function correctDelta(delta: number, thread: RpalTask): number {
   const corrected = Math.max(0, delta + thread.rpal.stealTime);
   thread.rpal.stealTime = 0;
   return corrected;

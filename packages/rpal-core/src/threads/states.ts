@@ -1,10 +1,10 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
 import { TaskState } from '@rpal/sched';
 import { ReceiverState, RPAL_RECEIVER_STATE_MASK, RpalFlag } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
-import type { RoleData } from '../services/service.js';
+import type { RoleData } from '../services/role.js';
+import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 
 /** The kernel's operations on the words it shares with user mode. All are single atomic steps. */
@@ -49,14 +49,14 @@ export function clearIn(cpu: Cpu, address: number, bits: number): void {
 /** Row `row` of the receiver's state table, as a compare-exchange. @returns true if it took place */
 export function moveReceiver(rpal: Rpal, cpu: Cpu, rcc: number, row: number, from: number, to: number): boolean {
   if (compareExchange(cpu, rcc + Rcc.receiverState, from, to) !== from) return false;
-  if (rpal.observer !== null) rpal.observer.receiver(cpu, row, from, to);
+  rpal.instruments.receiverState(cpu, rcc, row, from, to);
   return true;
 }
 
 /** Row `row` of the receiver's state table, as an exchange. @returns the state before */
 export function setReceiver(rpal: Rpal, cpu: Cpu, rcc: number, row: number, to: number): number {
   const from = exchange(cpu, rcc + Rcc.receiverState, to);
-  if (rpal.observer !== null) rpal.observer.receiver(cpu, row, from, to);
+  rpal.instruments.receiverState(cpu, rcc, row, from, to);
   return from;
 }
 
@@ -69,7 +69,7 @@ export function receiverState(cpu: Cpu, data: RoleData): number {
  * A receiver is being killed, and that a sender executes its code does not keep it from ending: it goes no further than its
  * own end, and leaves the word to the sender. One that is being switched to will see its signals by itself.
  */
-export function isDying(rpal: Rpal, receiver: Thread): boolean {
+export function isDying(rpal: Rpal, receiver: RpalTask): boolean {
   return receiver.killPending && (receiver.rpal.flags & RpalFlag.LAZY_SWITCHED) === 0 && !rpal.quirk('kill-refused');
 }
 
@@ -77,7 +77,7 @@ export function isDying(rpal: Rpal, receiver: Thread): boolean {
  * May this receiver be woken (patch 15: `rpal_check_state`)? READY and WAIT become RUNNING; while it is being called, or
  * parked by a lazy switch, it may not, and the waker is told to try again.
  */
-export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
+export function mayWake(rpal: Rpal, cpu: Cpu, thread: RpalTask): boolean {
   if (!rpal.fixes(15)) return true;
   const { rcc } = thread.rpal.role;
   thread.rpal.flags &= ~RpalFlag.WAKE;
@@ -95,7 +95,7 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
       case ReceiverState.READY_LS:
         if (isDying(rpal, thread)) return true;
         thread.rpal.flags |= RpalFlag.WAKE;
-        rpal.refusedWakeUps++;
+        rpal.instruments.wakeUpRefused(cpu, thread);
         if (thread.state === TaskState.WAKING && !rpal.quirk('refused-task-stays-waking')) thread.state = TaskState.INTERRUPTIBLE;
         return false;
       case ReceiverState.RUNNING:
@@ -116,7 +116,7 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
  * The CPU has left a receiver's kernel stack (patch 15, in `__switch_to`): from now on it may be called, if it really
  * sleeps. A wake-up that came late leaves it running. The lazy switch has a `__switch_to` of its own, without this.
  */
-export function switchedOut(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+export function switchedOut(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   if ((thread.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0) return;
   const { rcc } = thread.rpal.role;
   if ((load(cpu, rcc + Rcc.receiverState) & RPAL_RECEIVER_STATE_MASK) !== ReceiverState.READY) return;
@@ -126,7 +126,7 @@ export function switchedOut(rpal: Rpal, cpu: Cpu, thread: Thread): void {
 }
 
 /** A receiver that wanted to sleep goes on running (patches 15 and 34). */
-export function blockFailed(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+export function blockFailed(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   const { rcc } = thread.rpal.role;
   const state = load(cpu, rcc + Rcc.receiverState);
   if (state === ReceiverState.READY) moveReceiver(rpal, cpu, rcc, 5, state, ReceiverState.RUNNING);

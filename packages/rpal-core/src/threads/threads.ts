@@ -1,30 +1,31 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
 import { SchedPolicy } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { RpalFlag } from '../abi/constants.js';
 import { Rcc, Scc } from '../abi/layouts.js';
-import type { SharedPages } from '../memory/shared-pages.js';
 import type { Rpal } from '../rpal.js';
-import { RoleData, type RpalService } from '../services/service.js';
+import { RecordKind } from '../services/record-heap.js';
+import { RoleData } from '../services/role.js';
+import type { RpalService } from '../services/service.js';
+import type { SharedMapping } from '../services/shared-mapping.js';
+import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
-import { putEpollFile, receiverWaitEntry } from '../switch/epoll.js';
-import { allocateRecord, freeRecord, RecordKind } from './records.js';
+import { putEpollFile, receiverWaitEntry } from './epoll-wait-state.js';
 
 /** The shared mapping of the own service that a whole record at `address` lies in, or null. */
-function pagesOf(service: RpalService, address: number, size: number): SharedPages | null {
+function pagesOf(service: RpalService, address: number, size: number): SharedMapping | null {
   const pages = service.sharedPages.find((shared) => shared.holds(address)) ?? null;
   return pages?.contains(address, size) === true ? pages : null;
 }
 
 /** What the series does not ask: has the thread no role yet, and is it in the fair class? */
-function mayRegister(rpal: Rpal, thread: Thread): boolean {
+function mayRegister(rpal: Rpal, thread: RpalTask): boolean {
   if (!rpal.quirk('one-pointer-two-roles') && (thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) return false;
   return rpal.quirk('fair-class-unchecked') || isFair(thread.policy);
 }
 
 /** REGISTER_SENDER (patch 08). @returns 0 or a negative errno */
-export function registerSender(rpal: Rpal, cpu: Cpu, thread: Thread, address: number): number {
+export function registerSender(rpal: Rpal, cpu: Cpu, thread: RpalTask, address: number): number {
   const { rpal: state } = thread;
   const service = state.service as RpalService;
   if ((state.flags & RpalFlag.SENDER) !== 0) return -Errno.EINVAL;
@@ -32,9 +33,9 @@ export function registerSender(rpal: Rpal, cpu: Cpu, thread: Thread, address: nu
   const pages = pagesOf(service, address, Scc.size);
   if (pages === null) return -Errno.EINVAL;
   cpu.charge(RpalStep.register);
-  if (!allocateRecord(rpal, RecordKind.role)) return -Errno.ENOMEM;
-  if (!allocateRecord(rpal, RecordKind.affinity)) {
-    freeRecord(rpal, RecordKind.role);
+  if (!rpal.heap.allocate(RecordKind.role)) return -Errno.ENOMEM;
+  if (!rpal.heap.allocate(RecordKind.affinity)) {
+    rpal.heap.free(RecordKind.role);
     return -Errno.ENOMEM;
   }
   const data = new RoleData(thread, service.id, pages, pages.physical(address), null);
@@ -45,7 +46,7 @@ export function registerSender(rpal: Rpal, cpu: Cpu, thread: Thread, address: nu
 }
 
 /** UNREGISTER_SENDER. */
-export function unregisterSender(rpal: Rpal, cpu: Cpu, thread: Thread): number {
+export function unregisterSender(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   if ((thread.rpal.flags & RpalFlag.SENDER) === 0) return -Errno.EINVAL;
   cpu.charge(RpalStep.register);
   dismiss(rpal, cpu, thread, RpalFlag.SENDER);
@@ -53,7 +54,7 @@ export function unregisterSender(rpal: Rpal, cpu: Cpu, thread: Thread): number {
 }
 
 /** REGISTER_RECEIVER (patches 08 and 17): the FS base becomes known as this thread's. */
-export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: Thread, address: number): number {
+export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask, address: number): number {
   const { rpal: state } = thread;
   const service = state.service as RpalService;
   if ((state.flags & RpalFlag.RECEIVER) !== 0) return -Errno.EINVAL;
@@ -61,17 +62,17 @@ export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: Thread, address: 
   const pages = pagesOf(service, address, Rcc.size);
   if (pages === null) return -Errno.EINVAL;
   cpu.charge(RpalStep.register);
-  if (!allocateRecord(rpal, RecordKind.role)) return -Errno.ENOMEM;
+  if (!rpal.heap.allocate(RecordKind.role)) return -Errno.ENOMEM;
   const entry = service.fsBases.find(({ fsBase }) => fsBase === 0);
   if (entry === undefined) {
-    freeRecord(rpal, RecordKind.role);
+    rpal.heap.free(RecordKind.role);
     return -Errno.EAGAIN;
   }
   entry.fsBase = cpu.fsBase;
   entry.thread = thread;
-  if (!allocateRecord(rpal, RecordKind.affinity)) {
+  if (!rpal.heap.allocate(RecordKind.affinity)) {
     clearFsBase(service, thread);
-    freeRecord(rpal, RecordKind.role);
+    rpal.heap.free(RecordKind.role);
     return -Errno.ENOMEM;
   }
   const data = new RoleData(thread, service.id, pages, pages.physical(address), receiverWaitEntry(rpal, thread));
@@ -82,7 +83,7 @@ export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: Thread, address: 
 }
 
 /** UNREGISTER_RECEIVER. */
-export function unregisterReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number {
+export function unregisterReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   if ((thread.rpal.flags & RpalFlag.RECEIVER) === 0) return -Errno.EINVAL;
   const service = thread.rpal.service as RpalService;
   const receiver = thread.rpal.role;
@@ -98,7 +99,7 @@ export function unregisterReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): number
 }
 
 /** The task is cleared before the FS base, so that nobody finds a base without a task. */
-function clearFsBase(service: RpalService, thread: Thread): void {
+function clearFsBase(service: RpalService, thread: RpalTask): void {
   const entry = service.fsBases.find((candidate) => candidate.thread === thread);
   if (entry === undefined) return;
   entry.thread = null;
@@ -110,7 +111,7 @@ export function isFair(policy: number): boolean {
   return policy === SchedPolicy.NORMAL || policy === SchedPolicy.BATCH || policy === SchedPolicy.IDLE;
 }
 
-function adopt(thread: Thread, service: RpalService, data: RoleData, flag: number): void {
+function adopt(thread: RpalTask, service: RpalService, data: RoleData, flag: number): void {
   data.page.references++;
   thread.rpal.data = data;
   thread.rpal.claimedAt = data.thread.cpu.clock;
@@ -120,7 +121,7 @@ function adopt(thread: Thread, service: RpalService, data: RoleData, flag: numbe
 }
 
 /** The record goes; the pointer to it stays, and with it the check at every kernel entry. */
-function dismiss(rpal: Rpal, cpu: Cpu, thread: Thread, flag: number): void {
+function dismiss(rpal: Rpal, cpu: Cpu, thread: RpalTask, flag: number): void {
   const { data, service } = thread.rpal;
   thread.rpal.flags &= ~flag;
   if (service !== null) service.threadCount--;
@@ -132,6 +133,6 @@ function dismiss(rpal: Rpal, cpu: Cpu, thread: Thread, flag: number): void {
     return;
   }
   data.freed = true;
-  freeRecord(rpal, RecordKind.affinity);
-  freeRecord(rpal, RecordKind.role);
+  rpal.heap.free(RecordKind.affinity);
+  rpal.heap.free(RecordKind.role);
 }

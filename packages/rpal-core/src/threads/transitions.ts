@@ -1,5 +1,3 @@
-import type { Cpu } from '@rpal/hw-x86';
-
 /** A row of the receiver's state table: every way in which the low byte of a receiver's state word changes. */
 export interface TransitionRow {
   /** Names of states; `any` for a store or exchange that does not ask. */
@@ -38,9 +36,3 @@ export const senderRows: Readonly<Record<number, TransitionRow>> = {
   3: { from: 'any', to: 'KERNEL_RET', who: 'kernel, rpal_kernel_ret in the sender: exchange' },
   4: { from: 'CALL', to: 'KERNEL_RET', who: 'kernel, exit or recovery of the sender: compare-exchange' },
 };
-
-/** Is told of every change of a state, in order; see `Rpal.observer`. Words are whole state words. */
-export interface TransitionObserver {
-  receiver(cpu: Cpu, row: number, from: number, to: number): void;
-  sender(cpu: Cpu, row: number, from: number, to: number): void;
-}

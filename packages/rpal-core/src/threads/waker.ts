@@ -1,10 +1,10 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
 import { DelayedWork } from '@rpal/sched';
 import { ReceiverState, RPAL_USER_PENDING, RpalFlag } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
 import type { RpalService } from '../services/service.js';
+import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 import { load, moveReceiver } from './states.js';
 
@@ -29,7 +29,7 @@ export function stopWaker(rpal: Rpal, cpu: Cpu, service: RpalService): void {
 
 function wakeReceivers(rpal: Rpal, cpu: Cpu, service: RpalService): void {
   cpu.charge(RpalStep.waker);
-  const due: Thread[] = [];
+  const due: RpalTask[] = [];
   for (const thread of service.receivers) if (needsWaking(rpal, cpu, thread)) due.push(thread);
   for (const thread of due) {
     rpal.between(cpu, 'waker: receiver chosen');
@@ -37,7 +37,7 @@ function wakeReceivers(rpal: Rpal, cpu: Cpu, service: RpalService): void {
   }
 }
 
-function needsWaking(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
+function needsWaking(rpal: Rpal, cpu: Cpu, thread: RpalTask): boolean {
   if ((thread.rpal.flags & RpalFlag.WAKE) !== 0) return true;
   const { rcc } = thread.rpal.role;
   if ((load(cpu, rcc + Rcc.epPending) & RPAL_USER_PENDING) === 0) return false;

@@ -1,6 +1,5 @@
 import type { Cpu, CpuProfile } from '@rpal/hw-x86';
-import type { RpalService } from '../services/service.js';
-import { RpalStep } from '../steps.js';
+import type { RpalService } from './service.js';
 
 /**
  * How services that share an address space are kept out of each other's memory outside calls (slot `rpalIsolation`).
@@ -21,20 +20,3 @@ export interface Isolation {
   /** Top-level entries of `service` have changed. A flush follows where one is needed. */
   relinked(cpu: Cpu, service: RpalService): void;
 }
-
-/** Memory protection keys (patches 25, 26, 29): rights are PKRU, and the CPU checks them at every access. */
-export const protectionKeys: Isolation = {
-  name: 'protection keys',
-  refusal: ({ features, name }) =>
-    features.pku ? null : `needs protection keys (PKU), which ${name} does not have; add a plugin that provides another isolation`,
-  userLoad(cpu, rights) {
-    cpu.charge(RpalStep.keyLoad);
-    cpu.mmu.pkru = rights;
-  },
-  kernelLoad(cpu, rights) {
-    cpu.charge(RpalStep.kernelKeyLoad);
-    cpu.mmu.pkru = rights;
-  },
-  denies: () => false,
-  relinked() {},
-};

@@ -4,9 +4,9 @@ import { Wake } from '@rpal/sched';
 import { Errno, Poll } from '@rpal/uapi';
 import { MapType, RPAL_NR_ID } from '../abi/constants.js';
 import type { Rpal } from '../rpal.js';
+import { ServiceChange } from '../seams.js';
+import type { RpalService } from '../services/service.js';
 import { RpalStep } from '../steps.js';
-import { getService, putService } from './lifecycle.js';
-import type { RpalService } from './service.js';
 
 /**
  * `service` wants to talk to `target` (patch 11). When both have said so, each gets the other's memory. The checks that
@@ -14,9 +14,9 @@ import type { RpalService } from './service.js';
  */
 export function request(rpal: Rpal, cpu: Cpu, service: RpalService, target: RpalService): number {
   cpu.charge(RpalStep.request);
-  const forward = addEntry(service, target, MapType.REQUEST);
+  const forward = addEntry(rpal, service, target, MapType.REQUEST);
   if (forward < 0) return forward;
-  const back = addEntry(target, service, MapType.REVERSE);
+  const back = addEntry(rpal, target, service, MapType.REVERSE);
   if (back < 0) {
     removeEntry(rpal, cpu, service, target, MapType.REQUEST);
     return back;
@@ -29,6 +29,7 @@ export function request(rpal: Rpal, cpu: Cpu, service: RpalService, target: Rpal
       return linked;
     }
     relinked(rpal, cpu, service, target);
+    announceLink(rpal, cpu, service, target, true);
   }
   return 0;
 }
@@ -36,12 +37,19 @@ export function request(rpal: Rpal, cpu: Cpu, service: RpalService, target: Rpal
 /** The request is taken back; the mapping, if there was one, goes (patch 11). */
 export function release(rpal: Rpal, cpu: Cpu, service: RpalService, target: RpalService): void {
   cpu.charge(RpalStep.request);
+  const linked = service.map[target.id]?.mapped === true;
   removeEntry(rpal, cpu, target, service, MapType.REVERSE);
   removeEntry(rpal, cpu, service, target, MapType.REQUEST);
   rpal.sharing.unlink(cpu, service, target);
+  if (linked) announceLink(rpal, cpu, service, target, false);
   for (const { mm } of relinked(rpal, cpu, service, target)) {
     if (!mm.dead) flushRange(mm.manager, cpu, mm, 0, Number.POSITIVE_INFINITY, true);
   }
+}
+
+function announceLink(rpal: Rpal, cpu: Cpu, a: RpalService, b: RpalService, linked: boolean): void {
+  const { rpalLink } = rpal.instruments.events;
+  if (rpalLink.observed) rpalLink.emit(cpu.id, cpu.clock, a, b, linked);
 }
 
 /** What isolates two services follows a change of what they share. */
@@ -54,6 +62,7 @@ function relinked(rpal: Rpal, cpu: Cpu, ...services: readonly RpalService[]): re
 export function disable(rpal: Rpal, cpu: Cpu, service: RpalService): number {
   if (!service.enabled) return -Errno.EINVAL;
   service.enabled = false;
+  rpal.changed(cpu, service, ServiceChange.DISABLED);
   for (let id = 0; id < RPAL_NR_ID; id++) {
     const entry = service.map[id];
     if (entry?.service != null && (entry.type & MapType.REQUEST) !== 0) release(rpal, cpu, service, entry.service);
@@ -67,14 +76,14 @@ export function disable(rpal: Rpal, cpu: Cpu, service: RpalService): number {
 }
 
 /** Sets a bit of `service`'s entry for `peer`; a new entry takes a reference and remembers the peer's key. */
-function addEntry(service: RpalService, peer: RpalService, bit: number): number {
+function addEntry(rpal: Rpal, service: RpalService, peer: RpalService, bit: number): number {
   const entry = service.map[peer.id];
   if (entry === undefined) return -Errno.EINVAL;
   if (bit === MapType.REQUEST && service.requestsLeft === 0) return -Errno.EINVAL;
   if (entry.service !== null && entry.service !== peer) return -Errno.EINVAL;
   if ((entry.type & bit) !== 0) return -Errno.EINVAL;
   if (entry.service === null) {
-    entry.service = getService(peer);
+    entry.service = rpal.getService(peer);
     entry.pkey = peer.pkey;
   }
   entry.type |= bit;
@@ -94,5 +103,5 @@ function removeEntry(rpal: Rpal, cpu: Cpu, service: RpalService, peer: RpalServi
   if (entry.type !== 0) return;
   entry.service = null;
   entry.pkey = -1;
-  putService(rpal, cpu, peer);
+  rpal.putService(cpu, peer);
 }

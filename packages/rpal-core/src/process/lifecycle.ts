@@ -1,15 +1,16 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Image, Thread } from '@rpal/kernel';
+import type { Image } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
-import { DelayedWork } from '@rpal/sched';
-import { QUARANTINE_NS, RPAL_MAGIC, RPAL_MAGIC_OFFSET, RpalFlag } from '../abi/constants.js';
-import { cutOff } from '../memory/vanished-code.js';
+import { RPAL_MAGIC, RPAL_MAGIC_OFFSET, RpalFlag } from '../abi/constants.js';
+import { disable } from '../calls/requests.js';
+import { rebuildReceiver } from '../recovery/recovery.js';
 import type { Rpal } from '../rpal.js';
-import { rebuildReceiver } from '../switch/recovery.js';
+import { ServiceChange } from '../seams.js';
+import { RpalService } from '../services/service.js';
+import type { RpalTask } from '../services/thread.js';
 import { unregisterReceiver, unregisterSender } from '../threads/threads.js';
 import { startWaker, stopWaker } from '../threads/waker.js';
-import { disable } from './requests.js';
-import { RpalService } from './service.js';
+import { cutOff } from './vanished-code.js';
 
 /** Is this an RPAL binary (patch 05)? */
 export function isRpalImage({ ident }: Image): boolean {
@@ -17,11 +18,11 @@ export function isRpalImage({ ident }: Image): boolean {
 }
 
 /** A process that executes an RPAL binary becomes a service, if an id is free; else it runs as any other (patch 03). */
-export function registerService(rpal: Rpal, cpu: Cpu, thread: Thread, image: Image): void {
+export function registerService(rpal: Rpal, cpu: Cpu, thread: RpalTask, image: Image): void {
   const id = rpal.takeId();
   if (id < 0) {
     if (rpal.quirk('registration-error-exits')) {
-      rpal.leakedServices++;
+      rpal.instruments.leakedServices++;
       rpal.warn(cpu, `${image.name}: no service id is free; id ${id} is given back and the service object leaks`);
     }
     return;
@@ -40,10 +41,11 @@ export function registerService(rpal: Rpal, cpu: Cpu, thread: Thread, image: Ima
   service.references = 3;
   rpal.byKey.set(service.key, service);
   startWaker(rpal, cpu, service);
+  rpal.changed(cpu, service, ServiceChange.REGISTERED);
 }
 
 /** A thread is added to a service (patch 04). A forked process is none. */
-export function cloneThread(parent: Thread, child: Thread): void {
+export function joinService(parent: RpalTask, child: RpalTask): void {
   const { service } = parent.rpal;
   if (service === null || child.process !== parent.process) return;
   child.rpal.service = service;
@@ -51,7 +53,7 @@ export function cloneThread(parent: Thread, child: Thread): void {
 }
 
 /** A thread of a service ends (patches 08, 10, 15, 22), before its memory goes. */
-export function exitThread(rpal: Rpal, cpu: Cpu, thread: Thread, last: boolean): void {
+export function leaveService(rpal: Rpal, cpu: Cpu, thread: RpalTask, last: boolean): void {
   const { service } = thread.rpal;
   if (service === null) return;
   if (last) {
@@ -66,7 +68,7 @@ export function exitThread(rpal: Rpal, cpu: Cpu, thread: Thread, last: boolean):
   if ((thread.rpal.flags & RpalFlag.RECEIVER) !== 0) unregisterReceiver(rpal, cpu, thread);
   thread.rpal.service = null;
   thread.entryWatched = false;
-  putService(rpal, cpu, service);
+  rpal.putService(cpu, service);
   if (last) unregisterService(rpal, cpu, service);
 }
 
@@ -74,7 +76,8 @@ function unregisterService(rpal: Rpal, cpu: Cpu, service: RpalService): void {
   service.registered = false;
   rpal.byKey.delete(service.key);
   stopWaker(rpal, cpu, service);
-  putService(rpal, cpu, service);
+  rpal.changed(cpu, service, ServiceChange.UNREGISTERED);
+  rpal.putService(cpu, service);
 }
 
 /** The address space of a service is gone (patch 04). */
@@ -82,22 +85,5 @@ export function exitMemory(rpal: Rpal, cpu: Cpu, mm: MmStruct): void {
   const service = mm.rpalService ?? null;
   if (service === null) return;
   if (service.sharedPages.length > 0) rpal.warn(cpu, `service ${service.id} leaves shared pages behind`);
-  putService(rpal, cpu, service);
-}
-
-/** Takes a reference. */
-export function getService(service: RpalService): RpalService {
-  service.references++;
-  return service;
-}
-
-/** Drops a reference. After the last one the id stays in quarantine for 30 s (patch 04). */
-export function putService(rpal: Rpal, cpu: Cpu, service: RpalService): void {
-  if (--service.references > 0) return;
-  const { scheduler, workqueue } = rpal.kernel;
-  const free = new DelayedWork(workqueue, scheduler, () => {
-    service.mm.rpalService = null;
-    rpal.freeId(service.id);
-  });
-  workqueue.queueDelayed(cpu, free, QUARANTINE_NS);
+  rpal.putService(cpu, service);
 }

@@ -1,14 +1,14 @@
 import { PollEntry } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { UnixStreamSocket } from '@rpal/ipc';
-import type { Thread } from '@rpal/kernel';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { FdmapArg, Rcc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
 import { RpalBug } from '../rpal-bug.js';
+import type { RpalService } from '../services/service.js';
+import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
-import type { RpalService } from './service.js';
 
 /** A receiver and the descriptor it knows a connection by. */
 interface FarEnd {
@@ -20,7 +20,7 @@ interface FarEnd {
  * UDS_FDMAP (patch 28): which receiver of a service, and which of its descriptors, is at the other end of a Unix socket.
  * Works only once the receiver has waited in RPAL's epoll_wait.
  */
-export function mapSocket(rpal: Rpal, cpu: Cpu, thread: Thread, argument: number): number {
+export function mapSocket(rpal: Rpal, cpu: Cpu, thread: RpalTask, argument: number): number {
   cpu.charge(RpalStep.fdMap);
   const copied = readableBytes(cpu, thread, argument, FdmapArg.size);
   if (copied < FdmapArg.size) return rpal.quirk('fdmap-copy-count') ? FdmapArg.size - copied : -Errno.EFAULT;
@@ -34,12 +34,12 @@ export function mapSocket(rpal: Rpal, cpu: Cpu, thread: Thread, argument: number
 }
 
 /** How many of `size` bytes at `address` copy_from_user gets. */
-function readableBytes(cpu: Cpu, { memory }: Thread, address: number, size: number): number {
+function readableBytes(cpu: Cpu, { memory }: RpalTask, address: number, size: number): number {
   for (let done = 0; done < size; done += 4) if (userPage(cpu, memory, address + done, false) < 0) return done;
   return size;
 }
 
-function farEnd(rpal: Rpal, cpu: Cpu, thread: Thread, serviceId: number, cfd: number): FarEnd | null {
+function farEnd(rpal: Rpal, cpu: Cpu, thread: RpalTask, serviceId: number, cfd: number): FarEnd | null {
   const file = thread.process.files.lookUp(cpu, cfd);
   if (!(file instanceof UnixStreamSocket) || file.peer === null) return null;
   // The first waiter of the peer is taken for an epoll item.

@@ -14,7 +14,7 @@ import {
   VersionInfo,
 } from '@rpal/rpal-core';
 import { MapFlag, OpenFlag, Prot } from '@rpal/uapi';
-import { RpalError } from '../errors.js';
+import { RpalError } from './errors.js';
 import {
   EVENT_STACK_BYTES,
   Pool,
@@ -24,10 +24,10 @@ import {
   ReceiverStatus,
   SENDERS_BYTES,
   TRAMPOLINE_STACK_BYTES,
-} from '../layouts.js';
-import { LibReceiver, RET_SECTION_BYTES } from '../receive/receiver.js';
-import { newNode } from './fd-table.js';
-import type { LibProcess } from './lib-process.js';
+} from './layouts.js';
+import { newNode } from './process/fd-table.js';
+import type { LibProcess } from './process/lib-process.js';
+import { LibReceiver, RET_SECTION_BYTES } from './receive/receiver.js';
 
 type Routine<T = number> = Generator<void, T>;
 
@@ -135,7 +135,7 @@ export function* makeReceiver(p: Program, state: LibProcess): Routine<LibReceive
   if (readyQueue < 0 || stacks < 0) return null;
   yield* p.store32(rcc + Rcc.receiverId, index);
   yield* p.store32(rcc + Rcc.receiverState, ReceiverState.RUNNING);
-  state.observer?.receiver(p.context.cpu, 1, 0, ReceiverState.RUNNING);
+  state.instruments?.receiverState(p.context.cpu, rcc, 1, 0, ReceiverState.RUNNING);
   yield* p.store32(rcc + Rcc.senderState, SenderState.RUNNING);
   yield* p.store32(rcc + Rcc.epPending, 0);
   yield* p.store32(rcc + Rcc.epPollMagic, 0);

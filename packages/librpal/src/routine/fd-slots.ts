@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { reach } from '../call/lib-call.js';
 import { FDS_PER_NODE, FdNode, FdSlot } from '../layouts.js';
+import { reach } from './lib-call.js';
 
 /** The table has no node for the descriptor. */
 export const NO_SLOT = -1;

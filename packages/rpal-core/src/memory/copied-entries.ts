@@ -1,8 +1,9 @@
 import { type Cpu, Pte } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
+import type { RpalService } from '../services/service.js';
+import type { Sharing } from '../services/sharing.js';
 import { RpalStep } from '../steps.js';
-import type { RpalService } from './service.js';
 
 /** Marks a top-level entry that was copied from a peer (patch 09): `_PAGE_RPAL_IGN`, the first software bit. */
 export const RPAL_IGNORE: number = Pte.software1;
@@ -52,3 +53,11 @@ function clearEntry(cpu: Cpu, owner: RpalService, user: MmStruct): void {
   cpu.memory.write32(target, 0);
   cpu.memory.write32(target + 4, 0);
 }
+
+/** Top-level page-table entries are copied (patch 09): all that the owner maps later is there without more ado. */
+export const copiedEntries: Sharing = {
+  name: 'copied top-level entries',
+  link: linkServices,
+  unlink: unlinkServices,
+  resolved() {},
+};

@@ -1,10 +1,10 @@
 import { type Cpu, FaultCode } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
 import { FAULT_RESOLVED, type FaultResult, faultSignal, type MmStruct, resolveFault } from '@rpal/mm';
 import { Signal, SignalCode } from '@rpal/uapi';
 import type { Rpal } from '../rpal.js';
 import type { RpalService } from '../services/service.js';
-import { recover } from '../switch/recovery.js';
+import { rpalTask } from '../services/thread.js';
+import { recover } from './recovery.js';
 
 /**
  * A fault on an address in somebody else's slice (patch 14): it is resolved in the owner's address space, as the owner
@@ -19,7 +19,7 @@ export function redirectFault(
   code: number,
   kernelMode: boolean,
 ): FaultResult | undefined {
-  const thread = rpal.kernel.scheduler.current(cpu) as Thread;
+  const thread = rpalTask(rpal.kernel.scheduler.current(cpu));
   const { service } = thread.rpal;
   if (service === null || service.mm !== mm) return undefined;
   const own = service.isCorrect(address);

@@ -1,5 +1,4 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
 import { getUser32, putUser32, putUser64, userPage } from '@rpal/mm';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, File, type Operation, Pending, type PollTable } from '@rpal/vfs';
@@ -8,11 +7,13 @@ import { RequestArg, ServiceMetadata, VersionInfo } from '../abi/layouts.js';
 import { chooseKey, keyInstallation } from '../memory/pkey.js';
 import { mapSharedPages } from '../memory/shared-pages.js';
 import type { Rpal } from '../rpal.js';
+import { ServiceChange } from '../seams.js';
+import type { Metadata, RpalService } from '../services/service.js';
+import { type RpalTask, rpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 import { registerReceiver, registerSender, unregisterReceiver, unregisterSender } from '../threads/threads.js';
 import { mapSocket } from './fd-map.js';
 import { disable, release, request } from './requests.js';
-import type { Metadata, RpalService } from './service.js';
 
 /** /proc/rpal (patches 06, 07, 12): how a program talks to the kernel half of RPAL. */
 export class ProcRpal extends File {
@@ -24,7 +25,7 @@ export class ProcRpal extends File {
   }
 
   override ioctl(cpu: Cpu, caller: Caller, command: number, argument: number): number {
-    const thread = caller as Thread;
+    const thread = rpalTask(caller.task);
     const { service } = thread.rpal;
     if (service === null) return -Errno.EINVAL;
     cpu.charge(RpalStep.ioctlBody);
@@ -61,7 +62,7 @@ export class ProcRpal extends File {
     }
   }
 
-  #version(cpu: Cpu, { memory }: Thread, address: number): number {
+  #version(cpu: Cpu, { memory }: RpalTask, address: number): number {
     const failed =
       putUser32(cpu, memory, address + VersionInfo.compatVersion, RPAL_COMPAT_VERSION) ||
       putUser32(cpu, memory, address + VersionInfo.apiVersion, RPAL_API_VERSION);
@@ -69,7 +70,7 @@ export class ProcRpal extends File {
   }
 
   /** ENABLE (patches 10, 24, 25). Enabling twice changes nothing. */
-  #enable(cpu: Cpu, thread: Thread, service: RpalService, argument: number): number {
+  #enable(cpu: Cpu, thread: RpalTask, service: RpalService, argument: number): number {
     const rpal = this.#rpal;
     if (service.bad) return -Errno.EINVAL;
     const record = readRecord(cpu, thread, argument, ServiceMetadata.size);
@@ -88,8 +89,9 @@ export class ProcRpal extends File {
         return Pending.AGAIN;
       },
       ...(service.pkuOn === PkuOn.FALSE ? keyInstallation(rpal, service, thread, chooseKey(service, wanted)) : []),
-      () => {
+      (on: Cpu) => {
         service.enabled = true;
+        rpal.changed(on, service, ServiceChange.ENABLED);
         return 0;
       },
     ];
@@ -97,7 +99,7 @@ export class ProcRpal extends File {
   }
 
   /** REQUEST (patch 11): results are stored before the entries are made, so even a refused request has learnt them. */
-  #request(cpu: Cpu, thread: Thread, service: RpalService, argument: number): number {
+  #request(cpu: Cpu, thread: RpalTask, service: RpalService, argument: number): number {
     const rpal = this.#rpal;
     const record = readRecord(cpu, thread, argument, RequestArg.size);
     if (record === null) return -Errno.EFAULT;
@@ -120,7 +122,7 @@ export class ProcRpal extends File {
     ]);
   }
 
-  #release(cpu: Cpu, thread: Thread, service: RpalService, key: number): number {
+  #release(cpu: Cpu, thread: RpalTask, service: RpalService, key: number): number {
     const rpal = this.#rpal;
     if (key === service.key) return -Errno.EINVAL;
     return this.#locked(cpu, thread, service, [
@@ -134,13 +136,13 @@ export class ProcRpal extends File {
   }
 
   /** Runs phases one after the other, each a step of its own, under the service's mutex. */
-  #locked(cpu: Cpu, thread: Thread, service: RpalService, phases: readonly ((cpu: Cpu) => number)[]): number {
+  #locked(cpu: Cpu, thread: RpalTask, service: RpalService, phases: readonly ((cpu: Cpu) => number)[]): number {
     return begin(cpu, thread, new LockedOperation(thread, service, phases));
   }
 
   /** read (patch 12): the keys of dead peers, in the order of their ids. */
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    const thread = caller as Thread;
+    const thread = rpalTask(caller.task);
     const { service } = thread.rpal;
     if (service === null) return -Errno.EINVAL;
     const keys = [...service.deadKeys].sort(([a], [b]) => a - b).map(([, key]) => key);
@@ -154,25 +156,25 @@ export class ProcRpal extends File {
   }
 
   override poll(cpu: Cpu, table: PollTable | null): number {
-    const service = (this.#rpal.kernel.scheduler.current(cpu) as Thread).rpal.service;
+    const service = rpalTask(this.#rpal.kernel.scheduler.current(cpu)).rpal.service;
     if (service === null) return 0;
     table?.register(cpu, service.deathWait);
     return service.deadKeys.size > 0 ? Poll.IN | Poll.RDNORM : 0;
   }
 
   override mmap(cpu: Cpu, caller: Caller, hint: number, length: number, prot: number, flags: number): number {
-    return mapSharedPages(this.#rpal, cpu, caller as Thread, hint, length, prot, flags);
+    return mapSharedPages(this.#rpal, cpu, rpalTask(caller.task), hint, length, prot, flags);
   }
 }
 
 /** A long operation on a service: lock, phases, unlock. */
 class LockedOperation implements Operation {
-  readonly #thread: Thread;
+  readonly #thread: RpalTask;
   readonly #service: RpalService;
   readonly #phases: readonly ((cpu: Cpu) => number)[];
   #next = -1;
 
-  constructor(thread: Thread, service: RpalService, phases: readonly ((cpu: Cpu) => number)[]) {
+  constructor(thread: RpalTask, service: RpalService, phases: readonly ((cpu: Cpu) => number)[]) {
     this.#thread = thread;
     this.#service = service;
     this.#phases = phases;
@@ -208,7 +210,7 @@ class UserRecord {
   }
 }
 
-function readRecord(cpu: Cpu, { memory }: Thread, address: number, size: number): UserRecord | null {
+function readRecord(cpu: Cpu, { memory }: RpalTask, address: number, size: number): UserRecord | null {
   const words: number[] = [];
   for (let offset = 0; offset < size; offset += 4) {
     if (userPage(cpu, memory, address + offset, false) < 0) return null;

@@ -1,9 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
 import { callState, ReceiverState, RPAL_ERROR_MAGIC, RpalFlag, SenderState } from '../abi/constants.js';
 import { Rcc, Scc } from '../abi/layouts.js';
 import { defaultPkruOf } from '../memory/pkey.js';
 import type { Rpal } from '../rpal.js';
+import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 import { compareExchange, isDying, moveReceiver } from '../threads/states.js';
 
@@ -11,7 +11,7 @@ import { compareExchange, isDying, moveReceiver } from '../threads/states.js';
  * Takes a sender that cannot go on back to where it armed its recovery point (patches 14, 22, 26). The FS base is not
  * touched. @returns false if it has none
  */
-export function recover(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
+export function recover(rpal: Rpal, cpu: Cpu, thread: RpalTask): boolean {
   if ((thread.rpal.flags & RpalFlag.SENDER) === 0) return false;
   cpu.charge(RpalStep.recover);
   rebuildReceiver(rpal, cpu, thread);
@@ -29,12 +29,14 @@ export function recover(rpal: Rpal, cpu: Cpu, thread: Thread): boolean {
     const slice = cpu.clock - cpu.memory.read64(scc + Scc.startTime);
     cpu.memory.write64(scc + Scc.totalTime, cpu.memory.read64(scc + Scc.totalTime) + slice);
   }
-  rpal.isolation.kernelLoad(cpu, defaultPkruOf(thread.rpal.service, cpu.mmu.pkru));
+  const { rpalRecovery } = rpal.instruments.events;
+  if (rpalRecovery.observed) rpalRecovery.emit(cpu.id, cpu.clock, thread, erip);
+  rpal.loadRights(cpu, defaultPkruOf(thread.rpal.service, cpu.mmu.pkru));
   return true;
 }
 
 /** A sender ends or fails in the middle of a call: the receiver it had called can be called again (patch 22). */
-export function rebuildReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): void {
+export function rebuildReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   const { service } = thread.rpal;
   const sender = thread.rpal.role;
   if (service === null || cpu.memory.read32(sender.scc + Scc.magic) !== RPAL_ERROR_MAGIC) return;
@@ -46,7 +48,7 @@ export function rebuildReceiver(rpal: Rpal, cpu: Cpu, thread: Thread): void {
   const calling = callState(sender.serviceId, cpu.memory.read32(sender.scc + Scc.senderId));
   if (cpu.memory.read32(rcc + Rcc.receiverState) !== calling) return;
   if (compareExchange(cpu, rcc + Rcc.senderState, SenderState.CALL, SenderState.KERNEL_RET) === SenderState.CALL)
-    rpal.observer?.sender(cpu, 4, SenderState.CALL, SenderState.KERNEL_RET);
+    rpal.instruments.senderState(cpu, rcc, 4, SenderState.CALL, SenderState.KERNEL_RET);
   rpal.between(cpu, 'receiver rebuilt: sender state set');
   moveReceiver(rpal, cpu, rcc, 12, calling, ReceiverState.WAIT);
 }

@@ -1,6 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { linkServices, unlinkServices } from '../services/link.js';
-import type { RpalService } from '../services/service.js';
+import type { RpalService } from './service.js';
 
 /** How two services that have requested each other get each other's memory (slot `rpalSharing`). */
 export interface Sharing {
@@ -13,11 +12,3 @@ export interface Sharing {
   /** `user` faulted on `address` in the slice of `owner`, where the page is present by now: `user` must come to see it. */
   resolved(cpu: Cpu, user: RpalService, owner: RpalService, address: number): void;
 }
-
-/** Top-level page-table entries are copied (patch 09): all that the owner maps later is there without more ado. */
-export const copiedEntries: Sharing = {
-  name: 'copied top-level entries',
-  link: linkServices,
-  unlink: unlinkServices,
-  resolved() {},
-};

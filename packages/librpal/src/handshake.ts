@@ -1,6 +1,6 @@
 import { type Program, Time } from '@rpal/kernel';
-import type { RpalFd } from '../call/sender.js';
-import type { LibRpal } from '../librpal.js';
+import type { RpalFd } from './call/sender.js';
+import type { LibRpal } from './librpal.js';
 
 /**
  * How the client and the server of the sample (patch 35) get to know each other over a connected stream socket: keys are

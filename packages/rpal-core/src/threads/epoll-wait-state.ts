@@ -1,0 +1,46 @@
+import type { EventPoll } from '@rpal/epoll';
+import type { Cpu } from '@rpal/hw-x86';
+import { SleepTimer, WaitEntry } from '@rpal/sched';
+import { RPAL_KERNEL_PENDING } from '../abi/constants.js';
+import { Rcc } from '../abi/layouts.js';
+import type { Rpal } from '../rpal.js';
+import type { RoleData } from '../services/role.js';
+import type { RpalTask } from '../services/thread.js';
+import { orInto } from './states.js';
+
+/** The wait entry of a receiver: a refused wake-up leaves a note for user mode, and is taken off the queue all the same. */
+export function receiverWaitEntry(rpal: Rpal, thread: RpalTask): WaitEntry {
+  const entry = new WaitEntry((cpu, self, _key, sync) => {
+    const woken = rpal.kernel.scheduler.wakeUp(cpu, thread, undefined, sync);
+    self.queue?.unlink(self);
+    if (!woken) orInto(cpu, thread.rpal.role.rcc + Rcc.epPending, RPAL_KERNEL_PENDING);
+    return 1;
+  }, thread);
+  entry.exclusive = true;
+  return entry;
+}
+
+/** An RPAL wait takes a reference on the epoll file. */
+export function takeEpollFile(data: RoleData, epoll: EventPoll): void {
+  data.epoll = epoll;
+  data.file = epoll.get();
+  data.fileHeld = true;
+}
+
+/** Drops the reference that an RPAL wait holds on its epoll file, if it holds one. */
+export function putEpollFile(cpu: Cpu, data: RoleData): void {
+  if (!data.fileHeld) return;
+  data.fileHeld = false;
+  data.file?.put(cpu);
+}
+
+/** The timer that ends a receiver's sleep; made when it is first needed. */
+export function sleepTimer(rpal: Rpal, thread: RpalTask): SleepTimer {
+  const data = thread.rpal.role;
+  const { scheduler } = rpal.kernel;
+  data.timer ??= new SleepTimer(scheduler, (cpu) => {
+    data.timedOut = true;
+    scheduler.wakeUp(cpu, thread);
+  });
+  return data.timer;
+}

@@ -25,8 +25,6 @@ const TANGLED: ReadonlySet<string> = new Set([
   'packages/mm',
   'packages/sched',
   'packages/kernel',
-  'packages/rpal-core',
-  'packages/librpal',
   'apps/bench',
 ]);
 

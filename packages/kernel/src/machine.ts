@@ -4,7 +4,8 @@ import { WaitQueue } from '@rpal/sched';
 import { FdTable } from '@rpal/vfs';
 import { Kernel, type KernelOptions } from './entry/kernel.js';
 import type { SyscallTable } from './entry/syscall-table.js';
-import { MachineError } from './errors.js';
+import { MachineError, ProcessDeathError } from './errors.js';
+import { type Death, deathText } from './process/death.js';
 import { ExecPath } from './process/exec.js';
 import type { Image } from './process/image.js';
 import { Process } from './process/process.js';
@@ -15,6 +16,14 @@ export interface MachineOptions extends Omit<PlatformOptions, 'profile'>, Kernel
   /** The CPUs; by default the RFC's two-socket Xeon Platinum 8336C. */
   readonly profile?: CpuProfile;
   readonly plugins?: readonly Plugin[];
+}
+
+/** How far to run, and what to do about deaths. */
+export interface RunOptions {
+  /** TSC cycles of machine time at which to come back, if processes have not ended before. */
+  readonly until?: number;
+  /** A process that dies of a signal without another that is told: `throw` (by default), or only list it in `deaths`. */
+  readonly deaths?: 'throw' | 'report';
 }
 
 declare module '@rpal/bus' {
@@ -78,17 +87,38 @@ export class Machine {
   }
 
   /**
+   * Processes that have died of a signal, in the order in which that came to light: those that the host spawned, and children
+   * whose parent has ended, or ignores SIGCHLD, without having waited for them.
+   */
+  get deaths(): readonly Death[] {
+    return this.kernel.deaths.unheard;
+  }
+
+  /**
    * Runs until all processes have ended.
-   * @param until TSC cycles of machine time at which to come back earlier
-   * @throws MachineError DEADLOCK if nothing can happen any more while processes are waiting; PLUGIN_FAILED if a tap threw,
+   * @param options a number is short for `{ until }`
+   * @throws ProcessDeathError PROCESS_DIED as soon as one of `deaths` comes to light, unless they are only to be reported;
+   *   the others have not ended then, and `run` goes on with them.
+   *   MachineError DEADLOCK if nothing can happen any more while processes are waiting; PLUGIN_FAILED if a tap threw,
    *   with where and when; STOPPED after a run that ended in any error. Programs' own errors come through as they are.
    */
-  run(until?: number): 'ended' | 'until' {
+  run(options: number | RunOptions = {}): 'ended' | 'until' {
     this.#requireIntact();
+    const { until, deaths = 'throw' } = typeof options === 'number' ? { until: options } : options;
+    const known = this.deaths.length;
+    this.kernel.deaths.onUnheard = deaths === 'throw' ? () => this.platform.stop() : () => {};
     const end = this.#runPlatform(until);
+    if (deaths === 'throw' && this.deaths.length > known) throw this.#died(this.deaths.slice(known));
     if (end === 'until') return 'until';
     if (end === 'deadlock' && this.kernel.alive > 0) throw this.#deadlock();
     return 'ended';
+  }
+
+  #died(deaths: readonly Death[]): ProcessDeathError {
+    const { tscPerNs } = this.platform.costs;
+    const texts = deaths.map((death) => deathText(death, tscPerNs));
+    const remedy = "Mend the program; if it is meant to die, use run({ deaths: 'report' }) and look at the machine's deaths";
+    return new ProcessDeathError(deaths, `${texts.join('; ')}. ${remedy}`);
   }
 
   #runPlatform(until: number | undefined): ReturnType<Platform['run']> {

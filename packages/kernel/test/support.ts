@@ -20,7 +20,7 @@ export function run(...mains: Main[]): Process[] {
 
 export function runOn(machine: Machine, ...mains: Main[]): Process[] {
   const processes = mains.map((main, index) => machine.spawn(executable(`program ${index}`, main), index));
-  machine.run();
+  machine.run({ deaths: 'report' });
   return processes;
 }
 

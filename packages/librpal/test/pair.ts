@@ -45,7 +45,7 @@ export interface Caller {
 
 /** Runs to the end, which is a second away at most: the waker keeps a machine busy for ever whose programs are stuck. */
 function finish(machine: Machine): void {
-  if (machine.run(machine.platform.now + 2.3e9) === 'until') throw new Error('the programs do not end');
+  if (machine.run({ until: machine.platform.now + 2.3e9, deaths: 'report' }) === 'until') throw new Error('the programs do not end');
 }
 
 /** Runs one service. @returns what `body` returns, or how the process ended */

@@ -9,7 +9,7 @@ const GIB = 2 ** 30;
 function inService(body: (p: Program) => Generator<void, void>, parts: Partial<Image> = {}, options: { seed?: number } = {}) {
   const { machine, rpal } = world({}, options);
   const process = machine.spawn(rpalImage('program', body, parts));
-  machine.run();
+  machine.run({ deaths: 'report' });
   return { exit: process.exit, rpal, process };
 }
 

@@ -48,7 +48,7 @@ export function rpalImage(name: string, main: Main, parts: Partial<Image> = {}):
 /** Runs programs, each an RPAL binary on a core of its own, to their end. @returns their processes */
 export function run({ machine }: World, ...mains: Main[]): Process[] {
   const processes = mains.map((main, i) => machine.spawn(rpalImage(`service-${i}`, main), i % 4));
-  machine.run();
+  machine.run({ deaths: 'report' });
   return processes;
 }
 
@@ -165,6 +165,6 @@ export function pairOfServices({ machine }: World, ...bodies: readonly [Body, Bo
       me,
     ),
   );
-  machine.run();
+  machine.run({ deaths: 'report' });
   return processes;
 }

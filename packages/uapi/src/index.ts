@@ -19,4 +19,4 @@ export {
 export { Ipc, Shm } from './ipc.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';
 export { Prctl, Prio, Rlimit, Rusage } from './sched.js';
-export { Signal, SignalCode, SignalFlag, SignalMask, WaitOption } from './signal.js';
+export { Signal, SignalCode, SignalFlag, SignalMask, signalCodeName, signalName, WaitOption } from './signal.js';

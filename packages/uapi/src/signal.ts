@@ -43,6 +43,24 @@ export const SignalCode = {
   USER: 0,
 } as const;
 
+const signalNames = new Map<number, string>(Object.entries(Signal).map(([name, number]) => [number, `SIG${name}`]));
+
+/** `SIGSEGV` for 11; `SIGRTMIN+2` for a real-time signal; `signal 16` for a number without a name. */
+export function signalName(signal: number): string {
+  const name = signalNames.get(signal);
+  if (name !== undefined) return name;
+  return signal > Signal.RTMIN && signal < Signal.RTMAX ? `SIGRTMIN+${signal - Signal.RTMIN}` : `signal ${signal}`;
+}
+
+/** `SEGV_MAPERR` for SIGSEGV and 1: the name of the `si_code` that came with a signal; `code 7` for one without a name. */
+export function signalCodeName(signal: number, code: number): string {
+  if (code === SignalCode.USER) return 'SI_USER';
+  if (code === SignalCode.KERNEL) return 'SI_KERNEL';
+  const family = signal === Signal.SEGV ? 'SEGV_' : signal === Signal.BUS ? 'BUS_' : null;
+  const found = Object.entries(SignalCode).find(([name, value]) => family !== null && name.startsWith(family) && value === code);
+  return found?.[0] ?? `code ${code}`;
+}
+
 /** Flags of sigaction. As 32-bit signed numbers, like all masks in the model. */
 export const SignalFlag = { NOCLDSTOP: 1, RESTART: 0x1000_0000, NODEFER: 0x4000_0000, RESETHAND: 0x8000_0000 | 0 } as const;
 

@@ -19,7 +19,7 @@ export function machine(): Machine {
 /** Runs programs, each on a core of its own, to their end. */
 export function run(on: Machine, ...mains: Main[]): Process[] {
   const processes = mains.map((main, i) => on.spawn(executable(`process-${i}`, main), i));
-  on.run();
+  on.run({ deaths: 'report' });
   return processes;
 }
 

@@ -153,7 +153,7 @@ export function runAttack(name: AttackName, isolation: IsolationName): Outcome {
   );
   const { tscPerNs } = machine.platform.costs;
   try {
-    const end = machine.run(machine.platform.now + PATIENCE_MS * 1e6 * tscPerNs);
+    const end = machine.run({ until: machine.platform.now + PATIENCE_MS * 1e6 * tscPerNs, deaths: 'report' });
     if (end === 'until' || victim.exit === null) return HUNG;
   } catch (error) {
     if (error instanceof MachineError && error.code === 'DEADLOCK') return HUNG;

@@ -88,7 +88,7 @@ function plainly({ make, access }: Case): string {
       done = true;
     }),
   );
-  machine.run();
+  machine.run({ deaths: 'report' });
   return outcome(done, process.exit);
 }
 

@@ -107,7 +107,7 @@ export function meet(
 /** Runs a machine to its end. @returns the message if the kernel stops at a BUG of RPAL's, else null */
 export function runToEnd(machine: Machine): string | null {
   try {
-    machine.run();
+    machine.run({ deaths: 'report' });
     return null;
   } catch (error) {
     // The machine says where a plugin threw; what it threw is the cause.

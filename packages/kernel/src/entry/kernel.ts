@@ -18,6 +18,7 @@ import { type File, type Operation, Pending } from '@rpal/vfs';
 import { PiFutexTable } from '../calls/futex-pi.js';
 import { defineLinuxCalls } from '../calls/linux-calls.js';
 import { SharedSegments } from '../calls/sysv-shm.js';
+import { Deaths } from '../process/death.js';
 import type { Process } from '../process/process.js';
 import type { Thread } from '../process/thread.js';
 import { EntryKind, KernelSeams } from '../seams.js';
@@ -74,6 +75,7 @@ export class Kernel implements TrapHandler {
   readonly segments: SharedSegments = new SharedSegments(this);
   /** Memory with a name, by path below /dev/shm. */
   readonly sharedMemory: Map<string, MemoryFile> = new Map();
+  readonly deaths: Deaths = new Deaths();
   readonly #signalAccounts = new Map<number, SignalAccount>();
   /** Processes that have not ended. When the last one ends, the machine stops. */
   alive = 0;

@@ -7,6 +7,9 @@ import type { Kernel } from './kernel.js';
 const RESUME_TEXT = 0x7fff_0000_0000;
 const RESUME_SPACING = 16;
 
+/** What `nr` of a context is that has made no system call. */
+export const NO_CALL = -1;
+
 /**
  * A flow of user-mode code: a program, or a fiber of a library. It is what the user's registers describe; while it does
  * not run, saved registers in memory may refer to it by its resume address, as a real saved instruction pointer would.
@@ -23,8 +26,8 @@ export abstract class UserContext implements ExecutionContext {
   rdx = 0;
   /** The kernel has diverted the context to this address, one of its own; 0 if it goes on where it was. */
   landing = 0;
-  /** System-call number and arguments. `text` stands for string arguments. */
-  nr = 0;
+  /** System-call number (`NO_CALL` before the first) and arguments. `text` stands for string arguments. */
+  nr: number = NO_CALL;
   a0 = 0;
   a1 = 0;
   a2 = 0;

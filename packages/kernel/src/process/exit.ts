@@ -7,6 +7,7 @@ import type { Kernel } from '../entry/kernel.js';
 import { ALL_SIGNALS } from '../signals/pending-signals.js';
 import { actionOf, sendSignal, signalParent } from '../signals/signal.js';
 import { KernelStep } from '../steps.js';
+import { deathOf } from './death.js';
 import type { Process } from './process.js';
 import type { Thread } from './thread.js';
 
@@ -18,7 +19,8 @@ export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: num
   const { process } = thread;
   cpu.charge(KernelStep.exit);
   if (process.exit === null && (group || process.threads.length === 1)) {
-    process.exit = { status, signal, code: signal === 0 ? 0 : process.faultCode, address: process.faultAddress };
+    process.death = signal === 0 ? null : deathOf(cpu, thread, signal);
+    process.exit = { status, signal, code: process.death?.code ?? 0, address: process.death?.address ?? 0 };
     for (const other of process.threads) if (other !== thread) sendSignal(kernel, cpu, other, Signal.KILL);
   }
   kernel.scheduler.settle(cpu, cpu.clock);
@@ -54,12 +56,20 @@ function endProcess(kernel: Kernel, cpu: Cpu, thread: Thread): void {
 
 /** do_notify_parent. A parent that ignores SIGCHLD has no zombies: the child is gone at once. */
 function tellParent(kernel: Kernel, cpu: Cpu, process: Process): void {
-  const { parent } = process;
+  const { parent, children } = process;
+  // Nobody can wait for its zombies any more.
+  for (const child of children) if (child.exit !== null && child.threads.length === 0) bury(kernel, child);
   const waits = parent !== null && parent.exit === null;
   const ignored = waits && actionOf(parent, Signal.CHLD).handler === 'ignore';
-  if (!waits || ignored) kernel.processes.delete(process.pid);
+  if (!waits || ignored) bury(kernel, process);
   if (!waits) return;
   if (ignored) parent.children.splice(parent.children.indexOf(process), 1);
   else signalParent(kernel, cpu, process);
   parent.childWait.walk(cpu, Wake.ONE);
+}
+
+/** A process is gone, and no process has asked how it ended. */
+function bury(kernel: Kernel, process: Process): void {
+  kernel.processes.delete(process.pid);
+  if (process.death !== null) kernel.deaths.report(process.death);
 }

@@ -4,6 +4,7 @@ import type { Credentials, FdTable } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { PendingSignals } from '../signals/pending-signals.js';
 import type { SignalAction } from '../signals/signal.js';
+import type { Death } from './death.js';
 import type { Thread } from './thread.js';
 
 /** How a process ended. */
@@ -55,6 +56,8 @@ export class Process {
   /** Root to begin with; children inherit. */
   credentials: Credentials;
   exit: ExitState | null = null;
+  /** How it died, if of a signal, until somebody is told. */
+  death: Death | null = null;
   /** A thread that has called exec, and waits for the others to end. */
   execing: Thread | null = null;
   /** Sums over the threads that have ended. Times in ns. */

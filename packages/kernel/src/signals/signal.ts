@@ -338,6 +338,8 @@ function callHandler(
     pkru: cpu.mmu.pkru,
   });
   frame.user = program;
+  process.faultCode = 0;
+  process.faultAddress = 0;
   thread.savedMask = null;
   cpu.mmu.pkru = defaultPkru(kernel, thread);
   thread.blocked = union(thread.blocked, action.mask);

@@ -1,0 +1,174 @@
+import { Futex, signalName } from '@rpal/uapi';
+import type { SyscallNumber } from './syscall-numbers.js';
+import type { SyscallTable } from './syscall-table.js';
+
+/** The registers of a system call, and what stands for its string argument. */
+export interface CallRegisters {
+  readonly nr: number;
+  readonly a0: number;
+  readonly a1: number;
+  readonly a2: number;
+  readonly a3: number;
+  readonly a4: number;
+  readonly a5: number;
+  readonly text: string;
+}
+
+/**
+ * The arguments of each call in the order of its registers, as the model passes them. `*` marks an address or a mask, shown in
+ * hexadecimal; `$` a string, which takes a register as its address would; `:signal` and `:futex` what has names; `-` a register
+ * that carries nothing.
+ */
+const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
+  read: 'fd buf* count',
+  write: 'fd buf* count',
+  open: 'path$ flags*',
+  close: 'fd',
+  poll: 'fds* nfds timeout_ms',
+  lseek: 'fd offset whence',
+  mmap: 'addr* length prot* flags* fd offset',
+  mprotect: 'addr* length prot*',
+  munmap: 'addr* length',
+  brk: 'addr*',
+  rt_sigaction: 'sig:signal',
+  rt_sigprocmask: 'how set* set_high*',
+  rt_sigreturn: '',
+  ioctl: 'fd request* argument*',
+  pread64: 'fd buf* count offset',
+  pwrite64: 'fd buf* count offset',
+  readv: 'fd',
+  writev: 'fd',
+  select: 'nfds readfds* writefds* exceptfds* timeout_ns',
+  sched_yield: '',
+  mremap: 'addr* old_length new_length flags* new_addr*',
+  madvise: 'addr* length advice',
+  shmget: 'key* size flags*',
+  shmat: 'shmid addr* flags*',
+  shmctl: 'shmid command buf*',
+  dup: 'fd',
+  dup2: 'fd new_fd',
+  pause: '',
+  nanosleep: 'ns',
+  getpid: '',
+  socket: 'family type*',
+  connect: 'fd path$',
+  accept: 'fd',
+  sendto: 'fd buf* count flags*',
+  recvfrom: 'fd buf* count flags*',
+  sendmsg: 'fd - flags*',
+  recvmsg: 'fd - flags*',
+  shutdown: 'fd how',
+  bind: 'fd path$',
+  listen: 'fd backlog',
+  socketpair: 'family type*',
+  setsockopt: 'fd level option value',
+  getsockopt: 'fd level option',
+  clone: '',
+  fork: '',
+  execve: '',
+  exit: 'status',
+  wait4: 'pid options*',
+  kill: 'pid sig:signal',
+  fcntl: 'fd command argument*',
+  shmdt: 'addr*',
+  getrusage: 'who usage*',
+  ftruncate: 'fd size',
+  unlink: 'path$',
+  getuid: '',
+  setuid: 'uid',
+  getppid: '',
+  getpriority: 'which who',
+  setpriority: 'which who nice',
+  sched_setscheduler: 'pid policy priority',
+  sched_getscheduler: 'pid',
+  sched_get_priority_max: 'policy',
+  sched_get_priority_min: 'policy',
+  sched_rr_get_interval: 'pid interval*',
+  rt_sigpending: '',
+  rt_sigtimedwait: 'set* set_high* timeout_ns',
+  rt_sigqueueinfo: 'pid sig:signal value',
+  rt_sigsuspend: 'mask* mask_high*',
+  mlock: 'addr* length',
+  munlock: 'addr* length',
+  prctl: 'option argument',
+  arch_prctl: 'option* addr*',
+  gettid: '',
+  futex: 'uaddr* op:futex val timeout_ns uaddr2* val3',
+  sched_setaffinity: 'pid',
+  sched_getaffinity: 'pid',
+  exit_group: 'status',
+  epoll_wait: 'epfd events* maxevents timeout_ms',
+  epoll_ctl: 'epfd op fd events* data',
+  tgkill: 'tgid tid sig:signal',
+  mq_open: 'name$ flags*',
+  mq_unlink: 'name$',
+  mq_timedsend: 'mqd buf* length priority timeout_ns',
+  mq_timedreceive: 'mqd buf* length timeout_ns',
+  mq_notify: 'mqd sig:signal value',
+  ppoll: 'fds* nfds timeout_ns mask*',
+  splice: 'fd_in - fd_out - length flags*',
+  tee: 'fd_in fd_out length flags*',
+  vmsplice: 'fd addr* length flags*',
+  timerfd_create: 'clock flags*',
+  timerfd_settime: 'fd flags* value_ns interval_ns',
+  timerfd_gettime: 'fd',
+  accept4: 'fd - - flags*',
+  signalfd4: 'fd mask* mask_high* flags*',
+  eventfd2: 'initial flags*',
+  epoll_create1: 'flags*',
+  dup3: 'fd new_fd flags*',
+  pipe2: '- flags*',
+  prlimit64: 'pid resource limit',
+  process_vm_readv: 'pid',
+  process_vm_writev: 'pid',
+  memfd_create: 'name$ flags*',
+  pkey_mprotect: 'addr* length prot* pkey',
+  pkey_alloc: 'flags* rights*',
+  pkey_free: 'pkey',
+  pidfd_send_signal: 'pidfd sig:signal',
+  pidfd_open: 'pid flags*',
+  epoll_pwait2: 'epfd events* maxevents timeout_ns mask*',
+};
+
+const futexCommands = new Map<number, string>(Object.entries(Futex).map(([name, number]) => [number, `FUTEX_${name}`]));
+
+/**
+ * `read(fd 3, buf 0x7ffff7ff0000, count 32)`: a system call for people, as the model passes its arguments.
+ * @param calls those of the machine, for the names of calls that plugins have defined
+ */
+export function callText(call: CallRegisters, calls: SyscallTable): string {
+  const registers = [call.a0, call.a1, call.a2, call.a3, call.a4, call.a5];
+  const { name, plugin } = calls.get(call.nr) ?? { name: `call ${call.nr}`, plugin: null };
+  const signature = plugin === null ? SIGNATURES[name as keyof typeof SyscallNumber] : undefined;
+  if (signature === undefined) return `${name}(${untilLastUsed(registers).map(hex).join(', ')})`;
+  const shown = signature.split(' ').flatMap((parameter, index) => argument(parameter, registers[index] as number, call.text));
+  return `${name}(${shown.join(', ')})`;
+}
+
+/** Without the zeroes at the end: registers that the caller did not set. */
+function untilLastUsed(registers: readonly number[]): readonly number[] {
+  let used = registers.length;
+  while (used > 0 && registers[used - 1] === 0) used--;
+  return registers.slice(0, used);
+}
+
+function argument(parameter: string, value: number, text: string): string[] {
+  if (parameter === '' || parameter === '-') return [];
+  const [name, kind] = parameter.split(':') as [string, string?];
+  if (kind === 'signal') return [`${name} ${signalName(value)}`];
+  if (kind === 'futex') return [`${name} ${futexText(value)}`];
+  if (name.endsWith('*')) return [`${name.slice(0, -1)} ${hex(value)}`];
+  if (name.endsWith('$')) return [`${name.slice(0, -1)} ${JSON.stringify(text)}`];
+  return [`${name} ${value}`];
+}
+
+function futexText(operation: number): string {
+  const flags = [Futex.PRIVATE_FLAG, Futex.CLOCK_REALTIME].filter((flag) => (operation & flag) !== 0);
+  const command = flags.reduce((rest, flag) => rest & ~flag, operation);
+  return [futexCommands.get(command) ?? `command ${command}`, ...flags.map((flag) => futexCommands.get(flag))].join('|');
+}
+
+/** Addresses in hexadecimal; small and negative numbers, which are no addresses, as they are. */
+function hex(value: number): string {
+  return value >= 0 ? `0x${value.toString(16)}` : String(value);
+}

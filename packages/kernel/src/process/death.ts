@@ -1,0 +1,67 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { Signal, signalCodeName, signalName } from '@rpal/uapi';
+import { callText } from '../entry/call-text.js';
+import { NO_CALL } from '../entry/user-context.js';
+import type { Thread } from './thread.js';
+
+/** How a process died of a signal: who, of what, where and when. */
+export interface Death {
+  readonly name: string;
+  readonly pid: number;
+  /** The thread that took the signal. */
+  readonly tid: number;
+  readonly signal: number;
+  /** `si_code` and fault address that came with SIGSEGV or SIGBUS; else 0. */
+  readonly code: number;
+  readonly address: number;
+  /** Number of the CPU. */
+  readonly cpu: number;
+  /** TSC cycles since boot. */
+  readonly time: number;
+  /** What the thread was doing: `in write(fd 3, buf 0x7ffff7ff0000, count 32)`, or in user mode after such a call. */
+  readonly place: string;
+}
+
+/** Deaths of processes of which no process has been told: neither is there a parent, nor did one wait. */
+export class Deaths {
+  /** In the order in which they came to light. */
+  readonly unheard: Death[] = [];
+  /** Called with each of them. */
+  onUnheard: (death: Death) => void = () => {};
+
+  report(death: Death): void {
+    this.unheard.push(death);
+    this.onUnheard(death);
+  }
+}
+
+export function deathOf(cpu: Cpu, thread: Thread, signal: number): Death {
+  const { process } = thread;
+  const faulted = signal === Signal.SEGV || signal === Signal.BUS;
+  return {
+    name: process.name,
+    pid: process.pid,
+    tid: thread.pid,
+    signal,
+    code: faulted ? process.faultCode : 0,
+    address: faulted ? process.faultAddress : 0,
+    cpu: cpu.id,
+    time: cpu.clock,
+    place: placeOf(thread),
+  };
+}
+
+function placeOf({ frame: { user, iret }, process: { kernel } }: Thread): string {
+  if (user === null) return 'before its first instruction';
+  if (!iret) return `in ${callText(user, kernel.syscalls)}`;
+  return user.nr === NO_CALL ? 'in user mode, before any system call' : `in user mode, after ${callText(user, kernel.syscalls)}`;
+}
+
+/** A death in a sentence. @param tscPerNs to tell the time in microseconds, too */
+export function deathText(death: Death, tscPerNs: number): string {
+  const { name, pid, tid, signal, code, address, cpu, time, place } = death;
+  const thread = tid === pid ? '' : `, thread ${tid}`;
+  const fault = code === 0 ? '' : ` (${signalCodeName(signal, code)} at address 0x${address.toString(16)})`;
+  const us = (time / tscPerNs / 1000).toFixed(3);
+  return `${name} (process ${pid}${thread}) died of ${signalName(signal)}${fault} on CPU ${cpu} at ${time} TSC cycles (${us} us), ${place}`;
+}

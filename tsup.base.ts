@@ -1,6 +1,4 @@
 import { defineConfig, type Options } from 'tsup';
-import { constantBindings } from './scripts/constant-bindings.ts';
-import { ownFields } from './scripts/own-fields.ts';
 
 /** The one build recipe: ES modules with declarations, nothing bundled that a package depends on. */
 export function library(options: Partial<Options> = {}): ReturnType<typeof defineConfig> {
@@ -12,7 +10,6 @@ export function library(options: Partial<Options> = {}): ReturnType<typeof defin
     clean: true,
     sourcemap: true,
     treeshake: true,
-    plugins: [ownFields(), constantBindings()],
     ...options,
   });
 }

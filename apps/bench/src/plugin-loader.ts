@@ -1,35 +1,28 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packages } from 'virtual:own-packages';
 import type { Plugin } from '@rpal/bus';
 import { createJiti, type Jiti } from 'jiti';
 import { UsageError } from './usage.js';
-
-/** Packages of which a machine and its plugins must share one copy: they register steps and merge seams. */
-const SHARED = ['bus', 'uapi', 'hw-x86', 'mm', 'sched', 'vfs', 'ipc', 'epoll', 'kernel', 'rpal-core', 'librpal'] as const;
 
 /** How `--plugin` names a plugin: module, name of the export, options. */
 export const PLUGIN_SYNTAX = '<file|package>[#export][={"option": value, ...}]';
 
 /**
- * Loads plugins as `--plugin` names them: files of TypeScript or JavaScript, or packages. What they import from `@rpal/`
- * is what this program uses.
+ * Loads plugins as `--plugin` names them: files of TypeScript or JavaScript, or packages. The packages that this program runs
+ * on are the ones that they import: a machine and its plugins must share one copy, which registers steps and merges seams.
  * @param directory where relative files and packages are looked for first
  * @throws UsageError naming what could not be loaded, and why
  */
 export async function loadPlugins(specifications: readonly string[], directory: string): Promise<readonly Plugin[]> {
   if (specifications.length === 0) return [];
-  const alias = Object.fromEntries(SHARED.map((name) => [`@rpal/${name}`, ownCopy(`@rpal/${name}`)]));
   const loaders = [directory, fileURLToPath(new URL('.', import.meta.url))].map((from) =>
-    createJiti(join(from, '_'), { alias, interopDefault: false }),
+    createJiti(join(from, '_'), { virtualModules: packages, interopDefault: false }),
   );
   const plugins: Plugin[] = [];
   for (const specification of specifications) plugins.push(...(await load(specification, directory, loaders)));
   return plugins;
-}
-
-function ownCopy(name: string): string {
-  return fileURLToPath(import.meta.resolve(name));
 }
 
 async function load(specification: string, directory: string, loaders: readonly Jiti[]): Promise<readonly Plugin[]> {

@@ -1,23 +1,26 @@
-import { SchedPolicy, TaskState } from '@rpal/sched';
+import type { Machine, Main } from '@rpal/kernel';
+import { SchedPolicy } from '@rpal/sched';
 import { Errno, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import {
   callState,
   FdmapArg,
+  PkuOn,
   type QuirkName,
   quirkNames,
   Rcc,
+  ReceiverState,
   RPAL_ERROR_MAGIC,
   RPAL_NR_ID,
   RpalIoctl,
   rpalThread,
   Scc,
+  ServiceChange,
 } from '../src/index.js';
 import { recover } from '../src/recovery/recovery.js';
 import { rpalTask } from '../src/services/thread.js';
 import { collectClaim } from '../src/switch/time-slice.js';
-import { mayWake } from '../src/threads/states.js';
-import { type Body, Control, pairOfServices, run, until, type World, world } from './world.js';
+import { type Body, Control, pairOfServices, rpalImage, run, until, type World, world } from './world.js';
 
 /** Runs one service. @returns what `body` returns last, or how the process ended */
 function alone(setting: World, body: (p: Parameters<Body>[0], c: Control) => Generator<void, unknown>): unknown {
@@ -37,6 +40,11 @@ function withPeer(setting: World, owner: Body, body: (...of: Parameters<Body>) =
   return second?.exit?.signal === 0 ? seen : `killed by ${second?.exit?.signal}`;
 }
 
+function pidOf(machine: Machine, wanted: string): number {
+  for (const { name, pid } of machine.kernel.processes.values()) if (name === wanted) return pid;
+  throw new Error(`no process is called ${wanted}`);
+}
+
 /** One experiment for each: what it shows of the series as written, and once that alone is repaired. */
 const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaired: unknown, experiment: (setting: World) => unknown]>> = {
   'one-pointer-two-roles': [
@@ -50,12 +58,27 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
       }),
   ],
   'registration-error-exits': [
-    1,
-    0,
+    ['1 leaked', 'one-too-many: no service id is free; id -1 is given back and the service object leaks'],
+    ['0 leaked', undefined],
     (setting) => {
-      for (let i = 0; i < RPAL_NR_ID; i++) setting.rpal.takeId();
-      alone(setting, function* () {});
-      return setting.rpal.instruments.leakedServices;
+      const { machine } = setting;
+      const { instruments } = setting.rpal;
+      let running = 0;
+      let over = false;
+      const waits: Main = function* (p) {
+        running++;
+        while (!over) yield* p.sleep(1e6);
+      };
+      for (let i = 0; i < RPAL_NR_ID; i++) machine.spawn(rpalImage(`service-${i}`, waits), i % 4);
+      while (running < RPAL_NR_ID) machine.run(machine.platform.now + 1e7);
+      machine.spawn(
+        rpalImage('one-too-many', function* (p) {
+          yield* p.getpid();
+          over = true;
+        }),
+      );
+      machine.run();
+      return [`${instruments.leakedServices} leaked`, instruments.log[0]?.replace(/^\[\d+\] /, '')];
     },
   ],
   'fair-class-unchecked': [
@@ -64,12 +87,8 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
     (setting) =>
       alone(setting, function* (p, c) {
         const page = yield* c.share();
-        const { thread } = p.context;
-        const fair = thread.policy;
-        thread.policy = SchedPolicy.FIFO;
-        const result = yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
-        thread.policy = fair;
-        return result;
+        expect(yield* p.setScheduler(0, SchedPolicy.FIFO, 1)).toBe(0);
+        return yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
       }),
   ],
   'shared-page-leak': [
@@ -150,34 +169,73 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
       );
     },
   ],
+  // The thread is killed while it makes ENABLE, so it sees no result: what is announced of the service tells.
   'enable-ignores-key-failure': [
-    [0, true],
-    [-Errno.EINTR, false],
-    (setting) =>
-      alone(setting, function* (p, c) {
-        const { thread } = p.context;
-        thread.killPending = true;
-        const result = yield* c.enable();
-        thread.killPending = false;
-        return [result, rpalThread(thread).service?.enabled];
-      }),
+    ['key installation begins', 'enabled'],
+    ['key installation begins'],
+    (setting) => {
+      const { machine } = setting;
+      const seen: string[] = [];
+      const { rpalKey, rpalService } = machine.bus.events;
+      rpalKey.on((_cpu, _time, _service, state) => seen.push(state === PkuOn.INIT ? 'key installation begins' : 'key installed'));
+      rpalService.on((_cpu, _time, _service, change) => {
+        if (change === ServiceChange.ENABLED) seen.push('enabled');
+      });
+      const [service] = run(
+        setting,
+        function* (p) {
+          const c = yield* Control.open(p);
+          // PKRU of each is changed before the pages are: time enough to be killed in.
+          for (let i = 0; i < 40; i++) {
+            yield* p.clone(function* (q) {
+              yield* q.sleep(1e9);
+            });
+          }
+          yield* c.enable();
+        },
+        function* (p) {
+          while (seen.length === 0) yield* p.compute(100);
+          yield* p.kill(pidOf(machine, 'service-0'), Signal.KILL);
+        },
+      );
+      expect(service?.exit?.signal).toBe(Signal.KILL);
+      return seen;
+    },
   ],
   'refused-task-stays-waking': [
-    TaskState.WAKING,
-    TaskState.INTERRUPTIBLE,
-    (setting) =>
-      alone(setting, function* (p, c) {
-        const page = yield* c.share();
-        yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
-        yield* p.store32(page + Rcc.receiverState, callState(3, 7));
-        const { thread } = p.context;
-        // What the wake list of another CPU holds when the state is looked at for the second time.
-        thread.state = TaskState.WAKING;
-        const may = mayWake(setting.rpal, p.context.cpu, rpalTask(thread));
-        const state = thread.state;
-        thread.state = TaskState.RUNNING;
-        return may ? 'woken' : state;
-      }),
+    'asleep for good, even though the state word allows to wake it',
+    'woken by the waker at its next tick',
+    (setting) => {
+      const { machine } = setting;
+      let page = 0;
+      let woken = false;
+      // The reader sleeps on an idle CPU, so that the writer's CPU only leaves it a note. Before the reader's CPU looks at that,
+      // a thread with the page in its memory has stored another state.
+      machine.spawn(
+        rpalImage('service', function* (p) {
+          yield* p.setAffinity([0]);
+          const c = yield* Control.open(p);
+          page = yield* c.share();
+          const output = yield* p.pipe();
+          const input = p.second;
+          yield* p.clone(function* (q) {
+            yield* q.setAffinity([3]);
+            yield* q.sleep(1e6);
+            yield* q.write(input, c.note, 1);
+            yield* q.store32(page + Rcc.receiverState, callState(3, 7));
+            yield* q.sleep(5e5);
+            yield* q.store32(page + Rcc.receiverState, ReceiverState.WAIT);
+          });
+          yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+          yield* p.read(output, c.note, 1);
+          woken = true;
+        }),
+        0,
+      );
+      machine.run(machine.platform.now + 1e8);
+      expect(setting.rpal.instruments.refusedWakeUps).toBeGreaterThan(0);
+      return woken ? 'woken by the waker at its next tick' : 'asleep for good, even though the state word allows to wake it';
+    },
   ],
   'kill-refused': [
     'alive',

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { readmeExampleModules } from './scripts/readme-modules.ts';
 
@@ -6,6 +7,13 @@ export function project(name: string): ViteUserConfig {
   return defineConfig({
     plugins: [readmeExampleModules()],
     ssr: { resolve: { conditions: ['@rpal/source'] } },
-    test: { name, include: ['test/**/*.test.ts'], isolate: false, environment: 'node', testTimeout: 30_000 },
+    test: {
+      name,
+      include: ['test/**/*.test.ts'],
+      setupFiles: [fileURLToPath(new URL('scripts/testing/setup.ts', import.meta.url))],
+      isolate: false,
+      environment: 'node',
+      testTimeout: 30_000,
+    },
   });
 }

@@ -1,19 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { type Main, Time } from '../src/index.js';
-import { runOn, smallMachine } from './support.js';
+import { run, runOn, smallMachine } from './support.js';
 
 describe('compute', () => {
   it('takes the time asked for on every CPU, side by side', () => {
-    const machine = smallMachine();
-    const { tscPerNs } = machine.platform.costs;
-    const second = Math.round(Time.s * tscPerNs);
     const took: number[] = [];
     const main: Main = function* (p) {
+      const second = Math.round(Time.s * p.context.cpu.costs.tscPerNs);
       const before = p.rdtsc();
       yield* p.compute(second);
       took.push((p.rdtsc() - before) / second);
     };
-    runOn(machine, main, main, main, main);
+    run({ within: 2 * Time.s }, main, main, main, main);
     expect(took.length).toBe(4);
     for (const seconds of took) {
       // Ticks come in between: 250 of a few microseconds.

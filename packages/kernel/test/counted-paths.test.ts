@@ -2,7 +2,7 @@ import { allSteps, type LedgerEntry, spread } from '@rpal/hw-x86';
 import { Epoll, Poll, Signal, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { executable, type Program, SyscallNumber } from '../src/index.js';
-import { smallMachine } from './support.js';
+import { finish, smallMachine } from './support.js';
 
 /**
  * Instructions per operation of a real kernel: Debian 12's backported 6.12.95, mitigations off, every executed instruction
@@ -47,7 +47,7 @@ function perOperation(prepare: (p: Program) => Generator<void, () => Iterable<vo
       result = (booked() - before) / times;
     }),
   );
-  machine.run();
+  finish(machine);
   return result;
 }
 
@@ -157,7 +157,7 @@ describe('instructions per operation, against those counted on Linux 6.12', () =
         }
       }),
     );
-    machine.run();
+    finish(machine);
     expect(machine.kernel.scheduler.runQueues[0]?.switches).toBeGreaterThan(trips);
     const measured = ((marks[1] as number) - (marks[0] as number)) / (trips - 10);
     const report = `${measured} modelled, ${COUNTED[preempting]} and ${COUNTED[notPreempting]} counted`;

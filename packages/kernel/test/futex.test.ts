@@ -2,7 +2,7 @@ import { type LedgerEntry, spread } from '@rpal/hw-x86';
 import { Errno, Futex, MapFlag, Prot, Signal, SignalFlag } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { executable, type Main, type Program, SyscallNumber, Time } from '../src/index.js';
-import { run, runOn, smallMachine } from './support.js';
+import { finish, run, runOn, smallMachine } from './support.js';
 
 const { futex } = SyscallNumber;
 
@@ -110,7 +110,7 @@ describe('futex', () => {
       yield* p.store32(own, 1);
       for (const word of [shared, own]) {
         yield* p.fork(function* (child) {
-          return (yield* child.futexWait(word, 1, 5 * Time.ms, 0)) === 0 ? 0 : 1;
+          expect(yield* child.futexWait(word, 1, 5 * Time.ms, 0)).toBe(word === shared ? 0 : -Errno.ETIMEDOUT);
         });
       }
       yield* p.sleep(2 * Time.ms);
@@ -266,7 +266,7 @@ describe('futex', () => {
         yield* side(0)(p);
       }),
     );
-    machine.run();
+    finish(machine);
     const each = ((marks[1] as number) - (marks[0] as number)) / (trips - 10);
     expect(each).toBeGreaterThan(0.95 * 7830);
     expect(each).toBeLessThan(1.05 * 10_341);

@@ -1,7 +1,7 @@
 import { Epoll, Errno, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { Time } from '../src/index.js';
-import { run } from './support.js';
+import { ends, run } from './support.js';
 
 describe('a file that a thread sleeps on', () => {
   it('stays open until its call is over, though another thread closes the descriptor', () => {
@@ -31,15 +31,17 @@ describe('a file that a thread sleeps on', () => {
       const buffer = yield* p.allocate(4096);
       const results: number[] = [];
       yield* p.sigaction(Signal.PIPE, 'ignore');
-      const child = yield* p.fork(function* (c) {
-        yield* c.close(to);
-        yield* c.clone(function* (t) {
-          results.push(yield* t.read(from, buffer, 8));
-        });
-        yield* c.sleep(4 * Time.ms);
-        yield* c.close(from);
-        yield* c.pause();
-      });
+      const child = yield* p.fork(
+        ends({ signal: Signal.KILL }, function* (c) {
+          yield* c.close(to);
+          yield* c.clone(function* (t) {
+            results.push(yield* t.read(from, buffer, 8));
+          });
+          yield* c.sleep(4 * Time.ms);
+          yield* c.close(from);
+          yield* c.pause();
+        }),
+      );
       yield* p.close(from);
       yield* p.sleep(Time.ms);
       yield* p.kill(child, Signal.STOP);
@@ -103,15 +105,17 @@ describe('a file that a thread sleeps on', () => {
       const to = p.second;
       const buffer = yield* p.allocate(4096);
       yield* p.sigaction(Signal.PIPE, 'ignore');
-      const child = yield* p.fork(function* (c) {
-        yield* c.close(to);
-        yield* c.clone(function* (t) {
-          yield* t.read(from, buffer, 8);
-        });
-        yield* c.sleep(Time.ms);
-        yield* c.close(from);
-        yield* c.pause();
-      });
+      const child = yield* p.fork(
+        ends({ signal: Signal.KILL }, function* (c) {
+          yield* c.close(to);
+          yield* c.clone(function* (t) {
+            yield* t.read(from, buffer, 8);
+          });
+          yield* c.sleep(Time.ms);
+          yield* c.close(from);
+          yield* c.pause();
+        }),
+      );
       yield* p.close(from);
       yield* p.sleep(5 * Time.ms);
       expect(yield* p.write(to, buffer, 1)).toBe(1);

@@ -1,24 +1,25 @@
 import { EpollIoctl, Errno, OpenFlag, Rlimit, Signal, SignalMask, SocketOption, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type MessageHeader, type Program, Time } from '../src/index.js';
-import { run } from './support.js';
+import { ends, run } from './support.js';
 
 const { USR1, USR2, CHLD } = Signal;
 const bit = (signal: number) => 1 << (signal - 1);
 
 describe('a signal for a process of several threads', () => {
   it('kills them all at once, before a signal file can take it', () => {
-    const [process] = run(function* (p) {
-      const buffer = yield* p.allocate(4096);
-      yield* p.clone(function* (q) {
-        yield* q.read(yield* q.signalfd(bit(USR2)), buffer, 128);
-      });
-      const self = yield* p.getpid();
-      yield* p.sleep(Time.ms);
-      yield* p.kill(self, USR2);
-      yield* p.sleep(Time.s);
-    });
-    expect(process?.exit).toMatchObject({ signal: USR2 });
+    run(
+      ends({ signal: USR2 }, function* (p) {
+        const buffer = yield* p.allocate(4096);
+        yield* p.clone(function* (q) {
+          yield* q.read(yield* q.signalfd(bit(USR2)), buffer, 128);
+        });
+        const self = yield* p.getpid();
+        yield* p.sleep(Time.ms);
+        yield* p.kill(self, USR2);
+        yield* p.sleep(Time.s);
+      }),
+    );
   });
 
   it('SIGCHLD asks the thread that forked the child, others ask the first thread', () => {
@@ -103,7 +104,7 @@ describe('SCM_CREDENTIALS', () => {
       };
       const self = yield* p.getpid();
       const child = yield* p.fork(function* (q) {
-        yield* q.sleep(Time.s);
+        yield* q.sleep(Time.ms);
       });
       expect(yield* send(child, 5, 6)).toBe(1);
       yield* p.setsockopt(a, SocketOption.PASSCRED, 1);
@@ -141,9 +142,11 @@ describe('RLIMIT_SIGPENDING', () => {
       yield* p.sigprocmask(SignalMask.BLOCK, ~bit(CHLD), -1);
       const usual = yield* p.prlimit(Rlimit.SIGPENDING, 3);
       expect(usual).toBeGreaterThan(1000);
-      const child = yield* p.fork(function* (q) {
-        yield* q.sleep(Time.s);
-      });
+      const child = yield* p.fork(
+        ends({ signal: Signal.KILL }, function* (q) {
+          yield* q.sleep(Time.s);
+        }),
+      );
       yield* p.sleep(Time.ms);
       expect([yield* p.sigqueue(child, RT, 1), yield* p.sigqueue(self, RT, 2), yield* p.sigqueue(self, RT, 3)]).toEqual([0, 0, 0]);
       expect(yield* p.sigqueue(self, RT, 4), 'the queues are full').toBe(-Errno.EAGAIN);

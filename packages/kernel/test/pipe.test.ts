@@ -2,7 +2,7 @@ import { EventfdFlag } from '@rpal/ipc';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, Fcntl, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Program, Time } from '../src/index.js';
-import { hear, run, say, textAt } from './support.js';
+import { ends, hear, run, say, textAt } from './support.js';
 
 function* pipe(p: Program, flags = 0): Generator<void, { from: number; to: number; buffer: number }> {
   const from = yield* p.pipe(flags);
@@ -50,22 +50,23 @@ describe('a pipe', () => {
   });
 
   it('ends when no writer is left, and breaks when no reader is: EPIPE and SIGPIPE', () => {
-    const [process] = run(function* (p) {
-      const { from, to, buffer } = yield* pipe(p);
-      yield* say(p, to, buffer, 'last');
-      const copy = yield* p.dup(to);
-      yield* p.close(to);
-      expect(yield* hear(p, from, buffer)).toBe('last');
-      yield* p.fcntl(from, Fcntl.SETFL, OpenFlag.NONBLOCK);
-      expect(yield* hear(p, from, buffer)).toBe(-Errno.EAGAIN);
-      yield* p.close(copy);
-      expect(yield* hear(p, from, buffer)).toBe('');
-      const other = yield* pipe(p);
-      yield* p.close(other.from);
-      yield* p.write(other.to, buffer, 1);
-      throw new Error('unreachable');
-    });
-    expect(process?.exit?.signal).toBe(Signal.PIPE);
+    run(
+      ends({ signal: Signal.PIPE }, function* (p) {
+        const { from, to, buffer } = yield* pipe(p);
+        yield* say(p, to, buffer, 'last');
+        const copy = yield* p.dup(to);
+        yield* p.close(to);
+        expect(yield* hear(p, from, buffer)).toBe('last');
+        yield* p.fcntl(from, Fcntl.SETFL, OpenFlag.NONBLOCK);
+        expect(yield* hear(p, from, buffer)).toBe(-Errno.EAGAIN);
+        yield* p.close(copy);
+        expect(yield* hear(p, from, buffer)).toBe('');
+        const other = yield* pipe(p);
+        yield* p.close(other.from);
+        yield* p.write(other.to, buffer, 1);
+        throw new Error('unreachable');
+      }),
+    );
   });
 
   it('makes readers wait for data and writers for room', () => {

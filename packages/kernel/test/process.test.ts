@@ -2,19 +2,19 @@ import { definePlugin } from '@rpal/bus';
 import { Errno, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { createMachine, executable, MachineError, type Main, Time } from '../src/index.js';
-import { run, runOn, smallMachine } from './support.js';
+import { ends, run, runOn, smallMachine } from './support.js';
 
 describe('a process', () => {
   it('ends with what its program returns, or with what it passes to exit', () => {
     const [returned, exited] = run(
-      function* (p) {
+      ends({ status: 3 }, function* (p) {
         yield* p.getpid();
         return 3;
-      },
-      function* (p) {
+      }),
+      ends({ status: 259 & 0xff }, function* (p) {
         yield* p.exit(259);
         throw new Error('unreachable');
-      },
+      }),
     );
     expect(returned?.exit).toEqual({ status: 3, signal: 0, code: 0, address: 0 });
     expect(exited?.exit?.status).toBe(259 & 0xff);
@@ -78,27 +78,31 @@ describe('a process', () => {
         expect(yield* p.kill(99, 0)).toBe(-Errno.ESRCH);
         expect(yield* p.kill(1, 77)).toBe(-Errno.EINVAL);
       },
-      function* (p) {
+      ends({ signal: Signal.TERM }, function* (p) {
         for (;;) yield* p.compute(1000);
-      },
+      }),
     );
     expect(victim?.exit).toEqual({ status: 0, signal: Signal.TERM, code: 0, address: 0 });
   });
 
   it('dies of SIGSEGV, with the address, when it touches what is not mapped', () => {
-    const [process] = run(function* (p) {
-      yield* p.store32(0x1234_5000, 1);
-    });
+    const [process] = run(
+      ends({ signal: Signal.SEGV, code: 1, address: 0x1234_5000 }, function* (p) {
+        yield* p.store32(0x1234_5000, 1);
+      }),
+    );
     expect(process?.exit).toEqual({ status: 0, signal: Signal.SEGV, code: 1, address: 0x1234_5000 });
   });
 
   it('takes all its threads along when its main program ends', () => {
-    const [process] = run(function* (p) {
-      yield* p.clone(function* (thread) {
-        for (;;) yield* thread.compute(1000);
-      });
-      return 9;
-    });
+    const [process] = run(
+      ends({ status: 9 }, function* (p) {
+        yield* p.clone(function* (thread) {
+          for (;;) yield* thread.compute(1000);
+        });
+        return 9;
+      }),
+    );
     expect(process?.exit?.status).toBe(9);
     expect(process?.threads).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import { Epoll, OpenFlag, Poll } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { executable, type Program } from '../src/index.js';
-import { smallMachine } from './support.js';
+import { finish, smallMachine } from './support.js';
 
 /** Host microseconds per unit of work, for growing sizes: the cost of one must not grow with their number. */
 function growth(what: string, sizes: readonly number[], run: (size: number) => number): void {
@@ -29,7 +29,7 @@ function hostTime(main: (p: Program, start: () => void, stop: () => void) => Gen
       ),
     ),
   );
-  machine.run();
+  finish(machine);
   return elapsed * 1000;
 }
 

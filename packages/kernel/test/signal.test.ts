@@ -1,7 +1,7 @@
 import { Epoll, Errno, OpenFlag, Poll, Signal, SignalFlag, SignalMask } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type SignalHandler, Time } from '../src/index.js';
-import { run } from './support.js';
+import { ends, run } from './support.js';
 
 const { USR1, USR2, CHLD, TERM, PIPE, SEGV, KILL, STOP } = Signal;
 const bit = (signal: number) => 1 << (signal - 1);
@@ -103,25 +103,28 @@ describe('a signal handler', () => {
       expect(depth).toEqual([1, 2, 3]);
       yield* p.sigaction(USR2, nesting, SignalFlag.RESETHAND);
       yield* p.kill(self, USR2);
-      const child = yield* p.fork(function* (q) {
-        yield* q.kill(yield* q.getpid(), USR2);
-      });
+      const child = yield* p.fork(
+        ends({ signal: USR2 }, function* (q) {
+          yield* q.kill(yield* q.getpid(), USR2);
+        }),
+      );
       yield* p.wait(child);
       expect(p.context.kernel.processes.get(child)).toBeUndefined();
     });
   });
 
   it('cannot be had for SIGKILL and SIGSTOP; SIGSEGV that is blocked kills', () => {
-    const [process] = run(function* (p) {
-      expect([yield* p.sigaction(KILL, 'ignore'), yield* p.sigaction(STOP, 'ignore'), yield* p.sigaction(65, 'ignore')]).toEqual([
-        -Errno.EINVAL,
-        -Errno.EINVAL,
-        -Errno.EINVAL,
-      ]);
-      yield* p.sigprocmask(SignalMask.SETMASK, ~0);
-      yield* p.load8(0x1000);
-    });
-    expect(process?.exit).toMatchObject({ signal: SEGV, address: 0x1000 });
+    run(
+      ends({ signal: SEGV, address: 0x1000 }, function* (p) {
+        expect([yield* p.sigaction(KILL, 'ignore'), yield* p.sigaction(STOP, 'ignore'), yield* p.sigaction(65, 'ignore')]).toEqual([
+          -Errno.EINVAL,
+          -Errno.EINVAL,
+          -Errno.EINVAL,
+        ]);
+        yield* p.sigprocmask(SignalMask.SETMASK, ~0);
+        yield* p.load8(0x1000);
+      }),
+    );
   });
 
   it('is told of the end of a child, if it asked for SIGCHLD', () => {

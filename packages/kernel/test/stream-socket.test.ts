@@ -1,7 +1,7 @@
 import { Errno, Fcntl, MessageFlag, OpenFlag, Poll, Shutdown, Signal, SignalFlag, SocketOption, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Program, Time } from '../src/index.js';
-import { hear, run, say } from './support.js';
+import { ends, hear, run, say } from './support.js';
 
 const { STREAM, NONBLOCK } = SocketType;
 
@@ -99,15 +99,16 @@ describe('a stream', () => {
   });
 
   it('tells a writer that nobody reads any more: EPIPE, and SIGPIPE unless MSG_NOSIGNAL', () => {
-    const [process] = run(function* (p) {
-      const [a, b] = yield* pair(p);
-      const buffer = yield* p.allocate(4096);
-      yield* p.close(b);
-      expect(yield* p.send(a, buffer, 1, MessageFlag.NOSIGNAL)).toBe(-Errno.EPIPE);
-      yield* p.send(a, buffer, 1);
-      throw new Error('unreachable');
-    });
-    expect(process?.exit?.signal).toBe(Signal.PIPE);
+    run(
+      ends({ signal: Signal.PIPE }, function* (p) {
+        const [a, b] = yield* pair(p);
+        const buffer = yield* p.allocate(4096);
+        yield* p.close(b);
+        expect(yield* p.send(a, buffer, 1, MessageFlag.NOSIGNAL)).toBe(-Errno.EPIPE);
+        yield* p.send(a, buffer, 1);
+        throw new Error('unreachable');
+      }),
+    );
   });
 
   it('reports a reset if the peer was closed with unread data: once', () => {

@@ -1,28 +1,6 @@
-import { profiles } from '@rpal/hw-x86';
-import { createMachine, executable, type Machine, type MachineOptions, type Main, type Process, type Program } from '../src/index.js';
+import type { Program } from '../src/index.js';
 
-const [server] = profiles as [(typeof profiles)[number], ...(typeof profiles)[number][]];
-
-/** The RFC's CPU with four cores instead of sixty-four: quick to build. */
-export const fourCores = {
-  ...server,
-  topology: { ...server.topology, sockets: 1, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 4 },
-};
-
-export function smallMachine(options: MachineOptions = {}): Machine {
-  return createMachine({ profile: fourCores, ...options });
-}
-
-/** Runs programs to their end, each begun on a CPU of its own, and returns how they ended. */
-export function run(...mains: Main[]): Process[] {
-  return runOn(smallMachine(), ...mains);
-}
-
-export function runOn(machine: Machine, ...mains: Main[]): Process[] {
-  const processes = mains.map((main, index) => machine.spawn(executable(`program ${index}`, main), index));
-  machine.run({ deaths: 'report' });
-  return processes;
-}
+export { ends, finish, run, runOn, smallMachine } from '../../../scripts/testing/run.ts';
 
 /** Bytes of a text, for `storeBytes`. */
 export function bytes(text: string): Uint8Array {

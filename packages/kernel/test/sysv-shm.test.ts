@@ -1,6 +1,6 @@
 import { Errno, Ipc, Prot, Shm, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { run } from './support.js';
+import { ends, run } from './support.js';
 
 describe('System V shared memory', () => {
   it('is one memory for all who attach it, found by its key', () => {
@@ -8,13 +8,15 @@ describe('System V shared memory', () => {
       const id = yield* p.shmget(77, 10_000, Ipc.CREAT | 0o600);
       const mine = yield* p.shmat(id);
       yield* p.store32(mine + 9996, 5);
-      yield* p.fork(function* (child) {
-        // Attached by inheritance, and once more by key.
-        const again = yield* child.shmat(yield* child.shmget(77, 0, 0), 0, Shm.RDONLY);
-        const seen = [yield* child.load32(mine + 9996), yield* child.load32(again + 9996)];
-        yield* child.store32(mine, seen[0] === 5 && seen[1] === 5 ? 1 : 2);
-        yield* child.store32(again, 3);
-      });
+      yield* p.fork(
+        ends({ signal: Signal.SEGV }, function* (child) {
+          // Attached by inheritance, and once more by key.
+          const again = yield* child.shmat(yield* child.shmget(77, 0, 0), 0, Shm.RDONLY);
+          const seen = [yield* child.load32(mine + 9996), yield* child.load32(again + 9996)];
+          yield* child.store32(mine, seen[0] === 5 && seen[1] === 5 ? 1 : 2);
+          yield* child.store32(again, 3);
+        }),
+      );
       yield* p.wait();
       expect(p.second & 0x7f, 'attached for reading only').toBe(Signal.SEGV);
       expect(yield* p.load32(mine)).toBe(1);
@@ -31,9 +33,11 @@ describe('System V shared memory', () => {
       const id = yield* p.shmget(Ipc.PRIVATE, 4096, 0o600);
       const [a, b] = [yield* p.shmat(id), yield* p.shmat(id)];
       expect(yield* attached(id)).toBe(2);
-      yield* p.fork(function* (child) {
-        yield* child.pause();
-      });
+      yield* p.fork(
+        ends({ signal: Signal.KILL }, function* (child) {
+          yield* child.pause();
+        }),
+      );
       expect(yield* attached(id)).toBe(4);
       yield* p.mprotect(a, 4096, Prot.READ);
       expect(yield* p.shmctl(id, Ipc.RMID)).toBe(0);

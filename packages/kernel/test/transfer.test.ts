@@ -1,7 +1,7 @@
 import { Epoll, Errno, Fcntl, MapFlag, OpenFlag, Poll, Prot, Seek, Signal, SocketOption, SocketType, SPLICE_F_NONBLOCK } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Program, Time } from '../src/index.js';
-import { bytes, hear, run, say, textAt } from './support.js';
+import { bytes, ends, hear, run, say, textAt } from './support.js';
 
 function* pipe(p: Program, flags = 0): Generator<void, [number, number]> {
   const from = yield* p.pipe(flags);
@@ -103,29 +103,30 @@ describe('splice, tee and vmsplice', () => {
   });
 
   it('wait for data, or say EAGAIN; end with the pipe; break with the reader', () => {
-    const [process] = run(function* (p) {
-      const buffer = yield* p.allocate(0x2_0000);
-      const [from, to] = yield* pipe(p);
-      const [otherFrom, otherTo] = yield* pipe(p);
-      expect(yield* p.splice(from, otherTo, 8, SPLICE_F_NONBLOCK)).toBe(-Errno.EAGAIN);
-      yield* p.fork(function* (child) {
-        yield* child.sleep(Time.ms);
-        yield* say(child, to, buffer, 'late');
-      });
-      expect(yield* p.splice(from, otherTo, 8)).toBe(4);
-      yield* p.wait();
-      expect([yield* p.splice(from, to, 8), yield* p.splice(to, otherTo, 8), yield* p.splice(from, 99, 8)]).toEqual([
-        -Errno.EINVAL,
-        -Errno.EBADF,
-        -Errno.EBADF,
-      ]);
-      yield* p.close(to);
-      expect(yield* p.splice(from, otherTo, 8)).toBe(0);
-      yield* p.close(otherFrom);
-      yield* p.splice(from, otherTo, 8);
-      throw new Error('unreachable');
-    });
-    expect(process?.exit?.signal).toBe(Signal.PIPE);
+    run(
+      ends({ signal: Signal.PIPE }, function* (p) {
+        const buffer = yield* p.allocate(0x2_0000);
+        const [from, to] = yield* pipe(p);
+        const [otherFrom, otherTo] = yield* pipe(p);
+        expect(yield* p.splice(from, otherTo, 8, SPLICE_F_NONBLOCK)).toBe(-Errno.EAGAIN);
+        yield* p.fork(function* (child) {
+          yield* child.sleep(Time.ms);
+          yield* say(child, to, buffer, 'late');
+        });
+        expect(yield* p.splice(from, otherTo, 8)).toBe(4);
+        yield* p.wait();
+        expect([yield* p.splice(from, to, 8), yield* p.splice(to, otherTo, 8), yield* p.splice(from, 99, 8)]).toEqual([
+          -Errno.EINVAL,
+          -Errno.EBADF,
+          -Errno.EBADF,
+        ]);
+        yield* p.close(to);
+        expect(yield* p.splice(from, otherTo, 8)).toBe(0);
+        yield* p.close(otherFrom);
+        yield* p.splice(from, otherTo, 8);
+        throw new Error('unreachable');
+      }),
+    );
   });
 
   it('lets a pipe refer to memory that goes on changing', () => {
@@ -256,9 +257,11 @@ describe('a pidfd', () => {
   it('can be polled for the end of its process, and takes signals for it', () => {
     run(function* (p) {
       const buffer = yield* p.allocate(4096);
-      const child = yield* p.fork(function* (q) {
-        yield* q.pause();
-      });
+      const child = yield* p.fork(
+        ends({ signal: Signal.TERM }, function* (q) {
+          yield* q.pause();
+        }),
+      );
       const fd = yield* p.pidfdOpen(child);
       const epfd = yield* p.epollCreate();
       yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
@@ -300,9 +303,11 @@ describe('/proc', () => {
         -Errno.ESPIPE,
         0,
       ]);
-      const child = yield* p.fork(function* (q) {
-        yield* q.pause();
-      });
+      const child = yield* p.fork(
+        ends({ signal: Signal.KILL }, function* (q) {
+          yield* q.pause();
+        }),
+      );
       yield* p.sleep(Time.ms);
       expect(yield* read(`/proc/${child}/status`)).toMatch(/^Name:\tprogram 0\nState:\tS \(sleeping\)\nTgid:\t2\nPid:\t2\nPPid:\t1\n/);
       expect(yield* read(`/proc/${child}/stat`)).toMatch(/^2 \(program 0\) S 1 /);

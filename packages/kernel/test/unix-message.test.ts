@@ -199,7 +199,9 @@ describe('sendmsg and recvmsg', () => {
     run(function* (p) {
       const { a, b, buffer } = yield* pair(p, STREAM);
       yield* p.setsockopt(b, SocketOption.PASSCRED, 1);
-      const child = yield* p.fork((q) => say(q, a, buffer, 'me'));
+      const child = yield* p.fork(function* (q) {
+        yield* say(q, a, buffer, 'me');
+      });
       const header: MessageHeader = { segments: [{ address: buffer, length: 16 }] };
       yield* p.recvmsg(b, header);
       expect(header.credentials).toEqual({ pid: child, uid: 0, gid: 0 });

@@ -8,7 +8,7 @@ import type { SyscallTable } from '../entry/syscall-table.js';
 import type { UserContext } from '../entry/user-context.js';
 import type { Thread } from '../process/thread.js';
 import type { ProgramContext } from '../program/program-context.js';
-import { bitsOf, type SignalBits, union, without } from '../signals/pending-signals.js';
+import { bitsOf, NO_SIGNALS, type SignalBits, union, without } from '../signals/pending-signals.js';
 import { dequeueSignal, flush, recalculatePending, sendSignal, signalProcess, UNBLOCKABLE } from '../signals/signal.js';
 import { SignalFd } from '../signals/signalfd.js';
 import { KernelStep } from '../steps.js';
@@ -145,8 +145,6 @@ class SignalWait implements Operation {
   readonly #regs: UserContext;
   readonly #wanted: SignalBits;
   readonly #timer: SleepTimer;
-  /** What the thread has blocked; while it sleeps, what it waits for is not, so that it is woken for that. */
-  #blocked: SignalBits;
   #state: 'new' | 'asleep' = 'new';
   #expired = false;
 
@@ -154,7 +152,6 @@ class SignalWait implements Operation {
     this.#thread = thread;
     this.#regs = regs;
     this.#wanted = wanted;
-    this.#blocked = thread.blocked;
     this.#timer = new SleepTimer(kernel.scheduler, (cpu) => {
       this.#expired = true;
       kernel.scheduler.wakeUp(cpu, thread);
@@ -175,7 +172,8 @@ class SignalWait implements Operation {
     const thread = this.#thread;
     if (this.#state === 'new') {
       this.#state = 'asleep';
-      this.#blocked = thread.blocked;
+      // While it sleeps, what it waits for is not blocked, so that it is woken for that.
+      thread.realBlocked = thread.blocked;
       setMask(thread, without(thread.blocked, this.#wanted));
     }
     thread.state = TaskState.RUNNING;
@@ -184,7 +182,8 @@ class SignalWait implements Operation {
       return Pending.SLEEP;
     }
     this.#timer.stop();
-    setMask(thread, this.#blocked);
+    setMask(thread, thread.realBlocked);
+    thread.realBlocked = NO_SIGNALS;
     const found = this.#take();
     if (found !== 0) return found;
     return this.#expired ? -Errno.EAGAIN : -Errno.EINTR;

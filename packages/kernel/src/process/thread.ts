@@ -47,6 +47,8 @@ export class Thread extends Task implements Caller {
   readonly pending: PendingSignals = new PendingSignals();
   /** Signals that are not delivered now. */
   blocked: SignalBits = NO_SIGNALS;
+  /** What sigtimedwait has let in while it sleeps is blocked all the same: it neither kills nor is thrown away. */
+  realBlocked: SignalBits = NO_SIGNALS;
   /** The mask to go back to after a call that set one of its own. */
   savedMask: SignalBits | null = null;
   /** Its process is to stop, and it has not yet. */

@@ -65,7 +65,8 @@ export function actionOf(process: Process, signal: number): SignalAction {
 }
 
 /** A signal that would be thrown away when it is taken need not be sent (Linux: `sig_ignored`). */
-function isIgnored(process: Process, signal: number): boolean {
+function isIgnored({ process, blocked, realBlocked }: Thread, signal: number): boolean {
+  if (hasSignal(blocked, signal) || hasSignal(realBlocked, signal)) return false;
   const { handler } = actionOf(process, signal);
   return handler === 'ignore' || (handler === 'default' && hasSignal(IGNORED_BY_DEFAULT, signal));
 }
@@ -103,10 +104,10 @@ export function sendSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: num
   const { process } = thread;
   if (process.dying !== 0 && signal !== Signal.KILL) return;
   prepare(kernel, cpu, process, signal);
-  if (isIgnored(process, signal) && !hasSignal(thread.blocked, signal)) return;
+  if (isIgnored(thread, signal)) return;
   cpu.charge(KernelStep.signalSend);
   if (enqueue(kernel, process, thread.pending, signal, value, false) !== 0) return;
-  if (isFatalAtOnce(process, signal) && wants(thread, signal)) takeDown(kernel, cpu, process, signal);
+  if (wants(thread, signal) && isFatalAtOnce(thread, signal)) takeDown(kernel, cpu, process, signal);
   else notify(kernel, cpu, thread, signal);
 }
 
@@ -125,12 +126,12 @@ export function signalProcess(
 ): number {
   if (process.dying !== 0 && signal !== Signal.KILL) return 0;
   prepare(kernel, cpu, process, signal);
-  if (isIgnored(process, signal) && !hasSignal(first.blocked, signal)) return 0;
+  if (isIgnored(first, signal)) return 0;
   cpu.charge(KernelStep.signalSend);
   const failed = enqueue(kernel, process, process.pending, signal, value, queued);
   if (failed !== 0) return Math.min(0, failed);
   const taker = takerOf(process, signal, first);
-  if (taker !== null && isFatalAtOnce(process, signal)) takeDown(kernel, cpu, process, signal);
+  if (taker !== null && isFatalAtOnce(taker, signal)) takeDown(kernel, cpu, process, signal);
   else notify(kernel, cpu, taker ?? first, signal);
   return 0;
 }
@@ -171,8 +172,9 @@ function takerOf(process: Process, signal: number, first: Thread): Thread | null
 }
 
 /** Signals that kill, but not those that leave a core: these are for the thread that takes them (Linux: `sig_fatal`). */
-function isFatalAtOnce(process: Process, signal: number): boolean {
-  const spared = hasSignal(CORE, signal) || hasSignal(IGNORED_BY_DEFAULT, signal) || hasSignal(STOPPING, signal);
+function isFatalAtOnce({ process, realBlocked }: Thread, signal: number): boolean {
+  const spared =
+    hasSignal(realBlocked, signal) || hasSignal(CORE, signal) || hasSignal(IGNORED_BY_DEFAULT, signal) || hasSignal(STOPPING, signal);
   return signal !== Signal.KILL && !spared && actionOf(process, signal).handler === 'default';
 }
 

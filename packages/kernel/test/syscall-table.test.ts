@@ -3,8 +3,8 @@ import { type WaitQueue as Queue, type Scheduler, WaitQueue } from '@rpal/sched'
 import { Errno, Signal, SignalFlag } from '@rpal/uapi';
 import { type Caller, Pending, RetryOperation } from '@rpal/vfs';
 import { describe, expect, it } from 'vitest';
-import { createMachine, KernelStep, MachineError, SyscallNumber, SyscallTable, Time } from '../src/index.js';
-import { fourCores, runOn, smallMachine } from './support.js';
+import { KernelStep, MachineError, SyscallNumber, SyscallTable, Time } from '../src/index.js';
+import { runOn, smallMachine } from './support.js';
 
 const Call = { gate: 1000, open: 1001, divide: 1002 } as const;
 
@@ -73,7 +73,7 @@ function calls(gate: Gate): Plugin {
 }
 
 function machineWith(gate = new Gate()) {
-  return createMachine({ profile: fourCores, plugins: [calls(gate)] });
+  return smallMachine({ plugins: [calls(gate)] });
 }
 
 describe('a system call that a plugin defines', () => {
@@ -150,7 +150,7 @@ describe('a system call that a plugin defines', () => {
       },
     });
     const results: number[] = [];
-    runOn(createMachine({ profile: fourCores, plugins: [calls(gate), holding()] }), function* (p) {
+    runOn(smallMachine({ plugins: [calls(gate), holding()] }), function* (p) {
       const from = yield* p.pipe();
       const to = p.second;
       const buffer = yield* p.allocate(4096);

@@ -56,8 +56,8 @@ export function signalName(signal: number): string {
 export function signalCodeName(signal: number, code: number): string {
   if (code === SignalCode.USER) return 'SI_USER';
   if (code === SignalCode.KERNEL) return 'SI_KERNEL';
-  const family = signal === Signal.SEGV ? 'SEGV_' : signal === Signal.BUS ? 'BUS_' : null;
-  const found = Object.entries(SignalCode).find(([name, value]) => family !== null && name.startsWith(family) && value === code);
+  const family = `${signalName(signal).slice('SIG'.length)}_`;
+  const found = Object.entries(SignalCode).find(([name, value]) => name.startsWith(family) && value === code);
   return found?.[0] ?? `code ${code}`;
 }
 

@@ -11,7 +11,7 @@ export interface Death {
   /** The thread that took the signal. */
   readonly tid: number;
   readonly signal: number;
-  /** `si_code` and fault address that came with SIGSEGV or SIGBUS; else 0. */
+  /** `si_code` and fault address that came with the signal of an exception; else 0. */
   readonly code: number;
   readonly address: number;
   /** Number of the CPU. */
@@ -35,9 +35,12 @@ export class Deaths {
   }
 }
 
+/** Signals that exceptions raise: they come with a code and an address. */
+const FAULTS: ReadonlySet<number> = new Set([Signal.SEGV, Signal.BUS, Signal.FPE, Signal.ILL]);
+
 export function deathOf(cpu: Cpu, thread: Thread, signal: number): Death {
   const { process } = thread;
-  const faulted = signal === Signal.SEGV || signal === Signal.BUS;
+  const faulted = FAULTS.has(signal);
   return {
     name: process.name,
     pid: process.pid,

@@ -117,7 +117,7 @@ describe('a process', () => {
 describe('time', () => {
   it('passes while a program computes or sleeps: at least as much as asked for', () => {
     run(function* (p) {
-      const ghz = p.context.kernel.platform.profile.clock.tscGHz;
+      const ghz = p.context.cpu.costs.profile.clock.tscGHz;
       const start = p.rdtsc();
       yield* p.compute(100_000);
       const computed = p.rdtsc();

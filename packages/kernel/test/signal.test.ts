@@ -109,7 +109,7 @@ describe('a signal handler', () => {
         }),
       );
       yield* p.wait(child);
-      expect(p.context.kernel.processes.get(child)).toBeUndefined();
+      expect(yield* p.kill(child, 0)).toBe(-Errno.ESRCH);
     });
   });
 

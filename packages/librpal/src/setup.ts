@@ -48,7 +48,7 @@ export function* init(p: Program, state: LibProcess, receivers: number): Routine
   const fd = yield* p.open(RPAL_PROC_FILE, OpenFlag.RDWR);
   if (fd < 0) return -RpalError.RPALFILE_OPS;
   state.rpalFd = fd;
-  state.isolation = rpalOf(p.context.kernel).isolation;
+  state.isolation = rpalOf(p.context.contexts).isolation;
   const { thread } = p.context;
   state.libText = thread.process.textStart + LIB_TEXT;
   state.retBegin = thread.process.textStart + RET_SECTION;

@@ -81,7 +81,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
           });
           yield* p.sleep(5e5);
           yield* call(end, 1);
-          kernelIs = p.context.kernel.scheduler.current(p.context.cpu).name;
+          kernelIs = setting.machine.kernel.scheduler.current(p.context.cpu).name;
         },
       );
       return kernelIs;

@@ -40,7 +40,7 @@ export type RpalOptions = z.input<typeof options>;
 /** The `Rpal` of each machine that has the plugin, for tools that look inside. */
 const installed = new WeakMap<object, Rpal>();
 
-/** RPAL's state on a machine, or a kernel, built with the plugin. @throws BusError MISSING_REQUIREMENT without it */
+/** RPAL's state on a machine, a kernel or a table of contexts, built with the plugin. @throws BusError MISSING_REQUIREMENT without it */
 export function rpalOf(machine: object): Rpal {
   const rpal = installed.get(machine);
   if (rpal === undefined)
@@ -71,6 +71,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typ
     state.returnPath = new KernelReturnPath(state);
     installed.set(machine, state);
     installed.set(kernel, state);
+    installed.set(kernel.contexts, state);
     kernel.memory.hiddenTopEntryBits |= RPAL_IGNORE;
     kernel.specialFiles.set(RPAL_PROC_FILE, (_cpu, _thread, flags) => new ProcRpal(state, flags));
 

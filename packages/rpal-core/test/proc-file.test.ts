@@ -115,9 +115,8 @@ describe('/proc/rpal: shared pages', () => {
   ])('no memory for %s: refused, and nothing is left of it', (_what, nth, expected) => {
     const results: number[] = [];
     attempt(function* (p, c) {
-      const { kernel } = p.context;
-      const { frames } = kernel.memory;
-      const rpal = rpalOf(kernel);
+      const { frames } = p.context.thread.memory.manager;
+      const rpal = rpalOf(p.context.contexts);
       yield* c.share();
       const before = [...rpal.heap.inUse, frames.inUse];
       rpal.heap.failNth = nth;
@@ -136,7 +135,7 @@ describe('/proc/rpal: shared pages', () => {
     let result = 0;
     run(setting, function* (p) {
       const c = yield* Control.open(p);
-      const { frames, totalFrames } = p.context.kernel.memory;
+      const { frames, totalFrames } = setting.machine.kernel.memory;
       const { inUse: records } = setting.rpal.heap;
       const near = yield* c.share();
       const hoard: number[] = [];

@@ -6,8 +6,8 @@ import type { File } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
-import type { UserContext } from '../entry/user-context.js';
 import type { Thread } from '../process/thread.js';
+import type { UserContext } from '../process/user-context.js';
 import { KernelStep } from '../steps.js';
 import { openPath } from './transfer-syscalls.js';
 

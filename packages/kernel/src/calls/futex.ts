@@ -4,8 +4,8 @@ import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, sleepSlack, TaskState } from 
 import { Errno, Futex } from '@rpal/uapi';
 import { OperationKind, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
-import type { UserContext } from '../entry/user-context.js';
 import type { RestartBlock, Thread } from '../process/thread.js';
+import type { UserContext } from '../process/user-context.js';
 import { KernelStep } from '../steps.js';
 import { type Key, lockPi, unlockPi } from './futex-pi.js';
 

@@ -1,8 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { File } from '@rpal/vfs';
 import type { Thread } from '../process/thread.js';
+import type { UserContext } from '../process/user-context.js';
 import type { SyscallTable } from './syscall-table.js';
-import type { UserContext } from './user-context.js';
 
 /**
  * A call sleeps: the files that it is about stay open though another thread may close their descriptors meanwhile. Without other

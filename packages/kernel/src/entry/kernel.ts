@@ -18,9 +18,11 @@ import { type File, type Operation, Pending } from '@rpal/vfs';
 import { PiFutexTable } from '../calls/futex-pi.js';
 import { defineLinuxCalls } from '../calls/linux-calls.js';
 import { SharedSegments } from '../calls/sysv-shm.js';
+import { ContextTable } from '../process/context-table.js';
 import { Deaths } from '../process/death.js';
 import type { Process } from '../process/process.js';
 import type { Thread } from '../process/thread.js';
+import type { UserContext } from '../process/user-context.js';
 import { EntryKind, KernelSeams } from '../seams.js';
 import type { SignalAccount } from '../signals/pending-signals.js';
 import { deliverSignals, forceSignal, sendSignal, signalProcess } from '../signals/signal.js';
@@ -28,7 +30,6 @@ import { KernelStep } from '../steps.js';
 import { WatchedFlushEntry } from './flush-entry.js';
 import { holdFiles, releaseFiles } from './held-file.js';
 import { SyscallTable } from './syscall-table.js';
-import { UserContext } from './user-context.js';
 
 /** Opens a special file such as `/proc/...`: a file, or a negative errno. */
 export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
@@ -67,6 +68,7 @@ export class Kernel implements TrapHandler {
   readonly #syscallEnter: KernelSeams['events']['syscallEnter'] = this.seams.events.syscallEnter;
   readonly epollSeams: EpollSeams = new EpollSeams();
   readonly epolls: EventPolls;
+  readonly contexts: ContextTable = new ContextTable();
   readonly processes: Map<number, Process> = new Map();
   /** Special files by path. */
   readonly specialFiles: Map<string, Opener> = new Map();
@@ -81,8 +83,6 @@ export class Kernel implements TrapHandler {
   alive = 0;
   /** NMIs for which nobody found a cause: "Uhhuh. NMI received for unknown reason". */
   unknownNmis = 0;
-  readonly #contexts: UserContext[] = [];
-  readonly #nowhere: UserContext;
   readonly #syscallPath: SyscallPath;
   readonly #exitPath: ReturnPath;
 
@@ -105,19 +105,8 @@ export class Kernel implements TrapHandler {
     });
     this.#syscallPath = new SyscallPath(this);
     this.#exitPath = new ReturnPath(this);
-    this.#nowhere = new Nowhere(this, platform.cpus[0] as Cpu);
     defineLinuxCalls(this.syscalls, this);
     for (const cpu of platform.cpus) cpu.trap = this;
-  }
-
-  /** Gives a user context its number. */
-  registerContext(context: UserContext): number {
-    return this.#contexts.push(context) - 1;
-  }
-
-  /** The context that a saved instruction pointer leads to. What leads nowhere is a context that faults at once. */
-  contextAt(address: number): UserContext {
-    return this.#contexts[UserContext.numberOf(address)] ?? this.#nowhere;
   }
 
   /** The thread whose kernel stack `cpu` is on. Only where a user thread is known to be current. */
@@ -332,19 +321,6 @@ export class Kernel implements TrapHandler {
   /** What a thread does that has only to return to user mode. */
   get returnPath(): KernelPath {
     return this.#exitPath;
-  }
-}
-
-/** Code at an address where there is none: the first fetch ends in SIGSEGV. */
-class Nowhere extends UserContext {
-  override resume(cpu: Cpu): void {
-    this.cpu = cpu;
-    const thread = this.kernel.current(cpu);
-    thread.frame.user = this;
-    thread.frame.iret = true;
-    thread.process.faultCode = SignalCode.SEGV_MAPERR;
-    forceSignal(this.kernel, cpu, thread, Signal.SEGV);
-    this.kernel.returnToUser(cpu, thread, 0, null);
   }
 }
 

@@ -54,7 +54,7 @@ function newThread(kernel: Kernel, cpu: Cpu, process: Process, parent: Thread, p
 }
 
 function start(kernel: Kernel, cpu: Cpu, parent: Thread, thread: Thread, main: Main): number {
-  thread.frame.user = new ProgramContext(kernel, cpu, thread, main);
+  thread.frame.user = new ProgramContext(kernel.contexts, cpu, thread, main);
   kernel.seams.hooks.kernelClone.call(cpu, parent, thread);
   kernel.scheduler.wakeUpNew(cpu, thread);
   return thread.pid;

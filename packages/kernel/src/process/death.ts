@@ -1,8 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { Signal, signalCodeName, signalName } from '@rpal/uapi';
 import { callText } from '../entry/call-text.js';
-import { NO_CALL } from '../entry/user-context.js';
 import type { Thread } from './thread.js';
+import { NO_CALL } from './user-context.js';
 
 /** How a process died of a signal: who, of what, where and when. */
 export interface Death {

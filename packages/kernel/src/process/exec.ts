@@ -34,7 +34,7 @@ export class ExecPath implements KernelPath {
       exitThread(this.#kernel, cpu, thread, 0, Signal.SEGV);
       return PathResult.SCHEDULE;
     }
-    thread.frame.user = new ProgramContext(this.#kernel, cpu, thread, this.#image.main);
+    thread.frame.user = new ProgramContext(this.#kernel.contexts, cpu, thread, this.#image.main);
     thread.path = this.#kernel.returnPath;
     return task.state === TaskState.DEAD ? PathResult.SCHEDULE : PathResult.CONTINUE;
   }
@@ -73,6 +73,7 @@ function replaceImage(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): n
   process.mm.activate(cpu);
   if (--old.users === 0) exitMm(cpu, old);
   process.files.exec(cpu);
+  kernel.contexts.release(thread);
   process.actions.forEach((action, signal) => {
     if (action.handler !== 'ignore') process.actions[signal] = DEFAULT_ACTION;
   });
@@ -82,7 +83,7 @@ function replaceImage(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): n
     thread.operation = { step: () => Pending.SLEEP };
     return Pending.SLEEP;
   }
-  thread.frame.user = new ProgramContext(kernel, cpu, thread, image.main);
+  thread.frame.user = new ProgramContext(kernel.contexts, cpu, thread, image.main);
   return 0;
 }
 

@@ -40,6 +40,7 @@ export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: num
   if (process.execing !== null) kernel.scheduler.wakeUp(cpu, process.execing, TaskState.UNINTERRUPTIBLE);
   if (last) endProcess(kernel, cpu, thread);
   thread.mm = null;
+  kernel.contexts.release(thread);
 }
 
 /** The last thread is gone: files are closed, memory goes, the parent is told. */

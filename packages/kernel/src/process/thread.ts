@@ -2,9 +2,9 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
 import { type Caller, type Credentials, type File, type IovIter, type Operation, OperationSet } from '@rpal/vfs';
-import type { UserContext } from '../entry/user-context.js';
 import { NO_SIGNALS, PendingSignals, type SignalBits } from '../signals/pending-signals.js';
 import type { Process } from './process.js';
+import type { UserContext } from './user-context.js';
 
 /** The registers a kernel entry saves on the thread's kernel stack (Linux: `struct pt_regs`), as far as they matter. */
 export class EntryFrame {
@@ -36,6 +36,8 @@ export interface RestartBlock extends Operation {
 export class Thread extends Task implements Caller {
   readonly process: Process;
   readonly frame: EntryFrame = new EntryFrame();
+  /** Its flows of user code that saved instruction pointers may lead to. */
+  readonly contexts: UserContext[] = [];
   operation: Operation | null = null;
   readonly operations: OperationSet = new OperationSet();
   iov: IovIter | null = null;

@@ -1,4 +1,4 @@
-import { Access, CACHE_LINE, type Cpu, Exception, PAGE_MASK, PAGE_SIZE, TrapOutcome } from '@rpal/hw-x86';
+import { Access, CACHE_LINE, type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
 import { KernelStep } from '../steps.js';
 import { formatStamp, parseStamp } from './libc.js';
 import type { ProgramContext } from './program-context.js';
@@ -23,7 +23,6 @@ interface Result {
 export class SyscallCall implements Call {
   readonly #context: ProgramContext;
   readonly #result: Result = { done: true, value: 0 };
-  #waiting = false;
 
   constructor(context: ProgramContext) {
     this.#context = context;
@@ -35,15 +34,7 @@ export class SyscallCall implements Call {
 
   next(): IteratorResult<void, number> {
     const context = this.#context;
-    if (!this.#waiting) {
-      const { cpu } = context;
-      const outcome = cpu.trap.syscall(cpu);
-      if (outcome !== TrapOutcome.DONE) {
-        this.#waiting = outcome === TrapOutcome.PENDING;
-        return SUSPENDED;
-      }
-    }
-    this.#waiting = false;
+    if (!context.systemCall()) return SUSPENDED;
     this.#result.value = context.rax;
     return this.#result;
   }
@@ -79,18 +70,6 @@ export class ComputeCall implements Call {
   }
 }
 
-/** Physical address for an access, or -1 if the program must wait, because a fault is being handled. */
-function reach(context: ProgramContext, address: number, access: number): number {
-  for (;;) {
-    const { cpu } = context;
-    const physical = cpu.data(address, access);
-    if (physical >= 0) return physical;
-    if (cpu.trap.exception(cpu, Exception.pageFault, cpu.mmu.faultCode) !== TrapOutcome.DONE) return -1;
-    // The kernel has sent the program elsewhere: whoever knows that place takes over.
-    if (context.landing !== 0) return -1;
-  }
-}
-
 /** What a single access does. */
 export const Kind = { LOAD8: 0, LOAD32: 1, LOAD64: 2, FETCH: 3, STORE8: 4, STORE32: 5, STORE64: 6 } as const;
 
@@ -114,7 +93,7 @@ export class AccessCall implements Call {
   next(): IteratorResult<void, number> {
     const { kind } = this;
     const how = kind >= Kind.STORE8 ? Access.user | Access.write : kind === Kind.FETCH ? Access.user | Access.fetch : Access.user;
-    const physical = reach(this.#context, this.address, how);
+    const physical = this.#context.reach(this.address, how);
     if (physical < 0) return SUSPENDED;
     this.#result.value = this.#perform(physical);
     return this.#result;
@@ -176,7 +155,10 @@ export class SpanCall implements Call {
   bytes: Uint8Array = NO_BYTES;
   readonly #context: ProgramContext;
   readonly #result: Result = { done: true, value: 0 };
+  /** Bytes that are through. */
   #done = 0;
+  /** The price of the whole is paid. */
+  #begun = false;
 
   constructor(context: ProgramContext) {
     this.#context = context;
@@ -184,6 +166,7 @@ export class SpanCall implements Call {
 
   [Symbol.iterator](): this {
     this.#done = 0;
+    this.#begun = false;
     this.#result.value = 0;
     return this;
   }
@@ -195,23 +178,32 @@ export class SpanCall implements Call {
     while (this.#done < length) {
       const done = this.#done;
       const write = kind <= Span.STORE || kind === Span.PRINT;
-      const at = reach(context, this.address + done, write ? Access.user | Access.write : Access.user);
+      const at = context.reach(this.address + done, write ? Access.user | Access.write : Access.user);
       if (at < 0) return SUSPENDED;
       const { cpu } = context;
-      if (done === 0) cpu.chargeBytes(stepOf(kind), length);
-      const part = Math.min(length - done, PAGE_SIZE - (at & PAGE_MASK));
-      // The first line is here.
-      const next = CACHE_LINE - (at & (CACHE_LINE - 1));
-      cpu.coherence.touchRange(cpu, at + next, part - next, write);
-      const goOn = this.#work(cpu, at, part, done);
+      if (!this.#begun) cpu.chargeBytes(stepOf(kind), length);
+      this.#begun = true;
+      let part = Math.min(length - done, PAGE_SIZE - (at & PAGE_MASK));
+      touchBehind(cpu, at, part, write);
+      let other = 0;
+      if (kind === Span.COMPARE) {
+        other = context.reach(this.argument + done, Access.user);
+        if (other < 0) return SUSPENDED;
+        part = Math.min(part, PAGE_SIZE - (other & PAGE_MASK));
+        touchBehind(context.cpu, other, part, false);
+      }
+      const goOn = this.#work(context.cpu, at, part, done, other);
       this.#done = done + part;
       if (!goOn) break;
     }
     return this.#result;
   }
 
-  /** Works on `length` bytes at physical address `at`, `done` bytes into the range. @returns false to stop early */
-  #work(cpu: Cpu, at: number, length: number, done: number): boolean {
+  /**
+   * Works on `length` bytes at physical address `at`, `done` bytes into the range.
+   * @param other physical address of as many bytes of the other range @returns false to stop early
+   */
+  #work(cpu: Cpu, at: number, length: number, done: number, other: number): boolean {
     const { memory } = cpu;
     const result = this.#result;
     switch (this.kind) {
@@ -225,7 +217,9 @@ export class SpanCall implements Call {
         for (let i = 0; i < length; i++) this.bytes[done + i] = memory.u8[at + i] as number;
         return true;
       case Span.COMPARE:
-        return this.#compare(cpu, at, length, done);
+        if (memory.equal(at, other, length)) return true;
+        result.value = 1;
+        return false;
       case Span.PRINT:
         formatStamp(memory, at, length, done, this.argument);
         return true;
@@ -234,21 +228,12 @@ export class SpanCall implements Call {
         return result.value >= 0;
     }
   }
+}
 
-  #compare(cpu: Cpu, at: number, length: number, done: number): boolean {
-    for (let i = 0; i < length; ) {
-      const to = reach(this.#context, this.argument + done + i, Access.user);
-      // A fault on the other range that cannot be resolved at once ends the program: the comparison is not resumed.
-      if (to < 0) return false;
-      const part = Math.min(length - i, PAGE_SIZE - (to & PAGE_MASK));
-      if (!cpu.memory.equal(at + i, to, part)) {
-        this.#result.value = 1;
-        return false;
-      }
-      i += part;
-    }
-    return true;
-  }
+/** The lines of a range behind its first one, which has been moved here already. */
+function touchBehind(cpu: Cpu, at: number, length: number, write: boolean): void {
+  const next = CACHE_LINE - (at & (CACHE_LINE - 1));
+  cpu.coherence.touchRange(cpu, at + next, length - next, write);
 }
 
 function stepOf(kind: number): number {

@@ -2,11 +2,11 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { CpuSet } from '@rpal/sched';
 import type { MessageHeader } from '../calls/message-syscalls.js';
 import type { MessageQueueAttributes } from '../calls/mqueue-syscalls.js';
-import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber } from '../entry/syscall-numbers.js';
-import { UserContext } from '../entry/user-context.js';
+import type { ContextTable } from '../process/context-table.js';
 import type { Image, Main } from '../process/image.js';
 import type { Thread } from '../process/thread.js';
+import { UserContext } from '../process/user-context.js';
 import type { SignalBits } from '../signals/pending-signals.js';
 import { DEFAULT_ACTION, type SignalAction, type SignalHandler } from '../signals/signal.js';
 import { Program } from './program.js';
@@ -47,8 +47,8 @@ export class ProgramContext extends UserContext {
   queueAttributes: MessageQueueAttributes | null = null;
   action: SignalAction = DEFAULT_ACTION;
 
-  constructor(kernel: Kernel, cpu: Cpu, thread: Thread, main: Main) {
-    super(kernel, cpu);
+  constructor(contexts: ContextTable, cpu: Cpu, thread: Thread, main: Main) {
+    super(contexts, cpu, thread);
     this.thread = thread;
     this.exitCall = thread === thread.process.leader ? SyscallNumber.exit_group : SyscallNumber.exit;
     this.childMain = main;
@@ -103,18 +103,21 @@ export class ProgramContext extends UserContext {
   enterHandler(handler: SignalHandler, signal: number, value: number, state: HandlerState): void {
     const { nr, a0, a1, a2, a3, a4, a5, text, header, action, affinity } = this;
     const registers = { nr, a0, a1, a2, a3, a4, a5, text, header, action, affinity };
-    this.#interrupted.push({ generator: this.#generator, callers: this.#callers, routine: this.routine, registers, state });
+    const { calling } = this;
+    this.#interrupted.push({ generator: this.#generator, callers: this.#callers, routine: this.routine, calling, registers, state });
+    this.calling = false;
     this.#callers = [];
     this.routine = null;
     this.#generator = handler(new Program(this), signal, value);
   }
 
   leaveHandler(): HandlerState {
-    const { generator, callers, routine, registers, state } = this.#interrupted.pop() as Interrupted;
+    const { generator, callers, routine, calling, registers, state } = this.#interrupted.pop() as Interrupted;
     Object.assign(this, registers);
     this.#generator = generator;
     this.#callers = callers;
     this.routine = routine;
+    this.calling = calling;
     this.#returning = false;
     return state;
   }
@@ -136,6 +139,7 @@ interface Interrupted {
   readonly generator: Generator<void, number | void>;
   readonly callers: Generator<void, number | void>[];
   readonly routine: Routine | null;
+  readonly calling: boolean;
   readonly registers: Partial<ProgramContext>;
   readonly state: HandlerState;
 }

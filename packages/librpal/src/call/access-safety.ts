@@ -1,4 +1,4 @@
-import { Exception, type Pointer, TrapOutcome } from '@rpal/hw-x86';
+import type { Pointer } from '@rpal/hw-x86';
 import type { Call, UserContext } from '@rpal/kernel';
 import { RPAL_ERROR_MAGIC, Scc } from '@rpal/rpal-core';
 import { follow } from '../routine/lib-call.js';
@@ -12,6 +12,8 @@ export class AccessSafetyCall implements Call {
   readonly #scc: Pointer;
   readonly #routine: Generator<void, unknown>;
   #armed = false;
+  /** The routine is through. */
+  #ended = false;
 
   constructor(context: UserContext, sender: LibSender, routine: Generator<void, unknown>) {
     this.#context = context;
@@ -27,18 +29,15 @@ export class AccessSafetyCall implements Call {
     const context = this.#context;
     if (context.landing !== 0) {
       // The kernel has disarmed the recovery point and brought us here: what the routine was in is given up.
-      const recovered = context.landing === LibSender.recoveryAddress(context);
-      context.landing = 0;
-      if (recovered) return { done: true, value: -1 };
+      if (context.takeLanding() === LibSender.recoveryAddress(context)) return { done: true, value: -1 };
     }
     if (!this.#armed) {
       if (!this.#set(RPAL_ERROR_MAGIC)) return SUSPENDED;
       this.#armed = true;
     }
-    const { done } = this.#routine.next();
-    if (done !== true) return SUSPENDED;
-    this.#set(0);
-    return { done: true, value: 0 };
+    if (!this.#ended && this.#routine.next().done !== true) return SUSPENDED;
+    this.#ended = true;
+    return this.#set(0) ? { done: true, value: 0 } : SUSPENDED;
   }
 
   /** Writes the magic word, and where to go on. @returns false if the context must wait for a fault to be resolved */
@@ -53,7 +52,7 @@ export class AccessSafetyCall implements Call {
         return true;
       }
       context.fresh = true;
-      if (cpu.trap.exception(cpu, Exception.pageFault, cpu.mmu.faultCode) !== TrapOutcome.DONE) return false;
+      if (!context.pageFault()) return false;
     }
   }
 }

@@ -1,5 +1,5 @@
 import { CACHE_LINE, type Cpu, Pointer } from '@rpal/hw-x86';
-import { type Kernel, type ProgramContext, SyscallNumber, type Thread } from '@rpal/kernel';
+import { type ProgramContext, SyscallNumber, type Thread } from '@rpal/kernel';
 import {
   pkruOf,
   Rcc,
@@ -66,8 +66,8 @@ export class LibReceiver {
     this.readyQueue = new Pointer(addresses.readyQueue);
     this.tlsBase = context.cpu.fsBase;
     this.program = context;
-    this.trampoline = new Trampoline(context.kernel, context.cpu, this, addresses.stacks);
-    this.eventStack = new EventStack(context.kernel, context.cpu, this, addresses.stacks);
+    this.trampoline = new Trampoline(context, this, addresses.stacks);
+    this.eventStack = new EventStack(context, this, addresses.stacks);
   }
 }
 
@@ -75,8 +75,8 @@ export class LibReceiver {
 abstract class ReceiverFiber extends Fiber {
   protected readonly receiver: LibReceiver;
 
-  constructor(kernel: Kernel, cpu: Cpu, receiver: LibReceiver, stack: number) {
-    super(kernel, cpu);
+  constructor({ contexts, cpu, thread }: ProgramContext, receiver: LibReceiver, stack: number) {
+    super(contexts, cpu, thread);
     this.receiver = receiver;
     this.rsp = stack;
   }

@@ -1,4 +1,4 @@
-import { type Cpu, Exception, TrapOutcome } from '@rpal/hw-x86';
+import type { Cpu } from '@rpal/hw-x86';
 import { type ProgramContext, UserContext } from '@rpal/kernel';
 import { FiberFrame } from '../layouts.js';
 import { reach, StepEnd } from './lib-call.js';
@@ -24,7 +24,7 @@ export function saveFrame(cpu: Cpu, context: UserContext): number {
 export function jump(cpu: Cpu, from: UserContext, handle: number, rax: number, rdx: number): boolean {
   const frame = reach(cpu, handle, false);
   if (frame < 0) return false;
-  const target = from.kernel.contextAt(cpu.memory.read64(frame + FiberFrame.rip));
+  const target = from.contexts.at(cpu, cpu.memory.read64(frame + FiberFrame.rip));
   target.rax = rax;
   target.rdx = rdx;
   enter(cpu, target);
@@ -43,12 +43,11 @@ export function enter(cpu: Cpu, target: UserContext): void {
  */
 export abstract class Fiber extends UserContext {
   protected state = 0;
-  #waiting = false;
 
   /** Makes a fresh stack: the next turn begins at the beginning. */
   restart(): void {
     this.state = 0;
-    this.#waiting = false;
+    this.calling = false;
     this.landing = 0;
   }
 
@@ -60,7 +59,7 @@ export abstract class Fiber extends UserContext {
       if (end === StepEnd.AWAY) return;
       if (end !== StepEnd.FAULT) continue;
       this.fresh = true;
-      if (cpu.trap.exception(cpu, Exception.pageFault, cpu.mmu.faultCode) !== TrapOutcome.DONE) return;
+      if (!this.pageFault() && this.landing === 0) return;
     }
   }
 
@@ -70,20 +69,15 @@ export abstract class Fiber extends UserContext {
 
   /** As in `LibCall`. */
   protected syscall(nr: number, next: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0): StepEnd {
-    if (!this.#waiting) {
+    if (!this.calling) {
       this.nr = nr;
       this.a0 = a0;
       this.a1 = a1;
       this.a2 = a2;
       this.a3 = a3;
       this.fresh = true;
-      const outcome = this.cpu.trap.syscall(this.cpu);
-      if (outcome !== TrapOutcome.DONE) {
-        this.#waiting = outcome === TrapOutcome.PENDING;
-        return StepEnd.AWAY;
-      }
     }
-    this.#waiting = false;
+    if (!this.systemCall()) return StepEnd.AWAY;
     this.state = next;
     return StepEnd.NEXT;
   }

@@ -1,4 +1,4 @@
-import { Access, type Cpu, Exception, type Pointer, TrapOutcome } from '@rpal/hw-x86';
+import { Access, type Cpu, type Pointer } from '@rpal/hw-x86';
 import type { Call, ProgramContext, Routine } from '@rpal/kernel';
 
 /** How a step of a library routine ended. */
@@ -35,8 +35,6 @@ export abstract class LibCall implements Call, Routine {
   protected state = 0;
   protected readonly context: ProgramContext;
   protected readonly result: { readonly done: true; value: number } = { done: true, value: 0 };
-  /** A system call of the routine is pending; when the context runs again it is complete. */
-  #waiting = false;
   /** The routine is through, and has not been asked for its result. */
   #ended = false;
 
@@ -46,7 +44,6 @@ export abstract class LibCall implements Call, Routine {
 
   [Symbol.iterator](): this {
     this.state = 0;
-    this.#waiting = false;
     this.#ended = false;
     return this;
   }
@@ -77,8 +74,7 @@ export abstract class LibCall implements Call, Routine {
       if (end !== StepEnd.FAULT) return false;
       // The step was owed a turn, and the fault is its continuation.
       context.fresh = true;
-      const { cpu } = context;
-      if (cpu.trap.exception(cpu, Exception.pageFault, cpu.mmu.faultCode) !== TrapOutcome.DONE) return false;
+      if (!context.pageFault() && context.landing === 0) return false;
       // The fault may have been answered by sending us to the recovery point.
       if (context.landing !== 0) this.#land();
     }
@@ -86,10 +82,7 @@ export abstract class LibCall implements Call, Routine {
   }
 
   #land(): void {
-    const { context } = this;
-    this.#waiting = false;
-    this.landed(context.landing);
-    context.landing = 0;
+    this.landed(this.context.takeLanding());
   }
 
   /**
@@ -106,21 +99,15 @@ export abstract class LibCall implements Call, Routine {
    */
   protected syscall(nr: number, next: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0): StepEnd {
     const { context } = this;
-    if (!this.#waiting) {
+    if (!context.calling) {
       context.nr = nr;
       context.a0 = a0;
       context.a1 = a1;
       context.a2 = a2;
       context.a3 = a3;
       context.fresh = true;
-      const { cpu } = context;
-      const outcome = cpu.trap.syscall(cpu);
-      if (outcome !== TrapOutcome.DONE) {
-        this.#waiting = outcome === TrapOutcome.PENDING;
-        return StepEnd.AWAY;
-      }
     }
-    this.#waiting = false;
+    if (!context.systemCall()) return StepEnd.AWAY;
     this.state = next;
     return StepEnd.NEXT;
   }

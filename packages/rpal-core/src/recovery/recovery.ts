@@ -20,7 +20,7 @@ export function recover(rpal: Rpal, cpu: Cpu, thread: RpalTask): boolean {
   const { frame } = thread;
   const foreign = thread.rpal.service?.isCorrect(frame.user?.rip ?? 0) === false;
   const erip = cpu.memory.read64(scc + Scc.erip);
-  frame.user = rpal.kernel.contextAt(erip);
+  frame.user = rpal.kernel.contexts.at(cpu, erip);
   frame.user.rsp = cpu.memory.read64(scc + Scc.ersp);
   frame.rip = erip;
   frame.rax = -1;

@@ -175,7 +175,7 @@ function returnIsDecided(rpal: Rpal, cpu: Cpu, sender: RpalTask, receiver: RpalT
 export function frameFromContext(rpal: Rpal, cpu: Cpu, frame: EntryFrame, context: number): void {
   cpu.coherence.touch(cpu, context, false);
   const rip = cpu.memory.read64(context + TaskContext.rip);
-  frame.user = rpal.kernel.contextAt(rip);
+  frame.user = rpal.kernel.contexts.at(cpu, rip);
   frame.rip = rip;
   frame.user.rsp = cpu.memory.read64(context + TaskContext.rsp);
 }

@@ -1,0 +1,141 @@
+import { type Cpu, Exception, type ExecutionContext, TrapOutcome } from '@rpal/hw-x86';
+import type { ProgramContext } from '../program/program-context.js';
+import { EntryKind } from '../seams.js';
+import type { ContextTable } from './context-table.js';
+import type { Thread } from './thread.js';
+
+/** What `nr` of a context is that has made no system call. */
+export const NO_CALL = -1;
+
+/**
+ * A flow of user-mode code: a program, or a fiber of a library. It is what the user's registers describe; while it does
+ * not run, saved registers in memory may refer to it by its resume address, as a real saved instruction pointer would.
+ */
+export abstract class UserContext implements ExecutionContext {
+  readonly contexts: ContextTable;
+  /**
+   * The value of a saved instruction pointer that leads back here, until the thread that it belongs to ends. Fifteen addresses after
+   * it do so, too: which of them a context has been sent to is in `landing`. 0: nothing leads here.
+   */
+  readonly resumeAddress: number;
+  /** Instruction pointer, as far as anybody may ask for it: sections of library code have addresses. */
+  rip = 0;
+  rsp = 0;
+  /** Result registers: set by whoever resumes the context. */
+  rax = 0;
+  rdx = 0;
+  /** The kernel has diverted the context to this address, one of its own; 0 if it goes on where it was. */
+  landing = 0;
+  /** System-call number (`NO_CALL` before the first) and arguments. `text` stands for string arguments. */
+  nr: number = NO_CALL;
+  a0 = 0;
+  a1 = 0;
+  a2 = 0;
+  a3 = 0;
+  a4 = 0;
+  a5 = 0;
+  /** Second descriptor of the last call that made two. */
+  second = 0;
+  text = '';
+  /** How system calls enter the kernel: `EntryKind.SYSCALL` or `COMPAT`. */
+  entry: number = EntryKind.SYSCALL;
+  /** The core that executes it, or did last. */
+  cpu: Cpu;
+  /** A system call is pending: when the context is resumed, it is complete. */
+  calling = false;
+  /** No step has been executed since `resume`: the next one is owed whatever the clock says. */
+  fresh = false;
+
+  /** @param thread the thread whose end is the end of this flow; null: one that no saved instruction pointer leads to */
+  constructor(contexts: ContextTable, cpu: Cpu, thread: Thread | null) {
+    this.contexts = contexts;
+    this.cpu = cpu;
+    this.resumeAddress = thread === null ? 0 : contexts.add(this, thread);
+    this.rip = this.resumeAddress;
+  }
+
+  /** An argument register of a system call, 0 .. 5. */
+  argument(index: number): number {
+    switch (index) {
+      case 0:
+        return this.a0;
+      case 1:
+        return this.a1;
+      case 2:
+        return this.a2;
+      case 3:
+        return this.a3;
+      case 4:
+        return this.a4;
+      default:
+        return this.a5;
+    }
+  }
+
+  /** True when the context must give way before its next step. */
+  mustYield(): boolean {
+    if (this.fresh) {
+      this.fresh = false;
+      return false;
+    }
+    return !this.cpu.hasTime;
+  }
+
+  /**
+   * SYSCALL, with what is in the registers.
+   * @returns true once the call is complete, with its result in `rax`; else the context gives way, and calls this again when resumed
+   */
+  systemCall(): boolean {
+    if (!this.calling) {
+      const { cpu } = this;
+      const outcome = cpu.trap.syscall(cpu);
+      if (outcome !== TrapOutcome.DONE) {
+        this.calling = outcome === TrapOutcome.PENDING;
+        return false;
+      }
+    }
+    this.calling = false;
+    return true;
+  }
+
+  /**
+   * #PF, as the MMU has just reported it.
+   * @returns true if the access may be repeated at once; else the context gives way, or has been sent elsewhere (`landing`)
+   */
+  pageFault(): boolean {
+    const { cpu } = this;
+    return cpu.trap.exception(cpu, Exception.pageFault, cpu.mmu.faultCode) === TrapOutcome.DONE && this.landing === 0;
+  }
+
+  /**
+   * Physical address behind `address`, as an instruction of this context reaches it: faults are taken until it does.
+   * @param access `Access` bits @returns -1 if a fault ended as `pageFault` says
+   */
+  reach(address: number, access: number): number {
+    for (;;) {
+      const physical = this.cpu.data(address, access);
+      if (physical >= 0) return physical;
+      if (!this.pageFault()) return -1;
+    }
+  }
+
+  /** The address that the kernel has sent this context to, one of its own; what it was in the middle of is given up. 0: none. */
+  takeLanding(): number {
+    const { landing } = this;
+    if (landing !== 0) {
+      this.landing = 0;
+      this.calling = false;
+    }
+    return landing;
+  }
+
+  /**
+   * The program on whose behalf the flow executes: it runs the signal handlers that interrupt the flow. Null if there is none, and
+   * signals with handlers wait.
+   */
+  get program(): ProgramContext | null {
+    return null;
+  }
+
+  abstract resume(cpu: Cpu): void;
+}

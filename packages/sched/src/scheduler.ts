@@ -1,25 +1,33 @@
 import type { Cpu, CpuProfile, ExecutionContext, Platform } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
-import { SchedClasses } from './classes/classes.js';
+import { RtClass } from './classes/rt-class.js';
+import { StopClass, Stoppers } from './classes/stop-class.js';
+import { applyAffinity } from './core/affinity.js';
 import { accountTick } from './core/cpu-time.js';
-import { dequeue, enqueue } from './core/enqueue.js';
-import { setGroup, setNice, setScheduler } from './core/policy.js';
-import { RunQueue, SwitchPhase } from './core/run-queue.js';
-import { switchStep } from './core/schedule.js';
-import { PathResult, Task, TaskState, TIMER_SLACK } from './core/task.js';
-import { activate, checkPreempt, receiveWakeUps, resched, wakeUp } from './core/wake-up.js';
-import { balanceTick } from './cpus/balance.js';
-import { CoreScheduling } from './cpus/core-sched.js';
-import { CpuDomains } from './cpus/cpu-domains.js';
-import { CpuHotplug } from './cpus/cpu-hotplug.js';
+import { enqueue } from './core/enqueue.js';
+import type { IdlePolicy, IdleState } from './core/idle-state.js';
+import type { KernelThreads } from './core/kernel-thread.js';
+import { inherit, setGroup, setNice, setScheduler } from './core/policy.js';
+import { type PriorityLender, priorityChanged } from './core/rt-mutex.js';
+import { type RunQueue, RunQueues, resched } from './core/run-queue.js';
+import type { SchedClass } from './core/sched-class.js';
+import { SchedClasses } from './core/sched-classes.js';
+import { SchedSeams } from './core/seams.js';
+import { type KernelPath, Task, TaskState, TIMER_SLACK } from './core/task.js';
+import type { CpuTimers, TimerHost } from './core/timer.js';
+import { checkPreempt, receiveWakeUps, type Waker, wakeUp } from './core/wake-up.js';
 import { CpuSet } from './cpus/cpu-set.js';
-import { IdlePath, type IdlePolicy, type IdleState } from './cpus/idle.js';
-import { CfsQueue } from './fair/cfs-queue.js';
-import { finishDelayed, yieldFair } from './fair/hierarchy.js';
+import { SchedError } from './errors.js';
+import { Enqueue } from './fair/cfs-queue.js';
+import { yieldFair } from './fair/hierarchy.js';
 import { TaskGroup } from './fair/task-group.js';
-import { SchedSeams } from './seams.js';
+import { balanceTick } from './placement/balance.js';
+import { CoreScheduling } from './placement/core-sched.js';
+import { CpuHotplug } from './placement/cpu-hotplug.js';
 import { SchedStep } from './steps.js';
-import { priorityChanged } from './sync/rt-mutex.js';
+import { switchTo } from './switch/directed-switch.js';
+import { IdlePath } from './switch/idle.js';
+import { ContextSwitch, KernelMode } from './switch/schedule.js';
 
 /** How the scheduler is set up. */
 export interface SchedulerOptions {
@@ -33,8 +41,13 @@ export interface SchedulerOptions {
 
 export type IdleStateName = CpuProfile['idle'][number]['name'];
 
-/** The scheduler of one machine: a run queue per CPU, and the kernel-mode context in which tasks' kernel paths run. */
-export class Scheduler {
+/**
+ * The scheduler of one machine, as the layers above use it: tasks are made, woken, changed and switched here. What it does is in
+ * the folders below, which know the run queues and each other, but not this class.
+ */
+export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThreads {
+  /** The run queues, with what they share. */
+  readonly queues: RunQueues;
   readonly seams: SchedSeams;
   readonly hooks: SchedSeams['hooks'];
   readonly events: SchedSeams['events'];
@@ -44,92 +57,75 @@ export class Scheduler {
   readonly tickNs: number;
   /** Slice of a fair task that has not asked for another, ns. */
   readonly baseSlice: number;
-  /** Executes kernel paths: a CPU whose context this is is in kernel mode. */
-  readonly kernelMode: ExecutionContext;
-  readonly domains: CpuDomains;
-  readonly classes: SchedClasses;
   readonly cores: CoreScheduling;
   readonly hotplug: CpuHotplug;
   /** Every CPU of the machine; not to be changed. */
   readonly everyCpu: CpuSet;
-  readonly #runQueues: RunQueue[];
+  readonly #kernelMode: KernelMode;
+  readonly #stoppers: Stoppers;
   readonly #timerSlack: number;
   #pids = 0;
 
+  /** @throws SchedError INVALID_ARGUMENT for an idle state that the processor does not have */
   constructor(platform: Platform, options: SchedulerOptions = {}) {
-    const { costs, cpus, profile } = platform;
     this.platform = platform;
     this.#timerSlack = options.timerSlack ?? TIMER_SLACK;
-    this.tickNs = 1e9 / (options.hz ?? 250);
-    this.tickCycles = Math.round(this.tickNs * costs.tscPerNs);
-    this.kernelMode = new KernelMode(this);
-    const name = options.idle ?? 'C1E';
-    const state = profile.idle.find((candidate) => candidate.name === name);
-    if (state === undefined) {
-      throw new RangeError(`idle: ${profile.name} has no idle state "${name}"; it has ${profile.idle.map((s) => s.name).join(', ')}`);
-    }
-    this.seams = new SchedSeams(
-      new FixedIdlePolicy({
-        name,
-        monitored: name === 'poll' || (profile.features.mwait && state.mwaitHint !== undefined),
-        wake: costs.ns(state.wake),
-      }),
-    );
+    this.seams = new SchedSeams(fixedIdlePolicy(platform, options.idle ?? 'C1E'));
     this.hooks = this.seams.hooks;
     this.events = this.seams.events;
-    // sysctl_sched_base_slice: 0.70 ms x (1 + log2(CPUs, at most 8)).
-    this.baseSlice = 700_000 * (1 + Math.floor(Math.log2(Math.min(8, cpus.length))));
-    const all = CpuSet.all(cpus.length);
-    this.everyCpu = all;
-    this.hotplug = new CpuHotplug(this, all);
-    const domains = new CpuDomains(platform);
-    this.domains = domains;
-    const classes = new SchedClasses(this);
-    this.classes = classes;
-    this.cores = new CoreScheduling(this, platform);
-    this.#runQueues = cpus.map((cpu) => {
-      const path = new IdlePath(this);
-      const idle = new Task(0, `swapper/${cpu.id}`, cpu, null, all, path);
-      idle.state = TaskState.RUNNING;
-      idle.onCpu = true;
-      return new RunQueue(cpu, idle, path, new CfsQueue(this.baseSlice, this.tickNs), 1 / costs.tscPerNs, domains, classes);
-    });
-    domains.attach(this.#runQueues);
-    for (const cpu of cpus) {
-      cpu.context = this.kernelMode;
-      (this.#runQueues[cpu.id] as RunQueue).idlePath.state = this.seams.slots.idlePolicy.value.choose(cpu);
+    const stop = new StopClass();
+    this.#stoppers = new Stoppers(this, stop);
+    this.queues = new RunQueues(
+      platform,
+      this.seams,
+      new SchedClasses(stop, new RtClass(), this.seams.slots.schedExt),
+      options.hz ?? 250,
+      (rq) => new IdlePath(rq),
+      (rq) => switching.complete(rq),
+    );
+    this.cores = new CoreScheduling(this.queues);
+    const switching = new ContextSwitch(this.cores);
+    this.#kernelMode = new KernelMode(this.queues, switching);
+    this.hotplug = new CpuHotplug(this.queues);
+    this.tickCycles = this.queues.tickCycles;
+    this.tickNs = this.queues.tickNs;
+    this.baseSlice = this.queues.baseSlice;
+    this.everyCpu = this.queues.everyCpu;
+    for (const rq of this.queues.all) {
+      rq.cpu.context = this.#kernelMode;
+      rq.idleState = this.seams.slots.idlePolicy.value.choose(rq.cpu);
     }
+  }
+
+  /** Executes kernel paths: a CPU whose context this is is in kernel mode. */
+  get kernelMode(): ExecutionContext {
+    return this.#kernelMode;
   }
 
   runQueue(cpu: Cpu): RunQueue {
-    return this.#runQueues[cpu.id] as RunQueue;
+    return this.queues.of(cpu);
   }
 
   get runQueues(): readonly RunQueue[] {
-    return this.#runQueues;
+    return this.queues.all;
   }
 
   cpuOf(id: number): Cpu {
-    return this.platform.cpus[id] as Cpu;
+    return this.queues.cpuOf(id);
   }
 
-  sharesCache(a: Cpu, b: Cpu): boolean {
-    return this.domains.sharesCache(a, b);
+  timers(cpu: Cpu): CpuTimers {
+    return this.queues.timers(cpu);
   }
 
   /** The task whose kernel stack `cpu` is on. */
   current(cpu: Cpu): Task {
-    return this.runQueue(cpu).current;
+    return this.queues.of(cpu).current;
   }
 
   /** The next thread id. */
   nextPid(): number {
     return ++this.#pids;
-  }
-
-  /** Every CPU of the machine. */
-  allCpus(): CpuSet {
-    return CpuSet.all(this.platform.cpus.length);
   }
 
   /** Takes a new task over: it inherits scheduling parameters from `parent`. `wakeUpNew` starts it. */
@@ -148,41 +144,45 @@ export class Scheduler {
       task.ownPriority = parent.ownPriority;
       task.entity.weight = parent.entity.weight;
     }
-    task.schedClass ??= this.classes.of(task.policy) ?? null;
+    task.schedClass ??= this.queues.classes.of(task.policy) ?? null;
     this.hooks.schedTaskNew.call(task, parent);
+  }
+
+  createOn(cpu: Cpu, name: string, path: KernelPath, schedClass: SchedClass | null = null): Task {
+    const task = new Task(this.nextPid(), name, cpu, null, new CpuSet(this.platform.cpus.length, [cpu.id]), path);
+    task.schedClass = schedClass;
+    this.adopt(task, null);
+    return task;
   }
 
   /** Starts a new task on the CPU it was made for, or the nearest it may run on (Linux: `wake_up_new_task`). */
   wakeUpNew(cpu: Cpu, task: Task): void {
+    const { queues } = this;
     const wanted = task.affinity.has(task.cpu.id) ? task.cpu : this.cpuOf(task.affinity.first);
-    const target = task.affinitySize > 1 && !this.runQueue(wanted).isIdle ? this.leastLoaded(wanted, task.affinity) : wanted;
-    const rq = this.runQueue(target);
+    const target = task.affinitySize > 1 && !queues.of(wanted).isIdle ? queues.leastLoaded(wanted, task.affinity) : wanted;
+    const rq = queues.of(target);
     cpu.charge(SchedStep.wakeEnqueue);
-    this.lock(rq, cpu);
-    this.updateClock(rq, cpu);
-    enqueue(this, cpu, rq, task, true);
+    rq.acquire(cpu);
+    rq.updateClock(cpu);
+    enqueue(cpu, rq, task, Enqueue.NEW);
     task.state = TaskState.RUNNING;
-    checkPreempt(this, cpu, rq, task);
+    checkPreempt(cpu, rq, task);
     rq.lock.release(cpu);
   }
 
-  /** See `wakeUp` in wake-up.ts; by default wakes from both kinds of sleep. */
   wakeUp(cpu: Cpu, task: Task, mask: number = TaskState.INTERRUPTIBLE | TaskState.UNINTERRUPTIBLE, sync = false): boolean {
-    return wakeUp(this, cpu, task, mask, sync);
+    return wakeUp(this.queues, cpu, task, mask, sync);
   }
 
-  /** Brings a run queue's clocks up to date, as seen from `cpu`, which holds its lock. */
-  updateClock(rq: RunQueue, cpu: Cpu): void {
-    this.#advance(rq, cpu === rq.cpu ? rq.now : Math.max(rq.now, this.runQueue(cpu).now));
-  }
-
-  #advance(rq: RunQueue, now: number): void {
-    let delta = now - rq.clock;
-    if (delta <= 0) return;
-    rq.clock = now;
-    const hook = this.hooks.schedTaskClock;
-    if (hook.tapped) delta = hook.call(delta, rq, rq.current);
-    rq.taskClock += delta;
+  /**
+   * The next switch of `cpu`, which is in kernel mode, goes to `task`, whatever the order of deadlines and priorities says, and costs
+   * what any switch costs. It comes when the running task sleeps or is on its way to user mode. `task` is woken if it sleeps, and
+   * brought here if it waits for another CPU.
+   * @returns 0; -EINVAL if `task` may not run on `cpu`, is its running task, or has ended; -EBUSY if it runs on another CPU;
+   *   -EAGAIN if a tap refuses to have it woken
+   */
+  switchTo(cpu: Cpu, task: Task): number {
+    return switchTo(this.queues.of(cpu), task);
   }
 
   /**
@@ -190,102 +190,62 @@ export class Scheduler {
    * A CPU that has gone further already is accounted for up to its own clock.
    */
   settle(cpu: Cpu, time: number): void {
-    const rq = this.runQueue(cpu);
-    this.#advance(rq, Math.max(rq.now, rq.at(time)));
-    if (rq.account()) resched(this, cpu, rq);
+    const rq = this.queues.of(cpu);
+    rq.advance(Math.max(rq.now, rq.at(time)));
+    if (rq.account()) resched(cpu, rq);
   }
 
   /** sched_yield of the task that `cpu` runs: the rest of its slice is given up, so its deadline moves behind the others'. */
   yieldTask(cpu: Cpu): void {
-    const rq = this.runQueue(cpu);
+    const rq = this.queues.of(cpu);
     cpu.charge(SchedStep.yieldBody);
-    this.updateClock(rq, cpu);
+    rq.updateClock(cpu);
     const { current } = rq;
     if (current.schedClass === null) yieldFair(rq, current);
-    else this.classes.queue(current.schedClass, rq).yield(current);
+    else this.queues.classes.queue(current.schedClass, rq).yield(current);
     current.needResched = true;
   }
 
-  /** An idle CPU that shares a cache with `near`, a wholly idle core first; null if there is none. */
-  idleCpuNear(near: Cpu, allowed: CpuSet): Cpu | null {
-    const id = this.domains.idleNear(near, allowed);
-    return id < 0 ? null : this.cpuOf(id);
+  /** `schedule()` of the task that `cpu` runs: it sleeps if it has prepared to. The next turns of the kernel mode go through it. */
+  schedule(cpu: Cpu): void {
+    this.#kernelMode.schedule(this.queues.of(cpu));
   }
 
-  /** The CPU with the fewest runnable tasks, `near` if it is one of them, else the lowest number. */
-  leastLoaded(near: Cpu, allowed: CpuSet): Cpu {
-    const idle = this.idleCpuNear(near, allowed);
-    if (idle !== null) return idle;
-    let best = allowed.has(near.id) ? near : this.cpuOf(allowed.first);
-    for (const { cpu, running } of this.#runQueues) {
-      if (allowed.has(cpu.id) && running < this.runQueue(best).running) best = cpu;
-    }
-    return best;
-  }
-
-  /** Starts `schedule()` on `cpu`: the next turns of its kernel mode go through it. */
-  schedule(cpu: Cpu, blocking: boolean): void {
-    const rq = this.runQueue(cpu);
-    // As in __schedule: a wake-up by an interrupt would find the task that is leaving still current, and be lost.
-    cpu.interruptsEnabled = false;
-    rq.phase = SwitchPhase.DEACTIVATE;
-    rq.blocking = blocking;
-    cpu.context = this.kernelMode;
-  }
-
-  /** Takes the lock of a run queue. A CPU that is in the middle of a switch holds its own, so the switch ends first. */
-  lock(rq: RunQueue, cpu: Cpu): void {
-    if (rq.phase > SwitchPhase.DEACTIVATE && rq.cpu !== cpu) this.completeSwitch(rq.cpu);
-    rq.lock.acquire(cpu);
-  }
-
-  /** Lets a switch that another CPU is in the middle of run to its end: what spinning on `on_cpu` amounts to. */
-  completeSwitch(cpu: Cpu): void {
-    const rq = this.runQueue(cpu);
-    while (rq.phase !== SwitchPhase.NONE) switchStep(this, rq);
-  }
-
-  startTick(rq: RunQueue): void {
-    if (rq.tick.armed) return;
-    const due = (Math.floor(rq.cpu.clock / this.tickCycles) + 1) * this.tickCycles;
-    this.platform.arm(rq.tick, due);
-  }
-
-  stopTick(rq: RunQueue): void {
-    this.platform.queue.cancel(rq.tick);
-    rq.tickDue = false;
+  /** As `schedule`, but the task is preempted: it stays runnable whatever it has prepared (Linux: SM_PREEMPT). */
+  preempt(cpu: Cpu): void {
+    this.#kernelMode.preempt(this.queues.of(cpu));
   }
 
   /** What the local timer interrupt does: expired timers, then the tick. */
   timerInterrupt(cpu: Cpu): void {
-    const rq = this.runQueue(cpu);
+    const rq = this.queues.of(cpu);
     const entered = cpu.clock;
-    while (rq.expired.length > 0) rq.expired.shift()?.run(cpu);
-    for (const timer of rq.slackTimers) {
-      if (timer.soft > cpu.clock) continue;
-      timer.stop();
-      timer.run(cpu);
-    }
-    if (!rq.tickDue) return;
+    rq.timers.run(cpu);
+    if (rq.tickDue) this.#tick(rq, entered);
+  }
+
+  /** @param entered when the interrupt was taken, TSC cycles */
+  #tick(rq: RunQueue, entered: number): void {
+    const { cpu, current } = rq;
+    const { schedClass } = current;
     rq.tickDue = false;
     cpu.charge(SchedStep.tickOther);
     cpu.charge(SchedStep.tickScheduler);
     rq.lock.acquire(cpu);
-    this.updateClock(rq, cpu);
-    const { schedClass } = rq.current;
+    rq.updateClock(cpu);
     // A step of the kernel is atomic here: a tick that came in the middle of one is taken late, after it.
     const late = entered - rq.tick.time > (this.platform.costs.step[SchedStep.interruptEntry] as number);
-    accountTick(rq.current, late || cpu.context === this.kernelMode);
-    if (rq.account() || (schedClass !== null && this.classes.queue(schedClass, rq).tick(rq.current))) resched(this, cpu, rq);
-    balanceTick(this, rq);
+    accountTick(current, late || cpu.context === this.#kernelMode);
+    if (rq.account() || (schedClass !== null && this.queues.classes.queue(schedClass, rq).tick(current))) resched(cpu, rq);
+    balanceTick(rq, this.#stoppers);
     if (this.cores.inUse) this.cores.tick(rq);
     rq.lock.release(cpu);
-    this.startTick(rq);
+    rq.startTick();
   }
 
-  /** What the call-function interrupt does: enqueues remote wake-ups. */
+  /** What the call-function interrupt does: enqueues what other CPUs have woken for this one. */
   callFunctionInterrupt(cpu: Cpu): void {
-    receiveWakeUps(this, this.runQueue(cpu));
+    receiveWakeUps(this.queues.of(cpu));
   }
 
   /**
@@ -304,103 +264,56 @@ export class Scheduler {
     return 0;
   }
 
-  /** See `setScheduler` in policy.ts. */
+  /** The working part of `setAffinity`: no permission is asked. */
+  applyAffinity(cpu: Cpu, task: Task, affinity: CpuSet): void {
+    applyAffinity(this.queues, cpu, task, affinity);
+  }
+
+  /**
+   * sched_setscheduler: gives `task` another policy and, for SCHED_FIFO and SCHED_RR, a priority of 1 .. 99.
+   * @returns 0, or -EINVAL for an unknown policy, a class that the machine does not have, or a priority out of range; what
+   *   a tap of `schedPolicy` answers if one refuses
+   */
   setScheduler(cpu: Cpu, task: Task, policy: number, priority = 0): number {
     const { rtPriority } = task;
-    const result = setScheduler(this, cpu, task, policy, priority);
+    const result = setScheduler(this.queues, cpu, task, policy, priority);
     if (task.rtPriority !== rtPriority) priorityChanged(cpu, task);
     return result;
   }
 
-  /** See `setNice` in policy.ts. */
+  lendPriority(cpu: Cpu, task: Task, priority: number): void {
+    inherit(this.queues, cpu, task, priority);
+  }
+
+  /** setpriority, nice. @param nice is brought into -20 .. 19 */
   setNice(cpu: Cpu, task: Task, nice: number): void {
-    setNice(this, cpu, task, nice);
+    setNice(this.queues, cpu, task, nice);
   }
 
   /** A control group with the CPU controller. @param parent null for a group right below the root */
   createGroup(name: string, parent: TaskGroup | null = null): TaskGroup {
-    return new TaskGroup(this, name, parent);
+    return new TaskGroup(this.queues, name, parent);
   }
 
   /** Moves a task to another control group; null is the root. */
   setGroup(cpu: Cpu, task: Task, group: TaskGroup | null): void {
-    setGroup(this, cpu, task, group);
+    setGroup(this.queues, cpu, task, group);
   }
 
   /** Has the stopper thread of `target` do `work`, before anything else runs there (Linux: `stop_one_cpu_nowait`). */
   stopCpu(cpu: Cpu, target: Cpu, work: (cpu: Cpu) => void): void {
-    this.classes.stopper(target).queue(cpu, work);
-  }
-
-  /** The working part of `setAffinity`: no permission is asked. */
-  applyAffinity(cpu: Cpu, task: Task, affinity: CpuSet): void {
-    task.affinity = affinity;
-    task.affinitySize = affinity.size;
-    if (affinity.has(task.cpu.id) || !task.onRq) return;
-    const rq = this.runQueue(task.cpu);
-    if (rq.current === task) resched(this, cpu, rq);
-    else this.migrate(cpu, task);
-  }
-
-  /** Moves the task that `cpu` is about to leave to a CPU it may use. */
-  migrateRunning(cpu: Cpu, task: Task): void {
-    this.runQueue(cpu).putPrevious(task);
-    this.migrate(cpu, task);
-  }
-
-  /** Moves a queued task that does not run to a CPU it may use. */
-  migrate(cpu: Cpu, task: Task): void {
-    const from = this.runQueue(task.cpu);
-    const to = this.runQueue(this.leastLoaded(task.cpu, task.affinity));
-    cpu.charge(SchedStep.migrate);
-    this.updateClock(from, cpu);
-    const delayed = task.entity.delayed;
-    if (delayed) {
-      finishDelayed(from, task);
-    } else {
-      dequeue(this, from, task, false);
-    }
-    task.cpu = to.cpu;
-    if (cpu.path.destination === task && to.cpu !== cpu) cpu.path.depart(cpu);
-    if (delayed) return;
-    this.lock(to, cpu);
-    this.updateClock(to, cpu);
-    activate(this, cpu, to, task);
-    to.lock.release(cpu);
+    this.#stoppers.run(cpu, target, work);
   }
 }
 
-/** Kernel mode: goes through `schedule()` if the CPU is in it, else on with the current task's path. */
-class KernelMode implements ExecutionContext {
-  readonly #scheduler: Scheduler;
-
-  constructor(scheduler: Scheduler) {
-    this.#scheduler = scheduler;
+/** Always the idle state of that name. */
+function fixedIdlePolicy({ profile, costs }: Platform, name: IdleStateName): IdlePolicy {
+  const found = profile.idle.find((candidate) => candidate.name === name);
+  if (found === undefined) {
+    const names = profile.idle.map((state) => state.name).join(', ');
+    throw new SchedError('INVALID_ARGUMENT', `idle: ${profile.name} has no idle state "${name}"; it has ${names}`);
   }
-
-  resume(cpu: Cpu): void {
-    const scheduler = this.#scheduler;
-    const rq = scheduler.runQueue(cpu);
-    do {
-      if (rq.phase !== SwitchPhase.NONE) {
-        switchStep(scheduler, rq);
-      } else {
-        const task = rq.current;
-        if (task.path.run(cpu, task) === PathResult.SCHEDULE) scheduler.schedule(cpu, true);
-      }
-    } while (cpu.hasTime && cpu.context === this && !cpu.halted && !cpu.interruptible);
-  }
-}
-
-/** Always the same state. */
-class FixedIdlePolicy implements IdlePolicy {
-  readonly #state: IdleState;
-
-  constructor(state: IdleState) {
-    this.#state = state;
-  }
-
-  choose(): IdleState {
-    return this.#state;
-  }
+  const monitored = name === 'poll' || (profile.features.mwait && found.mwaitHint !== undefined);
+  const state: IdleState = { name, monitored, wake: costs.ns(found.wake) };
+  return { choose: () => state };
 }

@@ -1,4 +1,4 @@
-import { CfsQueue, NICE_0_LOAD, niceWeight, type SchedEntity } from '@rpal/sched';
+import { CfsQueue, Dequeue, Enqueue, NICE_0_LOAD, niceWeight, type SchedEntity } from '@rpal/sched';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MS, someTask } from './tasks.js';
@@ -9,7 +9,7 @@ const TICK = 4 * MS;
 function queueOf(...nices: number[]): { queue: CfsQueue; entities: SchedEntity[] } {
   const queue = new CfsQueue(SLICE, TICK);
   const entities = nices.map((nice) => someTask(nice).entity);
-  for (const entity of entities) queue.enqueue(entity, false);
+  for (const entity of entities) queue.enqueue(entity, Enqueue.WAKE_UP);
   return { queue, entities };
 }
 
@@ -84,7 +84,7 @@ describe('picking', () => {
     const queue = new CfsQueue(SLICE, TICK);
     expect(queue.pick()).toBeNull();
     const { entity } = someTask();
-    queue.enqueue(entity, false);
+    queue.enqueue(entity, Enqueue.WAKE_UP);
     expect(queue.pick()).toBe(entity);
     queue.setNext(entity, 0);
     expect(queue.pick()).toBe(entity);
@@ -95,9 +95,9 @@ describe('the deadline', () => {
   it('lies one weighted slice behind the vruntime, half of one for a new task', () => {
     const queue = new CfsQueue(SLICE, TICK);
     const [old, fresh, heavy] = [someTask(), someTask(), someTask(-5)];
-    queue.enqueue(old.entity, false);
-    queue.enqueue(fresh.entity, true);
-    queue.enqueue(heavy.entity, false);
+    queue.enqueue(old.entity, Enqueue.WAKE_UP);
+    queue.enqueue(fresh.entity, Enqueue.NEW);
+    queue.enqueue(heavy.entity, Enqueue.WAKE_UP);
     expect(old.entity.deadline - old.entity.vruntime).toBe(SLICE);
     expect(fresh.entity.deadline - fresh.entity.vruntime).toBe(SLICE / 2);
     expect(heavy.entity.deadline - heavy.entity.vruntime).toBe(Math.floor((SLICE * 1024) / 3121));
@@ -125,9 +125,9 @@ describe('the deadline', () => {
     const [a] = entities as [SchedEntity];
     runFor(queue, a, 0, 1 * MS);
     const ahead = a.deadline - a.vruntime;
-    queue.dequeue(a, false, false);
+    queue.dequeue(a, Dequeue.MOVE);
     const other = queueOf(0, 0).queue;
-    other.enqueue(a, false);
+    other.enqueue(a, Enqueue.WAKE_UP);
     expect(a.deadline - a.vruntime).toBe(ahead);
   });
 });
@@ -164,8 +164,8 @@ describe('lag', () => {
           const [a] = entities as [SchedEntity];
           runFor(queue, a, 0, ran);
           const lag = queue.average - a.vruntime;
-          queue.dequeue(a, true, false);
-          queue.enqueue(a, false);
+          queue.dequeue(a, Dequeue.SLEEP);
+          queue.enqueue(a, Enqueue.WAKE_UP);
           expect(Math.abs(queue.average - a.vruntime - lag)).toBeLessThanOrEqual(4);
         },
       ),
@@ -177,11 +177,11 @@ describe('lag', () => {
     const { queue, entities } = queueOf(0, 0);
     const [a, b] = entities as [SchedEntity, SchedEntity];
     runFor(queue, a, 0, 100 * MS);
-    queue.dequeue(a, true, false);
+    queue.dequeue(a, Dequeue.SLEEP);
     expect(a.vlag).toBe(-2 * SLICE);
-    queue.enqueue(a, false);
+    queue.enqueue(a, Enqueue.WAKE_UP);
     runFor(queue, b, 0, 300 * MS);
-    queue.dequeue(a, true, false);
+    queue.dequeue(a, Dequeue.SLEEP);
     expect(a.vlag).toBe(2 * SLICE);
   });
 
@@ -189,9 +189,9 @@ describe('lag', () => {
     const { queue, entities } = queueOf(0, 0);
     const [a, b] = entities as [SchedEntity, SchedEntity];
     runFor(queue, a, 0, 5 * MS);
-    queue.dequeue(a, true, false);
-    queue.dequeue(b, true, false);
-    queue.enqueue(a, false);
+    queue.dequeue(a, Dequeue.SLEEP);
+    queue.dequeue(b, Dequeue.SLEEP);
+    queue.enqueue(a, Enqueue.WAKE_UP);
     expect(a.vruntime).toBe(queue.average);
   });
 });
@@ -201,13 +201,13 @@ describe('delayed dequeue', () => {
     const { queue, entities } = queueOf(0, 0);
     const [a, b] = entities as [SchedEntity, SchedEntity];
     runFor(queue, a, 0, 2 * MS);
-    expect(queue.dequeue(a, true, true)).toBe(false);
+    expect(queue.dequeue(a, Dequeue.SLEEP_DELAYED)).toBe(false);
     expect(a.delayed).toBe(true);
     expect(queue.queued).toBe(2);
     expect(queue.pick()).toBe(b);
     runFor(queue, b, 0, 2 * MS);
     expect(queue.eligible(a)).toBe(true);
-    expect(queue.dequeue(a, true, false)).toBe(true);
+    expect(queue.dequeue(a, Dequeue.SLEEP)).toBe(true);
     expect(queue.queued).toBe(1);
   });
 
@@ -215,17 +215,17 @@ describe('delayed dequeue', () => {
     const { queue, entities } = queueOf(0, 0);
     const [a, b] = entities as [SchedEntity, SchedEntity];
     runFor(queue, a, 0, 2 * MS);
-    expect(queue.dequeue(b, true, true)).toBe(true);
+    expect(queue.dequeue(b, Dequeue.SLEEP_DELAYED)).toBe(true);
     const other = queueOf(0, 0);
     runFor(other.queue, other.entities[0] as SchedEntity, 0, 2 * MS);
-    expect(other.queue.dequeue(other.entities[0] as SchedEntity, true, false)).toBe(true);
+    expect(other.queue.dequeue(other.entities[0] as SchedEntity, Dequeue.SLEEP)).toBe(true);
   });
 
   it('forgets lag that was earned asleep (DELAY_ZERO)', () => {
     const { queue, entities } = queueOf(0, 0);
     const [a, b] = entities as [SchedEntity, SchedEntity];
     runFor(queue, a, 0, 2 * MS);
-    queue.dequeue(a, true, true);
+    queue.dequeue(a, Dequeue.SLEEP_DELAYED);
     runFor(queue, b, 0, 5 * MS);
     queue.requeue(a);
     expect(a.delayed).toBe(false);
@@ -247,13 +247,13 @@ describe('the queue as a whole', () => {
           clock += ns;
           queue.update(clock);
           if (!member.has(entity)) {
-            queue.enqueue(entity, kind === 0);
+            queue.enqueue(entity, kind === 0 ? Enqueue.NEW : Enqueue.WAKE_UP);
             member.add(entity);
           } else if (entity.delayed && kind < 3) {
             queue.requeue(entity);
           } else if (kind < 4) {
-            const sleep = kind % 2 === 0;
-            if (queue.dequeue(entity, sleep, sleep && !entity.delayed)) member.delete(entity);
+            const why = kind % 2 !== 0 ? Dequeue.MOVE : entity.delayed ? Dequeue.SLEEP : Dequeue.SLEEP_DELAYED;
+            if (queue.dequeue(entity, why)) member.delete(entity);
           }
           const next = queue.pick();
           if (next !== null && next !== queue.current) {

@@ -2,9 +2,9 @@ import type { Cpu } from '@rpal/hw-x86';
 import {
   type ClassQueue,
   type RunQueue,
+  type RunQueues,
   type SchedClass,
   SchedPolicy,
-  type Scheduler,
   type SimulatedTask,
   Simulation,
   type Task,
@@ -263,8 +263,8 @@ class GlobalFifo implements SchedClass {
     return new GlobalFifoQueue(this, rq);
   }
 
-  selectCpu(scheduler: Scheduler, _cpu: Cpu, task: Task): Cpu {
-    return scheduler.idleCpuNear(task.cpu, task.affinity) ?? task.cpu;
+  selectCpu(queues: RunQueues, _cpu: Cpu, task: Task): Cpu {
+    return queues.idleNear(task.cpu, task.affinity) ?? task.cpu;
   }
 }
 

@@ -1,4 +1,4 @@
-import { CpuSet, directedSwitch, type SimulatedTask, Simulation } from '@rpal/sched';
+import { CpuSet, type SimulatedTask, Simulation } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { MS } from './tasks.js';
@@ -39,32 +39,6 @@ describe('a CPU that is taken out of use', () => {
     expect(sim.scheduler.hotplug.vacate(zero, one, task)).toBe(true);
     sim.run(10 * MS);
     expect(task.cpu.id).toBe(0);
-  });
-});
-
-describe('a switch to a named task', () => {
-  it('ends the wait of its group for more run time, and the books stay right', () => {
-    const sim = new Simulation({ hz: 1000 });
-    const { scheduler } = sim;
-    const cpu = scheduler.cpuOf(0);
-    const outer = scheduler.createGroup('outer');
-    const group = scheduler.createGroup('limited', outer);
-    group.setBandwidth(cpu, 5 * MS, 100 * MS);
-    const limited = sim.spawn('limited', hog, { group });
-    const free = sim.spawn('free', hog);
-    sim.run(50 * MS);
-    const rq = scheduler.runQueue(cpu);
-    expect(group.on(rq).throttled).toBe(true);
-    expect([rq.current, rq.running]).toEqual([free, 1]);
-    directedSwitch(scheduler, cpu, limited);
-    expect([rq.current, rq.running, group.on(rq).throttled]).toEqual([limited, 2, false]);
-    // Without run time left it stops again as soon as it comes to be picked; the next period starts as ever.
-    directedSwitch(scheduler, cpu, free);
-    sim.run(20 * MS);
-    expect([rq.current, rq.running, group.on(rq).throttled]).toEqual([free, 1, true]);
-    sim.run(2000 * MS);
-    expect(limited.entity.sumExec / (2070 * MS)).toBeCloseTo(0.05, 1);
-    expect(rq.running).toBe(group.on(rq).throttled ? 1 : 2);
   });
 });
 

@@ -113,7 +113,7 @@ describe('the choice of a CPU', () => {
       function* (task) {
         yield task.work(20 * MS);
         yield task.inKernel((cpu) => {
-          const set = allowed === undefined ? sim.scheduler.allCpus() : new CpuSet(8, allowed);
+          const set = allowed === undefined ? sim.scheduler.everyCpu : new CpuSet(8, allowed);
           sim.scheduler.applyAffinity(cpu, sleeper, set);
           sim.scheduler.wakeUp(cpu, sleeper, TaskState.INTERRUPTIBLE, sync);
         });

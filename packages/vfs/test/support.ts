@@ -21,7 +21,7 @@ export class Lab {
 
   constructor() {
     this.cpu.beginTurn(Number.POSITIVE_INFINITY);
-    const task = new Task(1, 'lab', this.cpu, this.memory, this.scheduler.allCpus(), { run: () => 0 });
+    const task = new Task(1, 'lab', this.cpu, this.memory, this.scheduler.everyCpu, { run: () => 0 });
     this.memory.activate(this.cpu);
     this.buffer = mmap(this.cpu, this.memory, 0, PAGE_SIZE, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
     const { memory, signals } = this;

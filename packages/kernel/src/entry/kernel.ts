@@ -91,7 +91,7 @@ export class Kernel implements TrapHandler {
     this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never' });
     this.memory.flushEntry = new WatchedFlushEntry(this);
     this.scheduler = new Scheduler(platform, options);
-    this.futexes = new FutexTable(this.scheduler);
+    this.futexes = new FutexTable(this.scheduler, this.platform.cpus.length);
     this.piFutexes = new PiFutexTable(this.scheduler);
     this.workqueue = new Workqueue(this.scheduler);
     const skbs = new SkbPool(this.memory.heap, this.memory.frames);
@@ -135,7 +135,7 @@ export class Kernel implements TrapHandler {
     if (result <= Pending.AGAIN) {
       thread.path = this.#syscallPath;
       holdFiles(this.syscalls, thread, context);
-      if (result === Pending.SLEEP) this.scheduler.schedule(cpu, true);
+      if (result === Pending.SLEEP) this.scheduler.schedule(cpu);
       else cpu.context = this.scheduler.kernelMode;
       return TrapOutcome.PENDING;
     }
@@ -218,7 +218,7 @@ export class Kernel implements TrapHandler {
     const rq = this.scheduler.runQueue(cpu);
     if (cpu.context === this.scheduler.kernelMode) {
       if (rq.current === rq.idle) {
-        rq.idlePath.leaveHalt(cpu);
+        rq.leaveHalt();
         cpu.charge(SchedStep.interruptFromIdle);
       } else {
         cpu.charge(SchedStep.interruptEntry);
@@ -355,7 +355,7 @@ class ReturnPath implements KernelPath {
   run(cpu: Cpu, task: Task): PathResult {
     const thread = task as Thread;
     if (thread.needResched) {
-      this.#kernel.scheduler.schedule(cpu, false);
+      this.#kernel.scheduler.preempt(cpu);
       return PathResult.CONTINUE;
     }
     if (!thread.signalPending) {

@@ -9,7 +9,7 @@ import type { Thread } from './thread.js';
 export function yieldInKernel({ scheduler }: Kernel, cpu: Cpu): number {
   cpu.interruptsEnabled = true;
   scheduler.yieldTask(cpu);
-  scheduler.schedule(cpu, false);
+  scheduler.preempt(cpu);
   return Pending.AGAIN;
 }
 

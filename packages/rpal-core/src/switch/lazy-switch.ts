@@ -105,12 +105,12 @@ function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: RpalTask, receiver: Rpal
       `lazy switch from ${sender.pid} to ${receiver.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`,
     );
   }
-  activateHere(kernel.scheduler, cpu, receiver);
+  activateHere(kernel.scheduler.queues, cpu, receiver);
   rpal.between(cpu, 'S->R: runnable');
   cpu.charge(RpalStep.frameCopy);
   receiver.frame.copyFrom(sender.frame);
   frameFromContext(rpal, cpu, sender.frame, sd.scc + Scc.rtc);
-  directedSwitch(kernel.scheduler, cpu, receiver);
+  directedSwitch(kernel.scheduler.runQueue(cpu), receiver);
   // The epoll_wait that the receiver was in is given up for good.
   putEpollFile(cpu, rd);
   sender.path = rpal.returnPath;
@@ -141,7 +141,7 @@ function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: RpalTask, sender: Rpal
       `lazy switch from ${receiver.pid} to ${sender.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`,
     );
   }
-  directedSwitch(kernel.scheduler, cpu, sender);
+  directedSwitch(kernel.scheduler.runQueue(cpu), sender);
   receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
   rd.partner = null;
   cpu.memory.write64(sd.scc + Scc.startTime, cpu.clock);

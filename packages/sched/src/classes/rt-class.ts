@@ -1,13 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type RunQueue, SwitchPhase } from '../core/run-queue.js';
+import { type RunQueue, type RunQueues, SwitchPhase } from '../core/run-queue.js';
+import { type ClassQueue, MAX_RT_PRIORITY, RR_SLICE, type SchedClass } from '../core/sched-class.js';
 import { SchedPolicy, type Task } from '../core/task.js';
-import type { Scheduler } from '../scheduler.js';
-import type { ClassQueue, SchedClass } from './sched-class.js';
-
-/** Highest real-time priority; the lowest is 1. */
-export const MAX_RT_PRIORITY = 99;
-/** Slice of SCHED_RR, ns (Linux: RR_TIMESLICE). */
-export const RR_SLICE = 100_000_000;
 
 /** SCHED_FIFO and SCHED_RR (kernel/sched/rt.c): the highest priority runs; tasks of one priority in the order of arrival. */
 export class RtClass implements SchedClass {
@@ -16,22 +10,22 @@ export class RtClass implements SchedClass {
   /** Run queues with a real-time task that waits. */
   overloads = 0;
 
-  createQueue(rq: RunQueue, scheduler: Scheduler): RtQueue {
-    const queue = new RtQueue(this, rq, scheduler);
+  createQueue(rq: RunQueue): RtQueue {
+    const queue = new RtQueue(this, rq);
     this.queues.push(queue);
     return queue;
   }
 
   /** Where it was, unless a real-time task of the same or higher priority runs there: then where the least urgent task runs. */
-  selectCpu(scheduler: Scheduler, _cpu: Cpu, task: Task): Cpu {
+  selectCpu(queues: RunQueues, _cpu: Cpu, task: Task): Cpu {
     const { affinity } = task;
-    const previous = affinity.has(task.cpu.id) ? task.cpu : scheduler.cpuOf(affinity.first);
-    if (urgency(scheduler.runQueue(previous)) < task.rtPriority) return previous;
-    const idle = scheduler.idleCpuNear(previous, affinity);
+    const previous = affinity.has(task.cpu.id) ? task.cpu : queues.cpuOf(affinity.first);
+    if (urgency(queues.of(previous)) < task.rtPriority) return previous;
+    const idle = queues.idleNear(previous, affinity);
     if (idle !== null) return idle;
     let best = previous;
     let least = task.rtPriority;
-    for (const rq of scheduler.runQueues) {
+    for (const rq of queues.all) {
       const other = urgency(rq);
       if (affinity.has(rq.cpu.id) && other < least) {
         least = other;
@@ -52,13 +46,11 @@ export class RtQueue implements ClassQueue {
   readonly #lists: Task[][] = Array.from({ length: MAX_RT_PRIORITY + 1 }, () => []);
   readonly #class: RtClass;
   readonly #rq: RunQueue;
-  readonly #scheduler: Scheduler;
   #count = 0;
 
-  constructor(schedClass: RtClass, rq: RunQueue, scheduler: Scheduler) {
+  constructor(schedClass: RtClass, rq: RunQueue) {
     this.#class = schedClass;
     this.#rq = rq;
-    this.#scheduler = scheduler;
   }
 
   enqueue(task: Task): void {
@@ -84,7 +76,7 @@ export class RtQueue implements ClassQueue {
 
   tick(task: Task): boolean {
     if (task.policy !== SchedPolicy.RR) return false;
-    task.timeSlice -= this.#scheduler.tickNs;
+    task.timeSlice -= this.#rq.queues.tickNs;
     if (task.timeSlice > 0) return false;
     task.timeSlice = RR_SLICE;
     if (this.#list(task.rtPriority).length < 2) return false;

@@ -1,9 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type KernelPath, PathResult, Task, TaskState, type WaitTarget } from '../core/task.js';
-import { CpuSet } from '../cpus/cpu-set.js';
-import type { Scheduler } from '../scheduler.js';
+import type { KernelThreads } from '../core/kernel-thread.js';
+import type { RunQueues } from '../core/run-queue.js';
+import type { ClassQueue, SchedClass } from '../core/sched-class.js';
+import { type KernelPath, PathResult, type Task, TaskState, type WaitTarget } from '../core/task.js';
 import { SchedStep } from '../steps.js';
-import type { ClassQueue, SchedClass } from './sched-class.js';
 
 /** The stop class (kernel/sched/stop_task.c): one kernel thread per CPU, which preempts everything and is preempted by nothing. */
 export class StopClass implements SchedClass {
@@ -13,7 +13,7 @@ export class StopClass implements SchedClass {
     return new StopQueue();
   }
 
-  selectCpu(_scheduler: Scheduler, _cpu: Cpu, task: Task): Cpu {
+  selectCpu(_queues: RunQueues, _cpu: Cpu, task: Task): Cpu {
     return task.cpu;
   }
 }
@@ -48,25 +48,40 @@ class StopQueue implements ClassQueue {
   yield(): void {}
 }
 
-/** The stopper thread of one CPU (kernel/stop_machine.c): runs what others ask for, before anything else on that CPU. */
-export class CpuStopper implements KernelPath, WaitTarget {
-  readonly task: Task;
-  readonly #works: ((cpu: Cpu) => void)[] = [];
-  readonly #scheduler: Scheduler;
+/** The stopper threads of a machine, made when first needed. */
+export class Stoppers {
+  readonly #threads: KernelThreads;
+  readonly #class: StopClass;
+  readonly #stoppers: (CpuStopper | undefined)[] = [];
 
-  constructor(scheduler: Scheduler, cpu: Cpu) {
-    this.#scheduler = scheduler;
-    const only = new CpuSet(scheduler.runQueues.length, [cpu.id]);
-    this.task = new Task(scheduler.nextPid(), `migration/${cpu.id}`, cpu, null, only, this);
-    this.task.schedClass = scheduler.classes.stop;
-    scheduler.adopt(this.task, null);
+  constructor(threads: KernelThreads, stop: StopClass) {
+    this.#threads = threads;
+    this.#class = stop;
   }
 
-  /** Has `work` done on this CPU (Linux: `stop_one_cpu_nowait`). @param from the CPU that asks */
+  /** Has the stopper thread of `target` do `work`, before anything else runs there (Linux: `stop_one_cpu_nowait`). */
+  run(cpu: Cpu, target: Cpu, work: (cpu: Cpu) => void): void {
+    this.#stoppers[target.id] ??= new CpuStopper(this.#threads, target, this.#class);
+    (this.#stoppers[target.id] as CpuStopper).queue(cpu, work);
+  }
+}
+
+/** The stopper thread of one CPU (kernel/stop_machine.c): runs what others ask for, before anything else on that CPU. */
+class CpuStopper implements KernelPath, WaitTarget {
+  readonly task: Task;
+  readonly #works: ((cpu: Cpu) => void)[] = [];
+  readonly #threads: KernelThreads;
+
+  constructor(threads: KernelThreads, cpu: Cpu, stop: StopClass) {
+    this.#threads = threads;
+    this.task = threads.createOn(cpu, `migration/${cpu.id}`, this, stop);
+  }
+
+  /** @param from the CPU that asks */
   queue(from: Cpu, work: (cpu: Cpu) => void): void {
     this.#works.push(work);
-    if (this.task.state === TaskState.NEW) this.#scheduler.wakeUpNew(from, this.task);
-    else this.#scheduler.wakeUp(from, this.task, TaskState.UNINTERRUPTIBLE);
+    if (this.task.state === TaskState.NEW) this.#threads.wakeUpNew(from, this.task);
+    else this.#threads.wakeUp(from, this.task, TaskState.UNINTERRUPTIBLE);
   }
 
   describe(): string {

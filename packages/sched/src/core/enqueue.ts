@@ -1,41 +1,34 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { Dequeue, Enqueue } from '../fair/cfs-queue.js';
 import { dequeueFair, enqueueFair, updateFair } from '../fair/hierarchy.js';
-import type { Scheduler } from '../scheduler.js';
-import type { RunQueue } from './run-queue.js';
+import { type RunQueue, resched } from './run-queue.js';
 import type { Task } from './task.js';
-import { resched } from './wake-up.js';
 
-/**
- * Puts a task onto a run queue, which is locked (Linux: `enqueue_task`).
- * @param initial it has just been forked
- * @param wakeUp it has slept, rather than moved or changed class
- */
-export function enqueue(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task, initial: boolean, wakeUp = true): void {
+/** Puts a task onto a run queue, which is locked (Linux: `enqueue_task`). */
+export function enqueue(cpu: Cpu, rq: RunQueue, task: Task, why: Enqueue): void {
   task.cpu = rq.cpu;
   task.onRq = true;
   const { schedClass } = task;
   if (schedClass === null) {
-    if (updateFair(rq)) resched(scheduler, cpu, rq);
-    enqueueFair(rq, task, initial);
+    if (updateFair(rq)) resched(cpu, rq);
+    enqueueFair(rq, task, why);
   } else {
-    scheduler.classes.inUse = true;
-    scheduler.classes.queue(schedClass, rq).enqueue(task, wakeUp);
+    const { classes } = rq.queues;
+    classes.inUse = true;
+    classes.queue(schedClass, rq).enqueue(task, why !== Enqueue.MOVE);
     rq.gain();
   }
 }
 
-/**
- * Takes a task off its run queue, which is locked; in the fair class one that sleeps may stay, delayed.
- * `task.onRq` says which.
- */
-export function dequeue(scheduler: Scheduler, rq: RunQueue, task: Task, sleep: boolean, mayDelay = false): void {
+/** Takes a task off its run queue, which is locked. One that sleeps may stay there, delayed: `task.onRq` says so. */
+export function dequeue(rq: RunQueue, task: Task, why: Dequeue): void {
   const { schedClass } = task;
   rq.account();
   if (schedClass === null) {
-    if (!dequeueFair(rq, task, sleep, mayDelay)) return;
+    if (!dequeueFair(rq, task, why)) return;
   } else {
     rq.lose();
-    scheduler.classes.queue(schedClass, rq).dequeue(task, sleep);
+    rq.queues.classes.queue(schedClass, rq).dequeue(task, why !== Dequeue.MOVE);
   }
   task.onRq = false;
 }

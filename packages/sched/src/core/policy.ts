@@ -1,31 +1,31 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
-import { MAX_RT_PRIORITY, RR_SLICE } from '../classes/rt-class.js';
-import type { SchedClass } from '../classes/sched-class.js';
+import { Dequeue, Enqueue } from '../fair/cfs-queue.js';
 import { finishDelayed, reweightFair, updateFair } from '../fair/hierarchy.js';
 import { IDLE_WEIGHT, niceWeight } from '../fair/sched-entity.js';
 import type { TaskGroup } from '../fair/task-group.js';
-import type { Scheduler } from '../scheduler.js';
 import { dequeue, enqueue } from './enqueue.js';
+import { type RunQueues, resched } from './run-queue.js';
+import { MAX_RT_PRIORITY, RR_SLICE, type SchedClass } from './sched-class.js';
 import { SchedPolicy, type Task } from './task.js';
-import { checkPreempt, resched } from './wake-up.js';
+import { checkPreempt } from './wake-up.js';
 
 /**
  * sched_setscheduler: gives `task` another policy and, for SCHED_FIFO and SCHED_RR, a priority of 1 .. 99.
  * @returns 0, or -EINVAL for an unknown policy, a class that the machine does not have, or a priority out of range; what
  *   a tap of `schedPolicy` answers if one refuses
  */
-export function setScheduler(scheduler: Scheduler, cpu: Cpu, task: Task, policy: number, priority: number): number {
+export function setScheduler(queues: RunQueues, cpu: Cpu, task: Task, policy: number, priority: number): number {
   const realTime = policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
-  if (scheduler.classes.of(policy) === undefined) return -Errno.EINVAL;
+  if (queues.classes.of(policy) === undefined) return -Errno.EINVAL;
   if (realTime ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
-  const refused = scheduler.hooks.schedPolicy.call(task, policy) ?? 0;
+  const refused = queues.hooks.schedPolicy.call(task, policy) ?? 0;
   if (refused < 0) return refused;
-  change(scheduler, cpu, task, () => {
+  change(queues, cpu, task, () => {
     task.policy = policy;
     task.ownPriority = realTime ? priority : 0;
     task.rtPriority = Math.max(task.ownPriority, task.inheritedPriority);
-    task.schedClass = classOf(scheduler, task, task.rtPriority);
+    task.schedClass = classOf(queues, task, task.rtPriority);
     task.timeSlice = RR_SLICE;
     setWeight(task);
   });
@@ -36,15 +36,15 @@ export function setScheduler(scheduler: Scheduler, cpu: Cpu, task: Task, policy:
  * Lets `task` run with `priority`, 1 .. 99, as long as that is above its own (Linux: `rt_mutex_setprio`); 0 ends it. Its policy stays,
  * and what is asked for by sched_getscheduler.
  */
-export function inherit(scheduler: Scheduler, cpu: Cpu, task: Task, priority: number): void {
+export function inherit(queues: RunQueues, cpu: Cpu, task: Task, priority: number): void {
   if (task.inheritedPriority === priority) return;
   const effective = Math.max(task.ownPriority, priority);
-  const schedClass = classOf(scheduler, task, effective);
+  const schedClass = classOf(queues, task, effective);
   if (effective === task.rtPriority && schedClass === task.schedClass) {
     task.inheritedPriority = priority;
     return;
   }
-  change(scheduler, cpu, task, () => {
+  change(queues, cpu, task, () => {
     task.inheritedPriority = priority;
     task.rtPriority = effective;
     task.schedClass = schedClass;
@@ -52,22 +52,22 @@ export function inherit(scheduler: Scheduler, cpu: Cpu, task: Task, priority: nu
 }
 
 /** The class in which a task runs: with a real-time priority, its own or a lent one, the real-time class, else that of its policy. */
-function classOf({ classes }: Scheduler, { policy }: Task, priority: number): SchedClass | null {
+function classOf({ classes }: RunQueues, { policy }: Task, priority: number): SchedClass | null {
   return priority > 0 ? classes.rt : (classes.of(policy) ?? null);
 }
 
 /** Moves a task to another control group; null is the root. */
-export function setGroup(scheduler: Scheduler, cpu: Cpu, task: Task, group: TaskGroup | null): void {
-  change(scheduler, cpu, task, () => {
+export function setGroup(queues: RunQueues, cpu: Cpu, task: Task, group: TaskGroup | null): void {
+  change(queues, cpu, task, () => {
     task.group = group;
   });
 }
 
 /** Changes where a task belongs, wherever it is: it leaves its queue before and joins the new one afterwards. */
-function change(scheduler: Scheduler, cpu: Cpu, task: Task, apply: () => void): void {
-  const rq = scheduler.runQueue(task.cpu);
-  scheduler.lock(rq, cpu);
-  scheduler.updateClock(rq, cpu);
+function change(queues: RunQueues, cpu: Cpu, task: Task, apply: () => void): void {
+  const rq = queues.of(task.cpu);
+  rq.acquire(cpu);
+  rq.updateClock(cpu);
   rq.account();
   // A sleeper that only works its lag off leaves at once.
   if (task.entity.delayed) {
@@ -75,32 +75,32 @@ function change(scheduler: Scheduler, cpu: Cpu, task: Task, apply: () => void): 
   }
   const queued = task.onRq;
   const runs = rq.current === task;
-  if (queued) dequeue(scheduler, rq, task, false);
+  if (queued) dequeue(rq, task, Dequeue.MOVE);
   if (runs) rq.putPrevious(task);
   apply();
-  if (queued) enqueue(scheduler, cpu, rq, task, false, false);
+  if (queued) enqueue(cpu, rq, task, Enqueue.MOVE);
   if (runs) {
     rq.setNext(task);
-    resched(scheduler, cpu, rq);
+    resched(cpu, rq);
   } else if (queued) {
-    checkPreempt(scheduler, cpu, rq, task);
+    checkPreempt(cpu, rq, task);
   }
   rq.lock.release(cpu);
 }
 
 /** setpriority, nice. @param nice is brought into -20 .. 19 */
-export function setNice(scheduler: Scheduler, cpu: Cpu, task: Task, nice: number): void {
-  const rq = scheduler.runQueue(task.cpu);
-  scheduler.lock(rq, cpu);
-  scheduler.updateClock(rq, cpu);
+export function setNice(queues: RunQueues, cpu: Cpu, task: Task, nice: number): void {
+  const rq = queues.of(task.cpu);
+  rq.acquire(cpu);
+  rq.updateClock(cpu);
   const before = task.entity.weight;
   task.nice = Math.max(-20, Math.min(19, nice));
   if (task.schedClass === null && task.onRq) {
-    if (updateFair(rq)) resched(scheduler, cpu, rq);
+    if (updateFair(rq)) resched(cpu, rq);
     reweightFair(rq, task, weightOf(task));
     if (rq.current === task) {
-      if (task.entity.weight < before) resched(scheduler, cpu, rq);
-    } else if (task.entity.weight > before && !task.entity.delayed) checkPreempt(scheduler, cpu, rq, task);
+      if (task.entity.weight < before) resched(cpu, rq);
+    } else if (task.entity.weight > before && !task.entity.delayed) checkPreempt(cpu, rq, task);
   } else {
     setWeight(task);
   }

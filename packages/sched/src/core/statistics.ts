@@ -1,4 +1,4 @@
-import type { Scheduler } from '../scheduler.js';
+import type { RunQueues } from './run-queue.js';
 import { type Task, TaskState } from './task.js';
 
 const BUCKETS = 48;
@@ -55,7 +55,7 @@ export class SchedStatistics {
   readonly #undo: readonly (() => void)[];
   readonly #nsPerCycle: number;
 
-  constructor({ events, platform }: Scheduler) {
+  constructor({ events, platform }: Pick<RunQueues, 'events' | 'platform'>) {
     this.#nsPerCycle = 1 / platform.costs.tscPerNs;
     this.#undo = [
       events.wakeUp.on((_cpu, time, task) => this.#woken(time, task)),

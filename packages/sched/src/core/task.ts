@@ -1,9 +1,9 @@
 import type { AddressSpace, Cpu } from '@rpal/hw-x86';
-import type { SchedClass } from '../classes/sched-class.js';
 import type { CpuSet } from '../cpus/cpu-set.js';
-import { SchedEntity } from '../fair/sched-entity.js';
+import { type FairTask, SchedEntity } from '../fair/sched-entity.js';
 import type { TaskGroup } from '../fair/task-group.js';
-import type { Inheritance } from '../sync/rt-mutex.js';
+import type { Inheritance } from './rt-mutex.js';
+import type { SchedClass } from './sched-class.js';
 
 /** Task states (include/linux/sched.h). */
 export const TaskState = { RUNNING: 0, INTERRUPTIBLE: 1, UNINTERRUPTIBLE: 2, STOPPED: 4, DEAD: 0x80, NEW: 0x800, WAKING: 0x200 } as const;
@@ -39,7 +39,7 @@ export interface WaitTarget {
 export const TIMER_SLACK = 50_000;
 
 /** A schedulable thread (Linux: `struct task_struct`, the scheduler's part). */
-export class Task {
+export class Task implements FairTask {
   readonly pid: number;
   name: string;
   state: number = TaskState.NEW;

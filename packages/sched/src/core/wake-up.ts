@@ -1,10 +1,22 @@
 import { type Cpu, Vector } from '@rpal/hw-x86';
+import { SchedError } from '../errors.js';
+import { Enqueue } from '../fair/cfs-queue.js';
 import { preemptsInGroups, requeueFair, updateFair } from '../fair/hierarchy.js';
-import type { Scheduler } from '../scheduler.js';
 import { SchedStep } from '../steps.js';
 import { enqueue } from './enqueue.js';
-import type { RunQueue } from './run-queue.js';
+import { kickPolling, type RunQueue, type RunQueues, resched } from './run-queue.js';
 import { SchedPolicy, type Task, TaskState } from './task.js';
+
+/** Who can wake tasks. */
+export interface Waker {
+  /**
+   * Makes a sleeping task runnable.
+   * @param mask states it may be woken from; by default both kinds of sleep
+   * @param sync the waker says that it is about to sleep itself
+   * @returns true if the task was woken
+   */
+  wakeUp(cpu: Cpu, task: Task, mask?: number, sync?: boolean): boolean;
+}
 
 /**
  * Makes a sleeping task runnable (Linux: `try_to_wake_up`).
@@ -12,9 +24,9 @@ import { SchedPolicy, type Task, TaskState } from './task.js';
  * @param sync the waker says that it is about to sleep itself
  * @returns true if the task was woken
  */
-export function wakeUp(scheduler: Scheduler, cpu: Cpu, task: Task, mask: number, sync: boolean): boolean {
+export function wakeUp(queues: RunQueues, cpu: Cpu, task: Task, mask: number, sync: boolean): boolean {
   cpu.charge(SchedStep.wakeBody);
-  const { hooks, events } = scheduler;
+  const { hooks, events } = queues;
   if ((task.state & mask) === 0) return false;
   if (hooks.schedWakePermission.tapped) {
     if (hooks.schedWakePermission.call(cpu, task) === false) return false;
@@ -22,25 +34,25 @@ export function wakeUp(scheduler: Scheduler, cpu: Cpu, task: Task, mask: number,
     if ((task.state & mask) === 0) return false;
   }
   if (events.wakeUp.observed) events.wakeUp.emit(cpu.id, cpu.clock, task, task.cpu.id);
-  const here = scheduler.runQueue(cpu);
+  const here = queues.of(cpu);
   if (task === here.current) {
     // It prepares to sleep, and is told not to.
     task.state = TaskState.RUNNING;
     return true;
   }
   if (task.onRq) {
-    const rq = scheduler.runQueue(task.cpu);
-    scheduler.lock(rq, cpu);
+    const rq = queues.of(task.cpu);
+    rq.acquire(cpu);
     // Only under the lock is it certain: a switch that was under way may have taken the sleeper off the queue.
     if (task.onRq) {
-      scheduler.updateClock(rq, cpu);
+      rq.updateClock(cpu);
       task.state = TaskState.RUNNING;
       if (task.entity.delayed) {
         cpu.charge(SchedStep.wakePressure);
         cpu.charge(SchedStep.wakeRunnable);
         // As in Linux, the running task's time is not accounted for before the place in the queue is decided, but right after.
         requeueFair(rq, task);
-        checkPreempt(scheduler, cpu, rq, task);
+        checkPreempt(cpu, rq, task);
       }
       rq.lock.release(cpu);
       if (task.cpu !== cpu && cpu.path.destination === task) cpu.path.depart(cpu);
@@ -48,18 +60,18 @@ export function wakeUp(scheduler: Scheduler, cpu: Cpu, task: Task, mask: number,
     }
     rq.lock.release(cpu);
   }
-  if (task.onCpu) scheduler.completeSwitch(task.cpu);
+  if (task.onCpu) queues.completeSwitch(queues.of(task.cpu));
   task.state = TaskState.WAKING;
   cpu.charge(SchedStep.wakePressure);
-  const target = task.affinitySize === 1 ? scheduler.cpuOf(task.affinity.first) : chooseCpu(scheduler, cpu, task, sync);
-  const rq = scheduler.runQueue(target);
-  if (target !== cpu && (!scheduler.sharesCache(cpu, target) || rq.running === 0)) {
-    queueRemotely(scheduler, cpu, rq, task, sync);
+  const target = task.affinitySize === 1 ? queues.cpuOf(task.affinity.first) : chooseCpu(queues, cpu, task, sync);
+  const rq = queues.of(target);
+  if (target !== cpu && (!queues.domains.sharesCache(cpu, target) || rq.running === 0)) {
+    queueRemotely(cpu, rq, task, sync);
     return true;
   }
-  scheduler.lock(rq, cpu);
-  scheduler.updateClock(rq, cpu);
-  activate(scheduler, cpu, rq, task);
+  rq.acquire(cpu);
+  rq.updateClock(cpu);
+  activate(cpu, rq, task, Enqueue.WAKE_UP);
   rq.lock.release(cpu);
   // From here on the work that the woken task waits for is its own affair.
   if (target !== cpu && cpu.path.destination === task) cpu.path.depart(cpu);
@@ -90,26 +102,26 @@ export function taken(cpu: Cpu, task: Task): void {
 }
 
 /** Puts a task that is off the queues onto `rq`, which is locked, and lets it take the CPU if it should. */
-export function activate(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task): void {
+export function activate(cpu: Cpu, rq: RunQueue, task: Task, why: Enqueue): void {
   cpu.charge(SchedStep.wakeRunnable);
-  enqueue(scheduler, cpu, rq, task, false);
+  enqueue(cpu, rq, task, why);
   task.state = TaskState.RUNNING;
-  checkPreempt(scheduler, cpu, rq, task);
+  checkPreempt(cpu, rq, task);
 }
 
 /**
  * Makes a sleeping task runnable on `cpu`, whatever its affinity and whoever may refuse wake-ups, without asking whether it
  * should run first: for callers that switch to it at once (`directedSwitch`).
  */
-export function activateHere(scheduler: Scheduler, cpu: Cpu, task: Task): void {
+export function activateHere(queues: RunQueues, cpu: Cpu, task: Task): void {
   cpu.charge(SchedStep.wakeBody);
   cpu.charge(SchedStep.wakeEnqueue);
-  if (task.onCpu === true) scheduler.completeSwitch(task.cpu);
-  const rq = scheduler.runQueue(cpu);
+  if (task.onCpu) queues.completeSwitch(queues.of(task.cpu));
+  const rq = queues.of(cpu);
   rq.lock.acquire(cpu);
-  scheduler.updateClock(rq, cpu);
+  rq.updateClock(cpu);
   if (!task.onRq) {
-    enqueue(scheduler, cpu, rq, task, false);
+    enqueue(cpu, rq, task, Enqueue.WAKE_UP);
   } else if (task.entity.delayed) {
     requeueFair(rq, task);
   }
@@ -118,20 +130,20 @@ export function activateHere(scheduler: Scheduler, cpu: Cpu, task: Task): void {
 }
 
 /** Does `task`, just made runnable, take the CPU from the one that runs (Linux: `wakeup_preempt`)? */
-export function checkPreempt(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task): void {
+export function checkPreempt(cpu: Cpu, rq: RunQueue, task: Task): void {
   const current = rq.current;
   if (current === rq.idle) {
-    resched(scheduler, cpu, rq);
+    resched(cpu, rq);
     return;
   }
   if (current.needResched) return;
   if (task.schedClass !== null || current.schedClass !== null) {
-    if (preemptsByClass(scheduler, rq, task)) resched(scheduler, cpu, rq);
+    if (preemptsByClass(rq, task)) resched(cpu, rq);
     return;
   }
   const idlePolicy = task.policy === SchedPolicy.IDLE;
   if (idlePolicy !== (current.policy === SchedPolicy.IDLE)) {
-    if (!idlePolicy) resched(scheduler, cpu, rq);
+    if (!idlePolicy) resched(cpu, rq);
     return;
   }
   // Tasks of the batch and idle policies do not preempt each other.
@@ -139,41 +151,30 @@ export function checkPreempt(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task:
   cpu.charge(SchedStep.wakePreempt);
   const { fair } = rq;
   if (updateFair(rq)) {
-    resched(scheduler, cpu, rq);
+    resched(cpu, rq);
     return;
   }
   if (task.group !== null || fair.current?.group != null) {
-    if (preemptsInGroups(rq, task)) resched(scheduler, cpu, rq);
+    if (preemptsInGroups(rq, task)) resched(cpu, rq);
     return;
   }
   const running = fair.current;
   // PREEMPT_SHORT: a shorter request that is eligible may break into a slice.
   if (running !== null && task.entity.slice < running.slice && fair.eligible(task.entity)) fair.cancelParity();
-  if (fair.pick() === task.entity) resched(scheduler, cpu, rq);
+  if (fair.pick() === task.entity) resched(cpu, rq);
 }
 
 /** A task of a higher class preempts; within one class the class decides. */
-function preemptsByClass({ classes }: Scheduler, rq: RunQueue, task: Task): boolean {
+function preemptsByClass(rq: RunQueue, task: Task): boolean {
+  const { classes } = rq.queues;
   const { schedClass } = task;
   const { current } = rq;
   if (schedClass === null || schedClass !== current.schedClass) return classes.rank(schedClass) > classes.rank(current.schedClass);
   return classes.queue(schedClass, rq).preempts(task, current);
 }
 
-/** The running task of `rq` is to be rescheduled; its CPU is told if it would not notice (Linux: `resched_curr`). */
-export function resched(scheduler: Scheduler, cpu: Cpu, rq: RunQueue): void {
-  const { current } = rq;
-  if (current.needResched) return;
-  current.needResched = true;
-  if (rq.cpu === cpu) return;
-  if (!kickPolling(scheduler, cpu, rq)) {
-    cpu.charge(SchedStep.kickByIpi);
-    cpu.sendInterrupt(rq.cpu, Vector.reschedule);
-  }
-}
-
 /** Leaves the enqueueing to the task's CPU (Linux: `ttwu_queue_wakelist`). */
-function queueRemotely(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task, sync: boolean): void {
+function queueRemotely(cpu: Cpu, rq: RunQueue, task: Task, sync: boolean): void {
   cpu.charge(SchedStep.wakeQueueRemote);
   task.wakeSync = sync;
   task.nextWake = null;
@@ -182,7 +183,7 @@ function queueRemotely(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task,
   else rq.wakeListTail.nextWake = task;
   rq.wakeListTail = task;
   if (first) {
-    if (kickPolling(scheduler, cpu, rq)) rq.idle.needResched = true;
+    if (kickPolling(cpu, rq)) rq.idle.needResched = true;
     else {
       cpu.charge(SchedStep.kickByIpi);
       cpu.sendInterrupt(rq.cpu, Vector.callFunctionSingle);
@@ -191,26 +192,17 @@ function queueRemotely(scheduler: Scheduler, cpu: Cpu, rq: RunQueue, task: Task,
   if (cpu.path.destination === task) cpu.path.depart(cpu);
 }
 
-/** True if the CPU idles and watches its need-resched word: a store suffices, no interrupt is sent. */
-function kickPolling(_scheduler: Scheduler, cpu: Cpu, rq: RunQueue): boolean {
-  if (rq.current !== rq.idle) return false;
-  const { state } = rq.idlePath;
-  if (state !== null && !state.monitored) return false;
-  cpu.triggerMonitor(rq.cpu);
-  return true;
-}
-
 /** Enqueues what other CPUs have woken for this one (Linux: `sched_ttwu_pending`). */
-export function receiveWakeUps(scheduler: Scheduler, rq: RunQueue): void {
-  const { cpu } = rq;
-  const { hooks } = scheduler;
+export function receiveWakeUps(rq: RunQueue): void {
+  const { cpu, queues } = rq;
+  const { hooks } = queues;
   let task = rq.wakeList;
   rq.wakeList = null;
   rq.wakeListTail = null;
   if (task === null) return;
   cpu.charge(SchedStep.wakeReceive);
   rq.lock.acquire(cpu);
-  scheduler.updateClock(rq, cpu);
+  rq.updateClock(cpu);
   while (task !== null) {
     const next: Task | null = task.nextWake;
     task.nextWake = null;
@@ -219,8 +211,8 @@ export function receiveWakeUps(scheduler: Scheduler, rq: RunQueue): void {
       // Linux would put it into the tree a second time.
       if (task.onRq) throw new Error(`task ${task.pid} (${task.name}), whose wake-up CPU ${cpu.id} receives, is on a run queue already`);
       if (cpu.path.destination === task) cpu.path.arrive(cpu, cpu.clock);
-      if (task.onCpu) scheduler.completeSwitch(task.cpu);
-      activate(scheduler, cpu, rq, task);
+      if (task.onCpu) queues.completeSwitch(queues.of(task.cpu));
+      activate(cpu, rq, task, Enqueue.WAKE_UP);
     }
     task = next;
   }
@@ -228,32 +220,33 @@ export function receiveWakeUps(scheduler: Scheduler, rq: RunQueue): void {
 }
 
 /** Where a woken task should run (Linux: `select_task_rq_fair`, reduced to wake affinity and the search for an idle core). */
-function selectCpu(scheduler: Scheduler, cpu: Cpu, task: Task, sync: boolean): Cpu {
+function selectCpu(queues: RunQueues, cpu: Cpu, task: Task, sync: boolean): Cpu {
   cpu.charge(SchedStep.selectRq);
   const previous = task.cpu;
   const allowed = task.affinity;
   let target = previous;
   if (allowed.has(cpu.id)) {
-    if (sync && scheduler.runQueue(cpu).running === 1) target = cpu;
-    else if (scheduler.runQueue(cpu).isIdle && scheduler.sharesCache(cpu, previous)) target = cpu;
-    if (target === cpu && scheduler.sharesCache(cpu, previous) && scheduler.runQueue(previous).isIdle && allowed.has(previous.id))
+    if (sync && queues.of(cpu).running === 1) target = cpu;
+    else if (queues.of(cpu).isIdle && queues.domains.sharesCache(cpu, previous)) target = cpu;
+    if (target === cpu && queues.domains.sharesCache(cpu, previous) && queues.of(previous).isIdle && allowed.has(previous.id))
       target = previous;
   }
-  if (!allowed.has(target.id)) target = scheduler.cpuOf(allowed.first);
-  if (scheduler.runQueue(target).isIdle) return target;
-  if (allowed.has(previous.id) && scheduler.sharesCache(previous, target) && scheduler.runQueue(previous).isIdle) return previous;
-  return scheduler.idleCpuNear(target, allowed) ?? target;
+  if (!allowed.has(target.id)) target = queues.cpuOf(allowed.first);
+  if (queues.of(target).isIdle) return target;
+  if (allowed.has(previous.id) && queues.domains.sharesCache(previous, target) && queues.of(previous).isIdle) return previous;
+  return queues.idleNear(target, allowed) ?? target;
 }
 
 /** As `selectCpu`, and what plugins make of it. */
-function chooseCpu(scheduler: Scheduler, cpu: Cpu, task: Task, sync: boolean): Cpu {
-  const target = task.schedClass === null ? selectCpu(scheduler, cpu, task, sync) : task.schedClass.selectCpu(scheduler, cpu, task, sync);
-  const { schedSelectCpu } = scheduler.hooks;
+function chooseCpu(queues: RunQueues, cpu: Cpu, task: Task, sync: boolean): Cpu {
+  const target = task.schedClass === null ? selectCpu(queues, cpu, task, sync) : task.schedClass.selectCpu(queues, cpu, task, sync);
+  const { schedSelectCpu } = queues.hooks;
   if (!schedSelectCpu.tapped) return target;
   const chosen = schedSelectCpu.call(target, cpu, task, sync);
   if (!task.affinity.has(chosen.id)) {
     const plugins = schedSelectCpu.taps.map(({ plugin }) => plugin).join(', ');
-    throw new RangeError(
+    throw new SchedError(
+      'BAD_ANSWER',
       `"schedSelectCpu" (tapped by ${plugins}) chose CPU ${chosen.id}, where task ${task.pid} (${task.name}) may not run`,
     );
   }

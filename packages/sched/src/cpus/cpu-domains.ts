@@ -1,6 +1,10 @@
 import type { Cpu, Platform } from '@rpal/hw-x86';
-import type { RunQueue } from '../core/run-queue.js';
 import { CpuSet, nextCommon } from './cpu-set.js';
+
+/** A CPU's run queue, as far as idle CPUs are looked for. */
+export interface MaybeIdle {
+  readonly isIdle: boolean;
+}
 
 /**
  * What the scheduler knows of all CPUs together (Linux: scheduling domains, `nohz.idle_cpus_mask`, `rd->overloaded`): who
@@ -14,9 +18,11 @@ export class CpuDomains {
   overloads = 0;
   readonly #cache: readonly CpuSet[];
   readonly #siblings: readonly (readonly number[])[];
-  #queues: readonly RunQueue[] = [];
+  readonly #queues: readonly MaybeIdle[];
 
-  constructor({ cpus, topology }: Platform) {
+  /** @param queues by number of the CPU */
+  constructor({ cpus, topology }: Platform, queues: readonly MaybeIdle[]) {
+    this.#queues = queues;
     const count = cpus.length;
     this.idle = CpuSet.all(count);
     this.overloaded = new CpuSet(count);
@@ -33,9 +39,16 @@ export class CpuDomains {
     this.#siblings = cpus.map(({ core }) => cores.get(core) as number[]);
   }
 
-  /** Set once, when the run queues have been made. */
-  attach(queues: readonly RunQueue[]): void {
-    this.#queues = queues;
+  /** `cpu` has a second runnable task. */
+  gainedSecond(cpu: Cpu): void {
+    this.overloaded.add(cpu.id);
+    this.overloads++;
+  }
+
+  /** `cpu` is down to one runnable task. */
+  lostSecond(cpu: Cpu): void {
+    this.overloaded.remove(cpu.id);
+    this.overloads--;
   }
 
   /** CPUs that share the last-level cache with `cpu`, itself included. */
@@ -64,7 +77,7 @@ export class CpuDomains {
     for (let pass = 0; pass < 2; pass++) {
       const end = pass === 0 ? Number.POSITIVE_INFINITY : start;
       for (let id = nextCommon(pass === 0 ? start : 0, idle, among, allowed); id >= 0 && id < end; ) {
-        if ((this.#queues[id] as RunQueue).isIdle) {
+        if ((this.#queues[id] as MaybeIdle).isIdle) {
           if (this.#coreIdles(id)) return id;
           if (thread < 0) thread = id;
         }
@@ -76,7 +89,7 @@ export class CpuDomains {
 
   #coreIdles(id: number): boolean {
     const siblings = this.#siblings[id] as readonly number[];
-    for (let i = 0; i < siblings.length; i++) if (!(this.#queues[siblings[i] as number] as RunQueue).isIdle) return false;
+    for (let i = 0; i < siblings.length; i++) if (!(this.#queues[siblings[i] as number] as MaybeIdle).isIdle) return false;
     return true;
   }
 }

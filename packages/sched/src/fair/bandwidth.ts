@@ -1,12 +1,16 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { resched } from '../core/wake-up.js';
-import type { Scheduler } from '../scheduler.js';
-import { SleepTimer } from '../sync/timer.js';
-import { unthrottle } from './hierarchy.js';
 import type { GroupQueue } from './task-group.js';
 
 /** What a CPU takes from the group's pool at a time, ns (Linux: `sched_cfs_bandwidth_slice_us`). */
 const SLICE = 5_000_000;
+
+/** What a limit needs of the scheduler. */
+export interface BandwidthHost {
+  /** A timer that calls `expired` when it is due. */
+  periodTimer(expired: (cpu: Cpu) => void): { start(cpu: Cpu, ns: number): void };
+  /** `queue`, which was stopped, has run time again. */
+  resume(cpu: Cpu, queue: GroupQueue): void;
+}
 
 /**
  * A limit on a group's CPU time: a quota in every period, over all CPUs (Linux: CFS bandwidth control). CPUs take slices from
@@ -24,16 +28,16 @@ export class Bandwidth {
   #used = false;
   #wasThrottled = false;
   readonly #waiting: GroupQueue[] = [];
-  readonly #scheduler: Scheduler;
+  readonly #host: BandwidthHost;
   readonly #cpu: Cpu;
-  readonly #timer: SleepTimer;
+  readonly #timer: ReturnType<BandwidthHost['periodTimer']>;
 
-  constructor(scheduler: Scheduler, cpu: Cpu, quota: number, period: number) {
-    this.#scheduler = scheduler;
+  constructor(host: BandwidthHost, cpu: Cpu, quota: number, period: number) {
+    this.#host = host;
     this.#cpu = cpu;
     this.quota = quota;
     this.period = period;
-    this.#timer = new SleepTimer(scheduler, (on) => this.#refill(on));
+    this.#timer = host.periodTimer((on) => this.#refill(on));
   }
 
   /** `queue` has run for `ns`. @returns true if it must stop */
@@ -91,18 +95,7 @@ export class Bandwidth {
       this.#pool -= part;
       queue.runtimeLeft += part;
       if (queue.runtimeLeft <= 0) this.throttled(queue);
-      else this.#release(cpu, queue);
+      else this.#host.resume(cpu, queue);
     }
-  }
-
-  #release(cpu: Cpu, queue: GroupQueue): void {
-    const { rq } = queue;
-    const scheduler = this.#scheduler;
-    scheduler.lock(rq, cpu);
-    scheduler.updateClock(rq, cpu);
-    if (rq.account()) resched(scheduler, cpu, rq);
-    unthrottle(rq, queue);
-    if (rq.current === rq.idle && queue.queued > 0) resched(scheduler, cpu, rq);
-    rq.lock.release(cpu);
   }
 }

@@ -12,6 +12,30 @@ export const Feature = {
   DELAY_ZERO: true,
 } as const;
 
+/** Why an entity joins a queue. */
+export const Enqueue = {
+  /** It comes from another queue. */
+  MOVE: 0,
+  /** It has slept. */
+  WAKE_UP: 1,
+  /** It has just been made. */
+  NEW: 2,
+} as const;
+
+export type Enqueue = (typeof Enqueue)[keyof typeof Enqueue];
+
+/** Why an entity leaves a queue. */
+export const Dequeue = {
+  /** It goes to another queue. */
+  MOVE: 0,
+  /** It sleeps. */
+  SLEEP: 1,
+  /** It sleeps, and stays until its lag is worked off if it is not eligible (DELAY_DEQUEUE). */
+  SLEEP_DELAYED: 2,
+} as const;
+
+export type Dequeue = (typeof Dequeue)[keyof typeof Dequeue];
+
 /**
  * A fair run queue: EEVDF as in Linux 6.15 (kernel/sched/fair.c). The entity that runs is kept out of the tree; all
  * virtual times are nanoseconds.
@@ -104,9 +128,9 @@ export class CfsQueue {
     }
   }
 
-  /** Puts an entity on the queue. @param initial it has just been forked */
-  enqueue(entity: SchedEntity, initial: boolean): void {
-    this.place(entity, initial);
+  /** Puts an entity on the queue. */
+  enqueue(entity: SchedEntity, why: Enqueue): void {
+    this.place(entity, why);
     entity.onRq = true;
     entity.queue = this;
     this.queued++;
@@ -114,7 +138,7 @@ export class CfsQueue {
   }
 
   /** Where an entity that joins stands: its lag is kept (PLACE_LAG), its deadline follows. */
-  place(entity: SchedEntity, initial: boolean): void {
+  place(entity: SchedEntity, why: Enqueue): void {
     const average = this.average;
     if (!entity.customSlice) entity.slice = this.#baseSlice;
     let slice = entity.virtual(entity.slice);
@@ -130,25 +154,21 @@ export class CfsQueue {
       entity.relativeDeadline = false;
       return;
     }
-    if (Feature.PLACE_DEADLINE_INITIAL && initial) slice = Math.floor(slice / 2);
+    if (Feature.PLACE_DEADLINE_INITIAL && why === Enqueue.NEW) slice = Math.floor(slice / 2);
     entity.deadline = entity.vruntime + slice;
   }
 
-  /**
-   * Takes an entity off the queue, or marks it delayed if it sleeps while it owes time.
-   * @param mayDelay a sleeping entity that is not eligible stays until it is (DELAY_DEQUEUE)
-   * @returns true if it is off the queue
-   */
-  dequeue(entity: SchedEntity, sleep: boolean, mayDelay: boolean): boolean {
+  /** Takes an entity off the queue, or marks it delayed. @returns true if it is off the queue */
+  dequeue(entity: SchedEntity, why: Dequeue): boolean {
     const wasDelayed = entity.delayed;
-    if (Feature.DELAY_DEQUEUE && sleep && mayDelay && !wasDelayed && !this.eligible(entity)) {
+    if (Feature.DELAY_DEQUEUE && why === Dequeue.SLEEP_DELAYED && !wasDelayed && !this.eligible(entity)) {
       entity.delayed = true;
       return false;
     }
     this.#keepLag(entity);
     // The tree finds it by its deadline, so it leaves before that changes.
     if (entity !== this.current) this.#leave(entity);
-    if (Feature.PLACE_REL_DEADLINE && !sleep) {
+    if (Feature.PLACE_REL_DEADLINE && why === Dequeue.MOVE) {
       entity.deadline -= entity.vruntime;
       entity.relativeDeadline = true;
     }
@@ -171,7 +191,7 @@ export class CfsQueue {
         this.queued--;
         if (entity !== this.current) this.#leave(entity);
         entity.vlag = 0;
-        this.place(entity, false);
+        this.place(entity, Enqueue.WAKE_UP);
         if (entity !== this.current) this.#enter(entity);
         this.queued++;
       }
@@ -191,7 +211,7 @@ export class CfsQueue {
     entity.deadline = Math.trunc((entity.deadline - entity.vruntime) * scale);
     entity.relativeDeadline = true;
     entity.weight = weight;
-    this.place(entity, false);
+    this.place(entity, Enqueue.MOVE);
     this.queued++;
     if (runs) this.current = entity;
     else this.#enter(entity);

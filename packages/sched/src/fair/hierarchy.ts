@@ -1,8 +1,6 @@
-import type { RunQueue } from '../core/run-queue.js';
-import type { Task } from '../core/task.js';
-import type { CfsQueue } from './cfs-queue.js';
-import type { SchedEntity } from './sched-entity.js';
-import type { GroupQueue } from './task-group.js';
+import { type CfsQueue, Dequeue, Enqueue } from './cfs-queue.js';
+import type { FairTask, SchedEntity } from './sched-entity.js';
+import type { FairRunQueue, GroupQueue } from './task-group.js';
 
 /**
  * Fair scheduling through task groups: what `CfsQueue` does on one level, done on all levels from a task up to the CPU's own
@@ -10,12 +8,12 @@ import type { GroupQueue } from './task-group.js';
  */
 
 /** The queue that an entity competes in. */
-function levelOf(rq: RunQueue, entity: SchedEntity): CfsQueue {
+function levelOf(rq: FairRunQueue, entity: SchedEntity): CfsQueue {
   return entity.parent === null ? rq.fair : (entity.parent.group as GroupQueue);
 }
 
 /** Accounts for the running task's time on all levels. @returns true if it is to be rescheduled */
-export function updateFair(rq: RunQueue): boolean {
+export function updateFair(rq: FairRunQueue): boolean {
   const { fair, taskClock } = rq;
   const { current } = fair;
   if (current === null || current.group === null) return fair.update(taskClock);
@@ -33,17 +31,17 @@ export function updateFair(rq: RunQueue): boolean {
 }
 
 /** Puts a task onto the fair queues of `rq`. */
-export function enqueueFair(rq: RunQueue, task: Task, initial: boolean): void {
+export function enqueueFair(rq: FairRunQueue, task: FairTask, why: Enqueue): void {
   const { entity, group } = task;
   if (group === null) {
     entity.parent = null;
-    rq.fair.enqueue(entity, initial);
+    rq.fair.enqueue(entity, why);
     rq.gain();
     return;
   }
   const queue = group.on(rq);
   entity.parent = queue.entity;
-  queue.enqueue(entity, initial);
+  queue.enqueue(entity, why);
   join(rq, queue);
   count(rq, entity.parent, 1);
 }
@@ -52,29 +50,29 @@ export function enqueueFair(rq: RunQueue, task: Task, initial: boolean): void {
  * Takes a task off the fair queues, or leaves it delayed.
  * @returns true if it is off
  */
-export function dequeueFair(rq: RunQueue, task: Task, sleep: boolean, mayDelay: boolean): boolean {
+export function dequeueFair(rq: FairRunQueue, task: FairTask, why: Dequeue): boolean {
   const { entity } = task;
-  const off = levelOf(rq, entity).dequeue(entity, sleep, mayDelay);
+  const off = levelOf(rq, entity).dequeue(entity, why);
   count(rq, entity.parent, -1);
   if (off) leave(rq, entity.parent);
   return off;
 }
 
 /** A delayed task has worked its lag off, or must not wait for that: it leaves. */
-export function finishDelayed(rq: RunQueue, task: Task): void {
-  levelOf(rq, task.entity).dequeue(task.entity, true, false);
+export function finishDelayed(rq: FairRunQueue, task: FairTask): void {
+  levelOf(rq, task.entity).dequeue(task.entity, Dequeue.SLEEP);
   leave(rq, task.entity.parent);
   task.onRq = false;
 }
 
 /** A delayed task is woken. */
-export function requeueFair(rq: RunQueue, task: Task): void {
+export function requeueFair(rq: FairRunQueue, task: FairTask): void {
   levelOf(rq, task.entity).requeue(task.entity);
   count(rq, task.entity.parent, 1);
 }
 
 /** The fair task to run next; null if there is none. Delayed sleepers that are picked leave, groups out of time stop. */
-export function pickFair(rq: RunQueue): Task | null {
+export function pickFair(rq: FairRunQueue): FairTask | null {
   const { fair } = rq;
   search: while (fair.queued > 0) {
     let entity = fair.pick();
@@ -87,7 +85,7 @@ export function pickFair(rq: RunQueue): Task | null {
       entity = queue.pick();
     }
     if (entity === null) return null;
-    const task = entity.task as Task;
+    const task = entity.task as FairTask;
     if (!entity.delayed) return task;
     finishDelayed(rq, task);
   }
@@ -95,7 +93,7 @@ export function pickFair(rq: RunQueue): Task | null {
 }
 
 /** `task` stops running. */
-export function putPreviousFair(rq: RunQueue, task: Task): void {
+export function putPreviousFair(rq: FairRunQueue, task: FairTask): void {
   updateFair(rq);
   for (let entity: SchedEntity | null = task.entity; entity !== null; entity = entity.parent) {
     const queue = levelOf(rq, entity);
@@ -104,7 +102,7 @@ export function putPreviousFair(rq: RunQueue, task: Task): void {
 }
 
 /** `task` begins to run. */
-export function setNextFair(rq: RunQueue, task: Task): void {
+export function setNextFair(rq: FairRunQueue, task: FairTask): void {
   for (let entity: SchedEntity | null = task.entity; entity !== null; entity = entity.parent) {
     levelOf(rq, entity).setNext(entity, rq.taskClock);
   }
@@ -130,7 +128,7 @@ export function* waitingEntities(queue: CfsQueue): Generator<SchedEntity> {
 }
 
 /** Does `task`, just made runnable, preempt: on the level on which its way up meets that of the running task? */
-export function preemptsInGroups(rq: RunQueue, task: Task): boolean {
+export function preemptsInGroups(rq: FairRunQueue, task: FairTask): boolean {
   let { entity } = task;
   // Upwards to the topmost group that the running task is not in (Linux: `find_matching_se`).
   for (let parent = entity.parent; parent !== null; parent = parent.parent) {
@@ -144,19 +142,19 @@ export function preemptsInGroups(rq: RunQueue, task: Task): boolean {
 }
 
 /** sched_yield within the task's own group. */
-export function yieldFair(rq: RunQueue, task: Task): void {
+export function yieldFair(rq: FairRunQueue, task: FairTask): void {
   updateFair(rq);
   levelOf(rq, task.entity).yieldCurrent(rq.taskClock);
 }
 
 /** Changes the weight of a queued task. */
-export function reweightFair(rq: RunQueue, task: Task, weight: number): void {
+export function reweightFair(rq: FairRunQueue, task: FairTask, weight: number): void {
   levelOf(rq, task.entity).reweight(task.entity, weight);
   reshareAbove(rq, task.entity.parent);
 }
 
 /** A group that has got something to run joins the queue above, and so on upwards. */
-function join(rq: RunQueue, from: GroupQueue): void {
+function join(rq: FairRunQueue, from: GroupQueue): void {
   let queue = from;
   while (!queue.throttled) {
     const { entity } = queue;
@@ -167,14 +165,14 @@ function join(rq: RunQueue, from: GroupQueue): void {
       return;
     }
     above.update(rq.taskClock);
-    above.enqueue(entity, false);
+    above.enqueue(entity, Enqueue.WAKE_UP);
     if (entity.parent === null) return;
     queue = entity.parent.group as GroupQueue;
   }
 }
 
 /** Groups that have become empty leave the queues above. */
-function leave(rq: RunQueue, from: SchedEntity | null): void {
+function leave(rq: FairRunQueue, from: SchedEntity | null): void {
   for (let entity = from; entity !== null; entity = entity.parent) {
     const queue = entity.group as GroupQueue;
     const above = levelOf(rq, entity);
@@ -183,12 +181,12 @@ function leave(rq: RunQueue, from: SchedEntity | null): void {
       return;
     }
     above.update(rq.taskClock);
-    above.dequeue(entity, true, false);
+    above.dequeue(entity, Dequeue.SLEEP);
     queue.group.weightOn(queue);
   }
 }
 
-function reshareAbove(rq: RunQueue, from: SchedEntity | null): void {
+function reshareAbove(rq: FairRunQueue, from: SchedEntity | null): void {
   for (let entity = from; entity?.onRq === true; entity = entity.parent) reshare(levelOf(rq, entity), entity.group as GroupQueue);
 }
 
@@ -207,7 +205,7 @@ function reshare(above: CfsQueue, queue: GroupQueue): void {
 }
 
 /** One runnable task more or less, from `from` upwards; the CPU counts it unless a group above is throttled. */
-function count(rq: RunQueue, from: SchedEntity | null, change: 1 | -1): void {
+function count(rq: FairRunQueue, from: SchedEntity | null, change: 1 | -1): void {
   for (let entity = from; entity !== null; entity = entity.parent) {
     const queue = entity.group as GroupQueue;
     queue.runnable += change;
@@ -218,19 +216,19 @@ function count(rq: RunQueue, from: SchedEntity | null, change: 1 | -1): void {
 }
 
 /** A group has used up its run time on this CPU: it leaves the queue above until it gets more (Linux: `throttle_cfs_rq`). */
-function throttle(rq: RunQueue, queue: GroupQueue): void {
+function throttle(rq: FairRunQueue, queue: GroupQueue): void {
   queue.group.bandwidth?.throttled(queue);
   const { runnable } = queue;
   const above = levelOf(rq, queue.entity);
   above.update(rq.taskClock);
-  if (queue.entity.onRq) above.dequeue(queue.entity, true, false);
+  if (queue.entity.onRq) above.dequeue(queue.entity, Dequeue.SLEEP);
   leave(rq, queue.entity.parent);
   for (let i = 0; i < runnable; i++) count(rq, queue.entity.parent, -1);
   queue.throttled = true;
 }
 
 /** `task` is to run whatever its groups have left: those that are out of run time go on all the same. */
-export function unthrottleAbove(rq: RunQueue, task: Task): void {
+export function unthrottleAbove(rq: FairRunQueue, task: FairTask): void {
   for (let entity = task.entity.parent; entity !== null; entity = entity.parent) {
     const queue = entity.group as GroupQueue;
     if (!queue.throttled) continue;
@@ -239,8 +237,8 @@ export function unthrottleAbove(rq: RunQueue, task: Task): void {
   }
 }
 
-/** It has got more: what it holds competes again (Linux: `unthrottle_cfs_rq`). */
-export function unthrottle(rq: RunQueue, queue: GroupQueue): void {
+/** A group has run time again: its tasks compete from now on (Linux: `unthrottle_cfs_rq`). */
+export function unthrottle(rq: FairRunQueue, queue: GroupQueue): void {
   queue.throttled = false;
   if (queue.queued > 0) join(rq, queue);
   for (let i = 0; i < queue.runnable; i++) count(rq, queue.entity.parent, 1);

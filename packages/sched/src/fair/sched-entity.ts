@@ -1,6 +1,5 @@
-import type { Task } from '../core/task.js';
 import type { CfsQueue } from './cfs-queue.js';
-import type { GroupQueue } from './task-group.js';
+import type { GroupQueue, TaskGroup } from './task-group.js';
 
 /** Weight of nice 0. */
 export const NICE_0_LOAD = 1024;
@@ -19,10 +18,18 @@ export function niceWeight(nice: number): number {
   return WEIGHTS[nice + 20] as number;
 }
 
+/** A task as fair scheduling knows it. */
+export interface FairTask {
+  readonly entity: SchedEntity;
+  /** The control group it is scheduled in; null is the root. */
+  readonly group: TaskGroup | null;
+  onRq: boolean;
+}
+
 /** What competes in a fair queue (Linux: `struct sched_entity`). Times are nanoseconds of the task clock. */
 export class SchedEntity {
   /** The task it stands for, or the queue of the group: one of the two is null. */
-  readonly task: Task | null;
+  readonly task: FairTask | null;
   readonly group: GroupQueue | null;
   /** The entity of the group it belongs to; null on the CPU's own queue. */
   parent: SchedEntity | null = null;
@@ -52,7 +59,7 @@ export class SchedEntity {
   order = 0;
   minVruntime = 0;
 
-  constructor(task: Task | null, group: GroupQueue | null = null) {
+  constructor(task: FairTask | null, group: GroupQueue | null = null) {
     this.task = task;
     this.group = group;
   }

@@ -1,17 +1,36 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { RunQueue } from '../core/run-queue.js';
-import type { Scheduler } from '../scheduler.js';
-import { Bandwidth } from './bandwidth.js';
+import { Bandwidth, type BandwidthHost } from './bandwidth.js';
 import { CfsQueue } from './cfs-queue.js';
 import { NICE_0_LOAD, SchedEntity } from './sched-entity.js';
 
 /** Least weight of a group on a CPU (Linux: MIN_SHARES). */
 const MIN_SHARES = 2;
 
+/** A CPU's run queue as fair scheduling knows it. */
+export interface FairRunQueue {
+  readonly cpu: Cpu;
+  /** The CPU's own queue, which all groups are below. */
+  readonly fair: CfsQueue;
+  /** What counts as time of tasks, ns. */
+  readonly taskClock: number;
+  /** One more runnable task. */
+  gain(): void;
+  /** One runnable task less. */
+  lose(): void;
+}
+
+/** What control groups need of the scheduler. */
+export interface GroupHost extends BandwidthHost {
+  readonly all: readonly FairRunQueue[];
+  /** ns. */
+  readonly baseSlice: number;
+  readonly tickNs: number;
+}
+
 /** A group's tasks on one CPU (Linux: the group's `cfs_rq`). `entity` stands for them in the queue above. */
 export class GroupQueue extends CfsQueue {
   readonly group: TaskGroup;
-  readonly rq: RunQueue;
+  readonly rq: FairRunQueue;
   readonly entity: SchedEntity;
   /** Runnable tasks in it and below, delayed ones left out (Linux: `h_nr_runnable`). */
   runnable = 0;
@@ -22,8 +41,8 @@ export class GroupQueue extends CfsQueue {
   /** The part of `load` that the group's sum contains. */
   counted = 0;
 
-  constructor(group: TaskGroup, rq: RunQueue, parent: SchedEntity | null, baseSlice: number, tick: number) {
-    super(baseSlice, tick);
+  constructor(group: TaskGroup, rq: FairRunQueue, parent: SchedEntity | null, { baseSlice, tickNs }: GroupHost) {
+    super(baseSlice, tickNs);
     this.group = group;
     this.rq = rq;
     this.entity = new SchedEntity(null, this);
@@ -42,18 +61,16 @@ export class TaskGroup {
   /** Limits its CPU time; null if unlimited. */
   bandwidth: Bandwidth | null = null;
   readonly queues: readonly GroupQueue[];
-  readonly #scheduler: Scheduler;
+  readonly #host: GroupHost;
 
-  constructor(scheduler: Scheduler, name: string, parent: TaskGroup | null) {
-    this.#scheduler = scheduler;
+  constructor(host: GroupHost, name: string, parent: TaskGroup | null) {
+    this.#host = host;
     this.name = name;
     this.parent = parent;
-    this.queues = scheduler.runQueues.map(
-      (rq) => new GroupQueue(this, rq, parent === null ? null : parent.on(rq).entity, scheduler.baseSlice, scheduler.tickNs),
-    );
+    this.queues = host.all.map((rq) => new GroupQueue(this, rq, parent === null ? null : parent.on(rq).entity, host));
   }
 
-  on(rq: RunQueue): GroupQueue {
+  on(rq: FairRunQueue): GroupQueue {
     return this.queues[rq.cpu.id] as GroupQueue;
   }
 
@@ -77,7 +94,7 @@ export class TaskGroup {
     if (quota < 1e6 || period < 1e6 || period > 1e9) {
       throw new RangeError(`quota ${quota} ns in ${period} ns: both must be at least 1 ms, and the period at most 1 s`);
     }
-    this.bandwidth = new Bandwidth(this.#scheduler, cpu, quota, period);
+    this.bandwidth = new Bandwidth(this.#host, cpu, quota, period);
   }
 
   /** The weight of the group's entity on one CPU: its shares in proportion to its load there (Linux: `calc_group_shares`). */

@@ -1,8 +1,8 @@
 import { type Cpu, type ExecutionContext, HwStep } from '@rpal/hw-x86';
 import { type KernelPath, PathResult, Task, TaskState } from '../core/task.js';
+import { SleepTimer } from '../core/timer.js';
 import type { CpuSet } from '../cpus/cpu-set.js';
 import { SchedStep } from '../steps.js';
-import { SleepTimer } from '../sync/timer.js';
 import { autoremoveWake, WaitEntry, type WaitQueue } from '../sync/wait-queue.js';
 import type { Simulation } from './simulation.js';
 
@@ -152,7 +152,7 @@ export class SimulatedTask extends Task implements KernelPath, ExecutionContext 
     }
     if (this.#act !== Act.WORK) this.#act = Act.NEXT;
     if (this.needResched) {
-      scheduler.schedule(cpu, false);
+      scheduler.preempt(cpu);
       return PathResult.CONTINUE;
     }
     cpu.interruptsEnabled = true;

@@ -106,10 +106,10 @@ export class Simulation implements TrapHandler {
     }
     if (affinity?.length === 0) throw new RangeError('affinity: a task must be allowed on at least one CPU');
     if (!Number.isInteger(nice) || nice < -20 || nice > 19) throw new RangeError(`nice: ${nice} must be a whole number from -20 to 19`);
-    const schedClass = scheduler.classes.of(policy);
+    const schedClass = scheduler.queues.classes.of(policy);
     if (schedClass === undefined) throw new RangeError(`policy: ${policy} has no scheduling class on this machine`);
     const cpu = platform.running ?? scheduler.cpuOf(on);
-    const allowed = affinity === undefined ? scheduler.allCpus() : new CpuSet(cpus, affinity);
+    const allowed = affinity === undefined ? scheduler.everyCpu : new CpuSet(cpus, affinity);
     const task = new SimulatedTask(this, scheduler.nextPid(), name, scheduler.cpuOf(on), allowed, workload);
     task.nice = nice;
     task.policy = policy;
@@ -173,7 +173,7 @@ export class Simulation implements TrapHandler {
       context.pauseWork(cpu);
       cpu.interruptsEnabled = false;
     }
-    if (idle) rq.idlePath.leaveHalt(cpu);
+    if (idle) rq.leaveHalt();
     cpu.charge(idle ? SchedStep.interruptFromIdle : SchedStep.interruptEntry);
     if (vector === Vector.localTimer) scheduler.timerInterrupt(cpu);
     else if (vector === Vector.callFunctionSingle) scheduler.callFunctionInterrupt(cpu);

@@ -1,17 +1,17 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Task, TaskState, type WaitTarget } from '../core/task.js';
-import type { Scheduler } from '../scheduler.js';
+import type { Waker } from '../core/wake-up.js';
 import { autoremoveWake, WaitEntry, WaitQueue } from './wait-queue.js';
 
 /** Something that is waited for until it has been done (Linux: `struct completion`). */
 export class Completion implements WaitTarget {
   readonly #wait: WaitQueue = new WaitQueue('completion');
-  readonly #scheduler: Scheduler;
+  readonly #waker: Waker;
   /** How many more waiters may pass; Infinity after `completeAll`. */
   done = 0;
 
-  constructor(scheduler: Scheduler) {
-    this.#scheduler = scheduler;
+  constructor(waker: Waker) {
+    this.#waker = waker;
   }
 
   /**
@@ -24,7 +24,7 @@ export class Completion implements WaitTarget {
       task.state = TaskState.RUNNING;
       return true;
     }
-    const entry = new WaitEntry(autoremoveWake(this.#scheduler), task);
+    const entry = new WaitEntry(autoremoveWake(this.#waker), task);
     entry.exclusive = true;
     this.#wait.add(cpu, entry);
     task.prepareToSleep(cpu, TaskState.UNINTERRUPTIBLE, this);

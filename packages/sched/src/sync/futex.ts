@@ -1,6 +1,6 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { type Task, TaskState, type WaitTarget } from '../core/task.js';
-import type { Scheduler } from '../scheduler.js';
+import type { Waker } from '../core/wake-up.js';
 import { SchedStep } from '../steps.js';
 
 /** Matches every waiter (Linux: FUTEX_BITSET_MATCH_ANY). */
@@ -62,13 +62,13 @@ class FutexBucket {
  * the word in the same atomic step.
  */
 export class FutexTable {
-  readonly #scheduler: Scheduler;
+  readonly #waker: Waker;
   readonly #buckets: readonly FutexBucket[];
 
-  constructor(scheduler: Scheduler) {
-    this.#scheduler = scheduler;
-    // 256 per CPU, rounded up to a power of two.
-    const size = 256 * 2 ** Math.ceil(Math.log2(scheduler.runQueues.length));
+  /** @param cpus of the machine: 256 buckets each */
+  constructor(waker: Waker, cpus: number) {
+    this.#waker = waker;
+    const size = 256 * 2 ** Math.ceil(Math.log2(cpus));
     this.#buckets = Array.from({ length: size }, () => new FutexBucket());
   }
 
@@ -115,7 +115,7 @@ export class FutexTable {
       const { next }: FutexWaiter = waiter;
       if (waiter.space === space && waiter.offset === offset && (waiter.bitset & bitset) !== 0) {
         bucket.remove(waiter);
-        this.#scheduler.wakeUp(cpu, waiter.task);
+        this.#waker.wakeUp(cpu, waiter.task);
         woken++;
       }
       waiter = next;
@@ -140,7 +140,7 @@ export class FutexTable {
       if (waiter.space === space && waiter.offset === offset) {
         bucket.remove(waiter);
         if (done++ < wake) {
-          this.#scheduler.wakeUp(cpu, waiter.task);
+          this.#waker.wakeUp(cpu, waiter.task);
         } else {
           cpu.charge(SchedStep.futexRequeue);
           waiter.space = toSpace;

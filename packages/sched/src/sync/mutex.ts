@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Task, TaskState, type WaitTarget } from '../core/task.js';
-import type { Scheduler } from '../scheduler.js';
+import type { Waker } from '../core/wake-up.js';
 import { defaultWake, WaitEntry, WaitQueue } from './wait-queue.js';
 
 /**
@@ -13,14 +13,14 @@ export class Mutex implements WaitTarget {
   readonly name: string;
   owner: Task | null = null;
   readonly #wait: WaitQueue;
-  readonly #scheduler: Scheduler;
+  readonly #waker: Waker;
   /** The first waiter has been woken once for nothing. */
   #handOff = false;
   /** `owner` was given it and has not noticed yet. */
   #handedOver = false;
 
-  constructor(scheduler: Scheduler, name: string) {
-    this.#scheduler = scheduler;
+  constructor(waker: Waker, name: string) {
+    this.#waker = waker;
     this.name = name;
     this.#wait = new WaitQueue(name);
   }
@@ -44,7 +44,7 @@ export class Mutex implements WaitTarget {
     }
     if (this.owner === task) throw new Error(`task ${task.pid} (${task.name}) locks the mutex "${this.name}", which it holds already`);
     if (waiter === null) {
-      const entry = new WaitEntry(defaultWake(this.#scheduler), task);
+      const entry = new WaitEntry(defaultWake(this.#waker), task);
       entry.exclusive = true;
       this.#wait.add(cpu, entry);
     } else if (this.#wait.first === waiter) {

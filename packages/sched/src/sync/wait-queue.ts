@@ -1,6 +1,6 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import type { Task, WaitTarget } from '../core/task.js';
-import type { Scheduler } from '../scheduler.js';
+import type { Waker } from '../core/wake-up.js';
 import { SchedStep } from '../steps.js';
 
 /** What a wake function tells the walk: a positive number counts against the exclusive wake-ups, a negative one ends it. */
@@ -157,14 +157,14 @@ export class WaitQueue implements WaitTarget {
 }
 
 /** Wakes the entry's task and leaves the entry in place (Linux: `default_wake_function`). */
-export function defaultWake(scheduler: Scheduler): WakeFunction {
-  return (cpu, entry, _key, sync) => (entry.task !== null && scheduler.wakeUp(cpu, entry.task, undefined, sync) ? 1 : 0);
+export function defaultWake(waker: Waker): WakeFunction {
+  return (cpu, entry, _key, sync) => (entry.task !== null && waker.wakeUp(cpu, entry.task, undefined, sync) ? 1 : 0);
 }
 
 /** Wakes the entry's task and, if that worked, takes the entry out (Linux: `autoremove_wake_function`). */
-export function autoremoveWake(scheduler: Scheduler): WakeFunction {
+export function autoremoveWake(waker: Waker): WakeFunction {
   return (cpu, entry, _key, sync) => {
-    if (entry.task === null || !scheduler.wakeUp(cpu, entry.task, undefined, sync)) return 0;
+    if (entry.task === null || !waker.wakeUp(cpu, entry.task, undefined, sync)) return 0;
     entry.queue?.unlink(entry);
     return 1;
   };

@@ -1,8 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type KernelPath, PathResult, Task, TaskState, type WaitTarget } from '../core/task.js';
-import type { Scheduler } from '../scheduler.js';
+import type { KernelThreads } from '../core/kernel-thread.js';
+import { type KernelPath, PathResult, type Task, TaskState, type WaitTarget } from '../core/task.js';
+import { SleepTimer, type TimerHost } from '../core/timer.js';
 import { SchedStep } from '../steps.js';
-import { SleepTimer } from './timer.js';
 
 /** Work to be done by a kernel thread, once, after a delay (Linux: `delayed_work`). */
 export class DelayedWork {
@@ -12,19 +12,19 @@ export class DelayedWork {
   /** The CPU whose worker runs it. */
   cpu: Cpu | null = null;
 
-  constructor(workqueue: Workqueue, scheduler: Scheduler, run: (cpu: Cpu) => void) {
+  constructor(workqueue: Workqueue, timers: TimerHost, run: (cpu: Cpu) => void) {
     this.run = run;
-    this.timer = new SleepTimer(scheduler, (cpu) => workqueue.queue(cpu, this));
+    this.timer = new SleepTimer(timers, (cpu) => workqueue.queue(cpu, this));
   }
 }
 
 /** The kernel's worker threads, one per CPU, made when first needed (Linux: `kworker`). */
 export class Workqueue {
-  readonly #scheduler: Scheduler;
+  readonly #threads: KernelThreads;
   readonly #workers = new Map<number, Worker>();
 
-  constructor(scheduler: Scheduler) {
-    this.#scheduler = scheduler;
+  constructor(threads: KernelThreads) {
+    this.#threads = threads;
   }
 
   /** Queues `work` on `cpu` after `ns` nanoseconds; work that is pending already stays as it is. */
@@ -40,7 +40,7 @@ export class Workqueue {
     work.cpu = cpu;
     const worker = this.#worker(cpu);
     worker.pending.push(work);
-    this.#scheduler.wakeUp(cpu, worker.task, TaskState.UNINTERRUPTIBLE);
+    this.#threads.wakeUp(cpu, worker.task, TaskState.UNINTERRUPTIBLE);
   }
 
   /** Takes work back before it has begun. */
@@ -56,9 +56,9 @@ export class Workqueue {
   #worker(cpu: Cpu): Worker {
     let worker = this.#workers.get(cpu.id);
     if (worker === undefined) {
-      worker = new Worker(this.#scheduler, cpu);
+      worker = new Worker(this.#threads, cpu);
       this.#workers.set(cpu.id, worker);
-      this.#scheduler.wakeUpNew(cpu, worker.task);
+      this.#threads.wakeUpNew(cpu, worker.task);
     }
     return worker;
   }
@@ -68,12 +68,8 @@ class Worker implements KernelPath, WaitTarget {
   readonly task: Task;
   readonly pending: DelayedWork[] = [];
 
-  constructor(scheduler: Scheduler, cpu: Cpu) {
-    const pinned = scheduler.allCpus();
-    pinned.clear();
-    pinned.add(cpu.id);
-    this.task = new Task(scheduler.nextPid(), `kworker/${cpu.id}`, cpu, null, pinned, this);
-    scheduler.adopt(this.task, null);
+  constructor(threads: KernelThreads, cpu: Cpu) {
+    this.task = threads.createOn(cpu, `kworker/${cpu.id}`, this);
   }
 
   describe(): string {

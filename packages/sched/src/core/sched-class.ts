@@ -1,7 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { RunQueue } from '../core/run-queue.js';
-import type { Task } from '../core/task.js';
-import type { Scheduler } from '../scheduler.js';
+import type { RunQueue, RunQueues } from './run-queue.js';
+import type { Task } from './task.js';
 
 /**
  * A scheduling class (Linux: `struct sched_class`, or the ops of a sched_ext scheduler). The fair class is built in; every
@@ -10,9 +9,9 @@ import type { Scheduler } from '../scheduler.js';
 export interface SchedClass {
   readonly name: string;
   /** Makes the class's part of one CPU's run queue. Called once per CPU, when the class is first used. */
-  createQueue(rq: RunQueue, scheduler: Scheduler): ClassQueue;
+  createQueue(rq: RunQueue): ClassQueue;
   /** The CPU on which a task of this class, woken by `cpu`, should run: one of its affinity. */
-  selectCpu(scheduler: Scheduler, cpu: Cpu, task: Task, sync: boolean): Cpu;
+  selectCpu(queues: RunQueues, cpu: Cpu, task: Task, sync: boolean): Cpu;
   /** Of an extension class: it takes the tasks of the fair class too, as sched_ext does by default. */
   readonly takesAll?: boolean;
 }
@@ -39,6 +38,11 @@ export interface ClassQueue {
   /** sched_yield of the running `task`. */
   yield(task: Task): void;
 }
+
+/** Highest real-time priority; the lowest is 1. */
+export const MAX_RT_PRIORITY = 99;
+/** Slice of SCHED_RR, ns (Linux: RR_TIMESLICE). */
+export const RR_SLICE = 100_000_000;
 
 /** Rank among classes: the larger one is asked first. The extension class ranks below the fair one, which has 1. */
 export const ClassRank = { IDLE: -1, EXT: 0, FAIR: 1, RT: 2, STOP: 3 } as const;

@@ -1,7 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { inherit } from '../core/policy.js';
-import type { Task, WaitTarget } from '../core/task.js';
-import type { Scheduler } from '../scheduler.js';
+import type { Task, WaitTarget } from './task.js';
 
 /** What a task has to do with locks that pass priorities on; made on first use. */
 export interface Inheritance {
@@ -9,6 +7,12 @@ export interface Inheritance {
   readonly held: RtMutex[];
   /** The lock that it waits for. */
   waitsFor: RtMutex | null;
+}
+
+/** Who can lend priorities. */
+export interface PriorityLender {
+  /** Lets `task` run with `priority`, 1 .. 99, as long as that is above its own; 0 ends it. */
+  lendPriority(cpu: Cpu, task: Task, priority: number): void;
 }
 
 /**
@@ -20,10 +24,10 @@ export class RtMutex implements WaitTarget {
   owner: Task;
   /** The next owner first. */
   readonly waiters: Task[] = [];
-  readonly #scheduler: Scheduler;
+  readonly #lender: PriorityLender;
 
-  constructor(scheduler: Scheduler, owner: Task) {
-    this.#scheduler = scheduler;
+  constructor(lender: PriorityLender, owner: Task) {
+    this.#lender = lender;
     this.owner = owner;
     inheritance(owner).held.push(this);
   }
@@ -45,14 +49,14 @@ export class RtMutex implements WaitTarget {
     while (at > 0 && (this.waiters[at - 1] as Task).rtPriority < task.rtPriority) at--;
     this.waiters.splice(at, 0, task);
     inheritance(task).waitsFor = this;
-    passOn(this.#scheduler, cpu, this.owner);
+    passOn(this.#lender, cpu, this.owner);
   }
 
   /** `task` does not wait any more. */
   cancel(cpu: Cpu, task: Task): void {
     this.waiters.splice(this.waiters.indexOf(task), 1);
     inheritance(task).waitsFor = null;
-    passOn(this.#scheduler, cpu, this.owner);
+    passOn(this.#lender, cpu, this.owner);
   }
 
   /** The owner lets go of it. @returns the task that owns it now, which the caller wakes; null if nobody has waited */
@@ -66,9 +70,9 @@ export class RtMutex implements WaitTarget {
       state.waitsFor = null;
       state.held.push(this);
       this.owner = next;
-      passOn(this.#scheduler, cpu, next);
+      passOn(this.#lender, cpu, next);
     }
-    passOn(this.#scheduler, cpu, before);
+    passOn(this.#lender, cpu, before);
     return next;
   }
 }
@@ -79,12 +83,12 @@ function inheritance(task: Task): Inheritance {
 }
 
 /** Gives `task` the highest priority of those who wait for it, and those it waits for theirs (Linux: `rt_mutex_adjust_prio_chain`). */
-function passOn(scheduler: Scheduler, cpu: Cpu, task: Task): void {
+function passOn(lender: PriorityLender, cpu: Cpu, task: Task): void {
   const { held } = inheritance(task);
   let priority = 0;
   for (const { waiters } of held) priority = Math.max(priority, waiters[0]?.rtPriority ?? 0);
   const before = task.rtPriority;
-  inherit(scheduler, cpu, task, priority);
+  lender.lendPriority(cpu, task, priority);
   if (task.rtPriority !== before) priorityChanged(cpu, task);
 }
 

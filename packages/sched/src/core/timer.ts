@@ -1,14 +1,37 @@
-import { type Cpu, TimedEvent, Vector } from '@rpal/hw-x86';
-import type { Task, WaitTarget } from '../core/task.js';
-import type { Scheduler } from '../scheduler.js';
+import { type Cpu, type Platform, TimedEvent, Vector } from '@rpal/hw-x86';
 import { SchedStep } from '../steps.js';
+import type { Task, WaitTarget } from './task.js';
+
+/** Where timers are kept. */
+export interface TimerHost {
+  readonly platform: Platform;
+  timers(cpu: Cpu): CpuTimers;
+}
+
+/** The timers of one CPU (Linux: `struct hrtimer_cpu_base`). */
+export class CpuTimers {
+  /** Due, and waiting for this CPU's interrupt. */
+  readonly expired: SleepTimer[] = [];
+  /** Armed here, and may expire earlier than they must. */
+  readonly slack: Set<SleepTimer> = new Set();
+
+  /** What the timer interrupt does first: runs what is due, and what may run already. */
+  run(cpu: Cpu): void {
+    while (this.expired.length > 0) this.expired.shift()?.run(cpu);
+    for (const timer of this.slack) {
+      if (timer.soft > cpu.clock) continue;
+      timer.stop();
+      timer.run(cpu);
+    }
+  }
+}
 
 /**
  * A high-resolution timer: when it is due, the CPU that armed it is interrupted and runs `callback`. One with slack is due that
  * much later, unless a timer interrupt comes meanwhile: then it goes along (Linux: `hrtimer_set_expires_range_ns`).
  */
 export class SleepTimer extends TimedEvent implements WaitTarget {
-  readonly #scheduler: Scheduler;
+  readonly #host: TimerHost;
   readonly #callback: (cpu: Cpu) => void;
   #cpu: Cpu | null = null;
   /** When it may expire, TSC cycles; with slack it is armed for later. */
@@ -16,9 +39,9 @@ export class SleepTimer extends TimedEvent implements WaitTarget {
   /** Due, and waiting for the interrupt to be taken. */
   expired = false;
 
-  constructor(scheduler: Scheduler, callback: (cpu: Cpu) => void) {
+  constructor(host: TimerHost, callback: (cpu: Cpu) => void) {
     super();
-    this.#scheduler = scheduler;
+    this.#host = host;
     this.#callback = callback;
   }
 
@@ -38,27 +61,27 @@ export class SleepTimer extends TimedEvent implements WaitTarget {
   #arm(cpu: Cpu, soft: number, slack: number): void {
     this.#cpu = cpu;
     this.soft = soft;
-    if (slack > 0) this.#scheduler.runQueue(cpu).slackTimers.add(this);
-    this.#scheduler.platform.arm(this, this.soft + Math.round(slack * cpu.costs.tscPerNs));
+    if (slack > 0) this.#host.timers(cpu).slack.add(this);
+    this.#host.platform.arm(this, this.soft + Math.round(slack * cpu.costs.tscPerNs));
   }
 
   /** Takes it back; nothing happens if it is not running. */
   stop(): void {
-    this.#scheduler.platform.queue.cancel(this);
-    if (this.#cpu !== null) this.#scheduler.runQueue(this.#cpu).slackTimers.delete(this);
-    if (this.expired && this.#cpu !== null) {
-      const { expired } = this.#scheduler.runQueue(this.#cpu);
-      const at = expired.indexOf(this);
-      if (at >= 0) expired.splice(at, 1);
+    this.#host.platform.queue.cancel(this);
+    if (this.#cpu !== null) {
+      const timers = this.#host.timers(this.#cpu);
+      timers.slack.delete(this);
+      if (this.expired) timers.expired.splice(timers.expired.indexOf(this), 1);
     }
     this.expired = false;
   }
 
   override fire(): void {
     const cpu = this.#cpu as Cpu;
-    this.#scheduler.runQueue(cpu).slackTimers.delete(this);
+    const timers = this.#host.timers(cpu);
+    timers.slack.delete(this);
     this.expired = true;
-    this.#scheduler.runQueue(cpu).expired.push(this);
+    timers.expired.push(this);
     cpu.raise(Vector.localTimer, this.time);
   }
 

@@ -1,9 +1,6 @@
-import type { Platform } from '@rpal/hw-x86';
-import { type RunQueue, SwitchPhase } from '../core/run-queue.js';
+import { type RunQueue, type RunQueues, resched, SwitchPhase } from '../core/run-queue.js';
 import type { Task } from '../core/task.js';
-import { resched } from '../core/wake-up.js';
 import { waitingEntities } from '../fair/hierarchy.js';
-import type { Scheduler } from '../scheduler.js';
 
 /** What the threads of one physical core may run together. */
 class Core {
@@ -25,14 +22,14 @@ class Core {
 export class CoreScheduling {
   /** Some task has had a cookie: from then on every pick asks. */
   inUse = false;
-  readonly #scheduler: Scheduler;
+  readonly #queues: RunQueues;
   readonly #byCpu: Core[] = [];
   #cookies = 0;
 
-  constructor(scheduler: Scheduler, { cpus }: Platform) {
-    this.#scheduler = scheduler;
+  constructor(queues: RunQueues) {
+    this.#queues = queues;
     const cores: Core[] = [];
-    for (const { core } of cpus) {
+    for (const { core } of queues.platform.cpus) {
       cores[core] ??= new Core();
       this.#byCpu.push(cores[core] as Core);
     }
@@ -47,7 +44,7 @@ export class CoreScheduling {
   setCookie(task: Task, cookie: number): void {
     if (!this.inUse) {
       this.inUse = true;
-      for (const rq of this.#scheduler.runQueues) this.#core(rq).queues.push(rq);
+      for (const rq of this.#queues.all) this.#core(rq).queues.push(rq);
     }
     task.coreCookie = cookie;
   }
@@ -79,7 +76,7 @@ export class CoreScheduling {
     let asked = false;
     for (const other of core.queues) {
       if (other === rq || other.running === 0) continue;
-      resched(this.#scheduler, rq.cpu, other);
+      resched(rq.cpu, other);
       asked = true;
     }
     if (!asked && rq.running > 0) rq.idle.needResched = true;
@@ -88,14 +85,14 @@ export class CoreScheduling {
   /** A tick on a busy thread: if somebody was passed over and this cookie has had its turn, the core is emptied for him. */
   tick(rq: RunQueue): void {
     const core = this.#core(rq);
-    if (core.passedOver < 0 || core.claim >= 0 || rq.clock - core.since < this.#scheduler.baseSlice) return;
+    if (core.passedOver < 0 || core.claim >= 0 || rq.clock - core.since < this.#queues.baseSlice) return;
     core.claim = core.passedOver;
     core.passedOver = -1;
     if (core.claim === core.cookie) {
       core.claim = -1;
       return;
     }
-    for (const other of core.queues) if (this.#occupied(other)) resched(this.#scheduler, rq.cpu, other);
+    for (const other of core.queues) if (this.#occupied(other)) resched(rq.cpu, other);
   }
 
   #waitsElsewhere(core: Core, rq: RunQueue, cookie: number): boolean {
@@ -107,7 +104,7 @@ export class CoreScheduling {
       core.since = rq.clock;
       // The other threads may have work that fits now.
       for (const other of core.queues) {
-        if (other !== rq && other.current === other.idle && other.running > 0) resched(this.#scheduler, rq.cpu, other);
+        if (other !== rq && other.current === other.idle && other.running > 0) resched(rq.cpu, other);
       }
     }
     core.cookie = task.coreCookie;
@@ -122,7 +119,7 @@ export class CoreScheduling {
   /** A task runs there, or is about to: stopper threads do not count. */
   #occupied({ phase, next, current, idle }: RunQueue): boolean {
     const task = phase === SwitchPhase.SWITCH ? next : current;
-    return task !== idle && task.schedClass !== this.#scheduler.classes.stop;
+    return task !== idle && task.schedClass !== this.#queues.classes.stop;
   }
 
   #find(rq: RunQueue, cookie: number): Task | null {
@@ -130,7 +127,7 @@ export class CoreScheduling {
     if (previous !== rq.idle && previous.onRq && previous.cpu === rq.cpu && !previous.entity.delayed && previous.coreCookie === cookie)
       return previous;
     for (const { task, delayed } of waitingEntities(rq.fair)) {
-      if (!delayed && task?.coreCookie === cookie) return task;
+      if (!delayed && (task as Task).coreCookie === cookie) return task as Task;
     }
     return null;
   }

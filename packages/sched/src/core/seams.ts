@@ -1,9 +1,9 @@
 import { EventSeam, FirstAnswerHook, NotifyHook, Slot, ValueHook } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
-import type { SchedClass } from './classes/sched-class.js';
-import type { RunQueue } from './core/run-queue.js';
-import type { Task } from './core/task.js';
-import type { IdlePolicy } from './cpus/idle.js';
+import type { IdlePolicy } from './idle-state.js';
+import type { RunQueue } from './run-queue.js';
+import type { SchedClass } from './sched-class.js';
+import type { Task } from './task.js';
 
 /** The seams of the scheduler. */
 export class SchedSeams {
@@ -46,6 +46,12 @@ export class SchedSeams {
      * @cost every time a task goes to sleep: hot.
      */
     schedDelayDequeue: new FirstAnswerHook<[task: Task], boolean>('schedDelayDequeue'),
+    /**
+     * `cpu` is about to switch away from `prev`; the value is the task that Linux picks. A tap may choose another one that is runnable
+     * on this CPU, or its idle task. Not asked about stopper threads.
+     * @cost every entry into the scheduler: hot.
+     */
+    schedPickNext: new ValueHook<Task, [cpu: Cpu, prev: Task]>('schedPickNext'),
     /**
      * `cpu` has left `prev`'s kernel stack for `next`'s; the run queue is still locked (in `__switch_to`).
      * @cost every context switch: hot.

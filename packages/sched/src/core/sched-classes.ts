@@ -1,29 +1,26 @@
-import type { Cpu } from '@rpal/hw-x86';
-import type { RunQueue } from '../core/run-queue.js';
-import { SchedPolicy, type Task } from '../core/task.js';
-import type { Scheduler } from '../scheduler.js';
-import { RtClass } from './rt-class.js';
+import type { Slot } from '@rpal/bus';
+import type { RunQueue } from './run-queue.js';
 import { type ClassQueue, ClassRank, type SchedClass } from './sched-class.js';
-import { CpuStopper, StopClass } from './stop-class.js';
+import { SchedPolicy, type Task } from './task.js';
 
 /** The scheduling classes besides the fair one, and their part of every run queue. */
 export class SchedClasses {
-  readonly stop: StopClass = new StopClass();
-  readonly rt: RtClass = new RtClass();
+  readonly stop: SchedClass;
+  readonly rt: SchedClass;
   /** A task of another class than the fair one has been runnable: from then on all classes are asked. */
   inUse = false;
-  readonly #scheduler: Scheduler;
-  readonly #queues: Map<SchedClass, ClassQueue[]> = new Map();
-  readonly #stoppers: (CpuStopper | undefined)[] = [];
+  readonly #ext: Slot<SchedClass>;
+  readonly #queues: Map<SchedClass, readonly ClassQueue[]> = new Map();
 
-  constructor(scheduler: Scheduler) {
-    this.#scheduler = scheduler;
+  constructor(stop: SchedClass, rt: SchedClass, ext: Slot<SchedClass>) {
+    this.stop = stop;
+    this.rt = rt;
+    this.#ext = ext;
   }
 
   /** What plugins put into the slot `schedExt`; null if nothing. */
   get ext(): SchedClass | null {
-    const slot = this.#scheduler.seams.slots.schedExt;
-    return slot.filled ? slot.value : null;
+    return this.#ext.filled ? this.#ext.value : null;
   }
 
   /** The class of tasks with `policy`: null for the fair class; undefined if the machine has none for it. */
@@ -49,8 +46,7 @@ export class SchedClasses {
   queue(schedClass: SchedClass, rq: RunQueue): ClassQueue {
     let queues = this.#queues.get(schedClass);
     if (queues === undefined) {
-      const scheduler = this.#scheduler;
-      queues = scheduler.runQueues.map((each) => schedClass.createQueue(each, scheduler));
+      queues = rq.queues.all.map((each) => schedClass.createQueue(each));
       this.#queues.set(schedClass, queues);
     }
     return queues[rq.cpu.id] as ClassQueue;
@@ -70,11 +66,5 @@ export class SchedClasses {
   pickBelow(rq: RunQueue): Task | null {
     const { ext } = this;
     return ext === null ? null : this.queue(ext, rq).pick();
-  }
-
-  /** The stopper thread of `cpu`. */
-  stopper(cpu: Cpu): CpuStopper {
-    this.#stoppers[cpu.id] ??= new CpuStopper(this.#scheduler, cpu);
-    return this.#stoppers[cpu.id] as CpuStopper;
   }
 }

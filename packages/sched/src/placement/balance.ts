@@ -1,13 +1,14 @@
 import { type Cpu, Vector } from '@rpal/hw-x86';
+import type { Stoppers } from '../classes/stop-class.js';
 import { dequeue, enqueue } from '../core/enqueue.js';
 import { type RunQueue, SwitchPhase } from '../core/run-queue.js';
 import type { Task } from '../core/task.js';
 import { checkPreempt } from '../core/wake-up.js';
+import type { CpuSet } from '../cpus/cpu-set.js';
+import { Dequeue, Enqueue } from '../fair/cfs-queue.js';
 import { loadOf, waitingEntities } from '../fair/hierarchy.js';
 import type { SchedEntity } from '../fair/sched-entity.js';
-import type { Scheduler } from '../scheduler.js';
 import { SchedStep } from '../steps.js';
-import type { CpuSet } from './cpu-set.js';
 
 /** Load balancing (Linux: sched_balance_newidle, sched_balance_rq, nohz balancing; kernel/sched/fair.c). */
 
@@ -20,18 +21,19 @@ const MOST_MOVES = 32;
 const MS = 1_000_000;
 
 /** A CPU that runs out of work takes a waiting task from the busiest queue near it, else from the busiest anywhere. */
-export function pullTask(scheduler: Scheduler, rq: RunQueue): Task | null {
-  const { domains } = scheduler;
+export function pullTask(rq: RunQueue): Task | null {
+  const { domains } = rq.queues;
   if (domains.overloads === 0) return null;
-  return pullFrom(scheduler, rq, domains.cacheOf(rq.cpu)) ?? pullFrom(scheduler, rq, domains.overloaded);
+  return pullFrom(rq, domains.cacheOf(rq.cpu)) ?? pullFrom(rq, domains.overloaded);
 }
 
-function pullFrom(scheduler: Scheduler, rq: RunQueue, among: CpuSet): Task | null {
-  const { overloaded } = scheduler.domains;
+function pullFrom(rq: RunQueue, among: CpuSet): Task | null {
+  const { queues } = rq;
+  const { overloaded } = queues.domains;
   let most = 1;
   let found: SchedEntity | null = null;
   for (let id = overloaded.after(-1); id >= 0; id = overloaded.after(id)) {
-    const other = scheduler.runQueues[id] as RunQueue;
+    const other = queues.all[id] as RunQueue;
     if (!among.has(id) || other === rq || other.running <= most) continue;
     const entity = movable(other, rq);
     if (entity === null) continue;
@@ -40,7 +42,7 @@ function pullFrom(scheduler: Scheduler, rq: RunQueue, among: CpuSet): Task | nul
   }
   if (found === null) return null;
   rq.cpu.charge(SchedStep.balance);
-  return move(scheduler, found, scheduler.runQueue((found.task as Task).cpu), rq, rq.cpu);
+  return move(rq.cpu, found, queues.of((found.task as Task).cpu), rq);
 }
 
 /** A waiting task of `from` that may run on the CPU of `to`; null if there is none among the first few. */
@@ -61,49 +63,48 @@ function canMove(entity: SchedEntity, to: RunQueue): boolean {
 }
 
 /** `cpu` takes a waiting task of `from` over to `to`. */
-function move(scheduler: Scheduler, entity: SchedEntity, from: RunQueue, to: RunQueue, cpu: Cpu): Task {
+function move(cpu: Cpu, entity: SchedEntity, from: RunQueue, to: RunQueue): Task {
   const task = entity.task as Task;
-  scheduler.lock(from, cpu);
-  scheduler.updateClock(from, cpu);
-  dequeue(scheduler, from, task, false);
+  from.acquire(cpu);
+  from.updateClock(cpu);
+  dequeue(from, task, Dequeue.MOVE);
   from.lock.release(cpu);
   cpu.charge(SchedStep.migrate);
   entity.movedAt = to.clock;
-  enqueue(scheduler, cpu, to, task, false);
+  enqueue(cpu, to, task, Enqueue.MOVE);
   return task;
 }
 
 /** What the tick of a CPU does about balance: it evens out with others now and then, and wakes idle CPUs to help it. */
-export function balanceTick(scheduler: Scheduler, rq: RunQueue): void {
-  const { domains } = scheduler;
+export function balanceTick(rq: RunQueue, stoppers: Stoppers): void {
+  const { domains, everyCpu } = rq.queues;
   if (domains.overloads === 0) return;
-  if (rq.running > 1) kickIdle(scheduler, rq);
+  if (rq.running > 1) kickIdle(rq, stoppers);
   if (rq.clock < rq.nextBalance) return;
   const domain = domains.cacheOf(rq.cpu);
-  const outcome = evenOut(scheduler, rq, domain);
+  const outcome = evenOut(rq, domain);
   // As long as all is even, a CPU looks half as often (Linux: `balance_interval`).
   rq.balanceInterval = outcome === Balance.EVEN ? Math.min(2 * rq.balanceInterval || domain.size, 2 * domain.size) : domain.size;
   rq.nextBalance = rq.clock + rq.balanceInterval * MS * BUSY_FACTOR;
   if (outcome === Balance.MOVED) return;
   // Between caches, one CPU acts for all that share its own, and less often.
-  const { everyCpu } = scheduler;
   if (domain.first !== rq.cpu.id || everyCpu.size === domain.size || rq.clock < rq.nextWideBalance) return;
   rq.nextWideBalance = rq.clock + everyCpu.size * MS * BUSY_FACTOR;
-  evenOut(scheduler, rq, everyCpu);
+  evenOut(rq, everyCpu);
 }
 
 /**
  * An idle CPU is told to balance on behalf of those that are overloaded (Linux: `nohz_balancer_kick`). If only the running
  * task could go there, it is pushed (Linux: `active_load_balance_cpu_stop`).
  */
-function kickIdle(scheduler: Scheduler, rq: RunQueue): void {
-  if (scheduler.domains.idle.first < 0) return;
+function kickIdle(rq: RunQueue, stoppers: Stoppers): void {
+  if (rq.queues.domains.idle.first < 0) return;
   let looked = 0;
   for (const entity of waitingEntities(rq.fair)) {
     if (++looked > MOST_MOVES) return;
     const task = entity.task as Task;
     if (entity.delayed || task.onCpu) continue;
-    const idle = idleFor(scheduler, rq, task);
+    const idle = idleFor(rq, task);
     if (idle === null) continue;
     if (idle.balanceRequested) return;
     idle.balanceRequested = true;
@@ -113,26 +114,27 @@ function kickIdle(scheduler: Scheduler, rq: RunQueue): void {
   }
   const { current } = rq;
   if (current.schedClass !== null) return;
-  const idle = idleFor(scheduler, rq, current);
-  if (idle !== null) scheduler.stopCpu(rq.cpu, rq.cpu, () => pushTo(scheduler, rq, idle));
+  const idle = idleFor(rq, current);
+  if (idle !== null) stoppers.run(rq.cpu, rq.cpu, () => pushTo(rq, idle));
 }
 
-function idleFor({ domains, runQueues }: Scheduler, rq: RunQueue, { affinity, affinitySize }: Task): RunQueue | null {
+function idleFor({ cpu, queues }: RunQueue, { affinity, affinitySize }: Task): RunQueue | null {
+  const { domains } = queues;
   if (affinitySize === 1) return null;
-  let id = domains.idleNear(rq.cpu, affinity);
-  if (id < 0) id = domains.idleAnywhere(rq.cpu, affinity);
-  return id < 0 ? null : (runQueues[id] as RunQueue);
+  let id = domains.idleNear(cpu, affinity);
+  if (id < 0) id = domains.idleAnywhere(cpu, affinity);
+  return id < 0 ? null : (queues.all[id] as RunQueue);
 }
 
 /** In the stopper thread of `from`, so that none of its other tasks runs: one of them goes to `to`, if that still idles. */
-function pushTo(scheduler: Scheduler, from: RunQueue, to: RunQueue): void {
+function pushTo(from: RunQueue, to: RunQueue): void {
   if (!to.isIdle) return;
   const { cpu } = from;
   const entity = movable(from, to);
   if (entity === null) return;
-  scheduler.lock(to, cpu);
-  scheduler.updateClock(to, cpu);
-  checkPreempt(scheduler, cpu, to, move(scheduler, entity, from, to, cpu));
+  to.acquire(cpu);
+  to.updateClock(cpu);
+  checkPreempt(cpu, to, move(cpu, entity, from, to));
   to.lock.release(cpu);
 }
 
@@ -144,13 +146,13 @@ function lastActive({ execStart, movedAt }: SchedEntity): number {
 const Balance = { EVEN: 0, FAILED: 1, MOVED: 2 } as const;
 
 /** Takes load from the busiest queue of `domain` if it has clearly more. @returns `Balance` */
-function evenOut(scheduler: Scheduler, rq: RunQueue, domain: CpuSet): number {
+function evenOut(rq: RunQueue, domain: CpuSet): number {
   const { cpu } = rq;
   let busiest: RunQueue | null = null;
   let total = 0;
   let members = 0;
   cpu.charge(SchedStep.balance);
-  const { runQueues } = scheduler;
+  const runQueues = rq.queues.all;
   // The list of groups begins with the local one: of equally busy queues the next one counts.
   for (let i = 0; i < runQueues.length; i++) {
     const other = runQueues[(cpu.id + i) % runQueues.length] as RunQueue;
@@ -181,9 +183,9 @@ function evenOut(scheduler: Scheduler, rq: RunQueue, domain: CpuSet): number {
     const load = loadOf(entity);
     if (load / 2 ** rq.balanceFailed > imbalance) continue;
     imbalance -= load;
-    const task = move(scheduler, entity, busiest, rq, cpu);
+    const task = move(cpu, entity, busiest, rq);
     moved++;
-    checkPreempt(scheduler, cpu, rq, task);
+    checkPreempt(cpu, rq, task);
   }
   rq.balanceFailed = moved > 0 ? 0 : rq.balanceFailed + 1;
   return moved > 0 ? Balance.MOVED : Balance.FAILED;

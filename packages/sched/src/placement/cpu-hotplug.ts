@@ -1,7 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { applyAffinity } from '../core/affinity.js';
+import type { RunQueues } from '../core/run-queue.js';
 import type { Task } from '../core/task.js';
-import type { Scheduler } from '../scheduler.js';
-import { CpuSet } from './cpu-set.js';
+import { CpuSet } from '../cpus/cpu-set.js';
 
 /**
  * Taking CPUs out of use and back (Linux: `sched_cpu_deactivate`, `sched_cpu_activate`). A CPU that is not active gets no
@@ -10,13 +11,13 @@ import { CpuSet } from './cpu-set.js';
 export class CpuHotplug {
   /** CPUs that tasks may be put on (Linux: `cpu_active_mask`). Not to be changed from outside. */
   active: CpuSet;
-  readonly #scheduler: Scheduler;
+  readonly #queues: RunQueues;
   /** Affinities that were narrowed, and what they were before: what a CPU that comes back is given again. */
   readonly #before: Map<CpuSet, CpuSet> = new Map();
 
-  constructor(scheduler: Scheduler, all: CpuSet) {
-    this.#scheduler = scheduler;
-    this.active = all;
+  constructor(queues: RunQueues) {
+    this.#queues = queues;
+    this.active = queues.everyCpu;
   }
 
   isActive(cpu: Cpu): boolean {
@@ -25,7 +26,7 @@ export class CpuHotplug {
 
   /** What is left of `affinity`; empty if none of its CPUs is active. */
   narrow(affinity: CpuSet): CpuSet {
-    const { platform } = this.#scheduler;
+    const { platform } = this.#queues;
     return new CpuSet(
       platform.cpus.length,
       platform.cpus.map(({ id }) => id).filter((id) => affinity.has(id) && this.active.has(id)),
@@ -34,7 +35,7 @@ export class CpuHotplug {
 
   /** `target` gets no task any more. What it has is still to be moved: `vacate`. */
   deactivate(target: Cpu): void {
-    const all = this.#scheduler.platform.cpus.map(({ id }) => id);
+    const all = this.#queues.platform.cpus.map(({ id }) => id);
     this.active = new CpuSet(
       all.length,
       all.filter((id) => this.active.has(id) && id !== target.id),
@@ -48,18 +49,17 @@ export class CpuHotplug {
   vacate(cpu: Cpu, target: Cpu, task: Task): boolean {
     const { affinity } = task;
     if (!affinity.has(target.id)) return true;
-    const scheduler = this.#scheduler;
-    if (scheduler.hooks.schedAffinity.call(task) === false) return false;
+    if (this.#queues.hooks.schedAffinity.call(task) === false) return false;
     const rest = this.narrow(affinity);
     const now = rest.size === 0 ? this.active : rest;
     if (rest.size > 0) this.#before.set(now, this.#before.get(affinity) ?? affinity);
-    scheduler.applyAffinity(cpu, task, now);
+    applyAffinity(this.#queues, cpu, task, now);
     return true;
   }
 
   /** `target` is in use again; `tasks` that were moved away only because it was not may go back. */
   activate(cpu: Cpu, target: Cpu, tasks: Iterable<Task>): void {
-    const all = this.#scheduler.platform.cpus.map(({ id }) => id);
+    const all = this.#queues.platform.cpus.map(({ id }) => id);
     this.active = new CpuSet(
       all.length,
       all.filter((id) => this.active.has(id) || id === target.id),
@@ -69,7 +69,7 @@ export class CpuHotplug {
       if (before === undefined) continue;
       const now = this.narrow(before);
       if (!now.equals(before)) this.#before.set(now, before);
-      this.#scheduler.applyAffinity(cpu, task, now.equals(before) ? before : now);
+      applyAffinity(this.#queues, cpu, task, now.equals(before) ? before : now);
     }
   }
 }

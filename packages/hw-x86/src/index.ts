@@ -49,6 +49,7 @@ export {
 } from './memory/address.js';
 export { type CacheCounters, type CacheEnvironment, Caches, LineState } from './memory/caches.js';
 export { CoherenceDirectory, type CoherentCore, type Topology, TransferCost } from './memory/coherence.js';
+export { DEVICE_BASE, DeviceWindows, type MmioDevice } from './memory/device-windows.js';
 export {
   entryAddress,
   entryFrame,
@@ -61,7 +62,7 @@ export {
   type Walk,
   walk,
 } from './memory/page-table.js';
-export { PhysicalMemory } from './memory/physical-memory.js';
+export { type MemoryObserver, PhysicalMemory } from './memory/physical-memory.js';
 export { SpinLock } from './memory/spin-lock.js';
 export { Access, FaultCode, Mmu } from './mmu/mmu.js';
 export { Ept, SecondLevel, SecondLevelTables } from './mmu/second-level.js';

@@ -174,7 +174,7 @@ export class Platform {
       into.number(cpu.clock).number(cpu.fsBase).number(cpu.mmu.pkru).number(cpu.mmu.root).number(cpu.mmu.walks);
       into.number(cpu.ownLedger.total).number(cpu.linesMoved).number(cpu.interruptsTaken);
     }
-    return into.words(this.memory.used);
+    return this.memory.fingerprint(into);
   }
 
   #activity(cpu: Cpu): void {

@@ -44,7 +44,7 @@ describe('PhysicalMemory', () => {
   it('costs the host little although a terabyte is installed', () => {
     const memory = new PhysicalMemory([512 * GIB, 512 * GIB]);
     memory.allocate();
-    expect(memory.u8.length).toBeLessThanOrEqual(64 * MIB);
+    expect(memory.hostBytes).toBeLessThanOrEqual(64 * MIB);
   });
 
   it('keeps 64-bit values exactly up to 2^53, with their sign, little-endian', () => {
@@ -98,5 +98,107 @@ describe('PhysicalMemory', () => {
   it('refuses nodes that are no multiple of a section, and frames that it does not have', () => {
     expect(() => new PhysicalMemory([PAGE_SIZE])).toThrow('nodeBytes: 4096 is not a positive multiple of 16 MiB');
     expect(() => new PhysicalMemory([16 * MIB]).free(1e6)).toThrow('frame 1000000 is not in any memory node');
+  });
+
+  it('reads and writes values of every size at every address as an array of bytes would', () => {
+    const memory = new PhysicalMemory([16 * MIB]);
+    const bytes = new DataView(new ArrayBuffer(64));
+    const at = (offset: number): number => 4096 + offset;
+    const access = fc.record({
+      size: fc.constantFrom(1, 2, 4, 8),
+      offset: fc.nat(56),
+      value: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+    });
+    fc.assert(
+      fc.property(fc.array(access, { minLength: 1, maxLength: 40 }), (accesses) => {
+        for (const { size, offset, value } of accesses) {
+          if (size === 1) {
+            memory.write8(at(offset), value);
+            bytes.setUint8(offset, value);
+          } else if (size === 2) {
+            memory.write16(at(offset), value);
+            bytes.setUint16(offset, value, true);
+          } else if (size === 4) {
+            memory.write32(at(offset), value);
+            bytes.setInt32(offset, value, true);
+          } else {
+            const wide = value * 0x10_0001;
+            memory.write64(at(offset), wide);
+            bytes.setBigInt64(offset, BigInt(wide), true);
+          }
+        }
+        for (let i = 0; i < 56; i++) {
+          expect(memory.read8(at(i))).toBe(bytes.getUint8(i));
+          expect(memory.read16(at(i))).toBe(bytes.getUint16(i, true));
+          expect(memory.read32(at(i))).toBe(bytes.getInt32(i, true));
+          expect(memory.read64(at(i))).toBe(Number(bytes.getBigInt64(i, true)));
+        }
+      }),
+    );
+  });
+
+  it('refuses an unaligned access beyond its end, where there are no bytes', () => {
+    const memory = new PhysicalMemory([16 * MIB]);
+    expect(() => memory.read32(memory.hostBytes - 2)).toThrow('physical memory where there is none');
+    expect(() => memory.write32(-3, 1)).toThrow('physical memory where there is none');
+  });
+
+  it('stores and loads bytes of the host', () => {
+    const memory = new PhysicalMemory([16 * MIB]);
+    memory.store(4097, Uint8Array.of(9, 1, 2, 3, 9), 1, 3);
+    expect([0, 1, 2, 3, 4].map((i) => memory.read8(4096 + i))).toEqual([0, 1, 2, 3, 0]);
+    const into = new Uint8Array(5);
+    memory.load(4097, into, 2);
+    expect([...into]).toEqual([0, 0, 1, 2, 3]);
+    expect(() => memory.load(4096, into, 3, 3)).toThrow('3 bytes from 3 on are not in an array of 5');
+  });
+});
+
+describe('an observer of physical memory', () => {
+  it('is told of every access before it is made, until it ends that', () => {
+    const memory = new PhysicalMemory([16 * MIB]);
+    const seen: string[] = [];
+    const end = memory.observe({
+      read: (address, length) => seen.push(`read ${address - 4096}+${length}`),
+      write: (address, length) => seen.push(`write ${address - 4096}+${length}`),
+    });
+    const touched = (step: () => void): string => {
+      seen.length = 0;
+      step();
+      return seen.join('; ');
+    };
+    const bytes = new Uint8Array(3);
+    expect(touched(() => memory.read8(4096))).toBe('read 0+1');
+    expect(touched(() => memory.write8(4097, 1))).toBe('write 1+1');
+    expect(touched(() => memory.read16(4098))).toBe('read 2+2');
+    expect(touched(() => memory.write16(4096, 1))).toBe('write 0+2');
+    expect(touched(() => memory.read32(4096))).toBe('read 0+4');
+    expect(touched(() => memory.write32(4100, 1))).toBe('write 4+4');
+    expect(touched(() => memory.read64(4096))).toBe('read 0+4; read 4+4');
+    expect(touched(() => memory.write64(4096, 1))).toBe('write 0+4; write 4+4');
+    expect(touched(() => memory.copy(4096, 4200, 8))).toBe('read 104+8; write 0+8');
+    expect(touched(() => memory.equal(4096, 4200, 8))).toBe('read 0+8; read 104+8');
+    expect(touched(() => memory.fill(4096, 16))).toBe('write 0+16');
+    expect(touched(() => memory.store(4096, bytes))).toBe('write 0+3');
+    expect(touched(() => memory.load(4096, bytes))).toBe('read 0+3');
+    end();
+    expect(touched(() => memory.write32(4096, 1))).toBe('');
+  });
+
+  it('changes nothing of what is read and written, and may be one of several', () => {
+    const memory = new PhysicalMemory([16 * MIB]);
+    let first = 0;
+    let second = 0;
+    const count = (add: () => void) => ({ read: add, write: add });
+    const endFirst = memory.observe(count(() => first++));
+    memory.observe(count(() => second++));
+    memory.write32(4096, -5);
+    endFirst();
+    endFirst();
+    expect(memory.read32(4096)).toBe(-5);
+    memory.write64(4104, 2 ** 40 + 1);
+    memory.copy(4112, 4104, 8);
+    expect([memory.read64(4112), memory.equal(4112, 4104, 8)]).toEqual([2 ** 40 + 1, true]);
+    expect([first, second]).toEqual([1, 10]);
   });
 });

@@ -6,7 +6,7 @@ import { formatStamp, parseStamp } from '../src/program/libc.js';
 const memory = new PhysicalMemory([16 * 2 ** 20]);
 const AT = 0x1000;
 const stamp = fc.maxSafeNat();
-const text = (): string => String.fromCharCode(...memory.u8.subarray(AT, AT + 18));
+const text = (): string => String.fromCharCode(...Array.from({ length: 18 }, (_, at) => memory.read8(AT + at)));
 
 describe('stamps as text', () => {
   it('are printed as "0x%016lx" prints them, also in parts', () => {
@@ -33,10 +33,10 @@ describe('stamps as text', () => {
     fc.assert(
       fc.property(stamp, fc.nat(17), fc.nat(255), (value, place, code) => {
         formatStamp(memory, AT, 18, 0, value);
-        const before = memory.u8[AT + place] as number;
+        const before = memory.read8(AT + place);
         const digit = place >= 2 && /[0-9a-f]/.test(String.fromCharCode(code));
         fc.pre(code !== before && !digit);
-        memory.u8[AT + place] = code;
+        memory.write8(AT + place, code);
         expect(parseStamp(memory, AT, 18, 0, 0)).toBe(-1);
       }),
     );

@@ -20,53 +20,13 @@ function touch(words: Set<number>, address: number, length: number): void {
   for (let word = address - (address % 4); word < address + length; word += 4) words.add(word);
 }
 
-/**
- * Records what steps touch, by standing between a machine and its memory. Only for machines that are explored: recording
- * is slow.
- */
+/** Records what the machine's steps touch from now on. Only for machines that are explored: recording is slow. */
 export function recordFootprints(machine: Machine): Footprint {
   const footprint = new Footprint();
-  const { reads, writes } = footprint;
-  const { memory } = machine.platform;
-  const { read8, read32, read64, write8, write32, write64, fill, copy, equal } = memory;
-  memory.read8 = (address) => {
-    touch(reads, address, 1);
-    return read8.call(memory, address);
-  };
-  memory.read32 = (address) => {
-    reads.add(address);
-    return read32.call(memory, address);
-  };
-  memory.read64 = (address) => {
-    reads.add(address).add(address + 4);
-    return read64.call(memory, address);
-  };
-  memory.write8 = (address, value) => {
-    touch(writes, address, 1);
-    write8.call(memory, address, value);
-  };
-  memory.write32 = (address, value) => {
-    writes.add(address);
-    write32.call(memory, address, value);
-  };
-  memory.write64 = (address, value) => {
-    writes.add(address).add(address + 4);
-    write64.call(memory, address, value);
-  };
-  memory.fill = (address, length, byte) => {
-    touch(writes, address, length);
-    fill.call(memory, address, length, byte);
-  };
-  memory.copy = (to, from, length) => {
-    touch(writes, to, length);
-    touch(reads, from, length);
-    copy.call(memory, to, from, length);
-  };
-  memory.equal = (one, other, length) => {
-    touch(reads, one, length);
-    touch(reads, other, length);
-    return equal.call(memory, one, other, length);
-  };
+  machine.platform.memory.observe({
+    read: (address, length) => touch(footprint.reads, address, length),
+    write: (address, length) => touch(footprint.writes, address, length),
+  });
   for (const cpu of machine.platform.cpus) cpu.trap = new KernelUse(footprint, cpu.trap);
   return footprint;
 }

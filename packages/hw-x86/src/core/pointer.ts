@@ -1,4 +1,5 @@
 import { PAGE_MASK } from '../memory/address.js';
+import { isDevice } from '../memory/device-windows.js';
 import { FaultCode } from '../mmu/mmu.js';
 import { EMPTY_ENTRY, type TlbEntry } from '../mmu/tlb.js';
 import type { Cpu } from './cpu.js';
@@ -56,7 +57,12 @@ export class Pointer {
     const { mmu, coherence } = cpu;
     const entry = mmu.lately(address);
     const page = address - (address & PAGE_MASK);
-    if (entry.page !== page || !mmu.hit(entry, access) || !coherence.holds(cpu, physical, (access & FaultCode.write) !== 0)) {
+    if (
+      isDevice(physical) ||
+      entry.page !== page ||
+      !mmu.hit(entry, access) ||
+      !coherence.holds(cpu, physical, (access & FaultCode.write) !== 0)
+    ) {
       return physical;
     }
     const same = entry === this.#entry && entry.enteredAt === this.#enteredAt && coherence.lineEpoch === this.#lineEpoch;

@@ -1,6 +1,7 @@
 import type { CoreClock } from '../time/core-clock.js';
 import type { Caches } from './caches.js';
 import { CoherenceDirectory, type Topology, type TransferCost } from './coherence.js';
+import { isDevice } from './device-windows.js';
 
 /** Takes the place of the directory where caches are modelled line by line: every access is theirs to price. */
 export class CachedCoherence extends CoherenceDirectory {
@@ -21,7 +22,7 @@ export class CachedCoherence extends CoherenceDirectory {
   }
 
   override touch(cpu: CoreClock, address: number, write: boolean): void {
-    this.#caches.access(cpu, address, write);
+    if (!isDevice(address)) this.#caches.access(cpu, address, write);
   }
 
   override claim(cpu: CoreClock, frame: number): void {

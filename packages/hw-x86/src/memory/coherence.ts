@@ -2,6 +2,7 @@ import type { CostModel } from '../costs/cost-model.js';
 import { HwStep } from '../costs/steps.js';
 import type { CoreClock } from '../time/core-clock.js';
 import { CACHE_LINE, PAGE_SIZE } from './address.js';
+import { isDevice } from './device-windows.js';
 
 /** Lines of a frame. */
 const LINES = PAGE_SIZE / CACHE_LINE;
@@ -64,7 +65,10 @@ export class CoherenceDirectory {
   /** Accounts for `cpu` reading or writing the line at physical `address`. */
   touch(cpu: CoreClock, address: number, write: boolean): void {
     const frame = address >>> 12;
-    if (frame >= this.#frames.length) this.#grow(frame);
+    if (frame >= this.#frames.length) {
+      if (isDevice(address)) return;
+      this.#grow(frame);
+    }
     if (this.holds(cpu, address, write)) return;
     if (this.#frames[frame] === NOBODY) this.#frames[frame] = cpu.coreTag;
     else this.#bring(cpu, frame, address, write);

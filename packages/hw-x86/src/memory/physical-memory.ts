@@ -1,5 +1,7 @@
-import { HardwareError } from '../errors.js';
+import { HardwareError, ModelBug } from '../errors.js';
+import type { Fingerprint } from '../fingerprint.js';
 import { LARGE_PAGE_SIZE, PAGE_SIZE } from './address.js';
+import { DEVICE_BASE, DeviceWindows, isDevice } from './device-windows.js';
 
 /** Memory is given to nodes in sections of 16 MiB. */
 const SECTION_FRAMES = 4096;
@@ -27,23 +29,44 @@ class Node {
   }
 }
 
+/** Somebody who is told of every access to physical memory, before it is made. */
+export interface MemoryObserver {
+  /** `length` bytes from physical `address` on are read. */
+  read(address: number, length: number): void;
+  /** `length` bytes from physical `address` on are written. */
+  write(address: number, length: number): void;
+}
+
+/** Set in #aside, in addition to misalignment: the addresses of devices. */
+const DEVICES = DEVICE_BASE | 0;
+/** In #aside: every address but 0, where no frame is. */
+const EVERYTHING = -1;
+
 /**
  * Physical memory with real bytes. Frames are 4 KiB; a frame number times 4096 is its address. Sections of the address
  * range are assigned to NUMA nodes as they are first used, so addresses stay small and a terabyte costs the host nothing
- * until it is touched. Values are little-endian.
+ * until it is touched. Values are little-endian, at any address. The addresses from `DEVICE_BASE` on lead to devices.
  */
 export class PhysicalMemory {
-  /** All memory so far, as bytes and as words. Replaced when memory grows: do not keep them. */
-  u8: Uint8Array;
-  i32: Int32Array;
+  /** What lies in the address range of devices. */
+  readonly devices: DeviceWindows = new DeviceWindows();
+  /** All memory so far, as bytes and as words. Replaced when memory grows. */
+  #u8: Uint8Array;
+  #i32: Int32Array;
+  /**
+   * Address bits that make an access leave the short way: those of devices, and all of them while somebody observes. One test
+   * with this and with the bits of misalignment decides for all three.
+   */
+  #aside = DEVICES;
+  readonly #observers: MemoryObserver[] = [];
   readonly #nodes: readonly Node[];
   /** Node of each section. */
   readonly #sections: number[] = [];
 
   /** @param nodeBytes size of each NUMA node, bytes; multiples of 16 MiB */
   constructor(nodeBytes: readonly number[]) {
-    this.u8 = new Uint8Array(Math.min(INITIAL_BYTES, ...nodeBytes));
-    this.i32 = new Int32Array(this.u8.buffer);
+    this.#u8 = new Uint8Array(Math.min(INITIAL_BYTES, ...nodeBytes));
+    this.#i32 = new Int32Array(this.#u8.buffer);
     this.#nodes = nodeBytes.map((bytes) => {
       const frames = bytes / PAGE_SIZE;
       if (frames <= 0 || frames % SECTION_FRAMES !== 0) {
@@ -133,52 +156,102 @@ export class PhysicalMemory {
     return this.#nodes.reduce((sum, node) => sum + node.inUse, 0);
   }
 
+  /** Bytes of host memory that stand behind the modelled memory so far. */
+  get hostBytes(): number {
+    return this.#u8.length;
+  }
+
+  /** Tells `observer` of every access from now on. While nobody is told this costs nothing. @returns what ends it */
+  observe(observer: MemoryObserver): () => void {
+    this.#observers.push(observer);
+    this.#aside = EVERYTHING;
+    return () => {
+      const at = this.#observers.indexOf(observer);
+      if (at >= 0) this.#observers.splice(at, 1);
+      if (this.#observers.length === 0) this.#aside = DEVICES;
+    };
+  }
+
   read8(address: number): number {
-    return this.u8[address] as number;
+    if ((address & this.#aside) !== 0) return this.#readAside(address, 1);
+    return this.#u8[address] as number;
   }
 
+  /** @param value its low eight bits count */
   write8(address: number, value: number): void {
-    this.u8[address] = value;
+    if ((address & this.#aside) !== 0) this.#writeAside(address, 1, value);
+    else this.#u8[address] = value;
   }
 
-  /** A signed 32-bit word. @param address multiple of 4 */
+  /** An unsigned 16-bit word. */
+  read16(address: number): number {
+    if ((address & (this.#aside | 3)) !== 0) return this.#readAside(address, 2);
+    return (this.#i32[address >>> 2] as number) & 0xffff;
+  }
+
+  /** @param value its low sixteen bits count */
+  write16(address: number, value: number): void {
+    if ((address & (this.#aside | 3)) !== 0) {
+      this.#writeAside(address, 2, value);
+    } else {
+      const at = address >>> 2;
+      this.#i32[at] = ((this.#i32[at] as number) & ~0xffff) | (value & 0xffff);
+    }
+  }
+
+  /** A signed 32-bit word. */
   read32(address: number): number {
-    return this.i32[address >>> 2] as number;
+    if ((address & (this.#aside | 3)) !== 0) return this.#readAside(address, 4);
+    return this.#i32[address >>> 2] as number;
   }
 
-  /** @param address multiple of 4 */
+  /** @param value its low 32 bits count */
   write32(address: number, value: number): void {
-    this.i32[address >>> 2] = value;
+    if ((address & (this.#aside | 3)) !== 0) this.#writeAside(address, 4, value);
+    else this.#i32[address >>> 2] = value;
   }
 
-  /** A signed 64-bit value; exact while its magnitude stays below 2^53. @param address multiple of 8 */
+  /** A signed 64-bit value; exact while its magnitude stays below 2^53. */
   read64(address: number): number {
+    if ((address & (this.#aside | 3)) !== 0) {
+      const low = this.#readAside(address, 4);
+      return this.#readAside(address + 4, 4) * 0x1_0000_0000 + (low >>> 0);
+    }
     const at = address >>> 2;
-    return (this.i32[at + 1] as number) * 0x1_0000_0000 + ((this.i32[at] as number) >>> 0);
+    return (this.#i32[at + 1] as number) * 0x1_0000_0000 + ((this.#i32[at] as number) >>> 0);
   }
 
-  /** @param address multiple of 8 @param value an integer below 2^53 in magnitude */
+  /** @param value an integer below 2^53 in magnitude */
   write64(address: number, value: number): void {
+    if ((address & (this.#aside | 3)) !== 0) {
+      this.#writeAside(address, 4, value);
+      this.#writeAside(address + 4, 4, Math.floor(value * (1 / 0x1_0000_0000)));
+      return;
+    }
     const at = address >>> 2;
-    this.i32[at] = value | 0;
-    this.i32[at + 1] = Math.floor(value * (1 / 0x1_0000_0000));
+    this.#i32[at] = value | 0;
+    this.#i32[at + 1] = Math.floor(value * (1 / 0x1_0000_0000));
   }
 
-  /** Copies `length` bytes. */
+  /** Copies `length` bytes; the ranges may overlap. */
   copy(to: number, from: number, length: number): void {
-    if (((to | from | length) & 3) === 0 && length <= 128) {
-      const { i32 } = this;
+    if (((to | from) & this.#aside) !== 0) {
+      this.#copyAside(to, from, length);
+    } else if (((to | from | length) & 3) === 0 && length <= 128) {
+      const i32 = this.#i32;
       const target = to >>> 2;
       const source = from >>> 2;
       for (let i = 0, words = length >>> 2; i < words; i++) i32[target + i] = i32[source + i] as number;
     } else {
-      this.u8.copyWithin(to, from, from + length);
+      this.#u8.copyWithin(to, from, from + length);
     }
   }
 
   /** True if two ranges hold the same bytes. */
   equal(a: number, b: number, length: number): boolean {
-    const { u8, i32 } = this;
+    if (((a | b) & this.#aside) !== 0) return this.#equalAside(a, b, length);
+    const u8 = this.#u8;
+    const i32 = this.#i32;
     let i = 0;
     if (((a | b) & 3) === 0) for (; i + 4 <= length; i += 4) if (i32[(a + i) >>> 2] !== i32[(b + i) >>> 2]) return false;
     for (; i < length; i++) if (u8[a + i] !== u8[b + i]) return false;
@@ -187,12 +260,103 @@ export class PhysicalMemory {
 
   /** Sets `length` bytes. */
   fill(address: number, length: number, value = 0): void {
-    this.u8.fill(value, address, address + length);
+    if ((address & this.#aside) === 0) {
+      this.#u8.fill(value, address, address + length);
+    } else {
+      this.#tell('write', address, length);
+      if (!isDevice(address)) this.#u8.fill(value, address, address + length);
+      else for (let i = 0; i < length; i++) this.devices.write(address + i, 1, value & 0xff);
+    }
   }
 
-  /** The words of all memory that has been used, for fingerprints. */
-  get used(): Int32Array {
-    return this.i32.subarray(0, (this.#sections.length * SECTION_FRAMES * PAGE_SIZE) / 4);
+  /** Stores `length` bytes of the host, from `offset` in `bytes` on. */
+  store(address: number, bytes: Uint8Array, offset = 0, length: number = bytes.length - offset): void {
+    requireBytes(bytes, offset, length);
+    if ((address & this.#aside) !== 0) {
+      this.#tell('write', address, length);
+      if (isDevice(address)) {
+        for (let i = 0; i < length; i++) this.devices.write(address + i, 1, bytes[offset + i] as number);
+        return;
+      }
+    }
+    const u8 = this.#u8;
+    for (let i = 0; i < length; i++) u8[address + i] = bytes[offset + i] as number;
+  }
+
+  /** Loads `length` bytes into `bytes`, from `offset` on. */
+  load(address: number, bytes: Uint8Array, offset = 0, length: number = bytes.length - offset): void {
+    requireBytes(bytes, offset, length);
+    if ((address & this.#aside) !== 0) {
+      this.#tell('read', address, length);
+      if (isDevice(address)) {
+        for (let i = 0; i < length; i++) bytes[offset + i] = this.devices.read(address + i, 1);
+        return;
+      }
+    }
+    const u8 = this.#u8;
+    for (let i = 0; i < length; i++) bytes[offset + i] = u8[address + i] as number;
+  }
+
+  /** Adds the contents of all memory that has been used. */
+  fingerprint(into: Fingerprint): Fingerprint {
+    return into.words(this.#i32.subarray(0, (this.#sections.length * SECTION_FRAMES * PAGE_SIZE) / 4));
+  }
+
+  #tell(what: 'read' | 'write', address: number, length: number): void {
+    for (const observer of this.#observers) observer[what](address, length);
+  }
+
+  /** A read of 1, 2 or 4 bytes that is observed, misaligned, or of a device. */
+  #readAside(address: number, size: number): number {
+    this.#tell('read', address, size);
+    let value = 0;
+    if (isDevice(address)) value = this.devices.read(address, size);
+    else for (let i = size - 1; i >= 0; i--) value = (value << 8) | this.#byte(address + i);
+    return size === 4 ? value | 0 : value;
+  }
+
+  /** A write, likewise. */
+  #writeAside(address: number, size: number, value: number): void {
+    this.#tell('write', address, size);
+    if (isDevice(address)) {
+      this.devices.write(address, size, size === 4 ? value >>> 0 : value & ((1 << (8 * size)) - 1));
+      return;
+    }
+    for (let i = 0; i < size; i++) {
+      this.#byte(address + i);
+      this.#u8[address + i] = value >>> (8 * i);
+    }
+  }
+
+  #byte(address: number): number {
+    const byte = this.#u8[address];
+    if (byte === undefined) throw new ModelBug('an access to physical memory where there is none', { address, end: this.#u8.length });
+    return byte;
+  }
+
+  #copyAside(to: number, from: number, length: number): void {
+    this.#tell('read', from, length);
+    this.#tell('write', to, length);
+    if (!isDevice(to) && !isDevice(from)) {
+      this.#u8.copyWithin(to, from, from + length);
+      return;
+    }
+    for (let i = 0; i < length; i++) {
+      const byte = isDevice(from) ? this.devices.read(from + i, 1) : this.#byte(from + i);
+      if (isDevice(to)) this.devices.write(to + i, 1, byte);
+      else this.#u8[to + i] = byte;
+    }
+  }
+
+  #equalAside(a: number, b: number, length: number): boolean {
+    this.#tell('read', a, length);
+    this.#tell('read', b, length);
+    for (let i = 0; i < length; i++) {
+      const one = isDevice(a) ? this.devices.read(a + i, 1) : this.#byte(a + i);
+      const other = isDevice(b) ? this.devices.read(b + i, 1) : this.#byte(b + i);
+      if (one !== other) return false;
+    }
+    return true;
   }
 
   /** Gives a node frames to hand out one by one: those of a returned large page, else a new section. @returns false if there are none */
@@ -219,16 +383,22 @@ export class PhysicalMemory {
 
   /** Makes the host's memory reach up to `bytes`. */
   #back(bytes: number): void {
-    if (bytes <= this.u8.length) return;
+    if (bytes <= this.#u8.length) return;
     if (bytes > HOST_LIMIT) {
       throw new HardwareError(
         'OUT_OF_MEMORY',
         `the modelled programs use more than ${HOST_LIMIT} bytes of memory, which is all that the model can hold`,
       );
     }
-    const bigger = new Uint8Array(Math.min(HOST_LIMIT, Math.max(bytes, 2 * this.u8.length)));
-    bigger.set(this.u8);
-    this.u8 = bigger;
-    this.i32 = new Int32Array(bigger.buffer);
+    const bigger = new Uint8Array(Math.min(HOST_LIMIT, Math.max(bytes, 2 * this.#u8.length)));
+    bigger.set(this.#u8);
+    this.#u8 = bigger;
+    this.#i32 = new Int32Array(bigger.buffer);
+  }
+}
+
+function requireBytes(bytes: Uint8Array, offset: number, length: number): void {
+  if (offset < 0 || length < 0 || offset + length > bytes.length) {
+    throw new HardwareError('INVALID_ARGUMENT', `length: ${length} bytes from ${offset} on are not in an array of ${bytes.length}`);
   }
 }

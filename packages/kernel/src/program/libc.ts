@@ -32,13 +32,12 @@ export function formatStamp(memory: PhysicalMemory, at: number, part: number, do
   const low = value | 0;
   for (let i = 0; i < 4; i++) pairs[1 + i] = PAIRS[(high >>> (24 - (i << 3))) & 255] as number;
   for (let i = 0; i < 4; i++) pairs[5 + i] = PAIRS[(low >>> (24 - (i << 3))) & 255] as number;
-  const { u8, i32 } = memory;
   let i = 0;
   // What is aligned goes by words.
   if (done === 0 && (at & 3) === 0) {
-    for (; i + 4 <= part; i += 4) i32[(at + i) >>> 2] = (pairs[i >>> 1] as number) | ((pairs[(i >>> 1) + 1] as number) << 16);
+    for (; i + 4 <= part; i += 4) memory.write32(at + i, (pairs[i >>> 1] as number) | ((pairs[(i >>> 1) + 1] as number) << 16));
   }
-  for (; i < part; i++) u8[at + i] = text[done + i] as number;
+  for (; i < part; i++) memory.write8(at + i, text[done + i] as number);
 }
 
 /**
@@ -46,16 +45,15 @@ export function formatStamp(memory: PhysicalMemory, at: number, part: number, do
  * @returns the value, or -1 at a character that does not belong there
  */
 export function parseStamp(memory: PhysicalMemory, at: number, part: number, done: number, parsed: number): number {
-  const { u8 } = memory;
   if (done === 0 && part === LENGTH && (at & 3) === 0) return parseAligned(memory, at);
   let i = 0;
-  for (; i < part && done + i < PREFIX; i++) if (u8[at + i] !== text[done + i]) return -1;
+  for (; i < part && done + i < PREFIX; i++) if (memory.read8(at + i) !== text[done + i]) return -1;
   // The value so far as two words, shifted left by a digit at a time.
   let high = Math.floor(parsed * (1 / 0x1_0000_0000)) | 0;
   let low = parsed | 0;
   let worst = 0;
   for (; i < part; i++) {
-    const nibble = VALUES[u8[at + i] as number] as number;
+    const nibble = VALUES[memory.read8(at + i)] as number;
     worst |= nibble;
     high = (high << 4) | (low >>> 28);
     low = (low << 4) | nibble;
@@ -64,16 +62,15 @@ export function parseStamp(memory: PhysicalMemory, at: number, part: number, don
 }
 
 /** A whole stamp that begins at a multiple of four, by words. */
-function parseAligned({ i32 }: PhysicalMemory, at: number): number {
-  const first = at >>> 2;
-  let word = i32[first] as number;
+function parseAligned(memory: PhysicalMemory, at: number): number {
+  let word = memory.read32(at);
   if ((word & 0xffff) !== OX) return -1;
   let high = 0;
   let low = 0;
   let worst = 0;
   for (let i = 1; i <= 4; i++) {
     const one = BYTES[word >>> 16] as number;
-    word = i32[first + i] as number;
+    word = memory.read32(at + 4 * i);
     const other = BYTES[word & 0xffff] as number;
     worst |= one | other;
     high = (high << 16) | (low >>> 16);

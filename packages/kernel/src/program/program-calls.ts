@@ -211,10 +211,10 @@ export class SpanCall implements Call {
         memory.fill(at, length, this.argument);
         return true;
       case Span.STORE:
-        for (let i = 0; i < length; i++) memory.u8[at + i] = this.bytes[done + i] as number;
+        memory.store(at, this.bytes, done, length);
         return true;
       case Span.LOAD:
-        for (let i = 0; i < length; i++) this.bytes[done + i] = memory.u8[at + i] as number;
+        memory.load(at, this.bytes, done, length);
         return true;
       case Span.COMPARE:
         if (memory.equal(at, other, length)) return true;

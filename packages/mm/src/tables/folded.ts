@@ -80,10 +80,9 @@ export class FoldedEntries {
     }
     this.#frames.unreserve(1);
     const table = this.#frames.allocate(0);
-    const first = (table * PAGE_SIZE) >>> 2;
-    for (let i = 0; i < 1024; i += 2) {
-      memory.i32[first + i] = low;
-      memory.i32[first + i + 1] = 0;
+    for (let each = table * PAGE_SIZE; each < (table + 1) * PAGE_SIZE; each += 8) {
+      memory.write32(each, low);
+      memory.write32(each + 4, 0);
     }
     memory.write32(entry + 4, entryHigh(table));
     memory.write32(entry, entryLow(table, TABLE_FLAGS));

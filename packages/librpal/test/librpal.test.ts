@@ -1,7 +1,7 @@
 import { Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { librpal, QUEUE_WORDS, RpalError } from '../src/index.js';
-import { alone, call, pair, serve, world } from './pair.js';
+import { alone, call, finish, mustEnd, pair, serve, world } from './pair.js';
 
 describe('rpal_write_ptrs', () => {
   /** What the caller's calls return; the callee serves. */
@@ -97,9 +97,10 @@ describe('rpal_write_ptrs', () => {
   it('comes back with ERR_PEER_MEM when the callee is gone', () => {
     let pid = 0;
     const seen: number[] = [];
-    const [callee, caller] = pair(
+    pair(
       world(),
       function* (end) {
+        mustEnd(end.p, { signal: Signal.KILL });
         pid = end.p.context.thread.process.pid;
         yield* serve(end, function* () {});
       },
@@ -110,8 +111,6 @@ describe('rpal_write_ptrs', () => {
         seen.push(yield* call(end, 2), end.p.rdpkru() | 0);
       },
     );
-    expect(callee.exit?.signal).toBe(Signal.KILL);
-    expect(caller.exit?.signal).toBe(0);
     expect(seen[1]).toBe(-RpalError.ERR_PEER_MEM);
   });
 });
@@ -124,6 +123,7 @@ describe('rpal_read_access_safety', () => {
     const [, caller] = pair(
       world(),
       function* (end) {
+        mustEnd(end.p, { signal: Signal.KILL });
         pid = end.p.context.thread.process.pid;
         target = end.memory;
         yield* serve(end, function* () {});
@@ -171,7 +171,7 @@ describe('the library on its own', () => {
         seen = lib.error;
       },
     });
-    machine.run();
+    finish(machine);
     expect(seen).toBe(RpalError.GET_CAP_VERSION);
   });
 

@@ -1,14 +1,10 @@
-import { type CpuProfile, profiles } from '@rpal/hw-x86';
-import { createMachine, type Machine, type Process, type Program } from '@rpal/kernel';
+import type { Machine, Process, Program } from '@rpal/kernel';
 import { type Rpal, type RpalOptions, rpal, rpalOf } from '@rpal/rpal-core';
 import { Epoll, Poll, SocketType } from '@rpal/uapi';
+import { finish, mustEnd, smallMachine } from '../../../scripts/testing/run.ts';
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, rpalExecutable, welcome } from '../src/index.js';
 
-/** The RFC's processor, four cores of it. */
-export const smallProfile: CpuProfile = {
-  ...(profiles[0] as CpuProfile),
-  topology: { sockets: 1, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 4, memoryPerSocket: 1 },
-};
+export { finish, mustEnd } from '../../../scripts/testing/run.ts';
 
 export interface World {
   readonly machine: Machine;
@@ -16,7 +12,7 @@ export interface World {
 }
 
 export function world(options: RpalOptions = {}): World {
-  const machine = createMachine({ profile: smallProfile, plugins: [rpal(options)] });
+  const machine = smallMachine({ plugins: [rpal(options)] });
   return { machine, rpal: rpalOf(machine) };
 }
 
@@ -43,16 +39,12 @@ export interface Caller {
   readonly words: number;
 }
 
-/** Runs to the end, which is a second away at most: the waker keeps a machine busy for ever whose programs are stuck. */
-function finish(machine: Machine): void {
-  if (machine.run({ until: machine.platform.now + 2.3e9, deaths: 'report' }) === 'until') throw new Error('the programs do not end');
-}
-
 /** Runs one service. @returns what `body` returns, or how the process ended */
 export function alone({ machine }: World, body: (p: Program, lib: LibRpal) => Routine): unknown {
   let seen: unknown;
   const process = machine.spawn(
     rpalExecutable('service', function* (p) {
+      mustEnd(p, 'anyhow');
       seen = yield* body(p, librpal(p));
     }),
   );

@@ -14,7 +14,7 @@ import {
   rpalThread,
   Scc,
 } from '../src/index.js';
-import { Control, pairOfServices, run, until, type World, world } from './world.js';
+import { Control, finish, pairOfServices, run, until, type World, world } from './world.js';
 
 const { EFAULT, EINVAL, EAGAIN, ENOMEM, EPERM } = Errno;
 /** An address that nothing is mapped at, in no slice. */
@@ -595,7 +595,7 @@ describe('ioctl of /proc/rpal', () => {
       results.push(yield* p.read(c.fd, c.note, 64), yield* c.share());
       results.push(yield* p.ioctl(99, RpalIoctl.GET_SERVICE_ID, c.note));
     }
-    machine.run();
+    finish(machine);
     expect(process.exit).toMatchObject({ status: 0, signal: 0 });
     expect(new Set(results.slice(0, -1))).toEqual(new Set([-EINVAL]));
     expect(results.at(-1)).toBe(-Errno.EBADF);
@@ -616,7 +616,7 @@ describe('ioctl of /proc/rpal', () => {
         result = yield* c.enable();
       },
     });
-    machine.run();
+    finish(machine);
     expect(result).toBe(-EINVAL);
     expect(rpal.instruments.log.join()).toMatch(/not position independent/);
     exercised.add('ENABLE_SERVICE, not position independent');

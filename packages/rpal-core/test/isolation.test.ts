@@ -1,7 +1,7 @@
 import { Signal, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { pkruOf, rpalThread } from '../src/index.js';
-import { pairOfServices, until, world } from './world.js';
+import { mustEnd, pairOfServices, until, world } from './world.js';
 
 const OWNER = 0;
 const INTRUDER = 1;
@@ -24,6 +24,7 @@ function intrude(how: 'read' | 'write' | 'untouched', open: (own: number, peer: 
       ownerPages = p.context.thread.memory.residentPages - before;
     },
     function* (p) {
+      mustEnd(p, 'anyhow');
       yield* until(p, () => target !== 0);
       const pkru = open(rpalThread(p.context.thread).service?.pkey as number, OWNER);
       if (pkru !== null) p.wrpkru(pkru);

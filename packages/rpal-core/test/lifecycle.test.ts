@@ -3,7 +3,7 @@ import { Errno } from '@rpal/uapi';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_REQUEST_SERVICE, MapType, QUARANTINE_NS, RPAL_NR_ID, type RpalService, rpalThread } from '../src/index.js';
-import { Control, pairOfServices, rpalImage, run, until, type World, world } from './world.js';
+import { Control, finish, pairOfServices, rpalImage, run, until, type World, world } from './world.js';
 
 /** Lets `ns` nanoseconds pass on a machine. */
 function pass({ machine }: World, ns: number): void {
@@ -12,7 +12,7 @@ function pass({ machine }: World, ns: number): void {
       yield* p.sleep(ns);
     }),
   );
-  machine.run();
+  finish(machine, ns + 1e9);
 }
 
 describe('a service', () => {
@@ -82,7 +82,7 @@ describe('a service', () => {
     const setting = world();
     let during = -1;
     pairOfServices(
-      setting,
+      { ...setting, within: QUARANTINE_NS + 2e9 },
       function* () {},
       function* (p, c, peer) {
         yield* until(p, () => peer.exit !== null);
@@ -120,7 +120,7 @@ describe('a service', () => {
         go = true;
       }),
     );
-    machine.run();
+    finish(machine);
     expect(service).toBeNull();
     expect(address).toBeGreaterThan(0x7f00_0000_0000);
     expect(rpal.instruments.leakedServices).toBe(1);

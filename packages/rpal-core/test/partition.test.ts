@@ -1,15 +1,14 @@
-import type { Image, Program } from '@rpal/kernel';
-import { Errno, MapFlag, Signal } from '@rpal/uapi';
+import type { Image, Main, Process } from '@rpal/kernel';
+import { Errno, MapFlag, Signal, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { RPAL_ADDRESS_SPACE_LOW, RPAL_ADDR_SPACE_SIZE as SLICE } from '../src/index.js';
-import { rpalImage, world } from './world.js';
+import { ends, rpalImage, runOn, world } from './world.js';
 
 const GIB = 2 ** 30;
 
-function inService(body: (p: Program) => Generator<void, void>, parts: Partial<Image> = {}, options: { seed?: number } = {}) {
+function inService(body: Main, parts: Partial<Image> = {}, options: { seed?: number } = {}) {
   const { machine, rpal } = world({}, options);
-  const process = machine.spawn(rpalImage('program', body, parts));
-  machine.run({ deaths: 'report' });
+  const [process] = runOn(machine, rpalImage('program', body, parts)) as [Process];
   return { exit: process.exit, rpal, process };
 }
 
@@ -52,11 +51,10 @@ describe('the address space of an RPAL process', () => {
   });
 
   it('cannot be entered by a program with fixed addresses: the balloon is there', () => {
-    const { exit, rpal } = inService(function* () {}, {
-      pie: false,
-      segments: [{ address: 0x40_0000, bytes: 0x1_0000, prot: 5 }],
-    });
-    expect(exit?.signal).toBe(Signal.SEGV);
+    const { rpal } = inService(
+      ends({ signal: Signal.SEGV }, function* () {}),
+      { pie: false, segments: [{ address: 0x40_0000, bytes: 0x1_0000, prot: 5 }] },
+    );
     expect(rpal.instruments.log.join()).toMatch(/not position independent/);
     expect(rpal.byKey.size).toBe(0);
   });
@@ -85,9 +83,11 @@ describe('the address space of an RPAL process', () => {
   });
 
   it('faults in the balloon as in memory that may not be accessed', () => {
-    const { exit } = inService(function* (p) {
-      yield* p.load64(RPAL_ADDRESS_SPACE_LOW + 5 * SLICE);
-    });
-    expect(exit?.signal).toBe(Signal.SEGV);
+    const address = RPAL_ADDRESS_SPACE_LOW + 5 * SLICE;
+    inService(
+      ends({ signal: Signal.SEGV, code: SignalCode.SEGV_ACCERR, address }, function* (p) {
+        yield* p.load64(address);
+      }),
+    );
   });
 });

@@ -2,13 +2,13 @@ import { BusError } from '@rpal/bus';
 import { createMachine, executable } from '@rpal/kernel';
 import { describe, expect, it } from 'vitest';
 import { rpal, rpalOf } from '../src/index.js';
-import { smallProfile, world } from './world.js';
+import { finish, smallProfile, world } from './world.js';
 
 describe('the plugin', () => {
   it('refuses a processor without protection keys or user-mode FS base access, and says what is lacking', () => {
     const without = (feature: 'pku' | 'fsgsbase') => ({
-      ...smallProfile,
-      features: { ...smallProfile.features, [feature]: false },
+      ...smallProfile(),
+      features: { ...smallProfile().features, [feature]: false },
     });
     expect(() => createMachine({ profile: without('pku'), plugins: [rpal()] })).toThrow(/protection keys/);
     expect(() => createMachine({ profile: without('fsgsbase'), plugins: [rpal()] })).toThrow(/FSGSBASE/);
@@ -19,11 +19,11 @@ describe('the plugin', () => {
   });
 
   it('is missed by name when a machine was built without it', () => {
-    expect(() => rpalOf(createMachine({ profile: smallProfile }))).toThrow(BusError);
+    expect(() => rpalOf(createMachine({ profile: smallProfile() }))).toThrow(BusError);
   });
 
   it('leaves programs that are no RPAL binaries alone', () => {
-    const plain = createMachine({ profile: smallProfile });
+    const plain = createMachine({ profile: smallProfile() });
     const { machine } = world();
     for (const each of [plain, machine]) {
       each.spawn(
@@ -34,7 +34,7 @@ describe('the plugin', () => {
           yield* p.compute(1e6);
         }),
       );
-      each.run();
+      finish(each);
     }
     expect(machine.fingerprint()).toBe(plain.fingerprint());
   });

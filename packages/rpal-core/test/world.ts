@@ -1,15 +1,6 @@
-import { type CpuProfile, profiles } from '@rpal/hw-x86';
-import {
-  createMachine,
-  executable,
-  type Image,
-  type Machine,
-  type MachineOptions,
-  type Main,
-  type Process,
-  type Program,
-} from '@rpal/kernel';
+import { executable, type Image, type Machine, type MachineOptions, type Main, type Process, type Program } from '@rpal/kernel';
 import { OpenFlag } from '@rpal/uapi';
+import { finish, smallMachine, until } from '../../../scripts/testing/run.ts';
 import {
   RequestArg,
   RPAL_MAGIC_OFFSET,
@@ -22,19 +13,17 @@ import {
   ServiceMetadata,
 } from '../src/index.js';
 
-/** The RFC's processor, four cores of it: machines are made in no time. */
-export const smallProfile: CpuProfile = {
-  ...(profiles[0] as CpuProfile),
-  topology: { sockets: 1, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 4, memoryPerSocket: 1 },
-};
+export { ends, finish, mustEnd, runOn, smallMachine, smallProfile, until } from '../../../scripts/testing/run.ts';
 
 export interface World {
+  /** Nanoseconds that its programs may take, if they are more than those of other tests. */
+  readonly within?: number;
   readonly machine: Machine;
   readonly rpal: Rpal;
 }
 
 export function world(options: RpalOptions = {}, machineOptions: MachineOptions = {}): World {
-  const machine = createMachine({ profile: smallProfile, ...machineOptions, plugins: [rpal(options), ...(machineOptions.plugins ?? [])] });
+  const machine = smallMachine({ ...machineOptions, plugins: [rpal(options), ...(machineOptions.plugins ?? [])] });
   return { machine, rpal: rpalOf(machine) };
 }
 
@@ -48,16 +37,8 @@ export function rpalImage(name: string, main: Main, parts: Partial<Image> = {}):
 /** Runs programs, each an RPAL binary on a core of its own, to their end. @returns their processes */
 export function run({ machine }: World, ...mains: Main[]): Process[] {
   const processes = mains.map((main, i) => machine.spawn(rpalImage(`service-${i}`, main), i % 4));
-  machine.run({ deaths: 'report' });
+  finish(machine);
   return processes;
-}
-
-/** Waits until something holds that another program brings about. */
-export function* until(p: Program, condition: () => boolean, tries = 10_000): Generator<void, void> {
-  for (let i = 0; !condition(); i++) {
-    if (i === tries) throw new Error(`never came true: ${condition}`);
-    yield* p.sleep(20_000);
-  }
 }
 
 /** What REQUEST stored. */
@@ -147,7 +128,7 @@ export class Control {
 export type Body = (p: Program, control: Control, peer: Process) => Generator<void, void>;
 
 /** Two services that have requested each other, in one machine: the bodies run once that is so. */
-export function pairOfServices({ machine }: World, ...bodies: readonly [Body, Body]): Process[] {
+export function pairOfServices({ machine, within }: World, ...bodies: readonly [Body, Body]): Process[] {
   const keys = [0, 0];
   const linked = [false, false];
   const processes: Process[] = bodies.map((body, me) =>
@@ -165,6 +146,6 @@ export function pairOfServices({ machine }: World, ...bodies: readonly [Body, Bo
       me,
     ),
   );
-  machine.run({ deaths: 'report' });
+  finish(machine, within);
   return processes;
 }

@@ -1,9 +1,10 @@
 import { Vector } from '@rpal/hw-x86';
-import { createMachine, type Machine } from '@rpal/kernel';
+import type { Machine } from '@rpal/kernel';
 import { rpal, rpalOf } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
 import { librpal, rpalExecutable } from '../../../packages/librpal/src/index.ts';
-import { call, pair, serve, smallProfile } from '../../../packages/librpal/test/pair.ts';
+import { call, pair, serve } from '../../../packages/librpal/test/pair.ts';
+import { smallMachine } from '../../../scripts/testing/run.ts';
 import { amdNmi, type SampleTally, samplesOf } from '../src/index.js';
 
 /** The CPU of the caller, on which the callee's code runs within a call, and another one. */
@@ -15,7 +16,7 @@ const [CALLERS, OTHER] = [1, 2] as const;
  */
 function nmiInCall(fix: boolean, meanwhile: boolean): { tally: SampleTally; machine: Machine } {
   const profiler = amdNmi({ programs: ['nobody'], fix, nmiWindowMs: 0 });
-  const machine = createMachine({ profile: smallProfile, plugins: [rpal({ repair: 'all' }), profiler] });
+  const machine = smallMachine({ plugins: [rpal({ repair: 'all' }), profiler] });
   const { cpus } = machine.platform;
   const kernelHalf = rpalOf(machine);
   let over = false;

@@ -2,6 +2,7 @@ import { type CpuProfile, profiles } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine } from '@rpal/kernel';
 import { rpal } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
+import { finish } from '../../../scripts/testing/run.ts';
 import { amdNmi, samplesOf } from '../src/index.js';
 
 /** A program that computes for `ms` milliseconds. */
@@ -12,7 +13,7 @@ function compute(profile: CpuProfile, ms: number, frequency: number): Machine {
       yield* p.compute(ms * 1e6 * profile.clock.tscGHz);
     }),
   );
-  machine.run();
+  finish(machine);
   return machine;
 }
 

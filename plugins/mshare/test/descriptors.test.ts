@@ -2,7 +2,7 @@ import type { MessageHeader, Program } from '@rpal/kernel';
 import { Errno, MapFlag, OpenFlag, Prot, Signal, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { MshareIoctl, mshareCreate, mshareOf } from '../src/index.js';
-import { AT, LENGTH, machine, run, until } from './support.js';
+import { AT, LENGTH, machine, mustEnd, run, until } from './support.js';
 
 const RW = Prot.READ | Prot.WRITE;
 const map = (p: Program, fd: number, prot: number = RW, length = LENGTH) => p.mmap(0, length, prot, MapFlag.SHARED, fd);
@@ -19,7 +19,8 @@ describe('a region by descriptor', () => {
   it('is mapped through a mapping descriptor, changed through the control descriptor alone', () => {
     const m = machine();
     const results: number[] = [];
-    const [process] = run(m, function* (p) {
+    run(m, function* (p) {
+      mustEnd(p, { signal: Signal.SEGV, address: AT });
       const control = yield* mshareCreate(p, AT, LENGTH);
       const readOnly = yield* p.ioctl(control, MshareIoctl.MAPPING_FD, OpenFlag.RDONLY);
       const mapping = yield* p.ioctl(control, MshareIoctl.MAPPING_FD, OpenFlag.RDWR);
@@ -32,7 +33,6 @@ describe('a region by descriptor', () => {
       yield* p.store64(AT, 2);
     });
     expect(results).toEqual([-Errno.ENODEV, -Errno.EACCES, -Errno.EINVAL, AT, -Errno.ENOTTY, -Errno.EPERM, 0]);
-    expect(process?.exit).toMatchObject({ signal: Signal.SEGV, address: AT });
   });
 
   it('lives as long as a descriptor or a mapping does, and no longer', () => {

@@ -3,11 +3,11 @@ import { MappedFile, MemoryFile, MemoryManager, mmap, populateRange } from '@rpa
 import { MapFlag, Prot } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { levelOneBytes, Region } from '../src/index.js';
-import { AT, small } from './support.js';
+import { AT, smallProfile } from './support.js';
 
 describe('page tables of shared memory', () => {
   it('exist once in a region, and once per process in ordinary shared memory, byte for byte', () => {
-    const platform = new Platform({ profile: small });
+    const platform = new Platform({ profile: smallProfile() });
     const manager = new MemoryManager(platform);
     const cpu = platform.cpus[0]!;
     const bytes = 16 * LARGE_PAGE_SIZE;

@@ -5,10 +5,10 @@ import { MapFlag, Prot } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Body, pairOfServices } from '../../../packages/rpal-core/test/world.ts';
 import { mshare, mshareOf } from '../src/index.js';
-import { small, until } from './support.js';
+import { smallMachine, until } from './support.js';
 
 function rpalMachine(): Machine {
-  return createMachine({ profile: small, plugins: [rpal(), mshare({ rpalSharing: true })] });
+  return smallMachine({ plugins: [rpal(), mshare({ rpalSharing: true })] });
 }
 
 /** Two services that have requested each other. */

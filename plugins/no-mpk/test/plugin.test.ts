@@ -3,6 +3,7 @@ import { createMachine, executable, type MachineOptions } from '@rpal/kernel';
 import { rpal } from '@rpal/rpal-core';
 import { Errno, Prot } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { finish } from '../../../scripts/testing/run.ts';
 import { attackProfile, callCosts, isolationNames, noMpk, noMpkIsolations, ViewStep } from '../src/index.js';
 
 const withoutKeys = attackProfile('none');
@@ -48,7 +49,7 @@ describe('the plugin', () => {
         result = yield* p.pkeyMprotect(page, 4096, Prot.READ, 3);
       }),
     );
-    machine.run();
+    finish(machine);
     expect(result).toBe(-Errno.EINVAL);
   });
 });

@@ -4,7 +4,7 @@ import { pkruOf, RpalFlag, type RpalService, readAllPkru, rpal, rpalOf, rpalThre
 import { Errno, Signal } from '@rpal/uapi';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Body, pairOfServices, until } from '../../../packages/rpal-core/test/world.ts';
+import { type Body, mustEnd, pairOfServices, until } from '../../../packages/rpal-core/test/world.ts';
 import { attackProfile, type NoMpkIsolation, noMpk } from '../src/index.js';
 import type { PageTableSwitch } from '../src/page-table-switch.js';
 import { canonical } from '../src/rights.js';
@@ -33,6 +33,7 @@ function withPeer(world: ReturnType<typeof machineWith>, body: (...args: [...Par
       yield* until(p, () => peer.exit !== null);
     },
     function* (p, control, peer) {
+      mustEnd(p, 'anyhow');
       yield* until(p, () => page !== 0);
       yield* body(p, control, peer, page);
     },

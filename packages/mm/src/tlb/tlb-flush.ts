@@ -94,6 +94,8 @@ export class FlushTargets {
    * and passes such CPUs over.
    */
   reachSharers = false;
+  /** CPUs that have no use for the flush leave the mask. False for a tap whose flush takes the place of Linux's whole path. */
+  trims = true;
   /** Those that are interrupted; what stands behind them is from earlier flushes. */
   readonly told: Cpu[] = [];
   /** When the last of those told so far has acknowledged, TSC cycles. */
@@ -113,6 +115,7 @@ export class FlushTargets {
     this.stride = stride;
     this.sharers.length = 0;
     this.reachSharers = false;
+    this.trims = true;
     for (let word = 0; word < this.cpus.length; word++) this.cpus[word] = mm.cpuMask[word] as number;
   }
 }
@@ -159,7 +162,7 @@ function beginFlush(manager: MemoryManager, cpu: Cpu, mm: MmStruct, freedTables:
 function flush(manager: MemoryManager, cpu: Cpu, mm: MmStruct, targets: FlushTargets): void {
   manager.seams.hooks.mmFlush.call(targets);
   cpu.charge(MmStep.flushLocal);
-  const trim = shouldTrim(cpu, mm);
+  const trim = targets.trims && shouldTrim(cpu, mm);
   const { told } = targets;
   let sent = 0;
   for (let word = 0; word < targets.cpus.length; word++) {
@@ -216,7 +219,7 @@ export function flushOn(manager: MemoryManager, cpu: Cpu, targets: FlushTargets)
   const mine = loaded === targets.mm;
   if (!mine && !targets.sharers.includes(loaded)) {
     // Told for nothing: it will not be told again until it comes back, and finds then that its generation is old.
-    if (cpu !== targets.initiator) clearBit(targets.mm.cpuMask, cpu.id);
+    if (targets.trims && cpu !== targets.initiator) clearBit(targets.mm.cpuMask, cpu.id);
     return;
   }
   const seen = state.generations[state.asid] as number;

@@ -1,5 +1,5 @@
 import type { Call, Program } from '@rpal/kernel';
-import { RpalIoctl, readAllPkru, Scc } from '@rpal/rpal-core';
+import { FdmapArg, RpalIoctl, readAllPkru, Scc } from '@rpal/rpal-core';
 import { Epoll } from '@rpal/uapi';
 import { AccessSafetyCall } from './call/access-safety.js';
 import { CallKind, LibSender, ReadPtrsCall, type RpalFd, WritePtrsCall } from './call/sender.js';
@@ -231,12 +231,14 @@ export class LibRpal {
   *#mapSocket(serviceId: number, fd: number, trusting: boolean): Routine<{ receiver: number; fd: number } | null> {
     const p = this.#program;
     const { scratch, rpalFd } = this.process;
-    yield* p.store32(scratch, serviceId);
-    yield* p.store32(scratch + 4, fd);
-    if (!trusting) yield* p.store64(scratch + 8, 0xffff_ffff);
+    yield* p.store32(scratch + FdmapArg.serviceId, serviceId);
+    yield* p.store32(scratch + FdmapArg.cfd, fd);
+    const result = scratch + FdmapArg.size;
+    yield* p.store64(scratch + FdmapArg.res, result);
+    if (!trusting) yield* p.store64(result, 0xffff_ffff);
     if ((yield* p.ioctl(rpalFd, RpalIoctl.UDS_FDMAP, scratch)) < 0) return null;
-    const far = yield* p.load32(scratch + 8);
-    const receiver = yield* p.load32(scratch + 12);
+    const far = yield* p.load32(result);
+    const receiver = yield* p.load32(result + 4);
     return !trusting && far === 0xffff_ffff ? null : { receiver: receiver & 0xff, fd: far };
   }
 

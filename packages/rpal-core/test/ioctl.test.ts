@@ -238,9 +238,10 @@ const rows: readonly (readonly [command: string, check: string, result: number, 
     'bad descriptor: 0, and no result',
     0,
     function* (p, c) {
-      yield* p.store64(c.note + FdmapArg.res, 0);
+      const result = c.note + 256;
+      yield* p.store64(c.note + FdmapArg.res, result);
       yield* p.store32(c.note + FdmapArg.cfd, 99);
-      return (yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note)) + (yield* p.load64(c.note + FdmapArg.res));
+      return (yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note)) + (yield* p.load64(result));
     },
   ],
   [
@@ -653,11 +654,15 @@ describe('ioctl of /proc/rpal', () => {
         yield* p.sleep(1e6);
         yield* p.store32(c.note + FdmapArg.serviceId, 0);
         yield* p.store32(c.note + FdmapArg.cfd, fd);
-        seen.push(yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note));
-        seen.push(yield* p.load32(c.note + FdmapArg.res), yield* p.load32(c.note + FdmapArg.res + 4));
+        // The result goes where the record points to. The record itself is only read.
+        const result = yield* p.allocate(4096);
+        yield* p.store64(c.note + FdmapArg.res, result);
         yield* p.mprotect(c.note, 4096, Prot.READ);
         seen.push(yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note));
+        seen.push(yield* p.load32(result), yield* p.load32(result + 4));
         yield* p.mprotect(c.note, 4096, Prot.READ | Prot.WRITE);
+        yield* p.mprotect(result, 4096, Prot.READ);
+        seen.push(yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note));
         yield* p.store32(c.note + FdmapArg.serviceId, 7);
         seen.push(yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note));
         yield* p.write(fd, c.note, 1);

@@ -45,5 +45,5 @@ export const RequestArg = { version: 0, key: 8, userMetap: 16, id: 24, pkey: 32,
 /** `rpal_version_info`. */
 export const VersionInfo = { compatVersion: 0, apiVersion: 4, cap: 8, size: 16 } as const;
 
-/** `rpal_uds_fdmap_arg`. */
+/** `rpal_uds_fdmap_arg`. `res` is a pointer to the result: a 64-bit word, receiver in the upper half, descriptor in the lower. */
 export const FdmapArg = { serviceId: 0, cfd: 4, res: 8, size: 16 } as const;

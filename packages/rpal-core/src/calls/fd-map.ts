@@ -3,11 +3,12 @@ import type { Cpu } from '@rpal/hw-x86';
 import { UnixStreamSocket } from '@rpal/ipc';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
+import { RpalFlag } from '../abi/constants.js';
 import { FdmapArg, Rcc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
 import { RpalBug } from '../rpal-bug.js';
 import type { RpalService } from '../services/service.js';
-import type { RpalTask } from '../services/thread.js';
+import { type RpalTask, rpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 
 /** A receiver and the descriptor it knows a connection by. */
@@ -28,8 +29,10 @@ export function mapSocket(rpal: Rpal, cpu: Cpu, thread: RpalTask, argument: numb
   const cfd = getUser32(cpu, thread.memory, argument + FdmapArg.cfd);
   const end = farEnd(rpal, cpu, thread, serviceId | 0, cfd | 0);
   if (end === null) return rpal.quirk('fdmap-silent-failure') ? 0 : -Errno.ENOENT;
-  const low = putUser32(cpu, thread.memory, argument + FdmapArg.res, end.fd);
-  const high = putUser32(cpu, thread.memory, argument + FdmapArg.res + 4, end.receiverId);
+  const { memory } = thread;
+  const result = getUser32(cpu, memory, argument + FdmapArg.res + 4) * 2 ** 32 + (getUser32(cpu, memory, argument + FdmapArg.res) >>> 0);
+  const low = putUser32(cpu, memory, result, end.fd);
+  const high = putUser32(cpu, memory, result + 4, end.receiverId);
   return low < 0 || high < 0 ? -Errno.EFAULT : 0;
 }
 
@@ -51,7 +54,13 @@ function farEnd(rpal: Rpal, cpu: Cpu, thread: RpalTask, serviceId: number, cfd: 
   }
   const service = thread.rpal.service as RpalService;
   const peer = service.map[serviceId]?.service ?? null;
-  const receiver = peer?.receivers.find((candidate) => candidate.rpal.role.epoll === waiter.item.epoll);
-  if (receiver === undefined) return null;
-  return { receiverId: cpu.memory.read32(receiver.rpal.role.rcc + Rcc.receiverId), fd: waiter.item.fd };
+  // In the order of the process's threads, which need not be that of their registration.
+  for (const candidate of peer?.leader.process.threads ?? []) {
+    const { flags, data } = rpalTask(candidate).rpal;
+    if ((flags & RpalFlag.RECEIVER) === 0 || data === null || data.epoll !== waiter.item.epoll) continue;
+    // The id is in memory that the receiver's process can write.
+    const receiverId = cpu.memory.read32(data.rcc + Rcc.receiverId);
+    return receiverId < 0 ? null : { receiverId, fd: waiter.item.fd };
+  }
+  return null;
 }

@@ -24,6 +24,8 @@ export const quirks = {
   'fdmap-unverified-waiter': 'UDS_FDMAP takes the first waiter of a socket for an epoll item, whatever it is (patch 28)',
   'total-time-unchecked': 'Run time that senders and receivers claim in their own memory is believed (patch 33)',
   'recovery-credits-nothing': 'Recovery credits run time only if the already replaced instruction pointer is foreign: never (patch 33)',
+  'passed-deadline-spins':
+    'An epoll_wait whose time is up before it could sleep goes round in the kernel until an event or a signal comes (patch 27)',
   'wait-in-call-hides-switch':
     'A wait within a call that collects kernel events leaves RUNNING in the state word: the caller does not switch the kernel back (patch 27)',
   'epoll-file-put-twice': 'Kernel return drops the epoll file even if fast epoll wait took none (patch 34)',

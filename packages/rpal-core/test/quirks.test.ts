@@ -1,6 +1,6 @@
 import type { Machine, Main } from '@rpal/kernel';
 import { SchedPolicy } from '@rpal/sched';
-import { Errno, Signal } from '@rpal/uapi';
+import { Epoll, Errno, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import {
   callState,
@@ -10,6 +10,7 @@ import {
   quirkNames,
   Rcc,
   ReceiverState,
+  RPAL_EP_POLL_MAGIC,
   RPAL_ERROR_MAGIC,
   RPAL_NR_ID,
   RpalIoctl,
@@ -334,6 +335,31 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         return (error as Error).name;
       }
     },
+  ],
+  'passed-deadline-spins': [
+    'waits for the event of another thread',
+    'ends at once',
+    (setting) =>
+      alone(setting, function* (p, c) {
+        const page = yield* c.share();
+        const fd = yield* p.eventfd();
+        const epfd = yield* p.epollCreate();
+        yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
+        yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+        yield* p.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
+        yield* p.store64(page + Rcc.events, c.note);
+        yield* p.store32(page + Rcc.maxevents, 8);
+        yield* p.clone(function* (q) {
+          yield* q.setAffinity([3]);
+          yield* q.sleep(1e6);
+          const one = yield* q.allocate(4096);
+          yield* q.store64(one, 1);
+          yield* q.write(fd, one, 8);
+        });
+        // A hundred nanoseconds are over before the wait could begin.
+        const count = yield* p.epollPwait2(epfd, c.note, 8, 100);
+        return count === 0 ? 'ends at once' : 'waits for the event of another thread';
+      }),
   ],
   'total-time-unchecked': [
     true,

@@ -4,15 +4,19 @@ import type { Rpal } from '../rpal.js';
 import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 
-/** Ties a thread to the CPU it runs on, whatever masks and cpusets say (patch 16). */
+/**
+ * Ties a thread to the CPU it runs on, whatever masks and cpusets say (patch 16). On a CPU that is no longer active it fails,
+ * and nobody looks at that: the thread counts as locked and keeps its affinity. Locking twice loses the affinity before the first.
+ */
 export function lockCpu(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   cpu.charge(RpalStep.cpuLock);
   const { data } = thread.rpal;
   if (data === null) return;
   data.oldAffinity = thread.affinity;
+  thread.rpal.flags |= RpalFlag.CPU_LOCKED;
+  if (!rpal.kernel.scheduler.hotplug.isActive(cpu)) return;
   thread.affinity = rpal.only(cpu);
   thread.affinitySize = 1;
-  thread.rpal.flags |= RpalFlag.CPU_LOCKED;
 }
 
 /**

@@ -121,15 +121,18 @@ class RpalEpollWait implements Operation {
     epoll.lock.release(cpu);
     this.#state = 3;
     if (this.#available) return Pending.AGAIN;
+    const left = this.#deadline - cpu.clock;
+    if (left <= 0) {
+      // As written nothing ends the wait: it goes round, READY and RUNNING by turns, without a look at user-mode events.
+      receiver.timedOut = !this.#rpal.quirk('passed-deadline-spins');
+      return Pending.AGAIN;
+    }
     if ((load(cpu, receiver.rcc + Rcc.epPending) & RPAL_USER_PENDING) !== 0) {
       // User-mode events are there to be collected: as good as a timeout.
       receiver.timedOut = true;
       return Pending.AGAIN;
     }
-    if (this.#deadline !== Number.POSITIVE_INFINITY) {
-      const left = Math.max(0, this.#deadline - cpu.clock) / cpu.costs.tscPerNs;
-      sleepTimer(this.#rpal, this.#thread).start(cpu, left);
-    }
+    if (left !== Number.POSITIVE_INFINITY) sleepTimer(this.#rpal, this.#thread).start(cpu, left / cpu.costs.tscPerNs);
     return Pending.SLEEP;
   }
 

@@ -23,6 +23,11 @@ function build(...plugins: Plugin[]): BusError {
 const idle = { choose: () => ({ name: 'poll', monitored: true, wake: 0 }) };
 const provide: Partial<PluginDefinition<object>> = { setup: ({ plugin: name, slots }) => void slots.idlePolicy.provide(name, idle) };
 
+/** A plugin that asks for a seam by name. */
+function uses(group: 'hooks' | 'slots' | 'events', name: string): Plugin {
+  return plugin('asker', { setup: (context) => void (context[group] as unknown as Record<string, { name: string }>)[name]?.name });
+}
+
 /** What an author gets wrong; code, and the words in which the message names plugin, seam and remedy. */
 const mistakes: readonly [what: string, code: string, make: () => Error & { code: string }, words: readonly string[]][] = [
   ['a missing requirement', 'MISSING_REQUIREMENT', () => build(noMpk()), ['"@rpal/no-mpk"', '"@rpal/rpal-core"', 'add that plugin']],
@@ -81,6 +86,64 @@ const mistakes: readonly [what: string, code: string, make: () => Error & { code
       ),
     ['"lazy"', '"mmFault"', 'use a plain function'],
   ],
+  [
+    'a plugin factory that was not called',
+    'INVALID_PLUGIN',
+    () => build(rpal as never),
+    ['plugins[0] is the function that makes plugin "@rpal/rpal-core", not called', 'rpal() for rpal'],
+  ],
+  [
+    'a definition without definePlugin',
+    'INVALID_PLUGIN',
+    () => build({ name: 'a', version: '1.0.0', setup() {} } as never),
+    ['plugins[0] is a definition', 'give it to definePlugin'],
+  ],
+  ['something else for a plugin', 'INVALID_PLUGIN', () => build(rpal(), undefined as never), ['plugins[1] is undefined']],
+  ['an unknown hook', 'UNKNOWN_SEAM', () => build(uses('hooks', 'mmFoult')), ['no hook "mmFoult"', 'did you mean "mmFault"?']],
+  ['an unknown slot', 'UNKNOWN_SEAM', () => build(uses('slots', 'idlepolicy')), ['no slot "idlepolicy"', 'did you mean "idlePolicy"?']],
+  ['an unknown event', 'UNKNOWN_SEAM', () => build(uses('events', 'wakeup')), ['no event "wakeup"', 'did you mean "wakeUp"?']],
+  ['a seam of a plugin that is not there', 'UNKNOWN_SEAM', () => build(uses('events', 'rpalLazySwitch')), ['require that plugin']],
+  [
+    'a provider without its methods',
+    'INVALID_PLUGIN',
+    () => build(plugin('lazy', { setup: ({ slots }) => void slots.idlePolicy.provide('lazy', { chose: () => 1 } as never) })),
+    ['"lazy"', '"idlePolicy"', 'lacks choose()'],
+  ],
+  [
+    'an asynchronous setup',
+    'INVALID_PLUGIN',
+    () => build(plugin('later', { setup: (async () => {}) as never })),
+    ['"later"', 'asynchronous setup', 'await before the machine is built'],
+  ],
+  [
+    'a setup that returns a promise that fails',
+    'INVALID_PLUGIN',
+    () => build(plugin('later', { setup: (() => Promise.reject(new Error('too late'))) as never })),
+    ['"later"', 'asynchronous setup'],
+  ],
+  [
+    'a field of a definition that does not exist',
+    'INVALID_PLUGIN',
+    () => build(plugin('typo', { require: {} } as never)),
+    ['"typo"', '"require"', 'did you mean "requires"?'],
+  ],
+  ['a definition without a name', 'INVALID_PLUGIN', () => build(plugin(undefined as never)), ['plugins[0]', 'undefined as its name']],
+  ['a definition without a setup', 'INVALID_PLUGIN', () => build(plugin('a', { setup: 1 as never })), ['"a"', '1 as setup']],
+  ['a range that is none', 'INVALID_PLUGIN', () => build(plugin('a', { requires: { b: 7 as never } })), ['"a"', '"b"', '7', '^1.2.0']],
+  ['requirements as a list', 'INVALID_PLUGIN', () => build(plugin('a', { requires: ['b'] as never })), ['an array of 1', "'^0.1.0'"]],
+  ['a schema that is none', 'INVALID_PLUGIN', () => build(plugin('a', { options: {} as never })), ['"a"', 'no Standard Schema']],
+  [
+    'a number for the options of a plugin that takes none',
+    'INVALID_OPTIONS',
+    () => build(plugin('plain', {}, 7)),
+    ['"plain"', '7', 'leave it out'],
+  ],
+  [
+    'no function for onTeardown',
+    'INVALID_PLUGIN',
+    () => build(plugin('a', { setup: ({ onTeardown }) => onTeardown(undefined as never) })),
+    ['"a"', 'undefined', 'onTeardown'],
+  ],
   ['the same plugin twice', 'DUPLICATE_PLUGIN', () => build(rpal(), rpal()), ['"@rpal/rpal-core"', 'give it once']],
 ];
 
@@ -95,6 +158,19 @@ describe('what a plugin author gets wrong', () => {
     const machine = createMachine();
     expect(() => machine.bus.hooks.schedSwitch.tap('late', () => {})).toThrow(
       'plugin "late" tapped "schedSwitch" after the machine was sealed; tap hooks in the plugin\'s setup()',
+    );
+  });
+
+  it('a tap whose answer is out of range: with plugin, seam and range, and where', () => {
+    const wild = plugin('wild', { setup: ({ hooks }) => void hooks.mmNewKey.tap('wild', () => 16) });
+    const machine = createMachine({ plugins: [wild] });
+    machine.spawn(
+      executable('mapper', function* (p) {
+        yield* p.allocate(4096);
+      }),
+    );
+    expect(() => machine.run()).toThrow(
+      /plugin "wild" answered "mmNewKey" with 16, which is no whole number from 0 to 15; the machine stopped on CPU 0 at \d+ TSC cycles/,
     );
   });
 
@@ -122,6 +198,7 @@ describe('what a plugin author gets wrong', () => {
     expect(error?.message).toMatch(
       /plugin "brittle" threw in its tap of "mmFault": no idea; the machine stopped on CPU 0 at \d+ TSC cycles \(.* us\), where toucher \(thread 1, state \w+\) ran\. Repair the tap/,
     );
+    expect(machine.describe()).toContainEqual({ kind: 'hook', name: 'mmFault', plugins: ['brittle'] });
     // What is half done is no result: nothing can be had from the machine any more.
     expect(() => machine.run()).toThrow(/this machine was stopped by an error; build another one\. It was: .*"brittle"/);
     expect(() => machine.fingerprint()).toThrow(/"brittle" threw in its tap of "mmFault"/);

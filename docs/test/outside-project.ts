@@ -90,5 +90,5 @@ export class OutsideProject {
 
 /** True if a package can be had: from the registry, or from npm's cache of it. */
 export function registryReachable(): boolean {
-  return attempt('npm', ['view', 'eventemitter3', 'version', '--fetch-retries=0', '--fetch-timeout=8000'], root).status === 0;
+  return attempt('npm', ['view', 'semver', 'version', '--fetch-retries=0', '--fetch-timeout=8000'], root).status === 0;
 }

@@ -122,7 +122,7 @@ function spawn(machine: Machine, programs: readonly (Main | Image)[]): Process[]
 export function finish(machine: Machine, within = WITHIN): void {
   const { kernel, platform } = machine;
   const seen = new Set(kernel.processes.values());
-  const stopWatching = kernel.seams.events.processExit.on((_time, process) => seen.add(process));
+  const stopWatching = kernel.seams.events.processExit.on('test', (_time, process) => seen.add(process));
   try {
     machine.run({ until: platform.now + within * platform.profile.clock.tscGHz, deaths: 'report' });
   } catch (error) {

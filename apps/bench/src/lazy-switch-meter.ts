@@ -28,7 +28,7 @@ export class LazySwitchMeter {
           entered[cpu.id] = cpu.clock;
         };
         hooks.kernelEntry.tap(plugin, note, -1);
-        bus.events.rpalLazySwitch.on((cpu, time, _from, _to, direction) => {
+        bus.events.rpalLazySwitch.on(plugin, (cpu, time, _from, _to, direction) => {
           const tally = direction === LazySwitch.TO_RECEIVER ? this.toReceiver : this.toSender;
           tally.count++;
           tally.cycles += time - (entered[cpu] as number);

@@ -118,7 +118,7 @@ describe('a byte that changes on its way', () => {
       version: '1.0.0',
       setup: ({ events, machine }) => {
         let writes = 0;
-        events.syscallEnter.on((_cpu: number, _time: number, { name, frame }: Thread, nr: number) => {
+        events.syscallEnter.on('test', (_cpu: number, _time: number, { name, frame }: Thread, nr: number) => {
           if (nr !== SyscallNumber.write || name !== program || frame.user?.a2 !== 32 || ++writes !== nth) return;
           const { cpu, a1 } = frame.user;
           const physical = cpu.data(a1 + offset, Access.user);

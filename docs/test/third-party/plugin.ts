@@ -15,8 +15,8 @@ export function tally(counts: Tally): Plugin {
     version: '1.2.3',
     requires: { '@rpal/rpal-core': '>=0.1.0 <1.0.0' },
     setup({ plugin, hooks, events, onTeardown }) {
-      onTeardown(events.contextSwitch.on(() => counts.switches++));
-      onTeardown(events.syscallEnter.on((_cpu: number, _time: number, _thread: Thread, _nr: number) => counts.calls++));
+      onTeardown(events.contextSwitch.on(plugin, () => counts.switches++));
+      onTeardown(events.syscallEnter.on(plugin, (_cpu: number, _time: number, _thread: Thread, _nr: number) => counts.calls++));
       hooks.mmFault.tap(plugin, (_cpu, _mm, _address: number, _code: number, _kernelMode: boolean) => {
         counts.faults++;
         return undefined;

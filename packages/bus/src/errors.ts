@@ -8,6 +8,8 @@ export type BusErrorCode =
   | 'CONFLICT'
   | 'INVALID_OPTIONS'
   | 'INVALID_PLUGIN'
+  | 'INVALID_ANSWER'
+  | 'UNKNOWN_SEAM'
   | 'DUPLICATE_SEAM'
   | 'SLOT_TAKEN'
   | 'SLOT_EMPTY'
@@ -26,14 +28,13 @@ export class BusError extends Error {
   }
 }
 
-/** A tap threw while the machine ran. `cause` is what it threw; the machine must not go on. */
+/** A tap or an observer did wrong while the machine ran: it threw (`cause` is what), or answered what will not do. The machine must not go on. */
 export class TapError extends BusError {
   readonly seam: string;
   readonly plugin: string;
 
-  constructor(seam: string, plugin: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    super('TAP_FAILED', `plugin "${plugin}" threw in its tap of "${seam}": ${reason}`, { cause });
+  constructor(code: 'TAP_FAILED' | 'INVALID_ANSWER', seam: string, plugin: string, message: string, options?: ErrorOptions) {
+    super(code, message, options);
     this.seam = seam;
     this.plugin = plugin;
   }

@@ -1,7 +1,10 @@
 export { Bus, type Events, type Hooks, type SeamDescription, type Seams, type Slots } from './bus.js';
+export type { Arguments, Tracer } from './combine.js';
 export { BusError, type BusErrorCode, TapError } from './errors.js';
 export { EventSeam } from './event.js';
-export { FirstAnswerHook, Hook, NotifyHook, type Tap, ValueHook } from './hook.js';
+export { FirstAnswerHook, Hook, type HookOptions, NotifyHook, type Tap, ValueHook } from './hook.js';
+export { didYouMean } from './nearest.js';
 export { definePlugin, type Plugin, type PluginContext, type PluginDefinition } from './plugin.js';
-export { PluginHost } from './plugin-host.js';
+export { PluginHost, type PluginHostOptions } from './plugin-host.js';
+export { type Refusal, shown, trueOrFalse, wholeNumber, withMethods, zeroOrErrno } from './refusals.js';
 export { Slot, type SlotOptions } from './slot.js';

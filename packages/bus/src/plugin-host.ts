@@ -1,16 +1,27 @@
 import { satisfies, valid, validRange } from 'semver';
 import type { Bus } from './bus.js';
+import { returnsEarly } from './combine.js';
 import { BusError } from './errors.js';
-import type { Plugin, PluginContext } from './plugin.js';
+import { didYouMean } from './nearest.js';
+import { type Plugin, type PluginContext, type PluginDefinition, pluginMadeBy } from './plugin.js';
+import { shown } from './refusals.js';
+
+/** What a host knows beside its plugins. */
+export interface PluginHostOptions {
+  /** Versions of the packages that plugins may require beside each other, by name. */
+  readonly packages?: Readonly<Record<string, string>>;
+}
 
 /** Sets plugins up in the order their requirements dictate, and tears them down in reverse. */
 export class PluginHost {
   readonly #bus: Bus;
+  readonly #packages: Readonly<Record<string, string>>;
   readonly #undo: (() => void)[] = [];
   #order: readonly Plugin[] = [];
 
-  constructor(bus: Bus) {
+  constructor(bus: Bus, { packages = {} }: PluginHostOptions = {}) {
     this.#bus = bus;
+    this.#packages = packages;
   }
 
   /** The plugins in the order in which they were set up. */
@@ -24,7 +35,7 @@ export class PluginHost {
    * @throws BusError naming the plugins and the remedy; nothing stays half set up
    */
   setup(plugins: readonly Plugin[], extras: object = {}): void {
-    this.#order = resolve(plugins);
+    this.#order = resolve(requirePlugins(plugins), this.#packages);
     const options = this.#order.map(validate);
     this.#order.forEach((plugin, index) => {
       const { name } = plugin.definition;
@@ -35,11 +46,19 @@ export class PluginHost {
         slots: this.#bus.slots,
         events: this.#bus.events,
         bus: this.#bus,
-        onTeardown: (undo: () => void) => this.#undo.push(undo),
+        onTeardown: (undo: () => void) => {
+          if (typeof undo !== 'function') throw invalid(name, `gave ${shown(undo)} to onTeardown; give a function`);
+          this.#undo.push(undo);
+        },
       } as unknown as PluginContext;
       this.#undo.push(() => this.#bus.release(name));
       try {
-        plugin.definition.setup(context, options[index]);
+        const result: unknown = plugin.definition.setup(context, options[index]);
+        // A promise that will fail is answered by this error.
+        if (isThenable(result)) {
+          Promise.resolve(result).catch(() => {});
+          throw late(name);
+        }
       } catch (error) {
         this.teardown();
         if (error instanceof BusError) throw error;
@@ -49,20 +68,101 @@ export class PluginHost {
     });
   }
 
-  /** Plugin by plugin, last first: runs what it registered with `onTeardown`, then takes it out of all hooks and slots. */
+  /** Plugin by plugin, last first: runs what it registered with `onTeardown`, then takes it out of all hooks, slots and events. */
   teardown(): void {
+    this.#bus.unseal();
     while (this.#undo.length > 0) this.#undo.pop()?.();
   }
 }
 
+function invalid(name: string, what: string): BusError {
+  return new BusError('INVALID_PLUGIN', `plugin "${name}" ${what}`);
+}
+
+function late(name: string): BusError {
+  return invalid(name, 'has an asynchronous setup, which nobody waits for; do without async, and await before the machine is built');
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+}
+
+/** What was given as plugins, if plugins it is. */
+function requirePlugins(plugins: unknown): readonly Plugin[] {
+  if (!Array.isArray(plugins)) {
+    throw new BusError('INVALID_PLUGIN', `plugins is ${shown(plugins)}; give an array: [rpal()]`);
+  }
+  for (const [index, given] of plugins.entries()) {
+    const place = `plugins[${index}]`;
+    if (typeof given === 'function') {
+      const name = pluginMadeBy(given);
+      const remedy = name === undefined ? 'give what definePlugin(...) makes, called' : 'write its name with parentheses: rpal() for rpal';
+      const what = name === undefined ? `is ${shown(given)}` : `is the function that makes plugin "${name}", not called`;
+      throw new BusError('INVALID_PLUGIN', `${place} ${what}; ${remedy}`);
+    }
+    if (typeof given !== 'object' || given === null) {
+      throw new BusError(
+        'INVALID_PLUGIN',
+        `${place} is ${shown(given)}; give what a function made by definePlugin returns, as rpal() does`,
+      );
+    }
+    if (!('definition' in given)) {
+      const remedy =
+        'setup' in given ? 'give it to definePlugin and call what that returns' : 'give what a function made by definePlugin returns';
+      throw new BusError('INVALID_PLUGIN', `${place} is ${'setup' in given ? 'a definition' : 'no plugin'}; ${remedy}`);
+    }
+    requireDefinition(place, (given as Plugin).definition);
+  }
+  return plugins as readonly Plugin[];
+}
+
+const KNOWN: readonly (keyof PluginDefinition<unknown>)[] = ['name', 'version', 'requires', 'conflicts', 'provides', 'options', 'setup'];
+
+/** Checks what a type checker would have, for authors who have none. */
+function requireDefinition(place: string, definition: PluginDefinition<unknown>): void {
+  if (typeof definition !== 'object' || definition === null) {
+    throw new BusError(
+      'INVALID_PLUGIN',
+      `${place} is defined as ${shown(definition)}; give definePlugin an object with name, version, setup`,
+    );
+  }
+  const { name, version, setup, requires = {}, conflicts = [], provides = [], options } = definition;
+  if (typeof name !== 'string' || name === '') {
+    throw new BusError('INVALID_PLUGIN', `${place} has ${shown(name)} as its name; give the name of its package`);
+  }
+  for (const key of Object.keys(definition)) {
+    if (!(KNOWN as readonly string[]).includes(key)) {
+      throw invalid(name, `is defined with "${key}", which means nothing${didYouMean(key, KNOWN) || `; known are ${KNOWN.join(', ')}`}`);
+    }
+  }
+  if (typeof version !== 'string' || valid(version) === null) {
+    throw invalid(name, `has version ${shown(version)}, which is not a semantic version; write it as 1.2.3`);
+  }
+  if (typeof setup !== 'function') throw invalid(name, `has ${shown(setup)} as setup; give setup(context, options) { ... }`);
+  if (returnsEarly(setup)) throw late(name);
+  for (const [key, list] of Object.entries({ conflicts, provides })) {
+    if (!Array.isArray(list) || list.some((entry) => typeof entry !== 'string')) {
+      throw invalid(name, `has ${shown(list)} as ${key}; give an array of names`);
+    }
+  }
+  if (typeof requires !== 'object' || requires === null || Array.isArray(requires)) {
+    throw invalid(name, `has ${shown(requires)} as requires; give an object of ranges: { '@rpal/kernel': '^0.1.0' }`);
+  }
+  for (const [wanted, range] of Object.entries(requires)) {
+    if (typeof range !== 'string' || validRange(range) === null) {
+      throw invalid(name, `requires "${wanted}" in version ${shown(range)}, which is not a range; write it as ^1.2.0`);
+    }
+  }
+  if (options !== undefined && typeof options['~standard']?.validate !== 'function') {
+    throw invalid(name, `has ${shown(options)} as options, which is no Standard Schema; give a schema of zod, valibot or arktype`);
+  }
+}
+
 /** Orders plugins so that each comes after all it requires; otherwise in the order given. */
-function resolve(plugins: readonly Plugin[]): Plugin[] {
+function resolve(plugins: readonly Plugin[], packages: Readonly<Record<string, string>>): Plugin[] {
   const providers = new Map<string, Plugin>();
   for (const plugin of plugins) {
-    const { name, version, provides = [] } = plugin.definition;
-    if (valid(version) === null) {
-      throw new BusError('INVALID_PLUGIN', `plugin "${name}" has version "${version}", which is not a semantic version; write it as 1.2.3`);
-    }
+    const { name, provides = [] } = plugin.definition;
     if (providers.has(name)) {
       throw new BusError('DUPLICATE_PLUGIN', `plugin "${name}" was given twice; give it once`);
     }
@@ -88,23 +188,19 @@ function resolve(plugins: readonly Plugin[]): Plugin[] {
     }
     for (const [wanted, range] of Object.entries(requires)) {
       const provider = providers.get(wanted);
-      if (provider === undefined) {
-        throw new BusError('MISSING_REQUIREMENT', `plugin "${name}" requires "${wanted}" ${range}; add that plugin`);
+      const version = provider?.definition.version ?? packages[wanted];
+      if (version === undefined) {
+        const others = [...providers.keys(), ...Object.keys(packages)].filter((other) => other !== name);
+        const hint = didYouMean(wanted, others) || '; add that plugin';
+        throw new BusError('MISSING_REQUIREMENT', `plugin "${name}" requires "${wanted}" ${range}${hint}`);
       }
-      if (validRange(range) === null) {
-        throw new BusError(
-          'INVALID_PLUGIN',
-          `plugin "${name}" requires "${wanted}" in version "${range}", which is not a range; write it as >=1.2.0 <2.0.0`,
-        );
-      }
-      const { version } = provider.definition;
       if (!satisfies(version, range, { includePrerelease: true })) {
         throw new BusError(
           'INCOMPATIBLE_VERSION',
           `plugin "${name}" requires "${wanted}" ${range}, but version ${version} is here; install a version in that range`,
         );
       }
-      visit(provider, [...path, name]);
+      if (provider !== undefined) visit(provider, [...path, name]);
     }
     done.add(plugin);
     order.push(plugin);
@@ -120,7 +216,10 @@ function offers({ definition }: Plugin, name: string): boolean {
 
 function validate({ definition, input }: Plugin): unknown {
   if (definition.options === undefined) {
-    const names = Object.keys(input as object);
+    if (typeof input !== 'object' || input === null) {
+      throw new BusError('INVALID_OPTIONS', `plugin "${definition.name}" takes no options, but was given ${shown(input)}; leave it out`);
+    }
+    const names = Object.keys(input);
     if (names.length > 0) {
       throw new BusError(
         'INVALID_OPTIONS',
@@ -131,6 +230,7 @@ function validate({ definition, input }: Plugin): unknown {
   }
   const result = definition.options['~standard'].validate(input);
   if (result instanceof Promise) {
+    result.catch(() => {});
     throw new BusError('INVALID_PLUGIN', `plugin "${definition.name}" validates its options asynchronously; use a synchronous schema`);
   }
   if (result.issues !== undefined) {

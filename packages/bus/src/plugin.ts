@@ -3,7 +3,7 @@ import type { Bus, Events, Hooks, Slots } from './bus.js';
 
 /**
  * What a plugin's `setup` receives. Higher packages merge more into it (the machine, for one).
- * What a plugin taps and fills is taken back for it at teardown; `onTeardown` undoes the rest (observers of events, for one).
+ * What a plugin taps, fills and observes under its own name is taken back for it at teardown; `onTeardown` undoes the rest.
  */
 export interface PluginContext {
   /** Name of the plugin being set up: the name to tap with. */
@@ -22,7 +22,10 @@ export interface PluginDefinition<O> {
   readonly name: string;
   /** Semantic version of the plugin. */
   readonly version: string;
-  /** Other plugins it needs, with the range of versions it works with: `{ '@rpal/rpal-core': '>=0.1.0 <1.0.0' }`. */
+  /**
+   * Other plugins, and packages of the machine, that it needs, each with the range of versions it works with:
+   * `{ '@rpal/kernel': '^0.1.0', '@rpal/rpal-core': '^0.1.0' }`.
+   */
   readonly requires?: Readonly<Record<string, string>>;
   /** Names of plugins, or of capabilities that plugins provide, that it cannot share a machine with. */
   readonly conflicts?: readonly string[];
@@ -41,7 +44,17 @@ export interface Plugin {
   readonly input: unknown;
 }
 
+/** What `definePlugin` has returned, for who forgets to call it. */
+const factories = new WeakMap<object, string>();
+
 /** Turns a definition into the function users call: `rpal({ repair: 'all' })`. */
 export function definePlugin<O, I = Partial<O>>(definition: PluginDefinition<O>): (options?: I) => Plugin {
-  return (options) => ({ definition, input: options ?? {} });
+  const factory = (options?: I): Plugin => ({ definition, input: options ?? {} });
+  factories.set(factory, definition?.name);
+  return factory;
+}
+
+/** Name of the plugin that a function makes; undefined if `definePlugin` did not return it. */
+export function pluginMadeBy(factory: object): string | undefined {
+  return factories.get(factory);
 }

@@ -1,10 +1,16 @@
 import { BusError } from './errors.js';
+import { type Refusal, shown, withMethods } from './refusals.js';
 
 /** How a slot behaves. */
 export interface SlotOptions<T> {
+  /** What fills the slot when no plugin does. */
   readonly fallback?: T;
+  /** An empty slot is an error at boot. */
   readonly required?: boolean;
-  readonly refuse?: (value: T) => string | null;
+  /** Methods that what fills the slot must have: asked when a plugin provides it. */
+  readonly methods?: readonly (keyof T & string)[];
+  /** Asked at boot why the machine cannot work with what fills the slot; null if it can. */
+  readonly refuse?: Refusal<T>;
 }
 
 /**
@@ -15,19 +21,17 @@ export class Slot<T> {
   readonly name: string;
   readonly #required: boolean;
   readonly #fallback: T | undefined;
-  readonly #refuse: ((value: T) => string | null) | undefined;
+  readonly #methods: readonly (keyof T & string)[];
+  readonly #refuse: Refusal<T> | undefined;
   #provider: string | undefined;
   #value: T | undefined;
   #sealed = false;
 
-  /**
-   * @param options `fallback`: what fills the slot when no plugin does; `required`: an empty slot is an error at boot;
-   *   `refuse`: asked at boot why the machine cannot work with what fills the slot, null if it can
-   */
   constructor(name: string, options: SlotOptions<T> = {}) {
     this.name = name;
     this.#fallback = options.fallback;
     this.#required = options.required ?? false;
+    this.#methods = options.methods ?? [];
     this.#refuse = options.refuse;
   }
 
@@ -51,13 +55,20 @@ export class Slot<T> {
 
   /**
    * Fills the slot; returns its own undo.
-   * @throws BusError SLOT_TAKEN if another plugin fills it, SEALED after boot
+   * @throws BusError SLOT_TAKEN if another plugin fills it, SEALED after boot, also from the undo, INVALID_PLUGIN if methods are missing
    */
   provide(plugin: string, value: T): () => void {
-    if (this.#sealed) {
+    if (typeof plugin !== 'string' || plugin === '') {
+      const remedy = "give the plugin's name first";
+      throw new BusError('INVALID_PLUGIN', `"${this.name}" was provided without a name: ${shown(plugin)} is none; ${remedy}`);
+    }
+    this.#requireOpen(`plugin "${plugin}" provided "${this.name}"`);
+    const reason = value === undefined ? 'is nothing' : withMethods<T>(...this.#methods)(value);
+    if (reason !== null) {
+      const wanted = this.#methods.length === 0 ? 'a value' : `an object with ${this.#methods.map((name) => `${name}()`).join(', ')}`;
       throw new BusError(
-        'SEALED',
-        `plugin "${plugin}" provided "${this.name}" after the machine was sealed; fill slots in the plugin's setup()`,
+        'INVALID_PLUGIN',
+        `plugin "${plugin}" provided "${this.name}" with ${shown(value)}, which ${reason}; give ${wanted}`,
       );
     }
     if (this.#provider !== undefined) {
@@ -68,7 +79,11 @@ export class Slot<T> {
     }
     this.#provider = plugin;
     this.#value = value;
-    return () => this.release(plugin);
+    return () => {
+      if (this.#provider !== plugin) return;
+      this.#requireOpen(`plugin "${plugin}" took back what it provided for "${this.name}"`);
+      this.release(plugin);
+    };
   }
 
   /** Empties the slot if `plugin` fills it, sealed or not: teardown, not composition. */
@@ -92,5 +107,13 @@ export class Slot<T> {
       throw new BusError('SLOT_REFUSED', `slot "${this.name}" ${holder}, which ${reason}`);
     }
     this.#sealed = true;
+  }
+  /** The machine is being torn down: undos work again. */
+  unseal(): void {
+    this.#sealed = false;
+  }
+
+  #requireOpen(what: string): void {
+    if (this.#sealed) throw new BusError('SEALED', `${what} after the machine was sealed; fill slots in the plugin's setup()`);
   }
 }

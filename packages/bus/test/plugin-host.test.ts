@@ -120,7 +120,7 @@ describe('plugins that do not fit together', () => {
       'a range that is none',
       [plugin('a', { requires: { b: 'newest' } }), plugin('b')],
       'INVALID_PLUGIN',
-      'plugin "a" requires "b" in version "newest", which is not a range; write it as >=1.2.0 <2.0.0',
+      'plugin "a" requires "b" in version "newest", which is not a range; write it as ^1.2.0',
     ],
     [
       'two providers of a slot',

@@ -60,4 +60,25 @@ describe('Slot', () => {
     slot.provide('a', 'poor');
     expect(() => slot.seal()).toThrow('slot "mechanism" is filled by "a", which is too poor for this machine');
   });
+
+  it('refuses a provider without the methods that will be called', () => {
+    const slot = new Slot<{ choose(): number; name: string }>('policy', { methods: ['choose'] });
+    expect(() => slot.provide('a', { name: 'x' } as never)).toThrow(
+      'plugin "a" provided "policy" with an object, which lacks choose(); give an object with choose()',
+    );
+    expect(() => slot.provide('a', undefined as never)).toThrow('plugin "a" provided "policy" with undefined, which is nothing');
+    expect(() => slot.provide({} as never, { name: 'x', choose: () => 1 })).toThrow('was provided without a name');
+    expect(slot.filled).toBe(false);
+  });
+
+  it('keeps its provider once sealed, until teardown', () => {
+    const slot = new Slot<string>('isolation');
+    const undo = slot.provide('mpk', 'keys');
+    slot.seal();
+    expect(undo).toThrow('plugin "mpk" took back what it provided for "isolation" after the machine was sealed');
+    expect(slot.value).toBe('keys');
+    slot.unseal();
+    undo();
+    expect(slot.filled).toBe(false);
+  });
 });

@@ -1,4 +1,4 @@
-import { FirstAnswerHook } from '@rpal/bus';
+import { FirstAnswerHook, withMethods } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
 import type { Caller, Operation } from '@rpal/vfs';
 import type { EventPoll } from './eventpoll/eventpoll.js';
@@ -11,7 +11,9 @@ export class EpollSeams {
      * @param timeout milliseconds; negative: for ever
      * @cost once per epoll_wait: 1 to 2 per message of an epoll server.
      */
-    epollWait: new FirstAnswerHook<[cpu: Cpu, caller: Caller, epoll: EventPoll, timeout: number], Operation>('epollWait'),
+    epollWait: new FirstAnswerHook<[cpu: Cpu, caller: Caller, epoll: EventPoll, timeout: number], Operation>('epollWait', {
+      refuse: withMethods('step'),
+    }),
   };
 }
 

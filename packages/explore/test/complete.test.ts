@@ -11,8 +11,8 @@ function trace(): { listen(events: Events): void; take(): string } {
   let rows: string[] = [];
   return {
     listen({ rpalReceiverState, rpalSenderState }) {
-      rpalReceiverState.on((_cpu, _time, _rcc, row) => rows.push(`${row}`));
-      rpalSenderState.on((_cpu, _time, _rcc, row) => rows.push(`s${row}`));
+      rpalReceiverState.on('test', (_cpu, _time, _rcc, row) => rows.push(`${row}`));
+      rpalSenderState.on('test', (_cpu, _time, _rcc, row) => rows.push(`s${row}`));
     },
     take() {
       const taken = rows.join(' ');

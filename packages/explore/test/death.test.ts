@@ -134,7 +134,7 @@ function run(options: RpalOptions, work: Work, second: Second, death: Death | nu
         if (dead) yield* p.kill(stage.processes.find(({ name }) => name === death?.victim)?.pid as number, Signal.KILL);
         killed = true;
       });
-      stage.machine.kernel.seams.events.processExit.on((_time, { name }) => {
+      stage.machine.kernel.seams.events.processExit.on('test', (_time, { name }) => {
         if (dead && name === death?.victim) goneAt = execution.schedule.length;
       });
       const witness = executable('witness', function* (p) {

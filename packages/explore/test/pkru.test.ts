@@ -159,7 +159,7 @@ describe('PKRU through a call, row by row', () => {
       scene(2, systemCall, calls(), posts),
       (going) => {
         const { bus, platform } = going.stage.machine;
-        bus.events.rpalReceiverState.on((cpu, _time, _rcc, number) => {
+        bus.events.rpalReceiverState.on('test', (cpu, _time, _rcc, number) => {
           if (number === 14) returned = platform.cpus[cpu]?.mmu.pkru ?? -1;
         });
         return order(going);

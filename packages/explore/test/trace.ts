@@ -47,8 +47,8 @@ export function trace(
   };
   const run = new Run(scenario, options, {
     listen({ rpalReceiverState, rpalSenderState }) {
-      rpalReceiverState.on(taken(into.receiver, 'r'));
-      rpalSenderState.on(taken(into.sender, 's'));
+      rpalReceiverState.on('test', taken(into.receiver, 'r'));
+      rpalSenderState.on('test', taken(into.sender, 's'));
     },
   });
   open = true;

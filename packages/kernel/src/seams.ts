@@ -1,4 +1,4 @@
-import { EventSeam, FirstAnswerHook, NotifyHook, ValueHook } from '@rpal/bus';
+import { EventSeam, FirstAnswerHook, NotifyHook, ValueHook, wholeNumber, zeroOrErrno } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
 import type { Image } from './process/image.js';
 import type { Process } from './process/process.js';
@@ -23,7 +23,7 @@ export class KernelSeams {
      * first answer says how many causes were found; if all say 0 or nothing, it is an unknown NMI. NMIs are blocked.
      * @cost every NMI.
      */
-    kernelNmi: new FirstAnswerHook<[cpu: Cpu], number>('kernelNmi'),
+    kernelNmi: new FirstAnswerHook<[cpu: Cpu], number>('kernelNmi', { refuse: wholeNumber(0, 1000) }),
     /**
      * `exec` is past the point of no return: `thread` is alone in its process, the new memory is still empty.
      * @cost once per exec.
@@ -33,7 +33,7 @@ export class KernelSeams {
      * The layout is known and the stack is mapped; the image is not. A negative errno makes `exec` fail.
      * @cost once per exec.
      */
-    kernelExecMap: new FirstAnswerHook<[cpu: Cpu, thread: Thread, image: Image], number>('kernelExecMap'),
+    kernelExecMap: new FirstAnswerHook<[cpu: Cpu, thread: Thread, image: Image], number>('kernelExecMap', { refuse: zeroOrErrno }),
     /**
      * `child` has been made by `parent` and cannot run yet: a thread of the same process, or the first of a forked one.
      * @cost once per new thread or process.
@@ -50,7 +50,9 @@ export class KernelSeams {
      * @param value PKRU, 32 bits: two per key, access disabled and write disabled
      * @cost once per exec, clone and signal.
      */
-    kernelDefaultPkru: new ValueHook<number, [thread: Thread]>('kernelDefaultPkru'),
+    kernelDefaultPkru: new ValueHook<number, [thread: Thread]>('kernelDefaultPkru', {
+      refuse: (value) => (value === value >>> 0 || value === (value | 0) ? null : 'is no 32-bit number'),
+    }),
   };
 
   readonly events = {

@@ -227,7 +227,7 @@ describe('the seams of the kernel', () => {
       ],
     });
     const calls: number[] = [];
-    machine.kernel.seams.events.syscallEnter.on((_cpu, _time, thread, nr) => {
+    machine.kernel.seams.events.syscallEnter.on('test', (_cpu, _time, thread, nr) => {
       if (thread.pid === 1) calls.push(nr);
     });
     runOn(machine, function* (p) {

@@ -18,8 +18,8 @@ class Recorder {
     this.rows = [];
     const { rpalReceiverState, rpalSenderState } = this.#setting.machine.bus.events;
     this.#undo = [
-      rpalReceiverState.on((_cpu, _time, _rcc, row) => this.rows.push(`${row}`)),
-      rpalSenderState.on((_cpu, _time, _rcc, row) => this.rows.push(`s${row}`)),
+      rpalReceiverState.on('test', (_cpu, _time, _rcc, row) => this.rows.push(`${row}`)),
+      rpalSenderState.on('test', (_cpu, _time, _rcc, row) => this.rows.push(`s${row}`)),
     ];
   }
 
@@ -235,10 +235,10 @@ describe('PKRU through a call', () => {
         const { bus, platform } = setting.machine;
         const pkru = (cpu: number) => platform.cpus[cpu]?.mmu.pkru ?? -1;
         const undo = [
-          bus.events.rpalReceiverState.on((cpu, _time, _rcc, row) => {
+          bus.events.rpalReceiverState.on('test', (cpu, _time, _rcc, row) => {
             if (row === 10) seen['sender inside'] = pkru(cpu);
           }),
-          bus.events.rpalSenderState.on((cpu, _time, _rcc, row) => {
+          bus.events.rpalSenderState.on('test', (cpu, _time, _rcc, row) => {
             if (row === 2) seen['receiver deciding'] = pkru(cpu);
           }),
         ];

@@ -19,7 +19,7 @@ export class Instruments {
 
   constructor(events: RpalEvents) {
     this.events = events;
-    events.rpalWarning.on((_cpu, time, text) => {
+    events.rpalWarning.on('@rpal/rpal-core', (_cpu, time, text) => {
       if (this.log.push(`[${time}] ${text}`) > LOG_LINES) this.log.shift();
     });
   }

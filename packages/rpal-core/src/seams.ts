@@ -141,12 +141,16 @@ export class RpalSeams {
        * machine is refused if its CPUs cannot do it.
        * @cost 4 changes of rights per call; one per return by the kernel.
        */
-      rpalIsolation: new Slot<Isolation>('rpalIsolation', { fallback: isolation, refuse: ({ refusal }) => refusal(profile) }),
+      rpalIsolation: new Slot<Isolation>('rpalIsolation', {
+        fallback: isolation,
+        methods: ['refusal', 'userLoad', 'kernelLoad', 'denies', 'relinked'],
+        refuse: ({ refusal }) => refusal(profile),
+      }),
       /**
        * How two services get each other's memory. Copied top-level page-table entries if no plugin provides anything else.
        * @cost once per pair of services, and once per fault on a peer's address.
        */
-      rpalSharing: new Slot<Sharing>('rpalSharing', { fallback: sharing }),
+      rpalSharing: new Slot<Sharing>('rpalSharing', { fallback: sharing, methods: ['link', 'unlink', 'resolved'] }),
     };
   }
 }

@@ -180,8 +180,8 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
       const { machine } = setting;
       const seen: string[] = [];
       const { rpalKey, rpalService } = machine.bus.events;
-      rpalKey.on((_cpu, _time, _service, state) => seen.push(state === PkuOn.INIT ? 'key installation begins' : 'key installed'));
-      rpalService.on((_cpu, _time, _service, change) => {
+      rpalKey.on('test', (_cpu, _time, _service, state) => seen.push(state === PkuOn.INIT ? 'key installation begins' : 'key installed'));
+      rpalService.on('test', (_cpu, _time, _service, change) => {
         if (change === ServiceChange.ENABLED) seen.push('enabled');
       });
       run(

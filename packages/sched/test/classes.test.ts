@@ -344,7 +344,7 @@ describe('a class from outside', () => {
   it('moves its tasks between CPUs as it likes, and the counts of runnable tasks follow', () => {
     const { sim } = machine(true, 3);
     const used = new Set<string>();
-    sim.scheduler.events.contextSwitch.on((cpu, _time, _prev, next) => {
+    sim.scheduler.events.contextSwitch.on('test', (cpu, _time, _prev, next) => {
       if (next.name === 't0') used.add(`CPU ${cpu}`);
     });
     for (let i = 0; i < 5; i++) sim.spawn(`t${i}`, hog);

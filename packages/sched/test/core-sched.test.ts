@@ -22,7 +22,7 @@ function watch(sim: Simulation, cores: number): () => number {
       if (new Set(cookies).size > 1) violations++;
     }
   };
-  sim.scheduler.events.contextSwitch.on(running);
+  sim.scheduler.events.contextSwitch.on('test', running);
   return () => violations;
 }
 

@@ -186,7 +186,7 @@ describe('under any load', () => {
     fc.assert(
       fc.property(load, (given) => {
         const sim = start(given);
-        sim.scheduler.events.contextSwitch.on((cpu, _time, _prev, next) => {
+        sim.scheduler.events.contextSwitch.on('test', (cpu, _time, _prev, next) => {
           if (next.pid === 0) return;
           expect(next.affinity.has(cpu)).toBe(true);
           expect(sim.scheduler.runQueues.filter(({ current }) => current === next).length).toBe(1);

@@ -12,7 +12,7 @@ describe('a context switch', () => {
   it('goes from task to task, and to the idle task when nobody is left', () => {
     const sim = new Simulation();
     const switches: string[] = [];
-    sim.scheduler.events.contextSwitch.on((_cpu, _time, prev, next) => switches.push(`${prev.name} > ${next.name}`));
+    sim.scheduler.events.contextSwitch.on('test', (_cpu, _time, prev, next) => switches.push(`${prev.name} > ${next.name}`));
     sim.spawn('a', function* (task) {
       yield task.work(10 * US);
     });

@@ -36,7 +36,7 @@ function sleepers(sim: Simulation, count: number, priority = 0): SimulatedTask[]
 /** The names of the tasks that `action` wakes, in order. */
 function wokenBy(sim: Simulation, action: (cpu: Cpu) => void): string[] {
   const names: string[] = [];
-  const undo = sim.scheduler.events.wakeUp.on((_cpu, _time, task) => names.push(task.name));
+  const undo = sim.scheduler.events.wakeUp.on('test', (_cpu, _time, task) => names.push(task.name));
   const cpu = sim.scheduler.cpuOf(0);
   action(cpu);
   undo();
@@ -194,7 +194,7 @@ describe('futex queues', () => {
     const [high] = sleepers(sim, 1, 20) as [SimulatedTask];
     const table = waiting(sim, [fair, low, high]);
     const order: number[] = [];
-    sim.scheduler.events.wakeUp.on((_cpu, _time, task) => order.push(task.pid));
+    sim.scheduler.events.wakeUp.on('test', (_cpu, _time, task) => order.push(task.pid));
     expect(table.wake(sim.scheduler.cpuOf(0), WORD.space, WORD.offset, 3)).toBe(3);
     expect(order).toEqual([high.pid, low.pid, fair.pid]);
   });

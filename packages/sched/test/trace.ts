@@ -14,7 +14,7 @@ export function record(sim: Simulation): () => readonly Stretch[] {
   const start = sim.platform.now;
   const since = new Map<number, number>();
   const micro = (time: number): number => (time - start) / sim.platform.costs.tscPerNs / 1000;
-  sim.scheduler.events.contextSwitch.on((cpu, time, prev) => {
+  sim.scheduler.events.contextSwitch.on('test', (cpu, time, prev) => {
     if (prev.pid !== 0) stretches.push({ cpu, name: prev.name, from: micro(since.get(cpu) ?? start), to: micro(time) });
     since.set(cpu, time);
   });

@@ -55,7 +55,7 @@ export const amdNmi: (options: AmdNmiOptions) => Plugin = definePlugin<z.output<
     /** Per CPU, `rpal_nmi_handle`: the NMI that is about to be handled came with a lazy switch. */
     const orphaned = platform.cpus.map(() => false);
 
-    rpalOf(machine).instruments.events.rpalLazySwitch.on((cpu) => {
+    rpalOf(machine).instruments.events.rpalLazySwitch.on(plugin, (cpu) => {
       if (entering[cpu] !== true) return;
       orphaned[cpu] = true;
       tally.switches++;

@@ -91,8 +91,8 @@ function replay(io: Io, { scenario, repair, without, deviations }: Recording, { 
   let pending: (() => void) | null = null;
   const { rpalReceiverState, rpalSenderState } = run.stage.machine.bus.events;
   const inWordsOf = (row: TransitionRow | undefined): string => `${row?.from} -> ${row?.to}, ${row?.who}`;
-  rpalReceiverState.on((_cpu, _time, _rcc, row) => rows.push(`r${row}: ${inWordsOf(receiverRows[row])}`));
-  rpalSenderState.on((_cpu, _time, _rcc, row) => rows.push(`s${row}: ${inWordsOf(senderRows[row])}`));
+  rpalReceiverState.on('replay', (_cpu, _time, _rcc, row) => rows.push(`r${row}: ${inWordsOf(receiverRows[row])}`));
+  rpalSenderState.on('replay', (_cpu, _time, _rcc, row) => rows.push(`s${row}: ${inWordsOf(senderRows[row])}`));
   const settle = (): void => {
     pending?.();
     pending = null;

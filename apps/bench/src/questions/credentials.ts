@@ -130,7 +130,7 @@ function policies(options: RpalOptions): Answer {
         scheduler.setGroup(machine.platform.cpus[0] as never, process.leader, group);
       }
       groups = [server.leader, client.leader].map(({ group }) => group?.name ?? '/');
-      machine.bus.events.syscallEnter.on((_cpu, _time, thread, nr) => {
+      machine.bus.events.syscallEnter.on('questions', (_cpu, _time, thread, nr) => {
         if (inCall && nr === SyscallNumber.getpid) {
           const name = names.get(thread.process.pid) ?? 'another';
           seen.set(name, (seen.get(name) ?? 0) + 1);

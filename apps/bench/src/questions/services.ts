@@ -98,7 +98,7 @@ export function meet(
     );
   }
   extras.arrange?.(machine, server, client);
-  machine.bus.events.processExit.on((_time, process) => {
+  machine.bus.events.processExit.on('questions', (_time, process) => {
     if (process === client) clientEnded?.(server);
   });
   return { machine, client, server, bug: runToEnd(machine) };

@@ -57,7 +57,7 @@ function end(options: RpalOptions | null, peers: number): Teardown {
     }),
     0,
   );
-  machine.bus.events.processExit.on((time, process) => {
+  machine.bus.events.processExit.on('questions', (time, process) => {
     if (process !== dying) return;
     after = {
       cycles: time - started,

@@ -1,4 +1,4 @@
-import { EventSeam, FirstAnswerHook, NotifyHook, Slot, ValueHook } from '@rpal/bus';
+import { EventSeam, FirstAnswerHook, NotifyHook, Slot, trueOrFalse, ValueHook, zeroOrErrno } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
 import type { IdlePolicy } from './idle-state.js';
 import type { RunQueue } from './run-queue.js';
@@ -17,14 +17,16 @@ export class SchedSeams {
      * A wake-up of `task` is attempted by `cpu`. `false` refuses it; the waker is told that nobody was woken.
      * @cost every wake-up: hot, once or twice per message.
      */
-    schedWakePermission: new FirstAnswerHook<[cpu: Cpu, task: Task], boolean>('schedWakePermission'),
+    schedWakePermission: new FirstAnswerHook<[cpu: Cpu, task: Task], boolean>('schedWakePermission', { refuse: trueOrFalse }),
     /**
      * Where a woken task is to run, if it may run on more than one CPU; the value is Linux's choice. A tap may choose
      * another CPU of the task's affinity. `cpu` is the waker's.
      * @param sync the waker is about to sleep
      * @cost every wake-up of a task that is not pinned: hot.
      */
-    schedSelectCpu: new ValueHook<Cpu, [cpu: Cpu, task: Task, sync: boolean]>('schedSelectCpu'),
+    schedSelectCpu: new ValueHook<Cpu, [cpu: Cpu, task: Task, sync: boolean]>('schedSelectCpu', {
+      refuse: (chosen, _cpu, task) => (chosen !== undefined && task.affinity.has(chosen.id) ? null : "is no CPU of the task's affinity"),
+    }),
     /**
      * `prev` enters the scheduler on `cpu`, before its run time is brought up to date.
      * @cost every entry into the scheduler: hot.
@@ -35,7 +37,9 @@ export class SchedSeams {
      * @param value nanoseconds of run time
      * @cost every update of the clock of a run queue: hot, several per switch.
      */
-    schedTaskClock: new ValueHook<number, [rq: RunQueue, task: Task]>('schedTaskClock'),
+    schedTaskClock: new ValueHook<number, [rq: RunQueue, task: Task]>('schedTaskClock', {
+      refuse: (ns) => (Number.isFinite(ns) ? null : 'is no number of nanoseconds'),
+    }),
     /**
      * `task` wanted to sleep and may not, because a signal is pending; it goes on running.
      * @cost when a signal meets a task about to sleep: rare.
@@ -45,7 +49,7 @@ export class SchedSeams {
      * A sleeping task would stay on the queue until its lag is worked off (DELAY_DEQUEUE). `false` takes it off at once.
      * @cost every time a task goes to sleep: hot.
      */
-    schedDelayDequeue: new FirstAnswerHook<[task: Task], boolean>('schedDelayDequeue'),
+    schedDelayDequeue: new FirstAnswerHook<[task: Task], boolean>('schedDelayDequeue', { refuse: trueOrFalse }),
     /**
      * `cpu` is about to switch away from `prev`; the value is the task that Linux picks. A tap may choose another one that is runnable
      * on this CPU, or its idle task. Not asked about stopper threads.
@@ -61,13 +65,13 @@ export class SchedSeams {
      * Affinity of `task` is to change. `false`: not now, try again after yielding.
      * @cost once per sched_setaffinity.
      */
-    schedAffinity: new FirstAnswerHook<[task: Task], boolean>('schedAffinity'),
+    schedAffinity: new FirstAnswerHook<[task: Task], boolean>('schedAffinity', { refuse: trueOrFalse }),
     /**
      * Policy of `task` is to change, to one that the machine has. A negative errno refuses.
      * @param policy one of `SchedPolicy`
      * @cost once per sched_setscheduler.
      */
-    schedPolicy: new FirstAnswerHook<[task: Task, policy: number], number>('schedPolicy'),
+    schedPolicy: new FirstAnswerHook<[task: Task, policy: number], number>('schedPolicy', { refuse: zeroOrErrno }),
   };
 
   readonly slots: { readonly idlePolicy: Slot<IdlePolicy>; readonly schedExt: Slot<SchedClass> };
@@ -78,13 +82,13 @@ export class SchedSeams {
        * Chooses the state that a CPU goes idle in. By default always the one that the machine was built with.
        * @cost asked every time a CPU goes idle.
        */
-      idlePolicy: new Slot<IdlePolicy>('idlePolicy', { fallback: idlePolicy }),
+      idlePolicy: new Slot<IdlePolicy>('idlePolicy', { fallback: idlePolicy, methods: ['choose'] }),
       /**
        * A scheduling class that ranks below the fair one: tasks with policy SCHED_EXT belong to it, and those of the fair class
        * if it says so. Empty by default.
        * @cost asked on every pick, wake-up and tick of its tasks; nothing while it has none.
        */
-      schedExt: new Slot<SchedClass>('schedExt'),
+      schedExt: new Slot<SchedClass>('schedExt', { methods: ['createQueue', 'selectCpu'] }),
     };
   }
 

@@ -58,8 +58,8 @@ export class SchedStatistics {
   constructor({ events, platform }: Pick<RunQueues, 'events' | 'platform'>) {
     this.#nsPerCycle = 1 / platform.costs.tscPerNs;
     this.#undo = [
-      events.wakeUp.on((_cpu, time, task) => this.#woken(time, task)),
-      events.contextSwitch.on((_cpu, time, prev, next) => this.#switched(time, prev, next)),
+      events.wakeUp.on('statistics', (_cpu, time, task) => this.#woken(time, task)),
+      events.contextSwitch.on('statistics', (_cpu, time, prev, next) => this.#switched(time, prev, next)),
     ];
   }
 

@@ -6,6 +6,7 @@ export { Cpu, type CpuEnvironment } from './core/cpu.js';
 export { type ExecutionContext, type TrapHandler, TrapOutcome } from './core/execution-context.js';
 export { EPTP_LIST_ENTRIES, GuestMode, type Hypervisor } from './core/guest-mode.js';
 export { Exception, Vector } from './core/interrupts.js';
+export { LoadStoreUnit } from './core/load-store-unit.js';
 export { type DeliveryMode, type Destination, LocalApic, type TimerMode } from './core/local-apic.js';
 export { type CounterSetup, Pmu, type PmuEvent } from './core/pmu.js';
 export { Pointer } from './core/pointer.js';

@@ -9,6 +9,9 @@ import type { BareMetal } from './bare-metal.js';
 /** Exceptions raised in exception handlers, after which the model gives up. */
 const DEEPEST = 16;
 
+/** What an access does. */
+const Kind = { LOAD: 0, STORE: 1, FETCH: 2 } as const;
+
 /** Kinds of INVPCID (SDM vol. 2): one address, one context, everything, everything but global translations. Others raise #GP. */
 export type InvpcidType = 0 | 1 | 2 | 3;
 
@@ -46,41 +49,45 @@ export class BareCore {
     this.cpu.mmu.loadRoot(root, pcid, noFlush);
   }
 
+  /** Loads may be at any address; a load that faults and is skipped reads 0. */
   read8(address: number): number {
-    const physical = this.#access(address, Access.read, 1);
-    return physical < 0 ? 0 : this.cpu.memory.read8(physical);
+    return this.#load(address, 1) ? this.cpu.lsu.value : 0;
+  }
+
+  /** An unsigned 16-bit load. */
+  read16(address: number): number {
+    return this.#load(address, 2) ? this.cpu.lsu.value : 0;
   }
 
   /** A signed 32-bit load. */
   read32(address: number): number {
-    const physical = this.#access(address, Access.read, 4);
-    return physical < 0 ? 0 : this.cpu.memory.read32(physical);
+    return this.#load(address, 4) ? (this.cpu.lsu.words[0] as number) : 0;
   }
 
   /** A 64-bit load; exact below 2^53 in magnitude. */
   read64(address: number): number {
-    const physical = this.#access(address, Access.read, 8);
-    return physical < 0 ? 0 : this.cpu.memory.read64(physical);
+    return this.#load(address, 8) ? this.cpu.lsu.value : 0;
   }
 
   write8(address: number, value: number): void {
-    const physical = this.#access(address, Access.write, 1);
-    if (physical >= 0) this.cpu.memory.write8(physical, value);
+    this.#store(address, 1, value);
+  }
+
+  write16(address: number, value: number): void {
+    this.#store(address, 2, value);
   }
 
   write32(address: number, value: number): void {
-    const physical = this.#access(address, Access.write, 4);
-    if (physical >= 0) this.cpu.memory.write32(physical, value);
+    this.#store(address, 4, value);
   }
 
   write64(address: number, value: number): void {
-    const physical = this.#access(address, Access.write, 8);
-    if (physical >= 0) this.cpu.memory.write64(physical, value);
+    this.#store(address, 8, value);
   }
 
   /** Fetches an instruction from `address`. @returns false if the fetch faulted and was skipped */
   fetch(address: number): boolean {
-    return this.#access(address, Access.fetch, 1) >= 0;
+    return this.#access(Kind.FETCH, address, 1, 0);
   }
 
   /** WRPKRU; #UD goes to `onException` where there are no protection keys. */
@@ -139,8 +146,7 @@ export class BareCore {
   /** MONITOR: watches the cache line at `address` for a store by another core. */
   monitor(address: number): void {
     if (!this.#opcode(!this.user)) return;
-    const physical = this.#access(address, Access.read, 1);
-    if (physical >= 0) this.#machine.monitors.arm(this.cpu, physical);
+    if (this.#load(address, 1)) this.#machine.monitors.arm(this.cpu, this.cpu.lsu.first);
   }
 
   /**
@@ -184,34 +190,49 @@ export class BareCore {
     return idle === undefined ? 0 : costs.ns(idle.wake);
   }
 
-  /** Physical address, or -1 if the access faulted and was skipped. */
-  #access(address: number, kind: number, bytes: number): number {
-    if (!Number.isInteger(address) || address % bytes !== 0) {
-      throw new HardwareError('INVALID_ARGUMENT', `address: ${address} is not a multiple of ${bytes}; accesses of the model are aligned`);
-    }
+  #load(address: number, size: number): boolean {
+    return this.#access(Kind.LOAD, address, size, 0);
+  }
+
+  #store(address: number, size: number, value: number): void {
+    if (!this.#access(Kind.STORE, address, size, value)) return;
+    const { first, last } = this.cpu.lsu;
+    const { monitors } = this.#machine;
+    monitors.stored(this.cpu, first);
+    if (last !== first) monitors.stored(this.cpu, last);
+  }
+
+  /** Tries an access until it succeeds. @returns false if it faulted and was skipped */
+  #access(kind: number, address: number, size: number, value: number): boolean {
+    if (!Number.isInteger(address)) throw new HardwareError('INVALID_ARGUMENT', `address: ${address} is not an integer`);
     const { cpu } = this;
     if (cpu.mmu.root === 0) throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} has no address space; give it one with load()`);
     for (;;) {
-      const access = kind | (this.user ? Access.user : this.ac ? Access.ac : 0);
       let answer: 'retry' | 'skip';
-      if (!isCanonical(address)) {
+      if (!isCanonical(address) || !isCanonical(address + size - 1)) {
         answer = this.exception(Exception.generalProtection, 0, address);
+      } else if (this.#attempt(kind, address, size, value)) {
+        return true;
       } else {
-        const physical = this.#translate(address, access);
-        if (physical >= 0) {
-          if ((kind & 2) !== 0) this.#machine.monitors.stored(cpu, physical);
-          return physical;
-        }
-        answer = this.exception(Exception.pageFault, cpu.mmu.faultCode, address);
+        answer = this.exception(Exception.pageFault, cpu.mmu.faultCode, cpu.mmu.faultAddress);
       }
-      if (answer === 'skip') return -1;
+      if (answer === 'skip') return false;
     }
   }
 
-  #translate(address: number, access: number): number {
+  /** @returns false on a fault */
+  #attempt(kind: number, address: number, size: number, value: number): boolean {
+    const { cpu } = this;
+    const { lsu } = cpu;
+    const mode = this.user ? Access.user : this.ac ? Access.ac : 0;
+    if (kind === Kind.LOAD) return lsu.load(address, size, mode);
+    if (kind === Kind.STORE) {
+      lsu.value = value;
+      return lsu.store(address, size, mode);
+    }
+    const access = mode | Access.fetch;
     // The caches that are modelled are those for data.
-    const fetch = (access & Access.fetch) !== 0 && this.#machine.caches !== null;
-    return fetch ? this.cpu.mmu.translate(address, access) : this.cpu.data(address, access);
+    return (this.#machine.caches === null ? cpu.data(address, access) : cpu.mmu.translate(address, access)) >= 0;
   }
 
   /** Executes an instruction that the profile may not have, or not at this privilege. @returns false if it raised #UD and was skipped */

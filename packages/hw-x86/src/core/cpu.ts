@@ -14,6 +14,7 @@ import { GuestMode } from './guest-mode.js';
 import { Halt, type Work } from './halt.js';
 import { InterruptFlights } from './interrupt-flights.js';
 import { InterruptLines } from './interrupt-lines.js';
+import { LoadStoreUnit } from './load-store-unit.js';
 import { LocalApic } from './local-apic.js';
 import { Pmu } from './pmu.js';
 
@@ -39,6 +40,8 @@ export interface CpuEnvironment {
 export class Cpu extends CoreClock {
   readonly memory: PhysicalMemory;
   readonly mmu: Mmu;
+  /** Loads and stores of any size, at any address. */
+  readonly lsu: LoadStoreUnit;
   readonly coherence: CoherenceDirectory;
   readonly transfer: TransferCost;
   readonly path: CriticalPath;
@@ -92,6 +95,7 @@ export class Cpu extends CoreClock {
     this.#ipiDelivery = Math.round(costs.primitive('ipiDelivery'));
     this.#monitorWake = Math.round(costs.primitive('monitorWake'));
     this.mmu = new Mmu(this, environment.memory, costs.profile);
+    this.lsu = new LoadStoreUnit(this);
   }
 
   /** Its local APIC: timer, inter-processor interrupts, performance-counter entry. */
@@ -120,7 +124,7 @@ export class Cpu extends CoreClock {
 
   /**
    * Physical address for a data access of the current context, or -1 with the fault left in the MMU.
-   * Moves the line here if another core has it.
+   * Moves the line here if another core has it: the access must not reach beyond that line. `lsu` takes any.
    */
   data(address: number, access: number): number {
     const entry = this.mmu.recent(address, access);

@@ -71,12 +71,14 @@ export class ComputeCall implements Call {
 }
 
 /** What a single access does. */
-export const Kind = { LOAD8: 0, LOAD32: 1, LOAD64: 2, FETCH: 3, STORE8: 4, STORE32: 5, STORE64: 6 } as const;
+export const Kind = { LOAD: 0, STORE: 1, FETCH: 2 } as const;
 
 /** One load, store or instruction fetch. */
 export class AccessCall implements Call {
-  kind: number = Kind.LOAD8;
-  /** As `Mmu.faultAddress`, it refers to the number that the program has. */
+  kind: number = Kind.LOAD;
+  /** Bytes: 1, 2, 4 or 8. */
+  size = 0;
+  /** Starts as null so that V8 keeps the field tagged: storing an address then allocates nothing. */
   address: number = null as unknown as number;
   value = 0;
   readonly #context: ProgramContext;
@@ -91,36 +93,23 @@ export class AccessCall implements Call {
   }
 
   next(): IteratorResult<void, number> {
-    const { kind } = this;
-    const how = kind >= Kind.STORE8 ? Access.user | Access.write : kind === Kind.FETCH ? Access.user | Access.fetch : Access.user;
-    const physical = this.#context.reach(this.address, how);
-    if (physical < 0) return SUSPENDED;
-    this.#result.value = this.#perform(physical);
+    while (!this.#attempt()) if (!this.#context.pageFault()) return SUSPENDED;
     return this.#result;
   }
 
-  #perform(physical: number): number {
-    const { memory } = this.#context.cpu;
-    const { value } = this;
-    switch (this.kind) {
-      case Kind.LOAD8:
-        return memory.read8(physical);
-      case Kind.LOAD32:
-        return memory.read32(physical) >>> 0;
-      case Kind.LOAD64:
-        return memory.read64(physical);
-      case Kind.STORE8:
-        memory.write8(physical, value);
-        return value;
-      case Kind.STORE32:
-        memory.write32(physical, value);
-        return value;
-      case Kind.STORE64:
-        memory.write64(physical, value);
-        return value;
-      default:
-        return 0;
+  #attempt(): boolean {
+    const { cpu } = this.#context;
+    const { lsu } = cpu;
+    const { address, size } = this;
+    if (this.kind === Kind.LOAD) {
+      if (!lsu.load(address, size, Access.user)) return false;
+      this.#result.value = lsu.value;
+      return true;
     }
+    this.#result.value = this.value;
+    if (this.kind === Kind.FETCH) return cpu.data(address, Access.user | Access.fetch) >= 0;
+    lsu.value = this.value;
+    return lsu.store(address, size, Access.user);
   }
 }
 

@@ -566,35 +566,45 @@ export class Program {
     return this.#compute;
   }
 
+  /** Loads and stores may be at any address: one that reaches into a second page faults there if that is not accessible. */
   load8(address: number): Call {
-    return this.#memory(Kind.LOAD8, address, 0);
+    return this.#memory(Kind.LOAD, address, 1);
+  }
+
+  /** An unsigned 16-bit word. */
+  load16(address: number): Call {
+    return this.#memory(Kind.LOAD, address, 2);
   }
 
   /** An unsigned 32-bit word. */
   load32(address: number): Call {
-    return this.#memory(Kind.LOAD32, address, 0);
+    return this.#memory(Kind.LOAD, address, 4);
   }
 
-  /** A 64-bit word; exact below 2^53. */
+  /** A signed 64-bit word; exact below 2^53. */
   load64(address: number): Call {
-    return this.#memory(Kind.LOAD64, address, 0);
+    return this.#memory(Kind.LOAD, address, 8);
   }
 
   store8(address: number, value: number): Call {
-    return this.#memory(Kind.STORE8, address, value);
+    return this.#memory(Kind.STORE, address, 1, value);
+  }
+
+  store16(address: number, value: number): Call {
+    return this.#memory(Kind.STORE, address, 2, value);
   }
 
   store32(address: number, value: number): Call {
-    return this.#memory(Kind.STORE32, address, value);
+    return this.#memory(Kind.STORE, address, 4, value);
   }
 
   store64(address: number, value: number): Call {
-    return this.#memory(Kind.STORE64, address, value);
+    return this.#memory(Kind.STORE, address, 8, value);
   }
 
   /** Fetches an instruction at `address`, as a jump there would. */
   fetch(address: number): Call {
-    return this.#memory(Kind.FETCH, address, 0);
+    return this.#memory(Kind.FETCH, address, 1);
   }
 
   memset(address: number, value: number, length: number): Call {
@@ -637,9 +647,10 @@ export class Program {
     return call;
   }
 
-  #memory(kind: number, address: number, value: number): Call {
+  #memory(kind: number, address: number, size: number, value = 0): Call {
     const call = this.#access;
     call.kind = kind;
+    call.size = size;
     call.address = address;
     call.value = value;
     return call;

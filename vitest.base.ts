@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { mutation } from './scripts/patches/mutation.ts';
 import { readmeExampleModules } from './scripts/readme-modules.ts';
 
 /** The one test recipe: on sources, without isolation (the packages keep no global state that tests could share). */
 export function project(name: string): ViteUserConfig {
   return defineConfig({
-    plugins: [readmeExampleModules()],
+    plugins: [mutation(), readmeExampleModules()],
     ssr: { resolve: { conditions: ['@rpal/source'] } },
     test: {
       name,

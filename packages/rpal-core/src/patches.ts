@@ -4,7 +4,7 @@ export interface Patch {
   readonly title: string;
   /** The file that carries most of it. */
   readonly file: string;
-  /** A test that would fail without it. */
+  /** A test that fails without it: `pnpm patches` takes out what each patch does, and runs it. */
   readonly test: string;
 }
 
@@ -55,14 +55,14 @@ export const patches: readonly Patch[] = [
   { patch: 13, title: 'add tlb flushing support', file: 'rpal-core/src/memory/tlb-union.ts', test: 'rpal-core/test/quirks.test.ts' },
   { patch: 14, title: 'enable page fault handling', file: 'rpal-core/src/recovery/fault.ts', test: 'rpal-core/test/isolation.test.ts' },
   { patch: 15, title: 'add sender/receiver state', file: 'rpal-core/src/threads/states.ts', test: 'explore/test/races.test.ts' },
-  { patch: 16, title: 'add cpu lock interface', file: 'rpal-core/src/switch/cpu-lock.ts', test: 'explore/test/races.test.ts' },
+  { patch: 16, title: 'add cpu lock interface', file: 'rpal-core/src/switch/cpu-lock.ts', test: 'rpal-core/test/cpu-lock.test.ts' },
   {
     patch: 17,
     title: 'add a mapping between fsbase and tasks',
     file: 'rpal-core/src/switch/lazy-switch.ts',
     test: 'rpal-core/test/quirks.test.ts',
   },
-  { patch: 18, title: 'sched: pick a specified task', file: 'sched/src/core/directed-switch.ts', test: 'rpal-core/test/quirks.test.ts' },
+  { patch: 18, title: 'sched: pick a specified task', file: 'sched/src/switch/directed-switch.ts', test: 'rpal-core/test/quirks.test.ts' },
   { patch: 19, title: 'add lazy switch main logic', file: 'rpal-core/src/switch/lazy-switch.ts', test: 'librpal/test/time-lines.test.ts' },
   { patch: 20, title: 'add rpal_ret_from_lazy_switch', file: 'rpal-core/src/switch/kernel-return.ts', test: 'explore/test/races.test.ts' },
   {
@@ -77,11 +77,16 @@ export const patches: readonly Patch[] = [
   { patch: 25, title: 'add MPK initialization and interface', file: 'rpal-core/src/memory/pkey.ts', test: 'rpal-core/test/ioctl.test.ts' },
   { patch: 26, title: 'enable MPK support', file: 'rpal-core/src/memory/pkey.ts', test: 'rpal-core/test/isolation.test.ts' },
   { patch: 27, title: 'add epoll support', file: 'rpal-core/src/switch/epoll.ts', test: 'librpal/test/time-lines.test.ts' },
-  { patch: 28, title: 'add rpal_uds_fdmap() support', file: 'rpal-core/src/calls/fd-map.ts', test: 'rpal-core/test/quirks.test.ts' },
+  { patch: 28, title: 'add rpal_uds_fdmap() support', file: 'rpal-core/src/calls/fd-map.ts', test: 'rpal-core/test/ioctl.test.ts' },
   { patch: 29, title: 'fix race condition in pkru update', file: 'rpal-core/src/memory/pkey.ts', test: 'explore/test/races.test.ts' },
   { patch: 30, title: 'fix pkru setup when fork', file: 'rpal-core/src/plugin.ts', test: 'explore/test/races.test.ts' },
   { patch: 31, title: 'add receiver waker', file: 'rpal-core/src/threads/waker.ts', test: 'explore/test/state-tables.test.ts' },
-  { patch: 32, title: 'fix unknown nmi on AMD CPU', file: 'plugins/amd-nmi/src/plugin.ts', test: 'plugins/amd-nmi/test/plugin.test.ts' },
+  {
+    patch: 32,
+    title: 'fix unknown nmi on AMD CPU',
+    file: 'plugins/amd-nmi/src/plugin.ts',
+    test: 'plugins/amd-nmi/test/lazy-switch.test.ts',
+  },
   { patch: 33, title: 'enable time slice correction', file: 'rpal-core/src/switch/time-slice.ts', test: 'rpal-core/test/quirks.test.ts' },
   { patch: 34, title: 'enable fast epoll wait', file: 'rpal-core/src/switch/fast-epoll-wait.ts', test: 'explore/test/races.test.ts' },
   { patch: 35, title: 'add RPAL samples', file: 'librpal/src/librpal.ts', test: 'librpal/test/librpal.test.ts' },

@@ -1,12 +1,12 @@
 'use strict';
-// The commands of the README on a computer that has Node and npm and nothing else: installs the pinned package manager's
-// choice of dependencies, builds, and runs. Written in the oldest JavaScript there is, so that an old Node gets to read
-// the message below instead of a syntax error.
+// The commands of the README on a computer that has Node and npm and nothing else: installs what the lockfile says, builds,
+// and runs. Written in the oldest JavaScript there is, so that an old Node prints the message below and not a syntax error.
 
 var childProcess = require('child_process');
 var crypto = require('crypto');
 var fs = require('fs');
 var path = require('path');
+var pnpmCommand = require('./pnpm.cjs').pnpmCommand;
 
 var root = path.join(__dirname, '..');
 var manifest = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
@@ -48,13 +48,12 @@ function run(command, args, quiet) {
   }
 }
 
-/** The pinned pnpm, fetched by npx when it is not at hand. */
 function pnpm(args, quiet) {
-  var version = /^pnpm@([^+]+)/.exec(manifest.packageManager)[1];
-  run('npx', ['--yes', 'pnpm@' + version].concat(args), quiet);
+  var command = pnpmCommand().concat(args);
+  run(command[0], command.slice(1), quiet);
 }
 
-/** Installs what the lockfile says, unless it has been installed from the same lockfile before. */
+/** Installs what the lockfile says, unless the same lockfile has been installed before. */
 function install() {
   var stamp = path.join(root, 'node_modules', '.installed');
   var lock = crypto

@@ -1,8 +1,9 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pnpmCommand } from '../../scripts/pnpm.cjs';
 
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -18,16 +19,15 @@ export function attempt(program: string, args: readonly string[], cwd: string): 
   return spawnSync(program, args, { cwd, env, encoding: 'utf8', shell: process.platform === 'win32' });
 }
 
-/** The pinned pnpm, through npx where it is not installed. */
-export function pnpm(...args: string[]): string {
-  if (attempt('pnpm', ['--version'], root).status === 0) return command('pnpm', args);
-  const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { packageManager: string };
-  return command('npx', ['--yes', packageManager.split('+')[0] as string, ...args]);
+/** pnpm in a checkout, through npx where it is not installed. */
+export function pnpm(cwd: string, ...args: string[]): string {
+  const [program, ...before] = pnpmCommand() as [string, ...string[]];
+  return command(program, [...before, ...args], cwd);
 }
 
 /** Builds what has changed of the workspace. */
 export function build(): void {
-  pnpm('exec', 'turbo', 'run', 'build', '--output-logs=errors-only');
+  pnpm(root, 'exec', 'turbo', 'run', 'build', '--output-logs=errors-only');
 }
 
 export function tsc(...args: string[]): string {
@@ -45,7 +45,7 @@ export class OutsideProject {
     build();
     const at = join(this.directory, 'tarballs');
     mkdirSync(at);
-    pnpm('-r', '--filter=./packages/*', '--filter=./plugins/*', 'pack', '--pack-destination', at);
+    pnpm(root, '-r', '--filter=./packages/*', '--filter=./plugins/*', 'pack', '--pack-destination', at);
     for (const file of readdirSync(at)) {
       const manifest = command('tar', ['-xzOf', join(at, file), 'package/package.json']);
       this.tarballs.set((JSON.parse(manifest) as { name: string }).name, join(at, file));

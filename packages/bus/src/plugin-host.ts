@@ -1,10 +1,10 @@
-import { satisfies, valid, validRange } from 'semver';
 import type { Bus } from './bus.js';
 import { returnsEarly } from './combine.js';
 import { BusError } from './errors.js';
 import { didYouMean } from './nearest.js';
 import { type Plugin, type PluginContext, type PluginDefinition, pluginMadeBy } from './plugin.js';
 import { shown } from './refusals.js';
+import { isInRange, isRange, isVersion } from './version.js';
 
 /** What a host knows beside its plugins. */
 export interface PluginHostOptions {
@@ -135,7 +135,7 @@ function requireDefinition(place: string, definition: PluginDefinition<unknown>)
       throw invalid(name, `is defined with "${key}", which means nothing${didYouMean(key, KNOWN) || `; known are ${KNOWN.join(', ')}`}`);
     }
   }
-  if (typeof version !== 'string' || valid(version) === null) {
+  if (typeof version !== 'string' || !isVersion(version)) {
     throw invalid(name, `has version ${shown(version)}, which is not a semantic version; write it as 1.2.3`);
   }
   if (typeof setup !== 'function') throw invalid(name, `has ${shown(setup)} as setup; give setup(context, options) { ... }`);
@@ -149,7 +149,7 @@ function requireDefinition(place: string, definition: PluginDefinition<unknown>)
     throw invalid(name, `has ${shown(requires)} as requires; give an object of ranges: { '@rpal/kernel': '^0.1.0' }`);
   }
   for (const [wanted, range] of Object.entries(requires)) {
-    if (typeof range !== 'string' || validRange(range) === null) {
+    if (typeof range !== 'string' || !isRange(range)) {
       throw invalid(name, `requires "${wanted}" in version ${shown(range)}, which is not a range; write it as ^1.2.0`);
     }
   }
@@ -194,7 +194,7 @@ function resolve(plugins: readonly Plugin[], packages: Readonly<Record<string, s
         const hint = didYouMean(wanted, others) || '; add that plugin';
         throw new BusError('MISSING_REQUIREMENT', `plugin "${name}" requires "${wanted}" ${range}${hint}`);
       }
-      if (!satisfies(version, range, { includePrerelease: true })) {
+      if (!isInRange(version, range)) {
         throw new BusError(
           'INCOMPATIBLE_VERSION',
           `plugin "${name}" requires "${wanted}" ${range}, but version ${version} is here; install a version in that range`,

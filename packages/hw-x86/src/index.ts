@@ -13,7 +13,7 @@ export { Pointer } from './core/pointer.js';
 export { XSAVE_AREA_SIZE, xrstorPkru, xsavePkru } from './core/xsave.js';
 export { type CostLevel, CostModel } from './costs/cost-model.js';
 export { Ledger, type LedgerEntry } from './costs/ledger.js';
-export { type CpuProfile, type CpuProfileInput, type Figure, parseProfile } from './costs/profile.js';
+export { type CpuProfile, type Figure, parseProfile } from './costs/profile.js';
 export {
   allSteps,
   type Cause,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HardwareError, parseProfile } from '../src/index.js';
+import { HardwareError, parseProfile, profiles } from '../src/index.js';
 import { profileInput } from './support.js';
 
 /** The message that a changed profile is refused with. */
@@ -28,8 +28,8 @@ function set(path: string, value: unknown): (profile: Record<string, never>) => 
 }
 
 describe('parseProfile', () => {
-  it('accepts the built-in profiles, and copies of them', () => {
-    expect(parseProfile(profileInput()).name).toBe('xeon-platinum-8336c');
+  it.each(profiles.map((profile) => [profile.name, profile] as const))('accepts the built-in profile %s', (_name, profile) => {
+    expect(parseProfile(profile)).toBe(profile);
   });
 
   it.each([
@@ -46,6 +46,11 @@ describe('parseProfile', () => {
     ['idle.0.name', 'C9'],
     ['name', 'Xeon 1'],
     ['vendor', 'via'],
+    ['physicalAddressBits', 53],
+    ['memory.local.low', Number.NaN],
+    ['costs.wrpkru.unit', 'us'],
+    ['features.fred', 1],
+    ['steps', []],
   ])('names the field %s when it is %s', (path, value) => {
     expect(refusal(set(path, value))).toMatch(
       new RegExp(`^INVALID_PROFILE the CPU profile is not valid: (.*; )?${path.replaceAll('.', '\\.')}`),
@@ -61,6 +66,13 @@ describe('parseProfile', () => {
     expect(refusal(set('costs.wrpkru', { low: 3, central: 2, high: 4, source: 'test', status: 'measured' }))).toMatch(
       /costs\.wrpkru.*low <= central <= high/,
     );
+  });
+
+  it('says what would be right', () => {
+    expect(refusal(set('pmu.counters', 17))).toBe(
+      'INVALID_PROFILE the CPU profile is not valid: pmu.counters: must be a whole number of 1 .. 16',
+    );
+    expect(refusal(set('idle.0.name', 'C9'))).toMatch(/idle\.0\.name: must be one of poll, C1, C1E, C6$/);
   });
 
   it('lists everything that is wrong at once', () => {

@@ -1,6 +1,6 @@
 import {
   type Cpu,
-  type CpuProfileInput,
+  type CpuProfile,
   Exception,
   findProfile,
   HwStep,
@@ -63,7 +63,7 @@ export function mapUser(memory: PhysicalMemory, root: number, address: number, f
 }
 
 /** The built-in profile as input, to be varied. */
-export function profileInput(): CpuProfileInput {
+export function profileInput(): CpuProfile {
   return structuredClone(XEON);
 }
 

@@ -1,4 +1,5 @@
 import { defineSteps } from '@rpal/hw-x86';
+import { VfsStep } from '@rpal/vfs';
 
 const COUNTED = 'instructions counted on Linux 6.12.95, mitigations off (a core with eIBRS takes the same path)';
 
@@ -241,10 +242,10 @@ export const IpcStep = defineSteps('@rpal/ipc', {
     status: 'counted',
   },
   /** What a read or write of a pipe, or of an eventfd, passes before it reaches it. */
-  pipeFile: { parts: ['pipeVfs', '@rpal/vfs:callSecurity'] },
-  eventfdFile: { parts: ['eventfdVfs', '@rpal/vfs:callSecurity'] },
+  pipeFile: { parts: ['pipeVfs', VfsStep.callSecurity] },
+  eventfdFile: { parts: ['eventfdVfs', VfsStep.callSecurity] },
   /** What a read or write of a socket passes before it reaches the socket. */
-  socketCall: { parts: ['@rpal/vfs:fileLayer', '@rpal/vfs:security', 'socketLayer'] },
+  socketCall: { parts: [VfsStep.fileLayer, VfsStep.security, 'socketLayer'] },
   sendMessage: { parts: ['skbAlloc', 'sendBody'] },
   packetSend: { parts: ['skbAlloc', 'packetSendBody', 'packetSecurity'] },
   releaseMessage: { parts: ['skbFree', 'writeSpace'] },

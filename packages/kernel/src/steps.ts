@@ -1,6 +1,5 @@
 import { defineSteps } from '@rpal/hw-x86';
-// The scheduler's steps are parts of some here.
-import '@rpal/sched';
+import { SchedStep } from '@rpal/sched';
 
 const COUNTED = 'instructions counted on Linux 6.12.95, mitigations off (a core with eIBRS takes the same path)';
 
@@ -200,5 +199,5 @@ export const KernelStep = defineSteps('@rpal/kernel', {
   /** A call of a thread whose kernel entries nobody watches. */
   syscallIn: { parts: ['syscallEntry', 'syscallDispatch'] },
   /** The way back after a switch. */
-  switchedReturn: { parts: ['syscallReturn', '@rpal/sched:fpuRestore', '@rpal/sched:rseqFixup'] },
+  switchedReturn: { parts: ['syscallReturn', SchedStep.fpuRestore, SchedStep.rseqFixup] },
 });

@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from '@rpal/hw-x86';
-import { Epoll, Errno, MapFlag, Poll, Prot, Signal } from '@rpal/uapi';
+import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import type { Program } from '../src/index.js';
 import { ends, run } from './support.js';
@@ -52,38 +52,5 @@ describe('a load or store of a program that is not aligned', () => {
       left = yield* p.load32(border - 4);
     });
     expect(left).toBe(1);
-  });
-});
-
-describe('the kernel, in structures of a program that are not aligned', () => {
-  it('writes an epoll_event over the border of two pages', () => {
-    const result = onBorder(function* (p, border) {
-      const epfd = yield* p.epollCreate();
-      yield* p.epollCtl(epfd, Epoll.CTL_ADD, yield* p.eventfd(1), Poll.IN, 2 ** 40 + 7);
-      const at = border - 5;
-      const found = yield* p.epollWait(epfd, at, 1, 0);
-      return [found, yield* p.load32(at), yield* p.load64(at + 4)];
-    });
-    expect(result).toEqual([1, Poll.IN, 2 ** 40 + 7]);
-  });
-
-  it('reads and answers a pollfd there', () => {
-    const result = onBorder(function* (p, border) {
-      const at = border - 3;
-      yield* p.store32(at, yield* p.eventfd(1));
-      yield* p.store32(at + 4, Poll.IN);
-      return [yield* p.poll(at, 1, 0), yield* p.load16(at + 4), yield* p.load16(at + 6)];
-    });
-    expect(result).toEqual([1, Poll.IN, Poll.IN]);
-  });
-
-  it('says EFAULT if it may not write the second page', () => {
-    const result = onBorder(function* (p, border) {
-      yield* p.mmap(border, PAGE_SIZE, Prot.READ, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.FIXED);
-      const epfd = yield* p.epollCreate();
-      yield* p.epollCtl(epfd, Epoll.CTL_ADD, yield* p.eventfd(1), Poll.IN);
-      return yield* p.epollWait(epfd, border - 2, 1, 0);
-    });
-    expect(result).toBe(-Errno.EFAULT);
   });
 });

@@ -2,7 +2,6 @@ import { BusError, definePlugin, type Plugin } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
 import { EntryKind } from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
-import { z } from 'zod';
 import manifest from '../package.json' with { type: 'json' };
 import { PkuOn, RPAL_PROC_FILE, RpalFlag } from './abi/constants.js';
 import { ProcRpal } from './calls/proc-rpal.js';
@@ -11,8 +10,9 @@ import { inflateBalloon, sliceLayout } from './memory/partition.js';
 import { defaultPkruOf } from './memory/pkey.js';
 import { protectionKeys } from './memory/protection-keys.js';
 import { widenFlush } from './memory/tlb-union.js';
+import { type RpalOptions, rpalOptions } from './options.js';
 import { exitMemory, isRpalImage, joinService, leaveService, registerService } from './process/lifecycle.js';
-import { type QuirkName, quirkNames, type RaceFix, raceFixes } from './quirks.js';
+import { quirkNames } from './quirks.js';
 import { redirectFault } from './recovery/fault.js';
 import { Rpal, serviceOfMm } from './rpal.js';
 import { RpalSeams } from './seams.js';
@@ -23,19 +23,6 @@ import { onKernelEntry } from './switch/lazy-switch.js';
 import { collectClaim, correctDelta } from './switch/time-slice.js';
 import { blockFailed, mayWake, switchedOut } from './threads/states.js';
 import { isFair } from './threads/threads.js';
-
-const fixNumbers = Object.keys(raceFixes).map(Number) as RaceFix[];
-
-const options = z
-  .object({
-    /** Behaviour of the series to repair, by name, or all of it. */
-    repair: z.union([z.literal('all'), z.array(z.enum(quirkNames as [QuirkName, ...QuirkName[]]))]).default([]),
-    /** Parts of patches that close races, to be left out: numbers of patches, see `raceFixes`. */
-    without: z.array(z.union(fixNumbers.map((patch) => z.literal(patch)))).default([]),
-  })
-  .strict();
-
-export type RpalOptions = z.input<typeof options>;
 
 /** The `Rpal` of each machine that has the plugin, for tools that look inside. */
 const installed = new WeakMap<object, Rpal>();
@@ -54,10 +41,10 @@ export function findRpal(machine: object): Rpal | null {
 }
 
 /** RPAL as a plugin: what the 35 patches change in Linux, changed through the seams that every plugin has. */
-export const rpal: (options?: RpalOptions) => Plugin = definePlugin<z.output<typeof options>, RpalOptions>({
+export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<RpalOptions>, RpalOptions>({
   name: '@rpal/rpal-core',
   version: manifest.version,
-  options,
+  options: rpalOptions,
   setup({ plugin, bus, hooks, machine }, { repair, without }) {
     const { kernel, platform } = machine;
     const { features } = platform.profile;

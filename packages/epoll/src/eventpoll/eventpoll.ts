@@ -1,6 +1,6 @@
 import type { FirstAnswerHook } from '@rpal/bus';
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
-import { putUser32 } from '@rpal/mm';
+import { userPage } from '@rpal/mm';
 import { type Scheduler, SleepTimer, TaskState, taken, timeoutSlack, WaitEntry, WaitQueue, Wake } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
 import { begin, type Caller, File, type Operation, OperationKind, Pending, type PollTable, type Watcher } from '@rpal/vfs';
@@ -363,12 +363,15 @@ function usesUp(key: number, events: number): number {
 
 /** Writes one `struct epoll_event`: 32-bit events, then 64-bit data, packed. @returns 0 or -EFAULT */
 function storeEvent(cpu: Cpu, caller: Caller, address: number, events: number, item: EpItem): number {
-  const { memory } = caller;
-  return (
-    putUser32(cpu, memory, address, events) ||
-    putUser32(cpu, memory, address + 4, item.dataLow) ||
-    putUser32(cpu, memory, address + 8, item.dataHigh)
-  );
+  // The record is 4-byte aligned at best: three words, each within a page.
+  const first = userPage(cpu, caller.memory, address, true);
+  const second = userPage(cpu, caller.memory, address + 4, true);
+  const third = userPage(cpu, caller.memory, address + 8, true);
+  if (first < 0 || second < 0 || third < 0) return -Errno.EFAULT;
+  cpu.memory.write32(first, events);
+  cpu.memory.write32(second, item.dataLow);
+  cpu.memory.write32(third, item.dataHigh);
+  return 0;
 }
 
 /** ep_poll. */

@@ -1,142 +1,213 @@
-import { z } from 'zod';
 import { HardwareError } from '../errors.js';
-import { findStep, PRIMITIVES, type Primitive } from './step.js';
+import { type Check, fields, flag, list, number, oneOf, optional, positive, text, values, whole } from './check.js';
+import { type CostStatus, findStep, PRIMITIVES, type Primitive } from './step.js';
 
-const status = z.enum(['counted', 'measured', 'published', 'derived', 'recalled', 'estimated']);
+/** A figure with its uncertainty, origin and standing. `low <= central <= high`, none below 0. */
+export interface Figure {
+  low: number;
+  central: number;
+  high: number;
+  /** Where it comes from. */
+  source: string;
+  status: CostStatus;
+}
 
-const range = z
-  .object({
-    low: z.number().nonnegative(),
-    central: z.number().nonnegative(),
-    high: z.number().nonnegative(),
-    source: z.string().min(3),
-    status,
-  })
-  .strict()
-  .refine(({ low, central, high }) => low <= central && central <= high, { message: 'must have low <= central <= high' });
+/** The price of a hardware event: in nanoseconds if it says so, else in core cycles. */
+export interface PrimitiveCost extends Figure {
+  unit?: 'ns';
+}
 
-/** A figure with its uncertainty, origin and standing. */
-export type Figure = z.infer<typeof range>;
+export interface TlbGeometry {
+  entries: number;
+  ways: number;
+}
 
-const primitive = z.union([range.safeExtend({ unit: z.literal('ns') }).strict(), range]);
+export interface CacheGeometry {
+  bytes: number;
+  ways: number;
+  /** Of a load that hits, core cycles. */
+  latency: Figure;
+}
 
-const tlb = z.object({ entries: z.number().int().positive(), ways: z.number().int().positive() }).strict();
-
-const stlb1g = tlb
-  .extend({
-    /** 4 KiB pages may use these entries too: every other group of as many pages as `stlb` has sets. */
-    with4k: z.boolean().optional(),
-  })
-  .strict();
-
-const cache = z.object({ bytes: z.number().int().positive(), ways: z.number().int().positive(), latency: range }).strict();
-
-const idleState = z
-  .object({
-    name: z.enum(['poll', 'C1', 'C1E', 'C6']),
-    /** MWAIT hint, EAX bits 7:4 and 3:0. Polling has none. */
-    mwaitHint: z.number().int().nonnegative().optional(),
-    /** What the kernel's table says: worst-case exit latency, ns. */
-    exitLatency: z.number().nonnegative(),
-    /** What the kernel's table says: shortest stay that pays, ns. */
-    targetResidency: z.number().nonnegative(),
-    /** Time from the waking event to the first instruction, ns. */
-    wake: range,
-  })
-  .strict();
-
-const schema = z
-  .object({
-    name: z.string().regex(/^[a-z0-9-]+$/, 'must consist of lower-case letters, digits and dashes'),
-    title: z.string(),
-    vendor: z.enum(['intel', 'amd']),
-    topology: z
-      .object({
-        sockets: z.number().int().positive(),
-        coresPerSocket: z.number().int().positive(),
-        threadsPerCore: z.number().int().positive(),
-        /** Cores that share one last-level cache: a socket on Intel, a core complex on AMD. */
-        coresPerCache: z.number().int().positive(),
-        /** Memory of each socket, GiB. */
-        memoryPerSocket: z.number().int().positive(),
-      })
-      .strict(),
-    features: z
-      .object({
-        pku: z.boolean(),
-        fsgsbase: z.boolean(),
-        pcid: z.boolean(),
-        invpcid: z.boolean(),
-        fsrm: z.boolean(),
-        /** Branch-target injection is stopped in hardware, so the kernel uses no retpolines. */
-        eibrs: z.boolean(),
-        /** Not exposed to Meltdown: no page-table isolation. */
-        meltdownSafe: z.boolean(),
-        mwait: z.boolean(),
-        gib1Pages: z.boolean(),
-        /** VMFUNC, leaf 0: a guest switches its EPT pointer by itself. */
-        vmfunc: z.boolean(),
-        /** Events are delivered by FRED in place of the IDT: the kernel has entry code of its own for it. Priced alike. */
-        fred: z.boolean().default(false),
-      })
-      .strict(),
-    clock: z
-      .object({
-        tscGHz: z.number().positive(),
-        coreGHz: range,
-        /** Clock of the local APIC's timer: the crystal on Intel, the reference clock on AMD. */
-        apicMHz: z.number().positive(),
-      })
-      .strict(),
-    /** Cycles per instruction of warm code, everything priced as a primitive left out. */
-    cpi: z.object({ kernel: range, user: range }).strict(),
-    costs: z.object(Object.fromEntries(PRIMITIVES.map((name) => [name, primitive])) as Record<Primitive, typeof primitive>).strict(),
-    /** Bytes that a warm copy or clear moves per core cycle. */
-    bytesPerCycle: z.object({ copy: range, zero: range }).strict(),
-    tlb: z.object({ l1d4k: tlb, l1d2m: tlb, l1d1g: tlb, l1i4k: tlb, l1i2m: tlb, stlb: tlb, stlb1g }).strict(),
-    cache: z.object({ l1d: cache, l2: cache, l3: cache }).strict(),
-    memory: z.object({ local: range, remote: range }).strict(),
-    /** Moving a modified line from another core, one way, ns. */
-    line: z.object({ sameCache: range, sameSocket: range, crossSocket: range }).strict(),
-    /** MAXPHYADDR: higher bits of an entry's address must be zero. */
-    physicalAddressBits: z.number().int().min(36).max(52),
-    pmu: z
-      .object({
-        /** `intel`: architectural, with a global status register; `amd-v2`: PerfMonV2, likewise; `amd`: no status register. */
-        model: z.enum(['intel', 'amd', 'amd-v2']),
-        /** General-purpose counters of a logical processor. */
-        counters: z.number().int().min(1).max(16),
-        /** From the overflow of a counter to the interrupt that it raises, ns. */
-        delivery: range,
-      })
-      .strict(),
-    idle: z.array(idleState).min(1),
-    /** Replaces the computed price of single steps, by name, in core cycles. */
-    steps: z.record(z.string(), range).optional(),
-  })
-  .strict();
+export interface IdleStateProfile {
+  name: 'poll' | 'C1' | 'C1E' | 'C6';
+  /** MWAIT hint, EAX bits 7:4 and 3:0. Polling has none. */
+  mwaitHint?: number;
+  /** Worst-case exit latency in the kernel's table, ns. */
+  exitLatency: number;
+  /** Shortest stay that pays in the kernel's table, ns. */
+  targetResidency: number;
+  /** Time from the waking event to the first instruction, ns. */
+  wake: Figure;
+}
 
 /** A CPU as data: features, geometry, clocks, and the price of every hardware event, each with its source. */
-export type CpuProfile = z.infer<typeof schema>;
+export interface CpuProfile {
+  /** Lower-case letters, digits and dashes. */
+  name: string;
+  title: string;
+  vendor: 'intel' | 'amd';
+  topology: {
+    sockets: number;
+    coresPerSocket: number;
+    threadsPerCore: number;
+    /** Cores that share one last-level cache: a socket on Intel, a core complex on AMD. */
+    coresPerCache: number;
+    /** Memory of each socket, GiB. */
+    memoryPerSocket: number;
+  };
+  features: {
+    pku: boolean;
+    fsgsbase: boolean;
+    pcid: boolean;
+    invpcid: boolean;
+    fsrm: boolean;
+    /** Branch-target injection is stopped in hardware, so the kernel uses no retpolines. */
+    eibrs: boolean;
+    /** Not exposed to Meltdown: no page-table isolation. */
+    meltdownSafe: boolean;
+    mwait: boolean;
+    gib1Pages: boolean;
+    /** VMFUNC, leaf 0: a guest switches its EPT pointer by itself. */
+    vmfunc: boolean;
+    /** FRED delivers events in place of the IDT, and the kernel has entry code of its own for it. Priced alike. Default false. */
+    fred?: boolean;
+  };
+  clock: {
+    tscGHz: number;
+    coreGHz: Figure;
+    /** Clock of the local APIC's timer: the crystal on Intel, the reference clock on AMD. */
+    apicMHz: number;
+  };
+  /** Cycles per instruction of warm code, without what is priced as a primitive. */
+  cpi: { kernel: Figure; user: Figure };
+  costs: Record<Primitive, PrimitiveCost>;
+  /** Bytes that a warm copy or clear moves per core cycle. */
+  bytesPerCycle: { copy: Figure; zero: Figure };
+  tlb: {
+    l1d4k: TlbGeometry;
+    l1d2m: TlbGeometry;
+    l1d1g: TlbGeometry;
+    l1i4k: TlbGeometry;
+    l1i2m: TlbGeometry;
+    stlb: TlbGeometry;
+    stlb1g: TlbGeometry & {
+      /** 4 KiB pages may use these entries too: every other group of as many pages as `stlb` has sets. */
+      with4k?: boolean;
+    };
+  };
+  cache: { l1d: CacheGeometry; l2: CacheGeometry; l3: CacheGeometry };
+  /** A load that misses all caches, ns. */
+  memory: { local: Figure; remote: Figure };
+  /** Moving a modified line from another core, one way, ns. */
+  line: { sameCache: Figure; sameSocket: Figure; crossSocket: Figure };
+  /** MAXPHYADDR, 36 .. 52: higher bits of an entry's address must be zero. */
+  physicalAddressBits: number;
+  pmu: {
+    /** `intel`: architectural, with a global status register; `amd-v2`: PerfMonV2, likewise; `amd`: no status register. */
+    model: 'intel' | 'amd' | 'amd-v2';
+    /** General-purpose counters of a logical processor, 1 .. 16. */
+    counters: number;
+    /** From the overflow of a counter to the interrupt that it raises, ns. */
+    delivery: Figure;
+  };
+  idle: IdleStateProfile[];
+  /** Replaces the computed price of single steps, by name, in core cycles. */
+  steps?: Record<string, Figure>;
+}
 
-/** As `CpuProfile`, before validation. */
-export type CpuProfileInput = z.input<typeof schema>;
+const figureFields = {
+  low: number(0),
+  central: number(0),
+  high: number(0),
+  source: text(/^.{3}/s, 'a text of at least three characters'),
+  status: oneOf('counted', 'measured', 'published', 'derived', 'recalled', 'estimated'),
+};
+
+/** Low, central and high come in this order. */
+function ordered(check: Check): Check {
+  return (value, path, wrong) => {
+    const before = wrong.length;
+    check(value, path, wrong);
+    if (wrong.length > before) return;
+    const { low, central, high } = value as Figure;
+    if (low > central || central > high) wrong.push(`${path}: must have low <= central <= high`);
+  };
+}
+
+const figure = ordered(fields<Figure>(figureFields));
+const primitive = ordered(fields<PrimitiveCost>({ ...figureFields, unit: optional(oneOf('ns')) }));
+const tlb = fields<TlbGeometry>({ entries: whole(1), ways: whole(1) });
+const cache = fields<CacheGeometry>({ bytes: whole(1), ways: whole(1), latency: figure });
+
+const profile = fields<CpuProfile>({
+  name: text(/^[a-z0-9-]+$/, 'a name of lower-case letters, digits and dashes'),
+  title: text(/^/, 'a text'),
+  vendor: oneOf('intel', 'amd'),
+  topology: fields<CpuProfile['topology']>({
+    sockets: whole(1),
+    coresPerSocket: whole(1),
+    threadsPerCore: whole(1),
+    coresPerCache: whole(1),
+    memoryPerSocket: whole(1),
+  }),
+  features: fields<CpuProfile['features']>({
+    pku: flag,
+    fsgsbase: flag,
+    pcid: flag,
+    invpcid: flag,
+    fsrm: flag,
+    eibrs: flag,
+    meltdownSafe: flag,
+    mwait: flag,
+    gib1Pages: flag,
+    vmfunc: flag,
+    fred: optional(flag),
+  }),
+  clock: fields<CpuProfile['clock']>({ tscGHz: positive, coreGHz: figure, apicMHz: positive }),
+  cpi: fields<CpuProfile['cpi']>({ kernel: figure, user: figure }),
+  costs: fields<CpuProfile['costs']>(Object.fromEntries(PRIMITIVES.map((name) => [name, primitive])) as Record<Primitive, Check>),
+  bytesPerCycle: fields<CpuProfile['bytesPerCycle']>({ copy: figure, zero: figure }),
+  tlb: fields<CpuProfile['tlb']>({
+    l1d4k: tlb,
+    l1d2m: tlb,
+    l1d1g: tlb,
+    l1i4k: tlb,
+    l1i2m: tlb,
+    stlb: tlb,
+    stlb1g: fields<CpuProfile['tlb']['stlb1g']>({ entries: whole(1), ways: whole(1), with4k: optional(flag) }),
+  }),
+  cache: fields<CpuProfile['cache']>({ l1d: cache, l2: cache, l3: cache }),
+  memory: fields<CpuProfile['memory']>({ local: figure, remote: figure }),
+  line: fields<CpuProfile['line']>({ sameCache: figure, sameSocket: figure, crossSocket: figure }),
+  physicalAddressBits: whole(36, 52),
+  pmu: fields<CpuProfile['pmu']>({ model: oneOf('intel', 'amd', 'amd-v2'), counters: whole(1, 16), delivery: figure }),
+  idle: list(
+    fields<IdleStateProfile>({
+      name: oneOf('poll', 'C1', 'C1E', 'C6'),
+      mwaitHint: optional(whole(0)),
+      exitLatency: number(0),
+      targetResidency: number(0),
+      wake: figure,
+    }),
+  ),
+  steps: optional(values(figure)),
+});
 
 /**
- * Checks a profile.
+ * Checks a profile, and gives it back.
  * @throws HardwareError INVALID_PROFILE listing every field that is missing, unknown or out of range;
  *   UNKNOWN_STEP if it prices a step that no loaded package defines
  */
 export function parseProfile(input: unknown): CpuProfile {
-  const result = schema.safeParse(input);
-  if (!result.success) {
-    const issues = result.error.issues.map(({ path, message }) => `${path.join('.') || 'profile'}: ${message}`);
-    throw new HardwareError('INVALID_PROFILE', `the CPU profile is not valid: ${issues.join('; ')}`);
-  }
-  for (const name of Object.keys(result.data.steps ?? {})) {
+  const wrong: string[] = [];
+  profile(input, '', wrong);
+  if (wrong.length > 0) throw new HardwareError('INVALID_PROFILE', `the CPU profile is not valid: ${wrong.join('; ')}`);
+  const { steps = {} } = input as CpuProfile;
+  for (const name of Object.keys(steps)) {
     if (findStep(name) === undefined) {
       throw new HardwareError('UNKNOWN_STEP', `the CPU profile prices step "${name}", which no loaded package defines`);
     }
   }
-  return result.data;
+  return input as CpuProfile;
 }

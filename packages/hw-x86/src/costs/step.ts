@@ -95,8 +95,8 @@ export interface StepDefinition {
 
 /** Steps that always come together, charged at once: breakdowns show the parts. */
 export interface CompositeDefinition {
-  /** Keys of steps in the same table, or full names of others. */
-  readonly parts: readonly string[];
+  /** Steps that are defined before: keys in the same table, ids of other packages' steps. */
+  readonly parts: readonly (string | number)[];
 }
 
 /** A named unit of work to which cycles are booked. */
@@ -135,7 +135,7 @@ export function defineSteps<K extends string>(
 /** Looks the parts of a composite step up. */
 function compose(owner: string, { parts }: CompositeDefinition): Omit<Step, 'id' | 'name'> {
   const steps = parts.map((part) => {
-    const step = byName.get(part) ?? byName.get(`${owner}:${part}`);
+    const step = typeof part === 'number' ? registry[part] : byName.get(`${owner}:${part}`);
     if (step === undefined || step.parts !== undefined)
       throw new HardwareError('UNKNOWN_STEP', `"${part}" is no simple step defined before its use`);
     return step;

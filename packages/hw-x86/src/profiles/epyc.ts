@@ -1,4 +1,4 @@
-import { type CpuProfile, type CpuProfileInput, parseProfile } from '../costs/profile.js';
+import type { CpuProfile } from '../costs/profile.js';
 import { Cite, figure, nanoseconds } from './figure.js';
 
 const zen4 = 'one Zen 4 IPC benchmark under perf stat (CPI 1.18 with all inside, 29 branch misses per 1000 instructions: safe-RET)';
@@ -78,10 +78,10 @@ const zen = {
       wake: figure(30_000, 50_000, 100_000, 'estimated', 'ACPI C2 in its deep form: tables say 30..400 us'),
     },
   ],
-} as const satisfies Partial<CpuProfileInput> | { costs: object };
+} as const satisfies Partial<CpuProfile> | { costs: object };
 
 /** Two sockets of EPYC 7713 (Milan, Zen 3, 64 cores, 2.0 GHz): the first EPYC generation with protection keys. */
-export const epycMilan7713: CpuProfile = /* @__PURE__ */ parseProfile({
+export const epycMilan7713: CpuProfile = {
   ...zen,
   name: 'epyc-7713',
   title: '2 x AMD EPYC 7713 (Milan, Zen 3), 2.0 GHz',
@@ -128,10 +128,10 @@ export const epycMilan7713: CpuProfile = /* @__PURE__ */ parseProfile({
     sameSocket: figure(92, 108, 137, 'published', `${Cite.c2c}: EPYC 7R13, 7773X, 7453`),
     crossSocket: figure(190, 200, 241, 'published', `${Cite.c2c}: dual EPYC 7R13 198, 7453 228..241`),
   },
-});
+};
 
 /** Two sockets of EPYC 9654 (Genoa, Zen 4, 96 cores, 2.4 GHz). */
-export const epycGenoa9654: CpuProfile = /* @__PURE__ */ parseProfile({
+export const epycGenoa9654: CpuProfile = {
   ...zen,
   name: 'epyc-9654',
   title: '2 x AMD EPYC 9654 (Genoa, Zen 4), 2.4 GHz',
@@ -179,4 +179,4 @@ export const epycGenoa9654: CpuProfile = /* @__PURE__ */ parseProfile({
     sameSocket: figure(100, 110, 120, 'estimated', Cite.estimate),
     crossSocket: figure(186, 195, 200, 'published', `${Cite.c2c}: dual EPYC 9274F`),
   },
-});
+};

@@ -1,4 +1,4 @@
-import { type CpuProfile, parseProfile } from '../costs/profile.js';
+import type { CpuProfile } from '../costs/profile.js';
 import { Cite, figure, nanoseconds } from './figure.js';
 
 /**
@@ -6,7 +6,7 @@ import { Cite, figure, nanoseconds } from './figure.js';
  * and Retbleed. Page-table isolation is on by default there; the model runs it as `mitigations=off` would, since its
  * kernel paths are counted that way, and says so.
  */
-export const xeonPlatinum8160: CpuProfile = /* @__PURE__ */ parseProfile({
+export const xeonPlatinum8160: CpuProfile = {
   name: 'xeon-platinum-8160',
   title: '2 x Intel Xeon Platinum 8160 (Skylake-SP), 2.10 GHz, mitigations off',
   vendor: 'intel',
@@ -137,4 +137,4 @@ export const xeonPlatinum8160: CpuProfile = /* @__PURE__ */ parseProfile({
       wake: figure(80_000, 110_000, 133_000, 'estimated', `${Cite.intelIdle}: bound 133 us`),
     },
   ],
-});
+};

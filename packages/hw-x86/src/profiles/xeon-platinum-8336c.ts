@@ -1,11 +1,11 @@
-import { type CpuProfile, parseProfile } from '../costs/profile.js';
+import type { CpuProfile } from '../costs/profile.js';
 import { Cite, figure, nanoseconds } from './figure.js';
 
 /**
  * Two sockets of Xeon Platinum 8336C (Ice Lake-SP, 32 cores, 2.30 GHz): the machine of the RFC's cover letter.
  * Not exposed to Meltdown or MDS; branch history is cleared in software on each system call (no BHI_DIS_S).
  */
-export const xeonPlatinum8336c: CpuProfile = /* @__PURE__ */ parseProfile({
+export const xeonPlatinum8336c: CpuProfile = {
   name: 'xeon-platinum-8336c',
   title: '2 x Intel Xeon Platinum 8336C (Ice Lake-SP), 2.30 GHz',
   vendor: 'intel',
@@ -139,4 +139,4 @@ export const xeonPlatinum8336c: CpuProfile = /* @__PURE__ */ parseProfile({
       wake: figure(100_000, 128_000, 170_000, 'published', `${Cite.intelIdle}: median 128 us, 99.99th percentile 170 us`),
     },
   ],
-});
+};

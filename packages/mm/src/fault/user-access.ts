@@ -13,7 +13,7 @@ export function userPage(cpu: Cpu, mm: MmStruct, address: number, write: boolean
   for (;;) {
     const physical = cpu.data(address, access);
     if (physical >= 0) return physical;
-    if (!resolved(cpu, mm)) return -Errno.EFAULT;
+    if (handleFault(cpu, mm, address, cpu.mmu.faultCode & ~FaultCode.user, true) !== 0) return -Errno.EFAULT;
   }
 }
 
@@ -41,35 +41,24 @@ export function copyToUser(cpu: Cpu, mm: MmStruct, to: number, from: number, len
   return 0;
 }
 
-/** get_user of a 32-bit word, at any address. @returns the word as unsigned, or -EFAULT */
+/** get_user of an aligned 32-bit word. @returns the word as unsigned, or -EFAULT */
 export function getUser32(cpu: Cpu, mm: MmStruct, from: number): number {
-  const { lsu } = cpu;
-  while (!lsu.load(from, 4, Access.user)) if (!resolved(cpu, mm)) return -Errno.EFAULT;
-  return lsu.value;
+  const physical = userPage(cpu, mm, from, false);
+  return physical < 0 ? physical : cpu.memory.read32(physical) >>> 0;
 }
 
-/** put_user of a 32-bit word, at any address. @returns 0 or -EFAULT */
+/** put_user of an aligned 32-bit word. @returns 0 or -EFAULT */
 export function putUser32(cpu: Cpu, mm: MmStruct, to: number, value: number): number {
-  return putUser(cpu, mm, to, 4, value);
-}
-
-/** put_user of a 64-bit word, at any address. @returns 0 or -EFAULT */
-export function putUser64(cpu: Cpu, mm: MmStruct, to: number, value: number): number {
-  return putUser(cpu, mm, to, 8, value);
-}
-
-function putUser(cpu: Cpu, mm: MmStruct, to: number, size: number, value: number): number {
-  const { lsu } = cpu;
-  lsu.value = value;
-  while (!lsu.store(to, size, Access.user)) {
-    if (!resolved(cpu, mm)) return -Errno.EFAULT;
-    lsu.value = value;
-  }
+  const physical = userPage(cpu, mm, to, true);
+  if (physical < 0) return physical;
+  cpu.memory.write32(physical, value);
   return 0;
 }
 
-/** The fault that the MMU has reported is handled. @returns false if it cannot be resolved */
-function resolved(cpu: Cpu, mm: MmStruct): boolean {
-  const { faultAddress, faultCode } = cpu.mmu;
-  return handleFault(cpu, mm, faultAddress, faultCode & ~FaultCode.user, true) === 0;
+/** put_user of an aligned 64-bit word. @returns 0 or -EFAULT */
+export function putUser64(cpu: Cpu, mm: MmStruct, to: number, value: number): number {
+  const physical = userPage(cpu, mm, to, true);
+  if (physical < 0) return physical;
+  cpu.memory.write64(physical, value);
+  return 0;
 }

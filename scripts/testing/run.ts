@@ -107,7 +107,7 @@ function spawn(machine: Machine, programs: readonly (Main | Image)[]): Process[]
   return programs.map((program, index) => {
     const image = typeof program === 'function' ? executable(`program ${index}`, program) : program;
     const process = machine.spawn(image, index % machine.platform.cpus.length);
-    const how = endings.get(image.main);
+    const how = typeof program === 'function' ? endings.get(program) : undefined;
     // It may die before its first instruction.
     if (how !== undefined) endings.set(process, how);
     return process;

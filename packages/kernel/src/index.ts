@@ -1,22 +1,39 @@
-export type { MessageHeader } from './calls/message-syscalls.js';
 export { PidFd } from './calls/pidfd.js';
 export { Kernel, type KernelOptions, type Opener } from './entry/kernel.js';
 export { SyscallNumber } from './entry/syscall-numbers.js';
 export { type Syscall, type SyscallDeclaration, type SyscallHandler, SyscallTable } from './entry/syscall-table.js';
 export { MachineError, type MachineErrorCode, ProcessDeathError } from './errors.js';
 export { createMachine, Machine, type MachineOptions, type RunOptions } from './machine.js';
+export {
+  type CallArguments,
+  type CloneRequest,
+  type EpollEvent,
+  FOREVER,
+  type Interval,
+  type MessageQueueAttributes,
+  type SignalValue,
+} from './process/call-arguments.js';
 export { ContextTable, NoCode } from './process/context-table.js';
 export type { Death } from './process/death.js';
+export { EntryKind } from './process/entry-kind.js';
 export { allocateTls, defaultPkru } from './process/exec.js';
-export { EI_NIDENT, executable, type Image, type Main, type Segment } from './process/image.js';
+export { GuestArguments, type GuestHandler } from './process/guest-arguments.js';
+export { EI_NIDENT, type Image, type Segment } from './process/image.js';
+export type { MessageHeader } from './process/message-header.js';
+export { NO_SIGNALS, PendingSignals, type QueuedSignal, type SignalBits } from './process/pending-signals.js';
 export { type ExitState, Process } from './process/process.js';
+export { DEFAULT_ACTION, type SignalAction, type UserHandler } from './process/signal-action.js';
 export { EntryFrame, Thread } from './process/thread.js';
-export { UserContext } from './process/user-context.js';
+export { type HandlerState, ThreadContext } from './process/thread-context.js';
+export { UserBuffer } from './process/user-buffer.js';
+export { type CallRegisters, UserContext } from './process/user-context.js';
+export { executable, type Main } from './program/executable.js';
+export { HostArguments } from './program/host-arguments.js';
 export { Program, Time } from './program/program.js';
 export type { Call } from './program/program-calls.js';
-export { ProgramContext, type Routine } from './program/program-context.js';
-export { EntryKind, KernelSeams } from './seams.js';
-export { NO_SIGNALS, PendingSignals, type QueuedSignal, type SignalBits } from './signals/pending-signals.js';
-export { recalculatePending, type SignalAction, type SignalHandler } from './signals/signal.js';
+export { ProgramContext, type Routine, type SignalHandler } from './program/program-context.js';
+export { KernelSeams } from './seams.js';
+
+export { recalculatePending } from './signals/signal.js';
 export { SignalFd } from './signals/signalfd.js';
 export { KernelStep } from './steps.js';

@@ -4,9 +4,6 @@ import type { Image } from './process/image.js';
 import type { Process } from './process/process.js';
 import type { Thread } from './process/thread.js';
 
-/** Why the kernel was entered from user mode. COMPAT: a 32-bit system call, which has entry code of its own. */
-export const EntryKind = { SYSCALL: 0, EXCEPTION: 1, INTERRUPT: 2, NMI: 3, COMPAT: 4 } as const;
-
 /** The seams of processes and of the border between user and kernel mode. */
 export class KernelSeams {
   readonly hooks = {

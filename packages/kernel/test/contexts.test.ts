@@ -1,7 +1,7 @@
 import { Signal } from '@rpal/uapi';
 import { expect, it } from 'vitest';
-import { executable, NoCode, type Process } from '../src/index.js';
-import { run, runOn, smallMachine } from './support.js';
+import { executable, type Main, NoCode, type Process } from '../src/index.js';
+import { ends, run, runOn, smallMachine } from './support.js';
 
 it('what ends leaves nothing behind: contexts, processes', () => {
   const machine = smallMachine();
@@ -51,10 +51,10 @@ it.each([
   ['the memory is not for execution: SIGSEGV', ({ dataStart }: Process) => dataStart, Signal.SEGV],
   ['there is memory without an instruction: SIGILL', ({ textStart }: Process) => textStart, Signal.ILL],
 ])('a jump to where %s', (_what, target, signal) => {
-  const [process] = run(function* (p) {
+  const main: Main = function* (p) {
     const { cpu, contexts, thread } = p.context;
     cpu.context = new NoCode(contexts, cpu, target(thread.process));
     yield* p.compute(1);
-  });
-  expect(process?.exit?.signal).toBe(signal);
+  };
+  run(ends({ signal }, main));
 });

@@ -111,7 +111,7 @@ describe('scheduling calls', () => {
     run(function* (p) {
       yield* p.setAffinity([1, 3]);
       seen.push(yield* p.syscall(Nr.sched_getaffinity, 0));
-      const { affinity } = p.context;
+      const { cpus: affinity } = p.context.args;
       seen.push([0, 1, 2, 3].filter((cpu) => 'has' in affinity && affinity.has(cpu)));
     });
     expect(seen).toEqual([8, [1, 3]]);

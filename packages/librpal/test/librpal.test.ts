@@ -1,3 +1,4 @@
+import { executable, type Program } from '@rpal/kernel';
 import { Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { librpal, QUEUE_WORDS, RpalError } from '../src/index.js';
@@ -159,18 +160,12 @@ describe('the library on its own', () => {
   it('a process that is no RPAL binary gets as far as the version', () => {
     const { machine } = world();
     let seen = 0;
-    machine.spawn({
-      name: 'plain',
-      ident: new Uint8Array(16),
-      pie: true,
-      dynamic: true,
-      segments: [{ address: 0, bytes: 0x1_0000, prot: 3 }],
-      *main(p) {
-        const lib = librpal(p);
-        yield* lib.init(1);
-        seen = lib.error;
-      },
-    });
+    const main = function* (p: Program) {
+      const lib = librpal(p);
+      yield* lib.init(1);
+      seen = lib.error;
+    };
+    machine.spawn(executable('plain', main, { ident: new Uint8Array(16), segments: [{ address: 0, bytes: 0x1_0000, prot: 3 }] }));
     finish(machine);
     expect(seen).toBe(RpalError.GET_CAP_VERSION);
   });

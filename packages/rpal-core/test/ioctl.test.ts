@@ -1,4 +1,4 @@
-import type { Program } from '@rpal/kernel';
+import { executable, type Program } from '@rpal/kernel';
 import { Epoll, Errno, MapFlag, Poll, Prot, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import {
@@ -589,7 +589,7 @@ describe('ioctl of /proc/rpal', () => {
   it('is refused to a process that is no service, and to one whose open file came from a service', () => {
     const { machine } = world();
     const results: number[] = [];
-    const process = machine.spawn({ ...rpalLess(), main: noService });
+    const process = machine.spawn(executable('no service', noService, rpalLess()));
     function* noService(p: Program) {
       const c = yield* Control.open(p);
       for (const command of Object.values(RpalIoctl)) results.push(yield* c.ioctl(command, c.note));
@@ -607,16 +607,17 @@ describe('ioctl of /proc/rpal', () => {
     const setting = world();
     let result: number | undefined;
     const { machine, rpal } = setting;
-    machine.spawn({
+    const parts = {
       ...rpalLess(true),
       pie: false,
       // Linked, by chance, into the slice that it is given.
       segments: rpalLess().segments.map((segment) => ({ ...segment, address: segment.address + RPAL_ADDR_SPACE_SIZE + 0x40_0000 })),
-      main: function* (p: Program) {
-        const c = yield* Control.open(p);
-        result = yield* c.enable();
-      },
-    });
+    };
+    const main = function* (p: Program) {
+      const c = yield* Control.open(p);
+      result = yield* c.enable();
+    };
+    machine.spawn(executable('not position independent', main, parts));
     finish(machine);
     expect(result).toBe(-EINVAL);
     expect(rpal.instruments.log.join()).toMatch(/not position independent/);

@@ -43,6 +43,11 @@ export class TimerFd extends File {
     return 0;
   }
 
+  /** Nanoseconds between expirations; 0: it expires once. */
+  get period(): number {
+    return this.#interval;
+  }
+
   /** timerfd_gettime: nanoseconds until it is due; 0 if it is not armed. */
   remaining(cpu: Cpu): number {
     this.forward(cpu);

@@ -34,12 +34,9 @@ export function defineFileCalls(table: SyscallTable, kernel: Kernel): void {
     { holds: [0] },
   );
 
-  table.define(Nr.open, (cpu, thread, { text, a1 }) => {
-    cpu.charge(KernelStep.openFile);
-    const opener = kernel.specialFiles.get(text);
-    const file = opener === undefined ? openPath(kernel, thread, text, a1) : opener(cpu, thread, a1);
-    return typeof file === 'number' ? file : thread.process.files.install(cpu, file, (a1 & OpenFlag.CLOEXEC) !== 0);
-  });
+  table.define(Nr.open, (cpu, thread, { args, a0, a1 }) => open(kernel, cpu, thread, args.string(cpu, thread, a0), a1));
+  // There are no directories: a name is what it is, wherever one starts from.
+  table.define(Nr.openat, (cpu, thread, { args, a1, a2 }) => open(kernel, cpu, thread, args.string(cpu, thread, a1), a2));
 
   table.define(Nr.close, (cpu, thread, { a0 }) => thread.process.files.close(cpu, a0));
 
@@ -48,7 +45,7 @@ export function defineFileCalls(table: SyscallTable, kernel: Kernel): void {
     if ((flags & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC | OpenFlag.DIRECT)) !== 0) return -Errno.EINVAL;
     cpu.charge(IpcStep.pipeCreate);
     const [read, write] = Pipe.create(kernel.scheduler, kernel.memory.frames, flags);
-    return installPair(cpu, thread, regs, read, write, flags);
+    return installPair(cpu, thread, regs, regs.a0, read, write, flags);
   });
 
   table.define(Nr.eventfd2, (cpu, thread, { a0, a1 }) => {
@@ -108,6 +105,15 @@ export function defineFileCalls(table: SyscallTable, kernel: Kernel): void {
   });
 }
 
+/** open(2). @param path a negative errno if it could not be read */
+function open(kernel: Kernel, cpu: Cpu, thread: Thread, path: string | number, flags: number): number {
+  cpu.charge(KernelStep.openFile);
+  if (typeof path === 'number') return path;
+  const opener = kernel.specialFiles.get(path);
+  const file = opener === undefined ? openPath(kernel, thread, path, flags) : opener(cpu, thread, flags);
+  return typeof file === 'number' ? file : thread.process.files.install(cpu, file, (flags & OpenFlag.CLOEXEC) !== 0);
+}
+
 /** F_SETFL: O_NONBLOCK, and of a pipe whether it takes packets. */
 function setFlags(file: File, flags: number): number {
   const settable = file.takesDirect ? OpenFlag.NONBLOCK | OpenFlag.DIRECT : OpenFlag.NONBLOCK;
@@ -116,8 +122,16 @@ function setFlags(file: File, flags: number): number {
   return 0;
 }
 
-/** Gives two files descriptors. @returns the first; the second is left in `regs.second`. */
-export function installPair(cpu: Cpu, thread: Thread, regs: UserContext, first: File, second: File, flags: number): number {
+/** Gives two files descriptors, and stores these at `address`. */
+export function installPair(
+  cpu: Cpu,
+  thread: Thread,
+  { args }: UserContext,
+  address: number,
+  first: File,
+  second: File,
+  flags: number,
+): number {
   const { files } = thread.process;
   const closeOnExec = (flags & OpenFlag.CLOEXEC) !== 0;
   // What gets no descriptor is released with this reference.
@@ -129,6 +143,10 @@ export function installPair(cpu: Cpu, thread: Thread, regs: UserContext, first: 
   first.put(cpu);
   second.put(cpu);
   if (high < 0) return high;
-  regs.second = high;
-  return low;
+  const result = args.putPair(cpu, thread, address, low, high);
+  if (result < 0) {
+    files.close(cpu, low);
+    files.close(cpu, high);
+  }
+  return result;
 }

@@ -4,6 +4,7 @@ import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, sleepSlack, TaskState } from 
 import { Errno, Futex } from '@rpal/uapi';
 import { OperationKind, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
+import { FOREVER } from '../process/call-arguments.js';
 import type { RestartBlock, Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import { KernelStep } from '../steps.js';
@@ -13,19 +14,20 @@ import { type Key, lockPi, unlockPi } from './futex-pi.js';
 const key: Key = { space: 0, offset: 0 };
 const otherKey: Key = { space: 0, offset: 0 };
 
-/**
- * futex(2). As for all calls of the model, times are numbers in registers instead of structures in memory: the timeout of
- * FUTEX_WAIT, FUTEX_WAIT_BITSET and FUTEX_LOCK_PI, `a3`, is in nanoseconds from now, negative for none.
- */
-export function futex(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, a1, a2, a3, a4, a5 }: UserContext): number {
+/** futex(2). The timeouts of FUTEX_WAIT_BITSET and FUTEX_LOCK_PI are points in time, where machine code makes the call. */
+export function futex(kernel: Kernel, cpu: Cpu, thread: Thread, { args, a0, a1, a2, a3, a4, a5 }: UserContext): number {
   const shared = (a1 & Futex.PRIVATE_FLAG) === 0;
   const { futexes } = kernel;
   const command = a1 & ~(Futex.PRIVATE_FLAG | Futex.CLOCK_REALTIME);
   switch (command) {
-    case Futex.WAIT:
-      return wait(kernel, cpu, thread, a0, shared, a2, a3, FUTEX_MATCH_ANY);
-    case Futex.WAIT_BITSET:
-      return wait(kernel, cpu, thread, a0, shared, a2, a3, a5);
+    case Futex.WAIT: {
+      const timeout = args.timespec(cpu, thread, a3);
+      return timeout < FOREVER ? timeout : wait(kernel, cpu, thread, a0, shared, a2, timeout, FUTEX_MATCH_ANY);
+    }
+    case Futex.WAIT_BITSET: {
+      const timeout = args.deadline(cpu, thread, a3);
+      return timeout < FOREVER ? timeout : wait(kernel, cpu, thread, a0, shared, a2, timeout, a5);
+    }
     case Futex.WAKE:
     case Futex.WAKE_BITSET: {
       const bitset = command === Futex.WAKE ? FUTEX_MATCH_ANY : a5;
@@ -54,7 +56,9 @@ export function futex(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, a1, a2, a3
       const failed = findKey(cpu, thread, a0, shared, true, key);
       if (failed !== 0) return failed;
       if (command === Futex.UNLOCK_PI) return unlockPi(kernel, cpu, thread, a0, key);
-      return lockPi(kernel, cpu, thread, a0, key, command === Futex.TRYLOCK_PI, a3);
+      if (command === Futex.TRYLOCK_PI) return lockPi(kernel, cpu, thread, a0, key, true, FOREVER);
+      const timeout = args.deadline(cpu, thread, a3);
+      return timeout < FOREVER ? timeout : lockPi(kernel, cpu, thread, a0, key, false, timeout);
     }
     case Futex.WAKE_OP: {
       const failed = findKey(cpu, thread, a0, shared, false, key) || findKey(cpu, thread, a4, shared, true, otherKey);

@@ -1,32 +1,15 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, SCM_MAX_FD, SocketMessage, type UnixSocket } from '@rpal/ipc';
 import { Errno, MessageFlag } from '@rpal/uapi';
-import { type Credentials, type File, type IoVec, type IovIter, type Operation, Pending, UIO_MAXIOV, VfsStep } from '@rpal/vfs';
+import { type Credentials, type File, UIO_MAXIOV, VfsStep } from '@rpal/vfs';
+import type { Kernel } from '../entry/kernel.js';
 import { threadWithId } from '../process/find-thread.js';
+import type { MessageHeader } from '../process/message-header.js';
 import type { Thread } from '../process/thread.js';
-
-/** What sendmsg and recvmsg take and give (`struct msghdr` with its control messages), beside registers and memory. */
-export interface MessageHeader {
-  readonly segments: readonly IoVec[];
-  /** Where a datagram is to go; on return of recvmsg, where it came from. */
-  name?: string | null;
-  /** SCM_RIGHTS: descriptors to send; on return of recvmsg, those that came. */
-  descriptors?: number[];
-  /** recvmsg: how many descriptors there is room for; none by default. */
-  readonly room?: number;
-  /**
-   * SCM_CREDENTIALS: who sendmsg is to say that the sender is, in place of what the kernel fills in; on return of recvmsg with
-   * SO_PASSCRED: who it says sent it.
-   */
-  credentials?: Credentials | null;
-  /** process_vm_readv and process_vm_writev: memory of the other process. */
-  readonly remote?: readonly IoVec[];
-  /** On return of recvmsg: MSG_TRUNC, MSG_CTRUNC. */
-  flags?: number;
-}
+import { whenOver } from './when-over.js';
 
 /** sendmsg(2). Of descriptors and credentials, the credentials come first. */
-export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
+export function sendMessage(kernel: Kernel, cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
   cpu.charge(VfsStep.messageHeader);
   if (header.segments.length > UIO_MAXIOV) return -Errno.EMSGSIZE;
   const message = new SocketMessage(header.segments);
@@ -34,7 +17,7 @@ export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header
   if (refused < 0) return refused;
   message.name = header.name ?? null;
   message.credentials = header.credentials ?? null;
-  const forged = message.credentials === null ? 0 : checkCredentials(thread, message.credentials);
+  const forged = message.credentials === null ? 0 : checkCredentials(kernel, thread, message.credentials);
   if (forged < 0) return forged;
   const descriptors = header.descriptors ?? [];
   if (descriptors.length > SCM_MAX_FD) return -Errno.EINVAL;
@@ -45,7 +28,8 @@ export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header
     for (let i = 0; i < files.length; i++) cpu.charge(IpcStep.scmDescriptor);
   }
   thread.iov = message;
-  return whenOver(cpu, thread, message, socket.send(cpu, thread, 0, message.length, flags), (on, result) => {
+  return whenOver(cpu, thread, socket.send(cpu, thread, 0, message.length, flags), (on, result) => {
+    thread.iov = null;
     // What could not be sent is let go.
     for (const file of message.files ?? []) file.put(on);
     return result;
@@ -56,31 +40,32 @@ export function sendMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header
  * Root may say anything that could be true, others nothing but the truth (Linux: `__scm_send`, `scm_check_creds`).
  * @returns 0, -EINVAL, -EPERM or -ESRCH
  */
-function checkCredentials({ process }: Thread, { pid, uid, gid }: Credentials): number {
-  const { credentials: own, kernel } = process;
+function checkCredentials(kernel: Kernel, { process }: Thread, { pid, uid, gid }: Credentials): number {
+  const { credentials: own } = process;
   if (uid < 0 || gid < 0) return -Errno.EINVAL;
   if (own.uid !== 0 && (pid !== own.pid || uid !== own.uid || gid !== own.gid)) return -Errno.EPERM;
   return pid === own.pid || kernel.processes.has(pid) || threadWithId(kernel, pid) !== undefined ? 0 : -Errno.ESRCH;
 }
 
 /** recvmsg(2). */
-export function receiveMessage(cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
+export function receiveMessage(kernel: Kernel, cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
   cpu.charge(VfsStep.messageHeader);
   if (header.segments.length > UIO_MAXIOV) return -Errno.EMSGSIZE;
   const message = new SocketMessage(header.segments);
   thread.iov = message;
-  return whenOver(cpu, thread, message, socket.receive(cpu, thread, 0, message.length, flags), (on, result) => {
+  return whenOver(cpu, thread, socket.receive(cpu, thread, 0, message.length, flags), (on, result) => {
+    thread.iov = null;
     header.name = message.name;
     header.credentials = message.credentials;
     header.flags = message.flags;
     header.descriptors = [];
-    if (message.files !== null) install(on, thread, header, message.files, (flags & MessageFlag.CMSG_CLOEXEC) !== 0);
+    if (message.files !== null) install(kernel, on, thread, header, message.files, (flags & MessageFlag.CMSG_CLOEXEC) !== 0);
     return result;
   });
 }
 
 /** As many descriptors as there is room for; what is left over is closed, and MSG_CTRUNC says so (Linux: `scm_detach_fds`). */
-function install(cpu: Cpu, thread: Thread, header: MessageHeader, files: readonly File[], closeOnExec: boolean): void {
+function install(kernel: Kernel, cpu: Cpu, thread: Thread, header: MessageHeader, files: readonly File[], closeOnExec: boolean): void {
   const descriptors: number[] = [];
   for (const file of files.slice(0, header.room ?? 0)) {
     cpu.charge(IpcStep.scmDescriptor);
@@ -88,28 +73,9 @@ function install(cpu: Cpu, thread: Thread, header: MessageHeader, files: readonl
     if (fd < 0) break;
     descriptors.push(fd);
   }
-  const { puts } = thread.process.kernel.sockets.inFlight;
+  const { puts } = kernel.sockets.inFlight;
   puts.dropAll(files);
   puts.settle(cpu);
   header.descriptors = descriptors;
   if (descriptors.length < files.length) header.flags = (header.flags ?? 0) | MessageFlag.CTRUNC;
-}
-
-/** Sees a call with segments to its end, now or when it has slept. */
-export function whenOver(cpu: Cpu, thread: Thread, iov: IovIter, result: number, finish: (cpu: Cpu, result: number) => number): number {
-  if (result > Pending.AGAIN) {
-    thread.iov = null;
-    return finish(cpu, result);
-  }
-  const inner = thread.operation as Operation;
-  thread.operation = {
-    step(on) {
-      thread.iov = iov;
-      const outcome = inner.step(on);
-      thread.iov = null;
-      return outcome > Pending.AGAIN ? finish(on, outcome) : outcome;
-    },
-  };
-  thread.iov = null;
-  return result;
 }

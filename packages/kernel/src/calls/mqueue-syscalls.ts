@@ -4,61 +4,75 @@ import { Errno, OpenFlag, Signal } from '@rpal/uapi';
 import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import { FOREVER, type MessageQueueAttributes, type SignalValue } from '../process/call-arguments.js';
 import type { Thread } from '../process/thread.js';
-import type { ProgramContext } from '../program/program-context.js';
 import { signalProcess } from '../signals/signal.js';
 import { KernelStep } from '../steps.js';
-
-/** What a queue is made with (`struct mq_attr`). */
-export interface MessageQueueAttributes {
-  readonly maxMessages: number;
-  readonly messageSize: number;
-}
+import { whenOver } from './when-over.js';
 
 /** Bytes of all queues of a user together (RLIMIT_MSGQUEUE), and what one message takes besides its own. */
 const BYTES_MAX = 819_200;
 const OVERHEAD = 96;
 
-/** POSIX message queues. Times are in nanoseconds from now and in registers. */
+/** POSIX message queues. */
 export function defineMessageQueueCalls(table: SyscallTable, kernel: Kernel): void {
-  table.define(Nr.mq_open, (cpu, thread, regs) => {
+  table.define(Nr.mq_open, (cpu, thread, { args, a0, a1, a3 }) => {
     cpu.charge(KernelStep.openFile);
-    return open(kernel, cpu, thread, regs.text, regs.a1, (regs as ProgramContext).queueAttributes);
+    const name = args.string(cpu, thread, a0);
+    if (typeof name === 'number') return name;
+    const attributes = args.queueAttributes(cpu, thread, a3);
+    return typeof attributes === 'number' ? attributes : open(kernel, cpu, thread, name, a1, attributes);
   });
 
-  table.define(Nr.mq_unlink, (_cpu, _thread, { text }) => (kernel.messageQueues.delete(text) ? 0 : -Errno.ENOENT));
+  table.define(Nr.mq_unlink, (cpu, thread, { args, a0 }) => {
+    const name = args.string(cpu, thread, a0);
+    if (typeof name === 'number') return name;
+    return kernel.messageQueues.delete(name) ? 0 : -Errno.ENOENT;
+  });
 
   // A wrong priority, or signal, is found before a wrong descriptor.
   table.define(
     Nr.mq_timedsend,
-    (cpu, thread, { a0, a1, a2, a3, a4 }) =>
-      a3 < 0 || a3 >= MQ_PRIO_MAX ? -Errno.EINVAL : onQueue(cpu, thread, a0, (file) => file.send(cpu, thread, a1, a2, a3, a4)),
+    (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
+      if (a3 < 0 || a3 >= MQ_PRIO_MAX) return -Errno.EINVAL;
+      const timeout = args.deadline(cpu, thread, a4);
+      return timeout < FOREVER ? timeout : onQueue(cpu, thread, a0, (file) => file.send(cpu, thread, a1, a2, a3, timeout));
+    },
     { holds: [0] },
   );
 
   table.define(
     Nr.mq_timedreceive,
-    (cpu, thread, regs) =>
-      onQueue(cpu, thread, regs.a0, (file) =>
-        file.receive(cpu, thread, regs.a1, regs.a2, regs.a3, (priority) => {
-          regs.second = priority;
+    (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
+      const timeout = args.deadline(cpu, thread, a4);
+      if (timeout < FOREVER) return timeout;
+      let failed = 0;
+      const result = onQueue(cpu, thread, a0, (file) =>
+        file.receive(cpu, thread, a1, a2, timeout, (priority) => {
+          failed = args.putWord(cpu, thread, a3, priority);
         }),
-      ),
+      );
+      return whenOver(cpu, thread, result, (_on, length) => (failed < 0 ? failed : length));
+    },
     { holds: [0] },
   );
 
   // Signal 0 takes the caller's registration back.
-  table.define(Nr.mq_notify, (cpu, thread, { a0, a1, a2 }) => {
-    if (a1 < 0 || a1 > Signal.RTMAX) return -Errno.EINVAL;
+  table.define(Nr.mq_notify, (cpu, thread, { args, a0, a1, a2 }) => {
+    const told: SignalValue = { signal: 0, value: 0 };
+    const failed = args.notification(cpu, thread, a1, a2, told);
+    if (failed < 0) return failed;
+    const { signal, value } = told;
+    if (signal < 0 || signal > Signal.RTMAX) return -Errno.EINVAL;
     return onQueue(cpu, thread, a0, ({ queue }) => {
       const owner = thread.process;
-      if (a1 === 0) {
+      if (signal === 0) {
         if (queue.notification?.owner === owner) queue.notification = null;
         return 0;
       }
       if (queue.notification !== null) return -Errno.EBUSY;
-      const tell = (on: Cpu) => owner.exit === null && signalProcess(kernel, on, owner, a1, a2);
-      queue.notification = { owner, pid: owner.pid, signal: a1, tell };
+      const tell = (on: Cpu) => owner.exit === null && signalProcess(kernel, on, owner, signal, value);
+      queue.notification = { owner, pid: owner.pid, signal, tell };
       return 0;
     });
   });

@@ -3,12 +3,15 @@ import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, TimerFd } from '@rpal/ipc';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Operation, Pending, PollItem, PollOperation } from '@rpal/vfs';
+import { begin, PollItem, PollOperation } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import { type EpollEvent, FOREVER, type Interval } from '../process/call-arguments.js';
+import type { SignalBits } from '../process/pending-signals.js';
 import type { Thread } from '../process/thread.js';
 import { setMask } from './signal-syscalls.js';
+import { whenOver } from './when-over.js';
 
 /** Events that the sets of select for reading, writing and exceptions stand for (fs/select.c). */
 const SELECT_EVENTS: readonly number[] = [
@@ -19,6 +22,10 @@ const SELECT_EVENTS: readonly number[] = [
 const FD_SETSIZE = 1024;
 const MS = 1e6;
 
+/** Arguments of the call being made; calls are atomic up to their sleep. */
+const event: EpollEvent = { events: 0, low: 0, high: 0 };
+const interval: Interval = { value: 0, interval: 0, old: 0 };
+
 /** Waiting for files: epoll, poll, select, and timers as files. */
 export function definePollCalls(table: SyscallTable, kernel: Kernel): void {
   table.define(Nr.epoll_create1, (cpu, thread, { a0 }) => {
@@ -28,14 +35,16 @@ export function definePollCalls(table: SyscallTable, kernel: Kernel): void {
     return thread.process.files.install(cpu, epoll, (a0 & OpenFlag.CLOEXEC) !== 0);
   });
 
-  table.define(Nr.epoll_ctl, (cpu, thread, { a0, a1, a2, a3, a4 }) => {
+  table.define(Nr.epoll_ctl, (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
+    const failed = args.epollEvent(cpu, thread, a3, a4, event);
+    if (failed < 0) return failed;
     const { files } = thread.process;
     const epoll = files.lookUp(cpu, a0);
     const file = files.lookUp(cpu, a2);
     if (epoll === null || file === null) return -Errno.EBADF;
     if (!file.pollable) return -Errno.EPERM;
     if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
-    return epoll.control(cpu, a1, file, a2, a3 | 0, a4 | 0, Math.floor(a4 / 0x1_0000_0000) | 0);
+    return epoll.control(cpu, a1, file, a2, event.events, event.low, event.high);
   });
 
   table.define(
@@ -49,15 +58,20 @@ export function definePollCalls(table: SyscallTable, kernel: Kernel): void {
     { holds: [0] },
   );
 
-  // The timeout is in nanoseconds and in a register; a mask that is not negative is in force while it waits.
+  // The mask is in force while it waits.
   table.define(
     Nr.epoll_pwait2,
-    (cpu, thread, { a0, a1, a2, a3, a4 }) => {
+    (cpu, thread, { args, a0, a1, a2, a3, a4, a5 }) => {
+      const timeout = args.timespec(cpu, thread, a3);
+      if (timeout < FOREVER) return timeout;
+      const mask = args.callMask(cpu, thread, a4, a5);
+      if (typeof mask === 'number') return mask;
       const epoll = thread.process.files.lookUp(cpu, a0);
       if (epoll === null) return -Errno.EBADF;
       if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
-      useMask(thread, a4);
-      return untilDone(thread, epoll.waitForEvents(cpu, thread, a1, a2, a3 / MS), (result) => dropMask(thread, result === -Errno.EINTR));
+      useMask(thread, mask);
+      const result = epoll.waitForEvents(cpu, thread, a1, a2, timeout / MS);
+      return whenOver(cpu, thread, result, (_on, outcome) => dropMask(thread, outcome, -Errno.EINTR));
     },
     { holds: [0] },
   );
@@ -75,19 +89,25 @@ export function definePollCalls(table: SyscallTable, kernel: Kernel): void {
     return poll(kernel, cpu, thread, a0, a1, a2 * MS, interrupted);
   });
   table.define(Nr.ppoll, (cpu, thread, regs) => {
-    useMask(thread, regs.a3);
-    const result = poll(kernel, cpu, thread, regs.a0, regs.a1, regs.a2, (_cpu, left) => {
-      regs.a2 = left;
-      return -Errno.ERESTARTNOHAND;
-    });
-    return untilDone(thread, result, (outcome) => dropMask(thread, outcome === -Errno.ERESTARTNOHAND));
+    const { args } = regs;
+    const timeout = args.timespec(cpu, thread, regs.a2);
+    if (timeout < FOREVER) return timeout;
+    const mask = args.callMask(cpu, thread, regs.a3, regs.a4);
+    if (typeof mask === 'number') return mask;
+    useMask(thread, mask);
+    const result = poll(kernel, cpu, thread, regs.a0, regs.a1, timeout, (on, left) =>
+      Math.min(args.putTimeLeft(on, thread, 2, left), -Errno.ERESTARTNOHAND),
+    );
+    return whenOver(cpu, thread, result, (_on, outcome) => dropMask(thread, outcome, -Errno.ERESTARTNOHAND));
   });
-  table.define(Nr.select, (cpu, thread, regs) =>
-    select(kernel, cpu, thread, regs.a0, [regs.a1, regs.a2, regs.a3], regs.a4, (_cpu, left) => {
-      regs.a4 = left;
-      return -Errno.ERESTARTNOHAND;
-    }),
-  );
+  table.define(Nr.select, (cpu, thread, regs) => {
+    const { args } = regs;
+    const timeout = args.timeval(cpu, thread, regs.a4);
+    if (timeout < FOREVER) return timeout;
+    return select(kernel, cpu, thread, regs.a0, [regs.a1, regs.a2, regs.a3], timeout, (on, left) =>
+      Math.min(args.putTimeLeft(on, thread, 4, left), -Errno.ERESTARTNOHAND),
+    );
+  });
 
   table.define(Nr.timerfd_create, (cpu, { process: { files } }, { a0, a1 }) => {
     const CLOCK_MONOTONIC = 1;
@@ -96,9 +116,20 @@ export function definePollCalls(table: SyscallTable, kernel: Kernel): void {
     return files.install(cpu, new TimerFd(kernel.scheduler, a1), (a1 & OpenFlag.CLOEXEC) !== 0);
   });
 
-  // First expiration and period are in nanoseconds and in registers.
-  table.define(Nr.timerfd_settime, (cpu, thread, { a0, a1, a2, a3 }) => onTimer(cpu, thread, a0, (timer) => timer.set(cpu, a2, a3, a1)));
-  table.define(Nr.timerfd_gettime, (cpu, thread, { a0 }) => onTimer(cpu, thread, a0, (timer) => timer.remaining(cpu)));
+  table.define(Nr.timerfd_settime, (cpu, thread, { args, a0, a1, a2, a3 }) => {
+    const failed = args.interval(cpu, thread, a2, a3, interval);
+    if (failed < 0) return failed;
+    const { value, interval: period, old } = interval;
+    return onTimer(cpu, thread, a0, (timer) => {
+      const left = timer.remaining(cpu);
+      const before = timer.period;
+      const result = timer.set(cpu, value, period, a1);
+      return result < 0 || old === 0 ? result : args.putInterval(cpu, thread, old, left, before);
+    });
+  });
+  table.define(Nr.timerfd_gettime, (cpu, thread, { args, a0, a1 }) =>
+    onTimer(cpu, thread, a0, (timer) => args.putInterval(cpu, thread, a1, timer.remaining(cpu), timer.period)),
+  );
 }
 
 function onTimer(cpu: Cpu, thread: Thread, fd: number, call: (timer: TimerFd) => number): number {
@@ -108,34 +139,22 @@ function onTimer(cpu: Cpu, thread: Thread, fd: number, call: (timer: TimerFd) =>
 }
 
 /** Blocks what a call's own mask blocks, until the call is over. */
-function useMask(thread: Thread, mask: number): void {
-  if (mask < 0) return;
+function useMask(thread: Thread, mask: SignalBits | null): void {
+  if (mask === null) return;
   thread.savedMask = thread.blocked;
-  setMask(thread, { low: mask, high: 0 });
+  setMask(thread, mask);
 }
 
-/** Undoes `useMask`, unless a signal has ended the call: then the way back to user mode does, when a handler has run. */
-function dropMask(thread: Thread, interrupted: boolean): void {
-  if (thread.savedMask === null || interrupted) return;
+/**
+ * Undoes `useMask`, unless a signal has ended the call with `interrupted`: then the way back to user mode does, when a handler has run.
+ * @returns `result`
+ */
+function dropMask(thread: Thread, result: number, interrupted: number): number {
   const { savedMask } = thread;
-  thread.savedMask = null;
-  setMask(thread, savedMask);
-}
-
-/** Calls `finish` when a call that has returned `result` is over: now, or after its operation's last step. */
-function untilDone(thread: Thread, result: number, finish: (result: number) => void): number {
-  if (result > Pending.AGAIN) {
-    finish(result);
-    return result;
+  if (savedMask !== null && result !== interrupted) {
+    thread.savedMask = null;
+    setMask(thread, savedMask);
   }
-  const inner = thread.operation as Operation;
-  thread.operation = {
-    step(on) {
-      const outcome = inner.step(on);
-      if (outcome > Pending.AGAIN) finish(outcome);
-      return outcome;
-    },
-  };
   return result;
 }
 

@@ -5,12 +5,11 @@ import { type Operation, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import { FOREVER } from '../process/call-arguments.js';
 import { cloneThread, forkProcess, WAIT_CHILD, WaitChildOperation } from '../process/clone.js';
 import { execve } from '../process/exec.js';
 import { exitThread } from '../process/exit.js';
-import type { Image } from '../process/image.js';
 import type { Thread } from '../process/thread.js';
-import type { ProgramContext } from '../program/program-context.js';
 import { KernelStep } from '../steps.js';
 import { futex } from './futex.js';
 import { SLEEP, SleepOperation } from './sleep.js';
@@ -48,10 +47,10 @@ export function defineProcessCalls(table: SyscallTable, kernel: Kernel): void {
     return 0;
   });
 
-  table.define(Nr.arch_prctl, (cpu, _thread, { a0, a1 }) => {
+  table.define(Nr.arch_prctl, (cpu, thread, { args, a0, a1 }) => {
     const ARCH_SET_FS = 0x1002;
     const ARCH_GET_FS = 0x1003;
-    if (a0 === ARCH_GET_FS) return cpu.fsBase;
+    if (a0 === ARCH_GET_FS) return args.putLong(cpu, thread, a1, cpu.fsBase);
     if (a0 !== ARCH_SET_FS) return -Errno.EINVAL;
     cpu.fsBase = a1;
     return 0;
@@ -64,11 +63,12 @@ export function defineProcessCalls(table: SyscallTable, kernel: Kernel): void {
     return 0;
   });
 
-  table.define(Nr.nanosleep, (cpu, thread, { a0 }) => {
+  table.define(Nr.nanosleep, (cpu, thread, { args, a0 }) => {
     cpu.charge(KernelStep.nanosleep);
-    if (!(a0 >= 0)) return -Errno.EINVAL;
+    const ns = args.timespec(cpu, thread, a0);
+    if (!(ns >= 0)) return ns === FOREVER ? -Errno.EINVAL : ns;
     const operation = thread.operations.get(SLEEP) ?? thread.operations.keep(SLEEP, new SleepOperation(kernel, thread));
-    return pend(cpu, thread, operation.start(cpu, a0));
+    return pend(cpu, thread, operation.start(cpu, ns));
   });
 
   table.define(Nr.futex, (cpu, thread, regs) => futex(kernel, cpu, thread, regs));
@@ -78,15 +78,25 @@ export function defineProcessCalls(table: SyscallTable, kernel: Kernel): void {
     return 0;
   });
 
-  table.define(Nr.fork, (cpu, thread, regs) => forkProcess(kernel, cpu, thread, (regs as ProgramContext).childMain));
-  table.define(Nr.execve, (cpu, thread, regs) => execve(kernel, cpu, thread, (regs as ProgramContext).image as Image));
-  table.define(Nr.clone, (cpu, thread, regs) => cloneThread(kernel, cpu, thread, (regs as ProgramContext).childMain));
+  table.define(Nr.fork, (cpu, thread, { program }) => (program === null ? -Errno.ENOSYS : forkProcess(kernel, cpu, thread, program)));
+  table.define(Nr.clone, (cpu, thread, { program, args }) => {
+    const request = args.clone(cpu, thread);
+    if (typeof request === 'number') return request;
+    if (program === null) return -Errno.ENOSYS;
+    return request.process ? forkProcess(kernel, cpu, thread, program) : cloneThread(kernel, cpu, thread, program, request.tls);
+  });
+  table.define(Nr.execve, (cpu, thread, { args, a0 }) => {
+    const wanted = args.image(cpu, thread, a0);
+    if (typeof wanted === 'number') return wanted;
+    const image = typeof wanted === 'string' ? kernel.images.get(wanted) : wanted;
+    return image === undefined ? -Errno.ENOENT : execve(kernel, cpu, thread, image);
+  });
 
-  table.define(Nr.wait4, (cpu, thread, { a0, a1 }) => {
+  table.define(Nr.wait4, (cpu, thread, { a0, a2: options }) => {
     const { NOHANG, UNTRACED, CONTINUED } = WaitOption;
-    if ((a1 & ~(NOHANG | UNTRACED | CONTINUED)) !== 0) return -Errno.EINVAL;
+    if ((options & ~(NOHANG | UNTRACED | CONTINUED)) !== 0) return -Errno.EINVAL;
     const operation = thread.operations.get(WAIT_CHILD) ?? thread.operations.keep(WAIT_CHILD, new WaitChildOperation(kernel, thread));
-    return pend(cpu, thread, operation.start(a0, a1));
+    return pend(cpu, thread, operation.start(a0, options));
   });
 
   table.define(Nr.exit, (cpu, thread, { a0 }) => {

@@ -7,20 +7,23 @@ import { KernelStep } from '../steps.js';
 /** RLIMIT_NOFILE cannot be more (fs.nr_open). */
 const NOFILE_MAX = 1 << 20;
 
-/** prlimit(2). The limit is one number, soft and hard, in a register; the old one is what it returns. */
+/** prlimit(2). A limit is one number, soft and hard. */
 export function defineLimitCalls(table: SyscallTable, kernel: Kernel): void {
-  table.define(Nr.prlimit64, (cpu, { process: caller }, { a0, a1, a2 }) => {
+  table.define(Nr.prlimit64, (cpu, thread, { args, a0, a1, a2 }) => {
     cpu.charge(KernelStep.getpid);
+    const { process: caller } = thread;
     const process = a0 === 0 ? caller : kernel.processes.get(a0);
     if (process === undefined || process.exit !== null) return -Errno.ESRCH;
     if (a1 !== Rlimit.NOFILE && a1 !== Rlimit.SIGPENDING) return -Errno.EINVAL;
     if (!caller.mayAffect(process)) return -Errno.EPERM;
     const before = a1 === Rlimit.NOFILE ? process.files.limit : process.pendingLimit;
-    if (a2 < 0) return before;
+    const limit = args.limit(cpu, thread, a2);
+    if (limit < -1) return limit;
+    if (limit < 0) return args.putLimit(cpu, thread, a2, before);
     // Only root may raise a limit, and not even root that of descriptors beyond what the kernel can hold.
-    if ((a2 > before && caller.credentials.uid !== 0) || (a1 === Rlimit.NOFILE && a2 > NOFILE_MAX)) return -Errno.EPERM;
-    if (a1 === Rlimit.NOFILE) process.files.limit = a2;
-    else process.pendingLimit = a2;
-    return before;
+    if ((limit > before && caller.credentials.uid !== 0) || (a1 === Rlimit.NOFILE && limit > NOFILE_MAX)) return -Errno.EPERM;
+    if (a1 === Rlimit.NOFILE) process.files.limit = limit;
+    else process.pendingLimit = limit;
+    return args.putLimit(cpu, thread, a2, before);
   });
 }

@@ -9,7 +9,6 @@ import type { SyscallTable } from '../entry/syscall-table.js';
 import { affinityChange } from '../process/affinity.js';
 import { threadWithId } from '../process/find-thread.js';
 import type { Thread } from '../process/thread.js';
-import type { ProgramContext } from '../program/program-context.js';
 import { KernelStep } from '../steps.js';
 
 /** The thread with an id, 0 for the caller; where a main thread has ended, the next of its process. Undefined if there is none. */
@@ -21,16 +20,15 @@ function findThread(kernel: Kernel, caller: Thread, id: number): Thread | undefi
 const isRealTime = (policy: number): boolean => policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
 const isKnown = (policy: number): boolean => Object.values<number>(SchedPolicy).includes(policy);
 
-/**
- * Scheduling parameters and resource usage. The priority of sched_setscheduler is passed by value instead of in a structure;
- * callers may do everything, as root.
- */
+/** Scheduling parameters and resource usage. Callers may do everything, as root. */
 export function defineSchedCalls(table: SyscallTable, kernel: Kernel): void {
-  table.define(Nr.sched_setscheduler, (cpu, thread, { a0, a1, a2 }) => {
+  table.define(Nr.sched_setscheduler, (cpu, thread, { args, a0, a1, a2 }) => {
     cpu.charge(KernelStep.setScheduler);
     if (a0 < 0) return -Errno.EINVAL;
+    const priority = args.word(cpu, thread, a2);
+    if (priority < 0) return priority;
     const target = findThread(kernel, thread, a0);
-    return target === undefined ? -Errno.ESRCH : kernel.scheduler.setScheduler(cpu, target, a1, a2);
+    return target === undefined ? -Errno.ESRCH : kernel.scheduler.setScheduler(cpu, target, a1, priority | 0);
   });
 
   table.define(Nr.sched_getscheduler, (cpu, thread, { a0 }) => {
@@ -58,29 +56,20 @@ export function defineSchedCalls(table: SyscallTable, kernel: Kernel): void {
     return putTime(cpu, thread, a1, ns, 1);
   });
 
-  table.define(Nr.sched_setaffinity, (cpu, thread, regs) => {
-    const { cpus } = kernel.platform;
-    const wanted = (regs as ProgramContext).affinity;
-    const known =
-      wanted instanceof CpuSet
-        ? wanted
-        : new CpuSet(
-            cpus.length,
-            wanted.filter((id) => cpus[id] !== undefined),
-          );
-    const target = findThread(kernel, thread, regs.a0);
-    return target === undefined ? -Errno.ESRCH : begin(cpu, thread, affinityChange(kernel, target, known));
+  table.define(Nr.sched_setaffinity, (cpu, thread, { args, a0, a1, a2 }) => {
+    const set = args.affinity(cpu, thread, a2, a1, kernel.platform.cpus.length);
+    if (typeof set === 'number') return set;
+    const target = findThread(kernel, thread, a0);
+    return target === undefined ? -Errno.ESRCH : begin(cpu, thread, affinityChange(kernel, target, set));
   });
 
-  table.define(Nr.sched_getaffinity, (cpu, thread, regs) => {
+  table.define(Nr.sched_getaffinity, (cpu, thread, { args, a0, a1, a2 }) => {
     cpu.charge(KernelStep.getpid);
-    const target = findThread(kernel, thread, regs.a0);
+    const target = findThread(kernel, thread, a0);
     if (target === undefined) return -Errno.ESRCH;
-    const { cpus } = kernel.platform;
-    const set = new CpuSet(cpus.length);
+    const set = new CpuSet(kernel.platform.cpus.length);
     set.words.set(target.affinity.words);
-    (regs as ProgramContext).affinity = set;
-    return 8 * Math.ceil(cpus.length / 64);
+    return args.putAffinity(cpu, thread, a2, a1, set);
   });
 
   // As the kernel's own call, not the C library's: 20 - nice, so that no result is negative.

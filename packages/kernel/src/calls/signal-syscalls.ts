@@ -5,56 +5,81 @@ import { type Operation, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import { FOREVER, type SignalValue } from '../process/call-arguments.js';
+import { bitsOf, NO_SIGNALS, type SignalBits, union, without } from '../process/pending-signals.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
-import type { ProgramContext } from '../program/program-context.js';
-import { bitsOf, NO_SIGNALS, type SignalBits, union, without } from '../signals/pending-signals.js';
-import { dequeueSignal, flush, recalculatePending, sendSignal, signalProcess, UNBLOCKABLE } from '../signals/signal.js';
+import {
+  actionOf,
+  dequeueSignal,
+  flush,
+  forceSignal,
+  recalculatePending,
+  sendSignal,
+  signalProcess,
+  UNBLOCKABLE,
+} from '../signals/signal.js';
 import { SignalFd } from '../signals/signalfd.js';
 import { KernelStep } from '../steps.js';
+
+/** What the call being made is told; calls are atomic up to their sleep. */
+const told: SignalValue = { signal: 0, value: 0 };
 
 const LAST: number = Signal.RTMAX;
 
 /** Signals: sending, handling, blocking, waiting. */
 export function defineSignalCalls(table: SyscallTable, kernel: Kernel): void {
-  table.define(Nr.rt_sigaction, (cpu, { process }, regs) => {
+  table.define(Nr.rt_sigaction, (cpu, thread, { args, a0: signal, a1, a2 }) => {
     cpu.charge(KernelStep.sigaction);
-    const { a0: signal } = regs;
+    const { process } = thread;
     if (signal < 1 || signal > LAST || signal === Signal.KILL || signal === Signal.STOP) return -Errno.EINVAL;
-    const { action } = regs as ProgramContext;
+    const action = args.action(cpu, thread, a1);
+    if (typeof action === 'number') return action;
+    const failed = args.putAction(cpu, thread, a2, actionOf(process, signal));
+    if (failed < 0 || action === null) return failed;
     process.actions[signal] = action;
     if (action.handler === 'ignore') flush(process, bitsOf(signal));
     return 0;
   });
 
-  // Sets of signals are in two registers: 1 .. 32 and 33 .. 64.
   table.define(Nr.rt_sigprocmask, (cpu, thread, regs) => {
     cpu.charge(KernelStep.sigaction);
     const old = thread.blocked;
-    const mask = { low: regs.a1, high: regs.a2 };
+    const { args } = regs;
+    const mask = args.signalSet(cpu, thread, regs.a1, regs.a2, regs.a3);
+    if (typeof mask === 'number') return mask;
+    if (mask === null) return args.putSignalSet(cpu, thread, regs.a2, old);
     if (regs.a0 === SignalMask.BLOCK) setMask(thread, union(old, mask));
     else if (regs.a0 === SignalMask.UNBLOCK) setMask(thread, without(old, mask));
     else if (regs.a0 === SignalMask.SETMASK) setMask(thread, mask);
     else return -Errno.EINVAL;
-    return setResult(regs, old);
+    return args.putSignalSet(cpu, thread, regs.a2, old);
   });
 
   table.define(Nr.rt_sigpending, (cpu, thread, regs) => {
     cpu.charge(KernelStep.sigaction);
     const { low, high } = union(thread.pending, thread.process.pending);
-    return setResult(regs, { low: low & thread.blocked.low, high: high & thread.blocked.high });
+    return regs.args.putSignalSet(cpu, thread, regs.a0, { low: low & thread.blocked.low, high: high & thread.blocked.high });
   });
 
   table.define(Nr.rt_sigtimedwait, (cpu, thread, regs) => {
     cpu.charge(KernelStep.signalfdRead);
-    return new SignalWait(kernel, thread, regs, without({ low: regs.a0, high: regs.a1 }, UNBLOCKABLE)).begin(cpu, regs.a2);
+    const { args } = regs;
+    const wanted = args.signalSet(cpu, thread, regs.a0, regs.a1, regs.a3);
+    if (wanted === null) return -Errno.EFAULT;
+    if (typeof wanted === 'number') return wanted;
+    const timeout = args.timespec(cpu, thread, regs.a2);
+    return timeout < FOREVER ? timeout : new SignalWait(kernel, thread, regs, without(wanted, UNBLOCKABLE)).begin(cpu, timeout);
   });
 
   table.define(Nr.pause, (_cpu, thread) => sleepForSignal(thread));
 
-  table.define(Nr.rt_sigsuspend, (_cpu, thread, { a0, a1 }) => {
+  table.define(Nr.rt_sigsuspend, (cpu, thread, { args, a0, a1 }) => {
+    const mask = args.signalSet(cpu, thread, a0, a1, a1);
+    if (mask === null) return -Errno.EFAULT;
+    if (typeof mask === 'number') return mask;
     thread.savedMask = thread.blocked;
-    setMask(thread, { low: a0, high: a1 });
+    setMask(thread, mask);
     return sleepForSignal(thread);
   });
 
@@ -76,18 +101,26 @@ export function defineSignalCalls(table: SyscallTable, kernel: Kernel): void {
     return 0;
   });
 
-  table.define(Nr.rt_sigqueueinfo, (cpu, { process: sender }, { a0, a1, a2 }) => {
+  table.define(Nr.rt_sigqueueinfo, (cpu, thread, { args, a0, a1, a2 }) => {
     cpu.charge(KernelStep.signalPermission);
+    const failed = args.signalValue(cpu, thread, a2, told);
+    if (failed < 0) return failed;
+    const { value } = told;
     if (a1 < 0 || a1 > LAST) return -Errno.EINVAL;
     const process = kernel.processes.get(a0);
     if (process === undefined) return -Errno.ESRCH;
-    if (!sender.mayAffect(process)) return -Errno.EPERM;
-    return a1 === 0 || process.exit !== null ? 0 : signalProcess(kernel, cpu, process, a1, a2, process.leader, true);
+    if (!thread.process.mayAffect(process)) return -Errno.EPERM;
+    return a1 === 0 || process.exit !== null ? 0 : signalProcess(kernel, cpu, process, a1, value, process.leader, true);
   });
 
   table.define(Nr.rt_sigreturn, (cpu, thread, regs) => {
     cpu.charge(KernelStep.signalReturn);
-    const { user, rax, restart, mask, pkru } = (regs as ProgramContext).leaveHandler();
+    const state = regs.program?.leaveHandler(cpu) ?? null;
+    if (state === null) {
+      forceSignal(kernel, cpu, thread, Signal.SEGV);
+      return -Errno.EFAULT;
+    }
+    const { user, rax, restart, mask, pkru } = state;
     thread.frame.user = user;
     cpu.mmu.pkru = pkru;
     setMask(thread, mask);
@@ -95,11 +128,14 @@ export function defineSignalCalls(table: SyscallTable, kernel: Kernel): void {
     return table.dispatch(cpu, thread, user);
   });
 
-  table.define(Nr.signalfd4, (cpu, thread, { a0, a1, a2, a3 }) => {
+  table.define(Nr.signalfd4, (cpu, thread, { args, a0, a1, a2, a3 }) => {
     if ((a3 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
+    const set = args.signalSet(cpu, thread, a1, a2, a2);
+    if (set === null) return -Errno.EFAULT;
+    if (typeof set === 'number') return set;
     cpu.charge(KernelStep.sigaction);
     const { process } = thread;
-    const mask = without({ low: a1, high: a2 }, UNBLOCKABLE);
+    const mask = without(set, UNBLOCKABLE);
     if (a0 === -1) return process.files.install(cpu, new SignalFd(kernel.scheduler, mask, a3), (a3 & OpenFlag.CLOEXEC) !== 0);
     const file = process.files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
@@ -113,12 +149,6 @@ export function defineSignalCalls(table: SyscallTable, kernel: Kernel): void {
 export function setMask(thread: Thread, mask: SignalBits): void {
   thread.blocked = without(mask, UNBLOCKABLE);
   recalculatePending(thread);
-}
-
-/** A set of signals as the result of a call: the lower word, which is never negative; the upper is in `second`. */
-function setResult(regs: UserContext, { low, high }: SignalBits): number {
-  regs.second = high >>> 0;
-  return low >>> 0;
 }
 
 /** What a thread waits for that sleeps until a signal comes. */
@@ -160,7 +190,7 @@ class SignalWait implements Operation {
 
   /** @param timeout nanoseconds; negative: for ever */
   begin(cpu: Cpu, timeout: number): number {
-    const found = this.#take();
+    const found = this.#take(cpu);
     if (found !== 0) return found;
     if (timeout === 0) return -Errno.EAGAIN;
     if (timeout > 0) this.#timer.start(cpu, timeout, sleepSlack(this.#thread));
@@ -184,15 +214,15 @@ class SignalWait implements Operation {
     this.#timer.stop();
     setMask(thread, thread.realBlocked);
     thread.realBlocked = NO_SIGNALS;
-    const found = this.#take();
+    const found = this.#take(cpu);
     if (found !== 0) return found;
     return this.#expired ? -Errno.EAGAIN : -Errno.EINTR;
   }
 
-  #take(): number {
+  #take(cpu: Cpu): number {
     const taken = dequeueSignal(this.#thread, this.#wanted);
     if (taken === null) return 0;
-    this.#regs.second = taken.value;
-    return taken.signal;
+    const failed = this.#regs.args.putSignalInfo(cpu, this.#thread, this.#regs.a1, taken);
+    return failed < 0 ? failed : taken.signal;
   }
 }

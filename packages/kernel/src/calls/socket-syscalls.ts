@@ -4,11 +4,13 @@ import { AddressFamily, Errno, OpenFlag, SocketOption, SocketType } from '@rpal/
 import type { Kernel } from '../entry/kernel.js';
 import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { MessageHeader } from '../process/message-header.js';
 import type { Thread } from '../process/thread.js';
-import type { ProgramContext } from '../program/program-context.js';
+import type { UserContext } from '../process/user-context.js';
 import { installPair } from './file-syscalls.js';
 import { receiveMessage, sendMessage } from './message-syscalls.js';
 import { unlinkShared } from './transfer-syscalls.js';
+import { whenOver } from './when-over.js';
 
 const FLAGS = SocketType.NONBLOCK | SocketType.CLOEXEC;
 /** The socket level of getsockopt and setsockopt. */
@@ -33,51 +35,96 @@ export function defineSocketCalls(table: SyscallTable, kernel: Kernel): void {
       type === SocketType.STREAM
         ? UnixStreamSocket.pair(kernel.sockets, regs.a1)
         : UnixPacketSocket.pair(kernel.sockets, type, regs.a1 & FLAGS);
-    return installPair(cpu, thread, regs, a, b, regs.a1);
+    return installPair(cpu, thread, regs, regs.a3, a, b, regs.a1);
   });
 
-  table.define(Nr.bind, (cpu, thread, { a0, text }) => onSocket(cpu, thread, a0, (socket) => socket.bind(cpu, text)));
-  table.define(Nr.listen, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.listen(cpu, a1)));
-  table.define(Nr.connect, (cpu, thread, { a0, text }) => onSocket(cpu, thread, a0, (socket) => socket.connect(cpu, thread, text)), {
-    holds: [0],
+  table.define(Nr.bind, (cpu, thread, { args, a0, a1, a2 }) => {
+    const name = args.socketName(cpu, thread, a1, a2);
+    return typeof name === 'number' ? name : onSocket(cpu, thread, a0, (socket) => socket.bind(cpu, name));
   });
-  table.define(Nr.accept, (cpu, thread, { a0 }) => accept(cpu, thread, a0, 0), { holds: [0] });
-  table.define(Nr.accept4, (cpu, thread, { a0, a3 }) => ((a3 & ~FLAGS) !== 0 ? -Errno.EINVAL : accept(cpu, thread, a0, a3)), {
+  table.define(Nr.listen, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.listen(cpu, a1)));
+  table.define(
+    Nr.connect,
+    (cpu, thread, { args, a0, a1, a2 }) => {
+      const name = args.socketName(cpu, thread, a1, a2);
+      return typeof name === 'number' ? name : onSocket(cpu, thread, a0, (socket) => socket.connect(cpu, thread, name));
+    },
+    { holds: [0] },
+  );
+  table.define(Nr.accept, (cpu, thread, regs) => accept(cpu, thread, regs, 0), { holds: [0] });
+  table.define(Nr.accept4, (cpu, thread, regs) => ((regs.a3 & ~FLAGS) !== 0 ? -Errno.EINVAL : accept(cpu, thread, regs, regs.a3)), {
     holds: [0],
   });
   table.define(
     Nr.sendto,
-    (cpu, thread, { a0, a1, a2, a3 }) => onSocket(cpu, thread, a0, (socket) => socket.send(cpu, thread, a1, a2, a3)),
+    (cpu, thread, { args, a0, a1, a2, a3, a4, a5 }) => {
+      if (a4 === 0) return onSocket(cpu, thread, a0, (socket) => socket.send(cpu, thread, a1, a2, a3));
+      const name = args.socketName(cpu, thread, a4, a5);
+      if (typeof name === 'number') return name;
+      const header = { segments: [{ address: a1, length: a2 }], name };
+      return onSocket(cpu, thread, a0, (socket) => sendMessage(kernel, cpu, thread, socket, header, a3));
+    },
     { holds: [0] },
   );
   table.define(
     Nr.recvfrom,
-    (cpu, thread, { a0, a1, a2, a3 }) => onSocket(cpu, thread, a0, (socket) => socket.receive(cpu, thread, a1, a2, a3)),
+    (cpu, thread, { args, a0, a1, a2, a3, a4, a5 }) => {
+      if (a4 === 0) return onSocket(cpu, thread, a0, (socket) => socket.receive(cpu, thread, a1, a2, a3));
+      const header: MessageHeader = { segments: [{ address: a1, length: a2 }] };
+      return onSocket(cpu, thread, a0, (socket) => {
+        const result = receiveMessage(kernel, cpu, thread, socket, header, a3);
+        return whenOver(cpu, thread, result, (on, bytes) => {
+          const failed = bytes < 0 ? bytes : args.putSocketName(on, thread, a4, a5, header.name ?? null);
+          return failed < 0 ? failed : bytes;
+        });
+      });
+    },
     { holds: [0] },
   );
   table.define(
     Nr.sendmsg,
-    (cpu, thread, regs) =>
-      onSocket(cpu, thread, regs.a0, (socket) => sendMessage(cpu, thread, socket, (regs as ProgramContext).header, regs.a2)),
+    (cpu, thread, { args, a0, a1, a2 }) =>
+      onSocket(cpu, thread, a0, (socket) => {
+        const header = args.message(cpu, thread, a1);
+        return typeof header === 'number' ? header : sendMessage(kernel, cpu, thread, socket, header, a2);
+      }),
     { holds: [0] },
   );
   table.define(
     Nr.recvmsg,
-    (cpu, thread, regs) =>
-      onSocket(cpu, thread, regs.a0, (socket) => receiveMessage(cpu, thread, socket, (regs as ProgramContext).header, regs.a2)),
+    (cpu, thread, { args, a0, a1, a2 }) =>
+      onSocket(cpu, thread, a0, (socket) => {
+        const header = args.message(cpu, thread, a1);
+        if (typeof header === 'number') return header;
+        const result = receiveMessage(kernel, cpu, thread, socket, header, a2);
+        return whenOver(cpu, thread, result, (on, bytes) => {
+          const failed = bytes < 0 ? bytes : args.putMessage(on, thread, a1, header);
+          return failed < 0 ? failed : bytes;
+        });
+      }),
     { holds: [0] },
   );
   table.define(Nr.shutdown, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.shutdown(cpu, a1)));
 
-  table.define(Nr.setsockopt, (cpu, thread, { a0, a1, a2, a3 }) =>
-    onSocket(cpu, thread, a0, (socket) => (a1 === SOL_SOCKET ? setOption(cpu, socket, a2, a3) : -Errno.EOPNOTSUPP)),
+  table.define(Nr.setsockopt, (cpu, thread, { args, a0, a1, a2, a3 }) =>
+    onSocket(cpu, thread, a0, (socket) => {
+      if (a1 !== SOL_SOCKET) return -Errno.EOPNOTSUPP;
+      const value = args.word(cpu, thread, a3);
+      return value < 0 ? value : setOption(cpu, socket, a2, value | 0);
+    }),
   );
-  table.define(Nr.getsockopt, (cpu, thread, { a0, a1, a2 }) =>
-    onSocket(cpu, thread, a0, (socket) => (a1 === SOL_SOCKET ? getOption(socket, a2) : -Errno.EOPNOTSUPP)),
+  table.define(Nr.getsockopt, (cpu, thread, { args, a0, a1, a2, a3, a4 }) =>
+    onSocket(cpu, thread, a0, (socket) => {
+      if (a1 !== SOL_SOCKET) return -Errno.EOPNOTSUPP;
+      const value = getOption(socket, a2);
+      return value < 0 ? value : args.putOption(cpu, thread, a3, a4, value);
+    }),
   );
-  table.define(Nr.unlink, (cpu, _thread, { text }) => {
+  table.define(Nr.unlink, (cpu, thread, { args, a0 }) => {
     cpu.charge(IpcStep.socketBind);
-    return text.startsWith('/dev/shm/') ? unlinkShared(kernel, text) : kernel.sockets.names.unlink(text);
+    const path = args.string(cpu, thread, a0);
+    if (typeof path === 'number') return path;
+    return path.startsWith('/dev/shm/') ? unlinkShared(kernel, path) : kernel.sockets.names.unlink(path);
   });
 }
 
@@ -106,19 +153,21 @@ function onSocket(cpu: Cpu, thread: Thread, fd: number, call: (socket: UnixSocke
   return file instanceof UnixSocket ? call(file) : -Errno.ENOTSOCK;
 }
 
-function accept(cpu: Cpu, thread: Thread, fd: number, flags: number): number {
+function accept(cpu: Cpu, thread: Thread, { args, a0: fd, a1, a2 }: UserContext, flags: number): number {
   const { files } = thread.process;
   // The descriptor for the connection is looked for first.
   if (files.full && files.peek(fd) !== null) return -Errno.EMFILE;
   return onSocket(cpu, thread, fd, (socket) =>
     socket.accept(cpu, thread, (on, connection) => {
       connection.flags |= flags & OpenFlag.NONBLOCK;
-      return files.install(on, connection, (flags & OpenFlag.CLOEXEC) !== 0);
+      const made = files.install(on, connection, (flags & OpenFlag.CLOEXEC) !== 0);
+      const failed = made < 0 ? made : args.putSocketName(on, thread, a1, a2, connection.peer?.path ?? null);
+      if (failed < 0 && made >= 0) files.close(on, made);
+      return failed < 0 ? failed : made;
     }),
   );
 }
 
-/** The value is passed in a register instead of memory. */
 function setOption(cpu: Cpu, socket: UnixSocket, option: number, value: number): number {
   switch (option) {
     case SocketOption.SNDBUF:

@@ -9,30 +9,33 @@ import type { SyscallTable } from '../entry/syscall-table.js';
 import { cpuOnlineFile } from '../proc/cpu-online.js';
 import { fdInfo, PROC_FILES, ProcFile } from '../proc/proc-files.js';
 import type { Thread } from '../process/thread.js';
-import type { ProgramContext } from '../program/program-context.js';
+import type { UserContext } from '../process/user-context.js';
 import { KernelStep } from '../steps.js';
-import { whenOver } from './message-syscalls.js';
 import { PidFd } from './pidfd.js';
 import { processVmAccess } from './process-vm.js';
+import { whenOver } from './when-over.js';
 
 /** The last that lseek knows: SEEK_HOLE. */
 const SEEK_MAX = 4;
 
 /** Calls that move data by other ways than one read or write, and the files they are used with. */
 export function defineTransferCalls(table: SyscallTable, kernel: Kernel): void {
-  table.define(Nr.readv, (cpu, thread, regs) => vectored(cpu, thread, regs as ProgramContext, false), { holds: [0] });
-  table.define(Nr.writev, (cpu, thread, regs) => vectored(cpu, thread, regs as ProgramContext, true), { holds: [0] });
+  table.define(Nr.readv, (cpu, thread, regs) => vectored(cpu, thread, regs, false), { holds: [0] });
+  table.define(Nr.writev, (cpu, thread, regs) => vectored(cpu, thread, regs, true), { holds: [0] });
 
   table.define(
     Nr.splice,
-    (cpu, thread, { a0, a2, a4, a5 }) =>
-      betweenFiles(cpu, thread, a0, a2, a4, (from, to) => {
-        const nonblocking = (a5 & SPLICE_F_NONBLOCK) !== 0;
-        if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, a4, nonblocking);
-        if (from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, a4, nonblocking);
-        if (from instanceof UnixStreamSocket && to instanceof PipeEnd) return spliceFromSocket(cpu, thread, from, to, a4, nonblocking);
-        return -Errno.EINVAL;
-      }),
+    (cpu, thread, { a0, a1, a2, a3, a4, a5 }) =>
+      // Neither pipes nor sockets have offsets.
+      a1 !== 0 || a3 !== 0
+        ? -Errno.ESPIPE
+        : betweenFiles(cpu, thread, a0, a2, a4, (from, to) => {
+            const nonblocking = (a5 & SPLICE_F_NONBLOCK) !== 0;
+            if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, a4, nonblocking);
+            if (from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, a4, nonblocking);
+            if (from instanceof UnixStreamSocket && to instanceof PipeEnd) return spliceFromSocket(cpu, thread, from, to, a4, nonblocking);
+            return -Errno.EINVAL;
+          }),
     { holds: [0, 2] },
   );
   table.define(
@@ -54,12 +57,14 @@ export function defineTransferCalls(table: SyscallTable, kernel: Kernel): void {
     { holds: [0] },
   );
 
-  table.define(Nr.memfd_create, (cpu, { process: { files } }, { text, a1 }) => {
+  table.define(Nr.memfd_create, (cpu, thread, { args, a0, a1 }) => {
     const MFD_CLOEXEC = 1;
     if ((a1 & ~MFD_CLOEXEC) !== 0) return -Errno.EINVAL;
+    const name = args.string(cpu, thread, a0);
+    if (typeof name === 'number') return name;
     cpu.charge(KernelStep.openFile);
-    const file = new MemFd(new MemoryFile(kernel.memory, `/memfd:${text} (deleted)`), OpenFlag.RDWR);
-    return files.install(cpu, file, (a1 & MFD_CLOEXEC) !== 0);
+    const file = new MemFd(new MemoryFile(kernel.memory, `/memfd:${name} (deleted)`), OpenFlag.RDWR);
+    return thread.process.files.install(cpu, file, (a1 & MFD_CLOEXEC) !== 0);
   });
   table.define(Nr.lseek, (cpu, thread, { a0, a1, a2 }) => {
     const file = thread.process.files.lookUp(cpu, a0);
@@ -76,8 +81,8 @@ export function defineTransferCalls(table: SyscallTable, kernel: Kernel): void {
     a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, a1) ?? -Errno.EBADF),
   );
 
-  table.define(Nr.process_vm_readv, (cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, false));
-  table.define(Nr.process_vm_writev, (cpu, thread, regs) => processVm(kernel, cpu, thread, regs as ProgramContext, true));
+  table.define(Nr.process_vm_readv, (cpu, thread, regs) => processVm(kernel, cpu, thread, regs, false));
+  table.define(Nr.process_vm_writev, (cpu, thread, regs) => processVm(kernel, cpu, thread, regs, true));
 
   table.define(Nr.pidfd_open, (cpu, thread, { a0, a1 }) => {
     if ((a1 & ~OpenFlag.NONBLOCK) !== 0 || a0 <= 0) return -Errno.EINVAL;
@@ -132,51 +137,64 @@ export function unlinkShared(kernel: Kernel, path: string): number {
 }
 
 /** readv(2) and writev(2). */
-function vectored(cpu: Cpu, thread: Thread, regs: ProgramContext, write: boolean): number {
-  const file = thread.process.files.lookUp(cpu, regs.a0);
+function vectored(cpu: Cpu, thread: Thread, { args, a0, a1, a2 }: UserContext, write: boolean): number {
+  const file = thread.process.files.lookUp(cpu, a0);
   if (file === null) return -Errno.EBADF;
-  const { segments } = regs.header;
+  const segments = args.segments(cpu, thread, a1, a2);
+  if (typeof segments === 'number') return segments;
   if (segments.length > UIO_MAXIOV) return -Errno.EINVAL;
   const iov = new IovIter(segments);
   // A transfer of nothing gets no further than the check that the file can be read, or written.
   if (iov.length === 0) return !may(file, write) ? -Errno.EBADF : (write ? file.canWrite : file.canRead) ? 0 : -Errno.EINVAL;
-  if (!(write ? file.writesIov : file.readsIov)) return segmentBySegment(cpu, thread, file, segments, write, 0, 0);
+  if (!(write ? file.writesIov : file.readsIov)) return new SegmentTransfer(thread, file, segments, write).step(cpu);
   thread.iov = iov;
   const result = write ? file.write(cpu, thread, 0, iov.length) : file.read(cpu, thread, 0, iov.length);
-  return whenOver(cpu, thread, iov, result, (_on, outcome) => outcome);
+  return whenOver(cpu, thread, result, (_on, outcome) => {
+    thread.iov = null;
+    return outcome;
+  });
 }
 
 /** One call of the file per segment, until one comes to less than its length (Linux: `do_loop_readv_writev`). */
-function segmentBySegment(
-  cpu: Cpu,
-  thread: Thread,
-  file: File,
-  segments: readonly IoVec[],
-  write: boolean,
-  first: number,
-  before: number,
-): number {
-  let done = before;
-  for (let i = first; i < segments.length; i++) {
-    const { address, length } = segments[i] as IoVec;
-    const result = write ? file.write(cpu, thread, address, length) : file.read(cpu, thread, address, length);
-    if (result <= Pending.AGAIN) {
-      const inner = thread.operation as Operation;
-      thread.operation = {
-        step(on) {
-          const outcome = inner.step(on);
-          if (outcome <= Pending.AGAIN) return outcome;
-          if (outcome !== length) return soFar(done, outcome);
-          const rest = segmentBySegment(on, thread, file, segments, write, i + 1, done + outcome);
-          return rest === Pending.OPERATION ? Pending.AGAIN : rest;
-        },
-      };
-      return result;
-    }
-    if (result !== length) return soFar(done, result);
-    done += result;
+class SegmentTransfer implements Operation {
+  readonly #thread: Thread;
+  readonly #file: File;
+  readonly #segments: readonly IoVec[];
+  readonly #write: boolean;
+  /** Segments and bytes that are through. */
+  #segment = 0;
+  #done = 0;
+  /** What the call for the present segment is in. */
+  #inner: Operation | null = null;
+
+  constructor(thread: Thread, file: File, segments: readonly IoVec[], write: boolean) {
+    this.#thread = thread;
+    this.#file = file;
+    this.#segments = segments;
+    this.#write = write;
   }
-  return done;
+
+  step(cpu: Cpu): number {
+    for (;;) {
+      const segment = this.#segments[this.#segment];
+      if (segment === undefined) return this.#done;
+      const result = this.#inner === null ? this.#begin(cpu, segment) : this.#inner.step(cpu);
+      if (result <= Pending.AGAIN) return result;
+      this.#inner = null;
+      if (result !== segment.length) return soFar(this.#done, result);
+      this.#done += result;
+      this.#segment++;
+    }
+  }
+
+  #begin(cpu: Cpu, { address, length }: IoVec): number {
+    const thread = this.#thread;
+    const result = this.#write ? this.#file.write(cpu, thread, address, length) : this.#file.read(cpu, thread, address, length);
+    if (result > Pending.AGAIN) return result;
+    this.#inner = thread.operation;
+    thread.operation = this;
+    return result === Pending.SLEEP ? result : Pending.AGAIN;
+  }
 }
 
 /** The result of a call of which `done` bytes are through, and the rest came to `result`. */
@@ -206,9 +224,13 @@ function betweenFiles(
   return call(from, to);
 }
 
-function processVm(kernel: Kernel, cpu: Cpu, thread: Thread, { a0, header }: ProgramContext, write: boolean): number {
+function processVm(kernel: Kernel, cpu: Cpu, thread: Thread, { args, a0, a1, a2, a3, a4 }: UserContext, write: boolean): number {
+  const local = args.segments(cpu, thread, a1, a2);
+  if (typeof local === 'number') return local;
+  const remote = args.remoteSegments(cpu, thread, a3, a4);
+  if (typeof remote === 'number') return remote;
   const process = kernel.processes.get(a0);
   if (process === undefined || process.exit !== null) return -Errno.ESRCH;
   if (!thread.process.mayAffect(process)) return -Errno.EPERM;
-  return processVmAccess(cpu, thread.memory, header.segments, process.mm, header.remote ?? [], write);
+  return processVmAccess(cpu, thread.memory, local, process.mm, remote, write);
 }

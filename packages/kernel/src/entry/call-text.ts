@@ -1,18 +1,7 @@
 import { Futex, signalName } from '@rpal/uapi';
+import type { CallRegisters } from '../process/user-context.js';
 import type { SyscallNumber } from './syscall-numbers.js';
 import type { SyscallTable } from './syscall-table.js';
-
-/** The registers of a system call, and what stands for its string argument. */
-export interface CallRegisters {
-  readonly nr: number;
-  readonly a0: number;
-  readonly a1: number;
-  readonly a2: number;
-  readonly a3: number;
-  readonly a4: number;
-  readonly a5: number;
-  readonly text: string;
-}
 
 /**
  * The arguments of each call in the order of its registers, as the model passes them. `*` marks an address or a mask, shown in
@@ -23,6 +12,7 @@ const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
   read: 'fd buf* count',
   write: 'fd buf* count',
   open: 'path$ flags*',
+  openat: 'dirfd path$ flags*',
   close: 'fd',
   poll: 'fds* nfds timeout_ms',
   lseek: 'fd offset whence',
@@ -67,7 +57,7 @@ const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
   fork: '',
   execve: '',
   exit: 'status',
-  wait4: 'pid options*',
+  wait4: 'pid - options*',
   kill: 'pid sig:signal',
   fcntl: 'fd command argument*',
   shmdt: 'addr*',
@@ -103,7 +93,7 @@ const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
   mq_open: 'name$ flags*',
   mq_unlink: 'name$',
   mq_timedsend: 'mqd buf* length priority timeout_ns',
-  mq_timedreceive: 'mqd buf* length timeout_ns',
+  mq_timedreceive: 'mqd buf* length - timeout_ns',
   mq_notify: 'mqd sig:signal value',
   ppoll: 'fds* nfds timeout_ns mask*',
   splice: 'fd_in - fd_out - length flags*',

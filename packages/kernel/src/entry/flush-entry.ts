@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { FlushEntry } from '@rpal/mm';
-import { EntryKind } from '../seams.js';
+import { EntryKind } from '../process/entry-kind.js';
 import type { Kernel } from './kernel.js';
 
 /**

@@ -20,11 +20,13 @@ import { defineLinuxCalls } from '../calls/linux-calls.js';
 import { SharedSegments } from '../calls/sysv-shm.js';
 import { ContextTable } from '../process/context-table.js';
 import { Deaths } from '../process/death.js';
+import { EntryKind } from '../process/entry-kind.js';
+import type { Image } from '../process/image.js';
+import type { SignalAccount } from '../process/pending-signals.js';
 import type { Process } from '../process/process.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
-import { EntryKind, KernelSeams } from '../seams.js';
-import type { SignalAccount } from '../signals/pending-signals.js';
+import { KernelSeams } from '../seams.js';
 import { deliverSignals, forceSignal, sendSignal, signalProcess } from '../signals/signal.js';
 import { KernelStep } from '../steps.js';
 import { WatchedFlushEntry } from './flush-entry.js';
@@ -75,6 +77,8 @@ export class Kernel implements TrapHandler {
   /** POSIX message queues by name. */
   readonly messageQueues: Map<string, MessageQueue> = new Map();
   readonly segments: SharedSegments = new SharedSegments(this);
+  /** Programs that machine code can exec, by path. */
+  readonly images: Map<string, Image> = new Map();
   /** Memory with a name, by path below /dev/shm. */
   readonly sharedMemory: Map<string, MemoryFile> = new Map();
   readonly deaths: Deaths = new Deaths();

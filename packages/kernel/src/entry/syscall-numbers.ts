@@ -85,6 +85,7 @@ export const SyscallNumber = {
   mq_timedsend: 242,
   mq_timedreceive: 243,
   mq_notify: 244,
+  openat: 257,
   ppoll: 271,
   splice: 275,
   tee: 276,

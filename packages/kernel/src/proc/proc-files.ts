@@ -3,10 +3,10 @@ import { copyToUser, VmFlag } from '@rpal/mm';
 import { TaskState } from '@rpal/sched';
 import { Errno, OpenFlag, Seek } from '@rpal/uapi';
 import { type Caller, PositionedFile } from '@rpal/vfs';
+import { bitsOf, NO_SIGNALS, type SignalBits } from '../process/pending-signals.js';
 import type { Process } from '../process/process.js';
+import type { SignalAction } from '../process/signal-action.js';
 import type { Thread } from '../process/thread.js';
-import { bitsOf, NO_SIGNALS, type SignalBits } from '../signals/pending-signals.js';
-import type { SignalAction } from '../signals/signal.js';
 
 /** What `/proc/PID` holds of a process, by the name of the file. */
 export const PROC_FILES: Readonly<Record<string, (process: Process) => string>> = { maps, status, stat };

@@ -4,24 +4,28 @@ import { autoremoveWake, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
 import { Errno, WaitOption } from '@rpal/uapi';
 import { type Operation, OperationKind, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
-import { ProgramContext } from '../program/program-context.js';
 import { KernelStep } from '../steps.js';
 import { allocateTls } from './exec.js';
-import type { Main } from './image.js';
 import { Process } from './process.js';
 import { Thread } from './thread.js';
+import type { ThreadContext } from './thread-context.js';
 
-/** A new thread of the caller's process (clone with CLONE_VM | CLONE_THREAD | ...). @returns its id or a negative errno */
-export function cloneThread(kernel: Kernel, cpu: Cpu, parent: Thread, main: Main): number {
+/**
+ * A new thread of the caller's process (clone with CLONE_VM | CLONE_THREAD | ...).
+ * @param program the flow that called @param tls FS base of the thread; null: its thread-local storage is mapped here
+ * @returns its id or a negative errno
+ */
+export function cloneThread(kernel: Kernel, cpu: Cpu, parent: Thread, program: ThreadContext, tls: number | null): number {
   cpu.charge(KernelStep.clone);
   const thread = newThread(kernel, cpu, parent.process, parent);
-  const tls = allocateTls(cpu, thread);
-  if (tls < 0) return tls;
-  return start(kernel, cpu, parent, thread, main);
+  const failed = tls === null ? allocateTls(cpu, thread) : 0;
+  if (failed < 0) return failed;
+  if (tls !== null) thread.fsBase = tls;
+  return start(kernel, cpu, parent, thread, program);
 }
 
-/** A child process with a copy of the caller's memory, which runs `main`. @returns its pid */
-export function forkProcess(kernel: Kernel, cpu: Cpu, parent: Thread, main: Main): number {
+/** A child process with a copy of the caller's memory. @param program the flow that called @returns its pid */
+export function forkProcess(kernel: Kernel, cpu: Cpu, parent: Thread, program: ThreadContext): number {
   cpu.charge(KernelStep.fork);
   const { process } = parent;
   const mm = forkMm(cpu, process.mm);
@@ -38,7 +42,7 @@ export function forkProcess(kernel: Kernel, cpu: Cpu, parent: Thread, main: Main
   kernel.alive++;
   const thread = newThread(kernel, cpu, child, parent, pid);
   thread.fsBase = cpu.fsBase;
-  return start(kernel, cpu, parent, thread, main);
+  return start(kernel, cpu, parent, thread, program);
 }
 
 function newThread(kernel: Kernel, cpu: Cpu, process: Process, parent: Thread, pid: number = kernel.scheduler.nextPid()): Thread {
@@ -53,8 +57,8 @@ function newThread(kernel: Kernel, cpu: Cpu, process: Process, parent: Thread, p
   return thread;
 }
 
-function start(kernel: Kernel, cpu: Cpu, parent: Thread, thread: Thread, main: Main): number {
-  thread.frame.user = new ProgramContext(kernel.contexts, cpu, thread, main);
+function start(kernel: Kernel, cpu: Cpu, parent: Thread, thread: Thread, program: ThreadContext): number {
+  thread.frame.user = program.child(cpu, thread);
   kernel.seams.hooks.kernelClone.call(cpu, parent, thread);
   kernel.scheduler.wakeUpNew(cpu, thread);
   return thread.pid;
@@ -95,15 +99,15 @@ export class WaitChildOperation implements Operation {
         cpu.charge(KernelStep.wait);
         process.children.splice(process.children.indexOf(child), 1);
         this.#kernel.processes.delete(child.pid);
-        return this.#found(child, (child.exit.status << 8) | child.exit.signal);
+        return this.#found(cpu, child, (child.exit.status << 8) | child.exit.signal);
       }
       if ((this.#options & WaitOption.UNTRACED) !== 0 && child.stop === 'stopped' && !child.stopReported) {
         child.stopReported = true;
-        return this.#found(child, (child.stopSignal << 8) | 0x7f);
+        return this.#found(cpu, child, (child.stopSignal << 8) | 0x7f);
       }
       if ((this.#options & WaitOption.CONTINUED) !== 0 && child.wasContinued) {
         child.wasContinued = false;
-        return this.#found(child, 0xffff);
+        return this.#found(cpu, child, 0xffff);
       }
     }
     if ((this.#options & WaitOption.NOHANG) !== 0) return 0;
@@ -114,9 +118,9 @@ export class WaitChildOperation implements Operation {
   }
 
   /** @param status as in `sys/wait.h` */
-  #found(child: Process, status: number): number {
+  #found(cpu: Cpu, child: Process, status: number): number {
     const { user } = this.#thread.frame;
-    if (user !== null) user.second = status;
-    return child.pid;
+    const failed = user === null ? 0 : user.args.putWord(cpu, this.#thread, user.a1, status);
+    return failed < 0 ? failed : child.pid;
   }
 }

@@ -1,4 +1,6 @@
 import { Access, type Cpu, Exception, FaultCode } from '@rpal/hw-x86';
+import type { CallArguments } from './call-arguments.js';
+import { GuestArguments } from './guest-arguments.js';
 import type { Thread } from './thread.js';
 import { UserContext } from './user-context.js';
 
@@ -62,6 +64,8 @@ export class ContextTable {
  * fetched is no instruction.
  */
 export class NoCode extends UserContext {
+  readonly args: CallArguments = new GuestArguments(this);
+
   constructor(contexts: ContextTable, cpu: Cpu, rip: number) {
     super(contexts, cpu, null);
     this.rip = rip;

@@ -4,11 +4,11 @@ import { type KernelPath, PathResult, type Task, TaskState, type WaitTarget } fr
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
-import { ProgramContext } from '../program/program-context.js';
-import { DEFAULT_ACTION, sendSignal } from '../signals/signal.js';
+import { sendSignal } from '../signals/signal.js';
 import { KernelStep } from '../steps.js';
 import { exitThread } from './exit.js';
 import type { Image } from './image.js';
+import { DEFAULT_ACTION } from './signal-action.js';
 import type { Thread } from './thread.js';
 
 const STACK_BYTES = 0x2_1000;
@@ -34,7 +34,7 @@ export class ExecPath implements KernelPath {
       exitThread(this.#kernel, cpu, thread, 0, Signal.SEGV);
       return PathResult.SCHEDULE;
     }
-    thread.frame.user = new ProgramContext(this.#kernel.contexts, cpu, thread, this.#image.main);
+    thread.frame.user = this.#image.start(this.#kernel.contexts, cpu, thread);
     thread.path = this.#kernel.returnPath;
     return task.state === TaskState.DEAD ? PathResult.SCHEDULE : PathResult.CONTINUE;
   }
@@ -83,7 +83,7 @@ function replaceImage(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): n
     thread.operation = { step: () => Pending.SLEEP };
     return Pending.SLEEP;
   }
-  thread.frame.user = new ProgramContext(kernel.contexts, cpu, thread, image.main);
+  thread.frame.user = image.start(kernel.contexts, cpu, thread);
   return 0;
 }
 

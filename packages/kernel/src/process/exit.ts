@@ -4,10 +4,10 @@ import { cpuTime, TaskState, Wake } from '@rpal/sched';
 import { Poll, Signal } from '@rpal/uapi';
 import { releaseFiles } from '../entry/held-file.js';
 import type { Kernel } from '../entry/kernel.js';
-import { ALL_SIGNALS } from '../signals/pending-signals.js';
 import { actionOf, sendSignal, signalParent } from '../signals/signal.js';
 import { KernelStep } from '../steps.js';
 import { deathOf } from './death.js';
+import { ALL_SIGNALS } from './pending-signals.js';
 import type { Process } from './process.js';
 import type { Thread } from './thread.js';
 

@@ -2,8 +2,8 @@ import type { Cpu } from '@rpal/hw-x86';
 import { TaskState, Wake } from '@rpal/sched';
 import { Signal, SignalFlag } from '@rpal/uapi';
 import type { Kernel } from '../entry/kernel.js';
-import { bitsOf, type SignalBits } from '../signals/pending-signals.js';
 import { actionOf, interrupt, raisePending, signalParent } from '../signals/signal.js';
+import { bitsOf, type SignalBits } from './pending-signals.js';
 import type { Process } from './process.js';
 import type { Thread } from './thread.js';
 

@@ -2,9 +2,9 @@ import type { MmStruct } from '@rpal/mm';
 import { WaitQueue } from '@rpal/sched';
 import type { Credentials, FdTable } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
-import { PendingSignals } from '../signals/pending-signals.js';
-import type { SignalAction } from '../signals/signal.js';
 import type { Death } from './death.js';
+import { PendingSignals } from './pending-signals.js';
+import type { SignalAction } from './signal-action.js';
 import type { Thread } from './thread.js';
 
 /** How a process ended. */

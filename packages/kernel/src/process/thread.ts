@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
 import { type Caller, type Credentials, type File, type IovIter, type Operation, OperationSet } from '@rpal/vfs';
-import { NO_SIGNALS, PendingSignals, type SignalBits } from '../signals/pending-signals.js';
+import { NO_SIGNALS, PendingSignals, type SignalBits } from './pending-signals.js';
 import type { Process } from './process.js';
 import type { UserContext } from './user-context.js';
 

@@ -1,8 +1,21 @@
 import { type Cpu, Exception, type ExecutionContext, TrapOutcome } from '@rpal/hw-x86';
-import type { ProgramContext } from '../program/program-context.js';
-import { EntryKind } from '../seams.js';
+import type { CallArguments } from './call-arguments.js';
 import type { ContextTable } from './context-table.js';
+import { EntryKind } from './entry-kind.js';
 import type { Thread } from './thread.js';
+import type { ThreadContext } from './thread-context.js';
+
+/** The registers of a system call, and the host string that stands for a string argument. */
+export interface CallRegisters {
+  readonly nr: number;
+  readonly a0: number;
+  readonly a1: number;
+  readonly a2: number;
+  readonly a3: number;
+  readonly a4: number;
+  readonly a5: number;
+  readonly text: string;
+}
 
 /** What `nr` of a context is that has made no system call. */
 export const NO_CALL = -1;
@@ -12,6 +25,8 @@ export const NO_CALL = -1;
  * not run, saved registers in memory may refer to it by its resume address, as a real saved instruction pointer would.
  */
 export abstract class UserContext implements ExecutionContext {
+  /** What the arguments of its system calls stand for that are more than numbers. */
+  abstract readonly args: CallArguments;
   readonly contexts: ContextTable;
   /**
    * The value of a saved instruction pointer that leads back here, until the thread that it belongs to ends. Fifteen addresses after
@@ -52,6 +67,22 @@ export abstract class UserContext implements ExecutionContext {
     this.cpu = cpu;
     this.resumeAddress = thread === null ? 0 : contexts.add(this, thread);
     this.rip = this.resumeAddress;
+  }
+
+  saveRegisters(): CallRegisters {
+    const { nr, a0, a1, a2, a3, a4, a5, text } = this;
+    return { nr, a0, a1, a2, a3, a4, a5, text };
+  }
+
+  restoreRegisters({ nr, a0, a1, a2, a3, a4, a5, text }: CallRegisters): void {
+    this.nr = nr;
+    this.a0 = a0;
+    this.a1 = a1;
+    this.a2 = a2;
+    this.a3 = a3;
+    this.a4 = a4;
+    this.a5 = a5;
+    this.text = text;
   }
 
   /** An argument register of a system call, 0 .. 5. */
@@ -130,10 +161,10 @@ export abstract class UserContext implements ExecutionContext {
   }
 
   /**
-   * The program on whose behalf the flow executes: it runs the signal handlers that interrupt the flow. Null if there is none, and
-   * signals with handlers wait.
+   * The flow of the thread on whose behalf this one executes: it runs the signal handlers that interrupt this one. Null if there is none,
+   * and signals with handlers wait.
    */
-  get program(): ProgramContext | null {
+  get program(): ThreadContext | null {
     return null;
   }
 

@@ -1,15 +1,16 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { CpuSet } from '@rpal/sched';
-import type { MessageHeader } from '../calls/message-syscalls.js';
-import type { MessageQueueAttributes } from '../calls/mqueue-syscalls.js';
 import { SyscallNumber } from '../entry/syscall-numbers.js';
 import type { ContextTable } from '../process/context-table.js';
-import type { Image, Main } from '../process/image.js';
+import type { UserHandler } from '../process/signal-action.js';
 import type { Thread } from '../process/thread.js';
-import { UserContext } from '../process/user-context.js';
-import type { SignalBits } from '../signals/pending-signals.js';
-import { DEFAULT_ACTION, type SignalAction, type SignalHandler } from '../signals/signal.js';
+import { type HandlerState, ThreadContext } from '../process/thread-context.js';
+import type { CallRegisters } from '../process/user-context.js';
+import type { Main } from './executable.js';
+import { HostArguments } from './host-arguments.js';
 import { Program } from './program.js';
+
+/** What a program runs when a signal comes; `value` is what sigqueue sent along. */
+export type SignalHandler = (program: Program, signal: number, value: number) => Generator<void, void>;
 
 /** A routine of a library that may be suspended, and goes on by itself. */
 export interface Routine {
@@ -24,8 +25,7 @@ const STACK_SPACING = 0x2000;
 const STACKS = 1000;
 
 /** The user-mode side of a program written as a generator. */
-export class ProgramContext extends UserContext {
-  readonly thread: Thread;
+export class ProgramContext extends ThreadContext {
   /** The library routine that the program waits in. It is resumed in the program's stead until it is through. */
   routine: Routine | null = null;
   #generator: Generator<void, number | void>;
@@ -39,26 +39,17 @@ export class ProgramContext extends UserContext {
   /** What the end of the program calls: exit_group, or exit in a thread that is not the first. */
   readonly exitCall: number;
   #ended = false;
-  /** Arguments that stand for memory the model does not lay out: a message header, an affinity mask, the code of a new thread. */
-  header: MessageHeader = { segments: [] };
-  affinity: CpuSet | readonly number[] = [];
+  args: HostArguments = new HostArguments(this);
+  /** What the next thread or child process executes. */
   childMain: Main;
-  image: Image | null = null;
-  queueAttributes: MessageQueueAttributes | null = null;
-  action: SignalAction = DEFAULT_ACTION;
 
   constructor(contexts: ContextTable, cpu: Cpu, thread: Thread, main: Main) {
     super(contexts, cpu, thread);
-    this.thread = thread;
     this.exitCall = thread === thread.process.leader ? SyscallNumber.exit_group : SyscallNumber.exit;
     this.childMain = main;
     this.rip = thread.process.textStart;
     this.rsp = thread.process.stackTop - STACK_SLACK - (thread.process.contexts++ % STACKS) * STACK_SPACING;
     this.#generator = main(new Program(this));
-  }
-
-  override get program(): ProgramContext {
-    return this;
   }
 
   override resume(cpu: Cpu): void {
@@ -99,40 +90,34 @@ export class ProgramContext extends UserContext {
     }
   }
 
-  /** The program goes on with a signal handler; `leaveHandler` takes it back to where it was. */
-  enterHandler(handler: SignalHandler, signal: number, value: number, state: HandlerState): void {
-    const { nr, a0, a1, a2, a3, a4, a5, text, header, action, affinity } = this;
-    const registers = { nr, a0, a1, a2, a3, a4, a5, text, header, action, affinity };
-    const { calling } = this;
-    this.#interrupted.push({ generator: this.#generator, callers: this.#callers, routine: this.routine, calling, registers, state });
-    this.calling = false;
+  override child(cpu: Cpu, thread: Thread): ProgramContext {
+    return new ProgramContext(this.contexts, cpu, thread, this.childMain);
+  }
+
+  override enterHandler(_cpu: Cpu, handler: UserHandler, signal: number, value: number, state: HandlerState): number {
+    const { args, routine, calling } = this;
+    const registers = this.saveRegisters();
+    this.#interrupted.push({ generator: this.#generator, callers: this.#callers, routine, calling, args, registers, state });
     this.#callers = [];
     this.routine = null;
-    this.#generator = handler(new Program(this), signal, value);
+    this.calling = false;
+    this.args = new HostArguments(this);
+    this.#generator = (handler as SignalHandler)(new Program(this), signal, value);
+    return 0;
   }
 
-  leaveHandler(): HandlerState {
-    const { generator, callers, routine, calling, registers, state } = this.#interrupted.pop() as Interrupted;
-    Object.assign(this, registers);
-    this.#generator = generator;
-    this.#callers = callers;
-    this.routine = routine;
-    this.calling = calling;
+  override leaveHandler(): HandlerState | null {
+    const interrupted = this.#interrupted.pop();
+    if (interrupted === undefined) return null;
+    this.restoreRegisters(interrupted.registers);
+    this.#generator = interrupted.generator;
+    this.#callers = interrupted.callers;
+    this.routine = interrupted.routine;
+    this.calling = interrupted.calling;
+    this.args = interrupted.args;
     this.#returning = false;
-    return state;
+    return interrupted.state;
   }
-}
-
-/** What a signal handler's frame on the user stack keeps, beside registers. */
-export interface HandlerState {
-  /** The flow that was interrupted: the program, or a fiber of a library it uses. */
-  readonly user: UserContext;
-  /** Result of the system call that was interrupted, if one was. */
-  readonly rax: number;
-  /** It is to be executed again. */
-  readonly restart: boolean;
-  readonly mask: SignalBits;
-  readonly pkru: number;
 }
 
 interface Interrupted {
@@ -140,6 +125,7 @@ interface Interrupted {
   readonly callers: Generator<void, number | void>[];
   readonly routine: Routine | null;
   readonly calling: boolean;
-  readonly registers: Partial<ProgramContext>;
+  readonly args: HostArguments;
+  readonly registers: CallRegisters;
   readonly state: HandlerState;
 }

@@ -1,15 +1,15 @@
 import type { CpuSet } from '@rpal/sched';
 import { Futex, MapFlag, Prio, Prot } from '@rpal/uapi';
 import type { IoVec } from '@rpal/vfs';
-import type { MessageHeader } from '../calls/message-syscalls.js';
-import type { MessageQueueAttributes } from '../calls/mqueue-syscalls.js';
 import { SyscallNumber } from '../entry/syscall-numbers.js';
-import type { Image, Main } from '../process/image.js';
-import { EntryKind } from '../seams.js';
-import type { SignalAction } from '../signals/signal.js';
+import type { MessageQueueAttributes } from '../process/call-arguments.js';
+import { EntryKind } from '../process/entry-kind.js';
+import type { Image } from '../process/image.js';
+import type { MessageHeader } from '../process/message-header.js';
 import { KernelStep } from '../steps.js';
+import type { Main } from './executable.js';
 import { AccessCall, type Call, ComputeCall, Kind, Span, SpanCall, SyscallCall } from './program-calls.js';
-import type { ProgramContext } from './program-context.js';
+import type { ProgramContext, SignalHandler } from './program-context.js';
 
 /** Seconds, minutes and the like for `sleep`, in nanoseconds. */
 export const Time = { us: 1e3, ms: 1e6, s: 1e9 } as const;
@@ -106,12 +106,12 @@ export class Program {
   }
 
   readv(fd: number, segments: readonly IoVec[]): Call {
-    this.context.header = { segments };
+    this.context.args.header = { segments };
     return this.syscall(SyscallNumber.readv, fd);
   }
 
   writev(fd: number, segments: readonly IoVec[]): Call {
-    this.context.header = { segments };
+    this.context.args.header = { segments };
     return this.syscall(SyscallNumber.writev, fd);
   }
 
@@ -152,12 +152,12 @@ export class Program {
 
   /** process_vm_readv: memory of another process into this one's. */
   processVmReadv(pid: number, local: readonly IoVec[], remote: readonly IoVec[]): Call {
-    this.context.header = { segments: local, remote };
+    this.context.args.header = { segments: local, remote };
     return this.syscall(SyscallNumber.process_vm_readv, pid);
   }
 
   processVmWritev(pid: number, local: readonly IoVec[], remote: readonly IoVec[]): Call {
-    this.context.header = { segments: local, remote };
+    this.context.args.header = { segments: local, remote };
     return this.syscall(SyscallNumber.process_vm_writev, pid);
   }
 
@@ -288,7 +288,7 @@ export class Program {
 
   /** sched_setaffinity. @param pid 0 for the calling thread */
   setAffinity(cpus: CpuSet | readonly number[], pid = 0): Call {
-    this.context.affinity = cpus;
+    this.context.args.cpus = cpus;
     return this.syscall(SyscallNumber.sched_setaffinity, pid);
   }
 
@@ -300,7 +300,7 @@ export class Program {
 
   /** Goes on as another program, in this process. Comes back only with a negative errno. */
   exec(image: Image): Call {
-    this.context.image = image;
+    this.context.args.program = image;
     return this.syscall(SyscallNumber.execve);
   }
 
@@ -312,15 +312,15 @@ export class Program {
 
   /** Waits for a child (-1: any). @param options `WaitOption` bits @returns its pid; the status (`sys/wait.h`) is `second` */
   wait(pid = -1, options = 0): Call {
-    return this.syscall(SyscallNumber.wait4, pid, options);
+    return this.syscall(SyscallNumber.wait4, pid, 0, options);
   }
 
   /**
    * sigaction. Sets of signals, here and below, are words of bits: 1 << (number - 1) for signals 1 .. 32, and, where it is
    * given, a second word with 1 << (number - 33) for 33 .. 64. @param mask signals blocked while the handler runs
    */
-  sigaction(signal: number, handler: SignalAction['handler'], flags = 0, mask = 0, realTimeMask = 0): Call {
-    this.context.action = { handler, flags, mask: { low: mask, high: realTimeMask } };
+  sigaction(signal: number, handler: SignalHandler | 'default' | 'ignore', flags = 0, mask = 0, realTimeMask = 0): Call {
+    this.context.args.signalAction = { handler, flags, mask: { low: mask, high: realTimeMask } };
     return this.syscall(SyscallNumber.rt_sigaction, signal);
   }
 
@@ -414,13 +414,13 @@ export class Program {
 
   /** A message with its header: segments, name, descriptors. */
   sendmsg(fd: number, header: MessageHeader, flags = 0): Call {
-    this.context.header = header;
+    this.context.args.header = header;
     return this.syscall(SyscallNumber.sendmsg, fd, 0, flags);
   }
 
   /** What came beside bytes is left in `header`. */
   recvmsg(fd: number, header: MessageHeader, flags = 0): Call {
-    this.context.header = header;
+    this.context.args.header = header;
     return this.syscall(SyscallNumber.recvmsg, fd, 0, flags);
   }
 
@@ -437,7 +437,7 @@ export class Program {
   /** mq_open. @param name begins with a slash and has no other @param attributes of a queue that is made */
   mqOpen(name: string, flags: number, attributes: MessageQueueAttributes | null = null): Call {
     this.context.text = name;
-    this.context.queueAttributes = attributes;
+    this.context.args.attributes = attributes;
     return this.syscall(SyscallNumber.mq_open, 0, flags);
   }
 
@@ -453,7 +453,7 @@ export class Program {
 
   /** @param timeout nanoseconds from now; negative: for ever @returns the length of the message; its priority is `second` */
   mqReceive(fd: number, buffer: number, length: number, timeout = -1): Call {
-    return this.syscall(SyscallNumber.mq_timedreceive, fd, buffer, length, timeout);
+    return this.syscall(SyscallNumber.mq_timedreceive, fd, buffer, length, 0, timeout);
   }
 
   /** Asks for a signal when a message comes to the empty queue. @param signal 0: not any more */

@@ -5,12 +5,6 @@ import type { Kernel } from '../entry/kernel.js';
 import { defaultPkru } from '../process/exec.js';
 import { exitThread } from '../process/exit.js';
 import { announceContinued, continueProcess, STOPPING, stop, stopProcess } from '../process/job-control.js';
-import type { Process } from '../process/process.js';
-import type { EntryFrame, Thread } from '../process/thread.js';
-import type { UserContext } from '../process/user-context.js';
-import type { Program } from '../program/program.js';
-import { ProgramContext } from '../program/program-context.js';
-import { KernelStep } from '../steps.js';
 import {
   ALL_SIGNALS,
   bitsOf,
@@ -21,21 +15,13 @@ import {
   type SignalBits,
   union,
   without,
-} from './pending-signals.js';
-
-/** What a program runs when a signal comes; `value` is what sigqueue sent along. */
-export type SignalHandler = (program: Program, signal: number, value: number) => Generator<void, void>;
-
-/** What is done about a signal (`struct sigaction`). */
-export interface SignalAction {
-  readonly handler: SignalHandler | 'default' | 'ignore';
-  /** `SignalFlag` bits. */
-  readonly flags: number;
-  /** Signals that are blocked while the handler runs. */
-  readonly mask: SignalBits;
-}
-
-export const DEFAULT_ACTION: SignalAction = { handler: 'default', flags: 0, mask: NO_SIGNALS };
+} from '../process/pending-signals.js';
+import type { Process } from '../process/process.js';
+import { DEFAULT_ACTION, handlerOf, type SignalAction, type UserHandler } from '../process/signal-action.js';
+import type { EntryFrame, Thread } from '../process/thread.js';
+import { ThreadContext } from '../process/thread-context.js';
+import type { UserContext } from '../process/user-context.js';
+import { KernelStep } from '../steps.js';
 
 /** Signals that cannot be caught, blocked or ignored. */
 export const UNBLOCKABLE: SignalBits = bitsOf(Signal.KILL, Signal.STOP);
@@ -74,7 +60,7 @@ function isIgnored({ process, blocked, realBlocked }: Thread, signal: number): b
 /** Signals for which the process has handlers. */
 function handledSignals({ actions }: Process): SignalBits {
   const signals: number[] = [];
-  for (const [signal, action] of actions.entries()) if (typeof action?.handler === 'function') signals.push(signal);
+  for (const [signal, action] of actions.entries()) if (action !== undefined && handlerOf(action) !== null) signals.push(signal);
   return bitsOf(...signals);
 }
 
@@ -266,11 +252,11 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
     }
     const taken = dequeueSignal(thread, without(without(ALL_SIGNALS, thread.blocked), late));
     if (taken === null) break;
-    const { signal, value } = taken;
+    const { signal } = taken;
     const action = actionOf(process, signal);
     if (action.handler === 'ignore') continue;
     if (action.handler !== 'default') {
-      callHandler(kernel, cpu, thread, program as ProgramContext, action as SignalAction & { handler: SignalHandler }, signal, value);
+      callHandler(kernel, cpu, thread, program as ThreadContext, action, taken);
       return false;
     }
     if (hasSignal(IGNORED_BY_DEFAULT, signal)) continue;
@@ -292,9 +278,9 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
  * The program that can run handlers for a thread: the one that it executes, or the one that owns the fiber it executes. A fiber that is
  * sent elsewhere, or that belongs to another thread, has to get there first.
  */
-function programOf(thread: Thread): ProgramContext | null {
+function programOf(thread: Thread): ThreadContext | null {
   const { user, rip } = thread.frame;
-  if (user instanceof ProgramContext) return user;
+  if (user instanceof ThreadContext) return user;
   const program = user?.program ?? null;
   return rip === 0 && program?.thread === thread ? program : null;
 }
@@ -317,10 +303,9 @@ function callHandler(
   kernel: Kernel,
   cpu: Cpu,
   thread: Thread,
-  program: ProgramContext,
-  action: SignalAction & { handler: SignalHandler },
-  signal: number,
-  value: number,
+  program: ThreadContext,
+  action: SignalAction,
+  { signal, value }: QueuedSignal,
 ): void {
   const { frame, process } = thread;
   cpu.charge(KernelStep.signalDeliver);
@@ -332,13 +317,19 @@ function callHandler(
     if (rax === -Errno.ERESTART_RESTARTBLOCK) thread.restartBlock?.abandon();
     if (!restart && RESTARTS.has(rax)) rax = -Errno.EINTR;
   }
-  program.enterHandler(action.handler, signal, value, {
+  const failed = program.enterHandler(cpu, handlerOf(action) as UserHandler, signal, value, {
     user,
     rax,
     restart,
     mask: thread.savedMask ?? thread.blocked,
     pkru: cpu.mmu.pkru,
   });
+  if (failed < 0) {
+    // No room for the frame (Linux: `signal_setup_done`).
+    if (signal === Signal.SEGV) process.actions[signal] = DEFAULT_ACTION;
+    forceSignal(kernel, cpu, thread, Signal.SEGV);
+    return;
+  }
   frame.user = program;
   process.faultCode = 0;
   process.faultAddress = 0;

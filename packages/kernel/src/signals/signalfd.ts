@@ -2,9 +2,9 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, File, Pending, type PollTable, putBytes, RetryOperation } from '@rpal/vfs';
+import { type SignalBits, union } from '../process/pending-signals.js';
 import { Thread } from '../process/thread.js';
 import { KernelStep } from '../steps.js';
-import { type SignalBits, union } from './pending-signals.js';
 import { dequeueSignal } from './signal.js';
 
 /** sizeof(struct signalfd_siginfo). Of it only the signal's number is filled in, and what sigqueue sent along (`ssi_int`). */

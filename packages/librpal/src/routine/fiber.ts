@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type ProgramContext, UserContext } from '@rpal/kernel';
+import { HostArguments, type ProgramContext, UserContext } from '@rpal/kernel';
 import { FiberFrame } from '../layouts.js';
 import { reach, StepEnd } from './lib-call.js';
 
@@ -42,6 +42,7 @@ export function enter(cpu: Cpu, target: UserContext): void {
  * the stack is gone.
  */
 export abstract class Fiber extends UserContext {
+  readonly args: HostArguments = new HostArguments(this);
   protected state = 0;
 
   /** Makes a fresh stack: the next turn begins at the beginning. */

@@ -1,0 +1,415 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { CpuSet } from '@rpal/sched';
+import { AddressFamily, Errno, MessageFlag } from '@rpal/uapi';
+import { type IoVec, UIO_MAXIOV } from '@rpal/vfs';
+import {
+  type CallArguments,
+  type CloneRequest,
+  type EpollEvent,
+  FOREVER,
+  type Interval,
+  type MessageQueueAttributes,
+  type SignalValue,
+} from './call-arguments.js';
+import type { MessageHeader } from './message-header.js';
+import type { SignalBits } from './pending-signals.js';
+import type { SignalAction } from './signal-action.js';
+import type { Thread } from './thread.js';
+import { UserBuffer } from './user-buffer.js';
+import type { UserContext } from './user-context.js';
+
+/** A signal handler in machine code. */
+export interface GuestHandler {
+  readonly address: number;
+  /** Where the handler returns to: code that calls rt_sigreturn. */
+  readonly restorer: number;
+}
+
+const PATH_MAX = 4096;
+/** Of `sigset_t`, in bytes. */
+const SIGSET = 8;
+const SA_RESTORER = 0x0400_0000;
+const SIG_DFL = 0;
+const SIG_IGN = 1;
+const SIGEV_NONE = 1;
+const SI_QUEUE = -1;
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const SCM_CREDENTIALS = 2;
+/** Bytes of `struct cmsghdr`, and of `struct ucred`. */
+const CMSG = 16;
+const UCRED = 12;
+
+const Clone = {
+  VM: 0x100,
+  FS: 0x200,
+  FILES: 0x400,
+  SIGHAND: 0x800,
+  THREAD: 0x1_0000,
+  SYSVSEM: 0x4_0000,
+  SETTLS: 0x8_0000,
+  PARENT_SETTID: 0x10_0000,
+  DETACHED: 0x40_0000,
+} as const;
+const THREAD_FLAGS = Clone.VM | Clone.FS | Clone.FILES | Clone.SIGHAND | Clone.THREAD;
+
+const aligned = (bytes: number): number => Math.ceil(bytes / 8) * 8;
+
+/**
+ * Arguments as machine code passes them: addresses of strings and structures in its memory, laid out as in Linux on x86-64. Its contexts
+ * keep one each.
+ */
+export class GuestArguments implements CallArguments {
+  readonly #registers: UserContext;
+  readonly #buffer = new UserBuffer(PATH_MAX);
+
+  constructor(registers: UserContext) {
+    this.#registers = registers;
+  }
+
+  string(cpu: Cpu, thread: Thread, address: number): string | number {
+    const buffer = this.#buffer;
+    for (let length = 0; length < PATH_MAX; length++) {
+      if (this.#one.load(cpu, thread, address + length, 1) < 0) return -Errno.EFAULT;
+      const byte = this.#one.view.getUint8(0);
+      if (byte === 0) return buffer.text(0, length);
+      buffer.view.setUint8(length, byte);
+    }
+    return -Errno.ENAMETOOLONG;
+  }
+
+  readonly #one = new UserBuffer(1);
+
+  socketName(cpu: Cpu, thread: Thread, address: number, bytes: number): string | number {
+    const buffer = this.#buffer;
+    if (bytes < 2 || bytes > 110) return -Errno.EINVAL;
+    if (buffer.load(cpu, thread, address, bytes) < 0) return -Errno.EFAULT;
+    if (buffer.u16(0) !== AddressFamily.UNIX) return -Errno.EINVAL;
+    // An abstract name begins with a zero, and is as long as it is said to be.
+    const abstract = bytes > 2 && buffer.view.getUint8(2) === 0;
+    return abstract ? `\0${buffer.text(3, bytes - 3)}` : buffer.text(2, bytes - 2);
+  }
+
+  putSocketName(cpu: Cpu, thread: Thread, address: number, lengthAddress: number, name: string | null): number {
+    if (address === 0) return 0;
+    const buffer = this.#buffer;
+    if (buffer.load(cpu, thread, lengthAddress, 4) < 0) return -Errno.EFAULT;
+    const room = buffer.i32(0);
+    if (room < 0) return -Errno.EINVAL;
+    buffer.clear(112).set16(0, AddressFamily.UNIX);
+    const text = name ?? '';
+    for (let i = 0; i < text.length; i++) buffer.view.setUint8(2 + i, text.charCodeAt(i));
+    const length = text === '' ? 2 : 2 + text.length + 1;
+    const failed = buffer.store(cpu, thread, address, Math.min(room, length));
+    return failed < 0 ? failed : buffer.set32(0, length).store(cpu, thread, lengthAddress, 4);
+  }
+
+  word(cpu: Cpu, thread: Thread, address: number): number {
+    return this.#buffer.load(cpu, thread, address, 4) < 0 ? -Errno.EFAULT : this.#buffer.u32(0);
+  }
+
+  putWord(cpu: Cpu, thread: Thread, address: number, value: number): number {
+    return address === 0 ? 0 : this.#buffer.set32(0, value).store(cpu, thread, address, 4);
+  }
+
+  putOption(cpu: Cpu, thread: Thread, address: number, lengthAddress: number, value: number): number {
+    const buffer = this.#buffer;
+    if (buffer.load(cpu, thread, lengthAddress, 4) < 0) return -Errno.EFAULT;
+    const room = buffer.i32(0);
+    if (room < 0) return -Errno.EINVAL;
+    const length = Math.min(room, 4);
+    const failed = buffer.set32(0, value).store(cpu, thread, address, length);
+    return failed < 0 ? failed : buffer.set32(0, length).store(cpu, thread, lengthAddress, 4);
+  }
+
+  putLong(cpu: Cpu, thread: Thread, address: number, value: number): number {
+    return this.#buffer.set64(0, value).store(cpu, thread, address, 8);
+  }
+
+  putPair(cpu: Cpu, thread: Thread, address: number, first: number, second: number): number {
+    return this.#buffer.set32(0, first).set32(4, second).store(cpu, thread, address, 8);
+  }
+
+  timespec(cpu: Cpu, thread: Thread, address: number): number {
+    return address === 0 ? FOREVER : this.#time(cpu, thread, address, 1);
+  }
+
+  timeval(cpu: Cpu, thread: Thread, address: number): number {
+    return address === 0 ? FOREVER : this.#time(cpu, thread, address, 1000);
+  }
+
+  /** The real-time clock of the model is that of the machine, and began at its boot. */
+  deadline(cpu: Cpu, thread: Thread, address: number): number {
+    const until = this.timespec(cpu, thread, address);
+    return until < 0 ? until : Math.max(0, until - cpu.clock / cpu.costs.tscPerNs);
+  }
+
+  /** Seconds, and `unit` nanoseconds each of a rest. */
+  #time(cpu: Cpu, thread: Thread, address: number, unit: number): number {
+    const buffer = this.#buffer;
+    if (buffer.load(cpu, thread, address, 16) < 0) return -Errno.EFAULT;
+    return timeIn(buffer, 0, unit);
+  }
+
+  putTimeLeft(cpu: Cpu, thread: Thread, register: 2 | 4, ns: number): number {
+    const address = this.#registers.argument(register);
+    if (address === 0 || ns < 0) return 0;
+    const unit = register === 4 ? 1000 : 1;
+    setTime(this.#buffer, 0, ns, unit);
+    return this.#buffer.store(cpu, thread, address, 16);
+  }
+
+  interval(cpu: Cpu, thread: Thread, address: number, old: number, into: Interval): number {
+    into.old = old;
+    const buffer = this.#buffer;
+    if (buffer.load(cpu, thread, address, 32) < 0) return -Errno.EFAULT;
+    into.interval = timeIn(buffer, 0, 1);
+    into.value = timeIn(buffer, 16, 1);
+    return Math.min(0, into.interval, into.value);
+  }
+
+  putInterval(cpu: Cpu, thread: Thread, address: number, value: number, interval: number): number {
+    setTime(this.#buffer, 0, interval, 1);
+    setTime(this.#buffer, 16, value, 1);
+    return this.#buffer.store(cpu, thread, address, 32);
+  }
+
+  signalSet(cpu: Cpu, thread: Thread, address: number, _high: number, bytes: number): SignalBits | null | number {
+    if (address === 0) return null;
+    if (bytes !== SIGSET) return -Errno.EINVAL;
+    if (this.#buffer.load(cpu, thread, address, SIGSET) < 0) return -Errno.EFAULT;
+    return { low: this.#buffer.i32(0), high: this.#buffer.i32(4) };
+  }
+
+  callMask(cpu: Cpu, thread: Thread, address: number, bytes: number): SignalBits | null | number {
+    return this.signalSet(cpu, thread, address, 0, bytes);
+  }
+
+  putSignalSet(cpu: Cpu, thread: Thread, address: number, { low, high }: SignalBits): number {
+    return address === 0 ? 0 : this.#buffer.set32(0, low).set32(4, high).store(cpu, thread, address, SIGSET);
+  }
+
+  action(cpu: Cpu, thread: Thread, address: number): SignalAction | null | number {
+    if (address === 0) return null;
+    const buffer = this.#buffer;
+    if (buffer.load(cpu, thread, address, 32) < 0) return -Errno.EFAULT;
+    const handler = buffer.u64(0);
+    const guest: GuestHandler = { address: handler, restorer: buffer.u64(16) };
+    return {
+      handler: handler === SIG_DFL ? 'default' : handler === SIG_IGN ? 'ignore' : guest,
+      flags: buffer.i32(8) & ~SA_RESTORER,
+      mask: { low: buffer.i32(24), high: buffer.i32(28) },
+    };
+  }
+
+  putAction(cpu: Cpu, thread: Thread, address: number, { handler, flags, mask }: SignalAction): number {
+    if (address === 0) return 0;
+    const guest = handler === 'default' || handler === 'ignore' ? null : (handler as GuestHandler);
+    const buffer = this.#buffer.clear(32);
+    buffer.set64(0, guest?.address ?? (handler === 'ignore' ? SIG_IGN : SIG_DFL));
+    buffer.set64(8, (flags | (guest === null ? 0 : SA_RESTORER)) >>> 0).set64(16, guest?.restorer ?? 0);
+    return buffer.set32(24, mask.low).set32(28, mask.high).store(cpu, thread, address, 32);
+  }
+
+  signalValue(cpu: Cpu, thread: Thread, address: number, into: SignalValue): number {
+    if (this.#buffer.load(cpu, thread, address, 32) < 0) return -Errno.EFAULT;
+    into.value = this.#buffer.i32(24);
+    return 0;
+  }
+
+  putSignalInfo(cpu: Cpu, thread: Thread, address: number, { signal, value }: SignalValue): number {
+    if (address === 0) return 0;
+    return this.#buffer.clear(128).set32(0, signal).set32(8, SI_QUEUE).set32(24, value).store(cpu, thread, address, 128);
+  }
+
+  notification(cpu: Cpu, thread: Thread, address: number, _value: number, into: SignalValue): number {
+    into.signal = 0;
+    if (address === 0) return 0;
+    const buffer = this.#buffer;
+    if (buffer.load(cpu, thread, address, 16) < 0) return -Errno.EFAULT;
+    into.value = buffer.i32(0);
+    if (buffer.i32(12) !== SIGEV_NONE) into.signal = buffer.i32(8);
+    return 0;
+  }
+
+  segments(cpu: Cpu, thread: Thread, address: number, count: number): readonly IoVec[] | number {
+    if (count < 0 || count > UIO_MAXIOV) return -Errno.EINVAL;
+    const segments: IoVec[] = [];
+    for (let i = 0; i < count; i++) {
+      if (this.#buffer.load(cpu, thread, address + 16 * i, 16) < 0) return -Errno.EFAULT;
+      const length = this.#buffer.i64(8);
+      if (length < 0) return -Errno.EINVAL;
+      segments.push({ address: this.#buffer.u64(0), length });
+    }
+    return segments;
+  }
+
+  remoteSegments(cpu: Cpu, thread: Thread, address: number, count: number): readonly IoVec[] | number {
+    return this.segments(cpu, thread, address, count);
+  }
+
+  message(cpu: Cpu, thread: Thread, address: number): MessageHeader | number {
+    const buffer = this.#buffer;
+    if (buffer.load(cpu, thread, address, 56) < 0) return -Errno.EFAULT;
+    const [name, nameBytes, iov, count, control, controlBytes] = [
+      buffer.u64(0),
+      buffer.i32(8),
+      buffer.u64(16),
+      buffer.u64(24),
+      buffer.u64(32),
+      buffer.u64(40),
+    ];
+    if (count > UIO_MAXIOV) return -Errno.EMSGSIZE;
+    const segments = this.segments(cpu, thread, iov, count);
+    if (typeof segments === 'number') return segments;
+    const header: MessageHeader = { segments, room: Math.max(0, Math.floor((controlBytes - CMSG) / 4)) };
+    // What recvmsg finds there is not read: it is room for what comes.
+    if (this.#registers.nr !== SENDMSG) return header;
+    if (name !== 0 && nameBytes > 0) {
+      const to = this.socketName(cpu, thread, name, nameBytes);
+      if (typeof to === 'number') return to;
+      header.name = to;
+    }
+    const failed = control === 0 ? 0 : this.#control(cpu, thread, control, controlBytes, header);
+    return failed < 0 ? failed : header;
+  }
+
+  /** The control messages of sendmsg. */
+  #control(cpu: Cpu, thread: Thread, address: number, bytes: number, header: MessageHeader): number {
+    const buffer = this.#buffer;
+    if (bytes > PATH_MAX) return -Errno.ENOBUFS;
+    if (buffer.load(cpu, thread, address, bytes) < 0) return -Errno.EFAULT;
+    for (let at = 0; at + CMSG <= bytes; ) {
+      const length = buffer.u64(at);
+      if (length < CMSG || at + length > bytes || buffer.i32(at + 8) !== SOL_SOCKET) return -Errno.EINVAL;
+      const kind = buffer.i32(at + 12);
+      if (kind === SCM_RIGHTS) {
+        const fds = Array.from({ length: Math.floor((length - CMSG) / 4) }, (_, i) => buffer.i32(at + CMSG + 4 * i));
+        header.descriptors = [...(header.descriptors ?? []), ...fds];
+      } else if (kind === SCM_CREDENTIALS && length === CMSG + UCRED) {
+        header.credentials = { pid: buffer.i32(at + CMSG), uid: buffer.i32(at + CMSG + 4), gid: buffer.i32(at + CMSG + 8) };
+      } else {
+        return -Errno.EINVAL;
+      }
+      at += aligned(length);
+    }
+    return 0;
+  }
+
+  putMessage(cpu: Cpu, thread: Thread, address: number, header: MessageHeader): number {
+    const buffer = this.#buffer;
+    if (buffer.load(cpu, thread, address, 56) < 0) return -Errno.EFAULT;
+    const name = buffer.u64(0);
+    const control = buffer.u64(32);
+    const room = control === 0 ? 0 : buffer.u64(40);
+    const { descriptors = [], credentials = null } = header;
+    const rights = descriptors.length === 0 ? 0 : CMSG + 4 * descriptors.length;
+    const credits = credentials !== null && aligned(CMSG + UCRED) + rights <= room ? aligned(CMSG + UCRED) : 0;
+    let flags = header.flags ?? 0;
+    if (credentials !== null && credits === 0) flags |= MessageFlag.CTRUNC;
+    if (name !== 0) {
+      const failed = this.putSocketName(cpu, thread, name, address + 8, header.name ?? null);
+      if (failed < 0) return failed;
+    }
+    buffer.clear(credits + aligned(rights));
+    if (credits > 0 && credentials !== null) {
+      buffer
+        .set64(0, CMSG + UCRED)
+        .set32(8, SOL_SOCKET)
+        .set32(12, SCM_CREDENTIALS);
+      buffer
+        .set32(CMSG, credentials.pid)
+        .set32(CMSG + 4, credentials.uid)
+        .set32(CMSG + 8, credentials.gid);
+    }
+    if (rights > 0) {
+      buffer
+        .set64(credits, rights)
+        .set32(credits + 8, SOL_SOCKET)
+        .set32(credits + 12, SCM_RIGHTS);
+      descriptors.forEach((fd, i) => {
+        buffer.set32(credits + CMSG + 4 * i, fd);
+      });
+    }
+    const used = Math.min(room, credits + aligned(rights));
+    return (
+      buffer.store(cpu, thread, control, used) ||
+      buffer
+        .set64(0, used)
+        .set32(8, flags)
+        .store(cpu, thread, address + 40, 12)
+    );
+  }
+
+  epollEvent(cpu: Cpu, thread: Thread, address: number, _data: number, into: EpollEvent): number {
+    // Deleting takes none, and may pass none.
+    if (address === 0) return 0;
+    if (this.#buffer.load(cpu, thread, address, 12) < 0) return -Errno.EFAULT;
+    into.events = this.#buffer.i32(0);
+    into.low = this.#buffer.i32(4);
+    into.high = this.#buffer.i32(8);
+    return 0;
+  }
+
+  queueAttributes(cpu: Cpu, thread: Thread, address: number): MessageQueueAttributes | null | number {
+    if (address === 0) return null;
+    if (this.#buffer.load(cpu, thread, address, 32) < 0) return -Errno.EFAULT;
+    return { maxMessages: this.#buffer.i64(8), messageSize: this.#buffer.i64(16) };
+  }
+
+  limit(cpu: Cpu, thread: Thread, address: number): number {
+    if (address === 0) return -1;
+    return this.#buffer.load(cpu, thread, address, 16) < 0 ? -Errno.EFAULT : this.#buffer.u64(0);
+  }
+
+  putLimit(cpu: Cpu, thread: Thread, _address: number, value: number): number {
+    const address = this.#registers.a3;
+    return address === 0 ? 0 : this.#buffer.set64(0, value).set64(8, value).store(cpu, thread, address, 16);
+  }
+
+  affinity(cpu: Cpu, thread: Thread, address: number, bytes: number, cpus: number): CpuSet | number {
+    const length = Math.min(bytes, aligned(Math.ceil(cpus / 8)));
+    if (this.#buffer.load(cpu, thread, address, length) < 0) return -Errno.EFAULT;
+    const set = new CpuSet(cpus);
+    for (let i = 0; i < cpus && i < 8 * length; i++) if ((this.#buffer.view.getUint8(i >> 3) & (1 << (i & 7))) !== 0) set.add(i);
+    return set;
+  }
+
+  putAffinity(cpu: Cpu, thread: Thread, address: number, bytes: number, set: CpuSet): number {
+    const length = 8 * Math.ceil(set.words.length / 2);
+    if (bytes < length || bytes % 8 !== 0) return -Errno.EINVAL;
+    this.#buffer.clear(length);
+    set.words.forEach((word, i) => {
+      this.#buffer.set32(4 * i, word);
+    });
+    const failed = this.#buffer.store(cpu, thread, address, length);
+    return failed < 0 ? failed : length;
+  }
+
+  /** Threads with all that pthread_create shares, or processes with a copy of everything; nothing in between. */
+  clone(_cpu: Cpu, _thread: Thread): CloneRequest | number {
+    const flags = this.#registers.a0 & ~0xff;
+    const optional = Clone.SETTLS | Clone.PARENT_SETTID | Clone.SYSVSEM | Clone.DETACHED;
+    if ((flags & ~(THREAD_FLAGS | optional)) !== 0) return -Errno.EINVAL;
+    const shared = flags & THREAD_FLAGS;
+    if (shared !== 0 && shared !== THREAD_FLAGS) return -Errno.EINVAL;
+    return { process: shared === 0, tls: (flags & Clone.SETTLS) !== 0 ? this.#registers.a4 : 0 };
+  }
+
+  image(cpu: Cpu, thread: Thread, address: number): string | number {
+    return this.string(cpu, thread, address);
+  }
+}
+
+const SENDMSG = 46;
+
+function timeIn(buffer: UserBuffer, offset: number, unit: number): number {
+  const seconds = buffer.i64(offset);
+  const rest = buffer.i64(offset + 8);
+  if (seconds < 0 || rest < 0 || rest * unit >= 1e9) return -Errno.EINVAL;
+  return seconds * 1e9 + rest * unit;
+}
+
+function setTime(buffer: UserBuffer, offset: number, ns: number, unit: number): void {
+  buffer.set64(offset, Math.floor(ns / 1e9)).set64(offset + 8, Math.floor((ns % 1e9) / unit));
+}

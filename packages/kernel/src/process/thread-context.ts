@@ -1,0 +1,44 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { ContextTable } from './context-table.js';
+import type { SignalBits } from './pending-signals.js';
+import type { UserHandler } from './signal-action.js';
+import type { Thread } from './thread.js';
+import { UserContext } from './user-context.js';
+
+/** What a signal handler's frame on the user stack keeps, beside registers. */
+export interface HandlerState {
+  /** The flow that was interrupted: the thread's own, or a fiber of a library that it uses. */
+  readonly user: UserContext;
+  /** Result of the system call that was interrupted, if one was. */
+  readonly rax: number;
+  /** It is to be executed again. */
+  readonly restart: boolean;
+  readonly mask: SignalBits;
+  readonly pkru: number;
+}
+
+/** The flow that a thread begins with, whatever engine executes it: the one that runs its signal handlers, forks and execs. */
+export abstract class ThreadContext extends UserContext {
+  readonly thread: Thread;
+
+  constructor(contexts: ContextTable, cpu: Cpu, thread: Thread) {
+    super(contexts, cpu, thread);
+    this.thread = thread;
+  }
+
+  override get program(): ThreadContext {
+    return this;
+  }
+
+  /** The flow of a thread that this one has made by fork or clone; it goes on in, or begins with, what the call said. */
+  abstract child(cpu: Cpu, thread: Thread): ThreadContext;
+
+  /**
+   * The flow goes on in a signal handler; `leaveHandler` takes it back to where it was.
+   * @returns 0, or a negative errno if the handler's frame does not fit on the stack
+   */
+  abstract enterHandler(cpu: Cpu, handler: UserHandler, signal: number, value: number, state: HandlerState): number;
+
+  /** rt_sigreturn. @returns what the frame of the handler has kept; null if there is none */
+  abstract leaveHandler(cpu: Cpu): HandlerState | null;
+}

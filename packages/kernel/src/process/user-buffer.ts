@@ -1,0 +1,89 @@
+import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { userPage } from '@rpal/mm';
+import type { Thread } from './thread.js';
+
+const TWO_32 = 0x1_0000_0000;
+
+/** A structure on its way between user memory and the kernel: bytes at any address, over any page border. */
+export class UserBuffer {
+  readonly view: DataView;
+
+  constructor(bytes: number) {
+    this.view = new DataView(new ArrayBuffer(bytes));
+  }
+
+  /** copy_from_user of the first `bytes`. @returns 0 or -EFAULT */
+  load(cpu: Cpu, { memory }: Thread, address: number, bytes: number): number {
+    for (let done = 0; done < bytes; ) {
+      const at = userPage(cpu, memory, address + done, false);
+      if (at < 0) return at;
+      const end = Math.min(bytes, done + PAGE_SIZE - (at & PAGE_MASK));
+      for (let i = done; i < end; i++) this.view.setUint8(i, cpu.memory.read8(at + i - done));
+      done = end;
+    }
+    return 0;
+  }
+
+  /** copy_to_user of the first `bytes`. @returns 0 or -EFAULT */
+  store(cpu: Cpu, { memory }: Thread, address: number, bytes: number): number {
+    for (let done = 0; done < bytes; ) {
+      const at = userPage(cpu, memory, address + done, true);
+      if (at < 0) return at;
+      const end = Math.min(bytes, done + PAGE_SIZE - (at & PAGE_MASK));
+      for (let i = done; i < end; i++) cpu.memory.write8(at + i - done, this.view.getUint8(i));
+      done = end;
+    }
+    return 0;
+  }
+
+  clear(bytes: number): this {
+    for (let i = 0; i < bytes; i++) this.view.setUint8(i, 0);
+    return this;
+  }
+
+  u16(offset: number): number {
+    return this.view.getUint16(offset, true);
+  }
+
+  u32(offset: number): number {
+    return this.view.getUint32(offset, true);
+  }
+
+  i32(offset: number): number {
+    return this.view.getInt32(offset, true);
+  }
+
+  /** Exact below 2^53. */
+  u64(offset: number): number {
+    return this.u32(offset) + this.u32(offset + 4) * TWO_32;
+  }
+
+  i64(offset: number): number {
+    return this.u32(offset) + this.i32(offset + 4) * TWO_32;
+  }
+
+  set16(offset: number, value: number): this {
+    this.view.setUint16(offset, value, true);
+    return this;
+  }
+
+  set32(offset: number, value: number): this {
+    this.view.setUint32(offset, value, true);
+    return this;
+  }
+
+  set64(offset: number, value: number): this {
+    return this.set32(offset, value).set32(offset + 4, Math.floor(value / TWO_32));
+  }
+
+  /** The text up to a zero, or `bytes` long. */
+  text(offset: number, bytes: number): string {
+    let text = '';
+    for (let i = offset; i < offset + bytes; i++) {
+      const byte = this.view.getUint8(i);
+      if (byte === 0) break;
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
+}

@@ -1,0 +1,192 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { CpuSet } from '@rpal/sched';
+import type { IoVec } from '@rpal/vfs';
+import {
+  type CallArguments,
+  type CloneRequest,
+  type EpollEvent,
+  FOREVER,
+  type Interval,
+  type MessageQueueAttributes,
+  type SignalValue,
+} from '../process/call-arguments.js';
+import type { Image } from '../process/image.js';
+import type { MessageHeader } from '../process/message-header.js';
+import type { SignalBits } from '../process/pending-signals.js';
+import { DEFAULT_ACTION, type SignalAction } from '../process/signal-action.js';
+import type { Thread } from '../process/thread.js';
+import type { UserContext } from '../process/user-context.js';
+
+/**
+ * Arguments as programs of the host hand them over: where Linux has an address, the register is the value itself (a time in nanoseconds, a
+ * mask, an option's value), or a field here or of the context holds the object. A second result is left in `second`.
+ */
+export class HostArguments implements CallArguments {
+  header: MessageHeader = { segments: [] };
+  cpus: CpuSet | readonly number[] = [];
+  program: Image | null = null;
+  attributes: MessageQueueAttributes | null = null;
+  signalAction: SignalAction = DEFAULT_ACTION;
+  readonly #registers: UserContext;
+
+  constructor(registers: UserContext) {
+    this.#registers = registers;
+  }
+
+  string(): string {
+    return this.#registers.text;
+  }
+
+  socketName(): string {
+    return this.#registers.text;
+  }
+
+  putSocketName(): number {
+    return 0;
+  }
+
+  word(_cpu: Cpu, _thread: Thread, value: number): number {
+    return value >>> 0;
+  }
+
+  putWord(_cpu: Cpu, _thread: Thread, _address: number, value: number): number {
+    this.#registers.second = value;
+    return 0;
+  }
+
+  putOption(_cpu: Cpu, _thread: Thread, _address: number, _lengthAddress: number, value: number): number {
+    return value;
+  }
+
+  putLong(_cpu: Cpu, _thread: Thread, _address: number, value: number): number {
+    return value;
+  }
+
+  putPair(_cpu: Cpu, _thread: Thread, _address: number, first: number, second: number): number {
+    this.#registers.second = second;
+    return first;
+  }
+
+  timespec(_cpu: Cpu, _thread: Thread, ns: number): number {
+    return ns < 0 ? FOREVER : ns;
+  }
+
+  timeval(_cpu: Cpu, _thread: Thread, ns: number): number {
+    return ns < 0 ? FOREVER : ns;
+  }
+
+  deadline(_cpu: Cpu, _thread: Thread, ns: number): number {
+    return ns < 0 ? FOREVER : ns;
+  }
+
+  putTimeLeft(_cpu: Cpu, _thread: Thread, register: 2 | 4, ns: number): number {
+    if (register === 2) this.#registers.a2 = ns;
+    else this.#registers.a4 = ns;
+    return 0;
+  }
+
+  interval(_cpu: Cpu, _thread: Thread, value: number, interval: number, into: Interval): number {
+    into.value = value;
+    into.interval = interval;
+    into.old = 0;
+    return 0;
+  }
+
+  putInterval(_cpu: Cpu, _thread: Thread, _address: number, value: number): number {
+    return value;
+  }
+
+  signalSet(_cpu: Cpu, _thread: Thread, low: number, high: number): SignalBits {
+    return { low, high };
+  }
+
+  callMask(_cpu: Cpu, _thread: Thread, mask: number): SignalBits | null {
+    return mask < 0 ? null : { low: mask, high: 0 };
+  }
+
+  putSignalSet(_cpu: Cpu, _thread: Thread, _address: number, { low, high }: SignalBits): number {
+    this.#registers.second = high >>> 0;
+    return low >>> 0;
+  }
+
+  action(): SignalAction {
+    return this.signalAction;
+  }
+
+  putAction(): number {
+    return 0;
+  }
+
+  signalValue(_cpu: Cpu, _thread: Thread, value: number, into: SignalValue): number {
+    into.value = value;
+    return 0;
+  }
+
+  putSignalInfo(_cpu: Cpu, _thread: Thread, _address: number, { value }: SignalValue): number {
+    this.#registers.second = value;
+    return 0;
+  }
+
+  notification(_cpu: Cpu, _thread: Thread, signal: number, value: number, into: SignalValue): number {
+    into.signal = signal;
+    into.value = value;
+    return 0;
+  }
+
+  segments(): readonly IoVec[] {
+    return this.header.segments;
+  }
+
+  remoteSegments(): readonly IoVec[] {
+    return this.header.remote ?? [];
+  }
+
+  message(): MessageHeader {
+    return this.header;
+  }
+
+  putMessage(): number {
+    return 0;
+  }
+
+  epollEvent(_cpu: Cpu, _thread: Thread, events: number, data: number, into: EpollEvent): number {
+    into.events = events | 0;
+    into.low = data | 0;
+    into.high = Math.floor(data / 0x1_0000_0000) | 0;
+    return 0;
+  }
+
+  queueAttributes(): MessageQueueAttributes | null {
+    return this.attributes;
+  }
+
+  limit(_cpu: Cpu, _thread: Thread, value: number): number {
+    return value < 0 ? -1 : value;
+  }
+
+  putLimit(_cpu: Cpu, _thread: Thread, _address: number, value: number): number {
+    return value;
+  }
+
+  affinity(_cpu: Cpu, _thread: Thread, _address: number, _bytes: number, cpus: number): CpuSet {
+    const wanted = this.cpus;
+    if (wanted instanceof CpuSet) return wanted;
+    return new CpuSet(
+      cpus,
+      wanted.filter((id) => Number.isInteger(id) && id >= 0 && id < cpus),
+    );
+  }
+
+  putAffinity(_cpu: Cpu, _thread: Thread, _address: number, _bytes: number, set: CpuSet): number {
+    this.cpus = set;
+    return 8 * Math.ceil(set.words.length / 2);
+  }
+
+  clone(): CloneRequest {
+    return { process: false, tls: null };
+  }
+
+  image(): Image {
+    return this.program as Image;
+  }
+}

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
-import { mutation } from './scripts/patches/mutation.ts';
+import { mutation } from './scripts/mutants/mutation.ts';
 import { readmeExampleModules } from './scripts/readme-modules.ts';
 
 /** The one test recipe: on sources, without isolation (the packages keep no global state that tests could share). */

@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'vitest/config';
 
 /** A change of one place of a source file, as the environment variable RPAL_MUTANT has it, in JSON. */
-interface Mutant {
+export interface Change {
+  /** Relative to the root. */
   readonly file: string;
   readonly text: string;
   readonly without: string;
@@ -16,7 +17,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
  */
 export function mutation(): Plugin {
   const wanted = process.env.RPAL_MUTANT;
-  const mutant = wanted === undefined ? null : (JSON.parse(wanted) as Mutant);
+  const mutant = wanted === undefined ? null : (JSON.parse(wanted) as Change);
   return {
     name: 'mutation',
     enforce: 'pre',

@@ -1,0 +1,140 @@
+import type { Group } from '../mutant.ts';
+
+export const ipc: Group = {
+  package: 'packages/ipc',
+  tests: [
+    'kernel/pipe',
+    'kernel/poll',
+    'kernel/transfer',
+    'kernel/stream-socket',
+    'kernel/unix-message',
+    'kernel/packet-pipe',
+    'kernel/mqueue',
+    'kernel/signal',
+  ],
+  mutants: [
+    {
+      kind: 'bound',
+      text: 'if (this.high < WORD - 1 || this.low < WORD - 2) mask |= Poll.OUT;',
+      mutated: 'if (this.high < WORD - 1 || this.low < WORD - 1) mask |= Poll.OUT;',
+    },
+    {
+      kind: 'bound',
+      text: 'if (carried >= WORD || (carried === WORD - 1 && rest === WORD - 1)) return false;',
+      mutated: 'if (carried >= WORD) return false;',
+    },
+    { kind: 'state', text: 'if (low === 0) file.high = high - 1;', mutated: '' },
+    { kind: 'wake-up', text: 'file.wait.wakeOne(cpu, Poll.OUT);', mutated: '' },
+    { kind: 'wake-up', text: 'this.wait.wakeOne(cpu, Poll.IN);', mutated: '', in: 'eventfd.ts' },
+
+    { kind: 'errno', text: 'if (low === WORD - 1 && high === WORD - 1) return -Errno.EINVAL;', mutated: '' },
+    { kind: 'bound', text: 'return this.buffers.length >= this.slots;', mutated: 'return this.buffers.length > this.slots;' },
+    { kind: 'bound', text: 'if (end + odd > PAGE_SIZE) return 0;', mutated: 'if (end + odd >= PAGE_SIZE) return 0;' },
+    {
+      kind: 'bound',
+      text: 'this.#spare.length < 2',
+      mutated: 'this.#spare.length < 3',
+      survives: 'spare pages only save the work of an allocation, of the same cost',
+    },
+    { kind: 'errno', text: 'if (slots < this.buffers.length) return -Errno.EBUSY;', mutated: '' },
+    { kind: 'wake-up', text: 'if (wasFull && !pipe.full) pipe.announceRoom(cpu);', mutated: 'if (wasFull) {}' },
+    {
+      kind: 'wake-up',
+      text: 'if (this.#slept && !empty) pipe.readWait.walk(cpu, Wake.ONE_SYNC, READABLE);',
+      mutated: '',
+      tests: ['kernel/pipe', 'kernel/races'],
+    },
+    {
+      kind: 'wake-up',
+      text: 'if (this.#slept && !full) pipe.writeWait.walk(cpu, Wake.ONE_SYNC, WRITABLE);',
+      mutated: '',
+      tests: ['kernel/pipe', 'kernel/races'],
+    },
+    { kind: 'wake-up', text: 'if ((this.readers === 0) !== (this.writers === 0)) {', mutated: 'if (this.readers < 0) {' },
+    {
+      kind: 'cost',
+      text: 'cpu.chargeBytes(IpcStep.pipeCopyIn, length);',
+      mutated: 'cpu.chargeBytes(IpcStep.pipeCopyIn, 0);',
+      tests: ['kernel/pipe', 'kernel/counted-paths'],
+    },
+    { kind: 'cost', text: 'cpu.charge(IpcStep.sendMessage);', mutated: '', tests: ['kernel/counted-paths'] },
+    {
+      kind: 'cost',
+      text: 'cpu.charge(IpcStep.packetSend);',
+      mutated: '',
+      tests: ['kernel/packet-pipe', 'kernel/unix-message', 'kernel/counted-paths'],
+    },
+    { kind: 'errno', text: 'if (from.pipe === to.pipe) return -Errno.EINVAL;', mutated: '' },
+    { kind: 'wake-up', text: 'if (from.buffers.length < held) from.writeWait.wakeOne(cpu);', mutated: '' },
+    { kind: 'wake-up', text: 'if (moved > 0) to.readWait.wakeOne(cpu);', mutated: '', in: 'splice/splice.ts', tests: ['kernel/transfer'] },
+
+    {
+      kind: 'bound',
+      text: 'if (length > this.queue.messageSize) return -Errno.EMSGSIZE;',
+      mutated: 'if (length >= this.queue.messageSize) return -Errno.EMSGSIZE;',
+    },
+    { kind: 'bound', text: 'if (length < this.queue.messageSize) return -Errno.EMSGSIZE;', mutated: '' },
+    {
+      kind: 'permission',
+      text: 'if (this.queue.notification?.owner === owner) this.queue.notification = null;',
+      mutated: 'this.queue.notification = null;',
+    },
+    { kind: 'bound', text: 'if (notification !== null && this.messages.length === 1) {', mutated: 'if (notification !== null) {' },
+    {
+      kind: 'order',
+      text: 'if (skb !== this.first && !sameSender(skb.credentials, this.#sender)) break;',
+      mutated: '',
+      tests: ['kernel/limits-and-senders', 'kernel/unix-message'],
+    },
+    {
+      kind: 'permission',
+      text: 'if (this.passCredentials || peer.tellsSender) skb.credentials = caller.credentials;',
+      mutated: 'if (this.passCredentials) skb.credentials = caller.credentials;',
+      tests: ['kernel/limits-and-senders', 'kernel/unix-message'],
+    },
+    {
+      kind: 'errno',
+      text: 'if (this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;',
+      mutated: '',
+      tests: ['kernel/stream-socket', 'kernel/unix-message'],
+    },
+    {
+      kind: 'permission',
+      text: 'if (!other.accepts(this)) return -Errno.EPERM;',
+      mutated: '',
+      tests: ['kernel/unix-message', 'kernel/stream-socket', 'kernel/packet-pipe'],
+    },
+    {
+      kind: 'bound',
+      text: 'this.queued > this.backlogLimit',
+      mutated: 'this.queued >= this.backlogLimit',
+      tests: ['kernel/unix-message', 'kernel/poll', 'kernel/stream-socket'],
+    },
+    {
+      kind: 'wake-up',
+      text: '    this.wait.wakeOne(cpu, Poll.OUT | Poll.WRNORM | Poll.WRBAND);',
+      mutated: '',
+      tests: ['kernel/stream-socket', 'kernel/poll', 'kernel/unix-message'],
+    },
+
+    {
+      kind: 'state',
+      text: 'return this.sendQueued < this.sendBuffer;',
+      mutated: 'return true;',
+      tests: ['kernel/stream-socket', 'kernel/unix-message', 'kernel/poll'],
+    },
+    {
+      kind: 'state',
+      text: 'component.length > 1 || successors(component[0] as InFlightSocket)',
+      mutated: 'successors(component[0] as InFlightSocket)',
+      tests: ['kernel/unix-in-flight'],
+    },
+    { kind: 'state', text: 'if (part < length) message.flags |= MessageFlag.TRUNC;', mutated: '' },
+    {
+      kind: 'bound',
+      text: 'if (limit > this.backlogLimit) this.peerWait.walk(cpu, Wake.ALL);',
+      mutated: '',
+      tests: ['kernel/stream-socket'],
+    },
+  ],
+};

@@ -1,0 +1,45 @@
+import type { Group } from '../mutant.ts';
+
+export const mshare: Group = {
+  package: 'plugins/mshare',
+  tests: ['descriptors', 'named', 'page-tables', 'rpal-sharing'],
+  mutants: [
+    { kind: 'errno', text: 'if (this.destroyed) return -Errno.ENODEV;', mutated: '' },
+    { kind: 'flush', text: 'if (!mm.dead) flushRange(this.#manager, cpu, mm, this.start, this.end, true);', mutated: '' },
+    { kind: 'permission', text: 'if (this.#options.controlled === true) return -Errno.EPERM;', mutated: '' },
+    { kind: 'state', text: 'if (--this.#references === 0) this.region.destroy(cpu);', mutated: 'this.#references--;' },
+    { kind: 'errno', text: 'if (argument !== OpenFlag.RDONLY && argument !== OpenFlag.RDWR) return -Errno.EINVAL;', mutated: '' },
+    {
+      kind: 'errno',
+      text: '(address !== 0 && address !== found.region.start) || (length !== 0 && length !== found.region.length)',
+      mutated: 'address !== 0 && address !== found.region.start',
+    },
+    { kind: 'flush', text: 'for (const region of regions()) if (region.host === targets.mm) region.widen(targets);', mutated: '' },
+    { kind: 'errno', text: 'if (file === undefined) return -Errno.ENOENT;', mutated: 'if (file === undefined) return 0;' },
+  ],
+};
+
+export const amdNmi: Group = {
+  package: 'plugins/amd-nmi',
+  tests: ['plugin', 'lazy-switch', 'rfc-workload'],
+  mutants: [
+    { kind: 'permission', text: 'if (programs.includes(task.name))', mutated: 'if (true)' },
+    { kind: 'state', text: 'if (fix && switched) {', mutated: 'if (switched) {' },
+    { kind: 'bound', text: 'if (value >= MODULUS / 2) return;', mutated: 'if (value >= 0) return;' },
+    { kind: 'state', text: 'if (status === 0) return 0;', mutated: 'if (status !== 0) return 0;' },
+
+    { kind: 'bound', text: 'if (this.#cpu.clock < this.#anticipatedUntil) {', mutated: 'if (this.#cpu.clock > this.#anticipatedUntil) {' },
+  ],
+};
+
+export const noMpk: Group = {
+  package: 'plugins/no-mpk',
+  tests: ['plugin', 'views', 'attacks'],
+  mutants: [
+    { kind: 'errno', text: 'if (list.eptps[index] === undefined) return -Errno.EINVAL;', mutated: '' },
+    { kind: 'flush', text: 'if (other.guest.inveptTables(view.tables)) kick = true;', mutated: '{}' },
+    { kind: 'key', text: 'if (!hidden.has(frame)) this.tables.protect(frame * PAGE_SIZE, Ept.all);', mutated: '{}' },
+    { kind: 'cost', text: 'cpu.charge(ViewStep.makeEptView);', mutated: '' },
+    { kind: 'state', text: 'if (view !== views.current) flushed = views.enter(view);', mutated: 'flushed = views.enter(view);' },
+  ],
+};

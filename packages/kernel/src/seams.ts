@@ -22,6 +22,14 @@ export class KernelSeams {
      */
     kernelNmi: new FirstAnswerHook<[cpu: Cpu], number>('kernelNmi', { refuse: wholeNumber(0, 1000) }),
     /**
+     * A step of the kernel is over that other CPUs can come between although it cannot return to the loop of the machine here: an
+     * operation that can returns `Pending.AGAIN` instead. In ordinary runs nobody comes between. A tap may let other CPUs go on
+     * (`Platform.stepOnce`) before it returns; `cpu` is in the middle of a step and must not.
+     * @param point where, for people
+     * @cost up to eight per lazy switch of RPAL, one per fork; no other path has any.
+     */
+    kernelYieldPoint: new NotifyHook<[cpu: Cpu, point: string]>('kernelYieldPoint'),
+    /**
      * `exec` is past the point of no return: `thread` is alone in its process, the new memory is still empty.
      * @cost once per exec.
      */

@@ -27,6 +27,7 @@ export class Rpal {
   readonly #ids: boolean[] = Array.from({ length: RPAL_NR_ID }, () => false);
   #nextKey = RPAL_FIRST_KEY;
   readonly #slots: RpalSeams['slots'];
+  readonly #yieldPoint: Kernel['seams']['hooks']['kernelYieldPoint'];
   readonly #repaired: ReadonlySet<QuirkName>;
   /** By patch number: 1 if the part that closes a race was left out. Asked on every lazy switch. */
   readonly #without = new Uint8Array(36);
@@ -36,12 +37,6 @@ export class Rpal {
   readonly criticalSections: boolean;
   /** What a task that lost its user context to a lazy switch goes on with. Set once, by the plugin. */
   returnPath!: KernelPath;
-  /**
-   * Called between two steps of the kernel that other CPUs can come between although interrupts are off here: with it a
-   * tool lets them. Null in ordinary runs.
-   */
-  interleaver: ((cpu: Cpu, point: string) => void) | null = null;
-
   /** Each CPU as a set of its own, for threads tied to it. */
   readonly #alone: readonly CpuSet[];
 
@@ -49,6 +44,7 @@ export class Rpal {
     this.kernel = kernel;
     this.instruments = new Instruments(seams.events);
     this.#slots = seams.slots;
+    this.#yieldPoint = kernel.seams.hooks.kernelYieldPoint;
     this.#repaired = repaired;
     for (const patch of without) this.#without[patch] = 1;
     this.checksCall = repaired.has('lazy-switch-unchecked');
@@ -88,9 +84,9 @@ export class Rpal {
     return this.#without[patch] === 0;
   }
 
-  /** A point at which other CPUs may come between. */
+  /** A point at which other CPUs may come between (hook `kernelYieldPoint`). */
   between(cpu: Cpu, point: string): void {
-    if (this.interleaver !== null) this.interleaver(cpu, point);
+    if (this.#yieldPoint.tapped) this.#yieldPoint.call(cpu, point);
   }
 
   /** The lowest free id, taken; -1 if all are in use (patch 03). */

@@ -1,4 +1,5 @@
-import { Vector } from '@rpal/hw-x86';
+import { definePlugin } from '@rpal/bus';
+import { type Cpu, Vector } from '@rpal/hw-x86';
 import type { Machine } from '@rpal/kernel';
 import { rpal, rpalOf } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
@@ -15,10 +16,22 @@ const [CALLERS, OTHER] = [1, 2] as const;
  * takes an NMI of its own, with `meanwhile`.
  */
 function nmiInCall(fix: boolean, meanwhile: boolean): { tally: SampleTally; machine: Machine } {
+  let armed = false;
+  const between = definePlugin({
+    name: 'nmi-in-between',
+    version: '1.0.0',
+    setup({ plugin, hooks }) {
+      hooks.kernelYieldPoint.tap(plugin, (cpu, point) => {
+        if (!armed || cpu.id !== CALLERS || point !== 'S->R: locked') return;
+        armed = false;
+        const other = machine.platform.cpus[OTHER] as Cpu;
+        other.raise(Vector.nmi, other.clock);
+        while (samplesOf(machine).nmis === 0) machine.platform.stepOnce(other);
+      });
+    },
+  });
   const profiler = amdNmi({ programs: ['nobody'], fix, nmiWindowMs: 0 });
-  const machine = smallMachine({ plugins: [rpal({ repair: 'all' }), profiler] });
-  const { cpus } = machine.platform;
-  const kernelHalf = rpalOf(machine);
+  const machine = smallMachine({ plugins: [rpal({ repair: 'all' }), profiler, between()] });
   let over = false;
   machine.spawn(
     rpalExecutable('busy', function* (p) {
@@ -32,21 +45,12 @@ function nmiInCall(fix: boolean, meanwhile: boolean): { tally: SampleTally; mach
     OTHER,
   );
   pair(
-    { machine, rpal: kernelHalf },
+    { machine, rpal: rpalOf(machine) },
     (end) =>
       serve(end, function* () {
         const { cpu } = end.p.context;
         expect(cpu.id).toBe(CALLERS);
-        if (meanwhile) {
-          kernelHalf.interleaver = (on, point) => {
-            if (on.id !== CALLERS || point !== 'S->R: locked') return;
-            kernelHalf.interleaver = null;
-            const other = cpus[OTHER];
-            if (other === undefined) return;
-            other.raise(Vector.nmi, other.clock);
-            while (samplesOf(machine).nmis === 0) machine.platform.stepOnce(other);
-          };
-        }
+        armed = meanwhile;
         cpu.raise(Vector.nmi, cpu.clock);
         yield* end.p.compute(1e4);
       }),

@@ -1,5 +1,5 @@
-import type { Plugin } from '@rpal/bus';
-import { type CpuProfile, profiles } from '@rpal/hw-x86';
+import { definePlugin, type Plugin } from '@rpal/bus';
+import { type Cpu, type CpuProfile, profiles } from '@rpal/hw-x86';
 import { createMachine, type Machine, type Main, type Process, type Program, type Thread } from '@rpal/kernel';
 import { rpalExecutable } from '@rpal/librpal';
 import { type Rpal, type RpalOptions, rpal, rpalOf } from '@rpal/rpal-core';
@@ -52,8 +52,18 @@ export class Stage {
   /** CPUs on which one that has met has gone on. */
   readonly gone: Set<number> = new Set();
 
+  /** Is called at the yield points within a step of the kernel; null while nobody comes between. */
+  interleave: ((cpu: Cpu, point: string) => void) | null = null;
+
   constructor(cpus: number, options: RpalOptions, plugins: readonly Plugin[] = []) {
-    this.machine = createMachine({ profile: smallProfile(cpus), plugins: [rpal(options), ...plugins] });
+    const interleaver = definePlugin({
+      name: '@rpal/explore:interleaver',
+      version: '0.1.0',
+      setup: ({ plugin, hooks }) => {
+        hooks.kernelYieldPoint.tap(plugin, (cpu, point) => this.interleave?.(cpu, point));
+      },
+    });
+    this.machine = createMachine({ profile: smallProfile(cpus), plugins: [rpal(options), interleaver(), ...plugins] });
     this.rpal = rpalOf(this.machine);
   }
 

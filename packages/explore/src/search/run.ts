@@ -126,7 +126,7 @@ export class Run {
     const { kernel } = stage.machine;
     this.#strategy = strategy;
     try {
-      stage.rpal.interleaver = (cpu, point) => this.#between(cpu, point);
+      stage.interleave = (cpu, point) => this.#between(cpu, point);
       for (let left = this.#beyond; !this.#stopped && kernel.alive > 0 && (this.#failure === null || left > 0); ) {
         if (this.#failure !== null) left--;
         if (this.schedule.length >= this.#steps || !this.#next()) {
@@ -140,7 +140,7 @@ export class Run {
     } catch (error) {
       this.#failure ??= `${(error as Error).name}: ${(error as Error).message}`;
     } finally {
-      stage.rpal.interleaver = null;
+      stage.interleave = null;
     }
     return { failure: this.#failure, schedule: this.schedule, deviations: this.#deviations, steps: this.schedule.length };
   }

@@ -31,6 +31,8 @@ const kinds = new Set(['NotifyHook', 'FirstAnswerHook', 'ValueHook', 'Slot', 'Ev
 /** A folder of the workspace that has sources. */
 interface Package {
   readonly name: string;
+  /** The path of the file that says what it exports. */
+  readonly entry: string;
   readonly sources: readonly ts.SourceFile[];
 }
 
@@ -45,8 +47,9 @@ function packagesIn(root: string): Package[] {
         const manifest = JSON.parse(readFileSync(join(folder, entry, 'package.json'), 'utf8')) as { name: string };
         const src = join(folder, entry, 'src');
         const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
-        const parse = (file: string) => ts.createSourceFile(file, readFileSync(join(src, file), 'utf8'), ts.ScriptTarget.ES2022, true);
-        return { name: manifest.name, sources: files.sort().map(parse) };
+        const parse = (file: string) =>
+          ts.createSourceFile(join(src, file), readFileSync(join(src, file), 'utf8'), ts.ScriptTarget.ES2022, true);
+        return { name: manifest.name, entry: join(src, 'index.ts'), sources: files.sort().map(parse) };
       });
   });
 }
@@ -54,13 +57,13 @@ function packagesIn(root: string): Package[] {
 /** Every seam of every package and plugin, read off the `seams.ts` that declares it. */
 export function seamDeclarations(root: string): readonly SeamDeclaration[] {
   const packages = packagesIn(root);
-  const meanings = typeMeanings(packages);
+  const names = new Names(packages);
   const found: SeamDeclaration[] = [];
   for (const { name: owner, sources } of packages) {
     for (const source of sources.filter(({ fileName }) => fileName.endsWith('seams.ts'))) {
       const visit = (node: ts.Node): void => {
         if (ts.isNewExpression(node) && ts.isIdentifier(node.expression) && kinds.has(node.expression.text)) {
-          found.push(declaration(owner, node, node.expression.text, meanings, packages));
+          found.push(declaration(owner, node, node.expression.text, names, packages));
         }
         ts.forEachChild(node, visit);
       };
@@ -70,29 +73,64 @@ export function seamDeclarations(root: string): readonly SeamDeclaration[] {
   return found;
 }
 
-/** First sentence of the doc comment of every exported class, interface and type, by name. */
-function typeMeanings(packages: readonly Package[]): ReadonlyMap<string, string> {
-  const meanings = new Map<string, string>();
-  for (const source of packages.flatMap(({ sources }) => sources)) {
-    for (const statement of source.statements) {
-      if (!ts.isClassDeclaration(statement) && !ts.isInterfaceDeclaration(statement) && !ts.isTypeAliasDeclaration(statement)) continue;
-      const sentence = /^.*?[.](?=\s|$)/s.exec(documentation(statement).text)?.[0];
-      if (statement.name !== undefined && sentence !== undefined) meanings.set(statement.name.text, sentence.replace(/\.$/, ''));
-    }
+type TypeDeclaration = ts.ClassDeclaration | ts.InterfaceDeclaration | ts.TypeAliasDeclaration;
+
+/** Finds out what a name stands for in a file: it may be declared there, or come from another file or package. */
+class Names {
+  readonly #files: ReadonlyMap<string, ts.SourceFile>;
+  /** The file that a package exports, by the package's name. */
+  readonly #entries: ReadonlyMap<string, string>;
+
+  constructor(packages: readonly Package[]) {
+    this.#files = new Map(packages.flatMap(({ sources }) => sources.map((source) => [source.fileName, source])));
+    this.#entries = new Map(packages.map(({ name, entry }) => [name, entry]));
   }
-  return meanings;
+
+  /** First sentence of the doc comment of the class, interface or type that `type` names in `source`, or ''. */
+  meaning(source: ts.SourceFile, type: string): string {
+    const declared = this.#find(source, type.replace(/ \| null$/, ''));
+    const sentence = declared === null ? undefined : /^.*?[.](?=\s|$)/s.exec(documentation(declared).text)?.[0];
+    return sentence?.replace(/\.$/, '') ?? '';
+  }
+
+  #find(source: ts.SourceFile, name: string): TypeDeclaration | null {
+    for (const statement of source.statements) {
+      const isType = ts.isClassDeclaration(statement) || ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement);
+      if (isType && statement.name?.text === name) return statement;
+    }
+    for (const statement of source.statements) {
+      const from = ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement) ? statement.moduleSpecifier : undefined;
+      if (from === undefined || !ts.isStringLiteral(from)) continue;
+      const clause = ts.isImportDeclaration(statement)
+        ? statement.importClause?.namedBindings
+        : (statement as ts.ExportDeclaration).exportClause;
+      const passed = passedOn(clause, name);
+      const there =
+        passed === null ? undefined : this.#files.get(this.#entries.get(from.text) ?? join(source.fileName, '..', sourceOf(from.text)));
+      const found = there === undefined || passed === null ? null : this.#find(there, passed);
+      if (found !== null) return found;
+    }
+    return null;
+  }
 }
 
-function declaration(
-  owner: string,
-  node: ts.NewExpression,
-  kind: string,
-  meanings: ReadonlyMap<string, string>,
-  packages: readonly Package[],
-): SeamDeclaration {
+/** What `name` is called in the module that an import or export takes it from; null if it takes something else. */
+function passedOn(clause: ts.NamedImportBindings | ts.NamedExportBindings | undefined, name: string): string | null {
+  // export * from
+  if (clause === undefined) return name;
+  if (!ts.isNamedImports(clause) && !ts.isNamedExports(clause)) return null;
+  const element = clause.elements.find((one) => one.name.text === name);
+  return element === undefined ? null : (element.propertyName ?? element.name).text;
+}
+
+function sourceOf(specifier: string): string {
+  return specifier.replace(/\.js$/, '.ts');
+}
+
+function declaration(owner: string, node: ts.NewExpression, kind: string, names: Names, packages: readonly Package[]): SeamDeclaration {
   const { text: when, params, cost } = documentation(documented(node));
   const types = node.typeArguments ?? [];
-  const meaning = (name: string, type: string): string => params.get(name) ?? meanings.get(type.replace(/ \| null$/, '')) ?? '';
+  const meaning = (name: string, type: string): string => params.get(name) ?? names.meaning(node.getSourceFile(), type);
   const tuple = (type: ts.TypeNode | undefined): SeamArgument[] => {
     if (type === undefined || !ts.isTupleTypeNode(type)) return [];
     return type.elements.map((element, index) => {

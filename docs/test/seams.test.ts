@@ -27,6 +27,12 @@ describe('docs/seams.md', () => {
     expect(names(declarations)).toEqual(names(described));
   });
 
+  it('explains a type as the package does that the seam takes it from', () => {
+    // The explorer has another class of this name.
+    const caller = declarations.find(({ name }) => name === 'epollWait')?.arguments.find(({ name }) => name === 'caller');
+    expect(caller).toMatchObject({ type: 'Caller', meaning: expect.stringMatching(/^On whose behalf files work/) });
+  });
+
   it('says when each seam comes, what it costs, and what each argument is', () => {
     const silent = declarations.flatMap(({ name, when, cost, arguments: args }) => [
       ...(when === '' ? [`${name}: no doc comment`] : []),

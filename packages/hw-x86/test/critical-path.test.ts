@@ -64,7 +64,33 @@ describe('CriticalPath', () => {
     expect(path.holder === null).toBe(true);
     path.take(b);
     expect(path.holder === b).toBe(true);
-    expect(b.clock).toBe(a.clock);
+  });
+
+  it('is taken over from a core that has already gone on, without costing either core anything', () => {
+    const { cpus, costs } = platform();
+    const [a, b] = cpus as [Cpu, Cpu];
+    const path = new CriticalPath();
+    const account = new Ledger(costs);
+    path.start(a, account, {});
+    a.chargeCycles(HwStep.pageWalk, 100);
+    b.advanceTo(a.clock - 30);
+    const before = [a.clock, b.clock];
+    path.take(b);
+    expect([a.clock, b.clock]).toEqual(before);
+    b.chargeCycles(HwStep.stlbHit, 5);
+    expect(path.finish(b)).toBe(75);
+    expect([account.total, account.booked(HwStep.senderBusy), a.ownLedger.booked(HwStep.senderBusy)]).toEqual([75, -30, 30]);
+  });
+
+  it('has the time that its holder waits idle on its account', () => {
+    const { cpus, costs } = platform();
+    const [a] = cpus as [Cpu];
+    const path = new CriticalPath();
+    const account = new Ledger(costs);
+    path.start(a, account, {});
+    a.halt();
+    a.wake(a.clock + 500);
+    expect([path.finish(a), account.booked(HwStep.idle)]).toEqual([500, 500]);
   });
 
   it('says where it is when it is finished elsewhere', () => {

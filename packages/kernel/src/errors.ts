@@ -1,7 +1,7 @@
 import type { Death } from './process/death.js';
 
 /** Stable codes of the errors that running a machine can end in. */
-export type MachineErrorCode = 'NO_SUCH_CPU' | 'DEADLOCK' | 'PROCESS_DIED' | 'PLUGIN_FAILED' | 'STOPPED' | 'SYSCALL';
+export type MachineErrorCode = 'NO_SUCH_CPU' | 'DEADLOCK' | 'PROCESS_DIED' | 'PLUGIN_FAILED' | 'STOPPED' | 'SYSCALL' | 'MEASURE';
 
 /** A machine was used wrongly, or a workload on it cannot go on. */
 export class MachineError extends Error {

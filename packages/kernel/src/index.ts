@@ -4,6 +4,9 @@ export { SyscallNumber } from './entry/syscall-numbers.js';
 export { type Syscall, type SyscallDeclaration, type SyscallHandler, SyscallTable } from './entry/syscall-table.js';
 export { MachineError, type MachineErrorCode, ProcessDeathError } from './errors.js';
 export { createMachine, Machine, type MachineOptions, type RunOptions } from './machine.js';
+export { type Exchange, type Measurement, type MeasureOptions, measure } from './measure/measure.js';
+export { Trip, type TripStep } from './measure/trip.js';
+export { Trips } from './measure/trips.js';
 export {
   type CallArguments,
   type CloneRequest,

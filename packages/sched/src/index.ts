@@ -1,4 +1,5 @@
 export { type CpuTime, cpuTime, stealTime } from './core/cpu-time.js';
+export { Handover, type HandoverEvents, Handovers } from './core/handover.js';
 export type { IdlePolicy, IdleState } from './core/idle-state.js';
 export type { KernelThreads } from './core/kernel-thread.js';
 export { type PriorityLender, RtMutex } from './core/rt-mutex.js';
@@ -8,7 +9,7 @@ export { SchedSeams } from './core/seams.js';
 export { LatencyHistogram, SchedStatistics, TaskStatistics } from './core/statistics.js';
 export { type KernelPath, PathResult, SchedPolicy, Task, TaskState, TIMER_SLACK, type WaitTarget } from './core/task.js';
 export { CpuTimers, SleepTimer, sleepSlack, type TimerHost, timeoutSlack } from './core/timer.js';
-export { activateHere, published, taken, type Waker } from './core/wake-up.js';
+export { activateHere, type Waker } from './core/wake-up.js';
 export { CpuSet } from './cpus/cpu-set.js';
 export { SchedError, type SchedErrorCode } from './errors.js';
 export { Bandwidth, type BandwidthHost } from './fair/bandwidth.js';

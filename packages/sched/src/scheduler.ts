@@ -5,6 +5,7 @@ import { StopClass, Stoppers } from './classes/stop-class.js';
 import { applyAffinity } from './core/affinity.js';
 import { accountTick } from './core/cpu-time.js';
 import { enqueue } from './core/enqueue.js';
+import { Handovers } from './core/handover.js';
 import type { IdlePolicy, IdleState } from './core/idle-state.js';
 import type { KernelThreads } from './core/kernel-thread.js';
 import { inherit, setGroup, setNice, setScheduler } from './core/policy.js';
@@ -51,6 +52,8 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
   readonly seams: SchedSeams;
   readonly hooks: SchedSeams['hooks'];
   readonly events: SchedSeams['events'];
+  /** Where tasks pass work to each other. */
+  readonly handovers: Handovers;
   readonly platform: Platform;
   /** TSC cycles between two ticks. */
   readonly tickCycles: number;
@@ -73,6 +76,7 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
     this.seams = new SchedSeams(fixedIdlePolicy(platform, options.idle ?? 'C1E'));
     this.hooks = this.seams.hooks;
     this.events = this.seams.events;
+    this.handovers = new Handovers(this.events, (cpu) => this.current(cpu));
     const stop = new StopClass();
     this.#stoppers = new Stoppers(this, stop);
     this.queues = new RunQueues(

@@ -171,7 +171,7 @@ describe('futex queues', () => {
 
   /** A table with a waiter for each of `tasks`, in this order. */
   function waiting(sim: Simulation, tasks: readonly SimulatedTask[], bitsets: readonly number[] = []): FutexTable {
-    const table = new FutexTable(sim.scheduler, 1);
+    const table = new FutexTable(sim.scheduler, 1, sim.scheduler.handovers.open('futex'));
     const cpu = sim.scheduler.cpuOf(0);
     tasks.forEach((task, i) => {
       table.wait(cpu, new FutexWaiter(task), WORD.space, WORD.offset, bitsets[i] ?? FUTEX_MATCH_ANY);
@@ -225,7 +225,7 @@ describe('futex queues', () => {
     const sim = new Simulation();
     const [task] = sleepers(sim, 1) as [SimulatedTask];
     const cpu = sim.scheduler.cpuOf(0);
-    const table = new FutexTable(sim.scheduler, 1);
+    const table = new FutexTable(sim.scheduler, 1, sim.scheduler.handovers.open('futex'));
     const waiter = new FutexWaiter(task);
     table.wait(cpu, waiter, WORD.space, WORD.offset, FUTEX_MATCH_ANY);
     expect(table.cancel(cpu, waiter)).toBe(true);
@@ -241,7 +241,7 @@ describe('a sleeping task', () => {
     const queue = new WaitQueue('pipe readers');
     const mutex = new Mutex(scheduler, 'service');
     const completion = new Completion(scheduler);
-    const futexes = new FutexTable(scheduler, 1);
+    const futexes = new FutexTable(scheduler, 1, scheduler.handovers.open('futex'));
     const start = (name: string, wait: (task: SimulatedTask, cpu: Cpu) => boolean): SimulatedTask =>
       sim.spawn(name, function* (task) {
         yield task.waitFor((cpu) => wait(task, cpu));

@@ -1,7 +1,7 @@
 import type { FirstAnswerHook } from '@rpal/bus';
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
-import { type Scheduler, SleepTimer, TaskState, taken, timeoutSlack, WaitEntry, WaitQueue, Wake } from '@rpal/sched';
+import { type Handover, type Scheduler, SleepTimer, TaskState, timeoutSlack, WaitEntry, WaitQueue, Wake } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
 import { begin, type Caller, File, type Operation, OperationKind, Pending, type PollTable, type Watcher } from '@rpal/vfs';
 import { EpollStep } from '../steps.js';
@@ -106,11 +106,13 @@ export class EventPoll extends File {
   readonly pollWait: WaitQueue = new WaitQueue('pollers of an epoll file');
   readonly #items = new Map<File, Map<number, EpItem>>();
   readonly #ready = new ReadyList<EpItem>();
+  readonly handover: Handover;
   #busyPoll: BusyPoll | null = null;
 
   constructor(polls: EventPolls) {
     super(OpenFlag.RDWR);
     this.polls = polls;
+    this.handover = polls.scheduler.handovers.open('epoll');
   }
 
   get eventsAvailable(): boolean {
@@ -192,6 +194,7 @@ export class EventPoll extends File {
     if (item.ready) return;
     this.lock.acquire(cpu);
     this.#ready.add(item);
+    this.handover.put(cpu, 0);
     this.wait.wakeOne(cpu);
     this.lock.release(cpu);
     this.pollWait.wakeOne(cpu, Poll.IN);
@@ -219,6 +222,7 @@ export class EventPoll extends File {
     cpu.charge(EpollStep.pollCallback);
     this.lock.acquire(cpu);
     this.#ready.add(item);
+    this.handover.put(cpu, 0);
     let exclusiveWake = 0;
     if (this.wait.active) {
       if ((item.events & Epoll.EXCLUSIVE) !== 0) exclusiveWake = usesUp(key, item.events);
@@ -247,7 +251,7 @@ export class EventPoll extends File {
       item.ready = false;
       const events = item.file.poll(cpu, null) & item.events;
       if (events !== 0) {
-        taken(cpu, caller.task);
+        this.handover.take(cpu, caller.task, 0);
         failed = storeEvent(cpu, caller, address + count * EPOLL_EVENT_SIZE, events, item);
         if (failed < 0) {
           item.next = next;

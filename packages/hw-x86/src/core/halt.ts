@@ -73,7 +73,7 @@ export class Halt {
     const work = this.#work;
     if (work === null) {
       clock.advanceTo(clock.clock + passed);
-      clock.ownLedger.book(HwStep.idle, passed);
+      clock.ledger.book(HwStep.idle, passed);
     } else {
       this.#work = null;
       clock.chargeCycles(this.#workStep, passed);

@@ -18,6 +18,11 @@ export const HwStep = defineSteps('@rpal/hw-x86', {
   idleExit: { cause: 'idle', source: 'profile: idle[].wake', status: 'derived' },
   wakeTransit: { cause: 'wake-up', source: "time from the waker's kick until the woken core notices", status: 'derived' },
   receiverBusy: { cause: 'wait', source: 'time during which the receiving core did something else', status: 'derived' },
+  senderBusy: {
+    cause: 'wait',
+    source: 'taken back: what the sending core did when the receiver had found the work already',
+    status: 'derived',
+  },
   wrpkru: { cause: 'user', events: { wrpkru: 1 }, source: 'one WRPKRU', status: 'derived' },
   rdpkru: { cause: 'user', events: { rdpkru: 1 }, source: 'one RDPKRU', status: 'derived' },
   wrfsbase: { cause: 'user', events: { wrfsbase: 1 }, source: 'one WRFSBASE', status: 'derived' },

@@ -19,6 +19,7 @@ export class CriticalPath {
   #account: Ledger | null = null;
   #openedAt = 0;
   #departedAt = 0;
+  #departedFrom: CoreClock | null = null;
 
   get open(): boolean {
     return this.#account !== null;
@@ -67,14 +68,25 @@ export class CriticalPath {
   depart(cpu: CoreClock): void {
     if (this.holder !== cpu) return;
     this.#departedAt = cpu.clock;
+    this.#departedFrom = cpu;
     this.holder = null;
     cpu.ledger = cpu.ownLedger;
   }
 
-  /** The destination finds the work without having been woken for it. It cannot find it before it was made. */
+  /**
+   * The destination finds the work on `cpu` without having been woken for it, perhaps while the holder is still announcing it. What the
+   * holder has booked beyond that moment is its own affair.
+   */
   take(cpu: CoreClock): void {
-    if (this.#account === null || this.holder !== null) return;
-    if (cpu.clock < this.#departedAt) cpu.chargeCycles(HwStep.lockWait, this.#departedAt - cpu.clock);
+    const account = this.#account;
+    if (account === null || this.holder === cpu) return;
+    if (this.holder !== null) this.depart(this.holder);
+    const beyond = this.#departedAt - cpu.clock;
+    if (beyond > 0) {
+      account.book(HwStep.senderBusy, -beyond);
+      (this.#departedFrom as CoreClock).ownLedger.book(HwStep.senderBusy, beyond);
+      this.#departedAt = cpu.clock;
+    }
     this.arrive(cpu, cpu.clock);
   }
 

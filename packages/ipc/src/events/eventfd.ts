@@ -1,6 +1,6 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { getUser32 } from '@rpal/mm';
-import { type Scheduler, WaitQueue } from '@rpal/sched';
+import { type Handover, type Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, File, OperationKind, Pending, type PollTable, putValue, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -17,6 +17,7 @@ export class EventFd extends File {
   readonly scheduler: Scheduler;
   readonly lock: SpinLock = new SpinLock(1);
   readonly wait: WaitQueue = new WaitQueue('eventfd');
+  readonly handover: Handover;
   readonly semaphore: boolean;
   high = 0;
   low: number;
@@ -25,6 +26,7 @@ export class EventFd extends File {
   constructor(scheduler: Scheduler, initial: number, flags: number) {
     super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
     this.scheduler = scheduler;
+    this.handover = scheduler.handovers.open('eventfd');
     this.low = initial >>> 0;
     this.semaphore = (flags & EventfdFlag.SEMAPHORE) !== 0;
   }
@@ -89,6 +91,7 @@ export class EventFd extends File {
     if (carried >= WORD || (carried === WORD - 1 && rest === WORD - 1)) return false;
     this.high = carried;
     this.low = rest;
+    this.handover.put(cpu, SIZE);
     this.wait.wakeOne(cpu, Poll.IN);
     return true;
   }
@@ -127,6 +130,7 @@ export class EventfdReadOperation extends RetryOperation {
       file.lock.release(cpu);
       return this.#mayWait ? Pending.NOTHING_YET : -Errno.EAGAIN;
     }
+    file.handover.take(cpu, this.caller.task, SIZE);
     if (file.semaphore) {
       file.low = low === 0 ? WORD - 1 : low - 1;
       if (low === 0) file.high = high - 1;

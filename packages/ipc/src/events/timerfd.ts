@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type Scheduler, SleepTimer, WaitQueue } from '@rpal/sched';
+import { type Handover, type Scheduler, SleepTimer, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, File, Pending, type PollTable, putValue, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -12,6 +12,7 @@ export class TimerFd extends File {
   readonly scheduler: Scheduler;
   readonly wait: WaitQueue = new WaitQueue('timerfd');
   readonly #timer: SleepTimer;
+  readonly handover: Handover;
   /** Expirations that have not been read. */
   ticks = 0;
   #interval = 0;
@@ -23,9 +24,11 @@ export class TimerFd extends File {
   constructor(scheduler: Scheduler, flags: number) {
     super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
     this.scheduler = scheduler;
+    this.handover = scheduler.handovers.open('timerfd');
     this.#timer = new SleepTimer(scheduler, (cpu) => {
       this.ticks++;
       this.#expired = true;
+      this.handover.put(cpu, 8);
       this.wait.wakeOne(cpu, Poll.IN);
     });
   }
@@ -114,6 +117,7 @@ class TimerfdRead extends RetryOperation {
     const file = this.#file;
     cpu.charge(IpcStep.eventfdRead);
     if (file.ticks === 0) return file.nonblocking ? -Errno.EAGAIN : Pending.NOTHING_YET;
+    file.handover.take(cpu, this.caller.task, 8);
     file.forward(cpu);
     const { ticks } = file;
     file.ticks = 0;

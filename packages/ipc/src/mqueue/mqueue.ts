@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
-import { type Scheduler, SleepTimer, sleepSlack, type Task, TaskState, WaitQueue, type WaitTarget } from '@rpal/sched';
+import { type Handover, type Scheduler, SleepTimer, sleepSlack, type Task, TaskState, WaitQueue, type WaitTarget } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, copyIn, copyOut, type Operation, Pending, type PollTable, PositionedFile, putBytes, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -42,6 +42,7 @@ export class MessageQueue {
   readonly frames: PageFrames;
   readonly maxMessages: number;
   readonly messageSize: number;
+  readonly handover: Handover;
   /** Highest priority first, and of one priority the oldest. */
   readonly messages: Message[] = [];
   readonly receivers: Waiter[] = [];
@@ -55,6 +56,7 @@ export class MessageQueue {
 
   constructor(scheduler: Scheduler, frames: PageFrames, maxMessages: number, messageSize: number) {
     this.scheduler = scheduler;
+    this.handover = scheduler.handovers.open('message queue');
     this.frames = frames;
     this.maxMessages = maxMessages;
     this.messageSize = messageSize;
@@ -66,6 +68,7 @@ export class MessageQueue {
 
   /** A message reaches the queue: the receiver that has waited longest gets it at once, else it is queued, and told of. */
   deliver(cpu: Cpu, message: Message): void {
+    this.handover.put(cpu, message.length);
     const receiver = this.receivers.shift();
     if (receiver !== undefined) {
       this.#finish(cpu, receiver, message);
@@ -88,7 +91,9 @@ export class MessageQueue {
     if (sender === undefined) {
       this.wait.wakeOne(cpu);
     } else {
-      this.#insert(sender.message as Message);
+      const next = sender.message as Message;
+      this.handover.put(cpu, next.length);
+      this.#insert(next);
       this.#finish(cpu, sender, null);
     }
     return message;
@@ -349,6 +354,7 @@ class MessageReceive extends MessageOperation {
 
   #store(cpu: Cpu, message: Message): number {
     const { frames, length, priority } = message;
+    this.file.queue.handover.take(cpu, this.caller.task, length);
     cpu.chargeBytes(VfsStep.copyToUser, length);
     let failed = 0;
     frames.forEach((frame, i) => {

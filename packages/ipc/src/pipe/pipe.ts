@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_SIZE, SpinLock } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
-import { type Scheduler, WaitQueue, Wake } from '@rpal/sched';
+import { type Handover, type Scheduler, WaitQueue, Wake } from '@rpal/sched';
 import { Errno, Fcntl, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { begin, type Caller, copyIn, copyOut, File, OperationKind, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -40,6 +40,7 @@ export class Pipe {
   readonly lock: SpinLock = new SpinLock(2);
   readonly readWait: WaitQueue = new WaitQueue('pipe readers');
   readonly writeWait: WaitQueue = new WaitQueue('pipe writers');
+  readonly handover: Handover;
   /** Pages with data, oldest first. */
   readonly buffers: PipeBuffer[] = [];
   slots: number = DEFAULT_SLOTS;
@@ -53,6 +54,7 @@ export class Pipe {
   constructor(scheduler: Scheduler, frames: PageFrames) {
     this.scheduler = scheduler;
     this.frames = frames;
+    this.handover = scheduler.handovers.open('pipe');
   }
 
   /** pipe2(2): the end to read from, and the end to write to. */
@@ -215,6 +217,7 @@ export class PipeReadOperation extends RetryOperation {
     const taken = this.#take(cpu, pipe);
     const { empty } = pipe;
     pipe.lock.release(cpu);
+    if (taken > 0) pipe.handover.take(cpu, this.caller.task, taken);
     if (taken === 0 && pipe.writers > 0) return this.#end.nonblocking ? -Errno.EAGAIN : Pending.NOTHING_YET;
     if (wasFull && !pipe.full) pipe.announceRoom(cpu);
     // A reader that slept hands what it left on to the next one.
@@ -227,6 +230,7 @@ export class PipeReadOperation extends RetryOperation {
     while (taken < this.#length) {
       const buffer = pipe.buffers[0];
       if (buffer === undefined) break;
+      pipe.handover.find(cpu, this.caller.task);
       const part = Math.min(buffer.length, this.#length - taken);
       cpu.chargeBytes(IpcStep.pipeCopyOut, part);
       cpu.coherence.touch(cpu, buffer.frame * PAGE_SIZE + buffer.offset, false);
@@ -282,9 +286,11 @@ export class PipeWriteOperation extends RetryOperation {
     if (!this.#slept) cpu.charge(IpcStep.pipeWrite);
     pipe.lock.acquire(cpu);
     const { empty: wasEmpty } = pipe;
+    const before = this.#done;
     const result = this.#put(cpu, pipe);
     const { full } = pipe;
     pipe.lock.release(cpu);
+    if (this.#done > before) pipe.handover.put(cpu, this.#done - before);
     if (result !== Pending.NOTHING_YET) {
       pipe.announceData(cpu, wasEmpty);
       // A writer that slept hands the room it left on to the next one.

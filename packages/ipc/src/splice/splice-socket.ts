@@ -71,6 +71,7 @@ class ToSocket extends SpliceOperation {
         if (from.writers === 0 || this.#sent > 0) return this.#end(cpu, 0);
         return this.waitAt(from.readWait, this.#mayWait);
       }
+      from.handover.find(cpu, this.caller.task);
       const pieces: SkbPiece[] = [];
       let length = 0;
       for (const { frame, offset, length: there } of from.buffers) {
@@ -109,6 +110,7 @@ class ToSocket extends SpliceOperation {
 
   /** @returns what has been sent, else `otherwise` */
   #end(cpu: Cpu, otherwise: number): number {
+    if (this.#sent > 0) this.#from.handover.take(cpu, this.caller.task, this.#sent);
     if (this.#moved) this.#from.writeWait.wakeOne(cpu);
     return this.#sent > 0 ? this.#sent : otherwise;
   }
@@ -139,7 +141,10 @@ class FromSocket extends SpliceOperation {
     if (to.full) return this.waitAt(to.writeWait, this.#mayWait);
     if (from.state !== SocketState.CONNECTED) return -Errno.EINVAL;
     const moved = this.#move(cpu);
-    if (moved > 0) to.readWait.wakeOne(cpu);
+    if (moved > 0) {
+      to.handover.put(cpu, moved);
+      to.readWait.wakeOne(cpu);
+    }
     if (moved !== 0) return moved;
     const error = from.takeError();
     if (error < 0) return error;

@@ -49,7 +49,12 @@ class Transfer extends SpliceOperation {
     if (to.readers === 0) return this.brokenPipe(cpu);
     const held = from.buffers.length;
     const moved = this.#move ? this.#moveBuffers() : this.#linkBuffers();
-    if (moved > 0) to.readWait.wakeOne(cpu);
+    if (moved > 0) {
+      if (this.#move) from.handover.take(cpu, this.caller.task, moved);
+      else from.handover.find(cpu, this.caller.task);
+      to.handover.put(cpu, moved);
+      to.readWait.wakeOne(cpu);
+    }
     // Whoever waits to write is told of every page that has left, whether or not the pipe was full.
     if (from.buffers.length < held) from.writeWait.wakeOne(cpu);
     return moved;
@@ -126,7 +131,10 @@ class Gift extends SpliceOperation {
       pipe.buffers.push(new PipeBuffer(frame, offset, part, false));
       done += part;
     }
-    if (done > 0) pipe.readWait.wakeOne(cpu);
+    if (done > 0) {
+      pipe.handover.put(cpu, done);
+      pipe.readWait.wakeOne(cpu);
+    }
     return done;
   }
 }

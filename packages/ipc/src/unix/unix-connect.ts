@@ -97,6 +97,7 @@ class AcceptOperation extends RetryOperation {
       if (!this.#mayWait) return -Errno.EAGAIN;
       return (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ? -Errno.EINVAL : Pending.NOTHING_YET;
     }
+    listener.handover.take(cpu, this.caller.task, 0);
     cpu.charge(IpcStep.socketAccept);
     socket.listener = null;
     if (listener.namespace.rules.connectInheritsOptions !== true) socket.passCredentials = listener.passCredentials;

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { taken, type WaitQueue, Wake } from '@rpal/sched';
+import { type WaitQueue, Wake } from '@rpal/sched';
 import { Errno, MessageFlag, Poll, SocketType } from '@rpal/uapi';
 import { begin, type Caller, OperationKind, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -196,7 +196,7 @@ export class PacketSendOperation extends RetryOperation {
     this.#skb = null;
     this.#attach(skb, socket, other);
     other.lock.pass(cpu);
-    other.enqueue(skb);
+    other.enqueue(cpu, skb);
     other.dataReady(cpu);
     return this.#length;
   }
@@ -287,11 +287,14 @@ export class PacketReceiveOperation extends RetryOperation {
 
   #take(cpu: Cpu, socket: UnixPacketSocket, skb: Skb): number {
     const message = messageOf(this.caller);
-    taken(cpu, this.caller.task);
+    socket.handover.find(cpu, this.caller.task);
     cpu.charge(IpcStep.packetReceive);
     socket.lock.pass(cpu);
     const peeking = (this.#flags & MessageFlag.PEEK) !== 0;
-    if (!peeking) socket.dequeue();
+    if (!peeking) {
+      socket.handover.take(cpu, this.caller.task, skb.length);
+      socket.dequeue();
+    }
     socket.peerWait.wakeOneSync(cpu, Poll.OUT | Poll.WRNORM | Poll.WRBAND);
     const part = Math.min(this.#length, skb.length);
     const failed = drainSkb(cpu, this.caller, skb, 0, this.#address, part);

@@ -1,5 +1,5 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
-import { published, type Scheduler, WaitEntry, WaitQueue, Wake, Workqueue } from '@rpal/sched';
+import { type Handover, type Scheduler, WaitEntry, WaitQueue, Wake, Workqueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll, Shutdown, SocketType } from '@rpal/uapi';
 import { type Caller, type DeferredPuts, File } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -18,6 +18,13 @@ const BACKLOG_MAX = 4096;
 export const SHUTDOWN_RECEIVE = 1;
 export const SHUTDOWN_SEND = 2;
 export const SHUTDOWN_BOTH: number = SHUTDOWN_RECEIVE | SHUTDOWN_SEND;
+
+/** What the hand-overs of sockets are called, by type. */
+const KINDS: Readonly<Record<number, string>> = {
+  [SocketType.STREAM]: 'Unix stream socket',
+  [SocketType.DGRAM]: 'Unix datagram socket',
+  [SocketType.SEQPACKET]: 'Unix seqpacket socket',
+};
 
 /** State of a socket. */
 export const SocketState = { UNCONNECTED: 0, LISTENING: 1, CONNECTED: 2 } as const;
@@ -72,6 +79,8 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   readonly wait: WaitQueue = new WaitQueue('Unix socket');
   /** Whoever waits for room in the queue of this socket: connections of a listener, messages of a datagram socket. */
   readonly peerWait: WaitQueue = new WaitQueue('senders to a Unix socket');
+  /** Where messages, and connections of a listener, go from sender to receiver. */
+  readonly handover: Handover;
   state: number = SocketState.UNCONNECTED;
   peer: this | null = null;
   path: string | null = null;
@@ -107,6 +116,7 @@ export abstract class UnixSocket extends File implements InFlightSocket {
     super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
     this.namespace = namespace;
     this.type = type;
+    this.handover = namespace.scheduler.handovers.open(KINDS[type] as string);
   }
 
   /** sendto(2) and sendmsg(2): with a message header (`SocketMessage`) in `caller.iov`, `address` is an offset into its segments. */
@@ -192,6 +202,7 @@ export abstract class UnixSocket extends File implements InFlightSocket {
     other.listener = listener;
     if (this.namespace.rules.connectInheritsOptions === true) other.passCredentials = listener.passCredentials;
     listener.backlog.push(other);
+    listener.handover.put(cpu, 0);
     listener.dataReady(cpu);
   }
 
@@ -241,11 +252,12 @@ export abstract class UnixSocket extends File implements InFlightSocket {
     return this.state !== SocketState.LISTENING && this.sendQueued * 4 <= this.sendBuffer;
   }
 
-  enqueue(skb: Skb): void {
+  enqueue(cpu: Cpu, skb: Skb): void {
     if (this.#last === null) this.first = skb;
     else this.#last.next = skb;
     this.#last = skb;
     this.queued++;
+    this.handover.put(cpu, skb.length);
   }
 
   dequeue(): void {
@@ -256,9 +268,8 @@ export abstract class UnixSocket extends File implements InFlightSocket {
     this.queued--;
   }
 
-  /** There is something to read (Linux: `sock_def_readable`). */
+  /** Tells that there is something to read (Linux: `sock_def_readable`). */
   dataReady(cpu: Cpu): void {
-    published(cpu);
     cpu.charge(IpcStep.readable);
     this.wait.wakeOneSync(cpu, Poll.IN | Poll.PRI | Poll.RDNORM | Poll.RDBAND);
   }

@@ -1,5 +1,4 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { taken } from '@rpal/sched';
 import { Errno, MessageFlag, Poll, Signal, SocketType } from '@rpal/uapi';
 import { begin, type Caller, type Credentials, Pending, type PollTable, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -102,7 +101,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
       this.lock.release(cpu);
       return Pending.NOTHING_YET;
     }
-    taken(cpu, caller.task);
+    this.handover.find(cpu, caller.task);
     cpu.charge(IpcStep.receiveBody);
     if ((flags & MessageFlag.PEEK) !== 0) return this.#peek(cpu, caller, address, length);
     const part = Math.min(length, skb.length - skb.consumed);
@@ -112,6 +111,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
       return failed;
     }
     skb.consumed += part;
+    this.handover.take(cpu, caller.task, part);
     this.broughtFiles = skb.files !== null;
     if (this.broughtFiles) this.landFiles(cpu, caller, skb);
     if (this.passCredentials) this.#noteSender(caller, skb);
@@ -233,7 +233,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
     }
     peer.lock.pass(cpu);
     this.sendQueued += skb.trueSize;
-    peer.enqueue(skb);
+    peer.enqueue(cpu, skb);
   }
 
   /**
@@ -243,7 +243,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
   takePages(cpu: Cpu, caller: Caller, length: number, put: (piece: SkbPiece, shared: boolean) => boolean): number {
     const skb = this.first;
     if (skb === null) return Pending.NOTHING_YET;
-    taken(cpu, caller.task);
+    this.handover.find(cpu, caller.task);
     cpu.charge(IpcStep.receiveBody);
     this.lock.pass(cpu);
     const wanted = Math.min(length, skb.length - skb.consumed);
@@ -259,6 +259,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
       if (put(piece, false)) done = wanted;
     }
     skb.consumed += done;
+    this.handover.take(cpu, caller.task, done);
     this.broughtFiles = skb.files !== null;
     if (this.broughtFiles) this.landFiles(cpu, caller, skb);
     if (this.passCredentials) this.#noteSender(caller, skb);

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32 } from '@rpal/mm';
-import { RtMutex, SchedStep, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
+import { type Handover, RtMutex, SchedStep, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, FutexWord } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
@@ -26,10 +26,13 @@ interface PiFutex {
 /** The futexes of a machine that pass priorities on and are waited for. */
 export class PiFutexTable {
   readonly #scheduler: Scheduler;
+  /** From who lets go to whoever gets the lock. */
+  readonly #handover: Handover;
   readonly #waited = new Map<string, PiFutex>();
 
-  constructor(scheduler: Scheduler) {
+  constructor(scheduler: Scheduler, handover: Handover) {
     this.#scheduler = scheduler;
+    this.#handover = handover;
   }
 
   at(key: Key): PiFutex | undefined {
@@ -46,7 +49,10 @@ export class PiFutexTable {
   handOver(cpu: Cpu, futex: PiFutex): Thread | null {
     const next = futex.mutex.handOver(cpu) as Thread | null;
     if (next === null) this.#waited.delete(futex.name);
-    else this.#scheduler.wakeUp(cpu, next);
+    else {
+      this.#handover.put(cpu, 0);
+      this.#scheduler.wakeUp(cpu, next);
+    }
     return next;
   }
 
@@ -162,6 +168,7 @@ class PiWait implements Operation {
     const thread = this.#thread;
     const futex = this.#futex;
     this.#leave();
+    this.#kernel.futexes.handover.take(cpu, thread, 0);
     let failed = 0;
     if (futex.abandoned) {
       futex.abandoned = false;

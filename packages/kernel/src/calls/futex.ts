@@ -182,6 +182,7 @@ export class FutexWait implements RestartBlock {
     if (this.#waiter.bucket === null) {
       this.#timer.stop();
       thread.state = TaskState.RUNNING;
+      this.#kernel.futexes.handover.take(cpu, thread, 0);
       return 0;
     }
     if (this.#expired || thread.signalPending) {

@@ -95,8 +95,8 @@ export class Kernel implements TrapHandler {
     this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never' });
     this.memory.flushEntry = new WatchedFlushEntry(this);
     this.scheduler = new Scheduler(platform, options);
-    this.futexes = new FutexTable(this.scheduler, this.platform.cpus.length);
-    this.piFutexes = new PiFutexTable(this.scheduler);
+    this.futexes = new FutexTable(this.scheduler, this.platform.cpus.length, this.scheduler.handovers.open('futex'));
+    this.piFutexes = new PiFutexTable(this.scheduler, this.futexes.handover);
     this.workqueue = new Workqueue(this.scheduler);
     const skbs = new SkbPool(this.memory.heap, this.memory.frames);
     this.sockets = new UnixNamespace(this.scheduler, skbs, this.workqueue, {

@@ -1,5 +1,5 @@
 import type { MmStruct } from '@rpal/mm';
-import { WaitQueue } from '@rpal/sched';
+import { type Handover, WaitQueue } from '@rpal/sched';
 import type { Credentials, FdTable } from '@rpal/vfs';
 import type { Kernel } from '../entry/kernel.js';
 import type { Death } from './death.js';
@@ -38,6 +38,8 @@ export class Process {
   readonly actions: SignalAction[] = [];
   /** Signals for the process as a whole that no thread has taken yet. */
   readonly pending: PendingSignals = new PendingSignals();
+  /** Where signals go from who sends them to the thread that takes them. */
+  readonly signalHandover: Handover;
   /** RLIMIT_SIGPENDING: how many signals the queues of its user may hold for it to get one more. */
   pendingLimit: number;
   /** The signal that all its threads are dying of, or 0. */
@@ -79,6 +81,7 @@ export class Process {
 
   constructor(kernel: Kernel, pid: number, name: string, mm: MmStruct, files: FdTable, childWait: WaitQueue, parent: Process | null) {
     this.kernel = kernel;
+    this.signalHandover = kernel.scheduler.handovers.open('signals');
     this.pid = pid;
     this.name = name;
     this.mm = mm;

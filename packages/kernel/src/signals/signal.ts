@@ -208,7 +208,8 @@ export function forceSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: nu
 
 /** signalfds are told, and the thread is woken, or interrupted if it runs on another CPU (Linux: `signal_wake_up`). */
 function notify(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void {
-  const { signalWait } = thread.process;
+  const { signalWait, signalHandover } = thread.process;
+  signalHandover.put(cpu, 0);
   signalWait.wakeOne(cpu);
   raisePending(thread);
   const fatal = signal === Signal.KILL;
@@ -232,6 +233,7 @@ export function dequeueSignal(thread: Thread, wanted: SignalBits): QueuedSignal 
   const taken = thread.pending.take(wanted) ?? thread.process.pending.take(wanted);
   // Also if there is none: another thread of the process may have taken what this one was woken for.
   recalculatePending(thread);
+  if (taken !== null) thread.process.signalHandover.take(thread.cpu, thread, 0);
   return taken;
 }
 

@@ -11,7 +11,6 @@ import {
   SenderState,
   TaskContext,
 } from '@rpal/rpal-core';
-import { published } from '@rpal/sched';
 import { RpalError } from '../errors.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, FiberFrame, Pool, QUEUE_WORDS, ReadyQueue, ReceiverRecord } from '../layouts.js';
 import type { LibProcess, Peer } from '../process/lib-process.js';
@@ -351,8 +350,9 @@ export class WritePtrsCall extends LibCall {
       const word = this.#callWord();
       memory.write32(rcc + Rcc.receiverState, word);
       this.process.instruments?.receiverState(cpu, rcc, 10, ReceiverState.WAIT, word);
+      this.process.handover.putHere(cpu, 8 * this.#value);
     } else {
-      published(cpu);
+      this.process.handover.put(cpu, 8 * this.#value);
     }
     this.state = waits ? S.CLAIM : S.LEAVE;
     return StepEnd.NEXT;
@@ -488,6 +488,7 @@ export class ReadPtrsCall extends LibCall {
     const count = Math.min(this.length, (memory.read32(entry + FdRecord.tail) - head) | 0);
     let to = count > 0 ? reach(cpu, this.pointers, true) : 0;
     if (to < 0 || (count > 1 && reach(cpu, this.pointers + 8 * (count - 1), true) < 0)) return StepEnd.FAULT;
+    if (count > 0) this.process.handover.take(cpu, this.context.thread, 8 * count);
     cpu.chargeBytes(LibStep.readPtrs, 8 * count);
     for (let i = 0; i < count; i++) {
       const from = entry + FdRecord.words + 8 * ((head + i) & (QUEUE_WORDS - 1));

@@ -1,6 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Process } from '@rpal/kernel';
+import type { Kernel, Process } from '@rpal/kernel';
 import { findRpal, type Instruments, type Isolation, protectionKeys, type QuirkName, type Rpal } from '@rpal/rpal-core';
+import type { Handover } from '@rpal/sched';
 import { RpalError } from '../errors.js';
 import { SenderSlots } from './sender-slots.js';
 
@@ -51,11 +52,15 @@ export class LibProcess {
   retEnd = 0;
   /** Requested services by id. */
   readonly peers: Peer[] = [];
+  /** Where words go from sender to receiver: one for all processes of a machine. */
+  readonly handover: Handover;
 
   static readonly #all: WeakMap<Process, LibProcess> = new WeakMap();
+  static readonly #handovers: WeakMap<Kernel, Handover> = new WeakMap();
 
-  constructor(kernelHalf: Rpal | null) {
+  constructor(kernelHalf: Rpal | null, handover: Handover) {
     this.#kernelHalf = kernelHalf;
+    this.handover = handover;
   }
 
   /** Told of changes of state and of rights that the library makes; null on a machine without the kernel half. */
@@ -78,7 +83,13 @@ export class LibProcess {
   static of(process: Process): LibProcess {
     let state = LibProcess.#all.get(process);
     if (state === undefined) {
-      state = new LibProcess(findRpal(process.kernel));
+      const { kernel } = process;
+      let handover = LibProcess.#handovers.get(kernel);
+      if (handover === undefined) {
+        handover = kernel.scheduler.handovers.open('RPAL');
+        LibProcess.#handovers.set(kernel, handover);
+      }
+      state = new LibProcess(findRpal(kernel), handover);
       LibProcess.#all.set(process, state);
     }
     return state;

@@ -11,10 +11,10 @@ import {
   SenderState,
   TaskContext,
 } from '@rpal/rpal-core';
-import { taken } from '@rpal/sched';
+import type { Handover } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE } from '@rpal/uapi';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, FiberFrame, ReadyQueue, ReceiverRecord, ReceiverStatus } from '../layouts.js';
-import type { LibProcess } from '../process/lib-process.js';
+import { LibProcess } from '../process/lib-process.js';
 import { slotAddress } from '../routine/fd-slots.js';
 import { enter, Fiber, jump, saveFrame } from '../routine/fiber.js';
 import { follow, LibCall, reach, StepEnd } from '../routine/lib-call.js';
@@ -221,6 +221,7 @@ export class EpollWaitCall extends LibCall {
   userOnly = false;
   receiver: LibReceiver | null = null;
   readonly #thread: Thread;
+  readonly #handover: Handover;
   readonly #slot = new Pointer();
   readonly #entry = new Pointer();
   #count = 0;
@@ -229,6 +230,7 @@ export class EpollWaitCall extends LibCall {
   constructor(context: ProgramContext) {
     super(context);
     this.#thread = context.thread;
+    this.#handover = LibProcess.of(context.thread.process).handover;
   }
 
   /** The context is back on the main stack, whoever brought it here. */
@@ -383,7 +385,7 @@ export class EpollWaitCall extends LibCall {
       const bits = memory.read32(entry + FdRecord.pending) & memory.read32(entry + FdRecord.interest) & (EPOLLRPALIN | EPOLLRPALOUT);
       memory.write32(entry + FdRecord.pending, 0);
       if (bits !== 0) {
-        taken(cpu, this.#thread);
+        this.#handover.find(cpu, this.#thread);
         memory.write32(at, bits);
         memory.write32(middle, memory.read32(entry + FdRecord.dataLow));
         memory.write32(tail, memory.read32(entry + FdRecord.dataHigh));

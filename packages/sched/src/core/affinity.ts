@@ -4,6 +4,7 @@ import { Dequeue, Enqueue } from '../fair/cfs-queue.js';
 import { finishDelayed } from '../fair/hierarchy.js';
 import { SchedStep } from '../steps.js';
 import { dequeue } from './enqueue.js';
+import { carryAway } from './handover.js';
 import { type RunQueues, resched } from './run-queue.js';
 import type { Task } from './task.js';
 import { activate } from './wake-up.js';
@@ -34,7 +35,7 @@ export function migrate(queues: RunQueues, cpu: Cpu, task: Task): void {
   if (delayed) finishDelayed(from, task);
   else dequeue(from, task, Dequeue.MOVE);
   task.cpu = to.cpu;
-  if (cpu.path.destination === task && to.cpu !== cpu) cpu.path.depart(cpu);
+  if (to.cpu !== cpu) carryAway(cpu, task);
   if (delayed) return;
   to.acquire(cpu);
   to.updateClock(cpu);

@@ -5,6 +5,7 @@ import { CfsQueue } from '../fair/cfs-queue.js';
 import { putPreviousFair, setNextFair, unthrottle, updateFair } from '../fair/hierarchy.js';
 import type { FairRunQueue, GroupHost, GroupQueue } from '../fair/task-group.js';
 import { SchedStep } from '../steps.js';
+import { carryIn } from './handover.js';
 import type { IdleState } from './idle-state.js';
 import type { SchedClasses } from './sched-classes.js';
 import type { SchedSeams } from './seams.js';
@@ -194,7 +195,7 @@ export class RunQueue implements FairRunQueue {
     if (idleState === null) return;
     this.idleState = null;
     for (let task = this.wakeList; task !== null; task = task.nextWake) {
-      if (task === cpu.path.destination) cpu.path.arrive(cpu, cpu.haltedAt);
+      carryIn(cpu, task, cpu.haltedAt);
     }
     if (idleState.wake > 0) cpu.chargeCycles(HwStep.idleExit, idleState.wake);
   }

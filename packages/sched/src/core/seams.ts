@@ -1,5 +1,6 @@
 import { EventSeam, FirstAnswerHook, NotifyHook, Slot, trueOrFalse, ValueHook, zeroOrErrno } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
+import type { Handover } from './handover.js';
 import type { IdlePolicy } from './idle-state.js';
 import type { RunQueue } from './run-queue.js';
 import type { SchedClass } from './sched-class.js';
@@ -108,6 +109,27 @@ export class SchedSeams {
      * @cost every wake-up.
      */
     wakeUp: new EventSeam<[cpu: number, time: number, task: Task, target: number]>('wakeUp'),
+    /**
+     * Something was put where another task may take it: a message into a socket, bytes into a pipe, a signal, an item on an epoll
+     * instance's ready list. Comes before the wake-up.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param queue where: its `name` is unique in the machine
+     * @param bytes of payload; 0 for a mere notice
+     * @param task who put it: the running task, which in an interrupt is whoever was interrupted
+     * @cost every message, once per queue that it goes through.
+     */
+    messagePut: new EventSeam<[cpu: number, time: number, queue: Handover, bytes: number, task: Task]>('messagePut'),
+    /**
+     * Something was taken that had been put; of a stream perhaps a part of it, or what was put in several pieces.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param queue where: its `name` is unique in the machine
+     * @param bytes of payload; 0 for a mere notice
+     * @param task who took it
+     * @cost every message, once per queue that it goes through.
+     */
+    messageTaken: new EventSeam<[cpu: number, time: number, queue: Handover, bytes: number, task: Task]>('messageTaken'),
   };
 }
 

@@ -4,6 +4,7 @@ import { Enqueue } from '../fair/cfs-queue.js';
 import { preemptsInGroups, requeueFair, updateFair } from '../fair/hierarchy.js';
 import { SchedStep } from '../steps.js';
 import { enqueue } from './enqueue.js';
+import { carryAway, carryIn } from './handover.js';
 import { kickPolling, type RunQueue, type RunQueues, resched } from './run-queue.js';
 import { SchedPolicy, type Task, TaskState } from './task.js';
 
@@ -55,7 +56,7 @@ export function wakeUp(queues: RunQueues, cpu: Cpu, task: Task, mask: number, sy
         checkPreempt(cpu, rq, task);
       }
       rq.lock.release(cpu);
-      if (task.cpu !== cpu && cpu.path.destination === task) cpu.path.depart(cpu);
+      if (task.cpu !== cpu) carryAway(cpu, task);
       return true;
     }
     rq.lock.release(cpu);
@@ -73,32 +74,8 @@ export function wakeUp(queues: RunQueues, cpu: Cpu, task: Task, mask: number, sy
   rq.updateClock(cpu);
   activate(cpu, rq, task, Enqueue.WAKE_UP);
   rq.lock.release(cpu);
-  // From here on the work that the woken task waits for is its own affair.
-  if (target !== cpu && cpu.path.destination === task) cpu.path.depart(cpu);
+  if (target !== cpu) carryAway(cpu, task);
   return true;
-}
-
-/**
- * `cpu` has made something available that others may take without being woken. If the path's destination is awake on
- * another CPU, the work is on its way to it from here on.
- */
-export function published(cpu: Cpu): void {
-  const { path } = cpu;
-  if (path.holder !== cpu) return;
-  const task = path.destination as Task;
-  const asleep = (task.state & (TaskState.INTERRUPTIBLE | TaskState.UNINTERRUPTIBLE)) !== 0;
-  if (!asleep && task.cpu !== cpu) path.depart(cpu);
-}
-
-/**
- * The running task takes up what the path brings, if it is its destination. It may even do so before the other side has
- * announced it.
- */
-export function taken(cpu: Cpu, task: Task): void {
-  const { path } = cpu;
-  if (path.destination !== task || path.holder === cpu) return;
-  if (path.holder !== null) path.depart(path.holder);
-  path.take(cpu);
 }
 
 /** Puts a task that is off the queues onto `rq`, which is locked, and lets it take the CPU if it should. */
@@ -189,7 +166,7 @@ function queueRemotely(cpu: Cpu, rq: RunQueue, task: Task, sync: boolean): void 
       cpu.sendInterrupt(rq.cpu, Vector.callFunctionSingle);
     }
   }
-  if (cpu.path.destination === task) cpu.path.depart(cpu);
+  carryAway(cpu, task);
 }
 
 /** Enqueues what other CPUs have woken for this one (Linux: `sched_ttwu_pending`). */
@@ -210,7 +187,7 @@ export function receiveWakeUps(rq: RunQueue): void {
     if (!hooks.schedWakePermission.tapped || hooks.schedWakePermission.call(cpu, task) !== false) {
       // Linux would put it into the tree a second time.
       if (task.onRq) throw new Error(`task ${task.pid} (${task.name}), whose wake-up CPU ${cpu.id} receives, is on a run queue already`);
-      if (cpu.path.destination === task) cpu.path.arrive(cpu, cpu.clock);
+      carryIn(cpu, task, cpu.clock);
       if (task.onCpu) queues.completeSwitch(queues.of(task.cpu));
       activate(cpu, rq, task, Enqueue.WAKE_UP);
     }

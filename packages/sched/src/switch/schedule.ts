@@ -1,6 +1,7 @@
 import type { Cpu, ExecutionContext } from '@rpal/hw-x86';
 import { migrateRunning } from '../core/affinity.js';
 import { dequeue } from '../core/enqueue.js';
+import { carryIn } from '../core/handover.js';
 import { type RunQueue, type RunQueues, SwitchPhase } from '../core/run-queue.js';
 import { PathResult, type Task, TaskState } from '../core/task.js';
 import { SchedError } from '../errors.js';
@@ -211,7 +212,7 @@ function switchContext(rq: RunQueue): void {
   }
   putPrevious(rq, prev);
   setNext(rq, next);
-  if (cpu.path.destination === next) cpu.path.arrive(cpu, cpu.clock);
+  carryIn(cpu, next, cpu.clock);
   switchAddressSpace(cpu, prev, next);
   switchRegisters(rq, prev, next);
   announceSwitch(rq, prev, next);

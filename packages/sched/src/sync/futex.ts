@@ -1,4 +1,5 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
+import type { Handover } from '../core/handover.js';
 import { type Task, TaskState, type WaitTarget } from '../core/task.js';
 import type { Waker } from '../core/wake-up.js';
 import { SchedStep } from '../steps.js';
@@ -64,10 +65,13 @@ class FutexBucket {
 export class FutexTable {
   readonly #waker: Waker;
   readonly #buckets: readonly FutexBucket[];
+  /** From who wakes to who was woken. */
+  readonly handover: Handover;
 
   /** @param cpus of the machine: 256 buckets each */
-  constructor(waker: Waker, cpus: number) {
+  constructor(waker: Waker, cpus: number, handover: Handover) {
     this.#waker = waker;
+    this.handover = handover;
     const size = 256 * 2 ** Math.ceil(Math.log2(cpus));
     this.#buckets = Array.from({ length: size }, () => new FutexBucket());
   }
@@ -115,6 +119,7 @@ export class FutexTable {
       const { next }: FutexWaiter = waiter;
       if (waiter.space === space && waiter.offset === offset && (waiter.bitset & bitset) !== 0) {
         bucket.remove(waiter);
+        this.handover.put(cpu, 0);
         this.#waker.wakeUp(cpu, waiter.task);
         woken++;
       }
@@ -140,6 +145,7 @@ export class FutexTable {
       if (waiter.space === space && waiter.offset === offset) {
         bucket.remove(waiter);
         if (done++ < wake) {
+          this.handover.put(cpu, 0);
           this.#waker.wakeUp(cpu, waiter.task);
         } else {
           cpu.charge(SchedStep.futexRequeue);

@@ -16,7 +16,7 @@ export {
   type MessageQueueAttributes,
   type SignalValue,
 } from './process/call-arguments.js';
-export { ContextTable, NoCode } from './process/context-table.js';
+export { type CodeEngine, ContextTable, NoCode } from './process/context-table.js';
 export type { Death } from './process/death.js';
 export { EntryKind } from './process/entry-kind.js';
 export { allocateTls, defaultPkru } from './process/exec.js';

@@ -12,6 +12,12 @@ const SPACING = 16;
 const PLACES = 1 << 20;
 const TURNS = 256;
 
+/** An engine whose code lies in memory: there a saved instruction pointer is an address of machine code. */
+export interface CodeEngine {
+  /** The context that goes on at `address`, in whatever address space the CPU has; null: this engine has no code there. */
+  contextAt(cpu: Cpu, address: number): UserContext | null;
+}
+
 /**
  * The user contexts of a machine that saved instruction pointers may lead to, by address (in a computer: the code that lies there). A
  * context is in the table from its making to the end of its thread; then its place is free for another.
@@ -22,6 +28,7 @@ export class ContextTable {
   /** How often each place has been used before. */
   readonly #turns: number[] = [0];
   readonly #free: number[] = [];
+  readonly #engines: CodeEngine[] = [];
 
   /** Contexts in the table. */
   get size(): number {
@@ -44,8 +51,20 @@ export class ContextTable {
   at(cpu: Cpu, address: number): UserContext {
     const number = Math.floor((address - TEXT) / SPACING);
     const context = this.#places[number & (PLACES - 1)] ?? null;
-    if (context === null || context.resumeAddress !== TEXT + number * SPACING) return new NoCode(this, cpu, address);
-    return context;
+    return context !== null && context.resumeAddress === TEXT + number * SPACING ? context : this.#inMemory(cpu, address);
+  }
+
+  /** Asks `engine` for what the table does not know. */
+  use(engine: CodeEngine): void {
+    this.#engines.push(engine);
+  }
+
+  #inMemory(cpu: Cpu, address: number): UserContext {
+    for (const engine of this.#engines) {
+      const context = engine.contextAt(cpu, address);
+      if (context !== null) return context;
+    }
+    return new NoCode(this, cpu, address);
   }
 
   /** Takes all contexts of a thread out: it has ended, or executes another image. */

@@ -3,6 +3,7 @@ export type HardwareErrorCode =
   | 'INVALID_PROFILE'
   | 'UNKNOWN_STEP'
   | 'DUPLICATE_STEP'
+  | 'INVALID_STEP'
   | 'INVALID_ARGUMENT'
   | 'NON_CANONICAL_ADDRESS'
   | 'OUT_OF_MEMORY'

@@ -16,7 +16,9 @@ export { Ledger, type LedgerEntry } from './costs/ledger.js';
 export { type CpuProfile, type Figure, parseProfile } from './costs/profile.js';
 export {
   allSteps,
+  CAUSES,
   type Cause,
+  COST_STATUSES,
   type CompositeDefinition,
   type CostStatus,
   defineSteps,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { allSteps, CostModel, defineSteps, findProfile, HwStep, Ledger, profiles, spread } from '../src/index.js';
-import { XEON } from './support.js';
+import { allSteps, CostModel, defineSteps, findProfile, HwStep, Ledger, profiles, type StepDefinition, spread } from '../src/index.js';
+import { bareCpu, XEON } from './support.js';
 
 const step = defineSteps('cost-model.test', {
   mixed: { cause: 'user', mode: 'user', instructions: [100, 200, 400], events: { wrpkru: 2 }, ns: 10, source: 'test', status: 'estimated' },
@@ -58,6 +58,56 @@ describe('CostModel', () => {
 });
 
 describe('steps', () => {
+  it('are listed by the keys of their table', () => {
+    expect(Object.keys(step)).toEqual(['mixed', 'plain', 'both']);
+    expect(Object.keys(HwStep)).toHaveLength(Object.values(HwStep).length);
+    expect(Object.entries(HwStep).every(([key, id]) => allSteps()[id]?.name === `@rpal/hw-x86:${key}`)).toBe(true);
+  });
+
+  const GOOD = { cause: 'user', source: 'test', status: 'estimated' };
+  it.each([
+    ['a cause', { ...GOOD, cause: 'wakeup' }, 'step "refused:s": cause "wakeup" is unknown; did you mean "wake-up"?'],
+    ['an event', { ...GOOD, events: { wrpkr: 1 } }, 'event "wrpkr" is unknown; did you mean "wrpkru"?'],
+    ['a status', { ...GOOD, status: 'estimate' }, 'status "estimate" is unknown; did you mean "estimated"?'],
+    ['a mode', { ...GOOD, mode: 'supervisor' }, 'mode "supervisor" is unknown; known are kernel, user'],
+    ['a rate', { ...GOOD, perByte: 'move' }, 'perByte "move" is unknown; known are copy, zero'],
+    ['a field', { ...GOOD, event: {} }, 'field "event" is unknown; did you mean "events"?'],
+    ['no source', { ...GOOD, source: '' }, 'source must say where the numbers come from'],
+    ['a negative count', { ...GOOD, events: { wrpkru: -1 } }, 'events.wrpkru: -1 is not a number of events, 0 or more'],
+    ['no number of instructions', { ...GOOD, instructions: Number.NaN }, 'instructions: NaN is not a number, 0 or more'],
+    ['a range the wrong way round', { ...GOOD, ns: [3, 2, 1] }, 'ns: 3,2,1 is not a number, 0 or more, or [low, central, high]'],
+    ['no parts', { parts: [] }, 'parts: there must be at least one'],
+  ])('with %s that means nothing are refused', (_what, definition, message) => {
+    const before = allSteps().length;
+    expect(() => defineSteps('refused', { s: definition as StepDefinition })).toThrow(message);
+    expect(allSteps()).toHaveLength(before);
+  });
+
+  it('of a table are all defined, or none: a part is named that is not there, and the nearest', () => {
+    const one = { cause: 'user', source: 'test', status: 'estimated' } as const;
+    expect(() => defineSteps('all-or-none', { first: one, second: { parts: ['frist'] } })).toThrow(
+      '"frist" is no simple step defined before its use; did you mean "first"?',
+    );
+    expect(Object.keys(defineSteps('all-or-none', { first: one, second: { parts: ['first'] } }))).toEqual(['first', 'second']);
+  });
+
+  it('that were defined after a machine was built are refused by that machine, and known to later ones', () => {
+    const { cpu } = bareCpu();
+    const late = defineSteps('cost-model.test-late', { step: { cause: 'user', ns: 100, source: 'test', status: 'estimated' } });
+    const before = cpu.clock;
+    const message = 'step "cost-model.test-late:step" was defined after this machine was built, and has no price on it';
+    expect(() => cpu.charge(late.step)).toThrow(message);
+    expect(() => cpu.chargeTimes(late.step, 2)).toThrow(message);
+    expect(() => cpu.chargeBytes(late.step, 2)).toThrow(message);
+    expect(() => cpu.chargeCycles(late.step, 2)).toThrow(message);
+    expect(() => cpu.charge(undefined as unknown as number)).toThrow('undefined is no step that defineSteps has returned');
+    expect(cpu.clock).toBe(before);
+    const later = bareCpu().cpu;
+    const start = later.clock;
+    later.charge(late.step);
+    expect(later.clock - start).toBe(230);
+  });
+
   it('cannot be defined twice, nor consist of what is not defined', () => {
     const one = { cause: 'user', source: 'test', status: 'estimated' } as const;
     expect(() => defineSteps('cost-model.test', { plain: one })).toThrow('step "cost-model.test:plain" is defined twice');

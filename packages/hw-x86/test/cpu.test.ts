@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Cpu, HwStep, Vector } from '../src/index.js';
+import { type Cpu, defineSteps, HwStep, Vector } from '../src/index.js';
 import { bareCpu, handles, platform, XEON } from './support.js';
 
 describe('registers', () => {
@@ -31,6 +31,10 @@ describe('registers', () => {
   });
 });
 
+const copied = defineSteps('cpu.test', {
+  bytes: { cause: 'copy', instructions: 50, perByte: 'copy', source: 'test', status: 'estimated' },
+});
+
 describe('charging', () => {
   it('is exact, also where a turn exceeds 31 bits', () => {
     const { cpu } = bareCpu();
@@ -39,6 +43,38 @@ describe('charging', () => {
     cpu.chargeCycles(HwStep.idle, 2);
     expect(cpu.clock - before).toBe(2 ** 40 + 3);
     expect(cpu.ownLedger.booked(HwStep.idle)).toBe(2 ** 40 + 3);
+  });
+});
+
+describe('charging many times', () => {
+  it('is charging once, so many times over: time, cycles booked and executions counted', () => {
+    const { cpu } = bareCpu();
+    const price = cpu.costs.step[HwStep.wrpkru] as number;
+    const before = cpu.clock;
+    cpu.charge(HwStep.wrpkru);
+    cpu.chargeTimes(HwStep.wrpkru, 6);
+    cpu.chargeTimes(HwStep.wrpkru, 0);
+    expect(cpu.clock - before).toBe(7 * price);
+    expect(cpu.ownLedger.booked(HwStep.wrpkru)).toBe(7 * price);
+    expect(cpu.ownLedger.entries.find(({ step }) => step.id === HwStep.wrpkru)).toMatchObject({ count: 7, cycles: 7 * price });
+  });
+
+  it('is exact where the sum exceeds a turn', () => {
+    const { cpu } = bareCpu();
+    const price = cpu.costs.step[HwStep.wrpkru] as number;
+    const before = cpu.clock;
+    cpu.chargeTimes(HwStep.wrpkru, 2 ** 28);
+    expect(cpu.clock - before).toBe(2 ** 28 * price);
+    expect(cpu.ownLedger.booked(HwStep.wrpkru)).toBe(2 ** 28 * price);
+  });
+
+  it('by bytes is the step once, and the rate for each byte, rounded once', () => {
+    const { cpu } = bareCpu();
+    const before = cpu.clock;
+    cpu.chargeBytes(copied.bytes, 1001);
+    const rate = cpu.costs.perByte[copied.bytes] as number;
+    expect(cpu.clock - before).toBe((cpu.costs.step[copied.bytes] as number) + Math.round(1001 * rate));
+    expect(cpu.ownLedger.booked(copied.bytes)).toBe(cpu.clock - before);
   });
 });
 

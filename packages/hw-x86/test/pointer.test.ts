@@ -122,4 +122,71 @@ describe('Pointer', () => {
     pointer.address = 0x1000;
     expect(pointer.data(cpus[0] as Cpu, Access.user)).toBe(-1);
   });
+
+  describe('pays for its line again', () => {
+    const AT = ADDRESSES[0] as number;
+
+    /** Two cores that share the page, and a pointer for each; how many lines an access through one of them moves. */
+    function pair(): { a: Cpu; b: Cpu; moved: (by: Cpu, write: boolean) => number } {
+      const machine = platform();
+      const [a, b] = machine.cpus as [Cpu, Cpu];
+      const root = emptyTable(machine.memory);
+      mapUser(machine.memory, root, AT);
+      const pointers = new Map([a, b].map((core) => [core, new Pointer(AT)]));
+      for (const core of [a, b]) core.mmu.loadRoot(root, 1, true);
+      const moved = (by: Cpu, write: boolean): number => {
+        const before = by.linesMoved;
+        pointers.get(by)?.data(by, write ? Access.user | Access.write : Access.user);
+        return by.linesMoved - before;
+      };
+      return { a, b, moved };
+    }
+
+    it('when a second core comes to the frame and takes the line', () => {
+      const { a, b, moved } = pair();
+      expect([moved(a, true), moved(a, true), moved(b, true), moved(a, true), moved(a, true)]).toEqual([0, 0, 1, 1, 0]);
+    });
+
+    it('when the line was exclusive, and another core has read it: a write then takes it back', () => {
+      const { a, b, moved } = pair();
+      moved(a, true);
+      moved(b, true);
+      expect([moved(b, true), moved(a, false), moved(b, false), moved(b, true), moved(a, false)]).toEqual([0, 1, 0, 1, 1]);
+    });
+
+    it('when the line was shared, and another sharer has written it', () => {
+      const { a, b, moved } = pair();
+      moved(a, true);
+      expect([moved(b, false), moved(a, false), moved(b, false)]).toEqual([1, 0, 0]);
+      // Both pointers know that they may read.
+      expect([moved(a, true), moved(b, false), moved(a, false)]).toEqual([1, 1, 0]);
+    });
+
+    it('when another core has cleared the frame', () => {
+      const { a, b, moved } = pair();
+      moved(a, true);
+      moved(a, true);
+      const frame = Math.floor(a.mmu.translate(AT, Access.user) / PAGE_SIZE);
+      b.coherence.claim(b, frame);
+      expect([moved(a, true), moved(a, true)]).toEqual([1, 0]);
+    });
+  });
+
+  it('loses a right that PKRU takes: writes with write-disable, everything with access-disable', () => {
+    const machine = platform();
+    const core = machine.cpus[0] as Cpu;
+    const root = emptyTable(machine.memory);
+    mapUser(machine.memory, root, ADDRESSES[0] as number, USER_RW, 1);
+    core.mmu.loadRoot(root, 1, true);
+    const pointer = new Pointer(ADDRESSES[0] as number);
+    const write = Access.user | Access.write;
+    const physical = pointer.data(core, write);
+    expect([pointer.data(core, write), pointer.data(core, Access.user)]).toEqual([physical, physical]);
+    core.mmu.pkru = 0b10_00;
+    expect([pointer.data(core, write), pointer.data(core, Access.user), core.data(pointer.address, write)]).toEqual([-1, physical, -1]);
+    core.mmu.pkru = 0b01_00;
+    expect([pointer.data(core, write), pointer.data(core, Access.user)]).toEqual([-1, -1]);
+    core.mmu.pkru = 0;
+    expect(pointer.data(core, write)).toBe(physical);
+  });
 });

@@ -1,6 +1,6 @@
 import { HardwareError } from '../errors.js';
 import { type Check, fields, flag, list, number, oneOf, optional, positive, text, values, whole } from './check.js';
-import { type CostStatus, findStep, PRIMITIVES, type Primitive } from './step.js';
+import { COST_STATUSES, type CostStatus, findStep, PRIMITIVES, type Primitive } from './step.js';
 
 /** A figure with its uncertainty, origin and standing. `low <= central <= high`, none below 0. */
 export interface Figure {
@@ -121,7 +121,7 @@ const figureFields = {
   central: number(0),
   high: number(0),
   source: text(/^.{3}/s, 'a text of at least three characters'),
-  status: oneOf('counted', 'measured', 'published', 'derived', 'recalled', 'estimated'),
+  status: oneOf(...COST_STATUSES),
 };
 
 /** Low, central and high come in this order. */

@@ -1,30 +1,38 @@
+import { didYouMean } from '@rpal/bus';
 import { HardwareError } from '../errors.js';
 
+/** The standings that a figure can have. */
+export const COST_STATUSES = ['counted', 'measured', 'published', 'derived', 'recalled', 'estimated'] as const;
+
 /** Where a figure comes from. A report shows it beside every total the figure takes part in. */
-export type CostStatus = 'counted' | 'measured' | 'published' | 'derived' | 'recalled' | 'estimated';
+export type CostStatus = (typeof COST_STATUSES)[number];
 
 /** A figure with its uncertainty. One number stands for three equal ones. */
 export type Range = number | readonly [low: number, central: number, high: number];
 
-/** Why cycles were spent: the coarse columns of a breakdown. */
-export type Cause =
-  | 'entry'
-  | 'socket'
-  | 'epoll'
-  | 'copy'
-  | 'wake-up'
-  | 'switch'
-  | 'idle'
-  | 'tlb'
-  | 'coherence'
-  | 'interrupt'
-  | 'fault'
-  | 'memory'
-  | 'process'
-  | 'user'
-  | 'library'
-  | 'lazy switch'
-  | 'wait';
+/** Why cycles are spent: the coarse columns of a breakdown. */
+export const CAUSES = [
+  'entry',
+  'socket',
+  'epoll',
+  'copy',
+  'wake-up',
+  'switch',
+  'idle',
+  'tlb',
+  'coherence',
+  'interrupt',
+  'fault',
+  'memory',
+  'process',
+  'user',
+  'library',
+  'lazy switch',
+  'wait',
+] as const;
+
+/** Why cycles were spent. */
+export type Cause = (typeof CAUSES)[number];
 
 /**
  * Hardware events that a step contains and that are priced one by one by the CPU profile. Instructions cover all else.
@@ -114,41 +122,83 @@ const byName = new Map<string, Step>();
 
 /**
  * Declares the steps of a package, once, when its module loads. Returns their ids under their keys.
- * The order of ids follows the order of imports; nothing but array indices depends on it.
+ * The order of ids follows the order of imports; nothing but array indices depends on it. Machines know the steps that were defined
+ * when they were built: one that is charged a later step says so.
+ * @throws HardwareError INVALID_STEP for a definition that means nothing, UNKNOWN_STEP for a part that is no step, DUPLICATE_STEP
  */
 export function defineSteps<K extends string>(
   owner: string,
   table: Readonly<Record<K, StepDefinition | CompositeDefinition>>,
 ): Readonly<Record<K, number>> {
+  const steps = new Map<string, Step>();
   const ids = {} as Record<K, number>;
   for (const [key, definition] of Object.entries(table) as [K, StepDefinition | CompositeDefinition][]) {
     const name = `${owner}:${key}`;
+    requireMeaning(name, definition);
     if (byName.has(name)) throw new HardwareError('DUPLICATE_STEP', `step "${name}" is defined twice`);
-    const step: Step = { ...('parts' in definition ? compose(owner, definition) : definition), id: registry.length, name };
-    registry.push(step);
-    byName.set(name, step);
-    ids[key] = step.id;
+    const id = registry.length + steps.size;
+    steps.set(key, { ...('parts' in definition ? compose(steps, definition) : definition), id, name });
+    ids[key] = id;
   }
-  return fast(ids);
+  // All of a table, or nothing of it.
+  for (const step of steps.values()) {
+    registry.push(step);
+    byName.set(step.name, step);
+  }
+  // V8 keeps an object that was filled key by key as a hash table, which every `Step.x` of a hot path would search; not so its copy.
+  return { ...ids };
 }
 
-/** Looks the parts of a composite step up. */
-function compose(owner: string, { parts }: CompositeDefinition): Omit<Step, 'id' | 'name'> {
+/** Looks the parts of a composite step up. @param own the steps of its table so far, by key */
+function compose(own: ReadonlyMap<string, Step>, { parts }: CompositeDefinition): Omit<Step, 'id' | 'name'> {
   const steps = parts.map((part) => {
-    const step = typeof part === 'number' ? registry[part] : byName.get(`${owner}:${part}`);
-    if (step === undefined || step.parts !== undefined)
-      throw new HardwareError('UNKNOWN_STEP', `"${part}" is no simple step defined before its use`);
+    const step = typeof part === 'number' ? registry[part] : own.get(part);
+    if (step === undefined || step.parts !== undefined) {
+      throw new HardwareError('UNKNOWN_STEP', `"${part}" is no simple step defined before its use${didYouMean(String(part), own.keys())}`);
+    }
     return step;
   });
   return { cause: (steps[0] as Step).cause, source: 'sum of its parts', status: 'derived', parts: steps.map(({ id }) => id) };
 }
 
-/**
- * An object filled key by key is a hash table to V8, and every `Step.x` in a hot path would look it up. Serving as a
- * prototype makes V8 lay it out like an object literal.
- */
-function fast<T extends object>(object: T): T {
-  return Object.create(object) as T;
+const SIMPLE_KEYS = ['cause', 'mode', 'instructions', 'events', 'ns', 'perByte', 'source', 'status'];
+
+/** Plain JavaScript may hand us anything. */
+function requireMeaning(name: string, definition: StepDefinition | CompositeDefinition): void {
+  const refuse = (field: string, given: unknown, known: readonly string[]): never => {
+    const hint = didYouMean(String(given), known) || `; known are ${known.join(', ')}`;
+    throw new HardwareError('INVALID_STEP', `step "${name}": ${field} "${String(given)}" is unknown${hint}`);
+  };
+  const oneOf = (field: string, given: unknown, known: readonly string[]): void => {
+    if (!known.includes(given as string)) refuse(field, given, known);
+  };
+  const keys = 'parts' in definition ? ['parts'] : SIMPLE_KEYS;
+  for (const key of Object.keys(definition)) oneOf('field', key, keys);
+  if ('parts' in definition) {
+    if (definition.parts.length === 0) throw new HardwareError('INVALID_STEP', `step "${name}": parts: there must be at least one`);
+    return;
+  }
+  const { cause, mode, status, perByte, events, source } = definition;
+  oneOf('cause', cause, CAUSES);
+  oneOf('status', status, COST_STATUSES);
+  if (mode !== undefined) oneOf('mode', mode, ['kernel', 'user']);
+  if (perByte !== undefined) oneOf('perByte', perByte, ['copy', 'zero']);
+  if (typeof source !== 'string' || source === '') {
+    throw new HardwareError('INVALID_STEP', `step "${name}": source must say where the numbers come from`);
+  }
+  for (const [event, count] of Object.entries(events ?? {})) {
+    oneOf('event', event, PRIMITIVES);
+    if (!Number.isFinite(count) || count < 0) {
+      throw new HardwareError('INVALID_STEP', `step "${name}": events.${event}: ${count} is not a number of events, 0 or more`);
+    }
+  }
+  for (const field of ['instructions', 'ns'] as const) requireRange(name, field, definition[field] ?? 0);
+}
+
+function requireRange(name: string, field: string, range: Range): void {
+  const [low, central, high] = spread(range);
+  if (low >= 0 && low <= central && central <= high && Number.isFinite(high)) return;
+  throw new HardwareError('INVALID_STEP', `step "${name}": ${field}: ${String(range)} is not a number, 0 or more, or [low, central, high]`);
 }
 
 /** All steps defined so far, by id. */

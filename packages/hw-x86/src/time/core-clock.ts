@@ -1,5 +1,7 @@
 import type { CostModel } from '../costs/cost-model.js';
 import { Ledger } from '../costs/ledger.js';
+import { allSteps } from '../costs/step.js';
+import { HardwareError } from '../errors.js';
 
 /** The longest turn, TSC cycles: what is spent in one stays a small integer. */
 const LONGEST_TURN = 1 << 28;
@@ -102,20 +104,27 @@ export class CoreClock {
     this.#computed = ledger.computed;
   }
 
-  /** Spends the price of a step. */
+  /**
+   * Spends the price of a step.
+   * @throws HardwareError UNKNOWN_STEP, as do the others, for a step that was not defined when the machine was built
+   */
   charge(step: number): void {
     const cells = this.#cells;
-    this.#spent += cells[2 * step] as number;
-    cells[2 * step + 1] = (cells[2 * step + 1] as number) + 1;
+    const count = 2 * step + 1;
+    if (!(count < cells.length)) throw unknownStep(step);
+    this.#spent += cells[count - 1] as number;
+    cells[count] = (cells[count] as number) + 1;
   }
 
   /** Spends the price of a step `times` times over. */
   chargeTimes(step: number, times: number): void {
     const cells = this.#cells;
-    const cycles = (cells[2 * step] as number) * times;
+    const count = 2 * step + 1;
+    if (!(count < cells.length)) throw unknownStep(step);
+    const cycles = (cells[count - 1] as number) * times;
     if (cycles < LONGEST_TURN) this.#spent += cycles;
     else this.#turnStart += cycles;
-    cells[2 * step + 1] = (cells[2 * step + 1] as number) + times;
+    cells[count] = (cells[count] as number) + times;
   }
 
   /** Spends the price of a step on `length` bytes. */
@@ -127,8 +136,18 @@ export class CoreClock {
   /** Spends a computed amount, in whole TSC cycles, on a step. */
   chargeCycles(step: number, cycles: number): void {
     const computed = this.#computed;
+    if (!(step < computed.length)) throw unknownStep(step);
     if (cycles < LONGEST_TURN) this.#spent += cycles;
     else this.#turnStart += cycles;
     computed[step] = (computed[step] as number) + cycles;
   }
+}
+
+function unknownStep(step: number): HardwareError {
+  const name = allSteps()[step]?.name;
+  if (name === undefined) return new HardwareError('UNKNOWN_STEP', `step: ${step} is no step that defineSteps has returned`);
+  return new HardwareError(
+    'UNKNOWN_STEP',
+    `step "${name}" was defined after this machine was built, and has no price on it; import the module that defines it before`,
+  );
 }

@@ -17,7 +17,7 @@ export function tally(counts: Tally): Plugin {
     setup({ plugin, hooks, events, onTeardown }) {
       onTeardown(events.contextSwitch.on(plugin, () => counts.switches++));
       onTeardown(events.syscallEnter.on(plugin, (_cpu: number, _time: number, _thread: Thread, _nr: number) => counts.calls++));
-      hooks.mmFault.tap(plugin, (_cpu, _mm, _address: number, _code: number, _kernelMode: boolean) => {
+      hooks.mmFault.tap(plugin, (_cpu, _mm, _address: number, _code: number) => {
         counts.faults++;
         return undefined;
       });

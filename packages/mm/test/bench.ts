@@ -50,7 +50,7 @@ function access(cpu: Cpu, mm: MmStruct, address: number, how: number, act: (phys
   for (let tries = 0; tries < 4; tries++) {
     const physical = cpu.data(address, how);
     if (physical >= 0) return act(physical);
-    const result = handleFault(cpu, mm, cpu.mmu.faultAddress, cpu.mmu.faultCode, false);
+    const result = handleFault(cpu, mm, cpu.mmu.faultAddress, cpu.mmu.faultCode);
     if (result !== FAULT_RESOLVED) return { signal: result & 0xff, code: result >>> 8 };
   }
   throw new Error(`the access to ${address} faults for ever`);

@@ -22,8 +22,8 @@ describe('on the host', () => {
       const before = process.memoryUsage().heapUsed;
       for (const address of addresses as number[]) {
         // A read, a fault and the read again, then a write: a copy of the page of zeroes.
-        while (cpu.data(address, Access.user) < 0) handleFault(cpu, mm, address, cpu.mmu.faultCode, false);
-        while (cpu.data(address, Access.user | Access.write) < 0) handleFault(cpu, mm, address, cpu.mmu.faultCode, false);
+        while (cpu.data(address, Access.user) < 0) handleFault(cpu, mm, address, cpu.mmu.faultCode);
+        while (cpu.data(address, Access.user | Access.write) < 0) handleFault(cpu, mm, address, cpu.mmu.faultCode);
       }
       grown.push((process.memoryUsage().heapUsed - before) / (2 * PAGES));
     }

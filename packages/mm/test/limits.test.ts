@@ -49,9 +49,8 @@ describe('commitment', () => {
   });
 
   it('with overcommit off counts everything that is promised, up to half of memory', () => {
-    const bench = new TestBench();
+    const bench = new TestBench({ overcommit: 'never' });
     const { cpu, manager } = bench;
-    manager.overcommit = 'never';
     const mm = bench.process();
     const half = memory / 2;
     const at = mmap(cpu, mm, 0, half - PAGE_SIZE, RW, PRIVATE | MapFlag.NORESERVE);
@@ -61,9 +60,9 @@ describe('commitment', () => {
     expect(mprotect(cpu, mm, readable, 2 * PAGE_SIZE, RW)).toBe(-Errno.ENOMEM);
     expect(mprotect(cpu, mm, readable, PAGE_SIZE, RW)).toBe(0);
     munmap(cpu, mm, at, half - PAGE_SIZE);
-    expect(manager.committedPages).toBe(1);
+    expect(manager.commitment.pages).toBe(1);
     exitMm(cpu, mm);
-    expect(manager.committedPages).toBe(0);
+    expect(manager.commitment.pages).toBe(0);
   });
 
   it('of private memory is owed once more by a child', () => {
@@ -72,7 +71,7 @@ describe('commitment', () => {
     mmap(bench.cpu, mm, 0, 10 * PAGE_SIZE, RW, PRIVATE);
     mmap(bench.cpu, mm, 0, 5 * PAGE_SIZE, RW, MapFlag.SHARED | MapFlag.ANONYMOUS);
     forkMm(bench.cpu, mm);
-    expect(bench.manager.committedPages).toBe(25);
+    expect(bench.manager.commitment.pages).toBe(25);
   });
 });
 

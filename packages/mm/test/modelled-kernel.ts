@@ -57,7 +57,7 @@ export class ModelledKernel {
 
   /** Pages promised; likewise. */
   get committedPages(): number {
-    return this.#bench.manager.committedPages;
+    return this.#bench.manager.commitment.pages;
   }
 
   /** Executes a sequence in a process of its own. @param stop is told of each result; true ends the sequence */
@@ -231,23 +231,20 @@ class ModelledProcess {
   #pages(start: number, count: number): string {
     const { memory, frames, zeroFrame, hugeZeroIfAny } = this.#bench.manager;
     const digits = Buffer.alloc(count, '0');
-    this.#mm.tables.forEachPage(
-      start,
-      start + count * PAGE,
-      (address, entry) => {
+    this.#mm.tables.forEachPage(start, start + count * PAGE, {
+      page(address, entry) {
         const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
         const file = frames.ofFile(frame);
         const once = frame !== zeroFrame && frames.count(frame) === (file ? 2 : 1);
         digits[(address - start) / PAGE] = 48 | 1 | (file ? 2 : 0) | (once ? 4 : 0);
       },
-      null,
-      (address, entry) => {
+      huge(address, entry) {
         const head = entryFrame(memory.read32(entry), memory.read32(entry + 4));
         const zero = head === hugeZeroIfAny;
         for (let i = 0; i < 512; i++) digits[(address - start) / PAGE + i] = zero ? 51 : 48 | 1 | (frames.count(head + i) === 1 ? 4 : 0);
         return true;
       },
-    );
+    });
     return digits.toString('latin1');
   }
 }

@@ -108,12 +108,12 @@ describe('protection keys', () => {
     const { bench, cpu, mm, at, key } = keyed();
     cpu.wrpkru(0);
     load(cpu, mm, at);
-    const flushes = bench.manager.flushesSent;
+    const flushes = bench.manager.tlb.flushesSent;
     cpu.wrpkru(Pkey.DISABLE_ACCESS << (2 * key));
     expect(load(cpu, mm, at)).toEqual(DENIED);
     cpu.wrpkru(0);
     expect(load(cpu, mm, at)).toBe(7);
-    expect(bench.manager.flushesSent).toBe(flushes);
+    expect(bench.manager.tlb.flushesSent).toBe(flushes);
   });
 
   it('do not let a page come into being that the access could not reach', () => {

@@ -1,14 +1,14 @@
-import { LARGE_PAGE_SIZE, PAGE_SIZE } from '@rpal/hw-x86';
+import { type Cpu, LARGE_PAGE_SIZE, PAGE_SIZE } from '@rpal/hw-x86';
 import { Madvise, MapFlag, Mremap, Prot, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { forkMm, madvise, mmap, mprotect, mremap, munmap, SINGLE_PAGE_FLUSH_CEILING } from '../src/index.js';
+import { forkMm, type MemoryOptions, madvise, mmap, mprotect, mremap, munmap, SINGLE_PAGE_FLUSH_CEILING } from '../src/index.js';
 import { load, segv, store, TestBench } from './bench.js';
 
 const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
 const RW = Prot.READ | Prot.WRITE;
 
-function shared(cpus: number, pages = 64) {
-  const bench = new TestBench();
+function shared(cpus: number, pages = 64, options: MemoryOptions = {}) {
+  const bench = new TestBench(options);
   const mm = bench.process();
   for (let id = 1; id < cpus; id++) mm.activate(bench.cpuAt(id));
   const at = mmap(bench.cpu, mm, 0, pages * PAGE_SIZE, RW, PRIVATE);
@@ -21,27 +21,30 @@ describe('a TLB shootdown', () => {
     const { bench, mm, at } = shared(4);
     const clocks = [1, 2, 3].map((id) => bench.cpuAt(id).clock);
     munmap(bench.cpu, mm, at, PAGE_SIZE);
-    expect(bench.manager.flushesSent).toBe(1);
-    expect(bench.manager.flushesReceived).toBe(3);
+    expect(bench.manager.tlb.flushesSent).toBe(1);
+    expect(bench.manager.tlb.flushesReceived).toBe(3);
     for (const id of [0, 1, 2, 3]) expect(load(bench.cpuAt(id), mm, at)).toEqual(segv(SignalCode.SEGV_MAPERR));
     for (const id of [1, 2, 3]) expect(bench.cpuAt(id).clock).toBeGreaterThan(clocks[id - 1]!);
   });
 
   it('reaches its CPUs, and its own, also if one of them begins a flush of other memory when it is interrupted', () => {
-    const { bench, mm, at } = shared(3);
-    const [interrupted, friendly] = [bench.cpuAt(1), bench.cpuAt(3)];
+    let interrupted: Cpu | null = null;
+    const { bench, mm, at } = shared(3, 64, {
+      flushEntry: {
+        enter(cpu) {
+          if (cpu !== interrupted) return false;
+          friend.activate(cpu);
+          munmap(cpu, friend, mapped, PAGE_SIZE);
+          return true;
+        },
+        leave: (cpu) => mm.activate(cpu),
+      },
+    });
+    const friendly = bench.cpuAt(3);
     const friend = bench.process(friendly);
     const mapped = mmap(friendly, friend, 0, PAGE_SIZE, RW, PRIVATE);
     store(friendly, friend, mapped, 1);
-    bench.manager.flushEntry = {
-      enter(cpu) {
-        if (cpu !== interrupted) return false;
-        friend.activate(cpu);
-        munmap(cpu, friend, mapped, PAGE_SIZE);
-        return true;
-      },
-      leave: (cpu) => mm.activate(cpu),
-    };
+    interrupted = bench.cpuAt(1);
     munmap(bench.cpu, mm, at, PAGE_SIZE);
     expect([mm.flushesReceived, friend.flushesReceived]).toEqual([2, 1]);
     for (const id of [0, 1, 2]) expect(load(bench.cpuAt(id), mm, at)).toEqual(segv(SignalCode.SEGV_MAPERR));
@@ -53,7 +56,7 @@ describe('a TLB shootdown', () => {
     const other = bench.cpuAt(1);
     bench.process(other);
     mprotect(bench.cpu, mm, at, PAGE_SIZE, Prot.NONE);
-    expect(bench.manager.flushesReceived).toBe(0);
+    expect(bench.manager.tlb.flushesReceived).toBe(0);
     mm.activate(other);
     expect(load(other, mm, at)).toEqual(segv(SignalCode.SEGV_ACCERR));
   });
@@ -63,9 +66,9 @@ describe('a TLB shootdown', () => {
     const other = bench.cpuAt(1);
     mm.enterLazy(other);
     mprotect(bench.cpu, mm, at, PAGE_SIZE, Prot.READ);
-    expect(bench.manager.flushesReceived).toBe(0);
+    expect(bench.manager.tlb.flushesReceived).toBe(0);
     munmap(bench.cpu, mm, at, 64 * PAGE_SIZE);
-    expect(bench.manager.flushesReceived).toBe(1);
+    expect(bench.manager.tlb.flushesReceived).toBe(1);
     mm.activate(other);
     expect(load(other, mm, at)).toEqual(segv(SignalCode.SEGV_MAPERR));
   });
@@ -82,9 +85,9 @@ describe('a TLB shootdown', () => {
       targets.cpus[0] = (targets.cpus[0] as number) | (1 << other.id);
     });
     forkMm(bench.cpu, mm);
-    expect(bench.manager.flushesReceived).toBe(2);
+    expect(bench.manager.tlb.flushesReceived).toBe(2);
     mprotect(bench.cpu, mm, at, PAGE_SIZE, Prot.READ);
-    expect(bench.manager.flushesReceived).toBe(2);
+    expect(bench.manager.tlb.flushesReceived).toBe(2);
   });
 
   it('tells everybody in the mask when tables are freed; who has other memory loaded leaves the mask', () => {
@@ -214,6 +217,6 @@ describe('a TLB shootdown', () => {
       targets.cpus[0] = (targets.cpus[0] as number) | (1 << other.id);
     });
     munmap(bench.cpu, mm, at, PAGE_SIZE);
-    expect(bench.manager.flushesReceived).toBe(2);
+    expect(bench.manager.tlb.flushesReceived).toBe(2);
   });
 });

@@ -59,7 +59,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
     installed.set(machine, state);
     installed.set(kernel, state);
     installed.set(kernel.contexts, state);
-    kernel.memory.hiddenTopEntryBits |= RPAL_IGNORE;
+    kernel.memory.hideTopEntries(RPAL_IGNORE);
     kernel.specialFiles.set(RPAL_PROC_FILE, (_cpu, _thread, flags) => new ProcRpal(state, flags));
 
     for (const { idle } of kernel.scheduler.runQueues) idle.rpal = new RpalThread();
@@ -103,7 +103,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
     hooks.kernelDefaultPkru.tap(plugin, (pkru, thread) => defaultPkruOf(rpalTask(thread).rpal.service, pkru, state.fixes(29)));
 
     hooks.mmExit.tap(plugin, (mm) => exitMemory(state, platform.running as Cpu, mm));
-    hooks.mmFault.tap(plugin, (cpu, mm, address, code, kernelMode) => redirectFault(state, cpu, mm, address, code, kernelMode));
+    hooks.mmFault.tap(plugin, (cpu, mm, address, code) => redirectFault(state, cpu, mm, address, code));
     hooks.mmFlush.tap(plugin, (targets) => widenFlush(state, targets));
     hooks.mmNewKey.tap(plugin, (key, mm) => {
       const service = serviceOfMm(mm);

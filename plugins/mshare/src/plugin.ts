@@ -46,7 +46,7 @@ function definition(rpalSharing: boolean): (options?: MshareOptions) => Plugin {
     setup({ plugin, hooks, slots, syscalls, machine }) {
       const { kernel, platform } = machine;
       const { memory } = kernel;
-      memory.hiddenTopEntryBits |= SHARED_ENTRY;
+      memory.hideTopEntries(SHARED_ENTRY);
       const named = new Msharefs(memory);
       const described = new DescriptorRegions(memory);
       const tables = rpalSharing ? new SharedTables() : null;

@@ -5,7 +5,6 @@ import {
   type FaultResult,
   type FlushTargets,
   faultSignal,
-  flushRange,
   MappedFile,
   type MappedObject,
   MemoryFile,
@@ -121,7 +120,7 @@ export class Region {
       memory.write32(entry + 4, 0);
     }
     // The end of a whole address space flushes by itself.
-    if (!mm.dead) flushRange(this.#manager, cpu, mm, this.start, this.end, true);
+    if (!mm.dead) this.#manager.tlb.flushRange(cpu, mm, this.start, this.end);
   }
 
   /** A fault of a sharer: the host's tables get the page, and with them everybody's. */
@@ -148,7 +147,7 @@ export class Region {
   }
 
   /** A flush of the host concerns whoever runs a sharer. */
-  widen(targets: FlushTargets): void {
+  widen(targets: FlushTargets<MmStruct>): void {
     targets.reachSharers = true;
     for (const mm of this.#sharers.keys()) {
       mm.tlbGeneration++;

@@ -89,7 +89,7 @@ export class SharedTables implements Sharing {
   }
 
   /** Tables of an owner go: they must go from all windows before their frames are used for anything else. */
-  widen({ mm, start, end, freedTables }: FlushTargets): void {
+  widen({ mm, start, end, freedTables }: FlushTargets<MmStruct>): void {
     if (!freedTables) return;
     for (const { owner, table } of this.#windows) {
       if (owner.mm !== mm) continue;

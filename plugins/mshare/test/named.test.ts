@@ -163,9 +163,9 @@ describe('what one sharer changes', () => {
         yield* p.store64(AT, 1);
         shared = true;
         yield* until(p, () => warm);
-        const flushes = m.kernel.memory.flushesReceived;
+        const flushes = m.kernel.memory.tlb.flushesReceived;
         expect(yield* p.mprotect(AT, 4096, Prot.READ)).toBe(0);
-        expect(m.kernel.memory.flushesReceived).toBeGreaterThan(flushes);
+        expect(m.kernel.memory.tlb.flushesReceived).toBeGreaterThan(flushes);
         denied = true;
       },
       function* (p) {

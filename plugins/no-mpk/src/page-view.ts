@@ -82,7 +82,7 @@ export class CpuPageViews {
     const view = this.current;
     if (view === null) return;
     this.current = null;
-    const state = view.mm.manager.tlbState(this.#cpu);
+    const state = view.mm.manager.tlb.state(this.#cpu);
     const asid = state.contextIds.indexOf(view.mm.contextId);
     this.#seen[this.#slot] = asid < 0 ? 0 : (state.generations[asid] as number);
   }
@@ -91,8 +91,8 @@ export class CpuPageViews {
   enter(view: PageView): boolean {
     this.leave();
     const { mm } = view;
-    const state = mm.manager.tlbState(this.#cpu);
-    const pcids = mm.manager.pcids;
+    const state = mm.manager.tlb.state(this.#cpu);
+    const pcids = mm.manager.tlb.pcids;
     this.#slot = this.#choose(view);
     const flush = !pcids || this.#seen[this.#slot] !== mm.tlbGeneration;
     this.#cpu.mmu.loadRoot(view.root, pcids ? FIRST_PCID + this.#slot : 0, !flush);

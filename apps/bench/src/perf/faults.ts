@@ -37,7 +37,7 @@ export function measureFaults(): readonly FaultTime[] {
   const touch = (what: keyof typeof pages, access: number): void => {
     for (const address of pages[what]) {
       while (cpu.data(address, access) < 0) {
-        if (handleFault(cpu, mm, address, cpu.mmu.faultCode, false) !== 0) throw new Error('the access is not allowed');
+        if (handleFault(cpu, mm, address, cpu.mmu.faultCode) !== 0) throw new Error('the access is not allowed');
       }
     }
   };

@@ -52,7 +52,7 @@ function end(options: RpalOptions | null, peers: number): Teardown {
       const area = yield* p.allocate(PAGES * PAGE_SIZE);
       yield* p.memset(area, 1, PAGES * PAGE_SIZE);
       while (ready <= peers) yield* p.sleep(1e5);
-      before = { flushes: memory.flushesSent, interrupts: memory.flushesReceived };
+      before = { flushes: memory.tlb.flushesSent, interrupts: memory.tlb.flushesReceived };
       started = p.rdtsc();
     }),
     0,
@@ -61,8 +61,8 @@ function end(options: RpalOptions | null, peers: number): Teardown {
     if (process !== dying) return;
     after = {
       cycles: time - started,
-      flushes: memory.flushesSent - before.flushes,
-      interrupts: memory.flushesReceived - before.interrupts,
+      flushes: memory.tlb.flushesSent - before.flushes,
+      interrupts: memory.tlb.flushesReceived - before.interrupts,
     };
   });
   for (let index = 1; index <= peers; index++) {

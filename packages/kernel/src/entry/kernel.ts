@@ -92,8 +92,7 @@ export class Kernel implements TrapHandler {
 
   constructor(platform: Platform, options: KernelOptions = {}) {
     this.platform = platform;
-    this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never' });
-    this.memory.flushEntry = new WatchedFlushEntry(this);
+    this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never', flushEntry: new WatchedFlushEntry(this) });
     this.scheduler = new Scheduler(platform, options);
     this.futexes = new FutexTable(this.scheduler, this.platform.cpus.length, this.scheduler.handovers.open('futex'));
     this.piFutexes = new PiFutexTable(this.scheduler, this.futexes.handover);
@@ -198,7 +197,7 @@ export class Kernel implements TrapHandler {
       if (thread.frame.user !== context) return this.returnToUser(cpu, thread, thread.frame.rax, context);
     }
     if (vector === Exception.pageFault) {
-      const result = handleFault(cpu, thread.memory, faultAddress, code, false);
+      const result = handleFault(cpu, thread.memory, faultAddress, code);
       if (result !== FAULT_RESOLVED) this.#fatal(cpu, thread, result & 0xff, result >>> 8, faultAddress);
     } else if (vector === Exception.divide) {
       this.#fatal(cpu, thread, Signal.FPE, SignalCode.FPE_INTDIV, context.rip);

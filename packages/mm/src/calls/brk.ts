@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { requireWhole } from '../errors.js';
-import { commit, mayExpand } from '../space/accounting.js';
+import { mayExpand } from '../space/accounting.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { guardGap } from '../space/unmapped-area.js';
 import { Vma, VmFlag } from '../space/vma.js';
@@ -36,7 +36,7 @@ function grow(mm: MmStruct, oldEnd: number, newEnd: number): boolean {
   const next = mm.areas.at(mm.areas.indexFrom(oldEnd));
   if (next !== undefined && newEnd + PAGE_SIZE > next.start - guardGap(next)) return false;
   const pages = (newEnd - oldEnd) / PAGE_SIZE;
-  if (!mayExpand(mm, HEAP_FLAGS, pages) || mm.areas.size > MAX_MAP_COUNT || !commit(mm.manager, pages)) return false;
+  if (!mayExpand(mm, HEAP_FLAGS, pages) || mm.areas.size > MAX_MAP_COUNT || !mm.manager.commitment.commit(pages)) return false;
   const key = mm.manager.seams.hooks.mmNewKey.call(0, mm);
   const offset = oldEnd / PAGE_SIZE;
   const range = { start: oldEnd, end: newEnd, flags: HEAP_FLAGS, key, object: null, offset, anonVma: null, source: null };

@@ -1,10 +1,8 @@
 import { type Cpu, entryFrame, entryHigh, entryLow, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import { copyHuge, zapHuge } from '../fault/huge-pages.js';
-import { uncommit } from '../space/accounting.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { AnonVma, Vma, VmFlag } from '../space/vma.js';
 import { MmStep } from '../steps.js';
-import { flushRange } from '../tlb/tlb-flush.js';
 
 /** A copy of `parent` whose private pages are shared until one side writes (Linux: `dup_mmap`). */
 export function forkMm(cpu: Cpu, parent: MmStruct): MmStruct {
@@ -26,14 +24,13 @@ export function forkMm(cpu: Cpu, parent: MmStruct): MmStruct {
     }
     child.areas.insert(copy);
     copy.object?.mapped?.(1, copy, child);
-    if ((area.flags & VmFlag.ACCOUNT) !== 0) manager.committedPages += area.pages;
+    if ((area.flags & VmFlag.ACCOUNT) !== 0) manager.commitment.pages += area.pages;
     // Pages of files are found again by faults; only what exists nowhere else is copied.
     const hasPages = area.anonVma !== null || ((area.flags & VmFlag.PFNMAP) !== 0 && area.object !== null);
     if (hasPages) copyPages(cpu, parent, child, area);
   }
-  // The parent's pages have become read-only: no CPU may keep the right to write them. `flush_tlb_mm` says that tables are freed, which
-  // spares nobody.
-  flushRange(manager, cpu, parent, 0, Number.POSITIVE_INFINITY, true);
+  // The parent's pages have become read-only: no CPU may keep the right to write them.
+  manager.tlb.flushRange(cpu, parent, 0, Number.POSITIVE_INFINITY);
   manager.seams.hooks.mmFork.call(parent, child);
   return child;
 }
@@ -43,10 +40,8 @@ function copyPages(cpu: Cpu, parent: MmStruct, child: MmStruct, area: Vma): void
   const { memory, frames } = parent.manager;
   const shared = (area.flags & VmFlag.SHARED) !== 0;
   copyTables(parent, child, area);
-  parent.tables.forEachPage(
-    area.start,
-    area.end,
-    (address, entry) => {
+  parent.tables.forEachPage(area.start, area.end, {
+    page(address, entry) {
       cpu.charge(MmStep.forkPage);
       const low = memory.read32(entry);
       const high = memory.read32(entry + 4);
@@ -60,13 +55,12 @@ function copyPages(cpu: Cpu, parent: MmStruct, child: MmStruct, area: Vma): void
       memory.write32(target + 4, entryHigh(frame, area.key, high < 0));
       child.countPage(area, frame);
     },
-    null,
-    (address, entry) => {
+    huge(address, entry) {
       cpu.charge(MmStep.forkPage);
       copyHuge(parent, child, address, entry);
       return true;
     },
-  );
+  });
 }
 
 /** Makes the tables that the parent has for an area, whether anything is in them or not. */
@@ -94,32 +88,30 @@ export function exitMm(cpu: Cpu, mm: MmStruct): void {
   mm.dead = true;
   manager.addressSpaces.delete(mm);
   for (const area of mm.areas) {
-    mm.tables.forEachPage(
-      area.start,
-      area.end,
-      (_, entry) => {
+    mm.tables.forEachPage(area.start, area.end, {
+      page(_, entry) {
         cpu.charge(MmStep.exitPage);
         frames.put(entryFrame(memory.read32(entry), memory.read32(entry + 4)));
         memory.write32(entry, 0);
         memory.write32(entry + 4, 0);
       },
-      (_, entry, level) => {
+      folded(_, entry, level) {
         cpu.chargeTimes(MmStep.exitPage, mm.tables.clearFolded(entry, level));
         return true;
       },
-      (_, entry) => {
+      huge(_, entry) {
         cpu.charge(MmStep.exitPage);
         zapHuge(mm, entry);
         return true;
       },
-    );
-    if ((area.flags & VmFlag.ACCOUNT) !== 0) uncommit(manager, area.pages);
+    });
+    if ((area.flags & VmFlag.ACCOUNT) !== 0) manager.commitment.uncommit(area.pages);
     area.object?.mapped?.(-1, area, mm);
   }
   mm.areas.clear();
   mm.residentPages = 0;
   mm.anonPages = 0;
   manager.seams.hooks.mmExit.call(mm);
-  flushRange(manager, cpu, mm, 0, Number.POSITIVE_INFINITY, true);
+  manager.tlb.flushRange(cpu, mm, 0, Number.POSITIVE_INFINITY);
   mm.tables.destroy();
 }

@@ -1,14 +1,14 @@
-import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, FaultCode, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno, Madvise } from '@rpal/uapi';
 import { requireWhole } from '../errors.js';
 import { collapseRange } from '../fault/collapse.js';
+import { MmuGather } from '../fault/mmu-gather.js';
 import { populateArea } from '../fault/populate.js';
+import { discardPages } from '../fault/zap.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { type Vma, VmFlag } from '../space/vma.js';
-import { modifyArea } from '../space/vma-merge.js';
 import { MmStep } from '../steps.js';
-import { MmuGather } from '../tlb/mmu-gather.js';
-import { zapPages } from './munmap.js';
+import { modifyRange } from './modify-range.js';
 
 /**
  * madvise(2): DONTNEED, DONTFORK, DOFORK, HUGEPAGE, NOHUGEPAGE, POPULATE_READ, POPULATE_WRITE and COLLAPSE. Holes in the range do
@@ -47,7 +47,7 @@ const advices: { readonly [advice: number]: Visit } = {
   [Madvise.DONTNEED]: (cpu, mm, area, start, end) => {
     if ((area.flags & (VmFlag.LOCKED | VmFlag.PFNMAP)) !== 0) return -Errno.EINVAL;
     const gather = new MmuGather(mm);
-    zapPages(cpu, mm, area, start, end, gather, true);
+    discardPages(cpu, mm, area, start, end, gather);
     // A table whose whole range was dropped is given back (since 6.14).
     mm.tables.freeUnused(start, end, start, end, gather);
     gather.finish(cpu);
@@ -58,14 +58,14 @@ const advices: { readonly [advice: number]: Visit } = {
   [Madvise.HUGEPAGE]: (cpu, mm, area, start, end) => setFlags(cpu, mm, area, start, end, VmFlag.HUGEPAGE, VmFlag.NOHUGEPAGE),
   [Madvise.NOHUGEPAGE]: (cpu, mm, area, start, end) => setFlags(cpu, mm, area, start, end, VmFlag.NOHUGEPAGE, VmFlag.HUGEPAGE),
   [Madvise.POPULATE_READ]: (cpu, mm, area, start, end) =>
-    (area.flags & VmFlag.READ) === 0 ? -Errno.EINVAL : populateArea(cpu, mm, area, start, end, false),
+    (area.flags & VmFlag.READ) === 0 ? -Errno.EINVAL : populateArea(cpu, mm, area, start, end, 0),
   [Madvise.POPULATE_WRITE]: (cpu, mm, area, start, end) =>
-    (area.flags & VmFlag.WRITE) === 0 ? -Errno.EINVAL : populateArea(cpu, mm, area, start, end, true),
+    (area.flags & VmFlag.WRITE) === 0 ? -Errno.EINVAL : populateArea(cpu, mm, area, start, end, FaultCode.write),
   [Madvise.COLLAPSE]: collapseRange,
 };
 
 function setFlags(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, set: number, clear: number): number {
   const flags = (area.flags & ~clear) | set;
   if (flags === area.flags) return 0;
-  return modifyArea(cpu, mm, area, start, end, flags, area.key) === null ? -Errno.EAGAIN : 0;
+  return modifyRange(cpu, mm, area, start, end, flags, area.key) === null ? -Errno.EAGAIN : 0;
 }

@@ -4,8 +4,8 @@ import { requireWhole } from '../errors.js';
 import { populateOrFail } from '../fault/populate.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { VmFlag } from '../space/vma.js';
-import { modifyArea } from '../space/vma-merge.js';
 import { MmStep } from '../steps.js';
+import { modifyRange } from './modify-range.js';
 
 /** mlock(2): marks areas and makes their pages present. @returns 0 or a negative errno */
 export function mlock(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
@@ -15,7 +15,7 @@ export function mlock(cpu: Cpu, mm: MmStruct, address: number, length: number): 
   const end = start + pageCeil(length + (address - start));
   if (mm.limits.locked === 0) return -Errno.EPERM;
   if (!withinLimit(mm, start, end)) return -Errno.ENOMEM;
-  const marked = setLocked(cpu, mm, start, end, true);
+  const marked = setLocked(cpu, mm, start, end, VmFlag.LOCKED);
   if (marked < 0) return marked;
   const result = populateOrFail(cpu, mm, start, end);
   // Linux: __mlock_posix_error_return.
@@ -27,19 +27,19 @@ export function munlock(cpu: Cpu, mm: MmStruct, address: number, length: number)
   requireWhole(address, 'address');
   requireWhole(length, 'length');
   const start = pageFloor(address);
-  return setLocked(cpu, mm, start, start + pageCeil(length + (address - start)), false);
+  return setLocked(cpu, mm, start, start + pageCeil(length + (address - start)), 0);
 }
 
-/** Linux: `apply_vma_lock_flags`. */
-function setLocked(cpu: Cpu, mm: MmStruct, start: number, end: number, locked: boolean): number {
+/** Linux: `apply_vma_lock_flags`. @param locked `VmFlag.LOCKED` or 0 */
+function setLocked(cpu: Cpu, mm: MmStruct, start: number, end: number, locked: number): number {
   cpu.charge(MmStep.mlockBody);
   for (let at = start; at < end; ) {
     const area = mm.areas.containing(at);
     if (area === null) return -Errno.ENOMEM;
     const stop = Math.min(area.end, end);
-    const flags = (area.flags & ~VmFlag.LOCKED) | (locked ? VmFlag.LOCKED : 0);
+    const flags = (area.flags & ~VmFlag.LOCKED) | locked;
     const unchanged = flags === area.flags || (area.flags & VmFlag.SPECIAL) !== 0;
-    if (!unchanged && modifyArea(cpu, mm, area, at, stop, flags, area.key) === null) return -Errno.ENOMEM;
+    if (!unchanged && modifyRange(cpu, mm, area, at, stop, flags, area.key) === null) return -Errno.ENOMEM;
     at = stop;
   }
   return 0;

@@ -3,7 +3,7 @@ import { Errno, MapFlag, Prot } from '@rpal/uapi';
 import { MmError, requireWhole } from '../errors.js';
 import { MappedFile, MemoryFile } from '../fault/memory-file.js';
 import { populateRange } from '../fault/populate.js';
-import { accountable, commit, mayExpand, mayLock } from '../space/accounting.js';
+import { accountable, mayExpand, mayLock } from '../space/accounting.js';
 import { MMAP_MIN_ADDR } from '../space/layout.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { unmappedArea } from '../space/unmapped-area.js';
@@ -72,7 +72,7 @@ export function mmap(cpu: Cpu, mm: MmStruct, hint: number, length: number, prot:
   if (allowed < 0) return allowed;
   let vmFlags = allowed | (extra.vmFlags ?? 0);
   if (extra.maxProt !== undefined) vmFlags &= ~(~(extra.maxProt << 4) & MAY_ALL);
-  if ((flags & MapFlag.NORESERVE) !== 0 && mm.manager.overcommit !== 'never') vmFlags |= VmFlag.NORESERVE;
+  if ((flags & MapFlag.NORESERVE) !== 0 && mm.manager.commitment.policy !== 'never') vmFlags |= VmFlag.NORESERVE;
   const anonymousShared = extra.object === undefined && (vmFlags & VmFlag.SHARED) !== 0;
   const offset = extra.object !== undefined ? (extra.offset ?? 0) : anonymousShared ? 0 : address / PAGE_SIZE;
 
@@ -148,9 +148,9 @@ function mapRegion(
   if (!mayExpand(mm, flags, pages - old.pages)) return -Errno.ENOMEM;
   let vmFlags = flags;
   if (accountable(flags)) {
-    if (!commit(manager, pages - old.accounted)) return -Errno.ENOMEM;
+    if (!manager.commitment.commit(pages - old.accounted)) return -Errno.ENOMEM;
     // What goes has been counted against what comes.
-    manager.committedPages += old.accounted;
+    manager.commitment.pages += old.accounted;
     vmFlags |= VmFlag.ACCOUNT;
   }
   if (replaced) removeRange(cpu, mm, start, end);
@@ -183,7 +183,7 @@ export function insertArea(mm: MmStruct, area: Vma): Vma {
     throw new MmError('INVALID_ARGUMENT', `area: [${start}, ${end}) is not a range of whole pages within the user's addresses`);
   }
   if (!mm.areas.isFree(start, end)) throw new MmError('OVERLAP', `area: something is mapped within [${start}, ${end})`);
-  if ((area.flags & VmFlag.ACCOUNT) !== 0) commit(mm.manager, area.pages);
+  if ((area.flags & VmFlag.ACCOUNT) !== 0) mm.manager.commitment.commit(area.pages);
   const { flags, key, object, offset } = area;
   const merged = mergeNewRange(mm, { start, end, flags, key, object, offset, anonVma: area.anonVma, source: null });
   if (merged !== null) return merged;

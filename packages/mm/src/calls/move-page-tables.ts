@@ -4,7 +4,6 @@ import type { MmStruct } from '../space/mm-struct.js';
 import type { Vma } from '../space/vma.js';
 import { MmStep } from '../steps.js';
 import { FOLDED } from '../tables/folded.js';
-import { flushRange } from '../tlb/tlb-flush.js';
 
 /**
  * Moves what is mapped in [from, from + size) to `to`, whole tables where both borders allow it; afterwards no CPU may use the
@@ -51,7 +50,7 @@ function moveEntry(cpu: Cpu, mm: MmStruct, from: number, to: number, level: 2 | 
     mm.tables.moveEntry(from, to);
   }
   cpu.charge(MmStep.mremapPage);
-  flushRange(mm.manager, cpu, mm, address, address + (level === 3 ? GIB_PAGE : LARGE_PAGE_SIZE), true);
+  mm.manager.tlb.flushRange(cpu, mm, address, address + (level === 3 ? GIB_PAGE : LARGE_PAGE_SIZE));
   return true;
 }
 
@@ -73,7 +72,7 @@ function movePages(cpu: Cpu, mm: MmStruct, from: number, size: number, distance:
     cpu.charge(MmStep.mremapPage);
     moved = true;
   }
-  if (moved) flushRange(mm.manager, cpu, mm, from, from + size, true);
+  if (moved) mm.manager.tlb.flushRange(cpu, mm, from, from + size);
 }
 
 /** Bytes up to the next border of either side, or the end (Linux: `get_extent`). */

@@ -1,14 +1,14 @@
-import { type Cpu, entryFrame, PAGE_SIZE, Pte, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, entryFrame, FaultCode, PAGE_SIZE, Pte, pageCeil } from '@rpal/hw-x86';
 import { Errno, Prot } from '@rpal/uapi';
 import { requireWhole } from '../errors.js';
 import { protectHuge, splitHugeAt } from '../fault/huge-pages.js';
+import { MmuGather } from '../fault/mmu-gather.js';
 import { populateArea } from '../fault/populate.js';
-import { commit, mayExpand, uncommit } from '../space/accounting.js';
+import { mayExpand } from '../space/accounting.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { protFlags, type Vma, VmFlag } from '../space/vma.js';
-import { modifyArea } from '../space/vma-merge.js';
 import { MmStep } from '../steps.js';
-import { MmuGather } from '../tlb/mmu-gather.js';
+import { modifyRange } from './modify-range.js';
 import { executeOnlyKey, isAllocated } from './pkeys.js';
 
 /**
@@ -98,7 +98,7 @@ function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: numbe
     // Memory that becomes data has to keep within the limit of data.
     if (!mayExpand(mm, flags, pages) && mayExpand(mm, area.flags, pages)) return -Errno.ENOMEM;
     if ((area.flags & settled) === 0) {
-      if (!commit(mm.manager, pages)) return -Errno.ENOMEM;
+      if (!mm.manager.commitment.commit(pages)) return -Errno.ENOMEM;
       charged = pages;
       flags |= VmFlag.ACCOUNT;
     }
@@ -108,15 +108,15 @@ function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: numbe
   }
   const released = (area.flags & VmFlag.ACCOUNT) !== 0 && (flags & VmFlag.ACCOUNT) === 0;
   const lockedOnly = (area.flags & (VmFlag.WRITE | VmFlag.SHARED | VmFlag.LOCKED)) === VmFlag.LOCKED;
-  const part = modifyArea(cpu, mm, area, start, end, flags, key);
+  const part = modifyRange(cpu, mm, area, start, end, flags, key);
   if (part === null) {
-    uncommit(mm.manager, charged);
+    mm.manager.commitment.uncommit(charged);
     return -Errno.ENOMEM;
   }
-  if (released) uncommit(mm.manager, pages);
+  if (released) mm.manager.commitment.uncommit(pages);
   rewriteEntries(cpu, mm, part, start, end, gather);
   // Locked memory is not to fault when it is written for the first time: its private copies are made now.
-  if (lockedOnly && (flags & VmFlag.WRITE) !== 0) populateArea(cpu, mm, part, start, end, true);
+  if (lockedOnly && (flags & VmFlag.WRITE) !== 0) populateArea(cpu, mm, part, start, end, FaultCode.write);
   return 0;
 }
 
@@ -134,10 +134,8 @@ function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
   const keyed = (area.key << Pte.keyShift) | execute;
   splitHugeAt(cpu, mm, start);
   splitHugeAt(cpu, mm, end);
-  mm.tables.forEachPage(
-    start,
-    end,
-    (address, entry) => {
+  mm.tables.forEachPage(start, end, {
+    page(address, entry) {
       const low = memory.read32(entry);
       const high = memory.read32(entry + 4);
       let flags = low & ~(Pte.writable | Pte.user);
@@ -150,17 +148,17 @@ function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
       // What nobody could use is in no TLB.
       if ((low & Pte.user) !== 0 && (flags !== low || upper !== high)) gather.pages(address);
     },
-    (address, entry, level) => {
+    folded(address, entry, level) {
       const flags = Pte.present | Pte.accessed | (hidden ? 0 : Pte.user) | (mayWrite && shared ? Pte.writable : 0);
       const pages = mm.tables.changeFolded(entry, level, flags, keyed);
       cpu.chargeTimes(MmStep.mprotectPage, pages);
       gather.pages(address, pages * PAGE_SIZE);
       return true;
     },
-    (address, entry) => {
+    huge(address, entry) {
       cpu.charge(MmStep.mprotectPage);
       if (protectHuge(mm, area, entry)) gather.hugePage(address);
       return true;
     },
-  );
+  });
 }

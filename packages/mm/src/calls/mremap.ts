@@ -2,7 +2,7 @@ import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno, MapFlag, Mremap } from '@rpal/uapi';
 import { requireWhole } from '../errors.js';
 import { populateRange } from '../fault/populate.js';
-import { commit, mayExpand, mayLock } from '../space/accounting.js';
+import { mayExpand, mayLock } from '../space/accounting.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { unmappedArea } from '../space/unmapped-area.js';
 import { type Vma, VmFlag } from '../space/vma.js';
@@ -115,7 +115,7 @@ function expand(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: num
   const more = newSize - oldSize;
   const { end } = area;
   if (end - address === oldSize && end + more <= mm.layout.taskSize && mm.areas.isFree(end, end + more)) {
-    if ((area.flags & VmFlag.ACCOUNT) !== 0 && !commit(mm.manager, more / PAGE_SIZE)) return -Errno.ENOMEM;
+    if ((area.flags & VmFlag.ACCOUNT) !== 0 && !mm.manager.commitment.commit(more / PAGE_SIZE)) return -Errno.ENOMEM;
     const { flags: vmFlags, key, object, anonVma } = area;
     const offset = area.offset + area.pages;
     // An area always goes with its own continuation.
@@ -139,10 +139,10 @@ function move(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: numbe
   const keep = (flags & Mremap.DONTUNMAP) !== 0;
   const accounted = (area.flags & VmFlag.ACCOUNT) !== 0;
   // What is unmapped below gives its share back; so the whole of the new range is committed here.
-  if (accounted && !commit(mm.manager, (keep ? newSize : newSize - oldSize) / PAGE_SIZE)) return -Errno.ENOMEM;
+  if (accounted && !mm.manager.commitment.commit((keep ? newSize : newSize - oldSize) / PAGE_SIZE)) return -Errno.ENOMEM;
   const { copy, source } = copyArea(mm, area, address, newSize, to);
   if (oldSize > 0) movePageTables(cpu, mm, source, copy, address, oldSize, to);
-  if (accounted && !keep) mm.manager.committedPages += oldSize / PAGE_SIZE;
+  if (accounted && !keep) mm.manager.commitment.pages += oldSize / PAGE_SIZE;
   if ((copy.flags & VmFlag.LOCKED) !== 0 && newSize > oldSize) populateRange(cpu, mm, to + oldSize, to + newSize);
   if (!keep) {
     // A length of 0 made a second mapping of shared memory: nothing goes.

@@ -1,13 +1,13 @@
-import { type Cpu, entryFrame, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import { requireWhole } from '../errors.js';
-import { splitHugeAt, zapHuge } from '../fault/huge-pages.js';
-import { uncommit } from '../space/accounting.js';
+import { splitHugeAt } from '../fault/huge-pages.js';
+import { MmuGather } from '../fault/mmu-gather.js';
+import { zapPages } from '../fault/zap.js';
 import type { MmStruct } from '../space/mm-struct.js';
-import { type Vma, VmFlag } from '../space/vma.js';
+import { VmFlag } from '../space/vma.js';
 import { MAX_MAP_COUNT, splitArea } from '../space/vma-merge.js';
 import { MmStep } from '../steps.js';
-import { MmuGather } from '../tlb/mmu-gather.js';
 
 /** munmap(2). @returns 0 or a negative errno */
 export function munmap(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
@@ -35,10 +35,14 @@ export function isolateRange(cpu: Cpu, mm: MmStruct, start: number, end: number)
   const first = mm.areas.containing(start);
   if (first !== null && first.start < start) {
     if (first.end > end && mm.areas.size >= MAX_MAP_COUNT) return false;
-    splitArea(cpu, mm, first, start);
+    splitArea(mm, first, start);
+    splitHugeAt(cpu, mm, start);
   }
   const last = mm.areas.containing(end - 1);
-  if (last !== null && last.end > end) splitArea(cpu, mm, last, end);
+  if (last !== null && last.end > end) {
+    splitArea(mm, last, end);
+    splitHugeAt(cpu, mm, end);
+  }
   return true;
 }
 
@@ -50,7 +54,7 @@ export function removeRange(cpu: Cpu, mm: MmStruct, start: number, end: number):
   for (let area = mm.areas.at(index); area !== undefined && area.start < end; area = mm.areas.at(index)) {
     zapPages(cpu, mm, area, area.start, area.end, gather);
     mm.areas.remove(area);
-    if ((area.flags & VmFlag.ACCOUNT) !== 0) uncommit(mm.manager, area.pages);
+    if ((area.flags & VmFlag.ACCOUNT) !== 0) mm.manager.commitment.uncommit(area.pages);
     area.object?.mapped?.(-1, area, mm);
   }
   const above = mm.areas.at(index)?.start ?? Number.POSITIVE_INFINITY;
@@ -68,42 +72,4 @@ export function measureRange(mm: MmStruct, start: number, end: number): { readon
     pages += area.pages;
     if ((area.flags & VmFlag.ACCOUNT) !== 0) accounted += area.pages;
   }
-}
-
-/**
- * Clears the pages of [start, end) of an area (Linux: `unmap_page_range`).
- * @param gather told of them: the flush is the caller's
- * @param keepTables tables of level 2 stay, as when memory is dropped but stays mapped
- */
-export function zapPages(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, gather: MmuGather, keepTables = false): void {
-  const { memory, frames } = mm.manager;
-  splitHugeAt(cpu, mm, start);
-  splitHugeAt(cpu, mm, end);
-  mm.tables.forEachPage(
-    start,
-    end,
-    (address, entry) => {
-      const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
-      memory.write32(entry, 0);
-      memory.write32(entry + 4, 0);
-      cpu.charge(MmStep.zapPage);
-      mm.uncountPage(area, frame);
-      frames.put(frame);
-      gather.pages(address);
-    },
-    (address, entry, level) => {
-      if (keepTables && level === 3) return false;
-      const cleared = mm.tables.clearFolded(entry, level);
-      cpu.chargeTimes(MmStep.zapPage, cleared);
-      mm.residentPages -= cleared;
-      gather.pages(address, cleared * PAGE_SIZE);
-      return true;
-    },
-    (address, entry) => {
-      cpu.charge(MmStep.zapPage);
-      zapHuge(mm, entry);
-      gather.hugePage(address);
-      return true;
-    },
-  );
 }

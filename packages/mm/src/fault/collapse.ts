@@ -3,8 +3,7 @@ import { Errno } from '@rpal/uapi';
 import type { MmStruct } from '../space/mm-struct.js';
 import { type Vma, VmFlag } from '../space/vma.js';
 import { MmStep } from '../steps.js';
-import { entryFlags } from '../tables/entries.js';
-import { flushRange } from '../tlb/tlb-flush.js';
+import { USER_PAGE, WRITTEN_PAGE } from '../tables/entries.js';
 import { allocateHugePage, countHuge, HUGE_PAGE_PAGES } from './huge-pages.js';
 
 /** How an attempt to make a huge page of small ones ended (Linux: `enum scan_result`). */
@@ -80,9 +79,9 @@ export function collapse(cpu: Cpu, mm: MmStruct, area: Vma, start: number, limit
   if (head < 0) return Collapse.ALLOC_HUGE_PAGE_FAIL;
   cpu.charge(MmStep.collapseBody);
   // From here on nobody may use the small pages.
-  flushRange(mm.manager, cpu, mm, start, start + LARGE_PAGE_SIZE, true);
+  mm.manager.tlb.flushRange(cpu, mm, start, start + LARGE_PAGE_SIZE);
   for (let i = 0; i < HUGE_PAGE_PAGES; i++) movePage(cpu, mm, area, table + i * 8, head + i);
-  const flags = entryFlags((area.flags & VmFlag.WRITE) !== 0, true) & (area.accessible ? -1 : ~Pte.user);
+  const flags = ((area.flags & VmFlag.WRITE) !== 0 ? WRITTEN_PAGE : USER_PAGE | Pte.dirty) & (area.accessible ? -1 : ~Pte.user);
   mm.tables.collapse(entry, entryLow(head, flags), entryHigh(head, area.key, (area.flags & VmFlag.EXEC) === 0));
   countHuge(mm, head, 1);
   return Collapse.SUCCEED;

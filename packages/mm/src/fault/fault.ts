@@ -1,28 +1,14 @@
-import { type Cpu, entryFrame, FaultCode, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
+import { type Cpu, entryFrame, entryHigh, entryLow, FaultCode, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
 import { Pkey, Signal, SignalCode } from '@rpal/uapi';
-import { commit, mayExpand, mayLock } from '../space/accounting.js';
+import { FAULT_RESOLVED, type FaultResult, faultSignal } from '../fault-result.js';
+import { mayExpand, mayLock } from '../space/accounting.js';
 import { prepareAnonVma } from '../space/anon-vma.js';
 import { MMAP_MIN_ADDR, STACK_GUARD_GAP } from '../space/layout.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { type MappedObject, type Vma, VmFlag } from '../space/vma.js';
 import { MmStep } from '../steps.js';
-import { setEntry } from '../tables/entries.js';
-import { flushPage } from '../tlb/tlb-flush.js';
+import { USER_PAGE, WRITTEN_PAGE } from '../tables/entries.js';
 import { resolveHuge, solelyUsed } from './huge-pages.js';
-
-/**
- * How a page fault ended: 0 if the access may be repeated, else the signal (bits 0..7) and its `si_code` (from bit 8).
- * In kernel mode the signal part means that the copy fails with EFAULT.
- */
-export type FaultResult = number;
-
-/** The access may be repeated. */
-export const FAULT_RESOLVED = 0;
-
-/** The result for a fault that ends in a signal. @param code its `si_code` */
-export function faultSignal(signal: number, code: number): FaultResult {
-  return signal | (code << 8);
-}
 
 /** Linux: fault_around_bytes. */
 export const FAULT_AROUND_BYTES: number = 16 * PAGE_SIZE;
@@ -32,9 +18,10 @@ const OUT_OF_MEMORY = faultSignal(Signal.KILL, SignalCode.KERNEL);
 /**
  * Resolves a fault at `address` of `mm` (Linux: `do_user_addr_fault` and `handle_mm_fault`). Entry to and return from the
  * kernel are the caller's to charge.
+ * @param code `FaultCode` bits; without `user` it is the kernel that copies from or to user memory
  */
-export function handleFault(cpu: Cpu, mm: MmStruct, address: number, code: number, kernelMode: boolean): FaultResult {
-  const redirected = mm.manager.seams.hooks.mmFault.call(cpu, mm, address, code, kernelMode);
+export function handleFault(cpu: Cpu, mm: MmStruct, address: number, code: number): FaultResult {
+  const redirected = mm.manager.seams.hooks.mmFault.call(cpu, mm, address, code);
   return redirected === undefined ? resolveFault(cpu, mm, address, code) : redirected;
 }
 
@@ -97,7 +84,7 @@ function allows(area: Vma, code: number): boolean {
  * `arch_vma_access_permitted`). PKRU is that of the process that runs: of other address spaces it says nothing.
  */
 export function pkruDenies(cpu: Cpu, mm: MmStruct, area: Vma, write: boolean): boolean {
-  if (!cpu.mmu.pke || mm.manager.tlbState(cpu).loaded !== mm) return false;
+  if (!cpu.mmu.pke || mm.manager.tlb.state(cpu).loaded !== mm) return false;
   const rights = (cpu.mmu.pkru >>> (2 * area.key)) & 3;
   return (rights & Pkey.DISABLE_ACCESS) !== 0 || (write && (rights & Pkey.DISABLE_WRITE) !== 0);
 }
@@ -114,7 +101,7 @@ function growStack(mm: MmStruct, address: number): Vma | null {
   prepareAnonVma(mm, area);
   const pages = (area.start - start) / PAGE_SIZE;
   if (!mayExpand(mm, area.flags, pages) || area.end - start > mm.limits.stack || !mayLock(mm, area.flags, pages)) return null;
-  if ((area.flags & VmFlag.ACCOUNT) !== 0 && !commit(mm.manager, pages)) return null;
+  if ((area.flags & VmFlag.ACCOUNT) !== 0 && !mm.manager.commitment.commit(pages)) return null;
   area.offset -= pages;
   area.start = start;
   return area;
@@ -155,7 +142,7 @@ function makePresent(cpu: Cpu, mm: MmStruct, area: Vma, address: number, entry: 
     frames.get(frame);
     writable = false;
   }
-  setEntry(mm, area, entry, frame, writable, write);
+  setEntry(mm, area, entry, frame, USER_PAGE | (writable ? Pte.writable : 0) | (write ? Pte.dirty : 0));
   mm.countPage(area, frame);
   return FAULT_RESOLVED;
 }
@@ -172,6 +159,7 @@ function mapAround(cpu: Cpu, mm: MmStruct, area: Vma, object: MappedObject, addr
   const start = Math.max(window, area.start);
   const end = Math.min(start + FAULT_AROUND_BYTES, page - (page & (LARGE_PAGE_SIZE - 1)) + LARGE_PAGE_SIZE, area.end);
   const writable = (area.flags & (VmFlag.SHARED | VmFlag.WRITE)) === (VmFlag.SHARED | VmFlag.WRITE);
+  const flags = writable ? USER_PAGE | Pte.writable : USER_PAGE;
   let found = false;
   for (let at = start; at < end; at += PAGE_SIZE) {
     const slot = entry + ((at - page) / PAGE_SIZE) * 8;
@@ -181,7 +169,7 @@ function mapAround(cpu: Cpu, mm: MmStruct, area: Vma, object: MappedObject, addr
     if (at === page) found = true;
     else cpu.charge(MmStep.faultAround);
     frames.get(frame);
-    setEntry(mm, area, slot, frame, writable, false);
+    setEntry(mm, area, slot, frame, flags);
     mm.countPage(area, frame);
   }
   return found;
@@ -207,10 +195,17 @@ function copyOnWrite(cpu: Cpu, mm: MmStruct, area: Vma, address: number, entry: 
   memory.copy(copy * PAGE_SIZE, frame * PAGE_SIZE, PAGE_SIZE);
   mm.uncountPage(area, frame);
   mm.countPage(area, copy);
-  setEntry(mm, area, entry, copy, true, true);
-  flushPage(mm.manager, cpu, mm, address);
+  setEntry(mm, area, entry, copy, WRITTEN_PAGE);
+  mm.manager.tlb.flushPage(cpu, mm, address);
   frames.put(frame);
   return FAULT_RESOLVED;
+}
+
+/** Writes a level-1 entry with these flags, and with the key of its area and its right to execute. */
+export function setEntry(mm: MmStruct, area: Vma, entry: number, frame: number, flags: number): void {
+  const { memory } = mm.manager;
+  memory.write32(entry + 4, entryHigh(frame, area.key, (area.flags & VmFlag.EXEC) === 0));
+  memory.write32(entry, entryLow(frame, flags));
 }
 
 function freshFrame(cpu: Cpu, mm: MmStruct): number {

@@ -3,11 +3,7 @@ import { prepareAnonVma } from '../space/anon-vma.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { type Vma, VmFlag } from '../space/vma.js';
 import { MmStep } from '../steps.js';
-import { entryFlags } from '../tables/entries.js';
-import { flushRange } from '../tlb/tlb-flush.js';
-
-/** /sys/kernel/mm/transparent_hugepage/enabled. */
-export type HugePages = 'never' | 'madvise' | 'always';
+import { USER_PAGE, WRITTEN_PAGE } from '../tables/entries.js';
 
 /** Pages of 4 KiB in a huge page. */
 export const HUGE_PAGE_PAGES: number = LARGE_PAGE_SIZE / PAGE_SIZE;
@@ -47,13 +43,14 @@ function firstAccess(cpu: Cpu, mm: MmStruct, area: Vma, start: number, write: bo
   prepareAnonVma(mm, area);
   if (!write && manager.hugeZeroPage) {
     const zero = manager.hugeZeroFrame();
-    if (zero < 0 || !mapHuge(mm, area, entry, zero, false, false)) return false;
+    if (zero < 0 || !mapHuge(mm, area, entry, zero, USER_PAGE)) return false;
     manager.frames.getHuge(zero);
     return true;
   }
   const head = freshHugePage(cpu, mm);
   if (head < 0) return false;
-  if (mapHuge(mm, area, entry, head, (area.flags & VmFlag.WRITE) !== 0, true)) {
+  const flags = (area.flags & VmFlag.WRITE) !== 0 ? WRITTEN_PAGE : USER_PAGE | Pte.dirty;
+  if (mapHuge(mm, area, entry, head, flags)) {
     countHuge(mm, head, 1);
     return true;
   }
@@ -70,8 +67,8 @@ function writeProtected(cpu: Cpu, mm: MmStruct, area: Vma, start: number, entry:
     const fresh = freshHugePage(cpu, mm);
     if (fresh >= 0) {
       memory.write32(entry + 4, entryHigh(fresh, area.key, (area.flags & VmFlag.EXEC) === 0));
-      memory.write32(entry, entryLow(fresh, entryFlags(true, true) | Pte.pageSize));
-      flushRange(mm.manager, cpu, mm, start, start + LARGE_PAGE_SIZE, true);
+      memory.write32(entry, entryLow(fresh, WRITTEN_PAGE | Pte.pageSize));
+      mm.manager.tlb.flushRange(cpu, mm, start, start + LARGE_PAGE_SIZE);
       frames.putHuge(head);
       countHuge(mm, fresh, 1);
       return true;
@@ -107,9 +104,9 @@ export function allocateHugePage(cpu: Cpu, mm: MmStruct): number {
   return head;
 }
 
-function mapHuge(mm: MmStruct, area: Vma, entry: number, head: number, writable: boolean, dirty: boolean): boolean {
+function mapHuge(mm: MmStruct, area: Vma, entry: number, head: number, flags: number): boolean {
   const high = entryHigh(head, area.key, (area.flags & VmFlag.EXEC) === 0);
-  return mm.tables.mapHuge(entry, entryLow(head, entryFlags(writable, dirty)), high);
+  return mm.tables.mapHuge(entry, entryLow(head, flags), high);
 }
 
 /** Huge pages count 512 times in RSS; the one of zeroes belongs to nobody. */
@@ -145,7 +142,7 @@ export function splitHuge(cpu: Cpu, mm: MmStruct, start: number, entry: number):
     if (frames.exclusive(head)) for (let i = 1; i < HUGE_PAGE_PAGES; i++) frames.setExclusive(head + i, true);
     mm.anonHugePages--;
   }
-  flushRange(manager, cpu, mm, start, start + LARGE_PAGE_SIZE, true);
+  manager.tlb.flushRange(cpu, mm, start, start + LARGE_PAGE_SIZE);
 }
 
 /** Clears a huge page's entry; the flush is the caller's (Linux: `zap_huge_pmd`). */

@@ -1,6 +1,6 @@
 import { type Cpu, LARGE_PAGE_SIZE } from '@rpal/hw-x86';
 import { MmError } from '../errors.js';
-import type { MemoryManager } from '../memory-manager.js';
+import type { MemoryManager } from '../space/memory-manager.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { type Vma, VmFlag } from '../space/vma.js';
 import { Collapse, type CollapseLimits, collapse, mayCollapse } from './collapse.js';
@@ -21,7 +21,7 @@ export class Khugepaged {
   pagesCollapsed = 0;
   /** How many times it has been through all processes. */
   fullScans = 0;
-  readonly #manager: MemoryManager;
+  readonly #manager: Pick<MemoryManager, 'hugePages' | 'addressSpaces'>;
   readonly #pagesToScan: number;
   readonly #limits: CollapseLimits;
   /** Where it goes on: the address space, and the address in it. */
@@ -29,7 +29,7 @@ export class Khugepaged {
   #address = 0;
 
   /** @throws MmError INVALID_ARGUMENT for an option that is no whole number in its range */
-  constructor(manager: MemoryManager, options: KhugepagedOptions = {}) {
+  constructor(manager: Pick<MemoryManager, 'hugePages' | 'addressSpaces'>, options: KhugepagedOptions = {}) {
     const { pagesToScan = 8 * HUGE_PAGE_PAGES, maxPtesNone = HUGE_PAGE_PAGES - 1, maxPtesShared = HUGE_PAGE_PAGES / 2 } = options;
     requireWithin(pagesToScan, 'pagesToScan', 1, 2 ** 31);
     requireWithin(maxPtesNone, 'maxPtesNone', 0, HUGE_PAGE_PAGES - 1);

@@ -1,14 +1,13 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
-import { zapPages } from '../calls/munmap.js';
 import { MmError } from '../errors.js';
-import type { MemoryManager } from '../memory-manager.js';
-import { commit, uncommit } from '../space/accounting.js';
+import type { MemoryManager } from '../space/memory-manager.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import type { MappedObject, Vma } from '../space/vma.js';
 import { MmStep } from '../steps.js';
-import { MmuGather } from '../tlb/mmu-gather.js';
+import { MmuGather } from './mmu-gather.js';
 import { copyFromUser, copyToUser } from './user-access.js';
+import { zapPages } from './zap.js';
 
 /**
  * A file that lives in memory: what memfd_create, shm_open and MAP_SHARED | MAP_ANONYMOUS make (Linux: a tmpfs inode). Its
@@ -17,7 +16,7 @@ import { copyFromUser, copyToUser } from './user-access.js';
  */
 export class MemoryFile {
   readonly name: string;
-  readonly #manager: MemoryManager;
+  readonly #manager: Pick<MemoryManager, 'memory' | 'frames' | 'commitment' | 'zeroFrame'>;
   /** Page number to frame. The file holds one reference to each. */
   readonly #pages: Map<number, number> = new Map();
   /** Ranges of pages that exist though the host has no bytes for those not in `#pages`, in order. */
@@ -31,16 +30,20 @@ export class MemoryFile {
   #size = 0;
   #references = 0;
 
-  constructor(manager: MemoryManager, name: string, committed = 0) {
+  constructor(manager: Pick<MemoryManager, 'memory' | 'frames' | 'commitment' | 'zeroFrame'>, name: string, committed = 0) {
     this.#manager = manager;
     this.name = name;
     this.#committed = committed;
   }
 
   /** Memory for MAP_SHARED | MAP_ANONYMOUS, of fixed size; null if it cannot be committed (Linux: `shmem_zero_setup`). */
-  static anonymous(manager: MemoryManager, size: number, committed: boolean): MemoryFile | null {
+  static anonymous(
+    manager: Pick<MemoryManager, 'memory' | 'frames' | 'commitment' | 'zeroFrame'>,
+    size: number,
+    committed: boolean,
+  ): MemoryFile | null {
     const pages = committed ? size / PAGE_SIZE : 0;
-    if (!commit(manager, pages)) return null;
+    if (!manager.commitment.commit(pages)) return null;
     const file = new MemoryFile(manager, '', pages);
     file.#size = size;
     return file;
@@ -223,7 +226,7 @@ export class MemoryFile {
     this.#dropBlank(0);
     for (const frame of this.#pages.values()) this.#release(frame);
     this.#pages.clear();
-    uncommit(this.#manager, this.#committed);
+    this.#manager.commitment.uncommit(this.#committed);
   }
 
   #release(frame: number): void {

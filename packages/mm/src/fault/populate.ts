@@ -3,7 +3,7 @@ import { Errno, Signal } from '@rpal/uapi';
 import type { MmStruct } from '../space/mm-struct.js';
 import { type Vma, VmFlag } from '../space/vma.js';
 import { MmStep } from '../steps.js';
-import { entryFlags } from '../tables/entries.js';
+import { USER_PAGE } from '../tables/entries.js';
 import { FAULT_AROUND_BYTES, pkruDenies, resolveInArea } from './fault.js';
 import { MappedFile } from './memory-file.js';
 
@@ -13,24 +13,25 @@ import { MappedFile } from './memory-file.js';
  */
 export function populateRange(cpu: Cpu, mm: MmStruct, start: number, end: number): void {
   forEachArea(mm, start, end, (area, from, to) => {
-    populateArea(cpu, mm, area, from, to, wantsWrite(area));
+    populateArea(cpu, mm, area, from, to, accessFor(area));
     return 0;
   });
 }
 
 /** As `populateRange`, but ends with the first error: mlock. @returns 0 or a negative errno */
 export function populateOrFail(cpu: Cpu, mm: MmStruct, start: number, end: number): number {
-  return forEachArea(mm, start, end, (area, from, to) => populateArea(cpu, mm, area, from, to, wantsWrite(area)));
+  return forEachArea(mm, start, end, (area, from, to) => populateArea(cpu, mm, area, from, to, accessFor(area)));
 }
 
 /**
- * Faults pages of one area in, as an access of that kind would (Linux: `faultin_page`, FOLL_WRITE and FOLL_FORCE).
+ * Faults pages of one area in, as an access would (Linux: `faultin_page`, FOLL_WRITE and FOLL_FORCE).
+ * @param access 0 to read, `FaultCode.write` to write
  * @returns 0, or -EFAULT if an access is not allowed or nothing is behind the page, or -ENOMEM
  */
-export function populateArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, write: boolean): number {
+export function populateArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, access: number): number {
+  const write = access !== 0;
   if (!area.accessible || pkruDenies(cpu, mm, area, write)) return -Errno.EFAULT;
   const { memory } = mm.manager;
-  const code = write ? FaultCode.write : 0;
   for (let page = start; page < end; page += PAGE_SIZE) {
     if (page % LARGE_PAGE_SIZE === 0) {
       const folded = populateFolded(cpu, mm, area, page, end, write);
@@ -44,7 +45,7 @@ export function populateArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, e
     const entry = huge >= 0 ? huge : mm.tables.find(page);
     const low = entry < 0 ? 0 : memory.read32(entry);
     if ((low & Pte.present) !== 0 && (!write || (low & Pte.writable) !== 0)) continue;
-    const result = resolveInArea(cpu, mm, area, page, code);
+    const result = resolveInArea(cpu, mm, area, page, access);
     if (result !== 0) return (result & 0xff) === Signal.KILL ? -Errno.ENOMEM : -Errno.EFAULT;
   }
   return 0;
@@ -67,12 +68,16 @@ function populateFolded(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
   if (presence === 'some' || (first + wanted / PAGE_SIZE) * PAGE_SIZE > file.size) return 0;
   const writable = (area.flags & VmFlag.WRITE) !== 0;
   const high = entryHigh(0, area.key, (area.flags & VmFlag.EXEC) === 0);
-  const bytes = mm.tables.fold(start, start + wanted, { object, shift, low: entryFlags(writable, false), high });
+  const bytes = mm.tables.fold(start, start + wanted, { object, shift, low: writable ? USER_PAGE | Pte.writable : USER_PAGE, high });
   if (bytes <= 0) return bytes < 0 ? -Errno.ENOMEM : 0;
   const pages = bytes / PAGE_SIZE;
   if (presence === 'none' && !file.makeBlank(first, pages)) {
     // No memory for the pages: the tables go again.
-    mm.tables.forEachPage(start, start + bytes, noPage, (_, entry, level) => mm.tables.clearFolded(entry, level) > 0, noHugePage);
+    mm.tables.forEachPage(start, start + bytes, {
+      page: () => {},
+      folded: (_, entry, level) => mm.tables.clearFolded(entry, level) > 0,
+      huge: () => true,
+    });
     return -Errno.ENOMEM;
   }
   // A page that does not exist yet costs a fault of its own, and so does a write; of those that do exist, a read maps sixteen.
@@ -89,15 +94,9 @@ function populateFolded(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
   return bytes;
 }
 
-function noPage(): void {}
-
-function noHugePage(): boolean {
-  return true;
-}
-
 /** Private memory that may be written is populated by writes: the pages would be copied right afterwards. */
-function wantsWrite(area: Vma): boolean {
-  return (area.flags & (VmFlag.WRITE | VmFlag.SHARED)) === VmFlag.WRITE;
+function accessFor(area: Vma): number {
+  return (area.flags & (VmFlag.WRITE | VmFlag.SHARED)) === VmFlag.WRITE ? FaultCode.write : 0;
 }
 
 function forEachArea(mm: MmStruct, start: number, end: number, visit: (area: Vma, from: number, to: number) => number): number {

@@ -13,7 +13,7 @@ export function userPage(cpu: Cpu, mm: MmStruct, address: number, write: boolean
   for (;;) {
     const physical = cpu.data(address, access);
     if (physical >= 0) return physical;
-    if (handleFault(cpu, mm, address, cpu.mmu.faultCode & ~FaultCode.user, true) !== 0) return -Errno.EFAULT;
+    if (handleFault(cpu, mm, address, cpu.mmu.faultCode & ~FaultCode.user) !== 0) return -Errno.EFAULT;
   }
 }
 

@@ -1,5 +1,4 @@
 import { PAGE_SIZE } from '@rpal/hw-x86';
-import type { MemoryManager } from '../memory-manager.js';
 import type { MmStruct } from './mm-struct.js';
 import { VmFlag } from './vma.js';
 
@@ -34,21 +33,34 @@ export function accountable(flags: number): boolean {
   return (flags & (VmFlag.NORESERVE | VmFlag.SHARED | VmFlag.WRITE)) === VmFlag.WRITE;
 }
 
-/**
- * Commits `pages` (Linux: `security_vm_enough_memory_mm`). @returns false if the machine does not have them: one request
- * beyond all of memory, or, with overcommit off, all requests together beyond half of it
- */
-export function commit(manager: MemoryManager, pages: number): boolean {
-  const { overcommit } = manager;
-  if (overcommit === 'heuristic' && pages > manager.totalFrames) return false;
-  if (overcommit === 'never' && manager.committedPages + pages > manager.totalFrames * COMMIT_RATIO) return false;
-  manager.committedPages += pages;
-  return true;
-}
+/** What the machine has promised its processes (Linux: Committed_AS, vm.overcommit_memory). */
+export class Commitment {
+  /** Pages promised, whether they have been touched or not. */
+  pages = 0;
+  readonly policy: Overcommit;
+  readonly #totalPages: number;
 
-/** Gives committed pages back. */
-export function uncommit(manager: MemoryManager, pages: number): void {
-  manager.committedPages -= pages;
+  /** @param totalPages pages that the machine has */
+  constructor(policy: Overcommit, totalPages: number) {
+    this.policy = policy;
+    this.#totalPages = totalPages;
+  }
+
+  /**
+   * Commits `pages` (Linux: `security_vm_enough_memory_mm`). @returns false if the machine does not have them: one request
+   * beyond all of memory, or, with overcommit off, all requests together beyond half of it
+   */
+  commit(pages: number): boolean {
+    if (this.policy === 'heuristic' && pages > this.#totalPages) return false;
+    if (this.policy === 'never' && this.pages + pages > this.#totalPages * COMMIT_RATIO) return false;
+    this.pages += pages;
+    return true;
+  }
+
+  /** Gives committed pages back. */
+  uncommit(pages: number): void {
+    this.pages -= pages;
+  }
 }
 
 /** vm.overcommit_ratio, of a machine without swap. */

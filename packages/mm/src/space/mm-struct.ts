@@ -1,9 +1,9 @@
 import { type AddressSpace, type Cpu, MIB } from '@rpal/hw-x86';
-import type { MemoryManager } from '../memory-manager.js';
 import { PageTables } from '../tables/page-tables.js';
-import { switchMm } from '../tlb/tlb-flush.js';
+import type { TranslatedSpace } from '../tlb/tlb-state.js';
 import { isData } from './accounting.js';
 import type { Layout } from './layout.js';
+import type { MemoryManager } from './memory-manager.js';
 import { type Vma, VmFlag } from './vma.js';
 import { VmaList } from './vma-list.js';
 
@@ -20,8 +20,7 @@ export interface Limits {
 }
 
 /** One address space (Linux: `struct mm_struct`). */
-export class MmStruct implements AddressSpace {
-  /** Unique for ever; names the address space in per-CPU translation state (Linux: `context.ctx_id`). */
+export class MmStruct implements AddressSpace, TranslatedSpace {
   readonly contextId: number;
   readonly tables: PageTables;
   readonly areas: VmaList = new VmaList();
@@ -31,12 +30,8 @@ export class MmStruct implements AddressSpace {
   brkStart = 0;
   brk = 0;
 
-  /** Counts changes that translations must follow; a CPU that has seen less must flush (Linux: `context.tlb_gen`). */
   tlbGeneration = 1;
-  /** CPUs that may hold translations, as bits, 32 to a word (Linux: `mm_cpumask`). */
   readonly cpuMask: Int32Array;
-
-  /** When the mask is next cleared of CPUs that have gone elsewhere, TSC cycles. */
   nextTrim: number;
 
   /** Tasks that run in it (Linux: `mm_users`). At 0 the areas go; the object may live on for those who refer to it. */
@@ -67,7 +62,6 @@ export class MmStruct implements AddressSpace {
   /** Huge pages mapped as such, without the one of zeroes (AnonHugePages, in units of 2 MiB). */
   anonHugePages = 0;
   minorFaults = 0;
-  /** Shootdowns of this address space that had to interrupt other CPUs, and how many they interrupted. */
   flushesSent = 0;
   flushesReceived = 0;
 
@@ -81,11 +75,11 @@ export class MmStruct implements AddressSpace {
   }
 
   activate(cpu: Cpu): void {
-    switchMm(this.manager, cpu, this);
+    this.manager.tlb.switchTo(cpu, this);
   }
 
   enterLazy(cpu: Cpu): void {
-    this.manager.tlbState(cpu).lazy = true;
+    this.manager.tlb.enterLazy(cpu);
   }
 
   /** A page of `area` has become present. The zero page belongs to nobody and does not count. */

@@ -1,5 +1,4 @@
-import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
-import { splitHugeAt } from '../fault/huge-pages.js';
+import { PAGE_SIZE } from '@rpal/hw-x86';
 import type { MmStruct } from './mm-struct.js';
 import { type AnonVma, type MappedObject, type Vma, VmFlag } from './vma.js';
 
@@ -51,24 +50,20 @@ export function mergeNewRange(mm: MmStruct, range: Proposal, leftOnly = false): 
 
 /**
  * Gives [start, end) of `area` new flags and key: by moving the border to a neighbour that has them already, by removing
- * it in favour of the neighbours, or by splitting it (Linux: `vma_modify`).
+ * it in favour of the neighbours, or by splitting it (Linux: `vma_modify`). Huge pages at the borders are the caller's to split.
  * @returns the area that covers the range now, or null if there are too many areas
  */
-export function modifyArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, flags: number, key: number): Vma | null {
+export function modifyArea(mm: MmStruct, area: Vma, start: number, end: number, flags: number, key: number): Vma | null {
   const merged = mergeExistingRange(mm, area, start, end, flags, key);
-  if (merged !== null) {
-    splitHugeAt(cpu, mm, start);
-    splitHugeAt(cpu, mm, end);
-    return merged;
-  }
+  if (merged !== null) return merged;
   let part = area;
   if (area.start < start) {
     if (mm.areas.size >= MAX_MAP_COUNT) return null;
-    part = splitArea(cpu, mm, area, start);
+    part = splitArea(mm, area, start);
   }
   if (part.end > end) {
     if (mm.areas.size >= MAX_MAP_COUNT) return null;
-    splitArea(cpu, mm, part, end);
+    splitArea(mm, part, end);
   }
   part.flags = flags;
   part.key = key;
@@ -112,13 +107,12 @@ function mergeExistingRange(mm: MmStruct, middle: Vma, start: number, end: numbe
   return into;
 }
 
-/** Cuts `area` at `address`; it keeps the lower part, the upper part is returned (Linux: `__split_vma`). */
-export function splitArea(cpu: Cpu, mm: MmStruct, area: Vma, address: number): Vma {
+/** Cuts `area` at `address`; it keeps the lower part, the upper part is returned (Linux: `__split_vma`). A huge page there is the caller's to split. */
+export function splitArea(mm: MmStruct, area: Vma, address: number): Vma {
   const upper = area.copy(address, area.end, area.offset + (address - area.start) / PAGE_SIZE);
   area.end = address;
   mm.areas.insert(upper);
   upper.object?.mapped?.(1, upper, mm);
-  splitHugeAt(cpu, mm, address);
   return upper;
 }
 

@@ -1,5 +1,4 @@
 import { type Cpu, entryHigh, entryLow, LEVEL_SPAN, PAGE_SIZE, type PhysicalMemory, Pte } from '@rpal/hw-x86';
-import type { MappedObject } from '../space/vma.js';
 import type { PageFrames } from './page-frames.js';
 
 /** Marks an entry that is not present in the host's memory though it is in the model's: bit 11, which the hardware ignores. */
@@ -8,9 +7,15 @@ export const FOLDED: number = Pte.software3;
 /** Rights of the table entries above level 1: everything is decided at the page. */
 export const TABLE_FLAGS: number = Pte.present | Pte.writable | Pte.user | Pte.accessed;
 
+/** Where the pages of a folded range come from. */
+export interface PageSource {
+  /** Frame of page `offset`, made on demand on behalf of `cpu`. */
+  frame(offset: number, cpu: Cpu): number;
+}
+
 /** What a folded range maps, the same for every page of it. */
 export interface FoldedMapping {
-  readonly object: MappedObject;
+  readonly object: PageSource;
   /** Page of the object that would be at address 0. */
   readonly shift: number;
   /** Flags of the low half of a page's entry, and its high half without the frame. */

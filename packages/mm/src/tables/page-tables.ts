@@ -9,9 +9,40 @@ import {
   type PhysicalMemory,
   Pte,
 } from '@rpal/hw-x86';
-import type { MmuGather } from '../tlb/mmu-gather.js';
+import { MmError } from '../errors.js';
 import { FOLDED, type FoldedEntries, type FoldedMapping, foldedPages, foldedTables, TABLE_FLAGS } from './folded.js';
 import type { PageFrames } from './page-frames.js';
+
+/** Is shown the pages of a range, in the order of their addresses. Entries are physical addresses. */
+export interface PageVisitor {
+  /** A present page of 4 KiB. */
+  page(address: number, entry: number): void;
+  /**
+   * An entry of `level` that stands for a whole populated range within. Without this, or if it returns false, the entry is written
+   * out and visited page by page.
+   */
+  folded?(address: number, entry: number, level: number): boolean;
+  /**
+   * The level-2 entry of a huge page within, which must not reach beyond the range. If it returns false, it has split the page, and
+   * its pages are visited one by one.
+   */
+  huge(address: number, entry: number): boolean;
+}
+
+/** Is told of each table that is freed. */
+export interface TableGather {
+  /** @param address first one that the table maps */
+  table(address: number): void;
+}
+
+/** What `freeUnused` frees. */
+interface UnusedRange {
+  readonly start: number;
+  readonly end: number;
+  readonly floor: number;
+  readonly ceiling: number;
+  readonly gather: TableGather;
+}
 
 /**
  * The page tables of one process: four levels of real entries in real frames.
@@ -38,7 +69,7 @@ export class PageTables {
   #recentBase = -1;
   #recentTable = 0;
 
-  /** @throws Error if no frame is left for the top level: the caller checks memory first */
+  /** @throws MmError OUT_OF_MEMORY if no frame is left for the top level */
   constructor(memory: PhysicalMemory, frames: PageFrames, folded: FoldedEntries, hidden: number, node: number) {
     this.#memory = memory;
     this.#frames = frames;
@@ -46,7 +77,11 @@ export class PageTables {
     this.#hidden = hidden;
     this.#node = node;
     const root = frames.allocate(node);
-    if (root < 0) throw new Error('no frame left for a top-level page table');
+    if (root < 0)
+      throw new MmError(
+        'OUT_OF_MEMORY',
+        'no frame is left for a top-level page table: give the machine more memory, or start fewer processes',
+      );
     memory.fill(root * PAGE_SIZE, PAGE_SIZE);
     this.root = root;
   }
@@ -218,33 +253,13 @@ export class PageTables {
     return entryAddress(this.root, address, 4);
   }
 
-  /**
-   * Calls `visit` with the address and the entry (its physical address) of every present page in [start, end).
-   * @param visitFolded is called for an entry that stands for a whole populated range within; what it returns false for is
-   *   written out and visited page by page
-   * @param visitHuge is called for the level-2 entry of a huge page within; if it returns false, it has split the page, and its
-   *   pages are visited one by one. A huge page must not reach beyond the range
-   */
-  forEachPage(
-    start: number,
-    end: number,
-    visit: (address: number, entry: number) => void,
-    visitFolded: ((address: number, entry: number, level: number) => boolean) | null,
-    visitHuge: (address: number, entry: number) => boolean,
-  ): void {
-    this.#visit(this.root, 4, 0, start, Math.min(end, 512 * LEVEL_SPAN[4]!), visit, visitFolded, visitHuge);
+  /** Shows `visitor` every present page in [start, end). */
+  forEachPage(start: number, end: number, visitor: PageVisitor): void {
+    this.#visit(this.root, 4, 0, start, Math.min(end, 512 * LEVEL_SPAN[4]!), visitor);
   }
 
-  #visit(
-    table: number,
-    level: number,
-    base: number,
-    start: number,
-    end: number,
-    visit: (address: number, entry: number) => void,
-    visitFolded: ((address: number, entry: number, level: number) => boolean) | null,
-    visitHuge: (address: number, entry: number) => boolean,
-  ): void {
+  /** @param base first address that `table` maps */
+  #visit(table: number, level: number, base: number, start: number, end: number, visitor: PageVisitor): void {
     const span = LEVEL_SPAN[level]!;
     const first = Math.max(0, Math.floor((start - base) / span));
     const last = Math.min(511, Math.ceil((end - base) / span) - 1);
@@ -255,20 +270,20 @@ export class PageTables {
       const from = base + index * span;
       if ((low & Pte.present) === 0) {
         if ((low & FOLDED) === 0) continue;
-        if (visitFolded !== null && from >= start && from + span <= end && visitFolded(from, entry, level)) continue;
+        if (from >= start && from + span <= end && visitor.folded?.(from, entry, level) === true) continue;
         this.#folded.unfold(entry, level, from);
         low = this.#memory.read32(entry);
       }
       if (level === 1) {
-        visit(from, entry);
+        visitor.page(from, entry);
         continue;
       }
       if (level === 4 && (low & this.#hidden) !== 0) continue;
       if (level === 2 && (low & Pte.pageSize) !== 0) {
-        if (visitHuge(from, entry)) continue;
+        if (visitor.huge(from, entry)) continue;
         low = this.#memory.read32(entry);
       }
-      this.#visit(entryFrame(low, this.#memory.read32(entry + 4)), level - 1, from, start, end, visit, visitFolded, visitHuge);
+      this.#visit(entryFrame(low, this.#memory.read32(entry + 4)), level - 1, from, start, end, visitor);
     }
   }
 
@@ -361,9 +376,9 @@ export class PageTables {
    * Frees the tables of [start, end) that map nothing outside [floor, ceiling), where nothing is mapped any more; the caller
    * has cleared the pages and flushes (Linux: `free_pgtables`). @param gather told of each
    */
-  freeUnused(start: number, end: number, floor: number, ceiling: number, gather: MmuGather): void {
+  freeUnused(start: number, end: number, floor: number, ceiling: number, gather: TableGather): void {
     this.#recentBase = -1;
-    this.#freeBelow(this.root, 4, 0, start, end, floor, ceiling, gather);
+    this.#freeBelow(this.root, 4, 0, { start, end, floor, ceiling, gather });
   }
 
   /** Frees everything, the top-level table too. */
@@ -375,16 +390,8 @@ export class PageTables {
     this.tables = 0;
   }
 
-  #freeBelow(
-    table: number,
-    level: number,
-    base: number,
-    start: number,
-    end: number,
-    floor: number,
-    ceiling: number,
-    gather: MmuGather,
-  ): void {
+  #freeBelow(table: number, level: number, base: number, range: UnusedRange): void {
+    const { start, end, floor, ceiling, gather } = range;
     const span = LEVEL_SPAN[level]!;
     const first = Math.max(0, Math.floor((start - base) / span));
     const last = Math.min(511, Math.ceil((end - base) / span) - 1);
@@ -394,7 +401,7 @@ export class PageTables {
       if ((low & Pte.present) === 0 || (level === 4 && (low & this.#hidden) !== 0)) continue;
       const below = entryFrame(low, this.#memory.read32(entry + 4));
       const from = base + index * span;
-      if (level > 2) this.#freeBelow(below, level - 1, from, start, end, floor, ceiling, gather);
+      if (level > 2) this.#freeBelow(below, level - 1, from, range);
       if (from < floor || from + span > ceiling) continue;
       this.#memory.write32(entry, 0);
       this.#memory.write32(entry + 4, 0);

@@ -1,5 +1,4 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { flushRange } from '@rpal/mm';
 import { Wake } from '@rpal/sched';
 import { Errno, Poll } from '@rpal/uapi';
 import { MapType, RPAL_NR_ID } from '../abi/constants.js';
@@ -43,7 +42,7 @@ export function release(rpal: Rpal, cpu: Cpu, service: RpalService, target: Rpal
   rpal.sharing.unlink(cpu, service, target);
   if (linked) announceLink(rpal, cpu, service, target, false);
   for (const { mm } of relinked(rpal, cpu, service, target)) {
-    if (!mm.dead) flushRange(mm.manager, cpu, mm, 0, Number.POSITIVE_INFINITY, true);
+    if (!mm.dead) mm.manager.tlb.flushRange(cpu, mm, 0, Number.POSITIVE_INFINITY);
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
-import { type MappedObject, mmap, setEntry, unmapRange, type Vma, VmFlag } from '@rpal/mm';
+import { type MappedObject, mmap, setEntry, unmapRange, type Vma, VmFlag, WRITTEN_PAGE } from '@rpal/mm';
 import { Errno, MapFlag, Signal } from '@rpal/uapi';
 import { RPAL_MAX_SHARED_PAGES } from '../abi/constants.js';
 import type { Rpal } from '../rpal.js';
@@ -143,7 +143,7 @@ function mapPages(rpal: Rpal, cpu: Cpu, shared: SharedPages, first: number, hint
       return -Errno.ENOMEM;
     }
     rpal.kernel.memory.frames.get(first + i);
-    setEntry(mm, area, entry, first + i, true, true);
+    setEntry(mm, area, entry, first + i, WRITTEN_PAGE);
     mm.residentPages++;
   }
   shared.userStart = address;

@@ -1,4 +1,4 @@
-import type { FlushTargets } from '@rpal/mm';
+import type { FlushTargets, MmStruct } from '@rpal/mm';
 import { type Rpal, serviceOfMm } from '../rpal.js';
 
 /**
@@ -6,7 +6,7 @@ import { type Rpal, serviceOfMm } from '../rpal.js';
  * next switch flushes, and their CPUs join the targets. This path takes the place of Linux's, which once a second tells every
  * CPU of the mask and takes out those that have no use for it: the mask of a service never shrinks.
  */
-export function widenFlush(rpal: Rpal, targets: FlushTargets): void {
+export function widenFlush(rpal: Rpal, targets: FlushTargets<MmStruct>): void {
   const service = serviceOfMm(targets.mm);
   if (service === null) return;
   targets.trims = false;

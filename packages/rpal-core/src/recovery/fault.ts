@@ -11,14 +11,7 @@ import { recover } from './recovery.js';
  * would, but signals go to the current task. If the owner is gone, a sender is taken back to its recovery point.
  * @returns what Linux's own handling would, or undefined to leave it to that
  */
-export function redirectFault(
-  rpal: Rpal,
-  cpu: Cpu,
-  mm: MmStruct,
-  address: number,
-  code: number,
-  kernelMode: boolean,
-): FaultResult | undefined {
+export function redirectFault(rpal: Rpal, cpu: Cpu, mm: MmStruct, address: number, code: number): FaultResult | undefined {
   const thread = rpalTask(rpal.kernel.scheduler.current(cpu));
   const { service } = thread.rpal;
   if (service === null || service.mm !== mm) return undefined;
@@ -30,7 +23,8 @@ export function redirectFault(
   }
   if (entry === null || owner === null) return undefined;
   if (entry.mapped && !owner.mm.dead && owner.mm.users > 0) return shareFault(rpal, cpu, service, owner, address, code);
-  if (kernelMode) return undefined;
+  // The kernel that copies gets EFAULT.
+  if ((code & FaultCode.user) === 0) return undefined;
   if (recover(rpal, cpu, thread)) return FAULT_RESOLVED;
   return faultSignal(Signal.SEGV, SignalCode.SEGV_MAPERR);
 }

@@ -1,9 +1,9 @@
 import { FirstAnswerHook, NotifyHook, ValueHook, wholeNumber, zeroOrErrno } from '@rpal/bus';
 import { type Cpu, pageFloor } from '@rpal/hw-x86';
-import type { FaultResult } from './fault/fault.js';
-import type { Layout } from './space/layout.js';
-import type { MmStruct } from './space/mm-struct.js';
-import type { FlushTargets } from './tlb/tlb-flush.js';
+import type { FaultResult } from '../fault-result.js';
+import type { FlushTargets } from '../tlb/flush-targets.js';
+import type { Layout } from './layout.js';
+import type { MmStruct } from './mm-struct.js';
 
 /** The names of borders that lie on no page border, if there are any. */
 function notWholePages(layout: Layout): string | null {
@@ -51,21 +51,20 @@ export class MmSeams {
      */
     mmKeyFree: new FirstAnswerHook<[mm: MmStruct, key: number], number>('mmKeyFree', { refuse: zeroOrErrno }),
     /**
-     * A page fault, before the faulting task's own areas are searched. `code` is the error code of the CPU; `kernelMode`
-     * tells a fault while copying from or to user memory. The first answer replaces Linux's.
+     * A page fault, before the faulting task's own areas are searched. The first answer replaces Linux's.
      * @param address user address that was accessed
-     * @param code `FaultCode` bits
-     * @param kernelMode true while the kernel copies from or to user memory
+     * @param code error code of the CPU, `FaultCode` bits; without `user` it is the kernel that copies from or to user memory
      * @cost once per page fault.
      */
-    mmFault: new FirstAnswerHook<[cpu: Cpu, mm: MmStruct, address: number, code: number, kernelMode: boolean], FaultResult>('mmFault', {
+    mmFault: new FirstAnswerHook<[cpu: Cpu, mm: MmStruct, address: number, code: number], FaultResult>('mmFault', {
       refuse: wholeNumber(0, 0xffff),
     }),
     /**
      * Translations of `targets.mm` are to be flushed. A tap may add CPUs and what else they must drop.
+     * @param targets the range, who is told, and what those must drop besides
      * @cost once per TLB flush: munmap, mprotect, copy-on-write.
      */
-    mmFlush: new NotifyHook<[targets: FlushTargets]>('mmFlush'),
+    mmFlush: new NotifyHook<[targets: FlushTargets<MmStruct>]>('mmFlush'),
     /**
      * `child` has been made a copy of `parent`.
      * @cost once per fork.

@@ -1,12 +1,12 @@
 import { type Cpu, LARGE_PAGE_SIZE, PAGE_SIZE } from '@rpal/hw-x86';
 import type { MmStruct } from '../space/mm-struct.js';
-import { flushRange } from './tlb-flush.js';
+import type { TableGather } from '../tables/page-tables.js';
 
 /**
  * What a call has cleared or changed, for one flush at its end: of the range from the first to the last of it, whatever lies
  * between (Linux: `struct mmu_gather`).
  */
-export class MmuGather {
+export class MmuGather implements TableGather {
   readonly #mm: MmStruct;
   #start = Number.POSITIVE_INFINITY;
   #end = 0;
@@ -42,6 +42,6 @@ export class MmuGather {
   finish(cpu: Cpu): void {
     if (this.#end === 0) return;
     const stride = this.#pages ? PAGE_SIZE : LARGE_PAGE_SIZE;
-    flushRange(this.#mm.manager, cpu, this.#mm, this.#start, this.#end, this.#freedTables, stride);
+    this.#mm.manager.tlb.flushChanged(cpu, this.#mm, this.#start, this.#end, stride, this.#freedTables);
   }
 }

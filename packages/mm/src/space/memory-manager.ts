@@ -116,5 +116,8 @@ export class MemoryManager {
 
 function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
   if (allowed.includes(value)) return value;
-  throw new MmError('INVALID_ARGUMENT', `${name}: ${JSON.stringify(value)} is not one of ${allowed.slice(0, -1).join(', ')} and ${allowed.at(-1)}`);
+  throw new MmError(
+    'INVALID_ARGUMENT',
+    `${name}: ${JSON.stringify(value)} is not one of ${allowed.slice(0, -1).join(', ')} and ${allowed.at(-1)}`,
+  );
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { groups } from './list.ts';
-import { type Group, locate, type Mutant, root, testFiles } from './mutant.ts';
+import { type Group, locate, type Mutant, type Place, root, testFiles } from './mutant.ts';
 import type { Change } from './mutation.ts';
 
 /**
@@ -90,7 +90,7 @@ async function checkTests(chosen: readonly Chosen[]): Promise<void> {
   if (outcome !== 'survived') throw new Error(`without a mutant: ${outcome} (${by}); mend that first`);
 }
 
-interface Chosen {
+interface Chosen extends Place {
   readonly group: Group;
   readonly mutant: Mutant;
 }
@@ -98,7 +98,8 @@ interface Chosen {
 const filters = process.argv.slice(2);
 const chosen: Chosen[] = groups
   .flatMap((group) => group.mutants.map((mutant) => ({ group, mutant })))
-  .filter(({ group, mutant }) => filters.every((part) => [group.package, mutant.kind, mutant.text].some((text) => text.includes(part))));
+  .filter(({ group, mutant }) => filters.every((part) => [group.package, mutant.kind, mutant.text].some((text) => text.includes(part))))
+  .map(({ group, mutant }) => ({ group, mutant, ...locate(group, mutant) }));
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 process.once('exit', () => rmSync(reports, { recursive: true, force: true }));
@@ -108,8 +109,7 @@ let wrong = 0;
 const lines: string[] = [];
 
 if (process.env.MUTANTS_UNCHECKED === undefined) await checkTests(chosen);
-for (const { group, mutant } of chosen) {
-  const { file, line } = locate(group, mutant);
+for (const { group, mutant, file, line } of chosen) {
   const { text, mutated, kind, survives } = mutant;
   const change = { file: file.slice(root.length), text, without: mutated };
   const { outcome, by, seconds } = await runTests(testFiles(group, mutant), change);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type SignalHandler, Time } from '../src/index.js';
 import { ends, run } from './support.js';
 
-const { USR1, USR2, CHLD, TERM, PIPE, SEGV, KILL, STOP } = Signal;
+const { USR1, USR2, CHLD, TERM, PIPE, SEGV, KILL, STOP, CONT } = Signal;
 const bit = (signal: number) => 1 << (signal - 1);
 
 /** A handler that notes its signal. */
@@ -82,6 +82,21 @@ describe('a signal handler', () => {
       expect(yield* p.sleep(Time.ms)).toBe(0);
       expect(p.context.cpu.clock - began).toBeGreaterThan(1e6 * p.context.cpu.costs.tscPerNs);
       expect(yield* p.read(from, buffer, 8)).toBe(5);
+    });
+  });
+
+  it('begins with the default PKRU, and the program goes on with its own', () => {
+    run(function* (p) {
+      const self = yield* p.getpid();
+      const byDefault = p.rdpkru();
+      const rights: number[] = [];
+      yield* p.sigaction(USR1, function* (q) {
+        rights.push(q.rdpkru());
+        yield* q.getpid();
+      });
+      p.wrpkru(0);
+      yield* p.kill(self, USR1);
+      expect([byDefault, rights, p.rdpkru()]).toEqual([0x5555_5554, [0x5555_5554], 0]);
     });
   });
 
@@ -187,6 +202,32 @@ describe('blocked signals', () => {
     });
   });
 
+  it('are blocked again after a wait that let them in and in which no handler has run', () => {
+    run(function* (p) {
+      const self = yield* p.getpid();
+      const seen: number[] = [];
+      const buffer = yield* p.allocate(4096);
+      const epfd = yield* p.epollCreate();
+      yield* p.sigaction(USR1, noting(seen));
+      yield* p.sigprocmask(SignalMask.BLOCK, bit(USR1));
+      const waits = [() => p.sigsuspend(0), () => p.ppoll(buffer, 0, -1, 0), () => p.epollPwait2(epfd, buffer, 1, -1, 0)];
+      for (const wait of waits) {
+        // A stop interrupts it: the first two begin anew.
+        const child = yield* p.fork(function* (c) {
+          for (const signal of [STOP, CONT, USR1]) {
+            yield* c.sleep(Time.ms);
+            yield* c.kill(self, signal);
+          }
+        });
+        expect(yield* wait()).toBe(-Errno.EINTR);
+        expect(yield* p.sigprocmask(SignalMask.BLOCK, 0)).toBe(bit(USR1));
+        yield* p.wait(child);
+      }
+      // It came after epoll_pwait2 had ended, and waits.
+      expect([seen, yield* p.sigpending()]).toEqual([[USR1, USR1], bit(USR1)]);
+    });
+  });
+
   it('can be read from a signalfd, which can be polled', () => {
     run(function* (p) {
       const self = yield* p.getpid();
@@ -221,6 +262,34 @@ describe('blocked signals', () => {
       yield* p.sleep(Time.ms);
     });
     expect(seen).toEqual(['second']);
+  });
+});
+
+describe('a signal for a process', () => {
+  it('goes to another thread if the first has been told of one and does not run yet', () => {
+    const seen: string[] = [];
+    run(function* (p) {
+      const self = yield* p.getpid();
+      const note: SignalHandler = function* (q, signal) {
+        seen.push(`${signal} ${(yield* q.gettid()) === self ? 'first' : 'second'}`);
+      };
+      for (const signal of [USR1, USR2]) yield* p.sigaction(signal, note);
+      yield* p.setAffinity([1]);
+      yield* p.clone(function* (thread) {
+        yield* thread.setAffinity([2]);
+        yield* thread.pause();
+      });
+      const child = yield* p.fork(function* (c) {
+        yield* c.setAffinity([3]);
+        yield* c.sleep(Time.ms);
+        // The first thread is woken, which takes longer than a call.
+        for (const signal of [USR1, USR2]) yield* c.kill(self, signal);
+      });
+      yield* p.pause();
+      yield* p.wait(child);
+      yield* p.sleep(Time.ms);
+    });
+    expect(seen.sort()).toEqual([`${USR1} first`, `${USR2} second`]);
   });
 });
 

@@ -11,7 +11,7 @@ export const bus: Group = {
     { kind: 'permission', text: '      if (this.#provider !== plugin) return;', mutated: '' },
     { kind: 'state', text: 'if (this.#required && !this.filled) {', mutated: 'if (this.#required && this.filled) {' },
     { kind: 'state', text: 'if (this.#provider !== undefined) {', mutated: 'if (this.#provider === null) {' },
-    { kind: 'permission', text: 'if (!satisfies(version, range, { includePrerelease: true })) {', mutated: 'if (!valid(version)) {' },
+    { kind: 'permission', text: 'if (!isInRange(version, range)) {', mutated: 'if (range === version) {' },
     {
       kind: 'order',
       text: 'for (const plugin of plugins) visit(plugin, []);',

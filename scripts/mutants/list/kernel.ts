@@ -34,7 +34,8 @@ export const kernel: Group = {
       text: 'if (hasSignal(blocked, signal) || hasSignal(realBlocked, signal)) return false;',
       mutated: 'if (hasSignal(blocked, signal)) return false;',
     },
-    { kind: 'state', text: 'const spared =', mutated: 'const spared = signal === 99 ||' },
+    { kind: 'state', text: 'hasSignal(realBlocked, signal) || hasSignal(CORE, signal)', mutated: 'hasSignal(CORE, signal)' },
+    { kind: 'state', text: 'frame.rax = 0;', mutated: '', tests: ['signal'] },
     { kind: 'permission', text: 'without(thread.blocked, bitsOf(signal));', mutated: 'thread.blocked;' },
     {
       kind: 'state',
@@ -66,10 +67,21 @@ export const kernel: Group = {
     },
     {
       kind: 'permission',
-      text: 'if (!thread.process.mayAffect(process)) return -Errno.EPERM;',
+      text: 'if (!caller.process.mayAffect(thread.process)) return -Errno.EPERM;',
       mutated: '',
-      in: 'signal-syscalls.ts',
-      tests: ['cpu-online'],
+      tests: ['cpu-online', 'signal'],
+    },
+    {
+      kind: 'permission',
+      text: 'if (!thread.process.mayAffect(file.process)) return -Errno.EPERM;',
+      mutated: '',
+      tests: ['transfer', 'cpu-online'],
+    },
+    {
+      kind: 'permission',
+      text: 'if (!caller.mayAffect(process)) return -Errno.EPERM;',
+      mutated: '',
+      tests: ['limits-and-senders', 'cpu-online'],
     },
     {
       kind: 'permission',
@@ -79,12 +91,6 @@ export const kernel: Group = {
       tests: ['transfer', 'errors'],
     },
 
-    {
-      kind: 'permission',
-      text: 'if (!sender.mayAffect(process)) return -Errno.EPERM;',
-      mutated: '',
-      tests: ['cpu-online', 'limits-and-senders', 'job-control'],
-    },
     {
       kind: 'permission',
       text: 'if (process.credentials.uid !== 0 && process.credentials.uid !== a0) return -Errno.EPERM;',

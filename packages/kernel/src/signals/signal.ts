@@ -333,6 +333,8 @@ function callHandler(
     return;
   }
   frame.user = program;
+  // The result is the handler's frame's now. If there is another look at signals before the handler runs, no call is restarted.
+  frame.rax = 0;
   process.faultCode = 0;
   process.faultAddress = 0;
   thread.savedMask = null;

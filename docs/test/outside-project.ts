@@ -1,5 +1,5 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -77,6 +77,10 @@ export class OutsideProject {
     const config = join(this.directory, `tsconfig.${out}.json`);
     writeFileSync(config, JSON.stringify({ compilerOptions, files }));
     tsc('-p', config);
+  }
+
+  read(file: string): string {
+    return readFileSync(join(this.directory, file), 'utf8');
   }
 
   run(file: string): string {

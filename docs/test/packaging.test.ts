@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
@@ -20,6 +20,21 @@ describe.skipIf(!reachable)('packages as published, in an empty project outside 
 
   it('installs every package of the workspace', () => {
     expect([...project.tarballs.keys()]).toEqual(expect.arrayContaining(['@rpal/bus', '@rpal/kernel', '@rpal/rpal-core', '@rpal/librpal']));
+  });
+
+  it('has nothing in a manifest that leads to sources', () => {
+    for (const name of project.tarballs.keys()) expect(project.read(`node_modules/${name}/package.json`)).not.toContain('@rpal/source');
+  });
+
+  it('brings the tutorial and the reference of seams, with links that lead somewhere', () => {
+    const docs = join(project.directory, 'node_modules/@rpal/kernel/docs');
+    for (const file of ['tutorial.md', 'seams.md']) {
+      const text = project.read(`node_modules/@rpal/kernel/docs/${file}`);
+      const missing = [...text.matchAll(/\]\((\.[^)#]*)/g)]
+        .map(([, link]) => link as string)
+        .filter((link) => !existsSync(join(docs, link)));
+      expect(missing).toEqual([]);
+    }
   });
 
   it('is clean to publint', async () => {

@@ -8,7 +8,7 @@ import { root } from './outside-project.ts';
 const FLOORS: readonly (readonly string[])[] = [
   ['packages/bus', 'packages/uapi'],
   ['packages/hw-x86'],
-  ['packages/sched'],
+  ['packages/mm', 'packages/sched'],
   ['packages/vfs'],
   ['packages/ipc'],
   ['packages/epoll'],

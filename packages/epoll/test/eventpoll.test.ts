@@ -1,7 +1,7 @@
 import { Epoll, Poll } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { PollEntry } from '../src/index.js';
-import { Lab } from './support.js';
+import { EpollLab as Lab } from './lab.js';
 
 describe('an epoll instance', () => {
   it('is on the wait queue of what it watches, with an entry that names its item', () => {

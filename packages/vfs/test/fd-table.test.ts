@@ -2,7 +2,7 @@ import { Errno } from '@rpal/uapi';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FdTable, File } from '../src/index.js';
-import { Lab } from './support.js';
+import { Lab } from './lab.js';
 
 class Counted extends File {
   released = 0;

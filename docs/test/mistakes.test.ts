@@ -1,5 +1,6 @@
 import { type BusError, definePlugin, type Plugin, type PluginDefinition, Slot } from '@rpal/bus';
-import { createMachine, executable, type MachineError } from '@rpal/kernel';
+import { profiles } from '@rpal/hw-x86';
+import { createMachine, DeadlockError, executable, type Machine, type MachineError, type MachineOptions, type Main } from '@rpal/kernel';
 import { noMpk } from '@rpal/no-mpk';
 import { rpal } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
@@ -202,5 +203,204 @@ describe('what a plugin author gets wrong', () => {
     // What is half done is no result: nothing can be had from the machine any more.
     expect(() => machine.run()).toThrow(/this machine was stopped by an error; build another one\. It was: .*"brittle"/);
     expect(() => machine.fingerprint()).toThrow(/"brittle" threw in its tap of "mmFault"/);
+  });
+});
+
+const idler: Main = function* (p) {
+  yield* p.compute(1);
+};
+
+/** What `use` throws, given a machine. */
+function misuse(use: (machine: Machine) => unknown): MachineError {
+  const machine = createMachine();
+  try {
+    use(machine);
+  } catch (error) {
+    return error as MachineError;
+  }
+  throw new Error('nothing was thrown');
+}
+
+/** What building a machine with these options throws. */
+function option(options: unknown): MachineError {
+  return misuse(() => createMachine(options as MachineOptions));
+}
+
+/** What running a program throws. */
+function running(main: unknown): MachineError {
+  return misuse((machine) => {
+    machine.spawn(executable('main', main as Main));
+    machine.run();
+  });
+}
+
+const wrongUses: readonly [what: string, code: string, make: () => Error & { code: string }, words: readonly string[]][] = [
+  ['an option that does not exist', 'INVALID_OPTION', () => option({ profil: 'x' }), ['no option "profil"', 'did you mean "profile"?']],
+  ['an option that is like none', 'INVALID_OPTION', () => option({ cpus: 4 }), ['no option "cpus"', 'it has profile, plugins, costs']],
+  ['no options at all', 'INVALID_OPTION', () => option(null), ['null', "{ profile: 'xeon-platinum-8336c' }"]],
+  [
+    'an unknown profile',
+    'INVALID_OPTION',
+    () => option({ profile: 'xeon-platinum-8336' }),
+    ['did you mean "xeon-platinum-8336c"?', 'epyc-7713'],
+  ],
+  ['a number for a profile', 'INVALID_OPTION', () => option({ profile: 8336 }), ['8336', 'neither a CPU profile nor the name of one']],
+  ['half a profile', 'INVALID_PROFILE', () => option({ profile: { name: 'half' } }), ['topology']],
+  ['a cost level that is none', 'INVALID_OPTION', () => option({ costs: 'median' }), ['costs: "median"', '"low", "central", "high"']],
+  ['a clock of 0 GHz', 'INVALID_OPTION', () => option({ coreGHz: 0 }), ['coreGHz: 0', 'give one such as 3.2']],
+  ['a seed that is none', 'INVALID_OPTION', () => option({ seed: 0.5 }), ['seed: 0.5', 'integer below 2^53']],
+  ['a tick that Linux does not have', 'INVALID_OPTION', () => option({ hz: 60 }), ['hz: 60', '100, 250, 300, 1000']],
+  ['an idle state that the CPU lacks', 'INVALID_OPTION', () => option({ idle: 'C7' }), ['idle on xeon-platinum-8336c: "C7"', '"C1E"']],
+  ['a text for a switch', 'INVALID_OPTION', () => option({ caches: 'yes' }), ['caches: "yes"', 'true, false']],
+  ['a mode of huge pages that is none', 'INVALID_OPTION', () => option({ hugePages: 'alway' }), ['did you mean "always"?']],
+  ['a slack below 0', 'INVALID_OPTION', () => option({ timerSlack: -1 }), ['timerSlack: -1', 'give 0 or more']],
+  ['a plugin outside a list', 'INVALID_PLUGIN', () => option({ plugins: rpal() }), ['plugins is an object', 'give an array']],
+  [
+    'a CPU that is not there',
+    'NO_SUCH_CPU',
+    () => misuse((machine) => machine.spawn(executable('a', idler), 128)),
+    ['cpu: 128', '0 to 127'],
+  ],
+  ['half a CPU', 'NO_SUCH_CPU', () => misuse((machine) => machine.spawn(executable('a', idler), 0.5)), ['cpu: 0.5']],
+  [
+    'a program in place of an executable',
+    'NOT_EXECUTABLE',
+    () => misuse((machine) => machine.spawn(idler as never)),
+    ['the function idler', 'executable('],
+  ],
+  ['nothing in place of an executable', 'NOT_EXECUTABLE', () => misuse((machine) => machine.spawn(undefined as never)), ['undefined']],
+  ['an executable without a name', 'NOT_EXECUTABLE', () => misuse(() => executable('', idler)), ['whose name is ""']],
+  [
+    'an executable with half an ELF header',
+    'NOT_EXECUTABLE',
+    () => misuse(() => executable('a', idler, { ident: new Uint8Array(4) })),
+    ['"a"', '16 bytes'],
+  ],
+  [
+    'segments that are none',
+    'NOT_EXECUTABLE',
+    () => misuse(() => executable('a', idler, { segments: [{}] as never })),
+    ['"a"', 'segments'],
+  ],
+  ['an async program', 'NOT_A_PROGRAM', () => misuse(() => executable('a', (async () => {}) as never)), ['"a"', 'async', 'function* (p)']],
+  ['no program', 'NOT_A_PROGRAM', () => misuse(() => executable('a', 7 as never)), ['"a"', '7']],
+  [
+    'a program that is no generator function',
+    'NOT_A_PROGRAM',
+    () => running(() => 5),
+    ['the program of main', 'returned 5', 'function* (p)'],
+  ],
+  ['a program that returns nothing', 'NOT_A_PROGRAM', () => running(() => {}), ['returned undefined']],
+  ['a run that is to end at no time', 'INVALID_ARGUMENT', () => misuse((machine) => machine.run(Number.NaN)), ['until is NaN']],
+  [
+    'an option of run that does not exist',
+    'INVALID_ARGUMENT',
+    () => misuse((machine) => machine.run({ death: 'report' } as never)),
+    ['did you mean "deaths"?'],
+  ],
+  [
+    'deaths that are to be something else',
+    'INVALID_ARGUMENT',
+    () => misuse((machine) => machine.run({ deaths: false } as never)),
+    ['deaths is false', "'report'"],
+  ],
+  [
+    'a run within a run',
+    'RUNNING',
+    () =>
+      misuse((machine) => {
+        machine.spawn(
+          executable('a', function* (p) {
+            yield* p.getpid();
+            machine.run();
+          }),
+        );
+        machine.run();
+      }),
+    ['within a run'],
+  ],
+  [
+    'a machine that was torn down',
+    'TORN_DOWN',
+    () =>
+      misuse((machine) => {
+        machine.teardown();
+        machine.spawn(executable('a', idler));
+      }),
+    ['torn down', 'build another one'],
+  ],
+  [
+    'a package in a version that is not here',
+    'INCOMPATIBLE_VERSION',
+    () => build(plugin('old', { requires: { '@rpal/kernel': '^0.0.1' } })),
+    ['"old"', '"@rpal/kernel" ^0.0.1', 'version 0.', 'is here'],
+  ],
+  [
+    'a package that does not exist',
+    'MISSING_REQUIREMENT',
+    () => build(plugin('a', { requires: { '@rpal/kernl': '*' } })),
+    ['did you mean "@rpal/kernel"?'],
+  ],
+];
+
+describe('what a user gets wrong', () => {
+  it.each(wrongUses)('%s (%s) is told with what would be right', (_what, code, make, words) => {
+    const error = make();
+    expect(error.code, error.message).toBe(code);
+    for (const word of words) expect(error.message).toContain(word);
+  });
+
+  it('gets a profile by its name', () => {
+    expect(createMachine({ profile: 'epyc-7713' }).platform.profile).toBe(profiles.find(({ name }) => name === 'epyc-7713'));
+  });
+
+  it('may leave options undefined', () => {
+    expect(createMachine({ coreGHz: undefined, seed: undefined } as never).platform.profile.name).toBe('xeon-platinum-8336c');
+  });
+
+  it('is told of a deadlock: for each thread the call, its arguments, what it waits for, and since when', () => {
+    const machine = createMachine();
+    machine.spawn(
+      executable('reader', function* (p) {
+        const fd = yield* p.pipe();
+        yield* p.clone(function* (thread) {
+          yield* thread.futexWait(yield* thread.allocate(4096), 0);
+        });
+        yield* p.read(fd, yield* p.allocate(4096), 32);
+      }),
+    );
+    let error: unknown;
+    try {
+      machine.run();
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(DeadlockError);
+    const { message, threads } = error as DeadlockError;
+    expect(message).toMatch(
+      /these wait: reader \(process 1\) in read\(fd 0, buf 0x[0-9a-f]+, count 32\), for .*pipe.*, since \d+ TSC cycles \([\d.]+ us\); reader \(process 1, thread 2\) in futex\(uaddr 0x[0-9a-f]+, op FUTEX_WAIT/,
+    );
+    expect(threads).toMatchObject([
+      { pid: 1, tid: 1 },
+      { pid: 1, tid: 2, target: expect.stringContaining('futex') },
+    ]);
+  });
+
+  it('is told in a deadlock who had died before', () => {
+    const machine = createMachine();
+    machine.spawn(
+      executable('server', function* (p) {
+        yield* p.load8(0);
+      }),
+    );
+    machine.spawn(
+      executable('client', function* (p) {
+        yield* p.pause();
+      }),
+      1,
+    );
+    expect(() => machine.run({ deaths: 'report' })).toThrow(
+      /client \(process 2\) in pause\(\).*\. Before, server \(process 1\) died of SIGSEGV/,
+    );
   });
 });

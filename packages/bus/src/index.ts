@@ -4,6 +4,7 @@ export { BusError, type BusErrorCode, TapError } from './errors.js';
 export { EventSeam } from './event.js';
 export { FirstAnswerHook, Hook, type HookOptions, NotifyHook, type Tap, ValueHook } from './hook.js';
 export { didYouMean } from './nearest.js';
+export { version } from './package-version.js';
 export { definePlugin, type Plugin, type PluginContext, type PluginDefinition } from './plugin.js';
 export { PluginHost, type PluginHostOptions } from './plugin-host.js';
 export { type Refusal, shown, trueOrFalse, wholeNumber, withMethods, zeroOrErrno } from './refusals.js';

@@ -70,6 +70,7 @@ export { SpinLock } from './memory/spin-lock.js';
 export { Access, FaultCode, Mmu } from './mmu/mmu.js';
 export { Ept, SecondLevel, SecondLevelTables } from './mmu/second-level.js';
 export { Tlb, TlbEntry, TlbFlag } from './mmu/tlb.js';
+export { version } from './package-version.js';
 export { Platform, type PlatformOptions, type RunEnd } from './platform.js';
 export { findProfile, profiles } from './profiles/index.js';
 export { CoreClock, type CpuPlace } from './time/core-clock.js';

@@ -1,9 +1,23 @@
 import type { Death } from './process/death.js';
+import type { WaitingThread } from './process/waiting.js';
 
-/** Stable codes of the errors that running a machine can end in. */
-export type MachineErrorCode = 'NO_SUCH_CPU' | 'DEADLOCK' | 'PROCESS_DIED' | 'PLUGIN_FAILED' | 'STOPPED' | 'SYSCALL' | 'MEASURE';
+/** Stable codes of the errors that building and running a machine can end in. */
+export type MachineErrorCode =
+  | 'INVALID_OPTION'
+  | 'INVALID_ARGUMENT'
+  | 'NO_SUCH_CPU'
+  | 'NOT_EXECUTABLE'
+  | 'NOT_A_PROGRAM'
+  | 'DEADLOCK'
+  | 'PROCESS_DIED'
+  | 'PLUGIN_FAILED'
+  | 'RUNNING'
+  | 'STOPPED'
+  | 'TORN_DOWN'
+  | 'SYSCALL'
+  | 'MEASURE';
 
-/** A machine was used wrongly, or a workload on it cannot go on. */
+/** A machine was used wrongly, or a workload on it cannot go on. The message says what is wrong, where, and what would be right. */
 export class MachineError extends Error {
   override readonly name = 'MachineError';
   readonly code: MachineErrorCode;
@@ -21,5 +35,16 @@ export class ProcessDeathError extends MachineError {
   constructor(deaths: readonly Death[], message: string) {
     super('PROCESS_DIED', message);
     this.deaths = deaths;
+  }
+}
+
+/** Nothing can happen any more while processes wait. */
+export class DeadlockError extends MachineError {
+  /** All threads there are: each waits. */
+  readonly threads: readonly WaitingThread[];
+
+  constructor(threads: readonly WaitingThread[], message: string) {
+    super('DEADLOCK', message);
+    this.threads = threads;
   }
 }

@@ -2,11 +2,13 @@ export { PidFd } from './calls/pidfd.js';
 export { Kernel, type KernelOptions, type Opener } from './entry/kernel.js';
 export { SyscallNumber } from './entry/syscall-numbers.js';
 export { type Syscall, type SyscallDeclaration, type SyscallHandler, SyscallTable } from './entry/syscall-table.js';
-export { MachineError, type MachineErrorCode, ProcessDeathError } from './errors.js';
-export { createMachine, Machine, type MachineOptions, type RunOptions } from './machine.js';
+export { DeadlockError, MachineError, type MachineErrorCode, ProcessDeathError } from './errors.js';
+export { createMachine, Machine, type RunOptions } from './machine.js';
+export type { MachineOptions } from './machine-options.js';
 export { type Exchange, type Measurement, type MeasureOptions, measure } from './measure/measure.js';
 export { Trip, type TripStep } from './measure/trip.js';
 export { Trips } from './measure/trips.js';
+export { version } from './package-version.js';
 export {
   type CallArguments,
   type CloneRequest,
@@ -30,13 +32,14 @@ export { EntryFrame, Thread } from './process/thread.js';
 export { type HandlerState, ThreadContext } from './process/thread-context.js';
 export { UserBuffer } from './process/user-buffer.js';
 export { type CallRegisters, UserContext } from './process/user-context.js';
-export { executable, type Main } from './program/executable.js';
+export type { WaitingThread } from './process/waiting.js';
+export { executable } from './program/executable.js';
 export { HostArguments } from './program/host-arguments.js';
+export type { Main } from './program/main.js';
 export { Program, Time } from './program/program.js';
 export type { Call } from './program/program-calls.js';
 export { ProgramContext, type Routine, type SignalHandler } from './program/program-context.js';
 export { KernelSeams } from './seams.js';
-
 export { recalculatePending } from './signals/signal.js';
 export { SignalFd } from './signals/signalfd.js';
 export { KernelStep } from './steps.js';

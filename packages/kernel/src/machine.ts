@@ -1,22 +1,36 @@
-import { Bus, type Plugin, PluginHost, type SeamDescription, TapError } from '@rpal/bus';
-import { type CpuProfile, Fingerprint, Platform, type PlatformOptions, profiles } from '@rpal/hw-x86';
-import { WaitQueue } from '@rpal/sched';
-import { FdTable } from '@rpal/vfs';
-import { Kernel, type KernelOptions } from './entry/kernel.js';
+import { Bus, version as busVersion, didYouMean, PluginHost, type SeamDescription, shown, TapError } from '@rpal/bus';
+import { version as epollVersion } from '@rpal/epoll';
+import { Fingerprint, version as hwVersion, Platform } from '@rpal/hw-x86';
+import { version as ipcVersion } from '@rpal/ipc';
+import { version as mmVersion } from '@rpal/mm';
+import { version as schedVersion, WaitQueue } from '@rpal/sched';
+import { version as uapiVersion } from '@rpal/uapi';
+import { FdTable, version as vfsVersion } from '@rpal/vfs';
+import { Kernel } from './entry/kernel.js';
 import type { SyscallTable } from './entry/syscall-table.js';
-import { MachineError, ProcessDeathError } from './errors.js';
+import { DeadlockError, MachineError, ProcessDeathError } from './errors.js';
+import { checkedOptions, type MachineOptions } from './machine-options.js';
+import { version } from './package-version.js';
 import { type Death, deathText } from './process/death.js';
 import { ExecPath } from './process/exec.js';
-import type { Image } from './process/image.js';
+import { type Image, requireImage } from './process/image.js';
+import { timeText } from './process/place.js';
 import { Process } from './process/process.js';
 import { Thread } from './process/thread.js';
+import { waitingOf, waitingText } from './process/waiting.js';
 
-/** How to build a machine. */
-export interface MachineOptions extends Omit<PlatformOptions, 'profile'>, KernelOptions {
-  /** The CPUs; by default the RFC's two-socket Xeon Platinum 8336C. */
-  readonly profile?: CpuProfile;
-  readonly plugins?: readonly Plugin[];
-}
+/** The packages that a plugin may require versions of, beside other plugins. */
+const packages = {
+  '@rpal/bus': busVersion,
+  '@rpal/uapi': uapiVersion,
+  '@rpal/hw-x86': hwVersion,
+  '@rpal/mm': mmVersion,
+  '@rpal/sched': schedVersion,
+  '@rpal/vfs': vfsVersion,
+  '@rpal/ipc': ipcVersion,
+  '@rpal/epoll': epollVersion,
+  '@rpal/kernel': version,
+};
 
 /** How far to run, and what to do about deaths. */
 export interface RunOptions {
@@ -42,13 +56,16 @@ export class Machine {
   readonly #host: PluginHost;
   /** What ended a run. */
   #failure: unknown = null;
+  #running = false;
+  #tornDown = false;
 
   constructor(options: MachineOptions = {}) {
-    this.platform = new Platform({ ...options, profile: options.profile ?? (profiles[0] as CpuProfile) });
-    this.kernel = new Kernel(this.platform, options);
+    const checked = checkedOptions(options);
+    this.platform = new Platform(checked);
+    this.kernel = new Kernel(this.platform, checked);
     const { memory, scheduler, epollSeams, seams } = this.kernel;
     for (const part of [memory.seams, scheduler.seams, epollSeams, seams]) this.bus.declare(part);
-    this.#host = new PluginHost(this.bus);
+    this.#host = new PluginHost(this.bus, { packages });
     this.#host.setup(options.plugins ?? [], { machine: this, syscalls: this.kernel.syscalls });
     this.bus.seal();
     this.kernel.syscalls.seal();
@@ -64,13 +81,20 @@ export class Machine {
     return this.bus.describe();
   }
 
-  /** Starts a program. @param cpu where its first thread begins; it may move unless the program pins itself */
+  /**
+   * Starts a program.
+   * @param cpu where its first thread begins; it may move unless the program pins itself
+   * @throws MachineError NO_SUCH_CPU; NOT_EXECUTABLE, NOT_A_PROGRAM for what is no executable; STOPPED, TORN_DOWN
+   */
   spawn(image: Image, cpu = 0): Process {
+    this.#requireIntact();
+    requireImage('spawn', image);
     const on = this.platform.cpus[cpu];
     if (on === undefined) {
+      const { cpus, profile } = this.platform;
       throw new MachineError(
         'NO_SUCH_CPU',
-        `cpu: ${cpu} is not one of the ${this.platform.cpus.length} CPUs of ${this.platform.profile.name}`,
+        `cpu: ${shown(cpu)} is not one of the ${cpus.length} CPUs of ${profile.name}, 0 to ${cpus.length - 1}`,
       );
     }
     const { kernel } = this;
@@ -99,12 +123,15 @@ export class Machine {
    * @param options a number is short for `{ until }`
    * @throws ProcessDeathError PROCESS_DIED as soon as one of `deaths` comes to light, unless they are only to be reported;
    *   the others have not ended then, and `run` goes on with them.
-   *   MachineError DEADLOCK if nothing can happen any more while processes are waiting; PLUGIN_FAILED if a tap threw,
-   *   with where and when; STOPPED after a run that ended in any error. Programs' own errors come through as they are.
+   *   DeadlockError DEADLOCK if nothing can happen any more while processes are waiting; MachineError PLUGIN_FAILED if a tap threw,
+   *   with where and when; STOPPED after a run that ended in any error; RUNNING within a run; INVALID_ARGUMENT.
+   *   Programs' own errors come through as they are.
    */
   run(options: number | RunOptions = {}): 'ended' | 'until' {
     this.#requireIntact();
-    const { until, deaths = 'throw' } = typeof options === 'number' ? { until: options } : options;
+    if (this.#running)
+      throw new MachineError('RUNNING', 'run was called within a run of the same machine; call it after that has come back');
+    const { until, deaths = 'throw' } = checkedRunOptions(options);
     const known = this.deaths.length;
     this.kernel.deaths.onUnheard = deaths === 'throw' ? () => this.platform.stop() : () => {};
     const end = this.#runPlatform(until);
@@ -122,11 +149,14 @@ export class Machine {
   }
 
   #runPlatform(until: number | undefined): ReturnType<Platform['run']> {
+    this.#running = true;
     try {
       return this.platform.run(until);
     } catch (error) {
       this.#failure = error instanceof TapError ? this.#pluginFailed(error) : error;
       throw this.#failure;
+    } finally {
+      this.#running = false;
     }
   }
 
@@ -143,6 +173,7 @@ export class Machine {
   }
 
   #requireIntact(): void {
+    if (this.#tornDown) throw new MachineError('TORN_DOWN', 'this machine was torn down, and its plugins with it; build another one');
     if (this.#failure === null) return;
     const reason = this.#failure instanceof Error ? this.#failure.message : String(this.#failure);
     throw new MachineError('STOPPED', `this machine was stopped by an error; build another one. It was: ${reason}`, {
@@ -156,28 +187,42 @@ export class Machine {
     let place = 'outside any CPU';
     if (cpu !== null) {
       const task = this.kernel.scheduler.current(cpu);
-      const us = (cpu.clock / cpu.costs.tscPerNs / 1000).toFixed(3);
-      place = `on CPU ${cpu.id} at ${cpu.clock} TSC cycles (${us} us), where ${task.name} (thread ${task.pid}, state ${task.state}) ran`;
+      place = `on CPU ${cpu.id} at ${timeText(cpu.clock, cpu.costs.tscPerNs)}, where ${task.name} (thread ${task.pid}, state ${task.state}) ran`;
     }
     return new MachineError('PLUGIN_FAILED', `${error.message}; the machine stopped ${place}. Repair the tap, and build another machine`, {
       cause: error,
     });
   }
 
-  /** Undoes what plugins set up outside the machine. */
+  /** Takes the plugins out, last first, and undoes what they set up outside the machine. The machine cannot run any more. */
   teardown(): void {
+    this.#tornDown = true;
     this.#host.teardown();
   }
 
-  #deadlock(): MachineError {
-    const waiting = [...this.kernel.processes.values()]
-      .flatMap((process) => process.threads)
-      .map((thread) => `${thread.name} (thread ${thread.pid}, state ${thread.state})`);
-    return new MachineError('DEADLOCK', `nothing can happen any more, but these wait for ever: ${waiting.join(', ')}`);
+  #deadlock(): DeadlockError {
+    const { tscPerNs } = this.platform.costs;
+    const threads = [...this.kernel.processes.values()].flatMap((process) => process.threads);
+    const waiting = threads.map((thread) => waitingText(thread, tscPerNs));
+    const dead = this.deaths.map((death) => deathText(death, tscPerNs));
+    const before = dead.length === 0 ? '' : `. Before, ${dead.join('; ')}`;
+    return new DeadlockError(threads.map(waitingOf), `nothing can happen any more, but these wait: ${waiting.join('; ')}${before}`);
   }
 }
 
 /** Builds a machine: hardware, kernel, plugins; sealed and ready to `spawn` programs. */
 export function createMachine(options: MachineOptions = {}): Machine {
   return new Machine(options);
+}
+
+function checkedRunOptions(given: number | RunOptions): RunOptions {
+  const invalid = (message: string) => new MachineError('INVALID_ARGUMENT', `run: ${message}`);
+  const options = typeof given === 'number' ? { until: given } : given;
+  if (typeof options !== 'object' || options === null) throw invalid(`${shown(options)} is neither TSC cycles nor { until, deaths }`);
+  const { until = 0, deaths = 'throw', ...rest } = options;
+  for (const name of Object.keys(rest))
+    throw invalid(`there is no option "${name}"${didYouMean(name, ['until', 'deaths']) || '; there are until and deaths'}`);
+  if (typeof until !== 'number' || Number.isNaN(until)) throw invalid(`until is ${shown(until)}; give TSC cycles of machine time`);
+  if (deaths !== 'throw' && deaths !== 'report') throw invalid(`deaths is ${shown(deaths)}; give 'throw' or 'report'`);
+  return options;
 }

@@ -16,6 +16,7 @@ export { Bandwidth, type BandwidthHost } from './fair/bandwidth.js';
 export { CfsQueue, Dequeue, Enqueue, Feature } from './fair/cfs-queue.js';
 export { type FairTask, IDLE_WEIGHT, NICE_0_LOAD, niceWeight, SchedEntity } from './fair/sched-entity.js';
 export { type FairRunQueue, type GroupHost, GroupQueue, TaskGroup } from './fair/task-group.js';
+export { version } from './package-version.js';
 export { CoreScheduling } from './placement/core-sched.js';
 export { CpuHotplug } from './placement/cpu-hotplug.js';
 export { type IdleStateName, Scheduler, type SchedulerOptions } from './scheduler.js';

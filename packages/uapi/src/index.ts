@@ -18,5 +18,6 @@ export {
 } from './io.js';
 export { Ipc, Shm } from './ipc.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';
+export { version } from './package-version.js';
 export { Prctl, Prio, Rlimit, Rusage } from './sched.js';
 export { Signal, SignalCode, SignalFlag, SignalMask, signalCodeName, signalName, WaitOption } from './signal.js';

@@ -1,8 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { Signal, signalCodeName, signalName } from '@rpal/uapi';
-import { callText } from '../entry/call-text.js';
+import { placeOf, timeText } from './place.js';
 import type { Thread } from './thread.js';
-import { NO_CALL } from './user-context.js';
 
 /** How a process died of a signal: who, of what, where and when. */
 export interface Death {
@@ -54,17 +53,10 @@ export function deathOf(cpu: Cpu, thread: Thread, signal: number): Death {
   };
 }
 
-function placeOf({ frame: { user, iret }, process: { kernel } }: Thread): string {
-  if (user === null) return 'before its first instruction';
-  if (!iret) return `in ${callText(user, kernel.syscalls)}`;
-  return user.nr === NO_CALL ? 'in user mode, before any system call' : `in user mode, after ${callText(user, kernel.syscalls)}`;
-}
-
 /** A death in a sentence. @param tscPerNs to tell the time in microseconds, too */
 export function deathText(death: Death, tscPerNs: number): string {
   const { name, pid, tid, signal, code, address, cpu, time, place } = death;
   const thread = tid === pid ? '' : `, thread ${tid}`;
   const fault = code === 0 ? '' : ` (${signalCodeName(signal, code)} at address 0x${address.toString(16)})`;
-  const us = (time / tscPerNs / 1000).toFixed(3);
-  return `${name} (process ${pid}${thread}) died of ${signalName(signal)}${fault} on CPU ${cpu} at ${time} TSC cycles (${us} us), ${place}`;
+  return `${name} (process ${pid}${thread}) died of ${signalName(signal)}${fault} on CPU ${cpu} at ${timeText(time, tscPerNs)}, ${place}`;
 }

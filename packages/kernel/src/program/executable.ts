@@ -1,15 +1,15 @@
-import { EI_NIDENT, type Image } from '../process/image.js';
-import type { Program } from './program.js';
+import { EI_NIDENT, type Image, requireImage } from '../process/image.js';
+import { type Main, requireMain } from './main.js';
 import { ProgramContext } from './program-context.js';
 
-/** What a program's `main` is: a generator that yields inside system calls and memory accesses, and returns its exit status. */
-export type Main = (program: Program) => Generator<void, number | void>;
-
-/** An ordinary dynamic, position-independent executable around `main`: 64 KiB of code, 256 KiB of data. */
+/**
+ * An ordinary dynamic, position-independent executable around `main`: 64 KiB of code, 256 KiB of data.
+ * @throws MachineError NOT_EXECUTABLE, NOT_A_PROGRAM
+ */
 export function executable(name: string, main: Main, parts: Partial<Omit<Image, 'start'>> = {}): Image {
   const ident = new Uint8Array(EI_NIDENT);
   ident.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
-  return {
+  const image: Image = {
     name,
     ident,
     pie: true,
@@ -21,4 +21,7 @@ export function executable(name: string, main: Main, parts: Partial<Omit<Image, 
     ...parts,
     start: (contexts, cpu, thread) => new ProgramContext(contexts, cpu, thread, main),
   };
+  requireImage('executable', image);
+  requireMain(`executable "${name}"`, main);
+  return image;
 }

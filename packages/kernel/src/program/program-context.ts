@@ -1,12 +1,13 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { signalName } from '@rpal/uapi';
 import { SyscallNumber } from '../entry/syscall-numbers.js';
 import type { ContextTable } from '../process/context-table.js';
 import type { UserHandler } from '../process/signal-action.js';
 import type { Thread } from '../process/thread.js';
 import { type HandlerState, ThreadContext } from '../process/thread-context.js';
 import type { CallRegisters } from '../process/user-context.js';
-import type { Main } from './executable.js';
 import { HostArguments } from './host-arguments.js';
+import { begun, type Main } from './main.js';
 import { Program } from './program.js';
 
 /** What a program runs when a signal comes; `value` is what sigqueue sent along. */
@@ -49,7 +50,7 @@ export class ProgramContext extends ThreadContext {
     this.childMain = main;
     this.rip = thread.process.textStart;
     this.rsp = thread.process.stackTop - STACK_SLACK - (thread.process.contexts++ % STACKS) * STACK_SPACING;
-    this.#generator = main(new Program(this));
+    this.#generator = begun(thread.process.name, main(new Program(this)));
   }
 
   override resume(cpu: Cpu): void {
@@ -102,7 +103,8 @@ export class ProgramContext extends ThreadContext {
     this.routine = null;
     this.calling = false;
     this.args = new HostArguments(this);
-    this.#generator = (handler as SignalHandler)(new Program(this), signal, value);
+    const place = `${this.thread.process.name}, handler of ${signalName(signal)}`;
+    this.#generator = begun(place, (handler as SignalHandler)(new Program(this), signal, value));
     return 0;
   }
 

@@ -7,7 +7,7 @@ import { EntryKind } from '../process/entry-kind.js';
 import type { Image } from '../process/image.js';
 import type { MessageHeader } from '../process/message-header.js';
 import { KernelStep } from '../steps.js';
-import type { Main } from './executable.js';
+import type { Main } from './main.js';
 import { AccessCall, type Call, ComputeCall, Kind, Span, SpanCall, SyscallCall } from './program-calls.js';
 import type { ProgramContext, SignalHandler } from './program-context.js';
 

@@ -47,7 +47,7 @@ export const patchMutants: readonly PatchMutant[] = [
     without: '',
   },
   { patch: 10, file: core('calls/requests'), text: '  service.enabled = false;\n', without: '' },
-  { patch: 11, file: core('calls/requests'), text: '  if (bit === MapType.REQUEST) service.requestsLeft--;\n', without: '' },
+  { patch: 11, file: core('calls/requests'), text: '  entry.type |= bit;\n', without: '' },
   { patch: 12, file: core('calls/requests'), text: '    peer.deadKeys.set(service.id, service.key);\n', without: '' },
   { patch: 13, file: core('memory/tlb-union'), text: '    targets.sharers.push(peer.mm);\n', without: '', named: 'tlb-range-filter' },
   {
@@ -74,7 +74,7 @@ export const patchMutants: readonly PatchMutant[] = [
   {
     patch: 19,
     file: core('switch/lazy-switch'),
-    text: '  receiver.frame.copyFrom(sender.frame);\n',
+    text: '  directedSwitch(kernel.scheduler.runQueue(cpu), receiver);\n',
     without: '',
   },
   {
@@ -151,7 +151,7 @@ export const patchMutants: readonly PatchMutant[] = [
   },
   {
     patch: 35,
-    file: 'packages/librpal/src/call/sender.ts',
+    file: 'packages/librpal/src/call/write-ptrs.ts',
     text: '    memory.write32(entry + FdRecord.tail, (tail + this.length) | 0);\n',
     without: '',
   },

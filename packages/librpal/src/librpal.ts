@@ -2,7 +2,9 @@ import type { Call, Program } from '@rpal/kernel';
 import { FdmapArg, RpalIoctl, readAllPkru, Scc } from '@rpal/rpal-core';
 import { Epoll } from '@rpal/uapi';
 import { AccessSafetyCall } from './call/access-safety.js';
-import { CallKind, LibSender, ReadPtrsCall, type RpalFd, WritePtrsCall } from './call/sender.js';
+import { ReadPtrsCall } from './call/read-ptrs.js';
+import { LibSender, type RpalFd } from './call/sender.js';
+import { CallKind, WritePtrsCall } from './call/write-ptrs.js';
 import { RpalError } from './errors.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, MAX_SENDERS, Pool, QUEUE_WORDS, SENDERS_BYTES, SenderRecord } from './layouts.js';
 import { install, modify, recordOf, uninstall } from './process/fd-table.js';
@@ -263,7 +265,7 @@ export class LibRpal {
   }
 
   *#registerAndWrite(serviceId: number, rpalfd: RpalFd, pointers: number, length: number): Routine {
-    if ((yield* this.senderInit()) < 0) return -RpalError.INVAL_THREAD;
+    if ((yield* this.#asSender()) === null) return -RpalError.INVAL_THREAD;
     return yield* this.#prepareWrite(serviceId, rpalfd, pointers, length, CallKind.IN);
   }
 
@@ -287,15 +289,22 @@ export class LibRpal {
     const record = yield* recordOf(p, this.process, fd);
     if (record === 0 || (yield* p.load32(record + FdRecord.trigger)) === 0) return count;
     yield* p.store32(record + FdRecord.trigger, 0);
-    if (this.#sender === null && (yield* this.senderInit()) < 0) return count;
+    if ((yield* this.#asSender()) === null) return count;
     yield* this.#prepareWrite(serviceId, rpalfd, 0, 0, CallKind.OUT);
     return count;
   }
 
   /** `rpal_read_access_safety`: runs `routine` under a recovery point. @returns 0, or -1 if a peer's memory was gone */
   *readAccessSafety(routine: () => Generator<void, unknown>): Routine {
-    if (this.#sender === null && (yield* this.senderInit()) < 0) return -1;
-    return yield* new AccessSafetyCall(this.#program.context, this.#sender as LibSender | null as LibSender, routine());
+    const sender = yield* this.#asSender();
+    if (sender === null) return -1;
+    return yield* new AccessSafetyCall(this.#program.context, sender, routine());
+  }
+
+  /** The calling thread as a sender, which it becomes if it is none. @returns null if it cannot */
+  *#asSender(): Routine<LibSender | null> {
+    if (this.#sender === null) yield* this.senderInit();
+    return this.#sender;
   }
 
   #fail(code: number): number {

@@ -1,3 +1,4 @@
+import { LazySwitch, Rcc, Scc } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Callee, type Caller, call, mustEnd, pair, serve, type World, world } from './pair.js';
@@ -208,6 +209,43 @@ describe('time lines of a call', () => {
     );
     rows ||= recorder.stop();
     expect(rows).toMatch(/^10 s1 13 /);
+  });
+});
+
+describe('the time of a call (patch 33)', () => {
+  it('is credited to both sides when the kernel takes up the receiver', () => {
+    const WORK = 200_000;
+    const setting = world({ repair: 'all' });
+    const { bus, platform } = setting.machine;
+    const credited: (readonly [sender: number, receiver: number])[] = [];
+    let watched = false;
+    bus.events.rpalLazySwitch.on('test', (_cpu, _time, from, to, direction) => {
+      if (!watched || direction !== LazySwitch.TO_RECEIVER) return;
+      const { memory } = platform;
+      credited.push([memory.read64(from.rpal.role.scc + Scc.totalTime), memory.read64(to.rpal.role.rcc + Rcc.totalTime)]);
+    });
+    pair(
+      setting,
+      (end) =>
+        serve(end, function* () {
+          if (watched) yield* end.p.compute(WORK);
+          yield* end.p.getpid();
+        }),
+      function* (end) {
+        // Pages are faulted in before.
+        yield* call(end, 1);
+        yield* end.p.sleep(1e6);
+        watched = true;
+        yield* call(end, 2);
+        watched = false;
+      },
+    );
+    expect(credited).toHaveLength(1);
+    for (const [sender, receiver] of credited) {
+      expect(sender).toBeGreaterThanOrEqual(WORK);
+      expect(sender).toBeLessThan(WORK + 20_000);
+      expect(receiver).toBe(sender);
+    }
   });
 });
 

@@ -87,7 +87,7 @@ export const patches: readonly Patch[] = [
     file: 'plugins/amd-nmi/src/plugin.ts',
     test: 'plugins/amd-nmi/test/lazy-switch.test.ts',
   },
-  { patch: 33, title: 'enable time slice correction', file: 'rpal-core/src/switch/time-slice.ts', test: 'rpal-core/test/quirks.test.ts' },
+  { patch: 33, title: 'enable time slice correction', file: 'rpal-core/src/switch/time-slice.ts', test: 'librpal/test/time-lines.test.ts' },
   { patch: 34, title: 'enable fast epoll wait', file: 'rpal-core/src/switch/fast-epoll-wait.ts', test: 'explore/test/races.test.ts' },
   { patch: 35, title: 'add RPAL samples', file: 'librpal/src/librpal.ts', test: 'librpal/test/librpal.test.ts' },
 ];

@@ -624,6 +624,19 @@ describe('ioctl of /proc/rpal', () => {
     exercised.add('ENABLE_SERVICE, not position independent');
   });
 
+  it('ENABLE: the ret section that it registers ends before its end', () => {
+    const setting = world();
+    const inside: boolean[] = [];
+    run(setting, function* (p) {
+      const c = yield* Control.open(p);
+      const [begin, end] = [c.note + 0x100, c.note + 0x120];
+      yield* c.enable({ retBegin: begin, retEnd: end });
+      const service = rpalThread(p.context.thread).service;
+      for (const address of [begin - 1, begin, end - 1, end]) inside.push(service?.inRetSection(address) === true);
+    });
+    expect(inside).toEqual([false, true, true, false]);
+  });
+
   it('UDS_FDMAP: the receiver and the descriptor at the other end; nobody there; no room for the result', () => {
     const setting = world();
     const seen: number[] = [];

@@ -208,7 +208,6 @@ const S = {
   ARRIVED: 7,
   COLLECT: 8,
   NEXT_FD: 9,
-  COLLECTED: 10,
 } as const;
 
 /** `rpal_epoll_wait` (9.2). */
@@ -255,8 +254,7 @@ export class EpollWaitCall extends LibCall {
       case S.BEGIN:
         if (this.userOnly) {
           this.#count = 0;
-          this.state = S.COLLECT;
-          return StepEnd.NEXT;
+          return this.go(S.COLLECT);
         }
         cpu.charge(LibStep.waitEnter);
         memory.write32(rcc + Rcc.epfd, this.epfd);
@@ -265,16 +263,14 @@ export class EpollWaitCall extends LibCall {
         memory.write32(rcc + Rcc.timeout, this.timeout);
         this.#first = !receiver.available;
         this.#count = 0;
-        this.state = S.PENDING;
-        return StepEnd.NEXT;
+        return this.go(S.PENDING);
       case S.PENDING: {
         if (this.#first) {
           const status = reach(cpu, receiver.record.address + ReceiverRecord.status, true);
           if (status < 0) return StepEnd.FAULT;
           memory.write32(status, ReceiverStatus.AVAILABLE);
           receiver.available = true;
-          this.state = S.LEAVE;
-          return StepEnd.NEXT;
+          return this.go(S.LEAVE);
         }
         const pending = memory.read32(rcc + Rcc.epPending);
         if ((pending & RPAL_KERNEL_PENDING) !== 0) {
@@ -291,8 +287,7 @@ export class EpollWaitCall extends LibCall {
       case S.CLEARED:
         memory.write32(rcc + Rcc.epPollMagic, 0);
         this.#count = this.context.rax;
-        this.state = S.COLLECT;
-        return StepEnd.NEXT;
+        return this.go(S.COLLECT);
       case S.LEAVE: {
         const handle = saveFrame(cpu, this.context);
         if (handle < 0) return StepEnd.FAULT;
@@ -310,12 +305,9 @@ export class EpollWaitCall extends LibCall {
         if (this.#count < 0 || this.#count >= this.maxevents) return this.finish(this.#count);
         cpu.charge(LibStep.collectBegin);
         memory.write32(rcc + Rcc.epPending, memory.read32(rcc + Rcc.epPending) & ~RPAL_USER_PENDING);
-        this.state = S.NEXT_FD;
-        return StepEnd.NEXT;
-      case S.NEXT_FD:
-        return this.#collectOne(cpu, receiver, rcc);
+        return this.go(S.NEXT_FD);
       default:
-        return this.finish(this.#count);
+        return this.#collectOne(cpu, receiver, rcc);
     }
   }
 
@@ -346,8 +338,7 @@ export class EpollWaitCall extends LibCall {
         return this.finish(-1);
     }
     memory.write32(rcc + Rcc.epPollMagic, 0);
-    this.state = S.COLLECT;
-    return StepEnd.NEXT;
+    return this.go(S.COLLECT);
   }
 
   /** Step 8: one descriptor off the ready queue becomes one event, if its bits were not taken already. */

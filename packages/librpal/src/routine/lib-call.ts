@@ -112,6 +112,12 @@ export abstract class LibCall implements Call, Routine {
     return StepEnd.NEXT;
   }
 
+  /** The step is over; the next one is that of `state`. */
+  protected go(state: number): StepEnd {
+    this.state = state;
+    return StepEnd.NEXT;
+  }
+
   protected finish(value: number): StepEnd {
     this.result.value = value;
     return StepEnd.DONE;

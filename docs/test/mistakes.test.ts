@@ -91,7 +91,7 @@ const mistakes: readonly [what: string, code: string, make: () => Error & { code
     'a plugin factory that was not called',
     'INVALID_PLUGIN',
     () => build(rpal as never),
-    ['plugins[0] is the function that makes plugin "@rpal/rpal-core", not called', 'rpal() for rpal'],
+    ['plugins[0] is the function that makes plugin "@rpal/rpal-core", not called', 'myPlugin() for myPlugin'],
   ],
   [
     'a definition without definePlugin',

@@ -90,21 +90,19 @@ function isThenable(value: unknown): boolean {
 /** What was given as plugins, if plugins it is. */
 function requirePlugins(plugins: unknown): readonly Plugin[] {
   if (!Array.isArray(plugins)) {
-    throw new BusError('INVALID_PLUGIN', `plugins is ${shown(plugins)}; give an array: [rpal()]`);
+    throw new BusError('INVALID_PLUGIN', `plugins is ${shown(plugins)}; give an array: [myPlugin()]`);
   }
   for (const [index, given] of plugins.entries()) {
     const place = `plugins[${index}]`;
     if (typeof given === 'function') {
       const name = pluginMadeBy(given);
-      const remedy = name === undefined ? 'give what definePlugin(...) makes, called' : 'write its name with parentheses: rpal() for rpal';
+      const remedy =
+        name === undefined ? 'give what definePlugin(...) makes, called' : 'write its name with parentheses: myPlugin() for myPlugin';
       const what = name === undefined ? `is ${shown(given)}` : `is the function that makes plugin "${name}", not called`;
       throw new BusError('INVALID_PLUGIN', `${place} ${what}; ${remedy}`);
     }
     if (typeof given !== 'object' || given === null) {
-      throw new BusError(
-        'INVALID_PLUGIN',
-        `${place} is ${shown(given)}; give what a function made by definePlugin returns, as rpal() does`,
-      );
+      throw new BusError('INVALID_PLUGIN', `${place} is ${shown(given)}; give what a function made by definePlugin returns: myPlugin()`);
     }
     if (!('definition' in given)) {
       const remedy =

@@ -73,6 +73,7 @@ export { Tlb, TlbEntry, TlbFlag } from './mmu/tlb.js';
 export { version } from './package-version.js';
 export { Platform, type PlatformOptions, type RunEnd } from './platform.js';
 export { findProfile, profiles } from './profiles/index.js';
+export { HardwareSeams } from './seams.js';
 export { CoreClock, type CpuPlace } from './time/core-clock.js';
 export { CriticalPath } from './time/critical-path.js';
 export { EventQueue, TimedEvent } from './time/event-queue.js';

@@ -9,6 +9,7 @@ import { CachedCoherence } from './memory/cached-coherence.js';
 import { Caches } from './memory/caches.js';
 import { CoherenceDirectory, type Topology, TransferCost } from './memory/coherence.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
+import { HardwareSeams } from './seams.js';
 import { CriticalPath } from './time/critical-path.js';
 import { EventQueue, type TimedEvent } from './time/event-queue.js';
 import { Rng } from './time/rng.js';
@@ -42,6 +43,7 @@ export class Platform {
   readonly memory: PhysicalMemory;
   readonly queue: EventQueue = new EventQueue();
   readonly path: CriticalPath = new CriticalPath();
+  readonly seams: HardwareSeams = new HardwareSeams();
   readonly rng: Rng;
   readonly cpus: readonly Cpu[];
   readonly topology: Topology;
@@ -77,6 +79,7 @@ export class Platform {
       transfer,
       path: this.path,
       bootTime,
+      events: this.seams.events,
       cpus,
       activity: (cpu: Cpu) => this.#activity(cpu),
     };

@@ -64,7 +64,7 @@ export class Machine {
     this.platform = new Platform(checked);
     this.kernel = new Kernel(this.platform, checked);
     const { memory, scheduler, epollSeams, seams } = this.kernel;
-    for (const part of [memory.seams, scheduler.seams, epollSeams, seams]) this.bus.declare(part);
+    for (const part of [this.platform.seams, memory.seams, scheduler.seams, epollSeams, seams]) this.bus.declare(part);
     this.#host = new PluginHost(this.bus, { packages });
     this.#host.setup(options.plugins ?? [], { machine: this, syscalls: this.kernel.syscalls });
     this.bus.seal();

@@ -6,6 +6,7 @@ import type { CoherenceDirectory, TransferCost } from '../memory/coherence.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { FaultCode, Mmu } from '../mmu/mmu.js';
 import type { TlbEntry } from '../mmu/tlb.js';
+import type { HardwareSeams } from '../seams.js';
 import { CoreClock, type CpuPlace } from '../time/core-clock.js';
 import type { CriticalPath } from '../time/critical-path.js';
 import type { EventQueue, TimedEvent } from '../time/event-queue.js';
@@ -14,6 +15,7 @@ import { GuestMode } from './guest-mode.js';
 import { Halt, type Work } from './halt.js';
 import { InterruptFlights } from './interrupt-flights.js';
 import { InterruptLines } from './interrupt-lines.js';
+import { Vector } from './interrupts.js';
 import { LoadStoreUnit } from './load-store-unit.js';
 import { LocalApic } from './local-apic.js';
 import { Pmu } from './pmu.js';
@@ -30,6 +32,7 @@ export interface CpuEnvironment {
   readonly path: CriticalPath;
   /** TSC when the machine is switched on. */
   readonly bootTime: number;
+  readonly events: HardwareSeams['events'];
   /** All processors of the machine, this one among them. */
   readonly cpus: readonly Cpu[];
   /** Called when the core becomes runnable or stops being so. */
@@ -64,6 +67,10 @@ export class Cpu extends CoreClock {
   readonly #queue: EventQueue;
   readonly #arm: (event: TimedEvent, time: number) => void;
   readonly #cpus: readonly Cpu[];
+  readonly #interruptTaken: HardwareSeams['events']['interruptTaken'];
+  readonly #ipiSent: HardwareSeams['events']['ipiSent'];
+  readonly #haltEntered: HardwareSeams['events']['haltEntered'];
+  readonly #haltLeft: HardwareSeams['events']['haltLeft'];
   #apic: LocalApic | null = null;
   #pmu: Pmu | null = null;
   #guest: GuestMode | null = null;
@@ -81,6 +88,11 @@ export class Cpu extends CoreClock {
     this.#queue = queue;
     this.#arm = arm;
     this.#cpus = environment.cpus;
+    const { events } = environment;
+    this.#interruptTaken = events.interruptTaken;
+    this.#ipiSent = events.ipiSent;
+    this.#haltEntered = events.haltEntered;
+    this.#haltLeft = events.haltLeft;
     this.context = context;
     this.trap = trap;
     this.advanceTo(environment.bootTime);
@@ -168,7 +180,9 @@ export class Cpu extends CoreClock {
 
   /** Sends an interrupt to `target`; it arrives after the delivery time. Charge the sending step beforehand. */
   sendInterrupt(target: Cpu, vector: number): void {
-    target.expect(vector, this.clock + this.#ipiDelivery);
+    const arrival = this.clock + this.#ipiDelivery;
+    if (this.#ipiSent.observed) this.#ipiSent.emit(this.id, this.clock, target.id, vector, arrival);
+    target.expect(vector, arrival);
   }
 
   /** Stores to the line that `target` monitors: wakes it from MWAIT or polling. */
@@ -206,6 +220,7 @@ export class Cpu extends CoreClock {
   halt(): void {
     if (this.#pmu !== null) this.#pmu.pause();
     this.#halt.begin();
+    if (this.#haltEntered.observed) this.#haltEntered.emit(this.id, this.clock);
   }
 
   /**
@@ -219,7 +234,10 @@ export class Cpu extends CoreClock {
 
   /** Ends a halt at `time`. The time waited is booked as idle; a path on its way to this core arrives. */
   wake(time: number): void {
-    if (this.#halt.active && this.#halt.end(time) && this.#pmu !== null) this.#pmu.resume();
+    const halt = this.#halt;
+    if (!halt.active || !halt.end(time)) return;
+    if (this.#pmu !== null) this.#pmu.resume();
+    if (this.#haltLeft.observed) this.#haltLeft.emit(this.id, this.clock, halt.since);
   }
 
   /** One turn: takes a pending interrupt if it may, else goes on with the context. */
@@ -229,11 +247,13 @@ export class Cpu extends CoreClock {
       lines.nmiPending = false;
       lines.nmiBlocked = true;
       this.interruptsTaken++;
+      if (this.#interruptTaken.observed) this.#interruptTaken.emit(this.id, this.clock, Vector.nmi);
       this.trap.nmi(this);
     } else if (lines.pending > 0 && this.interruptsEnabled) {
       this.interruptsTaken++;
       const vector = lines.accept();
       if (this.#apic !== null) this.#apic.accepted(vector);
+      if (this.#interruptTaken.observed) this.#interruptTaken.emit(this.id, this.clock, vector);
       this.trap.interrupt(this, vector);
     } else {
       this.context.resume(this);

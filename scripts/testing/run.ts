@@ -9,6 +9,7 @@ import {
   type Main,
   type Process,
   type Program,
+  type ProgramImage,
   Time,
 } from '@rpal/kernel';
 import { signalName } from '@rpal/uapi';
@@ -107,7 +108,8 @@ function spawn(machine: Machine, programs: readonly (Main | Image)[]): Process[]
   return programs.map((program, index) => {
     const image = typeof program === 'function' ? executable(`program ${index}`, program) : program;
     const process = machine.spawn(image, index % machine.platform.cpus.length);
-    const how = typeof program === 'function' ? endings.get(program) : undefined;
+    const { main } = image as Partial<ProgramImage>;
+    const how = main === undefined ? undefined : endings.get(main);
     // It may die before its first instruction.
     if (how !== undefined) endings.set(process, how);
     return process;

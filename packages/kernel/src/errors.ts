@@ -8,6 +8,7 @@ export type MachineErrorCode =
   | 'NO_SUCH_CPU'
   | 'NOT_EXECUTABLE'
   | 'NOT_A_PROGRAM'
+  | 'NOT_AWAITED'
   | 'DEADLOCK'
   | 'PROCESS_DIED'
   | 'PLUGIN_FAILED'

@@ -33,7 +33,7 @@ export { type HandlerState, ThreadContext } from './process/thread-context.js';
 export { UserBuffer } from './process/user-buffer.js';
 export { type CallRegisters, UserContext } from './process/user-context.js';
 export type { WaitingThread } from './process/waiting.js';
-export { executable } from './program/executable.js';
+export { executable, type ProgramImage } from './program/executable.js';
 export { HostArguments } from './program/host-arguments.js';
 export type { Main } from './program/main.js';
 export { Program, Time } from './program/program.js';

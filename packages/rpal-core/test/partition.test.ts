@@ -6,7 +6,7 @@ import { ends, rpalImage, runOn, world } from './world.js';
 
 const GIB = 2 ** 30;
 
-function inService(body: Main, parts: Partial<Image> = {}, options: { seed?: number } = {}) {
+function inService(body: Main, parts: Partial<Omit<Image, 'start'>> = {}, options: { seed?: number } = {}) {
   const { machine, rpal } = world({}, options);
   const [process] = runOn(machine, rpalImage('program', body, parts)) as [Process];
   return { exit: process.exit, rpal, process };

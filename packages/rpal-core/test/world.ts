@@ -1,4 +1,13 @@
-import { executable, type Image, type Machine, type MachineOptions, type Main, type Process, type Program } from '@rpal/kernel';
+import {
+  executable,
+  type Image,
+  type Machine,
+  type MachineOptions,
+  type Main,
+  type Process,
+  type Program,
+  type ProgramImage,
+} from '@rpal/kernel';
 import { OpenFlag } from '@rpal/uapi';
 import { finish, smallMachine, until } from '../../../scripts/testing/run.ts';
 import {
@@ -28,7 +37,7 @@ export function world(options: RpalOptions = {}, machineOptions: MachineOptions 
 }
 
 /** An RPAL binary around `main`. */
-export function rpalImage(name: string, main: Main, parts: Partial<Image> = {}): Image {
+export function rpalImage(name: string, main: Main, parts: Partial<Omit<Image, 'start'>> = {}): ProgramImage {
   const image = executable(name, main, parts);
   image.ident.set(new TextEncoder().encode('RPAL'), RPAL_MAGIC_OFFSET);
   return image;

@@ -1,5 +1,6 @@
 import { Access, CACHE_LINE, type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
 import { KernelStep } from '../steps.js';
+import { Made } from './forgotten-call.js';
 import { formatStamp, parseStamp } from './libc.js';
 import type { ProgramContext } from './program-context.js';
 
@@ -35,6 +36,7 @@ export class SyscallCall implements Call {
   next(): IteratorResult<void, number> {
     const context = this.#context;
     if (!context.systemCall()) return SUSPENDED;
+    context.made = Made.NONE;
     this.#result.value = context.rax;
     return this.#result;
   }
@@ -66,6 +68,7 @@ export class ComputeCall implements Call {
       cpu.chargeCycles(KernelStep.userWork, this.cycles);
       this.cycles = 0;
     }
+    context.made = Made.NONE;
     return this.#result;
   }
 }
@@ -94,6 +97,7 @@ export class AccessCall implements Call {
 
   next(): IteratorResult<void, number> {
     while (!this.#attempt()) if (!this.#context.pageFault()) return SUSPENDED;
+    this.#context.made = Made.NONE;
     return this.#result;
   }
 
@@ -185,6 +189,7 @@ export class SpanCall implements Call {
       this.#done = done + part;
       if (!goOn) break;
     }
+    context.made = Made.NONE;
     return this.#result;
   }
 

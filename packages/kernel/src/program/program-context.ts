@@ -6,6 +6,7 @@ import type { UserHandler } from '../process/signal-action.js';
 import type { Thread } from '../process/thread.js';
 import { type HandlerState, ThreadContext } from '../process/thread-context.js';
 import type { CallRegisters } from '../process/user-context.js';
+import { forgotten, Made } from './forgotten-call.js';
 import { HostArguments } from './host-arguments.js';
 import { begun, type Main } from './main.js';
 import { Program } from './program.js';
@@ -41,6 +42,8 @@ export class ProgramContext extends ThreadContext {
   readonly exitCall: number;
   #ended = false;
   args: HostArguments = new HostArguments(this);
+  /** The call that has been made and not been awaited to its end, as `Made`. */
+  made: number = Made.NONE;
   /** What the next thread or child process executes. */
   childMain: Main;
 
@@ -60,6 +63,7 @@ export class ProgramContext extends ThreadContext {
     if (!this.#ended && !this.#returning) {
       const { done, value } = this.#advance();
       if (done !== true) return;
+      if (this.made !== Made.NONE) throw forgotten(this, 'the end of the program, or of its signal handler');
       this.#returning = this.#interrupted.length > 0;
       this.#ended = !this.#returning;
       this.nr = this.#returning ? SyscallNumber.rt_sigreturn : this.exitCall;
@@ -91,14 +95,21 @@ export class ProgramContext extends ThreadContext {
     }
   }
 
+  override takeLanding(): number {
+    const landing = super.takeLanding();
+    if (landing !== 0) this.made = Made.NONE;
+    return landing;
+  }
+
   override child(cpu: Cpu, thread: Thread): ProgramContext {
     return new ProgramContext(this.contexts, cpu, thread, this.childMain);
   }
 
   override enterHandler(_cpu: Cpu, handler: UserHandler, signal: number, value: number, state: HandlerState): number {
-    const { args, routine, calling } = this;
+    const { args, routine, calling, made } = this;
     const registers = this.saveRegisters();
-    this.#interrupted.push({ generator: this.#generator, callers: this.#callers, routine, calling, args, registers, state });
+    this.#interrupted.push({ generator: this.#generator, callers: this.#callers, routine, calling, made, args, registers, state });
+    this.made = Made.NONE;
     this.#callers = [];
     this.routine = null;
     this.calling = false;
@@ -116,6 +127,7 @@ export class ProgramContext extends ThreadContext {
     this.#callers = interrupted.callers;
     this.routine = interrupted.routine;
     this.calling = interrupted.calling;
+    this.made = interrupted.made;
     this.args = interrupted.args;
     this.#returning = false;
     return interrupted.state;
@@ -127,6 +139,7 @@ interface Interrupted {
   readonly callers: Generator<void, number | void>[];
   readonly routine: Routine | null;
   readonly calling: boolean;
+  readonly made: number;
   readonly args: HostArguments;
   readonly registers: CallRegisters;
   readonly state: HandlerState;

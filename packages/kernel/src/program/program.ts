@@ -7,6 +7,7 @@ import { EntryKind } from '../process/entry-kind.js';
 import type { Image } from '../process/image.js';
 import type { MessageHeader } from '../process/message-header.js';
 import { KernelStep } from '../steps.js';
+import { forgotten, Made } from './forgotten-call.js';
 import type { Main } from './main.js';
 import { AccessCall, type Call, ComputeCall, Kind, Span, SpanCall, SyscallCall } from './program-calls.js';
 import type { ProgramContext, SignalHandler } from './program-context.js';
@@ -42,9 +43,11 @@ export class Program {
     yield;
   }
 
-  /** Any system call by number. */
+  /** Any system call by number. @throws MachineError NOT_AWAITED if the call before it has not been awaited with `yield*` */
   syscall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0): Call {
     const { context } = this;
+    if (context.made !== Made.NONE) throw forgotten(context, `the system call ${nr}`);
+    context.made = Made.SYSCALL;
     context.nr = nr;
     context.a0 = a0;
     context.a1 = a1;
@@ -562,6 +565,7 @@ export class Program {
 
   /** Works for `cycles` TSC cycles in user mode. */
   compute(cycles: number): Call {
+    this.#make(Made.COMPUTE);
     this.#compute.cycles = cycles;
     return this.#compute;
   }
@@ -638,7 +642,15 @@ export class Program {
     return this.#onSpan(Span.SCAN, address, 18, 0);
   }
 
+  /** A call is made. @throws MachineError NOT_AWAITED if the last one has not been awaited */
+  #make(kind: number): void {
+    const { context } = this;
+    if (context.made !== Made.NONE) throw forgotten(context, 'the next call');
+    context.made = kind;
+  }
+
   #onSpan(kind: number, address: number, length: number, argument: number): Call {
+    this.#make(Made.SPAN);
     const call = this.#span;
     call.kind = kind;
     call.address = address;
@@ -648,6 +660,7 @@ export class Program {
   }
 
   #memory(kind: number, address: number, size: number, value = 0): Call {
+    this.#make(Made.ACCESS);
     const call = this.#access;
     call.kind = kind;
     call.size = size;

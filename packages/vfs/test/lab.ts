@@ -1,4 +1,4 @@
-import { Access, type Cpu, type Platform, type RunEnd } from '@rpal/hw-x86';
+import { Access, type Cpu, type Platform } from '@rpal/hw-x86';
 import { MemoryManager, type MmStruct, mmap, userPage } from '@rpal/mm';
 import { type Scheduler, type SimulatedTask, Simulation, Task } from '@rpal/sched';
 import { MapFlag, Prot } from '@rpal/uapi';
@@ -61,7 +61,7 @@ export class Lab {
   #rooms = 1;
 
   constructor(cores = 2) {
-    this.simulation = new Simulation({ cores });
+    this.simulation = new Simulation({ cores: cores + 1 });
     ({ platform: this.platform, scheduler: this.scheduler } = this.simulation);
     this.cpu = this.platform.cpus[0] as Cpu;
     this.manager = new MemoryManager(this.platform);
@@ -71,6 +71,8 @@ export class Lab {
       this.memory.activate(cpu);
     }
     this.buffer = mmap(this.cpu, this.memory, 0, ROOM * MOST, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+    // A CPU that is not for actors keeps time going.
+    this.simulation.spawn('clock', worksForEver, { cpu: cores, affinity: [cores] });
     this.caller = this.callerFor(new Task(1, 'lab', this.cpu, this.memory, this.scheduler.everyCpu, { run: () => 0 }), this.signals);
   }
 
@@ -82,7 +84,10 @@ export class Lab {
 
   /** Makes a call that must not sleep. */
   call(call: FileCall): number {
-    const result = call(this.cpu, this.caller);
+    const { cpu } = this;
+    // An idle CPU's clock stands still.
+    if (cpu.halted) cpu.advanceTo(Math.max(cpu.clock, this.platform.now));
+    const result = call(cpu, this.caller);
     if (result <= Pending.AGAIN) throw new Error('the call sleeps: it takes an actor to make it');
     return result;
   }
@@ -99,17 +104,17 @@ export class Lab {
     return actor;
   }
 
-  /** Lets time pass until all actors have ended or nothing can happen any more; `ns` at most. */
-  run(ns = 1e8): RunEnd {
+  /** Lets time pass, whether or not anything happens. */
+  run(ns = 1e7): void {
     // What was called outside may have woken somebody on a CPU that is idle.
     for (const cpu of this.platform.cpus) {
       if (cpu.halted && this.scheduler.current(cpu).needResched) cpu.wake(Math.max(cpu.clock, this.platform.now));
     }
-    return this.simulation.run(ns);
+    this.simulation.run(ns);
   }
 
   /** Runs, and wants all actors to have come to their ends. */
-  finish(ns = 1e8): void {
+  finish(ns = 1e7): void {
     this.run(ns);
     const stuck = this.#actors.filter(({ ended }) => !ended).map(({ task }) => `${task.name} in state ${task.state}`);
     if (stuck.length > 0) throw new Error(`these have not ended: ${stuck.join(', ')}`);
@@ -148,6 +153,10 @@ export class Lab {
   touch(address: number): void {
     userPage(this.cpu, this.memory, address, true);
   }
+}
+
+function* worksForEver(task: SimulatedTask): Generator<void, void, void> {
+  for (;;) yield task.work(1e9);
 }
 
 function* play(self: () => Actor, task: SimulatedTask, role: Role): Generator<void, void, void> {

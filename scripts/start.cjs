@@ -89,6 +89,14 @@ function test(args) {
   run(process.execPath, [path.join('node_modules', 'vitest', 'vitest.mjs'), 'run'].concat(args));
 }
 
+/** The tests on the packages as they are published, but for those of the documents, which build and install themselves. */
+function testBuilt(args) {
+  install();
+  build();
+  process.env.RPAL_TEST = 'built';
+  run(process.execPath, [path.join('node_modules', 'vitest', 'vitest.mjs'), 'run', '--project', '!docs'].concat(args));
+}
+
 /** The programs that draw, by name: packages/PACKAGE/examples/NAME.ts. */
 function plots() {
   var found = {};
@@ -115,8 +123,8 @@ function plot(args) {
   run(process.execPath, [loader, found[args[0]]].concat(args.slice(1)));
 }
 
-var commands = { bench: bench, perf: perf, plot: plot, test: test };
+var commands = { bench: bench, perf: perf, plot: plot, test: test, 'test:built': testBuilt };
 var command = commands[process.argv[2]];
-if (!command) fail('usage: node scripts/start.cjs bench|perf|plot|test [arguments]');
+if (!command) fail('usage: node scripts/start.cjs bench|perf|plot|test|test:built [arguments]');
 checkNode();
 command(process.argv.slice(3));

@@ -15,6 +15,7 @@ export type MachineErrorCode =
   | 'RUNNING'
   | 'STOPPED'
   | 'TORN_DOWN'
+  | 'INTERRUPT'
   | 'SYSCALL'
   | 'MEASURE';
 

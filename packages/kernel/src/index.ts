@@ -1,4 +1,5 @@
 export { PidFd } from './calls/pidfd.js';
+export { type InterruptHandler, type Irq, IrqTable } from './entry/irq-table.js';
 export { Kernel, type KernelOptions, type Opener } from './entry/kernel.js';
 export { SyscallNumber } from './entry/syscall-numbers.js';
 export { type Syscall, type SyscallDeclaration, type SyscallHandler, SyscallTable } from './entry/syscall-table.js';

@@ -31,6 +31,7 @@ import { deliverSignals, forceSignal, sendSignal, signalProcess } from '../signa
 import { KernelStep } from '../steps.js';
 import { WatchedFlushEntry } from './flush-entry.js';
 import { holdFiles, releaseFiles } from './held-file.js';
+import { IrqTable } from './irq-table.js';
 import { SyscallTable } from './syscall-table.js';
 
 /** Opens a special file such as `/proc/...`: a file, or a negative errno. */
@@ -66,6 +67,7 @@ export class Kernel implements TrapHandler {
   readonly piFutexes: PiFutexTable;
   readonly sockets: UnixNamespace;
   readonly syscalls: SyscallTable = new SyscallTable();
+  readonly irqs: IrqTable = new IrqTable();
   readonly seams: KernelSeams = new KernelSeams();
   readonly #syscallEnter: KernelSeams['events']['syscallEnter'] = this.seams.events.syscallEnter;
   readonly epollSeams: EpollSeams = new EpollSeams();
@@ -109,6 +111,10 @@ export class Kernel implements TrapHandler {
     this.#syscallPath = new SyscallPath(this);
     this.#exitPath = new ReturnPath(this);
     defineLinuxCalls(this.syscalls, this);
+    this.irqs.define(Vector.localTimer, 'Local timer interrupts', (cpu) => this.scheduler.timerInterrupt(cpu));
+    this.irqs.define(Vector.callFunctionSingle, 'Function call interrupts', (cpu) => this.scheduler.callFunctionInterrupt(cpu));
+    // It is over with its entry: need-resched is looked at on the way out.
+    this.irqs.define(Vector.reschedule, 'Rescheduling interrupts', () => {});
     for (const cpu of platform.cpus) cpu.trap = this;
   }
 
@@ -226,12 +232,12 @@ export class Kernel implements TrapHandler {
       } else {
         cpu.charge(SchedStep.interruptEntry);
       }
-      this.#serve(cpu, vector);
+      this.irqs.serve(cpu, vector);
       if (rq.current !== rq.idle) cpu.charge(SchedStep.interruptExit);
       return;
     }
     this.#interruptUser(cpu, EntryKind.INTERRUPT);
-    this.#serve(cpu, vector);
+    this.irqs.serve(cpu, vector);
     this.leaveInterrupt(cpu);
   }
 
@@ -273,20 +279,6 @@ export class Kernel implements TrapHandler {
   leaveInterrupt(cpu: Cpu): void {
     const thread = this.current(cpu);
     this.returnToUser(cpu, thread, thread.frame.rax, null);
-  }
-
-  #serve(cpu: Cpu, vector: number): void {
-    switch (vector) {
-      case Vector.localTimer:
-        this.scheduler.timerInterrupt(cpu);
-        break;
-      case Vector.callFunctionSingle:
-        this.scheduler.callFunctionInterrupt(cpu);
-        break;
-      default:
-        // The reschedule interrupt has no handler to speak of: need-resched is looked at on the way out.
-        break;
-    }
   }
 
   /** The signals in queues of a user's processes. */

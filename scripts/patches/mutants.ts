@@ -80,9 +80,8 @@ export const patchMutants: readonly PatchMutant[] = [
   {
     patch: 20,
     file: core('switch/kernel-return'),
-    text: '  if (alive && rpal.fixes(20)) unlockCpu(rpal, cpu, receiver);\n',
-    without: '',
-    named: 'nothing is found',
+    text: '    const old = exchange(cpu, rcc + Rcc.senderState, SenderState.KERNEL_RET);\n',
+    without: '    const old: number = SenderState.CALL;\n',
   },
   {
     patch: 21,
@@ -90,14 +89,20 @@ export const patchMutants: readonly PatchMutant[] = [
     text: 'if (kind !== EntryKind.COMPAT) onKernelEntry(state, cpu, rpalTask(thread));',
     without: '',
   },
-  { patch: 22, file: core('recovery/recovery'), text: '  moveReceiver(rpal, cpu, rcc, 12, calling, ReceiverState.WAIT);\n', without: '' },
+  {
+    patch: 22,
+    file: core('recovery/recovery'),
+    text: '  moveReceiver(rpal, cpu, rcc, 12, calling, ReceiverState.WAIT);\n',
+    without: '',
+    named: '12, s4',
+  },
   { patch: 23, file: core('plugin'), text: '        child.affinity = old;\n', without: '' },
   {
     patch: 24,
     file: core('switch/lazy-switch'),
     text: '  if (rpal.criticalSections && receiver.rpal.service?.inRetSection(ip) === true) returnIsDecided(rpal, cpu, thread, receiver);\n  else ',
     without: '  ',
-    named: 'nothing is found',
+    named: 'critical-section fix-up S->R',
   },
   {
     patch: 25,

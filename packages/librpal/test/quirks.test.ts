@@ -3,7 +3,7 @@ import { Errno, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { EPOLLRPALIN, RpalError } from '../src/index.js';
 import { SenderSlots } from '../src/process/sender-slots.js';
-import { alone, type Callee, call, pair, type World, world } from './pair.js';
+import { alone, type Callee, call, pair, serve, type World, world } from './pair.js';
 
 /** After the first call, which makes a system call, the callee waits as `wait` says; what it gets is noted. */
 function secondWait(setting: World, wait: (end: Callee) => Generator<void, number>): { result: number | null; files: number } {
@@ -85,6 +85,44 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         },
       );
       return kernelIs;
+    },
+  ],
+  'fork-keeps-cpu-count': [
+    // Where it sleeps and wakes up, again and again: CPU 0 is busy.
+    [0],
+    [2],
+    (setting) => {
+      const woken = new Set<number>();
+      let over = false;
+      pair(
+        setting,
+        function* (end) {
+          const { p } = end;
+          yield* p.setAffinity([0, 2]);
+          yield* serve(end, function* () {
+            // Within the call the callee is tied to the caller's CPU.
+            yield* p.fork(function* (q) {
+              yield* q.sleep(2e6);
+              for (let i = 0; i < 10; i++) {
+                yield* q.sleep(1e6);
+                woken.add(q.context.cpu.id);
+              }
+              over = true;
+            });
+          });
+        },
+        function* (end) {
+          const { p } = end;
+          yield* p.fork(function* (q) {
+            yield* q.setAffinity([0]);
+            while (!over) yield* q.compute(1000);
+          });
+          yield* p.sleep(1e6);
+          yield* call(end, 1);
+          while (!over) yield* p.sleep(1e6);
+        },
+      );
+      return [...woken].sort();
     },
   ],
   'fast-epoll-timer-uninitialised': [

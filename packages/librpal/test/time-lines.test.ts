@@ -212,6 +212,30 @@ describe('time lines of a call', () => {
   });
 });
 
+describe('a fork in a call (patch 23)', () => {
+  it('gives the child the affinity that the callee had before it was tied to the CPU of its caller', () => {
+    const allowed: number[] = [];
+    pair(
+      world({ repair: 'all' }),
+      function* (end) {
+        const { p } = end;
+        yield* p.setAffinity([0, 2]);
+        yield* serve(end, function* () {
+          yield* p.fork(function* (q) {
+            for (let id = 0; id < 4; id++) if (q.context.thread.affinity.has(id)) allowed.push(id);
+            yield* q.getpid();
+          });
+        });
+      },
+      function* (end) {
+        yield* call(end, 1);
+        yield* end.p.sleep(5e6);
+      },
+    );
+    expect(allowed).toEqual([0, 2]);
+  });
+});
+
 describe('the time of a call (patch 33)', () => {
   it('is credited to both sides when the kernel takes up the receiver', () => {
     const WORK = 200_000;

@@ -86,12 +86,12 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
       const parent = rpalTask(thread);
       joinService(parent, rpalTask(child));
       // The copy of PKRU taken before the child was on the task list may be out of date (patch 30), and a parent tied to
-      // a CPU must not hand that down (patch 23).
+      // a CPU must not hand that down (patch 23): as written it hands down that its CPUs are one in number.
       if (parent.rpal.service !== null && state.fixes(30)) child.pkru = cpu.mmu.pkru;
       const old = parent.rpal.data?.oldAffinity ?? null;
       if ((parent.rpal.flags & RpalFlag.CPU_LOCKED) !== 0 && old !== null) {
         child.affinity = old;
-        child.affinitySize = old.size;
+        if (!state.quirk('fork-keeps-cpu-count')) child.affinitySize = old.size;
       }
     });
     hooks.kernelThreadExit.tap(plugin, (cpu, thread, last) => leaveService(state, cpu, rpalTask(thread), last));

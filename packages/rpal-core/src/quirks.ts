@@ -17,6 +17,8 @@ export const quirks = {
   'kill-refused': 'A receiver whose state word says that it is being called cannot be woken, not even to be killed (patch 15)',
   'wake-up-not-rechecked':
     'A wake-up that has passed the state check goes on although its receiver may be READY or WAIT again by then: it can be called while it is being woken (patch 15)',
+  'fork-keeps-cpu-count':
+    'A child forked in a call gets the affinity from before the lock, but counts as allowed on one CPU: it wakes up on the lowest (patch 23)',
   'lazy-switch-unchecked':
     'A foreign FS base is enough for a lazy switch: nobody checks that the receiver is being called, or by whom (patch 17)',
   'fdmap-copy-count': 'UDS_FDMAP returns the number of bytes it could not copy in, a positive number, in place of EFAULT (patch 28)',

@@ -403,6 +403,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
 const withLibrary: readonly QuirkName[] = [
   // With the explorer: state-tables.test.ts there.
   'wake-up-not-rechecked',
+  'fork-keeps-cpu-count',
   'wait-in-call-hides-switch',
   'epoll-file-put-twice',
   'fast-epoll-error-lost',

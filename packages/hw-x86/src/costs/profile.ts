@@ -53,7 +53,7 @@ export interface CpuProfile {
     threadsPerCore: number;
     /** Cores that share one last-level cache: a socket on Intel, a core complex on AMD. */
     coresPerCache: number;
-    /** Memory of each socket, GiB. */
+    /** Memory of each socket, GiB: a whole number of pages, so that small machines can be made quickly. */
     memoryPerSocket: number;
   };
   features: {
@@ -135,6 +135,13 @@ function ordered(check: Check): Check {
   };
 }
 
+/** An amount of memory in GiB that ends on the border of a page. */
+const wholePages: Check = (value, path, wrong) => {
+  const pages = Number(value) * 2 ** 18;
+  if (typeof value !== 'number' || pages < 1 || !Number.isInteger(pages))
+    wrong.push(`${path}: must be a whole number of 4 KiB pages, in GiB`);
+};
+
 const figure = ordered(fields<Figure>(figureFields));
 const primitive = ordered(fields<PrimitiveCost>({ ...figureFields, unit: optional(oneOf('ns')) }));
 const tlb = fields<TlbGeometry>({ entries: whole(1), ways: whole(1) });
@@ -149,7 +156,7 @@ const profile = fields<CpuProfile>({
     coresPerSocket: whole(1),
     threadsPerCore: whole(1),
     coresPerCache: whole(1),
-    memoryPerSocket: whole(1),
+    memoryPerSocket: wholePages,
   }),
   features: fields<CpuProfile['features']>({
     pku: flag,

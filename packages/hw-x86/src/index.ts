@@ -67,13 +67,14 @@ export {
 } from './memory/page-table.js';
 export { type MemoryObserver, PhysicalMemory } from './memory/physical-memory.js';
 export { SpinLock } from './memory/spin-lock.js';
-export { Access, FaultCode, Mmu } from './mmu/mmu.js';
+export { Access, FaultCode, Mmu, Translations } from './mmu/mmu.js';
 export { Ept, SecondLevel, SecondLevelTables } from './mmu/second-level.js';
-export { Tlb, TlbEntry, TlbFlag } from './mmu/tlb.js';
+export { Globals, Tlb, TlbEntry, TlbFlag } from './mmu/tlb.js';
 export { version } from './package-version.js';
 export { Platform, type PlatformOptions, type RunEnd } from './platform.js';
 export { findProfile, profiles } from './profiles/index.js';
 export { HardwareSeams } from './seams.js';
+export { taggedNumber } from './tagged-number.js';
 export { CoreClock, type CpuPlace } from './time/core-clock.js';
 export { CriticalPath } from './time/critical-path.js';
 export { EventQueue, TimedEvent } from './time/event-queue.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Access, BareMetal, type Cpu, FaultCode, HwStep, PAGE_SIZE, Platform, Pte } from '../src/index.js';
+import { Access, BareMetal, type Cpu, FaultCode, HwStep, PAGE_SIZE, Platform, Pte, Translations } from '../src/index.js';
 import { bareCpu, mapUser, XEON } from './support.js';
 
 const FIRST = 0x10_0000;
@@ -94,7 +94,7 @@ describe('loads and stores of a core', () => {
       const { platform, root, memory } = bareCpu();
       const [a, b] = platform.cpus as [Cpu, Cpu];
       mapUser(memory, root, FIRST);
-      b.mmu.loadRoot(root, 1, true);
+      b.mmu.loadRoot(root, 1, Translations.KEEP);
       for (const line of [0, 64, 128]) a.lsu.store(FIRST + line, 8, Access.user);
       b.lsu.load(FIRST + at, size, Access.user);
       return b.linesMoved;

@@ -87,7 +87,7 @@ describe('the local APIC timer', () => {
 
   it('counts down, and says nothing while masked', () => {
     const { machine, b, start, taken } = setup();
-    b.apic.configureTimer('one-shot', 0x40, 1, true);
+    b.apic.configureTimer('one-shot', 0x40, 1, 'masked');
     b.apic.startTimer(2000);
     machine.run(start + 1000 * COUNT);
     expect(b.apic.readTimer()).toBeGreaterThan(990);

@@ -7,12 +7,14 @@ import {
   entryHigh,
   entryLow,
   FaultCode,
+  Globals,
   HUGE_PAGE_SIZE,
   LARGE_PAGE_SIZE,
   type Mmu,
   mapPage,
   PAGE_SIZE,
   Pte,
+  Translations,
   walk,
 } from '../src/index.js';
 import { type ReferenceAccess, referenceTranslate } from './reference-walk.js';
@@ -84,8 +86,8 @@ describe('a walk', () => {
         }
         Object.assign(mmu, { smep, smap, wp, pke, pkru });
         for (const one of accesses) {
-          mmu.invpcidAll(true);
-          mmu.loadRoot(tables[4] as number, 1, true);
+          mmu.invpcidAll(Globals.DROP);
+          mmu.loadRoot(tables[4] as number, 1, Translations.KEEP);
           const wanted = referenceTranslate(memory, tables[4] as number, address, one, { smep, smap, wp, pke, pkru, physicalBits: 46 });
           const got = mmu.translate(address, bits(one));
           if ('physical' in wanted) expect(got).toBe(wanted.physical);
@@ -236,17 +238,17 @@ describe('invalidation', () => {
     mapUser(memory, roots[0] as number, 0x9000, USER_RW | Pte.global);
     const read = Access.read | Access.user;
     for (const [, pcid, address] of pages) {
-      mmu.loadRoot(roots[pcid - 1] as number, pcid, true);
+      mmu.loadRoot(roots[pcid - 1] as number, pcid, Translations.KEEP);
       mmu.translate(address, read);
     }
-    mmu.loadRoot(roots[0] as number, 1, true);
+    mmu.loadRoot(roots[0] as number, 1, Translations.KEEP);
     mmu.translate(0x9000, read);
     /** What is still translated without a walk. */
     const left = (): string => {
       const all: [string, number, number][] = [...pages, ['g', 1, 0x9000]];
       return all
         .filter(([, pcid, address]) => {
-          mmu.loadRoot(roots[pcid - 1] as number, pcid, true);
+          mmu.loadRoot(roots[pcid - 1] as number, pcid, Translations.KEEP);
           const { walks } = mmu;
           mmu.translate(address, read);
           return mmu.walks === walks;
@@ -264,10 +266,10 @@ describe('invalidation', () => {
     ['INVPCID type 0: one address of another PCID', (mmu) => mmu.invpcidAddress(0x1000, 2), 'a1 b1 g'],
     ['INVPCID type 0 leaves global translations', (mmu) => mmu.invpcidAddress(0x9000, 1), 'a1 b1 a2 g'],
     ['INVPCID type 1: one context', (mmu) => mmu.invpcidContext(1), 'a2 g'],
-    ['INVPCID type 2: everything', (mmu) => mmu.invpcidAll(true), ''],
-    ['INVPCID type 3: everything but global', (mmu) => mmu.invpcidAll(false), 'g'],
-    ['CR3 write with bit 63: nothing', (mmu) => mmu.loadRoot(mmu.root, 1, true), 'a1 b1 a2 g'],
-    ['CR3 write without: the PCID loaded', (mmu) => mmu.loadRoot(mmu.root, 2, false), 'a1 b1 g'],
+    ['INVPCID type 2: everything', (mmu) => mmu.invpcidAll(Globals.DROP), ''],
+    ['INVPCID type 3: everything but global', (mmu) => mmu.invpcidAll(Globals.KEEP), 'g'],
+    ['CR3 write with bit 63: nothing', (mmu) => mmu.loadRoot(mmu.root, 1, Translations.KEEP), 'a1 b1 a2 g'],
+    ['CR3 write without: the PCID loaded', (mmu) => mmu.loadRoot(mmu.root, 2, Translations.DROP), 'a1 b1 g'],
     ['a change of CR4.PGE: everything', (mmu) => mmu.writePge(false), ''],
     ['a write of CR4.PGE that changes nothing', (mmu) => mmu.writePge(true), 'a1 b1 a2 g'],
   ])('by %s', (_, invalidate, expected) => {

@@ -194,7 +194,7 @@ describe('overflow', () => {
     const { machine, cpu } = sampling(XEON, withStatus);
     const vectors: number[] = [];
     cpu.trap = handles({ interrupt: (_, vector) => vectors.push(vector), nmi: () => vectors.push(Vector.nmi) });
-    cpu.apic.configurePerformanceCounter('fixed', false, 0xf5);
+    cpu.apic.configurePerformanceCounter('fixed', 0xf5);
     machine.run();
     expect(vectors).toEqual([0xf5]);
     expect(cpu.apic.performanceCounterMasked).toBe(true);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Access, type Cpu, FaultCode, mapPage, PAGE_SIZE, type Platform, Pointer } from '../src/index.js';
+import { Access, type Cpu, FaultCode, mapPage, PAGE_SIZE, type Platform, Pointer, Translations } from '../src/index.js';
 import { emptyTable, mapUser, platform, USER_RW } from './support.js';
 
 /** Pages that the pointers lead to. All fall into one set of the first-level TLB, two into one place of the recent ones. */
@@ -52,7 +52,7 @@ class Side {
     this.#cpus = this.#platform.cpus.slice(0, 2);
     this.#roots = [emptyTable(this.#platform.memory), emptyTable(this.#platform.memory)];
     for (const root of this.#roots) for (const [i, at] of PAGES.entries()) mapUser(this.#platform.memory, root, at, USER_RW, i % 2);
-    for (const core of this.#cpus) core.mmu.loadRoot(this.#roots[0] as number, 1, true);
+    for (const core of this.#cpus) core.mmu.loadRoot(this.#roots[0] as number, 1, Translations.KEEP);
   }
 
   /** Carries it out. @returns all that can be seen of the outcome */
@@ -133,7 +133,7 @@ describe('Pointer', () => {
       const root = emptyTable(machine.memory);
       mapUser(machine.memory, root, AT);
       const pointers = new Map([a, b].map((core) => [core, new Pointer(AT)]));
-      for (const core of [a, b]) core.mmu.loadRoot(root, 1, true);
+      for (const core of [a, b]) core.mmu.loadRoot(root, 1, Translations.KEEP);
       const moved = (by: Cpu, write: boolean): number => {
         const before = by.linesMoved;
         pointers.get(by)?.data(by, write ? Access.user | Access.write : Access.user);
@@ -177,7 +177,7 @@ describe('Pointer', () => {
     const core = machine.cpus[0] as Cpu;
     const root = emptyTable(machine.memory);
     mapUser(machine.memory, root, ADDRESSES[0] as number, USER_RW, 1);
-    core.mmu.loadRoot(root, 1, true);
+    core.mmu.loadRoot(root, 1, Translations.KEEP);
     const pointer = new Pointer(ADDRESSES[0] as number);
     const write = Access.user | Access.write;
     const physical = pointer.data(core, write);

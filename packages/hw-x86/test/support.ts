@@ -10,6 +10,7 @@ import {
   Platform,
   type PlatformOptions,
   Pte,
+  Translations,
   type TrapHandler,
 } from '../src/index.js';
 
@@ -30,7 +31,7 @@ export function bareCpu(options: Partial<PlatformOptions> = {}): { cpu: Cpu; mem
   const machine = platform(options);
   const cpu = machine.cpus[0] as Cpu;
   const root = emptyTable(machine.memory);
-  cpu.mmu.loadRoot(root, 1, true);
+  cpu.mmu.loadRoot(root, 1, Translations.KEEP);
   return { cpu, memory: machine.memory, root, platform: machine };
 }
 

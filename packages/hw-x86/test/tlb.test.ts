@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LARGE_PAGE_SIZE, PAGE_SIZE, Tlb, TlbFlag } from '../src/index.js';
+import { Globals, LARGE_PAGE_SIZE, PAGE_SIZE, Tlb, TlbFlag } from '../src/index.js';
 
 /** Enters or looks up page `page` under `pcid`. */
 const use = fc.record({ page: fc.nat(40), pcid: fc.constantFrom(1, 2), insert: fc.boolean() });
@@ -71,12 +71,12 @@ describe('Tlb', () => {
       drop(tlb);
       return left(tlb);
     };
-    expect(after((tlb) => tlb.dropPage(0x1000, 1, false))).toBe('page/2 global');
-    expect(after((tlb) => tlb.dropPage(0x2000, 1, false))).toBe('page/1 page/2 global');
-    expect(after((tlb) => tlb.dropPage(0x2000, 1, true))).toBe('page/1 page/2');
+    expect(after((tlb) => tlb.dropPage(0x1000, 1, Globals.KEEP))).toBe('page/2 global');
+    expect(after((tlb) => tlb.dropPage(0x2000, 1, Globals.KEEP))).toBe('page/1 page/2 global');
+    expect(after((tlb) => tlb.dropPage(0x2000, 1, Globals.DROP))).toBe('page/1 page/2');
     expect(after((tlb) => tlb.dropContext(1))).toBe('page/2 global');
-    expect(after((tlb) => tlb.dropAll(false))).toBe('global');
-    expect(after((tlb) => tlb.dropAll(true))).toBe('');
+    expect(after((tlb) => tlb.dropAll(Globals.KEEP))).toBe('global');
+    expect(after((tlb) => tlb.dropAll(Globals.DROP))).toBe('');
   });
 
   it('works on large pages and on the upper half', () => {

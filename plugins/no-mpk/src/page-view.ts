@@ -1,4 +1,4 @@
-import { type Cpu, PAGE_SIZE, Pte } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE, Pte, Translations } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { RPAL_ADDR_SPACE_SIZE, type RpalService } from '@rpal/rpal-core';
 import { deniedBy } from './rights.js';
@@ -95,7 +95,7 @@ export class CpuPageViews {
     const pcids = mm.manager.tlb.pcids;
     this.#slot = this.#choose(view);
     const flush = !pcids || this.#seen[this.#slot] !== mm.tlbGeneration;
-    this.#cpu.mmu.loadRoot(view.root, pcids ? FIRST_PCID + this.#slot : 0, !flush);
+    this.#cpu.mmu.loadRoot(view.root, pcids ? FIRST_PCID + this.#slot : 0, flush ? Translations.DROP : Translations.KEEP);
     state.generations[state.asid] = mm.tlbGeneration;
     this.current = view;
     return flush;

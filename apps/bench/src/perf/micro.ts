@@ -1,4 +1,4 @@
-import { Access, type Cpu, mapPage, PAGE_SIZE, Platform, Pte, profiles } from '@rpal/hw-x86';
+import { Access, type Cpu, mapPage, PAGE_SIZE, Platform, Pte, profiles, Translations } from '@rpal/hw-x86';
 import { createMachine, executable, type Program } from '@rpal/kernel';
 import { Epoll, Poll, SocketType } from '@rpal/uapi';
 import { FAULT_RUNS, measureFaults, PAGES } from './faults.js';
@@ -56,7 +56,7 @@ function tlbHit(count: number, stride: number): Taken {
   memory.fill(root * PAGE_SIZE, PAGE_SIZE);
   const addresses = pageAddresses(0x7fff_f600_0000, count, stride);
   for (const address of addresses) mapPage(memory, root, address, { frame: memory.allocate(), flags: Pte.user | Pte.writable });
-  cpu.mmu.loadRoot(root, 1, false);
+  cpu.mmu.loadRoot(root, 1, Translations.DROP);
   return least(TRANSLATIONS, () => {
     for (let i = 0; i < TRANSLATIONS; i++) {
       if (cpu.mmu.translate(addresses[i & (count - 1)] as number, Access.user) < 0) throw new Error('the page is not mapped');

@@ -3,7 +3,8 @@ import { Exception } from '../core/interrupts.js';
 import { HwStep } from '../costs/steps.js';
 import { HardwareError } from '../errors.js';
 import { isCanonical } from '../memory/address.js';
-import { Access } from '../mmu/mmu.js';
+import { Access, Translations } from '../mmu/mmu.js';
+import { Globals } from '../mmu/tlb.js';
 import type { BareMetal } from './bare-metal.js';
 
 /** Exceptions raised in exception handlers, after which the model gives up. */
@@ -38,15 +39,15 @@ export class BareCore {
 
   /**
    * Writes CR3. @param root frame of the top-level table @param pcid 0 .. 4095
-   * @param noFlush bit 63 of the value: translations of `pcid` are kept
+   * @param translations those of `pcid`: KEEP is bit 63 of the value
    */
-  load(root: number, pcid = 0, noFlush = false): void {
+  load(root: number, pcid = 0, translations: Translations = Translations.DROP): void {
     if (!this.#privileged()) return;
     if (!Number.isInteger(pcid) || pcid < 0 || pcid > 4095) throw new HardwareError('INVALID_ARGUMENT', `pcid: ${pcid} is not 0 .. 4095`);
     const { name, features } = this.cpu.costs.profile;
     if (pcid !== 0 && !features.pcid) throw new HardwareError('INVALID_ARGUMENT', `pcid: ${name} has no PCIDs; use 0`);
-    this.cpu.charge(noFlush ? HwStep.cr3Write : HwStep.cr3WriteFlush);
-    this.cpu.mmu.loadRoot(root, pcid, noFlush);
+    this.cpu.charge(translations === Translations.KEEP ? HwStep.cr3Write : HwStep.cr3WriteFlush);
+    this.cpu.mmu.loadRoot(root, pcid, translations);
   }
 
   /** Loads may be at any address; a load that faults and is skipped reads 0. */
@@ -121,7 +122,7 @@ export class BareCore {
     this.cpu.charge(HwStep.invpcid);
     if (type === 0) mmu.invpcidAddress(address, pcid);
     else if (type === 1) mmu.invpcidContext(pcid);
-    else mmu.invpcidAll(type === 2);
+    else mmu.invpcidAll(type === 2 ? Globals.DROP : Globals.KEEP);
   }
 
   /** Computes for `cycles` TSC cycles; interrupts come in between. */
@@ -167,7 +168,7 @@ export class BareCore {
     if (monitors.armed(this.cpu)) {
       this.#exitLatency = this.#latency(state);
       if (state === 'C6') {
-        this.cpu.mmu.invpcidAll(true);
+        this.cpu.mmu.invpcidAll(Globals.DROP);
         this.#machine.caches?.flush(this.cpu);
       }
       this.cpu.halt();

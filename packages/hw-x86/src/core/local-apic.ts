@@ -58,12 +58,12 @@ export class LocalApic {
    * Writes the timer's entry and its divisor; stops the timer.
    * @param divisor 1, 2, 4 .. 128; means nothing in `tsc-deadline` mode
    */
-  configureTimer(mode: TimerMode, vector: number, divisor = 1, masked = false): void {
+  configureTimer(mode: TimerMode, vector: number, divisor = 1, delivery: 'masked' | 'unmasked' = 'unmasked'): void {
     requireVector(vector, 'vector');
     if (!DIVISORS.includes(divisor))
       throw new HardwareError('INVALID_ARGUMENT', `divisor: ${divisor} is not one of ${DIVISORS.join(', ')}`);
     this.#cpu.charge(HwStep.wrmsr);
-    this.#timer.configure(mode, vector, divisor, masked);
+    this.#timer.configure(mode, vector, divisor, delivery === 'masked');
   }
 
   /** Starts the timer at `count`, 0 .. 2^32-1; 0 stops it. Ignored in `tsc-deadline` mode, as by the processor. */
@@ -132,10 +132,10 @@ export class LocalApic {
   }
 
   /** Writes the performance-counter entry; this is also how it is unmasked. @param vector for `fixed` delivery */
-  configurePerformanceCounter(mode: DeliveryMode, masked = false, vector = 0): void {
+  configurePerformanceCounter(mode: DeliveryMode, vector = 0): void {
     if (mode === 'fixed') requireVector(vector, 'vector');
     this.#cpu.charge(HwStep.wrmsr);
-    this.#performance = { mode, vector, masked };
+    this.#performance = { mode, vector, masked: false };
   }
 
   /** The performance-counter entry is masked: overflows interrupt nobody. */

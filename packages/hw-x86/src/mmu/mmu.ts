@@ -3,9 +3,10 @@ import { HwStep } from '../costs/steps.js';
 import { HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SIZE } from '../memory/address.js';
 import { entryAddress, entryFrame, LEVEL_SPAN, Pte } from '../memory/page-table.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { taggedNumber } from '../tagged-number.js';
 import type { CoreClock } from '../time/core-clock.js';
 import type { SecondLevel } from './second-level.js';
-import { EMPTY_ENTRY, Tlb, type TlbEntry, TlbFlag, type TlbUses, translationSpace } from './tlb.js';
+import { EMPTY_ENTRY, Globals, Tlb, type TlbEntry, TlbFlag, type TlbUses, translationSpace } from './tlb.js';
 
 /**
  * What an access asks for. The values double as the bits of a page-fault error code (SDM vol. 3, 4.7), but for
@@ -18,6 +19,11 @@ export const Access = {
   fetch: 0x10,
   ac: 0x80,
 } as const;
+
+/** What a write of CR3 does with the translations of the PCID that it loads. */
+export const Translations = { DROP: false, KEEP: true } as const;
+
+export type Translations = (typeof Translations)[keyof typeof Translations];
 
 /** Page-fault error code bits. */
 export const FaultCode = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16, protectionKey: 32 } as const;
@@ -62,11 +68,9 @@ export class Mmu {
   /** Second-level tables, if the core runs a guest. */
   second: SecondLevel | null = null;
 
-  /**
-   * Begins as something else than a number, so that the host keeps a reference to the number here that it is given: neither the
-   * fault nor who asks for its address takes a new one.
-   */
-  faultAddress: number = null as unknown as number;
+  /** Of the last fault: the linear address (CR2). */
+  faultAddress: number = taggedNumber();
+  /** Of the last fault: `FaultCode` bits. */
   faultCode = 0;
 
   readonly d4k: Tlb;
@@ -419,7 +423,7 @@ export class Mmu {
   /** Leaves the fault behind. What was cached for the address goes (SDM vol. 3, 4.10.4.1), so that a repaired table is seen. */
   #fault(address: number, code: number, reads: number): number {
     this.#drop(address);
-    for (const cache of this.structure) cache.dropPage(address, this.pcid, true);
+    for (const cache of this.structure) cache.dropPage(address, this.pcid, Globals.DROP);
     return this.#report(address, code, reads);
   }
 
@@ -439,14 +443,14 @@ export class Mmu {
 
   /** Drops all cached translations of one address in the current context. */
   #drop(address: number): void {
-    this.d4k.dropPage(address, this.pcid, true);
-    this.i4k.dropPage(address, this.pcid, true);
-    this.#stlb(address).dropPage(address, this.pcid, true);
-    this.d2m.dropPage(address, this.pcid, true);
-    this.i2m.dropPage(address, this.pcid, true);
-    this.s2m.dropPage(address, this.pcid, true);
-    this.d1g.dropPage(address, this.pcid, true);
-    this.s1g.dropPage(address, this.pcid, true);
+    this.d4k.dropPage(address, this.pcid, Globals.DROP);
+    this.i4k.dropPage(address, this.pcid, Globals.DROP);
+    this.#stlb(address).dropPage(address, this.pcid, Globals.DROP);
+    this.d2m.dropPage(address, this.pcid, Globals.DROP);
+    this.i2m.dropPage(address, this.pcid, Globals.DROP);
+    this.s2m.dropPage(address, this.pcid, Globals.DROP);
+    this.d1g.dropPage(address, this.pcid, Globals.DROP);
+    this.s1g.dropPage(address, this.pcid, Globals.DROP);
   }
 
   /** INVLPG: drops the page's translations in the current PCID and global ones, and all paging-structure entries of the PCID. */
@@ -457,8 +461,8 @@ export class Mmu {
 
   /** INVPCID type 0: as INVLPG for another PCID, but global translations stay. */
   invpcidAddress(address: number, pcid: number): void {
-    this.s2m.dropPage(address, pcid, false);
-    for (const tlb of this.#all) tlb.dropPage(address, pcid, false);
+    this.s2m.dropPage(address, pcid, Globals.KEEP);
+    for (const tlb of this.#all) tlb.dropPage(address, pcid, Globals.KEEP);
     for (const cache of this.structure) cache.dropContext(pcid);
   }
 
@@ -467,25 +471,25 @@ export class Mmu {
     for (const tlb of this.#all) tlb.dropContext(pcid);
   }
 
-  /** INVPCID type 2 (`globalToo`) and 3. */
-  invpcidAll(globalToo: boolean): void {
-    for (const tlb of this.#all) tlb.dropAll(globalToo);
+  /** INVPCID type 2 (global translations are dropped, too) and 3 (they stay). */
+  invpcidAll(globals: Globals): void {
+    for (const tlb of this.#all) tlb.dropAll(globals);
   }
 
   /**
    * Loads CR3.
-   * @param noFlush bit 63 of the value written: translations of `pcid` stay. Without PCIDs (`pcid` 0) a load always flushes.
+   * @param translations those of `pcid`: KEEP is bit 63 of the value written. Without PCIDs (`pcid` 0) a load always drops them.
    */
-  loadRoot(root: number, pcid: number, noFlush: boolean): void {
+  loadRoot(root: number, pcid: number, translations: Translations): void {
     this.root = root;
     this.pcid = pcid;
     this.space = translationSpace(pcid, this.second === null ? 0 : this.second.tag);
-    if (!noFlush) this.invpcidContext(pcid);
+    if (translations === Translations.DROP) this.invpcidContext(pcid);
   }
 
   /** Writes CR4.PGE. A change drops everything, global translations too (SDM vol. 3, 4.10.4.1). */
   writePge(on: boolean): void {
-    if (this.pge !== on) this.invpcidAll(true);
+    if (this.pge !== on) this.invpcidAll(Globals.DROP);
     this.pge = on;
   }
 

@@ -2,7 +2,7 @@ import { HardwareError } from '../errors.js';
 import { GIB, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from '../memory/address.js';
 import { entryAddress, entryFrame, entryHigh, entryLow, LEVEL_SPAN } from '../memory/page-table.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import { Tlb, type TlbEntry, TlbFlag } from './tlb.js';
+import { Globals, Tlb, type TlbEntry, TlbFlag } from './tlb.js';
 
 /** Rights of a second-level entry (SDM vol. 3, table 29-6), and the bit that makes it map a large page. */
 export const Ept = { read: 1, write: 2, execute: 4, all: 7, pageSize: 1 << 7 } as const;
@@ -165,7 +165,7 @@ export class SecondLevel {
     const need = (access & (TlbFlag.writable | TlbFlag.executable)) | ((access & TlbFlag.executable) === 0 ? READABLE : 0);
     if ((this.grant & need) !== need) {
       // What led to a violation is not kept (SDM vol. 3, 29.4.3.1): a right that the hypervisor grants is seen at once.
-      this.#nested.dropPage(guest, 0, true);
+      this.#nested.dropPage(guest, 0, Globals.DROP);
       this.violated = true;
       return -1;
     }
@@ -190,7 +190,7 @@ export class SecondLevel {
 
   /** Drops the cached guest-physical translations. */
   flush(): void {
-    this.#nested.dropAll(true);
+    this.#nested.dropAll(Globals.DROP);
   }
 
   #walk(guest: number): TlbEntry | null {

@@ -10,6 +10,11 @@ export const TlbFlag = {
   global: 1 << 12,
 } as const;
 
+/** What an invalidation does with global translations. */
+export const Globals = { KEEP: false, DROP: true } as const;
+
+export type Globals = (typeof Globals)[keyof typeof Globals];
+
 /** What an entry's `space` says beside the PCID in its low twelve bits and the second-level tag above them. */
 const LARGE = 1 << 20;
 const GLOBAL = 1 << 21;
@@ -144,10 +149,9 @@ export class Tlb {
   }
 
   /**
-   * Drops the translations of the page around `address` under `pcid`, whatever second-level tables they came through, and global
-   * ones if `globalToo`.
+   * Drops the translations of the page around `address` under `pcid`, whatever second-level tables they came through.
    */
-  dropPage(address: number, pcid: number, globalToo: boolean): void {
+  dropPage(address: number, pcid: number, globals: Globals): void {
     if (!this.#owned) return;
     const number = Math.floor(address * this.#perPage);
     const page = number * this.pageSize;
@@ -155,7 +159,7 @@ export class Tlb {
     for (let i = first; i < first + this.ways; i++) {
       const entry = this.#entries[i] as TlbEntry;
       if (entry.page !== page) continue;
-      if ((entry.space & GLOBAL) !== 0 ? globalToo : (entry.space & PCID) === pcid) empty(entry);
+      if ((entry.space & GLOBAL) !== 0 ? globals === Globals.DROP : (entry.space & PCID) === pcid) empty(entry);
     }
   }
 
@@ -165,10 +169,10 @@ export class Tlb {
     for (const entry of this.#entries) if ((entry.space & (GLOBAL | PCID)) === pcid) empty(entry);
   }
 
-  /** Drops everything; global translations stay unless `globalToo`. */
-  dropAll(globalToo: boolean): void {
+  /** Drops everything, with or without global translations. */
+  dropAll(globals: Globals): void {
     if (!this.#owned) return;
-    for (const entry of this.#entries) if (globalToo || (entry.space & GLOBAL) === 0) empty(entry);
+    for (const entry of this.#entries) if (globals === Globals.DROP || (entry.space & GLOBAL) === 0) empty(entry);
   }
 
   /** Drops what came through the second-level tables with `second` as their tag, or through any if it is undefined. */

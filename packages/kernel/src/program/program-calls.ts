@@ -1,4 +1,4 @@
-import { Access, CACHE_LINE, type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { Access, CACHE_LINE, type Cpu, PAGE_MASK, PAGE_SIZE, taggedNumber } from '@rpal/hw-x86';
 import { KernelStep } from '../steps.js';
 import { Made } from './forgotten-call.js';
 import { formatStamp, parseStamp } from './libc.js';
@@ -81,8 +81,7 @@ export class AccessCall implements Call {
   kind: number = Kind.LOAD;
   /** Bytes: 1, 2, 4 or 8. */
   size = 0;
-  /** Starts as null so that V8 keeps the field tagged: storing an address then allocates nothing. */
-  address: number = null as unknown as number;
+  address: number = taggedNumber();
   value = 0;
   readonly #context: ProgramContext;
   readonly #result: Result = { done: true, value: 0 };

@@ -1,5 +1,5 @@
 import type { NotifyHook } from '@rpal/bus';
-import { type Cpu, PAGE_SIZE, type Platform } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE, type Platform, Translations } from '@rpal/hw-x86';
 import { MmStep } from '../steps.js';
 import { FlushTargets } from './flush-targets.js';
 import { clearBit, setBit, TlbState, type TranslatedSpace } from './tlb-state.js';
@@ -82,7 +82,7 @@ export class Tlbs<Space extends TranslatedSpace> {
       cpu.charge(MmStep.loadCr3Flush);
     }
     // PCID 0 is not used for user address spaces, so that "no PCID" stays recognisable.
-    cpu.mmu.loadRoot(mm.tables.root, pcids ? asid + 1 : 0, current);
+    cpu.mmu.loadRoot(mm.tables.root, pcids ? asid + 1 : 0, current ? Translations.KEEP : Translations.DROP);
   }
 
   /** `cpu` runs a task without an address space from now on, and keeps the one that it has loaded (Linux: `enter_lazy_tlb`). */

@@ -1,8 +1,19 @@
 import { type BusError, definePlugin, type Plugin, type PluginDefinition, Slot } from '@rpal/bus';
 import { profiles } from '@rpal/hw-x86';
-import { createMachine, DeadlockError, executable, type Machine, type MachineError, type MachineOptions, type Main } from '@rpal/kernel';
+import {
+  type Call,
+  createMachine,
+  DeadlockError,
+  executable,
+  type Machine,
+  type MachineError,
+  type MachineOptions,
+  type Main,
+  type Program,
+} from '@rpal/kernel';
 import { noMpk } from '@rpal/no-mpk';
 import { rpal } from '@rpal/rpal-core';
+import { Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
@@ -342,6 +353,55 @@ const wrongUses: readonly [what: string, code: string, make: () => Error & { cod
     ['did you mean "@rpal/kernel"?'],
   ],
 ];
+
+/** What a program gets wrong in one call. */
+const wrongCalls: readonly [what: string, code: string, call: (p: Program) => Generator<void, unknown>, words: readonly string[]][] = [
+  [
+    'a text for a descriptor',
+    'INVALID_ARGUMENT',
+    (p) => one(p.read('3' as never, 0, 8)),
+    ['main (process 1)', 'argument 1 of read is "3"'],
+  ],
+  ['null for an address', 'INVALID_ARGUMENT', (p) => one(p.munmap(null as never, 4096)), ['argument 1 of munmap is null']],
+  ['NaN for a time', 'INVALID_ARGUMENT', (p) => one(p.sleep(Number.NaN)), ['argument 1 of nanosleep is NaN']],
+  ['a bigint for an address', 'INVALID_ARGUMENT', (p) => one(p.mprotect(0n as never, 4096, 1)), ['argument 1 of mprotect is 0']],
+  ['an object for a signal', 'INVALID_ARGUMENT', (p) => one(p.kill(1, {} as never)), ['argument 2 of kill is an object']],
+  ['a call that is named', 'INVALID_ARGUMENT', (p) => one(p.syscall('read' as never)), ['"read" is no number of a system call']],
+  ['a number for a path', 'INVALID_ARGUMENT', (p) => one(p.open(7 as never, 0)), ['open', '7', 'give a string']],
+  ['no name for a socket', 'INVALID_ARGUMENT', (p) => one(p.connect(0, undefined as never)), ['connect', 'undefined']],
+  ['no segments', 'INVALID_ARGUMENT', (p) => one(p.readv(0, [{ address: 1 } as never])), ['segments of readv', '{ address, length }']],
+  ['no header', 'INVALID_ARGUMENT', (p) => one(p.sendmsg(0, null as never)), ['header of sendmsg is null']],
+  ['an affinity that is none', 'INVALID_ARGUMENT', (p) => one(p.setAffinity(2 as never)), ['affinity is 2', 'CpuSet']],
+  ['a fork without a program', 'NOT_A_PROGRAM', (p) => one(p.fork(undefined as never)), ['the child of main', 'undefined']],
+  ['a thread that is async', 'NOT_A_PROGRAM', (p) => one(p.clone((async () => {}) as never)), ['the thread of main', 'async']],
+  ['exec of a program', 'NOT_EXECUTABLE', (p) => one(p.exec(idler as never)), ['exec was given the function idler']],
+  ['a handler that is none', 'INVALID_ARGUMENT', (p) => one(p.sigaction(10, 'stop' as never)), ['"stop"', "'default', 'ignore'"]],
+  ['a handler that is no generator', 'NOT_A_PROGRAM', handleBadly, ['main, handler of SIGUSR1', 'returned undefined']],
+  ['a load from nowhere', 'INVALID_ARGUMENT', (p) => one(p.load64(undefined as never)), ['an address is undefined']],
+  ['a store of nothing', 'INVALID_ARGUMENT', (p) => one(p.store8(0, 'x' as never)), ['a value to store is "x"']],
+  ['a text for bytes', 'INVALID_ARGUMENT', (p) => one(p.storeBytes(0, 'hello' as never)), ['bytes of storeBytes', 'Uint8Array']],
+  ['a length that is none', 'INVALID_ARGUMENT', (p) => one(p.memset(0, 0, Number.NaN)), ['a length is NaN']],
+  ['work that takes less than no time', 'INVALID_ARGUMENT', (p) => one(p.compute(-1)), ['compute', '-1', '0 or more']],
+];
+
+function* one(call: Call): Generator<void, unknown> {
+  return yield* call;
+}
+
+function* handleBadly(p: Program): Generator<void, void> {
+  yield* p.sigaction(Signal.USR1, (() => {}) as never);
+  yield* p.kill(yield* p.getpid(), Signal.USR1);
+}
+
+describe('what a program gets wrong', () => {
+  it.each(wrongCalls)('%s (%s) is told with the process, the call and what would be right', (_what, code, call, words) => {
+    const error = running(function* (p: Program) {
+      yield* call(p);
+    });
+    expect(error.code, error.message).toBe(code);
+    for (const word of words) expect(error.message).toContain(word);
+  });
+});
 
 describe('what a user gets wrong', () => {
   it.each(wrongUses)('%s (%s) is told with what would be right', (_what, code, make, words) => {

@@ -4,11 +4,21 @@ import type { IoVec } from '@rpal/vfs';
 import { SyscallNumber } from '../entry/syscall-numbers.js';
 import type { MessageQueueAttributes } from '../process/call-arguments.js';
 import { EntryKind } from '../process/entry-kind.js';
-import type { Image } from '../process/image.js';
+import { type Image, requireImage } from '../process/image.js';
 import type { MessageHeader } from '../process/message-header.js';
 import { KernelStep } from '../steps.js';
+import {
+  refuseNumber,
+  refuseRegisters,
+  requireBytes,
+  requireHandler,
+  requireHeader,
+  requireObject,
+  requireText,
+  requireVector,
+} from './checks.js';
 import { forgotten, Made } from './forgotten-call.js';
-import type { Main } from './main.js';
+import { type Main, requireMain } from './main.js';
 import { AccessCall, type Call, ComputeCall, Kind, Span, SpanCall, SyscallCall } from './program-calls.js';
 import type { ProgramContext, SignalHandler } from './program-context.js';
 
@@ -47,6 +57,17 @@ export class Program {
   syscall(nr: number, a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0): Call {
     const { context } = this;
     if (context.made !== Made.NONE) throw forgotten(context, `the system call ${nr}`);
+    const areNumbers =
+      typeof a0 === 'number' &&
+      typeof a1 === 'number' &&
+      typeof a2 === 'number' &&
+      typeof a3 === 'number' &&
+      typeof a4 === 'number' &&
+      typeof a5 === 'number';
+    // One of them is NaN if their sum is.
+    if (!areNumbers || typeof nr !== 'number' || Number.isNaN(nr + a0 + a1 + a2 + a3 + a4 + a5)) {
+      refuseRegisters(context, nr, [a0, a1, a2, a3, a4, a5]);
+    }
     context.made = Made.SYSCALL;
     context.nr = nr;
     context.a0 = a0;
@@ -78,7 +99,7 @@ export class Program {
 
   /** @param path a special file such as `/proc/rpal` */
   open(path: string, flags: number): Call {
-    this.context.text = path;
+    this.context.text = requireText(this.context, 'open', path);
     return this.syscall(SyscallNumber.open, 0, flags);
   }
 
@@ -109,12 +130,12 @@ export class Program {
   }
 
   readv(fd: number, segments: readonly IoVec[]): Call {
-    this.context.args.header = { segments };
+    this.context.args.header = { segments: requireVector(this.context, 'readv', segments) };
     return this.syscall(SyscallNumber.readv, fd);
   }
 
   writev(fd: number, segments: readonly IoVec[]): Call {
-    this.context.args.header = { segments };
+    this.context.args.header = { segments: requireVector(this.context, 'writev', segments) };
     return this.syscall(SyscallNumber.writev, fd);
   }
 
@@ -133,7 +154,7 @@ export class Program {
   }
 
   memfd(name: string, flags = 0): Call {
-    this.context.text = name;
+    this.context.text = requireText(this.context, 'memfd', name);
     return this.syscall(SyscallNumber.memfd_create, 0, flags);
   }
 
@@ -155,12 +176,18 @@ export class Program {
 
   /** process_vm_readv: memory of another process into this one's. */
   processVmReadv(pid: number, local: readonly IoVec[], remote: readonly IoVec[]): Call {
-    this.context.args.header = { segments: local, remote };
+    this.context.args.header = {
+      segments: requireVector(this.context, 'processVmReadv', local),
+      remote: requireVector(this.context, 'processVmReadv', remote),
+    };
     return this.syscall(SyscallNumber.process_vm_readv, pid);
   }
 
   processVmWritev(pid: number, local: readonly IoVec[], remote: readonly IoVec[]): Call {
-    this.context.args.header = { segments: local, remote };
+    this.context.args.header = {
+      segments: requireVector(this.context, 'processVmWritev', local),
+      remote: requireVector(this.context, 'processVmWritev', remote),
+    };
     return this.syscall(SyscallNumber.process_vm_writev, pid);
   }
 
@@ -260,13 +287,17 @@ export class Program {
     return this.syscall(SyscallNumber.nanosleep, ns);
   }
 
-  /** futex(FUTEX_WAIT). @param timeout ns from now; negative for none @param flags PRIVATE_FLAG, or 0 for shared memory */
-  futexWait(address: number, value: number, timeout = -1, flags: number = Futex.PRIVATE_FLAG): Call {
+  /**
+   * futex(FUTEX_WAIT).
+   * @param timeout ns from now; negative for none
+   * @param flags 0: the word may be shared with other processes, as in Linux; `Futex.PRIVATE_FLAG`: only threads of this one wait, which is cheaper
+   */
+  futexWait(address: number, value: number, timeout = -1, flags = 0): Call {
     return this.syscall(SyscallNumber.futex, address, Futex.WAIT | flags, value, timeout);
   }
 
-  /** futex(FUTEX_WAKE). @returns how many were woken */
-  futexWake(address: number, count: number, flags: number = Futex.PRIVATE_FLAG): Call {
+  /** futex(FUTEX_WAKE). @param flags as those of the waiters @returns how many were woken */
+  futexWake(address: number, count: number, flags = 0): Call {
     return this.syscall(SyscallNumber.futex, address, Futex.WAKE | flags, count);
   }
 
@@ -291,24 +322,27 @@ export class Program {
 
   /** sched_setaffinity. @param pid 0 for the calling thread */
   setAffinity(cpus: CpuSet | readonly number[], pid = 0): Call {
-    this.context.args.cpus = cpus;
+    this.context.args.cpus = requireObject(this.context, 'the affinity', cpus, 'a CpuSet or an array of CPU numbers');
     return this.syscall(SyscallNumber.sched_setaffinity, pid);
   }
 
   /** A child process that runs `child` in a copy of this one's memory. @returns its pid, or a negative errno */
   fork(child: Main): Call {
+    requireMain(`the child of ${this.context.thread.process.name}`, child);
     this.context.childMain = child;
     return this.syscall(SyscallNumber.fork);
   }
 
   /** Goes on as another program, in this process. Comes back only with a negative errno. */
   exec(image: Image): Call {
+    requireImage('exec', image);
     this.context.args.program = image;
     return this.syscall(SyscallNumber.execve);
   }
 
   /** A thread of this process that runs `main`. @returns its thread id, or a negative errno */
   clone(main: Main): Call {
+    requireMain(`the thread of ${this.context.thread.process.name}`, main);
     this.context.childMain = main;
     return this.syscall(SyscallNumber.clone);
   }
@@ -323,6 +357,7 @@ export class Program {
    * given, a second word with 1 << (number - 33) for 33 .. 64. @param mask signals blocked while the handler runs
    */
   sigaction(signal: number, handler: SignalHandler | 'default' | 'ignore', flags = 0, mask = 0, realTimeMask = 0): Call {
+    requireHandler(this.context, handler);
     this.context.args.signalAction = { handler, flags, mask: { low: mask, high: realTimeMask } };
     return this.syscall(SyscallNumber.rt_sigaction, signal);
   }
@@ -389,7 +424,7 @@ export class Program {
   }
 
   bind(fd: number, path: string): Call {
-    this.context.text = path;
+    this.context.text = requireText(this.context, 'bind', path);
     return this.syscall(SyscallNumber.bind, fd);
   }
 
@@ -403,7 +438,7 @@ export class Program {
   }
 
   connect(fd: number, path: string): Call {
-    this.context.text = path;
+    this.context.text = requireText(this.context, 'connect', path);
     return this.syscall(SyscallNumber.connect, fd);
   }
 
@@ -417,13 +452,13 @@ export class Program {
 
   /** A message with its header: segments, name, descriptors. */
   sendmsg(fd: number, header: MessageHeader, flags = 0): Call {
-    this.context.args.header = header;
+    this.context.args.header = requireHeader(this.context, 'sendmsg', header);
     return this.syscall(SyscallNumber.sendmsg, fd, 0, flags);
   }
 
   /** What came beside bytes is left in `header`. */
   recvmsg(fd: number, header: MessageHeader, flags = 0): Call {
-    this.context.args.header = header;
+    this.context.args.header = requireHeader(this.context, 'recvmsg', header);
     return this.syscall(SyscallNumber.recvmsg, fd, 0, flags);
   }
 
@@ -439,13 +474,13 @@ export class Program {
 
   /** mq_open. @param name begins with a slash and has no other @param attributes of a queue that is made */
   mqOpen(name: string, flags: number, attributes: MessageQueueAttributes | null = null): Call {
-    this.context.text = name;
+    this.context.text = requireText(this.context, 'mqOpen', name);
     this.context.args.attributes = attributes;
     return this.syscall(SyscallNumber.mq_open, 0, flags);
   }
 
   mqUnlink(name: string): Call {
-    this.context.text = name;
+    this.context.text = requireText(this.context, 'mqUnlink', name);
     return this.syscall(SyscallNumber.mq_unlink);
   }
 
@@ -485,7 +520,7 @@ export class Program {
 
   /** Takes the name of a socket away. */
   unlink(path: string): Call {
-    this.context.text = path;
+    this.context.text = requireText(this.context, 'unlink', path);
     return this.syscall(SyscallNumber.unlink);
   }
 
@@ -565,6 +600,7 @@ export class Program {
 
   /** Works for `cycles` TSC cycles in user mode. */
   compute(cycles: number): Call {
+    if (!(cycles >= 0)) refuseNumber(this.context, 'what compute was given', cycles, 'a number of TSC cycles, 0 or more');
     this.#make(Made.COMPUTE);
     this.#compute.cycles = cycles;
     return this.#compute;
@@ -617,13 +653,13 @@ export class Program {
 
   /** Stores host bytes (a literal of the program) in memory. */
   storeBytes(address: number, bytes: Uint8Array): Call {
-    this.#span.bytes = bytes;
+    this.#span.bytes = requireBytes(this.context, 'storeBytes', bytes);
     return this.#onSpan(Span.STORE, address, bytes.length, 0);
   }
 
   /** Loads memory into `bytes`, for the program to look at. */
   loadBytes(address: number, bytes: Uint8Array): Call {
-    this.#span.bytes = bytes;
+    this.#span.bytes = requireBytes(this.context, 'loadBytes', bytes);
     return this.#onSpan(Span.LOAD, address, bytes.length, 0);
   }
 
@@ -650,6 +686,9 @@ export class Program {
   }
 
   #onSpan(kind: number, address: number, length: number, argument: number): Call {
+    // Their sum is NaN if one of them is.
+    const areNumbers = typeof address === 'number' && typeof length === 'number' && typeof argument === 'number';
+    if (!areNumbers || Number.isNaN(address + length + argument)) this.#refuseSpan(address, length, argument);
     this.#make(Made.SPAN);
     const call = this.#span;
     call.kind = kind;
@@ -659,7 +698,16 @@ export class Program {
     return call;
   }
 
+  #refuseSpan(address: number, length: number, argument: number): never {
+    const { context } = this;
+    if (typeof address !== 'number' || Number.isNaN(address)) return refuseNumber(context, 'an address', address);
+    if (typeof length !== 'number' || Number.isNaN(length)) return refuseNumber(context, 'a length', length, 'a number of bytes');
+    return refuseNumber(context, 'a value', argument);
+  }
+
   #memory(kind: number, address: number, size: number, value = 0): Call {
+    if (typeof address !== 'number' || Number.isNaN(address)) refuseNumber(this.context, 'an address', address);
+    if (typeof value !== 'number' || Number.isNaN(value)) refuseNumber(this.context, 'a value to store', value);
     this.#make(Made.ACCESS);
     const call = this.#access;
     call.kind = kind;

@@ -4,6 +4,11 @@ import { builtPackages, innerTests, onBuiltPackages } from './scripts/built-pack
 import { mutation } from './scripts/mutants/mutation.ts';
 import { readmeExampleModules } from './scripts/readme-modules.ts';
 
+const setup = fileURLToPath(new URL('scripts/testing/setup.ts', import.meta.url));
+
+/** Tests that count operations: in processes of their own. */
+const OPERATIONS = '**/*.operations.test.ts';
+
 /** The one test recipe: on sources, without isolation (the packages keep no global state that tests could share). */
 export function project(name: string): ViteUserConfig {
   return defineConfig({
@@ -12,8 +17,8 @@ export function project(name: string): ViteUserConfig {
     test: {
       name,
       include: ['test/**/*.test.ts'],
-      exclude: [...configDefaults.exclude, ...(onBuiltPackages ? innerTests(name) : [])],
-      setupFiles: [fileURLToPath(new URL('scripts/testing/setup.ts', import.meta.url))],
+      exclude: [...configDefaults.exclude, OPERATIONS, ...(onBuiltPackages ? innerTests(name) : [])],
+      setupFiles: [setup],
       isolate: false,
       environment: 'node',
       testTimeout: 30_000,
@@ -22,3 +27,16 @@ export function project(name: string): ViteUserConfig {
     },
   });
 }
+
+/** The tests of all packages that count operations. */
+export const operations: ViteUserConfig = {
+  plugins: [mutation()],
+  ssr: { resolve: { conditions: ['@rpal/source'] } },
+  test: {
+    name: 'operations',
+    include: [OPERATIONS],
+    setupFiles: [setup],
+    environment: 'node',
+    testTimeout: 120_000,
+  },
+};

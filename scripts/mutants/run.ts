@@ -15,7 +15,7 @@ import type { Change } from './mutation.ts';
 /** Seconds after which tests that do not come to an end have noticed. */
 const LIMIT = Number(process.env.MUTANTS_LIMIT ?? 120);
 
-type Outcome = 'killed' | 'survived' | 'out of time';
+type Outcome = 'killed' | 'survived' | 'out of time' | 'broken';
 
 interface Result {
   readonly outcome: Outcome;
@@ -78,7 +78,7 @@ function verdict(file: string, errors: string): { outcome: Outcome; by: string }
   if (report.numTotalTests === 0 && report.success) throw new Error(`no tests were run: ${errors}`);
   if (report.success) return { outcome: 'survived', by: '' };
   const broken = report.testResults.find(({ message }) => /has the text \d+ times|Transform failed|SyntaxError/.test(message));
-  if (broken !== undefined) throw new Error(`not a mutant: ${broken.message}`);
+  if (broken !== undefined) return { outcome: 'broken', by: broken.message };
   const failed = report.testResults.flatMap(({ assertionResults }) => assertionResults).find(({ status }) => status === 'failed');
   return { outcome: 'killed', by: failed?.fullName ?? report.testResults.find(({ message }) => message)?.message ?? 'an error' };
 }
@@ -104,7 +104,7 @@ const chosen: Chosen[] = groups
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 process.once('exit', () => rmSync(reports, { recursive: true, force: true }));
 
-const total = { killed: 0, survived: 0, 'out of time': 0 };
+const total = { killed: 0, survived: 0, 'out of time': 0, broken: 0 };
 let wrong = 0;
 const lines: string[] = [];
 
@@ -114,16 +114,16 @@ for (const { group, mutant, file, line } of chosen) {
   const change = { file: file.slice(root.length), text, without: mutated };
   const { outcome, by, seconds } = await runTests(testFiles(group, mutant), change);
   total[outcome]++;
-  const isWrong = (outcome === 'survived') !== (survives !== undefined);
+  const isWrong = outcome === 'broken' || (outcome === 'survived') !== (survives !== undefined);
   if (isWrong) wrong++;
   const row = `${isWrong ? '!' : ' '} ${outcome.padEnd(11)} ${kind.padEnd(10)} ${change.file}:${line}  ${text} -> ${mutated}`;
   if (isWrong) lines.push(row);
-  console.log(`${row}\n    ${seconds.toFixed(1)} s  ${outcome === 'killed' ? by : (survives ?? '')}`);
+  console.log(`${row}\n    ${seconds.toFixed(1)} s  ${survives ?? by}`);
 }
 const killed = total.killed + total['out of time'];
 console.log(
   `\n${chosen.length} mutants: ${killed} killed (${total['out of time']} by the time limit), ${total.survived} survived; ` +
     `${((100 * killed) / Math.max(1, chosen.length)).toFixed(1)} % killed`,
 );
-if (wrong > 0) console.log(`\nSurvived without a reason, or killed although they have one:\n${lines.join('\n')}`);
+if (wrong > 0) console.log(`\nBroken, or survived without a reason, or killed although they have one:\n${lines.join('\n')}`);
 process.exit(wrong > 0 ? 1 : 0);

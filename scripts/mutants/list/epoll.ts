@@ -59,7 +59,7 @@ export const epoll: Group = {
     { kind: 'state', text: 'if ((item.events & Epoll.ONESHOT) !== 0) {', mutated: 'if ((item.events & Epoll.ONESHOT) === -1) {' },
     { kind: 'state', text: '} else if ((item.events & Epoll.ET) === 0) {', mutated: '} else if ((item.events & Epoll.ET) !== 0) {' },
     { kind: 'order', text: 'if (this.#last === item) this.#last = previous;', mutated: '' },
-    { kind: 'order', text: 'if (levelLast === null) levelFirst = item;', mutated: 'levelFirst = item;' },
+    { kind: 'order', text: 'if (levelLast === null) levelFirst = item;', mutated: 'if (levelLast !== null) levelFirst = item;' },
     { kind: 'errno', text: 'if (task.signalPending) return -Errno.EINTR;', mutated: '', tests: ['kernel/signal', 'kernel/epoll'] },
     { kind: 'state', text: 'if (this.#timedOut) return 0;', mutated: '', tests: ['kernel/epoll', 'kernel/poll'] },
     { kind: 'bound', text: 'microseconds > 0x7fff_ffff', mutated: 'microseconds > 0xffff_ffff', tests: ['kernel/limits-and-senders'] },

@@ -19,7 +19,7 @@ export const hwX86: Group = {
     'pmu',
   ],
   mutants: [
-    { kind: 'cost', text: 'this.#spent += cells[2 * step] as number;', mutated: 'this.#spent += 2 * (cells[2 * step] as number);' },
+    { kind: 'cost', text: 'this.#spent += cells[count - 1] as number;', mutated: 'this.#spent += 2 * (cells[count - 1] as number);' },
     {
       kind: 'cost',
       text: 'this.chargeCycles(step, ((this.#perByte[step] as number) * length + 0.5) | 0);',
@@ -35,8 +35,9 @@ export const hwX86: Group = {
     { kind: 'cost', text: 'return Math.floor(a / coresPerSocket) === Math.floor(b / coresPerSocket);', mutated: 'return true;' },
     {
       kind: 'cost',
-      text: 'if (cpu.clock < this.#departedAt) cpu.chargeCycles(HwStep.lockWait, this.#departedAt - cpu.clock);',
-      mutated: 'if (cpu.clock < this.#departedAt) cpu.chargeCycles(HwStep.lockWait, 0);',
+      text: 'cpu.chargeCycles(HwStep.lockWait, this.#freeAt - cpu.clock);',
+      mutated: 'cpu.chargeCycles(HwStep.lockWait, 0);',
+      tests: ['laws', 'cpu', 'critical-path', 'coherence', 'kernel/futex'],
     },
     { kind: 'key', text: 'if ((rights & 1) !== 0 || ((rights & 2) !== 0 && protectedWrite)) key', mutated: 'if ((rights & 1) !== 0) key' },
     { kind: 'key', text: 'this.#keyRights = on ? this.#pkru : 0;', mutated: 'this.#keyRights = this.#pkru;' },
@@ -69,7 +70,7 @@ export const hwX86: Group = {
     { kind: 'wake-up', text: 'if (this.#lines.admitAbove(priority)) this.wake(this.clock);', mutated: 'this.#lines.admitAbove(priority);' },
     { kind: 'wake-up', text: 'if (this.#lines.nmiPending) this.endTurnBy(0);', mutated: '' },
     { kind: 'wake-up', text: 'if (lines.nmiPending && !lines.nmiBlocked) {', mutated: 'if (lines.nmiPending) {' },
-    { kind: 'wake-up', text: 'target.expect(vector, this.clock + this.#ipiDelivery);', mutated: 'target.expect(vector, this.clock);' },
+    { kind: 'wake-up', text: 'const arrival = this.clock + this.#ipiDelivery;', mutated: 'const arrival = this.clock;' },
     { kind: 'state', text: "if (this.#mode === 'periodic') this.#armNext();", mutated: '' },
     {
       kind: 'state',

@@ -9,9 +9,9 @@ export const mm: Group = {
       text: 'if (wasLazy && (state.generations[state.asid] as number) < mm.tlbGeneration) flushLoaded(cpu, state, mm);',
       mutated: '',
     },
-    { kind: 'flush', text: 'flushPage(mm.manager, cpu, mm, address);', mutated: 'cpu.mmu.invlpg(address);' },
+    { kind: 'flush', text: 'mm.manager.tlb.flushPage(cpu, mm, address);', mutated: 'cpu.mmu.invlpg(address);' },
     { kind: 'flush', text: 'if (state.lazy) return false;', mutated: '' },
-    { kind: 'flush', text: 'return targets.reachSharers && targets.sharers.includes(state.loaded as MmStruct);', mutated: 'return false;' },
+    { kind: 'flush', text: 'return targets.reachSharers && targets.sharers.includes(state.loaded as Space);', mutated: 'return false;' },
     { kind: 'flush', text: 'if (targets.trims && cpu !== targets.initiator) clearBit(targets.mm.cpuMask, cpu.id);', mutated: '' },
     { kind: 'cost', text: 'cpu.charge(i === 0 ? MmStep.flushSend : MmStep.flushTarget);', mutated: 'cpu.charge(MmStep.flushTarget);' },
     {

@@ -5,7 +5,7 @@ export const mshare: Group = {
   tests: ['descriptors', 'named', 'page-tables', 'rpal-sharing'],
   mutants: [
     { kind: 'errno', text: 'if (this.destroyed) return -Errno.ENODEV;', mutated: '' },
-    { kind: 'flush', text: 'if (!mm.dead) flushRange(this.#manager, cpu, mm, this.start, this.end, true);', mutated: '' },
+    { kind: 'flush', text: 'if (!mm.dead) this.#manager.tlb.flushRange(cpu, mm, this.start, this.end);', mutated: '' },
     { kind: 'permission', text: 'if (this.#options.controlled === true) return -Errno.EPERM;', mutated: '' },
     { kind: 'state', text: 'if (--this.#references === 0) this.region.destroy(cpu);', mutated: 'this.#references--;' },
     { kind: 'errno', text: 'if (argument !== OpenFlag.RDONLY && argument !== OpenFlag.RDWR) return -Errno.EINVAL;', mutated: '' },

@@ -47,7 +47,7 @@ export const rpalCore: Group = {
     },
     {
       kind: 'flush',
-      text: 'if (!mm.dead) flushRange(mm.manager, cpu, mm, 0, Number.POSITIVE_INFINITY, true);',
+      text: 'if (!mm.dead) mm.manager.tlb.flushRange(cpu, mm, 0, Number.POSITIVE_INFINITY);',
       mutated: '',
       tests: ['lifecycle', 'quirks', 'isolation', 'explore/death'],
     },

@@ -72,9 +72,15 @@ export const sched: Group = {
     },
     {
       kind: 'state',
-      text: 'if (cpu.path.destination === next) cpu.path.arrive(cpu, cpu.clock);',
+      text: 'if (cpu.path.destination === task) cpu.path.arrive(cpu, since);',
       mutated: '',
-      tests: ['wake-up', 'accounting', 'scheduler'],
+      tests: ['wake-up', 'accounting', 'scheduler', 'kernel/ledger-closes'],
+    },
+    {
+      kind: 'state',
+      text: 'if (path.destination === task && path.holder !== cpu) path.take(cpu);',
+      mutated: '',
+      tests: ['wake-up', 'accounting', 'kernel/ledger-closes'],
     },
     {
       kind: 'bound',

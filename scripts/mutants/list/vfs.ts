@@ -18,7 +18,12 @@ export const vfs: Group = {
       mutated: 'copy.#place(fd, file, false);',
       tests: ['fd-table', 'kernel/exec'],
     },
-    { kind: 'state', text: 'if (on) this.#closeOnExec.add(fd);', mutated: '', tests: ['fd-table', 'kernel/exec'] },
+    {
+      kind: 'state',
+      text: 'if (on) this.#closeOnExec.add(fd);',
+      mutated: 'if (!on) this.#closeOnExec.add(fd);',
+      tests: ['fd-table', 'kernel/exec'],
+    },
     { kind: 'state', text: 'if (--this.count > 0) return;', mutated: 'if (--this.count > 1) return;' },
     { kind: 'errno', text: 'if (!(base + offset >= 0)) return -Errno.EINVAL;', mutated: '', tests: ['kernel/transfer'] },
     {

@@ -5,7 +5,7 @@ import { replayCommand } from './explore/replay-command.js';
 import type { Io } from './io.js';
 import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
-import { questionCommand, questionsCommand } from './questions/questions-command.js';
+import { questionCommand, questionsCommand } from './questions-command.js';
 import { rfcCommand } from './rfc-command.js';
 import { ExitCode, UsageError } from './usage.js';
 

@@ -1,13 +1,13 @@
 import { quirkNames, type RpalOptions } from '@rpal/rpal-core';
 import { Command } from 'commander';
-import type { Io } from '../io.js';
-import { OutputFile } from '../output-file.js';
-import { textTable } from '../report/text-table.js';
-import { ExitCode, UsageError, wholeNumber } from '../usage.js';
-import { questions } from './index.js';
-import type { Answer, Question } from './question.js';
-import { page } from './report/page.js';
-import { reviewersReport } from './report/reviewers-report.js';
+import type { Io } from './io.js';
+import { OutputFile } from './output-file.js';
+import { questions } from './questions/index.js';
+import type { Answer, Question } from './questions/question.js';
+import { page } from './questions/report/page.js';
+import { reviewersReport } from './questions/report/reviewers-report.js';
+import { textTable } from './report/text-table.js';
+import { ExitCode, UsageError, wholeNumber } from './usage.js';
 
 interface Flags {
   readonly repair?: RpalOptions['repair'];

@@ -3,6 +3,15 @@ import type { Group } from '../mutant.ts';
 export const ipc: Group = {
   package: 'packages/ipc',
   tests: [
+    'pipe',
+    'eventfd',
+    'timerfd',
+    'memfd',
+    'mqueue',
+    'stream-socket',
+    'packet-socket',
+    'splice',
+    'in-flight',
     'kernel/pipe',
     'kernel/poll',
     'kernel/transfer',

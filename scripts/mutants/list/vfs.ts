@@ -2,7 +2,18 @@ import type { Group } from '../mutant.ts';
 
 export const vfs: Group = {
   package: 'packages/vfs',
-  tests: ['fd-table', 'kernel/poll', 'kernel/transfer', 'kernel/held-file', 'kernel/process', 'kernel/pipe', 'kernel/epoll'],
+  tests: [
+    'retry-operation',
+    'poll',
+    'iov',
+    'fd-table',
+    'kernel/poll',
+    'kernel/transfer',
+    'kernel/held-file',
+    'kernel/process',
+    'kernel/pipe',
+    'kernel/epoll',
+  ],
   mutants: [
     { kind: 'errno', text: 'if (fd >= this.limit) return -Errno.EMFILE;', mutated: 'if (fd > this.limit) return -Errno.EMFILE;' },
     {

@@ -168,6 +168,8 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
     cpu.charge(SchedStep.wakeEnqueue);
     rq.acquire(cpu);
     rq.updateClock(cpu);
+    const { taskNew } = this.events;
+    if (taskNew.observed) taskNew.emit(cpu.id, cpu.clock, task, target.id);
     enqueue(cpu, rq, task, Enqueue.NEW);
     task.state = TaskState.RUNNING;
     checkPreempt(cpu, rq, task);

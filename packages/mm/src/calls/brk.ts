@@ -4,7 +4,7 @@ import { mayExpand } from '../space/accounting.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { guardGap } from '../space/unmapped-area.js';
 import { Vma, VmFlag } from '../space/vma.js';
-import { MAX_MAP_COUNT, mergeNewRange } from '../space/vma-merge.js';
+import { extendLeft, MAX_MAP_COUNT } from '../space/vma-merge.js';
 import { MmStep } from '../steps.js';
 import { unmapRange } from './munmap.js';
 
@@ -18,7 +18,7 @@ export function brk(cpu: Cpu, mm: MmStruct, address: number): number {
   const oldEnd = pageCeil(mm.brk);
   if (address - mm.brkStart > mm.limits.data) return mm.brk;
   const newEnd = pageCeil(address);
-  const done = newEnd === oldEnd || (address <= mm.brk ? shrink(cpu, mm, newEnd, oldEnd) : grow(mm, oldEnd, newEnd));
+  const done = newEnd === oldEnd || (address <= mm.brk ? shrink(cpu, mm, newEnd, oldEnd) : grow(cpu, mm, oldEnd, newEnd));
   if (!done) return mm.brk;
   mm.brk = address;
   return address;
@@ -31,7 +31,7 @@ function shrink(cpu: Cpu, mm: MmStruct, newEnd: number, oldEnd: number): boolean
 }
 
 /** Linux: `do_brk_flags`, and the checks before it. The page behind the heap stays free. */
-function grow(mm: MmStruct, oldEnd: number, newEnd: number): boolean {
+function grow(cpu: Cpu, mm: MmStruct, oldEnd: number, newEnd: number): boolean {
   if (newEnd > mm.layout.taskSize) return false;
   const next = mm.areas.at(mm.areas.indexFrom(oldEnd));
   if (next !== undefined && newEnd + PAGE_SIZE > next.start - guardGap(next)) return false;
@@ -40,6 +40,8 @@ function grow(mm: MmStruct, oldEnd: number, newEnd: number): boolean {
   const key = mm.manager.seams.hooks.mmNewKey.call(0, mm);
   const offset = oldEnd / PAGE_SIZE;
   const range = { start: oldEnd, end: newEnd, flags: HEAP_FLAGS, key, object: null, offset, anonVma: null, source: null };
-  if (mergeNewRange(mm, range, true) === null) mm.areas.insert(new Vma(oldEnd, newEnd, HEAP_FLAGS, key, null, offset));
+  if (extendLeft(mm, range) === null) mm.areas.insert(new Vma(oldEnd, newEnd, HEAP_FLAGS, key, null, offset));
+  const { memoryMap } = mm.manager.seams.events;
+  if (memoryMap.observed) memoryMap.emit(cpu.id, cpu.clock, mm, oldEnd, newEnd);
   return true;
 }

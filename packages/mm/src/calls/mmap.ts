@@ -76,8 +76,10 @@ export function mmap(cpu: Cpu, mm: MmStruct, hint: number, length: number, prot:
   const anonymousShared = extra.object === undefined && (vmFlags & VmFlag.SHARED) !== 0;
   const offset = extra.object !== undefined ? (extra.offset ?? 0) : anonymousShared ? 0 : address / PAGE_SIZE;
 
-  const failed = mapRegion(cpu, mm, address, size, vmFlags, key, extra.object ?? null, offset);
+  const failed = mapRegion(cpu, mm, new Vma(address, address + size, vmFlags, key, extra.object ?? null, offset));
   if (failed < 0) return failed;
+  const { memoryMap } = mm.manager.seams.events;
+  if (memoryMap.observed) memoryMap.emit(cpu.id, cpu.clock, mm, address, address + size);
   if ((vmFlags & VmFlag.LOCKED) !== 0 || (flags & (MapFlag.POPULATE | MapFlag.NONBLOCK)) === MapFlag.POPULATE) {
     populateRange(cpu, mm, address, address + size);
   }
@@ -128,41 +130,30 @@ function objectFlags(vmFlags: number, prot: number, flags: number, object: Mappe
   return (vmFlags & VmFlag.GROWSDOWN) !== 0 ? -Errno.EINVAL : result;
 }
 
-/** Replaces what is mapped in a range by a new mapping (Linux: `mmap_region`). @returns 0 or a negative errno */
-function mapRegion(
-  cpu: Cpu,
-  mm: MmStruct,
-  start: number,
-  size: number,
-  flags: number,
-  key: number,
-  object: MappedObject | null,
-  offset: number,
-): number {
+/** Replaces what is mapped in the range of `area` by it (Linux: `mmap_region`). @returns 0 or a negative errno */
+function mapRegion(cpu: Cpu, mm: MmStruct, area: Vma): number {
   const { manager } = mm;
-  const end = start + size;
-  const pages = size / PAGE_SIZE;
+  const { start, end, pages, flags, key, object, offset } = area;
   const replaced = !mm.areas.isFree(start, end);
   if (replaced && !isolateRange(cpu, mm, start, end)) return -Errno.ENOMEM;
   const old = replaced ? measureRange(mm, start, end) : NOTHING;
   if (!mayExpand(mm, flags, pages - old.pages)) return -Errno.ENOMEM;
-  let vmFlags = flags;
   if (accountable(flags)) {
     if (!manager.commitment.commit(pages - old.accounted)) return -Errno.ENOMEM;
     // What goes has been counted against what comes.
     manager.commitment.pages += old.accounted;
-    vmFlags |= VmFlag.ACCOUNT;
+    area.flags |= VmFlag.ACCOUNT;
   }
   if (replaced) removeRange(cpu, mm, start, end);
 
   if (object === null && (flags & VmFlag.SHARED) !== 0) {
-    const shared = MemoryFile.anonymous(manager, size, (flags & VmFlag.NORESERVE) === 0);
+    const shared = MemoryFile.anonymous(manager, end - start, (flags & VmFlag.NORESERVE) === 0);
     if (shared === null) return -Errno.ENOMEM;
-    addArea(mm, new Vma(start, end, vmFlags, key, new MappedFile(shared), 0));
+    addArea(mm, new Vma(start, end, area.flags, key, new MappedFile(shared), 0));
     return 0;
   }
-  const proposal = { start, end, flags: vmFlags, key, object, offset, anonVma: null, source: null };
-  if (mergeNewRange(mm, proposal) === null) addArea(mm, new Vma(start, end, vmFlags, key, object, offset));
+  const proposal = { start, end, flags: area.flags, key, object, offset, anonVma: null, source: null };
+  if (mergeNewRange(mm, proposal) === null) addArea(mm, area);
   return 0;
 }
 

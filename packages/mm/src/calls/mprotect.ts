@@ -68,9 +68,11 @@ export function changeProtection(cpu: Cpu, mm: MmStruct, start: number, end: num
     const rights = prot === null ? area.flags & VmFlag.PROT : protFlags(prot);
     const newKey = key !== -1 ? key : prot === null ? area.key : impliedKey(cpu, mm, area, rights);
     result = changeArea(cpu, mm, area, at, stop, rights, newKey, gather);
-    at = stop;
+    if (result === 0) at = stop;
   }
   gather.finish(cpu);
+  const { memoryProtect } = mm.manager.seams.events;
+  if (memoryProtect.observed && at > start) memoryProtect.emit(cpu.id, cpu.clock, mm, start, at);
   return result;
 }
 

@@ -120,6 +120,7 @@ function expand(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: num
     const offset = area.offset + area.pages;
     // An area always goes with its own continuation.
     mergeNewRange(mm, { start: end, end: end + more, flags: vmFlags, key, object, offset, anonVma, source: area });
+    announce(cpu, mm, end, end + more);
     if ((vmFlags & VmFlag.LOCKED) !== 0) populateRange(cpu, mm, end, end + more);
     return address;
   }
@@ -142,6 +143,7 @@ function move(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: numbe
   if (accounted && !mm.manager.commitment.commit((keep ? newSize : newSize - oldSize) / PAGE_SIZE)) return -Errno.ENOMEM;
   const { copy, source } = copyArea(mm, area, address, newSize, to);
   if (oldSize > 0) movePageTables(cpu, mm, source, copy, address, oldSize, to);
+  announce(cpu, mm, to, to + newSize);
   if (accounted && !keep) mm.manager.commitment.pages += oldSize / PAGE_SIZE;
   if ((copy.flags & VmFlag.LOCKED) !== 0 && newSize > oldSize) populateRange(cpu, mm, to + oldSize, to + newSize);
   if (!keep) {
@@ -157,6 +159,11 @@ function move(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: numbe
     source.anonChain = 0;
   }
   return to;
+}
+
+function announce(cpu: Cpu, mm: MmStruct, start: number, end: number): void {
+  const { memoryMap } = mm.manager.seams.events;
+  if (memoryMap.observed) memoryMap.emit(cpu.id, cpu.clock, mm, start, end);
 }
 
 /** Linux: `copy_vma`. An area without pages takes the offset that suits its new place, so that it may merge there. */

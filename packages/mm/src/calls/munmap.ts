@@ -60,6 +60,8 @@ export function removeRange(cpu: Cpu, mm: MmStruct, start: number, end: number):
   const above = mm.areas.at(index)?.start ?? Number.POSITIVE_INFINITY;
   mm.tables.freeUnused(start, end, below, above, gather);
   gather.finish(cpu);
+  const { memoryUnmap } = mm.manager.seams.events;
+  if (memoryUnmap.observed) memoryUnmap.emit(cpu.id, cpu.clock, mm, start, end);
 }
 
 /** Pages and accounted pages of an isolated range. */

@@ -21,8 +21,11 @@ const OUT_OF_MEMORY = faultSignal(Signal.KILL, SignalCode.KERNEL);
  * @param code `FaultCode` bits; without `user` it is the kernel that copies from or to user memory
  */
 export function handleFault(cpu: Cpu, mm: MmStruct, address: number, code: number): FaultResult {
-  const redirected = mm.manager.seams.hooks.mmFault.call(cpu, mm, address, code);
-  return redirected === undefined ? resolveFault(cpu, mm, address, code) : redirected;
+  const { hooks, events } = mm.manager.seams;
+  const redirected = hooks.mmFault.call(cpu, mm, address, code);
+  const result = redirected === undefined ? resolveFault(cpu, mm, address, code) : redirected;
+  if (events.pageFault.observed) events.pageFault.emit(cpu.id, cpu.clock, mm, address, code, result);
+  return result;
 }
 
 /** As `handleFault`, in `mm` itself: no plugin is asked. */

@@ -77,7 +77,7 @@ export class MemoryManager {
     this.memory.fill(this.zeroFrame * PAGE_SIZE, PAGE_SIZE);
     const overcommit = oneOf('overcommit', options.overcommit ?? 'heuristic', ['heuristic', 'always', 'never']);
     this.commitment = new Commitment(overcommit, this.totalFrames);
-    this.tlb = new Tlbs(platform, this.seams.hooks.mmFlush, options.flushEntry ?? null);
+    this.tlb = new Tlbs(platform, this.seams, options.flushEntry ?? null);
   }
 
   /** Software bits that hide a top-level entry from everything but the hardware; none on plain Linux. */

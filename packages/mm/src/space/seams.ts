@@ -1,4 +1,4 @@
-import { FirstAnswerHook, NotifyHook, ValueHook, wholeNumber, zeroOrErrno } from '@rpal/bus';
+import { EventSeam, FirstAnswerHook, NotifyHook, ValueHook, wholeNumber, zeroOrErrno } from '@rpal/bus';
 import { type Cpu, pageFloor } from '@rpal/hw-x86';
 import type { FaultResult } from '../fault-result.js';
 import type { FlushTargets } from '../tlb/flush-targets.js';
@@ -76,10 +76,70 @@ export class MmSeams {
      */
     mmExit: new NotifyHook<[mm: MmStruct]>('mmExit'),
   };
+
+  readonly events = {
+    /**
+     * A page fault has been handled, by Linux or by a tap of `mmFault`.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot, at the end of the handling
+     * @param address user address that was accessed
+     * @param code error code of the CPU, `FaultCode` bits
+     * @param result how it ended: 0 if the access is repeated, else the signal (bits 0..7) and its `si_code` (from bit 8)
+     * @cost every page fault.
+     */
+    pageFault: new EventSeam<[cpu: number, time: number, mm: MmStruct, address: number, code: number, result: FaultResult]>('pageFault'),
+    /**
+     * Translations have been flushed, here and on those CPUs that were interrupted for it. The others of the mask catch up when they
+     * load the address space again (`tlbCatchUp`).
+     * @param cpu number of the CPU that flushed
+     * @param time TSC cycles since boot, at the end of the flush
+     * @param start first address
+     * @param end address behind the range; Infinity: everything
+     * @param interrupted how many other CPUs were interrupted
+     * @cost every TLB flush.
+     */
+    tlbFlush: new EventSeam<[cpu: number, time: number, mm: MmStruct, start: number, end: number, interrupted: number]>('tlbFlush'),
+    /**
+     * A CPU returns to an address space from a task without one, and flushes what it was spared meanwhile.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @cost every time a lazy CPU has missed a flush.
+     */
+    tlbCatchUp: new EventSeam<[cpu: number, time: number, mm: MmStruct]>('tlbCatchUp'),
+    /**
+     * A range has been mapped: by mmap, by a heap that grew, or as the new place of mremap.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param start first address
+     * @param end address behind the range
+     * @cost once per mapping.
+     */
+    memoryMap: new EventSeam<[cpu: number, time: number, mm: MmStruct, start: number, end: number]>('memoryMap'),
+    /**
+     * A range has been unmapped: by munmap, by a heap that shrank, or as the old place of mremap.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param start first address
+     * @param end address behind the range
+     * @cost once per range.
+     */
+    memoryUnmap: new EventSeam<[cpu: number, time: number, mm: MmStruct, start: number, end: number]>('memoryUnmap'),
+    /**
+     * The rights or the key of a range have been changed.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param start first address
+     * @param end address behind the range
+     * @cost once per mprotect and pkey_mprotect.
+     */
+    memoryProtect: new EventSeam<[cpu: number, time: number, mm: MmStruct, start: number, end: number]>('memoryProtect'),
+  };
 }
 
 declare module '@rpal/bus' {
   interface Hooks extends MmHooks {}
+  interface Events extends MmEvents {}
 }
 
 type MmHooks = MmSeams['hooks'];
+type MmEvents = MmSeams['events'];

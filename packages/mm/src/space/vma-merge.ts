@@ -20,32 +20,39 @@ export interface Proposal {
 
 /**
  * Covers a free range by extending its neighbours, if they have its attributes (Linux: `vma_merge_new_range`).
- * @param leftOnly do not look at the neighbour behind it
  * @returns the area that covers it now, or null if nothing merges
  */
-export function mergeNewRange(mm: MmStruct, range: Proposal, leftOnly = false): Vma | null {
+export function mergeNewRange(mm: MmStruct, range: Proposal): Vma | null {
   if ((range.flags & VmFlag.SPECIAL) !== 0) return null;
   const index = mm.areas.indexFrom(range.start);
   const previous = mm.areas.at(index - 1) ?? null;
   const next = mm.areas.at(index) ?? null;
   const left = mergesLeft(mm, previous, range) ? previous : null;
-  const right = !leftOnly && mergesRight(mm, next, range, left) ? next : null;
+  const right = mergesRight(mm, next, range, left) ? next : null;
   if (left !== null && right !== null) {
     discard(mm, right);
     left.end = right.end;
     adopt(left, right.anonVma === null ? range.source : right);
     return left;
   }
-  if (left !== null) {
-    left.end = range.end;
-    adopt(left, range.source);
-    return left;
-  }
+  if (left !== null) return extend(left, range);
   if (right === null) return null;
   right.start = range.start;
   right.offset = range.offset;
   adopt(right, range.source);
   return right;
+}
+
+/** As `mergeNewRange`, with the neighbour below only: a heap that grows. */
+export function extendLeft(mm: MmStruct, range: Proposal): Vma | null {
+  const previous = mm.areas.at(mm.areas.indexFrom(range.start) - 1) ?? null;
+  return mergesLeft(mm, previous, range) ? extend(previous, range) : null;
+}
+
+function extend(left: Vma, range: Proposal): Vma {
+  left.end = range.end;
+  adopt(left, range.source);
+  return left;
 }
 
 /**

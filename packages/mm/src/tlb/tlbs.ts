@@ -1,4 +1,4 @@
-import type { NotifyHook } from '@rpal/bus';
+import type { EventSeam, NotifyHook } from '@rpal/bus';
 import { type Cpu, PAGE_SIZE, type Platform, Translations } from '@rpal/hw-x86';
 import { MmStep } from '../steps.js';
 import { FlushTargets } from './flush-targets.js';
@@ -17,6 +17,15 @@ export interface FlushEntry {
   leave(cpu: Cpu): void;
 }
 
+/** The seams at which others take part in flushes, or see them. */
+export interface TlbSeams<Space extends TranslatedSpace> {
+  readonly hooks: { readonly mmFlush: NotifyHook<[targets: FlushTargets<Space>]> };
+  readonly events: {
+    readonly tlbFlush: EventSeam<[cpu: number, time: number, mm: Space, start: number, end: number, interrupted: number]>;
+    readonly tlbCatchUp: EventSeam<[cpu: number, time: number, mm: Space]>;
+  };
+}
+
 /** The TLBs of a machine: which address space each CPU has loaded, and the flushes that keep them right (arch/x86/mm/tlb.c). */
 export class Tlbs<Space extends TranslatedSpace> {
   /** Address spaces are kept apart by PCID, so a switch need not flush. */
@@ -28,17 +37,17 @@ export class Tlbs<Space extends TranslatedSpace> {
   readonly #states: readonly TlbState<Space>[];
   /** Of the flush that each CPU has begun last, re-used by each of its flushes; null before the first. */
   readonly #targets: (FlushTargets<Space> | null)[];
-  readonly #mmFlush: NotifyHook<[targets: FlushTargets<Space>]>;
+  readonly #seams: TlbSeams<Space>;
   readonly #entry: FlushEntry | null;
   readonly #ipiDelivery: number;
   readonly #cyclesPerSecond: number;
   /** By x2APIC cluster: whether it has been met. */
   readonly #clusters: Uint8Array;
 
-  constructor(platform: Platform, mmFlush: NotifyHook<[targets: FlushTargets<Space>]>, entry: FlushEntry | null) {
+  constructor(platform: Platform, seams: TlbSeams<Space>, entry: FlushEntry | null) {
     const { cpus, profile, costs } = platform;
     this.#platform = platform;
-    this.#mmFlush = mmFlush;
+    this.#seams = seams;
     this.#entry = entry;
     this.pcids = profile.features.pcid;
     this.#states = cpus.map(() => new TlbState());
@@ -61,7 +70,7 @@ export class Tlbs<Space extends TranslatedSpace> {
       const wasLazy = state.lazy;
       state.lazy = false;
       // While lazy the CPU was spared flush interrupts; what it missed it does now.
-      if (wasLazy && (state.generations[state.asid] as number) < mm.tlbGeneration) flushLoaded(cpu, state, mm);
+      if (wasLazy && (state.generations[state.asid] as number) < mm.tlbGeneration) this.#catchUp(cpu, state, mm);
       return;
     }
     // The old address space keeps this CPU in its mask, as its translations stay in the TLB under their PCID; a flush that
@@ -83,6 +92,12 @@ export class Tlbs<Space extends TranslatedSpace> {
     }
     // PCID 0 is not used for user address spaces, so that "no PCID" stays recognisable.
     cpu.mmu.loadRoot(mm.tables.root, pcids ? asid + 1 : 0, current ? Translations.KEEP : Translations.DROP);
+  }
+
+  #catchUp(cpu: Cpu, state: TlbState<Space>, mm: Space): void {
+    const { tlbCatchUp } = this.#seams.events;
+    if (tlbCatchUp.observed) tlbCatchUp.emit(cpu.id, cpu.clock, mm);
+    flushLoaded(cpu, state, mm);
   }
 
   /** `cpu` runs a task without an address space from now on, and keeps the one that it has loaded (Linux: `enter_lazy_tlb`). */
@@ -128,7 +143,8 @@ export class Tlbs<Space extends TranslatedSpace> {
   }
 
   #flush(cpu: Cpu, mm: Space, targets: FlushTargets<Space>): void {
-    this.#mmFlush.call(targets);
+    const { hooks, events } = this.#seams;
+    hooks.mmFlush.call(targets);
     cpu.charge(MmStep.flushLocal);
     const { told } = targets;
     const sent = this.#chooseTold(cpu, mm, targets);
@@ -145,13 +161,18 @@ export class Tlbs<Space extends TranslatedSpace> {
     targets.acknowledged = cpu.clock;
     for (let i = 0; i < sent; i++) this.#interrupt(cpu, told[i] as Cpu, targets);
     this.#flushOn(cpu, targets);
-    if (sent === 0) return;
+    if (sent > 0) this.#await(cpu, mm, targets, sent);
+    if (events.tlbFlush.observed) events.tlbFlush.emit(cpu.id, cpu.clock, mm, targets.start, targets.end, sent);
+  }
+
+  /** Waits until the last of those that were interrupted has acknowledged. */
+  #await(cpu: Cpu, mm: Space, targets: FlushTargets<Space>, sent: number): void {
     this.flushesSent++;
     mm.flushesSent++;
     mm.flushesReceived += sent;
     if (targets.acknowledged > cpu.clock) cpu.chargeCycles(MmStep.flushWait, targets.acknowledged - cpu.clock);
     // That each is done is read from the line that it has cleared, by loads of which none waits for another (Linux: `csd_lock_wait`).
-    cpu.transfer.gather(cpu, told, sent);
+    cpu.transfer.gather(cpu, targets.told, sent);
   }
 
   /** Fills `targets.told`. @returns how many are to be interrupted */

@@ -3,7 +3,7 @@ import type { CpuSet } from '../cpus/cpu-set.js';
 import { Dequeue, Enqueue } from '../fair/cfs-queue.js';
 import { finishDelayed } from '../fair/hierarchy.js';
 import { SchedStep } from '../steps.js';
-import { dequeue } from './enqueue.js';
+import { dequeue, setTaskCpu } from './enqueue.js';
 import { carryAway } from './handover.js';
 import { type RunQueues, resched } from './run-queue.js';
 import type { Task } from './task.js';
@@ -34,7 +34,7 @@ export function migrate(queues: RunQueues, cpu: Cpu, task: Task): void {
   const { delayed } = task.entity;
   if (delayed) finishDelayed(from, task);
   else dequeue(from, task, Dequeue.MOVE);
-  task.cpu = to.cpu;
+  setTaskCpu(cpu, to, task);
   if (to.cpu !== cpu) carryAway(cpu, task);
   if (delayed) return;
   to.acquire(cpu);

@@ -4,9 +4,17 @@ import { dequeueFair, enqueueFair, updateFair } from '../fair/hierarchy.js';
 import { type RunQueue, resched } from './run-queue.js';
 import type { Task } from './task.js';
 
+/** `task` belongs to the CPU of `rq` from now on (Linux: `set_task_cpu`). @param cpu the CPU that moves it */
+export function setTaskCpu(cpu: Cpu, rq: RunQueue, task: Task): void {
+  if (task.cpu === rq.cpu) return;
+  const { taskMigrate } = rq.queues.events;
+  if (taskMigrate.observed) taskMigrate.emit(cpu.id, cpu.clock, task, task.cpu.id, rq.cpu.id);
+  task.cpu = rq.cpu;
+}
+
 /** Puts a task onto a run queue, which is locked (Linux: `enqueue_task`). */
 export function enqueue(cpu: Cpu, rq: RunQueue, task: Task, why: Enqueue): void {
-  task.cpu = rq.cpu;
+  setTaskCpu(cpu, rq, task);
   task.onRq = true;
   const { schedClass } = task;
   if (schedClass === null) {

@@ -63,7 +63,7 @@ export class RunQueue implements FairRunQueue {
   wakeList: Task | null = null;
   wakeListTail: Task | null = null;
 
-  readonly timers: CpuTimers = new CpuTimers();
+  readonly timers: CpuTimers;
   readonly tick: TimedEvent;
   tickDue = false;
 
@@ -93,6 +93,7 @@ export class RunQueue implements FairRunQueue {
     this.clock = this.now;
     this.startedAt = this.clock;
     this.tick = new Tick(this);
+    this.timers = new CpuTimers(queues.events.timerExpire);
   }
 
   /** The CPU's time in nanoseconds. */
@@ -194,6 +195,8 @@ export class RunQueue implements FairRunQueue {
     const { cpu, idleState } = this;
     if (idleState === null) return;
     this.idleState = null;
+    const { idleExit } = this.queues.events;
+    if (idleExit.observed) idleExit.emit(cpu.id, cpu.clock, idleState);
     for (let task = this.wakeList; task !== null; task = task.nextWake) {
       carryIn(cpu, task, cpu.haltedAt);
     }

@@ -1,10 +1,11 @@
 import { EventSeam, FirstAnswerHook, NotifyHook, Slot, trueOrFalse, ValueHook, zeroOrErrno } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
 import type { Handover } from './handover.js';
-import type { IdlePolicy } from './idle-state.js';
+import type { IdlePolicy, IdleState } from './idle-state.js';
 import type { RunQueue } from './run-queue.js';
 import type { SchedClass } from './sched-class.js';
 import type { Task } from './task.js';
+import type { SleepTimer } from './timer.js';
 
 /** The seams of the scheduler. */
 export class SchedSeams {
@@ -102,13 +103,63 @@ export class SchedSeams {
      */
     contextSwitch: new EventSeam<[cpu: number, time: number, prev: Task, next: Task]>('contextSwitch'),
     /**
-     * A task was made runnable.
+     * A task that slept was made runnable, or kept from going to sleep (Linux: `sched_waking`).
      * @param cpu number of the waking CPU
      * @param time TSC cycles since boot
      * @param target number of the CPU the task will run on
      * @cost every wake-up.
      */
     wakeUp: new EventSeam<[cpu: number, time: number, task: Task, target: number]>('wakeUp'),
+    /**
+     * A new task was made runnable (Linux: `sched_wakeup_new`).
+     * @param cpu number of the CPU that starts it
+     * @param time TSC cycles since boot
+     * @param target number of the CPU the task will run on
+     * @cost once per task.
+     */
+    taskNew: new EventSeam<[cpu: number, time: number, task: Task, target: number]>('taskNew'),
+    /**
+     * A task stops being runnable: it sleeps, stops or has ended, as `task.state` says. What a sleeper waits for is in
+     * `task.waitingOn`. The switch to another task follows.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param state one of `TaskState`
+     * @cost every time a task goes to sleep.
+     */
+    taskBlock: new EventSeam<[cpu: number, time: number, task: Task, state: number]>('taskBlock'),
+    /**
+     * A task goes to another CPU: on its wake-up, by load balancing, or for its affinity (Linux: `sched_migrate_task`).
+     * @param cpu number of the CPU that moves it
+     * @param time TSC cycles since boot
+     * @param from number of the CPU it was on
+     * @param to number of the CPU it will run on
+     * @cost every migration.
+     */
+    taskMigrate: new EventSeam<[cpu: number, time: number, task: Task, from: number, to: number]>('taskMigrate'),
+    /**
+     * An idle CPU halts, or waits for a store.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param state the idle state it enters
+     * @cost every time a CPU goes idle.
+     */
+    idleEnter: new EventSeam<[cpu: number, time: number, state: IdleState]>('idleEnter'),
+    /**
+     * An idle CPU has been woken, and is about to pay the exit latency.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param state the idle state it leaves
+     * @cost every time a CPU leaves an idle state.
+     */
+    idleExit: new EventSeam<[cpu: number, time: number, state: IdleState]>('idleExit'),
+    /**
+     * A timer has expired, and its function is about to run.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param timer the timer; `timer.soft` is when it was due
+     * @cost every timer that expires.
+     */
+    timerExpire: new EventSeam<[cpu: number, time: number, timer: SleepTimer]>('timerExpire'),
     /**
      * Something was put where another task may take it: a message into a socket, bytes into a pipe, a signal, an item on an epoll
      * instance's ready list. Comes before the wake-up.

@@ -1,3 +1,4 @@
+import type { EventSeam } from '@rpal/bus';
 import { type Cpu, type Platform, TimedEvent, Vector } from '@rpal/hw-x86';
 import { SchedStep } from '../steps.js';
 import type { Task, WaitTarget } from './task.js';
@@ -14,15 +15,25 @@ export class CpuTimers {
   readonly expired: SleepTimer[] = [];
   /** Armed here, and may expire earlier than they must. */
   readonly slack: Set<SleepTimer> = new Set();
+  readonly #expire: EventSeam<[cpu: number, time: number, timer: SleepTimer]>;
+
+  constructor(expire: EventSeam<[cpu: number, time: number, timer: SleepTimer]>) {
+    this.#expire = expire;
+  }
 
   /** What the timer interrupt does first: runs what is due, and what may run already. */
   run(cpu: Cpu): void {
-    while (this.expired.length > 0) this.expired.shift()?.run(cpu);
+    while (this.expired.length > 0) this.#run(cpu, this.expired.shift() as SleepTimer);
     for (const timer of this.slack) {
       if (timer.soft > cpu.clock) continue;
       timer.stop();
-      timer.run(cpu);
+      this.#run(cpu, timer);
     }
+  }
+
+  #run(cpu: Cpu, timer: SleepTimer): void {
+    if (this.#expire.observed) this.#expire.emit(cpu.id, cpu.clock, timer);
+    timer.run(cpu);
   }
 }
 

@@ -27,16 +27,16 @@ export interface Waker {
  */
 export function wakeUp(queues: RunQueues, cpu: Cpu, task: Task, mask: number, sync: boolean): boolean {
   cpu.charge(SchedStep.wakeBody);
-  const { hooks, events } = queues;
+  const { hooks } = queues;
   if ((task.state & mask) === 0) return false;
   if (hooks.schedWakePermission.tapped) {
     if (hooks.schedWakePermission.call(cpu, task) === false) return false;
     // Another waker may have come between while a tap let others have their turn: under the task's lock only one of them wakes it.
     if ((task.state & mask) === 0) return false;
   }
-  if (events.wakeUp.observed) events.wakeUp.emit(cpu.id, cpu.clock, task, task.cpu.id);
   const here = queues.of(cpu);
   if (task === here.current) {
+    announceWakeUp(queues, cpu, task, cpu);
     // It prepares to sleep, and is told not to.
     task.state = TaskState.RUNNING;
     return true;
@@ -46,6 +46,7 @@ export function wakeUp(queues: RunQueues, cpu: Cpu, task: Task, mask: number, sy
     rq.acquire(cpu);
     // Only under the lock is it certain: a switch that was under way may have taken the sleeper off the queue.
     if (task.onRq) {
+      announceWakeUp(queues, cpu, task, task.cpu);
       rq.updateClock(cpu);
       task.state = TaskState.RUNNING;
       if (task.entity.delayed) {
@@ -65,6 +66,7 @@ export function wakeUp(queues: RunQueues, cpu: Cpu, task: Task, mask: number, sy
   task.state = TaskState.WAKING;
   cpu.charge(SchedStep.wakePressure);
   const target = task.affinitySize === 1 ? queues.cpuOf(task.affinity.first) : chooseCpu(queues, cpu, task, sync);
+  announceWakeUp(queues, cpu, task, target);
   const rq = queues.of(target);
   if (target !== cpu && (!queues.domains.sharesCache(cpu, target) || rq.running === 0)) {
     queueRemotely(cpu, rq, task, sync);
@@ -86,6 +88,10 @@ export function activate(cpu: Cpu, rq: RunQueue, task: Task, why: Enqueue): void
   checkPreempt(cpu, rq, task);
 }
 
+function announceWakeUp({ events }: RunQueues, cpu: Cpu, task: Task, target: Cpu): void {
+  if (events.wakeUp.observed) events.wakeUp.emit(cpu.id, cpu.clock, task, target.id);
+}
+
 /**
  * Makes a sleeping task runnable on `cpu`, whatever its affinity and whoever may refuse wake-ups, without asking whether it
  * should run first: for callers that switch to it at once (`directedSwitch`).
@@ -94,6 +100,7 @@ export function activateHere(queues: RunQueues, cpu: Cpu, task: Task): void {
   cpu.charge(SchedStep.wakeBody);
   cpu.charge(SchedStep.wakeEnqueue);
   if (task.onCpu) queues.completeSwitch(queues.of(task.cpu));
+  announceWakeUp(queues, cpu, task, cpu);
   const rq = queues.of(cpu);
   rq.lock.acquire(cpu);
   rq.updateClock(cpu);

@@ -38,7 +38,10 @@ export class IdlePath implements KernelPath {
       return PathResult.CONTINUE;
     }
     if (cpu.interruptible) return PathResult.CONTINUE;
-    rq.idleState = rq.queues.seams.slots.idlePolicy.value.choose(cpu);
+    const state = rq.queues.seams.slots.idlePolicy.value.choose(cpu);
+    rq.idleState = state;
+    const { idleEnter } = rq.queues.events;
+    if (idleEnter.observed) idleEnter.emit(cpu.id, cpu.clock, state);
     cpu.halt();
     return PathResult.CONTINUE;
   }

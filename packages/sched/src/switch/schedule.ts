@@ -1,6 +1,6 @@
 import type { Cpu, ExecutionContext } from '@rpal/hw-x86';
 import { migrateRunning } from '../core/affinity.js';
-import { dequeue } from '../core/enqueue.js';
+import { dequeue, setTaskCpu } from '../core/enqueue.js';
 import { carryIn } from '../core/handover.js';
 import { type RunQueue, type RunQueues, SwitchPhase } from '../core/run-queue.js';
 import { PathResult, type Task, TaskState } from '../core/task.js';
@@ -132,6 +132,8 @@ export function staysAwake({ cpu, queues }: RunQueue, task: Task): boolean {
 /** Takes a task that sleeps off its queue, or leaves it there as delayed. */
 export function blockTask(rq: RunQueue, task: Task): void {
   const { schedDelayDequeue } = rq.queues.hooks;
+  const { taskBlock } = rq.queues.events;
+  if (taskBlock.observed) taskBlock.emit(rq.cpu.id, rq.cpu.clock, task, task.state);
   const mayDelay = task.state !== TaskState.DEAD && (!schedDelayDequeue.tapped || schedDelayDequeue.call(task) !== false);
   dequeue(rq, task, mayDelay ? Dequeue.SLEEP_DELAYED : Dequeue.SLEEP);
   task.voluntarySwitches++;
@@ -196,7 +198,7 @@ function takeOver(rq: RunQueue, task: Task): Task {
   if (task.cpu !== rq.cpu) {
     rq.cpu.charge(SchedStep.migrate);
     rq.queues.of(task.cpu).lose();
-    task.cpu = rq.cpu;
+    setTaskCpu(rq.cpu, rq, task);
     rq.gain();
   }
   return task;

@@ -92,8 +92,8 @@ const changes: readonly Change[] = [
       return mmap(cpu, mm, 0, PAGE_SIZE, RW, MapFlag.SHARED, { object: new MappedFile(file) });
     },
     act: (cpu, mm, at) => {
-      const { object } = [...mm.areas].find(({ start }) => start === at) as { object: MappedFile };
-      object.file.truncate(cpu, 0);
+      const { object } = mm.areas.containing(at) ?? {};
+      (object as MappedFile).file.truncate(cpu, 0);
     },
     loads: { signal: 7, code: SignalCode.BUS_ADRERR },
   },

@@ -173,6 +173,25 @@ describe('wake-up permission', () => {
 });
 
 describe('a simulation', () => {
+  it('goes on where the last run ended, even if all its tasks sleep for long', () => {
+    const sim = new Simulation();
+    const sleeper = sim.spawn('sleeper', function* (task) {
+      yield task.sleep(1000 * MS);
+    });
+    expect(sim.run(1 * MS)).toBe('until');
+    expect(sim.now).toBeCloseTo(1 * MS, 0);
+    let began = 0;
+    sim.spawn('late', function* (task) {
+      yield task.work(10 * US);
+      began = sim.now;
+      yield task.sleep(1 * MS);
+    });
+    sim.run(5 * MS);
+    expect(sim.now).toBeCloseTo(6 * MS, 0);
+    expect(began).toBeLessThan(1.1 * MS);
+    expect(sleeper.ended).toBe(false);
+  });
+
   it('runs tasks in turn and ends when the last one has ended', () => {
     const sim = new Simulation();
     const trace = record(sim);

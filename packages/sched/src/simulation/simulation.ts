@@ -75,6 +75,8 @@ export class Simulation implements TrapHandler {
   alive = 0;
   readonly #workDone: readonly WorkDone[];
   readonly #startedAt: number;
+  /** Where the last run ended, TSC cycles. While all CPUs sleep, nothing else tells the time. */
+  #reached: number;
 
   constructor(options: SimulationOptions = {}) {
     const { cores = 1, seed = 1 } = options;
@@ -88,12 +90,13 @@ export class Simulation implements TrapHandler {
     this.#workDone = this.platform.cpus.map((cpu) => new WorkDone(cpu));
     for (const cpu of this.platform.cpus) cpu.trap = this;
     this.#startedAt = (this.platform.cpus[0] as Cpu).clock;
+    this.#reached = this.#startedAt;
   }
 
   /** Nanoseconds since the machine was built. */
   get now(): number {
-    const { running, now, costs } = this.platform;
-    return ((running?.clock ?? now) - this.#startedAt) / costs.tscPerNs;
+    const { running, costs } = this.platform;
+    return ((running?.clock ?? this.#reached) - this.#startedAt) / costs.tscPerNs;
   }
 
   /** Starts a task. @throws RangeError for a CPU, nice value or affinity that the machine does not have */
@@ -120,7 +123,7 @@ export class Simulation implements TrapHandler {
     setWeight(task);
     this.tasks.push(task);
     this.alive++;
-    if (cpu.halted) cpu.wake(Math.max(cpu.clock, platform.now));
+    if (cpu.halted) cpu.wake(Math.max(cpu.clock, this.#reached));
     scheduler.adopt(task, null);
     scheduler.wakeUpNew(cpu, task);
     return task;
@@ -132,9 +135,10 @@ export class Simulation implements TrapHandler {
    */
   run(ns: number): RunEnd {
     const { platform, scheduler } = this;
-    const until = Math.max(platform.now, this.#startedAt) + Math.round(ns * platform.costs.tscPerNs);
+    const until = this.#reached + Math.round(ns * platform.costs.tscPerNs);
     const end = platform.run(until);
-    const now = end === 'until' ? until : platform.now;
+    const now = end === 'until' ? until : Math.max(this.#reached, Math.min(platform.now, until));
+    this.#reached = now;
     for (const cpu of platform.cpus) {
       if (cpu.halted && cpu.context !== scheduler.kernelMode) cpu.wake(Math.max(cpu.clock, now));
       scheduler.settle(cpu, now);

@@ -19,11 +19,16 @@ const changesets = readdirSync(new URL('.changeset/', ROOT)).filter((name) => na
 
 // A changeset that names a package which is not released stops the whole release.
 describe('changesets', () => {
-  it.each(changesets)('%s names released packages only, and says what changed', (name) => {
-    const [, head = '', text = ''] = readFileSync(new URL(`.changeset/${name}`, ROOT), 'utf8').split(/^---$/m);
-    const named = [...head.matchAll(/^"(.+)": (major|minor|patch)$/gm)].map(([, of]) => of as string);
-    expect(named.length).toBeGreaterThan(0);
-    expect(named.filter((of) => !released.has(of))).toEqual([]);
-    expect(text.trim()).not.toBe('');
+  it('name released packages only, and say what changed', () => {
+    const wrong = changesets.flatMap((name) => {
+      const [, head = '', text = ''] = readFileSync(new URL(`.changeset/${name}`, ROOT), 'utf8').split(/^---$/m);
+      const named = [...head.matchAll(/^["'](.+)["']: (?:major|minor|patch)$/gm)].map(([, of]) => of as string);
+      return [
+        ...(named.length === 0 ? [`${name} names no package`] : []),
+        ...named.filter((of) => !released.has(of)).map((of) => `${name} names ${of}, which is not released`),
+        ...(text.trim() === '' ? [`${name} says nothing`] : []),
+      ];
+    });
+    expect(wrong).toEqual([]);
   });
 });

@@ -12,7 +12,7 @@ export type HardwareErrorCode =
   | 'UNHANDLED_EXCEPTION'
   | 'PATH_NOT_OPEN';
 
-/** The hardware model was used in a way that no hardware could be. The message names the argument and what would be right. */
+/** The hardware model was used in a way that no hardware could be. The message names the argument and says what would be right. */
 export class HardwareError extends Error {
   override readonly name = 'HardwareError';
   readonly code: HardwareErrorCode;
@@ -24,8 +24,8 @@ export class HardwareError extends Error {
 }
 
 /**
- * A check of the model on itself has failed, as a BUG_ON in Linux would: the model is wrong, not who uses it. The message says
- * which check, and the state involved.
+ * The model has found itself in an impossible state, as BUG_ON reports in Linux: the model is wrong, not its user. The message says
+ * which check failed, and the state involved.
  */
 export class ModelBug extends Error {
   override readonly name = 'ModelBug';

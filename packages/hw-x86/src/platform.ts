@@ -25,7 +25,7 @@ export interface PlatformOptions {
   readonly seed?: number;
   /**
    * Data caches line by line: every access to memory, and every entry that a page walk reads, costs what they make of it. By
-   * default lines move between cores only, and what a core has it has for ever.
+   * default lines only move between cores, and a core keeps a line until another one takes it.
    */
   readonly caches?: boolean;
 }
@@ -108,7 +108,7 @@ export class Platform {
     return this.queue.nextTime === Number.POSITIVE_INFINITY ? (this.cpus[0] as Cpu).clock : this.queue.nextTime;
   }
 
-  /** Arms an event, and makes sure that the running processor does not pass it. */
+  /** Arms an event, and ends the running processor's turn no later than that. */
   arm(event: TimedEvent, time: number): void {
     this.queue.arm(event, time);
     const running = this.#running;
@@ -194,7 +194,7 @@ export class Platform {
   }
 }
 
-/** What a processor executes before anything was installed: nothing it may. */
+/** What a processor has before anything is installed: every use is an error. */
 const powerOn: ExecutionContext & TrapHandler = {
   resume(cpu) {
     throw new HardwareError('INVALID_ARGUMENT', `core ${cpu.id} was started without a context`);

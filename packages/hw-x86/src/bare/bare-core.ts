@@ -7,7 +7,7 @@ import { Access, Translations } from '../mmu/mmu.js';
 import { Globals } from '../mmu/tlb.js';
 import type { BareMetal } from './bare-metal.js';
 
-/** Exceptions raised in exception handlers, after which the model gives up. */
+/** How deep exception handlers may raise exceptions before the model gives up. */
 const DEEPEST = 16;
 
 /** What an access does. */
@@ -96,12 +96,12 @@ export class BareCore {
     if (this.#opcode(this.cpu.mmu.pke)) this.cpu.wrpkru(value);
   }
 
-  /** RDPKRU, likewise; 0 if skipped. */
+  /** RDPKRU; #UD as for `wrpkru`. 0 if skipped. */
   rdpkru(): number {
     return this.#opcode(this.cpu.mmu.pke) ? this.cpu.rdpkru() : 0;
   }
 
-  /** INVLPG. Of an address that is not canonical it takes no notice. */
+  /** INVLPG. A non-canonical address is ignored (SDM vol. 2). */
   invlpg(address: number): void {
     if (!this.#privileged()) return;
     this.cpu.charge(HwStep.invlpg);
@@ -151,8 +151,8 @@ export class BareCore {
   }
 
   /**
-   * MWAIT: waits in an idle state of the profile for an interrupt, or for a store to the monitored line, of which one
-   * since `monitor` counts too. Leaving takes the state's exit latency. C6 loses what the core's TLBs and private caches hold.
+   * MWAIT: waits in an idle state of the profile for an interrupt, or for a store to the monitored line. A
+   * store since `monitor` counts as well. Leaving takes the state's exit latency. C6 loses what the core's TLBs and private caches hold.
    * @throws HardwareError INVALID_ARGUMENT for a state that MWAIT cannot enter on the profile
    */
   *mwait(state: string): Generator<void, void> {
@@ -178,7 +178,7 @@ export class BareCore {
     monitors.disarm(this.cpu);
   }
 
-  /** The wait is over: the exit latency passes, once. */
+  /** The wait is over: charges the exit latency once. */
   leaveIdle(): void {
     if (this.#exitLatency === 0) return;
     this.cpu.chargeCycles(HwStep.idleExit, this.#exitLatency);
@@ -248,7 +248,7 @@ export class BareCore {
     return !this.user;
   }
 
-  /** An exception that comes again if the instruction is repeated. */
+  /** An exception that a retry would raise again. */
   #raise(vector: number): void {
     if (this.exception(vector, 0, 0) === 'skip') return;
     const name = vector === Exception.invalidOpcode ? '#UD' : '#GP';

@@ -26,14 +26,14 @@ export interface BareException {
   readonly address: number;
 }
 
-/** What follows on an exception: the instruction is executed again, or skipped (a skipped load reads 0). */
+/** What to do after an exception: execute the instruction again, or skip it (a skipped load reads 0). */
 export type ExceptionAnswer = 'retry' | 'skip';
 
 /** How a page is mapped by `BareMetal.map`. */
 export interface BareMapping extends Partial<Mapping> {
   /** 4 KiB (the default), 2 MiB or 1 GiB. */
   readonly size?: number;
-  /** Frames that are mapped elsewhere too, differently, or hold page tables: refused unless this is true. */
+  /** Allow frames that hold page tables, or are mapped elsewhere with another size. Refused by default. */
   readonly alias?: boolean;
 }
 
@@ -57,7 +57,7 @@ export class BareMetal {
   onException: (core: BareCore, exception: BareException) => ExceptionAnswer = unhandled;
   /** Handles interrupts; its entry and IRET are charged. Does nothing unless replaced. */
   onInterrupt: (core: BareCore, vector: number) => void = () => {};
-  /** Handles NMIs, likewise. */
+  /** Handles NMIs; entry and IRET are charged. Does nothing unless replaced. */
   onNmi: (core: BareCore) => void = () => {};
   readonly #cores: BareCore[];
   readonly #occupied: Occupied[] = [];
@@ -160,7 +160,7 @@ export class BareMetal {
     return this.platform.run(until);
   }
 
-  /** An exception of a context that is no program of this machine: `BareCore` takes those of programs. */
+  /** An exception raised by a context that is not a `BareProgram`. Programs raise theirs through `BareCore`. */
   #exception(cpu: Cpu, vector: number, code: number, address: number): TrapOutcome {
     const core = this.core(cpu.id);
     if (core.exception(vector, code, address) === 'retry') return TrapOutcome.DONE;

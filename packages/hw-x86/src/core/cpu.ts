@@ -178,7 +178,7 @@ export class Cpu extends CoreClock {
     return this.fsBase;
   }
 
-  /** Sends an interrupt to `target`; it arrives after the delivery time. Charge the sending step beforehand. */
+  /** Sends an interrupt to `target`; it arrives after the delivery time. The caller charges the sending step first. */
   sendInterrupt(target: Cpu, vector: number): void {
     const arrival = this.clock + this.#ipiDelivery;
     if (this.#ipiSent.observed) this.#ipiSent.emit(this.id, this.clock, target.id, vector, arrival);

@@ -3,12 +3,12 @@ import { HardwareError } from '../errors.js';
 import { SecondLevel, type SecondLevelTables } from '../mmu/second-level.js';
 import type { Cpu } from './cpu.js';
 
-/** Views that a core tells apart in its TLBs at a time; a further one takes the tag of the least recently used. */
+/** Views that a core can tell apart in its TLBs at a time. Another one takes the tag of the least recently used. */
 const TAGS = 15;
 /** Entries of an EPTP list: one page of 64-bit pointers (SDM vol. 3, 26.5.6.3). */
 export const EPTP_LIST_ENTRIES = 512;
 
-/** What a core does on VM exits. A method that is missing leaves the exit to what is said beside it. */
+/** What happens on VM exits. Each method says what happens if it is missing. */
 export interface Hypervisor {
   /** VMCALL. @returns the guest's result register. Missing: the guest gets #UD */
   call?(cpu: Cpu, number: number, argument: number): number;
@@ -81,7 +81,7 @@ export class GuestMode {
     this.#select(index);
   }
 
-  /** The core is no guest any more. */
+  /** The core stops being a guest. */
   leave(): void {
     if (!this.active) return;
     this.#index = -1;
@@ -94,7 +94,7 @@ export class GuestMode {
   }
 
   /**
-   * VMCALL: into the hypervisor and back, at the price of the exit and the entry; what the hypervisor does it charges itself.
+   * VMCALL: into the hypervisor and back, at the price of the exit and the entry; the hypervisor charges its own work.
    * @throws HardwareError INVALID_OPCODE outside a guest, or if the hypervisor takes no calls
    */
   vmcall(number: number, argument = 0): number {

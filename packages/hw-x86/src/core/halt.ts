@@ -26,7 +26,7 @@ export class Halt {
   #workStep = 0;
 
   /**
-   * @param end called with the time when the halt is over of itself; it is to call `end`
+   * @param end called when a monitored store or the end of the work ends the halt, with the time; it must call `end`
    * @param changed called whenever `active` has changed
    */
   constructor(

@@ -10,7 +10,7 @@ export type DeliveryMode = 'fixed' | 'nmi';
 /** What the timer does when its count or its deadline is reached. */
 export type TimerMode = 'one-shot' | 'periodic' | 'tsc-deadline';
 
-/** A processor, as its own local APIC knows it, and those of others that send it interrupts. */
+/** What a local APIC needs of a processor: its own, and those it sends interrupts to. */
 export interface ApicProcessor extends CoreClock {
   /** An interrupt is raised at `time`. */
   raise(vector: number, time: number): void;
@@ -20,7 +20,7 @@ export interface ApicProcessor extends CoreClock {
   sendInterrupt(target: ApicProcessor, vector: number): void;
 }
 
-/** Whom an inter-processor interrupt is for. */
+/** The target of an inter-processor interrupt. */
 export type Destination = ApicProcessor | 'self' | 'others' | 'all';
 
 /** Ratios by which the timer's clock can be divided. */
@@ -30,16 +30,16 @@ const DIVISORS = [1, 2, 4, 8, 16, 32, 64, 128];
  * The local APIC of one processor, in x2APIC mode: every register access is a WRMSR. Its timer counts at the frequency
  * of the crystal (`clock.apicMHz` of the profile); its performance-counter entry receives the PMU's overflows.
  *
- * Pending interrupts are taken highest vector first, those alone whose priority class, vector / 16, is above that of the
- * processor: of the task priority register, and of what is in service.
+ * Pending interrupts are taken highest vector first, and only if their priority class, vector / 16, is above the processor's:
+ * the higher of the task priority and of what is in service.
  */
 export class LocalApic {
   readonly #cpu: ApicProcessor;
   readonly #all: readonly ApicProcessor[];
   readonly #timer: ApicTimer;
   /**
-   * Handlers have to write EOI: until then what they handle is in service and holds back its class and those below. Off by
-   * default, as if each did so when it begins.
+   * Handlers must write EOI. Until then their vector is in service and holds back its class and lower ones. Off by default, as if
+   * every handler began with EOI.
    */
   needsEoi = false;
   /** Vectors taken and not ended, in ascending order: each was above the one before. */
@@ -138,7 +138,7 @@ export class LocalApic {
     this.#performance = { mode, vector, masked: false };
   }
 
-  /** The performance-counter entry is masked: overflows interrupt nobody. */
+  /** The performance-counter entry is masked: overflows raise no interrupt. */
   get performanceCounterMasked(): boolean {
     return this.#performance.masked;
   }

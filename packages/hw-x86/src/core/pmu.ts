@@ -16,7 +16,7 @@ export interface CounterSetup {
   readonly interrupt?: boolean;
 }
 
-/** What a processor has of interest to its performance-monitoring unit. */
+/** What the performance-monitoring unit needs of its processor. */
 export interface PmuProcessor extends CoreClock {
   readonly halted: boolean;
   readonly interruptsTaken: number;
@@ -31,7 +31,7 @@ const MODULUS = 2 ** 48;
 /**
  * The performance-monitoring unit of one processor: general-purpose counters whose overflow is signalled through the
  * local APIC's performance-counter entry, usually as an NMI. The interrupt comes a while after the overflow
- * (profile: `pmu.delivery`); a counter that is stopped meanwhile interrupts none the less.
+ * (profile: `pmu.delivery`); stopping the counter in between does not prevent it.
  *
  * How a handler learns what overflowed depends on the profile's `pmu.model`:
  * `intel` and `amd-v2` (PerfMonV2) have a global status register, whose bits stay set until they are cleared;

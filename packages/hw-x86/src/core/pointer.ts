@@ -5,16 +5,16 @@ import { EMPTY_ENTRY, type TlbEntry } from '../mmu/tlb.js';
 import type { Cpu } from './cpu.js';
 
 /**
- * A linear address that is used over and over. It remembers what the last access found: the translation, the right to it, and
- * the line at hand. While none of these can have changed an access need not look for them; what it costs and does is the same
- * as with `Cpu.data`.
+ * A linear address that is used over and over. It remembers what the last access found: the translation, the rights, and that
+ * the line is here. As long as none of these can have changed, an access skips the look-ups. Its cost and effect are those of
+ * `Cpu.data`.
  */
 export class Pointer {
   #address = Number.NaN;
   #physical = 0;
-  /** What accesses the page's translation allows and the line is at hand for, as `Access` bits; 0 is nothing. */
+  /** The accesses that need no look-up, as `Access` bits; 0 for none. */
   #known = 0;
-  /** The translation, in the TLB of the processor with this number, and what tells it from a later one in its place. */
+  /** The translation, and what tells it from a later one in the same TLB entry. `#cpu` is the processor whose TLB it is in. */
   #entry: TlbEntry = EMPTY_ENTRY;
   #enteredAt = 0;
   #cpu = -1;

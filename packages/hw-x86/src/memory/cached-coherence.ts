@@ -3,7 +3,7 @@ import type { Caches } from './caches.js';
 import { CoherenceDirectory, type Topology, type TransferCost } from './coherence.js';
 import { isDevice } from './device-windows.js';
 
-/** Takes the place of the directory where caches are modelled line by line: every access is theirs to price. */
+/** Replaces the directory where caches are modelled line by line: the caches price every access. */
 export class CachedCoherence extends CoherenceDirectory {
   readonly #caches: Caches;
 
@@ -12,7 +12,7 @@ export class CachedCoherence extends CoherenceDirectory {
     this.#caches = caches;
   }
 
-  /** Nobody has a whole frame to himself, so that every access comes to `touch`. */
+  /** No core ever owns a whole frame, so that every access comes to `touch`. */
   override frameOwner(): number {
     return -1;
   }

@@ -21,10 +21,10 @@ export interface CacheCounters {
   fromSameCache: number;
   fromSameSocket: number;
   fromOtherSocket: number;
-  /** Writes to a line of which others had copies, and copies taken away by others' writes. */
+  /** Writes to a line that other cores had copies of, and copies invalidated by other cores' writes. */
   upgrades: number;
   invalidationsReceived: number;
-  /** Modified lines that left the core's caches for want of room. */
+  /** Modified lines evicted from the core's caches. */
   writebacks: number;
 }
 
@@ -229,7 +229,7 @@ export class Caches {
     else shared.setState(at, shared.state(at) | dirty);
   }
 
-  /** A write to a line of which others have copies: they go, and the farthest one's answer is waited for. */
+  /** A write to a line that other cores have copies of: these are invalidated, and the core waits for the farthest answer. */
   #upgrade(cpu: CoreClock, own: PrivateCaches, line: number): void {
     const others = (this.#holders.get(line) as number[]).filter((core) => core !== own.core);
     own.counters.upgrades++;

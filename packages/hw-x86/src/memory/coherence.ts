@@ -11,7 +11,7 @@ const NOBODY = 0;
 /** Several cores have clean copies of the line. */
 const SHARED = -1;
 
-/** What the cores of a machine have in common besides memory: which of them holds a line, and what moving it costs. */
+/** How the cores of a machine are grouped. */
 export interface Topology {
   readonly coresPerCache: number;
   readonly coresPerSocket: number;
@@ -27,9 +27,9 @@ export interface Topology {
  * second core comes. Capacity is not modelled here: a line stays where it was last used.
  */
 export class CoherenceDirectory {
-  /** Counts how often a core lost a frame that it had to itself: what was seen of ownership in one epoch is true in all of it. */
+  /** Counts how often a core lost sole use of a frame: ownership seen in one epoch holds throughout that epoch. */
   epoch = 0;
-  /** As `epoch`, of lines: counts how often a core lost one, or the sole right to it. */
+  /** The same for lines: counts how often a core lost one, or the sole right to it. */
   lineEpoch = 0;
   /** Per frame: the core (plus one) that has all of it, `NOBODY`, or, if lines are tracked, minus one minus where `#lines` begins to tell of them. */
   #frames = new Int32Array(0);
@@ -51,7 +51,7 @@ export class CoherenceDirectory {
     return this.#frames[address >>> 12] as number;
   }
 
-  /** `cpu` can read or write the line at physical `address` as things are: `touch` would do nothing. */
+  /** `cpu` can already read or write the line at physical `address`: `touch` would do nothing. */
   holds(cpu: CoreClock, address: number, write: boolean): boolean {
     const place = this.#frames[address >>> 12] as number;
     if (place >= 0) return place === cpu.coreTag;
@@ -80,7 +80,7 @@ export class CoherenceDirectory {
     for (let line = address & -CACHE_LINE; line < address + length; line += CACHE_LINE) this.touch(cpu, line, write);
   }
 
-  /** `cpu` has cleared or filled the frame: all of it is in its cache, and nobody else's copies count. */
+  /** `cpu` has cleared or filled the frame: all of it is in its cache, and all other copies are void. */
   claim(cpu: CoreClock, frame: number): void {
     if (frame >= this.#frames.length) this.#grow(frame);
     const owner = this.#frames[frame] as number;
@@ -103,7 +103,7 @@ export class CoherenceDirectory {
     return (~place + Math.imul((address >>> 6) & (LINES - 1), this.#wordsPerLine)) | 0;
   }
 
-  /** Somebody else has the line, or others have it, too. */
+  /** Another core has the line, or other cores share it. */
   #bring(cpu: CoreClock, frame: number, address: number, write: boolean): void {
     const place = this.#frames[frame] as number;
     const first = this.#line(place < 0 ? place : this.#track(frame), address);
@@ -135,7 +135,7 @@ export class CoherenceDirectory {
     }
   }
 
-  /** A second core comes: from here on the frame's lines are told apart. All still belong to the first. @returns their place */
+  /** A second core uses the frame: its lines are tracked from now on. All still belong to the first core. @returns their place */
   #track(frame: number): number {
     const words = LINES * this.#wordsPerLine;
     const place = this.#free.pop() ?? ~this.#unused;
@@ -153,7 +153,7 @@ export class CoherenceDirectory {
     return place;
   }
 
-  /** A core other than `self` that has a copy; -1 if none has. */
+  /** A core other than `self` that has a copy, or -1. */
   #sharer(lines: Int32Array, first: number, self: number): number {
     for (let i = 0; i < this.#wordsPerLine - 1; i++) {
       let word = lines[first + i] as number;

@@ -13,7 +13,7 @@ export interface MmioDevice {
    * @returns an unsigned value; bits above `size` bytes do not count
    */
   read(offset: number, size: number): number;
-  /** A store, likewise. @param value unsigned */
+  /** A store to the same kind of place. @param value unsigned */
   write(offset: number, size: number, value: number): void;
 }
 
@@ -30,7 +30,7 @@ export function isDevice(address: number): boolean {
 
 /**
  * The windows through which physical addresses lead to devices (memory-mapped I/O). No cache has what is behind them. An access
- * costs what its translation costs; what the device takes it charges itself.
+ * costs what its translation costs; the device's own time is not modelled here.
  */
 export class DeviceWindows {
   readonly #windows: Window[] = [];
@@ -57,7 +57,7 @@ export class DeviceWindows {
     this.#windows.push({ base, end, device });
   }
 
-  /** A load of 1, 2 or 4 bytes. Where there is no window nobody answers, and all bits are set. @internal */
+  /** A load of 1, 2 or 4 bytes. Where there is no window, all bits are set. @internal */
   read(address: number, size: number): number {
     if (address % size !== 0) return this.#bytes(address, size);
     const window = this.#at(address);
@@ -65,7 +65,7 @@ export class DeviceWindows {
     return size === 4 ? value >>> 0 : value & ((1 << (8 * size)) - 1);
   }
 
-  /** A store, likewise; it is lost where there is no window. @internal */
+  /** A store of 1, 2 or 4 bytes. Where there is no window, it is lost. @internal */
   write(address: number, size: number, value: number): void {
     if (address % size !== 0) {
       for (let i = 0; i < size; i++) this.write(address + i, 1, (value >>> (8 * i)) & 0xff);

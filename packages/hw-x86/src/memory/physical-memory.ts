@@ -29,7 +29,7 @@ class Node {
   }
 }
 
-/** Somebody who is told of every access to physical memory, before it is made. */
+/** Is told of every access to physical memory before it happens. */
 export interface MemoryObserver {
   /** `length` bytes from physical `address` on are read. */
   read(address: number, length: number): void;
@@ -54,8 +54,8 @@ export class PhysicalMemory {
   #u8: Uint8Array;
   #i32: Int32Array;
   /**
-   * Address bits that make an access leave the short way: those of devices, and all of them while somebody observes. One test
-   * with this and with the bits of misalignment decides for all three.
+   * Address bits that take an access off the fast path: those of devices, or all bits while there is an observer. A single test
+   * against this and the alignment bits covers all three cases.
    */
   #aside = DEVICES;
   readonly #observers: MemoryObserver[] = [];
@@ -161,7 +161,7 @@ export class PhysicalMemory {
     return this.#u8.length;
   }
 
-  /** Tells `observer` of every access from now on. While nobody is told this costs nothing. @returns what ends it */
+  /** Tells `observer` of every access from now on. Without observers this costs nothing. @returns a function that ends it */
   observe(observer: MemoryObserver): () => void {
     this.#observers.push(observer);
     this.#aside = EVERYTHING;
@@ -315,7 +315,7 @@ export class PhysicalMemory {
     return size === 4 ? value | 0 : value;
   }
 
-  /** A write, likewise. */
+  /** A write of 1, 2 or 4 bytes that is observed, misaligned, or of a device. */
   #writeAside(address: number, size: number, value: number): void {
     this.#tell('write', address, size);
     if (isDevice(address)) {

@@ -9,7 +9,7 @@ import type { CoherentCore } from './coherence.js';
 export class SpinLock {
   /** How many cache lines of the object a critical section touches. */
   readonly lines: number;
-  /** Who touched the lines last, and held the lock until `#freeAt`. */
+  /** The core that touched the lines last, and held the lock until `#freeAt`. */
   #holder: CoherentCore | null = null;
   #freeAt = 0;
 

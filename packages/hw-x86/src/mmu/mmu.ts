@@ -38,7 +38,7 @@ const GRANT_ALL = TlbFlag.writable | TlbFlag.user | TlbFlag.executable;
 /** Places for recent translations; a power of two. */
 const RECENT = 256;
 
-/** Where a translation is kept, by the low half of an address in the page; processes that share a page have each their own. */
+/** Where a translation is kept, by the low half of an address in the page. Processes that share a page get different slots. */
 function hash(low: number, space: number): number {
   return ((low >>> 12) ^ (low >>> 20) ^ (space << 5)) & (RECENT - 1);
 }
@@ -164,21 +164,21 @@ export class Mmu {
   }
 
   /**
-   * The translation that a user-mode data access of kind `access` finds at hand, with the rights for it; null if it must be
-   * looked for, or faults. Only a short cut: `translate` finds what is missed here. It takes what was used recently from an
-   * array of its own, by a hash of the page that keeps those apart that share a set; the true TLB sees each use.
+   * A shortcut to a recently used translation that allows a user-mode data access of kind `access`; null if there is none, and
+   * `translate` must decide. The recent translations are in an array of their own, indexed by a hash of the page that separates
+   * pages of one TLB set. The real TLB counts every use.
    */
   recent(address: number, access: number): TlbEntry | null {
     const entry = this.lately(address);
     return entry.page === address - (address & PAGE_MASK) && this.hit(entry, access) ? entry : null;
   }
 
-  /** What stands where the translation of the page around `address` is kept if it was used lately: that, or another. */
+  /** The entry in the slot for the page around `address`: its translation if that was used recently, else another one. */
   lately(address: number): TlbEntry {
     return this.#recent[hash(address | 0, this.space)] as TlbEntry;
   }
 
-  /** An access of kind `access` to the page of `entry`, a first-level one of this core: true, and a use, if it need look no further. */
+  /** True if `entry`, a first-level one of this core, allows an access of kind `access` as it is; counts as a use then. */
   hit(entry: TlbEntry, access: number): boolean {
     const need = access & (Access.write | Access.user);
     if (
@@ -193,7 +193,7 @@ export class Mmu {
     return false;
   }
 
-  /** The translation is of the space in use, and its page's key denies nothing. */
+  /** The entry belongs to the space in use, and its protection key denies nothing. */
   admits(entry: TlbEntry): boolean {
     return entry.space === this.space && ((this.#keyRights >>> ((entry.flags >>> (TlbFlag.keyShift - 1)) & 0x1e)) & 3) === 0;
   }
@@ -258,7 +258,7 @@ export class Mmu {
     return this.#use(inserted, l1.pageSize - 1, address, access);
   }
 
-  /** A translation is at hand: are the rights? A write through an entry whose page is clean goes back to set D. */
+  /** A translation was found: checks its rights. A write through an entry whose D bit is clear walks again to set it. */
   #use({ frame, flags }: TlbEntry, offsetMask: number, address: number, access: number): number {
     const code = this.#deny(flags, access);
     if (code >= 0) {
@@ -305,7 +305,7 @@ export class Mmu {
     if (second === null) return this.#walkOnce(address, access);
     for (;;) {
       const physical = this.#walkOnce(address, access);
-      // An EPT violation is the hypervisor's affair. If it resolved it, the guest repeats the access.
+      // An EPT violation goes to the hypervisor. Once it is resolved, the guest repeats the access.
       if (physical >= 0 || !second.violated || !second.exit()) return physical;
     }
   }
@@ -415,12 +415,12 @@ export class Mmu {
     return this.#enter(address, 1, hostFrame, flags & second.grant, (access & Access.fetch) !== 0);
   }
 
-  /** An EPT violation that nobody resolves looks to the guest like a #PF on a present page: what a hypervisor would inject. */
+  /** An unresolved EPT violation reaches the guest as the #PF that a hypervisor would inject: on a present page. */
   #violation(address: number, access: number, reads: number): number {
     return this.#report(address, FaultCode.present | (access & CODE_BITS), reads);
   }
 
-  /** Leaves the fault behind. What was cached for the address goes (SDM vol. 3, 4.10.4.1), so that a repaired table is seen. */
+  /** Reports a fault. Translations cached for the address are dropped (SDM vol. 3, 4.10.4.1), so that a repaired table is seen. */
   #fault(address: number, code: number, reads: number): number {
     this.#drop(address);
     for (const cache of this.structure) cache.dropPage(address, this.pcid, Globals.DROP);
@@ -436,7 +436,7 @@ export class Mmu {
 
   #chargeWalk(reads: number): void {
     this.walks++;
-    // The second-level TLB was asked first, in vain: that takes as long as a hit.
+    // The second-level TLB missed first, which takes as long as a hit.
     const levels = this.readEntry === null ? reads * this.#levelCycles : 0;
     this.#clock.chargeCycles(HwStep.pageWalk, this.#stlbCycles + levels);
   }

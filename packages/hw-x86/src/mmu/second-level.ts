@@ -27,7 +27,7 @@ export class SecondLevelTables {
 
   /**
    * Maps a guest page.
-   * @param guest guest-physical address, a multiple of `size` @param host physical address, likewise
+   * @param guest guest-physical address, a multiple of `size` @param host physical address, a multiple of `size`
    * @param rights `Ept` bits; 0 unmaps @param size 4 KiB, 2 MiB or 1 GiB
    * @throws HardwareError INVALID_ARGUMENT naming the argument
    */
@@ -46,7 +46,7 @@ export class SecondLevelTables {
     for (let at = 0; at < bytes; at += HUGE_PAGE_SIZE) this.map(at, at, rights, HUGE_PAGE_SIZE);
   }
 
-  /** Changes the rights of one 4 KiB page that is mapped, splitting the large page it lies in; 0 takes it away. */
+  /** Changes the rights of one 4 KiB page that is mapped, splitting the large page it lies in; 0 unmaps it. */
   protect(guest: number, rights: number): void {
     requireRights(rights);
     if (guest % PAGE_SIZE !== 0) throw new HardwareError('INVALID_ARGUMENT', `guest: ${guest} is not a multiple of 4096`);
@@ -172,7 +172,7 @@ export class SecondLevel {
     return entry.frame * PAGE_SIZE + (guest & PAGE_MASK);
   }
 
-  /** The page translated last can be executed and not read: its translation is for fetches alone. */
+  /** The page translated last can be executed but not read: its translation serves fetches only. */
   get executeOnly(): boolean {
     return (this.grant & READABLE) === 0;
   }
@@ -208,7 +208,7 @@ export class SecondLevel {
         continue;
       }
       const size = level === 3 ? HUGE_PAGE_SIZE : level === 2 ? LARGE_PAGE_SIZE : PAGE_SIZE;
-      // Everything but what the entry withholds: user rights and keys are the guest's own affair.
+      // All flags except those the entry withholds: user rights and keys are checked in the guest's own tables.
       let grant = ~(READABLE | TlbFlag.writable | TlbFlag.executable);
       if ((rights & Ept.read) !== 0) grant |= READABLE;
       if ((rights & Ept.write) !== 0) grant |= TlbFlag.writable;

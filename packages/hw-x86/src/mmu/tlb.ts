@@ -30,7 +30,7 @@ export function translationSpace(pcid: number, secondLevelTag: number): number {
   return pcid | (secondLevelTag << SECOND_LEVEL_SHIFT);
 }
 
-/** One translation. It is reused for another when it is replaced: who keeps one must compare `page` and `space`. */
+/** One translation. Replacement reuses the object, so code that keeps one must compare `page` and `space`. */
 export class TlbEntry {
   /** Address of the page's first byte; no number when the entry is empty. */
   page = Number.NaN;
@@ -63,12 +63,12 @@ export class Tlb {
   /** Bytes. */
   readonly pageSize: number;
   readonly uses: TlbUses;
-  /** An entry was made through this view at some time: until then a look-up is in vain. */
+  /** An entry has been made through this view. Until then, no look-up can hit. */
   filled = false;
   #entries: TlbEntry[];
-  /** The array is this TLB's own, and not the one that all empty ones of its size have in common. */
+  /** The array is this TLB's own, not the one that all empty TLBs of its size share. */
   #owned = false;
-  /** The other one of two page sizes that share their entries. */
+  /** The TLB of the other page size, if two sizes share entries. */
   #partner: Tlb | null = null;
   /** Multiplying is faster than dividing, and as exact for a power of two. */
   readonly #perPage: number;

@@ -14,7 +14,7 @@ import type { CoreClock } from './core-clock.js';
 export class CriticalPath {
   /** The core the path is on; null while it is between cores or closed. */
   holder: CoreClock | null = null;
-  /** Whom the work goes to next: the waking of this object carries the path away. */
+  /** What the work goes to next: waking this object takes the path along. */
   destination: object | null = null;
   #account: Ledger | null = null;
   #openedAt = 0;
@@ -75,7 +75,7 @@ export class CriticalPath {
 
   /**
    * The destination finds the work on `cpu` without having been woken for it, perhaps while the holder is still announcing it. What the
-   * holder has booked beyond that moment is its own affair.
+   * holder has booked after that moment stays in its own ledger.
    */
   take(cpu: CoreClock): void {
     const account = this.#account;

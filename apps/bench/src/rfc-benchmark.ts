@@ -150,8 +150,9 @@ export class RfcBenchmark {
   }
 
   *#server(p: Program, cpu: number): Generator<void, void> {
-    yield* p.setAffinity([cpu]);
+    check((yield* p.setAffinity([cpu])) === 0, `server: cannot be pinned to CPU ${cpu}`);
     const listener = yield* p.socket(SocketType.STREAM);
+    check(listener >= 0, 'server: no socket');
     check((yield* p.bind(listener, SOCKET_PATH)) === 0 && (yield* p.listen(listener, 10)) === 0, 'server: cannot listen');
     for (const [phase, meter] of this.#meters) {
       if (this.#experiment.stopped) break;
@@ -161,8 +162,8 @@ export class RfcBenchmark {
   }
 
   *#client(p: Program, cpu: number): Generator<void, void> {
-    yield* p.setAffinity([cpu]);
-    yield* p.sleep(Time.ms);
+    check((yield* p.setAffinity([cpu])) === 0, `client: cannot be pinned to CPU ${cpu}`);
+    check((yield* p.sleep(Time.ms)) === 0, 'client: its sleep was interrupted');
     for (const [phase, meter] of this.#meters) {
       if (this.#experiment.stopped) break;
       this.#phase = phase;

@@ -2,6 +2,7 @@ import type { RpalOptions } from '@rpal/rpal-core';
 import { Errno, MapFlag, Prot } from '@rpal/uapi';
 import { type Answer, hex, type Question } from './question.js';
 import { meet } from './services.js';
+import { ofReservations } from './verdicts.js';
 
 const SLICE = 2 ** 39;
 const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
@@ -22,11 +23,10 @@ function large(options: RpalOptions): Answer {
       if (at > 0) yield* p.munmap(at, gib * 2 ** 30);
     }
   });
-  const largest = sizes.filter((_, index) => (results[index] as number) > 0).at(-1);
   return {
     done: 'A service reserves ever larger ranges (PROT_NONE, MAP_NORESERVE), each given back before the next.',
     happened: sizes.map((gib, index) => `${gib} GiB: ${result(results[index] as number)}`),
-    verdict: `The slice of 512 GiB is a hard limit: ${largest ?? 0} GiB was the largest that went, and more ends in ENOMEM.`,
+    verdict: ofReservations(sizes, results, -Errno.ENOMEM),
   };
 }
 

@@ -6,6 +6,7 @@ import { whole } from '../report/numbers.js';
 import { runRfcBenchmark } from '../rfc-benchmark.js';
 import type { Answer, Question } from './question.js';
 import { meet, smallMachine, smallProfile } from './services.js';
+import { ofSharing, ofYield } from './verdicts.js';
 
 const MESSAGES = 500;
 const SIZE = 32;
@@ -141,7 +142,6 @@ function compare(options: RpalOptions): Answer {
   rows.push(['shared memory and a yield to the other, two threads, one CPU', ...yielding]);
   rows.push(['shared memory and spinning, two threads, two CPUs', ...threads([0, 1], spin)]);
   const [, call] = rows;
-  const trips = (call?.[2] ?? 0) > yielding[1];
   return {
     done: `${MESSAGES} messages of ${SIZE} bytes with the RFC's text stamps, through RPAL and through what its reviewers proposed. Nobody else wants the CPUs, so that sched_yield is a yield to the other. Cycles one way, and per round trip.`,
     bars: rows.flatMap(([what, oneWay, trip]) => [
@@ -149,7 +149,7 @@ function compare(options: RpalOptions): Answer {
       { label: 'round trip', cycles: trip },
     ]),
     happened: rows.map(([what, oneWay, trip]) => `${what}: ${whole(oneWay)} one way, ${whole(trip)} round trip`),
-    verdict: `One way, the call beats a yield by ${(yielding[0] / (call?.[1] ?? 1)).toFixed(1)} times; over the round trip of the RFC's own sample, ${trips ? 'threads that yield are cheaper, because its echo costs two lazy switches' : 'it is still ahead'}. Threads of one process give up the isolation that keys give against accidents.`,
+    verdict: ofYield(yielding, [call?.[1] ?? 1, call?.[2] ?? 0]),
   };
 }
 
@@ -201,7 +201,7 @@ function sharingAlone(options: RpalOptions): Answer {
       `plain, 32 bytes: ${whole(small)}`,
       `plain, 1024 bytes: ${whole(large)}`,
     ],
-    verdict: `Sharing alone makes ${whole(shared)} of ${whole(large)} cycles at 1024 bytes, and of ${whole(small)} at 32: copying is not what such a message costs. What RPAL gains, it gains by not waking anybody.`,
+    verdict: ofSharing(shared, small, large),
   };
 }
 

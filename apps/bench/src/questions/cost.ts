@@ -4,6 +4,7 @@ import { groundsOf } from '../report/grounds.js';
 import { tenths, whole } from '../report/numbers.js';
 import { type Placement, RfcBenchmark, runRfcBenchmark } from '../rfc-benchmark.js';
 import type { Answer, Question } from './question.js';
+import { ofArchitecture, ofBaselines, ofSavings } from './verdicts.js';
 
 const MESSAGES = 200;
 
@@ -31,7 +32,7 @@ function baselines(options: RpalOptions): Answer {
   return {
     done: `The RFC's benchmark, ${MESSAGES} messages, in every placement and idle state.`,
     happened: lines,
-    verdict: `The gain is ${Math.min(...ratios).toFixed(1)} to ${Math.max(...ratios).toFixed(1)} times one way: most of what the RFC compares with is the wake-up of an idle CPU, which a benchmark on one CPU does not have.`,
+    verdict: ofBaselines(ratios[0] ?? 1, ratios.slice(1)),
   };
 }
 
@@ -60,7 +61,7 @@ function saved(options: RpalOptions): Answer {
       .filter(({ epoll, call }) => epoll >= 0.5 || call >= 0.5)
       .map(({ cause, epoll, call, gain }) => `${cause}: ${tenths(epoll)} less ${tenths(call)} is ${tenths(gain)}`),
     bars: rows.filter(({ gain }) => gain >= 20).map(({ cause, gain }) => ({ label: `saved: ${cause}`, cycles: gain })),
-    verdict: `Of ${whole(total)} cycles saved one way, ${whole(scheduling)} (${((100 * scheduling) / total).toFixed(0)} %) are wake-up and switch: an ordinary switch and wake-up that cost nothing would give that much. The rest is what a call leaves out of socket, epoll and system-call entry.`,
+    verdict: ofSavings(total, scheduling),
   };
 }
 
@@ -96,14 +97,13 @@ function architecture(options: RpalOptions): Answer {
       }
     }
   }
-  const special = [...sums.values()].reduce((sum, cycles) => sum + cycles, 0);
   return {
     done: `The RPAL phase of the RFC's benchmark, ${MESSAGES} round trips: the cycles of RPAL's own steps, in the kernel and in the library, by the instructions they are made of.`,
     happened: [
       `RPAL's own steps: ${tenths(own)} cycles per round trip`,
       ...[...sums].map(([meaning, cycles]) => `${meaning}: ${tenths(cycles)}`),
     ],
-    verdict: `${whole(special)} of ${whole(own)} cycles (${((100 * special) / own).toFixed(0)} %) are instructions of x86 alone; the rest is ordinary code, but it stands on three things of the architecture: keys that user mode changes, a thread pointer that the kernel can read at entry, and top-level entries of 512 GiB.`,
+    verdict: ofArchitecture(sums, own),
   };
 }
 

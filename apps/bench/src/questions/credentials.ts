@@ -158,7 +158,7 @@ function policies(options: RpalOptions): Answer {
       `denied to the server: its code, called by the client, gets ${errno(serverFiltered)}`,
       `20 x ${whole(WORK)} cycles of the callee's work (${whole((20 * WORK) / 2.3e3)} us): charged to the client's group ${whole(own / 1e3)} us, to the server's ${whole(others / 1e3)} us`,
     ],
-    verdict: `After the lazy switch a system call is judged and logged as the receiver's, ${
+    verdict: `After the lazy switch a system call is judged and logged as the ${seen.has('server') ? "receiver's" : "sender's"}, ${
       serverFiltered === -Errno.EPERM ? "by the receiver's filter" : "but the receiver's filter is passed by"
     }: correct for honest calls, and what a forged register makes use of. Time that is spent in user mode is booked by claims in user memory: ${(100 * share).toFixed(0)} % of it reached the server's group here.`,
   };

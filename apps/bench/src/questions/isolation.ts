@@ -4,6 +4,7 @@ import type { RpalOptions } from '@rpal/rpal-core';
 import { Signal, SignalCode } from '@rpal/uapi';
 import { type Answer, hex, type Question } from './question.js';
 import { type Connection, type Met, meet } from './services.js';
+import { ofReach } from './verdicts.js';
 
 const SECRET = 0x5ec2e7;
 
@@ -99,7 +100,7 @@ function reach(options: RpalOptions): Answer {
       `in the client's page tables, for user mode: ${mapped}`,
       `readable with PKRU ${hex(pkru)}: ${readable}; with PKRU 0: ${mapped}`,
     ],
-    verdict: `${mapped} of ${resident} pages are one register write away: the address space is shared in full, and only PKRU separates.`,
+    verdict: ofReach(mapped, resident, readable),
   };
 }
 

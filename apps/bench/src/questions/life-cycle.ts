@@ -4,6 +4,7 @@ import { RpalIoctl, type RpalOptions, rpalThread } from '@rpal/rpal-core';
 import { SignalCode } from '@rpal/uapi';
 import { type Answer, hex, type Question } from './question.js';
 import { meet, smallMachine } from './services.js';
+import { ofCrowd } from './verdicts.js';
 
 /** The RFC's kernel lets a service make 15 requests. */
 const SERVICES = 19;
@@ -110,7 +111,7 @@ function full(options: RpalOptions): Answer {
       `services: ${services.length}, with ids ${Math.min(...services)} .. ${Math.max(...services)}`,
       `ordinary processes: ${COUNT - services.length}; GET_SERVICE_KEY there: ${[...new Set(tried)].join(', ')}`,
     ],
-    verdict: `${services.length} become services; the others are started as ordinary processes, and nothing tells them before they ask.`,
+    verdict: ofCrowd(services.length, COUNT, tried),
   };
 }
 

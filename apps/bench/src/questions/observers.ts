@@ -3,6 +3,7 @@ import type { RpalOptions } from '@rpal/rpal-core';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
 import { meet } from './services.js';
+import { ofObservers } from './verdicts.js';
 
 /** A sender, watched while its thread executes the receiver's code: by the profiler, a debugger, a core dump. */
 function observed(options: RpalOptions): Answer {
@@ -79,7 +80,7 @@ function observed(options: RpalOptions): Answer {
       `process_vm_readv of the server's address through the client: ${errno(viaClient)}; through the server: ${errno(viaServer)}`,
       `a core dump of the client: ${whole(dumped.own / 1024)} KiB of its own areas; ${whole(dumped.balloon / 2 ** 30)} GiB of balloon marked as not to be dumped; nothing of the peer, of which it has no area`,
     ],
-    verdict: `The interrupt that observes makes the lazy switch first, so a profiler books the time to the receiver, though it is the sender's call; a debugger of the sender sees the registers it will return with and ${inDump ? 'reads' : 'cannot read'} the memory its pointers lead to: a dump of a caller lacks what it was working on.`,
+    verdict: ofObservers(samples, 'server', inDump),
   };
 }
 

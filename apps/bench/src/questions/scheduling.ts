@@ -5,6 +5,7 @@ import { OpenFlag } from '@rpal/uapi';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
 import { type Connection, meet } from './services.js';
+import { ofMoves } from './verdicts.js';
 
 const MS = 1e6;
 
@@ -169,11 +170,7 @@ function moved(options: RpalOptions): Answer {
       `CPU 1 offline: ${line(callers)}`,
       `CPU 3 offline: ${line(receivers)}; the receiver ends up on CPU ${receivers.serverCpu}${receivers.pinned ? ', tied to it' : ''}`,
     ],
-    verdict: `Who wants to move a task that takes part in a call, or to empty its CPU, waits in a loop until kernel return unlocks it: ${whole(affinity.waited)} and ${whole(callers.waited)} cycles here, up to the tick at which the scheduler picks the caller.${
-      receivers.pinned && receivers.serverCpu !== 0
-        ? ' If the last CPU of its old affinity has gone meanwhile, the unlock fails, and it stays where the call was.'
-        : ''
-    }`,
+    verdict: ofMoves([affinity.waited, callers.waited], WORK, receivers.pinned && receivers.serverCpu !== 0),
   };
 }
 

@@ -160,9 +160,9 @@ describe('a mutex', () => {
     const [task] = sleepers(sim, 1) as [SimulatedTask];
     const mutex = new Mutex(sim.scheduler, 'test');
     const cpu = sim.scheduler.cpuOf(0);
-    expect(() => mutex.unlock(cpu)).toThrow('"test" is unlocked, but nobody holds it');
+    expect(() => mutex.unlock(cpu)).toThrow('a mutex is unlocked that nobody holds (mutex test)');
     mutex.lock(cpu, task);
-    expect(() => mutex.lock(cpu, task)).toThrow(`task ${task.pid} (sleeper 0) locks the mutex "test", which it holds already`);
+    expect(() => mutex.lock(cpu, task)).toThrow(`a task locks a mutex that it holds already (mutex test, pid ${task.pid}, task sleeper 0)`);
   });
 });
 

@@ -1,4 +1,4 @@
-import { LARGE_PAGE_SIZE, PAGE_SIZE, type PhysicalMemory } from '@rpal/hw-x86';
+import { LARGE_PAGE_SIZE, ModelBug, PAGE_SIZE, type PhysicalMemory } from '@rpal/hw-x86';
 
 const CHUNK = 4096;
 /** In the count of a frame: a private page that no other process has (Linux: PG_anon_exclusive). */
@@ -108,7 +108,7 @@ export class PageFrames {
   put(frame: number): void {
     const chunk = this.#chunk(frame);
     const count = (chunk[frame & (CHUNK - 1)] as number) - 1;
-    if (count < 0) throw new Error(`frame ${frame} was put more often than got`);
+    if (count < 0) throw new ModelBug('a frame is put more often than it was taken', { frame });
     chunk[frame & (CHUNK - 1)] = count;
     if ((count & ~EXCLUSIVE) !== 0) return;
     chunk[frame & (CHUNK - 1)] = 0;

@@ -1,4 +1,4 @@
-import { type Cpu, Vector } from '@rpal/hw-x86';
+import { type Cpu, ModelBug, Vector } from '@rpal/hw-x86';
 import { SchedError } from '../errors.js';
 import { Enqueue } from '../fair/cfs-queue.js';
 import { preemptsInGroups, requeueFair, updateFair } from '../fair/hierarchy.js';
@@ -193,7 +193,12 @@ export function receiveWakeUps(rq: RunQueue): void {
     // A refused task is left as it is, in the waking state, as the RFC's series has it.
     if (!hooks.schedWakePermission.tapped || hooks.schedWakePermission.call(cpu, task) !== false) {
       // Linux would put it into the tree a second time.
-      if (task.onRq) throw new Error(`task ${task.pid} (${task.name}), whose wake-up CPU ${cpu.id} receives, is on a run queue already`);
+      if (task.onRq)
+        throw new ModelBug('a task whose wake-up a CPU receives is on a run queue already', {
+          pid: task.pid,
+          task: task.name,
+          cpu: cpu.id,
+        });
       carryIn(cpu, task, cpu.clock);
       if (task.onCpu) queues.completeSwitch(queues.of(task.cpu));
       activate(cpu, rq, task, Enqueue.WAKE_UP);

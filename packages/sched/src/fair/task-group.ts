@@ -1,4 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { SchedError } from '../errors.js';
 import { Bandwidth, type BandwidthHost } from './bandwidth.js';
 import { CfsQueue } from './cfs-queue.js';
 import { NICE_0_LOAD, SchedEntity } from './sched-entity.js';
@@ -76,11 +77,11 @@ export class TaskGroup {
 
   /**
    * cpu.weight of the control group: 1 .. 10000, 100 is the weight of one nice 0 task. Takes effect as tasks come and go.
-   * @throws RangeError
+   * @throws SchedError INVALID_ARGUMENT
    */
   setWeight(weight: number): void {
     if (!Number.isInteger(weight) || weight < 1 || weight > 10_000) {
-      throw new RangeError(`weight: ${weight} must be a whole number from 1 to 10000`);
+      throw new SchedError('INVALID_ARGUMENT', `weight: ${weight} must be a whole number from 1 to 10000`);
     }
     this.shares = Math.round((weight * NICE_0_LOAD) / 100);
   }
@@ -88,11 +89,11 @@ export class TaskGroup {
   /**
    * cpu.max of the control group: `quota` nanoseconds of CPU time in every `period` nanoseconds, over all CPUs together.
    * @param cpu the CPU that sets it: it will serve the period timer
-   * @throws RangeError below 1 ms, or for a period above 1 s (as Linux)
+   * @throws SchedError INVALID_ARGUMENT below 1 ms, or for a period above 1 s (as Linux)
    */
   setBandwidth(cpu: Cpu, quota: number, period = 100_000_000): void {
     if (quota < 1e6 || period < 1e6 || period > 1e9) {
-      throw new RangeError(`quota ${quota} ns in ${period} ns: both must be at least 1 ms, and the period at most 1 s`);
+      throw new SchedError('INVALID_ARGUMENT', `quota ${quota} ns in ${period} ns: both must be at least 1 ms, and the period at most 1 s`);
     }
     this.bandwidth = new Bandwidth(this.#host, cpu, quota, period);
   }

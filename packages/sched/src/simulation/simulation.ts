@@ -12,6 +12,7 @@ import {
 import { setWeight } from '../core/policy.js';
 import { SchedPolicy } from '../core/task.js';
 import { CpuSet } from '../cpus/cpu-set.js';
+import { SchedError } from '../errors.js';
 import type { TaskGroup } from '../fair/task-group.js';
 import { Scheduler, type SchedulerOptions } from '../scheduler.js';
 import { SchedStep } from '../steps.js';
@@ -80,9 +81,11 @@ export class Simulation implements TrapHandler {
 
   constructor(options: SimulationOptions = {}) {
     const { cores = 1, seed = 1 } = options;
-    if (!Number.isInteger(cores) || cores < 1) throw new RangeError(`cores: ${cores} must be a whole number, at least 1`);
+    if (!Number.isInteger(cores) || cores < 1)
+      throw new SchedError('INVALID_ARGUMENT', `cores: ${cores} must be a whole number, at least 1`);
     const coresPerCache = options.coresPerCache ?? cores;
-    if (cores % coresPerCache !== 0) throw new RangeError(`coresPerCache: ${coresPerCache} does not divide the ${cores} cores`);
+    if (cores % coresPerCache !== 0)
+      throw new SchedError('INVALID_ARGUMENT', `coresPerCache: ${coresPerCache} does not divide the ${cores} cores`);
     const profile = options.profile ?? (profiles[0] as CpuProfile);
     const topology = { sockets: 1, coresPerSocket: cores, threadsPerCore: options.threadsPerCore ?? 1, coresPerCache, memoryPerSocket: 1 };
     this.platform = new Platform({ profile: { ...profile, topology }, seed });
@@ -99,18 +102,19 @@ export class Simulation implements TrapHandler {
     return ((running?.clock ?? this.#reached) - this.#startedAt) / costs.tscPerNs;
   }
 
-  /** Starts a task. @throws RangeError for a CPU, nice value or affinity that the machine does not have */
+  /** Starts a task. @throws SchedError INVALID_ARGUMENT for a CPU, nice value or affinity that the machine does not have */
   spawn(name: string, workload: Workload, options: SpawnOptions = {}): SimulatedTask {
     const { scheduler, platform } = this;
     const { cpu: on = 0, nice = 0, policy = SchedPolicy.NORMAL, priority = 0, affinity } = options;
     const cpus = platform.cpus.length;
     for (const id of [on, ...(affinity ?? [])]) {
-      if (platform.cpus[id] === undefined) throw new RangeError(`cpu: ${id} is not one of the CPUs 0 to ${cpus - 1}`);
+      if (platform.cpus[id] === undefined) throw new SchedError('INVALID_ARGUMENT', `cpu: ${id} is not one of the CPUs 0 to ${cpus - 1}`);
     }
-    if (affinity?.length === 0) throw new RangeError('affinity: a task must be allowed on at least one CPU');
-    if (!Number.isInteger(nice) || nice < -20 || nice > 19) throw new RangeError(`nice: ${nice} must be a whole number from -20 to 19`);
+    if (affinity?.length === 0) throw new SchedError('INVALID_ARGUMENT', 'affinity: a task must be allowed on at least one CPU');
+    if (!Number.isInteger(nice) || nice < -20 || nice > 19)
+      throw new SchedError('INVALID_ARGUMENT', `nice: ${nice} must be a whole number from -20 to 19`);
     const schedClass = scheduler.queues.classes.of(policy);
-    if (schedClass === undefined) throw new RangeError(`policy: ${policy} has no scheduling class on this machine`);
+    if (schedClass === undefined) throw new SchedError('INVALID_ARGUMENT', `policy: ${policy} has no scheduling class on this machine`);
     const cpu = platform.running ?? scheduler.cpuOf(on);
     const allowed = affinity === undefined ? scheduler.everyCpu : new CpuSet(cpus, affinity);
     const task = new SimulatedTask(this, scheduler.nextPid(), name, scheduler.cpuOf(on), allowed, workload);

@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, ModelBug } from '@rpal/hw-x86';
 import { type Task, TaskState, type WaitTarget } from '../core/task.js';
 import type { Waker } from '../core/wake-up.js';
 import { defaultWake, WaitEntry, WaitQueue } from './wait-queue.js';
@@ -42,7 +42,8 @@ export class Mutex implements WaitTarget {
       task.state = TaskState.RUNNING;
       return true;
     }
-    if (this.owner === task) throw new Error(`task ${task.pid} (${task.name}) locks the mutex "${this.name}", which it holds already`);
+    if (this.owner === task)
+      throw new ModelBug('a task locks a mutex that it holds already', { mutex: this.name, pid: task.pid, task: task.name });
     if (waiter === null) {
       const entry = new WaitEntry(defaultWake(this.#waker), task);
       entry.exclusive = true;
@@ -56,7 +57,7 @@ export class Mutex implements WaitTarget {
 
   /** @throws ModelBug if nobody holds it */
   unlock(cpu: Cpu): void {
-    if (this.owner === null) throw new Error(`the mutex "${this.name}" is unlocked, but nobody holds it`);
+    if (this.owner === null) throw new ModelBug('a mutex is unlocked that nobody holds', { mutex: this.name });
     this.owner = this.#handOff ? (this.#wait.first?.task ?? null) : null;
     this.#handedOver = this.owner !== null;
     this.#wait.wakeOne(cpu);

@@ -1,13 +1,18 @@
+import type { MachineOptions } from '@rpal/kernel';
 import { expect, it, vi } from 'vitest';
 
 /**
  * The RFC's epoll phase in short, in a module world of its own, so that nothing of RPAL is loaded unless asked for.
  * @returns steps that are defined, and the machine's fingerprint
  */
-async function pingPong(kernel: typeof import('@rpal/kernel'), uapi: typeof import('@rpal/uapi')): Promise<string> {
+async function pingPong(
+  kernel: typeof import('@rpal/kernel'),
+  uapi: typeof import('@rpal/uapi'),
+  options: MachineOptions = {},
+): Promise<string> {
   const { createMachine, executable, Time } = kernel;
   const { Epoll, Poll, SocketType } = uapi;
-  const machine = createMachine();
+  const machine = createMachine(options);
   machine.spawn(
     executable('server', function* (p) {
       yield* p.setAffinity([0]);
@@ -56,4 +61,21 @@ it('plain Linux is the same to the last bit whether or not RPAL exists', async (
   await import('@rpal/librpal');
   expect(rpalSteps()).toBeGreaterThan(0);
   expect(await pingPong(kernel, uapi)).toBe(before);
+});
+
+it('programs that are no RPAL binaries run with RPAL plugged in as without it, to the last bit, on every machine', async () => {
+  const [kernel, uapi, { profiles }, { rpal }] = [
+    await import('@rpal/kernel'),
+    await import('@rpal/uapi'),
+    await import('@rpal/hw-x86'),
+    await import('@rpal/rpal-core'),
+  ];
+  const fingerprints: string[] = [];
+  for (const profile of profiles) {
+    const plain = await pingPong(kernel, uapi, { profile });
+    const withRpal = await pingPong(kernel, uapi, { profile, plugins: [rpal()] });
+    fingerprints.push(plain);
+    expect(withRpal, profile.name).toBe(plain);
+  }
+  expect(new Set(fingerprints).size).toBe(profiles.length);
 });

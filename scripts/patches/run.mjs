@@ -17,37 +17,41 @@ const load = async (path) => {
 const { patchMutants } = await load('scripts/patches/mutants.ts');
 const { patches } = await load('packages/rpal-core/src/patches.ts');
 const wanted = process.argv.slice(2).map(Number);
-let survivors = 0;
-for (const { patch, file, text, without, named } of patchMutants) {
-  if (wanted.length > 0 && !wanted.includes(patch)) continue;
-  const { title, test } = patches.find((row) => row.patch === patch);
+
+/** Runs tests, with a change or without. @returns whether they pass, fail, or could not be run as they should */
+const runTests = (test, named, mutant) => {
   const [, project, path] = /^(?:plugins\/)?([^/]+)\/(.*)$/.exec(test);
   const only = named === undefined ? [] : ['-t', named];
-  const began = Date.now();
   const { status, stdout, stderr, error } = spawnSync(
     process.execPath,
     [`${root}node_modules/vitest/vitest.mjs`, 'run', '--project', project, path, '--bail', '1', ...only],
-    {
-      cwd: root,
-      encoding: 'utf8',
-      timeout: LIMIT_MS,
-      killSignal: 'SIGKILL',
-      env: { ...process.env, RPAL_MUTANT: JSON.stringify({ file, text, without }) },
-    },
+    { cwd: root, encoding: 'utf8', timeout: LIMIT_MS, killSignal: 'SIGKILL', env: { ...process.env, ...mutant } },
   );
+  if (error?.code === 'ETIMEDOUT') return 'fails (out of time)';
   const output = `${stdout}${stderr}`;
   const broken = /has the text \d+ times|No test files found|Transform failed|SyntaxError/.exec(output)?.[0];
-  const failed = error?.code === 'ETIMEDOUT' || (status !== 0 && /Tests .*failed/s.test(output));
-  const verdict = broken !== undefined ? `broken: ${broken}` : failed ? (status === null ? 'fails (out of time)' : 'fails') : 'SURVIVES';
-  if (broken !== undefined || !failed) survivors++;
-  const row = [
-    String(patch).padStart(2),
-    title.padEnd(42),
-    test.padEnd(46),
-    `${String(Math.round((Date.now() - began) / 1000)).padStart(4)} s`,
-    verdict,
-  ];
+  if (broken !== undefined) return `broken: ${broken}`;
+  if (status === 0 && /Tests .*passed/s.test(output)) return 'passes';
+  return /Tests .*failed/s.test(output) ? 'fails' : 'broken: no test was run';
+};
+
+/** What the tests say without a change: a test that fails anyway shows nothing. */
+const unchanged = new Map();
+let wrong = 0;
+for (const { patch, file, text, without, named } of patchMutants) {
+  if (wanted.length > 0 && !wanted.includes(patch)) continue;
+  const { title, test } = patches.find((row) => row.patch === patch);
+  const began = Date.now();
+  const key = `${test} ${named}`;
+  if (!unchanged.has(key)) unchanged.set(key, runTests(test, named, {}));
+  const before = unchanged.get(key);
+  const verdict =
+    before !== 'passes' ? `${before} WITH the patch` : runTests(test, named, { RPAL_MUTANT: JSON.stringify({ file, text, without }) });
+  const shown = before === 'passes' && verdict.startsWith('fails');
+  if (!shown) wrong++;
+  const seconds = `${String(Math.round((Date.now() - began) / 1000)).padStart(4)} s`;
+  const row = [String(patch).padStart(2), title.padEnd(42), test.padEnd(46), seconds, shown ? verdict : verdict.toUpperCase()];
   process.stdout.write(`${row.join('  ')}\n`);
 }
-process.stdout.write(survivors === 0 ? 'Every test fails without its patch.\n' : `${survivors} tests do not fail without their patch.\n`);
-process.exitCode = survivors === 0 ? 0 : 1;
+process.stdout.write(wrong === 0 ? 'Every test fails without its patch, and passes with it.\n' : `${wrong} rows are not shown.\n`);
+process.exitCode = wrong === 0 ? 0 : 1;

@@ -1,3 +1,4 @@
+import { ExploreError } from '@rpal/explore';
 /** The command was used wrongly: one sentence that says what would be right. Ends with exit code 2 before anything runs. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -47,13 +48,13 @@ export function oneOf<const T extends string>(flag: string, names: readonly T[])
   };
 }
 
-/** Parses an argument by a function that throws RangeError, whose message becomes the complaint. */
+/** Parses an argument by a function that throws ExploreError, whose message becomes the complaint. */
 export function parsed<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {
       return parse(text);
     } catch (error) {
-      throw error instanceof RangeError ? new UsageError(error.message) : error;
+      throw error instanceof ExploreError ? new UsageError(error.message) : error;
     }
   };
 }

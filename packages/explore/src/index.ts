@@ -1,6 +1,7 @@
+export { ExploreError, type ExploreErrorCode } from './errors.js';
 export { type CpuPicture, describeSenderState, describeState, type Picture, pictureOf, type ReceiverPicture } from './picture.js';
 export { invariants } from './scenarios/invariants.js';
-export { callee, caller, callers, nothing, nothingLost, send, systemCall, type Work, yields } from './scenarios/roles.js';
+export { type CalleeWork, callee, caller, callers, nothing, nothingLost, send, systemCall, yields } from './scenarios/roles.js';
 export { type Scenario, Stage } from './scenarios/scenario.js';
 export { scenarioNamed, scenarios } from './scenarios/scenarios.js';
 export { Choice, describeChoice } from './search/choice.js';

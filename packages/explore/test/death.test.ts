@@ -3,7 +3,7 @@ import { type QuirkName, type RpalOptions, type RpalService, rpalThread } from '
 import { Signal } from '@rpal/uapi';
 import { afterAll, describe, expect, it } from 'vitest';
 import { RandomWalk, Run, type Scenario, type Stage, type Strategy } from '../src/index.js';
-import { callee, caller, send, type Work } from '../src/scenarios/roles.js';
+import { type CalleeWork, callee, caller, send } from '../src/scenarios/roles.js';
 
 /** The second caller is on CPU 1, the callee on CPU 2. */
 const KILLER = 3;
@@ -19,7 +19,7 @@ const ERR_PEER_MEM = -117;
 const exhaustive = process.env.RPAL_EXHAUSTIVE !== undefined;
 
 /** What a callee does within a call. */
-const works: Readonly<Record<string, Work>> = {
+const works: Readonly<Record<string, CalleeWork>> = {
   *'only computes'() {},
   *'makes a system call, so that the kernel switches'(p) {
     yield* p.getpid();
@@ -84,7 +84,7 @@ interface Death {
 }
 
 /** Two callers of one callee; each calls twice. A victim is killed by a third process at one step, or nobody is. */
-function run(options: RpalOptions, work: Work, second: Second, death: Death | null = null): Outcome {
+function run(options: RpalOptions, work: CalleeWork, second: Second, death: Death | null = null): Outcome {
   const received: number[] = [];
   const calls: CallMade[][] = [[], []];
   const services = new Set<RpalService>();
@@ -239,7 +239,7 @@ describe.each(Object.entries(works))('a callee that %s', (name, work) => {
 });
 
 describe('what is left over after 32 seconds', () => {
-  const nothing = works['only computes'] as Work;
+  const nothing = works['only computes'] as CalleeWork;
 
   /** Frames that two runs differ by. */
   const kept = (options: RpalOptions): number =>

@@ -1,9 +1,9 @@
 import type { Program } from '@rpal/kernel';
 import { Signal } from '@rpal/uapi';
-import { callee, caller, type Scenario, type Stage, send, type Work } from '../src/index.js';
+import { type CalleeWork, callee, caller, type Scenario, type Stage, send } from '../src/index.js';
 
-type Routine = Generator<void, void>;
-export type Other = (stage: Stage, p: Program) => Routine;
+type Subprogram = Generator<void, void>;
+export type Other = (stage: Stage, p: Program) => Subprogram;
 
 /** Longer than anything that is watched: nobody hangs up meanwhile. */
 const REST = 30e6;
@@ -12,7 +12,7 @@ const REST = 30e6;
  * A callee on CPU `home`, and others on CPUs 0, 1, ..., all of them connected to it. One NMI and one tick
  * can be thrown in, so that every point of a kernel entry is seen.
  */
-export function scene(home: number, work: Work, ...others: readonly Other[]): Scenario {
+export function scene(home: number, work: CalleeWork, ...others: readonly Other[]): Scenario {
   return {
     name: 'scene',
     about: '',

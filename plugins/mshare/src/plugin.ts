@@ -1,4 +1,4 @@
-import { definePlugin, type Plugin } from '@rpal/bus';
+import { BusError, definePlugin, type Plugin } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
 import type { Call, Program } from '@rpal/kernel';
 import { z } from 'zod';
@@ -30,10 +30,11 @@ export interface MshareState {
 
 const installed = new WeakMap<object, MshareState>();
 
-/** The plugin's state on a machine. @throws TypeError without the plugin */
+/** The plugin's state on a machine. @throws BusError MISSING_REQUIREMENT without the plugin */
 export function mshareOf(machine: object): MshareState {
   const state = installed.get(machine);
-  if (state === undefined) throw new TypeError('this machine was built without @rpal/mshare; add mshare() to its plugins');
+  if (state === undefined)
+    throw new BusError('MISSING_REQUIREMENT', 'this machine was built without @rpal/mshare; add mshare() to its plugins');
   return state;
 }
 

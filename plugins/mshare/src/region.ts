@@ -1,4 +1,4 @@
-import { type Cpu, FaultCode, PAGE_SIZE, PML4_ENTRY_SPAN, Pte, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, FaultCode, HardwareError, PAGE_SIZE, PML4_ENTRY_SPAN, Pte, pageCeil } from '@rpal/hw-x86';
 import {
   changeProtection,
   exitMm,
@@ -35,9 +35,14 @@ export class Region {
   readonly #sharers: Map<MmStruct, number> = new Map();
   destroyed = false;
 
-  /** @throws RangeError unless start and length are what `Region.refusal` accepts */
+  /** @throws HardwareError INVALID_ARGUMENT unless start and length are what `Region.refusal` accepts */
   constructor(manager: MemoryManager, cpu: Cpu, name: string, start: number, length: number) {
-    if (Region.refusal(start, length) !== 0) throw new RangeError(`a region cannot begin at ${start} and be ${length} bytes long`);
+    if (Region.refusal(start, length) !== 0) {
+      throw new HardwareError(
+        'INVALID_ARGUMENT',
+        `a region cannot begin at ${start} and be ${length} bytes long; it begins on a border of 512 GiB and has a length`,
+      );
+    }
     this.#manager = manager;
     this.start = start;
     this.length = pageCeil(length);

@@ -1,4 +1,4 @@
-import { type CpuProfile, EPTP_LIST_ENTRIES, HardwareError, profiles } from '@rpal/hw-x86';
+import { type CpuProfile, EPTP_LIST_ENTRIES, HardwareError, ModelBug, profiles } from '@rpal/hw-x86';
 import { createMachine, MachineError, type Process, type Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, rpalExecutable, welcome } from '@rpal/librpal';
 import { pkruOf, Rcc, ReceiverState, RpalBug, rpal } from '@rpal/rpal-core';
@@ -217,10 +217,10 @@ function* attackerProgram(p: Program, setting: Setting, attack: Attack): Generat
   yield* lib.init(1);
   const id = yield* introduce(p, lib, fd);
   const far = yield* findReceiver(p, lib, id, fd);
-  if (far === null) throw new Error('attack: the victim never began to wait');
+  if (far === null) throw new ModelBug('attack: the victim never began to wait');
   const words = yield* p.allocate(4096);
   yield* p.store64(words, 1);
-  if ((yield* lib.writePtrs(id, far, words, 1)) !== 1) throw new Error('attack: the honest call failed');
+  if ((yield* lib.writePtrs(id, far, words, 1)) !== 1) throw new ModelBug('attack: the honest call failed');
   yield* p.store64(words, SECRET);
   setting.attackersPage = words;
   yield* attack(p, lib, setting, lib.process.peers[id]?.pkey ?? -1);

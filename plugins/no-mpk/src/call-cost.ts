@@ -1,4 +1,4 @@
-import type { CpuProfile } from '@rpal/hw-x86';
+import { type CpuProfile, ModelBug } from '@rpal/hw-x86';
 import { createMachine, type Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, librpal, rpalExecutable, welcome } from '@rpal/librpal';
 import { rpal } from '@rpal/rpal-core';
@@ -69,13 +69,13 @@ function* caller(p: Program): Generator<void, number> {
   yield* lib.init(1);
   const id = yield* introduce(p, lib, fd);
   const far = yield* findReceiver(p, lib, id, fd);
-  if (far === null) throw new Error('the callee never began to wait');
+  if (far === null) throw new ModelBug('the callee never began to wait');
   const words = yield* p.allocate(4096);
   yield* p.store64(words, 1);
   let start = 0;
   for (let i = 0; i < WARM_UP + CALLS; i++) {
     if (i === WARM_UP) start = p.rdtsc();
-    if ((yield* lib.writePtrs(id, far, words, 1)) !== 1) throw new Error('a call failed');
+    if ((yield* lib.writePtrs(id, far, words, 1)) !== 1) throw new ModelBug('a call failed');
   }
   return (p.rdtsc() - start) / CALLS;
 }

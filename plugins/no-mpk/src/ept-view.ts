@@ -1,4 +1,4 @@
-import { Ept, entryFrame, PAGE_SIZE, type PhysicalMemory, Pte, SecondLevelTables } from '@rpal/hw-x86';
+import { Ept, entryFrame, HardwareError, PAGE_SIZE, type PhysicalMemory, Pte, SecondLevelTables } from '@rpal/hw-x86';
 import type { RpalService } from '@rpal/rpal-core';
 import { deniedBy } from './rights.js';
 
@@ -30,7 +30,7 @@ export class EptView {
     const readOnly = (rights & ~(rights << 1) & 0xaaaa_aaaa) !== 0;
     this.#copy = readOnly ? memory.allocate() : -1;
     if (readOnly) {
-      if (this.#copy < 0) throw new Error('no frame left for the copy of a top-level table');
+      if (this.#copy < 0) throw new HardwareError('OUT_OF_MEMORY', 'no frame left for the copy of a top-level table');
       this.tables.map(service.mm.tables.root * PAGE_SIZE, this.#copy * PAGE_SIZE, Ept.all);
     }
     this.update();

@@ -1,4 +1,4 @@
-import { type Cpu, PAGE_SIZE, Pte, Translations } from '@rpal/hw-x86';
+import { type Cpu, HardwareError, PAGE_SIZE, Pte, Translations } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { RPAL_ADDR_SPACE_SIZE, type RpalService } from '@rpal/rpal-core';
 import { deniedBy } from './rights.js';
@@ -25,7 +25,7 @@ export class PageView {
     this.rights = rights;
     this.#service = service;
     this.root = this.mm.manager.frames.allocate(0);
-    if (this.root < 0) throw new Error('no frame left for the top-level table of a view');
+    if (this.root < 0) throw new HardwareError('OUT_OF_MEMORY', 'no frame left for the top-level table of a view');
     this.fill();
   }
 

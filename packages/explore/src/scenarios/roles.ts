@@ -3,10 +3,10 @@ import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalF
 import { EPOLL_EVENT_SIZE, Epoll, Errno, MessageFlag, Poll, Signal, SocketType } from '@rpal/uapi';
 import type { Stage } from './scenario.js';
 
-export type Routine<T = void> = Generator<void, T>;
+export type Subprogram<T = void> = Generator<void, T>;
 
 /** A caller's end of a connection. */
-export interface Caller {
+export interface CallerEnd {
   readonly p: Program;
   readonly lib: LibRpal;
   readonly fd: number;
@@ -16,7 +16,7 @@ export interface Caller {
 }
 
 /** What a callee does with each word it gets. */
-export type Work = (p: Program, word: number, fd: number) => Routine;
+export type CalleeWork = (p: Program, word: number, fd: number) => Subprogram;
 
 const path = (name: string): string => `/tmp/${name}`;
 
@@ -29,10 +29,10 @@ export function* callee(
   p: Program,
   name: string,
   connections: number,
-  work: Work,
+  work: CalleeWork,
   touched = true,
-  heard: ((p: Program) => Routine) | null = null,
-): Routine {
+  heard: ((p: Program) => Subprogram) | null = null,
+): Subprogram {
   yield* p.sigaction(Signal.USR1, function* (handler) {
     yield* handler.getpid();
   });
@@ -79,15 +79,15 @@ export function* callee(
 /** What a receiver does about its connections. */
 export interface Serving {
   /** Waits for events. @returns how many came */
-  wait(): Routine<number>;
+  wait(): Subprogram<number>;
   /** Takes all words of a descriptor. */
-  take(fd: number): Routine;
+  take(fd: number): Subprogram;
   /** Bytes have come down a connection, and have been read. */
-  hear?(fd: number): Routine;
+  hear?(fd: number): Subprogram;
   /** The other end has hung up. */
-  leave(fd: number): Routine;
+  leave(fd: number): Subprogram;
   /** The queues of the dead have been emptied. @param dead their keys */
-  bury(dead: readonly number[]): Routine;
+  bury(dead: readonly number[]): Subprogram;
 }
 
 /**
@@ -101,7 +101,7 @@ export function* serveConnections(
   events: number,
   words: number,
   serving: Serving,
-): Routine {
+): Subprogram {
   let open = connected.length;
   while (open > 0) {
     const count = yield* serving.wait();
@@ -133,7 +133,7 @@ export function* serveConnections(
 }
 
 /** Takes and works off all words of a descriptor. */
-function* serve(stage: Stage, p: Program, lib: LibRpal, fd: number, words: number, work: Work): Routine {
+function* serve(stage: Stage, p: Program, lib: LibRpal, fd: number, words: number, work: CalleeWork): Subprogram {
   for (let n = yield* lib.readPtrs(fd, words, 32); n > 0; n = yield* lib.readPtrs(fd, words, 32)) {
     for (let w = 0; w < n; w++) {
       const word = yield* p.load64(words + 8 * w);
@@ -145,7 +145,7 @@ function* serve(stage: Stage, p: Program, lib: LibRpal, fd: number, words: numbe
 }
 
 /** A service that connects to `name`; the rest is up to `body`. */
-export function* caller(stage: Stage, p: Program, name: string, body: (caller: Caller) => Routine): Routine {
+export function* caller(stage: Stage, p: Program, name: string, body: (caller: CallerEnd) => Subprogram): Subprogram {
   yield* p.sleep(1e6);
   const fd = yield* connected(p, name);
   const lib = librpal(p);
@@ -157,19 +157,19 @@ export function* caller(stage: Stage, p: Program, name: string, body: (caller: C
 }
 
 /** A caller's connection to another callee; the caller closes it. */
-export function* connectTo(stage: Stage, { p, lib }: Caller, name: string): Routine<Caller | null> {
+export function* connectTo(stage: Stage, { p, lib }: CallerEnd, name: string): Subprogram<CallerEnd | null> {
   const fd = yield* connected(p, name);
   return yield* acquaint(stage, p, lib, fd);
 }
 
-function* connected(p: Program, name: string): Routine<number> {
+function* connected(p: Program, name: string): Subprogram<number> {
   const fd = yield* p.socket(SocketType.STREAM);
   while ((yield* p.connect(fd, path(name))) < 0) yield* p.sleep(1e5);
   return fd;
 }
 
 /** Exchanges keys over a connection and finds the receiver at its other end. */
-function* acquaint(stage: Stage, p: Program, lib: LibRpal, fd: number): Routine<Caller | null> {
+function* acquaint(stage: Stage, p: Program, lib: LibRpal, fd: number): Subprogram<CallerEnd | null> {
   const server = yield* introduce(p, lib, fd);
   const words = yield* p.allocate(4096);
   const far = yield* findReceiver(p, lib, server, fd);
@@ -179,7 +179,7 @@ function* acquaint(stage: Stage, p: Program, lib: LibRpal, fd: number): Routine<
 }
 
 /** Calls once with one word, and books it. */
-export function* send(stage: Stage, { p, lib, server, far, words }: Caller, word: number): Routine<number> {
+export function* send(stage: Stage, { p, lib, server, far, words }: CallerEnd, word: number): Subprogram<number> {
   yield* p.store64(words, word);
   stage.note('sent');
   stage.note('sent sum', word);
@@ -196,10 +196,10 @@ export function nothingLost(stage: Stage): string | null {
 }
 
 /** Only what the wait itself does. */
-export const nothing: Work = function* () {};
+export const nothing: CalleeWork = function* () {};
 
 /** Next to nothing. */
-export const computes: Work = function* (p) {
+export const computes: CalleeWork = function* (p) {
   yield* p.compute(2);
 };
 
@@ -210,7 +210,7 @@ export const computes: Work = function* (p) {
 export function callers(
   senders: number,
   calls: number,
-  work: Work,
+  work: CalleeWork,
   connections: number = senders,
   victims: readonly string[] = [],
   cpu = Math.max(2, senders),
@@ -237,11 +237,11 @@ export function callers(
 }
 
 /** Gives the CPU away within a call: the scheduler then picks the caller, whose kernel context has long been runnable. */
-export const yields: Work = function* (p) {
+export const yields: CalleeWork = function* (p) {
   yield* p.schedYield();
 };
 
 /** The shortest system call within a call. */
-export const systemCall: Work = function* (p) {
+export const systemCall: CalleeWork = function* (p) {
   yield* p.getpid();
 };

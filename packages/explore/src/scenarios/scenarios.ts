@@ -1,3 +1,4 @@
+import { ExploreError } from '../errors.js';
 import { callers, computes, nothing, nothingLost, systemCall, yields } from './roles.js';
 import type { Scenario } from './scenario.js';
 import {
@@ -248,6 +249,7 @@ export const scenarios: readonly Scenario[] = [
 
 export function scenarioNamed(name: string): Scenario {
   const scenario = scenarios.find((candidate) => candidate.name === name);
-  if (scenario === undefined) throw new RangeError(`scenario: "${name}" is not one of ${scenarios.map((s) => s.name).join(', ')}`);
+  if (scenario === undefined)
+    throw new ExploreError('UNKNOWN_NAME', `scenario: "${name}" is not one of ${scenarios.map((s) => s.name).join(', ')}`);
   return scenario;
 }

@@ -2,7 +2,18 @@ import type { Call, Program } from '@rpal/kernel';
 import { librpal } from '@rpal/librpal';
 import { RPAL_PROC_FILE, RpalIoctl, ServiceMetadata } from '@rpal/rpal-core';
 import { OpenFlag, Signal } from '@rpal/uapi';
-import { type Caller, callee, caller, computes, connectTo, nothing, nothingLost, type Routine, send, type Work } from './roles.js';
+import {
+  type CalleeWork,
+  type CallerEnd,
+  callee,
+  caller,
+  computes,
+  connectTo,
+  nothing,
+  nothingLost,
+  type Subprogram,
+  send,
+} from './roles.js';
 import type { Stage } from './scenario.js';
 
 /** A process that sends a byte down a plain socket that the callee watches, too: a kernel event for the receiver. */
@@ -40,7 +51,7 @@ function pidOf(stage: Stage, name: string): number {
 }
 
 /** A program's first thread does `body` while a second one, on CPU 1, does `rival`. */
-function* rivals(stage: Stage, p: Program, body: () => Routine, rival: (q: Program) => Routine | Call): Routine {
+function* rivals(stage: Stage, p: Program, body: () => Subprogram, rival: (q: Program) => Subprogram | Call): Subprogram {
   let over = false;
   yield* p.clone(function* (q) {
     yield* q.setAffinity([1]);
@@ -56,7 +67,7 @@ function* rivals(stage: Stage, p: Program, body: () => Routine, rival: (q: Progr
 }
 
 /** One process, two threads: one enables the service, the other does `rival` at the same time. */
-export function enabling(rival: (p: Program, stage: Stage) => Routine) {
+export function enabling(rival: (p: Program, stage: Stage) => Subprogram) {
   return (stage: Stage): void => {
     stage.expect(2);
     stage.spawn('service', 0, function* (p) {
@@ -64,7 +75,7 @@ export function enabling(rival: (p: Program, stage: Stage) => Routine) {
       yield* p.store64(memory, 1);
       const fd = yield* p.open(RPAL_PROC_FILE, OpenFlag.RDWR);
       yield* p.store32(memory + ServiceMetadata.pkey, 5);
-      const enable = function* (): Routine {
+      const enable = function* (): Subprogram {
         const result = yield* p.ioctl(fd, RpalIoctl.ENABLE_SERVICE, memory);
         if (result !== 0) stage.note(`enable: ${result}`);
         yield* p.store64(memory, 2);
@@ -81,14 +92,14 @@ export function survivorsLoseNothing(stage: Stage): string | null {
 }
 
 /** Two threads of one service: one calls twice, the other does at the same time what `prepare` makes of the connection. */
-function calling(stage: Stage, work: Work, prepare: (c: Caller) => Routine<(q: Program) => Call>): void {
+function calling(stage: Stage, work: CalleeWork, prepare: (c: CallerEnd) => Subprogram<(q: Program) => Call>): void {
   stage.expect(2);
   stage.spawn('callee', 2, (p) => callee(stage, p, 'callee', 1, work));
   stage.spawn('caller', 0, (p) =>
     caller(stage, p, 'callee', function* (c) {
       yield* p.sleep(2e6);
       const rival = yield* prepare(c);
-      const calls = function* (): Routine {
+      const calls = function* (): Subprogram {
         yield* send(stage, c, 1);
         yield* send(stage, c, 2);
       };
@@ -100,7 +111,7 @@ function calling(stage: Stage, work: Work, prepare: (c: Caller) => Routine<(q: P
 /** A call against the release of the callee by another thread of the caller. */
 export function releasing(stage: Stage): void {
   stage.mayDie.add('caller');
-  calling(stage, nothing, function* ({ lib, server }): Routine<(q: Program) => Call> {
+  calling(stage, nothing, function* ({ lib, server }): Subprogram<(q: Program) => Call> {
     const key = lib.process.peers[server]?.key as number;
     return (q) => q.ioctl(lib.process.rpalFd, RpalIoctl.RELEASE_SERVICE, key);
   });
@@ -108,7 +119,7 @@ export function releasing(stage: Stage): void {
 
 /** A call against another thread of the caller that unmaps memory, of which all CPUs of the service are told. */
 export function unmapping(stage: Stage): void {
-  calling(stage, computes, function* ({ p }): Routine<(q: Program) => Call> {
+  calling(stage, computes, function* ({ p }): Subprogram<(q: Program) => Call> {
     const memory = yield* p.allocate(4096);
     yield* p.store64(memory, 1);
     return (q) => q.munmap(memory, 4096);
@@ -171,7 +182,7 @@ export function forking(stage: Stage): void {
 export function callingTwo(stage: Stage): void {
   stage.expect(1);
   const names = ['callee', 'other'];
-  const answer: Work = function* (p, word) {
+  const answer: CalleeWork = function* (p, word) {
     const { process } = p.context.thread;
     if (word === MEETING) {
       // Without, the caller faults when the callee's address space is loaded, and that puts the kernel right again.

@@ -1,4 +1,5 @@
 import { type QuirkName, quirkNames, type RaceFix, type RpalOptions, raceFixes } from '@rpal/rpal-core';
+import { ExploreError } from '../errors.js';
 import type { Scenario } from '../scenarios/scenario.js';
 import { scenarioNamed } from '../scenarios/scenarios.js';
 import type { Deviation } from './run.js';
@@ -24,7 +25,7 @@ export function encodeRecording({ scenario, repair, without, deviations }: Recor
   return parts.join(':');
 }
 
-/** @throws RangeError that says what is wrong with the text */
+/** @throws ExploreError that says what is wrong with the text */
 export function decodeRecording(text: string): Recording {
   const [name = '', ...parts] = text.split(':');
   let repair: Recording['repair'] = [];
@@ -38,33 +39,35 @@ export function decodeRecording(text: string): Recording {
   return { scenario: scenarioNamed(name), repair, without, deviations };
 }
 
-/** Deviations, as `step=choice` with commas between. @throws RangeError for one that is none */
+/** Deviations, as `step=choice` with commas between. @throws ExploreError for one that is none */
 export function deviationsIn(text: string): readonly Deviation[] {
   return text.split(',').map(deviation);
 }
 
 function deviation(text: string): Deviation {
   const match = /^(\d{1,7})=(\d{1,3})$/.exec(text);
-  if (match === null) throw new RangeError(`recording: "${text}" is no deviation; it would be step=choice, such as 34=0`);
+  if (match === null)
+    throw new ExploreError('INVALID_RECORDING', `recording: "${text}" is no deviation; it would be step=choice, such as 34=0`);
   return [Number(match[1]), Number(match[2])];
 }
 
-/** Defects to repair: `all`, or names with commas between. @throws RangeError for a name that is none */
+/** Defects to repair: `all`, or names with commas between. @throws ExploreError for a name that is none */
 export function repairNamed(text: string): Recording['repair'] {
   if (text === 'all') return text;
   return text.split(',').map((name) => {
     if (!(quirkNames as readonly string[]).includes(name)) {
-      throw new RangeError(`repair takes all, or names out of ${quirkNames.join(', ')}; "${name}" is none of them`);
+      throw new ExploreError('UNKNOWN_NAME', `repair takes all, or names out of ${quirkNames.join(', ')}; "${name}" is none of them`);
     }
     return name as QuirkName;
   });
 }
 
-/** Patches whose part against races is left out: numbers with commas between. @throws RangeError for a number that is none */
+/** Patches whose part against races is left out: numbers with commas between. @throws ExploreError for a number that is none */
 export function fixesNumbered(text: string): readonly RaceFix[] {
   return text.split(',').map((number) => {
     if (!(number in raceFixes)) {
-      throw new RangeError(
+      throw new ExploreError(
+        'UNKNOWN_NAME',
         `without takes numbers of patches that close a race, ${Object.keys(raceFixes).join(', ')}; "${number}" is none of them`,
       );
     }

@@ -2,6 +2,7 @@ import type { Events } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
 import { LibStep } from '@rpal/librpal';
 import type { RpalOptions } from '@rpal/rpal-core';
+import { ExploreError } from '../errors.js';
 import { strayFrame, taskState, violation } from '../scenarios/invariants.js';
 import { type Scenario, Stage } from '../scenarios/scenario.js';
 import { Choice } from './choice.js';
@@ -102,7 +103,8 @@ export class Run {
     limits.listen?.(this.stage.machine.bus.events);
     scenario.setUp(this.stage);
     this.stage.machine.run();
-    if (!this.stage.everybodyWaits) throw new Error(`scenario ${scenario.name}: not all programs have met`);
+    if (!this.stage.everybodyWaits)
+      throw new ExploreError('INVALID_SCENARIO', `scenario ${scenario.name}: not all programs have met; each must call stage.meet()`);
     this.stage.open = true;
     this.#setOut();
     this.#footprint = limits.footprints === true ? recordFootprints(this.stage.machine) : null;
@@ -113,7 +115,8 @@ export class Run {
   #setOut(): void {
     const { machine, gone, expected } = this.stage;
     for (let turns = 0; gone.size < expected; turns++) {
-      if (turns > PATIENCE) throw new Error(`scenario ${this.#scenario.name}: those who meet must be on CPUs of their own`);
+      if (turns > PATIENCE)
+        throw new ExploreError('INVALID_SCENARIO', `scenario ${this.#scenario.name}: those who meet must be on CPUs of their own`);
       const cpu = this.#cpus.find(({ halted, id }) => !halted && !gone.has(id));
       if (cpu !== undefined) machine.platform.stepOnce(cpu);
       else machine.platform.queue.pop().fire();

@@ -3,7 +3,8 @@ import type { Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, type LibProcess, type LibRpal, librpal, QUEUE_WORDS, RpalError, type RpalFd } from '@rpal/librpal';
 import { RequestArg, RpalIoctl, type RpalService, rpalThread } from '@rpal/rpal-core';
 import { Epoll, MessageFlag, Poll, Prot, Signal, SocketType } from '@rpal/uapi';
-import { type Routine, serveConnections } from '../scenarios/roles.js';
+import { ExploreError } from '../errors.js';
+import { type Subprogram, serveConnections } from '../scenarios/roles.js';
 import { type QueueMemory, ServiceMemory } from './queue-memory.js';
 import { type Books, STORM_SERVICES, wordFor } from './storm-books.js';
 
@@ -71,7 +72,7 @@ export class Service {
   }
 
   /** The receiver. */
-  *main(p: Program): Routine {
+  *main(p: Program): Subprogram {
     const world = this.#world;
     const lib = librpal(p);
     yield* lib.init(1);
@@ -111,7 +112,7 @@ export class Service {
     while (!this.#senderDone) yield* p.sleep(1e5);
   }
 
-  *#serve(p: Program, lib: LibRpal, epfd: number, memory: number): Routine {
+  *#serve(p: Program, lib: LibRpal, epfd: number, memory: number): Subprogram {
     const rng = this.#rng;
     const close = this.#close.bind(this);
     yield* serveConnections(p, lib, this.#connected, memory, this.#buffer, {
@@ -130,7 +131,7 @@ export class Service {
   }
 
   /** The library leaves it to the application to keep its own calls apart from the release of the dead. */
-  *#bury(p: Program, lib: LibRpal, dead: readonly number[]): Routine {
+  *#bury(p: Program, lib: LibRpal, dead: readonly number[]): Subprogram {
     const { keys, calling } = this.#world;
     for (const key of dead) {
       const other = keys.indexOf(key);
@@ -142,7 +143,7 @@ export class Service {
     yield* lib.cleanServiceEnd(dead);
   }
 
-  *#take(p: Program, lib: LibRpal, fd: number): Routine {
+  *#take(p: Program, lib: LibRpal, fd: number): Subprogram {
     const buffer = this.#buffer;
     for (;;) {
       this.#reading = fd;
@@ -197,7 +198,7 @@ export class Service {
   }
 
   /** One of the things that programs do, within a call or outside. */
-  *#something(p: Program): Routine {
+  *#something(p: Program): Subprogram {
     const rng = this.#rng;
     switch (rng.below(12)) {
       case 0:
@@ -226,7 +227,7 @@ export class Service {
     }
   }
 
-  *#map(p: Program): Routine {
+  *#map(p: Program): Subprogram {
     const pages = 1 + this.#rng.below(3);
     const at = yield* p.allocate(pages * 4096);
     for (let i = 0; i < pages; i++) yield* p.store64(at + i * 4096, i);
@@ -235,7 +236,7 @@ export class Service {
   }
 
   /** A child of a service is none; it touches memory, which it may not be allowed to, and ends. */
-  *#fork(p: Program): Routine {
+  *#fork(p: Program): Subprogram {
     this.#depth++;
     const child = yield* p.fork(function* (q) {
       const at = yield* q.allocate(4096);
@@ -246,7 +247,7 @@ export class Service {
   }
 
   /** The sender, a thread of its own. */
-  *#sender(q: Program): Routine {
+  *#sender(q: Program): Subprogram {
     const world = this.#world;
     const lib = librpal(q);
     yield* lib.senderInit();
@@ -265,7 +266,7 @@ export class Service {
     for (const [other, way] of ways.entries()) {
       if (way === null) continue;
       const far = yield* findReceiver(q, lib, way.id, way.fd);
-      if (far === null) throw new Error(`service ${this.#me} does not find the receiver of ${other}`);
+      if (far === null) throw new ExploreError('INVALID_SCENARIO', `service ${this.#me} does not find the receiver of ${other}`);
       ways[other] = { ...way, far };
     }
     if (this.#rng.below(2) === 0) yield* q.setAffinity([0, 1, 2, 3]);
@@ -281,14 +282,14 @@ export class Service {
     this.#senderDone = true;
   }
 
-  *#die(q: Program, end: (typeof DEATHS)[number]): Routine {
+  *#die(q: Program, end: (typeof DEATHS)[number]): Subprogram {
     this.#world.gone.add(this.#me);
     if (end === 'kill') yield* q.kill(yield* q.getpid(), Signal.KILL);
     else if (end === 'exit') yield* q.exit(0);
     else yield* q.store64(16, 1);
   }
 
-  *#act(q: Program, lib: LibRpal, ways: readonly (Way | null)[], words: number): Routine {
+  *#act(q: Program, lib: LibRpal, ways: readonly (Way | null)[], words: number): Subprogram {
     const rng = this.#rng;
     const other = rng.below(STORM_SERVICES);
     const way = ways[other] ?? null;
@@ -302,7 +303,7 @@ export class Service {
     else yield* this.#something(q);
   }
 
-  *#call(q: Program, lib: LibRpal, other: number, way: Way, words: number): Routine {
+  *#call(q: Program, lib: LibRpal, other: number, way: Way, words: number): Subprogram {
     const world = this.#world;
     if (world.blocked.has(pairOf(this.#me, other))) return;
     const count = 1 + this.#rng.below(3);
@@ -323,7 +324,7 @@ export class Service {
   }
 
   /** Takes a request back and makes it again, while neither side is in a call to the other. */
-  *#rerequest(q: Program, lib: LibRpal, other: number): Routine {
+  *#rerequest(q: Program, lib: LibRpal, other: number): Subprogram {
     const world = this.#world;
     const pair = pairOf(this.#me, other);
     if (world.gone.has(other) || world.victims.has(other) || world.victims.has(this.#me) || world.blocked.has(pair)) return;

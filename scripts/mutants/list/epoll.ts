@@ -2,7 +2,7 @@ import type { Group } from '../mutant.ts';
 
 export const epoll: Group = {
   package: 'packages/epoll',
-  tests: ['waiting', 'nesting', 'ready-list', 'eventpoll', 'kernel/epoll', 'kernel/poll'],
+  tests: ['waiting', 'busy-poll', 'nesting', 'ready-list', 'eventpoll', 'kernel/epoll', 'kernel/poll'],
   mutants: [
     {
       kind: 'wake-up',

@@ -42,7 +42,7 @@ describe('the flushes of a service (patch 13)', () => {
     let unmapped = false;
     let seen = 0;
     pairOfServices(
-      setting,
+      { ...setting, within: 3 * SECOND },
       function* (p, _c, peer) {
         yield* p.sleep(1.5 * SECOND);
         const page = yield* p.allocate(8192);

@@ -6,7 +6,7 @@ export const mm: Group = {
   mutants: [
     {
       kind: 'flush',
-      text: 'if (wasLazy && (state.generations[state.asid] as number) < mm.tlbGeneration) flushLoaded(cpu, state, mm);',
+      text: 'if (wasLazy && (state.generations[state.asid] as number) < mm.tlbGeneration) this.#catchUp(cpu, state, mm);',
       mutated: '',
     },
     { kind: 'flush', text: 'mm.manager.tlb.flushPage(cpu, mm, address);', mutated: 'cpu.mmu.invlpg(address);' },

@@ -63,13 +63,11 @@ export const rpalCore: Group = {
       kind: 'errno',
       text: 'if (service.requestsLeft === 0) return -Errno.EINVAL;',
       mutated: '',
-      survives: 'the request itself checks the same once more, with the map',
     },
     {
       kind: 'errno',
       text: 'if (bit === MapType.REQUEST && service.requestsLeft === 0) return -Errno.EINVAL;',
       mutated: '',
-      survives: 'the call has checked the same before it took the lock, and only a second thread of the service could have come between',
     },
     { kind: 'bound', text: 'if (bit === MapType.REQUEST) service.requestsLeft--;', mutated: '' },
     {

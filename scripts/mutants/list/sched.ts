@@ -68,7 +68,6 @@ export const sched: Group = {
       kind: 'state',
       text: 'if (prev.onRq && prev.state === TaskState.RUNNING) prev.involuntarySwitches++;',
       mutated: 'if (prev.onRq) prev.involuntarySwitches++;',
-      survives: 'who is queued and not RUNNING when it is switched away from has a delayed dequeue, which no counter shows',
     },
     {
       kind: 'state',

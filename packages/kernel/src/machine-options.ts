@@ -1,7 +1,7 @@
 import { didYouMean, type Plugin, shown } from '@rpal/bus';
 import { type CpuProfile, findProfile, type PlatformOptions, parseProfile, profiles } from '@rpal/hw-x86';
-import type { KernelOptions } from './entry/kernel.js';
 import { MachineError } from './errors.js';
+import type { KernelOptions } from './kernel.js';
 
 /** How to build a machine. */
 export interface MachineOptions extends Omit<PlatformOptions, 'profile'>, KernelOptions {

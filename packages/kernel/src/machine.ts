@@ -6,18 +6,19 @@ import { version as mmVersion } from '@rpal/mm';
 import { version as schedVersion, WaitQueue } from '@rpal/sched';
 import { version as uapiVersion } from '@rpal/uapi';
 import { FdTable, version as vfsVersion } from '@rpal/vfs';
-import { Kernel } from './entry/kernel.js';
 import type { SyscallTable } from './entry/syscall-table.js';
 import { DeadlockError, MachineError, ProcessDeathError } from './errors.js';
+import { Kernel } from './kernel.js';
+import { ExecPath } from './lifecycle/exec.js';
 import { checkedOptions, type MachineOptions } from './machine-options.js';
 import { version } from './package-version.js';
 import { type Death, deathText } from './process/death.js';
-import { ExecPath } from './process/exec.js';
-import { type Image, requireImage } from './process/image.js';
+import type { Image } from './process/image.js';
 import { timeText } from './process/place.js';
 import { Process } from './process/process.js';
 import { Thread } from './process/thread.js';
 import { waitingOf, waitingText } from './process/waiting.js';
+import { requireImage } from './program/require-image.js';
 
 /** The packages that a plugin may require versions of, beside other plugins. */
 const packages = {

@@ -1,8 +1,8 @@
 import { definePlugin } from '@rpal/bus';
 import { MapFlag, Prot, Signal, SignalCode, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { callText } from '../src/entry/call-text.js';
 import { executable, type Machine, type MachineError, type Main, ProcessDeathError, SyscallNumber } from '../src/index.js';
+import { callText } from '../src/process/call-text.js';
 import { smallMachine } from './support.js';
 
 /** What running these programs throws. */

@@ -127,7 +127,7 @@ export const kernel: Group = {
       kind: 'wake-up',
       text: 'if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);',
       mutated: '',
-      in: 'process/exit.ts',
+      in: 'lifecycle/exit.ts',
       tests: ['futex-pi'],
     },
 

@@ -3,9 +3,9 @@ import { EventFd, EventfdFlag, IpcStep, Pipe } from '@rpal/ipc';
 import { putUser32 } from '@rpal/mm';
 import { Errno, Fcntl, OpenFlag } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
-import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { KernelParts } from '../kernel-parts.js';
+import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import { KernelStep } from '../steps.js';
@@ -15,7 +15,7 @@ import { openPath } from './transfer-syscalls.js';
 const FIONREAD = 0x541b;
 
 /** Reading and writing, pipes, eventfds, and what is done to descriptors. */
-export function defineFileCalls(table: SyscallTable, kernel: Kernel): void {
+export function defineFileCalls(table: SyscallTable, kernel: KernelParts): void {
   table.define(
     Nr.read,
     (cpu, thread, { a0, a1, a2 }) => {
@@ -106,7 +106,7 @@ export function defineFileCalls(table: SyscallTable, kernel: Kernel): void {
 }
 
 /** open(2). @param path a negative errno if it could not be read */
-function open(kernel: Kernel, cpu: Cpu, thread: Thread, path: string | number, flags: number): number {
+function open(kernel: KernelParts, cpu: Cpu, thread: Thread, path: string | number, flags: number): number {
   cpu.charge(KernelStep.openFile);
   if (typeof path === 'number') return path;
   const opener = kernel.specialFiles.get(path);

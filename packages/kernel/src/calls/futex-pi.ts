@@ -1,86 +1,25 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32 } from '@rpal/mm';
-import { type Handover, RtMutex, SchedStep, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
+import { SchedStep, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, FutexWord } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
+import type { KernelParts } from '../kernel-parts.js';
 import { threadWithId } from '../process/find-thread.js';
+import type { Key, PiFutex } from '../process/pi-futexes.js';
 import type { Thread } from '../process/thread.js';
 
 const { TID_MASK, OWNER_DIED, WAITERS } = FutexWord;
 
-/** What a futex word is known by: the address space and address of private memory, or 0 and the physical address. */
-export interface Key {
-  space: number;
-  offset: number;
-}
-
-/** A lock whose word says who owns it, as long as somebody waits for it (Linux: `struct futex_pi_state`). */
-interface PiFutex {
-  readonly name: string;
-  readonly mutex: RtMutex;
-  /** The owner has ended with the lock: the next one says so in the word. */
-  abandoned: boolean;
-}
-
-/** The futexes of a machine that pass priorities on and are waited for. */
-export class PiFutexTable {
-  readonly #scheduler: Scheduler;
-  /** From who lets go to whoever gets the lock. */
-  readonly #handover: Handover;
-  readonly #waited = new Map<string, PiFutex>();
-
-  constructor(scheduler: Scheduler, handover: Handover) {
-    this.#scheduler = scheduler;
-    this.#handover = handover;
-  }
-
-  at(key: Key): PiFutex | undefined {
-    return this.#waited.size === 0 ? undefined : this.#waited.get(nameOf(key));
-  }
-
-  create(key: Key, owner: Thread): PiFutex {
-    const futex = { name: nameOf(key), mutex: new RtMutex(this.#scheduler, owner), abandoned: false };
-    this.#waited.set(futex.name, futex);
-    return futex;
-  }
-
-  /** The owner lets go of a lock. @returns the thread that has it now and is woken; null if nobody has waited */
-  handOver(cpu: Cpu, futex: PiFutex): Thread | null {
-    const next = futex.mutex.handOver(cpu) as Thread | null;
-    if (next === null) this.#waited.delete(futex.name);
-    else {
-      this.#handover.put(cpu, 0);
-      this.#scheduler.wakeUp(cpu, next);
-    }
-    return next;
-  }
-
-  /** Nobody waits any more: what is left is the word. */
-  forgetIfIdle(cpu: Cpu, futex: PiFutex): void {
-    if (futex.mutex.waiters.length > 0 || this.#waited.get(futex.name) !== futex) return;
-    futex.mutex.handOver(cpu);
-    this.#waited.delete(futex.name);
-  }
-
-  /** A thread ends: its locks go to those who wait (Linux: `exit_pi_state_list`). */
-  abandon(cpu: Cpu, thread: Thread): void {
-    for (const futex of [...this.#waited.values()]) {
-      if (futex.mutex.waiters.includes(thread)) {
-        futex.mutex.cancel(cpu, thread);
-        this.forgetIfIdle(cpu, futex);
-      } else if (futex.mutex.owner === thread) {
-        futex.abandoned = true;
-        this.handOver(cpu, futex);
-      }
-    }
-  }
-}
-
-const nameOf = ({ space, offset }: Key): string => `${space}:${offset}`;
-
 /** FUTEX_LOCK_PI and FUTEX_TRYLOCK_PI. @param timeout ns from now; negative: none */
-export function lockPi(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, key: Key, tryOnly: boolean, timeout: number): number {
+export function lockPi(
+  kernel: KernelParts,
+  cpu: Cpu,
+  thread: Thread,
+  address: number,
+  key: Key,
+  tryOnly: boolean,
+  timeout: number,
+): number {
   cpu.charge(SchedStep.futexWait);
   const word = getUser32(cpu, thread.memory, address);
   if (word < 0) return word;
@@ -112,7 +51,7 @@ export function lockPi(kernel: Kernel, cpu: Cpu, thread: Thread, address: number
 }
 
 /** FUTEX_UNLOCK_PI. */
-export function unlockPi(kernel: Kernel, cpu: Cpu, thread: Thread, address: number, key: Key): number {
+export function unlockPi(kernel: KernelParts, cpu: Cpu, thread: Thread, address: number, key: Key): number {
   cpu.charge(SchedStep.futexWake);
   const word = getUser32(cpu, thread.memory, address);
   if (word < 0) return word;
@@ -129,14 +68,14 @@ export function unlockPi(kernel: Kernel, cpu: Cpu, thread: Thread, address: numb
 
 /** A wait for the lock: ends with it, with the timeout, or with a signal. */
 class PiWait implements Operation {
-  readonly #kernel: Kernel;
+  readonly #kernel: KernelParts;
   readonly #thread: Thread;
   readonly #futex: PiFutex;
   readonly #address: number;
   readonly #timer: SleepTimer;
   #expired = false;
 
-  constructor(kernel: Kernel, cpu: Cpu, thread: Thread, futex: PiFutex, address: number, timeout: number) {
+  constructor(kernel: KernelParts, cpu: Cpu, thread: Thread, futex: PiFutex, address: number, timeout: number) {
     this.#kernel = kernel;
     this.#thread = thread;
     this.#futex = futex;

@@ -1,5 +1,5 @@
-import type { Kernel } from '../entry/kernel.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { KernelParts } from '../kernel-parts.js';
 import { defineFileCalls } from './file-syscalls.js';
 import { defineMemoryCalls } from './memory-syscalls.js';
 import { defineMessageQueueCalls } from './mqueue-syscalls.js';
@@ -13,7 +13,7 @@ import { defineSharedMemoryCalls } from './sysv-shm.js';
 import { defineTransferCalls } from './transfer-syscalls.js';
 
 /** The system calls of Linux 6.15, as far as the model has them. */
-export function defineLinuxCalls(table: SyscallTable, kernel: Kernel): void {
+export function defineLinuxCalls(table: SyscallTable, kernel: KernelParts): void {
   defineFileCalls(table, kernel);
   defineMemoryCalls(table, kernel);
   defineProcessCalls(table, kernel);

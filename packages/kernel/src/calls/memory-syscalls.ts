@@ -1,11 +1,11 @@
 import { brk, madvise, mlock, mmap, mprotect, mremap, munlock, munmap, pkeyAlloc, pkeyFree } from '@rpal/mm';
 import { Errno, MapFlag } from '@rpal/uapi';
-import type { Kernel } from '../entry/kernel.js';
-import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { KernelParts } from '../kernel-parts.js';
+import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 
 /** What programs do to their address space. */
-export function defineMemoryCalls(table: SyscallTable, kernel: Kernel): void {
+export function defineMemoryCalls(table: SyscallTable, kernel: KernelParts): void {
   table.define(Nr.mmap, (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
     if ((a3 & MapFlag.ANONYMOUS) !== 0) return mmap(cpu, thread.memory, a0, a1, a2, a3);
     const file = thread.process.files.lookUp(cpu, a4);

@@ -2,14 +2,21 @@ import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, SCM_MAX_FD, SocketMessage, type UnixSocket } from '@rpal/ipc';
 import { Errno, MessageFlag } from '@rpal/uapi';
 import { type Credentials, type File, UIO_MAXIOV, VfsStep } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
+import type { KernelParts } from '../kernel-parts.js';
 import { threadWithId } from '../process/find-thread.js';
 import type { MessageHeader } from '../process/message-header.js';
 import type { Thread } from '../process/thread.js';
 import { whenOver } from './when-over.js';
 
 /** sendmsg(2). Of descriptors and credentials, the credentials come first. */
-export function sendMessage(kernel: Kernel, cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
+export function sendMessage(
+  kernel: KernelParts,
+  cpu: Cpu,
+  thread: Thread,
+  socket: UnixSocket,
+  header: MessageHeader,
+  flags: number,
+): number {
   cpu.charge(VfsStep.messageHeader);
   if (header.segments.length > UIO_MAXIOV) return -Errno.EMSGSIZE;
   const message = new SocketMessage(header.segments);
@@ -40,7 +47,7 @@ export function sendMessage(kernel: Kernel, cpu: Cpu, thread: Thread, socket: Un
  * Root may say anything that could be true, others nothing but the truth (Linux: `__scm_send`, `scm_check_creds`).
  * @returns 0, -EINVAL, -EPERM or -ESRCH
  */
-function checkCredentials(kernel: Kernel, { process }: Thread, { pid, uid, gid }: Credentials): number {
+function checkCredentials(kernel: KernelParts, { process }: Thread, { pid, uid, gid }: Credentials): number {
   const { credentials: own } = process;
   if (uid < 0 || gid < 0) return -Errno.EINVAL;
   if (own.uid !== 0 && (pid !== own.pid || uid !== own.uid || gid !== own.gid)) return -Errno.EPERM;
@@ -48,7 +55,14 @@ function checkCredentials(kernel: Kernel, { process }: Thread, { pid, uid, gid }
 }
 
 /** recvmsg(2). */
-export function receiveMessage(kernel: Kernel, cpu: Cpu, thread: Thread, socket: UnixSocket, header: MessageHeader, flags: number): number {
+export function receiveMessage(
+  kernel: KernelParts,
+  cpu: Cpu,
+  thread: Thread,
+  socket: UnixSocket,
+  header: MessageHeader,
+  flags: number,
+): number {
   cpu.charge(VfsStep.messageHeader);
   if (header.segments.length > UIO_MAXIOV) return -Errno.EMSGSIZE;
   const message = new SocketMessage(header.segments);
@@ -65,7 +79,7 @@ export function receiveMessage(kernel: Kernel, cpu: Cpu, thread: Thread, socket:
 }
 
 /** As many descriptors as there is room for; what is left over is closed, and MSG_CTRUNC says so (Linux: `scm_detach_fds`). */
-function install(kernel: Kernel, cpu: Cpu, thread: Thread, header: MessageHeader, files: readonly File[], closeOnExec: boolean): void {
+function install(kernel: KernelParts, cpu: Cpu, thread: Thread, header: MessageHeader, files: readonly File[], closeOnExec: boolean): void {
   const descriptors: number[] = [];
   for (const file of files.slice(0, header.room ?? 0)) {
     cpu.charge(IpcStep.scmDescriptor);

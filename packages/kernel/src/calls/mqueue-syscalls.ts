@@ -1,10 +1,10 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MessageQueue, MessageQueueFile, MQ_PRIO_MAX, MqLimit } from '@rpal/ipc';
 import { Errno, OpenFlag, Signal } from '@rpal/uapi';
-import type { Kernel } from '../entry/kernel.js';
-import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { KernelParts } from '../kernel-parts.js';
 import { FOREVER, type MessageQueueAttributes, type SignalValue } from '../process/call-arguments.js';
+import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import { signalProcess } from '../signals/signal.js';
 import { KernelStep } from '../steps.js';
@@ -15,7 +15,7 @@ const BYTES_MAX = 819_200;
 const OVERHEAD = 96;
 
 /** POSIX message queues. */
-export function defineMessageQueueCalls(table: SyscallTable, kernel: Kernel): void {
+export function defineMessageQueueCalls(table: SyscallTable, kernel: KernelParts): void {
   table.define(Nr.mq_open, (cpu, thread, { args, a0, a1, a3 }) => {
     cpu.charge(KernelStep.openFile);
     const name = args.string(cpu, thread, a0);
@@ -78,7 +78,14 @@ export function defineMessageQueueCalls(table: SyscallTable, kernel: Kernel): vo
   });
 }
 
-function open(kernel: Kernel, cpu: Cpu, thread: Thread, name: string, flags: number, attributes: MessageQueueAttributes | null): number {
+function open(
+  kernel: KernelParts,
+  cpu: Cpu,
+  thread: Thread,
+  name: string,
+  flags: number,
+  attributes: MessageQueueAttributes | null,
+): number {
   if (!/^\/[^/]+$/.test(name)) return name === '/' ? -Errno.ENOENT : name.startsWith('/') ? -Errno.EACCES : -Errno.EINVAL;
   const { files } = thread.process;
   let queue: MessageQueue | number | undefined = kernel.messageQueues.get(name);
@@ -93,7 +100,7 @@ function open(kernel: Kernel, cpu: Cpu, thread: Thread, name: string, flags: num
   return files.install(cpu, new MessageQueueFile(queue, flags), true);
 }
 
-function create(kernel: Kernel, { maxMessages, messageSize }: MessageQueueAttributes): MessageQueue | number {
+function create(kernel: KernelParts, { maxMessages, messageSize }: MessageQueueAttributes): MessageQueue | number {
   if (!(maxMessages > 0) || !(messageSize > 0) || maxMessages > MqLimit.MESSAGES_MAX || messageSize > MqLimit.SIZE_MAX)
     return -Errno.EINVAL;
   let bytes = maxMessages * (messageSize + OVERHEAD);

@@ -4,11 +4,11 @@ import { IpcStep, TimerFd } from '@rpal/ipc';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, PollItem, PollOperation } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
-import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { KernelParts } from '../kernel-parts.js';
 import { type EpollEvent, FOREVER, type Interval } from '../process/call-arguments.js';
 import type { SignalBits } from '../process/pending-signals.js';
+import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import { setMask } from './signal-syscalls.js';
 import { whenOver } from './when-over.js';
@@ -27,7 +27,7 @@ const event: EpollEvent = { events: 0, low: 0, high: 0 };
 const interval: Interval = { value: 0, interval: 0, old: 0 };
 
 /** Waiting for files: epoll, poll, select, and timers as files. */
-export function definePollCalls(table: SyscallTable, kernel: Kernel): void {
+export function definePollCalls(table: SyscallTable, kernel: KernelParts): void {
   table.define(Nr.epoll_create1, (cpu, thread, { a0 }) => {
     if ((a0 & ~OpenFlag.CLOEXEC) !== 0) return -Errno.EINVAL;
     cpu.charge(EpollStep.epollCreate);
@@ -163,7 +163,7 @@ const POLLFD = 8;
 
 /** @param interrupted the result if a signal ends the call, when so many ns were left; negative: for ever */
 function poll(
-  kernel: Kernel,
+  kernel: KernelParts,
   cpu: Cpu,
   thread: Thread,
   address: number,
@@ -192,7 +192,7 @@ function poll(
 
 /** @param sets addresses of the sets for reading, writing and exceptions; 0 where there is none @param interrupted as for `poll` */
 function select(
-  kernel: Kernel,
+  kernel: KernelParts,
   cpu: Cpu,
   thread: Thread,
   limit: number,

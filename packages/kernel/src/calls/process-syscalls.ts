@@ -2,13 +2,13 @@ import type { Cpu } from '@rpal/hw-x86';
 import { TIMER_SLACK } from '@rpal/sched';
 import { Errno, Prctl, WaitOption } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
-import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { KernelParts } from '../kernel-parts.js';
+import { cloneThread, forkProcess, WAIT_CHILD, WaitChildOperation } from '../lifecycle/clone.js';
+import { execve } from '../lifecycle/exec.js';
+import { exitThread } from '../lifecycle/exit.js';
 import { FOREVER } from '../process/call-arguments.js';
-import { cloneThread, forkProcess, WAIT_CHILD, WaitChildOperation } from '../process/clone.js';
-import { execve } from '../process/exec.js';
-import { exitThread } from '../process/exit.js';
+import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import { KernelStep } from '../steps.js';
 import { futex } from './futex.js';
@@ -18,7 +18,7 @@ import { SLEEP, SleepOperation } from './sleep.js';
 const gone: Operation = { step: () => Pending.SLEEP };
 
 /** Processes and threads: who they are, how they begin, wait and end. */
-export function defineProcessCalls(table: SyscallTable, kernel: Kernel): void {
+export function defineProcessCalls(table: SyscallTable, kernel: KernelParts): void {
   table.define(Nr.getpid, (cpu, thread) => {
     cpu.charge(KernelStep.getpid);
     return thread.process.pid;

@@ -1,14 +1,14 @@
 import { Errno, Rlimit } from '@rpal/uapi';
-import type { Kernel } from '../entry/kernel.js';
-import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { KernelParts } from '../kernel-parts.js';
+import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import { KernelStep } from '../steps.js';
 
 /** RLIMIT_NOFILE cannot be more (fs.nr_open). */
 const NOFILE_MAX = 1 << 20;
 
 /** prlimit(2). A limit is one number, soft and hard. */
-export function defineLimitCalls(table: SyscallTable, kernel: Kernel): void {
+export function defineLimitCalls(table: SyscallTable, kernel: KernelParts): void {
   table.define(Nr.prlimit64, (cpu, thread, { args, a0, a1, a2 }) => {
     cpu.charge(KernelStep.getpid);
     const { process: caller } = thread;

@@ -3,16 +3,16 @@ import { putUser64 } from '@rpal/mm';
 import { CpuSet, cpuTime, MAX_RT_PRIORITY, RR_SLICE, SchedPolicy } from '@rpal/sched';
 import { Errno, Prio, Rusage } from '@rpal/uapi';
 import { begin } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
-import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
-import { affinityChange } from '../process/affinity.js';
+import type { KernelParts } from '../kernel-parts.js';
+import { affinityChange } from '../lifecycle/affinity.js';
 import { threadWithId } from '../process/find-thread.js';
+import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import { KernelStep } from '../steps.js';
 
 /** The thread with an id, 0 for the caller; where a main thread has ended, the next of its process. Undefined if there is none. */
-function findThread(kernel: Kernel, caller: Thread, id: number): Thread | undefined {
+function findThread(kernel: KernelParts, caller: Thread, id: number): Thread | undefined {
   if (id === 0 || id === caller.pid) return caller;
   return threadWithId(kernel, id) ?? kernel.processes.get(id)?.threads[0];
 }
@@ -21,7 +21,7 @@ const isRealTime = (policy: number): boolean => policy === SchedPolicy.FIFO || p
 const isKnown = (policy: number): boolean => Object.values<number>(SchedPolicy).includes(policy);
 
 /** Scheduling parameters and resource usage. Callers may do everything, as root. */
-export function defineSchedCalls(table: SyscallTable, kernel: Kernel): void {
+export function defineSchedCalls(table: SyscallTable, kernel: KernelParts): void {
   table.define(Nr.sched_setscheduler, (cpu, thread, { args, a0, a1, a2 }) => {
     cpu.charge(KernelStep.setScheduler);
     if (a0 < 0) return -Errno.EINVAL;

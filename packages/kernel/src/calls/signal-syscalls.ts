@@ -2,11 +2,11 @@ import type { Cpu } from '@rpal/hw-x86';
 import { SleepTimer, sleepSlack, TaskState, type WaitTarget, Wake } from '@rpal/sched';
 import { Errno, OpenFlag, Signal, SignalMask } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
-import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { KernelParts } from '../kernel-parts.js';
 import { FOREVER, type SignalValue } from '../process/call-arguments.js';
 import { bitsOf, NO_SIGNALS, type SignalBits, union, without } from '../process/pending-signals.js';
+import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import {
@@ -28,7 +28,7 @@ const told: SignalValue = { signal: 0, value: 0 };
 const LAST: number = Signal.RTMAX;
 
 /** Signals: sending, handling, blocking, waiting. */
-export function defineSignalCalls(table: SyscallTable, kernel: Kernel): void {
+export function defineSignalCalls(table: SyscallTable, kernel: KernelParts): void {
   table.define(Nr.rt_sigaction, (cpu, thread, { args, a0: signal, a1, a2 }) => {
     cpu.charge(KernelStep.sigaction);
     const { process } = thread;
@@ -178,7 +178,7 @@ class SignalWait implements Operation {
   #state: 'new' | 'asleep' = 'new';
   #expired = false;
 
-  constructor(kernel: Kernel, thread: Thread, regs: UserContext, wanted: SignalBits) {
+  constructor(kernel: KernelParts, thread: Thread, regs: UserContext, wanted: SignalBits) {
     this.#thread = thread;
     this.#regs = regs;
     this.#wanted = wanted;

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { OperationKind, Pending } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
+import type { KernelParts } from '../kernel-parts.js';
 import type { RestartBlock, Thread } from '../process/thread.js';
 
 export const SLEEP: OperationKind<SleepOperation> = new OperationKind('nanosleep');
@@ -13,7 +13,7 @@ export class SleepOperation implements RestartBlock {
   readonly #timer: SleepTimer;
   #expired = false;
 
-  constructor(kernel: Kernel, thread: Thread) {
+  constructor(kernel: KernelParts, thread: Thread) {
     this.#thread = thread;
     this.#timer = new SleepTimer(kernel.scheduler, (cpu) => {
       this.#expired = true;

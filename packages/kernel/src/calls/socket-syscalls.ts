@@ -1,10 +1,10 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, type UnixNamespace, UnixPacketSocket, UnixSocket, UnixStreamSocket } from '@rpal/ipc';
 import { AddressFamily, Errno, OpenFlag, SocketOption, SocketType } from '@rpal/uapi';
-import type { Kernel } from '../entry/kernel.js';
-import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { KernelParts } from '../kernel-parts.js';
 import type { MessageHeader } from '../process/message-header.js';
+import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import { installPair } from './file-syscalls.js';
@@ -17,7 +17,7 @@ const FLAGS = SocketType.NONBLOCK | SocketType.CLOEXEC;
 const SOL_SOCKET = 1;
 
 /** Sockets: AF_UNIX only. */
-export function defineSocketCalls(table: SyscallTable, kernel: Kernel): void {
+export function defineSocketCalls(table: SyscallTable, kernel: KernelParts): void {
   table.define(Nr.socket, (cpu, thread, { a0, a1 }) => {
     const refused = refuse(a0, a1);
     if (refused < 0) return refused;

@@ -1,9 +1,9 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { MappedFile, MemoryFile, type MmStruct, mmap, munmap, putUser32, putUser64, type Vma } from '@rpal/mm';
 import { Errno, Ipc, MapFlag, Prot, Shm } from '@rpal/uapi';
-import type { Kernel } from '../entry/kernel.js';
-import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { KernelParts } from '../kernel-parts.js';
+import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import { KernelStep } from '../steps.js';
 
@@ -28,7 +28,15 @@ class Segment extends MappedFile {
   removed = false;
   readonly #gone: (segment: Segment) => void;
 
-  constructor(kernel: Kernel, id: number, key: number, bytes: number, mode: number, creator: number, gone: (segment: Segment) => void) {
+  constructor(
+    kernel: KernelParts,
+    id: number,
+    key: number,
+    bytes: number,
+    mode: number,
+    creator: number,
+    gone: (segment: Segment) => void,
+  ) {
     const file = new MemoryFile(kernel.memory, `/SYSV${(key >>> 0).toString(16).padStart(8, '0')} (deleted)`);
     super(file);
     this.id = id;
@@ -49,11 +57,11 @@ class Segment extends MappedFile {
 
 /** The System V shared memory of a machine. */
 export class SharedSegments {
-  readonly #kernel: Kernel;
+  readonly #kernel: KernelParts;
   readonly #byId = new Map<number, Segment>();
   #nextId = 0;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: KernelParts) {
     this.#kernel = kernel;
   }
 
@@ -140,7 +148,8 @@ function putStatus(cpu: Cpu, memory: MmStruct, buffer: number, segment: Segment)
   return failed;
 }
 
-export function defineSharedMemoryCalls(table: SyscallTable, { segments }: Kernel): void {
+export function defineSharedMemoryCalls(table: SyscallTable, kernel: KernelParts): void {
+  const segments = new SharedSegments(kernel);
   table.define(Nr.shmget, (cpu, thread, { a0, a1, a2 }) => {
     cpu.charge(KernelStep.openFile);
     return segments.get(cpu, thread, a0, a1, a2);

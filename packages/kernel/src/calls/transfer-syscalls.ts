@@ -3,11 +3,11 @@ import { MemFd, PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStre
 import { MemoryFile } from '@rpal/mm';
 import { Errno, OpenFlag, Signal, SPLICE_F_NONBLOCK } from '@rpal/uapi';
 import { type File, type IoVec, IovIter, type Operation, Pending, UIO_MAXIOV } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
-import { SyscallNumber as Nr } from '../entry/syscall-numbers.js';
 import type { SyscallTable } from '../entry/syscall-table.js';
+import type { KernelParts } from '../kernel-parts.js';
 import { cpuOnlineFile } from '../proc/cpu-online.js';
 import { fdInfo, PROC_FILES, ProcFile } from '../proc/proc-files.js';
+import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import { KernelStep } from '../steps.js';
@@ -19,7 +19,7 @@ import { whenOver } from './when-over.js';
 const SEEK_MAX = 4;
 
 /** Calls that move data by other ways than one read or write, and the files they are used with. */
-export function defineTransferCalls(table: SyscallTable, kernel: Kernel): void {
+export function defineTransferCalls(table: SyscallTable, kernel: KernelParts): void {
   table.define(Nr.readv, (cpu, thread, regs) => vectored(cpu, thread, regs, false), { holds: [0] });
   table.define(Nr.writev, (cpu, thread, regs) => vectored(cpu, thread, regs, true), { holds: [0] });
 
@@ -100,7 +100,7 @@ export function defineTransferCalls(table: SyscallTable, kernel: Kernel): void {
 }
 
 /** open(2) of what is not a special file: `/dev/shm/...` and `/proc/{self,PID}/{maps,status,stat,fdinfo/FD}`. */
-export function openPath(kernel: Kernel, thread: Thread, path: string, flags: number): File | number {
+export function openPath(kernel: KernelParts, thread: Thread, path: string, flags: number): File | number {
   const [, name] = /^\/dev\/shm\/([^/]+)$/.exec(path) ?? [];
   if (name !== undefined) return openShared(kernel, path, flags);
   const online = cpuOnlineFile(kernel, path, flags);
@@ -113,7 +113,7 @@ export function openPath(kernel: Kernel, thread: Thread, path: string, flags: nu
 }
 
 /** shm_open: a name below /dev/shm. */
-function openShared(kernel: Kernel, path: string, flags: number): File | number {
+function openShared(kernel: KernelParts, path: string, flags: number): File | number {
   let file = kernel.sharedMemory.get(path);
   if (file === undefined) {
     if ((flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
@@ -128,7 +128,7 @@ function openShared(kernel: Kernel, path: string, flags: number): File | number 
 }
 
 /** unlink of a name below /dev/shm. @returns 0, or -ENOENT */
-export function unlinkShared(kernel: Kernel, path: string): number {
+export function unlinkShared(kernel: KernelParts, path: string): number {
   const file = kernel.sharedMemory.get(path);
   if (file === undefined) return -Errno.ENOENT;
   kernel.sharedMemory.delete(path);
@@ -224,7 +224,7 @@ function betweenFiles(
   return call(from, to);
 }
 
-function processVm(kernel: Kernel, cpu: Cpu, thread: Thread, { args, a0, a1, a2, a3, a4 }: UserContext, write: boolean): number {
+function processVm(kernel: KernelParts, cpu: Cpu, thread: Thread, { args, a0, a1, a2, a3, a4 }: UserContext, write: boolean): number {
   const local = args.segments(cpu, thread, a1, a2);
   if (typeof local === 'number') return local;
   const remote = args.remoteSegments(cpu, thread, a3, a4);

@@ -1,16 +1,25 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { FlushEntry } from '@rpal/mm';
+import type { Scheduler } from '@rpal/sched';
 import { EntryKind } from '../process/entry-kind.js';
-import type { Kernel } from './kernel.js';
+import type { Thread } from '../process/thread.js';
+
+/** The kernel's way in and out for an interrupt. */
+interface InterruptEntry {
+  readonly scheduler: Scheduler;
+  current(cpu: Cpu): Thread;
+  enterFromUser(cpu: Cpu, kind: number): void;
+  leaveInterrupt(cpu: Cpu): void;
+}
 
 /**
  * A flush interrupt enters the kernel as every interrupt does, so whoever watches entries is asked first, and the flush finds
  * the address space of whoever is current then. A CPU that the kernel has not entered for another thread goes on as it was.
  */
 export class WatchedFlushEntry implements FlushEntry {
-  readonly #kernel: Kernel;
+  readonly #kernel: InterruptEntry;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: InterruptEntry) {
     this.#kernel = kernel;
   }
 

@@ -1,9 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import { MachineError } from '../errors.js';
+import { SyscallNumber } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
-import { SyscallNumber } from './syscall-numbers.js';
 
 /**
  * What a system call does. Number and arguments are in the registers of the context that made it.

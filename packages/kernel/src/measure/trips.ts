@@ -1,7 +1,7 @@
 import { type Cpu, Ledger, ModelBug } from '@rpal/hw-x86';
 import type { Handover } from '@rpal/sched';
-import type { Kernel } from '../entry/kernel.js';
 import { MachineError } from '../errors.js';
+import type { Kernel } from '../kernel.js';
 import type { Program } from '../program/program.js';
 import { Trip } from './trip.js';
 

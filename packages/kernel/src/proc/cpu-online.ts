@@ -2,12 +2,12 @@ import type { Cpu } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import { Errno, OpenFlag } from '@rpal/uapi';
 import { begin, type Caller, File, type Operation } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
-import { yieldInKernel } from '../process/affinity.js';
+import type { KernelParts } from '../kernel-parts.js';
+import { yieldInKernel } from '../lifecycle/affinity.js';
 import { threadsOf } from '../process/find-thread.js';
 
 /** The file of a CPU, by its path; undefined for other paths. CPU 0 has none: it cannot be taken offline. */
-export function cpuOnlineFile(kernel: Kernel, path: string, flags: number): File | undefined {
+export function cpuOnlineFile(kernel: KernelParts, path: string, flags: number): File | undefined {
   const [, number] = /^\/sys\/devices\/system\/cpu\/cpu([1-9]\d*)\/online$/.exec(path) ?? [];
   const cpu = number === undefined ? undefined : kernel.platform.cpus[Number(number)];
   return cpu === undefined ? undefined : new CpuOnlineFile(kernel, cpu, flags & OpenFlag.ACCMODE);
@@ -15,10 +15,10 @@ export function cpuOnlineFile(kernel: Kernel, path: string, flags: number): File
 
 /** `/sys/devices/system/cpu/cpuN/online`: "0" takes the CPU out of use, "1" back into it. */
 class CpuOnlineFile extends File {
-  readonly #kernel: Kernel;
+  readonly #kernel: KernelParts;
   readonly #target: Cpu;
 
-  constructor(kernel: Kernel, target: Cpu, flags: number) {
+  constructor(kernel: KernelParts, target: Cpu, flags: number) {
     super(flags);
     this.#kernel = kernel;
     this.#target = target;
@@ -45,9 +45,9 @@ class CpuOnlineFile extends File {
 
 /**
  * The CPU gets nothing new; what it has is moved away, thread by thread, and the caller waits until nothing runs there.
- * Kernel threads that are tied to the CPU, and timers, are left to it.
+ * KernelParts threads that are tied to the CPU, and timers, are left to it.
  */
-function offline(kernel: Kernel, target: Cpu, length: number): Operation {
+function offline(kernel: KernelParts, target: Cpu, length: number): Operation {
   const { scheduler } = kernel;
   const { hotplug } = scheduler;
   hotplug.deactivate(target);

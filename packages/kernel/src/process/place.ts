@@ -1,4 +1,4 @@
-import { callText } from '../entry/call-text.js';
+import { callText } from './call-text.js';
 import type { Thread } from './thread.js';
 import { NO_CALL } from './user-context.js';
 

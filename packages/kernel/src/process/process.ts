@@ -1,7 +1,8 @@
+import type { Cpu, Platform } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
-import { type Handover, WaitQueue } from '@rpal/sched';
+import { type Handover, type Scheduler, WaitQueue } from '@rpal/sched';
 import type { Credentials, FdTable } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
+import type { CallNames } from './call-text.js';
 import type { Death } from './death.js';
 import { PendingSignals } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';
@@ -18,9 +19,21 @@ export interface ExitState {
   readonly address: number;
 }
 
+/** What a process and its threads need of the kernel that they run on. */
+export interface ProcessHost {
+  readonly platform: Platform;
+  readonly scheduler: Scheduler;
+  readonly processes: ReadonlyMap<number, Process>;
+  /** RLIMIT_SIGPENDING of a process without a parent. */
+  readonly defaultPendingLimit: number;
+  /** Names of system calls, for reports. */
+  readonly syscalls: CallNames;
+  sendSignal(cpu: Cpu, thread: Thread, signal: number): void;
+}
+
 /** A process: threads that share memory and descriptors (Linux: a thread group). */
 export class Process {
-  readonly kernel: Kernel;
+  readonly kernel: ProcessHost;
   readonly pid: number;
   name: string;
   mm: MmStruct;
@@ -79,7 +92,7 @@ export class Process {
   /** Threads that have been given a stack. */
   contexts = 0;
 
-  constructor(kernel: Kernel, pid: number, name: string, mm: MmStruct, files: FdTable, childWait: WaitQueue, parent: Process | null) {
+  constructor(kernel: ProcessHost, pid: number, name: string, mm: MmStruct, files: FdTable, childWait: WaitQueue, parent: Process | null) {
     this.kernel = kernel;
     this.signalHandover = kernel.scheduler.handovers.open('signals');
     this.pid = pid;

@@ -1,6 +1,7 @@
-import { EI_NIDENT, type Image, requireImage } from '../process/image.js';
+import { EI_NIDENT, type Image } from '../process/image.js';
 import { type Main, requireMain } from './main.js';
 import { ProgramContext } from './program-context.js';
+import { requireImage } from './require-image.js';
 
 /** An executable around a generator. */
 export interface ProgramImage extends Image {

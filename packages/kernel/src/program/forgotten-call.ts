@@ -1,5 +1,5 @@
-import { SyscallNumber } from '../entry/syscall-numbers.js';
 import { MachineError } from '../errors.js';
+import { SyscallNumber } from '../process/syscall-numbers.js';
 
 /** Kinds of calls of a program. */
 export const Made = { NONE: 0, SYSCALL: 1, ACCESS: 2, SPAN: 3, COMPUTE: 4 } as const;

@@ -1,8 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { signalName } from '@rpal/uapi';
-import { SyscallNumber } from '../entry/syscall-numbers.js';
 import type { ContextTable } from '../process/context-table.js';
 import type { UserHandler } from '../process/signal-action.js';
+import { SyscallNumber } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import { type HandlerState, ThreadContext } from '../process/thread-context.js';
 import type { CallRegisters } from '../process/user-context.js';

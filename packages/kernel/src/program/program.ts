@@ -1,11 +1,11 @@
 import type { CpuSet } from '@rpal/sched';
 import { Futex, MapFlag, Prio, Prot } from '@rpal/uapi';
 import type { IoVec } from '@rpal/vfs';
-import { SyscallNumber } from '../entry/syscall-numbers.js';
 import type { MessageQueueAttributes } from '../process/call-arguments.js';
 import { EntryKind } from '../process/entry-kind.js';
-import { type Image, requireImage } from '../process/image.js';
+import type { Image } from '../process/image.js';
 import type { MessageHeader } from '../process/message-header.js';
+import { SyscallNumber } from '../process/syscall-numbers.js';
 import { KernelStep } from '../steps.js';
 import {
   refuseNumber,
@@ -21,6 +21,7 @@ import { forgotten, Made } from './forgotten-call.js';
 import { type Main, requireMain } from './main.js';
 import { AccessCall, type Call, ComputeCall, Kind, Span, SpanCall, SyscallCall } from './program-calls.js';
 import type { ProgramContext, SignalHandler } from './program-context.js';
+import { requireImage } from './require-image.js';
 
 /** Seconds, minutes and the like for `sleep`, in nanoseconds. */
 export const Time = { us: 1e3, ms: 1e6, s: 1e9 } as const;

@@ -1,10 +1,7 @@
 import { type Cpu, Vector } from '@rpal/hw-x86';
 import { SchedStep, TaskState } from '@rpal/sched';
 import { Errno, Signal, SignalFlag } from '@rpal/uapi';
-import type { Kernel } from '../entry/kernel.js';
-import { defaultPkru } from '../process/exec.js';
-import { exitThread } from '../process/exit.js';
-import { announceContinued, continueProcess, STOPPING, stop, stopProcess } from '../process/job-control.js';
+import type { KernelParts } from '../kernel-parts.js';
 import {
   ALL_SIGNALS,
   bitsOf,
@@ -22,6 +19,8 @@ import type { EntryFrame, Thread } from '../process/thread.js';
 import { ThreadContext } from '../process/thread-context.js';
 import type { UserContext } from '../process/user-context.js';
 import { KernelStep } from '../steps.js';
+import { defaultPkru } from './default-pkru.js';
+import { announceContinued, continueProcess, STOPPING, stop, stopProcess } from './job-control.js';
 
 /** Signals that cannot be caught, blocked or ignored. */
 export const UNBLOCKABLE: SignalBits = bitsOf(Signal.KILL, Signal.STOP);
@@ -86,7 +85,7 @@ function mustLook(thread: Thread, blocked: SignalBits): boolean {
 }
 
 /** Sends `signal` to one thread: it becomes pending, and ends an interruptible sleep. */
-export function sendSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number, value = 0): void {
+export function sendSignal(kernel: KernelParts, cpu: Cpu, thread: Thread, signal: number, value = 0): void {
   const { process } = thread;
   if (process.dying !== 0 && signal !== Signal.KILL) return;
   prepare(kernel, cpu, process, signal);
@@ -102,7 +101,7 @@ export function sendSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: num
  * @param queued by sigqueue @returns 0, or -EAGAIN if it was sent by sigqueue and there is no room in the queues of its user
  */
 export function signalProcess(
-  kernel: Kernel,
+  kernel: KernelParts,
   cpu: Cpu,
   process: Process,
   signal: number,
@@ -127,7 +126,7 @@ export function signalProcess(
  * or the kernel sent; without room a signal of sigqueue fails if it is a real-time one, and any other loses its value.
  * @returns 0; 1 if it is pending already and one is enough; -EAGAIN
  */
-function enqueue(kernel: Kernel, process: Process, pending: PendingSignals, signal: number, value: number, queued: boolean): number {
+function enqueue(kernel: KernelParts, process: Process, pending: PendingSignals, signal: number, value: number, queued: boolean): number {
   if (pending.holds(signal)) return 1;
   const account = kernel.signalAccount(process.credentials.uid);
   const realTime = signal >= Signal.RTMIN;
@@ -165,7 +164,7 @@ function isFatalAtOnce({ process, realBlocked }: Thread, signal: number): boolea
 }
 
 /** All threads of a process are to die of `signal`, before anything else can take it. */
-function takeDown(kernel: Kernel, cpu: Cpu, process: Process, signal: number): void {
+function takeDown(kernel: KernelParts, cpu: Cpu, process: Process, signal: number): void {
   process.dying = signal;
   for (const thread of process.threads) {
     thread.stopPending = false;
@@ -176,14 +175,14 @@ function takeDown(kernel: Kernel, cpu: Cpu, process: Process, signal: number): v
 }
 
 /** Tells a parent of a change in its child (SIGCHLD): the thread that forked it is asked first, as long as it is there. */
-export function signalParent(kernel: Kernel, cpu: Cpu, { parent, forkedBy }: Process): void {
+export function signalParent(kernel: KernelParts, cpu: Cpu, { parent, forkedBy }: Process): void {
   if (parent === null) return;
   const first = forkedBy !== null && parent.threads.includes(forkedBy) ? forkedBy : parent.leader;
   signalProcess(kernel, cpu, parent, Signal.CHLD, 0, first);
 }
 
 /** What a signal does when it is sent, whoever takes it (Linux: `prepare_signal`): stopping and going on undo each other. */
-function prepare(kernel: Kernel, cpu: Cpu, process: Process, signal: number): void {
+function prepare(kernel: KernelParts, cpu: Cpu, process: Process, signal: number): void {
   if (signal === Signal.CONT) {
     flush(process, STOPPING);
     continueProcess(kernel, cpu, process);
@@ -199,7 +198,7 @@ export function flush(process: Process, signals: SignalBits): void {
 }
 
 /** A signal that must not be missed, as a fault's: if it is blocked or ignored, the process dies of it. */
-export function forceSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void {
+export function forceSignal(kernel: KernelParts, cpu: Cpu, thread: Thread, signal: number): void {
   const { process } = thread;
   if (hasSignal(thread.blocked, signal) || actionOf(process, signal).handler === 'ignore') process.actions[signal] = DEFAULT_ACTION;
   thread.blocked = without(thread.blocked, bitsOf(signal));
@@ -207,7 +206,7 @@ export function forceSignal(kernel: Kernel, cpu: Cpu, thread: Thread, signal: nu
 }
 
 /** signalfds are told, and the thread is woken, or interrupted if it runs on another CPU (Linux: `signal_wake_up`). */
-function notify(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void {
+function notify(kernel: KernelParts, cpu: Cpu, thread: Thread, signal: number): void {
   const { signalWait, signalHandover } = thread.process;
   signalHandover.put(cpu, 0);
   signalWait.wakeOne(cpu);
@@ -218,7 +217,7 @@ function notify(kernel: Kernel, cpu: Cpu, thread: Thread, signal: number): void 
 }
 
 /** Makes a thread look at its signals. @param fatal whatever it waits for, even stopped */
-export function interrupt(kernel: Kernel, cpu: Cpu, thread: Thread, fatal: boolean): void {
+export function interrupt(kernel: KernelParts, cpu: Cpu, thread: Thread, fatal: boolean): void {
   const { INTERRUPTIBLE, UNINTERRUPTIBLE, STOPPED } = TaskState;
   const woken = kernel.scheduler.wakeUp(cpu, thread, fatal ? INTERRUPTIBLE | UNINTERRUPTIBLE | STOPPED : INTERRUPTIBLE);
   // kick_process: one that runs on another CPU looks at its signals on the way out of this interrupt.
@@ -237,12 +236,16 @@ export function dequeueSignal(thread: Thread, wanted: SignalBits): QueuedSignal 
   return taken;
 }
 
+/** What has become of a thread that had signals to look at, if none of them ends it. */
+export const Delivered = { DONE: 0, RESTART: -1 } as const;
+
 /**
  * Takes the pending signals of a thread on its way to user mode (Linux: `arch_do_signal_or_restart`). The thread may be
  * stopped, or dead, afterwards.
- * @returns true if the system call that was interrupted is to be executed again
+ * @returns the signal that ends the thread; or `Delivered.RESTART` if the system call that was interrupted is to be executed again, else
+ *   `Delivered.DONE`
  */
-export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolean {
+export function deliverSignals(kernel: KernelParts, cpu: Cpu, thread: Thread): number {
   const { process, frame } = thread;
   announceContinued(kernel, cpu, process);
   const program = programOf(thread);
@@ -250,7 +253,7 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
   for (;;) {
     if (thread.stopPending) {
       stop(kernel, cpu, thread);
-      return false;
+      return Delivered.DONE;
     }
     const taken = dequeueSignal(thread, without(without(ALL_SIGNALS, thread.blocked), late));
     if (taken === null) break;
@@ -259,7 +262,7 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
     if (action.handler === 'ignore') continue;
     if (action.handler !== 'default') {
       callHandler(kernel, cpu, thread, program as ThreadContext, action, taken);
-      return false;
+      return Delivered.DONE;
     }
     if (hasSignal(IGNORED_BY_DEFAULT, signal)) continue;
     if (hasSignal(STOPPING, signal)) {
@@ -267,13 +270,11 @@ export function deliverSignals(kernel: Kernel, cpu: Cpu, thread: Thread): boolea
       continue;
     }
     cpu.charge(KernelStep.signalKill);
-    // Killed on account of an exec, it ends alone.
-    exitThread(kernel, cpu, thread, 0, process.dying || signal, process.execing === null || process.execing === thread);
-    return false;
+    return process.dying || signal;
   }
   restoreMask(thread);
   thread.signalPending = mustLook(thread, union(thread.blocked, late));
-  return isRestart(frame);
+  return isRestart(frame) ? Delivered.RESTART : Delivered.DONE;
 }
 
 /**
@@ -302,7 +303,7 @@ function restoreMask(thread: Thread): void {
 
 /** setup_rt_frame: the handler runs next, and rt_sigreturn goes back to what it interrupted. */
 function callHandler(
-  kernel: Kernel,
+  kernel: KernelParts,
   cpu: Cpu,
   thread: Thread,
   program: ThreadContext,

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Kernel, Process } from '@rpal/kernel';
+import type { Process } from '@rpal/kernel';
 import { findRpal, type Instruments, type Isolation, protectionKeys, type QuirkName, type Rpal } from '@rpal/rpal-core';
 import type { Handover } from '@rpal/sched';
 import { RpalError } from '../errors.js';
@@ -56,7 +56,7 @@ export class LibProcess {
   readonly handover: Handover;
 
   static readonly #all: WeakMap<Process, LibProcess> = new WeakMap();
-  static readonly #handovers: WeakMap<Kernel, Handover> = new WeakMap();
+  static readonly #handovers: WeakMap<object, Handover> = new WeakMap();
 
   constructor(kernelHalf: Rpal | null, handover: Handover) {
     this.#kernelHalf = kernelHalf;

@@ -1,7 +1,11 @@
 import { Futex, signalName } from '@rpal/uapi';
-import type { CallRegisters } from '../process/user-context.js';
 import type { SyscallNumber } from './syscall-numbers.js';
-import type { SyscallTable } from './syscall-table.js';
+import type { CallRegisters } from './user-context.js';
+
+/** The calls of a machine, as far as their names go. */
+export interface CallNames {
+  get(nr: number): { readonly name: string; readonly plugin: string | null } | undefined;
+}
 
 /**
  * The arguments of each call in the order of its registers, as the model passes them. `*` marks an address or a mask, shown in
@@ -126,7 +130,7 @@ const futexCommands = new Map<number, string>(Object.entries(Futex).map(([name, 
  * `read(fd 3, buf 0x7ffff7ff0000, count 32)`: a system call for people, as the model passes its arguments.
  * @param calls those of the machine, for the names of calls that plugins have defined
  */
-export function callText(call: CallRegisters, calls: SyscallTable): string {
+export function callText(call: CallRegisters, calls: CallNames): string {
   const registers = [call.a0, call.a1, call.a2, call.a3, call.a4, call.a5];
   const { name, plugin } = calls.get(call.nr) ?? { name: `call ${call.nr}`, plugin: null };
   const signature = plugin === null ? SIGNATURES[name as keyof typeof SyscallNumber] : undefined;

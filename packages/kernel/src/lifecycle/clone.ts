@@ -3,19 +3,19 @@ import { forkMm } from '@rpal/mm';
 import { autoremoveWake, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
 import { Errno, WaitOption } from '@rpal/uapi';
 import { type Operation, OperationKind, Pending } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
+import type { KernelParts } from '../kernel-parts.js';
+import { Process } from '../process/process.js';
+import { Thread } from '../process/thread.js';
+import type { ThreadContext } from '../process/thread-context.js';
 import { KernelStep } from '../steps.js';
 import { allocateTls } from './exec.js';
-import { Process } from './process.js';
-import { Thread } from './thread.js';
-import type { ThreadContext } from './thread-context.js';
 
 /**
  * A new thread of the caller's process (clone with CLONE_VM | CLONE_THREAD | ...).
  * @param program the flow that called @param tls FS base of the thread; null: its thread-local storage is mapped here
  * @returns its id or a negative errno
  */
-export function cloneThread(kernel: Kernel, cpu: Cpu, parent: Thread, program: ThreadContext, tls: number | null): number {
+export function cloneThread(kernel: KernelParts, cpu: Cpu, parent: Thread, program: ThreadContext, tls: number | null): number {
   cpu.charge(KernelStep.clone);
   const thread = newThread(kernel, cpu, parent.process, parent);
   const failed = tls === null ? allocateTls(cpu, thread) : 0;
@@ -25,7 +25,7 @@ export function cloneThread(kernel: Kernel, cpu: Cpu, parent: Thread, program: T
 }
 
 /** A child process with a copy of the caller's memory. @param program the flow that called @returns its pid */
-export function forkProcess(kernel: Kernel, cpu: Cpu, parent: Thread, program: ThreadContext): number {
+export function forkProcess(kernel: KernelParts, cpu: Cpu, parent: Thread, program: ThreadContext): number {
   cpu.charge(KernelStep.fork);
   const { process } = parent;
   const mm = forkMm(cpu, process.mm);
@@ -45,7 +45,7 @@ export function forkProcess(kernel: Kernel, cpu: Cpu, parent: Thread, program: T
   return start(kernel, cpu, parent, thread, program);
 }
 
-function newThread(kernel: Kernel, cpu: Cpu, process: Process, parent: Thread, pid: number = kernel.scheduler.nextPid()): Thread {
+function newThread(kernel: KernelParts, cpu: Cpu, process: Process, parent: Thread, pid: number = kernel.scheduler.nextPid()): Thread {
   const thread = new Thread(pid, process, cpu, parent.affinity, kernel.returnPath);
   // copy_thread: the registers as they are now, not as they were last saved.
   thread.pkru = cpu.mmu.pkru;
@@ -57,7 +57,7 @@ function newThread(kernel: Kernel, cpu: Cpu, process: Process, parent: Thread, p
   return thread;
 }
 
-function start(kernel: Kernel, cpu: Cpu, parent: Thread, thread: Thread, program: ThreadContext): number {
+function start(kernel: KernelParts, cpu: Cpu, parent: Thread, thread: Thread, program: ThreadContext): number {
   thread.frame.user = program.child(cpu, thread);
   kernel.seams.hooks.kernelClone.call(cpu, parent, thread);
   kernel.scheduler.wakeUpNew(cpu, thread);
@@ -68,13 +68,13 @@ export const WAIT_CHILD: OperationKind<WaitChildOperation> = new OperationKind('
 
 /** wait4: for the end of a child. */
 export class WaitChildOperation implements Operation {
-  readonly #kernel: Kernel;
+  readonly #kernel: KernelParts;
   readonly #thread: Thread;
   readonly #entry: WaitEntry;
   #pid = -1;
   #options = 0;
 
-  constructor(kernel: Kernel, thread: Thread) {
+  constructor(kernel: KernelParts, thread: Thread) {
     this.#kernel = kernel;
     this.#thread = thread;
     this.#entry = new WaitEntry(autoremoveWake(kernel.scheduler), thread);

@@ -3,19 +3,19 @@ import { exitMm } from '@rpal/mm';
 import { cpuTime, TaskState, Wake } from '@rpal/sched';
 import { Poll, Signal } from '@rpal/uapi';
 import { releaseFiles } from '../entry/held-file.js';
-import type { Kernel } from '../entry/kernel.js';
+import type { KernelParts } from '../kernel-parts.js';
+import { deathOf } from '../process/death.js';
+import { ALL_SIGNALS } from '../process/pending-signals.js';
+import type { Process } from '../process/process.js';
+import type { Thread } from '../process/thread.js';
 import { actionOf, sendSignal, signalParent } from '../signals/signal.js';
 import { KernelStep } from '../steps.js';
-import { deathOf } from './death.js';
-import { ALL_SIGNALS } from './pending-signals.js';
-import type { Process } from './process.js';
-import type { Thread } from './thread.js';
 
 /**
  * Ends a thread (Linux: `do_exit`). The caller then calls `schedule()`, from which the thread does not return.
  * @param group the whole process ends (exit_group, a fatal signal), not only this thread (exit)
  */
-export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: number, signal: number, group = true): void {
+export function exitThread(kernel: KernelParts, cpu: Cpu, thread: Thread, status: number, signal: number, group = true): void {
   const { process } = thread;
   cpu.charge(KernelStep.exit);
   if (process.exit === null && (group || process.threads.length === 1)) {
@@ -44,7 +44,7 @@ export function exitThread(kernel: Kernel, cpu: Cpu, thread: Thread, status: num
 }
 
 /** The last thread is gone: files are closed, memory goes, the parent is told. */
-function endProcess(kernel: Kernel, cpu: Cpu, thread: Thread): void {
+function endProcess(kernel: KernelParts, cpu: Cpu, thread: Thread): void {
   const { process } = thread;
   if (--process.files.users === 0) kernel.sockets.inFlight.puts.batch(cpu, () => process.files.closeAll(cpu));
   if (--process.mm.users === 0) exitMm(cpu, process.mm);
@@ -56,7 +56,7 @@ function endProcess(kernel: Kernel, cpu: Cpu, thread: Thread): void {
 }
 
 /** do_notify_parent. A parent that ignores SIGCHLD has no zombies: the child is gone at once. */
-function tellParent(kernel: Kernel, cpu: Cpu, process: Process): void {
+function tellParent(kernel: KernelParts, cpu: Cpu, process: Process): void {
   const { parent, children } = process;
   // Nobody can wait for its zombies any more.
   for (const child of children) if (child.exit !== null && child.threads.length === 0) bury(kernel, child);
@@ -70,7 +70,7 @@ function tellParent(kernel: Kernel, cpu: Cpu, process: Process): void {
 }
 
 /** A process is gone, and no process has asked how it ended. */
-function bury(kernel: Kernel, process: Process): void {
+function bury(kernel: KernelParts, process: Process): void {
   kernel.processes.delete(process.pid);
   if (process.death !== null) kernel.deaths.report(process.death);
 }

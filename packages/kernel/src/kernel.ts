@@ -14,28 +14,26 @@ import {
   Workqueue,
 } from '@rpal/sched';
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
-import { type File, type Operation, Pending } from '@rpal/vfs';
-import { PiFutexTable } from '../calls/futex-pi.js';
-import { defineLinuxCalls } from '../calls/linux-calls.js';
-import { SharedSegments } from '../calls/sysv-shm.js';
-import { ContextTable } from '../process/context-table.js';
-import { Deaths } from '../process/death.js';
-import { EntryKind } from '../process/entry-kind.js';
-import type { Image } from '../process/image.js';
-import type { SignalAccount } from '../process/pending-signals.js';
-import type { Process } from '../process/process.js';
-import type { Thread } from '../process/thread.js';
-import type { UserContext } from '../process/user-context.js';
-import { KernelSeams } from '../seams.js';
-import { deliverSignals, forceSignal, sendSignal, signalProcess } from '../signals/signal.js';
-import { KernelStep } from '../steps.js';
-import { WatchedFlushEntry } from './flush-entry.js';
-import { holdFiles, releaseFiles } from './held-file.js';
-import { IrqTable } from './irq-table.js';
-import { SyscallTable } from './syscall-table.js';
-
-/** Opens a special file such as `/proc/...`: a file, or a negative errno. */
-export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
+import { type Operation, Pending } from '@rpal/vfs';
+import { defineLinuxCalls } from './calls/linux-calls.js';
+import { WatchedFlushEntry } from './entry/flush-entry.js';
+import { holdFiles, releaseFiles } from './entry/held-file.js';
+import { IrqTable } from './entry/irq-table.js';
+import { SyscallTable } from './entry/syscall-table.js';
+import type { KernelParts, Opener } from './kernel-parts.js';
+import { exitThread } from './lifecycle/exit.js';
+import { ContextTable } from './process/context-table.js';
+import { Deaths } from './process/death.js';
+import { EntryKind } from './process/entry-kind.js';
+import type { Image } from './process/image.js';
+import type { SignalAccount } from './process/pending-signals.js';
+import { PiFutexTable } from './process/pi-futexes.js';
+import type { Process } from './process/process.js';
+import type { Thread } from './process/thread.js';
+import type { UserContext } from './process/user-context.js';
+import { KernelSeams } from './seams.js';
+import { Delivered, deliverSignals, forceSignal, sendSignal, signalProcess } from './signals/signal.js';
+import { KernelStep } from './steps.js';
 
 /** Bytes of a kernel stack (THREAD_SIZE). */
 const THREAD_STACK = 16_384;
@@ -58,7 +56,7 @@ export interface KernelOptions extends SchedulerOptions {
 }
 
 /** The modelled Linux: what connects memory, scheduler and files, and the border to user mode. */
-export class Kernel implements TrapHandler {
+export class Kernel implements TrapHandler, KernelParts {
   readonly platform: Platform;
   readonly memory: MemoryManager;
   readonly scheduler: Scheduler;
@@ -78,7 +76,6 @@ export class Kernel implements TrapHandler {
   readonly specialFiles: Map<string, Opener> = new Map();
   /** POSIX message queues by name. */
   readonly messageQueues: Map<string, MessageQueue> = new Map();
-  readonly segments: SharedSegments = new SharedSegments(this);
   /** Programs that machine code can exec, by path. */
   readonly images: Map<string, Image> = new Map();
   /** Memory with a name, by path below /dev/shm. */
@@ -357,9 +354,14 @@ class ReturnPath implements KernelPath {
       this.#kernel.returnToUser(cpu, thread, thread.frame.rax, null);
       return PathResult.CONTINUE;
     }
-    const restart = deliverSignals(this.#kernel, cpu, thread);
+    const delivered = deliverSignals(this.#kernel, cpu, thread);
+    if (delivered > 0) {
+      const { execing } = thread.process;
+      // Killed on account of an exec, it ends alone.
+      exitThread(this.#kernel, cpu, thread, 0, delivered, execing === null || execing === thread);
+    }
     if (thread.state === TaskState.DEAD || thread.state === TaskState.STOPPED) return PathResult.SCHEDULE;
-    return restart ? this.#restart(cpu, thread) : PathResult.CONTINUE;
+    return delivered === Delivered.RESTART ? this.#restart(cpu, thread) : PathResult.CONTINUE;
   }
 
   /** Executes the interrupted system call again, as user mode would: its number and arguments are still in the registers. */

@@ -3,13 +3,14 @@ import { defaultLayout, exitMm, insertArea, mmap, populateRange, randomBrk, Vma,
 import { type KernelPath, PathResult, type Task, TaskState, type WaitTarget } from '@rpal/sched';
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { Pending } from '@rpal/vfs';
-import type { Kernel } from '../entry/kernel.js';
+import type { KernelParts } from '../kernel-parts.js';
+import type { Image } from '../process/image.js';
+import { DEFAULT_ACTION } from '../process/signal-action.js';
+import type { Thread } from '../process/thread.js';
+import { defaultPkru } from '../signals/default-pkru.js';
 import { sendSignal } from '../signals/signal.js';
 import { KernelStep } from '../steps.js';
 import { exitThread } from './exit.js';
-import type { Image } from './image.js';
-import { DEFAULT_ACTION } from './signal-action.js';
-import type { Thread } from './thread.js';
 
 const STACK_BYTES = 0x2_1000;
 /** Thread-local storage of a thread, and where its FS base points: glibc's TCB sits at the upper end. */
@@ -18,10 +19,10 @@ const TCB_OFFSET = PAGE_SIZE + 0x740;
 
 /** The first thing a process does: execve of its image. */
 export class ExecPath implements KernelPath {
-  readonly #kernel: Kernel;
+  readonly #kernel: KernelParts;
   readonly #image: Image;
 
-  constructor(kernel: Kernel, image: Image) {
+  constructor(kernel: KernelParts, image: Image) {
     this.#kernel = kernel;
     this.#image = image;
   }
@@ -47,7 +48,7 @@ const OTHER_THREADS: WaitTarget = { describe: () => 'the end of the other thread
  * execve: the process goes on with another image, in an address space of its own. Other threads end; descriptors marked so are
  * closed; signal handlers are forgotten, what is ignored, blocked or pending stays so.
  */
-export function execve(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): number {
+export function execve(kernel: KernelParts, cpu: Cpu, thread: Thread, image: Image): number {
   const { process } = thread;
   if (process.threads.length === 1) return replaceImage(kernel, cpu, thread, image);
   process.execing = thread;
@@ -64,7 +65,7 @@ export function execve(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): 
   return Pending.OPERATION;
 }
 
-function replaceImage(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): number {
+function replaceImage(kernel: KernelParts, cpu: Cpu, thread: Thread, image: Image): number {
   const { process } = thread;
   const old = process.mm;
   if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);
@@ -88,7 +89,7 @@ function replaceImage(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): n
 }
 
 /** Fills the empty address space of `thread` with an image (Linux: `load_elf_binary`). @returns 0 or a negative errno */
-function exec(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): number {
+function exec(kernel: KernelParts, cpu: Cpu, thread: Thread, image: Image): number {
   const { hooks } = kernel.seams;
   const { process } = thread;
   const { mm } = process;
@@ -129,12 +130,6 @@ function exec(kernel: Kernel, cpu: Cpu, thread: Thread, image: Image): number {
   cpu.fsBase = thread.fsBase;
   cpu.mmu.pkru = defaultPkru(kernel, thread);
   return 0;
-}
-
-/** PKRU of a thread that has not chosen one: everything denied but key 0 (Linux: `init_pkru_value`). */
-export function defaultPkru(kernel: Kernel, thread: Thread): number {
-  if (!kernel.platform.profile.features.pku) return 0;
-  return kernel.seams.hooks.kernelDefaultPkru.call(0x5555_5554, thread);
 }
 
 /** Maps a thread's TLS and points its FS base there. @returns 0 or a negative errno */

@@ -1,0 +1,73 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { type Handover, RtMutex, type Scheduler } from '@rpal/sched';
+import type { Thread } from './thread.js';
+
+/** What a futex word is known by: the address space and address of private memory, or 0 and the physical address. */
+export interface Key {
+  space: number;
+  offset: number;
+}
+
+/** A lock whose word says who owns it, as long as somebody waits for it (Linux: `struct futex_pi_state`). */
+export interface PiFutex {
+  readonly name: string;
+  readonly mutex: RtMutex;
+  /** The owner has ended with the lock: the next one says so in the word. */
+  abandoned: boolean;
+}
+
+/** The futexes of a machine that pass priorities on and are waited for. */
+export class PiFutexTable {
+  readonly #scheduler: Scheduler;
+  /** From who lets go to whoever gets the lock. */
+  readonly #handover: Handover;
+  readonly #waited = new Map<string, PiFutex>();
+
+  constructor(scheduler: Scheduler, handover: Handover) {
+    this.#scheduler = scheduler;
+    this.#handover = handover;
+  }
+
+  at(key: Key): PiFutex | undefined {
+    return this.#waited.size === 0 ? undefined : this.#waited.get(nameOf(key));
+  }
+
+  create(key: Key, owner: Thread): PiFutex {
+    const futex = { name: nameOf(key), mutex: new RtMutex(this.#scheduler, owner), abandoned: false };
+    this.#waited.set(futex.name, futex);
+    return futex;
+  }
+
+  /** The owner lets go of a lock. @returns the thread that has it now and is woken; null if nobody has waited */
+  handOver(cpu: Cpu, futex: PiFutex): Thread | null {
+    const next = futex.mutex.handOver(cpu) as Thread | null;
+    if (next === null) this.#waited.delete(futex.name);
+    else {
+      this.#handover.put(cpu, 0);
+      this.#scheduler.wakeUp(cpu, next);
+    }
+    return next;
+  }
+
+  /** Nobody waits any more: what is left is the word. */
+  forgetIfIdle(cpu: Cpu, futex: PiFutex): void {
+    if (futex.mutex.waiters.length > 0 || this.#waited.get(futex.name) !== futex) return;
+    futex.mutex.handOver(cpu);
+    this.#waited.delete(futex.name);
+  }
+
+  /** A thread ends: its locks go to those who wait (Linux: `exit_pi_state_list`). */
+  abandon(cpu: Cpu, thread: Thread): void {
+    for (const futex of [...this.#waited.values()]) {
+      if (futex.mutex.waiters.includes(thread)) {
+        futex.mutex.cancel(cpu, thread);
+        this.forgetIfIdle(cpu, futex);
+      } else if (futex.mutex.owner === thread) {
+        futex.abandoned = true;
+        this.handOver(cpu, futex);
+      }
+    }
+  }
+}
+
+const nameOf = ({ space, offset }: Key): string => `${space}:${offset}`;

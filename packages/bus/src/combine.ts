@@ -75,7 +75,7 @@ export function failed(seam: string, part: Part | undefined, error: unknown, rol
 }
 
 /** One function that calls all parts in order. The `try` is around all of them: which one threw is known by how far it came. */
-export function allOf(seam: string, parts: readonly Part[], role: 'tap' | 'observer' = 'tap'): AnyFunction {
+export function allOf(seam: string, parts: readonly Part[]): AnyFunction {
   const [one, two, three] = parts as [Part, Part?, Part?];
   if (two === undefined) {
     const { fn } = one;
@@ -83,7 +83,7 @@ export function allOf(seam: string, parts: readonly Part[], role: 'tap' | 'obser
       try {
         fn(a, b, c, d, e, f);
       } catch (error) {
-        throw failed(seam, one, error, role);
+        throw failed(seam, one, error);
       }
     };
   }
@@ -97,7 +97,7 @@ export function allOf(seam: string, parts: readonly Part[], role: 'tap' | 'obser
         at = two;
         second(a, b, c, d, e, f);
       } catch (error) {
-        throw failed(seam, at, error, role);
+        throw failed(seam, at, error);
       }
     };
   }
@@ -107,7 +107,7 @@ export function allOf(seam: string, parts: readonly Part[], role: 'tap' | 'obser
     try {
       for (; at < fns.length; at++) (fns[at] as AnyFunction)(a, b, c, d, e, f);
     } catch (error) {
-      throw failed(seam, parts[at], error, role);
+      throw failed(seam, parts[at], error);
     }
   };
 }

@@ -1,6 +1,8 @@
-import { type AnyFunction, type Arguments, allOf, type Part, requirePart } from './combine.js';
+import { EventEmitter } from 'eventemitter3';
+import { type Arguments, failed, type Part, requirePart } from './combine.js';
 
-const nobody = (): void => {};
+/** The emitter of a seam emits this and nothing else. */
+const HAPPENED = 'happened';
 
 /**
  * Something happened. Any number of observers, no answer, and no observer may change the run.
@@ -11,15 +13,14 @@ const nobody = (): void => {};
  * if (events.contextSwitch.observed) events.contextSwitch.emit(cpu.id, prev.pid, next.pid);
  * ```
  *
- * Events take at most six positional arguments, and an emission makes no array of them.
+ * Events take at most six positional arguments, as hooks do.
  */
 export class EventSeam<A extends Arguments> {
   readonly name: string;
   /** True while at least one observer listens. */
   observed = false;
-  /** Tells all observers, in the order in which they came. Those that come or go meanwhile do so with the next emission. */
-  emit: (...args: A) => void = nobody;
-  #observers: readonly Part[] = [];
+  readonly #emitter = new EventEmitter();
+  #observers: readonly Registration[] = [];
 
   constructor(name: string) {
     this.name = name;
@@ -37,19 +38,43 @@ export class EventSeam<A extends Arguments> {
    */
   on(plugin: string, observer: (...args: A) => void): () => void {
     requirePart('observed', this.name, plugin, observer);
-    const part: Part = { plugin, fn: observer as AnyFunction };
-    this.#replace([...this.#observers, part]);
-    return () => this.#replace(this.#observers.filter((other) => other !== part));
+    const part: Registration = { plugin, fn: observer, listener: listenerOf(this.name, { plugin, fn: observer }) };
+    this.#observers = [...this.#observers, part];
+    this.#emitter.on(HAPPENED, part.listener);
+    this.observed = true;
+    return () => this.#remove(part);
+  }
+
+  /** Tells all observers, in the order in which they came. Those that come or go meanwhile do so with the next emission. */
+  emit(...args: A): void {
+    this.#emitter.emit(HAPPENED, ...args);
   }
 
   /** Removes all observers of a plugin. */
   release(plugin: string): void {
-    this.#replace(this.#observers.filter((part) => part.plugin !== plugin));
+    for (const part of this.#observers) if (part.plugin === plugin) this.#remove(part);
   }
 
-  #replace(observers: readonly Part[]): void {
-    this.#observers = observers;
-    this.observed = observers.length > 0;
-    this.emit = observers.length === 0 ? nobody : (allOf(this.name, observers, 'observer') as (...args: A) => void);
+  #remove(part: Registration): void {
+    this.#emitter.off(HAPPENED, part.listener);
+    this.#observers = this.#observers.filter((other) => other !== part);
+    this.observed = this.#observers.length > 0;
   }
+}
+
+interface Registration extends Part {
+  /** What the emitter calls: one function for each registration, so that one can be told from others of the same observer. */
+  readonly listener: (...args: unknown[]) => void;
+}
+
+/** The observer, with the plugin and the event in what it throws. */
+function listenerOf(event: string, part: Part): Registration['listener'] {
+  const { fn } = part;
+  return (a, b, c, d, e, f) => {
+    try {
+      fn(a, b, c, d, e, f);
+    } catch (error) {
+      throw failed(event, part, error, 'observer');
+    }
+  };
 }

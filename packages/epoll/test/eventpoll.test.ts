@@ -1,6 +1,6 @@
 import { Epoll, Poll } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { PollEntry } from '../src/index.js';
+import { EpollStep, PollEntry } from '../src/index.js';
 import { EpollLab as Lab } from './lab.js';
 
 describe('an epoll instance', () => {
@@ -33,6 +33,35 @@ describe('an epoll instance', () => {
     expect(lab.events(epoll)).toEqual([[1, Poll.OUT]]);
     b.write(cpu, lab.caller, lab.buffer, 4);
     expect(epoll.eventsAvailable).toBe(false);
+  });
+
+  it('charges for a change that it filters out, too: less than for one that it takes', () => {
+    const { cpu, lab, epoll, a, b } = withPair();
+    const price = (step: number) => cpu.costs.step[step] as number;
+    const spent = () => [lab.spentOn(EpollStep.pollCallbackFiltered), lab.spentOn(EpollStep.pollCallback)];
+    epoll.control(cpu, Epoll.CTL_ADD, a, 5, Poll.OUT | Epoll.ET, 1, 0);
+    b.write(cpu, lab.caller, lab.buffer, 4);
+    expect(spent()).toEqual([price(EpollStep.pollCallbackFiltered), 0]);
+    epoll.control(cpu, Epoll.CTL_MOD, a, 5, Poll.IN | Epoll.ET, 1, 0);
+    b.write(cpu, lab.caller, lab.buffer, 4);
+    expect(spent()).toEqual([price(EpollStep.pollCallbackFiltered), price(EpollStep.pollCallback)]);
+    expect(price(EpollStep.pollCallbackFiltered)).toBeLessThan(price(EpollStep.pollCallback));
+  });
+
+  it('announces the events on its list as messages without bytes (messagePut, messageTaken)', () => {
+    const { cpu, lab, epoll, a, b } = withPair();
+    epoll.control(cpu, Epoll.CTL_ADD, b, 5, Poll.IN, 1, 0);
+    const seen: [string, number, string][] = [];
+    const { messagePut, messageTaken } = lab.scheduler.events;
+    messagePut.on('test', (_cpu, _time, queue, bytes) => queue === epoll.handover && seen.push(['put', bytes, queue.name]));
+    messageTaken.on('test', (_cpu, _time, queue, bytes) => queue === epoll.handover && seen.push(['taken', bytes, queue.name]));
+    a.write(cpu, lab.caller, lab.buffer, 4);
+    lab.events(epoll);
+    expect(epoll.handover.name).toMatch(/^epoll \d+$/);
+    expect(seen).toEqual([
+      ['put', 0, epoll.handover.name],
+      ['taken', 0, epoll.handover.name],
+    ]);
   });
 
   it('lets go of everything with its last reference', () => {

@@ -1,6 +1,7 @@
 import { Errno, MessageFlag, OpenFlag, Poll, SocketType } from '@rpal/uapi';
+import { begin, PollItem, PollOperation } from '@rpal/vfs';
 import { describe, expect, it } from 'vitest';
-import { UnixPacketSocket } from '../src/index.js';
+import { IpcStep, UnixPacketSocket } from '../src/index.js';
 import { SocketLab } from './lab.js';
 
 const WRITABLE = Poll.OUT | Poll.WRNORM | Poll.WRBAND;
@@ -42,6 +43,15 @@ describe.each([
     const send = (length: number) => lab.call((cpu, caller) => a.send(cpu, caller, lab.buffer, length, 0));
     expect([send(8000 - 31), send(8000 - 32), send(1)]).toEqual([-Errno.EMSGSIZE, 7968, -Errno.EAGAIN]);
     expect(lab.call((cpu) => a.poll(cpu, null)) & WRITABLE).toBe(0);
+  });
+
+  it('charges for each message that it makes, and for none that it cannot', () => {
+    const lab = new SocketLab();
+    const [a] = lab.packets(type, NONBLOCK);
+    let sent = 0;
+    for (; lab.send(a, 'x') === 1; sent++);
+    expect(sent).toBeGreaterThan(1);
+    expect(lab.spentOn(IpcStep.packetSend)).toBe(sent * (lab.cpu.costs.step[IpcStep.packetSend] as number));
   });
 
   it('wakes a reader with a message, and a writer with room', () => {
@@ -113,6 +123,26 @@ describe('a datagram socket', () => {
     lab.receive(server);
     expect(client.relay.queue).toBeNull();
     expect(lab.call((cpu) => client.poll(cpu, null)) & WRITABLE).toBe(WRITABLE);
+  });
+
+  it('that polls for room in a queue that others have filled is woken when there is some', () => {
+    const lab = new SocketLab();
+    const server = named(lab, '/server');
+    const client = named(lab, '/client');
+    lab.call((cpu, caller) => client.connect(cpu, caller, '/server'));
+    const stranger = named(lab, '/stranger');
+    while (lab.sendMessage(stranger, 'x', { name: '/server' }) === 1);
+    const got: number[] = [];
+    lab.actor(function* ({ caller }) {
+      const fd = lab.files.install(lab.cpu, client);
+      const items = [new PollItem(fd, client, Poll.OUT)];
+      got.push(yield (cpu) => begin(cpu, caller, new PollOperation(caller, lab.scheduler, lab.files, items, 0, -1, (_cpu, n) => n)));
+    }, 1);
+    lab.run();
+    expect(got).toEqual([]);
+    lab.receive(server);
+    lab.finish();
+    expect(got).toEqual([1]);
   });
 
   it('loses its peer with the first message that finds it closed', () => {

@@ -1,7 +1,7 @@
 import { Errno, Fcntl, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { Lab } from '../../vfs/test/lab.js';
-import { PIPE_BUF, Pipe, type PipeEnd } from '../src/index.js';
+import { IpcStep, PIPE_BUF, Pipe, type PipeEnd } from '../src/index.js';
 
 const READABLE = Poll.IN | Poll.RDNORM;
 const WRITABLE = Poll.OUT | Poll.WRNORM;
@@ -105,6 +105,21 @@ describe('a pipe', () => {
     expect([read(100), lab.text(lab.buffer, 6)]).toEqual([6, 'second']);
   });
 
+  it('charges for every byte that it copies, in and out', () => {
+    const { lab, from, to } = withPipe();
+    const copy = (length: number) => {
+      const before = [lab.spentOn(IpcStep.pipeCopyIn), lab.spentOn(IpcStep.pipeCopyOut)] as const;
+      lab.call((cpu, caller) => to.write(cpu, caller, lab.buffer, length));
+      lab.call((cpu, caller) => from.read(cpu, caller, lab.buffer, length));
+      return [lab.spentOn(IpcStep.pipeCopyIn) - before[0], lab.spentOn(IpcStep.pipeCopyOut) - before[1]] as const;
+    };
+    const { step, perByte } = lab.cpu.costs;
+    const price = (of: number, length: number) => (step[of] as number) + Math.round((perByte[of] as number) * length);
+    for (const length of [1000, 4000]) {
+      expect(copy(length)).toEqual([price(IpcStep.pipeCopyIn, length), price(IpcStep.pipeCopyOut, length)]);
+    }
+  });
+
   it('lets go of its pages when both ends are closed', () => {
     const { lab, from, to, write } = withPipe();
     write('x');
@@ -175,6 +190,19 @@ describe('a pipe that is waited for', () => {
     lab.actor(writer(to, 2, got), 2);
     lab.finish();
     expect(got.sort()).toEqual([1, 1, 2]);
+  });
+
+  it('hands on to the next writer the room that one that was woken leaves', () => {
+    const { lab, from, to } = withPipe(0, 3);
+    const got: number[] = [];
+    lab.call((cpu, caller) => to.write(cpu, caller, lab.buffer, 16 * PIPE_BUF));
+    lab.actor(writer(to, 1, got), 0);
+    lab.actor(writer(to, 2, got), 1);
+    lab.run();
+    expect(got).toEqual([]);
+    lab.actor(reader(from, 16 * PIPE_BUF, got), 2);
+    lab.finish();
+    expect(got.sort((a, b) => a - b)).toEqual([1, 2, 16 * PIPE_BUF]);
   });
 
   it('ends with what was written so far when a signal comes', () => {

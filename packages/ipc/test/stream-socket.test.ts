@@ -1,6 +1,6 @@
 import { Errno, MessageFlag, OpenFlag, Poll, Shutdown, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { EventFd, SEND_BUFFER_DEFAULT, SocketState, UnixStreamSocket } from '../src/index.js';
+import { EventFd, IpcStep, SEND_BUFFER_DEFAULT, SocketState, UnixStreamSocket } from '../src/index.js';
 import { SocketLab } from './lab.js';
 
 const READABLE = Poll.IN | Poll.RDNORM;
@@ -98,6 +98,29 @@ describe('a stream socket', () => {
     lab.sendMessage(a, 'x', { files: [file] });
     b.put(lab.cpu);
     expect(file.count).toBe(1);
+  });
+
+  it('is nobody’s end before it is connected: ENOTCONN to send, EINVAL to receive, and no signal', () => {
+    const lab = new SocketLab();
+    const socket = new UnixStreamSocket(lab.sockets, OpenFlag.NONBLOCK).get();
+    expect([lab.send(socket, 'x'), lab.receive(socket), lab.signals]).toEqual([-Errno.ENOTCONN, -Errno.EINVAL, []]);
+  });
+
+  it('charges for each message that it makes, and for none that it cannot', () => {
+    const { lab, a } = withPair();
+    let sent = 0;
+    for (; lab.send(a, 'x') === 1; sent++);
+    expect(lab.spentOn(IpcStep.sendMessage)).toBe(sent * (lab.cpu.costs.step[IpcStep.sendMessage] as number));
+  });
+
+  it('with SO_PASSCRED shows (MSG_PEEK) only what one sender has sent', () => {
+    const { lab, a, b } = withPair();
+    b.passCredentials = true;
+    lab.send(a, 'ab');
+    lab.send(a, 'cd');
+    const other = { ...lab.caller, credentials: { pid: 99, uid: 5, gid: 5 } };
+    lab.call((cpu) => a.send(cpu, other, lab.buffer, lab.store(lab.buffer, 'ef'), 0));
+    expect([lab.receive(b, 9, MessageFlag.PEEK), lab.receive(b), lab.receive(b, 9, MessageFlag.PEEK)]).toEqual(['abcd', 'abcd', 'ef']);
   });
 
   it('with SO_PASSCRED says who sent, and ends a receive where somebody else goes on', () => {
@@ -207,6 +230,22 @@ describe('a connection', () => {
     lab.call((cpu, caller) => late.connect(cpu, caller, path));
     lab.finish();
     expect(events.at(-1)).toBe('accepted');
+  });
+
+  it('that waits for a full backlog is made when the listener asks for a longer one', () => {
+    const { lab, make, listener } = withListener(0, 0);
+    lab.call((cpu, caller) => make().connect(cpu, caller, path));
+    const results: number[] = [];
+    lab.actor(function* ({ caller }) {
+      results.push(yield (cpu) => make().connect(cpu, caller, path));
+    }, 1);
+    lab.run();
+    lab.call((cpu) => listener.listen(cpu, 0));
+    lab.run();
+    expect([results, listener.backlog.length], 'as long as it was').toEqual([[], 1]);
+    lab.call((cpu) => listener.listen(cpu, 1));
+    lab.finish();
+    expect([results, listener.backlog.length]).toEqual([[0], 2]);
   });
 
   it('takes over SO_PASSCRED when it is accepted, or in Linux 6.16 when it is made', () => {

@@ -1,7 +1,7 @@
 import { Errno } from '@rpal/uapi';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FdTable, File } from '../src/index.js';
+import { FdTable, File, VfsStep } from '../src/index.js';
 import { Lab } from './lab.js';
 
 class Counted extends File {
@@ -25,6 +25,15 @@ describe('a descriptor table', () => {
     expect(table.replace(cpu, 3, file)).toBe(-Errno.EBADF);
   });
 
+  it('charges for looking a descriptor up, found or not; observers look for nothing', () => {
+    const lab = new Lab();
+    const file = new Counted(0);
+    lab.files.install(lab.cpu, file);
+    expect([lab.files.peek(0), lab.spentOn(VfsStep.fdLookup)]).toEqual([file, 0]);
+    expect([lab.files.lookUp(lab.cpu, 0), lab.files.lookUp(lab.cpu, 5)]).toEqual([file, null]);
+    expect(lab.spentOn(VfsStep.fdLookup)).toBe(2 * (lab.cpu.costs.step[VfsStep.fdLookup] as number));
+  });
+
   it('releases a file with its last reference, wherever that is', () => {
     const table = new FdTable();
     const file = new Counted(0);
@@ -45,6 +54,18 @@ describe('a descriptor table', () => {
     expect([table.closesOnExec(0), table.closesOnExec(1)]).toEqual([false, true]);
     table.exec(cpu);
     expect([stays.released, goes.released, table.peek(1)]).toEqual([0, 1, null]);
+  });
+
+  it('is copied by fork with its limit and its marks; then both go their own ways', () => {
+    const table = new FdTable();
+    table.limit = 2;
+    table.install(cpu, new Counted(0));
+    table.install(cpu, new Counted(0), true);
+    const child = table.fork();
+    expect([child.closesOnExec(0), child.closesOnExec(1), child.install(cpu, new Counted(0))]).toEqual([false, true, -Errno.EMFILE]);
+    child.exec(cpu);
+    expect([child.peek(1), table.peek(1)]).toEqual([null, expect.any(Counted)]);
+    expect([child.install(cpu, new Counted(0)), table.install(cpu, new Counted(0))]).toEqual([1, -Errno.EMFILE]);
   });
 
   it('behaves as a list searched from the start would, under any sequence of calls', () => {

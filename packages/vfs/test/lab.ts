@@ -120,6 +120,11 @@ export class Lab {
     if (stuck.length > 0) throw new Error(`these have not ended: ${stuck.join(', ')}`);
   }
 
+  /** Cycles spent so far on a step, on all CPUs. */
+  spentOn(step: number): number {
+    return this.platform.cpus.reduce((sum, { ownLedger }) => sum + ownLedger.booked(step), 0);
+  }
+
   /** Stores a text in memory. @returns its length */
   store(address: number, text: string): number {
     for (let i = 0; i < text.length; i++) this.cpu.memory.write8(this.#at(address + i, Access.user | Access.write), text.charCodeAt(i));

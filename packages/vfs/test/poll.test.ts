@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { WaitQueue } from '@rpal/sched';
 import { Errno, Poll } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { begin, type Caller, File, PollItem, PollOperation, type PollTable } from '../src/index.js';
+import { begin, type Caller, File, PollItem, PollOperation, type PollTable, VfsStep } from '../src/index.js';
 import { Lab } from './lab.js';
 
 /** A file that is ready for what it is told to be ready for. */
@@ -49,6 +49,20 @@ describe('poll', () => {
     files[1].events = Poll.HUP;
     expect(look(...items(Poll.IN, 0))).toEqual([2, [Poll.IN, Poll.HUP]]);
     expect(look(new PollItem(9, null, Poll.IN), new PollItem(-1, null, Poll.IN))).toEqual([1, [Poll.NVAL, 0]]);
+  });
+
+  it('charges for each look at its files', () => {
+    const { lab, files, items, operation } = withFiles();
+    const price = lab.cpu.costs.step[VfsStep.pollBody] as number;
+    lab.call((cpu, caller) => begin(cpu, caller, operation(caller, items(Poll.IN), 0)));
+    expect(lab.spentOn(VfsStep.pollBody)).toBe(price);
+    lab.actor(function* ({ caller }) {
+      yield (cpu) => begin(cpu, caller, operation(caller, items(Poll.IN), -1));
+    }, 1);
+    lab.run();
+    lab.call((cpu) => files[0].turn(cpu, Poll.IN));
+    lab.finish();
+    expect(lab.spentOn(VfsStep.pollBody), 'before it sleeps, and when it is woken').toBe(3 * price);
   });
 
   it('holds the files only as long as it lasts', () => {

@@ -2,13 +2,13 @@ import type { Group } from '../mutant.ts';
 
 export const epoll: Group = {
   package: 'packages/epoll',
-  tests: ['waiting', 'busy-poll', 'nesting', 'ready-list', 'eventpoll', 'kernel/epoll', 'kernel/poll'],
+  // Its own tests notice all of them: no kernel is needed.
+  tests: ['waiting', 'busy-poll', 'nesting', 'ready-list', 'eventpoll'],
   mutants: [
     {
       kind: 'wake-up',
       text: 'if (!this.#ready.empty) this.wait.wakeOne(cpu);',
       mutated: '',
-      tests: ['eventpoll', 'kernel/epoll', 'kernel/races'],
     },
     {
       kind: 'wake-up',
@@ -22,7 +22,7 @@ export const epoll: Group = {
       text: 'if ((item.events & ~PRIVATE_BITS) === 0 || (key !== 0 && (key & item.events) === 0)) {',
       mutated: 'if ((item.events & ~PRIVATE_BITS) === 0) {',
     },
-    { kind: 'errno', text: 'if (!file.pollable) return -Errno.EPERM;', mutated: '', tests: ['eventpoll', 'kernel/epoll'] },
+    { kind: 'errno', text: 'if (!file.pollable) return -Errno.EPERM;', mutated: '' },
     {
       kind: 'errno',
       text: 'if (operation === Epoll.CTL_MOD || file instanceof EventPoll || (events & ~EXCLUSIVE_OK_BITS) !== 0)',
@@ -40,12 +40,7 @@ export const epoll: Group = {
       text: 'if (maximum <= 0 || maximum > MAX_EVENTS) return -Errno.EINVAL;',
       mutated: 'if (maximum < 0 || maximum > MAX_EVENTS) return -Errno.EINVAL;',
     },
-    {
-      kind: 'bound',
-      text: 'if (depth > MAX_NESTS) return true;',
-      mutated: '',
-      survives: 'a chain deeper than the limit is refused by the check of loops before the paths are counted',
-    },
+    { kind: 'bound', text: 'if (depth > MAX_NESTS) return true;', mutated: '' },
     {
       kind: 'bound',
       text: 'if ((counts[depth] as number) > (PATH_LIMITS[depth] as number)) return true;',
@@ -60,22 +55,20 @@ export const epoll: Group = {
     { kind: 'state', text: '} else if ((item.events & Epoll.ET) === 0) {', mutated: '} else if ((item.events & Epoll.ET) !== 0) {' },
     { kind: 'order', text: 'if (this.#last === item) this.#last = previous;', mutated: '' },
     { kind: 'order', text: 'if (levelLast === null) levelFirst = item;', mutated: 'if (levelLast !== null) levelFirst = item;' },
-    { kind: 'errno', text: 'if (task.signalPending) return -Errno.EINTR;', mutated: '', tests: ['kernel/signal', 'kernel/epoll'] },
-    { kind: 'state', text: 'if (this.#timedOut) return 0;', mutated: '', tests: ['kernel/epoll', 'kernel/poll'] },
-    { kind: 'bound', text: 'microseconds > 0x7fff_ffff', mutated: 'microseconds > 0xffff_ffff', tests: ['kernel/limits-and-senders'] },
+    { kind: 'errno', text: 'if (task.signalPending) return -Errno.EINTR;', mutated: '' },
+    { kind: 'state', text: 'if (this.#timedOut) return 0;', mutated: '' },
+    { kind: 'bound', text: 'microseconds > 0x7fff_ffff', mutated: 'microseconds > 0xffff_ffff' },
     {
       kind: 'permission',
       text: 'if ((rest & 0xffff) > BUDGET_MAX && credentials.uid !== 0) return -Errno.EPERM;',
       mutated: 'if ((rest & 0xffff) >= BUDGET_MAX && credentials.uid !== 0) return -Errno.EPERM;',
-      tests: ['kernel/limits-and-senders'],
     },
-    { kind: 'cost', text: 'cpu.charge(EpollStep.epollModify);', mutated: '', tests: ['kernel/counted-paths'] },
-    { kind: 'cost', text: 'cpu.charge(EpollStep.epollWaitBody);', mutated: '', tests: ['kernel/counted-paths'] },
+    { kind: 'cost', text: 'cpu.charge(EpollStep.epollModify);', mutated: '' },
+    { kind: 'cost', text: 'cpu.charge(EpollStep.epollWaitBody);', mutated: '' },
     {
       kind: 'cost',
       text: 'cpu.charge(EpollStep.pollCallbackFiltered);',
       mutated: '',
-      tests: ['eventpoll', 'kernel/epoll', 'kernel/counted-paths'],
     },
   ],
 };

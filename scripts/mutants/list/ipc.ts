@@ -2,25 +2,8 @@ import type { Group } from '../mutant.ts';
 
 export const ipc: Group = {
   package: 'packages/ipc',
-  tests: [
-    'pipe',
-    'eventfd',
-    'timerfd',
-    'memfd',
-    'mqueue',
-    'stream-socket',
-    'packet-socket',
-    'splice',
-    'in-flight',
-    'kernel/pipe',
-    'kernel/poll',
-    'kernel/transfer',
-    'kernel/stream-socket',
-    'kernel/unix-message',
-    'kernel/packet-pipe',
-    'kernel/mqueue',
-    'kernel/signal',
-  ],
+  // Its own tests notice all of them: no kernel is needed.
+  tests: ['pipe', 'eventfd', 'timerfd', 'memfd', 'mqueue', 'stream-socket', 'packet-socket', 'splice', 'in-flight', 'message-events'],
   mutants: [
     {
       kind: 'bound',
@@ -51,31 +34,27 @@ export const ipc: Group = {
       kind: 'wake-up',
       text: 'if (this.#slept && !empty) pipe.readWait.walk(cpu, Wake.ONE_SYNC, READABLE);',
       mutated: '',
-      tests: ['kernel/pipe', 'kernel/races'],
     },
     {
       kind: 'wake-up',
       text: 'if (this.#slept && !full) pipe.writeWait.walk(cpu, Wake.ONE_SYNC, WRITABLE);',
       mutated: '',
-      tests: ['kernel/pipe', 'kernel/races'],
     },
     { kind: 'wake-up', text: 'if ((this.readers === 0) !== (this.writers === 0)) {', mutated: 'if (this.readers < 0) {' },
     {
       kind: 'cost',
       text: 'cpu.chargeBytes(IpcStep.pipeCopyIn, length);',
       mutated: 'cpu.chargeBytes(IpcStep.pipeCopyIn, 0);',
-      tests: ['kernel/pipe', 'kernel/counted-paths'],
     },
-    { kind: 'cost', text: 'cpu.charge(IpcStep.sendMessage);', mutated: '', tests: ['kernel/counted-paths'] },
+    { kind: 'cost', text: 'cpu.charge(IpcStep.sendMessage);', mutated: '' },
     {
       kind: 'cost',
       text: 'cpu.charge(IpcStep.packetSend);',
       mutated: '',
-      tests: ['kernel/packet-pipe', 'kernel/unix-message', 'kernel/counted-paths'],
     },
     { kind: 'errno', text: 'if (from.pipe === to.pipe) return -Errno.EINVAL;', mutated: '' },
     { kind: 'wake-up', text: 'if (from.buffers.length < held) from.writeWait.wakeOne(cpu);', mutated: '' },
-    { kind: 'wake-up', text: 'to.readWait.wakeOne(cpu);', mutated: '', in: 'splice/splice.ts', tests: ['kernel/transfer'] },
+    { kind: 'wake-up', text: 'to.readWait.wakeOne(cpu);', mutated: '', in: 'splice/splice.ts' },
 
     {
       kind: 'bound',
@@ -93,57 +72,62 @@ export const ipc: Group = {
       kind: 'order',
       text: 'if (skb !== this.first && !sameSender(skb.credentials, this.#sender)) break;',
       mutated: '',
-      tests: ['kernel/limits-and-senders', 'kernel/unix-message'],
     },
     {
       kind: 'permission',
       text: 'if (this.passCredentials || peer.tellsSender) skb.credentials = caller.credentials;',
       mutated: 'if (this.passCredentials) skb.credentials = caller.credentials;',
-      tests: ['kernel/limits-and-senders', 'kernel/unix-message'],
     },
     {
       kind: 'errno',
       text: 'if (this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;',
       mutated: '',
-      tests: ['kernel/stream-socket', 'kernel/unix-message'],
     },
     {
       kind: 'permission',
       text: 'if (!other.accepts(this)) return -Errno.EPERM;',
       mutated: '',
-      tests: ['kernel/unix-message', 'kernel/stream-socket', 'kernel/packet-pipe'],
     },
     {
       kind: 'bound',
       text: 'this.queued > this.backlogLimit',
       mutated: 'this.queued >= this.backlogLimit',
-      tests: ['kernel/unix-message', 'kernel/poll', 'kernel/stream-socket'],
     },
     {
       kind: 'wake-up',
       text: '    this.wait.wakeOne(cpu, Poll.OUT | Poll.WRNORM | Poll.WRBAND);',
       mutated: '',
-      tests: ['kernel/stream-socket', 'kernel/poll', 'kernel/unix-message'],
     },
 
     {
       kind: 'state',
       text: 'return this.sendQueued < this.sendBuffer;',
       mutated: 'return true;',
-      tests: ['kernel/stream-socket', 'kernel/unix-message', 'kernel/poll'],
     },
     {
       kind: 'state',
       text: 'component.length > 1 || successors(component[0] as InFlightSocket)',
       mutated: 'successors(component[0] as InFlightSocket)',
-      tests: ['kernel/unix-in-flight'],
     },
     { kind: 'state', text: 'if (part < length) message.flags |= MessageFlag.TRUNC;', mutated: '' },
     {
       kind: 'bound',
       text: 'if (limit > this.backlogLimit) this.peerWait.walk(cpu, Wake.ALL);',
       mutated: '',
-      tests: ['kernel/stream-socket'],
+    },
+
+    { kind: 'state', text: 'if (taken > 0) pipe.handover.take(cpu, this.caller.task, taken);', mutated: '' },
+    {
+      kind: 'state',
+      text: 'if (this.#done > before) pipe.handover.put(cpu, this.#done - before);',
+      mutated: 'if (this.#done > before) pipe.handover.put(cpu, this.#done);',
+    },
+    { kind: 'state', text: 'this.handover.put(cpu, skb.length);', mutated: 'this.handover.put(cpu, 0);' },
+    { kind: 'state', text: 'this.handover.take(cpu, caller.task, part);', mutated: '' },
+    {
+      kind: 'state',
+      text: 'socket.handover.take(cpu, this.caller.task, skb.length);',
+      mutated: 'socket.handover.take(cpu, this.caller.task, this.#length);',
     },
   ],
 };

@@ -117,11 +117,11 @@ describe('PKRU through a call, row by row', () => {
       });
     const during: string[] = [];
     const seen = contexts(scene(1, nothing, maps), (run) => {
-      const { kernel } = run.stage.machine;
-      const { syscall } = kernel;
-      kernel.syscall = (cpu) => {
+      const { entry } = run.stage.machine.kernel;
+      const { syscall } = entry;
+      entry.syscall = (cpu) => {
         if ((cpu.context as UserContext).nr === SyscallNumber.ioctl && cpu.id === 0) during.push(hex(cpu.mmu.pkru));
-        return syscall.call(kernel, cpu);
+        return syscall.call(entry, cpu);
       };
       return usually();
     });

@@ -1,6 +1,7 @@
 export { PidFd } from './calls/pidfd.js';
-export { type InterruptHandler, type Irq, IrqTable } from './entry/irq-table.js';
-export { type Syscall, type SyscallDeclaration, type SyscallHandler, SyscallTable } from './entry/syscall-table.js';
+export { type InterruptHandler, type Irq, IrqTable } from './dispatch/irq-table.js';
+export { type Syscall, type SyscallDeclaration, type SyscallHandler, SyscallTable } from './dispatch/syscall-table.js';
+export { Entry } from './entry/entry.js';
 export { DeadlockError, MachineError, type MachineErrorCode, ProcessDeathError } from './errors.js';
 export { Kernel, type KernelOptions } from './kernel.js';
 export type { KernelParts, Opener } from './kernel-parts.js';

@@ -4,7 +4,7 @@ import type { MessageQueue, UnixNamespace } from '@rpal/ipc';
 import type { MemoryFile, MemoryManager } from '@rpal/mm';
 import type { FutexTable, KernelPath, Scheduler, Workqueue } from '@rpal/sched';
 import type { File } from '@rpal/vfs';
-import type { SyscallTable } from './entry/syscall-table.js';
+import type { SyscallTable } from './dispatch/syscall-table.js';
 import type { ContextTable } from './process/context-table.js';
 import type { Deaths } from './process/death.js';
 import type { Image } from './process/image.js';

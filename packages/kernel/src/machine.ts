@@ -6,7 +6,7 @@ import { version as mmVersion } from '@rpal/mm';
 import { version as schedVersion, WaitQueue } from '@rpal/sched';
 import { version as uapiVersion } from '@rpal/uapi';
 import { FdTable, version as vfsVersion } from '@rpal/vfs';
-import type { SyscallTable } from './entry/syscall-table.js';
+import type { SyscallTable } from './dispatch/syscall-table.js';
 import { DeadlockError, MachineError, ProcessDeathError } from './errors.js';
 import { Kernel } from './kernel.js';
 import { ExecPath } from './lifecycle/exec.js';

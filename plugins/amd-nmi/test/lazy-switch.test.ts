@@ -67,18 +67,18 @@ describe('an NMI that comes with a lazy switch', () => {
   it('is dropped without a word with patch 32', () => {
     const { tally, machine } = nmiInCall(true, false);
     expect(tally).toMatchObject({ nmis: 1, switches: 1, dropped: 1, unknown: 0 });
-    expect(machine.kernel.unknownNmis).toBe(0);
+    expect(machine.kernel.entry.unknownNmis).toBe(0);
   });
 
   it('is an unknown NMI without it', () => {
     const { tally, machine } = nmiInCall(false, false);
     expect(tally).toMatchObject({ nmis: 1, switches: 1, dropped: 0, unknown: 1 });
-    expect(machine.kernel.unknownNmis).toBe(1);
+    expect(machine.kernel.entry.unknownNmis).toBe(1);
   });
 
   it('is told from one that another CPU takes in the middle of the switch: that one is unknown', () => {
     const { tally, machine } = nmiInCall(true, true);
     expect(tally).toMatchObject({ nmis: 2, switches: 1, dropped: 1, unknown: 1 });
-    expect(machine.kernel.unknownNmis).toBe(1);
+    expect(machine.kernel.entry.unknownNmis).toBe(1);
   });
 });

@@ -20,7 +20,7 @@ function sampled(profile: string, fix: boolean, nmiWindowMs: number): Sampled {
   const benchmark = new RfcBenchmark({ machine, placement: 'same-socket', messages: 10_000, size: 32, phases: ['rpal'] });
   benchmark.advance();
   const unbalanced = benchmark.result().phases[0]?.unbalanced ?? -1;
-  return Object.assign(samplesOf(benchmark.machine), { reported: benchmark.machine.kernel.unknownNmis, unbalanced });
+  return Object.assign(samplesOf(benchmark.machine), { reported: benchmark.machine.kernel.entry.unknownNmis, unbalanced });
 }
 
 const ZEN3 = 'epyc-7713';

@@ -1,4 +1,4 @@
-import type { SyscallTable } from '../entry/syscall-table.js';
+import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { KernelParts } from '../kernel-parts.js';
 import { defineFileCalls } from './file-syscalls.js';
 import { defineMemoryCalls } from './memory-syscalls.js';

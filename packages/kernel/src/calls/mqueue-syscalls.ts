@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MessageQueue, MessageQueueFile, MQ_PRIO_MAX, MqLimit } from '@rpal/ipc';
 import { Errno, OpenFlag, Signal } from '@rpal/uapi';
-import type { SyscallTable } from '../entry/syscall-table.js';
+import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { KernelParts } from '../kernel-parts.js';
 import { FOREVER, type MessageQueueAttributes, type SignalValue } from '../process/call-arguments.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';

@@ -4,7 +4,7 @@ import { IpcStep, TimerFd } from '@rpal/ipc';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, PollItem, PollOperation } from '@rpal/vfs';
-import type { SyscallTable } from '../entry/syscall-table.js';
+import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { KernelParts } from '../kernel-parts.js';
 import { type EpollEvent, FOREVER, type Interval } from '../process/call-arguments.js';
 import type { SignalBits } from '../process/pending-signals.js';

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { TIMER_SLACK } from '@rpal/sched';
 import { Errno, Prctl, WaitOption } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
-import type { SyscallTable } from '../entry/syscall-table.js';
+import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { KernelParts } from '../kernel-parts.js';
 import { cloneThread, forkProcess, WAIT_CHILD, WaitChildOperation } from '../lifecycle/clone.js';
 import { execve } from '../lifecycle/exec.js';

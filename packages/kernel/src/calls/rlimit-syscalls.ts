@@ -1,5 +1,5 @@
 import { Errno, Rlimit } from '@rpal/uapi';
-import type { SyscallTable } from '../entry/syscall-table.js';
+import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { KernelParts } from '../kernel-parts.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import { KernelStep } from '../steps.js';

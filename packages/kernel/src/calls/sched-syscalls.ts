@@ -3,7 +3,7 @@ import { putUser64 } from '@rpal/mm';
 import { CpuSet, cpuTime, MAX_RT_PRIORITY, RR_SLICE, SchedPolicy } from '@rpal/sched';
 import { Errno, Prio, Rusage } from '@rpal/uapi';
 import { begin } from '@rpal/vfs';
-import type { SyscallTable } from '../entry/syscall-table.js';
+import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { KernelParts } from '../kernel-parts.js';
 import { affinityChange } from '../lifecycle/affinity.js';
 import { threadWithId } from '../process/find-thread.js';

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { SleepTimer, sleepSlack, TaskState, type WaitTarget, Wake } from '@rpal/sched';
 import { Errno, OpenFlag, Signal, SignalMask } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
-import type { SyscallTable } from '../entry/syscall-table.js';
+import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { KernelParts } from '../kernel-parts.js';
 import { FOREVER, type SignalValue } from '../process/call-arguments.js';
 import { bitsOf, NO_SIGNALS, type SignalBits, union, without } from '../process/pending-signals.js';

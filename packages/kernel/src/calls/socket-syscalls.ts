@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, type UnixNamespace, UnixPacketSocket, UnixSocket, UnixStreamSocket } from '@rpal/ipc';
 import { AddressFamily, Errno, OpenFlag, SocketOption, SocketType } from '@rpal/uapi';
-import type { SyscallTable } from '../entry/syscall-table.js';
+import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { KernelParts } from '../kernel-parts.js';
 import type { MessageHeader } from '../process/message-header.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';

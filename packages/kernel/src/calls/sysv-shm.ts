@@ -1,7 +1,7 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { MappedFile, MemoryFile, type MmStruct, mmap, munmap, putUser32, putUser64, type Vma } from '@rpal/mm';
 import { Errno, Ipc, MapFlag, Prot, Shm } from '@rpal/uapi';
-import type { SyscallTable } from '../entry/syscall-table.js';
+import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { KernelParts } from '../kernel-parts.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';

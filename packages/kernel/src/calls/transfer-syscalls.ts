@@ -3,7 +3,7 @@ import { MemFd, PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStre
 import { MemoryFile } from '@rpal/mm';
 import { Errno, OpenFlag, Signal, SPLICE_F_NONBLOCK } from '@rpal/uapi';
 import { type File, type IoVec, IovIter, type Operation, Pending, UIO_MAXIOV } from '@rpal/vfs';
-import type { SyscallTable } from '../entry/syscall-table.js';
+import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { KernelParts } from '../kernel-parts.js';
 import { cpuOnlineFile } from '../proc/cpu-online.js';
 import { fdInfo, PROC_FILES, ProcFile } from '../proc/proc-files.js';

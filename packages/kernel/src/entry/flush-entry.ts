@@ -6,8 +6,6 @@ import type { Thread } from '../process/thread.js';
 
 /** The kernel's way in and out for an interrupt. */
 interface InterruptEntry {
-  readonly scheduler: Scheduler;
-  current(cpu: Cpu): Thread;
   enterFromUser(cpu: Cpu, kind: number): void;
   leaveInterrupt(cpu: Cpu): void;
 }
@@ -17,28 +15,30 @@ interface InterruptEntry {
  * the address space of whoever is current then. A CPU that the kernel has not entered for another thread goes on as it was.
  */
 export class WatchedFlushEntry implements FlushEntry {
-  readonly #kernel: InterruptEntry;
+  readonly #scheduler: Scheduler;
+  readonly #entry: InterruptEntry;
 
-  constructor(kernel: InterruptEntry) {
-    this.#kernel = kernel;
+  constructor(scheduler: Scheduler, entry: InterruptEntry) {
+    this.#scheduler = scheduler;
+    this.#entry = entry;
   }
 
   enter(cpu: Cpu): boolean {
-    const kernel = this.#kernel;
+    const scheduler = this.#scheduler;
     // Interrupts are off where a CPU is in the middle of another entry.
-    if (cpu.context === kernel.scheduler.kernelMode || cpu.halted || !cpu.interruptsEnabled) return false;
-    const thread = kernel.current(cpu);
+    if (cpu.context === scheduler.kernelMode || cpu.halted || !cpu.interruptsEnabled) return false;
+    const thread = scheduler.current(cpu) as Thread;
     if (!thread.entryWatched) return false;
     const { frame } = thread;
     const user = cpu.context;
     cpu.interruptsEnabled = false;
-    kernel.enterFromUser(cpu, EntryKind.INTERRUPT);
-    const changed = kernel.current(cpu) !== thread || frame.user !== user || frame.rip !== 0;
+    this.#entry.enterFromUser(cpu, EntryKind.INTERRUPT);
+    const changed = scheduler.current(cpu) !== thread || frame.user !== user || frame.rip !== 0;
     if (!changed) cpu.interruptsEnabled = true;
     return changed;
   }
 
   leave(cpu: Cpu): void {
-    this.#kernel.leaveInterrupt(cpu);
+    this.#entry.leaveInterrupt(cpu);
   }
 }

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { exitMm } from '@rpal/mm';
 import { cpuTime, TaskState, Wake } from '@rpal/sched';
 import { Poll, Signal } from '@rpal/uapi';
-import { releaseFiles } from '../entry/held-file.js';
+import { releaseFiles } from '../dispatch/held-file.js';
 import type { KernelParts } from '../kernel-parts.js';
 import { deathOf } from '../process/death.js';
 import { ALL_SIGNALS } from '../process/pending-signals.js';

@@ -53,7 +53,7 @@ export class KernelReturnPath implements KernelPath {
 
   #toUser(cpu: Cpu, thread: RpalTask, result: number): PathResult {
     thread.frame.iret = false;
-    this.#rpal.kernel.returnToUser(cpu, thread, result, null);
+    this.#rpal.kernel.entry.returnToUser(cpu, thread, result, null);
     return PathResult.CONTINUE;
   }
 }

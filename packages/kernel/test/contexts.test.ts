@@ -1,3 +1,4 @@
+import { ModelBug } from '@rpal/hw-x86';
 import { Signal } from '@rpal/uapi';
 import { expect, it } from 'vitest';
 import { executable, type Main, NoCode, type Process } from '../src/index.js';
@@ -57,4 +58,12 @@ it.each([
     yield* p.compute(1);
   };
   run(ends({ signal }, main));
+});
+
+it('where there is no code no system call is made: nobody can ask for its arguments', () => {
+  runOn(smallMachine(), function* (p) {
+    const { cpu, contexts } = p.context;
+    expect(() => new NoCode(contexts, cpu, 0x1000).args).toThrow(ModelBug);
+    yield* p.getpid();
+  });
 });

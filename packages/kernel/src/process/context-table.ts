@@ -1,6 +1,5 @@
-import { Access, type Cpu, Exception, FaultCode } from '@rpal/hw-x86';
+import { Access, type Cpu, Exception, FaultCode, ModelBug } from '@rpal/hw-x86';
 import type { CallArguments } from './call-arguments.js';
-import { GuestArguments } from './guest-arguments.js';
 import type { Thread } from './thread.js';
 import { UserContext } from './user-context.js';
 
@@ -83,11 +82,14 @@ export class ContextTable {
  * fetched is no instruction.
  */
 export class NoCode extends UserContext {
-  readonly args: CallArguments = new GuestArguments(this);
-
   constructor(contexts: ContextTable, cpu: Cpu, rip: number) {
     super(contexts, cpu, null);
     this.rip = rip;
+  }
+
+  /** Without an instruction there is no system call whose arguments anybody could ask for. */
+  get args(): CallArguments {
+    throw new ModelBug('a system call was made where there is no code');
   }
 
   override resume(cpu: Cpu): void {

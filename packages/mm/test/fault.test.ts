@@ -1,7 +1,7 @@
-import { PAGE_SIZE } from '@rpal/hw-x86';
+import { Access, FaultCode, PAGE_SIZE } from '@rpal/hw-x86';
 import { MapFlag, Prot, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { mmap, mprotect, munmap } from '../src/index.js';
+import { FAULT_RESOLVED, handleFault, MMAP_MIN_ADDR, mmap, mprotect, munmap } from '../src/index.js';
 import { execute, load, segv, store, TestBench } from './bench.js';
 
 const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
@@ -64,6 +64,21 @@ describe('page faults', () => {
   });
 });
 
+describe('a fault of a store to a page that another CPU has made writable in the meantime', () => {
+  it('changes nothing, and nobody flushes', () => {
+    const bench = new TestBench();
+    const { cpu } = bench;
+    const mm = bench.process();
+    const at = mmap(cpu, mm, 0, PAGE_SIZE, RW, PRIVATE);
+    store(cpu, mm, at, 7);
+    const place = cpu.data(at, Access.user | Access.write);
+    const flushes = mm.tlbGeneration;
+    expect(handleFault(cpu, mm, at, FaultCode.present | FaultCode.write | FaultCode.user)).toBe(FAULT_RESOLVED);
+    expect(mm.tlbGeneration).toBe(flushes);
+    expect(cpu.data(at, Access.user | Access.write)).toBe(place);
+  });
+});
+
 describe('the stack', () => {
   it('grows to where it is touched, but keeps a gap of 256 pages to what lies below', () => {
     const bench = new TestBench();
@@ -78,6 +93,15 @@ describe('the stack', () => {
     const lowest = top - (1023 - 256) * PAGE_SIZE;
     expect(store(cpu, mm, lowest - PAGE_SIZE, 1)).toEqual(segv(SignalCode.SEGV_MAPERR));
     expect(store(cpu, mm, lowest, 1)).toBe(1);
+  });
+
+  it('does not grow below the lowest address that may be mapped', () => {
+    const bench = new TestBench();
+    const { cpu } = bench;
+    const mm = bench.process();
+    mmap(cpu, mm, MMAP_MIN_ADDR + 2 * PAGE_SIZE, PAGE_SIZE, RW, PRIVATE | MapFlag.FIXED | MapFlag.GROWSDOWN);
+    expect(store(cpu, mm, MMAP_MIN_ADDR - PAGE_SIZE, 1)).toEqual(segv(SignalCode.SEGV_MAPERR));
+    expect(store(cpu, mm, MMAP_MIN_ADDR, 1)).toBe(1);
   });
 
   it('grows no further than 8 MiB', () => {

@@ -61,6 +61,23 @@ describe('a populated file of regular shape', () => {
     expect(single.cpu.clock).toBeGreaterThan(start);
   });
 
+  it('costs a reader as much as single faults do, each of which maps sixteen pages that exist', () => {
+    const booked = (at: number) => {
+      const { bench, object } = database(LARGE_PAGE_SIZE);
+      const { cpu } = bench;
+      const count = (name: string) => cpu.ownLedger.entries.find(({ step }) => step.name === `@rpal/mm:${name}`)?.count ?? 0;
+      const reader = bench.process();
+      const before = count('faultBody');
+      mmap(cpu, reader, at, LARGE_PAGE_SIZE, Prot.READ, MapFlag.SHARED | MapFlag.FIXED | MapFlag.POPULATE, { object });
+      return [count('faultBody') - before, count('faultAround')];
+    };
+    const atOnce = booked(0x7000_0000_0000);
+    // Sixteen pages off the border of a table, so that nothing can be done at once.
+    const oneByOne = booked(0x7000_0001_0000);
+    expect(atOnce).toEqual([32, 480]);
+    expect(oneByOne).toEqual([32, 480]);
+  });
+
   it('translates everywhere, to the same bytes for everybody, without a fault', () => {
     const { bench, object, mm, at } = database(2 * GIB);
     const { cpu } = bench;

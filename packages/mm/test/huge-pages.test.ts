@@ -54,6 +54,20 @@ describe('transparent huge pages', () => {
     expect(mm.pageTableBytes).toBe(TABLES);
   });
 
+  it('cost the zeroing of 512 pages where a small page costs that of one', () => {
+    const zeroed = (hugePages: 'never' | 'always') => {
+      const bench = new TestBench({ hugePages });
+      const { cpu } = bench;
+      const mm = bench.process();
+      const at = mmap(cpu, mm, 0, HUGE, RW, PRIVATE);
+      const count = () => cpu.ownLedger.entries.find(({ step }) => step.name === '@rpal/mm:pageZero')?.count ?? 0;
+      const before = count();
+      store(cpu, mm, at, 1);
+      return count() - before;
+    };
+    expect(zeroed('always') - zeroed('never')).toBe(511);
+  });
+
   it('are one entry of the TLB, where 512 small pages would not fit', () => {
     const walksWith = (hugePages: 'never' | 'always'): number => {
       const bench = new TestBench({ hugePages });

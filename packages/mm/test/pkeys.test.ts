@@ -1,7 +1,7 @@
 import { MIB, PAGE_SIZE } from '@rpal/hw-x86';
 import { Errno, MapFlag, Pkey, Prot, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { forkMm, mmap, mprotect, pkeyAlloc, pkeyFree } from '../src/index.js';
+import { forkMm, mmap, mprotect, pkeyAlloc, pkeyFree, populateRange } from '../src/index.js';
 import { execute, load, type Outcome, segv, store, TestBench } from './bench.js';
 
 const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
@@ -116,14 +116,30 @@ describe('protection keys', () => {
     expect(bench.manager.tlb.flushesSent).toBe(flushes);
   });
 
-  it('do not let a page come into being that the access could not reach', () => {
+  it.each([
+    ['any access', Pkey.DISABLE_ACCESS],
+    ['writing', Pkey.DISABLE_WRITE],
+  ])('that forbid %s do not let a page come into being that the store could not reach', (_, rights) => {
     const { cpu, mm, key } = keyed();
     const at = mmap(cpu, mm, 0, PAGE_SIZE, RW, PRIVATE);
     mprotect(cpu, mm, at, PAGE_SIZE, RW, key);
     const resident = mm.residentPages;
-    cpu.wrpkru(Pkey.DISABLE_ACCESS << (2 * key));
+    cpu.wrpkru(rights << (2 * key));
     expect(store(cpu, mm, at, 1)).toEqual(DENIED);
     expect(mm.residentPages).toBe(resident);
+  });
+
+  it('hold for memory that is populated ahead of its use', () => {
+    const { cpu, mm, key } = keyed();
+    const at = mmap(cpu, mm, 0, 4 * PAGE_SIZE, RW, PRIVATE);
+    mprotect(cpu, mm, at, 4 * PAGE_SIZE, RW, key);
+    const resident = mm.residentPages;
+    cpu.wrpkru(Pkey.DISABLE_WRITE << (2 * key));
+    populateRange(cpu, mm, at, at + 4 * PAGE_SIZE);
+    expect(mm.residentPages).toBe(resident);
+    cpu.wrpkru(0);
+    populateRange(cpu, mm, at, at + 4 * PAGE_SIZE);
+    expect(mm.residentPages).toBe(resident + 4);
   });
 
   it('make execute-only memory: a key of the kernel closes it to data (pkeys(7), mprotect(2))', () => {

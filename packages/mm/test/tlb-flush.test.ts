@@ -27,6 +27,15 @@ describe('a TLB shootdown', () => {
     for (const id of [1, 2, 3]) expect(bench.cpuAt(id).clock).toBeGreaterThan(clocks[id - 1]!);
   });
 
+  it('lasts until a target has acknowledged that takes the interrupt late', () => {
+    const { bench, mm, at } = shared(2);
+    const late = bench.cpuAt(1);
+    late.advanceTo(bench.cpu.clock + 1_000_000);
+    const interrupted = late.clock;
+    munmap(bench.cpu, mm, at, PAGE_SIZE);
+    expect(bench.cpu.clock).toBeGreaterThan(interrupted);
+  });
+
   it('reaches its CPUs, and its own, also if one of them begins a flush of other memory when it is interrupted', () => {
     let interrupted: Cpu | null = null;
     const { bench, mm, at } = shared(3, 64, {

@@ -234,6 +234,30 @@ describe('sched_setscheduler', () => {
     expect(set(RR, 99)).toBe(0);
   });
 
+  it('a nice value that makes the running task weaker lets the scheduler choose again; one that makes it stronger does not', () => {
+    const sim = new Simulation();
+    for (const name of ['a', 'b']) sim.spawn(name, hog);
+    sim.run(300 * US);
+    const { current } = sim.scheduler.runQueue(sim.scheduler.cpuOf(0));
+    sim.scheduler.setNice(current.cpu, current, -5);
+    expect(current.needResched).toBe(false);
+    sim.scheduler.setNice(current.cpu, current, 5);
+    expect(current.needResched).toBe(true);
+  });
+
+  it('a policy that changes the weight of a task leaves its deadline as far away in real time', () => {
+    const sim = new Simulation();
+    for (const name of ['a', 'b']) sim.spawn(name, hog);
+    sim.run(300 * US);
+    const waiting = sim.tasks.find(({ onCpu }) => !onCpu) as SimulatedTask;
+    const { entity } = waiting;
+    const ahead = entity.deadline - entity.vruntime;
+    expect(ahead).toBeGreaterThan(0);
+    expect(sim.scheduler.setScheduler(waiting.cpu, waiting, IDLE)).toBe(0);
+    // 1024 is the weight of nice 0, 3 that of SCHED_IDLE.
+    expect(entity.deadline - entity.vruntime).toBe(Math.trunc((ahead * 1024) / 3));
+  });
+
   it('a nice value takes effect at once, and the share follows', () => {
     const sim = new Simulation({ hz: 1000 });
     const a = sim.spawn('a', hog);

@@ -40,6 +40,30 @@ describe('a context switch', () => {
     expect(worker.involuntarySwitches).toBeGreaterThanOrEqual(9);
   });
 
+  it('is either, not both, also when a sleeper stays on the queue because it owes time', () => {
+    const sim = new Simulation();
+    sim.spawn('hog', hog);
+    const greedy = sim.spawn('greedy', function* (task) {
+      for (;;) {
+        yield task.work(3 * MS);
+        yield task.sleep(100 * US);
+      }
+    });
+    let [blocks, leaves, delayed] = [0, 0, 0];
+    sim.scheduler.events.taskBlock.on('test', (_cpu, _time, task) => {
+      if (task === greedy) blocks++;
+    });
+    sim.scheduler.events.contextSwitch.on('test', (_cpu, _time, prev) => {
+      if (prev !== greedy) return;
+      leaves++;
+      if (greedy.entity.delayed) delayed++;
+    });
+    sim.run(500 * MS);
+    expect(delayed).toBeGreaterThan(0);
+    expect(greedy.voluntarySwitches).toBe(blocks);
+    expect(greedy.voluntarySwitches + greedy.involuntarySwitches).toBe(leaves);
+  });
+
   it('asks nobody who shares the machine: time is conserved exactly', () => {
     const sim = new Simulation({ cores: 3 });
     for (let i = 0; i < 7; i++) {
@@ -147,6 +171,16 @@ describe('an idle CPU', () => {
     };
     expect(latency('poll')).toBeLessThan(latency('C1'));
     expect(latency('C1')).toBeLessThan(latency('C6'));
+  });
+
+  it('is woken to take over one of two tasks of a busy CPU, once they may come to it', () => {
+    const sim = new Simulation({ cores: 2 });
+    const tasks = ['a', 'b'].map((name) => sim.spawn(name, hog, { cpu: 0, affinity: [0] }));
+    sim.run(50 * MS);
+    expect(tasks.map(({ cpu }) => cpu.id)).toEqual([0, 0]);
+    for (const task of tasks) sim.scheduler.setAffinity(sim.scheduler.cpuOf(0), task, sim.scheduler.everyCpu);
+    sim.run(10 * MS);
+    expect(new Set(tasks.map(({ cpu }) => cpu.id))).toEqual(new Set([0, 1]));
   });
 
   it('is refused by name if the processor has no such state', () => {

@@ -210,6 +210,15 @@ describe('futex queues', () => {
     expect(table.hasWaiters(WORD.space, WORD.offset + 4)).toBe(false);
   });
 
+  it('know waiters of one address space from those of another at the same offset, though they share a bucket', () => {
+    const sim = new Simulation();
+    const table = waiting(sim, sleepers(sim, 1));
+    // With 256 buckets, some of so many spaces have that of the waiter.
+    const others = Array.from({ length: 4096 }, (_, i) => WORD.space + 1 + i);
+    expect(others.filter((space) => table.hasWaiters(space, WORD.offset))).toEqual([]);
+    expect(table.hasWaiters(WORD.space, WORD.offset)).toBe(true);
+  });
+
   it('move waiters to another word, where they keep their order', () => {
     const sim = new Simulation();
     const tasks = sleepers(sim, 4);
@@ -217,6 +226,8 @@ describe('futex queues', () => {
     const other = { space: 7, offset: 0x2000 };
     const requeue = (cpu: Cpu): number => table.requeue(cpu, WORD.space, WORD.offset, 1, 2, other.space, other.offset);
     expect(wokenBy(sim, requeue)).toEqual(['sleeper 0']);
+    const { entries } = sim.scheduler.cpuOf(0).ownLedger;
+    expect(entries.find(({ step }) => step.name === '@rpal/sched:futexRequeue')?.count).toBe(2);
     expect(wokenBy(sim, (cpu) => table.wake(cpu, other.space, other.offset, 9))).toEqual(['sleeper 1', 'sleeper 2']);
     expect(wokenBy(sim, (cpu) => table.wake(cpu, WORD.space, WORD.offset, 9))).toEqual(['sleeper 3']);
   });
@@ -362,6 +373,21 @@ describe('a workqueue', () => {
     expect(ran.map(([name]) => name)).toEqual(['kworker/1']);
     expect(ran[0]?.[1]).toBeGreaterThan(2 * MS);
     expect(ran[0]?.[1]).toBeLessThan(2.2 * MS);
+  });
+
+  it('wakes its thread, which sleeps between times, whenever there is work again', () => {
+    const sim = new Simulation();
+    const workqueue = new Workqueue(sim.scheduler);
+    const ran: number[] = [];
+    const work = new DelayedWork(workqueue, sim.scheduler, () => ran.push(sim.now));
+    sim.spawn('queues', function* (task) {
+      for (let i = 0; i < 3; i++) {
+        yield task.inKernel((cpu) => workqueue.queue(cpu, work));
+        yield task.sleep(5 * MS);
+      }
+    });
+    sim.run(20 * MS);
+    expect(ran.length).toBe(3);
   });
 
   it('forgets work that is cancelled in time', () => {

@@ -2,7 +2,7 @@ import type { Group } from '../mutant.ts';
 
 export const mm: Group = {
   package: 'packages/mm',
-  tests: ['fault', 'fork', 'limits', 'folded', 'tlb-flush', 'huge-pages', 'pkeys', 'collapse', 'host-heap', 'layout'],
+  tests: ['two-cpus', 'fault', 'fork', 'limits', 'folded', 'tlb-flush', 'huge-pages', 'pkeys', 'collapse', 'host-heap', 'layout'],
   mutants: [
     {
       kind: 'flush',

@@ -4,6 +4,9 @@ export const sched: Group = {
   package: 'packages/sched',
   tests: [
     'wake-up',
+    'sync',
+    'events',
+    'directed-switch',
     'accounting',
     'eligible-tree',
     'scheduler',

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packages } from 'virtual:own-packages';
@@ -38,7 +38,9 @@ async function load(specification: string, directory: string, loaders: readonly 
   }
   let module: Record<string, unknown>;
   try {
-    module = (await loader.import(path)) as Record<string, unknown>;
+    const file = fileURLToPath(loader.esmResolve(path));
+    // `import` would hand an ES module to Node, which gives it packages of its own: steps and seams that the machine does not know.
+    module = (await loader.evalModule(readFileSync(file, 'utf8'), { filename: file, async: true, forceTranspile: true })) as typeof module;
   } catch (error) {
     throw new UsageError(`--plugin "${name}" could not be loaded: ${error instanceof Error ? error.message : String(error)}`);
   }

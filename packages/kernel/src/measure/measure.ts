@@ -17,9 +17,9 @@ export interface Exchange<E> {
   /** Makes what both sides use. @returns the client's end and the server's */
   open(p: Program): Generator<void, readonly [client: E, server: E]>;
   /** In each of the two: makes what a side has of its own, an epoll instance for example. */
-  prepare?(p: Program, end: E): Outcome;
-  send(p: Program, end: E): Outcome;
-  receive(p: Program, end: E): Outcome;
+  prepare?(p: Program, end: NoInfer<E>): Outcome;
+  send(p: Program, end: NoInfer<E>): Outcome;
+  receive(p: Program, end: NoInfer<E>): Outcome;
 }
 
 /** How an exchange is measured. */

@@ -23,5 +23,6 @@ const plain = machine.spawn(
   }),
 );
 machine.run();
+const fingerprint = machine.fingerprint();
 machine.teardown();
-console.log(JSON.stringify({ plugins: machine.plugins, counts, exit: plain.exit, fingerprint: machine.fingerprint() }));
+console.log(JSON.stringify({ plugins: machine.plugins, counts, exit: plain.exit, fingerprint }));

@@ -8,9 +8,9 @@ import type { SyscallTable } from './dispatch/syscall-table.js';
 import type { ContextTable } from './process/context-table.js';
 import type { Deaths } from './process/death.js';
 import type { Image } from './process/image.js';
-import type { SignalAccount } from './process/pending-signals.js';
 import type { PiFutexTable } from './process/pi-futexes.js';
 import type { Process } from './process/process.js';
+import type { SignalAccounts } from './process/signal-accounts.js';
 import type { Thread } from './process/thread.js';
 import type { KernelSeams } from './seams.js';
 
@@ -42,7 +42,6 @@ export interface KernelParts {
   /** What a thread does that has only to return to user mode. */
   readonly returnPath: KernelPath;
   readonly defaultPendingLimit: number;
-  signalAccount(uid: number): SignalAccount;
+  readonly signalAccounts: SignalAccounts;
   sendSignal(cpu: Cpu, thread: Thread, signal: number): void;
-  kill(cpu: Cpu, process: Process, signal: number): number;
 }

@@ -1,9 +1,8 @@
 import { EpollSeams, EventPolls } from '@rpal/epoll';
-import { type Cpu, PAGE_SIZE, type Platform, Vector } from '@rpal/hw-x86';
+import { type Cpu, type Platform, Vector } from '@rpal/hw-x86';
 import { type MessageQueue, SkbPool, UnixNamespace } from '@rpal/ipc';
 import { type HugePages, type MemoryFile, MemoryManager } from '@rpal/mm';
 import { FutexTable, type KernelPath, Scheduler, type SchedulerOptions, Workqueue } from '@rpal/sched';
-import { Errno } from '@rpal/uapi';
 import { defineLinuxCalls } from './calls/linux-calls.js';
 import { IrqTable } from './dispatch/irq-table.js';
 import { SyscallTable } from './dispatch/syscall-table.js';
@@ -13,15 +12,12 @@ import type { KernelParts, Opener } from './kernel-parts.js';
 import { ContextTable } from './process/context-table.js';
 import { Deaths } from './process/death.js';
 import type { Image } from './process/image.js';
-import type { SignalAccount } from './process/pending-signals.js';
 import { PiFutexTable } from './process/pi-futexes.js';
 import type { Process } from './process/process.js';
+import { defaultPendingLimit, SignalAccounts } from './process/signal-accounts.js';
 import type { Thread } from './process/thread.js';
 import { KernelSeams } from './seams.js';
-import { sendSignal, signalProcess } from './signals/signal.js';
-
-/** Bytes of a kernel stack (THREAD_SIZE). */
-const THREAD_STACK = 16_384;
+import { sendSignal } from './signals/signal.js';
 
 /** Options of the modelled kernel. */
 export interface KernelOptions extends SchedulerOptions {
@@ -67,7 +63,8 @@ export class Kernel implements KernelParts {
   /** Memory with a name, by path below /dev/shm. */
   readonly sharedMemory: Map<string, MemoryFile> = new Map();
   readonly deaths: Deaths = new Deaths();
-  readonly #signalAccounts = new Map<number, SignalAccount>();
+  readonly signalAccounts: SignalAccounts = new SignalAccounts();
+  readonly defaultPendingLimit: number;
   /** Processes that have not ended. When the last one ends, the machine stops. */
   alive = 0;
 
@@ -78,6 +75,7 @@ export class Kernel implements KernelParts {
     this.returnPath = this.entry.returnPath;
     const flushEntry = new WatchedFlushEntry(this.scheduler, this.entry);
     this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never', flushEntry });
+    this.defaultPendingLimit = defaultPendingLimit(this.memory.totalFrames);
     this.futexes = new FutexTable(this.scheduler, this.platform.cpus.length, this.scheduler.handovers.open('futex'));
     this.piFutexes = new PiFutexTable(this.scheduler, this.futexes.handover);
     this.workqueue = new Workqueue(this.scheduler);
@@ -103,30 +101,8 @@ export class Kernel implements KernelParts {
     return this.scheduler.current(cpu) as Thread;
   }
 
-  /** The signals in queues of a user's processes. */
-  signalAccount(uid: number): SignalAccount {
-    let account = this.#signalAccounts.get(uid);
-    if (account === undefined) {
-      account = { queued: 0 };
-      this.#signalAccounts.set(uid, account);
-    }
-    return account;
-  }
-
-  /** RLIMIT_SIGPENDING of the first process: half as many as there may be threads, one for each 128 KiB of memory. */
-  get defaultPendingLimit(): number {
-    return Math.floor((this.memory.totalFrames * PAGE_SIZE) / (8 * THREAD_STACK) / 2);
-  }
-
   /** Sends `signal` to one thread: see `sendSignal`. */
   sendSignal(cpu: Cpu, thread: Thread, signal: number): void {
     sendSignal(this, cpu, thread, signal);
-  }
-
-  /** kill(2) within the kernel. */
-  kill(cpu: Cpu, process: Process, signal: number): number {
-    if (process.exit !== null) return -Errno.ESRCH;
-    signalProcess(this, cpu, process, signal);
-    return 0;
   }
 }

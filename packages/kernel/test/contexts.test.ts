@@ -1,5 +1,5 @@
 import { ModelBug } from '@rpal/hw-x86';
-import { Signal } from '@rpal/uapi';
+import { Signal, SignalMask } from '@rpal/uapi';
 import { expect, it } from 'vitest';
 import { executable, type Main, NoCode, type Process } from '../src/index.js';
 import { ends, run, runOn, smallMachine } from './support.js';
@@ -23,6 +23,26 @@ it('what ends leaves nothing behind: contexts, processes', () => {
     [1, 1],
   ]);
   expect(contexts.size).toBe(0);
+});
+
+it('signals that nobody took leave no account of their user behind', () => {
+  const machine = smallMachine();
+  const { signalAccounts } = machine.kernel;
+  const open: number[] = [];
+  runOn(machine, function* (p) {
+    for (let uid = 1000; uid < 1003; uid++) {
+      yield* p.fork(function* (child) {
+        yield* child.setuid(uid);
+        yield* child.sigprocmask(SignalMask.BLOCK, 1 << (Signal.USR1 - 1));
+        const self = yield* child.getpid();
+        yield* child.kill(self, Signal.USR1);
+        open.push(signalAccounts.size);
+      });
+      yield* p.wait();
+    }
+  });
+  expect(open).toEqual([1, 1, 1]);
+  expect(signalAccounts.size).toBe(0);
 });
 
 it('an address leads to the context it was given to, and to nothing once that one is gone', () => {

@@ -14,6 +14,7 @@ import {
   dequeueSignal,
   flush,
   forceSignal,
+  killProcess,
   recalculatePending,
   sendSignal,
   signalProcess,
@@ -89,7 +90,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: KernelParts): voi
     if (process === undefined) return -Errno.ESRCH;
     if (a1 < 0 || a1 > LAST) return -Errno.EINVAL;
     if (!thread.process.mayAffect(process)) return -Errno.EPERM;
-    return a1 === 0 ? 0 : kernel.kill(cpu, process, a1);
+    return a1 === 0 ? 0 : killProcess(kernel, cpu, process, a1);
   });
 
   table.define(Nr.tgkill, (cpu, caller, { a0, a1, a2 }) => {

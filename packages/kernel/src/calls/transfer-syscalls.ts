@@ -10,6 +10,7 @@ import { fdInfo, PROC_FILES, ProcFile } from '../proc/proc-files.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
+import { killProcess } from '../signals/signal.js';
 import { KernelStep } from '../steps.js';
 import { PidFd } from './pidfd.js';
 import { processVmAccess } from './process-vm.js';
@@ -95,7 +96,7 @@ export function defineTransferCalls(table: SyscallTable, kernel: KernelParts): v
     if (!(file instanceof PidFd)) return -Errno.EBADF;
     if (a1 < 0 || a1 > Signal.RTMAX) return -Errno.EINVAL;
     if (!thread.process.mayAffect(file.process)) return -Errno.EPERM;
-    return a1 === 0 ? (file.process.exit === null ? 0 : -Errno.ESRCH) : kernel.kill(cpu, file.process, a1);
+    return a1 === 0 ? (file.process.exit === null ? 0 : -Errno.ESRCH) : killProcess(kernel, cpu, file.process, a1);
   });
 }
 

@@ -1,15 +1,11 @@
 import { Signal } from '@rpal/uapi';
+import type { SignalAccount } from './signal-accounts.js';
 
 /** A signal that was sent and not yet taken (Linux: `struct sigqueue`). */
 export interface QueuedSignal {
   readonly signal: number;
   /** What sigqueue sent along. */
   readonly value: number;
-}
-
-/** Signals in queues that a user's processes have together (Linux: UCOUNT_RLIMIT_SIGPENDING). */
-export interface SignalAccount {
-  queued: number;
 }
 
 interface Entry extends QueuedSignal {
@@ -68,7 +64,7 @@ export class PendingSignals implements SignalBits {
   /** @param account whose queues it counts for; null: there is no room, it is pending without its value, and once */
   post(signal: number, value: number, account: SignalAccount | null): void {
     if (account !== null) {
-      account.queued++;
+      account.add();
       this.#queue.push({ signal, value, account });
     }
     if (signal <= 32) this.low |= 1 << (signal - 1);
@@ -96,7 +92,7 @@ export class PendingSignals implements SignalBits {
 
   #remove(at: number): Entry {
     const [removed] = this.#queue.splice(at, 1) as [Entry];
-    removed.account.queued--;
+    removed.account.remove();
     return removed;
   }
 

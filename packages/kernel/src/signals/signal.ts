@@ -121,6 +121,13 @@ export function signalProcess(
   return 0;
 }
 
+/** kill(2) within the kernel: 0, or -ESRCH if the process has ended. */
+export function killProcess(kernel: KernelParts, cpu: Cpu, process: Process, signal: number): number {
+  if (process.exit !== null) return -Errno.ESRCH;
+  signalProcess(kernel, cpu, process, signal);
+  return 0;
+}
+
 /**
  * Makes a signal pending with what came along, if there is room (RLIMIT_SIGPENDING): there always is for ordinary signals that kill
  * or the kernel sent; without room a signal of sigqueue fails if it is a real-time one, and any other loses its value.
@@ -128,7 +135,7 @@ export function signalProcess(
  */
 function enqueue(kernel: KernelParts, process: Process, pending: PendingSignals, signal: number, value: number, queued: boolean): number {
   if (pending.holds(signal)) return 1;
-  const account = kernel.signalAccount(process.credentials.uid);
+  const account = kernel.signalAccounts.of(process.credentials.uid);
   const realTime = signal >= Signal.RTMIN;
   const room = account.queued < process.pendingLimit || (!realTime && !queued);
   if (!room && realTime && queued) return -Errno.EAGAIN;

@@ -234,4 +234,11 @@ describe('behaviour of the library, and of the kernel in calls, that looks unint
   it('writes outside the bitmap from slot 32 on', () => {
     expect(new SenderSlots().give(32, true)).toBe(false);
   });
+
+  it('refuses a wait for no events at all that the kernel makes for a receiver, as epoll_wait does', () => {
+    const { result } = secondWait(world({ repair: ['fast-epoll-error-lost'] }), function* ({ lib, epfd, memory }) {
+      return yield* lib.epollWait(epfd, memory, 0, -1);
+    });
+    expect(result).toBe(-Errno.EINVAL);
+  });
 });

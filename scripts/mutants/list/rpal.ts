@@ -7,6 +7,7 @@ export const rpalCore: Group = {
     'isolation',
     'lifecycle',
     'partition',
+    'pkey',
     'plugin',
     'proc-file',
     'quirks',
@@ -32,12 +33,13 @@ export const rpalCore: Group = {
       kind: 'key',
       text: 'return service.pkuOn === PkuOn.INIT && threeValued ? 0 : pkruOf(service.pkey);',
       mutated: 'return pkruOf(service.pkey);',
-      tests: ['quirks', 'lifecycle', 'explore/pkru', 'explore/findings'],
+      tests: ['pkey'],
     },
     {
       kind: 'key',
       text: 'return wanted >= 0 && wanted <= 15 ? wanted : service.id % 16;',
       mutated: 'return wanted > 0 && wanted <= 15 ? wanted : service.id % 16;',
+      tests: ['pkey'],
     },
     {
       kind: 'key',
@@ -129,7 +131,7 @@ export const rpalCore: Group = {
 
 export const librpal: Group = {
   package: 'packages/librpal',
-  tests: ['librpal', 'time-lines', 'quirks', 'lib-call'],
+  tests: ['librpal', 'queues', 'time-lines', 'quirks', 'lib-call'],
   mutants: [
     {
       kind: 'bound',

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { PkuOn, pkruOf, type RpalService } from '../src/index.js';
+import { chooseKey, defaultPkruOf } from '../src/memory/pkey.js';
+
+const LINUX = 0x5555_5554;
+
+const service = (parts: Partial<RpalService>): RpalService => parts as RpalService;
+
+describe('what a signal handler begins with (patch 29)', () => {
+  it("is Linux's default without a service, and in one without keys", () => {
+    expect(defaultPkruOf(null, LINUX)).toBe(LINUX);
+    expect(defaultPkruOf(service({ pkuOn: PkuOn.FALSE, pkey: 5 }), LINUX)).toBe(LINUX);
+  });
+
+  it('is everything while keys are being installed: some pages have the new key by then, and others do not', () => {
+    expect(defaultPkruOf(service({ pkuOn: PkuOn.INIT, pkey: 5 }), LINUX)).toBe(0);
+  });
+
+  it('is the own key while keys are being installed, without patch 29', () => {
+    expect(defaultPkruOf(service({ pkuOn: PkuOn.INIT, pkey: 5 }), LINUX, false)).toBe(pkruOf(5));
+  });
+
+  it('is the own key from then on', () => {
+    expect(defaultPkruOf(service({ pkuOn: PkuOn.FINISH, pkey: 5 }), LINUX)).toBe(pkruOf(5));
+  });
+});
+
+describe('the key of a service', () => {
+  it.each([0, 1, 15])('is the one that it asks for: %i', (wanted) => {
+    expect(chooseKey(service({ id: 18 }), wanted)).toBe(wanted);
+  });
+
+  it.each([-1, 16])('is its id modulo 16 if it asks for %i', (wanted) => {
+    expect(chooseKey(service({ id: 18 }), wanted)).toBe(2);
+  });
+});

@@ -130,6 +130,8 @@ export const Span = {
   PRINT: 4,
   /** sscanf of a stamp, "0x%lx": the value, or -1 if the text is no such number. */
   SCAN: 5,
+  /** memcpy from another range. */
+  COPY: 6,
 } as const;
 
 const NO_BYTES = new Uint8Array(0);
@@ -142,7 +144,7 @@ export class SpanCall implements Call {
   kind: number = Span.FILL;
   address = 0;
   length = 0;
-  /** The byte of memset, the stamp of sprintf, the other range of memcmp. */
+  /** The byte of memset, the stamp of sprintf, the other range of memcmp and memcpy. */
   argument = 0.5;
   bytes: Uint8Array = NO_BYTES;
   readonly #context: ProgramContext;
@@ -169,7 +171,7 @@ export class SpanCall implements Call {
     if (length === 0) context.cpu.charge(stepOf(kind));
     while (this.#done < length) {
       const done = this.#done;
-      const write = kind <= Span.STORE || kind === Span.PRINT;
+      const write = kind <= Span.STORE || kind === Span.PRINT || kind === Span.COPY;
       const at = context.reach(this.address + done, write ? Access.user | Access.write : Access.user);
       if (at < 0) return SUSPENDED;
       const { cpu } = context;
@@ -178,7 +180,7 @@ export class SpanCall implements Call {
       let part = Math.min(length - done, PAGE_SIZE - (at & PAGE_MASK));
       touchBehind(cpu, at, part, write);
       let other = 0;
-      if (kind === Span.COMPARE) {
+      if (kind === Span.COMPARE || kind === Span.COPY) {
         other = context.reach(this.argument + done, Access.user);
         if (other < 0) return SUSPENDED;
         part = Math.min(part, PAGE_SIZE - (other & PAGE_MASK));
@@ -213,6 +215,9 @@ export class SpanCall implements Call {
         if (memory.equal(at, other, length)) return true;
         result.value = 1;
         return false;
+      case Span.COPY:
+        memory.copy(at, other, length);
+        return true;
       case Span.PRINT:
         formatStamp(memory, at, length, done, this.argument);
         return true;

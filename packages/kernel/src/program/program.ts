@@ -664,6 +664,11 @@ export class Program {
     return this.#onSpan(Span.LOAD, address, bytes.length, 0);
   }
 
+  /** memcpy; the ranges do not overlap. */
+  memcpy(target: number, source: number, length: number): Call {
+    return this.#onSpan(Span.COPY, target, length, source);
+  }
+
   /** memcmp. @returns 0 if the ranges are equal, 1 if not */
   memcmp(a: number, b: number, length: number): Call {
     return this.#onSpan(Span.COMPARE, a, length, b);

@@ -13,6 +13,7 @@ import { HardwareSeams } from './seams.js';
 import { CriticalPath } from './time/critical-path.js';
 import { EventQueue, type TimedEvent } from './time/event-queue.js';
 import { Rng } from './time/rng.js';
+import { TurnOrder } from './time/turn-order.js';
 
 /** How to build the hardware. */
 export interface PlatformOptions {
@@ -50,8 +51,8 @@ export class Platform {
   /** Data caches line by line; null unless asked for. */
   readonly caches: Caches | null;
 
-  /** Processors that are not halted, by id. */
-  readonly #active: Cpu[] = [];
+  /** Processors that are not halted. */
+  readonly #active: TurnOrder<Cpu>;
   #running: Cpu | null = null;
   #stopped = false;
 
@@ -68,6 +69,8 @@ export class Platform {
     const caches = options.caches === true ? new Caches(this) : null;
     this.caches = caches;
     const cpus: Cpu[] = [];
+    const cores = this.topology.cores;
+    this.#active = new TurnOrder(cores * threadsPerCore);
     // Machines have been up for a while when an experiment begins; how long is drawn, so that no result leans on it.
     const bootTime = 0x10_0000_0000 + this.rng.below(0x10_0000_0000);
     const environment = {
@@ -83,7 +86,6 @@ export class Platform {
       cpus,
       activity: (cpu: Cpu) => this.#activity(cpu),
     };
-    const cores = this.topology.cores;
     for (let id = 0; id < cores * threadsPerCore; id++) {
       // As Linux numbers them: first one thread of every core, socket by socket, then the siblings.
       const core = id % cores;
@@ -102,9 +104,8 @@ export class Platform {
 
   /** Time of the machine: no processor that runs is behind it. */
   get now(): number {
-    let now = Number.POSITIVE_INFINITY;
-    for (const cpu of this.#active) if (cpu.clock < now) now = cpu.clock;
-    if (now !== Number.POSITIVE_INFINITY) return Math.min(now, this.queue.nextTime);
+    const first = this.#active.first();
+    if (first !== null) return Math.min(first.clock, this.queue.nextTime);
     return this.queue.nextTime === Number.POSITIVE_INFINITY ? (this.cpus[0] as Cpu).clock : this.queue.nextTime;
   }
 
@@ -130,17 +131,7 @@ export class Platform {
     const queue = this.queue;
     const active = this.#active;
     while (!this.#stopped) {
-      let cpu: Cpu | null = null;
-      let rival = until;
-      for (let i = 0; i < active.length; i++) {
-        const other = active[i] as Cpu;
-        if (cpu === null || other.clock < cpu.clock) {
-          if (cpu !== null && cpu.clock < rival) rival = cpu.clock;
-          cpu = other;
-        } else if (other.clock < rival) {
-          rival = other.clock;
-        }
-      }
+      const cpu = active.first();
       const due = queue.nextTime;
       if (cpu === null ? due <= until : due <= cpu.clock) {
         if (due === Number.POSITIVE_INFINITY) return 'deadlock';
@@ -148,7 +139,7 @@ export class Platform {
         continue;
       }
       if (cpu === null || cpu.clock >= until) return 'until';
-      cpu.beginTurn(Math.min(due, rival));
+      cpu.beginTurn(Math.min(until, due, active.secondClock()));
       this.#running = cpu;
       // Whatever could touch this processor earlier ends its turn earlier: until then it may go on undisturbed.
       do cpu.step();
@@ -181,14 +172,8 @@ export class Platform {
   }
 
   #activity(cpu: Cpu): void {
-    const at = this.#active.findIndex((other) => other.id >= cpu.id);
-    if (cpu.halted) {
-      if (at >= 0 && this.#active[at] === cpu) this.#active.splice(at, 1);
-    } else if (at < 0) {
-      this.#active.push(cpu);
-    } else if (this.#active[at] !== cpu) {
-      this.#active.splice(at, 0, cpu);
-    }
+    if (cpu.halted) this.#active.remove(cpu);
+    else this.#active.add(cpu);
     const running = this.#running;
     if (running !== null && !cpu.halted && cpu !== running) running.endTurnBy(cpu.clock);
   }

@@ -1,0 +1,73 @@
+import type { Image } from '../process/image.js';
+import { SyscallNumber } from '../process/syscall-numbers.js';
+import type { Call } from './call.js';
+import { type Main, requireMain } from './main.js';
+import { ProgramBase } from './program-base.js';
+import { requireImage } from './require-image.js';
+
+/** The life of processes and threads: fork, exec, clone, wait; who they are, and their limits. */
+export class ProcessCalls extends ProgramBase {
+  /** A child process that runs `child` in a copy of this one's memory. @returns its pid, or a negative errno */
+  fork(child: Main): Call {
+    requireMain(`the child of ${this.context.thread.process.name}`, child);
+    this.context.childMain = child;
+    return this.syscall(SyscallNumber.fork);
+  }
+
+  /** Goes on as another program, in this process. Comes back only with a negative errno. */
+  exec(image: Image): Call {
+    requireImage('exec', image);
+    this.context.args.program = image;
+    return this.syscall(SyscallNumber.execve);
+  }
+
+  /** A thread of this process that runs `main`. @returns its thread id, or a negative errno */
+  clone(main: Main): Call {
+    requireMain(`the thread of ${this.context.thread.process.name}`, main);
+    this.context.childMain = main;
+    return this.syscall(SyscallNumber.clone);
+  }
+
+  /** Waits for a child (-1: any). @param options `WaitOption` bits @returns its pid; the status (`sys/wait.h`) is `second` */
+  wait(pid = -1, options = 0): Call {
+    return this.syscall(SyscallNumber.wait4, pid, 0, options);
+  }
+
+  exit(status: number): Call {
+    return this.syscall(SyscallNumber.exit_group, status);
+  }
+
+  getpid(): Call {
+    return this.syscall(SyscallNumber.getpid);
+  }
+
+  gettid(): Call {
+    return this.syscall(SyscallNumber.gettid);
+  }
+
+  getppid(): Call {
+    return this.syscall(SyscallNumber.getppid);
+  }
+
+  getuid(): Call {
+    return this.syscall(SyscallNumber.getuid);
+  }
+
+  /** Only root may take another user id than its own. */
+  setuid(uid: number): Call {
+    return this.syscall(SyscallNumber.setuid, uid);
+  }
+
+  /** prlimit: a limit of the process, soft and hard in one. @param resource `Rlimit` @param limit negative: only asks @returns the limit until now */
+  prlimit(resource: number, limit = -1, pid = 0): Call {
+    return this.syscall(SyscallNumber.prlimit64, pid, resource, limit);
+  }
+
+  pidfdOpen(pid: number, flags = 0): Call {
+    return this.syscall(SyscallNumber.pidfd_open, pid, flags);
+  }
+
+  pidfdSendSignal(fd: number, signal: number): Call {
+    return this.syscall(SyscallNumber.pidfd_send_signal, fd, signal);
+  }
+}

@@ -85,8 +85,9 @@ describe('a pipe', () => {
 
   it('changes its capacity to a power of two pages, not below what it holds, nor above what anybody may have', () => {
     const { lab, from, to } = withPipe();
-    const resize = (bytes: number) => lab.call((cpu) => from.fcntl(cpu, Fcntl.SETPIPE_SZ, bytes));
-    expect([resize(3 * PIPE_BUF), from.fcntl(lab.cpu, Fcntl.GETPIPE_SZ, 0)]).toEqual([4 * PIPE_BUF, 4 * PIPE_BUF]);
+    const resize = (bytes: number) => lab.call((cpu, caller) => from.fcntl(cpu, caller, Fcntl.SETPIPE_SZ, bytes));
+    const capacity = () => lab.call((cpu, caller) => from.fcntl(cpu, caller, Fcntl.GETPIPE_SZ, 0));
+    expect([resize(3 * PIPE_BUF), capacity()]).toEqual([4 * PIPE_BUF, 4 * PIPE_BUF]);
     expect([resize(0), resize(1), resize(PIPE_BUF + 1)]).toEqual([PIPE_BUF, PIPE_BUF, 2 * PIPE_BUF]);
     expect([resize(-1), resize(2 ** 31 + 1), resize(1 << 20), resize((1 << 20) + 1)]).toEqual([
       -Errno.EINVAL,

@@ -24,6 +24,7 @@ export {
 export { type CodeEngine, ContextTable, NoCode } from './process/context-table.js';
 export type { Death } from './process/death.js';
 export { EntryKind } from './process/entry-kind.js';
+export type { FileSystem } from './process/file-system.js';
 export { GuestArguments, type GuestHandler } from './process/guest-arguments.js';
 export { EI_NIDENT, type Image, type Segment } from './process/image.js';
 export type { MessageHeader } from './process/message-header.js';
@@ -37,8 +38,9 @@ export { UserBuffer } from './process/user-buffer.js';
 export { type CallRegisters, UserContext } from './process/user-context.js';
 export type { WaitingThread } from './process/waiting.js';
 export type { Call } from './program/call.js';
+export { requireText } from './program/checks.js';
 export { executable, type ProgramImage } from './program/executable.js';
-export { HostArguments } from './program/host-arguments.js';
+export { HostArguments, SECOND_TEXT } from './program/host-arguments.js';
 export type { Main } from './program/main.js';
 export { type CallFamily, Program } from './program/program.js';
 export { ProgramBase } from './program/program-base.js';

@@ -1,5 +1,6 @@
-import { EventSeam, FirstAnswerHook, NotifyHook, ValueHook, wholeNumber, zeroOrErrno } from '@rpal/bus';
+import { EventSeam, FirstAnswerHook, NotifyHook, Slot, ValueHook, wholeNumber, zeroOrErrno } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
+import type { FileSystem } from './process/file-system.js';
 import type { Image } from './process/image.js';
 import type { Process } from './process/process.js';
 import type { Thread } from './process/thread.js';
@@ -60,6 +61,14 @@ export class KernelSeams {
     }),
   };
 
+  readonly slots = {
+    /**
+     * Where paths lead. Empty by default: paths are names of special files, sockets and shared memory.
+     * @cost asked by every call that takes a path, but for special files.
+     */
+    fileSystem: new Slot<FileSystem>('fileSystem', { methods: ['open', 'unlink', 'bindSocket', 'socketKey', 'image'] }),
+  };
+
   readonly events = {
     /**
      * A system call begins. Times in TSC cycles.
@@ -81,7 +90,9 @@ export class KernelSeams {
 declare module '@rpal/bus' {
   interface Hooks extends KernelHooks {}
   interface Events extends KernelEvents {}
+  interface Slots extends KernelSlots {}
 }
 
 type KernelHooks = KernelSeams['hooks'];
 type KernelEvents = KernelSeams['events'];
+type KernelSlots = KernelSeams['slots'];

@@ -6,21 +6,47 @@ export const OpenFlag = {
   ACCMODE: 3,
   CREAT: 0x40,
   EXCL: 0x80,
+  NOCTTY: 0x100,
   TRUNC: 0x200,
+  APPEND: 0x400,
   NONBLOCK: 0x800,
+  DSYNC: 0x1000,
+  ASYNC: 0x2000,
   DIRECT: 0x4000,
   LARGEFILE: 0x8000,
+  DIRECTORY: 0x1_0000,
+  NOFOLLOW: 0x2_0000,
+  NOATIME: 0x4_0000,
   CLOEXEC: 0x8_0000,
+  SYNC: 0x10_1000,
+  PATH: 0x20_0000,
+  /** With `DIRECTORY`: a file without a name (O_TMPFILE). */
+  TMPFILE: 0x40_0000,
 } as const;
 
 /** Where lseek counts from. */
-export const Seek = { SET: 0, CUR: 1, END: 2 } as const;
+export const Seek = { SET: 0, CUR: 1, END: 2, DATA: 3, HOLE: 4 } as const;
 
 /** Flag of splice, tee and vmsplice: do not wait for the pipes. */
 export const SPLICE_F_NONBLOCK = 2;
 
 /** Commands of fcntl. */
-export const Fcntl = { DUPFD: 0, GETFD: 1, SETFD: 2, GETFL: 3, SETFL: 4, DUPFD_CLOEXEC: 1030, SETPIPE_SZ: 1031, GETPIPE_SZ: 1032 } as const;
+export const Fcntl = {
+  DUPFD: 0,
+  GETFD: 1,
+  SETFD: 2,
+  GETFL: 3,
+  SETFL: 4,
+  GETLK: 5,
+  SETLK: 6,
+  SETLKW: 7,
+  OFD_GETLK: 36,
+  OFD_SETLK: 37,
+  OFD_SETLKW: 38,
+  DUPFD_CLOEXEC: 1030,
+  SETPIPE_SZ: 1031,
+  GETPIPE_SZ: 1032,
+} as const;
 export const FD_CLOEXEC = 1;
 
 export const AddressFamily = { UNIX: 1 } as const;

@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
 import { MappedFile, type MemoryFile, mmap } from '@rpal/mm';
-import { Errno, OpenFlag } from '@rpal/uapi';
+import { Errno, FileMode, OpenFlag } from '@rpal/uapi';
 import { type Caller, PositionedFile, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
@@ -25,6 +25,10 @@ export class MemFd extends PositionedFile {
   /** Files below /dev/shm take O_DIRECT, those of memfd_create do not; it changes nothing. */
   override get takesDirect(): boolean {
     return this.#named;
+  }
+
+  override get mode(): number {
+    return FileMode.REGULAR | 0o777;
   }
 
   /** A regular file is always ready: epoll will not watch it. */

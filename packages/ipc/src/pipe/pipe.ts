@@ -1,7 +1,7 @@
 import { type Cpu, PAGE_SIZE, SpinLock } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitQueue, Wake } from '@rpal/sched';
-import { Errno, Fcntl, OpenFlag, Poll, Signal } from '@rpal/uapi';
+import { Errno, Fcntl, FileMode, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { begin, type Caller, copyIn, copyOut, File, OperationKind, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
@@ -144,6 +144,10 @@ export class PipeEnd extends File {
     return true;
   }
 
+  override get mode(): number {
+    return FileMode.FIFO | 0o600;
+  }
+
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     if (this.writing) return -Errno.EBADF;
     cpu.charge(IpcStep.pipeFile);
@@ -171,7 +175,7 @@ export class PipeEnd extends File {
     return (pipe.empty ? 0 : READABLE) | (pipe.writers === 0 ? Poll.HUP : 0);
   }
 
-  override fcntl(cpu: Cpu, command: number, argument: number): number {
+  override fcntl(cpu: Cpu, _caller: Caller, command: number, argument: number): number {
     if (command === Fcntl.SETPIPE_SZ) return this.pipe.resize(cpu, argument);
     return command === Fcntl.GETPIPE_SZ ? this.pipe.slots * PAGE_SIZE : -Errno.EINVAL;
   }

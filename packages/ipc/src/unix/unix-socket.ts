@@ -1,6 +1,6 @@
 import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { type Handover, type Scheduler, WaitEntry, WaitQueue, Wake, Workqueue } from '@rpal/sched';
-import { Errno, OpenFlag, Poll, Shutdown, SocketType } from '@rpal/uapi';
+import { Errno, FileMode, OpenFlag, Poll, Shutdown, SocketType } from '@rpal/uapi';
 import { type Caller, type DeferredPuts, File } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import type { Skb, SkbPool } from './skb.js';
@@ -84,6 +84,8 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   state: number = SocketState.UNCONNECTED;
   peer: this | null = null;
   path: string | null = null;
+  /** What the namespace knows it by: its path, or, on a machine with a file system, its inode. */
+  #key: string | null = null;
   /** Released: others may still refer to it. */
   dead = false;
 
@@ -141,6 +143,10 @@ export abstract class UnixSocket extends File implements InFlightSocket {
     return true;
   }
 
+  override get mode(): number {
+    return FileMode.SOCKET | 0o777;
+  }
+
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     // A read of nothing does not come as far as the socket.
     return length === 0 ? this.#nothing(cpu) : this.receive(cpu, caller, address, length, 0);
@@ -164,17 +170,20 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   autobind(): void {
     if (!this.passCredentials || this.path !== null) return;
     this.path = this.namespace.names.bindAutomatically(this);
+    this.#key = this.path;
   }
 
   get connectionBased(): boolean {
     return this.type !== SocketType.DGRAM;
   }
 
-  bind(cpu: Cpu, path: string): number {
+  /** bind(2). @param key what the namespace is to know the socket by, if not by its path */
+  bind(cpu: Cpu, path: string, key: string = path): number {
     cpu.charge(IpcStep.socketBind);
     if (this.path !== null) return -Errno.EINVAL;
-    if (!this.namespace.names.bind(path, this)) return -Errno.EADDRINUSE;
+    if (!this.namespace.names.bind(key, this)) return -Errno.EADDRINUSE;
     this.path = path;
+    this.#key = key;
     return 0;
   }
 
@@ -336,7 +345,7 @@ export abstract class UnixSocket extends File implements InFlightSocket {
 
   /** unix_release_sock. @param embryo nobody has accepted it */
   protected disconnect(cpu: Cpu, embryo: boolean): void {
-    if (this.path !== null) this.namespace.names.forget(this.path, this);
+    if (this.#key !== null) this.namespace.names.forget(this.#key, this);
     const { peer } = this;
     this.dead = true;
     this.shutdownMask = SHUTDOWN_BOTH;

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { EventFd, EventfdFlag, IpcStep, Pipe } from '@rpal/ipc';
 import { putUser32 } from '@rpal/mm';
-import { Errno, Fcntl, OpenFlag } from '@rpal/uapi';
+import { At, Errno, Fcntl, OpenFlag } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { KernelParts } from '../kernel-parts.js';
@@ -34,9 +34,8 @@ export function defineFileCalls(table: SyscallTable, kernel: KernelParts): void 
     { holds: [0] },
   );
 
-  table.define(Nr.open, (cpu, thread, { args, a0, a1 }) => open(kernel, cpu, thread, args.string(cpu, thread, a0), a1));
-  // There are no directories: a name is what it is, wherever one starts from.
-  table.define(Nr.openat, (cpu, thread, { args, a1, a2 }) => open(kernel, cpu, thread, args.string(cpu, thread, a1), a2));
+  table.define(Nr.open, (cpu, thread, { args, a0, a1, a2 }) => open(kernel, cpu, thread, At.FDCWD, args.string(cpu, thread, a0), a1, a2));
+  table.define(Nr.openat, (cpu, thread, { args, a0, a1, a2, a3 }) => open(kernel, cpu, thread, a0, args.string(cpu, thread, a1), a2, a3));
 
   table.define(Nr.close, (cpu, thread, { a0 }) => thread.process.files.close(cpu, a0));
 
@@ -82,7 +81,8 @@ export function defineFileCalls(table: SyscallTable, kernel: KernelParts): void 
     return file === null ? -Errno.EBADF : files.replace(cpu, a1, file, a2 !== 0);
   });
 
-  table.define(Nr.fcntl, (cpu, { process: { files } }, { a0, a1, a2 }) => {
+  table.define(Nr.fcntl, (cpu, thread, { a0, a1, a2 }) => {
+    const { files } = thread.process;
     const file = files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
     switch (a1) {
@@ -100,16 +100,29 @@ export function defineFileCalls(table: SyscallTable, kernel: KernelParts): void 
       case Fcntl.SETFL:
         return setFlags(file, a2);
       default:
-        return file.fcntl(cpu, a1, a2);
+        return file.fcntl(cpu, thread, a1, a2);
     }
   });
 }
 
-/** open(2). @param path a negative errno if it could not be read */
-function open(kernel: KernelParts, cpu: Cpu, thread: Thread, path: string | number, flags: number): number {
+/**
+ * openat(2). Special files come first. Without a file system there are no directories: a name is what it is, wherever one starts from.
+ * @param path a negative errno if it could not be read
+ */
+function open(
+  kernel: KernelParts,
+  cpu: Cpu,
+  thread: Thread,
+  directory: number,
+  path: string | number,
+  flags: number,
+  mode: number,
+): number {
   cpu.charge(KernelStep.openFile);
   if (typeof path === 'number') return path;
+  const { fileSystem } = kernel.seams.slots;
   const opener = kernel.specialFiles.get(path);
+  if (opener === undefined && fileSystem.filled) return fileSystem.value.open(cpu, thread, directory, path, flags, mode);
   const file = opener === undefined ? openPath(kernel, thread, path, flags) : opener(cpu, thread, flags);
   return typeof file === 'number' ? file : thread.process.files.install(cpu, file, (flags & OpenFlag.CLOEXEC) !== 0);
 }

@@ -22,7 +22,9 @@ export function sendMessage(
   const message = new SocketMessage(header.segments);
   const refused = socket.refusal();
   if (refused < 0) return refused;
-  message.name = header.name ?? null;
+  const key = header.name === undefined || header.name === null ? null : socketKey(kernel, cpu, thread, header.name);
+  if (typeof key === 'number') return key;
+  message.name = key;
   message.credentials = header.credentials ?? null;
   const forged = message.credentials === null ? 0 : checkCredentials(kernel, thread, message.credentials);
   if (forged < 0) return forged;
@@ -41,6 +43,12 @@ export function sendMessage(
     for (const file of message.files ?? []) file.put(on);
     return result;
   });
+}
+
+/** What the names of sockets know the one by that a program calls `name`: with a file system, what the path leads to. */
+export function socketKey({ seams }: KernelParts, cpu: Cpu, thread: Thread, name: string): string | number {
+  const { fileSystem } = seams.slots;
+  return fileSystem.filled && !name.startsWith('\0') ? fileSystem.value.socketKey(cpu, thread, name) : name;
 }
 
 /**

@@ -8,7 +8,7 @@ import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import { installPair } from './file-syscalls.js';
-import { receiveMessage, sendMessage } from './message-syscalls.js';
+import { receiveMessage, sendMessage, socketKey } from './message-syscalls.js';
 import { unlinkShared } from './transfer-syscalls.js';
 import { whenOver } from './when-over.js';
 
@@ -40,14 +40,18 @@ export function defineSocketCalls(table: SyscallTable, kernel: KernelParts): voi
 
   table.define(Nr.bind, (cpu, thread, { args, a0, a1, a2 }) => {
     const name = args.socketName(cpu, thread, a1, a2);
-    return typeof name === 'number' ? name : onSocket(cpu, thread, a0, (socket) => socket.bind(cpu, name));
+    return typeof name === 'number' ? name : onSocket(cpu, thread, a0, (socket) => bind(kernel, cpu, thread, socket, name));
   });
   table.define(Nr.listen, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.listen(cpu, a1)));
   table.define(
     Nr.connect,
     (cpu, thread, { args, a0, a1, a2 }) => {
       const name = args.socketName(cpu, thread, a1, a2);
-      return typeof name === 'number' ? name : onSocket(cpu, thread, a0, (socket) => socket.connect(cpu, thread, name));
+      if (typeof name === 'number') return name;
+      return onSocket(cpu, thread, a0, (socket) => {
+        const key = socketKey(kernel, cpu, thread, name);
+        return typeof key === 'number' ? key : socket.connect(cpu, thread, key);
+      });
     },
     { holds: [0] },
   );
@@ -121,9 +125,11 @@ export function defineSocketCalls(table: SyscallTable, kernel: KernelParts): voi
     }),
   );
   table.define(Nr.unlink, (cpu, thread, { args, a0 }) => {
-    cpu.charge(IpcStep.socketBind);
     const path = args.string(cpu, thread, a0);
     if (typeof path === 'number') return path;
+    const { fileSystem } = kernel.seams.slots;
+    if (fileSystem.filled) return fileSystem.value.unlink(cpu, thread, path);
+    cpu.charge(IpcStep.socketBind);
     return path.startsWith('/dev/shm/') ? unlinkShared(kernel, path) : kernel.sockets.names.unlink(path);
   });
 }
@@ -151,6 +157,12 @@ function onSocket(cpu: Cpu, thread: Thread, fd: number, call: (socket: UnixSocke
   const file = thread.process.files.lookUp(cpu, fd);
   if (file === null) return -Errno.EBADF;
   return file instanceof UnixSocket ? call(file) : -Errno.ENOTSOCK;
+}
+
+/** bind(2): abstract names are the sockets' own, paths those of the file system if there is one. */
+function bind({ seams }: KernelParts, cpu: Cpu, thread: Thread, socket: UnixSocket, name: string): number {
+  const { fileSystem } = seams.slots;
+  return fileSystem.filled && !name.startsWith('\0') ? fileSystem.value.bindSocket(cpu, thread, socket, name) : socket.bind(cpu, name);
 }
 
 function accept(cpu: Cpu, thread: Thread, { args, a0: fd, a1, a2 }: UserContext, flags: number): number {

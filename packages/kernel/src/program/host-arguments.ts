@@ -17,6 +17,9 @@ import { DEFAULT_ACTION, type SignalAction } from '../process/signal-action.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 
+/** In a register that has an address in Linux: the second string of a call with two (rename, link, symlink). */
+export const SECOND_TEXT = 0x7465_7874;
+
 /**
  * Arguments as programs of the host hand them over: where Linux has an address, the register is the value itself (a time in nanoseconds, a
  * mask, an option's value), or a field here or of the context holds the object. A second result is left in `second`.
@@ -27,14 +30,16 @@ export class HostArguments implements CallArguments {
   program: Image | null = null;
   attributes: MessageQueueAttributes | null = null;
   signalAction: SignalAction = DEFAULT_ACTION;
+  /** What `SECOND_TEXT` stands for. */
+  secondText = '';
   readonly #registers: UserContext;
 
   constructor(registers: UserContext) {
     this.#registers = registers;
   }
 
-  string(): string {
-    return this.#registers.text;
+  string(_cpu: Cpu, _thread: Thread, address: number): string {
+    return address === SECOND_TEXT ? this.secondText : this.#registers.text;
   }
 
   socketName(): string {

@@ -37,6 +37,11 @@ export abstract class File {
     return (this.flags & OpenFlag.NONBLOCK) !== 0;
   }
 
+  /** Type and permissions of its inode (`st_mode`): what an anonymous inode has, unless it is more than that. */
+  get mode(): number {
+    return 0o600;
+  }
+
   /** Present events; registers with `table` if given. A file that cannot be waited for is always ready. */
   poll(_cpu: Cpu, _table: PollTable | null): number {
     return this.pollable ? 0 : ALWAYS_READY;
@@ -103,7 +108,7 @@ export abstract class File {
   }
 
   /** Commands of fcntl(2) that only some kinds of files know. */
-  fcntl(_cpu: Cpu, command: number, _argument: number): number {
+  fcntl(_cpu: Cpu, _caller: Caller, command: number, _argument: number): number {
     return command === Fcntl.SETPIPE_SZ || command === Fcntl.GETPIPE_SZ ? -Errno.EBADF : -Errno.EINVAL;
   }
 

@@ -125,15 +125,17 @@ export const patchMutants: readonly PatchMutant[] = [
   },
   {
     patch: 29,
-    file: core('memory/pkey'),
-    text: 'return service.pkuOn === PkuOn.INIT && threeValued ? 0 : pkruOf(service.pkey);',
-    without: 'return pkruOf(service.pkey);',
+    file: core('plugin'),
+    text: 'return service.pkuOn === PkuOn.FINISH || !state.fixes(29) ? service.pkey : key;',
+    without: 'return service.pkey;',
+    named: 'patch 29 left out',
   },
   {
     patch: 30,
     file: core('plugin'),
     text: '      if (parent.rpal.service !== null && state.fixes(30)) child.pkru = cpu.mmu.pkru;\n',
     without: '',
+    named: 'patch 30 left out',
   },
   {
     patch: 31,
@@ -153,6 +155,7 @@ export const patchMutants: readonly PatchMutant[] = [
     file: core('switch/fast-epoll-wait'),
     text: '  if (failed < 0 || epoll === null || thread.signalPending || epoll.eventsAvailable || pending !== 0 || timeout === 0) return;\n',
     without: '  if (timeout > -2 || epoll === null) return;\n',
+    named: 'patch 34 left out',
   },
   {
     patch: 35,

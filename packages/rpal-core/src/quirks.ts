@@ -25,6 +25,8 @@ export const quirks = {
   'fdmap-silent-failure': 'UDS_FDMAP returns 0 without a result when it finds no receiver (patch 28)',
   'fdmap-unverified-waiter': 'UDS_FDMAP takes the first waiter of a socket for an epoll item, whatever it is (patch 28)',
   'total-time-unchecked': 'Run time that senders and receivers claim in their own memory is believed (patch 33)',
+  'time-slice-misplaced':
+    'A correction of run time goes to whichever run queue its CPU brings up to date next: after an interrupt that wakes somebody elsewhere, to a stranger (patch 33)',
   'recovery-credits-nothing': 'Recovery credits run time only if the already replaced instruction pointer is foreign: never (patch 33)',
   'passed-deadline-spins':
     'An epoll_wait whose time is up before it could sleep goes round in the kernel until an event or a signal comes (patch 27)',

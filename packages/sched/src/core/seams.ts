@@ -37,9 +37,11 @@ export class SchedSeams {
     /**
      * The task clock of a run queue is about to advance by `delta` ns on account of `task`; a tap may correct it.
      * @param value nanoseconds of run time
+     * @param task who runs on the CPU of that queue
+     * @param cpu who brings the clock up to date: any CPU that wakes somebody there, or takes somebody away
      * @cost every update of the clock of a run queue: hot, several per switch.
      */
-    schedTaskClock: new ValueHook<number, [rq: RunQueue, task: Task]>('schedTaskClock', {
+    schedTaskClock: new ValueHook<number, [rq: RunQueue, task: Task, cpu: Cpu]>('schedTaskClock', {
       refuse: (ns) => (Number.isFinite(ns) ? null : 'is no number of nanoseconds'),
     }),
     /**

@@ -14,6 +14,8 @@ export const quirks = {
   'tlb-range-filter': 'A ranged TLB flush passes over CPUs that run a peer, so the peer may go on with a stale translation (patch 13)',
   'enable-ignores-key-failure': 'The result of installing the protection key is ignored: the service is enabled anyway (patch 26)',
   'refused-task-stays-waking': 'A wake-up that another CPU queued and that is refused leaves the task in the waking state (patch 15)',
+  'refused-wake-up-succeeds':
+    'A wake-up that is refused counts as done, so KERNEL_PENDING is not set: a receiver that is being called learns of kernel events from the tick only (patches 15, 27)',
   'kill-refused': 'A receiver whose state word says that it is being called cannot be woken, not even to be killed (patch 15)',
   'wake-up-not-rechecked':
     'A wake-up that has passed the state check goes on although its receiver may be READY or WAIT again by then: it can be called while it is being woken (patch 15)',

@@ -406,6 +406,7 @@ const elsewhere: readonly QuirkName[] = ['time-slice-misplaced'];
 const withLibrary: readonly QuirkName[] = [
   // With the explorer: state-tables.test.ts there.
   'wake-up-not-rechecked',
+  'refused-wake-up-succeeds',
   'fork-keeps-cpu-count',
   'wait-in-call-hides-switch',
   'epoll-file-put-twice',

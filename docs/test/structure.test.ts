@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['packages/kernel'],
   ['packages/rpal-core'],
   ['packages/librpal'],
-  ['packages/explore'],
+  ['packages/explore', 'packages/compare'],
   directories('plugins'),
   directories('apps'),
 ];

@@ -1,0 +1,170 @@
+import type { Plugin } from '@rpal/bus';
+import { type Program, Time } from '@rpal/kernel';
+import { EPOLLRPALIN, findReceiver, introduce, librpal, QUEUE_WORDS, RpalError, type RpalFd, rpalExecutable, welcome } from '@rpal/librpal';
+import { rpal } from '@rpal/rpal-core';
+import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
+import { CompareError, done, exactly } from '../errors.js';
+import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
+import { lookAgain } from '../mechanism/waiting.js';
+
+const PATH = '/tmp/compare.sock';
+const WORD = 8;
+
+/** What a variant of RPAL is called, and what it needs in place of the RFC's isolation and sharing. */
+export interface RpalVariant {
+  readonly name: string;
+  readonly title: string;
+  readonly plugins: () => readonly Plugin[];
+  /** `copy`: words go by value, as in the RFC's sample. `reference`: their address does, and the receiver reads the sender's memory. */
+  readonly passing: 'copy' | 'reference';
+}
+
+/** How the client's calls reach the server. */
+interface Far {
+  readonly server: number;
+  readonly fd: RpalFd;
+}
+
+/** RPAL as a mechanism: calls one way, and answers through the socket of the connection, as in the RFC's sample. */
+export function rpalMechanism({ name, title, plugins, passing }: RpalVariant): Mechanism {
+  return {
+    name,
+    title,
+    copies: passing === 'copy' ? 2 : 1,
+    back: 'a Unix stream socket, as in the sample of the RFC',
+    sizes: [1, 1024 * 1024],
+    waits: ['sleep'],
+    // By reference the buffer is in use until the answer comes.
+    streams: passing === 'copy',
+    plugins,
+    start(machine, meeting) {
+      const [clientCpu, serverCpu] = meeting.cpus;
+      machine.spawn(
+        rpalExecutable('server', (p) => server(p, meeting, passing)),
+        serverCpu,
+      );
+      machine.spawn(
+        rpalExecutable('client', (p) => client(p, meeting, passing)),
+        clientCpu,
+      );
+    },
+  };
+}
+
+function* server(p: Program, meeting: Meeting, passing: RpalVariant['passing']): Routine {
+  done('sched_setaffinity', yield* p.setAffinity([meeting.cpus[1]]));
+  const listener = done('socket', yield* p.socket(SocketType.STREAM));
+  done('bind', yield* p.bind(listener, PATH));
+  done('listen', yield* p.listen(listener, 1));
+  const fd = done('accept', yield* p.accept(listener));
+  const lib = librpal(p);
+  if ((yield* lib.init(1)) < 0) throw libraryFailed('rpal_init', lib.error);
+  const epfd = done('epoll_create1', yield* p.epollCreate());
+  done('rpal_epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN | Poll.IN | Poll.RDHUP | Epoll.ET));
+  const caller = yield* welcome(p, lib, fd);
+  if (caller < 0) throw libraryFailed('the handshake', lib.error);
+  // What rpal_copy_prepare of the version before the series opens: the posted library has only its declaration.
+  const callersKey = lib.process.peers[caller]?.pkruMask ?? 0;
+  const events = done('mmap', yield* p.allocate(8192));
+  const word = events + 4096;
+
+  /** Waits for words and takes up to `most` of them. */
+  function* words(to: number, most: number): Routine<number> {
+    for (;;) {
+      const n = yield* lib.readPtrs(fd, to, most);
+      if (n > 0) return n;
+      done('rpal_epoll_wait', yield* lib.epollWait(epfd, events, 8, -1));
+    }
+  }
+
+  const end: Endpoint = {
+    *send(address, length) {
+      for (let sent = 0; sent < length; ) sent += done('write', yield* p.write(fd, address + sent, length - sent));
+    },
+    *receive(address, length) {
+      if (passing === 'copy') {
+        const all = Math.ceil(length / WORD);
+        for (let got = 0; got < all; ) got += yield* words(address + WORD * got, Math.min(all - got, QUEUE_WORDS));
+      } else {
+        yield* words(word, 1);
+        const from = yield* p.load64(word);
+        const own = p.rdpkru();
+        p.wrpkru(own & callersKey);
+        yield* p.memcpy(address, from, length);
+        p.wrpkru(own);
+      }
+      return address;
+    },
+    // A server that ended in the middle of its last call would take the caller's with it.
+    *close() {
+      for (;;) {
+        const n = done('rpal_epoll_wait', yield* lib.epollWait(epfd, events, 8, -1));
+        for (let i = 0; i < n; i++) if (((yield* p.load32(events + i * EPOLL_EVENT_SIZE)) & (Poll.RDHUP | Poll.HUP)) !== 0) return;
+      }
+    },
+  };
+  yield* meeting.server(p, end);
+}
+
+function* client(p: Program, meeting: Meeting, passing: RpalVariant['passing']): Routine {
+  done('sched_setaffinity', yield* p.setAffinity([meeting.cpus[0]]));
+  done('nanosleep', yield* p.sleep(Time.ms));
+  const fd = done('socket', yield* p.socket(SocketType.STREAM));
+  done('connect', yield* p.connect(fd, PATH));
+  const lib = librpal(p);
+  if ((yield* lib.init(1)) < 0) throw libraryFailed('rpal_init', lib.error);
+  const id = yield* introduce(p, lib, fd);
+  if (id < 0) throw libraryFailed('the handshake', lib.error);
+  const receiver = yield* findReceiver(p, lib, id, fd);
+  if (receiver === null) throw new CompareError('CALL_FAILED', 'rpal_uds_fdmap found no receiver');
+  const far: Far = { server: id, fd: receiver };
+  const word = done('mmap', yield* p.allocate(4096));
+
+  /** Calls with words; a full queue has to be emptied by its receiver first. */
+  function* call(address: number, count: number): Routine {
+    for (;;) {
+      const n = yield* lib.writePtrs(far.server, far.fd, address, count);
+      if (n === count) return;
+      if (n !== -RpalError.QUEUE_PUT_FAILED && n !== -RpalError.CACHE_FULL) throw libraryFailed('rpal_write_ptrs', lib.error);
+      yield* lookAgain(p, meeting);
+    }
+  }
+
+  const end: Endpoint = {
+    *send(address, length) {
+      if (passing === 'copy') {
+        const all = Math.ceil(length / WORD);
+        for (let sent = 0; sent < all; sent += QUEUE_WORDS) yield* call(address + WORD * sent, Math.min(all - sent, QUEUE_WORDS));
+      } else {
+        yield* p.store64(word, address);
+        yield* call(word, 1);
+      }
+    },
+    *receive(address, length) {
+      for (let got = 0; got < length; ) {
+        const n = done('read', yield* p.read(fd, address + got, length - got));
+        exactly('read at the end of the stream', Math.min(n, 1), 1);
+        got += n;
+      }
+      return address;
+    },
+  };
+  yield* meeting.client(p, end);
+  done('close', yield* p.close(fd));
+}
+
+function libraryFailed(call: string, error: number): CompareError {
+  const name = Object.entries(RpalError).find(([, code]) => code === error)?.[0] ?? String(error);
+  return new CompareError('CALL_FAILED', `${call} failed with ${name}`);
+}
+
+/** RPAL with the RFC's own isolation and sharing. */
+export const byRpal: readonly Mechanism[] = [
+  rpalMechanism({ name: 'rpal', title: 'RPAL calls that carry their words', plugins: () => [rpal()], passing: 'copy' }),
+  rpalMechanism({
+    name: 'rpal-reference',
+    title: "RPAL calls that carry an address: the receiver opens the caller's key and copies from there",
+    plugins: () => [rpal()],
+    passing: 'reference',
+  }),
+];

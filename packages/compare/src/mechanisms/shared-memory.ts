@@ -1,0 +1,133 @@
+import type { Program } from '@rpal/kernel';
+import { Futex } from '@rpal/uapi';
+import { done } from '../errors.js';
+import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
+import { byClone, byFork, type Ends } from '../mechanism/related.js';
+import { lookAgain, nonBlocking, untilThere } from '../mechanism/waiting.js';
+import { mapRings, Ring } from './ring.js';
+
+/** The rings of one side, and the eventfds that announce what is in them. */
+interface Rings {
+  readonly from: number;
+  readonly to: number;
+  readonly wakesMe: number;
+  readonly wakesOther: number;
+}
+
+function* rings(p: Program, meeting: Meeting): Routine<Ends<Rings>> {
+  const [there, back] = yield* mapRings(p, meeting);
+  return [
+    { from: back, to: there, wakesMe: -1, wakesOther: -1 },
+    { from: there, to: back, wakesMe: -1, wakesOther: -1 },
+  ];
+}
+
+function* ringsWithEventfds(p: Program, meeting: Meeting): Routine<Ends<Rings>> {
+  const [near, far] = yield* rings(p, meeting);
+  const there = done('eventfd2', yield* p.eventfd(0, nonBlocking(meeting)));
+  const back = done('eventfd2', yield* p.eventfd(0, nonBlocking(meeting)));
+  return [
+    { ...near, wakesMe: back, wakesOther: there },
+    { ...far, wakesMe: there, wakesOther: back },
+  ];
+}
+
+/** How a ring is announced, and how its reader waits. */
+interface Announcing {
+  announce(ring: Ring): Routine;
+  /** Waits until it is worth looking again. */
+  wait(ring: Ring): Routine;
+}
+
+function endpoint(p: Program, { from, to }: Rings, meeting: Meeting, { announce, wait }: Announcing): Endpoint {
+  const out = new Ring(p, to, meeting.size);
+  const into = new Ring(p, from, meeting.size);
+  return {
+    *send(address, length) {
+      while (!(yield* out.hasRoom())) yield* lookAgain(p, meeting);
+      yield* out.write(address, length);
+      yield* announce(out);
+    },
+    *receive(address, length) {
+      while (!(yield* into.hasMessage())) yield* wait(into);
+      yield* into.read(address, length);
+      return address;
+    },
+  };
+}
+
+/** The reader looks all the time. */
+function* spinning(p: Program, own: Rings, meeting: Meeting): Routine<Endpoint> {
+  return endpoint(p, own, meeting, {
+    *announce() {},
+    wait: () => lookAgain(p, meeting),
+  });
+}
+
+/** A reader that finds nothing sleeps on the writer's count. */
+function sleepingOn(flags: number) {
+  return function* (p: Program, own: Rings, meeting: Meeting): Routine<Endpoint> {
+    // The first message is not to meet a page that is not there yet.
+    yield* p.load32(own.from);
+    yield* p.load32(own.to);
+    return endpoint(p, own, meeting, {
+      *announce(ring) {
+        done('futex', yield* p.futexWake(ring.put, 1, flags));
+      },
+      *wait(ring) {
+        // EAGAIN: the count has moved meanwhile.
+        yield* p.futexWait(ring.put, ring.count, -1, flags);
+      },
+    });
+  };
+}
+
+/** The writer counts its messages up in an eventfd, too, which the reader reads before it looks into the ring. */
+function* announced(p: Program, own: Rings, meeting: Meeting): Routine<Endpoint> {
+  const word = done('mmap', yield* p.allocate(4096));
+  const one = word + 64;
+  yield* p.store64(one, 1);
+  return endpoint(p, own, meeting, {
+    *announce() {
+      done('write', yield* p.write(own.wakesOther, one, 8));
+    },
+    *wait() {
+      done('read', yield* untilThere(p, meeting, () => p.read(own.wakesMe, word, 8)));
+    },
+  });
+}
+
+const common = { copies: 2, sizes: [1, 1024 * 1024], streams: true } as const;
+
+/** Mechanisms whose messages lie in memory that both sides have mapped. */
+export const bySharedMemory: readonly Mechanism[] = [
+  {
+    ...common,
+    name: 'eventfd-ring',
+    title: 'a ring in shared memory, announced by an eventfd',
+    waits: ['sleep', 'poll'],
+    start: byFork(ringsWithEventfds, announced),
+  },
+  {
+    ...common,
+    name: 'futex',
+    title: 'a ring in shared memory, announced by a futex',
+    waits: ['sleep'],
+    start: byFork(rings, sleepingOn(0)),
+  },
+  { ...common, name: 'spin', title: 'a ring in shared memory that both sides watch', waits: ['poll'], start: byFork(rings, spinning) },
+  {
+    ...common,
+    name: 'threads-futex',
+    title: 'two threads of a process, a ring and a private futex',
+    waits: ['sleep'],
+    start: byClone(rings, sleepingOn(Futex.PRIVATE_FLAG)),
+  },
+  {
+    ...common,
+    name: 'threads-spin',
+    title: 'two threads of a process that watch a ring',
+    waits: ['poll'],
+    start: byClone(rings, spinning),
+  },
+];

@@ -1,0 +1,242 @@
+import { createMachine, type Machine, type MachineOptions, type Program, type Trip, Trips } from '@rpal/kernel';
+import { CompareError, done, exactly } from '../errors.js';
+import type { Endpoint, Mechanism, Routine, Waiting } from '../mechanism/mechanism.js';
+import { Counters, type Counts } from './counters.js';
+
+/** What two programs are to exchange, and where. */
+export interface WorkloadOptions {
+  /** The machine, without what the mechanism plugs in. */
+  readonly machine: MachineOptions;
+  /** Bytes of a message. */
+  readonly size: number;
+  /** CPUs of client and server. */
+  readonly cpus: readonly [client: number, server: number];
+  readonly waiting: Waiting;
+  /** Messages that count. */
+  readonly messages: number;
+  /** Messages before them, whose bytes are looked at; 10 at least. */
+  readonly warmUp: number;
+}
+
+/** What every workload says of its messages. */
+export interface Usage {
+  /** Messages, both ways. */
+  readonly messages: number;
+  /** TSC cycles of the whole window. */
+  readonly elapsed: number;
+  /** TSC cycles that the CPUs of client and server were not halted; one figure if they share a CPU. */
+  readonly busy: readonly number[];
+  readonly counts: Counts;
+  readonly tscGHz: number;
+  /** Hash of the final state of the machine. */
+  readonly fingerprint: string;
+}
+
+/** Messages to and fro, one at a time. */
+export interface PingPong extends Usage {
+  readonly there: Trip;
+  readonly back: Trip;
+  readonly roundTrip: Trip;
+}
+
+/** Messages one way, as fast as the mechanism takes them. */
+export interface Streaming extends Usage {}
+
+const PAGE = 4096;
+/** Of the pattern that the bytes of a message are made of: prime, so that no two messages are alike. */
+const STRIDE = 131;
+
+/** Client and server in turn: what a message takes there and back. @throws CompareError */
+export function pingPong(mechanism: Mechanism, options: WorkloadOptions): PingPong {
+  const { messages, warmUp, size } = options;
+  const run = new Run(mechanism, options);
+  const trips = new Trips(run.machine.kernel);
+  let server: Program | null = null;
+  run.start(
+    function* (p, end) {
+      const [out, into] = yield* buffers(p, size);
+      for (let i = 0; i < warmUp; i++) {
+        yield* fill(p, out, size, i);
+        yield* end.send(out, size);
+        yield* check(p, yield* end.receive(into, size), size, i + STRIDE);
+      }
+      run.counters.begin(p.rdtsc());
+      for (let i = 0; i < messages; i++) {
+        trips.sends(p, server as unknown as Program);
+        yield* end.send(out, size);
+        trips.sent(p);
+        yield* end.receive(into, size);
+        trips.returns(p);
+      }
+      run.counters.end(p.rdtsc());
+      yield* fill(p, out, size, warmUp);
+      yield* end.send(out, size);
+      yield* check(p, yield* end.receive(into, size), size, warmUp + STRIDE);
+    },
+    function* (p, end) {
+      server = p;
+      const [out, into] = yield* buffers(p, size);
+      const checked = function* (i: number): Routine {
+        yield* check(p, yield* end.receive(into, size), size, i);
+        yield* fill(p, out, size, i + STRIDE);
+        yield* end.send(out, size);
+      };
+      for (let i = 0; i < warmUp; i++) yield* checked(i);
+      for (let i = 0; i < messages; i++) {
+        yield* end.receive(into, size);
+        trips.arrives(p);
+        yield* end.send(out, size);
+        trips.sent(p);
+      }
+      yield* checked(warmUp);
+    },
+  );
+  const { there, back, roundTrip } = trips;
+  return { there, back, roundTrip, ...run.usage(2 * messages) };
+}
+
+/** The client sends and sends; the server answers once, at the end. @throws CompareError USAGE if the mechanism sends one at a time */
+export function streaming(mechanism: Mechanism, options: WorkloadOptions): Streaming {
+  if (!mechanism.streams) throw new CompareError('USAGE', `${mechanism.name} sends one message at a time: it cannot stream`);
+  const { messages, warmUp, size } = options;
+  const run = new Run(mechanism, options);
+  run.start(
+    function* (p, end) {
+      const [out, into] = yield* buffers(p, size);
+      for (let i = 0; i < warmUp; i++) {
+        yield* fill(p, out, size, i);
+        yield* end.send(out, size);
+        yield* end.receive(into, size);
+      }
+      run.counters.begin(p.rdtsc());
+      for (let i = 0; i < messages; i++) yield* end.send(out, size);
+      yield* end.receive(into, size);
+    },
+    function* (p, end) {
+      const [out, into] = yield* buffers(p, size);
+      for (let i = 0; i < warmUp; i++) {
+        yield* check(p, yield* end.receive(into, size), size, i);
+        yield* end.send(out, size);
+      }
+      let last = into;
+      for (let i = 0; i < messages; i++) last = yield* end.receive(into, size);
+      run.counters.end(p.rdtsc());
+      yield* check(p, last, size, warmUp - 1);
+      yield* end.send(out, size);
+    },
+  );
+  return run.usage(messages);
+}
+
+/** What the server does between a request and its answer. */
+export interface Handler {
+  /** TSC cycles of computing. */
+  readonly cycles: number;
+  /** System calls (getppid). */
+  readonly systemCalls: number;
+}
+
+/** As `pingPong`, but the server works on each message. @throws CompareError */
+export function requests(mechanism: Mechanism, handler: Handler, options: WorkloadOptions): PingPong {
+  const working: Mechanism = {
+    ...mechanism,
+    start: (machine, meeting) =>
+      mechanism.start(machine, {
+        ...meeting,
+        server: (p, end) =>
+          meeting.server(p, {
+            ...end,
+            *send(address, length) {
+              if (handler.cycles > 0) yield* p.compute(handler.cycles);
+              for (let i = 0; i < handler.systemCalls; i++) done('getppid', yield* p.getppid());
+              yield* end.send(address, length);
+            },
+          }),
+      }),
+  };
+  return pingPong(working, options);
+}
+
+/** One machine with one meeting of two sides. */
+class Run {
+  readonly machine: Machine;
+  readonly counters: Counters;
+  readonly #mechanism: Mechanism;
+  readonly #options: WorkloadOptions;
+
+  constructor(mechanism: Mechanism, options: WorkloadOptions) {
+    checkOptions(mechanism, options);
+    const plugins = [...(options.machine.plugins ?? []), ...(mechanism.plugins?.() ?? [])];
+    this.machine = createMachine({ timerSlack: 0, ...options.machine, plugins });
+    this.counters = new Counters(this.machine);
+    this.#mechanism = mechanism;
+    this.#options = options;
+  }
+
+  /** Runs both sides to their ends. */
+  start(client: (p: Program, end: Endpoint) => Routine, server: (p: Program, end: Endpoint) => Routine): void {
+    const { size, cpus, waiting } = this.#options;
+    let ended = 0;
+    const ending = (side: typeof client) =>
+      function* (p: Program, end: Endpoint): Routine {
+        yield* side(p, end);
+        yield* end.close?.() ?? [];
+        ended++;
+      };
+    this.#mechanism.start(this.machine, { size, cpus, waiting, client: ending(client), server: ending(server) });
+    this.machine.run();
+    exactly(`${this.#mechanism.name}: sides that ended as they should`, ended, 2);
+  }
+
+  usage(messages: number): Usage {
+    const { machine, counters } = this;
+    const cpus = [...new Set(this.#options.cpus)];
+    return {
+      messages,
+      elapsed: counters.elapsed,
+      busy: cpus.map((cpu) => counters.busy(cpu)),
+      counts: counters.counts,
+      tscGHz: machine.platform.profile.clock.tscGHz,
+      fingerprint: machine.fingerprint(),
+    };
+  }
+}
+
+function checkOptions({ name, sizes: [smallest, largest], waits }: Mechanism, { size, waiting, messages, warmUp }: WorkloadOptions): void {
+  if (!Number.isInteger(size) || size < smallest || size > largest) {
+    throw new CompareError('USAGE', `${name} takes messages of ${smallest} to ${largest} bytes, not of ${size}`);
+  }
+  if (!waits.includes(waiting)) throw new CompareError('USAGE', `the sides of ${name} ${waits[0]}; they cannot ${waiting}`);
+  for (const [what, value, least] of [
+    ['messages', messages, 1],
+    ['warmUp', warmUp, 10],
+  ] as const) {
+    if (!Number.isInteger(value) || value < least)
+      throw new CompareError('USAGE', `${what}: ${value} is not a whole number from ${least} on`);
+  }
+}
+
+/** Room for a message that goes out and one that comes in, both there already. */
+function* buffers(p: Program, size: number): Routine<readonly [out: number, into: number]> {
+  const room = Math.ceil((size + 8) / PAGE) * PAGE;
+  const memory = done('mmap', yield* p.allocate(2 * room));
+  yield* p.memset(memory, 0, 2 * room);
+  return [memory, memory + room];
+}
+
+function pattern(size: number, index: number): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, at) => index * STRIDE + at + (at >> 8));
+}
+
+function* fill(p: Program, address: number, size: number, index: number): Routine {
+  yield* p.storeBytes(address, pattern(size, index));
+}
+
+/** @throws CompareError CHANGED if the bytes are not those of message `index` */
+function* check(p: Program, address: number, size: number, index: number): Routine {
+  const seen = new Uint8Array(size);
+  yield* p.loadBytes(address, seen);
+  const wanted = pattern(size, index);
+  const at = seen.findIndex((byte, i) => byte !== wanted[i]);
+  if (at >= 0) throw new CompareError('CHANGED', `byte ${at} of message ${index} came as ${seen[at]}, not ${wanted[at]}`);
+}

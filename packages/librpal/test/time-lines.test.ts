@@ -321,3 +321,35 @@ describe('PKRU through a call', () => {
     });
   });
 });
+
+it('a receiver that a lazy switch parks is the first in the queue of its epoll: events go to it, and not to who waited before', () => {
+  const woken: string[] = [];
+  let parked = false;
+  pair(
+    world(),
+    function* ({ p, lib, fd, epfd, memory }) {
+      yield* p.clone(function* (q) {
+        yield* q.setAffinity([2]);
+        yield* q.sleep(2e6);
+        const events = yield* q.allocate(4096);
+        if ((yield* q.epollWait(epfd, events, 1, -1)) > 0) woken.push('who waited before');
+      });
+      for (;;) {
+        yield* lib.epollWait(epfd, memory, 1, -1);
+        if (parked) break;
+        yield* lib.readPtrs(fd, memory + 4096, 32);
+        yield* p.getpid();
+      }
+      woken.push('receiver');
+      yield* p.exit(0);
+    },
+    function* (end) {
+      yield* end.p.sleep(4e6);
+      yield* call(end, 1);
+      parked = true;
+      yield* end.p.write(end.fd, end.words, 1);
+      yield* end.p.sleep(1e6);
+    },
+  );
+  expect(woken).toEqual(['receiver']);
+});

@@ -146,8 +146,10 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
       const thread = rpalTask(task);
       if ((thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) collectClaim(state, cpu, thread);
     });
-    hooks.schedTaskClock.tap(plugin, (delta, _rq, task) => {
-      const thread = rpalTask(task);
+    const { scheduler } = kernel;
+    const misplaced = state.quirk('time-slice-misplaced');
+    hooks.schedTaskClock.tap(plugin, (delta, _rq, task, cpu) => {
+      const thread = rpalTask(misplaced ? scheduler.current(cpu) : task);
       return thread.rpal.stealTime === 0 ? delta : correctDelta(delta, thread);
     });
 

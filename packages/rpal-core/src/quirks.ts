@@ -14,6 +14,8 @@ export const quirks = {
   'tlb-range-filter': 'A ranged TLB flush passes over CPUs that run a peer, so the peer may go on with a stale translation (patch 13)',
   'enable-ignores-key-failure': 'The result of installing the protection key is ignored: the service is enabled anyway (patch 26)',
   'refused-task-stays-waking': 'A wake-up that another CPU queued and that is refused leaves the task in the waking state (patch 15)',
+  'refused-wake-up-succeeds':
+    'A wake-up that is refused counts as done, so KERNEL_PENDING is not set: a receiver that is being called learns of kernel events from the tick only (patches 15, 27)',
   'kill-refused': 'A receiver whose state word says that it is being called cannot be woken, not even to be killed (patch 15)',
   'wake-up-not-rechecked':
     'A wake-up that has passed the state check goes on although its receiver may be READY or WAIT again by then: it can be called while it is being woken (patch 15)',
@@ -25,6 +27,8 @@ export const quirks = {
   'fdmap-silent-failure': 'UDS_FDMAP returns 0 without a result when it finds no receiver (patch 28)',
   'fdmap-unverified-waiter': 'UDS_FDMAP takes the first waiter of a socket for an epoll item, whatever it is (patch 28)',
   'total-time-unchecked': 'Run time that senders and receivers claim in their own memory is believed (patch 33)',
+  'time-slice-misplaced':
+    'A correction of run time goes to whichever run queue its CPU brings up to date next: after an interrupt that wakes somebody elsewhere, to a stranger (patch 33)',
   'recovery-credits-nothing': 'Recovery credits run time only if the already replaced instruction pointer is foreign: never (patch 33)',
   'passed-deadline-spins':
     'An epoll_wait whose time is up before it could sleep goes round in the kernel until an event or a signal comes (patch 27)',

@@ -5,7 +5,7 @@ export type { KernelThreads } from './core/kernel-thread.js';
 export { type PriorityLender, RtMutex } from './core/rt-mutex.js';
 export { RunQueue, RunQueues, SwitchPhase } from './core/run-queue.js';
 export { type ClassQueue, ClassRank, MAX_RT_PRIORITY, RR_SLICE, type SchedClass } from './core/sched-class.js';
-export { SchedSeams } from './core/seams.js';
+export { SchedSeams, WakeAnswer } from './core/seams.js';
 export { LatencyHistogram, SchedStatistics, TaskStatistics } from './core/statistics.js';
 export { type KernelPath, PathResult, SchedPolicy, Task, TaskState, TIMER_SLACK, type WaitTarget } from './core/task.js';
 export { CpuTimers, SleepTimer, sleepSlack, type TimerHost, timeoutSlack } from './core/timer.js';

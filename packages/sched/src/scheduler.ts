@@ -197,7 +197,7 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
    */
   settle(cpu: Cpu, time: number): void {
     const rq = this.queues.of(cpu);
-    rq.advance(Math.max(rq.now, rq.at(time)));
+    rq.advance(cpu, Math.max(rq.now, rq.at(time)));
     if (rq.account()) resched(cpu, rq);
   }
 

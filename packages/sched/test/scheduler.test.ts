@@ -1,4 +1,4 @@
-import { CpuSet, Scheduler, type SimulatedTask, Simulation, TaskState } from '@rpal/sched';
+import { CpuSet, Scheduler, type SimulatedTask, Simulation, TaskState, WakeAnswer } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { MS, US } from './tasks.js';
@@ -190,18 +190,21 @@ describe('an idle CPU', () => {
 });
 
 describe('wake-up permission', () => {
-  it('is asked of plugins; refused, the sleeper sleeps on and the waker is told', () => {
+  it.each([
+    [WakeAnswer.REFUSE, 'is told', false],
+    [WakeAnswer.REFUSE_UNNOTICED, 'believes that it was woken', true],
+  ])('is asked of plugins; refused (%i), the sleeper sleeps on and the waker %s', (refusal, _what, result) => {
     const sim = new Simulation();
     const sleeper = sim.spawn('sleeper', function* (task) {
       yield task.sleep(100 * MS);
     });
     sim.run(1 * MS);
-    let allowed = false;
-    sim.scheduler.hooks.schedWakePermission.tap('test', () => allowed);
+    let answer: WakeAnswer = refusal;
+    sim.scheduler.hooks.schedWakePermission.tap('test', () => answer);
     const cpu = sim.scheduler.cpuOf(0);
-    expect(sim.scheduler.wakeUp(cpu, sleeper)).toBe(false);
+    expect(sim.scheduler.wakeUp(cpu, sleeper)).toBe(result);
     expect(sleeper.state).toBe(TaskState.INTERRUPTIBLE);
-    allowed = true;
+    answer = WakeAnswer.ALLOW;
     expect(sim.scheduler.wakeUp(cpu, sleeper)).toBe(true);
   });
 });

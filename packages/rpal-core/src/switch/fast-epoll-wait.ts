@@ -38,7 +38,7 @@ export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
     rpal.instruments.receiverState(cpu, receiver.rcc, 16, parked, ReceiverState.LAZY_SWITCH);
     thread.state = TaskState.RUNNING;
   } else {
-    epoll.wait.add(cpu, receiver.wait);
+    epoll.wait.addFirst(cpu, receiver.wait);
   }
   epoll.lock.release(cpu);
   if (timeout > 0 && thread.state === TaskState.INTERRUPTIBLE) startTimer(rpal, cpu, thread, receiver, timeout);

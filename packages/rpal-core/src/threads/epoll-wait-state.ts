@@ -8,7 +8,10 @@ import type { RoleData } from '../services/role.js';
 import type { RpalTask } from '../services/thread.js';
 import { orInto } from './states.js';
 
-/** The wait entry of a receiver: a refused wake-up leaves a note for user mode, and is taken off the queue all the same. */
+/**
+ * The wait entry of a receiver, taken off the queue in any case. A wake-up that says that it woke nobody leaves a note for user mode: the
+ * receiver was awake already, or, with the result of a refusal repaired, may not be woken now.
+ */
 export function receiverWaitEntry(rpal: Rpal, thread: RpalTask): WaitEntry {
   const entry = new WaitEntry((cpu, self, _key, sync) => {
     const woken = rpal.kernel.scheduler.wakeUp(cpu, thread, undefined, sync);

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { TaskState } from '@rpal/sched';
+import { TaskState, WakeAnswer } from '@rpal/sched';
 import { ReceiverState, RPAL_RECEIVER_STATE_MASK, RpalFlag } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
@@ -77,8 +77,8 @@ export function isDying(rpal: Rpal, receiver: RpalTask): boolean {
  * May this receiver be woken (patch 15: `rpal_check_state`)? READY and WAIT become RUNNING; while it is being called, or
  * parked by a lazy switch, it may not, and the waker is told to try again.
  */
-export function mayWake(rpal: Rpal, cpu: Cpu, thread: RpalTask): boolean {
-  if (!rpal.fixes(15)) return true;
+export function mayWake(rpal: Rpal, cpu: Cpu, thread: RpalTask): WakeAnswer {
+  if (!rpal.fixes(15)) return WakeAnswer.ALLOW;
   const { rcc } = thread.rpal.role;
   thread.rpal.flags &= ~RpalFlag.WAKE;
   for (;;) {
@@ -90,24 +90,25 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: RpalTask): boolean {
         if (!moveReceiver(rpal, cpu, rcc, 7, word, ReceiverState.RUNNING)) break;
         // A receiver that is not asleep yet may go round its loop meanwhile and be READY again, or WAIT.
         if (rpal.quirk('wake-up-not-rechecked')) rpal.between(cpu, 'rpal_check_state: RUNNING');
-        return true;
+        return WakeAnswer.ALLOW;
       case ReceiverState.CALL:
       case ReceiverState.READY_LS:
-        if (isDying(rpal, thread)) return true;
+        if (isDying(rpal, thread)) return WakeAnswer.ALLOW;
         thread.rpal.flags |= RpalFlag.WAKE;
         rpal.instruments.wakeUpRefused(cpu, thread);
         if (thread.state === TaskState.WAKING && !rpal.quirk('refused-task-stays-waking')) thread.state = TaskState.INTERRUPTIBLE;
-        return false;
+        // As written the result was set when the task's state matched, before the refusal.
+        return rpal.quirk('refused-wake-up-succeeds') ? WakeAnswer.REFUSE_UNNOTICED : WakeAnswer.REFUSE;
       case ReceiverState.RUNNING:
       case ReceiverState.KERNEL_RET:
       case ReceiverState.LAZY_SWITCH:
         // The task's lock is held from the look at its state on, so nobody else can have woken it, and it cannot have gone to
         // sleep again meanwhile.
-        if (cpu.memory.read32(rcc + Rcc.receiverState) === word) return true;
+        if (cpu.memory.read32(rcc + Rcc.receiverState) === word) return WakeAnswer.ALLOW;
         break;
       default:
         rpal.warn(cpu, `receiver ${thread.pid} is woken in unknown state ${word}`);
-        return true;
+        return WakeAnswer.ALLOW;
     }
   }
 }

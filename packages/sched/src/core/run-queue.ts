@@ -114,16 +114,16 @@ export class RunQueue implements FairRunQueue {
 
   /** Brings the clocks up to date, as seen from `cpu`, which holds the lock. */
   updateClock(cpu: Cpu): void {
-    this.advance(Math.max(this.now, this.at(cpu.clock)));
+    this.advance(cpu, Math.max(this.now, this.at(cpu.clock)));
   }
 
-  /** Brings the clocks up to `now`, ns; clocks that are ahead stay as they are. */
-  advance(now: number): void {
+  /** `cpu` brings the clocks up to `now`, ns; clocks that are ahead stay as they are. */
+  advance(cpu: Cpu, now: number): void {
     let delta = now - this.clock;
     if (delta <= 0) return;
     this.clock = now;
     const hook = this.queues.hooks.schedTaskClock;
-    if (hook.tapped) delta = hook.call(delta, this, this.current);
+    if (hook.tapped) delta = hook.call(delta, this, this.current, cpu);
     this.taskClock += delta;
   }
 

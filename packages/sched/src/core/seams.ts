@@ -1,4 +1,4 @@
-import { EventSeam, FirstAnswerHook, NotifyHook, Slot, trueOrFalse, ValueHook, zeroOrErrno } from '@rpal/bus';
+import { EventSeam, FirstAnswerHook, NotifyHook, Slot, trueOrFalse, ValueHook, wholeNumber, zeroOrErrno } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
 import type { Handover } from './handover.js';
 import type { IdlePolicy, IdleState } from './idle-state.js';
@@ -6,6 +6,17 @@ import type { RunQueue } from './run-queue.js';
 import type { SchedClass } from './sched-class.js';
 import type { Task } from './task.js';
 import type { SleepTimer } from './timer.js';
+
+/** What may become of a wake-up. */
+export const WakeAnswer = {
+  /** It is refused, and the waker is told that nobody was woken. */
+  REFUSE: 0,
+  /** It is refused, and the waker believes that the sleeper was woken. */
+  REFUSE_UNNOTICED: 1,
+  ALLOW: 2,
+} as const;
+
+export type WakeAnswer = (typeof WakeAnswer)[keyof typeof WakeAnswer];
 
 /** The seams of the scheduler. */
 export class SchedSeams {
@@ -16,10 +27,10 @@ export class SchedSeams {
      */
     schedTaskNew: new NotifyHook<[task: Task, parent: Task | null]>('schedTaskNew'),
     /**
-     * A wake-up of `task` is attempted by `cpu`. `false` refuses it; the waker is told that nobody was woken.
+     * A wake-up of `task` is attempted by `cpu`. The answer is one of `WakeAnswer`; without one it is allowed.
      * @cost every wake-up: hot, once or twice per message.
      */
-    schedWakePermission: new FirstAnswerHook<[cpu: Cpu, task: Task], boolean>('schedWakePermission', { refuse: trueOrFalse }),
+    schedWakePermission: new FirstAnswerHook<[cpu: Cpu, task: Task], WakeAnswer>('schedWakePermission', { refuse: wholeNumber(0, 2) }),
     /**
      * Where a woken task is to run, if it may run on more than one CPU; the value is Linux's choice. A tap may choose
      * another CPU of the task's affinity. `cpu` is the waker's.
@@ -37,9 +48,11 @@ export class SchedSeams {
     /**
      * The task clock of a run queue is about to advance by `delta` ns on account of `task`; a tap may correct it.
      * @param value nanoseconds of run time
+     * @param task who runs on the CPU of that queue
+     * @param cpu who brings the clock up to date: any CPU that wakes somebody there, or takes somebody away
      * @cost every update of the clock of a run queue: hot, several per switch.
      */
-    schedTaskClock: new ValueHook<number, [rq: RunQueue, task: Task]>('schedTaskClock', {
+    schedTaskClock: new ValueHook<number, [rq: RunQueue, task: Task, cpu: Cpu]>('schedTaskClock', {
       refuse: (ns) => (Number.isFinite(ns) ? null : 'is no number of nanoseconds'),
     }),
     /**

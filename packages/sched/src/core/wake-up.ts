@@ -6,6 +6,7 @@ import { SchedStep } from '../steps.js';
 import { enqueue } from './enqueue.js';
 import { carryAway, carryIn } from './handover.js';
 import { kickPolling, type RunQueue, type RunQueues, resched } from './run-queue.js';
+import { WakeAnswer } from './seams.js';
 import { SchedPolicy, type Task, TaskState } from './task.js';
 
 /** Who can wake tasks. */
@@ -23,14 +24,16 @@ export interface Waker {
  * Makes a sleeping task runnable (Linux: `try_to_wake_up`).
  * @param mask states it may be woken from
  * @param sync the waker says that it is about to sleep itself
- * @returns true if the task was woken
+ * @returns true if the task was woken, or a tap of `schedWakePermission` says that the waker is to believe so
  */
 export function wakeUp(queues: RunQueues, cpu: Cpu, task: Task, mask: number, sync: boolean): boolean {
   cpu.charge(SchedStep.wakeBody);
   const { hooks } = queues;
   if ((task.state & mask) === 0) return false;
   if (hooks.schedWakePermission.tapped) {
-    if (hooks.schedWakePermission.call(cpu, task) === false) return false;
+    const answer = hooks.schedWakePermission.call(cpu, task);
+    if (answer === WakeAnswer.REFUSE) return false;
+    if (answer === WakeAnswer.REFUSE_UNNOTICED) return true;
     // Another waker may have come between while a tap let others have their turn: under the task's lock only one of them wakes it.
     if ((task.state & mask) === 0) return false;
   }
@@ -191,7 +194,7 @@ export function receiveWakeUps(rq: RunQueue): void {
     const next: Task | null = task.nextWake;
     task.nextWake = null;
     // A refused task is left as it is, in the waking state, as the RFC's series has it.
-    if (!hooks.schedWakePermission.tapped || hooks.schedWakePermission.call(cpu, task) !== false) {
+    if (!hooks.schedWakePermission.tapped || (hooks.schedWakePermission.call(cpu, task) ?? WakeAnswer.ALLOW) === WakeAnswer.ALLOW) {
       // Linux would put it into the tree a second time.
       if (task.onRq)
         throw new ModelBug('a task whose wake-up a CPU receives is on a run queue already', {

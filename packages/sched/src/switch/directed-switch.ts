@@ -1,6 +1,7 @@
 import { Errno } from '@rpal/uapi';
 import { dequeue, enqueue } from '../core/enqueue.js';
 import type { RunQueue } from '../core/run-queue.js';
+import { WakeAnswer } from '../core/seams.js';
 import { type Task, TaskState } from '../core/task.js';
 import { activateHere } from '../core/wake-up.js';
 import { SchedError } from '../errors.js';
@@ -14,8 +15,8 @@ export function switchTo(rq: RunQueue, task: Task): number {
   const { cpu, queues } = rq;
   if (task === rq.current || task === rq.idle || !task.affinity.has(cpu.id)) return -Errno.EINVAL;
   const { schedWakePermission } = queues.hooks;
-  if (task.state === TaskState.INTERRUPTIBLE && schedWakePermission.tapped && schedWakePermission.call(cpu, task) === false) {
-    return -Errno.EAGAIN;
+  if (task.state === TaskState.INTERRUPTIBLE && schedWakePermission.tapped) {
+    if ((schedWakePermission.call(cpu, task) ?? WakeAnswer.ALLOW) !== WakeAnswer.ALLOW) return -Errno.EAGAIN;
   }
   const from = queues.of(task.cpu);
   // A switch away from it that is under way ends first.

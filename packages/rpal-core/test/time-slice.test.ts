@@ -1,0 +1,69 @@
+import { definePlugin } from '@rpal/bus';
+import { TaskState } from '@rpal/sched';
+import { describe, expect, it } from 'vitest';
+import { Rcc, RpalIoctl, rpalThread } from '../src/index.js';
+import { Control, run, world } from './world.js';
+
+/** A claim of a millisecond, in TSC cycles. */
+const CLAIM = 2_400_000;
+
+/**
+ * A receiver on CPU 0 claims a millisecond and goes to sleep. An interrupt comes when it has entered the scheduler and before that has
+ * brought its run queue up to date: it wakes a task on CPU 1. @returns ms by which the task clocks of both run fast
+ */
+function fastClocks(repair: readonly 'time-slice-misplaced'[]): number[] {
+  let claims = false;
+  let interrupts = (): void => {};
+  const interrupt = definePlugin({
+    name: 'interrupt',
+    version: '1.0.0',
+    setup: ({ plugin, hooks }) => {
+      hooks.schedEnter.tap(plugin, (_cpu, prev) => {
+        if (!claims || (prev.rpal?.stealTime ?? 0) === 0) return;
+        claims = false;
+        interrupts();
+      });
+    },
+  });
+  const setting = world({ repair }, { plugins: [interrupt()] });
+  const { scheduler } = setting.machine.kernel;
+  const ahead = (): number[] => scheduler.runQueues.slice(0, 2).map(({ taskClock, clock }) => taskClock - clock);
+  let over = false;
+  let before: number[] = [];
+  run(
+    setting,
+    function* (p) {
+      const c = yield* Control.open(p);
+      const page = yield* c.share();
+      yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+      yield* p.sleep(2e6);
+      yield* p.store64(page + Rcc.totalTime, CLAIM);
+      before = ahead();
+      claims = true;
+      yield* p.sleep(2e6);
+      expect(rpalThread(p.context.thread).stealTime).toBe(0);
+      over = true;
+    },
+    function* (p) {
+      yield* p.setAffinity([1]);
+      const { thread, cpu } = p.context;
+      interrupts = () => {
+        expect(thread.state).toBe(TaskState.INTERRUPTIBLE);
+        scheduler.wakeUp(setting.machine.platform.cpus[0] as typeof cpu, thread);
+      };
+      while (!over) yield* p.sleep(100e6);
+    },
+    // CPU 1 is busy: of an idle CPU only a list would be told, and not its run queue.
+    function* (p) {
+      yield* p.setAffinity([1]);
+      while (!over) yield* p.compute(1000);
+    },
+  );
+  return ahead().map((ns, i) => Math.round((ns - (before[i] as number)) / 1e6));
+}
+
+describe('a correction of run time whose CPU brings another run queue up to date first', () => {
+  it('as written goes to that queue', () => expect(fastClocks([])).toEqual([0, 1]));
+
+  it('repaired waits for the queue of its task', () => expect(fastClocks(['time-slice-misplaced'])).toEqual([1, 0]));
+});

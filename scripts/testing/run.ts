@@ -123,17 +123,17 @@ function spawn(machine: Machine, programs: readonly (Main | Image)[]): Process[]
  */
 export function finish(machine: Machine, within = WITHIN): void {
   const { kernel, platform } = machine;
-  const seen = new Set(kernel.processes.values());
+  const seen = new Set(kernel.processes);
   const stopWatching = kernel.seams.events.processExit.on('test', (_time, process) => seen.add(process));
   try {
     machine.run({ until: platform.now + within * platform.profile.clock.tscGHz, deaths: 'report' });
   } catch (error) {
     const deadlock = error instanceof MachineError && error.code === 'DEADLOCK';
-    if (!deadlock || ![...kernel.processes.values()].every(isAsExpected)) throw error;
+    if (!deadlock || ![...kernel.processes].every(isAsExpected)) throw error;
   } finally {
     stopWatching();
   }
-  for (const process of kernel.processes.values()) seen.add(process);
+  for (const process of kernel.processes) seen.add(process);
   const wrong = [...seen].sort((a, b) => a.pid - b.pid).flatMap((process) => complaint(machine, process));
   if (wrong.length > 0) throw new EndingError(wrong.join('\n'));
   // That a process ends as the test says is something that the test expects; that others end well is not.

@@ -17,6 +17,7 @@ export type MachineErrorCode =
   | 'TORN_DOWN'
   | 'INTERRUPT'
   | 'SYSCALL'
+  | 'PATH'
   | 'MEASURE';
 
 /** A machine was used wrongly, or a workload on it cannot go on. The message says what is wrong, where, and what would be right. */

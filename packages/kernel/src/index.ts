@@ -1,10 +1,11 @@
+export type { Opener } from './calls/file-syscalls.js';
 export { PidFd } from './calls/pidfd.js';
 export { type InterruptHandler, type Irq, IrqTable } from './dispatch/irq-table.js';
+export { PathTable } from './dispatch/path-table.js';
 export { type Syscall, type SyscallDeclaration, type SyscallHandler, SyscallTable } from './dispatch/syscall-table.js';
 export { Entry } from './entry/entry.js';
 export { DeadlockError, MachineError, type MachineErrorCode, ProcessDeathError } from './errors.js';
 export { Kernel, type KernelOptions } from './kernel.js';
-export type { KernelParts, Opener } from './kernel-parts.js';
 export { allocateTls } from './lifecycle/exec.js';
 export { createMachine, Machine, type RunOptions } from './machine.js';
 export type { MachineOptions } from './machine-options.js';
@@ -18,7 +19,6 @@ export {
   type EpollEvent,
   FOREVER,
   type Interval,
-  type MessageQueueAttributes,
   type SignalValue,
 } from './process/call-arguments.js';
 export { type CodeEngine, ContextTable, NoCode } from './process/context-table.js';
@@ -29,10 +29,11 @@ export { GuestArguments, type GuestHandler } from './process/guest-arguments.js'
 export { EI_NIDENT, type Image, type Segment } from './process/image.js';
 export type { MessageHeader } from './process/message-header.js';
 export { NO_SIGNALS, PendingSignals, type QueuedSignal, type SignalBits } from './process/pending-signals.js';
-export { type ExitState, Process, type ProcessHost } from './process/process.js';
+export { type ExitState, Process, type ProcessHost, type SignalSender } from './process/process.js';
+export { ProcessTable } from './process/process-table.js';
 export { DEFAULT_ACTION, type SignalAction, type UserHandler } from './process/signal-action.js';
 export { SyscallNumber } from './process/syscall-numbers.js';
-export { EntryFrame, Thread } from './process/thread.js';
+export { currentThread, EntryFrame, Thread } from './process/thread.js';
 export { type HandlerState, ThreadContext } from './process/thread-context.js';
 export { UserBuffer } from './process/user-buffer.js';
 export { type CallRegisters, UserContext } from './process/user-context.js';
@@ -50,4 +51,5 @@ export { KernelSeams } from './seams.js';
 export { defaultPkru } from './signals/default-pkru.js';
 export { recalculatePending } from './signals/signal.js';
 export { SignalFd } from './signals/signalfd.js';
+export { Signals } from './signals/signals.js';
 export { KernelStep } from './steps.js';

@@ -1,23 +1,23 @@
 import { EpollSeams, EventPolls } from '@rpal/epoll';
-import { type Cpu, type Platform, Vector } from '@rpal/hw-x86';
-import { type MessageQueue, SkbPool, UnixNamespace } from '@rpal/ipc';
-import { type HugePages, type MemoryFile, MemoryManager } from '@rpal/mm';
-import { FutexTable, type KernelPath, Scheduler, type SchedulerOptions, Workqueue } from '@rpal/sched';
+import { type Platform, Vector } from '@rpal/hw-x86';
+import { MessageQueueNamespace, NamedMemory, SkbPool, UnixNamespace } from '@rpal/ipc';
+import { type HugePages, MemoryManager } from '@rpal/mm';
+import { FutexTable, Scheduler, type SchedulerOptions, Workqueue } from '@rpal/sched';
+import type { Opener } from './calls/file-syscalls.js';
 import { defineLinuxCalls } from './calls/linux-calls.js';
 import { IrqTable } from './dispatch/irq-table.js';
+import { PathTable } from './dispatch/path-table.js';
 import { SyscallTable } from './dispatch/syscall-table.js';
 import { Entry } from './entry/entry.js';
 import { WatchedFlushEntry } from './entry/flush-entry.js';
-import type { KernelParts, Opener } from './kernel-parts.js';
 import { ContextTable } from './process/context-table.js';
 import { Deaths } from './process/death.js';
 import type { Image } from './process/image.js';
 import { PiFutexTable } from './process/pi-futexes.js';
-import type { Process } from './process/process.js';
-import { defaultPendingLimit, SignalAccounts } from './process/signal-accounts.js';
-import type { Thread } from './process/thread.js';
+import { ProcessTable } from './process/process-table.js';
+import { defaultPendingLimit } from './process/signal-accounts.js';
 import { KernelSeams } from './seams.js';
-import { sendSignal } from './signals/signal.js';
+import { Signals } from './signals/signals.js';
 
 /** Options of the modelled kernel. */
 export interface KernelOptions extends SchedulerOptions {
@@ -36,46 +36,39 @@ export interface KernelOptions extends SchedulerOptions {
   readonly hugePages?: HugePages;
 }
 
-/** The modelled Linux: memory, scheduler, files and the border to user mode, put together. */
-export class Kernel implements KernelParts {
+/** The modelled Linux, put together from its parts. Whoever uses a part says which in an interface of its own. */
+export class Kernel {
   readonly platform: Platform;
   readonly memory: MemoryManager;
   readonly scheduler: Scheduler;
   readonly entry: Entry;
-  readonly returnPath: KernelPath;
+  readonly signals: Signals;
   readonly workqueue: Workqueue;
   readonly futexes: FutexTable;
   readonly piFutexes: PiFutexTable;
   readonly sockets: UnixNamespace;
+  readonly messageQueues: MessageQueueNamespace;
+  readonly sharedMemory: NamedMemory;
   readonly syscalls: SyscallTable = new SyscallTable();
   readonly irqs: IrqTable = new IrqTable();
   readonly seams: KernelSeams = new KernelSeams();
   readonly epollSeams: EpollSeams = new EpollSeams();
   readonly epolls: EventPolls;
   readonly contexts: ContextTable = new ContextTable();
-  readonly processes: Map<number, Process> = new Map();
-  /** Special files by path. */
-  readonly specialFiles: Map<string, Opener> = new Map();
-  /** POSIX message queues by name. */
-  readonly messageQueues: Map<string, MessageQueue> = new Map();
-  /** Programs that machine code can exec, by path. */
-  readonly images: Map<string, Image> = new Map();
-  /** Memory with a name, by path below /dev/shm. */
-  readonly sharedMemory: Map<string, MemoryFile> = new Map();
+  readonly processes: ProcessTable = new ProcessTable();
   readonly deaths: Deaths = new Deaths();
-  readonly signalAccounts: SignalAccounts = new SignalAccounts();
-  readonly defaultPendingLimit: number;
-  /** Processes that have not ended. When the last one ends, the machine stops. */
-  alive = 0;
+  /** Files that a plugin opens, such as `/proc/NAME`. */
+  readonly specialFiles: PathTable<Opener> = new PathTable('special file');
+  /** Programs that machine code can exec. */
+  readonly images: PathTable<Image> = new PathTable('program');
 
   constructor(platform: Platform, options: KernelOptions = {}) {
     this.platform = platform;
     this.scheduler = new Scheduler(platform, options);
     this.entry = new Entry(this, this.irqs);
-    this.returnPath = this.entry.returnPath;
     const flushEntry = new WatchedFlushEntry(this.scheduler, this.entry);
     this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never', flushEntry });
-    this.defaultPendingLimit = defaultPendingLimit(this.memory.totalFrames);
+    this.signals = new Signals(this.scheduler, defaultPendingLimit(this.memory.totalFrames));
     this.futexes = new FutexTable(this.scheduler, this.platform.cpus.length, this.scheduler.handovers.open('futex'));
     this.piFutexes = new PiFutexTable(this.scheduler, this.futexes.handover);
     this.workqueue = new Workqueue(this.scheduler);
@@ -84,6 +77,8 @@ export class Kernel implements KernelParts {
       connectInheritsOptions: options.unixConnectInheritsOptions ?? false,
       closeSkipsEmptyMessage: options.unixCloseSkipsEmptyMessage ?? false,
     });
+    this.messageQueues = new MessageQueueNamespace(this.scheduler, this.memory.frames);
+    this.sharedMemory = new NamedMemory(this.memory);
     this.epolls = new EventPolls(this.scheduler, this.epollSeams.hooks.epollWait, {
       synchronousWakeUps: options.synchronousEpollWakeUps ?? true,
       nestingCountsUpwards: options.epollNestingCountsUpwards ?? false,
@@ -94,15 +89,5 @@ export class Kernel implements KernelParts {
     // It is over with its entry: need-resched is looked at on the way out.
     this.irqs.define(Vector.reschedule, 'Rescheduling interrupts', () => {});
     for (const cpu of platform.cpus) cpu.trap = this.entry;
-  }
-
-  /** The thread whose kernel stack `cpu` is on. Only where a user thread is known to be current. */
-  current(cpu: Cpu): Thread {
-    return this.scheduler.current(cpu) as Thread;
-  }
-
-  /** Sends `signal` to one thread: see `sendSignal`. */
-  sendSignal(cpu: Cpu, thread: Thread, signal: number): void {
-    sendSignal(this, cpu, thread, signal);
   }
 }

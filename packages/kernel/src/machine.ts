@@ -103,8 +103,7 @@ export class Machine {
     const process = new Process(kernel, pid, image.name, kernel.memory.create(on), new FdTable(), new WaitQueue('children'), null);
     const thread = new Thread(pid, process, on, kernel.scheduler.hotplug.active, new ExecPath(kernel, image));
     process.threads.push(thread);
-    kernel.processes.set(pid, process);
-    kernel.alive++;
+    kernel.processes.add(process);
     kernel.scheduler.adopt(thread, null);
     kernel.scheduler.wakeUpNew(on, thread);
     if (on.halted) on.wake(Math.max(on.clock, this.platform.now));
@@ -138,7 +137,7 @@ export class Machine {
     const end = this.#runPlatform(until);
     if (deaths === 'throw' && this.deaths.length > known) throw this.#died(this.deaths.slice(known));
     if (end === 'until') return 'until';
-    if (end === 'deadlock' && this.kernel.alive > 0) throw this.#deadlock();
+    if (end === 'deadlock' && this.kernel.processes.alive > 0) throw this.#deadlock();
     return 'ended';
   }
 
@@ -203,7 +202,7 @@ export class Machine {
 
   #deadlock(): DeadlockError {
     const { tscPerNs } = this.platform.costs;
-    const threads = [...this.kernel.processes.values()].flatMap((process) => process.threads);
+    const threads = [...this.kernel.processes.threads()];
     const waiting = threads.map((thread) => waitingText(thread, tscPerNs));
     const dead = this.deaths.map((death) => deathText(death, tscPerNs));
     const before = dead.length === 0 ? '' : `. Before, ${dead.join('; ')}`;

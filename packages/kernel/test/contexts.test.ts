@@ -27,7 +27,7 @@ it('what ends leaves nothing behind: contexts, processes', () => {
 
 it('signals that nobody took leave no account of their user behind', () => {
   const machine = smallMachine();
-  const { signalAccounts } = machine.kernel;
+  const { accounts } = machine.kernel.signals;
   const open: number[] = [];
   runOn(machine, function* (p) {
     for (let uid = 1000; uid < 1003; uid++) {
@@ -36,13 +36,13 @@ it('signals that nobody took leave no account of their user behind', () => {
         yield* child.sigprocmask(SignalMask.BLOCK, 1 << (Signal.USR1 - 1));
         const self = yield* child.getpid();
         yield* child.kill(self, Signal.USR1);
-        open.push(signalAccounts.size);
+        open.push(accounts.size);
       });
       yield* p.wait();
     }
   });
   expect(open).toEqual([1, 1, 1]);
-  expect(signalAccounts.size).toBe(0);
+  expect(accounts.size).toBe(0);
 });
 
 it('an address leads to the context it was given to, and to nothing once that one is gone', () => {

@@ -159,7 +159,7 @@ describe('time lines of a call', () => {
       },
       function* (end) {
         const { p } = end;
-        const callee = [...setting.machine.kernel.processes.values()].find(({ name }) => name === 'callee')?.pid as number;
+        const callee = [...setting.machine.kernel.processes].find(({ name }) => name === 'callee')?.pid as number;
         yield* p.sleep(1e6);
         if (computes === 0) {
           yield* p.kill(callee, Signal.USR1);

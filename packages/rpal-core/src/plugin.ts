@@ -61,7 +61,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
     installed.set(kernel, state);
     installed.set(kernel.contexts, state);
     kernel.memory.hideTopEntries(RPAL_IGNORE);
-    kernel.specialFiles.set(RPAL_PROC_FILE, (_cpu, _thread, flags) => new ProcRpal(state, flags));
+    kernel.specialFiles.define(RPAL_PROC_FILE, (_cpu, _thread, flags) => new ProcRpal(state, flags));
 
     for (const { idle } of kernel.scheduler.runQueues) idle.rpal = new RpalThread();
     hooks.schedTaskNew.tap(plugin, (task, parent) => {

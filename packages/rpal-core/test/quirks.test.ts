@@ -44,7 +44,7 @@ function withPeer(setting: World, owner: Body, body: (...of: Parameters<Body>) =
 }
 
 function pidOf(machine: Machine, wanted: string): number {
-  for (const { name, pid } of machine.kernel.processes.values()) if (name === wanted) return pid;
+  for (const { name, pid } of machine.kernel.processes) if (name === wanted) return pid;
   throw new Error(`no process is called ${wanted}`);
 }
 

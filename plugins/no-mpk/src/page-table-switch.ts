@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Kernel, Thread } from '@rpal/kernel';
+import { currentThread, type Kernel, type Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
 import { pkruOf, RpalFlag, type RpalService, rpalThread } from '@rpal/rpal-core';
 import { Errno } from '@rpal/uapi';
@@ -40,14 +40,14 @@ export class PageTableSwitch extends Views {
    */
   gate(cpu: Cpu, rights: number): number {
     cpu.charge(ViewStep.gate);
-    const thread = this.kernel.current(cpu);
+    const thread = currentThread(this.kernel.scheduler, cpu);
     const result = this.#mayHave(thread, rights) ? this.#show(cpu, thread, rights) : -Errno.EPERM;
     if (result < 0) this.refused++;
     return result;
   }
 
   override kernelLoad(cpu: Cpu, rights: number): void {
-    const thread = this.kernel.current(cpu);
+    const thread = currentThread(this.kernel.scheduler, cpu);
     if (this.#show(cpu, thread, rights) === 0) return;
     this.refused++;
     this.#show(cpu, thread, pkruOf((rpalThread(thread).service as RpalService).pkey));

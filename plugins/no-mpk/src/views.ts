@@ -1,5 +1,5 @@
 import type { Cpu, CpuProfile } from '@rpal/hw-x86';
-import type { Kernel, Thread } from '@rpal/kernel';
+import { currentThread, type Kernel, type Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
 import { type Isolation, PkuOn, type RpalService, rpalThread } from '@rpal/rpal-core';
 import { deniedBy } from './rights.js';
@@ -33,7 +33,7 @@ export abstract class Views implements Isolation {
   protected abstract shown(cpu: Cpu): number;
 
   denies(cpu: Cpu, owner: RpalService, write: boolean): boolean {
-    const thread = this.kernel.current(cpu);
+    const thread = currentThread(this.kernel.scheduler, cpu);
     if (!this.viewed(thread) || (deniedBy(this.shown(cpu), owner) & (write ? 3 : 1)) === 0) return false;
     // Where the owner is gone there is nothing to deny: a sender goes back to its recovery point, as it does with keys.
     return owner === rpalThread(thread).service || (!owner.mm.dead && rpalThread(thread).service?.map[owner.id]?.mapped === true);

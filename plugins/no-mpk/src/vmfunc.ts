@@ -1,5 +1,5 @@
 import { type Cpu, type CpuProfile, EPTP_LIST_ENTRIES } from '@rpal/hw-x86';
-import type { Kernel, Thread } from '@rpal/kernel';
+import { currentThread, type Kernel, type Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
 import { pkruOf, type RpalService, rpalThread } from '@rpal/rpal-core';
 import { ViewStep } from './steps.js';
@@ -25,12 +25,12 @@ export class Vmfunc extends Views {
   }
 
   override userLoad(cpu: Cpu, rights: number): void {
-    if (this.#show(cpu, this.kernel.current(cpu), rights) < 0) this.refused++;
+    if (this.#show(cpu, currentThread(this.kernel.scheduler, cpu), rights) < 0) this.refused++;
   }
 
   /** The kernel is a guest too: it changes the view as user mode does. */
   override kernelLoad(cpu: Cpu, rights: number): void {
-    this.#give(cpu, this.kernel.current(cpu), rights);
+    this.#give(cpu, currentThread(this.kernel.scheduler, cpu), rights);
   }
 
   override switched(cpu: Cpu, next: Thread): void {

@@ -47,7 +47,7 @@ export const kernel: Group = {
       kind: 'key',
       text: 'cpu.mmu.pkru = defaultPkru(kernel, thread);',
       mutated: '',
-      in: 'signals/signal.ts',
+      in: 'signals/delivery.ts',
       tests: ['signal', 'memory', 'rpal-core/isolation', 'rpal-core/lifecycle'],
     },
 
@@ -133,7 +133,7 @@ export const kernel: Group = {
 
     {
       kind: 'wake-up',
-      text: 'if (thread.state === TaskState.STOPPED) kernel.scheduler.wakeUp(cpu, thread, TaskState.STOPPED);',
+      text: 'if (thread.state === TaskState.STOPPED) scheduler.wakeUp(cpu, thread, TaskState.STOPPED);',
       mutated: '',
     },
     {
@@ -195,7 +195,7 @@ export const kernel: Group = {
     },
     {
       kind: 'errno',
-      text: 'if (!kernel.platform.profile.features.pku && a3 !== -1) return -Errno.EINVAL;',
+      text: 'if (!platform.profile.features.pku && a3 !== -1) return -Errno.EINVAL;',
       mutated: '',
       tests: ['refusals'],
     },

@@ -25,7 +25,7 @@ function credentials(options: RpalOptions): Answer {
   let alone = 0;
   let raised = -1;
   const attack = meet(options, function* (p, { server }) {
-    const target = server.kernel.processes.keys().next().value as number;
+    const target = server.pid;
     yield* p.setuid(USER);
     alone = yield* p.kill(target, 0);
     yield* forged(p, server.leader.fsBase, function* () {

@@ -141,7 +141,7 @@ function populate(options: RpalOptions): Answer {
         told.set('untouched', yield* p.allocate(4096));
       },
       clientEnded({ kernel, mm }) {
-        after = walk(kernel.platform.memory, mm.tables.root, at).present;
+        after = walk(kernel.scheduler.platform.memory, mm.tables.root, at).present;
       },
     },
   );

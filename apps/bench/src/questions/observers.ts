@@ -1,4 +1,5 @@
 import { definePlugin } from '@rpal/bus';
+import { currentThread } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
@@ -20,7 +21,7 @@ function observed(options: RpalOptions): Answer {
     version: '1.0.0',
     setup({ plugin, hooks, machine }) {
       hooks.kernelNmi.tap(plugin, (cpu) => {
-        const thread = machine.kernel.current(cpu);
+        const thread = currentThread(machine.kernel.scheduler, cpu);
         samples.push(`${thread.process.name} (pid ${thread.process.pid})`);
         return 1;
       });

@@ -130,7 +130,7 @@ export class Run {
     this.#strategy = strategy;
     try {
       stage.interleave = (cpu, point) => this.#between(cpu, point);
-      for (let left = this.#beyond; !this.#stopped && kernel.alive > 0 && (this.#failure === null || left > 0); ) {
+      for (let left = this.#beyond; !this.#stopped && kernel.processes.alive > 0 && (this.#failure === null || left > 0); ) {
         if (this.#failure !== null) left--;
         if (this.schedule.length >= this.#steps || !this.#next()) {
           const ends = this.schedule.length >= this.#steps ? 'does not end' : 'nothing can happen any more';
@@ -168,7 +168,7 @@ export class Run {
 
   /** A kernel entry of `cpu` has come to a point at which other CPUs may have their turn. */
   #between(cpu: Cpu, point: string): void {
-    if (this.#settled || this.stage.machine.kernel.alive === 0) return;
+    if (this.#settled || this.stage.machine.kernel.processes.alive === 0) return;
     this.heldAt[cpu.id] = point;
     // A CPU that has sent a flush waits within its step for the entry of the one it has interrupted.
     const waiting = this.#cpus.filter(({ id }) => this.#within[id] && this.heldAt[id] === null);
@@ -188,7 +188,7 @@ export class Run {
       others = true;
       this.#perform(choice, enabled);
       this.#failure ??= violation(this.stage, this.heldAt);
-      if (this.stage.machine.kernel.alive === 0 || this.schedule.length >= this.#steps) break;
+      if (this.stage.machine.kernel.processes.alive === 0 || this.schedule.length >= this.#steps) break;
       if (this.#failure !== null && this.#beyond === 0) break;
     }
     for (const { id } of waiting) this.heldAt[id] = null;

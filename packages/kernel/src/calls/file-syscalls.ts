@@ -1,21 +1,32 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { EventFd, EventfdFlag, IpcStep, Pipe } from '@rpal/ipc';
-import { putUser32 } from '@rpal/mm';
+import { type MemoryManager, putUser32 } from '@rpal/mm';
 import { At, Errno, Fcntl, OpenFlag } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
+import type { PathTable } from '../dispatch/path-table.js';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import type { KernelParts } from '../kernel-parts.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
+import type { KernelSeams } from '../seams.js';
 import { KernelStep } from '../steps.js';
-import { openPath } from './transfer-syscalls.js';
+import { type NamedFileParts, openPath } from './transfer-syscalls.js';
 
 /** ioctl that asks how many bytes can be read. */
 const FIONREAD = 0x541b;
 
+/** Opens a special file such as `/proc/...`: a file, or a negative errno. */
+export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
+
+/** What the calls need of a kernel. */
+export interface FileCallParts extends NamedFileParts {
+  readonly memory: MemoryManager;
+  readonly specialFiles: PathTable<Opener>;
+  readonly seams: KernelSeams;
+}
+
 /** Reading and writing, pipes, eventfds, and what is done to descriptors. */
-export function defineFileCalls(table: SyscallTable, kernel: KernelParts): void {
+export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): void {
   table.define(
     Nr.read,
     (cpu, thread, { a0, a1, a2 }) => {
@@ -110,7 +121,7 @@ export function defineFileCalls(table: SyscallTable, kernel: KernelParts): void 
  * @param path a negative errno if it could not be read
  */
 function open(
-  kernel: KernelParts,
+  kernel: FileCallParts,
   cpu: Cpu,
   thread: Thread,
   directory: number,

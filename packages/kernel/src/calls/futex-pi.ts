@@ -1,25 +1,24 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32 } from '@rpal/mm';
-import { SchedStep, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
+import { type FutexTable, SchedStep, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, FutexWord } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
-import type { KernelParts } from '../kernel-parts.js';
-import { threadWithId } from '../process/find-thread.js';
-import type { Key, PiFutex } from '../process/pi-futexes.js';
+import type { Key, PiFutex, PiFutexTable } from '../process/pi-futexes.js';
+import type { ProcessTable } from '../process/process-table.js';
 import type { Thread } from '../process/thread.js';
 
 const { TID_MASK, OWNER_DIED, WAITERS } = FutexWord;
 
+/** What futexes need of a kernel. */
+export interface FutexParts {
+  readonly scheduler: Scheduler;
+  readonly futexes: FutexTable;
+  readonly piFutexes: PiFutexTable;
+  readonly processes: ProcessTable;
+}
+
 /** FUTEX_LOCK_PI and FUTEX_TRYLOCK_PI. @param timeout ns from now; negative: none */
-export function lockPi(
-  kernel: KernelParts,
-  cpu: Cpu,
-  thread: Thread,
-  address: number,
-  key: Key,
-  tryOnly: boolean,
-  timeout: number,
-): number {
+export function lockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, address: number, key: Key, tryOnly: boolean, timeout: number): number {
   cpu.charge(SchedStep.futexWait);
   const word = getUser32(cpu, thread.memory, address);
   if (word < 0) return word;
@@ -32,7 +31,7 @@ export function lockPi(
     if (tid === 0) return Math.min(0, putUser32(cpu, thread.memory, address, (word & OWNER_DIED) | thread.pid));
     const failed = putUser32(cpu, thread.memory, address, word | WAITERS);
     if (failed < 0) return failed;
-    const owner = threadWithId(kernel, tid);
+    const owner = kernel.processes.thread(tid);
     if (owner === undefined) return -Errno.ESRCH;
     if (tryOnly) return -Errno.EAGAIN;
     futex = kernel.piFutexes.create(key, owner);
@@ -51,7 +50,7 @@ export function lockPi(
 }
 
 /** FUTEX_UNLOCK_PI. */
-export function unlockPi(kernel: KernelParts, cpu: Cpu, thread: Thread, address: number, key: Key): number {
+export function unlockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, address: number, key: Key): number {
   cpu.charge(SchedStep.futexWake);
   const word = getUser32(cpu, thread.memory, address);
   if (word < 0) return word;
@@ -68,14 +67,14 @@ export function unlockPi(kernel: KernelParts, cpu: Cpu, thread: Thread, address:
 
 /** A wait for the lock: ends with it, with the timeout, or with a signal. */
 class PiWait implements Operation {
-  readonly #kernel: KernelParts;
+  readonly #kernel: FutexParts;
   readonly #thread: Thread;
   readonly #futex: PiFutex;
   readonly #address: number;
   readonly #timer: SleepTimer;
   #expired = false;
 
-  constructor(kernel: KernelParts, cpu: Cpu, thread: Thread, futex: PiFutex, address: number, timeout: number) {
+  constructor(kernel: FutexParts, cpu: Cpu, thread: Thread, futex: PiFutex, address: number, timeout: number) {
     this.#kernel = kernel;
     this.#thread = thread;
     this.#futex = futex;

@@ -3,20 +3,19 @@ import { getUser32, putUser32, userPage, VmFlag } from '@rpal/mm';
 import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, Futex } from '@rpal/uapi';
 import { OperationKind, Pending } from '@rpal/vfs';
-import type { KernelParts } from '../kernel-parts.js';
 import { FOREVER } from '../process/call-arguments.js';
 import type { Key } from '../process/pi-futexes.js';
 import type { RestartBlock, Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import { KernelStep } from '../steps.js';
-import { lockPi, unlockPi } from './futex-pi.js';
+import { type FutexParts, lockPi, unlockPi } from './futex-pi.js';
 
 /** Keys of the call being made; calls are atomic up to their sleep. */
 const key: Key = { space: 0, offset: 0 };
 const otherKey: Key = { space: 0, offset: 0 };
 
 /** futex(2). The timeouts of FUTEX_WAIT_BITSET and FUTEX_LOCK_PI are points in time, where machine code makes the call. */
-export function futex(kernel: KernelParts, cpu: Cpu, thread: Thread, { args, a0, a1, a2, a3, a4, a5 }: UserContext): number {
+export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, { args, a0, a1, a2, a3, a4, a5 }: UserContext): number {
   const shared = (a1 & Futex.PRIVATE_FLAG) === 0;
   const { futexes } = kernel;
   const command = a1 & ~(Futex.PRIVATE_FLAG | Futex.CLOCK_REALTIME);
@@ -93,7 +92,7 @@ function findKey(cpu: Cpu, thread: Thread, address: number, shared: boolean, wri
 }
 
 function wait(
-  kernel: KernelParts,
+  kernel: FutexParts,
   cpu: Cpu,
   thread: Thread,
   address: number,
@@ -114,7 +113,7 @@ function wait(
 }
 
 /** FUTEX_WAKE_OP: changes the second word, wakes at the first, and at the second if its old value says so. */
-function wakeOp(kernel: KernelParts, cpu: Cpu, thread: Thread, wake: number, wakeOther: number, address: number, encoded: number): number {
+function wakeOp(kernel: FutexParts, cpu: Cpu, thread: Thread, wake: number, wakeOther: number, address: number, encoded: number): number {
   const operation = (encoded >>> 28) & 0xf;
   const comparison = (encoded >>> 24) & 0xf;
   const signed = (encoded << 8) >> 20;
@@ -137,7 +136,7 @@ const FUTEX_WAIT: OperationKind<FutexWait> = new OperationKind('futex wait');
 
 /** A wait that has begun: ends with a wake-up, the timeout, or a signal. */
 export class FutexWait implements RestartBlock {
-  readonly #kernel: KernelParts;
+  readonly #kernel: FutexParts;
   readonly #thread: Thread;
   readonly #waiter: FutexWaiter;
   readonly #timer: SleepTimer;
@@ -150,7 +149,7 @@ export class FutexWait implements RestartBlock {
   /** A signal has ended the wait, and no handler has run yet. */
   #interrupted = false;
 
-  constructor(kernel: KernelParts, thread: Thread) {
+  constructor(kernel: FutexParts, thread: Thread) {
     this.#kernel = kernel;
     this.#thread = thread;
     this.#waiter = new FutexWaiter(thread);

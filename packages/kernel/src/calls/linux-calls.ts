@@ -1,19 +1,28 @@
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import type { KernelParts } from '../kernel-parts.js';
-import { defineFileCalls } from './file-syscalls.js';
+import { defineFileCalls, type FileCallParts } from './file-syscalls.js';
 import { defineMemoryCalls } from './memory-syscalls.js';
-import { defineMessageQueueCalls } from './mqueue-syscalls.js';
-import { definePollCalls } from './poll-syscalls.js';
-import { defineProcessCalls } from './process-syscalls.js';
+import { defineMessageQueueCalls, type MessageQueueCallParts } from './mqueue-syscalls.js';
+import { definePollCalls, type PollCallParts } from './poll-syscalls.js';
+import { defineProcessCalls, type ProcessCallParts } from './process-syscalls.js';
 import { defineLimitCalls } from './rlimit-syscalls.js';
-import { defineSchedCalls } from './sched-syscalls.js';
-import { defineSignalCalls } from './signal-syscalls.js';
-import { defineSocketCalls } from './socket-syscalls.js';
+import { defineSchedCalls, type SchedCallParts } from './sched-syscalls.js';
+import { defineSignalCalls, type SignalCallParts } from './signal-syscalls.js';
+import { defineSocketCalls, type SocketCallParts } from './socket-syscalls.js';
 import { defineSharedMemoryCalls } from './sysv-shm.js';
-import { defineTransferCalls } from './transfer-syscalls.js';
+import { defineTransferCalls, type TransferCallParts } from './transfer-syscalls.js';
+
+/** What the system calls need of a kernel, all together. */
+export type LinuxCallParts = FileCallParts &
+  PollCallParts &
+  ProcessCallParts &
+  SchedCallParts &
+  SignalCallParts &
+  SocketCallParts &
+  TransferCallParts &
+  MessageQueueCallParts;
 
 /** The system calls of Linux 6.15, as far as the model has them. */
-export function defineLinuxCalls(table: SyscallTable, kernel: KernelParts): void {
+export function defineLinuxCalls(table: SyscallTable, kernel: LinuxCallParts): void {
   defineFileCalls(table, kernel);
   defineMemoryCalls(table, kernel);
   defineProcessCalls(table, kernel);

@@ -1,11 +1,11 @@
+import type { Platform } from '@rpal/hw-x86';
 import { brk, madvise, mlock, mmap, mprotect, mremap, munlock, munmap, pkeyAlloc, pkeyFree } from '@rpal/mm';
 import { Errno, MapFlag } from '@rpal/uapi';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import type { KernelParts } from '../kernel-parts.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 
 /** What programs do to their address space. */
-export function defineMemoryCalls(table: SyscallTable, kernel: KernelParts): void {
+export function defineMemoryCalls(table: SyscallTable, { platform }: { readonly platform: Platform }): void {
   table.define(Nr.mmap, (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
     if ((a3 & MapFlag.ANONYMOUS) !== 0) return mmap(cpu, thread.memory, a0, a1, a2, a3);
     const file = thread.process.files.lookUp(cpu, a4);
@@ -21,7 +21,7 @@ export function defineMemoryCalls(table: SyscallTable, kernel: KernelParts): voi
   table.define(Nr.munlock, (cpu, thread, { a0, a1 }) => munlock(cpu, thread.memory, a0, a1));
 
   table.define(Nr.pkey_mprotect, (cpu, thread, { a0, a1, a2, a3 }) => {
-    if (!kernel.platform.profile.features.pku && a3 !== -1) return -Errno.EINVAL;
+    if (!platform.profile.features.pku && a3 !== -1) return -Errno.EINVAL;
     return mprotect(cpu, thread.memory, a0, a1, a2, a3);
   });
   table.define(Nr.pkey_alloc, (cpu, thread, { a0, a1 }) => pkeyAlloc(cpu, thread.memory, a0, a1));

@@ -1,16 +1,23 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { IpcStep, SCM_MAX_FD, SocketMessage, type UnixSocket } from '@rpal/ipc';
+import { IpcStep, SCM_MAX_FD, SocketMessage, type UnixNamespace, type UnixSocket } from '@rpal/ipc';
 import { Errno, MessageFlag } from '@rpal/uapi';
 import { type Credentials, type File, UIO_MAXIOV, VfsStep } from '@rpal/vfs';
-import type { KernelParts } from '../kernel-parts.js';
-import { threadWithId } from '../process/find-thread.js';
 import type { MessageHeader } from '../process/message-header.js';
+import type { ProcessTable } from '../process/process-table.js';
 import type { Thread } from '../process/thread.js';
+import type { KernelSeams } from '../seams.js';
 import { whenOver } from './when-over.js';
+
+/** What messages need of a kernel. */
+export interface MessageParts {
+  readonly sockets: UnixNamespace;
+  readonly processes: ProcessTable;
+  readonly seams: KernelSeams;
+}
 
 /** sendmsg(2). Of descriptors and credentials, the credentials come first. */
 export function sendMessage(
-  kernel: KernelParts,
+  kernel: MessageParts,
   cpu: Cpu,
   thread: Thread,
   socket: UnixSocket,
@@ -26,7 +33,7 @@ export function sendMessage(
   if (typeof key === 'number') return key;
   message.name = key;
   message.credentials = header.credentials ?? null;
-  const forged = message.credentials === null ? 0 : checkCredentials(kernel, thread, message.credentials);
+  const forged = message.credentials === null ? 0 : checkCredentials(kernel.processes, thread, message.credentials);
   if (forged < 0) return forged;
   const descriptors = header.descriptors ?? [];
   if (descriptors.length > SCM_MAX_FD) return -Errno.EINVAL;
@@ -46,7 +53,7 @@ export function sendMessage(
 }
 
 /** What the names of sockets know the one by that a program calls `name`: with a file system, what the path leads to. */
-export function socketKey({ seams }: KernelParts, cpu: Cpu, thread: Thread, name: string): string | number {
+export function socketKey({ seams }: MessageParts, cpu: Cpu, thread: Thread, name: string): string | number {
   const { fileSystem } = seams.slots;
   return fileSystem.filled && !name.startsWith('\0') ? fileSystem.value.socketKey(cpu, thread, name) : name;
 }
@@ -55,16 +62,16 @@ export function socketKey({ seams }: KernelParts, cpu: Cpu, thread: Thread, name
  * Root may say anything that could be true, others nothing but the truth (Linux: `__scm_send`, `scm_check_creds`).
  * @returns 0, -EINVAL, -EPERM or -ESRCH
  */
-function checkCredentials(kernel: KernelParts, { process }: Thread, { pid, uid, gid }: Credentials): number {
+function checkCredentials(processes: ProcessTable, { process }: Thread, { pid, uid, gid }: Credentials): number {
   const { credentials: own } = process;
   if (uid < 0 || gid < 0) return -Errno.EINVAL;
   if (own.uid !== 0 && (pid !== own.pid || uid !== own.uid || gid !== own.gid)) return -Errno.EPERM;
-  return pid === own.pid || kernel.processes.has(pid) || threadWithId(kernel, pid) !== undefined ? 0 : -Errno.ESRCH;
+  return pid === own.pid || processes.get(pid) !== undefined || processes.thread(pid) !== undefined ? 0 : -Errno.ESRCH;
 }
 
 /** recvmsg(2). */
 export function receiveMessage(
-  kernel: KernelParts,
+  kernel: MessageParts,
   cpu: Cpu,
   thread: Thread,
   socket: UnixSocket,
@@ -87,7 +94,14 @@ export function receiveMessage(
 }
 
 /** As many descriptors as there is room for; what is left over is closed, and MSG_CTRUNC says so (Linux: `scm_detach_fds`). */
-function install(kernel: KernelParts, cpu: Cpu, thread: Thread, header: MessageHeader, files: readonly File[], closeOnExec: boolean): void {
+function install(
+  kernel: MessageParts,
+  cpu: Cpu,
+  thread: Thread,
+  header: MessageHeader,
+  files: readonly File[],
+  closeOnExec: boolean,
+): void {
   const descriptors: number[] = [];
   for (const file of files.slice(0, header.room ?? 0)) {
     cpu.charge(IpcStep.scmDescriptor);

@@ -1,11 +1,11 @@
-import { EpollStep, EventPoll } from '@rpal/epoll';
+import { EpollStep, EventPoll, type EventPolls } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, TimerFd } from '@rpal/ipc';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
+import type { Scheduler } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, PollItem, PollOperation } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import type { KernelParts } from '../kernel-parts.js';
 import { type EpollEvent, FOREVER, type Interval } from '../process/call-arguments.js';
 import type { SignalBits } from '../process/pending-signals.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
@@ -26,8 +26,14 @@ const MS = 1e6;
 const event: EpollEvent = { events: 0, low: 0, high: 0 };
 const interval: Interval = { value: 0, interval: 0, old: 0 };
 
+/** What the calls need of a kernel. */
+export interface PollCallParts {
+  readonly scheduler: Scheduler;
+  readonly epolls: EventPolls;
+}
+
 /** Waiting for files: epoll, poll, select, and timers as files. */
-export function definePollCalls(table: SyscallTable, kernel: KernelParts): void {
+export function definePollCalls(table: SyscallTable, kernel: PollCallParts): void {
   table.define(Nr.epoll_create1, (cpu, thread, { a0 }) => {
     if ((a0 & ~OpenFlag.CLOEXEC) !== 0) return -Errno.EINVAL;
     cpu.charge(EpollStep.epollCreate);
@@ -81,12 +87,13 @@ export function definePollCalls(table: SyscallTable, kernel: KernelParts): void 
     const interrupted = (at: Cpu, left: number): number => {
       const until = at.clock + left * at.costs.tscPerNs;
       thread.restartBlock = {
-        step: (on) => poll(kernel, on, thread, a0, a1, left < 0 ? left : Math.max(0, until - on.clock) / on.costs.tscPerNs, interrupted),
+        step: (on) =>
+          poll(kernel.scheduler, on, thread, a0, a1, left < 0 ? left : Math.max(0, until - on.clock) / on.costs.tscPerNs, interrupted),
         abandon() {},
       };
       return -Errno.ERESTART_RESTARTBLOCK;
     };
-    return poll(kernel, cpu, thread, a0, a1, a2 * MS, interrupted);
+    return poll(kernel.scheduler, cpu, thread, a0, a1, a2 * MS, interrupted);
   });
   table.define(Nr.ppoll, (cpu, thread, regs) => {
     const { args } = regs;
@@ -95,7 +102,7 @@ export function definePollCalls(table: SyscallTable, kernel: KernelParts): void 
     const mask = args.callMask(cpu, thread, regs.a3, regs.a4);
     if (typeof mask === 'number') return mask;
     useMask(thread, mask);
-    const result = poll(kernel, cpu, thread, regs.a0, regs.a1, timeout, (on, left) =>
+    const result = poll(kernel.scheduler, cpu, thread, regs.a0, regs.a1, timeout, (on, left) =>
       Math.min(args.putTimeLeft(on, thread, 2, left), -Errno.ERESTARTNOHAND),
     );
     return whenOver(cpu, thread, result, (_on, outcome) => dropMask(thread, outcome, -Errno.ERESTARTNOHAND));
@@ -104,7 +111,7 @@ export function definePollCalls(table: SyscallTable, kernel: KernelParts): void 
     const { args } = regs;
     const timeout = args.timeval(cpu, thread, regs.a4);
     if (timeout < FOREVER) return timeout;
-    return select(kernel, cpu, thread, regs.a0, [regs.a1, regs.a2, regs.a3], timeout, (on, left) =>
+    return select(kernel.scheduler, cpu, thread, regs.a0, [regs.a1, regs.a2, regs.a3], timeout, (on, left) =>
       Math.min(args.putTimeLeft(on, thread, 4, left), -Errno.ERESTARTNOHAND),
     );
   });
@@ -163,7 +170,7 @@ const POLLFD = 8;
 
 /** @param interrupted the result if a signal ends the call, when so many ns were left; negative: for ever */
 function poll(
-  kernel: KernelParts,
+  scheduler: Scheduler,
   cpu: Cpu,
   thread: Thread,
   address: number,
@@ -180,7 +187,7 @@ function poll(
     if (fd < 0 || word < 0) return -Errno.EFAULT;
     items.push(new PollItem(fd | 0, fd >= 0x8000_0000 ? null : files.lookUp(cpu, fd), word & 0xffff));
   }
-  const operation: PollOperation = new PollOperation(thread, kernel.scheduler, files, items, Poll.ERR | Poll.HUP, timeout, (on, result) => {
+  const operation: PollOperation = new PollOperation(thread, scheduler, files, items, Poll.ERR | Poll.HUP, timeout, (on, result) => {
     for (let i = 0; i < count; i++) {
       const { events, found } = items[i] as PollItem;
       if (putUser32(on, thread.memory, address + i * POLLFD + 4, events | (found << 16)) < 0) return -Errno.EFAULT;
@@ -192,7 +199,7 @@ function poll(
 
 /** @param sets addresses of the sets for reading, writing and exceptions; 0 where there is none @param interrupted as for `poll` */
 function select(
-  kernel: KernelParts,
+  scheduler: Scheduler,
   cpu: Cpu,
   thread: Thread,
   limit: number,
@@ -217,7 +224,7 @@ function select(
       items.push(new PollItem(fd, file, SELECT_EVENTS[set] as number));
     }
   }
-  const operation: PollOperation = new PollOperation(thread, kernel.scheduler, files, items, 0, timeout, (on, result) => {
+  const operation: PollOperation = new PollOperation(thread, scheduler, files, items, 0, timeout, (on, result) => {
     // The sets stay as they are if a signal has come: the call may be made again with them.
     if (result < 0) return interrupted(on, operation.left(on));
     for (const base of sets) {

@@ -1,24 +1,37 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { TIMER_SLACK } from '@rpal/sched';
+import { type Scheduler, TIMER_SLACK } from '@rpal/sched';
 import { Errno, Prctl, WaitOption } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
+import type { PathTable } from '../dispatch/path-table.js';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import type { KernelParts } from '../kernel-parts.js';
-import { cloneThread, forkProcess, WAIT_CHILD, WaitChildOperation } from '../lifecycle/clone.js';
-import { execve } from '../lifecycle/exec.js';
+import { type CloneParts, cloneThread, forkProcess, WAIT_CHILD, WaitChildOperation } from '../lifecycle/clone.js';
+import { type ExecParts, execve } from '../lifecycle/exec.js';
 import { exitThread } from '../lifecycle/exit.js';
 import { FOREVER } from '../process/call-arguments.js';
+import type { Image } from '../process/image.js';
+import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
+import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
 import { futex } from './futex.js';
+import type { FutexParts } from './futex-pi.js';
 import { SLEEP, SleepOperation } from './sleep.js';
 
 /** Never steps: a dead task is not scheduled again. */
 const gone: Operation = { step: () => Pending.SLEEP };
 
+/** What the calls need of a kernel. */
+export interface ProcessCallParts extends CloneParts, ExecParts, FutexParts {
+  readonly scheduler: Scheduler;
+  readonly signals: Signals;
+  readonly processes: ProcessTable;
+  /** Programs that machine code can exec, by path. */
+  readonly images: PathTable<Image>;
+}
+
 /** Processes and threads: who they are, how they begin, wait and end. */
-export function defineProcessCalls(table: SyscallTable, kernel: KernelParts): void {
+export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts): void {
   table.define(Nr.getpid, (cpu, thread) => {
     cpu.charge(KernelStep.getpid);
     return thread.process.pid;
@@ -67,7 +80,7 @@ export function defineProcessCalls(table: SyscallTable, kernel: KernelParts): vo
     cpu.charge(KernelStep.nanosleep);
     const ns = args.timespec(cpu, thread, a0);
     if (!(ns >= 0)) return ns === FOREVER ? -Errno.EINVAL : ns;
-    const operation = thread.operations.get(SLEEP) ?? thread.operations.keep(SLEEP, new SleepOperation(kernel, thread));
+    const operation = thread.operations.get(SLEEP) ?? thread.operations.keep(SLEEP, new SleepOperation(kernel.scheduler, thread));
     return pend(cpu, thread, operation.start(cpu, ns));
   });
 
@@ -95,7 +108,9 @@ export function defineProcessCalls(table: SyscallTable, kernel: KernelParts): vo
   table.define(Nr.wait4, (cpu, thread, { a0, a2: options }) => {
     const { NOHANG, UNTRACED, CONTINUED } = WaitOption;
     if ((options & ~(NOHANG | UNTRACED | CONTINUED)) !== 0) return -Errno.EINVAL;
-    const operation = thread.operations.get(WAIT_CHILD) ?? thread.operations.keep(WAIT_CHILD, new WaitChildOperation(kernel, thread));
+    const operation =
+      thread.operations.get(WAIT_CHILD) ??
+      thread.operations.keep(WAIT_CHILD, new WaitChildOperation(kernel.processes, kernel.scheduler, thread));
     return pend(cpu, thread, operation.start(a0, options));
   });
 

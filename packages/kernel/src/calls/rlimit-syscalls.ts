@@ -1,6 +1,6 @@
 import { Errno, Rlimit } from '@rpal/uapi';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import type { KernelParts } from '../kernel-parts.js';
+import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import { KernelStep } from '../steps.js';
 
@@ -8,11 +8,11 @@ import { KernelStep } from '../steps.js';
 const NOFILE_MAX = 1 << 20;
 
 /** prlimit(2). A limit is one number, soft and hard. */
-export function defineLimitCalls(table: SyscallTable, kernel: KernelParts): void {
+export function defineLimitCalls(table: SyscallTable, { processes }: { readonly processes: ProcessTable }): void {
   table.define(Nr.prlimit64, (cpu, thread, { args, a0, a1, a2 }) => {
     cpu.charge(KernelStep.getpid);
     const { process: caller } = thread;
-    const process = a0 === 0 ? caller : kernel.processes.get(a0);
+    const process = a0 === 0 ? caller : processes.get(a0);
     if (process === undefined || process.exit !== null) return -Errno.ESRCH;
     if (a1 !== Rlimit.NOFILE && a1 !== Rlimit.SIGPENDING) return -Errno.EINVAL;
     if (!caller.mayAffect(process)) return -Errno.EPERM;

@@ -1,26 +1,17 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { SleepTimer, sleepSlack, TaskState, type WaitTarget, Wake } from '@rpal/sched';
+import { type Scheduler, SleepTimer, sleepSlack, TaskState, type WaitTarget, Wake } from '@rpal/sched';
 import { Errno, OpenFlag, Signal, SignalMask } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import type { KernelParts } from '../kernel-parts.js';
 import { FOREVER, type SignalValue } from '../process/call-arguments.js';
 import { bitsOf, NO_SIGNALS, type SignalBits, union, without } from '../process/pending-signals.js';
+import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
-import {
-  actionOf,
-  dequeueSignal,
-  flush,
-  forceSignal,
-  killProcess,
-  recalculatePending,
-  sendSignal,
-  signalProcess,
-  UNBLOCKABLE,
-} from '../signals/signal.js';
+import { actionOf, dequeueSignal, flush, recalculatePending, UNBLOCKABLE } from '../signals/signal.js';
 import { SignalFd } from '../signals/signalfd.js';
+import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
 
 /** What the call being made is told; calls are atomic up to their sleep. */
@@ -28,8 +19,15 @@ const told: SignalValue = { signal: 0, value: 0 };
 
 const LAST: number = Signal.RTMAX;
 
+/** What the calls need of a kernel. */
+export interface SignalCallParts {
+  readonly scheduler: Scheduler;
+  readonly signals: Signals;
+  readonly processes: ProcessTable;
+}
+
 /** Signals: sending, handling, blocking, waiting. */
-export function defineSignalCalls(table: SyscallTable, kernel: KernelParts): void {
+export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts): void {
   table.define(Nr.rt_sigaction, (cpu, thread, { args, a0: signal, a1, a2 }) => {
     cpu.charge(KernelStep.sigaction);
     const { process } = thread;
@@ -70,7 +68,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: KernelParts): voi
     if (wanted === null) return -Errno.EFAULT;
     if (typeof wanted === 'number') return wanted;
     const timeout = args.timespec(cpu, thread, regs.a2);
-    return timeout < FOREVER ? timeout : new SignalWait(kernel, thread, regs, without(wanted, UNBLOCKABLE)).begin(cpu, timeout);
+    return timeout < FOREVER ? timeout : new SignalWait(kernel.scheduler, thread, regs, without(wanted, UNBLOCKABLE)).begin(cpu, timeout);
   });
 
   table.define(Nr.pause, (_cpu, thread) => sleepForSignal(thread));
@@ -90,7 +88,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: KernelParts): voi
     if (process === undefined) return -Errno.ESRCH;
     if (a1 < 0 || a1 > LAST) return -Errno.EINVAL;
     if (!thread.process.mayAffect(process)) return -Errno.EPERM;
-    return a1 === 0 ? 0 : killProcess(kernel, cpu, process, a1);
+    return a1 === 0 ? 0 : kernel.signals.kill(cpu, process, a1);
   });
 
   table.define(Nr.tgkill, (cpu, caller, { a0, a1, a2 }) => {
@@ -98,7 +96,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: KernelParts): voi
     if (thread === undefined) return -Errno.ESRCH;
     if (a2 < 0 || a2 > LAST) return -Errno.EINVAL;
     if (!caller.process.mayAffect(thread.process)) return -Errno.EPERM;
-    if (a2 !== 0) sendSignal(kernel, cpu, thread, a2);
+    if (a2 !== 0) kernel.signals.send(cpu, thread, a2);
     return 0;
   });
 
@@ -111,14 +109,14 @@ export function defineSignalCalls(table: SyscallTable, kernel: KernelParts): voi
     const process = kernel.processes.get(a0);
     if (process === undefined) return -Errno.ESRCH;
     if (!thread.process.mayAffect(process)) return -Errno.EPERM;
-    return a1 === 0 || process.exit !== null ? 0 : signalProcess(kernel, cpu, process, a1, value, process.leader, true);
+    return a1 === 0 || process.exit !== null ? 0 : kernel.signals.queue(cpu, process, a1, value);
   });
 
   table.define(Nr.rt_sigreturn, (cpu, thread, regs) => {
     cpu.charge(KernelStep.signalReturn);
     const state = regs.program?.leaveHandler(cpu) ?? null;
     if (state === null) {
-      forceSignal(kernel, cpu, thread, Signal.SEGV);
+      kernel.signals.force(cpu, thread, Signal.SEGV);
       return -Errno.EFAULT;
     }
     const { user, rax, restart, mask, pkru } = state;
@@ -179,13 +177,13 @@ class SignalWait implements Operation {
   #state: 'new' | 'asleep' = 'new';
   #expired = false;
 
-  constructor(kernel: KernelParts, thread: Thread, regs: UserContext, wanted: SignalBits) {
+  constructor(scheduler: Scheduler, thread: Thread, regs: UserContext, wanted: SignalBits) {
     this.#thread = thread;
     this.#regs = regs;
     this.#wanted = wanted;
-    this.#timer = new SleepTimer(kernel.scheduler, (cpu) => {
+    this.#timer = new SleepTimer(scheduler, (cpu) => {
       this.#expired = true;
-      kernel.scheduler.wakeUp(cpu, thread);
+      scheduler.wakeUp(cpu, thread);
     });
   }
 

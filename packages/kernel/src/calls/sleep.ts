@@ -1,8 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
+import { type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { OperationKind, Pending } from '@rpal/vfs';
-import type { KernelParts } from '../kernel-parts.js';
 import type { RestartBlock, Thread } from '../process/thread.js';
 
 export const SLEEP: OperationKind<SleepOperation> = new OperationKind('nanosleep');
@@ -13,11 +12,11 @@ export class SleepOperation implements RestartBlock {
   readonly #timer: SleepTimer;
   #expired = false;
 
-  constructor(kernel: KernelParts, thread: Thread) {
+  constructor(scheduler: Scheduler, thread: Thread) {
     this.#thread = thread;
-    this.#timer = new SleepTimer(kernel.scheduler, (cpu) => {
+    this.#timer = new SleepTimer(scheduler, (cpu) => {
       this.#expired = true;
-      kernel.scheduler.wakeUp(cpu, thread);
+      scheduler.wakeUp(cpu, thread);
     });
   }
 

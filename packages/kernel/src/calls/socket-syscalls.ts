@@ -1,23 +1,26 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { IpcStep, type UnixNamespace, UnixPacketSocket, UnixSocket, UnixStreamSocket } from '@rpal/ipc';
+import { IpcStep, type NamedMemory, type UnixNamespace, UnixPacketSocket, UnixSocket, UnixStreamSocket } from '@rpal/ipc';
 import { AddressFamily, Errno, OpenFlag, SocketOption, SocketType } from '@rpal/uapi';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import type { KernelParts } from '../kernel-parts.js';
 import type { MessageHeader } from '../process/message-header.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import { installPair } from './file-syscalls.js';
-import { receiveMessage, sendMessage, socketKey } from './message-syscalls.js';
-import { unlinkShared } from './transfer-syscalls.js';
+import { type MessageParts, receiveMessage, sendMessage, socketKey } from './message-syscalls.js';
 import { whenOver } from './when-over.js';
 
 const FLAGS = SocketType.NONBLOCK | SocketType.CLOEXEC;
 /** The socket level of getsockopt and setsockopt. */
 const SOL_SOCKET = 1;
 
+/** What the calls need of a kernel. */
+export interface SocketCallParts extends MessageParts {
+  readonly sharedMemory: NamedMemory;
+}
+
 /** Sockets: AF_UNIX only. */
-export function defineSocketCalls(table: SyscallTable, kernel: KernelParts): void {
+export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts): void {
   table.define(Nr.socket, (cpu, thread, { a0, a1 }) => {
     const refused = refuse(a0, a1);
     if (refused < 0) return refused;
@@ -130,7 +133,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: KernelParts): voi
     const { fileSystem } = kernel.seams.slots;
     if (fileSystem.filled) return fileSystem.value.unlink(cpu, thread, path);
     cpu.charge(IpcStep.socketBind);
-    return path.startsWith('/dev/shm/') ? unlinkShared(kernel, path) : kernel.sockets.names.unlink(path);
+    return path.startsWith('/dev/shm/') ? kernel.sharedMemory.unlink(path) : kernel.sockets.names.unlink(path);
   });
 }
 
@@ -160,7 +163,7 @@ function onSocket(cpu: Cpu, thread: Thread, fd: number, call: (socket: UnixSocke
 }
 
 /** bind(2): abstract names are the sockets' own, paths those of the file system if there is one. */
-function bind({ seams }: KernelParts, cpu: Cpu, thread: Thread, socket: UnixSocket, name: string): number {
+function bind({ seams }: SocketCallParts, cpu: Cpu, thread: Thread, socket: UnixSocket, name: string): number {
   const { fileSystem } = seams.slots;
   return fileSystem.filled && !name.startsWith('\0') ? fileSystem.value.bindSocket(cpu, thread, socket, name) : socket.bind(cpu, name);
 }

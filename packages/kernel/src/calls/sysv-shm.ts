@@ -1,8 +1,7 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
-import { MappedFile, MemoryFile, type MmStruct, mmap, munmap, putUser32, putUser64, type Vma } from '@rpal/mm';
+import { MappedFile, MemoryFile, type MemoryManager, type MmStruct, mmap, munmap, putUser32, putUser64, type Vma } from '@rpal/mm';
 import { Errno, Ipc, MapFlag, Prot, Shm } from '@rpal/uapi';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import type { KernelParts } from '../kernel-parts.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import { KernelStep } from '../steps.js';
@@ -29,7 +28,7 @@ class Segment extends MappedFile {
   readonly #gone: (segment: Segment) => void;
 
   constructor(
-    kernel: KernelParts,
+    memory: MemoryManager,
     id: number,
     key: number,
     bytes: number,
@@ -37,7 +36,7 @@ class Segment extends MappedFile {
     creator: number,
     gone: (segment: Segment) => void,
   ) {
-    const file = new MemoryFile(kernel.memory, `/SYSV${(key >>> 0).toString(16).padStart(8, '0')} (deleted)`);
+    const file = new MemoryFile(memory, `/SYSV${(key >>> 0).toString(16).padStart(8, '0')} (deleted)`);
     super(file);
     this.id = id;
     this.key = key;
@@ -57,12 +56,12 @@ class Segment extends MappedFile {
 
 /** The System V shared memory of a machine. */
 export class SharedSegments {
-  readonly #kernel: KernelParts;
+  readonly #memory: MemoryManager;
   readonly #byId = new Map<number, Segment>();
   #nextId = 0;
 
-  constructor(kernel: KernelParts) {
-    this.#kernel = kernel;
+  constructor(memory: MemoryManager) {
+    this.#memory = memory;
   }
 
   /** shmget(2). @returns an identifier */
@@ -76,7 +75,7 @@ export class SharedSegments {
     if (!(bytes > 0)) return -Errno.EINVAL;
     if (this.#byId.size >= MAX_SEGMENTS) return -Errno.ENOSPC;
     const { pid } = thread.process;
-    const segment = new Segment(this.#kernel, this.#nextId++, key, bytes, flags & 0o777, pid, (gone) => this.#destroy(gone));
+    const segment = new Segment(this.#memory, this.#nextId++, key, bytes, flags & 0o777, pid, (gone) => this.#destroy(gone));
     segment.file.truncate(cpu, pageCeil(bytes));
     this.#byId.set(segment.id, segment);
     return segment.id;
@@ -148,8 +147,8 @@ function putStatus(cpu: Cpu, memory: MmStruct, buffer: number, segment: Segment)
   return failed;
 }
 
-export function defineSharedMemoryCalls(table: SyscallTable, kernel: KernelParts): void {
-  const segments = new SharedSegments(kernel);
+export function defineSharedMemoryCalls(table: SyscallTable, { memory }: { readonly memory: MemoryManager }): void {
+  const segments = new SharedSegments(memory);
   table.define(Nr.shmget, (cpu, thread, { a0, a1, a2 }) => {
     cpu.charge(KernelStep.openFile);
     return segments.get(cpu, thread, a0, a1, a2);

@@ -1,16 +1,16 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { MemFd, PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStreamSocket, vmsplice } from '@rpal/ipc';
-import { MemoryFile } from '@rpal/mm';
+import { MemFd, type NamedMemory, PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStreamSocket, vmsplice } from '@rpal/ipc';
+import { MemoryFile, type MemoryManager } from '@rpal/mm';
 import { Errno, OpenFlag, Signal, SPLICE_F_NONBLOCK } from '@rpal/uapi';
 import { type File, type IoVec, IovIter, type Operation, Pending, UIO_MAXIOV } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import type { KernelParts } from '../kernel-parts.js';
-import { cpuOnlineFile } from '../proc/cpu-online.js';
+import { cpuOnlineFile, type HotplugParts } from '../proc/cpu-online.js';
 import { fdInfo, PROC_FILES, ProcFile } from '../proc/proc-files.js';
+import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
-import { killProcess } from '../signals/signal.js';
+import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
 import { PidFd } from './pidfd.js';
 import { processVmAccess } from './process-vm.js';
@@ -19,8 +19,20 @@ import { whenOver } from './when-over.js';
 /** The last that lseek knows: SEEK_HOLE. */
 const SEEK_MAX = 4;
 
+/** What files with names need of a kernel. */
+export interface NamedFileParts extends HotplugParts {
+  readonly sharedMemory: NamedMemory;
+}
+
+/** What the calls need of a kernel. */
+export interface TransferCallParts {
+  readonly memory: MemoryManager;
+  readonly signals: Signals;
+  readonly processes: ProcessTable;
+}
+
 /** Calls that move data by other ways than one read or write, and the files they are used with. */
-export function defineTransferCalls(table: SyscallTable, kernel: KernelParts): void {
+export function defineTransferCalls(table: SyscallTable, kernel: TransferCallParts): void {
   table.define(Nr.readv, (cpu, thread, regs) => vectored(cpu, thread, regs, false), { holds: [0] });
   table.define(Nr.writev, (cpu, thread, regs) => vectored(cpu, thread, regs, true), { holds: [0] });
 
@@ -82,8 +94,8 @@ export function defineTransferCalls(table: SyscallTable, kernel: KernelParts): v
     a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, a1) ?? -Errno.EBADF),
   );
 
-  table.define(Nr.process_vm_readv, (cpu, thread, regs) => processVm(kernel, cpu, thread, regs, false));
-  table.define(Nr.process_vm_writev, (cpu, thread, regs) => processVm(kernel, cpu, thread, regs, true));
+  table.define(Nr.process_vm_readv, (cpu, thread, regs) => processVm(kernel.processes, cpu, thread, regs, false));
+  table.define(Nr.process_vm_writev, (cpu, thread, regs) => processVm(kernel.processes, cpu, thread, regs, true));
 
   table.define(Nr.pidfd_open, (cpu, thread, { a0, a1 }) => {
     if ((a1 & ~OpenFlag.NONBLOCK) !== 0 || a0 <= 0) return -Errno.EINVAL;
@@ -96,14 +108,14 @@ export function defineTransferCalls(table: SyscallTable, kernel: KernelParts): v
     if (!(file instanceof PidFd)) return -Errno.EBADF;
     if (a1 < 0 || a1 > Signal.RTMAX) return -Errno.EINVAL;
     if (!thread.process.mayAffect(file.process)) return -Errno.EPERM;
-    return a1 === 0 ? (file.process.exit === null ? 0 : -Errno.ESRCH) : killProcess(kernel, cpu, file.process, a1);
+    return a1 === 0 ? (file.process.exit === null ? 0 : -Errno.ESRCH) : kernel.signals.kill(cpu, file.process, a1);
   });
 }
 
 /** open(2) of what is not a special file: `/dev/shm/...` and `/proc/{self,PID}/{maps,status,stat,fdinfo/FD}`. */
-export function openPath(kernel: KernelParts, thread: Thread, path: string, flags: number): File | number {
+export function openPath(kernel: NamedFileParts, thread: Thread, path: string, flags: number): File | number {
   const [, name] = /^\/dev\/shm\/([^/]+)$/.exec(path) ?? [];
-  if (name !== undefined) return openShared(kernel, path, flags);
+  if (name !== undefined) return kernel.sharedMemory.open(path, flags);
   const online = cpuOnlineFile(kernel, path, flags);
   if (online !== undefined) return online;
   const [, who, which, fd] = /^\/proc\/(self|\d+)\/(\w+)(?:\/(\d+))?$/.exec(path) ?? [];
@@ -111,30 +123,6 @@ export function openPath(kernel: KernelParts, thread: Thread, path: string, flag
   if (process === undefined || which === undefined) return -Errno.ENOENT;
   const text = fd === undefined ? PROC_FILES[which]?.(process) : which === 'fdinfo' ? fdInfo(process, Number(fd)) : undefined;
   return text === undefined ? -Errno.ENOENT : new ProcFile(text);
-}
-
-/** shm_open: a name below /dev/shm. */
-function openShared(kernel: KernelParts, path: string, flags: number): File | number {
-  let file = kernel.sharedMemory.get(path);
-  if (file === undefined) {
-    if ((flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
-    file = new MemoryFile(kernel.memory, path);
-    // The name holds a reference.
-    file.get();
-    kernel.sharedMemory.set(path, file);
-  } else if ((flags & OpenFlag.CREAT) !== 0 && (flags & OpenFlag.EXCL) !== 0) {
-    return -Errno.EEXIST;
-  }
-  return new MemFd(file, flags, true);
-}
-
-/** unlink of a name below /dev/shm. @returns 0, or -ENOENT */
-export function unlinkShared(kernel: KernelParts, path: string): number {
-  const file = kernel.sharedMemory.get(path);
-  if (file === undefined) return -Errno.ENOENT;
-  kernel.sharedMemory.delete(path);
-  file.put();
-  return 0;
 }
 
 /** readv(2) and writev(2). */
@@ -225,12 +213,12 @@ function betweenFiles(
   return call(from, to);
 }
 
-function processVm(kernel: KernelParts, cpu: Cpu, thread: Thread, { args, a0, a1, a2, a3, a4 }: UserContext, write: boolean): number {
+function processVm(processes: ProcessTable, cpu: Cpu, thread: Thread, { args, a0, a1, a2, a3, a4 }: UserContext, write: boolean): number {
   const local = args.segments(cpu, thread, a1, a2);
   if (typeof local === 'number') return local;
   const remote = args.remoteSegments(cpu, thread, a3, a4);
   if (typeof remote === 'number') return remote;
-  const process = kernel.processes.get(a0);
+  const process = processes.get(a0);
   if (process === undefined || process.exit !== null) return -Errno.ESRCH;
   if (!thread.process.mayAffect(process)) return -Errno.EPERM;
   return processVmAccess(cpu, thread.memory, local, process.mm, remote, write);

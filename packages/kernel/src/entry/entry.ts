@@ -6,14 +6,18 @@ import { type Operation, Pending } from '@rpal/vfs';
 import { holdFiles, releaseFiles } from '../dispatch/held-file.js';
 import type { IrqTable } from '../dispatch/irq-table.js';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import type { KernelParts } from '../kernel-parts.js';
-import { exitThread } from '../lifecycle/exit.js';
+import { type ExitParts, exitThread } from '../lifecycle/exit.js';
 import { EntryKind } from '../process/entry-kind.js';
-import type { Thread } from '../process/thread.js';
+import { currentThread, type Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import type { KernelSeams } from '../seams.js';
-import { Delivered, deliverSignals, forceSignal } from '../signals/signal.js';
+import { Delivered, type DeliveryParts, deliverSignals } from '../signals/delivery.js';
 import { KernelStep } from '../steps.js';
+
+/** What the way in and out of the kernel needs of it. */
+export interface EntryParts extends ExitParts, DeliveryParts {
+  readonly syscalls: SyscallTable;
+}
 
 /** The border to user mode (Linux: entry_64.S and kernel/entry): how system calls, exceptions, interrupts and NMIs come in, and the way back. */
 export class Entry implements TrapHandler {
@@ -23,15 +27,15 @@ export class Entry implements TrapHandler {
   readonly returnPath: KernelPath;
   /** NMIs for which nobody found a cause: "Uhhuh. NMI received for unknown reason". */
   unknownNmis = 0;
-  readonly #kernel: KernelParts;
+  readonly #kernel: EntryParts;
   readonly #scheduler: Scheduler;
   readonly #syscalls: SyscallTable;
   readonly #irqs: IrqTable;
   readonly #hooks: KernelSeams['hooks'];
   readonly #syscallEnter: KernelSeams['events']['syscallEnter'];
 
-  /** @param kernel has its scheduler, tables and seams already; its other parts may come later */
-  constructor(kernel: KernelParts, irqs: IrqTable) {
+  /** @param kernel has its scheduler, its call table and its seams already; its other parts may come later */
+  constructor(kernel: EntryParts, irqs: IrqTable) {
     this.#kernel = kernel;
     this.#scheduler = kernel.scheduler;
     this.#syscalls = kernel.syscalls;
@@ -138,7 +142,7 @@ export class Entry implements TrapHandler {
   #fatal(cpu: Cpu, thread: Thread, signal: number, code: number, address: number): void {
     thread.process.faultAddress = address;
     thread.process.faultCode = code;
-    forceSignal(this.#kernel, cpu, thread, signal);
+    this.#kernel.signals.force(cpu, thread, signal);
   }
 
   /** An interrupt, in whatever the CPU was doing. */
@@ -202,7 +206,7 @@ export class Entry implements TrapHandler {
 
   /** The thread whose kernel stack `cpu` is on: where user mode was interrupted, that is no kernel thread. */
   #current(cpu: Cpu): Thread {
-    return this.#scheduler.current(cpu) as Thread;
+    return currentThread(this.#scheduler, cpu);
   }
 }
 
@@ -228,10 +232,10 @@ class SyscallPath implements KernelPath {
 
 /** exit_to_user_mode_loop: reschedule, signals, then user mode. */
 class ReturnPath implements KernelPath {
-  readonly #kernel: KernelParts;
+  readonly #kernel: EntryParts;
   readonly #entry: Entry;
 
-  constructor(kernel: KernelParts, entry: Entry) {
+  constructor(kernel: EntryParts, entry: Entry) {
     this.#kernel = kernel;
     this.#entry = entry;
   }

@@ -1,21 +1,29 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { forkMm } from '@rpal/mm';
-import { autoremoveWake, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
+import { autoremoveWake, type KernelPath, type Scheduler, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
 import { Errno, WaitOption } from '@rpal/uapi';
 import { type Operation, OperationKind, Pending } from '@rpal/vfs';
-import type { KernelParts } from '../kernel-parts.js';
-import { Process } from '../process/process.js';
+import { Process, type ProcessHost } from '../process/process.js';
+import type { ProcessTable } from '../process/process-table.js';
 import { Thread } from '../process/thread.js';
 import type { ThreadContext } from '../process/thread-context.js';
+import type { KernelSeams } from '../seams.js';
 import { KernelStep } from '../steps.js';
 import { allocateTls } from './exec.js';
+
+/** What new threads and processes need of a kernel. */
+export interface CloneParts extends ProcessHost {
+  readonly processes: ProcessTable;
+  readonly entry: { readonly returnPath: KernelPath };
+  readonly seams: KernelSeams;
+}
 
 /**
  * A new thread of the caller's process (clone with CLONE_VM | CLONE_THREAD | ...).
  * @param program the flow that called @param tls FS base of the thread; null: its thread-local storage is mapped here
  * @returns its id or a negative errno
  */
-export function cloneThread(kernel: KernelParts, cpu: Cpu, parent: Thread, program: ThreadContext, tls: number | null): number {
+export function cloneThread(kernel: CloneParts, cpu: Cpu, parent: Thread, program: ThreadContext, tls: number | null): number {
   cpu.charge(KernelStep.clone);
   const thread = newThread(kernel, cpu, parent.process, parent);
   const failed = tls === null ? allocateTls(cpu, thread) : 0;
@@ -25,7 +33,7 @@ export function cloneThread(kernel: KernelParts, cpu: Cpu, parent: Thread, progr
 }
 
 /** A child process with a copy of the caller's memory. @param program the flow that called @returns its pid */
-export function forkProcess(kernel: KernelParts, cpu: Cpu, parent: Thread, program: ThreadContext): number {
+export function forkProcess(kernel: CloneParts, cpu: Cpu, parent: Thread, program: ThreadContext): number {
   cpu.charge(KernelStep.fork);
   const { process } = parent;
   const mm = forkMm(cpu, process.mm);
@@ -38,15 +46,14 @@ export function forkProcess(kernel: KernelParts, cpu: Cpu, parent: Thread, progr
   child.dataStart = process.dataStart;
   child.textStart = process.textStart;
   child.stackTop = process.stackTop;
-  kernel.processes.set(pid, child);
-  kernel.alive++;
+  kernel.processes.add(child);
   const thread = newThread(kernel, cpu, child, parent, pid);
   thread.fsBase = cpu.fsBase;
   return start(kernel, cpu, parent, thread, program);
 }
 
-function newThread(kernel: KernelParts, cpu: Cpu, process: Process, parent: Thread, pid: number = kernel.scheduler.nextPid()): Thread {
-  const thread = new Thread(pid, process, cpu, parent.affinity, kernel.returnPath);
+function newThread(kernel: CloneParts, cpu: Cpu, process: Process, parent: Thread, pid: number = kernel.scheduler.nextPid()): Thread {
+  const thread = new Thread(pid, process, cpu, parent.affinity, kernel.entry.returnPath);
   // copy_thread: the registers as they are now, not as they were last saved.
   thread.pkru = cpu.mmu.pkru;
   thread.fpuInMemory = true;
@@ -57,7 +64,7 @@ function newThread(kernel: KernelParts, cpu: Cpu, process: Process, parent: Thre
   return thread;
 }
 
-function start(kernel: KernelParts, cpu: Cpu, parent: Thread, thread: Thread, program: ThreadContext): number {
+function start(kernel: CloneParts, cpu: Cpu, parent: Thread, thread: Thread, program: ThreadContext): number {
   thread.frame.user = program.child(cpu, thread);
   kernel.seams.hooks.kernelClone.call(cpu, parent, thread);
   kernel.scheduler.wakeUpNew(cpu, thread);
@@ -68,16 +75,16 @@ export const WAIT_CHILD: OperationKind<WaitChildOperation> = new OperationKind('
 
 /** wait4: for the end of a child. */
 export class WaitChildOperation implements Operation {
-  readonly #kernel: KernelParts;
+  readonly #processes: ProcessTable;
   readonly #thread: Thread;
   readonly #entry: WaitEntry;
   #pid = -1;
   #options = 0;
 
-  constructor(kernel: KernelParts, thread: Thread) {
-    this.#kernel = kernel;
+  constructor(processes: ProcessTable, scheduler: Scheduler, thread: Thread) {
+    this.#processes = processes;
     this.#thread = thread;
-    this.#entry = new WaitEntry(autoremoveWake(kernel.scheduler), thread);
+    this.#entry = new WaitEntry(autoremoveWake(scheduler), thread);
   }
 
   /** @param options `WaitOption` bits */
@@ -98,7 +105,7 @@ export class WaitChildOperation implements Operation {
       if (child.exit !== null && child.threads.length === 0) {
         cpu.charge(KernelStep.wait);
         process.children.splice(process.children.indexOf(child), 1);
-        this.#kernel.processes.delete(child.pid);
+        this.#processes.remove(child);
         return this.#found(cpu, child, (child.exit.status << 8) | child.exit.signal);
       }
       if ((this.#options & WaitOption.UNTRACED) !== 0 && child.stop === 'stopped' && !child.stopReported) {

@@ -1,28 +1,32 @@
 import { type Cpu, PAGE_SIZE, pageFloor } from '@rpal/hw-x86';
-import { defaultLayout, exitMm, insertArea, mmap, populateRange, randomBrk, Vma, VmFlag } from '@rpal/mm';
+import { defaultLayout, exitMm, insertArea, type MemoryManager, mmap, populateRange, randomBrk, Vma, VmFlag } from '@rpal/mm';
 import { type KernelPath, PathResult, type Task, TaskState, type WaitTarget } from '@rpal/sched';
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { Pending } from '@rpal/vfs';
-import type { KernelParts } from '../kernel-parts.js';
 import type { Image } from '../process/image.js';
 import { DEFAULT_ACTION } from '../process/signal-action.js';
 import type { Thread } from '../process/thread.js';
 import { defaultPkru } from '../signals/default-pkru.js';
-import { sendSignal } from '../signals/signal.js';
 import { KernelStep } from '../steps.js';
-import { exitThread } from './exit.js';
+import { type ExitParts, exitThread } from './exit.js';
 
 const STACK_BYTES = 0x2_1000;
 /** Thread-local storage of a thread, and where its FS base points: glibc's TCB sits at the upper end. */
 const TLS_BYTES = 2 * PAGE_SIZE;
 const TCB_OFFSET = PAGE_SIZE + 0x740;
 
+/** What a program that takes another's place needs of a kernel. */
+export interface ExecParts extends ExitParts {
+  readonly memory: MemoryManager;
+  readonly entry: { readonly returnPath: KernelPath };
+}
+
 /** The first thing a process does: execve of its image. */
 export class ExecPath implements KernelPath {
-  readonly #kernel: KernelParts;
+  readonly #kernel: ExecParts;
   readonly #image: Image;
 
-  constructor(kernel: KernelParts, image: Image) {
+  constructor(kernel: ExecParts, image: Image) {
     this.#kernel = kernel;
     this.#image = image;
   }
@@ -36,7 +40,7 @@ export class ExecPath implements KernelPath {
       return PathResult.SCHEDULE;
     }
     thread.frame.user = this.#image.start(this.#kernel.contexts, cpu, thread);
-    thread.path = this.#kernel.returnPath;
+    thread.path = this.#kernel.entry.returnPath;
     return task.state === TaskState.DEAD ? PathResult.SCHEDULE : PathResult.CONTINUE;
   }
 }
@@ -48,11 +52,11 @@ const OTHER_THREADS: WaitTarget = { describe: () => 'the end of the other thread
  * execve: the process goes on with another image, in an address space of its own. Other threads end; descriptors marked so are
  * closed; signal handlers are forgotten, what is ignored, blocked or pending stays so.
  */
-export function execve(kernel: KernelParts, cpu: Cpu, thread: Thread, image: Image): number {
+export function execve(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image): number {
   const { process } = thread;
   if (process.threads.length === 1) return replaceImage(kernel, cpu, thread, image);
   process.execing = thread;
-  for (const other of process.threads) if (other !== thread) sendSignal(kernel, cpu, other, Signal.KILL);
+  for (const other of process.threads) if (other !== thread) kernel.signals.send(cpu, other, Signal.KILL);
   thread.operation = {
     step(on) {
       thread.prepareToSleep(on, TaskState.UNINTERRUPTIBLE, OTHER_THREADS);
@@ -65,7 +69,7 @@ export function execve(kernel: KernelParts, cpu: Cpu, thread: Thread, image: Ima
   return Pending.OPERATION;
 }
 
-function replaceImage(kernel: KernelParts, cpu: Cpu, thread: Thread, image: Image): number {
+function replaceImage(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image): number {
   const { process } = thread;
   const old = process.mm;
   if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);
@@ -89,7 +93,7 @@ function replaceImage(kernel: KernelParts, cpu: Cpu, thread: Thread, image: Imag
 }
 
 /** Fills the empty address space of `thread` with an image (Linux: `load_elf_binary`). @returns 0 or a negative errno */
-function exec(kernel: KernelParts, cpu: Cpu, thread: Thread, image: Image): number {
+function exec(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image): number {
   const { hooks } = kernel.seams;
   const { process } = thread;
   const { mm } = process;

@@ -1,27 +1,45 @@
-import type { Cpu } from '@rpal/hw-x86';
+import type { Cpu, Platform } from '@rpal/hw-x86';
+import type { UnixNamespace } from '@rpal/ipc';
 import { exitMm } from '@rpal/mm';
-import { cpuTime, TaskState, Wake } from '@rpal/sched';
+import { cpuTime, type Scheduler, TaskState, Wake } from '@rpal/sched';
 import { Poll, Signal } from '@rpal/uapi';
 import { releaseFiles } from '../dispatch/held-file.js';
-import type { KernelParts } from '../kernel-parts.js';
-import { deathOf } from '../process/death.js';
+import type { ContextTable } from '../process/context-table.js';
+import { type Deaths, deathOf } from '../process/death.js';
 import { ALL_SIGNALS } from '../process/pending-signals.js';
+import type { PiFutexTable } from '../process/pi-futexes.js';
 import type { Process } from '../process/process.js';
+import type { ProcessTable } from '../process/process-table.js';
 import type { Thread } from '../process/thread.js';
-import { actionOf, sendSignal, signalParent } from '../signals/signal.js';
+import type { KernelSeams } from '../seams.js';
+import { actionOf } from '../signals/signal.js';
+import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
+
+/** What the end of threads and processes needs of a kernel. */
+export interface ExitParts {
+  readonly platform: Platform;
+  readonly scheduler: Scheduler;
+  readonly signals: Signals;
+  readonly sockets: UnixNamespace;
+  readonly piFutexes: PiFutexTable;
+  readonly contexts: ContextTable;
+  readonly processes: ProcessTable;
+  readonly deaths: Deaths;
+  readonly seams: KernelSeams;
+}
 
 /**
  * Ends a thread (Linux: `do_exit`). The caller then calls `schedule()`, from which the thread does not return.
  * @param group the whole process ends (exit_group, a fatal signal), not only this thread (exit)
  */
-export function exitThread(kernel: KernelParts, cpu: Cpu, thread: Thread, status: number, signal: number, group = true): void {
+export function exitThread(kernel: ExitParts, cpu: Cpu, thread: Thread, status: number, signal: number, group = true): void {
   const { process } = thread;
   cpu.charge(KernelStep.exit);
   if (process.exit === null && (group || process.threads.length === 1)) {
     process.death = signal === 0 ? null : deathOf(cpu, thread, signal);
     process.exit = { status, signal, code: process.death?.code ?? 0, address: process.death?.address ?? 0 };
-    for (const other of process.threads) if (other !== thread) sendSignal(kernel, cpu, other, Signal.KILL);
+    for (const other of process.threads) if (other !== thread) kernel.signals.send(cpu, other, Signal.KILL);
   }
   kernel.scheduler.settle(cpu, cpu.clock);
   const { user, system } = cpuTime(thread);
@@ -44,7 +62,7 @@ export function exitThread(kernel: KernelParts, cpu: Cpu, thread: Thread, status
 }
 
 /** The last thread is gone: files are closed, memory goes, the parent is told. */
-function endProcess(kernel: KernelParts, cpu: Cpu, thread: Thread): void {
+function endProcess(kernel: ExitParts, cpu: Cpu, thread: Thread): void {
   const { process } = thread;
   if (--process.files.users === 0) kernel.sockets.inFlight.puts.batch(cpu, () => process.files.closeAll(cpu));
   if (--process.mm.users === 0) exitMm(cpu, process.mm);
@@ -52,11 +70,12 @@ function endProcess(kernel: KernelParts, cpu: Cpu, thread: Thread): void {
   const { events } = kernel.seams;
   if (events.processExit.observed) events.processExit.emit(cpu.clock, process);
   tellParent(kernel, cpu, process);
-  if (--kernel.alive === 0) kernel.platform.stop();
+  kernel.processes.ended();
+  if (kernel.processes.alive === 0) kernel.platform.stop();
 }
 
 /** do_notify_parent. A parent that ignores SIGCHLD has no zombies: the child is gone at once. */
-function tellParent(kernel: KernelParts, cpu: Cpu, process: Process): void {
+function tellParent(kernel: ExitParts, cpu: Cpu, process: Process): void {
   const { parent, children } = process;
   // Nobody can wait for its zombies any more.
   for (const child of children) if (child.exit !== null && child.threads.length === 0) bury(kernel, child);
@@ -65,12 +84,12 @@ function tellParent(kernel: KernelParts, cpu: Cpu, process: Process): void {
   if (!waits || ignored) bury(kernel, process);
   if (!waits) return;
   if (ignored) parent.children.splice(parent.children.indexOf(process), 1);
-  else signalParent(kernel, cpu, process);
+  else kernel.signals.tellParent(cpu, process);
   parent.childWait.walk(cpu, Wake.ONE);
 }
 
 /** A process is gone, and no process has asked how it ended. */
-function bury(kernel: KernelParts, process: Process): void {
-  kernel.processes.delete(process.pid);
+function bury(kernel: ExitParts, process: Process): void {
+  kernel.processes.remove(process);
   if (process.death !== null) kernel.deaths.report(process.death);
 }

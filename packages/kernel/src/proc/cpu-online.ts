@@ -1,13 +1,20 @@
-import type { Cpu } from '@rpal/hw-x86';
+import type { Cpu, Platform } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
+import type { Scheduler } from '@rpal/sched';
 import { Errno, OpenFlag } from '@rpal/uapi';
 import { begin, type Caller, File, type Operation } from '@rpal/vfs';
-import type { KernelParts } from '../kernel-parts.js';
 import { yieldInKernel } from '../lifecycle/affinity.js';
-import { threadsOf } from '../process/find-thread.js';
+import type { ProcessTable } from '../process/process-table.js';
+
+/** What CPUs that come and go need of a kernel. */
+export interface HotplugParts {
+  readonly platform: Platform;
+  readonly scheduler: Scheduler;
+  readonly processes: ProcessTable;
+}
 
 /** The file of a CPU, by its path; undefined for other paths. CPU 0 has none: it cannot be taken offline. */
-export function cpuOnlineFile(kernel: KernelParts, path: string, flags: number): File | undefined {
+export function cpuOnlineFile(kernel: HotplugParts, path: string, flags: number): File | undefined {
   const [, number] = /^\/sys\/devices\/system\/cpu\/cpu([1-9]\d*)\/online$/.exec(path) ?? [];
   const cpu = number === undefined ? undefined : kernel.platform.cpus[Number(number)];
   return cpu === undefined ? undefined : new CpuOnlineFile(kernel, cpu, flags & OpenFlag.ACCMODE);
@@ -15,10 +22,10 @@ export function cpuOnlineFile(kernel: KernelParts, path: string, flags: number):
 
 /** `/sys/devices/system/cpu/cpuN/online`: "0" takes the CPU out of use, "1" back into it. */
 class CpuOnlineFile extends File {
-  readonly #kernel: KernelParts;
+  readonly #kernel: HotplugParts;
   readonly #target: Cpu;
 
-  constructor(kernel: KernelParts, target: Cpu, flags: number) {
+  constructor(kernel: HotplugParts, target: Cpu, flags: number) {
     super(flags);
     this.#kernel = kernel;
     this.#target = target;
@@ -38,27 +45,27 @@ class CpuOnlineFile extends File {
     if (letter !== '0' && letter !== '1') return -Errno.EINVAL;
     if (hotplug.isActive(target) === (letter === '1')) return length;
     if (letter === '0') return begin(cpu, caller, offline(kernel, target, length));
-    hotplug.activate(cpu, target, threadsOf(kernel));
+    hotplug.activate(cpu, target, kernel.processes.threads());
     return length;
   }
 }
 
 /**
  * The CPU gets nothing new; what it has is moved away, thread by thread, and the caller waits until nothing runs there.
- * KernelParts threads that are tied to the CPU, and timers, are left to it.
+ * Kernel threads that are tied to the CPU, and timers, are left to it.
  */
-function offline(kernel: KernelParts, target: Cpu, length: number): Operation {
+function offline(kernel: HotplugParts, target: Cpu, length: number): Operation {
   const { scheduler } = kernel;
   const { hotplug } = scheduler;
   hotplug.deactivate(target);
   return {
     step: (cpu) => {
       let left = false;
-      for (const thread of threadsOf(kernel)) {
+      for (const thread of kernel.processes.threads()) {
         if (!hotplug.vacate(cpu, target, thread)) left = true;
         else if (thread.cpu === target && thread.onRq) left = true;
       }
-      return left ? yieldInKernel(kernel, cpu) : length;
+      return left ? yieldInKernel(scheduler, cpu) : length;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
+import type { MessageQueueAttributes } from '@rpal/ipc';
 import type { CpuSet } from '@rpal/sched';
 import type { IoVec } from '@rpal/vfs';
 import type { Image } from './image.js';
@@ -24,12 +25,6 @@ export interface Interval {
   interval: number;
   /** Where the old times are to be stored (`putInterval`); 0: nowhere. */
   old: number;
-}
-
-/** What mq_open makes a queue with (`struct mq_attr`). */
-export interface MessageQueueAttributes {
-  readonly maxMessages: number;
-  readonly messageSize: number;
 }
 
 /** A signal and the value that comes with it (`struct sigevent`, `siginfo_t`). */

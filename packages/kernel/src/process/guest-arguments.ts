@@ -1,16 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
+import type { MessageQueueAttributes } from '@rpal/ipc';
 import { CpuSet } from '@rpal/sched';
 import { AddressFamily, Errno, MessageFlag } from '@rpal/uapi';
 import { type IoVec, UIO_MAXIOV } from '@rpal/vfs';
-import {
-  type CallArguments,
-  type CloneRequest,
-  type EpollEvent,
-  FOREVER,
-  type Interval,
-  type MessageQueueAttributes,
-  type SignalValue,
-} from './call-arguments.js';
+import { type CallArguments, type CloneRequest, type EpollEvent, FOREVER, type Interval, type SignalValue } from './call-arguments.js';
 import type { MessageHeader } from './message-header.js';
 import type { SignalBits } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';

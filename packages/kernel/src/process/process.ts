@@ -1,4 +1,4 @@
-import type { Cpu, Platform } from '@rpal/hw-x86';
+import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitQueue } from '@rpal/sched';
 import type { Credentials, FdTable } from '@rpal/vfs';
@@ -19,16 +19,20 @@ export interface ExitState {
   readonly address: number;
 }
 
-/** What a process and its threads need of the kernel that they run on. */
-export interface ProcessHost {
-  readonly platform: Platform;
-  readonly scheduler: Scheduler;
-  readonly processes: ReadonlyMap<number, Process>;
+/** What sends signals. */
+export interface SignalSender {
   /** RLIMIT_SIGPENDING of a process without a parent. */
   readonly defaultPendingLimit: number;
+  /** Sends `signal` to one thread. */
+  send(cpu: Cpu, thread: Thread, signal: number): void;
+}
+
+/** What a process and its threads need of the kernel that they run on. */
+export interface ProcessHost {
+  readonly scheduler: Scheduler;
+  readonly signals: SignalSender;
   /** Names of system calls, for reports. */
   readonly syscalls: CallNames;
-  sendSignal(cpu: Cpu, thread: Thread, signal: number): void;
 }
 
 /** A process: threads that share memory and descriptors (Linux: a thread group). */
@@ -100,7 +104,7 @@ export class Process {
     this.mm = mm;
     this.files = files;
     files.owner = this;
-    this.pendingLimit = parent?.pendingLimit ?? kernel.defaultPendingLimit;
+    this.pendingLimit = parent?.pendingLimit ?? kernel.signals.defaultPendingLimit;
     this.childWait = childWait;
     this.credentials = { pid, uid: parent?.credentials.uid ?? 0, gid: parent?.credentials.gid ?? 0 };
     this.parent = parent;

@@ -77,6 +77,11 @@ export class Thread extends Task implements Caller {
   }
 
   raise(cpu: Cpu, signal: number): void {
-    this.process.kernel.sendSignal(cpu, this, signal);
+    this.process.kernel.signals.send(cpu, this, signal);
   }
+}
+
+/** The thread whose kernel stack `cpu` is on. Only where a user thread is known to be current: a kernel thread is none. */
+export function currentThread(scheduler: { current(cpu: Cpu): Task }, cpu: Cpu): Thread {
+  return scheduler.current(cpu) as Thread;
 }

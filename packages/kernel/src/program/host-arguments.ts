@@ -1,4 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
+import type { MessageQueueAttributes } from '@rpal/ipc';
 import { CpuSet } from '@rpal/sched';
 import type { IoVec } from '@rpal/vfs';
 import {
@@ -7,7 +8,6 @@ import {
   type EpollEvent,
   FOREVER,
   type Interval,
-  type MessageQueueAttributes,
   type SignalValue,
 } from '../process/call-arguments.js';
 import type { Image } from '../process/image.js';

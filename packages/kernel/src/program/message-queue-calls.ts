@@ -1,4 +1,4 @@
-import type { MessageQueueAttributes } from '../process/call-arguments.js';
+import type { MessageQueueAttributes } from '@rpal/ipc';
 import { SyscallNumber } from '../process/syscall-numbers.js';
 import type { Call } from './call.js';
 import { requireText } from './checks.js';

@@ -57,7 +57,7 @@ export class ModelWorkers {
       unixCloseSkipsEmptyMessage: true,
       unixConnectInheritsOptions: true,
     });
-    this.machine.kernel.specialFiles.set('/control', () => new Control(this));
+    this.machine.kernel.specialFiles.define('/control', () => new Control(this));
     this.machine.spawn(executable('worker', (p) => this.#worker(p, 0)));
     this.machine.platform.run();
   }

@@ -1,4 +1,5 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { currentThread } from '@rpal/kernel';
 import { type MappedObject, mmap, setEntry, unmapRange, type Vma, VmFlag, WRITTEN_PAGE } from '@rpal/mm';
 import { Errno, MapFlag, Signal } from '@rpal/uapi';
 import { RPAL_MAX_SHARED_PAGES } from '../abi/constants.js';
@@ -62,7 +63,7 @@ export class SharedPages implements MappedObject, SharedMapping {
     const { service } = this;
     const { kernel } = rpal;
     const cpu = kernel.platform.running as Cpu;
-    if (service.mm.rpalService !== service || kernel.current(cpu).memory !== service.mm) {
+    if (service.mm.rpalService !== service || currentThread(kernel.scheduler, cpu).memory !== service.mm) {
       rpal.warn(cpu, `shared pages at ${this.userStart} are unmapped by a process that is no service`);
       return;
     }
@@ -78,7 +79,7 @@ export class SharedPages implements MappedObject, SharedMapping {
     if (--this.references > 0) {
       if (!rpal.quirk('shared-page-kill')) return;
       rpal.warn(cpu, `shared pages at ${this.userStart} are unmapped while ${this.references} threads are registered in them`);
-      kernel.sendSignal(cpu, service.leader, Signal.KILL);
+      kernel.signals.send(cpu, service.leader, Signal.KILL);
     }
     this.#free();
   }

@@ -1,0 +1,55 @@
+import type { PageFrames } from '@rpal/mm';
+import type { Scheduler } from '@rpal/sched';
+import { Errno, OpenFlag } from '@rpal/uapi';
+import { MessageQueue, MessageQueueFile, MqLimit } from './mqueue.js';
+
+/** What mq_open makes a queue with (`struct mq_attr`). */
+export interface MessageQueueAttributes {
+  readonly maxMessages: number;
+  /** Bytes that a message may have. */
+  readonly messageSize: number;
+}
+
+/** Bytes of all queues of a user together (RLIMIT_MSGQUEUE), and what one message takes besides its own. */
+const BYTES_MAX = 819_200;
+const OVERHEAD = 96;
+
+/** The message queues of a machine by name (Linux: the mqueue file system of an IPC namespace). */
+export class MessageQueueNamespace {
+  readonly #scheduler: Scheduler;
+  readonly #frames: PageFrames;
+  readonly #queues = new Map<string, MessageQueue>();
+
+  constructor(scheduler: Scheduler, frames: PageFrames) {
+    this.#scheduler = scheduler;
+    this.#frames = frames;
+  }
+
+  /** mq_open(3). @param attributes of a queue that is made; null: the defaults @returns a file, or a negative errno */
+  open(name: string, flags: number, attributes: MessageQueueAttributes | null): MessageQueueFile | number {
+    if (!/^\/[^/]+$/.test(name)) return name === '/' ? -Errno.ENOENT : name.startsWith('/') ? -Errno.EACCES : -Errno.EINVAL;
+    let queue: MessageQueue | number | undefined = this.#queues.get(name);
+    if (queue === undefined) {
+      if ((flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
+      queue = this.#create(attributes ?? { maxMessages: MqLimit.MESSAGES, messageSize: MqLimit.SIZE });
+      if (typeof queue === 'number') return queue;
+      this.#queues.set(name, queue);
+    } else if ((flags & OpenFlag.CREAT) !== 0 && (flags & OpenFlag.EXCL) !== 0) {
+      return -Errno.EEXIST;
+    }
+    return new MessageQueueFile(queue, flags);
+  }
+
+  /** mq_unlink(3): the queue goes with its last descriptor. @returns 0, or -ENOENT */
+  unlink(name: string): number {
+    return this.#queues.delete(name) ? 0 : -Errno.ENOENT;
+  }
+
+  #create({ maxMessages, messageSize }: MessageQueueAttributes): MessageQueue | number {
+    if (!(maxMessages > 0) || !(messageSize > 0) || maxMessages > MqLimit.MESSAGES_MAX || messageSize > MqLimit.SIZE_MAX)
+      return -Errno.EINVAL;
+    let bytes = maxMessages * (messageSize + OVERHEAD);
+    for (const other of this.#queues.values()) bytes += other.maxMessages * (other.messageSize + OVERHEAD);
+    return bytes > BYTES_MAX ? -Errno.EMFILE : new MessageQueue(this.#scheduler, this.#frames, maxMessages, messageSize);
+  }
+}

@@ -67,6 +67,7 @@ export {
 } from './memory/page-table.js';
 export { type MemoryObserver, PhysicalMemory } from './memory/physical-memory.js';
 export { SpinLock } from './memory/spin-lock.js';
+export { Touch } from './memory/touch.js';
 export { Access, FaultCode, Mmu, Translations } from './mmu/mmu.js';
 export { Ept, SecondLevel, SecondLevelTables } from './mmu/second-level.js';
 export { Globals, Tlb, TlbEntry, TlbFlag } from './mmu/tlb.js';

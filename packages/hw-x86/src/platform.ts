@@ -9,6 +9,7 @@ import { CachedCoherence } from './memory/cached-coherence.js';
 import { Caches } from './memory/caches.js';
 import { CoherenceDirectory, type Topology, TransferCost } from './memory/coherence.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
+import { Touch } from './memory/touch.js';
 import { HardwareSeams } from './seams.js';
 import { CriticalPath } from './time/critical-path.js';
 import { EventQueue, type TimedEvent } from './time/event-queue.js';
@@ -91,7 +92,7 @@ export class Platform {
       const core = id % cores;
       const place = { id, core, thread: Math.floor(id / cores), socket: Math.floor(core / coresPerSocket) };
       const cpu = new Cpu(place, environment, powerOn, powerOn);
-      if (caches !== null) cpu.mmu.readEntry = (address) => caches.access(cpu, address, false);
+      if (caches !== null) cpu.mmu.readEntry = (address) => caches.access(cpu, address, Touch.LOAD);
       cpus.push(cpu);
     }
     this.cpus = cpus;

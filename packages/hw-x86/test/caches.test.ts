@@ -1,3 +1,4 @@
+import { Touch } from '@rpal/hw-x86';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BareMetal, CACHE_LINE, Caches, type Cpu, HwStep, KIB, LineState, Platform } from '../src/index.js';
@@ -41,7 +42,7 @@ describe('the hierarchy', () => {
     const far = memory.allocate(1) * 4096;
     const caches = new Caches(platform);
     const [cpu] = platform.cpus as [Cpu];
-    caches.access(cpu, far, false);
+    caches.access(cpu, far, Touch.LOAD);
     expect(caches.counters(cpu)).toMatchObject({ memoryLocal: 0, memoryRemote: 1 });
     expect(cpu.ownLedger.booked(HwStep.memoryRemote)).toBe(ns(138));
   });

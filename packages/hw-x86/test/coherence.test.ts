@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Cpu, HwStep, PAGE_SIZE, SpinLock } from '../src/index.js';
+import { type Cpu, HwStep, PAGE_SIZE, SpinLock, Touch } from '../src/index.js';
 import { GENOA, platform, XEON } from './support.js';
 
 const FRAME = 300;
@@ -21,7 +21,7 @@ describe('CoherenceDirectory', () => {
   it('charges a transfer when a line comes from another core, by where that core is', () => {
     const { cpus } = platform();
     const [first, sibling, sameSocket, otherSocket] = [cpus[0], cpus[64], cpus[5], cpus[40]] as [Cpu, Cpu, Cpu, Cpu];
-    const write = (cpu: Cpu): Record<string, number> => spent(cpu, () => cpu.coherence.touch(cpu, LINE, true));
+    const write = (cpu: Cpu): Record<string, number> => spent(cpu, () => cpu.coherence.touch(cpu, LINE, Touch.STORE));
     expect(write(first)).toEqual({});
     expect(write(sibling)).toEqual({});
     expect(write(sameSocket)).toEqual({ lineSameCache: ns(XEON.line.sameCache) });
@@ -34,9 +34,9 @@ describe('CoherenceDirectory', () => {
     const { cpus } = platform({ profile: GENOA });
     const [first, sameComplex, otherComplex] = [cpus[0], cpus[7], cpus[8]] as [Cpu, Cpu, Cpu];
     const { coherence } = first;
-    coherence.touch(first, LINE, true);
-    expect(Object.keys(spent(sameComplex, () => coherence.touch(sameComplex, LINE, true)))).toEqual(['lineSameCache']);
-    expect(Object.keys(spent(otherComplex, () => coherence.touch(otherComplex, LINE, true)))).toEqual(['lineSameSocket']);
+    coherence.touch(first, LINE, Touch.STORE);
+    expect(Object.keys(spent(sameComplex, () => coherence.touch(sameComplex, LINE, Touch.STORE)))).toEqual(['lineSameCache']);
+    expect(Object.keys(spent(otherComplex, () => coherence.touch(otherComplex, LINE, Touch.STORE)))).toEqual(['lineSameSocket']);
   });
 
   it('lets readers share a line, and makes a writer take it from them', () => {
@@ -57,24 +57,24 @@ describe('CoherenceDirectory', () => {
 
   it('tells the lines of a frame apart: neighbours in a page do not disturb each other', () => {
     const [a, b] = platform().cpus as [Cpu, Cpu];
-    a.coherence.touch(a, LINE, true);
-    b.coherence.touch(b, LINE + 64, true);
+    a.coherence.touch(a, LINE, Touch.STORE);
+    b.coherence.touch(b, LINE + 64, Touch.STORE);
     a.linesMoved = b.linesMoved = 0;
     for (let i = 0; i < 5; i++) {
-      a.coherence.touch(a, LINE, true);
-      b.coherence.touch(b, LINE + 64 + i, true);
+      a.coherence.touch(a, LINE, Touch.STORE);
+      b.coherence.touch(b, LINE + 64 + i, Touch.STORE);
     }
     expect([a.linesMoved, b.linesMoved]).toEqual([0, 0]);
   });
 
   it('forgets all copies of a frame that a core has cleared', () => {
     const [a, b] = platform().cpus as [Cpu, Cpu];
-    a.coherence.touch(a, LINE, true);
-    b.coherence.touch(b, LINE, true);
+    a.coherence.touch(a, LINE, Touch.STORE);
+    b.coherence.touch(b, LINE, Touch.STORE);
     a.coherence.claim(a, FRAME);
     expect(a.coherence.frameOwner(LINE)).toBe(a.coreTag);
     const before = a.linesMoved;
-    a.coherence.touch(a, LINE, true);
+    a.coherence.touch(a, LINE, Touch.STORE);
     expect(a.linesMoved).toBe(before);
   });
 

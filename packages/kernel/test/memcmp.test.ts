@@ -1,4 +1,4 @@
-import { Access } from '@rpal/hw-x86';
+import { Access, Touch } from '@rpal/hw-x86';
 import { Madvise } from '@rpal/uapi';
 import { expect, it } from 'vitest';
 import type { Main } from '../src/index.js';
@@ -78,7 +78,7 @@ it('costs what its bytes cost, once, and the lines of both ranges', () => {
     for (const taken of [null, a, b]) {
       if (taken !== null && other !== undefined) {
         const physical = cpu.data(taken, Access.user);
-        other.coherence.touchRange(other, physical, PAGE, true);
+        other.coherence.touchRange(other, physical, PAGE, Touch.STORE);
       }
       const before = [cpu.linesMoved, cpu.ledger.booked(KernelStep.memcmp)] as const;
       yield* p.memcmp(a, b, PAGE);

@@ -1,4 +1,4 @@
-import { Access, type Cpu, type Platform } from '@rpal/hw-x86';
+import { Access, type Cpu, type Platform, Touch } from '@rpal/hw-x86';
 import { MemoryManager, type MmStruct, mmap, userPage } from '@rpal/mm';
 import { type Scheduler, type SimulatedTask, Simulation, Task } from '@rpal/sched';
 import { MapFlag, Prot } from '@rpal/uapi';
@@ -156,7 +156,7 @@ export class Lab {
 
   /** Makes the page at `address` present and writable. */
   touch(address: number): void {
-    userPage(this.cpu, this.memory, address, true);
+    userPage(this.cpu, this.memory, address, Touch.STORE);
   }
 }
 

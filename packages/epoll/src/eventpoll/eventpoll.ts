@@ -1,5 +1,5 @@
 import type { FirstAnswerHook } from '@rpal/bus';
-import { type Cpu, SpinLock } from '@rpal/hw-x86';
+import { type Cpu, SpinLock, Touch } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import { type Handover, type Scheduler, SleepTimer, TaskState, timeoutSlack, WaitEntry, WaitQueue, Wake } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
@@ -368,9 +368,9 @@ function usesUp(key: number, events: number): number {
 /** Writes one `struct epoll_event`: 32-bit events, then 64-bit data, packed. @returns 0 or -EFAULT */
 function storeEvent(cpu: Cpu, caller: Caller, address: number, events: number, item: EpItem): number {
   // The record is 4-byte aligned at best: three words, each within a page.
-  const first = userPage(cpu, caller.memory, address, true);
-  const second = userPage(cpu, caller.memory, address + 4, true);
-  const third = userPage(cpu, caller.memory, address + 8, true);
+  const first = userPage(cpu, caller.memory, address, Touch.STORE);
+  const second = userPage(cpu, caller.memory, address + 4, Touch.STORE);
+  const third = userPage(cpu, caller.memory, address + 8, Touch.STORE);
   if (first < 0 || second < 0 || third < 0) return -Errno.EFAULT;
   cpu.memory.write32(first, events);
   cpu.memory.write32(second, item.dataLow);

@@ -1,4 +1,4 @@
-import { type Cpu, PAGE_SIZE, SpinLock } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE, SpinLock, Touch } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitQueue, Wake } from '@rpal/sched';
 import { Errno, Fcntl, FileMode, OpenFlag, Poll, Signal } from '@rpal/uapi';
@@ -237,7 +237,7 @@ export class PipeReadOperation extends RetryOperation {
       pipe.handover.find(cpu, this.caller.task);
       const part = Math.min(buffer.length, this.#length - taken);
       cpu.chargeBytes(IpcStep.pipeCopyOut, part);
-      cpu.coherence.touch(cpu, buffer.frame * PAGE_SIZE + buffer.offset, false);
+      cpu.coherence.touch(cpu, buffer.frame * PAGE_SIZE + buffer.offset, Touch.LOAD);
       const failed = copyOut(cpu, this.caller, this.#address + taken, buffer.frame * PAGE_SIZE + buffer.offset, part);
       if (failed < 0) return taken > 0 ? taken : failed;
       buffer.offset += part;
@@ -338,7 +338,7 @@ export class PipeWriteOperation extends RetryOperation {
 
   #copy(cpu: Cpu, to: number, length: number): boolean {
     cpu.chargeBytes(IpcStep.pipeCopyIn, length);
-    cpu.coherence.touch(cpu, to, true);
+    cpu.coherence.touch(cpu, to, Touch.STORE);
     if (copyIn(cpu, this.caller, to, this.#address + this.#done, length) < 0) return false;
     this.#done += length;
     return true;

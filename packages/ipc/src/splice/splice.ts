@@ -1,4 +1,4 @@
-import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { type Cpu, PAGE_MASK, PAGE_SIZE, Touch } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { begin, type Caller } from '@rpal/vfs';
@@ -122,7 +122,7 @@ class Gift extends SpliceOperation {
     if (pipe.full) return this.waitAt(pipe.writeWait, this.#mayWait);
     let done = 0;
     while (done < this.#length && !pipe.full) {
-      const physical = userPage(cpu, this.caller.memory, this.#address + done, false);
+      const physical = userPage(cpu, this.caller.memory, this.#address + done, Touch.LOAD);
       if (physical < 0) return done > 0 ? done : physical;
       const offset = physical & PAGE_MASK;
       const part = Math.min(PAGE_SIZE - offset, this.#length - done);

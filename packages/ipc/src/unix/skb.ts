@@ -1,4 +1,4 @@
-import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE, Touch } from '@rpal/hw-x86';
 import type { KernelHeap, PageFrames } from '@rpal/mm';
 import { type Caller, type Credentials, copyIn, copyOut, type File, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
@@ -155,12 +155,12 @@ export class SkbPool {
 export function fillSkb(cpu: Cpu, caller: Caller, skb: Skb, address: number): number {
   cpu.chargeBytes(VfsStep.copyFromUser, skb.length);
   if (skb.frames.length === 0) {
-    cpu.coherence.touch(cpu, skb.data, true);
+    cpu.coherence.touch(cpu, skb.data, Touch.STORE);
     return copyIn(cpu, caller, skb.data, address, skb.length);
   }
   for (let done = 0; done < skb.length; done += PAGE_SIZE) {
     const to = (skb.frames[done / PAGE_SIZE] as number) * PAGE_SIZE;
-    cpu.coherence.touch(cpu, to, true);
+    cpu.coherence.touch(cpu, to, Touch.STORE);
     const failed = copyIn(cpu, caller, to, address + done, Math.min(PAGE_SIZE, skb.length - done));
     if (failed < 0) return failed;
   }
@@ -171,7 +171,7 @@ export function fillSkb(cpu: Cpu, caller: Caller, skb: Skb, address: number): nu
 export function drainSkb(cpu: Cpu, caller: Caller, skb: Skb, offset: number, address: number, length: number): number {
   cpu.chargeBytes(VfsStep.copyToUser, length);
   if (skb.frames.length === 0) {
-    cpu.coherence.touch(cpu, skb.data, false);
+    cpu.coherence.touch(cpu, skb.data, Touch.LOAD);
     return copyOut(cpu, caller, address, skb.data + offset, length);
   }
   if (skb.pieces !== null) return drainPieces(cpu, caller, skb.pieces, offset, address, length);
@@ -180,7 +180,7 @@ export function drainSkb(cpu: Cpu, caller: Caller, skb: Skb, offset: number, add
     const inPage = at % PAGE_SIZE;
     const from = (skb.frames[(at - inPage) / PAGE_SIZE] as number) * PAGE_SIZE + inPage;
     const part = Math.min(PAGE_SIZE - inPage, length - done);
-    cpu.coherence.touch(cpu, from, false);
+    cpu.coherence.touch(cpu, from, Touch.LOAD);
     const failed = copyOut(cpu, caller, address + done, from, part);
     if (failed < 0) return failed;
     done += part;
@@ -191,7 +191,7 @@ export function drainSkb(cpu: Cpu, caller: Caller, skb: Skb, offset: number, add
 function drainPieces(cpu: Cpu, caller: Caller, pieces: readonly SkbPiece[], offset: number, address: number, length: number): number {
   let done = 0;
   for (const { frame, offset: from, length: part } of piecesFrom(pieces, offset, length)) {
-    cpu.coherence.touch(cpu, frame * PAGE_SIZE + from, false);
+    cpu.coherence.touch(cpu, frame * PAGE_SIZE + from, Touch.LOAD);
     const failed = copyOut(cpu, caller, address + done, frame * PAGE_SIZE + from, part);
     if (failed < 0) return failed;
     done += part;

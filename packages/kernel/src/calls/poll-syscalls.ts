@@ -1,5 +1,5 @@
 import { EpollStep, EventPoll, type EventPolls } from '@rpal/epoll';
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
 import { IpcStep, TimerFd } from '@rpal/ipc';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
 import type { Scheduler } from '@rpal/sched';
@@ -234,7 +234,7 @@ function select(
     }
     for (const { fd, events, found } of items) {
       if (found === 0) continue;
-      const at = userPage(on, memory, (sets[SELECT_EVENTS.indexOf(events)] as number) + 4 * (fd >> 5), true);
+      const at = userPage(on, memory, (sets[SELECT_EVENTS.indexOf(events)] as number) + 4 * (fd >> 5), Touch.STORE);
       if (at < 0) return at;
       on.memory.write32(at, on.memory.read32(at) | (1 << (fd & 31)));
     }

@@ -1,4 +1,4 @@
-import type { Cpu, Platform } from '@rpal/hw-x86';
+import { type Cpu, type Platform, Touch } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import type { Scheduler } from '@rpal/sched';
 import { Errno, OpenFlag } from '@rpal/uapi';
@@ -36,7 +36,7 @@ class CpuOnlineFile extends File {
   }
 
   override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    const page = length === 0 ? -Errno.EINVAL : userPage(cpu, caller.memory, address, false);
+    const page = length === 0 ? -Errno.EINVAL : userPage(cpu, caller.memory, address, Touch.LOAD);
     if (page < 0) return page;
     const kernel = this.#kernel;
     const { hotplug } = kernel.scheduler;

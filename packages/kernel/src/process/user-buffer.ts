@@ -1,4 +1,4 @@
-import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { type Cpu, PAGE_MASK, PAGE_SIZE, Touch } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import type { Thread } from './thread.js';
 
@@ -15,7 +15,7 @@ export class UserBuffer {
   /** copy_from_user of the first `bytes`. @returns 0 or -EFAULT */
   load(cpu: Cpu, { memory }: Thread, address: number, bytes: number): number {
     for (let done = 0; done < bytes; ) {
-      const at = userPage(cpu, memory, address + done, false);
+      const at = userPage(cpu, memory, address + done, Touch.LOAD);
       if (at < 0) return at;
       const end = Math.min(bytes, done + PAGE_SIZE - (at & PAGE_MASK));
       for (let i = done; i < end; i++) this.view.setUint8(i, cpu.memory.read8(at + i - done));
@@ -27,7 +27,7 @@ export class UserBuffer {
   /** copy_to_user of the first `bytes`. @returns 0 or -EFAULT */
   store(cpu: Cpu, { memory }: Thread, address: number, bytes: number): number {
     for (let done = 0; done < bytes; ) {
-      const at = userPage(cpu, memory, address + done, true);
+      const at = userPage(cpu, memory, address + done, Touch.STORE);
       if (at < 0) return at;
       const end = Math.min(bytes, done + PAGE_SIZE - (at & PAGE_MASK));
       for (let i = done; i < end; i++) cpu.memory.write8(at + i - done, this.view.getUint8(i));

@@ -1,4 +1,4 @@
-import { Access, CACHE_LINE, type Cpu, PAGE_MASK, PAGE_SIZE, taggedNumber } from '@rpal/hw-x86';
+import { Access, CACHE_LINE, type Cpu, PAGE_MASK, PAGE_SIZE, Touch, taggedNumber } from '@rpal/hw-x86';
 import { KernelStep } from '../steps.js';
 import { Made } from './forgotten-call.js';
 import { formatStamp, parseStamp } from './libc.js';
@@ -189,7 +189,7 @@ export class SpanCall implements Call {
         other = context.reach(this.argument + done, Access.user);
         if (other < 0) return SUSPENDED;
         part = Math.min(part, PAGE_SIZE - (other & PAGE_MASK));
-        touchBehind(context.cpu, other, part, false);
+        touchBehind(context.cpu, other, part, Touch.LOAD);
       }
       const goOn = this.#work(context.cpu, at, part, done, other);
       this.#done = done + part;

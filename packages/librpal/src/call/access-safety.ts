@@ -1,4 +1,4 @@
-import type { Pointer } from '@rpal/hw-x86';
+import { type Pointer, Touch } from '@rpal/hw-x86';
 import type { Call, UserContext } from '@rpal/kernel';
 import { RPAL_ERROR_MAGIC, Scc } from '@rpal/rpal-core';
 import { follow } from '../routine/lib-call.js';
@@ -45,7 +45,7 @@ export class AccessSafetyCall implements Call {
     const context = this.#context;
     for (;;) {
       const { cpu } = context;
-      const scc = follow(cpu, this.#scc, true);
+      const scc = follow(cpu, this.#scc, Touch.STORE);
       if (scc >= 0) {
         cpu.memory.write64(scc + Scc.ersp, context.rsp);
         cpu.memory.write32(scc + Scc.magic, magic);

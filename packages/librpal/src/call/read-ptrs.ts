@@ -1,4 +1,4 @@
-import { type Cpu, Pointer } from '@rpal/hw-x86';
+import { type Cpu, Pointer, Touch } from '@rpal/hw-x86';
 import { FdRecord, FdSlot, QUEUE_WORDS } from '../layouts.js';
 import type { LibProcess } from '../process/lib-process.js';
 import { FAULTED, NO_SLOT, slotAddress } from '../routine/fd-slots.js';
@@ -21,24 +21,24 @@ export class ReadPtrsCall extends LibCall {
     if (place === NO_SLOT) return this.finish(-1);
     if (place === FAULTED) return StepEnd.FAULT;
     this.#slot.address = place;
-    const slot = follow(cpu, this.#slot, true);
+    const slot = follow(cpu, this.#slot, Touch.STORE);
     if (slot < 0) return StepEnd.FAULT;
     const record = memory.read64(slot + FdSlot.record);
     if (memory.read32(slot + FdSlot.references) < 0 || record === 0) return this.finish(-1);
     this.#entry.address = record;
-    const entry = follow(cpu, this.#entry, true);
+    const entry = follow(cpu, this.#entry, Touch.STORE);
     if (entry < 0) return StepEnd.FAULT;
     const head = memory.read32(entry + FdRecord.head);
     const count = Math.min(this.length, (memory.read32(entry + FdRecord.tail) - head) | 0);
-    let to = count > 0 ? reach(cpu, this.pointers, true) : 0;
-    if (to < 0 || (count > 1 && reach(cpu, this.pointers + 8 * (count - 1), true) < 0)) return StepEnd.FAULT;
+    let to = count > 0 ? reach(cpu, this.pointers, Touch.STORE) : 0;
+    if (to < 0 || (count > 1 && reach(cpu, this.pointers + 8 * (count - 1), Touch.STORE) < 0)) return StepEnd.FAULT;
     if (count > 0) this.process.handover.take(cpu, this.context.thread, 8 * count);
     cpu.chargeBytes(LibStep.readPtrs, 8 * count);
     for (let i = 0; i < count; i++) {
       const from = entry + FdRecord.words + 8 * ((head + i) & (QUEUE_WORDS - 1));
       memory.write32(to, memory.read32(from));
       memory.write32(to + 4, memory.read32(from + 4));
-      if (i + 1 < count) to = nextWord(cpu, to, this.pointers + 8 * i, true);
+      if (i + 1 < count) to = nextWord(cpu, to, this.pointers + 8 * i, Touch.STORE);
     }
     memory.write32(entry + FdRecord.head, (head + count) | 0);
     return this.finish(count);

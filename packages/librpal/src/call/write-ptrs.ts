@@ -1,4 +1,4 @@
-import { type Cpu, Pointer } from '@rpal/hw-x86';
+import { type Cpu, Pointer, Touch } from '@rpal/hw-x86';
 import { SyscallNumber } from '@rpal/kernel';
 import {
   callState,
@@ -165,7 +165,7 @@ export class WritePtrsCall extends LibCall {
     const words = this.kind === CallKind.IN;
     if (words && (this.pointers === 0 || this.length < 1 || this.length > QUEUE_WORDS)) return this.finish(-RpalError.INVALID_ARG);
     if (this.sender === null) return this.finish(-RpalError.INVAL_THREAD);
-    const scc = follow(cpu, this.sender.scc, true);
+    const scc = follow(cpu, this.sender.scc, Touch.STORE);
     if (scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.writeEnter);
     this.#pkru = cpu.mmu.pkru;
@@ -187,11 +187,11 @@ export class WritePtrsCall extends LibCall {
   #find(cpu: Cpu): StepEnd {
     const { memory } = cpu;
     this.#pool.address = this.#peer.pool;
-    const pool = follow(cpu, this.#pool, false);
+    const pool = follow(cpu, this.#pool, Touch.LOAD);
     if (pool < 0) return StepEnd.FAULT;
     this.#record.address = memory.read64(pool + Pool.receivers) + this.rpalfd.receiver * ReceiverRecord.size;
-    const record = follow(cpu, this.#record, false);
-    const scc = follow(cpu, (this.sender as LibSender).scc, true);
+    const record = follow(cpu, this.#record, Touch.LOAD);
+    const scc = follow(cpu, (this.sender as LibSender).scc, Touch.STORE);
     if (record < 0 || scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.findReceiver);
     const rcc = memory.read64(record + ReceiverRecord.rcc);
@@ -211,7 +211,7 @@ export class WritePtrsCall extends LibCall {
     if (place === FAULTED) return StepEnd.FAULT;
     if (place === NO_SLOT) return this.#fail(RpalError.INVALID_ARG);
     this.#slot.address = place;
-    const slot = follow(cpu, this.#slot, true);
+    const slot = follow(cpu, this.#slot, Touch.STORE);
     if (slot < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.fdGet);
     const references = memory.read32(slot + FdSlot.references);
@@ -226,7 +226,7 @@ export class WritePtrsCall extends LibCall {
   /** The receiver's queue is locked with bit 63 and our key, so that the owner can break the lock of a dead peer. */
   #lock(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const record = follow(cpu, this.#record, true);
+    const record = follow(cpu, this.#record, Touch.STORE);
     if (record < 0) return StepEnd.FAULT;
     const word = record + ReceiverRecord.queueLock;
     if (memory.read32(word) !== 0 || memory.read32(word + 4) !== 0) {
@@ -242,8 +242,8 @@ export class WritePtrsCall extends LibCall {
   /** All words or none. A queue that is too full makes the reader tell us when there is room. */
   #put(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const queue = follow(cpu, this.#queue, false);
-    const entry = follow(cpu, this.#entry, true);
+    const queue = follow(cpu, this.#queue, Touch.LOAD);
+    const entry = follow(cpu, this.#entry, Touch.STORE);
     if (queue < 0 || entry < 0) return StepEnd.FAULT;
     memory.write64(entry + FdRecord.peerKey, this.process.key);
     if (memory.read32(queue + ReadyQueue.end) - memory.read32(queue + ReadyQueue.begin) >= ReadyQueue.capacity) {
@@ -256,8 +256,8 @@ export class WritePtrsCall extends LibCall {
       this.#value = 0;
       return this.go(S.APPEND);
     }
-    const source = reach(cpu, this.pointers, false);
-    if (source < 0 || reach(cpu, this.pointers + 8 * (this.length - 1), false) < 0) return StepEnd.FAULT;
+    const source = reach(cpu, this.pointers, Touch.LOAD);
+    if (source < 0 || reach(cpu, this.pointers + 8 * (this.length - 1), Touch.LOAD) < 0) return StepEnd.FAULT;
     const head = memory.read32(entry + FdRecord.head);
     const tail = memory.read32(entry + FdRecord.tail);
     const again = this.state === S.PUT_AGAIN;
@@ -277,7 +277,7 @@ export class WritePtrsCall extends LibCall {
       const to = entry + FdRecord.words + 8 * ((tail + i) & (QUEUE_WORDS - 1));
       memory.write32(to, memory.read32(from));
       memory.write32(to + 4, memory.read32(from + 4));
-      if (i + 1 < this.length) from = nextWord(cpu, from, this.pointers + 8 * i, false);
+      if (i + 1 < this.length) from = nextWord(cpu, from, this.pointers + 8 * i, Touch.LOAD);
     }
     memory.write32(entry + FdRecord.tail, (tail + this.length) | 0);
     memory.write32(entry + FdRecord.pending, memory.read32(entry + FdRecord.pending) | EPOLLRPALIN);
@@ -287,10 +287,10 @@ export class WritePtrsCall extends LibCall {
 
   #append(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const queue = follow(cpu, this.#queue, true);
+    const queue = follow(cpu, this.#queue, Touch.STORE);
     if (queue < 0) return StepEnd.FAULT;
     const at = memory.read32(queue + ReadyQueue.reserved);
-    const place = reach(cpu, this.#queue.address + ReadyQueue.fds + 4 * (at & (ReadyQueue.capacity - 1)), true);
+    const place = reach(cpu, this.#queue.address + ReadyQueue.fds + 4 * (at & (ReadyQueue.capacity - 1)), Touch.STORE);
     if (place < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.readyAppend);
     memory.write32(queue + ReadyQueue.reserved, (at + 1) | 0);
@@ -301,8 +301,8 @@ export class WritePtrsCall extends LibCall {
 
   #unlock(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const record = follow(cpu, this.#record, true);
-    const slot = follow(cpu, this.#slot, true);
+    const record = follow(cpu, this.#record, Touch.STORE);
+    const slot = follow(cpu, this.#slot, Touch.STORE);
     if (record < 0 || slot < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.queueUnlock);
     memory.write32(record + ReceiverRecord.queueLock, 0);
@@ -316,7 +316,7 @@ export class WritePtrsCall extends LibCall {
 
   /** USER_PENDING, in release order: whoever sees it sees the words. */
   #notify(cpu: Cpu): StepEnd {
-    const pending = follow(cpu, this.#pending, true);
+    const pending = follow(cpu, this.#pending, Touch.STORE);
     if (pending < 0) return StepEnd.FAULT;
     cpu.memory.write32(pending, cpu.memory.read32(pending) | RPAL_USER_PENDING);
     return this.go(S.BEGIN);
@@ -325,7 +325,7 @@ export class WritePtrsCall extends LibCall {
   /** WAIT -> CALL: the only way to begin a call. Else the data are queued, and the receiver or its waker will find them. */
   #begin(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const rcc = follow(cpu, this.#rcc, true);
+    const rcc = follow(cpu, this.#rcc, Touch.STORE);
     if (rcc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.callBegin);
     const waits = memory.read32(rcc + Rcc.receiverState) === ReceiverState.WAIT;
@@ -342,7 +342,7 @@ export class WritePtrsCall extends LibCall {
 
   /** The receiver is ours: from here on it may decide to return to us. */
   #claim(cpu: Cpu): StepEnd {
-    const word = follow(cpu, this.#senderState, true);
+    const word = follow(cpu, this.#senderState, Touch.STORE);
     if (word < 0) return StepEnd.FAULT;
     this.process.instruments?.senderState(cpu, word - Rcc.senderState, 1, cpu.memory.read32(word), SenderState.CALL);
     cpu.memory.write32(word, SenderState.CALL);
@@ -354,7 +354,7 @@ export class WritePtrsCall extends LibCall {
   }
 
   #stamp(cpu: Cpu): StepEnd {
-    const scc = follow(cpu, (this.sender as LibSender).scc, true);
+    const scc = follow(cpu, (this.sender as LibSender).scc, Touch.STORE);
     if (scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.callStamp);
     cpu.memory.write64(scc + Scc.startTime, cpu.clock);
@@ -365,8 +365,8 @@ export class WritePtrsCall extends LibCall {
   #jump(cpu: Cpu): StepEnd {
     const { memory } = cpu;
     const { context } = this;
-    const record = follow(cpu, this.#record, false);
-    const scc = follow(cpu, (this.sender as LibSender).scc, true);
+    const record = follow(cpu, this.#record, Touch.LOAD);
+    const scc = follow(cpu, (this.sender as LibSender).scc, Touch.STORE);
     const handle = saveFrame(cpu, context);
     if (record < 0 || scc < 0 || handle < 0) return StepEnd.FAULT;
     memory.write64(scc + Scc.rtc + TaskContext.rip, context.resumeAddress);
@@ -378,7 +378,7 @@ export class WritePtrsCall extends LibCall {
   }
 
   #back(cpu: Cpu): StepEnd {
-    const rcc = follow(cpu, this.#rccOnReturn, false);
+    const rcc = follow(cpu, this.#rccOnReturn, Touch.LOAD);
     if (rcc < 0) return StepEnd.FAULT;
     if (cpu.memory.read32(rcc + Rcc.senderState) !== SenderState.RUNNING) {
       // The kernel brought us back: the receiver goes on without us.
@@ -390,8 +390,8 @@ export class WritePtrsCall extends LibCall {
 
   #end(cpu: Cpu): StepEnd {
     const { memory } = cpu;
-    const rcc = follow(cpu, this.#rcc, true);
-    const scc = follow(cpu, (this.sender as LibSender).scc, true);
+    const rcc = follow(cpu, this.#rcc, Touch.STORE);
+    const scc = follow(cpu, (this.sender as LibSender).scc, Touch.STORE);
     if (rcc < 0 || scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.callEnd);
     const slice = cpu.clock - memory.read64(scc + Scc.startTime);
@@ -402,7 +402,7 @@ export class WritePtrsCall extends LibCall {
 
   /** CALL -> WAIT: others may call. Fails, and need not succeed, if a lazy switch has changed the state. */
   #settle(cpu: Cpu): StepEnd {
-    const word = follow(cpu, this.#receiverState, true);
+    const word = follow(cpu, this.#receiverState, Touch.STORE);
     if (word < 0) return StepEnd.FAULT;
     const calling = this.#callWord();
     if (cpu.memory.read32(word) === calling) {
@@ -414,13 +414,13 @@ export class WritePtrsCall extends LibCall {
 
   /** Words that others have queued while the receiver was ours are ours to bring, too. */
   #more(cpu: Cpu): StepEnd {
-    const pending = follow(cpu, this.#pending, false);
+    const pending = follow(cpu, this.#pending, Touch.LOAD);
     if (pending < 0) return StepEnd.FAULT;
     return this.go((cpu.memory.read32(pending) & RPAL_USER_PENDING) !== 0 ? S.BEGIN : S.LEAVE);
   }
 
   #leave(cpu: Cpu): StepEnd {
-    const scc = follow(cpu, (this.sender as LibSender).scc, true);
+    const scc = follow(cpu, (this.sender as LibSender).scc, Touch.STORE);
     if (scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.writeLeave);
     cpu.memory.write32(scc + Scc.magic, 0);

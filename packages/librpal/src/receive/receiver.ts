@@ -1,4 +1,4 @@
-import { CACHE_LINE, type Cpu, Pointer } from '@rpal/hw-x86';
+import { CACHE_LINE, type Cpu, Pointer, Touch } from '@rpal/hw-x86';
 import { type ProgramContext, SyscallNumber, type Thread } from '@rpal/kernel';
 import {
   pkruOf,
@@ -105,9 +105,9 @@ class Trampoline extends ReceiverFiber {
       case 0: {
         // The context that was left comes in the first register: where a kernel return, or the next caller, will land.
         const handle = this.rax;
-        const frame = reach(cpu, handle, false);
-        const target = follow(cpu, receiver.rcc, true);
-        const main = follow(cpu, receiver.mainContext, true);
+        const frame = reach(cpu, handle, Touch.LOAD);
+        const target = follow(cpu, receiver.rcc, Touch.STORE);
+        const main = follow(cpu, receiver.mainContext, Touch.STORE);
         if (frame < 0 || target < 0 || main < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.saveContext);
         memory.write64(target + Rcc.rtc + TaskContext.rbp, memory.read64(frame + FiberFrame.rbp));
@@ -119,7 +119,7 @@ class Trampoline extends ReceiverFiber {
       }
       case 1: {
         // rpal_ret_critical: the decision to return. If the kernel has taken the sender back meanwhile, it fails.
-        const word = follow(cpu, receiver.senderState, true);
+        const word = follow(cpu, receiver.senderState, Touch.STORE);
         if (word < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.returnDecide);
         this.rip = process.retBegin;
@@ -132,7 +132,7 @@ class Trampoline extends ReceiverFiber {
         return StepEnd.NEXT;
       }
       case 2: {
-        const info = follow(cpu, receiver.senderPkru, false);
+        const info = follow(cpu, receiver.senderPkru, Touch.LOAD);
         if (info < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.returnKey);
         process.loadRights(cpu, memory.read32(info));
@@ -140,7 +140,7 @@ class Trampoline extends ReceiverFiber {
         return StepEnd.NEXT;
       }
       case 3: {
-        const info = follow(cpu, receiver.senderTls, false);
+        const info = follow(cpu, receiver.senderTls, Touch.LOAD);
         if (info < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.returnBase);
         cpu.fsBase = memory.read64(info);
@@ -149,7 +149,7 @@ class Trampoline extends ReceiverFiber {
         return StepEnd.NEXT;
       }
       case 4: {
-        const info = follow(cpu, receiver.senderContext, false);
+        const info = follow(cpu, receiver.senderContext, Touch.LOAD);
         if (info < 0) return StepEnd.FAULT;
         if (!jump(cpu, this, memory.read64(info), 0, 0)) return StepEnd.FAULT;
         cpu.charge(LibStep.jump);
@@ -172,7 +172,7 @@ class EventStack extends ReceiverFiber {
     const { memory } = cpu;
     switch (this.state) {
       case 0: {
-        const magic = follow(cpu, receiver.epPollMagic, true);
+        const magic = follow(cpu, receiver.epPollMagic, Touch.STORE);
         if (magic < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.armWait);
         memory.write32(magic, RPAL_EP_POLL_MAGIC);
@@ -187,7 +187,7 @@ class EventStack extends ReceiverFiber {
       case 1:
         return this.syscall(SyscallNumber.epoll_wait, 2, this.a0, this.a1, this.a2, this.a3);
       default: {
-        const main = follow(cpu, receiver.mainContext, false);
+        const main = follow(cpu, receiver.mainContext, Touch.LOAD);
         if (main < 0) return StepEnd.FAULT;
         if (!jump(cpu, this, memory.read64(main), 0, this.rax)) return StepEnd.FAULT;
         cpu.charge(LibStep.jump);
@@ -248,7 +248,7 @@ export class EpollWaitCall extends LibCall {
     const { receiver } = this;
     if (receiver === null) return this.userOnly ? this.finish(0) : this.#plain();
     const { memory } = cpu;
-    const rcc = follow(cpu, this.state < S.ARRIVED ? receiver.rcc : receiver.rccCalled, true);
+    const rcc = follow(cpu, this.state < S.ARRIVED ? receiver.rcc : receiver.rccCalled, Touch.STORE);
     if (rcc < 0) return StepEnd.FAULT;
     switch (this.state) {
       case S.BEGIN:
@@ -266,7 +266,7 @@ export class EpollWaitCall extends LibCall {
         return this.go(S.PENDING);
       case S.PENDING: {
         if (this.#first) {
-          const status = reach(cpu, receiver.record.address + ReceiverRecord.status, true);
+          const status = reach(cpu, receiver.record.address + ReceiverRecord.status, Touch.STORE);
           if (status < 0) return StepEnd.FAULT;
           memory.write32(status, ReceiverStatus.AVAILABLE);
           receiver.available = true;
@@ -323,7 +323,7 @@ export class EpollWaitCall extends LibCall {
         this.#count = context.rax;
         break;
       case ReceiverState.CALL: {
-        const record = follow(cpu, receiver.record, true);
+        const record = follow(cpu, receiver.record, Touch.STORE);
         if (record < 0) return StepEnd.FAULT;
         cpu.charge(LibStep.arrive);
         memory.write64(record + ReceiverRecord.senderTls, cpu.fsBase);
@@ -344,7 +344,7 @@ export class EpollWaitCall extends LibCall {
   /** Step 8: one descriptor off the ready queue becomes one event, if its bits were not taken already. */
   #collectOne(cpu: Cpu, receiver: LibReceiver, rcc: number): StepEnd {
     const { memory } = cpu;
-    const queue = follow(cpu, receiver.readyQueue, true);
+    const queue = follow(cpu, receiver.readyQueue, Touch.STORE);
     if (queue < 0) return StepEnd.FAULT;
     const begin = memory.read32(queue + ReadyQueue.begin);
     const end = memory.read32(queue + ReadyQueue.end);
@@ -355,24 +355,24 @@ export class EpollWaitCall extends LibCall {
       }
       return this.finish(this.#count);
     }
-    const slotOfQueue = reach(cpu, receiver.readyQueue.address + ReadyQueue.fds + 4 * (begin & (ReadyQueue.capacity - 1)), false);
+    const slotOfQueue = reach(cpu, receiver.readyQueue.address + ReadyQueue.fds + 4 * (begin & (ReadyQueue.capacity - 1)), Touch.LOAD);
     if (slotOfQueue < 0) return StepEnd.FAULT;
     const fd = memory.read32(slotOfQueue);
     const place = slotAddress(cpu, receiver.process.fdTable, fd);
     if (place < 0) return StepEnd.FAULT;
     this.#slot.address = place;
-    const slot = follow(cpu, this.#slot, true);
+    const slot = follow(cpu, this.#slot, Touch.STORE);
     if (slot < 0) return StepEnd.FAULT;
     const record = memory.read64(slot + FdSlot.record);
     if (memory.read32(slot + FdSlot.references) >= 0 && record !== 0) {
       this.#entry.address = record;
-      const entry = follow(cpu, this.#entry, true);
+      const entry = follow(cpu, this.#entry, Touch.STORE);
       const event = this.events + this.#count * EPOLL_EVENT_SIZE;
-      const at = reach(cpu, event, true);
+      const at = reach(cpu, event, Touch.STORE);
       const together = at >= 0 && (at & (CACHE_LINE - 1)) <= CACHE_LINE - EPOLL_EVENT_SIZE;
-      const tail = together ? at + 8 : reach(cpu, event + 8, true);
+      const tail = together ? at + 8 : reach(cpu, event + 8, Touch.STORE);
       if (entry < 0 || at < 0 || tail < 0) return StepEnd.FAULT;
-      const middle = together ? at + 4 : reach(cpu, event + 4, true);
+      const middle = together ? at + 4 : reach(cpu, event + 4, Touch.STORE);
       const bits = memory.read32(entry + FdRecord.pending) & memory.read32(entry + FdRecord.interest) & (EPOLLRPALIN | EPOLLRPALOUT);
       memory.write32(entry + FdRecord.pending, 0);
       if (bits !== 0) {

@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
 import { FDS_PER_NODE, FdNode, FdSlot } from '../layouts.js';
 import { reach } from './lib-call.js';
 
@@ -13,7 +13,7 @@ export function slotAddress(cpu: Cpu, table: number, fd: number): number {
   let node = table;
   for (let left = fd; ; left -= FDS_PER_NODE) {
     if (left < FDS_PER_NODE) return node + left * FdSlot.size;
-    const next = reach(cpu, node + FdNode.next, false);
+    const next = reach(cpu, node + FdNode.next, Touch.LOAD);
     if (next < 0) return FAULTED;
     node = cpu.memory.read64(next);
     if (node === 0) return NO_SLOT;

@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
 import { HostArguments, type ProgramContext, UserContext } from '@rpal/kernel';
 import { FiberFrame } from '../layouts.js';
 import { reach, StepEnd } from './lib-call.js';
@@ -10,7 +10,7 @@ import { reach, StepEnd } from './lib-call.js';
  */
 export function saveFrame(cpu: Cpu, context: UserContext): number {
   const handle = context.rsp - FiberFrame.size;
-  const frame = reach(cpu, handle, true);
+  const frame = reach(cpu, handle, Touch.STORE);
   if (frame < 0) return -1;
   cpu.memory.write64(frame + FiberFrame.rbp, context.rsp);
   cpu.memory.write64(frame + FiberFrame.rip, context.resumeAddress);
@@ -22,7 +22,7 @@ export function saveFrame(cpu: Cpu, context: UserContext): number {
  * @returns false if the frame cannot be read
  */
 export function jump(cpu: Cpu, from: UserContext, handle: number, rax: number, rdx: number): boolean {
-  const frame = reach(cpu, handle, false);
+  const frame = reach(cpu, handle, Touch.LOAD);
   if (frame < 0) return false;
   const target = from.contexts.at(cpu, cpu.memory.read64(frame + FiberFrame.rip));
   target.rax = rax;

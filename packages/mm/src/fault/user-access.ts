@@ -1,4 +1,4 @@
-import { Access, type Cpu, FaultCode, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { Access, type Cpu, FaultCode, PAGE_MASK, PAGE_SIZE, Touch } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import type { MmStruct } from '../space/mm-struct.js';
 import { handleFault } from './fault.js';
@@ -20,7 +20,7 @@ export function userPage(cpu: Cpu, mm: MmStruct, address: number, write: boolean
 /** copy_from_user into kernel memory at physical `to`; ranges may cross pages on the user side. @returns 0 or -EFAULT */
 export function copyFromUser(cpu: Cpu, mm: MmStruct, to: number, from: number, length: number): number {
   for (let done = 0; done < length; ) {
-    const physical = userPage(cpu, mm, from + done, false);
+    const physical = userPage(cpu, mm, from + done, Touch.LOAD);
     if (physical < 0) return physical;
     const part = Math.min(length - done, PAGE_SIZE - (physical & PAGE_MASK));
     cpu.memory.copy(to + done, physical, part);
@@ -32,7 +32,7 @@ export function copyFromUser(cpu: Cpu, mm: MmStruct, to: number, from: number, l
 /** copy_to_user from kernel memory at physical `from`. @returns 0 or -EFAULT */
 export function copyToUser(cpu: Cpu, mm: MmStruct, to: number, from: number, length: number): number {
   for (let done = 0; done < length; ) {
-    const physical = userPage(cpu, mm, to + done, true);
+    const physical = userPage(cpu, mm, to + done, Touch.STORE);
     if (physical < 0) return physical;
     const part = Math.min(length - done, PAGE_SIZE - (physical & PAGE_MASK));
     cpu.memory.copy(physical, from + done, part);
@@ -43,13 +43,13 @@ export function copyToUser(cpu: Cpu, mm: MmStruct, to: number, from: number, len
 
 /** get_user of an aligned 32-bit word. @returns the word as unsigned, or -EFAULT */
 export function getUser32(cpu: Cpu, mm: MmStruct, from: number): number {
-  const physical = userPage(cpu, mm, from, false);
+  const physical = userPage(cpu, mm, from, Touch.LOAD);
   return physical < 0 ? physical : cpu.memory.read32(physical) >>> 0;
 }
 
 /** put_user of an aligned 32-bit word. @returns 0 or -EFAULT */
 export function putUser32(cpu: Cpu, mm: MmStruct, to: number, value: number): number {
-  const physical = userPage(cpu, mm, to, true);
+  const physical = userPage(cpu, mm, to, Touch.STORE);
   if (physical < 0) return physical;
   cpu.memory.write32(physical, value);
   return 0;
@@ -57,7 +57,7 @@ export function putUser32(cpu: Cpu, mm: MmStruct, to: number, value: number): nu
 
 /** put_user of an aligned 64-bit word. @returns 0 or -EFAULT */
 export function putUser64(cpu: Cpu, mm: MmStruct, to: number, value: number): number {
-  const physical = userPage(cpu, mm, to, true);
+  const physical = userPage(cpu, mm, to, Touch.STORE);
   if (physical < 0) return physical;
   cpu.memory.write64(physical, value);
   return 0;

@@ -1,5 +1,5 @@
 import { PollEntry } from '@rpal/epoll';
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
 import { UnixStreamSocket } from '@rpal/ipc';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
@@ -38,7 +38,7 @@ export function mapSocket(rpal: Rpal, cpu: Cpu, thread: RpalTask, argument: numb
 
 /** How many of `size` bytes at `address` copy_from_user gets. */
 function readableBytes(cpu: Cpu, { memory }: RpalTask, address: number, size: number): number {
-  for (let done = 0; done < size; done += 4) if (userPage(cpu, memory, address + done, false) < 0) return done;
+  for (let done = 0; done < size; done += 4) if (userPage(cpu, memory, address + done, Touch.LOAD) < 0) return done;
   return size;
 }
 

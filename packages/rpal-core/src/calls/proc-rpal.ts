@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
 import { getUser32, putUser32, putUser64, userPage } from '@rpal/mm';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, File, type Operation, Pending, type PollTable } from '@rpal/vfs';
@@ -213,7 +213,7 @@ class UserRecord {
 function readRecord(cpu: Cpu, { memory }: RpalTask, address: number, size: number): UserRecord | null {
   const words: number[] = [];
   for (let offset = 0; offset < size; offset += 4) {
-    if (userPage(cpu, memory, address + offset, false) < 0) return null;
+    if (userPage(cpu, memory, address + offset, Touch.LOAD) < 0) return null;
     words.push(getUser32(cpu, memory, address + offset));
   }
   return new UserRecord(words);

@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
 import type { EntryFrame } from '@rpal/kernel';
 import { activateHere, directedSwitch, TaskState } from '@rpal/sched';
 import { callState, ReceiverState, RpalFlag } from '../abi/constants.js';
@@ -173,7 +173,7 @@ function returnIsDecided(rpal: Rpal, cpu: Cpu, sender: RpalTask, receiver: RpalT
 
 /** Overwrites a frame with the registers saved at `context` (physical), in user-writable memory: they may be anything. */
 export function frameFromContext(rpal: Rpal, cpu: Cpu, frame: EntryFrame, context: number): void {
-  cpu.coherence.touch(cpu, context, false);
+  cpu.coherence.touch(cpu, context, Touch.LOAD);
   const rip = cpu.memory.read64(context + TaskContext.rip);
   frame.user = rpal.kernel.contexts.at(cpu, rip);
   frame.rip = rip;

@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
 import { TaskState, WakeAnswer } from '@rpal/sched';
 import { ReceiverState, RPAL_RECEIVER_STATE_MASK, RpalFlag } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
@@ -12,7 +12,7 @@ import { RpalStep } from '../steps.js';
 /** Compare-exchange of a 32-bit word. @returns the value found: the exchange took place if it equals `expected` */
 export function compareExchange(cpu: Cpu, address: number, expected: number, value: number): number {
   cpu.charge(RpalStep.stateChange);
-  cpu.coherence.touch(cpu, address, true);
+  cpu.coherence.touch(cpu, address, Touch.STORE);
   const found = cpu.memory.read32(address);
   if (found === expected) cpu.memory.write32(address, value);
   return found;
@@ -21,7 +21,7 @@ export function compareExchange(cpu: Cpu, address: number, expected: number, val
 /** Exchange. @returns the value before */
 export function exchange(cpu: Cpu, address: number, value: number): number {
   cpu.charge(RpalStep.stateChange);
-  cpu.coherence.touch(cpu, address, true);
+  cpu.coherence.touch(cpu, address, Touch.STORE);
   const found = cpu.memory.read32(address);
   cpu.memory.write32(address, value);
   return found;
@@ -29,12 +29,12 @@ export function exchange(cpu: Cpu, address: number, value: number): number {
 
 /** Store without a locked operation. */
 export function store(cpu: Cpu, address: number, value: number): void {
-  cpu.coherence.touch(cpu, address, true);
+  cpu.coherence.touch(cpu, address, Touch.STORE);
   cpu.memory.write32(address, value);
 }
 
 export function load(cpu: Cpu, address: number): number {
-  cpu.coherence.touch(cpu, address, false);
+  cpu.coherence.touch(cpu, address, Touch.LOAD);
   return cpu.memory.read32(address);
 }
 

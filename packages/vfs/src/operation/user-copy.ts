@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
 import { copyFromUser, copyToUser, putUser32, userPage } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import type { Caller } from './caller.js';
@@ -23,7 +23,7 @@ export function putBytes(cpu: Cpu, caller: Caller, address: number, bytes: Uint8
   let done = 0;
   for (const segment of segments) {
     for (let i = Math.min(skip, segment.length); i < segment.length && done < bytes.length; i++, done++) {
-      const at = userPage(cpu, memory, segment.address + i, true);
+      const at = userPage(cpu, memory, segment.address + i, Touch.STORE);
       if (at < 0) return -Errno.EFAULT;
       cpu.memory.write8(at, bytes[done] as number);
     }
@@ -39,7 +39,7 @@ export function putValue(cpu: Cpu, caller: Caller, address: number, high: number
   let done = 0;
   for (const segment of iov.segments) {
     for (let i = 0; i < segment.length && done < 8; i++, done++) {
-      const at = userPage(cpu, memory, segment.address + i, true);
+      const at = userPage(cpu, memory, segment.address + i, Touch.STORE);
       if (at < 0) return -Errno.EFAULT;
       cpu.memory.write8(at, (done < 4 ? low >>> (8 * done) : high >>> (8 * done - 32)) & 0xff);
     }

@@ -48,9 +48,12 @@ if (chosen.length === 0) wrongUsage(`no mutant fits: ${filters.join(' ')}`);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const tests = new Tests();
 
-// Without a mutant the tests must pass: else a failure says nothing. It also tells how long they take.
+/** Seconds that each test file takes without a mutant. */
 const seconds = new Map<string, number>();
-for (const file of new Set(chosen.flatMap(({ group, mutant }) => testFiles(group, mutant)))) {
+
+/** Without a mutant the tests must pass: else a failure says nothing. */
+async function check(file: string): Promise<void> {
+  if (seconds.has(file)) return;
   const answer = await tests.run({ files: [file], change: null }, 300);
   if (answer.outcome !== 'passed') {
     console.error(`${file}, without a mutant: ${answer.outcome} (${answer.by}); mend that first`);
@@ -63,8 +66,11 @@ const results: Result[] = [];
 for (const { group, mutant, file: path, line } of chosen) {
   const { text, mutated, kind, survives } = mutant;
   const file = path.slice(root.length);
-  const files = testFiles(group, mutant);
-  const usual = files.reduce((sum, name) => sum + (seconds.get(name) as number), 0);
+  const files = [...testFiles(group, mutant)];
+  for (const test of files) await check(test);
+  const usual = files.reduce((sum, test) => sum + (seconds.get(test) as number), 0);
+  // The first that notices ends the run: the quick ones go first.
+  files.sort((a, b) => (seconds.get(a) as number) - (seconds.get(b) as number));
   const answer = await tests.run({ files, change: { file, text, without: mutated } }, PATIENCE * usual + GRACE_SECONDS);
   const outcome = answer.outcome === 'passed' ? 'survived' : answer.outcome === 'failed' ? 'killed' : answer.outcome;
   const result: Result = {

@@ -1,4 +1,4 @@
-import { createVitest, type Reporter, type TestModule, type Vitest } from 'vitest/node';
+import { createVitest, type Reporter, type TestModule, type TestSequencer, type TestSpecification, type Vitest } from 'vitest/node';
 import { changedFile, setChange } from './mutation.ts';
 import type { Answer, Order } from './tests.ts';
 
@@ -15,11 +15,23 @@ class Ear implements Reporter {
   }
 }
 
+/** Test files one after the other as they are ordered, and not as vitest would. */
+class AsOrdered implements TestSequencer {
+  sort(specifications: TestSpecification[]): TestSpecification[] {
+    return specifications;
+  }
+
+  shard(specifications: TestSpecification[]): TestSpecification[] {
+    return specifications;
+  }
+}
+
 const ear = new Ear();
 const vitest: Vitest = await createVitest('test', {
   watch: false,
   bail: 1,
   maxWorkers: 1,
+  sequence: { sequencer: AsOrdered },
   reporters: [ear],
   // What a mutant breaks may show in a promise that nobody waits for: it must not end this process.
   dangerouslyIgnoreUnhandledErrors: true,
@@ -30,7 +42,8 @@ async function run({ files, change, named }: Order): Promise<Answer> {
   if (change !== null) vitest.invalidateFile(changedFile(change));
   if (named === undefined) vitest.resetGlobalTestNamePattern();
   else vitest.setGlobalTestNamePattern(named);
-  const specifications = await vitest.globTestSpecifications([...files]);
+  const found = await vitest.globTestSpecifications([...files]);
+  const specifications = files.flatMap((file) => found.filter(({ moduleId }) => moduleId.endsWith(`/${file}`)));
   const began = performance.now();
   await vitest.runTestSpecifications(specifications);
   const seconds = (performance.now() - began) / 1000;

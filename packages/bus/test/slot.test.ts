@@ -33,6 +33,10 @@ describe('Slot', () => {
     slot.provide('vmfunc', 'views');
     undo();
     expect(slot.value).toBe('views');
+    // What was taken back once is no longer his to take back: nothing to complain about, even when the slot is sealed.
+    slot.seal();
+    undo();
+    expect(slot.value).toBe('views');
   });
 
   it('is an error to read while empty, and to seal while required and empty', () => {

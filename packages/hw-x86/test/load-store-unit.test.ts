@@ -125,6 +125,24 @@ describe('loads and stores of a core', () => {
     const latency = new Platform({ profile: XEON }).costs.cycles(XEON.cache.l1d.latency);
     expect([cost(60), cost(61)]).toEqual([latency, 2 * latency]);
   });
+
+  it('cost nothing behind other work, and the latency of the L1 cache each in a row that is longer than a core can have under way', () => {
+    const { cpu } = twoPages();
+    const { lsu } = cpu;
+    lsu.store(FIRST, 8, Access.user);
+    const begun = cpu.clock;
+    for (let i = 1; i < 72; i++) expect(i % 3 === 0 ? lsu.store(FIRST, 4, Access.user) : lsu.load(FIRST, 8, Access.user)).toBe(true);
+    expect([cpu.clock - begun, lsu.spinning]).toEqual([0, true]);
+    const latency = cpu.costs.cycles(cpu.costs.profile.cache.l1d.latency);
+    expect(latency).toBeGreaterThan(0);
+    lsu.load(FIRST, 8, Access.user);
+    lsu.store(FIRST, 8, Access.user);
+    expect([cpu.clock - begun, lsu.spinning]).toEqual([2 * latency, true]);
+    cpu.chargeCycles(HwStep.compute, 1);
+    expect(lsu.spinning).toBe(false);
+    lsu.load(FIRST, 8, Access.user);
+    expect(cpu.clock - begun).toBe(2 * latency + 1);
+  });
 });
 
 describe('a bare-metal program', () => {

@@ -100,8 +100,10 @@ export class AccessCall implements Call {
   }
 
   next(): IteratorResult<void, number> {
-    while (!this.#attempt()) if (!this.#context.pageFault()) return SUSPENDED;
-    this.#context.made = Made.NONE;
+    const context = this.#context;
+    if (context.cpu.lsu.spinning && context.mustYield()) return SUSPENDED;
+    while (!this.#attempt()) if (!context.pageFault()) return SUSPENDED;
+    context.made = Made.NONE;
     return this.#result;
   }
 

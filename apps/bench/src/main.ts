@@ -1,5 +1,6 @@
 import { BusError, TapError } from '@rpal/bus';
 import { Command, CommanderError } from 'commander';
+import { compareCommand, isWrongComparison } from './compare/compare-command.js';
 import { exploreCommand } from './explore/explore-command.js';
 import { replayCommand } from './explore/replay-command.js';
 import type { Io } from './io.js';
@@ -23,7 +24,16 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   const done = (result: number): void => {
     code = result;
   };
-  for (const command of [rfcCommand, questionsCommand, questionCommand, predictCommand, exploreCommand, replayCommand, pluginsCommand])
+  for (const command of [
+    rfcCommand,
+    compareCommand,
+    questionsCommand,
+    questionCommand,
+    predictCommand,
+    exploreCommand,
+    replayCommand,
+    pluginsCommand,
+  ])
     program.addCommand(command(io, done));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().allowExcessArguments(false);
@@ -45,7 +55,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.OK;
-    const wrongUse = error instanceof UsageError || error instanceof CommanderError || isWrongPlugin(error);
+    const wrongUse = error instanceof UsageError || error instanceof CommanderError || isWrongPlugin(error) || isWrongComparison(error);
     io.stderr.write(`rpal-bench: ${sentence(error)}\n`);
     return wrongUse ? ExitCode.USAGE : ExitCode.FAILED;
   }

@@ -1,4 +1,4 @@
-import type { Ledger } from '@rpal/hw-x86';
+import type { CpuProfile, Ledger } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine, type MachineOptions, type Program, Time } from '@rpal/kernel';
 import { rpalExecutable } from '@rpal/librpal';
 import { rpal } from '@rpal/rpal-core';
@@ -61,14 +61,13 @@ export interface RfcResult {
 }
 
 /** CPUs of client and server. */
-export function cpusFor(machine: Machine, placement: Placement): readonly [number, number] {
-  const { coresPerSocket, cores } = machine.platform.topology;
+export function cpusFor({ topology: { sockets, coresPerSocket } }: CpuProfile, placement: Placement): readonly [number, number] {
   if (placement === 'same-cpu') return [0, 0];
   if (placement === 'same-socket') {
     check(coresPerSocket > 1, 'the profile has one core per socket');
     return [0, 1];
   }
-  check(cores > coresPerSocket, 'the profile has one socket');
+  check(sockets > 1, 'the profile has one socket');
   return [0, coresPerSocket];
 }
 
@@ -97,7 +96,7 @@ export class RfcBenchmark {
     this.#phase = phases[0] as Phase;
     this.#experiment = { messages, size, stopRequested: false, stopped: false };
     this.#meters = new Map(phases.map((phase) => [phase, new Meter(this.machine)]));
-    const [clientCpu, serverCpu] = cpusFor(this.machine, placement);
+    const [clientCpu, serverCpu] = cpusFor(this.machine.platform.profile, placement);
     const binary = withRpal ? rpalExecutable : executable;
     this.machine.spawn(
       binary('rpal-server', (p) => this.#server(p, serverCpu)),

@@ -11,7 +11,7 @@ import { drawRfc } from './report/rfc-svg.js';
 import { renderRfc } from './report/rfc-text.js';
 import { DEFAULT_PLACEMENT, type Phase, type Placement } from './rfc-benchmark.js';
 import { runRfc, type Watcher } from './rfc-run.js';
-import { checkSettings, PROFILE_HELP, profileNamed, type RfcSettings } from './rfc-settings.js';
+import { checkPlace, PROFILE_HELP, profileNamed, type RfcSettings } from './rfc-settings.js';
 import { decimalNumber, ExitCode, oneOf, wholeNumber } from './usage.js';
 
 interface Flags {
@@ -124,7 +124,7 @@ async function rfc(flags: Flags, io: Io): Promise<number> {
     seed: flags.seed,
     plugins: await loadPlugins(flags.plugin, io.directory),
   };
-  checkSettings(settings);
+  checkPlace(settings);
   const json = flags.json === undefined ? undefined : new OutputFile('--json', flags.json);
   const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
   const watcher = new TerminalWatcher(io);

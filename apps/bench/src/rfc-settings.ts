@@ -37,8 +37,8 @@ export function profileNamed(text: string): CpuProfile {
   return withoutKeys ? { ...profile, name, features: { ...profile.features, pku: false } } : profile;
 }
 
-/** Whether these settings fit together on their profile. @throws UsageError */
-export function checkSettings({ profile, placement, idle }: RfcSettings): void {
+/** Whether placement and idle state are there on the profile. @throws UsageError */
+export function checkPlace({ profile, placement, idle }: Pick<RfcSettings, 'profile' | 'placement' | 'idle'>): void {
   const { sockets, coresPerSocket } = profile.topology;
   if (placement === 'cross-socket' && sockets < 2) {
     throw new UsageError(`--placement cross-socket takes a profile of two sockets; ${profile.name} has one`);

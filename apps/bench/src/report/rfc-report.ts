@@ -115,7 +115,7 @@ export function reportOf(
   const { machine } = benchmark;
   const { costs } = machine.platform;
   const result = benchmark.result();
-  const [clientCpu, serverCpu] = cpusFor(machine, settings.placement);
+  const [clientCpu, serverCpu] = cpusFor(settings.profile, settings.placement);
   const comparable = settings.size === PUBLISHED_CONDITIONS.size && settings.profile.name === PUBLISHED_CONDITIONS.profile;
   return {
     schema: 'rpal-bench/rfc',

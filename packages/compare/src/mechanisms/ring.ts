@@ -3,6 +3,7 @@ import { MapFlag, Prot } from '@rpal/uapi';
 import { done } from '../errors.js';
 import type { Meeting, Routine } from '../mechanism/mechanism.js';
 
+const PAGE = 4096;
 const LINE = 64;
 /** The counts of messages put and taken, each in a line of its own, before the slots. */
 const HEADER = 2 * LINE;
@@ -13,7 +14,7 @@ const ROOM = 64 * 1024;
 function geometry(size: number): { readonly slot: number; readonly slots: number; readonly bytes: number } {
   const slot = Math.ceil(size / LINE) * LINE;
   const slots = Math.max(2, Math.floor(ROOM / slot));
-  return { slot, slots, bytes: Math.ceil((HEADER + slot * slots) / 4096) * 4096 };
+  return { slot, slots, bytes: Math.ceil((HEADER + slot * slots) / PAGE) * PAGE };
 }
 
 /** Memory behind a descriptor that both sides have mapped: a ring for each way. @returns their addresses */
@@ -22,7 +23,14 @@ export function* mapRings(p: Program, { size }: Meeting): Routine<readonly [ther
   const fd = done('memfd_create', yield* p.memfd('rings'));
   done('ftruncate', yield* p.ftruncate(fd, 2 * bytes));
   const there = done('mmap', yield* p.mmap(0, 2 * bytes, Prot.READ | Prot.WRITE, MapFlag.SHARED, fd));
+  yield* p.memset(there, 0, 2 * bytes);
   return [there, there + bytes];
+}
+
+/** Reads each page of both rings: the first messages are not to meet pages that are not mapped yet. */
+export function* touchRings(p: Program, rings: readonly [number, number], size: number): Routine {
+  const { bytes } = geometry(size);
+  for (const ring of rings) for (let at = 0; at < bytes; at += PAGE) yield* p.load8(ring + at);
 }
 
 /**

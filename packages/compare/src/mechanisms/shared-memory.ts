@@ -4,7 +4,7 @@ import { done } from '../errors.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { byClone, byFork, type Ends } from '../mechanism/related.js';
 import { lookAgain, nonBlocking, untilThere } from '../mechanism/waiting.js';
-import { mapRings, Ring } from './ring.js';
+import { mapRings, Ring, touchRings } from './ring.js';
 
 /** The rings of one side, and the eventfds that announce what is in them. */
 interface Rings {
@@ -39,7 +39,8 @@ interface Announcing {
   wait(ring: Ring): Routine;
 }
 
-function endpoint(p: Program, { from, to }: Rings, meeting: Meeting, { announce, wait }: Announcing): Endpoint {
+function* endpoint(p: Program, { from, to }: Rings, meeting: Meeting, { announce, wait }: Announcing): Routine<Endpoint> {
+  yield* touchRings(p, [from, to], meeting.size);
   const out = new Ring(p, to, meeting.size);
   const into = new Ring(p, from, meeting.size);
   return {
@@ -58,7 +59,7 @@ function endpoint(p: Program, { from, to }: Rings, meeting: Meeting, { announce,
 
 /** The reader looks all the time. */
 function* spinning(p: Program, own: Rings, meeting: Meeting): Routine<Endpoint> {
-  return endpoint(p, own, meeting, {
+  return yield* endpoint(p, own, meeting, {
     *announce() {},
     wait: () => lookAgain(p, meeting),
   });
@@ -67,10 +68,7 @@ function* spinning(p: Program, own: Rings, meeting: Meeting): Routine<Endpoint> 
 /** A reader that finds nothing sleeps on the writer's count. */
 function sleepingOn(flags: number) {
   return function* (p: Program, own: Rings, meeting: Meeting): Routine<Endpoint> {
-    // The first message is not to meet a page that is not there yet.
-    yield* p.load32(own.from);
-    yield* p.load32(own.to);
-    return endpoint(p, own, meeting, {
+    return yield* endpoint(p, own, meeting, {
       *announce(ring) {
         done('futex', yield* p.futexWake(ring.put, 1, flags));
       },
@@ -87,7 +85,7 @@ function* announced(p: Program, own: Rings, meeting: Meeting): Routine<Endpoint>
   const word = done('mmap', yield* p.allocate(4096));
   const one = word + 64;
   yield* p.store64(one, 1);
-  return endpoint(p, own, meeting, {
+  return yield* endpoint(p, own, meeting, {
     *announce() {
       done('write', yield* p.write(own.wakesOther, one, 8));
     },

@@ -1,0 +1,264 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+import { CompareError, type Mechanism, mechanisms } from '@rpal/compare';
+import { type CostLevel, profiles } from '@rpal/hw-x86';
+import type { IdleStateName } from '@rpal/sched';
+import { Command, Option } from 'commander';
+import { z } from 'zod';
+import type { Io } from '../io.js';
+import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { OutputFile } from '../output-file.js';
+import { Progress } from '../progress.js';
+import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
+import { DEFAULT_PLACEMENT, type Placement } from '../rfc-benchmark.js';
+import { checkPlace, PROFILE_HELP, profileNamed } from '../rfc-settings.js';
+import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
+import { drawComparison } from './compare-svg.js';
+import { type Comparison, renderComparison } from './compare-text.js';
+import { type CompareSettings, type Left, measureRow, type Row, type WorkloadName, whyNot } from './comparison.js';
+
+interface Flags {
+  readonly mechanism: readonly Mechanism[];
+  readonly workload: WorkloadName;
+  readonly size: readonly number[];
+  readonly messages: number;
+  readonly profile: CompareSettings['profile'];
+  readonly placement: Placement;
+  readonly idle: IdleStateName;
+  readonly costs: CostLevel;
+  readonly seed: number;
+  readonly waiting: CompareSettings['waiting'];
+  readonly handler: number;
+  readonly calls: number;
+  readonly svg?: string;
+  readonly json?: string;
+  readonly list?: true;
+}
+
+const LARGEST = 1024 * 1024;
+
+const cycles = z.number().describe('TSC cycles per message');
+const perMessage = z.number().describe('per message');
+
+/** What `compare --json` writes. */
+export const comparisonJson = envelopeOf(
+  'compare',
+  1,
+  z.strictObject({
+    mechanisms: z.array(z.string()),
+    workload: z.enum(['ping-pong', 'stream', 'request']),
+    sizes: z.array(z.number().int()).describe('bytes'),
+    messages: z.number().int(),
+    profile: z.string(),
+    placement: z.enum(['same-cpu', 'same-socket', 'cross-socket']),
+    idle: z.string(),
+    costs: z.enum(['low', 'central', 'high']),
+    seed: z.number().int(),
+    waiting: z.enum(['own', 'sleep', 'poll']),
+    handlerCycles: cycles,
+    handlerCalls: perMessage,
+  }),
+  z.strictObject({
+    rows: z.array(
+      z.strictObject({
+        mechanism: z.string(),
+        size: z.number().int().describe('bytes'),
+        waiting: z.enum(['sleep', 'poll']),
+        oneWay: cycles.nullable().describe('from the beginning of a send to its receipt; null where messages overlap'),
+        roundTrip: cycles.nullable(),
+        interval: cycles.nullable().describe('between two messages, where they overlap'),
+        busy: cycles.describe('what the CPUs of both sides were not halted for'),
+        copies: z.number().int().describe('of each byte'),
+        counts: z.strictObject({
+          kernelEntries: perMessage,
+          contextSwitches: perMessage,
+          pageFaults: perMessage,
+          ipis: perMessage,
+          tlbFlushes: perMessage,
+          linesMoved: perMessage,
+        }),
+        causes: z.array(z.strictObject({ cause: z.string(), cycles })).describe('of the way there; they add up to it'),
+        fingerprint: z.string().describe('hash of the final state of the machine'),
+      }),
+    ),
+    left: z.array(z.strictObject({ mechanism: z.string(), size: z.number().int(), why: z.string() })),
+  }),
+);
+
+/** `rpal-bench compare`: mechanisms side by side. @param done receives the exit code */
+export function compareCommand(io: Io, done: (code: number) => void): Command {
+  const idleStates = [...new Set(profiles.flatMap(({ idle }) => idle.map(({ name }) => name)))];
+  const option = <T>(flags: string, text: string, parse: (value: string) => T): Option => new Option(flags, text).argParser(parse);
+  return new Command('compare')
+    .description('Ways to exchange messages side by side: one workload and one machine, and what each message took with each of them.')
+    .addOption(option('--mechanism <names>', 'names with commas between, or all; --list shows them', someOf).default(mechanisms, 'all'))
+    .addOption(
+      option(
+        '--workload <name>',
+        'ping-pong: one message at a time; stream: as many as fit; request: ping-pong with a server that works on each',
+        oneOf('--workload', ['ping-pong', 'stream', 'request']),
+      ).default('ping-pong', 'ping-pong'),
+    )
+    .addOption(option('--size <bytes>', 'sizes with commas between, such as 32,4k,1m', sizesFrom).default([32], '32'))
+    .addOption(
+      option('--messages <n>', 'messages per mechanism and size', wholeNumber('--messages', 1, 10_000_000, 'messages')).default(1000),
+    )
+    .addOption(option('--profile <name>', PROFILE_HELP, profileNamed).default(profiles[0], profiles[0]?.name))
+    .addOption(
+      option(
+        '--placement <where>',
+        'CPUs of client and server: same-cpu, same-socket or cross-socket',
+        oneOf('--placement', ['same-cpu', 'same-socket', 'cross-socket']),
+      ).default(DEFAULT_PLACEMENT, DEFAULT_PLACEMENT),
+    )
+    .addOption(
+      option('--idle <state>', `state that idle CPUs go to: ${idleStates.join(', ').toLowerCase()}`, oneOf('--idle', idleStates)).default(
+        'C1E',
+        'c1e',
+      ),
+    )
+    .addOption(
+      option('--costs <level>', 'value of every uncertain step cost', oneOf('--costs', ['low', 'central', 'high'])).default(
+        'central',
+        'central',
+      ),
+    )
+    .addOption(option('--seed <n>', 'seed of the one random generator', wholeNumber('--seed', 0, 0xffff_ffff, 'units')).default(1))
+    .addOption(
+      option('--waiting <how>', 'sleep, poll, or own: as each mechanism does', oneOf('--waiting', ['own', 'sleep', 'poll'])).default(
+        'own',
+        'own',
+      ),
+    )
+    .addOption(
+      option('--handler <cycles>', 'TSC cycles of the server per request', wholeNumber('--handler', 0, 1e9, 'cycles')).default(5000),
+    )
+    .addOption(option('--calls <n>', 'system calls of the server per request', wholeNumber('--calls', 0, 1000, 'calls')).default(0))
+    .addOption(new Option('--list', 'show the mechanisms and end'))
+    .addOption(new Option('--svg <file>', 'draw a chart to a file'))
+    .addOption(new Option('--json <file>', JSON_HELP))
+    .action(async (flags: Flags) => done(flags.list === true ? list(io) : await compare(flags, io)));
+}
+
+function list(io: Io): number {
+  io.stdout.write(`${mechanisms.map(({ name, title }) => `  ${name.padEnd(16)}${title}`).join('\n')}\n`);
+  return ExitCode.OK;
+}
+
+/** Parses `--mechanism`. */
+function someOf(text: string): readonly Mechanism[] {
+  if (text.toLowerCase() === 'all') return mechanisms;
+  return text.split(',').map((word) => {
+    const found = mechanisms.find(({ name }) => name === word.toLowerCase());
+    if (found === undefined) {
+      throw new UsageError(`--mechanism takes all, or names out of ${mechanisms.map(({ name }) => name).join(', ')}; "${word}" is none`);
+    }
+    return found;
+  });
+}
+
+/** Parses `--size`. */
+function sizesFrom(text: string): readonly number[] {
+  const sizes = text.split(',').map((word) => {
+    const [, digits, unit] = /^(\d+)([km]?)$/i.exec(word) ?? [];
+    const bytes = Number(digits) * { '': 1, k: 1024, m: LARGEST }[(unit ?? '').toLowerCase() as '' | 'k' | 'm'];
+    if (!(bytes >= 1 && bytes <= LARGEST)) {
+      throw new UsageError(`--size takes numbers of bytes from 1 to 1m with commas between, such as 32,4k,1m; "${word}" is none`);
+    }
+    return bytes;
+  });
+  return [...new Set(sizes)].sort((a, b) => a - b);
+}
+
+async function compare(flags: Flags, io: Io): Promise<number> {
+  const settings: CompareSettings = {
+    mechanisms: flags.mechanism,
+    workload: flags.workload,
+    sizes: flags.size,
+    messages: flags.messages,
+    profile: flags.profile,
+    placement: flags.placement,
+    idle: flags.idle,
+    costs: flags.costs,
+    seed: flags.seed,
+    waiting: flags.waiting,
+    handlerCycles: flags.workload === 'request' ? flags.handler : 0,
+    handlerCalls: flags.workload === 'request' ? flags.calls : 0,
+  };
+  checkPlace(settings);
+  const json = new JsonOutput(flags.json, io);
+  const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
+  const progress = new Progress(io);
+  const comparison = await run(settings, progress).finally(() => progress.end());
+  if (comparison.rows.length === 0) {
+    throw new UsageError(`nothing to compare: ${comparison.left.map(({ mechanism, why }) => `${mechanism} ${why}`).join('; ')}`);
+  }
+  svg?.write(drawComparison(settings, comparison));
+  const { rows, left, complete } = comparison;
+  json.write(
+    envelope(
+      { schema: 'rpal-bench/compare', version: 1, complete, settings: inWords(settings), command: lineOf(settings) },
+      { rows, left },
+    ),
+  );
+  if (json.textWanted) io.stdout.write(renderComparison(settings, comparison));
+  const written = [svg?.path, json.path].filter((path) => path !== undefined && path !== null);
+  if (written.length > 0) io.stderr.write(`${rows.length} rows; wrote ${written.join(' and ')}\n`);
+  return complete ? ExitCode.OK : ExitCode.INTERRUPTED;
+}
+
+async function run(settings: CompareSettings, progress: Progress): Promise<Comparison> {
+  const rows: Row[] = [];
+  const left: Left[] = [];
+  const all = settings.mechanisms.length * settings.sizes.length;
+  for (const mechanism of settings.mechanisms) {
+    for (const size of settings.sizes) {
+      progress.show(`${mechanism.name}, ${size} bytes`, rows.length + left.length, all);
+      await breathe();
+      if (progress.interrupted) return { rows, left, complete: false };
+      const why = whyNot(mechanism, settings, size);
+      if (why === null) rows.push(measureRow(mechanism, settings, size));
+      else left.push({ mechanism: mechanism.name, size, why });
+    }
+  }
+  return { rows, left, complete: true };
+}
+
+function inWords({ mechanisms: chosen, profile, ...others }: CompareSettings) {
+  return { mechanisms: chosen.map(({ name }) => name), profile: profile.name, ...others };
+}
+
+/** The command line of these settings. */
+function lineOf(settings: CompareSettings): string {
+  const { workload, handlerCycles, handlerCalls } = settings;
+  const words = inWords(settings);
+  const handler = workload === 'request' ? ['--handler', String(handlerCycles), '--calls', String(handlerCalls)] : [];
+  return commandLine([
+    'compare',
+    '--mechanism',
+    words.mechanisms.join(','),
+    '--workload',
+    workload,
+    '--size',
+    words.sizes.join(','),
+    '--messages',
+    String(words.messages),
+    '--profile',
+    words.profile,
+    '--placement',
+    words.placement,
+    '--idle',
+    words.idle.toLowerCase(),
+    '--costs',
+    words.costs,
+    '--seed',
+    String(words.seed),
+    '--waiting',
+    words.waiting,
+    ...handler,
+  ]);
+}
+
+/** A mechanism that failed is a failed run, not wrong use; but what cannot be combined is. */
+export function isWrongComparison(error: unknown): boolean {
+  return error instanceof CompareError && error.code === 'USAGE';
+}

@@ -1,0 +1,104 @@
+import { percent, whole } from '../report/numbers.js';
+import { textTable } from '../report/text-table.js';
+import type { CompareSettings, Left, Row } from './comparison.js';
+
+/** What a comparison found. */
+export interface Comparison {
+  readonly rows: readonly Row[];
+  /** What could not be compared, and why. */
+  readonly left: readonly Left[];
+  readonly complete: boolean;
+}
+
+/** The figure that rows are compared by: TSC cycles one way, or between two messages. */
+export function figureOf({ oneWay, interval }: Row): number {
+  return oneWay ?? interval ?? Number.NaN;
+}
+
+/** 4096: `4 KiB`. */
+export function sizeText(bytes: number): string {
+  if (bytes >= 1 << 20 && bytes % (1 << 20) === 0) return `${bytes >> 20} MiB`;
+  return bytes >= 1024 && bytes % 1024 === 0 ? `${bytes >> 10} KiB` : `${bytes} B`;
+}
+
+const WAYS = { 'ping-pong': 'one way', stream: 'between two', request: 'one way' } as const;
+
+const READING = `\
+TSC cycles and counts per message. One way: from the moment at which the client
+begins to send to the one at which the server has the message. Trip: until the
+client has the answer. CPU: what the CPUs of both sides were awake for, over all
+messages both ways; who polls is never idle. Entries: system calls. Lines: cache
+lines that came from another core. Every cycle of the way is booked, and the
+messages' bytes are compared.`;
+
+/** The comparison for people, within 80 columns. */
+export function renderComparison(settings: CompareSettings, { rows, left, complete }: Comparison): string {
+  const { profile, placement, idle, workload, messages, sizes } = settings;
+  const parts = [
+    `${profile.title}`,
+    `${workload}, ${placement}, idle in ${idle}, ${whole(messages)} messages a row${complete ? '' : ' (PARTIAL RESULT, interrupted)'}`,
+    '',
+  ];
+  for (const size of sizes.length === 1 ? sizes : []) {
+    const own = rows.filter((row) => row.size === size).sort((a, b) => figureOf(a) - figureOf(b));
+    parts.push(`Messages of ${sizeText(size)}`, '', oneSize(own, WAYS[workload]), '');
+    if (workload !== 'stream') parts.push('Where the way there goes', '', causes(own), '');
+  }
+  if (sizes.length > 1) parts.push(`TSC cycles ${WAYS[workload]}, by size of the message`, '', bySize(rows, sizes), '');
+  if (left.length > 0) parts.push('Left out', '', ...reasons(left), '');
+  return `${parts.join('\n')}${READING}\n`;
+}
+
+function oneSize(rows: readonly Row[], way: string): string {
+  const head = ['mechanism', way, 'trip', 'CPU', 'copies', 'entries', 'switches', 'IPIs', 'lines'];
+  const cells = rows.map((row) => [
+    row.mechanism,
+    whole(Math.round(figureOf(row))),
+    row.roundTrip === null ? '-' : whole(Math.round(row.roundTrip)),
+    whole(Math.round(row.busy)),
+    String(row.copies),
+    row.counts.kernelEntries.toFixed(1),
+    row.counts.contextSwitches.toFixed(1),
+    row.counts.ipis.toFixed(1),
+    row.counts.linesMoved.toFixed(1),
+  ]);
+  return textTable(head, cells);
+}
+
+function causes(rows: readonly Row[]): string {
+  const cells = rows.map((row) => [
+    row.mechanism,
+    row.causes
+      .slice(0, 4)
+      .map(({ cause, cycles }) => `${cause} ${percent(cycles / figureOf(row))}`)
+      .join(', '),
+  ]);
+  return textTable(['mechanism', 'most of it is'], cells, [0, 1]);
+}
+
+function bySize(rows: readonly Row[], sizes: readonly number[]): string {
+  const names = [...new Set(rows.map(({ mechanism }) => mechanism))];
+  const at = (name: string, size: number): Row | undefined => rows.find((row) => row.mechanism === name && row.size === size);
+  const cells = names.map((name) => [
+    name,
+    ...sizes.map((size) => {
+      const row = at(name, size);
+      return row === undefined ? '-' : whole(Math.round(figureOf(row)));
+    }),
+  ]);
+  const best = sizes.map((size) => {
+    const own = rows.filter((row) => row.size === size).sort((a, b) => figureOf(a) - figureOf(b));
+    return own[0]?.mechanism ?? '-';
+  });
+  return textTable(['mechanism', ...sizes.map(sizeText)], [...cells, ['fastest', ...best]]);
+}
+
+/** One line per mechanism and reason. */
+function reasons(left: readonly Left[]): string[] {
+  const lines = new Map<string, number[]>();
+  for (const { mechanism, size, why } of left) {
+    const key = `${mechanism}: ${why}`;
+    lines.set(key, [...(lines.get(key) ?? []), size]);
+  }
+  return [...lines].map(([line, sizes]) => `  ${line} (${sizes.map(sizeText).join(', ')})`);
+}

@@ -1,0 +1,120 @@
+import { type Counts, type Mechanism, type PingPong, pingPong, requests, type Streaming, streaming, type Waiting } from '@rpal/compare';
+import type { CostLevel, CpuProfile } from '@rpal/hw-x86';
+import type { MachineOptions } from '@rpal/kernel';
+import type { IdleStateName } from '@rpal/sched';
+import { cpusFor, type Placement } from '../rfc-benchmark.js';
+
+/** What the mechanisms are to do. */
+export type WorkloadName = 'ping-pong' | 'stream' | 'request';
+
+/** A comparison as the user asked for it. */
+export interface CompareSettings {
+  readonly mechanisms: readonly Mechanism[];
+  readonly workload: WorkloadName;
+  /** Bytes per message. */
+  readonly sizes: readonly number[];
+  readonly messages: number;
+  readonly profile: CpuProfile;
+  readonly placement: Placement;
+  readonly idle: IdleStateName;
+  readonly costs: CostLevel;
+  readonly seed: number;
+  /** How the sides wait; `own`: as each mechanism does first. */
+  readonly waiting: Waiting | 'own';
+  /** Of the server of `request`: TSC cycles and system calls per message. */
+  readonly handlerCycles: number;
+  readonly handlerCalls: number;
+}
+
+/** One mechanism with messages of one size. Cycles are TSC cycles, per message. */
+export interface Row {
+  readonly mechanism: string;
+  readonly size: number;
+  readonly waiting: Waiting;
+  /** From the beginning of a send to its receipt; null where messages overlap. */
+  readonly oneWay: number | null;
+  /** There and back; null where messages overlap. */
+  readonly roundTrip: number | null;
+  /** Between two messages, where they overlap; null where they do not. */
+  readonly interval: number | null;
+  /** What the CPUs of both sides were not halted for, in all. */
+  readonly busy: number;
+  readonly copies: number;
+  readonly counts: Counts;
+  /** Where the way there went: causes, most expensive first; empty where messages overlap. */
+  readonly causes: readonly { readonly cause: string; readonly cycles: number }[];
+  readonly fingerprint: string;
+}
+
+/** Why a mechanism has no row for a size. */
+export interface Left {
+  readonly mechanism: string;
+  readonly size: number;
+  readonly why: string;
+}
+
+/** Messages that warm up. */
+export function warmUpOf(messages: number): number {
+  return Math.max(10, Math.ceil(messages / 10));
+}
+
+/** Why this mechanism cannot do this with messages of this size, or null. */
+export function whyNot(mechanism: Mechanism, settings: CompareSettings, size: number): string | null {
+  const [smallest, largest] = mechanism.sizes;
+  if (size < smallest || size > largest) return `takes ${smallest} to ${largest} bytes`;
+  if (settings.waiting !== 'own' && !mechanism.waits.includes(settings.waiting)) return `its sides do not ${settings.waiting}`;
+  if (settings.workload === 'stream' && !mechanism.streams) return 'sends one message at a time';
+  return null;
+}
+
+/** Runs one mechanism with messages of one size. @throws CompareError if a call failed or a message came changed */
+export function measureRow(mechanism: Mechanism, settings: CompareSettings, size: number): Row {
+  const { messages, profile, idle, costs, seed, placement } = settings;
+  const waiting = settings.waiting === 'own' ? (mechanism.waits[0] as Waiting) : settings.waiting;
+  const machine: MachineOptions = { profile, idle, costs, seed };
+  const cpus = cpusFor(profile, placement);
+  const options = { machine, size, cpus, waiting, messages, warmUp: warmUpOf(messages) };
+  if (settings.workload === 'stream') return streamRow(mechanism, size, waiting, streaming(mechanism, options));
+  const handler = { cycles: settings.handlerCycles, systemCalls: settings.handlerCalls };
+  const result = settings.workload === 'request' ? requests(mechanism, handler, options) : pingPong(mechanism, options);
+  return tripRow(mechanism, size, waiting, result);
+}
+
+function tripRow({ name, copies }: Mechanism, size: number, waiting: Waiting, result: PingPong): Row {
+  const { there, roundTrip } = result;
+  const causes = [...there.causes].map(([cause, cycles]) => ({ cause, cycles }));
+  return {
+    mechanism: name,
+    size,
+    waiting,
+    oneWay: there.cycles,
+    roundTrip: roundTrip.cycles,
+    interval: null,
+    ...usageOf(result),
+    copies,
+    causes,
+    fingerprint: result.fingerprint,
+  };
+}
+
+function streamRow({ name, copies }: Mechanism, size: number, waiting: Waiting, result: Streaming): Row {
+  const interval = result.elapsed / result.messages;
+  const { fingerprint } = result;
+  return {
+    mechanism: name,
+    size,
+    waiting,
+    oneWay: null,
+    roundTrip: null,
+    interval,
+    ...usageOf(result),
+    copies,
+    causes: [],
+    fingerprint,
+  };
+}
+
+function usageOf({ messages, busy, counts }: Streaming): { readonly busy: number; readonly counts: Counts } {
+  const each = Object.entries(counts).map(([what, count]) => [what, count / messages]);
+  return { busy: busy.reduce((sum, cycles) => sum + cycles, 0) / messages, counts: Object.fromEntries(each) as Counts };
+}

@@ -1,0 +1,97 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import { comparisonJson } from '../src/compare/compare-command.js';
+import { run } from './terminal.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'rpal-compare-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+type Json = z.infer<typeof comparisonJson>;
+
+async function json(...args: string[]): Promise<Json> {
+  const { code, stdout, stderr } = await run(['compare', '--messages', '20', '--json', '-', ...args]);
+  expect([code, stderr]).toEqual([0, '']);
+  return comparisonJson.parse(JSON.parse(stdout));
+}
+
+describe('rpal-bench compare', () => {
+  it('prints mechanisms from the fastest to the slowest, within 80 columns, and where their cycles went', async () => {
+    const { code, stdout } = await run(['compare', '--mechanism', 'unix,rpal,call,pipe', '--messages', '20']);
+    expect(code).toBe(0);
+    const [table = '', where = ''] = stdout.split('Where the way there goes');
+    expect(table.match(/^ {2}(call|rpal|pipe|unix) /gm)).toEqual(['  call ', '  rpal ', '  pipe ', '  unix ']);
+    expect(where).toMatch(/ {2}rpal +library/);
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  it('gives JSON with everything, whose command makes the same rows again', async () => {
+    const first = await json('--mechanism', 'pipe,rpal', '--size', '32,1k', '--placement', 'same-cpu', '--seed', '7');
+    expect(first.data.rows.map(({ mechanism, size }) => [mechanism, size])).toEqual([
+      ['pipe', 32],
+      ['pipe', 1024],
+      ['rpal', 32],
+      ['rpal', 1024],
+    ]);
+    for (const { oneWay, causes } of first.data.rows)
+      expect(causes.reduce((sum, { cycles }) => sum + cycles, 0)).toBeCloseTo(oneWay as number, 6);
+    const [program, ...words] = first.command.split(' ');
+    expect(program).toBe('rpal-bench');
+    const again = await run([...words, '--json', '-']);
+    expect(JSON.parse(again.stdout)).toEqual(first);
+  });
+
+  it('says what it left out, and why', async () => {
+    const { data } = await json('--mechanism', 'signal,spin,mq', '--size', '32', '--waiting', 'poll');
+    expect(data.rows.map(({ mechanism }) => mechanism)).toEqual(['spin', 'mq']);
+    expect(data.left).toEqual([{ mechanism: 'signal', size: 32, why: 'takes 1 to 4 bytes' }]);
+    const { stdout } = await run(['compare', '--mechanism', 'signal,mq', '--size', '32', '--messages', '10']);
+    expect(stdout).toContain('Left out\n\n  signal: takes 1 to 4 bytes (32 B)\n');
+  });
+
+  it('streams and serves requests, too', async () => {
+    const stream = await json('--mechanism', 'pipe', '--workload', 'stream');
+    expect(stream.data.rows[0]).toMatchObject({ oneWay: null, roundTrip: null });
+    const trip = async (...more: string[]): Promise<number> =>
+      (await json('--mechanism', 'spin', '--workload', 'request', ...more)).data.rows[0]?.roundTrip as number;
+    const [idle, working, calling] = [
+      await trip('--handler', '0'),
+      await trip('--handler', '20000'),
+      await trip('--handler', '0', '--calls', '3'),
+    ];
+    expect(working - idle).toBeGreaterThan(19_500);
+    expect(calling).toBeGreaterThan(idle);
+  });
+
+  it('draws bars for one size and lines for several', async () => {
+    const draw = async (sizes: string): Promise<string> => {
+      const file = join(directory, 'chart.svg');
+      const { code, stderr } = await run(['compare', '--mechanism', 'pipe,rpal', '--messages', '10', '--size', sizes, '--svg', file]);
+      expect(code).toBe(0);
+      expect(stderr).toBe(`${sizes === '32' ? 2 : 4} rows; wrote ${file}\n`);
+      return readFileSync(file, 'utf8');
+    };
+    expect((await draw('32')).match(/<rect /g)).toHaveLength(3);
+    expect((await draw('32,64')).match(/<polyline /g)).toHaveLength(2);
+  });
+
+  it('lists its mechanisms', async () => {
+    const { stdout } = await run(['compare', '--list']);
+    expect(stdout).toContain('  pipe            a pipe each way\n');
+  });
+
+  it.each([
+    [['--mechanism', 'carrier-pigeon'], '--mechanism takes all, or names out of pipe, '],
+    [['--size', '2m'], '--size takes numbers of bytes from 1 to 1m'],
+    [['--size', '0'], '--size takes numbers of bytes from 1 to 1m'],
+    [['--mechanism', 'signal'], 'nothing to compare: signal takes 1 to 4 bytes'],
+    [['--profile', 'epyc-9654', '--placement', 'cross-socket', '--idle', 'deep'], '--idle takes one of'],
+    [['--json', '/'], '--json takes the name of a file that can be written'],
+  ])('refuses %j with exit code 2', async (args, complaint) => {
+    const { code, stdout, stderr } = await run(['compare', ...args]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(complaint);
+  });
+});

@@ -1,3 +1,4 @@
+import { ownFields } from './own-fields.ts';
 import { ownPackages } from './own-packages.ts';
 import manifest from './package.json' with { type: 'json' };
 
@@ -10,6 +11,6 @@ export default ['src/cli.ts', 'src/perf.ts'].map((input) => ({
   platform: 'node',
   resolve: { conditionNames: ['@rpal/source', 'import', 'node'] },
   external: Object.keys(manifest.dependencies).filter((name) => !name.startsWith('@rpal/')),
-  plugins: [ownPackages()],
+  plugins: [ownPackages(), ownFields()],
   output: { dir: 'dist', format: 'esm', sourcemap: true, codeSplitting: false },
 }));

@@ -53,12 +53,11 @@ export function traced(seam: string, { plugin, fn }: Part, tracer: Tracer): Part
 }
 
 /** The part, with every answer (but that of a tap that has none) looked at first. */
-export function checked(seam: string, { plugin, fn }: Part, refuse: Refusal<unknown, unknown[]>, silent: boolean): Part {
+export function checked(seam: string, { plugin, fn }: Part, refuse: Refusal<unknown, unknown[]>): Part {
   return {
     plugin,
     fn: (a, b, c, d, e, f) => {
       const answer = fn(a, b, c, d, e, f);
-      if (silent && answer === undefined) return answer;
       const reason = refuse(answer, a, b, c, d, e, f);
       if (reason === null) return answer;
       throw new TapError('INVALID_ANSWER', seam, plugin, `plugin "${plugin}" answered "${seam}" with ${shown(answer)}, which ${reason}`);

@@ -128,7 +128,9 @@ export class FirstAnswerHook<A extends Arguments, R> extends Hook<(...args: A) =
   }
 
   protected override prepare(part: Part): Part {
-    return this.#refuse === undefined ? part : checked(this.name, part, this.#refuse as unknown as Refusal<unknown, unknown[]>, true);
+    if (this.#refuse === undefined) return part;
+    const refuse = this.#refuse as unknown as Refusal<unknown, unknown[]>;
+    return checked(this.name, part, (answer, ...args) => (answer === undefined ? null : refuse(answer, ...args)));
   }
 
   protected override combine(parts: readonly Part[]): AnyFunction {
@@ -176,7 +178,7 @@ export class ValueHook<T, A extends FurtherArguments = []> extends Hook<(value: 
     if (this.#refuse === undefined) return part;
     const refuse = this.#refuse as unknown as Refusal<unknown, unknown[]>;
     // The second argument that a refusal gets is the first beside the value.
-    return checked(this.name, part, (answer, _value, ...args) => refuse(answer, ...args), false);
+    return checked(this.name, part, (answer, _value, ...args) => refuse(answer, ...args));
   }
 
   protected override combine(parts: readonly Part[]): AnyFunction {

@@ -1,7 +1,7 @@
 export { EventFd, EventfdFlag } from './events/eventfd.js';
 export { TFD_TIMER_ABSTIME, TimerFd } from './events/timerfd.js';
 export { MemFd } from './memory/memfd.js';
-export { NamedMemory } from './memory/named-memory.js';
+export { NamedMemFd, NamedMemory } from './memory/named-memory.js';
 export { MessageQueue, MessageQueueFile, MQ_PRIO_MAX, MqLimit } from './mqueue/mqueue.js';
 export { type MessageQueueAttributes, MessageQueueNamespace } from './mqueue/mqueue-namespace.js';
 export { version } from './package-version.js';

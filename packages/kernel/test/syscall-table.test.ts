@@ -1,7 +1,7 @@
 import { definePlugin, type Plugin } from '@rpal/bus';
 import { type WaitQueue as Queue, type Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, Signal, SignalFlag } from '@rpal/uapi';
-import { type Caller, Pending, RetryOperation } from '@rpal/vfs';
+import { type Caller, Pending, RetryOperation, Waiter } from '@rpal/vfs';
 import { describe, expect, it } from 'vitest';
 import { KernelStep, MachineError, SyscallNumber, SyscallTable, Time } from '../src/index.js';
 import { runOn, smallMachine } from './support.js';
@@ -13,7 +13,7 @@ class Passage extends RetryOperation {
   readonly #gate: Gate;
 
   constructor(caller: Caller, scheduler: Scheduler, gate: Gate) {
-    super(caller, scheduler, false);
+    super(caller, scheduler, Waiter.NONEXCLUSIVE);
     this.#gate = gate;
   }
 

@@ -5,7 +5,7 @@ export { PositionedFile } from './file/positioned-file.js';
 export { begin, type Caller, type Credentials } from './operation/caller.js';
 export { type IoVec, IovIter, UIO_MAXIOV } from './operation/iov-iter.js';
 export { type Operation, OperationKind, OperationSet, Pending } from './operation/operation.js';
-export { RetryOperation } from './operation/retry-operation.js';
+export { RetryOperation, Waiter } from './operation/retry-operation.js';
 export { copyIn, copyOut, putBytes, putValue } from './operation/user-copy.js';
 export { version } from './package-version.js';
 export { PollItem, PollOperation } from './poll/poll.js';

@@ -1,4 +1,4 @@
-import { Errno } from '@rpal/uapi';
+import { Errno, OpenFlag } from '@rpal/uapi';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FdTable, File, VfsStep } from '../src/index.js';
@@ -50,7 +50,7 @@ describe('a descriptor table', () => {
     const stays = new Counted(0);
     const goes = new Counted(0);
     table.install(cpu, stays);
-    table.install(cpu, goes, true);
+    table.install(cpu, goes, OpenFlag.CLOEXEC);
     expect([table.closesOnExec(0), table.closesOnExec(1)]).toEqual([false, true]);
     table.exec(cpu);
     expect([stays.released, goes.released, table.peek(1)]).toEqual([0, 1, null]);
@@ -60,7 +60,7 @@ describe('a descriptor table', () => {
     const table = new FdTable();
     table.limit = 2;
     table.install(cpu, new Counted(0));
-    table.install(cpu, new Counted(0), true);
+    table.install(cpu, new Counted(0), OpenFlag.CLOEXEC);
     const child = table.fork();
     expect([child.closesOnExec(0), child.closesOnExec(1), child.install(cpu, new Counted(0))]).toEqual([false, true, -Errno.EMFILE]);
     child.exec(cpu);
@@ -87,7 +87,7 @@ describe('a descriptor table', () => {
           } else {
             const from = kind === 'from' ? fd : 0;
             const free = list.findIndex((other, at) => other === null && at >= from);
-            expect(table.install(cpu, file, false, from)).toBe(free < 0 ? -Errno.EMFILE : free);
+            expect(table.install(cpu, file, 0, from)).toBe(free < 0 ? -Errno.EMFILE : free);
             if (free >= 0) list[free] = file;
           }
           expect(list.map((_, at) => table.peek(at))).toEqual(list);

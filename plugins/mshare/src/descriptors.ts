@@ -61,7 +61,7 @@ export class DescriptorRegions {
     for (const region of this.#regions) if (region.destroyed) this.#regions.delete(region);
     const region = new Region(this.#manager, cpu, 'mshare', address, length);
     this.#regions.add(region);
-    return thread.process.files.install(cpu, new ControlFile(new CountedRegion(region)), true);
+    return thread.process.files.install(cpu, new ControlFile(new CountedRegion(region)), OpenFlag.CLOEXEC);
   }
 }
 
@@ -78,7 +78,7 @@ class ControlFile extends File {
     cpu.charge(MshareStep.call);
     if (command === MshareIoctl.MAPPING_FD) {
       if (argument !== OpenFlag.RDONLY && argument !== OpenFlag.RDWR) return -Errno.EINVAL;
-      return process.files.install(cpu, new MappingFile(this.#counted, argument), true);
+      return process.files.install(cpu, new MappingFile(this.#counted, argument), OpenFlag.CLOEXEC);
     }
     if (command !== MshareIoctl.PROTECT) return -Errno.ENOTTY;
     const words: number[] = [];

@@ -2,7 +2,7 @@ import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { getUser32 } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Caller, File, OperationKind, Pending, type PollTable, putValue, RetryOperation, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, File, OperationKind, Pending, type PollTable, putValue, RetryOperation, VfsStep, Waiter } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
 /** Flags of eventfd2. */
@@ -49,8 +49,7 @@ export class EventFd extends File {
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     cpu.charge(IpcStep.eventfdFile);
     if (length < SIZE) return -Errno.EINVAL;
-    const operation =
-      caller.operations.get(EVENTFD_READ) ?? caller.operations.keep(EVENTFD_READ, new EventfdReadOperation(caller, this.scheduler, false));
+    const operation = caller.operations.get(EVENTFD_READ) ?? caller.operations.keep(EVENTFD_READ, new EventfdReadOperation(this, caller));
     return begin(cpu, caller, operation.start(this, address));
   }
 
@@ -62,8 +61,7 @@ export class EventFd extends File {
     if (low < 0 || high < 0) return -Errno.EFAULT;
     if (low === WORD - 1 && high === WORD - 1) return -Errno.EINVAL;
     const operation =
-      caller.operations.get(EVENTFD_WRITE) ??
-      caller.operations.keep(EVENTFD_WRITE, new EventfdWriteOperation(caller, this.scheduler, false));
+      caller.operations.get(EVENTFD_WRITE) ?? caller.operations.keep(EVENTFD_WRITE, new EventfdWriteOperation(this, caller));
     return begin(cpu, caller, operation.start(this, high, low));
   }
 
@@ -97,23 +95,26 @@ export class EventFd extends File {
   }
 }
 
-/** eventfd_read. */
-export class EventfdReadOperation extends RetryOperation {
-  #file!: EventFd;
-  #address = 0;
-  #mayWait = false;
+/** A call that waits until the count allows it. */
+abstract class EventfdOperation extends RetryOperation {
+  protected file: EventFd;
+  /** The result of an attempt that the count does not allow. */
+  protected refused: number = Pending.NOTHING_YET;
   #slept = false;
 
-  start(file: EventFd, address: number): this {
-    this.#file = file;
-    this.#mayWait = !file.nonblocking;
-    this.#address = address;
+  constructor(file: EventFd, caller: Caller) {
+    super(caller, file.scheduler, Waiter.NONEXCLUSIVE);
+    this.file = file;
+  }
+
+  protected begin(file: EventFd): void {
+    this.file = file;
+    this.refused = file.nonblocking ? -Errno.EAGAIN : Pending.NOTHING_YET;
     this.#slept = false;
-    return this;
   }
 
   protected override get queue(): WaitQueue {
-    return this.#file.wait;
+    return this.file.wait;
   }
 
   protected override prepare(cpu: Cpu): void {
@@ -121,14 +122,30 @@ export class EventfdReadOperation extends RetryOperation {
     this.#slept = true;
   }
 
+  /** The price of the call's body, once: what follows a sleep is in the price of that. */
+  protected charge(cpu: Cpu, step: number): void {
+    if (!this.#slept) cpu.charge(step);
+  }
+}
+
+/** eventfd_read. */
+class EventfdReadOperation extends EventfdOperation {
+  #address = 0;
+
+  start(file: EventFd, address: number): this {
+    this.begin(file);
+    this.#address = address;
+    return this;
+  }
+
   protected override attempt(cpu: Cpu): number {
-    const file = this.#file;
-    if (!this.#slept) cpu.charge(IpcStep.eventfdRead);
+    const { file } = this;
+    this.charge(cpu, IpcStep.eventfdRead);
     file.lock.acquire(cpu);
     const { high, low } = file;
     if (high === 0 && low === 0) {
       file.lock.release(cpu);
-      return this.#mayWait ? Pending.NOTHING_YET : -Errno.EAGAIN;
+      return this.refused;
     }
     file.handover.take(cpu, this.caller.task, SIZE);
     if (file.semaphore) {
@@ -146,44 +163,29 @@ export class EventfdReadOperation extends RetryOperation {
 }
 
 /** The `EventfdReadOperation` of each task. */
-export const EVENTFD_READ: OperationKind<EventfdReadOperation> = new OperationKind('eventfd read');
+const EVENTFD_READ: OperationKind<EventfdReadOperation> = new OperationKind('eventfd read');
 
 /** eventfd_write. */
-export class EventfdWriteOperation extends RetryOperation {
-  #file!: EventFd;
+class EventfdWriteOperation extends EventfdOperation {
   #high = 0;
   #low = 0;
-  #mayWait = false;
-  #slept = false;
 
   start(file: EventFd, high: number, low: number): this {
-    this.#file = file;
-    this.#mayWait = !file.nonblocking;
+    this.begin(file);
     this.#high = high;
     this.#low = low;
-    this.#slept = false;
     return this;
   }
 
-  protected override get queue(): WaitQueue {
-    return this.#file.wait;
-  }
-
-  protected override prepare(cpu: Cpu): void {
-    cpu.charge(IpcStep.eventfdBlock);
-    this.#slept = true;
-  }
-
   protected override attempt(cpu: Cpu): number {
-    const file = this.#file;
-    if (!this.#slept) cpu.charge(IpcStep.eventfdWrite);
+    const { file } = this;
+    this.charge(cpu, IpcStep.eventfdWrite);
     file.lock.acquire(cpu);
     const added = file.add(cpu, this.#high, this.#low);
     file.lock.release(cpu);
-    if (added) return SIZE;
-    return this.#mayWait ? Pending.NOTHING_YET : -Errno.EAGAIN;
+    return added ? SIZE : this.refused;
   }
 }
 
 /** The `EventfdWriteOperation` of each task. */
-export const EVENTFD_WRITE: OperationKind<EventfdWriteOperation> = new OperationKind('eventfd write');
+const EVENTFD_WRITE: OperationKind<EventfdWriteOperation> = new OperationKind('eventfd write');

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Handover, type Scheduler, SleepTimer, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Caller, File, Pending, type PollTable, putValue, RetryOperation, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, File, Pending, type PollTable, putValue, RetryOperation, VfsStep, Waiter } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
 /** Flag of timerfd_settime: the time is one of the clock, not from now on. */
@@ -76,7 +76,7 @@ export class TimerFd extends File {
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     cpu.charge(IpcStep.eventfdFile);
     if (length < 8) return -Errno.EINVAL;
-    return begin(cpu, caller, new TimerfdRead(caller, this.scheduler, false).start(this, address));
+    return begin(cpu, caller, new TimerfdRead(caller, this.scheduler, Waiter.NONEXCLUSIVE).start(this, address));
   }
 
   override get canWrite(): boolean {

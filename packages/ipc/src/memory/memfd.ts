@@ -7,24 +7,17 @@ import { IpcStep } from '../steps.js';
 /** Largest size of a file in memory. */
 const MAX_SIZE = 2 ** 43;
 
-/** An open file in memory: of memfd_create, or of a name below /dev/shm. */
+/** An open file in memory. */
 export class MemFd extends PositionedFile {
   readonly file: MemoryFile;
   readonly #mapped: MappedFile;
-  readonly #named: boolean;
 
-  constructor(file: MemoryFile, flags: number, named = false) {
+  constructor(file: MemoryFile, flags: number) {
     super((flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK)) | OpenFlag.LARGEFILE);
     this.file = file;
-    this.#named = named;
     const mode = flags & OpenFlag.ACCMODE;
     this.#mapped = new MappedFile(file, mode !== OpenFlag.WRONLY, mode !== OpenFlag.RDONLY);
     file.get();
-  }
-
-  /** Files below /dev/shm take O_DIRECT, those of memfd_create do not; it changes nothing. */
-  override get takesDirect(): boolean {
-    return this.#named;
   }
 
   override get mode(): number {

@@ -2,6 +2,14 @@ import { MemoryFile, type MemoryManager } from '@rpal/mm';
 import { Errno, OpenFlag } from '@rpal/uapi';
 import { MemFd } from './memfd.js';
 
+/** An open file below /dev/shm. */
+export class NamedMemFd extends MemFd {
+  /** O_DIRECT is taken there, and not by files of memfd_create; it changes nothing. */
+  override get takesDirect(): boolean {
+    return true;
+  }
+}
+
 /** The memory of a machine that has names, by path below /dev/shm (Linux: the tmpfs that is mounted there). */
 export class NamedMemory {
   readonly #memory: MemoryManager;
@@ -23,7 +31,7 @@ export class NamedMemory {
     } else if ((flags & OpenFlag.CREAT) !== 0 && (flags & OpenFlag.EXCL) !== 0) {
       return -Errno.EEXIST;
     }
-    return new MemFd(file, flags, true);
+    return new NamedMemFd(file, flags);
   }
 
   /** shm_unlink(3): the memory goes with its last descriptor or mapping. @returns 0, or -ENOENT */

@@ -2,7 +2,19 @@ import { type Cpu, PAGE_SIZE, SpinLock, Touch } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitQueue, Wake } from '@rpal/sched';
 import { Errno, Fcntl, FileMode, OpenFlag, Poll, Signal } from '@rpal/uapi';
-import { begin, type Caller, copyIn, copyOut, File, OperationKind, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
+import {
+  begin,
+  type Caller,
+  copyIn,
+  copyOut,
+  File,
+  OperationKind,
+  Pending,
+  type PollTable,
+  RetryOperation,
+  VfsStep,
+  Waiter,
+} from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
 /** Writes of up to so many bytes are not mixed with those of others. */
@@ -14,22 +26,27 @@ const MAX_SLOTS = 256;
 const READABLE = Poll.IN | Poll.RDNORM;
 const WRITABLE = Poll.OUT | Poll.WRNORM;
 
+/** What is special about a page in a pipe (PIPE_BUF_FLAG_*). */
+export const PipeBufferFlag = {
+  /** A packet: one read takes it, or throws the rest of it away. */
+  PACKET: 0x08,
+  /** Later writes may be appended to it: it was written, not spliced. */
+  CAN_MERGE: 0x10,
+} as const;
+
 /** A page in a pipe (Linux: `struct pipe_buffer`). */
 export class PipeBuffer {
   frame: number;
   offset: number;
   length: number;
-  /** Later writes may be appended to it: it was written, not spliced. */
-  merge: boolean;
-  /** A packet: one read takes it, or throws the rest of it away (PIPE_BUF_FLAG_PACKET). */
-  readonly packet: boolean;
+  /** `PipeBufferFlag` bits. */
+  readonly flags: number;
 
-  constructor(frame: number, offset: number, length: number, merge: boolean, packet = false) {
+  constructor(frame: number, offset: number, length: number, flags: number) {
     this.frame = frame;
     this.offset = offset;
     this.length = length;
-    this.merge = merge;
-    this.packet = packet;
+    this.flags = flags;
   }
 }
 
@@ -153,7 +170,8 @@ export class PipeEnd extends File {
     cpu.charge(IpcStep.pipeFile);
     if (length === 0) return 0;
     const operation =
-      caller.operations.get(PIPE_READ) ?? caller.operations.keep(PIPE_READ, new PipeReadOperation(caller, this.pipe.scheduler, true));
+      caller.operations.get(PIPE_READ) ??
+      caller.operations.keep(PIPE_READ, new PipeReadOperation(caller, this.pipe.scheduler, Waiter.EXCLUSIVE));
     return begin(cpu, caller, operation.start(this, address, length));
   }
 
@@ -162,7 +180,8 @@ export class PipeEnd extends File {
     cpu.charge(IpcStep.pipeFile);
     if (length === 0) return 0;
     const operation =
-      caller.operations.get(PIPE_WRITE) ?? caller.operations.keep(PIPE_WRITE, new PipeWriteOperation(caller, this.pipe.scheduler, true));
+      caller.operations.get(PIPE_WRITE) ??
+      caller.operations.keep(PIPE_WRITE, new PipeWriteOperation(caller, this.pipe.scheduler, Waiter.EXCLUSIVE));
     return begin(cpu, caller, operation.start(this, address, length));
   }
 
@@ -243,10 +262,11 @@ export class PipeReadOperation extends RetryOperation {
       buffer.offset += part;
       buffer.length -= part;
       taken += part;
-      if (buffer.length > 0 && !buffer.packet) break;
+      const packet = (buffer.flags & PipeBufferFlag.PACKET) !== 0;
+      if (buffer.length > 0 && !packet) break;
       pipe.buffers.shift();
       pipe.releasePage(buffer.frame);
-      if (buffer.packet) break;
+      if (packet) break;
     }
     return taken;
   }
@@ -319,7 +339,7 @@ export class PipeWriteOperation extends RetryOperation {
         pipe.releasePage(frame);
         return this.#orSoFar(-Errno.EFAULT);
       }
-      pipe.buffers.push(new PipeBuffer(frame, 0, part, !packets, packets));
+      pipe.buffers.push(new PipeBuffer(frame, 0, part, packets ? PipeBufferFlag.PACKET : PipeBufferFlag.CAN_MERGE));
     }
     return this.#length;
   }
@@ -328,7 +348,7 @@ export class PipeWriteOperation extends RetryOperation {
   #merge(cpu: Cpu, pipe: Pipe): number {
     const odd = this.#length % PAGE_SIZE;
     const last = pipe.buffers[pipe.buffers.length - 1];
-    if (this.#done > 0 || odd === 0 || last === undefined || !last.merge) return 0;
+    if (this.#done > 0 || odd === 0 || last === undefined || (last.flags & PipeBufferFlag.CAN_MERGE) === 0) return 0;
     const end = last.offset + last.length;
     if (end + odd > PAGE_SIZE) return 0;
     if (!this.#copy(cpu, last.frame * PAGE_SIZE + end, odd)) return -Errno.EFAULT;

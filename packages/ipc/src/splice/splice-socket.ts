@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { Errno } from '@rpal/uapi';
-import { begin, type Caller, Pending } from '@rpal/vfs';
+import { Errno, SPLICE_F_NONBLOCK } from '@rpal/uapi';
+import { begin, type Caller, Pending, Waiter } from '@rpal/vfs';
 import { type Pipe, PipeBuffer, type PipeEnd } from '../pipe/pipe.js';
 import { IpcStep } from '../steps.js';
 import type { SkbPiece } from '../unix/skb.js';
@@ -12,29 +12,15 @@ import { SpliceOperation } from './splice-operation.js';
 const PIECES_MAX = 16;
 
 /** splice(2) from a pipe to a stream socket: messages that refer to the pages of the pipe. */
-export function spliceToSocket(
-  cpu: Cpu,
-  caller: Caller,
-  from: PipeEnd,
-  to: UnixStreamSocket,
-  length: number,
-  nonblocking: boolean,
-): number {
+export function spliceToSocket(cpu: Cpu, caller: Caller, from: PipeEnd, to: UnixStreamSocket, length: number, flags: number): number {
   if (from.writing) return -Errno.EBADF;
-  return begin(cpu, caller, new ToSocket(caller, from.pipe, to, length, !nonblocking && !from.nonblocking));
+  return begin(cpu, caller, new ToSocket(caller, from.pipe, to, length, (flags & SPLICE_F_NONBLOCK) === 0 && !from.nonblocking));
 }
 
 /** splice(2) from a stream socket to a pipe: the pages of its messages, or copies of short ones. */
-export function spliceFromSocket(
-  cpu: Cpu,
-  caller: Caller,
-  from: UnixStreamSocket,
-  to: PipeEnd,
-  length: number,
-  nonblocking: boolean,
-): number {
+export function spliceFromSocket(cpu: Cpu, caller: Caller, from: UnixStreamSocket, to: PipeEnd, length: number, flags: number): number {
   if (!to.writing) return -Errno.EBADF;
-  return begin(cpu, caller, new FromSocket(caller, from, to.pipe, length, !nonblocking && !to.nonblocking));
+  return begin(cpu, caller, new FromSocket(caller, from, to.pipe, length, (flags & SPLICE_F_NONBLOCK) === 0 && !to.nonblocking));
 }
 
 /** splice_to_socket. Others may use the pipe while it waits for the socket; in Linux they wait for it. */
@@ -50,7 +36,7 @@ class ToSocket extends SpliceOperation {
   #moved = false;
 
   constructor(caller: Caller, from: Pipe, to: UnixStreamSocket, length: number, mayWait: boolean) {
-    super(caller, from.scheduler, false);
+    super(caller, from.scheduler, Waiter.NONEXCLUSIVE);
     this.#from = from;
     this.#to = to;
     this.#left = length;
@@ -125,7 +111,7 @@ class FromSocket extends SpliceOperation {
   readonly #mayWaitForData: boolean;
 
   constructor(caller: Caller, from: UnixStreamSocket, to: Pipe, length: number, mayWait: boolean) {
-    super(caller, to.scheduler, false);
+    super(caller, to.scheduler, Waiter.NONEXCLUSIVE);
     this.#from = from;
     this.#to = to;
     this.#length = length;
@@ -157,10 +143,9 @@ class FromSocket extends SpliceOperation {
     const from = this.#from;
     const to = this.#to;
     let moved = 0;
-    const put = (piece: SkbPiece, shared: boolean): boolean => {
+    const put = (piece: SkbPiece): boolean => {
       if (to.full) return false;
-      if (shared) to.frames.get(piece.frame);
-      to.buffers.push(new PipeBuffer(piece.frame, piece.offset, piece.length, false));
+      to.buffers.push(new PipeBuffer(piece.frame, piece.offset, piece.length, 0));
       return true;
     };
     while (moved < this.#length && !to.full) {

@@ -1,57 +1,63 @@
 import { type Cpu, PAGE_MASK, PAGE_SIZE, Touch } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
-import { Errno } from '@rpal/uapi';
-import { begin, type Caller } from '@rpal/vfs';
-import { type Pipe, PipeBuffer, type PipeEnd } from '../pipe/pipe.js';
+import { Errno, SPLICE_F_NONBLOCK } from '@rpal/uapi';
+import { begin, type Caller, Waiter } from '@rpal/vfs';
+import { type Pipe, PipeBuffer, PipeBufferFlag, type PipeEnd } from '../pipe/pipe.js';
 import { IpcStep } from '../steps.js';
 import { SpliceOperation } from './splice-operation.js';
 
 /** splice(2) from pipe to pipe: pages change hands, nothing is copied. */
-export function splice(cpu: Cpu, caller: Caller, from: PipeEnd, to: PipeEnd, length: number, nonblocking: boolean): number {
-  return transfer(cpu, caller, from, to, length, nonblocking, true);
+export function splice(cpu: Cpu, caller: Caller, from: PipeEnd, to: PipeEnd, length: number, flags: number): number {
+  return transfer(cpu, caller, from, to, new MoveBetweenPipes(caller, from.pipe, to.pipe, length, mayWait(flags, from, to)));
 }
 
 /** tee(2): both pipes refer to the same pages afterwards. */
-export function tee(cpu: Cpu, caller: Caller, from: PipeEnd, to: PipeEnd, length: number, nonblocking: boolean): number {
-  return transfer(cpu, caller, from, to, length, nonblocking, false);
+export function tee(cpu: Cpu, caller: Caller, from: PipeEnd, to: PipeEnd, length: number, flags: number): number {
+  return transfer(cpu, caller, from, to, new LinkBetweenPipes(caller, from.pipe, to.pipe, length, mayWait(flags, from, to)));
 }
 
-function transfer(cpu: Cpu, caller: Caller, from: PipeEnd, to: PipeEnd, length: number, nonblocking: boolean, move: boolean): number {
+/** Whether a call with these SPLICE_F_ flags may wait for data in, or room for more. */
+function mayWait(flags: number, ...ends: readonly PipeEnd[]): boolean {
+  return (flags & SPLICE_F_NONBLOCK) === 0 && ends.every(({ nonblocking }) => !nonblocking);
+}
+
+function transfer(cpu: Cpu, caller: Caller, from: PipeEnd, to: PipeEnd, operation: Transfer): number {
   if (from.writing || !to.writing) return -Errno.EBADF;
   if (from.pipe === to.pipe) return -Errno.EINVAL;
-  const mayWait = !nonblocking && !from.nonblocking && !to.nonblocking;
-  return begin(cpu, caller, new Transfer(caller, from.pipe, to.pipe, length, mayWait, move));
+  return begin(cpu, caller, operation);
 }
 
 /** Waits for data and for room, then moves or links as many pages as there are (Linux: `splice_pipe_to_pipe`, `link_pipe`). */
-class Transfer extends SpliceOperation {
-  readonly #from: Pipe;
-  readonly #to: Pipe;
-  readonly #length: number;
+abstract class Transfer extends SpliceOperation {
+  protected readonly from: Pipe;
+  protected readonly to: Pipe;
+  protected readonly length: number;
   readonly #mayWait: boolean;
-  readonly #move: boolean;
 
-  constructor(caller: Caller, from: Pipe, to: Pipe, length: number, mayWait: boolean, move: boolean) {
-    super(caller, from.scheduler, false);
-    this.#from = from;
-    this.#to = to;
-    this.#length = length;
+  constructor(caller: Caller, from: Pipe, to: Pipe, length: number, mayWait: boolean) {
+    super(caller, from.scheduler, Waiter.NONEXCLUSIVE);
+    this.from = from;
+    this.to = to;
+    this.length = length;
     this.#mayWait = mayWait;
-    this.#move = move;
   }
 
+  /** Fills the second pipe from the first. @returns bytes */
+  protected abstract transfer(): number;
+
+  /** The first pipe's bytes are in the second. */
+  protected abstract handOver(cpu: Cpu, bytes: number): void;
+
   protected override attempt(cpu: Cpu): number {
-    const from = this.#from;
-    const to = this.#to;
+    const { from, to } = this;
     cpu.charge(IpcStep.spliceBody);
     if (from.empty && from.writers > 0) return this.waitAt(from.readWait, this.#mayWait);
     if (to.full && to.readers > 0) return this.waitAt(to.writeWait, this.#mayWait);
     if (to.readers === 0) return this.brokenPipe(cpu);
     const held = from.buffers.length;
-    const moved = this.#move ? this.#moveBuffers() : this.#linkBuffers();
+    const moved = this.transfer();
     if (moved > 0) {
-      if (this.#move) from.handover.take(cpu, this.caller.task, moved);
-      else from.handover.find(cpu, this.caller.task);
+      this.handOver(cpu, moved);
       to.handover.put(cpu, moved);
       to.readWait.wakeOne(cpu);
     }
@@ -59,11 +65,16 @@ class Transfer extends SpliceOperation {
     if (from.buffers.length < held) from.writeWait.wakeOne(cpu);
     return moved;
   }
+}
 
-  #moveBuffers(): number {
-    const from = this.#from;
-    const to = this.#to;
-    let left = this.#length;
+class MoveBetweenPipes extends Transfer {
+  protected override handOver(cpu: Cpu, bytes: number): void {
+    this.from.handover.take(cpu, this.caller.task, bytes);
+  }
+
+  protected override transfer(): number {
+    const { from, to } = this;
+    let left = this.length;
     while (left > 0 && !from.empty && !to.full) {
       const buffer = from.buffers[0] as PipeBuffer;
       if (left >= buffer.length) {
@@ -72,33 +83,39 @@ class Transfer extends SpliceOperation {
         left -= buffer.length;
       } else {
         to.frames.get(buffer.frame);
-        to.buffers.push(new PipeBuffer(buffer.frame, buffer.offset, left, false, buffer.packet));
+        to.buffers.push(new PipeBuffer(buffer.frame, buffer.offset, left, buffer.flags & PipeBufferFlag.PACKET));
         buffer.offset += left;
         buffer.length -= left;
         left = 0;
       }
     }
-    return this.#length - left;
+    return this.length - left;
+  }
+}
+
+class LinkBetweenPipes extends Transfer {
+  protected override handOver(cpu: Cpu): void {
+    this.from.handover.find(cpu, this.caller.task);
   }
 
-  #linkBuffers(): number {
-    const to = this.#to;
-    let left = this.#length;
-    for (const { frame, offset, length, packet } of this.#from.buffers) {
+  protected override transfer(): number {
+    const { to } = this;
+    let left = this.length;
+    for (const { frame, offset, length, flags } of this.from.buffers) {
       if (left === 0 || to.full) break;
       const part = Math.min(length, left);
       to.frames.get(frame);
-      to.buffers.push(new PipeBuffer(frame, offset, part, false, packet));
+      to.buffers.push(new PipeBuffer(frame, offset, part, flags & PipeBufferFlag.PACKET));
       left -= part;
     }
-    return this.#length - left;
+    return this.length - left;
   }
 }
 
 /** vmsplice(2) into a pipe: it refers to the caller's own pages, and sees what is written there later. */
-export function vmsplice(cpu: Cpu, caller: Caller, to: PipeEnd, address: number, length: number, nonblocking: boolean): number {
+export function vmsplice(cpu: Cpu, caller: Caller, to: PipeEnd, address: number, length: number, flags: number): number {
   if (!to.writing) return to.read(cpu, caller, address, length);
-  return begin(cpu, caller, new Gift(caller, to, address, length, !nonblocking && !to.nonblocking));
+  return begin(cpu, caller, new Gift(caller, to, address, length, mayWait(flags, to)));
 }
 
 class Gift extends SpliceOperation {
@@ -108,7 +125,7 @@ class Gift extends SpliceOperation {
   readonly #mayWait: boolean;
 
   constructor(caller: Caller, to: PipeEnd, address: number, length: number, mayWait: boolean) {
-    super(caller, to.pipe.scheduler, false);
+    super(caller, to.pipe.scheduler, Waiter.NONEXCLUSIVE);
     this.#pipe = to.pipe;
     this.#address = address;
     this.#length = length;
@@ -128,7 +145,7 @@ class Gift extends SpliceOperation {
       const part = Math.min(PAGE_SIZE - offset, this.#length - done);
       const frame = (physical - offset) / PAGE_SIZE;
       pipe.frames.get(frame);
-      pipe.buffers.push(new PipeBuffer(frame, offset, part, false));
+      pipe.buffers.push(new PipeBuffer(frame, offset, part, 0));
       done += part;
     }
     if (done > 0) {

@@ -68,6 +68,11 @@ export class SkbPool {
     this.#frames = frames;
   }
 
+  /** Somebody else refers to a page of a message, too. */
+  share({ frame }: SkbPiece): void {
+    this.#frames.get(frame);
+  }
+
   /** A message for a stream of `length` bytes (1 .. 36544), its bytes unset; null if memory is exhausted. */
   allocate(cpu: Cpu, length: number): Skb | null {
     if (length <= SKB_MAX_LINEAR) return this.#linear(length);

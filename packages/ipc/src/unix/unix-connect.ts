@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Scheduler, type WaitQueue, Wake } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { begin, type Caller, OperationKind, Pending, RetryOperation } from '@rpal/vfs';
+import { begin, type Caller, OperationKind, Pending, RetryOperation, Waiter } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import { SHUTDOWN_RECEIVE, SocketState, type UnixSocket } from './unix-socket.js';
 
@@ -33,7 +33,7 @@ class ConnectOperation extends RetryOperation {
   #mayWait = false;
 
   constructor(caller: Caller, scheduler: Scheduler) {
-    super(caller, scheduler, true);
+    super(caller, scheduler, Waiter.EXCLUSIVE);
   }
 
   start(socket: UnixSocket, path: string): this {
@@ -74,7 +74,7 @@ class AcceptOperation extends RetryOperation {
   #mayWait = false;
 
   constructor(caller: Caller, scheduler: Scheduler) {
-    super(caller, scheduler, true);
+    super(caller, scheduler, Waiter.EXCLUSIVE);
   }
 
   start(listener: UnixSocket, install: (cpu: Cpu, socket: UnixSocket) => number): this {

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type WaitQueue, Wake } from '@rpal/sched';
 import { Errno, MessageFlag, Poll, SocketType } from '@rpal/uapi';
-import { begin, type Caller, OperationKind, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, OperationKind, Pending, type PollTable, RetryOperation, VfsStep, Waiter } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import { drainSkb, fillSkb, type Skb } from './skb.js';
 import { messageOf, NOBODY } from './socket-message.js';
@@ -76,7 +76,7 @@ export class UnixPacketSocket extends UnixSocket {
     cpu.charge(IpcStep.socketCall);
     const operation =
       caller.operations.get(PACKET_SEND) ??
-      caller.operations.keep(PACKET_SEND, new PacketSendOperation(caller, this.namespace.scheduler, true));
+      caller.operations.keep(PACKET_SEND, new PacketSendOperation(caller, this.namespace.scheduler, Waiter.EXCLUSIVE));
     return begin(cpu, caller, operation.start(this, address, length, flags));
   }
 
@@ -85,7 +85,10 @@ export class UnixPacketSocket extends UnixSocket {
     if (this.connectionBased && this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;
     const operation =
       caller.operations.get(PACKET_RECEIVE) ??
-      caller.operations.keep(PACKET_RECEIVE, new PacketReceiveOperation(caller, this.namespace.scheduler, true, Poll.IN | Poll.ERR));
+      caller.operations.keep(
+        PACKET_RECEIVE,
+        new PacketReceiveOperation(caller, this.namespace.scheduler, Waiter.EXCLUSIVE, Poll.IN | Poll.ERR),
+      );
     return begin(cpu, caller, operation.start(this, address, length, flags));
   }
 

@@ -339,12 +339,12 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   }
 
   override release(cpu: Cpu): void {
-    this.disconnect(cpu, false);
+    this.disconnect(cpu);
     this.namespace.inFlight.puts.settle(cpu);
   }
 
-  /** unix_release_sock. @param embryo nobody has accepted it */
-  protected disconnect(cpu: Cpu, embryo: boolean): void {
+  /** unix_release_sock. */
+  protected disconnect(cpu: Cpu): void {
     if (this.#key !== null) this.namespace.names.forget(this.#key, this);
     const { peer } = this;
     this.dead = true;
@@ -352,13 +352,19 @@ export abstract class UnixSocket extends File implements InFlightSocket {
     this.peerWait.walk(cpu, Wake.ALL);
     if (peer !== null && this.connectionBased) {
       peer.shutdownMask = SHUTDOWN_BOTH;
-      if (this.#hasUnread || embryo) peer.error = Errno.ECONNRESET;
+      if (this.#hasUnread) peer.error = Errno.ECONNRESET;
       peer.changed(cpu);
     }
     if (this.relay.queue !== null) this.relay.queue.unlink(this.relay);
     this.purge(cpu);
-    for (const waiting of this.backlog.splice(0)) waiting.disconnect(cpu, true);
+    for (const waiting of this.backlog.splice(0)) waiting.#turnedAway(cpu);
     this.namespace.inFlight.released(cpu);
+  }
+
+  /** The listener is gone, and nobody has accepted this connection. */
+  #turnedAway(cpu: Cpu): void {
+    if (this.peer !== null) this.peer.error = Errno.ECONNRESET;
+    this.disconnect(cpu);
   }
 
   get #hasUnread(): boolean {

@@ -240,7 +240,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
    * Hands bytes of the first message on as parts of pages: those of its pages, or a copy if it has none.
    * @param put takes a part; false: no more @returns bytes, or `Pending.NOTHING_YET` if there is no message
    */
-  takePages(cpu: Cpu, caller: Caller, length: number, put: (piece: SkbPiece, shared: boolean) => boolean): number {
+  takePages(cpu: Cpu, caller: Caller, length: number, put: (piece: SkbPiece) => boolean): number {
     const skb = this.first;
     if (skb === null) return Pending.NOTHING_YET;
     this.handover.find(cpu, caller.task);
@@ -250,13 +250,14 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
     let done = 0;
     if (skb.frames.length > 0) {
       for (const piece of pagesOf(skb, skb.consumed, wanted)) {
-        if (!put(piece, true)) break;
+        if (!put(piece)) break;
+        this.namespace.skbs.share(piece);
         done += piece.length;
       }
     } else {
       const piece = this.namespace.skbs.copyToPage(cpu, skb, wanted);
       if (piece === null) return -Errno.EFAULT;
-      if (put(piece, false)) done = wanted;
+      if (put(piece)) done = wanted;
     }
     skb.consumed += done;
     this.handover.take(cpu, caller.task, done);

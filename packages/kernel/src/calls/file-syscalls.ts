@@ -61,7 +61,7 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
   table.define(Nr.eventfd2, (cpu, thread, { a0, a1 }) => {
     if ((a1 & ~(EventfdFlag.SEMAPHORE | EventfdFlag.NONBLOCK | EventfdFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
     cpu.charge(IpcStep.eventfdCreate);
-    return thread.process.files.install(cpu, new EventFd(kernel.scheduler, a0, a1), (a1 & OpenFlag.CLOEXEC) !== 0);
+    return thread.process.files.install(cpu, new EventFd(kernel.scheduler, a0, a1), a1);
   });
 
   table.define(Nr.ioctl, (cpu, thread, { a0, a1, a2 }) => {
@@ -89,7 +89,7 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
     if ((a2 & ~OpenFlag.CLOEXEC) !== 0 || a0 === a1) return -Errno.EINVAL;
     if (a1 < 0 || a1 >= files.limit) return -Errno.EBADF;
     const file = files.lookUp(cpu, a0);
-    return file === null ? -Errno.EBADF : files.replace(cpu, a1, file, a2 !== 0);
+    return file === null ? -Errno.EBADF : files.replace(cpu, a1, file, a2);
   });
 
   table.define(Nr.fcntl, (cpu, thread, { a0, a1, a2 }) => {
@@ -100,7 +100,7 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
       case Fcntl.DUPFD:
       case Fcntl.DUPFD_CLOEXEC:
         if (a2 < 0 || a2 >= files.limit) return -Errno.EINVAL;
-        return files.install(cpu, file, a1 === Fcntl.DUPFD_CLOEXEC, a2);
+        return files.install(cpu, file, a1 === Fcntl.DUPFD_CLOEXEC ? OpenFlag.CLOEXEC : 0, a2);
       case Fcntl.GETFD:
         return files.closesOnExec(a0) ? 1 : 0;
       case Fcntl.SETFD:
@@ -135,7 +135,7 @@ function open(
   const opener = kernel.specialFiles.get(path);
   if (opener === undefined && fileSystem.filled) return fileSystem.value.open(cpu, thread, directory, path, flags, mode);
   const file = opener === undefined ? openPath(kernel, thread, path, flags) : opener(cpu, thread, flags);
-  return typeof file === 'number' ? file : thread.process.files.install(cpu, file, (flags & OpenFlag.CLOEXEC) !== 0);
+  return typeof file === 'number' ? file : thread.process.files.install(cpu, file, flags);
 }
 
 /** F_SETFL: O_NONBLOCK, and of a pipe whether it takes packets. */
@@ -157,12 +157,11 @@ export function installPair(
   flags: number,
 ): number {
   const { files } = thread.process;
-  const closeOnExec = (flags & OpenFlag.CLOEXEC) !== 0;
   // What gets no descriptor is released with this reference.
   first.get();
   second.get();
-  const low = files.install(cpu, first, closeOnExec);
-  const high = low < 0 ? low : files.install(cpu, second, closeOnExec);
+  const low = files.install(cpu, first, flags);
+  const high = low < 0 ? low : files.install(cpu, second, flags);
   if (low >= 0 && high < 0) files.close(cpu, low);
   first.put(cpu);
   second.put(cpu);

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, SCM_MAX_FD, SocketMessage, type UnixNamespace, type UnixSocket } from '@rpal/ipc';
-import { Errno, MessageFlag } from '@rpal/uapi';
+import { Errno, MessageFlag, OpenFlag } from '@rpal/uapi';
 import { type Credentials, type File, UIO_MAXIOV, VfsStep } from '@rpal/vfs';
 import type { MessageHeader } from '../process/message-header.js';
 import type { ProcessTable } from '../process/process-table.js';
@@ -88,24 +88,18 @@ export function receiveMessage(
     header.credentials = message.credentials;
     header.flags = message.flags;
     header.descriptors = [];
-    if (message.files !== null) install(kernel, on, thread, header, message.files, (flags & MessageFlag.CMSG_CLOEXEC) !== 0);
+    if (message.files !== null)
+      install(kernel, on, thread, header, message.files, (flags & MessageFlag.CMSG_CLOEXEC) !== 0 ? OpenFlag.CLOEXEC : 0);
     return result;
   });
 }
 
 /** As many descriptors as there is room for; what is left over is closed, and MSG_CTRUNC says so (Linux: `scm_detach_fds`). */
-function install(
-  kernel: MessageParts,
-  cpu: Cpu,
-  thread: Thread,
-  header: MessageHeader,
-  files: readonly File[],
-  closeOnExec: boolean,
-): void {
+function install(kernel: MessageParts, cpu: Cpu, thread: Thread, header: MessageHeader, files: readonly File[], flags: number): void {
   const descriptors: number[] = [];
   for (const file of files.slice(0, header.room ?? 0)) {
     cpu.charge(IpcStep.scmDescriptor);
-    const fd = thread.process.files.install(cpu, file, closeOnExec);
+    const fd = thread.process.files.install(cpu, file, flags);
     if (fd < 0) break;
     descriptors.push(fd);
   }

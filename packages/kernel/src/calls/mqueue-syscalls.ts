@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MessageQueueFile, type MessageQueueNamespace, MQ_PRIO_MAX } from '@rpal/ipc';
-import { Errno, Signal } from '@rpal/uapi';
+import { Errno, OpenFlag, Signal } from '@rpal/uapi';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { FOREVER, type SignalValue } from '../process/call-arguments.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
@@ -24,7 +24,7 @@ export function defineMessageQueueCalls(table: SyscallTable, { signals, messageQ
     const attributes = args.queueAttributes(cpu, thread, a3);
     if (typeof attributes === 'number') return attributes;
     const file = messageQueues.open(name, a1, attributes);
-    return typeof file === 'number' ? file : thread.process.files.install(cpu, file, true);
+    return typeof file === 'number' ? file : thread.process.files.install(cpu, file, OpenFlag.CLOEXEC);
   });
 
   table.define(Nr.mq_unlink, (cpu, thread, { args, a0 }) => {

@@ -38,7 +38,7 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
     if ((a0 & ~OpenFlag.CLOEXEC) !== 0) return -Errno.EINVAL;
     cpu.charge(EpollStep.epollCreate);
     const epoll = new EventPoll(kernel.epolls);
-    return thread.process.files.install(cpu, epoll, (a0 & OpenFlag.CLOEXEC) !== 0);
+    return thread.process.files.install(cpu, epoll, a0);
   });
 
   table.define(Nr.epoll_ctl, (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
@@ -120,7 +120,7 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
     const CLOCK_MONOTONIC = 1;
     if (a0 !== CLOCK_MONOTONIC || (a1 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
     cpu.charge(IpcStep.eventfdCreate);
-    return files.install(cpu, new TimerFd(kernel.scheduler, a1), (a1 & OpenFlag.CLOEXEC) !== 0);
+    return files.install(cpu, new TimerFd(kernel.scheduler, a1), a1);
   });
 
   table.define(Nr.timerfd_settime, (cpu, thread, { args, a0, a1, a2, a3 }) => {

@@ -115,7 +115,7 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
   });
 
   table.define(Nr.exit, (cpu, thread, { a0 }) => {
-    exitThread(kernel, cpu, thread, a0 & 0xff, 0, false);
+    exitThread(kernel, cpu, thread, a0 & 0xff, 0, 'thread');
     thread.operation = gone;
     return Pending.SLEEP;
   });

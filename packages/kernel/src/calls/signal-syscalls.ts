@@ -135,7 +135,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     cpu.charge(KernelStep.sigaction);
     const { process } = thread;
     const mask = without(set, UNBLOCKABLE);
-    if (a0 === -1) return process.files.install(cpu, new SignalFd(kernel.scheduler, mask, a3), (a3 & OpenFlag.CLOEXEC) !== 0);
+    if (a0 === -1) return process.files.install(cpu, new SignalFd(kernel.scheduler, mask, a3), a3);
     const file = process.files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
     if (!(file instanceof SignalFd)) return -Errno.EINVAL;

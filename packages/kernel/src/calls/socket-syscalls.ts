@@ -25,7 +25,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
     const refused = refuse(a0, a1);
     if (refused < 0) return refused;
     cpu.charge(IpcStep.socketCreate);
-    return thread.process.files.install(cpu, makeSocket(kernel.sockets, a1), (a1 & SocketType.CLOEXEC) !== 0);
+    return thread.process.files.install(cpu, makeSocket(kernel.sockets, a1), a1);
   });
 
   table.define(Nr.socketpair, (cpu, thread, regs) => {
@@ -175,7 +175,7 @@ function accept(cpu: Cpu, thread: Thread, { args, a0: fd, a1, a2 }: UserContext,
   return onSocket(cpu, thread, fd, (socket) =>
     socket.accept(cpu, thread, (on, connection) => {
       connection.flags |= flags & OpenFlag.NONBLOCK;
-      const made = files.install(on, connection, (flags & OpenFlag.CLOEXEC) !== 0);
+      const made = files.install(on, connection, flags);
       const failed = made < 0 ? made : args.putSocketName(on, thread, a1, a2, connection.peer?.path ?? null);
       if (failed < 0 && made >= 0) files.close(on, made);
       return failed < 0 ? failed : made;

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MemFd, type NamedMemory, PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStreamSocket, vmsplice } from '@rpal/ipc';
 import { MemoryFile, type MemoryManager } from '@rpal/mm';
-import { Errno, OpenFlag, Signal, SPLICE_F_NONBLOCK } from '@rpal/uapi';
+import { Errno, OpenFlag, Signal } from '@rpal/uapi';
 import { type File, type IoVec, IovIter, type Operation, Pending, UIO_MAXIOV } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { cpuOnlineFile, type HotplugParts } from '../proc/cpu-online.js';
@@ -43,10 +43,9 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
       a1 !== 0 || a3 !== 0
         ? -Errno.ESPIPE
         : betweenFiles(cpu, thread, a0, a2, a4, (from, to) => {
-            const nonblocking = (a5 & SPLICE_F_NONBLOCK) !== 0;
-            if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, a4, nonblocking);
-            if (from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, a4, nonblocking);
-            if (from instanceof UnixStreamSocket && to instanceof PipeEnd) return spliceFromSocket(cpu, thread, from, to, a4, nonblocking);
+            if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, a4, a5);
+            if (from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, a4, a5);
+            if (from instanceof UnixStreamSocket && to instanceof PipeEnd) return spliceFromSocket(cpu, thread, from, to, a4, a5);
             return -Errno.EINVAL;
           }),
     { holds: [0, 2] },
@@ -56,7 +55,7 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
     (cpu, thread, { a0, a1, a2, a3 }) =>
       betweenFiles(cpu, thread, a0, a1, a2, (from, to) => {
         if (!(from instanceof PipeEnd) || !(to instanceof PipeEnd)) return -Errno.EINVAL;
-        return tee(cpu, thread, from, to, a2, (a3 & SPLICE_F_NONBLOCK) !== 0);
+        return tee(cpu, thread, from, to, a2, a3);
       }),
     { holds: [0, 1] },
   );
@@ -65,7 +64,7 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
     (cpu, thread, { a0, a1, a2, a3 }) => {
       const file = thread.process.files.lookUp(cpu, a0);
       if (!(file instanceof PipeEnd)) return -Errno.EBADF;
-      return a2 === 0 ? 0 : vmsplice(cpu, thread, file, a1, a2, (a3 & SPLICE_F_NONBLOCK) !== 0);
+      return a2 === 0 ? 0 : vmsplice(cpu, thread, file, a1, a2, a3);
     },
     { holds: [0] },
   );
@@ -77,7 +76,7 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
     if (typeof name === 'number') return name;
     cpu.charge(KernelStep.openFile);
     const file = new MemFd(new MemoryFile(kernel.memory, `/memfd:${name} (deleted)`), OpenFlag.RDWR);
-    return thread.process.files.install(cpu, file, (a1 & MFD_CLOEXEC) !== 0);
+    return thread.process.files.install(cpu, file, (a1 & MFD_CLOEXEC) !== 0 ? OpenFlag.CLOEXEC : 0);
   });
   table.define(Nr.lseek, (cpu, thread, { a0, a1, a2 }) => {
     const file = thread.process.files.lookUp(cpu, a0);
@@ -101,7 +100,7 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
     if ((a1 & ~OpenFlag.NONBLOCK) !== 0 || a0 <= 0) return -Errno.EINVAL;
     cpu.charge(KernelStep.openFile);
     const process = kernel.processes.get(a0);
-    return process === undefined ? -Errno.ESRCH : thread.process.files.install(cpu, new PidFd(process, a1), true);
+    return process === undefined ? -Errno.ESRCH : thread.process.files.install(cpu, new PidFd(process, a1), OpenFlag.CLOEXEC);
   });
   table.define(Nr.pidfd_send_signal, (cpu, thread, { a0, a1 }) => {
     const file = thread.process.files.lookUp(cpu, a0);

@@ -254,7 +254,7 @@ class ReturnPath implements KernelPath {
     if (delivered > 0) {
       const { execing } = thread.process;
       // Killed on account of an exec, it ends alone.
-      exitThread(this.#kernel, cpu, thread, 0, delivered, execing === null || execing === thread);
+      exitThread(this.#kernel, cpu, thread, 0, delivered, execing === null || execing === thread ? 'process' : 'thread');
     }
     if (thread.state === TaskState.DEAD || thread.state === TaskState.STOPPED) return PathResult.SCHEDULE;
     return delivered === Delivered.RESTART ? this.#restart(cpu, thread) : PathResult.CONTINUE;

@@ -29,14 +29,17 @@ export interface ExitParts {
   readonly seams: KernelSeams;
 }
 
+/** What ends. */
+export type Ending = 'process' | 'thread';
+
 /**
  * Ends a thread (Linux: `do_exit`). The caller then calls `schedule()`, from which the thread does not return.
- * @param group the whole process ends (exit_group, a fatal signal), not only this thread (exit)
+ * @param who the process with all its threads (exit_group, a fatal signal), or this thread alone (exit)
  */
-export function exitThread(kernel: ExitParts, cpu: Cpu, thread: Thread, status: number, signal: number, group = true): void {
+export function exitThread(kernel: ExitParts, cpu: Cpu, thread: Thread, status: number, signal: number, who: Ending = 'process'): void {
   const { process } = thread;
   cpu.charge(KernelStep.exit);
-  if (process.exit === null && (group || process.threads.length === 1)) {
+  if (process.exit === null && (who === 'process' || process.threads.length === 1)) {
     process.death = signal === 0 ? null : deathOf(cpu, thread, signal);
     process.exit = { status, signal, code: process.death?.code ?? 0, address: process.death?.address ?? 0 };
     for (const other of process.threads) if (other !== thread) kernel.signals.send(cpu, other, Signal.KILL);

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Caller, File, Pending, type PollTable, putBytes, RetryOperation } from '@rpal/vfs';
+import { begin, type Caller, File, Pending, type PollTable, putBytes, RetryOperation, Waiter } from '@rpal/vfs';
 import { type SignalBits, union } from '../process/pending-signals.js';
 import { Thread } from '../process/thread.js';
 import { KernelStep } from '../steps.js';
@@ -29,7 +29,7 @@ export class SignalFd extends File {
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     cpu.charge(KernelStep.signalfdRead);
     if (length < RECORD) return -Errno.EINVAL;
-    const operation = new SignalfdRead(caller, this.#scheduler, false);
+    const operation = new SignalfdRead(caller, this.#scheduler, Waiter.NONEXCLUSIVE);
     return begin(cpu, caller, operation.start(this, address, Math.floor(length / RECORD)));
   }
 

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { Errno } from '@rpal/uapi';
+import { Errno, OpenFlag } from '@rpal/uapi';
 import { VfsStep } from '../steps.js';
 import type { File } from './file.js';
 
@@ -35,23 +35,23 @@ export class FdTable {
     return fd >= this.limit;
   }
 
-  /** Gives `file` the lowest free descriptor, at least `from`. @returns it, or -EMFILE */
-  install(cpu: Cpu, file: File, closeOnExec = false, from = 0): number {
+  /** Gives `file` the lowest free descriptor, at least `from`. @param flags of them O_CLOEXEC @returns it, or -EMFILE */
+  install(cpu: Cpu, file: File, flags = 0, from = 0): number {
     cpu.charge(VfsStep.fdInstall);
     let fd = Math.max(from, this.#lowestFree);
     while (this.#files[fd] != null) fd++;
     if (fd >= this.limit) return -Errno.EMFILE;
-    this.#place(fd, file, closeOnExec);
+    this.#place(fd, file, (flags & OpenFlag.CLOEXEC) !== 0);
     if (from <= this.#lowestFree) this.#lowestFree = fd + 1;
     return fd;
   }
 
-  /** Gives `file` the descriptor `fd`, closing what was there. */
-  replace(cpu: Cpu, fd: number, file: File, closeOnExec = false): number {
+  /** Gives `file` the descriptor `fd`, closing what was there. @param flags of them O_CLOEXEC @returns it, or -EBADF */
+  replace(cpu: Cpu, fd: number, file: File, flags = 0): number {
     cpu.charge(VfsStep.fdInstall);
     if (fd < 0 || fd >= this.limit) return -Errno.EBADF;
     const old = this.#files[fd] ?? null;
-    this.#place(fd, file, closeOnExec);
+    this.#place(fd, file, (flags & OpenFlag.CLOEXEC) !== 0);
     old?.flush(this.owner);
     old?.put(cpu);
     return fd;

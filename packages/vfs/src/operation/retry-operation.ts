@@ -4,6 +4,9 @@ import { Errno } from '@rpal/uapi';
 import type { Caller } from './caller.js';
 import { type Operation, Pending } from './operation.js';
 
+/** How a call waits: one wake-up is for one exclusive waiter, and for all others (Linux: WQ_FLAG_EXCLUSIVE). */
+export const Waiter = { NONEXCLUSIVE: false, EXCLUSIVE: true } as const;
+
 /** A call that is attempted, and attempted again after each wake-up, until it has a result or a signal comes. */
 export abstract class RetryOperation implements Operation {
   protected readonly caller: Caller;
@@ -11,7 +14,7 @@ export abstract class RetryOperation implements Operation {
   /** Where it waits; null while it does not. */
   #queue: WaitQueue | null = null;
 
-  /** @param exclusive one wake-up is for one waiter @param events wake-ups for others only are not for it; 0: all are */
+  /** @param exclusive of `Waiter` @param events wake-ups for others only are not for it; 0: all are */
   constructor(caller: Caller, scheduler: Scheduler, exclusive: boolean, events = 0) {
     this.caller = caller;
     const wake = autoremoveWake(scheduler);

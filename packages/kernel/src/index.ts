@@ -1,8 +1,15 @@
 export type { Opener } from './calls/file-syscalls.js';
 export { PidFd } from './calls/pidfd.js';
+export { whenOver } from './calls/when-over.js';
 export { type InterruptHandler, type Irq, IrqTable } from './dispatch/irq-table.js';
 export { PathTable } from './dispatch/path-table.js';
-export { type Syscall, type SyscallDeclaration, type SyscallHandler, SyscallTable } from './dispatch/syscall-table.js';
+export {
+  type Syscall,
+  type SyscallDeclaration,
+  type SyscallExtension,
+  type SyscallHandler,
+  SyscallTable,
+} from './dispatch/syscall-table.js';
 export { Entry } from './entry/entry.js';
 export { DeadlockError, MachineError, type MachineErrorCode, ProcessDeathError } from './errors.js';
 export { Kernel, type KernelOptions } from './kernel.js';
@@ -19,14 +26,25 @@ export {
   type EpollEvent,
   FOREVER,
   type Interval,
+  type Limit,
   type SignalValue,
 } from './process/call-arguments.js';
 export { type CodeEngine, ContextTable, NoCode } from './process/context-table.js';
+export {
+  ALL_CAPABILITIES,
+  Capability,
+  type CapabilityBits,
+  hasCapability,
+  NO_CAPABILITIES,
+  type ProcessCredentials,
+  withUserIds,
+} from './process/credentials.js';
 export type { Death } from './process/death.js';
 export { EntryKind } from './process/entry-kind.js';
 export type { FileSystem } from './process/file-system.js';
 export { GuestArguments, type GuestHandler } from './process/guest-arguments.js';
 export { EI_NIDENT, type Image, type Segment } from './process/image.js';
+export { ResourceLimits, UNLIMITED } from './process/limits.js';
 export type { MessageHeader } from './process/message-header.js';
 export { NO_SIGNALS, PendingSignals, type QueuedSignal, type SignalBits } from './process/pending-signals.js';
 export { type ExitState, Process, type ProcessHost, type SignalSender } from './process/process.js';

@@ -1,6 +1,6 @@
 import { EpollSeams, EventPolls } from '@rpal/epoll';
 import { type Platform, Vector } from '@rpal/hw-x86';
-import { MessageQueueNamespace, NamedMemory, SkbPool, UnixNamespace } from '@rpal/ipc';
+import { NamedMemory, SkbPool, UnixNamespace } from '@rpal/ipc';
 import { type HugePages, MemoryManager } from '@rpal/mm';
 import { FutexTable, Scheduler, type SchedulerOptions, Workqueue } from '@rpal/sched';
 import type { Opener } from './calls/file-syscalls.js';
@@ -47,7 +47,6 @@ export class Kernel {
   readonly futexes: FutexTable;
   readonly piFutexes: PiFutexTable;
   readonly sockets: UnixNamespace;
-  readonly messageQueues: MessageQueueNamespace;
   readonly sharedMemory: NamedMemory;
   readonly syscalls: SyscallTable = new SyscallTable();
   readonly irqs: IrqTable = new IrqTable();
@@ -77,7 +76,6 @@ export class Kernel {
       connectInheritsOptions: options.unixConnectInheritsOptions ?? false,
       closeSkipsEmptyMessage: options.unixCloseSkipsEmptyMessage ?? false,
     });
-    this.messageQueues = new MessageQueueNamespace(this.scheduler, this.memory.frames);
     this.sharedMemory = new NamedMemory(this.memory);
     this.epolls = new EventPolls(this.scheduler, this.epollSeams.hooks.epollWait, {
       synchronousWakeUps: options.synchronousEpollWakeUps ?? true,

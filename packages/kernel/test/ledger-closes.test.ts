@@ -1,5 +1,6 @@
 import { Epoll, Errno, MapFlag, OpenFlag, Poll, Prot, Signal, SignalMask, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { posix } from '../../posix/src/index.js';
 import { type Exchange, type Machine, type Measurement, measure, type Program, type Trip, Trips } from '../src/index.js';
 import { smallMachine } from './support.js';
 
@@ -218,7 +219,7 @@ const ROUNDS = 20;
 describe('The ledger of the critical path closes', () => {
   for (const [how, situation] of situations) {
     it.each(channels)(`for %s with ${how}`, (_name, channel) => {
-      closes(measure(smallMachine(), channel(situation), { rounds: ROUNDS, cpus: situation.cpus }));
+      closes(measure(smallMachine({ plugins: [posix()] }), channel(situation), { rounds: ROUNDS, cpus: situation.cpus }));
     });
   }
 
@@ -232,7 +233,7 @@ describe('The ledger of the critical path closes', () => {
 
 describe('A measurement', () => {
   const tenRounds = (channel: Channel, situation: Situation, counted: number) => {
-    const machine = smallMachine();
+    const machine = smallMachine({ plugins: [posix()] });
     measure(machine, channel(situation), { rounds: counted, warmUp: 10 - counted, cpus: situation.cpus });
     // What is booked where is what differs.
     const { cpus } = machine.platform;

@@ -208,3 +208,34 @@ describe('a call that cannot be defined', () => {
     expect(() => smallMachine().kernel.syscalls.define(1000, handler, { name: 'late' })).toThrow(/define calls in the plugin's setup\(\)/);
   });
 });
+
+describe('A call that is there', () => {
+  const extending = (nr: number): Plugin =>
+    definePlugin({
+      name: 'extending',
+      version: '1.0.0',
+      setup({ plugin, syscalls }) {
+        syscalls.extend(nr, (inner) => (cpu, thread, registers) => (registers.a0 === 7 ? 77 : inner(cpu, thread, registers)), {
+          plugin,
+          missing: 'the rest',
+        });
+      },
+    })();
+
+  it('is made more of by a plugin: what that does not know goes on to what was there', () => {
+    const machine = smallMachine({ plugins: [extending(SyscallNumber.getpid)] });
+    runOn(machine, function* (p) {
+      expect([yield* p.syscall(SyscallNumber.getpid, 7), yield* p.getpid()]).toEqual([77, 1]);
+    });
+    expect(machine.kernel.syscalls.get(SyscallNumber.getpid)).toMatchObject({ name: 'getpid', plugin: null, missing: 'the rest' });
+  });
+
+  it('must be there, and before the machine is built', () => {
+    expect(() => smallMachine({ plugins: [extending(999)] })).toThrow(
+      'system call 999 cannot be extended by plugin "extending": there is none with this number; define it',
+    );
+    expect(() => smallMachine().kernel.syscalls.extend(SyscallNumber.getpid, (inner) => inner, { plugin: 'late' })).toThrow(
+      'system call getpid cannot be extended by plugin "late": the machine has been built',
+    );
+  });
+});

@@ -7,5 +7,25 @@ export const Prio = { PROCESS: 0, PGRP: 1, USER: 2 } as const;
 /** Options of prctl. */
 export const Prctl = { SET_TIMERSLACK: 29, GET_TIMERSLACK: 30 } as const;
 
-/** Limits of a process that the model knows (prlimit). */
-export const Rlimit = { NOFILE: 7, SIGPENDING: 11 } as const;
+/** Limits of a process (include/uapi/asm-generic/resource.h). */
+export const Rlimit = {
+  CPU: 0,
+  FSIZE: 1,
+  DATA: 2,
+  STACK: 3,
+  CORE: 4,
+  RSS: 5,
+  NPROC: 6,
+  NOFILE: 7,
+  MEMLOCK: 8,
+  AS: 9,
+  LOCKS: 10,
+  SIGPENDING: 11,
+  MSGQUEUE: 12,
+  NICE: 13,
+  RTPRIO: 14,
+  RTTIME: 15,
+} as const;
+
+/** How many limits there are. */
+export const RLIM_NLIMITS = 16;

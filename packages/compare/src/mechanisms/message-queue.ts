@@ -1,3 +1,4 @@
+import { posix } from '@rpal/posix';
 import { OpenFlag } from '@rpal/uapi';
 import { done, exactly } from '../errors.js';
 import type { Mechanism } from '../mechanism/mechanism.js';
@@ -16,6 +17,7 @@ export const messageQueue: Mechanism = {
   sizes: [1, LARGEST],
   waits: ['sleep', 'poll'],
   streams: true,
+  plugins: () => [posix()],
   start: byFork(
     function* (p, meeting) {
       const flags = OpenFlag.RDWR | OpenFlag.CREAT | nonBlocking(meeting);

@@ -10,8 +10,7 @@ export interface MessageQueueAttributes {
   readonly messageSize: number;
 }
 
-/** Bytes of all queues of a user together (RLIMIT_MSGQUEUE), and what one message takes besides its own. */
-const BYTES_MAX = 819_200;
+/** What a message takes besides its own bytes. */
 const OVERHEAD = 96;
 
 /** The message queues of a machine by name (Linux: the mqueue file system of an IPC namespace). */
@@ -25,13 +24,16 @@ export class MessageQueueNamespace {
     this.#frames = frames;
   }
 
-  /** mq_open(3). @param attributes of a queue that is made; null: the defaults @returns a file, or a negative errno */
-  open(name: string, flags: number, attributes: MessageQueueAttributes | null): MessageQueueFile | number {
+  /**
+   * mq_open(3). @param attributes of a queue that is made; null: the defaults
+   * @param limit bytes of all queues of a user together (RLIMIT_MSGQUEUE) @returns a file, or a negative errno
+   */
+  open(name: string, flags: number, attributes: MessageQueueAttributes | null, limit: number): MessageQueueFile | number {
     if (!/^\/[^/]+$/.test(name)) return name === '/' ? -Errno.ENOENT : name.startsWith('/') ? -Errno.EACCES : -Errno.EINVAL;
     let queue: MessageQueue | number | undefined = this.#queues.get(name);
     if (queue === undefined) {
       if ((flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
-      queue = this.#create(attributes ?? { maxMessages: MqLimit.MESSAGES, messageSize: MqLimit.SIZE });
+      queue = this.#create(attributes ?? { maxMessages: MqLimit.MESSAGES, messageSize: MqLimit.SIZE }, limit);
       if (typeof queue === 'number') return queue;
       this.#queues.set(name, queue);
     } else if ((flags & OpenFlag.CREAT) !== 0 && (flags & OpenFlag.EXCL) !== 0) {
@@ -45,11 +47,11 @@ export class MessageQueueNamespace {
     return this.#queues.delete(name) ? 0 : -Errno.ENOENT;
   }
 
-  #create({ maxMessages, messageSize }: MessageQueueAttributes): MessageQueue | number {
+  #create({ maxMessages, messageSize }: MessageQueueAttributes, limit: number): MessageQueue | number {
     if (!(maxMessages > 0) || !(messageSize > 0) || maxMessages > MqLimit.MESSAGES_MAX || messageSize > MqLimit.SIZE_MAX)
       return -Errno.EINVAL;
     let bytes = maxMessages * (messageSize + OVERHEAD);
     for (const other of this.#queues.values()) bytes += other.maxMessages * (other.messageSize + OVERHEAD);
-    return bytes > BYTES_MAX ? -Errno.EMFILE : new MessageQueue(this.#scheduler, this.#frames, maxMessages, messageSize);
+    return bytes > limit ? -Errno.EMFILE : new MessageQueue(this.#scheduler, this.#frames, maxMessages, messageSize);
   }
 }

@@ -1,14 +1,12 @@
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { defineFileCalls, type FileCallParts } from './file-syscalls.js';
 import { defineMemoryCalls } from './memory-syscalls.js';
-import { defineMessageQueueCalls, type MessageQueueCallParts } from './mqueue-syscalls.js';
 import { definePollCalls, type PollCallParts } from './poll-syscalls.js';
 import { defineProcessCalls, type ProcessCallParts } from './process-syscalls.js';
 import { defineLimitCalls } from './rlimit-syscalls.js';
 import { defineSchedCalls, type SchedCallParts } from './sched-syscalls.js';
 import { defineSignalCalls, type SignalCallParts } from './signal-syscalls.js';
 import { defineSocketCalls, type SocketCallParts } from './socket-syscalls.js';
-import { defineSharedMemoryCalls } from './sysv-shm.js';
 import { defineTransferCalls, type TransferCallParts } from './transfer-syscalls.js';
 
 /** What the system calls need of a kernel, all together. */
@@ -18,8 +16,7 @@ export type LinuxCallParts = FileCallParts &
   SchedCallParts &
   SignalCallParts &
   SocketCallParts &
-  TransferCallParts &
-  MessageQueueCallParts;
+  TransferCallParts;
 
 /** The system calls of Linux 6.15, as far as the model has them. */
 export function defineLinuxCalls(table: SyscallTable, kernel: LinuxCallParts): void {
@@ -32,6 +29,4 @@ export function defineLinuxCalls(table: SyscallTable, kernel: LinuxCallParts): v
   defineSignalCalls(table, kernel);
   definePollCalls(table, kernel);
   defineTransferCalls(table, kernel);
-  defineMessageQueueCalls(table, kernel);
-  defineSharedMemoryCalls(table, kernel);
 }

@@ -8,6 +8,7 @@ import { type CloneParts, cloneThread, forkProcess, WAIT_CHILD, WaitChildOperati
 import { type ExecParts, execve } from '../lifecycle/exec.js';
 import { exitThread } from '../lifecycle/exit.js';
 import { FOREVER } from '../process/call-arguments.js';
+import { Capability, withUserIds } from '../process/credentials.js';
 import type { Image } from '../process/image.js';
 import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
@@ -17,6 +18,9 @@ import { KernelStep } from '../steps.js';
 import { futex } from './futex.js';
 import type { FutexParts } from './futex-pi.js';
 import { SLEEP, SleepOperation } from './sleep.js';
+
+/** What is no user's and no group's number. */
+const NO_ID = 0xffff_ffff;
 
 /** Never steps: a dead task is not scheduled again. */
 const gone: Operation = { step: () => Pending.SLEEP };
@@ -54,9 +58,13 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
 
   table.define(Nr.setuid, (cpu, { process }, { a0 }) => {
     cpu.charge(KernelStep.getpid);
-    if (a0 < 0) return -Errno.EINVAL;
-    if (process.credentials.uid !== 0 && process.credentials.uid !== a0) return -Errno.EPERM;
-    process.credentials = { ...process.credentials, uid: a0 };
+    const uid = a0 >>> 0;
+    if (uid === NO_ID) return -Errno.EINVAL;
+    const { credentials } = process;
+    const all = process.capable(Capability.SETUID);
+    if (!all && uid !== credentials.uid && uid !== credentials.suid) return -Errno.EPERM;
+    process.credentials = withUserIds(credentials, all ? { uid, euid: uid, suid: uid, fsuid: uid } : { euid: uid, fsuid: uid });
+    process.applyLimits();
     return 0;
   });
 

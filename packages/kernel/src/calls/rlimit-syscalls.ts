@@ -1,5 +1,7 @@
-import { Errno, Rlimit } from '@rpal/uapi';
+import { Errno, RLIM_NLIMITS, Rlimit } from '@rpal/uapi';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
+import type { Limit } from '../process/call-arguments.js';
+import { Capability } from '../process/credentials.js';
 import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import { KernelStep } from '../steps.js';
@@ -7,23 +9,34 @@ import { KernelStep } from '../steps.js';
 /** RLIMIT_NOFILE cannot be more (fs.nr_open). */
 const NOFILE_MAX = 1 << 20;
 
-/** prlimit(2). A limit is one number, soft and hard. */
+/** What the call being made is told. */
+const wanted: Limit = { soft: 0, hard: 0 };
+
+/** prlimit(2). */
 export function defineLimitCalls(table: SyscallTable, { processes }: { readonly processes: ProcessTable }): void {
-  table.define(Nr.prlimit64, (cpu, thread, { args, a0, a1, a2 }) => {
-    cpu.charge(KernelStep.getpid);
-    const { process: caller } = thread;
-    const process = a0 === 0 ? caller : processes.get(a0);
-    if (process === undefined || process.exit !== null) return -Errno.ESRCH;
-    if (a1 !== Rlimit.NOFILE && a1 !== Rlimit.SIGPENDING) return -Errno.EINVAL;
-    if (!caller.mayAffect(process)) return -Errno.EPERM;
-    const before = a1 === Rlimit.NOFILE ? process.files.limit : process.pendingLimit;
-    const limit = args.limit(cpu, thread, a2);
-    if (limit < -1) return limit;
-    if (limit < 0) return args.putLimit(cpu, thread, a2, before);
-    // Only root may raise a limit, and not even root that of descriptors beyond what the kernel can hold.
-    if ((limit > before && caller.credentials.uid !== 0) || (a1 === Rlimit.NOFILE && limit > NOFILE_MAX)) return -Errno.EPERM;
-    if (a1 === Rlimit.NOFILE) process.files.limit = limit;
-    else process.pendingLimit = limit;
-    return args.putLimit(cpu, thread, a2, before);
-  });
+  table.define(
+    Nr.prlimit64,
+    (cpu, thread, { args, a0, a1, a2 }) => {
+      cpu.charge(KernelStep.getpid);
+      const given = args.limit(cpu, thread, a2, wanted);
+      if (given < 0) return given;
+      const process = a0 === 0 ? thread.process : (processes.get(a0) ?? processes.thread(a0)?.process);
+      if (process === undefined) return -Errno.ESRCH;
+      if (!thread.process.mayInspect(process, Capability.SYS_RESOURCE)) return -Errno.EPERM;
+      if (!(a1 >= 0 && a1 < RLIM_NLIMITS)) return -Errno.EINVAL;
+      const { soft, hard } = process.limits;
+      const before = { soft: soft[a1] as number, hard: hard[a1] as number };
+      if (given > 0) {
+        if (wanted.soft > wanted.hard) return -Errno.EINVAL;
+        // Not even root may have more descriptors than the kernel can hold.
+        if (a1 === Rlimit.NOFILE && wanted.hard > NOFILE_MAX) return -Errno.EPERM;
+        if (wanted.hard > before.hard && !thread.process.capable(Capability.SYS_RESOURCE)) return -Errno.EPERM;
+        soft[a1] = wanted.soft;
+        hard[a1] = wanted.hard;
+        process.applyLimits();
+      }
+      return args.putLimit(cpu, thread, before);
+    },
+    { missing: 'FSIZE, CORE, LOCKS, CPU and RTTIME are kept, and limit nothing' },
+  );
 }

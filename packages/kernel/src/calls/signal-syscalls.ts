@@ -87,7 +87,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     const process = kernel.processes.get(a0);
     if (process === undefined) return -Errno.ESRCH;
     if (a1 < 0 || a1 > LAST) return -Errno.EINVAL;
-    if (!thread.process.mayAffect(process)) return -Errno.EPERM;
+    if (!thread.process.maySignal(process)) return -Errno.EPERM;
     return a1 === 0 ? 0 : kernel.signals.kill(cpu, process, a1);
   });
 
@@ -95,7 +95,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     const thread = kernel.processes.get(a0)?.threads.find(({ pid }) => pid === a1);
     if (thread === undefined) return -Errno.ESRCH;
     if (a2 < 0 || a2 > LAST) return -Errno.EINVAL;
-    if (!caller.process.mayAffect(thread.process)) return -Errno.EPERM;
+    if (!caller.process.maySignal(thread.process)) return -Errno.EPERM;
     if (a2 !== 0) kernel.signals.send(cpu, thread, a2);
     return 0;
   });
@@ -108,7 +108,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     if (a1 < 0 || a1 > LAST) return -Errno.EINVAL;
     const process = kernel.processes.get(a0);
     if (process === undefined) return -Errno.ESRCH;
-    if (!thread.process.mayAffect(process)) return -Errno.EPERM;
+    if (!thread.process.maySignal(process)) return -Errno.EPERM;
     return a1 === 0 || process.exit !== null ? 0 : kernel.signals.queue(cpu, process, a1, value);
   });
 

@@ -6,6 +6,7 @@ import { type File, type IoVec, IovIter, type Operation, Pending, UIO_MAXIOV } f
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { cpuOnlineFile, type HotplugParts } from '../proc/cpu-online.js';
 import { fdInfo, PROC_FILES, ProcFile } from '../proc/proc-files.js';
+import { Capability } from '../process/credentials.js';
 import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
@@ -106,7 +107,7 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
     const file = thread.process.files.lookUp(cpu, a0);
     if (!(file instanceof PidFd)) return -Errno.EBADF;
     if (a1 < 0 || a1 > Signal.RTMAX) return -Errno.EINVAL;
-    if (!thread.process.mayAffect(file.process)) return -Errno.EPERM;
+    if (!thread.process.maySignal(file.process)) return -Errno.EPERM;
     return a1 === 0 ? (file.process.exit === null ? 0 : -Errno.ESRCH) : kernel.signals.kill(cpu, file.process, a1);
   });
 }
@@ -219,6 +220,6 @@ function processVm(processes: ProcessTable, cpu: Cpu, thread: Thread, { args, a0
   if (typeof remote === 'number') return remote;
   const process = processes.get(a0);
   if (process === undefined || process.exit !== null) return -Errno.ESRCH;
-  if (!thread.process.mayAffect(process)) return -Errno.EPERM;
+  if (!thread.process.mayInspect(process, Capability.SYS_PTRACE)) return -Errno.EPERM;
   return processVmAccess(cpu, thread.memory, local, process.mm, remote, write);
 }

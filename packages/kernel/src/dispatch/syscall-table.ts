@@ -19,7 +19,17 @@ export interface SyscallDeclaration {
   readonly plugin?: string;
   /** Indexes of the arguments that are descriptors: their files stay open while the call sleeps, whatever becomes of the descriptors. */
   readonly holds?: readonly number[];
+  /** What of Linux's call it does not do, in a few words. Left out: nothing that is known of. */
+  readonly missing?: string;
+  /**
+   * Names of its arguments, for reports, with spaces between: `*` after a name marks an address or flags, `$` a string, `:signal` a signal;
+   * `-` stands for a register that carries nothing.
+   */
+  readonly signature?: string;
 }
+
+/** Makes more of a call: what it does not know itself it passes on to what was there. */
+export type SyscallExtension = (inner: SyscallHandler) => SyscallHandler;
 
 /** A system call as the table has it. */
 export interface Syscall {
@@ -27,6 +37,9 @@ export interface Syscall {
   readonly name: string;
   readonly plugin: string | null;
   readonly holds: readonly number[];
+  /** What it does not do, in a few words; null: nothing that is known of. */
+  readonly missing: string | null;
+  readonly signature: string | null;
   readonly handler: SyscallHandler;
 }
 
@@ -49,7 +62,11 @@ export class SyscallTable {
    * @throws MachineError SYSCALL if the number is taken or out of range, the name is missing, an argument to hold is not one of the
    * six, or the machine has been built
    */
-  define(nr: number, handler: SyscallHandler, { name = LINUX_NAMES.get(nr), plugin, holds = [] }: SyscallDeclaration = {}): void {
+  define(
+    nr: number,
+    handler: SyscallHandler,
+    { name = LINUX_NAMES.get(nr), plugin, holds = [], missing, signature }: SyscallDeclaration = {},
+  ): void {
     const by = plugin === undefined ? '' : ` by plugin "${plugin}"`;
     const refusal = (why: string) => new MachineError('SYSCALL', `system call ${name ?? nr} cannot be defined${by}: ${why}`);
     if (this.#sealed) throw refusal("the machine has been built; define calls in the plugin's setup()");
@@ -65,8 +82,27 @@ export class SyscallTable {
       const owner = other.plugin === null ? 'Linux has' : `plugin "${other.plugin}" has defined`;
       throw refusal(`${owner} number ${nr} as ${other.name}; choose a free number from 1000 to ${LIMIT - 1}`);
     }
-    this.#calls[nr] = { nr, name, plugin: plugin ?? null, holds, handler };
-    this.#handlers[nr] = handler;
+    this.#set({ nr, name, plugin: plugin ?? null, holds, missing: missing ?? null, signature: signature ?? null, handler });
+  }
+
+  /**
+   * Makes more of a call that is there, as a plugin that knows further options of it does. Extensions stand on each other: the last one is
+   * asked first.
+   * @param by gets what was there, and returns what is done from now on
+   * @throws MachineError SYSCALL if there is no call with the number, or the machine has been built
+   */
+  extend(nr: number, by: SyscallExtension, { plugin, holds, missing }: SyscallDeclaration = {}): void {
+    const call = this.#calls[nr];
+    const refusal = (why: string) =>
+      new MachineError('SYSCALL', `system call ${call?.name ?? nr} cannot be extended by plugin "${plugin}": ${why}`);
+    if (this.#sealed) throw refusal("the machine has been built; extend calls in the plugin's setup()");
+    if (call === undefined) throw refusal('there is none with this number; define it');
+    this.#set({ ...call, holds: holds ?? call.holds, missing: missing ?? null, handler: by(call.handler) });
+  }
+
+  #set(call: Syscall): void {
+    this.#calls[call.nr] = call;
+    this.#handlers[call.nr] = call.handler;
   }
 
   /** From here on the set of calls is fixed. */

@@ -1,8 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { forkMm } from '@rpal/mm';
 import { autoremoveWake, type KernelPath, type Scheduler, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
-import { Errno, WaitOption } from '@rpal/uapi';
+import { Errno, Rlimit, WaitOption } from '@rpal/uapi';
 import { type Operation, OperationKind, Pending } from '@rpal/vfs';
+import { Capability } from '../process/credentials.js';
 import { Process, type ProcessHost } from '../process/process.js';
 import type { ProcessTable } from '../process/process-table.js';
 import { Thread } from '../process/thread.js';
@@ -24,6 +25,7 @@ export interface CloneParts extends ProcessHost {
  * @returns its id or a negative errno
  */
 export function cloneThread(kernel: CloneParts, cpu: Cpu, parent: Thread, program: ThreadContext, tls: number | null): number {
+  if (tooMany(kernel, parent.process)) return -Errno.EAGAIN;
   cpu.charge(KernelStep.clone);
   const thread = newThread(kernel, cpu, parent.process, parent);
   const failed = tls === null ? allocateTls(cpu, thread) : 0;
@@ -34,8 +36,9 @@ export function cloneThread(kernel: CloneParts, cpu: Cpu, parent: Thread, progra
 
 /** A child process with a copy of the caller's memory. @param program the flow that called @returns its pid */
 export function forkProcess(kernel: CloneParts, cpu: Cpu, parent: Thread, program: ThreadContext): number {
-  cpu.charge(KernelStep.fork);
   const { process } = parent;
+  if (tooMany(kernel, process)) return -Errno.EAGAIN;
+  cpu.charge(KernelStep.fork);
   const mm = forkMm(cpu, process.mm);
   const pid = kernel.scheduler.nextPid();
   const child = new Process(kernel, pid, process.name, mm, process.files.fork(), new WaitQueue('children'), process);
@@ -50,6 +53,16 @@ export function forkProcess(kernel: CloneParts, cpu: Cpu, parent: Thread, progra
   const thread = newThread(kernel, cpu, child, parent, pid);
   thread.fsBase = cpu.fsBase;
   return start(kernel, cpu, parent, thread, program);
+}
+
+/** RLIMIT_NPROC: the user has as many threads as it may. It limits nobody who is root or has rights over limits. */
+function tooMany({ processes }: CloneParts, process: Process): boolean {
+  const limit = process.limits.of(Rlimit.NPROC);
+  const { uid } = process.credentials;
+  if (uid === 0 || process.capable(Capability.SYS_RESOURCE) || process.capable(Capability.SYS_ADMIN)) return false;
+  let threads = 0;
+  for (const other of processes) if (other.credentials.uid === uid) threads += other.threads.length;
+  return threads >= limit;
 }
 
 function newThread(kernel: CloneParts, cpu: Cpu, process: Process, parent: Thread, pid: number = kernel.scheduler.nextPid()): Thread {

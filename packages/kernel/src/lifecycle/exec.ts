@@ -3,6 +3,7 @@ import { defaultLayout, exitMm, insertArea, type MemoryManager, mmap, populateRa
 import { type KernelPath, PathResult, type Task, TaskState, type WaitTarget } from '@rpal/sched';
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { Pending } from '@rpal/vfs';
+import { afterExec } from '../process/credentials.js';
 import type { Image } from '../process/image.js';
 import { DEFAULT_ACTION } from '../process/signal-action.js';
 import type { Thread } from '../process/thread.js';
@@ -83,6 +84,9 @@ function replaceImage(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image)
     if (action.handler !== 'ignore') process.actions[signal] = DEFAULT_ACTION;
   });
   process.name = image.name;
+  process.execed = true;
+  process.credentials = afterExec(process.credentials);
+  process.applyLimits();
   if (exec(kernel, cpu, thread, image) < 0) {
     exitThread(kernel, cpu, thread, 0, Signal.SEGV);
     thread.operation = { step: () => Pending.SLEEP };

@@ -33,6 +33,12 @@ export interface SignalValue {
   value: number;
 }
 
+/** A limit of prlimit (`struct rlimit64`); Infinity: none. */
+export interface Limit {
+  soft: number;
+  hard: number;
+}
+
 /** What clone is asked for. */
 export interface CloneRequest {
   /** A process of its own, as by fork; else a thread of the caller's. */
@@ -104,9 +110,10 @@ export interface CallArguments {
   putMessage(cpu: Cpu, thread: Thread, address: number, header: MessageHeader): number;
   epollEvent(cpu: Cpu, thread: Thread, address: number, data: number, into: EpollEvent): number;
   queueAttributes(cpu: Cpu, thread: Thread, address: number): MessageQueueAttributes | null | number;
-  /** A limit, soft and hard in one; negative: it is only asked for. */
-  limit(cpu: Cpu, thread: Thread, address: number): number;
-  putLimit(cpu: Cpu, thread: Thread, address: number, value: number): number;
+  /** `struct rlimit64`. @returns 1 if there is one, 0 if the old one is only asked for */
+  limit(cpu: Cpu, thread: Thread, address: number, into: Limit): number;
+  /** The old limit, for whoever asks: register 3. */
+  putLimit(cpu: Cpu, thread: Thread, old: Limit): number;
 
   /** @param cpus how many the machine has: others are left out */
   affinity(cpu: Cpu, thread: Thread, address: number, bytes: number, cpus: number): CpuSet | number;

@@ -4,7 +4,7 @@ import type { CallRegisters } from './user-context.js';
 
 /** The calls of a machine, as far as their names go. */
 export interface CallNames {
-  get(nr: number): { readonly name: string; readonly plugin: string | null } | undefined;
+  get(nr: number): { readonly name: string; readonly plugin: string | null; readonly signature: string | null } | undefined;
 }
 
 /**
@@ -36,9 +36,6 @@ const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
   sched_yield: '',
   mremap: 'addr* old_length new_length flags* new_addr*',
   madvise: 'addr* length advice',
-  shmget: 'key* size flags*',
-  shmat: 'shmid addr* flags*',
-  shmctl: 'shmid command buf*',
   dup: 'fd',
   dup2: 'fd new_fd',
   pause: '',
@@ -64,7 +61,6 @@ const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
   wait4: 'pid - options*',
   kill: 'pid sig:signal',
   fcntl: 'fd command argument*',
-  shmdt: 'addr*',
   getrusage: 'who usage*',
   ftruncate: 'fd size',
   unlink: 'path$',
@@ -94,11 +90,6 @@ const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
   epoll_wait: 'epfd events* maxevents timeout_ms',
   epoll_ctl: 'epfd op fd events* data',
   tgkill: 'tgid tid sig:signal',
-  mq_open: 'name$ flags*',
-  mq_unlink: 'name$',
-  mq_timedsend: 'mqd buf* length priority timeout_ns',
-  mq_timedreceive: 'mqd buf* length - timeout_ns',
-  mq_notify: 'mqd sig:signal value',
   ppoll: 'fds* nfds timeout_ns mask*',
   splice: 'fd_in - fd_out - length flags*',
   tee: 'fd_in fd_out length flags*',
@@ -132,9 +123,9 @@ const futexCommands = new Map<number, string>(Object.entries(Futex).map(([name, 
  */
 export function callText(call: CallRegisters, calls: CallNames): string {
   const registers = [call.a0, call.a1, call.a2, call.a3, call.a4, call.a5];
-  const { name, plugin } = calls.get(call.nr) ?? { name: `call ${call.nr}`, plugin: null };
-  const signature = plugin === null ? SIGNATURES[name as keyof typeof SyscallNumber] : undefined;
-  if (signature === undefined) return `${name}(${untilLastUsed(registers).map(hex).join(', ')})`;
+  const { name, plugin, signature: own } = calls.get(call.nr) ?? { name: `call ${call.nr}`, plugin: null, signature: null };
+  const signature = own ?? (plugin === null ? SIGNATURES[name as keyof typeof SyscallNumber] : null) ?? null;
+  if (signature === null) return `${name}(${untilLastUsed(registers).map(hex).join(', ')})`;
   const shown = signature.split(' ').flatMap((parameter, index) => argument(parameter, registers[index] as number, call.text));
   return `${name}(${shown.join(', ')})`;
 }

@@ -3,7 +3,16 @@ import type { MessageQueueAttributes } from '@rpal/ipc';
 import { CpuSet } from '@rpal/sched';
 import { AddressFamily, Errno, MessageFlag } from '@rpal/uapi';
 import { type IoVec, UIO_MAXIOV } from '@rpal/vfs';
-import { type CallArguments, type CloneRequest, type EpollEvent, FOREVER, type Interval, type SignalValue } from './call-arguments.js';
+import {
+  type CallArguments,
+  type CloneRequest,
+  type EpollEvent,
+  FOREVER,
+  type Interval,
+  type Limit,
+  type SignalValue,
+} from './call-arguments.js';
+import { UNLIMITED } from './limits.js';
 import type { MessageHeader } from './message-header.js';
 import type { SignalBits } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';
@@ -350,14 +359,21 @@ export class GuestArguments implements CallArguments {
     return { maxMessages: this.#buffer.i64(8), messageSize: this.#buffer.i64(16) };
   }
 
-  limit(cpu: Cpu, thread: Thread, address: number): number {
-    if (address === 0) return -1;
-    return this.#buffer.load(cpu, thread, address, 16) < 0 ? -Errno.EFAULT : this.#buffer.u64(0);
+  limit(cpu: Cpu, thread: Thread, address: number, into: Limit): number {
+    if (address === 0) return 0;
+    const buffer = this.#buffer;
+    if (buffer.load(cpu, thread, address, 16) < 0) return -Errno.EFAULT;
+    into.soft = limitAt(buffer, 0);
+    into.hard = limitAt(buffer, 8);
+    return 1;
   }
 
-  putLimit(cpu: Cpu, thread: Thread, _address: number, value: number): number {
+  putLimit(cpu: Cpu, thread: Thread, { soft, hard }: Limit): number {
     const address = this.#registers.a3;
-    return address === 0 ? 0 : this.#buffer.set64(0, value).set64(8, value).store(cpu, thread, address, 16);
+    if (address === 0) return 0;
+    setLimit(this.#buffer, 0, soft);
+    setLimit(this.#buffer, 8, hard);
+    return this.#buffer.store(cpu, thread, address, 16);
   }
 
   affinity(cpu: Cpu, thread: Thread, address: number, bytes: number, cpus: number): CpuSet | number {
@@ -395,6 +411,17 @@ export class GuestArguments implements CallArguments {
 }
 
 const SENDMSG = 46;
+
+/** RLIM_INFINITY is all ones, which a double rounds up. */
+function limitAt(buffer: UserBuffer, offset: number): number {
+  const value = buffer.u64(offset);
+  return value >= 2 ** 64 ? UNLIMITED : value;
+}
+
+function setLimit(buffer: UserBuffer, offset: number, value: number): void {
+  if (value === UNLIMITED) buffer.set32(offset, -1).set32(offset + 4, -1);
+  else buffer.set64(offset, value);
+}
 
 function timeIn(buffer: UserBuffer, offset: number, unit: number): number {
   const seconds = buffer.i64(offset);

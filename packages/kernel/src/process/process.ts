@@ -1,9 +1,12 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitQueue } from '@rpal/sched';
-import type { Credentials, FdTable } from '@rpal/vfs';
+import { Rlimit } from '@rpal/uapi';
+import type { FdTable } from '@rpal/vfs';
 import type { CallNames } from './call-text.js';
+import { Capability, hasCapability, type ProcessCredentials, rootCredentials } from './credentials.js';
 import type { Death } from './death.js';
+import { ResourceLimits, UNLIMITED } from './limits.js';
 import { PendingSignals } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';
 import type { Thread } from './thread.js';
@@ -21,7 +24,7 @@ export interface ExitState {
 
 /** What sends signals. */
 export interface SignalSender {
-  /** RLIMIT_SIGPENDING of a process without a parent. */
+  /** RLIMIT_SIGPENDING and RLIMIT_NPROC of a process without a parent. */
   readonly defaultPendingLimit: number;
   /** Sends `signal` to one thread. */
   send(cpu: Cpu, thread: Thread, signal: number): void;
@@ -57,8 +60,8 @@ export class Process {
   readonly pending: PendingSignals = new PendingSignals();
   /** Where signals go from who sends them to the thread that takes them. */
   readonly signalHandover: Handover;
-  /** RLIMIT_SIGPENDING: how many signals the queues of its user may hold for it to get one more. */
-  pendingLimit: number;
+  /** What it may use. Whoever changes them calls `applyLimits`. */
+  readonly limits: ResourceLimits;
   /** The signal that all its threads are dying of, or 0. */
   dying = 0;
   /** The thread that is asked next to take a signal. */
@@ -73,7 +76,12 @@ export class Process {
   /** Whoever waits for signals by a signalfd. */
   readonly signalWait: WaitQueue = new WaitQueue('signals of a process');
   /** Root to begin with; children inherit. */
-  credentials: Credentials;
+  credentials: ProcessCredentials;
+  /** Numbers of its process group and its session: the first process of each has the same. Children are in those of their parent. */
+  group: number;
+  session: number;
+  /** It has called exec since it was forked. */
+  execed = false;
   exit: ExitState | null = null;
   /** How it died, if of a signal, until somebody is told. */
   death: Death | null = null;
@@ -104,17 +112,47 @@ export class Process {
     this.mm = mm;
     this.files = files;
     files.owner = this;
-    this.pendingLimit = parent?.pendingLimit ?? kernel.signals.defaultPendingLimit;
+    const given = parent?.limits ?? ResourceLimits.first(kernel.signals.defaultPendingLimit);
+    this.limits = new ResourceLimits(given.soft, given.hard);
     this.childWait = childWait;
-    this.credentials = { pid, uid: parent?.credentials.uid ?? 0, gid: parent?.credentials.gid ?? 0 };
+    this.credentials = parent === null ? rootCredentials(pid) : { ...parent.credentials, pid };
+    this.group = parent?.group ?? pid;
+    this.session = parent?.session ?? pid;
     this.parent = parent;
     parent?.children.push(this);
   }
 
-  /** May this process send signals to `other`, and look into its memory? Root may; others only where the user is the same. */
-  mayAffect(other: Process): boolean {
-    const { uid } = this.credentials;
-    return uid === 0 || uid === other.credentials.uid;
+  /** It has a capability in force. @param capability of `Capability` */
+  capable(capability: number): boolean {
+    return hasCapability(this.credentials.effective, capability);
+  }
+
+  /** May it send signals to `other` (Linux: `kill_ok_by_cred`)? */
+  maySignal(other: Process): boolean {
+    const { uid, euid } = this.credentials;
+    const target = other.credentials;
+    const same = euid === target.suid || euid === target.uid || uid === target.suid || uid === target.uid;
+    return same || this.capable(Capability.KILL);
+  }
+
+  /** May it look into the memory of `other`, and set its limits? @param otherwise the capability that allows it to do so with anybody's */
+  mayInspect(other: Process, otherwise: number): boolean {
+    if (other === this) return true;
+    const { uid, gid } = this.credentials;
+    const target = other.credentials;
+    const sameUser = uid === target.euid && uid === target.suid && uid === target.uid;
+    const sameGroup = gid === target.egid && gid === target.sgid && gid === target.gid;
+    return (sameUser && sameGroup) || this.capable(otherwise);
+  }
+
+  /** Those who enforce limits are told of them: they, its capabilities or its memory have changed. */
+  applyLimits(): void {
+    const { limits, mm, files } = this;
+    files.limit = limits.of(Rlimit.NOFILE);
+    mm.limits.addressSpace = limits.of(Rlimit.AS);
+    mm.limits.stack = limits.of(Rlimit.STACK);
+    mm.limits.data = limits.of(Rlimit.DATA);
+    mm.limits.locked = this.capable(Capability.IPC_LOCK) ? UNLIMITED : limits.of(Rlimit.MEMLOCK);
   }
 
   get leader(): Thread {

@@ -8,6 +8,7 @@ import {
   type EpollEvent,
   FOREVER,
   type Interval,
+  type Limit,
   type SignalValue,
 } from '../process/call-arguments.js';
 import type { Image } from '../process/image.js';
@@ -165,12 +166,18 @@ export class HostArguments implements CallArguments {
     return this.attributes;
   }
 
-  limit(_cpu: Cpu, _thread: Thread, value: number): number {
-    return value < 0 ? -1 : value;
+  /** Register 3 is the hard limit; negative: as the soft one. */
+  limit(_cpu: Cpu, _thread: Thread, value: number, into: Limit): number {
+    if (value < 0) return 0;
+    const hard = this.#registers.a3;
+    into.soft = value;
+    into.hard = hard < 0 ? value : hard;
+    return 1;
   }
 
-  putLimit(_cpu: Cpu, _thread: Thread, _address: number, value: number): number {
-    return value;
+  putLimit(_cpu: Cpu, _thread: Thread, { soft, hard }: Limit): number {
+    this.#registers.second = hard;
+    return soft;
   }
 
   affinity(_cpu: Cpu, _thread: Thread, _address: number, _bytes: number, cpus: number): CpuSet {

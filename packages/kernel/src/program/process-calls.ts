@@ -58,9 +58,12 @@ export class ProcessCalls extends ProgramBase {
     return this.syscall(SyscallNumber.setuid, uid);
   }
 
-  /** prlimit: a limit of the process, soft and hard in one. @param resource `Rlimit` @param limit negative: only asks @returns the limit until now */
-  prlimit(resource: number, limit = -1, pid = 0): Call {
-    return this.syscall(SyscallNumber.prlimit64, pid, resource, limit);
+  /**
+   * prlimit: a limit of a process. @param resource `Rlimit` @param limit the soft limit; negative: only asks @param pid 0 for the caller
+   * @param hard negative: as the soft one @returns the soft limit until now; the hard one is `second`
+   */
+  prlimit(resource: number, limit = -1, pid = 0, hard = -1): Call {
+    return this.syscall(SyscallNumber.prlimit64, pid, resource, limit, hard);
   }
 
   pidfdOpen(pid: number, flags = 0): Call {

@@ -2,12 +2,10 @@ import { MachineError } from '../errors.js';
 import { EventCalls } from './event-calls.js';
 import { FileCalls } from './file-calls.js';
 import { MemoryCalls } from './memory-calls.js';
-import { MessageQueueCalls } from './message-queue-calls.js';
 import { ProcessCalls } from './process-calls.js';
 import type { ProgramBase } from './program-base.js';
 import type { ProgramContext } from './program-context.js';
 import { SchedCalls } from './sched-calls.js';
-import { SharedMemoryCalls } from './shared-memory-calls.js';
 import { SignalCalls } from './signal-calls.js';
 import { SocketCalls } from './socket-calls.js';
 import { UserMode } from './user-mode.js';
@@ -38,6 +36,7 @@ export type CallFamily = abstract new (context: ProgramContext) => ProgramBase;
  * Program.add(InotifyCalls);
  * ```
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: Program.add gives the class what the interface below says
 export class Program extends UserMode {
   /**
    * Gives all programs the methods of a family. Adding it again does nothing.
@@ -56,26 +55,7 @@ export class Program extends UserMode {
 }
 
 /** What the families declare; `Program.add` gives it to the class. */
-export interface Program
-  extends EventCalls,
-    FileCalls,
-    MemoryCalls,
-    MessageQueueCalls,
-    ProcessCalls,
-    SchedCalls,
-    SharedMemoryCalls,
-    SignalCalls,
-    SocketCalls {}
+export interface Program extends EventCalls, FileCalls, MemoryCalls, ProcessCalls, SchedCalls, SignalCalls, SocketCalls {}
 
-const families = [
-  EventCalls,
-  FileCalls,
-  MemoryCalls,
-  MessageQueueCalls,
-  ProcessCalls,
-  SchedCalls,
-  SharedMemoryCalls,
-  SignalCalls,
-  SocketCalls,
-];
+const families = [EventCalls, FileCalls, MemoryCalls, ProcessCalls, SchedCalls, SignalCalls, SocketCalls];
 for (const family of families) Program.add(family);

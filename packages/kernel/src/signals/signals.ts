@@ -1,6 +1,6 @@
 import { type Cpu, Vector } from '@rpal/hw-x86';
 import { SchedStep, type Scheduler, TaskState } from '@rpal/sched';
-import { Errno, Signal } from '@rpal/uapi';
+import { Errno, Rlimit, Signal } from '@rpal/uapi';
 import { bitsOf, hasSignal, type PendingSignals, without } from '../process/pending-signals.js';
 import type { Process, SignalSender } from '../process/process.js';
 import { SignalAccounts } from '../process/signal-accounts.js';
@@ -82,7 +82,7 @@ export class Signals implements SignalSender {
     const account = this.accounts.of(process.credentials.uid);
     const realTime = signal >= Signal.RTMIN;
     const queued = sender === 'sigqueue';
-    const room = account.queued < process.pendingLimit || (!realTime && !queued);
+    const room = account.queued < process.limits.of(Rlimit.SIGPENDING) || (!realTime && !queued);
     if (!room && realTime && queued) return -Errno.EAGAIN;
     pending.post(signal, value, room && signal !== Signal.KILL ? account : null);
     return 0;

@@ -1,7 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { TaskState } from '@rpal/sched';
-import { Errno, MessageFlag, Signal, WaitOption } from '@rpal/uapi';
+import { Errno, MessageFlag, Rlimit, Signal, WaitOption } from '@rpal/uapi';
 import { File, type Operation, Pending } from '@rpal/vfs';
+import { posix } from '../../../posix/src/index.js';
 import { executable, type Machine, type MessageHeader, type Program, type SignalHandler, type Thread } from '../../src/index.js';
 import { smallMachine } from '../support.js';
 import { type Call, dataResult, hashAt, pattern } from './calls.js';
@@ -52,6 +53,7 @@ export class ModelWorkers {
 
   constructor() {
     this.machine = smallMachine({
+      plugins: [posix()],
       idle: 'poll',
       epollNestingCountsUpwards: true,
       unixCloseSkipsEmptyMessage: true,
@@ -169,7 +171,8 @@ export class ModelWorkers {
       yield* p.dup2(words, WORDS);
       yield* p.close(words);
       yield* (this.#memory[0] as SharedMemory).map(p);
-      thread.process.files.limit = LIMIT;
+      thread.process.limits.soft[Rlimit.NOFILE] = LIMIT;
+      thread.process.applyLimits();
       yield* p.sigaction(Signal.PIPE, 'ignore');
     }
     const buffer = yield* p.allocate(BUFFER);

@@ -1,6 +1,6 @@
+import { type Program, Time } from '@rpal/kernel';
 import { Epoll, Errno, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { type Program, Time } from '../src/index.js';
 import { bytes, run, textAt } from './support.js';
 
 const { CREAT, EXCL, NONBLOCK, RDONLY, RDWR, WRONLY } = OpenFlag;

@@ -1,10 +1,8 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { KernelStep, type Thread } from '@rpal/kernel';
 import { MappedFile, MemoryFile, type MemoryManager, type MmStruct, mmap, munmap, putUser32, putUser64, type Vma } from '@rpal/mm';
 import { Errno, Ipc, MapFlag, Prot, Shm } from '@rpal/uapi';
-import type { SyscallTable } from '../dispatch/syscall-table.js';
-import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
-import type { Thread } from '../process/thread.js';
-import { KernelStep } from '../steps.js';
+import type { Calls } from '../calls.js';
 
 /** Segments there may be (SHMMNI). */
 const MAX_SEGMENTS = 4096;
@@ -147,13 +145,18 @@ function putStatus(cpu: Cpu, memory: MmStruct, buffer: number, segment: Segment)
   return failed;
 }
 
-export function defineSharedMemoryCalls(table: SyscallTable, { memory }: { readonly memory: MemoryManager }): void {
-  const segments = new SharedSegments(memory);
-  table.define(Nr.shmget, (cpu, thread, { a0, a1, a2 }) => {
-    cpu.charge(KernelStep.openFile);
-    return segments.get(cpu, thread, a0, a1, a2);
-  });
-  table.define(Nr.shmat, (cpu, thread, { a0, a1, a2 }) => segments.attach(cpu, thread, a0, a1, a2));
-  table.define(Nr.shmdt, (cpu, thread, { a0 }) => segments.detach(cpu, thread, a0));
-  table.define(Nr.shmctl, (cpu, thread, { a0, a1, a2 }) => segments.control(cpu, thread, a0, a1, a2));
+/** System V shared memory. */
+export function defineSharedMemoryCalls(calls: Calls): void {
+  const segments = new SharedSegments(calls.kernel.memory);
+  calls.define(
+    'shmget',
+    (cpu, thread, { a0, a1, a2 }) => {
+      cpu.charge(KernelStep.openFile);
+      return segments.get(cpu, thread, a0, a1, a2);
+    },
+    { signature: 'key* size flags*' },
+  );
+  calls.define('shmat', (cpu, thread, { a0, a1, a2 }) => segments.attach(cpu, thread, a0, a1, a2), { signature: 'shmid addr* flags*' });
+  calls.define('shmdt', (cpu, thread, { a0 }) => segments.detach(cpu, thread, a0), { signature: 'addr*' });
+  calls.define('shmctl', (cpu, thread, { a0, a1, a2 }) => segments.control(cpu, thread, a0, a1, a2), { signature: 'shmid command buf*' });
 }

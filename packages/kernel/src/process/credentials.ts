@@ -1,0 +1,88 @@
+import type { Credentials } from '@rpal/vfs';
+import type { SignalBits } from './pending-signals.js';
+
+/** Capabilities as bits: `low` has 0 .. 31, `high` 32 .. 40 (Linux: `kernel_cap_t`). */
+export type CapabilityBits = SignalBits;
+
+export const NO_CAPABILITIES: CapabilityBits = { low: 0, high: 0 };
+/** CAP_CHECKPOINT_RESTORE is the last one, 40. */
+export const ALL_CAPABILITIES: CapabilityBits = { low: -1, high: 0x1ff };
+
+/** Who a process is, and what it may (Linux: `struct cred`). `uid` and `gid` are the real ones. Objects are replaced, not changed. */
+export interface ProcessCredentials extends Credentials {
+  readonly euid: number;
+  readonly suid: number;
+  readonly fsuid: number;
+  readonly egid: number;
+  readonly sgid: number;
+  readonly fsgid: number;
+  /** Supplementary groups, in ascending order. */
+  readonly groups: readonly number[];
+  readonly effective: CapabilityBits;
+  readonly permitted: CapabilityBits;
+  readonly inheritable: CapabilityBits;
+  readonly bounding: CapabilityBits;
+  readonly ambient: CapabilityBits;
+  /** SECBIT_KEEP_CAPS and the like. */
+  readonly secureBits: number;
+}
+
+/** Root, with all capabilities. */
+export function rootCredentials(pid: number): ProcessCredentials {
+  return {
+    pid,
+    uid: 0,
+    euid: 0,
+    suid: 0,
+    fsuid: 0,
+    gid: 0,
+    egid: 0,
+    sgid: 0,
+    fsgid: 0,
+    groups: [],
+    effective: ALL_CAPABILITIES,
+    permitted: ALL_CAPABILITIES,
+    inheritable: NO_CAPABILITIES,
+    bounding: ALL_CAPABILITIES,
+    ambient: NO_CAPABILITIES,
+    secureBits: 0,
+  };
+}
+
+const KEEP_CAPS = 1 << 4;
+const NO_ROOT = 1 << 0;
+const NO_SETUID_FIXUP = 1 << 2;
+
+/** Credentials with other user ids; capabilities follow (Linux: `cap_task_fix_setuid`): they go with root, and come with it. */
+export function withUserIds(
+  old: ProcessCredentials,
+  ids: Partial<Pick<ProcessCredentials, 'uid' | 'euid' | 'suid' | 'fsuid'>>,
+): ProcessCredentials {
+  const now = { ...old, ...ids };
+  if ((old.secureBits & NO_SETUID_FIXUP) !== 0) return now;
+  const wasRoot = old.uid === 0 || old.euid === 0 || old.suid === 0;
+  const isRoot = now.uid === 0 || now.euid === 0 || now.suid === 0;
+  if (wasRoot && !isRoot) {
+    if ((old.secureBits & KEEP_CAPS) === 0) now.permitted = now.effective = NO_CAPABILITIES;
+    now.ambient = NO_CAPABILITIES;
+  }
+  if (old.euid === 0 && now.euid !== 0) now.effective = NO_CAPABILITIES;
+  if (old.euid !== 0 && now.euid === 0) now.effective = now.permitted;
+  return now;
+}
+
+/** Credentials after exec (Linux: `cap_bprm_creds_from_file`): root gets all that its bounding set allows, others keep what is ambient. */
+export function afterExec(old: ProcessCredentials): ProcessCredentials {
+  const { bounding, inheritable, ambient, euid, egid } = old;
+  const root = (old.secureBits & NO_ROOT) === 0 && (old.uid === 0 || euid === 0);
+  const permitted = root ? { low: bounding.low | inheritable.low, high: bounding.high | inheritable.high } : ambient;
+  const effective = root && euid !== 0 ? NO_CAPABILITIES : permitted;
+  return { ...old, permitted, effective, suid: euid, fsuid: euid, sgid: egid, fsgid: egid, secureBits: old.secureBits & ~KEEP_CAPS };
+}
+
+export function hasCapability({ low, high }: CapabilityBits, capability: number): boolean {
+  return ((capability < 32 ? low >>> capability : high >>> (capability - 32)) & 1) !== 0;
+}
+
+/** Capabilities that the kernel asks for (include/uapi/linux/capability.h). */
+export const Capability = { KILL: 5, SETUID: 7, IPC_LOCK: 14, SYS_PTRACE: 19, SYS_ADMIN: 21, SYS_NICE: 23, SYS_RESOURCE: 24 } as const;

@@ -1,0 +1,93 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { MessageQueueFile, MessageQueueNamespace, MQ_PRIO_MAX } from '@rpal/ipc';
+import { FOREVER, KernelStep, type SignalValue, type Thread, whenOver } from '@rpal/kernel';
+import { Errno, OpenFlag, Rlimit, Signal } from '@rpal/uapi';
+import type { Calls } from '../calls.js';
+
+/** POSIX message queues. */
+export function defineMessageQueueCalls(calls: Calls): void {
+  const { scheduler, memory, signals } = calls.kernel;
+  const messageQueues = new MessageQueueNamespace(scheduler, memory.frames);
+
+  calls.define(
+    'mq_open',
+    (cpu, thread, { args, a0, a1, a3 }) => {
+      cpu.charge(KernelStep.openFile);
+      const name = args.string(cpu, thread, a0);
+      if (typeof name === 'number') return name;
+      const attributes = args.queueAttributes(cpu, thread, a3);
+      if (typeof attributes === 'number') return attributes;
+      const file = messageQueues.open(name, a1, attributes, thread.process.limits.of(Rlimit.MSGQUEUE));
+      return typeof file === 'number' ? file : thread.process.files.install(cpu, file, OpenFlag.CLOEXEC);
+    },
+    { signature: 'name$ flags*' },
+  );
+
+  calls.define(
+    'mq_unlink',
+    (cpu, thread, { args, a0 }) => {
+      const name = args.string(cpu, thread, a0);
+      if (typeof name === 'number') return name;
+      return messageQueues.unlink(name);
+    },
+    { signature: 'name$' },
+  );
+
+  // A wrong priority, or signal, is found before a wrong descriptor.
+  calls.define(
+    'mq_timedsend',
+    (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
+      if (a3 < 0 || a3 >= MQ_PRIO_MAX) return -Errno.EINVAL;
+      const timeout = args.deadline(cpu, thread, a4);
+      return timeout < FOREVER ? timeout : onQueue(cpu, thread, a0, (file) => file.send(cpu, thread, a1, a2, a3, timeout));
+    },
+    { holds: [0], signature: 'mqd buf* length priority timeout_ns' },
+  );
+
+  calls.define(
+    'mq_timedreceive',
+    (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
+      const timeout = args.deadline(cpu, thread, a4);
+      if (timeout < FOREVER) return timeout;
+      let failed = 0;
+      const result = onQueue(cpu, thread, a0, (file) =>
+        file.receive(cpu, thread, a1, a2, timeout, (priority) => {
+          failed = args.putWord(cpu, thread, a3, priority);
+        }),
+      );
+      return whenOver(cpu, thread, result, (_on, length) => (failed < 0 ? failed : length));
+    },
+    { holds: [0], signature: 'mqd buf* length - timeout_ns' },
+  );
+
+  // Signal 0 takes the caller's registration back.
+  calls.define(
+    'mq_notify',
+    (cpu, thread, { args, a0, a1, a2 }) => {
+      const told: SignalValue = { signal: 0, value: 0 };
+      const failed = args.notification(cpu, thread, a1, a2, told);
+      if (failed < 0) return failed;
+      const { signal, value } = told;
+      if (signal < 0 || signal > Signal.RTMAX) return -Errno.EINVAL;
+      return onQueue(cpu, thread, a0, ({ queue }) => {
+        const owner = thread.process;
+        if (signal === 0) {
+          if (queue.notification?.owner === owner) queue.notification = null;
+          return 0;
+        }
+        if (queue.notification !== null) return -Errno.EBUSY;
+        const tell = (on: Cpu) => {
+          if (owner.exit === null) signals.sendToProcess(on, owner, signal, value);
+        };
+        queue.notification = { owner, pid: owner.pid, signal, tell };
+        return 0;
+      });
+    },
+    { signature: 'mqd sig:signal value' },
+  );
+}
+
+function onQueue(cpu: Cpu, thread: Thread, fd: number, call: (file: MessageQueueFile) => number): number {
+  const file = thread.process.files.lookUp(cpu, fd);
+  return file instanceof MessageQueueFile ? call(file) : -Errno.EBADF;
+}

@@ -1,0 +1,29 @@
+import { definePlugin, type Plugin } from '@rpal/bus';
+import { Program } from '@rpal/kernel';
+import manifest from '../package.json' with { type: 'json' };
+import { Calls } from './calls.js';
+import { defineClockCalls } from './clock/clock-calls.js';
+import { defineMessageQueueCalls } from './ipc/message-queues.js';
+import { defineSharedMemoryCalls } from './ipc/shared-memory.js';
+import { MessageQueueCalls } from './program/message-queue-calls.js';
+import { SharedMemoryCalls } from './program/shared-memory-calls.js';
+import { defineSystemCalls } from './system/system-calls.js';
+
+/** The calls of Linux that a machine can do without. */
+export const posix: () => Plugin = definePlugin({
+  name: '@rpal/posix',
+  version: manifest.version,
+  requires: { '@rpal/kernel': '^0.2.0' },
+  setup({ plugin, machine }) {
+    for (const family of [MessageQueueCalls, SharedMemoryCalls]) Program.add(family);
+    const calls = new Calls(machine.kernel, plugin);
+    defineClockCalls(calls);
+    defineSystemCalls(calls);
+    defineMessageQueueCalls(calls);
+    defineSharedMemoryCalls(calls);
+  },
+});
+
+declare module '@rpal/kernel' {
+  interface Program extends MessageQueueCalls, SharedMemoryCalls {}
+}

@@ -1,0 +1,114 @@
+import { PAGE_SIZE } from '@rpal/hw-x86';
+import { UserBuffer } from '@rpal/kernel';
+import { Errno } from '@rpal/uapi';
+import { type Calls, nowOf } from '../calls.js';
+import { PosixStep } from '../steps.js';
+import { putInt } from '../user-memory.js';
+
+/** Bytes of a field of `struct new_utsname`, six of which there are. */
+const UTS_FIELD = 65;
+const HOST_NAME_MAX = 64;
+const CAP_SYS_ADMIN = 21;
+
+const Grnd = { NONBLOCK: 1, RANDOM: 2, INSECURE: 4 } as const;
+/** Random bytes are made in pieces of so many at most. */
+const PIECE = 4096;
+/** A call gives no more (MAX_RW_COUNT). */
+const RANDOM_MAX = 0x7fff_f000;
+
+/** Bytes of `struct sysinfo`, and where its fields lie. */
+const SYSINFO = 112;
+
+/** Personalities: the execution domain in the low byte, flags above. A query leaves it alone. */
+const PERSONALITY_QUERY = 0xffff_ffff;
+
+/** The system as a whole: its name, its memory, its random numbers. */
+export function defineSystemCalls(calls: Calls): void {
+  const { kernel } = calls;
+  const buffer = new UserBuffer(PIECE);
+  const names = { host: 'model', domain: '(none)' };
+  const personalities = new WeakMap<object, number>();
+
+  calls.define('uname', (cpu, thread, { a0 }) => {
+    cpu.charge(PosixStep.structure);
+    const fields = ['Linux', names.host, '6.15.0', '#1 SMP PREEMPT_DYNAMIC', 'x86_64', names.domain];
+    buffer.clear(6 * UTS_FIELD);
+    fields.forEach((text, field) => {
+      for (let i = 0; i < text.length; i++) buffer.view.setUint8(field * UTS_FIELD + i, text.charCodeAt(i));
+    });
+    return buffer.store(cpu, thread, a0, 6 * UTS_FIELD) < 0 ? -Errno.EFAULT : 0;
+  });
+
+  for (const [call, field] of [
+    ['sethostname', 'host'],
+    ['setdomainname', 'domain'],
+  ] as const) {
+    calls.define(call, (cpu, thread, { a0, a1 }) => {
+      cpu.charge(PosixStep.structure);
+      const length = a1 | 0;
+      if (!thread.process.capable(CAP_SYS_ADMIN)) return -Errno.EPERM;
+      if (length < 0 || length > HOST_NAME_MAX) return -Errno.EINVAL;
+      if (buffer.load(cpu, thread, a0, length) < 0) return -Errno.EFAULT;
+      names[field] = buffer.text(0, length);
+      return 0;
+    });
+  }
+
+  // From the machine's own generator: the same program gets the same bytes whenever it is run.
+  calls.define('getrandom', (cpu, thread, { a0, a1, a2 }) => {
+    const both = Grnd.INSECURE | Grnd.RANDOM;
+    if ((a2 & ~(Grnd.NONBLOCK | both)) !== 0 || (a2 & both) === both) return -Errno.EINVAL;
+    const wanted = Math.min(a1, RANDOM_MAX);
+    cpu.chargeBytes(PosixStep.randomByte, wanted);
+    const { rng } = kernel.platform;
+    for (let done = 0; done < wanted; done += PIECE) {
+      const part = Math.min(PIECE, wanted - done);
+      for (let i = 0; i < part; i += 4) buffer.set32(i, rng.next32());
+      if (buffer.store(cpu, thread, a0 + done, part) < 0) return done > 0 ? done : -Errno.EFAULT;
+    }
+    return wanted;
+  });
+
+  calls.define(
+    'sysinfo',
+    (cpu, thread, { a0 }) => {
+      cpu.charge(PosixStep.structure);
+      const { totalFrames, frames } = kernel.memory;
+      const processes = [...kernel.processes];
+      const threads = processes.reduce((sum, process) => sum + process.threads.length, 0);
+      buffer
+        .clear(SYSINFO)
+        .set64(0, Math.floor(nowOf(cpu) / 1e9))
+        .set64(32, totalFrames * PAGE_SIZE)
+        .set64(40, (totalFrames - frames.inUse) * PAGE_SIZE)
+        .set16(80, threads)
+        .set32(104, 1);
+      return buffer.store(cpu, thread, a0, SYSINFO) < 0 ? -Errno.EFAULT : 0;
+    },
+    { missing: 'load averages, buffers and swap are 0' },
+  );
+
+  calls.define(
+    'personality',
+    (cpu, { process }, { a0 }) => {
+      cpu.charge(PosixStep.identity);
+      const before = personalities.get(process) ?? 0;
+      const wanted = a0 >>> 0;
+      if (wanted !== PERSONALITY_QUERY) personalities.set(process, wanted);
+      return before | 0;
+    },
+    { missing: 'flags are kept and read back, but change nothing' },
+  );
+
+  // Nothing is written back anywhere: there is no disk.
+  calls.define('sync', (cpu) => {
+    cpu.charge(PosixStep.identity);
+    return 0;
+  });
+
+  calls.define('getcpu', (cpu, thread, { a0, a1 }) => {
+    cpu.charge(PosixStep.identity);
+    const failed = a0 === 0 ? 0 : putInt(cpu, thread, a0, cpu.id);
+    return failed < 0 || a1 === 0 ? failed : putInt(cpu, thread, a1, cpu.socket);
+  });
+}

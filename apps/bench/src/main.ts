@@ -8,6 +8,7 @@ import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
 import { questionCommand, questionsCommand } from './questions-command.js';
 import { rfcCommand } from './rfc-command.js';
+import { syscallsCommand } from './syscalls-command.js';
 import { ExitCode, UsageError } from './usage.js';
 
 /**
@@ -33,6 +34,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     exploreCommand,
     replayCommand,
     pluginsCommand,
+    syscallsCommand,
   ])
     program.addCommand(command(io, done));
   for (const command of [program, ...program.commands]) {

@@ -36,7 +36,11 @@ describe('CoherenceDirectory', () => {
     const { coherence } = first;
     coherence.touch(first, LINE, Touch.STORE);
     expect(Object.keys(spent(sameComplex, () => coherence.touch(sameComplex, LINE, Touch.STORE)))).toEqual(['lineSameCache']);
-    expect(Object.keys(spent(otherComplex, () => coherence.touch(otherComplex, LINE, Touch.STORE)))).toEqual(['lineSameSocket']);
+    const { line, clock } = GENOA;
+    expect(line.sameSocket.central).toBeGreaterThan(line.sameCache.central);
+    expect(spent(otherComplex, () => coherence.touch(otherComplex, LINE, Touch.STORE))).toEqual({
+      lineSameSocket: Math.round(line.sameSocket.central * clock.tscGHz),
+    });
   });
 
   it('lets readers share a line, and makes a writer take it from them', () => {

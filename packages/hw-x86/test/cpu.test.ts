@@ -121,6 +121,25 @@ describe('interrupts', () => {
     expect(b.interruptible).toBe(true);
   });
 
+  it('a second NMI waits for the IRET of the first, which ends the turn that it is in', () => {
+    const { b, taken } = pair();
+    const nmi = () => b.raise(Vector.nmi, b.clock);
+    nmi();
+    b.step();
+    nmi();
+    b.beginTurn(b.clock + 1000);
+    b.context = { resume: () => {} };
+    b.step();
+    expect([taken.length, b.nmiBlocked, b.nmiPending, b.hasTime]).toEqual([1, true, true, true]);
+    b.unblockNmi();
+    expect([b.nmiBlocked, b.hasTime]).toEqual([false, false]);
+    b.beginTurn(b.clock + 1000);
+    b.step();
+    expect([taken.length, b.nmiPending]).toEqual([2, false]);
+    b.unblockNmi();
+    expect(b.hasTime).toBe(true);
+  });
+
   it('a store to the monitored line wakes a core in MWAIT after one line transfer, and a running core not at all', () => {
     const { machine, a, b } = pair();
     const at = a.clock;

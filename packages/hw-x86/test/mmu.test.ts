@@ -331,6 +331,22 @@ describe('what it costs', () => {
   });
 });
 
+describe('what a hit costs', () => {
+  it('nothing in the first level, as it is part of the instruction; the profile says what in the second', () => {
+    const { cpu, memory, root } = bareCpu();
+    const pages = 128;
+    for (let i = 0; i < pages; i++) mapPage(memory, root, i * PAGE_SIZE, { frame: 0, flags: USER_RW });
+    const pass = (from: number): number => {
+      const before = cpu.clock;
+      for (let i = from; i < pages; i++) cpu.mmu.translate(i * PAGE_SIZE, Access.read | Access.user);
+      return cpu.clock - before;
+    };
+    pass(0);
+    expect(pass(pages - 64)).toBe(0);
+    expect(pass(0)).toBe(pages * Math.round(XEON.costs.stlbHit.central * (2.3 / 3.0)));
+  });
+});
+
 describe('TLB geometry', () => {
   /** Walks and second-level hits of one more pass over `count` pages after a first. */
   function secondPass(count: number, access: number, size = PAGE_SIZE): { walks: number; stlb: number } {

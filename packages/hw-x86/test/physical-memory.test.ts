@@ -37,6 +37,15 @@ describe('PhysicalMemory', () => {
     expect(memory.allocate()).toBe(frames[17]);
   });
 
+  it('has runs up to a section, 16 MiB, and up to its last frame', () => {
+    const frames = (16 * MIB) / PAGE_SIZE;
+    expect(new PhysicalMemory([64 * MIB]).allocateRun(frames + 1)).toBe(-1);
+    const memory = new PhysicalMemory([16 * MIB]);
+    const [first] = [memory.allocate()];
+    expect(memory.allocateRun(frames - first - 1)).toBe(first + 1);
+    expect(memory.allocate()).toBe(-1);
+  });
+
   it('never hands out the first MiB, so no frame is at address 0', () => {
     expect(new PhysicalMemory([16 * MIB]).allocate()).toBeGreaterThanOrEqual(256);
   });

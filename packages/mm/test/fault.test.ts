@@ -1,7 +1,7 @@
 import { Access, FaultCode, PAGE_SIZE } from '@rpal/hw-x86';
 import { MapFlag, Prot, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { FAULT_RESOLVED, handleFault, MMAP_MIN_ADDR, mmap, mprotect, munmap } from '../src/index.js';
+import { FAULT_RESOLVED, handleFault, MMAP_MIN_ADDR, MmStep, mmap, mprotect, munmap } from '../src/index.js';
 import { execute, load, segv, store, TestBench } from './bench.js';
 
 const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
@@ -73,8 +73,10 @@ describe('a fault of a store to a page that another CPU has made writable in the
     store(cpu, mm, at, 7);
     const place = cpu.data(at, Access.user | Access.write);
     const flushes = mm.tlbGeneration;
+    const copies = cpu.ownLedger.booked(MmStep.copyOnWrite);
     expect(handleFault(cpu, mm, at, FaultCode.present | FaultCode.write | FaultCode.user)).toBe(FAULT_RESOLVED);
     expect(mm.tlbGeneration).toBe(flushes);
+    expect(cpu.ownLedger.booked(MmStep.copyOnWrite)).toBe(copies);
     expect(cpu.data(at, Access.user | Access.write)).toBe(place);
   });
 });

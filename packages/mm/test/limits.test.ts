@@ -208,6 +208,47 @@ describe('reading and writing a memory file', () => {
     expect(file.write(cpu, mm, at + PAGE_SIZE, 0, 1)).toBe(-Errno.EFAULT);
   });
 
+  it('reads as zeroes where it was cut off and has grown again, within a page and beyond', () => {
+    const bench = new TestBench();
+    const { cpu } = bench;
+    const file = new MemoryFile(bench.manager, 'memfd:test');
+    const mm = bench.process();
+    const at = mmap(cpu, mm, 0, 2 * PAGE_SIZE, RW, PRIVATE);
+    for (const offset of [50, 99, 100, 101, PAGE_SIZE - 1, PAGE_SIZE]) store(cpu, mm, at + offset, 7);
+    expect(file.write(cpu, mm, at, 0, 2 * PAGE_SIZE)).toBe(2 * PAGE_SIZE);
+    file.truncate(cpu, 100);
+    file.truncate(cpu, 2 * PAGE_SIZE);
+    expect([50, 99, 100, 101, PAGE_SIZE - 1, PAGE_SIZE].map((offset) => file.read8(offset))).toEqual([7, 7, 0, 0, 0, 0]);
+    // An end between two pages leaves the page before it as it is.
+    file.truncate(cpu, PAGE_SIZE);
+    expect(file.read8(99)).toBe(7);
+  });
+
+  it('says which pages exist, also of those that have no bytes yet', () => {
+    const { cpu, manager } = new TestBench();
+    const file = new MemoryFile(manager, 'memfd:test');
+    file.truncate(cpu, 100 * PAGE_SIZE);
+    expect(file.presence(0, 100)).toBe('none');
+    expect(file.makeBlank(20, 20)).toBe(true);
+    const ranges = [
+      [20, 20],
+      [25, 10],
+      [19, 21],
+      [20, 21],
+      [0, 100],
+      [0, 20],
+      [40, 10],
+    ] as const;
+    expect(ranges.map(([first, count]) => file.presence(first, count))).toEqual(['all', 'all', 'some', 'some', 'some', 'none', 'none']);
+    file.frame(60, cpu);
+    expect([file.presence(60, 1), file.presence(50, 20), file.presence(61, 20), file.presence(40, 20)]).toEqual([
+      'some',
+      'some',
+      'none',
+      'none',
+    ]);
+  });
+
   it('copies up to the first page that the program cannot reach, to the byte', () => {
     const bench = new TestBench();
     const { cpu, manager } = bench;

@@ -131,7 +131,7 @@ export const rpalCore: Group = {
 
 export const librpal: Group = {
   package: 'packages/librpal',
-  tests: ['librpal', 'queues', 'time-lines', 'quirks', 'lib-call'],
+  tests: ['call-steps', 'fd-slots', 'librpal', 'queues', 'time-lines', 'quirks', 'lib-call'],
   mutants: [
     {
       kind: 'bound',

@@ -46,7 +46,7 @@ export function renderComparison(settings: CompareSettings, { rows, left, comple
   }
   if (sizes.length > 1) parts.push(`TSC cycles ${WAYS[workload]}, by size of the message`, '', bySize(rows, sizes), '');
   if (left.length > 0) parts.push('Left out', '', ...reasons(left), '');
-  return `${parts.join('\n')}${READING}\n`;
+  return `${parts.join('\n')}\n${READING}\n`;
 }
 
 function oneSize(rows: readonly Row[], way: string): string {

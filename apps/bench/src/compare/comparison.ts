@@ -1,3 +1,4 @@
+import type { Plugin } from '@rpal/bus';
 import { type Counts, type Mechanism, type PingPong, pingPong, requests, type Streaming, streaming, type Waiting } from '@rpal/compare';
 import type { CostLevel, CpuProfile } from '@rpal/hw-x86';
 import type { MachineOptions } from '@rpal/kernel';
@@ -18,6 +19,8 @@ export interface CompareSettings {
   readonly placement: Placement;
   readonly idle: IdleStateName;
   readonly costs: CostLevel;
+  /** GHz; undefined: the profile's. */
+  readonly coreGHz?: number;
   readonly seed: number;
   /** How the sides wait; `own`: as each mechanism does first. */
   readonly waiting: Waiting | 'own';
@@ -67,11 +70,11 @@ export function whyNot(mechanism: Mechanism, settings: CompareSettings, size: nu
   return null;
 }
 
-/** Runs one mechanism with messages of one size. @throws CompareError if a call failed or a message came changed */
-export function measureRow(mechanism: Mechanism, settings: CompareSettings, size: number): Row {
-  const { messages, profile, idle, costs, seed, placement } = settings;
+/** Runs one mechanism with messages of one size, on a machine with further plugins. @throws CompareError if a call failed or a message came changed */
+export function measureRow(mechanism: Mechanism, settings: CompareSettings, size: number, plugins: readonly Plugin[] = []): Row {
+  const { messages, profile, idle, costs, seed, placement, coreGHz } = settings;
   const waiting = settings.waiting === 'own' ? (mechanism.waits[0] as Waiting) : settings.waiting;
-  const machine: MachineOptions = { profile, idle, costs, seed };
+  const machine: MachineOptions = { profile, idle, costs, seed, plugins, ...(coreGHz === undefined ? {} : { coreGHz }) };
   const cpus = cpusFor(profile, placement);
   const options = { machine, size, cpus, waiting, messages, warmUp: warmUpOf(messages) };
   if (settings.workload === 'stream') return streamRow(mechanism, size, waiting, streaming(mechanism, options));

@@ -1,0 +1,55 @@
+import { oneOf } from '../usage.js';
+
+/** Who hands the shards of a sweep out, where it is not this program. */
+export type Scheduler = 'slurm' | 'parallel' | 'k8s';
+
+export const schedulerNamed: (text: string) => Scheduler = oneOf('the scheduler', ['slurm', 'parallel', 'k8s']);
+
+/**
+ * A script that runs a sweep in `shards` pieces and merges them. Every piece writes a file of its own into one folder, which all must see.
+ * @param sweep the words behind `rpal-bench sweep`
+ */
+export function scriptFor(scheduler: Scheduler, sweep: string, out: string, shards: number): string {
+  const shard = (index: string): string => `rpal-bench sweep ${sweep} --out ${out} --jobs 1 --shard ${index}/${shards}`;
+  switch (scheduler) {
+    case 'slurm':
+      return [
+        '#!/bin/sh',
+        '# sbatch --wait THIS-FILE; ends with the highest exit code of its tasks. Then: rpal-bench sweep merge DIR',
+        `#SBATCH --array=1-${shards}`,
+        '#SBATCH --ntasks=1',
+        '#SBATCH --requeue',
+        shard('$SLURM_ARRAY_TASK_ID'),
+        '',
+      ].join('\n');
+    case 'parallel':
+      return [
+        '#!/bin/sh',
+        'set -e',
+        `parallel --joblog ${out}.log --resume-failed '${shard('{}')}' ::: $(seq 1 ${shards})`,
+        `rpal-bench sweep merge ${out}`,
+        '',
+      ].join('\n');
+    case 'k8s':
+      return [
+        'apiVersion: batch/v1',
+        'kind: Job',
+        'metadata:',
+        '  name: rpal-sweep',
+        'spec:',
+        '  completionMode: Indexed',
+        `  completions: ${shards}`,
+        `  parallelism: ${shards}`,
+        '  template:',
+        '    spec:',
+        '      restartPolicy: OnFailure',
+        '      containers:',
+        '        - name: shard',
+        '          image: IMAGE-WITH-RPAL-BENCH',
+        `          command: ['sh', '-c', '${shard('$((JOB_COMPLETION_INDEX + 1))')}']`,
+        '          volumeMounts: [{ name: results, mountPath: /results }]',
+        '      volumes: [{ name: results, persistentVolumeClaim: { claimName: rpal-results } }]',
+        '',
+      ].join('\n');
+  }
+}

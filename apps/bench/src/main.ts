@@ -1,5 +1,6 @@
 import { BusError, TapError } from '@rpal/bus';
 import { Command, CommanderError } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
 import { compareCommand, isWrongComparison } from './compare/compare-command.js';
 import { exploreCommand } from './explore/explore-command.js';
 import { replayCommand } from './explore/replay-command.js';
@@ -8,6 +9,7 @@ import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
 import { questionCommand, questionsCommand } from './questions-command.js';
 import { rfcCommand } from './rfc-command.js';
+import { sweepCommand } from './sweep/sweep-command.js';
 import { syscallsCommand } from './syscalls-command.js';
 import { ExitCode, UsageError } from './usage.js';
 
@@ -20,6 +22,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   let code: number = ExitCode.OK;
   const program = new Command('rpal-bench')
     .description('RPAL (Run Process As Library) on modelled machines: the experiments of the RFC and of its reviewers.')
+    .version(manifest.version, '--version', 'print the version')
     .helpCommand(false)
     .showHelpAfterError(false);
   const done = (result: number): void => {
@@ -28,6 +31,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   for (const command of [
     rfcCommand,
     compareCommand,
+    sweepCommand,
     questionsCommand,
     questionCommand,
     predictCommand,
@@ -37,8 +41,8 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     syscallsCommand,
   ])
     program.addCommand(command(io, done));
-  for (const command of [program, ...program.commands]) {
-    command.exitOverride().allowExcessArguments(false);
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
+    command.exitOverride().allowExcessArguments(false).helpCommand(false);
     command.configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),

@@ -37,8 +37,8 @@ describe('rpal-bench compare', () => {
     ]);
     for (const { oneWay, causes } of first.data.rows)
       expect(causes.reduce((sum, { cycles }) => sum + cycles, 0)).toBeCloseTo(oneWay as number, 6);
-    const [program, ...words] = first.command.split(' ');
-    expect(program).toBe('rpal-bench');
+    const [npx, program, ...words] = first.command.split(' ');
+    expect([npx, program]).toEqual(['npx', 'rpal-bench']);
     const again = await run([...words, '--json', '-']);
     expect(JSON.parse(again.stdout)).toEqual(first);
   });

@@ -1,26 +1,10 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { rfcReport } from '../src/report/rfc-report.js';
-
-const app = join(dirname(fileURLToPath(import.meta.url)), '..');
-const program = join(app, 'dist', 'cli.js');
-
-/** Whether the program has been built, from what the sources are now. */
-function isBuilt(): boolean {
-  if (!existsSync(program)) return false;
-  const sources = [
-    join(app, 'src'),
-    ...readdirSync(join(app, '..', '..', 'packages')).map((name) => join(app, '..', '..', 'packages', name, 'src')),
-  ];
-  const newest = sources
-    .flatMap((source) => readdirSync(source, { recursive: true }).map((name) => join(source, String(name))))
-    .reduce((time, file) => Math.max(time, statSync(file).mtimeMs), 0);
-  return statSync(program).mtimeMs > newest;
-}
+import { isBuilt, program } from './built.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'rpal-process-'));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -203,7 +203,7 @@ async function explore(io: Io, scenario: Scenario, flags: Flags): Promise<number
     lines.push(
       `Found: ${shortest.failure}`,
       `  after ${shortest.steps} steps, with ${count(shortest.deviations.length, 'deviation')} from the usual order (found with ${failure.deviations.length})`,
-      `  rpal-bench replay ${token}`,
+      `  npx rpal-bench replay ${token}`,
     );
   }
   io.stdout.write(`${lines.join('\n')}\n`);

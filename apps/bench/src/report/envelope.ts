@@ -41,7 +41,7 @@ export function envelope<S, D>(about: About<S>, data: D): string {
   return `${JSON.stringify({ schema, version, complete, settings, conditions: now, command, data }, null, 2)}\n`;
 }
 
-/** A command line as one would type it: words that the shell would take apart are quoted. */
+/** A command line that runs as it is printed, in a checkout and elsewhere: words that the shell would take apart are quoted. */
 export function commandLine(words: readonly string[]): string {
-  return ['rpal-bench', ...words].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
+  return ['npx', 'rpal-bench', ...words].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
 }

@@ -63,7 +63,14 @@ const rfc: Experiment = {
 const compare: Experiment = {
   name: 'compare',
   parameters: {
-    mechanism: { help: 'as in compare --list', standard: 'pipe', parse: oneOf('mechanism', mechanisms.map(({ name }) => name)) },
+    mechanism: {
+      help: 'as in compare --list',
+      standard: 'pipe',
+      parse: oneOf(
+        'mechanism',
+        mechanisms.map(({ name }) => name),
+      ),
+    },
     workload: { help: 'ping-pong, stream or request', standard: 'ping-pong', parse: oneOf('workload', ['ping-pong', 'stream', 'request']) },
     size: { help: 'bytes per message, 1 to 1048576', standard: 32, parse: wholeNumber('size', 1, 1_048_576, 'bytes') },
     messages: { help: 'messages', standard: 1000, parse: wholeNumber('messages', 1, 10_000_000, 'messages') },

@@ -1,4 +1,4 @@
-import { type CpuProfile, parseProfile, PRIMITIVES, type Primitive } from '@rpal/hw-x86';
+import { type CpuProfile, PRIMITIVES, type Primitive, parseProfile } from '@rpal/hw-x86';
 import { type QuirkName, quirkNames } from '@rpal/rpal-core';
 import type { IdleStateName } from '@rpal/sched';
 import type { Placement } from '../rfc-benchmark.js';
@@ -107,5 +107,7 @@ export function parameterNamed(parameters: Readonly<Record<string, Parameter>>, 
     }
     throw new UsageError(`${COST_PREFIX} takes the name of a hardware event: ${PRIMITIVES.join(', ')}; "${name}" is none of them`);
   }
-  throw new UsageError(`there is no parameter "${key}"; there are ${Object.keys(parameters).join(', ')}, and ${COST_PREFIX}NAME for prices`);
+  throw new UsageError(
+    `there is no parameter "${key}"; there are ${Object.keys(parameters).join(', ')}, and ${COST_PREFIX}NAME for prices`,
+  );
 }

@@ -10,12 +10,12 @@ export const schedulerNamed: (text: string) => Scheduler = oneOf('the scheduler'
  * @param sweep the words behind `rpal-bench sweep`
  */
 export function scriptFor(scheduler: Scheduler, sweep: string, out: string, shards: number): string {
-  const shard = (index: string): string => `rpal-bench sweep ${sweep} --out ${out} --jobs 1 --shard ${index}/${shards}`;
+  const shard = (index: string): string => `npx rpal-bench sweep ${sweep} --out ${out} --jobs 1 --shard ${index}/${shards}`;
   switch (scheduler) {
     case 'slurm':
       return [
         '#!/bin/sh',
-        '# sbatch --wait THIS-FILE; ends with the highest exit code of its tasks. Then: rpal-bench sweep merge DIR',
+        '# sbatch --wait THIS-FILE; ends with the highest exit code of its tasks. Then: npx rpal-bench sweep merge DIR',
         `#SBATCH --array=1-${shards}`,
         '#SBATCH --ntasks=1',
         '#SBATCH --requeue',
@@ -27,7 +27,7 @@ export function scriptFor(scheduler: Scheduler, sweep: string, out: string, shar
         '#!/bin/sh',
         'set -e',
         `parallel --joblog ${out}.log --resume-failed '${shard('{}')}' ::: $(seq 1 ${shards})`,
-        `rpal-bench sweep merge ${out}`,
+        `npx rpal-bench sweep merge ${out}`,
         '',
       ].join('\n');
     case 'k8s':

@@ -118,6 +118,8 @@ function keyOf({ name }: Experiment, settings: Settings, identity: string): stri
 
 /** A short name for a specification, for the folder of its results. */
 export function nameOf({ experiment, over }: Specification): string {
-  const hash = createHash('sha256').update(JSON.stringify([experiment.name, over])).digest('hex');
+  const hash = createHash('sha256')
+    .update(JSON.stringify([experiment.name, over]))
+    .digest('hex');
   return `${experiment.name}-${hash.slice(0, 8)}`;
 }

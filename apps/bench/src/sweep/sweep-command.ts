@@ -4,13 +4,13 @@ import { join, relative, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
 import { Progress } from '../progress.js';
-import { whole } from '../report/numbers.js';
 import { commandLine } from '../report/envelope.js';
+import { whole } from '../report/numbers.js';
 import { ExitCode, UsageError, wholeNumber } from '../usage.js';
 import { here, runPoints, threads } from './engine.js';
 import { experiments } from './experiments.js';
 import { modelIdentity } from './identity.js';
-import { scriptFor, type Scheduler, schedulerNamed } from './scripts.js';
+import { type Scheduler, schedulerNamed, scriptFor } from './scripts.js';
 import { nameOf, type Point, pointsOf, readSpecification, type Specification } from './spec.js';
 import { isStore, type Result, Store, writeMerged } from './store.js';
 
@@ -42,7 +42,9 @@ Exit codes: 0 all points are there; 1 some failed; 2 wrong use; 130 interrupted.
 
 /** `rpal-bench sweep`. @param done receives the exit code */
 export function sweepCommand(io: Io, done: (code: number) => void): Command {
-  const command = new Command('sweep').description('Runs an experiment with all combinations of some settings, on all cores, and resumes by itself.');
+  const command = new Command('sweep').description(
+    'Runs an experiment with all combinations of some settings, on all cores, and resumes by itself.',
+  );
   command
     .command('run', { isDefault: true })
     .description('run the points that are not there yet')
@@ -56,7 +58,9 @@ export function sweepCommand(io: Io, done: (code: number) => void): Command {
     )
     .addOption(new Option('--shard <i/n>', 'every nth point, beginning with the ith: for a scheduler of jobs').argParser(shardFrom))
     .option('--keep-going', 'go on after a point that failed')
-    .addOption(new Option('--retries <n>', 'run a failed point so often again').argParser(wholeNumber('--retries', 0, 100, 'times')).default(0))
+    .addOption(
+      new Option('--retries <n>', 'run a failed point so often again').argParser(wholeNumber('--retries', 0, 100, 'times')).default(0),
+    )
     .option('--dry-run', 'say what would be run, and end')
     .addHelpText('after', HELP)
     .action(async (spec: string, overrides: string[], flags: Flags) => done(await sweep(spec, overrides, flags, io)));
@@ -80,7 +84,7 @@ export function sweepCommand(io: Io, done: (code: number) => void): Command {
     .option('--out <folder>', 'as for run')
     .action((scheduler: Scheduler, spec: string, overrides: string[], { shards, out }: { shards: number; out?: string }) => {
       const specification = readSpecification(spec, overrides, io.directory);
-      const words = commandLine([spec, ...overrides]).replace(/^rpal-bench /, '');
+      const words = commandLine([spec, ...overrides]).replace(/^npx rpal-bench /, '');
       io.stdout.write(scriptFor(scheduler, words, out ?? folderOf(specification), shards));
       done(ExitCode.OK);
     });
@@ -105,10 +109,13 @@ async function sweep(spec: string, overrides: readonly string[], flags: Flags, i
   const specification = readSpecification(spec, overrides, io.directory);
   const points = allPoints(specification, io.directory);
   const folder = resolve(io.directory, flags.out ?? folderOf(specification));
-  const own = flags.shard === undefined ? points : points.filter((_, at) => at % (flags.shard as Shard).of === (flags.shard as Shard).index - 1);
+  const own =
+    flags.shard === undefined ? points : points.filter((_, at) => at % (flags.shard as Shard).of === (flags.shard as Shard).index - 1);
   if (flags.dryRun === true) {
     const first = own.slice(0, 3).map(({ settings }) => `  ${changed(specification, settings)}`);
-    io.stdout.write(`${whole(own.length)} points of ${specification.experiment.name}\n${first.join('\n')}${own.length > 3 ? '\n  ...' : ''}\n`);
+    io.stdout.write(
+      `${whole(own.length)} points of ${specification.experiment.name}\n${first.join('\n')}${own.length > 3 ? '\n  ...' : ''}\n`,
+    );
     return ExitCode.OK;
   }
   const store = new Store(folder);
@@ -128,7 +135,10 @@ async function sweep(spec: string, overrides: readonly string[], flags: Flags, i
     `${whole(there)} of ${whole(own.length)} points are there, ${whole(cached)} of them from before, ${whole(failures.length)} failed\n`,
   );
   if (points.every(({ key }) => store.get(key) !== undefined)) {
-    const [lines, csv] = writeMerged(folder, points.map(({ key }) => store.get(key) as Result));
+    const [lines, csv] = writeMerged(
+      folder,
+      points.map(({ key }) => store.get(key) as Result),
+    );
     io.stdout.write(`${relative(io.directory, lines)}\n${relative(io.directory, csv)}\n`);
   } else io.stdout.write(`results so far are in ${shown}\n`);
   if (progress.interrupted) return ExitCode.INTERRUPTED;
@@ -214,7 +224,9 @@ function merge(folder: string, io: Io): number {
   const missing = points.filter((_, index) => results[index] === undefined);
   if (missing.length > 0) {
     const first = missing.slice(0, 5).map(({ settings }) => `  ${changed(specification, settings)}\n`);
-    io.stderr.write(`${whole(missing.length)} of ${whole(points.length)} points are missing, such as\n${first.join('')}run the sweep again to have them\n`);
+    io.stderr.write(
+      `${whole(missing.length)} of ${whole(points.length)} points are missing, such as\n${first.join('')}run the sweep again to have them\n`,
+    );
     return ExitCode.FAILED;
   }
   const [lines, csv] = writeMerged(store.directory, results as Result[]);

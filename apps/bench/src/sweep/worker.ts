@@ -1,5 +1,5 @@
 import '../host-engine.js';
-import { type Figures, experimentNamed } from './experiments.js';
+import { experimentNamed, type Figures } from './experiments.js';
 import type { Settings } from './parameters.js';
 
 /** What a worker is given: some points of one experiment. */

@@ -74,7 +74,10 @@ function build() {
 function bench(args) {
   install();
   build();
-  run(process.execPath, [path.join('apps', 'bench', 'dist', 'cli.js')].concat(args.length > 0 && /^[a-z]/.test(args[0]) ? args : ['rfc'].concat(args)));
+  run(
+    process.execPath,
+    [path.join('apps', 'bench', 'dist', 'cli.js')].concat(args.length > 0 && /^[a-z]/.test(args[0]) ? args : ['rfc'].concat(args)),
+  );
 }
 
 function perf(args) {

@@ -43,5 +43,7 @@ export function envelope<S, D>(about: About<S>, data: D): string {
 
 /** A command line that runs as it is printed, in a checkout and elsewhere: words that the shell would take apart are quoted. */
 export function commandLine(words: readonly string[]): string {
-  return ['npx', 'rpal-bench', ...words].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
+  return ['npx', 'rpal-bench', ...words]
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(' ');
 }

@@ -4,7 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { SingleBar } from 'cli-progress';
 import { Command, CommanderError } from 'commander';
 import { OutputFile } from './output-file.js';
-import { type HostTime, median, TIME_MODEL, timeModel, timeModelApart } from './perf/host-time.js';
+import { apart } from './perf/apart.js';
+import { thisComputer } from './perf/computer.js';
+import { growthLines } from './perf/growth/loads.js';
+import { measureGrowth, type SizeResult } from './perf/growth/measure.js';
+import { keepsLaw, renderGrowth } from './perf/growth/report.js';
+import { type HostTime, TIME_MODEL, timeModel, timeModelApart, undisturbed } from './perf/host-time.js';
 import { measureMicro } from './perf/micro.js';
 import { RealKernel } from './perf/real-kernel.js';
 import { keepsBounds, missedBounds, type PerfResult, type PhaseTimes, renderMicro, renderPerf } from './perf/report.js';
@@ -16,6 +21,7 @@ interface Flags {
   readonly messages: number;
   readonly long: boolean;
   readonly micro: boolean;
+  readonly growth: boolean;
   readonly json?: string;
   readonly check: boolean;
 }
@@ -26,16 +32,20 @@ const REAL_MESSAGES = 50_000;
 const LENGTHS = [10_000, 100_000, 1_000_000] as const;
 const LONG = 3_000_000;
 
+/** The word that makes `perf` a process that measures one line of the growth. */
+const GROWTH_LINE = 'growth-line';
+
 const SCRIPT = fileURLToPath(import.meta.url);
 
 const command = new Command('perf')
   .description(
-    'How fast the model runs on this computer: round trips through socket and epoll against the same program on the real kernel, pinned to one CPU, measured in turn; and what the RPAL phase costs beside the epoll phase, memory, and long runs.',
+    'How fast the model runs on this computer: round trips through socket and epoll against the same program on the real kernel, pinned to one CPU, measured in turn; and what the RPAL phase costs beside the epoll phase, memory, and long runs. Times are second percentiles of windows of a millisecond or two, which what else the computer does hardly moves.',
   )
   .option('--runs <n>', 'measurements of each kind', wholeNumber('--runs', 1, 99, 'measurements'), 7)
   .option('--messages <n>', 'messages per measurement of the model', wholeNumber('--messages', 1000, 10_000_000, 'messages'), 200_000)
   .option('--long', `also ${LONG} messages in the comparison of lengths`, false)
   .option('--micro', 'single operations of the model in place of the benchmark', false)
+  .option('--growth', 'how operations and memory grow with CPUs, tasks, descriptors, processes, services', false)
   .option('--json <file>', 'write the measurements to a file')
   .option('--check', 'exit code 1 if a bound is missed', false)
   .addHelpText('after', '\nExit codes: 0 done; 1 a bound was missed and --check given, or a measurement failed; 2 wrong use.')
@@ -43,6 +53,7 @@ const command = new Command('perf')
   .exitOverride();
 
 function measure({ runs, messages, long }: Flags): PerfResult {
+  const before = thisComputer();
   const real = RealKernel.build();
   const lengths = long ? [...LENGTHS, LONG] : LENGTHS;
   const bar = new SingleBar({
@@ -83,11 +94,11 @@ function measure({ runs, messages, long }: Flags): PerfResult {
       return step(`${length} messages`, () => {
         const times = Array.from({ length: repeats }, () => timeModelApart(SCRIPT, 'epoll', 'same-cpu', length));
         longest = Math.max(longest, ...times.map(({ megabytes }) => megabytes ?? 0));
-        return { messages: length, cpu: median(times.map(({ cpu }) => cpu)) };
+        return { messages: length, ns: undisturbed(times) };
       });
     });
     return {
-      node: process.version,
+      computer: [before, thisComputer()],
       absent: typeof real === 'string' ? real : null,
       compiler: typeof real === 'string' ? null : real.compiler,
       real: realRuns,
@@ -110,6 +121,11 @@ function main(args: readonly string[]): number {
     process.stdout.write(JSON.stringify(timeModel(args[1] as Phase, args[2] as Placement, Number(args[3]))));
     return ExitCode.OK;
   }
+  if (args[0] === GROWTH_LINE) {
+    const line = growthLines.find(({ name }) => name === args[1]);
+    if (line !== undefined) process.stdout.write(JSON.stringify(measureGrowth(line)));
+    return line === undefined ? ExitCode.USAGE : ExitCode.OK;
+  }
   try {
     command.parse(args, { from: 'user' });
     const flags = command.opts<Flags>();
@@ -119,6 +135,13 @@ function main(args: readonly string[]): number {
       process.stdout.write(renderMicro(operations));
       file?.write(`${JSON.stringify(operations, null, 2)}\n`);
       return flags.check && !operations.every(keepsBounds) ? ExitCode.FAILED : ExitCode.OK;
+    }
+    if (flags.growth) {
+      const results = growthLines.map((line) => ({ line, sizes: apart<readonly SizeResult[]>(SCRIPT, GROWTH_LINE, line.name) }));
+      process.stdout.write(renderGrowth(results));
+      const figures = results.map(({ line: { name, operation, law }, sizes }) => ({ name, operation, law: law.name, sizes }));
+      file?.write(`${JSON.stringify(figures, null, 2)}\n`);
+      return flags.check && !results.every(keepsLaw) ? ExitCode.FAILED : ExitCode.OK;
     }
     const result = measure(flags);
     process.stdout.write(renderPerf(result));

@@ -71,7 +71,7 @@ export class Platform {
     this.caches = caches;
     const cpus: Cpu[] = [];
     const cores = this.topology.cores;
-    this.#active = new TurnOrder(cores * threadsPerCore);
+    this.#active = new TurnOrder(cpus, cores * threadsPerCore);
     // Machines have been up for a while when an experiment begins; how long is drawn, so that no result leans on it.
     const bootTime = 0x10_0000_0000 + this.rng.below(0x10_0000_0000);
     const environment = {
@@ -173,8 +173,8 @@ export class Platform {
   }
 
   #activity(cpu: Cpu): void {
-    if (cpu.halted) this.#active.remove(cpu);
-    else this.#active.add(cpu);
+    if (cpu.halted) this.#active.remove(cpu.id);
+    else this.#active.add(cpu.id);
     const running = this.#running;
     if (running !== null && !cpu.halted && cpu !== running) running.endTurnBy(cpu.clock);
   }

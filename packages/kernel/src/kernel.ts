@@ -3,6 +3,7 @@ import { type Platform, Vector } from '@rpal/hw-x86';
 import { NamedMemory, SkbPool, UnixNamespace } from '@rpal/ipc';
 import { type HugePages, MemoryManager } from '@rpal/mm';
 import { FutexTable, Scheduler, type SchedulerOptions, Workqueue } from '@rpal/sched';
+import { OPEN_MAX } from '@rpal/vfs';
 import type { Opener } from './calls/file-syscalls.js';
 import { defineLinuxCalls } from './calls/linux-calls.js';
 import { IrqTable } from './dispatch/irq-table.js';
@@ -13,6 +14,7 @@ import { WatchedFlushEntry } from './entry/flush-entry.js';
 import { ContextTable } from './process/context-table.js';
 import { Deaths } from './process/death.js';
 import type { Image } from './process/image.js';
+import { ResourceLimits } from './process/limits.js';
 import { PiFutexTable } from './process/pi-futexes.js';
 import { ProcessTable } from './process/process-table.js';
 import { defaultPendingLimit } from './process/signal-accounts.js';
@@ -34,6 +36,10 @@ export interface KernelOptions extends SchedulerOptions {
   readonly unixConnectInheritsOptions?: boolean;
   /** Transparent huge pages (/sys/kernel/mm/transparent_hugepage/enabled); `never` by default. */
   readonly hugePages?: HugePages;
+  /**
+   * RLIMIT_NOFILE of what the host spawns: 0 .. 1048576; 1024 by default. The hard limit is 4096, or as much if that is more.
+   */
+  readonly nofile?: number;
 }
 
 /** The modelled Linux, put together from its parts. Whoever uses a part says which in an interface of its own. */
@@ -43,6 +49,8 @@ export class Kernel {
   readonly scheduler: Scheduler;
   readonly entry: Entry;
   readonly signals: Signals;
+  /** Limits of what the host spawns. */
+  readonly firstLimits: ResourceLimits;
   readonly workqueue: Workqueue;
   readonly futexes: FutexTable;
   readonly piFutexes: PiFutexTable;
@@ -67,7 +75,8 @@ export class Kernel {
     this.entry = new Entry(this, this.irqs);
     const flushEntry = new WatchedFlushEntry(this.scheduler, this.entry);
     this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never', flushEntry });
-    this.signals = new Signals(this.scheduler, defaultPendingLimit(this.memory.totalFrames));
+    this.signals = new Signals(this.scheduler);
+    this.firstLimits = ResourceLimits.first(defaultPendingLimit(this.memory.totalFrames), options.nofile ?? OPEN_MAX);
     this.futexes = new FutexTable(this.scheduler, this.platform.cpus.length, this.scheduler.handovers.open('futex'));
     this.piFutexes = new PiFutexTable(this.scheduler, this.futexes.handover);
     this.workqueue = new Workqueue(this.scheduler);

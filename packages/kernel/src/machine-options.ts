@@ -1,5 +1,6 @@
 import { didYouMean, type Plugin, shown } from '@rpal/bus';
 import { type CpuProfile, findProfile, type PlatformOptions, parseProfile, profiles } from '@rpal/hw-x86';
+import { NR_OPEN } from '@rpal/vfs';
 import { MachineError } from './errors.js';
 import type { KernelOptions } from './kernel.js';
 
@@ -45,6 +46,7 @@ const CHECKS: { readonly [K in keyof Required<MachineOptions>]: Check } = {
   unixCloseSkipsEmptyMessage: yesOrNo,
   unixConnectInheritsOptions: yesOrNo,
   hugePages: oneOf('never', 'madvise', 'always'),
+  nofile: numberThat((value) => Number.isInteger(value) && value >= 0 && value <= NR_OPEN, `whole number from 0 to ${NR_OPEN}`),
 };
 
 /**

@@ -4,7 +4,7 @@ import { Fingerprint, version as hwVersion, Platform } from '@rpal/hw-x86';
 import { version as ipcVersion } from '@rpal/ipc';
 import { version as mmVersion } from '@rpal/mm';
 import { version as schedVersion, WaitQueue } from '@rpal/sched';
-import { version as uapiVersion } from '@rpal/uapi';
+import { Rlimit, version as uapiVersion } from '@rpal/uapi';
 import { FdTable, version as vfsVersion } from '@rpal/vfs';
 import type { SyscallTable } from './dispatch/syscall-table.js';
 import { DeadlockError, MachineError, ProcessDeathError } from './errors.js';
@@ -100,7 +100,15 @@ export class Machine {
     }
     const { kernel } = this;
     const pid = kernel.scheduler.nextPid();
-    const process = new Process(kernel, pid, image.name, kernel.memory.create(on), new FdTable(), new WaitQueue('children'), null);
+    const process = new Process(
+      kernel,
+      pid,
+      image.name,
+      kernel.memory.create(on),
+      new FdTable(kernel.firstLimits.of(Rlimit.NOFILE)),
+      new WaitQueue('children'),
+      null,
+    );
     const thread = new Thread(pid, process, on, kernel.scheduler.hotplug.active, new ExecPath(kernel, image));
     process.threads.push(thread);
     kernel.processes.add(process);

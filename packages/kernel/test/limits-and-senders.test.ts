@@ -1,6 +1,6 @@
 import { EpollIoctl, Errno, OpenFlag, Rlimit, Signal, SignalMask, SocketOption, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { type MessageHeader, type Program, Time } from '../src/index.js';
+import { createMachine, type MessageHeader, type Program, Time } from '../src/index.js';
 import { ends, run } from './support.js';
 
 const { USR1, USR2, CHLD } = Signal;
@@ -167,6 +167,34 @@ describe('RLIMIT_SIGPENDING', () => {
       expect(yield* p.prlimit(Rlimit.NOFILE, 3)).toBe(1024);
       expect(yield* p.socket(SocketType.STREAM)).toBeGreaterThanOrEqual(0);
     });
+  });
+});
+
+describe('the limit on descriptors', () => {
+  it('is 1024, or what the machine was built with, for what the host spawns and its children', () => {
+    const fill = (limit: number) =>
+      function* (p: Program): Generator<void, void> {
+        expect(yield* p.prlimit(Rlimit.NOFILE)).toBe(limit);
+        let last = 0;
+        for (let fd = 0; fd >= 0; ) {
+          fd = yield* p.eventfd();
+          if (fd >= 0) last = fd;
+          else expect(fd).toBe(-Errno.EMFILE);
+        }
+        expect(last).toBe(limit - 1);
+      };
+    run(fill(1024));
+    run({ nofile: 3000 }, function* (p) {
+      yield* p.fork(fill(3000));
+      yield* p.wait();
+    });
+    run({ nofile: 0 }, function* (p) {
+      expect(yield* p.eventfd()).toBe(-Errno.EMFILE);
+    });
+  });
+
+  it.each([-1, 1.5, 2 ** 20 + 1, Number.NaN])('is not %d', (nofile) => {
+    expect(() => createMachine({ nofile })).toThrow(`nofile: ${nofile} is no whole number from 0 to 1048576`);
   });
 });
 

@@ -1,5 +1,5 @@
 export { DeferredPuts } from './file/deferred-puts.js';
-export { FdTable, OPEN_MAX } from './file/fd-table.js';
+export { FdTable, NR_OPEN, OPEN_MAX } from './file/fd-table.js';
 export { File, type PollTable, type Watcher } from './file/file.js';
 export { PositionedFile } from './file/positioned-file.js';
 export { begin, type Caller, type Credentials } from './operation/caller.js';

@@ -1,4 +1,4 @@
-import { median } from './host-time.js';
+import { percentile } from './percentile.js';
 
 /**
  * What an operation takes of the host's heap: `process.memoryUsage().heapUsed` before and after each of many short runs, less
@@ -22,7 +22,7 @@ export class HeapMeter {
 
   /** Bytes per operation. @param count operations of a run */
   bytes(count: number): number {
-    return Math.max(0, median(this.#grown) - median(this.#reading)) / count;
+    return Math.max(0, percentile(this.#grown, 0.5) - percentile(this.#reading, 0.5)) / count;
   }
 }
 

@@ -1,11 +1,12 @@
-import { spawnSync } from 'node:child_process';
 import { type Phase, type Placement, RfcBenchmark } from '../rfc-benchmark.js';
+import { apart } from './apart.js';
+import { percentile } from './percentile.js';
 
-/** What a message cost the computer at hand, nanoseconds: by the clock on the wall, and of CPU time. */
+/** What messages cost the computer at hand. */
 export interface HostTime {
   readonly messages: number;
-  readonly elapsed: number;
-  readonly cpu: number;
+  /** Nanoseconds each, by the clock on the wall, in windows of a millisecond or two. */
+  readonly windows: readonly number[];
   /** Most memory that the model's process has had, megabytes; not known of the real kernel. */
   readonly megabytes?: number;
 }
@@ -14,8 +15,10 @@ export interface HostTime {
 const WARM_UP = 300_000;
 /** Messages beyond the timed ones, more than two slices have. */
 const BEYOND = 50_000;
-/** TSC cycles of machine time between two looks at how far the run is. */
+/** TSC cycles of machine time between two looks at how far the warm-up is. */
 const SLICE = 50_000_000;
+/** TSC cycles of machine time in a window: some hundreds of messages. */
+const WINDOW = 4_000_000;
 
 /** Times one phase of the RFC's benchmark. */
 export function timeModel(phase: Phase, placement: Placement, messages: number): HostTime {
@@ -24,34 +27,28 @@ export function timeModel(phase: Phase, placement: Placement, messages: number):
   const benchmark = new RfcBenchmark({ ...options, messages: WARM_UP + messages + BEYOND });
   while (benchmark.messages < WARM_UP) benchmark.advance(SLICE);
   const before = benchmark.messages;
-  const cpu = process.cpuUsage();
-  const began = performance.now();
-  while (benchmark.messages < before + messages) benchmark.advance(SLICE);
-  const elapsed = (performance.now() - began) * 1e6;
-  const { user, system } = process.cpuUsage(cpu);
-  const timed = benchmark.messages - before;
-  const megabytes = process.resourceUsage().maxRSS / 1024;
-  return { messages: timed, elapsed: elapsed / timed, cpu: ((user + system) * 1e3) / timed, megabytes };
+  const windows: number[] = [];
+  while (benchmark.messages < before + messages) {
+    const begin = benchmark.messages;
+    const began = performance.now();
+    benchmark.advance(WINDOW);
+    windows.push(((performance.now() - began) * 1e6) / (benchmark.messages - begin));
+  }
+  return { messages: benchmark.messages - before, windows, megabytes: process.resourceUsage().maxRSS / 1024 };
 }
 
 /** The words that make `perf` a process that times the model once. */
 export const TIME_MODEL = 'time-model';
 
-/**
- * Times the model in a process of its own, as a run of the benchmark has one: what an engine has seen of one phase makes
- * it slower in the other.
- * @param script the `perf` script
- */
+/** Times the model in a process of its own, as a run of the benchmark has one. @param script the `perf` script */
 export function timeModelApart(script: string, phase: Phase, placement: Placement, messages: number): HostTime {
-  const args = [script, TIME_MODEL, phase, placement, String(messages)];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`the model failed in the ${phase} phase: ${stderr.trim() || `exit code ${status}`}`);
-  return JSON.parse(stdout) as HostTime;
+  return apart(script, TIME_MODEL, phase, placement, String(messages));
 }
 
-/** The middle one, or the mean of the middle two. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+/** What a message takes where nothing disturbs it, ns: the second percentile of all windows of these runs. */
+export function undisturbed(runs: readonly HostTime[]): number {
+  return percentile(
+    runs.flatMap(({ windows }) => windows),
+    0.02,
+  );
 }

@@ -1,13 +1,11 @@
 import { Errno, RLIM_NLIMITS, Rlimit } from '@rpal/uapi';
+import { NR_OPEN } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { Limit } from '../process/call-arguments.js';
 import { Capability } from '../process/credentials.js';
 import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import { KernelStep } from '../steps.js';
-
-/** RLIMIT_NOFILE cannot be more (fs.nr_open). */
-const NOFILE_MAX = 1 << 20;
 
 /** What the call being made is told. */
 const wanted: Limit = { soft: 0, hard: 0 };
@@ -29,7 +27,7 @@ export function defineLimitCalls(table: SyscallTable, { processes }: { readonly 
       if (given > 0) {
         if (wanted.soft > wanted.hard) return -Errno.EINVAL;
         // Not even root may have more descriptors than the kernel can hold.
-        if (a1 === Rlimit.NOFILE && wanted.hard > NOFILE_MAX) return -Errno.EPERM;
+        if (a1 === Rlimit.NOFILE && wanted.hard > NR_OPEN) return -Errno.EPERM;
         if (wanted.hard > before.hard && !thread.process.capable(Capability.SYS_RESOURCE)) return -Errno.EPERM;
         soft[a1] = wanted.soft;
         hard[a1] = wanted.hard;

@@ -14,18 +14,21 @@ export class ResourceLimits {
     this.hard = [...hard];
   }
 
-  /** Those of the first process (Linux: INIT_RLIMITS). @param threads how many threads, and signals in queues, a user may have */
-  static first(threads: number): ResourceLimits {
+  /**
+   * Those of the first process (Linux: INIT_RLIMITS).
+   * @param threads how many threads, and signals in queues, a user may have @param descriptors how many a process may have
+   */
+  static first(threads: number, descriptors: number): ResourceLimits {
     const hard = new Array<number>(RLIM_NLIMITS).fill(UNLIMITED);
     hard[Rlimit.NPROC] = hard[Rlimit.SIGPENDING] = threads;
-    hard[Rlimit.NOFILE] = 4096;
+    hard[Rlimit.NOFILE] = Math.max(4096, descriptors);
     hard[Rlimit.MEMLOCK] = 8 * MIB;
     hard[Rlimit.MSGQUEUE] = 819_200;
     hard[Rlimit.NICE] = hard[Rlimit.RTPRIO] = 0;
     const soft = [...hard];
     soft[Rlimit.STACK] = 8 * MIB;
     soft[Rlimit.CORE] = 0;
-    soft[Rlimit.NOFILE] = 1024;
+    soft[Rlimit.NOFILE] = descriptors;
     return new ResourceLimits(soft, hard);
   }
 

@@ -24,8 +24,6 @@ export interface ExitState {
 
 /** What sends signals. */
 export interface SignalSender {
-  /** RLIMIT_SIGPENDING and RLIMIT_NPROC of a process without a parent. */
-  readonly defaultPendingLimit: number;
   /** Sends `signal` to one thread. */
   send(cpu: Cpu, thread: Thread, signal: number): void;
 }
@@ -34,6 +32,8 @@ export interface SignalSender {
 export interface ProcessHost {
   readonly scheduler: Scheduler;
   readonly signals: SignalSender;
+  /** Limits of a process without a parent. */
+  readonly firstLimits: ResourceLimits;
   /** Names of system calls, for reports. */
   readonly syscalls: CallNames;
 }
@@ -112,7 +112,7 @@ export class Process {
     this.mm = mm;
     this.files = files;
     files.owner = this;
-    const given = parent?.limits ?? ResourceLimits.first(kernel.signals.defaultPendingLimit);
+    const given = parent?.limits ?? kernel.firstLimits;
     this.limits = new ResourceLimits(given.soft, given.hard);
     this.childWait = childWait;
     this.credentials = parent === null ? rootCredentials(pid) : { ...parent.credentials, pid };

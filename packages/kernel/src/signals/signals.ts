@@ -21,13 +21,10 @@ const KILLABLE = INTERRUPTIBLE | UNINTERRUPTIBLE | STOPPED;
 export class Signals implements SignalSender {
   /** Signals that are queued, by user. */
   readonly accounts: SignalAccounts = new SignalAccounts();
-  readonly defaultPendingLimit: number;
   readonly #scheduler: Scheduler;
 
-  /** @param pendingLimit RLIMIT_SIGPENDING of a process without a parent */
-  constructor(scheduler: Scheduler, pendingLimit: number) {
+  constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
-    this.defaultPendingLimit = pendingLimit;
   }
 
   /** Sends `signal` to one thread: it becomes pending, and ends an interruptible sleep. */

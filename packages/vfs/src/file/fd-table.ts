@@ -5,17 +5,24 @@ import type { File } from './file.js';
 
 /** RLIMIT_NOFILE as distributions set it. */
 export const OPEN_MAX = 1024;
+/** More it cannot be (fs.nr_open). */
+export const NR_OPEN: number = 1 << 20;
 
 /** The descriptors of a process (Linux: `struct files_struct`). Threads share one. */
 export class FdTable {
   readonly #files: (File | null)[] = [];
   readonly #closeOnExec = new Set<number>();
   #lowestFree = 0;
-  limit: number = OPEN_MAX;
+  /** RLIMIT_NOFILE. */
+  limit: number;
   /** Tasks that use it. */
   users = 1;
   /** The process that it belongs to: files are told who closes them. */
   owner: object | null = null;
+
+  constructor(limit: number = OPEN_MAX) {
+    this.limit = limit;
+  }
 
   /** The file behind a descriptor, or null. Charges the look-up. */
   lookUp(cpu: Cpu, fd: number): File | null {
@@ -81,8 +88,7 @@ export class FdTable {
 
   /** A copy for a forked process: the same files, one more reference each. */
   fork(): FdTable {
-    const copy = new FdTable();
-    copy.limit = this.limit;
+    const copy = new FdTable(this.limit);
     this.#files.forEach((file, fd) => {
       if (file !== null && file !== undefined) copy.#place(fd, file, this.#closeOnExec.has(fd));
     });

@@ -1,0 +1,48 @@
+/** A machine at work, and how far it is. */
+export interface Load {
+  /** Everybody is there. */
+  readonly ready: boolean;
+  /** Operations done since it was built. */
+  readonly operations: number;
+  /** Goes on for so many TSC cycles of machine time. */
+  advance(cycles: number): void;
+}
+
+/** How the host's time per operation may grow with the size. */
+export interface Law {
+  readonly name: string;
+  /** What an operation may cost at this size, in any unit. */
+  readonly weight: (size: number) => number;
+  /** Why it is not flat. */
+  readonly why?: string;
+}
+
+/** Something of which a machine may have few or many. */
+export interface GrowthLine {
+  /** What there is more and more of. */
+  readonly name: string;
+  /** What is done over and over. */
+  readonly operation: string;
+  readonly sizes: readonly number[];
+  readonly law: Law;
+  /** What one more takes of the host's memory, bytes at most; not told where it is the operation that grows. */
+  readonly memory?: number;
+  build(size: number): Load;
+}
+
+/** As much at any size. */
+export const FLAT: Law = { name: 'flat', weight: () => 1 };
+
+/** What is kept in order takes as many looks as its tree is high. */
+export const LOGARITHM: Law = {
+  name: 'log n',
+  weight: (size) => Math.log2(size + 1),
+  why: 'the height of the tree or heap that they are kept in, as in Linux',
+};
+
+/** Objects that are used one after the other, more of them than the host's caches hold, come from ever farther away. */
+export const CACHES: Law = {
+  name: '1 + log2(n) / 16',
+  weight: (size) => 1 + Math.log2(size) / 16,
+  why: 'the same steps, on objects that the caches of this computer hold the less often the more there are',
+};

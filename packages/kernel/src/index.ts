@@ -43,7 +43,7 @@ export type { Death } from './process/death.js';
 export { EntryKind } from './process/entry-kind.js';
 export type { FileSystem } from './process/file-system.js';
 export { GuestArguments, type GuestHandler } from './process/guest-arguments.js';
-export { EI_NIDENT, type Image, type Segment } from './process/image.js';
+export { EI_NIDENT, type Image, type ImageSegment } from './process/image.js';
 export { ResourceLimits, UNLIMITED } from './process/limits.js';
 export type { MessageHeader } from './process/message-header.js';
 export { NO_SIGNALS, PendingSignals, type QueuedSignal, type SignalBits } from './process/pending-signals.js';

@@ -7,6 +7,16 @@ export type FaultResult = number;
 /** The access may be repeated. */
 export const FAULT_RESOLVED = 0;
 
+/** The signal of a fault that is not resolved. */
+export function signalOf(result: FaultResult): number {
+  return result & 0xff;
+}
+
+/** Its `si_code`. */
+export function signalCodeOf(result: FaultResult): number {
+  return result >>> 8;
+}
+
 /** The result for a fault that ends in a signal. @param code its `si_code` */
 export function faultSignal(signal: number, code: number): FaultResult {
   return signal | (code << 8);

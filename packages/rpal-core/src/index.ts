@@ -30,7 +30,7 @@ export {
 } from './abi/constants.js';
 export { FdmapArg, Rcc, RequestArg, Scc, ServiceMetadata, TaskContext, VersionInfo } from './abi/layouts.js';
 export { Instruments } from './instruments.js';
-export { copiedEntries } from './memory/copied-entries.js';
+export { copiedEntries, RPAL_IGNORE } from './memory/copied-entries.js';
 export { pkruOf, readAllPkru } from './memory/pkey.js';
 export { protectionKeys } from './memory/protection-keys.js';
 export { SharedPages } from './memory/shared-pages.js';

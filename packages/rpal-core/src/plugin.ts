@@ -11,7 +11,7 @@ import { defaultPkruOf } from './memory/pkey.js';
 import { protectionKeys } from './memory/protection-keys.js';
 import { widenFlush } from './memory/tlb-union.js';
 import { type RpalOptions, rpalOptions } from './options.js';
-import { exitMemory, isRpalImage, joinService, leaveService, registerService } from './process/lifecycle.js';
+import { exitMemory, isRpalImage, joinService, LeavingThread, leaveService, registerService } from './process/lifecycle.js';
 import { quirkNames } from './quirks.js';
 import { redirectFault } from './recovery/fault.js';
 import { Rpal, serviceOfMm } from './rpal.js';
@@ -71,7 +71,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
     hooks.kernelExec.tap(plugin, (cpu, thread, image) => {
       // exec in a service: the old one ends as if its last thread had exited.
       const task = rpalTask(thread);
-      if (task.rpal.service !== null) leaveService(state, cpu, task, true);
+      if (task.rpal.service !== null) leaveService(state, cpu, task, LeavingThread.LAST);
       if (isRpalImage(image)) registerService(state, cpu, task, image);
     });
     hooks.mmLayout.tap(plugin, (layout, mm) => {

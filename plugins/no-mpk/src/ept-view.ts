@@ -1,5 +1,6 @@
 import { Ept, entryFrame, HardwareError, PAGE_SIZE, type PhysicalMemory, Pte, SecondLevelTables } from '@rpal/hw-x86';
 import type { RpalService } from '@rpal/rpal-core';
+import { Pkey } from '@rpal/uapi';
 import { deniedBy } from './rights.js';
 
 /**
@@ -52,7 +53,7 @@ export class EptView {
       const low = this.#memory.read32(entry);
       const denied = deniedBy(this.rights, owner);
       if ((low & Pte.present) === 0 || denied === 0) continue;
-      if ((denied & 1) !== 0) hidden.add(entryFrame(low, this.#memory.read32(entry + 4)));
+      if ((denied & Pkey.DISABLE_ACCESS) !== 0) hidden.add(entryFrame(low, this.#memory.read32(entry + 4)));
       else readOnly.push(entry);
     }
     for (const frame of this.#hidden) if (!hidden.has(frame)) this.tables.protect(frame * PAGE_SIZE, Ept.all);

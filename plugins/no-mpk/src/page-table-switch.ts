@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { currentThread, type Kernel, type Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
 import { pkruOf, RpalFlag, type RpalService, rpalThread } from '@rpal/rpal-core';
-import { Errno } from '@rpal/uapi';
+import { Errno, Pkey } from '@rpal/uapi';
 import { CpuPageViews, PageView } from './page-view.js';
 import { canonical, deniedBy } from './rights.js';
 import { ViewStep } from './steps.js';
@@ -120,6 +120,8 @@ export class PageTableSwitch extends Views {
   #mayHave(thread: Thread, rights: number): boolean {
     const { service, flags } = rpalThread(thread);
     if (service === null || (flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) return true;
-    return service.map.every(({ service: peer, mapped }) => peer === null || !mapped || (deniedBy(rights, peer) & 1) !== 0);
+    return service.map.every(
+      ({ service: peer, mapped }) => peer === null || !mapped || (deniedBy(rights, peer) & Pkey.DISABLE_ACCESS) !== 0,
+    );
   }
 }

@@ -1,6 +1,7 @@
 import { type Cpu, HardwareError, PAGE_SIZE, Pte, Translations } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { RPAL_ADDR_SPACE_SIZE, type RpalService } from '@rpal/rpal-core';
+import { Pkey } from '@rpal/uapi';
 import { deniedBy } from './rights.js';
 
 const ENTRIES = 512;
@@ -39,8 +40,8 @@ export class PageView {
       const owner = this.#ownerOf(index);
       const denied = owner === null ? 0 : deniedBy(this.rights, owner);
       const low = memory.read32(from);
-      memory.write32(to, (denied & 1) !== 0 ? 0 : (denied & 2) !== 0 ? low & ~Pte.writable : low);
-      memory.write32(to + 4, (denied & 1) !== 0 ? 0 : memory.read32(from + 4));
+      memory.write32(to, (denied & Pkey.DISABLE_ACCESS) !== 0 ? 0 : (denied & Pkey.DISABLE_WRITE) !== 0 ? low & ~Pte.writable : low);
+      memory.write32(to + 4, (denied & Pkey.DISABLE_ACCESS) !== 0 ? 0 : memory.read32(from + 4));
     }
   }
 

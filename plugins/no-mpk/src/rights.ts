@@ -1,9 +1,10 @@
 import type { RpalService } from '@rpal/rpal-core';
+import { Pkey } from '@rpal/uapi';
 
-/** Key k's two bits: 1 no access, 2 no writes. */
+/** PKRU that denies all access to every key. */
 const NO_ACCESS = 0x5555_5555;
 
-/** What rights say of a service's key: 1 no access, 2 no writes. */
+/** What rights say of a service's key: `Pkey` bits. */
 export function deniedBy(rights: number, service: RpalService): number {
   return service.pkey < 0 ? 0 : (rights >>> (2 * service.pkey)) & 3;
 }
@@ -23,7 +24,7 @@ export function isUsual(rights: number): boolean {
   for (let key = 0; key < 16; key++) {
     const denied = (rights >>> (2 * key)) & 3;
     if (denied === 0) open++;
-    if ((denied & 1) !== 0) closed++;
+    if ((denied & Pkey.DISABLE_ACCESS) !== 0) closed++;
   }
   return open + closed === 16 ? open <= 2 : closed === 0 && open <= 1;
 }

@@ -2,6 +2,7 @@ import type { Cpu, CpuProfile } from '@rpal/hw-x86';
 import { currentThread, type Kernel, type Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
 import { type Isolation, PkuOn, type RpalService, rpalThread } from '@rpal/rpal-core';
+import { Pkey } from '@rpal/uapi';
 import { deniedBy } from './rights.js';
 
 /**
@@ -34,7 +35,11 @@ export abstract class Views implements Isolation {
 
   denies(cpu: Cpu, owner: RpalService, write: boolean): boolean {
     const thread = currentThread(this.kernel.scheduler, cpu);
-    if (!this.viewed(thread) || (deniedBy(this.shown(cpu), owner) & (write ? 3 : 1)) === 0) return false;
+    if (
+      !this.viewed(thread) ||
+      (deniedBy(this.shown(cpu), owner) & (write ? Pkey.DISABLE_ACCESS | Pkey.DISABLE_WRITE : Pkey.DISABLE_ACCESS)) === 0
+    )
+      return false;
     // Where the owner is gone there is nothing to deny: a sender goes back to its recovery point, as it does with keys.
     return owner === rpalThread(thread).service || (!owner.mm.dead && rpalThread(thread).service?.map[owner.id]?.mapped === true);
   }

@@ -6,6 +6,7 @@ import {
   MapType,
   Rcc,
   ReceiverState,
+  RPAL_IGNORE,
   RPAL_RECEIVER_STATE_MASK,
   RpalFlag,
   type RpalService,
@@ -106,7 +107,7 @@ function linksOf(service: RpalService, all: Iterable<RpalService>): string | nul
   for (const peer of all) {
     if (peer.mm.dead) continue;
     const entry = memory.read32(service.mm.tables.topEntry(peer.base));
-    const ignored = (entry & 0x200) !== 0;
+    const ignored = (entry & RPAL_IGNORE) !== 0;
     if (peer === service) {
       if (ignored) return `service ${service.id}: its own top-level entry has the ignore bit`;
     } else {

@@ -20,18 +20,22 @@ export type CalleeWork = (p: Program, word: number, fd: number) => Subprogram;
 
 const path = (name: string): string => `/tmp/${name}`;
 
-/**
- * A service with one receiver, which serves `connections` callers until all have hung up. SIGUSR1 does it no harm.
- * @param heard what it does when bytes have come down a connection; then it takes what has been queued there
- */
+/** What a callee may do otherwise than most. */
+export interface CalleeOptions {
+  /** Its first call faults a page in. Else it has touched its memory before. */
+  readonly untouched?: boolean;
+  /** What it does when bytes have come down a connection; then it takes what has been queued there. */
+  readonly heard?: (p: Program) => Subprogram;
+}
+
+/** A service with one receiver, which serves `connections` callers until all have hung up. SIGUSR1 does it no harm. */
 export function* callee(
   stage: Stage,
   p: Program,
   name: string,
   connections: number,
   work: CalleeWork,
-  touched = true,
-  heard: ((p: Program) => Subprogram) | null = null,
+  { untouched = false, heard }: CalleeOptions = {},
 ): Subprogram {
   yield* p.sigaction(Signal.USR1, function* (handler) {
     yield* handler.getpid();
@@ -44,7 +48,7 @@ export function* callee(
   const epfd = yield* p.epollCreate();
   const memory = yield* p.allocate(4096);
   // Otherwise a page fault comes in the first call.
-  if (touched) yield* p.memset(memory, 0, 4096);
+  if (!untouched) yield* p.memset(memory, 0, 4096);
   const connected: number[] = [];
   for (let i = 0; i < connections; i++) {
     const fd = yield* p.accept(listener);
@@ -63,7 +67,7 @@ export function* callee(
     },
     take: (fd) => serve(stage, p, lib, fd, words, work),
     *hear(fd) {
-      if (heard === null) return;
+      if (heard === undefined) return;
       yield* heard(p);
       yield* serve(stage, p, lib, fd, words, work);
     },
@@ -203,24 +207,38 @@ export const computes: CalleeWork = function* (p) {
   yield* p.compute(2);
 };
 
-/**
- * Scenarios with `senders` callers of one callee, each calling `calls` times. `connections` counts others who connect.
- * @param before calls that each makes before they meet: the first faults pages in, and the others need not enter the kernel
- */
-export function callers(
-  senders: number,
-  calls: number,
-  work: CalleeWork,
-  connections: number = senders,
-  victims: readonly string[] = [],
+/** Callers of one callee. */
+export interface Callers {
+  readonly senders: number;
+  /** How often each of them calls. */
+  readonly calls: number;
+  readonly work: CalleeWork;
+  /** How many connect, with others than the senders; by default the senders. */
+  readonly connections?: number;
+  /** Those that may die. */
+  readonly victims?: readonly string[];
+  /** Where the callee begins; by default beside the senders, on CPU 2 or later. */
+  readonly cpu?: number;
+  readonly untouched?: boolean;
+  /** Calls that each makes before they meet: the first faults pages in, and the others need not enter the kernel. */
+  readonly before?: number;
+}
+
+/** Sets scenarios up in which callers call one callee. */
+export function callers({
+  senders,
+  calls,
+  work,
+  connections = senders,
+  victims = [],
   cpu = Math.max(2, senders),
-  touched = true,
+  untouched = false,
   before = 0,
-) {
+}: Callers) {
   return (stage: Stage): void => {
     stage.expect(senders);
     for (const victim of victims) stage.mayDie.add(victim);
-    stage.spawn('callee', cpu, (p) => callee(stage, p, 'callee', connections, work, touched));
+    stage.spawn('callee', cpu, (p) => callee(stage, p, 'callee', connections, work, { untouched }));
     for (let i = 0; i < senders; i++) {
       stage.spawn(`caller-${i}`, i, (p) =>
         caller(stage, p, 'callee', function* (c) {

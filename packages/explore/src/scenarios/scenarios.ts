@@ -20,14 +20,14 @@ export const scenarios: readonly Scenario[] = [
     name: 'pure-call',
     about: 'a thread calls a receiver, which only computes; nobody else is there',
     cpus: 2,
-    setUp: callers(1, 1, nothing, 1, [], 1),
+    setUp: callers({ senders: 1, calls: 1, work: nothing, cpu: 1 }),
     verdict: nothingLost,
   },
   {
     name: 'one-call',
     about: 'a thread calls a receiver, which makes a system call, while the waker and the tick do their work',
     cpus: 2,
-    setUp: callers(1, 1, systemCall, 1, [], 1),
+    setUp: callers({ senders: 1, calls: 1, work: systemCall, cpu: 1 }),
     verdict: nothingLost,
   },
   {
@@ -35,7 +35,7 @@ export const scenarios: readonly Scenario[] = [
     about: 'a tick comes at any moment of a single call',
     cpus: 2,
     ticks: 1,
-    setUp: callers(1, 1, computes, 1, [], 1),
+    setUp: callers({ senders: 1, calls: 1, work: computes, cpu: 1 }),
     verdict: nothingLost,
   },
   {
@@ -43,7 +43,7 @@ export const scenarios: readonly Scenario[] = [
     about: 'two NMIs come at any moments of a single call',
     cpus: 2,
     nmis: 2,
-    setUp: callers(1, 1, nothing, 1, [], 1),
+    setUp: callers({ senders: 1, calls: 1, work: nothing, cpu: 1 }),
     verdict: nothingLost,
   },
   {
@@ -51,14 +51,14 @@ export const scenarios: readonly Scenario[] = [
     about: 'two NMIs come at any moments of a single call, in which the receiver makes a system call',
     cpus: 2,
     nmis: 2,
-    setUp: callers(1, 1, systemCall, 1, [], 1),
+    setUp: callers({ senders: 1, calls: 1, work: systemCall, cpu: 1 }),
     verdict: nothingLost,
   },
   {
     name: 'two-senders',
     about: 'two threads call the same receiver, which only computes',
     cpus: 3,
-    setUp: callers(2, 2, nothing),
+    setUp: callers({ senders: 2, calls: 2, work: nothing }),
     verdict: nothingLost,
   },
   {
@@ -66,44 +66,48 @@ export const scenarios: readonly Scenario[] = [
     about: 'two threads that have called before call the same receiver once each, and nobody enters the kernel',
     cpus: 3,
     rests: true,
-    setUp: callers(2, 1, nothing, 2, [], 2, true, 1),
+    setUp: callers({ senders: 2, calls: 1, work: nothing, before: 1 }),
     verdict: nothingLost,
   },
   {
     name: 'call-with-syscall',
     about: 'two threads call a receiver that makes a system call each time',
     cpus: 3,
-    setUp: callers(2, 2, systemCall),
+    setUp: callers({ senders: 2, calls: 2, work: systemCall }),
     verdict: nothingLost,
   },
   {
     name: 'call-against-wake-up',
     about: 'a thread calls a receiver while a kernel event for the receiver arrives on another CPU',
     cpus: 3,
-    setUp: withKernelEvents(callers(1, 2, nothing, 2), 1),
+    setUp: withKernelEvents(callers({ senders: 1, calls: 2, work: nothing, connections: 2 }), 1),
     verdict: nothingLost,
   },
   {
     name: 'syscall-against-wake-up',
     about: 'a receiver makes system calls within calls while a kernel event for it arrives on another CPU',
     cpus: 3,
-    setUp: withKernelEvents(callers(1, 2, systemCall, 2), 1),
+    setUp: withKernelEvents(callers({ senders: 1, calls: 2, work: systemCall, connections: 2 }), 1),
     verdict: nothingLost,
   },
   {
     name: 'callee-overruns',
     about: 'a receiver yields the CPU within a call, so that its callers go on without it',
     cpus: 3,
-    setUp: callers(2, 2, yields),
+    setUp: callers({ senders: 2, calls: 2, work: yields }),
     verdict: nothingLost,
   },
   {
     name: 'kernel-return-against-call',
     about: 'a caller comes back by the kernel while another calls the same receiver, which makes a system call',
     cpus: 3,
-    setUp: callers(2, 1, function* (p, word) {
-      if (word < 100) yield* p.schedYield();
-      else yield* p.getpid();
+    setUp: callers({
+      senders: 2,
+      calls: 1,
+      *work(p, word) {
+        if (word < 100) yield* p.schedYield();
+        else yield* p.getpid();
+      },
     }),
     verdict: nothingLost,
   },
@@ -112,7 +116,7 @@ export const scenarios: readonly Scenario[] = [
     about: 'ticks come at any moment of a call; another thread calls the same receiver',
     cpus: 3,
     ticks: 2,
-    setUp: callers(2, 2, computes),
+    setUp: callers({ senders: 2, calls: 2, work: computes }),
     verdict: nothingLost,
   },
   {
@@ -120,7 +124,7 @@ export const scenarios: readonly Scenario[] = [
     about: 'NMIs come at any moment of a call, also between the decision to return and the return',
     cpus: 3,
     nmis: 2,
-    setUp: callers(2, 2, nothing),
+    setUp: callers({ senders: 2, calls: 2, work: nothing }),
     verdict: nothingLost,
   },
   {
@@ -128,14 +132,14 @@ export const scenarios: readonly Scenario[] = [
     about: 'an NMI comes at any moment of a call in which the receiver has made a system call',
     cpus: 3,
     nmis: 1,
-    setUp: callers(1, 1, systemCall),
+    setUp: callers({ senders: 1, calls: 1, work: systemCall }),
     verdict: nothingLost,
   },
   {
     name: 'parking-against-wake-up',
     about: 'a receiver is parked by the lazy switch back while a kernel event wakes it on its own CPU',
     cpus: 2,
-    setUp: withKernelEvents(callers(1, 1, systemCall, 2, [], 1, false), 1),
+    setUp: withKernelEvents(callers({ senders: 1, calls: 1, work: systemCall, connections: 2, cpu: 1, untouched: true }), 1),
     verdict: nothingLost,
   },
   {
@@ -156,14 +160,14 @@ export const scenarios: readonly Scenario[] = [
     name: 'sender-dies',
     about: 'a caller is killed at any moment; another one calls the same receiver',
     cpus: 4,
-    setUp: withKiller(callers(2, 2, systemCall, 2, ['caller-0']), 3, 'caller-0'),
+    setUp: withKiller(callers({ senders: 2, calls: 2, work: systemCall, victims: ['caller-0'] }), 3, 'caller-0'),
     verdict: survivorsLoseNothing,
   },
   {
     name: 'receiver-dies',
     about: 'a receiver is killed at any moment of a call',
     cpus: 3,
-    setUp: withKiller(callers(1, 2, systemCall), 2, 'callee'),
+    setUp: withKiller(callers({ senders: 1, calls: 2, work: systemCall }), 2, 'callee'),
     verdict: survivorsLoseNothing,
   },
   {
@@ -171,7 +175,7 @@ export const scenarios: readonly Scenario[] = [
     about: 'a caller is killed at any moment of its only call',
     cpus: 3,
     rests: true,
-    setUp: withKiller(callers(1, 1, nothing, 1, ['caller-0'], 1), 2, 'caller-0'),
+    setUp: withKiller(callers({ senders: 1, calls: 1, work: nothing, victims: ['caller-0'], cpu: 1 }), 2, 'caller-0'),
     verdict: survivorsLoseNothing,
   },
   {
@@ -179,7 +183,7 @@ export const scenarios: readonly Scenario[] = [
     about: 'a receiver is killed at any moment of the only call to it, in which it makes a system call',
     cpus: 3,
     rests: true,
-    setUp: withKiller(callers(1, 1, systemCall, 1, [], 1), 2, 'callee'),
+    setUp: withKiller(callers({ senders: 1, calls: 1, work: systemCall, cpu: 1 }), 2, 'callee'),
     verdict: survivorsLoseNothing,
   },
   {
@@ -187,7 +191,7 @@ export const scenarios: readonly Scenario[] = [
     about: 'a receiver is killed at any moment of a call in which nobody enters the kernel',
     cpus: 3,
     rests: true,
-    setUp: withKiller(callers(1, 1, nothing, 1, [], 1, true, 1), 2, 'callee'),
+    setUp: withKiller(callers({ senders: 1, calls: 1, work: nothing, cpu: 1, before: 1 }), 2, 'callee'),
     verdict: survivorsLoseNothing,
   },
   {

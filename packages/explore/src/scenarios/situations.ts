@@ -162,8 +162,10 @@ export function signalling(stage: Stage): void {
 export function forking(stage: Stage): void {
   stage.expect(1);
   stage.spawn('callee', 1, (p) =>
-    callee(stage, p, 'callee', 1, computes, true, function* (q) {
-      yield* q.fork(function* () {});
+    callee(stage, p, 'callee', 1, computes, {
+      *heard(q) {
+        yield* q.fork(function* () {});
+      },
     }),
   );
   stage.spawn('caller', 0, (p) =>

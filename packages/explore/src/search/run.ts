@@ -1,5 +1,5 @@
 import type { Events } from '@rpal/bus';
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Vector } from '@rpal/hw-x86';
 import { LibStep } from '@rpal/librpal';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { ExploreError } from '../errors.js';
@@ -249,7 +249,7 @@ export class Run {
       this.#footprint?.writes.add(NMIS);
       const cpu = this.#cpus[choice - 2 * n - 1] as Cpu;
       this.#footprint?.writes.add(cpuWord(cpu.id));
-      cpu.raise(2, cpu.clock);
+      cpu.raise(Vector.nmi, cpu.clock);
     }
   }
 

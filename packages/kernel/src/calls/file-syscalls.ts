@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { EventFd, EventfdFlag, IpcStep, Pipe } from '@rpal/ipc';
 import { type MemoryManager, putUser32 } from '@rpal/mm';
-import { At, Errno, Fcntl, OpenFlag } from '@rpal/uapi';
+import { At, Errno, Fcntl, FD_CLOEXEC, OpenFlag } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
 import type { PathTable } from '../dispatch/path-table.js';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
@@ -102,9 +102,9 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
         if (a2 < 0 || a2 >= files.limit) return -Errno.EINVAL;
         return files.install(cpu, file, a1 === Fcntl.DUPFD_CLOEXEC ? OpenFlag.CLOEXEC : 0, a2);
       case Fcntl.GETFD:
-        return files.closesOnExec(a0) ? 1 : 0;
+        return files.closesOnExec(a0) ? FD_CLOEXEC : 0;
       case Fcntl.SETFD:
-        files.setCloseOnExec(a0, (a2 & 1) !== 0);
+        files.setCloseOnExec(a0, (a2 & FD_CLOEXEC) !== 0);
         return 0;
       case Fcntl.GETFL:
         return file.flags;

@@ -3,6 +3,7 @@ import { getUser32, putUser32 } from '@rpal/mm';
 import { type FutexTable, SchedStep, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, FutexWord } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
+import { FOREVER } from '../process/call-arguments.js';
 import type { Key, PiFutex, PiFutexTable } from '../process/pi-futexes.js';
 import type { ProcessTable } from '../process/process-table.js';
 import type { Thread } from '../process/thread.js';
@@ -17,8 +18,10 @@ export interface FutexParts {
   readonly processes: ProcessTable;
 }
 
-/** FUTEX_LOCK_PI and FUTEX_TRYLOCK_PI. @param timeout ns from now; negative: none */
-export function lockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, address: number, key: Key, tryOnly: boolean, timeout: number): number {
+/** FUTEX_LOCK_PI and FUTEX_TRYLOCK_PI, which does not wait. @param timeout ns from now; negative: none */
+export function lockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, key: Key, how: 'lock' | 'trylock', timeout: number = FOREVER): number {
+  const { address } = key;
+  const tryOnly = how === 'trylock';
   cpu.charge(SchedStep.futexWait);
   const word = getUser32(cpu, thread.memory, address);
   if (word < 0) return word;
@@ -44,13 +47,14 @@ export function lockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, address: nu
     return -Errno.EDEADLK;
   }
   futex.mutex.enqueue(cpu, thread);
-  thread.operation = new PiWait(kernel, cpu, thread, futex, address, timeout);
+  thread.operation = new PiWait(kernel, thread, futex, address).begin(cpu, timeout);
   thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, futex.mutex);
   return Pending.SLEEP;
 }
 
 /** FUTEX_UNLOCK_PI. */
-export function unlockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, address: number, key: Key): number {
+export function unlockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, key: Key): number {
+  const { address } = key;
   cpu.charge(SchedStep.futexWake);
   const word = getUser32(cpu, thread.memory, address);
   if (word < 0) return word;
@@ -74,7 +78,7 @@ class PiWait implements Operation {
   readonly #timer: SleepTimer;
   #expired = false;
 
-  constructor(kernel: FutexParts, cpu: Cpu, thread: Thread, futex: PiFutex, address: number, timeout: number) {
+  constructor(kernel: FutexParts, thread: Thread, futex: PiFutex, address: number) {
     this.#kernel = kernel;
     this.#thread = thread;
     this.#futex = futex;
@@ -83,7 +87,11 @@ class PiWait implements Operation {
       this.#expired = true;
       kernel.scheduler.wakeUp(on, thread);
     });
-    if (timeout >= 0) this.#timer.start(cpu, timeout, sleepSlack(thread));
+  }
+
+  begin(cpu: Cpu, timeout: number): this {
+    if (timeout >= 0) this.#timer.start(cpu, timeout, sleepSlack(this.#thread));
+    return this;
   }
 
   step(cpu: Cpu): number {

@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
 import { getUser32, putUser32, userPage, VmFlag } from '@rpal/mm';
 import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, Futex } from '@rpal/uapi';
@@ -11,28 +11,28 @@ import { KernelStep } from '../steps.js';
 import { type FutexParts, lockPi, unlockPi } from './futex-pi.js';
 
 /** Keys of the call being made; calls are atomic up to their sleep. */
-const key: Key = { space: 0, offset: 0 };
-const otherKey: Key = { space: 0, offset: 0 };
+const key: Key = { address: 0, space: 0, offset: 0 };
+const otherKey: Key = { address: 0, space: 0, offset: 0 };
 
 /** futex(2). The timeouts of FUTEX_WAIT_BITSET and FUTEX_LOCK_PI are points in time, where machine code makes the call. */
-export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, { args, a0, a1, a2, a3, a4, a5 }: UserContext): number {
-  const shared = (a1 & Futex.PRIVATE_FLAG) === 0;
+export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserContext): number {
+  const { args, a0, a1, a2, a3, a4, a5 } = regs;
   const { futexes } = kernel;
   const command = a1 & ~(Futex.PRIVATE_FLAG | Futex.CLOCK_REALTIME);
   switch (command) {
     case Futex.WAIT: {
       const timeout = args.timespec(cpu, thread, a3);
-      return timeout < FOREVER ? timeout : wait(kernel, cpu, thread, a0, shared, a2, timeout, FUTEX_MATCH_ANY);
+      return timeout < FOREVER ? timeout : wait(kernel, cpu, thread, regs, timeout, FUTEX_MATCH_ANY);
     }
     case Futex.WAIT_BITSET: {
       const timeout = args.deadline(cpu, thread, a3);
-      return timeout < FOREVER ? timeout : wait(kernel, cpu, thread, a0, shared, a2, timeout, a5);
+      return timeout < FOREVER ? timeout : wait(kernel, cpu, thread, regs, timeout, a5);
     }
     case Futex.WAKE:
     case Futex.WAKE_BITSET: {
       const bitset = command === Futex.WAKE ? FUTEX_MATCH_ANY : a5;
       if (bitset === 0) return -Errno.EINVAL;
-      const failed = findKey(cpu, thread, a0, shared, false, key);
+      const failed = findKey(cpu, thread, a0, a1, Touch.LOAD, key);
       if (failed !== 0) return failed;
       if (kernel.piFutexes.at(key) !== undefined) return -Errno.EINVAL;
       // At least one: the kernel counts before it compares.
@@ -41,7 +41,7 @@ export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, { args, a0, 
     case Futex.REQUEUE:
     case Futex.CMP_REQUEUE: {
       if (a2 < 0 || a3 < 0) return -Errno.EINVAL;
-      const failed = findKey(cpu, thread, a0, shared, false, key) || findKey(cpu, thread, a4, shared, true, otherKey);
+      const failed = findKey(cpu, thread, a0, a1, Touch.LOAD, key) || findKey(cpu, thread, a4, a1, Touch.STORE, otherKey);
       if (failed !== 0) return failed;
       if (command === Futex.CMP_REQUEUE) {
         const value = getUser32(cpu, thread.memory, a0);
@@ -53,29 +53,30 @@ export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, { args, a0, 
     case Futex.LOCK_PI:
     case Futex.TRYLOCK_PI:
     case Futex.UNLOCK_PI: {
-      const failed = findKey(cpu, thread, a0, shared, true, key);
+      const failed = findKey(cpu, thread, a0, a1, Touch.STORE, key);
       if (failed !== 0) return failed;
-      if (command === Futex.UNLOCK_PI) return unlockPi(kernel, cpu, thread, a0, key);
-      if (command === Futex.TRYLOCK_PI) return lockPi(kernel, cpu, thread, a0, key, true, FOREVER);
+      if (command === Futex.UNLOCK_PI) return unlockPi(kernel, cpu, thread, key);
+      if (command === Futex.TRYLOCK_PI) return lockPi(kernel, cpu, thread, key, 'trylock');
       const timeout = args.deadline(cpu, thread, a3);
-      return timeout < FOREVER ? timeout : lockPi(kernel, cpu, thread, a0, key, false, timeout);
+      return timeout < FOREVER ? timeout : lockPi(kernel, cpu, thread, key, 'lock', timeout);
     }
     case Futex.WAKE_OP: {
-      const failed = findKey(cpu, thread, a0, shared, false, key) || findKey(cpu, thread, a4, shared, true, otherKey);
-      return failed !== 0 ? failed : wakeOp(kernel, cpu, thread, a2, a3, a4, a5);
+      const failed = findKey(cpu, thread, a0, a1, Touch.LOAD, key) || findKey(cpu, thread, a4, a1, Touch.STORE, otherKey);
+      return failed !== 0 ? failed : wakeOp(kernel, cpu, thread, regs);
     }
     default:
       return -Errno.ENOSYS;
   }
 }
 
-/** @returns 0, -EINVAL for an address that is not a multiple of four, or -EFAULT */
-function findKey(cpu: Cpu, thread: Thread, address: number, shared: boolean, write: boolean, into: Key): number {
+/** @param command of it FUTEX_PRIVATE_FLAG @returns 0, -EINVAL for an address that is not a multiple of four, or -EFAULT */
+function findKey(cpu: Cpu, thread: Thread, address: number, command: number, write: boolean, into: Key): number {
   if (address % 4 !== 0) return -Errno.EINVAL;
   const { memory } = thread;
+  into.address = address;
   into.space = memory.contextId;
   into.offset = address;
-  if (!shared) {
+  if ((command & Futex.PRIVATE_FLAG) !== 0) {
     cpu.charge(KernelStep.futexKeyPrivate);
     return 0;
   }
@@ -95,25 +96,23 @@ function wait(
   kernel: FutexParts,
   cpu: Cpu,
   thread: Thread,
-  address: number,
-  shared: boolean,
-  expected: number,
+  { a0: address, a1: command, a2: expected }: UserContext,
   timeout: number,
   bitset: number,
 ): number {
   if (bitset === 0) return -Errno.EINVAL;
-  const failed = findKey(cpu, thread, address, shared, false, key);
+  const failed = findKey(cpu, thread, address, command, Touch.LOAD, key);
   if (failed !== 0) return failed;
   const value = getUser32(cpu, thread.memory, address);
   if (value < 0) return value;
   if (value !== expected >>> 0) return -Errno.EAGAIN;
   const operation = thread.operations.get(FUTEX_WAIT) ?? thread.operations.keep(FUTEX_WAIT, new FutexWait(kernel, thread));
-  thread.operation = operation.start(cpu, address, key, expected, bitset, timeout);
+  thread.operation = operation.start(cpu, key, expected, bitset, timeout);
   return Pending.SLEEP;
 }
 
 /** FUTEX_WAKE_OP: changes the second word, wakes at the first, and at the second if its old value says so. */
-function wakeOp(kernel: FutexParts, cpu: Cpu, thread: Thread, wake: number, wakeOther: number, address: number, encoded: number): number {
+function wakeOp(kernel: FutexParts, cpu: Cpu, thread: Thread, { a2: wake, a3: wakeOther, a4: address, a5: encoded }: UserContext): number {
   const operation = (encoded >>> 28) & 0xf;
   const comparison = (encoded >>> 24) & 0xf;
   const signed = (encoded << 8) >> 20;
@@ -140,8 +139,7 @@ export class FutexWait implements RestartBlock {
   readonly #thread: Thread;
   readonly #waiter: FutexWaiter;
   readonly #timer: SleepTimer;
-  readonly #key: Key = { space: 0, offset: 0 };
-  #address = 0;
+  readonly #key: Key = { address: 0, space: 0, offset: 0 };
   #expected = 0;
   #bitset = 0;
   #timed = false;
@@ -159,8 +157,8 @@ export class FutexWait implements RestartBlock {
     });
   }
 
-  start(cpu: Cpu, address: number, { space, offset }: Key, expected: number, bitset: number, timeout: number): this {
-    this.#address = address;
+  start(cpu: Cpu, { address, space, offset }: Key, expected: number, bitset: number, timeout: number): this {
+    this.#key.address = address;
     this.#key.space = space;
     this.#key.offset = offset;
     this.#expected = expected >>> 0;
@@ -201,8 +199,8 @@ export class FutexWait implements RestartBlock {
   /** The wait begins anew, if the word is still what it was; the time runs on (Linux: `futex_wait_restart`). @returns 0 or a negative errno */
   #waitAgain(cpu: Cpu): number {
     this.#interrupted = false;
-    const { space, offset } = this.#key;
-    const value = getUser32(cpu, this.#thread.memory, this.#address);
+    const { address, space, offset } = this.#key;
+    const value = getUser32(cpu, this.#thread.memory, address);
     if (value !== this.#expected) {
       this.#timer.stop();
       return value < 0 ? value : -Errno.EAGAIN;

@@ -17,6 +17,9 @@ import { PidFd } from './pidfd.js';
 import { processVmAccess } from './process-vm.js';
 import { whenOver } from './when-over.js';
 
+/** Which way data goes: where a function takes `write: boolean`, its callers say one of these. */
+const Transfer = { READ: false, WRITE: true } as const;
+
 /** The last that lseek knows: SEEK_HOLE. */
 const SEEK_MAX = 4;
 
@@ -34,8 +37,8 @@ export interface TransferCallParts {
 
 /** Calls that move data by other ways than one read or write, and the files they are used with. */
 export function defineTransferCalls(table: SyscallTable, kernel: TransferCallParts): void {
-  table.define(Nr.readv, (cpu, thread, regs) => vectored(cpu, thread, regs, false), { holds: [0] });
-  table.define(Nr.writev, (cpu, thread, regs) => vectored(cpu, thread, regs, true), { holds: [0] });
+  table.define(Nr.readv, (cpu, thread, regs) => vectored(cpu, thread, regs, Transfer.READ), { holds: [0] });
+  table.define(Nr.writev, (cpu, thread, regs) => vectored(cpu, thread, regs, Transfer.WRITE), { holds: [0] });
 
   table.define(
     Nr.splice,
@@ -94,8 +97,8 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
     a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, a1) ?? -Errno.EBADF),
   );
 
-  table.define(Nr.process_vm_readv, (cpu, thread, regs) => processVm(kernel.processes, cpu, thread, regs, false));
-  table.define(Nr.process_vm_writev, (cpu, thread, regs) => processVm(kernel.processes, cpu, thread, regs, true));
+  table.define(Nr.process_vm_readv, (cpu, thread, regs) => processVm(kernel.processes, cpu, thread, regs, Transfer.READ));
+  table.define(Nr.process_vm_writev, (cpu, thread, regs) => processVm(kernel.processes, cpu, thread, regs, Transfer.WRITE));
 
   table.define(Nr.pidfd_open, (cpu, thread, { a0, a1 }) => {
     if ((a1 & ~OpenFlag.NONBLOCK) !== 0 || a0 <= 0) return -Errno.EINVAL;
@@ -209,7 +212,7 @@ function betweenFiles(
   if (length === 0) return 0;
   const from = thread.process.files.lookUp(cpu, fdFrom);
   const to = thread.process.files.lookUp(cpu, fdTo);
-  if (from === null || to === null || !may(from, false) || !may(to, true)) return -Errno.EBADF;
+  if (from === null || to === null || !may(from, Transfer.READ) || !may(to, Transfer.WRITE)) return -Errno.EBADF;
   return call(from, to);
 }
 

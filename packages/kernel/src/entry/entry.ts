@@ -1,5 +1,5 @@
 import { type Cpu, Exception, type TrapHandler, TrapOutcome } from '@rpal/hw-x86';
-import { FAULT_RESOLVED, handleFault, MmStep } from '@rpal/mm';
+import { FAULT_RESOLVED, handleFault, MmStep, signalCodeOf, signalOf } from '@rpal/mm';
 import { type KernelPath, PathResult, SchedStep, type Scheduler, type Task, TaskState } from '@rpal/sched';
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
@@ -127,7 +127,7 @@ export class Entry implements TrapHandler {
     }
     if (vector === Exception.pageFault) {
       const result = handleFault(cpu, thread.memory, faultAddress, code);
-      if (result !== FAULT_RESOLVED) this.#fatal(cpu, thread, result & 0xff, result >>> 8, faultAddress);
+      if (result !== FAULT_RESOLVED) this.#fatal(cpu, thread, signalOf(result), signalCodeOf(result), faultAddress);
     } else if (vector === Exception.divide) {
       this.#fatal(cpu, thread, Signal.FPE, SignalCode.FPE_INTDIV, context.rip);
     } else if (vector === Exception.invalidOpcode) {

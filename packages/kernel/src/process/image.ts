@@ -7,7 +7,7 @@ import type { ThreadContext } from './thread-context.js';
 export const EI_NIDENT = 16;
 
 /** A loadable part of an executable. Addresses are relative to the load bias. */
-export interface Segment {
+export interface ImageSegment {
   readonly address: number;
   readonly bytes: number;
   /** `Prot` bits. */
@@ -23,7 +23,7 @@ export interface Image {
   readonly pie: boolean;
   /** Starts through a dynamic loader. */
   readonly dynamic: boolean;
-  readonly segments: readonly Segment[];
+  readonly segments: readonly ImageSegment[];
   /** Makes the flow that executes the program, once its memory is laid out. */
   readonly start: (contexts: ContextTable, cpu: Cpu, thread: Thread) => ThreadContext;
 }

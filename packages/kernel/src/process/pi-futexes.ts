@@ -4,6 +4,8 @@ import type { Thread } from './thread.js';
 
 /** What a futex word is known by: the address space and address of private memory, or 0 and the physical address. */
 export interface Key {
+  /** Where the caller sees the word. */
+  address: number;
   space: number;
   offset: number;
 }

@@ -1,6 +1,6 @@
 import { shown } from '@rpal/bus';
 import { MachineError } from '../errors.js';
-import { EI_NIDENT, type Image, type Segment } from '../process/image.js';
+import { EI_NIDENT, type Image, type ImageSegment } from '../process/image.js';
 
 /** @param call who was given the image, for the message @throws MachineError NOT_EXECUTABLE for what is none */
 export function requireImage(call: string, image: unknown): asserts image is Image {
@@ -19,6 +19,6 @@ export function requireImage(call: string, image: unknown): asserts image is Ima
 }
 
 function isSegment(segment: unknown): boolean {
-  const { address = -1, bytes = -1, prot = -1 } = (segment ?? {}) as Partial<Segment>;
+  const { address = -1, bytes = -1, prot = -1 } = (segment ?? {}) as Partial<ImageSegment>;
   return address >= 0 && bytes >= 0 && prot >= 0 && prot <= 7;
 }

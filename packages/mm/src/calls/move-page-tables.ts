@@ -5,17 +5,29 @@ import type { Vma } from '../space/vma.js';
 import { MmStep } from '../steps.js';
 import { FOLDED } from '../tables/folded.js';
 
+/** A move of page tables. */
+export interface TableMove {
+  /** The area that the entries belong to, and the one made for them. */
+  readonly source: Vma;
+  readonly copy: Vma;
+  /** Addresses. */
+  readonly from: number;
+  readonly to: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
 /**
  * Moves what is mapped in [from, from + size) to `to`, whole tables where both borders allow it; afterwards no CPU may use the
  * old translations (Linux: `move_page_tables`). If memory for tables runs out, Linux moves everything back and fails; here the
  * rest stays behind, to be unmapped with the old area.
- * @param source the area that `from` belongs to, `copy` the one made at `to`
  */
-export function movePageTables(cpu: Cpu, mm: MmStruct, source: Vma, copy: Vma, from: number, size: number, to: number): void {
+export function movePageTables(cpu: Cpu, mm: MmStruct, move: TableMove): void {
+  const { from, to, size } = move;
   const { tables } = mm;
   const { memory } = mm.manager;
   const end = from + size;
-  const past = realigned(mm, source, copy, from, size, to);
+  const past = realigned(mm, move);
   const distance = to - from;
   let extent = 0;
   for (let at = from - past; at < end; at += extent) {
@@ -84,7 +96,7 @@ function extentOf(span: number, at: number, end: number, target: number): number
  * Bytes by which the move may begin earlier, so that it begins with a whole table: nothing is mapped there on either side, and
  * the move reaches beyond that table (Linux: `try_realign_addr`).
  */
-function realigned(mm: MmStruct, source: Vma, copy: Vma, from: number, size: number, to: number): number {
+function realigned(mm: MmStruct, { source, copy, from, to, size }: TableMove): number {
   const past = from % LARGE_PAGE_SIZE;
   if (past === 0 || to % LARGE_PAGE_SIZE !== past || size < LARGE_PAGE_SIZE - past) return 0;
   if (source.start !== from || copy.start !== to) return 0;

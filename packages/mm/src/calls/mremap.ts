@@ -11,6 +11,15 @@ import { MmStep } from '../steps.js';
 import { movePageTables } from './move-page-tables.js';
 import { unmapRange } from './munmap.js';
 
+/** What mremap is asked for, in whole pages (Linux: `struct vma_remap_struct`). */
+interface Remap {
+  readonly address: number;
+  readonly oldSize: number;
+  readonly newSize: number;
+  readonly flags: number;
+  readonly target: number;
+}
+
 const FLAGS = Mremap.MAYMOVE | Mremap.FIXED | Mremap.DONTUNMAP;
 
 /**
@@ -26,40 +35,37 @@ export function mremap(cpu: Cpu, mm: MmStruct, address: number, oldLength: numbe
   cpu.charge(MmStep.mremapBody);
   const oldSize = pageCeil(oldLength);
   const newSize = pageCeil(newLength);
-  const toTarget = (flags & (Mremap.FIXED | Mremap.DONTUNMAP)) !== 0;
-  const invalid = checkArguments(mm, address, oldSize, newSize, flags, target, toTarget);
+  const remap: Remap = { address, oldSize, newSize, flags, target };
+  const invalid = checkArguments(mm, remap);
   if (invalid < 0) return invalid;
-  if (mm.manager.rules.moveManyAreas && (flags & Mremap.FIXED) !== 0 && oldSize === newSize)
-    return moveRange(cpu, mm, address, oldSize, flags, target);
+  if (mm.manager.rules.moveManyAreas && (flags & Mremap.FIXED) !== 0 && oldSize === newSize) return moveRange(cpu, mm, remap);
   const area = mm.areas.containing(address);
   if (area === null) return -Errno.EFAULT;
-  if (mm.manager.rules.moveManyAreas && (toTarget || newSize > oldSize)) {
+  if (mm.manager.rules.moveManyAreas && (hasTarget(remap) || newSize > oldSize)) {
     // Since 6.17 the area is judged before anything is unmapped.
-    const refused = checkArea(mm, area, address, Math.min(oldSize, newSize), newSize, flags);
+    const refused = checkArea(mm, area, { ...remap, oldSize: Math.min(oldSize, newSize) });
     if (refused < 0) return refused;
   }
-  if (toTarget) return moveTo(cpu, mm, address, oldSize, newSize, flags, target);
+  if (hasTarget(remap)) return moveTo(cpu, mm, remap);
   if (newSize === oldSize) return address;
   if (newSize < oldSize) {
     const failed = unmapRange(cpu, mm, address + newSize, address + oldSize);
     return failed < 0 ? failed : address;
   }
-  return expand(cpu, mm, area, address, oldSize, newSize, flags);
+  return expand(cpu, mm, area, remap);
+}
+
+/** The caller says where to. */
+function hasTarget({ flags }: Remap): boolean {
+  return (flags & (Mremap.FIXED | Mremap.DONTUNMAP)) !== 0;
 }
 
 /** Linux: `check_mremap_params`. */
-function checkArguments(
-  mm: MmStruct,
-  address: number,
-  oldSize: number,
-  newSize: number,
-  flags: number,
-  target: number,
-  toTarget: boolean,
-): number {
+function checkArguments(mm: MmStruct, remap: Remap): number {
+  const { address, oldSize, newSize, flags, target } = remap;
   const { taskSize } = mm.layout;
   if ((flags & ~FLAGS) !== 0 || address % PAGE_SIZE !== 0 || newSize === 0) return -Errno.EINVAL;
-  if (!toTarget) return mm.manager.rules.moveManyAreas && newSize > taskSize ? -Errno.EINVAL : 0;
+  if (!hasTarget(remap)) return mm.manager.rules.moveManyAreas && newSize > taskSize ? -Errno.EINVAL : 0;
   if (target % PAGE_SIZE !== 0 || (flags & Mremap.MAYMOVE) === 0) return -Errno.EINVAL;
   if ((flags & Mremap.DONTUNMAP) !== 0 && oldSize !== newSize) return -Errno.EINVAL;
   const badTarget = newSize > taskSize || target > taskSize - newSize || (address + oldSize > target && target + newSize > address);
@@ -71,7 +77,7 @@ function checkArguments(
 }
 
 /** May the area be moved or grown (Linux: `remap_is_valid`)? @returns 0 or a negative errno */
-function checkArea(mm: MmStruct, area: Vma, address: number, oldSize: number, newSize: number, flags: number): number {
+function checkArea(mm: MmStruct, area: Vma, { address, oldSize, newSize, flags }: Remap): number {
   if (oldSize === 0 && (area.flags & (VmFlag.SHARED | VmFlag.MAYSHARE)) === 0) return -Errno.EINVAL;
   const pinned = (area.flags & (VmFlag.DONTEXPAND | VmFlag.PFNMAP)) !== 0;
   if ((flags & Mremap.DONTUNMAP) !== 0 && pinned) return -Errno.EINVAL;
@@ -84,32 +90,33 @@ function checkArea(mm: MmStruct, area: Vma, address: number, oldSize: number, ne
 }
 
 /** Linux: `mremap_to`. */
-function moveTo(cpu: Cpu, mm: MmStruct, address: number, oldSize: number, newSize: number, flags: number, target: number): number {
+function moveTo(cpu: Cpu, mm: MmStruct, remap: Remap): number {
+  const { address, oldSize, newSize, flags, target } = remap;
   if ((flags & Mremap.FIXED) !== 0) {
     const failed = unmapRange(cpu, mm, target, target + newSize);
     if (failed < 0) return failed;
   }
-  let size = oldSize;
   if (oldSize > newSize) {
     const failed = unmapRange(cpu, mm, address + newSize, address + oldSize);
     if (failed < 0) return failed;
-    size = newSize;
   }
+  const rest: Remap = { ...remap, oldSize: Math.min(oldSize, newSize) };
   const area = mm.areas.containing(address);
   if (area === null) return -Errno.EFAULT;
   if (!mm.manager.rules.moveManyAreas) {
-    const refused = checkArea(mm, area, address, size, newSize, flags);
+    const refused = checkArea(mm, area, rest);
     if (refused < 0) return refused;
   }
-  if ((flags & Mremap.DONTUNMAP) !== 0 && !mayExpand(mm, area.flags, size / PAGE_SIZE)) return -Errno.ENOMEM;
+  if ((flags & Mremap.DONTUNMAP) !== 0 && !mayExpand(mm, area.flags, rest.oldSize / PAGE_SIZE)) return -Errno.ENOMEM;
   const to = (flags & Mremap.FIXED) !== 0 ? target : placeFor(mm, area, target, newSize);
-  return to < 0 ? to : move(cpu, mm, area, address, size, newSize, flags, to);
+  return to < 0 ? to : move(cpu, mm, area, { ...rest, target: to });
 }
 
 /** Linux: `expand_vma`: in place if there is room behind it, else somewhere else. */
-function expand(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: number, newSize: number, flags: number): number {
+function expand(cpu: Cpu, mm: MmStruct, area: Vma, remap: Remap): number {
+  const { address, oldSize, newSize, flags } = remap;
   if (!mm.manager.rules.moveManyAreas) {
-    const refused = checkArea(mm, area, address, oldSize, newSize, flags);
+    const refused = checkArea(mm, area, remap);
     if (refused < 0) return refused;
   }
   const more = newSize - oldSize;
@@ -126,7 +133,7 @@ function expand(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: num
   }
   if ((flags & Mremap.MAYMOVE) === 0) return -Errno.ENOMEM;
   const to = placeFor(mm, area, 0, newSize);
-  return to < 0 ? to : move(cpu, mm, area, address, oldSize, newSize, flags, to);
+  return to < 0 ? to : move(cpu, mm, area, { ...remap, target: to });
 }
 
 function placeFor(mm: MmStruct, area: Vma, hint: number, size: number): number {
@@ -134,15 +141,15 @@ function placeFor(mm: MmStruct, area: Vma, hint: number, size: number): number {
   return unmappedArea(mm, hint, size, shared, area.object === null);
 }
 
-/** Linux: `move_vma`: a copy of the area at `to`, its page-table entries moved, the old range unmapped. */
-function move(cpu: Cpu, mm: MmStruct, area: Vma, address: number, oldSize: number, newSize: number, flags: number, to: number): number {
+/** Linux: `move_vma`: a copy of the area at the target, its page-table entries moved, the old range unmapped. */
+function move(cpu: Cpu, mm: MmStruct, area: Vma, { address, oldSize, newSize, flags, target: to }: Remap): number {
   if (mm.areas.size >= MAX_MAP_COUNT - 3) return -Errno.ENOMEM;
   const keep = (flags & Mremap.DONTUNMAP) !== 0;
   const accounted = (area.flags & VmFlag.ACCOUNT) !== 0;
   // What is unmapped below gives its share back; so the whole of the new range is committed here.
   if (accounted && !mm.manager.commitment.commit((keep ? newSize : newSize - oldSize) / PAGE_SIZE)) return -Errno.ENOMEM;
   const { copy, source } = copyArea(mm, area, address, newSize, to);
-  if (oldSize > 0) movePageTables(cpu, mm, source, copy, address, oldSize, to);
+  if (oldSize > 0) movePageTables(cpu, mm, { source, copy, from: address, to, size: oldSize });
   announce(cpu, mm, to, to + newSize);
   if (accounted && !keep) mm.manager.commitment.pages += oldSize / PAGE_SIZE;
   if ((copy.flags & VmFlag.LOCKED) !== 0 && newSize > oldSize) populateRange(cpu, mm, to + oldSize, to + newSize);
@@ -184,8 +191,8 @@ function copyArea(mm: MmStruct, area: Vma, address: number, size: number, to: nu
 }
 
 /** Since 6.17: moves every area of a range, keeping the gaps between them (Linux: `remap_move`). */
-function moveRange(cpu: Cpu, mm: MmStruct, address: number, size: number, flags: number, target: number): number {
-  const end = address + size;
+function moveRange(cpu: Cpu, mm: MmStruct, { address, oldSize, flags, target }: Remap): number {
+  const end = address + oldSize;
   const first = mm.areas.at(mm.areas.indexFrom(address));
   if (first === undefined || first.start > address) return -Errno.EFAULT;
   for (let at = address; at < end; ) {
@@ -193,9 +200,11 @@ function moveRange(cpu: Cpu, mm: MmStruct, address: number, size: number, flags:
     if (area === undefined || area.start >= end) break;
     const start = Math.max(area.start, at);
     const stop = Math.min(area.end, end);
-    const refused = checkArea(mm, area, start, stop - start, stop - start, flags);
+    const size = stop - start;
+    const part: Remap = { address: start, oldSize: size, newSize: size, flags, target: target + (start - address) };
+    const refused = checkArea(mm, area, part);
     if (refused < 0) return refused;
-    const moved = moveTo(cpu, mm, start, stop - start, stop - start, flags, target + (start - address));
+    const moved = moveTo(cpu, mm, part);
     if (moved < 0) return moved;
     at = stop;
   }

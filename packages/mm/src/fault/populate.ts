@@ -1,5 +1,6 @@
 import { type Cpu, entryHigh, FaultCode, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import { Errno, Signal } from '@rpal/uapi';
+import { signalOf } from '../fault-result.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { type Vma, VmFlag } from '../space/vma.js';
 import { MmStep } from '../steps.js';
@@ -46,7 +47,7 @@ export function populateArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, e
     const low = entry < 0 ? 0 : memory.read32(entry);
     if ((low & Pte.present) !== 0 && (!write || (low & Pte.writable) !== 0)) continue;
     const result = resolveInArea(cpu, mm, area, page, access);
-    if (result !== 0) return (result & 0xff) === Signal.KILL ? -Errno.ENOMEM : -Errno.EFAULT;
+    if (result !== 0) return signalOf(result) === Signal.KILL ? -Errno.ENOMEM : -Errno.EFAULT;
   }
   return 0;
 }

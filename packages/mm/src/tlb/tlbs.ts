@@ -7,6 +7,9 @@ import { clearBit, setBit, TlbState, type TranslatedSpace } from './tlb-state.js
 /** A range of more pages than this is not flushed page by page (Linux: tlb_single_page_flush_ceiling). */
 export const SINGLE_PAGE_FLUSH_CEILING = 33;
 
+/** Whether what is flushed was reached through page tables that are freed now: then no CPU may defer the flush. */
+const Tables = { KEPT: false, FREED: true } as const;
+
 /** The border between user and kernel mode, where an interrupt that asks for a flush crosses it. */
 export interface FlushEntry {
   /**
@@ -110,7 +113,7 @@ export class Tlbs<Space extends TranslatedSpace> {
    * sends interrupts to the others and waits until the last has acknowledged. `end` Infinity flushes everything.
    */
   flushRange(cpu: Cpu, mm: Space, start: number, end: number): void {
-    this.flushChanged(cpu, mm, start, end, PAGE_SIZE, true);
+    this.flushChanged(cpu, mm, start, end, PAGE_SIZE, Tables.FREED);
   }
 
   /**
@@ -127,7 +130,7 @@ export class Tlbs<Space extends TranslatedSpace> {
 
   /** Drops the translation of the one page around `address`; no table is freed (Linux: `flush_tlb_page`). */
   flushPage(cpu: Cpu, mm: Space, address: number): void {
-    const targets = this.#begin(cpu, mm, false, PAGE_SIZE);
+    const targets = this.#begin(cpu, mm, Tables.KEPT, PAGE_SIZE);
     targets.start = address - (address & (PAGE_SIZE - 1));
     targets.end = targets.start + PAGE_SIZE;
     targets.first = address;

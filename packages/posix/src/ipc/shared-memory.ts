@@ -11,7 +11,7 @@ const Offset = { key: 0, mode: 20, size: 48, creator: 80, last: 84, attached: 88
 const SHM_DEST = 0o1000;
 
 /** A System V shared memory segment (ipc/shm.c). */
-class Segment extends MappedFile {
+class ShmSegment extends MappedFile {
   readonly id: number;
   readonly bytes: number;
   readonly mode: number;
@@ -23,7 +23,7 @@ class Segment extends MappedFile {
   attached = 0;
   /** To be destroyed when nobody has it attached any more. */
   removed = false;
-  readonly #gone: (segment: Segment) => void;
+  readonly #gone: (segment: ShmSegment) => void;
 
   constructor(
     memory: MemoryManager,
@@ -32,7 +32,7 @@ class Segment extends MappedFile {
     bytes: number,
     mode: number,
     creator: number,
-    gone: (segment: Segment) => void,
+    gone: (segment: ShmSegment) => void,
   ) {
     const file = new MemoryFile(memory, `/SYSV${(key >>> 0).toString(16).padStart(8, '0')} (deleted)`);
     super(file);
@@ -55,7 +55,7 @@ class Segment extends MappedFile {
 /** The System V shared memory of a machine. */
 export class SharedSegments {
   readonly #memory: MemoryManager;
-  readonly #byId = new Map<number, Segment>();
+  readonly #byId = new Map<number, ShmSegment>();
   #nextId = 0;
 
   constructor(memory: MemoryManager) {
@@ -73,7 +73,7 @@ export class SharedSegments {
     if (!(bytes > 0)) return -Errno.EINVAL;
     if (this.#byId.size >= MAX_SEGMENTS) return -Errno.ENOSPC;
     const { pid } = thread.process;
-    const segment = new Segment(this.#memory, this.#nextId++, key, bytes, flags & 0o777, pid, (gone) => this.#destroy(gone));
+    const segment = new ShmSegment(this.#memory, this.#nextId++, key, bytes, flags & 0o777, pid, (gone) => this.#destroy(gone));
     segment.file.truncate(cpu, pageCeil(bytes));
     this.#byId.set(segment.id, segment);
     return segment.id;
@@ -97,7 +97,7 @@ export class SharedSegments {
   detach(cpu: Cpu, thread: Thread, address: number): number {
     const { memory } = thread;
     for (const { object, start, offset } of memory.areas) {
-      if (!(object instanceof Segment) || start - offset * PAGE_SIZE !== address) continue;
+      if (!(object instanceof ShmSegment) || start - offset * PAGE_SIZE !== address) continue;
       object.lastUser = thread.process.pid;
       const end = address + pageCeil(object.bytes);
       const pieces = [...memory.areas].filter((area) => area.object === object && area.start >= address && area.start < end);
@@ -128,12 +128,12 @@ export class SharedSegments {
     }
   }
 
-  #destroy(segment: Segment): void {
+  #destroy(segment: ShmSegment): void {
     if (this.#byId.delete(segment.id)) segment.file.put();
   }
 }
 
-function putStatus(cpu: Cpu, memory: MmStruct, buffer: number, segment: Segment): number {
+function putStatus(cpu: Cpu, memory: MmStruct, buffer: number, segment: ShmSegment): number {
   let failed = 0;
   for (let at = 0; at < Offset.end; at += 8) failed ||= putUser64(cpu, memory, buffer + at, 0);
   failed ||= putUser32(cpu, memory, buffer + Offset.key, segment.key);

@@ -2,7 +2,7 @@ import { type Cpu, Touch } from '@rpal/hw-x86';
 import { getUser32, putUser32, putUser64, userPage } from '@rpal/mm';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, File, type Operation, Pending, type PollTable } from '@rpal/vfs';
-import { PkuOn, RPAL_API_VERSION, RPAL_CAP_PKU, RPAL_COMPAT_VERSION, RpalIoctl } from '../abi/constants.js';
+import { MapType, PkuOn, RPAL_API_VERSION, RPAL_CAP_PKU, RPAL_COMPAT_VERSION, RpalIoctl } from '../abi/constants.js';
 import { RequestArg, ServiceMetadata, VersionInfo } from '../abi/layouts.js';
 import { chooseKey, keyInstallation } from '../memory/pkey.js';
 import { mapSharedPages } from '../memory/shared-pages.js';
@@ -127,7 +127,7 @@ export class ProcRpal extends File {
     if (key === service.key) return -Errno.EINVAL;
     return this.#locked(cpu, thread, service, [
       (on) => {
-        const entry = service.map.find((candidate) => candidate.service?.key === key && (candidate.type & 1) !== 0);
+        const entry = service.map.find((candidate) => candidate.service?.key === key && (candidate.type & MapType.REQUEST) !== 0);
         if (entry?.service == null) return -Errno.EINVAL;
         release(rpal, on, service, entry.service);
         return 0;

@@ -28,7 +28,7 @@ export function request(rpal: Rpal, cpu: Cpu, service: RpalService, target: Rpal
       return linked;
     }
     relinked(rpal, cpu, service, target);
-    announceLink(rpal, cpu, service, target, true);
+    announceLink(rpal, cpu, service, target, Link.MADE);
   }
   return 0;
 }
@@ -40,11 +40,14 @@ export function release(rpal: Rpal, cpu: Cpu, service: RpalService, target: Rpal
   removeEntry(rpal, cpu, target, service, MapType.REVERSE);
   removeEntry(rpal, cpu, service, target, MapType.REQUEST);
   rpal.sharing.unlink(cpu, service, target);
-  if (linked) announceLink(rpal, cpu, service, target, false);
+  if (linked) announceLink(rpal, cpu, service, target, Link.GONE);
   for (const { mm } of relinked(rpal, cpu, service, target)) {
     if (!mm.dead) mm.manager.tlb.flushRange(cpu, mm, 0, Number.POSITIVE_INFINITY);
   }
 }
+
+/** What has become of the link of two services. */
+const Link = { MADE: true, GONE: false } as const;
 
 function announceLink(rpal: Rpal, cpu: Cpu, a: RpalService, b: RpalService, linked: boolean): void {
   const { rpalLink } = rpal.instruments.events;

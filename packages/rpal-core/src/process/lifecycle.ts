@@ -52,6 +52,9 @@ export function joinService(parent: RpalTask, child: RpalTask): void {
   service.references++;
 }
 
+/** Which thread of a service leaves it: the last one takes the service along. */
+export const LeavingThread = { LAST: true, OTHER: false } as const;
+
 /** A thread of a service ends (patches 08, 10, 15, 22), before its memory goes. */
 export function leaveService(rpal: Rpal, cpu: Cpu, thread: RpalTask, last: boolean): void {
   const { service } = thread.rpal;

@@ -2,6 +2,7 @@ import { BusError, TapError } from '@rpal/bus';
 import { Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { compareCommand, isWrongComparison } from './compare/compare-command.js';
+import { explainCommand } from './explain/explain-command.js';
 import { exploreCommand } from './explore/explore-command.js';
 import { replayCommand } from './explore/replay-command.js';
 import type { Io } from './io.js';
@@ -31,6 +32,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   for (const command of [
     rfcCommand,
     compareCommand,
+    explainCommand,
     sweepCommand,
     questionsCommand,
     questionCommand,

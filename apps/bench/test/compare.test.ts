@@ -83,7 +83,7 @@ describe('rpal-bench compare', () => {
   });
 
   it.each([
-    [['--mechanism', 'carrier-pigeon'], '--mechanism takes all, or names out of pipe, '],
+    [['--mechanism', 'carrier-pigeon'], 'a mechanism is one of pipe, '],
     [['--size', '2m'], '--size takes numbers of bytes from 1 to 1m'],
     [['--size', '0'], '--size takes numbers of bytes from 1 to 1m'],
     [['--mechanism', 'signal'], 'nothing to compare: signal takes 1 to 4 bytes'],

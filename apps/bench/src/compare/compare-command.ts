@@ -147,13 +147,14 @@ function list(io: Io): number {
 /** Parses `--mechanism`. */
 function someOf(text: string): readonly Mechanism[] {
   if (text.toLowerCase() === 'all') return mechanisms;
-  return text.split(',').map((word) => {
-    const found = mechanisms.find(({ name }) => name === word.toLowerCase());
-    if (found === undefined) {
-      throw new UsageError(`--mechanism takes all, or names out of ${mechanisms.map(({ name }) => name).join(', ')}; "${word}" is none`);
-    }
-    return found;
-  });
+  return text.split(',').map(mechanismNamed);
+}
+
+/** The mechanism of that name, in upper or lower case. @throws UsageError with the names that there are */
+export function mechanismNamed(word: string): Mechanism {
+  const found = mechanisms.find(({ name }) => name === word.toLowerCase());
+  if (found !== undefined) return found;
+  throw new UsageError(`a mechanism is one of ${mechanisms.map(({ name }) => name).join(', ')}; "${word}" is none of them`);
 }
 
 /** Parses `--size`. */

@@ -1,3 +1,4 @@
+import type { Ledger } from '@rpal/hw-x86';
 import { createMachine, type Machine, type MachineOptions, type Program, type Trip, Trips } from '@rpal/kernel';
 import { CompareError, done, exactly } from '../errors.js';
 import type { Endpoint, Mechanism, Routine, Waiting } from '../mechanism/mechanism.js';
@@ -16,6 +17,8 @@ export interface WorkloadOptions {
   readonly messages: number;
   /** Messages before them, whose bytes are looked at; 10 at least. */
   readonly warmUp: number;
+  /** Makes the ledgers of the way there and of the way back, in this order. */
+  readonly book?: (machine: Machine) => Ledger;
 }
 
 /** What every workload says of its messages. */
@@ -50,7 +53,8 @@ const STRIDE = 131;
 export function pingPong(mechanism: Mechanism, options: WorkloadOptions): PingPong {
   const { messages, warmUp, size } = options;
   const run = new Run(mechanism, options);
-  const trips = new Trips(run.machine.kernel);
+  const { book } = options;
+  const trips = book === undefined ? new Trips(run.machine.kernel) : new Trips(run.machine.kernel, () => book(run.machine));
   let server: Program | null = null;
   run.start(
     function* (p, end) {

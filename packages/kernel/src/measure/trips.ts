@@ -1,4 +1,4 @@
-import { type Cpu, Ledger, ModelBug } from '@rpal/hw-x86';
+import { type CostModel, type Cpu, Ledger, ModelBug } from '@rpal/hw-x86';
 import type { Handover } from '@rpal/sched';
 import { MachineError } from '../errors.js';
 import type { Kernel } from '../kernel.js';
@@ -28,9 +28,10 @@ export class Trips {
   #thereCycles = 0;
   #backCycles = 0;
 
-  constructor({ platform, scheduler }: Kernel) {
-    this.#there = new Ledger(platform.costs);
-    this.#back = new Ledger(platform.costs);
+  /** @param book makes the ledgers of the way there and of the way back, in this order, for who wants to see what is booked as it is */
+  constructor({ platform, scheduler }: Kernel, book: (costs: CostModel) => Ledger = (costs) => new Ledger(costs)) {
+    this.#there = book(platform.costs);
+    this.#back = book(platform.costs);
     this.#memory = scheduler.handovers.open('shared memory');
     this.#tscPerNs = platform.costs.tscPerNs;
   }

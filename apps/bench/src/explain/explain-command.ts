@@ -1,0 +1,132 @@
+import { type Mechanism, type Waiting, waterfall } from '@rpal/compare';
+import { type CostLevel, profiles } from '@rpal/hw-x86';
+import type { IdleStateName } from '@rpal/sched';
+import { Command, Option } from 'commander';
+import { z } from 'zod';
+import { mechanismNamed } from '../compare/compare-command.js';
+import { sizeText } from '../compare/compare-text.js';
+import { warmUpOf } from '../compare/comparison.js';
+import type { Io } from '../io.js';
+import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { OutputFile } from '../output-file.js';
+import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
+import { cpusFor, DEFAULT_PLACEMENT, type Placement } from '../rfc-benchmark.js';
+import { checkPlace, PROFILE_HELP, profileNamed, type RfcSettings } from '../rfc-settings.js';
+import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
+import { waterfallPage } from './explain-page.js';
+import { drawWaterfall } from './explain-svg.js';
+import { renderWaterfall } from './explain-text.js';
+
+interface Flags {
+  readonly size: number;
+  readonly after: number;
+  readonly profile: RfcSettings['profile'];
+  readonly placement: Placement;
+  readonly idle: IdleStateName;
+  readonly costs: CostLevel;
+  readonly html?: string;
+  readonly svg?: string;
+  readonly json?: string;
+}
+
+const stretch = z.strictObject({
+  at: z.number().describe('TSC cycles after the client began to send'),
+  cycles: z.number().describe('TSC cycles'),
+  step: z.string().describe('package and name'),
+  cause: z.string(),
+  cpu: z.number().int().nullable().describe('where the message is; null: on its way between two CPUs'),
+});
+
+/** What `explain --json` writes. */
+export const explanationJson = envelopeOf(
+  'explain',
+  1,
+  z.strictObject({
+    mechanism: z.string(),
+    size: z.number().int(),
+    after: z.number().int().describe('messages before the one that is followed'),
+    profile: z.string(),
+    placement: z.string(),
+    idle: z.string(),
+    costs: z.string(),
+  }),
+  z.strictObject({
+    there: z.array(stretch),
+    back: z.array(stretch),
+    oneWay: z.number(),
+    roundTrip: z.number(),
+    tscGHz: z.number(),
+  }),
+);
+
+/** `rpal-bench explain`: one message, step by step. @param done receives the exit code */
+export function explainCommand(io: Io, done: (code: number) => void): Command {
+  const idleStates = [...new Set(profiles.flatMap(({ idle }) => idle.map(({ name }) => name)))];
+  const option = <T>(flags: string, text: string, parse: (value: string) => T): Option => new Option(flags, text).argParser(parse);
+  return new Command('explain')
+    .description(
+      'Follows one message there and back, step by step: on which CPU it is, what is executed or waited for, and what that takes.',
+    )
+    .argument('<mechanism>', 'as in compare --list', mechanismNamed)
+    .addOption(option('--size <bytes>', 'bytes of the message', wholeNumber('--size', 1, 1 << 20, 'bytes')).default(32))
+    .addOption(option('--after <n>', 'messages before it', wholeNumber('--after', 10, 1_000_000, 'messages')).default(warmUpOf(1000)))
+    .addOption(option('--profile <name>', PROFILE_HELP, profileNamed).default(profiles[0], profiles[0]?.name))
+    .addOption(
+      option(
+        '--placement <where>',
+        'CPUs of client and server: same-cpu, same-socket or cross-socket',
+        oneOf('--placement', ['same-cpu', 'same-socket', 'cross-socket']),
+      ).default(DEFAULT_PLACEMENT, DEFAULT_PLACEMENT),
+    )
+    .addOption(
+      option('--idle <state>', `state that idle CPUs go to: ${idleStates.join(', ').toLowerCase()}`, oneOf('--idle', idleStates)).default(
+        'C1E',
+        'c1e',
+      ),
+    )
+    .addOption(
+      option('--costs <level>', 'value of every uncertain step cost', oneOf('--costs', ['low', 'central', 'high'])).default(
+        'central',
+        'central',
+      ),
+    )
+    .addOption(new Option('--html <file>', 'write a page with the picture and the table'))
+    .addOption(new Option('--svg <file>', 'draw the picture to a file'))
+    .addOption(new Option('--json <file>', JSON_HELP))
+    .action((mechanism: Mechanism, flags: Flags) => done(explain(mechanism, flags, io)));
+}
+
+function explain(mechanism: Mechanism, { html, svg, json, ...settings }: Flags, io: Io): number {
+  const { size, after, profile, placement, idle, costs } = settings;
+  checkPlace(settings);
+  const [smallest, largest] = mechanism.sizes;
+  if (size < smallest || size > largest)
+    throw new UsageError(`--size: ${mechanism.name} takes ${smallest} to ${largest} bytes, not ${size}`);
+  const page = html === undefined ? undefined : new OutputFile('--html', html);
+  const picture = svg === undefined ? undefined : new OutputFile('--svg', svg);
+  const output = new JsonOutput(json, io);
+  const found = waterfall(mechanism, {
+    machine: { profile, idle, costs },
+    size,
+    cpus: cpusFor(profile, placement),
+    waiting: mechanism.waits[0] as Waiting,
+    warmUp: after,
+  });
+  const title = `One message of ${sizeText(size)}: ${mechanism.title}`;
+  const conditions = `${profile.name}, ${placement}, idle in ${idle}, ${costs} step costs`;
+  const words = { mechanism: mechanism.name, size, after, profile: profile.name, placement, idle, costs };
+  const command = commandLine([
+    'explain',
+    mechanism.name,
+    ...Object.entries({ ...words, idle: idle.toLowerCase() }).flatMap(([key, value]) =>
+      key === 'mechanism' ? [] : [`--${key}`, String(value)],
+    ),
+  ]);
+  page?.write(waterfallPage(title, conditions, found, command));
+  picture?.write(drawWaterfall(title, found));
+  output.write(envelope({ schema: 'rpal-bench/explain', version: 1, complete: true, settings: words, command }, found));
+  if (output.textWanted) io.stdout.write(renderWaterfall(title, conditions, found));
+  const written = [page?.path, picture?.path, output.path].filter((path) => typeof path === 'string');
+  if (written.length > 0) io.stderr.write(`wrote ${written.join(' and ')}\n`);
+  return ExitCode.OK;
+}

@@ -35,7 +35,7 @@ function report(program: ts.Program, entry: string, declarations: ReadonlyMap<st
     .map((symbol) => ({ name: symbol.name, text: declared(checker, symbol, declarations) }))
     .filter(({ text }) => text !== '')
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  return `\`\`\`ts\n${texts.map(({ text }) => text).join('\n')}\`\`\`\n`;
+  return `\`\`\`text\n${texts.map(({ text }) => text).join('\n')}\`\`\`\n`;
 }
 
 function declared(checker: ts.TypeChecker, symbol: ts.Symbol, declarations: ReadonlyMap<string, ts.SourceFile>): string {

@@ -43,13 +43,14 @@ export interface Picture {
 const nameOf = (names: Readonly<Record<string, number>>, value: number): string =>
   Object.keys(names).find((name) => names[name] === value) ?? `${value}`;
 
-/** The state word of a receiver in words. */
+/** The state word of a receiver in words. @public for pictures of your own */
 export function describeState(word: number): string {
   const state = word & RPAL_RECEIVER_STATE_MASK;
   const name = nameOf(ReceiverState, state);
   return state === ReceiverState.CALL ? `CALL(service ${word >>> 24}, sender ${(word >>> 8) & 0xffff})` : name;
 }
 
+/** The state word of a sender in words. @public for pictures of your own */
 export function describeSenderState(word: number): string {
   return nameOf(SenderState, word);
 }

@@ -22,7 +22,6 @@ export {
   type CompositeDefinition,
   type CostStatus,
   defineSteps,
-  findStep,
   PRIMITIVES,
   type Primitive,
   type Range,
@@ -35,19 +34,16 @@ export { HardwareError, type HardwareErrorCode, ModelBug } from './errors.js';
 export { Fingerprint } from './fingerprint.js';
 export {
   CACHE_LINE,
-  formatAddress,
   GIB,
   HUGE_PAGE_SIZE,
   KIB,
   LARGE_PAGE_SIZE,
   MIB,
   PAGE_MASK,
-  PAGE_SHIFT,
   PAGE_SIZE,
   PML4_ENTRY_SPAN,
   pageCeil,
   pageFloor,
-  requireCanonical,
   USER_TOP,
 } from './memory/address.js';
 export { type CacheCounters, type CacheEnvironment, Caches, LineState } from './memory/caches.js';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatAddress, HardwareError, PAGE_SIZE, pageCeil, pageFloor, requireCanonical, USER_TOP } from '../src/index.js';
+import { HardwareError, PAGE_SIZE, pageCeil, pageFloor, USER_TOP } from '../src/index.js';
+import { formatAddress, requireCanonical } from '../src/memory/address.js';
 
 const address = fc.integer({ min: -USER_TOP, max: USER_TOP - 1 });
 

@@ -1,8 +1,8 @@
 export { EventFd, EventfdFlag } from './events/eventfd.js';
-export { TFD_TIMER_ABSTIME, TimerFd } from './events/timerfd.js';
+export { TimerFd } from './events/timerfd.js';
 export { MemFd } from './memory/memfd.js';
-export { NamedMemFd, NamedMemory } from './memory/named-memory.js';
-export { MessageQueue, MessageQueueFile, MQ_PRIO_MAX, MqLimit } from './mqueue/mqueue.js';
+export { NamedMemory } from './memory/named-memory.js';
+export { MessageQueue, MessageQueueFile, MQ_PRIO_MAX } from './mqueue/mqueue.js';
 export { type MessageQueueAttributes, MessageQueueNamespace } from './mqueue/mqueue-namespace.js';
 export { version } from './package-version.js';
 export { PIPE_BUF, Pipe, PipeEnd } from './pipe/pipe.js';

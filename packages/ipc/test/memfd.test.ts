@@ -2,7 +2,7 @@ import { MemoryFile } from '@rpal/mm';
 import { Errno, MapFlag, OpenFlag, Poll, Prot, Seek } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { Lab } from '../../vfs/test/lab.js';
-import { MemFd, NamedMemFd } from '../src/index.js';
+import { MemFd, NamedMemory } from '../src/index.js';
 
 function withFile(flags: number = OpenFlag.RDWR) {
   const lab = new Lab();
@@ -82,7 +82,8 @@ describe('a file in memory', () => {
   });
 
   it('takes O_DIRECT only if it has a name', () => {
-    const { memory, file } = withFile();
-    expect([file.takesDirect, new NamedMemFd(memory, OpenFlag.RDWR).takesDirect]).toEqual([false, true]);
+    const { lab, file } = withFile();
+    const named = new NamedMemory(lab.manager).open('/dev/shm/test', OpenFlag.RDWR | OpenFlag.CREAT) as MemFd;
+    expect([file.takesDirect, named.takesDirect]).toEqual([false, true]);
   });
 });

@@ -1,7 +1,7 @@
-import { Errno, Poll } from '@rpal/uapi';
+import { Errno, Poll, TFD_TIMER_ABSTIME } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { Lab } from '../../vfs/test/lab.js';
-import { EventfdFlag, TFD_TIMER_ABSTIME, TimerFd } from '../src/index.js';
+import { EventfdFlag, TimerFd } from '../src/index.js';
 
 const MS = 1e6;
 

@@ -31,7 +31,7 @@ export class MachineError extends Error {
   }
 }
 
-/** A process died of a signal, and no process of the machine was there to be told. The machine is whole: `run` goes on with the others. */
+/** A process died of a signal, and no process of the machine was there to be told. The machine is whole: `run` goes on with the others. @public for who catches it */
 export class ProcessDeathError extends MachineError {
   readonly deaths: readonly Death[];
 

@@ -1,5 +1,4 @@
 export type { Opener } from './calls/file-syscalls.js';
-export { PidFd } from './calls/pidfd.js';
 export { whenOver } from './calls/when-over.js';
 export { type InterruptHandler, type Irq, IrqTable } from './dispatch/irq-table.js';
 export { PathTable } from './dispatch/path-table.js';
@@ -13,7 +12,6 @@ export {
 export { Entry } from './entry/entry.js';
 export { DeadlockError, MachineError, type MachineErrorCode, ProcessDeathError } from './errors.js';
 export { Kernel, type KernelOptions } from './kernel.js';
-export { allocateTls } from './lifecycle/exec.js';
 export { createMachine, Machine, type RunOptions } from './machine.js';
 export type { MachineOptions } from './machine-options.js';
 export { type Exchange, type Measurement, type MeasureOptions, measure } from './measure/measure.js';
@@ -46,10 +44,10 @@ export { GuestArguments, type GuestHandler } from './process/guest-arguments.js'
 export { EI_NIDENT, type Image, type ImageSegment } from './process/image.js';
 export { ResourceLimits, UNLIMITED } from './process/limits.js';
 export type { MessageHeader } from './process/message-header.js';
-export { NO_SIGNALS, PendingSignals, type QueuedSignal, type SignalBits } from './process/pending-signals.js';
+export { PendingSignals, type QueuedSignal, type SignalBits } from './process/pending-signals.js';
 export { type ExitState, Process, type ProcessHost, type SignalSender } from './process/process.js';
 export { ProcessTable } from './process/process-table.js';
-export { DEFAULT_ACTION, type SignalAction, type UserHandler } from './process/signal-action.js';
+export type { SignalAction, UserHandler } from './process/signal-action.js';
 export { SyscallNumber } from './process/syscall-numbers.js';
 export { currentThread, EntryFrame, Thread } from './process/thread.js';
 export { type HandlerState, ThreadContext } from './process/thread-context.js';
@@ -66,8 +64,6 @@ export { ProgramBase } from './program/program-base.js';
 export { ProgramContext, type Routine, type SignalHandler } from './program/program-context.js';
 export { Time } from './program/time.js';
 export { KernelSeams } from './seams.js';
-export { defaultPkru } from './signals/default-pkru.js';
 export { recalculatePending } from './signals/signal.js';
-export { SignalFd } from './signals/signalfd.js';
 export { Signals } from './signals/signals.js';
 export { KernelStep } from './steps.js';

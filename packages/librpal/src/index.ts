@@ -16,5 +16,4 @@ export {
 } from './layouts.js';
 export { LibRpal, librpal } from './librpal.js';
 export { LibProcess, type Peer } from './process/lib-process.js';
-export { Fiber } from './routine/fiber.js';
 export { LibStep } from './steps.js';

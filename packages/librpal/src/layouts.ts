@@ -5,10 +5,10 @@ import { Scc } from '@rpal/rpal-core';
  * the protocol between processes that use the library.
  */
 
-/** `rpal_thread_pool`: what a service shows to its peers; its address is the `user_meta` given at ENABLE. */
+/** `rpal_thread_pool`: what a service shows to its peers; its address is the `user_meta` given at ENABLE. @public for tools that read a service's memory */
 export const Pool = { receivers: 0, fdTable: 8, key: 16, count: 24, id: 28, pkey: 32, size: 64 } as const;
 
-/** One receiver of a pool. */
+/** One receiver of a pool. @public for tools that read a service's memory */
 export const ReceiverRecord = {
   tid: 0,
   tlsBase: 8,
@@ -25,16 +25,17 @@ export const ReceiverRecord = {
 
 export const ReceiverStatus = { UNINITIALIZED: 0, INITIALIZED: 1, AVAILABLE: 2 } as const;
 
-/** Queue of descriptors with user-mode events: producers reserve, store, publish; the receiver takes from `begin`. */
+/** Queue of descriptors with user-mode events: producers reserve, store, publish; the receiver takes from `begin`. @public for tools that read a service's memory */
 export const ReadyQueue = { reserved: 0, end: 4, begin: 64, fds: 128, capacity: 4096, size: 128 + 4 * 4096 } as const;
 
-/** One sender: 136 bytes, of which 120 are shared with the kernel. */
+/** One sender: 136 bytes, of which 120 are shared with the kernel. @public for tools that read a service's memory */
 export const SenderRecord = { index: 0, tid: 4, pkey: 8, inited: 12, scc: 16, size: 16 + Scc.size } as const;
 
 /** A slot of the descriptor table. */
 export const FdSlot = { record: 0, references: 8, timestamp: 12, size: 16 } as const;
 /** The table is a list of nodes: slots, and behind them the address of the next node. */
 export const FDS_PER_NODE = 16_384;
+/** Nodes of the list of descriptors. @public for tools that read a service's memory */
 export const FdNode = { next: FDS_PER_NODE * FdSlot.size, size: FDS_PER_NODE * FdSlot.size + 8 } as const;
 /** Reference counts of a slot that mean something else: free, and waiting for the last user to be freed. */
 export const FDE_FREED = -1;
@@ -62,6 +63,7 @@ export const FdRecord = {
 export const QUEUE_WORDS = 32;
 
 export const EPOLLRPALIN = 0x0002_0000;
+/** Event of the epoll drop-ins: a queue has room. @public for programs, as EPOLLRPALIN is */
 export const EPOLLRPALOUT = 0x0004_0000;
 
 /** Sizes of the areas (patch 35): senders 8 pages, receiver contexts 1 page, a receiver's extra stacks. */

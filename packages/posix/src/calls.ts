@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { Kernel, KernelSeams, SyscallDeclaration, SyscallExtension, SyscallHandler, SyscallTable, Thread } from '@rpal/kernel';
 import { LinuxCall } from '@rpal/uapi';
 
-/** The name of a system call of Linux. */
+/** The name of a system call of Linux. @public for plugins that name calls */
 export type CallName = keyof typeof LinuxCall;
 
 /** What is said of a call beside what it does. */

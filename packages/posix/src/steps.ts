@@ -2,7 +2,7 @@ import { defineSteps } from '@rpal/hw-x86';
 
 const NEAR = 'near the body of getppid (91 instructions counted on Linux 6.12)';
 
-/** Steps of the calls of this package. None of them has been counted; each names the counted path that it lies near. */
+/** Steps of the calls of this package. None of them has been counted; each names the counted path that it lies near. @public for meters that ask what a step costs */
 export const PosixStep = defineSteps('@rpal/posix', {
   identity: {
     cause: 'process',

@@ -13,16 +13,12 @@ export {
   RPAL_COMPAT_VERSION,
   RPAL_EP_POLL_MAGIC,
   RPAL_ERROR_MAGIC,
-  RPAL_ID_SHIFT,
   RPAL_KERNEL_PENDING,
   RPAL_MAGIC,
   RPAL_MAGIC_OFFSET,
-  RPAL_MAX_RECEIVER_NUM,
-  RPAL_MAX_SHARED_PAGES,
   RPAL_NR_ID,
   RPAL_PROC_FILE,
   RPAL_RECEIVER_STATE_MASK,
-  RPAL_SID_SHIFT,
   RPAL_USER_PENDING,
   RpalFlag,
   RpalIoctl,
@@ -30,10 +26,9 @@ export {
 } from './abi/constants.js';
 export { FdmapArg, Rcc, RequestArg, Scc, ServiceMetadata, TaskContext, VersionInfo } from './abi/layouts.js';
 export { Instruments } from './instruments.js';
-export { copiedEntries, RPAL_IGNORE } from './memory/copied-entries.js';
+export { RPAL_IGNORE } from './memory/copied-entries.js';
 export { pkruOf, readAllPkru } from './memory/pkey.js';
 export { protectionKeys } from './memory/protection-keys.js';
-export { SharedPages } from './memory/shared-pages.js';
 export type { RpalOptions } from './options.js';
 export { type Patch, patches } from './patches.js';
 export { findRpal, rpal, rpalOf } from './plugin.js';
@@ -42,7 +37,7 @@ export { Rpal } from './rpal.js';
 export { RpalBug } from './rpal-bug.js';
 export { LazySwitch, RpalSeams, ServiceChange } from './seams.js';
 export type { Isolation } from './services/isolation.js';
-export { RecordHeap, RecordKind } from './services/record-heap.js';
+export { RecordHeap } from './services/record-heap.js';
 export { RoleData } from './services/role.js';
 export { FsBaseEntry, MapEntry, type Metadata, RpalService } from './services/service.js';
 export type { SharedMapping } from './services/shared-mapping.js';

@@ -2,7 +2,7 @@ import { defineSteps } from '@rpal/hw-x86';
 
 const READ = 'operations read off the patch, no measurement exists';
 
-/** Steps of the kernel half of RPAL. Counted instructions do not exist for them; ranges are wide on purpose. */
+/** Steps of the kernel half of RPAL. Counted instructions do not exist for them; ranges are wide on purpose. @public for plugins and meters that ask what a step costs */
 export const RpalStep = defineSteps('@rpal/rpal-core', {
   entryCheck: {
     cause: 'lazy switch',

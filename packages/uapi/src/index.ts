@@ -16,6 +16,7 @@ export {
   SocketOption,
   SocketType,
   SPLICE_F_NONBLOCK,
+  TFD_TIMER_ABSTIME,
 } from './io.js';
 export { Ipc, Shm } from './ipc.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';

@@ -49,6 +49,9 @@ export const Fcntl = {
 } as const;
 export const FD_CLOEXEC = 1;
 
+/** The time of timerfd_settime is a moment, not a duration. */
+export const TFD_TIMER_ABSTIME = 1;
+
 export const AddressFamily = { UNIX: 1 } as const;
 export const SocketType = { STREAM: 1, DGRAM: 2, SEQPACKET: 5, NONBLOCK: 0x800, CLOEXEC: 0x8_0000 } as const;
 export const Shutdown = { RD: 0, WR: 1, RDWR: 2 } as const;

@@ -1,6 +1,6 @@
 import { defineSteps } from '@rpal/hw-x86';
 
-/** Software steps of sampling. Register accesses are charged by the performance-monitoring unit itself. */
+/** Software steps of sampling. Register accesses are charged by the performance-monitoring unit itself. @public for meters that ask what a step costs */
 export const SampleStep = defineSteps('@rpal/amd-nmi', {
   handler: {
     cause: 'interrupt',

@@ -6,7 +6,7 @@ import { type Caller, File } from '@rpal/vfs';
 import { Region } from './region.js';
 import { MshareStep } from './steps.js';
 
-/** Commands of the ioctl on a control descriptor. */
+/** Commands of the ioctl on a control descriptor. @public for programs that make the calls */
 export const MshareIoctl = {
   /** Makes a mapping descriptor; the argument is O_RDONLY or O_RDWR. @returns it */
   MAPPING_FD: 0x4d01,

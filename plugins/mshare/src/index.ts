@@ -10,6 +10,6 @@ export {
   mshareOf,
   mshareUnlink,
 } from './plugin.js';
-export { levelOneBytes, Region } from './region.js';
+export { Region } from './region.js';
 export { SharedTables } from './rpal-sharing.js';
 export { MshareStep } from './steps.js';

@@ -8,7 +8,7 @@ import { Msharefs } from './msharefs.js';
 import { type Region, RegionMapping, SHARED_ENTRY } from './region.js';
 import { SharedTables } from './rpal-sharing.js';
 
-/** Numbers of the calls, beyond those of Linux 6.15. */
+/** Numbers of the calls, beyond those of Linux 6.15. @public for programs that make the calls */
 export const MshareCall = { mshare: 1000, mshare_unlink: 1001, mshare_create: 1002 } as const;
 
 const options = z
@@ -104,7 +104,7 @@ export function mshareUnlink(p: Program, name: string): Call {
   return p.syscall(MshareCall.mshare_unlink);
 }
 
-/** A region without a name. @returns its control descriptor, or a negative errno */
+/** A region without a name. @returns its control descriptor, or a negative errno @public for programs that make the calls */
 export function mshareCreate(p: Program, address: number, length: number): Call {
   return p.syscall(MshareCall.mshare_create, address, length);
 }

@@ -1,6 +1,6 @@
 import { defineSteps } from '@rpal/hw-x86';
 
-/** Steps of shared page tables, beyond what the memory management of the host address space charges. */
+/** Steps of shared page tables, beyond what the memory management of the host address space charges. @public for meters that ask what a step costs */
 export const MshareStep = defineSteps('@rpal/mshare', {
   call: {
     cause: 'memory',

@@ -2,7 +2,8 @@ import { GIB, LARGE_PAGE_SIZE, PAGE_SIZE, Platform, profiles } from '@rpal/hw-x8
 import { MappedFile, MemoryFile, MemoryManager, mmap, populateRange } from '@rpal/mm';
 import { MapFlag, Prot } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { levelOneBytes, Region } from '../src/index.js';
+import { Region } from '../src/index.js';
+import { levelOneBytes } from '../src/region.js';
 import { AT, smallProfile } from './support.js';
 
 describe('page tables of shared memory', () => {

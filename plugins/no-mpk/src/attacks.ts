@@ -125,7 +125,7 @@ export interface Outcome {
   readonly detail: string;
 }
 
-/** Four cores of a profile: machines are made in no time. Without keys unless the isolation is made of them. */
+/** Four cores of a profile: machines are made in no time. Without keys unless the isolation is made of them. @public for experiments of your own */
 export function attackProfile(isolation: IsolationName, base: CpuProfile = profiles[0] as CpuProfile): CpuProfile {
   const pku = isolation === 'mpk';
   return {

@@ -1,11 +1,6 @@
-export { type AttackName, attackProfile, attacks, type IsolationName, isolationNames, type Outcome, runAttack } from './attacks.js';
+export { type AttackName, attackProfile, attacks, type IsolationName, isolationNames, type Outcome } from './attacks.js';
 export { type CallCost, callCosts } from './call-cost.js';
-export { EptView } from './ept-view.js';
 export { attackMatrix, formatMatrix, type Matrix } from './matrix.js';
-export { PageTableSwitch } from './page-table-switch.js';
 export { type NoMpkIsolation, type NoMpkOptions, noMpk, noMpkIsolations } from './plugin.js';
 export { ViewStep } from './steps.js';
-export { Hypercall, ViewHypervisor } from './view-hypervisor.js';
-export { VIEWS_PER_SERVICE, ViewTable } from './view-table.js';
-export { Views } from './views.js';
-export { Vmfunc } from './vmfunc.js';
+export { Hypercall } from './view-hypervisor.js';

@@ -30,7 +30,7 @@ const thread: Kinship = {
   },
 };
 
-/** One process opens what both sides use, and forks the other. @returns `start` of a mechanism */
+/** One process opens what both sides use, and forks the other. @returns `start` of a mechanism @public for mechanisms of your own */
 export function byFork<E>(
   open: (p: Program, meeting: Meeting) => Routine<Ends<E>>,
   endpoint: (p: Program, own: E, meeting: Meeting) => Routine<Endpoint>,
@@ -38,7 +38,7 @@ export function byFork<E>(
   return related(child, open, endpoint);
 }
 
-/** Both sides are threads of one process. @returns `start` of a mechanism */
+/** Both sides are threads of one process. @returns `start` of a mechanism @public for mechanisms of your own */
 export function byClone<E>(
   open: (p: Program, meeting: Meeting) => Routine<Ends<E>>,
   endpoint: (p: Program, own: E, meeting: Meeting) => Routine<Endpoint>,

@@ -13,13 +13,14 @@ export function nonBlocking({ waiting }: Meeting): number {
 /**
  * Between two looks a side lets others run: on one CPU the other side could do nothing otherwise. The short computation lets other
  * cores have their turn first, so that accesses to shared memory happen in the order of time.
+ * @public for mechanisms of your own
  */
 export function* lookAgain(p: Program, { cpus: [a, b] }: Meeting): Routine {
   if (a === b) yield* p.schedYield();
   else yield* p.compute(PAUSE);
 }
 
-/** Calls until the answer is another than "again". A side that sleeps in its calls is never told so. */
+/** Calls until the answer is another than "again". A side that sleeps in its calls is never told so. @public for mechanisms of your own */
 export function* untilThere(p: Program, meeting: Meeting, call: () => Call): Routine<number> {
   for (;;) {
     const result = yield* call();

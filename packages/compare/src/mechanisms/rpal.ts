@@ -25,7 +25,7 @@ interface Far {
   readonly fd: RpalFd;
 }
 
-/** RPAL as a mechanism: calls one way, and answers through the socket of the connection, as in the RFC's sample. */
+/** RPAL as a mechanism: calls one way, and answers through the socket of the connection, as in the RFC's sample. @public for mechanisms of your own */
 export function rpalMechanism({ name, title, plugins, passing }: RpalVariant): Mechanism {
   return {
     name,

@@ -15,7 +15,7 @@ export interface Counts {
 
 const WHO = '@rpal/compare';
 
-/** Counts by the events of a machine, from `begin` to `end`. The run is the same with it and without. */
+/** Counts by the events of a machine, from `begin` to `end`. The run is the same with it and without. @public for mechanisms of your own */
 export class Counters {
   readonly #machine: Machine;
   readonly #counts: { -readonly [K in keyof Counts]: number } = {

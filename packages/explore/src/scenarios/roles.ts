@@ -15,7 +15,7 @@ export interface CallerEnd {
   readonly words: number;
 }
 
-/** What a callee does with each word it gets. */
+/** What a callee does with each word it gets. @public for scenarios of your own */
 export type CalleeWork = (p: Program, word: number, fd: number) => Subprogram;
 
 const path = (name: string): string => `/tmp/${name}`;
@@ -28,7 +28,7 @@ export interface CalleeOptions {
   readonly heard?: (p: Program) => Subprogram;
 }
 
-/** A service with one receiver, which serves `connections` callers until all have hung up. SIGUSR1 does it no harm. */
+/** A service with one receiver, which serves `connections` callers until all have hung up. SIGUSR1 does it no harm. @public for scenarios of your own */
 export function* callee(
   stage: Stage,
   p: Program,
@@ -148,7 +148,7 @@ function* serve(stage: Stage, p: Program, lib: LibRpal, fd: number, words: numbe
   }
 }
 
-/** A service that connects to `name`; the rest is up to `body`. */
+/** A service that connects to `name`; the rest is up to `body`. @public for scenarios of your own */
 export function* caller(stage: Stage, p: Program, name: string, body: (caller: CallerEnd) => Subprogram): Subprogram {
   yield* p.sleep(1e6);
   const fd = yield* connected(p, name);
@@ -182,7 +182,7 @@ function* acquaint(stage: Stage, p: Program, lib: LibRpal, fd: number): Subprogr
   return null;
 }
 
-/** Calls once with one word, and books it. */
+/** Calls once with one word, and books it. @public for scenarios of your own */
 export function* send(stage: Stage, { p, lib, server, far, words }: CallerEnd, word: number): Subprogram<number> {
   yield* p.store64(words, word);
   stage.note('sent');
@@ -192,14 +192,14 @@ export function* send(stage: Stage, { p, lib, server, far, words }: CallerEnd, w
   return result;
 }
 
-/** Every word that was sent has been received, once. */
+/** Every word that was sent has been received, once. @public for scenarios of your own */
 export function nothingLost(stage: Stage): string | null {
   const [sent, received] = [stage.noted('sent'), stage.noted('received')];
   if (sent === received && stage.noted('sent sum') === stage.noted('sum')) return null;
   return `${sent} words were sent and ${received} received`;
 }
 
-/** Only what the wait itself does. */
+/** Only what the wait itself does. @public for scenarios of your own */
 export const nothing: CalleeWork = function* () {};
 
 /** Next to nothing. */
@@ -224,7 +224,7 @@ export interface Callers {
   readonly before?: number;
 }
 
-/** Sets scenarios up in which callers call one callee. */
+/** Sets scenarios up in which callers call one callee. @public for scenarios of your own */
 export function callers({
   senders,
   calls,
@@ -254,12 +254,12 @@ export function callers({
   };
 }
 
-/** Gives the CPU away within a call: the scheduler then picks the caller, whose kernel context has long been runnable. */
+/** Gives the CPU away within a call: the scheduler then picks the caller, whose kernel context has long been runnable. @public for scenarios of your own */
 export const yields: CalleeWork = function* (p) {
   yield* p.schedYield();
 };
 
-/** The shortest system call within a call. */
+/** The shortest system call within a call. @public for scenarios of your own */
 export const systemCall: CalleeWork = function* (p) {
   yield* p.getpid();
 };

@@ -2,6 +2,7 @@
  * What can happen next at a point of a run. Numbers, so that a schedule is a list of small integers:
  * 0 .. n-1 the next step of a CPU; n the next event of the machine (an interrupt arrives, a timer is due);
  * n+1 .. 2n a tick on a CPU; 2n+1 .. 3n an NMI on a CPU, where n is the number of CPUs.
+ * @public for searches of your own
  */
 export const Choice = {
   event: (cpus: number): number => cpus,

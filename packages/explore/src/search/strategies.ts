@@ -1,7 +1,7 @@
 import { Rng } from '@rpal/hw-x86';
 import type { Deviation, Run, Strategy } from './run.js';
 
-/** Follows a schedule; where it does not fit, or ends, the usual order. */
+/** Follows a schedule; where it does not fit, or ends, the usual order. @public for searches of your own */
 export class Replay implements Strategy {
   readonly #schedule: readonly number[];
 
@@ -29,7 +29,7 @@ export class Deviations implements Strategy {
   }
 }
 
-/** Any choice at any time, with a bias to go on. */
+/** Any choice at any time, with a bias to go on. @public for searches of your own */
 export class RandomWalk implements Strategy {
   readonly #rng: Rng;
   readonly #stay: number;

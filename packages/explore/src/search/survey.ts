@@ -3,7 +3,7 @@ import { scenarios } from '../scenarios/scenarios.js';
 import type { Recording } from './recording.js';
 import { type SearchResult, searchAll, searchAtRandom, shortestOf } from './search.js';
 
-/** What the searches of one scenario have come to. */
+/** What the searches of one scenario have come to. @public for searches of your own */
 export interface Finding {
   readonly scenario: Scenario;
   readonly exhaustive: SearchResult;
@@ -15,14 +15,14 @@ export interface Finding {
   readonly recording: string | null;
 }
 
-/** Runs at most, of each kind, for each scenario. */
+/** Runs at most, of each kind, for each scenario. @public for searches of your own */
 export interface Budget {
   readonly exhaustive: number;
   readonly random: number;
   readonly shrink: number;
 }
 
-/** Searches one scenario after the other. Determined by its arguments: it asks no clock. */
+/** Searches one scenario after the other. Determined by its arguments: it asks no clock. @public for searches of your own */
 export function* survey(
   { repair, without }: Pick<Recording, 'repair' | 'without'>,
   budget: Budget,

@@ -8,13 +8,14 @@ const PKRU_BIT = 1 << 9;
 const XSTATE_BV = 512;
 const PKRU_OFFSET = 2688;
 
-/** Bytes of an XSAVE area up to and including PKRU, in the standard format. */
+/** Bytes of an XSAVE area up to and including PKRU, in the standard format. @public for engines and kernels that save user state */
 export const XSAVE_AREA_SIZE = 2696;
 
 /**
  * XSAVE with PKRU requested: writes the register into the area and marks it there, unless it has its initial value 0.
  * Other components are not modelled and not touched.
  * @param area physical address, a multiple of 64
+ * @public for engines and kernels that save user state
  */
 export function xsavePkru(cpu: Cpu, area: number): void {
   requireArea(cpu, 'XSAVE', area);
@@ -25,7 +26,7 @@ export function xsavePkru(cpu: Cpu, area: number): void {
   if (mmu.pkru !== 0) memory.write32(area + PKRU_OFFSET, mmu.pkru);
 }
 
-/** XRSTOR with PKRU requested: a component that the area does not mark gets its initial value, which opens all keys. */
+/** XRSTOR with PKRU requested: a component that the area does not mark gets its initial value, which opens all keys. @public for engines and kernels that save user state */
 export function xrstorPkru(cpu: Cpu, area: number): void {
   requireArea(cpu, 'XRSTOR', area);
   cpu.charge(HwStep.xrstor);

@@ -7,7 +7,7 @@ import { CacheArray } from './cache-array.js';
 import type { Topology } from './coherence.js';
 import type { PhysicalMemory } from './physical-memory.js';
 
-/** States of a line in a core's caches (MESI; a line that is not there is invalid). */
+/** States of a line in a core's caches (MESI; a line that is not there is invalid). @public for who looks into the modelled caches */
 export const LineState = { shared: 1, exclusive: 2, modified: 3 } as const;
 
 /** What the caches of one core have done since they were made. */

@@ -1,7 +1,7 @@
 import { HardwareError } from '../errors.js';
 import { PAGE_SIZE } from './address.js';
 
-/** Physical addresses from here to 4 GiB are those of devices, as below 4 GiB on a PC. Memory never gets this far. */
+/** Physical addresses from here to 4 GiB are those of devices, as below 4 GiB on a PC. Memory never gets this far. @public for devices of your own */
 export const DEVICE_BASE = 0x8000_0000;
 const DEVICE_END = 0x1_0000_0000;
 

@@ -1,6 +1,6 @@
 import { HardwareError } from '../errors.js';
 
-/** Bits of a TLB entry's flags. Writable, user, executable and dirty sit where `Access` asks for them. */
+/** Bits of a TLB entry's flags. Writable, user, executable and dirty sit where `Access` asks for them. @public for who looks into the modelled TLB */
 export const TlbFlag = {
   writable: 1 << 1,
   user: 1 << 2,

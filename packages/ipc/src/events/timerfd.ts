@@ -1,11 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Handover, type Scheduler, SleepTimer, WaitQueue } from '@rpal/sched';
-import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { Errno, OpenFlag, Poll, TFD_TIMER_ABSTIME } from '@rpal/uapi';
 import { begin, type Caller, File, Pending, type PollTable, putValue, RetryOperation, VfsStep, Waiter } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
-
-/** Flag of timerfd_settime: the time is one of the clock, not from now on. */
-export const TFD_TIMER_ABSTIME = 1;
 
 /** A timerfd on the monotonic clock (fs/timerfd.c). Times in nanoseconds. */
 export class TimerFd extends File {

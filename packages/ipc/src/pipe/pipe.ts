@@ -17,7 +17,7 @@ import {
 } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
-/** Writes of up to so many bytes are not mixed with those of others. */
+/** Writes of up to so many bytes are not mixed with those of others. @public for programs that reach the limit */
 export const PIPE_BUF: number = PAGE_SIZE;
 /** Pages that a new pipe can hold, and that an unprivileged user may make it hold (fs.pipe-max-size). */
 const DEFAULT_SLOTS = 16;

@@ -8,7 +8,7 @@ import { messageOf } from './socket-message.js';
 import { type InFlightSocket, UnixInFlight } from './unix-in-flight.js';
 import { UnixNames } from './unix-names.js';
 
-/** net.core.wmem_default, which is wmem_max too. */
+/** net.core.wmem_default, which is wmem_max too. @public for programs that reach the limit */
 export const SEND_BUFFER_DEFAULT = 212_992;
 /** Smallest send buffer (SOCK_MIN_SNDBUF). */
 const SEND_BUFFER_MIN = 4608;
@@ -26,7 +26,7 @@ const KINDS: Readonly<Record<number, string>> = {
   [SocketType.SEQPACKET]: 'Unix seqpacket socket',
 };
 
-/** State of a socket. */
+/** State of a socket. @public for who looks at the state of a socket */
 export const SocketState = { UNCONNECTED: 0, LISTENING: 1, CONNECTED: 2 } as const;
 
 /** Rules of Unix sockets that a Linux release after 6.15 changed. The default is 6.15's. */

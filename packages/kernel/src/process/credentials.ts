@@ -4,8 +4,9 @@ import type { SignalBits } from './pending-signals.js';
 /** Capabilities as bits: `low` has 0 .. 31, `high` 32 .. 40 (Linux: `kernel_cap_t`). */
 export type CapabilityBits = SignalBits;
 
+/** @public for packages that define system calls */
 export const NO_CAPABILITIES: CapabilityBits = { low: 0, high: 0 };
-/** CAP_CHECKPOINT_RESTORE is the last one, 40. */
+/** CAP_CHECKPOINT_RESTORE is the last one, 40. @public for packages that define system calls */
 export const ALL_CAPABILITIES: CapabilityBits = { low: -1, high: 0x1ff };
 
 /** Who a process is, and what it may (Linux: `struct cred`). `uid` and `gid` are the real ones. Objects are replaced, not changed. */
@@ -53,7 +54,7 @@ const KEEP_CAPS = 1 << 4;
 const NO_ROOT = 1 << 0;
 const NO_SETUID_FIXUP = 1 << 2;
 
-/** Credentials with other user ids; capabilities follow (Linux: `cap_task_fix_setuid`): they go with root, and come with it. */
+/** Credentials with other user ids; capabilities follow (Linux: `cap_task_fix_setuid`): they go with root, and come with it. @public for packages that define system calls */
 export function withUserIds(
   old: ProcessCredentials,
   ids: Partial<Pick<ProcessCredentials, 'uid' | 'euid' | 'suid' | 'fsuid'>>,
@@ -80,9 +81,10 @@ export function afterExec(old: ProcessCredentials): ProcessCredentials {
   return { ...old, permitted, effective, suid: euid, fsuid: euid, sgid: egid, fsgid: egid, secureBits: old.secureBits & ~KEEP_CAPS };
 }
 
+/** @public for packages that define system calls */
 export function hasCapability({ low, high }: CapabilityBits, capability: number): boolean {
   return ((capability < 32 ? low >>> capability : high >>> (capability - 32)) & 1) !== 0;
 }
 
-/** Capabilities that the kernel asks for (include/uapi/linux/capability.h). */
+/** Capabilities that the kernel asks for (include/uapi/linux/capability.h). @public for packages that define system calls */
 export const Capability = { KILL: 5, SETUID: 7, IPC_LOCK: 14, SYS_PTRACE: 19, SYS_ADMIN: 21, SYS_NICE: 23, SYS_RESOURCE: 24 } as const;

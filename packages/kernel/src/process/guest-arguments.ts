@@ -20,7 +20,7 @@ import type { Thread } from './thread.js';
 import { UserBuffer } from './user-buffer.js';
 import type { UserContext } from './user-context.js';
 
-/** A signal handler in machine code. */
+/** A signal handler in machine code. @public for engines of machine code */
 export interface GuestHandler {
   readonly address: number;
   /** Where the handler returns to: code that calls rt_sigreturn. */
@@ -60,6 +60,7 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 /**
  * Arguments as machine code passes them: addresses of strings and structures in its memory, laid out as in Linux on x86-64. Its contexts
  * keep one each.
+ * @public for engines of machine code
  */
 export class GuestArguments implements CallArguments {
   readonly #registers: UserContext;

@@ -3,7 +3,7 @@ import type { ContextTable } from './context-table.js';
 import type { Thread } from './thread.js';
 import type { ThreadContext } from './thread-context.js';
 
-/** Where the magic of special binaries may sit: `e_ident` of an ELF header is 16 bytes. */
+/** Where the magic of special binaries may sit: `e_ident` of an ELF header is 16 bytes. @public for engines of machine code */
 export const EI_NIDENT = 16;
 
 /** A loadable part of an executable. Addresses are relative to the load bias. */

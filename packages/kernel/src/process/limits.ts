@@ -1,7 +1,7 @@
 import { MIB } from '@rpal/hw-x86';
 import { RLIM_NLIMITS, Rlimit } from '@rpal/uapi';
 
-/** RLIM_INFINITY. */
+/** RLIM_INFINITY. @public for packages that define system calls */
 export const UNLIMITED: number = Number.POSITIVE_INFINITY;
 
 /** Limits of a process, each soft and hard, by number (`Rlimit`); `UNLIMITED` where there is none. */

@@ -18,7 +18,7 @@ import { DEFAULT_ACTION, type SignalAction } from '../process/signal-action.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 
-/** In a register that has an address in Linux: the second string of a call with two (rename, link, symlink). */
+/** In a register that has an address in Linux: the second string of a call with two (rename, link, symlink). @public for packages that define system calls */
 export const SECOND_TEXT = 0x7465_7874;
 
 /**

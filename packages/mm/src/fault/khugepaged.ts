@@ -6,7 +6,7 @@ import { type Vma, VmFlag } from '../space/vma.js';
 import { Collapse, type CollapseLimits, collapse, mayCollapse } from './collapse.js';
 import { HUGE_PAGE_PAGES } from './huge-pages.js';
 
-/** /sys/kernel/mm/transparent_hugepage/khugepaged. */
+/** /sys/kernel/mm/transparent_hugepage/khugepaged. @public for machines with the daemon */
 export interface KhugepagedOptions extends Partial<CollapseLimits> {
   /** Pages that one round looks at; 4,096 if absent. */
   readonly pagesToScan?: number;
@@ -15,6 +15,7 @@ export interface KhugepagedOptions extends Partial<CollapseLimits> {
 /**
  * What the kernel thread of this name does between two sleeps of ten seconds: it goes through the memory of all processes, as far as
  * it may have huge pages, and makes huge pages of small ones. There is no thread here: who wants its work done calls `scan`.
+ * @public for machines with the daemon
  */
 export class Khugepaged {
   /** Huge pages made. */

@@ -1,6 +1,6 @@
 import { KIB, MIB, PAGE_SIZE, pageCeil, pageFloor, type Rng, USER_TOP } from '@rpal/hw-x86';
 
-/** Highest user address plus one: the last page of the lower half is kept free (Linux: TASK_SIZE_MAX). */
+/** Highest user address plus one: the last page of the lower half is kept free (Linux: TASK_SIZE_MAX). @public for programs that reach the limit */
 export const TASK_SIZE: number = USER_TOP - PAGE_SIZE;
 /** Two thirds of the way up: where Linux loads position-independent programs. */
 export const ELF_ET_DYN_BASE: number = pageFloor(Math.floor((TASK_SIZE / 3) * 2));

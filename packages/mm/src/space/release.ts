@@ -15,7 +15,7 @@ export interface ReleaseRules {
   readonly collapseReadOnly: boolean;
 }
 
-/** One line of the table of differences. */
+/** One line of the table of differences. @public for memory as another release has it */
 export interface ReleaseDifference {
   readonly rule: keyof ReleaseRules;
   /** First release with the new behaviour. */
@@ -24,7 +24,7 @@ export interface ReleaseDifference {
   readonly after: string;
 }
 
-/** What changed after 6.15, as far as a program can see it through the calls that are modelled. */
+/** What changed after 6.15, as far as a program can see it through the calls that are modelled. @public for memory as another release has it */
 export const releaseDifferences: readonly ReleaseDifference[] = [
   {
     rule: 'mergeUntouchedNeighbour',
@@ -52,7 +52,7 @@ export const releaseDifferences: readonly ReleaseDifference[] = [
   },
 ];
 
-/** Rules of Linux 6.15. */
+/** Rules of Linux 6.15. @public for memory as another release has it */
 export const linux615: ReleaseRules = {
   mergeUntouchedNeighbour: false,
   moveManyAreas: false,
@@ -64,6 +64,7 @@ export const linux615: ReleaseRules = {
  * Rules of a release.
  * @param release as `uname -r` prints it: `6.15`, `6.18.2-generic`
  * @throws MmError INVALID_ARGUMENT if it does not begin with two numbers
+ * @public for memory as another release has it
  */
 export function rulesOf(release: string): ReleaseRules {
   const [major, minor] = (/^(\d+)\.(\d+)/.exec(release) ?? []).slice(1).map(Number);

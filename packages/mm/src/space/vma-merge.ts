@@ -2,7 +2,7 @@ import { PAGE_SIZE } from '@rpal/hw-x86';
 import type { MmStruct } from './mm-struct.js';
 import { type AnonVma, type MappedObject, type Vma, VmFlag } from './vma.js';
 
-/** Most areas a process may have (vm.max_map_count). */
+/** Most areas a process may have (vm.max_map_count). @public for programs that reach the limit */
 export const MAX_MAP_COUNT = 65_530;
 
 /** A range that is to become part of an area, and with what attributes. */

@@ -4,7 +4,7 @@ import { MmStep } from '../steps.js';
 import { FlushTargets } from './flush-targets.js';
 import { clearBit, setBit, TlbState, type TranslatedSpace } from './tlb-state.js';
 
-/** A range of more pages than this is not flushed page by page (Linux: tlb_single_page_flush_ceiling). */
+/** A range of more pages than this is not flushed page by page (Linux: tlb_single_page_flush_ceiling). @public for programs that reach the limit */
 export const SINGLE_PAGE_FLUSH_CEILING = 33;
 
 /** Whether what is flushed was reached through page tables that are freed now: then no CPU may defer the flush. */

@@ -2,7 +2,7 @@ import type { MessageQueueAttributes } from '@rpal/ipc';
 import { type Call, ProgramBase, requireText } from '@rpal/kernel';
 import { LinuxCall } from '@rpal/uapi';
 
-/** POSIX message queues. */
+/** POSIX message queues. @public for who registers the family without the plugin */
 export class MessageQueueCalls extends ProgramBase {
   /** mq_open. @param name begins with a slash and has no other @param attributes of a queue that is made */
   mqOpen(name: string, flags: number, attributes: MessageQueueAttributes | null = null): Call {

@@ -1,7 +1,7 @@
 import { type Call, ProgramBase } from '@rpal/kernel';
 import { LinuxCall } from '@rpal/uapi';
 
-/** System V shared memory. */
+/** System V shared memory. @public for who registers the family without the plugin */
 export class SharedMemoryCalls extends ProgramBase {
   /** @param flags `Ipc` bits and rights @returns an identifier */
   shmget(key: number, bytes: number, flags: number): Call {

@@ -1,6 +1,6 @@
 import { HUGE_PAGE_SIZE, PML4_ENTRY_SPAN } from '@rpal/hw-x86';
 
-/** Service ids (patch 03). */
+/** Service ids (patch 03). @public for programs that use the ioctls, and reach the limit */
 export const RPAL_NR_ID = 254;
 export const RPAL_FIRST_KEY = 1;
 
@@ -10,7 +10,9 @@ export const RPAL_MAGIC_OFFSET = 12;
 
 /** One slice of the address space: what one top-level entry maps (patch 05). */
 export const RPAL_ADDR_SPACE_SIZE: number = PML4_ENTRY_SPAN;
+/** First address that a service may have. @public for programs that use the ioctls, and reach the limit */
 export const RPAL_ADDRESS_SPACE_LOW: number = PML4_ENTRY_SPAN;
+/** First address behind those of services. @public for programs that use the ioctls, and reach the limit */
 export const RPAL_ADDRESS_SPACE_HIGH: number = 256 * PML4_ENTRY_SPAN;
 /** Bits of mmap randomisation, in pages. */
 export const RPAL_MAX_RAND_BITS = 20;
@@ -21,7 +23,7 @@ export const RPAL_RAND_SPAN: number = 4 * HUGE_PAGE_SIZE;
 export const MAX_REQUEST_SERVICE = 15;
 export const RPAL_MAX_RECEIVER_NUM = 16;
 export const RPAL_MAX_SHARED_PAGES = 8192;
-/** An id is not used again earlier than this after its last reference is gone (patch 04), ns. */
+/** An id is not used again earlier than this after its last reference is gone (patch 04), ns. @public for programs that use the ioctls, and reach the limit */
 export const QUARANTINE_NS = 30e9;
 
 /** The recovery point in the sender's record is armed (patch 14). */

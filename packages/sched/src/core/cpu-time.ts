@@ -24,7 +24,7 @@ export function cpuTime(task: Task): CpuTime {
   return { user: total - system, system };
 }
 
-/** Time of a CPU that its tasks were not charged for, because a plugin took it out of the task clock, ns. */
+/** Time of a CPU that its tasks were not charged for, because a plugin took it out of the task clock, ns. @public for meters */
 export function stealTime(rq: RunQueue): number {
   return rq.clock - rq.startedAt - rq.taskClock;
 }

@@ -12,7 +12,7 @@ import type { SchedSeams } from './seams.js';
 import { type KernelPath, Task, TaskState } from './task.js';
 import { CpuTimers, SleepTimer, type TimerHost } from './timer.js';
 
-/** Where a CPU is within `__schedule`. */
+/** Where a CPU is within `__schedule`. @public for taps that ask how far a switch is */
 export const SwitchPhase = { NONE: 0, DEACTIVATE: 1, PICK: 2, SWITCH: 3, FINISH: 4 } as const;
 
 /** The periodic tick of one CPU. Stopped while the CPU is idle. */

@@ -44,5 +44,5 @@ export const MAX_RT_PRIORITY = 99;
 /** Slice of SCHED_RR, ns (Linux: RR_TIMESLICE). */
 export const RR_SLICE = 100_000_000;
 
-/** Rank among classes: the larger one is asked first. The extension class ranks below the fair one, which has 1. */
+/** Rank among classes: the larger one is asked first. The extension class ranks below the fair one, which has 1. @public for scheduling classes of plugins */
 export const ClassRank = { IDLE: -1, EXT: 0, FAIR: 1, RT: 2, STOP: 3 } as const;

@@ -3,7 +3,7 @@ import { type Task, TaskState } from './task.js';
 
 const BUCKETS = 48;
 
-/** Counts of durations by powers of two of nanoseconds: bucket i holds 2^(i-1) .. 2^i - 1, bucket 0 holds 0. */
+/** Counts of durations by powers of two of nanoseconds: bucket i holds 2^(i-1) .. 2^i - 1, bucket 0 holds 0. @public for meters */
 export class LatencyHistogram {
   readonly counts: Float64Array = new Float64Array(BUCKETS);
   count = 0;
@@ -34,7 +34,7 @@ export class LatencyHistogram {
   }
 }
 
-/** What one task has been through (Linux: `sched_info`, schedstat). */
+/** What one task has been through (Linux: `sched_info`, schedstat). @public for meters */
 export class TaskStatistics {
   /** How often it was put on a CPU. */
   timeslices = 0;
@@ -47,7 +47,7 @@ export class TaskStatistics {
   woken = false;
 }
 
-/** Statistics of all tasks from now on. It listens to events only: a scheduler without it pays nothing. */
+/** Statistics of all tasks from now on. It listens to events only: a scheduler without it pays nothing. @public for meters */
 export class SchedStatistics {
   /** Wake-up latency of all tasks together. */
   readonly latency: LatencyHistogram = new LatencyHistogram();

@@ -1,7 +1,7 @@
 import type { CfsQueue } from './cfs-queue.js';
 import type { GroupQueue, TaskGroup } from './task-group.js';
 
-/** Weight of nice 0. */
+/** Weight of nice 0. @public for who checks shares of the CPU */
 export const NICE_0_LOAD = 1024;
 
 /** sched_prio_to_weight: each nice level is about 1.25 times the next (kernel/sched/core.c). */
@@ -13,7 +13,7 @@ const WEIGHTS: readonly number[] = [
 /** Weight of SCHED_IDLE (Linux: WEIGHT_IDLEPRIO). */
 export const IDLE_WEIGHT = 3;
 
-/** @param nice -20 .. 19 */
+/** @param nice -20 .. 19 @public for who checks shares of the CPU */
 export function niceWeight(nice: number): number {
   return WEIGHTS[nice + 20] as number;
 }

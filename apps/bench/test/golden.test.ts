@@ -16,9 +16,9 @@ describe('300 messages of the RFC benchmark', () => {
       {
         "cycles": [
           "epoll 1836366",
-          "rpal 425379",
+          "rpal 421873",
         ],
-        "fingerprint": "03d9a6e77aa7b4c6",
+        "fingerprint": "5d928692d01d1af4",
       }
     `));
 
@@ -27,9 +27,9 @@ describe('300 messages of the RFC benchmark', () => {
       {
         "cycles": [
           "epoll 3881542",
-          "rpal 428972",
+          "rpal 428445",
         ],
-        "fingerprint": "b9c64c21afdce38f",
+        "fingerprint": "a5cc4ca5997e621f",
       }
     `));
 
@@ -38,9 +38,9 @@ describe('300 messages of the RFC benchmark', () => {
       {
         "cycles": [
           "epoll 4609958",
-          "rpal 432924",
+          "rpal 435589",
         ],
-        "fingerprint": "3b8a04a6ba9c11f8",
+        "fingerprint": "13380b8e64914b8f",
       }
     `));
 

@@ -13,6 +13,7 @@ export {
   ReadyQueue,
   ReceiverRecord,
   SenderRecord,
+  SlotUse,
 } from './layouts.js';
 export { LibRpal, librpal } from './librpal.js';
 export { LibProcess, type Peer } from './process/lib-process.js';

@@ -23,6 +23,9 @@ export const ReceiverRecord = {
   size: 128,
 } as const;
 
+/** High half of a queue lock that is held: bit 63. The low half is the key of the holder's service. */
+export const LOCKED = 1 << 31;
+
 export const ReceiverStatus = { UNINITIALIZED: 0, INITIALIZED: 1, AVAILABLE: 2 } as const;
 
 /** Queue of descriptors with user-mode events: producers reserve, store, publish; the receiver takes from `begin`. @public for tools that read a service's memory */
@@ -31,17 +34,22 @@ export const ReadyQueue = { reserved: 0, end: 4, begin: 64, fds: 128, capacity: 
 /** One sender: 136 bytes, of which 120 are shared with the kernel. @public for tools that read a service's memory */
 export const SenderRecord = { index: 0, tid: 4, pkey: 8, inited: 12, scc: 16, size: 16 + Scc.size } as const;
 
-/** A slot of the descriptor table. */
-export const FdSlot = { record: 0, references: 8, timestamp: 12, size: 16 } as const;
+/** A slot of the descriptor table: its record, one of `SlotUse` or beyond, the time stamp of the record that was installed last. */
+export const FdSlot = { record: 0, use: 8, timestamp: 12, size: 16 } as const;
+/**
+ * What a slot's word of use says; callers count up from AVAILABLE. The library's own values are one less (-1, -100, 0), with which it
+ * fills each node: here a node of fresh memory is free as it is.
+ */
+export const SlotUse = { FREE: 0, FREEING: -99, AVAILABLE: 1 } as const;
 /** The table is a list of nodes: slots, and behind them the address of the next node. */
 export const FDS_PER_NODE = 16_384;
 /** Nodes of the list of descriptors. @public for tools that read a service's memory */
 export const FdNode = { next: FDS_PER_NODE * FdSlot.size, size: FDS_PER_NODE * FdSlot.size + 8 } as const;
-/** Reference counts of a slot that mean something else: free, and waiting for the last user to be freed. */
-export const FDE_FREED = -1;
-export const FDE_FREEING = -100;
 
-/** A descriptor with RPAL interest, and its queue of data words. */
+/**
+ * A descriptor with RPAL interest, and its queue of data words. `data` is what epoll_ctl was given; `peerKey` is the key of the service at
+ * the other end if the owner has mapped the connection, and where that is put right, of the caller that used it last.
+ */
 export const FdRecord = {
   fd: 0,
   epfd: 4,
@@ -49,8 +57,7 @@ export const FdRecord = {
   pending: 12,
   trigger: 16,
   timestamp: 20,
-  dataLow: 24,
-  dataHigh: 28,
+  data: 24,
   peerKey: 32,
   head: 40,
   tail: 44,

@@ -1,22 +1,24 @@
 import type { Call, Program } from '@rpal/kernel';
-import { FdmapArg, RpalIoctl, readAllPkru, Scc } from '@rpal/rpal-core';
+import { FdmapArg, RpalIoctl } from '@rpal/rpal-core';
 import { Epoll } from '@rpal/uapi';
 import { AccessSafetyCall } from './call/access-safety.js';
 import { ReadPtrsCall } from './call/read-ptrs.js';
-import { LibSender, type RpalFd } from './call/sender.js';
-import { CallKind, WritePtrsCall } from './call/write-ptrs.js';
+import type { LibSender, RpalFd } from './call/sender.js';
+import { CallKind, mayPass, WritePtrsCall } from './call/write-ptrs.js';
 import { RpalError } from './errors.js';
-import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, MAX_SENDERS, Pool, QUEUE_WORDS, SENDERS_BYTES, SenderRecord } from './layouts.js';
+import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, Pool } from './layouts.js';
 import { install, modify, recordOf, uninstall } from './process/fd-table.js';
 import { LibProcess } from './process/lib-process.js';
 import { cleanServiceEnd, cleanServiceStart, releaseService, requestedServiceId, requestService } from './process/peers.js';
-import { EpollWaitCall, type LibReceiver } from './receive/receiver.js';
-import { exit, init, makeReceiver } from './setup.js';
+import { EpollWaitCall } from './receive/receiver.js';
+import { endReceiver, endSender, makeReceiver, makeSender, type NewReceiver } from './registration.js';
+import { CompareExchange } from './routine/compare-exchange.js';
+import { exit, init } from './setup.js';
 
 type Routine<T = number> = Generator<void, T>;
 
-/** Whole records that the sender area holds. */
-const SENDER_ROOM = Math.floor(SENDERS_BYTES / SenderRecord.size);
+/** Of each pair of bits of PKRU the one that allows reading: `RPAL_PKRU_BASE_CODE_READ`. */
+const NO_WRITE = 0xaaaa_aaaa | 0;
 
 /**
  * The user half of RPAL as one thread sees it (patch 35). All routines are used with `yield*`; results are the
@@ -25,9 +27,8 @@ const SENDER_ROOM = Math.floor(SENDERS_BYTES / SenderRecord.size);
 export class LibRpal {
   readonly process: LibProcess;
   readonly #program: Program;
-  #receiver: LibReceiver | null = null;
+  #receiver: NewReceiver | null = null;
   #sender: LibSender | null = null;
-  #eventFd = -1;
   readonly #wait: EpollWaitCall;
   readonly #write: WritePtrsCall;
   readonly #read: ReadPtrsCall;
@@ -38,14 +39,17 @@ export class LibRpal {
     this.#wait = new EpollWaitCall(program.context);
     this.#write = new WritePtrsCall(program.context);
     this.#read = new ReadPtrsCall(program.context);
+    this.process.threads.add(this);
     this.#write.process = this.process;
     this.#read.process = this.process;
   }
 
-  /** `rpal_init`: `receivers` threads will be callable. @returns the descriptor of /proc/rpal, or -1 and `error` is set */
+  /**
+   * `rpal_init`: `receivers` threads will be callable.
+   * @returns the descriptor of /proc/rpal; or -1 and `error` is set - but as the series has it, not for no receivers or too little memory
+   */
   *init(receivers: number): Routine {
-    const fd = yield* init(this.#program, this.process, receivers);
-    return fd < 0 ? this.#fail(-fd) : fd;
+    return yield* init(this.#program, this.process, receivers);
   }
 
   /** `rpal_exit`: the service is disabled, the library's areas go. */
@@ -70,22 +74,20 @@ export class LibRpal {
 
   /** `rpal_receiver_init`: the calling thread becomes the next receiver. @returns an eventfd that nothing uses, or -1 */
   *receiverInit(): Routine {
-    if (this.#receiver !== null) return -1;
-    const receiver = yield* makeReceiver(this.#program, this.process);
-    if (receiver === null) return -1;
-    this.#receiver = receiver;
-    this.#wait.receiver = receiver;
-    this.#eventFd = yield* this.#program.eventfd();
-    return this.#eventFd;
+    const made = yield* makeReceiver(this.#program, this.process, this.#receiver !== null);
+    if (made === null) return -1;
+    this.#receiver = made;
+    this.#wait.receiver = made.receiver;
+    return made.eventFd;
   }
 
   /** `rpal_receiver_exit`. The index of the receiver is not used again. */
   *receiverExit(): Routine<void> {
-    if (this.#receiver === null) return;
-    yield* this.#program.close(this.#eventFd);
-    yield* this.#program.ioctl(this.process.rpalFd, RpalIoctl.UNREGISTER_RECEIVER, 0);
+    const receiver = this.#receiver;
+    if (receiver === null) return;
     this.#receiver = null;
     this.#wait.receiver = null;
+    yield* endReceiver(this.#program, this.process, receiver);
   }
 
   /** Is the calling thread a sender? */
@@ -93,45 +95,37 @@ export class LibRpal {
     return this.#sender !== null;
   }
 
-  /** `rpal_sender_init`: the calling thread may call. @returns 0, or -1 and `error` is set */
+  /**
+   * `rpal_sender_init`: the calling thread may call.
+   * @returns 0; or -1 and `error` is set - but as the series has it, not if it is a sender already
+   */
   *senderInit(): Routine {
-    const p = this.#program;
     const state = this.process;
-    if (!state.initialised) return this.#fail(RpalError.DONT_INITED);
-    if (this.#sender !== null) return this.#fail(RpalError.SENDER_INIT);
-    const room = state.quirk('sender-area-too-small') ? MAX_SENDERS : SENDER_ROOM;
-    const index = state.senderSlots.take();
-    if (index < 0) return this.#fail(RpalError.SENDER_INIT);
-    if (index >= room) {
-      state.senderSlots.give(index, false);
-      return this.#fail(RpalError.SENDER_INIT);
-    }
-    const record = state.senders + index * SenderRecord.size;
-    const scc = record + SenderRecord.scc;
-    yield* p.store32(record + SenderRecord.index, index);
-    yield* p.store32(record + SenderRecord.tid, yield* p.gettid());
-    yield* p.store32(record + SenderRecord.pkey, state.pkey);
-    yield* p.store32(record + SenderRecord.inited, 1);
-    yield* p.store32(scc + Scc.senderId, index);
-    yield* p.store64(scc + Scc.erip, LibSender.recoveryAddress(p.context));
-    if ((yield* p.ioctl(state.rpalFd, RpalIoctl.REGISTER_SENDER, scc)) < 0) {
-      state.senderSlots.give(index, false);
-      return this.#fail(RpalError.SENDER_REG);
-    }
-    this.#sender = new LibSender(index, scc);
-    this.#write.sender = this.#sender;
+    if (!state.initialised) return state.fail(RpalError.DONT_INITED);
+    if (this.#sender !== null) return state.failWithout(RpalError.SENDER_INIT);
+    const made = yield* makeSender(this.#program, state);
+    if (typeof made === 'number') return state.fail(made);
+    this.#sender = made;
+    this.#write.sender = made;
     return 0;
   }
 
   /** `rpal_sender_exit`. @returns 0, always */
   *senderExit(): Routine {
-    const state = this.process;
-    if (this.#sender === null) return 0;
-    yield* this.#program.ioctl(state.rpalFd, RpalIoctl.UNREGISTER_SENDER, 0);
-    state.senderSlots.give(this.#sender.index, state.quirk('sender-slot-bitmap'));
+    const sender = this.#sender;
+    if (sender === null) return 0;
     this.#sender = null;
     this.#write.sender = null;
+    yield* endSender(this.#program, this.process, sender);
     return 0;
+  }
+
+  /** What the thread is to the library is gone, as with the key of thread-specific data; the kernel is not told. */
+  forgetRoles(): void {
+    this.#receiver = null;
+    this.#wait.receiver = null;
+    this.#sender = null;
+    this.#write.sender = null;
   }
 
   /** `rpal_request_service`: asks for the service with `key`. @returns 0 or -1 */
@@ -164,15 +158,14 @@ export class LibRpal {
     const p = this.#program;
     const state = this.process;
     const result = yield* p.epollCtl(epfd, operation, fd, events, data);
-    if (result < 0 || !state.initialised) return result;
+    if (result !== 0 || !state.initialised) return result;
+    // That a descriptor has no record to be changed or removed is no failure.
     if (operation === Epoll.CTL_DEL) yield* uninstall(p, state, fd);
     if (operation === Epoll.CTL_MOD) yield* modify(p, state, fd, events, data);
-    if (operation !== Epoll.CTL_ADD || (events & (EPOLLRPALIN | EPOLLRPALOUT)) === 0) return result;
-    if ((yield* install(p, state, epfd, fd, events, data)) < 0) {
-      yield* p.epollCtl(epfd, Epoll.CTL_DEL, fd);
-      return -1;
-    }
-    return 0;
+    if (operation !== Epoll.CTL_ADD || (events & (EPOLLRPALIN | EPOLLRPALOUT)) === 0) return 0;
+    if ((yield* install(p, state, epfd, fd, events, data)) === 0) return 0;
+    yield* p.epollCtl(epfd, Epoll.CTL_DEL, fd);
+    return -1;
   }
 
   /** `rpal_epoll_wait`: as epoll_wait; a receiver thread can be called meanwhile, and gets user-mode events too. */
@@ -203,20 +196,29 @@ export class LibRpal {
   *udsFdmap(serviceId: number, fd: number): Routine<RpalFd | null> {
     const p = this.#program;
     const state = this.process;
+    const { context } = p;
+    const saved = p.rdpkru();
+    state.loadRights(context.cpu, saved & NO_WRITE);
+    let found: RpalFd | null = null;
+    const mapped = yield* this.readAccessSafety(() => this.#mapConnection(serviceId, fd, (far) => (found = far)));
+    state.loadRights(context.cpu, saved);
+    return mapped === 0 ? found : null;
+  }
+
+  *#mapConnection(serviceId: number, fd: number, found: (far: RpalFd) => void): Routine<void> {
+    const p = this.#program;
+    const state = this.process;
+    const far = yield* this.#mapSocket(serviceId, fd, state.quirk('fdmap-result-uninitialised'));
     const peer = state.peers[serviceId];
-    if (peer === undefined) return null;
-    const saved = p.context.cpu.mmu.pkru;
-    state.loadRights(p.context.cpu, readAllPkru(state.pkey));
-    const found = yield* this.#mapSocket(serviceId, fd, state.quirk('fdmap-result-uninitialised'));
-    if (found === null) {
-      state.loadRights(p.context.cpu, saved);
-      return null;
-    }
+    if (far === null || peer === undefined || peer.released) return;
+    // The table of the peer is looked up here, where its memory is mapped.
     const fdTable = yield* p.load64(peer.pool + Pool.fdTable);
     state.peers[serviceId] = { ...peer, fdTable };
-    const timestamp = yield* p.load32(fdTable + found.fd * FdSlot.size + FdSlot.timestamp);
-    state.loadRights(p.context.cpu, saved);
-    return { ...found, timestamp };
+    const timestamp = yield* p.load32(fdTable + far.fd * FdSlot.size + FdSlot.timestamp);
+    // The own record remembers who is at the other end, so that it can be freed when that one dies.
+    const own = yield* recordOf(p, state, fd);
+    if (own !== 0) yield* p.store64(own + FdRecord.peerKey, yield* p.load64(peer.pool + Pool.key));
+    found({ ...far, timestamp });
   }
 
   /** `rpal_get_peer_rid`: the receiver behind a connection. @returns its id, or -1 */
@@ -265,7 +267,8 @@ export class LibRpal {
   }
 
   *#registerAndWrite(serviceId: number, rpalfd: RpalFd, pointers: number, length: number): Routine {
-    if ((yield* this.#asSender()) === null) return -RpalError.INVAL_THREAD;
+    if (!mayPass(pointers, length)) return -RpalError.INVALID_ARG;
+    if ((yield* this.#asSender()) === null) return -this.process.senderRefused;
     return yield* this.#prepareWrite(serviceId, rpalfd, pointers, length, CallKind.IN);
   }
 
@@ -274,7 +277,7 @@ export class LibRpal {
     const call = this.#read;
     call.fd = fd;
     call.pointers = pointers;
-    call.length = Math.min(length, QUEUE_WORDS);
+    call.length = length;
     return call;
   }
 
@@ -287,10 +290,10 @@ export class LibRpal {
     const count = yield* this.readPtrs(fd, pointers, length);
     if (count <= 0) return count;
     const record = yield* recordOf(p, this.process, fd);
-    if (record === 0 || (yield* p.load32(record + FdRecord.trigger)) === 0) return count;
-    yield* p.store32(record + FdRecord.trigger, 0);
-    if ((yield* this.#asSender()) === null) return count;
-    yield* this.#prepareWrite(serviceId, rpalfd, 0, 0, CallKind.OUT);
+    if (record === 0 || (yield* new CompareExchange(p.context, record + FdRecord.trigger, 1, 0)) !== 1) return count;
+    const told = (yield* this.#asSender()) !== null && (yield* this.#prepareWrite(serviceId, rpalfd, 0, 0, CallKind.OUT)) >= 0;
+    // Who asked to be told is told the next time.
+    if (!told) yield* p.store32(record + FdRecord.trigger, 1);
     return count;
   }
 
@@ -298,18 +301,13 @@ export class LibRpal {
   *readAccessSafety(routine: () => Generator<void, unknown>): Routine {
     const sender = yield* this.#asSender();
     if (sender === null) return -1;
-    return yield* new AccessSafetyCall(this.#program.context, sender, routine());
+    return yield* new AccessSafetyCall(this.#program.context, sender, this.process.nestsRecovery, routine());
   }
 
   /** The calling thread as a sender, which it becomes if it is none. @returns null if it cannot */
   *#asSender(): Routine<LibSender | null> {
     if (this.#sender === null) yield* this.senderInit();
     return this.#sender;
-  }
-
-  #fail(code: number): number {
-    this.process.error = code;
-    return -1;
   }
 }
 

@@ -2,7 +2,7 @@ import { Access, type Cpu } from '@rpal/hw-x86';
 import { VersionInfo } from '@rpal/rpal-core';
 import { Epoll, MessageFlag } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { FdRecord, FdSlot, QUEUE_WORDS, ReadyQueue, ReceiverRecord, RpalError } from '../src/index.js';
+import { FdRecord, FdSlot, QUEUE_WORDS, ReadyQueue, ReceiverRecord, RpalError, SlotUse } from '../src/index.js';
 import { alone, type Callee, type Caller, call, pair, serve, world } from './pair.js';
 
 /** What a CPU has booked of each step of the library: how often, and TSC cycles. */
@@ -71,7 +71,7 @@ describe('a call in user space', () => {
 });
 
 describe('a call that cannot be made', () => {
-  it('by a thread that is no sender: INVAL_THREAD, whether it never was one or has ceased to be while the call waited', () => {
+  it('by a thread that is no sender and cannot become one: ERR_PEER_MEM, whether it never was one or has ceased to be while the call waited', () => {
     const far = { receiver: 0, fd: 3, timestamp: 1 };
     const seen = alone(world(), function* (p, lib) {
       const words = yield* p.allocate(4096);
@@ -82,7 +82,7 @@ describe('a call that cannot be made', () => {
       yield* lib.senderExit();
       return [early, yield* waiting];
     });
-    expect(seen).toEqual([-RpalError.INVAL_THREAD, -RpalError.INVAL_THREAD]);
+    expect(seen).toEqual([-RpalError.ERR_PEER_MEM, -RpalError.ERR_PEER_MEM]);
   });
 
   it('to a service that was released: INVAL_SERVICE, though it is still there', () => {
@@ -186,10 +186,10 @@ describe('a receiver that collects', () => {
         const { p, lib, fd, epfd, memory } = end;
         yield* awake(end);
         yield* p.sleep(2e6);
-        const references = lib.process.fdTable + fd * FdSlot.size + FdSlot.references;
-        yield* p.store32(references, -1);
+        const use = lib.process.fdTable + fd * FdSlot.size + FdSlot.use;
+        yield* p.store32(use, SlotUse.FREEING);
         counts.push(yield* lib.epollWaitUser(memory, 8));
-        yield* p.store32(references, 0);
+        yield* p.store32(use, SlotUse.AVAILABLE);
         served = true;
         yield* serve(end, function* () {});
         yield* lib.epollCtl(epfd, Epoll.CTL_DEL, fd, 0);

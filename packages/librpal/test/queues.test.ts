@@ -1,7 +1,7 @@
 import { Rcc, RPAL_USER_PENDING, rpalThread } from '@rpal/rpal-core';
 import { Epoll, MessageFlag } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { FdSlot, QUEUE_WORDS, ReadyQueue, RpalError } from '../src/index.js';
+import { FdSlot, QUEUE_WORDS, ReadyQueue, RpalError, SlotUse } from '../src/index.js';
 import { type Callee, type Caller, call, pair, serve, world } from './pair.js';
 
 /** The callee wakes up by itself, so that it runs as a task of its own and cannot be called: a byte has come down the connection. */
@@ -136,7 +136,7 @@ describe('the ready queue of a receiver', () => {
 
 describe('the reference to a descriptor that a call takes', () => {
   it.each(['a call', 'a call that is refused because the queue is full'])('is put back by %s, so that the record can be freed', (what) => {
-    let references = -1;
+    let use = -1;
     let waiting = -1;
     let over = false;
     pair(
@@ -145,7 +145,7 @@ describe('the reference to a descriptor that a call takes', () => {
         const { p, lib, fd, epfd } = end;
         yield* awake(end);
         while (!over) yield* p.compute(1000);
-        references = yield* p.load32(lib.process.fdTable + fd * FdSlot.size + FdSlot.references);
+        use = yield* p.load32(lib.process.fdTable + fd * FdSlot.size + FdSlot.use);
         yield* lib.epollCtl(epfd, Epoll.CTL_DEL, fd, 0);
         waiting = lib.process.lazyFree.length;
       },
@@ -159,7 +159,7 @@ describe('the reference to a descriptor that a call takes', () => {
         yield* end.p.sleep(1e6);
       },
     );
-    expect(references).toBe(0);
+    expect(use).toBe(SlotUse.AVAILABLE);
     expect(waiting).toBe(0);
   });
 });

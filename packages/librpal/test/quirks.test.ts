@@ -1,9 +1,10 @@
-import { type QuirkName, Rcc, RPAL_KERNEL_PENDING } from '@rpal/rpal-core';
-import { Errno, Poll, Signal } from '@rpal/uapi';
+import type { Program } from '@rpal/kernel';
+import { type QuirkName, Rcc, RPAL_ADDR_SPACE_SIZE, RPAL_KERNEL_PENDING } from '@rpal/rpal-core';
+import { Epoll, Errno, MessageFlag, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { EPOLLRPALIN, RpalError } from '../src/index.js';
+import { EPOLLRPALIN, EPOLLRPALOUT, findReceiver, librpal, RpalError, type RpalFd, rpalExecutable } from '../src/index.js';
 import { SenderSlots } from '../src/process/sender-slots.js';
-import { alone, type Callee, call, pair, serve, type World, world } from './pair.js';
+import { alone, type Callee, call, finish, mustEnd, pair, serve, type World, world } from './pair.js';
 
 /** After the first call, which makes a system call, the callee waits as `wait` says; what it gets is noted. */
 function secondWait(setting: World, wait: (end: Callee) => Generator<void, number>): { result: number | null; files: number } {
@@ -255,15 +256,328 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
   ],
   'mmap-failure-null': [
     `killed by ${Signal.SEGV}`,
-    RpalError.SENDERS_METADATA,
+    -1,
     (setting) =>
       alone(setting, function* (p, lib) {
         const fd = yield* p.open('/proc/rpal', 2);
         for (let i = 0; i < 2; i++) yield* p.mmap(0, 4096 * 4096, 3, 1, fd);
-        yield* lib.init(1);
-        return lib.error;
+        return yield* lib.init(1);
       }),
   ],
+  'failure-without-code': [
+    [RpalError.NONE, RpalError.NONE],
+    [RpalError.INVALID_ARG, RpalError.SENDER_INIT],
+    (setting) =>
+      alone(setting, function* (_p, lib) {
+        yield* lib.init(0);
+        const afterInit = lib.error;
+        yield* lib.init(1);
+        yield* lib.senderInit();
+        yield* lib.senderInit();
+        return [afterInit, lib.error];
+      }),
+  ],
+  'failed-init-leaks': [
+    { code: RpalError.ENABLE_SERVICE, pages: 1 },
+    { code: RpalError.ENABLE_SERVICE, pages: 0 },
+    ({ machine, rpal }) => {
+      let seen: unknown;
+      const main = function* (p: Program) {
+        const lib = librpal(p);
+        // A program that is not position-independent may not be enabled.
+        yield* lib.init(1);
+        seen = { code: lib.error, pages: [...rpal.byKey.values()][0]?.sharedPages.length };
+      };
+      machine.spawn(
+        rpalExecutable('fixed', main, { pie: false, segments: [{ address: RPAL_ADDR_SPACE_SIZE + 0x40_0000, bytes: 0x1_0000, prot: 5 }] }),
+      );
+      finish(machine);
+      return seen;
+    },
+  ],
+  'second-init-forgets': [
+    { again: -1, sender: false, call: -RpalError.INVAL_SERVICE, register: RpalError.SENDER_REG },
+    { again: -1, sender: true, call: 1, register: RpalError.SENDERS_METADATA },
+    (setting) => {
+      let seen: unknown;
+      pair(
+        setting,
+        (end) => serve(end, function* () {}),
+        function* (end) {
+          const { lib } = end;
+          const again = yield* lib.init(1);
+          const sender = lib.isSender;
+          yield* lib.senderInit();
+          const register = lib.error;
+          const sent = sender ? yield* call(end, 1) : -RpalError.INVAL_SERVICE;
+          seen = { again, sender, call: sent, register };
+        },
+      );
+      return seen;
+    },
+  ],
+  'exit-not-forgotten': [
+    [false, 0],
+    [true, 0],
+    (setting) =>
+      alone(setting, function* (_p, lib) {
+        yield* lib.init(1);
+        yield* lib.exit();
+        return [(yield* lib.init(1)) >= 0, lib.serviceId];
+      }),
+  ],
+  'failed-receiver-takes-number': [
+    [true, -1, false],
+    [true, -1, true],
+    (setting) =>
+      alone(setting, function* (_p, lib) {
+        yield* lib.init(2);
+        const first = yield* lib.receiverInit();
+        const twice = yield* lib.receiverInit();
+        yield* lib.receiverExit();
+        return [first >= 0, twice, (yield* lib.receiverInit()) >= 0];
+      }),
+  ],
+  'key-zero-found': [
+    0,
+    -1,
+    (setting) =>
+      alone(setting, function* (_p, lib) {
+        yield* lib.init(1);
+        return lib.requestedServiceId(0);
+      }),
+  ],
+  'refused-sender-as-fault': [
+    -RpalError.ERR_PEER_MEM,
+    -RpalError.INVAL_THREAD,
+    (setting) => {
+      let seen = 0;
+      pair(
+        setting,
+        (end) => serve(end, function* () {}),
+        function* (end) {
+          yield* end.lib.senderExit();
+          yield* end.p.close(end.lib.process.rpalFd);
+          seen = yield* call(end, 1);
+        },
+      );
+      return seen;
+    },
+  ],
+  'receiver-id-unchecked': [
+    `killed by ${Signal.SEGV}`,
+    -RpalError.INVALID_ARG,
+    (setting) => {
+      let seen: unknown;
+      const [, caller] = pair(
+        setting,
+        (end) => serve(end, function* () {}),
+        function* ({ p, lib, server, far, words }) {
+          mustEnd(p, 'anyhow');
+          seen = yield* lib.writePtrs(server, { ...far, receiver: 1 }, words, 1);
+        },
+      );
+      return caller.exit?.signal === 0 ? seen : `killed by ${caller.exit?.signal}`;
+    },
+  ],
+  'modify-drops-pending': [
+    { events: 0, words: 1 },
+    { events: 1, words: 1 },
+    (setting) => {
+      let seen: unknown;
+      let put = false;
+      pair(
+        setting,
+        function* ({ p, lib, fd, epfd, memory }) {
+          // A byte wakes it up, so that it is not called but finds the words by itself.
+          yield* lib.epollWait(epfd, memory, 8, -1);
+          yield* p.recv(fd, memory + 4096, 8, MessageFlag.DONTWAIT);
+          while (!put) yield* p.compute(1000);
+          yield* lib.epollCtl(epfd, Epoll.CTL_MOD, fd, EPOLLRPALIN | Poll.RDHUP | Epoll.ET);
+          const events = yield* lib.epollWait(epfd, memory, 8, 0);
+          seen = { events, words: yield* lib.readPtrs(fd, memory + 4096, 32) };
+        },
+        function* (end) {
+          const { p, fd, words } = end;
+          yield* p.write(fd, words, 1);
+          yield* p.sleep(1e6);
+          yield* call(end, 1);
+          put = true;
+          yield* p.sleep(1e6);
+        },
+      );
+      return seen;
+    },
+  ],
+  'dead-callers-record-kept': [
+    { dead: 1, again: -1 },
+    { dead: 1, again: 0 },
+    (setting) => {
+      let seen: unknown;
+      pair(
+        setting,
+        function* ({ p, lib, fd, epfd, memory }) {
+          yield* lib.epollWait(epfd, memory, 8, -1);
+          const dead = (yield* lib.cleanServiceStart()) ?? [];
+          yield* lib.epollCtl(epfd, Epoll.CTL_DEL, fd, 0);
+          yield* p.close(fd);
+          yield* lib.cleanServiceEnd(dead);
+          // The next connection has the number of the last one.
+          const next = yield* p.dup(0);
+          const other = next === fd ? next : yield* p.dup2(yield* p.eventfd(), fd);
+          seen = { dead: dead.length, again: yield* lib.epollCtl(epfd, Epoll.CTL_ADD, other, EPOLLRPALIN) };
+        },
+        function* ({ p, lib, server, far }) {
+          mustEnd(p, { signal: Signal.SEGV });
+          // Its own words cannot be read: it dies with the queue locked and the record referred to.
+          yield* lib.writePtrs(server, far, 0x1000, 1);
+        },
+      );
+      return seen;
+    },
+  ],
+  'nested-recovery-lost': [
+    `killed by ${Signal.SEGV}`,
+    -1,
+    (setting) => {
+      let seen: unknown;
+      let pid = 0;
+      let target = 0;
+      const [, caller] = pair(
+        setting,
+        function* (end) {
+          mustEnd(end.p, { signal: Signal.KILL });
+          pid = end.p.context.thread.process.pid;
+          target = end.memory;
+          yield* serve(end, function* () {});
+        },
+        function* (end) {
+          const { p, lib } = end;
+          mustEnd(p, 'anyhow');
+          seen = yield* lib.readAccessSafety(function* () {
+            yield* call(end, 1);
+            yield* p.kill(pid, Signal.KILL);
+            yield* p.sleep(2e6);
+            p.wrpkru(0);
+            yield* p.load64(target);
+          });
+        },
+      );
+      return caller.exit?.signal === 0 ? seen : `killed by ${caller.exit?.signal}`;
+    },
+  ],
+  'negative-read-length': [
+    4,
+    -1,
+    (setting) => {
+      let seen = 0;
+      pair(
+        setting,
+        function* ({ lib, fd, epfd, memory }) {
+          yield* lib.epollWait(epfd, memory, 8, -1);
+          seen = yield* lib.readPtrs(fd, memory + 4096, -1);
+        },
+        function* ({ lib, server, far, words }) {
+          yield* lib.writePtrs(server, far, words, 4);
+        },
+      );
+      return seen;
+    },
+  ],
+  'read-before-init-faults': [
+    `killed by ${Signal.SEGV}`,
+    -1,
+    (setting) =>
+      alone(setting, function* (p, lib) {
+        return yield* lib.readPtrs(3, yield* p.allocate(4096), 1);
+      }),
+  ],
+};
+
+/** Cycles by which one side is late, in steps that do not pass over what is looked for: it takes some hundred cycles. */
+const DELAYS: readonly number[] = Array.from({ length: 10 }, (_, i) => 40 * i);
+
+/** True if the experiment says so for one of the delays. */
+function sometimes(setting: () => World, experiment: (setting: World, delay: number) => boolean): boolean {
+  return DELAYS.some((delay) => experiment(setting(), delay));
+}
+
+/** What shows only if somebody else comes at one of a few moments. */
+const races: Partial<Record<QuirkName, (setting: World, delay: number) => boolean>> = {
+  // Both sides call each other. The caller makes room in its queue, which the callee has found full, and tells it; then it calls with words.
+  'event-bits-not-atomic': (setting, delay) => {
+    let told = 0;
+    let full = false;
+    let go = false;
+    pair(
+      setting,
+      function* ({ p, lib, fd, epfd, memory }) {
+        yield* lib.epollCtl(epfd, Epoll.CTL_MOD, fd, EPOLLRPALIN | EPOLLRPALOUT | Poll.IN | Epoll.ET);
+        const caller = lib.process.peers.findIndex((peer) => peer !== undefined);
+        yield* p.clone(function* (q) {
+          yield* q.setAffinity([2]);
+          const writer = librpal(q);
+          const back = (yield* findReceiver(q, writer, caller, fd)) as RpalFd;
+          while ((yield* writer.writePtrs(caller, back, memory + 4096, 32)) > 0);
+          full = true;
+        });
+        // A byte makes it run by itself, so that it is not called but collects while the caller puts.
+        yield* lib.epollWait(epfd, memory, 8, -1);
+        yield* p.recv(fd, memory + 4096, 8, MessageFlag.DONTWAIT);
+        while (!go) yield* p.compute(20);
+        yield* p.compute(1 + delay);
+        for (let i = 0; i < 3; i++) {
+          const count = yield* lib.epollWaitUser(memory, 8);
+          for (let e = 0; e < count; e++) told += ((yield* p.load32(memory + 12 * e)) & EPOLLRPALOUT) === 0 ? 0 : 1;
+          if (i > 0) yield* p.compute(5000);
+        }
+      },
+      function* ({ p, lib, fd, server, far, words }) {
+        yield* p.clone(function* (q) {
+          yield* q.setAffinity([3]);
+          mustEnd(q, 'anyhow');
+          const receiver = librpal(q);
+          yield* receiver.receiverInit();
+          const epfd = yield* q.epollCreate();
+          yield* receiver.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN);
+          const events = yield* q.allocate(4096);
+          while (!full) yield* receiver.epollWait(epfd, events, 8, 1);
+        });
+        while (!full) yield* p.sleep(1e5);
+        yield* p.write(fd, words, 1);
+        yield* p.sleep(1e6);
+        yield* lib.readPtrsTriggerOut(fd, words, 32, server, far);
+        go = true;
+        yield* lib.writePtrs(server, far, words, 1);
+        yield* p.sleep(1e6);
+      },
+    );
+    return told > 1;
+  },
+  'install-race-loses-record': (setting, delay) => {
+    const added: number[] = [];
+    const seen = alone(setting, function* (p, lib) {
+      yield* lib.init(1);
+      const fd = yield* p.eventfd();
+      const memory = yield* p.allocate(4096);
+      let ready = false;
+      yield* p.clone(function* (q) {
+        yield* q.setAffinity([2]);
+        const epfd = yield* q.epollCreate();
+        ready = true;
+        yield* q.compute(8000 + 20 * delay);
+        added.push(yield* librpal(q).epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN));
+      });
+      const epfd = yield* p.epollCreate();
+      while (!ready) yield* p.compute(50);
+      yield* p.compute(20_000);
+      added.push(yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN));
+      while (added.length < 2) yield* p.sleep(1e5);
+      return yield* lib.readPtrs(fd, memory, 1);
+    });
+    // One of them was told that the descriptor has its record.
+    return added.includes(0) && seen === -1;
+  },
 };
 
 /** A defect that shows only once another one is repaired: as written, no call finds KERNEL_PENDING that it could collect. */
@@ -278,6 +592,11 @@ describe('behaviour of the library, and of the kernel in calls, that looks unint
 
   it.each(Object.entries(experiments))('%s: repaired alone', (name, [, repaired, experiment]) => {
     expect(experiment(settingWith(name as QuirkName, behind[name as QuirkName]))).toEqual(repaired);
+  });
+
+  it.each(Object.entries(races))('%s: can happen, and cannot when repaired', (name, race) => {
+    expect(sometimes(world, race)).toBe(true);
+    expect(sometimes(() => world({ repair: [name as QuirkName] }), race)).toBe(false);
   });
 
   it('writes outside the bitmap from slot 32 on', () => {

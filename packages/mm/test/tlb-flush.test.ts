@@ -40,6 +40,7 @@ describe('a TLB shootdown', () => {
     let interrupted: Cpu | null = null;
     const { bench, mm, at } = shared(3, 64, {
       flushEntry: {
+        arrive() {},
         enter(cpu) {
           if (cpu !== interrupted) return false;
           friend.activate(cpu);

@@ -43,6 +43,30 @@ export const quirks = {
   'sender-area-too-small': 'The sender area has slots for 256 records and room for 240 (patch 35)',
   'receiver-area-unchecked': 'The receiver area has room for 36 contexts; rpal_init writes as many as it is asked for (patch 35)',
   'mmap-failure-null': 'A failed mmap is looked for as a null pointer, which it is not (patch 35)',
+  'failure-without-code':
+    'rpal_init without receivers or without memory for its pool, and rpal_sender_init of a sender, leave the error code as it was (patch 35)',
+  'failed-init-leaks':
+    'When rpal_init fails after it has made its pool, the pool and its shared page stay: what frees them wants an initialised library (patch 35)',
+  'second-init-forgets':
+    'A second rpal_init forgets all requests and the roles of all threads before it fails, and closes the descriptor that the library goes on using (patch 35)',
+  'exit-not-forgotten': 'rpal_exit leaves the library initialised: rpal_init fails ever after (patch 35)',
+  'failed-receiver-takes-number': 'rpal_receiver_init takes a number before it can fail, and does not give it back (patch 35)',
+  'key-zero-found': 'rpal_get_request_service_id(0) finds the first slot that was never used (patch 35)',
+  'refused-sender-as-fault':
+    'A thread that cannot become a sender gets ERR_PEER_MEM from rpal_write_ptrs: the refusal is taken for a fault in peer memory (patch 35)',
+  'receiver-id-unchecked':
+    'A call believes the receiver number of its rpalfd: one beyond the pool leads it through memory that is no receiver (patch 35)',
+  'event-bits-not-atomic':
+    'A caller sets event bits by reading and writing: those that the receiver takes in between come back, and EPOLLRPALOUT is told twice (patch 35)',
+  'modify-drops-pending': 'EPOLL_CTL_MOD clears what is pending: words that were announced give no event until more come (patch 35)',
+  'dead-callers-record-kept':
+    'The record that a caller held when it died is freed only if its owner has mapped the connection, which servers do not: the descriptor number can never be added again (patch 35)',
+  'install-race-loses-record':
+    'Two threads that add one descriptor to two epoll instances at once can leave its slot in use and without a record (patch 35)',
+  'nested-recovery-lost':
+    'A call within rpal_read_access_safety takes the recovery point away from what follows it: a dead peer then kills the thread (patch 35)',
+  'negative-read-length': 'rpal_read_ptrs with a negative length reads all there is, whatever the room (patch 35)',
+  'read-before-init-faults': 'rpal_read_ptrs looks into the descriptor table before it asks whether there is one (patch 35)',
 } as const;
 
 export type QuirkName = keyof typeof quirks;

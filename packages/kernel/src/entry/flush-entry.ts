@@ -23,10 +23,16 @@ export class WatchedFlushEntry implements FlushEntry {
     this.#entry = entry;
   }
 
+  arrive(cpu: Cpu, time: number): void {
+    const scheduler = this.#scheduler;
+    if (!cpu.halted || cpu.context === scheduler.kernelMode) return;
+    if ((scheduler.current(cpu) as Thread).entryWatched) cpu.wake(Math.max(cpu.clock, time));
+  }
+
   enter(cpu: Cpu): boolean {
     const scheduler = this.#scheduler;
     // Interrupts are off where a CPU is in the middle of another entry.
-    if (cpu.context === scheduler.kernelMode || cpu.halted || !cpu.interruptsEnabled) return false;
+    if (cpu.context === scheduler.kernelMode || !cpu.interruptsEnabled) return false;
     const thread = scheduler.current(cpu) as Thread;
     if (!thread.entryWatched) return false;
     const { frame } = thread;

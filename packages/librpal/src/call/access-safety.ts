@@ -1,4 +1,4 @@
-import { type Pointer, Touch } from '@rpal/hw-x86';
+import { Touch } from '@rpal/hw-x86';
 import type { Call, UserContext } from '@rpal/kernel';
 import { RPAL_ERROR_MAGIC, Scc } from '@rpal/rpal-core';
 import { follow } from '../routine/lib-call.js';
@@ -9,15 +9,21 @@ const SUSPENDED: IteratorResult<void, number> = { done: false, value: undefined 
 /** `rpal_read_access_safety`: runs a routine under a recovery point, so that a peer that dies does not take us along. */
 export class AccessSafetyCall implements Call {
   readonly #context: UserContext;
-  readonly #scc: Pointer;
+  readonly #sender: LibSender;
+  readonly #nests: boolean;
   readonly #routine: Generator<void, unknown>;
   #armed = false;
   /** The routine is through. */
   #ended = false;
+  /** Whose recovery point this one is within, and what to leave behind: its magic word, or none. */
+  #outer: object | null = null;
+  #outerMagic = 0;
 
-  constructor(context: UserContext, sender: LibSender, routine: Generator<void, unknown>) {
+  /** @param nests a recovery point that this one is within is in force again afterwards */
+  constructor(context: UserContext, sender: LibSender, nests: boolean, routine: Generator<void, unknown>) {
     this.#context = context;
-    this.#scc = sender.scc;
+    this.#sender = sender;
+    this.#nests = nests;
     this.#routine = routine;
   }
 
@@ -27,17 +33,25 @@ export class AccessSafetyCall implements Call {
 
   next(): IteratorResult<void, number> {
     const context = this.#context;
-    if (context.landing !== 0) {
+    const sender = this.#sender;
+    if (context.landing !== 0 && sender.recovers === this) {
       // The kernel has disarmed the recovery point and brought us here: what the routine was in is given up.
-      if (context.takeLanding() === LibSender.recoveryAddress(context)) return { done: true, value: -1 };
+      if (context.takeLanding() === LibSender.recoveryAddress(context)) return this.#leave(-1);
     }
     if (!this.#armed) {
       if (!this.#set(RPAL_ERROR_MAGIC)) return SUSPENDED;
       this.#armed = true;
+      this.#outer = sender.recovers;
+      sender.recovers = this;
     }
     if (!this.#ended && this.#routine.next().done !== true) return SUSPENDED;
     this.#ended = true;
-    return this.#set(0) ? { done: true, value: 0 } : SUSPENDED;
+    return this.#set(this.#nests ? this.#outerMagic : 0) ? this.#leave(0) : SUSPENDED;
+  }
+
+  #leave(value: number): IteratorResult<void, number> {
+    this.#sender.recovers = this.#outer;
+    return { done: true, value };
   }
 
   /** Writes the magic word, and where to go on. @returns false if the context must wait for a fault to be resolved */
@@ -45,8 +59,9 @@ export class AccessSafetyCall implements Call {
     const context = this.#context;
     for (;;) {
       const { cpu } = context;
-      const scc = follow(cpu, this.#scc, Touch.STORE);
+      const scc = follow(cpu, this.#sender.scc, Touch.STORE);
       if (scc >= 0) {
+        if (!this.#armed) this.#outerMagic = cpu.memory.read32(scc + Scc.magic);
         cpu.memory.write64(scc + Scc.ersp, context.rsp);
         cpu.memory.write32(scc + Scc.magic, magic);
         return true;

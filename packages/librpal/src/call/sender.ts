@@ -15,6 +15,8 @@ export interface RpalFd {
 export class LibSender {
   readonly index: number;
   readonly scc: Pointer;
+  /** The routine that has set the recovery point last: the stack pointer that the kernel puts back is its. */
+  recovers: object | null = null;
 
   constructor(index: number, scc: number) {
     this.index = index;

@@ -1,18 +1,20 @@
 import { type Cpu, Pointer, Touch } from '@rpal/hw-x86';
 import { SyscallNumber } from '@rpal/kernel';
-import {
-  callState,
-  Rcc,
-  ReceiverState,
-  RPAL_ERROR_MAGIC,
-  RPAL_RECEIVER_STATE_MASK,
-  RPAL_USER_PENDING,
-  Scc,
-  SenderState,
-  TaskContext,
-} from '@rpal/rpal-core';
+import { callState, Rcc, ReceiverState, RPAL_ERROR_MAGIC, RPAL_USER_PENDING, Scc, SenderState, TaskContext } from '@rpal/rpal-core';
 import { RpalError } from '../errors.js';
-import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, FiberFrame, Pool, QUEUE_WORDS, ReadyQueue, ReceiverRecord } from '../layouts.js';
+import {
+  EPOLLRPALIN,
+  EPOLLRPALOUT,
+  FdRecord,
+  FdSlot,
+  FiberFrame,
+  LOCKED,
+  Pool,
+  QUEUE_WORDS,
+  ReadyQueue,
+  ReceiverRecord,
+  SlotUse,
+} from '../layouts.js';
 import type { LibProcess, Peer } from '../process/lib-process.js';
 import { FAULTED, NO_SLOT, slotAddress } from '../routine/fd-slots.js';
 import { jump, saveFrame } from '../routine/fiber.js';
@@ -24,7 +26,7 @@ import { LibSender, type RpalFd } from './sender.js';
 /**
  * The steps of a call, in the order in which it takes them when the receiver waits and the queue has room:
  *
- *     ENTER OPEN FIND FD_GET LOCK PUT APPEND UNLOCK NOTIFY BEGIN CLAIM STAMP JUMP  (the receiver works)  BACK END SETTLE MORE LEAVE
+ *     ENTER OPEN FIND FD_GET LOCK PUT MARK APPEND UNLOCK NOTIFY BEGIN CLAIM STAMP JUMP  (the receiver works)  BACK END SETTLE MORE LEAVE
  *
  * Every other way is named where it is taken: `return this.go(S.NEXT)`.
  */
@@ -39,27 +41,34 @@ const S = {
   PUT: 5,
   /** Once more, after the reader was asked to tell when there is room. */
   PUT_AGAIN: 6,
-  APPEND: 7,
-  UNLOCK: 8,
-  NOTIFY: 9,
+  /** The event bits of the descriptor. */
+  MARK: 7,
+  APPEND: 8,
+  UNLOCK: 9,
+  NOTIFY: 10,
   /** WAIT -> CALL, or the receiver is not called. */
-  BEGIN: 10,
-  CLAIM: 11,
-  STAMP: 12,
-  JUMP: 13,
+  BEGIN: 11,
+  CLAIM: 12,
+  STAMP: 13,
+  JUMP: 14,
   /** Back on the own stack. */
-  BACK: 14,
+  BACK: 15,
   /** A system call that makes the kernel switch back. */
-  DUMMY: 15,
-  END: 16,
-  SETTLE: 17,
+  DUMMY: 16,
+  END: 17,
+  SETTLE: 18,
   /** More words have come meanwhile: BEGIN again. */
-  MORE: 18,
-  LEAVE: 19,
+  MORE: 19,
+  LEAVE: 20,
 } as const;
 
 /** What a call brings: words, or the news that there is room for words again. */
 export const CallKind = { IN: 1, OUT: 2 } as const;
+
+/** Is it something that one call can pass? */
+export function mayPass(pointers: number, length: number): boolean {
+  return pointers !== 0 && length >= 1 && length <= QUEUE_WORDS;
+}
 
 /** `rpal_write_ptrs` (9.3): queues words at the peer and calls its receiver. */
 export class WritePtrsCall extends LibCall {
@@ -92,6 +101,11 @@ export class WritePtrsCall extends LibCall {
   readonly #rccOnReturn = new Pointer();
   /** The result of the call. */
   #value = 0;
+  /** Event bits of the descriptor as they were, with ours. */
+  #bits = 0;
+  /** The recovery point that the call is within: whose it is, and its magic word. */
+  #outer: object | null = null;
+  #outerMagic = 0;
 
   /** Back from the call, or diverted to the recovery point. */
   protected override landed(address: number): void {
@@ -125,6 +139,8 @@ export class WritePtrsCall extends LibCall {
       case S.PUT:
       case S.PUT_AGAIN:
         return this.#put(cpu);
+      case S.MARK:
+        return this.#mark(cpu);
       case S.APPEND:
         return this.#append(cpu);
       case S.UNLOCK:
@@ -163,12 +179,16 @@ export class WritePtrsCall extends LibCall {
   /** Arguments, key register, recovery point. */
   #enter(cpu: Cpu): StepEnd {
     const words = this.kind === CallKind.IN;
-    if (words && (this.pointers === 0 || this.length < 1 || this.length > QUEUE_WORDS)) return this.finish(-RpalError.INVALID_ARG);
-    if (this.sender === null) return this.finish(-RpalError.INVAL_THREAD);
-    const scc = follow(cpu, this.sender.scc, Touch.STORE);
+    if (words && !mayPass(this.pointers, this.length)) return this.finish(-RpalError.INVALID_ARG);
+    const { sender } = this;
+    if (sender === null) return this.finish(-this.process.senderRefused);
+    const scc = follow(cpu, sender.scc, Touch.STORE);
     if (scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.writeEnter);
     this.#pkru = cpu.mmu.pkru;
+    this.#outer = sender.recovers;
+    this.#outerMagic = this.process.nestsRecovery ? cpu.memory.read32(scc + Scc.magic) : 0;
+    sender.recovers = this;
     cpu.memory.write64(scc + Scc.ersp, this.context.rsp);
     cpu.memory.write32(scc + Scc.magic, RPAL_ERROR_MAGIC);
     return this.go(S.OPEN);
@@ -189,7 +209,9 @@ export class WritePtrsCall extends LibCall {
     this.#pool.address = this.#peer.pool;
     const pool = follow(cpu, this.#pool, Touch.LOAD);
     if (pool < 0) return StepEnd.FAULT;
-    this.#record.address = memory.read64(pool + Pool.receivers) + this.rpalfd.receiver * ReceiverRecord.size;
+    const { receiver } = this.rpalfd;
+    if (this.process.checksReceivers && receiver >= memory.read32(pool + Pool.count)) return this.#fail(RpalError.INVALID_ARG);
+    this.#record.address = memory.read64(pool + Pool.receivers) + receiver * ReceiverRecord.size;
     const record = follow(cpu, this.#record, Touch.LOAD);
     const scc = follow(cpu, (this.sender as LibSender).scc, Touch.STORE);
     if (record < 0 || scc < 0) return StepEnd.FAULT;
@@ -213,13 +235,24 @@ export class WritePtrsCall extends LibCall {
     this.#slot.address = place;
     const slot = follow(cpu, this.#slot, Touch.STORE);
     if (slot < 0) return StepEnd.FAULT;
+    const use = memory.read32(slot + FdSlot.use);
+    if (use < SlotUse.AVAILABLE) {
+      cpu.charge(LibStep.fdGet);
+      return this.#fail(RpalError.INVALID_ARG);
+    }
+    this.#entry.address = memory.read64(slot + FdSlot.record);
+    const entry = this.#entry.address === 0 ? 0 : follow(cpu, this.#entry, Touch.STORE);
+    if (entry < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.fdGet);
-    const references = memory.read32(slot + FdSlot.references);
-    const entry = memory.read64(slot + FdSlot.record);
-    if (references < 0 || entry === 0) return this.#fail(RpalError.INVALID_ARG);
-    if (memory.read32(slot + FdSlot.timestamp) !== this.rpalfd.timestamp) return this.#fail(RpalError.FDE_OUTDATED);
-    this.#entry.address = entry;
-    memory.write32(slot + FdSlot.references, references + 1);
+    if (entry === 0) {
+      // The count has been raised when that is noticed, and stays so.
+      memory.write32(slot + FdSlot.use, use + 1);
+      return this.#fail(RpalError.INVALID_ARG);
+    }
+    if (memory.read32(entry + FdRecord.outdated) !== 0) return this.#fail(RpalError.INVALID_ARG);
+    if (memory.read32(entry + FdRecord.timestamp) !== this.rpalfd.timestamp) return this.#fail(RpalError.FDE_OUTDATED);
+    if (this.process.leavesKeys) memory.write64(entry + FdRecord.peerKey, this.process.key);
+    memory.write32(slot + FdSlot.use, use + 1);
     return this.go(S.LOCK);
   }
 
@@ -235,7 +268,7 @@ export class WritePtrsCall extends LibCall {
     }
     cpu.charge(LibStep.queueLock);
     memory.write32(word, this.process.key);
-    memory.write32(word + 4, 1 << 31);
+    memory.write32(word + 4, LOCKED);
     return this.go(S.PUT);
   }
 
@@ -245,16 +278,15 @@ export class WritePtrsCall extends LibCall {
     const queue = follow(cpu, this.#queue, Touch.LOAD);
     const entry = follow(cpu, this.#entry, Touch.STORE);
     if (queue < 0 || entry < 0) return StepEnd.FAULT;
-    memory.write64(entry + FdRecord.peerKey, this.process.key);
     if (memory.read32(queue + ReadyQueue.end) - memory.read32(queue + ReadyQueue.begin) >= ReadyQueue.capacity) {
       this.#value = -RpalError.CACHE_FULL;
       return this.go(S.UNLOCK);
     }
     if (this.kind === CallKind.OUT) {
       cpu.charge(LibStep.outPut);
-      memory.write32(entry + FdRecord.pending, memory.read32(entry + FdRecord.pending) | EPOLLRPALOUT);
+      this.#bits = memory.read32(entry + FdRecord.pending) | EPOLLRPALOUT;
       this.#value = 0;
-      return this.go(S.APPEND);
+      return this.go(S.MARK);
     }
     const source = reach(cpu, this.pointers, Touch.LOAD);
     if (source < 0 || reach(cpu, this.pointers + 8 * (this.length - 1), Touch.LOAD) < 0) return StepEnd.FAULT;
@@ -280,8 +312,18 @@ export class WritePtrsCall extends LibCall {
       if (i + 1 < this.length) from = nextWord(cpu, from, this.pointers + 8 * i, Touch.LOAD);
     }
     memory.write32(entry + FdRecord.tail, (tail + this.length) | 0);
-    memory.write32(entry + FdRecord.pending, memory.read32(entry + FdRecord.pending) | EPOLLRPALIN);
+    this.#bits = memory.read32(entry + FdRecord.pending) | EPOLLRPALIN;
     this.#value = this.length;
+    return this.go(S.MARK);
+  }
+
+  /** Not one operation with the look at the bits, as the receiver takes them without the lock. */
+  #mark(cpu: Cpu): StepEnd {
+    const { memory } = cpu;
+    const entry = follow(cpu, this.#entry, Touch.STORE);
+    if (entry < 0) return StepEnd.FAULT;
+    const ours = this.kind === CallKind.OUT ? EPOLLRPALOUT : EPOLLRPALIN;
+    memory.write32(entry + FdRecord.pending, this.process.atomicBits ? memory.read32(entry + FdRecord.pending) | ours : this.#bits);
     return this.go(S.APPEND);
   }
 
@@ -307,7 +349,7 @@ export class WritePtrsCall extends LibCall {
     cpu.charge(LibStep.queueUnlock);
     memory.write32(record + ReceiverRecord.queueLock, 0);
     memory.write32(record + ReceiverRecord.queueLock + 4, 0);
-    memory.write32(slot + FdSlot.references, memory.read32(slot + FdSlot.references) - 1);
+    memory.write32(slot + FdSlot.use, memory.read32(slot + FdSlot.use) - 1);
     if (this.#value < 0) {
       return this.go(S.LEAVE);
     }
@@ -384,8 +426,7 @@ export class WritePtrsCall extends LibCall {
       // The kernel brought us back: the receiver goes on without us.
       return this.go(S.LEAVE);
     }
-    const state = cpu.memory.read32(rcc + Rcc.receiverState) & RPAL_RECEIVER_STATE_MASK;
-    return this.go(state === ReceiverState.LAZY_SWITCH ? S.DUMMY : S.END);
+    return this.go(cpu.memory.read32(rcc + Rcc.receiverState) === ReceiverState.LAZY_SWITCH ? S.DUMMY : S.END);
   }
 
   #end(cpu: Cpu): StepEnd {
@@ -420,10 +461,12 @@ export class WritePtrsCall extends LibCall {
   }
 
   #leave(cpu: Cpu): StepEnd {
-    const scc = follow(cpu, (this.sender as LibSender).scc, Touch.STORE);
+    const sender = this.sender as LibSender;
+    const scc = follow(cpu, sender.scc, Touch.STORE);
     if (scc < 0) return StepEnd.FAULT;
     cpu.charge(LibStep.writeLeave);
-    cpu.memory.write32(scc + Scc.magic, 0);
+    cpu.memory.write32(scc + Scc.magic, this.#outerMagic);
+    sender.recovers = this.#outer;
     this.process.loadRights(cpu, this.#pkru);
     return this.finish(this.#value);
   }

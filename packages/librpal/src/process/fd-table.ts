@@ -1,5 +1,6 @@
 import type { Program } from '@rpal/kernel';
-import { FDE_FREED, FDE_FREEING, FDS_PER_NODE, FdNode, FdRecord, FdSlot } from '../layouts.js';
+import { FDS_PER_NODE, FdNode, FdRecord, FdSlot, SlotUse } from '../layouts.js';
+import { CompareExchange } from '../routine/compare-exchange.js';
 import type { LibProcess } from './lib-process.js';
 
 /**
@@ -11,6 +12,7 @@ type Routine<T = number> = Generator<void, T>;
 
 /** Address of the slot of `fd`; nodes are added to the list as needed if `grow`. @returns -1 without a node */
 function* slotOf(p: Program, state: LibProcess, fd: number, grow: boolean): Routine {
+  if (fd < 0) return -1;
   let node = state.fdTable;
   let left = fd;
   for (; left >= FDS_PER_NODE; left -= FDS_PER_NODE) {
@@ -26,84 +28,117 @@ function* slotOf(p: Program, state: LibProcess, fd: number, grow: boolean): Rout
   return node + left * FdSlot.size;
 }
 
-/** An empty node. Fresh memory is zero, and a slot without a record is free whatever its count says. */
+/** An empty node: fresh memory is zero, which is a free slot. */
 export function* newNode(p: Program): Routine {
   return yield* p.allocate(FdNode.size);
 }
 
-/** Records RPAL interest in `fd`. @returns 0 or -1 */
+/** Records RPAL interest in `fd` (`fd_event_install`). @returns 0, or -1 if its slot is in use */
 export function* install(p: Program, state: LibProcess, epfd: number, fd: number, events: number, data: number): Routine {
-  yield* freeLazily(p, state);
-  const slot = yield* slotOf(p, state, fd, true);
-  if (slot < 0) return -1;
   const record = yield* p.allocate(FdRecord.size);
   if (record < 0) return -1;
-  const timestamp = ((yield* p.load32(slot + FdSlot.timestamp)) + 1) & 0xffff;
   yield* p.store32(record + FdRecord.fd, fd);
   yield* p.store32(record + FdRecord.epfd, epfd);
   yield* p.store32(record + FdRecord.interest, events);
-  yield* p.store32(record + FdRecord.timestamp, timestamp);
-  yield* p.store32(record + FdRecord.dataLow, data);
-  yield* p.store64(slot + FdSlot.record, record);
+  yield* p.store64(record + FdRecord.data, data);
+  const slot = yield* slotOf(p, state, fd, true);
+  if (slot >= 0) yield* freeLazily(p, state);
+  if (slot < 0 || (yield* useOf(p, slot)) !== SlotUse.FREE) return yield* giveUp(p, record);
+  const racing = state.quirk('install-race-loses-record');
+  // Put right, the slot is taken before the record is shown in it, so that two threads cannot both think that it is theirs.
+  if (!racing && (yield* exchange(p, slot, SlotUse.FREE, SlotUse.FREEING)) !== SlotUse.FREE) return yield* giveUp(p, record);
+  const timestamp = ((yield* p.load32(slot + FdSlot.timestamp)) + 1) & 0xffff;
   yield* p.store32(slot + FdSlot.timestamp, timestamp);
-  yield* p.store32(slot + FdSlot.references, 0);
+  yield* p.store32(record + FdRecord.timestamp, timestamp);
+  yield* p.store64(slot + FdSlot.record, record);
+  if (!racing) {
+    yield* p.store32(slot + FdSlot.use, SlotUse.AVAILABLE);
+  } else if ((yield* exchange(p, slot, SlotUse.FREE, SlotUse.AVAILABLE)) !== SlotUse.FREE) {
+    yield* p.store64(slot + FdSlot.record, 0);
+    return yield* giveUp(p, record);
+  }
   state.usedFds.add(fd);
   return 0;
 }
 
-/** Another interest for `fd`, if it has a record. */
-export function* modify(p: Program, state: LibProcess, fd: number, events: number, data: number): Routine<void> {
+function* giveUp(p: Program, record: number): Routine {
+  yield* p.munmap(record, FdRecord.size);
+  return -1;
+}
+
+/** Another interest for `fd` (`fd_event_modify`). @returns 0, or -1 if it has no record */
+export function* modify(p: Program, state: LibProcess, fd: number, events: number, data: number): Routine {
   const record = yield* recordOf(p, state, fd);
-  if (record <= 0) return;
+  if (record === 0) return -1;
   yield* p.store32(record + FdRecord.interest, events);
-  yield* p.store32(record + FdRecord.dataLow, data);
+  yield* p.store64(record + FdRecord.data, data);
+  if (state.quirk('modify-drops-pending')) yield* p.store32(record + FdRecord.pending, 0);
+  return 0;
 }
 
-/** `fd` has no RPAL interest any more. The record goes at once if nobody uses it. */
-export function* uninstall(p: Program, state: LibProcess, fd: number): Routine<void> {
-  yield* freeLazily(p, state);
+/** `fd` has no RPAL interest any more (`fd_event_uninstall`). Its record goes at once if nobody uses it. @returns 0, or -1 if it had none */
+export function* uninstall(p: Program, state: LibProcess, fd: number): Routine {
   const slot = yield* slotOf(p, state, fd, false);
-  if (slot < 0) return;
-  const record = yield* p.load64(slot + FdSlot.record);
-  if (record === 0) return;
-  yield* p.store32(record + FdRecord.outdated, 1);
-  yield* p.store64(slot + FdSlot.record, 0);
-  if ((yield* p.load32(slot + FdSlot.references)) === 0) {
-    yield* free(p, slot, record);
-  } else {
-    state.lazyFree.push({ slot, record });
+  const record = slot < 0 ? 0 : yield* p.load64(slot + FdSlot.record);
+  if (record !== 0) {
+    yield* p.store32(record + FdRecord.outdated, 1);
+    if ((yield* exchange(p, slot, SlotUse.AVAILABLE, SlotUse.FREEING)) === SlotUse.AVAILABLE) yield* free(p, slot, record);
+    else state.lazyFree.push({ slot, record });
   }
+  yield* freeLazily(p, state);
+  return record === 0 ? -1 : 0;
 }
 
-/** Frees every record that a peer with `key` has last used. */
+/**
+ * Frees what a dead peer with `key` has held (`fdt_freelist_forcefree`): of the records that wait to be freed those with its key,
+ * whatever their count. A record has a key only if its owner has mapped the connection; put right, callers leave theirs,
+ * and what they hold of records that are still in use is given back, too.
+ */
 export function* freeOf(p: Program, state: LibProcess, key: number): Routine<void> {
+  const waiting = state.lazyFree.splice(0);
+  for (const entry of waiting) {
+    if ((yield* p.load64(entry.record + FdRecord.peerKey)) !== key) state.lazyFree.push(entry);
+    else yield* free(p, entry.slot, entry.record);
+  }
+  if (state.quirk('dead-callers-record-kept')) return;
   for (const fd of state.usedFds) {
     const slot = yield* slotOf(p, state, fd, false);
     const record = yield* p.load64(slot + FdSlot.record);
     if (record === 0 || (yield* p.load64(record + FdRecord.peerKey)) !== key) continue;
-    yield* p.store32(record + FdRecord.outdated, 1);
-    yield* p.store64(slot + FdSlot.record, 0);
-    yield* free(p, slot, record);
+    if ((yield* useOf(p, slot)) > SlotUse.AVAILABLE) yield* p.store32(slot + FdSlot.use, SlotUse.AVAILABLE);
   }
 }
 
-/** Address of the record of `fd`, 0 if it has none. */
+/** Address of the record of `fd` that may be used, 0 if it has none. */
 export function* recordOf(p: Program, state: LibProcess, fd: number): Routine {
   const slot = yield* slotOf(p, state, fd, false);
-  return slot < 0 ? 0 : yield* p.load64(slot + FdSlot.record);
+  if (slot < 0 || (yield* useOf(p, slot)) < SlotUse.AVAILABLE) return 0;
+  const record = yield* p.load64(slot + FdSlot.record);
+  return record === 0 || (yield* p.load32(record + FdRecord.outdated)) !== 0 ? 0 : record;
 }
 
 function* free(p: Program, slot: number, record: number): Routine<void> {
-  yield* p.store32(slot + FdSlot.references, FDE_FREEING);
+  yield* p.store32(slot + FdSlot.use, SlotUse.FREEING);
+  yield* p.store64(slot + FdSlot.record, 0);
+  yield* p.store32(slot + FdSlot.use, SlotUse.FREE);
   yield* p.munmap(record, FdRecord.size);
-  yield* p.store32(slot + FdSlot.references, FDE_FREED);
 }
 
 /** Tries again to free what was in use. */
 function* freeLazily(p: Program, state: LibProcess): Routine<void> {
   const waiting = state.lazyFree.splice(0);
-  for (const { slot, record } of waiting) {
-    if ((yield* p.load32(slot + FdSlot.references)) === 0) yield* free(p, slot, record);
-    else state.lazyFree.push({ slot, record });
+  for (const entry of waiting) {
+    const { slot, record } = entry;
+    if ((yield* exchange(p, slot, SlotUse.AVAILABLE, SlotUse.FREEING)) === SlotUse.AVAILABLE) yield* free(p, slot, record);
+    else state.lazyFree.push(entry);
   }
+}
+
+function* useOf(p: Program, slot: number): Routine {
+  return (yield* p.load32(slot + FdSlot.use)) | 0;
+}
+
+/** What the use of `slot` was; it is `desired` now if that was `expected`. */
+function exchange(p: Program, slot: number, expected: number, desired: number): CompareExchange {
+  return new CompareExchange(p.context, slot + FdSlot.use, expected, desired);
 }

@@ -19,6 +19,18 @@ export interface Peer {
   readonly released: boolean;
 }
 
+/** User addresses of a receiver's queue of descriptors and of its two extra stacks. */
+export interface ReceiverParts {
+  readonly readyQueue: number;
+  readonly stacks: number;
+}
+
+/** A thread that may be sender and receiver. */
+interface ThreadRoles {
+  /** The thread is neither any more, as far as the library knows. */
+  forgetRoles(): void;
+}
+
 /** The library's globals in one process. */
 export class LibProcess {
   /** The kernel half, for its instruments and for what is to be repaired; null on a machine without it. */
@@ -34,12 +46,16 @@ export class LibProcess {
   pool = 0;
   receivers = 0;
   receiverCount = 0;
+  /** What each receiver has besides its record, by its number. */
+  receiverParts: readonly ReceiverParts[] = [];
   fdTable = 0;
   receiverContexts = 0;
   senders = 0;
-  /** Receivers and senders made so far; receiver indices are never used again. */
+  /** Number of the next receiver; numbers are never used again. */
   nextReceiver = 0;
-  readonly senderSlots: SenderSlots = new SenderSlots();
+  senderSlots: SenderSlots = new SenderSlots();
+  /** The library in each thread that has used it: what a thread is lives and dies with the key of thread-specific data. */
+  readonly threads: Set<ThreadRoles> = new Set();
   /** Descriptors that have, or had, a record. */
   readonly usedFds: Set<number> = new Set();
   /** Descriptor records that somebody still used when they were to be freed, by address, with their slots. */
@@ -51,16 +67,46 @@ export class LibProcess {
   retBegin = 0;
   retEnd = 0;
   /** Requested services by id. */
-  readonly peers: Peer[] = [];
+  peers: Peer[] = [];
   /** Where words go from sender to receiver: one for all processes of a machine. */
   readonly handover: Handover;
 
   static readonly #all: WeakMap<Process, LibProcess> = new WeakMap();
   static readonly #handovers: WeakMap<object, Handover> = new WeakMap();
 
+  // What is asked at each call, so looked up once.
+  /** A call looks whether there is such a receiver. */
+  readonly checksReceivers: boolean;
+  /** A caller leaves its key in the record that it takes a reference to. */
+  readonly leavesKeys: boolean;
+  /** Event bits are set by one atomic operation. */
+  readonly atomicBits: boolean;
+  /** A recovery point within another one restores it when it is over. */
+  readonly nestsRecovery: boolean;
+
   constructor(kernelHalf: Rpal | null, handover: Handover) {
     this.#kernelHalf = kernelHalf;
     this.handover = handover;
+    this.checksReceivers = !this.quirk('receiver-id-unchecked');
+    this.leavesKeys = !this.quirk('dead-callers-record-kept');
+    this.atomicBits = !this.quirk('event-bits-not-atomic');
+    this.nestsRecovery = !this.quirk('nested-recovery-lost');
+  }
+
+  /** What a call comes back with, negated, whose thread cannot be a sender. */
+  get senderRefused(): number {
+    return this.quirk('refused-sender-as-fault') ? RpalError.ERR_PEER_MEM : RpalError.INVAL_THREAD;
+  }
+
+  /** A routine of the library fails with `code` for its caller's error code. @returns -1 */
+  fail(code: number): number {
+    this.error = code;
+    return -1;
+  }
+
+  /** It fails where the library forgets the code; `code` is what it would be. @returns -1 */
+  failWithout(code: number): number {
+    return this.quirk('failure-without-code') ? -1 : this.fail(code);
   }
 
   /** Told of changes of state and of rights that the library makes; null on a machine without the kernel half. */

@@ -1,16 +1,20 @@
 import type { Program } from '@rpal/kernel';
 import { pkruOf, RequestArg, RpalIoctl } from '@rpal/rpal-core';
-import { ReadyQueue, ReceiverRecord } from '../layouts.js';
+import { LOCKED, ReadyQueue, ReceiverRecord } from '../layouts.js';
 import { freeOf } from './fd-table.js';
 import type { LibProcess } from './lib-process.js';
 
 type Routine<T = number> = Generator<void, T>;
+
+/** Slots of the library's table of requested services. */
+const MAX_SERVICEID = 254;
 
 /** Dead keys that are read at once (`KEY_SIZE`). */
 const KEYS = 16;
 
 /** `rpal_request_service`. @returns 0 or -1 */
 export function* requestService(p: Program, state: LibProcess, key: number): Routine {
+  if (!state.initialised) return -1;
   const { scratch } = state;
   const results = scratch + 256;
   yield* p.store64(scratch + RequestArg.key, key);
@@ -22,7 +26,7 @@ export function* requestService(p: Program, state: LibProcess, key: number): Rou
   const id = yield* p.load32(results + 8);
   const pkey = yield* p.load32(results + 16);
   const present = state.peers[id];
-  if (present !== undefined && !present.released && present.key !== key) {
+  if (pool === 0 || (present !== undefined && !present.released)) {
     yield* p.ioctl(state.rpalFd, RpalIoctl.RELEASE_SERVICE, key);
     return -1;
   }
@@ -31,19 +35,27 @@ export function* requestService(p: Program, state: LibProcess, key: number): Rou
   return 0;
 }
 
-/** `rpal_release_service`. @returns 0 or -1 */
+/** `rpal_release_service`: forgotten here before the kernel is asked. @returns 0 or -1 */
 export function* releaseService(p: Program, state: LibProcess, key: number): Routine {
-  if ((yield* p.ioctl(state.rpalFd, RpalIoctl.RELEASE_SERVICE, key)) < 0) return -1;
-  yield* freeOf(p, state, key);
+  if (!state.initialised) return -1;
   const peer = state.peers.find((candidate) => candidate?.key === key);
   if (peer !== undefined) state.peers[peer.id] = { ...peer, released: true };
+  if ((yield* p.ioctl(state.rpalFd, RpalIoctl.RELEASE_SERVICE, key)) !== 0) return -1;
+  yield* freeOf(p, state, key);
   return 0;
 }
 
 /** `rpal_get_request_service_id`. @returns the id of a service that was requested, or -1 */
 export function requestedServiceId(state: LibProcess, key: number): number {
+  // An empty slot has key 0.
+  if (key === 0) return state.quirk('key-zero-found') ? firstUnused(state) : -1;
   const peer = state.peers.find((candidate) => candidate?.key === key);
   return peer === undefined || (peer.released && !state.quirk('released-key-found')) ? -1 : peer.id;
+}
+
+function firstUnused({ peers }: LibProcess): number {
+  for (let id = 0; id < MAX_SERVICEID; id++) if (peers[id] === undefined) return id;
+  return -1;
 }
 
 /**
@@ -56,11 +68,11 @@ export function* cleanServiceStart(p: Program, state: LibProcess): Routine<reado
   if (bytes <= 0) return null;
   const keys: number[] = [];
   for (let at = 0; at < bytes; at += 8) keys.push(yield* p.load64(scratch + at));
-  for (let index = 0; index < state.nextReceiver; index++) {
+  for (let index = 0; index < state.receiverCount; index++) {
     const record = state.receivers + index * ReceiverRecord.size;
     const low = yield* p.load32(record + ReceiverRecord.queueLock);
     const high = yield* p.load32(record + ReceiverRecord.queueLock + 4);
-    if ((high | 0) >= 0 || !keys.includes(low)) continue;
+    if ((high | 0) !== LOCKED || !keys.includes(low)) continue;
     // What the dead peer had reserved and not published is given up.
     const queue = yield* p.load64(record + ReceiverRecord.readyQueue);
     yield* p.store32(queue + ReadyQueue.reserved, yield* p.load32(queue + ReadyQueue.end));

@@ -13,9 +13,19 @@ import {
 } from '@rpal/rpal-core';
 import type { Handover } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE } from '@rpal/uapi';
-import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, FiberFrame, ReadyQueue, ReceiverRecord, ReceiverStatus } from '../layouts.js';
+import {
+  EPOLLRPALIN,
+  EPOLLRPALOUT,
+  FdRecord,
+  FdSlot,
+  FiberFrame,
+  ReadyQueue,
+  ReceiverRecord,
+  ReceiverStatus,
+  SlotUse,
+} from '../layouts.js';
 import { LibProcess } from '../process/lib-process.js';
-import { slotAddress } from '../routine/fd-slots.js';
+import { FAULTED, NO_SLOT, slotAddress } from '../routine/fd-slots.js';
 import { enter, Fiber, jump, saveFrame } from '../routine/fiber.js';
 import { follow, LibCall, reach, StepEnd } from '../routine/lib-call.js';
 import { LibStep } from '../steps.js';
@@ -252,9 +262,10 @@ export class EpollWaitCall extends LibCall {
     if (rcc < 0) return StepEnd.FAULT;
     switch (this.state) {
       case S.BEGIN:
+        this.#count = 0;
         if (this.userOnly) {
-          this.#count = 0;
-          return this.go(S.COLLECT);
+          const collects = receiver.available && (memory.read32(rcc + Rcc.epPending) & RPAL_USER_PENDING) !== 0;
+          return collects ? this.go(S.COLLECT) : this.finish(0);
         }
         cpu.charge(LibStep.waitEnter);
         memory.write32(rcc + Rcc.epfd, this.epfd);
@@ -262,7 +273,6 @@ export class EpollWaitCall extends LibCall {
         memory.write32(rcc + Rcc.maxevents, this.maxevents);
         memory.write32(rcc + Rcc.timeout, this.timeout);
         this.#first = !receiver.available;
-        this.#count = 0;
         return this.go(S.PENDING);
       case S.PENDING: {
         if (this.#first) {
@@ -315,6 +325,7 @@ export class EpollWaitCall extends LibCall {
   #arrived(cpu: Cpu, receiver: LibReceiver, rcc: number): StepEnd {
     const { memory } = cpu;
     const { context } = this;
+    memory.write32(rcc + Rcc.epPollMagic, 0);
     switch (memory.read32(rcc + Rcc.receiverState) & RPAL_RECEIVER_STATE_MASK) {
       case ReceiverState.RUNNING:
         this.#count = context.rdx;
@@ -328,16 +339,15 @@ export class EpollWaitCall extends LibCall {
         cpu.charge(LibStep.arrive);
         memory.write64(record + ReceiverRecord.senderTls, cpu.fsBase);
         memory.write32(record + ReceiverRecord.senderPkru, cpu.mmu.pkru);
-        memory.write64(record + ReceiverRecord.senderContext, context.rax);
         cpu.fsBase = receiver.tlsBase;
         receiver.process.loadRights(cpu, pkruOf(receiver.process.pkey));
+        memory.write64(record + ReceiverRecord.senderContext, context.rax);
         this.#count = 0;
         break;
       }
       default:
         return this.finish(-1);
     }
-    memory.write32(rcc + Rcc.epPollMagic, 0);
     return this.go(S.COLLECT);
   }
 
@@ -359,13 +369,16 @@ export class EpollWaitCall extends LibCall {
     if (slotOfQueue < 0) return StepEnd.FAULT;
     const fd = memory.read32(slotOfQueue);
     const place = slotAddress(cpu, receiver.process.fdTable, fd);
-    if (place < 0) return StepEnd.FAULT;
+    if (place === FAULTED) return StepEnd.FAULT;
+    if (place === NO_SLOT) return this.#skip(cpu, queue, begin);
     this.#slot.address = place;
     const slot = follow(cpu, this.#slot, Touch.STORE);
     if (slot < 0) return StepEnd.FAULT;
-    const record = memory.read64(slot + FdSlot.record);
-    if (memory.read32(slot + FdSlot.references) >= 0 && record !== 0) {
-      this.#entry.address = record;
+    const use = memory.read32(slot + FdSlot.use);
+    this.#entry.address = memory.read64(slot + FdSlot.record);
+    if (use >= SlotUse.AVAILABLE && this.#entry.address === 0) {
+      memory.write32(slot + FdSlot.use, use + 1);
+    } else if (use >= SlotUse.AVAILABLE) {
       const entry = follow(cpu, this.#entry, Touch.STORE);
       const event = this.events + this.#count * EPOLL_EVENT_SIZE;
       const at = reach(cpu, event, Touch.STORE);
@@ -373,18 +386,25 @@ export class EpollWaitCall extends LibCall {
       const tail = together ? at + 8 : reach(cpu, event + 8, Touch.STORE);
       if (entry < 0 || at < 0 || tail < 0) return StepEnd.FAULT;
       const middle = together ? at + 4 : reach(cpu, event + 4, Touch.STORE);
-      const bits = memory.read32(entry + FdRecord.pending) & memory.read32(entry + FdRecord.interest) & (EPOLLRPALIN | EPOLLRPALOUT);
-      memory.write32(entry + FdRecord.pending, 0);
+      const current = memory.read32(entry + FdRecord.outdated) === 0;
+      const taken = memory.read32(entry + FdRecord.pending) & memory.read32(entry + FdRecord.interest) & (EPOLLRPALIN | EPOLLRPALOUT);
+      const bits = current ? taken : 0;
+      if (current) memory.write32(entry + FdRecord.pending, 0);
       if (bits !== 0) {
         this.#handover.find(cpu, this.#thread);
         memory.write32(at, bits);
-        memory.write32(middle, memory.read32(entry + FdRecord.dataLow));
-        memory.write32(tail, memory.read32(entry + FdRecord.dataHigh));
+        memory.write32(middle, memory.read32(entry + FdRecord.data));
+        memory.write32(tail, memory.read32(entry + FdRecord.data + 4));
         this.#count++;
       }
     }
+    return this.#skip(cpu, queue, begin);
+  }
+
+  /** The descriptor that is first in the queue is done with. */
+  #skip(cpu: Cpu, queue: number, begin: number): StepEnd {
     cpu.charge(LibStep.collectOne);
-    memory.write32(queue + ReadyQueue.begin, (begin + 1) | 0);
+    cpu.memory.write32(queue + ReadyQueue.begin, (begin + 1) | 0);
     return StepEnd.NEXT;
   }
 

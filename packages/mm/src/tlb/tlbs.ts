@@ -12,6 +12,8 @@ const Tables = { KEPT: false, FREED: true } as const;
 
 /** The border between user and kernel mode, where an interrupt that asks for a flush crosses it. */
 export interface FlushEntry {
+  /** The interrupt arrives at `time`: a CPU that computes, and takes no turns meanwhile, has come as far as that. */
+  arrive(cpu: Cpu, time: number): void;
   /**
    * The interrupt has come on `cpu`, whatever that was doing; the flush is next, of what is loaded afterwards.
    * @returns true if `leave` is to take the CPU back, instead of the return whose cost is part of the flush
@@ -221,6 +223,7 @@ export class Tlbs<Space extends TranslatedSpace> {
    */
   #interrupt(sender: Cpu, other: Cpu, targets: FlushTargets<Space>): void {
     const arrival = sender.clock + this.#ipiDelivery;
+    this.#entry?.arrive(other, arrival);
     const before = other.clock;
     other.charge(MmStep.flushReceive);
     const entered = this.#entry?.enter(other) === true;

@@ -13,7 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['packages/ipc'],
   ['packages/epoll'],
   ['packages/kernel'],
-  ['packages/posix', 'packages/rpal-core'],
+  ['packages/posix', 'packages/rpal-core', 'packages/tmpfs'],
   ['packages/librpal'],
   ['packages/explore', 'packages/compare'],
   directories('plugins'),

@@ -1,5 +1,6 @@
 import { createMachine, type SyscallTable } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
+import { tmpfs } from '@rpal/tmpfs';
 import { LinuxCall } from '@rpal/uapi';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
@@ -58,7 +59,7 @@ export function syscallsCommand(io: Io, done: (code: number) => void): Command {
     .option('--json <file>', JSON_HELP)
     .action(async ({ state, plugin, json: file }: Flags) => {
       const json = new JsonOutput(file, io);
-      const { kernel } = createMachine({ plugins: [posix(), ...(await loadPlugins(plugin, io.directory))] });
+      const { kernel } = createMachine({ plugins: [posix(), tmpfs(), ...(await loadPlugins(plugin, io.directory))] });
       const all = rowsOf(kernel.syscalls);
       const calls = state === undefined ? all : all.filter((row) => row.state === state);
       const words = [...(state === undefined ? [] : ['--state', state]), ...plugin.flatMap((name) => ['--plugin', name])];

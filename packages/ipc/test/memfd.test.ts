@@ -49,7 +49,7 @@ describe('a file in memory', () => {
 
   it('is cut and grown by ftruncate', () => {
     const { lab, memory, file, write, read } = withFile();
-    const truncate = (size: number) => lab.call((cpu) => file.truncate(cpu, size));
+    const truncate = (size: number) => lab.call((cpu, caller) => file.truncate(cpu, caller, size));
     write('abcdef');
     expect([truncate(2), memory.size, truncate(4), file.seek(0, Seek.SET), read(9)]).toEqual([0, 2, 0, 0, 'ab\0\0']);
     expect([truncate(-1), truncate(2 ** 43), truncate(2 ** 43 + 1)]).toEqual([-Errno.EINVAL, 0, -Errno.EFBIG]);
@@ -58,7 +58,7 @@ describe('a file in memory', () => {
   it('can be used only as it was opened', () => {
     const readOnly = withFile(OpenFlag.RDONLY);
     expect([readOnly.write('x'), readOnly.read(1)]).toEqual([-Errno.EBADF, '']);
-    expect(readOnly.lab.call((cpu) => readOnly.file.truncate(cpu, 1))).toBe(-Errno.EINVAL);
+    expect(readOnly.lab.call((cpu, caller) => readOnly.file.truncate(cpu, caller, 1))).toBe(-Errno.EINVAL);
     const writeOnly = withFile(OpenFlag.WRONLY);
     expect([writeOnly.write('x'), writeOnly.read(1)]).toEqual([1, -Errno.EBADF]);
   });

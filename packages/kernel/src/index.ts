@@ -57,7 +57,7 @@ export type { WaitingThread } from './process/waiting.js';
 export type { Call } from './program/call.js';
 export { requireText } from './program/checks.js';
 export { executable, type ProgramImage } from './program/executable.js';
-export { HostArguments, SECOND_TEXT } from './program/host-arguments.js';
+export { bytesOf, HostArguments, SECOND_TEXT } from './program/host-arguments.js';
 export type { Main } from './program/main.js';
 export { type CallFamily, Program } from './program/program.js';
 export { ProgramBase } from './program/program-base.js';

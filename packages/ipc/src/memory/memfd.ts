@@ -56,7 +56,7 @@ export class MemFd extends PositionedFile {
     return this.size - this.position;
   }
 
-  override truncate(cpu: Cpu, size: number): number {
+  override truncate(cpu: Cpu, _caller: Caller, size: number): number {
     if (!this.#mapped.writable || !(size >= 0)) return -Errno.EINVAL;
     if (size > MAX_SIZE) return -Errno.EFBIG;
     cpu.charge(IpcStep.memfdAccess);
@@ -69,7 +69,7 @@ export class MemFd extends PositionedFile {
     return mmap(cpu, caller.memory, hint, length, prot, flags, { object: this.#mapped, offset: offset / PAGE_SIZE });
   }
 
-  override release(): void {
+  override release(_cpu: Cpu): void {
     this.file.put();
   }
 }

@@ -155,7 +155,7 @@ export class MessageQueueFile extends PositionedFile {
     return (this.flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY ? -Errno.EBADF : -Errno.EINVAL;
   }
 
-  override truncate(_cpu: Cpu, size: number): number {
+  override truncate(_cpu: Cpu, _caller: Caller, size: number): number {
     if ((this.flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY) return -Errno.EINVAL;
     this.queue.fileSize = size;
     return 0;

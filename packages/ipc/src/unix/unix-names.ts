@@ -18,6 +18,11 @@ export class UnixNames<S extends Named> {
     return socket.type === type ? socket : -Errno.EPROTOTYPE;
   }
 
+  /** Has a socket been bound to a path, whether or not it is still there? */
+  has(path: string): boolean {
+    return this.#bound.has(path);
+  }
+
   /** @returns false if the name is taken */
   bind(name: string, socket: S): boolean {
     const at = key(name, socket.type);

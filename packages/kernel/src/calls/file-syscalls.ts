@@ -130,10 +130,10 @@ function open(
   mode: number,
 ): number {
   cpu.charge(KernelStep.openFile);
-  if (typeof path === 'number') return path;
   const { fileSystem } = kernel.seams.slots;
-  const opener = kernel.specialFiles.get(path);
+  const opener = typeof path === 'number' ? undefined : kernel.specialFiles.get(path);
   if (opener === undefined && fileSystem.filled) return fileSystem.value.open(cpu, thread, directory, path, flags, mode);
+  if (typeof path === 'number') return path;
   const file = opener === undefined ? openPath(kernel, thread, path, flags) : opener(cpu, thread, flags);
   return typeof file === 'number' ? file : thread.process.files.install(cpu, file, flags);
 }

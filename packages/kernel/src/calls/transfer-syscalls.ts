@@ -94,7 +94,7 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
     a3 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.writeAt(cpu, thread, a1, a2, a3) ?? -Errno.EBADF),
   );
   table.define(Nr.ftruncate, (cpu, thread, { a0, a1 }) =>
-    a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, a1) ?? -Errno.EBADF),
+    a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, thread, a1) ?? -Errno.EBADF),
   );
 
   table.define(Nr.process_vm_readv, (cpu, thread, regs) => processVm(kernel.processes, cpu, thread, regs, Transfer.READ));

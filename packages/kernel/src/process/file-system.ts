@@ -11,9 +11,10 @@ export interface FileSystem {
   /**
    * open(2) and openat(2).
    * @param directory descriptor that a relative path begins at, or `At.FDCWD`
+   * @param path a negative errno if it could not be read: flags are looked at first
    * @returns a descriptor, or a `Pending` if the call sleeps
    */
-  open(cpu: Cpu, thread: Thread, directory: number, path: string, flags: number, mode: number): number;
+  open(cpu: Cpu, thread: Thread, directory: number, path: string | number, flags: number, mode: number): number;
   /** unlink(2). */
   unlink(cpu: Cpu, thread: Thread, path: string): number;
   /** bind(2) of a Unix socket to a path. */

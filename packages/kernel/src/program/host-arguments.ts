@@ -1,6 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { MessageQueueAttributes } from '@rpal/ipc';
 import { CpuSet } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
 import type { IoVec } from '@rpal/vfs';
 import {
   type CallArguments,
@@ -17,6 +18,14 @@ import type { SignalBits } from '../process/pending-signals.js';
 import { DEFAULT_ACTION, type SignalAction } from '../process/signal-action.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
+
+/** Bytes of a path with the zero at its end, at most. */
+const PATH_MAX = 4096;
+
+/** The kernel knows names as bytes: those of a text in UTF-8, one character each. @public for packages that define system calls */
+export function bytesOf(text: string): string {
+  return /^[\0-\x7f]*$/.test(text) ? text : String.fromCharCode(...new TextEncoder().encode(text));
+}
 
 /** In a register that has an address in Linux: the second string of a call with two (rename, link, symlink). @public for packages that define system calls */
 export const SECOND_TEXT = 0x7465_7874;
@@ -39,8 +48,10 @@ export class HostArguments implements CallArguments {
     this.#registers = registers;
   }
 
-  string(_cpu: Cpu, _thread: Thread, address: number): string {
-    return address === SECOND_TEXT ? this.secondText : this.#registers.text;
+  string(_cpu: Cpu, _thread: Thread, address: number): string | number {
+    const text = address === SECOND_TEXT ? this.secondText : this.#registers.text;
+    const bytes = bytesOf(text);
+    return bytes.length < PATH_MAX ? bytes : -Errno.ENAMETOOLONG;
   }
 
   socketName(): string {

@@ -6,6 +6,7 @@ import type { MmStruct } from '../space/mm-struct.js';
 import type { MappedObject, Vma } from '../space/vma.js';
 import { MmStep } from '../steps.js';
 import { MmuGather } from './mmu-gather.js';
+import { PageRanges } from './page-ranges.js';
 import { copyFromUser, copyToUser } from './user-access.js';
 import { zapPages } from './zap.js';
 
@@ -15,7 +16,8 @@ import { zapPages } from './zap.js';
  * It is freed when the last reference to it goes: open files and mappings hold one each.
  */
 export class MemoryFile {
-  readonly name: string;
+  /** As /proc/PID/maps shows it. */
+  name: string;
   readonly #manager: Pick<MemoryManager, 'memory' | 'frames' | 'commitment' | 'zeroFrame'>;
   /** Page number to frame. The file holds one reference to each. */
   readonly #pages: Map<number, number> = new Map();
@@ -23,6 +25,8 @@ export class MemoryFile {
   readonly #blank: { start: number; end: number }[] = [];
   /** Of these pages, the ones without bytes. */
   #blankPages = 0;
+  /** Pages that are allocated and not written yet (fallocate): they read as zeroes, and are a hole to lseek. */
+  readonly #unwritten = new PageRanges();
   /** Address spaces that have mapped it and may still. */
   readonly #mappers: Set<MmStruct> = new Set();
   /** Pages that were committed when it was made (anonymous shared memory). */
@@ -59,6 +63,11 @@ export class MemoryFile {
     return this.#pages.size + this.#blankPages;
   }
 
+  /** Pages that take memory: those that exist, and those that are allocated and not written yet. */
+  get allocatedPages(): number {
+    return this.cachedPages + this.#unwritten.total;
+  }
+
   /** Frame of a page, made and zeroed on behalf of `cpu` if need be; -1 beyond the end of the file, -2 without memory. */
   frame(page: number, cpu: Cpu): number {
     return page * PAGE_SIZE >= this.#size ? -1 : this.#frameOf(page, cpu);
@@ -68,7 +77,9 @@ export class MemoryFile {
     const cached = this.#pages.get(page);
     if (cached !== undefined) return cached;
     const blank = this.#isBlank(page);
-    if (!blank) cpu.charge(MmStep.pageAlloc);
+    const allocated = this.#unwritten.total > 0 && this.#unwritten.remove(page, page + 1) > 0;
+    if (allocated) this.#manager.frames.unreserve(1);
+    else if (!blank) cpu.charge(MmStep.pageAlloc);
     const frame = this.#manager.frames.allocate(cpu.socket);
     if (frame < 0) return -2;
     if (blank) {
@@ -120,24 +131,33 @@ export class MemoryFile {
   }
 
   #isBlank(page: number): boolean {
-    return this.#blank.length > 0 && this.#blank.some(({ start, end }) => page >= start && page < end) && !this.#pages.has(page);
+    return this.#inBlank(page) && !this.#pages.has(page);
   }
 
-  /** Forgets blank pages from `first` on. */
-  #dropBlank(first: number): void {
-    while (this.#blank.length > 0) {
-      const range = this.#blank[this.#blank.length - 1] as { start: number; end: number };
-      if (range.end <= first) return;
-      const from = Math.max(first, range.start);
-      let real = 0;
-      for (const page of this.#pages.keys()) if (page >= from && page < range.end) real++;
-      this.#blankPages -= range.end - from - real;
-      this.#manager.frames.unreserve(range.end - from - real);
-      if (from > range.start) {
-        range.end = from;
-        return;
+  #inBlank(page: number): boolean {
+    return this.#blank.length > 0 && this.#blank.some(({ start, end }) => page >= start && page < end);
+  }
+
+  /** Forgets blank pages from `first` to before `last`. */
+  #dropBlank(first: number, last: number): void {
+    for (let i = 0; i < this.#blank.length; ) {
+      const range = this.#blank[i] as { start: number; end: number };
+      const start = Math.max(first, range.start);
+      const end = Math.min(last, range.end);
+      if (start >= end) {
+        i++;
+        continue;
       }
-      this.#blank.pop();
+      let real = 0;
+      for (const page of this.#pages.keys()) if (page >= start && page < end) real++;
+      this.#blankPages -= end - start - real;
+      this.#manager.frames.unreserve(end - start - real);
+      const rest = [
+        { start: range.start, end: start },
+        { start: end, end: range.end },
+      ].filter((part) => part.start < part.end);
+      this.#blank.splice(i, 1, ...rest);
+      i += rest.length;
     }
   }
 
@@ -153,15 +173,95 @@ export class MemoryFile {
     this.#size = size;
     if (size >= old) return;
     const first = pageCeil(size) / PAGE_SIZE;
-    for (const mm of this.#mappers) this.#unmapFrom(cpu, mm, first);
-    this.#dropBlank(first);
+    for (const mm of this.#mappers) this.#unmapFrom(cpu, mm, first, Number.POSITIVE_INFINITY);
+    this.#dropBlank(first, Number.POSITIVE_INFINITY);
+    this.#manager.frames.unreserve(this.#unwritten.remove(first, Number.MAX_SAFE_INTEGER));
     for (const [page, frame] of this.#pages) {
       if (page < first) continue;
       this.#pages.delete(page);
       this.#release(frame);
     }
-    const last = size % PAGE_SIZE === 0 ? undefined : this.#pages.get(first - 1);
-    if (last !== undefined) this.#manager.memory.fill(last * PAGE_SIZE + (size % PAGE_SIZE), PAGE_SIZE - (size % PAGE_SIZE));
+    if (size % PAGE_SIZE !== 0) this.#zero(size, first * PAGE_SIZE);
+  }
+
+  /**
+   * Makes a hole of `length` bytes at `offset` (FALLOC_FL_PUNCH_HOLE): whole pages go, out of every address space too, and what else
+   * the range touches is zeroed.
+   */
+  punch(cpu: Cpu, offset: number, length: number): void {
+    const end = offset + length;
+    const first = pageCeil(offset) / PAGE_SIZE;
+    const last = Math.floor(end / PAGE_SIZE);
+    this.#zero(offset, Math.min(end, first * PAGE_SIZE));
+    if (last >= first) this.#zero(last * PAGE_SIZE, end);
+    if (last <= first) return;
+    for (const mm of this.#mappers) this.#unmapFrom(cpu, mm, first, last);
+    this.#dropBlank(first, last);
+    this.#manager.frames.unreserve(this.#unwritten.remove(first, last));
+    for (const [page, frame] of this.#pages) {
+      if (page < first || page >= last) continue;
+      this.#pages.delete(page);
+      this.#release(frame);
+    }
+  }
+
+  /** Zeroes bytes of one page, if it exists. */
+  #zero(from: number, to: number): void {
+    const frame = from >= to ? undefined : this.#pages.get(Math.floor(from / PAGE_SIZE));
+    if (frame !== undefined) this.#manager.memory.fill(frame * PAGE_SIZE + (from % PAGE_SIZE), to - from);
+  }
+
+  /**
+   * Allocates what is missing of `count` pages from `first` on (fallocate), without writing to it.
+   * @returns false if the machine does not have that many
+   */
+  allocate(cpu: Cpu, first: number, count: number): boolean {
+    const end = first + count;
+    const written = [...this.#pages.keys()].filter((page) => page >= first && page < end && !this.#inBlank(page)).length;
+    let blank = 0;
+    for (const range of this.#blank) blank += Math.max(0, Math.min(range.end, end) - Math.max(range.start, first));
+    const wanted = count - written - blank - this.#unwritten.count(first, end);
+    if (!this.#manager.frames.reserve(wanted)) return false;
+    this.#unwritten.add(first, end);
+    for (const page of this.#pages.keys()) this.#unwritten.remove(page, page + 1);
+    for (const range of this.#blank) this.#unwritten.remove(range.start, range.end);
+    cpu.chargeTimes(MmStep.pageAlloc, wanted);
+    return true;
+  }
+
+  /** lseek(SEEK_DATA): where the first page at or after `offset` begins that has been written; -1 if there is none before the end. */
+  dataFrom(offset: number): number {
+    const first = Math.floor(offset / PAGE_SIZE);
+    let found = Number.POSITIVE_INFINITY;
+    for (const page of this.#pages.keys()) if (page >= first && page < found) found = page;
+    for (const { start, end } of this.#blank) if (end > first) found = Math.min(found, Math.max(first, start));
+    const at = Math.max(offset, found * PAGE_SIZE);
+    return at < this.#size ? at : -1;
+  }
+
+  /** lseek(SEEK_HOLE): where the first page at or after `offset` begins that has not been written, or the file ends. */
+  holeFrom(offset: number): number {
+    let page = Math.floor(offset / PAGE_SIZE);
+    while (this.#pages.has(page) || this.#isBlank(page)) page++;
+    return Math.min(this.#size, Math.max(offset, page * PAGE_SIZE));
+  }
+
+  /**
+   * Puts bytes into the file without anybody's time: what a machine begins with.
+   * @returns false without memory
+   */
+  preload(bytes: Uint8Array): boolean {
+    for (let at = 0; at < bytes.length; at += PAGE_SIZE) {
+      const frame = this.#manager.frames.allocate(0);
+      if (frame < 0) return false;
+      const part = Math.min(PAGE_SIZE, bytes.length - at);
+      this.#manager.memory.fill(frame * PAGE_SIZE, PAGE_SIZE);
+      this.#manager.memory.store(frame * PAGE_SIZE, bytes, at, part);
+      this.#manager.frames.markFile(frame, true);
+      this.#pages.set(at / PAGE_SIZE, frame);
+    }
+    this.#size = bytes.length;
+    return true;
   }
 
   /**
@@ -223,7 +323,8 @@ export class MemoryFile {
   /** One reference less; the last takes the pages along. */
   put(): void {
     if (--this.#references > 0) return;
-    this.#dropBlank(0);
+    this.#dropBlank(0, Number.POSITIVE_INFINITY);
+    this.#manager.frames.unreserve(this.#unwritten.remove(0, Number.MAX_SAFE_INTEGER));
     for (const frame of this.#pages.values()) this.#release(frame);
     this.#pages.clear();
     this.#manager.commitment.uncommit(this.#committed);
@@ -234,8 +335,8 @@ export class MemoryFile {
     this.#manager.frames.put(frame);
   }
 
-  /** Takes pages from `first` on out of all mappings of `mm`; private copies too, as Linux does. */
-  #unmapFrom(cpu: Cpu, mm: MmStruct, first: number): void {
+  /** Takes pages `first` to before `last` out of all mappings of `mm`; private copies too, as Linux does. */
+  #unmapFrom(cpu: Cpu, mm: MmStruct, first: number, last: number): void {
     if (mm.dead) {
       this.#mappers.delete(mm);
       return;
@@ -243,9 +344,10 @@ export class MemoryFile {
     for (const area of mm.areas) {
       if (!(area.object instanceof MappedFile) || area.object.file !== this) continue;
       const start = area.start + Math.max(0, first - area.offset) * PAGE_SIZE;
-      if (start >= area.end) continue;
+      const end = Math.min(area.end, area.start + (last - area.offset) * PAGE_SIZE);
+      if (start >= end) continue;
       const gather = new MmuGather(mm);
-      zapPages(cpu, mm, area, start, area.end, gather);
+      zapPages(cpu, mm, area, start, end, gather);
       gather.finish(cpu);
     }
   }

@@ -98,7 +98,7 @@ export abstract class File {
   }
 
   /** ftruncate(2). @returns 0 or a negative errno */
-  truncate(_cpu: Cpu, _size: number): number {
+  truncate(_cpu: Cpu, _caller: Caller, _size: number): number {
     return -Errno.EINVAL;
   }
 

@@ -1,0 +1,5 @@
+/** An archive or a list of files that no tree can be made from. */
+export class ArchiveError extends Error {
+  override readonly name = 'ArchiveError';
+  readonly code = 'INVALID_ARCHIVE';
+}

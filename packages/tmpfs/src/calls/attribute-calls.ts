@@ -1,0 +1,319 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { type Thread, UserBuffer } from '@rpal/kernel';
+import { AccessMode, At, Errno, FileMode, Inotify } from '@rpal/uapi';
+import { PathFile } from '../open/path-file.js';
+import { dropPrivileges, truncated } from '../open/regular-file.js';
+import { TmpfsStep } from '../steps.js';
+import { Dentry } from '../tree/dentry.js';
+import type { FileTree } from '../tree/file-tree.js';
+import { type Inode, isDirectory, RegularInode } from '../tree/inode.js';
+import type { Timestamp } from '../tree/timestamp.js';
+import { dentryOf, PathWalk } from '../walk/path-walk.js';
+import { inGroup, isPrivileged, owns, permission, privilegedBits } from '../walk/permission.js';
+import { type Attributes, attributesOf, attributesOfFile, layStat, layStatx, STAT_BYTES, STATX_BYTES } from './attributes.js';
+import type { Define } from './call-table.js';
+
+const buffer = new UserBuffer(STATX_BYTES);
+
+/** Nanoseconds that stand for "now" and "leave it" in utimensat. */
+const UTIME_NOW = 0x3fff_ffff;
+const UTIME_OMIT = 0x3fff_fffe;
+/** An id that chown leaves. */
+const KEEP = -1;
+const MAX_SIZE = 2 ** 63;
+
+/** Calls that ask what a file is, and that change it, its contents apart. */
+export function defineAttributeCalls(define: Define, tree: FileTree): void {
+  defineStat(define, tree);
+  defineChanges(define, tree);
+
+  const access = (cpu: Cpu, thread: Thread, fd: number, path: string | number, mode: number, flags: number): number => {
+    if ((mode & ~7) !== 0 || (flags & ~(At.EACCESS | At.SYMLINK_NOFOLLOW | At.EMPTY_PATH)) !== 0) return -Errno.EINVAL;
+    const found = locate(cpu, thread, tree, fd, path, flags);
+    return found instanceof Dentry ? permission(found.inode, mode, thread.credentials) : typeof found === 'number' ? found : 0;
+  };
+  define('access', (cpu, thread, { args, a0, a1 }) => access(cpu, thread, At.FDCWD, args.string(cpu, thread, a0), a1 | 0, 0));
+  define('faccessat', (cpu, thread, { args, a0, a1, a2 }) => access(cpu, thread, a0, args.string(cpu, thread, a1), a2 | 0, 0));
+  define('faccessat2', (cpu, thread, { args, a0, a1, a2, a3 }) => access(cpu, thread, a0, args.string(cpu, thread, a1), a2 | 0, a3 | 0));
+
+  define('truncate', (cpu, thread, { args, a0, a1 }) => {
+    const path = args.string(cpu, thread, a0);
+    if (a1 < 0 || a1 >= MAX_SIZE) return -Errno.EINVAL;
+    if (typeof path === 'number') return path;
+    const found = new PathWalk(tree, cpu, thread).lookUp(At.FDCWD, path, true);
+    if (typeof found === 'number') return found;
+    const { inode } = found;
+    if (isDirectory(inode)) return -Errno.EISDIR;
+    if (!(inode instanceof RegularInode)) return -Errno.EINVAL;
+    const refused = permission(inode, AccessMode.WRITE, thread.credentials);
+    if (refused < 0) return refused;
+    dropPrivileges(inode, thread);
+    inode.content.truncate(cpu, a1);
+    truncated(cpu, tree, found);
+    return 0;
+  });
+
+  define('statfs', (cpu, thread, { args, a0, a1 }) => {
+    const found = locate(cpu, thread, tree, At.FDCWD, args.string(cpu, thread, a0), 0);
+    if (typeof found === 'number') return found;
+    return putStatfs(cpu, thread, tree, a1, found instanceof Dentry ? found.inode : null);
+  });
+  define('fstatfs', (cpu, thread, { a0, a1 }) => {
+    const file = thread.process.files.lookUp(cpu, a0 | 0);
+    if (file === null) return -Errno.EBADF;
+    return putStatfs(cpu, thread, tree, a1, dentryOf(file)?.inode ?? null);
+  });
+}
+
+function defineStat(define: Define, tree: FileTree): void {
+  const put = (cpu: Cpu, thread: Thread, address: number, attributes: Attributes | number): number => {
+    if (typeof attributes === 'number') return attributes;
+    cpu.charge(TmpfsStep.attributes);
+    layStat(buffer, attributes);
+    return buffer.store(cpu, thread, address, STAT_BYTES) < 0 ? -Errno.EFAULT : 0;
+  };
+  define('stat', (cpu, thread, { args, a0, a1 }) =>
+    put(cpu, thread, a1, attributesAt(cpu, thread, tree, At.FDCWD, args.string(cpu, thread, a0), 0)),
+  );
+  define('lstat', (cpu, thread, { args, a0, a1 }) =>
+    put(cpu, thread, a1, attributesAt(cpu, thread, tree, At.FDCWD, args.string(cpu, thread, a0), At.SYMLINK_NOFOLLOW)),
+  );
+  define('fstat', (cpu, thread, { a0, a1 }) => {
+    const file = thread.process.files.lookUp(cpu, a0 | 0);
+    return put(cpu, thread, a1, file === null ? -Errno.EBADF : attributesOfFile(tree, file, thread.credentials));
+  });
+  const { SYMLINK_NOFOLLOW, NO_AUTOMOUNT, EMPTY_PATH, STATX_SYNC_TYPE } = At;
+  define('newfstatat', (cpu, thread, { args, a0, a1, a2, a3 }) => {
+    const path = args.string(cpu, thread, a1);
+    if (path === '' && (a3 & EMPTY_PATH) === 0) return -Errno.ENOENT;
+    if (typeof path === 'number') return path;
+    if ((a3 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH)) !== 0) return -Errno.EINVAL;
+    return put(cpu, thread, a2, attributesAt(cpu, thread, tree, a0, path, a3));
+  });
+  define('statx', (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
+    // The highest bit of the mask is kept for later kernels.
+    if ((a3 & 0x8000_0000) !== 0) return -Errno.EINVAL;
+    if ((a2 & STATX_SYNC_TYPE) === STATX_SYNC_TYPE) return -Errno.EINVAL;
+    const path = args.string(cpu, thread, a1);
+    if (path === '' && (a2 & EMPTY_PATH) === 0) return -Errno.ENOENT;
+    if (typeof path === 'number') return path;
+    if ((a2 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH | STATX_SYNC_TYPE)) !== 0) return -Errno.EINVAL;
+    const attributes = attributesAt(cpu, thread, tree, a0, path, a2);
+    if (typeof attributes === 'number') return attributes;
+    cpu.charge(TmpfsStep.attributes);
+    layStatx(buffer, attributes);
+    return buffer.store(cpu, thread, a4, STATX_BYTES) < 0 ? -Errno.EFAULT : 0;
+  });
+}
+
+/** What a path and a descriptor lead to; an open file that has no name, null. */
+function locate(cpu: Cpu, thread: Thread, tree: FileTree, fd: number, path: string | number, flags: number): Dentry | null | number {
+  if (typeof path === 'number') return path;
+  const walk = new PathWalk(tree, cpu, thread);
+  if (path !== '' || (flags & At.EMPTY_PATH) === 0) return walk.lookUp(fd, path, (flags & At.SYMLINK_NOFOLLOW) === 0);
+  if ((fd | 0) === At.FDCWD) return walk.context.directory;
+  const file = thread.process.files.lookUp(cpu, fd | 0);
+  return file === null ? -Errno.EBADF : dentryOf(file);
+}
+
+function attributesAt(cpu: Cpu, thread: Thread, tree: FileTree, fd: number, path: string | number, flags: number): Attributes | number {
+  const found = locate(cpu, thread, tree, fd, path, flags);
+  if (typeof found === 'number') return found;
+  if (found !== null) return attributesOf(found.inode);
+  const file = thread.process.files.peek(fd | 0);
+  return file === null ? -Errno.EBADF : attributesOfFile(tree, file, thread.credentials);
+}
+
+function defineChanges(define: Define, tree: FileTree): void {
+  const onPath = (
+    cpu: Cpu,
+    thread: Thread,
+    fd: number,
+    path: string | number,
+    flags: number,
+    change: (found: Dentry) => number,
+  ): number => {
+    const found = locate(cpu, thread, tree, fd, path, flags);
+    // What has no name, a pipe or a socket, has nothing that could be changed here.
+    return found instanceof Dentry ? change(found) : (found ?? 0);
+  };
+  const onFile = (cpu: Cpu, thread: Thread, fd: number, change: (found: Dentry) => number): number => {
+    const file = thread.process.files.lookUp(cpu, fd | 0);
+    if (file === null || file instanceof PathFile) return -Errno.EBADF;
+    const dentry = dentryOf(file);
+    return dentry === null ? 0 : change(dentry);
+  };
+
+  define('chmod', (cpu, thread, { args, a0, a1 }) =>
+    onPath(cpu, thread, At.FDCWD, args.string(cpu, thread, a0), 0, (found) => changeMode(cpu, tree, thread, found, a1)),
+  );
+  define('fchmod', (cpu, thread, { a0, a1 }) => onFile(cpu, thread, a0, (found) => changeMode(cpu, tree, thread, found, a1)));
+  define('fchmodat', (cpu, thread, { args, a0, a1, a2 }) =>
+    onPath(cpu, thread, a0, args.string(cpu, thread, a1), 0, (found) => changeMode(cpu, tree, thread, found, a2)),
+  );
+  define('fchmodat2', (cpu, thread, { args, a0, a1, a2, a3 }) => {
+    if ((a3 & ~(At.SYMLINK_NOFOLLOW | At.EMPTY_PATH)) !== 0) return -Errno.EINVAL;
+    return onPath(cpu, thread, a0, args.string(cpu, thread, a1), a3, (found) => changeMode(cpu, tree, thread, found, a2));
+  });
+
+  define('chown', (cpu, thread, { args, a0, a1, a2 }) =>
+    onPath(cpu, thread, At.FDCWD, args.string(cpu, thread, a0), 0, (found) => changeOwner(cpu, tree, thread, found, a1 | 0, a2 | 0)),
+  );
+  define('lchown', (cpu, thread, { args, a0, a1, a2 }) =>
+    onPath(cpu, thread, At.FDCWD, args.string(cpu, thread, a0), At.SYMLINK_NOFOLLOW, (found) =>
+      changeOwner(cpu, tree, thread, found, a1 | 0, a2 | 0),
+    ),
+  );
+  define('fchown', (cpu, thread, { a0, a1, a2 }) =>
+    onFile(cpu, thread, a0, (found) => changeOwner(cpu, tree, thread, found, a1 | 0, a2 | 0)),
+  );
+  define('fchownat', (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
+    if ((a4 & ~(At.SYMLINK_NOFOLLOW | At.EMPTY_PATH)) !== 0) return -Errno.EINVAL;
+    return onPath(cpu, thread, a0, args.string(cpu, thread, a1), a4, (found) => changeOwner(cpu, tree, thread, found, a2 | 0, a3 | 0));
+  });
+
+  define('utimensat', (cpu, thread, { args, a0, a1, a2, a3 }) => {
+    const times = loadTimes(cpu, thread, a2, 'nanoseconds');
+    if (typeof times === 'number') return times;
+    if (times !== null && times[0] === 'keep' && times[1] === 'keep') return 0;
+    // Without a path the descriptor itself is meant (futimens).
+    if (a1 === 0 && a0 !== At.FDCWD && isNullPath(args.string(cpu, thread, a1))) {
+      if (a3 !== 0) return -Errno.EINVAL;
+      return onFile(cpu, thread, a0, (found) => changeTimes(cpu, tree, thread, found, times));
+    }
+    if ((a3 & ~(At.SYMLINK_NOFOLLOW | At.EMPTY_PATH)) !== 0) return -Errno.EINVAL;
+    return onPath(cpu, thread, a0, args.string(cpu, thread, a1), a3, (found) => changeTimes(cpu, tree, thread, found, times));
+  });
+  define('utimes', (cpu, thread, { args, a0, a1 }) => {
+    const times = loadTimes(cpu, thread, a1, 'microseconds');
+    if (typeof times === 'number') return times;
+    return onPath(cpu, thread, At.FDCWD, args.string(cpu, thread, a0), 0, (found) => changeTimes(cpu, tree, thread, found, times));
+  });
+  define('futimesat', (cpu, thread, { args, a0, a1, a2 }) => {
+    const times = loadTimes(cpu, thread, a2, 'microseconds');
+    if (typeof times === 'number') return times;
+    return onPath(cpu, thread, a0, args.string(cpu, thread, a1), 0, (found) => changeTimes(cpu, tree, thread, found, times));
+  });
+  define('utime', (cpu, thread, { args, a0, a1 }) => {
+    const times = loadTimes(cpu, thread, a1, 'seconds');
+    if (typeof times === 'number') return times;
+    return onPath(cpu, thread, At.FDCWD, args.string(cpu, thread, a0), 0, (found) => changeTimes(cpu, tree, thread, found, times));
+  });
+}
+
+/** A program of the host has no null pointer to a string, and says it with an empty one; machine code's address 0 cannot be read. */
+function isNullPath(path: string | number): boolean {
+  return path === '' || path === -Errno.EFAULT;
+}
+
+/** chmod(2). */
+function changeMode(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, mode: number): number {
+  const { inode } = dentry;
+  const { credentials } = thread;
+  if (inode.type === FileMode.SYMLINK) return -Errno.EOPNOTSUPP;
+  if (!owns(credentials, inode)) return -Errno.EPERM;
+  let bits = mode & FileMode.PERMISSIONS;
+  if (!inGroup(credentials, inode.gid) && !isPrivileged(credentials)) bits &= ~FileMode.SETGID;
+  inode.mode = inode.type | bits;
+  changed(cpu, tree, dentry);
+  return 0;
+}
+
+/** chown(2). Whoever it belongs to afterwards, a program does not run with the rights of the old owner any more. */
+function changeOwner(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, uid: number, gid: number): number {
+  const { inode } = dentry;
+  const { credentials } = thread;
+  const own = credentials.uid === inode.uid;
+  const mayGive = isPrivileged(credentials);
+  if (uid !== KEEP && !mayGive && !(own && uid === inode.uid)) return -Errno.EPERM;
+  if (gid !== KEEP && !mayGive && !(own && (inGroup(credentials, gid) || gid === inode.gid))) return -Errno.EPERM;
+  const lost = isDirectory(inode) ? 0 : inode.mode & (FileMode.SETUID | privilegedBits(inode, credentials));
+  if (lost !== 0 && !owns(credentials, inode)) return -Errno.EPERM;
+  inode.mode &= ~lost;
+  if (uid !== KEEP) inode.uid = uid >>> 0;
+  if (gid !== KEEP) inode.gid = gid >>> 0;
+  changed(cpu, tree, dentry);
+  return 0;
+}
+
+type NewTime = Timestamp | 'now' | 'keep';
+
+/** What loadTimes says of times that no clock shows: told only once the file has been found. */
+const NO_TIME: NewTime = { seconds: 0, nanoseconds: -1 };
+
+/** A pair of times for access and change, in one of three layouts; null: both now. */
+function loadTimes(
+  cpu: Cpu,
+  thread: Thread,
+  address: number,
+  unit: 'seconds' | 'microseconds' | 'nanoseconds',
+): readonly [NewTime, NewTime] | null | number {
+  if (address === 0) return null;
+  const bytes = unit === 'seconds' ? 16 : 32;
+  if (buffer.load(cpu, thread, address, bytes) < 0) return -Errno.EFAULT;
+  const at = (offset: number): NewTime | null => {
+    const seconds = buffer.i64(offset);
+    if (unit === 'seconds') return { seconds, nanoseconds: 0 };
+    const rest = buffer.i64(offset + 8);
+    if (unit === 'microseconds') return rest < 0 || rest >= 1e6 ? null : { seconds, nanoseconds: rest * 1000 };
+    if (rest === UTIME_NOW) return 'now';
+    if (rest === UTIME_OMIT) return 'keep';
+    return rest < 0 || rest >= 1e9 ? NO_TIME : { seconds, nanoseconds: rest };
+  };
+  const accessed = at(0);
+  const modified = at(unit === 'seconds' ? 8 : 16);
+  if (accessed === null || modified === null) return -Errno.EINVAL;
+  return accessed === 'now' && modified === 'now' ? null : [accessed, modified];
+}
+
+/** utimensat(2). Everybody who may write may say "now", owners any time. */
+function changeTimes(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, times: readonly [NewTime, NewTime] | null): number {
+  const { inode } = dentry;
+  const { credentials } = thread;
+  if (times?.includes(NO_TIME) === true) return -Errno.EINVAL;
+  if (!owns(credentials, inode)) {
+    if (times !== null) return -Errno.EPERM;
+    const refused = permission(inode, AccessMode.WRITE, credentials);
+    if (refused < 0) return refused;
+  }
+  const now = tree.clock.now(cpu);
+  const [accessed, modified] = times ?? (['now', 'now'] as const);
+  if (accessed !== 'keep') inode.accessed = accessed === 'now' ? now : accessed;
+  if (modified !== 'keep') inode.modified = modified === 'now' ? now : modified;
+  cpu.charge(TmpfsStep.changeInode);
+  inode.changed = now;
+  const mask = accessed === 'keep' ? Inotify.MODIFY : modified === 'keep' ? Inotify.ACCESS : Inotify.ATTRIB;
+  tree.event(cpu, dentry, mask);
+  return 0;
+}
+
+function changed(cpu: Cpu, tree: FileTree, dentry: Dentry): void {
+  cpu.charge(TmpfsStep.changeInode);
+  dentry.inode.changed = tree.clock.now(cpu);
+  tree.event(cpu, dentry, Inotify.ATTRIB);
+}
+
+const STATFS_BYTES = 120;
+/** `f_type` of what has no name. */
+const ANON_MAGIC = 0x0904_1934;
+
+function putStatfs(cpu: Cpu, thread: Thread, tree: FileTree, address: number, inode: Inode | null): number {
+  const { memory } = tree.kernel;
+  const isTmpfs = inode?.fs.type === 'tmpfs';
+  // As mounted by default: half of the memory.
+  const blocks = isTmpfs ? Math.floor(memory.totalFrames / 2) : 0;
+  const free = isTmpfs ? Math.max(0, Math.min(blocks, memory.totalFrames - memory.frames.inUse)) : 0;
+  buffer
+    .clear(STATFS_BYTES)
+    .set64(0, inode?.fs.magic ?? ANON_MAGIC)
+    .set64(8, 4096)
+    .set64(16, blocks)
+    .set64(24, free)
+    .set64(32, free);
+  buffer.set64(40, isTmpfs ? blocks : 0).set64(48, isTmpfs ? blocks - inode.fs.inodes : 0);
+  buffer.set64(64, 255).set64(72, 4096).set64(80, ST_VALID);
+  return buffer.store(cpu, thread, address, STATFS_BYTES) < 0 ? -Errno.EFAULT : 0;
+}
+
+/** The flags of a mount are told (ST_VALID), and it has `relatime`. */
+const ST_VALID = 0x20 | 0x1000;

@@ -1,0 +1,172 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { PipeEnd } from '@rpal/ipc';
+import type { Thread, UserContext } from '@rpal/kernel';
+import { Errno, FallocateMode, FileMode, Flock, Inotify } from '@rpal/uapi';
+import { type File, Pending } from '@rpal/vfs';
+import { flock } from '../locks/lock-call.js';
+import { DirectoryFile } from '../open/directory-file.js';
+import { mayRead, mayWrite } from '../open/open-inode.js';
+import { PathFile } from '../open/path-file.js';
+import { RegularFile } from '../open/regular-file.js';
+import { TmpfsStep } from '../steps.js';
+import type { FileTree } from '../tree/file-tree.js';
+import type { TreeFile } from '../tree/tree-file.js';
+import { dentryOf } from '../walk/path-walk.js';
+import type { Define } from './call-table.js';
+
+const PAGE_SIZE = 4096;
+/** Sizes and offsets of files are below this. */
+const MAX_OFFSET = 2 ** 63;
+
+const { KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE, COLLAPSE_RANGE, INSERT_RANGE, UNSHARE_RANGE, WRITE_ZEROES } = FallocateMode;
+const ALLOCATING = COLLAPSE_RANGE | INSERT_RANGE | UNSHARE_RANGE | ZERO_RANGE | PUNCH_HOLE | WRITE_ZEROES;
+
+/** Calls that list directories, that move, allocate and lock the bytes of files, and that see them written back. */
+export function defineDataCalls(define: Define, tree: FileTree): void {
+  const list = (cpu: Cpu, thread: Thread, fd: number, address: number, bytes: number, wide: boolean): number => {
+    const file = thread.process.files.lookUp(cpu, fd | 0);
+    if (file === null || file instanceof PathFile) return -Errno.EBADF;
+    return file instanceof DirectoryFile ? file.list(cpu, thread, address, bytes >>> 0, wide) : -Errno.ENOTDIR;
+  };
+  define('getdents', (cpu, thread, { a0, a1, a2 }) => list(cpu, thread, a0, a1, a2, false));
+  define('getdents64', (cpu, thread, { a0, a1, a2 }) => list(cpu, thread, a0, a1, a2, true));
+
+  define('preadv', (cpu, thread, regs) => positioned(cpu, thread, regs, false, regs.a3));
+  define('pwritev', (cpu, thread, regs) => positioned(cpu, thread, regs, true, regs.a3));
+  // Flags that tmpfs does not know are refused; those for writing through have nothing to do.
+  const RWF_SYNC = 6;
+  const RWF_HIPRI = 1;
+  const withFlags = (cpu: Cpu, thread: Thread, regs: UserContext, write: boolean): number => {
+    if ((regs.a5 & ~(RWF_SYNC | RWF_HIPRI)) !== 0) return -Errno.EOPNOTSUPP;
+    return positioned(cpu, thread, regs, write, regs.a3);
+  };
+  const missing = 'RWF_APPEND, RWF_NOWAIT and the position of the file (offset -1)';
+  define('preadv2', (cpu, thread, regs) => withFlags(cpu, thread, regs, false), { missing });
+  define('pwritev2', (cpu, thread, regs) => withFlags(cpu, thread, regs, true), { missing });
+
+  define('fallocate', (cpu, thread, { a0, a1, a2, a3 }) => {
+    const file = thread.process.files.lookUp(cpu, a0 | 0);
+    if (file === null || file instanceof PathFile) return -Errno.EBADF;
+    return fallocate(cpu, tree, file, a1, a2, a3);
+  });
+
+  define(
+    'flock',
+    (cpu, thread, { a0, a1 }) => {
+      // LOCK_MAND, which did nothing, is no more.
+      if ((a1 & LOCK_MAND) !== 0) return 0;
+      const kind = a1 & ~Flock.NONBLOCK;
+      if (kind !== Flock.SH && kind !== Flock.EX && kind !== Flock.UN) return -Errno.EINVAL;
+      const file = thread.process.files.lookUp(cpu, a0 | 0);
+      if (file === null || file instanceof PathFile) return -Errno.EBADF;
+      if (dentryOf(file) === null) return -Errno.EINVAL;
+      return kind !== Flock.UN && !mayRead(file) && !mayWrite(file) ? -Errno.EBADF : flock(cpu, thread, file as TreeFile, a1);
+    },
+    { holds: [0] },
+  );
+
+  defineWriteBack(define);
+}
+
+const LOCK_MAND = 0x20;
+
+/** readv and writev at an offset. */
+function positioned(cpu: Cpu, thread: Thread, { args, a0, a1, a2 }: UserContext, write: boolean, offset: number): number {
+  if (offset < 0) return -Errno.EINVAL;
+  const file = thread.process.files.lookUp(cpu, a0 | 0);
+  if (file === null || file instanceof PathFile) return -Errno.EBADF;
+  if (file.pollable) return -Errno.ESPIPE;
+  const segments = args.segments(cpu, thread, a1, a2);
+  if (typeof segments === 'number') return segments;
+  if (!(write ? mayWrite(file) : mayRead(file))) return -Errno.EBADF;
+  let done = 0;
+  for (const { address, length } of segments) {
+    if (length === 0) continue;
+    const n = write ? file.writeAt(cpu, thread, address, length, offset + done) : file.readAt(cpu, thread, address, length, offset + done);
+    if (n <= Pending.AGAIN) return n;
+    if (n < 0) return done > 0 ? done : n;
+    done += n;
+    if (n < length) break;
+  }
+  return done;
+}
+
+/** fallocate(2), as tmpfs has it: it allocates, and makes holes; ranges are neither zeroed nor moved. */
+function fallocate(cpu: Cpu, tree: FileTree, file: File, mode: number, offset: number, length: number): number {
+  if (offset < 0 || length <= 0) return -Errno.EINVAL;
+  const kind = mode & ALLOCATING;
+  const keeps = (mode & KEEP_SIZE) !== 0;
+  if ((mode & ~(ALLOCATING | KEEP_SIZE)) !== 0) return -Errno.EOPNOTSUPP;
+  switch (kind) {
+    case 0:
+    case UNSHARE_RANGE:
+    case ZERO_RANGE:
+      break;
+    case PUNCH_HOLE:
+      if (!keeps) return -Errno.EOPNOTSUPP;
+      break;
+    case COLLAPSE_RANGE:
+    case INSERT_RANGE:
+    case WRITE_ZEROES:
+      if (keeps) return -Errno.EOPNOTSUPP;
+      break;
+    default:
+      return -Errno.EOPNOTSUPP;
+  }
+  if (!mayWrite(file)) return -Errno.EBADF;
+  const type = file.mode & FileMode.TYPE;
+  if (type === FileMode.FIFO) return -Errno.ESPIPE;
+  if (type === FileMode.DIRECTORY) return -Errno.EISDIR;
+  if (type !== FileMode.REGULAR) return -Errno.ENODEV;
+  if (offset + length > MAX_OFFSET) return -Errno.EFBIG;
+  if (!(file instanceof RegularFile) || (kind !== 0 && kind !== PUNCH_HOLE)) return -Errno.EOPNOTSUPP;
+  cpu.charge(TmpfsStep.truncateBody);
+  const { content } = file.inode;
+  const now = tree.clock.now(cpu);
+  if (kind === PUNCH_HOLE) {
+    content.punch(cpu, offset, length);
+    file.inode.setTimes(now);
+  } else {
+    const first = Math.floor(offset / PAGE_SIZE);
+    if (!content.allocate(cpu, first, Math.ceil((offset + length) / PAGE_SIZE) - first)) return -Errno.ENOSPC;
+    if (!keeps && offset + length > content.size) content.truncate(cpu, offset + length);
+    file.inode.setTimes(now);
+  }
+  tree.event(cpu, file.dentry, Inotify.MODIFY);
+  return 0;
+}
+
+/** Calls that write files back to where they last. Memory is where these last. */
+function defineWriteBack(define: Define): void {
+  define('sync', () => 0);
+  define('syncfs', (cpu, { process: { files } }, { a0 }) => {
+    const file = files.lookUp(cpu, a0 | 0);
+    return file === null || file instanceof PathFile ? -Errno.EBADF : 0;
+  });
+  const onFile = (cpu: Cpu, { process: { files } }: Thread, fd: number): number => {
+    const file = files.lookUp(cpu, fd | 0);
+    if (file === null || file instanceof PathFile) return -Errno.EBADF;
+    const type = file.mode & FileMode.TYPE;
+    return type === FileMode.REGULAR || type === FileMode.DIRECTORY ? 0 : -Errno.EINVAL;
+  };
+  define('fsync', (cpu, thread, { a0 }) => onFile(cpu, thread, a0));
+  define('fdatasync', (cpu, thread, { a0 }) => onFile(cpu, thread, a0));
+  define('sync_file_range', (cpu, { process: { files } }, { a0, a1, a2, a3 }) => {
+    const file = files.lookUp(cpu, a0 | 0);
+    if (file === null || file instanceof PathFile) return -Errno.EBADF;
+    if ((a3 & ~7) !== 0 || a1 < 0 || a2 < 0) return -Errno.EINVAL;
+    const type = file.mode & FileMode.TYPE;
+    return type === FileMode.REGULAR || type === FileMode.DIRECTORY ? 0 : -Errno.ESPIPE;
+  });
+  define('fadvise64', (cpu, { process: { files } }, { a0, a2, a3 }) => {
+    const file = files.lookUp(cpu, a0 | 0);
+    if (file === null || file instanceof PathFile) return -Errno.EBADF;
+    if ((file.mode & FileMode.TYPE) === FileMode.FIFO || file instanceof PipeEnd) return -Errno.ESPIPE;
+    return a2 < 0 || a3 < 0 || a3 > 5 ? -Errno.EINVAL : 0;
+  });
+  define('readahead', (cpu, { process: { files } }, { a0 }) => {
+    const file = files.lookUp(cpu, a0 | 0);
+    if (file === null || file instanceof PathFile || !mayRead(file)) return -Errno.EBADF;
+    return (file.mode & FileMode.TYPE) === FileMode.REGULAR ? 0 : -Errno.EINVAL;
+  });
+}

@@ -1,0 +1,13 @@
+export { ArchiveError } from './archive/archive-error.js';
+export { filesOfCpio } from './archive/cpio.js';
+export type { FileRecord } from './archive/records.js';
+export { filesOfTar } from './archive/tar.js';
+export { version } from './package-version.js';
+export { filesOfArchive, type TmpfsOptions, tmpfs, treeOf } from './plugin.js';
+export { FileTreeCalls } from './program/file-tree-calls.js';
+export { type Entry, readEntries, readStat, STAT_BYTES, type Stat } from './program/structures.js';
+export { TmpfsStep } from './steps.js';
+export { Dentry, pathBelow } from './tree/dentry.js';
+export { FileTree, type NewInode } from './tree/file-tree.js';
+export { DirectoryInode, Inode, type InodeWatcher, RegularInode, SpecialInode, SymlinkInode } from './tree/inode.js';
+export type { Timestamp } from './tree/timestamp.js';

@@ -1,0 +1,112 @@
+import type { Cpu } from '@rpal/hw-x86';
+import { MemFd } from '@rpal/ipc';
+import { Errno, FileMode, Inotify, OpenFlag, Seek } from '@rpal/uapi';
+import type { Caller } from '@rpal/vfs';
+import { lockCommand } from '../locks/lock-call.js';
+import { TmpfsStep } from '../steps.js';
+import type { Dentry } from '../tree/dentry.js';
+import type { FileTree } from '../tree/file-tree.js';
+import type { RegularInode } from '../tree/inode.js';
+import type { TreeFile } from '../tree/tree-file.js';
+import { isPrivileged, privilegedBits } from '../walk/permission.js';
+import { closed, flushed, mayWrite, rememberedFlags } from './open-inode.js';
+
+/** An open regular file. */
+export class RegularFile extends MemFd implements TreeFile {
+  readonly tree: FileTree;
+  readonly dentry: Dentry;
+  readonly inode: RegularInode;
+
+  constructor(tree: FileTree, dentry: Dentry, flags: number) {
+    const inode = dentry.inode as RegularInode;
+    super(inode.content, flags);
+    this.flags = rememberedFlags(flags);
+    this.tree = tree;
+    this.dentry = dentry;
+    this.inode = inode;
+  }
+
+  override get mode(): number {
+    return this.inode.mode;
+  }
+
+  override readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
+    const n = super.readAt(cpu, caller, address, length, offset);
+    if (n < 0) return n;
+    if ((this.flags & OpenFlag.NOATIME) === 0) this.tree.accessed(cpu, this.inode);
+    if (n > 0) this.tree.event(cpu, this.dentry, Inotify.ACCESS);
+    return n;
+  }
+
+  override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    const { position } = this;
+    if (this.appends && length > 0) this.position = this.size;
+    const n = super.write(cpu, caller, address, length);
+    if (n <= 0) this.position = position;
+    return n;
+  }
+
+  override writeAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
+    if (!mayWrite(this)) return -Errno.EBADF;
+    if (length === 0) return offset < 0 ? -Errno.EINVAL : 0;
+    if (offset >= 0) this.touched(cpu, caller);
+    const n = super.writeAt(cpu, caller, address, length, this.appends ? this.size : offset);
+    if (n > 0) this.tree.event(cpu, this.dentry, Inotify.MODIFY);
+    return n;
+  }
+
+  private get appends(): boolean {
+    return (this.flags & OpenFlag.APPEND) !== 0;
+  }
+
+  /** It is about to be changed by `caller`: its times are set, and bits that would give privileges away go. */
+  private touched(cpu: Cpu, caller: Caller): void {
+    this.inode.setTimes(this.tree.clock.now(cpu));
+    if (!isPrivileged(caller.credentials)) this.inode.mode &= ~privilegedBits(this.inode, caller.credentials);
+  }
+
+  override truncate(cpu: Cpu, caller: Caller, size: number): number {
+    const result = super.truncate(cpu, caller, size);
+    if (result < 0) return result;
+    dropPrivileges(this.inode, caller);
+    truncated(cpu, this.tree, this.dentry);
+    return 0;
+  }
+
+  override seek(offset: number, whence: number): number {
+    if (whence !== Seek.DATA && whence !== Seek.HOLE) return super.seek(offset, whence);
+    if (!(offset >= 0 && offset < this.size)) return -Errno.ENXIO;
+    const at = whence === Seek.DATA ? this.file.dataFrom(offset) : this.file.holeFrom(offset);
+    if (at < 0) return -Errno.ENXIO;
+    this.position = at;
+    return at;
+  }
+
+  override fcntl(cpu: Cpu, caller: Caller, command: number, argument: number): number {
+    return (
+      lockCommand(cpu, caller, this, { position: this.position, size: this.size }, command, argument) ??
+      super.fcntl(cpu, caller, command, argument)
+    );
+  }
+
+  override flush(owner: object | null): void {
+    flushed(this, owner);
+  }
+
+  override release(cpu: Cpu): void {
+    closed(cpu, this);
+    super.release(cpu);
+  }
+}
+
+/** A regular file has been given a size. */
+export function truncated(cpu: Cpu, tree: FileTree, dentry: Dentry): void {
+  cpu.charge(TmpfsStep.truncateBody);
+  dentry.inode.setTimes(tree.clock.now(cpu));
+  tree.event(cpu, dentry, Inotify.MODIFY);
+}
+
+/** Takes the bits from a program that somebody else's truncation must not leave it. */
+export function dropPrivileges(inode: RegularInode, caller: Caller): void {
+  if (inode.type === FileMode.REGULAR && !isPrivileged(caller.credentials)) inode.mode &= ~privilegedBits(inode, caller.credentials);
+}

@@ -1,0 +1,77 @@
+import { BusError, definePlugin, type Plugin } from '@rpal/bus';
+import { Program } from '@rpal/kernel';
+import { z } from 'zod';
+import manifest from '../package.json' with { type: 'json' };
+import { ArchiveError } from './archive/archive-error.js';
+import { filesOfCpio, isCpio } from './archive/cpio.js';
+import { type FileRecord, plant } from './archive/records.js';
+import { filesOfTar, isTar } from './archive/tar.js';
+import { defineAttributeCalls } from './calls/attribute-calls.js';
+import { definer } from './calls/call-table.js';
+import { defineDataCalls } from './calls/data-calls.js';
+import { defineNameCalls } from './calls/name-calls.js';
+import { definePlaceCalls } from './calls/place-calls.js';
+import { devices, STANDARD_FILES } from './dev/devices.js';
+import { FileTreeCalls } from './program/file-tree-calls.js';
+import { FileTree } from './tree/file-tree.js';
+import { FileClock } from './tree/timestamp.js';
+import { TreeFileSystem } from './tree-file-system.js';
+
+const options = z
+  .object({
+    /** What the tree begins with: an archive of tar or of cpio (`newc`). */
+    archive: z.instanceof(Uint8Array).optional(),
+    /** What it begins with besides, after the archive. */
+    files: z.array(z.custom<FileRecord>((value) => typeof value === 'object' && value !== null)).default([]),
+    /** Seconds since 1970 at which the machine was booted: files know no other clock. */
+    bootTime: z.number().int().default(0),
+  })
+  .strict();
+
+export type TmpfsOptions = z.input<typeof options>;
+
+const installed = new WeakMap<object, FileTree>();
+
+/** The tree of a machine, for tools that look inside. @throws BusError MISSING_REQUIREMENT without the plugin */
+export function treeOf(machine: object): FileTree {
+  const tree = installed.get(machine);
+  if (tree === undefined)
+    throw new BusError('MISSING_REQUIREMENT', 'this machine was built without @rpal/tmpfs; add tmpfs() to its plugins');
+  return tree;
+}
+
+/**
+ * A file system in memory, with everything that Linux does on paths. The tree has `/dev`, `/proc` and `/tmp`, and what archive and files
+ * put there.
+ */
+export const tmpfs: (options?: TmpfsOptions) => Plugin = definePlugin<z.output<typeof options>, TmpfsOptions>({
+  name: manifest.name,
+  version: manifest.version,
+  requires: { '@rpal/kernel': '^0.2.0' },
+  options,
+  setup({ plugin, hooks, slots, syscalls, machine }, { archive, files, bootTime }) {
+    const tree = new FileTree(machine.kernel, new FileClock(bootTime));
+    installed.set(machine, tree);
+    for (const [number, opener] of devices) tree.devices.set(number, opener);
+    plant(tree, STANDARD_FILES);
+    if (archive !== undefined) plant(tree, filesOfArchive(archive));
+    plant(tree, files);
+    slots.fileSystem.provide(plugin, new TreeFileSystem(tree));
+    hooks.kernelClone.tap(plugin, (_cpu, parent, child) => {
+      if (child.process !== parent.process) tree.contexts.inherit(parent.process, child.process);
+    });
+    const define = definer(syscalls, plugin);
+    defineNameCalls(define, tree);
+    defineAttributeCalls(define, tree);
+    definePlaceCalls(define, tree);
+    defineDataCalls(define, tree);
+    Program.add(FileTreeCalls);
+  },
+});
+
+/** The files of an archive, whichever of the two kinds it is. @throws ArchiveError */
+export function filesOfArchive(bytes: Uint8Array): FileRecord[] {
+  if (isCpio(bytes)) return filesOfCpio(bytes);
+  if (isTar(bytes)) return filesOfTar(bytes);
+  throw new ArchiveError(`these ${bytes.length} bytes are an archive neither of tar nor of cpio's newc; unpack compressed ones first`);
+}

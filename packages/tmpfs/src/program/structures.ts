@@ -1,0 +1,73 @@
+/** What `struct stat` says, as a program takes it apart. */
+export interface Stat {
+  readonly device: number;
+  readonly inode: number;
+  readonly links: number;
+  /** Type (`FileMode`) and permissions. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly specialDevice: number;
+  readonly size: number;
+  readonly blockSize: number;
+  /** Of 512 bytes. */
+  readonly blocks: number;
+  /** Times of last access, of last change of contents, and of anything: seconds and nanoseconds. */
+  readonly accessed: readonly [seconds: number, nanoseconds: number];
+  readonly modified: readonly [seconds: number, nanoseconds: number];
+  readonly changed: readonly [seconds: number, nanoseconds: number];
+}
+
+/** Bytes of `struct stat` on x86-64. */
+export { STAT_BYTES } from '../calls/attributes.js';
+
+/** Takes the 144 bytes of a `struct stat` apart. */
+export function readStat(bytes: Uint8Array): Stat {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const long = (at: number) => Number(view.getBigInt64(at, true));
+  const word = (at: number) => view.getUint32(at, true);
+  return {
+    device: long(0),
+    inode: long(8),
+    links: long(16),
+    mode: word(24),
+    uid: word(28),
+    gid: word(32),
+    specialDevice: long(40),
+    size: long(48),
+    blockSize: long(56),
+    blocks: long(64),
+    accessed: [long(72), long(80)],
+    modified: [long(88), long(96)],
+    changed: [long(104), long(112)],
+  };
+}
+
+/** A name that getdents64 has found. */
+export interface Entry {
+  readonly inode: number;
+  /** Position behind it, for lseek. */
+  readonly next: number;
+  /** Type of the file: that of `FileMode`, twelve bits down. */
+  readonly type: number;
+  readonly name: string;
+}
+
+/** Takes the records of getdents64 apart. */
+export function readEntries(bytes: Uint8Array): Entry[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const entries: Entry[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = view.getUint16(at + 16, true);
+    const field = bytes.subarray(at + 19, at + length);
+    const name = new TextDecoder().decode(field.subarray(0, field.indexOf(0)));
+    entries.push({
+      inode: Number(view.getBigInt64(at, true)),
+      next: Number(view.getBigInt64(at + 8, true)),
+      type: view.getUint8(at + 18),
+      name,
+    });
+    at += length;
+  }
+  return entries;
+}

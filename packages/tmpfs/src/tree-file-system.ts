@@ -1,0 +1,60 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { UnixSocket } from '@rpal/ipc';
+import type { FileSystem, Image, Thread } from '@rpal/kernel';
+import { AccessMode, At, Errno, FileMode } from '@rpal/uapi';
+import { nodeAt, placeFor } from './names/create.js';
+import { removeFile } from './names/remove.js';
+import { openAt } from './open/open.js';
+import type { FileTree } from './tree/file-tree.js';
+import { type Inode, RegularInode, socketKeyOf } from './tree/inode.js';
+import { PathWalk } from './walk/path-walk.js';
+import { permission } from './walk/permission.js';
+
+/** The tree as the kernel's own calls ask it. */
+export class TreeFileSystem implements FileSystem {
+  readonly #tree: FileTree;
+
+  constructor(tree: FileTree) {
+    this.#tree = tree;
+  }
+
+  open(cpu: Cpu, thread: Thread, directory: number, path: string | number, flags: number, mode: number): number {
+    return openAt(this.#tree, cpu, thread, directory, path, flags, mode);
+  }
+
+  unlink(cpu: Cpu, thread: Thread, path: string): number {
+    return removeFile(cpu, new PathWalk(this.#tree, cpu, thread), thread, At.FDCWD, path);
+  }
+
+  bindSocket(cpu: Cpu, thread: Thread, socket: UnixSocket, path: string): number {
+    if (socket.path !== null) return -Errno.EINVAL;
+    const place = placeFor(new PathWalk(this.#tree, cpu, thread), At.FDCWD, path, false);
+    if (typeof place === 'number') return place === -Errno.EEXIST ? -Errno.EADDRINUSE : place;
+    const made = nodeAt(cpu, this.#tree, thread, place, FileMode.SOCKET | 0o777, 0);
+    return typeof made === 'number' ? made : socket.bind(cpu, path, socketKeyOf(made.inode));
+  }
+
+  socketKey(cpu: Cpu, thread: Thread, path: string): string | number {
+    const inode = this.#reach(cpu, thread, path);
+    if (typeof inode === 'number') return inode;
+    const refused = permission(inode, AccessMode.WRITE, thread.credentials);
+    if (refused < 0) return refused;
+    if (inode.type !== FileMode.SOCKET) return -Errno.ECONNREFUSED;
+    // Bound or not: a socket that is in the tree and that nobody has bound refuses as well.
+    const { names } = this.#tree.kernel.sockets;
+    return names.has(socketKeyOf(inode)) ? socketKeyOf(inode) : -Errno.ECONNREFUSED;
+  }
+
+  image(cpu: Cpu, thread: Thread, path: string): Image | number {
+    const inode = this.#reach(cpu, thread, path);
+    if (typeof inode === 'number') return inode;
+    if (!(inode instanceof RegularInode)) return -Errno.EACCES;
+    const refused = permission(inode, AccessMode.EXECUTE, thread.credentials);
+    return refused < 0 ? refused : (inode.image ?? -Errno.ENOEXEC);
+  }
+
+  #reach(cpu: Cpu, thread: Thread, path: string): Inode | number {
+    const found = new PathWalk(this.#tree, cpu, thread).lookUp(At.FDCWD, path, true);
+    return typeof found === 'number' ? found : found.inode;
+  }
+}

@@ -1,0 +1,159 @@
+import type { Cpu } from '@rpal/hw-x86';
+import type { Thread } from '@rpal/kernel';
+import { AccessMode, At, Errno } from '@rpal/uapi';
+import { TmpfsStep } from '../steps.js';
+import { above, Dentry } from '../tree/dentry.js';
+import type { FileTree } from '../tree/file-tree.js';
+import type { FsContext } from '../tree/fs-context.js';
+import { isDirectory, SymlinkInode } from '../tree/inode.js';
+import { permission } from './permission.js';
+
+/** Symbolic links that one look-up follows (MAXSYMLINKS), bytes of a name (NAME_MAX). */
+const MAX_LINKS = 40;
+const NAME_MAX = 255;
+
+/** What the last component of a path is: a name, ".", "..", or nothing behind the root. */
+export type LastKind = 'name' | 'dot' | 'dotdot' | 'root';
+
+/** A path up to its last component. */
+export interface Last {
+  readonly directory: Dentry;
+  readonly name: string;
+  readonly kind: LastKind;
+  /** Slashes follow the name: it has to be a directory. */
+  readonly slashes: boolean;
+}
+
+/** The way along one path (Linux: fs/namei.c), with the rights of a thread. Everything returns a negative errno if it fails. */
+export class PathWalk {
+  readonly tree: FileTree;
+  readonly context: FsContext;
+  readonly #cpu: Cpu;
+  readonly #thread: Thread;
+  #links = 0;
+
+  constructor(tree: FileTree, cpu: Cpu, thread: Thread) {
+    this.tree = tree;
+    this.#cpu = cpu;
+    this.#thread = thread;
+    this.context = tree.contexts.of(thread.process);
+    cpu.charge(TmpfsStep.pathWalk);
+  }
+
+  /** Where a path begins. @param fd a directory, or `At.FDCWD` */
+  start(fd: number, path: string): Dentry | number {
+    if (path.startsWith('/')) return this.context.root;
+    if ((fd | 0) === At.FDCWD) return this.context.directory;
+    const file = this.#thread.process.files.lookUp(this.#cpu, fd | 0);
+    if (file === null) return -Errno.EBADF;
+    return dentryOf(file) ?? -Errno.ENOTDIR;
+  }
+
+  /** Up to the last component (Linux: `filename_parentat`). @param path a negative errno if it could not be read */
+  parent(fd: number, path: string | number): Last | number {
+    if (typeof path === 'number') return path;
+    if (path === '') return -Errno.ENOENT;
+    const start = this.start(fd, path);
+    return typeof start === 'number' ? start : this.parentFrom(start, path);
+  }
+
+  /** All the way (Linux: `filename_lookup`). @param path a negative errno if it could not be read @param follow a symbolic link at the end, too */
+  lookUp(fd: number, path: string | number, follow: boolean): Dentry | number {
+    if (typeof path === 'number') return path;
+    if (path === '') return -Errno.ENOENT;
+    const start = this.start(fd, path);
+    return typeof start === 'number' ? start : this.#lookUpFrom(start, path, follow);
+  }
+
+  parentFrom(start: Dentry, path: string): Last | number {
+    let directory = path.startsWith('/') ? this.context.root : start;
+    if (!isDirectory(directory.inode)) return -Errno.ENOTDIR;
+    const components = path.split('/').filter((name) => name !== '');
+    if (components.length === 0) return { directory, name: '', kind: 'root', slashes: false };
+    const last = components.length - 1;
+    for (let i = 0; i < last; i++) {
+      const next = this.#step(directory, components[i] as string);
+      if (typeof next === 'number') return next;
+      if (!isDirectory(next.inode)) return -Errno.ENOTDIR;
+      directory = next;
+    }
+    const refused = this.#maySearch(directory);
+    if (refused < 0) return refused;
+    const name = components[last] as string;
+    const kind = name === '.' ? 'dot' : name === '..' ? 'dotdot' : 'name';
+    return { directory, name, kind, slashes: path.endsWith('/') };
+  }
+
+  #lookUpFrom(start: Dentry, path: string, follow: boolean): Dentry | number {
+    const last = this.parentFrom(start, path);
+    return typeof last === 'number' ? last : this.end(last, follow);
+  }
+
+  /** The last component, which has to be there. */
+  end(last: Last, follow: boolean): Dentry | number {
+    const { directory, kind, slashes } = last;
+    if (kind !== 'name') return this.special(last);
+    const found = this.child(directory, last.name);
+    if (typeof found === 'number') return found;
+    const reached = found.inode instanceof SymlinkInode && (follow || slashes) ? this.follow(directory, found) : found;
+    return typeof reached !== 'number' && slashes && !isDirectory(reached.inode) ? -Errno.ENOTDIR : reached;
+  }
+
+  /** What a last component that is no name leads to. */
+  special({ directory, kind }: Last): Dentry {
+    return kind === 'dotdot' ? this.#up(directory) : directory;
+  }
+
+  /** What a name in a directory leads to, links not followed. */
+  child(directory: Dentry, name: string): Dentry | number {
+    this.#cpu.charge(TmpfsStep.pathComponent);
+    if (name.length > NAME_MAX) return -Errno.ENAMETOOLONG;
+    const { inode } = directory;
+    let found = isDirectory(inode) ? inode.find(name, directory) : null;
+    while (found !== null && found.mounted !== null) found = found.mounted;
+    return found ?? -Errno.ENOENT;
+  }
+
+  #step(directory: Dentry, name: string): Dentry | number {
+    const refused = this.#maySearch(directory);
+    if (refused < 0) return refused;
+    if (name === '.') return directory;
+    if (name === '..') return this.#up(directory);
+    const found = this.child(directory, name);
+    if (typeof found === 'number') return found;
+    return found.inode instanceof SymlinkInode ? this.follow(directory, found) : found;
+  }
+
+  /** To where a symbolic link leads, others on the way followed too. */
+  follow(directory: Dentry, link: Dentry): Dentry | number {
+    const target = this.target(link);
+    if (typeof target === 'number' || target instanceof Dentry) return target;
+    return this.#lookUpFrom(directory, target, true);
+  }
+
+  /** What a symbolic link says, once more on this way: a path, or where it leads at once. */
+  target(link: Dentry): string | Dentry | number {
+    const inode = link.inode as SymlinkInode;
+    this.#cpu.charge(TmpfsStep.followLink);
+    if (++this.#links > MAX_LINKS) return -Errno.ELOOP;
+    this.tree.accessed(this.#cpu, inode);
+    return inode.jump() ?? inode.text();
+  }
+
+  #maySearch({ inode }: Dentry): number {
+    return permission(inode, AccessMode.EXECUTE, this.#thread.credentials);
+  }
+
+  #up(directory: Dentry): Dentry {
+    if (directory === this.context.root) return directory;
+    let parent = above(directory) ?? directory;
+    while (parent.mounted !== null) parent = parent.mounted;
+    return parent;
+  }
+}
+
+/** The name that an open file was opened by; null for files that have none, such as pipes. */
+export function dentryOf(file: object): Dentry | null {
+  const { dentry } = file as { readonly dentry?: unknown };
+  return dentry instanceof Dentry ? dentry : null;
+}

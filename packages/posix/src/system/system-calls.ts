@@ -100,12 +100,6 @@ export function defineSystemCalls(calls: Calls): void {
     { missing: 'flags are kept and read back, but change nothing' },
   );
 
-  // Nothing is written back anywhere: there is no disk.
-  calls.define('sync', (cpu) => {
-    cpu.charge(PosixStep.identity);
-    return 0;
-  });
-
   calls.define('getcpu', (cpu, thread, { a0, a1 }) => {
     cpu.charge(PosixStep.identity);
     const failed = a0 === 0 ? 0 : putInt(cpu, thread, a0, cpu.id);

@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['packages/kernel'],
   ['packages/posix', 'packages/rpal-core', 'packages/tmpfs'],
   ['packages/librpal'],
-  ['packages/explore', 'packages/compare'],
+  ['packages/explore', 'packages/compare', 'packages/trace'],
   directories('plugins'),
   directories('apps'),
 ];

@@ -12,6 +12,7 @@ import { questionCommand, questionsCommand } from './questions-command.js';
 import { rfcCommand } from './rfc-command.js';
 import { sweepCommand } from './sweep/sweep-command.js';
 import { syscallsCommand } from './syscalls-command.js';
+import { traceCommand } from './trace/trace-command.js';
 import { ExitCode, UsageError } from './usage.js';
 
 /**
@@ -33,6 +34,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     rfcCommand,
     compareCommand,
     explainCommand,
+    traceCommand,
     sweepCommand,
     questionsCommand,
     questionCommand,

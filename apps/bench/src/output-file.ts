@@ -30,7 +30,7 @@ export class OutputFile {
     }
   }
 
-  write(text: string): void {
+  write(text: string | Uint8Array): void {
     if (!this.#replaceable) {
       writeFileSync(this.path, text);
       return;

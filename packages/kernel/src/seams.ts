@@ -79,6 +79,15 @@ export class KernelSeams {
      */
     syscallEnter: new EventSeam<[cpu: number, time: number, thread: Thread, nr: number]>('syscallEnter'),
     /**
+     * A system call has come to its end: user mode goes on with the next instruction. A call that does not come back, and one whose thread
+     * is taken to a signal handler first, end there.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param result what is in the result register: a count, an address, or a negative errno
+     * @cost every system call: hot.
+     */
+    syscallExit: new EventSeam<[cpu: number, time: number, thread: Thread, result: number]>('syscallExit'),
+    /**
      * A process has ended.
      * @param time TSC cycles since boot
      * @cost once per process.

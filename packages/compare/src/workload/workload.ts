@@ -17,6 +17,8 @@ export interface WorkloadOptions {
   readonly messages: number;
   /** Messages before them, whose bytes are looked at; 10 at least. */
   readonly warmUp: number;
+  /** Told when the messages that count begin, and when they are through. */
+  readonly watch?: { begin(): void; end(): void };
   /** Makes the ledgers of the way there and of the way back, in this order. */
   readonly book?: (machine: Machine) => Ledger;
 }
@@ -64,6 +66,7 @@ export function pingPong(mechanism: Mechanism, options: WorkloadOptions): PingPo
         yield* end.send(out, size);
         yield* check(p, yield* end.receive(into, size), size, i + STRIDE);
       }
+      options.watch?.begin();
       run.counters.begin(p.rdtsc());
       for (let i = 0; i < messages; i++) {
         trips.sends(p, server as unknown as Program);
@@ -73,6 +76,7 @@ export function pingPong(mechanism: Mechanism, options: WorkloadOptions): PingPo
         trips.returns(p);
       }
       run.counters.end(p.rdtsc());
+      options.watch?.end();
       yield* fill(p, out, size, warmUp);
       yield* end.send(out, size);
       yield* check(p, yield* end.receive(into, size), size, warmUp + STRIDE);
@@ -170,7 +174,7 @@ class Run {
 
   constructor(mechanism: Mechanism, options: WorkloadOptions) {
     checkOptions(mechanism, options);
-    const plugins = [...(options.machine.plugins ?? []), ...(mechanism.plugins?.() ?? [])];
+    const plugins = [...(mechanism.plugins?.() ?? []), ...(options.machine.plugins ?? [])];
     this.machine = createMachine({ timerSlack: 0, ...options.machine, plugins });
     this.counters = new Counters(this.machine);
     this.#mechanism = mechanism;

@@ -33,6 +33,7 @@ export class Entry implements TrapHandler {
   readonly #irqs: IrqTable;
   readonly #hooks: KernelSeams['hooks'];
   readonly #syscallEnter: KernelSeams['events']['syscallEnter'];
+  readonly #syscallExit: KernelSeams['events']['syscallExit'];
 
   /** @param kernel has its scheduler, its call table and its seams already; its other parts may come later */
   constructor(kernel: EntryParts, irqs: IrqTable) {
@@ -42,6 +43,7 @@ export class Entry implements TrapHandler {
     this.#irqs = irqs;
     this.#hooks = kernel.seams.hooks;
     this.#syscallEnter = kernel.seams.events.syscallEnter;
+    this.#syscallExit = kernel.seams.events.syscallExit;
     this.syscallPath = new SyscallPath(this);
     this.returnPath = new ReturnPath(kernel, this);
   }
@@ -97,6 +99,7 @@ export class Entry implements TrapHandler {
     }
     thread.fpuInMemory = false;
     thread.switched = false;
+    if (this.#syscallExit.observed && !frame.iret) this.#syscallExit.emit(cpu.id, cpu.clock, thread, user.rax);
     if (frame.rip !== 0) {
       // The frame was rewritten: the context goes on elsewhere, with the result register that goes with that.
       user.landing = frame.rip;

@@ -17,7 +17,7 @@ export class OutputFile {
     try {
       this.path = existsSync(path) ? realpathSync(path) : resolve(path);
       const target = statSync(this.path, { throwIfNoEntry: false });
-      if (target?.isDirectory() === true) throw new Error('it is a directory');
+      if (target?.isDirectory() === true) throw new UsageError('it is a directory');
       this.#replaceable = target?.isFile() ?? true;
       if (target !== undefined) accessSync(this.path, constants.W_OK);
       if (this.#replaceable) {

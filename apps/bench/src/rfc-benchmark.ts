@@ -5,7 +5,8 @@ import { rpal } from '@rpal/rpal-core';
 import { SocketType } from '@rpal/uapi';
 import { LazySwitchMeter, type SwitchTally } from './lazy-switch-meter.js';
 import { Meter } from './meter.js';
-import { BenchmarkFailure, check, type Experiment, epollClient, epollServer, rpalClient, rpalServer, SOCKET_PATH } from './rfc-programs.js';
+import { BenchmarkFailure, check } from './outcome.js';
+import { type Experiment, epollClient, epollServer, rpalClient, rpalServer, SOCKET_PATH } from './rfc-programs.js';
 
 export { BenchmarkFailure };
 

@@ -1,8 +1,9 @@
 import type { Program } from '@rpal/kernel';
 import { Time } from '@rpal/kernel';
 import { EPOLLRPALIN, librpal, QUEUE_WORDS } from '@rpal/librpal';
-import { EPOLL_EVENT_SIZE, Epoll, errnoName, Poll, SocketType } from '@rpal/uapi';
+import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
 import type { Meter } from './meter.js';
+import { check, expected, fail, positive, zero } from './outcome.js';
 
 /** Client and server of the RFC's sample (patch 35), for one connection each. */
 
@@ -12,36 +13,6 @@ const PLAIN_EVENTS = Poll.IN | Poll.RDHUP | Epoll.ET;
 const BUFFER_BYTES = 1025;
 /** Where, behind the echo's buffer, the handshake's notes are written. */
 const HANDSHAKE = 4096 + 2048;
-
-/** A message that came back other than it went, or a call that failed: the run is worthless. */
-export class BenchmarkFailure extends Error {
-  override readonly name = 'BenchmarkFailure';
-}
-
-export function check(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new BenchmarkFailure(what);
-}
-
-/** For messages that tell a value: `check` would make the text also where all is well, once per message sent. */
-function fail(what: string): never {
-  throw new BenchmarkFailure(what);
-}
-
-/** A result that is to be this value. */
-function expected(call: string, result: number, value: number): number {
-  if (result !== value) fail(`${call} came back with ${result < 0 ? errnoName(result) : result}, not ${value}`);
-  return result;
-}
-
-function zero(call: string, result: number): void {
-  expected(call, result, 0);
-}
-
-/** A descriptor or an address. */
-function positive(call: string, result: number): number {
-  if (result < 0) fail(`${call} failed with ${errnoName(result)}`);
-  return result;
-}
 
 /** What the programs are told from outside, and tell each other. */
 export interface Experiment {

@@ -117,6 +117,11 @@ describe('SCHED_FIFO', () => {
     const waiting = other.spawn('waiting', once, { policy: FIFO, priority: 40, cpu: 0 });
     other.run(20 * MS);
     expect(waiting.ended).toBe(true);
+    // The move costs what any move costs, once.
+    const [stayed, took] = [0, 1].map((cpu) =>
+      other.scheduler.cpuOf(cpu).ownLedger.entries.find(({ step }) => step.name.endsWith(':migrate')),
+    );
+    expect([stayed?.count, took?.count]).toEqual([undefined, 1]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { fail } from '../outcome.js';
 
 /**
  * Runs one part of the `perf` script in a process of its own: what an engine has seen of one thing makes it slower in another.
@@ -7,6 +8,6 @@ import { spawnSync } from 'node:child_process';
  */
 export function apart<T>(script: string, ...words: readonly string[]): T {
   const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...words], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${words.join(' ')} failed: ${stderr.trim() || `exit code ${status}`}`);
+  if (status !== 0) fail(`${words.join(' ')} failed: ${stderr.trim() || `exit code ${status}`}`);
   return JSON.parse(stdout) as T;
 }

@@ -1,6 +1,7 @@
 import { Access, type Cpu, PAGE_SIZE, Platform, profiles } from '@rpal/hw-x86';
 import { exitMm, forkMm, handleFault, MappedFile, MemoryFile, MemoryManager, type MmStruct, madvise, mmap } from '@rpal/mm';
 import { Madvise, MapFlag, Prot } from '@rpal/uapi';
+import { check } from '../outcome.js';
 import { pageAddresses } from './heap.js';
 import { Stopwatch, type Taken } from './stopwatch.js';
 
@@ -37,7 +38,7 @@ export function measureFaults(): readonly FaultTime[] {
   const touch = (what: keyof typeof pages, access: number): void => {
     for (const address of pages[what]) {
       while (cpu.data(address, access) < 0) {
-        if (handleFault(cpu, mm, address, cpu.mmu.faultCode) !== 0) throw new Error('the access is not allowed');
+        check(handleFault(cpu, mm, address, cpu.mmu.faultCode) === 0, 'the access is not allowed');
       }
     }
   };

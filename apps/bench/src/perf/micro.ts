@@ -1,6 +1,7 @@
 import { Access, type Cpu, mapPage, PAGE_SIZE, Platform, Pte, profiles, Translations } from '@rpal/hw-x86';
 import { createMachine, executable, type Program } from '@rpal/kernel';
 import { Epoll, Poll, SocketType } from '@rpal/uapi';
+import { check, expected, positive, zero } from '../outcome.js';
 import { FAULT_RUNS, measureFaults, PAGES } from './faults.js';
 import { pageAddresses } from './heap.js';
 import { Stopwatch, type Taken } from './stopwatch.js';
@@ -59,7 +60,7 @@ function tlbHit(count: number, stride: number): Taken {
   cpu.mmu.loadRoot(root, 1, Translations.DROP);
   return least(TRANSLATIONS, () => {
     for (let i = 0; i < TRANSLATIONS; i++) {
-      if (cpu.mmu.translate(addresses[i & (count - 1)] as number, Access.user) < 0) throw new Error('the page is not mapped');
+      check(cpu.mmu.translate(addresses[i & (count - 1)] as number, Access.user) >= 0, 'the page is not mapped');
     }
   });
 }
@@ -77,12 +78,12 @@ function inProgram(count: number, main: (p: Program, watch: Stopwatch) => Genera
 function pageFault(): Taken {
   return inProgram(PAGES, function* (p, watch) {
     for (let run = 0; run < FAULT_RUNS; run++) {
-      const memory = yield* p.allocate(PAGES * PAGE_SIZE);
+      const memory = positive('mmap', yield* p.allocate(PAGES * PAGE_SIZE));
       const addresses = pageAddresses(memory, PAGES, PAGE_SIZE);
       watch.begin();
       for (let page = 0; page < PAGES; page++) yield* p.store8(addresses[page] as number, 1);
       watch.end();
-      yield* p.munmap(memory, PAGES * PAGE_SIZE);
+      zero('munmap', yield* p.munmap(memory, PAGES * PAGE_SIZE));
     }
   });
 }
@@ -90,16 +91,14 @@ function pageFault(): Taken {
 /** epoll_wait that finds one of its descriptors ready and returns with its event. */
 function epollWait(): Taken {
   return inProgram(WAITS, function* (p, watch) {
-    const fd = yield* p.socketpair(SocketType.STREAM);
-    const epfd = yield* p.epollCreate();
-    yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.OUT);
-    const events = yield* p.allocate(PAGE_SIZE);
+    const fd = positive('socketpair', yield* p.socketpair(SocketType.STREAM));
+    const epfd = positive('epoll_create1', yield* p.epollCreate());
+    zero('epoll_ctl', yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.OUT));
+    const events = positive('mmap', yield* p.allocate(PAGE_SIZE));
     yield* p.store8(events, 0);
     for (let run = 0; run < RUNS; run++) {
       watch.begin();
-      for (let i = 0; i < WAITS; i++) {
-        if ((yield* p.epollWait(epfd, events, 16, 0)) !== 1) throw new Error('no event');
-      }
+      for (let i = 0; i < WAITS; i++) expected('epoll_wait', yield* p.epollWait(epfd, events, 16, 0), 1);
       watch.end();
     }
   });

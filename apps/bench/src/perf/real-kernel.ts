@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fail } from '../outcome.js';
 import type { HostTime } from './host-time.js';
 
 const SOURCE = fileURLToPath(
@@ -37,11 +38,11 @@ export class RealKernel {
     return status === 0 ? 'the compiled program could not run on any CPU' : `${compiler} did not compile it: ${stderr.trim()}`;
   }
 
-  /** Times `messages` round trips. @throws Error if the program fails */
+  /** Times `messages` round trips. @throws BenchmarkFailure if the program fails */
   run(messages: number): HostTime {
     const windows = Math.ceil(messages / WINDOW);
     const { status, stdout, stderr } = this.#start(windows, WINDOW);
-    if (status !== 0) throw new Error(`the ping-pong on the real kernel failed: ${stderr.trim() || `exit code ${status}`}`);
+    if (status !== 0) fail(`the ping-pong on the real kernel failed: ${stderr.trim() || `exit code ${status}`}`);
     const taken = stdout.trim().split('\n').map(Number);
     return { messages: windows * WINDOW, windows: taken.map((ns) => ns / WINDOW) };
   }

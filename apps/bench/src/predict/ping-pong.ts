@@ -1,7 +1,7 @@
 import { Ledger } from '@rpal/hw-x86';
-import { createMachine, executable, type MachineOptions, type Program, type Thread } from '@rpal/kernel';
+import { createMachine, executable, type MachineOptions, type Main, type Program, type Thread } from '@rpal/kernel';
 import { Epoll, OpenFlag, Poll } from '@rpal/uapi';
-import { BenchmarkFailure } from '../rfc-programs.js';
+import { expected, positive, zero } from '../outcome.js';
 
 /** What two processes hand to and fro. */
 export type Channel = 'pipe' | 'eventfd' | 'epoll on pipes';
@@ -55,30 +55,32 @@ export function pingPong({ machine: options, channel, cpus, among, begin, pages 
   function* side(p: Program, from: number, to: number, index: 0 | 1): Generator<void, End> {
     threads[index] = p.context.thread;
     const place = cpus ?? begin;
-    if (place !== undefined) yield* p.setAffinity([place[index]]);
-    if (cpus === undefined && (begin ?? among) !== undefined) yield* p.setAffinity(among ?? machine.platform.cpus.map(({ id }) => id));
-    const buffer = yield* p.allocate((pages + 2) * PAGE);
+    if (place !== undefined) zero('sched_setaffinity', yield* p.setAffinity([place[index]]));
+    if (cpus === undefined && (begin ?? among) !== undefined) {
+      zero('sched_setaffinity', yield* p.setAffinity(among ?? machine.platform.cpus.map(({ id }) => id)));
+    }
+    const buffer = positive('mmap', yield* p.allocate((pages + 2) * PAGE));
     if (channel !== 'epoll on pipes') return { from, to, epfd: -1, buffer };
-    const epfd = yield* p.epollCreate();
-    expectResult('epoll_ctl', yield* p.epollCtl(epfd, Epoll.CTL_ADD, from, Poll.IN | Epoll.ET), 0);
+    const epfd = positive('epoll_create1', yield* p.epollCreate());
+    zero('epoll_ctl', yield* p.epollCtl(epfd, Epoll.CTL_ADD, from, Poll.IN | Epoll.ET));
     return { from, to, epfd, buffer };
   }
 
   function* send(p: Program, { to, buffer }: End): Generator<void, void> {
     for (let page = 0; page < pages; page++) yield* p.load8(buffer + (page + 2) * PAGE);
-    expectResult('write', yield* p.write(to, buffer, BYTES[channel]), BYTES[channel]);
+    expected('write', yield* p.write(to, buffer, BYTES[channel]), BYTES[channel]);
   }
 
   function* receive(p: Program, { from, epfd, buffer }: End): Generator<void, void> {
-    if (epfd >= 0) expectResult('epoll_wait', yield* p.epollWait(epfd, buffer + PAGE, 1, -1), 1);
-    expectResult('read', yield* p.read(from, buffer, BYTES[channel]), BYTES[channel]);
+    if (epfd >= 0) expected('epoll_wait', yield* p.epollWait(epfd, buffer + PAGE, 1, -1), 1);
+    expected('read', yield* p.read(from, buffer, BYTES[channel]), BYTES[channel]);
   }
 
   machine.spawn(
     executable('ping', function* (p) {
       const there = yield* open(p);
       const back = yield* open(p);
-      yield* p.fork(function* pong(child) {
+      const pong: Main = function* (child) {
         const end = yield* side(child, there.from, back.to, 1);
         yield* child.store64(end.buffer, 1);
         for (let i = 0; i < warmUp + rounds; i++) {
@@ -87,10 +89,11 @@ export function pingPong({ machine: options, channel, cpus, among, begin, pages 
           if (i >= warmUp) cpu.path.turn(cpu, ledger, threads[0] as Thread);
           yield* send(child, end);
         }
-      });
+      };
+      positive('fork', yield* p.fork(pong));
       const end = yield* side(p, back.from, there.to, 0);
       yield* p.store64(end.buffer, 1);
-      yield* p.sleep(1e6);
+      zero('nanosleep', yield* p.sleep(1e6));
       for (let i = 0; i < warmUp + rounds; i++) {
         const { cpu } = p.context;
         if (i === warmUp) began = cpu.clock;
@@ -107,17 +110,13 @@ export function pingPong({ machine: options, channel, cpus, among, begin, pages 
 
   function* open(p: Program): Generator<void, { from: number; to: number }> {
     if (channel === 'eventfd') {
-      const fd = yield* p.eventfd();
+      const fd = positive('eventfd2', yield* p.eventfd());
       return { from: fd, to: fd };
     }
-    const from = yield* p.pipe(channel === 'epoll on pipes' ? OpenFlag.NONBLOCK : 0);
+    const from = positive('pipe2', yield* p.pipe(channel === 'epoll on pipes' ? OpenFlag.NONBLOCK : 0));
     return { from, to: p.second };
   }
 
   machine.run();
   return { cyclesPerRound: (ended - began) / rounds, tscPerNs: machine.platform.costs.tscPerNs, ledger, rounds };
-}
-
-function expectResult(call: string, result: number, wanted: number): void {
-  if (result !== wanted) throw new BenchmarkFailure(`${call} returned ${result}, not ${wanted}`);
 }

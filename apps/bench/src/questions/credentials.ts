@@ -2,6 +2,7 @@ import { definePlugin } from '@rpal/bus';
 import { type Program, SyscallNumber } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Errno } from '@rpal/uapi';
+import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
 import { type Connection, meet } from './services.js';
@@ -26,7 +27,7 @@ function credentials(options: RpalOptions): Answer {
   let raised = -1;
   const attack = meet(options, function* (p, { server }) {
     const target = server.pid;
-    yield* p.setuid(USER);
+    zero('setuid', yield* p.setuid(USER));
     alone = yield* p.kill(target, 0);
     yield* forged(p, server.leader.fsBase, function* () {
       uid = yield* p.getuid();
@@ -44,16 +45,16 @@ function credentials(options: RpalOptions): Answer {
   meet(
     options,
     function* (p, { lib, serviceId, far }) {
-      const words = yield* p.allocate(4096);
+      const words = positive('mmap', yield* p.allocate(4096));
       yield* p.store64(words, 1);
-      yield* lib.writePtrs(serviceId, far, words, 1);
+      positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
     },
     {
       arrange(_machine, _server, client) {
         root = client.pid;
       },
       *prepare(p) {
-        yield* p.setuid(USER);
+        zero('setuid', yield* p.setuid(USER));
       },
       *handle(p) {
         callee = yield* p.getuid();
@@ -98,22 +99,22 @@ function policies(options: RpalOptions): Answer {
   let others = 0;
   let groups: string[] = [];
   const attack = function* (p: Program, { lib, serviceId, far, server }: Connection) {
-    const words = yield* p.allocate(4096);
+    const words = positive('mmap', yield* p.allocate(4096));
     const client = p.context.thread;
     yield* p.store64(words, 1);
     inCall = true;
-    yield* lib.writePtrs(serviceId, far, words, 1);
+    positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
     inCall = false;
     clientFiltered = yield* p.syscall(SECCOMP);
     filterServer = true;
     yield* p.store64(words, 2);
-    yield* lib.writePtrs(serviceId, far, words, 1);
+    positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
     // Time: the callee computes without a system call, one hundred times less than a tick.
     yield* p.store64(words, 3);
-    yield* p.sleep(1e6);
+    zero('nanosleep', yield* p.sleep(1e6));
     const [before, theirs] = [client.entity.sumExec, server.leader.entity.sumExec];
-    for (let i = 0; i < 20; i++) yield* lib.writePtrs(serviceId, far, words, 1);
-    yield* p.sleep(1e6);
+    for (let i = 0; i < 20; i++) positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
+    zero('nanosleep', yield* p.sleep(1e6));
     own = client.entity.sumExec - before;
     others = server.leader.entity.sumExec - theirs;
   };

@@ -1,6 +1,7 @@
 import type { Process } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
+import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet } from './services.js';
@@ -29,22 +30,23 @@ function kill(options: RpalOptions, whom: 'client' | 'server', signal: number): 
   const { client, server, bug } = meet(
     options,
     function* (p, { lib, serviceId, far }) {
-      const words = yield* p.allocate(4096);
+      const words = positive('mmap', yield* p.allocate(4096));
       yield* p.store64(words, 1);
       result = yield* lib.writePtrs(serviceId, far, words, 1);
       backAt = p.rdtsc();
       again = yield* lib.writePtrs(serviceId, far, words, 1);
     },
     {
+      deaths: 'report',
       *handle(p) {
         inCall = true;
         yield* p.compute(WORK);
         finished = true;
       },
       *bystander(p, theServer, theClient) {
-        while (!inCall) yield* p.sleep(20_000);
+        while (!inCall) zero('nanosleep', yield* p.sleep(20_000));
         killedAt = p.rdtsc();
-        yield* p.kill((whom === 'server' ? theServer : theClient).pid, signal);
+        zero('kill', yield* p.kill((whom === 'server' ? theServer : theClient).pid, signal));
       },
     },
   );

@@ -2,6 +2,7 @@ import type { Program } from '@rpal/kernel';
 import { executable } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { MapFlag, Prot, Signal, SignalCode } from '@rpal/uapi';
+import { positive, zero } from '../outcome.js';
 import type { Answer, Question } from './question.js';
 import { meet, smallMachine } from './services.js';
 
@@ -16,9 +17,9 @@ interface Case {
 }
 
 function* mapped(p: Program, prot: number, touched: boolean): Generator<void, number> {
-  const page = yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, PRIVATE);
+  const page = positive('mmap', yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, PRIVATE));
   if (touched) yield* p.store64(page, 7);
-  yield* p.mprotect(page, 4096, prot);
+  zero('mprotect', yield* p.mprotect(page, 4096, prot));
   return page;
 }
 
@@ -44,9 +45,12 @@ const cases: readonly Case[] = [
     name: 'page shared with a forked child',
     *make(p) {
       const page = yield* mapped(p, Prot.READ | Prot.WRITE, true);
-      yield* p.fork(function* (child) {
-        yield* child.sleep(200e6);
-      });
+      positive(
+        'fork',
+        yield* p.fork(function* (child) {
+          zero('nanosleep', yield* child.sleep(200e6));
+        }),
+      );
       return page;
     },
     access: 'write',
@@ -54,8 +58,8 @@ const cases: readonly Case[] = [
   {
     name: 'behind the end of a file',
     *make(p) {
-      const fd = yield* p.memfd('file');
-      yield* p.ftruncate(fd, 4096);
+      const fd = positive('memfd_create', yield* p.memfd('file'));
+      zero('ftruncate', yield* p.ftruncate(fd, 4096));
       return (yield* p.mmap(0, 2 * 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, fd)) + 4096;
     },
     access: 'write',
@@ -104,6 +108,7 @@ function withRpal(options: RpalOptions, { make, access }: Case, by: 'owner' | 'p
       done = true;
     },
     {
+      deaths: 'report',
       *prepare(p, told) {
         if (by !== 'owner') told.set('memory', yield* make(p));
       },

@@ -1,6 +1,7 @@
 import { librpal, rpalExecutable } from '@rpal/librpal';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
+import { positive, zero } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet, runToEnd, smallMachine } from './services.js';
 
@@ -43,35 +44,35 @@ function oneSided(options: RpalOptions): Answer {
   const victim = machine.spawn(
     rpalExecutable('victim', function* (p) {
       const lib = librpal(p);
-      yield* lib.init(1);
-      yield* lib.receiverInit();
-      const epfd = yield* p.epollCreate();
-      const events = yield* p.allocate(4096);
+      positive('rpal_init', yield* lib.init(1));
+      positive('rpal_receiver_init', yield* lib.receiverInit());
+      const epfd = positive('epoll_create1', yield* p.epollCreate());
+      const events = positive('mmap', yield* p.allocate(4096));
       yield* lib.epollWait(epfd, events, 4, -1);
     }),
     0,
   );
   const attacker = machine.spawn(
     rpalExecutable('attacker', function* (p) {
-      yield* p.sleep(5e6);
+      zero('nanosleep', yield* p.sleep(5e6));
       const lib = librpal(p);
-      yield* lib.init(1);
+      positive('rpal_init', yield* lib.init(1));
       for (let key = 1; key <= GUESSES; key++) {
         if (key === lib.process.key) continue;
         const granted = (yield* lib.requestService(key)) === 0;
         tried.push(`request of key ${key}: ${granted ? 'granted' : 'refused'}`);
         if (granted) break;
       }
-      yield* lib.senderInit();
+      zero('rpal_sender_init', yield* lib.senderInit());
       const own = p.rdfsbase();
       p.wrfsbase(victim.leader.fsBase);
       pid = yield* p.getpid();
       p.wrfsbase(own);
-      yield* p.kill(victim.pid, Signal.KILL);
+      zero('kill', yield* p.kill(victim.pid, Signal.KILL));
     }),
     1,
   );
-  const bug = runToEnd(machine);
+  const bug = runToEnd(machine, 'report');
   const taken = pid === victim.pid;
   return {
     done: `A victim waits as a receiver and has requested nobody. The attacker guesses its key, from 1 upwards, registers as a sender, and makes a system call with the victim's FS base (where that is, it is told; an attacker has to find out).`,

@@ -2,6 +2,7 @@ import { PAGE_SIZE, Pte, walk } from '@rpal/hw-x86';
 import type { Program } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Signal, SignalCode } from '@rpal/uapi';
+import { positive } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { type Connection, type Met, meet } from './services.js';
 import { ofReach } from './verdicts.js';
@@ -11,8 +12,9 @@ const SECRET = 0x5ec2e7;
 /** A server with a secret, and a client that goes for it. */
 function intrude(options: RpalOptions, attack: (p: Program, at: number, connection: Connection) => Generator<void, void>): Met {
   return meet(options, (p, connection) => attack(p, connection.told.get('secret') as number, connection), {
+    deaths: 'report',
     *prepare(p, told) {
-      const page = yield* p.allocate(4096);
+      const page = positive('mmap', yield* p.allocate(4096));
       yield* p.store64(page, SECRET);
       told.set('secret', page);
     },
@@ -137,8 +139,9 @@ function populate(options: RpalOptions): Answer {
       yield* p.load64(at);
     },
     {
+      deaths: 'report',
       *prepare(p, told) {
-        told.set('untouched', yield* p.allocate(4096));
+        told.set('untouched', positive('mmap', yield* p.allocate(4096)));
       },
       clientEnded({ kernel, mm }) {
         after = walk(kernel.scheduler.platform.memory, mm.tables.root, at).present;

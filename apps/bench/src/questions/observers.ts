@@ -1,6 +1,7 @@
 import { definePlugin } from '@rpal/bus';
 import { currentThread } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
+import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
 import { meet } from './services.js';
@@ -31,15 +32,15 @@ function observed(options: RpalOptions): Answer {
     options,
     function* (p, { lib, serviceId, far, told }) {
       secret = told.get('secret') as number;
-      const words = yield* p.allocate(4096);
+      const words = positive('mmap', yield* p.allocate(4096));
       yield* p.store64(words, 1);
-      yield* lib.writePtrs(serviceId, far, words, 1);
+      positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
       inCall = false;
     },
     {
       plugins: [profiler()],
       *prepare(p, told) {
-        const page = yield* p.allocate(4096);
+        const page = positive('mmap', yield* p.allocate(4096));
         yield* p.store64(page, 42);
         told.set('secret', page);
       },
@@ -52,8 +53,8 @@ function observed(options: RpalOptions): Answer {
         yield* p.compute(3e6);
       },
       *bystander(p, theServer, theClient) {
-        const page = yield* p.allocate(4096);
-        while (!inCall) yield* p.sleep(20_000);
+        const page = positive('mmap', yield* p.allocate(4096));
+        while (!inCall) zero('nanosleep', yield* p.sleep(20_000));
         const remote = [{ address: secret, length: 8 }];
         const local = [{ address: page, length: 8 }];
         while (samples.length === 0) yield* p.compute(2000);

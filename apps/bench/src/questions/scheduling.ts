@@ -2,6 +2,7 @@ import type { Call, Process, Program } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { SchedPolicy, type TaskGroup } from '@rpal/sched';
 import { OpenFlag } from '@rpal/uapi';
+import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
 import { type Connection, meet } from './services.js';
@@ -10,7 +11,7 @@ import { ofMoves } from './verdicts.js';
 const MS = 1e6;
 
 function* callOnce(p: Program, { lib, serviceId, far }: Connection, word = 1): Generator<void, number> {
-  const words = yield* p.allocate(4096);
+  const words = positive('mmap', yield* p.allocate(4096));
   yield* p.store64(words, word);
   return yield* lib.writePtrs(serviceId, far, words, 1);
 }
@@ -40,20 +41,23 @@ function throttle(options: RpalOptions, calling: boolean): Throttled {
       const group = connection.server.leader.group as TaskGroup;
       const until = p.rdtsc() + 2.3 * PERIODS * PERIOD;
       // Another task of the server's group burns the quota on this CPU.
-      yield* p.fork(function* (child) {
-        scheduler.setGroup(child.context.cpu, child.context.thread, group);
-        while (child.rdtsc() < until) yield* child.compute(1e5);
-      });
+      positive(
+        'fork',
+        yield* p.fork(function* (child) {
+          scheduler.setGroup(child.context.cpu, child.context.thread, group);
+          while (child.rdtsc() < until) yield* child.compute(1e5);
+        }),
+      );
       const queue = group.on(scheduler.runQueue(p.context.cpu));
       while (p.rdtsc() < until) {
-        yield* p.sleep(MS);
+        zero('nanosleep', yield* p.sleep(MS));
         samples.push(group.queues.reduce((sum, { entity }) => sum + entity.sumExec, 0));
         if (!queue.throttled || !calling) continue;
         yield* callOnce(p, connection);
         calls++;
         if (!queue.throttled) released++;
       }
-      yield* p.wait();
+      positive('wait4', yield* p.wait());
     },
     {
       arrange({ kernel, platform }, server) {
@@ -123,13 +127,13 @@ function during(
       const start = p.rdtsc();
       yield* callOnce(p, connection);
       duration = p.rdtsc() - start;
-      yield* p.sleep(60 * MS);
+      zero('nanosleep', yield* p.sleep(60 * MS));
       serverCpu = connection.server.leader.cpu.id;
       pinned = connection.server.leader.affinitySize === 1;
     },
     {
       *prepare(p) {
-        yield* p.setAffinity([home]);
+        zero('sched_setaffinity', yield* p.setAffinity([home]));
       },
       *handle(p) {
         inCall = true;
@@ -137,9 +141,9 @@ function during(
         yield* p.compute(WORK);
       },
       *bystander(p, theServer, theClient) {
-        yield* p.setAffinity([2]);
-        while (!inCall) yield* p.sleep(50_000);
-        yield* p.sleep(MS);
+        zero('sched_setaffinity', yield* p.setAffinity([2]));
+        while (!inCall) zero('nanosleep', yield* p.sleep(50_000));
+        zero('nanosleep', yield* p.sleep(MS));
         const start = p.rdtsc();
         result = yield* act(p, theServer, theClient);
         waited = p.rdtsc() - start;
@@ -151,7 +155,7 @@ function during(
 
 /** Writes "0" to the file that takes a CPU offline. */
 function* offline(p: Program, cpu: number): Generator<void, number> {
-  const buffer = yield* p.allocate(4096);
+  const buffer = positive('mmap', yield* p.allocate(4096));
   yield* p.storeBytes(buffer, new TextEncoder().encode('0'));
   const fd = yield* p.open(`/sys/devices/system/cpu/cpu${cpu}/online`, OpenFlag.WRONLY);
   return yield* p.write(fd, buffer, 1);
@@ -182,7 +186,7 @@ function realTime(options: RpalOptions, who: 'sender' | 'receiver', when: 'befor
     function* (p, connection) {
       if (who === 'sender' && when === 'after') said.push(`sched_setscheduler: ${errno(yield* p.setScheduler(0, SchedPolicy.FIFO, 10))}`);
       if (who === 'sender' && when === 'before') {
-        yield* connection.lib.senderExit();
+        zero('rpal_sender_exit', yield* connection.lib.senderExit());
         said.push(`sched_setscheduler: ${errno(yield* p.setScheduler(0, SchedPolicy.FIFO, 10))}`);
         said.push(`registration: ${(yield* connection.lib.senderInit()) === 0 ? 'accepted' : 'refused'}`);
       }

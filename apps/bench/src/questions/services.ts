@@ -4,6 +4,7 @@ import { createMachine, executable, type Machine, type Process, type Program } f
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, rpalExecutable, welcome } from '@rpal/librpal';
 import { RpalBug, type RpalOptions, rpal } from '@rpal/rpal-core';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
+import { check, expected, positive, zero } from '../outcome.js';
 
 const SOCKET = '/tmp/question.sock';
 
@@ -39,6 +40,8 @@ export interface Extras {
   readonly bytes?: (p: Program) => Generator<void, void>;
   readonly prepare?: Preparation;
   readonly clientEnded?: (server: Process) => void;
+  /** What becomes of a process that dies of a signal: by default the experiment has failed; with `report` it is what is asked. */
+  readonly deaths?: 'throw' | 'report';
   /** The CPUs; by default four of the RFC's. */
   readonly profile?: CpuProfile;
   /** Plugins beside RPAL. */
@@ -77,17 +80,17 @@ export function meet(
   );
   const client = machine.spawn(
     rpalExecutable('client', function* (p) {
-      yield* p.setAffinity([1]);
-      yield* p.sleep(1e6);
-      const fd = yield* p.socket(SocketType.STREAM);
-      yield* p.connect(fd, SOCKET);
+      zero('client: sched_setaffinity', yield* p.setAffinity([1]));
+      zero('client: nanosleep', yield* p.sleep(1e6));
+      const fd = positive('client: socket', yield* p.socket(SocketType.STREAM));
+      zero('client: connect', yield* p.connect(fd, SOCKET));
       const lib = librpal(p);
-      yield* lib.init(1);
+      positive('client: rpal_init', yield* lib.init(1));
       const serviceId = yield* introduce(p, lib, fd);
       const far = yield* findReceiver(p, lib, serviceId, fd);
-      if (far === null) throw new Error('the server cannot be found');
+      check(far !== null, 'client: the server cannot be found');
       yield* attack(p, { lib, fd, serviceId, far, server, told });
-      yield* p.close(fd);
+      zero('client: close', yield* p.close(fd));
     }),
     1,
   );
@@ -101,13 +104,13 @@ export function meet(
   machine.bus.events.processExit.on('questions', (_time, process) => {
     if (process === client) clientEnded?.(server);
   });
-  return { machine, client, server, bug: runToEnd(machine) };
+  return { machine, client, server, bug: runToEnd(machine, extras.deaths) };
 }
 
-/** Runs a machine to its end. @returns the message if the kernel stops at a BUG of RPAL's, else null */
-export function runToEnd(machine: Machine): string | null {
+/** Runs a machine to its end. @param deaths whether a process may die of a signal @returns the message if the kernel stops at a BUG of RPAL's, else null */
+export function runToEnd(machine: Machine, deaths: 'throw' | 'report' = 'throw'): string | null {
   try {
-    machine.run({ deaths: 'report' });
+    machine.run({ deaths });
     return null;
   } catch (error) {
     // The machine says where a plugin threw; what it threw is the cause.
@@ -117,24 +120,24 @@ export function runToEnd(machine: Machine): string | null {
 }
 
 function* serve(p: Program, { handle, bytes, prepare }: Extras, told: Map<string, number>): Generator<void, void> {
-  yield* p.setAffinity([0]);
-  const listener = yield* p.socket(SocketType.STREAM);
-  yield* p.bind(listener, SOCKET);
-  yield* p.listen(listener, 1);
-  const fd = yield* p.accept(listener);
+  zero('server: sched_setaffinity', yield* p.setAffinity([0]));
+  const listener = positive('server: socket', yield* p.socket(SocketType.STREAM));
+  zero('server: bind', yield* p.bind(listener, SOCKET));
+  zero('server: listen', yield* p.listen(listener, 1));
+  const fd = positive('server: accept', yield* p.accept(listener));
   const lib = librpal(p);
-  yield* lib.init(1);
-  const epfd = yield* p.epollCreate();
-  yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN | Poll.RDHUP | Epoll.ET | EPOLLRPALIN);
+  positive('server: rpal_init', yield* lib.init(1));
+  const epfd = positive('server: epoll_create1', yield* p.epollCreate());
+  zero('server: epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN | Poll.RDHUP | Epoll.ET | EPOLLRPALIN));
   if (prepare !== undefined) yield* prepare(p, told);
   yield* welcome(p, lib, fd);
-  const buffer = yield* p.allocate(8192);
+  const buffer = positive('server: mmap', yield* p.allocate(8192));
   for (;;) {
-    const count = yield* lib.epollWait(epfd, buffer, 8, -1);
+    const count = positive('server: rpal_epoll_wait', yield* lib.epollWait(epfd, buffer, 8, -1));
     for (let i = 0; i < count; i++) {
       const bits = yield* p.load32(buffer + i * EPOLL_EVENT_SIZE);
       if ((bits & EPOLLRPALIN) !== 0) {
-        yield* lib.readPtrs(fd, buffer + 4096, 1);
+        expected('server: rpal_read_ptrs', yield* lib.readPtrs(fd, buffer + 4096, 1), 1);
         if (handle !== undefined) yield* handle(p, yield* p.load64(buffer + 4096));
       }
       if ((bits & (Poll.IN | Poll.RDHUP)) !== 0) {

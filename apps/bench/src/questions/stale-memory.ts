@@ -2,6 +2,7 @@ import { walk } from '@rpal/hw-x86';
 import { librpal, rpalExecutable } from '@rpal/librpal';
 import { type RpalOptions, rpalOf } from '@rpal/rpal-core';
 import { MapFlag, Prot } from '@rpal/uapi';
+import { positive, zero } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet, smallMachine } from './services.js';
 
@@ -22,11 +23,11 @@ function afterFlush(options: RpalOptions, change: 'unmap' | 'protect', leave: bo
       yield* p.load64(at);
       yield* p.store64(at, SECRET);
       asked = true;
-      const note = yield* p.allocate(4096);
-      yield* p.write(fd, note, 1);
+      const note = positive('mmap', yield* p.allocate(4096));
+      positive('write', yield* p.write(fd, note, 1));
       // In user mode throughout: a switch of address spaces would flush.
       while (!changed) yield* p.compute(500);
-      if (leave) yield* p.sleep(1e6);
+      if (leave) zero('nanosleep', yield* p.sleep(1e6));
       present = walk(p.context.cpu.memory, server.mm.tables.root, at).present;
       if (change === 'unmap') seen = yield* p.load64(at);
       else {
@@ -35,13 +36,14 @@ function afterFlush(options: RpalOptions, change: 'unmap' | 'protect', leave: bo
       }
     },
     {
+      deaths: 'report',
       *prepare(p, told) {
-        told.set('page', yield* p.allocate(4096));
+        told.set('page', positive('mmap', yield* p.allocate(4096)));
       },
       *bytes(p) {
         if (!asked) return;
-        if (change === 'unmap') yield* p.munmap(at, 4096);
-        else yield* p.mprotect(at, 4096, Prot.READ);
+        if (change === 'unmap') zero('munmap', yield* p.munmap(at, 4096));
+        else zero('mprotect', yield* p.mprotect(at, 4096, Prot.READ));
         changed = true;
       },
     },
@@ -78,25 +80,28 @@ function afterFork(options: RpalOptions): string {
   machine.spawn(
     rpalExecutable('service', function* (p) {
       const lib = librpal(p);
-      yield* lib.init(1);
-      const at = yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, lib.process.rpalFd);
+      positive('rpal_init', yield* lib.init(1));
+      const at = positive('mmap', yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, lib.process.rpalFd));
       yield* p.store64(at, SECRET);
       const shared = rpalOf(machine)
         .byKey.get(lib.process.key)
         ?.sharedPages.find(({ userStart }) => userStart === at);
       const frame = shared?.frame(0) as number;
-      yield* p.fork(function* (child) {
-        childHas = walk(child.context.cpu.memory, child.context.thread.memory.tables.root, at).present;
-        while (!freed) yield* child.sleep(1e5);
-        count = frames.count(frame);
-        child.wrpkru(0);
-        yield* child.store64(at, SECRET + 1);
-        written = true;
-      });
-      yield* p.sleep(1e6);
-      yield* p.munmap(at, 4096);
+      positive(
+        'fork',
+        yield* p.fork(function* (child) {
+          childHas = walk(child.context.cpu.memory, child.context.thread.memory.tables.root, at).present;
+          while (!freed) zero('nanosleep', yield* child.sleep(1e5));
+          count = frames.count(frame);
+          child.wrpkru(0);
+          yield* child.store64(at, SECRET + 1);
+          written = true;
+        }),
+      );
+      zero('nanosleep', yield* p.sleep(1e6));
+      zero('munmap', yield* p.munmap(at, 4096));
       freed = true;
-      yield* p.wait();
+      positive('wait4', yield* p.wait());
     }),
   );
   machine.run();
@@ -114,15 +119,15 @@ function inParts(options: RpalOptions): { line: string; lost: number; broken: bo
   machine.spawn(
     rpalExecutable('service', function* (p) {
       const lib = librpal(p);
-      yield* lib.init(1);
-      const at = yield* p.mmap(0, PAGES * 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, lib.process.rpalFd);
+      positive('rpal_init', yield* lib.init(1));
+      const at = positive('mmap', yield* p.mmap(0, PAGES * 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, lib.process.rpalFd));
       const service = rpalOf(machine).byKey.get(lib.process.key);
       const shared = service?.sharedPages.find(({ userStart }) => userStart === at);
       const own = Array.from({ length: PAGES }, (_, i) => shared?.frame(i) as number);
-      yield* p.munmap(at, 4096);
+      zero('munmap', yield* p.munmap(at, 4096));
       first = own.map((frame) => frames.count(frame));
       left = service?.sharedPages.includes(shared as never) === true ? 'still knows' : 'has forgotten';
-      yield* p.munmap(at + 4096, (PAGES - 1) * 4096);
+      zero('munmap', yield* p.munmap(at + 4096, (PAGES - 1) * 4096));
       second = own.map((frame) => frames.count(frame));
     }),
   );

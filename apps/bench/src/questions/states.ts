@@ -1,9 +1,11 @@
+import type { Program } from '@rpal/kernel';
 import { LibProcess } from '@rpal/librpal';
 import { Rcc, ReceiverState, type RpalOptions, rpalOf, Scc } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
+import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, hex, type Question } from './question.js';
-import { meet } from './services.js';
+import { type Connection, meet } from './services.js';
 
 /** Index of the client's only sender is 0; its record begins with four words (patch 35). */
 const SENDER_HEADER = 16;
@@ -14,23 +16,24 @@ function overwrite(options: RpalOptions): Answer {
   let before = -1;
   let alive = false;
   let aliveLater = false;
-  const { bug } = meet(options, function* (p, { server }) {
+  const forge = function* (p: Program, { server }: Connection): Generator<void, void> {
     address = LibProcess.of(server).receiverContexts + Rcc.receiverState;
     const own = p.rdpkru();
     p.wrpkru(0);
     before = yield* p.load32(address);
     yield* p.store32(address, ReceiverState.CALL);
     p.wrpkru(own);
-    yield* p.kill(server.pid, Signal.KILL);
-    yield* p.sleep(50e6);
+    zero('kill', yield* p.kill(server.pid, Signal.KILL));
+    zero('nanosleep', yield* p.sleep(50e6));
     alive = server.exit === null;
     p.wrpkru(0);
     yield* p.store32(address, before);
     p.wrpkru(own);
-    yield* p.kill(server.pid, Signal.KILL);
-    yield* p.sleep(50e6);
+    zero('kill', yield* p.kill(server.pid, Signal.KILL));
+    zero('nanosleep', yield* p.sleep(50e6));
     aliveLater = server.exit === null;
-  });
+  };
+  const { bug } = meet(options, forge, { deaths: 'report' });
   const there = (is: boolean): string => (is ? 'alive' : 'gone');
   return {
     done: 'A peer opens all keys, sets the state word of a waiting receiver to CALL, and sends it SIGKILL. After 50 ms it puts the word back and sends SIGKILL again.',
@@ -56,12 +59,12 @@ function claim(options: RpalOptions): Answer {
     const { entity } = p.context.thread;
     const total = lib.process.senders + SENDER_HEADER + Scc.totalTime;
     const charged = function* (claimed: number): Generator<void, number> {
-      yield* p.sleep(1e6);
+      zero('nanosleep', yield* p.sleep(1e6));
       const start = entity.sumExec;
       for (let i = 0; i < PARTS; i++) {
         yield* p.compute(WORK);
         yield* p.store64(total, claimed);
-        yield* p.sleep(1000);
+        zero('nanosleep', yield* p.sleep(1000));
       }
       return entity.sumExec - start;
     };
@@ -89,7 +92,7 @@ function longCallee(options: RpalOptions): Answer {
   const { machine } = meet(
     options,
     function* (p, { lib, serviceId, far, server }) {
-      const words = yield* p.allocate(4096);
+      const words = positive('mmap', yield* p.allocate(4096));
       yield* p.store64(words, 1);
       const before = rpalOf(server.kernel).instruments.lazySwitches;
       const start = p.rdtsc();

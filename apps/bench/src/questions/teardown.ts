@@ -3,6 +3,7 @@ import { PAGE_SIZE } from '@rpal/hw-x86';
 import { executable, type Program } from '@rpal/kernel';
 import { librpal, rpalExecutable } from '@rpal/librpal';
 import type { RpalOptions } from '@rpal/rpal-core';
+import { fail, positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import type { Answer, Question } from './question.js';
 import { smallMachine, smallProfile } from './services.js';
@@ -35,23 +36,23 @@ function end(options: RpalOptions | null, peers: number): Teardown {
   const keys: number[] = [];
   const image = options === null ? executable : rpalExecutable;
   const join = function* (p: Program, index: number): Generator<void, void> {
-    yield* p.setAffinity([index]);
+    zero('sched_setaffinity', yield* p.setAffinity([index]));
     if (options !== null) {
       const lib = librpal(p);
-      yield* lib.init(1);
+      positive('rpal_init', yield* lib.init(1));
       keys[index] = lib.process.key;
-      while (keys.filter((key) => key !== undefined).length <= peers) yield* p.sleep(1e6);
-      if (index > 0) yield* lib.requestService(keys[0] as number);
-      else for (const key of keys.slice(1)) yield* lib.requestService(key);
+      while (keys.filter((key) => key !== undefined).length <= peers) zero('nanosleep', yield* p.sleep(1e6));
+      if (index > 0) zero('rpal_request_service', yield* lib.requestService(keys[0] as number));
+      else for (const key of keys.slice(1)) zero('rpal_request_service', yield* lib.requestService(key));
     }
     ready++;
   };
   const dying = machine.spawn(
     image('dying', function* (p) {
       yield* join(p, 0);
-      const area = yield* p.allocate(PAGES * PAGE_SIZE);
+      const area = positive('mmap', yield* p.allocate(PAGES * PAGE_SIZE));
       yield* p.memset(area, 1, PAGES * PAGE_SIZE);
-      while (ready <= peers) yield* p.sleep(1e5);
+      while (ready <= peers) zero('nanosleep', yield* p.sleep(1e5));
       before = { flushes: memory.tlb.flushesSent, interrupts: memory.tlb.flushesReceived };
       started = p.rdtsc();
     }),
@@ -75,8 +76,7 @@ function end(options: RpalOptions | null, peers: number): Teardown {
     );
   }
   machine.run();
-  if (after === null) throw new Error('the process has not ended');
-  return after;
+  return after ?? fail('the process has not ended');
 }
 
 function tearDown(options: RpalOptions): Answer {

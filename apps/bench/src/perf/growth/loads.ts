@@ -14,6 +14,7 @@ import {
 import { rpal } from '@rpal/rpal-core';
 import { SchedPolicy } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
+import { fail } from '../../outcome.js';
 import { CACHES, FLAT, type GrowthLine, LOGARITHM, type Load } from './line.js';
 
 type Body = Generator<void, void>;
@@ -49,7 +50,7 @@ class Work implements Load {
 }
 
 function failed(what: string, result: number): never {
-  throw new Error(`${what} returned ${result}`);
+  return fail(`${what} returned ${result}`);
 }
 
 function done(what: string, result: number): number {

@@ -1,0 +1,31 @@
+import { errnoName } from '@rpal/uapi';
+
+/** A message that came back other than it went, or a call that failed: the run is worthless. */
+export class BenchmarkFailure extends Error {
+  override readonly name = 'BenchmarkFailure';
+}
+
+export function check(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new BenchmarkFailure(what);
+}
+
+/** For messages that tell a value: `check` would make the text also where all is well, once per message sent. */
+export function fail(what: string): never {
+  throw new BenchmarkFailure(what);
+}
+
+/** A result that is to be this value. @returns it */
+export function expected(call: string, result: number, value: number): number {
+  if (result !== value) fail(`${call} came back with ${result < 0 ? errnoName(result) : result}, not ${value}`);
+  return result;
+}
+
+export function zero(call: string, result: number): void {
+  expected(call, result, 0);
+}
+
+/** A descriptor, an address or a pid: no error. @returns it */
+export function positive(call: string, result: number): number {
+  if (result < 0) fail(`${call} failed with ${errnoName(result)}`);
+  return result;
+}

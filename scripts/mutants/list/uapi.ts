@@ -13,7 +13,11 @@ export const uapi: Group = {
     { kind: 'state', text: 'WAITERS: 0x8000_0000 | 0', mutated: 'WAITERS: 0x8000_0000' },
     { kind: 'state', text: 'CREAT: 0o1000,', mutated: 'CREAT: 1000,' },
     { kind: 'state', text: 'OFD_SETLKW: 38,', mutated: 'OFD_SETLKW: 37,' },
-    { kind: 'bound', text: 'signal > Signal.RTMIN && signal < Signal.RTMAX', mutated: 'signal > Signal.RTMIN && signal <= Signal.RTMAX + 1' },
+    {
+      kind: 'bound',
+      text: 'signal > Signal.RTMIN && signal < Signal.RTMAX',
+      mutated: 'signal > Signal.RTMIN && signal <= Signal.RTMAX + 1',
+    },
     { kind: 'bound', text: 'name.startsWith(family) && value === code', mutated: 'value === code' },
     { kind: 'permission', text: 'EXEC: 4, GROWSDOWN', mutated: 'EXEC: 8, GROWSDOWN' },
   ],

@@ -1,4 +1,5 @@
 import { type Profiler, Session } from 'node:inspector';
+import { setFlagsFromString } from 'node:v8';
 
 /** Counts operations from `start` to `stop`. */
 export interface OperationCounter {
@@ -9,11 +10,13 @@ export interface OperationCounter {
 
 /**
  * Measures work where time would depend on what else the computer does: counts how often blocks of this project's code are executed
- * (bodies of functions and loops, branches). The same run gives the same number but for some per cent, for V8 stops counting in parts of
- * what it compiles; most at the first run. What V8 does by itself, such as moving the elements of an array, is not counted, nor code that
- * was loaded before: import what is measured meanwhile, in a file `*.operations.test.ts`, which has a process of its own.
+ * (bodies of functions and loops, branches). The same run gives the same number. In what V8's optimizing compiler makes, it counts only
+ * now and then; so that compiler is off meanwhile, and runs are slow. What V8 does by itself, such as moving the elements of an array,
+ * is not counted, nor code that was loaded before: import what is measured meanwhile, in a file `*.operations.test.ts`, which has a
+ * process of its own.
  */
 export async function countOperations<T>(measure: (counter: OperationCounter) => Promise<T>): Promise<T> {
+  setFlagsFromString('--no-opt');
   const session = new Session();
   session.connect();
   session.post('Profiler.enable');
@@ -23,6 +26,7 @@ export async function countOperations<T>(measure: (counter: OperationCounter) =>
   } finally {
     session.post('Profiler.stopPreciseCoverage');
     session.disconnect();
+    setFlagsFromString('--opt');
   }
 }
 

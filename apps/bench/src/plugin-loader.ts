@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packages } from 'virtual:own-packages';
 import type { Plugin } from '@rpal/bus';
-import { createJiti, type Jiti } from 'jiti';
+import type { Jiti } from 'jiti';
 import { UsageError } from './usage.js';
 
 /** How `--plugin` names a plugin: module, name of the export, options. */
@@ -17,6 +17,8 @@ export const PLUGIN_SYNTAX = '<file|package>[#export][={"option": value, ...}]';
  */
 export async function loadPlugins(specifications: readonly string[], directory: string): Promise<readonly Plugin[]> {
   if (specifications.length === 0) return [];
+  // A compiler of its own, which most commands can do without.
+  const { createJiti } = await import('jiti');
   const loaders = [directory, fileURLToPath(new URL('.', import.meta.url))].map((from) =>
     createJiti(join(from, '_'), { virtualModules: packages, interopDefault: false }),
   );

@@ -80,4 +80,86 @@ describe('scale', () => {
     // They share four CPUs: the more there are, the more often one is preempted.
     expect(large / 600 / (small / 100)).toBeLessThan(1.3);
   });
+
+  it('a turn of 256 busy CPUs takes hardly more work than one of two: the height of a heap', async () => {
+    const rounds = 20;
+    const [few, many] = await countOperations(async (counter) => {
+      const { smallMachine } = await import('../../../scripts/testing/run.ts');
+      const { executable } = await import('../src/index.js');
+      const of = (cpus: number): number => {
+        const machine = smallMachine({ cpus });
+        let begun = 0;
+        for (let cpu = 0; cpu < cpus; cpu++) {
+          const main = function* (p: Program): Generator<void, void> {
+            yield* p.setAffinity([cpu]);
+            const input = yield* p.pipe();
+            const output = p.second;
+            const memory = yield* p.allocate(4096);
+            yield* p.store64(memory, 1);
+            begun++;
+            // They begin together, and end together.
+            while (begun < cpus) yield* p.getpid();
+            if (cpu === 0) counter.start();
+            for (let round = 0; round < rounds; round++) {
+              yield* p.write(output, memory, 8);
+              yield* p.read(input, memory, 8);
+            }
+          };
+          machine.spawn(executable('worker', main), cpu);
+        }
+        machine.run();
+        return counter.stop() / (cpus * rounds);
+      };
+      return [of(2), of(256)];
+    });
+    expect(many / few).toBeLessThan(1.2);
+  });
+
+  it('a sleep takes the same work with 2,000 tasks asleep as with 50, but for the height of trees', async () => {
+    const [few, many] = await operations([50, 2000], function* (p, counter, count) {
+      for (let i = 0; i < count; i++) {
+        yield* p.clone(function* (q) {
+          yield* q.sleep(20e9 + i * 1000);
+        });
+      }
+      yield* p.sleep(1e9);
+      counter.start();
+      for (let i = 0; i < 200; i++) yield* p.sleep(1000);
+      counter.stop();
+    });
+    expect(many / few).toBeLessThan(1.2);
+  });
+
+  it('a fork, an end and a wait take the same work with 1,000 processes as with 20', async () => {
+    const [few, many] = await operations([20, 1000], function* (p, counter, count) {
+      const children: number[] = [];
+      for (let i = 0; i < count; i++) {
+        const child = yield* p.fork(function* (q) {
+          yield* q.sleep(10e9);
+        });
+        children.push(child);
+      }
+      yield* p.sleep(1e9);
+      counter.start();
+      for (let i = 0; i < 20; i++) yield* p.wait(yield* p.fork(function* () {}));
+      counter.stop();
+      for (const child of children) yield* p.wait(child);
+    });
+    expect(many / few).toBeLessThan(1.2);
+  });
+
+  it('a machine of 128 CPUs is built in some twenty thousand operations, and takes little memory: tables are made when they are used', async () => {
+    const { built, bytes } = await countOperations(async (counter) => {
+      const { createMachine } = await import('../src/index.js');
+      createMachine();
+      const before = process.memoryUsage().arrayBuffers;
+      counter.start();
+      const machine = createMachine();
+      const built = counter.stop();
+      expect(machine.platform.cpus.length).toBe(128);
+      return { built, bytes: process.memoryUsage().arrayBuffers - before };
+    });
+    expect(built).toBeLessThan(25_000);
+    expect(bytes).toBeLessThan(8 * 0x10_0000);
+  });
 });

@@ -131,7 +131,7 @@ function forked(options: RpalOptions): Answer {
         reached = true;
       }),
     );
-    child = p.context.thread.process.children[0];
+    child = p.context.thread.process.children.values().next().value;
     positive('wait4', yield* p.wait());
   });
   const exit = child?.exit ?? null;

@@ -21,6 +21,8 @@ export class CostModel {
   readonly step: Float64Array;
   /** Additional price of each byte, by step id. Not rounded: `bytes()` rounds the product. */
   readonly perByte: Float64Array;
+  /** What a ledger begins with: see `Ledger.cells`. */
+  readonly unbooked: Int32Array;
 
   constructor(profile: CpuProfile, level: CostLevel = 'central', coreGHz?: number) {
     if (!(level in INDEX)) throw new HardwareError('INVALID_ARGUMENT', `costs: ${level} is not low, central or high`);
@@ -47,6 +49,8 @@ export class CostModel {
         this.perByte[step.id] = this.tscPerCore / bytesPerCycle;
       }
     }
+    this.unbooked = new Int32Array(2 * steps.length);
+    for (let id = 0; id < steps.length; id++) this.unbooked[2 * id] = this.step[id] as number;
   }
 
   /** TSC cycles of a nanosecond figure at this level, rounded. */

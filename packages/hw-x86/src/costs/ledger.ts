@@ -21,9 +21,8 @@ export class Ledger {
   readonly computed: Float64Array;
 
   constructor(costs: CostModel) {
-    this.cells = new Int32Array(2 * costs.step.length);
+    this.cells = costs.unbooked.slice();
     this.computed = new Float64Array(costs.step.length);
-    for (let id = 0; id < costs.step.length; id++) this.cells[2 * id] = costs.step[id] as number;
   }
 
   /** Cycles booked under a step's own name. */

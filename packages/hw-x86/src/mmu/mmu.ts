@@ -38,6 +38,9 @@ const GRANT_ALL = TlbFlag.writable | TlbFlag.user | TlbFlag.executable;
 /** Places for recent translations; a power of two. */
 const RECENT = 256;
 
+/** What an MMU begins with: a copy of this is made at once, and not one by one. */
+const NO_RECENT: readonly TlbEntry[] = Array.from({ length: RECENT }, () => EMPTY_ENTRY);
+
 /** Where a translation is kept, by the low half of an address in the page. Processes that share a page get different slots. */
 function hash(low: number, space: number): number {
   return ((low >>> 12) ^ (low >>> 20) ^ (space << 5)) & (RECENT - 1);
@@ -103,7 +106,7 @@ export class Mmu {
   #keyRights = 0;
 
   /** First-level entries of 4 KiB data pages that were used lately, each at the hash of its page. */
-  readonly #recent: TlbEntry[] = Array.from({ length: RECENT }, () => EMPTY_ENTRY);
+  readonly #recent: TlbEntry[] = NO_RECENT.slice();
   readonly #uses: TlbUses;
   readonly #clock: CoreClock;
   readonly #memory: PhysicalMemory;

@@ -112,12 +112,12 @@ export class WaitChildOperation implements Operation {
     const { process } = thread;
     thread.state = TaskState.RUNNING;
     process.childWait.remove(cpu, this.#entry);
-    const children = process.children.filter((child) => this.#pid === -1 || child.pid === this.#pid);
-    if (children.length === 0) return -Errno.ECHILD;
-    for (const child of children) {
+    let none = true;
+    for (const child of this.#candidates(process)) {
+      none = false;
       if (child.exit !== null && child.threads.length === 0) {
         cpu.charge(KernelStep.wait);
-        process.children.splice(process.children.indexOf(child), 1);
+        process.children.delete(child);
         this.#processes.remove(child);
         return this.#found(cpu, child, (child.exit.status << 8) | child.exit.signal);
       }
@@ -130,11 +130,19 @@ export class WaitChildOperation implements Operation {
         return this.#found(cpu, child, 0xffff);
       }
     }
+    if (none) return -Errno.ECHILD;
     if ((this.#options & WaitOption.NOHANG) !== 0) return 0;
     if (thread.signalPending) return -Errno.ERESTARTSYS;
     process.childWait.add(cpu, this.#entry);
     thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, process.childWait);
     return Pending.SLEEP;
+  }
+
+  /** The children that are waited for. The one with a pid is found among any number of others. */
+  #candidates(process: Process): Iterable<Process> {
+    if (this.#pid === -1) return process.children;
+    const child = this.#processes.get(this.#pid);
+    return child !== undefined && process.children.has(child) ? [child] : [];
   }
 
   /** @param status as in `sys/wait.h` */

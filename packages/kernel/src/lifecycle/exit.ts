@@ -86,7 +86,7 @@ function tellParent(kernel: ExitParts, cpu: Cpu, process: Process): void {
   const ignored = waits && actionOf(parent, Signal.CHLD).handler === 'ignore';
   if (!waits || ignored) bury(kernel, process);
   if (!waits) return;
-  if (ignored) parent.children.splice(parent.children.indexOf(process), 1);
+  if (ignored) parent.children.delete(process);
   else kernel.signals.tellParent(cpu, process);
   parent.childWait.walk(cpu, Wake.ONE);
 }

@@ -49,7 +49,7 @@ export class Process {
   readonly parent: Process | null;
   /** The thread of the parent that forked it. */
   forkedBy: Thread | null = null;
-  readonly children: Process[] = [];
+  readonly children: Set<Process> = new Set();
   /** Parents waiting for a child to end. */
   readonly childWait: WaitQueue;
   /** Whoever waits for its end by a pidfd. */
@@ -119,7 +119,7 @@ export class Process {
     this.group = parent?.group ?? pid;
     this.session = parent?.session ?? pid;
     this.parent = parent;
-    parent?.children.push(this);
+    parent?.children.add(this);
   }
 
   /** It has a capability in force. @param capability of `Capability` */

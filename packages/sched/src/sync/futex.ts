@@ -64,7 +64,8 @@ class FutexBucket {
  */
 export class FutexTable {
   readonly #waker: Waker;
-  readonly #buckets: readonly FutexBucket[];
+  /** Made when they are first used: a machine has tens of thousands. */
+  readonly #buckets: (FutexBucket | undefined)[];
   /** From who wakes to who was woken. */
   readonly handover: Handover;
 
@@ -73,7 +74,7 @@ export class FutexTable {
     this.#waker = waker;
     this.handover = handover;
     const size = 256 * 2 ** Math.ceil(Math.log2(cpus));
-    this.#buckets = Array.from({ length: size }, () => new FutexBucket());
+    this.#buckets = new Array<undefined>(size).fill(undefined);
   }
 
   /** Somebody waits for a key. */
@@ -165,6 +166,11 @@ export class FutexTable {
     const low = offset >>> 2;
     const high = Math.floor(offset / 0x4_0000_0000) | 0;
     const hash = Math.imul(Math.imul(low ^ (high << 7), 0x9e3779b1) ^ space, 0x85ebca6b);
-    return this.#buckets[(hash >>> 8) & (this.#buckets.length - 1)] as FutexBucket;
+    const at = (hash >>> 8) & (this.#buckets.length - 1);
+    const known = this.#buckets[at];
+    if (known !== undefined) return known;
+    const bucket = new FutexBucket();
+    this.#buckets[at] = bucket;
+    return bucket;
   }
 }

@@ -37,6 +37,25 @@ describe('rpal-bench explain', () => {
     expect(page).toContain('Made by <code>npx rpal-bench explain pipe ');
   });
 
+  it('writes stacks whose frames close in order and last as long as the trip', async () => {
+    const file = join(directory, 'stacks.json');
+    const { stdout } = await run(['explain', 'pipe', '--after', '10', '--speedscope', file, '--json', '-']);
+    const { oneWay, roundTrip } = explanationJson.parse(JSON.parse(stdout)).data;
+    const { profiles } = JSON.parse(readFileSync(file, 'utf8'));
+    expect(profiles.map(({ startValue, endValue }: { startValue: number; endValue: number }) => [startValue, endValue])).toEqual([
+      [0, oneWay],
+      [oneWay, roundTrip],
+    ]);
+    for (const { events } of profiles) {
+      const open: number[] = [];
+      for (const { type, frame } of events) {
+        if (type === 'O') open.push(frame);
+        else expect(open.pop()).toBe(frame);
+      }
+      expect(open).toEqual([]);
+    }
+  });
+
   it.each([
     [['pigeon'], 'a mechanism is one of pipe, '],
     [['signal'], '--size: signal takes 1 to 4 bytes, not 32'],

@@ -1,6 +1,6 @@
 import type { Recording, TraceEvent, Who } from './recording.js';
 
-/** A stretch of time on a track, TSC cycles since boot. Slices of one track follow each other or lie within each other. */
+/** A stretch of time on a track, TSC cycles since boot. Slices of one track follow each other or lie within each other. @public for pictures and formats of your own */
 export interface Slice {
   readonly name: string;
   readonly category: 'runs' | 'idle' | 'call' | 'sleeps' | 'ready' | 'state';
@@ -10,14 +10,14 @@ export interface Slice {
   readonly details: Readonly<Record<string, string | number>>;
 }
 
-/** A moment on a track. */
+/** A moment on a track. @public for pictures and formats of your own */
 export interface Moment {
   readonly name: string;
   readonly time: number;
   readonly details: Readonly<Record<string, string | number>>;
 }
 
-/** What is drawn as one line: a CPU, a thread, a receiver. */
+/** What is drawn as one line: a CPU, a thread, a receiver. @public for pictures and formats of your own */
 export interface Track {
   readonly name: string;
   readonly group: 'CPUs' | 'Threads' | 'RPAL receivers';
@@ -25,20 +25,20 @@ export interface Track {
   readonly moments: readonly Moment[];
 }
 
-/** A number that changes: PKRU, runnable tasks. */
+/** A number that changes: PKRU, runnable tasks. @public for pictures and formats of your own */
 export interface Counter {
   readonly name: string;
   readonly values: readonly (readonly [time: number, value: number])[];
 }
 
-/** An arrow from one moment to another, possibly on other tracks. */
+/** An arrow from one moment to another, possibly on other tracks. @public for pictures and formats of your own */
 export interface Flow {
   readonly name: 'message' | 'wake-up';
   readonly from: { readonly track: string; readonly time: number };
   readonly to: { readonly track: string; readonly time: number };
 }
 
-/** A recording as it is drawn. */
+/** A recording as it is drawn. @public for pictures and formats of your own */
 export interface Tracks {
   readonly tracks: readonly Track[];
   readonly counters: readonly Counter[];
@@ -55,7 +55,7 @@ export function threadTrack({ name, tid }: Who): string {
   return `${name} ${tid}`;
 }
 
-/** Puts what was noted onto tracks. */
+/** Puts what was noted onto tracks. @public for pictures and formats of your own */
 export function tracksOf(recording: Recording): Tracks {
   const { events, running, end } = recording;
   const busy = running.flatMap(({ tid }, cpu) => (tid === 0 ? [] : [cpu]));

@@ -1,6 +1,7 @@
-import { type Mechanism, type Waiting, waterfall } from '@rpal/compare';
+import { type Mechanism, type Stretch, type Waiting, type Waterfall, waterfall } from '@rpal/compare';
 import { type CostLevel, profiles } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
+import { type Frame, speedscopeFile } from '@rpal/trace';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { mechanismNamed } from '../compare/compare-command.js';
@@ -26,6 +27,7 @@ interface Flags {
   readonly costs: CostLevel;
   readonly html?: string;
   readonly svg?: string;
+  readonly speedscope?: string;
   readonly json?: string;
 }
 
@@ -92,11 +94,12 @@ export function explainCommand(io: Io, done: (code: number) => void): Command {
     )
     .addOption(new Option('--html <file>', 'write a page with the picture and the table'))
     .addOption(new Option('--svg <file>', 'draw the picture to a file'))
+    .addOption(new Option('--speedscope <file>', 'write stacks over time, by cause and by step, for https://www.speedscope.app'))
     .addOption(new Option('--json <file>', JSON_HELP))
     .action((mechanism: Mechanism, flags: Flags) => done(explain(mechanism, flags, io)));
 }
 
-function explain(mechanism: Mechanism, { html, svg, json, ...settings }: Flags, io: Io): number {
+function explain(mechanism: Mechanism, { html, svg, speedscope, json, ...settings }: Flags, io: Io): number {
   const { size, after, profile, placement, idle, costs } = settings;
   checkPlace(settings);
   const [smallest, largest] = mechanism.sizes;
@@ -104,6 +107,7 @@ function explain(mechanism: Mechanism, { html, svg, json, ...settings }: Flags, 
     throw new UsageError(`--size: ${mechanism.name} takes ${smallest} to ${largest} bytes, not ${size}`);
   const page = html === undefined ? undefined : new OutputFile('--html', html);
   const picture = svg === undefined ? undefined : new OutputFile('--svg', svg);
+  const stacks = speedscope === undefined ? undefined : new OutputFile('--speedscope', speedscope);
   const output = new JsonOutput(json, io);
   const found = waterfall(mechanism, {
     machine: { profile, idle, costs },
@@ -124,9 +128,26 @@ function explain(mechanism: Mechanism, { html, svg, json, ...settings }: Flags, 
   ]);
   page?.write(waterfallPage(title, conditions, found, command));
   picture?.write(drawWaterfall(title, found));
+  stacks?.write(`${JSON.stringify(stacksOf(title, found))}\n`);
   output.write(envelope({ schema: 'rpal-bench/explain', version: 1, complete: true, settings: words, command }, found));
   if (output.textWanted) io.stdout.write(renderWaterfall(title, conditions, found));
-  const written = [page?.path, picture?.path, output.path].filter((path) => typeof path === 'string');
+  const written = [page?.path, picture?.path, stacks?.path, output.path].filter((path) => typeof path === 'string');
   if (written.length > 0) io.stderr.write(`wrote ${written.join(' and ')}\n`);
   return ExitCode.OK;
+}
+
+/** Cycles as stacks: what was executed within why it was, on the way there and on the way back. */
+function stacksOf(title: string, { there, back }: Waterfall) {
+  const framesOf = (stretches: readonly Stretch[]): Frame[] =>
+    stretches.flatMap(({ at, cycles, cause, step }, index) => {
+      const frame = { name: step, begin: at, end: at + cycles };
+      if (stretches[index - 1]?.cause === cause) return [frame];
+      const other = stretches.slice(index).find((next) => next.cause !== cause);
+      const last = stretches.at(-1) as Stretch;
+      return [{ name: cause, begin: at, end: other?.at ?? last.at + last.cycles }, frame];
+    });
+  return speedscopeFile(title, 'none', [
+    ['the way there', framesOf(there)],
+    ['the way back', framesOf(back)],
+  ]);
 }

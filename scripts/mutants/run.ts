@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { groups } from './list.ts';
 import { type Group, locate, type Mutant, type Place, root, testFiles } from './mutant.ts';
 import { markdown, type Result, summary, wrong } from './report.ts';
-import { Tests } from './tests.ts';
+import { type Answer, Tests } from './tests.ts';
 
 /** Tests that take so much longer than without the mutant, and this on top, are stuck. */
 const PATIENCE = 10;
@@ -15,7 +15,7 @@ FILTER: part of a package's folder, a kind, or part of a line; all that are give
 --json: every result; --markdown: the tables of docs/mutants.md.
 Exit status: 0 done; 1 a mutant survives and states no reason, or is killed and states one; 2 wrong usage.`;
 
-interface Chosen extends Place {
+interface Chosen {
   readonly group: Group;
   readonly mutant: Mutant;
 }
@@ -41,8 +41,7 @@ if (values.help) {
 }
 const chosen: Chosen[] = groups
   .flatMap((group) => group.mutants.map((mutant) => ({ group, mutant })))
-  .filter(({ group, mutant }) => filters.every((part) => [group.package, mutant.kind, mutant.text].some((text) => text.includes(part))))
-  .map(({ group, mutant }) => ({ group, mutant, ...locate(group, mutant) }));
+  .filter(({ group, mutant }) => filters.every((part) => [group.package, mutant.kind, mutant.text].some((text) => text.includes(part))));
 if (chosen.length === 0) wrongUsage(`no mutant fits: ${filters.join(' ')}`);
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
@@ -62,32 +61,39 @@ async function check(file: string): Promise<void> {
   seconds.set(file, answer.seconds);
 }
 
-const results: Result[] = [];
-for (const { group, mutant, file: path, line } of chosen) {
-  const { text, mutated, kind, survives } = mutant;
-  const file = path.slice(root.length);
+/** Runs the tests that are to notice. */
+async function answerTo({ group, mutant }: Chosen, file: string): Promise<Answer> {
   const files = [...testFiles(group, mutant)];
   for (const test of files) await check(test);
   const usual = files.reduce((sum, test) => sum + (seconds.get(test) as number), 0);
   // The first that notices ends the run: the quick ones go first.
   files.sort((a, b) => (seconds.get(a) as number) - (seconds.get(b) as number));
-  const answer = await tests.run({ files, change: { file, text, without: mutated } }, PATIENCE * usual + GRACE_SECONDS);
-  const outcome = answer.outcome === 'passed' ? 'survived' : answer.outcome === 'failed' ? 'killed' : answer.outcome;
-  const result: Result = {
-    package: group.package,
-    kind,
-    file,
-    line,
-    text,
-    mutated,
-    outcome,
-    by: answer.by,
-    survives,
-    seconds: answer.seconds,
-  };
+  return tests.run({ files, change: { file, text: mutant.text, without: mutant.mutated } }, PATIENCE * usual + GRACE_SECONDS);
+}
+
+const OUTCOMES = { passed: 'survived', failed: 'killed', 'out of time': 'out of time', broken: 'broken' } as const;
+
+async function resultOf(one: Chosen): Promise<Result> {
+  const { text, mutated, kind, survives } = one.mutant;
+  const known = { package: one.group.package, kind, text, mutated, survives };
+  let place: Place;
+  try {
+    place = locate(one.group, one.mutant);
+  } catch (error) {
+    return { ...known, file: one.group.package, line: 0, outcome: 'broken', by: (error as Error).message, seconds: 0 };
+  }
+  const file = place.file.slice(root.length);
+  const { outcome, by, seconds } = await answerTo(one, file);
+  return { ...known, file, line: place.line, outcome: OUTCOMES[outcome], by, seconds };
+}
+
+const results: Result[] = [];
+for (const one of chosen) {
+  const result = await resultOf(one);
   results.push(result);
+  const { outcome, kind, file, line, text, mutated, seconds, survives, by } = result;
   console.log(`${wrong(result) ? '!' : ' '} ${outcome.padEnd(11)} ${kind.padEnd(10)} ${file}:${line}  ${text} -> ${mutated}`);
-  console.log(`    ${answer.seconds.toFixed(1)} s  ${survives ?? answer.by}`);
+  console.log(`    ${seconds.toFixed(1)} s  ${survives ?? by}`);
 }
 tests.close();
 console.log(summary(results));

@@ -26,8 +26,8 @@ export const kernel: Group = {
     },
     {
       kind: 'permission',
-      text: 'const room = account.queued < process.pendingLimit || (!realTime && !queued);',
-      mutated: 'const room = account.queued <= process.pendingLimit || (!realTime && !queued);',
+      text: 'const room = account.queued < process.limits.of(Rlimit.SIGPENDING) || (!realTime && !queued);',
+      mutated: 'const room = account.queued <= process.limits.of(Rlimit.SIGPENDING) || (!realTime && !queued);',
     },
     {
       kind: 'state',
@@ -67,25 +67,25 @@ export const kernel: Group = {
     },
     {
       kind: 'permission',
-      text: 'if (!caller.process.mayAffect(thread.process)) return -Errno.EPERM;',
+      text: 'if (!caller.process.maySignal(thread.process)) return -Errno.EPERM;',
       mutated: '',
       tests: ['refusals'],
     },
     {
       kind: 'permission',
-      text: 'if (!thread.process.mayAffect(file.process)) return -Errno.EPERM;',
+      text: 'if (!thread.process.maySignal(file.process)) return -Errno.EPERM;',
       mutated: '',
       tests: ['refusals'],
     },
     {
       kind: 'permission',
-      text: 'if (!caller.mayAffect(process)) return -Errno.EPERM;',
+      text: 'if (a1 === Rlimit.NOFILE && wanted.hard > NR_OPEN) return -Errno.EPERM;',
       mutated: '',
       tests: ['refusals'],
     },
     {
       kind: 'permission',
-      text: 'if (!thread.process.mayAffect(process)) return -Errno.EPERM;',
+      text: 'if (!thread.process.mayInspect(process, Capability.SYS_PTRACE)) return -Errno.EPERM;',
       mutated: '',
       in: 'transfer-syscalls.ts',
       tests: ['refusals'],
@@ -93,7 +93,7 @@ export const kernel: Group = {
 
     {
       kind: 'permission',
-      text: 'if (process.credentials.uid !== 0 && process.credentials.uid !== a0) return -Errno.EPERM;',
+      text: 'if (!all && uid !== credentials.uid && uid !== credentials.suid) return -Errno.EPERM;',
       mutated: '',
       tests: ['cpu-online'],
     },
@@ -148,7 +148,7 @@ export const kernel: Group = {
       kind: 'state',
       text: 'if (--process.mm.users === 0) exitMm(cpu, process.mm);',
       mutated: 'process.mm.users--;',
-      tests: ['process', 'memory', 'exec', 'sysv-shm', 'contexts'],
+      tests: ['process', 'memory', 'exec', 'contexts'],
     },
     { kind: 'state', text: 'if (--old.users === 0) exitMm(cpu, old);', mutated: '', tests: ['refusals'] },
     { kind: 'wake-up', text: 'if (process.threads.length > 1) return Pending.SLEEP;', mutated: '', tests: ['exec'] },
@@ -183,9 +183,6 @@ export const kernel: Group = {
       mutated: 'if ((a2 & ~OpenFlag.CLOEXEC) !== 0) return -Errno.EINVAL;',
       tests: ['pipe', 'errors', 'transfer'],
     },
-    { kind: 'errno', text: 'return found.bytes < bytes ? -Errno.EINVAL : found.id;', mutated: 'return found.id;', tests: ['sysv-shm'] },
-    { kind: 'bound', text: 'if (segment.attached === 0) this.#destroy(segment);', mutated: 'this.#destroy(segment);', tests: ['sysv-shm'] },
-    { kind: 'errno', text: 'if (queue.notification !== null) return -Errno.EBUSY;', mutated: '', tests: ['mqueue'] },
     { kind: 'errno', text: "if (letter !== '0' && letter !== '1') return -Errno.EINVAL;", mutated: '', tests: ['cpu-online'] },
     {
       kind: 'errno',

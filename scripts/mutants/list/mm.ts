@@ -78,7 +78,12 @@ export const mm: Group = {
       mutated: 'if (size > old) return;',
       survives: 'a truncation to the size that the file has frees nothing and zeroes nothing that could be read',
     },
-    { kind: 'state', text: 'if (last !== undefined) this.#manager.memory.fill(', mutated: 'if (last === null) this.#manager.memory.fill(' },
+    {
+      kind: 'state',
+      text: 'if (frame !== undefined) this.#manager.memory.fill(',
+      mutated: 'if (frame === null) this.#manager.memory.fill(',
+      tests: ['limits'],
+    },
     {
       kind: 'state',
       text: 'if (covering !== undefined && covering.start <= first && covering.end >= end) return',

@@ -143,11 +143,11 @@ export const librpal: Group = {
       text: 'if (((tail - head) | 0) + this.length > QUEUE_WORDS) {',
       mutated: 'if (((tail - head) | 0) + this.length >= QUEUE_WORDS) {',
     },
-    { kind: 'bound', text: 'this.length < 1 || this.length > QUEUE_WORDS', mutated: 'this.length < 1 || this.length >= QUEUE_WORDS' },
+    { kind: 'bound', text: 'length >= 1 && length <= QUEUE_WORDS', mutated: 'length >= 1 && length < QUEUE_WORDS' },
     {
       kind: 'errno',
-      text: 'if (this.sender === null) return this.finish(-RpalError.INVAL_THREAD);',
-      mutated: 'if (this.sender === null) return this.finish(-RpalError.INVALID_ARG);',
+      text: "return this.quirk('refused-sender-as-fault') ? RpalError.ERR_PEER_MEM : RpalError.INVAL_THREAD;",
+      mutated: 'return RpalError.ERR_PEER_MEM;',
     },
     {
       kind: 'errno',
@@ -156,7 +156,7 @@ export const librpal: Group = {
     },
     {
       kind: 'errno',
-      text: 'if (memory.read32(slot + FdSlot.timestamp) !== this.rpalfd.timestamp) return this.#fail(RpalError.FDE_OUTDATED);',
+      text: 'if (memory.read32(entry + FdRecord.timestamp) !== this.rpalfd.timestamp) return this.#fail(RpalError.FDE_OUTDATED);',
       mutated: '',
     },
     { kind: 'state', text: 'if (again) memory.write32(entry + FdRecord.trigger, 0);', mutated: '' },
@@ -167,7 +167,7 @@ export const librpal: Group = {
     { kind: 'wake-up', text: 'if (begin !== end || this.#count === this.maxevents) {', mutated: 'if (begin !== begin) {' },
     { kind: 'bound', text: 'if (begin === end || this.#count === this.maxevents) {', mutated: 'if (begin === end) {' },
     { kind: 'wake-up', text: 'if ((pending & RPAL_KERNEL_PENDING) !== 0) {', mutated: 'if ((pending & RPAL_KERNEL_PENDING) === -1) {' },
-    { kind: 'state', text: 'if (memory.read32(slot + FdSlot.references) >= 0 && record !== 0) {', mutated: 'if (record !== 0) {' },
+    { kind: 'state', text: '} else if (use >= SlotUse.AVAILABLE) {', mutated: '} else {' },
     {
       kind: 'bound',
       text: 'if (fd < FDS_PER_NODE) return fd < 0 ? NO_SLOT : table + fd * FdSlot.size;',
@@ -175,18 +175,18 @@ export const librpal: Group = {
     },
     {
       kind: 'bound',
-      text: 'if (receivers <= 0) return -RpalError.INVALID_ARG;',
-      mutated: 'if (receivers < 0) return -RpalError.INVALID_ARG;',
+      text: 'if (receivers <= 0) return state.failWithout(RpalError.INVALID_ARG);',
+      mutated: 'if (receivers < 0) return state.failWithout(RpalError.INVALID_ARG);',
     },
     {
       kind: 'errno',
-      text: 'if (compat !== RPAL_COMPAT_VERSION || api < RPAL_API_VERSION) return -RpalError.KERNEL_API_NOTSUPPORT;',
-      mutated: 'if (api < RPAL_API_VERSION) return -RpalError.KERNEL_API_NOTSUPPORT;',
+      text: 'if (compat !== RPAL_COMPAT_VERSION || api < RPAL_API_VERSION) return RpalError.KERNEL_API_NOTSUPPORT;',
+      mutated: 'if (api < RPAL_API_VERSION) return RpalError.KERNEL_API_NOTSUPPORT;',
     },
     {
       kind: 'bound',
-      text: 'if (!state.initialised || state.nextReceiver >= state.receiverCount) return null;',
-      mutated: 'if (!state.initialised) return null;',
+      text: 'if (index >= state.receiverCount) return null;',
+      mutated: '',
     },
     { kind: 'state', text: 'if (slot >= 0) this.#taken[slot] = true;', mutated: '' },
   ],

@@ -21,7 +21,7 @@ export const sched: Group = {
     { kind: 'wake-up', text: 'if (result < 0 || (result > 0 && exclusive && how !== Wake.ALL)) break;', mutated: 'if (result < 0) break;' },
     { kind: 'wake-up', text: '    if ((task.state & mask) === 0) return false;', mutated: '', tests: ['wake-up', 'explore/death'] },
 
-    { kind: 'wake-up', text: '    if (answer === WakeAnswer.REFUSE) return false;\n', mutated: '' },
+    { kind: 'wake-up', text: '    if (answer === WakeAnswer.REFUSE) return false;', mutated: '' },
     { kind: 'wake-up', text: 'if (rq.running > 1) kickIdle(rq, stoppers);', mutated: '' },
 
     {

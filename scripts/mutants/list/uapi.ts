@@ -6,7 +6,7 @@ export const uapi: Group = {
   mutants: [
     { kind: 'errno', text: 'ENOTCONN: 107,', mutated: 'ENOTCONN: 108,' },
     { kind: 'errno', text: 'ECONNRESET: 104,', mutated: 'ECONNRESET: 103,' },
-    { kind: 'errno', text: '`errno ${Math.abs(result)}`', mutated: '`errno ${result}`' },
+    { kind: 'errno', text: 'Math.abs(result)}`', mutated: 'result}`' },
     { kind: 'errno', text: 'return names.get(Math.abs(result)) ??', mutated: 'return names.get(result) ??' },
     { kind: 'state', text: 'ET: 1 << 31,', mutated: 'ET: 1 << 27,' },
     { kind: 'state', text: 'export const EPOLL_EVENT_SIZE = 12;', mutated: 'export const EPOLL_EVENT_SIZE = 16;' },

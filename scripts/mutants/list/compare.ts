@@ -1,0 +1,21 @@
+import type { Group } from '../mutant.ts';
+
+export const compare: Group = {
+  package: 'packages/compare',
+  tests: ['mechanisms', 'waterfall'],
+  mutants: [
+    {
+      kind: 'bound',
+      text: 'if (!Number.isInteger(size) || size < smallest || size > largest) {',
+      mutated: 'if (!Number.isInteger(size) || size < smallest) {',
+    },
+    { kind: 'cost', text: 'if (handler.cycles > 0) yield* p.compute(handler.cycles);', mutated: '' },
+    {
+      kind: 'cost',
+      text: 'if (last !== undefined && last.step === step && last.cpu === cpu) last.cycles += cycles;',
+      mutated: 'if (last !== undefined && last.step === step) last.cycles += cycles;',
+    },
+    { kind: 'state', text: 'if (at >= 0) throw', mutated: 'if (at > 1e9) throw' },
+    { kind: 'state', text: 'if (!mechanism.streams) throw', mutated: 'if (mechanism === undefined) throw' },
+  ],
+};

@@ -1,0 +1,22 @@
+import type { Group } from '../mutant.ts';
+
+export const posix: Group = {
+  package: 'packages/posix',
+  tests: ['sysv-shm', 'mqueue', 'readme'],
+  mutants: [
+    { kind: 'errno', text: 'return found.bytes < bytes ? -Errno.EINVAL : found.id;', mutated: 'return found.id;', tests: ['sysv-shm'] },
+    { kind: 'bound', text: 'if (segment.attached === 0) this.#destroy(segment);', mutated: 'this.#destroy(segment);', tests: ['sysv-shm'] },
+    {
+      kind: 'state',
+      text: 'if (this.attached === 0 && this.removed) this.#gone(this);',
+      mutated: 'if (this.attached === 0) this.#gone(this);',
+    },
+    { kind: 'errno', text: 'if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;', mutated: '' },
+    { kind: 'errno', text: 'if (queue.notification !== null) return -Errno.EBUSY;', mutated: '', tests: ['mqueue'] },
+    {
+      kind: 'bound',
+      text: 'if (a3 < 0 || a3 >= MQ_PRIO_MAX) return -Errno.EINVAL;',
+      mutated: 'if (a3 < 0 || a3 > MQ_PRIO_MAX) return -Errno.EINVAL;',
+    },
+  ],
+};

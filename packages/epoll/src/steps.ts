@@ -1,4 +1,4 @@
-import { defineSteps } from '@rpal/hw-x86';
+import { defineSteps, type StepSources } from '@rpal/hw-x86';
 
 const COUNTED = 'instructions counted on Linux 6.12.95, mitigations off (a core with eIBRS takes the same path)';
 
@@ -8,57 +8,62 @@ export const EpollStep = defineSteps('@rpal/epoll', {
     cause: 'epoll',
     instructions: 120,
     events: { lockedOp: 1 },
-    source: `${COUNTED}: ep_poll_callback that queues its item`,
     status: 'counted',
   },
   pollCallbackFiltered: {
     cause: 'epoll',
     instructions: 57,
     events: { lockedOp: 1 },
-    source: `${COUNTED}: ep_poll_callback that finds its item not concerned`,
     status: 'counted',
   },
-  epollWaitBody: { cause: 'epoll', instructions: 130, source: `${COUNTED}: epoll_wait, nothing ready, body`, status: 'counted' },
+  epollWaitBody: { cause: 'epoll', instructions: 130, status: 'counted' },
   epollSendEvents: {
     cause: 'epoll',
     instructions: 250,
     events: { lockedOp: 4 },
-    source: `${COUNTED}: epoll_wait, one ready, what it has beyond nothing ready`,
     status: 'counted',
   },
   epollBlock: {
     cause: 'epoll',
     instructions: 304,
     events: { lockedOp: 5 },
-    source: `${COUNTED}: epoll_wait that blocks, what it has beyond one ready`,
     status: 'counted',
   },
   epollAdd: {
     cause: 'epoll',
     instructions: 957,
     events: { lockedOp: 8 },
-    source: `${COUNTED}: epoll_ctl ADD, all but entry, dispatch, lookup, item poll, wait entry and return`,
     status: 'counted',
   },
   epollModify: {
     cause: 'epoll',
     instructions: 242,
     events: { lockedOp: 3 },
-    source: `${COUNTED}: epoll_ctl MOD, likewise`,
     status: 'counted',
   },
   epollDelete: {
     cause: 'epoll',
     instructions: 750,
     events: { lockedOp: 11 },
-    source: `${COUNTED}: epoll_ctl DEL, likewise`,
     status: 'counted',
   },
   epollCreate: {
     cause: 'epoll',
     instructions: [2000, 3000, 5000],
     events: { lockedOp: 10 },
-    source: 'anonymous inode file and eventpoll structure',
     status: 'estimated',
   },
 });
+
+/** Where the numbers come from. */
+export const EpollStepSources: StepSources<typeof EpollStep> = {
+  pollCallback: `${COUNTED}: ep_poll_callback that queues its item`,
+  pollCallbackFiltered: `${COUNTED}: ep_poll_callback that finds its item not concerned`,
+  epollWaitBody: `${COUNTED}: epoll_wait, nothing ready, body`,
+  epollSendEvents: `${COUNTED}: epoll_wait, one ready, what it has beyond nothing ready`,
+  epollBlock: `${COUNTED}: epoll_wait that blocks, what it has beyond one ready`,
+  epollAdd: `${COUNTED}: epoll_ctl ADD, all but entry, dispatch, lookup, item poll, wait entry and return`,
+  epollModify: `${COUNTED}: epoll_ctl MOD, likewise`,
+  epollDelete: `${COUNTED}: epoll_ctl DEL, likewise`,
+  epollCreate: 'anonymous inode file and eventpoll structure',
+};

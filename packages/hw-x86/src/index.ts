@@ -27,9 +27,10 @@ export {
   type Range,
   type Step,
   type StepDefinition,
+  type StepSources,
   spread,
 } from './costs/step.js';
-export { HwStep } from './costs/steps.js';
+export { HwStep, HwStepSources } from './costs/steps.js';
 export { HardwareError, type HardwareErrorCode, ModelBug } from './errors.js';
 export { Fingerprint } from './fingerprint.js';
 export {
@@ -69,7 +70,7 @@ export { Ept, SecondLevel, SecondLevelTables } from './mmu/second-level.js';
 export { Globals, Tlb, TlbEntry, TlbFlag } from './mmu/tlb.js';
 export { version } from './package-version.js';
 export { Platform, type PlatformOptions, type RunEnd } from './platform.js';
-export { findProfile, profiles } from './profiles/index.js';
+export { defaultProfile, findProfile, profileNames, profiles } from './profiles/index.js';
 export { HardwareSeams } from './seams.js';
 export { taggedNumber } from './tagged-number.js';
 export { CoreClock, type CpuPlace } from './time/core-clock.js';

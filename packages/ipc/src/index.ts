@@ -8,7 +8,7 @@ export { version } from './package-version.js';
 export { PIPE_BUF, Pipe, PipeEnd } from './pipe/pipe.js';
 export { splice, tee, vmsplice } from './splice/splice.js';
 export { spliceFromSocket, spliceToSocket } from './splice/splice-socket.js';
-export { IpcStep } from './steps.js';
+export { IpcStep, IpcStepSources } from './steps.js';
 export { Skb, SkbPool } from './unix/skb.js';
 export { SCM_MAX_FD, SocketMessage } from './unix/socket-message.js';
 export { UnixInFlight } from './unix/unix-in-flight.js';

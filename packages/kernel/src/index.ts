@@ -66,4 +66,4 @@ export { Time } from './program/time.js';
 export { KernelSeams } from './seams.js';
 export { recalculatePending } from './signals/signal.js';
 export { Signals } from './signals/signals.js';
-export { KernelStep } from './steps.js';
+export { KernelStep, KernelStepSources } from './steps.js';

@@ -1,5 +1,5 @@
 import { didYouMean, type Plugin, shown } from '@rpal/bus';
-import { type CpuProfile, findProfile, type PlatformOptions, parseProfile, profiles } from '@rpal/hw-x86';
+import { type CpuProfile, defaultProfile, findProfile, type PlatformOptions, parseProfile, profileNames } from '@rpal/hw-x86';
 import { NR_OPEN } from '@rpal/vfs';
 import { MachineError } from './errors.js';
 import type { KernelOptions } from './kernel.js';
@@ -55,7 +55,7 @@ const CHECKS: { readonly [K in keyof Required<MachineOptions>]: Check } = {
  */
 export function checkedOptions(options: MachineOptions): MachineOptions & { readonly profile: CpuProfile } {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalid(`createMachine was given ${shown(options)}; give an object of options, as { profile: '${profiles[0]?.name}' }`);
+    throw invalid(`createMachine was given ${shown(options)}; give an object of options, as { profile: '${defaultProfile.name}' }`);
   }
   const profile = profileOf(options.profile);
   for (const [name, value] of Object.entries(options)) {
@@ -74,15 +74,16 @@ export function checkedOptions(options: MachineOptions): MachineOptions & { read
 }
 
 function profileOf(given: unknown): CpuProfile {
-  if (given === undefined) return profiles[0] as CpuProfile;
+  if (given === undefined) return defaultProfile;
   if (typeof given === 'string') {
     const found = findProfile(given);
     if (found !== undefined) return found;
-    const names = profiles.map(({ name }) => name);
+    const names = profileNames();
     throw invalid(`profile: there is no "${given}"; there are ${names.join(', ')}${didYouMean(given, names)}`);
   }
   if (typeof given !== 'object' || given === null) throw invalid(`profile: ${shown(given)} is neither a CPU profile nor the name of one`);
-  return profiles.includes(given as CpuProfile) ? (given as CpuProfile) : parseProfile(given);
+  const profile = given as CpuProfile;
+  return findProfile(profile.name) === profile ? profile : parseProfile(given);
 }
 
 function invalid(message: string): MachineError {

@@ -1,4 +1,4 @@
-import { allSteps, type LedgerEntry, spread } from '@rpal/hw-x86';
+import { type LedgerEntry, spread } from '@rpal/hw-x86';
 import { Epoll, Poll, Signal, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { executable, type Program, SyscallNumber } from '../src/index.js';
@@ -163,12 +163,6 @@ describe('instructions per operation, against those counted on Linux 6.12', () =
     const report = `${measured} modelled, ${COUNTED[preempting]} and ${COUNTED[notPreempting]} counted`;
     expect(measured, report).toBeGreaterThan(0.98 * COUNTED[preempting]);
     expect(measured, report).toBeLessThan(1.02 * COUNTED[notPreempting]);
-  });
-
-  it('every counted step says where its count is from', () => {
-    const counted = allSteps().filter(({ status, parts }) => status === 'counted' && parts === undefined);
-    expect(counted.length).toBeGreaterThan(40);
-    for (const { name, source, instructions: count } of counted) expect(source, name).toMatch(count === undefined ? /./ : /counted|6\.1/);
   });
 });
 

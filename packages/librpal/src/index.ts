@@ -17,4 +17,4 @@ export {
 } from './layouts.js';
 export { LibRpal, librpal } from './librpal.js';
 export { LibProcess, type Peer } from './process/lib-process.js';
-export { LibStep } from './steps.js';
+export { LibStep, LibStepSources } from './steps.js';

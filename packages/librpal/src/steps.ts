@@ -1,4 +1,4 @@
-import { defineSteps } from '@rpal/hw-x86';
+import { defineSteps, type StepSources } from '@rpal/hw-x86';
 
 const READ = 'operations read off patch 35; built without optimisation, so small helpers are calls and locals live on the stack';
 
@@ -12,7 +12,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [50, 80, 130],
     events: { functionCall: 6, rdpkru: 1, fpControl: 1 },
-    source: READ,
     status: 'estimated',
   },
   openPeer: {
@@ -20,7 +19,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [25, 40, 70],
     events: { functionCall: 4, rdpkru: 1 },
-    source: READ,
     status: 'estimated',
   },
   findReceiver: {
@@ -28,7 +26,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [20, 30, 50],
     events: { functionCall: 2 },
-    source: READ,
     status: 'estimated',
   },
   fdGet: {
@@ -36,7 +33,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [30, 45, 70],
     events: { functionCall: 4, lockedOp: 1 },
-    source: READ,
     status: 'estimated',
   },
   queueLock: {
@@ -44,17 +40,15 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [15, 25, 40],
     events: { functionCall: 2, lockedOp: 1 },
-    source: READ,
     status: 'estimated',
   },
-  queueSpin: { cause: 'library', mode: 'user', instructions: 4, events: { pause: 1 }, source: READ, status: 'estimated' },
+  queueSpin: { cause: 'library', mode: 'user', instructions: 4, events: { pause: 1 }, status: 'estimated' },
   dataPut: {
     cause: 'library',
     mode: 'user',
     instructions: [40, 60, 90],
     events: { functionCall: 5, lockedOp: 1 },
     perByte: 'copy',
-    source: READ,
     status: 'estimated',
   },
   outPut: {
@@ -62,7 +56,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [15, 20, 30],
     events: { functionCall: 2, lockedOp: 1 },
-    source: READ,
     status: 'estimated',
   },
   readyAppend: {
@@ -70,7 +63,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [25, 40, 60],
     events: { functionCall: 3, lockedOp: 2 },
-    source: READ,
     status: 'estimated',
   },
   queueUnlock: {
@@ -78,7 +70,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [25, 40, 60],
     events: { functionCall: 4, lockedOp: 2 },
-    source: READ,
     status: 'estimated',
   },
   callBegin: {
@@ -86,7 +77,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [12, 20, 35],
     events: { functionCall: 2, lockedOp: 1 },
-    source: READ,
     status: 'estimated',
   },
   callStamp: {
@@ -94,7 +84,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [8, 12, 20],
     events: { functionCall: 1, rdtsc: 1 },
-    source: READ,
     status: 'estimated',
   },
   jump: {
@@ -102,7 +91,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [25, 40, 60],
     events: { functionCall: 1, stackSwitch: 1, mispredict: 2 },
-    source: `${READ}; returns after a change of stack are mispredicted`,
     status: 'estimated',
   },
   callEnd: {
@@ -110,7 +98,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [25, 40, 60],
     events: { functionCall: 2, rdtsc: 1, lockedOp: 1 },
-    source: READ,
     status: 'estimated',
   },
   writeLeave: {
@@ -118,7 +105,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [20, 30, 50],
     events: { functionCall: 2, fpControl: 1 },
-    source: READ,
     status: 'estimated',
   },
   waitEnter: {
@@ -126,7 +112,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [30, 45, 70],
     events: { functionCall: 3, fpControl: 1 },
-    source: READ,
     status: 'estimated',
   },
   saveContext: {
@@ -134,7 +119,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [30, 45, 70],
     events: { functionCall: 3 },
-    source: READ,
     status: 'estimated',
   },
   returnDecide: {
@@ -142,18 +126,16 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [8, 12, 20],
     events: { functionCall: 1, lockedOp: 1 },
-    source: READ,
     status: 'estimated',
   },
-  returnKey: { cause: 'library', mode: 'user', instructions: 4, source: READ, status: 'estimated' },
-  returnBase: { cause: 'library', mode: 'user', instructions: 4, events: { wrfsbase: 1 }, source: READ, status: 'estimated' },
-  armWait: { cause: 'library', mode: 'user', instructions: [15, 25, 40], events: { functionCall: 2 }, source: READ, status: 'estimated' },
+  returnKey: { cause: 'library', mode: 'user', instructions: 4, status: 'estimated' },
+  returnBase: { cause: 'library', mode: 'user', instructions: 4, events: { wrfsbase: 1 }, status: 'estimated' },
+  armWait: { cause: 'library', mode: 'user', instructions: [15, 25, 40], events: { functionCall: 2 }, status: 'estimated' },
   arrive: {
     cause: 'library',
     mode: 'user',
     instructions: [25, 40, 60],
     events: { functionCall: 3, rdpkru: 1, rdfsbase: 1, wrfsbase: 1, mispredict: 2 },
-    source: READ,
     status: 'estimated',
   },
   collectBegin: {
@@ -161,7 +143,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [12, 20, 35],
     events: { functionCall: 2, lockedOp: 1 },
-    source: READ,
     status: 'estimated',
   },
   collectOne: {
@@ -169,7 +150,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [50, 75, 120],
     events: { functionCall: 7, lockedOp: 4 },
-    source: READ,
     status: 'estimated',
   },
   collectEnd: {
@@ -177,7 +157,6 @@ export const LibStep = defineSteps('@rpal/librpal', {
     mode: 'user',
     instructions: [10, 15, 25],
     events: { functionCall: 1 },
-    source: READ,
     status: 'estimated',
   },
   readPtrs: {
@@ -186,8 +165,38 @@ export const LibStep = defineSteps('@rpal/librpal', {
     instructions: [50, 80, 120],
     events: { functionCall: 7, lockedOp: 3 },
     perByte: 'copy',
-    source: READ,
     status: 'estimated',
   },
-  setup: { cause: 'library', mode: 'user', instructions: [200, 500, 1000], source: READ, status: 'estimated' },
+  setup: { cause: 'library', mode: 'user', instructions: [200, 500, 1000], status: 'estimated' },
 });
+
+/** Where the numbers come from. */
+export const LibStepSources: StepSources<typeof LibStep> = {
+  writeEnter: READ,
+  openPeer: READ,
+  findReceiver: READ,
+  fdGet: READ,
+  queueLock: READ,
+  queueSpin: READ,
+  dataPut: READ,
+  outPut: READ,
+  readyAppend: READ,
+  queueUnlock: READ,
+  callBegin: READ,
+  callStamp: READ,
+  jump: `${READ}; returns after a change of stack are mispredicted`,
+  callEnd: READ,
+  writeLeave: READ,
+  waitEnter: READ,
+  saveContext: READ,
+  returnDecide: READ,
+  returnKey: READ,
+  returnBase: READ,
+  armWait: READ,
+  arrive: READ,
+  collectBegin: READ,
+  collectOne: READ,
+  collectEnd: READ,
+  readPtrs: READ,
+  setup: READ,
+};

@@ -25,7 +25,7 @@ export { MmSeams } from './space/seams.js';
 export { AnonVma, type MappedObject, Vma, VmFlag } from './space/vma.js';
 export { VmaList } from './space/vma-list.js';
 export { MAX_MAP_COUNT } from './space/vma-merge.js';
-export { MmStep } from './steps.js';
+export { MmStep, MmStepSources } from './steps.js';
 export { WRITTEN_PAGE } from './tables/entries.js';
 export { KernelHeap } from './tables/kernel-heap.js';
 export { PageFrames } from './tables/page-frames.js';

@@ -32,7 +32,7 @@ export { protectionKeys } from './memory/protection-keys.js';
 export type { RpalOptions } from './options.js';
 export { type Patch, patches } from './patches.js';
 export { findRpal, rpal, rpalOf } from './plugin.js';
-export { type QuirkName, quirkNames, quirks, type RaceFix, raceFixes } from './quirks.js';
+export { type QuirkName, quirkNames, quirks, type RaceFix, raceFixes, raceFixPatches } from './quirks.js';
 export { Rpal } from './rpal.js';
 export { RpalBug } from './rpal-bug.js';
 export { LazySwitch, RpalSeams, ServiceChange } from './seams.js';
@@ -43,5 +43,5 @@ export { FsBaseEntry, MapEntry, type Metadata, RpalService } from './services/se
 export type { SharedMapping } from './services/shared-mapping.js';
 export type { Sharing } from './services/sharing.js';
 export { type RpalTask, RpalThread, rpalThread } from './services/thread.js';
-export { RpalStep } from './steps.js';
+export { RpalStep, RpalStepSources } from './steps.js';
 export { receiverRows, senderRows, type TransitionRow } from './threads/transitions.js';

@@ -1,5 +1,5 @@
 import type { PluginDefinition } from '@rpal/bus';
-import { type QuirkName, quirkNames, type RaceFix, raceFixes } from './quirks.js';
+import { type QuirkName, quirkNames, type RaceFix, raceFixPatches } from './quirks.js';
 
 /** What `rpal()` takes. */
 export interface RpalOptions {
@@ -19,7 +19,7 @@ export const rpalOptions: NonNullable<PluginDefinition<Required<RpalOptions>>['o
       const { repair = [], without = [], ...rest } = input as RpalOptions;
       const issues = [
         ...(repair === 'all' ? [] : strangers(repair, quirkNames).map((name) => ({ path: ['repair'], message: `${name}; or 'all'` }))),
-        ...strangers(without, Object.keys(raceFixes).map(Number)).map((message) => ({ path: ['without'], message })),
+        ...strangers(without, raceFixPatches).map((message) => ({ path: ['without'], message })),
         ...Object.keys(rest).map((name) => ({ path: [name], message: 'there is no such option; there are repair and without' })),
       ];
       return issues.length > 0 ? { issues } : { value: { repair, without } };

@@ -1,8 +1,61 @@
+/** The names of what the series does although it looks unintended, as `repair` takes them. What each is, `quirks` says. */
+export const quirkNames = [
+  'one-pointer-two-roles',
+  'registration-error-exits',
+  'fair-class-unchecked',
+  'shared-page-leak',
+  'shared-page-kill',
+  'shared-page-split',
+  'read-ignores-count',
+  'tlb-range-filter',
+  'enable-ignores-key-failure',
+  'refused-task-stays-waking',
+  'refused-wake-up-succeeds',
+  'kill-refused',
+  'wake-up-not-rechecked',
+  'fork-keeps-cpu-count',
+  'lazy-switch-unchecked',
+  'fdmap-copy-count',
+  'fdmap-silent-failure',
+  'fdmap-unverified-waiter',
+  'total-time-unchecked',
+  'time-slice-misplaced',
+  'recovery-credits-nothing',
+  'passed-deadline-spins',
+  'wait-in-call-hides-switch',
+  'epoll-file-put-twice',
+  'fast-epoll-error-lost',
+  'fast-epoll-timer-uninitialised',
+  'fdmap-result-uninitialised',
+  'released-key-found',
+  'sender-slot-bitmap',
+  'sender-area-too-small',
+  'receiver-area-unchecked',
+  'mmap-failure-null',
+  'failure-without-code',
+  'failed-init-leaks',
+  'second-init-forgets',
+  'exit-not-forgotten',
+  'failed-receiver-takes-number',
+  'key-zero-found',
+  'refused-sender-as-fault',
+  'receiver-id-unchecked',
+  'event-bits-not-atomic',
+  'modify-drops-pending',
+  'dead-callers-record-kept',
+  'install-race-loses-record',
+  'nested-recovery-lost',
+  'negative-read-length',
+  'read-before-init-faults',
+] as const;
+
+export type QuirkName = (typeof quirkNames)[number];
+
 /**
  * What the series does although it looks unintended. Each is reproduced unless repaired by name:
  * `rpal({ repair: ['tlb-range-filter'] })`, or all with `repair: 'all'`.
  */
-export const quirks = {
+export const quirks: Readonly<Record<QuirkName, string>> = {
   'one-pointer-two-roles': 'A thread can be sender and receiver; the second registration overwrites the record of the first (patch 08)',
   'registration-error-exits': 'When no id is free the object leaks and an id that was never taken is given back (patch 03)',
   'fair-class-unchecked':
@@ -67,23 +120,22 @@ export const quirks = {
     'A call within rpal_read_access_safety takes the recovery point away from what follows it: a dead peer then kills the thread (patch 35)',
   'negative-read-length': 'rpal_read_ptrs with a negative length reads all there is, whatever the room (patch 35)',
   'read-before-init-faults': 'rpal_read_ptrs looks into the descriptor table before it asks whether there is one (patch 35)',
-} as const;
+};
 
-export type QuirkName = keyof typeof quirks;
+/** The patches that close a race, as `without` takes them. What each does, `raceFixes` says. */
+export const raceFixPatches = [15, 20, 24, 29, 30, 34] as const;
 
-export const quirkNames: readonly QuirkName[] = Object.keys(quirks) as QuirkName[];
+export type RaceFix = (typeof raceFixPatches)[number];
 
 /**
  * What goes wrong without the part of a patch that closes a race. `rpal({ without: [34] })` leaves that part out, so that
  * the race can be looked for.
  */
-export const raceFixes = {
+export const raceFixes: Readonly<Record<RaceFix, string>> = {
   15: 'Receivers that are being called may be woken, and READY becomes WAIT without a second look at the task state',
   20: 'Kernel return of a sender unlocks itself first and then the receiver, which may have been locked anew by another sender',
   24: 'Nothing is done about a kernel entry between the decision to return and the return: two senders can share a receiver stack',
   29: 'Protection keys count as in force as soon as their installation begins, not only when it is complete',
   30: 'A new task keeps the PKRU that was copied before it could be found by the installation of the key',
   34: 'Fast epoll wait parks a receiver as READY, which a wait of its own elsewhere cannot be told from',
-} as const;
-
-export type RaceFix = keyof typeof raceFixes;
+};

@@ -22,7 +22,7 @@ export { CpuHotplug } from './placement/cpu-hotplug.js';
 export { type IdleStateName, Scheduler, type SchedulerOptions } from './scheduler.js';
 export { SimulatedTask, type Workload } from './simulation/simulated-task.js';
 export { Simulation, type SimulationOptions, type SpawnOptions } from './simulation/simulation.js';
-export { SchedStep } from './steps.js';
+export { SchedStep, SchedStepSources } from './steps.js';
 export { directedSwitch } from './switch/directed-switch.js';
 export { Completion } from './sync/completion.js';
 export { FUTEX_MATCH_ANY, FutexTable, FutexWaiter } from './sync/futex.js';

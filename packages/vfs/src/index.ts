@@ -9,4 +9,4 @@ export { RetryOperation, Waiter } from './operation/retry-operation.js';
 export { copyIn, copyOut, putBytes, putValue } from './operation/user-copy.js';
 export { version } from './package-version.js';
 export { PollItem, PollOperation } from './poll/poll.js';
-export { VfsStep } from './steps.js';
+export { VfsStep, VfsStepSources } from './steps.js';

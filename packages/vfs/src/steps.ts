@@ -1,76 +1,82 @@
-import { defineSteps } from '@rpal/hw-x86';
+import { defineSteps, type StepSources } from '@rpal/hw-x86';
 
 const COUNTED = 'instructions counted on Linux 6.12.95, mitigations off (a core with eIBRS takes the same path)';
 
 /** Steps of files, descriptors, user copies and poll. Each is one step of the counted operation named in its source. */
 export const VfsStep = defineSteps('@rpal/vfs', {
-  fdLookup: { cause: 'entry', instructions: 32, source: `${COUNTED}: fd lookup, per call`, status: 'counted' },
+  fdLookup: { cause: 'entry', instructions: 32, status: 'counted' },
   fileLayer: {
     cause: 'socket',
     instructions: 213,
     events: { repString: 1 },
-    source: `${COUNTED}: vfs_read / vfs_write, per call`,
     status: 'counted',
   },
-  security: { cause: 'socket', instructions: 268, source: `${COUNTED}: security hooks (AppArmor), per read or write`, status: 'counted' },
+  security: { cause: 'socket', instructions: 268, status: 'counted' },
   copyFromUser: {
     cause: 'copy',
     instructions: 335,
     perByte: 'copy',
-    source: `${COUNTED}: copy from user of 32 bytes, per message`,
     status: 'counted',
   },
   copyToUser: {
     cause: 'copy',
     instructions: 387,
     perByte: 'copy',
-    source: `${COUNTED}: copy to user of 32 bytes, per message`,
     status: 'counted',
   },
   fileClose: {
     cause: 'socket',
     instructions: [600, 1200, 2500],
     events: { lockedOp: 8 },
-    source: 'filp_close, fput, release of a socket or epoll file',
     status: 'estimated',
   },
   fdInstall: {
     cause: 'entry',
     instructions: [80, 120, 200],
     events: { lockedOp: 2 },
-    source: 'alloc_fd and fd_install',
     status: 'estimated',
   },
   messageHeader: {
     cause: 'socket',
     instructions: [150, 250, 400],
-    source: 'copy_msghdr_from_user, import_iovec, scm_send or scm_recv',
     status: 'estimated',
   },
   callSecurity: {
     cause: 'socket',
     instructions: 131,
-    source: `${COUNTED}: pipe and eventfd round trips, security hooks (AppArmor), per call`,
     status: 'counted',
   },
   pollBody: {
     cause: 'epoll',
     instructions: [120, 200, 350],
-    source: 'do_sys_poll: copies and loop around the poll methods',
     status: 'estimated',
   },
   filePoll: {
     cause: 'epoll',
     instructions: [60, 90, 132],
     events: { lockedOp: 1 },
-    source: 'ep_item_poll and the poll method of a pipe, eventfd or timerfd; upper end: that of a socket',
     status: 'estimated',
   },
   itemPoll: {
     cause: 'epoll',
     instructions: 132,
     events: { lockedOp: 1 },
-    source: `${COUNTED}: ep_item_poll, sock_poll, unix_poll, per item`,
     status: 'counted',
   },
 });
+
+/** Where the numbers come from. */
+export const VfsStepSources: StepSources<typeof VfsStep> = {
+  fdLookup: `${COUNTED}: fd lookup, per call`,
+  fileLayer: `${COUNTED}: vfs_read / vfs_write, per call`,
+  security: `${COUNTED}: security hooks (AppArmor), per read or write`,
+  copyFromUser: `${COUNTED}: copy from user of 32 bytes, per message`,
+  copyToUser: `${COUNTED}: copy to user of 32 bytes, per message`,
+  fileClose: 'filp_close, fput, release of a socket or epoll file',
+  fdInstall: 'alloc_fd and fd_install',
+  messageHeader: 'copy_msghdr_from_user, import_iovec, scm_send or scm_recv',
+  callSecurity: `${COUNTED}: pipe and eventfd round trips, security hooks (AppArmor), per call`,
+  pollBody: 'do_sys_poll: copies and loop around the poll methods',
+  filePoll: 'ep_item_poll and the poll method of a pipe, eventfd or timerfd; upper end: that of a socket',
+  itemPoll: `${COUNTED}: ep_item_poll, sock_poll, unix_poll, per item`,
+};

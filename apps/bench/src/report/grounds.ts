@@ -1,4 +1,5 @@
 import { type CostModel, type CostStatus, type CpuProfile, type Figure, type LedgerEntry, type Primitive, spread } from '@rpal/hw-x86';
+import { sourceOf } from './step-sources.js';
 
 /** One of the things that the price of a step consists of, and how well it is known. */
 export interface Ground {
@@ -51,7 +52,7 @@ export function groundsOf({ step, count, cycles }: LedgerEntry, costs: CostModel
   const grounds: Ground[] = [];
   if (computed !== 0) {
     const figure = step.perByte === undefined ? figureOf(step.name, profile, idle) : profile.bytesPerCycle[step.perByte];
-    const { status, source } = figure ?? { status: 'derived', source: step.source };
+    const { status, source } = figure ?? { status: 'derived', source: sourceOf(step) };
     grounds.push({ what: step.perByte === undefined ? step.cause : 'bytes', cycles: computed, amount: 'counted', price: status, source });
   }
   if (fixed !== 0) grounds.push(...fixedGrounds());
@@ -70,10 +71,11 @@ export function groundsOf({ step, count, cycles }: LedgerEntry, costs: CostModel
     if (instructions > 0) {
       const what = `${instructions} instructions`;
       const price = instructions * cpi[level] * costs.tscPerCore;
-      parts.push({ what, cycles: price, amount: step.status, price: cpi.status, source: `${step.source}; cycles each: ${cpi.source}` });
+      parts.push({ what, cycles: price, amount: step.status, price: cpi.status, source: `${sourceOf(step)}; cycles each: ${cpi.source}` });
     }
     const ns = spread(step.ns ?? 0)[at];
-    if (ns > 0) parts.push({ what: `${ns} ns`, cycles: ns * costs.tscPerNs, amount: 'counted', price: step.status, source: step.source });
+    if (ns > 0)
+      parts.push({ what: `${ns} ns`, cycles: ns * costs.tscPerNs, amount: 'counted', price: step.status, source: sourceOf(step) });
     for (const [name, times] of Object.entries(step.events ?? {})) {
       const { status, source } = profile.costs[name as Primitive];
       const price = times * costs.primitive(name as Primitive);

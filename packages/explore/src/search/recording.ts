@@ -1,4 +1,4 @@
-import { type QuirkName, quirkNames, type RaceFix, type RpalOptions, raceFixes } from '@rpal/rpal-core';
+import { type QuirkName, quirkNames, type RaceFix, type RpalOptions, raceFixPatches } from '@rpal/rpal-core';
 import { ExploreError } from '../errors.js';
 import type { Scenario } from '../scenarios/scenario.js';
 import { scenarioNamed } from '../scenarios/scenarios.js';
@@ -65,10 +65,10 @@ export function repairNamed(text: string): Recording['repair'] {
 /** Patches whose part against races is left out: numbers with commas between. @throws ExploreError for a number that is none */
 export function fixesNumbered(text: string): readonly RaceFix[] {
   return text.split(',').map((number) => {
-    if (!(number in raceFixes)) {
+    if (!(raceFixPatches as readonly number[]).includes(Number(number))) {
       throw new ExploreError(
         'UNKNOWN_NAME',
-        `without takes numbers of patches that close a race, ${Object.keys(raceFixes).join(', ')}; "${number}" is none of them`,
+        `without takes numbers of patches that close a race, ${raceFixPatches.join(', ')}; "${number}" is none of them`,
       );
     }
     return Number(number) as RaceFix;

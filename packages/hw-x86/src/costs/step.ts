@@ -96,10 +96,16 @@ export interface StepDefinition {
   readonly ns?: Range;
   /** What each byte costs in addition, for steps charged with a length. */
   readonly perByte?: 'copy' | 'zero';
-  /** Where the numbers come from: an operation and step of the instruction counts, a paper, a manual section. */
-  readonly source: string;
   readonly status: CostStatus;
+  /** Where the numbers come from: an operation and step of the instruction counts, a paper, a manual section. Or a `StepSources` says so. */
+  readonly source?: string;
 }
+
+/**
+ * Where the numbers of a package's steps come from, by their keys. A table beside the steps, and not in them, so that a page that shows no
+ * sources need not carry the texts. Steps that are made of others have none of their own.
+ */
+export type StepSources<Steps> = Readonly<Partial<Record<keyof Steps, string>>>;
 
 /** Steps that always come together, charged at once: breakdowns show the parts. */
 export interface CompositeDefinition {
@@ -183,9 +189,7 @@ function requireMeaning(name: string, definition: StepDefinition | CompositeDefi
   oneOf('status', status, COST_STATUSES);
   if (mode !== undefined) oneOf('mode', mode, ['kernel', 'user']);
   if (perByte !== undefined) oneOf('perByte', perByte, ['copy', 'zero']);
-  if (typeof source !== 'string' || source === '') {
-    throw new HardwareError('INVALID_STEP', `step "${name}": source must say where the numbers come from`);
-  }
+  if (source !== undefined) requireSource(name, source);
   for (const [event, count] of Object.entries(events ?? {})) {
     oneOf('event', event, PRIMITIVES);
     if (!Number.isFinite(count) || count < 0) {
@@ -193,6 +197,11 @@ function requireMeaning(name: string, definition: StepDefinition | CompositeDefi
     }
   }
   for (const field of ['instructions', 'ns'] as const) requireRange(name, field, definition[field] ?? 0);
+}
+
+function requireSource(name: string, source: unknown): void {
+  if (typeof source === 'string' && source !== '') return;
+  throw new HardwareError('INVALID_STEP', `step "${name}": source must say where the numbers come from`);
 }
 
 function requireRange(name: string, field: string, range: Range): void {

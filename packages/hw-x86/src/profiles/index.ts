@@ -3,10 +3,28 @@ import { epycGenoa9654, epycMilan7713 } from './epyc.js';
 import { xeonPlatinum8160 } from './xeon-platinum-8160.js';
 import { xeonPlatinum8336c } from './xeon-platinum-8336c.js';
 
-/** The profiles that come with the package; the first is the RFC's machine. */
-export const profiles: readonly CpuProfile[] = [xeonPlatinum8336c, xeonPlatinum8160, epycMilan7713, epycGenoa9654];
+/** The RFC's machine, on which a machine runs that was given no other. */
+export const defaultProfile: CpuProfile = xeonPlatinum8336c;
 
-/** A built-in profile by name, or undefined. */
+const known: CpuProfile[] = [defaultProfile];
+
+/**
+ * The profiles that come with the package; the first is the RFC's machine. They are known by their names, too: in a bundle only where a
+ * program imports this list, so that a page carries no CPU that it does not use.
+ */
+export const profiles: readonly CpuProfile[] = /* @__PURE__ */ named([xeonPlatinum8160, epycMilan7713, epycGenoa9654]);
+
+function named(others: readonly CpuProfile[]): readonly CpuProfile[] {
+  known.push(...others);
+  return known;
+}
+
+/** A profile by name, or undefined. */
 export function findProfile(name: string): CpuProfile | undefined {
-  return profiles.find((profile) => profile.name === name);
+  return known.find((profile) => profile.name === name);
+}
+
+/** The names that `findProfile` knows. */
+export function profileNames(): readonly string[] {
+  return known.map(({ name }) => name);
 }

@@ -1,9 +1,9 @@
 import {
   type Cpu,
   type CpuProfile,
+  defaultProfile,
   HardwareError,
   Platform,
-  profiles,
   type RunEnd,
   TimedEvent,
   type TrapHandler,
@@ -86,7 +86,7 @@ export class Simulation implements TrapHandler {
     const coresPerCache = options.coresPerCache ?? cores;
     if (cores % coresPerCache !== 0)
       throw new SchedError('INVALID_ARGUMENT', `coresPerCache: ${coresPerCache} does not divide the ${cores} cores`);
-    const profile = options.profile ?? (profiles[0] as CpuProfile);
+    const profile = options.profile ?? defaultProfile;
     const topology = { sockets: 1, coresPerSocket: cores, threadsPerCore: options.threadsPerCore ?? 1, coresPerCache, memoryPerSocket: 1 };
     this.platform = new Platform({ profile: { ...profile, topology }, seed });
     this.scheduler = new Scheduler(this.platform, options);

@@ -10,6 +10,7 @@ import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
 import { questionCommand, questionsCommand } from './questions-command.js';
 import { rfcCommand } from './rfc-command.js';
+import { runCommand } from './run/run-command.js';
 import { sweepCommand } from './sweep/sweep-command.js';
 import { syscallsCommand } from './syscalls-command.js';
 import { traceCommand } from './trace/trace-command.js';
@@ -36,6 +37,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     explainCommand,
     traceCommand,
     sweepCommand,
+    runCommand,
     questionsCommand,
     questionCommand,
     predictCommand,

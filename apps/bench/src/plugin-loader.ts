@@ -1,52 +1,23 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { packages } from 'virtual:own-packages';
 import type { Plugin } from '@rpal/bus';
-import type { Jiti } from 'jiti';
+import { loadModule } from './module-loader.js';
 import { UsageError } from './usage.js';
 
 /** How `--plugin` names a plugin: module, name of the export, options. */
 export const PLUGIN_SYNTAX = '<file|package>[#export][={"option": value, ...}]';
 
 /**
- * Loads plugins as `--plugin` names them: files of TypeScript or JavaScript, or packages. The packages that this program runs
- * on are the ones that they import: a machine and its plugins must share one copy, which registers steps and merges seams.
+ * Loads plugins as `--plugin` names them: files of TypeScript or JavaScript, or packages.
  * @param directory where relative files and packages are looked for first
  * @throws UsageError naming what could not be loaded, and why
  */
 export async function loadPlugins(specifications: readonly string[], directory: string): Promise<readonly Plugin[]> {
-  if (specifications.length === 0) return [];
-  // A compiler of its own, which most commands can do without.
-  const { createJiti } = await import('jiti');
-  const loaders = [directory, fileURLToPath(new URL('.', import.meta.url))].map((from) =>
-    createJiti(join(from, '_'), { virtualModules: packages, interopDefault: false }),
-  );
   const plugins: Plugin[] = [];
-  for (const specification of specifications) plugins.push(...(await load(specification, directory, loaders)));
+  for (const specification of specifications) {
+    const { module: name, exported, options } = parse(specification);
+    const module = await loadModule('--plugin', name, directory);
+    plugins.push(...pluginsIn(name, choose(name, module, exported), options));
+  }
   return plugins;
-}
-
-async function load(specification: string, directory: string, loaders: readonly Jiti[]): Promise<readonly Plugin[]> {
-  const { module: name, exported, options } = parse(specification);
-  const isFile = /^(\.{0,2}\/|.:[\\/])/.test(name) || /\.[cm]?[jt]s$/.test(name);
-  const path = isFile ? resolve(directory, name) : name;
-  if (isFile && !existsSync(path)) throw new UsageError(`--plugin "${name}": there is no file ${path}`);
-  const loader = loaders.find((candidate) => candidate.esmResolve(path, { try: true }) !== undefined);
-  if (loader === undefined) {
-    throw new UsageError(
-      `--plugin "${name}": no package of that name is installed here; a file is named with its path, such as ./${name}.ts`,
-    );
-  }
-  let module: Record<string, unknown>;
-  try {
-    const file = fileURLToPath(loader.esmResolve(path));
-    // `import` would hand an ES module to Node, which gives it packages of its own: steps and seams that the machine does not know.
-    module = (await loader.evalModule(readFileSync(file, 'utf8'), { filename: file, async: true, forceTranspile: true })) as typeof module;
-  } catch (error) {
-    throw new UsageError(`--plugin "${name}" could not be loaded: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  return pluginsIn(name, choose(name, module, exported), options);
 }
 
 /** Takes `module#export={"option":1}` apart. */

@@ -1,8 +1,10 @@
 import { definePlugin } from '@rpal/bus';
 import { TaskState } from '@rpal/sched';
 import { describe, expect, it } from 'vitest';
-import { Rcc, RpalIoctl, rpalThread } from '../src/index.js';
-import { Control, run, world } from './world.js';
+import { Rcc, RpalIoctl, rpalThread, Scc } from '../src/index.js';
+import { rpalTask } from '../src/services/thread.js';
+import { collectClaim } from '../src/switch/time-slice.js';
+import { Control, pairOfServices, run, until, world } from './world.js';
 
 /** A claim of a millisecond, in TSC cycles. */
 const CLAIM = 2_400_000;
@@ -66,4 +68,43 @@ describe('a correction of run time whose CPU brings another run queue up to date
   it('as written goes to that queue', () => expect(fastClocks([])).toEqual([0, 1]));
 
   it('repaired waits for the queue of its task', () => expect(fastClocks(['time-slice-misplaced'])).toEqual([1, 0]));
+});
+
+describe('run time that is claimed, with claims checked', () => {
+  it('moves from the receiver to the sender once, also where the receiver has been charged first', () => {
+    const setting = world({ repair: ['total-time-unchecked'] });
+    const TIME = 100_000;
+    let receiver = 0;
+    const stolen: number[] = [];
+    pairOfServices(
+      setting,
+      function* (p, c) {
+        const page = yield* c.share();
+        yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+        yield* p.compute(2 * TIME);
+        yield* p.store64(page + Rcc.totalTime, TIME);
+        const { thread, cpu } = p.context;
+        collectClaim(setting.rpal, cpu, rpalTask(thread));
+        stolen.push(rpalThread(thread).stealTime);
+        receiver = thread.pid;
+        yield* p.sleep(3e6);
+      },
+      function* (p, c) {
+        const page = yield* c.share();
+        yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+        yield* until(p, () => receiver !== 0);
+        const { thread, cpu } = p.context;
+        for (let claim = 0; claim < 2; claim++) {
+          yield* p.compute(2 * TIME);
+          yield* p.store64(page + Scc.totalTime, TIME);
+          rpalThread(thread).stealTime = 0;
+          collectClaim(setting.rpal, cpu, rpalTask(thread));
+          stolen.push(rpalThread(thread).stealTime);
+          rpalThread(thread).stealTime = 0;
+        }
+      },
+    );
+    const ns = Math.round(TIME / setting.machine.platform.costs.tscPerNs);
+    expect(stolen).toEqual([ns, -ns, 0]);
+  });
 });

@@ -3,6 +3,9 @@ import type { Group } from '../mutant.ts';
 export const rpalCore: Group = {
   package: 'packages/rpal-core',
   tests: [
+    'identify',
+    'time-slice',
+    'fork-pkru',
     'ioctl',
     'isolation',
     'lifecycle',
@@ -45,7 +48,7 @@ export const rpalCore: Group = {
       kind: 'key',
       text: 'if (parent.rpal.service !== null && state.fixes(30)) child.pkru = cpu.mmu.pkru;',
       mutated: '',
-      tests: ['quirks', 'lifecycle', 'explore/pkru', 'explore/findings'],
+      tests: ['fork-pkru', 'quirks', 'lifecycle'],
     },
     {
       kind: 'flush',

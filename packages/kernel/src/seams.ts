@@ -46,6 +46,11 @@ export class KernelSeams {
      */
     kernelClone: new NotifyHook<[cpu: Cpu, parent: Thread, child: Thread]>('kernelClone'),
     /**
+     * `thread` lets go of its memory, which is still there: it ends, or is about to execute another image (Linux: `mm_release`).
+     * @cost once per thread that ends, and per exec.
+     */
+    kernelMemoryRelease: new NotifyHook<[cpu: Cpu, thread: Thread]>('kernelMemoryRelease'),
+    /**
      * `thread` ends. `last`: it was the last of its process, whose memory is still there.
      * @param last true for the last thread of its process
      * @cost once per thread.

@@ -64,8 +64,8 @@ export function signalCodeName(signal: number, code: number): string {
 /** Flags of sigaction. As 32-bit signed numbers, like all masks in the model. */
 export const SignalFlag = { NOCLDSTOP: 1, RESTART: 0x1000_0000, NODEFER: 0x4000_0000, RESETHAND: 0x8000_0000 | 0 } as const;
 
-/** Options of wait4. */
-export const WaitOption = { NOHANG: 1, UNTRACED: 2, CONTINUED: 8 } as const;
+/** Options of wait4 and waitid; WSTOPPED is WUNTRACED. */
+export const WaitOption = { NOHANG: 1, UNTRACED: 2, EXITED: 4, CONTINUED: 8, NOWAIT: 0x0100_0000 } as const;
 
 /** What sigprocmask does with its mask. */
 export const SignalMask = { BLOCK: 0, UNBLOCK: 1, SETMASK: 2 } as const;

@@ -70,7 +70,7 @@ export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserCo
 }
 
 /** @param command of it FUTEX_PRIVATE_FLAG @returns 0, -EINVAL for an address that is not a multiple of four, or -EFAULT */
-function findKey(cpu: Cpu, thread: Thread, address: number, command: number, write: boolean, into: Key): number {
+export function findKey(cpu: Cpu, thread: Thread, address: number, command: number, write: boolean, into: Key): number {
   if (address % 4 !== 0) return -Errno.EINVAL;
   const { memory } = thread;
   into.address = address;

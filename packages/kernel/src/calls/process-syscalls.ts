@@ -4,15 +4,17 @@ import { Errno, Prctl, WaitOption } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
 import type { PathTable } from '../dispatch/path-table.js';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import { type CloneParts, cloneThread, forkProcess, WAIT_CHILD, WaitChildOperation } from '../lifecycle/clone.js';
+import { type CloneParts, cloneThread, forkProcess } from '../lifecycle/clone.js';
 import { type ExecParts, execve } from '../lifecycle/exec.js';
 import { exitThread } from '../lifecycle/exit.js';
+import { WAIT_CHILD, WaitChildOperation, type WaitRequest } from '../lifecycle/wait.js';
 import { FOREVER } from '../process/call-arguments.js';
 import { Capability, withUserIds } from '../process/credentials.js';
 import type { Image } from '../process/image.js';
 import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
+import { putUsage, usageOf } from '../process/usage.js';
 import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
 import { futex } from './futex.js';
@@ -113,13 +115,27 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
     return image === undefined ? -Errno.ENOENT : execve(kernel, cpu, thread, image);
   });
 
-  table.define(Nr.wait4, (cpu, thread, { a0, a2: options }) => {
-    const { NOHANG, UNTRACED, CONTINUED } = WaitOption;
-    if ((options & ~(NOHANG | UNTRACED | CONTINUED)) !== 0) return -Errno.EINVAL;
+  table.define(Nr.wait4, (cpu, thread, { args, a0, a1, a2, a3 }) => {
+    const { NOHANG, UNTRACED, EXITED, CONTINUED } = WaitOption;
+    if ((a2 & ~(NOHANG | UNTRACED | CONTINUED)) !== 0) return -Errno.EINVAL;
+    const pid = a0 | 0;
+    // It cannot be negated.
+    if (pid === -0x8000_0000) return -Errno.ESRCH;
+    const { process } = thread;
     const operation =
       thread.operations.get(WAIT_CHILD) ??
       thread.operations.keep(WAIT_CHILD, new WaitChildOperation(kernel.processes, kernel.scheduler, thread));
-    return pend(cpu, thread, operation.start(a0, options));
+    const request: WaitRequest = {
+      options: a2 | EXITED,
+      pid: Math.max(0, pid),
+      concerns: (child) => pid > 0 || pid === -1 || child.group === (pid === 0 ? process.group : -pid),
+      tell(on, child, status) {
+        if (child === null) return 0;
+        const failed = args.putWord(on, thread, a1, status) || (a3 === 0 ? 0 : putUsage(on, thread, a3, usageOf(child)));
+        return failed < 0 ? failed : child.pid;
+      },
+    };
+    return pend(cpu, thread, operation.start(request));
   });
 
   table.define(Nr.exit, (cpu, thread, { a0 }) => {

@@ -1,6 +1,6 @@
 import type { Cpu, Platform } from '@rpal/hw-x86';
 import { putUser64 } from '@rpal/mm';
-import { CpuSet, cpuTime, MAX_RT_PRIORITY, RR_SLICE, SchedPolicy, type Scheduler } from '@rpal/sched';
+import { CpuSet, MAX_RT_PRIORITY, RR_SLICE, SchedPolicy, type Scheduler } from '@rpal/sched';
 import { Errno, Prio, Rusage } from '@rpal/uapi';
 import { begin } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
@@ -8,6 +8,7 @@ import { affinityChange } from '../lifecycle/affinity.js';
 import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
+import { addThreadUsage, noUsage, putUsage, usageOf } from '../process/usage.js';
 import { KernelStep } from '../steps.js';
 
 /** The thread with an id, 0 for the caller; where a main thread has ended, the next of its process. Undefined if there is none. */
@@ -97,9 +98,14 @@ export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): v
 
   table.define(Nr.getrusage, (cpu, thread, { a0, a1 }) => {
     cpu.charge(KernelStep.getrusage);
+    const { process } = thread;
+    if (a0 === Rusage.CHILDREN) return putUsage(cpu, thread, a1, process.childrenUsage);
     if (a0 !== Rusage.SELF && a0 !== Rusage.THREAD) return -Errno.EINVAL;
     kernel.scheduler.settle(cpu, cpu.clock);
-    return putUsage(cpu, thread, a1, a0 === Rusage.THREAD ? [thread] : thread.process.threads, a0 === Rusage.SELF);
+    if (a0 === Rusage.SELF) return putUsage(cpu, thread, a1, usageOf(process));
+    const own = { ...noUsage(), minorFaults: process.mm.minorFaults };
+    addThreadUsage(own, thread);
+    return putUsage(cpu, thread, a1, own);
   });
 }
 
@@ -107,31 +113,4 @@ export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): v
 function putTime(cpu: Cpu, thread: Thread, address: number, ns: number, unit: number): number {
   const { memory } = thread;
   return putUser64(cpu, memory, address, Math.floor(ns / 1e9)) || putUser64(cpu, memory, address + 8, Math.floor((ns % 1e9) / unit));
-}
-
-/** Offsets in struct rusage. */
-const Offset = { utime: 0, stime: 16, maxrss: 32, minflt: 64, nvcsw: 128, nivcsw: 136, end: 144 } as const;
-
-function putUsage(cpu: Cpu, caller: Thread, address: number, threads: readonly Thread[], whole: boolean): number {
-  const { process, memory } = caller;
-  const ended = whole ? process.ended : { user: 0, system: 0, voluntary: 0, involuntary: 0 };
-  let { user, system, voluntary, involuntary } = ended;
-  for (const thread of threads) {
-    const time = cpuTime(thread);
-    user += time.user;
-    system += time.system;
-    voluntary += thread.voluntarySwitches;
-    involuntary += thread.involuntarySwitches;
-  }
-  for (let offset = Offset.maxrss; offset < Offset.end; offset += 8) {
-    const failed = putUser64(cpu, memory, address + offset, 0);
-    if (failed !== 0) return failed;
-  }
-  return (
-    putTime(cpu, caller, address + Offset.utime, user, 1000) ||
-    putTime(cpu, caller, address + Offset.stime, system, 1000) ||
-    putUser64(cpu, memory, address + Offset.minflt, memory.minorFaults) ||
-    putUser64(cpu, memory, address + Offset.nvcsw, voluntary) ||
-    putUser64(cpu, memory, address + Offset.nivcsw, involuntary)
-  );
 }

@@ -83,6 +83,7 @@ export class Entry implements TrapHandler {
   returnToUser(cpu: Cpu, thread: Thread, result: number, expected: UserContext | null): TrapOutcome {
     const { frame } = thread;
     frame.rax = result;
+    if (thread.switched && thread.resumeNotifier !== null) thread.resumeNotifier.resume(cpu, thread, 'switch');
     if (thread.needResched || thread.signalPending) {
       thread.path = this.returnPath;
       cpu.context = this.#scheduler.kernelMode;

@@ -1,8 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { forkMm } from '@rpal/mm';
-import { autoremoveWake, type KernelPath, type Scheduler, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
-import { Errno, Rlimit, WaitOption } from '@rpal/uapi';
-import { type Operation, OperationKind, Pending } from '@rpal/vfs';
+import { type KernelPath, WaitQueue } from '@rpal/sched';
+import { Errno, Rlimit } from '@rpal/uapi';
 import { Capability } from '../process/credentials.js';
 import { Process, type ProcessHost } from '../process/process.js';
 import type { ProcessTable } from '../process/process-table.js';
@@ -82,73 +81,4 @@ function start(kernel: CloneParts, cpu: Cpu, parent: Thread, thread: Thread, pro
   kernel.seams.hooks.kernelClone.call(cpu, parent, thread);
   kernel.scheduler.wakeUpNew(cpu, thread);
   return thread.pid;
-}
-
-export const WAIT_CHILD: OperationKind<WaitChildOperation> = new OperationKind('wait4');
-
-/** wait4: for the end of a child. */
-export class WaitChildOperation implements Operation {
-  readonly #processes: ProcessTable;
-  readonly #thread: Thread;
-  readonly #entry: WaitEntry;
-  #pid = -1;
-  #options = 0;
-
-  constructor(processes: ProcessTable, scheduler: Scheduler, thread: Thread) {
-    this.#processes = processes;
-    this.#thread = thread;
-    this.#entry = new WaitEntry(autoremoveWake(scheduler), thread);
-  }
-
-  /** @param options `WaitOption` bits */
-  start(pid: number, options: number): this {
-    this.#pid = pid;
-    this.#options = options;
-    return this;
-  }
-
-  step(cpu: Cpu): number {
-    const thread = this.#thread;
-    const { process } = thread;
-    thread.state = TaskState.RUNNING;
-    process.childWait.remove(cpu, this.#entry);
-    let none = true;
-    for (const child of this.#candidates(process)) {
-      none = false;
-      if (child.exit !== null && child.threads.length === 0) {
-        cpu.charge(KernelStep.wait);
-        process.children.delete(child);
-        this.#processes.remove(child);
-        return this.#found(cpu, child, (child.exit.status << 8) | child.exit.signal);
-      }
-      if ((this.#options & WaitOption.UNTRACED) !== 0 && child.stop === 'stopped' && !child.stopReported) {
-        child.stopReported = true;
-        return this.#found(cpu, child, (child.stopSignal << 8) | 0x7f);
-      }
-      if ((this.#options & WaitOption.CONTINUED) !== 0 && child.wasContinued) {
-        child.wasContinued = false;
-        return this.#found(cpu, child, 0xffff);
-      }
-    }
-    if (none) return -Errno.ECHILD;
-    if ((this.#options & WaitOption.NOHANG) !== 0) return 0;
-    if (thread.signalPending) return -Errno.ERESTARTSYS;
-    process.childWait.add(cpu, this.#entry);
-    thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, process.childWait);
-    return Pending.SLEEP;
-  }
-
-  /** The children that are waited for. The one with a pid is found among any number of others. */
-  #candidates(process: Process): Iterable<Process> {
-    if (this.#pid === -1) return process.children;
-    const child = this.#processes.get(this.#pid);
-    return child !== undefined && process.children.has(child) ? [child] : [];
-  }
-
-  /** @param status as in `sys/wait.h` */
-  #found(cpu: Cpu, child: Process, status: number): number {
-    const { user } = this.#thread.frame;
-    const failed = user === null ? 0 : user.args.putWord(cpu, this.#thread, user.a1, status);
-    return failed < 0 ? failed : child.pid;
-  }
 }

@@ -73,6 +73,7 @@ export function execve(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image
 function replaceImage(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image): number {
   const { process } = thread;
   const old = process.mm;
+  kernel.seams.hooks.kernelMemoryRelease.call(cpu, thread);
   if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);
   process.mm = kernel.memory.create(cpu);
   thread.mm = process.mm;

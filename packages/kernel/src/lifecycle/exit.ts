@@ -1,7 +1,7 @@
 import type { Cpu, Platform } from '@rpal/hw-x86';
 import type { UnixNamespace } from '@rpal/ipc';
 import { exitMm } from '@rpal/mm';
-import { cpuTime, type Scheduler, TaskState, Wake } from '@rpal/sched';
+import { type Scheduler, TaskState, Wake } from '@rpal/sched';
 import { Poll, Signal } from '@rpal/uapi';
 import { releaseFiles } from '../dispatch/held-file.js';
 import type { ContextTable } from '../process/context-table.js';
@@ -11,6 +11,7 @@ import type { PiFutexTable } from '../process/pi-futexes.js';
 import type { Process } from '../process/process.js';
 import type { ProcessTable } from '../process/process-table.js';
 import type { Thread } from '../process/thread.js';
+import { addThreadUsage } from '../process/usage.js';
 import type { KernelSeams } from '../seams.js';
 import { actionOf } from '../signals/signal.js';
 import type { Signals } from '../signals/signals.js';
@@ -45,15 +46,13 @@ export function exitThread(kernel: ExitParts, cpu: Cpu, thread: Thread, status: 
     for (const other of process.threads) if (other !== thread) kernel.signals.send(cpu, other, Signal.KILL);
   }
   kernel.scheduler.settle(cpu, cpu.clock);
-  const { user, system } = cpuTime(thread);
-  process.ended.user += user;
-  process.ended.system += system;
-  process.ended.voluntary += thread.voluntarySwitches;
-  process.ended.involuntary += thread.involuntarySwitches;
+  addThreadUsage(process.ended, thread);
   process.threads.splice(process.threads.indexOf(thread), 1);
   const last = process.threads.length === 0;
+  if (last) process.ended.minorFaults = process.mm.minorFaults;
   thread.pending.flush(ALL_SIGNALS);
   if (last) process.pending.flush(ALL_SIGNALS);
+  kernel.seams.hooks.kernelMemoryRelease.call(cpu, thread);
   kernel.seams.hooks.kernelThreadExit.call(cpu, thread, last);
   releaseFiles(cpu, thread);
   if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);

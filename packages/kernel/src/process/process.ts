@@ -10,6 +10,7 @@ import { ResourceLimits, UNLIMITED } from './limits.js';
 import { PendingSignals } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';
 import type { Thread } from './thread.js';
+import { noUsage, type Usage } from './usage.js';
 
 /** How a process ended. */
 export interface ExitState {
@@ -88,12 +89,9 @@ export class Process {
   /** A thread that has called exec, and waits for the others to end. */
   execing: Thread | null = null;
   /** Sums over the threads that have ended. Times in ns. */
-  readonly ended: { user: number; system: number; voluntary: number; involuntary: number } = {
-    user: 0,
-    system: 0,
-    voluntary: 0,
-    involuntary: 0,
-  };
+  readonly ended: Usage = noUsage();
+  /** Sums over the children that it has waited for, and theirs. */
+  readonly childrenUsage: Usage = noUsage();
   /** Fault address and code that go with a fatal signal. */
   faultAddress = 0;
   faultCode = 0;

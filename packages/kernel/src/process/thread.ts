@@ -32,6 +32,12 @@ export interface RestartBlock extends Operation {
   abandon(): void;
 }
 
+/** Is told before a thread goes back to user mode after a switch, or into a signal handler (Linux: restartable sequences). */
+export interface ResumeNotifier {
+  /** @param why what has come between: a switch, or a signal whose handler is next */
+  resume(cpu: Cpu, thread: Thread, why: 'switch' | 'signal'): void;
+}
+
 /** A thread of a process: what the scheduler schedules, with its kernel stack and its side of system calls. */
 export class Thread extends Task implements Caller {
   readonly process: Process;
@@ -55,6 +61,8 @@ export class Thread extends Task implements Caller {
   savedMask: SignalBits | null = null;
   /** Its process is to stop, and it has not yet. */
   stopPending = false;
+  /** Is told before it goes on in user mode after a switch or in a signal handler. */
+  resumeNotifier: ResumeNotifier | null = null;
   /** Kernel entries of this thread from user mode are announced to plugins (hook `kernelEntry`). */
   entryWatched = false;
 

@@ -110,6 +110,7 @@ function callHandler(
 ): void {
   const { frame, process } = thread;
   cpu.charge(KernelStep.signalDeliver);
+  thread.resumeNotifier?.resume(cpu, thread, 'signal');
   const user = frame.user as UserContext;
   let restart = false;
   let rax = frame.iret ? user.rax : frame.rax;

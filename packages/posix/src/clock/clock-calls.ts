@@ -23,14 +23,13 @@ export function defineClockCalls(calls: Calls): void {
     return a1 === 0 ? 0 : putTime(cpu, thread, a1, clock.resolution, Unit.TIMESPEC);
   });
 
-  // Only the real-time clock can be set at all; CPU clocks say EPERM to everybody, the others EINVAL.
+  // Only the real-time clock can be set at all; CPU clocks of others say EPERM to everybody.
   calls.define(
     'clock_settime',
     (cpu, thread, { a0, a1 }) => {
       cpu.charge(PosixStep.clockRead);
       const id = a0 | 0;
-      const isCpuClock = id === Clock.PROCESS_CPUTIME_ID || id === Clock.THREAD_CPUTIME_ID;
-      if (id >= 0 && id !== Clock.REALTIME && !isCpuClock) return -Errno.EINVAL;
+      if (id > Clock.REALTIME) return -Errno.EINVAL;
       const wanted = getTime(cpu, thread, a1, Unit.TIMESPEC);
       if (wanted === -Errno.EFAULT) return wanted;
       if (id < 0 && typeof readClock(kernel, cpu, thread, id) === 'number') return -Errno.EINVAL;

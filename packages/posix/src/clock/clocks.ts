@@ -19,6 +19,7 @@ const nanoseconds = (now: number): ClockReading => ({ now, resolution: 1 });
 
 /**
  * The clock with an id, as it stands. The real-time clock of the model began at its boot, with the others; TAI is no second off.
+ * The clocks of alarms are not there: nothing could wake a machine that is suspended.
  * @returns a negative errno if there is none
  */
 export function readClock(kernel: Kernel, cpu: Cpu, thread: Thread, id: number): ClockReading | number {
@@ -27,8 +28,6 @@ export function readClock(kernel: Kernel, cpu: Cpu, thread: Thread, id: number):
     case Clock.MONOTONIC:
     case Clock.MONOTONIC_RAW:
     case Clock.BOOTTIME:
-    case Clock.REALTIME_ALARM:
-    case Clock.BOOTTIME_ALARM:
     case Clock.TAI:
       return nanoseconds(nowOf(cpu));
     case Clock.REALTIME_COARSE:

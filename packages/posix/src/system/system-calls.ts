@@ -2,6 +2,7 @@ import { PAGE_SIZE } from '@rpal/hw-x86';
 import { UserBuffer } from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
 import { type Calls, nowOf } from '../calls.js';
+import type { TraitTable } from '../identity/traits.js';
 import { PosixStep } from '../steps.js';
 import { putInt } from '../user-memory.js';
 
@@ -23,11 +24,10 @@ const SYSINFO = 112;
 const PERSONALITY_QUERY = 0xffff_ffff;
 
 /** The system as a whole: its name, its memory, its random numbers. */
-export function defineSystemCalls(calls: Calls): void {
+export function defineSystemCalls(calls: Calls, traits: TraitTable): void {
   const { kernel } = calls;
   const buffer = new UserBuffer(PIECE);
   const names = { host: 'model', domain: '(none)' };
-  const personalities = new WeakMap<object, number>();
 
   calls.define('uname', (cpu, thread, { a0 }) => {
     cpu.charge(PosixStep.structure);
@@ -92,9 +92,9 @@ export function defineSystemCalls(calls: Calls): void {
     'personality',
     (cpu, { process }, { a0 }) => {
       cpu.charge(PosixStep.identity);
-      const before = personalities.get(process) ?? 0;
+      const before = traits.of(process).personality;
       const wanted = a0 >>> 0;
-      if (wanted !== PERSONALITY_QUERY) personalities.set(process, wanted);
+      if (wanted !== PERSONALITY_QUERY) traits.of(process).personality = wanted;
       return before | 0;
     },
     { missing: 'flags are kept and read back, but change nothing' },

@@ -1,0 +1,78 @@
+import { PidFd, type Process, putUsage, UserBuffer, usageOf, WAIT_CHILD, WaitChildOperation, type WaitRequest } from '@rpal/kernel';
+import { Errno, Signal, WaitOption } from '@rpal/uapi';
+import { begin } from '@rpal/vfs';
+import type { Calls } from '../calls.js';
+
+/** Whom waitid means (include/uapi/linux/wait.h). */
+const IdType = { ALL: 0, PID: 1, PGID: 2, PIDFD: 3 } as const;
+/** What has happened to a child (`si_code` of SIGCHLD). */
+export const ChildCode = { EXITED: 1, KILLED: 2, DUMPED: 3, STOPPED: 5, CONTINUED: 6 } as const;
+/** Options for children of other kinds than the model has: all of its children are meant by any of them. */
+const KINDS = 0x2000_0000 | 0x4000_0000 | (0x8000_0000 | 0);
+const STOPPED = 0x7f;
+const CONTINUED = 0xffff;
+/** Bytes of `siginfo_t` that the call fills in. */
+const INFO = 28;
+
+/** waitid(2). */
+export function defineWaitid(calls: Calls): void {
+  const { processes, scheduler } = calls.kernel;
+  const buffer = new UserBuffer(INFO);
+  const { NOHANG, UNTRACED, EXITED, CONTINUED: GOES_ON, NOWAIT } = WaitOption;
+
+  calls.define(
+    'waitid',
+    (cpu, thread, { a0, a1, a2, a3, a4 }) => {
+      const [type, id] = [a0 | 0, a1 | 0];
+      let options = a3 | 0;
+      if ((options & ~(NOHANG | UNTRACED | EXITED | GOES_ON | NOWAIT | KINDS)) !== 0) return -Errno.EINVAL;
+      if ((options & (EXITED | UNTRACED | GOES_ON)) === 0) return -Errno.EINVAL;
+      let concerns: (child: Process) => boolean = () => true;
+      let nonBlocking = false;
+      if (type === IdType.PID) {
+        if (id <= 0) return -Errno.EINVAL;
+      } else if (type === IdType.PGID) {
+        if (id < 0) return -Errno.EINVAL;
+        const group = id === 0 ? thread.process.group : id;
+        concerns = (child) => child.group === group;
+      } else if (type === IdType.PIDFD) {
+        if (id < 0) return -Errno.EINVAL;
+        const file = thread.process.files.lookUp(cpu, id);
+        if (!(file instanceof PidFd)) return -Errno.EBADF;
+        concerns = (child) => child === file.process;
+        nonBlocking = file.nonblocking;
+        if (nonBlocking) options |= NOHANG;
+      } else if (type !== IdType.ALL) {
+        return -Errno.EINVAL;
+      }
+      const request: WaitRequest = {
+        options,
+        pid: type === IdType.PID ? id : 0,
+        concerns,
+        tell(on, child, status) {
+          buffer.clear(INFO);
+          if (child !== null) {
+            const [code, value] = meaning(status, child);
+            buffer.set32(0, Signal.CHLD).set32(8, code).set32(16, child.pid).set32(20, child.credentials.uid).set32(24, value);
+            const failed = a4 === 0 ? 0 : putUsage(on, thread, a4, usageOf(child));
+            if (failed < 0) return failed;
+          }
+          if (a2 !== 0 && buffer.store(on, thread, a2, INFO) < 0) return -Errno.EFAULT;
+          return child === null && nonBlocking ? -Errno.EAGAIN : 0;
+        },
+      };
+      const operation =
+        thread.operations.get(WAIT_CHILD) ?? thread.operations.keep(WAIT_CHILD, new WaitChildOperation(processes, scheduler, thread));
+      return begin(cpu, thread, operation.start(request));
+    },
+    { missing: 'CLD_DUMPED: nobody writes cores' },
+  );
+}
+
+/** `si_code` and `si_status` of a status as wait4 has it. */
+function meaning(status: number, child: Process): readonly [number, number] {
+  if (status === CONTINUED) return [ChildCode.CONTINUED, Signal.CONT];
+  if ((status & 0xff) === STOPPED) return [ChildCode.STOPPED, status >> 8];
+  const signal = child.exit?.signal ?? 0;
+  return signal === 0 ? [ChildCode.EXITED, status >> 8] : [ChildCode.KILLED, signal];
+}

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -75,6 +75,35 @@ describe('rpal-bench compare', () => {
     };
     expect((await draw('32')).match(/<rect /g)).toHaveLength(3);
     expect((await draw('32,64')).match(/<polyline /g)).toHaveLength(2);
+  });
+
+  it('runs a mechanism of a file beside its own, by its name, and says what it is with others', async () => {
+    const file = join(directory, 'mine.ts');
+    writeFileSync(
+      file,
+      `import { byFork, mechanisms } from '@rpal/compare';
+       export const mine = { ...mechanisms.find(({ name }) => name === 'pipe')!, name: 'mine', title: 'my own' };
+       export const other = 1;`,
+    );
+    const { data } = await json('--mechanism', `pipe,${file}`);
+    expect(data.rows.map(({ mechanism, oneWay }) => [mechanism, oneWay])).toEqual([
+      ['pipe', data.rows[0]?.oneWay],
+      ['mine', data.rows[0]?.oneWay],
+    ]);
+    expect((await run(['explain', `${file}#mine`, '--after', '10'])).stdout).toContain('my own');
+    const swept = await run([
+      'sweep',
+      'compare',
+      `mechanism=${file}#mine`,
+      'messages=10',
+      '--jobs',
+      '1',
+      '--out',
+      join(directory, 'swept'),
+    ]);
+    expect(swept.stdout).toContain('1 of 1 points are there');
+    const none = await run(['compare', '--mechanism', `${file}#other`]);
+    expect([none.code, none.stderr]).toEqual([2, `rpal-bench: --mechanism "${file}#other" exports mine, and no such one\n`]);
   });
 
   it('lists its mechanisms', async () => {

@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { CompareError, type Mechanism, mechanisms } from '@rpal/compare';
+import { CompareError, mechanisms } from '@rpal/compare';
 import { type CostLevel, profiles } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
 import { Command, Option } from 'commander';
@@ -15,9 +15,10 @@ import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
 import { drawComparison } from './compare-svg.js';
 import { type Comparison, renderComparison } from './compare-text.js';
 import { type CompareSettings, type Left, measureRow, type Row, type WorkloadName, whyNot } from './comparison.js';
+import { MECHANISM_SYNTAX, mechanismsNamed } from './mechanism-loader.js';
 
 interface Flags {
-  readonly mechanism: readonly Mechanism[];
+  readonly mechanism: string;
   readonly workload: WorkloadName;
   readonly size: readonly number[];
   readonly messages: number;
@@ -90,7 +91,7 @@ export function compareCommand(io: Io, done: (code: number) => void): Command {
   const option = <T>(flags: string, text: string, parse: (value: string) => T): Option => new Option(flags, text).argParser(parse);
   return new Command('compare')
     .description('Ways to exchange messages side by side: one workload and one machine, and what each message took with each of them.')
-    .addOption(option('--mechanism <names>', 'names with commas between, or all; --list shows them', someOf).default(mechanisms, 'all'))
+    .addOption(new Option('--mechanism <names>', `all, or with commas between: ${MECHANISM_SYNTAX}; --list shows the names`).default('all'))
     .addOption(
       option(
         '--workload <name>',
@@ -144,19 +145,6 @@ function list(io: Io): number {
   return ExitCode.OK;
 }
 
-/** Parses `--mechanism`. */
-function someOf(text: string): readonly Mechanism[] {
-  if (text.toLowerCase() === 'all') return mechanisms;
-  return text.split(',').map(mechanismNamed);
-}
-
-/** The mechanism of that name, in upper or lower case. @throws UsageError with the names that there are */
-export function mechanismNamed(word: string): Mechanism {
-  const found = mechanisms.find(({ name }) => name === word.toLowerCase());
-  if (found !== undefined) return found;
-  throw new UsageError(`a mechanism is one of ${mechanisms.map(({ name }) => name).join(', ')}; "${word}" is none of them`);
-}
-
 /** Parses `--size`. */
 function sizesFrom(text: string): readonly number[] {
   const sizes = text.split(',').map((word) => {
@@ -172,7 +160,7 @@ function sizesFrom(text: string): readonly number[] {
 
 async function compare(flags: Flags, io: Io): Promise<number> {
   const settings: CompareSettings = {
-    mechanisms: flags.mechanism,
+    mechanisms: await mechanismsNamed(flags.mechanism, io.directory),
     workload: flags.workload,
     sizes: flags.size,
     messages: flags.messages,
@@ -197,7 +185,7 @@ async function compare(flags: Flags, io: Io): Promise<number> {
   const { rows, left, complete } = comparison;
   json.write(
     envelope(
-      { schema: 'rpal-bench/compare', version: 1, complete, settings: inWords(settings), command: lineOf(settings) },
+      { schema: 'rpal-bench/compare', version: 1, complete, settings: inWords(settings), command: lineOf(settings, flags.mechanism) },
       { rows, left },
     ),
   );
@@ -229,14 +217,14 @@ function inWords({ mechanisms: chosen, profile, ...others }: CompareSettings) {
 }
 
 /** The command line of these settings. */
-function lineOf(settings: CompareSettings): string {
+function lineOf(settings: CompareSettings, named: string): string {
   const { workload, handlerCycles, handlerCalls } = settings;
   const words = inWords(settings);
   const handler = workload === 'request' ? ['--handler', String(handlerCycles), '--calls', String(handlerCalls)] : [];
   return commandLine([
     'compare',
     '--mechanism',
-    words.mechanisms.join(','),
+    named,
     '--workload',
     workload,
     '--size',

@@ -4,9 +4,9 @@ import type { IdleStateName } from '@rpal/sched';
 import { type Frame, speedscopeFile } from '@rpal/trace';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
-import { mechanismNamed } from '../compare/compare-command.js';
 import { sizeText } from '../compare/compare-text.js';
 import { warmUpOf } from '../compare/comparison.js';
+import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { OutputFile } from '../output-file.js';
@@ -69,7 +69,7 @@ export function explainCommand(io: Io, done: (code: number) => void): Command {
     .description(
       'Follows one message there and back, step by step: on which CPU it is, what is executed or waited for, and what that takes.',
     )
-    .argument('<mechanism>', 'as in compare --list', mechanismNamed)
+    .argument('<mechanism>', `${MECHANISM_SYNTAX}, as in compare`)
     .addOption(option('--size <bytes>', 'bytes of the message', wholeNumber('--size', 1, 1 << 20, 'bytes')).default(32))
     .addOption(option('--after <n>', 'messages before it', wholeNumber('--after', 10, 1_000_000, 'messages')).default(warmUpOf(1000)))
     .addOption(option('--profile <name>', PROFILE_HELP, profileNamed).default(profiles[0], profiles[0]?.name))
@@ -96,10 +96,10 @@ export function explainCommand(io: Io, done: (code: number) => void): Command {
     .addOption(new Option('--svg <file>', 'draw the picture to a file'))
     .addOption(new Option('--speedscope <file>', 'write stacks over time, by cause and by step, for https://www.speedscope.app'))
     .addOption(new Option('--json <file>', JSON_HELP))
-    .action((mechanism: Mechanism, flags: Flags) => done(explain(mechanism, flags, io)));
+    .action(async (mechanism: string, flags: Flags) => done(explain(await mechanismNamed(mechanism, io.directory), mechanism, flags, io)));
 }
 
-function explain(mechanism: Mechanism, { html, svg, speedscope, json, ...settings }: Flags, io: Io): number {
+function explain(mechanism: Mechanism, named: string, { html, svg, speedscope, json, ...settings }: Flags, io: Io): number {
   const { size, after, profile, placement, idle, costs } = settings;
   checkPlace(settings);
   const [smallest, largest] = mechanism.sizes;
@@ -121,7 +121,7 @@ function explain(mechanism: Mechanism, { html, svg, speedscope, json, ...setting
   const words = { mechanism: mechanism.name, size, after, profile: profile.name, placement, idle, costs };
   const command = commandLine([
     'explain',
-    mechanism.name,
+    named,
     ...Object.entries({ ...words, idle: idle.toLowerCase() }).flatMap(([key, value]) =>
       key === 'mechanism' ? [] : [`--${key}`, String(value)],
     ),

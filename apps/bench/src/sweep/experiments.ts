@@ -1,7 +1,8 @@
-import { mechanisms, type Waiting } from '@rpal/compare';
+import type { Mechanism, Waiting } from '@rpal/compare';
 import { rpal } from '@rpal/rpal-core';
 import { figureOf } from '../compare/compare-text.js';
 import { measureRow, type WorkloadName, whyNot } from '../compare/comparison.js';
+import { builtIn, isModule, mechanismNamed } from '../compare/mechanism-loader.js';
 import { loadPlugins } from '../plugin-loader.js';
 import { BenchmarkFailure, runRfcBenchmark } from '../rfc-benchmark.js';
 import { oneOf, UsageError, wholeNumber } from '../usage.js';
@@ -66,10 +67,7 @@ const compare: Experiment = {
     mechanism: {
       help: 'as in compare --list',
       standard: 'pipe',
-      parse: oneOf(
-        'mechanism',
-        mechanisms.map(({ name }) => name),
-      ),
+      parse: (word) => (isModule(word) ? word : builtIn(word).name),
     },
     workload: { help: 'ping-pong, stream or request', standard: 'ping-pong', parse: oneOf('workload', ['ping-pong', 'stream', 'request']) },
     size: { help: 'bytes per message, 1 to 1048576', standard: 32, parse: wholeNumber('size', 1, 1_048_576, 'bytes') },
@@ -80,12 +78,16 @@ const compare: Experiment = {
     ...machineParameters,
   },
   check(settings) {
-    const { mechanism, compareSettings, size } = comparisonOf(settings);
+    machineOf(settings);
+    // What a file exports is known when it is loaded.
+    if (isModule(String(settings.mechanism))) return;
+    const { mechanism, compareSettings, size } = comparisonOf(settings, builtIn(String(settings.mechanism)));
     const why = whyNot(mechanism, compareSettings, size);
     if (why !== null) throw new UsageError(`${mechanism.name} ${why}`);
   },
   async run(settings, directory) {
-    const { mechanism, compareSettings, size } = comparisonOf(settings);
+    const named = await mechanismNamed(String(settings.mechanism), directory);
+    const { mechanism, compareSettings, size } = comparisonOf(settings, named);
     const row = measureRow(mechanism, compareSettings, size, await pluginsOf(settings, directory));
     const counts = Object.entries(row.counts).map(([what, count]) => [`${what} [per message]`, count as number]);
     return {
@@ -98,10 +100,8 @@ const compare: Experiment = {
   },
 };
 
-function comparisonOf(settings: Settings) {
+function comparisonOf(settings: Settings, found: Mechanism) {
   const { machine, placement } = machineOf(settings);
-  const found = mechanisms.find(({ name }) => name === settings.mechanism);
-  if (found === undefined) throw new UsageError(`there is no mechanism "${settings.mechanism}"`);
   const mechanism = found.name.startsWith('rpal') ? { ...found, plugins: () => [rpal({ repair: repairOf(settings) })] } : found;
   const size = settings.size as number;
   const compareSettings = {

@@ -193,8 +193,9 @@ async function runMissing(
 }
 
 function allPoints(specification: Specification, directory: string): readonly Point[] {
-  const plugins = specification.over.find(([key]) => key === 'plugin')?.[1] ?? ['none'];
-  const identity = plugins.map((plugin) => modelIdentity(String(plugin), directory)).join('+');
+  // Files take part in what a result depends on.
+  const named = specification.over.filter(([key]) => key === 'plugin' || key === 'mechanism').flatMap(([, values]) => values.map(String));
+  const identity = modelIdentity(named, directory);
   return pointsOf(specification, identity);
 }
 

@@ -3,7 +3,7 @@ import { profiles } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
 import { ftraceText, perfettoTrace, Recorder, type Recording, speedscopeTrace } from '@rpal/trace';
 import { Command, Option } from 'commander';
-import { mechanismNamed } from '../compare/compare-command.js';
+import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js';
 import type { Io } from '../io.js';
 import { OutputFile } from '../output-file.js';
 import { loadPlugins, PLUGIN_SYNTAX } from '../plugin-loader.js';
@@ -47,7 +47,7 @@ export function traceCommand(io: Io, done: (code: number) => void): Command {
     .description(
       'Records what happens while some messages go: who runs where, system calls, wake-ups, interrupts, lazy switches, keys. For Perfetto, as ftrace text, or for speedscope.',
     )
-    .argument('<mechanism>', 'as in compare --list', mechanismNamed)
+    .argument('<mechanism>', `${MECHANISM_SYNTAX}, as in compare`)
     .requiredOption('--out <file>', 'where to; .pftrace, .txt and .json say the format')
     .addOption(option('--format <name>', 'perfetto, ftrace or speedscope', oneOf('--format', ['perfetto', 'ftrace', 'speedscope'])))
     .addOption(option('--messages <n>', 'round trips', wholeNumber('--messages', 1, 100_000, 'messages')).default(10))
@@ -67,7 +67,7 @@ export function traceCommand(io: Io, done: (code: number) => void): Command {
       ),
     )
     .addOption(new Option('--plugin <plugin>', `also plug in ${PLUGIN_SYNTAX}; may be repeated`).argParser(several).default([], 'none'))
-    .action(async (mechanism: Mechanism, flags: Flags) => done(await trace(mechanism, flags, io)));
+    .action(async (mechanism: string, flags: Flags) => done(await trace(await mechanismNamed(mechanism, io.directory), flags, io)));
 }
 
 async function trace(mechanism: Mechanism, flags: Flags, io: Io): Promise<number> {

@@ -45,8 +45,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Madvise: (name) => `MADV_${name}`,
   MapFlag: (name) => (name === 'BIT32' ? 'MAP_32BIT' : `MAP_${name}`),
   MessageFlag: (name) => `MSG_${name}`,
-  // The bit itself: O_TMPFILE is it and O_DIRECTORY.
-  OpenFlag: (name) => (name === 'TMPFILE' ? '__O_TMPFILE' : `O_${name}`),
+  OpenFlag: (name) => `O_${name}`,
   Mremap: (name) => `MREMAP_${name}`,
   Pkey: (name) => `PKEY_${name}`,
   Poll: (name) => (name === 'NVAL' ? 'POLLNVAL' : `EPOLL${name}`),
@@ -81,6 +80,8 @@ const KERNEL_ONLY = [
   '__NR_uretprobe',
   // Newer than most headers.
   'FALLOC_FL_WRITE_ZEROES',
+  // The C library's has O_DIRECTORY in it.
+  'O_TMPFILE',
   // A sum.
   'ANY_EXECUTE',
 ];

@@ -173,6 +173,11 @@ export class RfcBenchmark {
   }
 }
 
+/** The core clock that a benchmark's machine runs at, GHz. */
+export function coreGHzOf({ machine: { platform } }: RfcBenchmark): number {
+  return Number((platform.profile.clock.tscGHz / platform.costs.tscPerCore).toFixed(6));
+}
+
 /** Runs the benchmark to its end in one go. */
 export function runRfcBenchmark(options: RfcOptions): RfcResult {
   const benchmark = new RfcBenchmark(options);

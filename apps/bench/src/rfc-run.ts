@@ -1,13 +1,8 @@
-import { setImmediate as breathe } from 'node:timers/promises';
-import type { CostLevel } from '@rpal/hw-x86';
-import { coreGHzOf, type RangeRun, type RfcReport, reportOf } from './report/rfc-report.js';
+import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises';
+import { type RfcReport, reportOf } from './report/rfc-report.js';
 import { BenchmarkFailure, RfcBenchmark } from './rfc-benchmark.js';
+import { type Range, type RangeBeside, rangeBeside, rangeMessages, runRange, SLICE } from './rfc-range.js';
 import { experimentOf, type RfcSettings } from './rfc-settings.js';
-
-/** Messages per phase of the two runs that find the range. By then it has settled who preempts whom on a shared CPU. */
-export const RANGE_MESSAGES = 20_000;
-/** TSC cycles of machine time between two looks at the world: some 20 ms of host time. */
-const SLICE = 50_000_000;
 
 /** How a run is watched and ended from outside. */
 export interface Watcher {
@@ -17,43 +12,62 @@ export interface Watcher {
 }
 
 /**
- * Runs the benchmark, then twice more, shorter, with all step costs at their low and their high ends.
+ * Runs the benchmark, and twice more, shorter, with all step costs at their low and their high ends: on another core meanwhile, if there
+ * is one. The result is the same.
+ * @param beside who begins with the range on another core; null if nobody
  * @throws BenchmarkFailure if a message came back changed or its steps did not add up
  */
-export async function runRfc(settings: RfcSettings, watcher: Watcher): Promise<RfcReport> {
-  const rangeMessages = Math.min(settings.messages, RANGE_MESSAGES);
-  const phases = settings.phases.length;
-  const all = phases * (settings.messages + 2 * rangeMessages);
-  const benchmark = new RfcBenchmark(experimentOf(settings));
-  await advance(benchmark, watcher, 0, all);
-  const low = await end('low', phases * settings.messages);
-  const high = await end('high', phases * (settings.messages + rangeMessages));
-  const range = low === undefined || high === undefined ? undefined : { low, high };
-  const report = reportOf(settings, benchmark, range, range !== undefined);
-  for (const { phase, unbalanced, messages, totalCycles, forward } of report.phases) {
-    if (unbalanced !== 0 || forward.totalCycles !== totalCycles) {
-      throw new BenchmarkFailure(
-        `the ${phase} phase's steps do not add up for ${unbalanced} of ${messages} messages: a defect of the model`,
-      );
+export async function runRfc(
+  settings: RfcSettings,
+  watcher: Watcher,
+  beside: (settings: RfcSettings) => RangeBeside | null = rangeBeside,
+): Promise<RfcReport> {
+  const all = settings.phases.length * (settings.messages + 2 * rangeMessages(settings));
+  const other = beside(settings);
+  try {
+    const benchmark = new RfcBenchmark(experimentOf(settings));
+    while (!benchmark.advance(SLICE)) {
+      watcher.progress(benchmark.messages + (other?.messages ?? 0), all);
+      await breathe();
+      if (watcher.interrupted) benchmark.stop();
     }
-  }
-  return report;
-
-  async function end(costs: CostLevel, done: number): Promise<RangeRun | undefined> {
-    if (watcher.interrupted) return undefined;
-    const run = new RfcBenchmark(experimentOf(settings, costs, rangeMessages));
-    const finished = await advance(run, watcher, done, all);
-    return finished ? { result: run.result(), coreGHz: coreGHzOf(run) } : undefined;
+    const done = benchmark.messages;
+    const range = await (other === null ? rangeHere(settings, watcher, done, all) : rangeThere(other, watcher, done, all));
+    const report = reportOf(settings, benchmark, range, range !== undefined);
+    for (const { phase, unbalanced, messages, totalCycles, forward } of report.phases) {
+      if (unbalanced !== 0 || forward.totalCycles !== totalCycles) {
+        throw new BenchmarkFailure(
+          `the ${phase} phase's steps do not add up for ${unbalanced} of ${messages} messages: a defect of the model`,
+        );
+      }
+    }
+    return report;
+  } finally {
+    await other?.close();
   }
 }
 
-/** @returns whether all messages went */
-async function advance(benchmark: RfcBenchmark, watcher: Watcher, done: number, all: number): Promise<boolean> {
-  while (!benchmark.advance(SLICE)) {
-    watcher.progress(done + benchmark.messages, all);
+/** Finds the range in this thread. @returns undefined if interrupted */
+async function rangeHere(settings: RfcSettings, watcher: Watcher, done: number, all: number): Promise<Range | undefined> {
+  const run = runRange(settings);
+  while (!watcher.interrupted) {
+    const step = run.next();
+    if (step.done === true) return step.value;
+    watcher.progress(done + step.value, all);
     await breathe();
-    if (watcher.interrupted) benchmark.stop();
   }
-  watcher.progress(done + benchmark.messages, all);
-  return benchmark.result().complete;
+  return undefined;
+}
+
+/** How often the other thread is asked how far it is, ms. */
+const LOOK = 20;
+
+/** Waits for the range from another thread. @returns undefined if interrupted */
+async function rangeThere(other: RangeBeside, watcher: Watcher, done: number, all: number): Promise<Range | undefined> {
+  while (!watcher.interrupted) {
+    const range = await Promise.race([other.range, sleep(LOOK, undefined)]);
+    watcher.progress(done + other.messages, all);
+    if (range !== undefined) return range;
+  }
+  return undefined;
 }

@@ -1,8 +1,8 @@
 import type { Cause, CostStatus, Ledger } from '@rpal/hw-x86';
 import { z } from 'zod';
 import { PUBLISHED_CONDITIONS, publishedRuns } from '../published.js';
-import type { PhaseResult, RfcBenchmark, RfcResult } from '../rfc-benchmark.js';
-import { cpusFor } from '../rfc-benchmark.js';
+import { coreGHzOf, cpusFor, type PhaseResult, type RfcBenchmark } from '../rfc-benchmark.js';
+import type { Range } from '../rfc-range.js';
 import type { RfcSettings } from '../rfc-settings.js';
 import { groundsOf } from './grounds.js';
 
@@ -99,19 +99,8 @@ export type PhaseReport = z.infer<typeof phaseReport>;
 export type Breakdown = z.infer<typeof breakdown>;
 export type StepReport = z.infer<typeof step>;
 
-/** What a run at one end of the step costs gave. */
-export interface RangeRun {
-  readonly result: RfcResult;
-  readonly coreGHz: number;
-}
-
 /** Puts the report of a run together. @param range the runs at the low and the high end; undefined if they did not take place */
-export function reportOf(
-  settings: RfcSettings,
-  benchmark: RfcBenchmark,
-  range: Readonly<Record<'low' | 'high', RangeRun>> | undefined,
-  complete: boolean,
-): RfcReport {
+export function reportOf(settings: RfcSettings, benchmark: RfcBenchmark, range: Range | undefined, complete: boolean): RfcReport {
   const { machine } = benchmark;
   const { costs } = machine.platform;
   const result = benchmark.result();
@@ -159,20 +148,13 @@ export function reportOf(
   }
 }
 
-/** The core clock that a benchmark's machine runs at, GHz. */
-export function coreGHzOf({ machine: { platform } }: RfcBenchmark): number {
-  return Number((platform.profile.clock.tscGHz / platform.costs.tscPerCore).toFixed(6));
-}
-
-function rangeOf({ phase: wanted }: PhaseResult, range: Readonly<Record<'low' | 'high', RangeRun>> | undefined): PhaseReport['range'] {
-  const at = ({ result, coreGHz }: RangeRun): [PhaseResult | undefined, number] => [result.phases.find((p) => p.phase === wanted), coreGHz];
+function rangeOf({ phase: wanted }: PhaseResult, range: Range | undefined): PhaseReport['range'] {
   if (range === undefined) return null;
-  const [low, lowGHz] = at(range.low);
-  const [high, highGHz] = at(range.high);
+  const [low, high] = [range.low, range.high].map(({ phases }) => phases.find(({ phase }) => phase === wanted));
   if (low === undefined || high === undefined) return null;
   return {
     messages: low.messages,
-    low: { averageCycles: low.totalCycles / low.messages, coreGHz: lowGHz },
-    high: { averageCycles: high.totalCycles / high.messages, coreGHz: highGHz },
+    low: { averageCycles: low.totalCycles / low.messages, coreGHz: range.low.coreGHz },
+    high: { averageCycles: high.totalCycles / high.messages, coreGHz: range.high.coreGHz },
   };
 }

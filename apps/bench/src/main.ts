@@ -8,6 +8,7 @@ import { replayCommand } from './explore/replay-command.js';
 import type { Io } from './io.js';
 import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
+import { profileCommand } from './profile/profile-command.js';
 import { questionCommand, questionsCommand } from './questions-command.js';
 import { rfcCommand } from './rfc-command.js';
 import { runCommand } from './run/run-command.js';
@@ -44,6 +45,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     exploreCommand,
     replayCommand,
     pluginsCommand,
+    profileCommand,
     syscallsCommand,
   ])
     program.addCommand(command(io, done));

@@ -1,6 +1,7 @@
 import type { Plugin } from '@rpal/bus';
 import { type CostLevel, type CpuProfile, findProfile, profiles } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
+import { isProfileFile, readProfile } from './profile/profile-file.js';
 import type { Phase, Placement, RfcOptions } from './rfc-benchmark.js';
 import { UsageError } from './usage.js';
 
@@ -24,15 +25,19 @@ export interface RfcSettings {
 export const WITHOUT_KEYS = '-nopku';
 
 /** What `--profile` takes, for its help. */
-export const PROFILE_HELP: string = `CPUs: ${profiles.map(({ name }) => name).join(', ')}; with ${WITHOUT_KEYS} behind it, without protection keys`;
+export const PROFILE_HELP: string = `CPUs: ${profiles.map(({ name }) => name).join(', ')}; with ${WITHOUT_KEYS} behind it, without protection keys; or a file of JSON`;
 
+/** A profile that is built in, or out of a file. @throws UsageError */
 export function profileNamed(text: string): CpuProfile {
+  if (isProfileFile(text)) return readProfile(text);
   const name = text.toLowerCase();
   const withoutKeys = name.endsWith(WITHOUT_KEYS);
   const profile = findProfile(withoutKeys ? name.slice(0, -WITHOUT_KEYS.length) : name);
   if (profile === undefined) {
     const known = profiles.map((each) => each.name).join(', ');
-    throw new UsageError(`--profile takes one of ${known}, or one of them with ${WITHOUT_KEYS} behind it; "${text}" is none of them`);
+    throw new UsageError(
+      `--profile takes one of ${known}, one of them with ${WITHOUT_KEYS} behind it, or a file of JSON; "${text}" is none of them`,
+    );
   }
   return withoutKeys ? { ...profile, name, features: { ...profile.features, pku: false } } : profile;
 }

@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import { type CpuProfile, PRIMITIVES, type Primitive, parseProfile } from '@rpal/hw-x86';
 import { type QuirkName, quirkNames } from '@rpal/rpal-core';
 import type { IdleStateName } from '@rpal/sched';
+import { isProfileFile } from '../profile/profile-file.js';
 import type { Placement } from '../rfc-benchmark.js';
 import { checkPlace, profileNamed } from '../rfc-settings.js';
 import { decimalNumber, oneOf, UsageError, wholeNumber } from '../usage.js';
@@ -28,7 +30,7 @@ export const machineParameters: Readonly<Record<string, Parameter>> = {
   profile: {
     help: 'a CPU, as in rfc --profile',
     standard: 'xeon-platinum-8336c',
-    parse: (text) => profileNamed(text).name,
+    parse: (text) => (isProfileFile(text) ? resolve(text) : profileNamed(text).name),
   },
   placement: {
     help: 'same-cpu, same-socket or cross-socket',

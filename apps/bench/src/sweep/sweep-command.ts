@@ -194,7 +194,9 @@ async function runMissing(
 
 function allPoints(specification: Specification, directory: string): readonly Point[] {
   // Files take part in what a result depends on.
-  const named = specification.over.filter(([key]) => key === 'plugin' || key === 'mechanism').flatMap(([, values]) => values.map(String));
+  const named = specification.over
+    .filter(([key]) => ['plugin', 'mechanism', 'profile'].includes(key))
+    .flatMap(([, values]) => values.map(String));
   const identity = modelIdentity(named, directory);
   return pointsOf(specification, identity);
 }

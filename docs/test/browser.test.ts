@@ -45,15 +45,16 @@ describe('kernel, rpal-core and librpal in one bundle for a browser', () => {
 
   const compressed = (): number => gzipSync(code, { level: 9 }).length;
 
-  // What it should be. It fails until a page can do without what it does not use: the citations of prices (5 KB), the profiles of other
-  // CPUs (2 KB), caches line by line (2 KB), the check of profiles (1 KB).
+  // What it should be. What is left that this page does not use, bytes compressed: huge pages 1600, datagram and seqpacket sockets 1200,
+  // descriptors in messages 1000, /proc 1300, names of call arguments for reports 1300, splice 1700, VMX 1100, priority inheritance 1100,
+  // the PMU 900, citations of the one profile 900, core scheduling 600, checks of profiles and steps 1000.
   it.fails('is below 140 KB, compressed', () => {
     expect(compressed()).toBeLessThan(140 * KB);
   });
 
-  it('is below 151 KB, compressed', () => {
+  it('is below 145 KB, compressed', () => {
     expect(code.length).toBeGreaterThan(100 * KB);
-    expect(compressed()).toBeLessThan(151 * KB);
+    expect(compressed()).toBeLessThan(145 * KB);
   });
 
   it('imports nothing of Node', () => {

@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { BareMetal, type CpuProfile, findProfile } from '@rpal/hw-x86';
+import { BareMetal, type CpuProfile, dataCaches, findProfile } from '@rpal/hw-x86';
 import { type Series, svg } from './plot.ts';
 
 const WRITES = 500;
@@ -11,7 +11,7 @@ const PAGE = 0x1000;
  * @param other the second core's number; the first is 0
  */
 export function writeCost(profile: CpuProfile, distance: number, other: number): number {
-  const metal = new BareMetal({ profile, caches: true });
+  const metal = new BareMetal({ profile, caches: dataCaches });
   const root = metal.addressSpace();
   metal.map(root, PAGE);
   const begin = metal.core(0).cpu.clock + 100_000;

@@ -47,6 +47,7 @@ export {
   pageFloor,
   USER_TOP,
 } from './memory/address.js';
+export { type CacheModel, dataCaches } from './memory/cached-coherence.js';
 export { type CacheCounters, type CacheEnvironment, Caches, LineState } from './memory/caches.js';
 export { CoherenceDirectory, type CoherentCore, type Topology, TransferCost } from './memory/coherence.js';
 export { DEVICE_BASE, DeviceWindows, type MmioDevice } from './memory/device-windows.js';

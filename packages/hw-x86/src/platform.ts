@@ -5,8 +5,8 @@ import type { CpuProfile } from './costs/profile.js';
 import { HardwareError } from './errors.js';
 import { Fingerprint } from './fingerprint.js';
 import { GIB } from './memory/address.js';
-import { CachedCoherence } from './memory/cached-coherence.js';
-import { Caches } from './memory/caches.js';
+import type { CacheModel } from './memory/cached-coherence.js';
+import type { Caches } from './memory/caches.js';
 import { CoherenceDirectory, type Topology, TransferCost } from './memory/coherence.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
 import { Touch } from './memory/touch.js';
@@ -26,10 +26,10 @@ export interface PlatformOptions {
   /** Seed of the one random generator; 1 by default. */
   readonly seed?: number;
   /**
-   * Data caches line by line: every access to memory, and every entry that a page walk reads, costs what they make of it. By
-   * default lines only move between cores, and a core keeps a line until another one takes it.
+   * Data caches line by line, as `dataCaches`: every access to memory, and every entry that a page walk reads, costs what they make of
+   * it. By default, or with null, lines only move between cores, and a core keeps a line until another one takes it.
    */
-  readonly caches?: boolean;
+  readonly caches?: CacheModel | null;
 }
 
 /** Why `run` came back. */
@@ -67,7 +67,8 @@ export class Platform {
     this.topology = { cores: sockets * coresPerSocket, coresPerSocket, coresPerCache };
     this.memory = new PhysicalMemory(Array.from({ length: sockets }, () => memoryPerSocket * GIB));
     const transfer = new TransferCost(this.topology, this.costs);
-    const caches = options.caches === true ? new Caches(this) : null;
+    const cacheModel = options.caches ?? null;
+    const caches = cacheModel?.build(this) ?? null;
     this.caches = caches;
     const cpus: Cpu[] = [];
     const cores = this.topology.cores;
@@ -79,7 +80,10 @@ export class Platform {
       memory: this.memory,
       queue: this.queue,
       arm: (event: TimedEvent, time: number) => this.arm(event, time),
-      coherence: caches === null ? new CoherenceDirectory(this.topology, transfer) : new CachedCoherence(this.topology, transfer, caches),
+      coherence:
+        cacheModel === null || caches === null
+          ? new CoherenceDirectory(this.topology, transfer)
+          : cacheModel.coherence(this.topology, transfer, caches),
       transfer,
       path: this.path,
       bootTime,

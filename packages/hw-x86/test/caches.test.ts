@@ -1,7 +1,7 @@
 import { Touch } from '@rpal/hw-x86';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BareMetal, CACHE_LINE, Caches, type Cpu, HwStep, KIB, LineState, Platform } from '../src/index.js';
+import { BareMetal, CACHE_LINE, Caches, type Cpu, dataCaches, HwStep, KIB, LineState, Platform } from '../src/index.js';
 import { GENOA, XEON } from './support.js';
 
 const ns = (value: number): number => Math.round(value * 2.3);
@@ -128,7 +128,7 @@ describe('coherence', () => {
 
   it('shows false sharing: two cores that write neighbouring words take the line from each other each time', () => {
     const run = (distance: number): { moved: number; cycles: number } => {
-      const metal = new BareMetal({ profile: XEON, caches: true });
+      const metal = new BareMetal({ profile: XEON, caches: dataCaches });
       const root = metal.addressSpace();
       metal.map(root, 0x1000);
       const start = metal.core(0).cpu.clock;
@@ -167,7 +167,7 @@ describe('coherence', () => {
 
 describe('page walks', () => {
   it('find their entries where they are: in memory first, then in the caches', () => {
-    const metal = new BareMetal({ profile: XEON, caches: true });
+    const metal = new BareMetal({ profile: XEON, caches: dataCaches });
     const root = metal.addressSpace();
     const frame = metal.map(root, 0x1000);
     for (let i = 2; i < 40; i++) metal.map(root, i * 0x1000, { frame });

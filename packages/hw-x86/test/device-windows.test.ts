@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { Access, BareMetal, DEVICE_BASE, MIB, type MmioDevice, mapPage, PAGE_SIZE, PhysicalMemory, Pointer, Pte } from '../src/index.js';
+import {
+  Access,
+  BareMetal,
+  DEVICE_BASE,
+  dataCaches,
+  MIB,
+  type MmioDevice,
+  mapPage,
+  PAGE_SIZE,
+  PhysicalMemory,
+  Pointer,
+  Pte,
+} from '../src/index.js';
 import { bareCpu, XEON } from './support.js';
 
 /** A device that remembers what its registers were asked, and answers a load with its offset. */
@@ -102,7 +114,7 @@ describe('a device that is mapped by a page table', () => {
   const frame = DEVICE_BASE / PAGE_SIZE;
 
   it.each([false, true])('is reached through the MMU; no cache and no coherence has it (caches %s)', (caches) => {
-    const metal = new BareMetal({ profile: XEON, caches });
+    const metal = new BareMetal({ profile: XEON, caches: caches ? dataCaches : null });
     const toy = new Toy();
     metal.platform.memory.devices.open(DEVICE_BASE, PAGE_SIZE, toy);
     const root = metal.addressSpace();

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BareMetal, findProfile, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, Vector } from '../src/index.js';
+import { BareMetal, dataCaches, findProfile, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, Vector } from '../src/index.js';
 
 /** What a core may do next. Numbers select addresses, targets and lengths. */
 const action = fc.oneof(
@@ -14,7 +14,7 @@ type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
 
 /** Runs the programs on the first cores, on a machine where much goes wrong: missing pages, closed keys, other rights. */
 function run(all: readonly Action[][], caches: boolean): { metal: BareMetal; starts: readonly number[]; exceptions: number } {
-  const metal = new BareMetal({ profile: small, caches });
+  const metal = new BareMetal({ profile: small, caches: caches ? dataCaches : null });
   const root = metal.addressSpace();
   for (let i = 0; i < 8; i++) {
     metal.map(root, i * PAGE_SIZE, {

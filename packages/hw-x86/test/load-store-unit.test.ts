@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Access, BareMetal, type Cpu, FaultCode, HwStep, PAGE_SIZE, Platform, Pte, Translations } from '../src/index.js';
+import { Access, BareMetal, type Cpu, dataCaches, FaultCode, HwStep, PAGE_SIZE, Platform, Pte, Translations } from '../src/index.js';
 import { bareCpu, mapUser, XEON } from './support.js';
 
 const FIRST = 0x10_0000;
@@ -106,7 +106,7 @@ describe('loads and stores of a core', () => {
 
   it('pay for both lines where caches are modelled', () => {
     const cost = (at: number): number => {
-      const metal = new BareMetal({ profile: XEON, caches: true });
+      const metal = new BareMetal({ profile: XEON, caches: dataCaches });
       const root = metal.addressSpace();
       metal.map(root, FIRST);
       metal.start(0, function* (on) {

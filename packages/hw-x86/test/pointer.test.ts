@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Access, type Cpu, FaultCode, mapPage, PAGE_SIZE, type Platform, Pointer, Translations } from '../src/index.js';
+import { Access, type Cpu, dataCaches, FaultCode, mapPage, PAGE_SIZE, type Platform, Pointer, Translations } from '../src/index.js';
 import { emptyTable, mapUser, platform, USER_RW } from './support.js';
 
 /** Pages that the pointers lead to. All fall into one set of the first-level TLB, two into one place of the recent ones. */
@@ -48,7 +48,7 @@ class Side {
 
   constructor(withPointers: boolean, caches: boolean) {
     this.#withPointers = withPointers;
-    this.#platform = platform({ caches });
+    this.#platform = platform({ caches: caches ? dataCaches : null });
     this.#cpus = this.#platform.cpus.slice(0, 2);
     this.#roots = [emptyTable(this.#platform.memory), emptyTable(this.#platform.memory)];
     for (const root of this.#roots) for (const [i, at] of PAGES.entries()) mapUser(this.#platform.memory, root, at, USER_RW, i % 2);

@@ -1,5 +1,13 @@
-import { didYouMean, type Plugin, shown } from '@rpal/bus';
-import { type CpuProfile, defaultProfile, findProfile, type PlatformOptions, parseProfile, profileNames } from '@rpal/hw-x86';
+import { didYouMean, type Plugin, shown, withMethods } from '@rpal/bus';
+import {
+  type CacheModel,
+  type CpuProfile,
+  defaultProfile,
+  findProfile,
+  type PlatformOptions,
+  parseProfile,
+  profileNames,
+} from '@rpal/hw-x86';
 import { NR_OPEN } from '@rpal/vfs';
 import { MachineError } from './errors.js';
 import type { KernelOptions } from './kernel.js';
@@ -37,7 +45,10 @@ const CHECKS: { readonly [K in keyof Required<MachineOptions>]: Check } = {
   costs: oneOf('low', 'central', 'high'),
   coreGHz: numberThat((value) => value > 0 && value < 100, 'clock in GHz; give one such as 3.2'),
   seed: numberThat(Number.isSafeInteger, 'integer below 2^53 in magnitude'),
-  caches: yesOrNo,
+  caches: (value) =>
+    value === null || withMethods<CacheModel>('build', 'coherence')(value as CacheModel) === null
+      ? null
+      : 'is no model of caches; give dataCaches of @rpal/hw-x86, or null',
   hz: oneOf(100, 250, 300, 1000),
   idle: (value, profile) => oneOf(...profile.idle.map(({ name }) => name))(value, profile),
   timerSlack: numberThat((value) => value >= 0 && value < 1e15, 'number of nanoseconds; give 0 or more'),

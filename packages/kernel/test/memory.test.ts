@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, dataCaches } from '@rpal/hw-x86';
 import { Errno, Madvise, MapFlag, Mremap, Prot, Signal, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { ends, run, runOn, smallMachine } from './support.js';
@@ -71,7 +71,7 @@ describe('a machine with huge pages', () => {
 describe('a machine with caches line by line', () => {
   /** Two processes that write a word each, `distance` bytes apart. */
   function contend(distance: number, caches: boolean): { cycles: number; fromOther: number } {
-    const machine = smallMachine({ caches });
+    const machine = smallMachine({ caches: caches ? dataCaches : null });
     let cycles = 0;
     const [first] = machine.platform.cpus as [Cpu];
     runOn(machine, function* (p) {

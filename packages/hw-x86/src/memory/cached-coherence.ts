@@ -1,10 +1,24 @@
 import type { CoreClock } from '../time/core-clock.js';
-import type { Caches } from './caches.js';
+import { type CacheEnvironment, Caches } from './caches.js';
 import { CoherenceDirectory, type Topology, type TransferCost } from './coherence.js';
 import { isDevice } from './device-windows.js';
 
+/** A model of data caches for a machine. Given as an object, so that a program which has none does not carry it. */
+export interface CacheModel {
+  /** The caches of one machine. */
+  build(environment: CacheEnvironment): Caches;
+  /** What tells coherence of accesses. */
+  coherence(topology: Topology, transfer: TransferCost, caches: Caches): CoherenceDirectory;
+}
+
+/** Data caches line by line. */
+export const dataCaches: CacheModel = {
+  build: (environment) => new Caches(environment),
+  coherence: (topology, transfer, caches) => new CachedCoherence(topology, transfer, caches),
+};
+
 /** Replaces the directory where caches are modelled line by line: the caches price every access. */
-export class CachedCoherence extends CoherenceDirectory {
+class CachedCoherence extends CoherenceDirectory {
   readonly #caches: Caches;
 
   constructor(topology: Topology, transfer: TransferCost, caches: Caches) {

@@ -66,7 +66,7 @@ class PrivateCaches {
  * their L2s push out, and a directory of who has which line in which MESI state. Latencies are load-to-use and are
  * charged whole, as for a chain of dependent loads; a store costs what a load would. There is no prefetching.
  *
- * This is the detailed model for programs that look at caches: `new Platform({ profile, caches: true })`, which machines
+ * This is the detailed model for programs that look at caches: `new Platform({ profile, caches: dataCaches })`, which machines
  * with a kernel take as well. Without it there is `CoherenceDirectory`, which knows transfers between cores but no capacity.
  */
 export class Caches {

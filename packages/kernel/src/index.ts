@@ -21,6 +21,7 @@ export { type Exchange, type Measurement, type MeasureOptions, measure } from '.
 export { Trip, type TripStep } from './measure/trip.js';
 export { Trips } from './measure/trips.js';
 export { version } from './package-version.js';
+export { fdInfo, PROC_FILES, ProcFile } from './proc/proc-files.js';
 export {
   type CallArguments,
   type CloneRequest,

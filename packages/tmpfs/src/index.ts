@@ -5,7 +5,7 @@ export { filesOfTar } from './archive/tar.js';
 export { version } from './package-version.js';
 export { filesOfArchive, type TmpfsOptions, tmpfs, treeOf } from './plugin.js';
 export { FileTreeCalls } from './program/file-tree-calls.js';
-export { type Entry, readEntries, readStat, STAT_BYTES, type Stat } from './program/structures.js';
+export { type Entry, type InotifyEvent, readEntries, readEvents, readStat, STAT_BYTES, type Stat } from './program/structures.js';
 export { TmpfsStep } from './steps.js';
 export { Dentry, pathBelow } from './tree/dentry.js';
 export { FileTree, type NewInode } from './tree/file-tree.js';

@@ -1,17 +1,20 @@
 import { BusError, definePlugin, type Plugin } from '@rpal/bus';
 import { Program } from '@rpal/kernel';
+import { LinuxCall } from '@rpal/uapi';
 import { z } from 'zod';
 import manifest from '../package.json' with { type: 'json' };
 import { ArchiveError } from './archive/archive-error.js';
 import { filesOfCpio, isCpio } from './archive/cpio.js';
-import { type FileRecord, plant } from './archive/records.js';
+import { directoryAt, type FileRecord, plant } from './archive/records.js';
 import { filesOfTar, isTar } from './archive/tar.js';
 import { defineAttributeCalls } from './calls/attribute-calls.js';
 import { definer } from './calls/call-table.js';
-import { defineDataCalls } from './calls/data-calls.js';
+import { defineDataCalls, readvToldToWatchers } from './calls/data-calls.js';
 import { defineNameCalls } from './calls/name-calls.js';
+import { defineNotifyCalls } from './calls/notify-calls.js';
 import { definePlaceCalls } from './calls/place-calls.js';
 import { devices, STANDARD_FILES } from './dev/devices.js';
+import { mountProc } from './proc/proc-tree.js';
 import { FileTreeCalls } from './program/file-tree-calls.js';
 import { FileTree } from './tree/file-tree.js';
 import { FileClock } from './tree/timestamp.js';
@@ -56,15 +59,21 @@ export const tmpfs: (options?: TmpfsOptions) => Plugin = definePlugin<z.output<t
     plant(tree, STANDARD_FILES);
     if (archive !== undefined) plant(tree, filesOfArchive(archive));
     plant(tree, files);
+    mountProc(tree, directoryAt(tree, 'proc'));
     slots.fileSystem.provide(plugin, new TreeFileSystem(tree));
     hooks.kernelClone.tap(plugin, (_cpu, parent, child) => {
-      if (child.process !== parent.process) tree.contexts.inherit(parent.process, child.process);
+      if (child.process === parent.process) return;
+      tree.contexts.inherit(parent.process, child.process);
+      const executable = tree.executables.get(parent.process);
+      if (executable !== undefined) tree.executables.set(child.process, executable);
     });
     const define = definer(syscalls, plugin);
     defineNameCalls(define, tree);
     defineAttributeCalls(define, tree);
     definePlaceCalls(define, tree);
     defineDataCalls(define, tree);
+    defineNotifyCalls(define, tree);
+    syscalls.extend(LinuxCall.readv, readvToldToWatchers, { plugin });
     Program.add(FileTreeCalls);
   },
 });

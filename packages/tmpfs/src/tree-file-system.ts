@@ -37,7 +37,7 @@ export class TreeFileSystem implements FileSystem {
   socketKey(cpu: Cpu, thread: Thread, path: string): string | number {
     const inode = this.#reach(cpu, thread, path);
     if (typeof inode === 'number') return inode;
-    const refused = permission(inode, AccessMode.WRITE, thread.credentials);
+    const refused = permission(inode, AccessMode.WRITE, thread.process.credentials);
     if (refused < 0) return refused;
     if (inode.type !== FileMode.SOCKET) return -Errno.ECONNREFUSED;
     // Bound or not: a socket that is in the tree and that nobody has bound refuses as well.
@@ -46,11 +46,15 @@ export class TreeFileSystem implements FileSystem {
   }
 
   image(cpu: Cpu, thread: Thread, path: string): Image | number {
-    const inode = this.#reach(cpu, thread, path);
-    if (typeof inode === 'number') return inode;
+    const found = new PathWalk(this.#tree, cpu, thread).lookUp(At.FDCWD, path, true);
+    if (typeof found === 'number') return found;
+    const { inode } = found;
     if (!(inode instanceof RegularInode)) return -Errno.EACCES;
-    const refused = permission(inode, AccessMode.EXECUTE, thread.credentials);
-    return refused < 0 ? refused : (inode.image ?? -Errno.ENOEXEC);
+    const refused = permission(inode, AccessMode.EXECUTE, thread.process.credentials);
+    if (refused < 0) return refused;
+    if (inode.image === null) return -Errno.ENOEXEC;
+    this.#tree.executables.set(thread.process, found);
+    return inode.image;
   }
 
   #reach(cpu: Cpu, thread: Thread, path: string): Inode | number {

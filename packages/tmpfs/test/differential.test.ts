@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { difference, RealFiles } from './real/compare.js';
-import { type Line, randomLine, stream } from './real/file-program.js';
+import { randomProgram } from './real/file-program.js';
 
 /** Programs of so many calls each; more with the environment variable RPAL_DIFFERENTIAL_PROGRAMS. */
 const PROGRAMS = Number(process.env.RPAL_DIFFERENTIAL_PROGRAMS ?? 60);
@@ -13,10 +13,7 @@ afterAll(() => real.dispose());
 describe('random programs over a tree of files', () => {
   it('get the same answers from the model as from tmpfs of the Linux at hand, call by call', { timeout: 7_200_000 }, ({ skip }) => {
     if (real.missing !== null) skip(real.missing);
-    const programs = Array.from({ length: PROGRAMS }, (_, i): Line[] => {
-      const draw = stream(FIRST_SEED + i);
-      return Array.from({ length: CALLS }, () => randomLine(draw));
-    });
+    const programs = Array.from({ length: PROGRAMS }, (_, i) => randomProgram(FIRST_SEED + i, CALLS));
     const observed = real.answers(programs);
     const differences = programs.flatMap((lines, i) => {
       const found = difference(real, lines, observed[i] as string[]);

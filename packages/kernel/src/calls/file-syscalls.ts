@@ -132,7 +132,9 @@ function open(
   cpu.charge(KernelStep.openFile);
   const { fileSystem } = kernel.seams.slots;
   const opener = typeof path === 'number' ? undefined : kernel.specialFiles.get(path);
-  if (opener === undefined && fileSystem.filled) return fileSystem.value.open(cpu, thread, directory, path, flags, mode);
+  // Switches of CPUs are not in the tree: they are made of what they show.
+  const isSwitch = typeof path === 'string' && path.startsWith('/sys/devices/system/cpu/cpu');
+  if (opener === undefined && fileSystem.filled && !isSwitch) return fileSystem.value.open(cpu, thread, directory, path, flags, mode);
   if (typeof path === 'number') return path;
   const file = opener === undefined ? openPath(kernel, thread, path, flags) : opener(cpu, thread, flags);
   return typeof file === 'number' ? file : thread.process.files.install(cpu, file, flags);

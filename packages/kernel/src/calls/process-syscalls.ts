@@ -111,8 +111,8 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
   table.define(Nr.execve, (cpu, thread, { args, a0 }) => {
     const wanted = args.image(cpu, thread, a0);
     if (typeof wanted === 'number') return wanted;
-    const image = typeof wanted === 'string' ? kernel.images.get(wanted) : wanted;
-    return image === undefined ? -Errno.ENOENT : execve(kernel, cpu, thread, image);
+    const image = typeof wanted === 'string' ? imageAt(kernel, cpu, thread, wanted) : wanted;
+    return typeof image === 'number' ? image : execve(kernel, cpu, thread, image);
   });
 
   table.define(Nr.wait4, (cpu, thread, { args, a0, a1, a2, a3 }) => {
@@ -155,4 +155,10 @@ function pend(cpu: Cpu, thread: Thread, operation: Operation): number {
   const result = operation.step(cpu);
   if (result <= Pending.AGAIN) thread.operation = operation;
   return result;
+}
+
+/** The program at a path: one that was given to the kernel by that name, or what the file system has there. */
+function imageAt(kernel: ProcessCallParts, cpu: Cpu, thread: Thread, path: string): Image | number {
+  const { fileSystem } = kernel.seams.slots;
+  return kernel.images.get(path) ?? (fileSystem.filled ? fileSystem.value.image(cpu, thread, path) : -Errno.ENOENT);
 }

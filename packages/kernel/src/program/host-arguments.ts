@@ -37,7 +37,7 @@ export const SECOND_TEXT = 0x7465_7874;
 export class HostArguments implements CallArguments {
   header: MessageHeader = { segments: [] };
   cpus: CpuSet | readonly number[] = [];
-  program: Image | null = null;
+  program: Image | string | null = null;
   attributes: MessageQueueAttributes | null = null;
   signalAction: SignalAction = DEFAULT_ACTION;
   /** What `SECOND_TEXT` stands for. */
@@ -209,7 +209,7 @@ export class HostArguments implements CallArguments {
     return { process: false, tls: null };
   }
 
-  image(): Image {
-    return this.program as Image;
+  image(): Image | string {
+    return this.program as Image | string;
   }
 }

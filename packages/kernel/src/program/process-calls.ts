@@ -14,9 +14,12 @@ export class ProcessCalls extends ProgramBase {
     return this.syscall(SyscallNumber.fork);
   }
 
-  /** Goes on as another program, in this process. Comes back only with a negative errno. */
-  exec(image: Image): Call {
-    requireImage('exec', image);
+  /**
+   * Goes on as another program, in this process. Comes back only with a negative errno.
+   * @param image the program; or the path of one, on a machine with a file system
+   */
+  exec(image: Image | string): Call {
+    if (typeof image !== 'string') requireImage('exec', image);
     this.context.args.program = image;
     return this.syscall(SyscallNumber.execve);
   }

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type Thread, UserBuffer } from '@rpal/kernel';
+import { type ProcessCredentials, type Thread, UserBuffer } from '@rpal/kernel';
 import { AccessMode, At, Errno, FileMode, Inotify } from '@rpal/uapi';
 import { PathFile } from '../open/path-file.js';
 import { dropPrivileges, truncated } from '../open/regular-file.js';
@@ -9,7 +9,7 @@ import type { FileTree } from '../tree/file-tree.js';
 import { type Inode, isDirectory, RegularInode } from '../tree/inode.js';
 import type { Timestamp } from '../tree/timestamp.js';
 import { dentryOf, PathWalk } from '../walk/path-walk.js';
-import { inGroup, isPrivileged, owns, permission, privilegedBits } from '../walk/permission.js';
+import { asRealUser, FileCapability, inGroup, isCapable, keepsGroupBit, owns, permission, privilegedBits } from '../walk/permission.js';
 import { type Attributes, attributesOf, attributesOfFile, layStat, layStatx, STAT_BYTES, STATX_BYTES } from './attributes.js';
 import type { Define } from './call-table.js';
 
@@ -29,8 +29,10 @@ export function defineAttributeCalls(define: Define, tree: FileTree): void {
 
   const access = (cpu: Cpu, thread: Thread, fd: number, path: string | number, mode: number, flags: number): number => {
     if ((mode & ~7) !== 0 || (flags & ~(At.EACCESS | At.SYMLINK_NOFOLLOW | At.EMPTY_PATH)) !== 0) return -Errno.EINVAL;
-    const found = locate(cpu, thread, tree, fd, path, flags);
-    return found instanceof Dentry ? permission(found.inode, mode, thread.credentials) : typeof found === 'number' ? found : 0;
+    const { credentials } = thread.process;
+    const asked = (flags & At.EACCESS) !== 0 ? credentials : asRealUser(credentials);
+    const found = locate(cpu, thread, tree, fd, path, flags, asked);
+    return found instanceof Dentry ? permission(found.inode, mode, asked) : typeof found === 'number' ? found : 0;
   };
   define('access', (cpu, thread, { args, a0, a1 }) => access(cpu, thread, At.FDCWD, args.string(cpu, thread, a0), a1 | 0, 0));
   define('faccessat', (cpu, thread, { args, a0, a1, a2 }) => access(cpu, thread, a0, args.string(cpu, thread, a1), a2 | 0, 0));
@@ -45,7 +47,7 @@ export function defineAttributeCalls(define: Define, tree: FileTree): void {
     const { inode } = found;
     if (isDirectory(inode)) return -Errno.EISDIR;
     if (!(inode instanceof RegularInode)) return -Errno.EINVAL;
-    const refused = permission(inode, AccessMode.WRITE, thread.credentials);
+    const refused = permission(inode, AccessMode.WRITE, thread.process.credentials);
     if (refused < 0) return refused;
     dropPrivileges(inode, thread);
     inode.content.truncate(cpu, a1);
@@ -107,9 +109,17 @@ function defineStat(define: Define, tree: FileTree): void {
 }
 
 /** What a path and a descriptor lead to; an open file that has no name, null. */
-function locate(cpu: Cpu, thread: Thread, tree: FileTree, fd: number, path: string | number, flags: number): Dentry | null | number {
+function locate(
+  cpu: Cpu,
+  thread: Thread,
+  tree: FileTree,
+  fd: number,
+  path: string | number,
+  flags: number,
+  credentials: ProcessCredentials = thread.process.credentials,
+): Dentry | null | number {
   if (typeof path === 'number') return path;
-  const walk = new PathWalk(tree, cpu, thread);
+  const walk = new PathWalk(tree, cpu, thread, credentials);
   if (path !== '' || (flags & At.EMPTY_PATH) === 0) return walk.lookUp(fd, path, (flags & At.SYMLINK_NOFOLLOW) === 0);
   if ((fd | 0) === At.FDCWD) return walk.context.directory;
   const file = thread.process.files.lookUp(cpu, fd | 0);
@@ -209,11 +219,11 @@ function isNullPath(path: string | number): boolean {
 /** chmod(2). */
 function changeMode(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, mode: number): number {
   const { inode } = dentry;
-  const { credentials } = thread;
+  const { credentials } = thread.process;
   if (inode.type === FileMode.SYMLINK) return -Errno.EOPNOTSUPP;
   if (!owns(credentials, inode)) return -Errno.EPERM;
   let bits = mode & FileMode.PERMISSIONS;
-  if (!inGroup(credentials, inode.gid) && !isPrivileged(credentials)) bits &= ~FileMode.SETGID;
+  if (!keepsGroupBit(credentials, inode.gid)) bits &= ~FileMode.SETGID;
   inode.mode = inode.type | bits;
   changed(cpu, tree, dentry);
   return 0;
@@ -222,9 +232,9 @@ function changeMode(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, mo
 /** chown(2). Whoever it belongs to afterwards, a program does not run with the rights of the old owner any more. */
 function changeOwner(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, uid: number, gid: number): number {
   const { inode } = dentry;
-  const { credentials } = thread;
-  const own = credentials.uid === inode.uid;
-  const mayGive = isPrivileged(credentials);
+  const { credentials } = thread.process;
+  const own = credentials.fsuid === inode.uid;
+  const mayGive = isCapable(credentials, FileCapability.CHOWN);
   if (uid !== KEEP && !mayGive && !(own && uid === inode.uid)) return -Errno.EPERM;
   if (gid !== KEEP && !mayGive && !(own && (inGroup(credentials, gid) || gid === inode.gid))) return -Errno.EPERM;
   const lost = isDirectory(inode) ? 0 : inode.mode & (FileMode.SETUID | privilegedBits(inode, credentials));
@@ -269,7 +279,7 @@ function loadTimes(
 /** utimensat(2). Everybody who may write may say "now", owners any time. */
 function changeTimes(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, times: readonly [NewTime, NewTime] | null): number {
   const { inode } = dentry;
-  const { credentials } = thread;
+  const { credentials } = thread.process;
   if (times?.includes(NO_TIME) === true) return -Errno.EINVAL;
   if (!owns(credentials, inode)) {
     if (times !== null) return -Errno.EPERM;

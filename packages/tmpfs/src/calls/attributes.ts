@@ -1,6 +1,7 @@
-import { MemFd, PipeEnd } from '@rpal/ipc';
+import { MemFd } from '@rpal/ipc';
 import type { UserBuffer } from '@rpal/kernel';
 import type { Credentials, File } from '@rpal/vfs';
+import { numberOfFile } from '../tree/anonymous.js';
 import type { FileTree } from '../tree/file-tree.js';
 import type { Inode } from '../tree/inode.js';
 import type { Timestamp } from '../tree/timestamp.js';
@@ -35,8 +36,6 @@ export function attributesOf(inode: Inode): Attributes {
   return { device: fs.device, number, mode, links, uid, gid, specialDevice, size, blocks, blockSize, accessed, modified, changed, born };
 }
 
-const numbers = new WeakMap<FileTree, { next: number; readonly of: WeakMap<object, number> }>();
-
 /** Attributes of an open file, with a name or without. */
 export function attributesOfFile(tree: FileTree, file: File, { uid, gid }: Credentials): Attributes {
   const dentry = dentryOf(file);
@@ -44,8 +43,7 @@ export function attributesOfFile(tree: FileTree, file: File, { uid, gid }: Crede
   const size = file instanceof MemFd ? file.file.size : 0;
   const blocks = file instanceof MemFd ? file.file.allocatedPages * 8 : 0;
   const time = { seconds: tree.clock.boot, nanoseconds: 0 };
-  // Both ends of a pipe are one inode.
-  const number = numberOf(tree, file instanceof PipeEnd ? file.pipe : file);
+  const number = numberOfFile(tree, file);
   const links = file instanceof MemFd ? 0 : 1;
   return {
     device: ANONYMOUS_DEVICE,
@@ -63,20 +61,6 @@ export function attributesOfFile(tree: FileTree, file: File, { uid, gid }: Crede
     changed: time,
     born: null,
   };
-}
-
-function numberOf(tree: FileTree, inode: object): number {
-  let given = numbers.get(tree);
-  if (given === undefined) {
-    given = { next: 1, of: new WeakMap() };
-    numbers.set(tree, given);
-  }
-  let number = given.of.get(inode);
-  if (number === undefined) {
-    number = given.next++;
-    given.of.set(inode, number);
-  }
-  return number;
 }
 
 /** Bytes of `struct stat` on x86-64. */

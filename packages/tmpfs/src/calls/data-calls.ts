@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { PipeEnd } from '@rpal/ipc';
-import type { Thread, UserContext } from '@rpal/kernel';
+import type { SyscallExtension, Thread, UserContext } from '@rpal/kernel';
 import { Errno, FallocateMode, FileMode, Flock, Inotify } from '@rpal/uapi';
 import { type File, Pending } from '@rpal/vfs';
 import { flock } from '../locks/lock-call.js';
@@ -88,8 +88,23 @@ function positioned(cpu: Cpu, thread: Thread, { args, a0, a1, a2 }: UserContext,
     done += n;
     if (n < length) break;
   }
+  if (done === 0 && !write) readNothing(cpu, file);
   return done;
 }
+
+/** A read of several pieces that came to nothing is told to who watches; one of a single piece is not (Linux: `vfs_readv`). */
+function readNothing(cpu: Cpu, file: File): void {
+  const dentry = dentryOf(file);
+  if (dentry !== null) (file as TreeFile).tree.event(cpu, dentry, Inotify.ACCESS);
+}
+
+/** readv(2) of the kernel, with what it does not know of watches. */
+export const readvToldToWatchers: SyscallExtension = (inner) => (cpu, thread, registers) => {
+  const result = inner(cpu, thread, registers);
+  const file = result === 0 ? thread.process.files.peek(registers.a0 | 0) : null;
+  if (file !== null) readNothing(cpu, file);
+  return result;
+};
 
 /** fallocate(2), as tmpfs has it: it allocates, and makes holes; ranges are neither zeroed nor moved. */
 function fallocate(cpu: Cpu, tree: FileTree, file: File, mode: number, offset: number, length: number): number {

@@ -5,7 +5,7 @@ import { type Dentry, pathBelow } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
 import { isDirectory } from '../tree/inode.js';
 import { dentryOf, PathWalk } from '../walk/path-walk.js';
-import { isPrivileged, permission } from '../walk/permission.js';
+import { FileCapability, isCapable, permission } from '../walk/permission.js';
 import type { Define } from './call-table.js';
 
 const PATH_MAX = 4096;
@@ -38,7 +38,7 @@ export function definePlaceCalls(define: Define, tree: FileTree): void {
   define('chroot', (cpu, thread, { args, a0 }) => {
     const found = directoryAt(cpu, thread, args.string(cpu, thread, a0));
     if (typeof found === 'number') return found;
-    if (!isPrivileged(thread.credentials)) return -Errno.EPERM;
+    if (!isCapable(thread.process.credentials, FileCapability.SYS_CHROOT)) return -Errno.EPERM;
     tree.contexts.of(thread.process).root = found;
     return 0;
   });
@@ -60,7 +60,7 @@ export function definePlaceCalls(define: Define, tree: FileTree): void {
   });
 }
 
-function mayGoTo(dentry: Dentry, { credentials }: Thread): Dentry | number {
+function mayGoTo(dentry: Dentry, { process: { credentials } }: Thread): Dentry | number {
   if (!isDirectory(dentry.inode)) return -Errno.ENOTDIR;
   const refused = permission(dentry.inode, AccessMode.EXECUTE, credentials);
   return refused < 0 ? refused : dentry;

@@ -22,4 +22,5 @@ export const STANDARD_FILES: readonly FileRecord[] = [
   ...DEVICES.map(([name, major, minor]): FileRecord => ({ path: `dev/${name}`, type: 'character', mode: 0o666, major, minor })),
   { path: 'dev/shm', mode: 0o1777 },
   { path: 'tmp', mode: 0o1777 },
+  { path: 'proc', mode: 0o555 },
 ];

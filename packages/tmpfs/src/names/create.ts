@@ -6,7 +6,7 @@ import type { Dentry } from '../tree/dentry.js';
 import type { FileTree, NewInode } from '../tree/file-tree.js';
 import { type DirectoryInode, type Inode, isDirectory } from '../tree/inode.js';
 import type { PathWalk } from '../walk/path-walk.js';
-import { inGroup, isPrivileged, mayChangeNames } from '../walk/permission.js';
+import { FileCapability, isCapable, keepsGroupBit, mayChangeNames } from '../walk/permission.js';
 
 /** Where a new name is to be. */
 export interface Place {
@@ -30,8 +30,10 @@ export function placeFor(walk: PathWalk, fd: number, path: string | number, forD
 }
 
 /** Why nothing can be made in a directory (Linux: `may_create`); 0: nothing speaks against it. */
-export function mayCreate({ inode }: Dentry, { credentials }: Thread): number {
-  if ((inode as DirectoryInode).dead) return -Errno.ENOENT;
+export function mayCreate({ inode }: Dentry, { process: { credentials } }: Thread): number {
+  const { dead, fixed } = inode as DirectoryInode;
+  if (dead) return -Errno.ENOENT;
+  if (fixed) return -Errno.EPERM;
   return mayChangeNames(inode, credentials);
 }
 
@@ -40,15 +42,15 @@ export function mayCreate({ inode }: Dentry, { credentials }: Thread): number {
  * @param mode type and permissions that were asked for
  */
 export function ownership(cpu: Cpu, tree: FileTree, thread: Thread, directory: Inode, mode: number): NewInode {
-  const { credentials } = thread;
+  const { credentials } = thread.process;
   const inherits = (directory.mode & FileMode.SETGID) !== 0;
-  const gid = inherits ? directory.gid : credentials.gid;
+  const gid = inherits ? directory.gid : credentials.fsgid;
   let bits = mode & ~tree.contexts.of(thread.process).umask;
   const isDirectoryMode = (mode & FileMode.TYPE) === FileMode.DIRECTORY;
   if (inherits && isDirectoryMode) bits |= FileMode.SETGID;
   const foreign = (mode & (FileMode.SETGID | FileMode.GROUP_EXECUTE)) === (FileMode.SETGID | FileMode.GROUP_EXECUTE);
-  if (inherits && !isDirectoryMode && foreign && !inGroup(credentials, gid) && !isPrivileged(credentials)) bits &= ~FileMode.SETGID;
-  return { mode: bits, uid: credentials.uid, gid, time: tree.clock.now(cpu) };
+  if (inherits && !isDirectoryMode && foreign && !keepsGroupBit(credentials, gid)) bits &= ~FileMode.SETGID;
+  return { mode: bits, uid: credentials.fsuid, gid, time: tree.clock.now(cpu) };
 }
 
 /** Puts a new inode into the tree. */
@@ -113,7 +115,7 @@ export function nodeAt(cpu: Cpu, tree: FileTree, thread: Thread, place: Place, m
   const isDevice = type === FileMode.CHARACTER || type === FileMode.BLOCK;
   // 0:0 is a whiteout, which anybody may make.
   const whiteout = type === FileMode.CHARACTER && device === 0;
-  if (isDevice && !whiteout && !isPrivileged(thread.credentials)) return -Errno.EPERM;
+  if (isDevice && !whiteout && !isCapable(thread.process.credentials, FileCapability.MKNOD)) return -Errno.EPERM;
   const fields = ownership(cpu, tree, thread, place.directory.inode, mode & (FileMode.TYPE | FileMode.PERMISSIONS));
   const inode = type === FileMode.REGULAR ? tree.regular(fields, place.name) : tree.special(fields, isDevice ? device : 0);
   return enter(cpu, tree, place, inode);

@@ -4,7 +4,7 @@ import { At, Errno, FileMode, Inotify } from '@rpal/uapi';
 import { TmpfsStep } from '../steps.js';
 import { type Inode, isDirectory, RegularInode } from '../tree/inode.js';
 import type { PathWalk } from '../walk/path-walk.js';
-import { owns, permission } from '../walk/permission.js';
+import { FileCapability, isCapable, owns, permission } from '../walk/permission.js';
 import { mayCreate, placeFor } from './create.js';
 
 /** linkat(2). */
@@ -19,6 +19,7 @@ export function makeLink(
   flags: number,
 ): number {
   const { tree } = walk;
+  if ((flags & At.EMPTY_PATH) !== 0 && isForeign(cpu, walk, thread, oldFd, oldPath)) return -Errno.ENOENT;
   const source =
     oldPath === '' && (flags & At.EMPTY_PATH) !== 0
       ? walk.start(oldFd, '')
@@ -47,10 +48,18 @@ export function makeLink(
 }
 
 /** fs.protected_hardlinks: names are given to one's own files, and to harmless ones that one may read and write (`may_linkat`). */
-function mayLink(inode: Inode, { credentials }: Thread): boolean {
+function mayLink(inode: Inode, { process: { credentials } }: Thread): boolean {
   if (owns(credentials, inode)) return true;
   const { mode } = inode;
   const groupProgram = FileMode.SETGID | FileMode.GROUP_EXECUTE;
   if (inode.type !== FileMode.REGULAR || (mode & FileMode.SETUID) !== 0 || (mode & groupProgram) === groupProgram) return false;
   return permission(inode, 6, credentials) === 0;
+}
+
+/** With AT_EMPTY_PATH a descriptor is enough for who opened it, and for who may search everywhere. */
+function isForeign(cpu: Cpu, { tree }: PathWalk, { process }: Thread, fd: number, path: string | number): boolean {
+  if (typeof path === 'number' || path.startsWith('/') || (fd | 0) === At.FDCWD) return false;
+  const file = process.files.lookUp(cpu, fd | 0);
+  if (file === null || isCapable(process.credentials, FileCapability.DAC_READ_SEARCH)) return false;
+  return tree.openers.get(file) !== process.credentials;
 }

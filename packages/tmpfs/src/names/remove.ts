@@ -13,7 +13,7 @@ import { refusedSlashes } from './create.js';
  * Why a name cannot be taken away (Linux: `may_delete`); 0: it can.
  * @param what it is to be; anything else is refused
  */
-export function mayDelete(directory: Inode, victim: Dentry, { credentials }: Thread, what: 'directory' | 'file'): number {
+export function mayDelete(directory: Inode, victim: Dentry, { process: { credentials } }: Thread, what: 'directory' | 'file'): number {
   const refused = mayChangeNames(directory, credentials);
   if (refused < 0) return refused;
   if (sticksTo(directory, victim.inode, credentials)) return -Errno.EPERM;
@@ -23,6 +23,7 @@ export function mayDelete(directory: Inode, victim: Dentry, { credentials }: Thr
   } else if (isDirectory(victim.inode)) {
     return -Errno.EISDIR;
   }
+  if ((directory as DirectoryInode).fixed) return -Errno.EPERM;
   return (directory as DirectoryInode).dead ? -Errno.ENOENT : 0;
 }
 

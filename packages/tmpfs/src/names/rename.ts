@@ -6,7 +6,7 @@ import type { Dentry } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
 import { type DirectoryInode, isDirectory } from '../tree/inode.js';
 import type { PathWalk } from '../walk/path-walk.js';
-import { isPrivileged, permission } from '../walk/permission.js';
+import { FileCapability, isCapable, permission } from '../walk/permission.js';
 import { mayCreate, ownership } from './create.js';
 import { directoryGone, mayDelete, unlinkInode } from './remove.js';
 
@@ -53,7 +53,7 @@ export function rename(
   if (refused < 0) return refused;
   if (source.mountPoint !== null || (target !== null && target.mountPoint !== null)) return -Errno.EBUSY;
   if (!exchange && target !== null && isDirectory(target.inode) && !target.inode.empty) return -Errno.ENOTEMPTY;
-  if ((flags & WHITEOUT) !== 0 && !isPrivileged(thread.credentials)) return -Errno.EPERM;
+  if ((flags & WHITEOUT) !== 0 && !isCapable(thread.process.credentials, FileCapability.MKNOD)) return -Errno.EPERM;
 
   cpu.charge(TmpfsStep.moveName);
   if (exchange) {
@@ -78,7 +78,7 @@ function mayMove(thread: Thread, oldParent: Dentry, source: Dentry, newParent: D
   if (refused < 0) return refused;
   if (oldParent === newParent) return 0;
   // ".." of a directory that moves is written.
-  const { credentials } = thread;
+  const { credentials } = thread.process;
   if (isDirectory(source.inode)) refused = permission(source.inode, AccessMode.WRITE, credentials);
   if (refused === 0 && exchange && target !== null && isDirectory(target.inode))
     refused = permission(target.inode, AccessMode.WRITE, credentials);

@@ -141,7 +141,7 @@ class Opening {
 
   /** may_open. */
   #mayOpen({ inode }: Dentry): number {
-    const { credentials } = this.#thread;
+    const { credentials } = this.#thread.process;
     let access = accessOfOpen(this.#flags & ACCMODE);
     if ((this.#flags & TRUNC) !== 0) access |= AccessMode.WRITE;
     if (isDirectory(inode) && (access & AccessMode.WRITE) !== 0) return -Errno.EISDIR;
@@ -180,6 +180,7 @@ class Opening {
     if (typeof found === 'number') return found;
     if ((flags & DIRECTORY) !== 0 && !isDirectory(found.inode)) return -Errno.ENOTDIR;
     const file = new PathFile(this.#tree, found, flags & ~CLOEXEC);
+    this.#tree.openers.set(file, this.#thread.process.credentials);
     return this.#thread.process.files.install(this.#cpu, file, flags & CLOEXEC);
   }
 
@@ -189,7 +190,7 @@ class Opening {
     const directory = walk.lookUp(fd, path, true);
     if (typeof directory === 'number') return directory;
     if (!isDirectory(directory.inode)) return -Errno.ENOTDIR;
-    const refused = permission(directory.inode, AccessMode.WRITE | AccessMode.EXECUTE, this.#thread.credentials);
+    const refused = permission(directory.inode, AccessMode.WRITE | AccessMode.EXECUTE, this.#thread.process.credentials);
     if (refused < 0) return refused;
     const bits = FileMode.REGULAR | (this.#mode & FileMode.PERMISSIONS);
     const inode = tree.regular(ownership(this.#cpu, tree, this.#thread, directory.inode, bits), `#${tree.fs.inodes}`);
@@ -209,6 +210,7 @@ class Opening {
 
   #installOn(cpu: Cpu, file: TreeFile): number {
     opened(cpu, file);
+    this.#tree.openers.set(file, this.#thread.process.credentials);
     return this.#thread.process.files.install(cpu, file, this.#flags & CLOEXEC);
   }
 }

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MemFd } from '@rpal/ipc';
-import { Errno, FileMode, Inotify, OpenFlag, Seek } from '@rpal/uapi';
+import { Errno, Inotify, OpenFlag, Seek } from '@rpal/uapi';
 import type { Caller } from '@rpal/vfs';
 import { lockCommand } from '../locks/lock-call.js';
 import { TmpfsStep } from '../steps.js';
@@ -8,7 +8,7 @@ import type { Dentry } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
 import type { RegularInode } from '../tree/inode.js';
 import type { TreeFile } from '../tree/tree-file.js';
-import { isPrivileged, privilegedBits } from '../walk/permission.js';
+import { credentialsOf, FileCapability, isCapable, privilegedBits } from '../walk/permission.js';
 import { closed, flushed, mayWrite, rememberedFlags } from './open-inode.js';
 
 /** An open regular file. */
@@ -62,7 +62,7 @@ export class RegularFile extends MemFd implements TreeFile {
   /** It is about to be changed by `caller`: its times are set, and bits that would give privileges away go. */
   private touched(cpu: Cpu, caller: Caller): void {
     this.inode.setTimes(this.tree.clock.now(cpu));
-    if (!isPrivileged(caller.credentials)) this.inode.mode &= ~privilegedBits(this.inode, caller.credentials);
+    dropPrivileges(this.inode, caller);
   }
 
   override truncate(cpu: Cpu, caller: Caller, size: number): number {
@@ -106,7 +106,8 @@ export function truncated(cpu: Cpu, tree: FileTree, dentry: Dentry): void {
   tree.event(cpu, dentry, Inotify.MODIFY);
 }
 
-/** Takes the bits from a program that somebody else's truncation must not leave it. */
+/** Takes the bits from a program that a change by somebody without privileges must not leave it (Linux: `file_remove_privs`). */
 export function dropPrivileges(inode: RegularInode, caller: Caller): void {
-  if (inode.type === FileMode.REGULAR && !isPrivileged(caller.credentials)) inode.mode &= ~privilegedBits(inode, caller.credentials);
+  const credentials = credentialsOf(caller);
+  if (!isCapable(credentials, FileCapability.FSETID)) inode.mode &= ~privilegedBits(inode, credentials);
 }

@@ -156,6 +156,20 @@ export class FileTreeCalls extends ProgramBase {
     return this.syscall(LinuxCall.flock, fd, operation);
   }
 
+  /** inotify_init1. @param flags O_NONBLOCK, O_CLOEXEC */
+  inotifyInit(flags = 0): Call {
+    return this.syscall(LinuxCall.inotify_init1, flags);
+  }
+
+  /** @param mask `Inotify` bits @returns the number of the watch */
+  inotifyAddWatch(fd: number, path: string, mask: number): Call {
+    return onPath(this, 'inotifyAddWatch', LinuxCall.inotify_add_watch, path, fd, 0, mask);
+  }
+
+  inotifyRmWatch(fd: number, watch: number): Call {
+    return this.syscall(LinuxCall.inotify_rm_watch, fd, watch);
+  }
+
   preadv(fd: number, segments: readonly IoVec[], offset: number): Call {
     this.context.args.header = { segments };
     return this.syscall(LinuxCall.preadv, fd, 0, segments.length, offset);

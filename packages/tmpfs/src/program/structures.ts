@@ -71,3 +71,32 @@ export function readEntries(bytes: Uint8Array): Entry[] {
   }
   return entries;
 }
+
+/** An event that a program has read from an inotify file. */
+export interface InotifyEvent {
+  readonly watch: number;
+  /** `Inotify` bits. */
+  readonly mask: number;
+  /** That of a move: both halves have the same. */
+  readonly cookie: number;
+  readonly name: string;
+}
+
+/** Takes what was read from an inotify file apart. */
+export function readEvents(bytes: Uint8Array): InotifyEvent[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const events: InotifyEvent[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = view.getUint32(at + 12, true);
+    const field = bytes.subarray(at + 16, at + 16 + length);
+    const end = field.indexOf(0);
+    events.push({
+      watch: view.getInt32(at, true),
+      mask: view.getUint32(at + 4, true),
+      cookie: view.getUint32(at + 8, true),
+      name: new TextDecoder().decode(end < 0 ? field : field.subarray(0, end)),
+    });
+    at += 16 + length;
+  }
+  return events;
+}

@@ -1,10 +1,11 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Kernel } from '@rpal/kernel';
+import type { Kernel, Process, ProcessCredentials } from '@rpal/kernel';
 import { MemoryFile } from '@rpal/mm';
 import { FileMode, Inotify } from '@rpal/uapi';
+import type { File } from '@rpal/vfs';
 import { LockWaits } from '../locks/file-locks.js';
 import { TmpfsStep } from '../steps.js';
-import { Dentry } from './dentry.js';
+import { Dentry, pathBelow } from './dentry.js';
 import { FsContexts } from './fs-context.js';
 import { DirectoryInode, type Inode, isDirectory, RegularInode, SpecialInode, SymlinkInode } from './inode.js';
 import { FsMagic, SuperBlock } from './super-block.js';
@@ -36,6 +37,11 @@ export class FileTree {
   readonly root: Dentry;
   readonly contexts: FsContexts;
   readonly lockWaits: LockWaits = new LockWaits();
+  /** Who opened a file, for calls that give more to him than to others. */
+  readonly openers: WeakMap<File, ProcessCredentials> = new WeakMap();
+  /** What processes execute, as far as it came from the tree. */
+  readonly executables: WeakMap<Process, Dentry> = new WeakMap();
+  readonly #mounts: { readonly path: string; readonly type: string }[] = [];
   /** Character devices by number. */
   readonly devices: Map<number, SpecialOpener> = new Map();
   #devices = FIRST_DEVICE;
@@ -61,6 +67,17 @@ export class FileTree {
   mount(at: Dentry, root: Dentry): void {
     at.mounted = root;
     root.mountPoint = at;
+    this.#mounts.push({ path: pathBelow(at, this.root) as string, type: root.inode.fs.type });
+  }
+
+  /** What is mounted below the root. */
+  get mounts(): readonly { readonly path: string; readonly type: string }[] {
+    return this.#mounts;
+  }
+
+  /** The time of all that is older than the machine's first instruction. */
+  get bootTime(): Timestamp {
+    return { seconds: this.clock.boot, nanoseconds: 0 };
   }
 
   directory(fields: NewInode, fs: SuperBlock = this.fs): DirectoryInode {

@@ -131,6 +131,8 @@ export class RegularInode extends Inode {
 export class DirectoryInode extends Inode {
   readonly entries: Map<string, Dentry> = new Map();
   #nextOffset = FIRST_OFFSET;
+  /** What it holds is not for programs to change. */
+  fixed = false;
   /** It was taken away: nothing can be put into it any more. */
   dead = false;
 

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Thread } from '@rpal/kernel';
+import type { ProcessCredentials, Thread } from '@rpal/kernel';
 import { AccessMode, At, Errno } from '@rpal/uapi';
 import { TmpfsStep } from '../steps.js';
 import { above, Dentry } from '../tree/dentry.js';
@@ -32,7 +32,11 @@ export class PathWalk {
   readonly #thread: Thread;
   #links = 0;
 
-  constructor(tree: FileTree, cpu: Cpu, thread: Thread) {
+  readonly #credentials: ProcessCredentials;
+
+  /** @param credentials whose rights count, if not the thread's */
+  constructor(tree: FileTree, cpu: Cpu, thread: Thread, credentials: ProcessCredentials = thread.process.credentials) {
+    this.#credentials = credentials;
     this.tree = tree;
     this.#cpu = cpu;
     this.#thread = thread;
@@ -141,7 +145,7 @@ export class PathWalk {
   }
 
   #maySearch({ inode }: Dentry): number {
-    return permission(inode, AccessMode.EXECUTE, this.#thread.credentials);
+    return permission(inode, AccessMode.EXECUTE, this.#credentials);
   }
 
   #up(directory: Dentry): Dentry {

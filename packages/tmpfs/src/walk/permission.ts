@@ -1,21 +1,37 @@
+import { hasCapability, type ProcessCredentials, type Thread } from '@rpal/kernel';
 import { AccessMode, Errno, FileMode } from '@rpal/uapi';
-import type { Credentials } from '@rpal/vfs';
+import type { Caller } from '@rpal/vfs';
 import type { Inode } from '../tree/inode.js';
 
 const { READ, WRITE, EXECUTE } = AccessMode;
 
-/** Root has all capabilities (CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_CHOWN, CAP_FSETID, CAP_MKNOD), others none. */
-export function isPrivileged({ uid }: Credentials): boolean {
-  return uid === 0;
+/** Capabilities that calls on files ask for (include/uapi/linux/capability.h). */
+export const FileCapability = {
+  CHOWN: 0,
+  DAC_OVERRIDE: 1,
+  DAC_READ_SEARCH: 2,
+  FOWNER: 3,
+  FSETID: 4,
+  SYS_CHROOT: 18,
+  MKNOD: 27,
+} as const;
+
+/** Who a caller is: all callers of files are threads. */
+export function credentialsOf(caller: Caller): ProcessCredentials {
+  return (caller as Thread).process.credentials;
 }
 
-export function inGroup({ gid }: Credentials, group: number): boolean {
-  return gid === group;
+export function isCapable({ effective }: ProcessCredentials, capability: number): boolean {
+  return hasCapability(effective, capability);
+}
+
+export function inGroup({ fsgid, groups }: ProcessCredentials, group: number): boolean {
+  return fsgid === group || groups.includes(group);
 }
 
 /** May these credentials change what only an owner may? */
-export function owns(credentials: Credentials, { uid }: Inode): boolean {
-  return isPrivileged(credentials) || credentials.uid === uid;
+export function owns(credentials: ProcessCredentials, { uid }: Inode): boolean {
+  return credentials.fsuid === uid || isCapable(credentials, FileCapability.FOWNER);
 }
 
 /**
@@ -23,25 +39,27 @@ export function owns(credentials: Credentials, { uid }: Inode): boolean {
  * @param mask `AccessMode` bits
  * @returns 0 or -EACCES
  */
-export function permission(inode: Inode, mask: number, credentials: Credentials): number {
+export function permission(inode: Inode, mask: number, credentials: ProcessCredentials): number {
   const { mode } = inode;
-  const shift = credentials.uid === inode.uid ? 6 : inGroup(credentials, inode.gid) ? 3 : 0;
+  const shift = credentials.fsuid === inode.uid ? 6 : inGroup(credentials, inode.gid) ? 3 : 0;
   if (((mode >> shift) & mask) === mask || mask === 0) return 0;
-  if (!isPrivileged(credentials)) return -Errno.EACCES;
+  const isDirectory = inode.type === FileMode.DIRECTORY;
+  const searches = isDirectory ? (mask & WRITE) === 0 : mask === READ;
+  if (searches && isCapable(credentials, FileCapability.DAC_READ_SEARCH)) return 0;
+  if (!isCapable(credentials, FileCapability.DAC_OVERRIDE)) return -Errno.EACCES;
   // Not even root executes a file that nobody may execute.
-  const executable = inode.type === FileMode.DIRECTORY || (mode & FileMode.ANY_EXECUTE) !== 0;
-  return (mask & EXECUTE) === 0 || executable ? 0 : -Errno.EACCES;
+  return (mask & EXECUTE) === 0 || isDirectory || (mode & FileMode.ANY_EXECUTE) !== 0 ? 0 : -Errno.EACCES;
 }
 
 /** May names be put into a directory, or taken out of it? */
-export function mayChangeNames(directory: Inode, credentials: Credentials): number {
+export function mayChangeNames(directory: Inode, credentials: ProcessCredentials): number {
   return permission(directory, WRITE | EXECUTE, credentials);
 }
 
 /** In a directory with the sticky bit only owners take names away (Linux: `__check_sticky`). */
-export function sticksTo(directory: Inode, inode: Inode, credentials: Credentials): boolean {
-  if ((directory.mode & FileMode.STICKY) === 0 || isPrivileged(credentials)) return false;
-  return credentials.uid !== inode.uid && credentials.uid !== directory.uid;
+export function sticksTo(directory: Inode, inode: Inode, credentials: ProcessCredentials): boolean {
+  if ((directory.mode & FileMode.STICKY) === 0 || credentials.fsuid === inode.uid || credentials.fsuid === directory.uid) return false;
+  return !isCapable(credentials, FileCapability.FOWNER);
 }
 
 /** What an open asks for. @param accessMode O_RDONLY, O_WRONLY, O_RDWR, or 3 */
@@ -49,10 +67,19 @@ export function accessOfOpen(accessMode: number): number {
   return [READ, WRITE, READ | WRITE, READ | WRITE][accessMode] as number;
 }
 
-/** The bits that a change by somebody without privileges takes from a file (Linux: `setattr_should_drop_suidgid`). */
-export function privilegedBits({ mode, gid }: Inode, credentials: Credentials): number {
-  const user = mode & FileMode.SETUID;
-  const group =
-    (mode & FileMode.SETGID) !== 0 && ((mode & FileMode.GROUP_EXECUTE) !== 0 || !(isPrivileged(credentials) || inGroup(credentials, gid)));
-  return user | (group ? FileMode.SETGID : 0);
+/** May the set-group-id bit stay on a file of a group? */
+export function keepsGroupBit(credentials: ProcessCredentials, group: number): boolean {
+  return inGroup(credentials, group) || isCapable(credentials, FileCapability.FSETID);
+}
+
+/** The bits that a change of its contents or owner takes from a file (Linux: `setattr_should_drop_suidgid`). */
+export function privilegedBits({ mode, gid }: Inode, credentials: ProcessCredentials): number {
+  const group = (mode & FileMode.SETGID) !== 0 && ((mode & FileMode.GROUP_EXECUTE) !== 0 || !keepsGroupBit(credentials, gid));
+  return (mode & FileMode.SETUID) | (group ? FileMode.SETGID : 0);
+}
+
+/** As who access(2) asks: the real user, with the capabilities that he would have. */
+export function asRealUser(credentials: ProcessCredentials): ProcessCredentials {
+  const { uid, gid, permitted } = credentials;
+  return { ...credentials, fsuid: uid, fsgid: gid, effective: uid === 0 ? permitted : { low: 0, high: 0 } };
 }

@@ -1,4 +1,4 @@
-import { At, Fcntl, FileLock, OpenFlag, RenameFlag } from '@rpal/uapi';
+import { At, Fcntl, FileLock, Inotify, OpenFlag, RenameFlag } from '@rpal/uapi';
 
 /** Draws a number below another one. */
 export type Draw = (below: number) => number;
@@ -82,6 +82,7 @@ export function randomLine(draw: Draw): Line {
     return flags & (draw(2) === 0 ? ~0 : ~(OpenFlag.PATH | OpenFlag.TMPFILE));
   };
   const id = () => one([-1, 0, 1000, 1001]);
+  const watcher = () => (draw(20) === 0 ? fd() : 3);
   const calls: readonly (() => string)[] = [
     () => `open ${path()} ${openFlags() | OpenFlag.CREAT} ${one(MODES)}`,
     () => `open ${path()} ${openFlags()} ${one(MODES)}`,
@@ -113,7 +114,7 @@ export function randomLine(draw: Draw): Line {
     () => `stat ${At.FDCWD} ${one(PATHS)} ${At.SYMLINK_NOFOLLOW}`,
     () => `fstat ${fd()}`,
     () =>
-      `access ${directory()} ${path()} ${draw(9)} ${one([At.EACCESS, At.EACCESS, At.EACCESS | At.SYMLINK_NOFOLLOW, At.EACCESS | At.EMPTY_PATH, 1])}`,
+      `access ${directory()} ${path()} ${draw(9)} ${one([At.EACCESS, 0, At.EACCESS | At.SYMLINK_NOFOLLOW, At.EACCESS | At.EMPTY_PATH, 1])}`,
     () => `chmod ${path()} ${one(MODES)}`,
     () => `fchmod ${fd()} ${one(MODES)}`,
     () => `chown ${path()} ${id()} ${id()} ${one([0, 0, At.SYMLINK_NOFOLLOW, 1])}`,
@@ -132,7 +133,21 @@ export function randomLine(draw: Draw): Line {
       `lock ${fd()} ${one([Fcntl.GETLK, Fcntl.SETLK, Fcntl.OFD_GETLK, Fcntl.OFD_SETLK])} ${one([FileLock.RDLCK, FileLock.WRLCK, FileLock.UNLCK, 3])} ${draw(4)} ${draw(6) === 0 ? -draw(20) : draw(20)} ${draw(6) === 0 ? -draw(20) : draw(20)}`,
     () => `flock ${fd()} ${one([1 | 4, 2 | 4, 8, 0, 3])}`,
     () => `fsync ${fd()}`,
+    () => 'inotify',
+    () =>
+      `watch ${watcher()} ${path()} ${one([Inotify.ALL_EVENTS, Inotify.ALL_EVENTS, Inotify.ALL_EVENTS, Inotify.ALL_EVENTS | Inotify.ONLYDIR | Inotify.DONT_FOLLOW, Inotify.MODIFY | Inotify.MASK_ADD, Inotify.CREATE | Inotify.MASK_CREATE, Inotify.ALL_EVENTS | Inotify.EXCL_UNLINK, Inotify.ALL_EVENTS | Inotify.ONESHOT, 0])}`,
+    () => `unwatch ${watcher()} ${1 + draw(3)}`,
+    () => `events ${watcher()}`,
+    () => `events ${watcher()}`,
     () => `user ${one(['0 0', '0 0', '1000 1000', '1001 1000', '1001 1001'])}`,
   ];
   return one(calls)();
+}
+
+/** A random program. Half of them begin with an inotify file that watches what they are about to do. */
+export function randomProgram(seed: number, length: number): readonly Line[] {
+  const draw = stream(seed);
+  const watching =
+    seed % 2 === 0 ? ['inotify', `watch 3 / ${Inotify.ALL_EVENTS}`, 'mkdir -100 /a 0755', `watch 3 /a ${Inotify.ALL_EVENTS}`] : [];
+  return [...watching, ...Array.from({ length }, () => randomLine(draw)), ...(watching.length > 0 ? ['events 3'] : [])];
 }

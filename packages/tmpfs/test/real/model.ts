@@ -1,7 +1,7 @@
-import { executable, type Program } from '@rpal/kernel';
-import { Fcntl, LinuxCall, OpenFlag } from '@rpal/uapi';
+import { executable, type Program, withUserIds } from '@rpal/kernel';
+import { Fcntl, FileMode, LinuxCall, OpenFlag } from '@rpal/uapi';
 import { smallMachine } from '../../../../scripts/testing/run.ts';
-import { readEntries, readStat, tmpfs } from '../../src/index.js';
+import { readEntries, readEvents, readStat, tmpfs } from '../../src/index.js';
 import type { Line } from './file-program.js';
 
 const BUFFER = 1 << 17;
@@ -65,10 +65,15 @@ class Session {
     const a = words.map(numberOf) as [number, number, number, number, number, number];
     const path = (at: number): string => pathOf(words[at] as string);
     const says = (result: number): string => String(result);
+    if (call === 'lock' || call === 'flock' || call === 'fchmod') {
+      const file = p.context.thread.process.files.peek(a[0]);
+      if (file !== null && (file.mode & FileMode.TYPE) === 0) return 'function';
+    }
     switch (call) {
       case 'user': {
         const { process } = p.context.thread;
-        process.credentials = { ...process.credentials, uid: a[0], gid: a[1] };
+        const { credentials } = process;
+        process.credentials = { ...withUserIds(credentials, { euid: a[0], fsuid: a[0] }), egid: a[1], fsgid: a[1] };
         return '0';
       }
       case 'open':
@@ -162,6 +167,17 @@ class Session {
         return yield* this.#lock(a);
       case 'flock':
         return says(yield* p.flock(a[0], a[1]));
+      case 'inotify':
+        return says(yield* p.inotifyInit(OpenFlag.NONBLOCK));
+      case 'watch':
+        return says(yield* p.inotifyAddWatch(a[0], path(1), a[2]));
+      case 'unwatch':
+        return says(yield* p.inotifyRmWatch(a[0], a[1]));
+      case 'events': {
+        const n = yield* p.read(a[0], buffer, 100_000);
+        const events = n <= 0 ? [] : readEvents(yield* this.#bytes(n));
+        return `${n}${events.map(({ watch, mask, cookie, name }) => ` ${watch}:${mask.toString(16)}:${cookie === 0 ? 0 : 1}:${name}`).join('')}`;
+      }
       case 'fsync':
         return says(yield* p.fsync(a[0]));
       default:

@@ -102,10 +102,10 @@ describe('splice and tee', () => {
   it('let a pipe refer to the caller’s own pages (vmsplice)', () => {
     const { lab, a, aIn, read } = withPipes();
     lab.store(lab.buffer + 100, 'before');
-    expect(lab.call((cpu, caller) => vmsplice(cpu, caller, aIn, lab.buffer + 100, 6, SPLICE_F_NONBLOCK))).toBe(6);
+    expect(lab.call((cpu, caller) => vmsplice(cpu, caller, aIn, [{ address: lab.buffer + 100, length: 6 }], SPLICE_F_NONBLOCK))).toBe(6);
     lab.store(lab.buffer + 100, 'behind');
     expect(read(a)).toBe('behind');
-    expect(lab.call((cpu, caller) => vmsplice(cpu, caller, aIn, 0x1000, 6, SPLICE_F_NONBLOCK))).toBe(-Errno.EFAULT);
+    expect(lab.call((cpu, caller) => vmsplice(cpu, caller, aIn, [{ address: 0x1000, length: 6 }], SPLICE_F_NONBLOCK))).toBe(-Errno.EFAULT);
   });
 
   it('go between pipes and stream sockets: pages by reference, short messages as copies', () => {

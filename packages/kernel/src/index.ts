@@ -29,6 +29,7 @@ export {
   FOREVER,
   type Interval,
   type Limit,
+  NO_NOTIFICATION,
   type SignalValue,
 } from './process/call-arguments.js';
 export { type CodeEngine, ContextTable, NoCode } from './process/context-table.js';

@@ -34,6 +34,8 @@ export interface KernelOptions extends SchedulerOptions {
   readonly unixCloseSkipsEmptyMessage?: boolean;
   /** A Unix connection takes over SO_PASSCRED from its listener when it is made: Linux 6.16. Before, when it was accepted. */
   readonly unixConnectInheritsOptions?: boolean;
+  /** pidfd_open of a thread that is not the first of its process fails with ENOENT (Linux 6.16 and later), not EINVAL; false by default. */
+  readonly pidfdOpenNamesThreads?: boolean;
   /** Transparent huge pages (/sys/kernel/mm/transparent_hugepage/enabled); `never` by default. */
   readonly hugePages?: HugePages;
   /**
@@ -64,6 +66,7 @@ export class Kernel {
   readonly contexts: ContextTable = new ContextTable();
   readonly processes: ProcessTable = new ProcessTable();
   readonly deaths: Deaths = new Deaths();
+  readonly pidfdNamesThreads: boolean;
   /** Files that a plugin opens, such as `/proc/NAME`. */
   readonly specialFiles: PathTable<Opener> = new PathTable('special file');
   /** Programs that machine code can exec. */
@@ -75,6 +78,7 @@ export class Kernel {
     this.entry = new Entry(this, this.irqs);
     const flushEntry = new WatchedFlushEntry(this.scheduler, this.entry);
     this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never', flushEntry });
+    this.pidfdNamesThreads = options.pidfdOpenNamesThreads ?? false;
     this.signals = new Signals(this.scheduler);
     this.firstLimits = ResourceLimits.first(defaultPendingLimit(this.memory.totalFrames), options.nofile ?? OPEN_MAX);
     this.futexes = new FutexTable(this.scheduler, this.platform.cpus.length, this.scheduler.handovers.open('futex'));

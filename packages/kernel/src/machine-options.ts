@@ -56,6 +56,7 @@ const CHECKS: { readonly [K in keyof Required<MachineOptions>]: Check } = {
   epollNestingCountsUpwards: yesOrNo,
   unixCloseSkipsEmptyMessage: yesOrNo,
   unixConnectInheritsOptions: yesOrNo,
+  pidfdOpenNamesThreads: yesOrNo,
   hugePages: oneOf('never', 'madvise', 'always'),
   nofile: numberThat((value) => Number.isInteger(value) && value >= 0 && value <= NR_OPEN, `whole number from 0 to ${NR_OPEN}`),
 };

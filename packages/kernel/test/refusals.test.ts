@@ -32,7 +32,7 @@ describe('another user', () => {
 });
 
 describe('a process that has ended', () => {
-  it('is there for nobody who has a pidfd of it', () => {
+  it('takes signals, and does nothing about them, until it has been reaped', () => {
     run(function* (p) {
       const child = yield* p.fork(function* (c) {
         yield* c.sleep(Time.ms);
@@ -40,8 +40,9 @@ describe('a process that has ended', () => {
       const fd = yield* p.pidfdOpen(child);
       expect(yield* p.pidfdSendSignal(fd, 0)).toBe(0);
       yield* p.sleep(2 * Time.ms);
-      expect(yield* p.pidfdSendSignal(fd, 0)).toBe(-Errno.ESRCH);
+      expect([yield* p.pidfdSendSignal(fd, Signal.TERM), yield* p.kill(child, Signal.TERM)]).toEqual([0, 0]);
       yield* p.wait(child);
+      expect([yield* p.pidfdSendSignal(fd, 0), yield* p.kill(child, 0)]).toEqual([-Errno.ESRCH, -Errno.ESRCH]);
     });
   });
 

@@ -8,7 +8,7 @@ import { enqueue } from './core/enqueue.js';
 import { Handovers } from './core/handover.js';
 import type { IdlePolicy, IdleState } from './core/idle-state.js';
 import type { KernelThreads } from './core/kernel-thread.js';
-import { inherit, setGroup, setNice, setScheduler } from './core/policy.js';
+import { beginOrdinary, inherit, setGroup, setNice, setScheduler } from './core/policy.js';
 import { type PriorityLender, priorityChanged } from './core/rt-mutex.js';
 import { type RunQueue, RunQueues, resched } from './core/run-queue.js';
 import type { SchedClass } from './core/sched-class.js';
@@ -147,6 +147,7 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
       task.rtPriority = parent.ownPriority;
       task.ownPriority = parent.ownPriority;
       task.entity.weight = parent.entity.weight;
+      if (parent.resetOnFork) beginOrdinary(task);
     }
     task.schedClass ??= this.queues.classes.of(task.policy) ?? null;
     this.hooks.schedTaskNew.call(task, parent);

@@ -15,8 +15,10 @@ export {
   Shutdown,
   SocketOption,
   SocketType,
+  SPLICE_F_ALL,
   SPLICE_F_NONBLOCK,
   TFD_TIMER_ABSTIME,
+  TFD_TIMER_CANCEL_ON_SET,
 } from './io.js';
 export { Ipc, Shm } from './ipc.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';

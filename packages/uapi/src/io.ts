@@ -29,6 +29,8 @@ export const Seek = { SET: 0, CUR: 1, END: 2, DATA: 3, HOLE: 4 } as const;
 
 /** Flag of splice, tee and vmsplice: do not wait for the pipes. */
 export const SPLICE_F_NONBLOCK = 2;
+/** All flags of these: MOVE, NONBLOCK, MORE, GIFT. */
+export const SPLICE_F_ALL = 0xf;
 
 /** Commands of fcntl. */
 export const Fcntl = {
@@ -51,11 +53,14 @@ export const FD_CLOEXEC = 1;
 
 /** The time of timerfd_settime is a moment, not a duration. */
 export const TFD_TIMER_ABSTIME = 1;
+/** Flag of timerfd_settime: reads are to fail when the clock is set. */
+export const TFD_TIMER_CANCEL_ON_SET = 2;
 
 export const AddressFamily = { UNIX: 1 } as const;
 export const SocketType = { STREAM: 1, DGRAM: 2, SEQPACKET: 5, NONBLOCK: 0x800, CLOEXEC: 0x8_0000 } as const;
 export const Shutdown = { RD: 0, WR: 1, RDWR: 2 } as const;
 export const MessageFlag = {
+  OOB: 0x1,
   PEEK: 0x2,
   CTRUNC: 0x8,
   TRUNC: 0x20,

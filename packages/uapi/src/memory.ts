@@ -17,6 +17,7 @@ export const MapFlag = {
   POPULATE: 0x8000,
   NONBLOCK: 0x1_0000,
   STACK: 0x2_0000,
+  HUGETLB: 0x4_0000,
   FIXED_NOREPLACE: 0x10_0000,
 } as const;
 

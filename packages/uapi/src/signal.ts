@@ -62,10 +62,19 @@ export function signalCodeName(signal: number, code: number): string {
 }
 
 /** Flags of sigaction. As 32-bit signed numbers, like all masks in the model. */
-export const SignalFlag = { NOCLDSTOP: 1, RESTART: 0x1000_0000, NODEFER: 0x4000_0000, RESETHAND: 0x8000_0000 | 0 } as const;
+export const SignalFlag = { NOCLDSTOP: 1, NOCLDWAIT: 2, RESTART: 0x1000_0000, NODEFER: 0x4000_0000, RESETHAND: 0x8000_0000 | 0 } as const;
 
 /** Options of wait4 and waitid; WSTOPPED is WUNTRACED. */
-export const WaitOption = { NOHANG: 1, UNTRACED: 2, EXITED: 4, CONTINUED: 8, NOWAIT: 0x0100_0000 } as const;
+export const WaitOption = {
+  NOHANG: 1,
+  UNTRACED: 2,
+  EXITED: 4,
+  CONTINUED: 8,
+  NOWAIT: 0x0100_0000,
+  NOTHREAD: 0x2000_0000,
+  ALL: 0x4000_0000,
+  CLONE: 0x8000_0000 | 0,
+} as const;
 
 /** What sigprocmask does with its mask. */
 export const SignalMask = { BLOCK: 0, UNBLOCK: 1, SETMASK: 2 } as const;

@@ -14,7 +14,7 @@ const PRIVATE_BITS = Epoll.WAKEUP | Epoll.ONESHOT | Epoll.ET | Epoll.EXCLUSIVE;
 /** What may be asked for together with EPOLLEXCLUSIVE. */
 const EXCLUSIVE_OK_BITS = Poll.IN | Poll.OUT | Poll.ERR | Poll.HUP | Epoll.WAKEUP | Epoll.ET | Epoll.EXCLUSIVE;
 /** Largest `maxevents` (fs/eventpoll.c: EP_MAX_EVENTS). */
-const MAX_EVENTS = Math.floor(0x7fff_ffff / EPOLL_EVENT_SIZE);
+export const MAX_EVENTS: number = Math.floor(0x7fff_ffff / EPOLL_EVENT_SIZE);
 
 /** A watched file (Linux: `struct epitem`). */
 export class EpItem implements PollTable, Watcher, ReadyItem {

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Handover, type Scheduler, SleepTimer, WaitQueue } from '@rpal/sched';
-import { Errno, OpenFlag, Poll, TFD_TIMER_ABSTIME } from '@rpal/uapi';
+import { Errno, OpenFlag, Poll, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '@rpal/uapi';
 import { begin, type Caller, File, Pending, type PollTable, putValue, RetryOperation, VfsStep, Waiter } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
@@ -32,7 +32,7 @@ export class TimerFd extends File {
 
   /** timerfd_settime: first expiration (0 disarms) and period (0: none). */
   set(cpu: Cpu, value: number, interval: number, flags: number): number {
-    if (!(value >= 0) || !(interval >= 0) || (flags & ~TFD_TIMER_ABSTIME) !== 0) return -Errno.EINVAL;
+    if (!(value >= 0) || !(interval >= 0) || (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) !== 0) return -Errno.EINVAL;
     const now = nanoseconds(cpu);
     this.#timer.stop();
     this.ticks = 0;

@@ -1,6 +1,6 @@
-import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { MappedFile, type MemoryFile, mmap } from '@rpal/mm';
-import { Errno, FileMode, OpenFlag } from '@rpal/uapi';
+import { Errno, FileMode, OpenFlag, Seek } from '@rpal/uapi';
 import { type Caller, PositionedFile, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
@@ -41,6 +41,7 @@ export class MemFd extends PositionedFile {
   override writeAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     if (!this.#mapped.writable) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
+    if (length === 0) return 0;
     if (offset + length > MAX_SIZE) return -Errno.EFBIG;
     cpu.charge(IpcStep.memfdAccess);
     const n = this.file.write(cpu, caller.memory, address, offset, length);
@@ -50,6 +51,22 @@ export class MemFd extends PositionedFile {
 
   protected override get size(): number {
     return this.file.size;
+  }
+
+  /** lseek(2) also to where data begins, or ends: pages that have been written are data (Linux: `shmem_file_llseek`). */
+  override seek(offset: number, whence: number): number {
+    if (whence !== Seek.DATA && whence !== Seek.HOLE) return super.seek(offset, whence);
+    const { file, size } = this;
+    if (offset < 0 || offset >= size) return -Errno.ENXIO;
+    const page = Math.floor(offset / PAGE_SIZE);
+    const found = whence === Seek.DATA ? file.nextData(page) : file.nextHole(page);
+    if (found * PAGE_SIZE >= size) {
+      if (whence === Seek.DATA) return -Errno.ENXIO;
+      this.position = size;
+    } else {
+      this.position = Math.max(offset, found * PAGE_SIZE);
+    }
+    return this.position;
   }
 
   override get unread(): number {
@@ -65,7 +82,7 @@ export class MemFd extends PositionedFile {
   }
 
   override mmap(cpu: Cpu, caller: Caller, hint: number, length: number, prot: number, flags: number, offset: number): number {
-    if ((offset & PAGE_MASK) !== 0) return -Errno.EINVAL;
+    if (offset % PAGE_SIZE !== 0) return -Errno.EINVAL;
     return mmap(cpu, caller.memory, hint, length, prot, flags, { object: this.#mapped, offset: offset / PAGE_SIZE });
   }
 

@@ -25,11 +25,12 @@ export class MessageQueueNamespace {
   }
 
   /**
-   * mq_open(3). @param attributes of a queue that is made; null: the defaults
+   * mq_open(2). @param name without the slash that the C library takes off @param attributes of a queue that is made; null: the defaults
    * @param limit bytes of all queues of a user together (RLIMIT_MSGQUEUE) @returns a file, or a negative errno
    */
   open(name: string, flags: number, attributes: MessageQueueAttributes | null, limit: number): MessageQueueFile | number {
-    if (!/^\/[^/]+$/.test(name)) return name === '/' ? -Errno.ENOENT : name.startsWith('/') ? -Errno.EACCES : -Errno.EINVAL;
+    const refused = refuseName(name);
+    if (refused < 0) return refused;
     let queue: MessageQueue | number | undefined = this.#queues.get(name);
     if (queue === undefined) {
       if ((flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
@@ -38,13 +39,15 @@ export class MessageQueueNamespace {
       this.#queues.set(name, queue);
     } else if ((flags & OpenFlag.CREAT) !== 0 && (flags & OpenFlag.EXCL) !== 0) {
       return -Errno.EEXIST;
+    } else if ((flags & OpenFlag.ACCMODE) === OpenFlag.ACCMODE) {
+      return -Errno.EINVAL;
     }
     return new MessageQueueFile(queue, flags);
   }
 
-  /** mq_unlink(3): the queue goes with its last descriptor. @returns 0, or -ENOENT */
+  /** mq_unlink(2): the queue goes with its last descriptor. @returns 0 or a negative errno */
   unlink(name: string): number {
-    return this.#queues.delete(name) ? 0 : -Errno.ENOENT;
+    return refuseName(name) || (this.#queues.delete(name) ? 0 : -Errno.ENOENT);
   }
 
   #create({ maxMessages, messageSize }: MessageQueueAttributes, limit: number): MessageQueue | number {
@@ -54,4 +57,14 @@ export class MessageQueueNamespace {
     for (const other of this.#queues.values()) bytes += other.maxMessages * (other.messageSize + OVERHEAD);
     return bytes > limit ? -Errno.EMFILE : new MessageQueue(this.#scheduler, this.#frames, maxMessages, messageSize);
   }
+}
+
+/** Longest name of a file (NAME_MAX). */
+const NAME_MAX = 255;
+
+/** Queues are files of one directory. @returns 0, -ENOENT, -EACCES or -ENAMETOOLONG */
+function refuseName(name: string): number {
+  if (name === '') return -Errno.ENOENT;
+  if (name.includes('/') || name === '.' || name === '..') return -Errno.EACCES;
+  return name.length > NAME_MAX ? -Errno.ENAMETOOLONG : 0;
 }

@@ -1,7 +1,7 @@
 import { type Cpu, PAGE_MASK, PAGE_SIZE, Touch } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import { Errno, SPLICE_F_NONBLOCK } from '@rpal/uapi';
-import { begin, type Caller, Waiter } from '@rpal/vfs';
+import { begin, type Caller, type IoVec, Waiter } from '@rpal/vfs';
 import { type Pipe, PipeBuffer, PipeBufferFlag, type PipeEnd } from '../pipe/pipe.js';
 import { IpcStep } from '../steps.js';
 import { SpliceOperation } from './splice-operation.js';
@@ -113,22 +113,19 @@ class LinkBetweenPipes extends Transfer {
 }
 
 /** vmsplice(2) into a pipe: it refers to the caller's own pages, and sees what is written there later. */
-export function vmsplice(cpu: Cpu, caller: Caller, to: PipeEnd, address: number, length: number, flags: number): number {
-  if (!to.writing) return to.read(cpu, caller, address, length);
-  return begin(cpu, caller, new Gift(caller, to, address, length, mayWait(flags, to)));
+export function vmsplice(cpu: Cpu, caller: Caller, to: PipeEnd, segments: readonly IoVec[], flags: number): number {
+  return begin(cpu, caller, new Gift(caller, to, segments, mayWait(flags, to)));
 }
 
 class Gift extends SpliceOperation {
   readonly #pipe: Pipe;
-  readonly #address: number;
-  readonly #length: number;
+  readonly #segments: readonly IoVec[];
   readonly #mayWait: boolean;
 
-  constructor(caller: Caller, to: PipeEnd, address: number, length: number, mayWait: boolean) {
+  constructor(caller: Caller, to: PipeEnd, segments: readonly IoVec[], mayWait: boolean) {
     super(caller, to.pipe.scheduler, Waiter.NONEXCLUSIVE);
     this.#pipe = to.pipe;
-    this.#address = address;
-    this.#length = length;
+    this.#segments = segments;
     this.#mayWait = mayWait;
   }
 
@@ -138,16 +135,23 @@ class Gift extends SpliceOperation {
     if (pipe.readers === 0) return this.brokenPipe(cpu);
     if (pipe.full) return this.waitAt(pipe.writeWait, this.#mayWait);
     let done = 0;
-    while (done < this.#length && !pipe.full) {
-      const physical = userPage(cpu, this.caller.memory, this.#address + done, Touch.LOAD);
-      if (physical < 0) return done > 0 ? done : physical;
-      const offset = physical & PAGE_MASK;
-      const part = Math.min(PAGE_SIZE - offset, this.#length - done);
-      const frame = (physical - offset) / PAGE_SIZE;
-      pipe.frames.get(frame);
-      pipe.buffers.push(new PipeBuffer(frame, offset, part, 0));
-      done += part;
+    let failed = 0;
+    for (const { address, length } of this.#segments) {
+      for (let at = 0; at < length && !pipe.full; ) {
+        const physical = userPage(cpu, this.caller.memory, address + at, Touch.LOAD);
+        failed = Math.min(0, physical);
+        if (failed < 0) break;
+        const offset = physical & PAGE_MASK;
+        const part = Math.min(PAGE_SIZE - offset, length - at);
+        const frame = (physical - offset) / PAGE_SIZE;
+        pipe.frames.get(frame);
+        pipe.buffers.push(new PipeBuffer(frame, offset, part, 0));
+        done += part;
+        at += part;
+      }
+      if (failed < 0 || pipe.full) break;
     }
+    if (done === 0 && failed < 0) return failed;
     if (done > 0) {
       pipe.handover.put(cpu, done);
       pipe.readWait.wakeOne(cpu);

@@ -83,6 +83,7 @@ export class UnixPacketSocket extends UnixSocket {
   override receive(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
     cpu.charge(IpcStep.socketCall);
     if (this.connectionBased && this.state !== SocketState.CONNECTED) return -Errno.ENOTCONN;
+    if ((flags & MessageFlag.OOB) !== 0) return -Errno.EOPNOTSUPP;
     const operation =
       caller.operations.get(PACKET_RECEIVE) ??
       caller.operations.keep(
@@ -208,6 +209,12 @@ export class PacketSendOperation extends RetryOperation {
   #prepareMessage(cpu: Cpu, socket: UnixPacketSocket): number {
     const refused = socket.refusal();
     if (refused < 0) return refused;
+    if ((this.#flags & MessageFlag.OOB) !== 0) return -Errno.EOPNOTSUPP;
+    if (!socket.connectionBased) {
+      const name = messageOf(this.caller)?.name ?? null;
+      if (name === '') return -Errno.EINVAL;
+      if (name === null && socket.peer === null) return -Errno.ENOTCONN;
+    }
     socket.autobind();
     if (this.#length > socket.sendBuffer - 32) return -Errno.EMSGSIZE;
     const error = socket.takeError();

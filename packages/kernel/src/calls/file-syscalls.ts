@@ -1,8 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { EventFd, EventfdFlag, IpcStep, Pipe } from '@rpal/ipc';
-import { type MemoryManager, putUser32 } from '@rpal/mm';
+import { getUser32, type MemoryManager, putUser32 } from '@rpal/mm';
 import { At, Errno, Fcntl, FD_CLOEXEC, OpenFlag } from '@rpal/uapi';
-import type { File } from '@rpal/vfs';
+import { Direction, type File, transferSize } from '@rpal/vfs';
 import type { PathTable } from '../dispatch/path-table.js';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
@@ -12,8 +12,8 @@ import type { KernelSeams } from '../seams.js';
 import { KernelStep } from '../steps.js';
 import { type NamedFileParts, openPath } from './transfer-syscalls.js';
 
-/** ioctl that asks how many bytes can be read. */
-const FIONREAD = 0x541b;
+/** Commands of ioctl that are not left to the file alone. */
+const Ioctl = { FIONREAD: 0x541b, FIONBIO: 0x5421, FIONCLEX: 0x5450, FIOCLEX: 0x5451, TIOCOUTQ: 0x5411 } as const;
 
 /** Opens a special file such as `/proc/...`: a file, or a negative errno. */
 export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
@@ -31,7 +31,9 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
     Nr.read,
     (cpu, thread, { a0, a1, a2 }) => {
       const file = thread.process.files.lookUp(cpu, a0);
-      return file === null ? -Errno.EBADF : file.read(cpu, thread, a1, a2);
+      if (file === null) return -Errno.EBADF;
+      const size = transferSize(file, Direction.READ, a1, a2);
+      return size < 0 ? size : file.read(cpu, thread, a1, size);
     },
     { holds: [0] },
   );
@@ -40,7 +42,9 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
     Nr.write,
     (cpu, thread, { a0, a1, a2 }) => {
       const file = thread.process.files.lookUp(cpu, a0);
-      return file === null ? -Errno.EBADF : file.write(cpu, thread, a1, a2);
+      if (file === null) return -Errno.EBADF;
+      const size = transferSize(file, Direction.WRITE, a1, a2);
+      return size < 0 ? size : file.write(cpu, thread, a1, size);
     },
     { holds: [0] },
   );
@@ -68,10 +72,7 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
     cpu.charge(KernelStep.ioctl);
     const file = thread.process.files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
-    if (a1 !== FIONREAD) return file.ioctl(cpu, thread, a1 >>> 0, a2);
-    const { unread } = file;
-    if (unread < 0) return unread;
-    return putUser32(cpu, thread.memory, a2, unread) < 0 ? -Errno.EFAULT : 0;
+    return ioctl(cpu, thread, file, a0, a1 >>> 0, a2);
   });
 
   table.define(Nr.dup, (cpu, { process: { files } }, { a0 }) => {
@@ -82,25 +83,31 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
   table.define(Nr.dup2, (cpu, { process: { files } }, { a0, a1 }) => {
     const file = files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
-    return a0 === a1 ? a1 : files.replace(cpu, a1, file);
+    const target = a1 >>> 0;
+    return a0 >>> 0 === target ? target : files.replace(cpu, target, file);
   });
 
   table.define(Nr.dup3, (cpu, { process: { files } }, { a0, a1, a2 }) => {
-    if ((a2 & ~OpenFlag.CLOEXEC) !== 0 || a0 === a1) return -Errno.EINVAL;
-    if (a1 < 0 || a1 >= files.limit) return -Errno.EBADF;
+    const target = a1 >>> 0;
+    if ((a2 & ~OpenFlag.CLOEXEC) !== 0 || a0 >>> 0 === target) return -Errno.EINVAL;
+    if (target >= files.limit) return -Errno.EBADF;
     const file = files.lookUp(cpu, a0);
-    return file === null ? -Errno.EBADF : files.replace(cpu, a1, file, a2);
+    return file === null ? -Errno.EBADF : files.replace(cpu, target, file, a2);
   });
 
   table.define(Nr.fcntl, (cpu, thread, { a0, a1, a2 }) => {
     const { files } = thread.process;
     const file = files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
-    switch (a1) {
+    const command = a1 >>> 0;
+    switch (command) {
       case Fcntl.DUPFD:
-      case Fcntl.DUPFD_CLOEXEC:
-        if (a2 < 0 || a2 >= files.limit) return -Errno.EINVAL;
-        return files.install(cpu, file, a1 === Fcntl.DUPFD_CLOEXEC ? OpenFlag.CLOEXEC : 0, a2);
+      case Fcntl.DUPFD_CLOEXEC: {
+        const lowest = a2 >>> 0;
+        return lowest >= files.limit
+          ? -Errno.EINVAL
+          : files.install(cpu, file, command === Fcntl.DUPFD_CLOEXEC ? OpenFlag.CLOEXEC : 0, lowest);
+      }
       case Fcntl.GETFD:
         return files.closesOnExec(a0) ? FD_CLOEXEC : 0;
       case Fcntl.SETFD:
@@ -111,7 +118,7 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
       case Fcntl.SETFL:
         return setFlags(file, a2);
       default:
-        return file.fcntl(cpu, thread, a1, a2);
+        return file.fcntl(cpu, thread, command, a2);
     }
   });
 }
@@ -138,6 +145,30 @@ function open(
   if (typeof path === 'number') return path;
   const file = opener === undefined ? openPath(kernel, thread, path, flags) : opener(cpu, thread, flags);
   return typeof file === 'number' ? file : thread.process.files.install(cpu, file, flags);
+}
+
+/** Linux: `do_vfs_ioctl`, and what the file makes of the rest. */
+function ioctl(cpu: Cpu, thread: Thread, file: File, fd: number, command: number, address: number): number {
+  const { memory, process } = thread;
+  switch (command) {
+    case Ioctl.FIOCLEX:
+    case Ioctl.FIONCLEX:
+      process.files.setCloseOnExec(fd, command === Ioctl.FIOCLEX);
+      return 0;
+    case Ioctl.FIONBIO: {
+      const on = getUser32(cpu, memory, address);
+      if (on < 0) return on;
+      file.flags = on === 0 ? file.flags & ~OpenFlag.NONBLOCK : file.flags | OpenFlag.NONBLOCK;
+      return 0;
+    }
+    case Ioctl.FIONREAD:
+    case Ioctl.TIOCOUTQ: {
+      const bytes = command === Ioctl.FIONREAD ? file.unread : file.unsent;
+      return bytes < 0 ? bytes : putUser32(cpu, memory, address, bytes);
+    }
+    default:
+      return file.ioctl(cpu, thread, command, address);
+  }
 }
 
 /** F_SETFL: O_NONBLOCK, and of a pipe whether it takes packets. */

@@ -35,7 +35,7 @@ export function lockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, key: Key, h
     const failed = putUser32(cpu, thread.memory, address, word | WAITERS);
     if (failed < 0) return failed;
     const owner = kernel.processes.thread(tid);
-    if (owner === undefined) return -Errno.ESRCH;
+    if (owner === undefined || owner.state === TaskState.DEAD) return -Errno.ESRCH;
     if (tryOnly) return -Errno.EAGAIN;
     futex = kernel.piFutexes.create(key, owner);
   } else if (!futex.abandoned && tid !== futex.mutex.owner.pid) {
@@ -52,13 +52,17 @@ export function lockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, key: Key, h
   return Pending.SLEEP;
 }
 
-/** FUTEX_UNLOCK_PI. */
+/** May the thread unlock what lies there? @returns 0, -EFAULT, or -EPERM if it does not own the lock */
+export function refuseUnlock(cpu: Cpu, thread: Thread, address: number): number {
+  const word = getUser32(cpu, thread.memory, address);
+  if (word < 0) return word;
+  return (word & TID_MASK) !== thread.pid ? -Errno.EPERM : 0;
+}
+
+/** FUTEX_UNLOCK_PI, once `refuseUnlock` has nothing against it. */
 export function unlockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, key: Key): number {
   const { address } = key;
   cpu.charge(SchedStep.futexWake);
-  const word = getUser32(cpu, thread.memory, address);
-  if (word < 0) return word;
-  if ((word & TID_MASK) !== thread.pid) return -Errno.EPERM;
   const futex = kernel.piFutexes.at(key);
   if (futex === undefined) {
     if (kernel.futexes.hasWaiters(key.space, key.offset)) return -Errno.EINVAL;

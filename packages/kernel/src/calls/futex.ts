@@ -1,5 +1,5 @@
 import { type Cpu, Touch } from '@rpal/hw-x86';
-import { getUser32, putUser32, userPage, VmFlag } from '@rpal/mm';
+import { accessOk, getUser32, putUser32, userPage, VmFlag } from '@rpal/mm';
 import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, Futex } from '@rpal/uapi';
 import { OperationKind, Pending } from '@rpal/vfs';
@@ -8,17 +8,29 @@ import type { Key } from '../process/pi-futexes.js';
 import type { RestartBlock, Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import { KernelStep } from '../steps.js';
-import { type FutexParts, lockPi, unlockPi } from './futex-pi.js';
+import { type FutexParts, lockPi, refuseUnlock, unlockPi } from './futex-pi.js';
 
 /** Keys of the call being made; calls are atomic up to their sleep. */
 const key: Key = { address: 0, space: 0, offset: 0 };
 const otherKey: Key = { address: 0, space: 0, offset: 0 };
+
+/** Bytes of a futex. */
+const WORD = 4;
+/** Of FUTEX_WAKE_OP: XOR, and "greater or equal". */
+const LAST_OPERATION = 4;
+const LAST_COMPARISON = 5;
+
+/** Commands that may look at the real-time clock. */
+const CLOCKED: ReadonlySet<number> = new Set([Futex.WAIT_BITSET]);
 
 /** futex(2). The timeouts of FUTEX_WAIT_BITSET and FUTEX_LOCK_PI are points in time, where machine code makes the call. */
 export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserContext): number {
   const { args, a0, a1, a2, a3, a4, a5 } = regs;
   const { futexes } = kernel;
   const command = a1 & ~(Futex.PRIVATE_FLAG | Futex.CLOCK_REALTIME);
+  const value = a2 | 0;
+  const other = a3 | 0;
+  if ((a1 & Futex.CLOCK_REALTIME) !== 0 && !CLOCKED.has(command)) return withTimeout(command, args.timespec(cpu, thread, a3));
   switch (command) {
     case Futex.WAIT: {
       const timeout = args.timespec(cpu, thread, a3);
@@ -26,39 +38,41 @@ export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserCo
     }
     case Futex.WAIT_BITSET: {
       const timeout = args.deadline(cpu, thread, a3);
-      return timeout < FOREVER ? timeout : wait(kernel, cpu, thread, regs, timeout, a5);
+      return timeout < FOREVER ? timeout : wait(kernel, cpu, thread, regs, timeout, a5 | 0);
     }
     case Futex.WAKE:
     case Futex.WAKE_BITSET: {
-      const bitset = command === Futex.WAKE ? FUTEX_MATCH_ANY : a5;
+      const bitset = command === Futex.WAKE ? FUTEX_MATCH_ANY : a5 | 0;
       if (bitset === 0) return -Errno.EINVAL;
       const failed = findKey(cpu, thread, a0, a1, Touch.LOAD, key);
       if (failed !== 0) return failed;
-      if (kernel.piFutexes.at(key) !== undefined) return -Errno.EINVAL;
-      // At least one: the kernel counts before it compares.
-      return futexes.wake(cpu, key.space, key.offset, Math.max(1, a2), bitset);
+      return wake(kernel, cpu, key, value, bitset);
     }
     case Futex.REQUEUE:
     case Futex.CMP_REQUEUE: {
-      if (a2 < 0 || a3 < 0) return -Errno.EINVAL;
-      const failed = findKey(cpu, thread, a0, a1, Touch.LOAD, key) || findKey(cpu, thread, a4, a1, Touch.STORE, otherKey);
+      if (value < 0 || other < 0) return -Errno.EINVAL;
+      const failed = findKey(cpu, thread, a0, a1, Touch.LOAD, key) || findKey(cpu, thread, a4, a1, Touch.LOAD, otherKey);
       if (failed !== 0) return failed;
       if (command === Futex.CMP_REQUEUE) {
-        const value = getUser32(cpu, thread.memory, a0);
-        if (value < 0) return value;
-        if (value !== a5 >>> 0) return -Errno.EAGAIN;
+        const word = getUser32(cpu, thread.memory, a0);
+        if (word < 0) return word;
+        if (word !== a5 >>> 0) return -Errno.EAGAIN;
       }
-      return futexes.requeue(cpu, key.space, key.offset, a2, a3, otherKey.space, otherKey.offset);
+      // Who waits for a lock is not moved.
+      if (value + other > 0 && kernel.piFutexes.at(key) !== undefined) return -Errno.EINVAL;
+      return futexes.requeue(cpu, key.space, key.offset, value, other, otherKey.space, otherKey.offset);
     }
     case Futex.LOCK_PI:
-    case Futex.TRYLOCK_PI:
-    case Futex.UNLOCK_PI: {
+    case Futex.TRYLOCK_PI: {
+      const timeout = command === Futex.TRYLOCK_PI ? FOREVER : args.deadline(cpu, thread, a3);
+      if (timeout < FOREVER) return timeout;
       const failed = findKey(cpu, thread, a0, a1, Touch.STORE, key);
-      if (failed !== 0) return failed;
-      if (command === Futex.UNLOCK_PI) return unlockPi(kernel, cpu, thread, key);
-      if (command === Futex.TRYLOCK_PI) return lockPi(kernel, cpu, thread, key, 'trylock');
-      const timeout = args.deadline(cpu, thread, a3);
-      return timeout < FOREVER ? timeout : lockPi(kernel, cpu, thread, key, 'lock', timeout);
+      return failed !== 0 ? failed : lockPi(kernel, cpu, thread, key, command === Futex.TRYLOCK_PI ? 'trylock' : 'lock', timeout);
+    }
+    case Futex.UNLOCK_PI: {
+      // That it is the caller's lock is looked at before where the word is.
+      const refused = refuseUnlock(cpu, thread, a0) || findKey(cpu, thread, a0, a1, Touch.STORE, key);
+      return refused !== 0 ? refused : unlockPi(kernel, cpu, thread, key);
     }
     case Futex.WAKE_OP: {
       const failed = findKey(cpu, thread, a0, a1, Touch.LOAD, key) || findKey(cpu, thread, a4, a1, Touch.STORE, otherKey);
@@ -69,9 +83,23 @@ export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserCo
   }
 }
 
-/** @param command of it FUTEX_PRIVATE_FLAG @returns 0, -EINVAL for an address that is not a multiple of four, or -EFAULT */
-export function findKey(cpu: Cpu, thread: Thread, address: number, command: number, write: boolean, into: Key): number {
-  if (address % 4 !== 0) return -Errno.EINVAL;
+/** A clock that the command does not know; a timeout that is wrong is found first. */
+function withTimeout(command: number, timeout: number): number {
+  const timed = command === Futex.WAIT || command === Futex.LOCK_PI;
+  return timed && timeout < FOREVER ? timeout : -Errno.ENOSYS;
+}
+
+/** Wakes who waits at a key. @param count how many; one at least, because the kernel counts before it compares */
+function wake(kernel: FutexParts, cpu: Cpu, at: Key, count: number, bitset: number): number {
+  // Who waits for a lock is not woken so.
+  if (kernel.piFutexes.at(at) !== undefined) return -Errno.EINVAL;
+  return kernel.futexes.wake(cpu, at.space, at.offset, Math.max(1, count), bitset);
+}
+
+/** Linux: `get_futex_key`. @param command of it FUTEX_PRIVATE_FLAG @param touch who only reads the word may find it where it is not written @returns 0, -EINVAL for an address that is not a multiple of four, or -EFAULT */
+export function findKey(cpu: Cpu, thread: Thread, address: number, command: number, touch: boolean, into: Key): number {
+  if (address % WORD !== 0) return -Errno.EINVAL;
+  if (!accessOk(address, WORD)) return -Errno.EFAULT;
   const { memory } = thread;
   into.address = address;
   into.space = memory.contextId;
@@ -81,11 +109,14 @@ export function findKey(cpu: Cpu, thread: Thread, address: number, command: numb
     return 0;
   }
   cpu.charge(KernelStep.futexKeyShared);
-  const physical = userPage(cpu, memory, address, write);
+  const area = memory.areas.containing(address);
+  const common = area !== null && (area.flags & VmFlag.MAYSHARE) !== 0;
+  // As for writing, where that is allowed: what is found then stays. Private memory that is read-only never changes: nobody waits there.
+  let physical = userPage(cpu, memory, address, Touch.STORE);
+  if (physical < 0 && touch === Touch.LOAD && common) physical = userPage(cpu, memory, address, Touch.LOAD);
   if (physical < 0) return physical;
   // Private memory is a process's own, also where fork has left it in common.
-  const area = memory.areas.containing(address);
-  if (area !== null && (area.flags & VmFlag.SHARED) !== 0) {
+  if (common) {
     into.space = 0;
     into.offset = physical;
   }
@@ -112,23 +143,26 @@ function wait(
 }
 
 /** FUTEX_WAKE_OP: changes the second word, wakes at the first, and at the second if its old value says so. */
-function wakeOp(kernel: FutexParts, cpu: Cpu, thread: Thread, { a2: wake, a3: wakeOther, a4: address, a5: encoded }: UserContext): number {
+function wakeOp(kernel: FutexParts, cpu: Cpu, thread: Thread, { a2, a3, a4: address, a5: encoded }: UserContext): number {
   const operation = (encoded >>> 28) & 0xf;
   const comparison = (encoded >>> 24) & 0xf;
   const signed = (encoded << 8) >> 20;
   const argument = (operation & 8) !== 0 ? 1 << (signed & 31) : signed;
   const against = (encoded << 20) >> 20;
+  if ((operation & 7) > LAST_OPERATION) return -Errno.ENOSYS;
   const old = getUser32(cpu, thread.memory, address);
   if (old < 0) return old;
-  const changed = [argument, old + argument, old | argument, old & ~argument, old ^ argument][operation & 7];
-  if (changed === undefined || comparison > 5) return -Errno.ENOSYS;
+  const changed = [argument, old + argument, old | argument, old & ~argument, old ^ argument][operation & 7] as number;
   const failed = putUser32(cpu, thread.memory, address, changed | 0);
   if (failed < 0) return failed;
-  const woken = kernel.futexes.wake(cpu, key.space, key.offset, Math.max(1, wake));
+  // The word is changed by then, whatever it is to be compared with.
+  if (comparison > LAST_COMPARISON) return -Errno.ENOSYS;
+  const woken = wake(kernel, cpu, key, a2 | 0, FUTEX_MATCH_ANY);
   const value = old | 0;
   const holds = [value === against, value !== against, value < against, value <= against, value > against, value >= against][comparison];
-  if (holds !== true) return woken;
-  return woken + kernel.futexes.wake(cpu, otherKey.space, otherKey.offset, Math.max(1, wakeOther));
+  if (woken < 0 || holds !== true) return woken;
+  const wokenOther = wake(kernel, cpu, otherKey, a3 | 0, FUTEX_MATCH_ANY);
+  return wokenOther < 0 ? wokenOther : woken + wokenOther;
 }
 
 const FUTEX_WAIT: OperationKind<FutexWait> = new OperationKind('futex wait');

@@ -1,4 +1,4 @@
-import type { Platform } from '@rpal/hw-x86';
+import { PAGE_SIZE, type Platform } from '@rpal/hw-x86';
 import { brk, madvise, mlock, mmap, mprotect, mremap, munlock, munmap, pkeyAlloc, pkeyFree } from '@rpal/mm';
 import { Errno, MapFlag } from '@rpal/uapi';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
@@ -7,9 +7,13 @@ import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 /** What programs do to their address space. */
 export function defineMemoryCalls(table: SyscallTable, { platform }: { readonly platform: Platform }): void {
   table.define(Nr.mmap, (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
-    if ((a3 & MapFlag.ANONYMOUS) !== 0) return mmap(cpu, thread.memory, a0, a1, a2, a3);
+    if (a5 % PAGE_SIZE !== 0) return -Errno.EINVAL;
+    const huge = (a3 & MapFlag.HUGETLB) !== 0;
+    // Nobody has set pages aside for hugetlbfs.
+    if ((a3 & MapFlag.ANONYMOUS) !== 0) return huge ? -Errno.ENOMEM : mmap(cpu, thread.memory, a0, a1, a2, a3);
     const file = thread.process.files.lookUp(cpu, a4);
-    return file === null ? -Errno.EBADF : file.mmap(cpu, thread, a0, a1, a2, a3, a5);
+    if (file === null) return -Errno.EBADF;
+    return huge ? -Errno.EINVAL : file.mmap(cpu, thread, a0, a1, a2, a3, a5 < 0 ? a5 + 2 ** 64 : a5);
   });
 
   table.define(Nr.munmap, (cpu, thread, { a0, a1 }) => munmap(cpu, thread.memory, a0, a1));
@@ -21,9 +25,10 @@ export function defineMemoryCalls(table: SyscallTable, { platform }: { readonly 
   table.define(Nr.munlock, (cpu, thread, { a0, a1 }) => munlock(cpu, thread.memory, a0, a1));
 
   table.define(Nr.pkey_mprotect, (cpu, thread, { a0, a1, a2, a3 }) => {
-    if (!platform.profile.features.pku && a3 !== -1) return -Errno.EINVAL;
-    return mprotect(cpu, thread.memory, a0, a1, a2, a3);
+    const key = a3 | 0;
+    if (!platform.profile.features.pku && key !== -1) return -Errno.EINVAL;
+    return mprotect(cpu, thread.memory, a0, a1, a2, key);
   });
   table.define(Nr.pkey_alloc, (cpu, thread, { a0, a1 }) => pkeyAlloc(cpu, thread.memory, a0, a1));
-  table.define(Nr.pkey_free, (cpu, thread, { a0 }) => pkeyFree(cpu, thread.memory, a0));
+  table.define(Nr.pkey_free, (cpu, thread, { a0 }) => pkeyFree(cpu, thread.memory, a0 | 0));
 }

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, SCM_MAX_FD, SocketMessage, type UnixNamespace, type UnixSocket } from '@rpal/ipc';
 import { Errno, MessageFlag, OpenFlag } from '@rpal/uapi';
-import { type Credentials, type File, UIO_MAXIOV, VfsStep } from '@rpal/vfs';
+import { type Credentials, type File, importSegments, UIO_MAXIOV, VfsStep } from '@rpal/vfs';
 import type { MessageHeader } from '../process/message-header.js';
 import type { ProcessTable } from '../process/process-table.js';
 import type { Thread } from '../process/thread.js';
@@ -26,10 +26,13 @@ export function sendMessage(
 ): number {
   cpu.charge(VfsStep.messageHeader);
   if (header.segments.length > UIO_MAXIOV) return -Errno.EMSGSIZE;
-  const message = new SocketMessage(header.segments);
+  const segments = importSegments(header.segments);
+  if (typeof segments === 'number') return segments;
+  const message = new SocketMessage(segments);
   const refused = socket.refusal();
   if (refused < 0) return refused;
-  const key = header.name === undefined || header.name === null ? null : socketKey(kernel, cpu, thread, header.name);
+  const { name = null } = header;
+  const key = name === null || name === '' ? name : socketKey(kernel, cpu, thread, name);
   if (typeof key === 'number') return key;
   message.name = key;
   message.credentials = header.credentials ?? null;
@@ -80,7 +83,9 @@ export function receiveMessage(
 ): number {
   cpu.charge(VfsStep.messageHeader);
   if (header.segments.length > UIO_MAXIOV) return -Errno.EMSGSIZE;
-  const message = new SocketMessage(header.segments);
+  const segments = importSegments(header.segments);
+  if (typeof segments === 'number') return segments;
+  const message = new SocketMessage(segments);
   thread.iov = message;
   return whenOver(cpu, thread, socket.receive(cpu, thread, 0, message.length, flags), (on, result) => {
     thread.iov = null;

@@ -1,15 +1,16 @@
-import { EpollStep, EventPoll, type EventPolls } from '@rpal/epoll';
+import { EpollStep, EventPoll, type EventPolls, MAX_EVENTS } from '@rpal/epoll';
 import { type Cpu, Touch } from '@rpal/hw-x86';
 import { IpcStep, TimerFd } from '@rpal/ipc';
-import { getUser32, putUser32, userPage } from '@rpal/mm';
+import { accessOk, getUser32, putUser32, userPage } from '@rpal/mm';
 import type { Scheduler } from '@rpal/sched';
-import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, PollItem, PollOperation } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { type EpollEvent, FOREVER, type Interval } from '../process/call-arguments.js';
 import type { SignalBits } from '../process/pending-signals.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
+import type { UserContext } from '../process/user-context.js';
 import { setMask } from './signal-syscalls.js';
 import { whenOver } from './when-over.js';
 
@@ -21,6 +22,13 @@ const SELECT_EVENTS: readonly number[] = [
 ];
 const FD_SETSIZE = 1024;
 const MS = 1e6;
+/** TFD_TIMER_ABSTIME and TFD_TIMER_CANCEL_ON_SET. */
+const TFD_FLAGS = 3;
+/**
+ * CLOCK_REALTIME, MONOTONIC, BOOTTIME, and the two that wake a sleeping computer: in the model they are one, which began at the boot and is
+ * never set.
+ */
+const TIMER_CLOCKS: ReadonlySet<number> = new Set([0, 1, 7, 8, 9]);
 
 /** Arguments of the call being made; calls are atomic up to their sleep. */
 const event: EpollEvent = { events: 0, low: 0, high: 0 };
@@ -42,7 +50,9 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
   });
 
   table.define(Nr.epoll_ctl, (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
-    const failed = args.epollEvent(cpu, thread, a3, a4, event);
+    const operation = a1 | 0;
+    // Deleting takes no event, and may pass any address.
+    const failed = operation === Epoll.CTL_DEL ? 0 : args.epollEvent(cpu, thread, a3, a4, event);
     if (failed < 0) return failed;
     const { files } = thread.process;
     const epoll = files.lookUp(cpu, a0);
@@ -50,16 +60,14 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
     if (epoll === null || file === null) return -Errno.EBADF;
     if (!file.pollable) return -Errno.EPERM;
     if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
-    return epoll.control(cpu, a1, file, a2, event.events, event.low, event.high);
+    return epoll.control(cpu, operation, file, a2 | 0, event.events, event.low, event.high);
   });
 
   table.define(
     Nr.epoll_wait,
     (cpu, thread, { a0, a1, a2, a3 }) => {
-      const epoll = thread.process.files.lookUp(cpu, a0);
-      if (epoll === null) return -Errno.EBADF;
-      if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
-      return epoll.waitForEvents(cpu, thread, a1, a2, a3);
+      const epoll = epollWithRoom(cpu, thread, a0, a1, a2 | 0);
+      return typeof epoll === 'number' ? epoll : epoll.waitForEvents(cpu, thread, a1, a2 | 0, a3 | 0);
     },
     { holds: [0] },
   );
@@ -72,11 +80,10 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
       if (timeout < FOREVER) return timeout;
       const mask = args.callMask(cpu, thread, a4, a5);
       if (typeof mask === 'number') return mask;
-      const epoll = thread.process.files.lookUp(cpu, a0);
-      if (epoll === null) return -Errno.EBADF;
-      if (!(epoll instanceof EventPoll)) return -Errno.EINVAL;
+      const epoll = epollWithRoom(cpu, thread, a0, a1, a2 | 0);
+      if (typeof epoll === 'number') return epoll;
       useMask(thread, mask);
-      const result = epoll.waitForEvents(cpu, thread, a1, a2, timeout / MS);
+      const result = epoll.waitForEvents(cpu, thread, a1, a2 | 0, timeout / MS);
       return whenOver(cpu, thread, result, (_on, outcome) => dropMask(thread, outcome, -Errno.EINTR));
     },
     { holds: [0] },
@@ -93,7 +100,7 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
       };
       return -Errno.ERESTART_RESTARTBLOCK;
     };
-    return poll(kernel.scheduler, cpu, thread, a0, a1, a2 * MS, interrupted);
+    return poll(kernel.scheduler, cpu, thread, a0, a1, (a2 | 0) * MS, interrupted);
   });
   table.define(Nr.ppoll, (cpu, thread, regs) => {
     const { args } = regs;
@@ -102,23 +109,27 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
     const mask = args.callMask(cpu, thread, regs.a3, regs.a4);
     if (typeof mask === 'number') return mask;
     useMask(thread, mask);
-    const result = poll(kernel.scheduler, cpu, thread, regs.a0, regs.a1, timeout, (on, left) =>
-      Math.min(args.putTimeLeft(on, thread, 2, left), -Errno.ERESTARTNOHAND),
-    );
-    return whenOver(cpu, thread, result, (_on, outcome) => dropMask(thread, outcome, -Errno.ERESTARTNOHAND));
+    const until = untilOf(cpu, timeout);
+    const result = poll(kernel.scheduler, cpu, thread, regs.a0, regs.a1, timeout, () => -Errno.ERESTARTNOHAND);
+    return whenOver(cpu, thread, result, (on, outcome) => {
+      tellTimeLeft(on, thread, regs, 2, until);
+      return dropMask(thread, outcome, -Errno.ERESTARTNOHAND);
+    });
   });
   table.define(Nr.select, (cpu, thread, regs) => {
     const { args } = regs;
     const timeout = args.timeval(cpu, thread, regs.a4);
     if (timeout < FOREVER) return timeout;
-    return select(kernel.scheduler, cpu, thread, regs.a0, [regs.a1, regs.a2, regs.a3], timeout, (on, left) =>
-      Math.min(args.putTimeLeft(on, thread, 4, left), -Errno.ERESTARTNOHAND),
-    );
+    const until = untilOf(cpu, timeout);
+    const result = select(kernel.scheduler, cpu, thread, regs.a0, [regs.a1, regs.a2, regs.a3], timeout, () => -Errno.ERESTARTNOHAND);
+    return whenOver(cpu, thread, result, (on, outcome) => {
+      tellTimeLeft(on, thread, regs, 4, until);
+      return outcome;
+    });
   });
 
   table.define(Nr.timerfd_create, (cpu, { process: { files } }, { a0, a1 }) => {
-    const CLOCK_MONOTONIC = 1;
-    if (a0 !== CLOCK_MONOTONIC || (a1 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
+    if (!TIMER_CLOCKS.has(a0 | 0) || (a1 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
     cpu.charge(IpcStep.eventfdCreate);
     return files.install(cpu, new TimerFd(kernel.scheduler, a1), a1);
   });
@@ -127,6 +138,7 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
     const failed = args.interval(cpu, thread, a2, a3, interval);
     if (failed < 0) return failed;
     const { value, interval: period, old } = interval;
+    if ((a1 & ~TFD_FLAGS) !== 0) return -Errno.EINVAL;
     return onTimer(cpu, thread, a0, (timer) => {
       const left = timer.remaining(cpu);
       const before = timer.period;
@@ -139,10 +151,32 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
   );
 }
 
+/** The epoll behind a descriptor, if `maximum` events can be stored at `address` (Linux: `ep_check_params`). */
+function epollWithRoom(cpu: Cpu, thread: Thread, fd: number, address: number, maximum: number): EventPoll | number {
+  const file = thread.process.files.lookUp(cpu, fd);
+  if (file === null) return -Errno.EBADF;
+  if (maximum <= 0 || maximum > MAX_EVENTS) return -Errno.EINVAL;
+  if (!accessOk(address, maximum * EPOLL_EVENT_SIZE)) return -Errno.EFAULT;
+  return file instanceof EventPoll ? file : -Errno.EINVAL;
+}
+
 function onTimer(cpu: Cpu, thread: Thread, fd: number, call: (timer: TimerFd) => number): number {
   const file = thread.process.files.lookUp(cpu, fd);
   if (file === null) return -Errno.EBADF;
   return file instanceof TimerFd ? call(file) : -Errno.EINVAL;
+}
+
+/** When a timeout that begins now will be over, TSC cycles; negative: it needs no telling. */
+function untilOf(cpu: Cpu, timeout: number): number {
+  return timeout > 0 ? cpu.clock + timeout * cpu.costs.tscPerNs : -1;
+}
+
+/**
+ * ppoll and select leave what is left of their time where it was given, however they end. Where it cannot be stored nobody is told
+ * (Linux: `poll_select_finish`).
+ */
+function tellTimeLeft(cpu: Cpu, thread: Thread, { args }: UserContext, register: 2 | 4, until: number): void {
+  if (until >= 0) args.putTimeLeft(cpu, thread, register, Math.max(0, until - cpu.clock) / cpu.costs.tscPerNs);
 }
 
 /** Blocks what a call's own mask blocks, until the call is over. */
@@ -174,12 +208,13 @@ function poll(
   cpu: Cpu,
   thread: Thread,
   address: number,
-  count: number,
+  register: number,
   timeout: number,
   interrupted: (cpu: Cpu, left: number) => number,
 ): number {
   const { files } = thread.process;
-  if (count < 0 || count > files.limit) return -Errno.EINVAL;
+  const count = register >>> 0;
+  if (count > files.limit) return -Errno.EINVAL;
   const items: PollItem[] = [];
   for (let i = 0; i < count; i++) {
     const fd = getUser32(cpu, thread.memory, address + i * POLLFD);
@@ -202,11 +237,12 @@ function select(
   scheduler: Scheduler,
   cpu: Cpu,
   thread: Thread,
-  limit: number,
+  register: number,
   sets: readonly number[],
   timeout: number,
   interrupted: (cpu: Cpu, left: number) => number,
 ): number {
+  const limit = register | 0;
   if (limit < 0) return -Errno.EINVAL;
   const { memory } = thread;
   const { files } = thread.process;

@@ -1,4 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { accessOk } from '@rpal/mm';
 import { type Scheduler, TIMER_SLACK } from '@rpal/sched';
 import { Errno, Prctl, WaitOption } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
@@ -20,6 +21,9 @@ import { KernelStep } from '../steps.js';
 import { futex } from './futex.js';
 import type { FutexParts } from './futex-pi.js';
 import { SLEEP, SleepOperation } from './sleep.js';
+
+/** The process that takes orphans over. The model has none: it is the id that it would have. */
+const INIT = 1;
 
 /** What is no user's and no group's number. */
 const NO_ID = 0xffff_ffff;
@@ -50,7 +54,8 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
 
   table.define(Nr.getppid, (cpu, thread) => {
     cpu.charge(KernelStep.getpid);
-    return thread.process.parent?.pid ?? 0;
+    const { parent, orphan } = thread.process;
+    return orphan ? INIT : (parent?.pid ?? 0);
   });
 
   table.define(Nr.getuid, (cpu, thread) => {
@@ -73,23 +78,27 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
   table.define(Nr.arch_prctl, (cpu, thread, { args, a0, a1 }) => {
     const ARCH_SET_FS = 0x1002;
     const ARCH_GET_FS = 0x1003;
-    if (a0 === ARCH_GET_FS) return args.putLong(cpu, thread, a1, cpu.fsBase);
-    if (a0 !== ARCH_SET_FS) return -Errno.EINVAL;
+    const option = a0 | 0;
+    if (option === ARCH_GET_FS) return args.putLong(cpu, thread, a1, cpu.fsBase);
+    if (option !== ARCH_SET_FS) return -Errno.EINVAL;
+    if (!accessOk(a1, 1)) return -Errno.EPERM;
     cpu.fsBase = a1;
     return 0;
   });
 
   table.define(Nr.prctl, (_cpu, thread, { a0, a1 }) => {
-    if (a0 === Prctl.GET_TIMERSLACK) return thread.timerSlack;
-    if (a0 !== Prctl.SET_TIMERSLACK) return -Errno.EINVAL;
-    thread.timerSlack = a1 > 0 ? a1 : TIMER_SLACK;
+    const option = a0 | 0;
+    if (option === Prctl.GET_TIMERSLACK) return thread.timerSlack;
+    if (option !== Prctl.SET_TIMERSLACK) return -Errno.EINVAL;
+    // A real-time task has no slack to set.
+    if (thread.ownPriority === 0) thread.timerSlack = a1 === 0 ? TIMER_SLACK : a1 < 0 ? Number.MAX_SAFE_INTEGER : a1;
     return 0;
   });
 
   table.define(Nr.nanosleep, (cpu, thread, { args, a0 }) => {
     cpu.charge(KernelStep.nanosleep);
     const ns = args.timespec(cpu, thread, a0);
-    if (!(ns >= 0)) return ns === FOREVER ? -Errno.EINVAL : ns;
+    if (!(ns >= 0)) return ns === FOREVER ? args.noTime : ns;
     const operation = thread.operations.get(SLEEP) ?? thread.operations.keep(SLEEP, new SleepOperation(kernel.scheduler, thread));
     return pend(cpu, thread, operation.start(cpu, ns));
   });
@@ -116,8 +125,8 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
   });
 
   table.define(Nr.wait4, (cpu, thread, { args, a0, a1, a2, a3 }) => {
-    const { NOHANG, UNTRACED, EXITED, CONTINUED } = WaitOption;
-    if ((a2 & ~(NOHANG | UNTRACED | CONTINUED)) !== 0) return -Errno.EINVAL;
+    const { NOHANG, UNTRACED, EXITED, CONTINUED, NOTHREAD, ALL, CLONE } = WaitOption;
+    if ((a2 & ~(NOHANG | UNTRACED | CONTINUED | NOTHREAD | ALL | CLONE)) !== 0) return -Errno.EINVAL;
     const pid = a0 | 0;
     // It cannot be negated.
     if (pid === -0x8000_0000) return -Errno.ESRCH;

@@ -1,24 +1,22 @@
 import type { Cpu, Platform } from '@rpal/hw-x86';
 import { putUser64 } from '@rpal/mm';
-import { CpuSet, MAX_RT_PRIORITY, RR_SLICE, SchedPolicy, type Scheduler } from '@rpal/sched';
-import { Errno, Prio, Rusage } from '@rpal/uapi';
+import { CpuSet, MAX_RT_PRIORITY, RESET_ON_FORK, RR_SLICE, SchedPolicy, type Scheduler } from '@rpal/sched';
+import { Errno, Prio, Rlimit, Rusage } from '@rpal/uapi';
 import { begin } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { affinityChange } from '../lifecycle/affinity.js';
+import { Capability } from '../process/credentials.js';
+import type { Process } from '../process/process.js';
 import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import { addThreadUsage, noUsage, putUsage, usageOf } from '../process/usage.js';
 import { KernelStep } from '../steps.js';
 
-/** The thread with an id, 0 for the caller; where a main thread has ended, the next of its process. Undefined if there is none. */
-function findThread(processes: ProcessTable, caller: Thread, id: number): Thread | undefined {
-  if (id === 0 || id === caller.pid) return caller;
-  return processes.thread(id) ?? processes.get(id)?.threads[0];
-}
-
 const isRealTime = (policy: number): boolean => policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
-const isKnown = (policy: number): boolean => Object.values<number>(SchedPolicy).includes(policy);
+const KNOWN: ReadonlySet<number> = new Set(Object.values(SchedPolicy));
+/** A policy of Linux that the model's classes do not have, but that has priorities. */
+const DEADLINE = 6;
 
 /** What the calls need of a kernel. */
 export interface SchedCallParts {
@@ -27,37 +25,47 @@ export interface SchedCallParts {
   readonly processes: ProcessTable;
 }
 
-/** Scheduling parameters and resource usage. Callers may do everything, as root. */
+/** Scheduling parameters and resource usage. */
 export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): void {
   table.define(Nr.sched_setscheduler, (cpu, thread, { args, a0, a1, a2 }) => {
     cpu.charge(KernelStep.setScheduler);
-    if (a0 < 0) return -Errno.EINVAL;
+    const policy = a1 | 0;
+    if ((a0 | 0) < 0 || policy < 0) return -Errno.EINVAL;
     const priority = args.word(cpu, thread, a2);
-    if (priority < 0) return priority;
-    const target = findThread(kernel.processes, thread, a0);
-    return target === undefined ? -Errno.ESRCH : kernel.scheduler.setScheduler(cpu, target, a1, priority | 0);
+    if (priority < 0) return priority === -Errno.EFAULT && a2 === 0 ? -Errno.EINVAL : priority;
+    const target = kernel.processes.target(thread, a0);
+    if (target === undefined) return -Errno.ESRCH;
+    const resets = (policy & RESET_ON_FORK) !== 0;
+    const refused = refuseScheduler(thread, target, policy & ~RESET_ON_FORK, priority | 0, resets);
+    if (refused < 0) return refused;
+    const result = kernel.scheduler.setScheduler(cpu, target, policy & ~RESET_ON_FORK, priority | 0);
+    if (result === 0) target.resetOnFork = resets;
+    return result;
   });
 
   table.define(Nr.sched_getscheduler, (cpu, thread, { a0 }) => {
     cpu.charge(KernelStep.getpid);
-    if (a0 < 0) return -Errno.EINVAL;
-    return findThread(kernel.processes, thread, a0)?.policy ?? -Errno.ESRCH;
+    if ((a0 | 0) < 0) return -Errno.EINVAL;
+    const target = kernel.processes.target(thread, a0);
+    return target === undefined ? -Errno.ESRCH : target.policy | (target.resetOnFork ? RESET_ON_FORK : 0);
   });
 
   table.define(Nr.sched_get_priority_max, (cpu, _thread, { a0 }) => {
     cpu.charge(KernelStep.getpid);
-    return isRealTime(a0) ? MAX_RT_PRIORITY : isKnown(a0) ? 0 : -Errno.EINVAL;
+    const policy = a0 | 0;
+    return isRealTime(policy) ? MAX_RT_PRIORITY : KNOWN.has(policy) || policy === DEADLINE ? 0 : -Errno.EINVAL;
   });
 
   table.define(Nr.sched_get_priority_min, (cpu, _thread, { a0 }) => {
     cpu.charge(KernelStep.getpid);
-    return isRealTime(a0) ? 1 : isKnown(a0) ? 0 : -Errno.EINVAL;
+    const policy = a0 | 0;
+    return isRealTime(policy) ? 1 : KNOWN.has(policy) || policy === DEADLINE ? 0 : -Errno.EINVAL;
   });
 
   table.define(Nr.sched_rr_get_interval, (cpu, thread, { a0, a1 }) => {
     cpu.charge(KernelStep.getpid);
-    if (a0 < 0) return -Errno.EINVAL;
-    const target = findThread(kernel.processes, thread, a0);
+    if ((a0 | 0) < 0) return -Errno.EINVAL;
+    const target = kernel.processes.target(thread, a0);
     if (target === undefined) return -Errno.ESRCH;
     const ns = target.policy === SchedPolicy.RR ? RR_SLICE : target.policy === SchedPolicy.FIFO ? 0 : kernel.scheduler.baseSlice;
     return putTime(cpu, thread, a1, ns, 1);
@@ -66,13 +74,17 @@ export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): v
   table.define(Nr.sched_setaffinity, (cpu, thread, { args, a0, a1, a2 }) => {
     const set = args.affinity(cpu, thread, a2, a1, kernel.platform.cpus.length);
     if (typeof set === 'number') return set;
-    const target = findThread(kernel.processes, thread, a0);
-    return target === undefined ? -Errno.ESRCH : begin(cpu, thread, affinityChange(kernel.scheduler, target, set));
+    const target = kernel.processes.target(thread, a0);
+    if (target === undefined) return -Errno.ESRCH;
+    if (!owns(thread.process, target.process)) return -Errno.EPERM;
+    return begin(cpu, thread, affinityChange(kernel.scheduler, target, set));
   });
 
   table.define(Nr.sched_getaffinity, (cpu, thread, { args, a0, a1, a2 }) => {
     cpu.charge(KernelStep.getpid);
-    const target = findThread(kernel.processes, thread, a0);
+    const room = args.affinityRoom(a1, kernel.platform.cpus.length);
+    if (room < 0) return room;
+    const target = kernel.processes.target(thread, a0);
     if (target === undefined) return -Errno.ESRCH;
     const set = new CpuSet(kernel.platform.cpus.length);
     set.words.set(target.affinity.words);
@@ -82,31 +94,83 @@ export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): v
   // As the kernel's own call, not the C library's: 20 - nice, so that no result is negative.
   table.define(Nr.getpriority, (cpu, thread, { a0, a1 }) => {
     cpu.charge(KernelStep.getpid);
-    if (a0 !== Prio.PROCESS) return -Errno.EINVAL;
-    const target = findThread(kernel.processes, thread, a1);
-    return target === undefined ? -Errno.ESRCH : 20 - target.nice;
+    const meant = thoseMeant(kernel, thread, a0 | 0, a1);
+    if (typeof meant === 'number') return meant;
+    return meant.reduce((highest, { nice }) => Math.max(highest, 20 - nice), -Errno.ESRCH);
   });
 
   table.define(Nr.setpriority, (cpu, thread, { a0, a1, a2 }) => {
     cpu.charge(KernelStep.setScheduler);
-    if (a0 !== Prio.PROCESS) return -Errno.EINVAL;
-    const target = findThread(kernel.processes, thread, a1);
-    if (target === undefined) return -Errno.ESRCH;
-    kernel.scheduler.setNice(cpu, target, a2 | 0);
-    return 0;
+    const meant = thoseMeant(kernel, thread, a0 | 0, a1);
+    if (typeof meant === 'number') return meant;
+    const nice = Math.max(-20, Math.min(19, a2 | 0));
+    let result = -Errno.ESRCH;
+    for (const target of meant) {
+      const refused = refuseNice(thread, target, nice);
+      if (refused < 0) {
+        result = refused;
+        continue;
+      }
+      if (result === -Errno.ESRCH) result = 0;
+      kernel.scheduler.setNice(cpu, target, nice);
+    }
+    return result;
   });
 
   table.define(Nr.getrusage, (cpu, thread, { a0, a1 }) => {
     cpu.charge(KernelStep.getrusage);
     const { process } = thread;
-    if (a0 === Rusage.CHILDREN) return putUsage(cpu, thread, a1, process.childrenUsage);
-    if (a0 !== Rusage.SELF && a0 !== Rusage.THREAD) return -Errno.EINVAL;
+    const who = a0 | 0;
+    if (who === Rusage.CHILDREN) return putUsage(cpu, thread, a1, process.childrenUsage);
+    if (who !== Rusage.SELF && who !== Rusage.THREAD) return -Errno.EINVAL;
     kernel.scheduler.settle(cpu, cpu.clock);
-    if (a0 === Rusage.SELF) return putUsage(cpu, thread, a1, usageOf(process));
+    if (who === Rusage.SELF) return putUsage(cpu, thread, a1, usageOf(process));
     const own = { ...noUsage(), minorFaults: process.mm.minorFaults };
     addThreadUsage(own, thread);
     return putUsage(cpu, thread, a1, own);
   });
+}
+
+/** Whom getpriority and setpriority mean: one thread, or all of a process group or a user (0: the caller's). */
+function thoseMeant(kernel: SchedCallParts, caller: Thread, which: number, who: number): readonly Thread[] | number {
+  if (which < Prio.PROCESS || which > Prio.USER) return -Errno.EINVAL;
+  if (which === Prio.PROCESS) {
+    const target = kernel.processes.target(caller, who);
+    return target === undefined ? -Errno.ESRCH : [target];
+  }
+  const { group, credentials } = caller.process;
+  const wanted = who | 0 || (which === Prio.PGRP ? group : credentials.uid);
+  return [...kernel.processes.threads()].filter(
+    ({ process }) => (which === Prio.PGRP ? process.group : process.credentials.uid) === wanted,
+  );
+}
+
+/** The same user, or somebody who may schedule those of others (Linux: `check_same_owner`, CAP_SYS_NICE). */
+function owns(caller: Process, target: Process): boolean {
+  const { euid } = caller.credentials;
+  return euid === target.credentials.euid || euid === target.credentials.uid || caller.capable(Capability.SYS_NICE);
+}
+
+/** Without rights over it nobody changes another user's, and nobody makes himself more urgent (Linux: `set_one_prio`). */
+function refuseNice({ process: caller }: Thread, target: Thread, nice: number): number {
+  if (!owns(caller, target.process)) return -Errno.EPERM;
+  return nice < target.nice && !mayRaise(caller, target, nice) ? -Errno.EACCES : 0;
+}
+
+/** RLIMIT_NICE counts from 1 for the nice value 19 to 40 for -20. */
+function mayRaise(caller: Process, target: Thread, nice: number): boolean {
+  return 20 - nice <= target.process.limits.of(Rlimit.NICE) || caller.capable(Capability.SYS_NICE);
+}
+
+/** Linux: `user_check_sched_setscheduler`, and what is checked before it. @returns 0, -EINVAL or -EPERM */
+function refuseScheduler({ process: caller }: Thread, target: Thread, policy: number, priority: number, resets: boolean): number {
+  if (!KNOWN.has(policy) || priority < 0 || priority > MAX_RT_PRIORITY || isRealTime(policy) !== (priority !== 0)) return -Errno.EINVAL;
+  if (caller.capable(Capability.SYS_NICE)) return 0;
+  const limit = target.process.limits.of(Rlimit.RTPRIO);
+  const more = isRealTime(policy) && ((policy !== target.policy && limit === 0) || (priority > target.ownPriority && priority > limit));
+  const awakes = target.policy === SchedPolicy.IDLE && policy !== SchedPolicy.IDLE && !mayRaise(caller, target, target.nice);
+  const forgets = target.resetOnFork && !resets;
+  return more || awakes || forgets || !owns(caller, target.process) ? -Errno.EPERM : 0;
 }
 
 /** Writes a struct timespec (`unit` 1) or timeval (`unit` 1000). @returns 0 or -EFAULT */

@@ -3,21 +3,26 @@ import { type Scheduler, SleepTimer, sleepSlack, TaskState, type WaitTarget, Wak
 import { Errno, OpenFlag, Signal, SignalMask } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import { FOREVER, type SignalValue } from '../process/call-arguments.js';
-import { bitsOf, NO_SIGNALS, type SignalBits, union, without } from '../process/pending-signals.js';
+import { FOREVER, type SentSignal } from '../process/call-arguments.js';
+import { bitsOf, hasSignal, NO_SIGNALS, type SignalBits, union, without } from '../process/pending-signals.js';
+import type { Process } from '../process/process.js';
 import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
-import { actionOf, dequeueSignal, flush, recalculatePending, UNBLOCKABLE } from '../signals/signal.js';
+import { actionOf, dequeueSignal, flush, isDiscarded, recalculatePending, UNBLOCKABLE } from '../signals/signal.js';
 import { SignalFd } from '../signals/signalfd.js';
 import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
 
 /** What the call being made is told; calls are atomic up to their sleep. */
-const told: SignalValue = { signal: 0, value: 0 };
+const told: SentSignal = { signal: 0, value: 0, code: 0 };
 
 const LAST: number = Signal.RTMAX;
+/** Bytes of a `sigset_t`. */
+const SIGSET = 8;
+/** `si_code` of what tgkill sends. */
+const SI_TKILL = -6;
 
 /** What the calls need of a kernel. */
 export interface SignalCallParts {
@@ -26,44 +31,66 @@ export interface SignalCallParts {
   readonly processes: ProcessTable;
 }
 
+/** The process that an id belongs to, be it that of one of its threads; also one that has ended and has not been reaped. */
+function processOf({ processes }: SignalCallParts, id: number): Process | undefined {
+  return id > 0 ? processes.thread(id)?.process : undefined;
+}
+
+/** May a signal be sent to a process, and does it get there? @returns 0 if it may and nothing comes of it; 1: it is to be sent; -EINVAL, -EPERM */
+export function maySend({ process: sender }: Thread, process: Process, signal: number): number {
+  if (signal < 0 || signal > LAST) return -Errno.EINVAL;
+  if (!sender.maySignal(process)) return -Errno.EPERM;
+  // A zombie takes it, and that is all.
+  return signal === 0 || process.exit !== null ? 0 : 1;
+}
+
 /** Signals: sending, handling, blocking, waiting. */
 export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts): void {
-  table.define(Nr.rt_sigaction, (cpu, thread, { args, a0: signal, a1, a2 }) => {
+  table.define(Nr.rt_sigaction, (cpu, thread, { args, a0, a1, a2, a3 }) => {
     cpu.charge(KernelStep.sigaction);
     const { process } = thread;
-    if (signal < 1 || signal > LAST || signal === Signal.KILL || signal === Signal.STOP) return -Errno.EINVAL;
+    const signal = a0 | 0;
+    if (!args.isSignalSet(a3)) return -Errno.EINVAL;
     const action = args.action(cpu, thread, a1);
     if (typeof action === 'number') return action;
-    const failed = args.putAction(cpu, thread, a2, actionOf(process, signal));
-    if (failed < 0 || action === null) return failed;
-    process.actions[signal] = action;
-    if (action.handler === 'ignore') flush(process, bitsOf(signal));
-    return 0;
+    // What KILL and STOP do can be asked for, and not changed.
+    if (signal < 1 || signal > LAST || (action !== null && hasSignal(UNBLOCKABLE, signal))) return -Errno.EINVAL;
+    const old = actionOf(process, signal);
+    if (action !== null) {
+      process.actions[signal] = action;
+      // What would be thrown away when it is taken is thrown away now.
+      if (isDiscarded(action, signal)) flush(process, bitsOf(signal));
+    }
+    return args.putAction(cpu, thread, a2, old);
   });
 
   table.define(Nr.rt_sigprocmask, (cpu, thread, regs) => {
     cpu.charge(KernelStep.sigaction);
     const old = thread.blocked;
     const { args } = regs;
+    if (!args.isSignalSet(regs.a3)) return -Errno.EINVAL;
     const mask = args.signalSet(cpu, thread, regs.a1, regs.a2, regs.a3);
     if (typeof mask === 'number') return mask;
     if (mask === null) return args.putSignalSet(cpu, thread, regs.a2, old);
-    if (regs.a0 === SignalMask.BLOCK) setMask(thread, union(old, mask));
-    else if (regs.a0 === SignalMask.UNBLOCK) setMask(thread, without(old, mask));
-    else if (regs.a0 === SignalMask.SETMASK) setMask(thread, mask);
+    const how = regs.a0 | 0;
+    if (how === SignalMask.BLOCK) setMask(thread, union(old, mask));
+    else if (how === SignalMask.UNBLOCK) setMask(thread, without(old, mask));
+    else if (how === SignalMask.SETMASK) setMask(thread, mask);
     else return -Errno.EINVAL;
     return args.putSignalSet(cpu, thread, regs.a2, old);
   });
 
-  table.define(Nr.rt_sigpending, (cpu, thread, regs) => {
+  table.define(Nr.rt_sigpending, (cpu, thread, { args, a0, a1 }) => {
     cpu.charge(KernelStep.sigaction);
+    if (a1 < 0 || a1 > SIGSET) return -Errno.EINVAL;
     const { low, high } = union(thread.pending, thread.process.pending);
-    return regs.args.putSignalSet(cpu, thread, regs.a0, { low: low & thread.blocked.low, high: high & thread.blocked.high });
+    return args.putPending(cpu, thread, a0, a1, { low: low & thread.blocked.low, high: high & thread.blocked.high });
   });
 
   table.define(Nr.rt_sigtimedwait, (cpu, thread, regs) => {
     cpu.charge(KernelStep.signalfdRead);
     const { args } = regs;
+    if (!args.isSignalSet(regs.a3)) return -Errno.EINVAL;
     const wanted = args.signalSet(cpu, thread, regs.a0, regs.a1, regs.a3);
     if (wanted === null) return -Errno.EFAULT;
     if (typeof wanted === 'number') return wanted;
@@ -74,6 +101,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
   table.define(Nr.pause, (_cpu, thread) => sleepForSignal(thread));
 
   table.define(Nr.rt_sigsuspend, (cpu, thread, { args, a0, a1 }) => {
+    if (!args.isSignalSet(a1)) return -Errno.EINVAL;
     const mask = args.signalSet(cpu, thread, a0, a1, a1);
     if (mask === null) return -Errno.EFAULT;
     if (typeof mask === 'number') return mask;
@@ -84,19 +112,21 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
 
   table.define(Nr.kill, (cpu, thread, { a0, a1 }) => {
     cpu.charge(KernelStep.signalPermission);
-    const process = kernel.processes.get(a0);
+    const process = processOf(kernel, a0 | 0);
     if (process === undefined) return -Errno.ESRCH;
-    if (a1 < 0 || a1 > LAST) return -Errno.EINVAL;
-    if (!thread.process.maySignal(process)) return -Errno.EPERM;
-    return a1 === 0 ? 0 : kernel.signals.kill(cpu, process, a1);
+    const may = maySend(thread, process, a1 | 0);
+    if (may > 0) kernel.signals.sendToProcess(cpu, process, a1 | 0);
+    return Math.min(0, may);
   });
 
   table.define(Nr.tgkill, (cpu, caller, { a0, a1, a2 }) => {
-    const thread = kernel.processes.get(a0)?.threads.find(({ pid }) => pid === a1);
-    if (thread === undefined) return -Errno.ESRCH;
-    if (a2 < 0 || a2 > LAST) return -Errno.EINVAL;
+    const [group, id, signal] = [a0 | 0, a1 | 0, a2 | 0];
+    if (group <= 0 || id <= 0) return -Errno.EINVAL;
+    const thread = kernel.processes.thread(id);
+    if (thread === undefined || thread.process.pid !== group) return -Errno.ESRCH;
+    if (signal < 0 || signal > LAST) return -Errno.EINVAL;
     if (!caller.process.maySignal(thread.process)) return -Errno.EPERM;
-    if (a2 !== 0) kernel.signals.send(cpu, thread, a2);
+    if (signal !== 0 && thread.state !== TaskState.DEAD) kernel.signals.send(cpu, thread, signal);
     return 0;
   });
 
@@ -104,12 +134,13 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     cpu.charge(KernelStep.signalPermission);
     const failed = args.signalValue(cpu, thread, a2, told);
     if (failed < 0) return failed;
-    const { value } = told;
-    if (a1 < 0 || a1 > LAST) return -Errno.EINVAL;
-    const process = kernel.processes.get(a0);
+    const { value, code } = told;
+    // Nobody says to others that the kernel sent it, or kill.
+    if ((code >= 0 || code === SI_TKILL) && (a0 | 0) !== thread.process.pid) return -Errno.EPERM;
+    const process = processOf(kernel, a0 | 0);
     if (process === undefined) return -Errno.ESRCH;
-    if (!thread.process.maySignal(process)) return -Errno.EPERM;
-    return a1 === 0 || process.exit !== null ? 0 : kernel.signals.queue(cpu, process, a1, value);
+    const may = maySend(thread, process, a1 | 0);
+    return may > 0 ? kernel.signals.queue(cpu, process, a1 | 0, value) : may;
   });
 
   table.define(Nr.rt_sigreturn, (cpu, thread, regs) => {
@@ -128,20 +159,21 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
   });
 
   table.define(Nr.signalfd4, (cpu, thread, { args, a0, a1, a2, a3 }) => {
-    if ((a3 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
+    if (!args.isSignalSet(a2)) return -Errno.EINVAL;
     const set = args.signalSet(cpu, thread, a1, a2, a2);
     if (set === null) return -Errno.EFAULT;
     if (typeof set === 'number') return set;
+    if ((a3 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
     cpu.charge(KernelStep.sigaction);
     const { process } = thread;
     const mask = without(set, UNBLOCKABLE);
-    if (a0 === -1) return process.files.install(cpu, new SignalFd(kernel.scheduler, mask, a3), a3);
+    if ((a0 | 0) === -1) return process.files.install(cpu, new SignalFd(kernel.scheduler, mask, a3), a3);
     const file = process.files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
     if (!(file instanceof SignalFd)) return -Errno.EINVAL;
     file.mask = mask;
     process.signalWait.walk(cpu, Wake.ALL);
-    return a0;
+    return a0 | 0;
   });
 }
 

@@ -1,6 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, type NamedMemory, type UnixNamespace, UnixPacketSocket, UnixSocket, UnixStreamSocket } from '@rpal/ipc';
+import { accessOk } from '@rpal/mm';
 import { AddressFamily, Errno, OpenFlag, SocketOption, SocketType } from '@rpal/uapi';
+import { MAX_RW_COUNT } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { MessageHeader } from '../process/message-header.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
@@ -11,6 +13,13 @@ import { type MessageParts, receiveMessage, sendMessage, socketKey } from './mes
 import { whenOver } from './when-over.js';
 
 const FLAGS = SocketType.NONBLOCK | SocketType.CLOEXEC;
+const TYPE_MASK = 0xf;
+const SOCK_RAW = 3;
+/** Set by the kernel alone, for programs of 32 bits. */
+const MSG_CMSG_COMPAT = 1 << 31;
+/** Numbers of types and of address families are below these (SOCK_MAX, NPROTO). */
+const TYPES = 11;
+const FAMILIES = 46;
 /** The socket level of getsockopt and setsockopt. */
 const SOL_SOCKET = 1;
 
@@ -21,19 +30,22 @@ export interface SocketCallParts extends MessageParts {
 
 /** Sockets: AF_UNIX only. */
 export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts): void {
-  table.define(Nr.socket, (cpu, thread, { a0, a1 }) => {
-    const refused = refuse(a0, a1);
+  table.define(Nr.socket, (cpu, thread, { a0, a1, a2 }) => {
+    const refused = refuse(a0 | 0, a1 | 0, a2 | 0);
     if (refused < 0) return refused;
     cpu.charge(IpcStep.socketCreate);
     return thread.process.files.install(cpu, makeSocket(kernel.sockets, a1), a1);
   });
 
   table.define(Nr.socketpair, (cpu, thread, regs) => {
-    const refused = refuse(regs.a0, regs.a1);
+    if ((regs.a1 & ~(FLAGS | TYPE_MASK)) !== 0) return -Errno.EINVAL;
+    const announced = announcePair(cpu, thread, regs, regs.a3);
+    if (announced < 0) return announced;
+    const refused = refuse(regs.a0 | 0, regs.a1 | 0, regs.a2 | 0);
     if (refused < 0) return refused;
     cpu.charge(IpcStep.socketCreate);
     cpu.charge(IpcStep.socketCreate);
-    const type = regs.a1 & ~FLAGS;
+    const type = kindOf(regs.a1);
     const [a, b] =
       type === SocketType.STREAM
         ? UnixStreamSocket.pair(kernel.sockets, regs.a1)
@@ -42,16 +54,22 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
   });
 
   table.define(Nr.bind, (cpu, thread, { args, a0, a1, a2 }) => {
-    const name = args.socketName(cpu, thread, a1, a2);
-    return typeof name === 'number' ? name : onSocket(cpu, thread, a0, (socket) => bind(kernel, cpu, thread, socket, name));
+    return onSocket(cpu, thread, a0, (socket) => {
+      const name = args.socketName(cpu, thread, a1, a2);
+      if (typeof name === 'number') return name;
+      return name === null ? -Errno.EINVAL : bind(kernel, cpu, thread, socket, name);
+    });
   });
-  table.define(Nr.listen, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.listen(cpu, a1)));
+  table.define(Nr.listen, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.listen(cpu, a1 | 0)));
   table.define(
     Nr.connect,
     (cpu, thread, { args, a0, a1, a2 }) => {
+      // The address is copied before anybody asks whether that is a socket.
+      if (thread.process.files.peek(a0) === null) return -Errno.EBADF;
       const name = args.socketName(cpu, thread, a1, a2);
       if (typeof name === 'number') return name;
       return onSocket(cpu, thread, a0, (socket) => {
+        if (name === null || name === '') return -Errno.EINVAL;
         const key = socketKey(kernel, cpu, thread, name);
         return typeof key === 'number' ? key : socket.connect(cpu, thread, key);
       });
@@ -59,27 +77,36 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
     { holds: [0] },
   );
   table.define(Nr.accept, (cpu, thread, regs) => accept(cpu, thread, regs, 0), { holds: [0] });
-  table.define(Nr.accept4, (cpu, thread, regs) => ((regs.a3 & ~FLAGS) !== 0 ? -Errno.EINVAL : accept(cpu, thread, regs, regs.a3)), {
+  table.define(Nr.accept4, (cpu, thread, regs) => ((regs.a3 & ~FLAGS) !== 0 ? -Errno.EINVAL : accept(cpu, thread, regs, regs.a3 | 0)), {
     holds: [0],
   });
   table.define(
     Nr.sendto,
     (cpu, thread, { args, a0, a1, a2, a3, a4, a5 }) => {
-      if (a4 === 0) return onSocket(cpu, thread, a0, (socket) => socket.send(cpu, thread, a1, a2, a3));
-      const name = args.socketName(cpu, thread, a4, a5);
-      if (typeof name === 'number') return name;
-      const header = { segments: [{ address: a1, length: a2 }], name };
-      return onSocket(cpu, thread, a0, (socket) => sendMessage(kernel, cpu, thread, socket, header, a3));
+      // The buffer is looked at before the descriptor.
+      const length = importedLength(a2);
+      if (!accessOk(a1, length)) return -Errno.EFAULT;
+      const flags = a3 | 0;
+      return onSocket(cpu, thread, a0, (socket) => {
+        if (a4 === 0) return socket.send(cpu, thread, a1, length, flags);
+        const name = args.socketName(cpu, thread, a4, a5);
+        if (typeof name === 'number') return name;
+        const header: MessageHeader = { segments: [{ address: a1, length }] };
+        return sendMessage(kernel, cpu, thread, socket, (a5 | 0) === 0 ? header : { ...header, name: name ?? '' }, flags);
+      });
     },
     { holds: [0] },
   );
   table.define(
     Nr.recvfrom,
     (cpu, thread, { args, a0, a1, a2, a3, a4, a5 }) => {
-      if (a4 === 0) return onSocket(cpu, thread, a0, (socket) => socket.receive(cpu, thread, a1, a2, a3));
-      const header: MessageHeader = { segments: [{ address: a1, length: a2 }] };
+      const length = importedLength(a2);
+      if (!accessOk(a1, length)) return -Errno.EFAULT;
+      const flags = a3 | 0;
+      if (a4 === 0) return onSocket(cpu, thread, a0, (socket) => socket.receive(cpu, thread, a1, length, flags));
+      const header: MessageHeader = { segments: [{ address: a1, length }] };
       return onSocket(cpu, thread, a0, (socket) => {
-        const result = receiveMessage(kernel, cpu, thread, socket, header, a3);
+        const result = receiveMessage(kernel, cpu, thread, socket, header, flags);
         return whenOver(cpu, thread, result, (on, bytes) => {
           const failed = bytes < 0 ? bytes : args.putSocketName(on, thread, a4, a5, header.name ?? null);
           return failed < 0 ? failed : bytes;
@@ -91,39 +118,47 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
   table.define(
     Nr.sendmsg,
     (cpu, thread, { args, a0, a1, a2 }) =>
-      onSocket(cpu, thread, a0, (socket) => {
-        const header = args.message(cpu, thread, a1);
-        return typeof header === 'number' ? header : sendMessage(kernel, cpu, thread, socket, header, a2);
-      }),
+      (a2 & MSG_CMSG_COMPAT) !== 0
+        ? -Errno.EINVAL
+        : onSocket(cpu, thread, a0, (socket) => {
+            const header = args.message(cpu, thread, a1);
+            return typeof header === 'number' ? header : sendMessage(kernel, cpu, thread, socket, header, a2 | 0);
+          }),
     { holds: [0] },
   );
   table.define(
     Nr.recvmsg,
     (cpu, thread, { args, a0, a1, a2 }) =>
-      onSocket(cpu, thread, a0, (socket) => {
-        const header = args.message(cpu, thread, a1);
-        if (typeof header === 'number') return header;
-        const result = receiveMessage(kernel, cpu, thread, socket, header, a2);
-        return whenOver(cpu, thread, result, (on, bytes) => {
-          const failed = bytes < 0 ? bytes : args.putMessage(on, thread, a1, header);
-          return failed < 0 ? failed : bytes;
-        });
-      }),
+      (a2 & MSG_CMSG_COMPAT) !== 0
+        ? -Errno.EINVAL
+        : onSocket(cpu, thread, a0, (socket) => {
+            const header = args.message(cpu, thread, a1);
+            if (typeof header === 'number') return header;
+            const result = receiveMessage(kernel, cpu, thread, socket, header, a2 | 0);
+            return whenOver(cpu, thread, result, (on, bytes) => {
+              const failed = bytes < 0 ? bytes : args.putMessage(on, thread, a1, header);
+              return failed < 0 ? failed : bytes;
+            });
+          }),
     { holds: [0] },
   );
-  table.define(Nr.shutdown, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.shutdown(cpu, a1)));
+  table.define(Nr.shutdown, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.shutdown(cpu, a1 | 0)));
 
-  table.define(Nr.setsockopt, (cpu, thread, { args, a0, a1, a2, a3 }) =>
+  table.define(Nr.setsockopt, (cpu, thread, { args, a0, a1, a2, a3, a4 }) =>
     onSocket(cpu, thread, a0, (socket) => {
-      if (a1 !== SOL_SOCKET) return -Errno.EOPNOTSUPP;
+      if ((a4 | 0) < 0) return -Errno.EINVAL;
+      if ((a1 | 0) !== SOL_SOCKET) return -Errno.EOPNOTSUPP;
+      if ((a4 | 0) < 4) return -Errno.EINVAL;
       const value = args.word(cpu, thread, a3);
-      return value < 0 ? value : setOption(cpu, socket, a2, value | 0);
+      return value < 0 ? value : setOption(cpu, socket, a2 | 0, value | 0);
     }),
   );
   table.define(Nr.getsockopt, (cpu, thread, { args, a0, a1, a2, a3, a4 }) =>
     onSocket(cpu, thread, a0, (socket) => {
-      if (a1 !== SOL_SOCKET) return -Errno.EOPNOTSUPP;
-      const value = getOption(socket, a2);
+      if ((a1 | 0) !== SOL_SOCKET) return -Errno.EOPNOTSUPP;
+      const room = args.optionRoom(cpu, thread, a4);
+      if (room < 0) return room;
+      const value = getOption(socket, a2 | 0);
       return value < 0 ? value : args.putOption(cpu, thread, a3, a4, value);
     }),
   );
@@ -137,21 +172,44 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
   });
 }
 
+/** Of an unsigned length what one call moves (Linux: `import_ubuf`). */
+function importedLength(size: number): number {
+  return size < 0 ? MAX_RW_COUNT : Math.min(size, MAX_RW_COUNT);
+}
+
 /** @returns 0 if there are such sockets, or why not */
-function refuse(family: number, type: number): number {
+function refuse(family: number, type: number, protocol: number): number {
+  if ((type & ~(FLAGS | TYPE_MASK)) !== 0) return -Errno.EINVAL;
+  if (family < 0 || family >= FAMILIES) return -Errno.EAFNOSUPPORT;
+  if ((type & TYPE_MASK) >= TYPES) return -Errno.EINVAL;
   if (family !== AddressFamily.UNIX) return -Errno.EAFNOSUPPORT;
-  switch (type & ~FLAGS) {
+  if (protocol !== 0 && protocol !== AddressFamily.UNIX) return -Errno.EPROTONOSUPPORT;
+  switch (kindOf(type)) {
     case SocketType.STREAM:
     case SocketType.DGRAM:
     case SocketType.SEQPACKET:
       return 0;
     default:
-      return (type & ~FLAGS & ~0xf) !== 0 ? -Errno.EINVAL : -Errno.ESOCKTNOSUPPORT;
+      return -Errno.ESOCKTNOSUPPORT;
   }
 }
 
+/** SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET: raw Unix sockets are datagram sockets. */
+function kindOf(type: number): number {
+  const kind = type & TYPE_MASK;
+  return kind === SOCK_RAW ? SocketType.DGRAM : kind;
+}
+
+/** socketpair stores its descriptors before it makes the sockets. @returns 0, -EMFILE or -EFAULT */
+function announcePair(cpu: Cpu, thread: Thread, { args }: UserContext, address: number): number {
+  const { files } = thread.process;
+  const first = files.lowestFree(0);
+  const second = first < 0 ? first : files.lowestFree(first + 1);
+  return second < 0 ? second : Math.min(0, args.putPair(cpu, thread, address, first, second));
+}
+
 function makeSocket(namespace: UnixNamespace, type: number): UnixSocket {
-  const kind = type & ~FLAGS;
+  const kind = kindOf(type);
   return kind === SocketType.STREAM ? new UnixStreamSocket(namespace, type & FLAGS) : new UnixPacketSocket(namespace, kind, type & FLAGS);
 }
 
@@ -176,7 +234,7 @@ function accept(cpu: Cpu, thread: Thread, { args, a0: fd, a1, a2 }: UserContext,
     socket.accept(cpu, thread, (on, connection) => {
       connection.flags |= flags & OpenFlag.NONBLOCK;
       const made = files.install(on, connection, flags);
-      const failed = made < 0 ? made : args.putSocketName(on, thread, a1, a2, connection.peer?.path ?? null);
+      const failed = made < 0 ? made : args.putSocketName(on, thread, a1, a2, connection.peer?.path ?? '');
       if (failed < 0 && made >= 0) files.close(on, made);
       return failed < 0 ? failed : made;
     }),

@@ -1,8 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MemFd, type NamedMemory, PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStreamSocket, vmsplice } from '@rpal/ipc';
-import { MemoryFile, type MemoryManager } from '@rpal/mm';
-import { Errno, OpenFlag, Signal } from '@rpal/uapi';
-import { type File, type IoVec, IovIter, type Operation, Pending, UIO_MAXIOV } from '@rpal/vfs';
+import { accessOk, getUser32, MemoryFile, type MemoryManager } from '@rpal/mm';
+import { Errno, OpenFlag, SPLICE_F_ALL } from '@rpal/uapi';
+import { Direction, type File, type IoVec, IovIter, importSegments, type Operation, Pending, refusal, transferSize } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { cpuOnlineFile, type HotplugParts } from '../proc/cpu-online.js';
 import { fdInfo, PROC_FILES, ProcFile } from '../proc/proc-files.js';
@@ -13,8 +13,9 @@ import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
-import { PidFd } from './pidfd.js';
+import { PIDFD_THREAD, PidFd } from './pidfd.js';
 import { processVmAccess } from './process-vm.js';
+import { maySend } from './signal-syscalls.js';
 import { whenOver } from './when-over.js';
 
 /** Which way data goes: where a function takes `write: boolean`, its callers say one of these. */
@@ -22,6 +23,10 @@ const Transfer = { READ: false, WRITE: true } as const;
 
 /** The last that lseek knows: SEEK_HOLE. */
 const SEEK_MAX = 4;
+/** Flags of pidfd_send_signal: to a thread, to a process, to its group. */
+const PIDFD_SIGNAL_SCOPES = 7;
+/** Behind the last offset of a file. */
+const LAST_OFFSET = 2 ** 63;
 
 /** What files with names need of a kernel. */
 export interface NamedFileParts extends HotplugParts {
@@ -33,6 +38,8 @@ export interface TransferCallParts {
   readonly memory: MemoryManager;
   readonly signals: Signals;
   readonly processes: ProcessTable;
+  /** See `KernelOptions.pidfdOpenNamesThreads`. */
+  readonly pidfdNamesThreads: boolean;
 }
 
 /** Calls that move data by other ways than one read or write, and the files they are used with. */
@@ -42,33 +49,51 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
 
   table.define(
     Nr.splice,
-    (cpu, thread, { a0, a1, a2, a3, a4, a5 }) =>
-      // Neither pipes nor sockets have offsets.
-      a1 !== 0 || a3 !== 0
-        ? -Errno.ESPIPE
-        : betweenFiles(cpu, thread, a0, a2, a4, (from, to) => {
-            if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, a4, a5);
-            if (from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, a4, a5);
-            if (from instanceof UnixStreamSocket && to instanceof PipeEnd) return spliceFromSocket(cpu, thread, from, to, a4, a5);
-            return -Errno.EINVAL;
-          }),
+    (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
+      if (a4 !== 0 && (a5 & ~SPLICE_F_ALL) !== 0) return -Errno.EINVAL;
+      return betweenFiles(cpu, thread, a0, a2, a4, (from, to) => {
+        const offset = (address: number): number => (address === 0 ? 0 : Math.min(0, getUser32(cpu, thread.memory, address)));
+        // Pipes have no offsets.
+        if ((from instanceof PipeEnd && a1 !== 0) || (to instanceof PipeEnd && a3 !== 0)) return -Errno.ESPIPE;
+        const failed = offset(a3) || offset(a1);
+        if (failed < 0) return failed;
+        if (!may(from, Transfer.READ) || !may(to, Transfer.WRITE)) return -Errno.EBADF;
+        const length = unsignedLength(a4);
+        if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, length, a5);
+        if (a4 < 0 || a1 !== 0 || a3 !== 0) return -Errno.EINVAL;
+        if (from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, length, a5);
+        if (from instanceof UnixStreamSocket && to instanceof PipeEnd) return spliceFromSocket(cpu, thread, from, to, length, a5);
+        return -Errno.EINVAL;
+      });
+    },
     { holds: [0, 2] },
   );
   table.define(
     Nr.tee,
-    (cpu, thread, { a0, a1, a2, a3 }) =>
-      betweenFiles(cpu, thread, a0, a1, a2, (from, to) => {
+    (cpu, thread, { a0, a1, a2, a3 }) => {
+      if ((a3 & ~SPLICE_F_ALL) !== 0) return -Errno.EINVAL;
+      return betweenFiles(cpu, thread, a0, a1, a2, (from, to) => {
+        if (!may(from, Transfer.READ) || !may(to, Transfer.WRITE)) return -Errno.EBADF;
         if (!(from instanceof PipeEnd) || !(to instanceof PipeEnd)) return -Errno.EINVAL;
-        return tee(cpu, thread, from, to, a2, a3);
-      }),
+        return tee(cpu, thread, from, to, unsignedLength(a2), a3);
+      });
+    },
     { holds: [0, 1] },
   );
   table.define(
     Nr.vmsplice,
-    (cpu, thread, { a0, a1, a2, a3 }) => {
+    (cpu, thread, { args, a0, a1, a2, a3 }) => {
+      if ((a3 & ~SPLICE_F_ALL) !== 0) return -Errno.EINVAL;
       const file = thread.process.files.lookUp(cpu, a0);
+      if (file === null) return -Errno.EBADF;
+      const given = args.segments(cpu, thread, a1, a2);
+      const segments = typeof given === 'number' ? given : importSegments(given);
+      if (typeof segments === 'number') return segments;
+      const memory = new IovIter(segments);
+      if (memory.length === 0) return 0;
       if (!(file instanceof PipeEnd)) return -Errno.EBADF;
-      return a2 === 0 ? 0 : vmsplice(cpu, thread, file, a1, a2, a3);
+      if (file.writing) return vmsplice(cpu, thread, file, segments, a3);
+      return readInto(cpu, thread, file, memory);
     },
     { holds: [0] },
   );
@@ -85,14 +110,21 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
   table.define(Nr.lseek, (cpu, thread, { a0, a1, a2 }) => {
     const file = thread.process.files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
-    return a2 < 0 || a2 > SEEK_MAX ? -Errno.EINVAL : file.seek(a1, a2);
+    const whence = a2 >>> 0;
+    return whence > SEEK_MAX ? -Errno.EINVAL : file.seek(a1, whence);
   });
-  table.define(Nr.pread64, (cpu, thread, { a0, a1, a2, a3 }) =>
-    a3 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.readAt(cpu, thread, a1, a2, a3) ?? -Errno.EBADF),
-  );
-  table.define(Nr.pwrite64, (cpu, thread, { a0, a1, a2, a3 }) =>
-    a3 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.writeAt(cpu, thread, a1, a2, a3) ?? -Errno.EBADF),
-  );
+  table.define(Nr.pread64, (cpu, thread, { a0, a1, a2, a3 }) => {
+    const file = a3 < 0 ? null : thread.process.files.lookUp(cpu, a0);
+    if (file === null) return a3 < 0 ? -Errno.EINVAL : -Errno.EBADF;
+    const size = positionedSize(file, Direction.READ, a1, a2, a3);
+    return size < 0 ? size : file.readAt(cpu, thread, a1, size, a3);
+  });
+  table.define(Nr.pwrite64, (cpu, thread, { a0, a1, a2, a3 }) => {
+    const file = a3 < 0 ? null : thread.process.files.lookUp(cpu, a0);
+    if (file === null) return a3 < 0 ? -Errno.EINVAL : -Errno.EBADF;
+    const size = positionedSize(file, Direction.WRITE, a1, a2, a3);
+    return size < 0 ? size : file.writeAt(cpu, thread, a1, size, a3);
+  });
   table.define(Nr.ftruncate, (cpu, thread, { a0, a1 }) =>
     a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, thread, a1) ?? -Errno.EBADF),
   );
@@ -101,17 +133,25 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
   table.define(Nr.process_vm_writev, (cpu, thread, regs) => processVm(kernel.processes, cpu, thread, regs, Transfer.WRITE));
 
   table.define(Nr.pidfd_open, (cpu, thread, { a0, a1 }) => {
-    if ((a1 & ~OpenFlag.NONBLOCK) !== 0 || a0 <= 0) return -Errno.EINVAL;
+    const id = a0 | 0;
+    if ((a1 & ~(OpenFlag.NONBLOCK | PIDFD_THREAD)) !== 0 || id <= 0) return -Errno.EINVAL;
     cpu.charge(KernelStep.openFile);
-    const process = kernel.processes.get(a0);
-    return process === undefined ? -Errno.ESRCH : thread.process.files.install(cpu, new PidFd(process, a1), OpenFlag.CLOEXEC);
+    const target = kernel.processes.thread(id);
+    if (target === undefined) return -Errno.ESRCH;
+    const ofThread = (a1 & PIDFD_THREAD) !== 0;
+    if (!ofThread && target.process.pid !== id) return kernel.pidfdNamesThreads ? -Errno.ENOENT : -Errno.EINVAL;
+    return thread.process.files.install(cpu, new PidFd(target, ofThread ? 'thread' : 'process', a1), OpenFlag.CLOEXEC);
   });
-  table.define(Nr.pidfd_send_signal, (cpu, thread, { a0, a1 }) => {
+  table.define(Nr.pidfd_send_signal, (cpu, thread, { a0, a1, a2, a3 }) => {
+    // One scope at most.
+    if ((a3 & ~PIDFD_SIGNAL_SCOPES) !== 0 || (a3 & (a3 - 1)) !== 0) return -Errno.EINVAL;
     const file = thread.process.files.lookUp(cpu, a0);
     if (!(file instanceof PidFd)) return -Errno.EBADF;
-    if (a1 < 0 || a1 > Signal.RTMAX) return -Errno.EINVAL;
-    if (!thread.process.maySignal(file.process)) return -Errno.EPERM;
-    return a1 === 0 ? (file.process.exit === null ? 0 : -Errno.ESRCH) : kernel.signals.kill(cpu, file.process, a1);
+    if (a2 !== 0 && !accessOk(a2, 1)) return -Errno.EFAULT;
+    if (file.process.reaped) return -Errno.ESRCH;
+    const may = maySend(thread, file.process, a1 | 0);
+    if (may > 0) kernel.signals.sendToProcess(cpu, file.process, a1 | 0);
+    return Math.min(0, may);
   });
 }
 
@@ -128,20 +168,38 @@ export function openPath(kernel: NamedFileParts, thread: Thread, path: string, f
   return text === undefined ? -Errno.ENOENT : new ProcFile(text);
 }
 
+/** What pread and pwrite refuse before the file is asked. @returns how many bytes to move, or a negative errno */
+function positionedSize(file: File, direction: number, address: number, count: number, offset: number): number {
+  if (!file.positioned) return -Errno.ESPIPE;
+  const size = transferSize(file, direction, address, count);
+  return size >= 0 && offset + count >= LAST_OFFSET ? -Errno.EINVAL : size;
+}
+
 /** readv(2) and writev(2). */
 function vectored(cpu: Cpu, thread: Thread, { args, a0, a1, a2 }: UserContext, write: boolean): number {
   const file = thread.process.files.lookUp(cpu, a0);
   if (file === null) return -Errno.EBADF;
-  const segments = args.segments(cpu, thread, a1, a2);
+  const refused = refusal(file, write ? Direction.WRITE : Direction.READ);
+  if (refused < 0) return refused;
+  const given = args.segments(cpu, thread, a1, a2);
+  const segments = typeof given === 'number' ? given : importSegments(given);
   if (typeof segments === 'number') return segments;
-  if (segments.length > UIO_MAXIOV) return -Errno.EINVAL;
   const iov = new IovIter(segments);
-  // A transfer of nothing gets no further than the check that the file can be read, or written.
-  if (iov.length === 0) return !may(file, write) ? -Errno.EBADF : (write ? file.canWrite : file.canRead) ? 0 : -Errno.EINVAL;
+  // A transfer of nothing does not come as far as the file.
+  if (iov.length === 0) return 0;
   if (!(write ? file.writesIov : file.readsIov)) return new SegmentTransfer(thread, file, segments, write).step(cpu);
+  if (!write) return readInto(cpu, thread, file, iov);
   thread.iov = iov;
-  const result = write ? file.write(cpu, thread, 0, iov.length) : file.read(cpu, thread, 0, iov.length);
-  return whenOver(cpu, thread, result, (_on, outcome) => {
+  return whenOver(cpu, thread, file.write(cpu, thread, 0, iov.length), (_on, outcome) => {
+    thread.iov = null;
+    return outcome;
+  });
+}
+
+/** Reads from a file into segments of memory. */
+function readInto(cpu: Cpu, thread: Thread, file: File, iov: IovIter): number {
+  thread.iov = iov;
+  return whenOver(cpu, thread, file.read(cpu, thread, 0, iov.length), (_on, outcome) => {
     thread.iov = null;
     return outcome;
   });
@@ -200,7 +258,12 @@ function may(file: File, write: boolean): boolean {
   return (file.flags & OpenFlag.ACCMODE) !== (write ? OpenFlag.RDONLY : OpenFlag.WRONLY);
 }
 
-/** splice and tee: from a file that can be read to one that can be written. */
+/** A length that is unsigned: what is negative as a register is more than anything. */
+function unsignedLength(length: number): number {
+  return length < 0 ? Number.POSITIVE_INFINITY : length;
+}
+
+/** splice and tee: from one file to another. */
 function betweenFiles(
   cpu: Cpu,
   thread: Thread,
@@ -212,17 +275,27 @@ function betweenFiles(
   if (length === 0) return 0;
   const from = thread.process.files.lookUp(cpu, fdFrom);
   const to = thread.process.files.lookUp(cpu, fdTo);
-  if (from === null || to === null || !may(from, Transfer.READ) || !may(to, Transfer.WRITE)) return -Errno.EBADF;
-  return call(from, to);
+  return from === null || to === null ? -Errno.EBADF : call(from, to);
 }
 
-function processVm(processes: ProcessTable, cpu: Cpu, thread: Thread, { args, a0, a1, a2, a3, a4 }: UserContext, write: boolean): number {
-  const local = args.segments(cpu, thread, a1, a2);
+function processVm(
+  processes: ProcessTable,
+  cpu: Cpu,
+  thread: Thread,
+  { args, a0, a1, a2, a3, a4, a5 }: UserContext,
+  write: boolean,
+): number {
+  if (a5 !== 0) return -Errno.EINVAL;
+  const given = args.segments(cpu, thread, a1, a2);
+  const local = typeof given === 'number' ? given : importSegments(given);
   if (typeof local === 'number') return local;
+  if (local.every(({ length }) => length === 0)) return 0;
   const remote = args.remoteSegments(cpu, thread, a3, a4);
   if (typeof remote === 'number') return remote;
-  const process = processes.get(a0);
-  if (process === undefined || process.exit !== null) return -Errno.ESRCH;
-  if (!thread.process.mayInspect(process, Capability.SYS_PTRACE)) return -Errno.EPERM;
-  return processVmAccess(cpu, thread.memory, local, process.mm, remote, write);
+  if (remote.some(({ length }) => length < 0)) return -Errno.EINVAL;
+  const target = processes.thread(a0 | 0)?.process;
+  if (target === undefined) return -Errno.ESRCH;
+  if (!thread.process.mayInspect(target, Capability.SYS_PTRACE)) return -Errno.EPERM;
+  if (target.exit !== null && target.threads.length === 0) return -Errno.ESRCH;
+  return processVmAccess(cpu, thread.memory, local, target.mm, remote, write);
 }

@@ -144,8 +144,9 @@ export class Entry implements TrapHandler {
 
   /** The signal of an exception that the kernel does not resolve, with what its siginfo says. */
   #fatal(cpu: Cpu, thread: Thread, signal: number, code: number, address: number): void {
-    thread.process.faultAddress = address;
-    thread.process.faultCode = code;
+    thread.faultSignal = signal;
+    thread.faultAddress = address;
+    thread.faultCode = code;
     this.#kernel.signals.force(cpu, thread, signal);
   }
 

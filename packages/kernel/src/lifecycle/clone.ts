@@ -71,8 +71,7 @@ function newThread(kernel: CloneParts, cpu: Cpu, process: Process, parent: Threa
   thread.fpuInMemory = true;
   thread.blocked = parent.blocked;
   kernel.scheduler.adopt(thread, parent);
-  // From here on it can be found by whoever walks the threads of the process.
-  process.threads.push(thread);
+  process.addThread(thread);
   return thread;
 }
 

@@ -1,7 +1,7 @@
 import { type Cpu, PAGE_SIZE, pageFloor } from '@rpal/hw-x86';
 import { defaultLayout, exitMm, insertArea, type MemoryManager, mmap, populateRange, randomBrk, Vma, VmFlag } from '@rpal/mm';
 import { type KernelPath, PathResult, type Task, TaskState, type WaitTarget } from '@rpal/sched';
-import { MapFlag, Prot, Signal } from '@rpal/uapi';
+import { Errno, MapFlag, Prot, Signal } from '@rpal/uapi';
 import { Pending } from '@rpal/vfs';
 import { afterExec } from '../process/credentials.js';
 import type { Image } from '../process/image.js';
@@ -56,6 +56,8 @@ const OTHER_THREADS: WaitTarget = { describe: () => 'the end of the other thread
 export function execve(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image): number {
   const { process } = thread;
   if (process.threads.length === 1) return replaceImage(kernel, cpu, thread, image);
+  // Another thread is at it, or the process ends: this one ends, too.
+  if (process.execing !== null || process.exit !== null) return -Errno.EAGAIN;
   process.execing = thread;
   for (const other of process.threads) if (other !== thread) kernel.signals.send(cpu, other, Signal.KILL);
   thread.operation = {
@@ -72,6 +74,9 @@ export function execve(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image
 
 function replaceImage(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image): number {
   const { process } = thread;
+  // Whoever it was is the first thread now, and has the id of the process (Linux: `de_thread`).
+  thread.pid = process.pid;
+  process.main = thread;
   const old = process.mm;
   kernel.seams.hooks.kernelMemoryRelease.call(cpu, thread);
   if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);

@@ -2,7 +2,7 @@ import type { Cpu, Platform } from '@rpal/hw-x86';
 import type { UnixNamespace } from '@rpal/ipc';
 import { exitMm } from '@rpal/mm';
 import { type Scheduler, TaskState, Wake } from '@rpal/sched';
-import { Poll, Signal } from '@rpal/uapi';
+import { Poll, Signal, SignalFlag } from '@rpal/uapi';
 import { releaseFiles } from '../dispatch/held-file.js';
 import type { ContextTable } from '../process/context-table.js';
 import { type Deaths, deathOf } from '../process/death.js';
@@ -42,6 +42,8 @@ export function exitThread(kernel: ExitParts, cpu: Cpu, thread: Thread, status: 
   cpu.charge(KernelStep.exit);
   if (process.exit === null && (who === 'process' || process.threads.length === 1)) {
     process.death = signal === 0 ? null : deathOf(cpu, thread, signal);
+    process.stop = null;
+    process.wasContinued = false;
     process.exit = { status, signal, code: process.death?.code ?? 0, address: process.death?.address ?? 0 };
     for (const other of process.threads) if (other !== thread) kernel.signals.send(cpu, other, Signal.KILL);
   }
@@ -57,6 +59,7 @@ export function exitThread(kernel: ExitParts, cpu: Cpu, thread: Thread, status: 
   releaseFiles(cpu, thread);
   if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);
   thread.state = TaskState.DEAD;
+  if (!last) process.endWait.wakeAll(cpu, Poll.IN | Poll.RDNORM);
   if (process.execing !== null) kernel.scheduler.wakeUp(cpu, process.execing, TaskState.UNINTERRUPTIBLE);
   if (last) endProcess(kernel, cpu, thread);
   thread.mm = null;
@@ -76,22 +79,46 @@ function endProcess(kernel: ExitParts, cpu: Cpu, thread: Thread): void {
   if (kernel.processes.alive === 0) kernel.platform.stop();
 }
 
-/** do_notify_parent. A parent that ignores SIGCHLD has no zombies: the child is gone at once. */
+/** do_notify_parent. A parent that ignores SIGCHLD, or wants no zombies (SA_NOCLDWAIT), has none: the child is gone at once. */
 function tellParent(kernel: ExitParts, cpu: Cpu, process: Process): void {
-  const { parent, children } = process;
-  // Nobody can wait for its zombies any more.
-  for (const child of children) if (child.exit !== null && child.threads.length === 0) bury(kernel, child);
-  const waits = parent !== null && parent.exit === null;
-  const ignored = waits && actionOf(parent, Signal.CHLD).handler === 'ignore';
-  if (!waits || ignored) bury(kernel, process);
-  if (!waits) return;
-  if (ignored) parent.children.delete(process);
-  else kernel.signals.tellParent(cpu, process);
+  const { parent } = process;
+  forgetChildren(kernel, cpu, process);
+  if (parent === null || parent.exit !== null) {
+    bury(kernel, cpu, process);
+    return;
+  }
+  const { handler, flags } = actionOf(parent, Signal.CHLD);
+  const ignored = handler === 'ignore';
+  if (ignored || (flags & SignalFlag.NOCLDWAIT) !== 0) {
+    bury(kernel, cpu, process);
+    parent.children.delete(process);
+  }
+  if (!ignored) kernel.signals.tellParent(cpu, process);
   parent.childWait.walk(cpu, Wake.ONE);
 }
 
+/** Children that outlive their parent go to the nearest ancestor that takes orphans, or to init (Linux: `forget_original_parent`). */
+function forgetChildren(kernel: ExitParts, cpu: Cpu, { parent, children }: Process): void {
+  let reaper = parent;
+  while (reaper !== null && (!reaper.subReaper || reaper.exit !== null)) reaper = reaper.parent;
+  for (const child of [...children]) {
+    children.delete(child);
+    child.parent = reaper;
+    child.forkedBy = null;
+    child.orphan = reaper === null;
+    reaper?.children.add(child);
+    if (child.exit === null || child.threads.length > 0) continue;
+    if (reaper === null) {
+      bury(kernel, cpu, child);
+    } else {
+      kernel.signals.tellParent(cpu, child);
+      reaper.childWait.walk(cpu, Wake.ONE);
+    }
+  }
+}
+
 /** A process is gone, and no process has asked how it ended. */
-function bury(kernel: ExitParts, process: Process): void {
-  kernel.processes.remove(process);
+function bury(kernel: ExitParts, cpu: Cpu, process: Process): void {
+  kernel.processes.remove(cpu, process);
   if (process.death !== null) kernel.deaths.report(process.death);
 }

@@ -57,12 +57,12 @@ export class WaitChildOperation implements Operation {
     process.childWait.remove(cpu, this.#entry);
     let found = false;
     for (const child of this.#candidates(process)) {
-      if (!request.concerns(child)) continue;
+      if (!this.#isEligible(child) || !request.concerns(child)) continue;
       const ended = child.exit !== null && child.threads.length === 0;
       if (ended && asked(WaitOption.EXITED)) {
         cpu.charge(KernelStep.wait);
         const { status, signal } = child.exit as { status: number; signal: number };
-        if (!stays) this.#reap(process, child);
+        if (!stays) this.#reap(cpu, process, child);
         return request.tell(cpu, child, (status << 8) | signal);
       }
       found ||= !ended;
@@ -83,6 +83,13 @@ export class WaitChildOperation implements Operation {
     return Pending.SLEEP;
   }
 
+  /** Linux: `eligible_child`. Every child of the model tells its parent by SIGCHLD: it is none of those that __WCLONE alone asks for. */
+  #isEligible(child: Process): boolean {
+    const { options } = this.#request;
+    if ((options & WaitOption.CLONE) !== 0 && (options & WaitOption.ALL) === 0) return false;
+    return (options & WaitOption.NOTHREAD) === 0 || child.forkedBy === this.#thread;
+  }
+
   /** The children that may be meant. The one with a pid is found among any number of others. */
   #candidates(process: Process): Iterable<Process> {
     const { pid } = this.#request;
@@ -92,9 +99,9 @@ export class WaitChildOperation implements Operation {
   }
 
   /** The child is gone; what it has used counts as used by children. */
-  #reap(process: Process, child: Process): void {
+  #reap(cpu: Cpu, process: Process, child: Process): void {
     process.children.delete(child);
-    this.#processes.remove(child);
+    this.#processes.remove(cpu, child);
     addUsage(process.childrenUsage, child.ended);
     addUsage(process.childrenUsage, child.childrenUsage);
   }

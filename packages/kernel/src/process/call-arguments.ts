@@ -39,6 +39,15 @@ export interface Limit {
   hard: number;
 }
 
+/** A signal that a process sends with a `siginfo_t` of its own. */
+export interface SentSignal extends SignalValue {
+  /** How it is said to have come (`si_code`). */
+  code: number;
+}
+
+/** In the place of mq_notify's signal: the caller is not to be told any more. Signal 0: it is told by none. */
+export const NO_NOTIFICATION = -1000;
+
 /** What clone is asked for. */
 export interface CloneRequest {
   /** A process of its own, as by fork; else a thread of the caller's. */
@@ -58,14 +67,18 @@ export interface CloneRequest {
 export interface CallArguments {
   /** A path or name of at most 4095 bytes. */
   string(cpu: Cpu, thread: Thread, address: number): string | number;
-  /** `struct sockaddr_un`: the name of a socket. @param bytes its length */
-  socketName(cpu: Cpu, thread: Thread, address: number, bytes: number): string | number;
-  /** Gives accept or recvfrom the name of the peer; null: it has none. */
+  /** Name of a message queue: without the slash that the C library takes off. */
+  queueName(cpu: Cpu, thread: Thread, address: number): string | number;
+  /** `struct sockaddr_un`: the name of a socket; empty: none of its own; null: not the name of a Unix socket. @param bytes its length */
+  socketName(cpu: Cpu, thread: Thread, address: number, bytes: number): string | null | number;
+  /** Gives accept or recvfrom the name of the peer; empty: it has none; null: there is nobody to name. */
   putSocketName(cpu: Cpu, thread: Thread, address: number, lengthAddress: number, name: string | null): number;
   /** A whole number of 32 bits behind a pointer, as unsigned (sched_param, socket options). */
   word(cpu: Cpu, thread: Thread, address: number): number;
   /** A second result: the status of wait4, the priority of a message. */
   putWord(cpu: Cpu, thread: Thread, address: number, value: number): number;
+  /** Room for the value of a socket option, or -EFAULT or -EINVAL. */
+  optionRoom(cpu: Cpu, thread: Thread, lengthAddress: number): number;
   /** The value of a socket option. */
   putOption(cpu: Cpu, thread: Thread, address: number, lengthAddress: number, value: number): number;
   /** A word of 64 bits (arch_prctl). */
@@ -73,6 +86,8 @@ export interface CallArguments {
   /** Two descriptors. */
   putPair(cpu: Cpu, thread: Thread, address: number, first: number, second: number): number;
 
+  /** What a call fails with that needs a time and was given none. */
+  readonly noTime: number;
   /** `struct timespec`: nanoseconds from now, or `FOREVER`. */
   timespec(cpu: Cpu, thread: Thread, address: number): number;
   /** `struct timeval`, likewise. */
@@ -84,20 +99,24 @@ export interface CallArguments {
   interval(cpu: Cpu, thread: Thread, address: number, interval: number, into: Interval): number;
   putInterval(cpu: Cpu, thread: Thread, address: number, value: number, interval: number): number;
 
+  /** Is that the size of a `sigset_t`? */
+  isSignalSet(bytes: number): boolean;
   /** `sigset_t`; null: there is none. @param high the upper word, where sets are passed by value @param bytes size of the set */
   signalSet(cpu: Cpu, thread: Thread, address: number, high: number, bytes: number): SignalBits | null | number;
   /** A mask for the time of the call; null: none. */
   callMask(cpu: Cpu, thread: Thread, address: number, bytes: number): SignalBits | null | number;
   /** The old mask, or pending signals. */
   putSignalSet(cpu: Cpu, thread: Thread, address: number, set: SignalBits): number;
+  /** The first `bytes` of it, 0 to 8, whatever the address is. */
+  putPending(cpu: Cpu, thread: Thread, address: number, bytes: number, set: SignalBits): number;
   /** `struct sigaction`; null: only the old one is asked for. */
   action(cpu: Cpu, thread: Thread, address: number): SignalAction | null | number;
   putAction(cpu: Cpu, thread: Thread, address: number, action: SignalAction): number;
-  /** What sigqueue sends along. */
-  signalValue(cpu: Cpu, thread: Thread, address: number, into: SignalValue): number;
+  /** What sigqueue sends along, and `si_code`. */
+  signalValue(cpu: Cpu, thread: Thread, address: number, into: SentSignal): number;
   /** The signal that sigtimedwait has taken, which is also its result. */
   putSignalInfo(cpu: Cpu, thread: Thread, address: number, taken: SignalValue): number;
-  /** `struct sigevent` of mq_notify, by address or as signal and value; signal 0: not any more. */
+  /** `struct sigevent` of mq_notify, by address or as signal and value; the signal may be `NO_NOTIFICATION`. */
   notification(cpu: Cpu, thread: Thread, address: number, value: number, into: SignalValue): number;
 
   /** An array of `struct iovec`. */
@@ -117,6 +136,8 @@ export interface CallArguments {
 
   /** @param cpus how many the machine has: others are left out */
   affinity(cpu: Cpu, thread: Thread, address: number, bytes: number, cpus: number): CpuSet | number;
+  /** Is there room for the affinity of a machine with so many CPUs? @returns 0 or -EINVAL */
+  affinityRoom(bytes: number, cpus: number): number;
   putAffinity(cpu: Cpu, thread: Thread, address: number, bytes: number, set: CpuSet): number;
   clone(cpu: Cpu, thread: Thread): CloneRequest | number;
   /** What exec is to run: an image, or the path of one. */

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { Signal, signalCodeName, signalName } from '@rpal/uapi';
+import { signalCodeName, signalName } from '@rpal/uapi';
 import { placeOf, timeText } from './place.js';
 import type { Thread } from './thread.js';
 
@@ -34,19 +34,16 @@ export class Deaths {
   }
 }
 
-/** Signals that exceptions raise: they come with a code and an address. */
-const FAULTS: ReadonlySet<number> = new Set([Signal.SEGV, Signal.BUS, Signal.FPE, Signal.ILL]);
-
 export function deathOf(cpu: Cpu, thread: Thread, signal: number): Death {
   const { process } = thread;
-  const faulted = FAULTS.has(signal);
+  const faulted = signal === thread.faultSignal;
   return {
     name: process.name,
     pid: process.pid,
     tid: thread.pid,
     signal,
-    code: faulted ? process.faultCode : 0,
-    address: faulted ? process.faultAddress : 0,
+    code: faulted ? thread.faultCode : 0,
+    address: faulted ? thread.faultAddress : 0,
     cpu: cpu.id,
     time: cpu.clock,
     place: placeOf(thread),

@@ -10,6 +10,8 @@ import {
   FOREVER,
   type Interval,
   type Limit,
+  NO_NOTIFICATION,
+  type SentSignal,
   type SignalValue,
 } from './call-arguments.js';
 import { UNLIMITED } from './limits.js';
@@ -28,12 +30,21 @@ export interface GuestHandler {
 }
 
 const PATH_MAX = 4096;
+/** Bytes of `struct sockaddr_storage`, of `struct sockaddr_un`, and of the family that these begin with. */
+const SOCKADDR_STORAGE = 128;
+const SOCKADDR_UN = 110;
+const FAMILY = 2;
 /** Of `sigset_t`, in bytes. */
 const SIGSET = 8;
 const SA_RESTORER = 0x0400_0000;
 const SIG_DFL = 0;
 const SIG_IGN = 1;
+const SIGEV_SIGNAL = 0;
 const SIGEV_NONE = 1;
+/** Bytes of a `struct sigevent`. */
+const SIGEVENT = 64;
+/** Bytes of a `siginfo_t` that the kernel knows the meaning of. */
+const SIGINFO_USED = 48;
 const SI_QUEUE = -1;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
@@ -64,6 +75,7 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 8) * 8;
  */
 export class GuestArguments implements CallArguments {
   readonly #registers: UserContext;
+  readonly noTime: number = -Errno.EFAULT;
   readonly #buffer = new UserBuffer(PATH_MAX);
 
   constructor(registers: UserContext) {
@@ -83,14 +95,19 @@ export class GuestArguments implements CallArguments {
 
   readonly #one = new UserBuffer(1);
 
-  socketName(cpu: Cpu, thread: Thread, address: number, bytes: number): string | number {
+  queueName(cpu: Cpu, thread: Thread, address: number): string | number {
+    return this.string(cpu, thread, address);
+  }
+
+  socketName(cpu: Cpu, thread: Thread, address: number, register: number): string | null | number {
     const buffer = this.#buffer;
-    if (bytes < 2 || bytes > 110) return -Errno.EINVAL;
+    const bytes = register | 0;
+    if (bytes < 0 || bytes > SOCKADDR_STORAGE) return -Errno.EINVAL;
     if (buffer.load(cpu, thread, address, bytes) < 0) return -Errno.EFAULT;
-    if (buffer.u16(0) !== AddressFamily.UNIX) return -Errno.EINVAL;
+    if (bytes < FAMILY || bytes > SOCKADDR_UN || buffer.u16(0) !== AddressFamily.UNIX) return null;
     // An abstract name begins with a zero, and is as long as it is said to be.
-    const abstract = bytes > 2 && buffer.view.getUint8(2) === 0;
-    return abstract ? `\0${buffer.text(3, bytes - 3)}` : buffer.text(2, bytes - 2);
+    const abstract = bytes > FAMILY && buffer.view.getUint8(FAMILY) === 0;
+    return abstract ? `\0${buffer.bytes(FAMILY + 1, bytes - FAMILY - 1)}` : buffer.text(FAMILY, bytes - FAMILY);
   }
 
   putSocketName(cpu: Cpu, thread: Thread, address: number, lengthAddress: number, name: string | null): number {
@@ -99,10 +116,11 @@ export class GuestArguments implements CallArguments {
     if (buffer.load(cpu, thread, lengthAddress, 4) < 0) return -Errno.EFAULT;
     const room = buffer.i32(0);
     if (room < 0) return -Errno.EINVAL;
-    buffer.clear(112).set16(0, AddressFamily.UNIX);
+    buffer.clear(SOCKADDR_UN + 2).set16(0, AddressFamily.UNIX);
     const text = name ?? '';
-    for (let i = 0; i < text.length; i++) buffer.view.setUint8(2 + i, text.charCodeAt(i));
-    const length = text === '' ? 2 : 2 + text.length + 1;
+    for (let i = 0; i < text.length; i++) buffer.view.setUint8(FAMILY + i, text.charCodeAt(i));
+    const terminated = text !== '' && !text.startsWith('\0');
+    const length = name === null ? 0 : FAMILY + text.length + (terminated ? 1 : 0);
     const failed = buffer.store(cpu, thread, address, Math.min(room, length));
     return failed < 0 ? failed : buffer.set32(0, length).store(cpu, thread, lengthAddress, 4);
   }
@@ -115,11 +133,16 @@ export class GuestArguments implements CallArguments {
     return address === 0 ? 0 : this.#buffer.set32(0, value).store(cpu, thread, address, 4);
   }
 
+  optionRoom(cpu: Cpu, thread: Thread, lengthAddress: number): number {
+    if (this.#buffer.load(cpu, thread, lengthAddress, 4) < 0) return -Errno.EFAULT;
+    const room = this.#buffer.i32(0);
+    return room < 0 ? -Errno.EINVAL : room;
+  }
+
   putOption(cpu: Cpu, thread: Thread, address: number, lengthAddress: number, value: number): number {
     const buffer = this.#buffer;
-    if (buffer.load(cpu, thread, lengthAddress, 4) < 0) return -Errno.EFAULT;
-    const room = buffer.i32(0);
-    if (room < 0) return -Errno.EINVAL;
+    const room = this.optionRoom(cpu, thread, lengthAddress);
+    if (room < 0) return room;
     const length = Math.min(room, 4);
     const failed = buffer.set32(0, value).store(cpu, thread, address, length);
     return failed < 0 ? failed : buffer.set32(0, length).store(cpu, thread, lengthAddress, 4);
@@ -151,7 +174,8 @@ export class GuestArguments implements CallArguments {
   #time(cpu: Cpu, thread: Thread, address: number, unit: number): number {
     const buffer = this.#buffer;
     if (buffer.load(cpu, thread, address, 16) < 0) return -Errno.EFAULT;
-    return timeIn(buffer, 0, unit);
+    // Too many microseconds are seconds more; too many nanoseconds are wrong.
+    return unit === 1 ? timeIn(buffer, 0) : timevalIn(buffer);
   }
 
   putTimeLeft(cpu: Cpu, thread: Thread, register: 2 | 4, ns: number): number {
@@ -166,8 +190,8 @@ export class GuestArguments implements CallArguments {
     into.old = old;
     const buffer = this.#buffer;
     if (buffer.load(cpu, thread, address, 32) < 0) return -Errno.EFAULT;
-    into.interval = timeIn(buffer, 0, 1);
-    into.value = timeIn(buffer, 16, 1);
+    into.interval = timeIn(buffer, 0);
+    into.value = timeIn(buffer, 16);
     return Math.min(0, into.interval, into.value);
   }
 
@@ -175,6 +199,10 @@ export class GuestArguments implements CallArguments {
     setTime(this.#buffer, 0, interval, 1);
     setTime(this.#buffer, 16, value, 1);
     return this.#buffer.store(cpu, thread, address, 32);
+  }
+
+  isSignalSet(bytes: number): boolean {
+    return bytes === SIGSET;
   }
 
   signalSet(cpu: Cpu, thread: Thread, address: number, _high: number, bytes: number): SignalBits | null | number {
@@ -190,6 +218,10 @@ export class GuestArguments implements CallArguments {
 
   putSignalSet(cpu: Cpu, thread: Thread, address: number, { low, high }: SignalBits): number {
     return address === 0 ? 0 : this.#buffer.set32(0, low).set32(4, high).store(cpu, thread, address, SIGSET);
+  }
+
+  putPending(cpu: Cpu, thread: Thread, address: number, bytes: number, { low, high }: SignalBits): number {
+    return this.#buffer.set32(0, low).set32(4, high).store(cpu, thread, address, bytes);
   }
 
   action(cpu: Cpu, thread: Thread, address: number): SignalAction | null | number {
@@ -214,8 +246,9 @@ export class GuestArguments implements CallArguments {
     return buffer.set32(24, mask.low).set32(28, mask.high).store(cpu, thread, address, 32);
   }
 
-  signalValue(cpu: Cpu, thread: Thread, address: number, into: SignalValue): number {
-    if (this.#buffer.load(cpu, thread, address, 32) < 0) return -Errno.EFAULT;
+  signalValue(cpu: Cpu, thread: Thread, address: number, into: SentSignal): number {
+    if (this.#buffer.load(cpu, thread, address, SIGINFO_USED) < 0) return -Errno.EFAULT;
+    into.code = this.#buffer.i32(8);
     into.value = this.#buffer.i32(24);
     return 0;
   }
@@ -226,23 +259,27 @@ export class GuestArguments implements CallArguments {
   }
 
   notification(cpu: Cpu, thread: Thread, address: number, _value: number, into: SignalValue): number {
-    into.signal = 0;
+    into.signal = NO_NOTIFICATION;
     if (address === 0) return 0;
     const buffer = this.#buffer;
-    if (buffer.load(cpu, thread, address, 16) < 0) return -Errno.EFAULT;
+    if (buffer.load(cpu, thread, address, SIGEVENT) < 0) return -Errno.EFAULT;
+    const how = buffer.i32(12);
+    // Threads are the C library's: it would ask for a message to a socket of its own (SIGEV_THREAD), which is not there.
+    if (how !== SIGEV_NONE && how !== SIGEV_SIGNAL) return -Errno.EINVAL;
     into.value = buffer.i32(0);
-    if (buffer.i32(12) !== SIGEV_NONE) into.signal = buffer.i32(8);
+    into.signal = how === SIGEV_NONE ? 0 : buffer.i32(8);
     return 0;
   }
 
-  segments(cpu: Cpu, thread: Thread, address: number, count: number): readonly IoVec[] | number {
-    if (count < 0 || count > UIO_MAXIOV) return -Errno.EINVAL;
+  segments(cpu: Cpu, thread: Thread, address: number, register: number): readonly IoVec[] | number {
+    const count = register >>> 0;
+    if (count > UIO_MAXIOV) return -Errno.EINVAL;
     const segments: IoVec[] = [];
     for (let i = 0; i < count; i++) {
       if (this.#buffer.load(cpu, thread, address + 16 * i, 16) < 0) return -Errno.EFAULT;
       const length = this.#buffer.i64(8);
       if (length < 0) return -Errno.EINVAL;
-      segments.push({ address: this.#buffer.u64(0), length });
+      segments.push({ address: this.#buffer.i64(0), length });
     }
     return segments;
   }
@@ -262,18 +299,20 @@ export class GuestArguments implements CallArguments {
       buffer.u64(32),
       buffer.u64(40),
     ];
+    const sends = this.#registers.nr === SENDMSG;
+    if (name !== 0 && nameBytes < 0) return -Errno.EINVAL;
+    // What recvmsg finds there is not read: it is room for what comes.
+    const to = sends && name !== 0 && nameBytes > 0 ? this.socketName(cpu, thread, name, Math.min(nameBytes, SOCKADDR_STORAGE)) : '';
+    if (typeof to === 'number') return to;
     if (count > UIO_MAXIOV) return -Errno.EMSGSIZE;
     const segments = this.segments(cpu, thread, iov, count);
     if (typeof segments === 'number') return segments;
     const header: MessageHeader = { segments, room: Math.max(0, Math.floor((controlBytes - CMSG) / 4)) };
-    // What recvmsg finds there is not read: it is room for what comes.
-    if (this.#registers.nr !== SENDMSG) return header;
-    if (name !== 0 && nameBytes > 0) {
-      const to = this.socketName(cpu, thread, name, nameBytes);
-      if (typeof to === 'number') return to;
-      header.name = to;
-    }
-    const failed = control === 0 ? 0 : this.#control(cpu, thread, control, controlBytes, header);
+    if (!sends) return header;
+    // Empty: no address of a Unix socket.
+    if (name !== 0 && nameBytes > 0) header.name = to ?? '';
+    if (controlBytes > 0x7fff_ffff) return -Errno.ENOBUFS;
+    const failed = controlBytes === 0 ? 0 : this.#control(cpu, thread, control, controlBytes, header);
     return failed < 0 ? failed : header;
   }
 
@@ -345,8 +384,6 @@ export class GuestArguments implements CallArguments {
   }
 
   epollEvent(cpu: Cpu, thread: Thread, address: number, _data: number, into: EpollEvent): number {
-    // Deleting takes none, and may pass none.
-    if (address === 0) return 0;
     if (this.#buffer.load(cpu, thread, address, 12) < 0) return -Errno.EFAULT;
     into.events = this.#buffer.i32(0);
     into.low = this.#buffer.i32(4);
@@ -378,16 +415,19 @@ export class GuestArguments implements CallArguments {
   }
 
   affinity(cpu: Cpu, thread: Thread, address: number, bytes: number, cpus: number): CpuSet | number {
-    const length = Math.min(bytes, aligned(Math.ceil(cpus / 8)));
+    const length = Math.min(bytes >>> 0, aligned(Math.ceil(cpus / 8)));
     if (this.#buffer.load(cpu, thread, address, length) < 0) return -Errno.EFAULT;
     const set = new CpuSet(cpus);
     for (let i = 0; i < cpus && i < 8 * length; i++) if ((this.#buffer.view.getUint8(i >> 3) & (1 << (i & 7))) !== 0) set.add(i);
     return set;
   }
 
+  affinityRoom(bytes: number, cpus: number): number {
+    return 8 * (bytes >>> 0) < cpus || bytes % 8 !== 0 ? -Errno.EINVAL : 0;
+  }
+
   putAffinity(cpu: Cpu, thread: Thread, address: number, bytes: number, set: CpuSet): number {
-    const length = 8 * Math.ceil(set.words.length / 2);
-    if (bytes < length || bytes % 8 !== 0) return -Errno.EINVAL;
+    const length = Math.min(bytes >>> 0, 8 * Math.ceil(set.words.length / 2));
     this.#buffer.clear(length);
     set.words.forEach((word, i) => {
       this.#buffer.set32(4 * i, word);
@@ -424,11 +464,18 @@ function setLimit(buffer: UserBuffer, offset: number, value: number): void {
   else buffer.set64(offset, value);
 }
 
-function timeIn(buffer: UserBuffer, offset: number, unit: number): number {
+/** Nanoseconds of a `struct timespec`, or -EINVAL. */
+function timeIn(buffer: UserBuffer, offset: number): number {
   const seconds = buffer.i64(offset);
   const rest = buffer.i64(offset + 8);
-  if (seconds < 0 || rest < 0 || rest * unit >= 1e9) return -Errno.EINVAL;
-  return seconds * 1e9 + rest * unit;
+  return seconds < 0 || rest < 0 || rest >= 1e9 ? -Errno.EINVAL : seconds * 1e9 + rest;
+}
+
+/** Nanoseconds of a `struct timeval`, or -EINVAL. */
+function timevalIn(buffer: UserBuffer): number {
+  const rest = buffer.i64(8);
+  const seconds = buffer.i64(0) + Math.trunc(rest / 1e6);
+  return seconds < 0 || rest < 0 ? -Errno.EINVAL : seconds * 1e9 + (rest % 1e6) * 1000;
 }
 
 function setTime(buffer: UserBuffer, offset: number, ns: number, unit: number): void {

@@ -1,3 +1,4 @@
+import type { Cpu } from '@rpal/hw-x86';
 import type { Process } from './process.js';
 import type { Thread } from './thread.js';
 
@@ -22,9 +23,11 @@ export class ProcessTable {
     this.#alive--;
   }
 
-  /** Nobody will ask about a process that has ended. */
-  remove(process: Process): void {
+  /** Nobody will ask any more how a process has ended: its id is free (Linux: `release_task`). */
+  remove(cpu: Cpu, process: Process): void {
     this.#byPid.delete(process.pid);
+    process.reaped = true;
+    process.endWait.wakeAll(cpu);
   }
 
   get(pid: number): Process | undefined {
@@ -46,11 +49,20 @@ export class ProcessTable {
     for (const { threads } of this) yield* threads;
   }
 
-  /** The thread with an id, of whatever process; undefined if there is none, or it has ended. */
+  /**
+   * The thread with an id, of whatever process; undefined if there is none. That of the first thread of a process lasts until the
+   * process has been reaped: a zombie is there, whatever is done to it.
+   */
   thread(id: number): Thread | undefined {
-    const main = this.get(id)?.threads[0];
-    if (main?.pid === id) return main;
+    const main = this.get(id)?.main;
+    if (main != null) return main;
     for (const thread of this.threads()) if (thread.pid === id) return thread;
     return undefined;
+  }
+
+  /** The thread that a call is about, which takes an id of 32 bits: 0 for the caller. */
+  target(caller: Thread, register: number): Thread | undefined {
+    const id = register | 0;
+    return id === 0 || id === caller.pid ? caller : this.thread(id);
   }
 }

@@ -47,7 +47,14 @@ export class Process {
   mm: MmStruct;
   readonly files: FdTable;
   readonly threads: Thread[] = [];
-  readonly parent: Process | null;
+  /** The thread whose id is the process's: when it has ended, too, until the process has been reaped. */
+  main: Thread | null = null;
+  /** Null: nobody that the model knows; what started it, or, of an orphan, init. */
+  parent: Process | null;
+  /** Its parent has ended, and no ancestor has taken it over: init has. */
+  orphan = false;
+  /** It takes over the orphans among its descendants (PR_SET_CHILD_SUBREAPER). */
+  subReaper = false;
   /** The thread of the parent that forked it. */
   forkedBy: Thread | null = null;
   readonly children: Set<Process> = new Set();
@@ -84,6 +91,8 @@ export class Process {
   /** It has called exec since it was forked. */
   execed = false;
   exit: ExitState | null = null;
+  /** It has ended, and nobody can ask how any more: its id is free. */
+  reaped = false;
   /** How it died, if of a signal, until somebody is told. */
   death: Death | null = null;
   /** A thread that has called exec, and waits for the others to end. */
@@ -92,9 +101,6 @@ export class Process {
   readonly ended: Usage = noUsage();
   /** Sums over the children that it has waited for, and theirs. */
   readonly childrenUsage: Usage = noUsage();
-  /** Fault address and code that go with a fatal signal. */
-  faultAddress = 0;
-  faultCode = 0;
   /** Where `exec` put the first data segment, the stack top, and the thread-local storage of the main thread. */
   dataStart = 0;
   textStart = 0;
@@ -151,6 +157,12 @@ export class Process {
     mm.limits.stack = limits.of(Rlimit.STACK);
     mm.limits.data = limits.of(Rlimit.DATA);
     mm.limits.locked = this.capable(Capability.IPC_LOCK) ? UNLIMITED : limits.of(Rlimit.MEMLOCK);
+  }
+
+  /** A thread is there: from here on whoever walks the threads of the process can find it. */
+  addThread(thread: Thread): void {
+    this.threads.push(thread);
+    this.main ??= thread;
   }
 
   get leader(): Thread {

@@ -59,6 +59,10 @@ export class Thread extends Task implements Caller {
   realBlocked: SignalBits = NO_SIGNALS;
   /** The mask to go back to after a call that set one of its own. */
   savedMask: SignalBits | null = null;
+  /** The signal of the exception that it has taken last, until a handler has run, with code and address. */
+  faultSignal = 0;
+  faultCode = 0;
+  faultAddress = 0;
   /** Its process is to stop, and it has not yet. */
   stopPending = false;
   /** Is told before it goes on in user mode after a switch or in a signal handler. */
@@ -81,7 +85,8 @@ export class Thread extends Task implements Caller {
   }
 
   get credentials(): Credentials {
-    return this.process.credentials;
+    const { pid, uid, gid } = this.process.credentials;
+    return { pid, uid, gid };
   }
 
   raise(cpu: Cpu, signal: number): void {

@@ -76,6 +76,13 @@ export class UserBuffer {
     return this.set32(offset, value).set32(offset + 4, Math.floor(value / TWO_32));
   }
 
+  /** Bytes as a text of as many characters. */
+  bytes(offset: number, count: number): string {
+    let text = '';
+    for (let i = offset; i < offset + count; i++) text += String.fromCharCode(this.view.getUint8(i));
+    return text;
+  }
+
   /** The text up to a zero, or `bytes` long. */
   text(offset: number, bytes: number): string {
     let text = '';

@@ -92,7 +92,8 @@ export class FileCalls extends ProgramBase {
 
   /** One piece of memory into a pipe, by reference; or out of it. */
   vmsplice(fd: number, address: number, length: number, flags = 0): Call {
-    return this.syscall(SyscallNumber.vmsplice, fd, address, length, flags);
+    this.context.args.header = { segments: [{ address, length }] };
+    return this.syscall(SyscallNumber.vmsplice, fd, 0, 1, flags);
   }
 
   memfd(name: string, flags = 0): Call {

@@ -10,6 +10,8 @@ import {
   FOREVER,
   type Interval,
   type Limit,
+  NO_NOTIFICATION,
+  type SentSignal,
   type SignalValue,
 } from '../process/call-arguments.js';
 import type { Image } from '../process/image.js';
@@ -30,11 +32,14 @@ export function bytesOf(text: string): string {
 /** In a register that has an address in Linux: the second string of a call with two (rename, link, symlink). @public for packages that define system calls */
 export const SECOND_TEXT = 0x7465_7874;
 
+const SI_QUEUE = -1;
+
 /**
  * Arguments as programs of the host hand them over: where Linux has an address, the register is the value itself (a time in nanoseconds, a
  * mask, an option's value), or a field here or of the context holds the object. A second result is left in `second`.
  */
 export class HostArguments implements CallArguments {
+  readonly noTime: number = -Errno.EINVAL;
   header: MessageHeader = { segments: [] };
   cpus: CpuSet | readonly number[] = [];
   program: Image | string | null = null;
@@ -54,6 +59,11 @@ export class HostArguments implements CallArguments {
     return bytes.length < PATH_MAX ? bytes : -Errno.ENAMETOOLONG;
   }
 
+  queueName(): string | number {
+    const { text } = this.#registers;
+    return text.startsWith('/') ? text.slice(1) : -Errno.EINVAL;
+  }
+
   socketName(): string {
     return this.#registers.text;
   }
@@ -69,6 +79,10 @@ export class HostArguments implements CallArguments {
   putWord(_cpu: Cpu, _thread: Thread, _address: number, value: number): number {
     this.#registers.second = value;
     return 0;
+  }
+
+  optionRoom(): number {
+    return 4;
   }
 
   putOption(_cpu: Cpu, _thread: Thread, _address: number, _lengthAddress: number, value: number): number {
@@ -113,6 +127,10 @@ export class HostArguments implements CallArguments {
     return value;
   }
 
+  isSignalSet(): boolean {
+    return true;
+  }
+
   signalSet(_cpu: Cpu, _thread: Thread, low: number, high: number): SignalBits {
     return { low, high };
   }
@@ -126,6 +144,10 @@ export class HostArguments implements CallArguments {
     return low >>> 0;
   }
 
+  putPending(cpu: Cpu, thread: Thread, address: number, _bytes: number, set: SignalBits): number {
+    return this.putSignalSet(cpu, thread, address, set);
+  }
+
   action(): SignalAction {
     return this.signalAction;
   }
@@ -134,8 +156,9 @@ export class HostArguments implements CallArguments {
     return 0;
   }
 
-  signalValue(_cpu: Cpu, _thread: Thread, value: number, into: SignalValue): number {
+  signalValue(_cpu: Cpu, _thread: Thread, value: number, into: SentSignal): number {
     into.value = value;
+    into.code = SI_QUEUE;
     return 0;
   }
 
@@ -145,7 +168,7 @@ export class HostArguments implements CallArguments {
   }
 
   notification(_cpu: Cpu, _thread: Thread, signal: number, value: number, into: SignalValue): number {
-    into.signal = signal;
+    into.signal = signal === 0 ? NO_NOTIFICATION : signal;
     into.value = value;
     return 0;
   }
@@ -198,6 +221,10 @@ export class HostArguments implements CallArguments {
       cpus,
       wanted.filter((id) => Number.isInteger(id) && id >= 0 && id < cpus),
     );
+  }
+
+  affinityRoom(): number {
+    return 0;
   }
 
   putAffinity(_cpu: Cpu, _thread: Thread, _address: number, _bytes: number, set: CpuSet): number {

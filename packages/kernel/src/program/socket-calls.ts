@@ -57,7 +57,7 @@ export class SocketCalls extends ProgramBase {
 
   /** An option of level SOL_SOCKET: `SocketOption`. */
   setsockopt(fd: number, option: number, value: number): Call {
-    return this.syscall(SyscallNumber.setsockopt, fd, 1, option, value);
+    return this.syscall(SyscallNumber.setsockopt, fd, 1, option, value, 4);
   }
 
   /** @returns the value, or a negative errno */

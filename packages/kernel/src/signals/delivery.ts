@@ -135,8 +135,7 @@ function callHandler(
   frame.user = program;
   // The result is the handler's frame's now. If there is another look at signals before the handler runs, no call is restarted.
   frame.rax = 0;
-  process.faultCode = 0;
-  process.faultAddress = 0;
+  thread.faultSignal = 0;
   thread.savedMask = null;
   cpu.mmu.pkru = defaultPkru(kernel, thread);
   thread.blocked = union(thread.blocked, action.mask);

@@ -30,7 +30,11 @@ export function actionOf(process: Process, signal: number): SignalAction {
 /** A signal that would be thrown away when it is taken need not be sent (Linux: `sig_ignored`). */
 export function isIgnored({ process, blocked, realBlocked }: Thread, signal: number): boolean {
   if (hasSignal(blocked, signal) || hasSignal(realBlocked, signal)) return false;
-  const { handler } = actionOf(process, signal);
+  return isDiscarded(actionOf(process, signal), signal);
+}
+
+/** Nothing is done about the signal (Linux: `sig_handler_ignored`). */
+export function isDiscarded({ handler }: SignalAction, signal: number): boolean {
   return handler === 'ignore' || (handler === 'default' && hasSignal(IGNORED_BY_DEFAULT, signal));
 }
 

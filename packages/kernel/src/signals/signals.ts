@@ -88,6 +88,9 @@ export class Signals implements SignalSender {
   /** All threads of a process are to die of `signal`, before anything else can take it. */
   #takeDown(cpu: Cpu, process: Process, signal: number): void {
     process.dying = signal;
+    // Nobody is told any more that it has stopped or gone on.
+    process.stop = null;
+    process.wasContinued = false;
     for (const thread of process.threads) {
       thread.stopPending = false;
       if (thread.pending.holds(Signal.KILL)) continue;

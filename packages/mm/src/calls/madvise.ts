@@ -1,4 +1,4 @@
-import { type Cpu, FaultCode, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, FaultCode, PAGE_SIZE } from '@rpal/hw-x86';
 import { Errno, Madvise } from '@rpal/uapi';
 import { requireWhole } from '../errors.js';
 import { collapseRange } from '../fault/collapse.js';
@@ -6,6 +6,7 @@ import { MmuGather } from '../fault/mmu-gather.js';
 import { populateArea } from '../fault/populate.js';
 import { discardPages } from '../fault/zap.js';
 import type { MmStruct } from '../space/mm-struct.js';
+import { unsigned, wholePages } from '../space/unsigned.js';
 import { type Vma, VmFlag } from '../space/vma.js';
 import { MmStep } from '../steps.js';
 import { modifyRange } from './modify-range.js';
@@ -15,13 +16,16 @@ import { modifyRange } from './modify-range.js';
  * not stop it, but make it end with ENOMEM, as in Linux.
  * @returns 0 or a negative errno; EINVAL for other advice
  */
-export function madvise(cpu: Cpu, mm: MmStruct, address: number, length: number, advice: number): number {
-  requireWhole(address, 'address');
+export function madvise(cpu: Cpu, mm: MmStruct, register: number, length: number, advice: number): number {
+  requireWhole(register, 'address');
   requireWhole(length, 'length');
   cpu.charge(MmStep.madviseBody);
-  const visit = advices[advice];
-  if (visit === undefined || address % PAGE_SIZE !== 0) return -Errno.EINVAL;
-  const end = address + pageCeil(length);
+  const address = unsigned(register);
+  const visit = advices[advice | 0];
+  if (visit === undefined || register % PAGE_SIZE !== 0) return -Errno.EINVAL;
+  const size = wholePages(length);
+  const end = unsigned(address + size);
+  if ((length !== 0 && size === 0) || end < address) return -Errno.EINVAL;
   const gapsStop = advice === Madvise.POPULATE_READ || advice === Madvise.POPULATE_WRITE;
   let hole = false;
   for (let at = address; at < end; ) {

@@ -1,8 +1,9 @@
-import { type Cpu, PAGE_SIZE, pageCeil, pageFloor } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE, pageFloor } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import { requireWhole } from '../errors.js';
 import { populateOrFail } from '../fault/populate.js';
 import type { MmStruct } from '../space/mm-struct.js';
+import { unsigned, wholePages } from '../space/unsigned.js';
 import { VmFlag } from '../space/vma.js';
 import { MmStep } from '../steps.js';
 import { modifyRange } from './modify-range.js';
@@ -12,12 +13,12 @@ export function mlock(cpu: Cpu, mm: MmStruct, address: number, length: number): 
   requireWhole(address, 'address');
   requireWhole(length, 'length');
   const start = pageFloor(address);
-  const end = start + pageCeil(length + (address - start));
+  const size = wholePages(length + (address - start));
   if (mm.limits.locked === 0) return -Errno.EPERM;
-  if (!withinLimit(mm, start, end)) return -Errno.ENOMEM;
-  const marked = setLocked(cpu, mm, start, end, VmFlag.LOCKED);
+  if (!withinLimit(mm, start, start + size)) return -Errno.ENOMEM;
+  const marked = setLocked(cpu, mm, start, size, VmFlag.LOCKED);
   if (marked < 0) return marked;
-  const result = populateOrFail(cpu, mm, start, end);
+  const result = populateOrFail(cpu, mm, start, start + size);
   // Linux: __mlock_posix_error_return.
   return result === -Errno.EFAULT ? -Errno.ENOMEM : result === -Errno.ENOMEM ? -Errno.EAGAIN : result;
 }
@@ -27,12 +28,15 @@ export function munlock(cpu: Cpu, mm: MmStruct, address: number, length: number)
   requireWhole(address, 'address');
   requireWhole(length, 'length');
   const start = pageFloor(address);
-  return setLocked(cpu, mm, start, start + pageCeil(length + (address - start)), 0);
+  return setLocked(cpu, mm, start, wholePages(length + (address - start)), 0);
 }
 
 /** Linux: `apply_vma_lock_flags`. @param locked `VmFlag.LOCKED` or 0 */
-function setLocked(cpu: Cpu, mm: MmStruct, start: number, end: number, locked: number): number {
+function setLocked(cpu: Cpu, mm: MmStruct, register: number, size: number, locked: number): number {
   cpu.charge(MmStep.mlockBody);
+  const start = unsigned(register);
+  const end = unsigned(start + size);
+  if (end < start) return -Errno.EINVAL;
   for (let at = start; at < end; ) {
     const area = mm.areas.containing(at);
     if (area === null) return -Errno.ENOMEM;

@@ -1,4 +1,4 @@
-import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { Errno, MapFlag, Prot } from '@rpal/uapi';
 import { MmError, requireWhole } from '../errors.js';
 import { MappedFile, MemoryFile } from '../fault/memory-file.js';
@@ -7,6 +7,7 @@ import { accountable, mayExpand, mayLock } from '../space/accounting.js';
 import { MMAP_MIN_ADDR } from '../space/layout.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { unmappedArea } from '../space/unmapped-area.js';
+import { unsigned, wholePages } from '../space/unsigned.js';
 import { type MappedObject, protFlags, Vma, VmFlag } from '../space/vma.js';
 import { MAX_MAP_COUNT, mergeNewRange } from '../space/vma-merge.js';
 import { MmStep } from '../steps.js';
@@ -41,6 +42,11 @@ const KNOWN_FLAGS =
   MapFlag.STACK |
   0x4_0000; // MAP_HUGETLB
 
+/** Pages of the largest file: its last byte has an offset of 63 bits. */
+const FILE_PAGES = 2 ** 51;
+/** Pages of what is no regular file. */
+const OBJECT_PAGES = 2 ** 52;
+
 const MAY_ALL = VmFlag.MAYREAD | VmFlag.MAYWRITE | VmFlag.MAYEXEC;
 
 /**
@@ -53,12 +59,13 @@ export function mmap(cpu: Cpu, mm: MmStruct, hint: number, length: number, prot:
   requireWhole(length, 'length');
   cpu.charge(MmStep.mmapBody);
   if (length === 0) return -Errno.EINVAL;
-  const size = pageCeil(length);
-  if (!(size > 0) || mm.areas.size > MAX_MAP_COUNT) return -Errno.ENOMEM;
+  const size = wholePages(length);
+  if (size === 0) return -Errno.ENOMEM;
+  if (mm.areas.size > MAX_MAP_COUNT) return -Errno.ENOMEM;
   const { hooks } = mm.manager.seams;
   const key = prot === Prot.EXEC ? executeOnlyKey(cpu, mm) : hooks.mmNewKey.call(0, mm);
 
-  const address = place(mm, hint, size, flags, extra.object === undefined);
+  const address = place(mm, unsigned(hint), size, flags, extra.object === undefined);
   if (address < 0) return address;
   const noReplace = (flags & MapFlag.FIXED_NOREPLACE) !== 0;
   if (noReplace && !mm.areas.isFree(address, address + size)) return -Errno.EEXIST;
@@ -68,6 +75,10 @@ export function mmap(cpu: Cpu, mm: MmStruct, hint: number, length: number, prot:
   }
 
   const requested = protFlags(prot) | flagBits(flags) | MAY_ALL;
+  if (extra.object !== undefined) {
+    const limit = extra.object.mappable === false ? OBJECT_PAGES : FILE_PAGES;
+    if ((extra.offset ?? 0) >= limit - size / PAGE_SIZE) return -Errno.EOVERFLOW;
+  }
   const allowed = extra.object === undefined ? anonymousFlags(requested, flags) : objectFlags(requested, prot, flags, extra.object);
   if (allowed < 0) return allowed;
   let vmFlags = allowed | (extra.vmFlags ?? 0);
@@ -127,6 +138,7 @@ function objectFlags(vmFlags: number, prot: number, flags: number, object: Mappe
     return -Errno.EINVAL;
   }
   if (!readable) return -Errno.EACCES;
+  if (object.mappable === false) return -Errno.ENODEV;
   return (vmFlags & VmFlag.GROWSDOWN) !== 0 ? -Errno.EINVAL : result;
 }
 

@@ -1,4 +1,4 @@
-import { type Cpu, entryFrame, FaultCode, PAGE_SIZE, Pte, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, entryFrame, FaultCode, PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import { Errno, Prot } from '@rpal/uapi';
 import { requireWhole } from '../errors.js';
 import { protectHuge, splitHugeAt } from '../fault/huge-pages.js';
@@ -6,6 +6,7 @@ import { MmuGather } from '../fault/mmu-gather.js';
 import { populateArea } from '../fault/populate.js';
 import { mayExpand } from '../space/accounting.js';
 import type { MmStruct } from '../space/mm-struct.js';
+import { unsigned, wholePages } from '../space/unsigned.js';
 import { protFlags, type Vma, VmFlag } from '../space/vma.js';
 import { MmStep } from '../steps.js';
 import { modifyRange } from './modify-range.js';
@@ -16,18 +17,19 @@ import { executeOnlyKey, isAllocated } from './pkeys.js';
  * @param key -1 keeps the key
  * @returns 0 or a negative errno
  */
-export function mprotect(cpu: Cpu, mm: MmStruct, address: number, length: number, prot: number, key = -1): number {
-  requireWhole(address, 'address');
+export function mprotect(cpu: Cpu, mm: MmStruct, register: number, length: number, prot: number, key = -1): number {
+  requireWhole(register, 'address');
   requireWhole(length, 'length');
   cpu.charge(MmStep.mprotectBody);
+  const address = unsigned(register);
   const grows = prot & (Prot.GROWSDOWN | Prot.GROWSUP);
   const rights = prot & ~grows;
-  if (grows === (Prot.GROWSDOWN | Prot.GROWSUP) || address % PAGE_SIZE !== 0) return -Errno.EINVAL;
+  if (grows === (Prot.GROWSDOWN | Prot.GROWSUP) || register % PAGE_SIZE !== 0) return -Errno.EINVAL;
   if (length === 0) return 0;
-  const end = address + pageCeil(length);
-  if (!(end > address)) return -Errno.ENOMEM;
+  const end = unsigned(address + wholePages(length));
+  if (end <= address) return -Errno.ENOMEM;
   // PROT_SEM, bit 3, is accepted and means nothing on x86.
-  if ((rights & ~(Prot.READ | Prot.WRITE | Prot.EXEC | 8)) !== 0) return -Errno.EINVAL;
+  if (prot < 0 || prot > 0xffff_ffff || (rights & ~(Prot.READ | Prot.WRITE | Prot.EXEC | 8)) !== 0) return -Errno.EINVAL;
   if (key !== -1) {
     const answer = mm.manager.seams.hooks.mmKeyChange.call(mm, key);
     if (answer !== undefined) return answer;

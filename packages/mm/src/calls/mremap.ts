@@ -1,15 +1,16 @@
-import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { Errno, MapFlag, Mremap } from '@rpal/uapi';
 import { requireWhole } from '../errors.js';
 import { populateRange } from '../fault/populate.js';
 import { mayExpand, mayLock } from '../space/accounting.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { unmappedArea } from '../space/unmapped-area.js';
+import { unsigned, wholePages } from '../space/unsigned.js';
 import { type Vma, VmFlag } from '../space/vma.js';
 import { MAX_MAP_COUNT, mergeNewRange } from '../space/vma-merge.js';
 import { MmStep } from '../steps.js';
 import { movePageTables } from './move-page-tables.js';
-import { unmapRange } from './munmap.js';
+import { unmap, unmapRange } from './munmap.js';
 
 /** What mremap is asked for, in whole pages (Linux: `struct vma_remap_struct`). */
 interface Remap {
@@ -27,14 +28,17 @@ const FLAGS = Mremap.MAYMOVE | Mremap.FIXED | Mremap.DONTUNMAP;
  * @param target where to, if FIXED; with DONTUNMAP alone a hint
  * @returns the address of the mapping after the call, or a negative errno
  */
-export function mremap(cpu: Cpu, mm: MmStruct, address: number, oldLength: number, newLength: number, flags: number, target = 0): number {
-  requireWhole(address, 'address');
+export function mremap(cpu: Cpu, mm: MmStruct, from: number, oldLength: number, newLength: number, flags: number, to = 0): number {
+  requireWhole(from, 'address');
   requireWhole(oldLength, 'oldLength');
   requireWhole(newLength, 'newLength');
-  requireWhole(target, 'target');
+  requireWhole(to, 'target');
   cpu.charge(MmStep.mremapBody);
-  const oldSize = pageCeil(oldLength);
-  const newSize = pageCeil(newLength);
+  const address = unsigned(from);
+  const target = unsigned(to);
+  const oldSize = wholePages(oldLength);
+  const newSize = wholePages(newLength);
+  if (from % PAGE_SIZE !== 0 || (to % PAGE_SIZE !== 0 && (flags & (Mremap.FIXED | Mremap.DONTUNMAP)) !== 0)) return -Errno.EINVAL;
   const remap: Remap = { address, oldSize, newSize, flags, target };
   const invalid = checkArguments(mm, remap);
   if (invalid < 0) return invalid;
@@ -49,7 +53,7 @@ export function mremap(cpu: Cpu, mm: MmStruct, address: number, oldLength: numbe
   if (hasTarget(remap)) return moveTo(cpu, mm, remap);
   if (newSize === oldSize) return address;
   if (newSize < oldSize) {
-    const failed = unmapRange(cpu, mm, address + newSize, address + oldSize);
+    const failed = unmap(cpu, mm, address + newSize, oldSize - newSize);
     return failed < 0 ? failed : address;
   }
   return expand(cpu, mm, area, remap);
@@ -97,7 +101,7 @@ function moveTo(cpu: Cpu, mm: MmStruct, remap: Remap): number {
     if (failed < 0) return failed;
   }
   if (oldSize > newSize) {
-    const failed = unmapRange(cpu, mm, address + newSize, address + oldSize);
+    const failed = unmap(cpu, mm, address + newSize, oldSize - newSize);
     if (failed < 0) return failed;
   }
   const rest: Remap = { ...remap, oldSize: Math.min(oldSize, newSize) };

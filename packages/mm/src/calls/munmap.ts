@@ -1,10 +1,11 @@
-import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
 import { requireWhole } from '../errors.js';
 import { splitHugeAt } from '../fault/huge-pages.js';
 import { MmuGather } from '../fault/mmu-gather.js';
 import { zapPages } from '../fault/zap.js';
 import type { MmStruct } from '../space/mm-struct.js';
+import { unsigned, wholePages } from '../space/unsigned.js';
 import { VmFlag } from '../space/vma.js';
 import { MAX_MAP_COUNT, splitArea } from '../space/vma-merge.js';
 import { MmStep } from '../steps.js';
@@ -14,9 +15,14 @@ export function munmap(cpu: Cpu, mm: MmStruct, address: number, length: number):
   requireWhole(address, 'address');
   requireWhole(length, 'length');
   cpu.charge(MmStep.munmapBody);
-  const size = pageCeil(length);
-  if (address % PAGE_SIZE !== 0 || size === 0 || address < 0 || address + size > mm.layout.taskSize) return -Errno.EINVAL;
-  return unmapRange(cpu, mm, address, address + size);
+  return unmap(cpu, mm, unsigned(address), unsigned(length));
+}
+
+/** munmap of unsigned numbers, as mremap makes it too (Linux: `do_vmi_munmap`). @returns 0 or a negative errno */
+export function unmap(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
+  const { taskSize } = mm.layout;
+  if (address % PAGE_SIZE !== 0 || address > taskSize || length > taskSize - address || length === 0) return -Errno.EINVAL;
+  return unmapRange(cpu, mm, address, address + wholePages(length));
 }
 
 /** Removes all mappings of [start, end): areas, pages, tables, translations everywhere. @returns 0 or -ENOMEM */

@@ -10,7 +10,8 @@ const RIGHTS = Pkey.DISABLE_ACCESS | Pkey.DISABLE_WRITE;
 /** pkey_alloc(2): the lowest free key, with `rights` in the PKRU of the caller. @returns the key or a negative errno */
 export function pkeyAlloc(cpu: Cpu, mm: MmStruct, flags: number, rights: number): number {
   cpu.charge(MmStep.pkeyBody);
-  if (flags !== 0 || (rights & ~RIGHTS) !== 0) return -Errno.EINVAL;
+  if (flags !== 0 || rights < 0 || rights > RIGHTS) return -Errno.EINVAL;
+  if (!cpu.mmu.pke) return -Errno.EINVAL;
   const key = takeKey(cpu, mm);
   if (key >= 0) setRights(cpu, key, rights);
   return key;

@@ -1,7 +1,16 @@
 import { Access, type Cpu, FaultCode, PAGE_MASK, PAGE_SIZE, Touch } from '@rpal/hw-x86';
 import { Errno } from '@rpal/uapi';
+import { TASK_SIZE } from '../space/layout.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { handleFault } from './fault.js';
+
+/**
+ * Is [address, address + size) below the end of user memory (Linux: `access_ok`)? Whether anything is mapped there is another question.
+ * Both are registers: what is negative, or 2^63 and more, lies beyond.
+ */
+export function accessOk(address: number, size: number): boolean {
+  return address >= 0 && size >= 0 && address + size <= TASK_SIZE;
+}
 
 /**
  * Physical address behind a user address, for a copy by the kernel: faults are resolved, PKRU applies as the CPU applies

@@ -29,7 +29,7 @@ export function mergeNewRange(mm: MmStruct, range: Proposal): Vma | null {
   const next = mm.areas.at(index) ?? null;
   const left = mergesLeft(mm, previous, range) ? previous : null;
   const right = mergesRight(mm, next, range, left) ? next : null;
-  if (left !== null && right !== null) {
+  if (left !== null && right !== null && !countsAreas(range)) {
     discard(mm, right);
     left.end = right.end;
     adopt(left, right.anonVma === null ? range.source : right);
@@ -82,6 +82,8 @@ function mergeExistingRange(mm: MmStruct, middle: Vma, start: number, end: numbe
   const atStart = start === middle.start;
   const atEnd = end === middle.end;
   if ((flags & VmFlag.SPECIAL) !== 0 || (!atStart && !atEnd)) return null;
+  // The whole of it would go.
+  if (atStart && atEnd && countsAreas(middle)) return null;
   const index = mm.areas.indexFrom(middle.start);
   const offset = middle.offset + (start - middle.start) / PAGE_SIZE;
   const range: Proposal = { start, end, flags, key, object: middle.object, offset, anonVma: middle.anonVma, source: middle };
@@ -127,6 +129,10 @@ export function splitArea(mm: MmStruct, area: Vma, address: number): Vma {
 function discard(mm: MmStruct, area: Vma): void {
   mm.areas.remove(area);
   area.object?.mapped?.(-1, area, mm);
+}
+
+function countsAreas({ object }: { readonly object: MappedObject | null }): boolean {
+  return object?.countsAreas === true;
 }
 
 function mergesLeft(mm: MmStruct, previous: Vma | null, range: Proposal): previous is Vma {

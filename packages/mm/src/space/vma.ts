@@ -35,6 +35,10 @@ export interface MappedObject {
   /** It was opened for reading, for writing; both if absent. */
   readonly readable?: boolean;
   readonly writable?: boolean;
+  /** Areas that map it are counted one by one: none is given up for another (Linux: `vm_ops->close`). */
+  readonly countsAreas?: boolean;
+  /** False: there is no such mapping at all (ENODEV). */
+  readonly mappable?: boolean;
   /**
    * Frame of page `offset`, made on demand on behalf of `cpu`; -1 if it lies beyond the object's end (SIGBUS), -2 if no
    * memory is left.

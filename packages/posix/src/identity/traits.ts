@@ -6,8 +6,6 @@ export interface Traits {
   dumpable: number;
   /** Sent to it when the thread ends that forked it; 0: none. Not inherited. */
   parentDeathSignal: number;
-  /** Orphans among its descendants become its children. Not inherited. */
-  subreaper: boolean;
   noNewPrivileges: boolean;
   personality: number;
   machineCheckKill: number;
@@ -21,7 +19,6 @@ function first(): Traits {
   return {
     dumpable: 1,
     parentDeathSignal: 0,
-    subreaper: false,
     noNewPrivileges: false,
     personality: 0,
     machineCheckKill: 2,
@@ -48,6 +45,6 @@ export class TraitTable {
   /** A process has been forked. */
   fork(parent: Thread, child: Thread): void {
     if (parent.process === child.process || !this.#traits.has(parent.process)) return;
-    this.#traits.set(child.process, { ...this.of(parent.process), parentDeathSignal: 0, subreaper: false });
+    this.#traits.set(child.process, { ...this.of(parent.process), parentDeathSignal: 0 });
   }
 }

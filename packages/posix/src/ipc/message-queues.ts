@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MessageQueueFile, MessageQueueNamespace, MQ_PRIO_MAX } from '@rpal/ipc';
-import { FOREVER, KernelStep, type SignalValue, type Thread, whenOver } from '@rpal/kernel';
+import { FOREVER, KernelStep, NO_NOTIFICATION, type SignalValue, type Thread, whenOver } from '@rpal/kernel';
 import { Errno, OpenFlag, Rlimit, Signal } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 
@@ -13,11 +13,11 @@ export function defineMessageQueueCalls(calls: Calls): void {
     'mq_open',
     (cpu, thread, { args, a0, a1, a3 }) => {
       cpu.charge(KernelStep.openFile);
-      const name = args.string(cpu, thread, a0);
-      if (typeof name === 'number') return name;
       const attributes = args.queueAttributes(cpu, thread, a3);
       if (typeof attributes === 'number') return attributes;
-      const file = messageQueues.open(name, a1, attributes, thread.process.limits.of(Rlimit.MSGQUEUE));
+      const name = args.queueName(cpu, thread, a0);
+      if (typeof name === 'number') return name;
+      const file = messageQueues.open(name, a1 | 0, attributes, thread.process.limits.of(Rlimit.MSGQUEUE));
       return typeof file === 'number' ? file : thread.process.files.install(cpu, file, OpenFlag.CLOEXEC);
     },
     { signature: 'name$ flags*' },
@@ -26,7 +26,7 @@ export function defineMessageQueueCalls(calls: Calls): void {
   calls.define(
     'mq_unlink',
     (cpu, thread, { args, a0 }) => {
-      const name = args.string(cpu, thread, a0);
+      const name = args.queueName(cpu, thread, a0);
       if (typeof name === 'number') return name;
       return messageQueues.unlink(name);
     },
@@ -37,9 +37,11 @@ export function defineMessageQueueCalls(calls: Calls): void {
   calls.define(
     'mq_timedsend',
     (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
-      if (a3 < 0 || a3 >= MQ_PRIO_MAX) return -Errno.EINVAL;
       const timeout = args.deadline(cpu, thread, a4);
-      return timeout < FOREVER ? timeout : onQueue(cpu, thread, a0, (file) => file.send(cpu, thread, a1, a2, a3, timeout));
+      if (timeout < FOREVER) return timeout;
+      const priority = a3 >>> 0;
+      if (priority >= MQ_PRIO_MAX) return -Errno.EINVAL;
+      return onQueue(cpu, thread, a0, (file) => file.send(cpu, thread, a1, unsignedSize(a2), priority, timeout));
     },
     { holds: [0], signature: 'mqd buf* length priority timeout_ns' },
   );
@@ -51,7 +53,7 @@ export function defineMessageQueueCalls(calls: Calls): void {
       if (timeout < FOREVER) return timeout;
       let failed = 0;
       const result = onQueue(cpu, thread, a0, (file) =>
-        file.receive(cpu, thread, a1, a2, timeout, (priority) => {
+        file.receive(cpu, thread, a1, unsignedSize(a2), timeout, (priority) => {
           failed = args.putWord(cpu, thread, a3, priority);
         }),
       );
@@ -60,7 +62,6 @@ export function defineMessageQueueCalls(calls: Calls): void {
     { holds: [0], signature: 'mqd buf* length - timeout_ns' },
   );
 
-  // Signal 0 takes the caller's registration back.
   calls.define(
     'mq_notify',
     (cpu, thread, { args, a0, a1, a2 }) => {
@@ -68,16 +69,16 @@ export function defineMessageQueueCalls(calls: Calls): void {
       const failed = args.notification(cpu, thread, a1, a2, told);
       if (failed < 0) return failed;
       const { signal, value } = told;
-      if (signal < 0 || signal > Signal.RTMAX) return -Errno.EINVAL;
+      if (signal !== NO_NOTIFICATION && (signal < 0 || signal > Signal.RTMAX)) return -Errno.EINVAL;
       return onQueue(cpu, thread, a0, ({ queue }) => {
         const owner = thread.process;
-        if (signal === 0) {
+        if (signal === NO_NOTIFICATION) {
           if (queue.notification?.owner === owner) queue.notification = null;
           return 0;
         }
         if (queue.notification !== null) return -Errno.EBUSY;
         const tell = (on: Cpu) => {
-          if (owner.exit === null) signals.sendToProcess(on, owner, signal, value);
+          if (owner.exit === null && signal !== 0) signals.sendToProcess(on, owner, signal, value);
         };
         queue.notification = { owner, pid: owner.pid, signal, tell };
         return 0;
@@ -85,6 +86,11 @@ export function defineMessageQueueCalls(calls: Calls): void {
     },
     { signature: 'mqd sig:signal value' },
   );
+}
+
+/** A size as unsigned: what is negative as a register is larger than any message. */
+function unsignedSize(size: number): number {
+  return size < 0 ? Number.POSITIVE_INFINITY : size;
 }
 
 function onQueue(cpu: Cpu, thread: Thread, fd: number, call: (file: MessageQueueFile) => number): number {

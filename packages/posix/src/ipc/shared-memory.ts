@@ -1,21 +1,60 @@
-import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
-import { KernelStep, type Thread } from '@rpal/kernel';
-import { MappedFile, MemoryFile, type MemoryManager, type MmStruct, mmap, munmap, putUser32, putUser64, type Vma } from '@rpal/mm';
+import { type Cpu, PAGE_SIZE, pageCeil, pageFloor } from '@rpal/hw-x86';
+import { Capability, KernelStep, type Process, type Thread } from '@rpal/kernel';
+import {
+  accessOk,
+  getUser32,
+  MappedFile,
+  MemoryFile,
+  type MemoryManager,
+  type MmStruct,
+  mmap,
+  munmap,
+  putUser32,
+  putUser64,
+  type Vma,
+} from '@rpal/mm';
 import { Errno, Ipc, MapFlag, Prot, Shm } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 
 /** Segments there may be (SHMMNI). */
 const MAX_SEGMENTS = 4096;
 /** Offsets in `struct shmid_ds`. */
-const Offset = { key: 0, mode: 20, size: 48, creator: 80, last: 84, attached: 88, end: 112 } as const;
+const Offset = {
+  key: 0,
+  uid: 4,
+  gid: 8,
+  creatorUid: 12,
+  creatorGid: 16,
+  mode: 20,
+  size: 48,
+  creator: 80,
+  last: 84,
+  attached: 88,
+  end: 112,
+} as const;
 const SHM_DEST = 0o1000;
+const SHM_LOCKED = 0o2000;
+/** Largest size: what a file in memory may have. */
+const SIZE_MAX = 2 ** 43;
+/** Of permissions: what IPC_SET changes. */
+const PERMISSIONS = 0o777;
+
+/** Who made a segment. */
+interface ShmCreator {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /** A System V shared memory segment (ipc/shm.c). */
 class ShmSegment extends MappedFile {
   readonly id: number;
   readonly bytes: number;
-  readonly mode: number;
-  readonly creator: number;
+  /** Permissions, and who owns it: IPC_SET changes them. */
+  mode: number;
+  uid: number;
+  gid: number;
+  readonly creator: ShmCreator;
   /** The key by which it is found; 0: none. */
   key: number;
   lastUser = 0;
@@ -31,7 +70,7 @@ class ShmSegment extends MappedFile {
     key: number,
     bytes: number,
     mode: number,
-    creator: number,
+    creator: ShmCreator,
     gone: (segment: ShmSegment) => void,
   ) {
     const file = new MemoryFile(memory, `/SYSV${(key >>> 0).toString(16).padStart(8, '0')} (deleted)`);
@@ -41,8 +80,15 @@ class ShmSegment extends MappedFile {
     this.bytes = bytes;
     this.mode = mode;
     this.creator = creator;
+    this.uid = creator.uid;
+    this.gid = creator.gid;
     this.#gone = gone;
     file.get();
+  }
+
+  /** shm_nattch counts them. */
+  get countsAreas(): boolean {
+    return true;
   }
 
   override mapped(change: 1 | -1, vma: Vma, mm: MmStruct): void {
@@ -70,10 +116,11 @@ export class SharedSegments {
       return found.bytes < bytes ? -Errno.EINVAL : found.id;
     }
     if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;
-    if (!(bytes > 0)) return -Errno.EINVAL;
+    if (!(bytes > 0) || bytes > SIZE_MAX) return -Errno.EINVAL;
     if (this.#byId.size >= MAX_SEGMENTS) return -Errno.ENOSPC;
-    const { pid } = thread.process;
-    const segment = new ShmSegment(this.#memory, this.#nextId++, key, bytes, flags & 0o777, pid, (gone) => this.#destroy(gone));
+    const { pid, credentials } = thread.process;
+    const creator = { pid, uid: credentials.euid, gid: credentials.egid };
+    const segment = new ShmSegment(this.#memory, this.#nextId++, key, bytes, flags & 0o777, creator, (gone) => this.#destroy(gone));
     segment.file.truncate(cpu, pageCeil(bytes));
     this.#byId.set(segment.id, segment);
     return segment.id;
@@ -81,10 +128,12 @@ export class SharedSegments {
 
   /** shmat(2). @returns the address */
   attach(cpu: Cpu, thread: Thread, id: number, address: number, flags: number): number {
-    const segment = this.#byId.get(id);
+    const segment = this.#byId.get(id | 0);
     if (segment === undefined) return -Errno.EINVAL;
-    const rounded = (flags & Shm.RND) !== 0 ? address - (address % PAGE_SIZE) : address;
+    const rounded = (flags & Shm.RND) !== 0 ? pageFloor(address) : address;
     if (rounded % PAGE_SIZE !== 0 || (rounded === 0 && (flags & Shm.REMAP) !== 0)) return -Errno.EINVAL;
+    // Beyond the end of all addresses.
+    if (rounded < 0 && rounded + segment.bytes >= 0 && (flags & Shm.REMAP) === 0) return -Errno.EINVAL;
     const place = rounded === 0 ? 0 : (flags & Shm.REMAP) !== 0 ? MapFlag.FIXED : MapFlag.FIXED_NOREPLACE;
     const prot = Prot.READ | ((flags & Shm.RDONLY) !== 0 ? 0 : Prot.WRITE) | ((flags & Shm.EXEC) !== 0 ? Prot.EXEC : 0);
     const at = mmap(cpu, thread.memory, rounded, pageCeil(segment.bytes), prot, MapFlag.SHARED | place, { object: segment });
@@ -109,19 +158,34 @@ export class SharedSegments {
 
   /** shmctl(2). @param buffer room for a `struct shmid_ds`, 112 bytes */
   control(cpu: Cpu, thread: Thread, id: number, command: number, buffer: number): number {
+    if (id < 0 || command < 0) return -Errno.EINVAL;
+    const { memory, process } = thread;
+    // What IPC_SET takes is copied before anybody asks what it is for.
+    if (command === Ipc.SET && !readable(cpu, memory, buffer)) return -Errno.EFAULT;
     const segment = this.#byId.get(id);
     if (segment === undefined) return -Errno.EINVAL;
     switch (command) {
       case Ipc.RMID:
+        if (!mayControl(process, segment)) return -Errno.EPERM;
         segment.removed = true;
         segment.key = Ipc.PRIVATE;
         if (segment.attached === 0) this.#destroy(segment);
         return 0;
       case Ipc.STAT:
-        return putStatus(cpu, thread.memory, buffer, segment);
-      case Ipc.SET:
+        return putStatus(cpu, memory, buffer, segment);
+      case Ipc.SET: {
+        if (!mayControl(process, segment)) return -Errno.EPERM;
+        const word = (offset: number) => getUser32(cpu, memory, buffer + offset);
+        segment.uid = word(Offset.uid);
+        segment.gid = word(Offset.gid);
+        segment.mode = (segment.mode & ~PERMISSIONS) | (word(Offset.mode) & PERMISSIONS);
+        return 0;
+      }
       case Shm.LOCK:
+        segment.mode |= SHM_LOCKED;
+        return 0;
       case Shm.UNLOCK:
+        segment.mode &= ~SHM_LOCKED;
         return 0;
       default:
         return -Errno.EINVAL;
@@ -133,13 +197,29 @@ export class SharedSegments {
   }
 }
 
+/** Owner, maker, and root may change and remove it (Linux: `ipcctl_obtain_check`). */
+function mayControl(process: Process, { uid, creator }: ShmSegment): boolean {
+  const { euid } = process.credentials;
+  return euid === uid || euid === creator.uid || process.capable(Capability.SYS_ADMIN);
+}
+
+/** The whole `struct shmid_ds` can be read. */
+function readable(cpu: Cpu, memory: MmStruct, buffer: number): boolean {
+  if (!accessOk(buffer, Offset.end)) return false;
+  return getUser32(cpu, memory, buffer) >= 0 && getUser32(cpu, memory, buffer + Offset.end - 4) >= 0;
+}
+
 function putStatus(cpu: Cpu, memory: MmStruct, buffer: number, segment: ShmSegment): number {
   let failed = 0;
   for (let at = 0; at < Offset.end; at += 8) failed ||= putUser64(cpu, memory, buffer + at, 0);
   failed ||= putUser32(cpu, memory, buffer + Offset.key, segment.key);
   failed ||= putUser32(cpu, memory, buffer + Offset.mode, segment.mode | (segment.removed ? SHM_DEST : 0));
   failed ||= putUser64(cpu, memory, buffer + Offset.size, segment.bytes);
-  failed ||= putUser32(cpu, memory, buffer + Offset.creator, segment.creator);
+  failed ||= putUser32(cpu, memory, buffer + Offset.uid, segment.uid);
+  failed ||= putUser32(cpu, memory, buffer + Offset.gid, segment.gid);
+  failed ||= putUser32(cpu, memory, buffer + Offset.creatorUid, segment.creator.uid);
+  failed ||= putUser32(cpu, memory, buffer + Offset.creatorGid, segment.creator.gid);
+  failed ||= putUser32(cpu, memory, buffer + Offset.creator, segment.creator.pid);
   failed ||= putUser32(cpu, memory, buffer + Offset.last, segment.lastUser);
   failed ||= putUser64(cpu, memory, buffer + Offset.attached, segment.attached);
   return failed;
@@ -152,11 +232,13 @@ export function defineSharedMemoryCalls(calls: Calls): void {
     'shmget',
     (cpu, thread, { a0, a1, a2 }) => {
       cpu.charge(KernelStep.openFile);
-      return segments.get(cpu, thread, a0, a1, a2);
+      return segments.get(cpu, thread, a0 | 0, a1, a2);
     },
     { signature: 'key* size flags*' },
   );
   calls.define('shmat', (cpu, thread, { a0, a1, a2 }) => segments.attach(cpu, thread, a0, a1, a2), { signature: 'shmid addr* flags*' });
   calls.define('shmdt', (cpu, thread, { a0 }) => segments.detach(cpu, thread, a0), { signature: 'addr*' });
-  calls.define('shmctl', (cpu, thread, { a0, a1, a2 }) => segments.control(cpu, thread, a0, a1, a2), { signature: 'shmid command buf*' });
+  calls.define('shmctl', (cpu, thread, { a0, a1, a2 }) => segments.control(cpu, thread, a0 | 0, a1 | 0, a2), {
+    signature: 'shmid command buf*',
+  });
 }

@@ -145,10 +145,10 @@ export function definePrctl(calls: Calls, traits: TraitTable, life: ThreadLife):
         case Prctl.MCE_KILL_GET:
           return a1 !== 0 || rest ? -Errno.EINVAL : own.machineCheckKill;
         case Prctl.SET_CHILD_SUBREAPER:
-          own.subreaper = a1 !== 0;
+          process.subReaper = a1 !== 0;
           return 0;
         case Prctl.GET_CHILD_SUBREAPER:
-          return putInt(cpu, thread, a1, Number(own.subreaper));
+          return putInt(cpu, thread, a1, Number(process.subReaper));
         case Prctl.SET_NO_NEW_PRIVS:
           if (a1 !== 1 || rest) return -Errno.EINVAL;
           own.noNewPrivileges = true;

@@ -1,10 +1,10 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type RunQueue, type RunQueues, SwitchPhase } from '../core/run-queue.js';
-import { type ClassQueue, MAX_RT_PRIORITY, RR_SLICE, type SchedClass } from '../core/sched-class.js';
+import { type ClassQueue, MAX_RT_PRIORITY, type RealTimeClass, RR_SLICE } from '../core/sched-class.js';
 import { SchedPolicy, type Task } from '../core/task.js';
 
 /** SCHED_FIFO and SCHED_RR (kernel/sched/rt.c): the highest priority runs; tasks of one priority in the order of arrival. */
-export class RtClass implements SchedClass {
+export class RtClass implements RealTimeClass {
   readonly name = 'rt';
   readonly queues: RtQueue[] = [];
   /** Run queues with a real-time task that waits. */
@@ -14,6 +14,20 @@ export class RtClass implements SchedClass {
     const queue = new RtQueue(this, rq);
     this.queues.push(queue);
     return queue;
+  }
+
+  /** A queued task comes before those of its priority. */
+  toFront(rq: RunQueue, task: Task): void {
+    this.#queueOf(rq).toFront(task);
+  }
+
+  /** Somebody who could run on this CPU is more urgent than a task that does. */
+  outranked(rq: RunQueue, { rtPriority }: Task): boolean {
+    return this.queues.some((queue) => queue.waiting(rq.cpu, rtPriority) !== null);
+  }
+
+  #queueOf(rq: RunQueue): RtQueue {
+    return this.queues[rq.cpu.id] as RtQueue;
   }
 
   /** Where it was, unless a real-time task of the same or higher priority runs there: then where the least urgent task runs. */
@@ -92,6 +106,12 @@ export class RtQueue implements ClassQueue {
     const list = this.#list(task.rtPriority);
     list.splice(list.indexOf(task), 1);
     list.push(task);
+  }
+
+  toFront(task: Task): void {
+    const list = this.#list(task.rtPriority);
+    list.splice(list.indexOf(task), 1);
+    list.unshift(task);
   }
 
   /** The most urgent task that does not run and may run on `cpu`; null if none is above `priority`. */

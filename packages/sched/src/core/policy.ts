@@ -11,7 +11,8 @@ import { SchedPolicy, type Task } from './task.js';
 import { checkPreempt } from './wake-up.js';
 
 /**
- * sched_setscheduler: gives `task` another policy and, for SCHED_FIFO and SCHED_RR, a priority of 1 .. 99.
+ * sched_setscheduler: gives `task` another policy and, for SCHED_FIFO and SCHED_RR, a priority of 1 .. 99. What changes nothing is not
+ * done at all.
  * @returns 0, or -EINVAL for an unknown policy, a class that the machine does not have, or a priority out of range; what
  *   a tap of `schedPolicy` answers if one refuses
  */
@@ -21,11 +22,12 @@ export function setScheduler(queues: RunQueues, cpu: Cpu, task: Task, policy: nu
   if (realTime ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
   const refused = queues.hooks.schedPolicy.call(task, policy) ?? 0;
   if (refused < 0) return refused;
-  change(queues, cpu, task, () => {
+  if (policy === task.policy && priority === task.ownPriority) return 0;
+  const effective = Math.max(priority, task.inheritedPriority);
+  const schedClass = effective > 0 ? queues.classes.rt : (queues.classes.of(policy) ?? null);
+  changeRank(queues, cpu, task, schedClass, effective, () => {
     task.policy = policy;
-    task.ownPriority = realTime ? priority : 0;
-    task.rtPriority = Math.max(task.ownPriority, task.inheritedPriority);
-    task.schedClass = classOf(queues, task, task.rtPriority);
+    task.ownPriority = priority;
     task.timeSlice = RR_SLICE;
     setWeight(task);
   });
@@ -40,15 +42,58 @@ export function inherit(queues: RunQueues, cpu: Cpu, task: Task, priority: numbe
   if (task.inheritedPriority === priority) return;
   const effective = Math.max(task.ownPriority, priority);
   const schedClass = classOf(queues, task, effective);
-  if (effective === task.rtPriority && schedClass === task.schedClass) {
-    task.inheritedPriority = priority;
+  task.inheritedPriority = priority;
+  if (effective === task.rtPriority && schedClass === task.schedClass) return;
+  changeRank(queues, cpu, task, schedClass, effective, () => {});
+}
+
+/**
+ * Changes the class and the real-time priority of a task (Linux: the second half of `__sched_setscheduler`, `rt_mutex_setprio` and
+ * `check_class_changed`). One that is lowered comes before those of its new priority; one that stays where it is keeps its place. The
+ * CPU is taken from it only if somebody else there is now more urgent.
+ */
+function changeRank(queues: RunQueues, cpu: Cpu, task: Task, schedClass: SchedClass | null, rtPriority: number, apply: () => void): void {
+  const rq = queues.of(task.cpu);
+  rq.acquire(cpu);
+  rq.updateClock(cpu);
+  rq.account();
+  const { schedClass: oldClass, rtPriority: oldPriority } = task;
+  const sameClass = schedClass === oldClass;
+  // A sleeper that only works its lag off leaves at once.
+  if (task.entity.delayed) finishDelayed(rq, task);
+  const queued = task.onRq;
+  const runs = rq.current === task;
+  const stays = sameClass && schedClass !== null && rtPriority === oldPriority;
+  if (stays) {
+    apply();
+    rq.lock.release(cpu);
     return;
   }
-  change(queues, cpu, task, () => {
-    task.inheritedPriority = priority;
-    task.rtPriority = effective;
-    task.schedClass = schedClass;
-  });
+  if (queued) dequeue(rq, task, Dequeue.MOVE);
+  if (runs) rq.putPrevious(task);
+  task.schedClass = schedClass;
+  task.rtPriority = rtPriority;
+  apply();
+  const lowered = rtPriority < oldPriority;
+  if (queued) {
+    enqueue(cpu, rq, task, Enqueue.MOVE);
+    if (lowered && schedClass === queues.classes.rt) queues.classes.rt.toFront(rq, task);
+  }
+  if (runs) rq.setNext(task);
+  if (queued || runs) reconsider(queues, cpu, task, sameClass, oldPriority);
+  rq.lock.release(cpu);
+}
+
+/** Does somebody else have to run now that the class or the priority of a task has changed (Linux: `switched_to`, `prio_changed`)? */
+function reconsider(queues: RunQueues, cpu: Cpu, task: Task, sameClass: boolean, oldPriority: number): void {
+  const rq = queues.of(task.cpu);
+  if (rq.current !== task) {
+    if (!sameClass || task.rtPriority !== oldPriority) checkPreempt(cpu, rq, task);
+  } else if (task.schedClass === queues.classes.rt) {
+    if (task.rtPriority < oldPriority && queues.classes.rt.outranked(rq, task)) resched(cpu, rq);
+  } else if (!sameClass) {
+    resched(cpu, rq);
+  }
 }
 
 /** The class in which a task runs: with a real-time priority, its own or a lent one, the real-time class, else that of its policy. */
@@ -109,6 +154,19 @@ export function setNice(queues: RunQueues, cpu: Cpu, task: Task, nice: number): 
 
 function weightOf(task: Task): number {
   return task.policy === SchedPolicy.IDLE ? IDLE_WEIGHT : niceWeight(task.nice);
+}
+
+/** A task that its parent wanted to be neither real-time nor more than ordinary (SCHED_RESET_ON_FORK). */
+export function beginOrdinary(task: Task): void {
+  if (task.policy === SchedPolicy.FIFO || task.policy === SchedPolicy.RR) {
+    task.policy = SchedPolicy.NORMAL;
+    task.nice = 0;
+  }
+  task.nice = Math.max(0, task.nice);
+  task.schedClass = null;
+  task.rtPriority = 0;
+  task.ownPriority = 0;
+  task.entity.weight = weightOf(task);
 }
 
 /** The weight that follows from policy and nice value, of a task that is on no fair queue. */

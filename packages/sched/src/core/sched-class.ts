@@ -39,6 +39,14 @@ export interface ClassQueue {
   yield(task: Task): void;
 }
 
+/** What a change of priority wants to know of the real-time class. */
+export interface RealTimeClass extends SchedClass {
+  /** A queued task comes before those of its priority. */
+  toFront(rq: RunQueue, task: Task): void;
+  /** Somebody who could run on this CPU is more urgent than a task that does. */
+  outranked(rq: RunQueue, task: Task): boolean;
+}
+
 /** Highest real-time priority; the lowest is 1. */
 export const MAX_RT_PRIORITY = 99;
 /** Slice of SCHED_RR, ns (Linux: RR_TIMESLICE). */

@@ -1,18 +1,18 @@
 import type { Slot } from '@rpal/bus';
 import type { RunQueue } from './run-queue.js';
-import { type ClassQueue, ClassRank, type SchedClass } from './sched-class.js';
+import { type ClassQueue, ClassRank, type RealTimeClass, type SchedClass } from './sched-class.js';
 import { SchedPolicy, type Task } from './task.js';
 
 /** The scheduling classes besides the fair one, and their part of every run queue. */
 export class SchedClasses {
   readonly stop: SchedClass;
-  readonly rt: SchedClass;
+  readonly rt: RealTimeClass;
   /** A task of another class than the fair one has been runnable: from then on all classes are asked. */
   inUse = false;
   readonly #ext: Slot<SchedClass>;
   readonly #queues: Map<SchedClass, readonly ClassQueue[]> = new Map();
 
-  constructor(stop: SchedClass, rt: SchedClass, ext: Slot<SchedClass>) {
+  constructor(stop: SchedClass, rt: RealTimeClass, ext: Slot<SchedClass>) {
     this.stop = stop;
     this.rt = rt;
     this.#ext = ext;

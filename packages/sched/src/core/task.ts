@@ -11,6 +11,9 @@ export const TaskState = { RUNNING: 0, INTERRUPTIBLE: 1, UNINTERRUPTIBLE: 2, STO
 /** Scheduling policies (include/uapi/linux/sched.h). */
 export const SchedPolicy = { NORMAL: 0, FIFO: 1, RR: 2, BATCH: 3, IDLE: 5, EXT: 7 } as const;
 
+/** Bit of sched_setscheduler's policy: what the task forks begins as an ordinary one. */
+export const RESET_ON_FORK = 0x4000_0000;
+
 /** What a kernel path asks of the scheduler when it returns. */
 export const PathResult = {
   /** One step is done: call again. The moment between two calls is a yield point. */
@@ -40,7 +43,8 @@ export const TIMER_SLACK = 50_000;
 
 /** A schedulable thread (Linux: `struct task_struct`, the scheduler's part). */
 export class Task implements FairTask {
-  readonly pid: number;
+  /** Its id: another one only after exec, when the thread takes over that of its process. */
+  pid: number;
   name: string;
   state: number = TaskState.NEW;
   /** While it sleeps: what it waits for, and the clock of its CPU when it went to sleep, TSC cycles. */
@@ -56,6 +60,8 @@ export class Task implements FairTask {
   readonly entity: SchedEntity;
   policy: number = SchedPolicy.NORMAL;
   nice = 0;
+  /** What it forks begins as an ordinary task (SCHED_RESET_ON_FORK). */
+  resetOnFork = false;
   /** The control group it is scheduled in; null is the root. */
   group: TaskGroup | null = null;
   /** Tasks with different cookies do not share a core; 0: no cookie. */

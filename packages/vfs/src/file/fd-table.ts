@@ -8,7 +8,10 @@ export const OPEN_MAX = 1024;
 /** More it cannot be (fs.nr_open). */
 export const NR_OPEN: number = 1 << 20;
 
-/** The descriptors of a process (Linux: `struct files_struct`). Threads share one. */
+/**
+ * The descriptors of a process (Linux: `struct files_struct`). Threads share one. Of a register that stands for a descriptor the lower 32
+ * bits count.
+ */
 export class FdTable {
   readonly #files: (File | null)[] = [];
   readonly #closeOnExec = new Set<number>();
@@ -27,27 +30,31 @@ export class FdTable {
   /** The file behind a descriptor, or null. Charges the look-up. */
   lookUp(cpu: Cpu, fd: number): File | null {
     cpu.charge(VfsStep.fdLookup);
-    return this.#files[fd] ?? null;
+    return this.#files[fd >>> 0] ?? null;
   }
 
   /** The file behind a descriptor without cost: for observers. */
   peek(fd: number): File | null {
-    return this.#files[fd] ?? null;
+    return this.#files[fd >>> 0] ?? null;
   }
 
   /** No descriptor is free. */
   get full(): boolean {
-    let fd = this.#lowestFree;
-    while (fd < this.limit && this.#files[fd] != null) fd++;
-    return fd >= this.limit;
+    return this.lowestFree(0) < 0;
+  }
+
+  /** The lowest free descriptor that is at least `from`, or -EMFILE. */
+  lowestFree(from: number): number {
+    let fd = Math.max(from, this.#lowestFree);
+    while (this.#files[fd] != null) fd++;
+    return fd < this.limit ? fd : -Errno.EMFILE;
   }
 
   /** Gives `file` the lowest free descriptor, at least `from`. @param flags of them O_CLOEXEC @returns it, or -EMFILE */
   install(cpu: Cpu, file: File, flags = 0, from = 0): number {
     cpu.charge(VfsStep.fdInstall);
-    let fd = Math.max(from, this.#lowestFree);
-    while (this.#files[fd] != null) fd++;
-    if (fd >= this.limit) return -Errno.EMFILE;
+    const fd = this.lowestFree(from);
+    if (fd < 0) return fd;
     this.#place(fd, file, (flags & OpenFlag.CLOEXEC) !== 0);
     if (from <= this.#lowestFree) this.#lowestFree = fd + 1;
     return fd;
@@ -65,7 +72,8 @@ export class FdTable {
   }
 
   /** close(2). */
-  close(cpu: Cpu, fd: number): number {
+  close(cpu: Cpu, register: number): number {
+    const fd = register >>> 0;
     const file = this.#files[fd] ?? null;
     if (file === null) return -Errno.EBADF;
     cpu.charge(VfsStep.fileClose);
@@ -78,12 +86,12 @@ export class FdTable {
   }
 
   closesOnExec(fd: number): boolean {
-    return this.#closeOnExec.has(fd);
+    return this.#closeOnExec.has(fd >>> 0);
   }
 
   setCloseOnExec(fd: number, on: boolean): void {
-    if (on) this.#closeOnExec.add(fd);
-    else this.#closeOnExec.delete(fd);
+    if (on) this.#closeOnExec.add(fd >>> 0);
+    else this.#closeOnExec.delete(fd >>> 0);
   }
 
   /** A copy for a forked process: the same files, one more reference each. */

@@ -1,6 +1,7 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
+import { mmap } from '@rpal/mm';
 import type { WaitQueue } from '@rpal/sched';
-import { Errno, Fcntl, MapFlag, OpenFlag, Poll, Prot } from '@rpal/uapi';
+import { Errno, Fcntl, OpenFlag, Poll } from '@rpal/uapi';
 import type { Caller } from '../operation/caller.js';
 
 /**
@@ -87,6 +88,11 @@ export abstract class File {
     return -Errno.EINVAL;
   }
 
+  /** It has positions: pread and pwrite are for it (Linux: FMODE_PREAD). */
+  get positioned(): boolean {
+    return false;
+  }
+
   /** pread(2). Files that stand for something else than bytes in a row have no positions. */
   readAt(_cpu: Cpu, _caller: Caller, _address: number, _length: number, _offset: number): number {
     return -Errno.ESPIPE;
@@ -117,6 +123,11 @@ export abstract class File {
     return -Errno.ENOTTY;
   }
 
+  /** Bytes sent that nobody has read (TIOCOUTQ); negative errno likewise. */
+  get unsent(): number {
+    return -Errno.ENOTTY;
+  }
+
   /** lseek(2), for files with a position. */
   seek(_offset: number, _whence: number): number {
     return -Errno.ESPIPE;
@@ -127,12 +138,17 @@ export abstract class File {
     return '';
   }
 
-  /** mmap(2) of the file. @returns the address or a negative errno */
-  mmap(_cpu: Cpu, _caller: Caller, _hint: number, _length: number, prot: number, flags: number, _offset: number): number {
-    // Whether it could be opened for that is asked before whether it can be mapped.
+  /** mmap(2) of the file. Whether it was opened for that is asked before whether it can be mapped. @returns the address or a negative errno */
+  mmap(cpu: Cpu, caller: Caller, hint: number, length: number, prot: number, flags: number, offset: number): number {
     const mode = this.flags & OpenFlag.ACCMODE;
-    if (mode === OpenFlag.WRONLY) return -Errno.EACCES;
-    return (flags & MapFlag.SHARED) !== 0 && (prot & Prot.WRITE) !== 0 && mode === OpenFlag.RDONLY ? -Errno.EACCES : -Errno.ENODEV;
+    const object = {
+      name: '',
+      readable: mode !== OpenFlag.WRONLY,
+      writable: mode !== OpenFlag.RDONLY,
+      mappable: false,
+      frame: () => -1,
+    };
+    return mmap(cpu, caller.memory, hint, length, prot, flags, { object, offset: offset / PAGE_SIZE });
   }
 
   /** A descriptor for it is closed, by process `owner`, though others may remain. */

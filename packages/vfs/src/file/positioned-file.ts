@@ -10,6 +10,10 @@ export abstract class PositionedFile extends File {
   /** Bytes up to its end, from which lseek may count; NaN if that cannot be asked for. */
   protected abstract get size(): number;
 
+  override get positioned(): boolean {
+    return true;
+  }
+
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
     const n = this.readAt(cpu, caller, address, length, this.position);
     if (n > 0) this.position += n;

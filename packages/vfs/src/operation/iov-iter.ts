@@ -1,5 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { copyFromUser, copyToUser, type MmStruct } from '@rpal/mm';
+import { accessOk, copyFromUser, copyToUser, type MmStruct } from '@rpal/mm';
+import { Errno } from '@rpal/uapi';
 
 /** A piece of user memory (Linux: `struct iovec`). */
 export interface IoVec {
@@ -7,8 +8,33 @@ export interface IoVec {
   readonly length: number;
 }
 
+/** Most bytes that one call moves: the rest of a longer one is not looked at. */
+export const MAX_RW_COUNT = 0x7fff_f000;
+
 /** Most pieces of one call (UIO_MAXIOV). */
 export const UIO_MAXIOV = 1024;
+
+/**
+ * The segments of a call as it uses them (Linux: `import_iovec`): all together at most `MAX_RW_COUNT` bytes, all in user memory.
+ * @returns -EINVAL if there are too many or one has a negative length, -EFAULT
+ */
+export function importSegments(given: readonly IoVec[]): readonly IoVec[] | number {
+  if (given.length > UIO_MAXIOV || given.some(({ length }) => !(length >= 0 && length < 2 ** 63))) return -Errno.EINVAL;
+  // The only one is cut to what is moved before anybody looks where it ends.
+  if (given.length === 1 && given[0] !== undefined) {
+    const segment = { address: given[0].address, length: Math.min(given[0].length, MAX_RW_COUNT) };
+    return accessOk(segment.address, segment.length) ? [segment] : -Errno.EFAULT;
+  }
+  let left = MAX_RW_COUNT;
+  const segments: IoVec[] = [];
+  for (const { address, length } of given) {
+    if (!accessOk(address, length)) return -Errno.EFAULT;
+    const part = Math.min(length, left);
+    left -= part;
+    segments.push({ address, length: part });
+  }
+  return segments;
+}
 
 /** The pieces of user memory that one call reads or fills, as one range of bytes (Linux: `struct iov_iter`). */
 export class IovIter {

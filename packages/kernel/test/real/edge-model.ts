@@ -1,0 +1,232 @@
+import { rulesOf } from '@rpal/mm';
+import { Epoll, Fcntl, MapFlag, LinuxCall as Nr, OpenFlag, Poll, Prot, Rlimit, Signal, SocketType, WaitOption } from '@rpal/uapi';
+import { smallProfile } from '../../../../scripts/testing/run.ts';
+import { posix } from '../../../posix/src/index.js';
+import { createMachine, executable, GuestArguments, type Machine, type Process, type Program, Time } from '../../src/index.js';
+import { B, type EdgeCase, Helper, Id, Mode, N, R, type Register, S, T, TEMPLATE } from './edge-cases.js';
+
+const PAGE = 4096;
+const LIMIT = 64;
+const PENDING = 100;
+/** A case that has not got on for so long sleeps. */
+const PATIENCE = 12 * Time.ms;
+/** What no case takes, TSC cycles. */
+const LONGEST = 1e9;
+const PATTERN = Uint8Array.from({ length: 2 * PAGE }, (_, i) => i * 7 + 1);
+const TEMPLATE_BYTES = new Uint8Array(TEMPLATE.buffer);
+/** Room of the case's own: where pages are copied to be looked at, and where they are restored from. */
+const SCRATCH = 0x20_0000_0000;
+const RESTORE = SCRATCH + 4 * PAGE;
+
+const Wait = { SLEEPS: -1 } as const;
+
+/** Executes cases on the model as `edges.c` does on the real kernel, and answers in the same words. */
+export class EdgeModel {
+  readonly machine: Machine;
+  #case: EdgeCase | null = null;
+  #answers: string[] = [];
+  #ending = '';
+
+  constructor() {
+    const profile = smallProfile(2);
+    this.machine = createMachine({
+      plugins: [posix()],
+      // No protection keys, as on the computers on which this has been run.
+      profile: { ...profile, features: { ...profile.features, pku: false } },
+      idle: 'poll',
+      epollNestingCountsUpwards: true,
+      unixCloseSkipsEmptyMessage: true,
+      unixConnectInheritsOptions: true,
+      pidfdOpenNamesThreads: true,
+    });
+    Object.assign(this.machine.kernel.memory, { rules: rulesOf('6.18') });
+    this.machine.spawn(executable('edges', (p) => this.#serve(p)));
+  }
+
+  /** @returns what it comes to; a text that begins with "threw" if the model itself failed: it can then not be used again */
+  execute(made: EdgeCase): string {
+    this.#case = made;
+    this.#answers = [];
+    this.#ending = '';
+    try {
+      const { platform } = this.machine;
+      for (const end = platform.now + LONGEST; this.#case !== null; ) {
+        platform.run(platform.now + 1e7);
+        if (platform.now > end) throw new Error('the case does not end');
+      }
+    } catch (error) {
+      return `${this.#answers.join('')}threw ${error instanceof Error ? error.stack?.split('\n').slice(0, 4).join(' ') : error}`;
+    }
+    return this.#answers.join('') + this.#ending;
+  }
+
+  *#serve(p: Program): Generator<void, void> {
+    yield* p.mmap(SCRATCH, 16 * PAGE, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.FIXED);
+    const map = (at: number, prot: number, flags: number) => p.mmap(at, 2 * PAGE, prot, flags | MapFlag.ANONYMOUS | MapFlag.FIXED);
+    yield* map(B, Prot.READ | Prot.WRITE, MapFlag.PRIVATE);
+    yield* map(R, Prot.READ, MapFlag.PRIVATE);
+    yield* map(N, 0, MapFlag.PRIVATE);
+    yield* map(S, Prot.READ | Prot.WRITE, MapFlag.SHARED);
+    yield* map(T, Prot.READ | Prot.WRITE, MapFlag.PRIVATE);
+    yield* p.storeBytes(B, PATTERN);
+    yield* p.storeBytes(T, TEMPLATE_BYTES);
+    yield* p.storeBytes(RESTORE, PATTERN);
+    yield* p.storeBytes(RESTORE + 2 * PAGE, TEMPLATE_BYTES);
+    for (;;) {
+      while (this.#case === null) yield* p.sleep(10 * Time.us);
+      const made: EdgeCase = this.#case;
+      yield* p.storeBytes(S, new Uint8Array(2 * PAGE));
+      const pid = yield* p.fork((c) => this.#runCase(c, made));
+      this.#ending = yield* this.#finish(p, pid, made);
+      this.#case = null;
+    }
+  }
+
+  /** Waits until a case has ended, or sleeps; ends what it has left behind. @returns what is said of that */
+  *#finish(p: Program, pid: number, { calls, helpers }: EdgeCase): Generator<void, string> {
+    let status: number = Wait.SLEEPS;
+    let done = -1;
+    for (let slept = 0; slept < PATIENCE; slept += 0.2 * Time.ms) {
+      if ((yield* p.wait(pid, WaitOption.NOHANG)) === pid) {
+        status = p.second;
+        break;
+      }
+      yield* p.sleep(0.2 * Time.ms);
+      if (this.#answers.length !== done) slept = 0;
+      done = this.#answers.length;
+    }
+    const { kernel } = this.machine;
+    const own = p.context.thread.process;
+    for (const process of [...kernel.processes]) if (process !== own) yield* p.kill(process.pid, Signal.KILL);
+    while ((yield* p.wait()) > 0);
+    if ((helpers & Helper.SEGMENT) !== 0) this.#removeSegments();
+    const killed = status !== Wait.SLEEPS && (status & 0x7f) !== 0;
+    if (this.#answers.length < calls.length) {
+      if (status === Wait.SLEEPS) return 'sleeps';
+      return killed ? `killed ${status & 0x7f}` : `exit ${status >> 8}`;
+    }
+    return status === Wait.SLEEPS ? 'stays' : killed ? `killed ${status & 0x7f}` : '';
+  }
+
+  #removeSegments(): void {}
+
+  *#runCase(p: Program, { helpers, calls }: EdgeCase): Generator<void, number> {
+    const ids: number[] = [];
+    yield* p.prlimit(Rlimit.NOFILE, LIMIT);
+    yield* p.prlimit(Rlimit.SIGPENDING, PENDING);
+    yield* this.#prepareFiles(p);
+    yield* this.#prepareHelpers(p, helpers, ids);
+    const value = (register: Register): number => (typeof register === 'string' ? (ids[Number(register.slice(1))] ?? 0) : Number(register));
+    for (const { nr, mode, registers } of calls) {
+      const [a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0] = registers.map(value);
+      const result = yield* raw(p, nr, a0, a1, a2, a3, a4, a5);
+      let hash = 0;
+      if ((mode & Mode.SCRUB) !== 0) yield* restore(p);
+      else hash = yield* hashMemory(p);
+      this.#answers.push(`${result} ${hash.toString(16)} `);
+    }
+    return 99;
+  }
+
+  *#prepareFiles(p: Program): Generator<void, void> {
+    yield* p.ftruncate(yield* p.memfd('m'), 3 * PAGE);
+    yield* p.pwrite(0, RESTORE, 2 * PAGE, 0);
+    yield* p.pipe();
+    yield* p.write(2, RESTORE, 100);
+    yield* p.socketpair(SocketType.STREAM);
+    yield* p.write(4, RESTORE, 50);
+    yield* p.socketpair(SocketType.DGRAM);
+    yield* p.write(6, RESTORE, 20);
+    yield* p.socket(SocketType.STREAM);
+    yield* p.bind(7, '\0edge');
+    yield* p.listen(7, 2);
+    yield* p.socket(SocketType.STREAM);
+    yield* p.eventfd(3);
+    yield* p.timerfd();
+    yield* p.epollCreate();
+    yield* p.epollCtl(11, Epoll.CTL_ADD, 1, Poll.IN, 0x1234_5678);
+    yield* p.signalfd(1 << (Signal.USR2 - 1));
+    yield* p.mqOpen('/edge', OpenFlag.RDWR | OpenFlag.CREAT, { maxMessages: 4, messageSize: 64 });
+    yield* p.fcntl(13, Fcntl.SETFD, 0);
+    yield* p.mqUnlink('/edge');
+    yield* p.mqSend(13, RESTORE, 3, 1);
+    yield* p.pidfdOpen(yield* p.getpid());
+    yield* p.socketpair(SocketType.SEQPACKET);
+    yield* p.pipe(OpenFlag.NONBLOCK);
+    yield* p.eventfd(0, OpenFlag.NONBLOCK);
+  }
+
+  *#prepareHelpers(p: Program, helpers: number, ids: number[]): Generator<void, void> {
+    ids[Id.SELF] = yield* p.getpid();
+    ids[Id.PARENT] = yield* p.getppid();
+    if ((helpers & Helper.CHILD) !== 0) {
+      ids[Id.LIVING] = yield* p.fork(function* (c) {
+        for (;;) yield* c.pause();
+      });
+    }
+    if ((helpers & Helper.ZOMBIE) !== 0) {
+      ids[Id.DEAD] = yield* p.fork(function* (c) {
+        yield* c.getpid();
+        return 5;
+      });
+      const dead = this.machine.kernel.processes.get(ids[Id.DEAD] as number) as Process;
+      while (dead.exit === null || dead.threads.length > 0) yield* p.sleep(10 * Time.us);
+    }
+    if ((helpers & Helper.REAPED) !== 0) {
+      const gone = yield* p.fork(function* (c) {
+        yield* c.getpid();
+        return 5;
+      });
+      ids[Id.GONE] = gone;
+      yield* p.wait(gone);
+    }
+    if ((helpers & Helper.THREAD) !== 0) {
+      ids[Id.OTHER_THREAD] = yield* p.clone(function* (c) {
+        for (;;) yield* c.pause();
+      });
+      yield* p.sleep(50 * Time.us);
+    }
+    if ((helpers & Helper.SEGMENT) !== 0) ids[Id.SHM] = yield* p.syscall(Nr.shmget, 0, 2 * PAGE, 0o1600);
+  }
+}
+
+/** A system call whose arguments lie in memory, as a program in C makes it. */
+function* raw(p: Program, nr: number, ...registers: readonly number[]): Generator<void, number> {
+  const context = p.context as { args: unknown; childMain: unknown };
+  const { args } = context;
+  context.args = new GuestArguments(p.context);
+  context.childMain = function* (c: Program) {
+    yield* c.getpid();
+  };
+  const result = yield* p.syscall(nr, ...registers);
+  context.args = args;
+  return result;
+}
+
+function* restore(p: Program): Generator<void, void> {
+  const own = yield* p.getpid();
+  const copy = function* (to: number, from: number) {
+    for (let at = 0; at < 2 * PAGE; at += PAGE)
+      yield* p.processVmWritev(own, [{ address: from + at, length: PAGE }], [{ address: to + at, length: PAGE }]);
+  };
+  yield* copy(T, RESTORE + 2 * PAGE);
+  yield* copy(B, RESTORE);
+}
+
+/** As in the driver: FNV-1a of 32-bit words; pages that are not there, or may not be read, are part of it. */
+function* hashMemory(p: Program): Generator<void, number> {
+  const own = yield* p.getpid();
+  const bytes = new Uint8Array(PAGE);
+  const words = new Int32Array(bytes.buffer);
+  let h = 2166136261;
+  for (const page of [B, B + PAGE, S, T, T + PAGE]) {
+    const n = yield* p.processVmReadv(own, [{ address: SCRATCH, length: PAGE }], [{ address: page, length: PAGE }]);
+    if (n !== PAGE) {
+      h = Math.imul(h ^ 0xdead, 16777619);
+      continue;
+    }
+    yield* p.loadBytes(SCRATCH, bytes);
+    for (const word of words) h = Math.imul(h ^ word, 16777619);
+  }
+  return h >>> 0;
+}

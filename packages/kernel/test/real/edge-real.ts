@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { platform, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type EdgeCase, lineOf, Mode, TEMPLATE } from './edge-cases.js';
+import { EdgeModel } from './edge-model.js';
+
+/** Milliseconds that a batch of cases may take. */
+const PATIENCE = 600_000;
+
+/** Executes cases on the Linux at hand (`edges.c`), in namespaces of their own. */
+export class RealEdges {
+  readonly #directory: string;
+  readonly #driver: string;
+  /** Why it cannot be used; null if it can. */
+  readonly missing: string | null;
+
+  constructor() {
+    this.#directory = mkdtempSync(join(tmpdir(), 'rpal-edges-'));
+    this.#driver = join(this.#directory, 'edges');
+    this.missing = this.#prepare();
+  }
+
+  #prepare(): string | null {
+    if (platform() !== 'linux') return `the comparison needs Linux, this is ${platform()}`;
+    const source = fileURLToPath(new URL('./edges.c', import.meta.url));
+    const compiled = spawnSync('cc', ['-O1', '-pthread', '-o', this.#driver, source], { encoding: 'utf8' });
+    if (compiled.error !== undefined) return 'there is no C compiler ("cc")';
+    if (compiled.status !== 0) return `the driver does not compile here: ${compiled.stderr}`;
+    const { stdout } = spawnSync(this.#driver, { input: '0 2 24 0 0 0 0 0 0\n', encoding: 'utf8', timeout: PATIENCE });
+    return stdout === '0 0 \n' ? null : 'the driver may not make namespaces here (it wants to be root)';
+  }
+
+  /** @returns what each case comes to */
+  run(cases: readonly EdgeCase[]): string[] {
+    const template = Buffer.from(TEMPLATE.buffer).toString('hex');
+    const input = [`template ${template}`, ...cases.map(lineOf), ''].join('\n');
+    const { stdout } = spawnSync(this.#driver, { input, encoding: 'utf8', timeout: PATIENCE, maxBuffer: 1 << 28 });
+    return stdout.split('\n').slice(0, -1);
+  }
+
+  dispose(): void {
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** A case on which model and kernel do not agree. */
+export interface EdgeDifference {
+  readonly case: EdgeCase;
+  /** The call, and what each side says of it. */
+  readonly at: number;
+  readonly model: string;
+  readonly real: string;
+}
+
+/** What is left of an outcome when that does not matter which need not be the same, by call; the end of the case is the last. */
+function outcomes({ calls }: EdgeCase, answer: string): string[] {
+  const words = answer.split(' ');
+  const said: string[] = [];
+  for (const { mode } of calls) {
+    const [result = '', hash] = words;
+    if (!/^-?\d+$/.test(result) || hash === undefined) break;
+    words.splice(0, 2);
+    said.push((mode & Mode.OPAQUE) !== 0 && Number(result) >= 0 ? `+ ${hash}` : `${result} ${hash}`);
+  }
+  return [...said, words.join(' ').trim()];
+}
+
+/** Executes cases on both sides. */
+export function compareEdges(real: RealEdges, cases: readonly EdgeCase[], watch?: (made: EdgeCase) => void): EdgeDifference[] {
+  const observed = real.run(cases);
+  const differences: EdgeDifference[] = [];
+  let model = new EdgeModel();
+  for (const [i, made] of cases.entries()) {
+    watch?.(made);
+    const answer = model.execute(made);
+    if (answer.includes('threw')) model = new EdgeModel();
+    const mine = outcomes(made, answer);
+    const its = outcomes(made, observed[i] ?? 'no answer');
+    const at = mine.findIndex((outcome, k) => outcome !== its[k]);
+    if (at >= 0 || its.length > mine.length)
+      differences.push({ case: made, at: Math.max(at, 0), model: mine[at] ?? '', real: its[at] ?? '' });
+  }
+  return differences;
+}

@@ -49,13 +49,13 @@ export { GuestArguments, type GuestHandler } from './process/guest-arguments.js'
 export { EI_NIDENT, type Image, type ImageSegment } from './process/image.js';
 export { ResourceLimits, UNLIMITED } from './process/limits.js';
 export type { MessageHeader } from './process/message-header.js';
-export { PendingSignals, type QueuedSignal, type SignalBits } from './process/pending-signals.js';
+export { hasSignal, PendingSignals, type QueuedSignal, type SignalBits } from './process/pending-signals.js';
 export type { Key as FutexKey } from './process/pi-futexes.js';
 export { type ExitState, Process, type ProcessHost, type SignalSender } from './process/process.js';
 export { ProcessTable } from './process/process-table.js';
 export type { SignalAction, UserHandler } from './process/signal-action.js';
 export { SyscallNumber } from './process/syscall-numbers.js';
-export { currentThread, EntryFrame, type ResumeNotifier, Thread } from './process/thread.js';
+export { currentThread, EntryFrame, type RestartBlock, type ResumeNotifier, Thread } from './process/thread.js';
 export { type HandlerState, ThreadContext } from './process/thread-context.js';
 export { putUsage, type Usage, usageOf } from './process/usage.js';
 export { UserBuffer } from './process/user-buffer.js';

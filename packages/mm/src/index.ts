@@ -3,6 +3,7 @@ export { exitMm, forkMm } from './calls/fork.js';
 export { madvise } from './calls/madvise.js';
 export { mlock, munlock } from './calls/mlock.js';
 export { insertArea, type MmapExtra, mmap } from './calls/mmap.js';
+export { modifyRange } from './calls/modify-range.js';
 export { changeProtection, mprotect } from './calls/mprotect.js';
 export { mremap } from './calls/mremap.js';
 export { munmap, unmapRange } from './calls/munmap.js';

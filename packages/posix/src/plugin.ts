@@ -12,6 +12,7 @@ import { defineIdCalls } from './identity/id-calls.js';
 import { TraitTable } from './identity/traits.js';
 import { defineMessageQueueCalls } from './ipc/message-queues.js';
 import { defineSharedMemoryCalls } from './ipc/shared-memory.js';
+import { defineMemoryCalls } from './memory/memory-calls.js';
 import { definePrctl } from './process/prctl.js';
 import { defineProcessCalls } from './process/process-calls.js';
 import { defineRseq } from './process/rseq.js';
@@ -41,6 +42,7 @@ export const posix: () => Plugin = definePlugin({
     defineGroupCalls(calls);
     defineProcessCalls(calls);
     defineWaitid(calls);
+    defineMemoryCalls(calls);
     definePrctl(calls, traits, life);
     defineLifeCalls(calls, life, traits);
     defineRseq(calls);

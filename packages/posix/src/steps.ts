@@ -38,6 +38,14 @@ export const PosixStep = defineSteps('@rpal/posix', {
     source: 'setitimer, timer_settime: look-up, lock, cancel; the timer itself is armed as that of nanosleep (counted)',
     status: 'estimated',
   },
+  advice: {
+    cause: 'memory',
+    instructions: [150, 250, 500],
+    events: { lockedOp: 2 },
+    source:
+      'madvise that only marks, msync, mincore: look-up of areas under the lock of the address space; madvise DONTNEED without its page counts 3963',
+    status: 'estimated',
+  },
   randomByte: {
     cause: 'process',
     instructions: [300, 400, 600],

@@ -4,18 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { MEMORY, NOWHERE, peek, poke, sameAsLinux } from './real/same-as-linux.js';
 import { run } from './support.js';
 
-const {
-  clock_nanosleep,
-  nanosleep,
-  setitimer,
-  getitimer,
-  alarm,
-  timer_create,
-  timer_settime,
-  timer_getoverrun,
-  timer_gettime,
-  timer_delete,
-} = LinuxCall;
+const { clock_nanosleep, setitimer, getitimer, alarm, timer_create, timer_settime, timer_getoverrun, timer_gettime, timer_delete } =
+  LinuxCall;
 const MS = 1e6;
 
 describe('clock_nanosleep', () => {

@@ -10,6 +10,10 @@ import { getTime, putTime, Unit } from '../user-memory.js';
 const SLEEPING: ReadonlySet<number> = new Set([Clock.REALTIME, Clock.MONOTONIC, Clock.BOOTTIME, Clock.TAI]);
 const KNOWN: ReadonlySet<number> = new Set(Object.values(Clock));
 
+/** Clocks of devices, among negative ids; the others are of CPU time. */
+const DYNAMIC = 3;
+const DYNAMIC_MASK = 7;
+
 /** A sleep that tells how much of it was left. After a stop it goes on until the same time; a handler ends it. */
 class Sleep implements RestartBlock {
   readonly #thread: Thread;
@@ -66,10 +70,12 @@ export function defineSleepCalls(calls: Calls): void {
     (cpu, thread, { a0, a1, a2, a3 }) => {
       cpu.charge(KernelStep.nanosleep);
       const id = a0 | 0;
-      if (!KNOWN.has(id) || id === Clock.REALTIME_ALARM || id === Clock.BOOTTIME_ALARM) return -Errno.EINVAL;
-      if (!SLEEPING.has(id)) return -Errno.EOPNOTSUPP;
+      const isCpuClock = id < 0 && (id & DYNAMIC_MASK) !== DYNAMIC;
+      if ((!KNOWN.has(id) && !isCpuClock) || id === Clock.REALTIME_ALARM || id === Clock.BOOTTIME_ALARM) return -Errno.EINVAL;
+      if (!SLEEPING.has(id) && !isCpuClock) return -Errno.EOPNOTSUPP;
       const time = getTime(cpu, thread, a2, Unit.TIMESPEC);
       if (time < 0) return time;
+      if (isCpuClock) return -Errno.EINVAL;
       const absolute = (a1 & TIMER_ABSTIME) !== 0;
       const ns = absolute ? Math.max(0, time - nowOf(cpu)) : time;
       return begin(cpu, thread, new Sleep(scheduler, cpu, thread, ns, absolute, absolute ? 0 : a3));

@@ -1,6 +1,6 @@
 'use strict';
-// The commands of the README on a computer that has Node and npm and nothing else: installs what the lockfile says, builds,
-// and runs. Written in the oldest JavaScript there is, so that an old Node prints the message below and not a syntax error.
+// The commands of the README on a computer that has Node and npm and nothing else: installs what the lockfile says, as much of it
+// as the command needs, builds, and runs. Written in the oldest JavaScript there is, so that an old Node prints the message below and not a syntax error.
 
 var childProcess = require('child_process');
 var crypto = require('crypto');
@@ -9,6 +9,7 @@ var path = require('path');
 var pnpmCommand = require('./pnpm.cjs').pnpmCommand;
 
 var root = path.join(__dirname, '..');
+var app = path.join(root, 'apps', 'bench');
 var manifest = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
 
 function fail(message) {
@@ -31,9 +32,9 @@ function checkNode() {
   }
 }
 
-/** Runs a command in the project; ends with its exit code if it fails. */
-function run(command, args, quiet) {
-  var options = { cwd: root, stdio: quiet ? ['inherit', 'pipe', 'pipe'] : 'inherit', shell: process.platform === 'win32' };
+/** Runs a command in the project, or in a folder of it; ends with its exit code if it fails. */
+function run(command, args, quiet, folder) {
+  var options = { cwd: folder || root, stdio: quiet ? ['inherit', 'pipe', 'pipe'] : 'inherit', shell: process.platform === 'win32' };
   var env = {};
   for (var name in process.env) env[name] = process.env[name];
   env.TURBO_TELEMETRY_DISABLED = '1';
@@ -53,17 +54,61 @@ function pnpm(args, quiet) {
   run(command[0], command.slice(1), quiet);
 }
 
-/** Installs what the lockfile says, unless the same lockfile has been installed before. */
-function install() {
-  var stamp = path.join(root, 'node_modules', '.installed');
+/** Says that the present lockfile has been installed: for all of the project, or for the programs of apps/bench. */
+function stampOf(what) {
+  return path.join(root, 'node_modules', what === 'all' ? '.installed' : '.installed-' + what);
+}
+
+/**
+ * Installs what the lockfile says, unless the same lockfile has been installed before.
+ * @param what 'all', or 'bench': what the programs of apps/bench consist of, and the bundler
+ */
+function install(what) {
   var lock = crypto
     .createHash('sha256')
     .update(fs.readFileSync(path.join(root, 'pnpm-lock.yaml')))
     .digest('hex');
-  if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === lock) return;
+  var known = [stampOf('all'), stampOf(what)].some(function (stamp) {
+    return fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === lock;
+  });
+  if (known) return;
   console.error('Installing dependencies ...');
-  pnpm(['install', '--frozen-lockfile', '--reporter=silent'], true);
-  fs.writeFileSync(stamp, lock);
+  var args = ['install', '--frozen-lockfile', '--reporter=silent', '--config.confirmModulesPurge=false'];
+  // Whoever has installed all of it, in whatever way, keeps all of it.
+  var onlyBench = fs.existsSync(stampOf('bench')) && !fs.existsSync(stampOf('all'));
+  var fresh = onlyBench || !fs.existsSync(path.join(root, 'node_modules', '.modules.yaml'));
+  // pnpm installs what the project itself depends on in any case: that is the bundler, and all else is for its development.
+  var part = ['--prod', '--filter', JSON.parse(fs.readFileSync(path.join(app, 'package.json'), 'utf8')).name + '...'];
+  pnpm(what === 'bench' && fresh ? args.concat(part) : args, true);
+  fs.mkdirSync(path.join(root, 'node_modules'), { recursive: true });
+  fs.writeFileSync(stampOf(what), lock);
+}
+
+/** When the newest of these files, and of those in these folders, was changed, milliseconds; 0 if there is none. */
+function newest(paths) {
+  return paths.reduce(function (time, one) {
+    if (!fs.existsSync(one)) return time;
+    var stat = fs.statSync(one);
+    if (!stat.isDirectory()) return Math.max(time, stat.mtimeMs);
+    var inside = fs.readdirSync(one).map(function (name) {
+      return path.join(one, name);
+    });
+    return Math.max(time, stat.mtimeMs, newest(inside));
+  }, 0);
+}
+
+/** Bundles the programs of apps/bench from the sources of all packages, unless they are newer than these. */
+function bundle() {
+  var packages = fs.readdirSync(path.join(root, 'packages')).map(function (name) {
+    return path.join(root, 'packages', name, 'src');
+  });
+  var own = ['src', 'package.json', 'rolldown.config.ts', 'own-fields.ts', 'own-packages.ts'].map(function (name) {
+    return path.join(app, name);
+  });
+  if (newest(packages.concat(own, stampOf('all'), stampOf('bench'))) < newest([path.join(app, 'dist', 'cli.js')])) return;
+  console.error('Building ...');
+  // The bundler's own module: what is in .bin is a script that Windows cannot run.
+  run(process.execPath, [path.join(root, 'node_modules', 'rolldown', 'bin', 'cli.mjs'), '-c', 'rolldown.config.ts'], true, app);
 }
 
 function build() {
@@ -72,8 +117,8 @@ function build() {
 }
 
 function bench(args) {
-  install();
-  build();
+  install('bench');
+  bundle();
   run(
     process.execPath,
     [path.join('apps', 'bench', 'dist', 'cli.js')].concat(args.length > 0 && /^[a-z]/.test(args[0]) ? args : ['rfc'].concat(args)),
@@ -81,20 +126,20 @@ function bench(args) {
 }
 
 function perf(args) {
-  install();
-  build();
+  install('bench');
+  bundle();
   run(process.execPath, [path.join('apps', 'bench', 'dist', 'perf.js')].concat(args));
 }
 
 function test(args) {
-  install();
+  install('all');
   build();
   run(process.execPath, [path.join('node_modules', 'vitest', 'vitest.mjs'), 'run'].concat(args));
 }
 
 /** The tests on the packages as they are published, but for those of the documents, which build and install themselves. */
 function testBuilt(args) {
-  install();
+  install('all');
   build();
   process.env.RPAL_TEST = 'built';
   run(process.execPath, [path.join('node_modules', 'vitest', 'vitest.mjs'), 'run', '--project', '!docs'].concat(args));
@@ -120,7 +165,7 @@ function plot(args) {
     console.error('usage: npm run -s plot -- ' + Object.keys(found).sort().join('|') + ' [PROFILE ...] > FILE.svg');
     process.exit(2);
   }
-  install();
+  install('all');
   build();
   var loader = path.join('apps', 'bench', 'node_modules', 'jiti', 'lib', 'jiti-cli.mjs');
   run(process.execPath, [loader, found[args[0]]].concat(args.slice(1)));

@@ -5,6 +5,7 @@ import { compareCommand, isWrongComparison } from './compare/compare-command.js'
 import { explainCommand } from './explain/explain-command.js';
 import { exploreCommand } from './explore/explore-command.js';
 import { replayCommand } from './explore/replay-command.js';
+import { reportCommand } from './full-report/report-command.js';
 import type { Io } from './io.js';
 import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
@@ -37,6 +38,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     compareCommand,
     explainCommand,
     traceCommand,
+    reportCommand,
     sweepCommand,
     runCommand,
     questionsCommand,

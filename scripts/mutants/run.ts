@@ -5,9 +5,12 @@ import { type Group, locate, type Mutant, type Place, root, testFiles } from './
 import { markdown, type Result, summary, wrong } from './report.ts';
 import { type Answer, Tests } from './tests.ts';
 
-/** Tests that take so much longer than without the mutant, and this on top, are stuck. */
+/** Tests that take so many times as long as without the mutant, and seconds on top, are stuck; so are those that take the longest time. */
 const PATIENCE = 10;
-const GRACE_SECONDS = 20;
+const GRACE = 20;
+const LONGEST = 300;
+/** Seconds that a test file is taken to need which has not been run yet. */
+const UNKNOWN = 10;
 
 const USAGE = `usage: pnpm mutants [--json FILE] [--markdown FILE] [FILTER ...]
 Changes one line at a time and runs the tests that are to notice. The files stay as they are: only the tests see the change.
@@ -47,28 +50,31 @@ if (chosen.length === 0) wrongUsage(`no mutant fits: ${filters.join(' ')}`);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const tests = new Tests();
 
-/** Seconds that each test file takes without a mutant. */
+/** Seconds that test files have taken. */
 const seconds = new Map<string, number>();
+/** Test files that have passed without a mutant. */
+const sound = new Set<string>();
 
-/** Without a mutant the tests must pass: else a failure says nothing. */
+/** Where a test has failed: without a mutant it must pass, else its failure says nothing. */
 async function check(file: string): Promise<void> {
-  if (seconds.has(file)) return;
-  const answer = await tests.run({ files: [file], change: null }, 300);
+  if (file === '' || sound.has(file)) return;
+  const answer = await tests.run({ files: [file], change: null }, LONGEST);
   if (answer.outcome !== 'passed') {
     console.error(`${file}, without a mutant: ${answer.outcome} (${answer.by}); mend that first`);
     process.exit(1);
   }
-  seconds.set(file, answer.seconds);
+  sound.add(file);
 }
 
-/** Runs the tests that are to notice. */
+/** Runs the tests that are to notice. The first that does ends the run: those that are known to be quick go first. */
 async function answerTo({ group, mutant }: Chosen, file: string): Promise<Answer> {
-  const files = [...testFiles(group, mutant)];
-  for (const test of files) await check(test);
-  const usual = files.reduce((sum, test) => sum + (seconds.get(test) as number), 0);
-  // The first that notices ends the run: the quick ones go first.
-  files.sort((a, b) => (seconds.get(a) as number) - (seconds.get(b) as number));
-  return tests.run({ files, change: { file, text: mutant.text, without: mutant.mutated } }, PATIENCE * usual + GRACE_SECONDS);
+  const usual = (test: string): number => seconds.get(test) ?? UNKNOWN;
+  const files = [...testFiles(group, mutant)].sort((a, b) => usual(a) - usual(b));
+  const limit = Math.min(LONGEST, PATIENCE * files.reduce((sum, test) => sum + usual(test), 0) + GRACE);
+  const answer = await tests.run({ files, change: { file, text: mutant.text, without: mutant.mutated } }, limit);
+  for (const [test, taken] of Object.entries(answer.files)) if (test !== answer.in) seconds.set(test, taken);
+  await check(answer.in);
+  return answer;
 }
 
 const OUTCOMES = { passed: 'survived', failed: 'killed', 'out of time': 'out of time', broken: 'broken' } as const;

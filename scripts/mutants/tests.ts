@@ -19,7 +19,16 @@ export interface Answer {
   readonly outcome: 'passed' | 'failed' | 'out of time' | 'broken';
   /** The first test that failed, or what is broken. */
   readonly by: string;
+  /** Its file, relative to the root; '' if there is none. */
+  readonly in: string;
   readonly seconds: number;
+  /** Seconds of each file that was run to its end. */
+  readonly files: Readonly<Record<string, number>>;
+}
+
+/** An answer without a test behind it. */
+export function withoutTest(outcome: Answer['outcome'], by: string, seconds = 0): Answer {
+  return { outcome, by, in: '', seconds, files: {} };
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -45,11 +54,11 @@ export class Tests {
     const child = await this.#started();
     const answered = new Promise<Answer>((answer) => {
       child.once('message', (message: Answer) => answer(message));
-      child.once('exit', () => answer({ outcome: 'broken', by: 'the process of the tests has ended', seconds: 0 }));
+      child.once('exit', () => answer(withoutTest('broken', 'the process of the tests has ended')));
     });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<Answer>((answer) => {
-      timer = setTimeout(() => answer({ outcome: 'out of time', by: `more than ${Math.round(limit)} s`, seconds: limit }), limit * 1000);
+      timer = setTimeout(() => answer(withoutTest('out of time', `more than ${Math.round(limit)} s`, limit)), limit * 1000);
     });
     child.send(order);
     const answer = await Promise.race([answered, late]);

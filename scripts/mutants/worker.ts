@@ -1,6 +1,7 @@
+import { fileURLToPath } from 'node:url';
 import { createVitest, type Reporter, type TestModule, type TestSequencer, type TestSpecification, type Vitest } from 'vitest/node';
 import { changedFile, setChange } from './mutation.ts';
-import type { Answer, Order } from './tests.ts';
+import { type Answer, type Order, withoutTest } from './tests.ts';
 
 /** The process behind `Tests`: one vitest, which runs what it is told to, and says what came of it. */
 
@@ -51,19 +52,32 @@ async function run({ files, change, named }: Order): Promise<Answer> {
   return { ...verdict(), seconds };
 }
 
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Relative to the root. */
+function fileOf({ moduleId }: TestModule): string {
+  return moduleId.slice(root.length);
+}
+
+const messagesOf = (errors: readonly { readonly message?: string }[]): string[] => errors.map(({ message = 'an error' }) => message);
+
 function verdict(): Omit<Answer, 'seconds'> {
   const { modules, errors } = ear;
-  const messages = [...errors, ...modules.flatMap((module) => [...module.errors()])].map(({ message = 'an error' }) => message);
+  const files = Object.fromEntries(modules.map((module) => [fileOf(module), module.diagnostic().duration / 1000]));
+  const messages = [...messagesOf(errors), ...modules.flatMap((module) => messagesOf([...module.errors()]))];
   const broken = messages.find((message) => /has the text \d+ times|Transform failed|PARSE_ERROR|SyntaxError/.test(message));
-  if (broken !== undefined) return { outcome: 'broken', by: broken };
-  const tests = modules.flatMap((module) => [...module.children.allTests()]);
-  const failed = tests.find((test) => test.result().state === 'failed')?.fullName;
-  if (failed !== undefined || messages.length > 0) return { outcome: 'failed', by: failed ?? (messages[0] as string) };
-  const isRun = tests.some((test) => test.result().state === 'passed');
-  return isRun ? { outcome: 'passed', by: '' } : { outcome: 'broken', by: 'no test was run' };
+  if (broken !== undefined) return { outcome: 'broken', by: broken, in: '', files };
+  for (const module of modules) {
+    const failed = [...module.children.allTests()].find((test) => test.result().state === 'failed');
+    const by = failed?.fullName ?? messagesOf([...module.errors()])[0];
+    if (by !== undefined) return { outcome: 'failed', by, in: fileOf(module), files };
+  }
+  if (messages[0] !== undefined) return { outcome: 'failed', by: messages[0], in: '', files };
+  const isRun = modules.some((module) => [...module.children.allTests()].some((test) => test.result().state === 'passed'));
+  return { outcome: isRun ? 'passed' : 'broken', by: isRun ? '' : 'no test was run', in: '', files };
 }
 
 process.on('message', async (order: Order) => {
-  process.send?.(await run(order).catch(({ message }: Error): Answer => ({ outcome: 'broken', by: message, seconds: 0 })));
+  process.send?.(await run(order).catch(({ message }: Error) => withoutTest('broken', message)));
 });
 process.send?.('ready');

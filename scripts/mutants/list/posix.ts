@@ -15,8 +15,8 @@ export const posix: Group = {
     { kind: 'errno', text: 'if (queue.notification !== null) return -Errno.EBUSY;', mutated: '', tests: ['mqueue'] },
     {
       kind: 'bound',
-      text: 'if (a3 < 0 || a3 >= MQ_PRIO_MAX) return -Errno.EINVAL;',
-      mutated: 'if (a3 < 0 || a3 > MQ_PRIO_MAX) return -Errno.EINVAL;',
+      text: 'if (priority >= MQ_PRIO_MAX) return -Errno.EINVAL;',
+      mutated: 'if (priority > MQ_PRIO_MAX) return -Errno.EINVAL;',
     },
   ],
 };

@@ -17,7 +17,7 @@ export const tmpfs: Group = {
     { kind: 'errno', text: 'if (offset < 0 || length <= 0) return -Errno.EINVAL;', mutated: 'if (offset < 0) return -Errno.EINVAL;' },
     { kind: 'errno', text: 'if (path.length + 1 > a1) return -Errno.ERANGE;', mutated: 'if (path.length > a1) return -Errno.ERANGE;' },
     { kind: 'errno', text: 'if (isDirectory(inode)) return -Errno.EISDIR;', mutated: '', in: 'attribute-calls.ts' },
-    { kind: 'permission', text: 'if (!isPrivileged(credentials)) return -Errno.EACCES;', mutated: '' },
+    { kind: 'permission', text: 'if (!isCapable(credentials, FileCapability.DAC_OVERRIDE)) return -Errno.EACCES;', mutated: '' },
     { kind: 'cost', text: 'this.#cpu.charge(TmpfsStep.pathComponent);', mutated: '' },
   ],
 };

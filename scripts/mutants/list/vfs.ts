@@ -5,7 +5,7 @@ export const vfs: Group = {
   // Its own tests notice all of them: no kernel is needed.
   tests: ['fd-table', 'file', 'iov', 'poll', 'retry-operation'],
   mutants: [
-    { kind: 'errno', text: 'if (fd >= this.limit) return -Errno.EMFILE;', mutated: 'if (fd > this.limit) return -Errno.EMFILE;' },
+    { kind: 'errno', text: 'return fd < this.limit ? fd : -Errno.EMFILE;', mutated: 'return fd <= this.limit ? fd : -Errno.EMFILE;' },
     {
       kind: 'errno',
       text: 'if (fd < 0 || fd >= this.limit) return -Errno.EBADF;',
@@ -19,15 +19,15 @@ export const vfs: Group = {
     },
     {
       kind: 'state',
-      text: 'if (on) this.#closeOnExec.add(fd);',
-      mutated: 'if (!on) this.#closeOnExec.add(fd);',
+      text: 'if (on) this.#closeOnExec.add(fd >>> 0);',
+      mutated: 'if (!on) this.#closeOnExec.add(fd >>> 0);',
     },
     { kind: 'state', text: 'if (--this.count > 0) return;', mutated: 'if (--this.count > 1) return;' },
     { kind: 'errno', text: 'if (!(base + offset >= 0)) return -Errno.EINVAL;', mutated: '' },
     {
       kind: 'errno',
-      text: 'if (mode === OpenFlag.WRONLY) return -Errno.EACCES;',
-      mutated: '',
+      text: 'readable: mode !== OpenFlag.WRONLY,',
+      mutated: 'readable: true,',
     },
     { kind: 'bound', text: 'if (item.fd < 0) continue;', mutated: 'if (item.fd <= 0) continue;' },
     { kind: 'bound', text: 'if (item.found !== 0) ready++;', mutated: 'if (item.found === 1) ready++;' },

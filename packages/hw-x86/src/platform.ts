@@ -56,6 +56,8 @@ export class Platform {
   readonly #active: TurnOrder<Cpu>;
   #running: Cpu | null = null;
   #stopped = false;
+  /** Time that has passed while all processors were halted: of the last event, or where the last run ended. */
+  #reached: number;
 
   constructor(options: PlatformOptions) {
     const { profile, seed = 1 } = options;
@@ -75,6 +77,7 @@ export class Platform {
     this.#active = new TurnOrder(cpus, cores * threadsPerCore);
     // Machines have been up for a while when an experiment begins; how long is drawn, so that no result leans on it.
     const bootTime = 0x10_0000_0000 + this.rng.below(0x10_0000_0000);
+    this.#reached = bootTime;
     const environment = {
       costs: this.costs,
       memory: this.memory,
@@ -111,7 +114,8 @@ export class Platform {
   get now(): number {
     const first = this.#active.first();
     if (first !== null) return Math.min(first.clock, this.queue.nextTime);
-    return this.queue.nextTime === Number.POSITIVE_INFINITY ? (this.cpus[0] as Cpu).clock : this.queue.nextTime;
+    // All are halted. What is armed has not happened yet.
+    return this.cpus.reduce((time, { clock }) => Math.max(time, clock), this.#reached);
   }
 
   /** Arms an event, and ends the running processor's turn no later than that. */
@@ -140,10 +144,14 @@ export class Platform {
       const due = queue.nextTime;
       if (cpu === null ? due <= until : due <= cpu.clock) {
         if (due === Number.POSITIVE_INFINITY) return 'deadlock';
+        this.#reached = due;
         queue.pop().fire();
         continue;
       }
-      if (cpu === null || cpu.clock >= until) return 'until';
+      if (cpu === null || cpu.clock >= until) {
+        this.#reached = Math.max(this.#reached, until);
+        return 'until';
+      }
       cpu.beginTurn(Math.min(until, due, active.secondClock()));
       this.#running = cpu;
       // Whatever could touch this processor earlier ends its turn earlier: until then it may go on undisturbed.

@@ -74,6 +74,43 @@ describe('--plugin', () => {
     );
   });
 
+  it('gives the packages that it runs on to every module of a plugin, whichever imports them', async () => {
+    const at = join(directory, 'node_modules/@somebody/parts');
+    mkdirSync(at, { recursive: true });
+    writeFileSync(join(at, 'package.json'), JSON.stringify({ name: '@somebody/parts', type: 'module', exports: './index.js' }));
+    writeFileSync(join(at, 'index.js'), "export { step } from './step.js';");
+    writeFileSync(
+      join(at, 'step.js'),
+      `import { defineSteps } from '@rpal/hw-x86';
+       export const { step } = defineSteps('@somebody/parts', { step: { cause: 'user', ns: 1000, source: 'chosen', status: 'estimated' } });`,
+    );
+    writeFileSync(join(directory, 'inner.mjs'), "export { step } from '@somebody/parts';");
+    writeFileSync(
+      join(directory, 'outer.mjs'),
+      `import { step } from './inner.mjs';
+       const setup = ({ plugin, hooks }) => hooks.kernelClone.tap(plugin, (cpu) => { cpu.charge(step); });
+       export default { definition: { name: 'outer', version: '1.0.0', setup }, input: {} };`,
+    );
+    // A step of another copy of the package would be no step of this machine.
+    const copy = join(directory, 'node_modules/@rpal/hw-x86');
+    mkdirSync(copy, { recursive: true });
+    writeFileSync(join(copy, 'package.json'), JSON.stringify({ name: '@rpal/hw-x86', type: 'module', exports: './index.js' }));
+    writeFileSync(join(copy, 'index.js'), "export const defineSteps = () => { throw new Error('another copy'); };");
+    const { code, stdout, stderr } = await bench('rfc --messages 20 --phase epoll --plugin ./outer.mjs');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/plugins +outer\n/);
+  });
+
+  it('may wait at its top level', async () => {
+    writeFileSync(
+      join(directory, 'waits.mjs'),
+      "const name = await Promise.resolve('waits'); export default { definition: { name, version: '1.0.0', setup() {} }, input: {} };",
+    );
+    const { code, stdout, stderr } = await bench('plugins --plugin ./waits.mjs');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('waits 1.0.0');
+  });
+
   it.each<[string, RegExp]>([
     ['./nowhere.ts', /--plugin ".\/nowhere.ts": there is no file .*nowhere\.ts/],
     ['no-such-package-anywhere', /no package of that name is installed here/],

@@ -9,14 +9,14 @@ export interface CallNames {
 
 /**
  * The arguments of each call in the order of its registers, as the model passes them. `*` marks an address or a mask, shown in
- * hexadecimal; `$` a string, which takes a register as its address would; `:signal` and `:futex` what has names; `-` a register
+ * hexadecimal; `$` a string, which takes a register as its address would; `:signal` and `:futex` what has names; `:octal` a mode; `-` a register
  * that carries nothing.
  */
 const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
   read: 'fd buf* count',
   write: 'fd buf* count',
-  open: 'path$ flags*',
-  openat: 'dirfd path$ flags*',
+  open: 'path$ flags* mode:octal',
+  openat: 'dirfd path$ flags* mode:octal',
   close: 'fd',
   poll: 'fds* nfds timeout_ms',
   lseek: 'fd offset whence',
@@ -103,7 +103,7 @@ const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
   epoll_create1: 'flags*',
   dup3: 'fd new_fd flags*',
   pipe2: '- flags*',
-  prlimit64: 'pid resource limit',
+  prlimit64: 'pid resource limit hard_limit',
   process_vm_readv: 'pid',
   process_vm_writev: 'pid',
   memfd_create: 'name$ flags*',
@@ -141,6 +141,7 @@ function argument(parameter: string, value: number, text: string): string[] {
   if (parameter === '' || parameter === '-') return [];
   const [name, kind] = parameter.split(':') as [string, string?];
   if (kind === 'signal') return [`${name} ${signalName(value)}`];
+  if (kind === 'octal') return [`${name} 0${value.toString(8)}`];
   if (kind === 'futex') return [`${name} ${futexText(value)}`];
   if (name.endsWith('*')) return [`${name.slice(0, -1)} ${hex(value)}`];
   if (name.endsWith('$')) return [`${name.slice(0, -1)} ${JSON.stringify(text)}`];

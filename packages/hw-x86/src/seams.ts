@@ -1,4 +1,5 @@
 import { EventSeam } from '@rpal/bus';
+import type { KernelLock } from './memory/kernel-lock.js';
 
 /** The seams of the hardware. */
 export class HardwareSeams {
@@ -36,6 +37,23 @@ export class HardwareSeams {
      * @cost every end of a halt.
      */
     haltLeft: new EventSeam<[cpu: number, time: number, since: number]>('haltLeft'),
+    /**
+     * A lock of the kernel has been taken. A spin lock is held by the CPU, one that sleeps by the task that the CPU runs.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param lock which one; its name is its class
+     * @param site where, if the system call does not say it; else empty
+     * @cost every lock: hot, dozens per message.
+     */
+    lockTaken: new EventSeam<[cpu: number, time: number, lock: KernelLock, site: string]>('lockTaken'),
+    /**
+     * A lock of the kernel is about to be given back.
+     * @param cpu number of the CPU
+     * @param time TSC cycles since boot
+     * @param lock which one
+     * @cost as for `lockTaken`.
+     */
+    lockReleased: new EventSeam<[cpu: number, time: number, lock: KernelLock]>('lockReleased'),
   };
 }
 

@@ -134,7 +134,7 @@ describe('CoherenceDirectory', () => {
 describe('SpinLock', () => {
   it('makes a core that asks before the release, on its own clock, wait until then', () => {
     const [a, b] = platform().cpus as [Cpu, Cpu];
-    const lock = new SpinLock(0);
+    const lock = new SpinLock(0, 'one');
     lock.acquire(a);
     a.chargeCycles(HwStep.idle, 500);
     lock.release(a);
@@ -145,7 +145,7 @@ describe('SpinLock', () => {
 
   it('costs a core that comes later nothing but its lines', () => {
     const [a, b] = platform().cpus as [Cpu, Cpu];
-    const lock = new SpinLock(3);
+    const lock = new SpinLock(3, 'one');
     lock.pass(a);
     b.chargeCycles(HwStep.idle, 10_000);
     const line = Math.round(XEON.line.sameCache.central * 2.3);

@@ -99,7 +99,7 @@ export class PollEntry extends WaitEntry {
 /** An epoll instance (fs/eventpoll.c). */
 export class EventPoll extends File {
   readonly polls: EventPolls;
-  readonly lock: SpinLock = new SpinLock(2);
+  readonly lock: SpinLock = new SpinLock(2, 'ready list of an epoll');
   /** Tasks in epoll_wait. */
   readonly wait: WaitQueue = new WaitQueue('epoll');
   /** Those who poll the instance itself. */

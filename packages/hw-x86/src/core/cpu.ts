@@ -3,6 +3,7 @@ import { HwStep } from '../costs/steps.js';
 import { HardwareError } from '../errors.js';
 import { PAGE_MASK, PAGE_SIZE } from '../memory/address.js';
 import type { CoherenceDirectory, TransferCost } from '../memory/coherence.js';
+import type { LockEvents } from '../memory/kernel-lock.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { FaultCode, Mmu } from '../mmu/mmu.js';
 import type { TlbEntry } from '../mmu/tlb.js';
@@ -61,6 +62,9 @@ export class Cpu extends CoreClock {
   /** Interrupts and NMIs since boot. */
   interruptsTaken = 0;
 
+  /** Where locks of the kernel are told of. */
+  readonly locks: LockEvents;
+
   readonly #lines = new InterruptLines();
   readonly #flights: InterruptFlights;
   readonly #halt: Halt;
@@ -93,6 +97,7 @@ export class Cpu extends CoreClock {
     this.#ipiSent = events.ipiSent;
     this.#haltEntered = events.haltEntered;
     this.#haltLeft = events.haltLeft;
+    this.locks = { taken: events.lockTaken, released: events.lockReleased };
     this.context = context;
     this.trap = trap;
     this.advanceTo(environment.bootTime);

@@ -3,6 +3,7 @@ import { HwStep } from '../costs/steps.js';
 import type { CoreClock } from '../time/core-clock.js';
 import { CACHE_LINE, PAGE_SIZE } from './address.js';
 import { isDevice } from './device-windows.js';
+import type { LockEvents } from './kernel-lock.js';
 
 /** Lines of a frame. */
 const LINES = PAGE_SIZE / CACHE_LINE;
@@ -172,7 +173,9 @@ const OUTSTANDING_MISSES = 10;
 
 /** A core that knows what lines from other cores cost it. */
 export interface CoherentCore extends CoreClock {
+  readonly id: number;
   readonly transfer: TransferCost;
+  readonly locks: LockEvents;
 }
 
 /** What it costs to bring lines from one core to another. */

@@ -15,7 +15,7 @@ const SIZE = 8;
 /** An eventfd (fs/eventfd.c): a 64-bit count, kept as two words. */
 export class EventFd extends File {
   readonly scheduler: Scheduler;
-  readonly lock: SpinLock = new SpinLock(1);
+  readonly lock: SpinLock = new SpinLock(1, 'eventfd');
   readonly wait: WaitQueue = new WaitQueue('eventfd');
   readonly handover: Handover;
   readonly semaphore: boolean;

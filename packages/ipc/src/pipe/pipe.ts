@@ -1,4 +1,4 @@
-import { type Cpu, PAGE_SIZE, SpinLock, Touch } from '@rpal/hw-x86';
+import { type Cpu, LockKind, PAGE_SIZE, SpinLock, Touch } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitQueue, Wake } from '@rpal/sched';
 import { Errno, Fcntl, FileMode, OpenFlag, Poll, Signal } from '@rpal/uapi';
@@ -54,7 +54,7 @@ export class PipeBuffer {
 export class Pipe {
   readonly scheduler: Scheduler;
   readonly frames: PageFrames;
-  readonly lock: SpinLock = new SpinLock(2);
+  readonly lock: SpinLock = new SpinLock(2, 'pipe', LockKind.SLEEPING);
   readonly readWait: WaitQueue = new WaitQueue('pipe readers');
   readonly writeWait: WaitQueue = new WaitQueue('pipe writers');
   readonly handover: Handover;

@@ -1,4 +1,4 @@
-import { type Cpu, SpinLock } from '@rpal/hw-x86';
+import { type Cpu, LockKind, SpinLock } from '@rpal/hw-x86';
 import { type Handover, type Scheduler, WaitEntry, WaitQueue, Wake, Workqueue } from '@rpal/sched';
 import { Errno, FileMode, OpenFlag, Poll, Shutdown, SocketType } from '@rpal/uapi';
 import { type Caller, type DeferredPuts, File } from '@rpal/vfs';
@@ -74,7 +74,7 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   readonly namespace: UnixNamespace;
   /** SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET. */
   readonly type: number;
-  readonly lock: SpinLock = new SpinLock(4);
+  readonly lock: SpinLock = new SpinLock(4, 'Unix socket', LockKind.SLEEPING);
   /** Whoever waits for data, space, connections, or by epoll (Linux: `sk->sk_wq`). */
   readonly wait: WaitQueue = new WaitQueue('Unix socket');
   /** Whoever waits for room in the queue of this socket: connections of a listener, messages of a datagram socket. */

@@ -1,12 +1,25 @@
 import { PAGE_SIZE, type Platform } from '@rpal/hw-x86';
 import { brk, madvise, mlock, mmap, mprotect, mremap, munlock, munmap, pkeyAlloc, pkeyFree } from '@rpal/mm';
 import { Errno, MapFlag } from '@rpal/uapi';
-import type { SyscallTable } from '../dispatch/syscall-table.js';
+import type { SyscallHandler, SyscallTable } from '../dispatch/syscall-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
+
+/** A call on the address space of the thread that makes it, under its lock. */
+function locked(call: SyscallHandler): SyscallHandler {
+  return (cpu, thread, registers) => {
+    const { mmapLock } = thread.memory;
+    mmapLock.take(cpu, '');
+    const result = call(cpu, thread, registers);
+    mmapLock.release(cpu);
+    return result;
+  };
+}
 
 /** What programs do to their address space. */
 export function defineMemoryCalls(table: SyscallTable, { platform }: { readonly platform: Platform }): void {
-  table.define(Nr.mmap, (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
+  const define = (nr: number, call: SyscallHandler): void => table.define(nr, locked(call));
+
+  define(Nr.mmap, (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
     if (a5 % PAGE_SIZE !== 0) return -Errno.EINVAL;
     const huge = (a3 & MapFlag.HUGETLB) !== 0;
     // Nobody has set pages aside for hugetlbfs.
@@ -16,19 +29,19 @@ export function defineMemoryCalls(table: SyscallTable, { platform }: { readonly 
     return huge ? -Errno.EINVAL : file.mmap(cpu, thread, a0, a1, a2, a3, a5 < 0 ? a5 + 2 ** 64 : a5);
   });
 
-  table.define(Nr.munmap, (cpu, thread, { a0, a1 }) => munmap(cpu, thread.memory, a0, a1));
-  table.define(Nr.mprotect, (cpu, thread, { a0, a1, a2 }) => mprotect(cpu, thread.memory, a0, a1, a2));
-  table.define(Nr.brk, (cpu, thread, { a0 }) => brk(cpu, thread.memory, a0));
-  table.define(Nr.mremap, (cpu, thread, { a0, a1, a2, a3, a4 }) => mremap(cpu, thread.memory, a0, a1, a2, a3, a4));
-  table.define(Nr.madvise, (cpu, thread, { a0, a1, a2 }) => madvise(cpu, thread.memory, a0, a1, a2));
-  table.define(Nr.mlock, (cpu, thread, { a0, a1 }) => mlock(cpu, thread.memory, a0, a1));
-  table.define(Nr.munlock, (cpu, thread, { a0, a1 }) => munlock(cpu, thread.memory, a0, a1));
+  define(Nr.munmap, (cpu, thread, { a0, a1 }) => munmap(cpu, thread.memory, a0, a1));
+  define(Nr.mprotect, (cpu, thread, { a0, a1, a2 }) => mprotect(cpu, thread.memory, a0, a1, a2));
+  define(Nr.brk, (cpu, thread, { a0 }) => brk(cpu, thread.memory, a0));
+  define(Nr.mremap, (cpu, thread, { a0, a1, a2, a3, a4 }) => mremap(cpu, thread.memory, a0, a1, a2, a3, a4));
+  define(Nr.madvise, (cpu, thread, { a0, a1, a2 }) => madvise(cpu, thread.memory, a0, a1, a2));
+  define(Nr.mlock, (cpu, thread, { a0, a1 }) => mlock(cpu, thread.memory, a0, a1));
+  define(Nr.munlock, (cpu, thread, { a0, a1 }) => munlock(cpu, thread.memory, a0, a1));
 
-  table.define(Nr.pkey_mprotect, (cpu, thread, { a0, a1, a2, a3 }) => {
+  define(Nr.pkey_mprotect, (cpu, thread, { a0, a1, a2, a3 }) => {
     const key = a3 | 0;
     if (!platform.profile.features.pku && key !== -1) return -Errno.EINVAL;
     return mprotect(cpu, thread.memory, a0, a1, a2, key);
   });
-  table.define(Nr.pkey_alloc, (cpu, thread, { a0, a1 }) => pkeyAlloc(cpu, thread.memory, a0, a1));
-  table.define(Nr.pkey_free, (cpu, thread, { a0 }) => pkeyFree(cpu, thread.memory, a0 | 0));
+  define(Nr.pkey_alloc, (cpu, thread, { a0, a1 }) => pkeyAlloc(cpu, thread.memory, a0, a1));
+  define(Nr.pkey_free, (cpu, thread, { a0 }) => pkeyFree(cpu, thread.memory, a0 | 0));
 }

@@ -17,6 +17,8 @@ export function accessOk(address: number, size: number): boolean {
  * it. @returns the physical address, or -EFAULT
  */
 export function userPage(cpu: Cpu, mm: MmStruct, address: number, write: boolean): number {
+  // A fault may follow (Linux: `might_fault`).
+  mm.mmapLock.pass(cpu, 'access to user memory');
   // As a user's access: pages of memory without any rights are the kernel's in the tables, where Linux has them not present.
   const access = write ? Access.write | Access.user : Access.user;
   for (;;) {

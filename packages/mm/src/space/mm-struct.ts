@@ -4,6 +4,7 @@ import type { TranslatedSpace } from '../tlb/tlb-state.js';
 import { isData } from './accounting.js';
 import type { Layout } from './layout.js';
 import type { MemoryManager } from './memory-manager.js';
+import { MmapLock } from './mmap-lock.js';
 import { type Vma, VmFlag } from './vma.js';
 import { VmaList } from './vma-list.js';
 
@@ -25,6 +26,7 @@ export class MmStruct implements AddressSpace, TranslatedSpace {
   readonly tables: PageTables;
   readonly areas: VmaList = new VmaList();
   readonly manager: MemoryManager;
+  readonly mmapLock: MmapLock = new MmapLock();
 
   layout: Layout;
   brkStart = 0;

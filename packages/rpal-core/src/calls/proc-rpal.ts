@@ -50,7 +50,7 @@ export class ProcRpal extends File {
       case RpalIoctl.ENABLE_SERVICE:
         return this.#enable(cpu, thread, service, argument);
       case RpalIoctl.DISABLE_SERVICE:
-        return this.#locked(cpu, thread, service, [(on) => disable(rpal, on, service)]);
+        return this.#locked(cpu, thread, service, 'DISABLE_SERVICE (patch 10)', [(on) => disable(rpal, on, service)]);
       case RpalIoctl.REQUEST_SERVICE:
         return this.#request(cpu, thread, service, argument);
       case RpalIoctl.RELEASE_SERVICE:
@@ -95,7 +95,7 @@ export class ProcRpal extends File {
         return 0;
       },
     ];
-    return this.#locked(cpu, thread, service, phases);
+    return this.#locked(cpu, thread, service, 'ENABLE_SERVICE (patch 10)', phases);
   }
 
   /** REQUEST (patch 11): results are stored before the entries are made, so even a refused request has learnt them. */
@@ -106,7 +106,7 @@ export class ProcRpal extends File {
     const key = record.word64(RequestArg.key);
     if (key === service.key) return -Errno.EINVAL;
     if (service.requestsLeft === 0) return -Errno.EINVAL;
-    return this.#locked(cpu, thread, service, [
+    return this.#locked(cpu, thread, service, 'REQUEST_SERVICE (patch 11)', [
       (on) => {
         if (!service.enabled) return -Errno.EINVAL;
         const target = rpal.byKey.get(key);
@@ -125,7 +125,7 @@ export class ProcRpal extends File {
   #release(cpu: Cpu, thread: RpalTask, service: RpalService, key: number): number {
     const rpal = this.#rpal;
     if (key === service.key) return -Errno.EINVAL;
-    return this.#locked(cpu, thread, service, [
+    return this.#locked(cpu, thread, service, 'RELEASE_SERVICE (patch 11)', [
       (on) => {
         const entry = service.map.find((candidate) => candidate.service?.key === key && (candidate.type & MapType.REQUEST) !== 0);
         if (entry?.service == null) return -Errno.EINVAL;
@@ -136,8 +136,8 @@ export class ProcRpal extends File {
   }
 
   /** Runs phases one after the other, each a step of its own, under the service's mutex. */
-  #locked(cpu: Cpu, thread: RpalTask, service: RpalService, phases: readonly ((cpu: Cpu) => number)[]): number {
-    return begin(cpu, thread, new LockedOperation(thread, service, phases));
+  #locked(cpu: Cpu, thread: RpalTask, service: RpalService, site: string, phases: readonly ((cpu: Cpu) => number)[]): number {
+    return begin(cpu, thread, new LockedOperation(thread, service, site, phases));
   }
 
   /** read (patch 12): the keys of dead peers, in the order of their ids. */
@@ -171,18 +171,21 @@ export class ProcRpal extends File {
 class LockedOperation implements Operation {
   readonly #thread: RpalTask;
   readonly #service: RpalService;
+  /** The command that takes the lock, and its patch. */
+  readonly #site: string;
   readonly #phases: readonly ((cpu: Cpu) => number)[];
   #next = -1;
 
-  constructor(thread: RpalTask, service: RpalService, phases: readonly ((cpu: Cpu) => number)[]) {
+  constructor(thread: RpalTask, service: RpalService, site: string, phases: readonly ((cpu: Cpu) => number)[]) {
     this.#thread = thread;
     this.#service = service;
+    this.#site = site;
     this.#phases = phases;
   }
 
   step(cpu: Cpu): number {
     if (this.#next < 0) {
-      if (!this.#service.mutex.lock(cpu, this.#thread)) return Pending.SLEEP;
+      if (!this.#service.mutex.lock(cpu, this.#thread, this.#site)) return Pending.SLEEP;
       this.#next = 0;
     }
     const phase = this.#phases[this.#next++] as (cpu: Cpu) => number;

@@ -37,6 +37,7 @@ export function unlinkServices(cpu: Cpu, a: RpalService, b: RpalService): void {
 /** Copies the entry of `owner`'s slice into the top-level table of `into`. */
 function copyEntry(cpu: Cpu, owner: RpalService, into: MmStruct): number {
   const { memory } = cpu;
+  into.mmapLock.pass(cpu, 'rpal_map_service (patch 9)');
   const source = owner.mm.tables.topEntry(owner.base);
   const target = into.tables.topEntry(owner.base);
   if ((memory.read32(source) & Pte.present) === 0) return -Errno.EINVAL;
@@ -48,6 +49,7 @@ function copyEntry(cpu: Cpu, owner: RpalService, into: MmStruct): number {
 }
 
 function clearEntry(cpu: Cpu, owner: RpalService, user: MmStruct): void {
+  user.mmapLock.pass(cpu, 'rpal_unmap_service (patch 9)');
   const target = user.tables.topEntry(owner.base);
   if ((cpu.memory.read32(target) & RPAL_IGNORE) === 0) return;
   cpu.memory.write32(target, 0);

@@ -10,6 +10,9 @@ import { RpalStep } from '../steps.js';
 
 const ALL_DENIED = 0xffff_ffff | 0;
 
+/** Where the lock of the address space is taken, for those who observe locks. */
+const INSTALLING = 'rpal_pkey_setup (patch 26)';
+
 /** PKRU that opens key `key` and nothing else, not even key 0 (patch 25). */
 export function pkruOf(key: number): number {
   return ALL_DENIED & ~(3 << (2 * key));
@@ -61,6 +64,7 @@ export function keyInstallation(rpal: Rpal, service: RpalService, thread: RpalTa
   };
   return [
     (cpu) => {
+      service.mm.mmapLock.pass(cpu, INSTALLING);
       service.pkey = key;
       service.pkuOn = PkuOn.INIT;
       announce(cpu);
@@ -73,8 +77,10 @@ export function keyInstallation(rpal: Rpal, service: RpalService, thread: RpalTa
         rpal.warn(cpu, `service ${service.id}: the installation of key ${key} is interrupted`);
         return rpal.quirk('enable-ignores-key-failure') ? Pending.AGAIN : -Errno.EINTR;
       }
+      service.mm.mmapLock.take(cpu, INSTALLING);
       rekey(cpu, service, key);
       service.pkuOn = PkuOn.FINISH;
+      service.mm.mmapLock.release(cpu);
       announce(cpu);
       return Pending.AGAIN;
     },

@@ -67,6 +67,7 @@ export class SharedPages implements MappedObject, SharedMapping {
       rpal.warn(cpu, `shared pages at ${this.userStart} are unmapped by a process that is no service`);
       return;
     }
+    service.mutex.pass(cpu, 'rpal_munmap (patch 7)');
     this.#left -= area.pages;
     if (this.#left > 0) {
       if (!rpal.quirk('shared-page-split')) return;
@@ -105,6 +106,7 @@ export function mapSharedPages(rpal: Rpal, cpu: Cpu, thread: RpalTask, hint: num
   const bytes = pageCeil(length);
   const pages = bytes / PAGE_SIZE;
   if (pages === 0 || (pages & (pages - 1)) !== 0) return -Errno.EINVAL;
+  service.mutex.pass(cpu, 'rpal_mmap (patch 7)');
   const used = service.sharedPages.reduce((sum, shared) => sum + shared.pages, 0);
   if (used + pages > RPAL_MAX_SHARED_PAGES) return -Errno.ENOMEM;
   cpu.charge(RpalStep.sharedPage);

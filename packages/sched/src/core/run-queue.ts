@@ -34,7 +34,7 @@ class Tick extends TimedEvent {
 export class RunQueue implements FairRunQueue {
   readonly queues: RunQueues;
   readonly cpu: Cpu;
-  readonly lock: SpinLock = new SpinLock(3);
+  readonly lock: SpinLock = new SpinLock(3, 'run queue');
   readonly fair: CfsQueue;
   readonly idle: Task;
   /** The state the idle core is in; null unless it halts. */

@@ -30,7 +30,7 @@ export class FutexWaiter implements WaitTarget {
 
 /** Waiters whose keys hash alike: real-time tasks first, by priority, then the others; equals in the order of arrival. */
 class FutexBucket {
-  readonly lock: SpinLock = new SpinLock(1);
+  readonly lock: SpinLock = new SpinLock(1, 'futex bucket');
   first: FutexWaiter | null = null;
   last: FutexWaiter | null = null;
 

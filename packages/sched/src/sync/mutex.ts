@@ -1,4 +1,4 @@
-import { type Cpu, ModelBug } from '@rpal/hw-x86';
+import { type Cpu, type KernelLock, LockKind, ModelBug, tellPassed, tellReleased, tellTaken } from '@rpal/hw-x86';
 import { type Task, TaskState, type WaitTarget } from '../core/task.js';
 import type { Waker } from '../core/wake-up.js';
 import { defaultWake, WaitEntry, WaitQueue } from './wait-queue.js';
@@ -8,9 +8,10 @@ import { defaultWake, WaitEntry, WaitQueue } from './wait-queue.js';
  * even past a waiter that has been woken and is not there yet. A first waiter to which that has happened gets it next: the owner hands
  * it over (Linux: MUTEX_FLAG_HANDOFF), so that nobody waits for ever.
  */
-export class Mutex implements WaitTarget {
+export class Mutex implements WaitTarget, KernelLock {
   /** What it protects, in a few words. */
   readonly name: string;
+  readonly kind = LockKind.SLEEPING;
   owner: Task | null = null;
   readonly #wait: WaitQueue;
   readonly #waker: Waker;
@@ -27,10 +28,11 @@ export class Mutex implements WaitTarget {
 
   /**
    * Takes the lock, or prepares `task` to wait for it.
+   * @param site for those who observe locks: where, if the system call does not say it
    * @returns true if it was taken; else the caller calls `schedule()` and then tries again
    * @throws ModelBug if `task` holds it already
    */
-  lock(cpu: Cpu, task: Task): boolean {
+  lock(cpu: Cpu, task: Task, site: string = ''): boolean {
     const waiter = this.#waiterOf(task);
     if (this.owner === null || (this.owner === task && this.#handedOver)) {
       this.owner = task;
@@ -40,6 +42,7 @@ export class Mutex implements WaitTarget {
         this.#wait.remove(cpu, waiter);
       }
       task.state = TaskState.RUNNING;
+      tellTaken(cpu, this, site);
       return true;
     }
     if (this.owner === task)
@@ -55,9 +58,15 @@ export class Mutex implements WaitTarget {
     return false;
   }
 
+  /** Code of one step that Linux has under the lock, by somebody who cannot wait for it here: those who observe locks are told. */
+  pass(cpu: Cpu, site: string): void {
+    tellPassed(cpu, this, site);
+  }
+
   /** @throws ModelBug if nobody holds it */
   unlock(cpu: Cpu): void {
     if (this.owner === null) throw new ModelBug('a mutex is unlocked that nobody holds', { mutex: this.name });
+    tellReleased(cpu, this);
     this.owner = this.#handOff ? (this.#wait.first?.task ?? null) : null;
     this.#handedOver = this.owner !== null;
     this.#wait.wakeOne(cpu);

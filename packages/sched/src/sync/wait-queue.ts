@@ -44,12 +44,13 @@ export type Wake = (typeof Wake)[keyof typeof Wake];
 export class WaitQueue implements WaitTarget {
   /** What its waiters wait for, in a few words: `pipe readers`. */
   readonly name: string;
-  readonly lock: SpinLock = new SpinLock(1);
+  readonly lock: SpinLock;
   first: WaitEntry | null = null;
   last: WaitEntry | null = null;
 
   constructor(name: string) {
     this.name = name;
+    this.lock = new SpinLock(1, `waiters: ${name}`);
   }
 
   describe(): string {

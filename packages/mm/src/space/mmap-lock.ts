@@ -1,0 +1,23 @@
+import { type Cpu, type KernelLock, LockKind, tellPassed, tellReleased, tellTaken } from '@rpal/hw-x86';
+
+/**
+ * The lock of an address space (Linux: `mmap_lock`). What it protects is done in one step each, so nobody ever waits for it: it is there
+ * for those who observe locks, who see after which others it is taken. `site` says where, if the system call does not.
+ */
+export class MmapLock implements KernelLock {
+  readonly name = 'mmap_lock';
+  readonly kind = LockKind.SLEEPING;
+
+  take(cpu: Cpu, site: string): void {
+    tellTaken(cpu, this, site);
+  }
+
+  release(cpu: Cpu): void {
+    tellReleased(cpu, this);
+  }
+
+  /** For as long as something that takes no other lock. */
+  pass(cpu: Cpu, site: string): void {
+    tellPassed(cpu, this, site);
+  }
+}

@@ -13,7 +13,7 @@ const STYLE = `
 h1{line-height:1.2;margin:.2rem 0}h2{margin-top:2.6rem;border-bottom:1px solid var(--line);padding-bottom:.3rem}h3{margin-bottom:.3rem}a{color:var(--link)}
 .answer{font-size:1.15rem}.note{color:var(--soft);font-size:.92rem}.scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums;min-width:30rem}th,td{border-bottom:1px solid var(--line);padding:.3rem .7rem;text-align:right}th:first-child,td:first-child,.left{text-align:left}
-svg{width:100%;height:auto;color:var(--ink);font:13px system-ui,sans-serif}svg text{fill:var(--ink)}figure{margin:1rem 0}figcaption{color:var(--soft);font-size:.9rem}
+svg{width:100%;min-width:34rem;height:auto;color:var(--ink);font:13px system-ui,sans-serif}svg text{fill:var(--ink)}figure{margin:1rem 0;overflow-x:auto}td{white-space:nowrap}td.left{white-space:normal;min-width:8rem}figcaption{color:var(--soft);font-size:.9rem}
 code{font:.85em ui-monospace,monospace;background:var(--tint);padding:.1em .3em;border-radius:3px;overflow-wrap:anywhere}
 .wide svg{background:#fff;border-radius:4px}.wide svg text{fill:#1b1f24}.wide svg text[fill]{fill:#444}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:.8rem;padding:0;list-style:none}.cards>li{border:1px solid var(--line);border-radius:8px;padding:.7rem .9rem;background:var(--tint)}
@@ -126,13 +126,18 @@ function conditionsOf({ conditions, messages }: Findings): string {
   return `<p>The RFC's own benchmark, ${whole(messages)} messages of 32 bytes for each line. TSC cycles from the client's stamp to the server's, and until the client has its echo.</p>${table(['CPUs', 'idle in', 'epoll', 'RPAL', 'gain', 'epoll, trip', 'RPAL, trip', 'gain'], rows, [0, 1])}<p class="note">Hold the mouse over a line for the command that makes it again.</p>`;
 }
 
-function sensitivityOf({ sensitivities, central }: Findings): string {
+/** Where a figure is in the profile, with the names of idle states in place of their numbers. */
+function named(path: string, { idle }: Findings['profile']): string {
+  return path.replace(/^costs\./, '').replace(/^idle\.(\d+)/, (_, index) => `idle.${idle[Number(index)]?.name ?? index}`);
+}
+
+function sensitivityOf({ sensitivities, central, profile }: Findings): string {
   const shown = sensitivities.slice(0, 10);
   const chart = tornado(
     'The gain one way, with one figure of the profile at its low and at its high end',
     central,
     shown.map(({ path, figure, low, high }) => ({
-      label: path,
+      label: named(path, profile),
       low,
       high,
       told: `${path}: ${figure.low} to ${figure.high}; ${figure.source}`,
@@ -140,7 +145,7 @@ function sensitivityOf({ sensitivities, central }: Findings): string {
   );
   const rows = shown.map(({ path, figure, low, high }) => ({
     cells: [
-      path,
+      named(path, profile),
       `${figure.low} .. ${figure.central} .. ${figure.high}`,
       `${low.toFixed(2)} .. ${high.toFixed(2)}`,
       figure.status,
@@ -186,7 +191,7 @@ function mechanismsOf({ apart, together, sizes, bySize }: Findings): string {
     })),
     sizeText,
   );
-  return `<p>TSC cycles per message of 32 bytes. <em>CPU</em> is what the CPUs of both sides were awake for, per message; who polls is never idle. <em>Entries</em> are system calls, <em>lines</em> cache lines that came from another core.</p><h3>Two CPUs of one socket, idle in C1E</h3>${mechanismTable(apart)}<h3>One CPU</h3>${mechanismTable(together)}<h3>By size</h3><figure data-command="${escaped(bySize.command)}">${chart}<figcaption>TSC cycles one way, on two CPUs of one socket. <code>${escaped(bySize.command)}</code></figcaption></figure>`;
+  return `<p>TSC cycles per message of 32 bytes. <em>CPU</em> is what the CPUs of both sides were awake for, per message; who polls is never idle. <em>Entries</em> are system calls, <em>lines</em> cache lines that came from another core.</p><h3>Two CPUs of one socket, idle in C1E</h3>${mechanismTable(apart)}<h3>One CPU</h3>${mechanismTable(together)}<h3>By size</h3><figure data-command="${escaped(bySize.command)}">${chart}<figcaption>TSC cycles one way, on two CPUs of one socket. <code>${escaped(bySize.command)}</code></figcaption></figure><p class="note">Large messages through shared memory come out too dear against those through the kernel: a program that copies pays for each cache line from another core one after the other, where a processor fetches several at a time, and the kernel's copies pay for the first line of a message only.</p>`;
 }
 
 function lossesOf({ bySize, handlers }: Findings): string {

@@ -9,7 +9,7 @@ export interface CallNames {
 
 /**
  * The arguments of each call in the order of its registers, as the model passes them. `*` marks an address or a mask, shown in
- * hexadecimal; `$` a string, which takes a register as its address would; `:signal` and `:futex` what has names; `:octal` a mode; `-` a register
+ * hexadecimal; `$` a string, which takes a register as its address would; `:signal` and `:futex` what has names; `:octal` a mode, if there is one; `-` a register
  * that carries nothing.
  */
 const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
@@ -141,7 +141,7 @@ function argument(parameter: string, value: number, text: string): string[] {
   if (parameter === '' || parameter === '-') return [];
   const [name, kind] = parameter.split(':') as [string, string?];
   if (kind === 'signal') return [`${name} ${signalName(value)}`];
-  if (kind === 'octal') return [`${name} 0${value.toString(8)}`];
+  if (kind === 'octal') return value === 0 ? [] : [`${name} 0${value.toString(8)}`];
   if (kind === 'futex') return [`${name} ${futexText(value)}`];
   if (name.endsWith('*')) return [`${name.slice(0, -1)} ${hex(value)}`];
   if (name.endsWith('$')) return [`${name.slice(0, -1)} ${JSON.stringify(text)}`];

@@ -4,9 +4,11 @@ import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
 import { createColors } from 'picocolors';
 import type { Io } from './io.js';
+import { JSON_HELP, JsonOutput } from './json-output.js';
 import { OutputFile } from './output-file.js';
 import { loadPlugins, PLUGIN_SYNTAX } from './plugin-loader.js';
 import { several } from './plugins-command.js';
+import { commandLine, envelope } from './report/envelope.js';
 import { drawRfc } from './report/rfc-svg.js';
 import { renderRfc } from './report/rfc-text.js';
 import { DEFAULT_PLACEMENT, type Phase, type Placement } from './rfc-benchmark.js';
@@ -101,7 +103,7 @@ export function rfcCommand(io: Io, done: (code: number) => void): Command {
     .addOption(option('--steps <n|all>', 'how many steps of each phase to list', stepsToList).default(10))
     .addOption(new Option('--plugin <plugin>', `also plug in ${PLUGIN_SYNTAX}; may be repeated`).argParser(several).default([], 'none'))
     .addOption(new Option('--svg <file>', 'draw where the cycles went to a file'))
-    .addOption(new Option('--json <file>', 'write everything to a file'))
+    .addOption(new Option('--json <file>', JSON_HELP))
     .addHelpText('after', `${CONDITIONS}\n${EXITS}`)
     .action(async (flags: Flags) => done(await rfc(flags, io)));
 }
@@ -125,15 +127,28 @@ async function rfc(flags: Flags, io: Io): Promise<number> {
     plugins: await loadPlugins(flags.plugin, io.directory),
   };
   checkPlace(settings);
-  const json = flags.json === undefined ? undefined : new OutputFile('--json', flags.json);
+  const json = new JsonOutput(flags.json, io);
   const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
   const watcher = new TerminalWatcher(io);
   const report = await runRfc(settings, watcher).finally(() => watcher.end());
   svg?.write(drawRfc(report));
-  json?.write(`${JSON.stringify(report, null, 2)}\n`);
+  const { complete, settings: asked, ...data } = report;
+  json.write(envelope({ schema: 'rpal-bench/rfc', version: 2, complete, settings: asked, command: lineOf(flags) }, data));
   const colors = createColors(io.stdout.isTTY === true && io.env.NO_COLOR === undefined);
-  io.stdout.write(renderRfc(report, { steps: flags.steps, colors }));
+  if (json.textWanted) io.stdout.write(renderRfc(report, { steps: flags.steps, colors }));
   return report.complete ? ExitCode.OK : ExitCode.INTERRUPTED;
+}
+
+/** The line that makes this again. */
+function lineOf(flags: Flags): string {
+  const { messages, size, phase, profile, placement, idle, costs, coreClock, syncWakeUps, seed, plugin } = flags;
+  return commandLine([
+    'rfc',
+    ...['--messages', String(messages), '--size', String(size), '--phase', phase, '--profile', profile.name],
+    ...['--placement', placement, '--idle', idle.toLowerCase(), '--costs', costs, '--sync-wake-ups', syncWakeUps, '--seed', String(seed)],
+    ...(coreClock === undefined ? [] : ['--core-clock', String(coreClock)]),
+    ...plugin.flatMap((each) => ['--plugin', each]),
+  ]);
 }
 
 /** Shows a bar on a terminal, nothing elsewhere, and notes Ctrl-C. */

@@ -53,8 +53,13 @@ describe('rpal-bench explore', () => {
     expect(token).toMatch(/^return-interrupted:repair=all:without=24:\d+=\d+$/);
 
     const json = JSON.parse(readFileSync(join(directory, 'found.json'), 'utf8'));
-    expect(json).toMatchObject({ schema: 'rpal-bench/explore', version: 1, complete: true, scenario: 'return-interrupted', without: [24] });
-    expect(json.failure).toMatchObject({ token, deviations: 1 });
+    expect(json).toMatchObject({
+      schema: 'rpal-bench/explore',
+      version: 2,
+      complete: true,
+      settings: { scenario: 'return-interrupted', without: [24] },
+    });
+    expect(json.data.failure).toMatchObject({ token, deviations: 1 });
 
     const [byWord, byFile] = [await bench(`replay ${token}`), await bench('replay found.json')];
     expect(byWord).toEqual(byFile);
@@ -111,7 +116,7 @@ describe('rpal-bench replay', () => {
 });
 
 describe('wrong use', () => {
-  writeFileSync(join(directory, 'nothing.json'), JSON.stringify({ schema: 'rpal-bench/explore', failure: null }));
+  writeFileSync(join(directory, 'nothing.json'), JSON.stringify({ schema: 'rpal-bench/explore', data: { failure: null } }));
   writeFileSync(join(directory, 'other.json'), '{}');
   writeFileSync(join(directory, 'half.json'), '{"a');
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { profiles } from '@rpal/hw-x86';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Channel, pingPong } from '../src/predict/ping-pong.js';
-import { type Outcome, predict } from '../src/predict/predict-command.js';
+import { predict, predictionsJson } from '../src/predict/predict-command.js';
 import { type Prediction, predictions } from '../src/predict/predictions.js';
 import { run } from './terminal.js';
 
@@ -60,7 +60,10 @@ describe('rpal-bench predict', () => {
     const { code, stdout, stderr } = await run(['predict', '--rounds', '20', '--json', file]);
     expect(code).toBe(0);
     expect(stderr).toBe('');
-    const { complete, outcomes } = JSON.parse(readFileSync(file, 'utf8')) as { complete: boolean; outcomes: readonly Outcome[] };
+    const {
+      complete,
+      data: { outcomes },
+    } = predictionsJson.parse(JSON.parse(readFileSync(file, 'utf8')));
     expect(complete).toBe(true);
     expect(outcomes).toHaveLength(predictions.length);
     for (const { what, source, published, predicted, relativeError, causes } of outcomes) {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { rfcReport } from '../src/report/rfc-report.js';
+import { rfcJson } from '../src/report/rfc-report.js';
 import { isBuilt, program } from './built.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'rpal-process-'));
@@ -60,6 +60,6 @@ describe.skipIf(!isBuilt())('the built program', () => {
     const { code, stdout } = await shell(`bench rfc --messages 100000000 --json ${file}`, (kill) => setTimeout(kill, 2500));
     expect(code).toBe(130);
     expect(stdout).toMatch(/^PARTIAL RESULT/);
-    expect(rfcReport.parse(JSON.parse(readFileSync(file, 'utf8'))).complete).toBe(false);
+    expect(rfcJson.parse(JSON.parse(readFileSync(file, 'utf8'))).complete).toBe(false);
   });
 });

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type RfcReport, rfcReport } from '../src/report/rfc-report.js';
+import { type RfcReport, rfcJson } from '../src/report/rfc-report.js';
 import { run } from './terminal.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'rpal-bench-'));
@@ -11,7 +11,8 @@ afterAll(() => rmSync(directory, { recursive: true }));
 async function report(args: readonly string[], interruptAt?: RegExp): Promise<{ code: number; stdout: string; report: RfcReport }> {
   const file = join(directory, `report-${Math.abs(hash(args.join(' ')))}.json`);
   const { code, stdout } = await run(['rfc', ...args, '--json', file], interruptAt);
-  return { code, stdout, report: rfcReport.parse(JSON.parse(readFileSync(file, 'utf8'))) };
+  const { complete, settings, data } = rfcJson.parse(JSON.parse(readFileSync(file, 'utf8')));
+  return { code, stdout, report: { complete, settings, ...data } };
 }
 
 const hash = (text: string): number => [...text].reduce((sum, letter) => (31 * sum + letter.charCodeAt(0)) | 0, 7);

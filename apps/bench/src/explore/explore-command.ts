@@ -17,7 +17,8 @@ import {
 import { quirkNames, raceFixes } from '@rpal/rpal-core';
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
-import { OutputFile } from '../output-file.js';
+import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { commandLine, envelope } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
 import { ExitCode, oneOf, parsed, UsageError, wholeNumber } from '../usage.js';
 
@@ -93,7 +94,7 @@ export function exploreCommand(io: Io, done: (code: number) => void): Command {
       new Option('--seed <n>', 'seed of the first random run').argParser(wholeNumber('--seed', 0, 0xffff_ffff, 'units')).default(1),
     )
     .addHelpText('after', HELP)
-    .option('--json <file>', 'write the outcome to a file, which `replay` takes')
+    .option('--json <file>', `${JSON_HELP}; \`replay\` takes it`)
     .action(async (scenario: Scenario | undefined, flags: Flags, command: Command) => {
       if (scenario === undefined) {
         const given = command.options.find((option) => command.getOptionValueSource(option.attributeName()) === 'cli');
@@ -124,7 +125,7 @@ interface Part {
 
 async function explore(io: Io, scenario: Scenario, flags: Flags): Promise<number> {
   const { repair, without, strategy, bound, seconds, seed } = flags;
-  const file = flags.json === undefined ? undefined : new OutputFile('--json', flags.json);
+  const json = new JsonOutput(flags.json, io);
   const options = { repair, without: [...without] } as Parameters<typeof exhaustive>[1];
   const runs = flags.runs ?? RANDOM_RUNS;
   const part = (name: Part['strategy'], search: Search, limit: number): Part => ({ strategy: name, search, limit, result: NOTHING_YET });
@@ -161,12 +162,6 @@ async function explore(io: Io, scenario: Scenario, flags: Flags): Promise<number
   }
   const { run: shortest, recording: token } = shortestOf(failure, { scenario, repair, without }, SHRINK_RUNS);
   const outcome = {
-    schema: 'rpal-bench/explore',
-    version: 1,
-    complete: !watcher.interrupted,
-    scenario: scenario.name,
-    repair,
-    without,
     searches: parts.map(({ strategy: name, result }) => ({
       strategy: name,
       runs: result.runs,
@@ -186,7 +181,9 @@ async function explore(io: Io, scenario: Scenario, flags: Flags): Promise<number
             foundWith: failure.deviations.length,
           },
   };
-  file?.write(`${JSON.stringify(outcome, null, 2)}\n`);
+  const settings = { scenario: scenario.name, repair, without, strategy, bound: bound ?? null, runs: flags.runs ?? null, seconds, seed };
+  const complete = !watcher.interrupted;
+  json.write(envelope({ schema: 'rpal-bench/explore', version: 2, complete, settings, command: lineOf(scenario, flags) }, outcome));
   const lines = [
     ...(watcher.interrupted ? ['PARTIAL RESULT, interrupted.', ''] : []),
     `${scenario.name}: ${scenario.about}`,
@@ -206,9 +203,20 @@ async function explore(io: Io, scenario: Scenario, flags: Flags): Promise<number
       `  npx rpal-bench replay ${token}`,
     );
   }
-  io.stdout.write(`${lines.join('\n')}\n`);
+  if (json.textWanted) io.stdout.write(`${lines.join('\n')}\n`);
   if (watcher.interrupted) return ExitCode.INTERRUPTED;
   return failure === null ? ExitCode.OK : ExitCode.FAILED;
+}
+
+/** The line that makes this again. */
+function lineOf({ name }: Scenario, { repair, without, strategy, bound, runs, seconds, seed }: Flags): string {
+  return commandLine([
+    ...['explore', name, '--strategy', strategy, '--seconds', String(seconds), '--seed', String(seed)],
+    ...(repair === 'all' ? ['--repair', 'all'] : repair.length > 0 ? ['--repair', repair.join(',')] : []),
+    ...(without.length > 0 ? ['--without', without.join(',')] : []),
+    ...(bound === undefined ? [] : ['--bound', String(bound)]),
+    ...(runs === undefined ? [] : ['--runs', String(runs)]),
+  ]);
 }
 
 const NOTHING_YET: SearchResult = { failure: null, runs: 0, steps: 0, covered: -1 };

@@ -64,15 +64,15 @@ function recordingOf(text: string, directory: string): Recording {
 function tokenIn(path: string): string {
   const text = readFileSync(path, 'utf8').trim();
   if (!text.startsWith('{')) return text;
-  let outcome: { readonly schema?: unknown; readonly failure?: { readonly token?: unknown } | null };
+  let outcome: { readonly schema?: unknown; readonly data?: { readonly failure?: { readonly token?: unknown } | null } };
   try {
     outcome = JSON.parse(text);
   } catch (error) {
     throw new UsageError(`${path} is no JSON: ${(error as Error).message}`);
   }
   if (outcome.schema !== 'rpal-bench/explore') throw new UsageError(`${path} was not written by \`rpal-bench explore --json\``);
-  if (typeof outcome.failure?.token !== 'string') throw new UsageError(`${path} holds no failure: that exploration found none`);
-  return outcome.failure.token;
+  if (typeof outcome.data?.failure?.token !== 'string') throw new UsageError(`${path} holds no failure: that exploration found none`);
+  return outcome.data.failure.token;
 }
 
 function replay(io: Io, { scenario, repair, without, deviations }: Recording, { beyond, then, brief }: Flags): number {

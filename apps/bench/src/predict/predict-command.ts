@@ -1,8 +1,10 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type CostLevel, type Ledger, profiles } from '@rpal/hw-x86';
 import { Command, Option } from 'commander';
+import { z } from 'zod';
 import type { Io } from '../io.js';
-import { OutputFile } from '../output-file.js';
+import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
 import { profileNamed, type RfcSettings } from '../rfc-settings.js';
 import { ExitCode, wholeNumber } from '../usage.js';
@@ -30,6 +32,26 @@ Each row is a run on the model with no price changed for it. The published machi
 leaves a condition open the column beside it says what was chosen. A row that is far off is a finding: about the model, or about
 the condition. Low can exceed central where cheaper steps make a core just early enough to find its peer still awake, or late.`;
 
+/** What `predict --json` writes. */
+export const predictionsJson = envelopeOf(
+  'predict',
+  2,
+  z.strictObject({ profile: z.string(), rounds: z.number().int() }),
+  z.strictObject({
+    outcomes: z.array(
+      z.strictObject({
+        what: z.string(),
+        published: z.number().describe('microseconds per round trip'),
+        source: z.string(),
+        assumed: z.string().describe('what the source does not say and the experiment has to choose'),
+        predicted: z.strictObject({ low: z.number(), central: z.number(), high: z.number() }).describe('microseconds per round trip'),
+        relativeError: z.number().describe('of the central prediction'),
+        causes: z.array(z.strictObject({ cause: z.string(), share: z.number() })),
+      }),
+    ),
+  }),
+);
+
 /** `rpal-bench predict`: published measurements, predicted. */
 export function predictCommand(io: Io, done: (code: number) => void): Command {
   return new Command('predict')
@@ -46,9 +68,9 @@ export function predictCommand(io: Io, done: (code: number) => void): Command {
         .argParser(wholeNumber('--rounds', 10, 1_000_000, 'round trips'))
         .default(1000),
     )
-    .option('--json <file>', 'write everything to a file')
+    .option('--json <file>', JSON_HELP)
     .action(async ({ profile, rounds, json }: Flags) => {
-      const file = json === undefined ? undefined : new OutputFile('--json', json);
+      const output = new JsonOutput(json, io);
       let interrupted = false;
       const noLonger = io.onInterrupt(() => {
         interrupted = true;
@@ -61,10 +83,12 @@ export function predictCommand(io: Io, done: (code: number) => void): Command {
       }
       noLonger();
       const complete = outcomes.length === predictions.length;
-      file?.write(
-        `${JSON.stringify({ schema: 'rpal-bench/predict', version: 1, complete, profile: profile.name, rounds, outcomes }, null, 2)}\n`,
-      );
-      io.stdout.write(`${complete ? '' : 'PARTIAL RESULT, interrupted.\n\n'}${render(outcomes, profile.title)}\n${NOTE}\n`);
+      const words = { profile: profile.name, rounds };
+      const command = commandLine(['predict', '--profile', profile.name, '--rounds', String(rounds)]);
+      output.write(envelope({ schema: 'rpal-bench/predict', version: 2, complete, settings: words, command }, { outcomes }));
+      if (output.textWanted) {
+        io.stdout.write(`${complete ? '' : 'PARTIAL RESULT, interrupted.\n\n'}${render(outcomes, profile.title)}\n${NOTE}\n`);
+      }
       done(complete ? ExitCode.OK : ExitCode.INTERRUPTED);
     });
 }

@@ -4,10 +4,8 @@ import { PUBLISHED_CONDITIONS, publishedRuns } from '../published.js';
 import { coreGHzOf, cpusFor, type PhaseResult, type RfcBenchmark } from '../rfc-benchmark.js';
 import type { Range } from '../rfc-range.js';
 import type { RfcSettings } from '../rfc-settings.js';
+import { envelopeOf } from './envelope.js';
 import { groundsOf } from './grounds.js';
-
-/** Version of the JSON that `rfc --json` writes. A field that is added leaves it; one that changes or goes raises it. */
-export const RFC_REPORT_VERSION = 1;
 
 const cycles = z.number().describe('TSC cycles');
 const count = z.number().int().nonnegative();
@@ -58,24 +56,21 @@ const phaseReport = z.strictObject({
   }),
 });
 
-/** What `rfc --json` writes. */
-export const rfcReport = z.strictObject({
-  schema: z.literal('rpal-bench/rfc'),
-  version: z.literal(RFC_REPORT_VERSION),
-  complete: z.boolean().describe('false: interrupted; what is here is a partial result'),
+const settings = z.strictObject({
+  messages: count,
+  size: count.describe('bytes per message'),
+  phases: z.array(phase),
+  profile: z.string(),
+  placement: z.enum(['same-cpu', 'same-socket', 'cross-socket']),
+  idle: z.string().describe('idle state that idle CPUs go to'),
+  costs: level,
+  synchronousWakeUps: z.boolean(),
+  seed: z.number().int(),
+  plugins: z.array(z.string()).describe('all plugins of the machine, in set-up order'),
+});
+
+const data = z.strictObject({
   fingerprint: z.string().describe('hash of the final state of the machine: equal for equal settings on every computer'),
-  settings: z.strictObject({
-    messages: count,
-    size: count.describe('bytes per message'),
-    phases: z.array(phase),
-    profile: z.string(),
-    placement: z.enum(['same-cpu', 'same-socket', 'cross-socket']),
-    idle: z.string().describe('idle state that idle CPUs go to'),
-    costs: level,
-    synchronousWakeUps: z.boolean(),
-    seed: z.number().int(),
-    plugins: z.array(z.string()).describe('all plugins of the machine, in set-up order'),
-  }),
   machine: z.strictObject({
     title: z.string(),
     tscGHz: z.number(),
@@ -94,36 +89,43 @@ export const rfcReport = z.strictObject({
   phases: z.array(phaseReport),
 });
 
-export type RfcReport = z.infer<typeof rfcReport>;
+/** What `rfc --json` writes. */
+export const rfcJson = envelopeOf('rfc', 2, settings, data);
+
+/** What a run of the benchmark came to. */
+export interface RfcReport extends z.infer<typeof data> {
+  /** False: interrupted; what is here is a partial result. */
+  readonly complete: boolean;
+  readonly settings: z.infer<typeof settings>;
+}
+
 export type PhaseReport = z.infer<typeof phaseReport>;
 export type Breakdown = z.infer<typeof breakdown>;
 export type StepReport = z.infer<typeof step>;
 
 /** Puts the report of a run together. @param range the runs at the low and the high end; undefined if they did not take place */
-export function reportOf(settings: RfcSettings, benchmark: RfcBenchmark, range: Range | undefined, complete: boolean): RfcReport {
+export function reportOf(asked: RfcSettings, benchmark: RfcBenchmark, range: Range | undefined, complete: boolean): RfcReport {
   const { machine } = benchmark;
   const { costs } = machine.platform;
   const result = benchmark.result();
-  const [clientCpu, serverCpu] = cpusFor(settings.profile, settings.placement);
-  const comparable = settings.size === PUBLISHED_CONDITIONS.size && settings.profile.name === PUBLISHED_CONDITIONS.profile;
+  const [clientCpu, serverCpu] = cpusFor(asked.profile, asked.placement);
+  const comparable = asked.size === PUBLISHED_CONDITIONS.size && asked.profile.name === PUBLISHED_CONDITIONS.profile;
   return {
-    schema: 'rpal-bench/rfc',
-    version: RFC_REPORT_VERSION,
     complete,
     fingerprint: result.fingerprint,
     settings: {
-      messages: settings.messages,
-      size: settings.size,
-      phases: [...settings.phases],
-      profile: settings.profile.name,
-      placement: settings.placement,
-      idle: settings.idle,
-      costs: settings.costs,
-      synchronousWakeUps: settings.synchronousWakeUps,
-      seed: settings.seed,
+      messages: asked.messages,
+      size: asked.size,
+      phases: [...asked.phases],
+      profile: asked.profile.name,
+      placement: asked.placement,
+      idle: asked.idle,
+      costs: asked.costs,
+      synchronousWakeUps: asked.synchronousWakeUps,
+      seed: asked.seed,
       plugins: [...machine.plugins],
     },
-    machine: { title: settings.profile.title, tscGHz: settings.profile.clock.tscGHz, coreGHz: coreGHzOf(benchmark), clientCpu, serverCpu },
+    machine: { title: asked.profile.title, tscGHz: asked.profile.clock.tscGHz, coreGHz: coreGHzOf(benchmark), clientCpu, serverCpu },
     published: publishedRuns.map(({ source, cycles: { epoll, rpal } }) => ({ source, comparable, epoll, rpal })),
     phases: result.phases.map((measured) => ({
       phase: measured.phase,
@@ -141,7 +143,7 @@ export function reportOf(settings: RfcSettings, benchmark: RfcBenchmark, range: 
   function breakdownOf(ledger: Ledger): Breakdown {
     const steps = ledger.entries.map((entry): StepReport => {
       const { name, cause } = entry.step;
-      const grounds = groundsOf(entry, costs, settings.idle).map((part) => ({ ...part }));
+      const grounds = groundsOf(entry, costs, asked.idle).map((part) => ({ ...part }));
       return { step: name, package: name.slice(0, name.lastIndexOf(':')), cause, count: entry.count, cycles: entry.cycles, grounds };
     });
     return { totalCycles: ledger.total, steps };

@@ -93,7 +93,7 @@ const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
   ppoll: 'fds* nfds timeout_ns mask*',
   splice: 'fd_in - fd_out - length flags*',
   tee: 'fd_in fd_out length flags*',
-  vmsplice: 'fd',
+  vmsplice: 'fd - nr_segs flags*',
   timerfd_create: 'clock flags*',
   timerfd_settime: 'fd flags* value_ns interval_ns',
   timerfd_gettime: 'fd',

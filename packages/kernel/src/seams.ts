@@ -4,6 +4,7 @@ import type { FileSystem } from './process/file-system.js';
 import type { Image } from './process/image.js';
 import type { Process } from './process/process.js';
 import type { Thread } from './process/thread.js';
+import type { SignalFrames } from './process/thread-context.js';
 
 /** The seams of processes and of the border between user and kernel mode. */
 export class KernelSeams {
@@ -67,6 +68,11 @@ export class KernelSeams {
   };
 
   readonly slots = {
+    /**
+     * Frames of signal handlers as bytes on the user stack. Empty by default: the model keeps what a handler has interrupted.
+     * @cost once per handler and per return from one; the step for either is charged with and without.
+     */
+    signalFrames: new Slot<SignalFrames>('signalFrames', { methods: ['push', 'pop'] }),
     /**
      * Where paths lead. Empty by default: paths are names of special files, sockets and shared memory.
      * @cost asked by every call that takes a path, but for special files.

@@ -20,6 +20,8 @@ import { defineLifeCalls, ThreadLife } from './process/thread-life.js';
 import { defineWaitid } from './process/waitid.js';
 import { MessageQueueCalls } from './program/message-queue-calls.js';
 import { SharedMemoryCalls } from './program/shared-memory-calls.js';
+import { AlternateStacks, defineAlternateStacks } from './signals/alternate-stack.js';
+import { UserFrames } from './signals/user-frames.js';
 import { defineSystemCalls } from './system/system-calls.js';
 
 /** The calls of Linux that a machine can do without. */
@@ -27,7 +29,7 @@ export const posix: () => Plugin = definePlugin({
   name: '@rpal/posix',
   version: manifest.version,
   requires: { '@rpal/kernel': '^0.2.0' },
-  setup({ plugin, machine }) {
+  setup({ plugin, slots, machine }) {
     for (const family of [MessageQueueCalls, SharedMemoryCalls]) Program.add(family);
     const calls = new Calls(machine.kernel, plugin);
     defineClockCalls(calls);
@@ -43,6 +45,9 @@ export const posix: () => Plugin = definePlugin({
     defineProcessCalls(calls);
     defineWaitid(calls);
     defineMemoryCalls(calls);
+    const stacks = new AlternateStacks();
+    defineAlternateStacks(calls, stacks);
+    slots.signalFrames.provide(plugin, new UserFrames(machine.kernel, stacks));
     definePrctl(calls, traits, life);
     defineLifeCalls(calls, life, traits);
     defineRseq(calls);

@@ -10,6 +10,7 @@ import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
+import type { KernelSeams } from '../seams.js';
 import { actionOf, dequeueSignal, flush, isDiscarded, recalculatePending, UNBLOCKABLE } from '../signals/signal.js';
 import { SignalFd } from '../signals/signalfd.js';
 import type { Signals } from '../signals/signals.js';
@@ -29,6 +30,7 @@ export interface SignalCallParts {
   readonly scheduler: Scheduler;
   readonly signals: Signals;
   readonly processes: ProcessTable;
+  readonly seams: KernelSeams;
 }
 
 /** The process that an id belongs to, be it that of one of its threads; also one that has ended and has not been reaped. */
@@ -145,7 +147,9 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
 
   table.define(Nr.rt_sigreturn, (cpu, thread, regs) => {
     cpu.charge(KernelStep.signalReturn);
-    const state = regs.program?.leaveHandler(cpu) ?? null;
+    const { signalFrames } = kernel.seams.slots;
+    let state = regs.program?.leaveHandler(cpu) ?? null;
+    if (state !== null && signalFrames.filled) state = signalFrames.value.pop(cpu, thread, state);
     if (state === null) {
       kernel.signals.force(cpu, thread, Signal.SEGV);
       return -Errno.EFAULT;

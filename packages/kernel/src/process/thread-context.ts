@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { ContextTable } from './context-table.js';
 import type { SignalBits } from './pending-signals.js';
-import type { UserHandler } from './signal-action.js';
+import type { SignalAction, UserHandler } from './signal-action.js';
 import type { Thread } from './thread.js';
 import { UserContext } from './user-context.js';
 
@@ -15,6 +15,26 @@ export interface HandlerState {
   readonly restart: boolean;
   readonly mask: SignalBits;
   readonly pkru: number;
+  /** Stack pointer of the handler: where the frame lies, if frames are in memory; else as it was. */
+  readonly stack: number;
+}
+
+/** Why a handler runs (Linux: `struct ksignal`). */
+export interface HandledSignal {
+  readonly signal: number;
+  /** What sigqueue sent along. */
+  readonly value: number;
+  /** It came with a fault of the thread itself: `thread.faultCode`, `thread.faultAddress`. */
+  readonly fault: boolean;
+  readonly action: SignalAction;
+}
+
+/** Keeps in user memory what handlers have interrupted (Linux: `setup_rt_frame`, `restore_sigcontext`). */
+export interface SignalFrames {
+  /** Writes a frame. @returns where it lies, or a negative errno if it does not fit */
+  push(cpu: Cpu, thread: Thread, program: ThreadContext, why: HandledSignal, state: HandlerState): number;
+  /** Reads the frame that `state` was written to, as the handler has left it. @returns null if it is none */
+  pop(cpu: Cpu, thread: Thread, state: HandlerState): HandlerState | null;
 }
 
 /** The flow that a thread begins with, whatever engine executes it: the one that runs its signal handlers, forks and execs. */

@@ -22,9 +22,9 @@ export interface Routine {
 
 /** Below the top of a process's stack is what its start-up has put there; below that the threads have their stacks, side by side. */
 const STACK_SLACK = 0x1000;
-const STACK_SPACING = 0x2000;
+const STACK_SPACING = 0x4000;
 /** They fill the 8 MiB that a stack may grow to. */
-const STACKS = 1000;
+const STACKS = 500;
 
 /** The user-mode side of a program written as a generator. */
 export class ProgramContext extends ThreadContext {
@@ -106,9 +106,10 @@ export class ProgramContext extends ThreadContext {
   }
 
   override enterHandler(_cpu: Cpu, handler: UserHandler, signal: number, value: number, state: HandlerState): number {
-    const { args, routine, calling, made } = this;
+    const { args, routine, calling, made, rsp } = this;
+    this.rsp = state.stack;
     const registers = this.saveRegisters();
-    this.#interrupted.push({ generator: this.#generator, callers: this.#callers, routine, calling, made, args, registers, state });
+    this.#interrupted.push({ generator: this.#generator, callers: this.#callers, routine, calling, made, args, rsp, registers, state });
     this.made = Made.NONE;
     this.#callers = [];
     this.routine = null;
@@ -129,6 +130,7 @@ export class ProgramContext extends ThreadContext {
     this.calling = interrupted.calling;
     this.made = interrupted.made;
     this.args = interrupted.args;
+    this.rsp = interrupted.rsp;
     this.#returning = false;
     return interrupted.state;
   }
@@ -141,6 +143,7 @@ interface Interrupted {
   readonly calling: boolean;
   readonly made: number;
   readonly args: HostArguments;
+  readonly rsp: number;
   readonly registers: CallRegisters;
   readonly state: HandlerState;
 }

@@ -119,14 +119,12 @@ function callHandler(
     if (rax === -Errno.ERESTART_RESTARTBLOCK) thread.restartBlock?.abandon();
     if (!restart && RESTARTS.has(rax)) rax = -Errno.EINTR;
   }
-  const failed = program.enterHandler(cpu, handlerOf(action) as UserHandler, signal, value, {
-    user,
-    rax,
-    restart,
-    mask: thread.savedMask ?? thread.blocked,
-    pkru: cpu.mmu.pkru,
-  });
-  if (failed < 0) {
+  const { signalFrames } = kernel.seams.slots;
+  const state = { user, rax, restart, mask: thread.savedMask ?? thread.blocked, pkru: cpu.mmu.pkru, stack: program.rsp };
+  const why = { signal, value, fault: thread.faultSignal === signal, action };
+  const stack = signalFrames.filled ? signalFrames.value.push(cpu, thread, program, why, state) : state.stack;
+  const handler = handlerOf(action) as UserHandler;
+  if (stack < 0 || program.enterHandler(cpu, handler, signal, value, { ...state, stack }) < 0) {
     // No room for the frame (Linux: `signal_setup_done`).
     if (signal === Signal.SEGV) process.actions[signal] = DEFAULT_ACTION;
     kernel.signals.force(cpu, thread, Signal.SEGV);

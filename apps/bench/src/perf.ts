@@ -118,7 +118,9 @@ function measure({ runs, messages, long }: Flags): PerfResult {
 
 function main(args: readonly string[]): number {
   if (args[0] === TIME_MODEL) {
-    process.stdout.write(JSON.stringify(timeModel(args[1] as Phase, args[2] as Placement, Number(args[3]))));
+    const [, phase, placement, messages, warmUp] = args;
+    const time = timeModel(phase as Phase, placement as Placement, Number(messages), warmUp === undefined ? undefined : Number(warmUp));
+    process.stdout.write(JSON.stringify(time));
     return ExitCode.OK;
   }
   if (args[0] === GROWTH_LINE) {

@@ -20,12 +20,12 @@ const SLICE = 50_000_000;
 /** TSC cycles of machine time in a window: some hundreds of messages. */
 const WINDOW = 4_000_000;
 
-/** Times one phase of the RFC's benchmark. */
-export function timeModel(phase: Phase, placement: Placement, messages: number): HostTime {
+/** Times one phase of the RFC's benchmark. @param warmUp messages before the clock starts */
+export function timeModel(phase: Phase, placement: Placement, messages: number, warmUp: number = WARM_UP): HostTime {
   const options = { machine: {}, placement, size: 32, phases: [phase] } as const;
   // More than are timed: what the end of the programs takes is no message's.
-  const benchmark = new RfcBenchmark({ ...options, messages: WARM_UP + messages + BEYOND });
-  while (benchmark.messages < WARM_UP) benchmark.advance(SLICE);
+  const benchmark = new RfcBenchmark({ ...options, messages: warmUp + messages + BEYOND });
+  while (benchmark.messages < warmUp) benchmark.advance(SLICE);
   const before = benchmark.messages;
   const windows: number[] = [];
   while (benchmark.messages < before + messages) {

@@ -59,8 +59,8 @@ export const patchMutants: readonly PatchMutant[] = [
   {
     patch: 15,
     file: core('threads/states'),
-    text: '  if (!rpal.fixes(15)) return true;\n',
-    without: '  return true;\n',
+    text: '  if (!rpal.fixes(15)) return WakeAnswer.ALLOW;\n',
+    without: '  return WakeAnswer.ALLOW;\n',
     named: 'nothing is found',
   },
   { patch: 16, file: core('switch/cpu-lock'), text: '  thread.affinity = rpal.only(cpu);\n', without: '' },
@@ -74,7 +74,7 @@ export const patchMutants: readonly PatchMutant[] = [
   {
     patch: 19,
     file: core('switch/lazy-switch'),
-    text: '  directedSwitch(kernel.scheduler.runQueue(cpu), receiver);\n',
+    text: '  pick(rpal, cpu, sender, receiver);\n',
     without: '',
   },
   {
@@ -86,7 +86,7 @@ export const patchMutants: readonly PatchMutant[] = [
   {
     patch: 21,
     file: core('plugin'),
-    text: 'if (kind !== EntryKind.COMPAT) onKernelEntry(state, cpu, rpalTask(thread));',
+    text: 'if (everyKind || kind !== EntryKind.COMPAT) onKernelEntry(state, cpu, rpalTask(thread));',
     without: '',
   },
   {

@@ -1,3 +1,5 @@
+import type { Plugin } from '@rpal/bus';
+import { rpal } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
 import { type Phase, type Placement, runRfcBenchmark } from '../src/rfc-benchmark.js';
 
@@ -18,7 +20,7 @@ describe('300 messages of the RFC benchmark', () => {
           "epoll 1836366",
           "rpal 421873",
         ],
-        "fingerprint": "5d928692d01d1af4",
+        "fingerprint": "dbdd69644aa945f0",
       }
     `));
 
@@ -29,7 +31,7 @@ describe('300 messages of the RFC benchmark', () => {
           "epoll 3881542",
           "rpal 428445",
         ],
-        "fingerprint": "a5cc4ca5997e621f",
+        "fingerprint": "1bd65f8f0971c2d1",
       }
     `));
 
@@ -40,9 +42,20 @@ describe('300 messages of the RFC benchmark', () => {
           "epoll 4609958",
           "rpal 435589",
         ],
-        "fingerprint": "13380b8e64914b8f",
+        "fingerprint": "7e648a0d9c820c19",
       }
     `));
+
+  it('costs no cycle more with every defect of the series repaired', () => {
+    const ledger = (plugins: Plugin[]) =>
+      runRfcBenchmark({ machine: { plugins }, placement: 'same-socket', messages: 300, size: 32, phases: ['rpal'] }).phases.map(
+        ({ totalCycles, forward, back }) => [
+          totalCycles,
+          ...[forward, back].map(({ entries }) => entries.map((e) => [e.step.name, e.cycles])),
+        ],
+      );
+    expect(ledger([rpal({ repair: 'all' })])).toEqual(ledger([]));
+  });
 
   it('on plain Linux, without RPAL', () =>
     expect(run('same-socket', 'epoll')).toMatchInlineSnapshot(`

@@ -60,10 +60,11 @@ describe('what the experiments find', () => {
     expect(answer(signalToSender).verdict).toContain('goes to the sender alone');
   });
 
-  it('the end of a receiver within a call ends its work, and stops no kernel', () => {
+  it('the end of a receiver within a call ends its work, and the kernel; repaired, its caller lives on', () => {
     const { text } = answer(receiverKilled);
     expect(text).toMatch(/the server, at 0x\w+, ended by signal 9/);
-    expect(text).not.toContain('the kernel stopped');
+    expect(text).toMatch(/the kernel stopped: sender \d+ returns by the kernel after receiver \d+ has ended/);
+    expect(answer(receiverKilled, 'all').verdict).toContain('The caller survives');
   });
 
   it('the 255th service is an ordinary process', () => {

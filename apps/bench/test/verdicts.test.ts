@@ -40,8 +40,16 @@ const cases: readonly [what: string, text: string, says: RegExp][] = [
     /^A profiler books the time to client \(pid 2\);.*reads the memory/,
   ],
   ['no sample', verdict.ofObservers([], 'server', true), /to nobody/],
-  ['a move that waits', verdict.ofMoves([2e6, 3e6], 60e6, true), /waits in a loop .* 2,000,000 and 3,000,000 .* the unlock fails/],
-  ['a move that does not', verdict.ofMoves([900, 2000], 60e6, false), /need not wait: 900 and 2,000 cycles here\.$/],
+  [
+    'moves that wait',
+    verdict.ofMoves([2e6, 3e6], 60e6, true),
+    /waits in a loop .* 2,000,000 .* waits in a loop .* 3,000,000 .* the unlock fails/,
+  ],
+  [
+    'moves that do not',
+    verdict.ofMoves([900, 2000], 60e6, false),
+    /need not wait: 900 cycles here\. .* pushes both off, .*: 2,000 cycles here\.$/,
+  ],
 ];
 
 describe('verdicts', () => {

@@ -1,4 +1,4 @@
-import { BusError, TapError } from './errors.js';
+import { BusError, ModelledCrash, TapError } from './errors.js';
 import { type Refusal, shown } from './refusals.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the constraint of every function type; `unknown` would reject real signatures
@@ -65,9 +65,9 @@ export function checked(seam: string, { plugin, fn }: Part, refuse: Refusal<unkn
   };
 }
 
-/** What a part threw, with the plugin and the seam. */
-export function failed(seam: string, part: Part | undefined, error: unknown, role: 'tap' | 'observer' = 'tap'): TapError {
-  if (error instanceof TapError) return error;
+/** What a part threw, with the plugin and the seam; what the machine itself has come to, as it is. */
+export function failed(seam: string, part: Part | undefined, error: unknown, role: 'tap' | 'observer' = 'tap'): TapError | ModelledCrash {
+  if (error instanceof TapError || error instanceof ModelledCrash) return error;
   const { plugin } = part as Part;
   const reason = error instanceof Error ? error.message : String(error);
   return new TapError('TAP_FAILED', seam, plugin, `plugin "${plugin}" threw in its ${role} of "${seam}": ${reason}`, { cause: error });

@@ -1,6 +1,6 @@
 export { Bus, type Events, type Hooks, type SeamDescription, type Seams, type Slots } from './bus.js';
 export type { Arguments, Tracer } from './combine.js';
-export { BusError, type BusErrorCode, TapError } from './errors.js';
+export { BusError, type BusErrorCode, ModelledCrash, TapError } from './errors.js';
 export { EventSeam } from './event.js';
 export { FirstAnswerHook, Hook, type HookOptions, NotifyHook, type Tap, ValueHook } from './hook.js';
 export { didYouMean } from './nearest.js';

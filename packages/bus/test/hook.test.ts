@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   BusError,
   FirstAnswerHook,
+  ModelledCrash,
   NotifyHook,
   TapError,
   trueOrFalse,
@@ -45,6 +46,16 @@ describe('NotifyHook', () => {
       error = thrown;
     }
     expect(error).toMatchObject({ code: 'TAP_FAILED', seam: 'inner', plugin: 'culprit', cause: 'no error object' });
+  });
+
+  it('lets through as it is what the modelled machine comes to, which is no mistake of a tap', () => {
+    class Panic extends ModelledCrash {}
+    const panic = new Panic('no init');
+    const hook = new NotifyHook<[]>('moment');
+    hook.tap('kernel', () => {
+      throw panic;
+    });
+    expect(() => hook.call()).toThrow(panic);
   });
 
   it('says how to do it right when a tap comes after sealing', () => {

@@ -2,6 +2,7 @@ export type { Opener } from './calls/file-syscalls.js';
 export { findKey as futexKey } from './calls/futex.js';
 export { PidFd } from './calls/pidfd.js';
 export { whenOver } from './calls/when-over.js';
+export { releaseFiles } from './dispatch/held-file.js';
 export { type InterruptHandler, type Irq, IrqTable } from './dispatch/irq-table.js';
 export { PathTable } from './dispatch/path-table.js';
 export {

@@ -26,6 +26,8 @@ function measured(callee: 'sleeps' | 'polls', cpus: readonly [number, number]): 
         trips.arrives(p);
         yield* p.write(fd, memory, 1);
       }
+      // The last call ends here, and the wait with the connection.
+      yield* lib.epollWait(epfd, memory, 8, -1);
     },
     function* (end) {
       const { p, fd, words } = end;

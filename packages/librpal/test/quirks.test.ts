@@ -1,28 +1,55 @@
 import type { Program } from '@rpal/kernel';
-import { type QuirkName, Rcc, RPAL_ADDR_SPACE_SIZE, RPAL_KERNEL_PENDING } from '@rpal/rpal-core';
-import { Epoll, Errno, MessageFlag, Poll, Signal } from '@rpal/uapi';
+import { type QuirkName, Rcc, RPAL_ADDR_SPACE_SIZE, RPAL_KERNEL_PENDING, RpalBug, RpalIoctl, rpalThread, Scc } from '@rpal/rpal-core';
+import { SchedPolicy } from '@rpal/sched';
+import { Epoll, Errno, MessageFlag, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { EPOLLRPALIN, EPOLLRPALOUT, findReceiver, librpal, RpalError, type RpalFd, rpalExecutable } from '../src/index.js';
 import { SenderSlots } from '../src/process/sender-slots.js';
 import { alone, type Callee, call, finish, mustEnd, pair, serve, type World, world } from './pair.js';
 
-/** After the first call, which makes a system call, the callee waits as `wait` says; what it gets is noted. */
-function secondWait(setting: World, wait: (end: Callee) => Generator<void, number>): { result: number | null; files: number } {
+/** What `experiment` gives, or how the kernel ends in it. */
+function orCrash(experiment: () => unknown): unknown {
+  try {
+    return experiment();
+  } catch (error) {
+    if (error instanceof RpalBug) return `${error.kind}, patch ${error.patch}`;
+    throw error;
+  }
+}
+
+/**
+ * After the first call, which makes a system call, the callee waits as `wait` says; what it gets is noted, and by how much the references to
+ * its epoll, and to its end of the connection, have changed.
+ */
+function secondWait(
+  setting: World,
+  wait: (end: Callee) => Generator<void, number>,
+  threads = 2,
+): { result: number | null; files: number; others: number } {
   let result: number | null = null;
   let files = 0;
+  let others = 0;
   pair(
     setting,
     function* (end) {
       const { p, lib, fd, epfd, memory } = end;
+      // Who shares a descriptor table takes references.
+      if (threads > 1) {
+        yield* p.clone(function* (q) {
+          yield* q.sleep(1e9);
+        });
+      }
       // The first wait, and with it every sleep so far, is without an end.
       yield* lib.epollWait(epfd, memory, 8, -1);
       yield* lib.readPtrs(fd, memory + 4096, 32);
-      const epoll = p.context.thread.process.files.peek(epfd);
+      const [epoll, socket] = [epfd, fd].map((each) => p.context.thread.process.files.peek(each));
       // The lazy switch of this call drops what the first wait held.
       yield* p.getpid();
-      const before = epoll?.count ?? 0;
+      const before = [epoll?.count ?? 0, socket?.count ?? 0] as const;
       result = yield* wait(end);
-      files = (epoll?.count ?? 0) - before;
+      files = (epoll?.count ?? 0) - before[0];
+      others = (socket?.count ?? 0) - before[1];
+      yield* p.exit(0);
     },
     function* (end) {
       yield* call(end, 1);
@@ -30,7 +57,66 @@ function secondWait(setting: World, wait: (end: Callee) => Generator<void, numbe
       yield* end.p.sleep(20e6);
     },
   );
-  return { result, files };
+  return { result, files, others };
+}
+
+/** Its number as an exception. */
+const NMI = 2;
+
+/** Where a field of the calling thread's own record is in its memory. */
+function userAddress(p: Program, offset: number): number {
+  const { page, context } = rpalThread(p.context.thread).role;
+  return page.userStart + (context - page.physical(page.userStart)) + offset;
+}
+
+/** A CPU goes offline in the middle of a call; see the experiment. */
+function offlineInCall(setting: World): string {
+  let inCall = false;
+  let through = false;
+  let over = false;
+  let seen = '';
+  const busy = function* (p: Program, cpu: number, policy: number) {
+    yield* p.fork(function* (q) {
+      yield* q.setAffinity([cpu]);
+      if (policy !== SchedPolicy.NORMAL) yield* q.setScheduler(0, policy, 1);
+      while (!over && seen !== 'offline after the call') yield* q.compute(10_000);
+    });
+  };
+  pair(
+    setting,
+    function* (end) {
+      yield* end.p.setAffinity([2]);
+      yield* serve(end, function* () {
+        yield* end.p.getpid();
+        inCall = true;
+        yield* end.p.compute(3e6);
+        through = true;
+      });
+    },
+    function* (end) {
+      const { p } = end;
+      yield* busy(p, 0, SchedPolicy.FIFO);
+      yield* busy(p, 2, SchedPolicy.NORMAL);
+      yield* p.fork(function* (q) {
+        yield* q.setAffinity([3]);
+        // A forked process is no service.
+        q.wrpkru(0);
+        const file = yield* q.open('/sys/devices/system/cpu/cpu1/online', OpenFlag.RDWR);
+        const zero = yield* q.allocate(4096);
+        yield* q.store8(zero, 0x30);
+        while (!inCall) yield* q.compute(1000);
+        yield* q.write(file, zero, 1);
+        seen = through ? 'offline after the call' : 'offline in the middle of the call';
+        // Idle, it would take the caller over.
+        while (!over) yield* q.compute(1000);
+      });
+      yield* p.sleep(1e6);
+      yield* call(end, 1);
+      while (seen === '') yield* p.compute(1000);
+      over = true;
+    },
+  );
+  return seen;
 }
 
 const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaired: unknown, experiment: (setting: World) => unknown]>> = {
@@ -46,9 +132,194 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
     -1,
     0,
     (setting) =>
-      secondWait(setting, function* ({ lib, memory }) {
-        return yield* lib.epollWait(99, memory, 8, -1);
+      secondWait(setting, function* ({ lib, epfd, memory }) {
+        return yield* lib.epollWait(epfd, memory, 0, -1);
       }).files,
+  ],
+  'unregister-in-call': [
+    'use after free, patch 8',
+    -Errno.EBUSY,
+    (setting) =>
+      orCrash(() => {
+        let result = 1;
+        pair(
+          setting,
+          function* ({ p, lib, fd, epfd, memory }) {
+            yield* lib.epollWait(epfd, memory, 8, -1);
+            yield* lib.readPtrs(fd, memory + 4096, 32);
+            // For this the kernel switches.
+            yield* p.getpid();
+            result = yield* p.ioctl(lib.process.rpalFd, RpalIoctl.UNREGISTER_RECEIVER, 0);
+            yield* lib.epollWait(epfd, memory, 8, -1);
+          },
+          function* (end) {
+            yield* call(end, 1);
+            yield* end.p.sleep(1e6);
+          },
+        );
+        return result;
+      }),
+  ],
+  // The record that it makes anew within the call knows no sender. An NMI comes as it decides to return.
+  'ret-section-needs-sender': [
+    'oops, patch 24',
+    'a warning',
+    (setting) => {
+      const { bus, platform } = setting.machine;
+      const outcome = orCrash(() => {
+        pair(
+          setting,
+          function* ({ p, lib, fd, epfd, memory }) {
+            mustEnd(p, 'anyhow');
+            yield* lib.epollWait(epfd, memory, 8, -1);
+            yield* lib.readPtrs(fd, memory + 4096, 32);
+            yield* p.getpid();
+            const { rpalFd, receiverContexts } = lib.process;
+            yield* p.ioctl(rpalFd, RpalIoctl.UNREGISTER_RECEIVER, 0);
+            yield* p.ioctl(rpalFd, RpalIoctl.REGISTER_RECEIVER, receiverContexts);
+            bus.events.rpalSenderState.on('test', (cpu, time, _rcc, row) => {
+              if (row !== 2) return;
+              platform.cpus[cpu]?.raise(NMI, time);
+              platform.cpus[cpu]?.endTurnBy(0);
+            });
+            yield* lib.epollWait(epfd, memory, 8, -1);
+          },
+          function* (end) {
+            mustEnd(end.p, 'anyhow');
+            yield* call(end, 1);
+          },
+        );
+      });
+      // What becomes of the two then is another story: see unregister-in-call.
+      if (outcome === 'oops, patch 24') return outcome;
+      return setting.rpal.instruments.log.some((line) => /lazily switched, but has no sender/.test(line)) ? 'a warning' : outcome;
+    },
+  ],
+  'receiver-ends-before-return': [
+    'oops, patch 26',
+    'the caller lives on',
+    (setting) =>
+      orCrash(() => {
+        let seen = 'the caller is gone';
+        pair(
+          setting,
+          function* ({ p, lib, fd, epfd, memory }) {
+            yield* lib.epollWait(epfd, memory, 8, -1);
+            yield* lib.readPtrs(fd, memory + 4096, 32);
+            yield* p.exit(0);
+          },
+          function* (end) {
+            yield* call(end, 1);
+            seen = 'the caller lives on';
+          },
+        );
+        return seen;
+      }),
+  ],
+  // Another thread of the caller changes the id while the call is under way. Then the callee sleeps.
+  'sender-id-unchecked': [
+    'asleep for good',
+    'woken',
+    (setting) => {
+      let inCall = false;
+      let seen = 'asleep for good';
+      pair(
+        setting,
+        function* ({ p, lib, fd, epfd, memory }) {
+          mustEnd(p, 'anyhow');
+          yield* lib.epollWait(epfd, memory, 8, -1);
+          yield* lib.readPtrs(fd, memory + 4096, 32);
+          inCall = true;
+          yield* p.compute(1e6);
+          yield* p.sleep(1e6);
+          seen = 'woken';
+          yield* lib.epollWait(epfd, memory, 8, -1);
+        },
+        function* (end) {
+          const { p } = end;
+          yield* p.clone(function* (q) {
+            yield* q.setAffinity([2]);
+            while (!inCall) yield* q.sleep(20_000);
+            yield* q.store32(userAddress(p, Scc.senderId), 77);
+          });
+          yield* p.sleep(1e6);
+          yield* call(end, 1);
+          yield* p.sleep(20e6);
+        },
+      );
+      return seen;
+    },
+  ],
+  // The first wait has a timeout, which another thread takes back in memory. The second one, after a call, has none.
+  'timeout-reread': [
+    'ended by the timer of the first',
+    'ended by the connection',
+    (setting) => {
+      let count = -1;
+      pair(
+        setting,
+        function* ({ p, lib, fd, epfd, memory }) {
+          yield* p.clone(function* (q) {
+            yield* q.setAffinity([2]);
+            yield* q.sleep(2e6);
+            yield* q.store32(lib.process.receiverContexts + Rcc.timeout, -1);
+          });
+          yield* lib.epollWait(epfd, memory, 8, 15);
+          yield* lib.readPtrs(fd, memory + 4096, 32);
+          yield* p.getpid();
+          count = yield* lib.epollWait(epfd, memory, 8, -1);
+          yield* p.exit(0);
+        },
+        function* (end) {
+          yield* end.p.sleep(4e6);
+          yield* call(end, 1);
+          yield* end.p.sleep(30e6);
+        },
+      );
+      return count === 0 ? 'ended by the timer of the first' : 'ended by the connection';
+    },
+  ],
+  'epoll-without-reference': [
+    'use after free, patch 34',
+    0,
+    (setting) =>
+      orCrash(
+        () =>
+          secondWait(setting, function* ({ p, lib, epfd, memory }) {
+            yield* p.close(epfd);
+            return yield* lib.epollWait(epfd, memory, 8, -1);
+          }).result,
+      ),
+  ],
+  // The only CPU of the caller goes offline while the callee runs on it; the caller lands where something more urgent runs.
+  'offline-unblocked': ['corruption, patch 19', 'offline after the call', (setting) => orCrash(() => offlineInCall(setting))],
+  // The caller has overdrawn its quota when it calls, and nothing else is there.
+  'quota-rechecked': [
+    'panic, patch 18',
+    'the call returns',
+    (setting) =>
+      orCrash(() => {
+        const { scheduler } = setting.machine.kernel;
+        let seen = '';
+        pair(
+          setting,
+          (end) =>
+            serve(end, function* () {
+              yield* end.p.getpid();
+            }),
+          function* (end) {
+            const { p } = end;
+            const group = scheduler.createGroup('group');
+            group.setBandwidth(p.context.cpu, 1e6, 100e6);
+            scheduler.setGroup(p.context.cpu, p.context.thread, group);
+            yield* p.sleep(200e6);
+            yield* p.compute(5e6);
+            yield* call(end, 1);
+            seen = 'the call returns';
+          },
+        );
+        return seen;
+      }),
   ],
   'wait-in-call-hides-switch': [
     'callee',
@@ -171,14 +442,15 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
     },
   ],
   'fast-epoll-timer-uninitialised': [
-    'woken by the end of the connection',
+    'oops, patch 34',
     'timed out',
-    (setting) => {
-      const { result } = secondWait(setting, function* ({ lib, epfd, memory }) {
-        return yield* lib.epollWait(epfd, memory, 8, 2);
-      });
-      return result === 0 ? 'timed out' : 'woken by the end of the connection';
-    },
+    (setting) =>
+      orCrash(() => {
+        const { result } = secondWait(setting, function* ({ lib, epfd, memory }) {
+          return yield* lib.epollWait(epfd, memory, 8, 2);
+        });
+        return result === 0 ? 'timed out' : 'woken by the end of the connection';
+      }),
   ],
   'fdmap-result-uninitialised': [
     'something',
@@ -476,6 +748,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         function* ({ lib, fd, epfd, memory }) {
           yield* lib.epollWait(epfd, memory, 8, -1);
           seen = yield* lib.readPtrs(fd, memory + 4096, -1);
+          yield* lib.epollWait(epfd, memory, 8, -1);
         },
         function* ({ lib, server, far, words }) {
           yield* lib.writePtrs(server, far, words, 4);
@@ -597,6 +870,26 @@ describe('behaviour of the library, and of the kernel in calls, that looks unint
   it.each(Object.entries(races))('%s: can happen, and cannot when repaired', (name, race) => {
     expect(sometimes(world, race)).toBe(true);
     expect(sometimes(() => world({ repair: [name as QuirkName] }), race)).toBe(false);
+  });
+
+  it.each([
+    ['bad arguments', 2, -1, 0],
+    ['bad arguments in a process of one thread', 1, 0, 0],
+    ['a descriptor that is not open', 2, 0, 0],
+    ['a file that is no epoll', 2, 0, -1],
+  ])('fast epoll wait with %s, %i threads: what is dropped once too often', (what, threads, files, others) => {
+    const setting = world();
+    const seen = secondWait(
+      setting,
+      function* ({ p, lib, epfd, fd, memory }) {
+        // Its other descriptor keeps it alive.
+        const dup = yield* p.dup(fd);
+        const wait = what === 'a file that is no epoll' ? dup : what.startsWith('bad') ? epfd : 99;
+        return yield* lib.epollWait(wait, memory, what.startsWith('bad') ? 0 : 8, -1);
+      },
+      threads,
+    );
+    expect([seen.files, seen.others]).toEqual([files, others + 1]);
   });
 
   it('writes outside the bitmap from slot 32 on', () => {

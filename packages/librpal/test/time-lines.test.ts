@@ -1,4 +1,4 @@
-import { LazySwitch, Rcc, Scc } from '@rpal/rpal-core';
+import { LazySwitch, Rcc, ReceiverState, RPAL_EP_POLL_MAGIC, Scc } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Callee, type Caller, call, mustEnd, pair, serve, type World, world } from './pair.js';
@@ -352,4 +352,31 @@ it('a receiver that a lazy switch parks is the first in the queue of its epoll: 
     },
   );
   expect(woken).toEqual(['receiver']);
+});
+
+it('a lazily switched receiver that sleeps in an epoll_wait of its own is in WAIT, as any other: the switch does not ask who called it', () => {
+  let state = -1;
+  pair(
+    world({ repair: ['wait-in-call-hides-switch'] }),
+    function* ({ p, lib, fd, epfd, memory }) {
+      const { receiverContexts } = lib.process;
+      yield* lib.epollWait(epfd, memory, 8, -1);
+      yield* lib.readPtrs(fd, memory + 4096, 32);
+      yield* p.clone(function* (q) {
+        yield* q.setAffinity([2]);
+        yield* q.sleep(1e6);
+        state = yield* q.load32(receiverContexts + Rcc.receiverState);
+      });
+      const empty = yield* p.epollCreate();
+      yield* p.store32(receiverContexts + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
+      yield* p.epollWait(empty, memory, 1, 3);
+      yield* p.store32(receiverContexts + Rcc.epPollMagic, 0);
+      yield* p.exit(0);
+    },
+    function* (end) {
+      yield* call(end, 1);
+      yield* end.p.sleep(10e6);
+    },
+  );
+  expect(state).toBe(ReceiverState.WAIT);
 });

@@ -34,7 +34,7 @@ export { type Patch, patches } from './patches.js';
 export { findRpal, rpal, rpalOf } from './plugin.js';
 export { type QuirkName, quirkNames, quirks, type RaceFix, raceFixes, raceFixPatches } from './quirks.js';
 export { Rpal } from './rpal.js';
-export { RpalBug } from './rpal-bug.js';
+export { type CrashKind, RpalBug } from './rpal-bug.js';
 export { LazySwitch, RpalSeams, ServiceChange } from './seams.js';
 export type { Isolation } from './services/isolation.js';
 export { RecordHeap } from './services/record-heap.js';

@@ -80,7 +80,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
     });
     hooks.kernelExecMap.tap(plugin, (cpu, thread) => {
       const { service } = rpalTask(thread).rpal;
-      return service === null ? undefined : inflateBalloon(cpu, service.mm, service);
+      return service === null ? undefined : inflateBalloon(state, cpu, service);
     });
     hooks.kernelClone.tap(plugin, (cpu, thread, child) => {
       const parent = rpalTask(thread);
@@ -96,9 +96,10 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
     });
     hooks.kernelThreadExit.tap(plugin, (cpu, thread, last) => leaveService(state, cpu, rpalTask(thread), last));
     // The series hooks the entries through the IDT and SYSCALL; those of FRED and of 32-bit system calls are other code.
-    if (!features.fred) {
+    if (!features.fred || !state.quirk('fred-entries-unhooked')) {
+      const everyKind = !state.quirk('compat-entries-unhooked');
       hooks.kernelEntry.tap(plugin, (cpu, thread, kind) => {
-        if (kind !== EntryKind.COMPAT) onKernelEntry(state, cpu, rpalTask(thread));
+        if (everyKind || kind !== EntryKind.COMPAT) onKernelEntry(state, cpu, rpalTask(thread));
       });
     }
     hooks.kernelDefaultPkru.tap(plugin, (pkru, thread) => defaultPkruOf(rpalTask(thread).rpal.service, pkru, state.fixes(29)));
@@ -138,6 +139,10 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
     });
     hooks.schedDelayDequeue.tap(plugin, (task) => ((rpalTask(task).rpal.flags & RpalFlag.RECEIVER) === 0 ? undefined : false));
     hooks.schedAffinity.tap(plugin, (task) => ((rpalTask(task).rpal.flags & RpalFlag.CPU_LOCKED) === 0 ? undefined : false));
+    // Only __set_cpus_allowed_ptr waits for the unlock, and not what pushes tasks off a CPU that goes offline.
+    if (!state.quirk('offline-unblocked')) {
+      hooks.schedVacate.tap(plugin, (task) => ((rpalTask(task).rpal.flags & RpalFlag.CPU_LOCKED) === 0 ? undefined : false));
+    }
     hooks.schedPolicy.tap(plugin, (task, policy) => {
       const registered = (rpalTask(task).rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0;
       return registered && !isFair(policy) && !state.quirk('fair-class-unchecked') ? -Errno.EINVAL : undefined;

@@ -6,14 +6,32 @@ export const quirkNames = [
   'shared-page-leak',
   'shared-page-kill',
   'shared-page-split',
+  'balloon-failure-unchecked',
   'read-ignores-count',
   'tlb-range-filter',
   'enable-ignores-key-failure',
+  'foreign-bits-hang',
+  'wake-up-cpu-uninitialised',
+  'waker-holds-nobody',
+  'refused-wake-up-consumed',
   'refused-task-stays-waking',
   'refused-wake-up-succeeds',
   'kill-refused',
   'wake-up-not-rechecked',
   'fork-keeps-cpu-count',
+  'cpu-lock-nests',
+  'cpu-lock-fails',
+  'offline-unblocked',
+  'quota-rechecked',
+  'core-pick-unchecked',
+  'fs-base-of-register-cleared',
+  'fs-base-before-record',
+  'unregister-in-call',
+  'receiver-ends-before-return',
+  'ret-section-needs-sender',
+  'sender-id-unchecked',
+  'compat-entries-unhooked',
+  'fred-entries-unhooked',
   'lazy-switch-unchecked',
   'fdmap-copy-count',
   'fdmap-silent-failure',
@@ -21,6 +39,9 @@ export const quirkNames = [
   'total-time-unchecked',
   'time-slice-misplaced',
   'recovery-credits-nothing',
+  'wait-arguments-unchecked',
+  'timeout-reread',
+  'epoll-without-reference',
   'passed-deadline-spins',
   'wait-in-call-hides-switch',
   'epoll-file-put-twice',
@@ -61,11 +82,21 @@ export const quirks: Readonly<Record<QuirkName, string>> = {
   'fair-class-unchecked':
     'A thread of a real-time class can be registered; the first lazy switch to or from it stops the kernel (patch 18)',
   'shared-page-leak': 'Unmapping a shared mapping of up to 4096 pages returns only its first page (patch 07)',
-  'shared-page-kill': 'Unmapping shared pages that threads are registered in kills the process and frees the pages all the same (patch 07)',
+  'shared-page-kill':
+    'Unmapping shared pages that threads are registered in kills the process and frees the pages, and what the threads then unregister from, all the same (patch 07)',
   'shared-page-split': 'Every part of a shared mapping that is unmapped frees it as if it were the whole (patch 07)',
+  'balloon-failure-unchecked': 'A balloon mapping that fails is looked up at its error number (patch 05)',
   'read-ignores-count': 'Reading /proc/rpal writes up to 120 bytes whatever the size of the buffer (patch 12)',
   'tlb-range-filter': 'A ranged TLB flush passes over CPUs that run a peer, so the peer may go on with a stale translation (patch 13)',
   'enable-ignores-key-failure': 'The result of installing the protection key is ignored: the service is enabled anyway (patch 26)',
+  'foreign-bits-hang':
+    'A wake-up compares the state word with its low byte only: with other bits set in READY or WAIT it tries again for ever, interrupts off (patch 15)',
+  'wake-up-cpu-uninitialised':
+    'A lazy switch to a receiver that neither runs nor sleeps, but is stopped or half woken, enqueues it on a CPU number that nobody has set (patch 15)',
+  'waker-holds-nobody':
+    'The waker wakes threads that it has taken no reference on: one that ends in between is used after its end (patch 31)',
+  'refused-wake-up-consumed':
+    'A receiver that may not be woken uses an exclusive wake-up up: the next waiter on the same epoll sleeps on (patch 27)',
   'refused-task-stays-waking': 'A wake-up that another CPU queued and that is refused leaves the task in the waking state (patch 15)',
   'refused-wake-up-succeeds':
     'A wake-up that is refused counts as done, so KERNEL_PENDING is not set: a receiver that is being called learns of kernel events from the tick only (patches 15, 27)',
@@ -74,6 +105,28 @@ export const quirks: Readonly<Record<QuirkName, string>> = {
     'A wake-up that has passed the state check goes on although its receiver may be READY or WAIT again by then: it can be called while it is being woken (patch 15)',
   'fork-keeps-cpu-count':
     'A child forked in a call gets the affinity from before the lock, but counts as allowed on one CPU: it wakes up on the lowest (patch 23)',
+  'cpu-lock-nests':
+    'Locking a thread to a CPU that is locked already loses its affinity, and unlocking does not ask whether it is locked (patch 16)',
+  'cpu-lock-fails':
+    'Locking fails on a CPU that goes offline, and nobody looks at that: the threads of a call count as locked, and are not (patch 16)',
+  'offline-unblocked':
+    'Taking a CPU offline pushes off threads that a call has locked to it, each to another CPU: the kernel then switches to a thread of another run queue (patches 16, 19)',
+  'quota-rechecked':
+    'A group out of run time is let go on for a lazy switch and stopped again at once; if nothing else is runnable the kernel panics (patch 18)',
+  'core-pick-unchecked': 'With core scheduling in use nobody asks whether both tasks are in the fair class (patch 18)',
+  'fs-base-of-register-cleared':
+    'Unregistering a receiver clears the entry of the FS base that is loaded: after a change of it none, or that of another receiver (patch 17)',
+  'fs-base-before-record': 'A receiver can be found by its FS base before it has its record (patch 17)',
+  'unregister-in-call':
+    'A receiver may unregister, and register anew, while it is being called: its caller returns to a record that is freed (patches 08, 20)',
+  'receiver-ends-before-return':
+    'Kernel return of a sender uses the receiver of its last switch, which may have ended or unregistered meanwhile (patches 20, 26)',
+  'ret-section-needs-sender':
+    'A kernel entry in the ret section dereferences the sender of a lazily switched receiver, which may have none (patch 24)',
+  'sender-id-unchecked':
+    'The id of a sender is read from its memory at each use, unmasked: if it changes in a call the receiver stays in CALL, and nothing wakes it (patches 21, 22)',
+  'compat-entries-unhooked': 'System calls through the 32-bit entries are served as the task of the sender, not of the receiver (patch 21)',
+  'fred-entries-unhooked': 'On a CPU with FRED no kernel entry is looked at: all are served as the task of the sender (patch 21)',
   'lazy-switch-unchecked':
     'A foreign FS base is enough for a lazy switch: nobody checks that the receiver is being called, or by whom (patch 17)',
   'fdmap-copy-count': 'UDS_FDMAP returns the number of bytes it could not copy in, a positive number, in place of EFAULT (patch 28)',
@@ -83,13 +136,21 @@ export const quirks: Readonly<Record<QuirkName, string>> = {
   'time-slice-misplaced':
     'A correction of run time goes to whichever run queue its CPU brings up to date next: after an interrupt that wakes somebody elsewhere, to a stranger (patch 33)',
   'recovery-credits-nothing': 'Recovery credits run time only if the already replaced instruction pointer is foreign: never (patch 33)',
+  'wait-arguments-unchecked':
+    'Events go to the buffer that the call context names when they come, as many as it says: to kernel memory, or none for ever (patch 27)',
+  'timeout-reread':
+    'Whether a wait has a timer to be stopped depends on the timeout in user memory at that moment: one that is left ends a later wait (patches 27, 34)',
+  'epoll-without-reference':
+    'Kernel return delivers from the epoll of the last wait, though it may have been closed since (patches 27, 34)',
   'passed-deadline-spins':
     'An epoll_wait whose time is up before it could sleep goes round in the kernel until an event or a signal comes (patch 27)',
   'wait-in-call-hides-switch':
     'A wait within a call that collects kernel events leaves RUNNING in the state word: the caller does not switch the kernel back (patch 27)',
-  'epoll-file-put-twice': 'Kernel return drops the epoll file even if fast epoll wait took none (patch 34)',
+  'epoll-file-put-twice':
+    'Kernel return drops the epoll file, or what it took for one, once more if fast epoll wait found its arguments wrong (patch 34)',
   'fast-epoll-error-lost': 'An error that fast epoll wait puts in the result register is overwritten on kernel return (patch 34)',
-  'fast-epoll-timer-uninitialised': 'Fast epoll wait starts a timer that only an earlier sleeping wait has initialised (patch 34)',
+  'fast-epoll-timer-uninitialised':
+    'A finite timeout in a call starts, and later cancels, a timer that only an earlier sleeping wait has initialised (patches 27, 34)',
   'fdmap-result-uninitialised': 'rpal_uds_fdmap makes an rpalfd of whatever its argument held when the kernel stored no result (patch 35)',
   'released-key-found': 'rpal_get_request_service_id still finds a service that was released (patch 35)',
   'sender-slot-bitmap': 'Returning a sender slot sets the wrong bit from slot 8 on, and one outside the bitmap from slot 32 on (patch 35)',

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Kernel } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
-import { CpuSet, DelayedWork, type KernelPath } from '@rpal/sched';
+import { CpuSet, DelayedWork, DirectedQuota, type KernelPath } from '@rpal/sched';
 import { QUARANTINE_NS, RPAL_FIRST_KEY, RPAL_NR_ID } from './abi/constants.js';
 import { Instruments } from './instruments.js';
 import type { QuirkName, RaceFix } from './quirks.js';
@@ -10,6 +10,7 @@ import type { Isolation } from './services/isolation.js';
 import { RecordHeap } from './services/record-heap.js';
 import type { RpalService } from './services/service.js';
 import type { Sharing } from './services/sharing.js';
+import type { RpalTask } from './services/thread.js';
 
 declare module '@rpal/mm' {
   interface MmStruct {
@@ -33,10 +34,14 @@ export class Rpal {
   readonly #without = new Uint8Array(36);
   /** On the path of every lazy switch, so not looked up there. */
   readonly checksCall: boolean;
+  /** What becomes of groups that are out of run time when a lazy switch goes to a task in one. */
+  readonly rechecksQuota: DirectedQuota;
   /** Patch 24 is there. */
   readonly criticalSections: boolean;
   /** What a task that lost its user context to a lazy switch goes on with. Set once, by the plugin. */
   returnPath!: KernelPath;
+  /** The receiver whose kernel context a lazy switch is leaving; null while none is. */
+  leaving: RpalTask | null = null;
   /** Each CPU as a set of its own, for threads tied to it. */
   readonly #alone: readonly CpuSet[];
 
@@ -48,6 +53,7 @@ export class Rpal {
     this.#repaired = repaired;
     for (const patch of without) this.#without[patch] = 1;
     this.checksCall = repaired.has('lazy-switch-unchecked');
+    this.rechecksQuota = repaired.has('quota-rechecked') ? DirectedQuota.WAIVE : DirectedQuota.CHECK;
     this.criticalSections = !without.has(24);
     const { cpus } = kernel.platform;
     this.#alone = cpus.map(({ id }) => new CpuSet(cpus.length, [id]));

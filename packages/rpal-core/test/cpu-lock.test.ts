@@ -48,8 +48,18 @@ describe('the CPU lock (patch 16)', () => {
     expect(allowed(setting, (thread) => lockCpu(setting.rpal, gone, thread))).toEqual({ cpus: [0, 2], size: 2, locked: true });
   });
 
-  it('loses what the thread had if it is taken twice', () => {
-    const setting = world();
+  it('... repaired it does not fail: the thread runs there', () => {
+    const setting = world({ repair: ['cpu-lock-fails'] });
+    const gone = setting.machine.platform.cpus[1];
+    if (gone === undefined) throw new Error('no CPU');
+    expect(allowed(setting, (thread) => lockCpu(setting.rpal, gone, thread))).toEqual({ cpus: [1], size: 1, locked: true });
+  });
+
+  it.each([
+    ['loses', [], { cpus: [0], size: 1, locked: false }],
+    ['repaired keeps', ['cpu-lock-nests'], { cpus: [0, 2], size: 2, locked: false }],
+  ] as const)('%s what the thread had if it is taken twice', (_what, repair, expected) => {
+    const setting = world({ repair });
     const cpu = setting.machine.platform.cpus[0];
     if (cpu === undefined) throw new Error('no CPU');
     const twice = allowed(setting, (thread) => {
@@ -57,6 +67,22 @@ describe('the CPU lock (patch 16)', () => {
       lockCpu(setting.rpal, cpu, thread);
       unlockCpu(setting.rpal, cpu, thread);
     });
-    expect(twice).toEqual({ cpus: [0], size: 1, locked: false });
+    expect(twice).toEqual(expected);
+  });
+
+  it.each([
+    ['gives back what was kept last', [], { cpus: [0, 2], size: 2, locked: false }],
+    ['repaired changes nothing', ['cpu-lock-nests'], { cpus: [0], size: 1, locked: false }],
+  ] as const)('an unlock of a thread that is not locked %s', (_what, repair, expected) => {
+    const setting = world({ repair });
+    const cpu = setting.machine.platform.cpus[0];
+    if (cpu === undefined) throw new Error('no CPU');
+    const seen = allowed(setting, (thread) => {
+      lockCpu(setting.rpal, cpu, thread);
+      unlockCpu(setting.rpal, cpu, thread);
+      setting.machine.kernel.scheduler.applyAffinity(cpu, thread, setting.rpal.only(cpu));
+      unlockCpu(setting.rpal, cpu, thread);
+    });
+    expect(seen).toEqual(expected);
   });
 });

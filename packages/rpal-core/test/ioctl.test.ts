@@ -637,14 +637,17 @@ describe('ioctl of /proc/rpal', () => {
     expect(inside).toEqual([false, true, true, false]);
   });
 
-  it('UDS_FDMAP: the receiver and the descriptor at the other end; nobody there; no room for the result', () => {
+  it.each([
+    ['stream', SocketType.STREAM],
+    ['sequenced packets', SocketType.SEQPACKET],
+  ])('UDS_FDMAP, %s: the receiver and the descriptor at the other end; nobody there; no room for the result', (_kind, type) => {
     const setting = world();
     const seen: number[] = [];
     let waits = false;
     pairOfServices(
       setting,
       function* (p, c) {
-        const listener = yield* p.socket(SocketType.STREAM);
+        const listener = yield* p.socket(type);
         yield* p.bind(listener, '/tmp/far');
         yield* p.listen(listener, 1);
         const fd = yield* p.accept(listener);
@@ -662,7 +665,7 @@ describe('ioctl of /proc/rpal', () => {
         yield* p.epollWait(epfd, c.note, 8, -1);
       },
       function* (p, c) {
-        const fd = yield* p.socket(SocketType.STREAM);
+        const fd = yield* p.socket(type);
         while ((yield* p.connect(fd, '/tmp/far')) < 0) yield* p.sleep(1e5);
         yield* until(p, () => waits);
         yield* p.sleep(1e6);

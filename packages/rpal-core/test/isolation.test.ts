@@ -1,7 +1,7 @@
-import { Signal, SignalCode } from '@rpal/uapi';
+import { MapFlag, Prot, Signal, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { pkruOf, rpalThread } from '../src/index.js';
-import { mustEnd, pairOfServices, until, world } from './world.js';
+import { Control, mustEnd, pairOfServices, run, until, world } from './world.js';
 
 const OWNER = 0;
 const INTRUDER = 1;
@@ -63,5 +63,21 @@ describe('memory of a peer outside a call', () => {
     const { exit, ownerPages } = intrude('untouched', () => null);
     expect(exit).toMatchObject({ signal: Signal.SEGV, code: SignalCode.SEGV_PKUERR });
     expect(ownerPages()).toBe(1);
+  });
+});
+
+describe('memory that a service maps once it has its key', () => {
+  it.each([
+    ['to be read and written', Prot.READ | Prot.WRITE],
+    ['to be executed only, which takes a key of its own elsewhere', Prot.EXEC],
+  ])('%s: has the key', (_what, prot) => {
+    const keys: (number | undefined)[] = [];
+    run(world(), function* (p) {
+      const c = yield* Control.open(p);
+      yield* c.enable({ pkey: 5 });
+      const at = yield* p.mmap(0, 4096, prot, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+      keys.push(p.context.thread.memory.areas.containing(at)?.key);
+    });
+    expect(keys).toEqual([5]);
   });
 });

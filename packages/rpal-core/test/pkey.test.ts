@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PkuOn, pkruOf, type RpalService } from '../src/index.js';
-import { chooseKey, defaultPkruOf } from '../src/memory/pkey.js';
+import { chooseKey, defaultPkruOf, keysOf } from '../src/memory/pkey.js';
 
 const LINUX = 0x5555_5554;
 
@@ -23,6 +23,16 @@ describe('what a signal handler begins with (patch 29)', () => {
   it('is the own key from then on', () => {
     expect(defaultPkruOf(service({ pkuOn: PkuOn.FINISH, pkey: 5 }), LINUX)).toBe(pkruOf(5));
   });
+});
+
+describe('what kernel return, the fix-ups and recovery set (patch 26)', () => {
+  it.each([PkuOn.FALSE, PkuOn.INIT, PkuOn.FINISH])('is the keys themselves, in force or not: state %i of the installation', (pkuOn) => {
+    const own = service({ pkuOn, pkey: 5 });
+    expect(keysOf(own, null)).toBe(pkruOf(5));
+    expect(keysOf(own, service({ pkuOn: PkuOn.FINISH, pkey: 3 }))).toBe(pkruOf(5) & pkruOf(3));
+  });
+
+  it('is everything for a service without a key', () => expect(keysOf(service({ pkey: -1 }), null)).toBe(0));
 });
 
 describe('the key of a service', () => {

@@ -77,8 +77,7 @@ describe('/proc/rpal: the death of a peer', () => {
 });
 
 describe('/proc/rpal: shared pages', () => {
-  const attempt = (body: (p: Program, c: Control) => Generator<void, unknown>) => {
-    const setting = world();
+  const attempt = (body: (p: Program, c: Control) => Generator<void, unknown>, setting = world()) => {
     const [process] = run(setting, function* (p) {
       yield* body(p, yield* Control.open(p));
     });
@@ -176,14 +175,16 @@ describe('/proc/rpal: shared pages', () => {
     expect(setting.rpal.instruments.log.join()).toMatch(/by a process that is no service/);
   });
 
-  it('that are unmapped while a thread is registered in them: SIGKILL for the process', () => {
-    const { setting } = attempt(function* (p, c) {
+  it('that are unmapped while a thread is registered in them: SIGKILL for the process, whose end uses the freed record of the mapping', () => {
+    const setting = world();
+    const body = function* (p: Program, c: Control) {
       mustEnd(p, { signal: Signal.KILL });
       const page = yield* c.share();
       yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
       yield* p.munmap(page, 4096);
       yield* p.sleep(1e6);
-    });
+    };
+    expect(() => attempt(body, setting)).toThrow(/unregisters from shared pages .* \(use after free, patch 7\)/);
     expect(setting.rpal.instruments.log.join()).toMatch(/while 1 threads are registered/);
   });
 });

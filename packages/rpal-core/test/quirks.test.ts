@@ -1,4 +1,4 @@
-import type { Machine, Main } from '@rpal/kernel';
+import { type Call, type Machine, type Main, type Program, SyscallNumber } from '@rpal/kernel';
 import { SchedPolicy } from '@rpal/sched';
 import { Epoll, Errno, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
@@ -13,6 +13,7 @@ import {
   RPAL_EP_POLL_MAGIC,
   RPAL_ERROR_MAGIC,
   RPAL_NR_ID,
+  RpalBug,
   RpalIoctl,
   rpalThread,
   Scc,
@@ -21,7 +22,7 @@ import {
 import { recover } from '../src/recovery/recovery.js';
 import { rpalTask } from '../src/services/thread.js';
 import { collectClaim } from '../src/switch/time-slice.js';
-import { type Body, Control, finish, mustEnd, pairOfServices, rpalImage, run, until, type World, world } from './world.js';
+import { type Body, Control, finish, mustEnd, pairOfServices, rpalImage, run, smallProfile, until, type World, world } from './world.js';
 
 /** Runs one service. @returns what `body` returns last, or how the process ended */
 function alone(setting: World, body: (p: Parameters<Body>[0], c: Control) => Generator<void, unknown>): unknown {
@@ -43,10 +44,58 @@ function withPeer(setting: World, owner: Body, body: (...of: Parameters<Body>) =
   return second?.exit?.signal === 0 ? seen : `killed by ${second?.exit?.signal}`;
 }
 
+/** What `experiment` gives, or how the kernel ends in it. */
+function orCrash(experiment: () => unknown): unknown {
+  try {
+    return experiment();
+  } catch (error) {
+    if (error instanceof RpalBug) return `${error.kind}, patch ${error.patch}`;
+    throw error;
+  }
+}
+
+/** Links a receiver that `victim` makes, and asleep when it is there, with a sender that enters the kernel with its FS base. */
+function forged(
+  setting: World,
+  victim: (p: Program, c: Control) => Generator<void, void>,
+  enters: (p: Program) => Generator<void, number> | Call = (p) => p.getpid(),
+): unknown {
+  let base = 0;
+  return orCrash(() =>
+    withPeer(
+      setting,
+      function* (p, c) {
+        // Who runs on in its stead does not get far.
+        mustEnd(p, 'anyhow');
+        yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, yield* c.share());
+        const found = p.rdfsbase();
+        yield* p.clone(function* (q) {
+          yield* q.sleep(5e5);
+          base = found;
+        });
+        yield* victim(p, c);
+      },
+      function* (p, c, peer) {
+        yield* c.ioctl(RpalIoctl.REGISTER_SENDER, yield* c.share());
+        yield* until(p, () => base !== 0);
+        yield* p.sleep(2e6);
+        const own = p.rdfsbase();
+        p.wrfsbase(base);
+        const pid = yield* enters(p);
+        p.wrfsbase(own);
+        return pid === peer.pid ? 'the pid of the victim' : 'the own pid';
+      },
+    ),
+  );
+}
+
 function pidOf(machine: Machine, wanted: string): number {
   for (const { name, pid } of machine.kernel.processes) if (name === wanted) return pid;
   throw new Error(`no process is called ${wanted}`);
 }
+
+/** The start of the direct mapping of Linux's kernel, as 64-bit numbers come that have their highest bit set. */
+const KERNEL_ADDRESS = -0x7780_0000_0000;
 
 /** One experiment for each: what it shows of the series as written, and once that alone is repaired. */
 const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaired: unknown, experiment: (setting: World) => unknown]>> = {
@@ -107,16 +156,18 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
       }),
   ],
   'shared-page-kill': [
-    `killed by ${Signal.KILL}`,
+    'use after free, patch 7',
     'lives',
     (setting) =>
-      alone(setting, function* (p, c) {
-        const page = yield* c.share();
-        yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
-        yield* p.munmap(page, 4096);
-        yield* p.sleep(1e6);
-        return 'lives';
-      }),
+      orCrash(() =>
+        alone(setting, function* (p, c) {
+          const page = yield* c.share();
+          yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+          yield* p.munmap(page, 4096);
+          yield* p.sleep(1e6);
+          return 'lives';
+        }),
+      ),
   ],
   'shared-page-split': [
     0,
@@ -240,6 +291,139 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
       return woken ? 'woken by the waker at its next tick' : 'asleep for good, even though the state word allows to wake it';
     },
   ],
+  // A thread of the same process puts a bit above the state into the word, and then wakes its owner.
+  'foreign-bits-hang': [
+    'hard lockup, patch 15',
+    'woken',
+    (setting) =>
+      orCrash(() =>
+        alone(setting, function* (p, c) {
+          const page = yield* c.share();
+          const output = yield* p.pipe();
+          const input = p.second;
+          yield* p.clone(function* (q) {
+            yield* q.setAffinity([3]);
+            yield* q.sleep(1e6);
+            yield* q.store32(page + Rcc.receiverState, ReceiverState.WAIT | 0x100);
+            yield* q.write(input, c.note, 1);
+          });
+          yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+          yield* p.read(output, c.note, 1);
+          return 'woken';
+        }),
+      ),
+  ],
+  'wake-up-cpu-uninitialised': [
+    'uninitialised, patch 15',
+    'the pid of the victim',
+    (setting) =>
+      forged(setting, function* (p) {
+        yield* p.sleep(1e6);
+        yield* p.kill(yield* p.getpid(), Signal.STOP);
+      }),
+  ],
+  // A receiver that is being called waits on an epoll, and so does a thread behind it.
+  'refused-wake-up-consumed': [
+    'asleep until its time is up',
+    'woken by the event',
+    (setting) => {
+      let counted = -1;
+      alone(setting, function* (p, c) {
+        const page = yield* c.share();
+        const fd = yield* p.eventfd();
+        const epfd = yield* p.epollCreate();
+        yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN | Epoll.ET);
+        yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+        yield* p.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
+        yield* p.store64(page + Rcc.events, c.note);
+        yield* p.store32(page + Rcc.maxevents, 8);
+        yield* p.clone(function* (q) {
+          yield* q.setAffinity([2]);
+          const events = yield* q.allocate(4096);
+          counted = yield* q.epollWait(epfd, events, 1, 10);
+        });
+        yield* p.clone(function* (q) {
+          yield* q.setAffinity([3]);
+          yield* q.sleep(3e6);
+          const one = yield* q.allocate(4096);
+          yield* q.store64(one, 1);
+          yield* q.store32(page + Rcc.receiverState, callState(3, 7));
+          yield* q.write(fd, one, 8);
+          yield* q.store32(page + Rcc.receiverState, ReceiverState.WAIT);
+        });
+        // First in the queue, as the last to come.
+        yield* p.sleep(1e6);
+        yield* p.epollWait(epfd, c.note, 8, 20);
+        yield* p.sleep(20e6);
+      });
+      return counted === 1 ? 'woken by the event' : 'asleep until its time is up';
+    },
+  ],
+  'fs-base-of-register-cleared': [
+    'use after free, patch 17',
+    'the own pid',
+    (setting) =>
+      forged(setting, function* (p, c) {
+        const own = p.rdfsbase();
+        p.wrfsbase(own + 64);
+        expect(yield* c.ioctl(RpalIoctl.UNREGISTER_RECEIVER)).toBe(0);
+        p.wrfsbase(own);
+        yield* p.sleep(5e6);
+      }),
+  ],
+  'compat-entries-unhooked': [
+    'the own pid',
+    'the pid of the victim',
+    (setting) =>
+      forged(
+        setting,
+        function* (p) {
+          yield* p.sleep(5e6);
+        },
+        (p) => p.compatSyscall(SyscallNumber.getpid),
+      ),
+  ],
+  'core-pick-unchecked': [
+    'corruption, patch 18',
+    'BUG, patch 18',
+    (setting) =>
+      forged(setting, function* (p) {
+        const { cores } = setting.machine.kernel.scheduler;
+        cores.setCookie(p.context.thread, cores.createCookie());
+        yield* p.setScheduler(0, SchedPolicy.FIFO, 1);
+        yield* p.sleep(5e6);
+      }),
+  ],
+  'balloon-failure-unchecked': [
+    'oops, patch 5',
+    `killed by ${Signal.SEGV}`,
+    (setting) => {
+      setting.rpal.heap.failNth = 1;
+      return orCrash(() => {
+        const process = setting.machine.spawn(rpalImage('service', function* () {}));
+        setting.machine.run({ deaths: 'report' });
+        return `killed by ${process.exit?.signal}`;
+      });
+    },
+  ],
+  'wait-arguments-unchecked': [
+    'out of bounds, patch 27',
+    -Errno.EFAULT,
+    (setting) =>
+      orCrash(() =>
+        alone(setting, function* (p, c) {
+          const page = yield* c.share();
+          const fd = yield* p.eventfd(1);
+          const epfd = yield* p.epollCreate();
+          yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
+          yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+          yield* p.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
+          yield* p.store64(page + Rcc.events, KERNEL_ADDRESS);
+          yield* p.store32(page + Rcc.maxevents, 8);
+          return yield* p.epollWait(epfd, c.note, 8, -1);
+        }),
+      ),
+  ],
   'kill-refused': [
     'alive',
     `killed by ${Signal.KILL}`,
@@ -270,31 +454,10 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
   'lazy-switch-unchecked': [
     'the pid of the victim',
     'the own pid',
-    (setting) => {
-      let victim = 0;
-      return withPeer(
-        setting,
-        function* (p, c) {
-          // Who runs on in its stead does not get far.
-          mustEnd(p, 'anyhow');
-          const page = yield* c.share();
-          yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
-          victim = p.rdfsbase();
-          yield* p.sleep(5e6);
-        },
-        function* (p, c, peer) {
-          const page = yield* c.share();
-          yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
-          yield* until(p, () => victim !== 0);
-          yield* p.sleep(1e6);
-          const own = p.rdfsbase();
-          p.wrfsbase(victim);
-          const pid = yield* p.getpid();
-          p.wrfsbase(own);
-          return pid === peer.pid ? 'the pid of the victim' : 'the own pid';
-        },
-      );
-    },
+    (setting) =>
+      forged(setting, function* (p) {
+        yield* p.sleep(5e6);
+      }),
   ],
   'fdmap-copy-count': [
     16,
@@ -314,11 +477,11 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
       }),
   ],
   'fdmap-unverified-waiter': [
-    'RpalBug',
+    'out of bounds, patch 28',
     0,
     (setting) => {
-      try {
-        return alone(setting, function* (p, c) {
+      return orCrash(() =>
+        alone(setting, function* (p, c) {
           const fd = yield* p.socketpair(1);
           const other = p.second;
           const buffer = yield* p.allocate(4096);
@@ -330,10 +493,8 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
           const result = yield* c.ioctl(RpalIoctl.UDS_FDMAP, c.note);
           yield* p.write(fd, buffer, 1);
           return result;
-        });
-      } catch (error) {
-        return (error as Error).name;
-      }
+        }),
+      );
     },
   ],
   'passed-deadline-spins': [
@@ -400,7 +561,10 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
 };
 
 /** Those with a file of their own here. */
-const elsewhere: readonly QuirkName[] = ['time-slice-misplaced'];
+const elsewhere: readonly QuirkName[] = ['time-slice-misplaced', 'fred-entries-unhooked', 'cpu-lock-nests', 'cpu-lock-fails'];
+
+/** Those that take other CPUs at one moment to show are searched for by the explorer. */
+const withExplorer: readonly QuirkName[] = ['waker-holds-nobody', 'fs-base-before-record'];
 
 /** Those that take a call to show are tested with the library. */
 const withLibrary: readonly QuirkName[] = [
@@ -409,6 +573,14 @@ const withLibrary: readonly QuirkName[] = [
   'refused-wake-up-succeeds',
   'fork-keeps-cpu-count',
   'wait-in-call-hides-switch',
+  'unregister-in-call',
+  'receiver-ends-before-return',
+  'sender-id-unchecked',
+  'timeout-reread',
+  'epoll-without-reference',
+  'ret-section-needs-sender',
+  'offline-unblocked',
+  'quota-rechecked',
   'epoll-file-put-twice',
   'fast-epoll-error-lost',
   'fast-epoll-timer-uninitialised',
@@ -418,6 +590,21 @@ const withLibrary: readonly QuirkName[] = [
   'sender-area-too-small',
   'receiver-area-unchecked',
   'mmap-failure-null',
+  'failure-without-code',
+  'failed-init-leaks',
+  'second-init-forgets',
+  'exit-not-forgotten',
+  'failed-receiver-takes-number',
+  'key-zero-found',
+  'refused-sender-as-fault',
+  'receiver-id-unchecked',
+  'event-bits-not-atomic',
+  'modify-drops-pending',
+  'dead-callers-record-kept',
+  'install-race-loses-record',
+  'nested-recovery-lost',
+  'negative-read-length',
+  'read-before-init-faults',
 ];
 
 describe('behaviour of the series that looks unintended', () => {
@@ -429,7 +616,19 @@ describe('behaviour of the series that looks unintended', () => {
     expect(experiment(world({ repair: [name as QuirkName] }))).toEqual(repaired);
   });
 
+  it.each([
+    [[], 'the own pid'],
+    [['fred-entries-unhooked'], 'the pid of the victim'],
+  ] as const)('fred-entries-unhooked, with %j repaired', (repair, expected) => {
+    const { features, ...profile } = smallProfile();
+    const setting = world({ repair }, { profile: { ...profile, features: { ...features, fred: true } } });
+    const pid = forged(setting, function* (p) {
+      yield* p.sleep(5e6);
+    });
+    expect(pid).toBe(expected);
+  });
+
   it('is tested in all its kinds, here or with the library', () => {
-    expect([...Object.keys(experiments), ...elsewhere, ...withLibrary].sort()).toEqual([...quirkNames].sort());
+    expect([...Object.keys(experiments), ...elsewhere, ...withExplorer, ...withLibrary].sort()).toEqual([...quirkNames].sort());
   });
 });

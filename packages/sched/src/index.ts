@@ -23,7 +23,7 @@ export { type IdleStateName, Scheduler, type SchedulerOptions } from './schedule
 export { SimulatedTask, type Workload } from './simulation/simulated-task.js';
 export { Simulation, type SimulationOptions, type SpawnOptions } from './simulation/simulation.js';
 export { SchedStep, SchedStepSources } from './steps.js';
-export { directedSwitch } from './switch/directed-switch.js';
+export { DirectedQuota, directedSwitch } from './switch/directed-switch.js';
 export { Completion } from './sync/completion.js';
 export { FUTEX_MATCH_ANY, FutexTable, FutexWaiter } from './sync/futex.js';
 export { Mutex } from './sync/mutex.js';

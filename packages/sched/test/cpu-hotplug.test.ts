@@ -32,7 +32,7 @@ describe('a CPU that is taken out of use', () => {
     const [zero, one] = [sim.scheduler.cpuOf(0), sim.scheduler.cpuOf(1)];
     const task = sim.spawn('task', hog, { cpu: 1, affinity: [1] });
     let held = true;
-    sim.scheduler.hooks.schedAffinity.tap('test', () => (held ? false : undefined));
+    sim.scheduler.hooks.schedVacate.tap('test', () => (held ? false : undefined));
     sim.scheduler.hotplug.deactivate(one);
     expect(sim.scheduler.hotplug.vacate(zero, one, task)).toBe(false);
     held = false;

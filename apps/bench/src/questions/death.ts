@@ -70,9 +70,11 @@ function receiverDies(options: RpalOptions): Answer {
       ...(bug === null ? [] : [`the kernel stopped: ${bug}`]),
     ],
     verdict:
-      client.exit?.signal === 0
-        ? `The caller survives${finished ? '; the work that it carries out for a process that was killed goes on to its end' : ''}.`
-        : 'The caller does not survive the end of its callee.',
+      bug !== null
+        ? 'The kernel does not survive it: the caller returns by the kernel, which uses the receiver that has ended.'
+        : client.exit?.signal === 0
+          ? `The caller survives${finished ? '; the work that it carries out for a process that was killed goes on to its end' : ''}.`
+          : 'The caller does not survive the end of its callee.',
   };
 }
 

@@ -113,8 +113,7 @@ export function runToEnd(machine: Machine, deaths: 'throw' | 'report' = 'throw')
     machine.run({ deaths });
     return null;
   } catch (error) {
-    // The machine says where a plugin threw; what it threw is the cause.
-    for (let cause = error; cause instanceof Error; cause = cause.cause) if (cause instanceof RpalBug) return cause.message;
+    if (error instanceof RpalBug) return error.message;
     throw error;
   }
 }

@@ -95,10 +95,14 @@ export function ofObservers(booked: readonly string[], receiver: string, readsMe
 export function ofMoves(waited: readonly [affinity: number, offline: number], working: number, stuck: boolean): string {
   const [affinity, offline] = waited;
   // A tick is far less than the callee's work, and far more than the change itself.
-  const blocked = Math.max(...waited) > working / 100;
-  const wait = blocked
-    ? `Who wants to move a task that takes part in a call, or to empty its CPU, waits in a loop until kernel return unlocks it: ${whole(affinity)} and ${whole(offline)} cycles here, up to the tick at which the scheduler picks the caller.`
-    : `Who wants to move a task that takes part in a call, or to empty its CPU, need not wait: ${whole(affinity)} and ${whole(offline)} cycles here.`;
+  const outcome = (who: string, cycles: number, free: string): string =>
+    cycles > working / 100
+      ? `${who} waits in a loop until kernel return unlocks it: ${whole(cycles)} cycles here, up to the tick at which the scheduler picks the caller.`
+      : `${who} ${free}: ${whole(cycles)} cycles here.`;
+  const wait = [
+    outcome('Who wants to move a task that takes part in a call', affinity, 'need not wait'),
+    outcome('Who takes its CPU offline', offline, 'does not, and pushes both off, each to where there is room'),
+  ].join(' ');
   return stuck
     ? `${wait} If the last CPU of its old affinity has gone meanwhile, the unlock fails, and it stays where the call was.`
     : wait;

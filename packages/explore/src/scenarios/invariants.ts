@@ -20,7 +20,7 @@ import type { Stage } from './scenario.js';
 export const invariants: readonly string[] = [
   'a receiver in WAIT sleeps, off its kernel stack, and nobody executes its code',
   'a receiver in CALL has no kernel context of its own that runs or may run',
-  'a lazily switched receiver has a sender, and both are locked to the same CPU with their own masks kept',
+  'a lazily switched receiver is not in CALL any more, has a sender, and both are locked to the same CPU with their own masks kept',
   'requests made and requests left are 15 in all',
   'copied top-level entries carry the ignore bit, own ones do not, and links are symmetric',
   'no two CPUs execute on the stacks of one thread, and no saved frame leads into the code of another thread',
@@ -80,6 +80,7 @@ function receiversOf({ machine, rpal }: Stage, service: RpalService, held: Held)
       return `${name} is being called, and its own kernel context runs or may run`;
     }
     if (!lazily) continue;
+    if (state === ReceiverState.CALL) return `${name} is lazily switched, and still in CALL, in which nothing wakes it`;
     const sender = role.partner;
     if (sender === null) return `${name} is lazily switched and has no sender`;
     for (const each of [thread, sender]) {

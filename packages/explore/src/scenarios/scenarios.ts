@@ -1,4 +1,5 @@
 import { ExploreError } from '../errors.js';
+import { endingAgainstWaker, enteringAsReceiver, exitingInCall, offlineAgainstCall, registeringInCall, renamedInCall } from './misuse.js';
 import { callers, computes, nothing, nothingLost, systemCall, yields } from './roles.js';
 import type { Scenario } from './scenario.js';
 import {
@@ -248,6 +249,49 @@ export const scenarios: readonly Scenario[] = [
       for (let i = 0; !over && i < 200; i++) yield* p.sleep(1e5);
       if (!over) stage.note('the new thread never ran');
     }),
+  },
+  {
+    name: 'registering-in-call',
+    about: 'a receiver unregisters and registers anew within the only call to it, and an NMI comes at any moment',
+    cpus: 2,
+    nmis: 1,
+    setUp: registeringInCall,
+    verdict: nothingLost,
+  },
+  {
+    name: 'exit-in-call',
+    about: 'a receiver exits within the only call to it, for which the kernel has switched',
+    cpus: 2,
+    setUp: exitingInCall,
+    verdict: survivorsLoseNothing,
+  },
+  {
+    name: 'entry-against-registration',
+    about: 'a thread registers as a receiver while another process enters the kernel with its FS base',
+    cpus: 2,
+    rests: true,
+    setUp: enteringAsReceiver,
+  },
+  {
+    name: 'waker-against-end',
+    about: 'a thread unregisters as a receiver and ends when the waker has chosen it, and not woken it yet',
+    cpus: 3,
+    setUp: endingAgainstWaker,
+  },
+  {
+    name: 'offline-against-call',
+    about: 'a thread calls a receiver that makes system calls, and the CPU of the call is taken offline',
+    cpus: 4,
+    setUp: offlineAgainstCall,
+    verdict: survivorsLoseNothing,
+  },
+  {
+    name: 'renamed-in-call',
+    about: "a thread calls a receiver that makes a system call, while another changes the caller's id in its record and back",
+    cpus: 3,
+    rests: true,
+    setUp: renamedInCall,
+    verdict: nothingLost,
   },
 ];
 

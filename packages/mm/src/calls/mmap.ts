@@ -63,7 +63,7 @@ export function mmap(cpu: Cpu, mm: MmStruct, hint: number, length: number, prot:
   if (size === 0) return -Errno.ENOMEM;
   if (mm.areas.size > MAX_MAP_COUNT) return -Errno.ENOMEM;
   const { hooks } = mm.manager.seams;
-  const key = prot === Prot.EXEC ? executeOnlyKey(cpu, mm) : hooks.mmNewKey.call(0, mm);
+  const key = hooks.mmNewKey.call(prot === Prot.EXEC ? executeOnlyKey(cpu, mm) : 0, mm);
 
   const address = place(mm, unsigned(hint), size, flags, extra.object === undefined);
   if (address < 0) return address;

@@ -43,6 +43,9 @@ export const RPAL_RECEIVER_STATE_MASK = 0xff;
 export const RPAL_ID_SHIFT = 8;
 export const RPAL_SID_SHIFT = 24;
 
+/** Largest id of a sender that the state word has room for (patch 15); as written nobody uses it. */
+export const RPAL_MAX_ID = 65535;
+
 /** The state word of a receiver that is being called by sender `senderId` of service `serviceId`. */
 export function callState(serviceId: number, senderId: number): number {
   return (serviceId << RPAL_SID_SHIFT) | (senderId << RPAL_ID_SHIFT) | ReceiverState.CALL;

@@ -1,6 +1,6 @@
 import { PollEntry } from '@rpal/epoll';
 import { type Cpu, Touch } from '@rpal/hw-x86';
-import { UnixStreamSocket } from '@rpal/ipc';
+import { UnixSocket } from '@rpal/ipc';
 import { getUser32, putUser32, userPage } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { RpalFlag } from '../abi/constants.js';
@@ -44,13 +44,17 @@ function readableBytes(cpu: Cpu, { memory }: RpalTask, address: number, size: nu
 
 function farEnd(rpal: Rpal, cpu: Cpu, thread: RpalTask, serviceId: number, cfd: number): FarEnd | null {
   const file = thread.process.files.lookUp(cpu, cfd);
-  if (!(file instanceof UnixStreamSocket) || file.peer === null) return null;
+  if (!(file instanceof UnixSocket) || file.peer === null) return null;
   // The first waiter of the peer is taken for an epoll item.
   const waiter = file.peer.wait.first;
   if (waiter === null) return null;
   if (!(waiter instanceof PollEntry)) {
     if (!rpal.quirk('fdmap-unverified-waiter')) return null;
-    throw new RpalBug(`UDS_FDMAP: the first waiter on the peer of descriptor ${cfd} is no epoll item, and is read as one`);
+    throw new RpalBug(
+      'out of bounds',
+      28,
+      `UDS_FDMAP: the first waiter on the peer of descriptor ${cfd} is no epoll item, and is read as one`,
+    );
   }
   const service = thread.rpal.service as RpalService;
   const peer = service.map[serviceId]?.service ?? null;

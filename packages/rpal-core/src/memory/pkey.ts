@@ -28,10 +28,9 @@ export function pkruWith(pkru: number, service: RpalService | null): number {
   return service === null || service.pkey < 0 ? pkru : pkru & pkruOf(service.pkey);
 }
 
-/** PKRU that opens the keys of two services. Without keys in force everything stays open. */
+/** PKRU that opens the keys of two services, in force yet or not. Without a key of one's own everything stays open. */
 export function keysOf(own: RpalService | null, other: RpalService | null): number {
-  if (own === null || own.pkuOn !== PkuOn.FINISH) return 0;
-  return pkruWith(pkruOf(own.pkey), other);
+  return own === null || own.pkey < 0 ? 0 : pkruWith(pkruOf(own.pkey), other);
 }
 
 /** What `rpal_pkru_write_default` sets (patch 29): Linux's default, everything while keys are being installed, then the own key only. */

@@ -4,6 +4,7 @@ import { type MappedObject, mmap, setEntry, unmapRange, type Vma, VmFlag, WRITTE
 import { Errno, MapFlag, Signal } from '@rpal/uapi';
 import { RPAL_MAX_SHARED_PAGES } from '../abi/constants.js';
 import type { Rpal } from '../rpal.js';
+import { RpalBug } from '../rpal-bug.js';
 import { RecordKind } from '../services/record-heap.js';
 import type { RpalService } from '../services/service.js';
 import type { SharedMapping } from '../services/shared-mapping.js';
@@ -52,6 +53,10 @@ export class SharedPages implements MappedObject, SharedMapping {
 
   /** A thread with a record in here has unregistered. */
   unregister(): void {
+    if (this.#freed && this.#rpal.quirk('shared-page-kill')) {
+      const text = `a thread of service ${this.service.id} unregisters from shared pages at 0x${this.userStart.toString(16)}`;
+      throw new RpalBug('use after free', 7, `${text}, whose record was freed when they were unmapped`);
+    }
     if (--this.references === 0 && !this.#freed) this.#free();
   }
 

@@ -8,7 +8,7 @@ import type { Rpal } from '../rpal.js';
 import { ServiceChange } from '../seams.js';
 import { RpalService } from '../services/service.js';
 import type { RpalTask } from '../services/thread.js';
-import { unregisterReceiver, unregisterSender } from '../threads/threads.js';
+import { endReceiver, unregisterSender } from '../threads/threads.js';
 import { startWaker, stopWaker } from '../threads/waker.js';
 import { cutOff } from './vanished-code.js';
 
@@ -68,7 +68,7 @@ export function leaveService(rpal: Rpal, cpu: Cpu, thread: RpalTask, last: boole
     rebuildReceiver(rpal, cpu, thread);
     unregisterSender(rpal, cpu, thread);
   }
-  if ((thread.rpal.flags & RpalFlag.RECEIVER) !== 0) unregisterReceiver(rpal, cpu, thread);
+  if ((thread.rpal.flags & RpalFlag.RECEIVER) !== 0) endReceiver(rpal, cpu, thread);
   thread.rpal.service = null;
   thread.entryWatched = false;
   rpal.putService(cpu, service);

@@ -1,11 +1,11 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { callState, ReceiverState, RPAL_ERROR_MAGIC, RpalFlag, SenderState } from '../abi/constants.js';
+import { ReceiverState, RPAL_ERROR_MAGIC, RpalFlag, SenderState } from '../abi/constants.js';
 import { Rcc, Scc } from '../abi/layouts.js';
-import { defaultPkruOf } from '../memory/pkey.js';
+import { keysOf } from '../memory/pkey.js';
 import type { Rpal } from '../rpal.js';
 import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
-import { compareExchange, isDying, moveReceiver } from '../threads/states.js';
+import { callWord, compareExchange, isDying, moveReceiver } from '../threads/states.js';
 
 /**
  * Takes a sender that cannot go on back to where it armed its recovery point (patches 14, 22, 26). The FS base is not
@@ -31,7 +31,7 @@ export function recover(rpal: Rpal, cpu: Cpu, thread: RpalTask): boolean {
   }
   const { rpalRecovery } = rpal.instruments.events;
   if (rpalRecovery.observed) rpalRecovery.emit(cpu.id, cpu.clock, thread, erip);
-  rpal.loadRights(cpu, defaultPkruOf(thread.rpal.service, cpu.mmu.pkru));
+  rpal.loadRights(cpu, keysOf(thread.rpal.service, null));
   return true;
 }
 
@@ -45,7 +45,7 @@ export function rebuildReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   const receiver = service.peerAt(fsBase)?.service?.fsBases.find((entry) => entry.fsBase === fsBase)?.thread ?? null;
   if (receiver === null || isDying(rpal, receiver)) return;
   const { rcc } = receiver.rpal.role;
-  const calling = callState(sender.serviceId, cpu.memory.read32(sender.scc + Scc.senderId));
+  const calling = callWord(rpal, cpu, sender);
   if (cpu.memory.read32(rcc + Rcc.receiverState) !== calling) return;
   if (compareExchange(cpu, rcc + Rcc.senderState, SenderState.CALL, SenderState.KERNEL_RET) === SenderState.CALL)
     rpal.instruments.senderState(cpu, rcc, 4, SenderState.CALL, SenderState.KERNEL_RET);

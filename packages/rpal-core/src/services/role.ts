@@ -28,8 +28,12 @@ export class RoleData {
 
   /** The epoll instance of the last RPAL wait. */
   epoll: EventPoll | null = null;
-  /** The epoll file that the last RPAL wait took, and whether its reference is still held. */
+  /**
+   * What looking up the descriptor of the last RPAL wait found (Linux: `struct fd`), whether that took a reference, as it does if other tasks
+   * share the descriptor table, and whether it has still to be dropped.
+   */
   file: File | null = null;
+  fileCounted = false;
   fileHeld = false;
   timer: SleepTimer | null = null;
   /** The sleep timer has expired since the wait began. */
@@ -38,6 +42,9 @@ export class RoleData {
   fastError = 0;
   /** Its place in the queue of an epoll instance. A sender's record ends before it. */
   readonly waitEntry: WaitEntry | null;
+
+  /** What the kernel itself knows a sender by; only where it does not believe the sender's memory. */
+  senderId = 0;
 
   constructor(thread: RpalTask, serviceId: number, page: SharedMapping, context: number, waitEntry: WaitEntry | null) {
     this.thread = thread;
@@ -60,7 +67,7 @@ export class RoleData {
   /** @throws RpalBug for a record that was made for a sender */
   get wait(): WaitEntry {
     const { waitEntry } = this;
-    if (waitEntry === null) throw new RpalBug(`thread ${this.thread.pid}: read beyond the end of its rpal_sender_data`);
+    if (waitEntry === null) throw new RpalBug('out of bounds', 8, `thread ${this.thread.pid}: read beyond the end of its rpal_sender_data`);
     return waitEntry;
   }
 }

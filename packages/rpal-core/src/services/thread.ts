@@ -1,6 +1,6 @@
 import { BusError } from '@rpal/bus';
 import type { Thread } from '@rpal/kernel';
-import type { Task } from '@rpal/sched';
+import { type Task, TaskState } from '@rpal/sched';
 import type { RoleData } from './role.js';
 import type { RpalService } from './service.js';
 
@@ -35,6 +35,11 @@ export type RpalTask = Thread & { rpal: RpalThread };
 /** A task of a machine with the plugin, which gives every task its RPAL members when the task is made. */
 export function rpalTask(task: Task): RpalTask {
   return task as RpalTask;
+}
+
+/** The thread has ended, and nothing keeps its task: of a process's first thread, which stays as a zombie, its parent does. */
+export function isFreed({ state, pid, process }: RpalTask): boolean {
+  return state === TaskState.DEAD && pid !== process.pid;
 }
 
 /** The RPAL members of a task, for tools and other plugins. @throws BusError MISSING_REQUIREMENT on a machine without the plugin */

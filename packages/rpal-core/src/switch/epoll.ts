@@ -1,16 +1,19 @@
 import type { EventPoll } from '@rpal/epoll';
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, USER_TOP } from '@rpal/hw-x86';
 import { TaskState } from '@rpal/sched';
-import { Errno } from '@rpal/uapi';
+import { EPOLL_EVENT_SIZE, Errno } from '@rpal/uapi';
 import { type Operation, OperationKind, Pending } from '@rpal/vfs';
 import { ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_KERNEL_PENDING, RPAL_USER_PENDING, RpalFlag } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
-import type { RoleData } from '../services/role.js';
+import { RpalBug } from '../rpal-bug.js';
 import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 import { putEpollFile, sleepTimer, takeEpollFile } from '../threads/epoll-wait-state.js';
 import { clearIn, isDying, load, moveReceiver, orInto, setReceiver } from '../threads/states.js';
+
+/** Largest count of events (fs/eventpoll.c: EP_MAX_EVENTS). */
+const MAX_EVENTS = Math.floor(0x7fff_ffff / EPOLL_EVENT_SIZE);
 
 /** Does this epoll_wait want RPAL's handling (patch 27)? A registered receiver says so in its record. */
 export function takesEpollWait(cpu: Cpu, thread: RpalTask): boolean {
@@ -18,12 +21,17 @@ export function takesEpollWait(cpu: Cpu, thread: RpalTask): boolean {
   return load(cpu, thread.rpal.role.rcc + Rcc.epPollMagic) === RPAL_EP_POLL_MAGIC;
 }
 
-/** Ends the wait that the receiver is, or was, in: its timer and its place in the queue (`rpal_resume_ep`). */
-export function leaveEpollWait(rpal: Rpal, cpu: Cpu, data: RoleData): void {
+/**
+ * Ends the wait that the receiver is, or was, in: its timer and its place in the queue (`rpal_resume_ep`). As written whether there is a
+ * timer depends on what user memory says now.
+ */
+export function leaveEpollWait(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
+  const data = thread.rpal.role;
   cpu.charge(RpalStep.resumeEpoll);
-  if (cpu.memory.read32(data.rcc + Rcc.timeout) > 0) {
+  if (!rpal.quirk('timeout-reread')) data.timer?.stop();
+  else if (cpu.memory.read32(data.rcc + Rcc.timeout) > 0) {
     if (data.timer !== null) data.timer.stop();
-    else if (rpal.quirk('fast-epoll-timer-uninitialised')) rpal.warn(cpu, 'a sleep timer is cancelled that was never initialised');
+    else if (rpal.quirk('fast-epoll-timer-uninitialised')) throw noTimer(thread, 'is cancelled');
   }
   if (data.wait.queue !== null) {
     data.epoll?.lock.pass(cpu);
@@ -31,22 +39,60 @@ export function leaveEpollWait(rpal: Rpal, cpu: Cpu, data: RoleData): void {
   }
 }
 
+/** The record of a receiver is zeroed when it is made; only a wait that sleeps with a timeout initialises its timer. */
+export function noTimer({ pid }: RpalTask, what: string): RpalBug {
+  return new RpalBug('oops', 34, `the sleep timer of receiver ${pid} ${what}, which no wait has initialised: its base is a null pointer`);
+}
+
+/**
+ * The epoll instance of the receiver's last RPAL wait, or null. As written it is used after its file has been dropped; repaired only
+ * while the file is held.
+ */
+export function epollOf(rpal: Rpal, { pid, rpal: { role } }: RpalTask): EventPoll | null {
+  const { epoll } = role;
+  if (!rpal.quirk('epoll-without-reference')) return role.fileHeld ? epoll : null;
+  if (epoll !== null && epoll.count === 0) {
+    throw new RpalBug('use after free', 34, `receiver ${pid} returns by the kernel to an epoll instance that has been closed meanwhile`);
+  }
+  return epoll;
+}
+
 /**
  * Delivers events to the buffer in the receiver's record (patch 27: `rpal_try_send_events`). When none is left the
- * KERNEL_PENDING bit goes, unless one arrived meanwhile.
+ * KERNEL_PENDING bit goes, unless one arrived meanwhile. As written buffer and count are taken as they are: what was checked are the
+ * arguments of the system call.
  */
-export function sendReadyEvents(rpal: Rpal, cpu: Cpu, thread: RpalTask, data: RoleData): number {
+export function sendReadyEvents(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
+  const data = thread.rpal.role;
   const epoll = data.epoll as EventPoll;
   const events = cpu.memory.read64(data.rcc + Rcc.events);
   const maximum = cpu.memory.read32(data.rcc + Rcc.maxevents);
+  if (!rpal.quirk('wait-arguments-unchecked')) {
+    const wrong = waitArguments(maximum, events);
+    if (wrong < 0) return wrong;
+  } else if (events < 0 && maximum > 0 && !epoll.readyListEmpty) {
+    const text = `epoll_wait of receiver ${thread.pid} stores its events at kernel address ${hex64(events)}`;
+    throw new RpalBug('out of bounds', 27, `${text}, which its call context asks for`);
+  }
   const count = epoll.readyListEmpty ? 0 : epoll.sendEvents(cpu, thread, events, maximum);
   if (epoll.readyListEmpty) {
     const pending = data.rcc + Rcc.epPending;
-    if ((load(cpu, pending) & RPAL_KERNEL_PENDING) !== 0) clearIn(cpu, pending, RPAL_KERNEL_PENDING);
+    clearIn(cpu, pending, RPAL_KERNEL_PENDING);
     rpal.between(cpu, 'KERNEL_PENDING cleared');
     if (epoll.eventsAvailable) orInto(cpu, pending, RPAL_KERNEL_PENDING);
   }
   return count;
+}
+
+/** A kernel address as it is written: numbers above 2^63 come as negative ones. */
+function hex64(address: number): string {
+  return `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`;
+}
+
+/** The checks of epoll_wait, in its order. @returns 0, -EINVAL for a count, -EFAULT for a buffer */
+export function waitArguments(maximum: number, events: number): number {
+  if (maximum <= 0 || maximum > MAX_EVENTS) return -Errno.EINVAL;
+  return events <= 0 || events + maximum * EPOLL_EVENT_SIZE > USER_TOP ? -Errno.EFAULT : 0;
 }
 
 /** A receiver enters RPAL's epoll_wait: the operation is begun. */
@@ -74,7 +120,7 @@ class RpalEpollWait implements Operation {
   start(cpu: Cpu, epoll: EventPoll, timeout: number): this {
     const data = this.#thread.rpal.role;
     putEpollFile(cpu, data);
-    takeEpollFile(data, epoll);
+    takeEpollFile(this.#thread, epoll);
     this.#epoll = epoll;
     this.#deadline = timeout > 0 ? cpu.clock + Math.round(timeout * 1e6 * cpu.costs.tscPerNs) : Number.POSITIVE_INFINITY;
     data.timedOut = timeout === 0;
@@ -93,7 +139,7 @@ class RpalEpollWait implements Operation {
         return Pending.AGAIN;
       case 1: {
         if (this.#available) {
-          const count = sendReadyEvents(this.#rpal, cpu, this.#thread, receiver);
+          const count = sendReadyEvents(this.#rpal, cpu, this.#thread);
           if (count !== 0) return this.#done(cpu, count);
         }
         if (receiver.timedOut) return this.#done(cpu, 0);
@@ -138,8 +184,8 @@ class RpalEpollWait implements Operation {
 
   #afterSleep(cpu: Cpu): number {
     const receiver = this.#thread.rpal.role;
-    this.#thread.state = TaskState.RUNNING;
     moveReceiver(this.#rpal, cpu, receiver.rcc, 6, ReceiverState.READY, ReceiverState.RUNNING);
+    this.#thread.state = TaskState.RUNNING;
     this.#available = true;
     if (receiver.wait.queue !== null) {
       if (receiver.timedOut) this.#available = this.#epoll.eventsAvailable;

@@ -10,6 +10,7 @@ import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 import { sleepTimer, takeEpollFile } from '../threads/epoll-wait-state.js';
 import { load, setReceiver, store } from '../threads/states.js';
+import { noTimer, waitArguments } from './epoll.js';
 
 /**
  * Parks a receiver that has just returned to its sender as if it were in epoll_wait (patch 34), so that it can be called
@@ -41,7 +42,7 @@ export function fastEpollWait(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
     epoll.wait.addFirst(cpu, receiver.wait);
   }
   epoll.lock.release(cpu);
-  if (timeout > 0 && thread.state === TaskState.INTERRUPTIBLE) startTimer(rpal, cpu, thread, receiver, timeout);
+  if (timeout > 0 && thread.state === TaskState.INTERRUPTIBLE) startTimer(rpal, cpu, thread, timeout);
 }
 
 /** The state of a receiver that a lazy switch parks; without patch 34's own state it looks like one in epoll_wait. */
@@ -49,22 +50,24 @@ export function parkedState(rpal: Rpal): number {
   return rpal.fixes(34) ? ReceiverState.READY_LS : ReceiverState.READY;
 }
 
-/** Checks the arguments in the receiver's record as epoll_wait would and takes the file. @returns 0 or a negative errno */
+/**
+ * Checks the arguments in the receiver's record as epoll_wait would and takes the file. Where it fails, what the last look-up found stays
+ * behind, and kernel return drops it once more: the epoll of the wait before if the arguments are bad, the file that is no epoll, and
+ * nothing if the descriptor is not open.
+ * @returns 0 or a negative errno
+ */
 function takeEpoll(cpu: Cpu, thread: RpalTask, receiver: RoleData): number {
-  const maximum = cpu.memory.read32(receiver.rcc + Rcc.maxevents);
-  if (maximum <= 0) return -Errno.EINVAL;
-  if (cpu.memory.read64(receiver.rcc + Rcc.events) <= 0) return -Errno.EFAULT;
+  const wrong = waitArguments(cpu.memory.read32(receiver.rcc + Rcc.maxevents), cpu.memory.read64(receiver.rcc + Rcc.events));
+  if (wrong < 0) return wrong;
   const file = thread.process.files.lookUp(cpu, cpu.memory.read32(receiver.rcc + Rcc.epfd));
+  receiver.file = file;
   if (file === null) return -Errno.EBADF;
   if (!(file instanceof EventPoll)) return -Errno.EINVAL;
-  takeEpollFile(receiver, file);
+  takeEpollFile(thread, file);
   return 0;
 }
 
-function startTimer(rpal: Rpal, cpu: Cpu, thread: RpalTask, receiver: RoleData, timeout: number): void {
-  if (receiver.timer === null && rpal.quirk('fast-epoll-timer-uninitialised')) {
-    rpal.warn(cpu, `fast epoll wait of receiver ${thread.pid} starts a timer that was never initialised`);
-    return;
-  }
+function startTimer(rpal: Rpal, cpu: Cpu, thread: RpalTask, timeout: number): void {
+  if (thread.rpal.role.timer === null && rpal.quirk('fast-epoll-timer-uninitialised')) throw noTimer(thread, 'is started');
   sleepTimer(rpal, thread).start(cpu, timeout * 1e6);
 }

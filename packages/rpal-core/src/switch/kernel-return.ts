@@ -3,14 +3,15 @@ import { recalculatePending } from '@rpal/kernel';
 import { type KernelPath, PathResult, SleepTimer, type Task, TaskState } from '@rpal/sched';
 import { ReceiverState, RpalFlag, SenderState } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
-import { defaultPkruOf, keysOf } from '../memory/pkey.js';
+import { keysOf } from '../memory/pkey.js';
 import type { Rpal } from '../rpal.js';
+import { RpalBug } from '../rpal-bug.js';
 import { type RpalTask, rpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 import { putEpollFile } from '../threads/epoll-wait-state.js';
 import { exchange, setReceiver } from '../threads/states.js';
 import { unlockCpu } from './cpu-lock.js';
-import { leaveEpollWait, sendReadyEvents } from './epoll.js';
+import { epollOf, leaveEpollWait, sendReadyEvents } from './epoll.js';
 
 /** How long an affinity change that needs the stopper may sleep, ns. */
 const STOPPER_NS = 1000;
@@ -61,11 +62,11 @@ export class KernelReturnPath implements KernelPath {
 /** The receiver's abandoned epoll_wait ends: with what is ready now. */
 function returnReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   const receiver = thread.rpal.role;
-  rpal.loadRights(cpu, defaultPkruOf(thread.rpal.service, cpu.mmu.pkru));
-  leaveEpollWait(rpal, cpu, receiver);
-  const count = receiver.epoll === null ? 0 : sendReadyEvents(rpal, cpu, thread, receiver);
-  if (!receiver.fileHeld && receiver.file !== null && rpal.quirk('epoll-file-put-twice')) {
-    rpal.warn(cpu, `receiver ${thread.pid} drops an epoll file that it does not hold`);
+  rpal.loadRights(cpu, keysOf(thread.rpal.service, null));
+  leaveEpollWait(rpal, cpu, thread);
+  const count = epollOf(rpal, thread) === null ? 0 : sendReadyEvents(rpal, cpu, thread);
+  if (!receiver.fileHeld && receiver.fileCounted && receiver.file !== null && rpal.quirk('epoll-file-put-twice')) {
+    rpal.warn(cpu, `receiver ${thread.pid} drops a file that it does not hold`);
     receiver.file.put(cpu);
   }
   putEpollFile(cpu, receiver);
@@ -75,10 +76,18 @@ function returnReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   return fastError < 0 && !rpal.quirk('fast-epoll-error-lost') ? fastError : count;
 }
 
+/** As written the sender has nothing but a plain pointer to the receiver of its last switch, and does not ask what became of it. */
+function requireReceiver(sender: RpalTask, { pid, rpal: { service, flags } }: RpalTask): void {
+  const text = `sender ${sender.pid} returns by the kernel after receiver ${pid}`;
+  if (service === null) throw new RpalBug('oops', 26, `${text} has ended: the step that sets PKRU reads the key of no service`);
+  if ((flags & RpalFlag.RECEIVER) === 0) throw new RpalBug('use after free', 20, `${text} has unregistered: its record is written to`);
+}
+
 /** The sender goes on as if its call had returned; the receiver stays an independent task that finishes its work. */
 function returnSender(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   const receiver = thread.rpal.role.partner;
   const { service } = thread.rpal;
+  if (receiver !== null && rpal.quirk('receiver-ends-before-return')) requireReceiver(thread, receiver);
   // A receiver that has ended belongs to no service any more; its process may go on, and its memory with it.
   const peer = receiver === null ? null : (service?.map[receiver.rpal.role.serviceId]?.service ?? null);
   rpal.loadRights(cpu, keysOf(service, peer));

@@ -1,7 +1,7 @@
 import { type Cpu, Touch } from '@rpal/hw-x86';
-import type { EntryFrame } from '@rpal/kernel';
+import { type EntryFrame, releaseFiles } from '@rpal/kernel';
 import { activateHere, directedSwitch, TaskState } from '@rpal/sched';
-import { callState, ReceiverState, RpalFlag } from '../abi/constants.js';
+import { ReceiverState, RpalFlag } from '../abi/constants.js';
 import { Rcc, Scc, TaskContext } from '../abi/layouts.js';
 import { keysOf, pkruWith } from '../memory/pkey.js';
 import { recover } from '../recovery/recovery.js';
@@ -12,7 +12,7 @@ import type { RpalService } from '../services/service.js';
 import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 import { putEpollFile } from '../threads/epoll-wait-state.js';
-import { isDying, moveReceiver, receiverState } from '../threads/states.js';
+import { callWord, isDying, moveReceiver, receiverState } from '../threads/states.js';
 import { isFair } from '../threads/threads.js';
 import { lockCpu, unlockCpu } from './cpu-lock.js';
 import { leaveEpollWait } from './epoll.js';
@@ -33,10 +33,16 @@ export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
     // The receiver has decided to return and is about to load the sender's FS base: treat it as done.
     const sender = thread.rpal.role.partner;
     if (sender !== null) cpu.fsBase = sender.fsBase;
+    else if (rpal.quirk('ret-section-needs-sender')) {
+      throw new RpalBug('oops', 24, `receiver ${thread.pid} enters the kernel in its ret section, and its sender is a null pointer`);
+    }
   }
   const { fsBase } = cpu;
   if (service.isCorrect(fsBase)) return;
   if (switched) {
+    if ((flags & RpalFlag.RECEIVER) === 0) {
+      throw new RpalBug('use after free', 8, `thread ${thread.pid} ends a call as the receiver that it was, and its record has been freed`);
+    }
     const receiver = thread.rpal.role;
     const sender = receiver.partner;
     receiver.partner = null;
@@ -49,7 +55,7 @@ export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
     rpal.warn(cpu, `thread ${thread.pid}: no receiver has FS base ${fsBase}`);
     return;
   }
-  if (rpal.checksCall && !isCalledBy(cpu, receiver, thread)) {
+  if (rpal.checksCall && !isCalledBy(rpal, cpu, receiver, thread)) {
     rpal.warn(cpu, `thread ${thread.pid} has the FS base of receiver ${receiver.pid}, which it does not call`);
     return;
   }
@@ -59,22 +65,26 @@ export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
     else rpal.warn(cpu, `thread ${thread.pid} calls receiver ${receiver.pid}, which ends, and has no recovery point`);
     return;
   }
+  if ((receiver.rpal.flags & RpalFlag.RECEIVER) === 0) throw notAReceiver(thread, receiver);
   receiver.rpal.flags |= RpalFlag.LAZY_SWITCHED;
   receiver.rpal.role.partner = thread;
   if (rpal.criticalSections && receiver.rpal.service?.inRetSection(ip) === true) returnIsDecided(rpal, cpu, thread, receiver);
   else senderToReceiver(rpal, cpu, thread, receiver);
 }
 
-/** The state word of a receiver while this thread, a sender, calls it. */
-function callWord(cpu: Cpu, sender: RpalTask): number {
-  const { serviceId, scc } = sender.rpal.role;
-  return callState(serviceId, cpu.memory.read32(scc + Scc.senderId));
+/** An FS base is in the table whose thread has no record as a receiver: it registers at this moment, or is one no longer. */
+function notAReceiver(caller: RpalTask, { pid, rpal: { data } }: RpalTask): RpalBug {
+  const found = `thread ${caller.pid} has the FS base of thread ${pid}`;
+  return data === null
+    ? new RpalBug('oops', 17, `${found}, whose record as a receiver is a null pointer still`)
+    : new RpalBug('use after free', 17, `${found}, whose record as a receiver has been freed`);
 }
 
 /** What the series does not ask: is `caller` a sender, and does the receiver's state say that it is called by it? */
-function isCalledBy(cpu: Cpu, receiver: RpalTask, caller: RpalTask): boolean {
-  if ((caller.rpal.flags & RpalFlag.SENDER) === 0 || (receiver.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0) return false;
-  return receiverState(cpu, receiver.rpal.role) === callWord(cpu, caller);
+function isCalledBy(rpal: Rpal, cpu: Cpu, receiver: RpalTask, caller: RpalTask): boolean {
+  if ((caller.rpal.flags & RpalFlag.SENDER) === 0 || (receiver.rpal.flags & RpalFlag.RECEIVER) === 0) return false;
+  if ((receiver.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0) return false;
+  return receiverState(cpu, receiver.rpal.role) === callWord(rpal, cpu, caller.rpal.role);
 }
 
 /** The receiver whose thread pointer this is (patch 17); the slice tells the service. */
@@ -92,37 +102,31 @@ function senderToReceiver(rpal: Rpal, cpu: Cpu, sender: RpalTask, receiver: Rpal
   const sd = sender.rpal.role;
   const rd = receiver.rpal.role;
   creditSlice(cpu, sd, rd);
-  leaveEpollWait(rpal, cpu, rd);
+  leaveEpollWait(rpal, cpu, receiver);
   sd.partner = receiver;
   lockCpu(rpal, cpu, sender);
   lockCpu(rpal, cpu, receiver);
   rpal.between(cpu, 'S->R: locked');
-  if (receiver.state === TaskState.RUNNING) {
-    throw new RpalBug(`lazy switch to receiver ${receiver.pid}, which is running: BUG_ON in rpal_try_to_wake_up`);
-  }
-  if (!isFair(sender.policy) || !isFair(receiver.policy)) {
-    throw new RpalBug(
-      `lazy switch from ${sender.pid} to ${receiver.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`,
-    );
-  }
+  requireSleep(rpal, receiver);
+  requireFair(rpal, sender, receiver);
   activateHere(kernel.scheduler.queues, cpu, receiver);
   rpal.between(cpu, 'S->R: runnable');
   cpu.charge(RpalStep.frameCopy);
   receiver.frame.copyFrom(sender.frame);
   frameFromContext(rpal, cpu, sender.frame, sd.scc + Scc.rtc);
-  directedSwitch(kernel.scheduler.runQueue(cpu), receiver);
+  pick(rpal, cpu, sender, receiver);
   // The epoll_wait that the receiver was in is given up for good.
   putEpollFile(cpu, rd);
+  releaseFiles(cpu, receiver);
   sender.path = rpal.returnPath;
   rpal.between(cpu, 'S->R: switched');
   cpu.charge(RpalStep.switchTail);
-  moveReceiver(rpal, cpu, rd.rcc, 13, callWord(cpu, sender), ReceiverState.LAZY_SWITCH);
+  moveReceiver(rpal, cpu, rd.rcc, 13, callWord(rpal, cpu, sd), ReceiverState.LAZY_SWITCH);
   rpal.instruments.lazySwitch(cpu, sender, receiver, LazySwitch.TO_RECEIVER);
 }
 
 /** Back to the sender: the receiver has returned in user mode while the kernel runs on its stack (patches 19 and 34). */
 function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: RpalTask, sender: RpalTask, ip: number): void {
-  const { kernel } = rpal;
   const sd = sender.rpal.role;
   const rd = receiver.rpal.role;
   cpu.charge(RpalStep.frameCopy);
@@ -136,12 +140,10 @@ function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: RpalTask, sender: Rpal
   frameFromContext(rpal, cpu, receiver.frame, rd.rcc + Rcc.rtc);
   fastEpollWait(rpal, cpu, receiver);
   rpal.between(cpu, 'R->S: parked');
-  if (!isFair(sender.policy) || !isFair(receiver.policy)) {
-    throw new RpalBug(
-      `lazy switch from ${receiver.pid} to ${sender.pid}: not both are in the fair class (BUG_ON in rpal_pick_next_task_fair)`,
-    );
-  }
-  directedSwitch(kernel.scheduler.runQueue(cpu), sender);
+  requireFair(rpal, receiver, sender);
+  rpal.leaving = receiver;
+  pick(rpal, cpu, receiver, sender);
+  rpal.leaving = null;
   receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;
   rd.partner = null;
   cpu.memory.write64(sd.scc + Scc.startTime, cpu.clock);
@@ -156,6 +158,38 @@ function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: RpalTask, sender: Rpal
   if (state === parked) moveReceiver(rpal, cpu, rd.rcc, 17, parked, ReceiverState.WAIT);
   unlockCpu(rpal, cpu, sender);
   rpal.instruments.lazySwitch(cpu, receiver, sender, LazySwitch.TO_SENDER);
+}
+
+/** `rpal_try_to_wake_up` (patch 15) knows nothing of tasks that do anything else than sleep. */
+function requireSleep(rpal: Rpal, { pid, state }: RpalTask): void {
+  if (state === TaskState.RUNNING) {
+    throw new RpalBug('BUG', 15, `lazy switch to receiver ${pid}, which is running: BUG_ON in rpal_try_to_wake_up`);
+  }
+  if ((state & (TaskState.INTERRUPTIBLE | TaskState.UNINTERRUPTIBLE)) === 0 && rpal.quirk('wake-up-cpu-uninitialised')) {
+    const text = `lazy switch to receiver ${pid}, which does not sleep (task state ${state}): it is enqueued on the CPU of a variable`;
+    throw new RpalBug('uninitialised', 15, `${text} that rpal_try_to_wake_up has not set`);
+  }
+}
+
+/** The scheduler's part of the series (patch 18) knows the fair class only. Its pick across the threads of a core does not even ask. */
+function requireFair(rpal: Rpal, from: RpalTask, to: RpalTask): void {
+  if (isFair(from.policy) && isFair(to.policy)) return;
+  const text = `lazy switch from ${from.pid} to ${to.pid}: not both are in the fair class`;
+  if (rpal.kernel.scheduler.cores.inUse && rpal.quirk('core-pick-unchecked')) {
+    throw new RpalBug('corruption', 18, `${text}, and the pick for all threads of a core takes a fair entity for queued that is not`);
+  }
+  throw new RpalBug('BUG', 18, `${text}: BUG_ON in rpal_pick_next_task_fair`);
+}
+
+/** The scheduler goes from one to the other (patches 18 and 19). */
+function pick({ kernel, rechecksQuota }: Rpal, cpu: Cpu, from: RpalTask, to: RpalTask): void {
+  if (to.cpu !== cpu || !to.onRq) {
+    const text = `lazy switch from ${from.pid} to ${to.pid} on CPU ${cpu.id}: the latter is on the run queue of CPU ${to.cpu.id}`;
+    throw new RpalBug('corruption', 19, `${text}, as its own was taken offline`);
+  }
+  if (directedSwitch(kernel.scheduler.runQueue(cpu), to, rechecksQuota)) return;
+  const text = `lazy switch from ${from.pid} to ${to.pid}, whose group is out of run time and leaves the run queue again`;
+  throw new RpalBug('panic', 18, `${text}: no runnable fair task in rpal_pick_next_task_fair`);
 }
 
 /**

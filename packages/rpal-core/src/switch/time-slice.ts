@@ -23,7 +23,9 @@ export function creditSlice(cpu: Cpu, sender: RoleData, receiver: RoleData): voi
 export function collectClaim(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   const { flags, data, service } = thread.rpal;
   if (data === null) return;
-  const sender = (flags & RpalFlag.SENDER) !== 0;
+  // A thread that is both counts as a sender only as long as it claims something as one.
+  const both = (flags & RpalFlag.RECEIVER) !== 0 && cpu.memory.read64(data.context + Scc.totalTime) === 0;
+  const sender = (flags & RpalFlag.SENDER) !== 0 && !both;
   const address = data.context + (sender ? Scc.totalTime : Rcc.totalTime);
   const claimed = cpu.memory.read64(address);
   const most = cpu.clock - thread.rpal.claimedAt;

@@ -1,7 +1,7 @@
 import type { EventPoll } from '@rpal/epoll';
 import type { Cpu } from '@rpal/hw-x86';
 import { SleepTimer, WaitEntry } from '@rpal/sched';
-import { RPAL_KERNEL_PENDING } from '../abi/constants.js';
+import { RPAL_KERNEL_PENDING, RpalFlag } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
 import type { RoleData } from '../services/role.js';
@@ -17,24 +17,28 @@ export function receiverWaitEntry(rpal: Rpal, thread: RpalTask): WaitEntry {
     const woken = rpal.kernel.scheduler.wakeUp(cpu, thread, undefined, sync);
     self.queue?.unlink(self);
     if (!woken) orInto(cpu, thread.rpal.role.rcc + Rcc.epPending, RPAL_KERNEL_PENDING);
-    return 1;
+    // Linux's own function says what became of it, so that the next exclusive waiter is tried.
+    const refused = !woken || (thread.rpal.flags & RpalFlag.WAKE) !== 0;
+    return refused && !rpal.quirk('refused-wake-up-consumed') ? 0 : 1;
   }, thread);
   entry.exclusive = true;
   return entry;
 }
 
-/** An RPAL wait takes a reference on the epoll file. */
-export function takeEpollFile(data: RoleData, epoll: EventPoll): void {
-  data.epoll = epoll;
-  data.file = epoll.get();
-  data.fileHeld = true;
+/** An RPAL wait has looked its epoll file up (Linux: `fdget`). */
+export function takeEpollFile({ process, rpal: { role } }: RpalTask, epoll: EventPoll): void {
+  role.epoll = epoll;
+  role.file = epoll;
+  role.fileCounted = process.threads.length > 1 || process.files.users > 1;
+  role.fileHeld = true;
+  if (role.fileCounted) epoll.get();
 }
 
-/** Drops the reference that an RPAL wait holds on its epoll file, if it holds one. */
+/** An RPAL wait is through with its epoll file (Linux: `fdput`), if it was not before. */
 export function putEpollFile(cpu: Cpu, data: RoleData): void {
   if (!data.fileHeld) return;
   data.fileHeld = false;
-  data.file?.put(cpu);
+  if (data.fileCounted) data.file?.put(cpu);
 }
 
 /** The timer that ends a receiver's sleep; made when it is first needed. */

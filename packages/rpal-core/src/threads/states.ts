@@ -1,8 +1,9 @@
 import { type Cpu, Touch } from '@rpal/hw-x86';
 import { TaskState, WakeAnswer } from '@rpal/sched';
-import { ReceiverState, RPAL_RECEIVER_STATE_MASK, RpalFlag } from '../abi/constants.js';
-import { Rcc } from '../abi/layouts.js';
+import { callState, ReceiverState, RPAL_RECEIVER_STATE_MASK, RpalFlag } from '../abi/constants.js';
+import { Rcc, Scc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
+import { RpalBug } from '../rpal-bug.js';
 import type { RoleData } from '../services/role.js';
 import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
@@ -60,6 +61,11 @@ export function setReceiver(rpal: Rpal, cpu: Cpu, rcc: number, row: number, to: 
   return from;
 }
 
+/** The state word of a receiver while this sender calls it. As written the id is what the sender's memory says at this moment. */
+export function callWord(rpal: Rpal, cpu: Cpu, { serviceId, senderId, scc }: RoleData): number {
+  return callState(serviceId, rpal.quirk('sender-id-unchecked') ? cpu.memory.read32(scc + Scc.senderId) : senderId);
+}
+
 /** The receiver's state word, as it stands. */
 export function receiverState(cpu: Cpu, data: RoleData): number {
   return load(cpu, data.rcc + Rcc.receiverState);
@@ -86,11 +92,18 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: RpalTask): WakeAnswer {
     rpal.between(cpu, 'rpal_check_state: state read');
     switch (word & RPAL_RECEIVER_STATE_MASK) {
       case ReceiverState.READY:
-      case ReceiverState.WAIT:
-        if (!moveReceiver(rpal, cpu, rcc, 7, word, ReceiverState.RUNNING)) break;
+      case ReceiverState.WAIT: {
+        // As written the word is expected to have no bits beyond the state. It is in memory that user mode writes.
+        const expected = rpal.quirk('foreign-bits-hang') ? word & RPAL_RECEIVER_STATE_MASK : word;
+        if (!moveReceiver(rpal, cpu, rcc, 7, expected, ReceiverState.RUNNING)) {
+          if (cpu.memory.read32(rcc + Rcc.receiverState) !== word) break;
+          const text = `rpal_check_state of receiver ${thread.pid} expects ${expected}, finds ${word >>> 0}, and tries again for ever`;
+          throw new RpalBug('hard lockup', 15, `${text}, with the task's lock held and interrupts off`);
+        }
         // A receiver that is not asleep yet may go round its loop meanwhile and be READY again, or WAIT.
         if (rpal.quirk('wake-up-not-rechecked')) rpal.between(cpu, 'rpal_check_state: RUNNING');
         return WakeAnswer.ALLOW;
+      }
       case ReceiverState.CALL:
       case ReceiverState.READY_LS:
         if (isDying(rpal, thread)) return WakeAnswer.ALLOW;
@@ -118,7 +131,7 @@ export function mayWake(rpal: Rpal, cpu: Cpu, thread: RpalTask): WakeAnswer {
  * sleeps. A wake-up that came late leaves it running. The lazy switch has a `__switch_to` of its own, without this.
  */
 export function switchedOut(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
-  if ((thread.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0) return;
+  if (thread === rpal.leaving) return;
   const { rcc } = thread.rpal.role;
   if ((load(cpu, rcc + Rcc.receiverState) & RPAL_RECEIVER_STATE_MASK) !== ReceiverState.READY) return;
   const sleeps = thread.state === TaskState.INTERRUPTIBLE || !rpal.fixes(15);

@@ -1,12 +1,12 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { SchedPolicy } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { RpalFlag } from '../abi/constants.js';
+import { RPAL_MAX_ID, RpalFlag } from '../abi/constants.js';
 import { Rcc, Scc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
 import { RecordKind } from '../services/record-heap.js';
 import { RoleData } from '../services/role.js';
-import type { RpalService } from '../services/service.js';
+import type { FsBaseEntry, RpalService } from '../services/service.js';
 import type { SharedMapping } from '../services/shared-mapping.js';
 import type { RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
@@ -32,6 +32,8 @@ export function registerSender(rpal: Rpal, cpu: Cpu, thread: RpalTask, address: 
   if (!mayRegister(rpal, thread)) return -Errno.EINVAL;
   const pages = pagesOf(service, address, Scc.size);
   if (pages === null) return -Errno.EINVAL;
+  if (!rpal.quirk('sender-id-unchecked') && cpu.memory.read32(pages.physical(address) + Scc.senderId) >>> 0 > RPAL_MAX_ID)
+    return -Errno.EINVAL;
   cpu.charge(RpalStep.register);
   if (!rpal.heap.allocate(RecordKind.role)) return -Errno.ENOMEM;
   if (!rpal.heap.allocate(RecordKind.affinity)) {
@@ -39,6 +41,7 @@ export function registerSender(rpal: Rpal, cpu: Cpu, thread: RpalTask, address: 
     return -Errno.ENOMEM;
   }
   const data = new RoleData(thread, service.id, pages, pages.physical(address), null);
+  data.senderId = cpu.memory.read32(data.scc + Scc.senderId);
   cpu.memory.write64(data.scc + Scc.startTime, 0);
   cpu.memory.write64(data.scc + Scc.totalTime, 0);
   adopt(thread, service, data, RpalFlag.SENDER);
@@ -68,10 +71,14 @@ export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask, address
     rpal.heap.free(RecordKind.role);
     return -Errno.EAGAIN;
   }
-  entry.fsBase = cpu.fsBase;
-  entry.thread = thread;
+  const early = rpal.quirk('fs-base-before-record');
+  if (early) {
+    entry.fsBase = cpu.fsBase;
+    entry.thread = thread;
+    rpal.between(cpu, 'REGISTER_RECEIVER: FS base known, no record yet');
+  }
   if (!rpal.heap.allocate(RecordKind.affinity)) {
-    clearFsBase(service, thread);
+    if (early) release(entry);
     rpal.heap.free(RecordKind.role);
     return -Errno.ENOMEM;
   }
@@ -79,29 +86,45 @@ export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask, address
   cpu.memory.write64(data.rcc + Rcc.totalTime, 0);
   adopt(thread, service, data, RpalFlag.RECEIVER);
   service.receivers.push(thread);
+  entry.fsBase = cpu.fsBase;
+  entry.thread = thread;
   return 0;
 }
 
-/** UNREGISTER_RECEIVER. */
+/** UNREGISTER_RECEIVER. As written also of a receiver that is being called: its caller comes back to a record that is freed. */
 export function unregisterReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   if ((thread.rpal.flags & RpalFlag.RECEIVER) === 0) return -Errno.EINVAL;
+  if ((thread.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0 && !rpal.quirk('unregister-in-call')) return -Errno.EBUSY;
+  endReceiver(rpal, cpu, thread);
+  return 0;
+}
+
+/** A receiver is one no longer: it has asked for that, or ends. */
+export function endReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   const service = thread.rpal.service as RpalService;
   const receiver = thread.rpal.role;
   cpu.charge(RpalStep.register);
-  clearFsBase(service, thread);
+  clearFsBase(rpal, cpu, service, thread);
   const at = service.receivers.indexOf(thread);
   if (at >= 0) service.receivers.splice(at, 1);
   receiver.timer?.stop();
   receiver.waitEntry?.queue?.unlink(receiver.waitEntry);
   putEpollFile(cpu, receiver);
   dismiss(rpal, cpu, thread, RpalFlag.RECEIVER);
-  return 0;
+}
+
+/**
+ * A receiver's FS base is nobody's from now on. As written it is looked for by what is in the register now: after a change of it nothing is
+ * cleared, or the entry of another receiver.
+ */
+function clearFsBase(rpal: Rpal, cpu: Cpu, service: RpalService, thread: RpalTask): void {
+  const byRegister = rpal.quirk('fs-base-of-register-cleared');
+  const entry = service.fsBases.find((candidate) => (byRegister ? candidate.fsBase === cpu.fsBase : candidate.thread === thread));
+  if (entry !== undefined) release(entry);
 }
 
 /** The task is cleared before the FS base, so that nobody finds a base without a task. */
-function clearFsBase(service: RpalService, thread: RpalTask): void {
-  const entry = service.fsBases.find((candidate) => candidate.thread === thread);
-  if (entry === undefined) return;
+function release(entry: FsBaseEntry): void {
   entry.thread = null;
   entry.fsBase = 0;
 }

@@ -3,8 +3,9 @@ import { DelayedWork } from '@rpal/sched';
 import { ReceiverState, RPAL_USER_PENDING, RpalFlag } from '../abi/constants.js';
 import { Rcc } from '../abi/layouts.js';
 import type { Rpal } from '../rpal.js';
+import { RpalBug } from '../rpal-bug.js';
 import type { RpalService } from '../services/service.js';
-import type { RpalTask } from '../services/thread.js';
+import { isFreed, type RpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
 import { load, moveReceiver } from './states.js';
 
@@ -19,12 +20,11 @@ export function startWaker(rpal: Rpal, cpu: Cpu, service: RpalService): void {
   workqueue.queueDelayed(cpu, work, scheduler.tickNs);
 }
 
-/** Stops it, and wakes everybody a last time. */
+/** Stops it after a last run, which finds nobody: the receivers have unregistered by then. */
 export function stopWaker(rpal: Rpal, cpu: Cpu, service: RpalService): void {
   if (service.waker !== null) rpal.kernel.workqueue.cancel(service.waker);
   service.waker = null;
-  for (const thread of service.receivers) rpal.kernel.scheduler.wakeUp(cpu, thread);
-  service.receivers.length = 0;
+  wakeReceivers(rpal, cpu, service);
 }
 
 function wakeReceivers(rpal: Rpal, cpu: Cpu, service: RpalService): void {
@@ -32,8 +32,12 @@ function wakeReceivers(rpal: Rpal, cpu: Cpu, service: RpalService): void {
   const due: RpalTask[] = [];
   for (const thread of service.receivers) if (needsWaking(rpal, cpu, thread)) due.push(thread);
   for (const thread of due) {
+    // The list is unlocked again, and nothing holds the threads that were taken down from it.
     rpal.between(cpu, 'waker: receiver chosen');
-    rpal.kernel.scheduler.wakeUp(cpu, thread);
+    if (!isFreed(thread)) rpal.kernel.scheduler.wakeUp(cpu, thread);
+    else if (rpal.quirk('waker-holds-nobody')) {
+      throw new RpalBug('use after free', 31, `the waker of service ${service.id} wakes thread ${thread.pid}, which has ended meanwhile`);
+    }
   }
 }
 

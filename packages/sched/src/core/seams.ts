@@ -82,6 +82,11 @@ export class SchedSeams {
      */
     schedAffinity: new FirstAnswerHook<[task: Task], boolean>('schedAffinity', { refuse: trueOrFalse }),
     /**
+     * `task` is to leave a CPU that goes out of use, and its affinity is narrowed. `false`: not now; it is asked again.
+     * @cost once per thread that may be on a CPU that goes offline.
+     */
+    schedVacate: new FirstAnswerHook<[task: Task], boolean>('schedVacate', { refuse: trueOrFalse }),
+    /**
      * Policy of `task` is to change, to one that the machine has. A negative errno refuses.
      * @param policy one of `SchedPolicy`
      * @cost once per sched_setscheduler.

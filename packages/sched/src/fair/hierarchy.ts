@@ -237,6 +237,14 @@ export function unthrottleAbove(rq: FairRunQueue, task: FairTask): void {
   }
 }
 
+/** Groups above `task` that are out of run time, and that the pool has none for, stop (Linux: `check_cfs_rq_runtime`). */
+export function throttleAbove(rq: FairRunQueue, task: FairTask): void {
+  for (let entity = task.entity.parent; entity !== null; entity = entity.parent) {
+    const queue = entity.group as GroupQueue;
+    if (!queue.throttled && queue.group.bandwidth?.exhausted(queue) === true) throttle(rq, queue);
+  }
+}
+
 /** A group has run time again: its tasks compete from now on (Linux: `unthrottle_cfs_rq`). */
 export function unthrottle(rq: FairRunQueue, queue: GroupQueue): void {
   queue.throttled = false;

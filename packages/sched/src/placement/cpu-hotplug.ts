@@ -44,12 +44,12 @@ export class CpuHotplug {
 
   /**
    * Moves one task away from a CPU that is no longer active, if it may be there.
-   * @returns false if a plugin wants to be asked again later (hook `schedAffinity`)
+   * @returns false if a plugin wants to be asked again later (hook `schedVacate`)
    */
   vacate(cpu: Cpu, target: Cpu, task: Task): boolean {
     const { affinity } = task;
     if (!affinity.has(target.id)) return true;
-    if (this.#queues.hooks.schedAffinity.call(task) === false) return false;
+    if (this.#queues.hooks.schedVacate.call(task) === false) return false;
     const rest = this.narrow(affinity);
     const now = rest.size === 0 ? this.active : rest;
     if (rest.size > 0) this.#before.set(now, this.#before.get(affinity) ?? affinity);

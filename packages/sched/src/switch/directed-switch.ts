@@ -6,7 +6,7 @@ import { type Task, TaskState } from '../core/task.js';
 import { activateHere } from '../core/wake-up.js';
 import { SchedError } from '../errors.js';
 import { Dequeue, Enqueue } from '../fair/cfs-queue.js';
-import { finishDelayed, unthrottleAbove } from '../fair/hierarchy.js';
+import { finishDelayed, throttleAbove, unthrottleAbove } from '../fair/hierarchy.js';
 import { SchedStep } from '../steps.js';
 import { announceSwitch, blockTask, putPrevious, setNext, staysAwake, switchAddressSpace } from './schedule.js';
 
@@ -47,13 +47,24 @@ function bringHere(rq: RunQueue, from: RunQueue, task: Task): void {
   rq.lock.release(cpu);
 }
 
+/** What becomes of groups that have used up their quota when a switch goes to a task in them. */
+export const DirectedQuota = {
+  /** They go on all the same. */
+  WAIVE: 0,
+  /** They are let go on, and stopped again if they still have no run time: the task runs although its group has left the queue. */
+  CHECK: 1,
+} as const;
+
+export type DirectedQuota = (typeof DirectedQuota)[keyof typeof DirectedQuota];
+
 /**
- * Switches from the current task to `next`, which must be runnable on this CPU, whatever the order of deadlines says and whatever
- * quotas `next`'s groups have used up; a current task that is not in the running state leaves the queue. For mechanisms that have
+ * Switches from the current task to `next`, which must be runnable on this CPU, whatever the order of deadlines says and, unless `quota`
+ * says otherwise, whatever quotas `next`'s groups have used up; a current task that is not in the running state leaves the queue. For mechanisms that have
  * changed the user context beforehand: user registers stay as they are and belong to `next`, so that no FPU state is saved or
  * loaded. Interrupts are off throughout, so it is one step.
+ * @returns false, half way and with the queue locked, if `quota` has stopped the last fair task of the CPU
  */
-export function directedSwitch(rq: RunQueue, next: Task): void {
+export function directedSwitch(rq: RunQueue, next: Task, quota: DirectedQuota = DirectedQuota.WAIVE): boolean {
   const { cpu } = rq;
   const prev = rq.current;
   cpu.charge(SchedStep.scheduleBody);
@@ -69,7 +80,11 @@ export function directedSwitch(rq: RunQueue, next: Task): void {
   if (!next.onRq || next.cpu !== cpu) {
     throw new SchedError('INVALID_ARGUMENT', `next: task ${next.pid} (${next.name}) is not runnable on CPU ${cpu.id}; wake it there first`);
   }
-  if (next.group !== null) unthrottleAbove(rq, next);
+  if (next.group !== null) {
+    unthrottleAbove(rq, next);
+    if (quota === DirectedQuota.CHECK) throttleAbove(rq, next);
+    if (rq.fair.queued === 0) return false;
+  }
   putPrevious(rq, prev);
   setNext(rq, next);
   cpu.charge(SchedStep.switchPressure);
@@ -82,4 +97,5 @@ export function directedSwitch(rq: RunQueue, next: Task): void {
   cpu.charge(SchedStep.finishSwitch);
   prev.onCpu = false;
   rq.lock.release(cpu);
+  return true;
 }

@@ -212,6 +212,7 @@ function switchContext(rq: RunQueue): void {
     rq.phase = SwitchPhase.NONE;
     return;
   }
+  if (next.onCpu) awaitSwitchAway(rq, next);
   putPrevious(rq, prev);
   setNext(rq, next);
   carryIn(cpu, next, cpu.clock);
@@ -219,6 +220,11 @@ function switchContext(rq: RunQueue): void {
   switchRegisters(rq, prev, next);
   announceSwitch(rq, prev, next);
   rq.phase = SwitchPhase.FINISH;
+}
+
+/** A CPU that has moved `task` here may still be leaving its kernel stack, and not have saved its registers yet (Linux: `on_cpu`). */
+function awaitSwitchAway({ queues }: RunQueue, task: Task): void {
+  for (const other of queues.all) if (other.previous === task && other.phase !== SwitchPhase.NONE) queues.completeSwitch(other);
 }
 
 /** `prev` stops being the one that runs. */

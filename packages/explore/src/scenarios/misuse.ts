@@ -1,0 +1,173 @@
+import type { Program } from '@rpal/kernel';
+import { type LibRpal, librpal } from '@rpal/librpal';
+import { Rcc, ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_USER_PENDING, RpalIoctl, rpalThread, Scc } from '@rpal/rpal-core';
+import { Epoll, OpenFlag, Poll } from '@rpal/uapi';
+import { type CalleeWork, callee, caller, callers, type Subprogram, send, systemCall } from './roles.js';
+import type { Stage } from './scenario.js';
+
+/** Situations in which somebody does what the library never does. What the kernel makes of it is the kernel's business. */
+
+/** Within its only call, after a system call for which the kernel switches, the callee gives its role up and takes it again. */
+export function registeringInCall(stage: Stage): void {
+  const work: CalleeWork = function* (p) {
+    yield* p.getpid();
+    const { rpalFd, receiverContexts } = librpal(p).process;
+    const result = yield* p.ioctl(rpalFd, RpalIoctl.UNREGISTER_RECEIVER, 0);
+    if (result === 0) yield* p.ioctl(rpalFd, RpalIoctl.REGISTER_RECEIVER, receiverContexts);
+  };
+  callers({ senders: 1, calls: 1, work, cpu: 1 })(stage);
+}
+
+/** The callee exits within its only call. */
+export function exitingInCall(stage: Stage): void {
+  const work: CalleeWork = function* (p) {
+    yield* p.getpid();
+    yield* p.exit(0);
+  };
+  callers({ senders: 1, calls: 1, work, cpu: 1 })(stage);
+}
+
+/** Two services that can reach each other's memory. @param bodies what they do once that is so */
+function linked(stage: Stage, ...bodies: readonly ((p: Program, lib: LibRpal) => Subprogram)[]): void {
+  const keys = bodies.map(() => 0);
+  let ready = 0;
+  bodies.forEach((body, me) => {
+    stage.spawn(`service-${me}`, me, function* (p) {
+      const lib = librpal(p);
+      yield* lib.init(1);
+      keys[me] = rpalThread(p.context.thread).service?.key ?? 0;
+      while (keys.includes(0)) yield* p.sleep(1e5);
+      while ((yield* lib.requestService(keys[1 - me] as number)) < 0) yield* p.sleep(1e5);
+      ready++;
+      while (ready < bodies.length) yield* p.sleep(1e5);
+      yield* body(p, lib);
+    });
+  });
+}
+
+/** One becomes a receiver while the other enters the kernel with its FS base. */
+export function enteringAsReceiver(stage: Stage): void {
+  stage.expect(2);
+  let base = 0;
+  let left = 2;
+  const end = function* (p: Program): Subprogram {
+    stage.leave(p);
+    left--;
+    while (left > 0) yield* p.sleep(1e5);
+  };
+  linked(
+    stage,
+    function* (p, lib) {
+      const page = yield* p.mmap(0, 4096, 3, 1, lib.process.rpalFd);
+      base = p.rdfsbase();
+      yield* stage.meet(p);
+      yield* p.ioctl(lib.process.rpalFd, RpalIoctl.REGISTER_RECEIVER, page);
+      yield* end(p);
+    },
+    function* (p, lib) {
+      const page = yield* p.mmap(0, 4096, 3, 1, lib.process.rpalFd);
+      yield* p.ioctl(lib.process.rpalFd, RpalIoctl.REGISTER_SENDER, page);
+      while (base === 0) yield* p.sleep(1e5);
+      yield* stage.meet(p);
+      const own = p.rdfsbase();
+      p.wrfsbase(base);
+      yield* p.getpid();
+      p.wrfsbase(own);
+      yield* end(p);
+    },
+  );
+}
+
+/**
+ * The waker finds that words are queued for a receiver that sleeps, and chooses it; before it wakes it, an event does, and the receiver, a
+ * thread of its own, unregisters and ends.
+ */
+export function endingAgainstWaker(stage: Stage): void {
+  stage.expect(1);
+  stage.spawn('service', 0, function* (p) {
+    const lib = librpal(p);
+    yield* lib.init(1);
+    const { rpalFd } = lib.process;
+    const fd = yield* p.eventfd();
+    const epfd = yield* p.epollCreate();
+    yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
+    const page = yield* p.mmap(0, 4096, 3, 1, rpalFd);
+    const memory = yield* p.allocate(4096);
+    yield* p.store64(memory, 1);
+    let over = false;
+    yield* p.clone(function* (q) {
+      yield* q.setAffinity([1]);
+      yield* q.ioctl(rpalFd, RpalIoctl.REGISTER_RECEIVER, page);
+      yield* q.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
+      yield* q.store64(page + Rcc.events, memory + 64);
+      yield* q.store32(page + Rcc.maxevents, 8);
+      yield* q.epollWait(epfd, memory + 64, 8, -1);
+      yield* q.ioctl(rpalFd, RpalIoctl.UNREGISTER_RECEIVER, 0);
+      over = true;
+    });
+    yield* p.clone(function* (q) {
+      yield* q.setAffinity([2]);
+      yield* q.sleep(2e6);
+      yield* stage.meet(q);
+      yield* q.store32(page + Rcc.epPending, RPAL_USER_PENDING);
+      // Until the waker has chosen it.
+      while ((yield* q.load32(page + Rcc.receiverState)) === ReceiverState.WAIT) yield* q.compute(2e6);
+      yield* q.write(fd, memory, 8);
+      while (!over) yield* q.compute(1e5);
+      stage.leave(q);
+    });
+    while (!over) yield* p.sleep(20e6);
+  });
+}
+
+/** The CPU on which a call is made goes offline. */
+export function offlineAgainstCall(stage: Stage): void {
+  stage.expect(2);
+  stage.spawn('callee', 2, (p) => callee(stage, p, 'callee', 1, systemCall));
+  stage.spawn('caller', 1, (p) =>
+    caller(stage, p, 'callee', function* (c) {
+      yield* p.sleep(2e6);
+      yield* stage.meet(p);
+      for (let k = 1; k <= 2; k++) yield* send(stage, c, k);
+      stage.leave(p);
+    }),
+  );
+  stage.spawn('administrator', 0, function* (p) {
+    const file = yield* p.open('/sys/devices/system/cpu/cpu1/online', OpenFlag.RDWR);
+    const zero = yield* p.allocate(4096);
+    yield* p.store8(zero, 0x30);
+    yield* stage.meet(p);
+    yield* p.write(file, zero, 1);
+    stage.leave(p);
+  });
+}
+
+/** A thread of the caller changes, in memory, the id by which the kernel knows the one that calls. */
+export function renamedInCall(stage: Stage): void {
+  stage.expect(2);
+  stage.spawn('callee', 2, (p) => callee(stage, p, 'callee', 1, systemCall));
+  stage.spawn('caller', 0, (p) =>
+    caller(stage, p, 'callee', function* (c) {
+      let over = false;
+      // The first call makes it a sender.
+      yield* p.sleep(2e6);
+      yield* send(stage, c, 1);
+      const { page, context } = rpalThread(p.context.thread).role;
+      const id = page.userStart + (context - page.physical(page.userStart)) + Scc.senderId;
+      yield* p.clone(function* (q) {
+        yield* q.setAffinity([1]);
+        yield* stage.meet(q);
+        const before = yield* q.load32(id);
+        yield* q.store32(id, before + 1);
+        yield;
+        yield* q.store32(id, before);
+        stage.leave(q);
+        over = true;
+      });
+      yield* stage.meet(p);
+      yield* send(stage, c, 2);
+      stage.leave(p);
+      while (!over) yield* p.sleep(1e5);
+    }),
+  );
+}

@@ -7,6 +7,7 @@ import { exploreCommand } from './explore/explore-command.js';
 import { replayCommand } from './explore/replay-command.js';
 import { reportCommand } from './full-report/report-command.js';
 import type { Io } from './io.js';
+import { meshCommand } from './mesh/mesh-command.js';
 import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
 import { profileCommand } from './profile/profile-command.js';
@@ -39,6 +40,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     explainCommand,
     traceCommand,
     reportCommand,
+    meshCommand,
     sweepCommand,
     runCommand,
     questionsCommand,

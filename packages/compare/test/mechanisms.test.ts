@@ -76,6 +76,8 @@ describe('What is counted', () => {
     expect(spin.counts).toMatchObject({ kernelEntries: 0, contextSwitches: 0 });
     // Who spins is never idle.
     for (const cycles of spin.busy) expect(cycles).toBe(spin.elapsed);
+    // A server's CPU that nothing wakes is idle from the beginning to the end.
+    expect(pingPong(named('rpal'), options(named('rpal'), 32)).busy[1]).toBe(0);
     const shared = pingPong(named('pipe'), options(named('pipe'), 32, { cpus: [0, 0] }));
     expect(shared.busy).toHaveLength(1);
   });

@@ -47,6 +47,10 @@ export class Counters {
     const counts = this.#counts;
     this.#began = time;
     this.#linesBefore = this.#lines();
+    for (const cpu of platform.cpus) {
+      // A core at work takes no turns either, but it runs a task.
+      if (cpu.halted && kernel.scheduler.runQueue(cpu).isIdle) this.#since[cpu.id] = cpu.haltedAt;
+    }
     this.#undo.push(
       kernel.seams.events.syscallEnter.on(WHO, () => {
         counts.kernelEntries++;

@@ -17,6 +17,8 @@ export interface WorkloadOptions {
   readonly messages: number;
   /** Messages before them, whose bytes are looked at; 10 at least. */
   readonly warmUp: number;
+  /** What the client does before each message that counts; it is in none of the trips. */
+  readonly before?: (p: Program) => Routine;
   /** Told when the messages that count begin, and when they are through. */
   readonly watch?: { begin(): void; end(): void };
   /** Makes the ledgers of the way there and of the way back, in this order. */
@@ -69,6 +71,7 @@ export function pingPong(mechanism: Mechanism, options: WorkloadOptions): PingPo
       options.watch?.begin();
       run.counters.begin(p.rdtsc());
       for (let i = 0; i < messages; i++) {
+        if (options.before !== undefined) yield* options.before(p);
         trips.sends(p, server as unknown as Program);
         yield* end.send(out, size);
         trips.sent(p);
@@ -136,16 +139,18 @@ export function streaming(mechanism: Mechanism, options: WorkloadOptions): Strea
   return run.usage(messages);
 }
 
-/** What the server does between a request and its answer. */
+/** What the server does between a request and its answer, and how often requests come. */
 export interface Handler {
   /** TSC cycles of computing. */
   readonly cycles: number;
   /** System calls (getppid). */
   readonly systemCalls: number;
+  /** Nanoseconds that the client sleeps before each request; without, it sends the next one as soon as it has an answer. */
+  readonly pause?: number;
 }
 
-/** As `pingPong`, but the server works on each message. @throws CompareError */
-export function requests(mechanism: Mechanism, handler: Handler, options: WorkloadOptions): PingPong {
+/** As `pingPong`, but the server works on each message, and the client may pause before each. @throws CompareError */
+export function requests(mechanism: Mechanism, { cycles, systemCalls, pause = 0 }: Handler, options: WorkloadOptions): PingPong {
   const working: Mechanism = {
     ...mechanism,
     start: (machine, meeting) =>
@@ -155,14 +160,18 @@ export function requests(mechanism: Mechanism, handler: Handler, options: Worklo
           meeting.server(p, {
             ...end,
             *send(address, length) {
-              if (handler.cycles > 0) yield* p.compute(handler.cycles);
-              for (let i = 0; i < handler.systemCalls; i++) done('getppid', yield* p.getppid());
+              if (cycles > 0) yield* p.compute(cycles);
+              for (let i = 0; i < systemCalls; i++) done('getppid', yield* p.getppid());
               yield* end.send(address, length);
             },
           }),
       }),
   };
-  return pingPong(working, options);
+  return pingPong(working, pause === 0 ? options : { ...options, before: (p) => sleep(p, pause) });
+}
+
+function* sleep(p: Program, ns: number): Routine {
+  done('nanosleep', yield* p.sleep(ns));
 }
 
 /** One machine with one meeting of two sides. */

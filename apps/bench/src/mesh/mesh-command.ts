@@ -1,0 +1,194 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+import { type Mechanism, requests, type Waiting } from '@rpal/compare';
+import { profiles } from '@rpal/hw-x86';
+import { Command, Option } from 'commander';
+import { z } from 'zod';
+import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js';
+import type { Io } from '../io.js';
+import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { Progress } from '../progress.js';
+import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
+import { whole } from '../report/numbers.js';
+import { textTable } from '../report/text-table.js';
+import { cpusFor, DEFAULT_PLACEMENT, type Placement } from '../rfc-benchmark.js';
+import { checkPlace, PROFILE_HELP, profileNamed, type RfcSettings } from '../rfc-settings.js';
+import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
+
+interface Flags {
+  readonly from: string;
+  readonly to: string;
+  readonly rate: number;
+  readonly size: number;
+  readonly hops: number;
+  readonly calls: number;
+  readonly requests: number;
+  readonly profile: RfcSettings['profile'];
+  readonly placement: Placement;
+  readonly json?: string;
+}
+
+/** Handler times that are tried, microseconds. */
+const HANDLERS = [0, 1, 2, 5, 10, 20, 50, 100, 200] as const;
+/** What the RFC says a service saved in production, at most. */
+const CLAIMED = 0.155;
+
+/** CPU time of one request, with one mechanism and with another. */
+interface Line {
+  /** Microseconds that the services compute per request, over all hops. */
+  readonly handler: number;
+  /** Microseconds that CPUs were awake for per request. */
+  readonly before: number;
+  readonly after: number;
+  /** 1 - after / before. */
+  readonly saved: number;
+}
+
+/** What `mesh --json` writes. */
+export const meshJson = envelopeOf(
+  'mesh',
+  1,
+  z.strictObject({
+    from: z.string(),
+    to: z.string(),
+    rate: z.number().describe('requests per second'),
+    size: z.number().int().describe('bytes of request and answer'),
+    hops: z.number().int().describe('exchanges per request'),
+    calls: z.number().int().describe('system calls of a handler'),
+    requests: z.number().int(),
+    profile: z.string(),
+    placement: z.string(),
+  }),
+  z.strictObject({
+    lines: z.array(
+      z.strictObject({
+        handler: z.number().describe('microseconds of computing per request'),
+        before: z.number().describe('CPU microseconds per request'),
+        after: z.number().describe('CPU microseconds per request'),
+        saved: z.number().describe('share of the CPU time'),
+      }),
+    ),
+    claimedAt: z.number().nullable().describe('handler microseconds at which 15.5 % are saved; null: nowhere among those tried'),
+  }),
+);
+
+/** `rpal-bench mesh`: what a service mesh would save. @param done receives the exit code */
+export function meshCommand(io: Io, done: (code: number) => void): Command {
+  const option = <T>(flags: string, text: string, parse: (value: string) => T): Option => new Option(flags, text).argParser(parse);
+  return new Command('mesh')
+    .description(
+      'What an application beside its proxy would save: CPU time per request with one mechanism and with another, by the time that handlers compute.',
+    )
+    .addOption(new Option('--from <mechanism>', `what is used today: ${MECHANISM_SYNTAX}`).default('unix'))
+    .addOption(new Option('--to <mechanism>', 'what it would be').default('rpal'))
+    .addOption(option('--rate <n>', 'requests per second', wholeNumber('--rate', 1, 1_000_000, 'requests per second')).default(10_000))
+    .addOption(option('--size <bytes>', 'bytes of request and answer', wholeNumber('--size', 1, 1 << 20, 'bytes')).default(256))
+    .addOption(
+      option('--hops <n>', 'exchanges per request: application to proxy and back is one', wholeNumber('--hops', 1, 16, 'hops')).default(1),
+    )
+    .addOption(option('--calls <n>', 'system calls of each handler', wholeNumber('--calls', 0, 1000, 'calls')).default(2))
+    .addOption(option('--requests <n>', 'requests per line', wholeNumber('--requests', 10, 1_000_000, 'requests')).default(200))
+    .addOption(option('--profile <name>', PROFILE_HELP, profileNamed).default(profiles[0], profiles[0]?.name))
+    .addOption(
+      option(
+        '--placement <where>',
+        'CPUs of the two: same-cpu, same-socket or cross-socket',
+        oneOf('--placement', ['same-cpu', 'same-socket', 'cross-socket']),
+      ).default(DEFAULT_PLACEMENT, DEFAULT_PLACEMENT),
+    )
+    .addOption(new Option('--json <file>', JSON_HELP))
+    .action(async (flags: Flags) => done(await mesh(flags, io)));
+}
+
+async function mesh(flags: Flags, io: Io): Promise<number> {
+  const { from, to, rate, size, hops, calls, requests: count, profile, placement } = flags;
+  checkPlace({ profile, placement, idle: 'C1E' });
+  const json = new JsonOutput(flags.json, io);
+  const [before, after] = [await mechanismNamed(from, io.directory), await mechanismNamed(to, io.directory)];
+  for (const { name, sizes } of [before, after]) {
+    if (size < sizes[0] || size > sizes[1]) throw new UsageError(`--size: ${name} takes ${sizes[0]} to ${sizes[1]} bytes, not ${size}`);
+  }
+  const progress = new Progress(io);
+  const lines: Line[] = [];
+  try {
+    for (const [index, handler] of HANDLERS.entries()) {
+      progress.show('handler times', index, HANDLERS.length);
+      await breathe();
+      if (progress.interrupted) break;
+      const [a, b] = [cpuTime(before, flags, handler), cpuTime(after, flags, handler)];
+      lines.push({ handler, before: a, after: b, saved: 1 - b / a });
+    }
+  } finally {
+    progress.end();
+  }
+  const complete = lines.length === HANDLERS.length;
+  const claimedAt = crossing(lines);
+  const settings = { from, to, rate, size, hops, calls, requests: count, profile: profile.name, placement };
+  const command = commandLine(['mesh', ...Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)])]);
+  json.write(envelope({ schema: 'rpal-bench/mesh', version: 1, complete, settings, command }, { lines, claimedAt }));
+  if (json.textWanted) io.stdout.write(render(flags, [before, after], lines, claimedAt, complete));
+  return complete ? ExitCode.OK : ExitCode.INTERRUPTED;
+}
+
+/** Microseconds that the CPUs of both sides are awake for per request of `hops` exchanges. @param handler microseconds of computing per request */
+function cpuTime(mechanism: Mechanism, { rate, size, hops, calls, requests: count, profile, placement }: Flags, handler: number): number {
+  const { tscGHz } = profile.clock;
+  const each = Math.round((handler / hops) * 1000 * tscGHz);
+  const result = requests(
+    mechanism,
+    // The hops of a request follow each other at this distance; the rate is that of requests.
+    { cycles: each, systemCalls: calls, pause: Math.round(1e9 / rate / hops) },
+    {
+      machine: { profile, idle: 'C1E' },
+      size,
+      cpus: cpusFor(profile, placement),
+      waiting: mechanism.waits[0] as Waiting,
+      messages: count,
+      warmUp: 10,
+    },
+  );
+  const busy = result.busy.reduce((sum, cycles) => sum + cycles, 0);
+  return ((busy / count) * hops) / tscGHz / 1000;
+}
+
+/** The handler time at which the RFC's share is saved, between the two lines around it. */
+function crossing(lines: readonly Line[]): number | null {
+  for (const [index, { handler, saved }] of lines.entries()) {
+    const next = lines[index + 1];
+    if (next === undefined || saved < CLAIMED || next.saved >= CLAIMED) continue;
+    return handler + ((saved - CLAIMED) / (saved - next.saved)) * (next.handler - handler);
+  }
+  return null;
+}
+
+function render(
+  flags: Flags,
+  [before, after]: readonly [Mechanism, Mechanism],
+  lines: readonly Line[],
+  claimedAt: number | null,
+  complete: boolean,
+): string {
+  const { rate, size, hops, calls, placement, profile } = flags;
+  const rows = lines.map(({ handler, before: a, after: b, saved }) => [
+    String(handler),
+    a.toFixed(2),
+    b.toFixed(2),
+    `${(100 * saved).toFixed(1)} %`,
+    `${((a * rate) / 1e4).toFixed(1)} % -> ${((b * rate) / 1e4).toFixed(1)} %`,
+  ]);
+  const claim = `${(100 * CLAIMED).toFixed(1)} %`;
+  const verdict =
+    claimedAt === null
+      ? `At none of these is the saving ${claim}, which the RFC states as the most.`
+      : `The RFC's ${claim} are met where handlers compute about ${claimedAt.toFixed(0)} us per request;\nlonger ones save less.`;
+  return [
+    profile.title,
+    `${whole(rate)} requests a second of ${size} bytes, ${hops} ${hops === 1 ? 'hop' : 'hops'} each, ${calls} system calls per handler, ${placement}${complete ? '' : ' (PARTIAL RESULT, interrupted)'}`,
+    '',
+    textTable(['handler us', `${before.name} us`, `${after.name} us`, 'saved', 'of one CPU'], rows),
+    '',
+    'Microseconds of CPU time per request on both sides, idle states left out, the',
+    "client's own sleep between requests included.",
+    verdict,
+    '',
+  ].join('\n');
+}

@@ -5,6 +5,7 @@ import { AccessSafetyCall } from './call/access-safety.js';
 import { ReadPtrsCall } from './call/read-ptrs.js';
 import type { LibSender, RpalFd } from './call/sender.js';
 import { CallKind, mayPass, WritePtrsCall } from './call/write-ptrs.js';
+import { refuse, requireNumbers } from './checks.js';
 import { RpalError } from './errors.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, Pool } from './layouts.js';
 import { install, modify, recordOf, uninstall } from './process/fd-table.js';
@@ -179,6 +180,7 @@ export class LibRpal {
   }
 
   #prepareWait(epfd: number, events: number, maxevents: number, timeout: number, userOnly: boolean): Call {
+    requireNumbers('rpal_epoll_wait', epfd + events + maxevents + timeout);
     const call = this.#wait;
     call.epfd = epfd;
     call.events = events;
@@ -252,6 +254,8 @@ export class LibRpal {
    * @returns `length`, or a negative `RpalError`
    */
   writePtrs(serviceId: number, rpalfd: RpalFd, pointers: number, length: number): Call {
+    requireNumbers('rpal_write_ptrs', serviceId + pointers + length);
+    if (typeof rpalfd?.fd !== 'number') refuse('rpal_write_ptrs', 'rpalfd', rpalfd, 'what findReceiver or udsFdmap has returned');
     if (this.#sender === null) return this.#registerAndWrite(serviceId, rpalfd, pointers, length);
     return this.#prepareWrite(serviceId, rpalfd, pointers, length, CallKind.IN);
   }
@@ -274,6 +278,7 @@ export class LibRpal {
 
   /** `rpal_read_ptrs`: takes up to `length` words from the queue of `fd`. @returns how many, or -1 */
   readPtrs(fd: number, pointers: number, length: number): Call {
+    requireNumbers('rpal_read_ptrs', fd + pointers + length);
     const call = this.#read;
     call.fd = fd;
     call.pointers = pointers;
@@ -299,9 +304,11 @@ export class LibRpal {
 
   /** `rpal_read_access_safety`: runs `routine` under a recovery point. @returns 0, or -1 if a peer's memory was gone */
   *readAccessSafety(routine: () => Generator<void, unknown>): Routine {
+    const body = routine();
+    if (typeof body?.next !== 'function') refuse('rpal_read_access_safety', 'what its routine returns', body, 'a generator function');
     const sender = yield* this.#asSender();
     if (sender === null) return -1;
-    return yield* new AccessSafetyCall(this.#program.context, sender, this.process.nestsRecovery, routine());
+    return yield* new AccessSafetyCall(this.#program.context, sender, this.process.nestsRecovery, body);
   }
 
   /** The calling thread as a sender, which it becomes if it is none. @returns null if it cannot */
@@ -313,5 +320,6 @@ export class LibRpal {
 
 /** The library as `program` sees it. */
 export function librpal(program: Program): LibRpal {
+  if (program?.context === undefined) refuse('librpal', 'the program', program, 'what the program gets: function* (p) { librpal(p) }');
   return new LibRpal(program);
 }

@@ -5,6 +5,7 @@ import type { RpalOptions } from '@rpal/rpal-core';
 import { ExploreError } from '../errors.js';
 import { strayFrame, taskState, violation } from '../scenarios/invariants.js';
 import { type Scenario, Stage } from '../scenarios/scenario.js';
+import { requireScenario } from './checks.js';
 import { Choice } from './choice.js';
 import { CpuView, type Footprint, KERNEL, recordFootprints } from './footprint.js';
 
@@ -89,6 +90,7 @@ export class Run {
   #failure: string | null = null;
 
   constructor(scenario: Scenario, options: RpalOptions, limits: RunLimits = {}) {
+    requireScenario(scenario);
     this.#scenario = scenario;
     this.stage = new Stage(scenario.cpus, options, scenario.plugins);
     this.#cpus = this.stage.machine.platform.cpus;

@@ -1,5 +1,7 @@
 import type { RpalOptions } from '@rpal/rpal-core';
+import { ExploreError } from '../errors.js';
 import type { Scenario } from '../scenarios/scenario.js';
+import { requireCount, requireScenario } from './checks.js';
 import { complete, type Progress } from './complete.js';
 import { races } from './races.js';
 import { encodeRecording, type Recording } from './recording.js';
@@ -57,6 +59,8 @@ interface Node {
  */
 export function* exhaustive(scenario: Scenario, options: RpalOptions, limits: SearchLimits): Search {
   const most = limits.deviations ?? Number.POSITIVE_INFINITY;
+  requireCount('runs', limits.runs);
+  requireCount('deviations', most);
   let runs = 0;
   let steps = 0;
   // What is run with one bound is run again with the next: it is little beside the rest.
@@ -159,6 +163,8 @@ export interface ChanceLimits {
 /** Random runs, after one in the usual order. */
 export function* byChance(scenario: Scenario, options: RpalOptions, limits: ChanceLimits): Search {
   const { runs, seed = 1, chance = 'both', changes = 4 } = limits;
+  requireScenario(scenario);
+  requireCount('runs', runs);
   const injections = (scenario.ticks ?? 0) + (scenario.nmis ?? 0);
   let steps = 0;
   let length = 0;
@@ -208,6 +214,13 @@ export function shortestOf(found: RunResult | null, of: Omit<Recording, 'deviati
  * @param attempts runs at most
  */
 export function shrink(scenario: Scenario, options: RpalOptions, failure: RunResult, attempts = 400): RunResult {
+  if (!Array.isArray(failure?.deviations)) {
+    throw new ExploreError(
+      'INVALID_ARGUMENT',
+      `failure: ${String(failure)} is no result of a run; give the failure that a search has found`,
+    );
+  }
+  requireCount('attempts', attempts);
   let best = failure;
   for (let size = Math.ceil(best.deviations.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let at = 0; at < best.deviations.length && attempts > 0; attempts--) {

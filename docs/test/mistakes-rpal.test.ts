@@ -138,7 +138,12 @@ const mistakes: readonly [what: string, code: string, error: () => Error & { cod
   ['an isolation that there is not', 'INVALID_OPTIONS', () => build(rpal(), noMpk({ isolation: 'sgx' as never })), ['isolation', '"none"']],
   ['options for mshare that it does not have', 'INVALID_OPTIONS', () => build(rpal(), mshare({ speed: 1 } as never)), ['mshare', 'speed']],
   ['a fix that is no yes or no', 'INVALID_OPTIONS', () => build(rpal(), amdNmi({ fix: 'yes' } as never)), ['amd-nmi', 'fix']],
-  ['NMIs of AMD without RPAL', 'MISSING_REQUIREMENT', () => build(amdNmi({ programs: ['server'] })), ['@rpal/amd-nmi', '@rpal/rpal-core', 'add that plugin']],
+  [
+    'NMIs of AMD without RPAL',
+    'MISSING_REQUIREMENT',
+    () => build(amdNmi({ programs: ['server'] })),
+    ['@rpal/amd-nmi', '@rpal/rpal-core', 'add that plugin'],
+  ],
   ['no keys without RPAL', 'MISSING_REQUIREMENT', () => build(noMpk()), ['@rpal/no-mpk', '@rpal/rpal-core', 'add that plugin']],
 ];
 

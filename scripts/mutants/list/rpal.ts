@@ -118,8 +118,8 @@ export const rpalCore: Group = {
     },
     {
       kind: 'errno',
-      text: 'if (maximum <= 0) return -Errno.EINVAL;',
-      mutated: '',
+      text: 'if (maximum <= 0 || maximum > MAX_EVENTS) return -Errno.EINVAL;',
+      mutated: 'if (maximum < 0 || maximum > MAX_EVENTS) return -Errno.EINVAL;',
       tests: ['ioctl', 'quirks', 'librpal/librpal', 'librpal/quirks'],
     },
     {

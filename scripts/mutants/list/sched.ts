@@ -96,7 +96,6 @@ export const sched: Group = {
       mutated: '',
       tests: ['scheduler', 'kernel/cpu-online'],
     },
-    { kind: 'permission', text: 'if (this.#queues.hooks.schedAffinity.call(task) === false) return false;', mutated: '' },
     {
       kind: 'bound',
       text: 'realTime ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0',

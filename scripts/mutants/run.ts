@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { groups } from './list.ts';
 import { type Group, locate, type Mutant, type Place, root, testFiles } from './mutant.ts';
 import { markdown, type Result, summary, wrong } from './report.ts';
-import { type Answer, Tests } from './tests.ts';
+import { type Answer, Tests, withoutTest } from './tests.ts';
 
 /** Tests that take so many times as long as without the mutant, and seconds on top, are stuck; so are those that take the longest time. */
 const PATIENCE = 10;
@@ -55,15 +55,13 @@ const seconds = new Map<string, number>();
 /** Test files that have passed without a mutant. */
 const sound = new Set<string>();
 
-/** Where a test has failed: without a mutant it must pass, else its failure says nothing. */
-async function check(file: string): Promise<void> {
-  if (file === '' || sound.has(file)) return;
+/** Where a test has failed: without a mutant it must pass, else its failure says nothing. @returns what is wrong with it, or '' */
+async function complaint(file: string): Promise<string> {
+  if (file === '' || sound.has(file)) return '';
   const answer = await tests.run({ files: [file], change: null }, LONGEST);
-  if (answer.outcome !== 'passed') {
-    console.error(`${file}, without a mutant: ${answer.outcome} (${answer.by}); mend that first`);
-    process.exit(1);
-  }
+  if (answer.outcome !== 'passed') return `${file}, without a mutant: ${answer.outcome} (${answer.by}); mend that first`;
   sound.add(file);
+  return '';
 }
 
 /** Runs the tests that are to notice. The first that does ends the run: those that are known to be quick go first. */
@@ -73,8 +71,8 @@ async function answerTo({ group, mutant }: Chosen, file: string): Promise<Answer
   const limit = Math.min(LONGEST, PATIENCE * files.reduce((sum, test) => sum + usual(test), 0) + GRACE);
   const answer = await tests.run({ files, change: { file, text: mutant.text, without: mutant.mutated } }, limit);
   for (const [test, taken] of Object.entries(answer.files)) if (test !== answer.in) seconds.set(test, taken);
-  await check(answer.in);
-  return answer;
+  const wrong = await complaint(answer.in);
+  return wrong === '' ? answer : withoutTest('broken', wrong, answer.seconds);
 }
 
 const OUTCOMES = { passed: 'survived', failed: 'killed', 'out of time': 'out of time', broken: 'broken' } as const;

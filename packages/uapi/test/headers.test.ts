@@ -65,7 +65,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   SignalMask: (name) => `SIG_${name}`,
   SocketOption: (name) => `SO_${name}`,
   SocketType: (name) => `SOCK_${name}`,
-  WaitOption: (name) => `W${name}`,
+  WaitOption: (name) => (['ALL', 'CLONE', 'NOTHREAD'].includes(name) ? `__W${name}` : `W${name}`),
 };
 
 /** Not in the headers for programs. */

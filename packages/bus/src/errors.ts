@@ -1,4 +1,4 @@
-/** Stable codes of the errors that composing a machine can end in. */
+/** Stable codes of the errors that can occur while a machine is composed. */
 export type BusErrorCode =
   | 'SEALED'
   | 'DUPLICATE_PLUGIN'
@@ -34,7 +34,10 @@ export class BusError extends Error {
  */
 export abstract class ModelledCrash extends Error {}
 
-/** A tap or an observer did wrong while the machine ran: it threw (`cause` is what), or answered what will not do. The machine must not go on. */
+/**
+ * A tap or an observer did wrong while the machine ran: it threw (`cause` is what), or answered what will not do. The machine must not go
+ * on.
+ */
 export class TapError extends BusError {
   readonly seam: string;
   readonly plugin: string;

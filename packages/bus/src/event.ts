@@ -45,7 +45,9 @@ export class EventSeam<A extends Arguments> {
     return () => this.#remove(part);
   }
 
-  /** Tells all observers, in the order in which they came. Those that come or go meanwhile do so with the next emission. */
+  /**
+   * Tells all observers, in the order in which they came. Observers that are added or removed meanwhile count from the next emission on.
+   */
   emit(...args: A): void {
     this.#emitter.emit(HAPPENED, ...args);
   }

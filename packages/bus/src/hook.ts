@@ -11,7 +11,7 @@ export interface Tap<F extends AnyFunction> {
 
 /** How a hook with answers behaves. */
 export interface HookOptions<R, A extends readonly unknown[]> {
-  /** Asked about every answer of a tap, with the arguments of the call: why it will not do, or null. */
+  /** Called with every answer of a tap and the arguments of the call: returns why the answer is wrong, or null. */
   readonly refuse?: Refusal<R, A>;
 }
 
@@ -22,7 +22,7 @@ export interface HookOptions<R, A extends readonly unknown[]> {
  */
 export abstract class Hook<F extends AnyFunction> {
   readonly name: string;
-  /** The combined function; call it where the moment is. */
+  /** The combined function; call it at that moment. */
   call: F;
   /** True while at least one plugin taps the hook: the test that lets a caller skip preparing arguments. */
   tapped = false;
@@ -162,7 +162,7 @@ export class FirstAnswerHook<A extends Arguments, R> extends Hook<(...args: A) =
   }
 }
 
-/** Arguments of a value hook beside the value. */
+/** Arguments of a value hook besides the value. */
 type FurtherArguments = readonly [unknown?, unknown?, unknown?, unknown?, unknown?];
 
 /** A value is passed through all taps: each receives what the one before returned as its first argument. */
@@ -177,7 +177,7 @@ export class ValueHook<T, A extends FurtherArguments = []> extends Hook<(value: 
   protected override prepare(part: Part): Part {
     if (this.#refuse === undefined) return part;
     const refuse = this.#refuse as unknown as Refusal<unknown, unknown[]>;
-    // The second argument that a refusal gets is the first beside the value.
+    // The second argument of a refusal is the first one after the value.
     return checked(this.name, part, (answer, _value, ...args) => refuse(answer, ...args));
   }
 

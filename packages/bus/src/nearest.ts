@@ -1,4 +1,4 @@
-/** `; did you mean "mmFault"?`, for the end of a message about a name that is not known; empty if none of `names` is near. */
+/** `; did you mean "mmFault"?`, for the end of a message about an unknown name; empty if none of `names` is close. */
 export function didYouMean(name: string, names: Iterable<string>): string {
   let nearest: string | null = null;
   // A name that differs in more than a third of its letters is another name.

@@ -6,9 +6,9 @@ import { type Plugin, type PluginContext, type PluginDefinition, pluginMadeBy } 
 import { shown } from './refusals.js';
 import { isInRange, isRange, isVersion } from './version.js';
 
-/** What a host knows beside its plugins. */
+/** What a host knows besides its plugins. */
 export interface PluginHostOptions {
-  /** Versions of the packages that plugins may require beside each other, by name. */
+  /** Versions of the packages that plugins may require besides each other, by name. */
   readonly packages?: Readonly<Record<string, string>>;
 }
 
@@ -54,7 +54,7 @@ export class PluginHost {
       this.#undo.push(() => this.#bus.release(name));
       try {
         const result: unknown = plugin.definition.setup(context, options[index]);
-        // A promise that will fail is answered by this error.
+        // If the promise fails, too, this error has said enough.
         if (isThenable(result)) {
           Promise.resolve(result).catch(() => {});
           throw late(name);

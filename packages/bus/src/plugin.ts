@@ -29,7 +29,7 @@ export interface PluginDefinition<O> {
   readonly requires?: Readonly<Record<string, string>>;
   /** Names of plugins, or of capabilities that plugins provide, that it cannot share a machine with. */
   readonly conflicts?: readonly string[];
-  /** Capabilities it offers to other plugins' `requires` and `conflicts`, beside its own name. */
+  /** Capabilities it offers to other plugins' `requires` and `conflicts`, besides its own name. */
   readonly provides?: readonly string[];
   /** Validates its options; any Standard Schema (zod, valibot, arktype) serves. Without one the plugin takes no options. */
   readonly options?: StandardSchemaV1<unknown, O>;

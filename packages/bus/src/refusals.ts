@@ -1,10 +1,10 @@
 /**
- * Why a value will not do, as the end of a sentence that begins with who gave it: `answers 17, which is no whole number from 0 to 15`
- * for `17, which is ...`. Null if it will do.
+ * Why a value is wrong, as the end of a sentence that begins with who gave it: `answers 17, which is no whole number from 0 to 15`
+ * for `17, which is ...`. Null if it is right.
  */
 export type Refusal<T, A extends readonly unknown[] = []> = (value: T, ...args: A) => string | null;
 
-/** A value as a message shows it: short, and never an error of its own. */
+/** A value as a message shows it: short. Never throws. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
   if (typeof value === 'function') return value.name === '' ? 'a function' : `the function ${value.name}`;
@@ -15,7 +15,7 @@ export function shown(value: unknown): string {
   return typeof name === 'string' && name !== 'Object' && name !== '' ? `an object of class ${name}` : 'an object';
 }
 
-/** Refuses what is no whole number from `low` to `high`. */
+/** Refuses what is not a whole number from `low` to `high`. */
 export function wholeNumber(low: number, high: number): Refusal<number> {
   return (value) => (Number.isInteger(value) && value >= low && value <= high ? null : `is no whole number from ${low} to ${high}`);
 }

@@ -7,9 +7,9 @@ export interface SlotOptions<T> {
   readonly fallback?: T;
   /** An empty slot is an error at boot. */
   readonly required?: boolean;
-  /** Methods that what fills the slot must have: asked when a plugin provides it. */
+  /** Methods that a provider must have: checked when a plugin provides it. */
   readonly methods?: readonly (keyof T & string)[];
-  /** Asked at boot why the machine cannot work with what fills the slot; null if it can. */
+  /** Called at boot: returns why the machine cannot work with the provider; null if it can. */
   readonly refuse?: Refusal<T>;
 }
 

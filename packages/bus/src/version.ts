@@ -1,5 +1,6 @@
 /**
- * Semantic versions and the ranges of `requires`, as npm has them: comparators (`1.2.3`, `1.2.x`, `^1.2.3`, `~1.2`, `>=1.0.0 <3.0.0`), all of
+ * Semantic versions and the ranges of `requires`, as npm has them: comparators (`1.2.3`, `1.2.x`, `^1.2.3`, `~1.2`, `>=1.0.0 <3.0.0`), all
+ * of
  * which hold, and alternatives between `||`. A pre-release is in a range if its place in the order is. Written here because a page that
  * runs a machine would otherwise carry 8 KB of a library for these two questions; the tests compare it with that library.
  */
@@ -28,7 +29,7 @@ export function isRange(text: string): boolean {
   return parseRange(text) !== null;
 }
 
-/** True if `version` is in `range`; false, too, if one of them is not what it should be. */
+/** True if `version` is in `range`; also false if one of them is malformed. */
 export function isInRange(version: string, range: string): boolean {
   const match = VERSION.exec(version);
   if (match === null) return false;
@@ -56,7 +57,7 @@ function lowest(major: number, minor = 0, patch = 0): Version {
   return [major, minor, patch, ['0']];
 }
 
-/** The version that comes right behind `version`. */
+/** The version right after `version`. */
 function behind([major, minor, patch, pre]: Version): Version {
   return pre.length === 0 ? lowest(major, minor, patch + 1) : [major, minor, patch, [...pre, '0']];
 }
@@ -72,7 +73,7 @@ function parseComparator(text: string): Span | null {
   if (major === undefined) return operator === '<' || operator === '>' ? { from: FIRST, to: FIRST } : { from: FIRST, to: null };
   const whole = minor !== undefined && patch !== undefined;
   const from: Version = whole ? [major, minor, patch, parts[3]?.split('.') ?? []] : lowest(major, minor, 0);
-  // Behind the last version that the text itself stands for.
+  // After the last version that the text itself stands for.
   const end = whole ? behind(from) : minor === undefined ? lowest(major + 1) : lowest(major, minor + 1);
   switch (operator) {
     case '>=':

@@ -207,10 +207,10 @@ export const IpcStep = defineSteps('@rpal/ipc', {
     events: { lockedOp: 2 },
     status: 'counted',
   },
-  /** What a read or write of a pipe, or of an eventfd, passes before it reaches it. */
+  /** What a read or write executes before it reaches the pipe or eventfd. */
   pipeFile: { parts: ['pipeVfs', VfsStep.callSecurity] },
   eventfdFile: { parts: ['eventfdVfs', VfsStep.callSecurity] },
-  /** What a read or write of a socket passes before it reaches the socket. */
+  /** What a read or write executes before it reaches the socket. */
   socketCall: { parts: [VfsStep.fileLayer, VfsStep.security, 'socketLayer'] },
   sendMessage: { parts: ['skbAlloc', 'sendBody'] },
   packetSend: { parts: ['skbAlloc', 'packetSendBody', 'packetSecurity'] },

@@ -1,7 +1,7 @@
 /** Whose resource usage getrusage(2) returns (include/uapi/linux/resource.h). */
 export const Rusage = { SELF: 0, CHILDREN: -1, THREAD: 1 } as const;
 
-/** Whom setpriority(2) means (include/uapi/linux/resource.h). */
+/** What the id of setpriority(2) stands for (include/uapi/linux/resource.h). */
 export const Prio = { PROCESS: 0, PGRP: 1, USER: 2 } as const;
 
 /** Options of prctl. */

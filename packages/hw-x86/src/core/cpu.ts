@@ -62,7 +62,7 @@ export class Cpu extends CoreClock {
   /** Interrupts and NMIs since boot. */
   interruptsTaken = 0;
 
-  /** Where locks of the kernel are told of. */
+  /** Receives the locks that the kernel takes and releases. */
   readonly locks: LockEvents;
 
   readonly #lines = new InterruptLines();
@@ -133,7 +133,7 @@ export class Cpu extends CoreClock {
     return this.#guest;
   }
 
-  /** Time-stamp counter, as RDTSC returns it once the instruction is through. */
+  /** Time-stamp counter, as RDTSC returns it when the instruction has completed. */
   rdtsc(): number {
     this.charge(HwStep.rdtsc);
     return this.clock;

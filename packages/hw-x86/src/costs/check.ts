@@ -22,7 +22,7 @@ export function oneOf(...values: readonly string[]): Check {
   return such((value) => values.includes(value as string), `one of ${values.join(', ')}`);
 }
 
-/** @param what the texts that are right, in words */
+/** @param what the valid texts, in words */
 export function text(pattern: RegExp, what: string): Check {
   return such((value) => typeof value === 'string' && pattern.test(value), what);
 }
@@ -58,7 +58,7 @@ export function list(check: Check): Check {
   };
 }
 
-/** What the path is called that leads nowhere: to the profile itself. */
+/** What the empty path is called: the profile itself. */
 const TOP = 'profile';
 
 function such(right: (value: unknown) => boolean, what: string): Check {

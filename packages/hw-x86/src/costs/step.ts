@@ -97,7 +97,9 @@ export interface StepDefinition {
   /** What each byte costs in addition, for steps charged with a length. */
   readonly perByte?: 'copy' | 'zero';
   readonly status: CostStatus;
-  /** Where the numbers come from: an operation and step of the instruction counts, a paper, a manual section. Or a `StepSources` says so. */
+  /**
+   * Where the numbers come from: an operation and step of the instruction counts, a paper, a manual section. Or a `StepSources` says so.
+   */
   readonly source?: string;
 }
 
@@ -146,7 +148,7 @@ export function defineSteps<K extends string>(
     steps.set(key, { ...('parts' in definition ? compose(steps, definition) : definition), id, name });
     ids[key] = id;
   }
-  // All of a table, or nothing of it.
+  // All steps of a table, or none.
   for (const step of steps.values()) {
     registry.push(step);
     byName.set(step.name, step);

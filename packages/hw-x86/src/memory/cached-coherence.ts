@@ -7,7 +7,7 @@ import { isDevice } from './device-windows.js';
 export interface CacheModel {
   /** The caches of one machine. */
   build(environment: CacheEnvironment): Caches;
-  /** What tells coherence of accesses. */
+  /** The directory that passes accesses on to the caches. */
   coherence(topology: Topology, transfer: TransferCost, caches: Caches): CoherenceDirectory;
 }
 

@@ -172,7 +172,7 @@ export class Caches {
     const shared = this.#shared(own.core);
     let state: number = write ? LineState.modified : LineState.exclusive;
     if (holders !== undefined) {
-      // Some core has it. A line that only one has comes from there; of a shared one the own L3 may have a copy.
+      // Some core has it. A line that only one core has comes from there; the core's own L3 may have a copy of a shared one.
       const nearest = holders.reduce((best, core) => (this.#distance(own.core, core) < this.#distance(own.core, best) ? core : best));
       if (shared.find(line) >= 0) {
         own.counters.l3Hits++;

@@ -32,7 +32,10 @@ export class CoherenceDirectory {
   epoch = 0;
   /** The same for lines: counts how often a core lost one, or the sole right to it. */
   lineEpoch = 0;
-  /** Per frame: the core (plus one) that has all of it, `NOBODY`, or, if lines are tracked, minus one minus where `#lines` begins to tell of them. */
+  /**
+   * Per frame: the core (plus one) that has all of it, `NOBODY`, or, if lines are tracked, minus one minus where their part of `#lines`
+   * begins.
+   */
   #frames = new Int32Array(0);
   /** Of the tracked frames, for each line: owner or `SHARED`, then the sharers as bits. */
   #lines = new Int32Array(0);
@@ -99,7 +102,7 @@ export class CoherenceDirectory {
     this.#frames = bigger;
   }
 
-  /** Where `#lines` tells of the line at `address`, whose frame is marked with `place`. */
+  /** Where `#lines` describes the line at `address`, whose frame is marked with `place`. */
   #line(place: number, address: number): number {
     return (~place + Math.imul((address >>> 6) & (LINES - 1), this.#wordsPerLine)) | 0;
   }

@@ -15,13 +15,13 @@ export interface KernelLock {
   readonly kind: number;
 }
 
-/** Where a CPU tells of locks: the events `lockTaken` and `lockReleased`. */
+/** Where a CPU reports locks: the events `lockTaken` and `lockReleased`. */
 export interface LockEvents {
   readonly taken: EventSeam<[cpu: number, time: number, lock: KernelLock, site: string]>;
   readonly released: EventSeam<[cpu: number, time: number, lock: KernelLock]>;
 }
 
-/** A CPU that tells of locks. */
+/** A CPU that reports locks. */
 export interface LockingCore {
   readonly id: number;
   readonly clock: number;

@@ -29,7 +29,7 @@ class Node {
   }
 }
 
-/** Is told of every access to physical memory before it happens. */
+/** Observes every access to physical memory, before it happens. */
 export interface MemoryObserver {
   /** `length` bytes from physical `address` on are read. */
   read(address: number, length: number): void;

@@ -3,7 +3,7 @@ import { epycGenoa9654, epycMilan7713 } from './epyc.js';
 import { xeonPlatinum8160 } from './xeon-platinum-8160.js';
 import { xeonPlatinum8336c } from './xeon-platinum-8336c.js';
 
-/** The RFC's machine, on which a machine runs that was given no other. */
+/** The RFC's CPU, which a machine has by default. */
 export const defaultProfile: CpuProfile = xeonPlatinum8336c;
 
 const known: CpuProfile[] = [defaultProfile];

@@ -36,7 +36,7 @@ export interface InFlightRules {
  *
  * Linux tells components apart by an index that its variant of Tarjan's algorithm leaves in each vertex. That index is not always
  * the same in all of a component (a vertex that was left before its parent found a way further back keeps the larger one);
- * such a component is taken for alive, and is not collected, until the graph is walked in another order. So it is here.
+ * such a component is taken for alive, and is not collected, until the graph is walked in another order. It is the same here.
  *
  * As long as nothing changes that a circle could depend on, the components of the last walk are looked at again instead of walking
  * the graph. A socket that has come since is a component of its own, with an index above those that the walk left (Linux 6.18, and
@@ -110,7 +110,7 @@ export class UnixInFlight {
     return components.some((component) => isDead(component, indices));
   }
 
-  /** A socket has been released: the collector is to have a look. */
+  /** A socket has been released: the collector is to run. */
   released(cpu: Cpu): void {
     if (this.total > 0) this.#workqueue.queue(cpu, this.#collector);
   }
@@ -121,7 +121,7 @@ export class UnixInFlight {
     if (socket.receivers.length === 0) this.#vertices.delete(socket);
   }
 
-  /** No circle can come about, or be cut off, where the receiver is not in flight itself. */
+  /** No circle can form or be cut off if the receiver itself is not in flight. */
   #changed(receiver: InFlightSocket): void {
     if (holder(receiver).receivers.length > 0) this.#changedGraph();
   }

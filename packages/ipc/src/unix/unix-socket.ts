@@ -69,7 +69,7 @@ export class UnixNamespace {
   }
 }
 
-/** A Unix socket (net/unix/af_unix.c). How data travel is for its subclasses. */
+/** A Unix socket (net/unix/af_unix.c). How data travels is up to its subclasses. */
 export abstract class UnixSocket extends File implements InFlightSocket {
   readonly namespace: UnixNamespace;
   /** SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET. */
@@ -148,7 +148,7 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   }
 
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    // A read of nothing does not come as far as the socket.
+    // A read of zero bytes does not reach the socket.
     return length === 0 ? this.#nothing(cpu) : this.receive(cpu, caller, address, length, 0);
   }
 

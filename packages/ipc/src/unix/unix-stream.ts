@@ -21,7 +21,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
   broughtFiles = false;
   /** Who sent the message last taken, if SO_PASSCRED is set: a receive does not go on to those of others. */
   #sender: Credentials | null = null;
-  /** Most bytes that a send queues without further ado: as one message in one piece. */
+  /** Most bytes that a send queues at once, as one message in one piece. */
   #atOnce = SKB_MAX_LINEAR;
 
   constructor(namespace: UnixNamespace, flags: number) {
@@ -196,7 +196,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
     return length;
   }
 
-  /** Queues parts of pages as one message, by reference (MSG_SPLICE_PAGES). As `queueMessage` otherwise. */
+  /** Queues parts of pages as one message, by reference (MSG_SPLICE_PAGES). Otherwise as `queueMessage`. */
   queuePages(cpu: Cpu, caller: Caller, pieces: readonly SkbPiece[], length: number): number {
     const ready = this.#ready(cpu, caller, length, 0);
     if (ready <= 0) return ready;

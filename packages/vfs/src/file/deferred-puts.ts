@@ -30,7 +30,7 @@ export class DeferredPuts {
     while (this.any) this.settleOnce(cpu);
   }
 
-  /** What `drops` drops is released after it. */
+  /** What `drops` drops is released when it has returned. */
   batch(cpu: Cpu, drops: () => void): void {
     const outer = this.#held;
     this.#held = true;

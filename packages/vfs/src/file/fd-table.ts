@@ -5,12 +5,12 @@ import type { File } from './file.js';
 
 /** RLIMIT_NOFILE as distributions set it. */
 export const OPEN_MAX = 1024;
-/** More it cannot be (fs.nr_open). */
+/** The limit cannot be higher (fs.nr_open). */
 export const NR_OPEN: number = 1 << 20;
 
 /**
- * The descriptors of a process (Linux: `struct files_struct`). Threads share one. Of a register that stands for a descriptor the lower 32
- * bits count.
+ * The descriptors of a process (Linux: `struct files_struct`). Threads share one. Only the lower 32 bits of a register that holds a
+ * descriptor count.
  */
 export class FdTable {
   readonly #files: (File | null)[] = [];
@@ -50,7 +50,7 @@ export class FdTable {
     return fd < this.limit ? fd : -Errno.EMFILE;
   }
 
-  /** Gives `file` the lowest free descriptor, at least `from`. @param flags of them O_CLOEXEC @returns it, or -EMFILE */
+  /** Gives `file` the lowest free descriptor, at least `from`. @param flags only O_CLOEXEC counts @returns it, or -EMFILE */
   install(cpu: Cpu, file: File, flags = 0, from = 0): number {
     cpu.charge(VfsStep.fdInstall);
     const fd = this.lowestFree(from);
@@ -60,7 +60,7 @@ export class FdTable {
     return fd;
   }
 
-  /** Gives `file` the descriptor `fd`, closing what was there. @param flags of them O_CLOEXEC @returns it, or -EBADF */
+  /** Gives `file` the descriptor `fd`, closing what was there. @param flags only O_CLOEXEC counts @returns it, or -EBADF */
   replace(cpu: Cpu, fd: number, file: File, flags = 0): number {
     cpu.charge(VfsStep.fdInstall);
     if (fd < 0 || fd >= this.limit) return -Errno.EBADF;
@@ -104,7 +104,7 @@ export class FdTable {
     return copy;
   }
 
-  /** exec closes what is marked so. */
+  /** exec closes the descriptors that are marked for it. */
   exec(cpu: Cpu): void {
     for (const fd of [...this.#closeOnExec]) this.close(cpu, fd);
   }

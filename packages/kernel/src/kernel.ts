@@ -44,7 +44,7 @@ export interface KernelOptions extends SchedulerOptions {
   readonly nofile?: number;
 }
 
-/** The modelled Linux, put together from its parts. Whoever uses a part says which in an interface of its own. */
+/** The modelled Linux, put together from its parts. Each user of parts names the ones it needs in an interface of its own. */
 export class Kernel {
   readonly platform: Platform;
   readonly memory: MemoryManager;

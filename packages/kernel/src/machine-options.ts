@@ -22,7 +22,7 @@ export interface MachineOptions extends Omit<PlatformOptions, 'profile'>, Kernel
 /** Why a value will not do, with what would; null if it will. */
 type Check = (value: unknown, profile: CpuProfile) => string | null;
 
-/** A value that is none of several. */
+/** Refuses a value that is not among `values`. */
 function oneOf(...values: readonly unknown[]): Check {
   const list = values.map(shown).join(', ');
   return (value) => {

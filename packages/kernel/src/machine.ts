@@ -20,7 +20,7 @@ import { Thread } from './process/thread.js';
 import { waitingOf, waitingText } from './process/waiting.js';
 import { requireImage } from './program/require-image.js';
 
-/** The packages that a plugin may require versions of, beside other plugins. */
+/** The packages that a plugin may require versions of, besides other plugins. */
 const packages = {
   '@rpal/bus': busVersion,
   '@rpal/uapi': uapiVersion,

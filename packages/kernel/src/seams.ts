@@ -11,7 +11,7 @@ export class KernelSeams {
   readonly hooks = {
     /**
      * The kernel has been entered from user mode by `thread`, whose frame is saved; only for threads with `entryWatched`.
-     * A tap may switch to another thread and rewrite frames: the entry goes on as whoever is current afterwards.
+     * A tap may switch to another thread and rewrite frames: the entry goes on for the thread that is current afterwards.
      * Interrupts are off.
      * @param kind why: one of `EntryKind`
      * @cost every entry from user mode of watched threads: hot, several per message.
@@ -24,8 +24,8 @@ export class KernelSeams {
      */
     kernelNmi: new FirstAnswerHook<[cpu: Cpu], number>('kernelNmi', { refuse: wholeNumber(0, 1000) }),
     /**
-     * A step of the kernel is over that other CPUs can come between although it cannot return to the loop of the machine here: an
-     * operation that can returns `Pending.AGAIN` instead. In ordinary runs nobody comes between. A tap may let other CPUs go on
+     * The kernel is between two steps, and other CPUs could run in between, but it cannot return to the loop of the machine here: an
+     * operation that can returns `Pending.AGAIN` instead. In ordinary runs no other CPU runs in between. A tap may let other CPUs go on
      * (`Platform.stepOnce`) before it returns; `cpu` is in the middle of a step and must not.
      * @param point where, for people
      * @cost up to eight per lazy switch of RPAL, one per fork; no other path has any.

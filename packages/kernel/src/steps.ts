@@ -170,7 +170,7 @@ export const KernelStep = defineSteps('@rpal/kernel', {
     events: { functionCall: 1 },
     status: 'counted',
   },
-  /** A call of a thread whose kernel entries nobody watches. */
+  /** A call of a thread whose kernel entries are not watched. */
   syscallIn: { parts: ['syscallEntry', 'syscallDispatch'] },
   /** The way back after a switch. */
   switchedReturn: { parts: ['syscallReturn', SchedStep.fpuRestore, SchedStep.rseqFixup] },

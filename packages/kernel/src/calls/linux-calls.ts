@@ -18,7 +18,7 @@ export type LinuxCallParts = FileCallParts &
   SocketCallParts &
   TransferCallParts;
 
-/** The system calls of Linux 6.15, as far as the model has them. */
+/** The system calls of Linux 6.15 that the kernel of the model has. */
 export function defineLinuxCalls(table: SyscallTable, kernel: LinuxCallParts): void {
   defineFileCalls(table, kernel);
   defineMemoryCalls(table, kernel);

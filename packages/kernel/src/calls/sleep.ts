@@ -27,7 +27,7 @@ export class SleepOperation implements RestartBlock {
   }
 
   /**
-   * A signal ends it with EINTR if a handler runs; else, after a stop for instance, it goes on: the timer runs meanwhile.
+   * A signal ends it with EINTR if a handler runs. Otherwise, for instance after a stop, it goes on; the timer has run meanwhile.
    */
   step(cpu: Cpu): number {
     const thread = this.#thread;

@@ -5,8 +5,8 @@ import type { UserContext } from '../process/user-context.js';
 import type { SyscallTable } from './syscall-table.js';
 
 /**
- * A call sleeps: the files that it is about stay open though another thread may close their descriptors meanwhile. Without other
- * threads nobody could (Linux: `fdget` takes a reference only if the table is shared).
+ * A call sleeps: its files stay open even if another thread closes their descriptors meanwhile. Without other threads nobody can (Linux:
+ * `fdget` takes a reference only if the table is shared).
  */
 export function holdFiles(table: SyscallTable, thread: Thread, registers: UserContext): void {
   const { held, process } = thread;

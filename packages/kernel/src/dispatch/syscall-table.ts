@@ -11,7 +11,7 @@ import type { UserContext } from '../process/user-context.js';
  */
 export type SyscallHandler = (cpu: Cpu, thread: Thread, registers: UserContext) => number;
 
-/** What a system call is, besides its number and what it does. */
+/** What is known of a system call besides its number and its handler. */
 export interface SyscallDeclaration {
   /** For reports. Calls of Linux have the name that `SyscallNumber` gives them. */
   readonly name?: string;

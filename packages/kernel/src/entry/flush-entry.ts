@@ -11,8 +11,8 @@ interface InterruptEntry {
 }
 
 /**
- * A flush interrupt enters the kernel as every interrupt does, so whoever watches entries is asked first, and the flush finds
- * the address space of whoever is current then. A CPU that the kernel has not entered for another thread goes on as it was.
+ * A flush interrupt enters the kernel as every interrupt does, so taps on kernel entries come first, and the flush finds the address space
+ * of the thread that is current then. A CPU that the kernel has not entered for another thread goes on as it was.
  */
 export class WatchedFlushEntry implements FlushEntry {
   readonly #scheduler: Scheduler;

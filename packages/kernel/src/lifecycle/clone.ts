@@ -54,7 +54,7 @@ export function forkProcess(kernel: CloneParts, cpu: Cpu, parent: Thread, progra
   return start(kernel, cpu, parent, thread, program);
 }
 
-/** RLIMIT_NPROC: the user has as many threads as it may. It limits nobody who is root or has rights over limits. */
+/** RLIMIT_NPROC: the user has as many threads as it may. It does not limit root, or users with rights over limits. */
 function tooMany({ processes }: CloneParts, process: Process): boolean {
   const limit = process.limits.of(Rlimit.NPROC);
   const { uid } = process.credentials;

@@ -26,7 +26,7 @@ export interface WaitRequest {
 
 /** Status of a process that goes on. */
 const CONTINUED = 0xffff;
-/** In the status of a process that has stopped, beside the signal. */
+/** In the status of a process that has stopped, besides the signal. */
 const STOPPED = 0x7f;
 
 /** wait4 and waitid: for the end of a child, or for its stop or continuing (Linux: `do_wait`). */

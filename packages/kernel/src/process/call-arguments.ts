@@ -8,7 +8,7 @@ import type { SignalBits } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';
 import type { Thread } from './thread.js';
 
-/** No timeout, as a duration. Errors are below it: -EPERM is none of theirs. */
+/** No timeout, as a duration. Errors are below it: none of them is -EPERM. */
 export const FOREVER = -1;
 
 /** What epoll_ctl is told (`struct epoll_event`). */
@@ -57,7 +57,7 @@ export interface CloneRequest {
 }
 
 /**
- * The arguments of a system call that are more than numbers, and its results beside the result register. Registers are laid out as in
+ * The arguments of a system call that are more than numbers, and its results besides the result register. Registers are laid out as in
  * Linux; a register that holds an address there is read through this. There are two readers: `HostArguments` for programs that hand
  * over host objects (the register, or a field of the context, is the value itself), and `GuestArguments` for machine code, whose
  * strings and structures lie in its memory.
@@ -71,7 +71,7 @@ export interface CallArguments {
   queueName(cpu: Cpu, thread: Thread, address: number): string | number;
   /** `struct sockaddr_un`: the name of a socket; empty: none of its own; null: not the name of a Unix socket. @param bytes its length */
   socketName(cpu: Cpu, thread: Thread, address: number, bytes: number): string | null | number;
-  /** Gives accept or recvfrom the name of the peer; empty: it has none; null: there is nobody to name. */
+  /** Gives accept or recvfrom the name of the peer; empty: it has none; null: there is no peer. */
   putSocketName(cpu: Cpu, thread: Thread, address: number, lengthAddress: number, name: string | null): number;
   /** A whole number of 32 bits behind a pointer, as unsigned (sched_param, socket options). */
   word(cpu: Cpu, thread: Thread, address: number): number;
@@ -131,7 +131,7 @@ export interface CallArguments {
   queueAttributes(cpu: Cpu, thread: Thread, address: number): MessageQueueAttributes | null | number;
   /** `struct rlimit64`. @returns 1 if there is one, 0 if the old one is only asked for */
   limit(cpu: Cpu, thread: Thread, address: number, into: Limit): number;
-  /** The old limit, for whoever asks: register 3. */
+  /** The old limit, if the caller wants it: register 3. */
   putLimit(cpu: Cpu, thread: Thread, old: Limit): number;
 
   /** @param cpus how many the machine has: others are left out */

@@ -2,14 +2,15 @@ import { Futex, signalName } from '@rpal/uapi';
 import type { SyscallNumber } from './syscall-numbers.js';
 import type { CallRegisters } from './user-context.js';
 
-/** The calls of a machine, as far as their names go. */
+/** The calls of a machine: only their names. */
 export interface CallNames {
   get(nr: number): { readonly name: string; readonly plugin: string | null; readonly signature: string | null } | undefined;
 }
 
 /**
  * The arguments of each call in the order of its registers, as the model passes them. `*` marks an address or a mask, shown in
- * hexadecimal; `$` a string, which takes a register as its address would; `:signal` and `:futex` what has names; `:octal` a mode, if there is one; `-` a register
+ * hexadecimal; `$` a string, which takes a register as its address would; `:signal` and `:futex` what has names; `:octal` a mode, if there
+ * is one; `-` a register
  * that carries nothing.
  */
 const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {

@@ -1,6 +1,6 @@
 import type { Credentials, IoVec } from '@rpal/vfs';
 
-/** What sendmsg and recvmsg take and give (`struct msghdr` with its control messages), beside registers and memory. */
+/** What sendmsg and recvmsg take and give besides registers and memory (`struct msghdr` with its control messages). */
 export interface MessageHeader {
   readonly segments: readonly IoVec[];
   /** Where a datagram is to go; on return of recvmsg, where it came from. */
@@ -10,8 +10,8 @@ export interface MessageHeader {
   /** recvmsg: how many descriptors there is room for; none by default. */
   readonly room?: number;
   /**
-   * SCM_CREDENTIALS: who sendmsg is to say that the sender is, in place of what the kernel fills in; on return of recvmsg with
-   * SO_PASSCRED: who it says sent it.
+   * SCM_CREDENTIALS. For sendmsg: the sender to name instead of the one the kernel fills in. On return of recvmsg with SO_PASSCRED: the
+   * sender.
    */
   credentials?: Credentials | null;
   /** process_vm_readv and process_vm_writev: memory of the other process. */

@@ -10,7 +10,7 @@ export interface Key {
   offset: number;
 }
 
-/** A lock whose word says who owns it, as long as somebody waits for it (Linux: `struct futex_pi_state`). */
+/** A lock whose word says who owns it, while there are waiters (Linux: `struct futex_pi_state`). */
 export interface PiFutex {
   readonly name: string;
   readonly mutex: RtMutex;
@@ -21,7 +21,7 @@ export interface PiFutex {
 /** The futexes of a machine that pass priorities on and are waited for. */
 export class PiFutexTable {
   readonly #scheduler: Scheduler;
-  /** From who lets go to whoever gets the lock. */
+  /** From the thread that releases the lock to the one that gets it. */
   readonly #handover: Handover;
   readonly #waited = new Map<string, PiFutex>();
 
@@ -40,7 +40,7 @@ export class PiFutexTable {
     return futex;
   }
 
-  /** The owner lets go of a lock. @returns the thread that has it now and is woken; null if nobody has waited */
+  /** The owner releases a lock. @returns the thread that owns it now and is woken; null if there was no waiter */
   handOver(cpu: Cpu, futex: PiFutex): Thread | null {
     const next = futex.mutex.handOver(cpu) as Thread | null;
     if (next === null) this.#waited.delete(futex.name);

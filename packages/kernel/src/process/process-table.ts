@@ -18,7 +18,7 @@ export class ProcessTable {
     this.#alive++;
   }
 
-  /** A process has ended: it stays in the table until somebody asks how, or nobody can. */
+  /** A process has ended: it stays in the table until somebody has waited for it, or nobody can any more. */
   ended(): void {
     this.#alive--;
   }
@@ -50,8 +50,8 @@ export class ProcessTable {
   }
 
   /**
-   * The thread with an id, of whatever process; undefined if there is none. That of the first thread of a process lasts until the
-   * process has been reaped: a zombie is there, whatever is done to it.
+   * The thread with an id, of whatever process; undefined if there is none. The first thread of a process keeps its id until the process
+   * has been reaped: a zombie can be found.
    */
   thread(id: number): Thread | undefined {
     const main = this.get(id)?.main;

@@ -49,7 +49,7 @@ export class Process {
   readonly threads: Thread[] = [];
   /** The thread whose id is the process's: when it has ended, too, until the process has been reaped. */
   main: Thread | null = null;
-  /** Null: nobody that the model knows; what started it, or, of an orphan, init. */
+  /** Null: a parent outside the model: what started it, or init if it is an orphan. */
   parent: Process | null;
   /** Its parent has ended, and no ancestor has taken it over: init has. */
   orphan = false;
@@ -60,7 +60,7 @@ export class Process {
   readonly children: Set<Process> = new Set();
   /** Parents waiting for a child to end. */
   readonly childWait: WaitQueue;
-  /** Whoever waits for its end by a pidfd. */
+  /** Waiters for its end by pidfd. */
   readonly endWait: WaitQueue = new WaitQueue('end of a process');
   /** What is done about each signal, by number; those not there have their default action. */
   readonly actions: SignalAction[] = [];
@@ -68,7 +68,7 @@ export class Process {
   readonly pending: PendingSignals = new PendingSignals();
   /** Where signals go from who sends them to the thread that takes them. */
   readonly signalHandover: Handover;
-  /** What it may use. Whoever changes them calls `applyLimits`. */
+  /** What it may use. After a change call `applyLimits`. */
   readonly limits: ResourceLimits;
   /** The signal that all its threads are dying of, or 0. */
   dying = 0;
@@ -81,7 +81,7 @@ export class Process {
   /** wait4 has reported the stop already; it has not reported that the process goes on. */
   stopReported = false;
   wasContinued = false;
-  /** Whoever waits for signals by a signalfd. */
+  /** Waiters for signals by signalfd. */
   readonly signalWait: WaitQueue = new WaitQueue('signals of a process');
   /** Root to begin with; children inherit. */
   credentials: ProcessCredentials;
@@ -91,9 +91,9 @@ export class Process {
   /** It has called exec since it was forked. */
   execed = false;
   exit: ExitState | null = null;
-  /** It has ended, and nobody can ask how any more: its id is free. */
+  /** It has ended and has been reaped: its id is free. */
   reaped = false;
-  /** How it died, if of a signal, until somebody is told. */
+  /** How it died, if of a signal, until that has been reported. */
   death: Death | null = null;
   /** A thread that has called exec, and waits for the others to end. */
   execing: Thread | null = null;
@@ -149,7 +149,7 @@ export class Process {
     return (sameUser && sameGroup) || this.capable(otherwise);
   }
 
-  /** Those who enforce limits are told of them: they, its capabilities or its memory have changed. */
+  /** Passes limits on to those who enforce them: the limits, its capabilities or its memory have changed. */
   applyLimits(): void {
     const { limits, mm, files } = this;
     files.limit = limits.of(Rlimit.NOFILE);
@@ -159,7 +159,7 @@ export class Process {
     mm.limits.locked = this.capable(Capability.IPC_LOCK) ? UNLIMITED : limits.of(Rlimit.MEMLOCK);
   }
 
-  /** A thread is there: from here on whoever walks the threads of the process can find it. */
+  /** Adds a thread: from here on walks over the threads of the process find it. */
   addThread(thread: Thread): void {
     this.threads.push(thread);
     this.main ??= thread;

@@ -5,7 +5,7 @@ import type { SignalAction, UserHandler } from './signal-action.js';
 import type { Thread } from './thread.js';
 import { UserContext } from './user-context.js';
 
-/** What a signal handler's frame on the user stack keeps, beside registers. */
+/** What a signal handler's frame on the user stack keeps besides registers. */
 export interface HandlerState {
   /** The flow that was interrupted: the thread's own, or a fiber of a library that it uses. */
   readonly user: UserContext;

@@ -6,7 +6,7 @@ import { NO_SIGNALS, PendingSignals, type SignalBits } from './pending-signals.j
 import type { Process } from './process.js';
 import type { UserContext } from './user-context.js';
 
-/** The registers a kernel entry saves on the thread's kernel stack (Linux: `struct pt_regs`), as far as they matter. */
+/** The registers a kernel entry saves on the thread's kernel stack (Linux: `struct pt_regs`): those that the model needs. */
 export class EntryFrame {
   /** The user code to go back to. Null before the first return to user mode. */
   user: UserContext | null = null;
@@ -47,7 +47,7 @@ export class Thread extends Task implements Caller {
   operation: Operation | null = null;
   readonly operations: OperationSet = new OperationSet();
   iov: IovIter | null = null;
-  /** The files that a call which sleeps is about: they stay open until it is over. */
+  /** The files that a sleeping call uses: they stay open until it ends. */
   readonly held: File[] = [];
   /** What a call that has ended with ERESTART_RESTARTBLOCK goes on with (Linux: `current->restart_block`). */
   restartBlock: RestartBlock | null = null;
@@ -55,7 +55,7 @@ export class Thread extends Task implements Caller {
   readonly pending: PendingSignals = new PendingSignals();
   /** Signals that are not delivered now. */
   blocked: SignalBits = NO_SIGNALS;
-  /** What sigtimedwait has let in while it sleeps is blocked all the same: it neither kills nor is thrown away. */
+  /** Signals that sigtimedwait unblocks while it sleeps count as blocked all the same: they neither kill nor are thrown away. */
   realBlocked: SignalBits = NO_SIGNALS;
   /** The mask to go back to after a call that set one of its own. */
   savedMask: SignalBits | null = null;
@@ -94,7 +94,7 @@ export class Thread extends Task implements Caller {
   }
 }
 
-/** The thread whose kernel stack `cpu` is on. Only where a user thread is known to be current: a kernel thread is none. */
+/** The thread whose kernel stack `cpu` is on. Only where a user thread is known to be current: a kernel thread is no `Thread`. */
 export function currentThread(scheduler: { current(cpu: Cpu): Task }, cpu: Cpu): Thread {
   return scheduler.current(cpu) as Thread;
 }

@@ -17,7 +17,7 @@ export interface CallRegisters {
   readonly text: string;
 }
 
-/** What `nr` of a context is that has made no system call. */
+/** The `nr` of a context that has made no system call. */
 export const NO_CALL = -1;
 
 /**
@@ -29,11 +29,11 @@ export abstract class UserContext implements ExecutionContext {
   abstract readonly args: CallArguments;
   readonly contexts: ContextTable;
   /**
-   * The value of a saved instruction pointer that leads back here, until the thread that it belongs to ends. Fifteen addresses after
-   * it do so, too: which of them a context has been sent to is in `landing`. 0: nothing leads here.
+   * The value of a saved instruction pointer that leads back here, until the thread that it belongs to ends. The fifteen addresses after
+   * it lead here, too: `landing` says to which one a context has been sent. 0: nothing leads here.
    */
   readonly resumeAddress: number;
-  /** Instruction pointer, as far as anybody may ask for it: sections of library code have addresses. */
+  /** Instruction pointer, where somebody may ask for it: sections of library code have addresses. */
   rip = 0;
   rsp = 0;
   /** Result registers: set by whoever resumes the context. */

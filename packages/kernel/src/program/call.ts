@@ -141,7 +141,9 @@ export const Span = {
   COPY: 6,
 } as const;
 
-/** The first value of a field that is to hold large numbers: V8 keeps the field as a double from the start, and its class keeps its shape. */
+/**
+ * The first value of a field that is to hold large numbers: V8 keeps the field as a double from the start, and its class keeps its shape.
+ */
 const FRACTION = 0.5;
 
 const NO_BYTES = new Uint8Array(0);
@@ -156,9 +158,9 @@ export class SpanCall implements Call {
   bytes: Uint8Array = NO_BYTES;
   readonly #context: ProgramContext;
   readonly #result: Result = { done: true, value: 0 };
-  /** Bytes that are through. */
+  /** Bytes that are done. */
   #done = 0;
-  /** The price of the whole is paid. */
+  /** The price of the whole call has been charged. */
   #begun = false;
 
   constructor(context: ProgramContext) {

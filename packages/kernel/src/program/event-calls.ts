@@ -2,7 +2,7 @@ import { SyscallNumber } from '../process/syscall-numbers.js';
 import type { Call } from './call.js';
 import { ProgramBase } from './program-base.js';
 
-/** What tells of events, and what waits for them: eventfd, timerfd, epoll, poll, select. */
+/** Events and waiting for them: eventfd, timerfd, epoll, poll, select. */
 export class EventCalls extends ProgramBase {
   eventfd(initial = 0, flags = 0): Call {
     return this.syscall(SyscallNumber.eventfd2, initial, flags);

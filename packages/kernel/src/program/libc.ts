@@ -4,7 +4,7 @@ const PREFIX = 2;
 const ZERO = 0x30;
 const X = 0x78;
 const DIGITS = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
-/** The value of a hexadecimal digit by its character code; -1 for what is none. As sprintf, in small letters only. */
+/** The value of a hexadecimal digit by its character code; -1 for other characters. Only lower case, as sprintf writes. */
 const VALUES = new Int8Array(256).fill(-1);
 DIGITS.forEach((code, value) => {
   VALUES[code] = value;

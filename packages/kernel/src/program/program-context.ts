@@ -16,7 +16,7 @@ export type SignalHandler = (program: Program, signal: number, value: number) =>
 
 /** A routine of a library that may be suspended, and goes on by itself. */
 export interface Routine {
-  /** Goes on. @returns true once it is through; whoever called it then asks it for its result */
+  /** Goes on. @returns true once it has ended; its caller then asks it for its result */
   resume(): boolean;
 }
 
@@ -28,7 +28,7 @@ const STACKS = 500;
 
 /** The user-mode side of a program written as a generator. */
 export class ProgramContext extends ThreadContext {
-  /** The library routine that the program waits in. It is resumed in the program's stead until it is through. */
+  /** The library routine that the program waits in. It is resumed instead of the program until it has ended. */
   routine: Routine | null = null;
   #generator: Generator<void, number | void>;
   /** Those that have called the present generator with `Program.call`, innermost last. */

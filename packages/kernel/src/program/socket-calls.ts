@@ -49,7 +49,7 @@ export class SocketCalls extends ProgramBase {
     return this.syscall(SyscallNumber.sendmsg, fd, 0, flags);
   }
 
-  /** What came beside bytes is left in `header`. */
+  /** What came besides bytes is left in `header`. */
   recvmsg(fd: number, header: MessageHeader, flags = 0): Call {
     this.context.args.header = requireHeader(this.context, 'recvmsg', header);
     return this.syscall(SyscallNumber.recvmsg, fd, 0, flags);

@@ -86,7 +86,7 @@ export function isFatalAtOnce({ process, realBlocked }: Thread, signal: number):
   return signal !== Signal.KILL && !spared && actionOf(process, signal).handler === 'default';
 }
 
-/** Throws pending signals away, whoever they were sent to. */
+/** Throws pending signals away, those of threads and those of the process. */
 export function flush(process: Process, signals: SignalBits): void {
   process.pending.flush(signals);
   for (const thread of process.threads) thread.pending.flush(signals);

@@ -11,7 +11,7 @@ import { dequeueSignal } from './signal.js';
 const RECORD = 128;
 const SSI_INT = 44;
 
-/** A signalfd (fs/signalfd.c): blocked signals of whoever reads it, as records. */
+/** A signalfd (fs/signalfd.c): the blocked signals of its reader, as records. */
 export class SignalFd extends File {
   readonly #scheduler: Scheduler;
   mask: SignalBits;
@@ -43,7 +43,7 @@ export class SignalFd extends File {
   }
 
   override poll(cpu: Cpu, table: PollTable | null): number {
-    // As in Linux: the signals of whoever asks, not of whoever made the file.
+    // As in Linux: the signals of the caller, not of the creator of the file.
     const task = this.#scheduler.current(cpu);
     if (!(task instanceof Thread)) return 0;
     table?.register(cpu, task.process.signalWait);

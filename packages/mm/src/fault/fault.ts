@@ -48,8 +48,8 @@ export function resolveFault(cpu: Cpu, mm: MmStruct, address: number, code: numb
 }
 
 /**
- * Makes an allowed access possible (Linux: `handle_mm_fault`). Everything below takes the address as it was accessed: a number of
- * more than 31 bits that is computed anew and passed on is put on the host's heap.
+ * Makes an allowed access possible (Linux: `handle_mm_fault`). Everything below takes the address as it was accessed: a number of more
+ * than 31 bits that is computed again and passed on is put on the host's heap.
  */
 export function resolveInArea(cpu: Cpu, mm: MmStruct, area: Vma, address: number, code: number): FaultResult {
   cpu.charge(MmStep.faultBody);
@@ -66,7 +66,7 @@ export function resolveInArea(cpu: Cpu, mm: MmStruct, area: Vma, address: number
   let result: FaultResult = FAULT_RESOLVED;
   if ((low & Pte.present) === 0) result = makePresent(cpu, mm, area, address, entry, write);
   else if (write && (low & Pte.writable) === 0) result = copyOnWrite(cpu, mm, area, address, entry);
-  // Somebody else resolved it meanwhile, or the TLB was stale: the access is repeated.
+  // It has been resolved meanwhile, or the TLB was stale: the access is repeated.
   else cpu.mmu.invlpg(address);
   if (result === FAULT_RESOLVED) mm.minorFaults++;
   // A table that was made for a page of a file is given back if there is neither that page nor one around it (Linux: `prealloc_pte`).

@@ -13,8 +13,8 @@ export interface KhugepagedOptions extends Partial<CollapseLimits> {
 }
 
 /**
- * What the kernel thread of this name does between two sleeps of ten seconds: it goes through the memory of all processes, as far as
- * it may have huge pages, and makes huge pages of small ones. There is no thread here: who wants its work done calls `scan`.
+ * What the kernel thread of this name does between two sleeps of ten seconds: it goes through the memory of all processes that may have
+ * huge pages, and makes huge pages of small ones. There is no thread here: call `scan` to have its work done.
  * @public for machines with the daemon
  */
 export class Khugepaged {

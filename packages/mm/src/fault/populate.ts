@@ -9,7 +9,7 @@ import { FAULT_AROUND_BYTES, pkruDenies, resolveInArea } from './fault.js';
 import { MappedFile } from './memory-file.js';
 
 /**
- * Makes the pages of [start, end) present as far as that is possible: what MAP_POPULATE, MAP_LOCKED and the growth of a
+ * Makes the pages of [start, end) present where that is possible: what MAP_POPULATE, MAP_LOCKED and the growth of a
  * locked area do (Linux: `mm_populate`). Errors are passed over.
  */
 export function populateRange(cpu: Cpu, mm: MmStruct, start: number, end: number): void {

@@ -86,8 +86,8 @@ export class MemoryManager {
   }
 
   /**
-   * Entries of top-level tables that carry one of `bits` are hidden from everything but the hardware, from now on: they belong to
-   * somebody else than the process (RFC patch 09).
+   * Entries of top-level tables that carry one of `bits` are hidden from everything but the hardware, from now on: they do not belong to
+   * the process (RFC patch 09).
    * @throws MmError INVALID_ARGUMENT once there is an address space, whose tables do not know of it
    */
   hideTopEntries(bits: number): void {
@@ -97,7 +97,7 @@ export class MemoryManager {
     this.#hiddenTopEntryBits |= bits;
   }
 
-  /** First frame of the huge page of zeroes, which stays for ever once it is there; -1 if memory has no 2 MiB in a row. */
+  /** First frame of the huge page of zeroes, which stays once it has been made; -1 if memory has no 2 MiB in a row. */
   hugeZeroFrame(): number {
     if (this.hugeZeroIfAny < 0) {
       this.hugeZeroIfAny = this.frames.allocateHuge(0);

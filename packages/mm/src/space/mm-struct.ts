@@ -84,7 +84,7 @@ export class MmStruct implements AddressSpace, TranslatedSpace {
     this.manager.tlb.enterLazy(cpu);
   }
 
-  /** A page of `area` has become present. The zero page belongs to nobody and does not count. */
+  /** A page of `area` has become present. The zero page does not count. */
   countPage(area: Vma, frame: number): void {
     if (frame === this.manager.zeroFrame) return;
     this.residentPages++;

@@ -1,8 +1,8 @@
 import { type Cpu, type KernelLock, LockKind, tellPassed, tellReleased, tellTaken } from '@rpal/hw-x86';
 
 /**
- * The lock of an address space (Linux: `mmap_lock`). What it protects is done in one step each, so nobody ever waits for it: it is there
- * for those who observe locks, who see after which others it is taken. `site` says where, if the system call does not.
+ * The lock of an address space (Linux: `mmap_lock`). What it protects is done in single steps, so nobody ever waits for it: it is there
+ * for observers of locks, who see the order in which locks are taken. `site` says where, if the system call does not.
  */
 export class MmapLock implements KernelLock {
   readonly name = 'mmap_lock';

@@ -24,7 +24,9 @@ export interface ReleaseDifference {
   readonly after: string;
 }
 
-/** What changed after 6.15, as far as a program can see it through the calls that are modelled. @public for memory as another release has it */
+/**
+ * What changed after 6.15 and can be seen by a program through the calls that are modelled. @public for memory as another release has it
+ */
 export const releaseDifferences: readonly ReleaseDifference[] = [
   {
     rule: 'mergeUntouchedNeighbour',

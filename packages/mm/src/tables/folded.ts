@@ -30,8 +30,8 @@ export function foldedTables(level: number): number {
 
 /**
  * Page tables in short form. A populated range of a file can be as large as a real machine's memory; its tables, all of
- * the same shape, are kept as single marked entries of level 3 or 2, which stand for 1 GiB or 2 MiB. Whoever looks at such
- * an entry, the hardware or the kernel, finds it written out, one table at a time. The frames that all of them would take
+ * the same shape, are kept as single marked entries of level 3 or 2, which stand for 1 GiB or 2 MiB. The hardware or the kernel, when it
+ * looks at such an entry, finds it written out, one table at a time. The frames that all of them would take
  * are counted from the start.
  */
 export class FoldedEntries {

@@ -63,7 +63,7 @@ export class PageFrames {
     for (let frame = head; frame < head + HUGE_PAGE_FRAMES; frame++) this.put(frame);
   }
 
-  /** First frame of the huge page that a frame was allocated with, which stays whole until nobody uses any of it; else -1. */
+  /** First frame of the huge page that a frame was allocated with, which stays whole until no part of it is in use; else -1. */
   hugeHead(frame: number): number {
     const head = frame - (frame & (HUGE_PAGE_FRAMES - 1));
     return this.#huge.has(head) ? head : -1;
@@ -82,7 +82,7 @@ export class PageFrames {
     return true;
   }
 
-  /** Takes `count` frames whose bytes nobody has asked for. @returns false if the machine does not have that many */
+  /** Takes `count` frames whose bytes have not been read or written. @returns false if the machine does not have that many */
   reserve(count: number): boolean {
     if (this.#memory.framesInUse + this.reserved + count > this.#total) return false;
     this.reserved += count;
@@ -147,7 +147,7 @@ export class PageFrames {
     chunk[frame & (CHUNK - 1)] = exclusive ? count | EXCLUSIVE : count & ~EXCLUSIVE;
   }
 
-  /** True for a frame that holds a page of a file; a private page of a process's own is none. */
+  /** True for a frame that holds a page of a file; false for a private page. */
   ofFile(frame: number): boolean {
     return this.#file[(frame / CHUNK) | 0]?.[frame & (CHUNK - 1)] === 1;
   }

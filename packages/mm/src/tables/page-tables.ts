@@ -29,7 +29,7 @@ export interface PageVisitor {
   huge(address: number, entry: number): boolean;
 }
 
-/** Is told of each table that is freed. */
+/** Called with each table that is freed. */
 export interface TableGather {
   /** @param address first one that the table maps */
   table(address: number): void;
@@ -46,8 +46,8 @@ interface UnusedRange {
 
 /**
  * The page tables of one process: four levels of real entries in real frames.
- * An entry of the top level that carries one of the `hidden` bits belongs to somebody else: only the hardware follows it,
- * everything here sees an empty place (RFC patch 09).
+ * An entry of the top level that carries one of the `hidden` bits belongs to another process: only the hardware follows it; for everything
+ * here it is empty (RFC patch 09).
  */
 export class PageTables {
   /** Frame of the top-level table. */

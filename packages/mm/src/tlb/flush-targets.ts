@@ -2,7 +2,7 @@ import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import type { TranslatedSpace } from './tlb-state.js';
 
 /**
- * Whom a flush concerns. Taps of `mmFlush` may add CPUs, and what those must drop besides. A CPU has one of these, valid until its
+ * The CPUs that a flush concerns. Taps of `mmFlush` may add CPUs, and what else those must drop. A CPU has one of these, valid until its
  * flush is over (Linux: per-CPU `flush_tlb_info`). A CPU that is interrupted for one may begin one of its own before the first is over.
  */
 export class FlushTargets<Space extends TranslatedSpace = TranslatedSpace> {
@@ -11,7 +11,7 @@ export class FlushTargets<Space extends TranslatedSpace = TranslatedSpace> {
   /** The range, bytes; `end` Infinity: everything. */
   start = 0;
   end = 0;
-  /** An address in the first page of it, as it was passed: computing it anew would allocate on the host's heap. */
+  /** An address in its first page, as it was passed: computing it again would allocate on the host's heap. */
   first: number | null = null;
   /**
    * Page tables are freed, or may be: lazy CPUs must be told too, since they still walk them. As in Linux 6.15, every flush that
@@ -21,7 +21,7 @@ export class FlushTargets<Space extends TranslatedSpace = TranslatedSpace> {
   freedTables = false;
   /** Bytes that one INVLPG drops: the size of the smallest page that was changed. */
   stride: number = PAGE_SIZE;
-  /** CPUs to tell, beside the initiator, as bits. */
+  /** CPUs to tell besides the initiator, as bits. */
   readonly cpus: Int32Array;
   /** Address spaces that share pages with `mm`: a CPU that has one of them loaded flushes it instead. */
   readonly sharers: Space[] = [];

@@ -3,7 +3,7 @@ export const DYNAMIC_ASIDS = 6;
 
 /** An address space as TLBs know it (Linux: `mm_context_t` and the mask of CPUs). */
 export interface TranslatedSpace {
-  /** Unique for ever (Linux: `context.ctx_id`). */
+  /** Never used again (Linux: `context.ctx_id`). */
   readonly contextId: number;
   readonly tables: {
     /** Frame of the top-level table. */

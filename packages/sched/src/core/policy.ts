@@ -49,7 +49,7 @@ export function inherit(queues: RunQueues, cpu: Cpu, task: Task, priority: numbe
 
 /**
  * Changes the class and the real-time priority of a task (Linux: the second half of `__sched_setscheduler`, `rt_mutex_setprio` and
- * `check_class_changed`). One that is lowered comes before those of its new priority; one that stays where it is keeps its place. The
+ * `check_class_changed`). A task that is lowered goes before those of its new priority; one that keeps its priority keeps its place. The
  * CPU is taken from it only if somebody else there is now more urgent.
  */
 function changeRank(queues: RunQueues, cpu: Cpu, task: Task, schedClass: SchedClass | null, rtPriority: number, apply: () => void): void {

@@ -56,7 +56,7 @@ export class RunQueue implements FairRunQueue {
   blocking = false;
   previous: Task;
   next: Task;
-  /** The task that the next switch goes to, if it is runnable here by then; null: whoever is picked. */
+  /** The task that the next switch goes to, if it is runnable here by then; null: the one that is picked. */
   directed: Task | null = null;
 
   /** Tasks that other CPUs have woken for this one to enqueue. */
@@ -152,7 +152,7 @@ export class RunQueue implements FairRunQueue {
     return false;
   }
 
-  /** `task` stops being the one that runs, as far as its class is concerned. */
+  /** Tells its class that `task` stops running. */
   putPrevious(task: Task): void {
     const { schedClass, entity } = task;
     if (schedClass !== null) {

@@ -1,7 +1,7 @@
 import type { Cpu, Platform } from '@rpal/hw-x86';
 import { CpuSet, nextCommon } from './cpu-set.js';
 
-/** A CPU's run queue, as far as idle CPUs are looked for. */
+/** What the search for idle CPUs needs of a CPU's run queue. */
 export interface MaybeIdle {
   readonly isIdle: boolean;
 }

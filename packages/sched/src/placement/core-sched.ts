@@ -59,7 +59,7 @@ export class CoreScheduling {
     if (fitting !== null && fitting !== task) core.passedOver = task.coreCookie;
     if (fitting === null) {
       if (!busy && !this.#waitsElsewhere(core, rq, wanted)) {
-        // Whoever claimed the core has gone.
+        // The task that claimed the core has gone.
         core.claim = -1;
         return this.#begin(core, rq, task);
       }

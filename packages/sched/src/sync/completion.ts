@@ -37,7 +37,7 @@ export class Completion implements WaitTarget {
     this.#wait.wakeOne(cpu);
   }
 
-  /** Lets everybody pass, for ever. */
+  /** Lets everybody pass from now on. */
   completeAll(cpu: Cpu): void {
     this.done = Number.POSITIVE_INFINITY;
     this.#wait.wakeAll(cpu);

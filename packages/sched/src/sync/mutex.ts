@@ -58,7 +58,7 @@ export class Mutex implements WaitTarget, KernelLock {
     return false;
   }
 
-  /** Code of one step that Linux has under the lock, by somebody who cannot wait for it here: those who observe locks are told. */
+  /** Code of one step that Linux executes under the lock, in a place that cannot wait for it here: observers of locks are told. */
   pass(cpu: Cpu, site: string): void {
     tellPassed(cpu, this, site);
   }

@@ -38,8 +38,8 @@ export type Wake = (typeof Wake)[keyof typeof Wake];
 /**
  * A list of waiters (Linux: `wait_queue_head`). Non-exclusive entries come first, exclusive ones queue at the end.
  *
- * `wakeOne`, `wakeAll` and `wakeOneSync` cost nothing if nobody waits (Linux: `wq_has_sleeper` before `wake_up`). Where Linux takes
- * the lock without looking first, `walk` does so too. `key` says what happened, as poll bits; 0 concerns every waiter.
+ * `wakeOne`, `wakeAll` and `wakeOneSync` cost nothing if nobody waits (Linux: `wq_has_sleeper` before `wake_up`). Where Linux takes the
+ * lock without looking first, `walk` takes it, too. `key` says what happened, as poll bits; 0 concerns every waiter.
  */
 export class WaitQueue implements WaitTarget {
   /** What its waiters wait for, in a few words: `pipe readers`. */

@@ -29,14 +29,14 @@ export class BusError extends Error {
 }
 
 /**
- * What the program that is built of plugins models has come to its end, as it must: no mistake of the tap in which that shows, so it passes
- * through seams as it is.
+ * What is modelled has crashed, as it should: a kernel BUG, for instance. It is no mistake of the tap that throws it, so it passes through
+ * seams as it is.
  */
 export abstract class ModelledCrash extends Error {}
 
 /**
- * A tap or an observer did wrong while the machine ran: it threw (`cause` is what), or answered what will not do. The machine must not go
- * on.
+ * A tap or an observer failed while the machine ran: it threw (`cause` is what it threw), or its answer is not allowed. The machine must
+ * not go on.
  */
 export class TapError extends BusError {
   readonly seam: string;

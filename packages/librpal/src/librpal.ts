@@ -18,7 +18,7 @@ import { exit, init } from './setup.js';
 
 type Routine<T = number> = Generator<void, T>;
 
-/** Of each pair of bits of PKRU the one that allows reading: `RPAL_PKRU_BASE_CODE_READ`. */
+/** In each pair of bits of PKRU the one that allows reading: `RPAL_PKRU_BASE_CODE_READ`. */
 const NO_WRITE = 0xaaaa_aaaa | 0;
 
 /**
@@ -154,7 +154,7 @@ export class LibRpal {
     yield* cleanServiceEnd(this.#program, this.process, keys);
   }
 
-  /** `rpal_epoll_ctl`: as epoll_ctl; RPAL interest is recorded in the library's descriptor table besides. */
+  /** `rpal_epoll_ctl`: as epoll_ctl; RPAL interest is also recorded in the library's descriptor table. */
   *epollCtl(epfd: number, operation: number, fd: number, events: number, data: number = fd): Routine {
     const p = this.#program;
     const state = this.process;

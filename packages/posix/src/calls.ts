@@ -5,7 +5,7 @@ import { LinuxCall } from '@rpal/uapi';
 /** The name of a system call of Linux. @public for plugins that name calls */
 export type CallName = keyof typeof LinuxCall;
 
-/** What is said of a call beside what it does. */
+/** What is said of a call besides what it does. */
 type Declaration = Pick<SyscallDeclaration, 'holds' | 'missing' | 'signature'>;
 
 /** The machine that families of calls are added to. */

@@ -14,7 +14,7 @@ export class Instruments {
   lazySwitches = 0;
   kernelReturns = 0;
   refusedWakeUps = 0;
-  /** Service objects that nobody can free any more. */
+  /** Service objects that can never be freed. */
   leakedServices = 0;
 
   constructor(events: RpalEvents) {

@@ -102,7 +102,7 @@ export class Rpal {
     return id;
   }
 
-  /** Ids in use: of live services, of dead ones that somebody refers to, and in quarantine. */
+  /** Ids in use: those of live services, of dead ones that are still referenced, and in quarantine. */
   get idsInUse(): number {
     return this.#ids.filter(Boolean).length;
   }

@@ -39,7 +39,7 @@ export class RpalSeams {
 
   readonly events = {
     /**
-     * The kernel context of one thread gives way to that of another, whose code the CPU executes; it is over now.
+     * The kernel context of one thread has been replaced by that of another, whose code the CPU executes.
      * @param cpu number of the CPU
      * @param time TSC cycles since boot
      * @param from the thread that loses the kernel context
@@ -61,7 +61,7 @@ export class RpalSeams {
      * @param time TSC cycles since boot
      * @param rcc physical address of the receiver's call context
      * @param row number of the row in `receiverRows`
-     * @param from the word before, as far as the row asks for it
+     * @param from the word before; only the bits that the row asks for
      * @param to the word afterwards
      * @cost two per call, and up to four per lazy switch: hot.
      */
@@ -72,7 +72,7 @@ export class RpalSeams {
      * @param time TSC cycles since boot
      * @param rcc physical address of the receiver's call context
      * @param row number of the row in `senderRows`
-     * @param from the word before, as far as the row asks for it
+     * @param from the word before; only the bits that the row asks for
      * @param to the word afterwards
      * @cost two per call: hot.
      */

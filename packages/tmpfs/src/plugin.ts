@@ -24,7 +24,7 @@ const options = z
   .object({
     /** What the tree begins with: an archive of tar or of cpio (`newc`). */
     archive: z.instanceof(Uint8Array).optional(),
-    /** What it begins with besides, after the archive. */
+    /** What else it begins with, after the archive. */
     files: z.array(z.custom<FileRecord>((value) => typeof value === 'object' && value !== null)).default([]),
     /** Seconds since 1970 at which the machine was booted: files know no other clock. */
     bootTime: z.number().int().default(0),

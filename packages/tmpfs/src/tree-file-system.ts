@@ -40,7 +40,7 @@ export class TreeFileSystem implements FileSystem {
     const refused = permission(inode, AccessMode.WRITE, thread.process.credentials);
     if (refused < 0) return refused;
     if (inode.type !== FileMode.SOCKET) return -Errno.ECONNREFUSED;
-    // Bound or not: a socket that is in the tree and that nobody has bound refuses as well.
+    // Bound or not: a socket in the tree that is not bound refuses as well.
     const { names } = this.#tree.kernel.sockets;
     return names.has(socketKeyOf(inode)) ? socketKeyOf(inode) : -Errno.ECONNREFUSED;
   }

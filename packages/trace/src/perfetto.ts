@@ -2,7 +2,10 @@ import { PbfWriter } from 'pbf';
 import type { Recording } from './recording.js';
 import { type Slice, tracksOf } from './tracks.js';
 
-/** Field numbers of perfetto's protos, as of its documents "Writing TrackEvent protos synthetically" and "Converting arbitrary timestamped data". */
+/**
+ * Field numbers of perfetto's protos, as of its documents "Writing TrackEvent protos synthetically" and "Converting arbitrary timestamped
+ * data".
+ */
 const Field = {
   trace: { packet: 1 },
   packet: { timestamp: 8, sequenceId: 10, trackEvent: 11, sequenceFlags: 13, trackDescriptor: 60 },
@@ -33,8 +36,10 @@ interface Entry {
 }
 
 /**
- * A recording as perfetto's protobuf: tracks for CPUs, threads and receivers, counters, and flows from sender to receiver and from a wake-up
- * to the switch. Open it at ui.perfetto.dev, which does not upload it. Times are nanoseconds from the beginning of the recording; the exact cycle is
+ * A recording as perfetto's protobuf: tracks for CPUs, threads and receivers, counters, and flows from sender to receiver and from a
+ * wake-up
+ * to the switch. Open it at ui.perfetto.dev, which does not upload it. Times are nanoseconds from the beginning of the recording; the
+ * exact cycle is
  * with each slice.
  */
 export function perfettoTrace(recording: Recording): Uint8Array {
@@ -107,7 +112,7 @@ export function perfettoTrace(recording: Recording): Uint8Array {
 function sliceEntries({ name, category, begin, end, details }: Slice, track: number, origin: number): readonly Entry[] {
   const cycles = { 'begins at cycle': begin - origin, cycles: end - begin };
   return [
-    // Of slices that begin together the longest is the outermost.
+    // Of slices that begin at the same time, the longest is the outermost.
     { time: begin, rank: 1 + 1 / (2 + end - begin), type: Type.BEGIN, track, name, category, details: { ...cycles, ...details } },
     { time: end, rank: 0, type: Type.END, track },
   ];

@@ -1,6 +1,9 @@
 import type { Recording, TraceEvent, Who } from './recording.js';
 
-/** A stretch of time on a track, TSC cycles since boot. Slices of one track follow each other or lie within each other. @public for pictures and formats of your own */
+/**
+ * A stretch of time on a track, TSC cycles since boot. Slices of one track follow each other or lie within each other. @public for
+ * pictures and formats of your own
+ */
 export interface Slice {
   readonly name: string;
   readonly category: 'runs' | 'idle' | 'call' | 'sleeps' | 'ready' | 'state';
@@ -220,7 +223,7 @@ function rightsOf(events: readonly TraceEvent[], cpu: number): readonly Counter[
   return values.length === 0 ? [] : [{ name: `PKRU of CPU ${cpu}`, values: values.map(({ time, pkru }) => [time, pkru >>> 0] as const) }];
 }
 
-/** From who puts a message to who takes it, queue by queue, in order. */
+/** From the sender of a message to its receiver, queue by queue, in order. */
 function messages(events: readonly TraceEvent[]): readonly Flow[] {
   const waiting = new Map<string, Of<'put'>[]>();
   const flows: Flow[] = [];

@@ -19,7 +19,7 @@ export class SampleTally {
   lost = 0;
   /** NMIs for which the handler found no counter, and that it claimed because it had handled one shortly before. */
   late = 0;
-  /** NMIs that nobody claimed and that patch 32 drops without a word. */
+  /** NMIs that nobody claimed and that patch 32 drops silently. */
   dropped = 0;
   /** NMIs that nobody claimed: reported as unknown. */
   unknown = 0;

@@ -1,6 +1,6 @@
 import { type KernelLock, LockKind } from '@rpal/hw-x86';
 
-/** A lock that somebody holds, and where it was taken. */
+/** A lock that is held, and where it was taken. */
 export interface Taken {
   readonly lock: KernelLock;
   /** `mmap, at rpal_mmap (patch 7)`: the system call, and the place if the code tells it. */
@@ -18,11 +18,11 @@ export interface Dependency {
 }
 
 export const LockProblem = {
-  /** Classes are taken in orders that close a circle: those who take them can wait for each other for ever. */
+  /** Classes are taken in orders that close a circle: their takers can wait for each other for ever. */
   CIRCULAR: 'circular',
-  /** A lock is taken by somebody who holds it. */
+  /** A lock is taken by its holder. */
   RECURSIVE: 'recursive',
-  /** A lock that sleeps is taken under a spin lock, or somebody who holds a spin lock goes to sleep. */
+  /** A sleeping lock is taken under a spin lock, or the holder of a spin lock goes to sleep. */
   ATOMIC: 'atomic',
 } as const;
 

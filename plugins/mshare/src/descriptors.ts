@@ -38,8 +38,8 @@ class CountedRegion {
 
 /**
  * Regions without names, the answer to the posting: their creator holds a control descriptor, through which alone the
- * region is changed, and makes mapping descriptors, which it passes on over a Unix socket. Whoever wants to map needs
- * somebody to pass one; when the last descriptor and the last mapping are gone, the region is.
+ * region is changed, and makes mapping descriptors, which it passes on over a Unix socket. To map a region, a process needs to be passed
+ * one; when the last descriptor and the last mapping are gone, the region is.
  */
 export class DescriptorRegions {
   readonly #manager: MemoryManager;

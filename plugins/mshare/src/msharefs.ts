@@ -20,7 +20,7 @@ export interface NamedRegion {
 
 /**
  * Regions by name, as posted in January 2022: they outlive their creator. Each process that has called `mshare` must call
- * `mshare_unlink` once; the last of them frees the region. If one of them ends without, nobody ever does: an orphan.
+ * `mshare_unlink` once; the last of them frees the region. If one of them ends without that, the region is an orphan for ever.
  */
 export class Msharefs {
   readonly #manager: MemoryManager;

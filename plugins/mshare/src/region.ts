@@ -92,7 +92,7 @@ export class Region {
     return mmap(cpu, mm, this.start, this.length, prot, MapFlag.SHARED | MapFlag.FIXED, { object, vmFlags });
   }
 
-  /** An area of `mm` more, or less, maps the region. @returns true if it was the last */
+  /** One more area of `mm`, or one less, maps the region. @returns true if it was the last */
   counted(cpu: Cpu, mm: MmStruct, change: 1 | -1, writable: boolean): boolean {
     const areas = (this.#sharers.get(mm) ?? 0) + change;
     if (areas > 0) {

@@ -11,8 +11,8 @@ import { Views } from './views.js';
 
 /**
  * Views are changed by the kernel, through a gate that does nothing else: in, load CR3, out. It opens a peer only for
- * threads with a role, and only peers that both sides have requested; others keep the rights they have, as does who asks
- * for one view more than the service may have.
+ * threads with a role, and only peers that both sides have requested; others keep the rights they have, as does a thread that asks for one
+ * view more than the service may have.
  */
 export class PageTableSwitch extends Views {
   override readonly name = 'page-table switch through a kernel gate';

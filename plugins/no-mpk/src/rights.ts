@@ -9,7 +9,7 @@ export function deniedBy(rights: number, service: RpalService): number {
   return service.pkey < 0 ? 0 : (rights >>> (2 * service.pkey)) & 3;
 }
 
-/** The word that stands for all words with the same meaning: who may not read need not be told that he may not write. */
+/** The word that stands for all words with the same meaning: without the right to read, the right to write means nothing. */
 export function canonical(rights: number): number {
   return rights & ~((rights & NO_ACCESS) << 1);
 }

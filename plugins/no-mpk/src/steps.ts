@@ -1,6 +1,9 @@
 import { defineSteps } from '@rpal/hw-x86';
 
-/** What changing rights costs without protection keys, beside VMFUNC, VM exits and INVEPT, which the CPU charges. @public for meters that ask what a step costs */
+/**
+ * What changing rights costs without protection keys, besides VMFUNC, VM exits and INVEPT, which the CPU charges. @public for meters that
+ * ask what a step costs
+ */
 export const ViewStep = defineSteps('@rpal/no-mpk', {
   /** The way into the kernel and back, and finding the view; no stack switch, no entry work, no exit work. */
   gate: {

@@ -47,7 +47,7 @@ export interface MechanismLimits {
 
 /** A way for two programs to exchange messages. Plugins bring further ones along. */
 export interface Mechanism extends MechanismLimits {
-  /** In small letters, for command lines. */
+  /** In lower case, for command lines. */
   readonly name: string;
   /** A line for a reader who does not know it. */
   readonly title: string;
@@ -55,7 +55,7 @@ export interface Mechanism extends MechanismLimits {
   readonly copies: number;
   /** What its answers go by, if not by the mechanism itself. */
   readonly back?: string;
-  /** What its machine needs beside Linux. */
+  /** What its machine needs besides Linux. */
   plugins?(): readonly Plugin[];
   /**
    * Spawns the programs of both sides, which connect, say who they are by calling `meeting.client` and `meeting.server`, and end

@@ -59,23 +59,23 @@ export class Ring {
     this.#slots = slots;
   }
 
-  /** Of the writer: whether a slot is free. */
+  /** For the writer: whether a slot is free. */
   *hasRoom(): Routine<boolean> {
     return this.#count - (yield* this.#look(this.taken)) < this.#slots;
   }
 
-  /** Of the reader: whether a message is there. */
+  /** For the reader: whether a message is there. */
   *hasMessage(): Routine<boolean> {
     return (yield* this.#look(this.put)) !== this.#count;
   }
 
-  /** Of the writer: copies a message into the free slot and shows it. */
+  /** For the writer: copies a message into the free slot and shows it. */
   *write(address: number, length: number): Routine {
     yield* this.#p.memcpy(this.#next(), address, length);
     yield* this.#show(this.put);
   }
 
-  /** Of the reader: copies the message out of its slot and frees it. */
+  /** For the reader: copies the message out of its slot and frees it. */
   *read(address: number, length: number): Routine {
     yield* this.#p.memcpy(address, this.#next(), length);
     yield* this.#show(this.taken);

@@ -10,7 +10,7 @@ import { lookAgain } from '../mechanism/waiting.js';
 const PATH = '/tmp/compare.sock';
 const WORD = 8;
 
-/** What a variant of RPAL is called, and what it needs in place of the RFC's isolation and sharing. */
+/** The name of a variant of RPAL, and what it needs instead of the RFC's isolation and sharing. */
 export interface RpalVariant {
   readonly name: string;
   readonly title: string;
@@ -25,7 +25,10 @@ interface Far {
   readonly fd: RpalFd;
 }
 
-/** RPAL as a mechanism: calls one way, and answers through the socket of the connection, as in the RFC's sample. @public for mechanisms of your own */
+/**
+ * RPAL as a mechanism: calls one way, and answers through the socket of the connection, as in the RFC's sample. @public for mechanisms of
+ * your own
+ */
 export function rpalMechanism({ name, title, plugins, passing }: RpalVariant): Mechanism {
   return {
     name,

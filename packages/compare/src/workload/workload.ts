@@ -19,7 +19,7 @@ export interface WorkloadOptions {
   readonly warmUp: number;
   /** What the client does before each message that counts; it is in none of the trips. */
   readonly before?: (p: Program) => Routine;
-  /** Told when the messages that count begin, and when they are through. */
+  /** Called when the messages that count begin, and when they have ended. */
   readonly watch?: { begin(): void; end(): void };
   /** Makes the ledgers of the way there and of the way back, in this order. */
   readonly book?: (machine: Machine) => Ledger;
@@ -50,7 +50,7 @@ export interface PingPong extends Usage {
 export interface Streaming extends Usage {}
 
 const PAGE = 4096;
-/** Of the pattern that the bytes of a message are made of: prime, so that no two messages are alike. */
+/** The period of the pattern in the bytes of a message: prime, so that no two messages are alike. */
 const STRIDE = 131;
 
 /** Client and server in turn: what a message takes there and back. @throws CompareError */

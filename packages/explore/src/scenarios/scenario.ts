@@ -13,7 +13,7 @@ export interface Scenario {
   /** How many ticks and NMIs may be thrown in at any moment, in all. */
   readonly ticks?: number;
   readonly nmis?: number;
-  /** Who is through waits until all are, unless nothing else can happen: what he would do next is none of the scenario's business. */
+  /** A program that is done waits for the others, unless nothing else can happen: what it would do next is not part of the scenario. */
   readonly rests?: boolean;
   /** Plugins of its machine besides RPAL. */
   readonly plugins?: readonly Plugin[];
@@ -52,7 +52,7 @@ export class Stage {
   /** CPUs on which one that has met has gone on. */
   readonly gone: Set<number> = new Set();
 
-  /** Is called at the yield points within a step of the kernel; null while nobody comes between. */
+  /** Called at the yield points within a step of the kernel; null while no other CPU may run there. */
   interleave: ((cpu: Cpu, point: string) => void) | null = null;
 
   constructor(cpus: number, options: RpalOptions, plugins: readonly Plugin[] = []) {
@@ -85,7 +85,7 @@ export class Stage {
     this.#expected = programs;
   }
 
-  /** From here on the order is chosen: everybody who meets is in user mode on its CPU once all are there. */
+  /** From here on the order is chosen: all programs that meet are in user mode on their CPUs. */
   *meet(p: Program): Generator<void, void> {
     this.#arrived++;
     const { thread } = p.context;

@@ -117,7 +117,7 @@ export function releasing(stage: Stage): void {
   });
 }
 
-/** A call against another thread of the caller that unmaps memory, of which all CPUs of the service are told. */
+/** A call against another thread of the caller that unmaps memory; all CPUs of the service are told of it. */
 export function unmapping(stage: Stage): void {
   calling(stage, computes, function* ({ p }): Subprogram<(q: Program) => Call> {
     const memory = yield* p.allocate(4096);

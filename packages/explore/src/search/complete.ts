@@ -41,7 +41,7 @@ export function* complete(scenario: Scenario, options: RpalOptions, limits: Pick
     for (let i = nodes.length; i < segments.length; i++) {
       const segment = segments[i] as Segment;
       const { enabled, choice } = segment;
-      // Ticks and NMIs are nobody's step: wherever one may come, it is tried.
+      // Ticks and NMIs belong to no actor: they are tried wherever they may come.
       const todo = new Set(enabled.filter((other) => other > scenario.cpus));
       nodes.push({ choice, todo, done: new Map([[choice, segment]]), asleep: walk.asleepAt(i) });
     }

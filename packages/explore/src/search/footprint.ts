@@ -1,7 +1,7 @@
 import type { Cpu, TrapHandler, TrapOutcome } from '@rpal/hw-x86';
 import type { Machine } from '@rpal/kernel';
 
-/** Stands for everything of the kernel that is no modelled memory: run queues, wait queues, tables of objects. */
+/** Stands for everything in the kernel that is not modelled memory: run queues, wait queues, tables of objects. */
 export const KERNEL = -1;
 
 /** What one step has read and written, as addresses of 4-byte words of physical memory, and whether the kernel took part. */

@@ -1,8 +1,8 @@
 import type { Segment } from './run.js';
 
 /**
- * Where the order of two conflicting steps is nobody's decision but the schedule's: index, and what to try there. What happens once
- * the order is settled could have come before any step from when it was not, but has no other order among itself.
+ * Where only the schedule decides the order of two conflicting steps: index, and what to try there. Steps after the order is settled could
+ * have come before any step from before that, but keep their order among themselves.
  */
 export function races(segments: readonly Segment[]): Map<number, Set<number>> {
   const found = new Map<number, Set<number>>();

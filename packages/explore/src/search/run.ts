@@ -78,7 +78,7 @@ export class Run {
   readonly #views: readonly CpuView[];
   /** CPUs in the middle of a step: others go on within it where a kernel entry is held. */
   readonly #within: boolean[];
-  /** CPUs that spin on a lock: not before somebody else has had a turn. */
+  /** CPUs that spin on a lock: they wait until another one has had a turn. */
   readonly #spinning: boolean[];
   #strategy!: Strategy;
   #stopped = false;

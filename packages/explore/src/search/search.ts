@@ -15,8 +15,8 @@ export interface SearchResult {
   readonly runs: number;
   readonly steps: number;
   /**
-   * Every interleaving with at most so many deviations from the usual order has been run, as far as it could make a
-   * difference: -1 for none, Infinity for all there are.
+   * Every interleaving with at most so many deviations from the usual order has been run, where it could make a difference: -1 for none,
+   * Infinity for all there are.
    */
   readonly covered: number;
 }
@@ -28,7 +28,7 @@ export interface SearchLimits {
   readonly deviations?: number;
 }
 
-/** A search, run by run: whoever drives it may look at what it has come to, and may stop. */
+/** A search, run by run: its caller may look at the result so far, and may stop. */
 export type Search = Generator<SearchResult, SearchResult>;
 
 /** Drives a search to its end. */
@@ -63,7 +63,7 @@ export function* exhaustive(scenario: Scenario, options: RpalOptions, limits: Se
   requireCount('deviations', most);
   let runs = 0;
   let steps = 0;
-  // What is run with one bound is run again with the next: it is little beside the rest.
+  // What is run with one bound is run again with the next: that is little compared to the rest.
   for (let bound = 0; ; bound++) {
     if (most === Number.POSITIVE_INFINITY && bound === BOUNDS) {
       for (const one of complete(scenario, options)) {
@@ -115,7 +115,7 @@ function* within(scenario: Scenario, options: RpalOptions, bound: number): Gener
   }
 }
 
-/** Ticks and NMIs are nobody's step: wherever one may come, it is tried. */
+/** Ticks and NMIs belong to no actor: they are tried wherever they may come. */
 function extend(nodes: Node[], segments: readonly Segment[], cpus: number): void {
   for (let i = nodes.length; i < segments.length; i++) {
     const { enabled, choice } = segments[i] as Segment;

@@ -67,7 +67,7 @@ export class PriorityWalk implements Strategy {
     this.#rng = new Rng(seed);
     this.#cpus = cpus;
     this.#priority = Array.from({ length: cpus + 1 }, () => 1 + this.#rng.below(1_000_000));
-    // The event queue of the machine is mostly as punctual as the CPUs.
+    // The events of the machine mostly come at their time.
     if (this.#rng.below(3) !== 0) this.#priority[cpus] = 2_000_000;
     for (let i = 0; i < depth; i++) this.#changes.add(this.#rng.below(length));
     for (let i = 0; i < injections; i++) this.#injections.add(this.#rng.below(length));

@@ -19,9 +19,9 @@ export class World {
   requested = 0;
   ready = 0;
   started = false;
-  /** Who is being called by each sender, -1 if nobody is. */
+  /** The receiver that each sender calls; -1 if none. */
   readonly calling: number[] = Array.from({ length: STORM_SERVICES }, () => -1);
-  /** Pairs of which one is about to take its request back: an application must keep its calls apart from that. */
+  /** Pairs where one is about to take its request back: an application must not call meanwhile. */
   readonly blocked: Set<number> = new Set();
   readonly pids: number[] = [];
   readonly gone: Set<number> = new Set();

@@ -17,7 +17,7 @@ const WITNESS = 40e9;
 export interface StormOptions {
   /** The same seed, the same run. */
   readonly seed: number;
-  /** Steps after which nobody begins anything new; the run then goes on until everybody has ended. */
+  /** Steps after which nothing new is begun; the run then goes on until all have ended. */
   readonly steps: number;
   /** How many of the services die on the way, each in another way: 0 .. 3. 3 by default. */
   readonly deaths?: number;
@@ -63,7 +63,7 @@ export function stormRun({ seed, steps, deaths = DEATHS.length, rpal = { repair:
     if (!victims.has(victim)) victims.set(victim, DEATHS[victims.size] as (typeof DEATHS)[number]);
   }
   let world: World | null = null;
-  // After what RPAL does at the end of a service: from here on nobody reaches its memory, which is still there.
+  // After what RPAL does at the end of a service: from here on its memory, which is still there, cannot be reached.
   const mortuary = definePlugin({
     name: '@rpal/explore/mortuary',
     version: '1.0.0',

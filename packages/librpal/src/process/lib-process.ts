@@ -27,7 +27,7 @@ export interface ReceiverParts {
 
 /** A thread that may be sender and receiver. */
 interface ThreadRoles {
-  /** The thread is neither any more, as far as the library knows. */
+  /** For the library the thread is neither any more. */
   forgetRoles(): void;
 }
 
@@ -58,11 +58,11 @@ export class LibProcess {
   readonly threads: Set<ThreadRoles> = new Set();
   /** Descriptors that have, or had, a record. */
   readonly usedFds: Set<number> = new Set();
-  /** Descriptor records that somebody still used when they were to be freed, by address, with their slots. */
+  /** Descriptor records that were in use when they were to be freed, by address, with their slots. */
   readonly lazyFree: { readonly slot: number; readonly record: number }[] = [];
   /** Scratch memory for arguments of system calls. */
   scratch = 0;
-  /** Library code as far as its addresses matter. */
+  /** Sections of library code whose addresses matter. */
   libText = 0;
   retBegin = 0;
   retEnd = 0;

@@ -81,7 +81,7 @@ export class LibReceiver {
   }
 }
 
-/** One of a receiver's two stacks beside the main one. */
+/** One of a receiver's two stacks besides the main one. */
 abstract class ReceiverFiber extends Fiber {
   protected readonly receiver: LibReceiver;
 

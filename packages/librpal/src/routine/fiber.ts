@@ -38,8 +38,8 @@ export function enter(cpu: Cpu, target: UserContext): void {
 }
 
 /**
- * A flow of library code on a stack of its own. It is started anew each time it is entered: what an earlier run left on
- * the stack is gone.
+ * A flow of library code on a stack of its own. It starts from the beginning each time it is entered: what an earlier run left on the
+ * stack is gone.
  */
 export abstract class Fiber extends UserContext {
   readonly args: HostArguments = new HostArguments(this);

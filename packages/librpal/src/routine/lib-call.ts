@@ -7,7 +7,7 @@ export const StepEnd = {
   NEXT: 0,
   /** The routine is through; its result is set. */
   DONE: 1,
-  /** The core does something else now, or must: the step is over, or will be repeated, as the routine's state says. */
+  /** The core does something else now, or has to: the routine's state says whether the step is done or will be repeated. */
   AWAY: 2,
   /** A memory access faulted; the step has changed nothing and is repeated once the fault is resolved. */
   FAULT: 3,
@@ -22,7 +22,7 @@ export function reach(cpu: Cpu, address: number, write: boolean): number {
   return cpu.data(address, write ? Access.user | Access.write : Access.user);
 }
 
-/** As `reach`, of an address that is used over and over. */
+/** As `reach`, for an address that is used over and over. */
 export function follow(cpu: Cpu, pointer: Pointer, write: boolean): number {
   return pointer.data(cpu, write ? Access.user | Access.write : Access.user);
 }

@@ -18,9 +18,8 @@ const CpuClock = { PROF: 0, VIRT: 1, SCHED: 2, FD: 3, PERTHREAD: 4, MASK: 3 } as
 const nanoseconds = (now: number): ClockReading => ({ now, resolution: 1 });
 
 /**
- * The clock with an id, as it stands. The real-time clock of the model began at its boot, with the others; TAI is no second off.
- * The clocks of alarms are not there: nothing could wake a machine that is suspended.
- * @returns a negative errno if there is none
+ * The clock with an id, at the present time. The real-time clock of the model began at its boot, with the others; TAI is no second off.
+ * There are no alarm clocks: nothing could wake a machine that is suspended. @returns a negative errno if there is no such clock
  */
 export function readClock(kernel: Kernel, cpu: Cpu, thread: Thread, id: number): ClockReading | number {
   switch (id) {

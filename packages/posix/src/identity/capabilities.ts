@@ -60,7 +60,7 @@ export function defineCapabilityCalls(calls: Calls): void {
     const pid = buffer.i32(4);
     if (words === 0) {
       if (buffer.set32(0, VERSION_3).store(cpu, thread, a0, 4) < 0) return -Errno.EFAULT;
-      // Whoever only asks for the version is not told off.
+      // A caller that only asks for the version gets no error.
       return a1 === 0 ? 0 : -Errno.EINVAL;
     }
     if (a1 === 0) return 0;

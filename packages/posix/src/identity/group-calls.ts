@@ -6,7 +6,7 @@ import { PosixStep } from '../steps.js';
 
 /** What kill takes for "everybody". */
 const EVERYBODY = -1;
-/** kill of this group finds nobody: it cannot be negated. */
+/** kill of this group finds no process: the number cannot be negated. */
 const NO_GROUP = -0x8000_0000;
 
 /** Process groups and sessions, and signals to groups. */

@@ -6,7 +6,7 @@ import { putInt } from '../user-memory.js';
 import { Cap } from './capabilities.js';
 import type { TraitTable } from './traits.js';
 
-/** In place of an id: leave it as it is. No user and no group has this number. */
+/** Instead of an id: leave it as it is. No user and no group has this number. */
 const KEEP = 0xffff_ffff;
 /** Supplementary groups that a process may have (NGROUPS_MAX). */
 const GROUPS_MAX = 65_536;

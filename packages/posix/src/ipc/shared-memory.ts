@@ -60,7 +60,7 @@ class ShmSegment extends MappedFile {
   lastUser = 0;
   /** Areas that map it. */
   attached = 0;
-  /** To be destroyed when nobody has it attached any more. */
+  /** To be destroyed with its last attachment. */
   removed = false;
   readonly #gone: (segment: ShmSegment) => void;
 

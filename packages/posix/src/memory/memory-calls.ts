@@ -10,7 +10,7 @@ const Msync = { ASYNC: 1, INVALIDATE: 2, SYNC: 4 } as const;
 const Mlock = { ONFAULT: 1 } as const;
 const Mcl = { CURRENT: 1, FUTURE: 2, ONFAULT: 4 } as const;
 
-/** Advice beside that of the kernel's memory management (include/uapi/asm-generic/mman-common.h). */
+/** Advice besides that of the kernel's memory management (include/uapi/asm-generic/mman-common.h). */
 export const Advice = {
   NORMAL: 0,
   RANDOM: 1,

@@ -7,7 +7,7 @@ import { PosixStep } from '../steps.js';
 import { putInt, putLong } from '../user-memory.js';
 import type { ThreadLife } from './thread-life.js';
 
-/** Options of prctl beside those that the kernel has (include/uapi/linux/prctl.h). */
+/** Options of prctl besides those that the kernel has (include/uapi/linux/prctl.h). */
 export const Prctl = {
   SET_PDEATHSIG: 1,
   GET_PDEATHSIG: 2,

@@ -9,7 +9,7 @@ import { PosixStep } from '../steps.js';
 const Field = { cpuIdStart: 0, cpuId: 4, criticalSection: 8, flags: 16, nodeId: 20, mmCid: 24, size: 32 } as const;
 /** Bytes that every form has. */
 const FIELDS = 28;
-/** Of `struct rseq_cs`: version, flags, start, length behind the start, where it goes on if it is aborted. */
+/** Fields of `struct rseq_cs`: version, flags, start, length after the start, where it goes on if it is aborted. */
 const SECTION = 32;
 const UNREGISTER = 1;
 const UNINITIALIZED = -1;
@@ -38,7 +38,7 @@ class Registration implements ResumeNotifier {
   update(cpu: Cpu, thread: Thread): boolean {
     const buffer = this.#buffer.set32(0, cpu.id).set32(4, cpu.id);
     if (buffer.store(cpu, thread, this.address, 8) < 0) return false;
-    // Ids of a process are dense: no larger than it has threads.
+    // Ids of a process are dense: below the number of its threads.
     buffer.set32(0, cpu.socket).set32(4, thread.process.threads.indexOf(thread));
     return buffer.store(cpu, thread, this.address + Field.nodeId, 8) >= 0;
   }
@@ -55,7 +55,9 @@ class Registration implements ResumeNotifier {
       : 0;
   }
 
-  /** rseq_ip_fixup: a sequence that was interrupted goes on where it is to be aborted. @returns false if the block or the sequence is wrong */
+  /**
+   * rseq_ip_fixup: a sequence that was interrupted goes on where it is to be aborted. @returns false if the block or the sequence is wrong
+   */
   #abort(cpu: Cpu, thread: Thread): boolean {
     const buffer = this.#buffer;
     const { frame } = thread;

@@ -12,7 +12,7 @@ import { getLong, putLong } from '../user-memory.js';
 const ROBUST_HEAD = 24;
 /** A list may be damaged: no more entries of it are looked at. */
 const ROBUST_LIST_LIMIT = 2048;
-/** As a command of futex(2) for words that others may share. */
+/** The command of futex(2) for words that other processes may share. */
 const SHARED = 0;
 const { TID_MASK, WAITERS, OWNER_DIED } = FutexWord;
 
@@ -24,7 +24,7 @@ interface Life {
   robust: number;
 }
 
-/** The end of threads, as a C library wants it: robust futexes are released, and whoever joins is told (Linux: `mm_release`). */
+/** The end of threads, as a C library wants it: robust futexes are released, and a joining thread is woken (Linux: `mm_release`). */
 export class ThreadLife {
   readonly #kernel: Kernel;
   readonly #lives = new PerThread<Life>(() => ({ clearTid: 0, robust: 0 }));
@@ -73,7 +73,7 @@ export class ThreadLife {
     const pending = buffer.u64(16);
     let [entry, pi] = [first - (first % 2), first % 2 === 1];
     for (let seen = 0; entry !== head && seen < ROBUST_LIST_LIMIT; seen++) {
-      // The next one is looked up before whoever is woken can take this one out.
+      // The next one is looked up before a thread that is woken can take this one out.
       const next = getLong(cpu, thread, entry);
       if (entry !== pending - (pending % 2) && !this.#ownerDied(cpu, thread, entry + offset, pi, false)) return;
       if (next < 0) return;

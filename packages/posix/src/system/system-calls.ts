@@ -6,7 +6,7 @@ import type { TraitTable } from '../identity/traits.js';
 import { PosixStep } from '../steps.js';
 import { putInt } from '../user-memory.js';
 
-/** Bytes of a field of `struct new_utsname`, six of which there are. */
+/** Bytes of a field of `struct new_utsname`, which has six. */
 const UTS_FIELD = 65;
 const HOST_NAME_MAX = 64;
 const CAP_SYS_ADMIN = 21;

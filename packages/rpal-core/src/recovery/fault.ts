@@ -7,9 +7,9 @@ import { rpalTask } from '../services/thread.js';
 import { recover } from './recovery.js';
 
 /**
- * A fault on an address in somebody else's slice (patch 14): it is resolved in the owner's address space, as the owner
- * would, but signals go to the current task. If the owner is gone, a sender is taken back to its recovery point.
- * @returns what Linux's own handling would, or undefined to leave it to that
+ * A fault on an address in the slice of another service (patch 14): it is resolved in the owner's address space, as for the owner, but
+ * signals go to the current task. If the owner is gone, a sender is taken back to its recovery point.
+ * @returns as Linux's own handling does, or undefined to leave the fault to it
  */
 export function redirectFault(rpal: Rpal, cpu: Cpu, mm: MmStruct, address: number, code: number): FaultResult | undefined {
   const thread = rpalTask(rpal.kernel.scheduler.current(cpu));

@@ -17,11 +17,13 @@ export class RoleData {
   /** Physical address of the call context: the SCC of a sender, the RCC of a receiver. */
   readonly context: number;
   freed = false;
-  /** Of a receiver: cycles that it was charged with and no sender has been credited with yet. Counted only where claims are checked. */
+  /**
+   * For a receiver: cycles that it was charged with and that no sender has been credited with yet. Counted only where claims are checked.
+   */
   charged = 0;
   /** Affinity before the CPU was locked. */
   oldAffinity: CpuSet | null = null;
-  /** Of a sender, the receiver of the present lazy switch; of a receiver, who lazily switched to it. */
+  /** For a sender, the receiver of the present lazy switch; for a receiver, the sender that lazily switched to it. */
   partner: RpalTask | null = null;
   /** Without patch 20's order: the receiver that kernel return has still to unlock. */
   unlockLate: RpalTask | null = null;

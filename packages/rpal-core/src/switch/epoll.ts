@@ -154,7 +154,7 @@ class RpalEpollWait implements Operation {
     }
   }
 
-  /** Under the epoll lock: callable from now on as far as the state goes, then a last look, then the queue. */
+  /** Under the epoll lock: the state says that it is callable from now on, then a last look, then the queue. */
   #prepare(cpu: Cpu): number {
     const receiver = this.#thread.rpal.role;
     const epoll = this.#epoll;

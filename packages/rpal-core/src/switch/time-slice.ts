@@ -16,7 +16,7 @@ export function creditSlice(cpu: Cpu, sender: RoleData, receiver: RoleData): voi
 
 /**
  * A registered thread enters the scheduler (patch 33): what its record claims moves between its run time and its peer's.
- * Nobody validates the claim, which is in user-writable memory. Repaired, it cannot exceed the time since the last one, and
+ * The claim, which is in user-writable memory, is not validated. Repaired, it cannot exceed the time since the last one, and
  * a sender is believed only as far as receivers that it may call are charged with the same time: run time may change its
  * owner, but none disappears.
  */
@@ -46,7 +46,7 @@ function correct(cpu: Cpu, thread: RpalTask, cycles: number): void {
   thread.rpal.stealTime += Math.round(cycles / cpu.costs.tscPerNs);
 }
 
-/** Charges receivers that `service` may call with `wanted` cycles, as far as their records say so. @returns how many */
+/** Charges receivers that `service` may call with up to `wanted` cycles, as their records say. @returns how many */
 function chargeReceivers(cpu: Cpu, service: RpalService, wanted: number): number {
   const { memory } = cpu;
   let left = wanted;

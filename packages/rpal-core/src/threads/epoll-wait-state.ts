@@ -9,7 +9,8 @@ import type { RpalTask } from '../services/thread.js';
 import { orInto } from './states.js';
 
 /**
- * The wait entry of a receiver, taken off the queue in any case. A wake-up that says that it woke nobody leaves a note for user mode: the
+ * The wait entry of a receiver, taken off the queue in any case. A wake-up that reports that no task was woken leaves a note for user
+ * mode: the
  * receiver was awake already, or, with the result of a refusal repaired, may not be woken now.
  */
 export function receiverWaitEntry(rpal: Rpal, thread: RpalTask): WaitEntry {

@@ -80,8 +80,8 @@ export function isDying(rpal: Rpal, receiver: RpalTask): boolean {
 }
 
 /**
- * May this receiver be woken (patch 15: `rpal_check_state`)? READY and WAIT become RUNNING; while it is being called, or
- * parked by a lazy switch, it may not, and the waker is told to try again.
+ * May this receiver be woken (patch 15: `rpal_check_state`)? READY and WAIT become RUNNING; while it is being called, or parked by a lazy
+ * switch, it may not be woken, and the waker has to try again.
  */
 export function mayWake(rpal: Rpal, cpu: Cpu, thread: RpalTask): WakeAnswer {
   if (!rpal.fixes(15)) return WakeAnswer.ALLOW;

@@ -123,7 +123,7 @@ function clearFsBase(rpal: Rpal, cpu: Cpu, service: RpalService, thread: RpalTas
   if (entry !== undefined) release(entry);
 }
 
-/** The task is cleared before the FS base, so that nobody finds a base without a task. */
+/** The task is cleared before the FS base, so that there is never a base without a task. */
 function release(entry: FsBaseEntry): void {
   entry.thread = null;
   entry.fsBase = 0;
@@ -151,7 +151,7 @@ function dismiss(rpal: Rpal, cpu: Cpu, thread: RpalTask, flag: number): void {
   if (data === null) return;
   data.page.unregister();
   if (data.freed) {
-    // Two roles, one pointer: the record of the first is lost, that of the second goes twice.
+    // Two roles, one pointer: the record of the first is lost, that of the second is freed twice.
     rpal.warn(cpu, `the record of thread ${thread.pid} is freed a second time`);
     return;
   }

@@ -3,7 +3,7 @@ import { ArchiveError } from './archive-error.js';
 import type { FileRecord } from './records.js';
 
 const MAGIC = '070701';
-/** The same with a checksum, which nobody looks at. */
+/** The same with a checksum, which is ignored. */
 const MAGIC_WITH_SUM = '070702';
 const HEADER = 110;
 const TRAILER = 'TRAILER!!!';

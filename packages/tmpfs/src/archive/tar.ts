@@ -65,7 +65,7 @@ function recordOf(header: Uint8Array, at: number, kind: string, path: string, ta
   }
 }
 
-/** Records "length key=value" of a pax header, as far as they matter. */
+/** Records "length key=value" of a pax header: those that are used here. */
 function pax(content: Uint8Array): { path?: string; target?: string; size?: number } {
   const found: { path?: string; target?: string; size?: number } = {};
   for (let at = 0; at < content.length; ) {

@@ -22,7 +22,7 @@ export class FileLocks {
   #ranges: RangeLock[] = [];
   /** Open files that have the whole file: alone, or with others. */
   readonly #whole: Map<object, 'exclusive' | 'shared'> = new Map();
-  /** Whoever waits for a lock. All look again whenever one goes. */
+  /** Waiters for a lock. All look again when a lock is released. */
   readonly wait: WaitQueue = new WaitQueue('file locks');
 
   /** A lock that excludes `wanted`; null if none does. */
@@ -32,7 +32,7 @@ export class FileLocks {
     return this.#ranges.find(excludes) ?? null;
   }
 
-  /** Takes a lock that nothing excludes, in place of what its owner has of the range. */
+  /** Takes a lock that nothing excludes; it replaces what its owner has of the range. */
   take(cpu: Cpu, wanted: RangeLock): void {
     const { owner, pid, exclusive } = wanted;
     this.#cut(wanted);

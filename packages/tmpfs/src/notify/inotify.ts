@@ -40,7 +40,7 @@ class Watch implements InodeWatcher {
   event(cpu: Cpu, mask: number, cookie: number, name: string, removed: boolean): void {
     if ((this.mask & mask & WATCH_EVENTS) === 0) return;
     if (removed && (this.mask & Inotify.EXCL_UNLINK) !== 0) return;
-    // Of a directory that moves or goes itself nobody is told that it is one.
+    // When a directory itself moves or goes, the event does not say that it is a directory.
     const own = (mask & (Inotify.MOVE_SELF | Inotify.DELETE_SELF)) !== 0;
     this.#file.queue(cpu, { watch: this.number, mask: own ? mask & ~Inotify.ISDIR : mask, cookie, name });
     if ((this.mask & Inotify.ONESHOT) !== 0) this.#file.end(cpu, this);

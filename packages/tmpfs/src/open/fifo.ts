@@ -30,7 +30,7 @@ export class FifoEnd extends PipeEnd implements TreeFile {
     closed(cpu, this);
   }
 
-  /** Its opening has failed: nobody has ever had it. */
+  /** Its opening has failed: it has never been in use. */
   abandon(cpu: Cpu): void {
     this.leave(cpu);
     this.dentry.inode.opened--;
@@ -68,7 +68,7 @@ export class FifoBoth extends FifoEnd {
   }
 }
 
-/** How often ends of a FIFO have been opened: whoever waits for a partner sees that one was there, even if he has gone again. */
+/** How often ends of a FIFO have been opened: a waiter for a partner sees that one was there, even if it has gone again. */
 interface Openings {
   reading: number;
   writing: number;
@@ -86,7 +86,7 @@ function openingsOf(pipe: Pipe): Openings {
 }
 
 /**
- * open(2) of a FIFO (Linux: `fifo_open`): who opens one end waits for somebody who opens the other one.
+ * open(2) of a FIFO (Linux: `fifo_open`): the opener of one end waits for an opener of the other one.
  * @param install what becomes of the open file
  */
 export class FifoOpen implements Operation {

@@ -106,7 +106,7 @@ export function truncated(cpu: Cpu, tree: FileTree, dentry: Dentry): void {
   tree.event(cpu, dentry, Inotify.MODIFY);
 }
 
-/** Takes the bits from a program that a change by somebody without privileges must not leave it (Linux: `file_remove_privs`). */
+/** Clears the bits that a program must not keep when somebody without privileges has changed it (Linux: `file_remove_privs`). */
 export function dropPrivileges(inode: RegularInode, caller: Caller): void {
   const credentials = credentialsOf(caller);
   if (!isCapable(credentials, FileCapability.FSETID)) inode.mode &= ~privilegedBits(inode, credentials);

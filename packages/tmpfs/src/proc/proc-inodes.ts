@@ -8,7 +8,7 @@ import type { FileTree } from '../tree/file-tree.js';
 import { DirectoryInode, type Inode, type InodeFields, MadeInode, SymlinkInode } from '../tree/inode.js';
 import type { TreeFile } from '../tree/tree-file.js';
 
-/** What a directory of /proc holds: it is asked whenever somebody looks. */
+/** What a directory of /proc holds: asked at each look-up. */
 export interface Contents {
   names(): readonly string[];
   has(name: string): boolean;
@@ -49,7 +49,7 @@ export class ProcDirectory extends DirectoryInode {
     return dentry;
   }
 
-  /** In the order of `names`, which is what readdir goes by. */
+  /** In the order of `names`, as readdir returns them. */
   override list(self: Dentry): readonly Dentry[] {
     return this.#contents.names().flatMap((name, i) => {
       const dentry = this.find(name, self);

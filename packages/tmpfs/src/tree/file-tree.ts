@@ -39,7 +39,7 @@ export class FileTree {
   readonly lockWaits: LockWaits = new LockWaits();
   /** Who opened a file, for calls that give more to him than to others. */
   readonly openers: WeakMap<File, ProcessCredentials> = new WeakMap();
-  /** What processes execute, as far as it came from the tree. */
+  /** Files of the tree that processes execute. */
   readonly executables: WeakMap<Process, Dentry> = new WeakMap();
   readonly #mounts: { readonly path: string; readonly type: string }[] = [];
   /** Character devices by number. */

@@ -53,7 +53,7 @@ export abstract class Inode {
   readonly born: Timestamp;
   /** Open files of it. */
   opened = 0;
-  /** Who watches it; null: nobody has yet. */
+  /** Its watches; null while it has had none. */
   watchers: InodeWatcher[] | null = null;
   #locks: FileLocks | null = null;
 

@@ -61,7 +61,10 @@ export class PathWalk {
     return typeof start === 'number' ? start : this.parentFrom(start, path);
   }
 
-  /** All the way (Linux: `filename_lookup`). @param path a negative errno if it could not be read @param follow a symbolic link at the end, too */
+  /**
+   * All the way (Linux: `filename_lookup`). @param path a negative errno if it could not be read @param follow a symbolic link at the end,
+   * too
+   */
   lookUp(fd: number, path: string | number, follow: boolean): Dentry | number {
     if (typeof path === 'number') return path;
     if (path === '') return -Errno.ENOENT;
@@ -128,7 +131,7 @@ export class PathWalk {
     return found.inode instanceof SymlinkInode ? this.follow(directory, found) : found;
   }
 
-  /** To where a symbolic link leads, others on the way followed too. */
+  /** Where a symbolic link leads, with others on the way followed, too. */
   follow(directory: Dentry, link: Dentry): Dentry | number {
     const target = this.target(link);
     if (typeof target === 'number' || target instanceof Dentry) return target;

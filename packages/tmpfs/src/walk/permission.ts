@@ -47,7 +47,7 @@ export function permission(inode: Inode, mask: number, credentials: ProcessCrede
   const searches = isDirectory ? (mask & WRITE) === 0 : mask === READ;
   if (searches && isCapable(credentials, FileCapability.DAC_READ_SEARCH)) return 0;
   if (!isCapable(credentials, FileCapability.DAC_OVERRIDE)) return -Errno.EACCES;
-  // Not even root executes a file that nobody may execute.
+  // Root, too, cannot execute a file without any execute permission.
   return (mask & EXECUTE) === 0 || isDirectory || (mode & FileMode.ANY_EXECUTE) !== 0 ? 0 : -Errno.EACCES;
 }
 

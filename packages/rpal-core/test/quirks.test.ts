@@ -561,10 +561,16 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
 };
 
 /** Those with a file of their own here. */
-const elsewhere: readonly QuirkName[] = ['time-slice-misplaced', 'fred-entries-unhooked', 'cpu-lock-nests', 'cpu-lock-fails'];
+const elsewhere: readonly QuirkName[] = [
+  'time-slice-misplaced',
+  'fred-entries-unhooked',
+  'cpu-lock-nests',
+  'cpu-lock-fails',
+  'waker-holds-nobody',
+];
 
 /** Those that take other CPUs at one moment to show are searched for by the explorer. */
-const withExplorer: readonly QuirkName[] = ['waker-holds-nobody', 'fs-base-before-record'];
+const withExplorer: readonly QuirkName[] = ['fs-base-before-record'];
 
 /** Those that take a call to show are tested with the library. */
 const withLibrary: readonly QuirkName[] = [

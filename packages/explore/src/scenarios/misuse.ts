@@ -1,7 +1,7 @@
 import type { Program } from '@rpal/kernel';
 import { type LibRpal, librpal } from '@rpal/librpal';
-import { Rcc, ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_USER_PENDING, RpalIoctl, rpalThread, Scc } from '@rpal/rpal-core';
-import { Epoll, OpenFlag, Poll } from '@rpal/uapi';
+import { RpalIoctl, rpalThread, Scc } from '@rpal/rpal-core';
+import { OpenFlag } from '@rpal/uapi';
 import { type CalleeWork, callee, caller, callers, type Subprogram, send, systemCall } from './roles.js';
 import type { Stage } from './scenario.js';
 
@@ -76,48 +76,6 @@ export function enteringAsReceiver(stage: Stage): void {
       yield* end(p);
     },
   );
-}
-
-/**
- * The waker finds that words are queued for a receiver that sleeps, and chooses it; before it wakes it, an event does, and the receiver, a
- * thread of its own, unregisters and ends.
- */
-export function endingAgainstWaker(stage: Stage): void {
-  stage.expect(1);
-  stage.spawn('service', 0, function* (p) {
-    const lib = librpal(p);
-    yield* lib.init(1);
-    const { rpalFd } = lib.process;
-    const fd = yield* p.eventfd();
-    const epfd = yield* p.epollCreate();
-    yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
-    const page = yield* p.mmap(0, 4096, 3, 1, rpalFd);
-    const memory = yield* p.allocate(4096);
-    yield* p.store64(memory, 1);
-    let over = false;
-    yield* p.clone(function* (q) {
-      yield* q.setAffinity([1]);
-      yield* q.ioctl(rpalFd, RpalIoctl.REGISTER_RECEIVER, page);
-      yield* q.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
-      yield* q.store64(page + Rcc.events, memory + 64);
-      yield* q.store32(page + Rcc.maxevents, 8);
-      yield* q.epollWait(epfd, memory + 64, 8, -1);
-      yield* q.ioctl(rpalFd, RpalIoctl.UNREGISTER_RECEIVER, 0);
-      over = true;
-    });
-    yield* p.clone(function* (q) {
-      yield* q.setAffinity([2]);
-      yield* q.sleep(2e6);
-      yield* stage.meet(q);
-      yield* q.store32(page + Rcc.epPending, RPAL_USER_PENDING);
-      // Until the waker has chosen it.
-      while ((yield* q.load32(page + Rcc.receiverState)) === ReceiverState.WAIT) yield* q.compute(2e6);
-      yield* q.write(fd, memory, 8);
-      while (!over) yield* q.compute(1e5);
-      stage.leave(q);
-    });
-    while (!over) yield* p.sleep(20e6);
-  });
 }
 
 /** The CPU on which a call is made goes offline. */

@@ -1,5 +1,5 @@
 import { ExploreError } from '../errors.js';
-import { endingAgainstWaker, enteringAsReceiver, exitingInCall, offlineAgainstCall, registeringInCall, renamedInCall } from './misuse.js';
+import { enteringAsReceiver, exitingInCall, offlineAgainstCall, registeringInCall, renamedInCall } from './misuse.js';
 import { callers, computes, nothing, nothingLost, systemCall, yields } from './roles.js';
 import type { Scenario } from './scenario.js';
 import {
@@ -271,12 +271,6 @@ export const scenarios: readonly Scenario[] = [
     cpus: 2,
     rests: true,
     setUp: enteringAsReceiver,
-  },
-  {
-    name: 'waker-against-end',
-    about: 'a thread unregisters as a receiver and ends when the waker has chosen it, and not woken it yet',
-    cpus: 3,
-    setUp: endingAgainstWaker,
   },
   {
     name: 'offline-against-call',

@@ -1,0 +1,77 @@
+import { definePlugin } from '@rpal/bus';
+import type { Cpu } from '@rpal/hw-x86';
+import { TaskState } from '@rpal/sched';
+import { Epoll, Poll } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import { Rcc, ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_USER_PENDING, RpalIoctl } from '../src/index.js';
+import { Control, run, world } from './world.js';
+
+/**
+ * The waker chooses a receiver for which words are queued. Before it wakes it, an event does, on other CPUs, and the receiver, a thread of
+ * its own, unregisters and ends. @returns whether it had ended when the waker went on
+ */
+function endsWhenChosen(repair: readonly 'waker-holds-nobody'[]): boolean {
+  let chosen = false;
+  let ended = false;
+  let othersGoOn = (_waker: Cpu): void => {};
+  const between = definePlugin({
+    name: 'between',
+    version: '1.0.0',
+    setup: ({ plugin, hooks }) => {
+      hooks.kernelYieldPoint.tap(plugin, (cpu, point) => {
+        if (point === 'waker: receiver chosen') othersGoOn(cpu);
+      });
+    },
+  });
+  const setting = world({ repair }, { plugins: [between()] });
+  const { platform } = setting.machine;
+  run(setting, function* (p) {
+    const c = yield* Control.open(p);
+    const fd = yield* p.eventfd();
+    const epfd = yield* p.epollCreate();
+    yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
+    const page = yield* c.share();
+    yield* p.store64(c.note, 1);
+    let over = false;
+    yield* p.clone(function* (q) {
+      yield* q.setAffinity([1]);
+      yield* q.ioctl(c.fd, RpalIoctl.REGISTER_RECEIVER, page);
+      yield* q.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
+      yield* q.store64(page + Rcc.events, c.note + 64);
+      yield* q.store32(page + Rcc.maxevents, 8);
+      const { thread } = q.context;
+      othersGoOn = (waker) => {
+        chosen = true;
+        othersGoOn = () => {};
+        for (let turns = 0; turns < 2000 && thread.state !== TaskState.DEAD; turns++) {
+          if (turns % 3 === 0 && platform.queue.nextTime < waker.clock + 1e6) platform.queue.pop().fire();
+          for (const cpu of platform.cpus) if (cpu !== waker && !cpu.halted) platform.stepOnce(cpu);
+        }
+        ended = thread.state === TaskState.DEAD;
+      };
+      yield* q.epollWait(epfd, c.note + 64, 8, -1);
+      yield* q.ioctl(c.fd, RpalIoctl.UNREGISTER_RECEIVER, 0);
+      over = true;
+    });
+    yield* p.clone(function* (q) {
+      yield* q.setAffinity([2]);
+      yield* q.sleep(2e6);
+      expect(yield* q.load32(page + Rcc.receiverState)).toBe(ReceiverState.WAIT);
+      yield* q.store32(page + Rcc.epPending, RPAL_USER_PENDING);
+      while (!chosen) yield* q.compute(100);
+      yield* q.write(fd, c.note, 8);
+    });
+    while (!over) yield* p.sleep(1e6);
+  });
+  return ended;
+}
+
+describe('a receiver that ends between its choice by the waker and its wake-up', () => {
+  it('as written is woken after its end: use after free', () => {
+    expect(() => endsWhenChosen([])).toThrow(
+      /the waker of service 0 wakes thread \d+, which has ended meanwhile \(use after free, patch 31\)/,
+    );
+  });
+
+  it('repaired is left alone', () => expect(endsWhenChosen(['waker-holds-nobody'])).toBe(true));
+});

@@ -36,7 +36,8 @@ export function* introduce(p: Program, lib: LibRpal, fd: number): Generator<void
 }
 
 /**
- * The server's side, after `lib.init`: the calling thread becomes a receiver. @returns the id of the client's service, or -1
+ * The server's side, after `lib.init`; for a second client, too. The calling thread becomes a receiver, if it is none. @returns the id of
+ * the client's service, or -1
  */
 export function* welcome(p: Program, lib: LibRpal, fd: number): Generator<void, number> {
   const note = yield* p.allocate(4096);
@@ -46,7 +47,7 @@ export function* welcome(p: Program, lib: LibRpal, fd: number): Generator<void, 
   yield* p.store64(note, requested ? lib.process.key : 0);
   yield* p.write(fd, note, KEY);
   if ((yield* p.read(fd, note, VERDICT)) !== VERDICT || (yield* p.load32(note)) !== Word.SUCC) return -1;
-  if ((yield* lib.receiverInit()) < 0) return -1;
+  if (!lib.isReceiver && (yield* lib.receiverInit()) < 0) return -1;
   return lib.requestedServiceId(key);
 }
 

@@ -7,8 +7,8 @@ import type { LibSender, RpalFd } from './call/sender.js';
 import { CallKind, mayPass, WritePtrsCall } from './call/write-ptrs.js';
 import { refuse, requireNumbers } from './checks.js';
 import { RpalError } from './errors.js';
-import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, FdSlot, Pool } from './layouts.js';
-import { install, modify, recordOf, uninstall } from './process/fd-table.js';
+import { EPOLLRPALIN, EPOLLRPALOUT, FdRecord, Pool } from './layouts.js';
+import { install, modify, recordOf, timestampOf, uninstall } from './process/fd-table.js';
 import { LibProcess } from './process/lib-process.js';
 import { cleanServiceEnd, cleanServiceStart, releaseService, requestedServiceId, requestService } from './process/peers.js';
 import { EpollWaitCall } from './receive/receiver.js';
@@ -89,6 +89,11 @@ export class LibRpal {
     this.#receiver = null;
     this.#wait.receiver = null;
     yield* endReceiver(this.#program, this.process, receiver);
+  }
+
+  /** Is the calling thread a receiver? */
+  get isReceiver(): boolean {
+    return this.#receiver !== null;
   }
 
   /** Is the calling thread a sender? */
@@ -216,7 +221,7 @@ export class LibRpal {
     // The table of the peer is looked up here, where its memory is mapped.
     const fdTable = yield* p.load64(peer.pool + Pool.fdTable);
     state.peers[serviceId] = { ...peer, fdTable };
-    const timestamp = yield* p.load32(fdTable + far.fd * FdSlot.size + FdSlot.timestamp);
+    const timestamp = yield* timestampOf(p, fdTable, far.fd);
     // The own record remembers who is at the other end, so that it can be freed when that one dies.
     const own = yield* recordOf(p, state, fd);
     if (own !== 0) yield* p.store64(own + FdRecord.peerKey, yield* p.load64(peer.pool + Pool.key));

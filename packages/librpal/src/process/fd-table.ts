@@ -10,15 +10,18 @@ import type { LibProcess } from './lib-process.js';
 
 type Routine<T = number> = Generator<void, T>;
 
-/** Address of the slot of `fd`; nodes are added to the list as needed if `grow`. @returns -1 without a node */
-function* slotOf(p: Program, state: LibProcess, fd: number, grow: boolean): Routine {
+/** What becomes of a table that has no node for a descriptor. */
+const Nodes = { AS_THEY_ARE: 0, GROW: 1 } as const;
+
+/** Address of the slot of `fd` in the table whose first node is at `table`. @param nodes one of `Nodes` @returns -1 without a node */
+function* slotOf(p: Program, table: number, fd: number, nodes: number): Routine {
   if (fd < 0) return -1;
-  let node = state.fdTable;
+  let node = table;
   let left = fd;
   for (; left >= FDS_PER_NODE; left -= FDS_PER_NODE) {
     let next = yield* p.load64(node + FdNode.next);
     if (next === 0) {
-      if (!grow) return -1;
+      if (nodes === Nodes.AS_THEY_ARE) return -1;
       next = yield* newNode(p);
       if (next < 0) return -1;
       yield* p.store64(node + FdNode.next, next);
@@ -41,7 +44,7 @@ export function* install(p: Program, state: LibProcess, epfd: number, fd: number
   yield* p.store32(record + FdRecord.epfd, epfd);
   yield* p.store32(record + FdRecord.interest, events);
   yield* p.store64(record + FdRecord.data, data);
-  const slot = yield* slotOf(p, state, fd, true);
+  const slot = yield* slotOf(p, state.fdTable, fd, Nodes.GROW);
   if (slot >= 0) yield* freeLazily(p, state);
   if (slot < 0 || (yield* useOf(p, slot)) !== SlotUse.FREE) return yield* giveUp(p, record);
   const racing = state.quirk('install-race-loses-record');
@@ -78,7 +81,7 @@ export function* modify(p: Program, state: LibProcess, fd: number, events: numbe
 
 /** `fd` has no RPAL interest any more (`fd_event_uninstall`). Its record goes at once if nobody uses it. @returns 0, or -1 if it had none */
 export function* uninstall(p: Program, state: LibProcess, fd: number): Routine {
-  const slot = yield* slotOf(p, state, fd, false);
+  const slot = yield* slotOf(p, state.fdTable, fd, Nodes.AS_THEY_ARE);
   const record = slot < 0 ? 0 : yield* p.load64(slot + FdSlot.record);
   if (record !== 0) {
     yield* p.store32(record + FdRecord.outdated, 1);
@@ -102,16 +105,22 @@ export function* freeOf(p: Program, state: LibProcess, key: number): Routine<voi
   }
   if (state.quirk('dead-callers-record-kept')) return;
   for (const fd of state.usedFds) {
-    const slot = yield* slotOf(p, state, fd, false);
+    const slot = yield* slotOf(p, state.fdTable, fd, Nodes.AS_THEY_ARE);
     const record = yield* p.load64(slot + FdSlot.record);
     if (record === 0 || (yield* p.load64(record + FdRecord.peerKey)) !== key) continue;
     if ((yield* useOf(p, slot)) > SlotUse.AVAILABLE) yield* p.store32(slot + FdSlot.use, SlotUse.AVAILABLE);
   }
 }
 
+/** The time stamp of `fd` in the table at `table`, own or a peer's; 0 if it has no place there (`fde_timestamp_get`). */
+export function* timestampOf(p: Program, table: number, fd: number): Routine {
+  const slot = yield* slotOf(p, table, fd, Nodes.AS_THEY_ARE);
+  return slot < 0 ? 0 : yield* p.load32(slot + FdSlot.timestamp);
+}
+
 /** Address of the record of `fd` that may be used, 0 if it has none. */
 export function* recordOf(p: Program, state: LibProcess, fd: number): Routine {
-  const slot = yield* slotOf(p, state, fd, false);
+  const slot = yield* slotOf(p, state.fdTable, fd, Nodes.AS_THEY_ARE);
   if (slot < 0 || (yield* useOf(p, slot)) < SlotUse.AVAILABLE) return 0;
   const record = yield* p.load64(slot + FdSlot.record);
   return record === 0 || (yield* p.load32(record + FdRecord.outdated)) !== 0 ? 0 : record;

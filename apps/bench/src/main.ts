@@ -12,6 +12,7 @@ import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
 import { profileCommand } from './profile/profile-command.js';
 import { questionCommand, questionsCommand } from './questions-command.js';
+import { replayStraceCommand } from './replay/replay-strace-command.js';
 import { rfcCommand } from './rfc-command.js';
 import { runCommand } from './run/run-command.js';
 import { sweepCommand } from './sweep/sweep-command.js';
@@ -48,6 +49,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     predictCommand,
     exploreCommand,
     replayCommand,
+    replayStraceCommand,
     pluginsCommand,
     profileCommand,
     syscallsCommand,

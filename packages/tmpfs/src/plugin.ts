@@ -13,6 +13,7 @@ import { defineDataCalls, readvToldToWatchers } from './calls/data-calls.js';
 import { defineNameCalls } from './calls/name-calls.js';
 import { defineNotifyCalls } from './calls/notify-calls.js';
 import { definePlaceCalls } from './calls/place-calls.js';
+import { defineTransferCalls, spliceOfFiles } from './calls/transfer-calls.js';
 import { devices, STANDARD_FILES } from './dev/devices.js';
 import { mountProc } from './proc/proc-tree.js';
 import { FileTreeCalls } from './program/file-tree-calls.js';
@@ -73,6 +74,8 @@ export const tmpfs: (options?: TmpfsOptions) => Plugin = definePlugin<z.output<t
     definePlaceCalls(define, tree);
     defineDataCalls(define, tree);
     defineNotifyCalls(define, tree);
+    defineTransferCalls(define, tree);
+    syscalls.extend(LinuxCall.splice, spliceOfFiles(tree), { plugin });
     syscalls.extend(LinuxCall.readv, readvToldToWatchers, { plugin });
     Program.add(FileTreeCalls);
   },

@@ -15,6 +15,7 @@ import {
   type SignalValue,
 } from './call-arguments.js';
 import { UNLIMITED } from './limits.js';
+import type { Image } from './image.js';
 import type { MessageHeader } from './message-header.js';
 import type { SignalBits } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';
@@ -446,7 +447,7 @@ export class GuestArguments implements CallArguments {
     return { process: shared === 0, tls: (flags & Clone.SETTLS) !== 0 ? this.#registers.a4 : 0 };
   }
 
-  image(cpu: Cpu, thread: Thread, address: number): string | number {
+  image(cpu: Cpu, thread: Thread, address: number): Image | string | number {
     return this.string(cpu, thread, address);
   }
 }

@@ -313,6 +313,31 @@ export class MemoryFile {
     return length;
   }
 
+  /** Loads bytes of the file for the kernel; what no page has is zero. */
+  load(offset: number, bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      const at = offset + done;
+      const part = Math.min(bytes.length - done, PAGE_SIZE - (at % PAGE_SIZE));
+      const frame = this.#pages.get(Math.floor(at / PAGE_SIZE)) ?? this.#manager.zeroFrame;
+      this.#manager.memory.load(frame * PAGE_SIZE + (at % PAGE_SIZE), bytes, done, part);
+      done += part;
+    }
+  }
+
+  /** Stores bytes of the kernel; the file grows to hold them. @returns 0, or -ENOSPC without memory */
+  store(cpu: Cpu, offset: number, bytes: Uint8Array): number {
+    for (let done = 0; done < bytes.length; ) {
+      const at = offset + done;
+      const part = Math.min(bytes.length - done, PAGE_SIZE - (at % PAGE_SIZE));
+      const frame = this.#frameOf(Math.floor(at / PAGE_SIZE), cpu);
+      if (frame < 0) return -Errno.ENOSPC;
+      this.#manager.memory.store(frame * PAGE_SIZE + (at % PAGE_SIZE), bytes, done, part);
+      done += part;
+      this.#size = Math.max(this.#size, at + part);
+    }
+    return 0;
+  }
+
   /** A byte of the file; -1 beyond its end. */
   read8(offset: number): number {
     if (offset >= this.#size) return -1;

@@ -104,6 +104,11 @@ export class FullFile extends ZeroFile {
 
 /** /dev/random and /dev/urandom: bytes of the machine's own generator, the same in every run. */
 export class RandomFile extends DeviceFile {
+  /** What the entropy pool can be asked is not there. */
+  override ioctl(): number {
+    return -Errno.EINVAL;
+  }
+
   protected override give(cpu: Cpu, caller: Caller, address: number, length: number): number {
     cpu.chargeBytes(TmpfsStep.randomByte, length);
     return inPages(address, length, (at, _done, part) => putBytes(cpu, caller, at, this.tree.randomBytes(part)));

@@ -49,9 +49,9 @@ export class RegularFile extends MemFd implements TreeFile {
   override writeAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     if (!mayWrite(this)) return -Errno.EBADF;
     if (length === 0) return offset < 0 ? -Errno.EINVAL : 0;
-    if (offset >= 0) this.touched(cpu, caller);
+    if (offset >= 0) this.changes(cpu, caller);
     const n = super.writeAt(cpu, caller, address, length, this.appends ? this.size : offset);
-    if (n > 0) this.tree.event(cpu, this.dentry, Inotify.MODIFY);
+    if (n > 0) this.changed(cpu);
     return n;
   }
 
@@ -60,9 +60,14 @@ export class RegularFile extends MemFd implements TreeFile {
   }
 
   /** It is about to be changed by `caller`: its times are set, and bits that would give privileges away go. */
-  private touched(cpu: Cpu, caller: Caller): void {
+  changes(cpu: Cpu, caller: Caller): void {
     this.inode.setTimes(this.tree.clock.now(cpu));
     dropPrivileges(this.inode, caller);
+  }
+
+  /** Its contents have been changed. */
+  changed(cpu: Cpu): void {
+    this.tree.event(cpu, this.dentry, Inotify.MODIFY);
   }
 
   override truncate(cpu: Cpu, caller: Caller, size: number): number {

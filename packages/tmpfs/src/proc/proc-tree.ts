@@ -41,6 +41,7 @@ export function mountProc(tree: FileTree, at: Dentry): void {
         'pipe-max-size': file(() => '1048576\n'),
       }),
       kernel: nested({
+        cap_last_cap: file(() => '40\n'),
         hostname: file(() => 'model\n'),
         osrelease: file(() => '6.15.0\n'),
         ostype: file(() => 'Linux\n'),

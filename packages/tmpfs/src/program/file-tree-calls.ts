@@ -170,6 +170,16 @@ export class FileTreeCalls extends ProgramBase {
     return this.syscall(LinuxCall.inotify_rm_watch, fd, watch);
   }
 
+  /** @param offset address of the offset to begin at, which is moved; 0: that of the file */
+  sendfile(to: number, from: number, offset: number, count: number): Call {
+    return this.syscall(LinuxCall.sendfile, to, from, offset, count);
+  }
+
+  /** @param fromOffset address of an offset, or 0 @param toOffset likewise */
+  copyFileRange(from: number, fromOffset: number, to: number, toOffset: number, count: number): Call {
+    return this.syscall(LinuxCall.copy_file_range, from, fromOffset, to, toOffset, count);
+  }
+
   preadv(fd: number, segments: readonly IoVec[], offset: number): Call {
     this.context.args.header = { segments };
     return this.syscall(LinuxCall.preadv, fd, 0, segments.length, offset);

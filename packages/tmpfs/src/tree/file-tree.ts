@@ -98,6 +98,17 @@ export class FileTree {
     return new SpecialInode({ ...fields, fs: this.fs }, device);
   }
 
+  /** What an absolute path leads to, links not followed, for tools that look inside; null: nothing. */
+  lookUp(path: string): Dentry | null {
+    let at: Dentry | null = this.root;
+    for (const name of path.split('/')) {
+      if (name === '' || name === '.') continue;
+      at = at !== null && isDirectory(at.inode) ? at.inode.find(name, at) : null;
+      while (at !== null && at.mounted !== null) at = at.mounted;
+    }
+    return at;
+  }
+
   /** Gives an inode a name. The directory's own times are the caller's. */
   enter(parent: Dentry, name: string, inode: Inode): Dentry {
     const directory = parent.inode as DirectoryInode;

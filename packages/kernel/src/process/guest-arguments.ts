@@ -14,8 +14,8 @@ import {
   type SentSignal,
   type SignalValue,
 } from './call-arguments.js';
-import { UNLIMITED } from './limits.js';
 import type { Image } from './image.js';
+import { UNLIMITED } from './limits.js';
 import type { MessageHeader } from './message-header.js';
 import type { SignalBits } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';

@@ -3,7 +3,7 @@ import { Errno, MapFlag, Prot } from '@rpal/uapi';
 import { positive, zero } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet } from './services.js';
-import { ofReservations } from './verdicts.js';
+import { ofMappings, ofReservations } from './verdicts.js';
 
 const SLICE = 2 ** 39;
 const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
@@ -54,9 +54,7 @@ function hints(options: RpalOptions): Answer {
   return {
     done: 'A service maps a page with a hint outside its slice, with MAP_FIXED there, and with MAP_32BIT.',
     happened: lines,
-    verdict: escaped
-      ? 'Hints are ignored, but MAP_FIXED replaces a part of the balloon: a service can leave its slice, and a later peer there would collide.'
-      : 'No mapping leaves the slice.',
+    verdict: ofMappings({ escaped }),
   };
 }
 

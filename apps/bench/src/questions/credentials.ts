@@ -6,6 +6,7 @@ import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
 import { type Connection, meet } from './services.js';
+import { ofCredentials, ofPolicies } from './verdicts.js';
 
 /** An unprivileged user. */
 const USER = 1000;
@@ -68,10 +69,7 @@ function credentials(options: RpalOptions): Answer {
   return {
     done: `Client and server have different user ids. First an unprivileged client makes system calls with the FS base of a root server; then root calls an unprivileged server, which makes system calls. Neither request asks who the other is.`,
     happened: lines,
-    verdict:
-      uid === 0
-        ? 'System calls are judged as the process that the FS base names: in an honest call that is the callee, as it should be; with a forged register it makes root of anybody whom a root service has requested.'
-        : 'System calls are judged as the process whose code makes them, in calls and with a forged register; who may request whom is still nobody’s question.',
+    verdict: ofCredentials(uid),
   };
 }
 
@@ -159,9 +157,7 @@ function policies(options: RpalOptions): Answer {
       `denied to the server: its code, called by the client, gets ${errno(serverFiltered)}`,
       `20 x ${whole(WORK)} cycles of the callee's work (${whole((20 * WORK) / 2.3e3)} us): charged to the client's group ${whole(own / 1e3)} us, to the server's ${whole(others / 1e3)} us`,
     ],
-    verdict: `After the lazy switch a system call is judged and logged as the ${seen.has('server') ? "receiver's" : "sender's"}, ${
-      serverFiltered === -Errno.EPERM ? "by the receiver's filter" : "but the receiver's filter is passed by"
-    }: correct for honest calls, and what a forged register makes use of. Time that is spent in user mode is booked by claims in user memory: ${(100 * share).toFixed(0)} % of it reached the server's group here.`,
+    verdict: ofPolicies({ asReceiver: seen.has('server'), filtered: serverFiltered === -Errno.EPERM, share }),
   };
 }
 

@@ -5,6 +5,7 @@ import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet } from './services.js';
+import { ofDeath, ofSignal } from './verdicts.js';
 
 /** Shorter than a tick, so that the call is not taken apart for another reason. */
 const WORK = 4e6;
@@ -69,12 +70,7 @@ function receiverDies(options: RpalOptions): Answer {
       `the client ${end(client)}`,
       ...(bug === null ? [] : [`the kernel stopped: ${bug}`]),
     ],
-    verdict:
-      bug !== null
-        ? 'The kernel does not survive it: the caller returns by the kernel, which uses the receiver that has ended.'
-        : client.exit?.signal === 0
-          ? `The caller survives${finished ? '; the work that it carries out for a process that was killed goes on to its end' : ''}.`
-          : 'The caller does not survive the end of its callee.',
+    verdict: ofDeath({ stopped: bug !== null, survives: client.exit?.signal === 0, finished }),
   };
 }
 
@@ -87,10 +83,7 @@ function senderSignalled(options: RpalOptions): Answer {
       `the server's work was ${finished ? 'finished' : 'cut off'}; the server ${end(server)}`,
       ...(bug === null ? [] : [`the kernel stopped: ${bug}`]),
     ],
-    verdict:
-      client.exit?.signal === Signal.TERM && server.exit?.signal === 0
-        ? `The signal goes to the sender alone; the callee ${finished ? 'goes on as a thread of its own and finishes' : 'loses its work'}.`
-        : 'The signal reaches the wrong one, or both.',
+    verdict: ofSignal({ senderAlone: client.exit?.signal === Signal.TERM && server.exit?.signal === 0, finished }),
   };
 }
 

@@ -5,6 +5,7 @@ import { MapFlag, Prot, Signal, SignalCode } from '@rpal/uapi';
 import { positive, zero } from '../outcome.js';
 import type { Answer, Question } from './question.js';
 import { meet, smallMachine } from './services.js';
+import { ofFaults } from './verdicts.js';
 
 const SLICE = 2 ** 39;
 const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
@@ -134,9 +135,7 @@ function differential(options: RpalOptions): Answer {
       const rest = plain === owner && plain === peer ? 'the same by the owner and by a peer' : `by the owner ${owner}, by a peer ${peer}`;
       return `${access}, ${name}: ${plain}; ${rest}; without the key ${closed}`;
     }),
-    verdict: `${own.length === 0 ? 'For own addresses every outcome is that of an ordinary process' : `For own addresses ${own.length} outcomes differ from those of an ordinary process`}, ${
-      foreign.length === 0 ? 'and through the redirection, too' : `and ${foreign.length} differ through the redirection`
-    }; ${open.length === 0 ? 'without the key none goes through' : `without the key ${open.length} go through`}. That the copy of the code will rot cannot be run: the model has one fault path, which both go through.`,
+    verdict: ofFaults({ own: own.length, foreign: foreign.length, open: open.length }),
   };
 }
 

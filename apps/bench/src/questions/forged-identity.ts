@@ -4,6 +4,7 @@ import { Signal } from '@rpal/uapi';
 import { positive, zero } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet, runToEnd, smallMachine } from './services.js';
+import { ofConsent, ofForgery } from './verdicts.js';
 
 /** The client puts the server's FS base into its own register and makes a system call, without calling. */
 function forge(options: RpalOptions): Answer {
@@ -29,9 +30,7 @@ function forge(options: RpalOptions): Answer {
       ...(bug === null ? [] : [`the kernel stopped: ${bug}`]),
       `machine time ${Math.round(machine.platform.now / 1e6)} million cycles`,
     ],
-    verdict: taken
-      ? 'The forged register is believed: the system call was executed as the other process, with its credentials and descriptors.'
-      : 'The forged register changes nothing: the system call was executed as the caller.',
+    verdict: ofForgery({ taken }),
   };
 }
 
@@ -81,9 +80,7 @@ function oneSided(options: RpalOptions): Answer {
       `process ids: attacker ${attacker.pid}, victim ${victim.pid}; getpid() with the victim's FS base: ${pid}`,
       ...(bug === null ? [] : [`the kernel stopped: ${bug}`]),
     ],
-    verdict: taken
-      ? "The victim's consent is not needed: a guessed key and a forged register are enough to make system calls as it."
-      : 'A victim that has requested nobody is not taken over this way.',
+    verdict: ofConsent({ taken }),
   };
 }
 

@@ -5,7 +5,7 @@ import { Signal, SignalCode } from '@rpal/uapi';
 import { positive } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { type Connection, type Met, meet } from './services.js';
-import { ofReach } from './verdicts.js';
+import { ofFreedKey, ofIntent, ofPopulation, ofReach, ofStrayRead } from './verdicts.js';
 
 const SECRET = 0x5ec2e7;
 
@@ -43,7 +43,7 @@ function strayRead(options: RpalOptions): Answer & { blocked: boolean } {
     blocked,
     done: 'The client reads an address of the server outside a call.',
     happened: [`read of ${hex(at)}: ${blocked ? 'no value' : hex(seen)}`, `client: ${endOf(client)}`, `server: ${endOf(server)}`],
-    verdict: blocked ? 'A stray read is stopped by the protection key.' : 'A stray read succeeds.',
+    verdict: ofStrayRead({ blocked }),
   };
 }
 
@@ -67,9 +67,7 @@ function wrpkruZero(options: RpalOptions): Answer {
       `with WRPKRU(0): read of ${hex(at)} gives ${hex(seen)}; after the write it holds ${hex(written)}`,
       `client: ${endOf(client)}; server: ${endOf(server)}`,
     ],
-    verdict: open
-      ? `Keys ${stray.blocked ? 'stop accidents, not intent' : 'do not even stop accidents'}: whoever executes one unprivileged instruction reads and writes the peer.`
-      : 'WRPKRU(0) is not enough to reach the peer.',
+    verdict: ofIntent({ open, strayBlocked: stray.blocked }),
   };
 }
 
@@ -120,9 +118,7 @@ function freeKey(options: RpalOptions): Answer {
   return {
     done: 'A service calls pkey_free with the key of its own memory, and pkey_alloc afterwards.',
     happened: [`key of the service: ${own}`, `pkey_free(${own}): ${service}`, `pkey_alloc: ${allocated}`],
-    verdict: refused
-      ? `The call is refused, so a service's key is not given to anybody else.`
-      : `The key is free although pages carry it${allocated === own ? ', and is handed out again at once' : ''}.`,
+    verdict: ofFreedKey({ refused, again: allocated === own }),
   };
 }
 
@@ -156,10 +152,7 @@ function populate(options: RpalOptions): Answer {
       `client: ${endOf(client)}`,
       `in the server's page tables: ${there(before)} before, ${there(after)} after`,
     ],
-    verdict:
-      after && !before
-        ? "The page is populated and charged to its owner before the access fails: a peer can grow another's memory."
-        : 'Nothing is populated: the access fails first.',
+    verdict: ofPopulation({ before, after }),
   };
 }
 

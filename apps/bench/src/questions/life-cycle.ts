@@ -5,7 +5,7 @@ import { SignalCode } from '@rpal/uapi';
 import { positive, zero } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet, smallMachine } from './services.js';
-import { ofCrowd } from './verdicts.js';
+import { ofBuffer, ofCrowd, ofFork, ofPairs, ofRequests } from './verdicts.js';
 
 /** The RFC's kernel lets a service make 15 requests. */
 const SERVICES = 19;
@@ -68,10 +68,10 @@ function sixteen(options: RpalOptions): Answer {
   return {
     done: `${SERVICES} services at once; the one with id ${own} requests all others: first those with its own key, then the rest, equal keys one after the other. It has 15 requests.`,
     happened: requests.map(({ id, result }) => `id ${id} (key ${id % 16}): ${result === 0 ? 'granted' : `refused (${result})`}`),
-    verdict:
-      refused.length > 0 && refused.length === clash.length
-        ? `Services whose ids are equal modulo 16 cannot pair: ids ${clash.map(({ id }) => id).join(', ')} are refused. Peers whose keys are equal to each other can be requested both, and are opened together.`
-        : 'No pair is refused for its key.',
+    verdict: ofPairs(
+      clash.map(({ id }) => id),
+      refused.length,
+    ),
   };
 }
 
@@ -84,7 +84,7 @@ function quota(options: RpalOptions): Answer {
     happened: requests.map(
       ({ id, result }, index) => `request ${index + 1}, id ${id}: ${result === 0 ? 'granted' : `refused (${result})`}`,
     ),
-    verdict: first < 0 ? `All ${granted} went through.` : `${granted} requests are granted; the next one is refused.`,
+    verdict: ofRequests(first, granted),
   };
 }
 
@@ -145,9 +145,7 @@ function forked(options: RpalOptions): Answer {
   return {
     done: `An enabled service with key ${key} forks. The child, which is no service, maps a page and stores to it.`,
     happened: [`the child's store: ${reached ? 'done' : 'never done'}`, `the child: ${end}`],
-    verdict: reached
-      ? 'The child runs on.'
-      : `The child is stopped by ${byKey ? 'a protection-key fault: its mappings and its PKRU no longer agree' : 'a fault'}.`,
+    verdict: ofFork({ reached, byKey }),
   };
 }
 
@@ -167,10 +165,7 @@ function smallRead(options: RpalOptions): Answer {
   return {
     done: `A peer dies. The survivor fills a page with 0xee and reads /proc/rpal with a count of ${COUNT}.`,
     happened: [`read returned ${result}`, `bytes behind the first ${COUNT} that have changed: ${spoilt}`],
-    verdict:
-      spoilt > 0 || result > COUNT
-        ? 'The count is ignored: memory behind the buffer is overwritten.'
-        : 'Nothing behind the buffer is touched.',
+    verdict: ofBuffer(spoilt, result - COUNT),
   };
 }
 

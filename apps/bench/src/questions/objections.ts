@@ -4,6 +4,7 @@ import { savedCycles } from './cost.js';
 import { reachableMemory } from './isolation.js';
 import type { Answer, Question } from './question.js';
 import { tearDownCost } from './teardown.js';
+import { ofObjections } from './verdicts.js';
 
 /** What was objected to v1, what would show that it no longer holds, and the question whose experiment shows it. */
 const objections: readonly { readonly objection: string; readonly question: Question; readonly stands: (answer: Answer) => boolean }[] = [
@@ -42,7 +43,7 @@ function unanswered(options: RpalOptions): Answer {
   return {
     done: 'The objections to v1 that a run can decide, each by the experiment of the question that it became, on v2. (Ten thousand lines, and being far from the kernel of the day, are no matter of running: v2 has 9,710 lines and is based on v6.15.)',
     happened: results.flatMap(({ objection, stands, verdict }) => [`${stands ? 'stands' : 'answered'}: ${objection}`, `    ${verdict}`]),
-    verdict: `Of ${results.length} objections to v1, ${standing === results.length ? 'all' : standing} can still be shown on v2.`,
+    verdict: ofObjections(standing, results.length),
   };
 }
 

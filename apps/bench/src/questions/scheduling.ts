@@ -6,7 +6,7 @@ import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
 import { type Connection, meet } from './services.js';
-import { ofMoves } from './verdicts.js';
+import { ofClasses, ofMoves } from './verdicts.js';
 
 const MS = 1e6;
 
@@ -217,10 +217,7 @@ function notFair(options: RpalOptions): Answer {
   return {
     done: 'A thread of the class FIFO registers as sender; a registered sender, and a registered receiver, become FIFO. Each time the client calls, and the callee makes a system call.',
     happened: lines,
-    verdict:
-      stopped > 0
-        ? `Nobody asks for the class: the first lazy switch stops the kernel, in ${stopped} of ${lines.length} cases. It takes a privilege to become FIFO, and no more than that to stop the machine.`
-        : 'A thread that is registered stays in the fair class: registration, or the change, is refused.',
+    verdict: ofClasses(stopped, lines.length),
   };
 }
 

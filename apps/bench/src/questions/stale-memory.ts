@@ -5,6 +5,7 @@ import { MapFlag, Prot } from '@rpal/uapi';
 import { positive, zero } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet, smallMachine } from './services.js';
+import { ofSharedPages, ofStaleFlush } from './verdicts.js';
 
 const SECRET = 42;
 
@@ -63,9 +64,7 @@ function staleTranslation(options: RpalOptions): Answer {
   return {
     done: "The client, in user mode on CPU 1 with all keys open, has used a page of the server's. The server, on CPU 0, unmaps it or makes it read-only. Then the client uses it again.",
     happened: runs.map(({ line }) => line),
-    verdict: stale
-      ? `The flush passes over CPUs that run a peer: the translation stays in use until that CPU ${runs[2]?.stale === true ? 'flushes for another reason' : 'next switches address spaces'}. The frame may belong to somebody else by then.`
-      : 'The peer faults at once: its CPU was told.',
+    verdict: ofStaleFlush({ stale, afterSleep: runs[2]?.stale === true }),
   };
 }
 
@@ -148,10 +147,7 @@ function sharedPages(options: RpalOptions): Answer {
   return {
     done: 'A service maps pages through /proc/rpal; it forks and unmaps them; or it unmaps them in two parts.',
     happened: [forked, parts.line],
-    verdict:
-      parts.lost > 0 || parts.broken || childHas
-        ? `Only the close callback exists: ${childHas ? 'a child keeps pages that the service counts as freed' : 'children get none'}; a part that is unmapped frees the whole, the rest frees it again, and ${parts.lost} pages are lost. The model’s page tables hold references, so that what is a use after free in the kernel shows here as pages that are still mapped.`
-        : 'Children do not get the pages, and the mapping is freed once, with its last part.',
+    verdict: ofSharedPages({ ...parts, childHas }),
   };
 }
 

@@ -6,6 +6,7 @@ import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, hex, type Question } from './question.js';
 import { type Connection, meet } from './services.js';
+import { ofClaim, ofEndlessCall, ofStateWord } from './verdicts.js';
 
 /** Index of the client's only sender is 0; its record begins with four words (patch 35). */
 const SENDER_HEADER = 16;
@@ -43,9 +44,7 @@ function overwrite(options: RpalOptions): Answer {
       `50 ms after the word is ${before} again, and another SIGKILL: ${there(aliveLater)}`,
       ...(bug === null ? [] : [`the kernel stopped: ${bug}`]),
     ],
-    verdict: alive
-      ? 'A word in user memory decides whether a thread may be woken: with it overwritten, not even SIGKILL ends the process.'
-      : 'The overwritten word does not keep the process from being killed.',
+    verdict: ofStateWord({ alive }),
   };
 }
 
@@ -75,9 +74,7 @@ function claim(options: RpalOptions): Answer {
   return {
     done: `A sender works for ${PARTS} times ${whole(WORK)} cycles and sleeps for a moment after each; then it does so again, and writes a huge total_time into its own record before each sleep.`,
     happened: [`run time charged, honest: ${whole(honest / 1e3)} us`, `run time charged, with the claim: ${whole(lying / 1e3)} us`],
-    verdict: believed
-      ? "The claim is believed: a thread's run time, which fairness and cgroup accounting rest on, is what it says it is."
-      : 'The claim changes little.',
+    verdict: ofClaim({ believed }),
   };
 }
 
@@ -116,10 +113,7 @@ function longCallee(options: RpalOptions): Answer {
       `rpal_write_ptrs returned ${written} on CPU ${returned} after ${whole(duration)} cycles`,
       `lazy switches until then: ${during}`,
     ],
-    verdict:
-      duration < WORK / 2
-        ? `The first tick makes the kernel take the callee up as a thread of its own; the caller goes on after ${((100 * duration) / WORK).toFixed(0)} % of the callee's work, by kernel return.`
-        : 'The caller waits for the whole of the work: nothing takes the CPU from the callee.',
+    verdict: ofEndlessCall(duration, WORK),
   };
 }
 

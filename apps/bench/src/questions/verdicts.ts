@@ -1,7 +1,7 @@
 import { whole } from '../report/numbers.js';
 
 /**
- * What follows from what was measured, for questions whose answer is a figure. Each sentence is chosen by the data: a run in which
+ * What follows from what was measured, for each question. Each sentence is chosen by the data: a run in which
  * the machine behaves otherwise gets another one.
  */
 
@@ -106,4 +106,155 @@ export function ofMoves(waited: readonly [affinity: number, offline: number], wo
   return stuck
     ? `${wait} If the last CPU of its old affinity has gone meanwhile, the unlock fails, and it stays where the call was.`
     : wait;
+}
+
+export function ofMappings({ escaped }: { readonly escaped: boolean }): string {
+  return escaped
+    ? 'Hints are ignored, but MAP_FIXED replaces a part of the balloon: a service can leave its slice, and a later peer there would collide.'
+    : 'No mapping leaves the slice.';
+}
+
+/** @param uid of the system call with a forged register */
+export function ofCredentials(uid: number): string {
+  return uid === 0
+    ? 'System calls are judged as the process that the FS base names: in an honest call that is the callee, as it should be; with a forged register it makes root of anybody whom a root service has requested.'
+    : 'System calls are judged as the process whose code makes them, in calls and with a forged register; who may request whom is still nobody’s question.';
+}
+
+/** @param asReceiver a call is logged as the receiver's @param filtered the receiver's filter judges it @param share of the run time that reaches its group */
+export function ofPolicies({ asReceiver, filtered, share }: { asReceiver: boolean; filtered: boolean; share: number }): string {
+  return `After the lazy switch a system call is judged and logged as the ${asReceiver ? "receiver's" : "sender's"}, ${
+    filtered ? "by the receiver's filter" : "but the receiver's filter is passed by"
+  }: correct for honest calls, and what a forged register makes use of. Time that is spent in user mode is booked by claims in user memory: ${(100 * share).toFixed(0)} % of it reached the server's group here.`;
+}
+
+/** @param stopped the kernel stops @param survives the caller does @param finished the work is done to its end */
+export function ofDeath({ stopped, survives, finished }: { stopped: boolean; survives: boolean; finished: boolean }): string {
+  if (stopped) return 'The kernel does not survive it: the caller returns by the kernel, which uses the receiver that has ended.';
+  if (!survives) return 'The caller does not survive the end of its callee.';
+  return `The caller survives${finished ? '; the work that it carries out for a process that was killed goes on to its end' : ''}.`;
+}
+
+export function ofSignal({ senderAlone, finished }: { senderAlone: boolean; finished: boolean }): string {
+  return senderAlone
+    ? `The signal goes to the sender alone; the callee ${finished ? 'goes on as a thread of its own and finishes' : 'loses its work'}.`
+    : 'The signal reaches the wrong one, or both.';
+}
+
+/** How many outcomes differ: of own accesses from an ordinary process, and through the redirection; how many accesses go through without the key. */
+export function ofFaults({ own, foreign, open }: { own: number; foreign: number; open: number }): string {
+  const first =
+    own === 0
+      ? 'For own addresses every outcome is that of an ordinary process'
+      : `For own addresses ${own} outcomes differ from those of an ordinary process`;
+  const second = foreign === 0 ? 'and through the redirection, too' : `and ${foreign} differ through the redirection`;
+  const third = open === 0 ? 'without the key none goes through' : `without the key ${open} go through`;
+  return `${first}, ${second}; ${third}. That the copy of the code will rot cannot be run: the model has one fault path, which both go through.`;
+}
+
+export function ofForgery({ taken }: { readonly taken: boolean }): string {
+  return taken
+    ? 'The forged register is believed: the system call was executed as the other process, with its credentials and descriptors.'
+    : 'The forged register changes nothing: the system call was executed as the caller.';
+}
+
+export function ofConsent({ taken }: { readonly taken: boolean }): string {
+  return taken
+    ? "The victim's consent is not needed: a guessed key and a forged register are enough to make system calls as it."
+    : 'A victim that has requested nobody is not taken over this way.';
+}
+
+export function ofStrayRead({ blocked }: { readonly blocked: boolean }): string {
+  return blocked ? 'A stray read is stopped by the protection key.' : 'A stray read succeeds.';
+}
+
+/** @param open after WRPKRU(0) the peer can be read and written @param strayBlocked without it not */
+export function ofIntent({ open, strayBlocked }: { open: boolean; strayBlocked: boolean }): string {
+  return open
+    ? `Keys ${strayBlocked ? 'stop accidents, not intent' : 'do not even stop accidents'}: whoever executes one unprivileged instruction reads and writes the peer.`
+    : 'WRPKRU(0) is not enough to reach the peer.';
+}
+
+/** @param again the key is handed out to the next who asks */
+export function ofFreedKey({ refused, again }: { refused: boolean; again: boolean }): string {
+  return refused
+    ? "The call is refused, so a service's key is not given to anybody else."
+    : `The key is free although pages carry it${again ? ', and is handed out again at once' : ''}.`;
+}
+
+/** Whether the page is present before the access that fails, and after it. */
+export function ofPopulation({ before, after }: { before: boolean; after: boolean }): string {
+  return after && !before
+    ? "The page is populated and charged to its owner before the access fails: a peer can grow another's memory."
+    : 'Nothing is populated: the access fails first.';
+}
+
+/** @param clashing ids that are equal to the own one modulo 16 @param refused how many were */
+export function ofPairs(clashing: readonly number[], refused: number): string {
+  return refused > 0 && refused === clashing.length
+    ? `Services whose ids are equal modulo 16 cannot pair: ids ${clashing.join(', ')} are refused. Peers whose keys are equal to each other can be requested both, and are opened together.`
+    : 'No pair is refused for its key.';
+}
+
+/** @param first the first that is refused; negative: none */
+export function ofRequests(first: number, granted: number): string {
+  return first < 0 ? `All ${granted} went through.` : `${granted} requests are granted; the next one is refused.`;
+}
+
+/** @param reached the child runs on @param byKey what stops it is a protection key */
+export function ofFork({ reached, byKey }: { reached: boolean; byKey: boolean }): string {
+  return reached
+    ? 'The child runs on.'
+    : `The child is stopped by ${byKey ? 'a protection-key fault: its mappings and its PKRU no longer agree' : 'a fault'}.`;
+}
+
+/** @param spoilt bytes behind the buffer that have changed @param beyond by how much the result exceeds what was asked for */
+export function ofBuffer(spoilt: number, beyond: number): string {
+  return spoilt > 0 || beyond > 0
+    ? 'The count is ignored: memory behind the buffer is overwritten.'
+    : 'Nothing behind the buffer is touched.';
+}
+
+/** @param stopped cases in which the kernel stops */
+export function ofClasses(stopped: number, cases: number): string {
+  return stopped > 0
+    ? `Nobody asks for the class: the first lazy switch stops the kernel, in ${stopped} of ${cases} cases. It takes a privilege to become FIFO, and no more than that to stop the machine.`
+    : 'A thread that is registered stays in the fair class: registration, or the change, is refused.';
+}
+
+/** Whether a peer still uses a translation that is gone, and after it has slept. */
+export function ofStaleFlush({ stale, afterSleep }: { stale: boolean; afterSleep: boolean }): string {
+  return stale
+    ? `The flush passes over CPUs that run a peer: the translation stays in use until that CPU ${afterSleep ? 'flushes for another reason' : 'next switches address spaces'}. The frame may belong to somebody else by then.`
+    : 'The peer faults at once: its CPU was told.';
+}
+
+/** @param lost pages that nobody frees @param broken something is freed twice @param childHas a forked child has the pages */
+export function ofSharedPages({ lost, broken, childHas }: { lost: number; broken: boolean; childHas: boolean }): string {
+  return lost > 0 || broken || childHas
+    ? `Only the close callback exists: ${childHas ? 'a child keeps pages that the service counts as freed' : 'children get none'}; a part that is unmapped frees the whole, the rest frees it again, and ${lost} pages are lost. The model’s page tables hold references, so that what is a use after free in the kernel shows here as pages that are still mapped.`
+    : 'Children do not get the pages, and the mapping is freed once, with its last part.';
+}
+
+export function ofStateWord({ alive }: { readonly alive: boolean }): string {
+  return alive
+    ? 'A word in user memory decides whether a thread may be woken: with it overwritten, not even SIGKILL ends the process.'
+    : 'The overwritten word does not keep the process from being killed.';
+}
+
+export function ofClaim({ believed }: { readonly believed: boolean }): string {
+  return believed
+    ? "The claim is believed: a thread's run time, which fairness and cgroup accounting rest on, is what it says it is."
+    : 'The claim changes little.';
+}
+
+/** @param duration of the call, as the caller sees it @param work of the callee */
+export function ofEndlessCall(duration: number, work: number): string {
+  return duration < work / 2
+    ? `The first tick makes the kernel take the callee up as a thread of its own; the caller goes on after ${((100 * duration) / work).toFixed(0)} % of the callee's work, by kernel return.`
+    : 'The caller waits for the whole of the work: nothing takes the CPU from the callee.';
+}
+
+export function ofObjections(standing: number, all: number): string {
+  return `Of ${all} objections to v1, ${standing === all ? 'all' : standing} can still be shown on v2.`;
 }

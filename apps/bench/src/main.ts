@@ -10,7 +10,7 @@ import type { Io } from './io.js';
 import { meshCommand } from './mesh/mesh-command.js';
 import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
-import { profileCommand } from './profile/profile-command.js';
+import { profileCommand } from './profile-command.js';
 import { questionCommand, questionsCommand } from './questions-command.js';
 import { replayStraceCommand } from './replay/replay-strace-command.js';
 import { rfcCommand } from './rfc-command.js';

@@ -1,7 +1,7 @@
 import type { Plugin } from '@rpal/bus';
 import { type CostLevel, type CpuProfile, findProfile, profiles } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
-import { isProfileFile, readProfile } from './profile/profile-file.js';
+import { isProfileFile, readProfile } from './profile-file.js';
 import type { Phase, Placement, RfcOptions } from './rfc-benchmark.js';
 import { UsageError } from './usage.js';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProfile, profiles } from '@rpal/hw-x86';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readProfile } from '../src/profile/profile-file.js';
+import { readProfile } from '../src/profile-file.js';
 import { run } from './terminal.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'rpal-profile-'));

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type CpuProfile, PRIMITIVES, type Primitive, parseProfile } from '@rpal/hw-x86';
 import { type QuirkName, quirkNames } from '@rpal/rpal-core';
 import type { IdleStateName } from '@rpal/sched';
-import { isProfileFile } from '../profile/profile-file.js';
+import { isProfileFile } from '../profile-file.js';
 import type { Placement } from '../rfc-benchmark.js';
 import { checkPlace, profileNamed } from '../rfc-settings.js';
 import { decimalNumber, oneOf, UsageError, wholeNumber } from '../usage.js';

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { type CpuProfile, findProfile, HardwareError, parseProfile, profiles } from '@rpal/hw-x86';
-import { UsageError } from '../usage.js';
+import { UsageError } from './usage.js';
 
 /** Whether `--profile` names a file, and not a profile that is built in. */
 export function isProfileFile(text: string): boolean {

@@ -1,7 +1,7 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { copyToUser, VmFlag } from '@rpal/mm';
 import { TaskState } from '@rpal/sched';
-import { Errno, OpenFlag, Seek } from '@rpal/uapi';
+import { Errno, OpenFlag, Seek, utf8 } from '@rpal/uapi';
 import { type Caller, PositionedFile } from '@rpal/vfs';
 import { bitsOf, NO_SIGNALS, type SignalBits } from '../process/pending-signals.js';
 import type { Process } from '../process/process.js';
@@ -17,7 +17,7 @@ export class ProcFile extends PositionedFile {
 
   constructor(text: string) {
     super(OpenFlag.RDONLY);
-    this.#text = new TextEncoder().encode(text);
+    this.#text = utf8(text);
   }
 
   override get pollable(): boolean {

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { MessageQueueAttributes } from '@rpal/ipc';
 import { CpuSet } from '@rpal/sched';
-import { Errno } from '@rpal/uapi';
+import { Errno, utf8 } from '@rpal/uapi';
 import type { IoVec } from '@rpal/vfs';
 import {
   type CallArguments,
@@ -26,7 +26,7 @@ const PATH_MAX = 4096;
 
 /** The kernel knows names as bytes: those of a text in UTF-8, one character each. @public for packages that define system calls */
 export function bytesOf(text: string): string {
-  return /^[\0-\x7f]*$/.test(text) ? text : String.fromCharCode(...new TextEncoder().encode(text));
+  return /^[\0-\x7f]*$/.test(text) ? text : String.fromCharCode(...utf8(text));
 }
 
 /** In a register that has an address in Linux: the second string of a call with two (rename, link, symlink). @public for packages that define system calls */

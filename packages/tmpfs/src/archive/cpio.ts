@@ -1,4 +1,4 @@
-import { FileMode } from '@rpal/uapi';
+import { FileMode, utf8Text } from '@rpal/uapi';
 import { ArchiveError } from './archive-error.js';
 import type { FileRecord } from './records.js';
 
@@ -55,7 +55,7 @@ function recordOf(mode: number, common: Omit<FileRecord, 'type'>, content: Uint8
     case FileMode.DIRECTORY:
       return { ...common, type: 'directory' };
     case FileMode.SYMLINK:
-      return { ...common, type: 'symlink', target: new TextDecoder().decode(content) };
+      return { ...common, type: 'symlink', target: utf8Text(content) };
     case FileMode.CHARACTER:
       return { ...common, type: 'character', major, minor };
     case FileMode.BLOCK:
@@ -76,5 +76,5 @@ function aligned(at: number): number {
 }
 
 function text(bytes: Uint8Array, at: number, length: number): string {
-  return new TextDecoder().decode(bytes.subarray(at, at + length));
+  return utf8Text(bytes.subarray(at, at + length));
 }

@@ -1,5 +1,5 @@
 import { bytesOf, type Image } from '@rpal/kernel';
-import { FileMode } from '@rpal/uapi';
+import { FileMode, utf8 } from '@rpal/uapi';
 import { deviceNumber } from '../open/device-file.js';
 import type { Dentry } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
@@ -99,7 +99,7 @@ function inodeOf(
     case 'file': {
       const inode = tree.regular(fields, name);
       const { content = '' } = record;
-      const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
+      const bytes = typeof content === 'string' ? utf8(content) : content;
       if (!inode.content.preload(bytes)) throw refusal(`the machine's memory is full; leave files out, or give it more`);
       inode.image = record.image ?? null;
       return inode;

@@ -1,3 +1,4 @@
+import { utf8Text } from '@rpal/uapi';
 import { ArchiveError } from './archive-error.js';
 import type { FileRecord } from './records.js';
 
@@ -72,7 +73,7 @@ function pax(content: Uint8Array): { path?: string; target?: string; size?: numb
     const space = content.indexOf(0x20, at);
     const length = Number(text(content, at, space - at));
     if (space < 0 || !(length > 0)) throw new ArchiveError('a pax header of the tar archive has a record without a length');
-    const record = new TextDecoder().decode(content.subarray(space + 1, at + length - 1));
+    const record = utf8Text(content.subarray(space + 1, at + length - 1));
     const equals = record.indexOf('=');
     const [key, value] = [record.slice(0, equals), record.slice(equals + 1)];
     if (key === 'path') found.path = value;
@@ -107,5 +108,5 @@ function octal(header: Uint8Array, offset: number, length: number, at: number): 
 function text(bytes: Uint8Array, at: number, length: number): string {
   const field = bytes.subarray(at, at + length);
   const end = field.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
+  return utf8Text(end < 0 ? field : field.subarray(0, end));
 }

@@ -1,3 +1,4 @@
+import { utf8Text } from '@rpal/uapi';
 /** What `struct stat` says, as a program takes it apart. */
 export interface Stat {
   readonly device: number;
@@ -60,7 +61,7 @@ export function readEntries(bytes: Uint8Array): Entry[] {
   for (let at = 0; at < bytes.length; ) {
     const length = view.getUint16(at + 16, true);
     const field = bytes.subarray(at + 19, at + length);
-    const name = new TextDecoder().decode(field.subarray(0, field.indexOf(0)));
+    const name = utf8Text(field.subarray(0, field.indexOf(0)));
     entries.push({
       inode: Number(view.getBigInt64(at, true)),
       next: Number(view.getBigInt64(at + 8, true)),
@@ -94,7 +95,7 @@ export function readEvents(bytes: Uint8Array): InotifyEvent[] {
       watch: view.getInt32(at, true),
       mask: view.getUint32(at + 4, true),
       cookie: view.getUint32(at + 8, true),
-      name: new TextDecoder().decode(end < 0 ? field : field.subarray(0, end)),
+      name: utf8Text(end < 0 ? field : field.subarray(0, end)),
     });
     at += 16 + length;
   }

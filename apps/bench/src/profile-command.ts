@@ -1,10 +1,10 @@
 import { type CpuProfile, findProfile, profiles } from '@rpal/hw-x86';
 import { Command } from 'commander';
 import type { Io } from './io.js';
+import { isProfileFile, readProfile } from './profile-file.js';
 import { textTable } from './report/text-table.js';
 import { profileNamed } from './rfc-settings.js';
 import { ExitCode, UsageError } from './usage.js';
-import { isProfileFile, readProfile } from './profile-file.js';
 
 /** `rpal-bench profile`: CPUs as data. @param done receives the exit code */
 export function profileCommand(io: Io, done: (code: number) => void): Command {

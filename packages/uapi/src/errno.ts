@@ -38,6 +38,8 @@ export const Errno = {
   ENOSYS: 38,
   ENOTEMPTY: 39,
   ELOOP: 40,
+  ENOMSG: 42,
+  EIDRM: 43,
   ENODATA: 61,
   EBADFD: 77,
   EPROTO: 71,

@@ -1,0 +1,80 @@
+import type { Thread } from '@rpal/kernel';
+import { Errno, Ipc } from '@rpal/uapi';
+
+/** An object of System V IPC: found by a key or an id, owned by who made it. */
+export interface IpcObject {
+  readonly id: number;
+  /** 0: none. */
+  readonly key: number;
+  /** Rights, as of a file. */
+  mode: number;
+  uid: number;
+  gid: number;
+  readonly creatorUid: number;
+  readonly creatorGid: number;
+}
+
+/** In a command: structures are of their newer form, as they always are on x86-64. */
+export const IPC_64 = 0x100;
+
+/** What a caller wants of an object. */
+export const Right = { READ: 4, WRITE: 2 } as const;
+const CAP_IPC_OWNER = 15;
+const CAP_SYS_ADMIN = 21;
+
+/** The objects of one kind (ipc/util.c). */
+export class IpcTable<T extends IpcObject> {
+  readonly #byId = new Map<number, T>();
+  readonly #most: number;
+  #next = 0;
+
+  /** @param most how many there may be */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  get(id: number): T | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** semget and msgget: @param fits 0, or why an object that is there will not do @param make a new one with an id @returns an id */
+  open(thread: Thread, key: number, flags: number, fits: (object: T) => number, make: (common: IpcObject) => T | number): number {
+    const found = key === Ipc.PRIVATE ? undefined : [...this.#byId.values()].find((object) => object.key === key);
+    if (found !== undefined) {
+      if ((flags & Ipc.CREAT) !== 0 && (flags & Ipc.EXCL) !== 0) return -Errno.EEXIST;
+      const wrong = fits(found);
+      if (wrong < 0) return wrong;
+      return mayUse(thread, found, ((flags >> 6) | (flags >> 3) | flags) & 7) ? found.id : -Errno.EACCES;
+    }
+    if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;
+    const { euid, egid } = thread.process.credentials;
+    const common = { id: this.#next, key, mode: flags & 0o777, uid: euid, gid: egid, creatorUid: euid, creatorGid: egid };
+    if (this.#byId.size >= this.#most) return -Errno.ENOSPC;
+    const made = make(common);
+    if (typeof made === 'number') return made;
+    this.#byId.set(made.id, made);
+    this.#next++;
+    return made.id;
+  }
+
+  remove(object: T): void {
+    this.#byId.delete(object.id);
+  }
+}
+
+/** Linux: `ipcperms`. @param rights of `Right` */
+export function mayUse({ process }: Thread, { mode, uid, gid, creatorUid, creatorGid }: IpcObject, rights: number): boolean {
+  const { euid, egid, groups } = process.credentials;
+  const inGroup = [egid, ...groups].some((group) => group === gid || group === creatorGid);
+  const granted = euid === uid || euid === creatorUid ? mode >> 6 : inGroup ? mode >> 3 : mode;
+  return (rights & ~granted & 7) === 0 || process.capable(CAP_IPC_OWNER);
+}
+
+/** May the caller remove or change it? */
+export function mayControl({ process }: Thread, { uid, creatorUid }: IpcObject): boolean {
+  const { euid } = process.credentials;
+  return euid === uid || euid === creatorUid || process.capable(CAP_SYS_ADMIN);
+}
+
+/** Offsets in `struct ipc64_perm`, with which each status begins. */
+export const Perm = { key: 0, uid: 4, gid: 8, creatorUid: 12, creatorGid: 16, mode: 20, bytes: 48 } as const;

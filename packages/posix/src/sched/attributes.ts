@@ -1,0 +1,115 @@
+import { PAGE_SIZE } from '@rpal/hw-x86';
+import { type Thread, UserBuffer } from '@rpal/kernel';
+import { MAX_RT_PRIORITY, SchedPolicy } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
+import type { Calls } from '../calls.js';
+import { Cap } from '../identity/capabilities.js';
+import { PosixStep } from '../steps.js';
+import { putInt } from '../user-memory.js';
+
+/** Bytes of `struct sched_attr` in its first and its second form. */
+const FIRST = 48;
+const SECOND = 56;
+const Offset = { size: 0, policy: 4, flags: 8, nice: 16, priority: 20, runtime: 24 } as const;
+const AttrFlag = { RESET_ON_FORK: 1, RECLAIM: 2, DL_OVERRUN: 4, KEEP_POLICY: 8, KEEP_PARAMS: 16, UTIL_CLAMP: 0x60, ALL: 0x7f } as const;
+/** What a fair task may ask for as its slice, ns: others are brought into this. */
+const SLICE_MIN = 100_000;
+const SLICE_MAX = 100_000_000;
+
+const isRealTime = (policy: number): boolean => policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
+const isFair = (policy: number): boolean => policy === SchedPolicy.NORMAL || policy === SchedPolicy.BATCH || policy === SchedPolicy.IDLE;
+
+/** sched_setattr, sched_getattr, sched_setparam and sched_getparam. */
+export function defineSchedAttributes(calls: Calls): void {
+  const { scheduler, processes } = calls.kernel;
+  const buffer = new UserBuffer(PAGE_SIZE);
+  const find = (caller: Thread, pid: number): Thread | undefined => (pid === 0 ? caller : processes.thread(pid));
+  /** Without CAP_SYS_NICE nobody touches another user's tasks, nor makes a task more urgent than its limits allow. */
+  const refused = (caller: Thread, target: Thread, policy: number, priority: number, nice: number): boolean => {
+    if (caller.process.capable(Cap.SYS_NICE)) return false;
+    const { euid } = caller.process.credentials;
+    const owner = target.process.credentials;
+    const more = isRealTime(policy) && (!isRealTime(target.policy) || priority > target.ownPriority);
+    return (euid !== owner.euid && euid !== owner.uid) || more || (isFair(policy) && nice < target.nice);
+  };
+
+  calls.define('sched_setparam', (cpu, thread, { a0, a1 }) => {
+    cpu.charge(PosixStep.attributes);
+    if ((a0 | 0) < 0 || a1 === 0) return -Errno.EINVAL;
+    if (buffer.load(cpu, thread, a1, 4) < 0) return -Errno.EFAULT;
+    const priority = buffer.i32(0);
+    const target = find(thread, a0 | 0);
+    if (target === undefined) return -Errno.ESRCH;
+    if (isRealTime(target.policy) ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
+    if (refused(thread, target, target.policy, priority, target.nice)) return -Errno.EPERM;
+    return scheduler.setScheduler(cpu, target, target.policy, priority);
+  });
+
+  calls.define('sched_getparam', (cpu, thread, { a0, a1 }) => {
+    cpu.charge(PosixStep.identity);
+    if ((a0 | 0) < 0 || a1 === 0) return -Errno.EINVAL;
+    const target = find(thread, a0 | 0);
+    return target === undefined ? -Errno.ESRCH : putInt(cpu, thread, a1, target.ownPriority);
+  });
+
+  calls.define(
+    'sched_setattr',
+    (cpu, thread, { a0, a1, a2 }) => {
+      cpu.charge(PosixStep.attributes);
+      if (a1 === 0 || (a0 | 0) < 0 || a2 !== 0) return -Errno.EINVAL;
+      if (buffer.load(cpu, thread, a1, 4) < 0) return -Errno.EFAULT;
+      const size = buffer.u32(Offset.size) || FIRST;
+      const tooBig = (): number => (putInt(cpu, thread, a1, SECOND) < 0 ? -Errno.EFAULT : -Errno.E2BIG);
+      if (size < FIRST || size > PAGE_SIZE) return tooBig();
+      buffer.clear(SECOND);
+      if (buffer.load(cpu, thread, a1, size) < 0) return -Errno.EFAULT;
+      // What a newer program asks for beyond what is known.
+      for (let at = SECOND; at < size; at++) if (buffer.view.getUint8(at) !== 0) return tooBig();
+      const flags = buffer.u32(Offset.flags);
+      if ((flags & AttrFlag.UTIL_CLAMP) !== 0) return size < SECOND ? -Errno.EINVAL : -Errno.EOPNOTSUPP;
+      const nice = Math.max(-20, Math.min(19, buffer.i32(Offset.nice)));
+      const asked = buffer.i32(Offset.policy);
+      if (asked < 0) return -Errno.EINVAL;
+      const target = find(thread, a0 | 0);
+      if (target === undefined) return -Errno.ESRCH;
+      const keeps = (flags & AttrFlag.KEEP_PARAMS) !== 0;
+      const policy = (flags & AttrFlag.KEEP_POLICY) !== 0 ? target.policy : asked;
+      const priority = keeps ? target.ownPriority : buffer.u32(Offset.priority);
+      if ((!isRealTime(policy) && !isFair(policy)) || (flags & ~AttrFlag.ALL) !== 0) return -Errno.EINVAL;
+      if (isRealTime(policy) ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
+      const wantedNice = keeps ? target.nice : nice;
+      const forgets = target.resetOnFork && (flags & AttrFlag.RESET_ON_FORK) === 0 && !thread.process.capable(Cap.SYS_NICE);
+      if (forgets || refused(thread, target, policy, priority, wantedNice)) return -Errno.EPERM;
+      const runtime = buffer.u64(Offset.runtime);
+      const failed = scheduler.setScheduler(cpu, target, policy, priority);
+      if (failed < 0) return failed;
+      target.resetOnFork = (flags & AttrFlag.RESET_ON_FORK) !== 0;
+      if (isFair(policy) && !keeps) {
+        if (nice !== target.nice) scheduler.setNice(cpu, target, nice);
+        const { entity } = target;
+        entity.customSlice = runtime !== 0;
+        entity.slice = runtime === 0 ? scheduler.baseSlice : Math.max(SLICE_MIN, Math.min(SLICE_MAX, runtime));
+      }
+      return 0;
+    },
+    { missing: 'SCHED_DEADLINE is EINVAL, and clamps of utilisation EOPNOTSUPP' },
+  );
+
+  calls.define('sched_getattr', (cpu, thread, { a0, a1, a2, a3 }) => {
+    cpu.charge(PosixStep.structure);
+    const size = a2 >>> 0;
+    if (a1 === 0 || (a0 | 0) < 0 || size > PAGE_SIZE || size < FIRST || a3 !== 0) return -Errno.EINVAL;
+    const target = find(thread, a0 | 0);
+    if (target === undefined) return -Errno.ESRCH;
+    const bytes = Math.min(size, SECOND);
+    buffer.clear(Math.max(size, SECOND)).set32(Offset.size, bytes).set32(Offset.policy, target.policy);
+    if (target.resetOnFork) buffer.set32(Offset.flags, AttrFlag.RESET_ON_FORK);
+    if (isRealTime(target.policy)) buffer.set32(Offset.priority, target.ownPriority);
+    else buffer.set32(Offset.nice, target.nice).set64(Offset.runtime, target.entity.slice);
+    if (bytes === SECOND) buffer.set32(SECOND - 4, UCLAMP_MAX);
+    return buffer.store(cpu, thread, a1, size) < 0 ? -Errno.EFAULT : 0;
+  });
+}
+
+/** Nobody's utilisation is clamped. */
+const UCLAMP_MAX = 1024;

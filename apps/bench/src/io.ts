@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 /** A stream that text goes to, and what is at its other end. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
-/** All that a command has of the world besides files. */
+/** What a command sees of the world besides files. */
 export interface Io {
   /** Results. */
   readonly stdout: Output;
@@ -18,7 +18,7 @@ export interface Io {
 
 /** The streams and signals of this process. */
 export function processIo(): Io {
-  // `rpal-bench ... | head` closes the pipe early: what nobody reads need not be written, and files still are.
+  // `rpal-bench ... | head` closes the pipe early: the rest need not be printed, but files are still written.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error;

@@ -9,7 +9,7 @@ export function check(condition: boolean, what: string): asserts condition {
   if (!condition) throw new BenchmarkFailure(what);
 }
 
-/** For messages that tell a value: `check` would make the text also where all is well, once per message sent. */
+/** For messages with a value in the text: `check` would make the text even if all is well, once per message sent. */
 export function fail(what: string): never {
   throw new BenchmarkFailure(what);
 }

@@ -7,7 +7,7 @@ export interface PublishedRun {
   readonly cycles: Readonly<Record<Phase, number>>;
 }
 
-/** What the RFC's figures were measured with, as far as it says. Other conditions are not comparable. */
+/** What the RFC says its figures were measured with. Other conditions are not comparable. */
 export const PUBLISHED_CONDITIONS = { size: 32, profile: 'xeon-platinum-8336c' } as const;
 
 /** The figures that the RFC states for its sample, both for 1,000,000 messages of 32 bytes. */

@@ -56,7 +56,7 @@ export interface RangeBeside {
   readonly messages: number;
   /** @throws BenchmarkFailure as the run in this thread would */
   readonly range: Promise<Range>;
-  /** Ends the thread, whether it is through or not. */
+  /** Ends the thread, whether it is done or not. */
   close(): Promise<void>;
 }
 
@@ -77,7 +77,7 @@ export function rangeBeside(settings: RfcSettings, module: URL = new URL('range-
     });
     worker.on('error', reject);
   });
-  // Whoever waits for it is told; if nobody does, because the run beside it has failed, that is what counts.
+  // The error goes to its waiter; if there is none, because the other run has failed, that failure counts.
   range.catch(() => {});
   return {
     get messages() {

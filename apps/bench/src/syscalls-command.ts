@@ -22,7 +22,7 @@ interface Row {
   readonly state: State;
   /** What of it is not there; null unless the state is `partial`. */
   readonly missing: string | null;
-  /** The plugin that defines it; null: the kernel, or nobody. */
+  /** The plugin that defines it; null: the kernel, or none. */
   readonly plugin: string | null;
 }
 

@@ -16,6 +16,9 @@ import { endReceiver, endSender, makeReceiver, makeSender, type NewReceiver } fr
 import { CompareExchange } from './routine/compare-exchange.js';
 import { exit, init } from './setup.js';
 
+/** Which events a wait collects: those of the kernel, too, or only those that callers have set. */
+const Events = { ALL: false, USER_ONLY: true } as const;
+
 type Routine<T = number> = Generator<void, T>;
 
 /** In each pair of bits of PKRU the one that allows reading: `RPAL_PKRU_BASE_CODE_READ`. */
@@ -176,12 +179,12 @@ export class LibRpal {
 
   /** `rpal_epoll_wait`: as epoll_wait; a receiver thread can be called meanwhile, and gets user-mode events too. */
   epollWait(epfd: number, events: number, maxevents: number, timeout: number): Call {
-    return this.#prepareWait(epfd, events, maxevents, timeout, false);
+    return this.#prepareWait(epfd, events, maxevents, timeout, Events.ALL);
   }
 
   /** `rpal_epoll_wait_user`: collects user-mode events only, and never blocks. @returns how many */
   epollWaitUser(events: number, maxevents: number): Call {
-    return this.#prepareWait(-1, events, maxevents, 0, true);
+    return this.#prepareWait(-1, events, maxevents, 0, Events.USER_ONLY);
   }
 
   #prepareWait(epfd: number, events: number, maxevents: number, timeout: number, userOnly: boolean): Call {

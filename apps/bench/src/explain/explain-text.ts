@@ -4,7 +4,7 @@ import { bar, textTable } from '../report/text-table.js';
 
 /** Cells of a bar. */
 const BAR = 12;
-/** Characters of a step's name that fit into 80 columns beside the rest. */
+/** Characters of a step's name that fit into 80 columns with the rest. */
 const NAME = 26;
 
 /** `@rpal/sched:switchTo`: `sched: switchTo`, cut if it is long. */

@@ -126,7 +126,7 @@ function conditionsOf({ conditions, messages }: Findings): string {
   return `<p>The RFC's own benchmark, ${whole(messages)} messages of 32 bytes for each line. TSC cycles from the client's stamp to the server's, and until the client has its echo.</p>${table(['CPUs', 'idle in', 'epoll', 'RPAL', 'gain', 'epoll, trip', 'RPAL, trip', 'gain'], rows, [0, 1])}<p class="note">Hold the mouse over a line for the command that makes it again.</p>`;
 }
 
-/** Where a figure is in the profile, with the names of idle states in place of their numbers. */
+/** Where a figure is in the profile, with the names of idle states instead of their numbers. */
 function named(path: string, { idle }: Findings['profile']): string {
   return path.replace(/^costs\./, '').replace(/^idle\.(\d+)/, (_, index) => `idle.${idle[Number(index)]?.name ?? index}`);
 }

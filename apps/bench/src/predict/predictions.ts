@@ -2,7 +2,7 @@ import { type CostLevel, type CpuProfile, parseProfile } from '@rpal/hw-x86';
 import type { MachineOptions } from '@rpal/kernel';
 import type { PingPongOptions } from './ping-pong.js';
 
-/** A figure that somebody measured, and the experiment on the model that corresponds to it. */
+/** A figure that was measured, and the experiment on the model that corresponds to it. */
 export interface Prediction {
   readonly what: string;
   /** Microseconds per round trip. */

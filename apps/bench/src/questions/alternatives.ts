@@ -154,7 +154,7 @@ function compare(options: RpalOptions): Answer {
   };
 }
 
-/** The address space is shared, and nobody is called: the text is written into the server's memory, and one byte wakes it. */
+/** The address space is shared, and there is no call: the text is written into the server's memory, and one byte wakes it. */
 function sharingAlone(options: RpalOptions): Answer {
   let total = 0;
   let received = 0;

@@ -10,7 +10,7 @@ import { ofFaults } from './verdicts.js';
 const SLICE = 2 ** 39;
 const PRIVATE = MapFlag.PRIVATE | MapFlag.ANONYMOUS;
 
-/** A piece of memory, and what somebody does to it. */
+/** A piece of memory, and what is done to it. */
 interface Case {
   readonly name: string;
   readonly make: (p: Program) => Generator<void, number>;

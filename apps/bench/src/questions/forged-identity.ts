@@ -34,7 +34,7 @@ function forge(options: RpalOptions): Answer {
   };
 }
 
-/** The victim is a service with a waiting receiver, and has requested nobody. */
+/** The victim is a service with a waiting receiver, and has requested no other service. */
 function oneSided(options: RpalOptions): Answer {
   const machine = smallMachine(options);
   const GUESSES = 8;

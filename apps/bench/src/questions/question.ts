@@ -19,7 +19,7 @@ export interface Answer {
   readonly bars?: readonly Bar[];
 }
 
-/** A question that somebody asked about RPAL, and the experiment that answers it. */
+/** A question about RPAL, and the experiment that answers it. */
 export interface Question {
   readonly who: string;
   readonly question: string;

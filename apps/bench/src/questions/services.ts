@@ -44,7 +44,7 @@ export interface Extras {
   readonly deaths?: 'throw' | 'report';
   /** The CPUs; by default four of the RFC's. */
   readonly profile?: CpuProfile;
-  /** Plugins beside RPAL. */
+  /** Plugins besides RPAL. */
   readonly plugins?: readonly Plugin[];
   /** Before anything runs. */
   readonly arrange?: (machine: Machine, server: Process, client: Process) => void;
@@ -107,7 +107,10 @@ export function meet(
   return { machine, client, server, bug: runToEnd(machine, extras.deaths) };
 }
 
-/** Runs a machine to its end. @param deaths whether a process may die of a signal @returns the message if the kernel stops at a BUG of RPAL's, else null */
+/**
+ * Runs a machine to its end. @param deaths whether a process may die of a signal @returns the message if the kernel stops at a BUG of
+ * RPAL's, else null
+ */
 export function runToEnd(machine: Machine, deaths: 'throw' | 'report' = 'throw'): string | null {
   try {
     machine.run({ deaths });

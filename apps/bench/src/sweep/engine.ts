@@ -6,7 +6,7 @@ import { UsageError } from '../usage.js';
 import type { Point } from './spec.js';
 import work, { type Outcome, type Task } from './worker.js';
 
-/** Whoever runs points. */
+/** What runs points. */
 export interface Engine {
   run(task: Task): Promise<readonly Outcome[]>;
   close(): Promise<void>;
@@ -46,7 +46,7 @@ export interface Listener {
 }
 
 /**
- * Hands points out to `jobs` workers until all are through. Tasks grow until one takes a second; how they are cut has no influence on
+ * Hands points out to `jobs` workers until all are done. Tasks grow until one takes a second; how they are cut has no influence on
  * results.
  */
 export async function runPoints(
@@ -62,7 +62,7 @@ export async function runPoints(
   async function worker(): Promise<void> {
     while (next < points.length && !listener.stopped) {
       const wanted = Number.isNaN(each) ? 1 : Math.max(1, Math.round(TASK / each));
-      // At the end nobody is to wait for one that has much left.
+      // At the end none should have much left while the others are idle.
       const fair = Math.ceil((points.length - next) / (2 * jobs));
       const own = points.slice(next, next + Math.min(wanted, fair));
       next += own.length;

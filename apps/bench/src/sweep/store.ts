@@ -34,8 +34,8 @@ function lineOf({ key, settings, figures }: Result): string {
 }
 
 /**
- * The folder of a sweep. Every process writes a file of its own, a line per point, and reads those of all others: nobody shares a file, and a
- * process that is killed loses at most the line that it was writing.
+ * The folder of a sweep. Every process writes a file of its own, a line per point, and reads those of all others: no two share a file, and
+ * a process that is killed loses at most the line that it was writing.
  */
 export class Store {
   readonly directory: string;

@@ -39,6 +39,7 @@ export const FdSlot = { record: 0, use: 8, timestamp: 12, size: 16 } as const;
 /**
  * What a slot's word of use says; callers count up from AVAILABLE. The library's own values are one less (-1, -100, 0), with which it
  * fills each node: here a node of fresh memory is free as it is.
+ * @public for tools that read a service's memory
  */
 export const SlotUse = { FREE: 0, FREEING: -99, AVAILABLE: 1 } as const;
 /** The table is a list of nodes: slots, and behind them the address of the next node. */

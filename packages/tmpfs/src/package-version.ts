@@ -1,4 +1,4 @@
 import manifest from '../package.json' with { type: 'json' };
 
-/** Version of this package, which plugins may require. */
+/** Version of this package. @public for plugins, which may require one */
 export const version: string = manifest.version;

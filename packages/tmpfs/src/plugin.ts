@@ -36,7 +36,7 @@ export type TmpfsOptions = z.input<typeof options>;
 
 const installed = new WeakMap<object, FileTree>();
 
-/** The tree of a machine, for tools that look inside. @throws BusError MISSING_REQUIREMENT without the plugin */
+/** The tree of a machine, for tools that look inside. @throws BusError MISSING_REQUIREMENT without the plugin @public for tools that make or read trees */
 export function treeOf(machine: object): FileTree {
   const tree = installed.get(machine);
   if (tree === undefined)
@@ -81,7 +81,7 @@ export const tmpfs: (options?: TmpfsOptions) => Plugin = definePlugin<z.output<t
   },
 });
 
-/** The files of an archive, whichever of the two kinds it is. @throws ArchiveError */
+/** The files of an archive, whichever of the two kinds it is. @throws ArchiveError @public for tools that make or read trees */
 export function filesOfArchive(bytes: Uint8Array): FileRecord[] {
   if (isCpio(bytes)) return filesOfCpio(bytes);
   if (isTar(bytes)) return filesOfTar(bytes);

@@ -3,6 +3,7 @@ import { defineSteps } from '@rpal/hw-x86';
 /**
  * Steps of the file system. None of them has been counted; each is set beside the counted path that is nearest to it, which its source
  * names, and the middle value lies where that path would put it.
+ * @public for meters that ask what a step costs
  */
 export const TmpfsStep = defineSteps('@rpal/tmpfs', {
   pathWalk: {

@@ -1,6 +1,6 @@
 import type { CpuProfile } from '@rpal/hw-x86';
 
-/** Offsets in `struct rt_sigframe` on x86-64: return address, `struct ucontext`, `siginfo_t`. */
+/** Offsets in `struct rt_sigframe` on x86-64: return address, `struct ucontext`, `siginfo_t`. @public for engines of machine code */
 export const Frame = {
   returnAddress: 0,
   flags: 8,
@@ -17,7 +17,7 @@ export const Frame = {
   bytes: 440,
 } as const;
 
-/** General registers in `struct sigcontext`, 8 bytes each. */
+/** General registers in `struct sigcontext`, 8 bytes each. @public for engines of machine code */
 export const Register = {
   r8: 0,
   r9: 1,
@@ -39,7 +39,7 @@ export const Register = {
   eflags: 17,
 } as const;
 
-/** Offsets in `siginfo_t`. */
+/** Offsets in `siginfo_t`. @public for engines of machine code */
 export const Info = { signal: 0, error: 4, code: 8, pid: 16, uid: 20, value: 24, address: 16, key: 32 } as const;
 
 /** Of `uc_flags`: there is extended state; SS is kept, and restored. */

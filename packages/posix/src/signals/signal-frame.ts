@@ -13,6 +13,7 @@ type Write = Generator<void, void>;
  *   yield* frame.setPkru(0);
  * });
  * ```
+ * @public for engines of machine code
  */
 export class SignalFrame {
   /** Where it lies. */

@@ -14,7 +14,7 @@ export function isCpio(bytes: Uint8Array): boolean {
   return magic === MAGIC || magic === MAGIC_WITH_SUM;
 }
 
-/** The files of a cpio archive in `newc` format. @throws ArchiveError with the offset of what is wrong */
+/** The files of a cpio archive in `newc` format. @throws ArchiveError with the offset of what is wrong @public for tools that make or read trees */
 export function filesOfCpio(bytes: Uint8Array): FileRecord[] {
   const records: FileRecord[] = [];
   /** First path of an inode with several; its contents come with the last one. */

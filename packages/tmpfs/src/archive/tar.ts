@@ -9,7 +9,7 @@ export function isTar(bytes: Uint8Array): boolean {
   return bytes.length >= BLOCK && text(bytes, 257, 5) === 'ustar';
 }
 
-/** The files of a tar archive: ustar, with GNU's long names and the names and sizes of pax. @throws ArchiveError with where it is wrong */
+/** The files of a tar archive: ustar, with GNU's long names and the names and sizes of pax. @throws ArchiveError with where it is wrong @public for tools that make or read trees */
 export function filesOfTar(bytes: Uint8Array): FileRecord[] {
   const records: FileRecord[] = [];
   /** What headers before a file say of it. */

@@ -5,6 +5,7 @@ import type { IoVec } from '@rpal/vfs';
 /**
  * The calls on paths that a program has on a machine with a file system. Structures, where a call fills one or reads one, lie in the
  * program's memory, laid out as on x86-64; `readStat` and its like take them apart.
+ * @public for programs
  */
 export class FileTreeCalls extends ProgramBase {
   /** @param fd a directory, or `At.FDCWD` @param mode of a file that is made */

@@ -44,7 +44,7 @@ export function readStat(bytes: Uint8Array): Stat {
   };
 }
 
-/** A name that getdents64 has found. */
+/** A name that getdents64 has found. @public for programs */
 export interface Entry {
   readonly inode: number;
   /** Position behind it, for lseek. */
@@ -54,7 +54,7 @@ export interface Entry {
   readonly name: string;
 }
 
-/** Takes the records of getdents64 apart. */
+/** Takes the records of getdents64 apart. @public for programs */
 export function readEntries(bytes: Uint8Array): Entry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const entries: Entry[] = [];
@@ -73,7 +73,7 @@ export function readEntries(bytes: Uint8Array): Entry[] {
   return entries;
 }
 
-/** An event that a program has read from an inotify file. */
+/** An event that a program has read from an inotify file. @public for programs */
 export interface InotifyEvent {
   readonly watch: number;
   /** `Inotify` bits. */
@@ -83,7 +83,7 @@ export interface InotifyEvent {
   readonly name: string;
 }
 
-/** Takes what was read from an inotify file apart. */
+/** Takes what was read from an inotify file apart. @public for programs */
 export function readEvents(bytes: Uint8Array): InotifyEvent[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const events: InotifyEvent[] = [];

@@ -43,7 +43,7 @@ export function above(dentry: Dentry): Dentry | null {
   return at.parent;
 }
 
-/** The path of a dentry as seen from the root `root`; null if it is not below it. */
+/** The path of a dentry as seen from the root `root`; null if it is not below it. @public for tools that make or read trees */
 export function pathBelow(dentry: Dentry, root: Dentry): string | null {
   let path = '';
   let at = dentry;

@@ -6,6 +6,7 @@ import { explainCommand } from './explain/explain-command.js';
 import { exploreCommand } from './explore/explore-command.js';
 import { replayCommand } from './explore/replay-command.js';
 import { reportCommand } from './full-report/report-command.js';
+import { hostCommand } from './host/host-command.js';
 import type { Io } from './io.js';
 import { meshCommand } from './mesh/mesh-command.js';
 import { pluginsCommand } from './plugins-command.js';
@@ -47,6 +48,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     questionsCommand,
     questionCommand,
     predictCommand,
+    hostCommand,
     exploreCommand,
     replayCommand,
     replayStraceCommand,

@@ -29,13 +29,16 @@ export interface LockingCore {
 }
 
 /** `cpu` has taken `lock`. @param site where, if the system call does not say it: a name of the code, and its patch */
-export function tellTaken({ id, clock, locks: { taken } }: LockingCore, lock: KernelLock, site: string): void {
-  if (taken.observed) taken.emit(id, clock, lock, site);
+export function tellTaken(cpu: LockingCore, lock: KernelLock, site: string): void {
+  const { taken } = cpu.locks;
+  // The clock is a sum: it is asked for only if somebody listens.
+  if (taken.observed) taken.emit(cpu.id, cpu.clock, lock, site);
 }
 
 /** `cpu` gives `lock` back. */
-export function tellReleased({ id, clock, locks: { released } }: LockingCore, lock: KernelLock): void {
-  if (released.observed) released.emit(id, clock, lock);
+export function tellReleased(cpu: LockingCore, lock: KernelLock): void {
+  const { released } = cpu.locks;
+  if (released.observed) released.emit(cpu.id, cpu.clock, lock);
 }
 
 /** `cpu` has taken `lock` and given it back in one step, or would have had to: what was done meanwhile takes no other. */

@@ -32,13 +32,14 @@ export class SpinLock implements KernelLock {
   }
 
   acquire(cpu: CoherentCore): void {
-    this.#bring(cpu);
+    // A core's own release is never later than its clock.
+    if (this.#holder !== cpu) this.#waitFor(cpu);
     tellTaken(cpu, this, '');
   }
 
   /** A critical section that takes no time of its own: its work is part of a step charged before. */
   pass(cpu: CoherentCore): void {
-    this.#bring(cpu);
+    if (this.#holder !== cpu) this.#waitFor(cpu);
     this.#freeAt = cpu.clock;
     tellPassed(cpu, this, '');
   }
@@ -48,9 +49,7 @@ export class SpinLock implements KernelLock {
     tellReleased(cpu, this);
   }
 
-  #bring(cpu: CoherentCore): void {
-    // A core's own release is never later than its clock.
-    if (this.#holder === cpu) return;
+  #waitFor(cpu: CoherentCore): void {
     this.touch(cpu);
     if (this.#freeAt > cpu.clock) cpu.chargeCycles(HwStep.lockWait, this.#freeAt - cpu.clock);
   }

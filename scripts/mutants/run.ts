@@ -68,11 +68,21 @@ async function complaint(file: string): Promise<string> {
 async function answerTo({ group, mutant }: Chosen, file: string): Promise<Answer> {
   const usual = (test: string): number => seconds.get(test) ?? UNKNOWN;
   const files = [...testFiles(group, mutant)].sort((a, b) => usual(a) - usual(b));
-  const limit = Math.min(LONGEST, PATIENCE * files.reduce((sum, test) => sum + usual(test), 0) + GRACE);
-  const answer = await tests.run({ files, change: { file, text: mutant.text, without: mutant.mutated } }, limit);
-  for (const [test, taken] of Object.entries(answer.files)) if (test !== answer.in) seconds.set(test, taken);
-  const wrong = await complaint(answer.in);
-  return wrong === '' ? answer : withoutTest('broken', wrong, answer.seconds);
+  const change = { file, text: mutant.text, without: mutant.mutated };
+  for (let limit = PATIENCE * files.reduce((sum, test) => sum + usual(test), 0) + GRACE; ; limit *= PATIENCE) {
+    const answer = await tests.run({ files, change }, Math.min(limit, LONGEST));
+    // Stuck, or is it the computer that has much else to do?
+    if (answer.outcome === 'out of time' && limit < LONGEST && !(await inTime(files, limit))) continue;
+    for (const [test, taken] of Object.entries(answer.files)) if (test !== answer.in) seconds.set(test, taken);
+    const wrong = await complaint(answer.in);
+    return wrong === '' ? answer : withoutTest('broken', wrong, answer.seconds);
+  }
+}
+
+/** Without a mutant these tests take less than half of `limit`, seconds. */
+async function inTime(files: readonly string[], limit: number): Promise<boolean> {
+  const { outcome, seconds } = await tests.run({ files, change: null }, limit);
+  return outcome === 'passed' && seconds < limit / 2;
 }
 
 const OUTCOMES = { passed: 'survived', failed: 'killed', 'out of time': 'out of time', broken: 'broken' } as const;

@@ -11,7 +11,12 @@ export const posix: Group = {
       text: 'if (this.attached === 0 && this.removed) this.#gone(this);',
       mutated: 'if (this.attached === 0) this.#gone(this);',
     },
-    { kind: 'errno', text: 'if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;', mutated: '' },
+    {
+      kind: 'errno',
+      text: 'if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;',
+      mutated: '',
+      in: 'shared-memory.ts',
+    },
     { kind: 'errno', text: 'if (queue.notification !== null) return -Errno.EBUSY;', mutated: '', tests: ['mqueue'] },
     {
       kind: 'bound',

@@ -1,6 +1,7 @@
 export type { Opener } from './calls/file-syscalls.js';
 export { findKey as futexKey } from './calls/futex.js';
-export { PidFd } from './calls/pidfd.js';
+export { thoseMeant } from './calls/sched-syscalls.js';
+export { maySend } from './calls/signal-syscalls.js';
 export { whenOver } from './calls/when-over.js';
 export { releaseFiles } from './dispatch/held-file.js';
 export { type InterruptHandler, type Irq, IrqTable } from './dispatch/irq-table.js';
@@ -15,6 +16,7 @@ export {
 export { Entry } from './entry/entry.js';
 export { DeadlockError, MachineError, type MachineErrorCode, ProcessDeathError } from './errors.js';
 export { Kernel, type KernelOptions } from './kernel.js';
+export { yieldInKernel } from './lifecycle/affinity.js';
 export { WAIT_CHILD, WaitChildOperation, type WaitRequest } from './lifecycle/wait.js';
 export { createMachine, Machine, type RunOptions } from './machine.js';
 export type { MachineOptions } from './machine-options.js';
@@ -63,7 +65,7 @@ export { UserBuffer } from './process/user-buffer.js';
 export { type CallRegisters, UserContext } from './process/user-context.js';
 export type { WaitingThread } from './process/waiting.js';
 export type { Call } from './program/call.js';
-export { requireText } from './program/checks.js';
+export { requireText, requireVector } from './program/checks.js';
 export { executable, type ProgramImage } from './program/executable.js';
 export { bytesOf, HostArguments, SECOND_TEXT } from './program/host-arguments.js';
 export type { Main } from './program/main.js';

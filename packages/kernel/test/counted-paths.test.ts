@@ -1,6 +1,7 @@
 import { type LedgerEntry, spread } from '@rpal/hw-x86';
 import { Epoll, Poll, Signal, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { posix } from '../../posix/src/index.js';
 import { executable, type Program, SyscallNumber } from '../src/index.js';
 import { finish, smallMachine } from './support.js';
 
@@ -35,7 +36,7 @@ function instructions(entries: readonly LedgerEntry[]): number {
 
 /** Instructions that one call of `body` books on CPU 0, as the average of `times` after one to warm up. */
 function perOperation(prepare: (p: Program) => Generator<void, () => Iterable<void, unknown>>, times = 8): number {
-  const machine = smallMachine();
+  const machine = smallMachine({ plugins: [posix()] });
   let result = 0;
   machine.spawn(
     executable('counted', function* (p) {

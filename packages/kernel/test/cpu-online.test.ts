@@ -1,6 +1,7 @@
 import { definePlugin } from '@rpal/bus';
 import { Errno, OpenFlag, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { posix } from '../../posix/src/index.js';
 import { executable, type Program } from '../src/index.js';
 import { bytes, run, runOn, smallMachine } from './support.js';
 
@@ -14,7 +15,7 @@ function* online(p: Program, cpu: number, letter: string): Generator<void, numbe
 
 describe('/sys/devices/system/cpu/cpuN/online', () => {
   it('moves everybody away, and new tasks go elsewhere', () => {
-    const machine = smallMachine();
+    const machine = smallMachine({ plugins: [posix()] });
     const seen: number[] = [];
     const results: number[] = [];
     const worker = machine.spawn(
@@ -40,7 +41,7 @@ describe('/sys/devices/system/cpu/cpuN/online', () => {
 
   it('is not there for CPU 0 and for CPUs that do not exist', () => {
     const results: number[] = [];
-    run(function* (p) {
+    run({ plugins: [posix()] }, function* (p) {
       results.push(yield* online(p, 0, '0'), yield* online(p, 99, '0'), yield* online(p, 1, 'x'));
     });
     expect(results).toEqual([-Errno.ENOENT, -Errno.ENOENT, -Errno.EINVAL]);
@@ -57,7 +58,7 @@ describe('sched_setaffinity', () => {
         hooks.schedAffinity.tap(plugin, () => (--refusals > 0 ? false : undefined));
       },
     });
-    const machine = smallMachine({ plugins: [reluctant()] });
+    const machine = smallMachine({ plugins: [posix(), reluctant()] });
     let over = false;
     const results: number[] = [];
     const worker = machine.spawn(
@@ -80,7 +81,7 @@ describe('sched_setaffinity', () => {
 describe('user ids', () => {
   it('are inherited, given up once, and decide who may send signals', () => {
     const results: number[] = [];
-    run(function* (p) {
+    run({ plugins: [posix()] }, function* (p) {
       const parent = p.context.thread.process.pid;
       yield* p.fork(function* (child) {
         results.push(yield* child.getuid(), yield* child.setuid(1000), yield* child.getuid());
@@ -97,7 +98,7 @@ describe('user ids', () => {
 describe('a 32-bit system call of a 64-bit program', () => {
   it('does what the other does', () => {
     const results: number[] = [];
-    const [process] = run(function* (p) {
+    const [process] = run({ plugins: [posix()] }, function* (p) {
       results.push(yield* p.compatSyscall(39), yield* p.getpid());
     });
     expect(results).toEqual([process?.pid, process?.pid]);

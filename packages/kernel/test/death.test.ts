@@ -189,7 +189,6 @@ describe('the text of a system call', () => {
     expect(call(SyscallNumber.futex, '', 0x1000, 128, 5, -1)).toBe(
       'futex(uaddr 0x1000, op FUTEX_WAIT|FUTEX_PRIVATE_FLAG, val 5, timeout_ns -1, uaddr2 0x0, val3 0)',
     );
-    expect(call(SyscallNumber.splice, '', 3, 0, 5, 0, 100, 0)).toBe('splice(fd_in 3, fd_out 5, length 100, flags 0x0)');
     expect(call(SyscallNumber.getpid, '')).toBe('getpid()');
   });
 

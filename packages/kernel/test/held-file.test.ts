@@ -57,29 +57,6 @@ describe('a file that a thread sleeps on', () => {
     });
   });
 
-  it('may be the one that data are moved to', () => {
-    run(function* (p) {
-      const buffer = yield* p.allocate(0x1_0000);
-      const source = yield* p.pipe();
-      yield* p.write(p.second, buffer, 1);
-      const from = yield* p.pipe();
-      const to = p.second;
-      expect(yield* p.write(to, buffer, 0x1_0000)).toBe(0x1_0000);
-      let moved = 0;
-      yield* p.clone(function* (t) {
-        moved = yield* t.splice(source, to, 1);
-      });
-      yield* p.sleep(Time.ms);
-      yield* p.close(to);
-      yield* p.store32(buffer, from);
-      yield* p.store32(buffer + 4, Poll.IN);
-      yield* p.poll(buffer, 1, 0);
-      expect((yield* p.load32(buffer + 4)) >>> 16, 'there is a writer yet').toBe(Poll.IN);
-      expect(yield* p.read(from, buffer, 0x1_0000)).toBe(0x1_0000);
-      expect([yield* p.read(from, buffer, 10), moved, yield* p.read(from, buffer, 10)]).toEqual([1, 1, 0]);
-    });
-  });
-
   it('may be an epoll: its waiter is woken by what it watched when it began to wait', () => {
     run(function* (p) {
       const epfd = yield* p.epollCreate();

@@ -1,6 +1,7 @@
 import { type Cpu, dataCaches } from '@rpal/hw-x86';
 import { Errno, Madvise, MapFlag, Mremap, Prot, Signal, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { posix } from '../../posix/src/index.js';
 import { ends, run, runOn, smallMachine } from './support.js';
 
 const PAGE = 4096;
@@ -53,7 +54,7 @@ describe('memory calls of a program', () => {
 describe('a machine with huge pages', () => {
   it('gives them to programs, and another process reads through them', () => {
     const HUGE = 2 * 2 ** 20;
-    const machine = smallMachine({ hugePages: 'madvise' });
+    const machine = smallMachine({ hugePages: 'madvise', plugins: [posix()] });
     const seen: number[] = [];
     runOn(machine, function* (p) {
       const memory = yield* p.mmap(0, HUGE, RW, MapFlag.PRIVATE | MapFlag.ANONYMOUS);

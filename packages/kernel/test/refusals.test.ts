@@ -1,13 +1,14 @@
 import { Errno, Futex, FutexWord, Prot, Rlimit, Signal, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { smallProfile } from '../../../scripts/testing/run.ts';
+import { posix } from '../../posix/src/index.js';
 import { executable, type Program, SyscallNumber, Time } from '../src/index.js';
 import { run, runOn, smallMachine } from './support.js';
 
 describe('another user', () => {
   it('may do nothing to a process of root: no signal by whatever call, no look at its memory, no change of its limits', () => {
     const refused: Record<string, number> = {};
-    run(function* (p) {
+    run({ plugins: [posix()] }, function* (p) {
       const parent = yield* p.getpid();
       const page = yield* p.allocate(4096);
       yield* p.store64(page, 1);
@@ -33,7 +34,7 @@ describe('another user', () => {
 
 describe('a process that has ended', () => {
   it('takes signals, and does nothing about them, until it has been reaped', () => {
-    run(function* (p) {
+    run({ plugins: [posix()] }, function* (p) {
       const child = yield* p.fork(function* (c) {
         yield* c.sleep(Time.ms);
       });
@@ -88,12 +89,10 @@ describe('the border of what is allowed', () => {
     });
   });
 
-  it('is FS for arch_prctl, and a pipe for vmsplice', () => {
+  it('is FS for arch_prctl', () => {
     run(function* (p) {
       const ARCH_SET_GS = 0x1001;
       expect(yield* p.syscall(SyscallNumber.arch_prctl, ARCH_SET_GS, 0)).toBe(-Errno.EINVAL);
-      const page = yield* p.allocate(4096);
-      expect(yield* p.vmsplice(yield* p.memfd('x'), page, 1)).toBe(-Errno.EBADF);
     });
   });
 

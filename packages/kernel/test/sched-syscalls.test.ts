@@ -1,6 +1,7 @@
 import { SchedPolicy } from '@rpal/sched';
-import { Errno, Prio, Rusage } from '@rpal/uapi';
+import { Errno, LinuxCall, Prio, Rusage } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { posix } from '../../posix/src/index.js';
 import { SyscallNumber as Nr, type Program, Time } from '../src/index.js';
 import { run } from './support.js';
 
@@ -35,20 +36,20 @@ describe('scheduling calls', () => {
 
   it('tell priority ranges, slices and the nice value', () => {
     const results: number[] = [];
-    run(function* (p) {
+    run({ plugins: [posix()] }, function* (p) {
       const room = yield* p.allocate(4096);
       results.push(
-        yield* p.syscall(Nr.sched_get_priority_max, FIFO),
-        yield* p.syscall(Nr.sched_get_priority_min, RR),
-        yield* p.syscall(Nr.sched_get_priority_max, BATCH),
-        yield* p.syscall(Nr.sched_get_priority_max, 42),
+        yield* p.syscall(LinuxCall.sched_get_priority_max, FIFO),
+        yield* p.syscall(LinuxCall.sched_get_priority_min, RR),
+        yield* p.syscall(LinuxCall.sched_get_priority_max, BATCH),
+        yield* p.syscall(LinuxCall.sched_get_priority_max, 42),
       );
       yield* p.setScheduler(0, RR, 5);
-      results.push(yield* p.syscall(Nr.sched_rr_get_interval, 0, room), yield* p.load64(room), yield* p.load64(room + 8));
+      results.push(yield* p.syscall(LinuxCall.sched_rr_get_interval, 0, room), yield* p.load64(room), yield* p.load64(room + 8));
       yield* p.setNice(0, 7);
-      results.push(yield* p.syscall(Nr.getpriority, Prio.PROCESS, 0));
+      results.push(yield* p.syscall(LinuxCall.getpriority, Prio.PROCESS, 0));
       yield* p.setNice(0, -100);
-      results.push(yield* p.syscall(Nr.getpriority, Prio.PROCESS, 0), yield* p.syscall(Nr.getpriority, Prio.USER, 0));
+      results.push(yield* p.syscall(LinuxCall.getpriority, Prio.PROCESS, 0), yield* p.syscall(LinuxCall.getpriority, Prio.USER, 0));
     });
     expect(results).toEqual([99, 1, 0, -Errno.EINVAL, 0, 0, 100_000_000, 13, 40, 40]);
   });

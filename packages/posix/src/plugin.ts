@@ -14,18 +14,26 @@ import { defineMessageQueueCalls } from './ipc/message-queues.js';
 import { defineMessageCalls } from './ipc/messages.js';
 import { defineSemaphoreCalls } from './ipc/semaphores.js';
 import { defineSharedMemoryCalls } from './ipc/shared-memory.js';
+import { defineSpliceCalls } from './ipc/splice-calls.js';
 import { defineMemoryCalls } from './memory/memory-calls.js';
+import { defineProcessVmCalls } from './memory/process-vm.js';
+import { definePidfdCalls } from './process/pidfd.js';
 import { definePrctl } from './process/prctl.js';
 import { defineProcessCalls } from './process/process-calls.js';
 import { defineRseq } from './process/rseq.js';
 import { defineLifeCalls, ThreadLife } from './process/thread-life.js';
 import { defineWaitid } from './process/waitid.js';
 import { MessageQueueCalls } from './program/message-queue-calls.js';
+import { PidfdCalls } from './program/pidfd-calls.js';
+import { ProcessVmCalls } from './program/process-vm-calls.js';
 import { SharedMemoryCalls } from './program/shared-memory-calls.js';
+import { SpliceCalls } from './program/splice-calls.js';
 import { defineSchedAttributes } from './sched/attributes.js';
 import { defineMembarrier } from './sched/membarrier.js';
 import { AlternateStacks, defineAlternateStacks } from './signals/alternate-stack.js';
 import { UserFrames } from './signals/user-frames.js';
+import { defineCpuFiles } from './system/cpu-files.js';
+import { defineSchedulingCalls } from './system/scheduling-calls.js';
 import { defineSystemCalls } from './system/system-calls.js';
 
 /** The calls of Linux that a machine can do without. */
@@ -34,7 +42,7 @@ export const posix: () => Plugin = definePlugin({
   version: manifest.version,
   requires: { '@rpal/kernel': '^0.2.0' },
   setup({ plugin, slots, machine }) {
-    for (const family of [MessageQueueCalls, SharedMemoryCalls]) Program.add(family);
+    for (const family of [MessageQueueCalls, SharedMemoryCalls, SpliceCalls, PidfdCalls, ProcessVmCalls]) Program.add(family);
     const calls = new Calls(machine.kernel, plugin);
     defineClockCalls(calls);
     defineSleepCalls(calls);
@@ -61,9 +69,14 @@ export const posix: () => Plugin = definePlugin({
     defineRseq(calls);
     defineMessageQueueCalls(calls);
     defineSharedMemoryCalls(calls);
+    defineSpliceCalls(calls);
+    definePidfdCalls(calls);
+    defineProcessVmCalls(calls);
+    defineSchedulingCalls(calls);
+    defineCpuFiles(machine.kernel);
   },
 });
 
 declare module '@rpal/kernel' {
-  interface Program extends MessageQueueCalls, SharedMemoryCalls {}
+  interface Program extends MessageQueueCalls, SharedMemoryCalls, SpliceCalls, PidfdCalls, ProcessVmCalls {}
 }

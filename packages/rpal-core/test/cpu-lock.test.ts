@@ -1,5 +1,6 @@
 import { OpenFlag } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { posix } from '../../posix/src/index.js';
 import { RpalFlag, RpalIoctl } from '../src/index.js';
 import { type RpalTask, rpalTask } from '../src/services/thread.js';
 import { lockCpu, unlockCpu } from '../src/switch/cpu-lock.js';
@@ -27,11 +28,11 @@ function allowed(setting: World, body: (thread: RpalTask) => void): { cpus: numb
 
 describe('the CPU lock (patch 16)', () => {
   it('leaves a thread one CPU, and then gives it back what it had', () => {
-    const setting = world();
+    const setting = world({}, { plugins: [posix()] });
     const cpu = setting.machine.platform.cpus[0];
     if (cpu === undefined) throw new Error('no CPU');
     expect(allowed(setting, (thread) => lockCpu(setting.rpal, cpu, thread))).toEqual({ cpus: [0], size: 1, locked: true });
-    const again = world();
+    const again = world({}, { plugins: [posix()] });
     const first = again.machine.platform.cpus[0];
     if (first === undefined) throw new Error('no CPU');
     const back = allowed(again, (thread) => {
@@ -42,14 +43,14 @@ describe('the CPU lock (patch 16)', () => {
   });
 
   it('fails on a CPU that is no longer active, and the thread counts as locked all the same', () => {
-    const setting = world();
+    const setting = world({}, { plugins: [posix()] });
     const gone = setting.machine.platform.cpus[1];
     if (gone === undefined) throw new Error('no CPU');
     expect(allowed(setting, (thread) => lockCpu(setting.rpal, gone, thread))).toEqual({ cpus: [0, 2], size: 2, locked: true });
   });
 
   it('... repaired it does not fail: the thread runs there', () => {
-    const setting = world({ repair: ['cpu-lock-fails'] });
+    const setting = world({ repair: ['cpu-lock-fails'] }, { plugins: [posix()] });
     const gone = setting.machine.platform.cpus[1];
     if (gone === undefined) throw new Error('no CPU');
     expect(allowed(setting, (thread) => lockCpu(setting.rpal, gone, thread))).toEqual({ cpus: [1], size: 1, locked: true });
@@ -59,7 +60,7 @@ describe('the CPU lock (patch 16)', () => {
     ['loses', [], { cpus: [0], size: 1, locked: false }],
     ['repaired keeps', ['cpu-lock-nests'], { cpus: [0, 2], size: 2, locked: false }],
   ] as const)('%s what the thread had if it is taken twice', (_what, repair, expected) => {
-    const setting = world({ repair });
+    const setting = world({ repair }, { plugins: [posix()] });
     const cpu = setting.machine.platform.cpus[0];
     if (cpu === undefined) throw new Error('no CPU');
     const twice = allowed(setting, (thread) => {
@@ -74,7 +75,7 @@ describe('the CPU lock (patch 16)', () => {
     ['gives back what was kept last', [], { cpus: [0, 2], size: 2, locked: false }],
     ['repaired changes nothing', ['cpu-lock-nests'], { cpus: [0], size: 1, locked: false }],
   ] as const)('an unlock of a thread that is not locked %s', (_what, repair, expected) => {
-    const setting = world({ repair });
+    const setting = world({ repair }, { plugins: [posix()] });
     const cpu = setting.machine.platform.cpus[0];
     if (cpu === undefined) throw new Error('no CPU');
     const seen = allowed(setting, (thread) => {

@@ -1,6 +1,6 @@
 import { BusError, definePlugin, type Plugin } from '@rpal/bus';
 import { Program } from '@rpal/kernel';
-import { LinuxCall } from '@rpal/uapi';
+import { Errno, LinuxCall } from '@rpal/uapi';
 import { z } from 'zod';
 import manifest from '../package.json' with { type: 'json' };
 import { ArchiveError } from './archive/archive-error.js';
@@ -75,7 +75,14 @@ export const tmpfs: (options?: TmpfsOptions) => Plugin = definePlugin<z.output<t
     defineDataCalls(define, tree);
     defineNotifyCalls(define, tree);
     defineTransferCalls(define, tree);
-    syscalls.extend(LinuxCall.splice, spliceOfFiles(tree), { plugin });
+    // Pipes and sockets are @rpal/posix's, which may be there, or come yet.
+    if (syscalls.get(LinuxCall.splice) !== undefined) syscalls.extend(LinuxCall.splice, spliceOfFiles(tree), { plugin });
+    else
+      define(
+        'splice',
+        spliceOfFiles(tree)(() => -Errno.EINVAL),
+        { holds: [0, 2], missing: 'files that are both pipes, or sockets' },
+      );
     syscalls.extend(LinuxCall.readv, readvToldToWatchers, { plugin });
     Program.add(FileTreeCalls);
   },

@@ -53,7 +53,6 @@ export const kernel: Group = {
 
     { kind: 'cost', text: 'cpu.charge(KernelStep.signalDeliver);', mutated: '', tests: ['counted-paths'] },
     { kind: 'cost', text: 'cpu.charge(KernelStep.signalReturn);', mutated: '', tests: ['counted-paths'] },
-    { kind: 'cost', text: 'cpu.charge(KernelStep.processVmPin);', mutated: '', tests: ['counted-paths'] },
     {
       kind: 'cost',
       text: 'if (!this.#begun) cpu.chargeBytes(stepOf(kind), length);',
@@ -81,13 +80,6 @@ export const kernel: Group = {
       kind: 'permission',
       text: 'if (a1 === Rlimit.NOFILE && wanted.hard > NR_OPEN) return -Errno.EPERM;',
       mutated: '',
-      tests: ['refusals'],
-    },
-    {
-      kind: 'permission',
-      text: 'if (!thread.process.mayInspect(target, Capability.SYS_PTRACE)) return -Errno.EPERM;',
-      mutated: '',
-      in: 'transfer-syscalls.ts',
       tests: ['refusals'],
     },
 
@@ -183,23 +175,10 @@ export const kernel: Group = {
       mutated: 'if ((a2 & ~OpenFlag.CLOEXEC) !== 0) return -Errno.EINVAL;',
       tests: ['pipe', 'errors', 'transfer'],
     },
-    { kind: 'errno', text: "if (letter !== '0' && letter !== '1') return -Errno.EINVAL;", mutated: '', tests: ['cpu-online'] },
-    {
-      kind: 'errno',
-      text: 'if ((a1 & ~(OpenFlag.NONBLOCK | PIDFD_THREAD)) !== 0 || id <= 0) return -Errno.EINVAL;',
-      mutated: 'if ((a1 & ~(OpenFlag.NONBLOCK | PIDFD_THREAD)) !== 0) return -Errno.EINVAL;',
-      tests: ['refusals', 'errors'],
-    },
     {
       kind: 'errno',
       text: 'if (!platform.profile.features.pku && key !== -1) return -Errno.EINVAL;',
       mutated: '',
-      tests: ['refusals'],
-    },
-    {
-      kind: 'errno',
-      text: 'if (!(file instanceof PipeEnd)) return -Errno.EBADF;',
-      mutated: 'if (!(file instanceof PipeEnd)) return -Errno.EINVAL;',
       tests: ['refusals'],
     },
     { kind: 'bound', text: 'if (memory.read8(at + i) !== text[done + i]) return -1;', mutated: '', tests: ['libc'] },

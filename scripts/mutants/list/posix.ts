@@ -23,5 +23,20 @@ export const posix: Group = {
       text: 'if (priority >= MQ_PRIO_MAX) return -Errno.EINVAL;',
       mutated: 'if (priority > MQ_PRIO_MAX) return -Errno.EINVAL;',
     },
+    {
+      kind: 'permission',
+      text: 'if (!thread.process.mayInspect(target, Capability.SYS_PTRACE)) return -Errno.EPERM;',
+      mutated: '',
+      tests: ['kernel/refusals'],
+    },
+    { kind: 'errno', text: 'if (file.process.reaped) return -Errno.ESRCH;', mutated: '', tests: ['kernel/refusals'] },
+    {
+      kind: 'errno',
+      text: 'if (!(file instanceof PipeEnd)) return -Errno.EBADF;',
+      mutated: 'if (!(file instanceof PipeEnd)) return -Errno.EINVAL;',
+      tests: ['splice'],
+    },
+    { kind: 'cost', text: 'cpu.charge(KernelStep.processVmPin);', mutated: '', tests: ['kernel/counted-paths'] },
+    { kind: 'errno', text: "if (letter !== '0' && letter !== '1') return -Errno.EINVAL;", mutated: '', tests: ['kernel/cpu-online'] },
   ],
 };

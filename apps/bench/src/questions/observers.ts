@@ -1,5 +1,6 @@
 import { definePlugin } from '@rpal/bus';
 import { currentThread } from '@rpal/kernel';
+import { posix } from '@rpal/posix';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
@@ -38,7 +39,7 @@ function observed(options: RpalOptions): Answer {
       inCall = false;
     },
     {
-      plugins: [profiler()],
+      plugins: [profiler(), posix()],
       *prepare(p, told) {
         const page = positive('mmap', yield* p.allocate(4096));
         yield* p.store64(page, 42);

@@ -1,4 +1,5 @@
 import type { Call, Process, Program } from '@rpal/kernel';
+import { posix } from '@rpal/posix';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { SchedPolicy, type TaskGroup } from '@rpal/sched';
 import { OpenFlag } from '@rpal/uapi';
@@ -132,6 +133,7 @@ function during(
       pinned = connection.server.leader.affinitySize === 1;
     },
     {
+      plugins: [posix()],
       *prepare(p) {
         zero('sched_setaffinity', yield* p.setAffinity([home]));
       },

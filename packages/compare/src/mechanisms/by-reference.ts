@@ -1,4 +1,5 @@
 import type { Program } from '@rpal/kernel';
+import { posix } from '@rpal/posix';
 import { MapFlag, Prot } from '@rpal/uapi';
 import { done, exactly } from '../errors.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
@@ -101,9 +102,10 @@ const common = { copies: 1, sizes: [1, 1024 * 1024], waits: ['sleep', 'poll'], s
 export const byReference: readonly Mechanism[] = [
   {
     ...common,
+    plugins: () => [posix()],
     name: 'process-vm',
     title: 'process_vm_readv, the address goes through a pipe (cross-memory attach)',
     start: byFork(open, processVm),
   },
-  { ...common, name: 'vmsplice', title: 'vmsplice into a pipe, read from it', start: byFork(open, vmsplice) },
+  { ...common, plugins: () => [posix()], name: 'vmsplice', title: 'vmsplice into a pipe, read from it', start: byFork(open, vmsplice) },
 ];

@@ -1,6 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { EventFd, EventfdFlag, IpcStep, Pipe } from '@rpal/ipc';
 import { getUser32, type MemoryManager, putUser32 } from '@rpal/mm';
+import type { Scheduler } from '@rpal/sched';
 import { At, Errno, Fcntl, FD_CLOEXEC, OpenFlag } from '@rpal/uapi';
 import { Direction, type File, transferSize } from '@rpal/vfs';
 import type { PathTable } from '../dispatch/path-table.js';
@@ -20,6 +21,7 @@ export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
 
 /** What the calls need of a kernel. */
 export interface FileCallParts extends NamedFileParts {
+  readonly scheduler: Scheduler;
   readonly memory: MemoryManager;
   readonly specialFiles: PathTable<Opener>;
   readonly seams: KernelSeams;
@@ -104,9 +106,8 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
       case Fcntl.DUPFD:
       case Fcntl.DUPFD_CLOEXEC: {
         const lowest = a2 >>> 0;
-        return lowest >= files.limit
-          ? -Errno.EINVAL
-          : files.install(cpu, file, command === Fcntl.DUPFD_CLOEXEC ? OpenFlag.CLOEXEC : 0, lowest);
+        if (lowest >= files.limit) return -Errno.EINVAL;
+        return files.install(cpu, file, command === Fcntl.DUPFD_CLOEXEC ? OpenFlag.CLOEXEC : 0, lowest);
       }
       case Fcntl.GETFD:
         return files.closesOnExec(a0) ? FD_CLOEXEC : 0;

@@ -1,6 +1,5 @@
-import type { Cpu, Platform } from '@rpal/hw-x86';
-import { putUser64 } from '@rpal/mm';
-import { CpuSet, MAX_RT_PRIORITY, RESET_ON_FORK, RR_SLICE, SchedPolicy, type Scheduler } from '@rpal/sched';
+import type { Platform } from '@rpal/hw-x86';
+import { CpuSet, MAX_RT_PRIORITY, RESET_ON_FORK, SchedPolicy, type Scheduler } from '@rpal/sched';
 import { Errno, Prio, Rlimit, Rusage } from '@rpal/uapi';
 import { begin } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
@@ -15,8 +14,6 @@ import { KernelStep } from '../steps.js';
 
 const isRealTime = (policy: number): boolean => policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
 const KNOWN: ReadonlySet<number> = new Set(Object.values(SchedPolicy));
-/** A policy of Linux that the model's classes do not have, but that has priorities. */
-const DEADLINE = 6;
 
 /** What the calls need of a kernel. */
 export interface SchedCallParts {
@@ -50,27 +47,6 @@ export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): v
     return target === undefined ? -Errno.ESRCH : target.policy | (target.resetOnFork ? RESET_ON_FORK : 0);
   });
 
-  table.define(Nr.sched_get_priority_max, (cpu, _thread, { a0 }) => {
-    cpu.charge(KernelStep.getpid);
-    const policy = a0 | 0;
-    return isRealTime(policy) ? MAX_RT_PRIORITY : KNOWN.has(policy) || policy === DEADLINE ? 0 : -Errno.EINVAL;
-  });
-
-  table.define(Nr.sched_get_priority_min, (cpu, _thread, { a0 }) => {
-    cpu.charge(KernelStep.getpid);
-    const policy = a0 | 0;
-    return isRealTime(policy) ? 1 : KNOWN.has(policy) || policy === DEADLINE ? 0 : -Errno.EINVAL;
-  });
-
-  table.define(Nr.sched_rr_get_interval, (cpu, thread, { a0, a1 }) => {
-    cpu.charge(KernelStep.getpid);
-    if ((a0 | 0) < 0) return -Errno.EINVAL;
-    const target = kernel.processes.target(thread, a0);
-    if (target === undefined) return -Errno.ESRCH;
-    const ns = target.policy === SchedPolicy.RR ? RR_SLICE : target.policy === SchedPolicy.FIFO ? 0 : kernel.scheduler.baseSlice;
-    return putTime(cpu, thread, a1, ns, 1);
-  });
-
   table.define(Nr.sched_setaffinity, (cpu, thread, { args, a0, a1, a2 }) => {
     const set = args.affinity(cpu, thread, a2, a1, kernel.platform.cpus.length);
     if (typeof set === 'number') return set;
@@ -89,14 +65,6 @@ export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): v
     const set = new CpuSet(kernel.platform.cpus.length);
     set.words.set(target.affinity.words);
     return args.putAffinity(cpu, thread, a2, a1, set);
-  });
-
-  // As the kernel's own call, not the C library's: 20 - nice, so that no result is negative.
-  table.define(Nr.getpriority, (cpu, thread, { a0, a1 }) => {
-    cpu.charge(KernelStep.getpid);
-    const meant = thoseMeant(kernel, thread, a0 | 0, a1);
-    if (typeof meant === 'number') return meant;
-    return meant.reduce((highest, { nice }) => Math.max(highest, 20 - nice), -Errno.ESRCH);
   });
 
   table.define(Nr.setpriority, (cpu, thread, { a0, a1, a2 }) => {
@@ -131,8 +99,11 @@ export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): v
   });
 }
 
-/** Whom getpriority and setpriority mean: one thread, or all of a process group or a user (0: the caller's). */
-function thoseMeant(kernel: SchedCallParts, caller: Thread, which: number, who: number): readonly Thread[] | number {
+/**
+ * Whom getpriority and setpriority mean: one thread, or all of a process group or a user (0: the caller's). @public for packages that
+ * define system calls
+ */
+export function thoseMeant(kernel: SchedCallParts, caller: Thread, which: number, who: number): readonly Thread[] | number {
   if (which < Prio.PROCESS || which > Prio.USER) return -Errno.EINVAL;
   if (which === Prio.PROCESS) {
     const target = kernel.processes.target(caller, who);
@@ -171,10 +142,4 @@ function refuseScheduler({ process: caller }: Thread, target: Thread, policy: nu
   const awakes = target.policy === SchedPolicy.IDLE && policy !== SchedPolicy.IDLE && !mayRaise(caller, target, target.nice);
   const forgets = target.resetOnFork && !resets;
   return more || awakes || forgets || !owns(caller, target.process) ? -Errno.EPERM : 0;
-}
-
-/** Writes a struct timespec (`unit` 1) or timeval (`unit` 1000). @returns 0 or -EFAULT */
-function putTime(cpu: Cpu, thread: Thread, address: number, ns: number, unit: number): number {
-  const { memory } = thread;
-  return putUser64(cpu, memory, address, Math.floor(ns / 1e9)) || putUser64(cpu, memory, address + 8, Math.floor((ns % 1e9) / unit));
 }

@@ -38,7 +38,10 @@ function processOf({ processes }: SignalCallParts, id: number): Process | undefi
   return id > 0 ? processes.thread(id)?.process : undefined;
 }
 
-/** May a signal be sent to a process, and does it get there? @returns 0 if it may and nothing comes of it; 1: it is to be sent; -EINVAL, -EPERM */
+/**
+ * May a signal be sent to a process, and does it get there? @public for packages that define system calls
+ * @returns 0 if it may and nothing comes of it; 1: it is to be sent; -EINVAL, -EPERM
+ */
 export function maySend({ process: sender }: Thread, process: Process, signal: number): number {
   if (signal < 0 || signal > LAST) return -Errno.EINVAL;
   if (!sender.maySignal(process)) return -Errno.EPERM;

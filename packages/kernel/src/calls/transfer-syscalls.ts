@@ -1,21 +1,15 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { MemFd, type NamedMemory, PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStreamSocket, vmsplice } from '@rpal/ipc';
-import { accessOk, getUser32, MemoryFile, type MemoryManager } from '@rpal/mm';
-import { Errno, OpenFlag, SPLICE_F_ALL } from '@rpal/uapi';
+import { MemFd, type NamedMemory } from '@rpal/ipc';
+import { MemoryFile, type MemoryManager } from '@rpal/mm';
+import { Errno, OpenFlag } from '@rpal/uapi';
 import { Direction, type File, type IoVec, IovIter, importSegments, type Operation, Pending, refusal, transferSize } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import { cpuOnlineFile, type HotplugParts } from '../proc/cpu-online.js';
 import { fdInfo, PROC_FILES, ProcFile } from '../proc/proc-files.js';
-import { Capability } from '../process/credentials.js';
 import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
-import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
-import { PIDFD_THREAD, PidFd } from './pidfd.js';
-import { processVmAccess } from './process-vm.js';
-import { maySend } from './signal-syscalls.js';
 import { whenOver } from './when-over.js';
 
 /** Which way data goes: where a function takes `write: boolean`, its callers say one of these. */
@@ -23,80 +17,24 @@ const Transfer = { READ: false, WRITE: true } as const;
 
 /** The last that lseek knows: SEEK_HOLE. */
 const SEEK_MAX = 4;
-/** Flags of pidfd_send_signal: to a thread, to a process, to its group. */
-const PIDFD_SIGNAL_SCOPES = 7;
 /** Behind the last offset of a file. */
 const LAST_OFFSET = 2 ** 63;
 
 /** What files with names need of a kernel. */
-export interface NamedFileParts extends HotplugParts {
+export interface NamedFileParts {
+  readonly processes: ProcessTable;
   readonly sharedMemory: NamedMemory;
 }
 
 /** What the calls need of a kernel. */
 export interface TransferCallParts {
   readonly memory: MemoryManager;
-  readonly signals: Signals;
-  readonly processes: ProcessTable;
-  /** See `KernelOptions.pidfdOpenNamesThreads`. */
-  readonly pidfdNamesThreads: boolean;
 }
 
 /** Calls that move data by other ways than one read or write, and the files they are used with. */
 export function defineTransferCalls(table: SyscallTable, kernel: TransferCallParts): void {
   table.define(Nr.readv, (cpu, thread, regs) => vectored(cpu, thread, regs, Transfer.READ), { holds: [0] });
   table.define(Nr.writev, (cpu, thread, regs) => vectored(cpu, thread, regs, Transfer.WRITE), { holds: [0] });
-
-  table.define(
-    Nr.splice,
-    (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
-      if (a4 !== 0 && (a5 & ~SPLICE_F_ALL) !== 0) return -Errno.EINVAL;
-      return betweenFiles(cpu, thread, a0, a2, a4, (from, to) => {
-        const offset = (address: number): number => (address === 0 ? 0 : Math.min(0, getUser32(cpu, thread.memory, address)));
-        // Pipes have no offsets.
-        if ((from instanceof PipeEnd && a1 !== 0) || (to instanceof PipeEnd && a3 !== 0)) return -Errno.ESPIPE;
-        const failed = offset(a3) || offset(a1);
-        if (failed < 0) return failed;
-        if (!may(from, Transfer.READ) || !may(to, Transfer.WRITE)) return -Errno.EBADF;
-        const length = unsignedLength(a4);
-        if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, length, a5);
-        if (a4 < 0 || a1 !== 0 || a3 !== 0) return -Errno.EINVAL;
-        if (from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, length, a5);
-        if (from instanceof UnixStreamSocket && to instanceof PipeEnd) return spliceFromSocket(cpu, thread, from, to, length, a5);
-        return -Errno.EINVAL;
-      });
-    },
-    { holds: [0, 2] },
-  );
-  table.define(
-    Nr.tee,
-    (cpu, thread, { a0, a1, a2, a3 }) => {
-      if ((a3 & ~SPLICE_F_ALL) !== 0) return -Errno.EINVAL;
-      return betweenFiles(cpu, thread, a0, a1, a2, (from, to) => {
-        if (!may(from, Transfer.READ) || !may(to, Transfer.WRITE)) return -Errno.EBADF;
-        if (!(from instanceof PipeEnd) || !(to instanceof PipeEnd)) return -Errno.EINVAL;
-        return tee(cpu, thread, from, to, unsignedLength(a2), a3);
-      });
-    },
-    { holds: [0, 1] },
-  );
-  table.define(
-    Nr.vmsplice,
-    (cpu, thread, { args, a0, a1, a2, a3 }) => {
-      if ((a3 & ~SPLICE_F_ALL) !== 0) return -Errno.EINVAL;
-      const file = thread.process.files.lookUp(cpu, a0);
-      if (file === null) return -Errno.EBADF;
-      const given = args.segments(cpu, thread, a1, a2);
-      const segments = typeof given === 'number' ? given : importSegments(given);
-      if (typeof segments === 'number') return segments;
-      const memory = new IovIter(segments);
-      if (memory.length === 0) return 0;
-      if (!(file instanceof PipeEnd)) return -Errno.EBADF;
-      if (file.writing) return vmsplice(cpu, thread, file, segments, a3);
-      return readInto(cpu, thread, file, memory);
-    },
-    { holds: [0] },
-  );
 
   table.define(Nr.memfd_create, (cpu, thread, { args, a0, a1 }) => {
     const MFD_CLOEXEC = 1;
@@ -128,39 +66,12 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
   table.define(Nr.ftruncate, (cpu, thread, { a0, a1 }) =>
     a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, thread, a1) ?? -Errno.EBADF),
   );
-
-  table.define(Nr.process_vm_readv, (cpu, thread, regs) => processVm(kernel.processes, cpu, thread, regs, Transfer.READ));
-  table.define(Nr.process_vm_writev, (cpu, thread, regs) => processVm(kernel.processes, cpu, thread, regs, Transfer.WRITE));
-
-  table.define(Nr.pidfd_open, (cpu, thread, { a0, a1 }) => {
-    const id = a0 | 0;
-    if ((a1 & ~(OpenFlag.NONBLOCK | PIDFD_THREAD)) !== 0 || id <= 0) return -Errno.EINVAL;
-    cpu.charge(KernelStep.openFile);
-    const target = kernel.processes.thread(id);
-    if (target === undefined) return -Errno.ESRCH;
-    const ofThread = (a1 & PIDFD_THREAD) !== 0;
-    if (!ofThread && target.process.pid !== id) return kernel.pidfdNamesThreads ? -Errno.ENOENT : -Errno.EINVAL;
-    return thread.process.files.install(cpu, new PidFd(target, ofThread ? 'thread' : 'process', a1), OpenFlag.CLOEXEC);
-  });
-  table.define(Nr.pidfd_send_signal, (cpu, thread, { a0, a1, a2, a3 }) => {
-    // One scope at most.
-    if ((a3 & ~PIDFD_SIGNAL_SCOPES) !== 0 || (a3 & (a3 - 1)) !== 0) return -Errno.EINVAL;
-    const file = thread.process.files.lookUp(cpu, a0);
-    if (!(file instanceof PidFd)) return -Errno.EBADF;
-    if (a2 !== 0 && !accessOk(a2, 1)) return -Errno.EFAULT;
-    if (file.process.reaped) return -Errno.ESRCH;
-    const may = maySend(thread, file.process, a1 | 0);
-    if (may > 0) kernel.signals.sendToProcess(cpu, file.process, a1 | 0);
-    return Math.min(0, may);
-  });
 }
 
 /** open(2) of what is not a special file: `/dev/shm/...` and `/proc/{self,PID}/{maps,status,stat,fdinfo/FD}`. */
 export function openPath(kernel: NamedFileParts, thread: Thread, path: string, flags: number): File | number {
   const [, name] = /^\/dev\/shm\/([^/]+)$/.exec(path) ?? [];
   if (name !== undefined) return kernel.sharedMemory.open(path, flags);
-  const online = cpuOnlineFile(kernel, path, flags);
-  if (online !== undefined) return online;
   const [, who, which, fd] = /^\/proc\/(self|\d+)\/(\w+)(?:\/(\d+))?$/.exec(path) ?? [];
   const process = who === 'self' ? thread.process : kernel.processes.get(Number(who));
   if (process === undefined || which === undefined) return -Errno.ENOENT;
@@ -251,51 +162,4 @@ class SegmentTransfer implements Operation {
 function soFar(done: number, result: number): number {
   if (result < 0) return done > 0 ? done : result;
   return done + result;
-}
-
-/** Has it been opened for writing, or for reading? */
-function may(file: File, write: boolean): boolean {
-  return (file.flags & OpenFlag.ACCMODE) !== (write ? OpenFlag.RDONLY : OpenFlag.WRONLY);
-}
-
-/** A length that is unsigned: what is negative as a register is more than anything. */
-function unsignedLength(length: number): number {
-  return length < 0 ? Number.POSITIVE_INFINITY : length;
-}
-
-/** splice and tee: from one file to another. */
-function betweenFiles(
-  cpu: Cpu,
-  thread: Thread,
-  fdFrom: number,
-  fdTo: number,
-  length: number,
-  call: (from: File, to: File) => number,
-): number {
-  if (length === 0) return 0;
-  const from = thread.process.files.lookUp(cpu, fdFrom);
-  const to = thread.process.files.lookUp(cpu, fdTo);
-  return from === null || to === null ? -Errno.EBADF : call(from, to);
-}
-
-function processVm(
-  processes: ProcessTable,
-  cpu: Cpu,
-  thread: Thread,
-  { args, a0, a1, a2, a3, a4, a5 }: UserContext,
-  write: boolean,
-): number {
-  if (a5 !== 0) return -Errno.EINVAL;
-  const given = args.segments(cpu, thread, a1, a2);
-  const local = typeof given === 'number' ? given : importSegments(given);
-  if (typeof local === 'number') return local;
-  if (local.every(({ length }) => length === 0)) return 0;
-  const remote = args.remoteSegments(cpu, thread, a3, a4);
-  if (typeof remote === 'number') return remote;
-  if (remote.some(({ length }) => length < 0)) return -Errno.EINVAL;
-  const target = processes.thread(a0 | 0)?.process;
-  if (target === undefined) return -Errno.ESRCH;
-  if (!thread.process.mayInspect(target, Capability.SYS_PTRACE)) return -Errno.EPERM;
-  if (target.exit !== null && target.threads.length === 0) return -Errno.ESRCH;
-  return processVmAccess(cpu, thread.memory, local, target.mm, remote, write);
 }

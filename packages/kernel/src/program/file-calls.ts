@@ -4,7 +4,7 @@ import type { Call } from './call.js';
 import { requireText, requireVector } from './checks.js';
 import { ProgramBase } from './program-base.js';
 
-/** Files and descriptors: open, read and write; pipes, memfd, splice. */
+/** Files and descriptors: open, read and write; pipes, memfd. */
 export class FileCalls extends ProgramBase {
   /** @param path a special file such as `/proc/self/maps`, or, on a machine with a file system, any file @param mode of a file that is made */
   open(path: string, flags: number, mode = 0): Call {
@@ -79,21 +79,6 @@ export class FileCalls extends ProgramBase {
   /** @returns the end to read from; the other is `second` */
   pipe(flags = 0): Call {
     return this.syscall(SyscallNumber.pipe2, 0, flags);
-  }
-
-  /** splice from pipe to pipe, or between a pipe and a Unix stream socket. */
-  splice(from: number, to: number, length: number, flags = 0): Call {
-    return this.syscall(SyscallNumber.splice, from, 0, to, 0, length, flags);
-  }
-
-  tee(from: number, to: number, length: number, flags = 0): Call {
-    return this.syscall(SyscallNumber.tee, from, to, length, flags);
-  }
-
-  /** One piece of memory into a pipe, by reference; or out of it. */
-  vmsplice(fd: number, address: number, length: number, flags = 0): Call {
-    this.context.args.header = { segments: [{ address, length }] };
-    return this.syscall(SyscallNumber.vmsplice, fd, 0, 1, flags);
   }
 
   memfd(name: string, flags = 0): Call {

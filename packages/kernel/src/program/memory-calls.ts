@@ -1,8 +1,6 @@
 import { MapFlag, Prot } from '@rpal/uapi';
-import type { IoVec } from '@rpal/vfs';
 import { SyscallNumber } from '../process/syscall-numbers.js';
 import type { Call } from './call.js';
-import { requireVector } from './checks.js';
 import { ProgramBase } from './program-base.js';
 
 /** Memory: mappings, protection keys, the heap, the memory of another process. */
@@ -55,22 +53,5 @@ export class MemoryCalls extends ProgramBase {
   /** A fresh private mapping to read and write, of at least `bytes`. */
   allocate(bytes: number): Call {
     return this.mmap(0, bytes, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
-  }
-
-  /** process_vm_readv: memory of another process into this one's. */
-  processVmReadv(pid: number, local: readonly IoVec[], remote: readonly IoVec[]): Call {
-    this.context.args.header = {
-      segments: requireVector(this.context, 'processVmReadv', local),
-      remote: requireVector(this.context, 'processVmReadv', remote),
-    };
-    return this.syscall(SyscallNumber.process_vm_readv, pid);
-  }
-
-  processVmWritev(pid: number, local: readonly IoVec[], remote: readonly IoVec[]): Call {
-    this.context.args.header = {
-      segments: requireVector(this.context, 'processVmWritev', local),
-      remote: requireVector(this.context, 'processVmWritev', remote),
-    };
-    return this.syscall(SyscallNumber.process_vm_writev, pid);
   }
 }

@@ -68,12 +68,4 @@ export class ProcessCalls extends ProgramBase {
   prlimit(resource: number, limit = -1, pid = 0, hard = -1): Call {
     return this.syscall(SyscallNumber.prlimit64, pid, resource, limit, hard);
   }
-
-  pidfdOpen(pid: number, flags = 0): Call {
-    return this.syscall(SyscallNumber.pidfd_open, pid, flags);
-  }
-
-  pidfdSendSignal(fd: number, signal: number): Call {
-    return this.syscall(SyscallNumber.pidfd_send_signal, fd, signal);
-  }
 }

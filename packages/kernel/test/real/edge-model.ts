@@ -112,6 +112,7 @@ export class EdgeModel {
 
   *#runCase(p: Program, { helpers, calls }: EdgeCase): Generator<void, number> {
     const ids: number[] = [];
+    yield* raw(p, Nr.setsid);
     yield* p.prlimit(Rlimit.NOFILE, LIMIT);
     yield* p.prlimit(Rlimit.SIGPENDING, PENDING);
     yield* this.#prepareFiles(p);

@@ -1,7 +1,8 @@
-import { PidFd, type Process, putUsage, UserBuffer, usageOf, WAIT_CHILD, WaitChildOperation, type WaitRequest } from '@rpal/kernel';
+import { type Process, putUsage, UserBuffer, usageOf, WAIT_CHILD, WaitChildOperation, type WaitRequest } from '@rpal/kernel';
 import { Errno, Signal, WaitOption } from '@rpal/uapi';
 import { begin } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
+import { PidFd } from './pidfd.js';
 
 /** Whom waitid means (include/uapi/linux/wait.h). */
 const IdType = { ALL: 0, PID: 1, PGID: 2, PIDFD: 3 } as const;

@@ -1,12 +1,46 @@
 import { type Cpu, entryFrame, FaultCode, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
 import { IpcStep } from '@rpal/ipc';
+import { Capability, KernelStep, type ProcessTable, type Thread, type UserContext } from '@rpal/kernel';
 import { FAULT_RESOLVED, type MmStruct, resolveInArea, userPage, VmFlag } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
-import type { IoVec } from '@rpal/vfs';
-import { KernelStep } from '../steps.js';
+import { type IoVec, importSegments } from '@rpal/vfs';
+import type { Calls } from '../calls.js';
+
+/** Which way data goes. */
+const Transfer = { READ: false, WRITE: true } as const;
+
+/** One copy between the memory of two processes. */
+export function defineProcessVmCalls(calls: Calls): void {
+  const { processes } = calls.kernel;
+  calls.define('process_vm_readv', (cpu, thread, regs) => processVm(processes, cpu, thread, regs, Transfer.READ), { signature: 'pid' });
+  calls.define('process_vm_writev', (cpu, thread, regs) => processVm(processes, cpu, thread, regs, Transfer.WRITE), { signature: 'pid' });
+}
+
+function processVm(
+  processes: ProcessTable,
+  cpu: Cpu,
+  thread: Thread,
+  { args, a0, a1, a2, a3, a4, a5 }: UserContext,
+  write: boolean,
+): number {
+  if (a5 !== 0) return -Errno.EINVAL;
+  const given = args.segments(cpu, thread, a1, a2);
+  const local = typeof given === 'number' ? given : importSegments(given);
+  if (typeof local === 'number') return local;
+  if (local.every(({ length }) => length === 0)) return 0;
+  const remote = args.remoteSegments(cpu, thread, a3, a4);
+  if (typeof remote === 'number') return remote;
+  if (remote.some(({ length }) => length < 0)) return -Errno.EINVAL;
+  if (remote.every(({ length }) => length === 0)) return 0;
+  const target = processes.thread(a0 | 0)?.process;
+  if (target === undefined) return -Errno.ESRCH;
+  if (!thread.process.mayInspect(target, Capability.SYS_PTRACE)) return -Errno.EPERM;
+  if (target.exit !== null && target.threads.length === 0) return -Errno.ESRCH;
+  return processVmAccess(cpu, thread.memory, local, target.mm, remote, write);
+}
 
 /** process_vm_readv(2) and process_vm_writev(2): one copy between the memory of two processes, page by page. */
-export function processVmAccess(
+function processVmAccess(
   cpu: Cpu,
   local: MmStruct,
   localSegments: readonly IoVec[],

@@ -1,31 +1,23 @@
-import { type Cpu, type Platform, Touch } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
+import { type Kernel, yieldInKernel } from '@rpal/kernel';
 import { userPage } from '@rpal/mm';
-import type { Scheduler } from '@rpal/sched';
 import { Errno, OpenFlag } from '@rpal/uapi';
 import { begin, type Caller, File, type Operation } from '@rpal/vfs';
-import { yieldInKernel } from '../lifecycle/affinity.js';
-import type { ProcessTable } from '../process/process-table.js';
 
-/** What CPUs that come and go need of a kernel. */
-export interface HotplugParts {
-  readonly platform: Platform;
-  readonly scheduler: Scheduler;
-  readonly processes: ProcessTable;
-}
-
-/** The file of a CPU, by its path; undefined for other paths. CPU 0 has none: it cannot be taken offline. */
-export function cpuOnlineFile(kernel: HotplugParts, path: string, flags: number): File | undefined {
-  const [, number] = /^\/sys\/devices\/system\/cpu\/cpu([1-9]\d*)\/online$/.exec(path) ?? [];
-  const cpu = number === undefined ? undefined : kernel.platform.cpus[Number(number)];
-  return cpu === undefined ? undefined : new CpuOnlineFile(kernel, cpu, flags & OpenFlag.ACCMODE);
+/** The files by which CPUs are taken out of use. CPU 0 has none: it cannot be. */
+export function defineCpuFiles(kernel: Kernel): void {
+  for (const target of kernel.platform.cpus.slice(1)) {
+    const path = `/sys/devices/system/cpu/cpu${target.id}/online`;
+    kernel.specialFiles.define(path, (_cpu, _thread, flags) => new CpuOnlineFile(kernel, target, flags & OpenFlag.ACCMODE));
+  }
 }
 
 /** `/sys/devices/system/cpu/cpuN/online`: "0" takes the CPU out of use, "1" back into it. */
 class CpuOnlineFile extends File {
-  readonly #kernel: HotplugParts;
+  readonly #kernel: Kernel;
   readonly #target: Cpu;
 
-  constructor(kernel: HotplugParts, target: Cpu, flags: number) {
+  constructor(kernel: Kernel, target: Cpu, flags: number) {
     super(flags);
     this.#kernel = kernel;
     this.#target = target;
@@ -54,7 +46,7 @@ class CpuOnlineFile extends File {
  * The CPU gets nothing new; what it has is moved away, thread by thread, and the caller waits until nothing runs there.
  * Kernel threads that are tied to the CPU, and timers, are left to it.
  */
-function offline(kernel: HotplugParts, target: Cpu, length: number): Operation {
+function offline(kernel: Kernel, target: Cpu, length: number): Operation {
   const { scheduler } = kernel;
   const { hotplug } = scheduler;
   hotplug.deactivate(target);

@@ -35,6 +35,7 @@ export {
   NO_NOTIFICATION,
   type SignalValue,
 } from './process/call-arguments.js';
+export { callSignatures } from './process/call-text.js';
 export { type CodeEngine, ContextTable, NoCode } from './process/context-table.js';
 export {
   ALL_CAPABILITIES,

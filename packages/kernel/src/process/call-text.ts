@@ -7,13 +7,26 @@ export interface CallNames {
   get(nr: number): { readonly name: string; readonly plugin: string | null; readonly signature: string | null } | undefined;
 }
 
+type Signatures = Readonly<Record<keyof typeof SyscallNumber, string>>;
+
+let signatures: Partial<Signatures> = {};
+
+function known(all: Signatures): Signatures {
+  signatures = all;
+  return all;
+}
+
 /**
  * The arguments of each call in the order of its registers, as the model passes them. `*` marks an address or a mask, shown in
  * hexadecimal; `$` a string, which takes a register as its address would; `:signal` and `:futex` what has names; `:octal` a mode, if there
  * is one; `-` a register
  * that carries nothing.
+ *
+ * Reports of deaths and deadlocks use it where the module is evaluated as a whole, which it is outside of bundles; in a bundle only if the
+ * program imports it, so that a page need not carry it: then registers are shown as numbers.
+ * @public for pages that show calls to people
  */
-const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
+export const callSignatures: Signatures = /* @__PURE__ */ known({
   read: 'fd buf* count',
   write: 'fd buf* count',
   open: 'path$ flags* mode:octal',
@@ -103,7 +116,7 @@ const SIGNATURES: Readonly<Record<keyof typeof SyscallNumber, string>> = {
   pkey_alloc: 'flags* rights*',
   pkey_free: 'pkey',
   epoll_pwait2: 'epfd events* maxevents timeout_ns mask*',
-};
+});
 
 const futexCommands = new Map<number, string>(Object.entries(Futex).map(([name, number]) => [number, `FUTEX_${name}`]));
 
@@ -114,7 +127,7 @@ const futexCommands = new Map<number, string>(Object.entries(Futex).map(([name, 
 export function callText(call: CallRegisters, calls: CallNames): string {
   const registers = [call.a0, call.a1, call.a2, call.a3, call.a4, call.a5];
   const { name, plugin, signature: own } = calls.get(call.nr) ?? { name: `call ${call.nr}`, plugin: null, signature: null };
-  const signature = own ?? (plugin === null ? SIGNATURES[name as keyof typeof SyscallNumber] : null) ?? null;
+  const signature = own ?? (plugin === null ? signatures[name as keyof typeof SyscallNumber] : null) ?? null;
   if (signature === null) return `${name}(${untilLastUsed(registers).map(hex).join(', ')})`;
   const shown = signature.split(' ').flatMap((parameter, index) => argument(parameter, registers[index] as number, call.text));
   return `${name}(${shown.join(', ')})`;

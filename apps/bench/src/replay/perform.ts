@@ -24,7 +24,8 @@ interface Laid {
 }
 
 /** Makes one call of the trace, as the task that made it. @param modelPid the model's number of a process of the trace */
-export function* perform(p: Program, task: TracedTask, call: TracedCall, modelPid: (pid: number) => number): Generator<void, Outcome> {
+export function* perform(p: Program, task: TracedTask, traced: TracedCall, modelPid: (pid: number) => number): Generator<void, Outcome> {
+  const call = traced.name === 'futex' ? { ...traced, args: futexRegisters(traced.args) } : traced;
   const scratch = task.scratch as Scratch;
   scratch.clear();
   const special = specials[call.name];
@@ -79,7 +80,8 @@ function* lay(
       return void next(isNull ? 0 : yield* addressOf(p, task, numberOf(value), numberOf(call.args[index + 1]) || 8));
     case 'path':
     case 'in':
-      if (value?.kind === 'bytes') return void next(yield* put(p, scratch, value.bytes));
+      if (value?.kind === 'bytes')
+        return void next(yield* put(p, scratch, shape === 'path' ? ofModel(value.bytes, modelPid) : value.bytes));
       // A null pointer, or a number where others have a string.
       return void next(shape === 'path' && !isNull ? yield* addressOf(p, task, numberOf(value), PAGE) : numberOf(value));
     case 'out':
@@ -90,6 +92,17 @@ function* lay(
     default:
       return void next(isNull ? 0 : yield* layStructure(p, task, call, index, shape, value, laid));
   }
+}
+
+/** A path with numbers of processes and threads, as the model has them. */
+function ofModel(path: Uint8Array, modelPid: (pid: number) => number): Uint8Array {
+  const text = String.fromCharCode(...path);
+  if (!text.startsWith('/proc/')) return path;
+  const translated = text.replace(
+    /(\/proc\/|\/task\/)(\d+)/g,
+    (_all, before: string, pid: string) => `${before}${modelPid(Number(pid)) || pid}`,
+  );
+  return new TextEncoder().encode(translated);
 }
 
 /** Room that a call fills with bytes. */
@@ -197,6 +210,21 @@ function* layStructure(
       return yield* layEpollEvents(p, scratch, value, call.result, laid);
     case 'dirents':
       return yield* layEntries(p, scratch, value, numberOf(call.args[index + 1]), laid);
+    case 'caphdr': {
+      const at = yield* cleared(p, scratch, 8);
+      // Of a thread only its own: 0 is the caller.
+      if (value.kind === 'struct') yield* p.store32(at, numberOf(value.fields.get('version')));
+      return at;
+    }
+    case 'capdata': {
+      const at = yield* cleared(p, scratch, 24);
+      for (const [i, field] of ['effective', 'permitted', 'inheritable'].entries()) {
+        const [low = 0, high = 0] = capabilityWords(call.text, field);
+        yield* p.store32(at + 4 * i, low);
+        yield* p.store32(at + 12 + 4 * i, high);
+      }
+      return at;
+    }
     case 'timespecs': {
       const at = yield* cleared(p, scratch, 32);
       const items = value.kind === 'list' ? value.items : [];
@@ -444,6 +472,12 @@ function* layEntries(p: Program, scratch: Scratch, value: Value, room: number, l
   return at;
 }
 
+/** A set of capabilities, whose two words strace joins with |. */
+function capabilityWords(text: string, field: string): number[] {
+  const [, words] = new RegExp(`${field}=([0-9a-fx|]+)`).exec(text) ?? [];
+  return (words ?? '0').split('|').map(Number);
+}
+
 function wordsIn(value: Value | undefined): string {
   if (value?.kind === 'words') return value.text;
   return value?.kind === 'struct' ? [...value.fields.values()].map(wordsIn).join(' ') : '';
@@ -460,6 +494,21 @@ function* addressOf(p: Program, task: TracedTask, address: number, length: numbe
   return model + (address - start);
 }
 
+/** The arguments of futex in the order of its registers: strace leaves those out that an operation does not have. */
+function futexRegisters(args: readonly Value[]): readonly Value[] {
+  const none: Value = { kind: 'number', value: 0 };
+  const [address = none, operation = none, value = none, third = none, fourth = none] = args;
+  switch (numberOf(operation) & 0x7f) {
+    case FUTEX_WAIT_BITSET:
+      return [address, operation, value, third, none, fourth];
+    case FUTEX_WAKE_BITSET:
+      return [address, operation, value, none, none, third];
+    default:
+      return args;
+  }
+}
+
+const FUTEX_WAKE_BITSET = 10;
 const FUTEX_WAIT = 0;
 const FUTEX_WAIT_BITSET = 9;
 const EAGAIN = -11;

@@ -1,6 +1,6 @@
 import { definePlugin } from '@rpal/bus';
 import { type CpuProfile, profiles } from '@rpal/hw-x86';
-import { createMachine, executable, type Machine, type Program, recalculatePending, type Thread } from '@rpal/kernel';
+import { createMachine, executable, type Machine, type Program, recalculatePending, type SignalBits, type Thread } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import { TaskState } from '@rpal/sched';
 import { tmpfs, treeOf } from '@rpal/tmpfs';
@@ -23,7 +23,7 @@ const NEXT = 4000;
 const ALL = { low: ~((1 << (Signal.KILL - 1)) | (1 << (Signal.STOP - 1))), high: -1 };
 /** How long, in nanoseconds of machine time, a call may take that comes back at once in the trace, and one that does not. */
 const AT_ONCE = 50e6;
-const A_WHILE = 2e6;
+const A_WHILE = 1e5;
 const PATIENCE = 100e9;
 
 /** Calls that make tasks, that end them, and that give them another program. */
@@ -202,7 +202,9 @@ class Player {
       this.#differ(call, line, `it was not made: ${task.pending.at(-1)?.text ?? 'the call before'} has not come back`);
       return;
     }
-    if (!this.#outcomes.has(made)) this.#runUntil(() => this.#outcomes.has(made) || task.ended, PATIENCE);
+    // A handler that waits for its calls keeps the result from the program.
+    const isOver = () => this.#outcomes.has(made) || task.ended || (task.depth > 0 && task.parked);
+    if (!isOver()) this.#runUntil(isOver, PATIENCE);
     const outcome = this.#outcomes.get(made);
     if (outcome === undefined && task.depth > 0 && task.parked) {
       task.late.push({ call, line });
@@ -306,8 +308,11 @@ class Player {
     const player = this;
     const first = executable(nameOf(call), function* (p) {
       // What a shell would have given it.
-      for (let fd = 0; fd < 3; fd++) yield* p.open('/dev/null', OpenFlag.RDWR);
+      for (const flags of [OpenFlag.RDONLY, OpenFlag.WRONLY, OpenFlag.WRONLY]) yield* p.open('/dev/null', flags);
       yield* p.chdir(directory);
+      const { process } = p.context.thread;
+      const rights = player.#capabilities();
+      if (rights !== null) process.credentials = { ...process.credentials, effective: rights, permitted: rights, bounding: rights };
       player.#executes(p.context.thread, path);
       player.#outcomes.set(call, { result: 0, differences: [], ignored: new Set() });
       yield* player.#life(p, task);
@@ -315,6 +320,16 @@ class Player {
     this.#machine.spawn(first);
     this.#runUntil(() => task.parked, AT_ONCE);
     return task;
+  }
+
+  /** What the traced program may do, as its first capget says; null: everything, as root may. */
+  #capabilities(): SignalBits | null {
+    for (const event of this.#trace.events) {
+      if (event.kind !== 'end' || event.call.name !== 'capget' || event.call.result !== 0) continue;
+      const [low, high] = /permitted=(0x[0-9a-f]+)(?:\|(0x[0-9a-f]+))?/.exec(event.call.text)?.slice(1) ?? [];
+      if (low !== undefined) return { low: Number(low) | 0, high: Number(high ?? 0) | 0 };
+    }
+    return null;
   }
 
   /** What /proc/self/exe of a process leads to. */

@@ -38,7 +38,10 @@ export class ValueReader {
     // What was passed, and what came back: the latter counts.
     if (this.#text.startsWith('=>', this.#at)) {
       this.#at += 2;
-      return this.#value();
+      const after = this.#value();
+      // Of a structure only what has changed is written again.
+      if (value.kind !== 'struct' || after.kind !== 'struct') return after;
+      return { kind: 'struct', fields: new Map([...value.fields, ...after.fields]) };
     }
     return value;
   }

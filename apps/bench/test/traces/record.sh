@@ -61,7 +61,9 @@ cat > memcached.sh <<'END'
 memcached -u root -s s -t 1 -m 8 &
 pid=$!
 while ! [ -S s ]; do sleep 0.1; done
-printf 'set k 0 0 5\r\nhello\r\nget k\r\nquit\r\n' | busybox nc local:s || true
+perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0); connect(S, sockaddr_un("s")) or die;
+  for (1 .. 5) { syswrite(S, "set k 0 0 5\r\nhello\r\nget k\r\n"); my $got = ""; sysread(S, $got, 100, length $got) until $got =~ /END/; }
+  syswrite(S, "quit\r\n"); sysread(S, my $rest, 10)'
 kill $pid
 wait
 END

@@ -1,7 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { ProcFile } from '@rpal/kernel';
-import { FileMode } from '@rpal/uapi';
-import { closed, flushed, rememberedFlags } from '../open/open-inode.js';
+import { ProcFile, type Thread, UserBuffer } from '@rpal/kernel';
+import { Errno, FileMode } from '@rpal/uapi';
+import type { Caller } from '@rpal/vfs';
+import { closed, flushed, mayWrite, rememberedFlags } from '../open/open-inode.js';
 import { TmpfsStep } from '../steps.js';
 import { Dentry } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
@@ -93,13 +94,19 @@ export class ProcLink extends SymlinkInode {
   }
 }
 
+/** Bytes of a write that are looked at: names and numbers are shorter. */
+const MOST_WRITTEN = 4096;
+
 /** An open file of /proc: its text is that of the moment in which it was opened. */
 class OpenProcFile extends ProcFile implements TreeFile {
   readonly tree: FileTree;
   readonly dentry: Dentry;
 
-  constructor(tree: FileTree, dentry: Dentry, flags: number, text: string) {
+  readonly #accept: ((text: string) => void) | null;
+
+  constructor(tree: FileTree, dentry: Dentry, flags: number, text: string, accept: ((text: string) => void) | null) {
     super(text);
+    this.#accept = accept;
     this.flags = rememberedFlags(flags);
     this.tree = tree;
     this.dentry = dentry;
@@ -107,6 +114,19 @@ class OpenProcFile extends ProcFile implements TreeFile {
 
   override get mode(): number {
     return this.dentry.inode.mode;
+  }
+
+  override get canWrite(): boolean {
+    return this.#accept !== null;
+  }
+
+  override write(cpu?: Cpu, caller?: Caller, address = 0, length = 0): number {
+    if (!mayWrite(this)) return -Errno.EBADF;
+    if (this.#accept === null || cpu === undefined || caller === undefined) return -Errno.EINVAL;
+    const bytes = new UserBuffer(Math.min(length, MOST_WRITTEN));
+    if (bytes.load(cpu, caller as Thread, address, bytes.view.byteLength) < 0) return -Errno.EFAULT;
+    this.#accept(bytes.text(0, bytes.view.byteLength));
+    return length;
   }
 
   override flush(owner: object | null): void {
@@ -118,11 +138,15 @@ class OpenProcFile extends ProcFile implements TreeFile {
   }
 }
 
-/** A file of /proc. @param text made when it is opened; a negative errno: it cannot be */
-export function procFile(fields: InodeFields, text: () => string | number): MadeInode {
+/**
+ * A file of /proc.
+ * @param text made when it is opened; a negative errno: it cannot be
+ * @param accept what is done with what is written to it; null: it is only to be read
+ */
+export function procFile(fields: InodeFields, text: () => string | number, accept: ((text: string) => void) | null = null): MadeInode {
   return new MadeInode(fields, (tree, dentry, flags) => {
     tree.kernel.platform.running?.charge(TmpfsStep.makeText);
     const now = text();
-    return typeof now === 'number' ? now : new OpenProcFile(tree, dentry, flags, now);
+    return typeof now === 'number' ? now : new OpenProcFile(tree, dentry, flags, now, accept);
   });
 }

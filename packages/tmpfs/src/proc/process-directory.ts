@@ -1,5 +1,5 @@
 import { PipeEnd, UnixSocket } from '@rpal/ipc';
-import { fdInfo, PROC_FILES, type Process } from '@rpal/kernel';
+import { fdInfo, PROC_FILES, type Process, type Thread } from '@rpal/kernel';
 import { Errno, FileMode } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
 import { numberOfFile } from '../tree/anonymous.js';
@@ -29,13 +29,22 @@ export class ProcessDirectory {
     const file = (text: () => string | number) => () => procFile(this.#fields(process, FileMode.REGULAR | 0o444), text);
     const link = (to: () => Dentry | null) => () => new ProcLink(this.#fields(process, FileMode.SYMLINK), () => this.#shown(to()), to);
     const texts = Object.entries(PROC_FILES).map(([name, text]) => [name, file(() => text(process))] as const);
-    const comm = () => `${process.name.slice(0, COMM)}\n`;
+    /** The name of a thread, which may be written. */
+    const comm = (of: () => Thread | undefined) => () =>
+      procFile(
+        this.#fields(process, FileMode.REGULAR | 0o644),
+        () => `${(of()?.name ?? process.name).slice(0, COMM)}\n`,
+        (text) => {
+          const thread = of();
+          if (thread !== undefined) thread.name = text.replace(/\n$/, '').slice(0, COMM);
+        },
+      );
     return this.#directory(
       process,
       0o555,
       contentsOf({
         ...Object.fromEntries(texts),
-        comm: file(comm),
+        comm: comm(() => process.threads[0]),
         cmdline: file(() => (process.exit === null ? `${process.name}\0` : '')),
         mounts: file(() => mountsOf(tree)),
         oom_score_adj: file(() => '0\n'),
@@ -60,7 +69,8 @@ export class ProcessDirectory {
           this.#directory(process, 0o555, {
             names: () => process.threads.map(({ pid }) => String(pid)),
             has: (name) => process.threads.some(({ pid }) => String(pid) === name),
-            make: () => this.#directory(process, 0o555, contentsOf({ comm: file(comm) })),
+            make: (name) =>
+              this.#directory(process, 0o555, contentsOf({ comm: comm(() => process.threads.find(({ pid }) => String(pid) === name)) })),
           }),
       }),
     );

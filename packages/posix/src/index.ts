@@ -1,6 +1,7 @@
 export type { CallName } from './calls.js';
 export { version } from './package-version.js';
 export { posix } from './plugin.js';
+export { VforkCalls } from './process/vfork.js';
 export { MessageQueueCalls } from './program/message-queue-calls.js';
 export { PidfdCalls } from './program/pidfd-calls.js';
 export { ProcessVmCalls } from './program/process-vm-calls.js';

@@ -6,6 +6,8 @@ import { defineClockCalls } from './clock/clock-calls.js';
 import { defineItimerCalls } from './clock/itimer-calls.js';
 import { definePosixTimers } from './clock/posix-timers.js';
 import { defineSleepCalls } from './clock/sleep-call.js';
+import { defineEpollCalls } from './files/epoll-calls.js';
+import { defineSocketCalls } from './files/socket-calls.js';
 import { defineCapabilityCalls } from './identity/capabilities.js';
 import { defineGroupCalls } from './identity/group-calls.js';
 import { defineIdCalls } from './identity/id-calls.js';
@@ -22,6 +24,7 @@ import { definePrctl } from './process/prctl.js';
 import { defineProcessCalls } from './process/process-calls.js';
 import { defineRseq } from './process/rseq.js';
 import { defineLifeCalls, ThreadLife } from './process/thread-life.js';
+import { defineVfork, VforkCalls } from './process/vfork.js';
 import { defineWaitid } from './process/waitid.js';
 import { MessageQueueCalls } from './program/message-queue-calls.js';
 import { PidfdCalls } from './program/pidfd-calls.js';
@@ -42,7 +45,7 @@ export const posix: () => Plugin = definePlugin({
   version: manifest.version,
   requires: { '@rpal/kernel': '^0.2.0' },
   setup({ plugin, slots, machine }) {
-    for (const family of [MessageQueueCalls, SharedMemoryCalls, SpliceCalls, PidfdCalls, ProcessVmCalls]) Program.add(family);
+    for (const family of [MessageQueueCalls, SharedMemoryCalls, SpliceCalls, PidfdCalls, ProcessVmCalls, VforkCalls]) Program.add(family);
     const calls = new Calls(machine.kernel, plugin);
     defineClockCalls(calls);
     defineSleepCalls(calls);
@@ -56,6 +59,9 @@ export const posix: () => Plugin = definePlugin({
     defineGroupCalls(calls);
     defineProcessCalls(calls);
     defineWaitid(calls);
+    defineVfork(calls);
+    defineEpollCalls(calls);
+    defineSocketCalls(calls);
     defineMemoryCalls(calls);
     defineSchedAttributes(calls);
     defineMembarrier(calls);
@@ -78,5 +84,5 @@ export const posix: () => Plugin = definePlugin({
 });
 
 declare module '@rpal/kernel' {
-  interface Program extends MessageQueueCalls, SharedMemoryCalls, SpliceCalls, PidfdCalls, ProcessVmCalls {}
+  interface Program extends MessageQueueCalls, SharedMemoryCalls, SpliceCalls, PidfdCalls, ProcessVmCalls, VforkCalls {}
 }

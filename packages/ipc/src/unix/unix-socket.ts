@@ -180,10 +180,17 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   /** bind(2). @param key what the namespace is to know the socket by, if not by its path */
   bind(cpu: Cpu, path: string, key: string = path): number {
     cpu.charge(IpcStep.socketBind);
+    if (path === '') return this.#bindAnywhere();
     if (this.path !== null) return -Errno.EINVAL;
     if (!this.namespace.names.bind(key, this)) return -Errno.EADDRINUSE;
     this.path = path;
     this.#key = key;
+    return 0;
+  }
+
+  /** bind(2) to no name in particular: to an abstract one that is free, unless it has a name (Linux: `unix_autobind`). */
+  #bindAnywhere(): number {
+    this.path ??= this.namespace.names.bindAutomatically(this);
     return 0;
   }
 
@@ -336,6 +343,10 @@ export abstract class UnixSocket extends File implements InFlightSocket {
     let sum = 0;
     for (let skb = this.first; skb !== null; skb = skb.next) sum += skb.length - skb.consumed;
     return sum;
+  }
+
+  override get unsent(): number {
+    return this.sendQueued;
   }
 
   override release(cpu: Cpu): void {

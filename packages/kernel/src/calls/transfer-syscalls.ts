@@ -17,6 +17,8 @@ const Transfer = { READ: false, WRITE: true } as const;
 
 /** The last that lseek knows: SEEK_HOLE. */
 const SEEK_MAX = 4;
+/** Longest name of memfd_create: with `memfd:` before it, that of a file. */
+const MEMFD_NAME_MAX = 249;
 /** Behind the last offset of a file. */
 const LAST_OFFSET = 2 ** 63;
 
@@ -41,6 +43,7 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
     if ((a1 & ~MFD_CLOEXEC) !== 0) return -Errno.EINVAL;
     const name = args.string(cpu, thread, a0);
     if (typeof name === 'number') return name;
+    if (name.length > MEMFD_NAME_MAX) return -Errno.EINVAL;
     cpu.charge(KernelStep.openFile);
     const file = new MemFd(new MemoryFile(kernel.memory, `/memfd:${name} (deleted)`), OpenFlag.RDWR);
     return thread.process.files.install(cpu, file, (a1 & MFD_CLOEXEC) !== 0 ? OpenFlag.CLOEXEC : 0);

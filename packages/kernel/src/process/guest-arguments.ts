@@ -285,7 +285,9 @@ export class GuestArguments implements CallArguments {
     return segments;
   }
 
+  /** All 64 bits of the count are looked at, unlike in `segments`. */
   remoteSegments(cpu: Cpu, thread: Thread, address: number, count: number): readonly IoVec[] | number {
+    if (count < 0 || count > UIO_MAXIOV) return -Errno.EINVAL;
     return this.segments(cpu, thread, address, count);
   }
 

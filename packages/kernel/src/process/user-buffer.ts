@@ -1,7 +1,10 @@
 import { type Cpu, PAGE_MASK, PAGE_SIZE, Touch } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
+import { Errno } from '@rpal/uapi';
 import type { Thread } from './thread.js';
 
+/** Bytes of the largest word. */
+const WORD = 8;
 const TWO_32 = 0x1_0000_0000;
 
 /** A structure on its way between user memory and the kernel: bytes at any address, over any page border. */
@@ -26,6 +29,8 @@ export class UserBuffer {
 
   /** copy_to_user of the first `bytes`. @returns 0 or -EFAULT */
   store(cpu: Cpu, { memory }: Thread, address: number, bytes: number): number {
+    // A word is stored whole or not at all.
+    if (bytes <= WORD && bytes > 0 && userPage(cpu, memory, address + bytes - 1, Touch.STORE) < 0) return -Errno.EFAULT;
     for (let done = 0; done < bytes; ) {
       const at = userPage(cpu, memory, address + done, Touch.STORE);
       if (at < 0) return at;

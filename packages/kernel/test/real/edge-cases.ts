@@ -255,12 +255,19 @@ const fd = mostly(from(Array.from({ length: 20 }, (_, i) => i)), from(FDS));
 const fdOf = (...fds: number[]): Kind => mostly(from(fds), fd);
 const buffer = mostly(from([B, B + 8, B + 4090, S, R]), from(ADDRESSES));
 const size = mostly(from([0, 1, 8, 20, 100, 4096]), from(SIZES));
+/** Structures that lie where they should, or not in memory at all. */
+const aligned =
+  (kind: Kind): Kind =>
+  (draw) => {
+    const register = kind(draw);
+    return typeof register === 'bigint' ? register - (((register % 8n) + 8n) % 8n) : register;
+  };
 const at = (kind: string): Kind => mostly(from(placed.get(kind) as number[]), from(ADDRESSES));
 const page = from(PAGES);
 const span = mostly(from([4096, 8192, 1]), from(SPANS));
 const signal = mostly(from([0, 1, 9, 10, 12, 15, 17, 18, 19, 34, 64]), from([-1, 32, 65, 66, 2 ** 31, 2 ** 32 + 10, 1000]));
 const pid: Kind = (draw) => (draw(3) > 0 ? `v${[Id.SELF, Id.LIVING, Id.DEAD, Id.OTHER_THREAD, Id.GONE][draw(5)] ?? 0}` : pids(draw));
-const pids = from([0, 4_000_000, 2 ** 31 - 1, -(2 ** 31), 2 ** 32 + 1, -4_000_000]);
+const pids = from([0, 4_000_000, 2 ** 31 - 1, -(2 ** 31), 2 ** 32 + 4_000_000, -4_000_000]);
 const pidOrGroup = pid;
 const offset = from(OFFSETS);
 const zero = from([0]);
@@ -310,7 +317,7 @@ call(Nr.write, fd, buffer, size);
 call(Nr.open, at('path'), flags(0, 1, 2, 0o100, 0o200), int);
 call(Nr.openat, int, at('path'), flags(0, 1, 2, 0o100, 0o200), int);
 call(Nr.close, fd);
-call(Nr.poll, at('pollfd'), option(0, 1, 3, 64, 65), from([0, 1, -1, 2 ** 31 - 1, 2 ** 32, 2 ** 32 - 1]));
+call(Nr.poll, aligned(at('pollfd')), option(0, 1, 3, 64, 65), from([0, 1, -1, 2 ** 31 - 1, 2 ** 32, 2 ** 32 - 1]));
 call(Nr.lseek, fdOf(0), offset, option(0, 1, 2, 3, 4, 5));
 opaque(
   Mode.OPAQUE,
@@ -332,13 +339,13 @@ call(Nr.pread64, fdOf(0), buffer, size, offset);
 call(Nr.pwrite64, fdOf(0), buffer, from([0, 1, 100, 4096, -1]), from([0, 1, 4096, 8191, -1, 2n ** 63n - 1024n, -(2n ** 63n)]));
 call(Nr.readv, fd, at('iov'), option(0, 1, 2, 3, 1024, 1025));
 call(Nr.writev, fd, at('iov'), option(0, 1, 2, 3, 1024, 1025));
-opaque(Mode.SCRUB, Nr.select, option(0, 1, 2, 20, 32, 64, 65), at('bits'), at('bits'), at('bits'), at('time'));
+opaque(Mode.SCRUB, Nr.select, option(0, 1, 2, 20, 32), aligned(at('bits')), aligned(at('bits')), zero, at('time'));
 call(Nr.sched_yield);
 opaque(Mode.OPAQUE, Nr.mremap, page, span, span, flags(0, 1, 3, 5, 7), page);
 call(
   Nr.madvise,
   page,
-  from([0, 1, 4096, 8192, 12_288, 2n ** 47n, -(2n ** 63n), -4096n, -1n]),
+  from([0, 1, 4096, 8192, 12_288, 2n ** 47n, -1n]),
   from([4, 10, 11, 14, 15, 22, 23, -1, 5, 100, 2 ** 31 - 1, 2 ** 32 + 4]),
 );
 opaque(Mode.OPAQUE, Nr.shmget, option(0, 5), size, flags(0o600, 0o1600, 0o3600));
@@ -367,7 +374,7 @@ call(Nr.recvfrom, fdOf(3, 4, 5, 6, 8, 15), buffer, size, flags(...MSG), buffer, 
 call(Nr.sendmsg, fdOf(3, 4, 5, 6, 8, 15), at('message'), flags(...MSG));
 call(Nr.recvmsg, fdOf(3, 4, 5, 6, 8, 15), at('message'), flags(...MSG));
 call(Nr.shutdown, fdOf(3, 4, 5, 8, 7), option(0, 1, 2));
-call(Nr.setsockopt, fdOf(3, 5, 8), option(1), option(7, 8, 16), at('word'), option(0, 3, 4, 8));
+call(Nr.setsockopt, fdOf(3, 5, 8), option(1), from([7, 8, 16, 16, 1000, -1, 2 ** 32 + 16]), at('word'), option(0, 3, 4, 8));
 call(Nr.getsockopt, fdOf(3, 5, 8, 7), option(1), option(3, 4, 16), buffer, at('word'));
 opaque(Mode.OPAQUE | Mode.SCRUB, Nr.fork);
 call(Nr.execve, at('path'), zero, zero);
@@ -378,7 +385,7 @@ call(Nr.kill, pidOrGroup, signal);
 call(Nr.tgkill, pid, pid, signal);
 call(Nr.fcntl, fd, option(0, 1, 2, 3, 4, 1030, 1031, 1032), option(0, 1, 10, 30, 63, 64, 0o4000, 0o40000, 4096));
 opaque(Mode.SCRUB, Nr.getrusage, option(0, 1, -1), buffer);
-call(Nr.ftruncate, fdOf(0), from([0, 1, 4096, 2 ** 40, -1, -(2n ** 63n)]));
+call(Nr.ftruncate, from([0, 0, 1, 3, 9, 30, -1, 2 ** 31]), from([0, 1, 4096, 2 ** 40, -1, -(2n ** 63n)]));
 call(Nr.unlink, at('path'));
 call(Nr.setuid, from([0, 1000, -1, 2 ** 32 - 1, 2 ** 32]));
 call(Nr.getpriority, option(0, 1, 2), pid);
@@ -397,7 +404,7 @@ call(Nr.munlock, page, span);
 call(Nr.prctl, from([29, 30, 1_000_000, -1, 2 ** 32 + 30]), from([0, 1, 50_000]), zero, zero, zero);
 opaque(Mode.SCRUB, Nr.arch_prctl, option(0x1003), buffer);
 const FUTEX = [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x100, 0x101, 0x109, 0x189];
-call(Nr.futex, mostly(from([B, S, R, B + 4]), from(ADDRESSES)), option(...FUTEX), int, at('time'), buffer, int);
+opaque(Mode.SCRUB, Nr.futex, mostly(from([B, S, R, B + 4]), from(ADDRESSES)), option(...FUTEX), int, at('time'), buffer, int);
 opaque(0, Nr.sched_setaffinity, pid, from([0, 1, 8, 128, -1]), at('bits'));
 opaque(Mode.OPAQUE | Mode.SCRUB, Nr.sched_getaffinity, pid, from([0, 1, 7, 8, 16, 128, -1]), buffer);
 call(Nr.epoll_wait, fdOf(11), buffer, option(0, 1, 10, -1, 178_956_970, 178_956_971), from([0, 1, -1, 2 ** 32, 2 ** 31]));
@@ -407,7 +414,7 @@ call(Nr.mq_unlink, at('path'));
 call(Nr.mq_timedsend, fdOf(13), buffer, size, from([0, 1, 32_767, 32_768, -1, 2 ** 32]), at('time'));
 call(Nr.mq_timedreceive, fdOf(13), buffer, size, buffer, at('time'));
 call(Nr.mq_notify, fdOf(13), at('sigevent'));
-opaque(Mode.SCRUB, Nr.ppoll, at('pollfd'), option(0, 1, 3, 64, 65), at('time'), at('sigset'), from([8, 8, 0, 16]));
+opaque(Mode.SCRUB, Nr.ppoll, aligned(at('pollfd')), option(0, 1, 3, 64, 65), at('time'), at('sigset'), from([8, 8, 0, 16]));
 const splices = fdOf(0, 1, 2, 3, 4, 17, 18);
 call(Nr.splice, splices, from([0, 0, B, U]), splices, from([0, 0, B, U]), size, flags(1, 2, 4, 8));
 call(Nr.tee, splices, splices, size, flags(1, 2, 4, 8));
@@ -418,11 +425,11 @@ opaque(Mode.SCRUB, Nr.timerfd_gettime, fdOf(10), buffer);
 call(Nr.signalfd4, fdOf(-1, 12), at('sigset'), from([8, 8, 0, 16]), flags(CLOEXEC, NONBLOCK));
 call(Nr.eventfd2, int, flags(1, CLOEXEC, NONBLOCK));
 call(Nr.epoll_create1, flags(CLOEXEC));
-call(Nr.pipe2, buffer, flags(CLOEXEC, NONBLOCK, 0o40000, 0o200));
+call(Nr.pipe2, buffer, from([0, CLOEXEC, NONBLOCK, 0o40000, CLOEXEC | NONBLOCK, 1, 1 << 25, 2 ** 32]));
 opaque(Mode.SCRUB, Nr.prlimit64, pid, option(7, 11, 16), at('limit'), buffer);
 call(Nr.process_vm_readv, pid, at('iov'), option(0, 1, 2, 1025), at('iov'), option(0, 1, 2, 1025), from([0, 0, 1]));
 call(Nr.process_vm_writev, pid, at('iov'), option(0, 1, 2, 1025), at('iov'), option(0, 1, 2, 1025), from([0, 0, 1]));
-call(Nr.memfd_create, at('path'), flags(1));
+call(Nr.memfd_create, at('path'), from([0, 1, 1, 1 << 8, 1 << 20, -1]));
 call(Nr.pkey_mprotect, page, span, flags(0, 1, 2, 3), from([-1, 0, 1, 16]));
 call(Nr.pkey_alloc, flags(0), flags(1, 2, 4));
 call(Nr.pkey_free, int);

@@ -1,5 +1,5 @@
 import { rulesOf } from '@rpal/mm';
-import { Epoll, Fcntl, MapFlag, LinuxCall as Nr, OpenFlag, Poll, Prot, Rlimit, Signal, SocketType, WaitOption } from '@rpal/uapi';
+import { Epoll, Fcntl, Ipc, MapFlag, LinuxCall as Nr, OpenFlag, Poll, Prot, Rlimit, Signal, SocketType, WaitOption } from '@rpal/uapi';
 import { smallProfile } from '../../../../scripts/testing/run.ts';
 import { posix } from '../../../posix/src/index.js';
 import { createMachine, executable, GuestArguments, type Machine, type Process, type Program, Time } from '../../src/index.js';
@@ -26,6 +26,8 @@ export class EdgeModel {
   #case: EdgeCase | null = null;
   #answers: string[] = [];
   #ending = '';
+  /** Id of the next segment. */
+  #segment = 0;
 
   constructor() {
     const profile = smallProfile(2);
@@ -83,7 +85,7 @@ export class EdgeModel {
   }
 
   /** Waits until a case has ended, or sleeps; ends what it has left behind. @returns what is said of that */
-  *#finish(p: Program, pid: number, { calls, helpers }: EdgeCase): Generator<void, string> {
+  *#finish(p: Program, pid: number, { calls }: EdgeCase): Generator<void, string> {
     let status: number = Wait.SLEEPS;
     let done = -1;
     for (let slept = 0; slept < PATIENCE; slept += 0.2 * Time.ms) {
@@ -99,7 +101,7 @@ export class EdgeModel {
     const own = p.context.thread.process;
     for (const process of [...kernel.processes]) if (process !== own) yield* p.kill(process.pid, Signal.KILL);
     while ((yield* p.wait()) > 0);
-    if ((helpers & Helper.SEGMENT) !== 0) this.#removeSegments();
+    yield* this.#removeSegments(p);
     const killed = status !== Wait.SLEEPS && (status & 0x7f) !== 0;
     if (this.#answers.length < calls.length) {
       if (status === Wait.SLEEPS) return 'sleeps';
@@ -108,7 +110,13 @@ export class EdgeModel {
     return status === Wait.SLEEPS ? 'stays' : killed ? `killed ${status & 0x7f}` : '';
   }
 
-  #removeSegments(): void {}
+  /** Segments outlive those who made them. Their ids ascend. */
+  *#removeSegments(p: Program): Generator<void, void> {
+    for (let misses = 0, id = this.#segment; misses < 4; id++) {
+      if ((yield* p.shmctl(id, Ipc.RMID)) < 0) misses++;
+      else this.#segment = id + 1;
+    }
+  }
 
   *#runCase(p: Program, { helpers, calls }: EdgeCase): Generator<void, number> {
     const ids: number[] = [];

@@ -39,6 +39,7 @@ export function mremap(cpu: Cpu, mm: MmStruct, from: number, oldLength: number, 
   const oldSize = wholePages(oldLength);
   const newSize = wholePages(newLength);
   if (from % PAGE_SIZE !== 0 || (to % PAGE_SIZE !== 0 && (flags & (Mremap.FIXED | Mremap.DONTUNMAP)) !== 0)) return -Errno.EINVAL;
+  if (flags < 0 || flags > FLAGS) return -Errno.EINVAL;
   const remap: Remap = { address, oldSize, newSize, flags, target };
   const invalid = checkArguments(mm, remap);
   if (invalid < 0) return invalid;

@@ -22,7 +22,7 @@ export function pkeyFree(cpu: Cpu, mm: MmStruct, key: number): number {
   cpu.charge(MmStep.pkeyBody);
   const answer = mm.manager.seams.hooks.mmKeyFree.call(mm, key);
   if (answer !== undefined) return answer;
-  if (!isAllocated(mm, key)) return -Errno.EINVAL;
+  if (!cpu.mmu.pke || !isAllocated(mm, key)) return -Errno.EINVAL;
   mm.pkeyMap &= ~(1 << key);
   return 0;
 }

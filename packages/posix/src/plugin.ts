@@ -19,6 +19,7 @@ import { defineSharedMemoryCalls } from './ipc/shared-memory.js';
 import { defineSpliceCalls } from './ipc/splice-calls.js';
 import { defineMemoryCalls } from './memory/memory-calls.js';
 import { defineProcessVmCalls } from './memory/process-vm.js';
+import { defineFutexCalls } from './process/futex-calls.js';
 import { definePidfdCalls } from './process/pidfd.js';
 import { definePrctl } from './process/prctl.js';
 import { defineProcessCalls } from './process/process-calls.js';
@@ -60,6 +61,7 @@ export const posix: () => Plugin = definePlugin({
     defineProcessCalls(calls);
     defineWaitid(calls);
     defineVfork(calls);
+    defineFutexCalls(calls);
     defineEpollCalls(calls);
     defineSocketCalls(calls);
     defineMemoryCalls(calls);

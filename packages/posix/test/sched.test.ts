@@ -1,3 +1,4 @@
+import type { Program } from '@rpal/kernel';
 import { Errno, LinuxCall } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { MEMORY, NOWHERE, peek, poke, type Step, sameAsLinux } from './real/same-as-linux.js';
@@ -136,6 +137,23 @@ describe('membarrier', () => {
       expect(taken().map((count, index) => count - (before[index] as number))).toEqual([1, 0]);
       yield* p.wait();
       expect(yield* p.syscall(membarrier, 1, 5)).toBe(-Errno.EINVAL);
+    });
+  });
+});
+
+describe('FUTEX_LOCK_PI2', () => {
+  it('is a lock that passes priorities on, with a timeout', () => {
+    run(function* (p) {
+      const word = yield* p.allocate(4096);
+      const lock = (q: Program, timeout = -1) => q.syscall(LinuxCall.futex, word, 13, 0, timeout);
+      expect([yield* lock(p), yield* p.load32(word)]).toEqual([0, yield* p.gettid()]);
+      expect(yield* lock(p)).toBe(-Errno.EDEADLK);
+      let other = 0;
+      yield* p.clone(function* (q) {
+        other = yield* lock(q, 1e6);
+      });
+      yield* p.sleep(3e6);
+      expect(other).toBe(-Errno.ETIMEDOUT);
     });
   });
 });

@@ -97,31 +97,35 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
     return file === null ? -Errno.EBADF : files.replace(cpu, target, file, a2);
   });
 
-  table.define(Nr.fcntl, (cpu, thread, { a0, a1, a2 }) => {
-    const { files } = thread.process;
-    const file = files.lookUp(cpu, a0);
-    if (file === null) return -Errno.EBADF;
-    const command = a1 >>> 0;
-    switch (command) {
-      case Fcntl.DUPFD:
-      case Fcntl.DUPFD_CLOEXEC: {
-        const lowest = a2 >>> 0;
-        if (lowest >= files.limit) return -Errno.EINVAL;
-        return files.install(cpu, file, command === Fcntl.DUPFD_CLOEXEC ? OpenFlag.CLOEXEC : 0, lowest);
+  table.define(
+    Nr.fcntl,
+    (cpu, thread, { a0, a1, a2 }) => {
+      const { files } = thread.process;
+      const file = files.lookUp(cpu, a0);
+      if (file === null) return -Errno.EBADF;
+      const command = a1 >>> 0;
+      switch (command) {
+        case Fcntl.DUPFD:
+        case Fcntl.DUPFD_CLOEXEC: {
+          const lowest = a2 >>> 0;
+          if (lowest >= files.limit) return -Errno.EINVAL;
+          return files.install(cpu, file, command === Fcntl.DUPFD_CLOEXEC ? OpenFlag.CLOEXEC : 0, lowest);
+        }
+        case Fcntl.GETFD:
+          return files.closesOnExec(a0) ? FD_CLOEXEC : 0;
+        case Fcntl.SETFD:
+          files.setCloseOnExec(a0, (a2 & FD_CLOEXEC) !== 0);
+          return 0;
+        case Fcntl.GETFL:
+          return file.flags;
+        case Fcntl.SETFL:
+          return setFlags(file, a2);
+        default:
+          return file.fcntl(cpu, thread, command, a2);
       }
-      case Fcntl.GETFD:
-        return files.closesOnExec(a0) ? FD_CLOEXEC : 0;
-      case Fcntl.SETFD:
-        files.setCloseOnExec(a0, (a2 & FD_CLOEXEC) !== 0);
-        return 0;
-      case Fcntl.GETFL:
-        return file.flags;
-      case Fcntl.SETFL:
-        return setFlags(file, a2);
-      default:
-        return file.fcntl(cpu, thread, command, a2);
-    }
-  });
+    },
+    { missing: 'owners, signals, leases, hints and seals' },
+  );
 }
 
 /**

@@ -103,7 +103,9 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
     return pend(cpu, thread, operation.start(cpu, ns));
   });
 
-  table.define(Nr.futex, (cpu, thread, regs) => futex(kernel, cpu, thread, regs));
+  table.define(Nr.futex, (cpu, thread, regs) => futex(kernel, cpu, thread, regs), {
+    missing: 'LOCK_PI2, WAIT_REQUEUE_PI and CMP_REQUEUE_PI are ENOSYS',
+  });
 
   table.define(Nr.sched_yield, (cpu) => {
     kernel.scheduler.yieldTask(cpu);
@@ -111,18 +113,29 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
   });
 
   table.define(Nr.fork, (cpu, thread, { program }) => (program === null ? -Errno.ENOSYS : forkProcess(kernel, cpu, thread, program)));
-  table.define(Nr.clone, (cpu, thread, { program, args }) => {
-    const request = args.clone(cpu, thread);
-    if (typeof request === 'number') return request;
-    if (program === null) return -Errno.ENOSYS;
-    return request.process ? forkProcess(kernel, cpu, thread, program) : cloneThread(kernel, cpu, thread, program, request.tls);
-  });
-  table.define(Nr.execve, (cpu, thread, { args, a0 }) => {
-    const wanted = args.image(cpu, thread, a0);
-    if (typeof wanted === 'number') return wanted;
-    const image = typeof wanted === 'string' ? imageAt(kernel, cpu, thread, wanted) : wanted;
-    return typeof image === 'number' ? image : execve(kernel, cpu, thread, image);
-  });
+  table.define(
+    Nr.clone,
+    (cpu, thread, { program, args }) => {
+      const request = args.clone(cpu, thread);
+      if (typeof request === 'number') return request;
+      if (program === null) return -Errno.ENOSYS;
+      return request.process ? forkProcess(kernel, cpu, thread, program) : cloneThread(kernel, cpu, thread, program, request.tls);
+    },
+    {
+      missing:
+        'only threads that share everything and processes that copy everything; no CHILD_SETTID, CHILD_CLEARTID, VFORK, PIDFD or namespaces',
+    },
+  );
+  table.define(
+    Nr.execve,
+    (cpu, thread, { args, a0 }) => {
+      const wanted = args.image(cpu, thread, a0);
+      if (typeof wanted === 'number') return wanted;
+      const image = typeof wanted === 'string' ? imageAt(kernel, cpu, thread, wanted) : wanted;
+      return typeof image === 'number' ? image : execve(kernel, cpu, thread, image);
+    },
+    { missing: 'arguments and environment reach nobody; no interpreters, no set-user-ID' },
+  );
 
   table.define(Nr.wait4, (cpu, thread, { args, a0, a1, a2, a3 }) => {
     const { NOHANG, UNTRACED, EXITED, CONTINUED, NOTHREAD, ALL, CLONE } = WaitOption;

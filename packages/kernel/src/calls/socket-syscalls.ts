@@ -30,12 +30,16 @@ export interface SocketCallParts extends MessageParts {
 
 /** Sockets: AF_UNIX only. */
 export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts): void {
-  table.define(Nr.socket, (cpu, thread, { a0, a1, a2 }) => {
-    const refused = refuse(a0 | 0, a1 | 0, a2 | 0);
-    if (refused < 0) return refused;
-    cpu.charge(IpcStep.socketCreate);
-    return thread.process.files.install(cpu, makeSocket(kernel.sockets, a1), a1);
-  });
+  table.define(
+    Nr.socket,
+    (cpu, thread, { a0, a1, a2 }) => {
+      const refused = refuse(a0 | 0, a1 | 0, a2 | 0);
+      if (refused < 0) return refused;
+      cpu.charge(IpcStep.socketCreate);
+      return thread.process.files.install(cpu, makeSocket(kernel.sockets, a1), a1);
+    },
+    { missing: 'AF_UNIX only' },
+  );
 
   table.define(Nr.socketpair, (cpu, thread, regs) => {
     if ((regs.a1 & ~(FLAGS | TYPE_MASK)) !== 0) return -Errno.EINVAL;
@@ -95,7 +99,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
         return sendMessage(kernel, cpu, thread, socket, (a5 | 0) === 0 ? header : { ...header, name: name ?? '' }, flags);
       });
     },
-    { holds: [0] },
+    { holds: [0], missing: 'out-of-band data' },
   );
   table.define(
     Nr.recvfrom,
@@ -113,7 +117,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
         });
       });
     },
-    { holds: [0] },
+    { holds: [0], missing: 'out-of-band data' },
   );
   table.define(
     Nr.sendmsg,
@@ -124,7 +128,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
             const header = args.message(cpu, thread, a1);
             return typeof header === 'number' ? header : sendMessage(kernel, cpu, thread, socket, header, a2 | 0);
           }),
-    { holds: [0] },
+    { holds: [0], missing: 'out-of-band data' },
   );
   table.define(
     Nr.recvmsg,
@@ -140,7 +144,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
               return failed < 0 ? failed : bytes;
             });
           }),
-    { holds: [0] },
+    { holds: [0], missing: 'out-of-band data' },
   );
   table.define(Nr.shutdown, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.shutdown(cpu, a1 | 0)));
 

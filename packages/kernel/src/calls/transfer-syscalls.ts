@@ -38,16 +38,20 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
   table.define(Nr.readv, (cpu, thread, regs) => vectored(cpu, thread, regs, Transfer.READ), { holds: [0] });
   table.define(Nr.writev, (cpu, thread, regs) => vectored(cpu, thread, regs, Transfer.WRITE), { holds: [0] });
 
-  table.define(Nr.memfd_create, (cpu, thread, { args, a0, a1 }) => {
-    const MFD_CLOEXEC = 1;
-    if ((a1 & ~MFD_CLOEXEC) !== 0) return -Errno.EINVAL;
-    const name = args.string(cpu, thread, a0);
-    if (typeof name === 'number') return name;
-    if (name.length > MEMFD_NAME_MAX) return -Errno.EINVAL;
-    cpu.charge(KernelStep.openFile);
-    const file = new MemFd(new MemoryFile(kernel.memory, `/memfd:${name} (deleted)`), OpenFlag.RDWR);
-    return thread.process.files.install(cpu, file, (a1 & MFD_CLOEXEC) !== 0 ? OpenFlag.CLOEXEC : 0);
-  });
+  table.define(
+    Nr.memfd_create,
+    (cpu, thread, { args, a0, a1 }) => {
+      const MFD_CLOEXEC = 1;
+      if ((a1 & ~MFD_CLOEXEC) !== 0) return -Errno.EINVAL;
+      const name = args.string(cpu, thread, a0);
+      if (typeof name === 'number') return name;
+      if (name.length > MEMFD_NAME_MAX) return -Errno.EINVAL;
+      cpu.charge(KernelStep.openFile);
+      const file = new MemFd(new MemoryFile(kernel.memory, `/memfd:${name} (deleted)`), OpenFlag.RDWR);
+      return thread.process.files.install(cpu, file, (a1 & MFD_CLOEXEC) !== 0 ? OpenFlag.CLOEXEC : 0);
+    },
+    { missing: 'seals, and huge pages' },
+  );
   table.define(Nr.lseek, (cpu, thread, { a0, a1, a2 }) => {
     const file = thread.process.files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;

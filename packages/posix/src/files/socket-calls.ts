@@ -8,6 +8,8 @@ import { PosixStep } from '../steps.js';
 const SOL_SOCKET = 1;
 /** Options of level SOL_SOCKET beside those that the kernel has. */
 const Option = { ACCEPTCONN: 30, PEERCRED: 17, PROTOCOL: 38, DOMAIN: 39 } as const;
+const OPTIONS_MISSING =
+  'LINGER, RCVTIMEO, SNDTIMEO, PEEK_OFF, PEERSEC, PEERGROUPS, PEERPIDFD and options that mean nothing to Unix sockets';
 /** Bytes of `struct sockaddr_un` with the longest name, and of `struct ucred`. */
 const SOCKADDR = 112;
 const UCRED = 12;
@@ -103,6 +105,8 @@ export function defineSocketCalls(calls: Calls): void {
       },
   );
 
+  calls.extend('setsockopt', (inner: SyscallHandler): SyscallHandler => inner, { missing: OPTIONS_MISSING });
+
   calls.extend(
     'getsockopt',
     (inner: SyscallHandler): SyscallHandler =>
@@ -133,8 +137,6 @@ export function defineSocketCalls(calls: Calls): void {
         if (buffer.store(cpu, thread, a3, length) < 0) return -Errno.EFAULT;
         return buffer.set32(0, length).store(cpu, thread, a4, 4) < 0 ? -Errno.EFAULT : 0;
       },
-    {
-      missing: 'LINGER, RCVTIMEO, SNDTIMEO, PEEK_OFF, PEERSEC, PEERGROUPS, PEERPIDFD and options that mean nothing to Unix sockets',
-    },
+    { missing: OPTIONS_MISSING },
   );
 }

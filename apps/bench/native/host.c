@@ -187,27 +187,24 @@ static double clear(long bytes) {
 
 // Makes one circle through the first lines of `chase`, in random order (Sattolo's algorithm, with a plain generator and a fixed seed).
 static void shuffle(long lines) {
-  uint32_t *next = (uint32_t *)chase;
   uint64_t seed = 88172645463325252u;
-  for (long i = 0; i < lines; i++) next[i * 16] = i;
+  for (long i = 0; i < lines; i++) *(char **)(chase + i * LINE) = chase + i * LINE;
   for (long i = lines - 1; i > 0; i--) {
     seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
-    long j = seed % i;
-    uint32_t kept = next[i * 16];
-    next[i * 16] = next[j * 16], next[j * 16] = kept;
+    char **a = (char **)(chase + i * LINE), **b = (char **)(chase + (long)(seed % i) * LINE), *kept = *a;
+    *a = *b, *b = kept;
   }
 }
 
 // Loads that wait for each other, through the first `bytes` of `chase`.
 static double load(long bytes) {
-  const uint32_t *next = (const uint32_t *)chase;
   long lines = bytes / LINE, times = 50000;
   // The circle through all of it is there already.
   if (bytes < CHASE) shuffle(lines);
-  uint32_t at = 0;
-  for (long i = 0; i < (bytes < CHASE ? lines : 1000); i++) at = next[at * 16L];
+  char *at = chase;
+  for (long i = 0; i < (bytes < CHASE ? lines : 1000); i++) at = *(char **)at;
   double began = now();
-  for (long i = 0; i < times; i++) at = next[at * 16L];
+  for (long i = 0; i < times; i++) at = *(char **)at;
   double taken = (now() - began) / times;
   __asm__ volatile("" : : "r"(at));
   return taken;

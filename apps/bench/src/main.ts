@@ -6,7 +6,9 @@ import { explainCommand } from './explain/explain-command.js';
 import { exploreCommand } from './explore/explore-command.js';
 import { replayCommand } from './explore/replay-command.js';
 import { reportCommand } from './full-report/report-command.js';
+import { calibrateCommand } from './host/calibrate-command.js';
 import { hostCommand } from './host/host-command.js';
+import { validateCommand } from './host/validate-command.js';
 import type { Io } from './io.js';
 import { meshCommand } from './mesh/mesh-command.js';
 import { pluginsCommand } from './plugins-command.js';
@@ -49,6 +51,8 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     questionCommand,
     predictCommand,
     hostCommand,
+    validateCommand,
+    calibrateCommand,
     exploreCommand,
     replayCommand,
     replayStraceCommand,

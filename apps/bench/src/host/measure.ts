@@ -7,6 +7,7 @@ import type { Progress } from '../progress.js';
 import { UsageError } from '../usage.js';
 import { hostComputer, stolenTime } from './host-computer.js';
 import type { Composite, HostReport, HostStep } from './host-json.js';
+import { spreadOf } from './spread.js';
 
 const INSTALL = 'install one, such as with `apt install gcc libc6-dev`, `dnf install gcc` or `apk add gcc musl-dev linux-headers`';
 
@@ -103,22 +104,18 @@ export function reportOf(lines: readonly string[], compiler: string, load: HostR
         placement: placement as Composite['placement'],
         size: Number(size),
         ...spreadOf(values),
+        samples: values,
       });
-    } else steps.push({ name, what: describe(name), unit: name === 'switches-per-yield' ? 'count' : 'ns', ...spreadOf(values) });
+    } else
+      steps.push({
+        name,
+        what: describe(name),
+        unit: name === 'switches-per-yield' ? 'count' : 'ns',
+        ...spreadOf(values),
+        samples: values,
+      });
   }
   return { computer, load, steps, composites, absent: [...absent].map(([name, why]) => ({ name, why })), doubts: [...doubts] };
-}
-
-/** Median and quartiles, each a figure that was measured or the middle of two. */
-function spreadOf(samples: number[]): Pick<HostStep, 'median' | 'low' | 'high' | 'samples'> {
-  const sorted = [...samples].sort((a, b) => a - b);
-  return { median: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75), samples };
-}
-
-function quantile(sorted: readonly number[], share: number): number {
-  const at = (sorted.length - 1) * share;
-  const [below, above] = [sorted[Math.floor(at)] as number, sorted[Math.ceil(at)] as number];
-  return below + (above - below) * (at - Math.floor(at));
 }
 
 const WHAT: Readonly<Record<string, string>> = {

@@ -1,0 +1,389 @@
+import { type CpuProfile, type Figure, findProfile, parseProfile } from '@rpal/hw-x86';
+import { check } from '../outcome.js';
+import type { HostReport } from './host-json.js';
+import { modelledSteps } from './modelled-steps.js';
+import { type Spread, spreadOf } from './spread.js';
+
+/** A profile of a computer, out of its single steps. */
+export interface Calibration {
+  /** What differs from the profile that it extends: the content of a file. */
+  readonly file: Record<string, unknown>;
+  readonly profile: CpuProfile;
+  readonly figures: readonly Calibrated[];
+  /** What could not be had, or cannot be said in a profile. */
+  readonly notes: readonly string[];
+}
+
+/** A figure that was measured, or follows from some that were. */
+export interface Calibrated extends Spread {
+  /** In the profile. */
+  readonly field: string;
+  readonly unit: string;
+  readonly how: string;
+}
+
+/** What of the measurements a profile is made of: the round trips are not among it. */
+export type SingleSteps = Omit<HostReport, 'composites'>;
+
+const SOURCE = 'rpal-bench host, this computer';
+
+/** Prices of single instructions, and what was measured of each. */
+const INSTRUCTIONS = {
+  rdtsc: 'rdtsc',
+  lockedOp: 'locked-add',
+  lfence: 'lfence',
+  mfence: 'mfence',
+  pause: 'pause',
+  fpControl: 'fp-control',
+  rdfsbase: 'rdfsbase',
+  wrfsbase: 'wrfsbase',
+  rdpkru: 'rdpkru',
+  wrpkru: 'wrpkru',
+} as const;
+
+/** Names of features in a profile, and in /proc/cpuinfo. */
+const FLAGS = {
+  pku: 'ospke',
+  fsgsbase: 'fsgsbase',
+  pcid: 'pcid',
+  invpcid: 'invpcid',
+  fsrm: 'fsrm',
+  mwait: 'monitor',
+  gib1Pages: 'pdpe1gb',
+} as const;
+
+/** @throws BenchmarkFailure if the core's clock was not measured */
+export function calibrate(steps: SingleSteps): Calibration {
+  return new Calibrating(steps).result();
+}
+
+class Calibrating {
+  readonly #host: SingleSteps;
+  readonly #base: CpuProfile;
+  /** A copy of the base, which becomes the result. */
+  readonly #profile: CpuProfile;
+  readonly #figures: Calibrated[] = [];
+  readonly #notes: string[] = [];
+  /** Nanoseconds of a core cycle. */
+  readonly #cycle: number;
+
+  constructor(host: SingleSteps) {
+    this.#host = host;
+    this.#base = nearest(host.computer);
+    this.#profile = structuredClone(this.#base);
+    const cycle = this.#samples('core-cycle');
+    check(cycle !== null, 'the core cycle was not measured: every price in cycles rests on it');
+    this.#cycle = spreadOf(cycle).median;
+  }
+
+  result(): Calibration {
+    this.#clocks();
+    this.#features();
+    this.#geometry();
+    this.#instructions();
+    this.#copies();
+    this.#memory();
+    this.#kernelPaths();
+    this.#otherCpu();
+    const { name: _, title, ...content } = this.#profile;
+    const { cpu, kernel, guest } = this.#host.computer;
+    const file = { extends: this.#base.name, title: `${cpu}, ${kernel}${guest ? ', as a guest' : ''}`, ...different(this.#base, content) };
+    const profile = parseProfile({ ...this.#profile, name: 'this-computer', title: file.title });
+    return { file, profile, figures: this.#figures, notes: this.#notes };
+  }
+
+  #clocks(): void {
+    const { clock } = this.#profile;
+    clock.tscGHz = this.#host.computer.tscGHz;
+    this.#set(
+      'clock.coreGHz',
+      'GHz',
+      'one over the time of an addition',
+      ['core-cycle'],
+      ([ns]) => 1 / ns,
+      (figure) => {
+        clock.coreGHz = figure;
+      },
+    );
+  }
+
+  #features(): void {
+    const { computer } = this.#host;
+    const { features, costs } = this.#profile;
+    for (const [name, flag] of Object.entries(FLAGS)) features[name as keyof typeof FLAGS] = computer.flags.includes(flag);
+    const { meltdown, spectre_v2: spectre } = computer.vulnerabilities;
+    if (meltdown !== undefined) features.meltdownSafe = meltdown.startsWith('Not affected');
+    if (spectre !== undefined) {
+      features.eibrs = /Enhanced|Automatic/.test(spectre);
+      if (!/BHI: (SW loop|BHI_DIS_S)/.test(spectre)) costs.bhbClear = constant(0, `the kernel clears no branch history: ${spectre}`);
+    }
+  }
+
+  #geometry(): void {
+    const { cache } = this.#profile;
+    for (const [name, level, type] of [
+      ['l1d', 1, 'Data'],
+      ['l2', 2, 'Unified'],
+      ['l3', 3, 'Unified'],
+    ] as const) {
+      const found = this.#host.computer.caches.find((each) => each.level === level && each.type === type);
+      if (found !== undefined && found.bytes > 0 && found.ways > 0) Object.assign(cache[name], { bytes: found.bytes, ways: found.ways });
+      else this.#notes.push(`cache.${name}: size and ways are those of ${this.#base.name}; the system does not tell them`);
+    }
+  }
+
+  #instructions(): void {
+    for (const [name, step] of Object.entries(INSTRUCTIONS)) {
+      this.#cycles(
+        `costs.${name}`,
+        [step],
+        ([ns]) => ns,
+        (figure) => {
+          this.#profile.costs[name as keyof typeof INSTRUCTIONS] = figure;
+        },
+      );
+    }
+  }
+
+  /** A copy is a start and a rate: that of 1 to 4 KiB, as a profile has one. */
+  #copies(): void {
+    const { costs, bytesPerCycle } = this.#profile;
+    const rate = ([small, large]: readonly number[]): number => 3072 / (((large as number) - (small as number)) / this.#cycle);
+    for (const [name, step] of [
+      ['copy', 'copy'],
+      ['zero', 'clear'],
+    ] as const) {
+      const names = [`${step}-1024`, `${step}-4096`];
+      this.#set(`bytesPerCycle.${name}`, 'B/cycle', `from ${names.join(' to ')}`, names, rate, (figure) => {
+        bytesPerCycle[name] = figure;
+      });
+    }
+    this.#cycles(
+      'costs.repString',
+      ['copy-64'],
+      ([ns]) => Math.max(0, ns - (64 / bytesPerCycle.copy.central) * this.#cycle),
+      (figure) => {
+        costs.repString = figure;
+      },
+    );
+    this.#notes.push('bytesPerCycle is that of 1 to 4 KiB: a profile has one rate, and larger copies are slower than it says');
+  }
+
+  #memory(): void {
+    const { cache, memory } = this.#profile;
+    this.#cycles(
+      'cache.l1d.latency',
+      ['load-first-level'],
+      ([ns]) => ns,
+      (figure) => {
+        cache.l1d.latency = figure;
+      },
+    );
+    this.#cycles(
+      'cache.l2.latency',
+      ['load-second-level'],
+      ([ns]) => ns,
+      (figure) => {
+        cache.l2.latency = figure;
+      },
+    );
+    this.#ns(
+      'memory.local',
+      ['load-memory'],
+      ([ns]) => ns,
+      (figure) => {
+        memory.local = figure;
+      },
+    );
+  }
+
+  /**
+   * The null call and the yield, in which entry and instructions have different shares, give both: a factor for the way in and
+   * out, and cycles per instruction. The model's own null call and yield are linear in either.
+   */
+  #kernelPaths(): void {
+    const call = this.#samples('null-call');
+    const turn = this.#samples('yield');
+    if (call === null || turn === null) {
+      this.#notes.push(`cpi.kernel and the way into the kernel are those of ${this.#base.name}: null call or yield was not measured`);
+      return;
+    }
+    const [measuredCall, measuredTurn] = [spreadOf(call), spreadOf(turn)];
+    const base = this.#profile.cpi.kernel.central;
+    const at = (entry: number, cpi: number): readonly [number, number] => {
+      const profile = this.#withPaths(entry, cpi);
+      return [modelledSteps.nullCall(profile), modelledSteps.yield(profile)];
+    };
+    const [call1, turn1] = at(1, base);
+    const [callEntry, turnEntry] = at(2, base);
+    const [callCpi, turnCpi] = at(1, 2 * base);
+    const [a, b, c, d] = [callEntry - call1, callCpi - call1, turnEntry - turn1, turnCpi - turn1];
+    const [x, y] = [measuredCall.median - call1, measuredTurn.median - turn1];
+    const determinant = a * d - b * c;
+    const wanted = 1 + (x * d - b * y) / determinant;
+    // The way in and out are a few instructions that are known; what they may cost is in the range of the profile's figures.
+    const entry = Math.min(Math.max(wanted, this.#entryRange('low')), this.#entryRange('high'));
+    const cpi = base * (1 + (y - (entry - 1) * c) / d);
+    check(cpi > 0, 'a yield is faster here than its hardware events are on the profile: nothing is left for instructions');
+    const both = entry === wanted;
+    const how = both ? 'null call and yield, solved for both' : 'yield';
+    if (!both) {
+      const predicted = modelledSteps.nullCall(this.#withPaths(entry, cpi));
+      this.#notes.push(
+        `cpi.kernel is the yield's: the model's null call takes ${predicted.toFixed(0)} ns with it, and ${measuredCall.median.toFixed(0)} ns were measured. A way in of ${wanted.toFixed(2)} times ${this.#base.name}'s would meet both, and is beyond its range: hot code and a switch differ in cycles per instruction, and a profile has one figure`,
+      );
+    }
+    const { cpi: rates, costs } = this.#withPaths(entry, cpi);
+    this.#profile.cpi.kernel = this.#note('cpi.kernel', 'cycles', how, scaled(rates.kernel.central, measuredTurn));
+    for (const name of ENTRY) {
+      const { central } = costs[name];
+      if (central > 0) {
+        this.#profile.costs[name] = this.#note(
+          `costs.${name}`,
+          'cycles',
+          `${this.#base.name}'s times ${entry.toFixed(2)}: ${both ? how : 'the end of its range'}`,
+          scaled(central, measuredCall),
+        );
+      }
+    }
+  }
+
+  /** An end of the range of the way in and out, as a factor of its middle. */
+  #entryRange(end: 'low' | 'high'): number {
+    const sum = (level: 'low' | 'central' | 'high'): number => ENTRY.reduce((total, name) => total + this.#profile.costs[name][level], 0);
+    return sum(end) / sum('central');
+  }
+
+  /** The profile with the way into the kernel priced by a factor, and with cycles per instruction. */
+  #withPaths(entry: number, cpi: number): CpuProfile {
+    const profile = structuredClone(this.#profile);
+    profile.cpi.kernel = constant(cpi, SOURCE);
+    for (const name of ENTRY) profile.costs[name] = constant(entry * profile.costs[name].central, SOURCE);
+    return profile;
+  }
+
+  #otherCpu(): void {
+    const { computer } = this.#host;
+    if (computer.cpus[1] === null) {
+      this.#notes.push(`all that concerns a second CPU is ${this.#base.name}'s`);
+      return;
+    }
+    const { line, costs, topology } = this.#profile;
+    const shared = computer.oneCache !== false;
+    if (!shared) topology.coresPerCache = 1;
+    this.#ns(
+      `line.${shared ? 'sameCache' : 'sameSocket'}`,
+      ['line-transfer'],
+      ([ns]) => ns,
+      (figure) => {
+        line[shared ? 'sameCache' : 'sameSocket'] = figure;
+        costs.monitorWake = { ...figure, unit: 'ns' };
+      },
+    );
+    const handler = (costs.interrupt.central + costs.iret.central) * this.#cycle;
+    this.#ns(
+      'costs.ipiDelivery',
+      ['interrupt-other', 'null-call', 'line-transfer'],
+      ([there, call, back]) => Math.max(0, (there as number) - (call as number) - (back as number) - handler),
+      (figure) => {
+        costs.ipiDelivery = { ...figure, unit: 'ns' };
+      },
+    );
+    this.#idle();
+  }
+
+  /** What a wake-up of an idle CPU takes longer than the model's would with no way out of the idle state. */
+  #idle(): void {
+    const woken = this.#samples('wake-idle');
+    if (woken === null) return;
+    const setWake = (profile: CpuProfile, wake: Figure): void => {
+      for (const state of profile.idle) if (state.name === 'C1' || state.name === 'C1E') state.wake = wake;
+    };
+    const without = structuredClone(this.#profile);
+    setWake(without, constant(0, SOURCE));
+    const rest = modelledSteps.wakeIdle(without);
+    const { median, low, high } = spreadOf(woken.map((ns) => Math.max(0, ns - rest)));
+    setWake(
+      this.#profile,
+      this.#note('idle.C1.wake', 'ns', `wake-idle less the ${rest.toFixed(0)} ns of the model's without`, { median, low, high }),
+    );
+    this.#notes.push(
+      this.#host.computer.guest
+        ? 'idle: a guest halts into the hypervisor, and a profile has no state of that name; C1 and C1E both have the price that was measured'
+        : 'idle: which state the kernel had chosen cannot be told; C1 and C1E both have the price that was measured',
+    );
+  }
+
+  #cycles(field: string, names: readonly string[], of: (ns: [number, ...number[]]) => number, put: (figure: Figure) => void): void {
+    this.#set(field, 'cycles', names.join(', '), names, (ns) => of(ns) / this.#cycle, put);
+  }
+
+  #ns(field: string, names: readonly string[], of: (ns: [number, ...number[]]) => number, put: (figure: Figure) => void): void {
+    this.#set(field, 'ns', names.join(', '), names, of, put);
+  }
+
+  /** A figure out of those of each round. Where one was not measured, the base's stays. */
+  #set(
+    field: string,
+    unit: string,
+    how: string,
+    names: readonly string[],
+    of: (ns: [number, ...number[]]) => number,
+    put: (figure: Figure) => void,
+  ): void {
+    const columns = names.map((name) => this.#samples(name));
+    const rounds = Math.min(...columns.map((column) => column?.length ?? 0));
+    const values = Array.from({ length: rounds }, (_, round) => of(columns.map((column) => column?.[round]) as [number, ...number[]]));
+    const usable = values.filter((value) => Number.isFinite(value) && value >= 0);
+    if (usable.length === 0) this.#notes.push(`${field} is ${this.#base.name}'s: ${names.join(', ')} was not measured here`);
+    else put(this.#note(field, unit, how, spreadOf(usable)));
+  }
+
+  #note(field: string, unit: string, how: string, { median, low, high }: Spread): Figure {
+    this.#figures.push({ field, unit, how, median, low, high });
+    return { low, central: median, high, source: `${SOURCE}: ${how}`, status: 'measured' };
+  }
+
+  #samples(name: string): readonly number[] | null {
+    return this.#host.steps.find((step) => step.name === name)?.samples ?? null;
+  }
+}
+
+/** What the way into the kernel and out is made of. */
+const ENTRY = ['syscall', 'sysret', 'swapgs', 'bhbClear'] as const;
+
+/** The built-in profile of the nearest processor, by vendor and by what a generation brought. */
+function nearest({ vendor, flags }: HostReport['computer']): CpuProfile {
+  const name =
+    vendor === 'amd'
+      ? flags.includes('avx512f')
+        ? 'epyc-9654'
+        : 'epyc-7713'
+      : flags.includes('avx512_vbmi2')
+        ? 'xeon-platinum-8336c'
+        : 'xeon-platinum-8160';
+  const profile = findProfile(name);
+  check(profile !== undefined, `there is no profile ${name}`);
+  return profile;
+}
+
+function constant(value: number, source: string): Figure {
+  return { low: value, central: value, high: value, source, status: 'measured' };
+}
+
+/** A figure as uncertain as what it follows from. */
+function scaled(central: number, { median, low, high }: Spread): Spread {
+  return { median: central, low: (central * low) / median, high: (central * high) / median };
+}
+
+/** The fields of `now` that are not as in `before`; lists are whole. */
+function different(before: object, now: object): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(now)) {
+    const old = (before as Record<string, unknown>)[key];
+    if (JSON.stringify(old) === JSON.stringify(value)) continue;
+    const nested = typeof value === 'object' && value !== null && !Array.isArray(value) && typeof old === 'object' && old !== null;
+    result[key] = nested && !('central' in value) ? different(old, value) : value;
+  }
+  return result;
+}

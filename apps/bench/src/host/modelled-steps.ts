@@ -1,0 +1,75 @@
+import { type Mechanism, mechanisms, pingPong } from '@rpal/compare';
+import type { CpuProfile } from '@rpal/hw-x86';
+import { createMachine, executable, type Program } from '@rpal/kernel';
+import { check, positive, zero } from '../outcome.js';
+import { cpusFor } from '../rfc-benchmark.js';
+
+/** Behind those that warm up. */
+const TIMES = 100;
+const WARM_UP = 20;
+/** How long a process rests before it is woken, ns: as long as in native/host.c. */
+const REST = 60_000;
+
+/** The single steps of native/host.c that are made of many, on the model: nanoseconds of one. */
+export const modelledSteps: {
+  nullCall(profile: CpuProfile): number;
+  /** One switch, of two processes that give way to each other on one CPU. */
+  yield(profile: CpuProfile): number;
+  /** From a wake-up on one CPU to the woken process on an idle other one. */
+  wakeIdle(profile: CpuProfile): number;
+} = {
+  nullCall(profile) {
+    return timed(profile, [], function* (p) {
+      positive('getppid', yield* p.getppid());
+    });
+  },
+
+  yield(profile) {
+    const giveWay = function* (p: Program): Generator<void, void> {
+      zero('sched_yield', yield* p.schedYield());
+    };
+    return timed(profile, [giveWay], giveWay) / 2;
+  },
+
+  wakeIdle(profile) {
+    const futex = mechanisms.find(({ name }) => name === 'futex') as Mechanism;
+    const { there } = pingPong(futex, {
+      machine: { profile, idle: 'C1' },
+      size: 4,
+      cpus: cpusFor(profile, 'same-socket'),
+      waiting: 'sleep',
+      messages: TIMES,
+      warmUp: WARM_UP,
+      *before(p) {
+        zero('nanosleep', yield* p.sleep(REST));
+      },
+    });
+    return there.nanoseconds;
+  },
+};
+
+type Part = (p: Program) => Generator<void, void>;
+
+/** Time of one turn of a part on CPU 0, on which others do theirs. */
+function timed(profile: CpuProfile, others: readonly Part[], part: Part): number {
+  const machine = createMachine({ profile });
+  let cycles = 0;
+  for (const [index, each] of [part, ...others].entries()) {
+    machine.spawn(
+      executable(`part ${index}`, function* (p) {
+        zero('sched_setaffinity', yield* p.setAffinity([0]));
+        for (let i = 0; i < WARM_UP; i++) yield* each(p);
+        const began = p.rdtsc();
+        for (let i = 0; i < TIMES; i++) yield* each(p);
+        if (index === 0) cycles = p.rdtsc() - began;
+        // Those that this one gave way to meanwhile go on for as long.
+        else for (let i = 0; i < WARM_UP; i++) yield* each(p);
+        return 0;
+      }),
+      0,
+    );
+  }
+  machine.run();
+  check(cycles > 0, 'a step took no time on the model');
+  return cycles / TIMES / profile.clock.tscGHz;
+}

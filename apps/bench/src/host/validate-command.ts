@@ -1,0 +1,156 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+import { profiles } from '@rpal/hw-x86';
+import { Command, Option } from 'commander';
+import { z } from 'zod';
+import type { Io } from '../io.js';
+import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { Progress } from '../progress.js';
+import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
+import { textTable } from '../report/text-table.js';
+import { checkPlace, PROFILE_HELP, profileNamed } from '../rfc-settings.js';
+import { ExitCode, oneOf, wholeNumber } from '../usage.js';
+import { roundsOption } from './host-command.js';
+import { type HostSource, hostOption, hostReport, sourceWords } from './host-source.js';
+import { circumstances, spreadText } from './host-text.js';
+import { type Accuracy, accuracyOf, type ModelSettings, type Validated, validated } from './validation.js';
+
+interface Flags extends HostSource, ModelSettings {
+  readonly json?: string;
+}
+
+const ns = z.number().describe('nanoseconds per round trip');
+const PLACEMENTS = ['same-cpu', 'same-socket'] as const;
+
+/** What `validate --json` writes. */
+export const validationJson = envelopeOf(
+  'validate',
+  1,
+  z.strictObject({
+    profile: z.string(),
+    host: z.string().nullable().describe('null: measured now'),
+    rounds: z.number().int(),
+    idle: z.string(),
+    messages: z.number().int(),
+  }),
+  z.strictObject({
+    rows: z.array(
+      z.strictObject({
+        mechanism: z.string(),
+        placement: z.enum(PLACEMENTS),
+        size: z.number().int().describe('bytes'),
+        median: ns.describe('measured, nanoseconds per round trip'),
+        low: ns.describe('a quarter of the rounds are below'),
+        high: ns.describe('a quarter of the rounds are above'),
+        predicted: z.strictObject({ low: ns, central: ns, high: ns }),
+        relativeError: z.number().describe('of the central prediction against the median'),
+        causes: z.array(z.strictObject({ cause: z.string(), share: z.number() })).describe('of the central prediction'),
+      }),
+    ),
+    accuracy: z
+      .array(
+        z.strictObject({
+          placement: z.enum(PLACEMENTS),
+          count: z.number().int(),
+          median: z.number().describe('of the absolute relative errors'),
+          worst: z.number(),
+        }),
+      )
+      .describe('one for each placement that was measured'),
+    doubts: z.array(z.string()).describe('why measured figures may not be trusted'),
+  }),
+);
+
+/** `rpal-bench validate`: predicted beside measured. @param done receives the exit code */
+export function validateCommand(io: Io, done: (code: number) => void): Command {
+  const idleStates = [...new Set(profiles.flatMap(({ idle }) => idle.map(({ name }) => name)))];
+  return new Command('validate')
+    .description('Round trips of this computer, predicted on the model beside what was measured: errors, and what dominates.')
+    .addOption(
+      new Option('--profile <name>', `${PROFILE_HELP}, such as calibrate writes`)
+        .argParser(profileNamed)
+        .default(profiles[0], profiles[0]?.name),
+    )
+    .addOption(hostOption())
+    .addOption(roundsOption())
+    .addOption(
+      new Option('--idle <state>', `state that idle CPUs of the model go to: ${idleStates.join(', ').toLowerCase()}`)
+        .argParser(oneOf('--idle', idleStates))
+        .default('C1', 'c1'),
+    )
+    .addOption(
+      new Option('--messages <n>', 'round trips on the model, per row and cost level')
+        .argParser(wholeNumber('--messages', 1, 1_000_000, 'round trips'))
+        .default(100),
+    )
+    .addOption(new Option('--json <file>', JSON_HELP))
+    .action(async (flags: Flags) => {
+      const { profile, idle, messages } = flags;
+      checkPlace({ profile, idle, placement: 'same-socket' });
+      const output = new JsonOutput(flags.json, io);
+      const progress = new Progress(io);
+      try {
+        const report = await hostReport(flags, io.directory, progress);
+        const rows: Validated[] = [];
+        const composites = report?.composites ?? [];
+        for (const [index, composite] of composites.entries()) {
+          progress.show(`${composite.mechanism}, ${composite.size} bytes, on the model`, index, composites.length);
+          await breathe();
+          if (progress.interrupted) break;
+          const row = validated(composite, flags);
+          if (row !== null) rows.push(row);
+        }
+        const complete = report !== null && !progress.interrupted;
+        const accuracy = PLACEMENTS.flatMap((placement) => {
+          const those = rows.filter((row) => row.placement === placement);
+          return those.length === 0 ? [] : [{ placement, ...accuracyOf(those) }];
+        });
+        const settings = { profile: profile.name, host: flags.host ?? null, rounds: flags.rounds, idle, messages };
+        const model = ['--profile', profile.name, '--idle', idle.toLowerCase(), '--messages', String(messages)];
+        const command = commandLine(['validate', ...sourceWords(flags), ...model]);
+        const data = { rows, accuracy, doubts: report?.doubts ?? [] };
+        output.write(envelope({ schema: 'rpal-bench/validate', version: 1, complete, settings, command }, data));
+        if (output.textWanted) {
+          const measured = report === null ? '' : `${circumstances(report)}\n`;
+          io.stdout.write(`${complete ? '' : 'PARTIAL RESULT, interrupted.\n\n'}${measured}${render(rows, accuracy, flags)}`);
+        }
+        done(complete ? ExitCode.OK : ExitCode.INTERRUPTED);
+      } finally {
+        progress.end();
+      }
+    });
+}
+
+function render(
+  rows: readonly Validated[],
+  accuracy: readonly (Accuracy & { readonly placement: string })[],
+  { profile, idle }: Flags,
+): string {
+  const cells = rows.map(({ mechanism, size, placement, predicted, relativeError, causes, ...measured }) => [
+    mechanism,
+    String(size),
+    placement,
+    ...spreadText(measured),
+    ...spreadText({ median: predicted.central, low: predicted.low, high: predicted.high }),
+    percent(relativeError, '+'),
+    causes
+      .slice(0, 3)
+      .map(({ cause, share }) => `${cause} ${percent(share)}`)
+      .join(', '),
+  ]);
+  const head = ['ns per round trip', 'bytes', 'where', 'measured', 'half of all', 'model', 'low .. high', 'error', 'most of it is'];
+  const sums = accuracy.map(
+    ({ placement, count, median, worst }) =>
+      `${placement}: ${count} round trips, error ${percent(median)} in the median, ${percent(worst)} at worst`,
+  );
+  return `The model: ${profile.title}, idle in ${idle}
+
+${textTable(head, cells, [0, 2, 8])}
+
+${sums.join('\n')}
+Low and high of the model: all costs at one end at once.
+`;
+}
+
+function percent(share: number, sign = ''): string {
+  return `${share >= 0 ? sign : ''}${(100 * share).toFixed(0)} %`;
+}

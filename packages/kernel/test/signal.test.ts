@@ -33,6 +33,36 @@ describe('a signal handler', () => {
     });
   });
 
+  it('is run by the threads in turn, from the one that took a signal last', () => {
+    const takers: string[] = [];
+    run({ cpus: 4 }, function* (p) {
+      const names = new Map<number, string>();
+      const note: SignalHandler = function* (q) {
+        takers.push(names.get(yield* q.gettid()) ?? 'another');
+      };
+      yield* p.sigaction(USR1, note);
+      yield* p.sigaction(USR2, note);
+      for (const name of ['first', 'second']) {
+        yield* p.clone(function* (q) {
+          names.set(yield* q.gettid(), name);
+          if (name === 'first') yield* q.sigprocmask(SignalMask.BLOCK, bit(USR2));
+          while (takers.length < 3) yield* q.sleep(100 * Time.ms);
+        });
+      }
+      yield* p.sigprocmask(SignalMask.BLOCK, bit(USR1) | bit(USR2));
+      yield* p.sleep(Time.ms);
+      const self = yield* p.getpid();
+      for (const signal of [USR1, USR2, USR1]) {
+        yield* p.kill(self, signal);
+        yield* p.sleep(2 * Time.ms);
+      }
+      while (takers.length < 3) yield* p.sleep(Time.ms);
+      yield* p.sleep(200 * Time.ms);
+    });
+    // The first does not want USR2, so that it is the other's turn from then on.
+    expect(takers).toEqual(['first', 'second', 'second']);
+  });
+
   it('ends a call that waits with EINTR, or restarts it with SA_RESTART', () => {
     run(function* (p) {
       const self = yield* p.getpid();

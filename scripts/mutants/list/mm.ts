@@ -94,7 +94,12 @@ export const mm: Group = {
       text: "if (hugePages === 'never' || (hugePages === 'madvise' && (area.flags & VmFlag.HUGEPAGE) === 0)) return false;",
       mutated: "if (hugePages === 'never') return false;",
     },
-    { kind: 'bound', text: 'if (level === 1 || distance % span !== 0) return 0;', mutated: 'if (level === 1) return 0;' },
+    {
+      kind: 'bound',
+      text: 'if (level === 1 || distance % span !== 0) return 0;',
+      mutated: 'if (level === 1) return 0;',
+      survives: 'only a short cut: what does not fit one table is folded into smaller ones, or not at all',
+    },
     {
       kind: 'bound',
       text: 'if (low === 0 && level < 4 && address % span === 0 && address + span <= end) {',

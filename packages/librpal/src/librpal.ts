@@ -207,7 +207,7 @@ export class LibRpal {
     const p = this.#program;
     const state = this.process;
     const { context } = p;
-    const saved = p.rdpkru();
+    const saved = state.rights(context.cpu);
     state.loadRights(context.cpu, saved & NO_WRITE);
     let found: RpalFd | null = null;
     const mapped = yield* this.readAccessSafety(() => this.#mapConnection(serviceId, fd, (far) => (found = far)));

@@ -9,9 +9,14 @@ import { type LockOrder, LockProblem, lockdep, lockOrderOf, reportText } from '.
 
 const linux = mechanisms.filter(({ plugins }) => plugins === undefined);
 
-/** Exchanges messages by each way that Linux has, between two CPUs. */
+/** Exchanges messages by each way that Linux has, between two CPUs and on one: who wakes a task of his own CPU takes its run queue. */
 function exchange(): LockOrder[] {
-  return linux.map((mechanism) => {
+  const places = [
+    [0, 1],
+    [0, 0],
+  ] as const;
+  const situations = linux.flatMap((mechanism) => places.map((cpus) => ({ mechanism, cpus })));
+  return situations.map(({ mechanism, cpus }) => {
     let order: LockOrder | null = null;
     const size = Math.min(Math.max(64, mechanism.sizes[0]), mechanism.sizes[1]);
     const watched: Mechanism = {
@@ -22,7 +27,7 @@ function exchange(): LockOrder[] {
       },
     };
     const [waiting = 'sleep'] = mechanism.waits;
-    pingPong(watched, { machine: { profile: smallProfile(), plugins: [lockdep()] }, size, cpus: [0, 1], waiting, messages: 1, warmUp: 10 });
+    pingPong(watched, { machine: { profile: smallProfile(), plugins: [lockdep()] }, size, cpus, waiting, messages: 1, warmUp: 10 });
     return order as unknown as LockOrder;
   });
 }

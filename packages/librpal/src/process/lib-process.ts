@@ -114,6 +114,11 @@ export class LibProcess {
     return this.#kernelHalf === null ? null : this.#kernelHalf.instruments;
   }
 
+  /** What user mode may do on the CPU it runs on, two bits per key: PKRU, or what stands for it where there are no keys. */
+  rights(cpu: Cpu): number {
+    return cpu.mmu.pke ? cpu.rdpkru() : cpu.mmu.pkru;
+  }
+
   /** User mode takes these rights, two bits per key, on the CPU it runs on. */
   loadRights(cpu: Cpu, rights: number): void {
     this.isolation.userLoad(cpu, rights);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { groups } from '../../scripts/mutants/list.ts';
 import { isThere, locate, testFiles } from '../../scripts/mutants/mutant.ts';
+import { markdown, type Result, summary, wrong } from '../../scripts/mutants/report.ts';
 
 const mutants = groups.flatMap((group) => group.mutants.map((mutant) => ({ group, mutant })));
 
@@ -26,5 +27,36 @@ describe('the mutants', () => {
     expect(mutants.length).toBeGreaterThanOrEqual(150);
     expect(groups.every(({ mutants: own }) => own.length >= 5)).toBe(true);
     expect(new Set(mutants.map(({ group, mutant }) => `${group.package} ${mutant.in} ${mutant.text}`)).size).toBe(mutants.length);
+  });
+});
+
+describe('the report of a run', () => {
+  const result = (parts: Partial<Result>): Result => ({
+    package: 'packages/a',
+    kind: 'bound',
+    file: 'packages/a/src/a.ts',
+    line: 1,
+    text: 'x < 1',
+    mutated: 'x <= 1',
+    outcome: 'killed',
+    by: 'a test',
+    survives: undefined,
+    seconds: 1,
+    ...parts,
+  });
+  const excused = result({ outcome: 'survived', survives: 'only a short cut' });
+  const results = [result({}), result({ package: 'packages/b', outcome: 'out of time' }), excused];
+
+  it('counts what is killed, and gives the reason of what is not', () => {
+    expect(markdown(results)).toContain('| packages/a | 2 | 1 | 50.0 % |\n| packages/b | 1 | 1 | 100.0 % |\n| all | 3 | 2 | 66.7 % |');
+    expect(markdown(results)).toContain('* `packages/a/src/a.ts`: `x < 1` as `x <= 1`. only a short cut.');
+    expect(summary(results)).toContain('3 mutants: 2 killed (1 by the time limit), 1 survived; 66.7 % killed');
+  });
+
+  it('calls wrong what survives without a reason, is killed in spite of one, or is not run as it should', () => {
+    expect(results.filter(wrong)).toEqual([]);
+    const mistaken = [result({ outcome: 'survived' }), result({ survives: 'a reason' }), result({ outcome: 'broken' })];
+    expect(mistaken.every(wrong)).toBe(true);
+    expect(summary(mistaken)).toContain('NO REASON STATED');
   });
 });

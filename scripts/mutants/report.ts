@@ -80,7 +80,7 @@ function kinds(results: readonly Result[]): string[] {
 export function markdown(results: readonly Result[]): string {
   const survivors = results.filter(({ outcome }) => outcome === 'survived');
   const reasons = survivors.map(({ file, text, mutated, survives }) =>
-    [`* \`${file}\`: \`${text}\``, mutated === '' ? 'left out. ' : `as \`${mutated}\`. `, `${survives ?? 'No reason stated'}.`].join(' '),
+    [`* \`${file}\`: \`${text}\``, mutated === '' ? 'left out.' : `as \`${mutated}\`.`, `${survives ?? 'No reason stated'}.`].join(' '),
   );
   return [
     '# Mutants',

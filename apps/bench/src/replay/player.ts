@@ -31,6 +31,20 @@ const CLONES: ReadonlySet<string> = new Set(['clone', 'clone3', 'fork', 'vfork']
 const EXITS: ReadonlySet<string> = new Set(['exit', 'exit_group']);
 const SPECIAL: ReadonlySet<string> = new Set([...CLONES, ...EXITS, 'execve', 'rt_sigreturn', 'brk', 'mmap', 'mremap', 'restart_syscall']);
 
+/** Calls that wait for what others send. */
+const RECEIVES: ReadonlySet<string> = new Set([
+  'read',
+  'readv',
+  'recvfrom',
+  'recvmsg',
+  'accept',
+  'accept4',
+  'poll',
+  'ppoll',
+  'epoll_wait',
+  'epoll_pwait',
+]);
+
 /** A call that came out otherwise than in the trace. */
 export interface Difference {
   readonly line: number;
@@ -66,6 +80,10 @@ class Player {
   readonly #outcomes: Map<TracedCall, Outcome> = new Map();
   /** A call of the trace that goes on with an earlier one, which a signal had interrupted. */
   readonly #continues: Map<TracedCall, TracedCall> = new Map();
+  /** Calls that others come between, from their first line to their last. */
+  readonly #unfinished: Set<TracedCall>;
+  /** Of these, the ones that are made where they come back. */
+  readonly #delayed: Set<TracedCall> = new Set();
   /** Calls that could not be made, because the one before has not come back. */
   readonly #skipped: Set<TracedCall> = new Set();
   readonly #differences: Difference[] = [];
@@ -80,6 +98,9 @@ class Player {
   constructor(trace: Trace, directory: string) {
     this.#trace = trace;
     this.#directory = directory;
+    this.#unfinished = new Set(
+      trace.events.flatMap((event) => (event.kind === 'end' && event.line !== event.call.line ? [event.call] : [])),
+    );
     const files = new TraceFiles(trace.events, directory);
     this.#random = files.random;
     this.#computers = files.computers;
@@ -152,6 +173,12 @@ class Player {
 
   #begin(call: TracedCall): TraceError | null {
     const { name, pid } = call;
+    // What others have sent while it was under way is there when it comes back.
+    if (this.#unfinished.has(call) && RECEIVES.has(name) && call.result !== null && call.result !== -Errno.EINTR && this.#tasks.has(pid)) {
+      this.#unfinished.delete(call);
+      this.#delayed.add(call);
+      return null;
+    }
     if (!(name in LinuxCall)) return new TraceError(call.line, `there is no system call ${name} in Linux 6.15`);
     if (!SPECIAL.has(name) && shapeOf(name, numberOf(call.args[1])) === undefined)
       return new TraceError(call.line, `the player does not know the arguments of ${name}`);
@@ -188,6 +215,7 @@ class Player {
   #end(call: TracedCall, line: number): void {
     const task = this.#tasks.get(call.pid) as TracedTask;
     if (call.name === 'rt_sigreturn') return;
+    if (this.#delayed.delete(call)) this.#begin(call);
     const made = this.#continues.get(call) ?? call;
     if (EXITS.has(call.name)) {
       this.#count(call, [], new Set());
@@ -242,7 +270,7 @@ class Player {
     const isRandom = this.#random.has(call);
     const isComputers = this.#computers.has(call) && expected >= 0 && result >= 0;
     if (isRandom) what.add('random numbers');
-    if (isComputers) what.add('texts of /proc');
+    if (isComputers) what.add('what /proc and /sys say');
     const all =
       agrees || isComputers
         ? isRandom || isComputers

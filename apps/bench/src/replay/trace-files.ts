@@ -36,6 +36,7 @@ export class TraceFiles {
   readonly #found = new Map<string, Found>();
   /** Paths that the trace has made or changed, or found not to be there. */
   readonly #own = new Set<string>();
+  readonly #slashed = new Set<string>();
   readonly #directories = new Map<number, string>();
   readonly #descriptors = new Map<number, Map<number, Open>>();
   /** Calls that have read random numbers. */
@@ -107,6 +108,7 @@ export class TraceFiles {
         return;
       case 'newfstatat': {
         const named = path(numberOf(at(0)), 1);
+        if (COMPUTERS.test(open.get(numberOf(at(0)))?.path ?? '')) this.computers.add(call);
         const isEmpty = at(1)?.kind !== 'bytes' || textOf(at(1)) === '';
         this.#attributes(isEmpty ? (open.get(numberOf(at(0)))?.path ?? null) : named, at(2), result);
         return;
@@ -115,6 +117,7 @@ export class TraceFiles {
         this.#attributes(textOf(at(1)) === '' ? (open.get(numberOf(at(0)))?.path ?? null) : path(numberOf(at(0)), 1), at(4), result);
         return;
       case 'fstat':
+        if (COMPUTERS.test(open.get(numberOf(at(0)))?.path ?? '')) this.computers.add(call);
         this.#attributes(open.get(numberOf(at(0)))?.path ?? null, at(1), result);
         return;
       case 'access':
@@ -264,6 +267,7 @@ export class TraceFiles {
       this.#found.set(path, found);
     }
     if (type !== 0) found.type = type;
+    else if (this.#slashed.has(path)) found.type = FileMode.DIRECTORY;
     if (mode !== undefined) found.mode = mode;
     return found;
   }
@@ -281,8 +285,10 @@ export class TraceFiles {
     const text = textOf(value);
     const from =
       fd === null || fd === AT_FDCWD ? (this.#directories.get(pid) ?? this.directory) : this.#descriptors.get(pid)?.get(fd)?.path;
-    if (text.startsWith('/')) return normal(text);
-    return from === undefined ? null : normal(`${from}/${text}`);
+    const path = text.startsWith('/') ? normal(text) : from === undefined ? null : normal(`${from}/${text}`);
+    // With a slash behind its name it is a directory, if it is there.
+    if (path !== null && text.length > 1 && text.endsWith('/')) this.#slashed.add(path);
+    return path;
   }
 }
 

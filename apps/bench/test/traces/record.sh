@@ -1,5 +1,5 @@
 #!/bin/sh
-# Records the traces of this directory anew. Needs root, and Debian's strace, busybox-static, sqlite3, lua5.4, dash, redis, memcached, dbus, nodejs and python3.
+# Records the traces of this directory anew. Needs root, and Debian's strace, busybox-static, sqlite3, lua5.4, dash, redis, memcached, dbus, perl and python3.
 #   sh apps/bench/test/traces/record.sh
 # Traces are reduced: environments are left out, libraries are not; what a program reads from the computer's own files stays.
 set -eu
@@ -87,5 +87,3 @@ wait
 END
 record dbus-clients sh dbus.sh
 rm -f dbus.sh session.conf bus
-
-record node-child node -e 'require("child_process").execFile("/bin/true", () => {})'

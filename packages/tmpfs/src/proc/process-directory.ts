@@ -47,6 +47,7 @@ export class ProcessDirectory {
         comm: comm(() => process.threads[0]),
         cmdline: file(() => (process.exit === null ? `${process.name}\0` : '')),
         mounts: file(() => mountsOf(tree)),
+        cgroup: file(() => '0::/\n'),
         oom_score_adj: file(() => '0\n'),
         exe: link(() => tree.executables.get(process) ?? null),
         cwd: link(() => tree.contexts.of(process).directory),

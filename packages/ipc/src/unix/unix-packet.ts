@@ -210,11 +210,8 @@ export class PacketSendOperation extends RetryOperation {
     const refused = socket.refusal();
     if (refused < 0) return refused;
     if ((this.#flags & MessageFlag.OOB) !== 0) return -Errno.EOPNOTSUPP;
-    if (!socket.connectionBased) {
-      const name = messageOf(this.caller)?.name ?? null;
-      if (name === '') return -Errno.EINVAL;
-      if (name === null && socket.peer === null) return -Errno.ENOTCONN;
-    }
+    // Who is meant is looked up once there is a message; that it is a name at all, before.
+    if (!socket.connectionBased && messageOf(this.caller)?.name === '') return -Errno.EINVAL;
     socket.autobind();
     if (this.#length > socket.sendBuffer - 32) return -Errno.EMSGSIZE;
     const error = socket.takeError();

@@ -2,6 +2,10 @@ import type { Call } from './calls.js';
 
 /** Programs on which model and kernel once disagreed, by what was wrong. */
 export const pinned: Readonly<Record<string, readonly Call[]>> = {
+  'a datagram socket that is shut down and not connected is written to': program(`
+    0 socket 2050
+    0 shutdown 0 2
+    0 write 0 4096 227`),
   'a thread polls a descriptor that another one closes and uses again': program(`
     0 pipe 2048
     0 thread 1

@@ -86,20 +86,18 @@ function defineStat(define: Define, tree: FileTree): void {
   });
   const { SYMLINK_NOFOLLOW, NO_AUTOMOUNT, EMPTY_PATH, STATX_SYNC_TYPE } = At;
   define('newfstatat', (cpu, thread, { args, a0, a1, a2, a3 }) => {
+    if ((a3 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH)) !== 0) return -Errno.EINVAL;
     const path = args.string(cpu, thread, a1);
     if (path === '' && (a3 & EMPTY_PATH) === 0) return -Errno.ENOENT;
-    if (typeof path === 'number') return path;
-    if ((a3 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH)) !== 0) return -Errno.EINVAL;
     return put(cpu, thread, a2, attributesAt(cpu, thread, tree, a0, path, a3));
   });
   define('statx', (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
     // The highest bit of the mask is kept for later kernels.
     if ((a3 & 0x8000_0000) !== 0) return -Errno.EINVAL;
     if ((a2 & STATX_SYNC_TYPE) === STATX_SYNC_TYPE) return -Errno.EINVAL;
+    if ((a2 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH | STATX_SYNC_TYPE)) !== 0) return -Errno.EINVAL;
     const path = args.string(cpu, thread, a1);
     if (path === '' && (a2 & EMPTY_PATH) === 0) return -Errno.ENOENT;
-    if (typeof path === 'number') return path;
-    if ((a2 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH | STATX_SYNC_TYPE)) !== 0) return -Errno.EINVAL;
     const attributes = attributesAt(cpu, thread, tree, a0, path, a2);
     if (typeof attributes === 'number') return attributes;
     cpu.charge(TmpfsStep.attributes);

@@ -28,6 +28,10 @@ abstract class DeviceFile extends File implements TreeFile {
     return this.dentry.inode.mode;
   }
 
+  override get positioned(): boolean {
+    return true;
+  }
+
   override get pollable(): boolean {
     return false;
   }

@@ -44,6 +44,10 @@ export class DirectoryFile extends File implements TreeFile {
     return false;
   }
 
+  override get positioned(): boolean {
+    return true;
+  }
+
   override get canWrite(): boolean {
     return false;
   }

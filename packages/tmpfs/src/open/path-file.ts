@@ -20,6 +20,10 @@ export class PathFile extends File implements TreeFile {
     return this.dentry.inode.mode;
   }
 
+  override get positioned(): boolean {
+    return true;
+  }
+
   override get pollable(): boolean {
     return false;
   }

@@ -69,6 +69,10 @@ class Session {
       const file = p.context.thread.process.files.peek(a[0]);
       if (file !== null && (file.mode & FileMode.TYPE) === 0) return 'function';
     }
+    if (call === 'events') {
+      const file = p.context.thread.process.files.peek(a[0]);
+      if (file === null || (file.mode & FileMode.TYPE) !== 0) return 'no events';
+    }
     switch (call) {
       case 'user': {
         const { process } = p.context.thread;

@@ -22,7 +22,6 @@ export const kernel: Group = {
       kind: 'order',
       text: 'process.signalTurn = at;',
       mutated: '',
-      survives: 'only which of several threads that want a signal is asked first',
     },
     {
       kind: 'permission',
@@ -80,14 +79,14 @@ export const kernel: Group = {
       kind: 'permission',
       text: 'if (a1 === Rlimit.NOFILE && wanted.hard > NR_OPEN) return -Errno.EPERM;',
       mutated: '',
-      tests: ['refusals'],
+      tests: ['resource-limits', 'limits-and-senders'],
     },
 
     {
       kind: 'permission',
       text: 'if (!all && uid !== credentials.uid && uid !== credentials.suid) return -Errno.EPERM;',
       mutated: '',
-      tests: ['cpu-online'],
+      tests: ['limits-and-senders', 'resource-limits', 'cpu-online', 'posix/identity'],
     },
     {
       kind: 'permission',

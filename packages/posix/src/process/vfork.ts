@@ -59,7 +59,7 @@ export function defineVfork(calls: Calls): void {
   });
 }
 
-/** vfork for programs of the host. */
+/** vfork for programs of the host. @public for programs: `Program` has it once the plugin's module is loaded */
 export class VforkCalls extends ProgramBase {
   /** As `fork`; the parent goes on when the child has ended or called exec. */
   vfork(child: Main): Call {

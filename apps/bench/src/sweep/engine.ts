@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import Tinypool from 'tinypool';
 import { UsageError } from '../usage.js';
 import type { Point } from './spec.js';
 import work, { type Outcome, type Task } from './worker.js';
@@ -22,9 +21,10 @@ export const here: Engine = {
 };
 
 /** On worker threads. @throws UsageError if the program is not built */
-export function threads(jobs: number): Engine {
+export async function threads(jobs: number): Promise<Engine> {
   const filename = fileURLToPath(new URL('worker.js', import.meta.url));
   if (!existsSync(filename)) throw new UsageError('worker threads are there once the program is built; --jobs 1 works without');
+  const { default: Tinypool } = await import('tinypool');
   const pool = new Tinypool({ filename, minThreads: jobs, maxThreads: jobs, concurrentTasksPerWorker: 1 });
   return {
     run: (task) => pool.run(task) as Promise<readonly Outcome[]>,

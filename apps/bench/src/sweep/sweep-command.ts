@@ -160,7 +160,7 @@ async function runMissing(
   io: Io,
 ): Promise<readonly Failure[]> {
   const jobs = Math.max(1, Math.min(wanted, missing.length));
-  const engine = jobs === 1 ? here : threads(jobs);
+  const engine = jobs === 1 ? here : await threads(jobs);
   let failed: { readonly point: Point; readonly error: string }[] = [];
   let through = 0;
   try {

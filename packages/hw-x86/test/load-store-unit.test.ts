@@ -69,6 +69,17 @@ describe('loads and stores of a core', () => {
     expect([cpu.lsu.first, cpu.lsu.last]).toEqual([frames[0] * PAGE_SIZE + 2, frames[0] * PAGE_SIZE + 3]);
   });
 
+  it('reach into the second page with their last byte alone', () => {
+    for (const size of [2, 4, 8, 16] as const) {
+      const { cpu, frames } = twoPages();
+      cpu.lsu.bytes.fill(0xab);
+      expect(cpu.lsu.store(SECOND - size + 1, size, Access.user)).toBe(true);
+      expect([cpu.lsu.last, cpu.memory.read8(frames[1] * PAGE_SIZE)]).toEqual([frames[1] * PAGE_SIZE, 0xab]);
+      const { lsu } = twoPages(Pte.user).cpu;
+      expect(lsu.store(SECOND - size + 1, size, Access.user)).toBe(false);
+    }
+  });
+
   it('need both pages: a store that faults in the second one writes nothing to the first', () => {
     const { cpu } = twoPages(Pte.user);
     cpu.lsu.value = 2 ** 40 + 1;

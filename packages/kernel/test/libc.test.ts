@@ -29,6 +29,14 @@ describe('stamps as text', () => {
     );
   });
 
+  it('that are read in parts begin with 0x, too', () => {
+    for (const place of [0, 1]) {
+      formatStamp(memory, AT, 18, 0, 77);
+      memory.write8(AT + place, 0x79);
+      expect(parseStamp(memory, AT, 9, 0, 0)).toBe(-1);
+    }
+  });
+
   it('are refused with any other character in them', () => {
     fc.assert(
       fc.property(stamp, fc.nat(17), fc.nat(255), (value, place, code) => {

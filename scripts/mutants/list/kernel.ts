@@ -86,7 +86,7 @@ export const kernel: Group = {
       kind: 'permission',
       text: 'if (!all && uid !== credentials.uid && uid !== credentials.suid) return -Errno.EPERM;',
       mutated: '',
-      tests: ['limits-and-senders', 'resource-limits', 'cpu-online', 'posix/identity'],
+      tests: ['left-behind', 'limits-and-senders', 'resource-limits', 'cpu-online', 'posix/identity'],
     },
     {
       kind: 'permission',
@@ -139,7 +139,7 @@ export const kernel: Group = {
       kind: 'state',
       text: 'if (--process.mm.users === 0) exitMm(cpu, process.mm);',
       mutated: 'process.mm.users--;',
-      tests: ['process', 'memory', 'exec', 'contexts'],
+      tests: ['left-behind', 'process', 'memory', 'exec', 'contexts'],
     },
     { kind: 'state', text: 'if (--old.users === 0) exitMm(cpu, old);', mutated: '', tests: ['refusals'] },
     { kind: 'wake-up', text: 'if (process.threads.length > 1) return Pending.SLEEP;', mutated: '', tests: ['exec'] },
@@ -166,7 +166,8 @@ export const kernel: Group = {
       kind: 'bound',
       text: 'if (target >= files.limit) return -Errno.EBADF;',
       mutated: 'if (target > files.limit) return -Errno.EBADF;',
-      tests: ['pipe', 'errors'],
+      survives: 'the descriptor table refuses the number, too',
+      tests: ['left-behind', 'pipe', 'errors'],
     },
     {
       kind: 'errno',
@@ -180,7 +181,7 @@ export const kernel: Group = {
       mutated: '',
       tests: ['refusals'],
     },
-    { kind: 'bound', text: 'if (memory.read8(at + i) !== text[done + i]) return -1;', mutated: '', tests: ['libc'] },
+    { kind: 'bound', text: 'if (memory.read8(at + i) !== text[done + i]) return -1;', mutated: 'continue;', tests: ['libc'] },
     { kind: 'state', text: 'if (memory.equal(at, other, length)) return true;', mutated: 'return true;', tests: ['memcmp', 'memory'] },
   ],
 };

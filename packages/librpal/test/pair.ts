@@ -1,3 +1,4 @@
+import type { Plugin } from '@rpal/bus';
 import type { Machine, Process, Program } from '@rpal/kernel';
 import { type Rpal, type RpalOptions, rpal, rpalOf } from '@rpal/rpal-core';
 import { Epoll, Poll, SocketType } from '@rpal/uapi';
@@ -11,8 +12,9 @@ export interface World {
   readonly rpal: Rpal;
 }
 
-export function world(options: RpalOptions = {}): World {
-  const machine = smallMachine({ plugins: [rpal(options)] });
+/** @param plugins further ones */
+export function world(options: RpalOptions = {}, plugins: readonly Plugin[] = []): World {
+  const machine = smallMachine({ plugins: [rpal(options), ...plugins] });
   return { machine, rpal: rpalOf(machine) };
 }
 

@@ -3,6 +3,7 @@ import { type QuirkName, Rcc, RPAL_ADDR_SPACE_SIZE, RPAL_KERNEL_PENDING, RpalBug
 import { SchedPolicy } from '@rpal/sched';
 import { Epoll, Errno, MessageFlag, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { posix } from '../../posix/src/index.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, findReceiver, librpal, RpalError, type RpalFd, rpalExecutable } from '../src/index.js';
 import { SenderSlots } from '../src/process/sender-slots.js';
 import { alone, type Callee, call, finish, mustEnd, pair, serve, type World, world } from './pair.js';
@@ -856,7 +857,9 @@ const races: Partial<Record<QuirkName, (setting: World, delay: number) => boolea
 /** A defect that shows only once another one is repaired: as written, no call finds KERNEL_PENDING that it could collect. */
 const behind: Partial<Record<QuirkName, QuirkName>> = { 'wait-in-call-hides-switch': 'refused-wake-up-succeeds' };
 
-const settingWith = (...repair: (QuirkName | undefined)[]): World => world({ repair: repair.filter((name) => name !== undefined) });
+/** The files that take CPUs offline are posix's. */
+const settingWith = (...repair: (QuirkName | undefined)[]): World =>
+  world({ repair: repair.filter((name) => name !== undefined) }, [posix()]);
 
 describe('behaviour of the library, and of the kernel in calls, that looks unintended', () => {
   it.each(Object.entries(experiments))('%s: reproduced', (name, [written, , experiment]) => {

@@ -1,3 +1,4 @@
+import { posix } from '@rpal/posix';
 import { ExploreError } from '../errors.js';
 import { enteringAsReceiver, exitingInCall, offlineAgainstCall, registeringInCall, renamedInCall } from './misuse.js';
 import { callers, computes, nothing, nothingLost, systemCall, yields } from './roles.js';
@@ -276,6 +277,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'offline-against-call',
     about: 'a thread calls a receiver that makes system calls, and the CPU of the call is taken offline',
     cpus: 4,
+    plugins: [posix()],
     setUp: offlineAgainstCall,
     verdict: survivorsLoseNothing,
   },

@@ -17,3 +17,6 @@ export function describeChoice(choice: number, cpus: number): string {
   if (choice <= 2 * cpus) return `a tick on CPU ${choice - cpus - 1}`;
   return `an NMI on CPU ${choice - 2 * cpus - 1}`;
 }
+
+/** A CPU that goes on for so many steps while others could is held up: something is being waited for. */
+export const PATIENCE = 3000;

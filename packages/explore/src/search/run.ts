@@ -6,7 +6,7 @@ import { ExploreError } from '../errors.js';
 import { strayFrame, taskState, violation } from '../scenarios/invariants.js';
 import { type Scenario, Stage } from '../scenarios/scenario.js';
 import { requireScenario } from './checks.js';
-import { Choice } from './choice.js';
+import { Choice, PATIENCE } from './choice.js';
 import { CpuView, type Footprint, KERNEL, recordFootprints } from './footprint.js';
 
 /** Chooses among what can happen next. */
@@ -57,8 +57,6 @@ export interface RunResult {
 export type Deviation = readonly [at: number, choice: number];
 
 const NONE = -1;
-/** A CPU that goes on for so many steps while others could is held up: something is being waited for. */
-const PATIENCE = 3000;
 
 /** One execution of a scenario from its beginning under a strategy. */
 export class Run {

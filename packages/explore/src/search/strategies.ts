@@ -1,4 +1,5 @@
 import { Rng } from '@rpal/hw-x86';
+import { PATIENCE } from './choice.js';
 import type { Deviation, Run, Strategy } from './run.js';
 
 /** Follows a schedule; where it does not fit, or ends, the usual order. @public for searches of your own */
@@ -58,6 +59,8 @@ export class PriorityWalk implements Strategy {
   readonly #rng: Rng;
   readonly #cpus: number;
   #lowest = 0;
+  #last = -1;
+  #lastFor = 0;
 
   /**
    * @param length how many choices a run is expected to have
@@ -84,6 +87,13 @@ export class PriorityWalk implements Strategy {
       this.#changes.delete(at);
       this.#priority[best] = --this.#lowest;
       best = this.#best(enabled);
+    }
+    // A CPU that spins would wait for ever for one of lower priority.
+    this.#lastFor = best === this.#last ? this.#lastFor + 1 : 0;
+    this.#last = best;
+    if (this.#lastFor > PATIENCE && enabled.length > 1) {
+      this.#priority[best] = --this.#lowest;
+      this.#lastFor = 0;
     }
     return best;
   }

@@ -1,12 +1,12 @@
 import type { SeamDescription } from '@rpal/bus';
-import { profiles } from '@rpal/hw-x86';
 import { createMachine } from '@rpal/kernel';
 import { rpal } from '@rpal/rpal-core';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { Io } from './io.js';
-import { loadPlugins, PLUGIN_SYNTAX } from './plugin-loader.js';
+import { pluginOption, profileOption } from './machine-options.js';
+import { loadPlugins } from './plugin-loader.js';
 import { textTable } from './report/text-table.js';
-import { PROFILE_HELP, profileNamed, type RfcSettings } from './rfc-settings.js';
+import type { RfcSettings } from './rfc-settings.js';
 import { ExitCode } from './usage.js';
 
 interface Flags {
@@ -15,18 +15,13 @@ interface Flags {
   readonly plugin: readonly string[];
 }
 
-/** Collects an option that may be given several times. */
-export function several(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
-}
-
 /** `rpal-bench plugins`: what is plugged in where, and what could be. */
 export function pluginsCommand(io: Io, done: (code: number) => void): Command {
   return new Command('plugins')
     .description('What is plugged in where on a machine, and where nobody is: the seams at which a plugin can take part.')
-    .addOption(new Option('--profile <name>', PROFILE_HELP).argParser(profileNamed).default(profiles[0], profiles[0]?.name))
+    .addOption(profileOption())
     .option('--plain', 'plain Linux: without RPAL', false)
-    .addOption(new Option('--plugin <plugin>', `also plug in ${PLUGIN_SYNTAX}; may be repeated`).argParser(several).default([], 'none'))
+    .addOption(pluginOption())
     .action(async ({ profile, plain, plugin }: Flags) => {
       const plugins = [...(plain ? [] : [rpal()]), ...(await loadPlugins(plugin, io.directory))];
       const machine = createMachine({ profile, plugins });

@@ -1,19 +1,19 @@
-import { type CostLevel, profiles } from '@rpal/hw-x86';
+import type { CostLevel } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
 import { createColors } from 'picocolors';
 import type { Io } from './io.js';
 import { JSON_HELP, JsonOutput } from './json-output.js';
+import { costsOption, idleOption, option, placementOption, pluginOption, profileOption, seedOption } from './machine-options.js';
 import { OutputFile } from './output-file.js';
-import { loadPlugins, PLUGIN_SYNTAX } from './plugin-loader.js';
-import { several } from './plugins-command.js';
+import { loadPlugins } from './plugin-loader.js';
 import { commandLine, envelope } from './report/envelope.js';
 import { drawRfc } from './report/rfc-svg.js';
 import { renderRfc } from './report/rfc-text.js';
-import { DEFAULT_PLACEMENT, type Phase, type Placement } from './rfc-benchmark.js';
+import type { Phase, Placement } from './rfc-benchmark.js';
 import { runRfc, type Watcher } from './rfc-run.js';
-import { checkPlace, PROFILE_HELP, profileNamed, type RfcSettings } from './rfc-settings.js';
+import { checkPlace, type RfcSettings } from './rfc-settings.js';
 import { decimalNumber, ExitCode, oneOf, wholeNumber } from './usage.js';
 
 interface Flags {
@@ -45,8 +45,6 @@ partial and says so. The same settings give the same result, to the last digit, 
 
 /** `rpal-bench rfc`. @param done receives the exit code */
 export function rfcCommand(io: Io, done: (code: number) => void): Command {
-  const idleStates = [...new Set(profiles.flatMap(({ idle }) => idle.map(({ name }) => name)))];
-  const option = <T>(flags: string, text: string, parse: (value: string) => T): Option => new Option(flags, text).argParser(parse);
   return new Command('rfc')
     .description(
       "The RFC's own benchmark: a client sends messages with its time stamp to a server, first through a Unix stream socket and epoll, then through RPAL; the latency is what passes from the client's stamp to the server's.",
@@ -62,27 +60,10 @@ export function rfcCommand(io: Io, done: (code: number) => void): Command {
         oneOf('--phase', ['epoll', 'rpal', 'both']),
       ).default('both', 'both'),
     )
-    .addOption(option('--profile <name>', PROFILE_HELP, profileNamed).default(profiles[0], profiles[0]?.name))
-    .addOption(
-      option(
-        '--placement <where>',
-        'CPUs of client and server: same-cpu, same-socket or cross-socket',
-        oneOf('--placement', ['same-cpu', 'same-socket', 'cross-socket']),
-      ).default(DEFAULT_PLACEMENT, DEFAULT_PLACEMENT),
-    )
-    .addOption(
-      option('--idle <state>', `state that idle CPUs go to: ${idleStates.join(', ').toLowerCase()}`, oneOf('--idle', idleStates)).default(
-        'C1E',
-        'c1e',
-      ),
-    )
-    .addOption(
-      option(
-        '--costs <level>',
-        'value of every uncertain step cost: low, central or high',
-        oneOf('--costs', ['low', 'central', 'high']),
-      ).default('central', 'central'),
-    )
+    .addOption(profileOption())
+    .addOption(placementOption())
+    .addOption(idleOption())
+    .addOption(costsOption())
     .addOption(
       option(
         '--core-clock <ghz>',
@@ -97,11 +78,9 @@ export function rfcCommand(io: Io, done: (code: number) => void): Command {
         oneOf('--sync-wake-ups', ['yes', 'no']),
       ).default('yes', 'yes'),
     )
-    .addOption(
-      option('--seed <n>', 'seed of the one random generator, 0 to 4294967295', wholeNumber('--seed', 0, 0xffff_ffff, 'units')).default(1),
-    )
+    .addOption(seedOption())
     .addOption(option('--steps <n|all>', 'how many steps of each phase to list', stepsToList).default(10))
-    .addOption(new Option('--plugin <plugin>', `also plug in ${PLUGIN_SYNTAX}; may be repeated`).argParser(several).default([], 'none'))
+    .addOption(pluginOption())
     .addOption(new Option('--svg <file>', 'draw where the cycles went to a file'))
     .addOption(new Option('--json <file>', JSON_HELP))
     .addHelpText('after', `${CONDITIONS}\n${EXITS}`)

@@ -6,8 +6,8 @@ import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Io } from './io.js';
 import { JSON_HELP, JsonOutput } from './json-output.js';
-import { loadPlugins, PLUGIN_SYNTAX } from './plugin-loader.js';
-import { several } from './plugins-command.js';
+import { pluginOption } from './machine-options.js';
+import { loadPlugins } from './plugin-loader.js';
 import { commandLine, envelope, envelopeOf } from './report/envelope.js';
 import { textTable } from './report/text-table.js';
 import { ExitCode, oneOf } from './usage.js';
@@ -55,7 +55,7 @@ export function syscallsCommand(io: Io, done: (code: number) => void): Command {
   return new Command('syscalls')
     .description('The system calls of Linux 6.15 on x86-64, and calls of plugins: which the model has, and what of each is missing.')
     .addOption(new Option('--state <state>', 'only calls that are complete, partial or absent').argParser(oneOf('--state', STATES)))
-    .addOption(new Option('--plugin <plugin>', `also plug in ${PLUGIN_SYNTAX}; may be repeated`).argParser(several).default([], 'none'))
+    .addOption(pluginOption())
     .option('--json <file>', JSON_HELP)
     .action(async ({ state, plugin, json: file }: Flags) => {
       const json = new JsonOutput(file, io);

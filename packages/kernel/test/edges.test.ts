@@ -1,5 +1,6 @@
 import { LinuxCall, Signal } from '@rpal/uapi';
 import { afterAll, describe, expect, it } from 'vitest';
+import { stream } from '../../../scripts/testing/draw.ts';
 import { type EdgeCase, lineOf, randomCase } from './real/edge-cases.js';
 import { compareEdges, RealEdges } from './real/edge-real.js';
 
@@ -9,18 +10,6 @@ const SEED = Number(process.env.RPAL_EDGE_SEED ?? 1);
 
 const real = new RealEdges();
 afterAll(() => real.dispose());
-
-/** Draws from a seed (splitmix32). */
-function stream(seed: number): (below: number) => number {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x9e3779b9) | 0;
-    let z = state ^ (state >>> 16);
-    z = Math.imul(z, 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) % below;
-  };
-}
 
 /** Where the two are known to differ, and why: by the number of the call. */
 const LISTED: ReadonlyMap<number, string> = new Map([

@@ -1,5 +1,5 @@
 import { definePlugin, type Plugin } from '@rpal/bus';
-import { type Machine, type Process, SyscallNumber, type Thread } from '@rpal/kernel';
+import type { Machine, Process, Thread } from '@rpal/kernel';
 import { LazySwitch, ReceiverState, RPAL_RECEIVER_STATE_MASK } from '@rpal/rpal-core';
 import type { Task } from '@rpal/sched';
 
@@ -47,7 +47,6 @@ export interface Recording {
 }
 
 const RECEIVER_STATES = new Map<number, string>(Object.entries(ReceiverState).map(([name, value]) => [value, name]));
-const CALLS = new Map<number, string>(Object.entries(SyscallNumber).map(([name, value]) => [value, name]));
 
 /**
  * A plugin that notes what happens between `begin` and `end`, by observing events: the run is the same with it and without. What RPAL does is
@@ -79,7 +78,13 @@ export class Recorder {
         events.haltEntered.on(plugin, (cpu, time) => note({ kind: 'idle begin', cpu, time }));
         events.haltLeft.on(plugin, (cpu, time) => note({ kind: 'idle end', cpu, time }));
         events.syscallEnter.on(plugin, (cpu, time, thread, nr) =>
-          note({ kind: 'call begin', cpu, time, who: nameOf(thread), call: CALLS.get(nr) ?? `call ${nr}` }),
+          note({
+            kind: 'call begin',
+            cpu,
+            time,
+            who: nameOf(thread),
+            call: (machine as Machine).kernel.syscalls.get(nr)?.name ?? `call ${nr}`,
+          }),
         );
         events.syscallExit.on(plugin, (cpu, time, thread, result) => note({ kind: 'call end', cpu, time, who: nameOf(thread), result }));
         events.interruptTaken.on(plugin, (cpu, time, vector) => note({ kind: 'interrupt', cpu, time, vector }));

@@ -1,16 +1,17 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { CompareError, mechanisms } from '@rpal/compare';
-import { type CostLevel, profiles } from '@rpal/hw-x86';
+import type { CostLevel } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { costsOption, idleOption, option, placementOption, profileOption, seedOption } from '../machine-options.js';
 import { OutputFile } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
-import { DEFAULT_PLACEMENT, type Placement } from '../rfc-benchmark.js';
-import { checkPlace, PROFILE_HELP, profileNamed } from '../rfc-settings.js';
+import type { Placement } from '../rfc-benchmark.js';
+import { checkPlace } from '../rfc-settings.js';
 import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
 import { drawComparison } from './compare-svg.js';
 import { type Comparison, renderComparison } from './compare-text.js';
@@ -87,8 +88,6 @@ export const comparisonJson = envelopeOf(
 
 /** `rpal-bench compare`: mechanisms side by side. @param done receives the exit code */
 export function compareCommand(io: Io, done: (code: number) => void): Command {
-  const idleStates = [...new Set(profiles.flatMap(({ idle }) => idle.map(({ name }) => name)))];
-  const option = <T>(flags: string, text: string, parse: (value: string) => T): Option => new Option(flags, text).argParser(parse);
   return new Command('compare')
     .description('Ways to exchange messages side by side: one workload and one machine, and what each message took with each of them.')
     .addOption(new Option('--mechanism <names>', `all, or with commas between: ${MECHANISM_SYNTAX}; --list shows the names`).default('all'))
@@ -103,27 +102,11 @@ export function compareCommand(io: Io, done: (code: number) => void): Command {
     .addOption(
       option('--messages <n>', 'messages per mechanism and size', wholeNumber('--messages', 1, 10_000_000, 'messages')).default(1000),
     )
-    .addOption(option('--profile <name>', PROFILE_HELP, profileNamed).default(profiles[0], profiles[0]?.name))
-    .addOption(
-      option(
-        '--placement <where>',
-        'CPUs of client and server: same-cpu, same-socket or cross-socket',
-        oneOf('--placement', ['same-cpu', 'same-socket', 'cross-socket']),
-      ).default(DEFAULT_PLACEMENT, DEFAULT_PLACEMENT),
-    )
-    .addOption(
-      option('--idle <state>', `state that idle CPUs go to: ${idleStates.join(', ').toLowerCase()}`, oneOf('--idle', idleStates)).default(
-        'C1E',
-        'c1e',
-      ),
-    )
-    .addOption(
-      option('--costs <level>', 'value of every uncertain step cost', oneOf('--costs', ['low', 'central', 'high'])).default(
-        'central',
-        'central',
-      ),
-    )
-    .addOption(option('--seed <n>', 'seed of the one random generator', wholeNumber('--seed', 0, 0xffff_ffff, 'units')).default(1))
+    .addOption(profileOption())
+    .addOption(placementOption())
+    .addOption(idleOption())
+    .addOption(costsOption())
+    .addOption(seedOption())
     .addOption(
       option('--waiting <how>', 'sleep, poll, or own: as each mechanism does', oneOf('--waiting', ['own', 'sleep', 'poll'])).default(
         'own',

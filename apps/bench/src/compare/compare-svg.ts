@@ -1,3 +1,4 @@
+import { LINE_COLOURS } from '../report/colours.js';
 import { escaped } from '../report/escaped.js';
 import { whole } from '../report/numbers.js';
 import { type Comparison, figureOf, sizeText } from './compare-text.js';
@@ -9,8 +10,6 @@ const RIGHT = 150;
 const TOP = 70;
 const ROW = 26;
 const HEIGHT = 480;
-/** Colours that stay apart for the colour-blind (after P. Tol). */
-const COLOURS = ['#4477aa', '#ee6677', '#228833', '#ccbb44', '#66ccee', '#aa3377', '#004488', '#ddaa33', '#bb5566', '#777777'];
 
 /** A picture of a comparison: bars for one size, lines over the sizes otherwise. Scales are logarithmic. */
 export function drawComparison(settings: CompareSettings, comparison: Comparison): string {
@@ -41,7 +40,7 @@ function bars(settings: CompareSettings, { rows, complete }: Comparison, share: 
   const body = sorted.map((row, index) => {
     const y = TOP + ROW * index;
     const width = share(figureOf(row)) * (WIDTH - LEFT - RIGHT);
-    const colour = COLOURS[row.mechanism.startsWith('rpal') ? 1 : 0];
+    const colour = LINE_COLOURS[row.mechanism.startsWith('rpal') ? 1 : 0];
     return (
       `<text x="${LEFT - 8}" y="${y + 15}" text-anchor="end">${escaped(row.mechanism)}</text>` +
       `<rect x="${LEFT}" y="${y}" width="${width.toFixed(1)}" height="${ROW - 6}" fill="${colour}"/>` +
@@ -65,7 +64,7 @@ function lines(settings: CompareSettings, { rows, complete }: Comparison, share:
     const own = rows.filter(({ mechanism }) => mechanism === name).sort((a, b) => a.size - b.size);
     const last = own.at(-1);
     if (last === undefined) return '';
-    const colour = COLOURS[index % COLOURS.length];
+    const colour = LINE_COLOURS[index % LINE_COLOURS.length];
     const points = own.map((row) => `${x(row.size).toFixed(1)},${y(figureOf(row)).toFixed(1)}`).join(' ');
     // Names keep out of each other's way.
     let at = y(figureOf(last)) + 5;

@@ -1,5 +1,5 @@
 import { type Mechanism, type Stretch, type Waiting, type Waterfall, waterfall } from '@rpal/compare';
-import { type CostLevel, profiles } from '@rpal/hw-x86';
+import type { CostLevel } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
 import { type Frame, speedscopeFile } from '@rpal/trace';
 import { Command, Option } from 'commander';
@@ -9,11 +9,12 @@ import { warmUpOf } from '../compare/comparison.js';
 import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { costsOption, idleOption, option, placementOption, profileOption } from '../machine-options.js';
 import { OutputFile } from '../output-file.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
-import { cpusFor, DEFAULT_PLACEMENT, type Placement } from '../rfc-benchmark.js';
-import { checkPlace, PROFILE_HELP, profileNamed, type RfcSettings } from '../rfc-settings.js';
-import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
+import { cpusFor, type Placement } from '../rfc-benchmark.js';
+import { checkPlace, type RfcSettings } from '../rfc-settings.js';
+import { ExitCode, UsageError, wholeNumber } from '../usage.js';
 import { waterfallPage } from './explain-page.js';
 import { drawWaterfall } from './explain-svg.js';
 import { renderWaterfall } from './explain-text.js';
@@ -63,8 +64,6 @@ export const explanationJson = envelopeOf(
 
 /** `rpal-bench explain`: one message, step by step. @param done receives the exit code */
 export function explainCommand(io: Io, done: (code: number) => void): Command {
-  const idleStates = [...new Set(profiles.flatMap(({ idle }) => idle.map(({ name }) => name)))];
-  const option = <T>(flags: string, text: string, parse: (value: string) => T): Option => new Option(flags, text).argParser(parse);
   return new Command('explain')
     .description(
       'Follows one message there and back, step by step: on which CPU it is, what is executed or waited for, and what that takes.',
@@ -72,26 +71,10 @@ export function explainCommand(io: Io, done: (code: number) => void): Command {
     .argument('<mechanism>', `${MECHANISM_SYNTAX}, as in compare`)
     .addOption(option('--size <bytes>', 'bytes of the message', wholeNumber('--size', 1, 1 << 20, 'bytes')).default(32))
     .addOption(option('--after <n>', 'messages before it', wholeNumber('--after', 10, 1_000_000, 'messages')).default(warmUpOf(1000)))
-    .addOption(option('--profile <name>', PROFILE_HELP, profileNamed).default(profiles[0], profiles[0]?.name))
-    .addOption(
-      option(
-        '--placement <where>',
-        'CPUs of client and server: same-cpu, same-socket or cross-socket',
-        oneOf('--placement', ['same-cpu', 'same-socket', 'cross-socket']),
-      ).default(DEFAULT_PLACEMENT, DEFAULT_PLACEMENT),
-    )
-    .addOption(
-      option('--idle <state>', `state that idle CPUs go to: ${idleStates.join(', ').toLowerCase()}`, oneOf('--idle', idleStates)).default(
-        'C1E',
-        'c1e',
-      ),
-    )
-    .addOption(
-      option('--costs <level>', 'value of every uncertain step cost', oneOf('--costs', ['low', 'central', 'high'])).default(
-        'central',
-        'central',
-      ),
-    )
+    .addOption(profileOption())
+    .addOption(placementOption())
+    .addOption(idleOption())
+    .addOption(costsOption())
     .addOption(new Option('--html <file>', 'write a page with the picture and the table'))
     .addOption(new Option('--svg <file>', 'draw the picture to a file'))
     .addOption(new Option('--speedscope <file>', 'write stacks over time, by cause and by step, for https://www.speedscope.app'))

@@ -1,4 +1,5 @@
 import type { Stretch, Waterfall } from '@rpal/compare';
+import { COLOURS } from '../report/colours.js';
 import { escaped } from '../report/escaped.js';
 import { whole } from '../report/numbers.js';
 
@@ -8,8 +9,6 @@ const RIGHT = 20;
 const TOP = 70;
 const LANE = 56;
 const BLOCK = 34;
-/** Colours that stay apart for the colour-blind (after P. Tol). */
-const COLOURS = ['#4477aa', '#ee6677', '#228833', '#ccbb44', '#66ccee', '#aa3377', '#bbbbbb', '#004488', '#ddaa33', '#bb5566', '#777777'];
 
 /** A message's way as a picture: a lane for each CPU, and one for what is between; a block for each stretch, by cause. */
 export function drawWaterfall(title: string, { there, back, oneWay, roundTrip }: Waterfall): string {

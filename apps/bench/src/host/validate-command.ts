@@ -1,14 +1,14 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { profiles } from '@rpal/hw-x86';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { idleOption, profileOption } from '../machine-options.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
-import { checkPlace, PROFILE_HELP, profileNamed } from '../rfc-settings.js';
-import { ExitCode, oneOf, wholeNumber } from '../usage.js';
+import { checkPlace, PROFILE_HELP } from '../rfc-settings.js';
+import { ExitCode, wholeNumber } from '../usage.js';
 import { roundsOption } from './host-command.js';
 import { type HostSource, hostOption, hostReport, sourceWords } from './host-source.js';
 import { circumstances, spreadText } from './host-text.js';
@@ -62,21 +62,12 @@ export const validationJson = envelopeOf(
 
 /** `rpal-bench validate`: predicted beside measured. @param done receives the exit code */
 export function validateCommand(io: Io, done: (code: number) => void): Command {
-  const idleStates = [...new Set(profiles.flatMap(({ idle }) => idle.map(({ name }) => name)))];
   return new Command('validate')
     .description('Round trips of this computer, predicted on the model beside what was measured: errors, and what dominates.')
-    .addOption(
-      new Option('--profile <name>', `${PROFILE_HELP}, such as calibrate writes`)
-        .argParser(profileNamed)
-        .default(profiles[0], profiles[0]?.name),
-    )
+    .addOption(profileOption(`${PROFILE_HELP}, such as calibrate writes`))
     .addOption(hostOption())
     .addOption(roundsOption())
-    .addOption(
-      new Option('--idle <state>', `state that idle CPUs of the model go to: ${idleStates.join(', ').toLowerCase()}`)
-        .argParser(oneOf('--idle', idleStates))
-        .default('C1', 'c1'),
-    )
+    .addOption(idleOption('idle CPUs of the model', 'C1'))
     .addOption(
       new Option('--messages <n>', 'round trips on the model, per row and cost level')
         .argParser(wholeNumber('--messages', 1, 1_000_000, 'round trips'))

@@ -1,18 +1,18 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type Mechanism, requests, type Waiting } from '@rpal/compare';
-import { profiles } from '@rpal/hw-x86';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { option, placementOption, profileOption } from '../machine-options.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { whole } from '../report/numbers.js';
 import { textTable } from '../report/text-table.js';
-import { cpusFor, DEFAULT_PLACEMENT, type Placement } from '../rfc-benchmark.js';
-import { checkPlace, PROFILE_HELP, profileNamed, type RfcSettings } from '../rfc-settings.js';
-import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
+import { cpusFor, type Placement } from '../rfc-benchmark.js';
+import { checkPlace, type RfcSettings } from '../rfc-settings.js';
+import { ExitCode, UsageError, wholeNumber } from '../usage.js';
 
 interface Flags {
   readonly from: string;
@@ -73,7 +73,6 @@ export const meshJson = envelopeOf(
 
 /** `rpal-bench mesh`: what a service mesh would save. @param done receives the exit code */
 export function meshCommand(io: Io, done: (code: number) => void): Command {
-  const option = <T>(flags: string, text: string, parse: (value: string) => T): Option => new Option(flags, text).argParser(parse);
   return new Command('mesh')
     .description(
       'What an application beside its proxy would save: CPU time per request with one mechanism and with another, by the time that handlers compute.',
@@ -87,14 +86,8 @@ export function meshCommand(io: Io, done: (code: number) => void): Command {
     )
     .addOption(option('--calls <n>', 'system calls of each handler', wholeNumber('--calls', 0, 1000, 'calls')).default(2))
     .addOption(option('--requests <n>', 'requests per line', wholeNumber('--requests', 10, 1_000_000, 'requests')).default(200))
-    .addOption(option('--profile <name>', PROFILE_HELP, profileNamed).default(profiles[0], profiles[0]?.name))
-    .addOption(
-      option(
-        '--placement <where>',
-        'CPUs of the two: same-cpu, same-socket or cross-socket',
-        oneOf('--placement', ['same-cpu', 'same-socket', 'cross-socket']),
-      ).default(DEFAULT_PLACEMENT, DEFAULT_PLACEMENT),
-    )
+    .addOption(profileOption())
+    .addOption(placementOption('the two'))
     .addOption(new Option('--json <file>', JSON_HELP))
     .action(async (flags: Flags) => done(await mesh(flags, io)));
 }

@@ -1,3 +1,4 @@
+import { COLOURS } from './colours.js';
 import { escaped } from './escaped.js';
 import { tenths, whole } from './numbers.js';
 import type { PhaseReport, RfcReport } from './rfc-report.js';
@@ -7,8 +8,6 @@ const LEFT = 70;
 const BAR = 44;
 const ROW = 76;
 const SCALE_WIDTH = WIDTH - LEFT - 40;
-/** Colours that stay apart for the colour-blind (after P. Tol). */
-const COLOURS = ['#4477aa', '#ee6677', '#228833', '#ccbb44', '#66ccee', '#aa3377', '#bbbbbb', '#004488', '#ddaa33', '#bb5566', '#777777'];
 
 /** A picture of the report: where the cycles of one average message went, one bar per phase, to one scale. */
 export function drawRfc(report: RfcReport): string {

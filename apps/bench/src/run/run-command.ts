@@ -1,16 +1,16 @@
-import { type CostLevel, profiles } from '@rpal/hw-x86';
+import type { CostLevel } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine, MachineError, type Main, type Process } from '@rpal/kernel';
 import type { IdleStateName } from '@rpal/sched';
 import { signalName } from '@rpal/uapi';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { Io } from '../io.js';
+import { costsOption, idleOption, option, pluginOption, profileOption, seedOption } from '../machine-options.js';
 import { type Exports, loadModule } from '../module-loader.js';
-import { loadPlugins, PLUGIN_SYNTAX } from '../plugin-loader.js';
-import { several } from '../plugins-command.js';
+import { loadPlugins } from '../plugin-loader.js';
 import { percent, whole } from '../report/numbers.js';
 import { textTable } from '../report/text-table.js';
-import { PROFILE_HELP, profileNamed, type RfcSettings } from '../rfc-settings.js';
-import { decimalNumber, ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
+import type { RfcSettings } from '../rfc-settings.js';
+import { decimalNumber, ExitCode, UsageError, wholeNumber } from '../usage.js';
 
 interface Flags {
   readonly profile: RfcSettings['profile'];
@@ -27,34 +27,22 @@ const STANDARD_SECONDS = 60;
 
 /** `rpal-bench run`: a program of the user's own. @param done receives the exit code */
 export function runCommand(io: Io, done: (code: number) => void): Command {
-  const idleStates = [...new Set(profiles.flatMap(({ idle }) => idle.map(({ name }) => name)))];
-  const option = <T>(flags: string, text: string, parse: (value: string) => T): Option => new Option(flags, text).argParser(parse);
   return new Command('run')
     .description(
       'Runs a program of your own: a file whose default export is a program (function*), or a function that is given the machine and spawns programs. Prints how they ended and the books.',
     )
     .argument('<file>', 'TypeScript or JavaScript')
-    .addOption(option('--profile <name>', PROFILE_HELP, profileNamed).default(profiles[0], profiles[0]?.name))
-    .addOption(
-      option('--idle <state>', `state that idle CPUs go to: ${idleStates.join(', ').toLowerCase()}`, oneOf('--idle', idleStates)).default(
-        'C1E',
-        'c1e',
-      ),
-    )
-    .addOption(
-      option('--costs <level>', 'value of every uncertain step cost', oneOf('--costs', ['low', 'central', 'high'])).default(
-        'central',
-        'central',
-      ),
-    )
-    .addOption(option('--seed <n>', 'seed of the one random generator', wholeNumber('--seed', 0, 0xffff_ffff, 'units')).default(1))
+    .addOption(profileOption())
+    .addOption(idleOption())
+    .addOption(costsOption())
+    .addOption(seedOption())
     .addOption(
       option('--seconds <n>', 'machine time after which programs must have ended', decimalNumber('--seconds', 0, 1e6, 'seconds')).default(
         STANDARD_SECONDS,
       ),
     )
     .addOption(option('--steps <n>', 'how many steps to list', wholeNumber('--steps', 0, 1000, 'steps')).default(15))
-    .addOption(new Option('--plugin <plugin>', `plug in ${PLUGIN_SYNTAX}; may be repeated`).argParser(several).default([], 'none'))
+    .addOption(pluginOption('plug in'))
     .action(async (file: string, flags: Flags) => done(await runFile(file, flags, io)));
 }
 

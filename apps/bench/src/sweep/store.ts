@@ -1,17 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { OutputFile } from '../output-file.js';
 import { UsageError } from '../usage.js';
 import type { Figures } from './experiments.js';
 import type { Settings } from './parameters.js';
@@ -105,19 +95,12 @@ export class Store {
   }
 }
 
-/** Writes a file that appears whole or not at all. */
-function writeWhole(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, text);
-  renameSync(temporary, path);
-}
-
 /** What is left of the results once all are there: the same bytes whoever ran them. @returns paths of JSON Lines and CSV */
 export function writeMerged(directory: string, results: readonly Result[]): readonly [lines: string, csv: string] {
   const lines = join(directory, 'results.jsonl');
   const csv = join(directory, 'results.csv');
-  writeWhole(lines, `${results.map(lineOf).join('\n')}\n`);
-  writeWhole(csv, csvOf(results));
+  new OutputFile('--out', lines).write(`${results.map(lineOf).join('\n')}\n`);
+  new OutputFile('--out', csv).write(csvOf(results));
   return [lines, csv];
 }
 

@@ -1,16 +1,15 @@
 import { type Mechanism, pingPong, type Waiting } from '@rpal/compare';
-import { profiles } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
 import { ftraceText, perfettoTrace, Recorder, type Recording, speedscopeTrace } from '@rpal/trace';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js';
 import type { Io } from '../io.js';
+import { idleOption, option, placementOption, pluginOption, profileOption } from '../machine-options.js';
 import { OutputFile } from '../output-file.js';
-import { loadPlugins, PLUGIN_SYNTAX } from '../plugin-loader.js';
-import { several } from '../plugins-command.js';
+import { loadPlugins } from '../plugin-loader.js';
 import { whole } from '../report/numbers.js';
-import { cpusFor, DEFAULT_PLACEMENT, type Placement } from '../rfc-benchmark.js';
-import { checkPlace, PROFILE_HELP, profileNamed, type RfcSettings } from '../rfc-settings.js';
+import { cpusFor, type Placement } from '../rfc-benchmark.js';
+import { checkPlace, type RfcSettings } from '../rfc-settings.js';
 import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
 
 /** What a trace is written for. */
@@ -41,8 +40,6 @@ const FORMATS: Readonly<
 
 /** `rpal-bench trace`: what happens while messages go, for trace viewers. @param done receives the exit code */
 export function traceCommand(io: Io, done: (code: number) => void): Command {
-  const idleStates = [...new Set(profiles.flatMap(({ idle }) => idle.map(({ name }) => name)))];
-  const option = <T>(flags: string, text: string, parse: (value: string) => T): Option => new Option(flags, text).argParser(parse);
   return new Command('trace')
     .description(
       'Records what happens while some messages go: who runs where, system calls, wake-ups, interrupts, lazy switches, keys. For Perfetto, as ftrace text, or for speedscope.',
@@ -52,21 +49,10 @@ export function traceCommand(io: Io, done: (code: number) => void): Command {
     .addOption(option('--format <name>', 'perfetto, ftrace or speedscope', oneOf('--format', ['perfetto', 'ftrace', 'speedscope'])))
     .addOption(option('--messages <n>', 'round trips', wholeNumber('--messages', 1, 100_000, 'messages')).default(10))
     .addOption(option('--size <bytes>', 'bytes of a message', wholeNumber('--size', 1, 1 << 20, 'bytes')).default(32))
-    .addOption(option('--profile <name>', PROFILE_HELP, profileNamed).default(profiles[0], profiles[0]?.name))
-    .addOption(
-      option(
-        '--placement <where>',
-        'CPUs of client and server: same-cpu, same-socket or cross-socket',
-        oneOf('--placement', ['same-cpu', 'same-socket', 'cross-socket']),
-      ).default(DEFAULT_PLACEMENT, DEFAULT_PLACEMENT),
-    )
-    .addOption(
-      option('--idle <state>', `state that idle CPUs go to: ${idleStates.join(', ').toLowerCase()}`, oneOf('--idle', idleStates)).default(
-        'C1E',
-        'c1e',
-      ),
-    )
-    .addOption(new Option('--plugin <plugin>', `also plug in ${PLUGIN_SYNTAX}; may be repeated`).argParser(several).default([], 'none'))
+    .addOption(profileOption())
+    .addOption(placementOption())
+    .addOption(idleOption())
+    .addOption(pluginOption())
     .action(async (mechanism: string, flags: Flags) => done(await trace(await mechanismNamed(mechanism, io.directory), flags, io)));
 }
 

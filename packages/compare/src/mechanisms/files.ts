@@ -34,6 +34,16 @@ function sockets(type: number): Open {
   };
 }
 
+/** Reads until a message is whole: it may come in pieces. @param read reads up to so many bytes to an address */
+function* whole(address: number, length: number, read: (to: number, most: number) => Routine<number>): Routine<number> {
+  for (let got = 0; got < length; ) {
+    const n = done('read', yield* read(address + got, length - got));
+    if (n === 0) throw new CompareError('CALL_FAILED', 'read came to the end of the stream');
+    got += n;
+  }
+  return address;
+}
+
 /** A message goes by write and comes by read, in several pieces if need be. */
 function* plain(p: Program, { from, to }: Descriptors, meeting: Meeting): Routine<Endpoint> {
   return {
@@ -42,14 +52,7 @@ function* plain(p: Program, { from, to }: Descriptors, meeting: Meeting): Routin
         sent += done('write', yield* untilThere(p, meeting, () => p.write(to, address + sent, length - sent)));
       }
     },
-    *receive(address, length) {
-      for (let got = 0; got < length; ) {
-        const n = done('read', yield* untilThere(p, meeting, () => p.read(from, address + got, length - got)));
-        if (n === 0) throw new CompareError('CALL_FAILED', 'read came to the end of the stream');
-        got += n;
-      }
-      return address;
-    },
+    receive: (address, length) => whole(address, length, (at, most) => untilThere(p, meeting, () => p.read(from, at, most))),
   };
 }
 
@@ -63,15 +66,11 @@ function* withEpoll(p: Program, descriptors: Descriptors, meeting: Meeting): Rou
   const timeout = meeting.waiting === 'sleep' ? -1 : 0;
   return {
     send,
-    *receive(address, length) {
-      for (let got = 0; got < length; ) {
+    receive: (address, length) =>
+      whole(address, length, function* (at, most) {
         while (done('epoll_wait', yield* p.epollWait(epfd, events, 4, timeout)) === 0) yield* lookAgain(p, meeting);
-        const n = done('read', yield* p.read(from, address + got, length - got));
-        if (n === 0) throw new CompareError('CALL_FAILED', 'read came to the end of the stream');
-        got += n;
-      }
-      return address;
-    },
+        return yield* p.read(from, at, most);
+      }),
   };
 }
 

@@ -1,8 +1,9 @@
 import { Signal, SocketOption } from '@rpal/uapi';
+import { stream } from '../../../../scripts/testing/draw.ts';
 import { type Call, lineOf } from './calls.js';
 import { Interleaving, orders } from './interleaving.js';
 import { ModelWorkers, type Sequel } from './model-workers.js';
-import { type Draw, randomCall } from './random-program.js';
+import { randomCall } from './random-program.js';
 import type { RealKernel } from './real-kernel.js';
 
 /** A program on which model and kernel do not agree, as short as could be made. */
@@ -28,18 +29,6 @@ const ORDERS = 3000;
 const HIDDEN_ORDERS = 100;
 /** How long a program that differs is made shorter, milliseconds. */
 const PATIENCE = 30_000;
-
-/** Draws from a seed (splitmix32). */
-function stream(seed: number): Draw {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x9e3779b9) | 0;
-    let z = state ^ (state >>> 16);
-    z = Math.imul(z, 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) % below;
-  };
-}
 
 /** A program that the model executes, where races have to turn out as they did on the real kernel. */
 class Following {

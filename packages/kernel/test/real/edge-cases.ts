@@ -1,5 +1,5 @@
 import { LinuxCall as Nr } from '@rpal/uapi';
-import type { Draw } from './random-program.js';
+import type { Draw } from '../../../../scripts/testing/draw.ts';
 
 /** Ids that are known at run time only: registers say `v0` to `v6`. The same numbers as in the driver (`enum value`). */
 export const Id = { SELF: 0, LIVING: 1, DEAD: 2, OTHER_THREAD: 3, GONE: 4, SHM: 5, PARENT: 6 } as const;

@@ -15,12 +15,10 @@ import {
   WaitOption,
 } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
+import type { Draw } from '../../../../scripts/testing/draw.ts';
 import type { Call } from './calls.js';
 import type { ModelWorkers } from './model-workers.js';
 import { sharingCall } from './random-sharing.js';
-
-/** Draws a number from 0 up to, not including, `below`. */
-export type Draw = (below: number) => number;
 
 const { NONBLOCK, CLOEXEC, DIRECT } = OpenFlag;
 const { IN, OUT, PRI, RDHUP } = Poll;

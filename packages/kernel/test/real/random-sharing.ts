@@ -1,9 +1,10 @@
 import { MemFd, MessageQueueFile } from '@rpal/ipc';
 import { Futex, Ipc, OpenFlag, Signal } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
+import type { Draw } from '../../../../scripts/testing/draw.ts';
 import type { Call } from './calls.js';
 import type { ModelWorkers } from './model-workers.js';
-import { type Draw, one } from './random-program.js';
+import { one } from './random-program.js';
 
 const { CREAT, EXCL, RDWR, RDONLY, WRONLY, NONBLOCK } = OpenFlag;
 

@@ -1,19 +1,5 @@
 import { At, Fcntl, FileLock, Inotify, OpenFlag, RenameFlag } from '@rpal/uapi';
-
-/** Draws a number below another one. */
-export type Draw = (below: number) => number;
-
-/** Draws from a seed (splitmix32). */
-export function stream(seed: number): Draw {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x9e3779b9) | 0;
-    let z = state ^ (state >>> 16);
-    z = Math.imul(z, 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) % below;
-  };
-}
+import { type Draw, stream } from '../../../../scripts/testing/draw.ts';
 
 /** A line for the driver: a call and its arguments. */
 export type Line = string;

@@ -1,6 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { attempt, build, root } from './outside-project.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attempt, build, command, root } from './outside-project.ts';
 
 /** `rpal-bench` as it is built. */
 const bench = (...args: string[]) => attempt(process.execPath, [join(root, 'apps/bench/dist/cli.js'), ...args], root);
@@ -27,5 +29,19 @@ describe('rpal-bench with a plugin of the repository', () => {
 
   it('shows the plugin as the provider of its slot', { timeout: 60_000 }, () => {
     expect(bench('plugins', '--plugin', noMpk('vmfunc')).stdout).toMatch(/rpalIsolation +@rpal\/no-mpk\n/);
+  });
+});
+
+describe('a checkout in which only the benchmark has been run', () => {
+  const checkout = mkdtempSync(join(tmpdir(), 'rpal-checkout-'));
+  afterAll(() => rmSync(checkout, { recursive: true }));
+  const comparison = ['compare', '--mechanism', 'call', '--messages', '10'];
+
+  it('runs any command, by npm run bench and as the tour prints it', { timeout: 300_000 }, () => {
+    command('git', ['clone', '--quiet', root, checkout]);
+    const byNpm = command('npm', ['run', '--silent', 'bench', '--', ...comparison], checkout);
+    expect(byNpm).toContain('call');
+    // --no: whatever is not installed here is not looked for in the registry.
+    expect(command('npx', ['--no', 'rpal-bench', ...comparison], checkout)).toBe(byNpm);
   });
 });

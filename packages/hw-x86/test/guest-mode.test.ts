@@ -5,6 +5,7 @@ import {
   Ept,
   entryAddress,
   GIB,
+  GuestMode,
   HwStep,
   type Hypervisor,
   LARGE_PAGE_SIZE,
@@ -26,7 +27,7 @@ function guest(hypervisor: Hypervisor = {}): { cpu: Cpu; memory: PhysicalMemory;
   const hidden = new SecondLevelTables(memory);
   hidden.mapIdentity(GIB);
   hidden.protect(frame * PAGE_SIZE, 0);
-  cpu.guest.enter(hypervisor, [open, hidden]);
+  GuestMode.of(cpu).enter(hypervisor, [open, hidden]);
   return { cpu, memory, root, frame, hidden };
 }
 
@@ -38,35 +39,35 @@ describe('second-level tables', () => {
     view.mapIdentity(GIB);
     const elsewhere = memory.allocate();
     view.map(frame * PAGE_SIZE, elsewhere * PAGE_SIZE, Ept.all);
-    cpu.guest.enter({}, [view]);
+    GuestMode.of(cpu).enter({}, [view]);
     expect(cpu.mmu.translate(0x5123, READ)).toBe(elsewhere * PAGE_SIZE + 0x123);
-    cpu.guest.leave();
+    GuestMode.of(cpu).leave();
     expect(cpu.mmu.translate(0x5123, READ)).toBe(frame * PAGE_SIZE + 0x123);
   });
 
   it('hide a page: without a hypervisor that resolves it, the guest gets #PF on a present page', () => {
     const { cpu } = guest();
-    cpu.guest.vmfunc(1);
+    GuestMode.of(cpu).vmfunc(1);
     expect(cpu.mmu.translate(0x5000, WRITE)).toBe(-1);
     expect([cpu.mmu.faultAddress, cpu.mmu.faultCode]).toEqual([0x5000, 7]);
-    expect(cpu.guest.exits).toBe(1);
+    expect(GuestMode.of(cpu).exits).toBe(1);
   });
 
   it('can withhold writing and executing alone', () => {
     const { cpu, hidden, frame } = guest();
     hidden.protect(frame * PAGE_SIZE, Ept.read);
-    cpu.guest.vmfunc(1);
+    GuestMode.of(cpu).vmfunc(1);
     expect(cpu.mmu.translate(0x5000, READ)).toBe(frame * PAGE_SIZE);
     expect(cpu.mmu.translate(0x5000, WRITE)).toBe(-1);
     expect(cpu.mmu.translate(0x5000, Access.fetch | Access.user)).toBe(-1);
-    expect(cpu.guest.exits).toBe(2);
+    expect(GuestMode.of(cpu).exits).toBe(2);
   });
 
   it('cannot grant what the guest withholds: that is a plain #PF, and no exit', () => {
     const { cpu, memory, root } = guest();
     mapUser(memory, root, 0x6000, 0);
     expect(cpu.mmu.translate(0x6000, READ)).toBe(-1);
-    expect([cpu.mmu.faultCode, cpu.guest.exits]).toEqual([5, 0]);
+    expect([cpu.mmu.faultCode, GuestMode.of(cpu).exits]).toEqual([5, 0]);
   });
 
   it('hold for the walker too: a guest whose page table is hidden or cannot be marked exits', () => {
@@ -74,19 +75,19 @@ describe('second-level tables', () => {
     const entry = entryAddress(root, 0x5000, 4);
     const level3 = memory.read32(entry) & ~0xfff;
     hidden.protect(level3, 0);
-    cpu.guest.vmfunc(1);
+    GuestMode.of(cpu).vmfunc(1);
     cpu.mmu.translate(0x5000, READ);
-    expect(cpu.guest.exits).toBe(1);
+    expect(GuestMode.of(cpu).exits).toBe(1);
     hidden.protect(level3, Ept.read);
-    cpu.guest.invept();
+    GuestMode.of(cpu).invept();
     cpu.mmu.translate(0x5000, READ);
-    expect(cpu.guest.exits).toBe(2);
+    expect(GuestMode.of(cpu).exits).toBe(2);
   });
 
   it('split a large page when part of it gets other rights, and keep the rest', () => {
     const { cpu, memory, root, frame } = guest();
     const neighbour = mapUser(memory, root, 0x6000);
-    cpu.guest.vmfunc(1);
+    GuestMode.of(cpu).vmfunc(1);
     expect(cpu.mmu.translate(0x6000, WRITE)).toBe(neighbour * PAGE_SIZE);
     expect(neighbour).not.toBe(frame);
     expect(cpu.mmu.translate(0x5000, READ)).toBe(-1);
@@ -97,7 +98,7 @@ describe('second-level tables', () => {
     const code = new SecondLevelTables(memory);
     code.mapIdentity(GIB);
     code.protect(frame * PAGE_SIZE, Ept.execute);
-    cpu.guest.enter({}, [code]);
+    GuestMode.of(cpu).enter({}, [code]);
     const fetch = Access.fetch | Access.user;
     for (let i = 0; i < 2; i++) {
       expect(cpu.mmu.translate(0x5010, fetch)).toBe(frame * PAGE_SIZE + 0x10);
@@ -114,7 +115,7 @@ describe('second-level tables', () => {
     const level3 = entryAddress(root, 0x4000_0000, 4);
     code.protect((memory.read32(level3) >>> 12) * PAGE_SIZE, Ept.execute);
     cpu.mmu.invept();
-    cpu.guest.enter({}, [code]);
+    GuestMode.of(cpu).enter({}, [code]);
     expect(cpu.mmu.translate(0x4000_0000, READ)).toBe(-1);
   });
 
@@ -132,18 +133,18 @@ describe('VMFUNC', () => {
   it('selects a view without an exit, at its price', () => {
     const { cpu } = guest();
     const before = cpu.clock;
-    cpu.guest.vmfunc(1);
+    GuestMode.of(cpu).vmfunc(1);
     expect(cpu.clock - before).toBe(cpu.costs.step[HwStep.vmfunc]);
-    expect([cpu.guest.view, cpu.guest.exits]).toEqual([1, 0]);
+    expect([GuestMode.of(cpu).view, GuestMode.of(cpu).exits]).toEqual([1, 0]);
   });
 
   it('flushes nothing: each view has its own translations, still there when the guest comes back', () => {
     const { cpu, frame } = guest();
     cpu.mmu.translate(0x5000, READ);
     const { walks } = cpu.mmu;
-    cpu.guest.vmfunc(1);
+    GuestMode.of(cpu).vmfunc(1);
     expect(cpu.mmu.translate(0x5000, READ)).toBe(-1);
-    cpu.guest.vmfunc(0);
+    GuestMode.of(cpu).vmfunc(0);
     expect(cpu.mmu.translate(0x5000, READ)).toBe(frame * PAGE_SIZE);
     // One walk, for the denied access alone.
     expect(cpu.mmu.walks - walks).toBe(1);
@@ -158,9 +159,9 @@ describe('VMFUNC', () => {
       return view;
     });
     const other = platform.cpus[1] as Cpu;
-    for (const one of [cpu, other]) one.guest.enter({}, views);
-    cpu.guest.vmfunc(1);
-    expect([cpu.guest.view, other.guest.view]).toEqual([1, 0]);
+    for (const one of [cpu, other]) GuestMode.of(one).enter({}, views);
+    GuestMode.of(cpu).vmfunc(1);
+    expect([GuestMode.of(cpu).view, GuestMode.of(other).view]).toEqual([1, 0]);
   });
 
   it('is told apart for more views than the TLB has tags, by dropping the oldest', () => {
@@ -173,10 +174,10 @@ describe('VMFUNC', () => {
       view.map(frame * PAGE_SIZE, host * PAGE_SIZE, Ept.all);
       return view;
     });
-    cpu.guest.enter({}, views);
+    GuestMode.of(cpu).enter({}, views);
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < views.length; i++) {
-        cpu.guest.vmfunc(i);
+        GuestMode.of(cpu).vmfunc(i);
         expect(cpu.mmu.translate(0x5000, READ)).toBe((elsewhere[i] as number) * PAGE_SIZE);
       }
     }
@@ -185,14 +186,14 @@ describe('VMFUNC', () => {
   it('exits for an index that is not on the list', () => {
     const seen: number[] = [];
     const { cpu } = guest({ invalidView: (_, index) => seen.push(index) });
-    cpu.guest.vmfunc(7);
-    expect([seen, cpu.guest.view, cpu.guest.exits]).toEqual([[7], 0, 1]);
-    expect(() => guest().cpu.guest.vmfunc(7)).toThrow('index: VMFUNC to view 7, but the list has 2');
+    GuestMode.of(cpu).vmfunc(7);
+    expect([seen, GuestMode.of(cpu).view, GuestMode.of(cpu).exits]).toEqual([[7], 0, 1]);
+    expect(() => GuestMode.of(guest().cpu).vmfunc(7)).toThrow('index: VMFUNC to view 7, but the list has 2');
   });
 
   it('is #UD outside a guest, and on AMD', () => {
-    expect(() => bareCpu().cpu.guest.vmfunc(0)).toThrow('VMFUNC outside of a guest: #UD');
-    expect(() => bareCpu({ profile: MILAN }).cpu.guest.vmfunc(0)).toThrow('VMFUNC on epyc-7713, which does not have it: #UD');
+    expect(() => GuestMode.of(bareCpu().cpu).vmfunc(0)).toThrow('VMFUNC outside of a guest: #UD');
+    expect(() => GuestMode.of(bareCpu({ profile: MILAN }).cpu).vmfunc(0)).toThrow('VMFUNC on epyc-7713, which does not have it: #UD');
   });
 });
 
@@ -204,7 +205,7 @@ describe('another list', () => {
     const [open, hidden] = [0, 1].map(() => new SecondLevelTables(memory)) as [SecondLevelTables, SecondLevelTables];
     for (const tables of [open, hidden]) tables.mapIdentity(GIB);
     hidden.protect(frame * PAGE_SIZE, 0);
-    cpu.guest.enter({}, [open]);
+    GuestMode.of(cpu).enter({}, [open]);
     return { cpu, memory, frame, open, hidden };
   }
 
@@ -213,44 +214,44 @@ describe('another list', () => {
     cpu.mmu.translate(0x5000, READ);
     const { walks } = cpu.mmu;
     const { clock } = cpu;
-    cpu.guest.install([hidden]);
+    GuestMode.of(cpu).install([hidden]);
     expect(cpu.clock).toBe(clock);
     expect(cpu.mmu.translate(0x5000, READ)).toBe(-1);
-    cpu.guest.install([hidden, open], 1);
+    GuestMode.of(cpu).install([hidden, open], 1);
     expect(cpu.mmu.translate(0x5000, READ)).toBe(frame * PAGE_SIZE);
     expect(cpu.mmu.walks).toBe(walks + 1);
   });
 
   it('must have the view that is to be used, and fit a page', () => {
     const { cpu, open } = twoLists();
-    expect(() => cpu.guest.install([open], 1)).toThrow('index: there is no view 1 among 1');
-    expect(() => cpu.guest.install(Array(513).fill(open))).toThrow('views: 513 do not fit a list of 512');
+    expect(() => GuestMode.of(cpu).install([open], 1)).toThrow('index: there is no view 1 among 1');
+    expect(() => GuestMode.of(cpu).install(Array(513).fill(open))).toThrow('views: 513 do not fit a list of 512');
   });
 
   it('can be changed behind the back of cores that are elsewhere: INVEPT by tables', () => {
     const { cpu, frame, open, hidden } = twoLists();
-    expect(cpu.guest.inveptTables(hidden)).toBe(false);
+    expect(GuestMode.of(cpu).inveptTables(hidden)).toBe(false);
     cpu.mmu.translate(0x5000, READ);
-    cpu.guest.install([hidden]);
+    GuestMode.of(cpu).install([hidden]);
     open.protect(frame * PAGE_SIZE, 0);
-    expect(cpu.guest.inveptTables(open)).toBe(true);
-    cpu.guest.install([open]);
+    expect(GuestMode.of(cpu).inveptTables(open)).toBe(true);
+    GuestMode.of(cpu).install([open]);
     expect(cpu.mmu.translate(0x5000, READ)).toBe(-1);
   });
 
   it('lets tables go that are on no list: their frames, tag and translations are free for others', () => {
     const { cpu, memory, frame, open } = twoLists();
-    expect(() => cpu.guest.forget(open)).toThrow('they are on the list of the core; install another list before');
+    expect(() => GuestMode.of(cpu).forget(open)).toThrow('they are on the list of the core; install another list before');
     const used = memory.framesInUse;
     for (let round = 0; round < 40; round++) {
       const elsewhere = memory.allocate();
       const tables = new SecondLevelTables(memory);
       tables.mapIdentity(GIB);
       tables.map(frame * PAGE_SIZE, elsewhere * PAGE_SIZE, Ept.all);
-      cpu.guest.install([tables]);
+      GuestMode.of(cpu).install([tables]);
       expect(cpu.mmu.translate(0x5000, READ)).toBe(elsewhere * PAGE_SIZE);
-      cpu.guest.install([open]);
-      cpu.guest.forget(tables);
+      GuestMode.of(cpu).install([open]);
+      GuestMode.of(cpu).forget(tables);
       tables.free();
       memory.free(elsewhere);
     }
@@ -263,9 +264,9 @@ describe('VM exits', () => {
   it('VMCALL passes number and argument, and costs exit and entry', () => {
     const { cpu } = guest({ call: (_, number, argument) => number * 100 + argument });
     const before = cpu.clock;
-    expect(cpu.guest.vmcall(3, 7)).toBe(307);
+    expect(GuestMode.of(cpu).vmcall(3, 7)).toBe(307);
     expect(cpu.clock - before).toBe(cpu.costs.step[HwStep.vmExit]);
-    expect(() => guest().cpu.guest.vmcall(3)).toThrow('VMCALL without a hypervisor that takes calls: #UD');
+    expect(() => GuestMode.of(guest().cpu).vmcall(3)).toThrow('VMCALL without a hypervisor that takes calls: #UD');
   });
 
   it('a violation that the hypervisor resolves is repeated by the guest, which notices nothing but the time', () => {
@@ -273,15 +274,15 @@ describe('VM exits', () => {
       violation(on, { guestPhysical, access }) {
         expect([guestPhysical, access & Access.write]).toEqual([frame * PAGE_SIZE + 8, Access.write]);
         hidden.protect(frame * PAGE_SIZE, Ept.all);
-        on.guest.invept(1);
+        GuestMode.of(on).invept(1);
         return true;
       },
     });
-    cpu.guest.vmfunc(1);
+    GuestMode.of(cpu).vmfunc(1);
     const before = cpu.clock;
     expect(cpu.mmu.translate(0x5008, WRITE)).toBe(frame * PAGE_SIZE + 8);
     expect(cpu.clock - before).toBeGreaterThan(cpu.costs.step[HwStep.vmExit] as number);
-    expect(cpu.guest.exits).toBe(1);
+    expect(GuestMode.of(cpu).exits).toBe(1);
   });
 });
 
@@ -289,20 +290,20 @@ describe('a stale second-level translation', () => {
   it('stays in use until INVEPT', () => {
     const { cpu, hidden, frame } = guest();
     hidden.protect(frame * PAGE_SIZE, Ept.all);
-    cpu.guest.vmfunc(1);
+    GuestMode.of(cpu).vmfunc(1);
     cpu.mmu.translate(0x5000, READ);
     hidden.protect(frame * PAGE_SIZE, 0);
     expect(cpu.mmu.translate(0x5000, READ)).toBe(frame * PAGE_SIZE);
-    cpu.guest.invept(1);
+    GuestMode.of(cpu).invept(1);
     expect(cpu.mmu.translate(0x5000, READ)).toBe(-1);
   });
 
   it('is dropped by INVLPG of the guest in all views', () => {
     const { cpu } = guest();
     cpu.mmu.translate(0x5000, READ);
-    cpu.guest.vmfunc(1);
+    GuestMode.of(cpu).vmfunc(1);
     cpu.mmu.invlpg(0x5000);
-    cpu.guest.vmfunc(0);
+    GuestMode.of(cpu).vmfunc(0);
     const { walks } = cpu.mmu;
     cpu.mmu.translate(0x5000, READ);
     expect(cpu.mmu.walks).toBe(walks + 1);
@@ -315,7 +316,7 @@ describe('a two-dimensional walk', () => {
     mapUser(memory, root, 0x5000, USER_RW);
     const view = new SecondLevelTables(memory);
     for (let frame = 0; frame < 1024; frame++) view.map(frame * PAGE_SIZE, frame * PAGE_SIZE, Ept.all);
-    cpu.guest.enter({}, [view]);
+    GuestMode.of(cpu).enter({}, [view]);
     const missed = Math.round(XEON.costs.stlbHit.central * (2.3 / 3.0));
     const level = Math.round(XEON.costs.walkLevel.central * (2.3 / 3.0));
     const cost = (address: number): number => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Cpu, type CpuProfile, HardwareError, HwStep, type Platform, Vector } from '../src/index.js';
+import { type Cpu, type CpuProfile, HardwareError, HwStep, type Platform, Pmu, Vector } from '../src/index.js';
 import { busyUntil, GENOA, handles, MILAN, platform, XEON } from './support.js';
 
 const PERIOD = 100_000;
@@ -9,9 +9,9 @@ type Handler = (cpu: Cpu) => boolean;
 
 /** What Linux's handler does where there is a status register: read it, reload, clear the bits, unmask the entry. */
 const withStatus: Handler = (cpu) => {
-  const status = cpu.pmu.readStatus();
-  for (let i = 0; i < cpu.pmu.counters; i++) if ((status & (1 << i)) !== 0) cpu.pmu.write(i, -PERIOD);
-  cpu.pmu.clearStatus(status);
+  const status = Pmu.of(cpu).readStatus();
+  for (let i = 0; i < Pmu.of(cpu).counters; i++) if ((status & (1 << i)) !== 0) Pmu.of(cpu).write(i, -PERIOD);
+  Pmu.of(cpu).clearStatus(status);
   cpu.apic.configurePerformanceCounter('nmi');
   return status !== 0;
 };
@@ -19,9 +19,9 @@ const withStatus: Handler = (cpu) => {
 /** Where there is none: the top bit of every counter that is believed to run. */
 const withTopBit: Handler = (cpu) => {
   let handled = false;
-  for (let i = 0; i < cpu.pmu.counters; i++) {
-    if ((cpu.pmu.enabled & (1 << i)) === 0 || !cpu.pmu.wrapped(i)) continue;
-    cpu.pmu.write(i, -PERIOD);
+  for (let i = 0; i < Pmu.of(cpu).counters; i++) {
+    if ((Pmu.of(cpu).enabled & (1 << i)) === 0 || !Pmu.of(cpu).wrapped(i)) continue;
+    Pmu.of(cpu).write(i, -PERIOD);
     handled = true;
   }
   return handled;
@@ -54,9 +54,9 @@ function sampling(profile: CpuProfile, handler: Handler): Sampling {
   });
   busyUntil(cpu, start + 2_000_000);
   cpu.apic.configurePerformanceCounter('nmi');
-  cpu.pmu.program(0, { event: 'refCycles', interrupt: true });
-  cpu.pmu.write(0, -PERIOD);
-  cpu.pmu.enable(1);
+  Pmu.of(cpu).program(0, { event: 'refCycles', interrupt: true });
+  Pmu.of(cpu).write(0, -PERIOD);
+  Pmu.of(cpu).enable(1);
   return state;
 }
 
@@ -64,11 +64,11 @@ describe('counting', () => {
   it('follows the core clock and the TSC, but not while halted', () => {
     const machine = platform();
     const cpu = machine.cpus[0] as Cpu;
-    cpu.pmu.program(0, { event: 'cycles' });
-    cpu.pmu.program(1, { event: 'refCycles' });
+    Pmu.of(cpu).program(0, { event: 'cycles' });
+    Pmu.of(cpu).program(1, { event: 'refCycles' });
     cpu.trap = handles({ interrupt: () => {}, nmi: () => {} });
     busyUntil(cpu, cpu.clock + 10_000);
-    cpu.pmu.enable(3);
+    Pmu.of(cpu).enable(3);
     const began = cpu.clock;
     machine.run(cpu.clock + 10_000);
     const busy = cpu.clock - began;
@@ -76,8 +76,8 @@ describe('counting', () => {
     cpu.apic.configureTimer('tsc-deadline', 0x40);
     cpu.apic.writeTscDeadline(cpu.clock + 1_000_000);
     machine.run();
-    const ref = cpu.pmu.read(1);
-    const core = cpu.pmu.read(0);
+    const ref = Pmu.of(cpu).read(1);
+    const core = Pmu.of(cpu).read(0);
     expect(ref).toBeGreaterThanOrEqual(busy);
     expect(ref).toBeLessThan(busy + 3000);
     expect(core / ref).toBeCloseTo(3.0 / 2.3, 1);
@@ -87,27 +87,27 @@ describe('counting', () => {
     const machine = platform();
     const cpu = machine.cpus[0] as Cpu;
     cpu.wake(cpu.clock);
-    cpu.pmu.program(2, { event: 'pageWalks' });
-    cpu.pmu.enable(4);
+    Pmu.of(cpu).program(2, { event: 'pageWalks' });
+    Pmu.of(cpu).enable(4);
     cpu.mmu.translate(0x1000, 0);
     cpu.mmu.translate(0x2000, 0);
-    expect(cpu.pmu.read(2)).toBe(2);
-    cpu.pmu.enable(0);
+    expect(Pmu.of(cpu).read(2)).toBe(2);
+    Pmu.of(cpu).enable(0);
     cpu.mmu.translate(0x3000, 0);
-    expect(cpu.pmu.read(2)).toBe(2);
+    expect(Pmu.of(cpu).read(2)).toBe(2);
   });
 
   it('is 48 bits wide', () => {
     const cpu = platform().cpus[0] as Cpu;
-    cpu.pmu.write(0, -1);
-    expect(cpu.pmu.read(0)).toBe(2 ** 48 - 1);
-    expect(() => cpu.pmu.write(0, 2 ** 48)).toThrow('value: 281474976710656 does not fit a 48-bit counter; use -2^47 .. 2^48-1');
+    Pmu.of(cpu).write(0, -1);
+    expect(Pmu.of(cpu).read(0)).toBe(2 ** 48 - 1);
+    expect(() => Pmu.of(cpu).write(0, 2 ** 48)).toThrow('value: 281474976710656 does not fit a 48-bit counter; use -2^47 .. 2^48-1');
   });
 
   it('refuses counters that are not there and interrupts that cannot be foreseen', () => {
     const cpu = platform().cpus[0] as Cpu;
-    expect(() => cpu.pmu.read(8)).toThrow('index: 8 is no counter of xeon-platinum-8336c; use 0 .. 7');
-    expect(() => cpu.pmu.program(0, { event: 'linesMoved', interrupt: true })).toThrow(
+    expect(() => Pmu.of(cpu).read(8)).toThrow('index: 8 is no counter of xeon-platinum-8336c; use 0 .. 7');
+    expect(() => Pmu.of(cpu).program(0, { event: 'linesMoved', interrupt: true })).toThrow(
       'setup.interrupt: a counter of linesMoved cannot interrupt; use cycles or refCycles',
     );
   });
@@ -131,7 +131,7 @@ describe('overflow', () => {
 
   it('comes once on Intel if the handler forgets to unmask the entry, again and again on AMD', () => {
     const forgetful: Handler = (cpu) => {
-      cpu.pmu.write(0, -PERIOD);
+      Pmu.of(cpu).write(0, -PERIOD);
       return true;
     };
     const count = (profile: CpuProfile): number => {
@@ -144,11 +144,11 @@ describe('overflow', () => {
   });
 
   it('leaves its bit in the status register until it is cleared', () => {
-    const { machine, cpu } = sampling(XEON, (on) => on.pmu.readStatus() === 1);
+    const { machine, cpu } = sampling(XEON, (on) => Pmu.of(on).readStatus() === 1);
     machine.run();
-    expect(cpu.pmu.readStatus()).toBe(1);
-    cpu.pmu.clearStatus(1);
-    expect(cpu.pmu.readStatus()).toBe(0);
+    expect(Pmu.of(cpu).readStatus()).toBe(1);
+    Pmu.of(cpu).clearStatus(1);
+    expect(Pmu.of(cpu).readStatus()).toBe(0);
   });
 
   it('interrupts although the counter was stopped in the meantime: nobody claims that NMI on AMD', () => {
@@ -156,7 +156,7 @@ describe('overflow', () => {
     const delivery = Math.round(MILAN.pmu.delivery.central * MILAN.clock.tscGHz);
     machine.run(cpu.clock + PERIOD + Math.floor(delivery / 2));
     expect(nmis).toHaveLength(0);
-    cpu.pmu.enable(0);
+    Pmu.of(cpu).enable(0);
     const handled = { count: 0 };
     cpu.trap = handles({
       interrupt: () => {},
@@ -174,9 +174,9 @@ describe('overflow', () => {
     const { machine, cpu, nmis, ...state } = sampling(MILAN, withTopBit);
     const delivery = Math.round(MILAN.pmu.delivery.central * MILAN.clock.tscGHz);
     // Counter 1 overflows while the NMI of counter 0 is on its way, and is found by its handler.
-    cpu.pmu.program(1, { event: 'refCycles', interrupt: true });
-    cpu.pmu.write(1, -PERIOD - Math.floor(delivery / 2));
-    cpu.pmu.enable(3);
+    Pmu.of(cpu).program(1, { event: 'refCycles', interrupt: true });
+    Pmu.of(cpu).write(1, -PERIOD - Math.floor(delivery / 2));
+    Pmu.of(cpu).enable(3);
     let unknown = 0;
     cpu.trap = handles({
       interrupt: () => {},
@@ -202,7 +202,7 @@ describe('overflow', () => {
 
   it('has no status register to be read on AMD before PerfMonV2', () => {
     const cpu = platform({ profile: MILAN }).cpus[0] as Cpu;
-    expect(() => cpu.pmu.readStatus()).toThrow(HardwareError);
-    expect(() => cpu.pmu.clearStatus(1)).toThrow('epyc-7713 has no global status register (PerfMonV2): #GP');
+    expect(() => Pmu.of(cpu).readStatus()).toThrow(HardwareError);
+    expect(() => Pmu.of(cpu).clearStatus(1)).toThrow('epyc-7713 has no global status register (PerfMonV2): #GP');
   });
 });

@@ -1,4 +1,4 @@
-import { type Cpu, HwStep } from '@rpal/hw-x86';
+import { type Cpu, HwStep, Pmu } from '@rpal/hw-x86';
 import type { PerfEvent, SampleTally } from './perf-event.js';
 import { SampleStep } from './steps.js';
 
@@ -16,6 +16,7 @@ export interface LateNmis {
 /** One CPU's driver of its first counter (arch/x86/events): which event it counts, and what an NMI means. */
 export class CpuPmu {
   readonly #cpu: Cpu;
+  readonly #pmu: Pmu;
   readonly #tally: SampleTally;
   readonly #late: LateNmis;
   readonly #intel: boolean;
@@ -32,12 +33,14 @@ export class CpuPmu {
     this.#cpu = cpu;
     this.#tally = tally;
     this.#late = late;
+    this.#pmu = Pmu.of(cpu);
     this.#intel = cpu.costs.profile.vendor === 'intel';
   }
 
   /** The task that has the event gets the CPU (`perf_event_task_sched_in`). */
   schedIn(event: PerfEvent): void {
-    const { pmu, apic } = this.#cpu;
+    const { apic } = this.#cpu;
+    const pmu = this.#pmu;
     if (!this.#ready) {
       this.#ready = true;
       apic.configurePerformanceCounter('nmi');
@@ -58,12 +61,11 @@ export class CpuPmu {
     const event = this.#event;
     if (event === null) return;
     const cpu = this.#cpu;
-    const { pmu } = cpu;
     cpu.charge(SampleStep.switchEvent);
-    pmu.enable(0);
+    this.#pmu.enable(0);
     if (!this.#intel) this.#checkOverflow();
     this.#event = null;
-    const value = pmu.read(0);
+    const value = this.#pmu.read(0);
     event.left = value >= MODULUS / 2 ? MODULUS - value : Math.max(1, event.period - value);
     if (value >= MODULUS / 2) return;
     if (cpu.nmiBlocked) {
@@ -85,7 +87,7 @@ export class CpuPmu {
     if (this.inNmiSwitch) return;
     // Unless NMIs are blocked, the overflow has been handled by the time of the second look.
     const turns = this.#cpu.nmiBlocked ? OVERFLOW_WAIT_COUNT : 1;
-    for (let i = 0; i < turns && this.#cpu.pmu.wrapped(0); i++) {
+    for (let i = 0; i < turns && this.#pmu.wrapped(0); i++) {
       this.#cpu.charge(SampleStep.overflowWait);
       this.#tally.waitedUs++;
     }
@@ -105,7 +107,8 @@ export class CpuPmu {
 
   /** `intel_pmu_handle_irq`: the status register tells; a bit is a cause even if its event is gone. */
   #handleIntel(task: string): number {
-    const { pmu, apic } = this.#cpu;
+    const { apic } = this.#cpu;
+    const pmu = this.#pmu;
     // The entry was masked by the delivery.
     apic.configurePerformanceCounter('nmi');
     const status = pmu.readStatus();
@@ -117,7 +120,7 @@ export class CpuPmu {
 
   /** `x86_pmu_handle_irq`, or `amd_pmu_v2_handle_irq` where there is a status register: only active events count. */
   #handleAmd(task: string): number {
-    const { pmu } = this.#cpu;
+    const pmu = this.#pmu;
     if (!pmu.hasStatus) return this.#event !== null && this.#restart(task) ? 1 : 0;
     const status = pmu.readStatus();
     if (status !== 0) pmu.clearStatus(status);
@@ -141,7 +144,7 @@ export class CpuPmu {
   /** If the active event has overflowed: a sample, and the next period. @returns true if it had */
   #restart(task: string): boolean {
     const event = this.#event;
-    const { pmu } = this.#cpu;
+    const pmu = this.#pmu;
     if (event === null || !pmu.wrapped(0)) return false;
     this.#sample(task);
     event.left = event.period;

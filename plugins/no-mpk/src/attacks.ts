@@ -1,4 +1,4 @@
-import { type CpuProfile, EPTP_LIST_ENTRIES, HardwareError, ModelBug, profiles } from '@rpal/hw-x86';
+import { type CpuProfile, EPTP_LIST_ENTRIES, GuestMode, HardwareError, ModelBug, profiles } from '@rpal/hw-x86';
 import { createMachine, MachineError, type Process, type Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, rpalExecutable, welcome } from '@rpal/librpal';
 import { pkruOf, Rcc, ReceiverState, RpalBug, rpal } from '@rpal/rpal-core';
@@ -74,11 +74,11 @@ export const attacks = {
     const { isolation } = lib.process;
     // The view of the honest call; where it is on the list is no secret.
     const index = isolation instanceof Vmfunc ? isolation.indexOf(cpu, cpu.mmu.pkru & pkruOf(victimPkey)) : 0;
-    yield* execute(p, () => cpu.guest.vmfunc(index));
+    yield* execute(p, () => GuestMode.of(cpu).vmfunc(index));
     yield* read(p, setting);
   },
   'VMFUNC to a view off the list': function* (p, _lib, setting) {
-    yield* execute(p, () => p.context.cpu.guest.vmfunc(EPTP_LIST_ENTRIES - 1));
+    yield* execute(p, () => GuestMode.of(p.context.cpu).vmfunc(EPTP_LIST_ENTRIES - 1));
     yield* read(p, setting);
   },
   'window opened by a thread without a role': function* (p, lib, setting, victimPkey) {

@@ -2,6 +2,7 @@ import {
   type Cpu,
   EPTP_LIST_ENTRIES,
   GIB,
+  GuestMode,
   HardwareError,
   HwStep,
   type Hypervisor,
@@ -60,7 +61,7 @@ export class ViewHypervisor implements Hypervisor {
     this.#full = new SecondLevelTables(platform.memory);
     this.#full.mapIdentity(this.#guestBytes);
     this.#used = platform.cpus.map(() => null);
-    for (const cpu of platform.cpus) cpu.guest.enter(this, [this.#full]);
+    for (const cpu of platform.cpus) GuestMode.of(cpu).enter(this, [this.#full]);
   }
 
   /** A service has its key. Its list comes about with its first use, and has the view of that key alone as number 0. */
@@ -124,7 +125,10 @@ export class ViewHypervisor implements Hypervisor {
     list.eptps.push(view.tables);
     const index = list.table.add(rights, view);
     // The list is a page in memory: CPUs that use it see the entry at once.
-    for (const other of this.#platform.cpus) if (this.#used[other.id] === list) other.guest.install(list.eptps, other.guest.view);
+    for (const other of this.#platform.cpus) {
+      const guest = GuestMode.of(other);
+      if (this.#used[other.id] === list) guest.install(list.eptps, guest.view);
+    }
     return index;
   }
 
@@ -132,7 +136,7 @@ export class ViewHypervisor implements Hypervisor {
     if (list.eptps.length === 0) this.#add(cpu, list, pkruOf(list.service.pkey));
     if (list.eptps[index] === undefined) return -Errno.EINVAL;
     this.#used[cpu.id] = list;
-    cpu.guest.install(list.eptps, index);
+    GuestMode.of(cpu).install(list.eptps, index);
     return 0;
   }
 
@@ -141,7 +145,7 @@ export class ViewHypervisor implements Hypervisor {
     for (const view of list.table.views) {
       cpu.charge(ViewStep.updateView);
       if (!view.update()) continue;
-      for (const other of this.#platform.cpus) if (other.guest.inveptTables(view.tables)) kick = true;
+      for (const other of this.#platform.cpus) if (GuestMode.of(other).inveptTables(view.tables)) kick = true;
     }
     if (kick) this.#kick(cpu, list);
     return 0;
@@ -151,11 +155,12 @@ export class ViewHypervisor implements Hypervisor {
     this.#kick(cpu, list);
     this.#lists.delete(list.service.id);
     for (const other of this.#platform.cpus) {
+      const guest = GuestMode.of(other);
       if (this.#used[other.id] === list) {
         this.#used[other.id] = null;
-        other.guest.install([this.#full]);
+        guest.install([this.#full]);
       }
-      for (const tables of list.eptps) other.guest.forget(tables);
+      for (const tables of list.eptps) guest.forget(tables);
     }
     for (const view of list.table.views) view.free();
     return 0;

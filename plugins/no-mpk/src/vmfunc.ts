@@ -1,4 +1,4 @@
-import { type Cpu, type CpuProfile, EPTP_LIST_ENTRIES } from '@rpal/hw-x86';
+import { type Cpu, type CpuProfile, EPTP_LIST_ENTRIES, GuestMode } from '@rpal/hw-x86';
 import { currentThread, type Kernel, type Thread } from '@rpal/kernel';
 import type { MmStruct } from '@rpal/mm';
 import { pkruOf, type RpalService, rpalThread } from '@rpal/rpal-core';
@@ -40,13 +40,13 @@ export class Vmfunc extends Views {
   }
 
   override relinked(cpu: Cpu, service: RpalService): void {
-    if (this.hypervisor.viewsOf(service) !== null) cpu.guest.vmcall(Hypercall.RELINKED, service.id);
+    if (this.hypervisor.viewsOf(service) !== null) GuestMode.of(cpu).vmcall(Hypercall.RELINKED, service.id);
   }
 
   override forget(mm: MmStruct): void {
     const service = mm.rpalService ?? null;
     if (service === null || this.hypervisor.viewsOf(service) === null) return;
-    (this.kernel.platform.running as Cpu).guest.vmcall(Hypercall.DROP_LIST, service.id);
+    GuestMode.of(this.kernel.platform.running as Cpu).vmcall(Hypercall.DROP_LIST, service.id);
   }
 
   /** Index of the view of `rights` on the list that `cpu` uses, or -1: what the read-only page in all views tells user mode. */
@@ -57,7 +57,7 @@ export class Vmfunc extends Views {
 
   protected override shown(cpu: Cpu): number {
     const service = this.hypervisor.serviceOf(cpu);
-    const view = service === null ? undefined : this.hypervisor.viewsOf(service)?.views[cpu.guest.view];
+    const view = service === null ? undefined : this.hypervisor.viewsOf(service)?.views[GuestMode.of(cpu).view];
     return view === undefined ? cpu.mmu.pkru : view.rights;
   }
 
@@ -71,15 +71,16 @@ export class Vmfunc extends Views {
   /** Gives `thread`, which runs on `cpu`, the view of `rights`. @returns 0 or -ENOSPC */
   #show(cpu: Cpu, thread: Thread, rights: number): number {
     if (this.viewed(thread)) {
+      const guest = GuestMode.of(cpu);
       const service = rpalThread(thread).service as RpalService;
       const listed = this.hypervisor.serviceOf(cpu) === service;
       if (!listed) this.#useList(cpu, service, rights);
       cpu.charge(ViewStep.findView);
       let index = this.indexOf(cpu, rights);
-      if (index < 0) index = cpu.guest.vmcall(Hypercall.MAKE_VIEW, rights);
+      if (index < 0) index = guest.vmcall(Hypercall.MAKE_VIEW, rights);
       if (index < 0) return index;
       // Which view is in use nobody can ask the processor: it is switched in any case, but where the list has just come with it.
-      if (listed || index !== cpu.guest.view) cpu.guest.vmfunc(index);
+      if (listed || index !== guest.view) guest.vmfunc(index);
     }
     cpu.mmu.pkru = rights;
     return 0;
@@ -89,6 +90,6 @@ export class Vmfunc extends Views {
     const { hypervisor } = this;
     if (hypervisor.viewsOf(service) === null) hypervisor.register(service);
     const index = hypervisor.viewsOf(service)?.indexOf(rights) ?? -1;
-    cpu.guest.vmcall(Hypercall.USE_LIST, service.id * EPTP_LIST_ENTRIES + Math.max(index, 0));
+    GuestMode.of(cpu).vmcall(Hypercall.USE_LIST, service.id * EPTP_LIST_ENTRIES + Math.max(index, 0));
   }
 }

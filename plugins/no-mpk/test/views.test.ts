@@ -1,4 +1,4 @@
-import { entryFrame } from '@rpal/hw-x86';
+import { entryFrame, GuestMode } from '@rpal/hw-x86';
 import { createMachine, type Process } from '@rpal/kernel';
 import { pkruOf, RpalFlag, type RpalService, readAllPkru, rpal, rpalOf, rpalThread } from '@rpal/rpal-core';
 import { Errno, Signal } from '@rpal/uapi';
@@ -64,7 +64,7 @@ describe('an EPT view', () => {
       });
       const hidden = (rights: number) => {
         world.isolation.userLoad(p.context.cpu, rights);
-        const view = world.isolation.hypervisor.viewsOf(me)?.views[p.context.cpu.guest.view];
+        const view = world.isolation.hypervisor.viewsOf(me)?.views[GuestMode.of(p.context.cpu).view];
         expect(view?.rights).toBe(canonical(rights));
         return [...(view?.hidden ?? [])];
       };
@@ -106,9 +106,9 @@ describe('an EPT view', () => {
       };
       yield* round();
       const { walks } = cpu.mmu;
-      const { exits: exitsBefore } = cpu.guest;
+      const { exits: exitsBefore } = GuestMode.of(cpu);
       for (let i = 0; i < 20; i++) yield* round();
-      expect([cpu.mmu.walks - walks, cpu.guest.exits - exitsBefore]).toEqual([0, 0]);
+      expect([cpu.mmu.walks - walks, GuestMode.of(cpu).exits - exitsBefore]).toEqual([0, 0]);
     });
     expect(exits).toMatchObject([{ signal: 0 }, { signal: 0 }]);
   });
@@ -144,7 +144,8 @@ describe('an EPT view', () => {
   it('can be asked for by its own service alone, and lists only be changed by the kernel', () => {
     const world = machineWith('vmfunc');
     withPeer(world, function* (p) {
-      const { guest, mmu } = p.context.cpu;
+      const { mmu } = p.context.cpu;
+      const guest = GuestMode.of(p.context.cpu);
       const { id, pkey } = rpalThread(p.context.thread).service as RpalService;
       for (const call of [Hypercall.USE_LIST, Hypercall.RELINKED, Hypercall.DROP_LIST]) expect(guest.vmcall(call, id)).toBe(-Errno.EPERM);
       expect(guest.vmcall(Hypercall.MAKE_VIEW, pkruOf((pkey + 1) % 16))).toBeGreaterThan(0);
@@ -217,7 +218,7 @@ describe('the views of a service', () => {
       // The gate serves threads with a role.
       rpalThread(thread).flags |= RpalFlag.SENDER;
       const ask = (rights: number) =>
-        'hypervisor' in world.isolation ? cpu.guest.vmcall(Hypercall.MAKE_VIEW, rights) : world.isolation.gate(cpu, rights);
+        'hypervisor' in world.isolation ? GuestMode.of(cpu).vmcall(Hypercall.MAKE_VIEW, rights) : world.isolation.gate(cpu, rights);
       // Words that open the service itself too, or it could not go on.
       const words = oddRights(2000).filter((rights) => (rights & (3 << (2 * me.pkey))) === 0);
       results = words.slice(0, 600).map(ask);

@@ -37,7 +37,7 @@ export const noMpk: Group = {
   tests: ['plugin', 'views', 'attacks'],
   mutants: [
     { kind: 'errno', text: 'if (list.eptps[index] === undefined) return -Errno.EINVAL;', mutated: '' },
-    { kind: 'flush', text: 'if (other.guest.inveptTables(view.tables)) kick = true;', mutated: '{}' },
+    { kind: 'flush', text: 'if (GuestMode.of(other).inveptTables(view.tables)) kick = true;', mutated: '{}' },
     { kind: 'key', text: 'if (!hidden.has(frame)) this.tables.protect(frame * PAGE_SIZE, Ept.all);', mutated: '{}' },
     { kind: 'cost', text: 'cpu.charge(ViewStep.makeEptView);', mutated: '' },
     { kind: 'state', text: 'if (view !== views.current) flushed = views.enter(view);', mutated: 'flushed = views.enter(view);' },

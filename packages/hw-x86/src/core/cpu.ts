@@ -12,14 +12,14 @@ import { CoreClock, type CpuPlace } from '../time/core-clock.js';
 import type { CriticalPath } from '../time/critical-path.js';
 import type { EventQueue, TimedEvent } from '../time/event-queue.js';
 import type { ExecutionContext, TrapHandler } from './execution-context.js';
-import { GuestMode } from './guest-mode.js';
+import type { GuestMode } from './guest-mode.js';
 import { Halt, type Work } from './halt.js';
 import { InterruptFlights } from './interrupt-flights.js';
 import { InterruptLines } from './interrupt-lines.js';
 import { Vector } from './interrupts.js';
 import { LoadStoreUnit } from './load-store-unit.js';
 import { LocalApic } from './local-apic.js';
-import { Pmu } from './pmu.js';
+import type { Pmu } from './pmu.js';
 
 /** What a core needs of the machine around it. */
 export interface CpuEnvironment {
@@ -62,22 +62,27 @@ export class Cpu extends CoreClock {
   /** Interrupts and NMIs since boot. */
   interruptsTaken = 0;
 
+  /** Performance counters, from the first `Pmu.of` on: a bundle whose programs use none does not carry them. */
+  pmu: Pmu | null = null;
+  /** VMX non-root operation, from the first `GuestMode.of` on; likewise. */
+  guest: GuestMode | null = null;
+  /** Events in the machine's time. */
+  readonly queue: EventQueue;
+  /** Puts an event of this core into the queue, to happen at `time`. */
+  readonly arm: (event: TimedEvent, time: number) => void;
+
   /** Receives the locks that the kernel takes and releases. */
   readonly locks: LockEvents;
 
   readonly #lines = new InterruptLines();
   readonly #flights: InterruptFlights;
   readonly #halt: Halt;
-  readonly #queue: EventQueue;
-  readonly #arm: (event: TimedEvent, time: number) => void;
   readonly #cpus: readonly Cpu[];
   readonly #interruptTaken: HardwareSeams['events']['interruptTaken'];
   readonly #ipiSent: HardwareSeams['events']['ipiSent'];
   readonly #haltEntered: HardwareSeams['events']['haltEntered'];
   readonly #haltLeft: HardwareSeams['events']['haltLeft'];
   #apic: LocalApic | null = null;
-  #pmu: Pmu | null = null;
-  #guest: GuestMode | null = null;
   readonly #ipiDelivery: number;
   readonly #monitorWake: number;
 
@@ -89,8 +94,8 @@ export class Cpu extends CoreClock {
     this.coherence = environment.coherence;
     this.transfer = environment.transfer;
     this.path = environment.path;
-    this.#queue = queue;
-    this.#arm = arm;
+    this.queue = queue;
+    this.arm = arm;
     this.#cpus = environment.cpus;
     const { events } = environment;
     this.#interruptTaken = events.interruptTaken;
@@ -117,20 +122,8 @@ export class Cpu extends CoreClock {
 
   /** Its local APIC: timer, inter-processor interrupts, performance-counter entry. */
   get apic(): LocalApic {
-    this.#apic ??= new LocalApic(this, this.#cpus, this.#queue, this.#arm);
+    this.#apic ??= new LocalApic(this, this.#cpus, this.queue, this.arm);
     return this.#apic;
-  }
-
-  /** Its performance counters. */
-  get pmu(): Pmu {
-    this.#pmu ??= new Pmu(this, this.#queue, this.#arm);
-    return this.#pmu;
-  }
-
-  /** VMX non-root operation: VMCALL, VMFUNC and second-level tables. */
-  get guest(): GuestMode {
-    this.#guest ??= new GuestMode(this);
-    return this.#guest;
   }
 
   /** Time-stamp counter, as RDTSC returns it when the instruction has completed. */
@@ -223,7 +216,7 @@ export class Cpu extends CoreClock {
 
   /** Stops executing until an interrupt or a store to the monitored line. */
   halt(): void {
-    if (this.#pmu !== null) this.#pmu.pause();
+    if (this.pmu !== null) this.pmu.pause();
     this.#halt.begin();
     if (this.#haltEntered.observed) this.#haltEntered.emit(this.id, this.clock);
   }
@@ -241,7 +234,7 @@ export class Cpu extends CoreClock {
   wake(time: number): void {
     const halt = this.#halt;
     if (!halt.active || !halt.end(time)) return;
-    if (this.#pmu !== null) this.#pmu.resume();
+    if (this.pmu !== null) this.pmu.resume();
     if (this.#haltLeft.observed) this.#haltLeft.emit(this.id, this.clock, halt.since);
   }
 

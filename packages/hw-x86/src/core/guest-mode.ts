@@ -40,7 +40,13 @@ export class GuestMode {
   /** VM exits since boot. */
   exits = 0;
 
-  constructor(cpu: Cpu) {
+  /** That of `cpu`; it comes into being when first asked for. */
+  static of(cpu: Cpu): GuestMode {
+    cpu.guest ??= new GuestMode(cpu);
+    return cpu.guest;
+  }
+
+  private constructor(cpu: Cpu) {
     this.#cpu = cpu;
     this.#freeTags();
   }

@@ -2,6 +2,7 @@ import { HwStep } from '../costs/steps.js';
 import { HardwareError } from '../errors.js';
 import type { CoreClock } from '../time/core-clock.js';
 import { type EventQueue, TimedEvent } from '../time/event-queue.js';
+import type { Cpu } from './cpu.js';
 
 /**
  * What a counter counts. `cycles` and `refCycles` count while the processor is not halted, at the clock of the core and
@@ -46,6 +47,12 @@ export class Pmu {
   #enabled = 0;
   /** Interrupts sent to the local APIC since boot. */
   interrupts = 0;
+
+  /** The counters of `cpu`; they come into being when first asked for. */
+  static of(cpu: Cpu): Pmu {
+    cpu.pmu ??= new Pmu(cpu, cpu.queue, cpu.arm);
+    return cpu.pmu;
+  }
 
   constructor(cpu: PmuProcessor, queue: EventQueue, arm: (event: TimedEvent, time: number) => void) {
     this.#cpu = cpu;

@@ -1,5 +1,6 @@
 export type { Opener } from './calls/file-syscalls.js';
 export { findKey as futexKey } from './calls/futex.js';
+export { underMmapLock } from './calls/memory-syscalls.js';
 export { thoseMeant } from './calls/sched-syscalls.js';
 export { maySend } from './calls/signal-syscalls.js';
 export { whenOver } from './calls/when-over.js';

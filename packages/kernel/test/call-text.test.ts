@@ -32,7 +32,6 @@ const CALLS: Readonly<Record<string, (p: Program) => unknown>> = {
   writev: (p) => p.writev(A, []),
   select: (p) => p.select(A, B, C, D, E),
   sched_yield: (p) => p.schedYield(),
-  mremap: (p) => p.mremap(A, B, C, D, E),
   madvise: (p) => p.madvise(A, B, C),
   dup: (p) => p.dup(A),
   dup2: (p) => p.dup2(A, B),

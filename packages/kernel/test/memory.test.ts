@@ -1,5 +1,5 @@
 import { type Cpu, dataCaches } from '@rpal/hw-x86';
-import { Errno, Madvise, MapFlag, Mremap, Prot, Signal, SignalCode } from '@rpal/uapi';
+import { Madvise, MapFlag, Prot, Signal, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { posix } from '../../posix/src/index.js';
 import { ends, run, runOn, smallMachine } from './support.js';
@@ -8,19 +8,15 @@ const PAGE = 4096;
 const RW = Prot.READ | Prot.WRITE;
 
 describe('memory calls of a program', () => {
-  it('move a mapping with its bytes and drop pages on advice', () => {
+  it('drop pages on advice, and lock them', () => {
     const seen: number[] = [];
     run(function* (p) {
       const memory = yield* p.allocate(2 * PAGE);
       yield* p.store32(memory, 7);
-      // The next allocation sits right below it: growing means moving.
-      yield* p.mprotect(memory + PAGE, PAGE, Prot.READ);
-      const moved = yield* p.mremap(memory, PAGE, 4 * PAGE, Mremap.MAYMOVE);
-      seen.push(yield* p.load32(moved), yield* p.load32(moved + 3 * PAGE));
-      seen.push(yield* p.madvise(moved, PAGE, Madvise.DONTNEED), yield* p.load32(moved));
-      seen.push(yield* p.mremap(memory, PAGE, PAGE, 0), yield* p.mlock(memory + PAGE, PAGE), yield* p.munlock(memory + PAGE, PAGE));
+      seen.push(yield* p.madvise(memory, PAGE, Madvise.DONTNEED), yield* p.load32(memory));
+      seen.push(yield* p.mlock(memory + PAGE, PAGE), yield* p.munlock(memory + PAGE, PAGE));
     });
-    expect(seen).toEqual([7, 0, 0, 0, -Errno.EFAULT, 0, 0]);
+    expect(seen).toEqual([0, 0, 0, 0]);
   });
 
   it('share anonymous memory between parent and child', () => {

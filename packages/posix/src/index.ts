@@ -5,6 +5,7 @@ export { VforkCalls } from './process/vfork.js';
 export { MessageQueueCalls } from './program/message-queue-calls.js';
 export { PidfdCalls } from './program/pidfd-calls.js';
 export { ProcessVmCalls } from './program/process-vm-calls.js';
+export { RemapCalls } from './program/remap-calls.js';
 export { SharedMemoryCalls } from './program/shared-memory-calls.js';
 export { SpliceCalls } from './program/splice-calls.js';
 export { Frame, Info, Register } from './signals/frame-layout.js';

@@ -30,6 +30,7 @@ import { defineWaitid } from './process/waitid.js';
 import { MessageQueueCalls } from './program/message-queue-calls.js';
 import { PidfdCalls } from './program/pidfd-calls.js';
 import { ProcessVmCalls } from './program/process-vm-calls.js';
+import { RemapCalls } from './program/remap-calls.js';
 import { SharedMemoryCalls } from './program/shared-memory-calls.js';
 import { SpliceCalls } from './program/splice-calls.js';
 import { defineSchedAttributes } from './sched/attributes.js';
@@ -46,7 +47,8 @@ export const posix: () => Plugin = definePlugin({
   version: manifest.version,
   requires: { '@rpal/kernel': '^0.2.0' },
   setup({ plugin, slots, machine }) {
-    for (const family of [MessageQueueCalls, SharedMemoryCalls, SpliceCalls, PidfdCalls, ProcessVmCalls, VforkCalls]) Program.add(family);
+    for (const family of [MessageQueueCalls, SharedMemoryCalls, RemapCalls, SpliceCalls, PidfdCalls, ProcessVmCalls, VforkCalls])
+      Program.add(family);
     const calls = new Calls(machine.kernel, plugin);
     defineClockCalls(calls);
     defineSleepCalls(calls);
@@ -86,5 +88,5 @@ export const posix: () => Plugin = definePlugin({
 });
 
 declare module '@rpal/kernel' {
-  interface Program extends MessageQueueCalls, SharedMemoryCalls, SpliceCalls, PidfdCalls, ProcessVmCalls, VforkCalls {}
+  interface Program extends MessageQueueCalls, SharedMemoryCalls, RemapCalls, SpliceCalls, PidfdCalls, ProcessVmCalls, VforkCalls {}
 }

@@ -1,4 +1,4 @@
-import { Errno, LinuxCall, MapFlag, Prot, Rlimit } from '@rpal/uapi';
+import { Errno, LinuxCall, MapFlag, Mremap, Prot, Rlimit } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { MEMORY, NOWHERE, peek, poke, type Step, sameAsLinux } from './real/same-as-linux.js';
 import { run } from './support.js';
@@ -16,6 +16,22 @@ const map = (address: number, pages: number, flags: number): Step => [
   0,
 ];
 const AT = NOWHERE + 0x100_0000;
+
+describe('mremap', () => {
+  it('moves a mapping with its bytes where it cannot grow in place', () => {
+    run(function* (p) {
+      const memory = yield* p.allocate(2 * PAGE);
+      yield* p.store32(memory, 7);
+      // The next page has other rights: growing means moving.
+      yield* p.mprotect(memory + PAGE, PAGE, Prot.READ);
+      expect(yield* p.mremap(memory, PAGE, 4 * PAGE, 0)).toBe(-Errno.ENOMEM);
+      const moved = yield* p.mremap(memory, PAGE, 4 * PAGE, Mremap.MAYMOVE);
+      expect(yield* p.load32(moved)).toBe(7);
+      expect(yield* p.load32(moved + 3 * PAGE)).toBe(0);
+      expect(yield* p.mremap(memory, PAGE, PAGE, 0)).toBe(-Errno.EFAULT);
+    });
+  });
+});
 
 describe('madvise', () => {
   it('takes what Linux takes, of private and of shared memory, and ends with ENOMEM at a hole', () => {

@@ -1,6 +1,7 @@
 import { type Mechanism, mechanisms, pingPong } from '@rpal/compare';
 import { createMachine, executable, type Program } from '@rpal/kernel';
 import { type LibRpal, librpal, rpalExecutable } from '@rpal/librpal';
+import { posix } from '@rpal/posix';
 import { rpal } from '@rpal/rpal-core';
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -78,7 +79,7 @@ describe('plain Linux', () => {
   });
 
   it('gives none while processes fork, map memory, are killed and waited for', () => {
-    const machine = smallMachine({ plugins: [lockdep()] });
+    const machine = smallMachine({ plugins: [posix(), lockdep()] });
     machine.spawn(executable('family', family));
     finish(machine);
     expect(lockOrderOf(machine).reports.map(reportText)).toEqual([]);
@@ -129,7 +130,7 @@ describe('RPAL', () => {
 describe('the observer', () => {
   it('takes no part: the machine comes out the same without it', () => {
     const run = (watched: boolean): string => {
-      const machine = smallMachine({ plugins: watched ? [lockdep()] : [] });
+      const machine = smallMachine({ plugins: watched ? [posix(), lockdep()] : [posix()] });
       machine.spawn(executable('family', family));
       finish(machine);
       return machine.fingerprint();

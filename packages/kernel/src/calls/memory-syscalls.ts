@@ -1,11 +1,11 @@
 import { PAGE_SIZE, type Platform } from '@rpal/hw-x86';
-import { brk, madvise, mlock, mmap, mprotect, mremap, munlock, munmap, pkeyAlloc, pkeyFree } from '@rpal/mm';
+import { brk, madvise, mlock, mmap, mprotect, munlock, munmap, pkeyAlloc, pkeyFree } from '@rpal/mm';
 import { Errno, MapFlag } from '@rpal/uapi';
 import type { SyscallHandler, SyscallTable } from '../dispatch/syscall-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 
 /** A call on the address space of the thread that makes it, under its lock. */
-function locked(call: SyscallHandler): SyscallHandler {
+export function underMmapLock(call: SyscallHandler): SyscallHandler {
   return (cpu, thread, registers) => {
     const { mmapLock } = thread.memory;
     mmapLock.take(cpu, '');
@@ -17,7 +17,7 @@ function locked(call: SyscallHandler): SyscallHandler {
 
 /** What programs do to their address space. */
 export function defineMemoryCalls(table: SyscallTable, { platform }: { readonly platform: Platform }): void {
-  const define = (nr: number, call: SyscallHandler): void => table.define(nr, locked(call));
+  const define = (nr: number, call: SyscallHandler): void => table.define(nr, underMmapLock(call));
 
   define(Nr.mmap, (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
     if (a5 % PAGE_SIZE !== 0) return -Errno.EINVAL;
@@ -32,7 +32,6 @@ export function defineMemoryCalls(table: SyscallTable, { platform }: { readonly 
   define(Nr.munmap, (cpu, thread, { a0, a1 }) => munmap(cpu, thread.memory, a0, a1));
   define(Nr.mprotect, (cpu, thread, { a0, a1, a2 }) => mprotect(cpu, thread.memory, a0, a1, a2));
   define(Nr.brk, (cpu, thread, { a0 }) => brk(cpu, thread.memory, a0));
-  define(Nr.mremap, (cpu, thread, { a0, a1, a2, a3, a4 }) => mremap(cpu, thread.memory, a0, a1, a2, a3, a4));
   define(Nr.madvise, (cpu, thread, { a0, a1, a2 }) => madvise(cpu, thread.memory, a0, a1, a2));
   define(Nr.mlock, (cpu, thread, { a0, a1 }) => mlock(cpu, thread.memory, a0, a1));
   define(Nr.munlock, (cpu, thread, { a0, a1 }) => munlock(cpu, thread.memory, a0, a1));

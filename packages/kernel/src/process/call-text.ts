@@ -48,7 +48,6 @@ export const callSignatures: Signatures = /* @__PURE__ */ known({
   writev: 'fd',
   select: 'nfds readfds* writefds* exceptfds* timeout_ns',
   sched_yield: '',
-  mremap: 'addr* old_length new_length flags* new_addr*',
   madvise: 'addr* length advice',
   dup: 'fd',
   dup2: 'fd new_fd',

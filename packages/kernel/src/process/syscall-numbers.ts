@@ -20,7 +20,6 @@ export const SyscallNumber = {
   writev: 20,
   select: 23,
   sched_yield: 24,
-  mremap: 25,
   madvise: 28,
   dup: 32,
   dup2: 33,

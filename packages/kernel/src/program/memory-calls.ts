@@ -17,10 +17,6 @@ export class MemoryCalls extends ProgramBase {
     return this.syscall(SyscallNumber.mprotect, address, length, prot);
   }
 
-  mremap(address: number, oldLength: number, newLength: number, flags: number, target = 0): Call {
-    return this.syscall(SyscallNumber.mremap, address, oldLength, newLength, flags, target);
-  }
-
   madvise(address: number, length: number, advice: number): Call {
     return this.syscall(SyscallNumber.madvise, address, length, advice);
   }

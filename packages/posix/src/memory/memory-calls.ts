@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_SIZE, pageCeil, pageFloor } from '@rpal/hw-x86';
-import type { Process, SyscallHandler, Thread } from '@rpal/kernel';
-import { type MmStruct, madvise, mlock, modifyRange, munlock, populateRange, TASK_SIZE, type Vma, VmFlag } from '@rpal/mm';
+import { type Process, type SyscallHandler, type Thread, underMmapLock } from '@rpal/kernel';
+import { type MmStruct, madvise, mlock, modifyRange, mremap, munlock, populateRange, TASK_SIZE, type Vma, VmFlag } from '@rpal/mm';
 import { Errno, Madvise } from '@rpal/uapi';
 import { putBytes } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
@@ -64,11 +64,17 @@ const ADVICE: { readonly [advice: number]: Visit } = {
   [Advice.PAGEOUT]: unlessPinned,
 };
 
-/** Memory: advice, locks for all of it, what is present. */
+/** Memory: moving it, advice, locks for all of it, what is present. */
 export function defineMemoryCalls(calls: Calls): void {
   const { hooks, plugin } = calls;
   /** Processes whose future mappings are locked, and how (`Mcl` bits). */
   const future = new WeakMap<Process, number>();
+
+  calls.define(
+    'mremap',
+    underMmapLock((cpu, thread, { a0, a1, a2, a3, a4 }) => mremap(cpu, thread.memory, a0, a1, a2, a3, a4)),
+    { signature: 'addr* old_length new_length flags* new_addr*' },
+  );
 
   calls.extend(
     'madvise',

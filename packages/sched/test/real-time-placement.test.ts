@@ -52,12 +52,20 @@ describe('a real-time task that wakes', () => {
     expect(wakesOn(10, [50, 10, 20])).toBe(0);
   });
 
-  it('does not preempt its equal', () => {
+  it('does not preempt its equal, which does not even go through the scheduler', () => {
     const sim = new Simulation();
     sim.spawn('first', hog, { policy: FIFO, priority: 5 });
     sim.run(1 * MS);
+    let passes = 0;
+    sim.scheduler.hooks.schedEnter.tap('test', () => {
+      passes++;
+    });
     const second = sim.spawn('second', hog, { policy: FIFO, priority: 5 });
     sim.run(10 * MS);
     expect(second.entity.sumExec).toBe(0);
+    expect(passes).toBe(0);
+    sim.spawn('urgent', hog, { policy: FIFO, priority: 6 });
+    sim.run(10 * MS);
+    expect(passes).toBe(1);
   });
 });

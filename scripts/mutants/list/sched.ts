@@ -15,6 +15,8 @@ export const sched: Group = {
     'groups',
     'cfs-queue',
     'classes',
+    'real-time-placement',
+    'balance',
     'instruction-counts',
   ],
   mutants: [
@@ -40,7 +42,7 @@ export const sched: Group = {
       kind: 'order',
       text: 'if (waiter.space === space && waiter.offset === offset) return true;',
       mutated: 'if (waiter.offset === offset) return true;',
-      tests: ['kernel/futex', 'kernel/futex-pi'],
+      tests: ['sync', 'kernel/futex', 'kernel/futex-pi'],
     },
 
     {
@@ -56,7 +58,7 @@ export const sched: Group = {
       tests: ['scheduler', 'kernel/futex'],
     },
     { kind: 'bound', text: 'if (done++ < wake) {', mutated: 'if (done++ <= wake) {', tests: ['kernel/futex'] },
-    { kind: 'cost', text: 'cpu.charge(SchedStep.futexRequeue);', mutated: '', tests: ['kernel/futex', 'kernel/counted-paths'] },
+    { kind: 'cost', text: 'cpu.charge(SchedStep.futexRequeue);', mutated: '', tests: ['sync', 'kernel/futex'] },
     { kind: 'cost', text: 'cpu.charge(SchedStep.directedPick);', mutated: '', in: 'switch/schedule.ts' },
 
     {
@@ -107,7 +109,7 @@ export const sched: Group = {
     { kind: 'order', text: 'if (affinity.has(rq.cpu.id) && other < least) {', mutated: 'if (other < least) {' },
     { kind: 'order', text: 'if (urgency(queues.of(previous)) < task.rtPriority) return previous;', mutated: '' },
     { kind: 'state', text: 'if (core.claim === core.cookie) {', mutated: 'if (core.claim !== core.cookie) {' },
-    { kind: 'bound', text: 'if (from.phase > SwitchPhase.DEACTIVATE) return null;', mutated: '', tests: ['scheduler', 'wake-up', 'laws'] },
+    { kind: 'bound', text: 'if (from.phase > SwitchPhase.DEACTIVATE) return null;', mutated: '', tests: ['balance', 'scheduler'] },
     {
       kind: 'bound',
       text: 'if (moved === MOST_MOVES || imbalance <= 0 || busiest.running <= 1) break;',

@@ -11,6 +11,7 @@ import { hostCommand } from './host/host-command.js';
 import { validateCommand } from './host/validate-command.js';
 import type { Io } from './io.js';
 import { meshCommand } from './mesh/mesh-command.js';
+import { osCommand } from './os/os-command.js';
 import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
 import { profileCommand } from './profile-command.js';
@@ -45,6 +46,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     traceCommand,
     reportCommand,
     meshCommand,
+    osCommand,
     sweepCommand,
     runCommand,
     questionsCommand,

@@ -6,6 +6,18 @@ export { lookAgain, untilThere } from './mechanism/waiting.js';
 export { mechanisms } from './mechanisms/index.js';
 export { type RpalVariant, rpalMechanism } from './mechanisms/rpal.js';
 export { CompareStep } from './steps.js';
+export type {
+  Curves,
+  Experiment,
+  ExperimentOptions,
+  Finding,
+  Outcome,
+  Published,
+  PublishedFigure,
+  PublishedLaw,
+  System,
+} from './system/system.js';
+export { type ExperimentRow, verdicts } from './system/verdict.js';
 export { Counters, type Counts } from './workload/counters.js';
 export {
   type Handler,

@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { CompareError, mechanisms } from '@rpal/compare';
+import { CompareError } from '@rpal/compare';
 import type { CostLevel } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
 import { Command, Option } from 'commander';
@@ -16,7 +16,7 @@ import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
 import { drawComparison } from './compare-svg.js';
 import { type Comparison, renderComparison } from './compare-text.js';
 import { type CompareSettings, type Left, measureRow, type Row, type WorkloadName, whyNot } from './comparison.js';
-import { MECHANISM_SYNTAX, mechanismsNamed } from './mechanism-loader.js';
+import { builtInMechanisms, MECHANISM_SYNTAX, mechanismsNamed } from './mechanism-loader.js';
 
 interface Flags {
   readonly mechanism: string;
@@ -90,7 +90,12 @@ export const comparisonJson = envelopeOf(
 export function compareCommand(io: Io, done: (code: number) => void): Command {
   return new Command('compare')
     .description('Ways to exchange messages side by side: one workload and one machine, and what each message took with each of them.')
-    .addOption(new Option('--mechanism <names>', `all, or with commas between: ${MECHANISM_SYNTAX}; --list shows the names`).default('all'))
+    .addOption(
+      new Option(
+        '--mechanism <names>',
+        `all of Linux and of RPAL, or with commas between: ${MECHANISM_SYNTAX}; --list shows the names`,
+      ).default('all'),
+    )
     .addOption(
       option(
         '--workload <name>',
@@ -124,7 +129,7 @@ export function compareCommand(io: Io, done: (code: number) => void): Command {
 }
 
 function list(io: Io): number {
-  io.stdout.write(`${mechanisms.map(({ name, title }) => `  ${name.padEnd(16)}${title}`).join('\n')}\n`);
+  io.stdout.write(`${builtInMechanisms.map(({ name, title }) => `  ${name.padEnd(16)}${title}`).join('\n')}\n`);
   return ExitCode.OK;
 }
 

@@ -1,13 +1,17 @@
 import { type Mechanism, mechanisms } from '@rpal/compare';
 import { isFileName, loadModule } from '../module-loader.js';
+import { systems } from '../os/systems.js';
 import { UsageError } from '../usage.js';
 
 /** How `--mechanism` names one that is not built in. */
 export const MECHANISM_SYNTAX = 'a name, or <file|package>[#export]';
 
+/** All that are built in: those of Linux and of RPAL first, then those of other systems. */
+export const builtInMechanisms: readonly Mechanism[] = [...mechanisms, ...systems.flatMap((system) => system.mechanisms)];
+
 /**
- * The mechanisms that a list of words with commas between names: those built in by their names, `all` of them, and what files and packages
- * export.
+ * The mechanisms that a list of words with commas between names: those built in by their names, `all` of Linux and of RPAL, and what files
+ * and packages export.
  * @param directory where relative files and packages are looked for first
  * @throws UsageError with the names that there are
  */
@@ -32,9 +36,9 @@ export function isModule(word: string): boolean {
 
 /** The built-in mechanism of that name, in upper or lower case. @throws UsageError with the names that there are */
 export function builtIn(word: string): Mechanism {
-  const found = mechanisms.find(({ name }) => name === word.toLowerCase());
+  const found = builtInMechanisms.find(({ name }) => name === word.toLowerCase());
   if (found !== undefined) return found;
-  const names = mechanisms.map(({ name }) => name).join(', ');
+  const names = builtInMechanisms.map(({ name }) => name).join(', ');
   throw new UsageError(`a mechanism is one of ${names}, or a file or package that exports one; "${word}" is none of them`);
 }
 

@@ -1,0 +1,110 @@
+import type { Curves, Experiment, ExperimentRow, System } from '@rpal/compare';
+import { percent, whole } from '../report/numbers.js';
+import { textTable } from '../report/text-table.js';
+
+/** An experiment that has been run. */
+export interface Run {
+  readonly experiment: Experiment;
+  readonly rows: readonly ExperimentRow[];
+  readonly curves: readonly Curves[];
+}
+
+const WIDTH = 80;
+/** Room for what was measured, and for the words of a law. */
+const ROOM = 30;
+
+const READING = `\
+Ratio: here over published. Published figures with a letter were not read in the
+source: r is recalled from memory, d derived from others, e estimated. What is
+here is the sum of steps, each with a price of its own; none is fitted.`;
+
+/** A system's experiments for people, within 80 columns. */
+export function renderSystem({ title }: System, runs: readonly Run[]): string {
+  return `${[title, '', ...runs.flatMap(renderRun)].join('\n')}\n${READING}\n`;
+}
+
+function renderRun({ experiment, rows, curves }: Run): string[] {
+  const figures = rows.filter(({ published }) => published.kind === 'figure');
+  const laws = rows.filter(({ published }) => published.kind === 'law');
+  const missed = rows.filter(({ verdict }) => verdict === 'misses');
+  return [
+    ...wrap(`${experiment.name}: ${experiment.title}`, ''),
+    '',
+    ...(figures.length > 0
+      ? [textTable(['', '', 'published  ', 'here', 'ratio', 'why'], figures.flatMap(figureCells), [0, 1, 5]), '']
+      : []),
+    ...laws.flatMap(lawLines),
+    ...curves.flatMap(renderCurves),
+    ...missed.flatMap(({ published: { id }, why }) => wrap(`${id}: ${why === '' ? 'no reason is known.' : why}`, '  ')),
+    ...(missed.length > 0 ? [''] : []),
+    ...experiment.left.flatMap((text) => wrap(`Left out: ${text}`, '  ')),
+    ...(experiment.left.length > 0 ? [''] : []),
+  ];
+}
+
+/** Why a row stands as it does, in a few words; the reason of a miss stands below the table. */
+function because({ published, verdict }: ExperimentRow): string {
+  if (verdict === 'open') return 'no target';
+  if (verdict === 'misses') return 'misses, below';
+  return published.kind === 'figure' ? `within ${percentOf(published.within ?? 0)}` : 'holds';
+}
+
+function percentOf(share: number): string {
+  return percent(share).replace('.0 %', ' %');
+}
+
+/** 13,800, or 3.42: as many digits as such a figure was published with. */
+function amount(value: number): string {
+  return Math.abs(value) >= 100 ? whole(Math.round(value)) : String(Number(value.toFixed(2)));
+}
+
+/** A row of the table; a long name goes on in rows of its own. */
+function figureCells(row: ExperimentRow): string[][] {
+  const { published, here, ratio } = row;
+  const { id, what, value, status } = published;
+  const unit = published.kind === 'figure' ? published.unit : '';
+  const [first = '', ...others] = fold(`${what}, ${unit}`, ROOM - id.length);
+  const cells = [
+    id,
+    first,
+    `${amount(value as number)} ${status === 'published' ? ' ' : status[0]}`,
+    amount(here as number),
+    ratio === null ? '-' : ratio.toFixed(2),
+    because(row),
+  ];
+  return [cells, ...others.map((line) => ['', line, '', '', '', ''])];
+}
+
+function lawLines(row: ExperimentRow): string[] {
+  const { published, here } = row;
+  return [
+    ...wrap(
+      `${published.id}: ${published.what} (${[because(row), ...(published.status === 'published' ? [] : [published.status])].join('; ')})`,
+      '  ',
+    ),
+    ...wrap(`published: ${published.value}`, '    '),
+    ...wrap(`here:      ${here}`, '    '),
+    '',
+  ];
+}
+
+function renderCurves({ title, over, names, points }: Curves): string[] {
+  const cells = points.map(({ at, values }) => [String(at), ...values.map((value) => (value === null ? '-' : whole(Math.round(value))))]);
+  return [...wrap(title, '  '), textTable([over, ...names], cells, []), ''];
+}
+
+/** Lines of at most `width` characters, broken at spaces. */
+function fold(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** As `fold` within the page, further lines two columns to the right. */
+function wrap(text: string, indent: string): string[] {
+  return fold(text, WIDTH - indent.length - 2).map((line, at) => `${indent}${at === 0 ? '' : '  '}${line}`);
+}

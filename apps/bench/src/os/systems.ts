@@ -1,0 +1,4 @@
+import type { System } from '@rpal/compare';
+
+/** The systems that come with this program. The only place that names them. */
+export const systems: readonly System[] = [];

@@ -7,6 +7,7 @@ import { defineItimerCalls } from './clock/itimer-calls.js';
 import { definePosixTimers } from './clock/posix-timers.js';
 import { defineSleepCalls } from './clock/sleep-call.js';
 import { defineEpollCalls } from './files/epoll-calls.js';
+import { defineMessageSeries } from './files/message-series.js';
 import { defineSocketCalls } from './files/socket-calls.js';
 import { defineCapabilityCalls } from './identity/capabilities.js';
 import { defineGroupCalls } from './identity/group-calls.js';
@@ -66,6 +67,7 @@ export const posix: () => Plugin = definePlugin({
     defineFutexCalls(calls);
     defineEpollCalls(calls);
     defineSocketCalls(calls);
+    defineMessageSeries(calls);
     defineMemoryCalls(calls);
     defineSchedAttributes(calls);
     defineMembarrier(calls);

@@ -8,6 +8,7 @@ export { type IoVec, IovIter, importSegments, MAX_RW_COUNT, UIO_MAXIOV } from '.
 export { type Operation, OperationKind, OperationSet, Pending } from './operation/operation.js';
 export { RetryOperation, Waiter } from './operation/retry-operation.js';
 export { copyIn, copyOut, putBytes, putValue } from './operation/user-copy.js';
+export { WaitLimit } from './operation/wait-limit.js';
 export { version } from './package-version.js';
 export { PollItem, PollOperation } from './poll/poll.js';
 export { VfsStep, VfsStepSources } from './steps.js';

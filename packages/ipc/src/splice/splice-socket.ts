@@ -44,8 +44,8 @@ class ToSocket extends SpliceOperation {
     this.#mayWaitForRoom = !to.nonblocking;
   }
 
-  protected override interrupted(cpu: Cpu): number {
-    return this.#end(cpu, -Errno.ERESTARTSYS);
+  protected override interrupted(cpu: Cpu, error: number): number {
+    return this.#end(cpu, error);
   }
 
   protected override attempt(cpu: Cpu): number {

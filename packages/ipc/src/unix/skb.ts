@@ -43,6 +43,8 @@ export class Skb {
   /** Bytes in it, and how many of them have been read. */
   length = 0;
   consumed = 0;
+  /** A datagram that somebody has looked at, and left there. */
+  peeked = false;
   /** Memory that the message is charged with (Linux: `truesize`). */
   trueSize = 0;
   capacity = 0;
@@ -136,6 +138,7 @@ export class SkbPool {
     this.#spare = skb.next;
     skb.length = length;
     skb.consumed = 0;
+    skb.peeked = false;
     skb.trueSize = trueSize;
     skb.next = null;
     return skb;

@@ -47,6 +47,10 @@ class ConnectOperation extends RetryOperation {
     return this.#listener.peerWait;
   }
 
+  protected override get patience(): number {
+    return this.#socket.sendTimeout;
+  }
+
   protected override attempt(cpu: Cpu): number {
     const socket = this.#socket;
     cpu.charge(IpcStep.socketConnect);
@@ -86,6 +90,10 @@ class AcceptOperation extends RetryOperation {
 
   protected override get queue(): WaitQueue {
     return this.#listener.wait;
+  }
+
+  protected override get patience(): number {
+    return this.#listener.receiveTimeout;
   }
 
   protected override attempt(cpu: Cpu): number {

@@ -112,11 +112,18 @@ export class UnixPacketSocket extends UnixSocket {
 
   /** The peer turned out to be closed. */
   lose(cpu: Cpu): number {
-    const peer = this.peer as UnixPacketSocket;
+    this.disconnectPeer(cpu);
+    return -Errno.ECONNREFUSED;
+  }
+
+  /** It is connected to nobody from now on (connect with AF_UNSPEC). */
+  disconnectPeer(cpu: Cpu): void {
+    const { peer } = this;
+    if (peer === null) return;
     this.peer = null;
     this.state = SocketState.UNCONNECTED;
     this.#disconnected(cpu, peer);
-    return -Errno.ECONNREFUSED;
+    if (peer.peer === null) peer.state = SocketState.UNCONNECTED;
   }
 
   /** Wants to be told when `other` has room. */
@@ -168,8 +175,12 @@ export class PacketSendOperation extends RetryOperation {
     return this.#queue;
   }
 
-  protected override interrupted(cpu: Cpu): number {
-    return this.#drop(cpu, -Errno.ERESTARTSYS);
+  protected override get patience(): number {
+    return this.#socket.sendTimeout;
+  }
+
+  protected override interrupted(cpu: Cpu, error: number): number {
+    return this.#drop(cpu, error);
   }
 
   get #mayWait(): boolean {
@@ -281,31 +292,45 @@ export class PacketReceiveOperation extends RetryOperation {
     return this.#socket.wait;
   }
 
+  protected override get patience(): number {
+    return this.#socket.receiveTimeout;
+  }
+
   protected override attempt(cpu: Cpu): number {
     const socket = this.#socket;
     const error = socket.takeError();
     if (error < 0) return error;
-    const skb = socket.first;
-    if (skb !== null) return this.#take(cpu, socket, skb);
+    let skb = socket.first;
+    let skip = 0;
+    if ((this.#flags & MessageFlag.PEEK) !== 0 && socket.peekOffset >= 0) {
+      // Messages that lie before it are passed over; an empty one is seen once.
+      skip = socket.peekOffset;
+      for (; skb !== null && skip >= skb.length && (skip > 0 || skb.peeked); skb = skb.next) skip -= skb.length;
+    }
+    if (skb !== null) return this.#take(cpu, socket, skb, skip);
     const ended = (socket.shutdownMask & SHUTDOWN_RECEIVE) !== 0;
     if ((this.#flags & MessageFlag.DONTWAIT) !== 0) return ended && socket.connectionBased ? 0 : -Errno.EAGAIN;
     return ended ? 0 : Pending.NOTHING_YET;
   }
 
-  #take(cpu: Cpu, socket: UnixPacketSocket, skb: Skb): number {
+  /** @param skip bytes that are not looked at */
+  #take(cpu: Cpu, socket: UnixPacketSocket, skb: Skb, skip: number): number {
     const message = messageOf(this.caller);
     socket.handover.find(cpu, this.caller.task);
     cpu.charge(IpcStep.packetReceive);
     socket.lock.pass(cpu);
     const peeking = (this.#flags & MessageFlag.PEEK) !== 0;
-    if (!peeking) {
+    if (peeking) {
+      skb.peeked = true;
+    } else {
       socket.handover.take(cpu, this.caller.task, skb.length);
       socket.dequeue();
     }
     socket.peerWait.wakeOneSync(cpu, Poll.OUT | Poll.WRNORM | Poll.WRBAND);
-    const part = Math.min(this.#length, skb.length);
-    const failed = drainSkb(cpu, this.caller, skb, 0, this.#address, part);
-    const { length } = skb;
+    const length = skb.length - skip;
+    const part = Math.min(this.#length, length);
+    const failed = drainSkb(cpu, this.caller, skb, skip, this.#address, part);
+    socket.movePeek(peeking ? part : -length);
     if (message !== null) {
       message.name = skb.from;
       if (socket.passCredentials) message.credentials = skb.credentials ?? NOBODY;

@@ -1,4 +1,5 @@
 import { type Cpu, LockKind, SpinLock } from '@rpal/hw-x86';
+import { putUser32 } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitEntry, WaitQueue, Wake, Workqueue } from '@rpal/sched';
 import { Errno, FileMode, OpenFlag, Poll, Shutdown, SocketType } from '@rpal/uapi';
 import { type Caller, type DeferredPuts, File } from '@rpal/vfs';
@@ -12,6 +13,7 @@ import { UnixNames } from './unix-names.js';
 export const SEND_BUFFER_DEFAULT = 212_992;
 /** Smallest send buffer (SOCK_MIN_SNDBUF). */
 const SEND_BUFFER_MIN = 4608;
+const SIOCATMARK = 0x8905;
 /** net.core.somaxconn. */
 const BACKLOG_MAX = 4096;
 
@@ -108,6 +110,17 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   error = 0;
   /** SO_PASSCRED: received messages say who sent them. */
   passCredentials = false;
+  /** SO_RCVTIMEO and SO_SNDTIMEO: how long a call waits at most, nanoseconds; 0: for as long as it takes; negative: not at all. */
+  receiveTimeout = 0;
+  sendTimeout = 0;
+  /** SO_PEEK_OFF: where the next MSG_PEEK begins, and reads on from; negative: always at the first byte. */
+  peekOffset = -1;
+  /** Of a stream: the urgent byte that has been sent to it last, if nobody has read it (MSG_OOB). */
+  urgent: Skb | null = null;
+  /** SO_OOBINLINE: urgent bytes are read like others. */
+  urgentInline = false;
+  /** SO_RCVLOWAT: how many bytes a receive from a stream waits for. */
+  receiveLow = 1;
 
   /** Of a listener: connections not yet accepted. */
   readonly backlog: this[] = [];
@@ -237,7 +250,7 @@ export abstract class UnixSocket extends File implements InFlightSocket {
 
   /** SO_SNDBUF: the kernel doubles what is asked for. Whoever waits for room looks again, even if there is less. */
   setSendBuffer(cpu: Cpu, bytes: number): void {
-    this.sendBuffer = Math.max(2 * Math.min(bytes, SEND_BUFFER_DEFAULT), SEND_BUFFER_MIN);
+    this.sendBuffer = Math.max(2 * Math.min(bytes >>> 0, SEND_BUFFER_DEFAULT), SEND_BUFFER_MIN);
     if (this.writable) this.wait.wakeOneSync(cpu, Poll.OUT | Poll.WRNORM | Poll.WRBAND);
   }
 
@@ -266,6 +279,23 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   /** There is room for a message: a quarter of the buffer at most is taken (Linux: `unix_writable`). */
   get writable(): boolean {
     return this.state !== SocketState.LISTENING && this.sendQueued * 4 <= this.sendBuffer;
+  }
+
+  /** The next byte is, or would have been, the urgent one (SIOCATMARK). */
+  get atMark(): boolean {
+    const { first, urgent } = this;
+    if (first === null || first === urgent) return first !== null;
+    return first.consumed === first.length && (urgent === null || first.next === urgent);
+  }
+
+  /** The message that came last, of those that are there. */
+  get last(): Skb | null {
+    return this.#last;
+  }
+
+  override ioctl(cpu: Cpu, { memory }: Caller, command: number, address: number): number {
+    if (command !== SIOCATMARK) return -Errno.ENOTTY;
+    return this.type === SocketType.STREAM ? putUser32(cpu, memory, address, Number(this.atMark)) : -Errno.EOPNOTSUPP;
   }
 
   enqueue(cpu: Cpu, skb: Skb): void {
@@ -303,12 +333,18 @@ export abstract class UnixSocket extends File implements InFlightSocket {
 
   /** Throws the messages away that nobody has read. */
   protected purge(cpu: Cpu): void {
+    this.urgent = null;
     while (this.first !== null) {
       const skb = this.first;
       this.dequeue();
       if (skb.files !== null) this.namespace.inFlight.landed(skb.files, this);
       this.namespace.throwAway(cpu, skb, this.namespace.inFlight.puts);
     }
+  }
+
+  /** So many bytes have been peeked at (positive), or read (negative). */
+  movePeek(bytes: number): void {
+    if (this.peekOffset >= 0) this.peekOffset = Math.max(0, this.peekOffset + bytes);
   }
 
   /** Attaches the descriptors of a message that is about to be queued here. */

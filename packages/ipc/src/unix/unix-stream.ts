@@ -37,13 +37,13 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
   }
 
   /** Most bytes of a send that one message takes: two are to fit into the send buffer. */
-  get messageMaximum(): number {
+  get #messageMaximum(): number {
     return Math.min((this.sendBuffer >> 1) - 64, STREAM_MESSAGE_MAX);
   }
 
   override setSendBuffer(cpu: Cpu, bytes: number): void {
     super.setSendBuffer(cpu, bytes);
-    this.#atOnce = Math.min(this.messageMaximum, SKB_MAX_LINEAR);
+    this.#atOnce = Math.min(this.#messageMaximum, SKB_MAX_LINEAR);
   }
 
   protected override sibling(): this {
@@ -65,9 +65,11 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
       const message = messageOf(caller);
       if (message !== null) message.credentials = UNSET;
     }
-    const received = this.takeMessage(cpu, caller, address, length, flags);
+    if ((flags & MessageFlag.OOB) !== 0) return this.#takeUrgent(cpu, caller, address, length, flags);
+    const received = this.takeMessage(cpu, caller, address, length, flags, 0);
     if (received !== Pending.NOTHING_YET) {
-      const more = received >= 0 && received < length && (this.first !== null || (flags & MessageFlag.WAITALL) !== 0);
+      const waits = (flags & MessageFlag.WAITALL) !== 0 || received < this.receiveLow;
+      const more = received >= 0 && received < length && (this.first !== null || waits);
       if (!more || (flags & MessageFlag.PEEK) !== 0 || this.endsHere) return received;
     }
     const operation =
@@ -78,7 +80,8 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
 
   override send(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
     cpu.charge(IpcStep.socketCall);
-    if (length <= this.#atOnce && cpu.hasTime) {
+    if (length === 0 && (flags & MessageFlag.OOB) !== 0) return -Errno.EOPNOTSUPP;
+    if (length <= this.#atOnce && cpu.hasTime && (flags & MessageFlag.OOB) === 0) {
       const sent = this.queueMessage(cpu, caller, address, length, flags);
       if (sent !== Pending.NOTHING_YET) {
         if (sent > 0) this.peer?.dataReady(cpu);
@@ -92,18 +95,19 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
 
   /**
    * Takes bytes from the first message into user memory.
+   * @param received bytes that the call has taken already: it does not go on beyond the urgent byte
    * @returns how many, a negative errno, or `Pending.NOTHING_YET` if there is no message
    */
-  takeMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
+  takeMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number, received: number): number {
     this.lock.acquire(cpu);
-    const skb = this.first;
+    const skb = this.#nextMessage(cpu, flags, received);
     if (skb === null) {
       this.lock.release(cpu);
       return Pending.NOTHING_YET;
     }
     this.handover.find(cpu, caller.task);
     cpu.charge(IpcStep.receiveBody);
-    if ((flags & MessageFlag.PEEK) !== 0) return this.#peek(cpu, caller, address, length);
+    if ((flags & MessageFlag.PEEK) !== 0) return this.#peek(cpu, caller, skb, address, length);
     const part = Math.min(length, skb.length - skb.consumed);
     const failed = drainSkb(cpu, caller, skb, skb.consumed, address, part);
     if (failed < 0) {
@@ -111,6 +115,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
       return failed;
     }
     skb.consumed += part;
+    if (this.peekOffset >= 0) this.movePeek(-part);
     this.handover.take(cpu, caller.task, part);
     this.broughtFiles = skb.files !== null;
     if (this.broughtFiles) this.landFiles(cpu, caller, skb);
@@ -119,25 +124,67 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
       this.lock.release(cpu);
       return part;
     }
-    this.dequeue();
     this.lock.release(cpu);
-    cpu.charge(IpcStep.releaseMessage);
-    this.peer?.freed(cpu, skb.trueSize);
-    this.namespace.skbs.free(skb);
+    this.#free(cpu);
     return part;
   }
 
-  get hasData(): boolean {
-    return this.first !== null;
+  /**
+   * The message that a receive begins with, or goes on with: read urgent bytes go, an unread one ends the receive, or is left out
+   * (Linux: `manage_oob`).
+   */
+  #nextMessage(cpu: Cpu, flags: number, received: number): Skb | null {
+    let skb = this.first;
+    if (skb === null || (skb !== this.urgent && skb.consumed < skb.length)) return skb;
+    if (received > 0 && this.atMark) return null;
+    const peeking = (flags & MessageFlag.PEEK) !== 0;
+    if (skb.consumed === skb.length) {
+      skb = skb.next;
+      if (!peeking) this.#free(cpu);
+    }
+    if (skb === null || skb !== this.urgent) return skb;
+    if (peeking) return this.urgentInline ? skb : skb.next;
+    this.urgent = null;
+    if (this.urgentInline) return skb;
+    this.#free(cpu);
+    return this.first;
+  }
+
+  /** The first message has been read. */
+  #free(cpu: Cpu): void {
+    const skb = this.first as Skb;
+    this.dequeue();
+    cpu.charge(IpcStep.releaseMessage);
+    this.peer?.freed(cpu, skb.trueSize);
+    this.namespace.skbs.free(skb);
+  }
+
+  /** A receive with MSG_OOB: the urgent byte, which stays in its place as a mark (Linux: `unix_stream_recv_urg`). */
+  #takeUrgent(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
+    const skb = this.urgent;
+    if (skb === null || this.urgentInline) return -Errno.EINVAL;
+    const peeking = (flags & MessageFlag.PEEK) !== 0;
+    if (!peeking) this.urgent = null;
+    cpu.charge(IpcStep.receiveBody);
+    const failed = drainSkb(cpu, caller, skb, 0, address, Math.min(1, length));
+    if (!peeking) {
+      skb.consumed = 1;
+      this.handover.take(cpu, caller.task, 1);
+    }
+    if (failed < 0) return failed;
+    const message = messageOf(caller);
+    if (message !== null) message.flags |= MessageFlag.OOB;
+    return 1;
   }
 
   get ended(): boolean {
     return (this.shutdownMask & SHUTDOWN_RECEIVE) !== 0;
   }
 
-  /** What was taken last brought descriptors, or the next message is somebody else's: a receive ends. */
+  /** What was taken last brought descriptors, or the next message is urgent, or somebody else's: a receive ends. */
   get endsHere(): boolean {
-    return this.broughtFiles || (this.passCredentials && this.first !== null && !sameSender(this.first.credentials, this.#sender));
+    if (this.broughtFiles || this.atMark) return true;
+    return this.passCredentials && this.first !== null && !sameSender(this.first.credentials, this.#sender);
   }
 
   #noteSender(caller: Caller, skb: Skb): void {
@@ -147,23 +194,34 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
   }
 
   /**
-   * MSG_PEEK: as much as is there, up to and with the first message that brings descriptors. Messages beyond `length` are
-   * still looked at for these, as in Linux.
+   * MSG_PEEK: as much as is there from `peekOffset` on, up to the urgent byte, and up to and with the first message that brings
+   * descriptors. Messages beyond `length` are still looked at for these, as in Linux.
    */
-  #peek(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    let seen = 0;
-    for (let skb = this.first; skb !== null; skb = skb.next) {
+  #peek(cpu: Cpu, caller: Caller, start: Skb, address: number, length: number): number {
+    let seen: number = Pending.NOTHING_YET;
+    let skip = Math.max(0, this.peekOffset);
+    for (let skb: Skb | null = start; skb !== null; skb = skb.next) {
+      const there = skb.length - skb.consumed;
+      const mark = skb === this.urgent || (there === 0 && (this.urgent === null || skb.next === this.urgent));
+      if (seen >= 0 && mark) break;
+      if (there <= skip) {
+        skip -= there;
+        continue;
+      }
+      const done = Math.max(0, seen);
       if (this.passCredentials) {
-        if (skb !== this.first && !sameSender(skb.credentials, this.#sender)) break;
+        if (seen >= 0 && !sameSender(skb.credentials, this.#sender)) break;
         this.#noteSender(caller, skb);
       }
-      const part = Math.min(length - seen, skb.length - skb.consumed);
-      const failed = drainSkb(cpu, caller, skb, skb.consumed, address + seen, part);
+      const part = Math.min(length - done, there - skip);
+      const failed = drainSkb(cpu, caller, skb, skb.consumed + skip, address + done, part);
       if (failed < 0) {
-        this.lock.release(cpu);
-        return seen > 0 ? seen : failed;
+        if (seen < 0) seen = failed;
+        break;
       }
-      seen += part;
+      seen = done + part;
+      skip = 0;
+      this.movePeek(part);
       if (skb.files === null) continue;
       const message = messageOf(caller);
       if (message !== null) message.files = skb.files.map((file) => file.get());
@@ -174,14 +232,17 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
   }
 
   /**
-   * Queues one message from user memory at the peer. The caller then announces it (`dataReady`).
+   * Queues one message from user memory at the peer: as much as one takes, of a send of urgent data all but the last byte, and at last that.
+   * The caller then announces it (`dataReady`).
    * @returns its length, a negative errno, or `Pending.NOTHING_YET` if the buffer is full
    */
-  queueMessage(cpu: Cpu, caller: Caller, address: number, length: number, flags: number): number {
+  queueMessage(cpu: Cpu, caller: Caller, address: number, wanted: number, flags: number): number {
     const message = messageOf(caller);
     if (message !== null && message.name !== null) {
       return this.state === SocketState.CONNECTED ? -Errno.EISCONN : -Errno.EOPNOTSUPP;
     }
+    const urgent = (flags & MessageFlag.OOB) !== 0;
+    const length = Math.min(urgent && wanted > 1 ? wanted - 1 : wanted, this.#messageMaximum);
     const ready = this.#ready(cpu, caller, length, flags);
     if (ready <= 0) return ready;
     const { skbs } = this.namespace;
@@ -193,6 +254,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
       return failed;
     }
     this.#queue(cpu, caller, skb);
+    if (urgent && wanted === 1 && this.peer !== null) this.peer.urgent = skb;
     return length;
   }
 
@@ -241,7 +303,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
    * @param put takes a part; false: no more @returns bytes, or `Pending.NOTHING_YET` if there is no message
    */
   takePages(cpu: Cpu, caller: Caller, length: number, put: (piece: SkbPiece) => boolean): number {
-    const skb = this.first;
+    const skb = this.#nextMessage(cpu, 0, 0);
     if (skb === null) return Pending.NOTHING_YET;
     this.handover.find(cpu, caller.task);
     cpu.charge(IpcStep.receiveBody);
@@ -264,11 +326,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
     this.broughtFiles = skb.files !== null;
     if (this.broughtFiles) this.landFiles(cpu, caller, skb);
     if (this.passCredentials) this.#noteSender(caller, skb);
-    if (skb.consumed < skb.length) return done;
-    this.dequeue();
-    cpu.charge(IpcStep.releaseMessage);
-    this.peer?.freed(cpu, skb.trueSize);
-    this.namespace.skbs.free(skb);
+    if (skb.consumed === skb.length) this.#free(cpu);
     return done;
   }
 
@@ -278,6 +336,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
     table?.register(cpu, this.wait);
     let mask = 0;
     if (this.error !== 0) mask |= Poll.ERR;
+    if (this.urgent !== null) mask |= Poll.PRI;
     if (this.shutdownMask === SHUTDOWN_BOTH) mask |= Poll.HUP;
     if ((this.shutdownMask & SHUTDOWN_RECEIVE) !== 0) mask |= Poll.RDHUP | Poll.IN | Poll.RDNORM;
     if (this.state === SocketState.LISTENING) return this.backlog.length > 0 ? mask | Poll.IN | Poll.RDNORM : mask;

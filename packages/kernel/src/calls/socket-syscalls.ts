@@ -99,7 +99,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
         return sendMessage(kernel, cpu, thread, socket, (a5 | 0) === 0 ? header : { ...header, name: name ?? '' }, flags);
       });
     },
-    { holds: [0], missing: 'out-of-band data' },
+    { holds: [0] },
   );
   table.define(
     Nr.recvfrom,
@@ -117,7 +117,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
         });
       });
     },
-    { holds: [0], missing: 'out-of-band data' },
+    { holds: [0] },
   );
   table.define(
     Nr.sendmsg,
@@ -128,7 +128,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
             const header = args.message(cpu, thread, a1);
             return typeof header === 'number' ? header : sendMessage(kernel, cpu, thread, socket, header, a2 | 0);
           }),
-    { holds: [0], missing: 'out-of-band data' },
+    { holds: [0] },
   );
   table.define(
     Nr.recvmsg,
@@ -144,7 +144,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
               return failed < 0 ? failed : bytes;
             });
           }),
-    { holds: [0], missing: 'out-of-band data' },
+    { holds: [0] },
   );
   table.define(Nr.shutdown, (cpu, thread, { a0, a1 }) => onSocket(cpu, thread, a0, (socket) => socket.shutdown(cpu, a1 | 0)));
 

@@ -9,6 +9,8 @@ export const Cap = {
   SETGID: 6,
   SETUID: 7,
   SETPCAP: 8,
+  NET_ADMIN: 12,
+  NET_RAW: 13,
   IPC_LOCK: 14,
   IPC_OWNER: 15,
   SYS_PTRACE: 19,

@@ -70,7 +70,7 @@ export const ipc: Group = {
     { kind: 'bound', text: 'if (notification !== null && this.messages.length === 1) {', mutated: 'if (notification !== null) {' },
     {
       kind: 'order',
-      text: 'if (skb !== this.first && !sameSender(skb.credentials, this.#sender)) break;',
+      text: 'if (seen >= 0 && !sameSender(skb.credentials, this.#sender)) break;',
       mutated: '',
     },
     {

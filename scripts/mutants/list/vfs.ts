@@ -44,8 +44,8 @@ export const vfs: Group = {
     },
     {
       kind: 'wake-up',
-      text: 'if (task.signalPending) return this.interrupted(cpu);',
-      mutated: '',
+      text: 'if (patience === 0) return task.signalPending ? -Errno.ERESTARTSYS : 0;',
+      mutated: 'if (patience === 0) return 0;',
     },
     { kind: 'cost', text: 'cpu.charge(VfsStep.fdLookup);', mutated: '' },
     { kind: 'cost', text: 'cpu.charge(VfsStep.pollBody);', mutated: '' },

@@ -1,7 +1,7 @@
 import type { Death } from './process/death.js';
 import type { WaitingThread } from './process/waiting.js';
 
-/** Stable codes of the errors that building and running a machine can end in. */
+/** Stable codes of the errors that building and running a machine can raise. */
 export type MachineErrorCode =
   | 'INVALID_OPTION'
   | 'INVALID_ARGUMENT'
@@ -41,9 +41,9 @@ export class ProcessDeathError extends MachineError {
   }
 }
 
-/** Nothing can happen any more while processes wait. */
+/** Processes wait, and nothing can happen any more. */
 export class DeadlockError extends MachineError {
-  /** All threads there are: each waits. */
+  /** All remaining threads, each of which waits. */
   readonly threads: readonly WaitingThread[];
 
   constructor(threads: readonly WaitingThread[], message: string) {

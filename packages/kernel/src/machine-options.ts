@@ -19,7 +19,7 @@ export interface MachineOptions extends Omit<PlatformOptions, 'profile'>, Kernel
   readonly plugins?: readonly Plugin[];
 }
 
-/** Why a value will not do, with what would; null if it will. */
+/** Why a value is not accepted, and what would be; null if it is. */
 type Check = (value: unknown, profile: CpuProfile) => string | null;
 
 /** Refuses a value that is not among `values`. */
@@ -62,7 +62,7 @@ const CHECKS: { readonly [K in keyof Required<MachineOptions>]: Check } = {
 };
 
 /**
- * The options of a machine, with its profile. Nothing is ignored: a misspelt option would change nothing without a word.
+ * The options of a machine, with its profile. Nothing is ignored: otherwise a misspelt option would silently change nothing.
  * @throws MachineError INVALID_OPTION naming the option, its value and what would be right; HardwareError INVALID_PROFILE
  */
 export function checkedOptions(options: MachineOptions): MachineOptions & { readonly profile: CpuProfile } {

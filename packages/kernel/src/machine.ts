@@ -37,7 +37,7 @@ const packages = {
 export interface RunOptions {
   /** TSC cycles of machine time at which to come back, if processes have not ended before. */
   readonly until?: number;
-  /** A process that dies of a signal without another that is told: `throw` (by default), or only list it in `deaths`. */
+  /** A process that dies of a signal when no other process is told: `throw` (the default), or only list it in `deaths`. */
   readonly deaths?: 'throw' | 'report';
 }
 
@@ -55,7 +55,7 @@ export class Machine {
   readonly kernel: Kernel;
   readonly bus: Bus = new Bus();
   readonly #host: PluginHost;
-  /** What ended a run. */
+  /** The reason why a run ended. */
   #failure: unknown = null;
   #running = false;
   #tornDown = false;
@@ -202,7 +202,7 @@ export class Machine {
     });
   }
 
-  /** Takes the plugins out, last first, and undoes what they set up outside the machine. The machine cannot run any more. */
+  /** Removes the plugins, last first, and undoes what they set up outside the machine. The machine cannot run any more. */
   teardown(): void {
     this.#tornDown = true;
     this.#host.teardown();

@@ -1,7 +1,7 @@
-/** Stable codes of the errors that misuse of memory management ends in. @public for who catches it */
+/** Stable codes of the errors that misuse of memory management raises. @public for who catches it */
 export type MmErrorCode = 'INVALID_ARGUMENT' | 'OVERLAP' | 'OUT_OF_MEMORY';
 
-/** The model was used in a way that no kernel could be. The message names the argument and what would be right. @public for who catches it */
+/** The model was used in a way that is impossible in a kernel. The message names the argument and what would be right. @public for who catches it */
 export class MmError extends Error {
   override readonly name = 'MmError';
   readonly code: MmErrorCode;

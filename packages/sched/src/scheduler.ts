@@ -132,7 +132,7 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
     return ++this.#pids;
   }
 
-  /** Takes a new task over: it inherits scheduling parameters from `parent`. `wakeUpNew` starts it. */
+  /** Takes over a new task: it inherits scheduling parameters from `parent`. `wakeUpNew` starts it. */
   adopt(task: Task, parent: Task | null): void {
     task.timerSlack = parent?.timerSlack ?? this.#timerSlack;
     if (parent !== null) {
@@ -142,7 +142,7 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
       task.policy = parent.policy;
       task.group = parent.group;
       task.coreCookie = parent.coreCookie;
-      // What the parent has inherited itself is not passed on.
+      // What the parent itself inherited is not passed on.
       task.schedClass = parent.inheritedPriority > 0 ? null : parent.schedClass;
       task.rtPriority = parent.ownPriority;
       task.ownPriority = parent.ownPriority;
@@ -292,7 +292,7 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
     inherit(this.queues, cpu, task, priority);
   }
 
-  /** setpriority, nice. @param nice is brought into -20 .. 19 */
+  /** setpriority, nice. @param nice clamped to -20 .. 19 */
   setNice(cpu: Cpu, task: Task, nice: number): void {
     setNice(this.queues, cpu, task, nice);
   }
@@ -307,7 +307,7 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
     setGroup(this.queues, cpu, task, group);
   }
 
-  /** Has the stopper thread of `target` do `work`, before anything else runs there (Linux: `stop_one_cpu_nowait`). */
+  /** Makes the stopper thread of `target` do `work` before anything else runs there (Linux: `stop_one_cpu_nowait`). */
   stopCpu(cpu: Cpu, target: Cpu, work: (cpu: Cpu) => void): void {
     this.#stoppers.run(cpu, target, work);
   }

@@ -21,7 +21,7 @@ import { LoadStoreUnit } from './load-store-unit.js';
 import { LocalApic } from './local-apic.js';
 import type { Pmu } from './pmu.js';
 
-/** What a core needs of the machine around it. */
+/** What a core needs from the machine around it. */
 export interface CpuEnvironment {
   readonly costs: CostModel;
   readonly memory: PhysicalMemory;

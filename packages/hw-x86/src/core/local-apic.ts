@@ -10,7 +10,7 @@ export type DeliveryMode = 'fixed' | 'nmi';
 /** What the timer does when its count or its deadline is reached. */
 export type TimerMode = 'one-shot' | 'periodic' | 'tsc-deadline';
 
-/** What a local APIC needs of a processor: its own, and those it sends interrupts to. */
+/** What a local APIC needs from a processor: its own, and those it sends interrupts to. */
 export interface ApicProcessor extends CoreClock {
   /** An interrupt is raised at `time`. */
   raise(vector: number, time: number): void;

@@ -17,7 +17,7 @@ export interface CounterSetup {
   readonly interrupt?: boolean;
 }
 
-/** What the performance-monitoring unit needs of its processor. */
+/** What the performance-monitoring unit needs from its processor. */
 export interface PmuProcessor extends CoreClock {
   readonly halted: boolean;
   readonly interruptsTaken: number;

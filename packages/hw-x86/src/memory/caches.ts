@@ -28,7 +28,7 @@ export interface CacheCounters {
   writebacks: number;
 }
 
-/** What the caches need of their machine: a `Platform`, for example. */
+/** What the caches need from their machine: a `Platform`, for example. */
 export interface CacheEnvironment {
   readonly topology: Topology;
   readonly costs: CostModel;

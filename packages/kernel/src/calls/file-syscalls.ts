@@ -19,7 +19,7 @@ const Ioctl = { FIONREAD: 0x541b, FIONBIO: 0x5421, FIONCLEX: 0x5450, FIOCLEX: 0x
 /** Opens a special file such as `/proc/...`: a file, or a negative errno. */
 export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
 
-/** What the calls need of a kernel. */
+/** What the calls need from a kernel. */
 export interface FileCallParts extends NamedFileParts {
   readonly scheduler: Scheduler;
   readonly memory: MemoryManager;

@@ -10,7 +10,7 @@ import type { Thread } from '../process/thread.js';
 
 const { TID_MASK, OWNER_DIED, WAITERS } = FutexWord;
 
-/** What futexes need of a kernel. */
+/** What futexes need from a kernel. */
 export interface FutexParts {
   readonly scheduler: Scheduler;
   readonly futexes: FutexTable;
@@ -73,7 +73,7 @@ export function unlockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, key: Key)
   return Math.min(0, putUser32(cpu, thread.memory, address, next === null ? 0 : next.pid | WAITERS));
 }
 
-/** A wait for the lock: ends with it, with the timeout, or with a signal. */
+/** A wait for the lock. It ends with the lock, the timeout or a signal. */
 class PiWait implements Operation {
   readonly #kernel: FutexParts;
   readonly #thread: Thread;

@@ -58,7 +58,7 @@ export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserCo
         if (word < 0) return word;
         if (word !== a5 >>> 0) return -Errno.EAGAIN;
       }
-      // Who waits for a lock is not moved.
+      // A waiter for a lock is not moved.
       if (value + other > 0 && kernel.piFutexes.at(key) !== undefined) return -Errno.EINVAL;
       return futexes.requeue(cpu, key.space, key.offset, value, other, otherKey.space, otherKey.offset);
     }
@@ -70,7 +70,7 @@ export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserCo
       return failed !== 0 ? failed : lockPi(kernel, cpu, thread, key, command === Futex.TRYLOCK_PI ? 'trylock' : 'lock', timeout);
     }
     case Futex.UNLOCK_PI: {
-      // That it is the caller's lock is looked at before where the word is.
+      // Whether it is the caller's lock is checked before where the word is.
       const refused = refuseUnlock(cpu, thread, a0) || findKey(cpu, thread, a0, a1, Touch.STORE, key);
       return refused !== 0 ? refused : unlockPi(kernel, cpu, thread, key);
     }
@@ -83,7 +83,7 @@ export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserCo
   }
 }
 
-/** A clock that the command does not know; a timeout that is wrong is found first. */
+/** A clock that the command does not know. A bad timeout is reported first. */
 function withTimeout(command: number, timeout: number): number {
   const timed = command === Futex.WAIT || command === Futex.LOCK_PI;
   return timed && timeout < FOREVER ? timeout : -Errno.ENOSYS;
@@ -91,12 +91,17 @@ function withTimeout(command: number, timeout: number): number {
 
 /** Wakes who waits at a key. @param count how many; one at least, because the kernel counts before it compares */
 function wake(kernel: FutexParts, cpu: Cpu, at: Key, count: number, bitset: number): number {
-  // Who waits for a lock is not woken so.
+  // A waiter for a lock is not woken this way.
   if (kernel.piFutexes.at(at) !== undefined) return -Errno.EINVAL;
   return kernel.futexes.wake(cpu, at.space, at.offset, Math.max(1, count), bitset);
 }
 
-/** Linux: `get_futex_key`. @param command of it FUTEX_PRIVATE_FLAG @param touch who only reads the word may find it where it is not written @returns 0, -EINVAL for an address that is not a multiple of four, or -EFAULT */
+/**
+ * Linux: `get_futex_key`.
+ * @param command of it FUTEX_PRIVATE_FLAG
+ * @param touch a caller that only reads the word may find it in read-only memory
+ * @returns 0, -EINVAL for an address that is not a multiple of four, or -EFAULT
+ */
 export function findKey(cpu: Cpu, thread: Thread, address: number, command: number, touch: boolean, into: Key): number {
   if (address % WORD !== 0) return -Errno.EINVAL;
   if (!accessOk(address, WORD)) return -Errno.EFAULT;
@@ -115,7 +120,7 @@ export function findKey(cpu: Cpu, thread: Thread, address: number, command: numb
   let physical = userPage(cpu, memory, address, Touch.STORE);
   if (physical < 0 && touch === Touch.LOAD && common) physical = userPage(cpu, memory, address, Touch.LOAD);
   if (physical < 0) return physical;
-  // Private memory is a process's own, also where fork has left it in common.
+  // Private memory belongs to one process, even while fork still shares its pages.
   if (common) {
     into.space = 0;
     into.offset = physical;
@@ -155,7 +160,7 @@ function wakeOp(kernel: FutexParts, cpu: Cpu, thread: Thread, { a2, a3, a4: addr
   const changed = [argument, old + argument, old | argument, old & ~argument, old ^ argument][operation & 7] as number;
   const failed = putUser32(cpu, thread.memory, address, changed | 0);
   if (failed < 0) return failed;
-  // The word is changed by then, whatever it is to be compared with.
+  // By then the word has been changed, whatever the comparison says.
   if (comparison > LAST_COMPARISON) return -Errno.ENOSYS;
   const woken = wake(kernel, cpu, key, a2 | 0, FUTEX_MATCH_ANY);
   const value = old | 0;
@@ -167,7 +172,7 @@ function wakeOp(kernel: FutexParts, cpu: Cpu, thread: Thread, { a2, a3, a4: addr
 
 const FUTEX_WAIT: OperationKind<FutexWait> = new OperationKind('futex wait');
 
-/** A wait that has begun: ends with a wake-up, the timeout, or a signal. */
+/** A wait that has begun. It ends with a wake-up, the timeout or a signal. */
 export class FutexWait implements RestartBlock {
   readonly #kernel: FutexParts;
   readonly #thread: Thread;

@@ -9,7 +9,7 @@ import { defineSignalCalls, type SignalCallParts } from './signal-syscalls.js';
 import { defineSocketCalls, type SocketCallParts } from './socket-syscalls.js';
 import { defineTransferCalls, type TransferCallParts } from './transfer-syscalls.js';
 
-/** What the system calls need of a kernel, all together. */
+/** What the system calls need from a kernel, all together. */
 export type LinuxCallParts = FileCallParts &
   PollCallParts &
   ProcessCallParts &

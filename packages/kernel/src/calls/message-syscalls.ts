@@ -8,7 +8,7 @@ import type { Thread } from '../process/thread.js';
 import type { KernelSeams } from '../seams.js';
 import { whenOver } from './when-over.js';
 
-/** What messages need of a kernel. */
+/** What messages need from a kernel. */
 export interface MessageParts {
   readonly sockets: UnixNamespace;
   readonly processes: ProcessTable;
@@ -49,13 +49,13 @@ export function sendMessage(
   thread.iov = message;
   return whenOver(cpu, thread, socket.send(cpu, thread, 0, message.length, flags), (on, result) => {
     thread.iov = null;
-    // What could not be sent is let go.
+    // Releases what could not be sent.
     for (const file of message.files ?? []) file.put(on);
     return result;
   });
 }
 
-/** What the names of sockets know the one by that a program calls `name`: with a file system, what the path leads to. */
+/** The key by which sockets are known that a program calls `name`: with a file system, what the path leads to. */
 export function socketKey({ seams }: MessageParts, cpu: Cpu, thread: Thread, name: string): string | number {
   const { fileSystem } = seams.slots;
   return fileSystem.filled && !name.startsWith('\0') ? fileSystem.value.socketKey(cpu, thread, name) : name;

@@ -34,7 +34,7 @@ const TIMER_CLOCKS: ReadonlySet<number> = new Set([0, 1, 7, 8, 9]);
 const event: EpollEvent = { events: 0, low: 0, high: 0 };
 const interval: Interval = { value: 0, interval: 0, old: 0 };
 
-/** What the calls need of a kernel. */
+/** What the calls need from a kernel. */
 export interface PollCallParts {
   readonly scheduler: Scheduler;
   readonly epolls: EventPolls;

@@ -22,16 +22,16 @@ import { futex } from './futex.js';
 import type { FutexParts } from './futex-pi.js';
 import { SLEEP, SleepOperation } from './sleep.js';
 
-/** The process that takes orphans over. The model has none: it is the id that it would have. */
+/** The process that takes over orphans. The model has no init; this is the id that it would have. */
 const INIT = 1;
 
-/** What is no user's and no group's number. */
+/** The number of no user and no group. */
 const NO_ID = 0xffff_ffff;
 
 /** Never steps: a dead task is not scheduled again. */
 const gone: Operation = { step: () => Pending.SLEEP };
 
-/** What the calls need of a kernel. */
+/** What the calls need from a kernel. */
 export interface ProcessCallParts extends CloneParts, ExecParts, FutexParts {
   readonly scheduler: Scheduler;
   readonly signals: Signals;
@@ -134,7 +134,7 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
       const image = typeof wanted === 'string' ? imageAt(kernel, cpu, thread, wanted) : wanted;
       return typeof image === 'number' ? image : execve(kernel, cpu, thread, image);
     },
-    { missing: 'arguments and environment reach nobody; no interpreters, no set-user-ID' },
+    { missing: 'arguments and environment are dropped; no interpreters, no set-user-ID' },
   );
 
   table.define(Nr.wait4, (cpu, thread, { args, a0, a1, a2, a3 }) => {

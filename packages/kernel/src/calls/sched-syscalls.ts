@@ -15,7 +15,7 @@ import { KernelStep } from '../steps.js';
 const isRealTime = (policy: number): boolean => policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
 const KNOWN: ReadonlySet<number> = new Set(Object.values(SchedPolicy));
 
-/** What the calls need of a kernel. */
+/** What the calls need from a kernel. */
 export interface SchedCallParts {
   readonly platform: Platform;
   readonly scheduler: Scheduler;
@@ -100,8 +100,8 @@ export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): v
 }
 
 /**
- * Whom getpriority and setpriority mean: one thread, or all of a process group or a user (0: the caller's). @public for packages that
- * define system calls
+ * The threads that getpriority and setpriority concern: one thread, or all of a process group or a user (0: the caller's). @public for
+ * packages that define system calls
  */
 export function thoseMeant(kernel: SchedCallParts, caller: Thread, which: number, who: number): readonly Thread[] | number {
   if (which < Prio.PROCESS || which > Prio.USER) return -Errno.EINVAL;
@@ -116,13 +116,13 @@ export function thoseMeant(kernel: SchedCallParts, caller: Thread, which: number
   );
 }
 
-/** The same user, or somebody who may schedule those of others (Linux: `check_same_owner`, CAP_SYS_NICE). */
+/** The same user, or one who may schedule other users' threads (Linux: `check_same_owner`, CAP_SYS_NICE). */
 function owns(caller: Process, target: Process): boolean {
   const { euid } = caller.credentials;
   return euid === target.credentials.euid || euid === target.credentials.uid || caller.capable(Capability.SYS_NICE);
 }
 
-/** Without rights over it nobody changes another user's, and nobody makes himself more urgent (Linux: `set_one_prio`). */
+/** Without the capability nobody changes another user's threads, and nobody makes a thread more urgent (Linux: `set_one_prio`). */
 function refuseNice({ process: caller }: Thread, target: Thread, nice: number): number {
   if (!owns(caller, target.process)) return -Errno.EPERM;
   return nice < target.nice && !mayRaise(caller, target, nice) ? -Errno.EACCES : 0;

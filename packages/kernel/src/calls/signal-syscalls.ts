@@ -25,7 +25,7 @@ const SIGSET = 8;
 /** `si_code` of what tgkill sends. */
 const SI_TKILL = -6;
 
-/** What the calls need of a kernel. */
+/** What the calls need from a kernel. */
 export interface SignalCallParts {
   readonly scheduler: Scheduler;
   readonly signals: Signals;
@@ -45,7 +45,7 @@ function processOf({ processes }: SignalCallParts, id: number): Process | undefi
 export function maySend({ process: sender }: Thread, process: Process, signal: number): number {
   if (signal < 0 || signal > LAST) return -Errno.EINVAL;
   if (!sender.maySignal(process)) return -Errno.EPERM;
-  // A zombie takes it, and that is all.
+  // A zombie accepts it, without any effect.
   return signal === 0 || process.exit !== null ? 0 : 1;
 }
 
@@ -58,12 +58,12 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     if (!args.isSignalSet(a3)) return -Errno.EINVAL;
     const action = args.action(cpu, thread, a1);
     if (typeof action === 'number') return action;
-    // What KILL and STOP do can be asked for, and not changed.
+    // What KILL and STOP do can be read, but not changed.
     if (signal < 1 || signal > LAST || (action !== null && hasSignal(UNBLOCKABLE, signal))) return -Errno.EINVAL;
     const old = actionOf(process, signal);
     if (action !== null) {
       process.actions[signal] = action;
-      // What would be thrown away when it is taken is thrown away now.
+      // Signals that would be discarded when they are taken are discarded now.
       if (isDiscarded(action, signal)) flush(process, bitsOf(signal));
     }
     return args.putAction(cpu, thread, a2, old);
@@ -140,7 +140,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     const failed = args.signalValue(cpu, thread, a2, told);
     if (failed < 0) return failed;
     const { value, code } = told;
-    // Nobody says to others that the kernel sent it, or kill.
+    // A process may not tell others that the kernel or kill sent it.
     if ((code >= 0 || code === SI_TKILL) && (a0 | 0) !== thread.process.pid) return -Errno.EPERM;
     const process = processOf(kernel, a0 | 0);
     if (process === undefined) return -Errno.ESRCH;
@@ -189,7 +189,7 @@ export function setMask(thread: Thread, mask: SignalBits): void {
   recalculatePending(thread);
 }
 
-/** What a thread waits for that sleeps until a signal comes. */
+/** What a thread that sleeps until a signal comes is waiting for. */
 const SIGNALS: WaitTarget = { describe: () => 'a signal' };
 
 /** Until a signal comes that is not ignored. */

@@ -23,7 +23,7 @@ const FAMILIES = 46;
 /** The socket level of getsockopt and setsockopt. */
 const SOL_SOCKET = 1;
 
-/** What the calls need of a kernel. */
+/** What the calls need from a kernel. */
 export interface SocketCallParts extends MessageParts {
   readonly sharedMemory: NamedMemory;
 }
@@ -68,7 +68,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
   table.define(
     Nr.connect,
     (cpu, thread, { args, a0, a1, a2 }) => {
-      // The address is copied before anybody asks whether that is a socket.
+      // The address is copied before the descriptor is checked.
       if (thread.process.files.peek(a0) === null) return -Errno.EBADF;
       const name = args.socketName(cpu, thread, a1, a2);
       if (typeof name === 'number') return name;
@@ -176,7 +176,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
   });
 }
 
-/** Of an unsigned length what one call moves (Linux: `import_ubuf`). */
+/** How much of an unsigned length one call moves (Linux: `import_ubuf`). */
 function importedLength(size: number): number {
   return size < 0 ? MAX_RW_COUNT : Math.min(size, MAX_RW_COUNT);
 }

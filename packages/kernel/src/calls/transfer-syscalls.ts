@@ -22,13 +22,13 @@ const MEMFD_NAME_MAX = 249;
 /** Behind the last offset of a file. */
 const LAST_OFFSET = 2 ** 63;
 
-/** What files with names need of a kernel. */
+/** What files with names need from a kernel. */
 export interface NamedFileParts {
   readonly processes: ProcessTable;
   readonly sharedMemory: NamedMemory;
 }
 
-/** What the calls need of a kernel. */
+/** What the calls need from a kernel. */
 export interface TransferCallParts {
   readonly memory: MemoryManager;
 }
@@ -103,7 +103,7 @@ function vectored(cpu: Cpu, thread: Thread, { args, a0, a1, a2 }: UserContext, w
   const segments = typeof given === 'number' ? given : importSegments(given);
   if (typeof segments === 'number') return segments;
   const iov = new IovIter(segments);
-  // A transfer of nothing does not come as far as the file.
+  // A transfer of zero bytes does not reach the file.
   if (iov.length === 0) return 0;
   if (!(write ? file.writesIov : file.readsIov)) return new SegmentTransfer(thread, file, segments, write).step(cpu);
   if (!write) return readInto(cpu, thread, file, iov);
@@ -129,10 +129,10 @@ class SegmentTransfer implements Operation {
   readonly #file: File;
   readonly #segments: readonly IoVec[];
   readonly #write: boolean;
-  /** Segments and bytes that are through. */
+  /** Segments and bytes that are done. */
   #segment = 0;
   #done = 0;
-  /** What the call for the present segment is in. */
+  /** The state of the call for the present segment. */
   #inner: Operation | null = null;
 
   constructor(thread: Thread, file: File, segments: readonly IoVec[], write: boolean) {
@@ -165,7 +165,7 @@ class SegmentTransfer implements Operation {
   }
 }
 
-/** The result of a call of which `done` bytes are through, and the rest came to `result`. */
+/** The result of a call that has moved `done` bytes, and whose last part came to `result`. */
 function soFar(done: number, result: number): number {
   if (result < 0) return done > 0 ? done : result;
   return done + result;

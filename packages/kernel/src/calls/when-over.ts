@@ -2,10 +2,10 @@ import type { Cpu } from '@rpal/hw-x86';
 import { type Operation, Pending } from '@rpal/vfs';
 import type { Thread } from '../process/thread.js';
 
-/** What has the last word about the result of a call. */
+/** Decides the final result of a call. */
 type Finish = (cpu: Cpu, result: number) => number;
 
-/** An operation after which something is left to do. */
+/** An operation with something left to do after it. */
 class Finished implements Operation {
   readonly #inner: Operation;
   readonly #finish: Finish;
@@ -21,7 +21,7 @@ class Finished implements Operation {
   }
 }
 
-/** Sees a call that has come to `result` to its end: now, or, if it is pending, after the last step of the thread's operation. */
+/** Finishes a call that has come to `result`: now or, if it is pending, after the last step of the thread's operation. */
 export function whenOver(cpu: Cpu, thread: Thread, result: number, finish: Finish): number {
   if (result > Pending.AGAIN) return finish(cpu, result);
   thread.operation = new Finished(thread.operation as Operation, finish);

@@ -19,7 +19,7 @@ export interface SyscallDeclaration {
   readonly plugin?: string;
   /** Indexes of the arguments that are descriptors: their files stay open while the call sleeps, whatever becomes of the descriptors. */
   readonly holds?: readonly number[];
-  /** What of Linux's call it does not do, in a few words. Left out: nothing that is known of. */
+  /** What of Linux's call it does not do, in a few words. Absent: nothing is known to be missing. */
   readonly missing?: string;
   /**
    * Names of its arguments, for reports, with spaces between: `*` after a name marks an address or flags, `$` a string, `:signal` a signal;
@@ -37,7 +37,7 @@ export interface Syscall {
   readonly name: string;
   readonly plugin: string | null;
   readonly holds: readonly number[];
-  /** What it does not do, in a few words; null: nothing that is known of. */
+  /** What it does not do, in a few words; null: nothing is known to be missing. */
   readonly missing: string | null;
   readonly signature: string | null;
   readonly handler: SyscallHandler;

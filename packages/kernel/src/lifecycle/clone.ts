@@ -11,7 +11,7 @@ import type { KernelSeams } from '../seams.js';
 import { KernelStep } from '../steps.js';
 import { allocateTls } from './exec.js';
 
-/** What new threads and processes need of a kernel. */
+/** What new threads and processes need from a kernel. */
 export interface CloneParts extends ProcessHost {
   readonly processes: ProcessTable;
   readonly entry: { readonly returnPath: KernelPath };

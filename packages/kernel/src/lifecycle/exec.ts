@@ -16,7 +16,7 @@ const STACK_BYTES = 0x2_1000;
 const TLS_BYTES = 2 * PAGE_SIZE;
 const TCB_OFFSET = PAGE_SIZE + 0x740;
 
-/** What a program that takes another's place needs of a kernel. */
+/** What a program that takes another's place needs from a kernel. */
 export interface ExecParts extends ExitParts {
   readonly memory: MemoryManager;
   readonly entry: { readonly returnPath: KernelPath };
@@ -74,7 +74,7 @@ export function execve(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image
 
 function replaceImage(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image): number {
   const { process } = thread;
-  // Whoever it was is the first thread now, and has the id of the process (Linux: `de_thread`).
+  // The caller is the first thread now, whichever it was, and has the id of the process (Linux: `de_thread`).
   thread.pid = process.pid;
   process.main = thread;
   const old = process.mm;

@@ -17,7 +17,7 @@ import { actionOf } from '../signals/signal.js';
 import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
 
-/** What the end of threads and processes needs of a kernel. */
+/** What the end of threads and processes needs from a kernel. */
 export interface ExitParts {
   readonly platform: Platform;
   readonly scheduler: Scheduler;

@@ -18,7 +18,7 @@ export interface WaitRequest {
   readonly pid: number;
   concerns(child: Process): boolean;
   /**
-   * The call's result: of `child` is told that it has ended, stopped or goes on, by its status as in `sys/wait.h`.
+   * The call's result: says that `child` has ended, stopped or continued, by its status as in `sys/wait.h`.
    * @param child null: with WNOHANG there is nothing to tell
    */
   tell(cpu: Cpu, child: Process | null, status: number): number;

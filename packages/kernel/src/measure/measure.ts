@@ -6,7 +6,7 @@ import type { Program } from '../program/program.js';
 import type { Trip } from './trip.js';
 import { Trips } from './trips.js';
 
-/** What a routine of a program returns that may fail as a system call does: a negative number is an errno. */
+/** The result of a program's routine that may fail as a system call does: a negative number is an errno. */
 type Outcome = Generator<void, number | void>;
 
 /**

@@ -156,7 +156,7 @@ function futexText(operation: number): string {
   return [futexCommands.get(command) ?? `command ${command}`, ...flags.map((flag) => futexCommands.get(flag))].join('|');
 }
 
-/** Addresses in hexadecimal; small and negative numbers, which are no addresses, as they are. */
+/** Addresses in hexadecimal; small and negative numbers, which are not addresses, in decimal. */
 function hex(value: number): string {
   return value >= 0 ? `0x${value.toString(16)}` : String(value);
 }

@@ -23,7 +23,7 @@ export class ProcessTable {
     this.#alive--;
   }
 
-  /** Nobody will ask any more how a process has ended: its id is free (Linux: `release_task`). */
+  /** Nobody can ask any more how a process ended: its id is free (Linux: `release_task`). */
   remove(cpu: Cpu, process: Process): void {
     this.#byPid.delete(process.pid);
     process.reaped = true;

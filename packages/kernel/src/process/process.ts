@@ -29,7 +29,7 @@ export interface SignalSender {
   send(cpu: Cpu, thread: Thread, signal: number): void;
 }
 
-/** What a process and its threads need of the kernel that they run on. */
+/** What a process and its threads need from the kernel that they run on. */
 export interface ProcessHost {
   readonly scheduler: Scheduler;
   readonly signals: SignalSender;
@@ -68,7 +68,7 @@ export class Process {
   readonly pending: PendingSignals = new PendingSignals();
   /** Where signals go from who sends them to the thread that takes them. */
   readonly signalHandover: Handover;
-  /** What it may use. After a change call `applyLimits`. */
+  /** Its resource limits. After a change call `applyLimits`. */
   readonly limits: ResourceLimits;
   /** The signal that all its threads are dying of, or 0. */
   dying = 0;

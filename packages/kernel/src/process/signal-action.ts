@@ -2,8 +2,7 @@ import type { SignalBits } from './pending-signals.js';
 import { NO_SIGNALS } from './pending-signals.js';
 
 /**
- * Code of a program that takes a signal. What it is, is between the engine that executes the program and the program; the kernel passes it
- * back to the engine.
+ * Code of a program that takes a signal. Its form is a matter of the engine that executes the program; the kernel only passes it back to that engine.
  */
 export type UserHandler = object;
 

@@ -59,7 +59,7 @@ export class Thread extends Task implements Caller {
   realBlocked: SignalBits = NO_SIGNALS;
   /** The mask to go back to after a call that set one of its own. */
   savedMask: SignalBits | null = null;
-  /** The signal of the exception that it has taken last, until a handler has run, with code and address. */
+  /** The signal of the exception that it took last, until a handler has run, with code and address. */
   faultSignal = 0;
   faultCode = 0;
   faultAddress = 0;

@@ -15,7 +15,7 @@ export class ProcessCalls extends ProgramBase {
   }
 
   /**
-   * Goes on as another program, in this process. Comes back only with a negative errno.
+   * Replaces the program of this process. Returns only with a negative errno.
    * @param image the program; or the path of one, on a machine with a file system
    */
   exec(image: Image | string): Call {
@@ -56,7 +56,7 @@ export class ProcessCalls extends ProgramBase {
     return this.syscall(SyscallNumber.getuid);
   }
 
-  /** Only root may take another user id than its own. */
+  /** Only root may take a user id other than its own. */
   setuid(uid: number): Call {
     return this.syscall(SyscallNumber.setuid, uid);
   }

@@ -11,7 +11,7 @@ import { HostArguments } from './host-arguments.js';
 import { begun, type Main } from './main.js';
 import { Program } from './program.js';
 
-/** What a program runs when a signal comes; `value` is what sigqueue sent along. */
+/** What a program runs when a signal comes; `value` is the value that sigqueue sent. */
 export type SignalHandler = (program: Program, signal: number, value: number) => Generator<void, void>;
 
 /** A routine of a library that may be suspended, and goes on by itself. */

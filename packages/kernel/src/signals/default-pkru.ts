@@ -5,7 +5,7 @@ import type { KernelSeams } from '../seams.js';
 /** Key 0 alone may be used: the others are denied to loads and stores. */
 const KEY_0_ONLY = 0x5555_5554;
 
-/** What the question needs of a kernel. */
+/** What the question needs from a kernel. */
 export interface PkruParts {
   readonly platform: Platform;
   readonly seams: KernelSeams;

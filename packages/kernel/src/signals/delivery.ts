@@ -29,12 +29,12 @@ const RESTARTS: ReadonlySet<number> = new Set([
   -Errno.ERESTART_RESTARTBLOCK,
 ]);
 
-/** What delivery needs of a kernel. */
+/** What delivery needs from a kernel. */
 export interface DeliveryParts extends PkruParts {
   readonly signals: Signals;
 }
 
-/** What has become of a thread that had signals to look at, if none of them ends it. */
+/** What happened to a thread that had signals to look at, if none of them ends it. */
 export const Delivered = { DONE: 0, RESTART: -1 } as const;
 
 /**

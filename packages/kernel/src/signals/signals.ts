@@ -10,7 +10,7 @@ import { KernelStep } from '../steps.js';
 import { continueProcess } from './job-control.js';
 import { actionOf, flush, isFatalAtOnce, isIgnored, raisePending, STOPPING, takerOf, wants } from './signal.js';
 
-/** Who sends: only sigqueue is told that there is no room. */
+/** The sender: only sigqueue is told that there is no room. */
 type Sender = 'kernel' | 'sigqueue';
 
 /** What a signal that kills ends: every sleep, and a stop. */
@@ -70,8 +70,8 @@ export class Signals implements SignalSender {
   }
 
   /**
-   * Makes a signal pending with what came along, if there is room (RLIMIT_SIGPENDING): there always is for ordinary signals that kill
-   * or the kernel sent; without room a signal of sigqueue fails if it is a real-time one, and any other loses its value.
+   * Makes a signal pending with its siginfo, if there is room (RLIMIT_SIGPENDING): there always is for ordinary signals that kill or the
+   * kernel sent; without room a signal of sigqueue fails if it is a real-time one, and any other loses its value.
    * @returns 0; 1 if it is pending already and one is enough; -EAGAIN
    */
   #enqueue(process: Process, pending: PendingSignals, signal: number, value: number, sender: Sender): number {

@@ -25,7 +25,7 @@ export function brk(cpu: Cpu, mm: MmStruct, address: number): number {
 }
 
 function shrink(cpu: Cpu, mm: MmStruct, newEnd: number, oldEnd: number): boolean {
-  // Somebody has unmapped the heap: there is nothing to shrink.
+  // The heap has been unmapped: there is nothing to shrink.
   if (mm.areas.isFree(newEnd, oldEnd)) return false;
   return unmapRange(cpu, mm, newEnd, oldEnd) === 0;
 }

@@ -18,7 +18,7 @@ export function forkMm(cpu: Cpu, parent: MmStruct): MmStruct {
     if ((area.flags & VmFlag.DONTCOPY) !== 0) continue;
     const copy = new Vma(area.start, area.end, area.flags & ~VmFlag.LOCKED, area.key, area.object, area.offset);
     if (area.anonVma !== null) {
-      // Its own pages, from now on, in addition to those of its ancestors.
+      // From now on it has pages of its own, besides those of its ancestors.
       copy.anonVma = new AnonVma();
       copy.anonChain = area.anonChain + 1;
     }

@@ -26,7 +26,7 @@ export interface MmapExtra {
   readonly maxProt?: number;
 }
 
-/** Flags that MAP_SHARED_VALIDATE knows; of others MAP_SHARED takes no notice. */
+/** Flags that MAP_SHARED_VALIDATE knows; MAP_SHARED ignores others. */
 const KNOWN_FLAGS =
   MapFlag.TYPE |
   MapFlag.FIXED |
@@ -44,7 +44,7 @@ const KNOWN_FLAGS =
 
 /** Pages of the largest file: its last byte has an offset of 63 bits. */
 const FILE_PAGES = 2 ** 51;
-/** Pages of what is no regular file. */
+/** Pages of the largest file that is not a regular one. */
 const OBJECT_PAGES = 2 ** 52;
 
 const MAY_ALL = VmFlag.MAYREAD | VmFlag.MAYWRITE | VmFlag.MAYEXEC;
@@ -111,7 +111,7 @@ function flagBits(flags: number): number {
   let bits = 0;
   if ((flags & MapFlag.GROWSDOWN) !== 0) bits |= VmFlag.GROWSDOWN;
   if ((flags & MapFlag.LOCKED) !== 0) bits |= VmFlag.LOCKED;
-  // A stack wants no large pages: its first touch would cost 2 MiB.
+  // A stack gets no large pages: its first touch would cost 2 MiB.
   if ((flags & MapFlag.STACK) !== 0) bits |= VmFlag.NOHUGEPAGE;
   return bits;
 }
@@ -152,7 +152,7 @@ function mapRegion(cpu: Cpu, mm: MmStruct, area: Vma): number {
   if (!mayExpand(mm, flags, pages - old.pages)) return -Errno.ENOMEM;
   if (accountable(flags)) {
     if (!manager.commitment.commit(pages - old.accounted)) return -Errno.ENOMEM;
-    // What goes has been counted against what comes.
+    // The pages that go have been set off against those that come.
     manager.commitment.pages += old.accounted;
     area.flags |= VmFlag.ACCOUNT;
   }

@@ -4,7 +4,7 @@ import type { MmStruct } from '../space/mm-struct.js';
 import type { Vma } from '../space/vma.js';
 import { modifyArea } from '../space/vma-merge.js';
 
-/** As `modifyArea`, with the huge pages split that now lie in two areas. */
+/** As `modifyArea`, and splits the huge pages that now lie in two areas. */
 export function modifyRange(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, flags: number, key: number): Vma | null {
   const part = modifyArea(mm, area, start, end, flags, key);
   // The area may have been cut at its start even if there are then too many to cut it at the end.

@@ -149,7 +149,7 @@ function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
       memory.write32(entry, flags);
       memory.write32(entry + 4, upper);
       cpu.charge(MmStep.mprotectPage);
-      // What nobody could use is in no TLB.
+      // An entry that nobody could use is in no TLB.
       if ((low & Pte.user) !== 0 && (flags !== low || upper !== high)) gather.pages(address);
     },
     folded(address, entry, level) {

@@ -60,7 +60,7 @@ export function mremap(cpu: Cpu, mm: MmStruct, from: number, oldLength: number, 
   return expand(cpu, mm, area, remap);
 }
 
-/** The caller says where to. */
+/** The caller gives the place. */
 function hasTarget({ flags }: Remap): boolean {
   return (flags & (Mremap.FIXED | Mremap.DONTUNMAP)) !== 0;
 }

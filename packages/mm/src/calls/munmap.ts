@@ -18,7 +18,7 @@ export function munmap(cpu: Cpu, mm: MmStruct, address: number, length: number):
   return unmap(cpu, mm, unsigned(address), unsigned(length));
 }
 
-/** munmap of unsigned numbers, as mremap makes it too (Linux: `do_vmi_munmap`). @returns 0 or a negative errno */
+/** munmap of unsigned numbers, which mremap calls too (Linux: `do_vmi_munmap`). @returns 0 or a negative errno */
 export function unmap(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
   const { taskSize } = mm.layout;
   if (address % PAGE_SIZE !== 0 || address > taskSize || length > taskSize - address || length === 0) return -Errno.EINVAL;

@@ -24,7 +24,7 @@ export const Collapse = {
   LACK_REFERENCED_PAGE: 8,
 } as const;
 
-/** What khugepaged asks of the pages; who asks for a huge page by madvise gets it whatever they are. */
+/** What khugepaged asks of the pages; madvise gets its huge page whatever they are. */
 export interface CollapseLimits {
   /** Pages that have not been touched, at most: they take memory afterwards. */
   readonly maxPtesNone: number;
@@ -48,7 +48,7 @@ export function collapseRange(cpu: Cpu, mm: MmStruct, area: Vma, start: number, 
     const result = collapse(cpu, mm, area, at, NO_LIMITS);
     if (result === Collapse.SUCCEED || result === Collapse.PMD_MAPPED) collapsed++;
     else if (result === Collapse.ALLOC_HUGE_PAGE_FAIL) return -Errno.ENOMEM;
-    // The next may still succeed after some failures, not after others: it fails as a whole all the same.
+    // After some failures the next range may still succeed, after others not; the call as a whole fails either way.
     else if (result !== Collapse.PMD_NULL && result !== Collapse.PAGE_RO) return -Errno.EINVAL;
   }
   return collapsed === (last - first) / LARGE_PAGE_SIZE ? 0 : -Errno.EINVAL;
@@ -87,7 +87,7 @@ export function collapse(cpu: Cpu, mm: MmStruct, area: Vma, start: number, limit
   return Collapse.SUCCEED;
 }
 
-/** Are these pages to become a huge one? @param table physical address of their table */
+/** Should these pages become a huge one? @param table physical address of their table */
 function scan(mm: MmStruct, table: number, limits: CollapseLimits): number {
   const { memory, frames, zeroFrame, rules } = mm.manager;
   let none = 0;
@@ -109,7 +109,7 @@ function scan(mm: MmStruct, table: number, limits: CollapseLimits): number {
   return referenced ? Collapse.SUCCEED : Collapse.LACK_REFERENCED_PAGE;
 }
 
-/** What is in one small page goes to its place in the huge one. @param entry physical address of its level-1 entry */
+/** Copies one small page to its place in the huge one. @param entry physical address of its level-1 entry */
 function movePage(cpu: Cpu, mm: MmStruct, area: Vma, entry: number, to: number): void {
   const { memory, frames, zeroFrame } = mm.manager;
   const low = memory.read32(entry);

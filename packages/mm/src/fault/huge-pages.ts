@@ -185,9 +185,9 @@ export function protectHuge(mm: MmStruct, area: Vma, entry: number): boolean {
 }
 
 /**
- * Is `frame`, which `mm` maps around `address`, nobody else's, so that a write needs no copy (Linux: `wp_can_reuse_anon_folio`)? A page
- * of a huge page is judged with the whole of it: others must not map any of it, and of a last single page a copy is better,
- * since that gives the other 511 back.
+ * Does `frame`, which `mm` maps around `address`, belong to `mm` alone, so that a write needs no copy (Linux: `wp_can_reuse_anon_folio`)? A
+ * page of a huge page is judged with the whole of it: others must not map any of it, and of a last single page a copy is better, since that
+ * gives the other 511 back.
  */
 export function solelyUsed(mm: MmStruct, address: number, frame: number): boolean {
   const { memory, frames } = mm.manager;

@@ -46,7 +46,7 @@ export class Khugepaged {
     if (this.#manager.hugePages === 'never') return 0;
     for (let progress = 0, passes = 0; progress < this.#pagesToScan; ) {
       if (this.#mm === null || this.#mm.dead) {
-        // As far as once around.
+        // Once around at most.
         if (this.#mm === null && ++passes > 1) break;
         this.#mm = this.#following(this.#mm);
         this.#address = 0;
@@ -57,7 +57,7 @@ export class Khugepaged {
     return this.pagesCollapsed - before;
   }
 
-  /** Goes on in one address space (Linux: `khugepaged_scan_mm_slot`). @returns pages looked at; areas passed over count as one */
+  /** Continues in one address space (Linux: `khugepaged_scan_mm_slot`). @returns pages looked at; areas passed over count as one */
   #scanMm(cpu: Cpu, mm: MmStruct, most: number): number {
     let progress = 0;
     for (let index = mm.areas.indexFrom(this.#address); ; index++) {

@@ -360,7 +360,7 @@ export class MemoryFile {
     if (mm !== undefined) this.#mappers.add(mm);
   }
 
-  /** One reference less; the last takes the pages along. */
+  /** Drops a reference; the last one frees the pages. */
   put(): void {
     if (--this.#references > 0) return;
     this.#dropBlank(0, Number.POSITIVE_INFINITY);

@@ -15,7 +15,7 @@ export type HugePages = 'never' | 'madvise' | 'always';
 
 /** How a machine's memory is managed. */
 export interface MemoryOptions {
-  /** Of another release than 6.15. */
+  /** Rules of a release other than 6.15. */
   readonly rules?: ReleaseRules;
   /** Transparent huge pages; `never` if absent. */
   readonly hugePages?: HugePages;
@@ -48,7 +48,7 @@ export class MemoryManager {
   readonly hugeZeroPage: boolean;
   /** First frame of the huge page of zeroes; -1 until it is first needed. */
   hugeZeroIfAny = -1;
-  /** Which Linux's rules hold. */
+  /** Which Linux release's rules hold. */
   readonly rules: ReleaseRules;
   /** The address spaces that have areas or may get some, in the order of their creation. */
   readonly addressSpaces: Set<MmStruct> = new Set();

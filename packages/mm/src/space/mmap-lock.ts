@@ -16,7 +16,7 @@ export class MmapLock implements KernelLock {
     tellReleased(cpu, this);
   }
 
-  /** For as long as something that takes no other lock. */
+  /** Around something that takes no other lock. */
   pass(cpu: Cpu, site: string): void {
     tellPassed(cpu, this, site);
   }

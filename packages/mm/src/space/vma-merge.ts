@@ -82,7 +82,7 @@ function mergeExistingRange(mm: MmStruct, middle: Vma, start: number, end: numbe
   const atStart = start === middle.start;
   const atEnd = end === middle.end;
   if ((flags & VmFlag.SPECIAL) !== 0 || (!atStart && !atEnd)) return null;
-  // The whole of it would go.
+  // All of it would go.
   if (atStart && atEnd && countsAreas(middle)) return null;
   const index = mm.areas.indexFrom(middle.start);
   const offset = middle.offset + (start - middle.start) / PAGE_SIZE;
@@ -152,7 +152,7 @@ function mergesRight(mm: MmStruct, next: Vma | null, range: Proposal, left: Vma 
     range.offset + (range.end - range.start) / PAGE_SIZE === next.offset &&
     sameAttributes(next, range) &&
     sharesAnonVma(mm, next, range) &&
-    // Each may go with the range and still not with the other.
+    // Each may merge with the range, and still not with the other.
     (left === null || left.anonVma === null || next.anonVma === null || left.anonVma === next.anonVma)
   );
 }

@@ -115,7 +115,7 @@ export class PageFrames {
     this.#release(frame);
   }
 
-  /** A page of a huge page goes with the last of its kind (Linux: a folio is freed as a whole). */
+  /** A page of a huge page is freed with the last of them (Linux: a folio is freed as a whole). */
   #release(frame: number): void {
     const head = frame - (frame & (HUGE_PAGE_FRAMES - 1));
     const left = this.#huge.size === 0 ? undefined : this.#huge.get(head);

@@ -13,7 +13,7 @@ import { MmError } from '../errors.js';
 import { FOLDED, type FoldedEntries, type FoldedMapping, foldedPages, foldedTables, TABLE_FLAGS } from './folded.js';
 import type { PageFrames } from './page-frames.js';
 
-/** Is shown the pages of a range, in the order of their addresses. Entries are physical addresses. */
+/** Visits the pages of a range in the order of their addresses. Entries are physical addresses. */
 export interface PageVisitor {
   /** A present page of 4 KiB. */
   page(address: number, entry: number): void;

@@ -119,7 +119,7 @@ export class Tlbs<Space extends TranslatedSpace> {
   }
 
   /**
-   * As `flushRange`, by somebody who knows what was changed (Linux: `flush_tlb_mm_range`).
+   * As `flushRange`, for a caller that knows what was changed (Linux: `flush_tlb_mm_range`).
    * @param stride size of the smallest page that was changed, bytes @param freedTables see `FlushTargets`
    */
   flushChanged(cpu: Cpu, mm: Space, start: number, end: number, stride: number, freedTables: boolean): void {
@@ -176,7 +176,7 @@ export class Tlbs<Space extends TranslatedSpace> {
     mm.flushesSent++;
     mm.flushesReceived += sent;
     if (targets.acknowledged > cpu.clock) cpu.chargeCycles(MmStep.flushWait, targets.acknowledged - cpu.clock);
-    // That each is done is read from the line that it has cleared, by loads of which none waits for another (Linux: `csd_lock_wait`).
+    // Each clears a line when it is done; the loads that read these lines do not wait for one another (Linux: `csd_lock_wait`).
     cpu.transfer.gather(cpu, targets.told, sent);
   }
 
@@ -194,7 +194,7 @@ export class Tlbs<Space extends TranslatedSpace> {
     return sent;
   }
 
-  /** Once a second everybody in the mask is told, and who has no use for it leaves the mask (Linux: `should_trim_cpumask`). */
+  /** Once a second every CPU in the mask is told, and one that has no use for it leaves the mask (Linux: `should_trim_cpumask`). */
   #shouldTrim(cpu: Cpu, mm: Space): boolean {
     if (cpu.clock <= mm.nextTrim) return false;
     mm.nextTrim = cpu.clock + this.#cyclesPerSecond;
@@ -218,8 +218,8 @@ export class Tlbs<Space extends TranslatedSpace> {
   }
 
   /**
-   * `other` takes the flush interrupt that `sender` has just sent: at the end of the step it is in, or when the
-   * interrupt arrives if that is later. When it has acknowledged is noted in `targets`.
+   * `other` takes the flush interrupt that `sender` has just sent: at the end of the step it is in, or when the interrupt arrives if that
+   * is later. `targets` records when it has acknowledged.
    */
   #interrupt(sender: Cpu, other: Cpu, targets: FlushTargets<Space>): void {
     const arrival = sender.clock + this.#ipiDelivery;
@@ -244,7 +244,7 @@ export class Tlbs<Space extends TranslatedSpace> {
     const { loaded } = state;
     if (loaded === null) return;
     if (loaded !== targets.mm && !targets.sharers.includes(loaded)) {
-      // Told for nothing: it will not be told again until it comes back, and finds then that its generation is old.
+      // It was told for nothing: it is not told again until it comes back, and then it finds that its generation is old.
       if (targets.trims && cpu !== targets.initiator) clearBit(targets.mm.cpuMask, cpu.id);
       return;
     }
@@ -267,7 +267,7 @@ export class Tlbs<Space extends TranslatedSpace> {
 
 /** Must a CPU of the mask be interrupted (Linux: `should_flush_tlb`)? */
 function mustTell<Space extends TranslatedSpace>(state: TlbState<Space>, targets: FlushTargets<Space>, trim: boolean): boolean {
-  // Freed tables concern everybody who may walk them, whatever he has loaded.
+  // Freed tables concern every CPU that may walk them, whatever it has loaded.
   if (targets.freedTables) return true;
   // A lazy CPU catches up when it switches back.
   if (state.lazy) return false;

@@ -16,12 +16,12 @@ export class RtClass implements RealTimeClass {
     return queue;
   }
 
-  /** A queued task comes before those of its priority. */
+  /** A queued task goes ahead of the others of its priority. */
   toFront(rq: RunQueue, task: Task): void {
     this.#queueOf(rq).toFront(task);
   }
 
-  /** Somebody who could run on this CPU is more urgent than a task that does. */
+  /** A task that could run on this CPU is more urgent than one that does. */
   outranked(rq: RunQueue, { rtPriority }: Task): boolean {
     return this.queues.some((queue) => queue.waiting(rq.cpu, rtPriority) !== null);
   }

@@ -59,7 +59,7 @@ export class Stoppers {
     this.#class = stop;
   }
 
-  /** Has the stopper thread of `target` do `work`, before anything else runs there (Linux: `stop_one_cpu_nowait`). */
+  /** Makes the stopper thread of `target` do `work` before anything else runs there (Linux: `stop_one_cpu_nowait`). */
   run(cpu: Cpu, target: Cpu, work: (cpu: Cpu) => void): void {
     this.#stoppers[target.id] ??= new CpuStopper(this.#threads, target, this.#class);
     (this.#stoppers[target.id] as CpuStopper).queue(cpu, work);

@@ -2,7 +2,7 @@ import type { EventSeam } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
 import { type Task, TaskState } from './task.js';
 
-/** What is announced of hand-overs. */
+/** The events of hand-overs. */
 export interface HandoverEvents {
   readonly messagePut: EventSeam<[cpu: number, time: number, queue: Handover, bytes: number, task: Task]>;
   readonly messageTaken: EventSeam<[cpu: number, time: number, queue: Handover, bytes: number, task: Task]>;

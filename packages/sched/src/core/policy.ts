@@ -11,8 +11,8 @@ import { SchedPolicy, type Task } from './task.js';
 import { checkPreempt } from './wake-up.js';
 
 /**
- * sched_setscheduler: gives `task` another policy and, for SCHED_FIFO and SCHED_RR, a priority of 1 .. 99. What changes nothing is not
- * done at all.
+ * sched_setscheduler: gives `task` another policy and, for SCHED_FIFO and SCHED_RR, a priority of 1 .. 99. A call that would change nothing
+ * does nothing.
  * @returns 0, or -EINVAL for an unknown policy, a class that the machine does not have, or a priority out of range; what
  *   a tap of `schedPolicy` answers if one refuses
  */
@@ -84,7 +84,7 @@ function changeRank(queues: RunQueues, cpu: Cpu, task: Task, schedClass: SchedCl
   rq.lock.release(cpu);
 }
 
-/** Does somebody else have to run now that the class or the priority of a task has changed (Linux: `switched_to`, `prio_changed`)? */
+/** Must another task run, now that the class or the priority of a task has changed (Linux: `switched_to`, `prio_changed`)? */
 function reconsider(queues: RunQueues, cpu: Cpu, task: Task, sameClass: boolean, oldPriority: number): void {
   const rq = queues.of(task.cpu);
   if (rq.current !== task) {
@@ -133,7 +133,7 @@ function change(queues: RunQueues, cpu: Cpu, task: Task, apply: () => void): voi
   rq.lock.release(cpu);
 }
 
-/** setpriority, nice. @param nice is brought into -20 .. 19 */
+/** setpriority, nice. @param nice clamped to -20 .. 19 */
 export function setNice(queues: RunQueues, cpu: Cpu, task: Task, nice: number): void {
   const rq = queues.of(task.cpu);
   rq.acquire(cpu);
@@ -156,7 +156,7 @@ function weightOf(task: Task): number {
   return task.policy === SchedPolicy.IDLE ? IDLE_WEIGHT : niceWeight(task.nice);
 }
 
-/** A task that its parent wanted to be neither real-time nor more than ordinary (SCHED_RESET_ON_FORK). */
+/** Makes a new task ordinary because its parent asked for that: not real-time, and no negative nice value (SCHED_RESET_ON_FORK). */
 export function beginOrdinary(task: Task): void {
   if (task.policy === SchedPolicy.FIFO || task.policy === SchedPolicy.RR) {
     task.policy = SchedPolicy.NORMAL;

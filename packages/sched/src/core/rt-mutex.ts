@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Task, WaitTarget } from './task.js';
 
-/** What a task has to do with locks that pass priorities on; made on first use. */
+/** A task's part in locks that pass priorities on; made on first use. */
 export interface Inheritance {
   /** Locks that it holds and others wait for. */
   readonly held: RtMutex[];
@@ -9,7 +9,7 @@ export interface Inheritance {
   waitsFor: RtMutex | null;
 }
 
-/** Who can lend priorities. */
+/** Lends priorities to tasks. */
 export interface PriorityLender {
   /** Lets `task` run with `priority`, 1 .. 99, as long as that is above its own; 0 ends it. */
   lendPriority(cpu: Cpu, task: Task, priority: number): void;
@@ -92,7 +92,7 @@ function passOn(lender: PriorityLender, cpu: Cpu, task: Task): void {
   if (task.rtPriority !== before) priorityChanged(cpu, task);
 }
 
-/** A task that may wait for a lock has another priority: so has its place among the waiters (Linux: `rt_mutex_adjust_pi`). */
+/** The priority of a task that may wait for a lock has changed, and its place among the waiters follows (Linux: `rt_mutex_adjust_pi`). */
 export function priorityChanged(cpu: Cpu, task: Task): void {
   const lock = task.inheritance?.waitsFor ?? null;
   if (lock === null) return;

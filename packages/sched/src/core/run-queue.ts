@@ -234,7 +234,7 @@ export class RunQueues implements TimerHost, GroupHost {
   readonly tickNs: number;
   /** Slice of a fair task that has not asked for another, ns. */
   readonly baseSlice: number;
-  /** What spinning on `on_cpu`, or on the lock of a CPU that switches, amounts to. */
+  /** Stands for spinning on `on_cpu`, or on the lock of a CPU in the middle of a switch. */
   readonly completeSwitch: CompleteSwitch;
 
   /** @param hz ticks per second @param idlePath what the idle task of a CPU does */

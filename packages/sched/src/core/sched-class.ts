@@ -39,11 +39,11 @@ export interface ClassQueue {
   yield(task: Task): void;
 }
 
-/** What a change of priority wants to know of the real-time class. */
+/** What a change of priority needs from the real-time class. */
 export interface RealTimeClass extends SchedClass {
-  /** A queued task comes before those of its priority. */
+  /** A queued task goes ahead of the others of its priority. */
   toFront(rq: RunQueue, task: Task): void;
-  /** Somebody who could run on this CPU is more urgent than a task that does. */
+  /** A task that could run on this CPU is more urgent than one that does. */
   outranked(rq: RunQueue, task: Task): boolean;
 }
 

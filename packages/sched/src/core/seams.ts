@@ -66,8 +66,8 @@ export class SchedSeams {
      */
     schedDelayDequeue: new FirstAnswerHook<[task: Task], boolean>('schedDelayDequeue', { refuse: trueOrFalse }),
     /**
-     * `cpu` is about to switch away from `prev`; the value is the task that Linux picks. A tap may choose another one that is runnable
-     * on this CPU, or its idle task. Not asked about stopper threads.
+     * `cpu` is about to switch away from `prev`; the value is the task that Linux picks. A tap may choose another one that is runnable on
+     * this CPU, or its idle task. Taps are not asked about stopper threads.
      * @cost every entry into the scheduler: hot.
      */
     schedPickNext: new ValueHook<Task, [cpu: Cpu, prev: Task]>('schedPickNext'),

@@ -34,7 +34,7 @@ export class LatencyHistogram {
   }
 }
 
-/** What one task has been through (Linux: `sched_info`, schedstat). @public for meters */
+/** The scheduling history of one task (Linux: `sched_info`, schedstat). @public for meters */
 export class TaskStatistics {
   /** How often it was put on a CPU. */
   timeslices = 0;

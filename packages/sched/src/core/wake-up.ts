@@ -9,7 +9,7 @@ import { kickPolling, type RunQueue, type RunQueues, resched } from './run-queue
 import { WakeAnswer } from './seams.js';
 import { SchedPolicy, type Task, TaskState } from './task.js';
 
-/** Who can wake tasks. */
+/** Wakes tasks. */
 export interface Waker {
   /**
    * Makes a sleeping task runnable.
@@ -34,13 +34,13 @@ export function wakeUp(queues: RunQueues, cpu: Cpu, task: Task, mask: number, sy
     const answer = hooks.schedWakePermission.call(cpu, task);
     if (answer === WakeAnswer.REFUSE) return false;
     if (answer === WakeAnswer.REFUSE_UNNOTICED) return true;
-    // Another waker may have come between while a tap let others have their turn: under the task's lock only one of them wakes it.
+    // Another waker may have come first while a tap let other CPUs run: under the task's lock only one of them wakes it.
     if ((task.state & mask) === 0) return false;
   }
   const here = queues.of(cpu);
   if (task === here.current) {
     announceWakeUp(queues, cpu, task, cpu);
-    // It prepares to sleep, and is told not to.
+    // It is preparing to sleep; the wake-up cancels that.
     task.state = TaskState.RUNNING;
     return true;
   }
@@ -229,7 +229,7 @@ function selectCpu(queues: RunQueues, cpu: Cpu, task: Task, sync: boolean): Cpu 
   return queues.idleNear(target, allowed) ?? target;
 }
 
-/** As `selectCpu`, and what plugins make of it. */
+/** As `selectCpu`, and lets plugins change the choice. */
 function chooseCpu(queues: RunQueues, cpu: Cpu, task: Task, sync: boolean): Cpu {
   const target = task.schedClass === null ? selectCpu(queues, cpu, task, sync) : task.schedClass.selectCpu(queues, cpu, task, sync);
   const { schedSelectCpu } = queues.hooks;

@@ -4,7 +4,7 @@ import type { GroupQueue } from './task-group.js';
 /** What a CPU takes from the group's pool at a time, ns (Linux: `sched_cfs_bandwidth_slice_us`). */
 const SLICE = 5_000_000;
 
-/** What a limit needs of the scheduler. */
+/** What a limit needs from the scheduler. */
 export interface BandwidthHost {
   /** A timer that calls `expired` when it is due. */
   periodTimer(expired: (cpu: Cpu) => void): { start(cpu: Cpu, ns: number): void };
@@ -90,7 +90,7 @@ export class Bandwidth {
     this.#timer.start(cpu, this.period);
     const waiting = this.#waiting.splice(0);
     for (const queue of waiting) {
-      // First what it owes, and a nanosecond so that it may go on.
+      // It first pays what it owes, and gets one nanosecond to go on with.
       const part = Math.min(1 - queue.runtimeLeft, this.#pool);
       this.#pool -= part;
       queue.runtimeLeft += part;

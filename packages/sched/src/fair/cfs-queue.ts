@@ -218,7 +218,7 @@ export class CfsQueue {
     this.#advance();
   }
 
-  /** The running entity goes back among the waiting. */
+  /** Puts the running entity back among the waiting ones. */
   putPrevious(entity: SchedEntity): void {
     this.current = null;
     if (entity.onRq) this.#enter(entity);

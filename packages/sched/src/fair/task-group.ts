@@ -20,7 +20,7 @@ export interface FairRunQueue {
   lose(): void;
 }
 
-/** What control groups need of the scheduler. */
+/** What control groups need from the scheduler. */
 export interface GroupHost extends BandwidthHost {
   readonly all: readonly FairRunQueue[];
   /** ns. */

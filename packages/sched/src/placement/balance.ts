@@ -75,7 +75,7 @@ function move(cpu: Cpu, entity: SchedEntity, from: RunQueue, to: RunQueue): Task
   return task;
 }
 
-/** What the tick of a CPU does about balance: it evens out with others now and then, and wakes idle CPUs to help it. */
+/** The tick's part in balancing: now and then it evens out the load with other CPUs, and wakes idle CPUs to help. */
 export function balanceTick(rq: RunQueue, stoppers: Stoppers): void {
   const { domains, everyCpu } = rq.queues;
   if (domains.overloads === 0) return;
@@ -83,7 +83,7 @@ export function balanceTick(rq: RunQueue, stoppers: Stoppers): void {
   if (rq.clock < rq.nextBalance) return;
   const domain = domains.cacheOf(rq.cpu);
   const outcome = evenOut(rq, domain);
-  // As long as all is even, a CPU looks half as often (Linux: `balance_interval`).
+  // While the load is even, a CPU looks half as often (Linux: `balance_interval`).
   rq.balanceInterval = outcome === Balance.EVEN ? Math.min(2 * rq.balanceInterval || domain.size, 2 * domain.size) : domain.size;
   rq.nextBalance = rq.clock + rq.balanceInterval * MS * BUSY_FACTOR;
   if (outcome === Balance.MOVED) return;
@@ -126,7 +126,7 @@ function idleFor({ cpu, queues }: RunQueue, { affinity, affinitySize }: Task): R
   return id < 0 ? null : (queues.all[id] as RunQueue);
 }
 
-/** In the stopper thread of `from`, so that none of its other tasks runs: one of them goes to `to`, if that still idles. */
+/** Runs in the stopper thread of `from`, so that none of its other tasks runs: moves one of them to `to`, if that is still idle. */
 function pushTo(from: RunQueue, to: RunQueue): void {
   if (!to.isIdle) return;
   const { cpu } = from;
@@ -174,7 +174,7 @@ function evenOut(rq: RunQueue, domain: CpuSet): number {
   if (imbalance <= 0) return Balance.EVEN;
   const candidates: SchedEntity[] = [];
   for (const entity of waitingEntities(busiest.fair)) if (canMove(entity, rq)) candidates.push(entity);
-  // Who has neither run nor moved for longest comes first (Linux: the end of `cfs_tasks`), so that all take turns.
+  // The task that has neither run nor moved for longest comes first (Linux: the end of `cfs_tasks`), so that all take turns.
   candidates.sort((a, b) => lastActive(a) - lastActive(b));
   let moved = 0;
   for (const entity of candidates) {

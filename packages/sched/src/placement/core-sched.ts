@@ -82,7 +82,7 @@ export class CoreScheduling {
     if (!asked && rq.running > 0) rq.idle.needResched = true;
   }
 
-  /** A tick on a busy thread: if somebody was passed over and this cookie has had its turn, the core is emptied for him. */
+  /** A tick on a busy thread: if a task was passed over and this cookie has had its turn, the core is emptied for it. */
   tick(rq: RunQueue): void {
     const core = this.#core(rq);
     if (core.passedOver < 0 || core.claim >= 0 || rq.clock - core.since < this.#queues.baseSlice) return;

@@ -33,7 +33,7 @@ export class CpuHotplug {
     );
   }
 
-  /** `target` gets no task any more. What it has is still to be moved: `vacate`. */
+  /** `target` gets no more tasks. Those it has must still be moved: see `vacate`. */
   deactivate(target: Cpu): void {
     const all = this.#queues.platform.cpus.map(({ id }) => id);
     this.active = new CpuSet(

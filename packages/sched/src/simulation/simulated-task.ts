@@ -17,7 +17,7 @@ export type Workload = (task: SimulatedTask) => Generator<void, void, void>;
 
 const Act = { NEXT: 0, WORK: 1, SLEEP: 2, YIELD: 3, WAIT: 4, KERNEL: 5, TRY: 6, EXIT: 7 } as const;
 
-/** Stands in until the task can name itself. */
+/** A placeholder until the task can name itself. */
 const unset: KernelPath = { run: () => PathResult.SCHEDULE };
 
 /** A task of a `Simulation`: its own user mode, and its own way through the kernel. */

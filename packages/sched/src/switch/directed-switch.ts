@@ -47,11 +47,11 @@ function bringHere(rq: RunQueue, from: RunQueue, task: Task): void {
   rq.lock.release(cpu);
 }
 
-/** What becomes of groups that have used up their quota when a switch goes to a task in them. */
+/** What happens to groups that have used up their quota when a switch goes to one of their tasks. */
 export const DirectedQuota = {
   /** They go on all the same. */
   WAIVE: 0,
-  /** They are let go on, and stopped again if they still have no run time: the task runs although its group has left the queue. */
+  /** They go on, and are stopped again if they still have no run time: the task runs although its group has left the queue. */
   CHECK: 1,
 } as const;
 
@@ -59,9 +59,9 @@ export type DirectedQuota = (typeof DirectedQuota)[keyof typeof DirectedQuota];
 
 /**
  * Switches from the current task to `next`, which must be runnable on this CPU, whatever the order of deadlines says and, unless `quota`
- * says otherwise, whatever quotas `next`'s groups have used up; a current task that is not in the running state leaves the queue. For mechanisms that have
- * changed the user context beforehand: user registers stay as they are and belong to `next`, so that no FPU state is saved or
- * loaded. Interrupts are off throughout, so it is one step.
+ * says otherwise, whatever quotas `next`'s groups have used up; a current task that is not in the running state leaves the queue. For
+ * mechanisms that have changed the user context beforehand: user registers stay as they are and belong to `next`, so that no FPU state is
+ * saved or loaded. Interrupts are off throughout, so the switch is one step.
  * @returns false, half way and with the queue locked, if `quota` has stopped the last fair task of the CPU
  */
 export function directedSwitch(rq: RunQueue, next: Task, quota: DirectedQuota = DirectedQuota.WAIVE): boolean {

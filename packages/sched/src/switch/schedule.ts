@@ -139,7 +139,7 @@ export function blockTask(rq: RunQueue, task: Task): void {
   task.voluntarySwitches++;
 }
 
-/** Who runs next, and what plugins make of it. */
+/** Chooses who runs next, and lets plugins change the choice. */
 function chooseNext(rq: RunQueue): Task {
   const { cpu, previous, queues } = rq;
   const picked = pickNext(rq);

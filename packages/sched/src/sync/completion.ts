@@ -3,7 +3,7 @@ import { type Task, TaskState, type WaitTarget } from '../core/task.js';
 import type { Waker } from '../core/wake-up.js';
 import { autoremoveWake, WaitEntry, WaitQueue } from './wait-queue.js';
 
-/** Something that is waited for until it has been done (Linux: `struct completion`). @public for kernel paths of plugins */
+/** Something to be done, and waited for until it is (Linux: `struct completion`). @public for kernel paths of plugins */
 export class Completion implements WaitTarget {
   readonly #wait: WaitQueue = new WaitQueue('completion');
   readonly #waker: Waker;
@@ -47,7 +47,7 @@ export class Completion implements WaitTarget {
     return 'completion';
   }
 
-  /** Makes it wait again (Linux: `reinit_completion`). */
+  /** Makes later waiters wait again (Linux: `reinit_completion`). */
   reinit(): void {
     this.done = 0;
   }

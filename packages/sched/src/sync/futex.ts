@@ -77,7 +77,7 @@ export class FutexTable {
     this.#buckets = new Array<undefined>(size).fill(undefined);
   }
 
-  /** Somebody waits for a key. */
+  /** Tells whether anybody waits for a key. */
   hasWaiters(space: number, offset: number): boolean {
     for (let waiter = this.#bucket(space, offset).first; waiter !== null; waiter = waiter.next) {
       if (waiter.space === space && waiter.offset === offset) return true;
@@ -97,7 +97,7 @@ export class FutexTable {
     waiter.task.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, waiter);
   }
 
-  /** Takes a waiter out that was not woken. @returns false if it has been woken */
+  /** Removes a waiter that was not woken. @returns false if it has been woken */
   cancel(cpu: Cpu, waiter: FutexWaiter): boolean {
     const { bucket } = waiter;
     if (bucket === null) return false;

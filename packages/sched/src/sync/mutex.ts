@@ -15,7 +15,7 @@ export class Mutex implements WaitTarget, KernelLock {
   owner: Task | null = null;
   readonly #wait: WaitQueue;
   readonly #waker: Waker;
-  /** The first waiter has been woken once for nothing. */
+  /** The first waiter has once been woken in vain. */
   #handOff = false;
   /** `owner` was given it and has not noticed yet. */
   #handedOver = false;

@@ -105,7 +105,7 @@ export class WaitQueue implements WaitTarget {
     this.last = entry;
   }
 
-  /** Takes an entry out, if it is in. */
+  /** Removes an entry if it is queued. */
   remove(cpu: Cpu, entry: WaitEntry): void {
     if (entry.queue !== this) return;
     cpu.charge(SchedStep.waitEntry);

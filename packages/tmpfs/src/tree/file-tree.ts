@@ -26,7 +26,7 @@ export interface NewInode {
   readonly time: Timestamp;
 }
 
-/** What a tree needs of its machine. */
+/** What a tree needs from its machine. */
 export type TreeHost = Pick<Kernel, 'platform' | 'memory' | 'scheduler' | 'sockets' | 'processes'>;
 
 /** The tree of files of one machine, over all its mounted file systems. */

@@ -2,14 +2,14 @@ import { errnoName } from '@rpal/uapi';
 
 /** What was wrong with a comparison. */
 export type CompareErrorCode =
-  /** A mechanism was asked for what it cannot do, or an option makes no sense. */
+  /** A mechanism was asked for something that it cannot do, or an option makes no sense. */
   | 'USAGE'
   /** A call of a program failed. */
   | 'CALL_FAILED'
-  /** A message came other than it went. */
+  /** A message arrived with other bytes than it was sent with. */
   | 'CHANGED';
 
-/** A comparison that cannot be made, or whose result would be worthless. */
+/** A comparison that is impossible, or whose result would be worthless. */
 export class CompareError extends Error {
   override readonly name = 'CompareError';
   readonly code: CompareErrorCode;

@@ -1,6 +1,6 @@
 import { defineSteps } from '@rpal/hw-x86';
 
-/** What the mechanisms here execute that nothing below has a price for. @public for mechanisms of your own */
+/** What the mechanisms here execute and no lower package has a price for. @public for mechanisms of your own */
 export const CompareStep = defineSteps('@rpal/compare', {
   call: {
     cause: 'library',

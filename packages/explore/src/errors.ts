@@ -1,7 +1,7 @@
 /** Stable codes of the errors that a wrong argument or scenario ends in. */
 export type ExploreErrorCode = 'INVALID_RECORDING' | 'UNKNOWN_NAME' | 'INVALID_SCENARIO' | 'INVALID_ARGUMENT';
 
-/** The explorer was asked for what there is not, or a scenario does not do what all must. The message says what would be right. */
+/** The explorer was asked for something that does not exist, or a scenario breaks a rule for all scenarios. The message says what would be right. */
 export class ExploreError extends Error {
   override readonly name = 'ExploreError';
   readonly code: ExploreErrorCode;

@@ -55,7 +55,7 @@ export function describeSenderState(word: number): string {
   return nameOf(SenderState, word);
 }
 
-/** How things stand at this point of a run. */
+/** The state at this point of a run. */
 export function pictureOf({ stage, heldAt }: Run): Picture {
   const { platform, kernel } = stage.machine;
   const { scheduler } = kernel;

@@ -5,7 +5,7 @@ export function refuse(routine: string, what: string, given: unknown, wanted: st
   throw new MachineError('INVALID_ARGUMENT', `${routine}: ${what} is ${String(given)}; give ${wanted}`);
 }
 
-/** @param sum of all its arguments that are numbers: it is none if one of them is none @throws MachineError INVALID_ARGUMENT */
+/** @param sum of all its arguments that are numbers: NaN if one of them is @throws MachineError INVALID_ARGUMENT */
 export function requireNumbers(routine: string, sum: unknown): void {
   if (typeof sum !== 'number' || Number.isNaN(sum)) refuse(routine, 'one of its arguments', sum, 'numbers');
 }

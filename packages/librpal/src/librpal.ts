@@ -129,7 +129,7 @@ export class LibRpal {
     return 0;
   }
 
-  /** What the thread is to the library is gone, as with the key of thread-specific data; the kernel is not told. */
+  /** The library forgets the thread, as when the key of thread-specific data goes; the kernel is not told. */
   forgetRoles(): void {
     this.#receiver = null;
     this.#wait.receiver = null;
@@ -142,7 +142,7 @@ export class LibRpal {
     return yield* requestService(this.#program, this.process, key);
   }
 
-  /** `rpal_release_service`: takes the request back, and with it the descriptor records that the peer used. @returns 0 or -1 */
+  /** `rpal_release_service`: withdraws the request, and with it the descriptor records that the peer used. @returns 0 or -1 */
   *releaseService(key: number): Routine {
     return yield* releaseService(this.#program, this.process, key);
   }
@@ -168,7 +168,7 @@ export class LibRpal {
     const state = this.process;
     const result = yield* p.epollCtl(epfd, operation, fd, events, data);
     if (result !== 0 || !state.initialised) return result;
-    // That a descriptor has no record to be changed or removed is no failure.
+    // It is no failure if a descriptor has no record to change or remove.
     if (operation === Epoll.CTL_DEL) yield* uninstall(p, state, fd);
     if (operation === Epoll.CTL_MOD) yield* modify(p, state, fd, events, data);
     if (operation !== Epoll.CTL_ADD || (events & (EPOLLRPALIN | EPOLLRPALOUT)) === 0) return 0;
@@ -225,7 +225,7 @@ export class LibRpal {
     const fdTable = yield* p.load64(peer.pool + Pool.fdTable);
     state.peers[serviceId] = { ...peer, fdTable };
     const timestamp = yield* timestampOf(p, fdTable, far.fd);
-    // The own record remembers who is at the other end, so that it can be freed when that one dies.
+    // The record remembers the service at the other end, so that it can be freed when that one dies.
     const own = yield* recordOf(p, state, fd);
     if (own !== 0) yield* p.store64(own + FdRecord.peerKey, yield* p.load64(peer.pool + Pool.key));
     found({ ...far, timestamp });
@@ -305,7 +305,7 @@ export class LibRpal {
     const record = yield* recordOf(p, this.process, fd);
     if (record === 0 || (yield* new CompareExchange(p.context, record + FdRecord.trigger, 1, 0)) !== 1) return count;
     const told = (yield* this.#asSender()) !== null && (yield* this.#prepareWrite(serviceId, rpalfd, 0, 0, CallKind.OUT)) >= 0;
-    // Who asked to be told is told the next time.
+    // A writer that asked to be told is told next time.
     if (!told) yield* p.store32(record + FdRecord.trigger, 1);
     return count;
   }

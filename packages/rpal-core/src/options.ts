@@ -5,7 +5,7 @@ import { type QuirkName, quirkNames, type RaceFix, raceFixPatches } from './quir
 export interface RpalOptions {
   /** Behaviour of the series to repair, by name, or all of it. Default: none. */
   readonly repair?: 'all' | readonly QuirkName[];
-  /** Parts of patches that close races, to be left out: numbers of patches, see `raceFixes`. Default: none. */
+  /** Parts of patches to leave out, which close races: numbers of patches, see `raceFixes`. Default: none. */
   readonly without?: readonly RaceFix[];
 }
 
@@ -27,7 +27,7 @@ export const rpalOptions: NonNullable<PluginDefinition<Required<RpalOptions>>['o
   },
 };
 
-/** What is wrong with a list that may only contain what `known` does. */
+/** Says what is wrong with a list that may only contain members of `known`. */
 function strangers(list: unknown, known: readonly unknown[]): string[] {
   if (!Array.isArray(list)) return [`must be a list of: ${known.join(', ')}`];
   return list

@@ -85,8 +85,8 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
     hooks.kernelClone.tap(plugin, (cpu, thread, child) => {
       const parent = rpalTask(thread);
       joinService(parent, rpalTask(child));
-      // The copy of PKRU taken before the child was on the task list may be out of date (patch 30), and a parent tied to
-      // a CPU must not hand that down (patch 23): as written it hands down that its CPUs are one in number.
+      // The copy of PKRU taken before the child was on the task list may be out of date (patch 30), and a parent tied to a CPU must not
+      // pass that on (patch 23): as written the child inherits the count of one allowed CPU.
       if (parent.rpal.service !== null && state.fixes(30)) child.pkru = cpu.mmu.pkru;
       const old = parent.rpal.data?.oldAffinity ?? null;
       if ((parent.rpal.flags & RpalFlag.CPU_LOCKED) !== 0 && old !== null) {
@@ -95,7 +95,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
       }
     });
     hooks.kernelThreadExit.tap(plugin, (cpu, thread, last) => leaveService(state, cpu, rpalTask(thread), last));
-    // The series hooks the entries through the IDT and SYSCALL; those of FRED and of 32-bit system calls are other code.
+    // The series hooks the entries through the IDT and SYSCALL; those of FRED and of 32-bit system calls are separate code.
     if (!features.fred || !state.quirk('fred-entries-unhooked')) {
       const everyKind = !state.quirk('compat-entries-unhooked');
       hooks.kernelEntry.tap(plugin, (cpu, thread, kind) => {

@@ -1,4 +1,4 @@
-/** The names of what the series does although it looks unintended, as `repair` takes them. What each is, `quirks` says. */
+/** The names of what the series does although it looks unintended, as `repair` takes them. `quirks` says what each is. */
 export const quirkNames = [
   'one-pointer-two-roles',
   'registration-error-exits',
@@ -183,7 +183,7 @@ export const quirks: Readonly<Record<QuirkName, string>> = {
   'read-before-init-faults': 'rpal_read_ptrs looks into the descriptor table before it asks whether there is one (patch 35)',
 };
 
-/** The patches that close a race, as `without` takes them. What each does, `raceFixes` says. */
+/** The patches that close a race, as `without` takes them. `raceFixes` says what each does. */
 export const raceFixPatches = [15, 20, 24, 29, 30, 34] as const;
 
 export type RaceFix = (typeof raceFixPatches)[number];
@@ -195,8 +195,8 @@ export type RaceFix = (typeof raceFixPatches)[number];
 export const raceFixes: Readonly<Record<RaceFix, string>> = {
   15: 'Receivers that are being called may be woken, and READY becomes WAIT without a second look at the task state',
   20: 'Kernel return of a sender unlocks itself first and then the receiver, which may have been locked anew by another sender',
-  24: 'Nothing is done about a kernel entry between the decision to return and the return: two senders can share a receiver stack',
+  24: 'A kernel entry between the decision to return and the return is not handled: two senders can share a receiver stack',
   29: 'Protection keys count as in force as soon as their installation begins, not only when it is complete',
   30: 'A new task keeps the PKRU that was copied before it could be found by the installation of the key',
-  34: 'Fast epoll wait parks a receiver as READY, which a wait of its own elsewhere cannot be told from',
+  34: 'Fast epoll wait parks a receiver as READY, which looks like a wait of its own elsewhere',
 };

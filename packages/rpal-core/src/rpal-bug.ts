@@ -7,7 +7,7 @@ export type CrashKind =
   | 'panic'
   /** A null or wild pointer is dereferenced. */
   | 'oops'
-  /** A CPU goes round with interrupts off, and comes no further. */
+  /** A CPU loops with interrupts off, and gets no further. */
   | 'hard lockup'
   /** An object is used that has been freed. */
   | 'use after free'
@@ -19,7 +19,7 @@ export type CrashKind =
   | 'corruption';
 
 /**
- * The modelled kernel is done for: as the series is written, what happened stops it or damages memory that it needs. `Machine.run` throws
+ * The modelled kernel cannot go on: as the series is written, what happened stops it or damages memory that it needs. `Machine.run` throws
  * it.
  */
 export class RpalBug extends ModelledCrash {

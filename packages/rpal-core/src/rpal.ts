@@ -30,15 +30,15 @@ export class Rpal {
   readonly #slots: RpalSeams['slots'];
   readonly #yieldPoint: Kernel['seams']['hooks']['kernelYieldPoint'];
   readonly #repaired: ReadonlySet<QuirkName>;
-  /** By patch number: 1 if the part that closes a race was left out. Asked on every lazy switch. */
+  /** By patch number: 1 if the part that closes a race was left out. Read on every lazy switch. */
   readonly #without = new Uint8Array(36);
   /** On the path of every lazy switch, so not looked up there. */
   readonly checksCall: boolean;
-  /** What becomes of groups that are out of run time when a lazy switch goes to a task in one. */
+  /** What happens to groups that are out of run time when a lazy switch goes to a task in one of them. */
   readonly rechecksQuota: DirectedQuota;
-  /** Patch 24 is there. */
+  /** Patch 24 is applied. */
   readonly criticalSections: boolean;
-  /** What a task that lost its user context to a lazy switch goes on with. Set once, by the plugin. */
+  /** How a task that lost its user context to a lazy switch goes on. Set once, by the plugin. */
   returnPath!: KernelPath;
   /** The receiver whose kernel context a lazy switch is leaving; null while none is. */
   leaving: RpalTask | null = null;

@@ -13,7 +13,7 @@ export const LazySwitch = {
   TO_SENDER: 1,
 } as const;
 
-/** What becomes of a service. @public for taps */
+/** The changes in the life of a service. @public for taps */
 export const ServiceChange = {
   /** A process executes an RPAL binary and has an id and a key. */
   REGISTERED: 0,

@@ -3,7 +3,7 @@ import type { Machine, Process, Thread } from '@rpal/kernel';
 import { LazySwitch, ReceiverState, RPAL_RECEIVER_STATE_MASK } from '@rpal/rpal-core';
 import type { Task } from '@rpal/sched';
 
-/** A thread, or the idle task of a CPU, as it is called in a trace. */
+/** A thread, or the idle task of a CPU, as a trace names it. */
 export interface Who {
   /** Thread id; 0 for idle tasks. */
   readonly tid: number;
@@ -49,8 +49,8 @@ export interface Recording {
 const RECEIVER_STATES = new Map<number, string>(Object.entries(ReceiverState).map(([name, value]) => [value, name]));
 
 /**
- * A plugin that notes what happens between `begin` and `end`, by observing events: the run is the same with it and without. What RPAL does is
- * noted where `rpal()` is plugged in, too.
+ * A plugin that records what happens between `begin` and `end` by observing events: the run is the same with it and without. What RPAL does
+ * is noted where `rpal()` is plugged in, too.
  */
 export class Recorder {
   readonly plugin: Plugin;
@@ -136,7 +136,7 @@ export class Recorder {
 
   get recording(): Recording {
     const { platform } = this.#machine as Machine;
-    // CPUs take turns, so what they note is in order for each of them only.
+    // CPUs take turns, so the record is in order for each of them only.
     const events = [...this.#events].sort((a, b) => a.time - b.time);
     const last = events.at(-1)?.time ?? 0;
     return {

@@ -9,7 +9,7 @@ export interface Slice {
   readonly category: 'runs' | 'idle' | 'call' | 'sleeps' | 'ready' | 'state';
   readonly begin: number;
   readonly end: number;
-  /** What belongs to it, for who looks closer. */
+  /** Details, for a reader who looks closer. */
   readonly details: Readonly<Record<string, string | number>>;
 }
 

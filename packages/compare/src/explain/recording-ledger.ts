@@ -1,6 +1,6 @@
 import { type CostModel, HwStep, Ledger } from '@rpal/hw-x86';
 
-/** Something that was booked: cycles of a step, in the order in which they passed. */
+/** Cycles of a step that were booked, in the order in which they passed. */
 export interface Booking {
   readonly step: number;
   /** TSC cycles. */
@@ -10,8 +10,8 @@ export interface Booking {
 }
 
 /**
- * A ledger that keeps the order as well. Charging writes straight into a ledger's cells, so that these are what notes it: far slower than
- * plain cells, and for a few messages that are to be explained.
+ * A ledger that keeps the order as well. Charging writes straight into a ledger's cells, so the cells themselves record it: far slower than
+ * plain cells, and meant for the few messages that are explained.
  */
 export class RecordingLedger extends Ledger {
   readonly bookings: Booking[] = [];
@@ -43,7 +43,7 @@ export class RecordingLedger extends Ledger {
     else bookings.push({ step, cycles, cpu });
   }
 
-  /** The receiver had the message before the sender was through with it: what the sender did beyond is not on the path. */
+  /** The receiver had the message before the sender had finished with it: what the sender did afterwards is not on the path. */
   #takeBack(beyond: number): void {
     const { bookings } = this;
     let left = beyond;
@@ -56,7 +56,7 @@ export class RecordingLedger extends Ledger {
   }
 }
 
-/** The same array, but `told` hears of each element that is written. */
+/** The same array, but `told` is called for each element that is written. */
 function noted<T extends Int32Array | Float64Array>(array: T, told: (index: number, before: number, after: number) => void): T {
   return new Proxy(array, {
     get(target, property) {

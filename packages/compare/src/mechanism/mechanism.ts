@@ -14,7 +14,7 @@ export interface Endpoint {
    * @returns where it lies: at `address`, or in memory of the mechanism or of the sender
    */
   receive(address: number, length: number): Routine<number>;
-  /** Called at the end: waits until the other side needs this one no more. */
+  /** Called at the end: waits until the other side no longer needs this one. */
   close?(): Routine;
 }
 
@@ -35,7 +35,7 @@ export interface Meeting {
   readonly server: Side;
 }
 
-/** What a comparison has to know of a mechanism before it runs. */
+/** What a comparison must know about a mechanism before it runs. */
 export interface MechanismLimits {
   /** Bytes of the smallest and the largest message. */
   readonly sizes: readonly [smallest: number, largest: number];
@@ -45,7 +45,7 @@ export interface MechanismLimits {
   readonly streams: boolean;
 }
 
-/** A way for two programs to exchange messages. Plugins bring further ones along. */
+/** A way for two programs to exchange messages. Plugins may add further ones. */
 export interface Mechanism extends MechanismLimits {
   /** In lower case, for command lines. */
   readonly name: string;

@@ -20,7 +20,7 @@ export function* lookAgain(p: Program, { cpus: [a, b] }: Meeting): Routine {
   else yield* p.compute(PAUSE);
 }
 
-/** Calls until the answer is another than "again". A side that sleeps in its calls is never told so. @public for mechanisms of your own */
+/** Calls until the answer is not "again". A side that sleeps in its calls is never told "again". @public for mechanisms of your own */
 export function* untilThere(p: Program, meeting: Meeting, call: () => Call): Routine<number> {
   for (;;) {
     const result = yield* call();

@@ -6,13 +6,13 @@ import { CompareStep } from '../steps.js';
 /** What lies on the way between the two sides: the caller's buffer, not a copy of it. */
 interface Argument {
   address: number;
-  /** Whether it has been passed and not looked at yet. */
+  /** Whether it has been passed and not been read yet. */
   passed: boolean;
 }
 
 /**
- * Both sides in one thread: who sends calls the other side, which goes on until it waits again. What any mechanism has to compete
- * with where the two sides need no protection from each other (COST).
+ * Both sides in one thread: the sender calls the other side, which goes on until it waits again. Any mechanism has to compete with this
+ * where the two sides need no protection from each other (COST).
  */
 export const functionCall: Mechanism = {
   name: 'call',
@@ -54,7 +54,7 @@ export const functionCall: Mechanism = {
             yield* goOn();
           },
           *receive() {
-            if (!back.passed) throw new CompareError('USAGE', 'a function that has returned sends nothing any more');
+            if (!back.passed) throw new CompareError('USAGE', 'a function that has returned cannot send any more');
             back.passed = false;
             yield* nothing();
             return back.address;

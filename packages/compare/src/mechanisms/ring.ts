@@ -7,7 +7,7 @@ const PAGE = 4096;
 const LINE = 64;
 /** The counts of messages put and taken, each in a line of its own, before the slots. */
 const HEADER = 2 * LINE;
-/** Bytes of the slots together, but for at least two of them. */
+/** Bytes of all slots together; there are at least two slots. */
 const ROOM = 64 * 1024;
 
 /** Bytes of a ring for messages of up to `size` bytes, and how many of them it holds. */
@@ -27,7 +27,7 @@ export function* mapRings(p: Program, { size }: Meeting): Routine<readonly [ther
   return [there, there + bytes];
 }
 
-/** Reads each page of both rings: the first messages are not to meet pages that are not mapped yet. */
+/** Reads each page of both rings: so that the first messages do not meet pages that are not mapped yet. */
 export function* touchRings(p: Program, rings: readonly [number, number], size: number): Routine {
   const { bytes } = geometry(size);
   for (const ring of rings) for (let at = 0; at < bytes; at += PAGE) yield* p.load8(ring + at);

@@ -13,7 +13,7 @@ const BYTES = 4;
 
 type Who = 'client' | 'server';
 
-/** Whom each side sends to: pids as they become known. */
+/** The pids that the sides send to, as they become known. */
 interface Own {
   readonly pids: Record<Who, number>;
   readonly self: Who;
@@ -46,7 +46,7 @@ export const signals: Mechanism = {
           const value = yield* p.load32(address);
           for (;;) {
             const result = yield* p.sigqueue(pids[other], SIGNAL, value);
-            // The receiver has RLIMIT_SIGPENDING of them waiting.
+            // At most RLIMIT_SIGPENDING of them can wait at the receiver.
             if (result !== -Errno.EAGAIN) {
               done('rt_sigqueueinfo', result);
               return;

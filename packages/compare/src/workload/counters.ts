@@ -28,7 +28,7 @@ export class Counters {
   };
   /** TSC cycles that each CPU was halted. */
   readonly #halted: number[];
-  /** When the halt began that a CPU is in; NaN: in none that is known. */
+  /** When the present halt of a CPU began; NaN: it is in none that is known. */
   readonly #since: number[];
   readonly #undo: (() => void)[] = [];
   #began = 0;

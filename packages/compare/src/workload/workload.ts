@@ -25,7 +25,7 @@ export interface WorkloadOptions {
   readonly book?: (machine: Machine) => Ledger;
 }
 
-/** What every workload says of its messages. */
+/** What every workload reports about its messages. */
 export interface Usage {
   /** Messages, both ways. */
   readonly messages: number;
@@ -39,7 +39,7 @@ export interface Usage {
   readonly fingerprint: string;
 }
 
-/** Messages to and fro, one at a time. */
+/** Messages there and back, one at a time. */
 export interface PingPong extends Usage {
   readonly there: Trip;
   readonly back: Trip;

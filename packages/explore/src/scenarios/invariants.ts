@@ -16,7 +16,7 @@ import {
 import { TaskState } from '@rpal/sched';
 import type { Stage } from './scenario.js';
 
-/** What is checked, in words: all but the last two between any two steps, the last at the end of each run. */
+/** What is checked, in words: all but the last two between any two steps, those two at the end of each run. */
 export const invariants: readonly string[] = [
   'a receiver in WAIT sleeps, off its kernel stack, and nobody executes its code',
   'a receiver in CALL has no kernel context of its own that runs or may run',

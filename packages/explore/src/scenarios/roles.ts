@@ -20,7 +20,7 @@ export type CalleeWork = (p: Program, word: number, fd: number) => Subprogram;
 
 const path = (name: string): string => `/tmp/${name}`;
 
-/** What a callee may do otherwise than most. */
+/** How a callee may differ from most. */
 export interface CalleeOptions {
   /** Its first call faults a page in. Else it has touched its memory before. */
   readonly untouched?: boolean;
@@ -28,7 +28,7 @@ export interface CalleeOptions {
   readonly heard?: (p: Program) => Subprogram;
 }
 
-/** A service with one receiver, which serves `connections` callers until all have hung up. SIGUSR1 does it no harm. @public for scenarios of your own */
+/** A service with one receiver, which serves `connections` callers until all have hung up. It ignores SIGUSR1. @public for scenarios of your own */
 export function* callee(
   stage: Stage,
   p: Program,
@@ -148,7 +148,7 @@ function* serve(stage: Stage, p: Program, lib: LibRpal, fd: number, words: numbe
   }
 }
 
-/** A service that connects to `name`; the rest is up to `body`. @public for scenarios of your own */
+/** A service that connects to `name`, and then runs `body`. @public for scenarios of your own */
 export function* caller(stage: Stage, p: Program, name: string, body: (caller: CallerEnd) => Subprogram): Subprogram {
   yield* p.sleep(1e6);
   const fd = yield* connected(p, name);
@@ -199,10 +199,10 @@ export function nothingLost(stage: Stage): string | null {
   return `${sent} words were sent and ${received} received`;
 }
 
-/** Only what the wait itself does. @public for scenarios of your own */
+/** Does only what the wait itself does. @public for scenarios of your own */
 export const nothing: CalleeWork = function* () {};
 
-/** Next to nothing. */
+/** Does next to nothing. */
 export const computes: CalleeWork = function* (p) {
   yield* p.compute(2);
 };

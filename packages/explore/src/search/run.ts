@@ -111,7 +111,7 @@ export class Run {
     this.#views = this.#footprint === null ? [] : this.#cpus.map((cpu) => new CpuView(cpu));
   }
 
-  /** Everybody leaves the place where they have met, and is about to do what matters. */
+  /** All programs leave the meeting, and are about to do what matters. */
   #setOut(): void {
     const { machine, gone, expected } = this.stage;
     for (let turns = 0; gone.size < expected; turns++) {
@@ -153,7 +153,7 @@ export class Run {
     this.#stopped = true;
   }
 
-  /** What has gone wrong first, so far. */
+  /** The first thing that went wrong so far. */
   get failure(): string | null {
     return this.#failure;
   }
@@ -253,7 +253,7 @@ export class Run {
     }
   }
 
-  /** The order is not chosen any more. */
+  /** From here on the order is not chosen. */
   get #settled(): boolean {
     return this.#stopped || this.stage.closed || this.schedule.length >= this.#depth;
   }

@@ -148,7 +148,7 @@ function nextPrefix(nodes: Node[], bound: number): { readonly found: boolean; re
   return { found: false, cut };
 }
 
-/** How random runs choose: by random priorities (PCT), step by step at random, or the one and the other in turn. */
+/** How random runs choose: by random priorities (PCT), at random at each step, or the two in turn. */
 export type Chance = 'pct' | 'random' | 'both';
 
 export interface ChanceLimits {

@@ -88,7 +88,7 @@ export class PriorityWalk implements Strategy {
       this.#priority[best] = --this.#lowest;
       best = this.#best(enabled);
     }
-    // A CPU that spins would wait for ever for one of lower priority.
+    // A CPU that spins would wait forever for one of lower priority.
     this.#lastFor = best === this.#last ? this.#lastFor + 1 : 0;
     this.#last = best;
     if (this.#lastFor > PATIENCE && enabled.length > 1) {

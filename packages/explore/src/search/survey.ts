@@ -22,7 +22,7 @@ export interface Budget {
   readonly shrink: number;
 }
 
-/** Searches one scenario after the other. Determined by its arguments: it asks no clock. @public for searches of your own */
+/** Searches one scenario after the other. Determined by its arguments: it does not read a clock. @public for searches of your own */
 export function* survey(
   { repair, without }: Pick<Recording, 'repair' | 'without'>,
   budget: Budget,

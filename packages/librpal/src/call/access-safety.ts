@@ -6,16 +6,16 @@ import { LibSender } from './sender.js';
 
 const SUSPENDED: IteratorResult<void, number> = { done: false, value: undefined };
 
-/** `rpal_read_access_safety`: runs a routine under a recovery point, so that a peer that dies does not take us along. */
+/** `rpal_read_access_safety`: runs a routine under a recovery point, so that a peer that dies does not take us with it. */
 export class AccessSafetyCall implements Call {
   readonly #context: UserContext;
   readonly #sender: LibSender;
   readonly #nests: boolean;
   readonly #routine: Generator<void, unknown>;
   #armed = false;
-  /** The routine is through. */
+  /** The routine has ended. */
   #ended = false;
-  /** Whose recovery point this one is within, and what to leave behind: its magic word, or none. */
+  /** The owner of the recovery point that encloses this one, and what to leave behind: its magic word, or none. */
   #outer: object | null = null;
   #outerMagic = 0;
 

@@ -1,7 +1,7 @@
 import { Pointer } from '@rpal/hw-x86';
 import type { UserContext } from '@rpal/kernel';
 
-/** What the kernel is told as the place to go on after a fault on peer memory: the context, one address on. */
+/** What the kernel is told as the place to go on after a fault on peer memory: the context, one address further. */
 const RECOVERY_OFFSET = 8;
 
 /** The far end of a connection, as `rpal_uds_fdmap` finds it: receiver, its descriptor, and the descriptor's time stamp. */
@@ -15,7 +15,7 @@ export interface RpalFd {
 export class LibSender {
   readonly index: number;
   readonly scc: Pointer;
-  /** The routine that has set the recovery point last: the stack pointer that the kernel puts back is its. */
+  /** The routine that set the recovery point last: the stack pointer that the kernel puts back belongs to it. */
   recovers: object | null = null;
 
   constructor(index: number, scc: number) {

@@ -65,7 +65,7 @@ const S = {
 /** What a call brings: words, or the news that there is room for words again. */
 export const CallKind = { IN: 1, OUT: 2 } as const;
 
-/** Is it something that one call can pass? */
+/** Can one call pass it? */
 export function mayPass(pointers: number, length: number): boolean {
   return pointers !== 0 && length >= 1 && length <= QUEUE_WORDS;
 }
@@ -317,7 +317,7 @@ export class WritePtrsCall extends LibCall {
     return this.go(S.MARK);
   }
 
-  /** Not one operation with the look at the bits, as the receiver takes them without the lock. */
+  /** Reading and setting the bits are separate operations, as the receiver takes them without the lock. */
   #mark(cpu: Cpu): StepEnd {
     const { memory } = cpu;
     const entry = follow(cpu, this.#entry, Touch.STORE);
@@ -441,7 +441,7 @@ export class WritePtrsCall extends LibCall {
     return this.go(S.SETTLE);
   }
 
-  /** CALL -> WAIT: others may call. Fails, and need not succeed, if a lazy switch has changed the state. */
+  /** CALL -> WAIT: others may call. This fails, and may fail, if a lazy switch has changed the state. */
   #settle(cpu: Cpu): StepEnd {
     const word = follow(cpu, this.#receiverState, Touch.STORE);
     if (word < 0) return StepEnd.FAULT;
@@ -453,7 +453,7 @@ export class WritePtrsCall extends LibCall {
     return this.go(S.MORE);
   }
 
-  /** Words that others have queued while the receiver was ours are ours to bring, too. */
+  /** We must also bring words that others queued while the receiver was ours. */
   #more(cpu: Cpu): StepEnd {
     const pending = follow(cpu, this.#pending, Touch.LOAD);
     if (pending < 0) return StepEnd.FAULT;

@@ -10,7 +10,7 @@ import type { LibProcess } from './lib-process.js';
 
 type Routine<T = number> = Generator<void, T>;
 
-/** What becomes of a table that has no node for a descriptor. */
+/** What happens if a table has no node for a descriptor. */
 const Nodes = { AS_THEY_ARE: 0, GROW: 1 } as const;
 
 /** Address of the slot of `fd` in the table whose first node is at `table`. @param nodes one of `Nodes` @returns -1 without a node */
@@ -48,7 +48,7 @@ export function* install(p: Program, state: LibProcess, epfd: number, fd: number
   if (slot >= 0) yield* freeLazily(p, state);
   if (slot < 0 || (yield* useOf(p, slot)) !== SlotUse.FREE) return yield* giveUp(p, record);
   const racing = state.quirk('install-race-loses-record');
-  // Put right, the slot is taken before the record is shown in it, so that two threads cannot both think that it is theirs.
+  // Repaired, the slot is taken before the record appears in it, so that two threads cannot both believe that it is theirs.
   if (!racing && (yield* exchange(p, slot, SlotUse.FREE, SlotUse.FREEING)) !== SlotUse.FREE) return yield* giveUp(p, record);
   const timestamp = ((yield* p.load32(slot + FdSlot.timestamp)) + 1) & 0xffff;
   yield* p.store32(slot + FdSlot.timestamp, timestamp);
@@ -118,7 +118,7 @@ export function* timestampOf(p: Program, table: number, fd: number): Routine {
   return slot < 0 ? 0 : yield* p.load32(slot + FdSlot.timestamp);
 }
 
-/** Address of the record of `fd` that may be used, 0 if it has none. */
+/** Address of the usable record of `fd`; 0 if it has none. */
 export function* recordOf(p: Program, state: LibProcess, fd: number): Routine {
   const slot = yield* slotOf(p, state.fdTable, fd, Nodes.AS_THEY_ARE);
   if (slot < 0 || (yield* useOf(p, slot)) < SlotUse.AVAILABLE) return 0;
@@ -147,7 +147,7 @@ function* useOf(p: Program, slot: number): Routine {
   return (yield* p.load32(slot + FdSlot.use)) | 0;
 }
 
-/** What the use of `slot` was; it is `desired` now if that was `expected`. */
+/** Compare-exchange of the use of `slot`. @returns the value found */
 function exchange(p: Program, slot: number, expected: number, desired: number): CompareExchange {
   return new CompareExchange(p.context, slot + FdSlot.use, expected, desired);
 }

@@ -27,7 +27,7 @@ export interface ReceiverParts {
 
 /** A thread that may be sender and receiver. */
 interface ThreadRoles {
-  /** For the library the thread is neither any more. */
+  /** To the library the thread is neither any more. */
   forgetRoles(): void;
 }
 
@@ -74,7 +74,7 @@ export class LibProcess {
   static readonly #all: WeakMap<Process, LibProcess> = new WeakMap();
   static readonly #handovers: WeakMap<object, Handover> = new WeakMap();
 
-  // What is asked at each call, so looked up once.
+  // Needed at each call, so looked up once.
   /** A call looks whether there is such a receiver. */
   readonly checksReceivers: boolean;
   /** A caller leaves its key in the record that it takes a reference to. */
@@ -93,23 +93,23 @@ export class LibProcess {
     this.nestsRecovery = !this.quirk('nested-recovery-lost');
   }
 
-  /** What a call comes back with, negated, whose thread cannot be a sender. */
+  /** The error, negated, of a call whose thread cannot become a sender. */
   get senderRefused(): number {
     return this.quirk('refused-sender-as-fault') ? RpalError.ERR_PEER_MEM : RpalError.INVAL_THREAD;
   }
 
-  /** A routine of the library fails with `code` for its caller's error code. @returns -1 */
+  /** A routine of the library fails, and `code` becomes the caller's error code. @returns -1 */
   fail(code: number): number {
     this.error = code;
     return -1;
   }
 
-  /** It fails where the library forgets the code; `code` is what it would be. @returns -1 */
+  /** As `fail`, where the posted library forgets to set the code; `code` is what it should be. @returns -1 */
   failWithout(code: number): number {
     return this.quirk('failure-without-code') ? -1 : this.fail(code);
   }
 
-  /** Told of changes of state and of rights that the library makes; null on a machine without the kernel half. */
+  /** Receives the changes of state and of rights that the library makes; null on a machine without the kernel half. */
   get instruments(): Instruments | null {
     return this.#kernelHalf === null ? null : this.#kernelHalf.instruments;
   }

@@ -35,7 +35,7 @@ export function* requestService(p: Program, state: LibProcess, key: number): Rou
   return 0;
 }
 
-/** `rpal_release_service`: forgotten here before the kernel is asked. @returns 0 or -1 */
+/** `rpal_release_service`: the library forgets it before it asks the kernel. @returns 0 or -1 */
 export function* releaseService(p: Program, state: LibProcess, key: number): Routine {
   if (!state.initialised) return -1;
   const peer = state.peers.find((candidate) => candidate?.key === key);
@@ -73,7 +73,7 @@ export function* cleanServiceStart(p: Program, state: LibProcess): Routine<reado
     const low = yield* p.load32(record + ReceiverRecord.queueLock);
     const high = yield* p.load32(record + ReceiverRecord.queueLock + 4);
     if ((high | 0) !== LOCKED || !keys.includes(low)) continue;
-    // What the dead peer had reserved and not published is given up.
+    // Gives up what the dead peer had reserved and not published.
     const queue = yield* p.load64(record + ReceiverRecord.readyQueue);
     yield* p.store32(queue + ReadyQueue.reserved, yield* p.load32(queue + ReadyQueue.end));
     yield* p.store64(record + ReceiverRecord.queueLock, 0);

@@ -401,14 +401,14 @@ export class EpollWaitCall extends LibCall {
     return this.#skip(cpu, queue, begin);
   }
 
-  /** The descriptor that is first in the queue is done with. */
+  /** The first descriptor in the queue is finished. */
   #skip(cpu: Cpu, queue: number, begin: number): StepEnd {
     cpu.charge(LibStep.collectOne);
     cpu.memory.write32(queue + ReadyQueue.begin, (begin + 1) | 0);
     return StepEnd.NEXT;
   }
 
-  /** A thread that is no receiver waits as it always did. */
+  /** A thread that is not a receiver waits as usual. */
   #plain(): StepEnd {
     if (this.state === S.PLAIN_END) return this.finish(this.context.rax);
     return this.syscall(SyscallNumber.epoll_wait, S.PLAIN_END, this.epfd, this.events, this.maxevents, this.timeout);

@@ -4,8 +4,7 @@ import { FiberFrame } from '../layouts.js';
 import { reach, StepEnd } from './lib-call.js';
 
 /**
- * Saves a context below the stack pointer as fcontext's `jump` does: only what a function call must preserve. What leads
- * back is the resume address.
+ * Saves a context below the stack pointer as fcontext's `jump` does: only what a function call must preserve. The resume address leads back.
  * @returns the handle (the address of the frame), or -1 if the stack faults
  */
 export function saveFrame(cpu: Cpu, context: UserContext): number {

@@ -5,7 +5,7 @@ import type { Call, ProgramContext, Routine } from '@rpal/kernel';
 export const StepEnd = {
   /** Go on with the next step. */
   NEXT: 0,
-  /** The routine is through; its result is set. */
+  /** The routine has ended; its result is set. */
   DONE: 1,
   /** The core does something else now, or has to: the routine's state says whether the step is done or will be repeated. */
   AWAY: 2,
@@ -22,7 +22,7 @@ export function reach(cpu: Cpu, address: number, write: boolean): number {
   return cpu.data(address, write ? Access.user | Access.write : Access.user);
 }
 
-/** As `reach`, for an address that is used over and over. */
+/** As `reach`, for an address that is used repeatedly. */
 export function follow(cpu: Cpu, pointer: Pointer, write: boolean): number {
   return pointer.data(cpu, write ? Access.user | Access.write : Access.user);
 }
@@ -35,7 +35,7 @@ export abstract class LibCall implements Call, Routine {
   protected state = 0;
   protected readonly context: ProgramContext;
   protected readonly result: { readonly done: true; value: number } = { done: true, value: 0 };
-  /** The routine is through, and has not been asked for its result. */
+  /** The routine has ended, and has not been asked for its result. */
   #ended = false;
 
   constructor(context: ProgramContext) {
@@ -64,7 +64,7 @@ export abstract class LibCall implements Call, Routine {
     return SUSPENDED;
   }
 
-  /** Executes steps. @returns true once the routine is through */
+  /** Executes steps. @returns true once the routine has ended */
   #run(): boolean {
     const { context } = this;
     if (context.landing !== 0) this.#land();

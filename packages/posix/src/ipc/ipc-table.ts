@@ -1,7 +1,7 @@
 import type { Thread } from '@rpal/kernel';
 import { Errno, Ipc } from '@rpal/uapi';
 
-/** An object of System V IPC: found by a key or an id, owned by who made it. */
+/** An object of System V IPC: found by a key or an id, owned by its maker. */
 export interface IpcObject {
   readonly id: number;
   /** 0: none. */
@@ -17,7 +17,7 @@ export interface IpcObject {
 /** In a command: structures are of their newer form, as they always are on x86-64. */
 export const IPC_64 = 0x100;
 
-/** What a caller wants of an object. */
+/** The access that a caller wants to an object. */
 export const Right = { READ: 4, WRITE: 2 } as const;
 const CAP_IPC_OWNER = 15;
 const CAP_SYS_ADMIN = 21;

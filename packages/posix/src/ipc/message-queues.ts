@@ -88,7 +88,7 @@ export function defineMessageQueueCalls(calls: Calls): void {
   );
 }
 
-/** A size as unsigned: what is negative as a register is larger than any message. */
+/** The size is unsigned: a negative register is larger than any message. */
 function unsignedSize(size: number): number {
   return size < 0 ? Number.POSITIVE_INFINITY : size;
 }

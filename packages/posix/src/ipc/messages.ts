@@ -205,7 +205,7 @@ export function defineMessageCalls(calls: Calls): void {
 
 const CAP_SYS_RESOURCE = 24;
 
-/** Which message is meant (`convert_mode`): the first; the first of a type, or of another; the first of the lowest type up to a bound. */
+/** Which message is wanted (`convert_mode`): the first; the first of a type, or of another; the first of the lowest type up to a bound. */
 function choose(messages: readonly Message[], wanted: number, except: boolean): number {
   if (wanted === 0) return 0;
   if (wanted > 0) return messages.findIndex(({ type }) => (type === wanted) !== except);

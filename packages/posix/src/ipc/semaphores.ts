@@ -34,7 +34,7 @@ interface SemaphoreSet extends IpcObject {
   created: number;
 }
 
-/** What a process gives back when it ends (SEM_UNDO): by set, for each semaphore. */
+/** What the kernel gives back for a process when it ends (SEM_UNDO): by set, for each semaphore. */
 type Undo = Map<SemaphoreSet, number[]>;
 
 /** The semaphores of a machine. */
@@ -67,7 +67,7 @@ class Semaphores {
     return 0;
   }
 
-  /** Values that are set forget what processes would give back. */
+  /** Setting a value discards what processes would give back. */
   forget(processes: Iterable<Process>, set: SemaphoreSet, number: number): void {
     for (const process of processes) {
       const back = this.#undo.get(process)?.get(set);

@@ -160,7 +160,7 @@ export class SharedSegments {
   control(cpu: Cpu, thread: Thread, id: number, command: number, buffer: number): number {
     if (id < 0 || command < 0) return -Errno.EINVAL;
     const { memory, process } = thread;
-    // What IPC_SET takes is copied before anybody asks what it is for.
+    // The argument of IPC_SET is copied before anything else is checked.
     if (command === Ipc.SET && !readable(cpu, memory, buffer)) return -Errno.EFAULT;
     const segment = this.#byId.get(id);
     if (segment === undefined) return -Errno.EINVAL;

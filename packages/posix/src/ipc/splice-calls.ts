@@ -85,12 +85,12 @@ function isWritable({ flags }: File): boolean {
   return (flags & OpenFlag.ACCMODE) !== OpenFlag.RDONLY;
 }
 
-/** A length that is unsigned: what is negative as a register is more than anything. */
+/** The length is unsigned: a negative register is larger than anything. */
 function unsignedLength(length: number): number {
   return length < 0 ? Number.POSITIVE_INFINITY : length;
 }
 
-/** From one file to another, if both are there. Nothing is moved in any case. */
+/** From one file to another, if both are open. Nothing is moved in any case. */
 function betweenFiles(
   cpu: Cpu,
   thread: Thread,

@@ -27,7 +27,7 @@ export const Advice = {
   PAGEOUT: 21,
 } as const;
 
-/** What an advice does with a part of an area. @returns 0 or a negative errno */
+/** What an advice does to a part of an area. @returns 0 or a negative errno */
 type Visit = (cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number) => number;
 
 /** The area has other flags from now on: it is split if it is a part. */
@@ -51,7 +51,7 @@ const ADVICE: { readonly [advice: number]: Visit } = {
   [Advice.RANDOM]: flagging(RAND_READ, SEQ_READ),
   [Advice.SEQUENTIAL]: flagging(SEQ_READ, RAND_READ),
   [Advice.WILLNEED]: () => 0,
-  // Pages may be taken at any time from now on. Here they are at once.
+  // Pages may be taken at any time from now on. The model takes them at once.
   [Advice.FREE]: (cpu, mm, area, start, end) =>
     isShared(area) || isPinned(area) ? -Errno.EINVAL : madvise(cpu, mm, start, end - start, Madvise.DONTNEED),
   [Advice.MERGEABLE]: () => 0,
@@ -141,7 +141,7 @@ export function defineMemoryCalls(calls: Calls): void {
       if ((area.flags & VmFlag.SPECIAL) !== 0) continue;
       modifyRange(cpu, memory, area, area.start, area.end, area.flags | VmFlag.LOCKED | onFault, area.key);
     }
-    // What cannot be made present is left out.
+    // Pages that cannot be made present are skipped.
     if (onFault === 0) for (const { start, end } of [...memory.areas]) populateRange(cpu, memory, start, end);
     return 0;
   });

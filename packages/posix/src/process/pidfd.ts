@@ -36,7 +36,7 @@ export class PidFd extends File {
     if (process.reaped) return Poll.IN | Poll.RDNORM | Poll.HUP;
     const ended = thread === null ? process.exit !== null && process.threads.length === 0 : thread.state === TaskState.DEAD;
     if (!ended) return 0;
-    // A thread that was not the first is nothing more once it has ended.
+    // Nothing is left of a thread that was not the first once it has ended.
     return Poll.IN | Poll.RDNORM | (thread !== null && thread !== process.main ? Poll.HUP : 0);
   }
 }

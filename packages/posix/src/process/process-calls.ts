@@ -15,7 +15,7 @@ const ArchPrctl = {
   GET_XCOMP_PERM: 0x1022,
 } as const;
 
-/** Clock ticks a second, as times counts (USER_HZ). */
+/** Clock ticks per second, as times counts them (USER_HZ). */
 const USER_HZ = 100;
 const NOFILE_MAX = 1 << 20;
 /** Bytes of `struct tms`, and of `struct rlimit`. */

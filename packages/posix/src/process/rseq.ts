@@ -105,7 +105,7 @@ export function defineRseq(calls: Calls): void {
       }
       if (bytes < Field.size || a0 % Field.size !== 0) return -Errno.EINVAL;
       if (a0 < 0 || a0 + bytes > TASK_SIZE) return -Errno.EFAULT;
-      // What a sequence left there would be taken for one under way.
+      // A sequence left there would be taken for one under way.
       if (buffer.load(cpu, thread, a0 + Field.criticalSection, 8) < 0) return -Errno.EFAULT;
       if (buffer.u64(0) !== 0 && buffer.clear(8).store(cpu, thread, a0 + Field.criticalSection, 8) < 0) return -Errno.EFAULT;
       const registration = new Registration(kernel, a0, bytes, signature);

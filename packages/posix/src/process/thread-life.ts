@@ -10,15 +10,15 @@ import { getLong, putLong } from '../user-memory.js';
 
 /** Bytes of `struct robust_list_head`: the list, the way from an entry to its futex, the entry of an operation that is under way. */
 const ROBUST_HEAD = 24;
-/** A list may be damaged: no more entries of it are looked at. */
+/** The most entries of a list that are looked at: a list may be damaged. */
 const ROBUST_LIST_LIMIT = 2048;
 /** The command of futex(2) for words that other processes may share. */
 const SHARED = 0;
 const { TID_MASK, WAITERS, OWNER_DIED } = FutexWord;
 
-/** What is to be done when a thread ends, or takes up another image. */
+/** What to do when a thread ends or executes another image. */
 interface Life {
-  /** Where its id is to be cleared, and who waits for that woken; 0: nowhere (set_tid_address). */
+  /** Where its id is cleared, and a waiter for that is woken; 0: nowhere (set_tid_address). */
   clearTid: number;
   /** Address of its `struct robust_list_head`; 0: none. */
   robust: number;

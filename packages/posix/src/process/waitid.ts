@@ -4,7 +4,7 @@ import { begin } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
 import { PidFd } from './pidfd.js';
 
-/** Whom waitid means (include/uapi/linux/wait.h). */
+/** The children that waitid waits for (include/uapi/linux/wait.h). */
 const IdType = { ALL: 0, PID: 1, PGID: 2, PIDFD: 3 } as const;
 /** What has happened to a child (`si_code` of SIGCHLD). */
 export const ChildCode = { EXITED: 1, KILLED: 2, DUMPED: 3, STOPPED: 5, CONTINUED: 6 } as const;

@@ -12,7 +12,7 @@ const FIRST = 48;
 const SECOND = 56;
 const Offset = { size: 0, policy: 4, flags: 8, nice: 16, priority: 20, runtime: 24 } as const;
 const AttrFlag = { RESET_ON_FORK: 1, RECLAIM: 2, DL_OVERRUN: 4, KEEP_POLICY: 8, KEEP_PARAMS: 16, UTIL_CLAMP: 0x60, ALL: 0x7f } as const;
-/** What a fair task may ask for as its slice, ns: others are brought into this. */
+/** The slice that a fair task may ask for, ns; other values are clamped. */
 const SLICE_MIN = 100_000;
 const SLICE_MAX = 100_000_000;
 
@@ -24,7 +24,7 @@ export function defineSchedAttributes(calls: Calls): void {
   const { scheduler, processes } = calls.kernel;
   const buffer = new UserBuffer(PAGE_SIZE);
   const find = (caller: Thread, pid: number): Thread | undefined => (pid === 0 ? caller : processes.thread(pid));
-  /** Without CAP_SYS_NICE nobody touches another user's tasks, nor makes a task more urgent than its limits allow. */
+  /** Without CAP_SYS_NICE nobody may change another user's tasks, or make a task more urgent than its limits allow. */
   const refused = (caller: Thread, target: Thread, policy: number, priority: number, nice: number): boolean => {
     if (caller.process.capable(Cap.SYS_NICE)) return false;
     const { euid } = caller.process.credentials;
@@ -63,7 +63,7 @@ export function defineSchedAttributes(calls: Calls): void {
       if (size < FIRST || size > PAGE_SIZE) return tooBig();
       buffer.clear(SECOND);
       if (buffer.load(cpu, thread, a1, size) < 0) return -Errno.EFAULT;
-      // What a newer program asks for beyond what is known.
+      // What a newer program may ask for beyond what this kernel knows.
       for (let at = SECOND; at < size; at++) if (buffer.view.getUint8(at) !== 0) return tooBig();
       const flags = buffer.u32(Offset.flags);
       if ((flags & AttrFlag.UTIL_CLAMP) !== 0) return size < SECOND ? -Errno.EINVAL : -Errno.EOPNOTSUPP;
@@ -111,5 +111,5 @@ export function defineSchedAttributes(calls: Calls): void {
   });
 }
 
-/** Nobody's utilisation is clamped. */
+/** No task's utilisation is clamped. */
 const UCLAMP_MAX = 1024;

@@ -30,7 +30,7 @@ export class AlternateStacks {
     return this.#stacks.find(thread)?.stack ?? NONE;
   }
 
-  /** The thread has none any more. */
+  /** The thread no longer has one. */
   reset(thread: Thread): void {
     this.#stacks.forget(thread);
   }

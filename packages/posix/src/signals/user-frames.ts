@@ -53,7 +53,7 @@ export class UserFrames implements SignalFrames {
     const fpState = pointer - (pointer % XSAVE_ALIGNMENT);
     pointer = fpState - Frame.bytes;
     const frame = pointer - (pointer % FRAME_ALIGNMENT) - 8;
-    // It has run out of the stack that it began on.
+    // It has overrun the stack that it began on.
     if ((enters || nested) && !(frame > alternate.address)) return -Errno.EFAULT;
     this.#writeExtended(state.pkru);
     if (this.#state.store(cpu, thread, fpState, this.#layout.bytes + Xsave.magicBytes) < 0) return -Errno.EFAULT;
@@ -143,7 +143,7 @@ export class UserFrames implements SignalFrames {
       return kept;
     }
     if (ip === place) return { ...kept, restart: false, rax: ax };
-    // Somebody has written another place to go on at into the frame.
+    // The handler has written another place to go on at into the frame.
     thread.frame.rip = ip;
     return { ...kept, user: this.#kernel.contexts.at(cpu, ip), restart: false, rax: ax };
   }
@@ -166,7 +166,7 @@ function placeOf(user: UserContext): number {
   return user.resumeAddress !== 0 ? user.resumeAddress : user.rip;
 }
 
-/** What a handler has written over the arguments of a call that is made again. Fractions are a host program's own, and not in the frame. */
+/** The arguments of a restarted call, as the handler may have overwritten them. Fractions are a host program's own, and not in the frame. */
 function setArguments(user: UserContext, [a0, a1, a2, a3, a4, a5]: readonly number[]): void {
   const chosen = (before: number, now: number | undefined): number => (now === undefined || Math.floor(before) === now ? before : now);
   user.a0 = chosen(user.a0, a0);

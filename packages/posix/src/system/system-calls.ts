@@ -14,7 +14,7 @@ const CAP_SYS_ADMIN = 21;
 const Grnd = { NONBLOCK: 1, RANDOM: 2, INSECURE: 4 } as const;
 /** Random bytes are made in pieces of so many at most. */
 const PIECE = 4096;
-/** A call gives no more (MAX_RW_COUNT). */
+/** One call gives no more than this (MAX_RW_COUNT). */
 const RANDOM_MAX = 0x7fff_f000;
 
 /** Bytes of `struct sysinfo`, and where its fields lie. */

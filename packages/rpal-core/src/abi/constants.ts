@@ -23,7 +23,10 @@ export const RPAL_RAND_SPAN: number = 4 * HUGE_PAGE_SIZE;
 export const MAX_REQUEST_SERVICE = 15;
 export const RPAL_MAX_RECEIVER_NUM = 16;
 export const RPAL_MAX_SHARED_PAGES = 8192;
-/** An id is not used again earlier than this after its last reference is gone (patch 04), ns. @public for programs that use the ioctls, and reach the limit */
+/**
+ * An id is not used again until this long after its last reference has gone (patch 04), ns.
+ * @public for programs that use the ioctls, and reach the limit
+ */
 export const QUARANTINE_NS = 30e9;
 
 /** The recovery point in the sender's record is armed (patch 14). */

@@ -33,7 +33,7 @@ export function request(rpal: Rpal, cpu: Cpu, service: RpalService, target: Rpal
   return 0;
 }
 
-/** The request is taken back; the mapping, if there was one, goes (patch 11). */
+/** Withdraws the request; the mapping, if there was one, goes (patch 11). */
 export function release(rpal: Rpal, cpu: Cpu, service: RpalService, target: RpalService): void {
   cpu.charge(RpalStep.request);
   const linked = service.map[target.id]?.mapped === true;
@@ -46,7 +46,7 @@ export function release(rpal: Rpal, cpu: Cpu, service: RpalService, target: Rpal
   }
 }
 
-/** What has become of the link of two services. */
+/** What happened to the link of two services. */
 const Link = { MADE: true, GONE: false } as const;
 
 function announceLink(rpal: Rpal, cpu: Cpu, a: RpalService, b: RpalService, linked: boolean): void {
@@ -54,13 +54,13 @@ function announceLink(rpal: Rpal, cpu: Cpu, a: RpalService, b: RpalService, link
   if (rpalLink.observed) rpalLink.emit(cpu.id, cpu.clock, a, b, linked);
 }
 
-/** What isolates two services follows a change of what they share. */
+/** The isolation of two services follows a change in what they share. */
 function relinked(rpal: Rpal, cpu: Cpu, ...services: readonly RpalService[]): readonly RpalService[] {
   for (const service of services) rpal.isolation.relinked(cpu, service);
   return services;
 }
 
-/** DISABLE, or the end of the process (patches 10 and 12): own requests go, and those who still request it are told. */
+/** DISABLE, or the end of the process (patches 10 and 12): its own requests go, and services that still request it are told. */
 export function disable(rpal: Rpal, cpu: Cpu, service: RpalService): number {
   if (!service.enabled) return -Errno.EINVAL;
   service.enabled = false;

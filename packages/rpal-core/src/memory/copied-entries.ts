@@ -56,7 +56,7 @@ function clearEntry(cpu: Cpu, owner: RpalService, user: MmStruct): void {
   cpu.memory.write32(target + 4, 0);
 }
 
-/** Top-level page-table entries are copied (patch 09): all that the owner maps later is there without more ado. */
+/** Top-level page-table entries are copied (patch 09): whatever the owner maps later is there at once. */
 export const copiedEntries: Sharing = {
   name: 'copied top-level entries',
   link: linkServices,

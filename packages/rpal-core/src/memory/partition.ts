@@ -22,8 +22,8 @@ export function sliceLayout(layout: Layout, service: RpalService, rng: Rng): Lay
 }
 
 /**
- * Occupies every user address outside the slice with inaccessible mappings (patch 05), so that whatever is mapped later
- * lands inside. As written the area is looked up at what mapping it gave, also if that is an error. @returns 0, -EINVAL or -ENOMEM
+ * Occupies every user address outside the slice with inaccessible mappings (patch 05), so that whatever is mapped later lands inside. As
+ * written the area is looked up at the result of the mapping, even if that is an error. @returns 0, -EINVAL or -ENOMEM
  */
 export function inflateBalloon(rpal: Rpal, cpu: Cpu, { mm, base, top, id }: RpalService): number {
   const parts = [

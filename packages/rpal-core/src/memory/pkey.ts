@@ -18,7 +18,7 @@ export function pkruOf(key: number): number {
   return ALL_DENIED & ~(3 << (2 * key));
 }
 
-/** PKRU that lets everything be read and key `key` be written. */
+/** PKRU that allows reading everything and writing key `key`. */
 export function readAllPkru(key: number): number {
   return (0xaaaa_aaaa | 0) & ~(3 << (2 * key));
 }
@@ -45,8 +45,8 @@ export function chooseKey(service: RpalService, wanted: number): number {
 }
 
 /**
- * Installs the key (patches 26 and 29) in four phases, each a step of its own: threads that race with it must neither be
- * shut out of pages with the old key nor of pages with the new.
+ * Installs the key (patches 26 and 29) in four phases, each a step of its own: threads that race with it must not be shut out of pages with
+ * either the old or the new key.
  * @returns the phases, to be run in order under the service's mutex
  */
 export function keyInstallation(rpal: Rpal, service: RpalService, thread: RpalTask, key: number): readonly ((cpu: Cpu) => number)[] {

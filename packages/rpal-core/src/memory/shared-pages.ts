@@ -60,9 +60,9 @@ export class SharedPages implements MappedObject, SharedMapping {
     if (--this.references === 0 && !this.#freed) this.#free();
   }
 
-  /** The close callback, the only one there is: forks and splits are not noticed. */
+  /** The close callback is the only one: forks and splits go unnoticed. */
   mapped(change: 1 | -1, area: Vma): void {
-    // A mapping that fails half way is taken back without having been one.
+    // A mapping that fails half way is undone before it counts as one.
     if (change > 0 || area.object !== this || this.userStart === 0) return;
     const rpal = this.#rpal;
     const { service } = this;

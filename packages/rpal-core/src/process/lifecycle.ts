@@ -52,7 +52,7 @@ export function joinService(parent: RpalTask, child: RpalTask): void {
   service.references++;
 }
 
-/** Which thread of a service leaves it: the last one takes the service along. */
+/** A thread leaves its service; the last one takes the service with it. */
 export const LeavingThread = { LAST: true, OTHER: false } as const;
 
 /** A thread of a service ends (patches 08, 10, 15, 22), before its memory goes. */

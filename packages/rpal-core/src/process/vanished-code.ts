@@ -1,7 +1,7 @@
 import { NoCode, type Process, UserContext } from '@rpal/kernel';
 import type { Rpal } from '../rpal.js';
 
-/** The memory of `process` goes: CPUs that execute its code on behalf of others come no further. */
+/** The memory of `process` goes: CPUs that execute its code on behalf of others get no further. */
 export function cutOff(rpal: Rpal, process: Process): void {
   const { kernel } = rpal;
   for (const cpu of kernel.platform.cpus) {

@@ -15,15 +15,15 @@ import { clearIn, isDying, load, moveReceiver, orInto, setReceiver } from '../th
 /** Largest count of events (fs/eventpoll.c: EP_MAX_EVENTS). */
 const MAX_EVENTS = Math.floor(0x7fff_ffff / EPOLL_EVENT_SIZE);
 
-/** Does this epoll_wait want RPAL's handling (patch 27)? A registered receiver says so in its record. */
+/** Should RPAL handle this epoll_wait (patch 27)? A registered receiver says so in its record. */
 export function takesEpollWait(cpu: Cpu, thread: RpalTask): boolean {
   if ((thread.rpal.flags & RpalFlag.RECEIVER) === 0) return false;
   return load(cpu, thread.rpal.role.rcc + Rcc.epPollMagic) === RPAL_EP_POLL_MAGIC;
 }
 
 /**
- * Ends the wait that the receiver is, or was, in: its timer and its place in the queue (`rpal_resume_ep`). As written whether there is a
- * timer depends on what user memory says now.
+ * Ends the wait that the receiver is, or was, in: its timer and its place in the queue (`rpal_resume_ep`). As written user memory decides,
+ * at this moment, whether there is a timer.
  */
 export function leaveEpollWait(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   const data = thread.rpal.role;
@@ -58,9 +58,8 @@ export function epollOf(rpal: Rpal, { pid, rpal: { role } }: RpalTask): EventPol
 }
 
 /**
- * Delivers events to the buffer in the receiver's record (patch 27: `rpal_try_send_events`). When none is left the
- * KERNEL_PENDING bit goes, unless one arrived meanwhile. As written buffer and count are taken as they are: what was checked are the
- * arguments of the system call.
+ * Delivers events to the buffer in the receiver's record (patch 27: `rpal_try_send_events`). When none is left the KERNEL_PENDING bit goes,
+ * unless one arrived meanwhile. As written buffer and count are used unchecked: only the arguments of the system call were checked.
  */
 export function sendReadyEvents(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   const data = thread.rpal.role;
@@ -196,8 +195,8 @@ class RpalEpollWait implements Operation {
   }
 
   /**
-   * RUNNING, also if the wait was made within a call: the caller, which looks for LAZY_SWITCH when it is back, then does not
-   * know that the kernel is still on the receiver's side.
+   * RUNNING, even if the wait was made within a call: the caller, which looks for LAZY_SWITCH when it is back, then does not know that the
+   * kernel is still on the receiver's side.
    */
   #stateAfter(): number {
     const { flags, role } = this.#thread.rpal;

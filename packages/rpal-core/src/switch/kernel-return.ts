@@ -17,8 +17,8 @@ import { epollOf, leaveEpollWait, sendReadyEvents } from './epoll.js';
 const STOPPER_NS = 1000;
 
 /**
- * What a task finds on its kernel stack that lost its user context in a lazy switch (patch 20:
- * `rpal_ret_from_lazy_switch`): it goes back to user mode with the context saved beforehand.
+ * What a task that lost its user context in a lazy switch finds on its kernel stack (patch 20: `rpal_ret_from_lazy_switch`): it goes back
+ * to user mode with the context saved beforehand.
  */
 export class KernelReturnPath implements KernelPath {
   readonly #rpal: Rpal;
@@ -76,7 +76,7 @@ function returnReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   return fastError < 0 && !rpal.quirk('fast-epoll-error-lost') ? fastError : count;
 }
 
-/** As written the sender has nothing but a plain pointer to the receiver of its last switch, and does not ask what became of it. */
+/** As written the sender has only a plain pointer to the receiver of its last switch, and does not check whether that still exists. */
 function requireReceiver(sender: RpalTask, { pid, rpal: { service, flags } }: RpalTask): void {
   const text = `sender ${sender.pid} returns by the kernel after receiver ${pid}`;
   if (service === null) throw new RpalBug('oops', 26, `${text} has ended: the step that sets PKRU reads the key of no service`);
@@ -91,7 +91,7 @@ function returnSender(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   // A receiver that has ended belongs to no service any more; its process may go on, and its memory with it.
   const peer = receiver === null ? null : (service?.map[receiver.rpal.role.serviceId]?.service ?? null);
   rpal.loadRights(cpu, keysOf(service, peer));
-  // A receiver that has ended meanwhile has taken its records along.
+  // A receiver that has ended meanwhile has taken its records with it.
   const alive = receiver !== null && (receiver.rpal.flags & RpalFlag.RECEIVER) !== 0;
   if (alive) {
     receiver.rpal.flags &= ~RpalFlag.LAZY_SWITCHED;

@@ -60,7 +60,7 @@ export function onKernelEntry(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
     return;
   }
   if (isDying(rpal, receiver)) {
-    // Its own end has begun elsewhere, so it cannot be taken up here: for the caller it is gone.
+    // It has begun to end elsewhere, so it cannot be taken up here: for the caller it is gone.
     if (recover(rpal, cpu, thread)) cpu.fsBase = thread.fsBase;
     else rpal.warn(cpu, `thread ${thread.pid} calls receiver ${receiver.pid}, which ends, and has no recovery point`);
     return;
@@ -80,7 +80,7 @@ function notAReceiver(caller: RpalTask, { pid, rpal: { data } }: RpalTask): Rpal
     : new RpalBug('use after free', 17, `${found}, whose record as a receiver has been freed`);
 }
 
-/** What the series does not ask: is `caller` a sender, and does the receiver's state say that it is called by it? */
+/** A check that the series lacks: is `caller` a sender, and does the receiver's state say that this sender calls it? */
 function isCalledBy(rpal: Rpal, cpu: Cpu, receiver: RpalTask, caller: RpalTask): boolean {
   if ((caller.rpal.flags & RpalFlag.SENDER) === 0 || (receiver.rpal.flags & RpalFlag.RECEIVER) === 0) return false;
   if ((receiver.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0) return false;
@@ -160,7 +160,7 @@ function receiverToSender(rpal: Rpal, cpu: Cpu, receiver: RpalTask, sender: Rpal
   rpal.instruments.lazySwitch(cpu, receiver, sender, LazySwitch.TO_SENDER);
 }
 
-/** `rpal_try_to_wake_up` (patch 15) knows nothing of tasks that do anything else than sleep. */
+/** `rpal_try_to_wake_up` (patch 15) takes it for granted that the task sleeps. */
 function requireSleep(rpal: Rpal, { pid, state }: RpalTask): void {
   if (state === TaskState.RUNNING) {
     throw new RpalBug('BUG', 15, `lazy switch to receiver ${pid}, which is running: BUG_ON in rpal_try_to_wake_up`);
@@ -171,7 +171,7 @@ function requireSleep(rpal: Rpal, { pid, state }: RpalTask): void {
   }
 }
 
-/** The scheduler's part of the series (patch 18) knows the fair class only. Its pick across the threads of a core does not even ask. */
+/** The scheduler's part of the series (patch 18) knows only the fair class. Its pick across the threads of a core does not even check. */
 function requireFair(rpal: Rpal, from: RpalTask, to: RpalTask): void {
   if (isFair(from.policy) && isFair(to.policy)) return;
   const text = `lazy switch from ${from.pid} to ${to.pid}: not both are in the fair class`;

@@ -67,7 +67,7 @@ function chargeReceivers(cpu: Cpu, service: RpalService, wanted: number): number
   return wanted - left;
 }
 
-/** A task clock advances: the correction that `thread` has coming takes part, once. */
+/** A task clock advances: the correction that `thread` is due is applied, once. */
 export function correctDelta(delta: number, thread: RpalTask): number {
   const corrected = Math.max(0, delta + thread.rpal.stealTime);
   thread.rpal.stealTime = 0;

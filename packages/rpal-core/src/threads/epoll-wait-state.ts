@@ -18,7 +18,7 @@ export function receiverWaitEntry(rpal: Rpal, thread: RpalTask): WaitEntry {
     const woken = rpal.kernel.scheduler.wakeUp(cpu, thread, undefined, sync);
     self.queue?.unlink(self);
     if (!woken) orInto(cpu, thread.rpal.role.rcc + Rcc.epPending, RPAL_KERNEL_PENDING);
-    // Linux's own function says what became of it, so that the next exclusive waiter is tried.
+    // Linux's own function reports the result, so that the next exclusive waiter is tried.
     const refused = !woken || (thread.rpal.flags & RpalFlag.WAKE) !== 0;
     return refused && !rpal.quirk('refused-wake-up-consumed') ? 0 : 1;
   }, thread);
@@ -35,7 +35,7 @@ export function takeEpollFile({ process, rpal: { role } }: RpalTask, epoll: Even
   if (role.fileCounted) epoll.get();
 }
 
-/** An RPAL wait is through with its epoll file (Linux: `fdput`), if it was not before. */
+/** An RPAL wait is done with its epoll file (Linux: `fdput`), if it was not before. */
 export function putEpollFile(cpu: Cpu, data: RoleData): void {
   if (!data.fileHeld) return;
   data.fileHeld = false;

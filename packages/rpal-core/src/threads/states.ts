@@ -72,8 +72,8 @@ export function receiverState(cpu: Cpu, data: RoleData): number {
 }
 
 /**
- * A receiver is being killed, and that a sender executes its code does not keep it from ending: it goes no further than its
- * own end, and leaves the word to the sender. One that is being switched to will see its signals by itself.
+ * A receiver is being killed, and that a sender executes its code does not keep it from ending: it only goes on to its own end, and leaves
+ * the word to the sender. One that is being switched to will see its signals by itself.
  */
 export function isDying(rpal: Rpal, receiver: RpalTask): boolean {
   return receiver.killPending && (receiver.rpal.flags & RpalFlag.LAZY_SWITCHED) === 0 && !rpal.quirk('kill-refused');

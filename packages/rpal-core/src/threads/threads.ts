@@ -18,7 +18,7 @@ function pagesOf(service: RpalService, address: number, size: number): SharedMap
   return pages?.contains(address, size) === true ? pages : null;
 }
 
-/** What the series does not ask: has the thread no role yet, and is it in the fair class? */
+/** A check that the series lacks: is the thread without a role, and in the fair class? */
 function mayRegister(rpal: Rpal, thread: RpalTask): boolean {
   if (!rpal.quirk('one-pointer-two-roles') && (thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) return false;
   return rpal.quirk('fair-class-unchecked') || isFair(thread.policy);
@@ -56,7 +56,7 @@ export function unregisterSender(rpal: Rpal, cpu: Cpu, thread: RpalTask): number
   return 0;
 }
 
-/** REGISTER_RECEIVER (patches 08 and 17): the FS base becomes known as this thread's. */
+/** REGISTER_RECEIVER (patches 08 and 17): records the FS base as this thread's. */
 export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask, address: number): number {
   const { rpal: state } = thread;
   const service = state.service as RpalService;
@@ -91,7 +91,7 @@ export function registerReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask, address
   return 0;
 }
 
-/** UNREGISTER_RECEIVER. As written also of a receiver that is being called: its caller comes back to a record that is freed. */
+/** UNREGISTER_RECEIVER. As written even of a receiver that is being called: its caller comes back to a freed record. */
 export function unregisterReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): number {
   if ((thread.rpal.flags & RpalFlag.RECEIVER) === 0) return -Errno.EINVAL;
   if ((thread.rpal.flags & RpalFlag.LAZY_SWITCHED) !== 0 && !rpal.quirk('unregister-in-call')) return -Errno.EBUSY;
@@ -99,7 +99,7 @@ export function unregisterReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): numb
   return 0;
 }
 
-/** A receiver is one no longer: it has asked for that, or ends. */
+/** A thread stops being a receiver: it has asked for that, or it ends. */
 export function endReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   const service = thread.rpal.service as RpalService;
   const receiver = thread.rpal.role;
@@ -114,8 +114,8 @@ export function endReceiver(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
 }
 
 /**
- * A receiver's FS base is nobody's from now on. As written it is looked for by what is in the register now: after a change of it nothing is
- * cleared, or the entry of another receiver.
+ * Forgets a receiver's FS base. As written the entry is looked for by the present value of the register: after that has changed, nothing is
+ * cleared, or the entry of another receiver is.
  */
 function clearFsBase(rpal: Rpal, cpu: Cpu, service: RpalService, thread: RpalTask): void {
   const byRegister = rpal.quirk('fs-base-of-register-cleared');
@@ -129,7 +129,7 @@ function release(entry: FsBaseEntry): void {
   entry.fsBase = 0;
 }
 
-/** Is this a policy of the fair scheduling class? The scheduler's part of the series knows no other. */
+/** Is this a policy of the fair scheduling class? The scheduler's part of the series knows no others. */
 export function isFair(policy: number): boolean {
   return policy === SchedPolicy.NORMAL || policy === SchedPolicy.BATCH || policy === SchedPolicy.IDLE;
 }

@@ -32,7 +32,7 @@ function wakeReceivers(rpal: Rpal, cpu: Cpu, service: RpalService): void {
   const due: RpalTask[] = [];
   for (const thread of service.receivers) if (needsWaking(rpal, cpu, thread)) due.push(thread);
   for (const thread of due) {
-    // The list is unlocked again, and nothing holds the threads that were taken down from it.
+    // The list is unlocked again, and nothing holds the threads that were noted from it.
     rpal.between(cpu, 'waker: receiver chosen');
     if (!isFreed(thread)) rpal.kernel.scheduler.wakeUp(cpu, thread);
     else if (rpal.quirk('waker-holds-nobody')) {

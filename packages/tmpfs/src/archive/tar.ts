@@ -12,7 +12,7 @@ export function isTar(bytes: Uint8Array): boolean {
 /** The files of a tar archive: ustar, with GNU's long names and the names and sizes of pax. @throws ArchiveError with where it is wrong @public for tools that make or read trees */
 export function filesOfTar(bytes: Uint8Array): FileRecord[] {
   const records: FileRecord[] = [];
-  /** What headers before a file say of it. */
+  /** What the headers before a file say about it. */
   let extra: { path?: string; target?: string; size?: number } = {};
   for (let at = 0; at + BLOCK <= bytes.length; ) {
     const header = bytes.subarray(at, at + BLOCK);

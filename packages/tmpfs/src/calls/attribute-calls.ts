@@ -106,7 +106,7 @@ function defineStat(define: Define, tree: FileTree): void {
   });
 }
 
-/** What a path and a descriptor lead to; an open file that has no name, null. */
+/** What a path and a descriptor lead to; null for an open file that has no name. */
 function locate(
   cpu: Cpu,
   thread: Thread,
@@ -142,7 +142,7 @@ function defineChanges(define: Define, tree: FileTree): void {
     change: (found: Dentry) => number,
   ): number => {
     const found = locate(cpu, thread, tree, fd, path, flags);
-    // What has no name, a pipe or a socket, has nothing that could be changed here.
+    // A file without a name, such as a pipe or a socket, has nothing that could be changed here.
     return found instanceof Dentry ? change(found) : (found ?? 0);
   };
   const onFile = (cpu: Cpu, thread: Thread, fd: number, change: (found: Dentry) => number): number => {
@@ -227,7 +227,7 @@ function changeMode(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, mo
   return 0;
 }
 
-/** chown(2). Whoever it belongs to afterwards, a program does not run with the rights of the old owner any more. */
+/** chown(2). Whoever owns it afterwards, the program no longer runs with the rights of the old owner. */
 function changeOwner(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, uid: number, gid: number): number {
   const { inode } = dentry;
   const { credentials } = thread.process;
@@ -246,7 +246,7 @@ function changeOwner(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, u
 
 type NewTime = Timestamp | 'now' | 'keep';
 
-/** What loadTimes says of times that no clock shows: told only once the file has been found. */
+/** The answer of loadTimes to times that no clock shows: reported only once the file has been found. */
 const NO_TIME: NewTime = { seconds: 0, nanoseconds: -1 };
 
 /** A pair of times for access and change, in one of three layouts; null: both now. */
@@ -274,7 +274,7 @@ function loadTimes(
   return accessed === 'now' && modified === 'now' ? null : [accessed, modified];
 }
 
-/** utimensat(2). Everybody who may write may say "now", owners any time. */
+/** utimensat(2). Anyone who may write may set the time to now; an owner may set any time. */
 function changeTimes(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, times: readonly [NewTime, NewTime] | null): number {
   const { inode } = dentry;
   const { credentials } = thread.process;

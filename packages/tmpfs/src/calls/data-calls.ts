@@ -53,7 +53,7 @@ export function defineDataCalls(define: Define, tree: FileTree): void {
   define(
     'flock',
     (cpu, thread, { a0, a1 }) => {
-      // LOCK_MAND, which did nothing, is no more.
+      // LOCK_MAND, which did nothing, has been removed.
       if ((a1 & LOCK_MAND) !== 0) return 0;
       const kind = a1 & ~Flock.NONBLOCK;
       if (kind !== Flock.SH && kind !== Flock.EX && kind !== Flock.UN) return -Errno.EINVAL;
@@ -92,13 +92,13 @@ function positioned(cpu: Cpu, thread: Thread, { args, a0, a1, a2 }: UserContext,
   return done;
 }
 
-/** A read of several pieces that came to nothing is told to who watches; one of a single piece is not (Linux: `vfs_readv`). */
+/** Watchers are told of a read in several pieces that moved nothing, but not of one in a single piece (Linux: `vfs_readv`). */
 function readNothing(cpu: Cpu, file: File): void {
   const dentry = dentryOf(file);
   if (dentry !== null) (file as TreeFile).tree.event(cpu, dentry, Inotify.ACCESS);
 }
 
-/** readv(2) of the kernel, with what it does not know of watches. */
+/** The kernel's readv(2), with the watches that it does not know. */
 export const readvToldToWatchers: SyscallExtension = (inner) => (cpu, thread, registers) => {
   const result = inner(cpu, thread, registers);
   const file = result === 0 ? thread.process.files.peek(registers.a0 | 0) : null;
@@ -151,7 +151,7 @@ function fallocate(cpu: Cpu, tree: FileTree, file: File, mode: number, offset: n
   return 0;
 }
 
-/** Calls that write files back to where they last. Memory is where these last. */
+/** Calls that write files back to permanent storage. Here that is memory. */
 function defineWriteBack(define: Define): void {
   define('sync', () => 0);
   define('syncfs', (cpu, { process: { files } }, { a0 }) => {

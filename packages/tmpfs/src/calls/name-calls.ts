@@ -139,8 +139,8 @@ const RESOLVE_BENEATH = 8;
 const RESOLVE_IN_ROOT = 0x10;
 
 /**
- * openat2(2). What it can be asked beyond openat, to stay below a directory or to follow no link, is not there: EOPNOTSUPP, as no
- * Linux would say, so that nobody takes a look-up for a safe one.
+ * openat2(2). Its additions to openat, staying below a directory or following no link, are missing: EOPNOTSUPP, which no Linux would say,
+ * so that nobody takes a look-up for a safe one.
  */
 function openHow(cpu: Cpu, thread: Thread, tree: FileTree, fd: number, path: string | number, address: number, size: number): number {
   if (size < HOW_BYTES) return -Errno.EINVAL;

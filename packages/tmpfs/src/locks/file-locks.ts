@@ -3,7 +3,7 @@ import { WaitQueue } from '@rpal/sched';
 
 /** A lock of a range of bytes: of a process (POSIX), or of an open file (OFD). */
 export interface RangeLock {
-  /** Whose it is: locks of one owner do not exclude each other. */
+  /** Its owner: locks of one owner do not exclude each other. */
   readonly owner: object;
   /** The process that F_GETLK names; -1 for a lock of an open file. */
   readonly pid: number;
@@ -16,7 +16,7 @@ export interface RangeLock {
 /** Last byte of a lock up to the end of a file. */
 export const END: number = Number.POSITIVE_INFINITY;
 
-/** The locks of one file: ranges for fcntl(2), the whole file for flock(2). The two kinds know nothing of each other. */
+/** The locks of one file: ranges for fcntl(2), the whole file for flock(2). The two kinds do not see each other. */
 export class FileLocks {
   /** By owner in the order of their first lock, and then by range. */
   #ranges: RangeLock[] = [];
@@ -102,7 +102,7 @@ function overlap(a: RangeLock, b: RangeLock): boolean {
 /** Owners that lie in a circle of so many others are not looked for (MAX_DEADLK_ITERATIONS). */
 const LONGEST_CIRCLE = 10;
 
-/** Who waits for whose lock, on one machine: by this circles are found. */
+/** Who waits for whose lock on one machine: this is how circles are found. */
 export class LockWaits {
   readonly #blockers: Map<object, object> = new Map();
 

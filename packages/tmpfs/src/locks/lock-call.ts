@@ -152,7 +152,7 @@ abstract class Waiting extends RetryOperation {
 /** F_SETLK and F_SETLKW of a lock that is wanted. */
 class RangeWait extends Waiting {
   readonly #wanted: RangeLock;
-  /** Where circles are found; null for locks of open files, of which nobody knows who will give them up. */
+  /** Where circles are found; null for locks of open files, since nobody knows who will release them. */
   readonly #waits: LockWaits | null;
 
   constructor(caller: Caller, file: Lockable, wanted: RangeLock, mayWait: boolean, waits: LockWaits | null) {

@@ -29,7 +29,7 @@ export function placeFor(walk: PathWalk, fd: number, path: string | number, forD
   return slashes && !forDirectory ? -Errno.ENOENT : { directory, name };
 }
 
-/** Why nothing can be made in a directory (Linux: `may_create`); 0: nothing speaks against it. */
+/** Why nothing can be made in a directory (Linux: `may_create`); 0: it can. */
 export function mayCreate({ inode }: Dentry, { process: { credentials } }: Thread): number {
   const { dead, fixed } = inode as DirectoryInode;
   if (dead) return -Errno.ENOENT;

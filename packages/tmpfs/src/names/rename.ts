@@ -44,7 +44,7 @@ export function rename(
   }
   const sourceIsDirectory = isDirectory(source.inode);
   if (!sourceIsDirectory && (from.slashes || (!exchange && to.slashes))) return -Errno.ENOTDIR;
-  // Nothing moves below itself, nor onto what it lies in.
+  // Nothing can move below itself, or onto a directory that contains it.
   if (to.directory.isBelow(source)) return -Errno.EINVAL;
   if (target !== null && from.directory.isBelow(target)) return exchange ? -Errno.EINVAL : -Errno.ENOTEMPTY;
   if (target !== null && target.inode === source.inode) return 0;

@@ -115,14 +115,14 @@ export class InotifyFile extends File {
     return 0;
   }
 
-  /** A watch is over: IN_IGNORED says so. */
+  /** A watch ends, and IN_IGNORED says so. */
   end(cpu: Cpu, watch: Watch): void {
     if (!this.#watches.delete(watch.number)) return;
     forget(watch);
     this.queue(cpu, { watch: watch.number, mask: Inotify.IGNORED, cookie: 0, name: '' });
   }
 
-  /** An event comes. One that is the same as the last is no second one; one too many is IN_Q_OVERFLOW, once. */
+  /** An event comes. One that equals the last is dropped; one too many becomes IN_Q_OVERFLOW, once. */
   queue(cpu: Cpu, event: Event): void {
     const last = this.events.at(-1);
     if (last !== undefined && same(last, event)) return;

@@ -108,7 +108,7 @@ export class FullFile extends ZeroFile {
 
 /** /dev/random and /dev/urandom: bytes of the machine's own generator, the same in every run. */
 export class RandomFile extends DeviceFile {
-  /** What the entropy pool can be asked is not there. */
+  /** The entropy pool's own calls are missing. */
   override ioctl(): number {
     return -Errno.EINVAL;
   }

@@ -123,7 +123,7 @@ export class FifoOpen implements Operation {
       if (writing && nonblocking && !partner) return this.#give(cpu, -Errno.ENXIO);
       if (writing || both) count.writing++;
       if (!writing) count.reading++;
-      // Who waits for this end goes on.
+      // Wakes those who wait for this end.
       if ((writing || both ? pipe.writers : pipe.readers) === 1 || both) {
         pipe.readWait.walk(cpu, Wake.ALL);
         pipe.writeWait.walk(cpu, Wake.ALL);

@@ -104,7 +104,7 @@ class Opening {
     if (typeof found === 'number') return creating && found === -Errno.ENOENT ? this.#make(last) : found;
     const follows = (this.#flags & NOFOLLOW) === 0 || last.slashes;
     if (!(found.inode instanceof SymlinkInode)) return found;
-    // Who makes a file that must not be there follows no link to it.
+    // A call that makes a file which must not exist follows no link to it.
     if ((this.#flags & (CREAT | EXCL)) === (CREAT | EXCL)) return -Errno.EEXIST;
     if (!follows) return (this.#flags & DIRECTORY) !== 0 ? -Errno.ENOTDIR : -Errno.ELOOP;
     const target = walk.target(found);

@@ -9,7 +9,7 @@ import type { FileTree } from '../tree/file-tree.js';
 import { DirectoryInode, type Inode, type InodeFields, MadeInode, SymlinkInode } from '../tree/inode.js';
 import type { TreeFile } from '../tree/tree-file.js';
 
-/** What a directory of /proc holds: asked at each look-up. */
+/** What a directory of /proc holds, determined at each look-up. */
 export interface Contents {
   names(): readonly string[];
   has(name: string): boolean;

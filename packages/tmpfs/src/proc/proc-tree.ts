@@ -69,7 +69,7 @@ function uptime({ kernel: { platform } }: FileTree): string {
   return `${seconds.toFixed(2)} ${(seconds * platform.cpus.length).toFixed(2)}\n`;
 }
 
-/** Tasks that run now, instead of averages, which are not kept. */
+/** The tasks that run now, in place of averages, which are not kept. */
 function loadAverage({ kernel }: FileTree): string {
   const threads = [...kernel.processes.threads()];
   const running = threads.filter(({ state }) => state === 0).length;

@@ -148,7 +148,7 @@ export class FileTree {
     this.#tell(cpu, directory, isDirectory(inode) ? mask | Inotify.ISDIR : mask, cookie, name, false);
   }
 
-  /** What tells that the two halves of a move belong together. */
+  /** The number that shows that the two halves of a move belong together. */
   nextCookie(): number {
     return ++this.#cookie;
   }

@@ -9,7 +9,7 @@ import type { SuperBlock } from './super-block.js';
 import type { Timestamp } from './timestamp.js';
 import type { SpecialOpener } from './tree-file.js';
 
-/** Who is told what happens to an inode (inotify). */
+/** A watcher of an inode (inotify). */
 export interface InodeWatcher {
   /**
    * @param mask one of `Inotify`'s events, with `ISDIR` if it is about a directory

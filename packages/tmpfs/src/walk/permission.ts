@@ -16,7 +16,7 @@ export const FileCapability = {
   MKNOD: 27,
 } as const;
 
-/** Who a caller is: all callers of files are threads. */
+/** The caller's credentials: all callers of files are threads. */
 export function credentialsOf(caller: Caller): ProcessCredentials {
   return (caller as Thread).process.credentials;
 }
@@ -47,7 +47,7 @@ export function permission(inode: Inode, mask: number, credentials: ProcessCrede
   const searches = isDirectory ? (mask & WRITE) === 0 : mask === READ;
   if (searches && isCapable(credentials, FileCapability.DAC_READ_SEARCH)) return 0;
   if (!isCapable(credentials, FileCapability.DAC_OVERRIDE)) return -Errno.EACCES;
-  // Root, too, cannot execute a file without any execute permission.
+  // Even root cannot execute a file without any execute permission.
   return (mask & EXECUTE) === 0 || isDirectory || (mode & FileMode.ANY_EXECUTE) !== 0 ? 0 : -Errno.EACCES;
 }
 
@@ -78,7 +78,7 @@ export function privilegedBits({ mode, gid }: Inode, credentials: ProcessCredent
   return (mode & FileMode.SETUID) | (group ? FileMode.SETGID : 0);
 }
 
-/** As who access(2) asks: the real user, with the capabilities that he would have. */
+/** The credentials that access(2) uses: the real user, with the capabilities that this user would have. */
 export function asRealUser(credentials: ProcessCredentials): ProcessCredentials {
   const { uid, gid, permitted } = credentials;
   return { ...credentials, fsuid: uid, fsgid: gid, effective: uid === 0 ? permitted : { low: 0, high: 0 } };

@@ -182,7 +182,7 @@ describe('what a plugin author gets wrong', () => {
       }),
     );
     expect(() => machine.run()).toThrow(
-      /plugin "wild" answered "mmNewKey" with 16, which is no whole number from 0 to 15; the machine stopped on CPU 0 at \d+ TSC cycles/,
+      /plugin "wild" answered "mmNewKey" with 16, which is not a whole number from 0 to 15; the machine stopped on CPU 0 at \d+ TSC cycles/,
     );
   });
 
@@ -211,7 +211,7 @@ describe('what a plugin author gets wrong', () => {
       /plugin "brittle" threw in its tap of "mmFault": no idea; the machine stopped on CPU 0 at \d+ TSC cycles \(.* us\), where toucher \(thread 1, state \w+\) ran\. Repair the tap/,
     );
     expect(machine.describe()).toContainEqual({ kind: 'hook', name: 'mmFault', plugins: ['brittle'] });
-    // What is half done is no result: nothing can be had from the machine any more.
+    // What is half done is not a result: nothing can be had from the machine any more.
     expect(() => machine.run()).toThrow(/this machine was stopped by an error; build another one\. It was: .*"brittle"/);
     expect(() => machine.fingerprint()).toThrow(/"brittle" threw in its tap of "mmFault"/);
   });
@@ -297,7 +297,7 @@ const wrongUses: readonly [what: string, code: string, make: () => Error & { cod
   ['an async program', 'NOT_A_PROGRAM', () => misuse(() => executable('a', (async () => {}) as never)), ['"a"', 'async', 'function* (p)']],
   ['no program', 'NOT_A_PROGRAM', () => misuse(() => executable('a', 7 as never)), ['"a"', '7']],
   [
-    'a program that is no generator function',
+    'a program that is not a generator function',
     'NOT_A_PROGRAM',
     () => running(() => 5),
     ['the program of main', 'returned 5', 'function* (p)'],
@@ -367,7 +367,7 @@ const wrongCalls: readonly [what: string, code: string, call: (p: Program) => Ge
   ['NaN for a time', 'INVALID_ARGUMENT', (p) => one(p.sleep(Number.NaN)), ['argument 1 of nanosleep is NaN']],
   ['a bigint for an address', 'INVALID_ARGUMENT', (p) => one(p.mprotect(0n as never, 4096, 1)), ['argument 1 of mprotect is 0']],
   ['an object for a signal', 'INVALID_ARGUMENT', (p) => one(p.kill(1, {} as never)), ['argument 2 of kill is an object']],
-  ['a call that is named', 'INVALID_ARGUMENT', (p) => one(p.syscall('read' as never)), ['"read" is no number of a system call']],
+  ['a call that is named', 'INVALID_ARGUMENT', (p) => one(p.syscall('read' as never)), ['"read" is not a system-call number']],
   ['a number for a path', 'INVALID_ARGUMENT', (p) => one(p.open(7 as never, 0)), ['open', '7', 'give a string']],
   ['no name for a socket', 'INVALID_ARGUMENT', (p) => one(p.connect(0, undefined as never)), ['connect', 'undefined']],
   ['no segments', 'INVALID_ARGUMENT', (p) => one(p.readv(0, [{ address: 1 } as never])), ['segments of readv', '{ address, length }']],

@@ -59,7 +59,7 @@ function pluginsIn(name: string, value: unknown, options: object | undefined): r
   }
   const list = Array.isArray(made) ? (made as unknown[]) : [made];
   if (list.length > 0 && list.every(isPlugin)) return list;
-  throw new UsageError(`--plugin "${name}": what it exports is no plugin; its default export should be what definePlugin returns`);
+  throw new UsageError(`--plugin "${name}": what it exports is not a plugin; its default export should be what definePlugin returns`);
 }
 
 function isPlugin(value: unknown): value is Plugin {

@@ -66,7 +66,7 @@ function read(path: string): Json {
   try {
     json = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new UsageError(`${path} is no JSON: ${(error as Error).message}`);
+    throw new UsageError(`${path} is not JSON: ${(error as Error).message}`);
   }
   if (!isObject(json)) throw new UsageError(`${path}: a profile is an object`);
   return json;

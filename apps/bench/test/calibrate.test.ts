@@ -153,7 +153,7 @@ describe('rpal-bench calibrate', () => {
 
   it.each([
     ['is not there', 'nothing.json', null],
-    ['is no JSON', 'no.json', '{'],
+    ['is not JSON', 'no.json', '{'],
     ['is none: schema', 'compare.json', '{"schema": "rpal-bench/compare"}'],
   ])('refuses a file that %s', async (complaint, name, content) => {
     const path = join(directory, name);

@@ -130,11 +130,11 @@ describe('wrong use', () => {
     ['explore --runs 5', /--runs is for a scenario/],
     ['explore two-senders --json /nowhere/at/all', /--json takes the name of a file that can be written/],
     ['replay', /missing required argument 'recording'/],
-    ['replay nowhere', /"nowhere" is no recording: scenario: "nowhere" is not one of .*; nor is there a file of that name/],
-    ['replay two-senders:x', /"x" is no deviation; it would be step=choice, such as 34=0/],
+    ['replay nowhere', /"nowhere" is not a recording: scenario: "nowhere" is not one of .*; nor is there a file of that name/],
+    ['replay two-senders:x', /"x" is not a deviation; it would be step=choice, such as 34=0/],
     ['replay nothing.json', /holds no failure/],
     ['replay other.json', /was not written by/],
-    ['replay half.json', /is no JSON/],
+    ['replay half.json', /is not JSON/],
     ['replay two-senders --then x', /--then takes deviations such as/],
   ])('%s: one sentence, exit code 2', async (line, sentence) => {
     const { code, stdout, stderr } = await bench(line);

@@ -91,7 +91,7 @@ describe('--plugin', () => {
        const setup = ({ plugin, hooks }) => hooks.kernelClone.tap(plugin, (cpu) => { cpu.charge(step); });
        export default { definition: { name: 'outer', version: '1.0.0', setup }, input: {} };`,
     );
-    // A step of another copy of the package would be no step of this machine.
+    // A step of another copy of the package would not be a step of this machine.
     const copy = join(directory, 'node_modules/@rpal/hw-x86');
     mkdirSync(copy, { recursive: true });
     writeFileSync(join(copy, 'package.json'), JSON.stringify({ name: '@rpal/hw-x86', type: 'module', exports: './index.js' }));
@@ -115,7 +115,7 @@ describe('--plugin', () => {
     ['./nowhere.ts', /--plugin ".\/nowhere.ts": there is no file .*nowhere\.ts/],
     ['no-such-package-anywhere', /no package of that name is installed here/],
     ['./broken.ts', /--plugin ".\/broken.ts" could not be loaded: .*Unexpected token/],
-    ['./number.ts', /what it exports is no plugin/],
+    ['./number.ts', /what it exports is not a plugin/],
     ['./two.ts', /it exports one, other; say which is meant, as in .\/two.ts#other/],
     ['./two.ts#third', /it has no export "third"; it has one, other/],
     ['./wake-here.ts={oops', /the options behind "=" must be a JSON object/],

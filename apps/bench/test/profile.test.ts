@@ -63,7 +63,7 @@ describe('a profile in a file', () => {
   });
 
   it.each([
-    ['no JSON', '{', 'is no JSON'],
+    ['no JSON', '{', 'is not JSON'],
     ['a list', [], 'a profile is an object'],
     ['an unknown base', { extends: 'pentium' }, '"extends" takes one of'],
     ['a base that is a number', { extends: 7 }, '"extends" takes the name'],

@@ -95,11 +95,11 @@ describe('rpal-bench replay-strace', () => {
   });
 
   it.for([
-    ['a line that is none', '7 what is this', 'line 3: this is no line of strace'],
+    ['a line that is none', '7 what is this', 'line 3: this is not a line of strace'],
     ['a line that is cut', '7 write(1, "ab', 'line 3: it is cut: it has no result'],
     ['a string that is cut', '7 write(1, "ab"..., 100) = 100', 'line 3: a string is cut; record with strace -s 1000000'],
     ['a structure that is cut', '7 fstat(0, {st_mode=020666, ...}) = 0', 'line 3: a structure is cut; record with strace -v'],
-    ['an error that is none', '7 close(0) = -1 EWHAT (What)', 'line 3: EWHAT is no error that is known'],
+    ['an error that is none', '7 close(0) = -1 EWHAT (What)', 'line 3: EWHAT is not an error that is known'],
     ['a call resumed that was not begun', '7 <... read resumed>"", 1) = 0', 'line 3: process 7 has begun no read'],
   ] as const)('ends with exit code 2 at %s, and says what was compared before', async ([, line, message]) => {
     const { code, stdout } = await replayed(BEGIN, '7 getpid() = 7', line, ...END);

@@ -141,7 +141,7 @@ describe('a sweep', () => {
     expect((await sweep('--out', out)).stdout).toContain('12 of 12 points are there, 11 of them from before');
   });
 
-  it('says so if two runs of one point disagree, and if a file holds what is no result', async () => {
+  it('says so if two runs of one point disagree, and if a file holds what is not a result', async () => {
     const out = folder();
     await sweep('--out', out);
     const file = join(out, shards(out)[0] as string);
@@ -156,7 +156,7 @@ describe('a sweep', () => {
     writeFileSync(join(out, 'shard-other-1.jsonl'), 'nonsense\n');
     const nonsense = await sweep('--out', out);
     expect(nonsense.code).toBe(2);
-    expect(nonsense.stderr).toContain('shard-other-1.jsonl, line 1 is no result');
+    expect(nonsense.stderr).toContain('shard-other-1.jsonl, line 1 is not a result');
   });
 
   it('stops at a point that fails, or goes on, as one likes, tries again if told so, and ends with exit code 1', async () => {

@@ -34,7 +34,7 @@ export class EventSeam<A extends Arguments> {
   /**
    * Adds an observer; may be called at any time, also between runs. Returns its own undo.
    * @param plugin who observes: the plugin's name, or what the host calls itself; for errors and `describe()`
-   * @throws BusError INVALID_PLUGIN for what is no plain function
+   * @throws BusError INVALID_PLUGIN for what is not a plain function
    */
   on(plugin: string, observer: (...args: A) => void): () => void {
     requirePart('observed', this.name, plugin, observer);

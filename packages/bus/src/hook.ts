@@ -46,7 +46,7 @@ export abstract class Hook<F extends AnyFunction> {
    * Adds a tap; returns its own undo.
    * @param plugin name of the plugin, for errors and `describe()`
    * @param order smaller runs earlier; 0 by default
-   * @throws BusError SEALED once the machine has booted, also from the undo; INVALID_PLUGIN for what is no plain function
+   * @throws BusError SEALED once the machine has booted, also from the undo; INVALID_PLUGIN for what is not a plain function
    */
   tap(plugin: string, fn: F, order = 0): () => void {
     requirePart('tapped', this.name, plugin, fn);

@@ -152,7 +152,7 @@ function requireDefinition(place: string, definition: PluginDefinition<unknown>)
     }
   }
   if (options !== undefined && typeof options['~standard']?.validate !== 'function') {
-    throw invalid(name, `has ${shown(options)} as options, which is no Standard Schema; give a schema of zod, valibot or arktype`);
+    throw invalid(name, `has ${shown(options)} as options, which is not a Standard Schema; give a schema of zod, valibot or arktype`);
   }
 }
 

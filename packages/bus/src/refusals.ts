@@ -1,5 +1,5 @@
 /**
- * Why a value is wrong, as the end of a sentence that begins with who gave it: `answers 17, which is no whole number from 0 to 15`
+ * Why a value is wrong, as the end of a sentence that begins with who gave it: `answers 17, which is not a whole number from 0 to 15`
  * for `17, which is ...`. Null if it is right.
  */
 export type Refusal<T, A extends readonly unknown[] = []> = (value: T, ...args: A) => string | null;
@@ -17,10 +17,10 @@ export function shown(value: unknown): string {
 
 /** Refuses what is not a whole number from `low` to `high`. */
 export function wholeNumber(low: number, high: number): Refusal<number> {
-  return (value) => (Number.isInteger(value) && value >= low && value <= high ? null : `is no whole number from ${low} to ${high}`);
+  return (value) => (Number.isInteger(value) && value >= low && value <= high ? null : `is not a whole number from ${low} to ${high}`);
 }
 
-/** Refuses what is no result of a system call that did its work or failed: 0 or a negative errno. */
+/** Refuses what is not a result of a system call that did its work or failed: 0 or a negative errno. */
 export const zeroOrErrno: Refusal<number> = (value) =>
   Number.isInteger(value) && value <= 0 && value >= -4095 ? null : 'is neither 0 nor a negative errno';
 

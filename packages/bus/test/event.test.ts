@@ -70,7 +70,7 @@ describe('EventSeam', () => {
     expect(seen).toEqual(['a', 'b', 'b', 'late']);
   });
 
-  it('refuses observers without a name, and what is no function', () => {
+  it('refuses observers without a name, and what is not a function', () => {
     const event = new EventSeam<[]>('tick');
     expect(() => event.on((() => {}) as never, undefined as never)).toThrow('"tick" was observed without a name');
     expect(() => event.on('a', undefined as never)).toThrow('plugin "a" observed "tick" with undefined; give a function');

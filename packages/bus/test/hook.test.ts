@@ -209,7 +209,7 @@ describe('an answer that will not do', () => {
       code: 'INVALID_ANSWER',
       seam: 'key',
       plugin: 'wild',
-      message: 'plugin "wild" answered "key" with 17, which is no whole number from 0 to 15',
+      message: 'plugin "wild" answered "key" with 17, which is not a whole number from 0 to 15',
     });
   });
 

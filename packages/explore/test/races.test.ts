@@ -95,7 +95,7 @@ describe('recordings', () => {
 
   it.each([
     ['two-sender', /"two-sender" is not one of pure-call/],
-    ['two-senders:34', /"34" is no deviation; it would be step=choice/],
+    ['two-senders:34', /"34" is not a deviation; it would be step=choice/],
     ['two-senders:repair=all,tlb', /"all" is none of them/],
     ['two-senders:without=16', /15, 20, 24, 29, 30, 34; "16" is none/],
   ])('%s is refused', (text, why) => expect(() => decodeRecording(text)).toThrow(why));

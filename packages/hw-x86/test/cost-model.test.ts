@@ -86,7 +86,7 @@ describe('steps', () => {
   it('of a table are all defined, or none: a part is named that is not there, and the nearest', () => {
     const one = { cause: 'user', source: 'test', status: 'estimated' } as const;
     expect(() => defineSteps('all-or-none', { first: one, second: { parts: ['frist'] } })).toThrow(
-      '"frist" is no simple step defined before its use; did you mean "first"?',
+      '"frist" is not a simple step defined before its use; did you mean "first"?',
     );
     expect(Object.keys(defineSteps('all-or-none', { first: one, second: { parts: ['first'] } }))).toEqual(['first', 'second']);
   });
@@ -100,7 +100,7 @@ describe('steps', () => {
     expect(() => cpu.chargeTimes(late.step, 2)).toThrow(message);
     expect(() => cpu.chargeBytes(late.step, 2)).toThrow(message);
     expect(() => cpu.chargeCycles(late.step, 2)).toThrow(message);
-    expect(() => cpu.charge(undefined as unknown as number)).toThrow('undefined is no step that defineSteps has returned');
+    expect(() => cpu.charge(undefined as unknown as number)).toThrow('undefined is not a step that defineSteps has returned');
     expect(cpu.clock).toBe(before);
     const later = bareCpu().cpu;
     const start = later.clock;
@@ -112,9 +112,9 @@ describe('steps', () => {
     const one = { cause: 'user', source: 'test', status: 'estimated' } as const;
     expect(() => defineSteps('cost-model.test', { plain: one })).toThrow('step "cost-model.test:plain" is defined twice');
     expect(() => defineSteps('cost-model.test', { wrong: { parts: ['nowhere'] } })).toThrow(
-      '"nowhere" is no simple step defined before its use',
+      '"nowhere" is not a simple step defined before its use',
     );
-    expect(() => defineSteps('cost-model.test', { nested: { parts: ['both'] } })).toThrow('"both" is no simple step');
+    expect(() => defineSteps('cost-model.test', { nested: { parts: ['both'] } })).toThrow('"both" is not a simple step');
   });
 
   it('accept one number for three equal ones', () => {

@@ -106,7 +106,7 @@ describe('counting', () => {
 
   it('refuses counters that are not there and interrupts that cannot be foreseen', () => {
     const cpu = platform().cpus[0] as Cpu;
-    expect(() => Pmu.of(cpu).read(8)).toThrow('index: 8 is no counter of xeon-platinum-8336c; use 0 .. 7');
+    expect(() => Pmu.of(cpu).read(8)).toThrow('index: 8 is not a counter of xeon-platinum-8336c; use 0 .. 7');
     expect(() => Pmu.of(cpu).program(0, { event: 'linesMoved', interrupt: true })).toThrow(
       'setup.interrupt: a counter of linesMoved cannot interrupt; use cycles or refCycles',
     );

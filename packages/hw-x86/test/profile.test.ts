@@ -90,7 +90,7 @@ describe('parseProfile', () => {
     );
   });
 
-  it('refuses what is no profile at all', () => {
+  it('refuses what is not a profile at all', () => {
     for (const wrong of [undefined, null, 7, 'xeon', []]) expect(() => parseProfile(wrong)).toThrow(HardwareError);
   });
 });

@@ -33,7 +33,7 @@ function oneOf(...values: readonly unknown[]): Check {
 }
 
 function numberThat(holds: (value: number) => boolean, wanted: string): Check {
-  return (value) => (typeof value === 'number' && holds(value) ? null : `is no ${wanted}`);
+  return (value) => (typeof value === 'number' && holds(value) ? null : `is not ${wanted}`);
 }
 
 const yesOrNo = oneOf(true, false);
@@ -43,22 +43,22 @@ const CHECKS: { readonly [K in keyof Required<MachineOptions>]: Check } = {
   profile: () => null,
   plugins: () => null,
   costs: oneOf('low', 'central', 'high'),
-  coreGHz: numberThat((value) => value > 0 && value < 100, 'clock in GHz; give one such as 3.2'),
-  seed: numberThat(Number.isSafeInteger, 'integer below 2^53 in magnitude'),
+  coreGHz: numberThat((value) => value > 0 && value < 100, 'a clock in GHz; give one such as 3.2'),
+  seed: numberThat(Number.isSafeInteger, 'an integer below 2^53 in magnitude'),
   caches: (value) =>
     value === null || withMethods<CacheModel>('build', 'coherence')(value as CacheModel) === null
       ? null
-      : 'is no model of caches; give dataCaches of @rpal/hw-x86, or null',
+      : 'is not a cache model; give dataCaches of @rpal/hw-x86, or null',
   hz: oneOf(100, 250, 300, 1000),
   idle: (value, profile) => oneOf(...profile.idle.map(({ name }) => name))(value, profile),
-  timerSlack: numberThat((value) => value >= 0 && value < 1e15, 'number of nanoseconds; give 0 or more'),
+  timerSlack: numberThat((value) => value >= 0 && value < 1e15, 'a number of nanoseconds; give 0 or more'),
   synchronousEpollWakeUps: yesOrNo,
   epollNestingCountsUpwards: yesOrNo,
   unixCloseSkipsEmptyMessage: yesOrNo,
   unixConnectInheritsOptions: yesOrNo,
   pidfdOpenNamesThreads: yesOrNo,
   hugePages: oneOf('never', 'madvise', 'always'),
-  nofile: numberThat((value) => Number.isInteger(value) && value >= 0 && value <= NR_OPEN, `whole number from 0 to ${NR_OPEN}`),
+  nofile: numberThat((value) => Number.isInteger(value) && value >= 0 && value <= NR_OPEN, `a whole number from 0 to ${NR_OPEN}`),
 };
 
 /**

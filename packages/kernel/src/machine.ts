@@ -85,7 +85,7 @@ export class Machine {
   /**
    * Starts a program.
    * @param cpu where its first thread begins; it may move unless the program pins itself
-   * @throws MachineError NO_SUCH_CPU; NOT_EXECUTABLE, NOT_A_PROGRAM for what is no executable; STOPPED, TORN_DOWN
+   * @throws MachineError NO_SUCH_CPU; NOT_EXECUTABLE, NOT_A_PROGRAM for what is not an executable; STOPPED, TORN_DOWN
    */
   spawn(image: Image, cpu = 0): Process {
     this.#requireIntact();

@@ -170,7 +170,7 @@ const failures: readonly Failure[] = [
   failure('epoll_ctl', 'ENOENT', 'it is not watched any more', ['epoll'], ['pipe', 0], ['ctl', 0, CTL_DEL, 1, 0, 0]),
   failure('epoll_ctl', 'EPERM', 'the file is always ready', ['epoll'], ['memfd', 0], ['ctl', 0, CTL_ADD, 1, Poll.IN, 0]),
   failure('epoll_ctl', 'EINVAL', 'it is the epoll itself', ['epoll'], ['ctl', 0, CTL_ADD, 0, Poll.IN, 0]),
-  failure('epoll_ctl', 'EINVAL', 'it is no epoll', ['pipe', 0], ['ctl', 0, CTL_ADD, 1, Poll.IN, 0]),
+  failure('epoll_ctl', 'EINVAL', 'it is not an epoll', ['pipe', 0], ['ctl', 0, CTL_ADD, 1, Poll.IN, 0]),
   failure('epoll_ctl', 'EINVAL', 'an epoll is watched exclusively', ['epoll'], ['epoll'], ['ctl', 0, CTL_ADD, 1, Poll.IN | EXCLUSIVE, 0]),
   failure(
     'epoll_ctl',
@@ -192,7 +192,7 @@ const failures: readonly Failure[] = [
     ['ctl', 1, CTL_ADD, 0, Poll.IN, 0],
   ),
   failure('epoll_wait', 'EBADF', 'there is no such descriptor', ['wait', 3, 1, 0]),
-  failure('epoll_wait', 'EINVAL', 'it is no epoll', ['pipe', 0], ['wait', 0, 1, 0]),
+  failure('epoll_wait', 'EINVAL', 'it is not an epoll', ['pipe', 0], ['wait', 0, 1, 0]),
   failure('epoll_wait', 'EINVAL', 'there is no room for events', ['epoll'], ['wait', 0, 0, 0]),
   failure(
     'epoll_wait',

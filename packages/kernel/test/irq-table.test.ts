@@ -30,7 +30,7 @@ describe('the interrupts of a machine', () => {
     [256, 'too far', () => {}, /vectors are 32 to 255/],
     [0x50, 'second', () => {}, /"first" has it/],
     [0x51, '', () => {}, /it needs a name/],
-    [0x51, 'lazy', undefined as never, /its handler is no function/],
+    [0x51, 'lazy', undefined as never, /its handler is not a function/],
   ])('vector %s for "%s" is refused', (vector, name, handler, message) => {
     const irqs = new IrqTable();
     irqs.define(0x50, 'first', () => {});

@@ -194,7 +194,7 @@ describe('the limit on descriptors', () => {
   });
 
   it.each([-1, 1.5, 2 ** 20 + 1, Number.NaN])('is not %d', (nofile) => {
-    expect(() => createMachine({ nofile })).toThrow(`nofile: ${nofile} is no whole number from 0 to 1048576`);
+    expect(() => createMachine({ nofile })).toThrow(`nofile: ${nofile} is not a whole number from 0 to 1048576`);
   });
 });
 

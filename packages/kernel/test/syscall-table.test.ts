@@ -201,7 +201,7 @@ describe('a call that cannot be defined', () => {
   });
 
   it('because it has no handler', () => {
-    expect(() => new SyscallTable().define(1000, undefined as never, { name: 'mine' })).toThrow(/its handler is no function/);
+    expect(() => new SyscallTable().define(1000, undefined as never, { name: 'mine' })).toThrow(/its handler is not a function/);
   });
 
   it('because the machine has been built', () => {

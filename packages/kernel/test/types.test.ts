@@ -18,7 +18,7 @@ describe('types', () => {
       expectTypeOf(fd).toEqualTypeOf<number>();
       expectTypeOf(p.read).toEqualTypeOf<(fd: number, buffer: number, count: number) => Call>();
       expectTypeOf(p.rdtsc()).toEqualTypeOf<number>();
-      // @ts-expect-error: what has not been awaited is no number
+      // @ts-expect-error: what has not been awaited is not a number
       const forgotten: number = p.getpid();
       return forgotten;
     };

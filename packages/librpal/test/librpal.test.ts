@@ -212,7 +212,7 @@ describe('the library on its own', () => {
     expect(seen).toEqual([0, false]);
   });
 
-  it('waits as the plain call does in a thread that is no receiver', () => {
+  it('waits as the plain call does in a thread that is not a receiver', () => {
     const seen = alone(world(), function* (p, lib) {
       yield* lib.init(1);
       const epfd = yield* p.epollCreate();

@@ -100,7 +100,7 @@ function offlineInCall(setting: World): string {
       yield* busy(p, 2, SchedPolicy.NORMAL);
       yield* p.fork(function* (q) {
         yield* q.setAffinity([3]);
-        // A forked process is no service.
+        // A forked process is not a service.
         q.wrpkru(0);
         const file = yield* q.open('/sys/devices/system/cpu/cpu1/online', OpenFlag.RDWR);
         const zero = yield* q.allocate(4096);
@@ -879,7 +879,7 @@ describe('behaviour of the library, and of the kernel in calls, that looks unint
     ['bad arguments', 2, -1, 0],
     ['bad arguments in a process of one thread', 1, 0, 0],
     ['a descriptor that is not open', 2, 0, 0],
-    ['a file that is no epoll', 2, 0, -1],
+    ['a file that is not an epoll', 2, 0, -1],
   ])('fast epoll wait with %s, %i threads: what is dropped once too often', (what, threads, files, others) => {
     const setting = world();
     const seen = secondWait(
@@ -887,7 +887,7 @@ describe('behaviour of the library, and of the kernel in calls, that looks unint
       function* ({ p, lib, epfd, fd, memory }) {
         // Its other descriptor keeps it alive.
         const dup = yield* p.dup(fd);
-        const wait = what === 'a file that is no epoll' ? dup : what.startsWith('bad') ? epfd : 99;
+        const wait = what === 'a file that is not an epoll' ? dup : what.startsWith('bad') ? epfd : 99;
         return yield* lib.epollWait(wait, memory, what.startsWith('bad') ? 0 : 8, -1);
       },
       threads,

@@ -169,7 +169,7 @@ export const quirks: Readonly<Record<QuirkName, string>> = {
   'refused-sender-as-fault':
     'A thread that cannot become a sender gets ERR_PEER_MEM from rpal_write_ptrs: the refusal is taken for a fault in peer memory (patch 35)',
   'receiver-id-unchecked':
-    'A call believes the receiver number of its rpalfd: one beyond the pool leads it through memory that is no receiver (patch 35)',
+    'A call believes the receiver number of its rpalfd: one beyond the pool leads it through memory that is not a receiver (patch 35)',
   'event-bits-not-atomic':
     'A caller sets event bits by reading and writing: those that the receiver takes in between come back, and EPOLLRPALOUT is told twice (patch 35)',
   'modify-drops-pending': 'EPOLL_CTL_MOD clears what is pending: words that were announced give no event until more come (patch 35)',

@@ -586,7 +586,7 @@ describe('ioctl of /proc/rpal', () => {
     exercised.add('REQUEST_SERVICE, the quota is used up');
   });
 
-  it('is refused to a process that is no service, and to one whose open file came from a service', () => {
+  it('is refused to a process that is not a service, and to one whose open file came from a service', () => {
     const { machine } = world();
     const results: number[] = [];
     const process = machine.spawn(executable('no service', noService, rpalLess()));

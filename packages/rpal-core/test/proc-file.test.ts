@@ -172,7 +172,7 @@ describe('/proc/rpal: shared pages', () => {
       yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
     });
     expect(exit).toMatchObject({ signal: 0 });
-    expect(setting.rpal.instruments.log.join()).toMatch(/by a process that is no service/);
+    expect(setting.rpal.instruments.log.join()).toMatch(/by a process that is not a service/);
   });
 
   it('that are unmapped while a thread is registered in them: SIGKILL for the process, whose end uses the freed record of the mapping', () => {

@@ -57,7 +57,7 @@ describe('an archive of cpio', () => {
     expect(() => filesOfCpio(whole.subarray(0, 118))).toThrow(new ArchiveError('the cpio archive is cut within "a"'));
     expect(() => filesOfCpio(whole.subarray(0, 120))).toThrow('is cut at byte 120: its trailer is missing');
     expect(() => filesOfCpio(whole.map((byte, i) => (i === 10 ? 0x7a : byte)))).toThrow(
-      'at byte 6 of the cpio archive "0000z001" is no number',
+      'at byte 6 of the cpio archive "0000z001" is not a number',
     );
     expect(() => filesOfArchive(new Uint8Array([1, 2, 3]))).toThrow('these 3 bytes are an archive neither of tar nor of cpio');
   });
@@ -123,7 +123,7 @@ describe('records that no tree can be made from', () => {
         { path: 'a', content: '' },
         { path: 'a/b', content: '' },
       ],
-      '"a" on its way is no directory',
+      '"a" on its way is not a directory',
     ],
     [
       [

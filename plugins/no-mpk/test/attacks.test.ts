@@ -19,12 +19,12 @@ describe('what an attacker in a peer can do', () => {
     expect(succeeding('read inside a call window')).toEqual(isolationNames);
   });
 
-  it('WRPKRU(0) opens every peer where there are keys, and is no instruction where there are none', () => {
+  it('WRPKRU(0) opens every peer where there are keys, and is not an instruction where there are none', () => {
     expect(succeeding('WRPKRU(0)')).toEqual(['mpk']);
     expect(matrix['WRPKRU(0)']['page-table']).toMatchObject({ crashes: 'attacker', detail: 'no such instruction' });
   });
 
-  it('VMFUNC by the attacker itself opens what is on its list, leaves the list no other way, and is no instruction elsewhere', () => {
+  it('VMFUNC by the attacker itself opens what is on its list, leaves the list no other way, and is not an instruction elsewhere', () => {
     expect(succeeding('VMFUNC to a view on the list')).toEqual(['vmfunc']);
     expect(succeeding('VMFUNC to a view off the list')).toEqual([]);
     for (const isolation of isolationNames) {

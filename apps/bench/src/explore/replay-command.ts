@@ -57,7 +57,7 @@ function recordingOf(text: string, directory: string): Recording {
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const neither = isFile ? '' : '; nor is there a file of that name';
-    throw new UsageError(`"${text}" is no recording: ${(error as Error).message}${neither}`);
+    throw new UsageError(`"${text}" is not a recording: ${(error as Error).message}${neither}`);
   }
 }
 
@@ -68,7 +68,7 @@ function tokenIn(path: string): string {
   try {
     outcome = JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`${path} is no JSON: ${(error as Error).message}`);
+    throw new UsageError(`${path} is not JSON: ${(error as Error).message}`);
   }
   if (outcome.schema !== 'rpal-bench/explore') throw new UsageError(`${path} was not written by \`rpal-bench explore --json\``);
   if (typeof outcome.data?.failure?.token !== 'string') throw new UsageError(`${path} holds no failure: that exploration found none`);

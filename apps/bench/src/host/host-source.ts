@@ -36,7 +36,7 @@ function readHost(path: string): HostReport {
   try {
     json = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw wrong(`is no JSON: ${(error as Error).message}`);
+    throw wrong(`is not JSON: ${(error as Error).message}`);
   }
   const file = hostJson.safeParse(json);
   if (!file.success) {

@@ -11,7 +11,7 @@ import { ofCredentials, ofPolicies } from './verdicts.js';
 /** An unprivileged user. */
 const USER = 1000;
 
-/** Puts the server's FS base into the register, and back afterwards: what is between is no call. */
+/** Puts the server's FS base into the register, and back afterwards: what is between is not a call. */
 function* forged<T>(p: Program, base: number, body: () => Generator<void, T>): Generator<void, T> {
   const own = p.rdfsbase();
   p.wrfsbase(base);

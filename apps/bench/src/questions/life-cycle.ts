@@ -107,7 +107,7 @@ function full(options: RpalOptions): Answer {
   machine.run();
   const services = ids.filter((id) => id !== null);
   return {
-    done: `${COUNT} RPAL binaries are started and stay. Each that is no service asks for its key.`,
+    done: `${COUNT} RPAL binaries are started and stay. Each that is not a service asks for its key.`,
     happened: [
       `services: ${services.length}, with ids ${Math.min(...services)} .. ${Math.max(...services)}`,
       `ordinary processes: ${COUNT - services.length}; GET_SERVICE_KEY there: ${[...new Set(tried)].join(', ')}`,
@@ -143,7 +143,7 @@ function forked(options: RpalOptions): Answer {
         : `signal ${exit.signal}, code ${exit.code} at ${hex(exit.address)}`;
   const byKey = exit?.code === SignalCode.SEGV_PKUERR;
   return {
-    done: `An enabled service with key ${key} forks. The child, which is no service, maps a page and stores to it.`,
+    done: `An enabled service with key ${key} forks. The child, which is not a service, maps a page and stores to it.`,
     happened: [`the child's store: ${reached ? 'done' : 'never done'}`, `the child: ${end}`],
     verdict: ofFork({ reached, byKey }),
   };

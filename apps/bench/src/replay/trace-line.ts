@@ -103,7 +103,7 @@ function isKnown(event: TraceEvent): boolean {
 
 function callIn(line: number, pid: number, text: string, errnoOf: (name: string) => number | undefined): TracedCall {
   const head = /^(\w+)\(/.exec(text);
-  if (head === null) throw new Error('this is no line of strace');
+  if (head === null) throw new Error('this is not a line of strace');
   const end = RESULT.exec(text);
   if (end === null) throw new Error('it is cut: it has no result');
   const name = head[1] as string;
@@ -120,7 +120,7 @@ function resultOf(value: string, word: string | undefined, errnoOf: (name: strin
   if (value === '?') return null;
   if (value !== '-1' || word === undefined) return numberIn(value);
   const errno = errnoOf(word);
-  if (errno === undefined) throw new Error(`${word} is no error that is known`);
+  if (errno === undefined) throw new Error(`${word} is not an error that is known`);
   return -errno;
 }
 

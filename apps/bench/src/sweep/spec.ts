@@ -64,7 +64,7 @@ function readFile(path: string): z.infer<typeof specificationFile> {
   try {
     json = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new UsageError(`${path} is no JSON: ${(error as Error).message}`);
+    throw new UsageError(`${path} is not JSON: ${(error as Error).message}`);
   }
   const checked = specificationFile.safeParse(json);
   if (!checked.success) throw new UsageError(`${path} is no sweep: ${z.prettifyError(checked.error).replaceAll('\n', ' ')}`);

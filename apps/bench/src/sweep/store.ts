@@ -88,7 +88,7 @@ export class Store {
       try {
         result = JSON.parse(line) as Result;
       } catch {
-        throw new UsageError(`${path}, line ${index + 1} is no result; remove the file to have its points run anew`);
+        throw new UsageError(`${path}, line ${index + 1} is not a result; remove the file to have its points run anew`);
       }
       this.#remember(line, result);
     }

@@ -209,7 +209,7 @@ export function callingTwo(stage: Stage): void {
   );
 }
 
-/** A word that is no work yet. */
+/** A word that is not work yet. */
 const MEETING = 100;
 const MISTAKEN = 'getpid of another';
 

@@ -12,5 +12,5 @@ export function requireScenario(scenario: Scenario): void {
 /** A number of times: whole and not negative, or without end. @throws ExploreError INVALID_ARGUMENT */
 export function requireCount(what: string, count: number): void {
   if ((Number.isInteger(count) && count >= 0) || count === Number.POSITIVE_INFINITY) return;
-  throw new ExploreError('INVALID_ARGUMENT', `${what}: ${String(count)} is no number of times; give a whole number from 0 up`);
+  throw new ExploreError('INVALID_ARGUMENT', `${what}: ${String(count)} is not a number of times; give a whole number from 0 up`);
 }

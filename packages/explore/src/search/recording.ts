@@ -47,7 +47,7 @@ export function deviationsIn(text: string): readonly Deviation[] {
 function deviation(text: string): Deviation {
   const match = /^(\d{1,7})=(\d{1,3})$/.exec(text);
   if (match === null)
-    throw new ExploreError('INVALID_RECORDING', `recording: "${text}" is no deviation; it would be step=choice, such as 34=0`);
+    throw new ExploreError('INVALID_RECORDING', `recording: "${text}" is not a deviation; it would be step=choice, such as 34=0`);
   return [Number(match[1]), Number(match[2])];
 }
 

@@ -217,7 +217,7 @@ export function shrink(scenario: Scenario, options: RpalOptions, failure: RunRes
   if (!Array.isArray(failure?.deviations)) {
     throw new ExploreError(
       'INVALID_ARGUMENT',
-      `failure: ${String(failure)} is no result of a run; give the failure that a search has found`,
+      `failure: ${String(failure)} is not a result of a run; give the failure that a search has found`,
     );
   }
   requireCount('attempts', attempts);

@@ -169,7 +169,7 @@ export class Pmu {
     const counter = this.#counters[index];
     if (counter === undefined) {
       const { name } = this.#cpu.costs.profile;
-      throw new HardwareError('INVALID_ARGUMENT', `index: ${index} is no counter of ${name}; use 0 .. ${this.#counters.length - 1}`);
+      throw new HardwareError('INVALID_ARGUMENT', `index: ${index} is not a counter of ${name}; use 0 .. ${this.#counters.length - 1}`);
     }
     return counter;
   }

@@ -132,7 +132,7 @@ const byName = new Map<string, Step>();
  * Declares the steps of a package, once, when its module loads. Returns their ids under their keys.
  * The order of ids follows the order of imports; nothing but array indices depends on it. Machines know the steps that were defined
  * when they were built: one that is charged a later step says so.
- * @throws HardwareError INVALID_STEP for a definition that means nothing, UNKNOWN_STEP for a part that is no step, DUPLICATE_STEP
+ * @throws HardwareError INVALID_STEP for a definition that means nothing, UNKNOWN_STEP for a part that is not a step, DUPLICATE_STEP
  */
 export function defineSteps<K extends string>(
   owner: string,
@@ -162,7 +162,10 @@ function compose(own: ReadonlyMap<string, Step>, { parts }: CompositeDefinition)
   const steps = parts.map((part) => {
     const step = typeof part === 'number' ? registry[part] : own.get(part);
     if (step === undefined || step.parts !== undefined) {
-      throw new HardwareError('UNKNOWN_STEP', `"${part}" is no simple step defined before its use${didYouMean(String(part), own.keys())}`);
+      throw new HardwareError(
+        'UNKNOWN_STEP',
+        `"${part}" is not a simple step defined before its use${didYouMean(String(part), own.keys())}`,
+      );
     }
     return step;
   });

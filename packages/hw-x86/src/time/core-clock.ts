@@ -145,7 +145,7 @@ export class CoreClock {
 
 function unknownStep(step: number): HardwareError {
   const name = allSteps()[step]?.name;
-  if (name === undefined) return new HardwareError('UNKNOWN_STEP', `step: ${step} is no step that defineSteps has returned`);
+  if (name === undefined) return new HardwareError('UNKNOWN_STEP', `step: ${step} is not a step that defineSteps has returned`);
   return new HardwareError(
     'UNKNOWN_STEP',
     `step "${name}" was defined after this machine was built, and has no price on it; import the module that defines it before`,

@@ -34,7 +34,7 @@ export class IrqTable {
     const other = this.#irqs[vector];
     if (other != null) throw refusal(`"${other.name}" has it; choose another`);
     if (typeof name !== 'string' || name === '') throw refusal('it needs a name: define(vector, name, handler)');
-    if (typeof handler !== 'function') throw refusal('its handler is no function; give (cpu) => { ... }');
+    if (typeof handler !== 'function') throw refusal('its handler is not a function; give (cpu) => { ... }');
     this.#irqs[vector] = { vector, name, handler, count: 0 };
   }
 

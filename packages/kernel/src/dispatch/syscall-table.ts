@@ -73,7 +73,7 @@ export class SyscallTable {
     if (!Number.isInteger(nr) || nr < 0 || nr >= LIMIT)
       throw refusal(`its number is ${nr}; choose a whole number from 1000 to ${LIMIT - 1}`);
     if (name === undefined) throw refusal('it has no name; give one: define(nr, handler, { name })');
-    if (typeof handler !== 'function') throw refusal('its handler is no function; give (cpu, thread, registers) => result');
+    if (typeof handler !== 'function') throw refusal('its handler is not a function; give (cpu, thread, registers) => result');
     if (holds.some((index) => !Number.isInteger(index) || index < 0 || index > 5)) {
       throw refusal(`it holds argument ${holds.join(', ')}; arguments are 0 to 5`);
     }

@@ -209,7 +209,7 @@ export class Entry implements TrapHandler {
     this.returnToUser(cpu, thread, thread.frame.rax, null);
   }
 
-  /** The thread whose kernel stack `cpu` is on: where user mode was interrupted, that is no kernel thread. */
+  /** The thread whose kernel stack `cpu` is on: where user mode was interrupted, that is not a kernel thread. */
   #current(cpu: Cpu): Thread {
     return currentThread(this.#scheduler, cpu);
   }

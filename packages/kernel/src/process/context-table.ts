@@ -79,7 +79,7 @@ export class ContextTable {
 
 /**
  * What executes at an address where there is no code: the fetch of the next instruction faults. If there is memory to fetch from, what is
- * fetched is no instruction.
+ * fetched is not an instruction.
  */
 export class NoCode extends UserContext {
   constructor(contexts: ContextTable, cpu: Cpu, rip: number) {

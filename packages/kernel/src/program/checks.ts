@@ -10,10 +10,10 @@ function wrong(context: ProgramContext, what: string): MachineError {
   return new MachineError('INVALID_ARGUMENT', `${name} (process ${pid}): ${what}`);
 }
 
-/** @throws MachineError INVALID_ARGUMENT naming the first argument that is no number */
+/** @throws MachineError INVALID_ARGUMENT naming the first argument that is not a number */
 export function refuseRegisters(context: ProgramContext, nr: number, registers: readonly unknown[]): never {
   const call = context.thread.process.kernel.syscalls.get(nr)?.name ?? `system call ${shown(nr)}`;
-  if (!isNumber(nr)) throw wrong(context, `${shown(nr)} is no number of a system call`);
+  if (!isNumber(nr)) throw wrong(context, `${shown(nr)} is not a system-call number`);
   const at = registers.findIndex((value) => !isNumber(value));
   throw wrong(context, `argument ${at + 1} of ${call} is ${shown(registers[at])}; give a number`);
 }

@@ -5,7 +5,7 @@ import type { Program } from './program.js';
 /** What a program's `main` is: a generator that yields inside system calls and memory accesses, and returns its exit status. */
 export type Main = (program: Program) => Generator<void, number | void>;
 
-/** @param place whose program it is, for the message @throws MachineError NOT_A_PROGRAM for what certainly is no program */
+/** @param place whose program it is, for the message @throws MachineError NOT_A_PROGRAM for what certainly is not a program */
 export function requireMain(place: string, main: unknown): asserts main is Main {
   const isFunction = typeof main === 'function';
   if (isFunction && !Object.prototype.toString.call(main).includes('Async')) return;
@@ -15,7 +15,7 @@ export function requireMain(place: string, main: unknown): asserts main is Main 
 /**
  * Begins a program.
  * @param place whose program it is, for the message
- * @throws MachineError NOT_A_PROGRAM if its function is no generator function, which shows when it is called
+ * @throws MachineError NOT_A_PROGRAM if its function is not a generator function, which shows when it is called
  */
 export function begun<T>(place: string, generator: Generator<void, T>): Generator<void, T> {
   if (typeof generator?.next === 'function') return generator;

@@ -29,7 +29,7 @@ export class Khugepaged {
   #mm: MmStruct | null = null;
   #address = 0;
 
-  /** @throws MmError INVALID_ARGUMENT for an option that is no whole number in its range */
+  /** @throws MmError INVALID_ARGUMENT for an option that is not a whole number in its range */
   constructor(manager: Pick<MemoryManager, 'hugePages' | 'addressSpaces'>, options: KhugepagedOptions = {}) {
     const { pagesToScan = 8 * HUGE_PAGE_PAGES, maxPtesNone = HUGE_PAGE_PAGES - 1, maxPtesShared = HUGE_PAGE_PAGES / 2 } = options;
     requireWithin(pagesToScan, 'pagesToScan', 1, 2 ** 31);

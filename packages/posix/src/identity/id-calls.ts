@@ -126,7 +126,7 @@ export function defineIdCalls(calls: Calls, traits: TraitTable): void {
   });
 }
 
-/** The process is somebody else now (Linux: `commit_creds`): it cannot be dumped any more, and its parent's end is no signal to it. */
+/** The process is somebody else now (Linux: `commit_creds`): it cannot be dumped any more, and its parent's end is not a signal to it. */
 function become(process: Process, traits: TraitTable, ids: Partial<ProcessCredentials>): number {
   const old = process.credentials;
   process.credentials = withUserIds(old, ids);

@@ -53,7 +53,7 @@ function farEnd(rpal: Rpal, cpu: Cpu, thread: RpalTask, serviceId: number, cfd: 
     throw new RpalBug(
       'out of bounds',
       28,
-      `UDS_FDMAP: the first waiter on the peer of descriptor ${cfd} is no epoll item, and is read as one`,
+      `UDS_FDMAP: the first waiter on the peer of descriptor ${cfd} is not an epoll item, and is read as one`,
     );
   }
   const service = thread.rpal.service as RpalService;

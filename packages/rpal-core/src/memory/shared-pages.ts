@@ -69,7 +69,7 @@ export class SharedPages implements MappedObject, SharedMapping {
     const { kernel } = rpal;
     const cpu = kernel.platform.running as Cpu;
     if (service.mm.rpalService !== service || currentThread(kernel.scheduler, cpu).memory !== service.mm) {
-      rpal.warn(cpu, `shared pages at ${this.userStart} are unmapped by a process that is no service`);
+      rpal.warn(cpu, `shared pages at ${this.userStart} are unmapped by a process that is not a service`);
       return;
     }
     service.mutex.pass(cpu, 'rpal_munmap (patch 7)');

@@ -52,7 +52,7 @@ export function parkedState(rpal: Rpal): number {
 
 /**
  * Checks the arguments in the receiver's record as epoll_wait would and takes the file. Where it fails, what the last look-up found stays
- * behind, and kernel return drops it once more: the epoll of the wait before if the arguments are bad, the file that is no epoll, and
+ * behind, and kernel return drops it once more: the epoll of the wait before if the arguments are bad, the file that is not an epoll, and
  * nothing if the descriptor is not open.
  * @returns 0 or a negative errno
  */

@@ -53,7 +53,7 @@ export class SchedSeams {
      * @cost every update of the clock of a run queue: hot, several per switch.
      */
     schedTaskClock: new ValueHook<number, [rq: RunQueue, task: Task, cpu: Cpu]>('schedTaskClock', {
-      refuse: (ns) => (Number.isFinite(ns) ? null : 'is no number of nanoseconds'),
+      refuse: (ns) => (Number.isFinite(ns) ? null : 'is not a number of nanoseconds'),
     }),
     /**
      * `task` wanted to sleep and may not, because a signal is pending; it goes on running.

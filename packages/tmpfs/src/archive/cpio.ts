@@ -27,7 +27,7 @@ export function filesOfCpio(bytes: Uint8Array): FileRecord[] {
       (_, i) => {
         const digits = text(bytes, at + 6 + 8 * i, 8);
         if (!/^[0-9a-fA-F]{8}$/.test(digits))
-          throw new ArchiveError(`at byte ${at + 6 + 8 * i} of the cpio archive "${digits}" is no number`);
+          throw new ArchiveError(`at byte ${at + 6 + 8 * i} of the cpio archive "${digits}" is not a number`);
         return Number.parseInt(digits, 16);
       },
     ) as [number, number, number, number, number, number, number, number, number, number, number, number];
@@ -66,7 +66,7 @@ function recordOf(mode: number, common: Omit<FileRecord, 'type'>, content: Uint8
       return { ...common, type: 'file', content };
     default:
       throw new ArchiveError(
-        `"${common.path}" in the cpio archive has mode 0${mode.toString(8)}, which is no type of file that it could be`,
+        `"${common.path}" in the cpio archive has mode 0${mode.toString(8)}, which is not a type of file that it could be`,
       );
   }
 }

@@ -126,7 +126,7 @@ function adorn(inode: Inode, { mode, uid = inode.uid, gid = inode.gid, time }: F
 function below(tree: FileTree, at: Dentry, name: string, refusal: (why: string) => ArchiveError): Dentry {
   const found = find(at, name);
   if (found !== null) {
-    if (!isDirectory(found.inode)) throw refusal(`"${name}" on its way is no directory`);
+    if (!isDirectory(found.inode)) throw refusal(`"${name}" on its way is not a directory`);
     return found;
   }
   const time = { seconds: tree.clock.boot, nanoseconds: 0 };

@@ -100,7 +100,7 @@ function octal(header: Uint8Array, offset: number, length: number, at: number): 
     return value;
   }
   const digits = text(header, offset, length).trim();
-  if (!/^[0-7]*$/.test(digits)) throw new ArchiveError(`before byte ${at} of the tar archive "${digits}" is no number`);
+  if (!/^[0-7]*$/.test(digits)) throw new ArchiveError(`before byte ${at} of the tar archive "${digits}" is not a number`);
   return digits === '' ? 0 : Number.parseInt(digits, 8);
 }
 

@@ -137,7 +137,7 @@ function mayMakeNode(type: number): number {
   }
 }
 
-/** Slashes behind the name of what is no directory, or not there. */
+/** Slashes behind the name of what is not a directory, or not there. */
 export function refusedSlashes(found: Dentry | null): number {
   if (found === null) return -Errno.ENOENT;
   return isDirectory(found.inode) ? -Errno.EISDIR : -Errno.ENOTDIR;

@@ -1,6 +1,6 @@
 import type { CpuProfile, Ledger } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine, type MachineOptions, type Program, Time } from '@rpal/kernel';
-import { rpalExecutable } from '@rpal/librpal';
+import { type LibraryBuild, rpalExecutable } from '@rpal/librpal';
 import { rpal } from '@rpal/rpal-core';
 import { SocketType } from '@rpal/uapi';
 import { LazySwitchMeter, type SwitchTally } from './lazy-switch-meter.js';
@@ -33,6 +33,8 @@ export interface RfcOptions {
    */
   readonly size: number;
   readonly phases: readonly Phase[];
+  /** What the compiler made of the library in the RPAL phase: O0, as the sample's Makefile has it, by default. */
+  readonly build?: LibraryBuild;
 }
 
 /** What one phase measured. */
@@ -84,7 +86,7 @@ export class RfcBenchmark {
   readonly #lazySwitches = new LazySwitchMeter();
   #phase: Phase;
 
-  constructor({ machine, placement, messages, size, phases }: RfcOptions) {
+  constructor({ machine, placement, messages, size, phases, build = 'O0' }: RfcOptions) {
     check(messages >= 1, `messages: ${messages} is less than 1`);
     check(size >= 18 && size <= 1024, `size: ${size} bytes is not within 18 .. 1024`);
     const withRpal = phases.includes('rpal');
@@ -95,7 +97,7 @@ export class RfcBenchmark {
     this.machine = createMachine({ timerSlack: 0, ...machine, plugins });
     this.#phases = phases;
     this.#phase = phases[0] as Phase;
-    this.#experiment = { messages, size, stopRequested: false, stopped: false };
+    this.#experiment = { messages, size, build, stopRequested: false, stopped: false };
     this.#meters = new Map(phases.map((phase) => [phase, new Meter(this.machine)]));
     const [clientCpu, serverCpu] = cpusFor(this.machine.platform.profile, placement);
     const binary = withRpal ? rpalExecutable : executable;

@@ -1,4 +1,5 @@
 import type { CostLevel } from '@rpal/hw-x86';
+import { LIBRARY_BUILDS, type LibraryBuild } from '@rpal/librpal';
 import type { IdleStateName } from '@rpal/sched';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
@@ -27,6 +28,7 @@ interface Flags {
   readonly coreClock?: number;
   readonly syncWakeUps: 'yes' | 'no';
   readonly seed: number;
+  readonly build: LibraryBuild;
   readonly steps: number;
   readonly plugin: readonly string[];
   readonly svg?: string;
@@ -78,6 +80,13 @@ export function rfcCommand(io: Io, done: (code: number) => void): Command {
         oneOf('--sync-wake-ups', ['yes', 'no']),
       ).default('yes', 'yes'),
     )
+    .addOption(
+      option(
+        '--build <level>',
+        "how RPAL's library was compiled: O0, without optimisation, as the RFC's sample, or O2",
+        oneOf('--build', LIBRARY_BUILDS),
+      ).default('O0', 'O0'),
+    )
     .addOption(seedOption())
     .addOption(option('--steps <n|all>', 'how many steps of each phase to list', stepsToList).default(10))
     .addOption(pluginOption())
@@ -103,6 +112,7 @@ async function rfc(flags: Flags, io: Io): Promise<number> {
     coreGHz: flags.coreClock,
     synchronousWakeUps: flags.syncWakeUps === 'yes',
     seed: flags.seed,
+    build: flags.build,
     plugins: await loadPlugins(flags.plugin, io.directory),
   };
   checkPlace(settings);
@@ -120,11 +130,12 @@ async function rfc(flags: Flags, io: Io): Promise<number> {
 
 /** The line that makes this again. */
 function lineOf(flags: Flags): string {
-  const { messages, size, phase, profile, placement, idle, costs, coreClock, syncWakeUps, seed, plugin } = flags;
+  const { messages, size, phase, profile, placement, idle, costs, coreClock, syncWakeUps, seed, build, plugin } = flags;
   return commandLine([
     'rfc',
     ...['--messages', String(messages), '--size', String(size), '--phase', phase, '--profile', profile.name],
     ...['--placement', placement, '--idle', idle.toLowerCase(), '--costs', costs, '--sync-wake-ups', syncWakeUps, '--seed', String(seed)],
+    ...(build === 'O0' ? [] : ['--build', build]),
     ...(coreClock === undefined ? [] : ['--core-clock', String(coreClock)]),
     ...plugin.flatMap((each) => ['--plugin', each]),
   ]);

@@ -1,6 +1,6 @@
 import type { Program } from '@rpal/kernel';
 import { Time } from '@rpal/kernel';
-import { EPOLLRPALIN, librpal, QUEUE_WORDS } from '@rpal/librpal';
+import { EPOLLRPALIN, type LibraryBuild, librpal, QUEUE_WORDS } from '@rpal/librpal';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
 import type { Meter } from './meter.js';
 import { check, expected, fail, positive, zero } from './outcome.js';
@@ -18,6 +18,8 @@ const HANDSHAKE = 4096 + 2048;
 export interface Experiment {
   readonly messages: number;
   readonly size: number;
+  /** What the compiler made of the library that both are linked with. */
+  readonly build: LibraryBuild;
   /** Somebody wants the run to end. */
   stopRequested: boolean;
   /** The client has taken notice: there will be no further connection. Set before it hangs up. */
@@ -103,9 +105,9 @@ function takeStamp(p: Program, meter: Meter, stamp: number): void {
 
 /** Steps 1 to 6 of the sample's RPAL phase, then the messages. */
 export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): Generator<void, void> {
-  const { messages, size } = experiment;
+  const { messages, size, build } = experiment;
   const fd = yield* connect(p);
-  const lib = librpal(p);
+  const lib = librpal(p, { build });
   if ((yield* lib.init(1)) < 0) fail(`client: rpal_init failed with ${lib.error}`);
   const [message, echo] = yield* clientBuffers(p, size);
   const note = message + HANDSHAKE;
@@ -144,9 +146,9 @@ export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): G
   yield* hangUp(p, fd, experiment);
 }
 
-export function* rpalServer(p: Program, listener: number, meter: Meter, { size }: Experiment): Generator<void, void> {
+export function* rpalServer(p: Program, listener: number, meter: Meter, { size, build }: Experiment): Generator<void, void> {
   const fd = positive('server: accept', yield* p.accept(listener));
-  const lib = librpal(p);
+  const lib = librpal(p, { build });
   if ((yield* lib.init(1)) < 0) fail(`server: rpal_init failed with ${lib.error}`);
   const epfd = positive('epoll_create1', yield* p.epollCreate());
   zero('rpal_epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS | EPOLLRPALIN));

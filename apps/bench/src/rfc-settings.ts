@@ -1,5 +1,6 @@
 import type { Plugin } from '@rpal/bus';
 import { type CostLevel, type CpuProfile, findProfile, profiles } from '@rpal/hw-x86';
+import type { LibraryBuild } from '@rpal/librpal';
 import type { IdleStateName } from '@rpal/sched';
 import { isProfileFile, readProfile } from './profile-file.js';
 import type { Phase, Placement, RfcOptions } from './rfc-benchmark.js';
@@ -18,6 +19,8 @@ export interface RfcSettings {
   readonly coreGHz: number | undefined;
   readonly synchronousWakeUps: boolean;
   readonly seed: number;
+  /** What the compiler made of RPAL's library. */
+  readonly build: LibraryBuild;
   readonly plugins: readonly Plugin[];
 }
 
@@ -59,7 +62,7 @@ export function checkPlace({ profile, placement, idle }: Pick<RfcSettings, 'prof
 
 /** The experiment that the settings describe, possibly at another cost level and length. */
 export function experimentOf(settings: RfcSettings, costs: CostLevel = settings.costs, messages: number = settings.messages): RfcOptions {
-  const { profile, placement, size, phases, idle, coreGHz, seed, synchronousWakeUps, plugins } = settings;
+  const { profile, placement, size, phases, idle, coreGHz, seed, synchronousWakeUps, build, plugins } = settings;
   return {
     machine: {
       profile,
@@ -74,5 +77,6 @@ export function experimentOf(settings: RfcSettings, costs: CostLevel = settings.
     messages,
     size,
     phases,
+    build,
   };
 }

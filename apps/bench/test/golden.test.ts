@@ -17,10 +17,10 @@ describe('300 messages of the RFC benchmark', () => {
     expect(run('same-cpu', 'epoll', 'rpal')).toMatchInlineSnapshot(`
       {
         "cycles": [
-          "epoll 1836366",
-          "rpal 421873",
+          "epoll 1779718",
+          "rpal 457273",
         ],
-        "fingerprint": "dbdd69644aa945f0",
+        "fingerprint": "57bb593e957f0841",
       }
     `));
 
@@ -28,10 +28,10 @@ describe('300 messages of the RFC benchmark', () => {
     expect(run('same-socket', 'epoll', 'rpal')).toMatchInlineSnapshot(`
       {
         "cycles": [
-          "epoll 3881542",
-          "rpal 428445",
+          "epoll 3910394",
+          "rpal 463845",
         ],
-        "fingerprint": "1bd65f8f0971c2d1",
+        "fingerprint": "57e9e9bfc6892659",
       }
     `));
 
@@ -39,10 +39,10 @@ describe('300 messages of the RFC benchmark', () => {
     expect(run('cross-socket', 'epoll', 'rpal')).toMatchInlineSnapshot(`
       {
         "cycles": [
-          "epoll 4609958",
-          "rpal 435589",
+          "epoll 4635758",
+          "rpal 470989",
         ],
-        "fingerprint": "7e648a0d9c820c19",
+        "fingerprint": "791ad5c1e2ff808b",
       }
     `));
 
@@ -59,11 +59,11 @@ describe('300 messages of the RFC benchmark', () => {
 
   it('on plain Linux, without RPAL', () =>
     expect(run('same-socket', 'epoll')).toMatchInlineSnapshot(`
-    {
-      "cycles": [
-        "epoll 3884889",
-      ],
-      "fingerprint": "04564de4aca4418e",
-    }
-  `));
+      {
+        "cycles": [
+          "epoll 3910389",
+        ],
+        "fingerprint": "f25487cb3f9f71f4",
+      }
+    `));
 });

@@ -19,6 +19,7 @@ const settings: RfcSettings = {
   costs: 'central',
   coreGHz: undefined,
   synchronousWakeUps: true,
+  build: 'O0',
   seed: 1,
   plugins: [],
 };

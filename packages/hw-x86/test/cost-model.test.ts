@@ -12,14 +12,14 @@ describe('CostModel', () => {
   it('prices a step as instructions x CPI + events + fixed time, in TSC cycles', () => {
     const costs = new CostModel(XEON);
     const tscPerCore = 2.3 / 3.0;
-    expect(costs.step[step.mixed]).toBe(Math.round(200 * 0.5 * tscPerCore + 2 * 26 * tscPerCore + 10 * 2.3));
+    expect(costs.step[step.mixed]).toBe(Math.round(200 * 0.26 * tscPerCore + 2 * 26 * tscPerCore + 10 * 2.3));
   });
 
   it('takes the low end with the fast clock and the high end with the slow one', () => {
     const low = new CostModel(XEON, 'low');
     const high = new CostModel(XEON, 'high');
-    expect(low.step[step.mixed]).toBe(Math.round((100 * 0.35 * 2.3 + 2 * 11 * 2.3) / 3.5 + 23));
-    expect(high.step[step.mixed]).toBe(Math.round((400 * 0.8 * 2.3 + 2 * 60 * 2.3) / 2.6 + 23));
+    expect(low.step[step.mixed]).toBe(Math.round((100 * 0.22 * 2.3 + 2 * 11 * 2.3) / 3.5 + 23));
+    expect(high.step[step.mixed]).toBe(Math.round((400 * 0.35 * 2.3 + 2 * 60 * 2.3) / 2.6 + 23));
     for (const { id } of allSteps()) {
       const central = new CostModel(XEON).step[id] as number;
       expect(low.step[id]).toBeLessThanOrEqual(central);

@@ -15,6 +15,6 @@ export {
   SenderRecord,
   SlotUse,
 } from './layouts.js';
-export { LibRpal, librpal } from './librpal.js';
+export { LibRpal, type LibraryOptions, librpal } from './librpal.js';
 export { LibProcess, type Peer } from './process/lib-process.js';
-export { LibStep, LibStepSources } from './steps.js';
+export { LIBRARY_BUILDS, type LibraryBuild, LibStep, LibStepO2, LibStepSources, type LibSteps } from './steps.js';

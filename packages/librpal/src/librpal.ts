@@ -15,6 +15,7 @@ import { EpollWaitCall } from './receive/receiver.js';
 import { endReceiver, endSender, makeReceiver, makeSender, type NewReceiver } from './registration.js';
 import { CompareExchange } from './routine/compare-exchange.js';
 import { exit, init } from './setup.js';
+import { LIBRARY_BUILDS, type LibraryBuild } from './steps.js';
 
 /** Which events a wait collects: those of the kernel, too, or only those that callers have set. */
 const Events = { ALL: false, USER_ONLY: true } as const;
@@ -37,9 +38,9 @@ export class LibRpal {
   readonly #write: WritePtrsCall;
   readonly #read: ReadPtrsCall;
 
-  constructor(program: Program) {
+  constructor(program: Program, build?: LibraryBuild) {
     this.#program = program;
-    this.process = LibProcess.of(program.context.thread.process);
+    this.process = LibProcess.of(program.context.thread.process, build);
     this.#wait = new EpollWaitCall(program.context);
     this.#write = new WritePtrsCall(program.context);
     this.#read = new ReadPtrsCall(program.context);
@@ -326,8 +327,16 @@ export class LibRpal {
   }
 }
 
+/** How a program was linked with the library. */
+export interface LibraryOptions {
+  /** What the compiler made of it: as the RFC's sample by default, O0. All threads of a process have the same. */
+  readonly build?: LibraryBuild;
+}
+
 /** The library as `program` sees it. */
-export function librpal(program: Program): LibRpal {
+export function librpal(program: Program, options: LibraryOptions = {}): LibRpal {
   if (program?.context === undefined) refuse('librpal', 'the program', program, 'what the program gets: function* (p) { librpal(p) }');
-  return new LibRpal(program);
+  const build = options?.build;
+  if (build !== undefined && !LIBRARY_BUILDS.includes(build)) refuse('librpal', 'the build', build, LIBRARY_BUILDS.join(' or '));
+  return new LibRpal(program, build);
 }

@@ -48,8 +48,9 @@ describe('a call in user space', () => {
       queueUnlock: 1,
       callBegin: 1,
       callStamp: 1,
-      // There, onto the trampoline, and back.
-      jump: 3,
+      callJump: 1,
+      waitJump: 1,
+      returnJump: 1,
       arrive: 1,
       collectBegin: 1,
       collectOne: 1,

@@ -3,7 +3,17 @@ import type { Machine, Process, Program } from '@rpal/kernel';
 import { type Rpal, type RpalOptions, rpal, rpalOf } from '@rpal/rpal-core';
 import { Epoll, Poll, SocketType } from '@rpal/uapi';
 import { finish, mustEnd, smallMachine } from '../../../scripts/testing/run.ts';
-import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, rpalExecutable, welcome } from '../src/index.js';
+import {
+  EPOLLRPALIN,
+  findReceiver,
+  introduce,
+  type LibRpal,
+  type LibraryBuild,
+  librpal,
+  type RpalFd,
+  rpalExecutable,
+  welcome,
+} from '../src/index.js';
 
 export { finish, mustEnd } from '../../../scripts/testing/run.ts';
 
@@ -55,7 +65,13 @@ export function alone({ machine }: World, body: (p: Program, lib: LibRpal) => Ro
 }
 
 /** A callee on CPU 0 and a caller on CPU 1, connected and mapped. @returns their processes */
-export function pair({ machine }: World, callee: (end: Callee) => Routine, caller: (end: Caller) => Routine): readonly [Process, Process] {
+export function pair(
+  { machine }: Pick<World, 'machine'>,
+  callee: (end: Callee) => Routine,
+  caller: (end: Caller) => Routine,
+  build?: LibraryBuild,
+): readonly [Process, Process] {
+  const options = build === undefined ? {} : { build };
   const server = machine.spawn(
     rpalExecutable('callee', function* (p) {
       yield* p.setAffinity([0]);
@@ -63,7 +79,7 @@ export function pair({ machine }: World, callee: (end: Callee) => Routine, calle
       yield* p.bind(listener, '/tmp/pair');
       yield* p.listen(listener, 1);
       const fd = yield* p.accept(listener);
-      const lib = librpal(p);
+      const lib = librpal(p, options);
       yield* lib.init(1);
       const epfd = yield* p.epollCreate();
       yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN | Poll.IN | Poll.RDHUP | Epoll.ET);
@@ -80,7 +96,7 @@ export function pair({ machine }: World, callee: (end: Callee) => Routine, calle
       yield* p.sleep(1e6);
       const fd = yield* p.socket(SocketType.STREAM);
       yield* p.connect(fd, '/tmp/pair');
-      const lib = librpal(p);
+      const lib = librpal(p, options);
       yield* lib.init(1);
       const id = yield* introduce(p, lib, fd);
       const words = yield* p.allocate(4096);

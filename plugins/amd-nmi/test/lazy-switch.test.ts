@@ -1,7 +1,7 @@
 import { definePlugin } from '@rpal/bus';
 import { type Cpu, Vector } from '@rpal/hw-x86';
 import type { Machine } from '@rpal/kernel';
-import { rpal, rpalOf } from '@rpal/rpal-core';
+import { rpal } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
 import { librpal, rpalExecutable } from '../../../packages/librpal/src/index.ts';
 import { call, pair, serve } from '../../../packages/librpal/test/pair.ts';
@@ -45,7 +45,7 @@ function nmiInCall(fix: boolean, meanwhile: boolean): { tally: SampleTally; mach
     OTHER,
   );
   pair(
-    { machine, rpal: rpalOf(machine) },
+    { machine },
     (end) =>
       serve(end, function* () {
         const { cpu } = end.p.context;

@@ -1,5 +1,5 @@
 import { tenths, whole } from './numbers.js';
-import type { Breakdown, RfcReport } from './rfc-report.js';
+import type { Breakdown, PhaseReport, RfcReport } from './rfc-report.js';
 
 /** A part of the measured latency that a reader may not expect in it, or that other measurements lack. */
 export interface Contained {
@@ -21,6 +21,12 @@ const PARTS: readonly (readonly [string, (breakdown: Breakdown, messages: number
 
 export function containedIn({ phases }: RfcReport): readonly Contained[] {
   return PARTS.map(([what, of]) => ({ what, perPhase: phases.map(({ forward, messages }) => of(forward, messages) / messages) }));
+}
+
+/** How much of a phase's latency is a counted amount of something, times the price of one. */
+export function countedShare({ forward }: PhaseReport): number {
+  const parts = forward.steps.flatMap(({ grounds }) => grounds);
+  return parts.reduce((sum, { amount, cycles }) => (amount === 'counted' ? sum + cycles : sum), 0) / forward.totalCycles;
 }
 
 /** What one-CPU measurements of others suggest for the epoll phase, one way, TSC cycles at 2.3 GHz. */

@@ -66,6 +66,7 @@ const settings = z.strictObject({
   costs: level,
   synchronousWakeUps: z.boolean(),
   seed: z.number().int(),
+  build: z.enum(['O0', 'O2']).describe("how RPAL's library was compiled"),
   plugins: z.array(z.string()).describe('all plugins of the machine, in set-up order'),
 });
 
@@ -123,6 +124,7 @@ export function reportOf(asked: RfcSettings, benchmark: RfcBenchmark, range: Ran
       costs: asked.costs,
       synchronousWakeUps: asked.synchronousWakeUps,
       seed: asked.seed,
+      build: asked.build,
       plugins: [...machine.plugins],
     },
     machine: { title: asked.profile.title, tscGHz: asked.profile.clock.tscGHz, coreGHz: coreGHzOf(benchmark), clientCpu, serverCpu },

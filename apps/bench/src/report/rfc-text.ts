@@ -1,6 +1,6 @@
 import type { createColors } from 'picocolors';
 import { percent, tenths, tenthsThatAddUp, whole } from './numbers.js';
-import { containedIn, oneCpuNote } from './reading.js';
+import { containedIn, countedShare, oneCpuNote } from './reading.js';
 import type { Breakdown, PhaseReport, RfcReport } from './rfc-report.js';
 import { bar, textTable } from './text-table.js';
 
@@ -95,6 +95,9 @@ function conditions({ settings, machine, fingerprint }: RfcReport): string {
       `epoll wakes ${settings.synchronousWakeUps ? 'synchronously' : 'not synchronously'}; it chooses no CPU here, both tasks being pinned`,
     ],
     ['step costs', `${settings.costs} value of each`],
+    ...(settings.phases.includes('rpal')
+      ? [['library', `compiled with -${settings.build}${settings.build === 'O0' ? ', as the Makefile of the sample does' : ''}`]]
+      : []),
     ['seed', String(settings.seed)],
     ['plugins', settings.plugins.length === 0 ? 'none: plain Linux' : settings.plugins.join(', ')],
     ['fingerprint', fingerprint],
@@ -180,7 +183,14 @@ function grounds({ phases }: RfcReport): string {
         return [tenths(value), percent(value / (phases[index] as PhaseReport).averageCycles)];
       }),
     ]);
-  return textTable(['', ...phases.flatMap(({ phase }) => [NAMES[phase], 'share'])], rows);
+  const table = textTable(['', ...phases.flatMap(({ phase }) => [NAMES[phase], 'share'])], rows);
+  return [
+    table,
+    ...phases.map(
+      (phase) =>
+        `  ${NAMES[phase.phase]}: ${percent(countedShare(phase))} are numbers that were counted, of instructions, events or lines, at their prices.`,
+    ),
+  ].join('\n');
 }
 
 function contained(report: RfcReport): string {

@@ -18,6 +18,7 @@ const SOURCES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   '@rpal/kernel': KernelStepSources,
   '@rpal/rpal-core': RpalStepSources,
   '@rpal/librpal': LibStepSources,
+  '@rpal/librpal/O2': LibStepSources,
 };
 
 /** Where the numbers of a step come from: what it says itself, or the table of its package. */

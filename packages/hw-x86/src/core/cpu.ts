@@ -61,6 +61,8 @@ export class Cpu extends CoreClock {
   interruptsEnabled = true;
   /** Interrupts and NMIs since boot. */
   interruptsTaken = 0;
+  /** Returns from the kernel to user mode since boot. */
+  userEntries = 0;
 
   /** Performance counters, from the first `Pmu.of` on: a bundle whose programs use none does not carry them. */
   pmu: Pmu | null = null;

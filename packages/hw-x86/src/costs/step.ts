@@ -68,6 +68,8 @@ export const PRIMITIVES = [
   'repString',
   'functionCall',
   'mispredict',
+  'reload',
+  'codeLine',
   'stackSwitch',
   'stlbHit',
   'walkLevel',

@@ -46,6 +46,8 @@ const zen = {
     repString: figure(15, 40, 60, 'estimated', Cite.estimate),
     functionCall: figure(3, 5, 6, 'published', 'XDP paper (CoNEXT 2018): 4.7 cycles; prototype-kernel: 5'),
     mispredict: figure(11, 13, 18, 'recalled', Cite.recalled),
+    reload: figure(0.05, 0.25, 0.45, 'measured', Cite.reload),
+    codeLine: figure(0.5, 0.7, 2.3, 'measured', Cite.codeLine),
     stackSwitch: figure(12, 19, 25, 'published', `${Cite.boost}: 19 cycles; Demikernel coroutine: 12`),
     stlbHit: figure(7, 7, 9, 'recalled', Cite.manual),
     walkLevel: figure(5, 7, 10, 'estimated', Cite.estimate),
@@ -89,7 +91,7 @@ export const epycMilan7713: CpuProfile = {
   clock: { tscGHz: 2.0, apicMHz: 100, coreGHz: figure(3.0, 3.5, 3.675, 'published', `${Cite.instlat}; light load`) },
   cpi: {
     kernel: figure(0.7, 0.95, 1.3, 'estimated', `${zen4}, scaled by 5 %`),
-    user: figure(0.35, 0.5, 0.8, 'estimated', Cite.estimate),
+    user: figure(0.2, 0.27, 0.4, 'derived', Cite.formatting),
   },
   costs: {
     ...zen.costs,
@@ -139,7 +141,7 @@ export const epycGenoa9654: CpuProfile = {
   clock: { tscGHz: 2.4, apicMHz: 100, coreGHz: figure(3.3, 3.6, 3.7, 'published', `${Cite.instlat}; light load`) },
   cpi: {
     kernel: figure(0.65, 0.9, 1.2, 'estimated', zen4),
-    user: figure(0.35, 0.5, 0.8, 'estimated', Cite.estimate),
+    user: figure(0.2, 0.27, 0.4, 'derived', Cite.formatting),
   },
   costs: {
     ...zen.costs,

@@ -36,7 +36,7 @@ export const xeonPlatinum8160: CpuProfile = {
       'derived',
       `${Cite.lkp}, less the events priced here: unix1 on Cascade Lake 0.43..0.53, context_switch1 on Cooper Lake 0.45..0.56 (the same core with fixes)`,
     ),
-    user: figure(0.35, 0.55, 0.85, 'estimated', Cite.estimate),
+    user: figure(0.22, 0.33, 0.45, 'derived', `${Cite.unoptimised}; that core renames 6 a cycle, Skylake 4`),
   },
   costs: {
     syscall: figure(42, 70, 82, 'recalled', `${Cite.behrens}: Cascade Lake 70, Skylake client 42; ${Cite.skybridge}: 82`),
@@ -68,6 +68,8 @@ export const xeonPlatinum8160: CpuProfile = {
     repString: figure(30, 45, 60, 'recalled', `${Cite.manual}: start-up of REP MOVS/STOS without FSRM`),
     functionCall: figure(3, 5, 6, 'published', 'XDP paper (CoNEXT 2018): 4.7 cycles; prototype-kernel: 5'),
     mispredict: figure(15, 17, 20, 'recalled', Cite.recalled),
+    reload: figure(0.05, 0.25, 0.45, 'measured', Cite.reload),
+    codeLine: figure(0.5, 0.7, 2.3, 'measured', Cite.codeLine),
     stackSwitch: figure(12, 19, 25, 'published', `${Cite.boost}: 19 cycles; Demikernel coroutine: 12`),
     stlbHit: figure(7, 7, 9, 'recalled', Cite.manual),
     walkLevel: figure(5, 6, 9, 'recalled', 'a walk with warm tables takes 20..35 cycles for up to four levels'),

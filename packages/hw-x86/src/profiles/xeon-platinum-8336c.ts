@@ -35,7 +35,7 @@ export const xeonPlatinum8336c: CpuProfile = {
       'derived',
       `${Cite.lkp}, less the events priced here: pipe1 on Ice Lake-SP 0.29..0.40, unix1 on Cascade Lake 0.43..0.53, context_switch1 on Cooper Lake 0.45..0.56; hackbench across cores up to 0.9`,
     ),
-    user: figure(0.35, 0.5, 0.8, 'estimated', 'short library routines with warm caches; no text at hand'),
+    user: figure(0.22, 0.26, 0.35, 'derived', `${Cite.unoptimised}; that core renames 6 a cycle, Ice Lake-SP 5`),
   },
   costs: {
     syscall: figure(35, 45, 82, 'recalled', `${Cite.behrens}; upper end: ${Cite.skybridge}`),
@@ -73,6 +73,8 @@ export const xeonPlatinum8336c: CpuProfile = {
     repString: figure(10, 35, 60, 'recalled', `${Cite.manual}: start-up of REP MOVS/STOS, shorter with FSRM`),
     functionCall: figure(3, 5, 6, 'published', 'XDP paper (CoNEXT 2018): 4.7 cycles; prototype-kernel: 5'),
     mispredict: figure(15, 18, 20, 'recalled', Cite.recalled),
+    reload: figure(0.05, 0.25, 0.45, 'measured', Cite.reload),
+    codeLine: figure(0.5, 0.7, 2.3, 'measured', Cite.codeLine),
     stackSwitch: figure(12, 19, 25, 'published', `${Cite.boost}: 19 cycles; Demikernel coroutine: 12`),
     stlbHit: figure(7, 7, 9, 'recalled', Cite.manual),
     walkLevel: figure(5, 6, 9, 'recalled', 'a walk with warm tables takes 20..35 cycles for up to four levels'),

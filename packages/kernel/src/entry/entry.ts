@@ -108,6 +108,7 @@ export class Entry implements TrapHandler {
       frame.rip = 0;
     }
     cpu.interruptsEnabled = true;
+    cpu.userEntries++;
     cpu.context = user;
     user.cpu = cpu;
     // An interrupt that waited for this comes before the next instruction.

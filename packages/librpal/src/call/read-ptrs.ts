@@ -4,7 +4,6 @@ import type { LibProcess } from '../process/lib-process.js';
 import { FAULTED, NO_SLOT, slotAddress } from '../routine/fd-slots.js';
 import { follow, LibCall, reach, StepEnd } from '../routine/lib-call.js';
 import { nextWord } from '../routine/words.js';
-import { LibStep } from '../steps.js';
 
 /** `rpal_read_ptrs`: takes words from a descriptor's queue. */
 export class ReadPtrsCall extends LibCall {
@@ -43,7 +42,7 @@ export class ReadPtrsCall extends LibCall {
     let to = count > 0 ? reach(cpu, this.pointers, Touch.STORE) : 0;
     if (to < 0 || (count > 1 && reach(cpu, this.pointers + 8 * (count - 1), Touch.STORE) < 0)) return StepEnd.FAULT;
     if (count > 0) process.handover.take(cpu, this.context.thread, 8 * count);
-    cpu.chargeBytes(LibStep.readPtrs, 8 * count);
+    cpu.chargeBytes(process.steps.readPtrs, 8 * count);
     for (let i = 0; i < count; i++) {
       const from = entry + FdRecord.words + 8 * ((head + i) & (QUEUE_WORDS - 1));
       memory.write32(to, memory.read32(from));

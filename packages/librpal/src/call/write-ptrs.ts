@@ -20,7 +20,6 @@ import { FAULTED, NO_SLOT, slotAddress } from '../routine/fd-slots.js';
 import { jump, saveFrame } from '../routine/fiber.js';
 import { follow, LibCall, reach, StepEnd } from '../routine/lib-call.js';
 import { nextWord } from '../routine/words.js';
-import { LibStep } from '../steps.js';
 import { LibSender, type RpalFd } from './sender.js';
 
 /**
@@ -184,7 +183,9 @@ export class WritePtrsCall extends LibCall {
     if (sender === null) return this.finish(-this.process.senderRefused);
     const scc = follow(cpu, sender.scc, Touch.STORE);
     if (scc < 0) return StepEnd.FAULT;
-    cpu.charge(LibStep.writeEnter);
+    const { warmth, steps } = this.process;
+    warmth.begin(cpu, steps.callReload, steps.callRefetch);
+    cpu.charge(steps.writeEnter);
     this.#pkru = cpu.mmu.pkru;
     this.#outer = sender.recovers;
     this.#outerMagic = this.process.nestsRecovery ? cpu.memory.read32(scc + Scc.magic) : 0;
@@ -198,7 +199,7 @@ export class WritePtrsCall extends LibCall {
     const peer = this.process.peers[this.serviceId];
     if (peer === undefined || peer.released) return this.#fail(RpalError.INVAL_SERVICE);
     this.#peer = peer;
-    cpu.charge(LibStep.openPeer);
+    cpu.charge(this.process.steps.openPeer);
     this.process.loadRights(cpu, cpu.mmu.pkru & peer.pkruMask);
     return this.go(S.FIND);
   }
@@ -215,7 +216,7 @@ export class WritePtrsCall extends LibCall {
     const record = follow(cpu, this.#record, Touch.LOAD);
     const scc = follow(cpu, (this.sender as LibSender).scc, Touch.STORE);
     if (record < 0 || scc < 0) return StepEnd.FAULT;
-    cpu.charge(LibStep.findReceiver);
+    cpu.charge(this.process.steps.findReceiver);
     const rcc = memory.read64(record + ReceiverRecord.rcc);
     this.#rcc.address = rcc;
     this.#rccOnReturn.address = rcc;
@@ -237,13 +238,13 @@ export class WritePtrsCall extends LibCall {
     if (slot < 0) return StepEnd.FAULT;
     const use = memory.read32(slot + FdSlot.use);
     if (use < SlotUse.AVAILABLE) {
-      cpu.charge(LibStep.fdGet);
+      cpu.charge(this.process.steps.fdGet);
       return this.#fail(RpalError.INVALID_ARG);
     }
     this.#entry.address = memory.read64(slot + FdSlot.record);
     const entry = this.#entry.address === 0 ? 0 : follow(cpu, this.#entry, Touch.STORE);
     if (entry < 0) return StepEnd.FAULT;
-    cpu.charge(LibStep.fdGet);
+    cpu.charge(this.process.steps.fdGet);
     if (entry === 0) {
       // The count has been raised when that is noticed, and stays so.
       memory.write32(slot + FdSlot.use, use + 1);
@@ -263,10 +264,10 @@ export class WritePtrsCall extends LibCall {
     if (record < 0) return StepEnd.FAULT;
     const word = record + ReceiverRecord.queueLock;
     if (memory.read32(word) !== 0 || memory.read32(word + 4) !== 0) {
-      cpu.charge(LibStep.queueSpin);
+      cpu.charge(this.process.steps.queueSpin);
       return StepEnd.NEXT;
     }
-    cpu.charge(LibStep.queueLock);
+    cpu.charge(this.process.steps.queueLock);
     memory.write32(word, this.process.key);
     memory.write32(word + 4, LOCKED);
     return this.go(S.PUT);
@@ -283,7 +284,7 @@ export class WritePtrsCall extends LibCall {
       return this.go(S.UNLOCK);
     }
     if (this.kind === CallKind.OUT) {
-      cpu.charge(LibStep.outPut);
+      cpu.charge(this.process.steps.outPut);
       this.#bits = memory.read32(entry + FdRecord.pending) | EPOLLRPALOUT;
       this.#value = 0;
       return this.go(S.MARK);
@@ -303,7 +304,7 @@ export class WritePtrsCall extends LibCall {
       return this.go(S.UNLOCK);
     }
     if (again) memory.write32(entry + FdRecord.trigger, 0);
-    cpu.chargeBytes(LibStep.dataPut, 8 * this.length);
+    cpu.chargeBytes(this.process.steps.dataPut, 8 * this.length);
     let from = source;
     for (let i = 0; i < this.length; i++) {
       const to = entry + FdRecord.words + 8 * ((tail + i) & (QUEUE_WORDS - 1));
@@ -334,7 +335,7 @@ export class WritePtrsCall extends LibCall {
     const at = memory.read32(queue + ReadyQueue.reserved);
     const place = reach(cpu, this.#queue.address + ReadyQueue.fds + 4 * (at & (ReadyQueue.capacity - 1)), Touch.STORE);
     if (place < 0) return StepEnd.FAULT;
-    cpu.charge(LibStep.readyAppend);
+    cpu.charge(this.process.steps.readyAppend);
     memory.write32(queue + ReadyQueue.reserved, (at + 1) | 0);
     memory.write32(place, this.rpalfd.fd);
     memory.write32(queue + ReadyQueue.end, (at + 1) | 0);
@@ -346,7 +347,7 @@ export class WritePtrsCall extends LibCall {
     const record = follow(cpu, this.#record, Touch.STORE);
     const slot = follow(cpu, this.#slot, Touch.STORE);
     if (record < 0 || slot < 0) return StepEnd.FAULT;
-    cpu.charge(LibStep.queueUnlock);
+    cpu.charge(this.process.steps.queueUnlock);
     memory.write32(record + ReceiverRecord.queueLock, 0);
     memory.write32(record + ReceiverRecord.queueLock + 4, 0);
     memory.write32(slot + FdSlot.use, memory.read32(slot + FdSlot.use) - 1);
@@ -369,7 +370,7 @@ export class WritePtrsCall extends LibCall {
     const { memory } = cpu;
     const rcc = follow(cpu, this.#rcc, Touch.STORE);
     if (rcc < 0) return StepEnd.FAULT;
-    cpu.charge(LibStep.callBegin);
+    cpu.charge(this.process.steps.callBegin);
     const waits = memory.read32(rcc + Rcc.receiverState) === ReceiverState.WAIT;
     if (waits) {
       const word = this.#callWord();
@@ -398,7 +399,7 @@ export class WritePtrsCall extends LibCall {
   #stamp(cpu: Cpu): StepEnd {
     const scc = follow(cpu, (this.sender as LibSender).scc, Touch.STORE);
     if (scc < 0) return StepEnd.FAULT;
-    cpu.charge(LibStep.callStamp);
+    cpu.charge(this.process.steps.callStamp);
     cpu.memory.write64(scc + Scc.startTime, cpu.clock);
     return this.go(S.JUMP);
   }
@@ -414,7 +415,7 @@ export class WritePtrsCall extends LibCall {
     memory.write64(scc + Scc.rtc + TaskContext.rip, context.resumeAddress);
     memory.write64(scc + Scc.rtc + TaskContext.rsp, handle + FiberFrame.size);
     if (!jump(cpu, context, memory.read64(record + ReceiverRecord.mainContext), handle, 0)) return StepEnd.FAULT;
-    cpu.charge(LibStep.jump);
+    cpu.charge(this.process.steps.callJump);
     this.state = S.BACK;
     return StepEnd.AWAY;
   }
@@ -426,7 +427,9 @@ export class WritePtrsCall extends LibCall {
       // The kernel brought us back: the receiver goes on without us.
       return this.go(S.LEAVE);
     }
-    return this.go(cpu.memory.read32(rcc + Rcc.receiverState) === ReceiverState.LAZY_SWITCH ? S.DUMMY : S.END);
+    if (cpu.memory.read32(rcc + Rcc.receiverState) !== ReceiverState.LAZY_SWITCH) return this.go(S.END);
+    cpu.charge(this.process.steps.dummyRead);
+    return this.go(S.DUMMY);
   }
 
   #end(cpu: Cpu): StepEnd {
@@ -434,7 +437,7 @@ export class WritePtrsCall extends LibCall {
     const rcc = follow(cpu, this.#rcc, Touch.STORE);
     const scc = follow(cpu, (this.sender as LibSender).scc, Touch.STORE);
     if (rcc < 0 || scc < 0) return StepEnd.FAULT;
-    cpu.charge(LibStep.callEnd);
+    cpu.charge(this.process.steps.callEnd);
     const slice = cpu.clock - memory.read64(scc + Scc.startTime);
     memory.write64(scc + Scc.totalTime, memory.read64(scc + Scc.totalTime) + slice);
     memory.write64(rcc + Rcc.totalTime, memory.read64(rcc + Rcc.totalTime) + slice);
@@ -464,7 +467,7 @@ export class WritePtrsCall extends LibCall {
     const sender = this.sender as LibSender;
     const scc = follow(cpu, sender.scc, Touch.STORE);
     if (scc < 0) return StepEnd.FAULT;
-    cpu.charge(LibStep.writeLeave);
+    cpu.charge(this.process.steps.writeLeave);
     cpu.memory.write32(scc + Scc.magic, this.#outerMagic);
     sender.recovers = this.#outer;
     this.process.loadRights(cpu, this.#pkru);

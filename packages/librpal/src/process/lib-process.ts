@@ -1,9 +1,12 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Process } from '@rpal/kernel';
 import { findRpal, type Instruments, type Isolation, protectionKeys, type QuirkName, type Rpal } from '@rpal/rpal-core';
-import type { Handover } from '@rpal/sched';
+import type { Handover, Scheduler } from '@rpal/sched';
+import { refuse } from '../checks.js';
 import { RpalError } from '../errors.js';
+import { type LibraryBuild, LibStep, LibStepO2, type LibSteps } from '../steps.js';
 import { SenderSlots } from './sender-slots.js';
+import { Warmth } from './warmth.js';
 
 /** A service that this one has requested, as the library remembers it. */
 export interface Peer {
@@ -70,6 +73,11 @@ export class LibProcess {
   peers: Peer[] = [];
   /** Where words go from sender to receiver: one for all processes of a machine. */
   readonly handover: Handover;
+  /** What the compiler made of the library: the program was linked with it. */
+  readonly build: LibraryBuild;
+  /** The steps of that build. */
+  readonly steps: LibSteps;
+  readonly warmth: Warmth;
 
   static readonly #all: WeakMap<Process, LibProcess> = new WeakMap();
   static readonly #handovers: WeakMap<object, Handover> = new WeakMap();
@@ -84,9 +92,12 @@ export class LibProcess {
   /** A recovery point within another one restores it when it is over. */
   readonly nestsRecovery: boolean;
 
-  constructor(kernelHalf: Rpal | null, handover: Handover) {
+  constructor(kernelHalf: Rpal | null, scheduler: Scheduler, handover: Handover, build: LibraryBuild) {
     this.#kernelHalf = kernelHalf;
     this.handover = handover;
+    this.build = build;
+    this.steps = build === 'O0' ? LibStep : LibStepO2;
+    this.warmth = new Warmth(scheduler);
     this.checksReceivers = !this.quirk('receiver-id-unchecked');
     this.leavesKeys = !this.quirk('dead-callers-record-kept');
     this.atomicBits = !this.quirk('event-bits-not-atomic');
@@ -130,8 +141,12 @@ export class LibProcess {
     return this.#kernelHalf === null || this.#kernelHalf.quirk(name);
   }
 
-  /** The library's state in `process`. */
-  static of(process: Process): LibProcess {
+  /**
+   * The library's state in `process`.
+   * @param build what its program is linked with: O0 by default; the first who asks decides
+   * @throws MachineError INVALID_ARGUMENT if it is linked with another one
+   */
+  static of(process: Process, build?: LibraryBuild): LibProcess {
     let state = LibProcess.#all.get(process);
     if (state === undefined) {
       const { kernel } = process;
@@ -140,9 +155,10 @@ export class LibProcess {
         handover = kernel.scheduler.handovers.open('RPAL');
         LibProcess.#handovers.set(kernel, handover);
       }
-      state = new LibProcess(findRpal(kernel), handover);
+      state = new LibProcess(findRpal(kernel), kernel.scheduler, handover, build ?? 'O0');
       LibProcess.#all.set(process, state);
     }
+    if (build !== undefined && build !== state.build) refuse('librpal', 'the build', build, `that of its process, ${state.build}`);
     return state;
   }
 }

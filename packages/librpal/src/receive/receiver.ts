@@ -28,7 +28,6 @@ import { LibProcess } from '../process/lib-process.js';
 import { FAULTED, NO_SLOT, slotAddress } from '../routine/fd-slots.js';
 import { enter, Fiber, jump, saveFrame } from '../routine/fiber.js';
 import { follow, LibCall, reach, StepEnd } from '../routine/lib-call.js';
-import { LibStep } from '../steps.js';
 
 /** Length of the code that the library registers as its ret section. */
 export const RET_SECTION_BYTES = 0x20;
@@ -119,7 +118,7 @@ class Trampoline extends ReceiverFiber {
         const target = follow(cpu, receiver.rcc, Touch.STORE);
         const main = follow(cpu, receiver.mainContext, Touch.STORE);
         if (frame < 0 || target < 0 || main < 0) return StepEnd.FAULT;
-        cpu.charge(LibStep.saveContext);
+        cpu.charge(process.steps.saveContext);
         memory.write64(target + Rcc.rtc + TaskContext.rbp, memory.read64(frame + FiberFrame.rbp));
         memory.write64(target + Rcc.rtc + TaskContext.rip, memory.read64(frame + FiberFrame.rip));
         memory.write64(target + Rcc.rtc + TaskContext.rsp, handle + FiberFrame.size);
@@ -131,7 +130,7 @@ class Trampoline extends ReceiverFiber {
         // rpal_ret_critical: the decision to return. If the kernel has taken the sender back meanwhile, it fails.
         const word = follow(cpu, receiver.senderState, Touch.STORE);
         if (word < 0) return StepEnd.FAULT;
-        cpu.charge(LibStep.returnDecide);
+        cpu.charge(process.steps.returnDecide);
         this.rip = process.retBegin;
         const returns = memory.read32(word) === SenderState.CALL;
         if (returns) {
@@ -144,7 +143,7 @@ class Trampoline extends ReceiverFiber {
       case 2: {
         const info = follow(cpu, receiver.senderPkru, Touch.LOAD);
         if (info < 0) return StepEnd.FAULT;
-        cpu.charge(LibStep.returnKey);
+        cpu.charge(process.steps.returnKey);
         process.loadRights(cpu, memory.read32(info));
         this.state = 3;
         return StepEnd.NEXT;
@@ -152,7 +151,7 @@ class Trampoline extends ReceiverFiber {
       case 3: {
         const info = follow(cpu, receiver.senderTls, Touch.LOAD);
         if (info < 0) return StepEnd.FAULT;
-        cpu.charge(LibStep.returnBase);
+        cpu.charge(process.steps.returnBase);
         cpu.fsBase = memory.read64(info);
         this.rip = process.retEnd;
         this.state = 4;
@@ -162,12 +161,12 @@ class Trampoline extends ReceiverFiber {
         const info = follow(cpu, receiver.senderContext, Touch.LOAD);
         if (info < 0) return StepEnd.FAULT;
         if (!jump(cpu, this, memory.read64(info), 0, 0)) return StepEnd.FAULT;
-        cpu.charge(LibStep.jump);
+        cpu.charge(process.steps.returnJump);
         return StepEnd.AWAY;
       }
       default:
         this.rip = process.retEnd;
-        cpu.charge(LibStep.jump);
+        cpu.charge(process.steps.waitJump);
         receiver.eventStack.restart();
         enter(cpu, receiver.eventStack);
         return StepEnd.AWAY;
@@ -184,7 +183,7 @@ class EventStack extends ReceiverFiber {
       case 0: {
         const magic = follow(cpu, receiver.epPollMagic, Touch.STORE);
         if (magic < 0) return StepEnd.FAULT;
-        cpu.charge(LibStep.armWait);
+        cpu.charge(receiver.process.steps.armWait);
         memory.write32(magic, RPAL_EP_POLL_MAGIC);
         const at = magic - Rcc.epPollMagic;
         this.a0 = memory.read32(at + Rcc.epfd);
@@ -200,7 +199,7 @@ class EventStack extends ReceiverFiber {
         const main = follow(cpu, receiver.mainContext, Touch.LOAD);
         if (main < 0) return StepEnd.FAULT;
         if (!jump(cpu, this, memory.read64(main), 0, this.rax)) return StepEnd.FAULT;
-        cpu.charge(LibStep.jump);
+        cpu.charge(receiver.process.steps.waitJump);
         return StepEnd.AWAY;
       }
     }
@@ -267,7 +266,7 @@ export class EpollWaitCall extends LibCall {
           const collects = receiver.available && (memory.read32(rcc + Rcc.epPending) & RPAL_USER_PENDING) !== 0;
           return collects ? this.go(S.COLLECT) : this.finish(0);
         }
-        cpu.charge(LibStep.waitEnter);
+        this.#enter(cpu, receiver.process);
         memory.write32(rcc + Rcc.epfd, this.epfd);
         memory.write64(rcc + Rcc.events, this.events);
         memory.write32(rcc + Rcc.maxevents, this.maxevents);
@@ -301,7 +300,7 @@ export class EpollWaitCall extends LibCall {
       case S.LEAVE: {
         const handle = saveFrame(cpu, this.context);
         if (handle < 0) return StepEnd.FAULT;
-        cpu.charge(LibStep.jump);
+        cpu.charge(receiver.process.steps.waitJump);
         const { trampoline } = receiver;
         trampoline.restart();
         trampoline.rax = handle;
@@ -313,12 +312,17 @@ export class EpollWaitCall extends LibCall {
         return this.#arrived(cpu, receiver, rcc);
       case S.COLLECT:
         if (this.#count < 0 || this.#count >= this.maxevents) return this.finish(this.#count);
-        cpu.charge(LibStep.collectBegin);
+        cpu.charge(receiver.process.steps.collectBegin);
         memory.write32(rcc + Rcc.epPending, memory.read32(rcc + Rcc.epPending) & ~RPAL_USER_PENDING);
         return this.go(S.NEXT_FD);
       default:
         return this.#collectOne(cpu, receiver, rcc);
     }
+  }
+
+  #enter(cpu: Cpu, { warmth, steps }: LibProcess): void {
+    warmth.begin(cpu, steps.waitReload, steps.waitRefetch);
+    cpu.charge(steps.waitEnter);
   }
 
   /** Step 7: back on the main stack. TLS may still be the sender's. */
@@ -336,7 +340,7 @@ export class EpollWaitCall extends LibCall {
       case ReceiverState.CALL: {
         const record = follow(cpu, receiver.record, Touch.STORE);
         if (record < 0) return StepEnd.FAULT;
-        cpu.charge(LibStep.arrive);
+        cpu.charge(receiver.process.steps.arrive);
         memory.write64(record + ReceiverRecord.senderTls, cpu.fsBase);
         memory.write32(record + ReceiverRecord.senderPkru, cpu.mmu.pkru);
         cpu.fsBase = receiver.tlsBase;
@@ -359,7 +363,7 @@ export class EpollWaitCall extends LibCall {
     const begin = memory.read32(queue + ReadyQueue.begin);
     const end = memory.read32(queue + ReadyQueue.end);
     if (begin === end || this.#count === this.maxevents) {
-      cpu.charge(LibStep.collectEnd);
+      cpu.charge(receiver.process.steps.collectEnd);
       if (begin !== end || this.#count === this.maxevents) {
         memory.write32(rcc + Rcc.epPending, memory.read32(rcc + Rcc.epPending) | RPAL_USER_PENDING);
       }
@@ -370,7 +374,7 @@ export class EpollWaitCall extends LibCall {
     const fd = memory.read32(slotOfQueue);
     const place = slotAddress(cpu, receiver.process.fdTable, fd);
     if (place === FAULTED) return StepEnd.FAULT;
-    if (place === NO_SLOT) return this.#skip(cpu, queue, begin);
+    if (place === NO_SLOT) return this.#skip(cpu, receiver, queue, begin);
     this.#slot.address = place;
     const slot = follow(cpu, this.#slot, Touch.STORE);
     if (slot < 0) return StepEnd.FAULT;
@@ -398,12 +402,12 @@ export class EpollWaitCall extends LibCall {
         this.#count++;
       }
     }
-    return this.#skip(cpu, queue, begin);
+    return this.#skip(cpu, receiver, queue, begin);
   }
 
   /** The first descriptor in the queue is finished. */
-  #skip(cpu: Cpu, queue: number, begin: number): StepEnd {
-    cpu.charge(LibStep.collectOne);
+  #skip(cpu: Cpu, receiver: LibReceiver, queue: number, begin: number): StepEnd {
+    cpu.charge(receiver.process.steps.collectOne);
     cpu.memory.write32(queue + ReadyQueue.begin, (begin + 1) | 0);
     return StepEnd.NEXT;
   }

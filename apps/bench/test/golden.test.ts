@@ -17,10 +17,10 @@ describe('300 messages of the RFC benchmark', () => {
     expect(run('same-cpu', 'epoll', 'rpal')).toMatchInlineSnapshot(`
       {
         "cycles": [
-          "epoll 1779718",
+          "epoll 1767442",
           "rpal 457273",
         ],
-        "fingerprint": "57bb593e957f0841",
+        "fingerprint": "4398aa60b07e2115",
       }
     `));
 
@@ -31,7 +31,7 @@ describe('300 messages of the RFC benchmark', () => {
           "epoll 3910394",
           "rpal 463845",
         ],
-        "fingerprint": "57e9e9bfc6892659",
+        "fingerprint": "523372c8df4528c8",
       }
     `));
 
@@ -42,7 +42,7 @@ describe('300 messages of the RFC benchmark', () => {
           "epoll 4635758",
           "rpal 470989",
         ],
-        "fingerprint": "791ad5c1e2ff808b",
+        "fingerprint": "bfff69563bffe3e3",
       }
     `));
 
@@ -63,7 +63,7 @@ describe('300 messages of the RFC benchmark', () => {
         "cycles": [
           "epoll 3910389",
         ],
-        "fingerprint": "f25487cb3f9f71f4",
+        "fingerprint": "f92282aa6356eb03",
       }
     `));
 });

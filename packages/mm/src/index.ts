@@ -29,6 +29,7 @@ export { MAX_MAP_COUNT } from './space/vma-merge.js';
 export { MmStep, MmStepSources } from './steps.js';
 export { WRITTEN_PAGE } from './tables/entries.js';
 export { KernelHeap } from './tables/kernel-heap.js';
+export { chargeAllocatedPages, chargeFreedObject, chargeFreedPages, chargeLargerObject } from './tables/kernel-pages.js';
 export { PageFrames } from './tables/page-frames.js';
 export { PageTables, type PageVisitor } from './tables/page-tables.js';
 export type { FlushTargets } from './tlb/flush-targets.js';

@@ -205,7 +205,8 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
   /** sched_yield of the task that `cpu` runs: the rest of its slice is given up, so its deadline moves behind the others'. */
   yieldTask(cpu: Cpu): void {
     const rq = this.queues.of(cpu);
-    cpu.charge(SchedStep.yieldBody);
+    // Alone there is nobody to stand behind.
+    cpu.charge(rq.running === 1 ? SchedStep.yieldAlone : SchedStep.yieldBody);
     rq.updateClock(cpu);
     const { current } = rq;
     if (current.schedClass === null) yieldFair(rq, current);

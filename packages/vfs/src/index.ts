@@ -7,7 +7,7 @@ export { begin, type Caller, type Credentials } from './operation/caller.js';
 export { type IoVec, IovIter, importSegments, MAX_RW_COUNT, UIO_MAXIOV } from './operation/iov-iter.js';
 export { type Operation, OperationKind, OperationSet, Pending } from './operation/operation.js';
 export { RetryOperation, Waiter } from './operation/retry-operation.js';
-export { copyIn, copyOut, putBytes, putValue } from './operation/user-copy.js';
+export { chargeCopy, copyIn, copyOut, putBytes, putValue } from './operation/user-copy.js';
 export { WaitLimit } from './operation/wait-limit.js';
 export { version } from './package-version.js';
 export { PollItem, PollOperation } from './poll/poll.js';

@@ -43,8 +43,8 @@ export const ipc: Group = {
     { kind: 'wake-up', text: 'if ((this.readers === 0) !== (this.writers === 0)) {', mutated: 'if (this.readers < 0) {' },
     {
       kind: 'cost',
-      text: 'cpu.chargeBytes(IpcStep.pipeCopyIn, length);',
-      mutated: 'cpu.chargeBytes(IpcStep.pipeCopyIn, 0);',
+      text: 'chargeCopy(cpu, IpcStep.pipeCopyIn, length);',
+      mutated: 'chargeCopy(cpu, IpcStep.pipeCopyIn, 0);',
     },
     { kind: 'cost', text: 'cpu.charge(IpcStep.sendMessage);', mutated: '' },
     {

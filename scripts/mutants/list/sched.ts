@@ -66,8 +66,8 @@ export const sched: Group = {
       text: 'cpu.charge(rq.blocking ? SchedStep.switchPressure : SchedStep.preemptPressure);',
       mutated: 'cpu.charge(SchedStep.switchPressure);',
     },
-    { kind: 'cost', text: 'cpu.charge(SchedStep.yieldBody);', mutated: '' },
-    { kind: 'cost', text: 'cpu.charge(SchedStep.waitWalk);', mutated: '' },
+    { kind: 'cost', text: 'cpu.charge(rq.running === 1 ? SchedStep.yieldAlone : SchedStep.yieldBody);', mutated: '' },
+    { kind: 'cost', text: 'cpu.charge(this.first === null ? SchedStep.waitWalkNobody : SchedStep.waitWalk);', mutated: '' },
     { kind: 'cost', text: 'rq.cpu.charge(SchedStep.migrate);', mutated: '' },
     {
       kind: 'state',

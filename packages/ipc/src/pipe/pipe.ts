@@ -1,10 +1,11 @@
 import { type Cpu, LockKind, PAGE_SIZE, SpinLock, Touch } from '@rpal/hw-x86';
-import type { PageFrames } from '@rpal/mm';
+import { chargeAllocatedPages, chargeFreedPages, type PageFrames } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitQueue, Wake } from '@rpal/sched';
 import { Errno, Fcntl, FileMode, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import {
   begin,
   type Caller,
+  chargeCopy,
   copyIn,
   copyOut,
   File,
@@ -92,13 +93,21 @@ export class Pipe {
 
   /** A page to fill; -1 if memory is exhausted. */
   page(cpu: Cpu): number {
-    return this.#spare.pop() ?? this.frames.allocate(cpu.socket);
+    const spare = this.#spare.pop();
+    if (spare !== undefined) return spare;
+    chargeAllocatedPages(cpu, 1);
+    return this.frames.allocate(cpu.socket);
   }
 
   /** A page is read to its end, or thrown away. Up to two are kept. */
-  releasePage(frame: number): void {
-    if (this.frames.count(frame) === 1 && this.#spare.length < 2) this.#spare.push(frame);
-    else this.frames.put(frame);
+  releasePage(cpu: Cpu, frame: number): void {
+    if (this.frames.count(frame) === 1 && this.#spare.length < 2) {
+      this.#spare.push(frame);
+      return;
+    }
+    // What others still refer to goes with the last of them.
+    if (this.frames.count(frame) === 1) chargeFreedPages(cpu, 1);
+    this.frames.put(frame);
   }
 
   /** Somebody may read: always told if the pipe was empty, else only once it has been polled. */
@@ -255,7 +264,8 @@ export class PipeReadOperation extends RetryOperation {
       if (buffer === undefined) break;
       pipe.handover.find(cpu, this.caller.task);
       const part = Math.min(buffer.length, this.#length - taken);
-      cpu.chargeBytes(IpcStep.pipeCopyOut, part);
+      if (taken > 0) cpu.charge(IpcStep.pipeReadPage);
+      chargeCopy(cpu, IpcStep.pipeCopyOut, part);
       cpu.coherence.touch(cpu, buffer.frame * PAGE_SIZE + buffer.offset, Touch.LOAD);
       const failed = copyOut(cpu, this.caller, this.#address + taken, buffer.frame * PAGE_SIZE + buffer.offset, part);
       if (failed < 0) return taken > 0 ? taken : failed;
@@ -265,7 +275,7 @@ export class PipeReadOperation extends RetryOperation {
       const packet = (buffer.flags & PipeBufferFlag.PACKET) !== 0;
       if (buffer.length > 0 && !packet) break;
       pipe.buffers.shift();
-      pipe.releasePage(buffer.frame);
+      pipe.releasePage(cpu, buffer.frame);
       if (packet) break;
     }
     return taken;
@@ -332,11 +342,12 @@ export class PipeWriteOperation extends RetryOperation {
     const packets = (this.#end.flags & OpenFlag.DIRECT) !== 0;
     while (this.#done < this.#length) {
       if (pipe.full) return this.#end.nonblocking ? this.#orSoFar(-Errno.EAGAIN) : Pending.NOTHING_YET;
+      if (this.#done > 0) cpu.charge(IpcStep.pipeWritePage);
       const frame = pipe.page(cpu);
       if (frame < 0) return this.#orSoFar(-Errno.ENOMEM);
       const part = Math.min(PAGE_SIZE, this.#length - this.#done);
       if (!this.#copy(cpu, frame * PAGE_SIZE, part)) {
-        pipe.releasePage(frame);
+        pipe.releasePage(cpu, frame);
         return this.#orSoFar(-Errno.EFAULT);
       }
       pipe.buffers.push(new PipeBuffer(frame, 0, part, packets ? PipeBufferFlag.PACKET : PipeBufferFlag.CAN_MERGE));
@@ -357,7 +368,8 @@ export class PipeWriteOperation extends RetryOperation {
   }
 
   #copy(cpu: Cpu, to: number, length: number): boolean {
-    cpu.chargeBytes(IpcStep.pipeCopyIn, length);
+    chargeCopy(cpu, IpcStep.pipeCopyIn, length);
+    if (length < PAGE_SIZE) cpu.charge(IpcStep.pipeCopyPart);
     cpu.coherence.touch(cpu, to, Touch.STORE);
     if (copyIn(cpu, this.caller, to, this.#address + this.#done, length) < 0) return false;
     this.#done += length;

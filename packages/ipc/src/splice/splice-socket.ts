@@ -72,12 +72,12 @@ class ToSocket extends SpliceOperation {
         return outcome === Pending.NOTHING_YET ? outcome : this.#end(cpu, outcome);
       }
       if (queued <= 0) return this.#end(cpu, queued);
-      this.#consume(queued);
+      this.#consume(cpu, queued);
     }
     return this.#end(cpu, 0);
   }
 
-  #consume(bytes: number): void {
+  #consume(cpu: Cpu, bytes: number): void {
     const from = this.#from;
     this.#sent += bytes;
     this.#left -= bytes;
@@ -89,7 +89,7 @@ class ToSocket extends SpliceOperation {
       left -= part;
       if (buffer.length > 0) break;
       from.buffers.shift();
-      from.releasePage(buffer.frame);
+      from.releasePage(cpu, buffer.frame);
       this.#moved = true;
     }
   }

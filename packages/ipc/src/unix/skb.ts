@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_SIZE, Touch } from '@rpal/hw-x86';
-import type { KernelHeap, PageFrames } from '@rpal/mm';
-import { type Caller, type Credentials, copyIn, copyOut, type File, VfsStep } from '@rpal/vfs';
+import { chargeAllocatedPages, chargeFreedObject, chargeFreedPages, chargeLargerObject, type KernelHeap, type PageFrames } from '@rpal/mm';
+import { type Caller, type Credentials, chargeCopy, copyIn, copyOut, type File, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
 /** sizeof(struct sk_buff) with its slab alignment, and of struct skb_shared_info behind the data. */
@@ -16,6 +16,11 @@ const MAX_SKB_FRAGS = 17;
 const STREAM_PAGES = 8 * PAGE_SIZE;
 /** Most bytes of a stream that one message takes. */
 export const STREAM_MESSAGE_MAX: number = SKB_MAX_LINEAR + STREAM_PAGES;
+
+/** Pages of the largest block that a message is given, if they can be had (Linux: `PAGE_ALLOC_COSTLY_ORDER`). */
+const LARGEST_BLOCK = 8;
+/** The object behind a short message: allocation and release have been counted with it. */
+const COUNTED_HEAD = 512;
 
 const NO_FRAMES: readonly number[] = [];
 
@@ -48,6 +53,9 @@ export class Skb {
   /** Memory that the message is charged with (Linux: `truesize`). */
   trueSize = 0;
   capacity = 0;
+  /** Of the object with its linear part in Linux, bytes, and how long that part is; all else is in pages. */
+  head = 0;
+  linear = 0;
   /** Descriptors on their way (SCM_RIGHTS); null if there are none. */
   files: File[] | null = null;
   /** Who sent it, if the receiver wants to know (SCM_CREDENTIALS). */
@@ -77,16 +85,16 @@ export class SkbPool {
 
   /** A message for a stream of `length` bytes (1 .. 36544), its bytes unset; null if memory is exhausted. */
   allocate(cpu: Cpu, length: number): Skb | null {
-    if (length <= SKB_MAX_LINEAR) return this.#linear(length);
+    if (length <= SKB_MAX_LINEAR) return this.#linear(cpu, length);
     const paged = Math.min(length, pageAlign(length - SKB_MAX_LINEAR));
-    return this.#paged(cpu, length, headSize(length - paged), pageAlign(paged));
+    return this.#paged(cpu, length, length - paged, pageAlign(paged));
   }
 
   /** A datagram of `length` bytes, 0 or more. */
   allocateDatagram(cpu: Cpu, length: number): Skb | null {
-    if (length <= SKB_MAX_LINEAR) return this.#linear(length);
+    if (length <= SKB_MAX_LINEAR) return this.#linear(cpu, length);
     const paged = length <= SKB_MAX_ALLOC ? 0 : Math.min(pageAlign(length - SKB_MAX_ALLOC), MAX_SKB_FRAGS * PAGE_SIZE);
-    return this.#paged(cpu, length, headSize(length - paged), paged);
+    return this.#paged(cpu, length, Math.max(0, length - paged), paged);
   }
 
   /** A message that refers to pages instead of holding its bytes; the pages are now its own, too. */
@@ -102,22 +110,26 @@ export class SkbPool {
   copyToPage(cpu: Cpu, skb: Skb, length: number): SkbPiece | null {
     const frame = this.#frames.allocate(cpu.socket);
     if (frame < 0) return null;
-    cpu.chargeBytes(VfsStep.copyFromUser, length);
+    chargeAllocatedPages(cpu, 1);
+    chargeCopy(cpu, VfsStep.copyFromUser, length);
     cpu.memory.copy(frame * PAGE_SIZE, skb.data + skb.consumed, length);
     return { frame, offset: 0, length };
   }
 
-  #linear(length: number): Skb | null {
+  #linear(cpu: Cpu, length: number): Skb | null {
     const capacity = headSize(length);
     const data = this.#heap.allocate(capacity);
     if (data < 0) return null;
+    chargeLargerObject(cpu, capacity, COUNTED_HEAD);
     const skb = this.#take(length, capacity + SKB_OVERHEAD);
+    skb.linear = length;
+    skb.head = capacity;
     skb.data = data;
     skb.capacity = capacity;
     return skb;
   }
 
-  #paged(cpu: Cpu, length: number, head: number, paged: number): Skb | null {
+  #paged(cpu: Cpu, length: number, linear: number, paged: number): Skb | null {
     const frames: number[] = [];
     for (let bytes = 0; bytes < length; bytes += PAGE_SIZE) {
       const frame = this.#frames.allocate(cpu.socket);
@@ -127,8 +139,17 @@ export class SkbPool {
       }
       frames.push(frame);
     }
-    cpu.charge(IpcStep.skbPages);
+    const head = headSize(linear);
+    chargeLargerObject(cpu, head, COUNTED_HEAD);
+    for (let left = paged / PAGE_SIZE; left > 0; ) {
+      const block = blockOf(left);
+      cpu.charge(IpcStep.skbBlock);
+      chargeAllocatedPages(cpu, block);
+      left -= block;
+    }
     const skb = this.#take(length, head + paged + SKB_OVERHEAD);
+    skb.linear = linear;
+    skb.head = head;
     skb.frames = frames;
     return skb;
   }
@@ -139,12 +160,17 @@ export class SkbPool {
     skb.length = length;
     skb.consumed = 0;
     skb.peeked = false;
+    skb.linear = 0;
+    skb.head = 0;
     skb.trueSize = trueSize;
     skb.next = null;
     return skb;
   }
 
-  free(skb: Skb): void {
+  /** @param cpu spends what it takes to give back more than the one object of a short message */
+  free(cpu: Cpu, skb: Skb): void {
+    if (skb.pieces === null) chargeFreed(cpu, skb);
+    else for (const frame of skb.frames) if (this.#frames.count(frame) === 1) chargeFreedPages(cpu, 1);
     if (skb.capacity > 0) this.#heap.free(skb.data, skb.capacity);
     for (const frame of skb.frames) this.#frames.put(frame);
     skb.frames = NO_FRAMES;
@@ -161,7 +187,7 @@ export class SkbPool {
 
 /** Fills a message from user memory. @returns 0 or -EFAULT */
 export function fillSkb(cpu: Cpu, caller: Caller, skb: Skb, address: number): number {
-  cpu.chargeBytes(VfsStep.copyFromUser, skb.length);
+  chargeFill(cpu, skb);
   if (skb.frames.length === 0) {
     cpu.coherence.touch(cpu, skb.data, Touch.STORE);
     return copyIn(cpu, caller, skb.data, address, skb.length);
@@ -177,7 +203,7 @@ export function fillSkb(cpu: Cpu, caller: Caller, skb: Skb, address: number): nu
 
 /** Copies `length` bytes of a message, from `offset` on, to user memory. @returns 0 or -EFAULT */
 export function drainSkb(cpu: Cpu, caller: Caller, skb: Skb, offset: number, address: number, length: number): number {
-  cpu.chargeBytes(VfsStep.copyToUser, length);
+  chargeDrain(cpu, skb, offset, length);
   if (skb.frames.length === 0) {
     cpu.coherence.touch(cpu, skb.data, Touch.LOAD);
     return copyOut(cpu, caller, address, skb.data + offset, length);
@@ -228,6 +254,44 @@ function piecesFrom(pieces: readonly SkbPiece[], offset: number, length: number)
     skip = 0;
   }
   return found;
+}
+
+/** The copies into a new message: its linear part, then page by page. */
+function chargeFill(cpu: Cpu, skb: Skb): void {
+  if (skb.linear > 0 || skb.length === 0) chargeCopy(cpu, VfsStep.copyFromUser, skb.linear);
+  else cpu.charge(IpcStep.skbCopyIn);
+  for (let left = skb.length - skb.linear; left > 0; left -= PAGE_SIZE) chargeCopy(cpu, IpcStep.skbPageIn, Math.min(PAGE_SIZE, left));
+}
+
+/** The copies out of a message: what of its linear part and of each block is in [offset, offset + length). */
+function chargeDrain(cpu: Cpu, { linear, length: all, pieces }: Skb, offset: number, length: number): void {
+  const end = offset + length;
+  if (offset < linear || all === 0) chargeCopy(cpu, VfsStep.copyToUser, Math.min(end, linear) - offset);
+  else cpu.charge(IpcStep.skbCopyOut);
+  let start = linear;
+  for (let left = Math.ceil((all - linear) / PAGE_SIZE); left > 0 && start < end; ) {
+    const block = pieces === null ? blockOf(left) : 1;
+    const stop = Math.min(end, start + block * PAGE_SIZE, all);
+    if (stop > offset) chargeCopy(cpu, IpcStep.skbBlockOut, stop - Math.max(start, offset));
+    start += block * PAGE_SIZE;
+    left -= block;
+  }
+}
+
+/** The memory of a message goes back: its pages block by block. */
+function chargeFreed(cpu: Cpu, skb: Skb): void {
+  chargeFreedObject(cpu, skb.head);
+  for (let left = Math.ceil((skb.length - skb.linear) / PAGE_SIZE); left > 0; ) {
+    const block = blockOf(left);
+    cpu.charge(IpcStep.skbBlockFree);
+    chargeFreedPages(cpu, block);
+    left -= block;
+  }
+}
+
+/** Pages of the next block of a message of which `pages` are left: the largest power of two among them (Linux: `alloc_skb_with_frags`). */
+function blockOf(pages: number): number {
+  return Math.min(LARGEST_BLOCK, 1 << (31 - Math.clz32(pages)));
 }
 
 /** Bytes that kmalloc gives for a head of `length` bytes and the shared info behind it: a power of two. */

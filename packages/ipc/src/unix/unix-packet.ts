@@ -238,7 +238,7 @@ export class PacketSendOperation extends RetryOperation {
     if (skb === null) return -Errno.ENOBUFS;
     const failed = fillSkb(cpu, this.caller, skb, this.#address);
     if (failed < 0) {
-      skbs.free(skb);
+      skbs.free(cpu, skb);
       return failed;
     }
     skb.owner = socket;
@@ -264,7 +264,7 @@ export class PacketSendOperation extends RetryOperation {
       this.#skb = null;
       const { namespace } = this.#socket;
       this.#socket.freed(cpu, skb.trueSize);
-      namespace.skbs.free(skb);
+      namespace.skbs.free(cpu, skb);
     }
     return result;
   }
@@ -341,7 +341,7 @@ export class PacketReceiveOperation extends RetryOperation {
       socket.landFiles(cpu, this.caller, skb);
       cpu.charge(IpcStep.releaseMessage);
       skb.owner?.freed(cpu, skb.trueSize);
-      socket.namespace.skbs.free(skb);
+      socket.namespace.skbs.free(cpu, skb);
     }
     if (failed < 0) return failed;
     return (this.#flags & MessageFlag.TRUNC) !== 0 ? length : part;

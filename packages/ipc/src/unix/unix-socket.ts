@@ -67,7 +67,7 @@ export class UnixNamespace {
     cpu.charge(IpcStep.releaseMessage);
     if (skb.files !== null) puts.dropAll(skb.files);
     skb.owner?.freed(cpu, skb.trueSize);
-    this.skbs.free(skb);
+    this.skbs.free(cpu, skb);
   }
 }
 

@@ -156,7 +156,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
     this.dequeue();
     cpu.charge(IpcStep.releaseMessage);
     this.peer?.freed(cpu, skb.trueSize);
-    this.namespace.skbs.free(skb);
+    this.namespace.skbs.free(cpu, skb);
   }
 
   /** A receive with MSG_OOB: the urgent byte, which stays in its place as a mark (Linux: `unix_stream_recv_urg`). */
@@ -250,7 +250,7 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
     if (skb === null) return -Errno.ENOBUFS;
     const failed = fillSkb(cpu, caller, skb, address);
     if (failed < 0) {
-      skbs.free(skb);
+      skbs.free(cpu, skb);
       return failed;
     }
     this.#queue(cpu, caller, skb);

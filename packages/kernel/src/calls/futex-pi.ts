@@ -1,12 +1,13 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { getUser32, putUser32 } from '@rpal/mm';
-import { type FutexTable, SchedStep, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
+import { type FutexTable, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, FutexWord } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
 import { FOREVER } from '../process/call-arguments.js';
 import type { Key, PiFutex, PiFutexTable } from '../process/pi-futexes.js';
 import type { ProcessTable } from '../process/process-table.js';
 import type { Thread } from '../process/thread.js';
+import { KernelStep } from '../steps.js';
 
 const { TID_MASK, OWNER_DIED, WAITERS } = FutexWord;
 
@@ -22,7 +23,7 @@ export interface FutexParts {
 export function lockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, key: Key, how: 'lock' | 'trylock', timeout: number = FOREVER): number {
   const { address } = key;
   const tryOnly = how === 'trylock';
-  cpu.charge(SchedStep.futexWait);
+  cpu.charge(KernelStep.futexLockPi);
   const word = getUser32(cpu, thread.memory, address);
   if (word < 0) return word;
   const tid = word & TID_MASK;
@@ -62,7 +63,7 @@ export function refuseUnlock(cpu: Cpu, thread: Thread, address: number): number 
 /** FUTEX_UNLOCK_PI, once `refuseUnlock` has nothing against it. */
 export function unlockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, key: Key): number {
   const { address } = key;
-  cpu.charge(SchedStep.futexWake);
+  cpu.charge(KernelStep.futexUnlockPi);
   const futex = kernel.piFutexes.at(key);
   if (futex === undefined) {
     if (kernel.futexes.hasWaiters(key.space, key.offset)) return -Errno.EINVAL;

@@ -28,6 +28,7 @@ export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserCo
   const { args, a0, a1, a2, a3, a4, a5 } = regs;
   const { futexes } = kernel;
   const command = a1 & ~(Futex.PRIVATE_FLAG | Futex.CLOCK_REALTIME);
+  cpu.charge(KernelStep.futexCall);
   const value = a2 | 0;
   const other = a3 | 0;
   if ((a1 & Futex.CLOCK_REALTIME) !== 0 && !CLOCKED.has(command)) return withTimeout(command, args.timespec(cpu, thread, a3));
@@ -53,6 +54,7 @@ export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserCo
       if (value < 0 || other < 0) return -Errno.EINVAL;
       const failed = findKey(cpu, thread, a0, a1, Touch.LOAD, key) || findKey(cpu, thread, a4, a1, Touch.LOAD, otherKey);
       if (failed !== 0) return failed;
+      cpu.charge(KernelStep.futexRequeueCall);
       if (command === Futex.CMP_REQUEUE) {
         const word = getUser32(cpu, thread.memory, a0);
         if (word < 0) return word;
@@ -139,6 +141,7 @@ function wait(
   if (bitset === 0) return -Errno.EINVAL;
   const failed = findKey(cpu, thread, address, command, Touch.LOAD, key);
   if (failed !== 0) return failed;
+  cpu.charge(KernelStep.futexCompare);
   const value = getUser32(cpu, thread.memory, address);
   if (value < 0) return value;
   if (value !== expected >>> 0) return -Errno.EAGAIN;

@@ -3,7 +3,7 @@ import { IpcStep } from '@rpal/ipc';
 import { Capability, KernelStep, type ProcessTable, type Thread, type UserContext } from '@rpal/kernel';
 import { FAULT_RESOLVED, type MmStruct, resolveInArea, userPage, VmFlag } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
-import { type IoVec, importSegments } from '@rpal/vfs';
+import { chargeCopy, type IoVec, importSegments } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
 
 /** Which way data goes. */
@@ -52,6 +52,8 @@ function processVmAccess(
   const room = total(localSegments);
   const wanted = Math.min(room, total(remoteSegments));
   let done = 0;
+  /** The segment there whose pages are being pinned. */
+  let pinned = -1;
   while (done < wanted) {
     const near = locate(localSegments, done);
     const far = locate(remoteSegments, done);
@@ -62,11 +64,14 @@ function processVmAccess(
       PAGE_SIZE - (near.address & PAGE_MASK),
       PAGE_SIZE - (far.address & PAGE_MASK),
     );
+    const segment = indexAt(remoteSegments, done);
+    if (segment !== pinned) cpu.charge(KernelStep.processVmSegment);
+    pinned = segment;
     const there = pin(cpu, remote, far.address, write);
     if (there < 0) return done > 0 ? done : -Errno.EFAULT;
     const here = userPage(cpu, local, near.address, !write);
     if (here < 0) return done > 0 ? done : -Errno.EFAULT;
-    cpu.chargeBytes(IpcStep.pipeCopyOut, part);
+    chargeCopy(cpu, IpcStep.pipeCopyOut, part);
     cpu.coherence.touch(cpu, there, write);
     if (write) cpu.memory.copy(there, here, part);
     else cpu.memory.copy(here, there, part);
@@ -87,6 +92,15 @@ function locate(segments: readonly IoVec[], offset: number): IoVec {
     start += length;
   }
   throw new RangeError(`offset ${offset} lies beyond the segments`);
+}
+
+/** Which of the segments has the byte at `offset`. */
+function indexAt(segments: readonly IoVec[], offset: number): number {
+  let end = 0;
+  return segments.findIndex(({ length }) => {
+    end += length;
+    return offset < end;
+  });
 }
 
 /** get_user_pages_remote: physical address behind an address of another process, whose keys do not bind. -1: no such page */

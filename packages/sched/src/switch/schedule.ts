@@ -182,7 +182,7 @@ function pickNext(rq: RunQueue): Task {
   }
   const fair = pickFair(rq);
   if (fair !== null) {
-    cpu.charge(rq.blocking ? SchedStep.pickNext : SchedStep.pickPreempting);
+    cpu.charge(rq.blocking ? SchedStep.pickNext : fair === prev ? SchedStep.pickSame : SchedStep.pickPreempting);
     return fair as Task;
   }
   cpu.charge(SchedStep.pickIdle);

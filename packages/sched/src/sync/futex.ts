@@ -119,6 +119,7 @@ export class FutexTable {
     for (let waiter = bucket.first as FutexWaiter | null; waiter !== null && woken < count; ) {
       const { next }: FutexWaiter = waiter;
       if (waiter.space === space && waiter.offset === offset && (waiter.bitset & bitset) !== 0) {
+        cpu.charge(SchedStep.futexWakeOne);
         bucket.remove(waiter);
         this.handover.put(cpu, 0);
         this.#waker.wakeUp(cpu, waiter.task);
@@ -135,7 +136,6 @@ export class FutexTable {
    * @returns how many were woken or moved
    */
   requeue(cpu: Cpu, space: number, offset: number, wake: number, move: number, toSpace: number, toOffset: number): number {
-    cpu.charge(SchedStep.futexWake);
     const bucket = this.#bucket(space, offset);
     const target = this.#bucket(toSpace, toOffset);
     bucket.lock.acquire(cpu);
@@ -146,6 +146,7 @@ export class FutexTable {
       if (waiter.space === space && waiter.offset === offset) {
         bucket.remove(waiter);
         if (done++ < wake) {
+          cpu.charge(SchedStep.futexWakeOne);
           this.handover.put(cpu, 0);
           this.#waker.wakeUp(cpu, waiter.task);
         } else {

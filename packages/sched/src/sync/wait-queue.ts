@@ -142,7 +142,7 @@ export class WaitQueue implements WaitTarget {
 
   /** Takes the lock and calls the wake functions in order, even if there are none to call (Linux: `__wake_up_common_lock`). */
   walk(cpu: Cpu, how: Wake, key = 0): void {
-    cpu.charge(SchedStep.waitWalk);
+    cpu.charge(this.first === null ? SchedStep.waitWalkNobody : SchedStep.waitWalk);
     this.lock.acquire(cpu);
     const sync = how === Wake.ONE_SYNC;
     let entry = this.first;

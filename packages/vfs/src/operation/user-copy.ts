@@ -1,7 +1,19 @@
 import { type Cpu, Touch } from '@rpal/hw-x86';
 import { copyFromUser, copyToUser, putUser32, userPage } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
+import { VfsStep } from '../steps.js';
 import type { Caller } from './caller.js';
+
+/** Copies of fewer bytes are loops of words and bytes, longer ones one string instruction (Linux: `rep_movs_alternative`). */
+const STRING_FROM = 64;
+
+/** Spends what a copy of `length` bytes between user and kernel memory takes, around which `step` does its work. */
+export function chargeCopy(cpu: Cpu, step: number, length: number): void {
+  cpu.chargeBytes(step, length);
+  if (length >= STRING_FROM) return;
+  cpu.chargeTimes(VfsStep.copyWord, length >> 3);
+  cpu.chargeTimes(VfsStep.copyByte, length & 7);
+}
 
 /** From user memory at `address`, or at that offset into the segments of the call, to physical `to`. @returns 0 or -EFAULT */
 export function copyIn(cpu: Cpu, caller: Caller, to: number, address: number, length: number): number {

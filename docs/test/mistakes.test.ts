@@ -143,7 +143,7 @@ const mistakes: readonly [what: string, code: string, make: () => Error & { code
   ['a definition without a setup', 'INVALID_PLUGIN', () => build(plugin('a', { setup: 1 as never })), ['"a"', '1 as setup']],
   ['a range that is none', 'INVALID_PLUGIN', () => build(plugin('a', { requires: { b: 7 as never } })), ['"a"', '"b"', '7', '^1.2.0']],
   ['requirements as a list', 'INVALID_PLUGIN', () => build(plugin('a', { requires: ['b'] as never })), ['an array of 1', "'^0.1.0'"]],
-  ['a schema that is none', 'INVALID_PLUGIN', () => build(plugin('a', { options: {} as never })), ['"a"', 'no Standard Schema']],
+  ['a schema that is none', 'INVALID_PLUGIN', () => build(plugin('a', { options: {} as never })), ['"a"', 'not a Standard Schema']],
   [
     'a number for the options of a plugin that takes none',
     'INVALID_OPTIONS',

@@ -12,7 +12,7 @@ export function option<T>(flags: string, text: string, parse: (value: string) =>
   return new Option(flags, text).argParser(parse);
 }
 
-/** @param help what else there is to say of it */
+/** @param help what else there is to say about it */
 export function profileOption(help: string = PROFILE_HELP): Option {
   return option('--profile <name>', help, profileNamed).default(profiles[0], profiles[0]?.name);
 }

@@ -13,8 +13,8 @@ export function isFileName(name: string): boolean {
 }
 
 /**
- * Loads a file of TypeScript or JavaScript, or a package. The packages that this program runs on are the ones that it imports: a machine
- * and what is plugged into it must share one copy, which registers steps and merges seams.
+ * Loads a file of TypeScript or JavaScript, or a package. What it imports of this program's packages is this program's own copy: a machine
+ * and its plugins must share one copy, which registers steps and merges seams.
  * @param flag what named it, for complaints
  * @param directory where relative files and packages are looked for first
  * @throws UsageError if it could not be loaded, and why
@@ -22,7 +22,7 @@ export function isFileName(name: string): boolean {
 export async function loadModule(flag: string, name: string, directory: string): Promise<Exports> {
   const path = isFileName(name) ? resolve(directory, name) : name;
   if (isFileName(name) && !existsSync(path)) throw new UsageError(`${flag} "${name}": there is no file ${path}`);
-  // A compiler of its own, which most commands can do without.
+  // A compiler, which most commands can do without.
   const { createJiti } = await import('jiti');
   const loaders = [directory, fileURLToPath(new URL('.', import.meta.url))].map((from) =>
     createJiti(join(from, '_'), { virtualModules: packages, interopDefault: false }),

@@ -1,6 +1,6 @@
 import { errnoName } from '@rpal/uapi';
 
-/** A message that came back other than it went, or a call that failed: the run is worthless. */
+/** A message came back changed, or a call failed: the run is worthless. */
 export class BenchmarkFailure extends Error {
   override readonly name = 'BenchmarkFailure';
 }
@@ -14,7 +14,7 @@ export function fail(what: string): never {
   throw new BenchmarkFailure(what);
 }
 
-/** A result that is to be this value. @returns it */
+/** Checks that a result is this value. @returns it */
 export function expected(call: string, result: number, value: number): number {
   if (result !== value) fail(`${call} came back with ${result < 0 ? errnoName(result) : result}, not ${value}`);
   return result;

@@ -18,7 +18,7 @@ interface Flags {
 /** `rpal-bench plugins`: what is plugged in where, and what could be. */
 export function pluginsCommand(io: Io, done: (code: number) => void): Command {
   return new Command('plugins')
-    .description('What is plugged in where on a machine, and where nobody is: the seams at which a plugin can take part.')
+    .description('Which plugin is at which seam of a machine, and which seams are free.')
     .addOption(profileOption())
     .option('--plain', 'plain Linux: without RPAL', false)
     .addOption(pluginOption())

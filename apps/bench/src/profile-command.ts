@@ -37,14 +37,14 @@ function list(): string {
   );
 }
 
-/** What a profile has that is not as in the built-in one that is most like it. */
+/** What differs between a profile and the most similar built-in one. */
 function report(file: string, profile: CpuProfile): string {
   const [base, changes] = profiles
     .map((other) => [other, differences(other, profile)] as const)
     .sort(([, a], [, b]) => a.length - b.length)[0] as readonly [CpuProfile, readonly Difference[]];
   const known = findProfile(profile.name) === undefined ? '' : ' (a built-in profile has this name, too)';
   const head = `${file} is a profile: ${profile.name}, ${profile.title}${known}`;
-  if (changes.length === 0) return `${head}\nIt differs from ${base.name} in nothing.`;
+  if (changes.length === 0) return `${head}\nIt equals ${base.name}.`;
   const rows = changes.map(({ path, before, after }) => [path, before, after]);
   return `${head}\nAgainst ${base.name}:\n\n${textTable(['field', base.name, profile.name], rows, [0, 1, 2])}`;
 }
@@ -55,7 +55,7 @@ interface Difference {
   readonly after: string;
 }
 
-/** Fields that say where a figure is from, and not what it is. */
+/** Fields that give the source of a figure, and not its value. */
 const ABOUT = new Set(['name', 'title', 'source', 'status']);
 
 function differences(before: unknown, after: unknown, path = ''): readonly Difference[] {

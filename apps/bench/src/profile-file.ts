@@ -8,7 +8,7 @@ export function isProfileFile(text: string): boolean {
   return /[\\/]/.test(text) || /\.json$/i.test(text);
 }
 
-/** Files that may extend each other in a row. */
+/** How many files may extend each other in a row. */
 const DEEPEST = 10;
 
 /**
@@ -19,7 +19,7 @@ const DEEPEST = 10;
  */
 export function readProfile(path: string): CpuProfile {
   const merged = merge(path, DEEPEST);
-  // Without a name of its own it is called after its file.
+  // A profile without a name is called after its file.
   const named = { ...merged, name: merged.name ?? slug(path), title: merged.title ?? slug(path) };
   try {
     return parseProfile(named);

@@ -1,14 +1,13 @@
 import { SingleBar } from 'cli-progress';
 import type { Io } from './io.js';
 
-/** Work shorter than this shows nothing, ms. */
+/** Work that is shorter than this shows nothing, ms. */
 const PATIENCE = 2000;
 /** Between two pictures of the bar, ms. */
 const FRAME = 100;
 
 /**
- * Shows how far work has come on a terminal, with the time that is left, and nothing in a pipe; notes Ctrl-C.
- * The times are the host's: nothing of them reaches a result.
+ * Shows progress and time left on a terminal, and nothing in a pipe; notes Ctrl-C. The times are the host's: none of them reaches a result.
  */
 export class Progress {
   interrupted = false;

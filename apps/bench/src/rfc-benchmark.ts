@@ -16,7 +16,7 @@ export type Placement = 'same-cpu' | 'same-socket' | 'cross-socket';
 /** Where they are unless told otherwise. */
 export const DEFAULT_PLACEMENT: Placement = 'same-socket';
 
-/** Who wants RPAL with options of his own plugs it in himself. */
+/** Plug RPAL in yourself to give it options. */
 const RPAL = '@rpal/rpal-core';
 
 /** Which halves of the benchmark to run. */

@@ -20,7 +20,7 @@ export interface Experiment {
   readonly size: number;
   /** What the compiler made of the library that both are linked with. */
   readonly build: LibraryBuild;
-  /** Somebody wants the run to end. */
+  /** The run is to end. */
   stopRequested: boolean;
   /** The client has taken notice: there will be no further connection. Set before it hangs up. */
   stopped: boolean;

@@ -56,12 +56,12 @@ export interface RangeBeside {
   readonly messages: number;
   /** @throws BenchmarkFailure as the run in this thread would */
   readonly range: Promise<Range>;
-  /** Ends the thread, whether it is done or not. */
+  /** Ends the thread, finished or not. */
   close(): Promise<void>;
 }
 
 /**
- * Begins to find the range on another thread. Null if that would not do: the program is not built, there is no second core, or there are
+ * Begins to find the range on another thread. Null if that is impossible: the program is not built, there is no second core, or there are
  * plugins, which are objects of this thread.
  * @param module the worker's module
  */

@@ -15,7 +15,7 @@ import { ExitCode, oneOf } from './usage.js';
 const STATES = ['complete', 'partial', 'absent'] as const;
 type State = (typeof STATES)[number];
 
-/** How far the model has a call. */
+/** How complete a call is in the model. */
 interface Row {
   readonly number: number;
   readonly name: string;

@@ -101,7 +101,7 @@ describe('rpal-bench compare', () => {
       '--out',
       join(directory, 'swept'),
     ]);
-    expect(swept.stdout).toContain('1 of 1 points are there');
+    expect(swept.stdout).toContain('1 of 1 points are done');
     const none = await run(['compare', '--mechanism', `${file}#other`]);
     expect([none.code, none.stderr]).toEqual([2, `rpal-bench: --mechanism "${file}#other" exports mine, and no such one\n`]);
   });

@@ -62,8 +62,8 @@ describe('the points of a sweep', () => {
       expect(code).toBe(0);
       return stdout;
     });
-    expect(cheap).toContain('1 of 1 points are there');
-    expect(dear).toContain('1 of 1 points are there');
+    expect(cheap).toContain('1 of 1 points are done');
+    expect(dear).toContain('1 of 1 points are done');
     const [a, b] = [folders - 2, folders - 1].map(
       (n) => JSON.parse(linesIn(join(directory, String(n), 'results.jsonl'))[0] as string).figures['rpal [cycles]'],
     );
@@ -109,9 +109,9 @@ describe('a sweep', () => {
     const first = await sweep('--out', a);
     expect([first.code, first.stdout]).toEqual([
       0,
-      '12 of 12 points are there, 0 of them from before, 0 failed\n0/results.jsonl\n0/results.csv\n'.replaceAll('0/', `${folders - 2}/`),
+      '12 of 12 points are done, 0 of them from before, 0 failed\n0/results.jsonl\n0/results.csv\n'.replaceAll('0/', `${folders - 2}/`),
     ]);
-    expect((await sweep('--out', a)).stdout).toContain('12 of 12 points are there, 12 of them from before');
+    expect((await sweep('--out', a)).stdout).toContain('12 of 12 points are done, 12 of them from before');
     await sweep('--out', b);
     for (const name of ['results.jsonl', 'results.csv']) expect(readFileSync(join(b, name))).toEqual(readFileSync(join(a, name)));
     expect(linesIn(join(a, 'results.csv'))[0]).toMatch(/^mechanism,workload,size,.*,one way \[cycles\],/);
@@ -121,11 +121,11 @@ describe('a sweep', () => {
     const [whole, pieces] = [folder(), folder()];
     await sweep('--out', whole);
     const first = await sweep('--out', pieces, '--shard', '1/3');
-    expect(first.stdout).toContain('4 of 4 points are there');
+    expect(first.stdout).toContain('4 of 4 points are done');
     expect(first.code).toBe(0);
     const early = await run(['sweep', 'merge', pieces], undefined, directory);
     expect([early.code, early.stderr.split('\n')[0]]).toEqual([1, '8 of 12 points are missing, such as']);
-    expect((await run(['sweep', 'status', pieces], undefined, directory)).stdout).toBe('compare: 4 of 12 points are there\n');
+    expect((await run(['sweep', 'status', pieces], undefined, directory)).stdout).toBe('compare: 4 of 12 points are done\n');
     await sweep('--out', pieces, '--shard', '2/3');
     await sweep('--out', pieces, '--shard', '3/3');
     expect((await run(['sweep', 'merge', pieces], undefined, directory)).code).toBe(0);
@@ -138,7 +138,7 @@ describe('a sweep', () => {
     const file = join(out, shards(out)[0] as string);
     const whole = readFileSync(file);
     writeFileSync(file, whole.subarray(0, whole.length - 20));
-    expect((await sweep('--out', out)).stdout).toContain('12 of 12 points are there, 11 of them from before');
+    expect((await sweep('--out', out)).stdout).toContain('12 of 12 points are done, 11 of them from before');
   });
 
   it('says so if two runs of one point disagree, and if a file holds what is not a result', async () => {
@@ -179,9 +179,9 @@ describe('a sweep', () => {
     ];
     const stopped = await run(args, undefined, directory);
     expect(stopped.code).toBe(1);
-    expect(stopped.stdout).toContain(' of 2 points are there, 0 of them from before, 1 failed');
+    expect(stopped.stdout).toContain(' of 2 points are done, 0 of them from before, 1 failed');
     const goneOn = await run([...args, '--keep-going', '--retries', '2'], undefined, directory);
-    expect([goneOn.code, goneOn.stdout.split('\n')[0]]).toEqual([1, expect.stringContaining('1 of 2 points are there')]);
+    expect([goneOn.code, goneOn.stdout.split('\n')[0]]).toEqual([1, expect.stringContaining('1 of 2 points are done')]);
     expect(goneOn.stderr).toContain('failed: profile=epyc-9654');
     expect(goneOn.stderr).toContain('no such socket');
   });

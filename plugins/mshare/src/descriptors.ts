@@ -17,7 +17,7 @@ export const MshareIoctl = {
 /** Of what PROTECT's argument points to. */
 const PROTECT_BYTES = 20;
 
-/** A region and who refers to it: descriptors and address spaces. The last reference takes it along. */
+/** A region and the descriptors and address spaces that refer to it. It goes with the last reference. */
 class CountedRegion {
   readonly region: Region;
   #references = 0;

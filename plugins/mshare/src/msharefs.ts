@@ -53,7 +53,7 @@ export class Msharefs {
     if (found !== undefined && (flags & (OpenFlag.CREAT | OpenFlag.EXCL)) === (OpenFlag.CREAT | OpenFlag.EXCL)) return -Errno.EEXIST;
     if (found === undefined && (flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
     if (found === undefined) return this.#create(cpu, thread, name, address, length, writable, mode);
-    // An address or a length other than the region's own cannot be had: pointers into it are the same everywhere.
+    // The address and length must be the region's own: pointers into it are the same everywhere.
     if ((address !== 0 && address !== found.region.start) || (length !== 0 && length !== found.region.length)) return -Errno.EINVAL;
     if ((found.mode & READ_BIT) === 0 || (writable && (found.mode & WRITE_BIT) === 0)) return -Errno.EACCES;
     const mapped = found.region.attach(cpu, thread.memory, writable);
@@ -67,7 +67,7 @@ export class Msharefs {
     if (!thread.memory.areas.isFree(address, address + length)) return -Errno.EEXIST;
     const region = new Region(this.#manager, cpu, name, address, length);
     this.#files.set(name, { name, region, mode, references: 1 });
-    // Who creates a file has it as it asked for it, whatever the mode says.
+    // The creator of a file gets the access it asked for, whatever the mode says.
     return region.attach(cpu, thread.memory, writable);
   }
 

@@ -139,7 +139,7 @@ export class Region {
     return resolveFault(cpu, this.host, address, code);
   }
 
-  /** mprotect by whoever may: it holds for all sharers. @returns 0 or a negative errno */
+  /** mprotect by a process that may: it holds for all sharers. @returns 0 or a negative errno */
   protect(cpu: Cpu, start: number, end: number, prot: number): number {
     if (!this.holds(start) || end > this.end) return -Errno.ENOMEM;
     return changeProtection(cpu, this.host, start, end, prot, -1);
@@ -163,7 +163,7 @@ export class Region {
     }
   }
 
-  /** Takes the memory away. Who still has it mapped gets SIGBUS from now on. */
+  /** Frees the memory. A process that still has it mapped gets SIGBUS from now on. */
   destroy(cpu: Cpu): void {
     if (this.destroyed) return;
     this.destroyed = true;

@@ -119,7 +119,7 @@ export interface Outcome {
   readonly succeeds: boolean;
   /** Whom the kernel killed; or the machine, if it stopped. */
   readonly crashes: 'nobody' | 'attacker' | 'victim' | 'both' | 'machine';
-  /** The victim lives, but will never be woken again, not even by SIGKILL. */
+  /** The victim lives, but nothing can wake it any more, not even SIGKILL. */
   readonly hangs: boolean;
   /** What happened, in a few words. */
   readonly detail: string;
@@ -164,7 +164,7 @@ export function runAttack(name: AttackName, isolation: IsolationName): Outcome {
   return reversed ? judge(name, setting, attacker, victim) : judge(name, setting, victim, attacker);
 }
 
-/** What it means that an experiment's goal was reached. */
+/** What it means if an experiment reached its goal. */
 const goals: Partial<Record<AttackName, string>> = {
   'forged FS base': "the system call was executed as the victim's",
   "jump into the peer's code": "the instruction was fetched from the victim's code",

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Isolation } from '@rpal/rpal-core';
 
-/** No isolation: services that have requested each other trust each other with all they have. Rights are a word that nobody looks at. */
+/** No isolation: services that have requested each other trust each other with everything. Rights are a word that nobody reads. */
 export const trusting: Isolation = {
   name: 'none',
   refusal: () => null,

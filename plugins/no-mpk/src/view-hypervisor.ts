@@ -17,7 +17,10 @@ import { canonical } from './rights.js';
 import { ViewStep } from './steps.js';
 import { ViewTable } from './view-table.js';
 
-/** What the guest asks for with VMCALL. All but `MAKE_VIEW` is for its kernel: who else asks gets -EPERM. @public for who watches the hypervisor */
+/**
+ * What the guest asks for with VMCALL. Only its kernel may ask for more than `MAKE_VIEW`: others get -EPERM.
+ * @public for who watches the hypervisor
+ */
 export const Hypercall = {
   /** A view of the service whose list is in use, for the rights in the argument. Returns its index, or -ENOSPC. */
   MAKE_VIEW: 1,

@@ -3,7 +3,7 @@ import { canonical, isUsual } from './rights.js';
 
 /** Views that a service may have: as many as an EPTP list has entries, and where views are page tables, 2 MiB of them. */
 export const VIEWS_PER_SERVICE: number = EPTP_LIST_ENTRIES;
-/** Kept free for `isUsual` rights, so that nobody who asks for odd ones can take a call's view away. */
+/** Kept free for `isUsual` rights, so that nobody can use up a call's view by asking for odd ones. */
 const USUAL = 137 + 17;
 
 /**

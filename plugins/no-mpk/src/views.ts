@@ -40,7 +40,7 @@ export abstract class Views implements Isolation {
       (deniedBy(this.shown(cpu), owner) & (write ? Pkey.DISABLE_ACCESS | Pkey.DISABLE_WRITE : Pkey.DISABLE_ACCESS)) === 0
     )
       return false;
-    // Where the owner is gone there is nothing to deny: a sender goes back to its recovery point, as it does with keys.
+    // If the owner is gone there is nothing to deny: a sender goes back to its recovery point, as with keys.
     return owner === rpalThread(thread).service || (!owner.mm.dead && rpalThread(thread).service?.map[owner.id]?.mapped === true);
   }
 

@@ -79,7 +79,7 @@ export class Vmfunc extends Views {
       let index = this.indexOf(cpu, rights);
       if (index < 0) index = guest.vmcall(Hypercall.MAKE_VIEW, rights);
       if (index < 0) return index;
-      // Which view is in use nobody can ask the processor: it is switched in any case, but where the list has just come with it.
+      // The processor cannot be asked which view is in use: it is switched in any case, unless the list has just been installed with it.
       if (listed || index !== guest.view) guest.vmfunc(index);
     }
     cpu.mmu.pkru = rights;

@@ -1,7 +1,7 @@
 import { escaped } from '../report/escaped.js';
 import { whole } from '../report/numbers.js';
 
-/** Colours that stay apart for the colour-blind (after P. Tol), on light and on dark. */
+/** Colours that the colour-blind can tell apart (after P. Tol), on light and on dark. */
 const COLOURS = ['#4477aa', '#ee6677', '#228833', '#ccbb44', '#66ccee', '#aa3377', '#999933'];
 
 /** A bar for each of several things, in pairs: a label, and values of the series in `names`. */

@@ -42,7 +42,7 @@ function renderRun({ experiment, rows, curves }: Run): string[] {
   ];
 }
 
-/** Why a row stands as it does, in a few words; the reason of a miss stands below the table. */
+/** The standing of a row in a few words; the reason for a miss is below the table. */
 function because({ published, verdict }: ExperimentRow): string {
   if (verdict === 'open') return 'no target';
   if (verdict === 'misses') return 'misses, below';

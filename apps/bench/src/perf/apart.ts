@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fail } from '../outcome.js';
 
 /**
- * Runs one part of the `perf` script in a process of its own: what an engine has seen of one thing makes it slower in another.
+ * Runs one part of the `perf` script in a process of its own: what an engine has compiled for one part slows another one down.
  * @param script the `perf` script @param words what tells it which part, as the first arguments
  * @returns what the part has written to its standard output, as JSON
  */

@@ -23,7 +23,7 @@ const WINDOW = 4_000_000;
 /** Times one phase of the RFC's benchmark. @param warmUp messages before the clock starts */
 export function timeModel(phase: Phase, placement: Placement, messages: number, warmUp: number = WARM_UP): HostTime {
   const options = { machine: {}, placement, size: 32, phases: [phase] } as const;
-  // More than are timed: what the end of the programs takes is no message's.
+  // More than are timed, so that the end of the programs counts for no message.
   const benchmark = new RfcBenchmark({ ...options, messages: warmUp + messages + BEYOND });
   while (benchmark.messages < warmUp) benchmark.advance(SLICE);
   const before = benchmark.messages;
@@ -45,7 +45,7 @@ export function timeModelApart(script: string, phase: Phase, placement: Placemen
   return apart(script, TIME_MODEL, phase, placement, String(messages));
 }
 
-/** What a message takes where nothing disturbs it, ns: the second percentile of all windows of these runs. */
+/** What an undisturbed message takes, ns: the second percentile of all windows of these runs. */
 export function undisturbed(runs: readonly HostTime[]): number {
   return percentile(
     runs.flatMap(({ windows }) => windows),

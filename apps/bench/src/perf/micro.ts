@@ -32,7 +32,7 @@ function least(count: number, batch: () => void): Taken {
   return watch.taken;
 }
 
-/** What everything is compared with: a load and a store of a typed array. */
+/** The yardstick: a load and a store of a typed array. */
 function plainLoop(): Taken {
   const words = new Int32Array(4096);
   let sum = 0;

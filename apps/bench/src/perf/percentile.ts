@@ -1,6 +1,6 @@
 /**
- * The value that a share of the others are not above. Of slices of a run the second percentile is what the work takes on this
- * computer: what else it does only ever adds, so means move by ten times on a busy one, and this by 3 percent.
+ * The value that a share of the others do not exceed. The second percentile of slices of a run is what the work takes on this computer:
+ * other work only ever adds, so on a busy computer means move by ten times, and this by 3 percent.
  * @param share 0 .. 1
  */
 export function percentile(values: readonly number[], share: number): number {

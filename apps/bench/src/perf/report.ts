@@ -29,14 +29,14 @@ export interface PerfResult {
   readonly peakMegabytes: number;
 }
 
-/** What the project promises of every computer. */
+/** What the project promises on every computer. */
 export const BOUNDS = {
   megabytes: 300,
-  /** Dearest length of run, as a multiple of the cheapest: at most. */
+  /** Most that a message costs at one length of run, as a multiple of the cheapest. */
   flatness: 1.25,
 } as const;
 
-/** What it aims at. A computer's caches and what else it does decide, too, so they are told and not failed. */
+/** What it aims at. These depend on a computer's caches and load as well, so they are reported and not failed. */
 export const AIMS = {
   /** The model's round trips per second, as a multiple of the real kernel's: at least. */
   ratio: 5,
@@ -113,7 +113,7 @@ export function renderPerf(result: PerfResult): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** An operation allocates nothing where that has been measured. How fast it has to be depends on the computer: that is told. */
+/** An operation allocates nothing where that has been measured. How fast it is depends on the computer: that is reported. */
 export function keepsBounds({ bytes = 0 }: MicroResult): boolean {
   return bytes < 1;
 }

@@ -3,7 +3,7 @@ import { createMachine, executable, type MachineOptions, type Main, type Program
 import { Epoll, OpenFlag, Poll } from '@rpal/uapi';
 import { expected, positive, zero } from '../outcome.js';
 
-/** What two processes hand to and fro. */
+/** What two processes pass back and forth. */
 export type Channel = 'pipe' | 'eventfd' | 'epoll on pipes';
 
 /** Two processes that wake each other in turn. */
@@ -14,7 +14,7 @@ export interface PingPongOptions {
   readonly cpus?: readonly [number, number];
   /** CPUs that both may run on. */
   readonly among?: readonly number[];
-  /** CPUs that the two begin on; from then on the scheduler chooses. */
+  /** CPUs that the two begin on; after that the scheduler chooses. */
   readonly begin?: readonly [number, number];
   /** Pages that each side reads between two messages. */
   readonly pages?: number;

@@ -19,7 +19,7 @@ const SPEED_SELECT =
 const LUTOMIRSKI = 'A. Lutomirski, PCID series, 2017: eventfd between two processes on one CPU, Skylake at 2.3 GHz, KVM guest, idle=poll';
 const GEFFON = 'B. Geffon, linux-fsdevel, December 2024: epoll on non-blocking pipes before and after the patch, CPU not named';
 
-/** Things that the kernel whose instructions were counted has, and a kernel of another time or configuration has not. */
+/** Features that the kernel whose instructions were counted has, and a kernel of another time or configuration lacks. */
 const ABSENT = {
   /** Pressure-stall accounting: Linux 4.20, or psi=0. */
   pressure: ['@rpal/sched:wakePressure', '@rpal/sched:preemptPressure', '@rpal/sched:switchPressure'],
@@ -29,7 +29,7 @@ const ABSENT = {
 
 /** The profile on a kernel without them, and without the branch-history clearing of 2022 and later. */
 function asOf(profile: CpuProfile, absent: readonly (keyof typeof ABSENT)[]): CpuProfile {
-  const nothing = { low: 0, central: 0, high: 0, status: 'derived', source: 'not there at the time of the measurement' } as const;
+  const nothing = { low: 0, central: 0, high: 0, status: 'derived', source: 'not yet there at the time of the measurement' } as const;
   const steps = Object.fromEntries(absent.flatMap((what) => ABSENT[what].map((step) => [step, nothing])));
   return parseProfile({ ...profile, steps: { ...profile.steps, ...steps }, costs: { ...profile.costs, bhbClear: nothing } });
 }
@@ -88,7 +88,7 @@ function epoll(published: number, synchronousEpollWakeUps: boolean, idle: NonNul
   };
 }
 
-/** Measurements of round trips between two processes, by others and on other machines. None of them set a price here. */
+/** Measurements of round trips between two processes, by others and on other machines. No price here comes from them. */
 export const predictions: readonly Prediction[] = [
   {
     what: 'pipe, one CPU',

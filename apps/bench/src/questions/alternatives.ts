@@ -15,9 +15,8 @@ const SIZE = 32;
 const SPIN = 40;
 
 /**
- * Two threads of one process, or two processes, pass messages through memory that both see; who finds nothing to do waits as
- * `wait` says.
- * The work per message is that of the RFC's sample: text stamp out, text stamp in.
+ * Two threads of one process, or two processes, pass messages through memory that both see; a side that finds nothing to do waits as `wait`
+ * says. The work per message is that of the RFC's sample: text stamp out, text stamp in.
  * @returns cycles one way and per round trip
  */
 function threads(

@@ -18,7 +18,7 @@ export function smallMachine(options: RpalOptions | null, profile: CpuProfile = 
   return createMachine({ profile, plugins: options === null ? plugins : [rpal(options), ...plugins] });
 }
 
-/** What the calling side of a connection has in hand. */
+/** What the calling side of a connection can use. */
 export interface Connection {
   readonly lib: LibRpal;
   readonly fd: number;
@@ -40,7 +40,7 @@ export interface Extras {
   readonly bytes?: (p: Program) => Generator<void, void>;
   readonly prepare?: Preparation;
   readonly clientEnded?: (server: Process) => void;
-  /** What becomes of a process that dies of a signal: by default the experiment has failed; with `report` it is what is asked. */
+  /** What a process that dies of a signal means: by default the experiment has failed; with `report` it is what was asked. */
   readonly deaths?: 'throw' | 'report';
   /** The CPUs; by default four of the RFC's. */
   readonly profile?: CpuProfile;

@@ -105,6 +105,6 @@ function tearDown(options: RpalOptions): Answer {
 
 export const tearDownCost: Question = {
   who: 'Dave Hansen, on v1',
-  question: 'There are no small processes any more: what does it cost to tear a service with many peers down?',
+  question: 'There are no small processes any more: what does it cost to tear down a service with many peers?',
   ask: tearDown,
 };

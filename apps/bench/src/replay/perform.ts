@@ -273,7 +273,7 @@ function* layFields(
     for (const [name, { offset, bytes, compared }] of fields) {
       const wanted = value.fields.get(name);
       if (!compared || wanted?.kind !== 'number') continue;
-      // What a directory takes on a disk is nobody's business.
+      // How much disk a directory takes depends on the file system.
       if (name.endsWith('_size') && isDirectoryIn(value)) continue;
       const found = numberAt(memory, offset, bytes);
       if (found !== wanted.value) return `${name} is ${found}, in the trace ${wanted.value}`;
@@ -440,7 +440,7 @@ function* layEpollEvents(p: Program, scratch: Scratch, value: Value, result: num
     );
     const got: string[] = [];
     for (let i = 0; i < found; i++) got.push(`${(yield* q.load32(at + 12 * i)).toString(16)}:${yield* q.load64(at + 12 * i + 4)}`);
-    // Which of several is first depends on who was first.
+    // The order of several depends on the schedule.
     const differs = got.sort().join(' ') !== wanted.sort().join(' ');
     return differs ? `the events are ${got.join(' ')}, in the trace ${wanted.join(' ')}` : null;
   });
@@ -483,7 +483,7 @@ function wordsIn(value: Value | undefined): string {
   return value?.kind === 'struct' ? [...value.fields.values()].map(wordsIn).join(' ') : '';
 }
 
-/** Where memory of the traced program is in the model. What nothing is known of, such as its code, its data and its stack, gets memory now. */
+/** Where memory of the traced program is in the model. Memory that is not known yet, such as its code, its data and its stack, is mapped now. */
 function* addressOf(p: Program, task: TracedTask, address: number, length: number): Generator<void, number> {
   const known = task.addresses.find(address);
   if (known !== null) return known;

@@ -45,14 +45,14 @@ const RECEIVES: ReadonlySet<string> = new Set([
   'epoll_pwait',
 ]);
 
-/** A call that came out otherwise than in the trace. */
+/** A call whose outcome differs from the trace. */
 export interface Difference {
   readonly line: number;
   readonly text: string;
   readonly what: string;
 }
 
-/** What a replay has come to. */
+/** The result of a replay. */
 export interface Replay {
   /** Calls that were made and compared. */
   readonly compared: number;
@@ -62,7 +62,7 @@ export interface Replay {
   readonly ignored: ReadonlyMap<string, number>;
   /** Processes and threads. */
   readonly tasks: number;
-  /** Where it ended before the end of the trace, and why. */
+  /** Where it ended early, and why. */
   readonly error: TraceError | null;
 }
 
@@ -173,7 +173,7 @@ class Player {
 
   #begin(call: TracedCall): TraceError | null {
     const { name, pid } = call;
-    // What others have sent while it was under way is there when it comes back.
+    // What others sent while it was under way is there when it returns.
     if (this.#unfinished.has(call) && RECEIVES.has(name) && call.result !== null && call.result !== -Errno.EINTR && this.#tasks.has(pid)) {
       this.#unfinished.delete(call);
       this.#delayed.add(call);
@@ -239,11 +239,7 @@ class Player {
       return;
     }
     if (outcome === undefined) {
-      this.#differ(
-        call,
-        line,
-        task.ended ? 'the process has ended' : `it does not come back, in the trace it returns ${shown(call.result)}`,
-      );
+      this.#differ(call, line, task.ended ? 'the process has ended' : `it does not return; in the trace it returns ${shown(call.result)}`);
       return;
     }
     this.#compare(task, call, line, outcome);
@@ -367,7 +363,7 @@ class Player {
     if (found !== null) tree.executables.set(thread.process, found);
   }
 
-  /** A thread of the model does what it is told, until it is told to end. */
+  /** A thread of the model executes commands until it is told to end. */
   *#life(p: Program, task: TracedTask): Generator<void, void> {
     this.#adopt(p, task);
     task.thread = p.context.thread;

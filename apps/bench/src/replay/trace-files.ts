@@ -258,7 +258,7 @@ export class TraceFiles {
     }
   }
 
-  /** A path is there. @returns what is known of it; null if the trace has made it */
+  /** A path exists. @returns what is known of it; null if the trace made it */
   #seen(path: string | null, type: number, mode?: number): Found | null {
     if (path === null || this.#own.has(path)) return null;
     let found = this.#found.get(path);
@@ -274,7 +274,7 @@ export class TraceFiles {
 
   #changed(path: string | null): void {
     if (path === null) return;
-    // What is taken away was there, if the trace has not made it.
+    // What is removed was there, unless the trace made it.
     if (!this.#own.has(path)) this.#seen(path, 0);
     this.#own.add(path);
   }

@@ -74,7 +74,7 @@ export function readTrace(text: string, errnoOf: (name: string) => number | unde
           const begun = open.get(pid);
           if (begun === undefined || !begun.head.startsWith(`${resumed[1]}(`)) throw new Error(`process ${pid} has begun no ${resumed[1]}`);
           open.delete(pid);
-          // Who dies in a call does not come back from it.
+          // A task that dies in a call does not return from it.
           const rest = (resumed[2] as string).replace(/ *<unfinished \.\.\.>\)/, ')');
           const call = callIn(begun.line, pid, begun.head + rest, errnoOf);
           events[begun.at] = { kind: 'begin', call };

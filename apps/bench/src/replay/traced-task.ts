@@ -3,10 +3,10 @@ import { AddressMap } from './address-map.js';
 import { Scratch } from './guest-memory.js';
 import type { TracedCall } from './trace-line.js';
 
-/** How a call came out in the model. */
+/** The outcome of a call in the model. */
 export interface Outcome {
   readonly result: number;
-  /** What it left in memory that the trace has otherwise; empty: nothing. */
+  /** Where memory differs from the trace after it; empty: nowhere. */
   readonly differences: readonly string[];
   /** What of it was not compared, such as times. */
   readonly ignored: ReadonlySet<string>;

@@ -1,4 +1,4 @@
-/** Colours that stay apart for the colour-blind (after P. Tol). */
+/** Colours that the colour-blind can tell apart (after P. Tol). */
 export const COLOURS: readonly string[] = [
   '#4477aa',
   '#ee6677',

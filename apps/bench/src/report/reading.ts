@@ -1,7 +1,7 @@
 import { tenths, whole } from './numbers.js';
 import type { Breakdown, PhaseReport, RfcReport } from './rfc-report.js';
 
-/** A part of the measured latency that a reader may not expect in it, or that other measurements lack. */
+/** A part of the measured latency that a reader may not expect, or that other measurements lack. */
 export interface Contained {
   readonly what: string;
   /** TSC cycles per message, for each phase of the report. */

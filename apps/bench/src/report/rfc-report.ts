@@ -93,7 +93,7 @@ const data = z.strictObject({
 /** What `rfc --json` writes. */
 export const rfcJson = envelopeOf('rfc', 2, settings, data);
 
-/** What a run of the benchmark came to. */
+/** The result of a run of the benchmark. */
 export interface RfcReport extends z.infer<typeof data> {
   /** False: interrupted; what is here is a partial result. */
   readonly complete: boolean;

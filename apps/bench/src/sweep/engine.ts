@@ -37,7 +37,7 @@ const TASK = 1000;
 /** Of the estimate of the time per point: how much the last task counts. */
 const WEIGHT = 0.3;
 
-/** What a sweep is told as it goes on. */
+/** Receives a sweep's progress. */
 export interface Listener {
   /** Outcomes of some points, in the same order. */
   done(points: readonly Point[], outcomes: readonly Outcome[]): void;
@@ -62,7 +62,7 @@ export async function runPoints(
   async function worker(): Promise<void> {
     while (next < points.length && !listener.stopped) {
       const wanted = Number.isNaN(each) ? 1 : Math.max(1, Math.round(TASK / each));
-      // At the end none should have much left while the others are idle.
+      // Towards the end no worker should have much left while others are idle.
       const fair = Math.ceil((points.length - next) / (2 * jobs));
       const own = points.slice(next, next + Math.min(wanted, fair));
       next += own.length;

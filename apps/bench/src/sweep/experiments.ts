@@ -8,7 +8,7 @@ import { BenchmarkFailure, runRfcBenchmark } from '../rfc-benchmark.js';
 import { oneOf, UsageError, wholeNumber } from '../usage.js';
 import { machineOf, machineParameters, type Parameter, repairOf, type Settings } from './parameters.js';
 
-/** What came out of one point: figures by name, with the unit in brackets. */
+/** The result of one point: figures by name, with the unit in brackets. */
 export type Figures = Readonly<Record<string, number | string>>;
 
 /** Something that can be run again and again with other settings. A point's figures depend on its settings and on nothing else. */

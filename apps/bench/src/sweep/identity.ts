@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import manifest from '../../package.json' with { type: 'json' };
 
 /**
- * Which model this is: results of one do not count for another. The bytes of the built program say it, and nothing but its version where it
- * runs from its sources.
+ * The identity of the model: results of one do not count for another. It is the hash of the built program; where the program runs from its
+ * sources, only its version.
  * @param modules specifications of plugins and mechanisms that take part, whose files do, too
  */
 export function modelIdentity(modules: readonly string[], directory: string): string {

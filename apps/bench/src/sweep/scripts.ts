@@ -1,6 +1,6 @@
 import { oneOf } from '../usage.js';
 
-/** Who hands the shards of a sweep out, where it is not this program. */
+/** The program that hands out the shards of a sweep, other than this one. */
 export type Scheduler = 'slurm' | 'parallel' | 'k8s';
 
 export const schedulerNamed: (text: string) => Scheduler = oneOf('the scheduler', ['slurm', 'parallel', 'k8s']);

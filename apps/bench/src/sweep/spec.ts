@@ -86,7 +86,7 @@ function listOf(key: string, text: string): readonly string[] {
   const values: string[] = [];
   for (let i = 0; values.length <= MOST; i++) {
     const value = name === 'range' ? low + i * step : low * 2 ** i;
-    // What is missing to the end by rounding is not missing.
+    // A remainder that is only rounding does not count.
     if (value > high + 1e-9 * Math.abs(high)) break;
     values.push(String(Number(value.toPrecision(12))));
   }

@@ -95,7 +95,7 @@ export class Store {
   }
 }
 
-/** What is left of the results once all are there: the same bytes whoever ran them. @returns paths of JSON Lines and CSV */
+/** Writes the final results once all are there: the same bytes whoever ran them. @returns paths of JSON Lines and CSV */
 export function writeMerged(directory: string, results: readonly Result[]): readonly [lines: string, csv: string] {
   const lines = join(directory, 'results.jsonl');
   const csv = join(directory, 'results.csv');

@@ -38,7 +38,7 @@ once: results are kept by a hash of the settings and of the model, and a sweep t
 
 ${experiments.map(({ name, parameters }) => `${name}: ${Object.keys(parameters).join(', ')}, cost.NAME`).join('\n')}
 
-Exit codes: 0 all points are there; 1 some failed; 2 wrong use; 130 interrupted.`;
+Exit codes: 0 all points are done; 1 some failed; 2 wrong use; 130 interrupted.`;
 
 /** `rpal-bench sweep`. @param done receives the exit code */
 export function sweepCommand(io: Io, done: (code: number) => void): Command {
@@ -132,7 +132,7 @@ async function sweep(spec: string, overrides: readonly string[], flags: Flags, i
   const there = own.filter(({ key }) => store.get(key) !== undefined).length;
   for (const { settings, error } of failures) io.stderr.write(`failed: ${changed(specification, settings)}: ${error}\n`);
   io.stdout.write(
-    `${whole(there)} of ${whole(own.length)} points are there, ${whole(cached)} of them from before, ${whole(failures.length)} failed\n`,
+    `${whole(there)} of ${whole(own.length)} points are done, ${whole(cached)} of them from before, ${whole(failures.length)} failed\n`,
   );
   if (points.every(({ key }) => store.get(key) !== undefined)) {
     const [lines, csv] = writeMerged(
@@ -145,7 +145,7 @@ async function sweep(spec: string, overrides: readonly string[], flags: Flags, i
   return there === own.length ? ExitCode.OK : ExitCode.FAILED;
 }
 
-/** A point that failed, after all that was tried. */
+/** A point that failed in spite of all retries. */
 interface Failure {
   readonly settings: Point['settings'];
   readonly error: string;
@@ -201,7 +201,7 @@ function allPoints(specification: Specification, directory: string): readonly Po
   return pointsOf(specification, identity);
 }
 
-/** The settings that the sweep is over, as one would write them. */
+/** The settings that the sweep varies, as a user would write them. */
 function changed({ over }: Specification, settings: Point['settings']): string {
   return over.map(([key]) => `${key}=${settings[key]}`).join(' ') || 'all settings as they are by default';
 }
@@ -217,7 +217,7 @@ function opened(folder: string, io: Io): { specification: Specification; points:
 function status(folder: string, io: Io): number {
   const { specification, points, store } = opened(folder, io);
   const there = points.filter(({ key }) => store.get(key) !== undefined).length;
-  io.stdout.write(`${specification.experiment.name}: ${whole(there)} of ${whole(points.length)} points are there\n`);
+  io.stdout.write(`${specification.experiment.name}: ${whole(there)} of ${whole(points.length)} points are done\n`);
   return there === points.length ? ExitCode.OK : ExitCode.FAILED;
 }
 

@@ -10,7 +10,7 @@ export interface Task {
   readonly directory: string;
 }
 
-/** What became of one point. */
+/** The outcome of one point. */
 export type Outcome = { readonly figures: Figures } | { readonly error: string };
 
 /** Runs points one after the other. A point that fails does not end the others. */

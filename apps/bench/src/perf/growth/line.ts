@@ -1,6 +1,6 @@
-/** A machine at work, and how far it is. */
+/** A machine at work, and its progress. */
 export interface Load {
-  /** Everybody is there. */
+  /** All programs are ready. */
   readonly ready: boolean;
   /** Operations done since it was built. */
   readonly operations: number;
@@ -19,9 +19,9 @@ export interface Law {
 
 /** Something of which a machine may have few or many. */
 export interface GrowthLine {
-  /** What there is more and more of. */
+  /** What grows. */
   readonly name: string;
-  /** What is done over and over. */
+  /** The operation that is repeated. */
   readonly operation: string;
   readonly sizes: readonly number[];
   readonly law: Law;
@@ -30,19 +30,19 @@ export interface GrowthLine {
   build(size: number): Load;
 }
 
-/** As much at any size. */
+/** The same at any size. */
 export const FLAT: Law = { name: 'flat', weight: () => 1 };
 
-/** What is kept in order takes as many looks as its tree is high. */
+/** A look-up in an ordered tree takes as many steps as the tree is high. */
 export const LOGARITHM: Law = {
   name: 'log n',
   weight: (size) => Math.log2(size + 1),
   why: 'the height of the tree or heap that they are kept in, as in Linux',
 };
 
-/** Objects that are used one after the other, more of them than the host's caches hold, come from ever farther away. */
+/** Objects used one after the other, more than the host's caches hold, come from farther away the more there are. */
 export const CACHES: Law = {
   name: '1 + log2(n) / 16',
   weight: (size) => 1 + Math.log2(size) / 16,
-  why: 'the same steps, on objects that the caches of this computer hold the less often the more there are',
+  why: 'the same steps, on objects that the caches of this computer hold less often the more there are',
 };

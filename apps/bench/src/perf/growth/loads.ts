@@ -85,7 +85,7 @@ function busyCpus(size: number): Load {
   });
 }
 
-/** CPUs that go idle and come back, at moments of their own. */
+/** CPUs that go idle and come back, each at its own moments. */
 function wakingCpus(size: number): Load {
   return onCpus(size, function* (p) {
     yield* p.compute(2000 + 7 * p.context.cpu.id);
@@ -131,7 +131,7 @@ function runnable(size: number): Load {
 function sleeping(size: number): Load {
   return threads(size, function* (p) {
     yield* p.compute(1000);
-    // As much work at any size: each sleeps the longer the more they are.
+    // The same work at any size: the more there are, the longer each sleeps.
     yield* p.sleep(size * 2 * Time.us);
   });
 }
@@ -366,7 +366,7 @@ export const growthLines: readonly GrowthLine[] = [
     law: {
       name: '1 + n / 16 KiB',
       weight: (size) => 1 + size / (16 * KIB),
-      why: 'bytes are copied; what a message takes besides is as much as 16 KiB of that',
+      why: 'bytes are copied; the rest of a message costs as much as copying 16 KiB',
     },
     build: messages,
   },

@@ -8,19 +8,19 @@ export interface SizeResult {
   readonly size: number;
   /** Host time per operation, nanoseconds: the second percentile of short slices. */
   readonly ns: number;
-  /** Most that the law lets it be, from the cheapest size for its weight. */
+  /** The most that the law allows, taken from the size that is cheapest for its weight. */
   readonly bound: number;
   /** Bytes of the host's memory for each of them, told of the largest size only; null elsewhere. */
   readonly bytes: number | null;
 }
 
-/** Slices of each size, taken in turn, so that what else the computer does disturbs all alike. */
+/** Slices of each size, taken in turn, so that other work on the computer disturbs all alike. */
 const SLICES = 120;
 /** How long a slice takes, ns of host time, roughly. */
 const SLICE = 2e6;
 /** Operations before the first slice: the host's engine has compiled what is executed often. */
 const WARM_UP = 10_000;
-/** How much dearer than its law a size may be. */
+/** How much more than its law a size may cost. */
 const FACTOR = 2;
 
 /** One size at work. */
@@ -75,7 +75,7 @@ export function measureGrowth({ sizes, law, memory, build }: GrowthLine): readon
   const unit = Math.min(...samplers.map(({ ns }, at) => ns / law.weight(sizes[at] as number)));
   return samplers.map(({ ns }, at) => {
     const size = sizes[at] as number;
-    // What every machine takes is the least size's.
+    // What every machine takes is measured at the least size.
     const more = size - (sizes[0] as number);
     const told = memory !== undefined && at === samplers.length - 1;
     const bytes = told ? ((used[at] as number) - (used[0] as number)) / more : null;

@@ -8,7 +8,7 @@ export interface GrowthResult {
   readonly sizes: readonly SizeResult[];
 }
 
-/** Every size is within its law, and one more takes no more memory than it may. */
+/** Every size is within its law, and each further object takes no more memory than allowed. */
 export function keepsLaw({ line, sizes }: GrowthResult): boolean {
   return sizes.every(({ ns, bound, bytes }) => ns <= bound && (bytes === null || bytes <= (line.memory as number)));
 }
@@ -35,7 +35,7 @@ export function renderGrowth(results: readonly GrowthResult[]): string {
   const text = [
     textTable(head, rows),
     '',
-    'The second percentile of short slices of each size in turn, in one process for each kind. A bound is twice what its law makes of the cheapest size.',
+    'The second percentile of short slices of each size in turn, in one process for each kind. The bound is twice what the law gives from the cheapest size.',
     ...laws,
   ];
   return `${text.join('\n')}\n`;

@@ -1,3 +1,4 @@
+import type { Cpu } from '@rpal/hw-x86';
 import { executable, type Program } from '@rpal/kernel';
 import { Epoll, Errno, MapFlag, Poll, Prot, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
@@ -577,13 +578,57 @@ describe('ioctl of /proc/rpal', () => {
       const c = yield* Control.open(p);
       yield* c.enable({ pkey: 0 });
       yield* until(p, () => enabled === 16);
-      for (let key = 1; key <= 16; key++) results.push(yield* requestResult(c, key));
+      for (let key = 1; key <= 15; key++) results.push(yield* requestResult(c, key));
+      yield* p.store64(c.note + 256, 4711);
+      const refused = yield* c.request(16);
+      results.push(refused.result);
+      expect(refused.userMeta, 'it has not even learnt where the other one keeps its data').toBe(4711);
       yield* c.release(3);
       results.push(yield* requestResult(c, 16));
       over = true;
     });
     expect(results).toEqual([...Array(15).fill(0), -EINVAL, 0]);
     exercised.add('REQUEST_SERVICE, the quota is used up');
+  });
+
+  it('REQUEST_SERVICE: of two threads that find one request left, one gets it', () => {
+    const setting = world();
+    const { rpal, machine } = setting;
+    const results: number[] = [];
+    let enabled = 0;
+    let over = false;
+    const targets = Array.from(
+      { length: 16 },
+      (_, i) =>
+        function* (p: Program) {
+          const c = yield* Control.open(p);
+          yield* c.enable({ pkey: 1 + (i % 15) });
+          enabled++;
+          yield* until(p, () => over);
+        },
+    );
+    run(setting, ...targets, function* (p) {
+      const c = yield* Control.open(p);
+      yield* c.enable({ pkey: 0 });
+      yield* until(p, () => enabled === 16);
+      for (let key = 1; key <= 14; key++) yield* c.request(key);
+      const { mutex } = rpal.byKey.get(17) as RpalService;
+      const { thread } = p.context;
+      // Both have looked at the quota, and wait for the service's mutex.
+      expect(mutex.lock(machine.platform.running as Cpu, thread, 'test')).toBe(true);
+      for (const key of [15, 16]) {
+        yield* p.clone(function* (q) {
+          const own = yield* Control.open(q);
+          results.push(yield* requestResult(own, key));
+        });
+      }
+      yield* p.sleep(2e6);
+      expect(results).toEqual([]);
+      mutex.unlock(machine.platform.running as Cpu);
+      yield* until(p, () => results.length === 2);
+      over = true;
+    });
+    expect(results.sort((a, b) => a - b)).toEqual([-EINVAL, 0]);
   });
 
   it('is refused to a process that is not a service, and to one whose open file came from a service', () => {

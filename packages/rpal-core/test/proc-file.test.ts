@@ -187,4 +187,21 @@ describe('/proc/rpal: shared pages', () => {
     expect(() => attempt(body, setting)).toThrow(/unregisters from shared pages .* \(use after free, patch 7\)/);
     expect(setting.rpal.instruments.log.join()).toMatch(/while 1 threads are registered/);
   });
+
+  it('that are unmapped while a thread is registered in them, repaired: they stay until it unregisters', () => {
+    const results: number[] = [];
+    const setting = world({ repair: ['shared-page-kill'] });
+    attempt(function* (p, c) {
+      const { frames } = p.context.thread.memory.manager;
+      const page = yield* c.share();
+      yield* p.store8(page, 1);
+      const mapped = frames.inUse;
+      yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+      yield* p.munmap(page, 4096);
+      results.push(mapped - frames.inUse);
+      yield* c.ioctl(RpalIoctl.UNREGISTER_SENDER);
+      results.push(mapped - frames.inUse);
+    }, setting);
+    expect(results).toEqual([0, 1]);
+  });
 });

@@ -331,8 +331,7 @@ export class Run {
 
   #ends(): string | null {
     for (const { name, exit } of this.stage.processes) {
-      if (exit === null) return `${name} has not ended`;
-      if (exit.signal !== 0 && !this.stage.mayDie.has(name))
+      if (exit !== null && exit.signal !== 0 && !this.stage.mayDie.has(name))
         return `${name} was killed by signal ${exit.signal}, code ${exit.code}, at address 0x${exit.address.toString(16)}`;
     }
     return null;

@@ -116,8 +116,14 @@ function build() {
   pnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only', '--log-prefix=none'], true);
 }
 
+/** What a command of rpal-bench needs: the packages that keep a queue of sweeps come with all of the project. */
+function partFor(args) {
+  var words = args.join(' ');
+  return args[0] === 'worker' || (args[0] === 'sweep' && /--engine[ =]bullmq/i.test(words)) ? 'all' : 'bench';
+}
+
 function bench(args) {
-  install('bench');
+  install(partFor(args));
   bundle();
   run(
     process.execPath,

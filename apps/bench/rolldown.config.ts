@@ -5,13 +5,13 @@ import { ownPackages } from './own-packages.ts';
  * Each command as one module, the packages in it. What crosses a border between modules is looked up at each use, and in one
  * module it is a constant that V8 compiles in. Bundles without a chunk in common, for the same reason. Libraries are in them, too:
  * to find and open their hundred files took half of the time in which `rpal-bench --help` ends. Only jiti, which finds its compiler
- * beside itself, and tinypool, which finds its worker there, stay outside.
+ * beside itself, stays outside, and what keeps a queue, which few install.
  */
-export default ['src/cli.ts', 'src/perf.ts', 'src/range-worker.ts', 'src/sweep/worker.ts'].map((input) => ({
+export default ['src/cli.ts', 'src/perf.ts', 'src/range-worker.ts', 'src/sweep/sweep-thread.ts'].map((input) => ({
   input,
   platform: 'node',
   resolve: { conditionNames: ['@rpal/source', 'import', 'node'] },
-  external: ['jiti', 'tinypool'],
+  external: ['jiti', 'bullmq', 'ioredis'],
   plugins: [ownPackages(), ownFields()],
   output: { dir: 'dist', format: 'esm', sourcemap: true, codeSplitting: false },
 }));

@@ -41,6 +41,9 @@ describe('a checkout in which only the benchmark has been run', () => {
     command('git', ['clone', '--quiet', root, checkout]);
     const byNpm = command('npm', ['run', '--silent', 'bench', '--', ...comparison], checkout);
     expect(byNpm).toContain('call');
+    // What few need is not there, and the commands that need it say so.
+    const worker = attempt(process.execPath, [join(checkout, 'apps/bench/dist/cli.js'), 'worker'], checkout);
+    expect([worker.status, worker.stderr]).toEqual([2, expect.stringContaining('bullmq and ioredis, which are not installed')]);
     // --no: whatever is not installed here is not looked for in the registry.
     expect(command('npx', ['--no', 'rpal-bench', ...comparison], checkout)).toBe(byNpm);
   });

@@ -9,7 +9,7 @@ export interface Io {
   readonly stdout: Output;
   /** Progress and complaints. */
   readonly stderr: Output;
-  readonly env: { readonly NO_COLOR?: string | undefined };
+  readonly env: { readonly NO_COLOR?: string | undefined; readonly REDIS_URL?: string | undefined };
   /** Where relative names begin. */
   readonly directory: string;
   /** Calls `handler` when the user wants the command to end. @returns how to no longer be told */

@@ -20,6 +20,7 @@ import { replayStraceCommand } from './replay/replay-strace-command.js';
 import { rfcCommand } from './rfc-command.js';
 import { runCommand } from './run/run-command.js';
 import { sweepCommand } from './sweep/sweep-command.js';
+import { workerCommand } from './sweep/worker-command.js';
 import { syscallsCommand } from './syscalls-command.js';
 import { traceCommand } from './trace/trace-command.js';
 import { ExitCode, UsageError } from './usage.js';
@@ -48,6 +49,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     meshCommand,
     osCommand,
     sweepCommand,
+    workerCommand,
     runCommand,
     questionsCommand,
     questionCommand,

@@ -10,7 +10,7 @@ const FRAME = 100;
  * Shows progress and time left on a terminal, and nothing in a pipe; notes Ctrl-C. The times are the host's: none of them reaches a result.
  */
 export class Progress {
-  interrupted = false;
+  readonly #stop = new AbortController();
   readonly #io: Io;
   readonly #began = performance.now();
   readonly #noLonger: () => void;
@@ -19,9 +19,17 @@ export class Progress {
 
   constructor(io: Io) {
     this.#io = io;
-    this.#noLonger = io.onInterrupt(() => {
-      this.interrupted = true;
-    });
+    this.#noLonger = io.onInterrupt(() => this.#stop.abort());
+  }
+
+  /** Whether the user has pressed Ctrl-C. */
+  get interrupted(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Aborted when the user presses Ctrl-C. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
   }
 
   /** @param phase what is being done, a few words @param done of `all`, in any unit */

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { type CpuProfile, PRIMITIVES, type Primitive, parseProfile } from '@rpal/hw-x86';
 import { type QuirkName, quirkNames } from '@rpal/rpal-core';
 import type { IdleStateName } from '@rpal/sched';
+import { isModule } from '../compare/mechanism-loader.js';
 import { isProfileFile } from '../profile-file.js';
 import type { Placement } from '../rfc-benchmark.js';
 import { checkPlace, profileNamed } from '../rfc-settings.js';
@@ -96,6 +97,16 @@ function profileOf(settings: Settings): CpuProfile {
     costs[name] = { ...costs[name], low: price, central: price, high: price, source: `${key}=${value}`, status: 'estimated' };
   }
   return parseProfile({ ...profile, costs });
+}
+
+/** Plugins, mechanisms and files of profiles that points name, with their options, each once. */
+export function modulesIn(points: readonly Settings[]): readonly string[] {
+  const named = points.flatMap(({ plugin, mechanism, profile }) => [
+    ...(plugin === undefined || plugin === 'none' ? [] : [plugin]),
+    ...(isModule(String(mechanism)) ? [mechanism as Value] : []),
+    ...(isProfileFile(String(profile)) ? [profile as Value] : []),
+  ]);
+  return [...new Set(named.map(String))];
 }
 
 /** The parameter of that name. @throws UsageError with the names that there are */

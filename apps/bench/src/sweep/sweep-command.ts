@@ -6,22 +6,31 @@ import type { Io } from '../io.js';
 import { Progress } from '../progress.js';
 import { commandLine } from '../report/envelope.js';
 import { whole } from '../report/numbers.js';
-import { ExitCode, UsageError, wholeNumber } from '../usage.js';
-import { here, runPoints, threads } from './engine.js';
+import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
+import { type Engine, here, runPoints, threads } from './engine.js';
 import { experiments } from './experiments.js';
 import { modelIdentity } from './identity.js';
+import { modulesIn } from './parameters.js';
+import { queue, TASKS_AT_A_TIME } from './queue-engine.js';
+import { type RedisAddress, redisAddress } from './redis.js';
 import { type Scheduler, schedulerNamed, scriptFor } from './scripts.js';
 import { nameOf, type Point, pointsOf, readSpecification, type Specification } from './spec.js';
 import { isStore, type Result, Store, writeMerged } from './store.js';
+import { redisOption } from './worker-command.js';
 
 interface Flags {
   readonly out?: string;
-  readonly jobs: number;
+  readonly engine: (typeof ENGINES)[number];
+  readonly redis?: string;
+  readonly jobs?: number;
   readonly shard?: Shard;
   readonly keepGoing?: true;
   readonly retries: number;
   readonly dryRun?: true;
 }
+
+/** What runs points: threads of this program, or workers that share a queue. */
+const ENGINES = ['threads', 'bullmq'] as const;
 
 /** Every `of`th point, beginning with the one of this index. */
 interface Shard {
@@ -35,6 +44,7 @@ const REQUEST = 'sweep.json';
 const HELP = `
 Parameters: key=a,b,c, key=range(low,high,step) or key=double(low,high), both ends included. All combinations are run, each
 once: results are kept by a hash of the settings and of the model, and a sweep that is run again goes on where it was.
+With --engine bullmq points go through a queue in Redis to all machines on which \`rpal-bench worker\` runs.
 
 ${experiments.map(({ name, parameters }) => `${name}: ${Object.keys(parameters).join(', ')}, cost.NAME`).join('\n')}
 
@@ -52,9 +62,16 @@ export function sweepCommand(io: Io, done: (code: number) => void): Command {
     .argument('[parameters...]', 'key=values')
     .option('--out <folder>', 'where results are kept; by default sweeps/NAME')
     .addOption(
-      new Option('--jobs <n>', 'worker threads; 1 runs in this one')
-        .argParser(wholeNumber('--jobs', 1, 256, 'threads'))
-        .default(availableParallelism(), 'one per core'),
+      new Option('--engine <name>', 'what runs points: threads here, or bullmq, the workers of a queue')
+        .argParser(oneOf('--engine', ENGINES))
+        .default('threads'),
+    )
+    .addOption(redisOption())
+    .addOption(
+      new Option(
+        '--jobs <n>',
+        `threads: how many, 1 is this one, one per core by default; bullmq: tasks in the queue, ${TASKS_AT_A_TIME} by default`,
+      ).argParser(wholeNumber('--jobs', 1, 256, 'threads or tasks')),
     )
     .addOption(new Option('--shard <i/n>', 'every nth point, beginning with the ith: for a scheduler of jobs').argParser(shardFrom))
     .option('--keep-going', 'go on after a point that failed')
@@ -108,6 +125,8 @@ function folderOf(specification: Specification): string {
 async function sweep(spec: string, overrides: readonly string[], flags: Flags, io: Io): Promise<number> {
   const specification = readSpecification(spec, overrides, io.directory);
   const points = allPoints(specification, io.directory);
+  if (flags.redis !== undefined && flags.engine !== 'bullmq') throw new UsageError('--redis is for --engine bullmq');
+  const address = flags.engine === 'bullmq' ? redisAddress(flags.redis, io.env.REDIS_URL) : null;
   const folder = resolve(io.directory, flags.out ?? folderOf(specification));
   const own =
     flags.shard === undefined ? points : points.filter((_, at) => at % (flags.shard as Shard).of === (flags.shard as Shard).index - 1);
@@ -123,7 +142,7 @@ async function sweep(spec: string, overrides: readonly string[], flags: Flags, i
   writeFileSync(join(folder, REQUEST), `${JSON.stringify(request, null, 2)}\n`);
   const missing = own.filter(({ key }) => store.get(key) === undefined);
   const progress = new Progress(io);
-  const failures = await runMissing(missing, specification, store, flags, progress, io).finally(() => {
+  const failures = await runMissing(missing, specification, store, flags, address, progress, io).finally(() => {
     progress.end();
     store.close();
   });
@@ -155,19 +174,20 @@ async function runMissing(
   missing: readonly Point[],
   { experiment: { name } }: Specification,
   store: Store,
-  { jobs: wanted, keepGoing, retries }: Flags,
+  { jobs, keepGoing, retries }: Flags,
+  address: RedisAddress | null,
   progress: Progress,
   io: Io,
 ): Promise<readonly Failure[]> {
-  const jobs = Math.max(1, Math.min(wanted, missing.length));
-  const engine = jobs === 1 ? here : await threads(jobs);
+  if (missing.length === 0) return [];
+  const { engine, atATime } = address === null ? ownThreads(jobs, missing.length) : await queued(address, jobs, io);
   let failed: { readonly point: Point; readonly error: string }[] = [];
   let through = 0;
   try {
     let round: readonly Point[] = missing;
     for (let attempt = 0; attempt <= retries && round.length > 0; attempt++) {
       failed = [];
-      await runPoints(round, { experiment: name, directory: io.directory }, engine, jobs, {
+      await runPoints(round, { experiment: name, directory: io.directory }, engine, atATime, {
         done(points, outcomes) {
           const results: Result[] = [];
           for (const [index, outcome] of outcomes.entries()) {
@@ -180,8 +200,9 @@ async function runMissing(
           progress.show(`${through} of ${missing.length} points`, through, missing.length);
         },
         get stopped() {
-          return progress.interrupted || (failed.length > 0 && keepGoing !== true && attempt === retries);
+          return failed.length > 0 && keepGoing !== true && attempt === retries;
         },
+        signal: progress.signal,
       });
       round = failed.map(({ point }) => point);
       if (progress.interrupted) break;
@@ -192,13 +213,24 @@ async function runMissing(
   return failed.map(({ point, error }) => ({ settings: point.settings, error }));
 }
 
+/** What runs points, and how many tasks it is given at a time. */
+interface Manned {
+  readonly engine: Engine;
+  readonly atATime: number;
+}
+
+function ownThreads(jobs = availableParallelism(), points: number): Manned {
+  const atATime = Math.min(jobs, points);
+  return { engine: atATime === 1 ? here : threads(), atATime };
+}
+
+async function queued(address: RedisAddress, atATime = TASKS_AT_A_TIME, io: Io): Promise<Manned> {
+  return { engine: await queue(address, (news) => io.stderr.write(`${news}\n`)), atATime };
+}
+
 function allPoints(specification: Specification, directory: string): readonly Point[] {
-  // Files take part in what a result depends on.
-  const named = specification.over
-    .filter(([key]) => ['plugin', 'mechanism', 'profile'].includes(key))
-    .flatMap(([, values]) => values.map(String));
-  const identity = modelIdentity(named, directory);
-  return pointsOf(specification, identity);
+  const named = specification.over.flatMap(([key, values]) => values.map((value) => ({ [key]: value })));
+  return pointsOf(specification, modelIdentity(modulesIn(named), directory));
 }
 
 /** The settings that the sweep varies, as a user would write them. */

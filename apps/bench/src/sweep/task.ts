@@ -1,4 +1,3 @@
-import '../host-engine.js';
 import { experimentNamed, type Figures } from './experiments.js';
 import type { Settings } from './parameters.js';
 
@@ -13,8 +12,17 @@ export interface Task {
 /** The outcome of one point. */
 export type Outcome = { readonly figures: Figures } | { readonly error: string };
 
+/** What became of a task. */
+export interface Ran {
+  /** Of its points, in their order. */
+  readonly outcomes: readonly Outcome[];
+  /** Host's time, ms. */
+  readonly took: number;
+}
+
 /** Runs points one after the other. A point that fails does not end the others. */
-export default async function work({ experiment, points, directory }: Task): Promise<readonly Outcome[]> {
+export async function runTask({ experiment, points, directory }: Task): Promise<Ran> {
+  const began = performance.now();
   const { run } = experimentNamed(experiment);
   const outcomes: Outcome[] = [];
   for (const settings of points) {
@@ -24,5 +32,5 @@ export default async function work({ experiment, points, directory }: Task): Pro
       outcomes.push({ error: error instanceof Error ? error.message : String(error) });
     }
   }
-  return outcomes;
+  return { outcomes, took: performance.now() - began };
 }

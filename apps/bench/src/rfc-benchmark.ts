@@ -1,6 +1,6 @@
 import type { CpuProfile, Ledger } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine, type MachineOptions, type Program, Time } from '@rpal/kernel';
-import { type LibraryBuild, rpalExecutable } from '@rpal/librpal';
+import { type LibraryBuild, rpalExecutable, unoptimised } from '@rpal/librpal';
 import { rpal } from '@rpal/rpal-core';
 import { SocketType } from '@rpal/uapi';
 import { LazySwitchMeter, type SwitchTally } from './lazy-switch-meter.js';
@@ -33,7 +33,7 @@ export interface RfcOptions {
    */
   readonly size: number;
   readonly phases: readonly Phase[];
-  /** What the compiler made of the library in the RPAL phase: O0, as the sample's Makefile has it, by default. */
+  /** What the compiler made of the library in the RPAL phase: without optimisation, as the sample's Makefile has it, by default. */
   readonly build?: LibraryBuild;
 }
 
@@ -86,7 +86,7 @@ export class RfcBenchmark {
   readonly #lazySwitches = new LazySwitchMeter();
   #phase: Phase;
 
-  constructor({ machine, placement, messages, size, phases, build = 'O0' }: RfcOptions) {
+  constructor({ machine, placement, messages, size, phases, build = unoptimised }: RfcOptions) {
     check(messages >= 1, `messages: ${messages} is less than 1`);
     check(size >= 18 && size <= 1024, `size: ${size} bytes is not within 18 .. 1024`);
     const withRpal = phases.includes('rpal');

@@ -1,6 +1,6 @@
 import type { Plugin } from '@rpal/bus';
 import { type CostLevel, type CpuProfile, findProfile, profiles } from '@rpal/hw-x86';
-import type { LibraryBuild } from '@rpal/librpal';
+import { type LibraryBuild, optimised, unoptimised } from '@rpal/librpal';
 import type { IdleStateName } from '@rpal/sched';
 import { isProfileFile, readProfile } from './profile-file.js';
 import type { Phase, Placement, RfcOptions } from './rfc-benchmark.js';
@@ -20,7 +20,7 @@ export interface RfcSettings {
   readonly synchronousWakeUps: boolean;
   readonly seed: number;
   /** What the compiler made of RPAL's library. */
-  readonly build: LibraryBuild;
+  readonly build: LibraryBuild['name'];
   readonly plugins: readonly Plugin[];
 }
 
@@ -77,6 +77,6 @@ export function experimentOf(settings: RfcSettings, costs: CostLevel = settings.
     messages,
     size,
     phases,
-    build,
+    build: build === 'O0' ? unoptimised : optimised,
   };
 }

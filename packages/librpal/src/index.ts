@@ -17,4 +17,5 @@ export {
 } from './layouts.js';
 export { LibRpal, type LibraryOptions, librpal } from './librpal.js';
 export { LibProcess, type Peer } from './process/lib-process.js';
-export { LIBRARY_BUILDS, type LibraryBuild, LibStep, LibStepO2, LibStepSources, type LibSteps } from './steps.js';
+export { type LibraryBuild, LibStep, LibStepSources, type LibSteps, unoptimised } from './steps.js';
+export { optimised } from './steps-optimised.js';

@@ -1,57 +1,56 @@
 import { defineSteps, type Primitive, type StepDefinition, type StepSources } from '@rpal/hw-x86';
 
-/** How the library was compiled: `O0` as the Makefile of the RFC's sample does, without optimisation, or `O2`. */
-export type LibraryBuild = 'O0' | 'O2';
+/** What a compiler made of the library. A program is linked with one of them: `unoptimised`, as the RFC's sample is, or `optimised`. */
+export interface LibraryBuild {
+  /** The compiler's option, without its dash. */
+  readonly name: 'O0' | 'O2';
+  readonly steps: LibSteps;
+}
 
-/** Both builds, as their names are written. */
-export const LIBRARY_BUILDS: readonly LibraryBuild[] = ['O0', 'O2'];
-
-type Events = Partial<Readonly<Record<Primitive, number>>>;
-
-/** Instructions of a step at -O0 and at -O2, its hardware events, and those at -O2 where they are others. */
-type Counts = readonly [unoptimised: number, optimised: number, events?: Events, optimisedEvents?: Events];
+/** Instructions of a step, and its hardware events. */
+export type Counts = readonly [instructions: number, events?: Partial<Readonly<Record<Primitive, number>>>];
 
 /**
  * Each step is atomic in the library's protocol. Saving or restoring the floating-point control words is half of a pair. The instructions of
  * the stack switch itself, 24 of them, are in the price of `stackSwitch`; those of calls and returns are in the count.
  */
 const COUNTED = {
-  writeEnter: [312, 164, { rdpkru: 1, fpControl: 0.5 }],
-  openPeer: [95, 18, { rdpkru: 1 }],
-  findReceiver: [20, 11],
-  fdGet: [111, 43, { lockedOp: 1 }],
-  queueLock: [27, 6, { lockedOp: 1 }],
-  dataPut: [197, 103],
-  readyAppend: [43, 15, { lockedOp: 2 }],
-  queueUnlock: [55, 13, { lockedOp: 2 }],
-  callBegin: [34, 11, { lockedOp: 1 }],
-  callStamp: [10, 5, { rdtsc: 1 }],
-  callJump: [69, 23, { stackSwitch: 1, mispredict: 1 }],
-  arrive: [82, 25, { rdpkru: 1, rdfsbase: 1, wrfsbase: 1 }],
-  collectBegin: [41, 8, { lockedOp: 1 }],
-  collectOne: [239, 84, { lockedOp: 4 }],
-  collectEnd: [43, 30, { mispredict: 1 }],
-  readPtrs: [298, 158, { lockedOp: 3 }],
-  waitEnter: [166, 92, { fpControl: 1 }],
-  waitJump: [0, 0, { stackSwitch: 1 }],
-  saveContext: [70, 24],
-  armWait: [52, 30, { fpControl: 0.5 }],
-  returnDecide: [9, 6, { lockedOp: 1 }],
-  returnKey: [3, 3],
-  returnBase: [2, 2, { wrfsbase: 1 }],
-  returnJump: [2, 2, { stackSwitch: 1 }],
-  dummyRead: [63, 63],
-  callEnd: [62, 21, { rdtsc: 1, lockedOp: 1, mispredict: 1 }],
-  writeLeave: [57, 46, { fpControl: 0.5, mispredict: 6 }, { fpControl: 0.5, mispredict: 4 }],
+  writeEnter: [312, { rdpkru: 1, fpControl: 0.5 }],
+  openPeer: [95, { rdpkru: 1 }],
+  findReceiver: [20],
+  fdGet: [111, { lockedOp: 1 }],
+  queueLock: [27, { lockedOp: 1 }],
+  dataPut: [197],
+  readyAppend: [43, { lockedOp: 2 }],
+  queueUnlock: [55, { lockedOp: 2 }],
+  callBegin: [34, { lockedOp: 1 }],
+  callStamp: [10, { rdtsc: 1 }],
+  callJump: [69, { stackSwitch: 1, mispredict: 1 }],
+  arrive: [82, { rdpkru: 1, rdfsbase: 1, wrfsbase: 1 }],
+  collectBegin: [41, { lockedOp: 1 }],
+  collectOne: [239, { lockedOp: 4 }],
+  collectEnd: [43, { mispredict: 1 }],
+  readPtrs: [298, { lockedOp: 3 }],
+  waitEnter: [166, { fpControl: 1 }],
+  waitJump: [0, { stackSwitch: 1 }],
+  saveContext: [70],
+  armWait: [52, { fpControl: 0.5 }],
+  returnDecide: [9, { lockedOp: 1 }],
+  returnKey: [3],
+  returnBase: [2, { wrfsbase: 1 }],
+  returnJump: [2, { stackSwitch: 1 }],
+  dummyRead: [63],
+  callEnd: [62, { rdtsc: 1, lockedOp: 1, mispredict: 1 }],
+  writeLeave: [57, { fpControl: 0.5, mispredict: 6 }],
   // What the way there and the way back find cold: see `Warmth`.
-  callReload: [0, 0, { reload: 808 }, { reload: 205 }],
+  callReload: [0, { reload: 808 }],
 } as const satisfies Record<string, Counts>;
 
 /** Derived from the counts: the way back as the way there, by instructions, and lines of code by the length of an instruction. */
 const DERIVED = {
-  waitReload: [0, 0, { reload: 199 }, { reload: 67 }],
-  callRefetch: [0, 0, { codeLine: 95 }, { codeLine: 45 }],
-  waitRefetch: [0, 0, { codeLine: 28 }, { codeLine: 16 }],
+  waitReload: [0, { reload: 199 }],
+  callRefetch: [0, { codeLine: 95 }],
+  waitRefetch: [0, { codeLine: 28 }],
 } as const satisfies Record<string, Counts>;
 
 /** Not counted: a message does not take these steps. */
@@ -61,31 +60,36 @@ const ESTIMATED = {
   setup: { cause: 'library', mode: 'user', instructions: [200, 500, 1000], status: 'estimated' },
 } as const satisfies Record<string, StepDefinition>;
 
-type StepName = keyof typeof COUNTED | keyof typeof DERIVED | keyof typeof ESTIMATED;
+type CountedStep = keyof typeof COUNTED;
+type DerivedStep = keyof typeof DERIVED;
 
-/** Ids of the steps of one build. */
-export type LibSteps = Readonly<Record<StepName, number>>;
+/** Ids of the steps of a build. */
+export type LibSteps = Readonly<Record<CountedStep | DerivedStep | keyof typeof ESTIMATED, number>>;
 
-function stepsOf(owner: string, build: LibraryBuild): LibSteps {
-  const steps: Record<string, StepDefinition> = { ...ESTIMATED };
-  for (const [table, status] of [
-    [COUNTED, 'counted'],
-    [DERIVED, 'derived'],
-  ] as const) {
-    for (const [name, [unoptimised, optimised, events = {}, optimisedEvents = events]] of Object.entries<Counts>(table)) {
-      const counts = build === 'O0' ? { instructions: unoptimised, events } : { instructions: optimised, events: optimisedEvents };
-      const perByte = name === 'dataPut' || name === 'readPtrs' ? ({ perByte: 'copy' } as const) : {};
-      steps[name] = { cause: 'library', mode: 'user', ...counts, ...perByte, status };
+/** Defines the steps of a build. @param owner what their names begin with */
+export function defineBuild(
+  owner: string,
+  name: LibraryBuild['name'],
+  counted: Readonly<Record<CountedStep, Counts>>,
+  derived: Readonly<Record<DerivedStep, Counts>>,
+): LibraryBuild {
+  const table: Record<string, StepDefinition> = { ...ESTIMATED };
+  const add = (counts: Readonly<Record<string, Counts>>, status: 'counted' | 'derived'): void => {
+    for (const [key, [instructions, events = {}]] of Object.entries(counts)) {
+      const perByte = key === 'dataPut' || key === 'readPtrs' ? ({ perByte: 'copy' } as const) : {};
+      table[key] = { cause: 'library', mode: 'user', instructions, events, ...perByte, status };
     }
-  }
-  return defineSteps(owner, steps as Record<StepName, StepDefinition>);
+  };
+  add(counted, 'counted');
+  add(derived, 'derived');
+  return { name, steps: defineSteps(owner, table as Record<keyof LibSteps, StepDefinition>) };
 }
 
-/** Steps of the library as the RFC's sample builds it. */
-export const LibStep: LibSteps = stepsOf('@rpal/librpal', 'O0');
+/** The library without optimisation, as the Makefile of the RFC's sample builds it. */
+export const unoptimised: LibraryBuild = defineBuild('@rpal/librpal', 'O0', COUNTED, DERIVED);
 
-/** The same, compiled with -O2. @public for reports of programs that are linked with it */
-export const LibStepO2: LibSteps = stepsOf('@rpal/librpal/O2', 'O2');
+/** Its steps. */
+export const LibStep: LibSteps = unoptimised.steps;
 
 const SINGLE_STEPS =
   'the library of patch 35, compiled by gcc 12.2 and single-stepped over whole messages; key instructions were counted by the stepper';

@@ -4,7 +4,7 @@ import { findRpal, type Instruments, type Isolation, protectionKeys, type QuirkN
 import type { Handover, Scheduler } from '@rpal/sched';
 import { refuse } from '../checks.js';
 import { RpalError } from '../errors.js';
-import { type LibraryBuild, LibStep, LibStepO2, type LibSteps } from '../steps.js';
+import { type LibraryBuild, type LibSteps, unoptimised } from '../steps.js';
 import { SenderSlots } from './sender-slots.js';
 import { Warmth } from './warmth.js';
 
@@ -96,7 +96,7 @@ export class LibProcess {
     this.#kernelHalf = kernelHalf;
     this.handover = handover;
     this.build = build;
-    this.steps = build === 'O0' ? LibStep : LibStepO2;
+    this.steps = build.steps;
     this.warmth = new Warmth(scheduler);
     this.checksReceivers = !this.quirk('receiver-id-unchecked');
     this.leavesKeys = !this.quirk('dead-callers-record-kept');
@@ -143,7 +143,7 @@ export class LibProcess {
 
   /**
    * The library's state in `process`.
-   * @param build what its program is linked with: O0 by default; the first who asks decides
+   * @param build what its program is linked with: `unoptimised` by default; the first who asks decides
    * @throws MachineError INVALID_ARGUMENT if it is linked with another one
    */
   static of(process: Process, build?: LibraryBuild): LibProcess {
@@ -155,10 +155,11 @@ export class LibProcess {
         handover = kernel.scheduler.handovers.open('RPAL');
         LibProcess.#handovers.set(kernel, handover);
       }
-      state = new LibProcess(findRpal(kernel), kernel.scheduler, handover, build ?? 'O0');
+      state = new LibProcess(findRpal(kernel), kernel.scheduler, handover, build ?? unoptimised);
       LibProcess.#all.set(process, state);
     }
-    if (build !== undefined && build !== state.build) refuse('librpal', 'the build', build, `that of its process, ${state.build}`);
+    if (build !== undefined && build !== state.build)
+      refuse('librpal', 'the build', build.name, `that of its process, ${state.build.name}`);
     return state;
   }
 }

@@ -1,0 +1,42 @@
+import { defineBuild, type LibraryBuild } from './steps.js';
+
+/** The library compiled with -O2. */
+export const optimised: LibraryBuild = /* @__PURE__ */ defineBuild(
+  '@rpal/librpal/O2',
+  'O2',
+  {
+    writeEnter: [164, { rdpkru: 1, fpControl: 0.5 }],
+    openPeer: [18, { rdpkru: 1 }],
+    findReceiver: [11],
+    fdGet: [43, { lockedOp: 1 }],
+    queueLock: [6, { lockedOp: 1 }],
+    dataPut: [103],
+    readyAppend: [15, { lockedOp: 2 }],
+    queueUnlock: [13, { lockedOp: 2 }],
+    callBegin: [11, { lockedOp: 1 }],
+    callStamp: [5, { rdtsc: 1 }],
+    callJump: [23, { stackSwitch: 1, mispredict: 1 }],
+    arrive: [25, { rdpkru: 1, rdfsbase: 1, wrfsbase: 1 }],
+    collectBegin: [8, { lockedOp: 1 }],
+    collectOne: [84, { lockedOp: 4 }],
+    collectEnd: [30, { mispredict: 1 }],
+    readPtrs: [158, { lockedOp: 3 }],
+    waitEnter: [92, { fpControl: 1 }],
+    waitJump: [0, { stackSwitch: 1 }],
+    saveContext: [24],
+    armWait: [30, { fpControl: 0.5 }],
+    returnDecide: [6, { lockedOp: 1 }],
+    returnKey: [3],
+    returnBase: [2, { wrfsbase: 1 }],
+    returnJump: [2, { stackSwitch: 1 }],
+    dummyRead: [63],
+    callEnd: [21, { rdtsc: 1, lockedOp: 1, mispredict: 1 }],
+    writeLeave: [46, { fpControl: 0.5, mispredict: 4 }],
+    callReload: [0, { reload: 205 }],
+  },
+  {
+    waitReload: [0, { reload: 67 }],
+    callRefetch: [0, { codeLine: 45 }],
+    waitRefetch: [0, { codeLine: 16 }],
+  },
+);

@@ -51,6 +51,25 @@ describe('rpal-bench compare', () => {
     expect(stdout).toContain('Left out\n\n  signal: takes 1 to 4 bytes (32 B)\n');
   });
 
+  it('finds the work per message from which on two CPUs beat one thread, least first', async () => {
+    const args = ['compare', '--workload', 'cost', '--messages', '30'];
+    const { code, stdout } = await run([...args, '--mechanism', 'unix,call,spin,switch-to']);
+    expect(code).toBe(0);
+    expect(stdout.match(/^ {2}(call|spin|unix) +[-\d,]+$/gm)?.map((line) => line.split(' ')[2])).toEqual(['spin', 'unix', 'call']);
+    expect(stdout).toMatch(/^ {2}call +-$/m);
+    expect(stdout).toContain('switch-to: takes both sides on one CPU (--placement same-cpu)');
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    const { data } = await json('--workload', 'cost', '--mechanism', 'pipe');
+    expect(data.rows).toEqual([]);
+    const [{ work, twoCpus, oneThread } = { work: 0, twoCpus: 0, oneThread: 0 }] = data.costs;
+    expect(work).toBeGreaterThan(0);
+    expect(twoCpus).toBeLessThan(oneThread);
+    const onOneCpu = await run([...args, '--placement', 'same-cpu']);
+    expect([onOneCpu.code, onOneCpu.stderr]).toEqual([2, expect.stringContaining('--workload cost compares two CPUs with one thread')]);
+    const drawn = await run([...args, '--svg', join(directory, 'cost.svg')]);
+    expect([drawn.code, drawn.stderr]).toEqual([2, expect.stringContaining('--svg draws cycles per message')]);
+  });
+
   it('streams and serves requests, too', async () => {
     const stream = await json('--mechanism', 'pipe', '--workload', 'stream');
     expect(stream.data.rows[0]).toMatchObject({ oneWay: null, roundTrip: null });

@@ -18,6 +18,7 @@ export type {
   System,
 } from './system/system.js';
 export { type ExperimentRow, verdicts } from './system/verdict.js';
+export { type Cost, cost } from './workload/cost.js';
 export { Counters, type Counts } from './workload/counters.js';
 export {
   type Handler,

@@ -17,7 +17,7 @@ function options(mechanism: Mechanism, size: number, more: Partial<WorkloadOptio
   return {
     machine: { profile },
     size: Math.min(Math.max(size, smallest), largest),
-    cpus: [0, 1],
+    cpus: placesOf(mechanism)[0]!,
     waiting: mechanism.waits[0]!,
     messages: 20,
     warmUp: 10,
@@ -25,14 +25,21 @@ function options(mechanism: Mechanism, size: number, more: Partial<WorkloadOptio
   };
 }
 
-const situations = mechanisms.flatMap((mechanism) =>
-  mechanism.waits.flatMap((waiting) =>
-    (
-      [
+/** Where the two sides may be. */
+function placesOf({ oneCpu }: Mechanism): readonly (readonly [number, number])[] {
+  return oneCpu === true
+    ? [[0, 0]]
+    : [
         [0, 1],
         [0, 0],
-      ] as const
-    ).map((cpus) => [`${mechanism.name}, sides that ${waiting}, on ${new Set(cpus).size} CPUs`, mechanism, { waiting, cpus }] as const),
+      ];
+}
+
+const situations = mechanisms.flatMap((mechanism) =>
+  mechanism.waits.flatMap((waiting) =>
+    placesOf(mechanism).map(
+      (cpus) => [`${mechanism.name}, sides that ${waiting}, on ${new Set(cpus).size} CPUs`, mechanism, { waiting, cpus }] as const,
+    ),
   ),
 );
 
@@ -93,6 +100,13 @@ describe('What the comparison is for', () => {
     expect(oneWay('call')).toBeLessThan(rpal / 10);
   });
 
+  it('a call that switches straight to the other side takes one kernel entry a message, and beats RPAL there and back on one CPU', () => {
+    const onOneCpu = (name: string) => pingPong(named(name), options(named(name), 32, { cpus: [0, 0] }));
+    const { counts, roundTrip } = onOneCpu('switch-to');
+    expect(counts).toMatchObject({ kernelEntries: 2 * 20, contextSwitches: 2 * 20 });
+    for (const name of ['rpal', 'futex', 'pipe', 'mq']) expect(onOneCpu(name).roundTrip.cycles, name).toBeGreaterThan(roundTrip.cycles);
+  });
+
   it('RPAL loses with large messages by value on one CPU, and not by reference', () => {
     const oneWay = (name: string): number => pingPong(named(name), options(named(name), 4096, { cpus: [0, 0] })).there.cycles;
     const pipe = oneWay('pipe');
@@ -113,6 +127,9 @@ describe('Wrong use', () => {
     expect(() => pingPong(pipe, { ...options(pipe, 8), size: 0 })).toThrow('pipe takes messages of 1 to 1048576 bytes, not of 0');
     expect(() => pingPong(named('spin'), { ...options(named('spin'), 8), waiting: 'sleep' })).toThrow(
       'the sides of spin poll; they cannot sleep',
+    );
+    expect(() => pingPong(named('switch-to'), { ...options(named('switch-to'), 8), cpus: [0, 1] })).toThrow(
+      'switch-to takes both sides on one CPU, not on 0 and 1',
     );
     expect(() => pingPong(pipe, { ...options(pipe, 8), messages: 0 })).toThrow('messages: 0 is not a whole number from 1 on');
     expect(() => pingPong(pipe, { ...options(pipe, 8), warmUp: 9 })).toThrow('warmUp: 9 is not a whole number from 10 on');

@@ -15,7 +15,17 @@ import { checkPlace } from '../rfc-settings.js';
 import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
 import { drawComparison } from './compare-svg.js';
 import { type Comparison, renderComparison } from './compare-text.js';
-import { type CompareSettings, type Left, measureRow, type Row, type WorkloadName, whyNot } from './comparison.js';
+import {
+  type CompareSettings,
+  type CostRow,
+  costRow,
+  type Left,
+  measureRow,
+  type Row,
+  WORKLOADS,
+  type WorkloadName,
+  whyNot,
+} from './comparison.js';
 import { builtInMechanisms, MECHANISM_SYNTAX, mechanismsNamed } from './mechanism-loader.js';
 
 interface Flags {
@@ -47,7 +57,7 @@ export const comparisonJson = envelopeOf(
   1,
   z.strictObject({
     mechanisms: z.array(z.string()),
-    workload: z.enum(['ping-pong', 'stream', 'request']),
+    workload: z.enum(WORKLOADS),
     sizes: z.array(z.number().int()).describe('bytes'),
     messages: z.number().int(),
     profile: z.string(),
@@ -82,6 +92,18 @@ export const comparisonJson = envelopeOf(
         fingerprint: z.string().describe('hash of the final state of the machine'),
       }),
     ),
+    costs: z
+      .array(
+        z.strictObject({
+          mechanism: z.string(),
+          size: z.number().int().describe('bytes'),
+          waiting: z.enum(['sleep', 'poll']),
+          work: cycles.nullable().describe('from which on two CPUs beat one thread; null: they never do'),
+          twoCpus: cycles.describe('with this work, by the mechanism'),
+          oneThread: cycles.describe('with this work, in one thread'),
+        }),
+      )
+      .describe('of the workload cost, which has no rows'),
     left: z.array(z.strictObject({ mechanism: z.string(), size: z.number().int(), why: z.string() })),
   }),
 );
@@ -99,8 +121,8 @@ export function compareCommand(io: Io, done: (code: number) => void): Command {
     .addOption(
       option(
         '--workload <name>',
-        'ping-pong: one message at a time; stream: as many as fit; request: ping-pong with a server that works on each',
-        oneOf('--workload', ['ping-pong', 'stream', 'request']),
+        'ping-pong: one message at a time; stream: as many as fit; request: ping-pong with a server that works on each; cost: from how much work per message two CPUs beat one thread',
+        oneOf('--workload', WORKLOADS),
       ).default('ping-pong', 'ping-pong'),
     )
     .addOption(option('--size <bytes>', 'sizes with commas between, such as 32,4k,1m', sizesFrom).default([32], '32'))
@@ -162,42 +184,50 @@ async function compare(flags: Flags, io: Io): Promise<number> {
     handlerCalls: flags.workload === 'request' ? flags.calls : 0,
   };
   checkPlace(settings);
+  if (settings.workload === 'cost' && flags.svg !== undefined) {
+    throw new UsageError('--svg draws cycles per message; --workload cost has a table, and --json');
+  }
+  if (settings.workload === 'cost' && settings.placement === 'same-cpu') {
+    throw new UsageError('--workload cost compares two CPUs with one thread; --placement same-socket or cross-socket has two');
+  }
   const json = new JsonOutput(flags.json, io);
   const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
   const progress = new Progress(io);
   const comparison = await run(settings, progress).finally(() => progress.end());
-  if (comparison.rows.length === 0) {
+  if (comparison.rows.length + comparison.costs.length === 0) {
     throw new UsageError(`nothing to compare: ${comparison.left.map(({ mechanism, why }) => `${mechanism} ${why}`).join('; ')}`);
   }
   svg?.write(drawComparison(settings, comparison));
-  const { rows, left, complete } = comparison;
+  const { rows, costs, left, complete } = comparison;
   json.write(
     envelope(
       { schema: 'rpal-bench/compare', version: 1, complete, settings: inWords(settings), command: lineOf(settings, flags.mechanism) },
-      { rows, left },
+      { rows, costs, left },
     ),
   );
   if (json.textWanted) io.stdout.write(renderComparison(settings, comparison));
   const written = [svg?.path, json.path].filter((path) => path !== undefined && path !== null);
-  if (written.length > 0) io.stderr.write(`${rows.length} rows; wrote ${written.join(' and ')}\n`);
+  if (written.length > 0) io.stderr.write(`${rows.length + costs.length} rows; wrote ${written.join(' and ')}\n`);
   return complete ? ExitCode.OK : ExitCode.INTERRUPTED;
 }
 
 async function run(settings: CompareSettings, progress: Progress): Promise<Comparison> {
   const rows: Row[] = [];
+  const costs: CostRow[] = [];
   const left: Left[] = [];
   const all = settings.mechanisms.length * settings.sizes.length;
   for (const mechanism of settings.mechanisms) {
     for (const size of settings.sizes) {
-      progress.show(`${mechanism.name}, ${size} bytes`, rows.length + left.length, all);
+      progress.show(`${mechanism.name}, ${size} bytes`, rows.length + costs.length + left.length, all);
       await breathe();
-      if (progress.interrupted) return { rows, left, complete: false };
+      if (progress.interrupted) return { rows, costs, left, complete: false };
       const why = whyNot(mechanism, settings, size);
-      if (why === null) rows.push(measureRow(mechanism, settings, size));
-      else left.push({ mechanism: mechanism.name, size, why });
+      if (why !== null) left.push({ mechanism: mechanism.name, size, why });
+      else if (settings.workload === 'cost') costs.push(costRow(mechanism, settings, size));
+      else rows.push(measureRow(mechanism, settings, size));
     }
   }
-  return { rows, left, complete: true };
+  return { rows, costs, left, complete: true };
 }
 
 function inWords({ mechanisms: chosen, profile, ...others }: CompareSettings) {

@@ -1,10 +1,12 @@
 import { percent, whole } from '../report/numbers.js';
 import { textTable } from '../report/text-table.js';
-import type { CompareSettings, Left, Row } from './comparison.js';
+import type { CompareSettings, CostRow, Left, Row } from './comparison.js';
 
 /** What a comparison found. */
 export interface Comparison {
   readonly rows: readonly Row[];
+  /** Of the workload `cost`, which has no rows. */
+  readonly costs: readonly CostRow[];
   /** What could not be compared, and why. */
   readonly left: readonly Left[];
   readonly complete: boolean;
@@ -21,7 +23,7 @@ export function sizeText(bytes: number): string {
   return bytes >= 1024 && bytes % 1024 === 0 ? `${bytes >> 10} KiB` : `${bytes} B`;
 }
 
-const WAYS = { 'ping-pong': 'one way', stream: 'between two', request: 'one way' } as const;
+const WAYS = { 'ping-pong': 'one way', stream: 'between two', request: 'one way', cost: 'of work' } as const;
 
 const READING = `\
 TSC cycles and counts per message. One way: from the moment at which the client
@@ -31,22 +33,31 @@ messages both ways; who polls is never idle. Entries: system calls. Lines: cache
 lines that came from another core. Every cycle of the way is booked, and the
 messages' bytes are compared.`;
 
+const READING_COST = `\
+Each message takes some work, half of it before it is sent and half after it has
+come. One thread does both halves and passes the message by a function call; two
+CPUs do them at the same time, and pay for the mechanism. The table has the work
+per message, in TSC cycles, from which on two CPUs are faster (COST: McSherry,
+Isard and Murray, HotOS 2015); - where they never are.`;
+
 /** The comparison for people, within 80 columns. */
-export function renderComparison(settings: CompareSettings, { rows, left, complete }: Comparison): string {
+export function renderComparison(settings: CompareSettings, { rows, costs, left, complete }: Comparison): string {
   const { profile, placement, idle, workload, messages, sizes } = settings;
   const parts = [
     `${profile.title}`,
     `${workload}, ${placement}, idle in ${idle}, ${whole(messages)} messages a row${complete ? '' : ' (PARTIAL RESULT, interrupted)'}`,
     '',
   ];
-  for (const size of sizes.length === 1 ? sizes : []) {
+  if (workload === 'cost') parts.push('Work per message from which on two CPUs beat one thread', '', costsBySize(costs, sizes), '');
+  for (const size of sizes.length === 1 && workload !== 'cost' ? sizes : []) {
     const own = rows.filter((row) => row.size === size).sort((a, b) => figureOf(a) - figureOf(b));
     parts.push(`Messages of ${sizeText(size)}`, '', oneSize(own, WAYS[workload]), '');
     if (workload !== 'stream') parts.push('Where the way there goes', '', causes(own), '');
   }
-  if (sizes.length > 1) parts.push(`TSC cycles ${WAYS[workload]}, by size of the message`, '', bySize(rows, sizes), '');
+  if (sizes.length > 1 && workload !== 'cost')
+    parts.push(`TSC cycles ${WAYS[workload]}, by size of the message`, '', bySize(rows, sizes), '');
   if (left.length > 0) parts.push('Left out', '', ...reasons(left), '');
-  return `${parts.join('\n')}\n${READING}\n`;
+  return `${parts.join('\n')}\n${workload === 'cost' ? READING_COST : READING}\n`;
 }
 
 function oneSize(rows: readonly Row[], way: string): string {
@@ -91,6 +102,18 @@ function bySize(rows: readonly Row[], sizes: readonly number[]): string {
     return own[0]?.mechanism ?? '-';
   });
   return textTable(['mechanism', ...sizes.map(sizeText)], [...cells, ['fastest', ...best]]);
+}
+
+/** Least work first. */
+function costsBySize(costs: readonly CostRow[], sizes: readonly number[]): string {
+  const names = [...new Set(costs.map(({ mechanism }) => mechanism))];
+  const at = (name: string, size: number): number =>
+    costs.find((row) => row.mechanism === name && row.size === size)?.work ?? Number.POSITIVE_INFINITY;
+  const least = sizes[0] as number;
+  const cells = names
+    .sort((a, b) => at(a, least) - at(b, least))
+    .map((name) => [name, ...sizes.map((size) => (Number.isFinite(at(name, size)) ? whole(at(name, size)) : '-'))]);
+  return textTable(['mechanism', ...sizes.map(sizeText)], cells);
 }
 
 /** One line per mechanism and reason. */

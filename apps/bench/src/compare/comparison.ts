@@ -1,12 +1,24 @@
 import type { Plugin } from '@rpal/bus';
-import { type Counts, type Mechanism, type PingPong, pingPong, requests, type Streaming, streaming, type Waiting } from '@rpal/compare';
+import {
+  type Counts,
+  cost,
+  type Mechanism,
+  type PingPong,
+  pingPong,
+  requests,
+  type Streaming,
+  streaming,
+  type Waiting,
+  type WorkloadOptions,
+} from '@rpal/compare';
 import type { CostLevel, CpuProfile } from '@rpal/hw-x86';
 import type { MachineOptions } from '@rpal/kernel';
 import type { IdleStateName } from '@rpal/sched';
 import { cpusFor, type Placement } from '../rfc-benchmark.js';
 
 /** What the mechanisms are to do. */
-export type WorkloadName = 'ping-pong' | 'stream' | 'request';
+export const WORKLOADS = ['ping-pong', 'stream', 'request', 'cost'] as const;
+export type WorkloadName = (typeof WORKLOADS)[number];
 
 /** A comparison as the user asked for it. */
 export interface CompareSettings {
@@ -49,6 +61,18 @@ export interface Row {
   readonly fingerprint: string;
 }
 
+/** From which work per message on two CPUs beat one thread that does both sides. TSC cycles per message. */
+export interface CostRow {
+  readonly mechanism: string;
+  readonly size: number;
+  readonly waiting: Waiting;
+  /** Null: two CPUs never do. */
+  readonly work: number | null;
+  /** With this work: by the mechanism, and in one thread. */
+  readonly twoCpus: number;
+  readonly oneThread: number;
+}
+
 /** Why a mechanism has no row for a size. */
 export interface Left {
   readonly mechanism: string;
@@ -66,21 +90,33 @@ export function whyNot(mechanism: Mechanism, settings: CompareSettings, size: nu
   const [smallest, largest] = mechanism.sizes;
   if (size < smallest || size > largest) return `takes ${smallest} to ${largest} bytes`;
   if (settings.waiting !== 'own' && !mechanism.waits.includes(settings.waiting)) return `its sides do not ${settings.waiting}`;
-  if (settings.workload === 'stream' && !mechanism.streams) return 'sends one message at a time';
+  if (mechanism.oneCpu === true && settings.placement !== 'same-cpu') return 'takes both sides on one CPU (--placement same-cpu)';
+  if ((settings.workload === 'stream' || settings.workload === 'cost') && !mechanism.streams) return 'sends one message at a time';
   return null;
 }
 
 /** Runs one mechanism with messages of one size, on a machine with further plugins. @throws CompareError if a call failed or a message came changed */
 export function measureRow(mechanism: Mechanism, settings: CompareSettings, size: number, plugins: readonly Plugin[] = []): Row {
-  const { messages, profile, idle, costs, seed, placement, coreGHz } = settings;
-  const waiting = settings.waiting === 'own' ? (mechanism.waits[0] as Waiting) : settings.waiting;
-  const machine: MachineOptions = { profile, idle, costs, seed, plugins, ...(coreGHz === undefined ? {} : { coreGHz }) };
-  const cpus = cpusFor(profile, placement);
-  const options = { machine, size, cpus, waiting, messages, warmUp: warmUpOf(messages) };
+  const options = optionsOf(mechanism, settings, size, plugins);
+  const { waiting } = options;
   if (settings.workload === 'stream') return streamRow(mechanism, size, waiting, streaming(mechanism, options));
   const handler = { cycles: settings.handlerCycles, systemCalls: settings.handlerCalls };
   const result = settings.workload === 'request' ? requests(mechanism, handler, options) : pingPong(mechanism, options);
   return tripRow(mechanism, size, waiting, result);
+}
+
+/** COST of one mechanism with messages of one size. @throws CompareError as `measureRow` */
+export function costRow(mechanism: Mechanism, settings: CompareSettings, size: number): CostRow {
+  const options = optionsOf(mechanism, settings, size, []);
+  const { work, mechanism: twoCpus, oneThread } = cost(mechanism, options);
+  return { mechanism: mechanism.name, size, waiting: options.waiting, work, twoCpus, oneThread };
+}
+
+function optionsOf(mechanism: Mechanism, settings: CompareSettings, size: number, plugins: readonly Plugin[]): WorkloadOptions {
+  const { messages, profile, idle, costs, seed, placement, coreGHz } = settings;
+  const waiting = settings.waiting === 'own' ? (mechanism.waits[0] as Waiting) : settings.waiting;
+  const machine: MachineOptions = { profile, idle, costs, seed, plugins, ...(coreGHz === undefined ? {} : { coreGHz }) };
+  return { machine, size, cpus: cpusFor(profile, placement), waiting, messages, warmUp: warmUpOf(messages) };
 }
 
 function tripRow({ name, copies }: Mechanism, size: number, waiting: Waiting, result: PingPong): Row {

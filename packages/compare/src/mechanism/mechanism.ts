@@ -43,6 +43,8 @@ export interface MechanismLimits {
   readonly waits: readonly Waiting[];
   /** Whether a client may send again before an answer has come. */
   readonly streams: boolean;
+  /** Whether both sides have to be on one CPU; absent: they may be anywhere. */
+  readonly oneCpu?: true;
 }
 
 /** A way for two programs to exchange messages. Plugins may add further ones. */

@@ -1,5 +1,6 @@
 import type { Program } from '@rpal/kernel';
-import { Epoll, Poll, SocketType } from '@rpal/uapi';
+import { tmpfs } from '@rpal/tmpfs';
+import { Epoll, FileMode, OpenFlag, Poll, SocketType } from '@rpal/uapi';
 import { CompareError, done } from '../errors.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { byFork, type Ends } from '../mechanism/related.js';
@@ -20,6 +21,21 @@ function* pipes(p: Program, meeting: Meeting): Routine<Ends<Descriptors>> {
   return [
     { from: back, to: thereEnd },
     { from: there, to: p.second },
+  ];
+}
+
+/** As pipes, but with names: two programs that are not related would meet here. */
+function* fifos(p: Program, meeting: Meeting): Routine<Ends<Descriptors>> {
+  const descriptors: number[] = [];
+  for (const path of ['/tmp/there', '/tmp/back']) {
+    done('mknodat', yield* p.mknod(path, FileMode.FIFO | 0o600));
+    // For reading and writing: neither end then waits for the other one to be opened.
+    descriptors.push(done('openat', yield* p.open(path, OpenFlag.RDWR | nonBlocking(meeting))));
+  }
+  const [there, back] = descriptors as [number, number];
+  return [
+    { from: back, to: there },
+    { from: there, to: back },
   ];
 }
 
@@ -85,6 +101,7 @@ function mechanism(name: string, title: string, open: Open, endpoint: typeof pla
 /** Mechanisms whose two sides read and write descriptors. */
 export const byFiles: readonly Mechanism[] = [
   mechanism('pipe', 'a pipe each way', pipes, plain),
+  { ...mechanism('fifo', 'a named pipe (FIFO) each way', fifos, plain), plugins: () => [tmpfs()] },
   mechanism('stream', 'a pair of Unix stream sockets', sockets(SocketType.STREAM), plain),
   mechanism('datagram', 'a pair of Unix datagram sockets', sockets(SocketType.DGRAM), plain, LARGEST_PACKET),
   mechanism('seqpacket', 'a pair of Unix seqpacket sockets', sockets(SocketType.SEQPACKET), plain, LARGEST_PACKET),

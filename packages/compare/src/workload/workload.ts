@@ -219,11 +219,17 @@ class Run {
   }
 }
 
-function checkOptions({ name, sizes: [smallest, largest], waits }: Mechanism, { size, waiting, messages, warmUp }: WorkloadOptions): void {
+function checkOptions(
+  { name, sizes: [smallest, largest], waits, oneCpu }: Mechanism,
+  { size, cpus, waiting, messages, warmUp }: WorkloadOptions,
+): void {
   if (!Number.isInteger(size) || size < smallest || size > largest) {
     throw new CompareError('USAGE', `${name} takes messages of ${smallest} to ${largest} bytes, not of ${size}`);
   }
   if (!waits.includes(waiting)) throw new CompareError('USAGE', `the sides of ${name} ${waits[0]}; they cannot ${waiting}`);
+  if (oneCpu === true && cpus[0] !== cpus[1]) {
+    throw new CompareError('USAGE', `${name} takes both sides on one CPU, not on ${cpus[0]} and ${cpus[1]}`);
+  }
   for (const [what, value, least] of [
     ['messages', messages, 1],
     ['warmUp', warmUp, 10],

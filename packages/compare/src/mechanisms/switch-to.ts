@@ -1,0 +1,116 @@
+import { definePlugin, type Plugin } from '@rpal/bus';
+import type { Cpu } from '@rpal/hw-x86';
+import type { Program, SyscallHandler, Thread } from '@rpal/kernel';
+import { TaskState } from '@rpal/sched';
+import { Errno } from '@rpal/uapi';
+import { Pending } from '@rpal/vfs';
+import manifest from '../../package.json' with { type: 'json' };
+import { done } from '../errors.js';
+import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
+import { byFork, type Ends } from '../mechanism/related.js';
+import { lookAgain } from '../mechanism/waiting.js';
+import { CompareStep } from '../steps.js';
+import { mapRings, Ring, touchRings } from './ring.js';
+
+/** Beyond the numbers of Linux, and of the tutorial's call of the same name. */
+const SWITCH_TO = 1100;
+/** Bits of `how`: a thread that does not wait yet finds later that it was meant; the caller goes on, and does not wait in its turn. */
+const How = { REMEMBER: 1, GO_ON: 2 } as const;
+
+/**
+ * `switch_to(tid, how)` gives the CPU to a thread that waits in this call, and the caller waits in its turn: no run queue is asked who is
+ * next. Google's SwitchTo of 2013 does that, and H. P. Anvin proposed it to the RFC's authors, together with shared memory.
+ * Returns 0, -ESRCH, or what `Scheduler.switchTo` refuses with.
+ */
+const switchTo: () => Plugin = definePlugin({
+  name: '@rpal/compare/switch-to',
+  version: manifest.version,
+  setup({ plugin, syscalls, machine }) {
+    const { scheduler, processes } = machine.kernel;
+    const waiting = new Set<Thread>();
+    /** Threads that were switched to before they waited. */
+    const remembered = new Set<Thread>();
+    const handler: SyscallHandler = (cpu, thread, { a0: tid, a1: how }) => {
+      cpu.charge(CompareStep.switchTo);
+      const target = processes.thread(tid);
+      if (target === undefined) return -Errno.ESRCH;
+      if (waiting.delete(target)) {
+        const refused = scheduler.switchTo(cpu, target);
+        if (refused < 0) return refused;
+      } else if ((how & How.REMEMBER) !== 0) {
+        remembered.add(target);
+      }
+      if ((how & How.GO_ON) !== 0 || remembered.delete(thread)) return 0;
+      waiting.add(thread);
+      thread.operation = {
+        step(on: Cpu) {
+          if (!waiting.has(thread)) return 0;
+          if (thread.signalPending) return waiting.delete(thread) ? -Errno.ERESTARTSYS : 0;
+          thread.prepareToSleep(on, TaskState.INTERRUPTIBLE, { describe: () => 'switch_to' });
+          return Pending.SLEEP;
+        },
+      };
+      return thread.operation.step(cpu);
+    };
+    syscalls.define(SWITCH_TO, handler, { name: 'switch_to', plugin, signature: 'tid how*' });
+  },
+});
+
+/** The rings of one side, and the thread ids of both, known once each has begun. */
+interface Own {
+  readonly from: number;
+  readonly to: number;
+  readonly tids: number[];
+  readonly self: 0 | 1;
+}
+
+function* open(p: Program, meeting: Meeting): Routine<Ends<Own>> {
+  const [there, back] = yield* mapRings(p, meeting);
+  const tids: number[] = [];
+  return [
+    { from: back, to: there, tids, self: 0 },
+    { from: there, to: back, tids, self: 1 },
+  ];
+}
+
+function* endpoint(p: Program, { from, to, tids, self }: Own, meeting: Meeting): Routine<Endpoint> {
+  tids[self] = done('gettid', yield* p.gettid());
+  while (tids[1 - self] === undefined) yield* lookAgain(p, meeting);
+  yield* touchRings(p, [from, to], meeting.size);
+  const out = new Ring(p, to, meeting.size);
+  const into = new Ring(p, from, meeting.size);
+  function* toOther(how: number): Routine {
+    done('switch_to', yield* p.syscall(SWITCH_TO, tids[1 - self] as number, how));
+  }
+  return {
+    *send(address, length) {
+      while (!(yield* out.hasRoom())) yield* toOther(0);
+      yield* out.write(address, length);
+      yield* toOther(How.REMEMBER);
+    },
+    *receive(address, length) {
+      // The other side need not remember this: if it does not wait, it is about to send.
+      while (!(yield* into.hasMessage())) yield* toOther(0);
+      yield* into.read(address, length);
+      return address;
+    },
+    *close() {
+      const result = yield* p.syscall(SWITCH_TO, tids[1 - self] as number, How.GO_ON | How.REMEMBER);
+      // It may have ended.
+      if (result !== -Errno.ESRCH) done('switch_to', result);
+    },
+  };
+}
+
+/** Shared memory, and a system call that switches straight to the other side. */
+export const bySwitchTo: Mechanism = {
+  name: 'switch-to',
+  title: 'a ring in shared memory, and a call that switches to the other side',
+  copies: 2,
+  sizes: [1, 1024 * 1024],
+  waits: ['sleep'],
+  streams: true,
+  oneCpu: true,
+  plugins: () => [switchTo()],
+  start: byFork(open, endpoint),
+};

@@ -1,6 +1,7 @@
 export type { Opener } from './calls/file-syscalls.js';
 export { findKey as futexKey } from './calls/futex.js';
 export { underMmapLock } from './calls/memory-syscalls.js';
+export { dropMask, useMask } from './calls/poll-syscalls.js';
 export { thoseMeant } from './calls/sched-syscalls.js';
 export { maySend } from './calls/signal-syscalls.js';
 export { whenOver } from './calls/when-over.js';

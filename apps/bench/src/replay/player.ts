@@ -25,6 +25,9 @@ const ALL = { low: ~((1 << (Signal.KILL - 1)) | (1 << (Signal.STOP - 1))), high:
 const AT_ONCE = 50e6;
 const A_WHILE = 1e5;
 const PATIENCE = 100e9;
+/** A switch is over after a few steps of so many TSC cycles. */
+const SWITCH_STEP = 500;
+const SWITCH_STEPS = 100;
 
 /** Calls that make tasks, that end them, and that give them another program. */
 const CLONES: ReadonlySet<string> = new Set(['clone', 'clone3', 'fork', 'vfork']);
@@ -397,14 +400,16 @@ class Player {
     task.pending.splice(task.pending.indexOf(call), 1);
   }
 
-  *#clone(p: Program, { args, result }: TracedCall): Generator<void, Outcome> {
-    const flags = args.reduce((sum, arg) => sum + (arg.kind === 'struct' ? numberOf(arg.fields.get('flags')) : 0), 0);
+  *#clone(p: Program, { name, args, result }: TracedCall): Generator<void, Outcome> {
+    const sum = (field: string): number =>
+      args.reduce((value, arg) => value + (arg.kind === 'struct' ? numberOf(arg.fields.get(field)) : 0), 0);
     const child = result === null ? undefined : this.#tasks.get(result);
     const player = this;
     p.context.childMain = function* (q) {
       if (child !== undefined) yield* player.#life(q, child);
     };
-    const made = yield* p.syscall(LinuxCall.clone, flags);
+    const nr = name === 'fork' || name === 'vfork' ? LinuxCall[name] : LinuxCall.clone;
+    const made = yield* p.syscall(nr, sum('flags') + sum('exit_signal'));
     if (child !== undefined && made > 0) child.modelPid = made;
     return { result: made, differences: [], ignored: new Set() };
   }
@@ -466,6 +471,8 @@ class Player {
     const thread = task.thread as Thread;
     const { cpu } = thread;
     const { platform, kernel } = this.#machine;
+    // It is on its way to sleep until another one is current on its CPU; a wake-up from outside before that would be lost.
+    for (let i = 0; i < SWITCH_STEPS && kernel.scheduler.current(cpu) === thread; i++) platform.run(platform.now + SWITCH_STEP);
     kernel.scheduler.wakeUp(cpu, thread);
     if (cpu.halted) cpu.wake(Math.max(...platform.cpus.map(({ clock }) => clock)));
   }

@@ -180,7 +180,7 @@ function tellTimeLeft(cpu: Cpu, thread: Thread, { args }: UserContext, register:
 }
 
 /** Blocks what a call's own mask blocks, until the call is over. */
-function useMask(thread: Thread, mask: SignalBits | null): void {
+export function useMask(thread: Thread, mask: SignalBits | null): void {
   if (mask === null) return;
   thread.savedMask = thread.blocked;
   setMask(thread, mask);
@@ -190,7 +190,7 @@ function useMask(thread: Thread, mask: SignalBits | null): void {
  * Undoes `useMask`, unless a signal has ended the call with `interrupted`: then the way back to user mode does, when a handler has run.
  * @returns `result`
  */
-function dropMask(thread: Thread, result: number, interrupted: number): number {
+export function dropMask(thread: Thread, result: number, interrupted: number): number {
   const { savedMask } = thread;
   if (savedMask !== null && result !== interrupted) {
     thread.savedMask = null;

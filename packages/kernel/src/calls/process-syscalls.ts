@@ -112,14 +112,17 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
     return 0;
   });
 
-  table.define(Nr.fork, (cpu, thread, { program }) => (program === null ? -Errno.ENOSYS : forkProcess(kernel, cpu, thread, program)));
+  table.define(Nr.fork, (cpu, thread, { program }) =>
+    program === null ? -Errno.ENOSYS : forkProcess(kernel, cpu, thread, program, undefined),
+  );
   table.define(
     Nr.clone,
     (cpu, thread, { program, args }) => {
       const request = args.clone(cpu, thread);
       if (typeof request === 'number') return request;
       if (program === null) return -Errno.ENOSYS;
-      return request.process ? forkProcess(kernel, cpu, thread, program) : cloneThread(kernel, cpu, thread, program, request.tls);
+      if (request.process) return forkProcess(kernel, cpu, thread, program, request.shares);
+      return cloneThread(kernel, cpu, thread, program, request.tls);
     },
     {
       missing:

@@ -2,6 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { forkMm } from '@rpal/mm';
 import { type KernelPath, WaitQueue } from '@rpal/sched';
 import { Errno, Rlimit } from '@rpal/uapi';
+import type { CloneRequest } from '../process/call-arguments.js';
 import { Capability } from '../process/credentials.js';
 import { Process, type ProcessHost } from '../process/process.js';
 import type { ProcessTable } from '../process/process-table.js';
@@ -33,14 +34,17 @@ export function cloneThread(kernel: CloneParts, cpu: Cpu, parent: Thread, progra
   return start(kernel, cpu, parent, thread, program);
 }
 
-/** A child process with a copy of the caller's memory. @param program the flow that called @returns its pid */
-export function forkProcess(kernel: CloneParts, cpu: Cpu, parent: Thread, program: ThreadContext): number {
+/** A child process. @param program the flow that called @param shares what it has in common with the caller; else copies @returns its pid */
+export function forkProcess(kernel: CloneParts, cpu: Cpu, parent: Thread, program: ThreadContext, shares: CloneRequest['shares']): number {
   const { process } = parent;
   if (tooMany(kernel, process)) return -Errno.EAGAIN;
-  cpu.charge(KernelStep.fork);
-  const mm = forkMm(cpu, process.mm);
+  cpu.charge(shares?.memory === true ? KernelStep.clone : KernelStep.fork);
+  const mm = shares?.memory === true ? process.mm : forkMm(cpu, process.mm);
+  const files = shares?.files === true ? process.files : process.files.fork();
+  if (mm === process.mm) mm.users++;
+  if (files === process.files) files.users++;
   const pid = kernel.scheduler.nextPid();
-  const child = new Process(kernel, pid, process.name, mm, process.files.fork(), new WaitQueue('children'), process);
+  const child = new Process(kernel, pid, process.name, mm, files, new WaitQueue('children'), process);
   process.actions.forEach((action, signal) => {
     child.actions[signal] = action;
   });

@@ -84,6 +84,12 @@ function replaceImage(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image)
   thread.mm = process.mm;
   process.mm.activate(cpu);
   if (--old.users === 0) exitMm(cpu, old);
+  const { files } = process;
+  if (files.users > 1) {
+    files.users--;
+    process.files = files.fork();
+    process.files.owner = process;
+  }
   process.files.exec(cpu);
   kernel.contexts.release(thread);
   process.actions.forEach((action, signal) => {
@@ -91,6 +97,7 @@ function replaceImage(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image)
   });
   process.name = image.name;
   process.execed = true;
+  process.exitSignal = Signal.CHLD;
   process.credentials = afterExec(process.credentials);
   process.applyLimits();
   if (exec(kernel, cpu, thread, image) < 0) {

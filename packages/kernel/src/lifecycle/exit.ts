@@ -87,13 +87,14 @@ function tellParent(kernel: ExitParts, cpu: Cpu, process: Process): void {
     bury(kernel, cpu, process);
     return;
   }
+  const { exitSignal } = process;
   const { handler, flags } = actionOf(parent, Signal.CHLD);
-  const ignored = handler === 'ignore';
-  if (ignored || (flags & SignalFlag.NOCLDWAIT) !== 0) {
+  const ignored = exitSignal === Signal.CHLD && handler === 'ignore';
+  if (ignored || (exitSignal === Signal.CHLD && (flags & SignalFlag.NOCLDWAIT) !== 0)) {
     bury(kernel, cpu, process);
     parent.children.delete(process);
   }
-  if (!ignored) kernel.signals.tellParent(cpu, process);
+  if (!ignored) kernel.signals.tellParent(cpu, process, exitSignal);
   parent.childWait.walk(cpu, Wake.ONE);
 }
 
@@ -106,12 +107,14 @@ function forgetChildren(kernel: ExitParts, cpu: Cpu, { parent, children }: Proce
     child.parent = reaper;
     child.forkedBy = null;
     child.orphan = reaper === null;
+    // Whoever takes it over knows of no other signal.
+    child.exitSignal = Signal.CHLD;
     reaper?.children.add(child);
     if (child.exit === null || child.threads.length > 0) continue;
     if (reaper === null) {
       bury(kernel, cpu, child);
     } else {
-      kernel.signals.tellParent(cpu, child);
+      kernel.signals.tellParent(cpu, child, child.exitSignal);
       reaper.childWait.walk(cpu, Wake.ONE);
     }
   }

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { autoremoveWake, type Scheduler, TaskState, WaitEntry } from '@rpal/sched';
-import { Errno, WaitOption } from '@rpal/uapi';
+import { Errno, Signal, WaitOption } from '@rpal/uapi';
 import { type Operation, OperationKind, Pending } from '@rpal/vfs';
 import type { Process } from '../process/process.js';
 import type { ProcessTable } from '../process/process-table.js';
@@ -83,10 +83,11 @@ export class WaitChildOperation implements Operation {
     return Pending.SLEEP;
   }
 
-  /** Linux: `eligible_child`. Every child of the model tells its parent by SIGCHLD: it is none of those that __WCLONE alone asks for. */
+  /** Linux: `eligible_child`. Children that do not tell their parent by SIGCHLD are for __WCLONE, and the others are not. */
   #isEligible(child: Process): boolean {
     const { options } = this.#request;
-    if ((options & WaitOption.CLONE) !== 0 && (options & WaitOption.ALL) === 0) return false;
+    const asked = (options & WaitOption.CLONE) !== 0;
+    if (asked !== (child.exitSignal !== Signal.CHLD) && (options & WaitOption.ALL) === 0) return false;
     return (options & WaitOption.NOTHREAD) === 0 || child.forkedBy === this.#thread;
   }
 

@@ -54,6 +54,8 @@ export interface CloneRequest {
   readonly process: boolean;
   /** FS base of a thread; null: the kernel maps its thread-local storage. */
   readonly tls: number | null;
+  /** What a process shares with the caller, in place of a copy of its own. */
+  readonly shares?: { readonly memory: boolean; readonly files: boolean };
 }
 
 /**

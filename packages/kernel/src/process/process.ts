@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitQueue } from '@rpal/sched';
-import { Rlimit } from '@rpal/uapi';
+import { Rlimit, Signal } from '@rpal/uapi';
 import type { FdTable } from '@rpal/vfs';
 import type { CallNames } from './call-text.js';
 import { Capability, hasCapability, type ProcessCredentials, rootCredentials } from './credentials.js';
@@ -45,7 +45,7 @@ export class Process {
   readonly pid: number;
   name: string;
   mm: MmStruct;
-  readonly files: FdTable;
+  files: FdTable;
   readonly threads: Thread[] = [];
   /** The thread whose id is the process's: when it has ended, too, until the process has been reaped. */
   main: Thread | null = null;
@@ -90,6 +90,8 @@ export class Process {
   session: number;
   /** It has called exec since it was forked. */
   execed = false;
+  /** What its parent is sent when it ends; 0: nothing. Exec makes it SIGCHLD. */
+  exitSignal: number = Signal.CHLD;
   exit: ExitState | null = null;
   /** It has ended and has been reaped: its id is free. */
   reaped = false;
@@ -115,7 +117,7 @@ export class Process {
     this.name = name;
     this.mm = mm;
     this.files = files;
-    files.owner = this;
+    files.owner ??= this;
     const given = parent?.limits ?? kernel.firstLimits;
     this.limits = new ResourceLimits(given.soft, given.hard);
     this.childWait = childWait;

@@ -100,10 +100,10 @@ export class Signals implements SignalSender {
   }
 
   /** Tells a parent of a change in its child (SIGCHLD): the thread that forked it is asked first, as long as it is there. */
-  tellParent(cpu: Cpu, { parent, forkedBy }: Process): void {
-    if (parent === null) return;
+  tellParent(cpu: Cpu, { parent, forkedBy }: Process, signal: number = Signal.CHLD): void {
+    if (parent === null || signal === 0) return;
     const first = forkedBy !== null && parent.threads.includes(forkedBy) ? forkedBy : parent.leader;
-    this.sendToProcess(cpu, parent, Signal.CHLD, 0, first);
+    this.sendToProcess(cpu, parent, signal, 0, first);
   }
 
   /** What a signal does when it is sent, whoever takes it (Linux: `prepare_signal`): stopping and going on undo each other. */

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MessageQueueFile, MessageQueueNamespace, MQ_PRIO_MAX } from '@rpal/ipc';
-import { FOREVER, KernelStep, NO_NOTIFICATION, type SignalValue, type Thread, whenOver } from '@rpal/kernel';
+import { FOREVER, KernelStep, NO_NOTIFICATION, type SignalValue, type Thread, UserBuffer, whenOver } from '@rpal/kernel';
 import { Errno, OpenFlag, Rlimit, Signal } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 
@@ -86,7 +86,28 @@ export function defineMessageQueueCalls(calls: Calls): void {
     },
     { signature: 'mqd sig:signal value' },
   );
+
+  const attributes = new UserBuffer(MQ_ATTR);
+  calls.define('mq_getsetattr', (cpu, thread, { a0, a1, a2 }) => {
+    const flags = a1 === 0 ? 0 : attributes.load(cpu, thread, a1, MQ_ATTR) < 0 ? -Errno.EFAULT : attributes.i64(0);
+    if (flags === -Errno.EFAULT) return flags;
+    if (flags !== 0 && flags !== OpenFlag.NONBLOCK) return -Errno.EINVAL;
+    return onQueue(cpu, thread, a0, (file) => {
+      const { maxMessages, messageSize, messages } = file.queue;
+      attributes
+        .clear(MQ_ATTR)
+        .set64(0, file.flags & OpenFlag.NONBLOCK)
+        .set64(8, maxMessages)
+        .set64(16, messageSize)
+        .set64(24, messages.length);
+      if (a1 !== 0) file.flags = (file.flags & ~OpenFlag.NONBLOCK) | flags;
+      return a2 !== 0 && attributes.store(cpu, thread, a2, MQ_ATTR) < 0 ? -Errno.EFAULT : 0;
+    });
+  });
 }
+
+/** Bytes of a `struct mq_attr`. */
+const MQ_ATTR = 64;
 
 /** The size is unsigned: a negative register is larger than any message. */
 function unsignedSize(size: number): number {

@@ -5,6 +5,7 @@ import { TaskState } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { File, type PollTable } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
+import { Cap } from '../identity/capabilities.js';
 
 /** pidfd_open: for one thread, not for its process (it is O_EXCL). */
 const PIDFD_THREAD: number = OpenFlag.EXCL;
@@ -67,5 +68,15 @@ export function definePidfdCalls(calls: Calls): void {
     const may = maySend(thread, file.process, a1 | 0);
     if (may > 0) kernel.signals.sendToProcess(cpu, file.process, a1 | 0);
     return Math.min(0, may);
+  });
+  calls.define('pidfd_getfd', (cpu, thread, { a0, a1, a2 }) => {
+    if (a2 >>> 0 !== 0) return -Errno.EINVAL;
+    const file = thread.process.files.lookUp(cpu, a0);
+    if (!(file instanceof PidFd)) return -Errno.EBADF;
+    const { process } = file;
+    if (process.exit !== null) return -Errno.ESRCH;
+    if (!thread.process.mayInspect(process, Cap.SYS_PTRACE)) return -Errno.EPERM;
+    const wanted = process.files.peek(a1);
+    return wanted === null ? -Errno.EBADF : thread.process.files.install(cpu, wanted, OpenFlag.CLOEXEC);
   });
 }

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type Call, type Main, type Process, ProgramBase, type Syscall, type Thread } from '@rpal/kernel';
+import { type Call, type Main, ProgramBase, type Thread } from '@rpal/kernel';
 import { type Scheduler, TaskState, type WaitTarget } from '@rpal/sched';
 import { Errno, LinuxCall } from '@rpal/uapi';
 import { begin, type Operation, Pending } from '@rpal/vfs';
@@ -34,29 +34,25 @@ class VforkWait implements Operation {
   }
 }
 
-/** vfork(2). */
-export function defineVfork(calls: Calls): void {
-  const { kernel, hooks, plugin } = calls;
-  const waiting = new WeakMap<Process, VforkWait>();
-  const { handler: fork } = kernel.syscalls.get(LinuxCall.fork) as Syscall;
+/** Parents that wait for what they have made by vfork, or clone with CLONE_VFORK, to let go of their memory. */
+export class VforkWaits {
+  readonly #scheduler: Scheduler;
+  readonly #waiting = new WeakMap<Thread, VforkWait>();
 
-  calls.define(
-    'vfork',
-    (cpu, thread, registers) => {
-      const pid = fork(cpu, thread, registers);
-      const child = pid < 0 ? undefined : kernel.processes.get(pid);
-      if (child === undefined) return pid;
-      const wait = new VforkWait(thread, pid);
-      waiting.set(child, wait);
-      return begin(cpu, thread, wait);
-    },
-    { missing: 'the child has a copy of the memory: what it writes there the parent does not see' },
-  );
+  constructor({ kernel, hooks, plugin }: Calls) {
+    this.#scheduler = kernel.scheduler;
+    hooks.kernelMemoryRelease.tap(plugin, (cpu, thread) => {
+      this.#waiting.get(thread)?.complete(this.#scheduler, cpu);
+      this.#waiting.delete(thread);
+    });
+  }
 
-  hooks.kernelMemoryRelease.tap(plugin, (cpu, { process }) => {
-    waiting.get(process)?.complete(kernel.scheduler, cpu);
-    waiting.delete(process);
-  });
+  /** The caller waits for `child`. @returns what stands for the result of the call, which is to be `child`'s id */
+  wait(cpu: Cpu, thread: Thread, child: Thread): number {
+    const wait = new VforkWait(thread, child.pid);
+    this.#waiting.set(child, wait);
+    return begin(cpu, thread, wait);
+  }
 }
 
 /** vfork for programs of the host. @public for programs: `Program` has it once the plugin's module is loaded */

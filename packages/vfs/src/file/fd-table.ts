@@ -38,6 +38,11 @@ export class FdTable {
     return this.#files[fd >>> 0] ?? null;
   }
 
+  /** Descriptors that lead to something are below this. */
+  get end(): number {
+    return this.#files.length;
+  }
+
   /** No descriptor is free. */
   get full(): boolean {
     return this.lowestFree(0) < 0;

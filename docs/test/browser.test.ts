@@ -36,8 +36,9 @@ describe('kernel, rpal-core and librpal in one bundle for a browser', () => {
       },
       plugins: [readmeExampleModules()],
     });
-    const { output } = await bundle.generate({ format: 'iife' });
-    const minified = await minify(output[0].code, { compress: { ecma: 2022, passes: 3 }, ecma: 2022, toplevel: true });
+    const { output } = await bundle.generate({ format: 'iife', minify: { compress: true, mangle: false, codegen: false } });
+    const compress = { ecma: 2022, passes: 3, keep_fargs: false, unsafe_arrows: true, pure_getters: true } as const;
+    const minified = await minify(output[0].code, { compress, ecma: 2022, toplevel: true });
     code = minified.code as string;
     for (const id of output[0].moduleIds) {
       const name = /node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules)/.exec(id)?.[1];

@@ -1,5 +1,5 @@
 export type { Opener } from './calls/file-syscalls.js';
-export { findKey as futexKey } from './calls/futex.js';
+export { findKey as futexKey, type Key as FutexKey } from './calls/futex.js';
 export { underMmapLock } from './calls/memory-syscalls.js';
 export { dropMask, useMask } from './calls/poll-syscalls.js';
 export { thoseMeant } from './calls/sched-syscalls.js';
@@ -56,7 +56,6 @@ export { EI_NIDENT, type Image, type ImageSegment } from './process/image.js';
 export { ResourceLimits, UNLIMITED } from './process/limits.js';
 export type { MessageHeader } from './process/message-header.js';
 export { hasSignal, PendingSignals, type QueuedSignal, type SignalBits } from './process/pending-signals.js';
-export type { Key as FutexKey } from './process/pi-futexes.js';
 export { type ExitState, Process, type ProcessHost, type SignalSender } from './process/process.js';
 export { ProcessTable } from './process/process-table.js';
 export type { SignalAction, UserHandler } from './process/signal-action.js';

@@ -15,7 +15,6 @@ import { ContextTable } from './process/context-table.js';
 import { Deaths } from './process/death.js';
 import type { Image } from './process/image.js';
 import { ResourceLimits } from './process/limits.js';
-import { PiFutexTable } from './process/pi-futexes.js';
 import { ProcessTable } from './process/process-table.js';
 import { defaultPendingLimit } from './process/signal-accounts.js';
 import { KernelSeams } from './seams.js';
@@ -55,7 +54,6 @@ export class Kernel {
   readonly firstLimits: ResourceLimits;
   readonly workqueue: Workqueue;
   readonly futexes: FutexTable;
-  readonly piFutexes: PiFutexTable;
   readonly sockets: UnixNamespace;
   readonly sharedMemory: NamedMemory;
   readonly syscalls: SyscallTable = new SyscallTable();
@@ -82,7 +80,6 @@ export class Kernel {
     this.signals = new Signals(this.scheduler);
     this.firstLimits = ResourceLimits.first(defaultPendingLimit(this.memory.totalFrames), options.nofile ?? OPEN_MAX);
     this.futexes = new FutexTable(this.scheduler, this.platform.cpus.length, this.scheduler.handovers.open('futex'));
-    this.piFutexes = new PiFutexTable(this.scheduler, this.futexes.handover);
     this.workqueue = new Workqueue(this.scheduler);
     const skbs = new SkbPool(this.memory.heap, this.memory.frames);
     this.sockets = new UnixNamespace(this.scheduler, skbs, this.workqueue, {

@@ -110,7 +110,7 @@ describe('the border of what is allowed', () => {
 
 describe('a futex that passes priorities on', () => {
   it('is not waited for by a try, and unlocked by nobody whose word does not make him the owner', () => {
-    run(function* (p) {
+    run({ plugins: [posix()] }, function* (p) {
       const futex = (q: Program, word: number, command: number) =>
         q.syscall(SyscallNumber.futex, word, command | Futex.PRIVATE_FLAG, 0, -1);
       const word = yield* p.allocate(4096);

@@ -25,7 +25,7 @@ export { Simulation, type SimulationOptions, type SpawnOptions } from './simulat
 export { SchedStep, SchedStepSources } from './steps.js';
 export { DirectedQuota, directedSwitch } from './switch/directed-switch.js';
 export { Completion } from './sync/completion.js';
-export { FUTEX_MATCH_ANY, FutexTable, FutexWaiter } from './sync/futex.js';
+export { FUTEX_MATCH_ANY, FutexTable, FutexWaiter, type OwnedFutexes } from './sync/futex.js';
 export { Mutex } from './sync/mutex.js';
 export { autoremoveWake, WaitEntry, WaitQueue, Wake, type WakeFunction } from './sync/wait-queue.js';
 export { DelayedWork, Workqueue } from './sync/workqueue.js';

@@ -9,7 +9,7 @@ export const compare: Group = {
       text: 'if (!Number.isInteger(size) || size < smallest || size > largest) {',
       mutated: 'if (!Number.isInteger(size) || size < smallest) {',
     },
-    { kind: 'cost', text: 'if (cycles > 0) yield* p.compute(cycles);', mutated: '' },
+    { kind: 'cost', text: 'if (cycles > 0) yield* p.compute(cycles);', mutated: '', in: 'workload/workload.ts' },
     {
       kind: 'cost',
       text: 'if (last !== undefined && last.step === step && last.cpu === cpu) last.cycles += cycles;',

@@ -100,29 +100,6 @@ export const kernel: Group = {
     { kind: 'errno', text: '      if (bitset === 0) return -Errno.EINVAL;', mutated: '', tests: ['futex'] },
 
     {
-      kind: 'errno',
-      text: 'if (owner === undefined || owner.state === TaskState.DEAD) return -Errno.ESRCH;',
-      mutated: 'if (owner === undefined || owner.state === TaskState.DEAD) return -Errno.EINVAL;',
-      tests: ['futex-pi'],
-    },
-    { kind: 'errno', text: 'if (futex.mutex.owner !== thread) return -Errno.EINVAL;', mutated: '', tests: ['refusals'] },
-    {
-      kind: 'errno',
-      text: '    if (tryOnly) return -Errno.EAGAIN;',
-      mutated: '',
-      tests: ['futex-pi'],
-      survives: 'the same test comes again after it; only an entry that nobody waits at would be left in the table',
-    },
-
-    {
-      kind: 'wake-up',
-      text: 'if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);',
-      mutated: '',
-      in: 'lifecycle/exit.ts',
-      tests: ['futex-pi'],
-    },
-
-    {
       kind: 'wake-up',
       text: 'if (thread.state === TaskState.STOPPED) scheduler.wakeUp(cpu, thread, TaskState.STOPPED);',
       mutated: '',

@@ -42,14 +42,14 @@ export const sched: Group = {
       kind: 'order',
       text: 'if (waiter.space === space && waiter.offset === offset) return true;',
       mutated: 'if (waiter.offset === offset) return true;',
-      tests: ['sync', 'kernel/futex', 'kernel/futex-pi'],
+      tests: ['sync', 'kernel/futex', 'posix/futex-pi'],
     },
 
     {
       kind: 'order',
       text: 'if (waiter.next === null) this.last = waiter;',
       mutated: 'if (waiter.previous === null) this.last = waiter;',
-      tests: ['scheduler', 'kernel/futex', 'kernel/futex-pi'],
+      tests: ['scheduler', 'kernel/futex', 'posix/futex-pi'],
     },
     {
       kind: 'order',

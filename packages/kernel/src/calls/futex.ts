@@ -1,14 +1,26 @@
 import { type Cpu, Touch } from '@rpal/hw-x86';
 import { accessOk, getUser32, putUser32, userPage, VmFlag } from '@rpal/mm';
-import { FUTEX_MATCH_ANY, FutexWaiter, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
+import { FUTEX_MATCH_ANY, type FutexTable, FutexWaiter, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, Futex } from '@rpal/uapi';
 import { OperationKind, Pending } from '@rpal/vfs';
 import { FOREVER } from '../process/call-arguments.js';
-import type { Key } from '../process/pi-futexes.js';
 import type { RestartBlock, Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
 import { KernelStep } from '../steps.js';
-import { type FutexParts, lockPi, refuseUnlock, unlockPi } from './futex-pi.js';
+
+/** What futexes need from a kernel. */
+export interface FutexParts {
+  readonly scheduler: Scheduler;
+  readonly futexes: FutexTable;
+}
+
+/** What a futex word is known by: the address space and address of private memory, or 0 and the physical address. */
+export interface Key {
+  /** Where the caller sees the word. */
+  address: number;
+  space: number;
+  offset: number;
+}
 
 /** Keys of the call being made; calls are atomic up to their sleep. */
 const key: Key = { address: 0, space: 0, offset: 0 };
@@ -23,7 +35,7 @@ const LAST_COMPARISON = 5;
 /** Commands that may look at the real-time clock. */
 const CLOCKED: ReadonlySet<number> = new Set([Futex.WAIT_BITSET]);
 
-/** futex(2). The timeouts of FUTEX_WAIT_BITSET and FUTEX_LOCK_PI are points in time, where machine code makes the call. */
+/** futex(2). The timeout of FUTEX_WAIT_BITSET is a point in time, where machine code makes the call. */
 export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserContext): number {
   const { args, a0, a1, a2, a3, a4, a5 } = regs;
   const { futexes } = kernel;
@@ -61,20 +73,8 @@ export function futex(kernel: FutexParts, cpu: Cpu, thread: Thread, regs: UserCo
         if (word !== a5 >>> 0) return -Errno.EAGAIN;
       }
       // A waiter for a lock is not moved.
-      if (value + other > 0 && kernel.piFutexes.at(key) !== undefined) return -Errno.EINVAL;
+      if (value + other > 0 && futexes.owned?.has(key.space, key.offset)) return -Errno.EINVAL;
       return futexes.requeue(cpu, key.space, key.offset, value, other, otherKey.space, otherKey.offset);
-    }
-    case Futex.LOCK_PI:
-    case Futex.TRYLOCK_PI: {
-      const timeout = command === Futex.TRYLOCK_PI ? FOREVER : args.deadline(cpu, thread, a3);
-      if (timeout < FOREVER) return timeout;
-      const failed = findKey(cpu, thread, a0, a1, Touch.STORE, key);
-      return failed !== 0 ? failed : lockPi(kernel, cpu, thread, key, command === Futex.TRYLOCK_PI ? 'trylock' : 'lock', timeout);
-    }
-    case Futex.UNLOCK_PI: {
-      // Whether it is the caller's lock is checked before where the word is.
-      const refused = refuseUnlock(cpu, thread, a0) || findKey(cpu, thread, a0, a1, Touch.STORE, key);
-      return refused !== 0 ? refused : unlockPi(kernel, cpu, thread, key);
     }
     case Futex.WAKE_OP: {
       const failed = findKey(cpu, thread, a0, a1, Touch.LOAD, key) || findKey(cpu, thread, a4, a1, Touch.STORE, otherKey);
@@ -94,7 +94,7 @@ function withTimeout(command: number, timeout: number): number {
 /** Wakes who waits at a key. @param count how many; one at least, because the kernel counts before it compares */
 function wake(kernel: FutexParts, cpu: Cpu, at: Key, count: number, bitset: number): number {
   // A waiter for a lock is not woken this way.
-  if (kernel.piFutexes.at(at) !== undefined) return -Errno.EINVAL;
+  if (kernel.futexes.owned?.has(at.space, at.offset)) return -Errno.EINVAL;
   return kernel.futexes.wake(cpu, at.space, at.offset, Math.max(1, count), bitset);
 }
 

@@ -18,8 +18,7 @@ import type { Thread } from '../process/thread.js';
 import { putUsage, usageOf } from '../process/usage.js';
 import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
-import { futex } from './futex.js';
-import type { FutexParts } from './futex-pi.js';
+import { type FutexParts, futex } from './futex.js';
 import { SLEEP, SleepOperation } from './sleep.js';
 
 /** The process that takes over orphans. The model has no init; this is the id that it would have. */
@@ -104,7 +103,7 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
   });
 
   table.define(Nr.futex, (cpu, thread, regs) => futex(kernel, cpu, thread, regs), {
-    missing: 'LOCK_PI2, WAIT_REQUEUE_PI and CMP_REQUEUE_PI are ENOSYS',
+    missing: 'futexes that pass priorities on are ENOSYS',
   });
 
   table.define(Nr.sched_yield, (cpu) => {

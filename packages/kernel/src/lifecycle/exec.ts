@@ -79,7 +79,6 @@ function replaceImage(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image)
   process.main = thread;
   const old = process.mm;
   kernel.seams.hooks.kernelMemoryRelease.call(cpu, thread);
-  if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);
   process.mm = kernel.memory.create(cpu);
   thread.mm = process.mm;
   process.mm.activate(cpu);

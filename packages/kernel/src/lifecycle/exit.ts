@@ -7,7 +7,6 @@ import { releaseFiles } from '../dispatch/held-file.js';
 import type { ContextTable } from '../process/context-table.js';
 import { type Deaths, deathOf } from '../process/death.js';
 import { ALL_SIGNALS } from '../process/pending-signals.js';
-import type { PiFutexTable } from '../process/pi-futexes.js';
 import type { Process } from '../process/process.js';
 import type { ProcessTable } from '../process/process-table.js';
 import type { Thread } from '../process/thread.js';
@@ -23,7 +22,6 @@ export interface ExitParts {
   readonly scheduler: Scheduler;
   readonly signals: Signals;
   readonly sockets: UnixNamespace;
-  readonly piFutexes: PiFutexTable;
   readonly contexts: ContextTable;
   readonly processes: ProcessTable;
   readonly deaths: Deaths;
@@ -57,7 +55,6 @@ export function exitThread(kernel: ExitParts, cpu: Cpu, thread: Thread, status: 
   kernel.seams.hooks.kernelMemoryRelease.call(cpu, thread);
   kernel.seams.hooks.kernelThreadExit.call(cpu, thread, last);
   releaseFiles(cpu, thread);
-  if (thread.inheritance !== null) kernel.piFutexes.abandon(cpu, thread);
   thread.state = TaskState.DEAD;
   if (!last) process.endWait.wakeAll(cpu, Poll.IN | Poll.RDNORM);
   if (process.execing !== null) kernel.scheduler.wakeUp(cpu, process.execing, TaskState.UNINTERRUPTIBLE);

@@ -80,7 +80,7 @@ export function defineFutexVectors(calls: Calls): void {
     if (failed !== 0) return failed;
     const count = a2 | 0;
     if (count === 0) return 0;
-    if (kernel.piFutexes.at(key) !== undefined) return -Errno.EINVAL;
+    if (kernel.futexes.owned?.has(key.space, key.offset)) return -Errno.EINVAL;
     return kernel.futexes.wake(cpu, key.space, key.offset, Math.max(1, count), a1 | 0);
   });
 
@@ -97,7 +97,7 @@ export function defineFutexVectors(calls: Calls): void {
     const word = getUser32(cpu, thread.memory, from.address);
     if (word < 0) return word;
     if (word !== from.expected) return -Errno.EAGAIN;
-    if (wake + move > 0 && kernel.piFutexes.at(key) !== undefined) return -Errno.EINVAL;
+    if (wake + move > 0 && kernel.futexes.owned?.has(key.space, key.offset)) return -Errno.EINVAL;
     return kernel.futexes.requeue(cpu, key.space, key.offset, wake, move, other.space, other.offset);
   });
 }

@@ -28,6 +28,12 @@ export class FutexWaiter implements WaitTarget {
   }
 }
 
+/** Who knows of futexes that have an owner, and pass priorities on. */
+export interface OwnedFutexes {
+  /** Is the futex one that is waited for with an owner? */
+  has(space: number, offset: number): boolean;
+}
+
 /** Waiters whose keys hash alike: real-time tasks first, by priority, then the others; equals in the order of arrival. */
 class FutexBucket {
   readonly lock: SpinLock = new SpinLock(1, 'futex bucket');
@@ -63,6 +69,8 @@ class FutexBucket {
  * the word in the same atomic step.
  */
 export class FutexTable {
+  /** Waiters of futexes with owners are woken by these alone, and not moved; null: there are none. */
+  owned: OwnedFutexes | null = null;
   readonly #waker: Waker;
   /** Made when they are first used: a machine has tens of thousands. */
   readonly #buckets: (FutexBucket | undefined)[];

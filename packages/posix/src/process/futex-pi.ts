@@ -1,18 +1,15 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { FOREVER, KernelStep, type FutexKey as Key, type ProcessTable, type Thread } from '@rpal/kernel';
 import { getUser32, putUser32 } from '@rpal/mm';
 import { type FutexTable, type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Errno, FutexWord } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
-import { FOREVER } from '../process/call-arguments.js';
-import type { Key, PiFutex, PiFutexTable } from '../process/pi-futexes.js';
-import type { ProcessTable } from '../process/process-table.js';
-import type { Thread } from '../process/thread.js';
-import { KernelStep } from '../steps.js';
+import type { PiFutex, PiFutexTable } from './pi-futexes.js';
 
 const { TID_MASK, OWNER_DIED, WAITERS } = FutexWord;
 
-/** What futexes need from a kernel. */
-export interface FutexParts {
+/** What locks of this kind need from a kernel. */
+export interface PiFutexParts {
   readonly scheduler: Scheduler;
   readonly futexes: FutexTable;
   readonly piFutexes: PiFutexTable;
@@ -20,7 +17,14 @@ export interface FutexParts {
 }
 
 /** FUTEX_LOCK_PI and FUTEX_TRYLOCK_PI, which does not wait. @param timeout ns from now; negative: none */
-export function lockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, key: Key, how: 'lock' | 'trylock', timeout: number = FOREVER): number {
+export function lockPi(
+  kernel: PiFutexParts,
+  cpu: Cpu,
+  thread: Thread,
+  key: Key,
+  how: 'lock' | 'trylock',
+  timeout: number = FOREVER,
+): number {
   const { address } = key;
   const tryOnly = how === 'trylock';
   cpu.charge(KernelStep.futexLockPi);
@@ -61,7 +65,7 @@ export function refuseUnlock(cpu: Cpu, thread: Thread, address: number): number 
 }
 
 /** FUTEX_UNLOCK_PI, once `refuseUnlock` has nothing against it. */
-export function unlockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, key: Key): number {
+export function unlockPi(kernel: PiFutexParts, cpu: Cpu, thread: Thread, key: Key): number {
   const { address } = key;
   cpu.charge(KernelStep.futexUnlockPi);
   const futex = kernel.piFutexes.at(key);
@@ -76,14 +80,14 @@ export function unlockPi(kernel: FutexParts, cpu: Cpu, thread: Thread, key: Key)
 
 /** A wait for the lock. It ends with the lock, the timeout or a signal. */
 class PiWait implements Operation {
-  readonly #kernel: FutexParts;
+  readonly #kernel: PiFutexParts;
   readonly #thread: Thread;
   readonly #futex: PiFutex;
   readonly #address: number;
   readonly #timer: SleepTimer;
   #expired = false;
 
-  constructor(kernel: FutexParts, thread: Thread, futex: PiFutex, address: number) {
+  constructor(kernel: PiFutexParts, thread: Thread, futex: PiFutex, address: number) {
     this.#kernel = kernel;
     this.#thread = thread;
     this.#futex = futex;

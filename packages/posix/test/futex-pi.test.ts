@@ -1,7 +1,7 @@
+import { type Program, SyscallNumber, Time } from '@rpal/kernel';
 import { SchedPolicy } from '@rpal/sched';
 import { Errno, Futex, FutexWord, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { type Program, SyscallNumber, Time } from '../src/index.js';
 import { run } from './support.js';
 
 const { TID_MASK, OWNER_DIED, WAITERS } = FutexWord;

@@ -1,14 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type Handover, RtMutex, type Scheduler } from '@rpal/sched';
-import type { Thread } from './thread.js';
-
-/** What a futex word is known by: the address space and address of private memory, or 0 and the physical address. */
-export interface Key {
-  /** Where the caller sees the word. */
-  address: number;
-  space: number;
-  offset: number;
-}
+import type { FutexKey as Key, Thread } from '@rpal/kernel';
+import { type Handover, type OwnedFutexes, RtMutex, type Scheduler } from '@rpal/sched';
 
 /** A lock whose word says who owns it, while there are waiters (Linux: `struct futex_pi_state`). */
 export interface PiFutex {
@@ -19,7 +11,7 @@ export interface PiFutex {
 }
 
 /** The futexes of a machine that pass priorities on and are waited for. */
-export class PiFutexTable {
+export class PiFutexTable implements OwnedFutexes {
   readonly #scheduler: Scheduler;
   /** From the thread that releases the lock to the one that gets it. */
   readonly #handover: Handover;
@@ -30,12 +22,16 @@ export class PiFutexTable {
     this.#handover = handover;
   }
 
-  at(key: Key): PiFutex | undefined {
-    return this.#waited.size === 0 ? undefined : this.#waited.get(nameOf(key));
+  at({ space, offset }: Key): PiFutex | undefined {
+    return this.#waited.get(nameOf(space, offset));
   }
 
-  create(key: Key, owner: Thread): PiFutex {
-    const futex = { name: nameOf(key), mutex: new RtMutex(this.#scheduler, owner), abandoned: false };
+  has(space: number, offset: number): boolean {
+    return this.#waited.size > 0 && this.#waited.has(nameOf(space, offset));
+  }
+
+  create({ space, offset }: Key, owner: Thread): PiFutex {
+    const futex = { name: nameOf(space, offset), mutex: new RtMutex(this.#scheduler, owner), abandoned: false };
     this.#waited.set(futex.name, futex);
     return futex;
   }
@@ -72,4 +68,4 @@ export class PiFutexTable {
   }
 }
 
-const nameOf = ({ space, offset }: Key): string => `${space}:${offset}`;
+const nameOf = (space: number, offset: number): string => `${space}:${offset}`;

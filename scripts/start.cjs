@@ -41,6 +41,8 @@ function run(command, args, quiet, folder) {
   env.DO_NOT_TRACK = '1';
   env.npm_config_update_notifier = 'false';
   options.env = env;
+  // Ctrl-C is for the command, which may have something to write first; this process waits for it.
+  process.on('SIGINT', function () {});
   var result = childProcess.spawnSync(command, args, options);
   if (result.error) fail(command + ' could not be started: ' + result.error.message);
   if (result.status !== 0) {

@@ -7,7 +7,7 @@ import { ownPackages } from './own-packages.ts';
  * to find and open their hundred files took half of the time in which `rpal-bench --help` ends. Only jiti, which finds its compiler
  * beside itself, stays outside, and what keeps a queue, which few install.
  */
-export default ['src/cli.ts', 'src/perf.ts', 'src/range-worker.ts', 'src/sweep/sweep-thread.ts'].map((input) => ({
+export default ['src/cli.ts', 'src/program.ts', 'src/perf.ts', 'src/range-worker.ts', 'src/sweep/sweep-thread.ts'].map((input) => ({
   input,
   platform: 'node',
   resolve: { conditionNames: ['@rpal/source', 'import', 'node'] },

@@ -14,6 +14,7 @@ if (fs.existsSync(program)) {
   import(url.pathToFileURL(program).href);
 } else {
   var words = process.argv.length > 2 ? process.argv.slice(2) : ['--help'];
+  process.on('SIGINT', function () {});
   var result = childProcess.spawnSync(process.execPath, [start, 'bench'].concat(words), { stdio: 'inherit' });
   process.exitCode = result.status === null ? 1 : result.status;
 }

@@ -8,18 +8,17 @@ export const JSON_HELP = 'write everything to a file as JSON; - is the standard 
 export class JsonOutput {
   /** Whether people read the standard output. */
   readonly textWanted: boolean;
-  readonly #write: (text: string) => void;
   /** The file that will be there in the end; null if there is none. */
-  readonly path: string | null;
+  readonly file: OutputFile | null;
+  readonly #write: (text: string) => void;
 
   /** @param name what the user gave; undefined: no JSON @throws UsageError if a file of that name cannot be written */
   constructor(name: string | undefined, io: Io) {
     this.textWanted = name !== '-';
-    const file = name === undefined || name === '-' ? null : new OutputFile('--json', name);
-    this.path = file?.path ?? null;
+    this.file = name === undefined || name === '-' ? null : new OutputFile('--json', name);
     this.#write = (text) => {
       if (name === '-') io.stdout.write(text);
-      else file?.write(text);
+      else this.file?.write(text);
     };
   }
 

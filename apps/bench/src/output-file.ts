@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from './usage.js';
 
@@ -8,19 +8,22 @@ import { UsageError } from './usage.js';
  * at the beginning, without leaving anything behind.
  */
 export class OutputFile {
+  /** How the user gave it. */
+  readonly flag: string;
   readonly path: string;
   /** False for a device or a pipe, which is written to in place. */
-  readonly #replaceable: boolean;
+  readonly replaceable: boolean;
 
   /** @throws UsageError if a file of that name cannot be written */
   constructor(flag: string, path: string) {
+    this.flag = flag;
     try {
-      this.path = existsSync(path) ? realpathSync(path) : resolve(path);
+      this.path = followed(resolve(path));
       const target = statSync(this.path, { throwIfNoEntry: false });
       if (target?.isDirectory() === true) throw new UsageError('it is a directory');
-      this.#replaceable = target?.isFile() ?? true;
+      this.replaceable = target?.isFile() ?? true;
       if (target !== undefined) accessSync(this.path, constants.W_OK);
-      if (this.#replaceable) {
+      if (this.replaceable) {
         const probe = this.#temporary();
         writeFileSync(probe, '', { flag: 'wx' });
         rmSync(probe);
@@ -30,11 +33,17 @@ export class OutputFile {
     }
   }
 
+  /** @throws Error that names the file, if the disk is full or the like */
   write(text: string | Uint8Array): void {
-    if (!this.#replaceable) {
-      writeFileSync(this.path, text);
-      return;
+    try {
+      if (this.replaceable) this.#replace(text);
+      else writeFileSync(this.path, text);
+    } catch (error) {
+      throw new Error(`${this.flag}: "${this.path}" could not be written: ${reasonOf(error)}`, { cause: error });
     }
+  }
+
+  #replace(text: string | Uint8Array): void {
     const temporary = this.#temporary();
     try {
       writeFileSync(temporary, text, { flag: 'wx' });
@@ -51,6 +60,27 @@ export class OutputFile {
   }
 }
 
+/** Where links lead, also where nothing is yet: a link whose file is missing has it made, as a shell's > does. */
+function followed(path: string): string {
+  const target = statSync(path, { throwIfNoEntry: false });
+  // What a link such as /dev/stdout leads to may have no path of its own.
+  if (target !== undefined) return target.isFile() ? realpathSync(path) : path;
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return isLink ? followed(resolve(dirname(path), readlinkSync(path))) : path;
+}
+
+/** @throws UsageError if two outputs of a command are one file, of which only the last would be left */
+export function checkApart(...outputs: readonly ({ readonly file: OutputFile | null } | OutputFile | null | undefined)[]): void {
+  const flags = new Map<string, string>();
+  for (const output of outputs) {
+    const file = output instanceof OutputFile ? output : output?.file;
+    if (file === null || file === undefined || !file.replaceable) continue;
+    const other = flags.get(file.path);
+    if (other !== undefined) throw new UsageError(`${other} and ${file.flag} are both to be written to ${file.path}; name two files`);
+    flags.set(file.path, file.flag);
+  }
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'its directory does not exist',
   ENOTDIR: 'a part of its path is not a directory',
@@ -58,10 +88,13 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota is used up',
+  ELOOP: 'its links lead in a circle',
   ENAMETOOLONG: 'the name is too long',
 };
 
-function reasonOf(error: unknown): string {
+/** Why something could not be written, for people. */
+export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return REASONS[code ?? ''] ?? message;
 }

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import './host-engine.js';
 import { fileURLToPath } from 'node:url';
-import { SingleBar } from 'cli-progress';
 import { Command, CommanderError } from 'commander';
 import { OutputFile } from './output-file.js';
 import { apart } from './perf/apart.js';
@@ -13,6 +12,7 @@ import { type HostTime, TIME_MODEL, timeModel, timeModelApart, undisturbed } fro
 import { measureMicro } from './perf/micro.js';
 import { RealKernel } from './perf/real-kernel.js';
 import { keepsBounds, missedBounds, type PerfResult, type PhaseTimes, renderMicro, renderPerf } from './perf/report.js';
+import { Progress } from './progress.js';
 import { DEFAULT_PLACEMENT, type Phase, type Placement } from './rfc-benchmark.js';
 import { ExitCode, UsageError, wholeNumber } from './usage.js';
 
@@ -56,22 +56,11 @@ function measure({ runs, messages, long }: Flags): PerfResult {
   const before = thisComputer();
   const real = RealKernel.build();
   const lengths = long ? [...LENGTHS, LONG] : LENGTHS;
-  const bar = new SingleBar({
-    format: 'measuring [{bar}] {value}/{total} {what}',
-    stream: process.stderr,
-    clearOnComplete: true,
-    hideCursor: true,
-  });
-  const terminal = process.stderr.isTTY;
-  if (terminal) bar.start(runs * 5 + lengths.length, 0, { what: '' });
+  const progress = new Progress({ stderr: process.stderr, patience: 0, onInterrupt: () => () => {} });
+  let done = 0;
   const step = <T>(what: string, work: () => T): T => {
-    if (terminal) {
-      bar.update({ what });
-      bar.render();
-    }
-    const result = work();
-    if (terminal) bar.increment();
-    return result;
+    progress.show(what, done++, runs * 5 + lengths.length);
+    return work();
   };
   try {
     const realRuns: HostTime[] = [];
@@ -111,7 +100,7 @@ function measure({ runs, messages, long }: Flags): PerfResult {
       ),
     };
   } finally {
-    if (terminal) bar.stop();
+    progress.end();
     if (typeof real !== 'string') real.dispose();
   }
 }

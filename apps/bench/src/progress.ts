@@ -1,23 +1,31 @@
-import { SingleBar } from 'cli-progress';
 import type { Io } from './io.js';
 
-/** Work that is shorter than this shows nothing, ms. */
-const PATIENCE = 2000;
 /** Between two pictures of the bar, ms. */
 const FRAME = 100;
+/** Of the bar, characters. */
+const LENGTH = 20;
+/** Terminals of fewer columns than this are rare; the line stays on one row. */
+const COLUMNS = 80;
+
+/** Is told how far work has come, and says whether it should end. */
+export interface Watcher {
+  /** @param phase what is being done, a few words @param done of `all`, in any unit; `all` is null where nobody knows */
+  show(phase: string, done: number, all: number | null): void;
+  readonly interrupted: boolean;
+}
 
 /**
- * Shows progress and time left on a terminal, and nothing in a pipe; notes Ctrl-C. The times are the host's: none of them reaches a result.
+ * Shows how far work has come on a terminal, with the time that is left, and nothing in a pipe; notes Ctrl-C.
+ * The times are the host's: nothing of them reaches a result.
  */
-export class Progress {
+export class Progress implements Watcher {
   readonly #stop = new AbortController();
-  readonly #io: Io;
+  readonly #io: Pick<Io, 'stderr' | 'patience'>;
   readonly #began = performance.now();
   readonly #noLonger: () => void;
-  #bar: SingleBar | null = null;
-  #shown = 0;
+  #shown: number | null = null;
 
-  constructor(io: Io) {
+  constructor(io: Pick<Io, 'stderr' | 'patience' | 'onInterrupt'>) {
     this.#io = io;
     this.#noLonger = io.onInterrupt(() => this.#stop.abort());
   }
@@ -32,32 +40,34 @@ export class Progress {
     return this.#stop.signal;
   }
 
-  /** @param phase what is being done, a few words @param done of `all`, in any unit */
-  show(phase: string, done: number, all: number): void {
-    const { stderr } = this.#io;
+  show(phase: string, done: number, all: number | null): void {
+    const { stderr, patience } = this.#io;
     const now = performance.now();
-    if (stderr.isTTY !== true || now - this.#began < PATIENCE || now - this.#shown < FRAME) return;
+    const passed = now - this.#began;
+    if (stderr.isTTY !== true || passed < patience || now - (this.#shown ?? Number.NEGATIVE_INFINITY) < FRAME) return;
     this.#shown = now;
-    const left = done > 0 ? ((now - this.#began) * (all - done)) / done : Number.NaN;
-    if (this.#bar === null) {
-      const format = '{bar} {percentage} %  {phase}, {left}';
-      const stream = stderr as unknown as NodeJS.WritableStream;
-      this.#bar = new SingleBar({ stream, format, barsize: 20, clearOnComplete: true, hideCursor: true });
-      this.#bar.start(all, done, { phase, left: timeLeft(left) });
-    }
-    this.#bar.setTotal(all);
-    this.#bar.update(done, { phase, left: timeLeft(left) });
+    const width = Math.min(stderr.columns ?? COLUMNS, COLUMNS) - 1;
+    stderr.write(`\r\x1b[K${lineOf(phase, done, all, passed).slice(0, width)}`);
   }
 
   end(): void {
-    this.#bar?.stop();
+    if (this.#shown !== null) this.#io.stderr.write('\r\x1b[K');
     this.#noLonger();
   }
 }
 
-/** 75,000 ms: `75 s left`. */
-function timeLeft(ms: number): string {
-  if (Number.isNaN(ms)) return 'beginning';
+/** @param passed ms since the work began */
+function lineOf(phase: string, done: number, all: number | null, passed: number): string {
+  if (all === null) return `${phase}, ${time(passed)} so far`;
+  const share = Math.min(1, done / Math.max(1, all));
+  const full = Math.round(LENGTH * share);
+  const left = done > 0 ? `${time((passed * (1 - share)) / share)} left` : 'beginning';
+  const percent = `${Math.floor(100 * share)}`.padStart(3);
+  return `[${'='.repeat(full)}${'-'.repeat(LENGTH - full)}] ${percent} %  ${phase}, ${left}`;
+}
+
+/** 75,000 ms: `75 s`. */
+function time(ms: number): string {
   const seconds = Math.ceil(ms / 1000);
-  return seconds < 120 ? `${seconds} s left` : `${Math.ceil(seconds / 60)} min left`;
+  return seconds < 120 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
 }

@@ -27,6 +27,9 @@ export function questionsCommand(io: Io, done: (code: number) => void): Command 
       'run all of them, as written and with everything repaired, and write a report: a page if the name ends in .html, else Markdown',
     )
     .action(({ report }: Flags) => {
+      if (report !== undefined && !/\.(html?|md)$/i.test(report)) {
+        throw new UsageError(`--report takes the name of a page (.html) or of Markdown (.md); "${report}" is neither`);
+      }
       const file = report === undefined ? undefined : new OutputFile('--report', report);
       const rows = questions.map(({ who, question }, index) => [String(index + 1), who, question]);
       if (file !== undefined) {

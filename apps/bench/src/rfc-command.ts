@@ -1,18 +1,18 @@
 import type { CostLevel } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
-import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
 import { createColors } from 'picocolors';
 import type { Io } from './io.js';
 import { JSON_HELP, JsonOutput } from './json-output.js';
 import { costsOption, idleOption, option, placementOption, pluginOption, profileOption, seedOption } from './machine-options.js';
-import { OutputFile } from './output-file.js';
+import { checkApart, OutputFile } from './output-file.js';
 import { loadPlugins } from './plugin-loader.js';
+import { Progress } from './progress.js';
 import { commandLine, envelope } from './report/envelope.js';
 import { drawRfc } from './report/rfc-svg.js';
 import { renderRfc } from './report/rfc-text.js';
 import type { Phase, Placement } from './rfc-benchmark.js';
-import { runRfc, type Watcher } from './rfc-run.js';
+import { runRfc } from './rfc-run.js';
 import { checkPlace, type RfcSettings } from './rfc-settings.js';
 import { decimalNumber, ExitCode, oneOf, wholeNumber } from './usage.js';
 
@@ -117,8 +117,9 @@ async function rfc(flags: Flags, io: Io): Promise<number> {
   checkPlace(settings);
   const json = new JsonOutput(flags.json, io);
   const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
-  const watcher = new TerminalWatcher(io);
-  const report = await runRfc(settings, watcher).finally(() => watcher.end());
+  checkApart(json, svg);
+  const progress = new Progress(io);
+  const report = await runRfc(settings, progress).finally(() => progress.end());
   svg?.write(drawRfc(report));
   const { complete, settings: asked, ...data } = report;
   json.write(envelope({ schema: 'rpal-bench/rfc', version: 2, complete, settings: asked, command: lineOf(flags) }, data));
@@ -138,32 +139,4 @@ function lineOf(flags: Flags): string {
     ...(coreClock === undefined ? [] : ['--core-clock', String(coreClock)]),
     ...plugin.flatMap((each) => ['--plugin', each]),
   ]);
-}
-
-/** Shows a bar on a terminal, nothing elsewhere, and notes Ctrl-C. */
-class TerminalWatcher implements Watcher {
-  interrupted = false;
-  readonly #bar: SingleBar | undefined;
-  readonly #noLonger: () => void;
-
-  constructor(io: Io) {
-    if (io.stderr.isTTY === true) {
-      const format = '{bar} {percentage} %  {value} of {total} messages';
-      this.#bar = new SingleBar({ stream: io.stderr as unknown as NodeJS.WritableStream, format, clearOnComplete: true, hideCursor: true });
-      this.#bar.start(1, 0);
-    }
-    this.#noLonger = io.onInterrupt(() => {
-      this.interrupted = true;
-    });
-  }
-
-  progress(done: number, all: number): void {
-    this.#bar?.setTotal(all);
-    this.#bar?.update(done);
-  }
-
-  end(): void {
-    this.#bar?.stop();
-    this.#noLonger();
-  }
 }

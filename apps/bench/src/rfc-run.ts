@@ -1,15 +1,10 @@
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises';
+import type { Watcher } from './progress.js';
+import { whole } from './report/numbers.js';
 import { type RfcReport, reportOf } from './report/rfc-report.js';
 import { BenchmarkFailure, RfcBenchmark } from './rfc-benchmark.js';
 import { type Range, type RangeBeside, rangeBeside, rangeMessages, runRange, SLICE } from './rfc-range.js';
 import { experimentOf, type RfcSettings } from './rfc-settings.js';
-
-/** How a run is watched and ended from outside. */
-export interface Watcher {
-  /** Messages received, of all that will be. */
-  progress(done: number, all: number): void;
-  readonly interrupted: boolean;
-}
 
 /**
  * Runs the benchmark, and twice more, shorter, with all step costs at their low and their high ends: on another core meanwhile, if there
@@ -27,7 +22,11 @@ export async function runRfc(
   try {
     const benchmark = new RfcBenchmark(experimentOf(settings));
     while (!benchmark.advance(SLICE)) {
-      watcher.progress(benchmark.messages + (other?.messages ?? 0), all);
+      watcher.show(
+        `${whole(benchmark.messages)} of ${whole(settings.phases.length * settings.messages)} messages`,
+        benchmark.messages + (other?.messages ?? 0),
+        all,
+      );
       await breathe();
       if (watcher.interrupted) benchmark.stop();
     }
@@ -47,13 +46,16 @@ export async function runRfc(
   }
 }
 
+/** What is done behind the run itself. */
+const RANGE = 'the range of the step costs';
+
 /** Finds the range in this thread. @returns undefined if interrupted */
 async function rangeHere(settings: RfcSettings, watcher: Watcher, done: number, all: number): Promise<Range | undefined> {
   const run = runRange(settings);
   while (!watcher.interrupted) {
     const step = run.next();
     if (step.done === true) return step.value;
-    watcher.progress(done + step.value, all);
+    watcher.show(RANGE, done + step.value, all);
     await breathe();
   }
   return undefined;
@@ -66,7 +68,7 @@ const LOOK = 20;
 async function rangeThere(other: RangeBeside, watcher: Watcher, done: number, all: number): Promise<Range | undefined> {
   while (!watcher.interrupted) {
     const range = await Promise.race([other.range, sleep(LOOK, undefined)]);
-    watcher.progress(done + other.messages, all);
+    watcher.show(RANGE, done + other.messages, all);
     if (range !== undefined) return range;
   }
   return undefined;

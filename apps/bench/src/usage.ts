@@ -1,4 +1,3 @@
-import { ExploreError } from '@rpal/explore';
 /** The command was used wrongly: one sentence that says what would be right. Ends with exit code 2 before anything runs. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -45,16 +44,5 @@ export function oneOf<const T extends string>(flag: string, names: readonly T[])
       throw new UsageError(`${flag} takes one of ${names.join(', ').toLowerCase()}; "${text}" is none of them`);
     }
     return name;
-  };
-}
-
-/** Parses an argument by a function that throws ExploreError, whose message becomes the complaint. */
-export function parsed<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      throw error instanceof ExploreError ? new UsageError(error.message) : error;
-    }
   };
 }

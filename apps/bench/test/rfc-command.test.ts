@@ -112,7 +112,7 @@ describe('rpal-bench rfc', async () => {
   });
 
   it('ends with a partial result on Ctrl-C', async () => {
-    const { code, stdout, report: partial } = await report(['--messages', '5000000', '--phase', 'epoll'], /[1-9]\d* of \d+ messages/);
+    const { code, stdout, report: partial } = await report(['--messages', '5000000', '--phase', 'epoll'], /[1-9][\d,]* of [\d,]+ messages/);
     expect(code).toBe(130);
     expect(partial.complete).toBe(false);
     expect(partial.phases[0]?.messages).toBeGreaterThan(0);

@@ -4,8 +4,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { profiles } from '@rpal/hw-x86';
 import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Watcher } from '../src/progress.js';
 import { type RangeBeside, rangeBeside } from '../src/rfc-range.js';
-import { runRfc, type Watcher } from '../src/rfc-run.js';
+import { runRfc } from '../src/rfc-run.js';
 import { profileNamed, type RfcSettings } from '../src/rfc-settings.js';
 
 const app = fileURLToPath(new URL('..', import.meta.url));
@@ -29,7 +30,7 @@ class Told implements Watcher {
   all = 0;
   interrupted = false;
 
-  progress(done: number, all: number): void {
+  show(_phase: string, done: number, all: number): void {
     this.done.push(done);
     this.all = all;
   }

@@ -20,11 +20,6 @@ class Kept extends Writable {
     this.#onWrite?.(chunk.toString());
     done();
   }
-
-  // What a terminal can do and the progress bar asks for.
-  cursorTo(): void {}
-  clearLine(): void {}
-  moveCursor(): void {}
 }
 
 export interface Ran {
@@ -46,6 +41,7 @@ export async function run(args: readonly string[], interruptAt?: RegExp, directo
     stdout,
     stderr: stderr as Output,
     env: {},
+    patience: 0,
     directory,
     onInterrupt(handler) {
       interrupt = handler;

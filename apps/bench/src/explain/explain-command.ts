@@ -10,7 +10,7 @@ import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { costsOption, idleOption, option, placementOption, profileOption } from '../machine-options.js';
-import { OutputFile } from '../output-file.js';
+import { checkApart, OutputFile } from '../output-file.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { cpusFor, type Placement } from '../rfc-benchmark.js';
 import { checkPlace, type RfcSettings } from '../rfc-settings.js';
@@ -92,6 +92,7 @@ function explain(mechanism: Mechanism, named: string, { html, svg, speedscope, j
   const picture = svg === undefined ? undefined : new OutputFile('--svg', svg);
   const stacks = speedscope === undefined ? undefined : new OutputFile('--speedscope', speedscope);
   const output = new JsonOutput(json, io);
+  checkApart(page, picture, stacks, output);
   const found = waterfall(mechanism, {
     machine: { profile, idle, costs },
     size,
@@ -114,7 +115,7 @@ function explain(mechanism: Mechanism, named: string, { html, svg, speedscope, j
   stacks?.write(`${JSON.stringify(stacksOf(title, found))}\n`);
   output.write(envelope({ schema: 'rpal-bench/explain', version: 1, complete: true, settings: words, command }, found));
   if (output.textWanted) io.stdout.write(renderWaterfall(title, conditions, found));
-  const written = [page?.path, picture?.path, stacks?.path, output.path].filter((path) => typeof path === 'string');
+  const written = [page?.path, picture?.path, stacks?.path, output.file?.path].filter((path) => typeof path === 'string');
   if (written.length > 0) io.stderr.write(`wrote ${written.join(' and ')}\n`);
   return ExitCode.OK;
 }

@@ -18,9 +18,11 @@ import { quirkNames, raceFixes } from '@rpal/rpal-core';
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { Progress, type Watcher } from '../progress.js';
 import { commandLine, envelope } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
-import { ExitCode, oneOf, parsed, UsageError, wholeNumber } from '../usage.js';
+import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
+import { parsed } from './parsed.js';
 
 const STRATEGIES = ['auto', 'dpor', 'pct', 'random'] as const;
 
@@ -47,7 +49,7 @@ The order of steps is the usual one until a search deviates from it: at a deviat
           with one, then with any number (and sleep sets, so that no order is run twice); with --bound, one more each time up to it
   pct     random runs by priorities, with up to --bound changes of priority (4 if it is not given)
   random  random runs, step by step
-  auto    dpor; if it is not through within the time, pct and random in turn
+  auto    dpor; if it is not through within half of the time, pct and random in turn
 A search that ends by time has covered more on a faster computer; with --runs, and --seconds 0 for no limit, it is the same everywhere.
 
 Exit codes: 0 nothing was found; 1 something was found; 2 wrong use; 130 interrupted by Ctrl-C.`;
@@ -86,7 +88,7 @@ export function exploreCommand(io: Io, done: (code: number) => void): Command {
       ),
     )
     .addOption(
-      new Option('--seconds <n>', 'time for a search, 0 for no limit')
+      new Option('--seconds <n>', 'time for the whole search, 0 for no limit')
         .argParser(wholeNumber('--seconds', 0, 86_400, 'seconds'))
         .default(60),
     )
@@ -142,23 +144,25 @@ async function explore(io: Io, scenario: Scenario, flags: Flags): Promise<number
     });
     return part(kind === 'both' ? 'pct and random' : kind, search, runs + 1);
   };
-  const watcher = new Watcher(io);
+  const progress = new Progress(io);
+  const time = new Time(seconds);
   const parts: Part[] = [];
   let failure: RunResult | null = null;
   try {
     const first = strategy === 'auto' || strategy === 'dpor' ? dpor() : chance(strategy);
     parts.push(first);
-    await drive(first, watcher, seconds);
+    // A search of every order may have no end: what goes on at random has its half.
+    await drive(first, progress, strategy === 'auto' ? time.share(1 / 2) : time);
     failure = first.result.failure;
     const through = first.result.covered >= (bound ?? Number.POSITIVE_INFINITY);
-    if (strategy === 'auto' && failure === null && !through && !watcher.interrupted) {
+    if (strategy === 'auto' && failure === null && !through && !progress.interrupted) {
       const second = chance('both');
       parts.push(second);
-      await drive(second, watcher, seconds);
+      await drive(second, progress, time.share(1));
       failure = second.result.failure;
     }
   } finally {
-    watcher.end();
+    progress.end();
   }
   const { run: shortest, recording: token } = shortestOf(failure, { scenario, repair, without }, SHRINK_RUNS);
   const outcome = {
@@ -182,10 +186,10 @@ async function explore(io: Io, scenario: Scenario, flags: Flags): Promise<number
           },
   };
   const settings = { scenario: scenario.name, repair, without, strategy, bound: bound ?? null, runs: flags.runs ?? null, seconds, seed };
-  const complete = !watcher.interrupted;
+  const complete = !progress.interrupted;
   json.write(envelope({ schema: 'rpal-bench/explore', version: 2, complete, settings, command: lineOf(scenario, flags) }, outcome));
   const lines = [
-    ...(watcher.interrupted ? ['PARTIAL RESULT, interrupted.', ''] : []),
+    ...(progress.interrupted ? ['PARTIAL RESULT, interrupted.', ''] : []),
     `${scenario.name}: ${scenario.about}`,
     `  the series ${inWords(repair, without)}`,
     ...parts.map(({ strategy: name, result, limit }) => `  ${name}: ${covered(name, result, limit)}`),
@@ -204,7 +208,7 @@ async function explore(io: Io, scenario: Scenario, flags: Flags): Promise<number
     );
   }
   if (json.textWanted) io.stdout.write(`${lines.join('\n')}\n`);
-  if (watcher.interrupted) return ExitCode.INTERRUPTED;
+  if (progress.interrupted) return ExitCode.INTERRUPTED;
   return failure === null ? ExitCode.OK : ExitCode.FAILED;
 }
 
@@ -244,45 +248,46 @@ export function inWords(repair: Recording['repair'], without: Recording['without
     : `${repaired}, without what ${without.map((patch) => `patch ${patch}`).join(', ')} does against races`;
 }
 
-/** Drives a search to its end, until its time is up, or until Ctrl-C. */
-async function drive(part: Part, watcher: Watcher, seconds: number): Promise<void> {
-  const begin = performance.now();
-  let shown = begin;
+/** Drives a search to its end, until the time is up, or until Ctrl-C. */
+async function drive(part: Part, watcher: Watcher, time: Time): Promise<void> {
+  let shown = performance.now();
   for (;;) {
     const { value, done } = part.search.next();
     part.result = value;
-    if (done === true) return;
+    if (done === true || time.left <= 0) return;
     const now = performance.now();
-    if (seconds > 0 && now - begin > 1000 * seconds) return;
     if (now - shown < 100) continue;
     shown = now;
-    watcher.show(part.strategy, value);
+    const through = part.strategy === 'dpor' && value.covered >= 0 ? `, all with up to ${count(value.covered, 'deviation')}` : '';
+    watcher.show(`${part.strategy}: ${count(value.runs, 'run')}${through}`, time.passed, time.all);
     await breathe();
     if (watcher.interrupted) return;
   }
 }
 
-/** Shows on a terminal how far a search is, and notes Ctrl-C. */
-class Watcher {
-  interrupted = false;
-  readonly #io: Io;
-  readonly #noLonger: () => void;
+/** The time of a command, of the host. */
+class Time {
+  /** ms; null: no limit */
+  readonly all: number | null;
+  readonly #began = performance.now();
 
-  constructor(io: Io) {
-    this.#io = io;
-    this.#noLonger = io.onInterrupt(() => {
-      this.interrupted = true;
-    });
+  /** @param seconds 0 for no limit */
+  constructor(seconds: number) {
+    this.all = seconds === 0 ? null : 1000 * seconds;
   }
 
-  show(strategy: string, { runs, covered: deviations }: SearchResult): void {
-    if (this.#io.stderr.isTTY !== true) return;
-    const through = strategy === 'dpor' && deviations >= 0 ? `, all with up to ${count(deviations, 'deviation')}` : '';
-    this.#io.stderr.write(`\r\x1b[K${strategy}: ${count(runs, 'run')}${through}`);
+  /** ms */
+  get passed(): number {
+    return performance.now() - this.#began;
   }
 
-  end(): void {
-    if (this.#io.stderr.isTTY === true) this.#io.stderr.write('\r\x1b[K');
-    this.#noLonger();
+  /** ms; may be below 0 */
+  get left(): number {
+    return this.all === null ? Number.POSITIVE_INFINITY : this.all - this.passed;
+  }
+
+  /** Until a share of what is left now has passed. */
+  share(part: number): Time {
+    return new Time(this.all === null ? 0 : Math.max(0.001, part * this.left) / 1000);
   }
 }

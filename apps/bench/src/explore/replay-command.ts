@@ -1,6 +1,17 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Deviations, decodeRecording, describeChoice, deviationsIn, type Picture, pictureOf, type Recording, Run } from '@rpal/explore';
+import {
+  type Deviation,
+  decodeRecording,
+  describeChoice,
+  deviationsIn,
+  type Picture,
+  pictureOf,
+  type Recording,
+  Run,
+  type RunResult,
+  type Strategy,
+} from '@rpal/explore';
 import { receiverRows, senderRows, type TransitionRow } from '@rpal/rpal-core';
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
@@ -75,14 +86,52 @@ function tokenIn(path: string): string {
   return outcome.data.failure.token;
 }
 
+/** Leaves the usual order exactly where it is told to. */
+class Exactly implements Strategy {
+  readonly #left: Map<number, number>;
+  #impossible: string | null = null;
+
+  constructor(deviations: readonly Deviation[]) {
+    this.#left = new Map(deviations);
+  }
+
+  choose(enabled: readonly number[], usual: number, run: Run): number {
+    const at = run.schedule.length;
+    const wanted = this.#left.get(at);
+    if (wanted === undefined) return usual;
+    this.#left.delete(at);
+    if (enabled.includes(wanted)) return wanted;
+    const cpus = run.stage.machine.platform.cpus.length;
+    const possible = enabled.map((choice) => `${choice} (${describeChoice(choice, cpus)})`).join(', ');
+    this.#impossible ??= `at step ${at} there is no choice ${wanted}; there are ${possible}`;
+    return usual;
+  }
+
+  /** @throws UsageError for a deviation that did not come about */
+  checkDone({ steps, failure }: RunResult): void {
+    if (this.#impossible !== null) throw new UsageError(this.#impossible);
+    for (const at of this.#left.keys()) {
+      const end = failure === null ? 'ends' : 'goes wrong';
+      throw new UsageError(
+        at < steps ? `at step ${at} there is nothing to choose` : `there is no step ${at}: the run ${end} after ${steps}`,
+      );
+    }
+  }
+}
+
 function replay(io: Io, { scenario, repair, without, deviations }: Recording, { beyond, then, brief }: Flags): number {
-  const run = new Run(scenario, { repair, without: [...without] }, { beyond });
+  const all = [...deviations, ...then];
+  const newRun = (): Run => new Run(scenario, { repair, without: [...without] }, { beyond });
+  // Nothing is shown of a schedule that there cannot be.
+  const tried = new Exactly(all);
+  tried.checkDone(newRun().execute(tried));
+  const run = newRun();
   const { cpus } = run.stage.machine.platform;
   const out = (line: string): void => {
     io.stdout.write(`${line}\n`);
   };
   out(`${scenario.name}: ${scenario.about}`);
-  out(`  the series ${inWords(repair, without)}; ${[...deviations, ...then].length} deviations from the usual order`);
+  out(`  the series ${inWords(repair, without)}; ${all.length} deviations from the usual order`);
   out('');
 
   let shown = '';
@@ -113,7 +162,7 @@ function replay(io: Io, { scenario, repair, without, deviations }: Recording, { 
     };
   };
   out(`start    ${''.padEnd(15)} ${stateLine(pictureOf(run))}`);
-  const result = run.execute(new Deviations([...deviations, ...then]));
+  const result = run.execute(new Exactly(all));
   settle();
   out('');
   out(result.failure === null ? 'As it should be.' : `Wrong: ${result.failure}`);

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
-import { OutputFile } from '../output-file.js';
+import { checkApart, OutputFile } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
@@ -49,6 +49,7 @@ export function calibrateCommand(io: Io, done: (code: number) => void): Command 
     .action(async (flags: Flags) => {
       const output = new JsonOutput(flags.json, io);
       const out = flags.out === undefined ? null : new OutputFile('--out', flags.out);
+      checkApart(output, out);
       const progress = new Progress(io);
       const report = await hostReport(flags, io.directory, progress).finally(() => progress.end());
       if (report === null) {

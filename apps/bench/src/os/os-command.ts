@@ -87,7 +87,7 @@ async function run(name: string, { costs, seed, json: file }: Flags, io: Io): Pr
   const about = { schema: 'rpal-bench/os', version: 1, complete, settings: { system: system.name, costs, seed }, command };
   json.write(envelope(about, { title: system.title, experiments: runs.map(asData) }));
   if (json.textWanted) io.stdout.write(`${renderSystem(system, runs)}${complete ? '' : 'PARTIAL RESULT, interrupted\n'}`);
-  if (json.path !== null) io.stderr.write(`${runs.length} experiments; wrote ${json.path}\n`);
+  if (json.file !== null) io.stderr.write(`${runs.length} experiments; wrote ${json.file.path}\n`);
   return complete ? ExitCode.OK : ExitCode.INTERRUPTED;
 }
 

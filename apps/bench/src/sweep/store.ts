@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { OutputFile } from '../output-file.js';
+import { OutputFile, reasonOf } from '../output-file.js';
 import { UsageError } from '../usage.js';
 import type { Figures } from './experiments.js';
 import type { Settings } from './parameters.js';
@@ -54,9 +54,14 @@ export class Store {
   add(results: readonly Result[]): void {
     const lines = results.map((result) => this.#remember(lineOf(result), result)).filter((line) => line !== null);
     if (lines.length === 0) return;
-    this.#file ??= openSync(join(this.directory, `shard-${hostname()}-${process.pid}.jsonl`), 'a');
-    writeSync(this.#file, `${lines.join('\n')}\n`);
-    fsyncSync(this.#file);
+    const path = join(this.directory, `shard-${hostname()}-${process.pid}.jsonl`);
+    try {
+      this.#file ??= openSync(path, 'a');
+      writeSync(this.#file, `${lines.join('\n')}\n`);
+      fsyncSync(this.#file);
+    } catch (error) {
+      throw new Error(`${path} could not be written: ${reasonOf(error)}; what is in it is kept`, { cause: error });
+    }
   }
 
   close(): void {

@@ -48,6 +48,20 @@ describe('a pipe', () => {
     expect(lab.call((cpu) => to.poll(cpu, null))).toBe(WRITABLE);
   });
 
+  it('keeps two of the pages that have been read, for the next writes', () => {
+    const { lab, to, from } = withPipe(NONBLOCK);
+    const { frames } = lab.manager;
+    const write = (length: number) => lab.call((cpu, caller) => to.write(cpu, caller, lab.buffer, length));
+    lab.store(lab.buffer, 'x'.repeat(5 * PIPE_BUF));
+    const before = frames.inUse;
+    write(5 * PIPE_BUF);
+    expect(frames.inUse - before).toBe(5);
+    lab.call((cpu, caller) => from.read(cpu, caller, lab.buffer, 5 * PIPE_BUF));
+    expect(frames.inUse - before).toBe(2);
+    write(2 * PIPE_BUF);
+    expect(frames.inUse - before).toBe(2);
+  });
+
   it('appends a small write to the last page, if all of it fits there', () => {
     const { lab, from, to } = withPipe(NONBLOCK);
     const write = (length: number) => lab.call((cpu, caller) => to.write(cpu, caller, lab.buffer, length));

@@ -60,9 +60,8 @@ export const lockdep: () => Plugin = definePlugin({
       if (at >= 0) held.splice(at, 1);
     });
     hooks.schedEnter.tap(plugin, (cpu, prev) => {
-      // The queue of the CPU is what the scheduler itself has taken.
-      const own = scheduler.runQueue(cpu).lock;
-      const held = (spinning[cpu.id] as Taken[]).filter(({ lock }) => lock !== own);
+      // The scheduler has not taken its queue yet: who holds it has not given it back.
+      const held = spinning[cpu.id] as Taken[];
       if (held.length === 0) return;
       order.sleeps(held, { lock: SLEEP, where: calls.get(prev) ?? 'no system call' }, nameOf(prev), cpu.clock);
     });

@@ -39,6 +39,13 @@ describe('the order of locks', () => {
     expect(problems([a, b], [b, c], [c, a])).toEqual(['circular ca ab bc']);
   });
 
+  it('is known by where it was seen first', () => {
+    const order = new LockOrder();
+    order.add([by(a, 'mmap')], by(b, 'mmap'), 'task 1 (one)', 10);
+    order.add([by(a, 'brk')], by(b, 'brk'), 'task 2 (two)', 20);
+    expect(order.dependencies.map(({ taken, time }) => [taken.where, time])).toEqual([['mmap', 10]]);
+  });
+
   it('is told once, however often it is seen', () => {
     expect(problems([a, b], [b, a], [a, b], [b, a])).toHaveLength(1);
   });

@@ -56,6 +56,17 @@ describe('a region by descriptor', () => {
     expect(m.platform.memory.framesInUse - before).toBeLessThan(20);
   });
 
+  it('makes mapping descriptors to read or to read and write, and no others', () => {
+    const m = machine();
+    run(m, function* (p) {
+      const control = yield* mshareCreate(p, AT, LENGTH);
+      for (const access of [OpenFlag.WRONLY, OpenFlag.ACCMODE, OpenFlag.RDWR | OpenFlag.NONBLOCK]) {
+        expect(yield* p.ioctl(control, MshareIoctl.MAPPING_FD, access)).toBe(-Errno.EINVAL);
+      }
+      expect(yield* p.ioctl(control, MshareIoctl.MAPPING_FD, OpenFlag.RDONLY)).toBeGreaterThan(control);
+    });
+  });
+
   it('goes with a creator that has passed it to nobody', () => {
     const m = machine();
     run(m, function* (p) {

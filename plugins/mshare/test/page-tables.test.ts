@@ -1,10 +1,26 @@
 import { GIB, LARGE_PAGE_SIZE, PAGE_SIZE, Platform, profiles } from '@rpal/hw-x86';
 import { MappedFile, MemoryFile, MemoryManager, mmap, populateRange } from '@rpal/mm';
-import { MapFlag, Prot } from '@rpal/uapi';
+import { Errno, MapFlag, Prot } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { Region } from '../src/index.js';
 import { levelOneBytes } from '../src/region.js';
 import { AT, smallProfile } from './support.js';
+
+describe('a region that has been destroyed', () => {
+  it('is mapped by nobody any more, and has given its memory back', () => {
+    const platform = new Platform({ profile: smallProfile() });
+    const manager = new MemoryManager(platform);
+    const cpu = platform.cpus[0]!;
+    const mm = manager.create(cpu);
+    const before = manager.frames.inUse;
+    const region = new Region(manager, cpu, 'db', AT, LARGE_PAGE_SIZE);
+    region.populate(cpu);
+    region.destroy(cpu);
+    expect(manager.frames.inUse).toBe(before);
+    expect(region.attach(cpu, mm, true)).toBe(-Errno.ENODEV);
+    expect(mm.areas.isFree(region.start, region.end)).toBe(true);
+  });
+});
 
 describe('page tables of shared memory', () => {
   it('exist once in a region, and once per process in ordinary shared memory, byte for byte', () => {

@@ -1,10 +1,11 @@
-import { entryFrame, GuestMode } from '@rpal/hw-x86';
+import { Access, EPTP_LIST_ENTRIES, entryFrame, GuestMode, PAGE_SIZE, SecondLevel } from '@rpal/hw-x86';
 import { createMachine, type Process } from '@rpal/kernel';
 import { pkruOf, RpalFlag, type RpalService, readAllPkru, rpal, rpalOf, rpalThread } from '@rpal/rpal-core';
 import { Errno, Signal } from '@rpal/uapi';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Body, mustEnd, pairOfServices, until } from '../../../packages/rpal-core/test/world.ts';
+import type { EptView } from '../src/ept-view.js';
 import { attackProfile, type NoMpkIsolation, noMpk } from '../src/index.js';
 import type { PageTableSwitch } from '../src/page-table-switch.js';
 import { canonical } from '../src/rights.js';
@@ -141,6 +142,74 @@ describe('an EPT view', () => {
     });
   });
 
+  it('shows a frame that it has hidden as soon as the peer is released: the frame may come to be anybody else’s', () => {
+    const world = machineWith('vmfunc');
+    withPeer(world, function* (p, control, peer) {
+      const me = rpalThread(p.context.thread).service as RpalService;
+      const view = world.isolation.hypervisor.viewsOf(me)?.views[0] as EptView;
+      const [frame] = view.hidden as Set<number>;
+      const through = new SecondLevel(p.context.cpu.memory, view.tables.root, () => false);
+      const seen = () => {
+        through.flush();
+        through.begin();
+        return through.translate((frame as number) * PAGE_SIZE, Access.read);
+      };
+      expect(seen()).toBe(-1);
+      yield* control.release(serviceOf(peer).key);
+      expect(seen()).toBe((frame as number) * PAGE_SIZE);
+    });
+  });
+
+  it('costs the hypervisor its tables, once; when it changes, INVEPT on each CPU that has used it, and a VM exit of those that do', () => {
+    const world = machineWith('vmfunc');
+    const { cpus } = world.machine.platform;
+    const count = (cpu: number, name: string) => cpus[cpu]?.ownLedger.entries.find(({ step }) => step.name === name)?.count ?? 0;
+    withPeer(world, function* (p, control, peer) {
+      const { cpu } = p.context;
+      const me = rpalThread(p.context.thread).service as RpalService;
+      const rights = pkruOf(me.pkey) & pkruOf((me.pkey + 5) % 16);
+      const made = count(cpu.id, '@rpal/no-mpk:makeEptView');
+      for (let i = 0; i < 3; i++) world.isolation.userLoad(cpu, rights);
+      expect(count(cpu.id, '@rpal/no-mpk:makeEptView') - made).toBe(1);
+      world.isolation.userLoad(cpu, pkruOf(me.pkey));
+
+      const other = 3;
+      let over = false;
+      let there = false;
+      yield* p.clone(function* (q) {
+        yield* q.setAffinity([other]);
+        there = true;
+        while (!over) yield* q.compute(1000);
+      });
+      yield* until(p, () => there);
+      const { key } = serviceOf(peer);
+      yield* control.release(key);
+      const [invept, exits] = ['invept', 'vmExit'].map((name) => count(other, `@rpal/hw-x86:${name}`)) as [number, number];
+      expect((yield* control.request(key)).result).toBe(0);
+      expect(count(other, '@rpal/hw-x86:invept') - invept).toBeGreaterThan(0);
+      expect(count(other, '@rpal/hw-x86:vmExit') - exits).toBe(1);
+      over = true;
+    });
+  });
+
+  it('of an index that is not on the list is not used', () => {
+    const world = machineWith('vmfunc');
+    withPeer(world, function* (p) {
+      const { cpu } = p.context;
+      const guest = GuestMode.of(cpu);
+      const me = rpalThread(p.context.thread).service as RpalService;
+      const views = world.isolation.hypervisor.viewsOf(me)?.views.length as number;
+      const before = guest.view;
+      // As the kernel asks.
+      cpu.interruptsEnabled = false;
+      expect(guest.vmcall(Hypercall.USE_LIST, me.id * EPTP_LIST_ENTRIES + views)).toBe(-Errno.EINVAL);
+      expect(guest.view).toBe(before);
+      expect(guest.vmcall(Hypercall.USE_LIST, me.id * EPTP_LIST_ENTRIES)).toBe(0);
+      cpu.interruptsEnabled = true;
+      yield* p.sleep(1);
+    });
+  });
+
   it('can be asked for by its own service alone, and lists only be changed by the kernel', () => {
     const world = machineWith('vmfunc');
     withPeer(world, function* (p) {
@@ -176,6 +245,32 @@ describe('an EPT view', () => {
     };
     expect(left('vmfunc')).toBe(left('none'));
     expect(left('page-table')).toBe(left('none'));
+  });
+});
+
+describe('a page-table view', () => {
+  it('that is loaded already is not loaded again: its translations stay, and the gate alone is paid', () => {
+    const world = machineWith('page-table');
+    withPeer(world, function* (p, _control, peer) {
+      const { cpu, thread } = p.context;
+      const me = rpalThread(thread).service as RpalService;
+      rpalThread(thread).flags |= RpalFlag.SENDER;
+      const open = pkruOf(me.pkey) & pkruOf(serviceOf(peer).pkey);
+      const loads: number[] = [];
+      const { mmu } = cpu;
+      const loadRoot = mmu.loadRoot.bind(mmu);
+      mmu.loadRoot = (root, pcid, what) => {
+        loads.push(root);
+        loadRoot(root, pcid, what);
+      };
+      for (const rights of [open, open, open]) expect(world.isolation.gate(cpu, rights)).toBe(0);
+      expect(loads).toHaveLength(1);
+      world.isolation.gate(cpu, pkruOf(me.pkey));
+      expect(loads).toHaveLength(2);
+      mmu.loadRoot = loadRoot;
+      rpalThread(thread).flags &= ~RpalFlag.SENDER;
+      yield* p.sleep(1);
+    });
   });
 });
 

@@ -26,7 +26,6 @@ export const ipc: Group = {
       kind: 'bound',
       text: 'this.#spare.length < 2',
       mutated: 'this.#spare.length < 3',
-      survives: 'spare pages only save the work of an allocation, of the same cost',
     },
     { kind: 'errno', text: 'if (slots < this.buffers.length) return -Errno.EBUSY;', mutated: '' },
     { kind: 'wake-up', text: 'if (wasFull && !pipe.full) pipe.announceRoom(cpu);', mutated: 'if (wasFull) {}' },

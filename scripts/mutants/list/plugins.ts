@@ -43,3 +43,31 @@ export const noMpk: Group = {
     { kind: 'state', text: 'if (view !== views.current) flushed = views.enter(view);', mutated: 'flushed = views.enter(view);' },
   ],
 };
+
+export const lockdep: Group = {
+  package: 'plugins/lockdep',
+  tests: ['lock-order', 'machine'],
+  mutants: [
+    {
+      kind: 'state',
+      text: 'if (one.lock === taken.lock) this.#report(LockProblem.RECURSIVE, [dependency]);',
+      mutated: 'if (one.lock === taken.lock) {}',
+    },
+    {
+      kind: 'state',
+      text: 'one.lock.kind === LockKind.SPIN && taken.lock.kind === LockKind.SLEEPING;',
+      mutated: 'one.lock.kind === LockKind.SPIN;',
+    },
+    {
+      kind: 'order',
+      text: 'if (this.#siblings.get(taken)?.has(held) === true)',
+      mutated: 'if (this.#siblings.get(held)?.has(taken) === true)',
+    },
+    { kind: 'order', text: 'const rest = seen.has(name) ? null : this.#path(name, to, seen);', mutated: 'const rest = null;' },
+    { kind: 'order', text: 'if (after.has(taken)) return;', mutated: '' },
+    { kind: 'key', text: 'if (this.#reported.has(key)) return;', mutated: '' },
+    { kind: 'key', text: '(lock.kind === LockKind.SPIN ? onCpu : byTask).push(taken);', mutated: 'onCpu.push(taken);' },
+    { kind: 'state', text: 'if (at >= 0) held.splice(at, 1);', mutated: '' },
+    { kind: 'state', text: 'if (held.length === 0) return;', mutated: 'if (held.length > 0) return;', in: 'plugin.ts' },
+  ],
+};

@@ -236,7 +236,7 @@ export const explore: Group = {
       mutated: 'this.#failure ??= this.#scenario.verdict?.(stage) ?? null;',
       tests: ['findings', 'races'],
     },
-    { kind: 'state', text: 'if (this.#failure !== null && this.#beyond === 0) break;', mutated: '', tests: ['findings', 'death'] },
+    { kind: 'state', text: 'if (this.#failure !== null && this.#beyond === 0) break;', mutated: '', tests: ['run'] },
     {
       kind: 'bound',
       text: 'if (failure !== null || covered >= most || result.runs >= limits.runs) return result;',

@@ -322,6 +322,6 @@ function fixedIdlePolicy({ profile, costs }: Platform, name: IdleStateName): Idl
     throw new SchedError('INVALID_ARGUMENT', `idle: ${profile.name} has no idle state "${name}"; it has ${names}`);
   }
   const monitored = name === 'poll' || (profile.features.mwait && found.mwaitHint !== undefined);
-  const state: IdleState = { name, monitored, wake: costs.ns(found.wake) };
+  const state: IdleState = { name, monitored, wake: costs.ns(found.wake), ...(found.kick && { kick: costs.ns(found.kick) }) };
   return { choose: () => state };
 }

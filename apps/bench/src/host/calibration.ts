@@ -292,26 +292,38 @@ class Calibrating {
     this.#idle();
   }
 
-  /** What a wake-up of an idle CPU takes longer than the model's would with no way out of the idle state. */
+  /** What a wake-up of an idle CPU takes longer than the model's would with no way out of the idle state: for the waker, and in all. */
   #idle(): void {
-    const woken = this.#samples('wake-idle');
-    if (woken === null) return;
-    const setWake = (profile: CpuProfile, wake: Figure): void => {
-      for (const state of profile.idle) if (state.name === 'C1' || state.name === 'C1E') state.wake = wake;
+    const { guest } = this.#host.computer;
+    const states = guest ? (['guest'] as const) : (['C1', 'C1E'] as const);
+    const [name] = states;
+    const put = (profile: CpuProfile, figures: { readonly wake?: Figure; readonly kick?: Figure }): void => {
+      for (const state of profile.idle) if ((states as readonly string[]).includes(state.name)) Object.assign(state, figures);
     };
     const without = structuredClone(this.#profile);
-    setWake(without, constant(0, SOURCE));
-    const rest = modelledSteps.wakeIdle(without);
-    const { median, low, high } = spreadOf(woken.map((ns) => Math.max(0, ns - rest)));
-    setWake(
-      this.#profile,
-      this.#note('idle.C1.wake', 'ns', `wake-idle less the ${rest.toFixed(0)} ns of the model's without`, { median, low, high }),
-    );
-    this.#notes.push(
-      this.#host.computer.guest
-        ? 'idle: a guest halts into the hypervisor, and a profile has no state of that name; C1 and C1E both have the price that was measured'
-        : 'idle: which state the kernel had chosen cannot be told; C1 and C1E both have the price that was measured',
-    );
+    const nothing = constant(0, SOURCE);
+    put(without, { wake: nothing, kick: nothing });
+    const beyond = (step: string, modelled: number): Spread | null => {
+      const samples = this.#samples(step);
+      return samples === null ? null : spreadOf(samples.map((ns) => Math.max(0, ns - modelled)));
+    };
+    const note = (field: string, step: string, modelled: number, spread: Spread): Figure =>
+      this.#note(`idle.${name}.${field}`, 'ns', `${step} less the ${modelled.toFixed(0)} ns of the model's without`, spread);
+    if (guest) {
+      const call = modelledSteps.wakeIdleCall(without, name);
+      const kick = beyond('wake-idle-call', call);
+      if (kick !== null) {
+        const figure = note('kick', 'wake-idle-call', call, kick);
+        put(this.#profile, { kick: figure });
+        put(without, { kick: figure });
+      }
+    }
+    const rest = modelledSteps.wakeIdle(without, name);
+    const wake = beyond('wake-idle', rest);
+    if (wake === null) return;
+    put(this.#profile, { wake: note('wake', 'wake-idle', rest, wake) });
+    if (!guest)
+      this.#notes.push('idle: which state the kernel had chosen cannot be told; C1 and C1E both have the price that was measured');
   }
 
   #cycles(field: string, names: readonly string[], of: (ns: [number, ...number[]]) => number, put: (figure: Figure) => void): void {
@@ -373,7 +385,7 @@ function constant(value: number, source: string): Figure {
 
 /** A figure as uncertain as what it follows from. */
 function scaled(central: number, { median, low, high }: Spread): Spread {
-  return { median: central, low: (central * low) / median, high: (central * high) / median };
+  return { median: central, low: Math.min(central, (central * low) / median), high: Math.max(central, (central * high) / median) };
 }
 
 /** The fields of `now` that are not as in `before`; lists are whole. */

@@ -142,6 +142,7 @@ const WHAT: Readonly<Record<string, string>> = {
   'line-transfer': 'a line that another CPU has written, one way',
   'interrupt-other': 'membarrier with a thread that runs on the other CPU: an interrupt there, acknowledged',
   'wake-idle': 'from FUTEX_WAKE to the woken process on another CPU, which was idle for 60 us',
+  'wake-idle-call': 'the FUTEX_WAKE of such a wake-up, until it returns to the waker',
 };
 
 function describe(name: string): string {

@@ -1,7 +1,9 @@
 import { type Mechanism, mechanisms, pingPong } from '@rpal/compare';
 import type { CpuProfile } from '@rpal/hw-x86';
 import { createMachine, executable, type Program } from '@rpal/kernel';
-import { check, positive, zero } from '../outcome.js';
+import type { IdleStateName } from '@rpal/sched';
+import { MapFlag, Prot } from '@rpal/uapi';
+import { check, expected, positive, zero } from '../outcome.js';
 import { cpusFor } from '../rfc-benchmark.js';
 
 /** Behind those that warm up. */
@@ -16,7 +18,9 @@ export const modelledSteps: {
   /** One switch, of two processes that give way to each other on one CPU. */
   yield(profile: CpuProfile): number;
   /** From a wake-up on one CPU to the woken process on an idle other one. */
-  wakeIdle(profile: CpuProfile): number;
+  wakeIdle(profile: CpuProfile, idle: IdleStateName): number;
+  /** The FUTEX_WAKE of such a wake-up, for the waker. */
+  wakeIdleCall(profile: CpuProfile, idle: IdleStateName): number;
 } = {
   nullCall(profile) {
     return timed(profile, [], function* (p) {
@@ -31,10 +35,10 @@ export const modelledSteps: {
     return timed(profile, [giveWay], giveWay) / 2;
   },
 
-  wakeIdle(profile) {
+  wakeIdle(profile, idle) {
     const futex = mechanisms.find(({ name }) => name === 'futex') as Mechanism;
     const { there } = pingPong(futex, {
-      machine: { profile, idle: 'C1' },
+      machine: { profile, idle },
       size: 4,
       cpus: cpusFor(profile, 'same-socket'),
       waiting: 'sleep',
@@ -45,6 +49,34 @@ export const modelledSteps: {
       },
     });
     return there.nanoseconds;
+  },
+
+  wakeIdleCall(profile, idle) {
+    const machine = createMachine({ profile, idle });
+    const [waker, woken] = cpusFor(profile, 'same-socket');
+    let cycles = 0;
+    const waits = function* (p: Program, word: number): Generator<void, void> {
+      zero('sched_setaffinity', yield* p.setAffinity([woken]));
+      for (let i = 0; i < WARM_UP + TIMES; i++) yield* p.futexWait(word, i);
+    };
+    machine.spawn(
+      executable('waker', function* (p) {
+        zero('sched_setaffinity', yield* p.setAffinity([waker]));
+        const word = positive('mmap', yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.ANONYMOUS, -1));
+        yield* p.store32(word, 0);
+        positive('fork', yield* p.fork((child) => waits(child, word)));
+        for (let i = 0; i < WARM_UP + TIMES; i++) {
+          zero('nanosleep', yield* p.sleep(REST));
+          const began = p.rdtsc();
+          yield* p.store32(word, i + 1);
+          expected('futex', yield* p.futexWake(word, 1), 1);
+          if (i >= WARM_UP) cycles += p.rdtsc() - began;
+        }
+      }),
+      waker,
+    );
+    machine.run();
+    return cycles / TIMES / profile.clock.tscGHz;
   },
 };
 

@@ -14,7 +14,8 @@ import { type HostSource, hostOption, hostReport, sourceWords } from './host-sou
 import { circumstances, spreadText } from './host-text.js';
 import { type Accuracy, accuracyOf, type ModelSettings, type Validated, validated } from './validation.js';
 
-interface Flags extends HostSource, ModelSettings {
+interface Flags extends HostSource, Omit<ModelSettings, 'idle'> {
+  readonly idle?: ModelSettings['idle'];
   readonly json?: string;
 }
 
@@ -67,7 +68,7 @@ export function validateCommand(io: Io, done: (code: number) => void): Command {
     .addOption(profileOption(`${PROFILE_HELP}, such as calibrate writes`))
     .addOption(hostOption())
     .addOption(roundsOption())
-    .addOption(idleOption('idle CPUs of the model', 'C1'))
+    .addOption(idleOption('idle CPUs of the model').default(undefined, 'guest if this computer is one, else c1'))
     .addOption(
       new Option('--messages <n>', 'round trips on the model, per row and cost level')
         .argParser(wholeNumber('--messages', 1, 1_000_000, 'round trips'))
@@ -75,19 +76,20 @@ export function validateCommand(io: Io, done: (code: number) => void): Command {
     )
     .addOption(new Option('--json <file>', JSON_HELP))
     .action(async (flags: Flags) => {
-      const { profile, idle, messages } = flags;
-      checkPlace({ profile, idle, placement: 'same-socket' });
+      const { profile, messages } = flags;
       const output = new JsonOutput(flags.json, io);
       const progress = new Progress(io);
       try {
         const report = await hostReport(flags, io.directory, progress);
+        const idle = flags.idle ?? (report?.computer.guest === true ? 'guest' : 'C1');
+        checkPlace({ profile, idle, placement: 'same-socket' });
         const rows: Validated[] = [];
         const composites = report?.composites ?? [];
         for (const [index, composite] of composites.entries()) {
           progress.show(`${composite.mechanism}, ${composite.size} bytes, on the model`, index, composites.length);
           await breathe();
           if (progress.interrupted) break;
-          const row = validated(composite, flags);
+          const row = validated(composite, { profile, idle, messages });
           if (row !== null) rows.push(row);
         }
         const complete = report !== null && !progress.interrupted;
@@ -102,7 +104,7 @@ export function validateCommand(io: Io, done: (code: number) => void): Command {
         output.write(envelope({ schema: 'rpal-bench/validate', version: 1, complete, settings, command }, data));
         if (output.textWanted) {
           const measured = report === null ? '' : `${circumstances(report)}\n`;
-          io.stdout.write(`${complete ? '' : 'PARTIAL RESULT, interrupted.\n\n'}${measured}${render(rows, accuracy, flags)}`);
+          io.stdout.write(`${complete ? '' : 'PARTIAL RESULT, interrupted.\n\n'}${measured}${render(rows, accuracy, { profile, idle })}`);
         }
         done(complete ? ExitCode.OK : ExitCode.INTERRUPTED);
       } finally {
@@ -114,7 +116,7 @@ export function validateCommand(io: Io, done: (code: number) => void): Command {
 function render(
   rows: readonly Validated[],
   accuracy: readonly (Accuracy & { readonly placement: string })[],
-  { profile, idle }: Flags,
+  { profile, idle }: Pick<ModelSettings, 'profile' | 'idle'>,
 ): string {
   const cells = rows.map(({ mechanism, size, placement, predicted, relativeError, causes, ...measured }) => [
     mechanism,

@@ -23,6 +23,8 @@ function figureOf(step: string, profile: CpuProfile, idle: IdleStateName): Figur
   switch (step) {
     case '@rpal/hw-x86:idleExit':
       return state?.wake;
+    case '@rpal/hw-x86:vmExit':
+      return state?.kick;
     case '@rpal/hw-x86:wakeTransit': {
       const monitored = idle === 'poll' || (profile.features.mwait && state?.mwaitHint !== undefined);
       return monitored ? profile.costs.monitorWake : profile.costs.ipiDelivery;

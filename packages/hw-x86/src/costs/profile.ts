@@ -29,8 +29,11 @@ export interface CacheGeometry {
   latency: Figure;
 }
 
+/** The idle states that a profile may have; `guest` is a HLT that leaves to the hypervisor. */
+export const IDLE_STATES = ['poll', 'C1', 'C1E', 'C6', 'guest'] as const;
+
 export interface IdleStateProfile {
-  name: 'poll' | 'C1' | 'C1E' | 'C6';
+  name: (typeof IDLE_STATES)[number];
   /** MWAIT hint, EAX bits 7:4 and 3:0. Polling has none. */
   mwaitHint?: number;
   /** Worst-case exit latency in the kernel's table, ns. */
@@ -39,6 +42,8 @@ export interface IdleStateProfile {
   targetResidency: number;
   /** Time from the waking event to the first instruction, ns. */
   wake: Figure;
+  /** What it takes longer, for whoever sends it, to interrupt a CPU in this state, ns: the write leaves to the hypervisor, which wakes a halted CPU. Default 0. */
+  kick?: Figure;
 }
 
 /** A CPU as data: features, geometry, clocks, and the price of every hardware event, each with its source. */
@@ -191,11 +196,12 @@ const profile = fields<CpuProfile>({
   pmu: fields<CpuProfile['pmu']>({ model: oneOf('intel', 'amd', 'amd-v2'), counters: whole(1, 16), delivery: figure }),
   idle: list(
     fields<IdleStateProfile>({
-      name: oneOf('poll', 'C1', 'C1E', 'C6'),
+      name: oneOf(...IDLE_STATES),
       mwaitHint: optional(whole(0)),
       exitLatency: number(0),
       targetResidency: number(0),
       wake: figure,
+      kick: optional(figure),
     }),
   ),
   steps: optional(values(figure)),

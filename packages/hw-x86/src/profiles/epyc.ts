@@ -79,6 +79,13 @@ const zen = {
       targetResidency: 200_000,
       wake: figure(30_000, 50_000, 100_000, 'estimated', 'ACPI C2 in its deep form: tables say 30..400 us'),
     },
+    {
+      name: 'guest',
+      exitLatency: 0,
+      targetResidency: 0,
+      wake: figure(3000, 15_000, 40_000, 'estimated', Cite.guestWake),
+      kick: figure(500, 1500, 4000, 'estimated', Cite.guestKick),
+    },
   ],
 } as const satisfies Partial<CpuProfile> | { costs: object };
 

@@ -26,6 +26,9 @@ export const Cite = {
   codeLine: 'timed on Emerald Rapids: code that 64 KiB of other code have displaced; high end: long straight instructions',
   boost: 'Boost.Context performance page',
   intelIdle: 'Linux intel_idle tables and patches by A. Bityutskiy',
+  guestWake:
+    'HLT leaves to the hypervisor, which schedules the CPU again; round trips of 42 us in an Emerald Rapids guest lie at the centre',
+  guestKick: 'the interrupt command leaves to the hypervisor: a VM exit, and there the wake-up of a thread',
   manual: 'Intel SDM / optimization manual; AMD APM / optimization guide',
   recalled: 'general knowledge of the processor family, no text at hand',
   estimate: 'bracket chosen by the authors: no source found',

@@ -138,5 +138,12 @@ export const xeonPlatinum8160: CpuProfile = {
       targetResidency: 600_000,
       wake: figure(80_000, 110_000, 133_000, 'estimated', `${Cite.intelIdle}: bound 133 us`),
     },
+    {
+      name: 'guest',
+      exitLatency: 0,
+      targetResidency: 0,
+      wake: figure(3000, 15_000, 40_000, 'estimated', Cite.guestWake),
+      kick: figure(500, 1500, 4000, 'estimated', Cite.guestKick),
+    },
   ],
 };

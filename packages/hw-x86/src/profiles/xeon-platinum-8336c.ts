@@ -140,5 +140,12 @@ export const xeonPlatinum8336c: CpuProfile = {
       targetResidency: 600_000,
       wake: figure(100_000, 128_000, 170_000, 'published', `${Cite.intelIdle}: median 128 us, 99.99th percentile 170 us`),
     },
+    {
+      name: 'guest',
+      exitLatency: 0,
+      targetResidency: 0,
+      wake: figure(3000, 15_000, 40_000, 'estimated', Cite.guestWake),
+      kick: figure(500, 1500, 4000, 'estimated', Cite.guestKick),
+    },
   ],
 };

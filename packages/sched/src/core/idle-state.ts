@@ -7,6 +7,8 @@ export interface IdleState {
   readonly monitored: boolean;
   /** From the waking event to the first instruction. */
   readonly wake: number;
+  /** What an interrupt to a CPU in this state takes longer for its sender; nothing by default. */
+  readonly kick?: number;
 }
 
 /** Chooses the state a CPU goes idle in. */

@@ -312,10 +312,16 @@ export function resched(cpu: Cpu, rq: RunQueue): void {
   if (current.needResched) return;
   current.needResched = true;
   if (rq.cpu === cpu) return;
-  if (!kickPolling(cpu, rq)) {
-    cpu.charge(SchedStep.kickByIpi);
-    cpu.sendInterrupt(rq.cpu, Vector.reschedule);
-  }
+  if (kickPolling(cpu, rq)) return;
+  cpu.charge(SchedStep.kickByIpi);
+  leaveForHypervisor(cpu, rq);
+  cpu.sendInterrupt(rq.cpu, Vector.reschedule);
+}
+
+/** In a guest, who interrupts a halted CPU is away until the hypervisor has woken it. */
+export function leaveForHypervisor(cpu: Cpu, { idleState }: RunQueue): void {
+  const kick = idleState?.kick ?? 0;
+  if (kick > 0) cpu.chargeCycles(HwStep.vmExit, kick);
 }
 
 /** True if the CPU of `rq` idles and watches its need-resched word: a store suffices, no interrupt is sent. */

@@ -5,7 +5,7 @@ import { preemptsInGroups, requeueFair, updateFair } from '../fair/hierarchy.js'
 import { SchedStep } from '../steps.js';
 import { enqueue } from './enqueue.js';
 import { carryAway, carryIn } from './handover.js';
-import { kickPolling, type RunQueue, type RunQueues, resched } from './run-queue.js';
+import { kickPolling, leaveForHypervisor, type RunQueue, type RunQueues, resched } from './run-queue.js';
 import { WakeAnswer } from './seams.js';
 import { SchedPolicy, type Task, TaskState } from './task.js';
 
@@ -174,6 +174,9 @@ function queueRemotely(cpu: Cpu, rq: RunQueue, task: Task, sync: boolean): void 
     else {
       cpu.charge(SchedStep.kickByIpi);
       cpu.sendInterrupt(rq.cpu, Vector.callFunctionSingle);
+      carryAway(cpu, task);
+      leaveForHypervisor(cpu, rq);
+      return;
     }
   }
   carryAway(cpu, task);

@@ -5,9 +5,6 @@ import { storm } from '../src/index.js';
 import type { QueueMemory } from '../src/storm/queue-memory.js';
 import { endOf, stormRun } from '../src/storm/storm.js';
 
-/** Set for a long run: so many steps in all, in storms of 10,000. */
-const wanted = Number(process.env.RPAL_STEPS ?? 0);
-
 describe('eight services do everything to each other, with everything repaired', () => {
   it.each([1, 2])('storm %i: no invariant breaks, no word is lost or doubled, and nothing is left over', (seed) => {
     const result = storm({ seed, steps: 3000, deaths: 0 });
@@ -44,21 +41,6 @@ describe('eight services do everything to each other, with everything repaired',
     expect(storm({ seed: 5, ...options })).toEqual(storm({ seed: 5, ...options }));
     expect(storm({ seed: 6, ...options })).not.toEqual(storm({ seed: 5, ...options }));
   });
-
-  it.runIf(wanted > 0)(
-    'a long run',
-    () => {
-      const sums = { storms: 0, steps: 0, calls: 0, accepted: 0, uncertain: 0, put: 0, received: 0, lost: 0 };
-      for (let seed = 1000; sums.steps < wanted; seed++) {
-        const { failure, ...result } = storm({ seed, steps: 10_000, deaths: seed % 4 });
-        expect(failure, `seed ${seed}`).toBeNull();
-        for (const sum of Object.keys(sums) as (keyof typeof sums)[]) sums[sum] += sum === 'storms' ? 1 : result[sum];
-      }
-      expect(sums.received + sums.lost).toBe(sums.put);
-      console.log(sums);
-    },
-    86_400_000,
-  );
 });
 
 /** What can go wrong with a queue that somebody tampers with. */
@@ -125,25 +107,16 @@ describe('books that are right', () => {
 });
 
 describe('the series as written', () => {
-  /** Nearly every storm ends the kernel, in the timers of finite waits or by a receiver that ends within a call. */
-  const ENDS_THE_KERNEL = /^RpalBug: .* \((oops|use after free|BUG), patch \d+\)$/;
+  // Nearly every other ends the kernel: `pnpm storm --repair none` counts them.
+  it.each([5006])('storm %i goes through, with the queues whose owners do not know at whose other end they are', (seed) => {
+    const { failure, put, received, lost } = storm({ seed, steps: 10_000, deaths: seed % 4, rpal: {} });
+    expect(failure).toBeNull();
+    expect(received).toBeGreaterThan(500);
+    expect(received + lost).toBe(put);
+  });
 
-  it.runIf(wanted > 0)(
-    'ends the kernel in most storms, and rides all of them out with everything repaired',
-    () => {
-      const sums = { storms: 0, steps: 0, failures: 0, crashes: 0 };
-      for (let seed = 1; sums.steps < wanted; seed++) {
-        const storming = { seed, steps: 10_000, deaths: seed % 4 };
-        const { failure, steps } = storm({ ...storming, rpal: {} });
-        sums.storms++;
-        sums.steps += steps;
-        if (failure === null) continue;
-        sums.failures++;
-        if (ENDS_THE_KERNEL.test(failure)) sums.crashes++;
-        expect(storm({ ...storming, rpal: { repair: 'all' } }).failure, `seed ${seed}`).toBeNull();
-      }
-      console.log(sums);
-    },
-    86_400_000,
-  );
+  it.each([5000])('storm %i ends the kernel, in the timer of a finite wait', (seed) => {
+    const { failure } = storm({ seed, steps: 10_000, deaths: seed % 4, rpal: {} });
+    expect(failure).toMatch(/^RpalBug: the sleep timer of receiver \d+ is started, which no wait has initialised/);
+  });
 });

@@ -1,6 +1,6 @@
 export type { Opener } from './calls/file-syscalls.js';
 export { findKey as futexKey, type Key as FutexKey } from './calls/futex.js';
-export { underMmapLock } from './calls/memory-syscalls.js';
+export { awaitMmapLock, underMmapLock } from './calls/mmap-lock.js';
 export { dropMask, useMask } from './calls/poll-syscalls.js';
 export { thoseMeant } from './calls/sched-syscalls.js';
 export { maySend } from './calls/signal-syscalls.js';

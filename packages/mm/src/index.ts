@@ -21,6 +21,7 @@ export { Commitment, mayExpand, type Overcommit } from './space/accounting.js';
 export { defaultLayout, type Layout, MMAP_MIN_ADDR, mmapBaseBelow, randomBrk, TASK_SIZE } from './space/layout.js';
 export { type HugePages, MemoryManager, type MemoryOptions } from './space/memory-manager.js';
 export { type Limits, MmStruct } from './space/mm-struct.js';
+export type { LockHolder, MmapLock } from './space/mmap-lock.js';
 export { linux615, type ReleaseDifference, type ReleaseRules, releaseDifferences, rulesOf } from './space/release.js';
 export { MmSeams } from './space/seams.js';
 export { AnonVma, type MappedObject, Vma, VmFlag } from './space/vma.js';

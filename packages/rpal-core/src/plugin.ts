@@ -1,6 +1,6 @@
 import { BusError, definePlugin, type Plugin } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
-import { EntryKind } from '@rpal/kernel';
+import { EntryKind, SyscallNumber } from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
 import manifest from '../package.json' with { type: 'json' };
 import { PkuOn, RPAL_PROC_FILE, RpalFlag } from './abi/constants.js';
@@ -9,6 +9,7 @@ import { copiedEntries, RPAL_IGNORE } from './memory/copied-entries.js';
 import { inflateBalloon, sliceLayout } from './memory/partition.js';
 import { defaultPkruOf } from './memory/pkey.js';
 import { protectionKeys } from './memory/protection-keys.js';
+import { unmapUnderMutex } from './memory/shared-pages.js';
 import { widenFlush } from './memory/tlb-union.js';
 import { type RpalOptions, rpalOptions } from './options.js';
 import { exitMemory, isRpalImage, joinService, LeavingThread, leaveService, registerService } from './process/lifecycle.js';
@@ -61,6 +62,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
     installed.set(kernel, state);
     installed.set(kernel.contexts, state);
     kernel.memory.hideTopEntries(RPAL_IGNORE);
+    if (state.quirk('lock-order-inverted')) kernel.syscalls.extend(SyscallNumber.munmap, unmapUnderMutex(state), { plugin });
     kernel.specialFiles.define(RPAL_PROC_FILE, (_cpu, _thread, flags) => new ProcRpal(state, flags));
 
     for (const { idle } of kernel.scheduler.runQueues) idle.rpal = new RpalThread();

@@ -6,6 +6,7 @@ export const quirkNames = [
   'shared-page-leak',
   'shared-page-kill',
   'shared-page-split',
+  'lock-order-inverted',
   'balloon-failure-unchecked',
   'read-ignores-count',
   'tlb-range-filter',
@@ -85,6 +86,8 @@ export const quirks: Readonly<Record<QuirkName, string>> = {
   'shared-page-kill':
     'Unmapping shared pages that threads are registered in kills the process and frees the pages, and what the threads then unregister from, all the same (patch 07)',
   'shared-page-split': 'Every part of a shared mapping that is unmapped frees it as if it were the whole (patch 07)',
+  'lock-order-inverted':
+    'mmap and munmap of shared pages wait for the mutex of the service under the lock of the address space, and ENABLE, REQUEST, RELEASE and DISABLE the other way round: two threads wait for each other for ever (patches 07, 10, 11, 26)',
   'balloon-failure-unchecked': 'A balloon mapping that fails is looked up at its error number (patch 05)',
   'read-ignores-count': 'Reading /proc/rpal writes up to 120 bytes whatever the size of the buffer (patch 12)',
   'tlb-range-filter': 'A ranged TLB flush passes over CPUs that run a peer, so the peer may go on with a stale translation (patch 13)',

@@ -94,6 +94,38 @@ function pidOf(machine: Machine, wanted: string): number {
   throw new Error(`no process is called ${wanted}`);
 }
 
+/** One thread makes ENABLE, which lasts with so many others to be told, while another does `rival`. @returns what becomes of the two */
+function againstEnable(setting: World, rival: (q: Program, c: Control, page: number) => Generator<void, unknown>): string {
+  const { machine } = setting;
+  let installing = false;
+  let through = 0;
+  machine.bus.events.rpalKey.on('test', () => {
+    installing = true;
+  });
+  machine.spawn(
+    rpalImage('service', function* (p) {
+      const c = yield* Control.open(p);
+      const page = yield* c.share();
+      for (let i = 0; i < 40; i++) {
+        yield* p.clone(function* (q) {
+          yield* q.sleep(1e6);
+        });
+      }
+      yield* p.clone(function* (q) {
+        yield* q.setAffinity([3]);
+        while (!installing) yield* q.compute(100);
+        yield* rival(q, c, page);
+        through++;
+      });
+      yield* p.sleep(1e5);
+      if ((yield* c.enable()) === 0) through++;
+    }),
+    0,
+  );
+  machine.run(machine.platform.now + 1e8);
+  return ['both wait for ever', 'one waits for ever', 'both go on'][through] as string;
+}
+
 /** The start of the direct mapping of Linux's kernel, as 64-bit numbers come that have their highest bit set. */
 const KERNEL_ADDRESS = -0x7780_0000_0000;
 
@@ -177,6 +209,14 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         const page = yield* c.share(4);
         yield* p.munmap(page, 4096);
         return rpalThread(p.context.thread).service?.sharedPages.length;
+      }),
+  ],
+  'lock-order-inverted': [
+    'both wait for ever',
+    'both go on',
+    (setting) =>
+      againstEnable(setting, function* (q, c) {
+        expect(yield* q.mmap(0, 4096, 3, 1, c.fd)).toBeGreaterThan(0);
       }),
   ],
   'read-ignores-count': [
@@ -632,6 +672,24 @@ describe('behaviour of the series that looks unintended', () => {
       yield* p.sleep(5e6);
     });
     expect(pid).toBe(expected);
+  });
+
+  it.each([
+    [[], 'both wait for ever'],
+    [['lock-order-inverted'], 'both go on'],
+  ] as const)('lock-order-inverted, with munmap in place of mmap, with %j repaired', (repair, expected) => {
+    const seen = againstEnable(world({ repair }), function* (q, _c, page) {
+      expect(yield* q.munmap(page, 4096)).toBe(0);
+    });
+    expect(seen).toBe(expected);
+  });
+
+  it('lock-order-inverted does nothing to munmap of other memory, nor to a process that is no service', () => {
+    const other = againstEnable(world(), function* (q) {
+      const memory = yield* q.allocate(4096);
+      expect(yield* q.munmap(memory, 4096)).toBe(0);
+    });
+    expect(other).toBe('both go on');
   });
 
   it('is tested in all its kinds, here or with the library', () => {

@@ -2,7 +2,7 @@ import { type Mechanism, mechanisms, pingPong } from '@rpal/compare';
 import { createMachine, executable, type Program } from '@rpal/kernel';
 import { type LibRpal, librpal, rpalExecutable } from '@rpal/librpal';
 import { posix } from '@rpal/posix';
-import { rpal } from '@rpal/rpal-core';
+import { type RpalOptions, rpal } from '@rpal/rpal-core';
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ends, finish, smallMachine, smallProfile } from '../../../scripts/testing/run.ts';
@@ -87,8 +87,8 @@ describe('plain Linux', () => {
 });
 
 /** Runs a service; `body` after `rpal_init`. */
-function service(body: (p: Program, lib: LibRpal) => Generator<void, unknown>): LockOrder {
-  const machine = createMachine({ profile: smallProfile(), plugins: [rpal(), lockdep()] });
+function service(body: (p: Program, lib: LibRpal) => Generator<void, unknown>, options: RpalOptions = {}): LockOrder {
+  const machine = createMachine({ profile: smallProfile(), plugins: [rpal(options), lockdep()] });
   machine.spawn(
     rpalExecutable('service', function* (p) {
       const lib = librpal(p);
@@ -114,6 +114,22 @@ describe('RPAL', () => {
         '    holding "mmap_lock" since mmap',
       ].join('\n'),
     ]);
+  });
+
+  it('gives no report once that is repaired', () => {
+    const mapping = function* (p: Program, { process }: LibRpal): Generator<void, void> {
+      const more = yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, process.rpalFd);
+      yield* p.munmap(more, 4096);
+    };
+    expect(service(mapping, { repair: ['lock-order-inverted'] }).reports.map(reportText)).toEqual([]);
+  });
+
+  it('takes no lock twice where pages are unmapped by what is mapped in their place', () => {
+    const { reports } = service(function* (p, { process }) {
+      const more = yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, process.rpalFd);
+      yield* p.mmap(more, 4096, Prot.READ, MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.FIXED, -1);
+    });
+    expect(reports.map(({ problem }) => problem)).toEqual([LockProblem.CIRCULAR]);
   });
 
   it('is found whatever comes first, as nobody has to wait for it', () => {

@@ -24,6 +24,7 @@ export const invariants: readonly string[] = [
   'requests made and requests left are 15 in all',
   'copied top-level entries carry the ignore bit, own ones do not, and links are symmetric',
   'no two CPUs execute on the stacks of one thread, and no saved frame leads into the code of another thread',
+  'nobody waits for a lock that is held by somebody who waits, over others or at once, for him',
   'everybody comes to an end: no deadlock, no lost wake-up, nobody killed but the intended victims',
   'every word that was sent is received once; of a victim of a kill, at most once',
 ];
@@ -51,7 +52,28 @@ export function violation(stage: Stage, held: Held): string | null {
     const wrong = receiversOf(stage, service, held) ?? quotaOf(service) ?? linksOf(service, rpal.byKey.values());
     if (wrong !== null) return wrong;
   }
-  return oneFlowPerThread(machine.platform.cpus, machine.kernel.scheduler.kernelMode, held);
+  return oneFlowPerThread(machine.platform.cpus, machine.kernel.scheduler.kernelMode, held) ?? deadlock(stage);
+}
+
+/** Threads that wait for each other's locks. */
+function deadlock({ processes }: Stage): string | null {
+  for (const { threads } of processes) {
+    for (const thread of threads) {
+      let holder = holderFor(thread);
+      for (let chain = [thread]; holder !== null && !chain.includes(holder); holder = holderFor(holder)) chain = [...chain, holder];
+      if (holder !== thread) continue;
+      const chain = [`thread ${thread.pid} waits for ${thread.waitingOn?.describe()}`];
+      for (let next = holderFor(thread); next !== null && next !== thread; next = holderFor(next))
+        chain.push(`who waits for ${next.waitingOn?.describe()}`);
+      return `deadlock: ${chain.join(', ')}`;
+    }
+  }
+  return null;
+}
+
+/** Who holds the lock that a thread sleeps for; null if it does not, or nobody does. */
+function holderFor({ state, waitingOn }: Thread): Thread | null {
+  return state === TaskState.UNINTERRUPTIBLE ? ((waitingOn?.owner ?? null) as Thread | null) : null;
 }
 
 function receiversOf({ machine, rpal }: Stage, service: RpalService, held: Held): string | null {

@@ -1,4 +1,6 @@
 import { posix } from '@rpal/posix';
+import { RPAL_PROC_FILE } from '@rpal/rpal-core';
+import { MapFlag, OpenFlag, Prot } from '@rpal/uapi';
 import { ExploreError } from '../errors.js';
 import { enteringAsReceiver, exitingInCall, offlineAgainstCall, registeringInCall, renamedInCall } from './misuse.js';
 import { callers, computes, nothing, nothingLost, systemCall, yields } from './roles.js';
@@ -249,6 +251,17 @@ export const scenarios: readonly Scenario[] = [
       });
       for (let i = 0; !over && i < 200; i++) yield* p.sleep(1e5);
       if (!over) stage.note('the new thread never ran');
+    }),
+  },
+  {
+    name: 'enable-against-shared-pages',
+    about: 'one thread enables the service while another maps and unmaps shared pages',
+    cpus: 2,
+    rests: true,
+    setUp: enabling(function* (p) {
+      const fd = yield* p.open(RPAL_PROC_FILE, OpenFlag.RDWR);
+      const page = yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, fd);
+      yield* p.munmap(page, 4096);
     }),
   },
   {

@@ -6,11 +6,13 @@ import type { RpalService } from '@rpal/rpal-core';
 export interface QueueMemory {
   /** Physical address of the record (`FdRecord`). */
   readonly record: number;
-  /** Key of the service that has put words in; 0 if none has. */
+  /** Key of the service at the other end, as far as the library has noted it: 0 as written, unless the owner has mapped the connection. */
   readonly peerKey: number;
   /** Words taken out and put in since the queue was made. */
   readonly taken: number;
   readonly put: number;
+  /** The word that was put in last, which stays in memory when it is taken out; 0 if none was. */
+  readonly last: number;
   /** Words put in and not taken out, oldest first. */
   readonly waiting: readonly number[];
 }
@@ -44,8 +46,9 @@ export class ServiceMemory {
     const { memory } = this.#service.mm.manager;
     const taken = memory.read32(record + FdRecord.head);
     const put = memory.read32(record + FdRecord.tail);
+    const word = (at: number): number => memory.read64(record + FdRecord.words + 8 * (at & (QUEUE_WORDS - 1)));
     const waiting: number[] = [];
-    for (let i = taken; i < put; i++) waiting.push(memory.read64(record + FdRecord.words + 8 * (i & (QUEUE_WORDS - 1))));
-    return { record, peerKey: memory.read64(record + FdRecord.peerKey), taken, put, waiting };
+    for (let i = taken; i < put; i++) waiting.push(word(i));
+    return { record, peerKey: memory.read64(record + FdRecord.peerKey), taken, put, last: put === 0 ? 0 : word(put - 1), waiting };
   }
 }

@@ -139,6 +139,7 @@ function receiverOf(word: number): number {
   return Math.floor(word / WORDS) % STORM_SERVICES;
 }
 
-function senderOf(word: number): number {
+/** The service that a word is from; -1 of 0, which is no word. */
+export function senderOf(word: number): number {
   return Math.floor(word / WORDS / STORM_SERVICES) - 1;
 }

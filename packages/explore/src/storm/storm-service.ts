@@ -6,7 +6,7 @@ import { Epoll, MessageFlag, Poll, Prot, Signal, SocketType } from '@rpal/uapi';
 import { ExploreError } from '../errors.js';
 import { type Subprogram, serveConnections } from '../scenarios/roles.js';
 import { type QueueMemory, ServiceMemory } from './queue-memory.js';
-import { type Books, STORM_SERVICES, wordFor } from './storm-books.js';
+import { type Books, STORM_SERVICES, senderOf, wordFor } from './storm-books.js';
 
 const PEER_MEMORY = -RpalError.ERR_PEER_MEM;
 
@@ -171,7 +171,7 @@ export class Service {
   }
 
   #receivedFrom(queue: QueueMemory | null): number {
-    const from = this.#world.keys.indexOf(queue?.peerKey ?? 0);
+    const from = senderOf(queue?.last ?? 0);
     return from < 0 ? 0 : this.#world.books.receivedFrom(from, this.#me);
   }
 
@@ -179,11 +179,12 @@ export class Service {
   #close(fd: number): void {
     const queue = this.queueOf(fd);
     if (queue === null) return;
-    const { keys, books } = this.#world;
-    const { peerKey, taken, put, waiting } = queue;
-    const from = keys.indexOf(peerKey);
-    if (from < 0) {
-      if (put > 0) books.wrong ??= `${put} words in a queue of service ${this.#me} that nobody has used`;
+    const { books } = this.#world;
+    const { taken, put, last, waiting } = queue;
+    if (put === 0) return;
+    const from = senderOf(last);
+    if (from < 0 || from >= STORM_SERVICES) {
+      books.wrong ??= `${last} is in a queue of service ${this.#me}, and nobody has a word like that`;
       return;
     }
     const received = books.receivedFrom(from, this.#me);

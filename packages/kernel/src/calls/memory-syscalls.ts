@@ -1,23 +1,15 @@
 import { PAGE_SIZE, type Platform } from '@rpal/hw-x86';
 import { brk, madvise, mlock, mmap, mprotect, munlock, munmap, pkeyAlloc, pkeyFree } from '@rpal/mm';
+import type { Waker } from '@rpal/sched';
 import { Errno, MapFlag } from '@rpal/uapi';
 import type { SyscallHandler, SyscallTable } from '../dispatch/syscall-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
-
-/** A call on the address space of the thread that makes it, under its lock. */
-export function underMmapLock(call: SyscallHandler): SyscallHandler {
-  return (cpu, thread, registers) => {
-    const { mmapLock } = thread.memory;
-    mmapLock.take(cpu, '');
-    const result = call(cpu, thread, registers);
-    mmapLock.release(cpu);
-    return result;
-  };
-}
+import { underMmapLock } from './mmap-lock.js';
 
 /** What programs do to their address space. */
-export function defineMemoryCalls(table: SyscallTable, { platform }: { readonly platform: Platform }): void {
-  const define = (nr: number, call: SyscallHandler): void => table.define(nr, underMmapLock(call));
+export function defineMemoryCalls(table: SyscallTable, kernel: { readonly platform: Platform; readonly scheduler: Waker }): void {
+  const { platform, scheduler } = kernel;
+  const define = (nr: number, call: SyscallHandler): void => table.define(nr, underMmapLock(scheduler, call));
 
   define(Nr.mmap, (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
     if (a5 % PAGE_SIZE !== 0) return -Errno.EINVAL;

@@ -72,7 +72,7 @@ export function defineMemoryCalls(calls: Calls): void {
 
   calls.define(
     'mremap',
-    underMmapLock((cpu, thread, { a0, a1, a2, a3, a4 }) => mremap(cpu, thread.memory, a0, a1, a2, a3, a4)),
+    underMmapLock(calls.kernel.scheduler, (cpu, thread, { a0, a1, a2, a3, a4 }) => mremap(cpu, thread.memory, a0, a1, a2, a3, a4)),
     { signature: 'addr* old_length new_length flags* new_addr*' },
   );
 

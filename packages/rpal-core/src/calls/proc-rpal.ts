@@ -1,13 +1,15 @@
 import { type Cpu, Touch } from '@rpal/hw-x86';
+import { awaitMmapLock } from '@rpal/kernel';
 import { getUser32, putUser32, putUser64, userPage } from '@rpal/mm';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Caller, File, type Operation, Pending, type PollTable } from '@rpal/vfs';
+import { begin, type Caller, File, Pending, type PollTable } from '@rpal/vfs';
 import { MapType, PkuOn, RPAL_API_VERSION, RPAL_CAP_PKU, RPAL_COMPAT_VERSION, RpalIoctl } from '../abi/constants.js';
 import { RequestArg, ServiceMetadata, VersionInfo } from '../abi/layouts.js';
 import { chooseKey, keyInstallation } from '../memory/pkey.js';
 import { mapSharedPages } from '../memory/shared-pages.js';
 import type { Rpal } from '../rpal.js';
 import { ServiceChange } from '../seams.js';
+import { LockedOperation, type Phase } from '../services/locked-operation.js';
 import type { Metadata, RpalService } from '../services/service.js';
 import { type RpalTask, rpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
@@ -50,7 +52,7 @@ export class ProcRpal extends File {
       case RpalIoctl.ENABLE_SERVICE:
         return this.#enable(cpu, thread, service, argument);
       case RpalIoctl.DISABLE_SERVICE:
-        return this.#locked(cpu, thread, service, 'DISABLE_SERVICE (patch 10)', [(on) => disable(rpal, on, service)]);
+        return this.#disable(cpu, thread, service);
       case RpalIoctl.REQUEST_SERVICE:
         return this.#request(cpu, thread, service, argument);
       case RpalIoctl.RELEASE_SERVICE:
@@ -117,7 +119,21 @@ export class ProcRpal extends File {
         if (putUser32(on, memory, record.word64(RequestArg.pkey), target.pkey) < 0) return -Errno.EFAULT;
         if (putUser64(on, memory, record.word64(RequestArg.userMetap), target.metadata?.userMeta ?? 0) < 0) return -Errno.EFAULT;
         if (putUser32(on, memory, record.word64(RequestArg.id), target.id) < 0) return -Errno.EFAULT;
+        const links = ((service.map[target.id]?.type ?? 0) & MapType.REVERSE) !== 0;
+        if (links && !awaitMemory(rpal, on, thread, service, target)) return Pending.SLEEP;
         return request(rpal, on, service, target);
+      },
+    ]);
+  }
+
+  /** DISABLE (patch 10): all own requests go. */
+  #disable(cpu: Cpu, thread: RpalTask, service: RpalService): number {
+    const rpal = this.#rpal;
+    return this.#locked(cpu, thread, service, 'DISABLE_SERVICE (patch 10)', [
+      (on) => {
+        const requested = service.map.filter(({ type }) => (type & MapType.REQUEST) !== 0).map((entry) => entry.service);
+        for (const target of requested) if (target !== null && !awaitMemory(rpal, on, thread, service, target)) return Pending.SLEEP;
+        return disable(rpal, on, service);
       },
     ]);
   }
@@ -129,6 +145,7 @@ export class ProcRpal extends File {
       (on) => {
         const entry = service.map.find((candidate) => candidate.service?.key === key && (candidate.type & MapType.REQUEST) !== 0);
         if (entry?.service == null) return -Errno.EINVAL;
+        if (!awaitMemory(rpal, on, thread, service, entry.service)) return Pending.SLEEP;
         release(rpal, on, service, entry.service);
         return 0;
       },
@@ -136,7 +153,7 @@ export class ProcRpal extends File {
   }
 
   /** Runs phases one after the other, each a step of its own, under the service's mutex. */
-  #locked(cpu: Cpu, thread: RpalTask, service: RpalService, site: string, phases: readonly ((cpu: Cpu) => number)[]): number {
+  #locked(cpu: Cpu, thread: RpalTask, service: RpalService, site: string, phases: readonly Phase[]): number {
     return begin(cpu, thread, new LockedOperation(thread, service, site, phases));
   }
 
@@ -167,33 +184,9 @@ export class ProcRpal extends File {
   }
 }
 
-/** A long operation on a service: lock, phases, unlock. */
-class LockedOperation implements Operation {
-  readonly #thread: RpalTask;
-  readonly #service: RpalService;
-  /** The command that takes the lock, and its patch. */
-  readonly #site: string;
-  readonly #phases: readonly ((cpu: Cpu) => number)[];
-  #next = -1;
-
-  constructor(thread: RpalTask, service: RpalService, site: string, phases: readonly ((cpu: Cpu) => number)[]) {
-    this.#thread = thread;
-    this.#service = service;
-    this.#site = site;
-    this.#phases = phases;
-  }
-
-  step(cpu: Cpu): number {
-    if (this.#next < 0) {
-      if (!this.#service.mutex.lock(cpu, this.#thread, this.#site)) return Pending.SLEEP;
-      this.#next = 0;
-    }
-    const phase = this.#phases[this.#next++] as (cpu: Cpu) => number;
-    const result = phase(cpu);
-    if (result === Pending.AGAIN) return result;
-    this.#service.mutex.unlock(cpu);
-    return result;
-  }
+/** Can the locks of the memory of two services be taken? Else the thread is about to wait, with the mutex held. */
+function awaitMemory({ kernel }: Rpal, cpu: Cpu, thread: RpalTask, ...services: readonly RpalService[]): boolean {
+  return services.every(({ mm }) => awaitMmapLock(cpu, kernel.scheduler, thread, mm.mmapLock));
 }
 
 /** A record copied in from user memory. */

@@ -1,9 +1,11 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { awaitMmapLock } from '@rpal/kernel';
 import { changeProtection } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { Pending } from '@rpal/vfs';
 import { PkuOn } from '../abi/constants.js';
 import type { Rpal } from '../rpal.js';
+import type { Phase } from '../services/locked-operation.js';
 import type { RpalService } from '../services/service.js';
 import { type RpalTask, rpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
@@ -49,7 +51,9 @@ export function chooseKey(service: RpalService, wanted: number): number {
  * either the old or the new key.
  * @returns the phases, to be run in order under the service's mutex
  */
-export function keyInstallation(rpal: Rpal, service: RpalService, thread: RpalTask, key: number): readonly ((cpu: Cpu) => number)[] {
+export function keyInstallation(rpal: Rpal, service: RpalService, thread: RpalTask, key: number): readonly Phase[] {
+  const { mmapLock } = service.mm;
+  const mayLock = (cpu: Cpu): boolean => awaitMmapLock(cpu, rpal.kernel.scheduler, thread, mmapLock);
   const changeAll = (cpu: Cpu, change: (pkru: number) => number): number => {
     for (const other of thread.process.threads) {
       setPkru(rpal, cpu, rpalTask(other), change);
@@ -63,7 +67,8 @@ export function keyInstallation(rpal: Rpal, service: RpalService, thread: RpalTa
   };
   return [
     (cpu) => {
-      service.mm.mmapLock.pass(cpu, INSTALLING);
+      if (!mayLock(cpu)) return Pending.SLEEP;
+      mmapLock.pass(cpu, INSTALLING);
       service.pkey = key;
       service.pkuOn = PkuOn.INIT;
       announce(cpu);
@@ -76,10 +81,11 @@ export function keyInstallation(rpal: Rpal, service: RpalService, thread: RpalTa
         rpal.warn(cpu, `service ${service.id}: the installation of key ${key} is interrupted`);
         return rpal.quirk('enable-ignores-key-failure') ? Pending.AGAIN : -Errno.EINTR;
       }
-      service.mm.mmapLock.take(cpu, INSTALLING);
+      if (!mayLock(cpu)) return Pending.SLEEP;
+      mmapLock.take(cpu, INSTALLING);
       rekey(cpu, service, key);
       service.pkuOn = PkuOn.FINISH;
-      service.mm.mmapLock.release(cpu);
+      mmapLock.release(cpu);
       announce(cpu);
       return Pending.AGAIN;
     },

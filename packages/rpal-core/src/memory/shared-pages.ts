@@ -1,15 +1,20 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
-import { currentThread } from '@rpal/kernel';
+import { awaitMmapLock, currentThread, type SyscallExtension } from '@rpal/kernel';
 import { type MappedObject, mmap, setEntry, unmapRange, type Vma, VmFlag, WRITTEN_PAGE } from '@rpal/mm';
 import { Errno, MapFlag, Signal } from '@rpal/uapi';
+import { begin, Pending } from '@rpal/vfs';
 import { RPAL_MAX_SHARED_PAGES } from '../abi/constants.js';
 import type { Rpal } from '../rpal.js';
 import { RpalBug } from '../rpal-bug.js';
+import { LockedOperation } from '../services/locked-operation.js';
 import { RecordKind } from '../services/record-heap.js';
 import type { RpalService } from '../services/service.js';
 import type { SharedMapping } from '../services/shared-mapping.js';
-import type { RpalTask } from '../services/thread.js';
+import { type RpalTask, rpalTask } from '../services/thread.js';
 import { RpalStep } from '../steps.js';
+
+/** Where munmap takes the service's mutex, for those who observe locks. */
+const UNMAPPING = 'rpal_munmap (patch 7)';
 
 /** Pages that a service and the kernel both reach: physically contiguous, zeroed (patch 07: `rpal_shared_page`). */
 export class SharedPages implements MappedObject, SharedMapping {
@@ -72,7 +77,9 @@ export class SharedPages implements MappedObject, SharedMapping {
       rpal.warn(cpu, `shared pages at ${this.userStart} are unmapped by a process that is not a service`);
       return;
     }
-    service.mutex.pass(cpu, 'rpal_munmap (patch 7)');
+    // munmap has taken it; what unmaps otherwise (mmap in its place, mremap) is one step, and does not wait for it.
+    const held = service.mutex.owner === currentThread(kernel.scheduler, cpu);
+    if (!held && rpal.quirk('lock-order-inverted')) service.mutex.pass(cpu, UNMAPPING);
     this.#left -= area.pages;
     if (this.#left > 0) {
       if (!rpal.quirk('shared-page-split')) return;
@@ -103,15 +110,22 @@ export class SharedPages implements MappedObject, SharedMapping {
   }
 }
 
-/** mmap of /proc/rpal (patch 07). @returns the address or a negative errno */
+/**
+ * mmap of /proc/rpal (patch 07), under the lock of the address space. As written it waits there for the service's mutex, under which ENABLE
+ * and others wait for that lock. @returns the address or a negative errno, or a `Pending`
+ */
 export function mapSharedPages(rpal: Rpal, cpu: Cpu, thread: RpalTask, hint: number, length: number, prot: number, flags: number): number {
   const { service } = thread.rpal;
   if (service === null) return -Errno.EINVAL;
   if ((flags & MapFlag.FIXED) !== 0 && hint % PAGE_SIZE !== 0) return -Errno.EINVAL;
-  const bytes = pageCeil(length);
-  const pages = bytes / PAGE_SIZE;
+  const pages = pageCeil(length) / PAGE_SIZE;
   if (pages === 0 || (pages & (pages - 1)) !== 0) return -Errno.EINVAL;
-  service.mutex.pass(cpu, 'rpal_mmap (patch 7)');
+  const map = (on: Cpu): number => mapLocked(rpal, on, service, pages, hint, prot, flags);
+  if (!rpal.quirk('lock-order-inverted')) return map(cpu);
+  return begin(cpu, thread, new LockedOperation(thread, service, 'rpal_mmap (patch 7)', [map]));
+}
+
+function mapLocked(rpal: Rpal, cpu: Cpu, service: RpalService, pages: number, hint: number, prot: number, flags: number): number {
   const used = service.sharedPages.reduce((sum, shared) => sum + shared.pages, 0);
   if (used + pages > RPAL_MAX_SHARED_PAGES) return -Errno.ENOMEM;
   cpu.charge(RpalStep.sharedPage);
@@ -122,7 +136,7 @@ export function mapSharedPages(rpal: Rpal, cpu: Cpu, thread: RpalTask, hint: num
     rpal.heap.free(RecordKind.sharedPages);
     return -Errno.ENOMEM;
   }
-  cpu.memory.fill(first * PAGE_SIZE, bytes);
+  cpu.memory.fill(first * PAGE_SIZE, pages * PAGE_SIZE);
   const shared = new SharedPages(rpal, service, first, pages);
   const address = mapPages(rpal, cpu, shared, first, hint, prot, flags);
   if (address < 0) {
@@ -156,4 +170,33 @@ function mapPages(rpal: Rpal, cpu: Cpu, shared: SharedPages, first: number, hint
   }
   shared.userStart = address;
   return address;
+}
+
+/**
+ * munmap of shared pages (patch 07). As written it waits for the service's mutex under the lock of the address space, too; put right, the
+ * list of shared pages has a lock of its own, which is as good as none here, since what it protects is one step.
+ */
+export function unmapUnderMutex(rpal: Rpal): SyscallExtension {
+  const { scheduler } = rpal.kernel;
+  return (inner) => (cpu, caller, registers) => {
+    const thread = rpalTask(caller);
+    const { service } = thread.rpal;
+    const { a0, a1 } = registers;
+    const mine = service?.sharedPages.some(({ userStart, pages }) => userStart < a0 + a1 && a0 < userStart + pages * PAGE_SIZE) ?? false;
+    if (service === null || !mine) return inner(cpu, caller, registers);
+    const { mmapLock } = service.mm;
+    const phases = [(on: Cpu): number => inner(on, caller, registers)];
+    const unmap = new LockedOperation(thread, service, UNMAPPING, phases);
+    const step = (on: Cpu): number => {
+      if (mmapLock.holder !== thread) {
+        if (!awaitMmapLock(on, scheduler, thread, mmapLock)) return Pending.SLEEP;
+        mmapLock.take(on, '');
+        mmapLock.holder = thread;
+      }
+      const result = unmap.step(on);
+      if (result > Pending.AGAIN) mmapLock.release(on);
+      return result;
+    };
+    return begin(cpu, thread, { step });
+  };
 }

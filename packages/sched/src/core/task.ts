@@ -36,6 +36,8 @@ export interface KernelPath {
 export interface WaitTarget {
   /** In a few words, for a report: `wait queue "pipe readers"`. */
   describe(): string;
+  /** Of a lock: the task that has it. */
+  readonly owner?: object | null;
 }
 
 /** What a task allows its timers, unless it says otherwise, ns. */

@@ -42,7 +42,7 @@ function* connect(p: Program): Generator<void, number> {
 /** Buffers of a client: the message, and the echo. */
 function* clientBuffers(p: Program, size: number): Generator<void, readonly [number, number]> {
   const memory = positive('client: mmap', yield* p.allocate(8192));
-  // What follows the stamp is filler, as in the sample.
+  // What follows the stamp is filler, as in the sample; the zero that sprintf ends the stamp with is in the place of the first of it.
   yield* p.memset(memory, 0x2e, size);
   yield* p.memset(memory + 4096, 0, size);
   return [memory, memory + 4096];

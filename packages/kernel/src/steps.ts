@@ -18,6 +18,8 @@ export const KernelStep = defineSteps('@rpal/kernel', {
     events: { sysret: 1, swapgs: 1, rdtsc: 1 },
     status: 'counted',
   },
+  /** What INT 0x80 takes beyond SYSCALL. */
+  int80: { cause: 'entry', instructions: 100, events: { interrupt: 1, iret: 1 }, status: 'estimated' },
   getpid: { cause: 'process', instructions: 91, status: 'counted' },
   nanosleep: {
     cause: 'process',
@@ -179,6 +181,7 @@ export const KernelStepSources: StepSources<typeof KernelStep> = {
   syscallEntry: `${COUNTED}: null system call, entry`,
   syscallDispatch: `${COUNTED}: null system call, dispatch`,
   syscallReturn: `${COUNTED}: null system call, return to user mode`,
+  int80: 'do_int80_emulation: the way in and out of an interrupt besides that of a system call, whose SYSCALL and SYSRET are too many',
   getpid: `${COUNTED}: getppid body`,
   nanosleep: `${COUNTED}: nanosleep body and copy from user`,
   futexCall: `${COUNTED}: futex with an unknown operation`,

@@ -2,7 +2,7 @@ import { definePlugin } from '@rpal/bus';
 import { Errno, OpenFlag, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { posix } from '../../posix/src/index.js';
-import { executable, type Program } from '../src/index.js';
+import { EntryKind, executable, type Program } from '../src/index.js';
 import { bytes, run, runOn, smallMachine } from './support.js';
 
 /** Writes one letter to the file of a CPU. */
@@ -99,8 +99,37 @@ describe('a 32-bit system call of a 64-bit program', () => {
   it('does what the other does', () => {
     const results: number[] = [];
     const [process] = run({ plugins: [posix()] }, function* (p) {
-      results.push(yield* p.compatSyscall(39), yield* p.getpid());
+      results.push(yield* p.compatSyscall(39), yield* p.int80(39), yield* p.getpid());
     });
-    expect(results).toEqual([process?.pid, process?.pid]);
+    expect(results).toEqual([process?.pid, process?.pid, process?.pid]);
+  });
+
+  it('by INT 0x80 takes longer, and is told to who watches entries', () => {
+    const kinds: number[] = [];
+    const cycles: number[] = [];
+    const watch = definePlugin({
+      name: 'watch',
+      version: '1.0.0',
+      setup: ({ plugin, hooks }) => {
+        hooks.kernelEntry.tap(plugin, (_cpu, _thread, kind) => {
+          kinds.push(kind);
+        });
+      },
+    });
+    run({ plugins: [watch()] }, function* (p) {
+      const { cpu, thread } = p.context;
+      thread.entryWatched = true;
+      for (const way of [() => p.syscall(39), () => p.compatSyscall(39), () => p.int80(39)]) {
+        const begun = cpu.clock;
+        yield* way();
+        cycles.push(cpu.clock - begun);
+      }
+      thread.entryWatched = false;
+    });
+    const [SYSCALL, COMPAT, INT80] = [EntryKind.SYSCALL, EntryKind.COMPAT, EntryKind.INT80];
+    expect(kinds).toEqual([SYSCALL, COMPAT, INT80]);
+    const [ordinary = 0, compat = 0, int80 = 0] = cycles;
+    expect(compat).toBe(ordinary);
+    expect(int80 - ordinary).toBeGreaterThan(200);
   });
 });

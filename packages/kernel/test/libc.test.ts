@@ -1,7 +1,7 @@
 import { PhysicalMemory } from '@rpal/hw-x86';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatStamp, parseStamp } from '../src/program/libc.js';
+import { formatStamp, PRINTED_LENGTH, parseStamp } from '../src/program/libc.js';
 
 const memory = new PhysicalMemory([16 * 2 ** 20]);
 const AT = 0x1000;
@@ -15,6 +15,19 @@ describe('stamps as text', () => {
         formatStamp(memory, AT, first, 0, value);
         formatStamp(memory, AT + first, 18 - first, first, value);
         expect(text()).toBe(`0x${value.toString(16).padStart(16, '0')}`);
+      }),
+    );
+  });
+
+  it('end with a zero, as sprintf ends them: byte 18, and nothing behind it', () => {
+    fc.assert(
+      fc.property(stamp, fc.integer({ min: 0, max: 19 }), fc.nat(3), (value, first, shift) => {
+        const at = AT + shift;
+        memory.fill(AT, 32, 0x2e);
+        formatStamp(memory, at, first, 0, value);
+        formatStamp(memory, at + first, PRINTED_LENGTH - first, first, value);
+        expect([17, 18, 19].map((byte) => memory.read8(at + byte) === 0x2e)).toEqual([false, false, true]);
+        expect(memory.read8(at + 18)).toBe(0);
       }),
     );
   });

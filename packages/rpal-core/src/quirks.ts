@@ -88,7 +88,8 @@ export const quirks: Readonly<Record<QuirkName, string>> = {
   'shared-page-split': 'Every part of a shared mapping that is unmapped frees it as if it were the whole (patch 07)',
   'lock-order-inverted':
     'mmap and munmap of shared pages wait for the mutex of the service under the lock of the address space, and ENABLE, REQUEST, RELEASE and DISABLE the other way round: two threads wait for each other for ever (patches 07, 10, 11, 26)',
-  'balloon-failure-unchecked': 'A balloon mapping that fails is looked up at its error number (patch 05)',
+  'balloon-failure-unchecked':
+    'A balloon mapping that fails, as with a limit on the address space, is looked up at its error number (patch 05)',
   'read-ignores-count': 'Reading /proc/rpal writes up to 120 bytes whatever the size of the buffer (patch 12)',
   'tlb-range-filter': 'A ranged TLB flush passes over CPUs that run a peer, so the peer may go on with a stale translation (patch 13)',
   'enable-ignores-key-failure': 'The result of installing the protection key is ignored: the service is enabled anyway (patch 26)',
@@ -128,7 +129,8 @@ export const quirks: Readonly<Record<QuirkName, string>> = {
     'A kernel entry in the ret section dereferences the sender of a lazily switched receiver, which may have none (patch 24)',
   'sender-id-unchecked':
     'The id of a sender is read from its memory at each use, unmasked: if it changes in a call the receiver stays in CALL, and nothing wakes it (patches 21, 22)',
-  'compat-entries-unhooked': 'System calls through the 32-bit entries are served as the task of the sender, not of the receiver (patch 21)',
+  'compat-entries-unhooked':
+    'System calls through the 32-bit entries, INT 0x80 apart, are served as the task of the sender, not of the receiver (patch 21)',
   'fred-entries-unhooked': 'On a CPU with FRED no kernel entry is looked at: all are served as the task of the sender (patch 21)',
   'lazy-switch-unchecked':
     'A foreign FS base is enough for a lazy switch: nobody checks that the receiver is being called, or by whom (patch 17)',

@@ -1,6 +1,6 @@
-import { type Call, type Machine, type Main, type Program, SyscallNumber } from '@rpal/kernel';
+import { type Call, executable, type Machine, type Main, type Program, SyscallNumber } from '@rpal/kernel';
 import { SchedPolicy } from '@rpal/sched';
-import { Epoll, Errno, Poll, Signal } from '@rpal/uapi';
+import { Epoll, Errno, Poll, Rlimit, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import {
   callState,
@@ -434,17 +434,21 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         yield* p.sleep(5e6);
       }),
   ],
+  // ulimit -v is enough.
   'balloon-failure-unchecked': [
     'oops, patch 5',
     `killed by ${Signal.SEGV}`,
-    (setting) => {
-      setting.rpal.heap.failNth = 1;
-      return orCrash(() => {
-        const process = setting.machine.spawn(rpalImage('service', function* () {}));
-        setting.machine.run({ deaths: 'report' });
+    ({ machine }) =>
+      orCrash(() => {
+        const process = machine.spawn(
+          executable('shell', function* (p) {
+            yield* p.prlimit(Rlimit.AS, 2 ** 30);
+            yield* p.exec(rpalImage('service', function* () {}));
+          }),
+        );
+        machine.run({ deaths: 'report' });
         return `killed by ${process.exit?.signal}`;
-      });
-    },
+      }),
   ],
   'wait-arguments-unchecked': [
     'out of bounds, patch 27',
@@ -660,6 +664,13 @@ describe('behaviour of the series that looks unintended', () => {
 
   it.each(Object.entries(experiments))('%s: repaired alone', (name, [, repaired, experiment]) => {
     expect(experiment(world({ repair: [name as QuirkName] }))).toEqual(repaired);
+  });
+
+  it('compat-entries-unhooked: INT 0x80 is no such entry', () => {
+    const sleeps = function* (p: Program): Generator<void, void> {
+      yield* p.sleep(5e6);
+    };
+    expect(forged(world(), sleeps, (p) => p.int80(SyscallNumber.getpid))).toBe('the pid of the victim');
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import {
   byChance,
+  defects,
   exhaustive,
   fixesNumbered,
   invariants,
@@ -14,7 +15,7 @@ import {
   scenarios,
   shortestOf,
 } from '@rpal/explore';
-import { quirkNames, raceFixes } from '@rpal/rpal-core';
+import { quirkNames, quirks, raceFixes } from '@rpal/rpal-core';
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
@@ -101,7 +102,8 @@ export function exploreCommand(io: Io, done: (code: number) => void): Command {
       if (scenario === undefined) {
         const given = command.options.find((option) => command.getOptionValueSource(option.attributeName()) === 'cli');
         if (given !== undefined) throw new UsageError(`${given.long} is for a scenario; \`rpal-bench explore\` lists them`);
-        io.stdout.write(`${textTable(['scenario', 'CPUs', 'what happens at the same time'], scenarios.map(rowOf), [0, 2])}\n`);
+        io.stdout.write(`${textTable(['scenario', 'CPUs', 'what happens at the same time'], scenarios.map(rowOf), [0, 2])}\n\n`);
+        io.stdout.write(`${textTable(['single defect', 'CPUs', 'its situation'], defects.map(rowOf), [0, 2])}\n`);
         done(ExitCode.OK);
         return;
       }
@@ -115,6 +117,11 @@ export function exploreCommand(io: Io, done: (code: number) => void): Command {
 function rowOf({ name, cpus, about, ticks = 0, nmis = 0 }: Scenario): string[] {
   const extra = [ticks > 0 ? count(ticks, 'tick') : '', nmis > 0 ? count(nmis, 'NMI') : ''].filter(Boolean).join(', ');
   return [name, String(cpus), extra === '' ? about : `${about} (${extra})`];
+}
+
+/** What is wrong in the situation of a single defect, which is named after it. */
+function sentenceOf({ name }: Scenario): readonly string[] {
+  return quirkNames.filter((quirk) => quirk === name).map((quirk) => quirks[quirk]);
 }
 
 /** One search of the plan, and what it came to. */
@@ -191,11 +198,13 @@ async function explore(io: Io, scenario: Scenario, flags: Flags): Promise<number
   const lines = [
     ...(progress.interrupted ? ['PARTIAL RESULT, interrupted.', ''] : []),
     `${scenario.name}: ${scenario.about}`,
+    ...sentenceOf(scenario).map((sentence) => `  a defect of the series: ${sentence}`),
     `  the series ${inWords(repair, without)}`,
     ...parts.map(({ strategy: name, result, limit }) => `  ${name}: ${covered(name, result, limit)}`),
     '',
-    'Checked between any two steps, and at the end of each run',
-    ...invariants.map((text) => `  ${text}`),
+    ...(scenario.unchecked === true
+      ? ['Nothing is checked: the kernel, or a program, says what is wrong.']
+      : ['Checked between any two steps, and at the end of each run', ...invariants.map((text) => `  ${text}`)]),
     '',
   ];
   if (shortest === null || failure === null) {

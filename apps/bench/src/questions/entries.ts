@@ -76,7 +76,16 @@ function unhooked(options: RpalOptions): Answer {
       ),
     ],
     [
-      '32-bit system calls, IDT',
+      'INT 0x80, IDT',
+      calls(
+        options,
+        smallProfile,
+        (p) => p.int80(SyscallNumber.getpid),
+        (p) => p.int80(eventfd),
+      ),
+    ],
+    [
+      'SYSENTER and 32-bit SYSCALL, IDT',
       calls(
         options,
         smallProfile,
@@ -96,7 +105,7 @@ function unhooked(options: RpalOptions): Answer {
   ];
   const wrong = rows.filter(([, { pid, client }]) => pid === client).map(([name]) => name);
   return {
-    done: 'The callee calls getpid() and makes an eventfd, on a CPU with SYSCALL and IDT, through the 32-bit entry, and on a CPU with FRED; then it works for 30 million cycles.',
+    done: 'The callee calls getpid() and makes an eventfd, on a CPU with SYSCALL and IDT, through INT 0x80 and the other 32-bit entries there, and on a CPU with FRED; then it works for 30 million cycles.',
     happened: rows.map(
       ([name, { pid, server, client, result, inClient, switches, long }]) =>
         `${name}: getpid() gives ${pid} (server ${server}, client ${client}); the descriptor is in ${inClient ? "the client's" : "the server's"} table; lazy switches in the call: ${switches}; rpal_write_ptrs gives ${errno(result)}; a long callee holds the caller for ${(100 * long).toFixed(0)} % of its work`,

@@ -15,6 +15,8 @@ export interface Scenario {
   readonly nmis?: number;
   /** A program that is done waits for the others, unless nothing else can happen: what it would do next is not part of the scenario. */
   readonly rests?: boolean;
+  /** Invariants are not asked: the run goes on until the kernel or a program says what is wrong. */
+  readonly unchecked?: boolean;
   /** Plugins of its machine besides RPAL. */
   readonly plugins?: readonly Plugin[];
   /** Starts the programs. */
@@ -41,6 +43,10 @@ export class Stage {
   readonly notes: Map<string, number> = new Map();
   /** Names of programs that may end by a signal. */
   readonly mayDie: Set<string> = new Set();
+  /** What a program has found wrong. */
+  wrong: string | null = null;
+  /** What there was to be seen has been seen: the run ends here. */
+  over = false;
   #arrived = 0;
   #waiting = 0;
   #left = 0;

@@ -2,6 +2,9 @@ import { posix } from '@rpal/posix';
 import { RPAL_PROC_FILE } from '@rpal/rpal-core';
 import { MapFlag, OpenFlag, Prot } from '@rpal/uapi';
 import { ExploreError } from '../errors.js';
+import type { Defect } from './defect.js';
+import { kernelDefects } from './kernel-defects.js';
+import { libraryDefects } from './library-defects.js';
 import { enteringAsReceiver, exitingInCall, offlineAgainstCall, registeringInCall, renamedInCall } from './misuse.js';
 import { callers, computes, nothing, nothingLost, systemCall, yields } from './roles.js';
 import type { Scenario } from './scenario.js';
@@ -304,9 +307,13 @@ export const scenarios: readonly Scenario[] = [
   },
 ];
 
+/** Situations of single defects, named after them. */
+export const defects: readonly Defect[] = [...kernelDefects, ...libraryDefects];
+
 export function scenarioNamed(name: string): Scenario {
-  const scenario = scenarios.find((candidate) => candidate.name === name);
+  const every: readonly Scenario[] = [...scenarios, ...defects];
+  const scenario = every.find((candidate) => candidate.name === name);
   if (scenario === undefined)
-    throw new ExploreError('UNKNOWN_NAME', `scenario: "${name}" is not one of ${scenarios.map((s) => s.name).join(', ')}`);
+    throw new ExploreError('UNKNOWN_NAME', `scenario: "${name}" is not one of ${every.map((s) => s.name).join(', ')}`);
   return scenario;
 }

@@ -130,16 +130,16 @@ export class Run {
     this.#strategy = strategy;
     try {
       stage.interleave = (cpu, point) => this.#between(cpu, point);
-      for (let left = this.#beyond; !this.#stopped && kernel.processes.alive > 0 && (this.#failure === null || left > 0); ) {
+      for (let left = this.#beyond; !this.#stopped && !stage.over && kernel.processes.alive > 0 && (this.#failure === null || left > 0); ) {
         if (this.#failure !== null) left--;
         if (this.schedule.length >= this.#steps || !this.#next()) {
           const ends = this.schedule.length >= this.#steps ? 'does not end' : 'nothing can happen any more';
           this.#failure ??= `${ends}: ${this.#waiting()}`;
           break;
         }
-        this.#failure ??= violation(stage, this.heldAt) ?? strayFrame(stage);
+        if (this.#scenario.unchecked !== true) this.#failure ??= violation(stage, this.heldAt) ?? strayFrame(stage);
       }
-      if (!this.#stopped) this.#failure ??= this.#ends() ?? this.#scenario.verdict?.(stage) ?? null;
+      if (!this.#stopped) this.#failure ??= (stage.over ? null : this.#ends()) ?? this.#scenario.verdict?.(stage) ?? null;
     } catch (error) {
       this.#failure ??= `${(error as Error).name}: ${(error as Error).message}`;
     } finally {
@@ -187,7 +187,7 @@ export class Run {
       }
       others = true;
       this.#perform(choice, enabled);
-      this.#failure ??= violation(this.stage, this.heldAt);
+      if (this.#scenario.unchecked !== true) this.#failure ??= violation(this.stage, this.heldAt);
       if (this.stage.machine.kernel.processes.alive === 0 || this.schedule.length >= this.#steps) break;
       if (this.#failure !== null && this.#beyond === 0) break;
     }

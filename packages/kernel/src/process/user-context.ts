@@ -52,7 +52,7 @@ export abstract class UserContext implements ExecutionContext {
   /** Second descriptor of the last call that made two. */
   second = 0;
   text = '';
-  /** How system calls enter the kernel: `EntryKind.SYSCALL` or `COMPAT`. */
+  /** How system calls enter the kernel: `EntryKind.SYSCALL`, `COMPAT` or `INT80`. */
   entry: number = EntryKind.SYSCALL;
   /** The core that executes it, or did last. */
   cpu: Cpu;

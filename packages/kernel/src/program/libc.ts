@@ -19,14 +19,16 @@ PAIRS.forEach((pair, byte) => {
   BYTES[pair] = byte;
 });
 
+/** Characters of a stamp; sprintf puts a zero behind them. */
 const LENGTH = 18;
+export const PRINTED_LENGTH: number = LENGTH + 1;
 const OX = ZERO | (X << 8);
-/** The text of the stamp that was formatted last, as pairs of characters and as characters. */
-const pairs = new Uint16Array(LENGTH / 2);
+/** The text of the stamp that was formatted last, as pairs of characters and as characters, and what ends it. */
+const pairs = new Uint16Array(LENGTH / 2 + 1);
 pairs[0] = OX;
 const text = new Uint8Array(pairs.buffer);
 
-/** Writes characters `done` .. `done + part` of a stamp's text to physical memory. */
+/** Writes characters `done` .. `done + part` of a stamp's text, the zero at its end included, to physical memory. */
 export function formatStamp(memory: PhysicalMemory, at: number, part: number, done: number, value: number): void {
   const high = Math.floor(value * (1 / 0x1_0000_0000)) | 0;
   const low = value | 0;

@@ -51,12 +51,21 @@ export class ProgramBase {
     return this.#syscall;
   }
 
-  /** A system call by its 64-bit number through the entry of 32-bit programs (`int $0x80`), which a 64-bit one may use, too. */
+  /** A system call by its 64-bit number through the entry of 32-bit programs (SYSENTER, or SYSCALL after a jump to 32-bit code). */
   *compatSyscall(nr: number, a0 = 0, a1 = 0, a2 = 0): Generator<void, number> {
-    const { context } = this;
-    context.entry = EntryKind.COMPAT;
-    const result = yield* this.syscall(nr, a0, a1, a2);
-    context.entry = EntryKind.SYSCALL;
+    return yield* this.#by(EntryKind.COMPAT, this.syscall(nr, a0, a1, a2));
+  }
+
+  /** A system call by its 64-bit number through INT 0x80, which 64-bit code may use, too. */
+  *int80(nr: number, a0 = 0, a1 = 0, a2 = 0): Generator<void, number> {
+    this.context.cpu.charge(KernelStep.int80);
+    return yield* this.#by(EntryKind.INT80, this.syscall(nr, a0, a1, a2));
+  }
+
+  *#by(entry: number, call: Call): Generator<void, number> {
+    this.context.entry = entry;
+    const result = yield* call;
+    this.context.entry = EntryKind.SYSCALL;
     return result;
   }
 

@@ -1,6 +1,7 @@
 import { AccessCall, type Call, ComputeCall, Kind, Span, SpanCall } from './call.js';
 import { refuseNumber, requireBytes } from './checks.js';
 import { forgotten, Made } from './forgotten-call.js';
+import { PRINTED_LENGTH } from './libc.js';
 import { ProgramBase } from './program-base.js';
 import type { ProgramContext } from './program-context.js';
 
@@ -113,9 +114,9 @@ export class UserMode extends ProgramBase {
     return this.#onSpan(Span.COMPARE, a, length, b);
   }
 
-  /** sprintf(address, "0x%016lx", value): eighteen characters. */
+  /** sprintf(address, "0x%016lx", value): eighteen characters and a zero. */
   sprintfStamp(address: number, value: number): Call {
-    return this.#onSpan(Span.PRINT, address, 18, value);
+    return this.#onSpan(Span.PRINT, address, PRINTED_LENGTH, value);
   }
 
   /** sscanf(address, "0x%lx"). @returns the value, or -1 if the text is no such number */

@@ -20,7 +20,7 @@ describe('300 messages of the RFC benchmark', () => {
           "epoll 1767442",
           "rpal 457273",
         ],
-        "fingerprint": "4398aa60b07e2115",
+        "fingerprint": "4f45e218fa0792cd",
       }
     `));
 
@@ -31,7 +31,7 @@ describe('300 messages of the RFC benchmark', () => {
           "epoll 3910394",
           "rpal 463845",
         ],
-        "fingerprint": "523372c8df4528c8",
+        "fingerprint": "3b1baaa1921df200",
       }
     `));
 
@@ -42,7 +42,7 @@ describe('300 messages of the RFC benchmark', () => {
           "epoll 4635758",
           "rpal 470989",
         ],
-        "fingerprint": "bfff69563bffe3e3",
+        "fingerprint": "030e7d05ea341baa",
       }
     `));
 
@@ -63,7 +63,7 @@ describe('300 messages of the RFC benchmark', () => {
         "cycles": [
           "epoll 3910389",
         ],
-        "fingerprint": "f92282aa6356eb03",
+        "fingerprint": "4f3d53bebcb70f15",
       }
     `));
 });

@@ -36,11 +36,10 @@ function outcomes(
 /** What must be repaired for it to show. */
 const behind = (defect: Defect): readonly QuirkName[] => (defect.behind === undefined ? [] : [defect.behind]);
 
-/** How many orders were run, and in how many of them the defect shows. */
+/** In which orders the defect shows. */
 function ordersText({ seen, all, runs }: ReturnType<typeof outcomes>): string {
-  const wrong = runs - (seen.get(null) ?? 0);
-  const which = all ? (runs === 1 ? 'the only one' : `all ${runs}`) : `${runs} of more`;
-  return wrong === runs ? which : `${wrong} of ${which}`;
+  if (seen.has(null)) return 'some';
+  return all ? 'every one' : `each of ${runs}`;
 }
 
 describe.each(defects.map((defect) => [defect.name, defect] as const))('%s', (name, defect) => {

@@ -232,7 +232,7 @@ export const explore: Group = {
     },
     {
       kind: 'state',
-      text: 'this.#failure ??= this.#ends() ?? this.#scenario.verdict?.(stage) ?? null;',
+      text: 'this.#failure ??= (stage.over ? null : this.#ends()) ?? this.#scenario.verdict?.(stage) ?? null;',
       mutated: 'this.#failure ??= this.#scenario.verdict?.(stage) ?? null;',
       tests: ['findings', 'races'],
     },

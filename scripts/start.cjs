@@ -104,7 +104,8 @@ function bundle() {
   var packages = fs.readdirSync(path.join(root, 'packages')).map(function (name) {
     return path.join(root, 'packages', name, 'src');
   });
-  var own = ['src', 'package.json', 'rolldown.config.ts', 'own-fields.ts', 'own-packages.ts'].map(function (name) {
+  var recipe = ['rolldown.config.ts', 'constant-bindings.ts', 'own-fields.ts', 'own-packages.ts', 'syntax-tree.ts'];
+  var own = ['src', 'package.json'].concat(recipe).map(function (name) {
     return path.join(app, name);
   });
   if (newest(packages.concat(own, stampOf('all'), stampOf('bench'))) < newest([path.join(app, 'dist', 'cli.js')])) return;

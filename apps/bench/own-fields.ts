@@ -1,12 +1,5 @@
 import { type Plugin, RolldownMagicString } from 'rolldown';
-
-/** A node of the syntax tree, as ESTree has it. */
-interface Node {
-  readonly type: string;
-  readonly start: number;
-  readonly end: number;
-  readonly [field: string]: unknown;
-}
+import { children, type Node } from './syntax-tree.ts';
 
 /**
  * Lets V8 know what objects a field holds. It remembers that from the first value on, and drops the check of an object taken from a field
@@ -66,10 +59,4 @@ function setByConstructor(members: readonly Node[]): ReadonlySet<string> {
 
 function isPrivate(node: unknown): node is Node & { readonly name: string } {
   return (node as Node).type === 'PrivateIdentifier';
-}
-
-function children(node: Node): Node[] {
-  return Object.values(node)
-    .flat()
-    .filter((value): value is Node => typeof (value as Node | null)?.type === 'string');
 }

@@ -1,3 +1,4 @@
+import { constantBindings } from './constant-bindings.ts';
 import { ownFields } from './own-fields.ts';
 import { ownPackages } from './own-packages.ts';
 
@@ -12,6 +13,6 @@ export default ['src/cli.ts', 'src/program.ts', 'src/perf.ts', 'src/range-worker
   platform: 'node',
   resolve: { conditionNames: ['@rpal/source', 'import', 'node'] },
   external: ['jiti', 'bullmq', 'ioredis'],
-  plugins: [ownPackages(), ownFields()],
+  plugins: [ownPackages(), ownFields(), constantBindings()],
   output: { dir: 'dist', format: 'esm', sourcemap: true, codeSplitting: false },
 }));

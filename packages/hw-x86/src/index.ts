@@ -51,7 +51,7 @@ export { type CacheModel, dataCaches } from './memory/cached-coherence.js';
 export { type CacheCounters, type CacheEnvironment, Caches, LineState } from './memory/caches.js';
 export { CoherenceDirectory, type CoherentCore, type Topology, TransferCost } from './memory/coherence.js';
 export { DEVICE_BASE, DeviceWindows, type MmioDevice } from './memory/device-windows.js';
-export { type KernelLock, type LockEvents, LockKind, tellPassed, tellReleased, tellTaken } from './memory/kernel-lock.js';
+export { type KernelLock, type LockingCore, LockKind, tellPassed, tellReleased, tellTaken } from './memory/kernel-lock.js';
 export {
   entryAddress,
   entryFrame,

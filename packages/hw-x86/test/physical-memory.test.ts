@@ -86,6 +86,22 @@ describe('PhysicalMemory', () => {
     );
   });
 
+  it('copies ranges that overlap as if by way of a third', () => {
+    const memory = new PhysicalMemory([16 * MIB]);
+    // Half of them aligned to words, which are copied otherwise.
+    const offset = fc.tuple(fc.nat(40), fc.constantFrom(1, 4)).map(([count, unit]) => count * unit);
+    fc.assert(
+      fc.property(offset, offset, offset, (from, to, length) => {
+        const bytes = Uint8Array.from({ length: 400 }, (_, at) => 7 * at);
+        memory.store(0, bytes);
+        memory.copy(to, from, length);
+        const copied = new Uint8Array(400);
+        memory.load(0, copied);
+        expect(copied).toEqual(bytes.copyWithin(to, from, from + length));
+      }),
+    );
+  });
+
   it('keeps the frames of a returned large page together, and takes them apart when nothing else is left', () => {
     const memory = new PhysicalMemory([16 * MIB, 16 * MIB]);
     const first = memory.allocateLarge(1);

@@ -23,7 +23,7 @@ export const hwX86: Group = {
     'cost-model',
   ],
   mutants: [
-    { kind: 'cost', text: 'this.#spent += cells[count - 1] as number;', mutated: 'this.#spent += 2 * (cells[count - 1] as number);' },
+    { kind: 'cost', text: 'this.#spent += price;', mutated: 'this.#spent += 2 * price;' },
     {
       kind: 'cost',
       text: 'this.chargeCycles(step, ((this.#perByte[step] as number) * length + 0.5) | 0);',
@@ -109,8 +109,8 @@ export const hwX86: Group = {
       text: 'this.#observers.length === 0) this.#aside = DEVICES;',
       mutated: 'this.#observers.length >= 0) this.#aside = DEVICES;',
     },
-    { kind: 'cost', text: 'cells[count] = (cells[count] as number) + times;', mutated: 'cells[count] = (cells[count] as number) + 1;' },
-    { kind: 'cost', text: 'if (!(step < computed.length)) throw unknownStep(step);', mutated: '' },
+    { kind: 'cost', text: '(cells[2 * step + 1] as number) + times;', mutated: '(cells[2 * step + 1] as number) + 1;' },
+    { kind: 'cost', text: 'if (sum === undefined) throw unknownStep(step);', mutated: '' },
     { kind: 'state', text: 'if (!halt.active || !halt.end(time)) return;', mutated: 'if (!halt.active) return; halt.end(time);' },
   ],
 };

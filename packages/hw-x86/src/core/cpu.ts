@@ -3,7 +3,7 @@ import { HwStep } from '../costs/steps.js';
 import { HardwareError } from '../errors.js';
 import { PAGE_MASK, PAGE_SIZE } from '../memory/address.js';
 import type { CoherenceDirectory, TransferCost } from '../memory/coherence.js';
-import type { LockEvents } from '../memory/kernel-lock.js';
+import type { LockingCore } from '../memory/kernel-lock.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { FaultCode, Mmu } from '../mmu/mmu.js';
 import type { TlbEntry } from '../mmu/tlb.js';
@@ -73,8 +73,9 @@ export class Cpu extends CoreClock {
   /** Puts an event of this core into the queue, to happen at `time`. */
   readonly arm: (event: TimedEvent, time: number) => void;
 
-  /** Receives the locks that the kernel takes and releases. */
-  readonly locks: LockEvents;
+  /** Told of the locks that the kernel takes and releases. */
+  readonly lockTaken: LockingCore['lockTaken'];
+  readonly lockReleased: LockingCore['lockReleased'];
 
   readonly #lines = new InterruptLines();
   readonly #flights: InterruptFlights;
@@ -104,7 +105,8 @@ export class Cpu extends CoreClock {
     this.#ipiSent = events.ipiSent;
     this.#haltEntered = events.haltEntered;
     this.#haltLeft = events.haltLeft;
-    this.locks = { taken: events.lockTaken, released: events.lockReleased };
+    this.lockTaken = events.lockTaken;
+    this.lockReleased = events.lockReleased;
     this.context = context;
     this.trap = trap;
     this.advanceTo(environment.bootTime);
@@ -140,18 +142,24 @@ export class Cpu extends CoreClock {
    */
   data(address: number, access: number): number {
     const entry = this.mmu.recent(address, access);
-    if (entry !== null && entry.ownedIn === this.coherence.epoch) return entry.frame * PAGE_SIZE + (address & PAGE_MASK);
-    return this.#data(address, access, entry);
+    if (entry === null) return this.#translated(address, access);
+    const physical = entry.frame * PAGE_SIZE + (address & PAGE_MASK);
+    if (entry.ownedIn !== this.coherence.epoch) this.#touch(entry, physical, access);
+    return physical;
   }
 
-  /** As `data`, where the frame is not known to be this core's alone. */
-  #data(address: number, access: number, entry: TlbEntry | null): number {
-    const physical = entry === null ? this.mmu.translate(address, access) : entry.frame * PAGE_SIZE + (address & PAGE_MASK);
-    if (physical < 0) return -1;
+  /** As `data`, beyond the translations that were used last. */
+  #translated(address: number, access: number): number {
+    const physical = this.mmu.translate(address, access);
+    if (physical >= 0) this.coherence.touch(this, physical, (access & FaultCode.write) !== 0);
+    return physical;
+  }
+
+  /** Moves a line here, of a frame that is not known to be this core's alone. */
+  #touch(entry: TlbEntry, physical: number, access: number): void {
     const { coherence } = this;
     coherence.touch(this, physical, (access & FaultCode.write) !== 0);
-    if (entry !== null && coherence.frameOwner(physical) === this.coreTag) entry.ownedIn = coherence.epoch;
-    return physical;
+    if (coherence.frameOwner(physical) === this.coreTag) entry.ownedIn = coherence.epoch;
   }
 
   /** @throws HardwareError INVALID_OPCODE on a processor without protection keys, where WRPKRU raises #UD */

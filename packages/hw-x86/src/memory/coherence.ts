@@ -3,7 +3,7 @@ import { HwStep } from '../costs/steps.js';
 import type { CoreClock } from '../time/core-clock.js';
 import { CACHE_LINE, PAGE_SIZE } from './address.js';
 import { isDevice } from './device-windows.js';
-import type { LockEvents } from './kernel-lock.js';
+import type { LockingCore } from './kernel-lock.js';
 
 /** Lines of a frame. */
 const LINES = PAGE_SIZE / CACHE_LINE;
@@ -175,10 +175,10 @@ export class CoherenceDirectory {
 const OUTSTANDING_MISSES = 10;
 
 /** A core that knows what lines from other cores cost it. */
-export interface CoherentCore extends CoreClock {
+export interface CoherentCore extends CoreClock, LockingCore {
   readonly id: number;
+  readonly clock: number;
   readonly transfer: TransferCost;
-  readonly locks: LockEvents;
 }
 
 /** What it costs to bring lines from one core to another. */

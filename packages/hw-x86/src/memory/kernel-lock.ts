@@ -15,30 +15,23 @@ export interface KernelLock {
   readonly kind: number;
 }
 
-/** Where a CPU reports locks: the events `lockTaken` and `lockReleased`. */
-export interface LockEvents {
-  readonly taken: EventSeam<[cpu: number, time: number, lock: KernelLock, site: string]>;
-  readonly released: EventSeam<[cpu: number, time: number, lock: KernelLock]>;
-}
-
-/** A CPU that reports locks. */
+/** A CPU that reports locks. The events are its own fields: a hand-over of both in one object would be looked into at every lock. */
 export interface LockingCore {
   readonly id: number;
   readonly clock: number;
-  readonly locks: LockEvents;
+  readonly lockTaken: EventSeam<[cpu: number, time: number, lock: KernelLock, site: string]>;
+  readonly lockReleased: EventSeam<[cpu: number, time: number, lock: KernelLock]>;
 }
 
 /** `cpu` has taken `lock`. @param site where, if the system call does not say it: a name of the code, and its patch */
 export function tellTaken(cpu: LockingCore, lock: KernelLock, site: string): void {
-  const { taken } = cpu.locks;
   // The clock is a sum: it is asked for only if somebody listens.
-  if (taken.observed) taken.emit(cpu.id, cpu.clock, lock, site);
+  if (cpu.lockTaken.observed) cpu.lockTaken.emit(cpu.id, cpu.clock, lock, site);
 }
 
 /** `cpu` gives `lock` back. */
 export function tellReleased(cpu: LockingCore, lock: KernelLock): void {
-  const { released } = cpu.locks;
-  if (released.observed) released.emit(cpu.id, cpu.clock, lock);
+  if (cpu.lockReleased.observed) cpu.lockReleased.emit(cpu.id, cpu.clock, lock);
 }
 
 /** `cpu` has taken `lock` and given it back in one step, or would have had to: what was done meanwhile takes no other. */

@@ -32,14 +32,27 @@ const text = new Uint8Array(pairs.buffer);
 export function formatStamp(memory: PhysicalMemory, at: number, part: number, done: number, value: number): void {
   const high = Math.floor(value * (1 / 0x1_0000_0000)) | 0;
   const low = value | 0;
-  for (let i = 0; i < 4; i++) pairs[1 + i] = PAIRS[(high >>> (24 - (i << 3))) & 255] as number;
-  for (let i = 0; i < 4; i++) pairs[5 + i] = PAIRS[(low >>> (24 - (i << 3))) & 255] as number;
-  let i = 0;
-  // What is aligned goes by words.
-  if (done === 0 && (at & 3) === 0) {
-    for (; i + 4 <= part; i += 4) memory.write32(at + i, (pairs[i >>> 1] as number) | ((pairs[(i >>> 1) + 1] as number) << 16));
+  if (part === LENGTH && (at & 3) === 0) {
+    formatAligned(memory, at, high, low);
+    return;
   }
-  for (; i < part; i++) memory.write8(at + i, text[done + i] as number);
+  for (let i = 0; i < 4; i++) pairs[1 + i] = pair(high >>> (24 - 8 * i));
+  for (let i = 0; i < 4; i++) pairs[5 + i] = pair(low >>> (24 - 8 * i));
+  for (let i = 0; i < part; i++) memory.write8(at + i, text[done + i] as number);
+}
+
+/** A whole stamp that begins at a multiple of four, by words. */
+function formatAligned(memory: PhysicalMemory, at: number, high: number, low: number): void {
+  memory.write32(at, OX | (pair(high >>> 24) << 16));
+  memory.write32(at + 4, pair(high >>> 16) | (pair(high >>> 8) << 16));
+  memory.write32(at + 8, pair(high) | (pair(low >>> 24) << 16));
+  memory.write32(at + 12, pair(low >>> 16) | (pair(low >>> 8) << 16));
+  memory.write16(at + 16, pair(low));
+}
+
+/** The digits of the lowest byte. */
+function pair(value: number): number {
+  return PAIRS[value & 255] as number;
 }
 
 /**

@@ -30,8 +30,8 @@ describe('a descriptor table', () => {
     const file = new Counted(0);
     lab.files.install(lab.cpu, file);
     expect([lab.files.peek(0), lab.spentOn(VfsStep.fdLookup)]).toEqual([file, 0]);
-    expect([lab.files.lookUp(lab.cpu, 0), lab.files.lookUp(lab.cpu, 5)]).toEqual([file, null]);
-    expect(lab.spentOn(VfsStep.fdLookup)).toBe(2 * (lab.cpu.costs.step[VfsStep.fdLookup] as number));
+    expect([0, 5, -1].map((fd) => lab.files.lookUp(lab.cpu, fd))).toEqual([file, null, null]);
+    expect(lab.spentOn(VfsStep.fdLookup)).toBe(3 * (lab.cpu.costs.step[VfsStep.fdLookup] as number));
   });
 
   it('releases a file with its last reference, wherever that is', () => {

@@ -1,4 +1,4 @@
-import { type Cpu, Exception, type ExecutionContext, TrapOutcome } from '@rpal/hw-x86';
+import { type Cpu, Exception, type ExecutionContext, TrapOutcome, taggedNumber } from '@rpal/hw-x86';
 import type { CallArguments } from './call-arguments.js';
 import type { ContextTable } from './context-table.js';
 import { EntryKind } from './entry-kind.js';
@@ -20,6 +20,8 @@ export interface CallRegisters {
 /** The `nr` of a context that has made no system call. */
 export const NO_CALL = -1;
 
+const NO_REGISTERS: CallRegisters = { nr: NO_CALL, a0: 0, a1: 0, a2: 0, a3: 0, a4: 0, a5: 0, text: '' };
+
 /**
  * A flow of user-mode code: a program, or a fiber of a library. It is what the user's registers describe; while it does
  * not run, saved registers in memory may refer to it by its resume address, as a real saved instruction pointer would.
@@ -34,7 +36,7 @@ export abstract class UserContext implements ExecutionContext {
    */
   readonly resumeAddress: number;
   /** Instruction pointer, where somebody may ask for it: sections of library code have addresses. */
-  rip = 0;
+  rip: number = taggedNumber();
   rsp = 0;
   /** Result registers: set by whoever resumes the context. */
   rax = 0;
@@ -43,12 +45,12 @@ export abstract class UserContext implements ExecutionContext {
   landing = 0;
   /** System-call number (`NO_CALL` before the first) and arguments. `text` stands for string arguments. */
   nr: number = NO_CALL;
-  a0 = 0;
-  a1 = 0;
-  a2 = 0;
-  a3 = 0;
-  a4 = 0;
-  a5 = 0;
+  a0: number = taggedNumber();
+  a1: number = taggedNumber();
+  a2: number = taggedNumber();
+  a3: number = taggedNumber();
+  a4: number = taggedNumber();
+  a5: number = taggedNumber();
   /** Second descriptor of the last call that made two. */
   second = 0;
   text = '';
@@ -65,6 +67,7 @@ export abstract class UserContext implements ExecutionContext {
   constructor(contexts: ContextTable, cpu: Cpu, thread: Thread | null) {
     this.contexts = contexts;
     this.cpu = cpu;
+    this.restoreRegisters(NO_REGISTERS);
     this.resumeAddress = thread === null ? 0 : contexts.add(this, thread);
     this.rip = this.resumeAddress;
   }
@@ -143,10 +146,16 @@ export abstract class UserContext implements ExecutionContext {
    * @param access `Access` bits @returns -1 if a fault ended as `pageFault` says
    */
   reach(address: number, access: number): number {
+    const physical = this.cpu.data(address, access);
+    return physical >= 0 ? physical : this.#reachAfterFault(address, access);
+  }
+
+  /** Apart, as V8 would box the address before the loop, also where there is no fault. */
+  #reachAfterFault(address: number, access: number): number {
     for (;;) {
+      if (!this.pageFault()) return -1;
       const physical = this.cpu.data(address, access);
       if (physical >= 0) return physical;
-      if (!this.pageFault()) return -1;
     }
   }
 

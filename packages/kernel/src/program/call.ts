@@ -148,6 +148,12 @@ const FRACTION = 0.5;
 
 const NO_BYTES = new Uint8Array(0);
 
+/** The end of a routine: its value may be a stamp, and passes unboxed, as no other result has this shape. */
+class SpanResult implements Result {
+  readonly done = true;
+  value = FRACTION;
+}
+
 /** A library routine on a range of memory, one page at a time. One class for all of them keeps calls within four shapes. */
 export class SpanCall implements Call {
   kind: number = Span.FILL;
@@ -157,7 +163,7 @@ export class SpanCall implements Call {
   argument = FRACTION;
   bytes: Uint8Array = NO_BYTES;
   readonly #context: ProgramContext;
-  readonly #result: Result = { done: true, value: 0 };
+  readonly #result = new SpanResult();
   /** Bytes that are done. */
   #done = 0;
   /** The price of the whole call has been charged. */
@@ -212,7 +218,7 @@ export class SpanCall implements Call {
     const result = this.#result;
     switch (this.kind) {
       case Span.FILL:
-        memory.fill(at, length, this.argument);
+        memory.fill(at, length, this.argument & 0xff);
         return true;
       case Span.STORE:
         memory.store(at, this.bytes, done, length);

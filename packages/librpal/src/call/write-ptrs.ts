@@ -17,7 +17,7 @@ import {
 } from '../layouts.js';
 import type { LibProcess, Peer } from '../process/lib-process.js';
 import { FAULTED, NO_SLOT, slotAddress } from '../routine/fd-slots.js';
-import { jump, saveFrame } from '../routine/fiber.js';
+import { handleOf, jump, saveFrame } from '../routine/fiber.js';
 import { follow, LibCall, reach, StepEnd } from '../routine/lib-call.js';
 import { nextWord } from '../routine/words.js';
 import { LibSender, type RpalFd } from './sender.js';
@@ -410,8 +410,9 @@ export class WritePtrsCall extends LibCall {
     const { context } = this;
     const record = follow(cpu, this.#record, Touch.LOAD);
     const scc = follow(cpu, (this.sender as LibSender).scc, Touch.STORE);
-    const handle = saveFrame(cpu, context);
-    if (record < 0 || scc < 0 || handle < 0) return StepEnd.FAULT;
+    const saved = saveFrame(cpu, context);
+    if (record < 0 || scc < 0 || !saved) return StepEnd.FAULT;
+    const handle = handleOf(context);
     memory.write64(scc + Scc.rtc + TaskContext.rip, context.resumeAddress);
     memory.write64(scc + Scc.rtc + TaskContext.rsp, handle + FiberFrame.size);
     if (!jump(cpu, context, memory.read64(record + ReceiverRecord.mainContext), handle, 0)) return StepEnd.FAULT;

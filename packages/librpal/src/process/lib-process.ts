@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, taggedNumber } from '@rpal/hw-x86';
 import type { Process } from '@rpal/kernel';
 import { findRpal, type Instruments, type Isolation, protectionKeys, type QuirkName, type Rpal } from '@rpal/rpal-core';
 import type { Handover, Scheduler } from '@rpal/sched';
@@ -66,9 +66,9 @@ export class LibProcess {
   /** Scratch memory for arguments of system calls. */
   scratch = 0;
   /** Sections of library code whose addresses matter. */
-  libText = 0;
-  retBegin = 0;
-  retEnd = 0;
+  libText: number = taggedNumber();
+  retBegin: number = taggedNumber();
+  retEnd: number = taggedNumber();
   /** Requested services by id. */
   peers: Peer[] = [];
   /** Where words go from sender to receiver: one for all processes of a machine. */
@@ -98,6 +98,9 @@ export class LibProcess {
     this.build = build;
     this.steps = build.steps;
     this.warmth = new Warmth(scheduler);
+    this.libText = 0;
+    this.retBegin = 0;
+    this.retEnd = 0;
     this.checksReceivers = !this.quirk('receiver-id-unchecked');
     this.leavesKeys = !this.quirk('dead-callers-record-kept');
     this.atomicBits = !this.quirk('event-bits-not-atomic');

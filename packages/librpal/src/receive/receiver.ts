@@ -1,4 +1,4 @@
-import { CACHE_LINE, type Cpu, Pointer, Touch } from '@rpal/hw-x86';
+import { CACHE_LINE, type Cpu, Pointer, Touch, taggedNumber } from '@rpal/hw-x86';
 import { type ProgramContext, SyscallNumber, type Thread } from '@rpal/kernel';
 import {
   pkruOf,
@@ -26,7 +26,7 @@ import {
 } from '../layouts.js';
 import { LibProcess } from '../process/lib-process.js';
 import { FAULTED, NO_SLOT, slotAddress } from '../routine/fd-slots.js';
-import { enter, Fiber, jump, saveFrame } from '../routine/fiber.js';
+import { enter, Fiber, handleOf, jump, saveFrame } from '../routine/fiber.js';
 import { follow, LibCall, reach, StepEnd } from '../routine/lib-call.js';
 
 /** Length of the code that the library registers as its ret section. */
@@ -222,7 +222,7 @@ const S = {
 /** `rpal_epoll_wait` (9.2). */
 export class EpollWaitCall extends LibCall {
   epfd = 0;
-  events = 0;
+  events: number = taggedNumber();
   maxevents = 0;
   timeout = 0;
   /** `rpal_epoll_wait_user`: nothing but what peers have queued. */
@@ -237,6 +237,7 @@ export class EpollWaitCall extends LibCall {
 
   constructor(context: ProgramContext) {
     super(context);
+    this.events = 0;
     this.#thread = context.thread;
     this.#handover = LibProcess.of(context.thread.process).handover;
   }
@@ -298,12 +299,11 @@ export class EpollWaitCall extends LibCall {
         this.#count = this.context.rax;
         return this.go(S.COLLECT);
       case S.LEAVE: {
-        const handle = saveFrame(cpu, this.context);
-        if (handle < 0) return StepEnd.FAULT;
+        if (!saveFrame(cpu, this.context)) return StepEnd.FAULT;
         cpu.charge(receiver.process.steps.waitJump);
         const { trampoline } = receiver;
         trampoline.restart();
-        trampoline.rax = handle;
+        trampoline.rax = handleOf(this.context);
         this.state = S.ARRIVED;
         enter(cpu, trampoline);
         return StepEnd.AWAY;

@@ -5,15 +5,19 @@ import { reach, StepEnd } from './lib-call.js';
 
 /**
  * Saves a context below the stack pointer as fcontext's `jump` does: only what a function call must preserve. The resume address leads back.
- * @returns the handle (the address of the frame), or -1 if the stack faults
+ * @returns false if the stack faults
  */
-export function saveFrame(cpu: Cpu, context: UserContext): number {
-  const handle = context.rsp - FiberFrame.size;
-  const frame = reach(cpu, handle, Touch.STORE);
-  if (frame < 0) return -1;
+export function saveFrame(cpu: Cpu, context: UserContext): boolean {
+  const frame = reach(cpu, handleOf(context), Touch.STORE);
+  if (frame < 0) return false;
   cpu.memory.write64(frame + FiberFrame.rbp, context.rsp);
   cpu.memory.write64(frame + FiberFrame.rip, context.resumeAddress);
-  return handle;
+  return true;
+}
+
+/** The handle of a context that `saveFrame` saves: the address of the frame. */
+export function handleOf(context: UserContext): number {
+  return context.rsp - FiberFrame.size;
 }
 
 /**

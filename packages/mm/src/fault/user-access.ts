@@ -21,10 +21,16 @@ export function userPage(cpu: Cpu, mm: MmStruct, address: number, write: boolean
   mm.mmapLock.pass(cpu, 'access to user memory');
   // As a user's access: pages of memory without any rights are the kernel's in the tables, where Linux has them not present.
   const access = write ? Access.write | Access.user : Access.user;
+  const physical = cpu.data(address, access);
+  return physical >= 0 ? physical : pageAfterFault(cpu, mm, address, access);
+}
+
+/** Apart, as V8 would box the address before the loop, also where there is no fault. */
+function pageAfterFault(cpu: Cpu, mm: MmStruct, address: number, access: number): number {
   for (;;) {
+    if (handleFault(cpu, mm, address, cpu.mmu.faultCode & ~FaultCode.user) !== 0) return -Errno.EFAULT;
     const physical = cpu.data(address, access);
     if (physical >= 0) return physical;
-    if (handleFault(cpu, mm, address, cpu.mmu.faultCode & ~FaultCode.user) !== 0) return -Errno.EFAULT;
   }
 }
 

@@ -30,12 +30,12 @@ export class FdTable {
   /** The file behind a descriptor, or null. Charges the look-up. */
   lookUp(cpu: Cpu, fd: number): File | null {
     cpu.charge(VfsStep.fdLookup);
-    return this.#files[fd >>> 0] ?? null;
+    return this.#at(fd);
   }
 
   /** The file behind a descriptor without cost: for observers. */
   peek(fd: number): File | null {
-    return this.#files[fd >>> 0] ?? null;
+    return this.#at(fd);
   }
 
   /** Descriptors that lead to something are below this. */
@@ -79,7 +79,7 @@ export class FdTable {
   /** close(2). */
   close(cpu: Cpu, register: number): number {
     const fd = register >>> 0;
-    const file = this.#files[fd] ?? null;
+    const file = this.#at(fd);
     if (file === null) return -Errno.EBADF;
     cpu.charge(VfsStep.fileClose);
     this.#files[fd] = null;
@@ -131,6 +131,12 @@ export class FdTable {
     this.#closeOnExec.clear();
     this.#lowestFree = 0;
     for (let i = last.length - 1; i >= 0; i--) last[i]?.destroy(cpu);
+  }
+
+  /** What is no index, such as the -1 of an anonymous mapping, V8 would look up by name, and all others from then on. */
+  #at(register: number): File | null {
+    const fd = register >>> 0;
+    return fd < this.#files.length ? (this.#files[fd] as File | null) : null;
   }
 
   #place(fd: number, file: File, closeOnExec: boolean): void {

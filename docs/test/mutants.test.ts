@@ -48,8 +48,11 @@ describe('the report of a run', () => {
   const results = [result({}), result({ package: 'packages/b', outcome: 'out of time' }), excused];
 
   it('counts what is killed, and gives the reason of what is not', () => {
-    expect(markdown(results)).toContain('| packages/a | 2 | 1 | 50.0 % |\n| packages/b | 1 | 1 | 100.0 % |\n| all | 3 | 2 | 66.7 % |');
-    expect(markdown(results)).toContain('* `packages/a/src/a.ts`: `x < 1` as `x <= 1`. only a short cut.');
+    const page = markdown(results, '0123456789ab');
+    expect(page).toContain('of commit 0123456789ab: of 3 mutants 2 were killed (1 by the time limit),\nthat is 66.7 %, and 1 survived.');
+    expect(page).toContain('| packages/a | 2 | 1 | 50.0 % |\n| packages/b | 1 | 1 | 100.0 % |\n| all | 3 | 2 | 66.7 % |');
+    expect(page).toContain('* `packages/a/src/a.ts`: `x < 1` as `x <= 1`. only a short cut.');
+    expect(page).toContain('### packages/b\n\n* `packages/a/src/a.ts`: `x < 1` as `x <= 1`. The time limit.');
     expect(summary(results)).toContain('3 mutants: 2 killed (1 by the time limit), 1 survived; 66.7 % killed');
   });
 

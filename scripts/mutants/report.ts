@@ -29,15 +29,18 @@ function percent(part: number, all: number): string {
   return `${((100 * part) / Math.max(1, all)).toFixed(1)} %`;
 }
 
+function packagesOf(results: readonly Result[]): readonly string[] {
+  return [...new Set(results.map((result) => result.package))];
+}
+
 /** Rows of package, mutants, killed, percent; the last one has the sums. */
 function table(results: readonly Result[]): string[][] {
   const row = (name: string, own: readonly Result[]): string[] => {
     const killed = own.filter(isKilled).length;
     return [name, `${own.length}`, `${killed}`, percent(killed, own.length)];
   };
-  const packages = [...new Set(results.map((result) => result.package))];
   return [
-    ...packages.map((name) =>
+    ...packagesOf(results).map((name) =>
       row(
         name,
         results.filter((result) => result.package === name),
@@ -76,20 +79,21 @@ function kinds(results: readonly Result[]): string[] {
   });
 }
 
-/** The tables of docs/mutants.md. */
-export function markdown(results: readonly Result[]): string {
+/** docs/mutants.md. @param commit what was checked out; null if that is not known */
+export function markdown(results: readonly Result[], commit: string | null): string {
   const survivors = results.filter(({ outcome }) => outcome === 'survived');
-  const reasons = survivors.map(({ file, text, mutated, survives }) =>
-    [`* \`${file}\`: \`${text}\``, mutated === '' ? 'left out.' : `as \`${mutated}\`.`, `${survives ?? 'No reason stated'}.`].join(' '),
-  );
+  const killed = results.filter(isKilled);
+  const late = results.filter(({ outcome }) => outcome === 'out of time').length;
   return [
     '# Mutants',
     '',
     'A mutant is one line of the sources made wrong: a wake-up or a flush left out, another error number, a bound off by one, a cost not booked.',
-    'The tests of the package must notice. `pnpm mutants` runs them all, each in a second or two, and leaves the sources as they are;',
+    'The tests of the package must notice. `pnpm mutants` runs them all, each in some seconds, and leaves the sources as they are;',
     '`pnpm mutants packages/mm` those of a package. [The lists](../scripts/mutants/list) say which tests are to notice.',
     '',
-    'This is written by `pnpm mutants --markdown docs/mutants.md`, when the last complete run ended.',
+    'This is written by `pnpm mutants --markdown docs/mutants.md` when a complete run has ended.',
+    `The last one was of commit ${commit ?? '(files were changed)'}: of ${results.length} mutants ${killed.length} were killed (${late} by the time limit),`,
+    `that is ${percent(killed.length, results.length)}, and ${survivors.length} survived.`,
     '',
     '| Package | Mutants | Killed | |',
     '|---|--:|--:|--:|',
@@ -97,7 +101,24 @@ export function markdown(results: readonly Result[]): string {
     '',
     '## Survivors',
     '',
-    ...(reasons.length > 0 ? reasons : ['None.']),
+    ...(survivors.length > 0 ? survivors.map((one) => `${heading(one)} ${one.survives ?? 'No reason stated'}.`) : ['None.']),
+    '',
+    '## Killed, and the first test that noticed',
+    ...packagesOf(killed).flatMap((name) => ['', `### ${name}`, '', ...killed.filter((one) => one.package === name).map(killedLine)]),
     '',
   ].join('\n');
+}
+
+/** A mutant as the page names it. */
+export function heading({ file, text, mutated }: Pick<Result, 'file' | 'text' | 'mutated'>): string {
+  return `* \`${file}\`: ${code(text)} ${mutated === '' ? 'left out.' : `as ${code(mutated)}.`}`;
+}
+
+function killedLine(result: Result): string {
+  return `${heading(result)} ${result.outcome === 'out of time' ? 'The time limit' : result.by.replaceAll(/[<>*_[\]]/g, '\\$&')}.`;
+}
+
+function code(text: string): string {
+  const fence = text.includes('`') ? '``' : '`';
+  return `${fence}${text.trim()}${fence}`;
 }

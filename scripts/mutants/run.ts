@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { Journal } from './journal.ts';
 import { groups } from './list.ts';
 import { type Group, locate, type Mutant, type Place, root, testFiles } from './mutant.ts';
 import { markdown, type Result, summary, wrong } from './report.ts';
@@ -15,7 +16,8 @@ const UNKNOWN = 10;
 const USAGE = `usage: pnpm mutants [--json FILE] [--markdown FILE] [FILTER ...]
 Changes one line at a time and runs the tests that are to notice. The files stay as they are: only the tests see the change.
 FILTER: part of a package's folder, a kind, or part of a line; all that are given must fit.
---json: every result; --markdown: the tables of docs/mutants.md.
+--json: every result, a line each; those that are there, of the commit that is checked out, are not run again.
+--markdown: docs/mutants.md.
 Exit status: 0 done; 1 a mutant survives and states no reason, or is killed and states one; 2 wrong usage.`;
 
 interface Chosen {
@@ -49,9 +51,12 @@ if (chosen.length === 0) wrongUsage(`no mutant fits: ${filters.join(' ')}`);
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const tests = new Tests();
+const journal = new Journal(values.json);
 
 /** Seconds that test files have taken. */
 const seconds = new Map<string, number>();
+/** By source file: the test file that has noticed the last mutant of it. */
+const noticed = new Map<string, string>();
 /** Test files that have passed without a mutant. */
 const sound = new Set<string>();
 
@@ -64,16 +69,18 @@ async function complaint(file: string): Promise<string> {
   return '';
 }
 
-/** Runs the tests that are to notice. The first that does ends the run: those that are known to be quick go first. */
+/** Runs the tests that are to notice. The first that does ends the run: that of the line's neighbours goes first, then the quick ones. */
 async function answerTo({ group, mutant }: Chosen, file: string): Promise<Answer> {
   const usual = (test: string): number => seconds.get(test) ?? UNKNOWN;
-  const files = [...testFiles(group, mutant)].sort((a, b) => usual(a) - usual(b));
+  const turn = (test: string): number => (test === noticed.get(file) ? 0 : usual(test));
+  const files = [...testFiles(group, mutant)].sort((a, b) => turn(a) - turn(b));
   const change = { file, text: mutant.text, without: mutant.mutated };
   for (let limit = PATIENCE * files.reduce((sum, test) => sum + usual(test), 0) + GRACE; ; limit *= PATIENCE) {
     const answer = await tests.run({ files, change }, Math.min(limit, LONGEST));
     // Stuck, or is it the computer that has much else to do?
     if (answer.outcome === 'out of time' && limit < LONGEST && !(await inTime(files, limit))) continue;
     for (const [test, taken] of Object.entries(answer.files)) if (test !== answer.in) seconds.set(test, taken);
+    if (answer.in !== '') noticed.set(file, answer.in);
     const wrong = await complaint(answer.in);
     return wrong === '' ? answer : withoutTest('broken', wrong, answer.seconds);
   }
@@ -97,8 +104,12 @@ async function resultOf(one: Chosen): Promise<Result> {
     return { ...known, file: one.group.package, line: 0, outcome: 'broken', by: (error as Error).message, seconds: 0 };
   }
   const file = place.file.slice(root.length);
+  const before = journal.find({ file, text, mutated });
+  if (before !== undefined) return { ...before, survives };
   const { outcome, by, seconds } = await answerTo(one, file);
-  return { ...known, file, line: place.line, outcome: OUTCOMES[outcome], by, seconds };
+  const result = { ...known, file, line: place.line, outcome: OUTCOMES[outcome], by, seconds };
+  journal.add(result);
+  return result;
 }
 
 const results: Result[] = [];
@@ -111,6 +122,5 @@ for (const one of chosen) {
 }
 tests.close();
 console.log(summary(results));
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
-if (values.markdown !== undefined) writeFileSync(values.markdown, markdown(results));
+if (values.markdown !== undefined) writeFileSync(values.markdown, markdown(results, journal.commit));
 process.exit(results.some(wrong) ? 1 : 0);

@@ -1,0 +1,46 @@
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { root } from './mutant.ts';
+import type { Result } from './report.ts';
+
+/**
+ * The results of a run, each written as it comes, as a line of JSON: a run that was interrupted goes on where it was, and runs with
+ * different filters may share a file. Only results of the commit that is checked out count, and none while files are changed.
+ */
+export class Journal {
+  /** What is checked out, in twelve digits; null while files differ from it. */
+  readonly commit: string | null = checkedOut();
+  readonly #file: string | undefined;
+  readonly #known: Map<string, Result> = new Map();
+
+  constructor(file: string | undefined) {
+    this.#file = file;
+    if (file === undefined || this.commit === null || !existsSync(file)) return;
+    for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
+      const { commit, ...result } = JSON.parse(line) as Result & { readonly commit: string | null };
+      if (commit === this.commit) this.#known.set(keyOf(result), result);
+    }
+  }
+
+  /** What came of a mutant before; undefined: it has not been run. */
+  find(mutant: Pick<Result, 'file' | 'text' | 'mutated'>): Result | undefined {
+    return this.#known.get(keyOf(mutant));
+  }
+
+  add(result: Result): void {
+    if (this.#file !== undefined) appendFileSync(this.#file, `${JSON.stringify({ commit: this.commit, ...result })}\n`);
+  }
+}
+
+function keyOf({ file, text, mutated }: Pick<Result, 'file' | 'text' | 'mutated'>): string {
+  return JSON.stringify([file, text, mutated]);
+}
+
+function checkedOut(): string | null {
+  const git = (...words: string[]): string => execFileSync('git', words, { cwd: root, encoding: 'utf8' });
+  try {
+    return git('status', '--porcelain', '--untracked-files=no') === '' ? git('rev-parse', 'HEAD').slice(0, 12) : null;
+  } catch {
+    return null;
+  }
+}

@@ -20,13 +20,13 @@ export class CompareError extends Error {
   }
 }
 
-/** @returns `result`, unless it is a negative errno. @throws CompareError CALL_FAILED */
+/** @returns `result`, unless it is a negative errno. @throws CompareError CALL_FAILED @public for mechanisms of your own */
 export function done(call: string, result: number): number {
   if (result < 0) throw new CompareError('CALL_FAILED', `${call} failed with ${errnoName(result)}`);
   return result;
 }
 
-/** @throws CompareError CALL_FAILED if `result` is another value */
+/** @throws CompareError CALL_FAILED if `result` is another value @public for mechanisms of your own */
 export function exactly(call: string, result: number, wanted: number): void {
   if (result !== wanted)
     throw new CompareError('CALL_FAILED', `${call} came back with ${result < 0 ? errnoName(result) : result}, not ${wanted}`);

@@ -71,3 +71,17 @@ export const lockdep: Group = {
     { kind: 'state', text: 'if (held.length === 0) return;', mutated: 'if (held.length > 0) return;', in: 'plugin.ts' },
   ],
 };
+
+export const kernelBus: Group = {
+  package: 'plugins/kernel-bus',
+  tests: ['bus'],
+  mutants: [
+    { kind: 'permission', text: 'if (!to.#takesFrom(this)) return -Errno.EPERM;', mutated: '' },
+    { kind: 'errno', text: 'if (offset < 0) return -Errno.ENOBUFS;', mutated: 'if (offset < 0) return -Errno.ENOMEM;' },
+    { kind: 'wake-up', text: 'this.wait.wakeOneSync(cpu, Poll.IN | Poll.RDNORM);', mutated: '' },
+    { kind: 'state', text: 'if (owner === connection) this.#names.delete(name);', mutated: '{}' },
+    { kind: 'bound', text: 'if (offset + rounded > this.bytes) return -1;', mutated: 'if (offset > this.bytes) return -1;' },
+    { kind: 'cost', text: 'cpu.charge(BusStep.route);', mutated: '' },
+    { kind: 'errno', text: 'if (owner !== undefined && owner !== connection) return -Errno.EEXIST;', mutated: '' },
+  ],
+};

@@ -1,4 +1,5 @@
 import type { System } from '@rpal/compare';
+import { bus } from '@rpal/kernel-bus';
 
 /** The systems that come with this program. The only place that names them. */
-export const systems: readonly System[] = [];
+export const systems: readonly System[] = [bus];

@@ -16,7 +16,7 @@ export class Replay implements Strategy {
   }
 }
 
-/** Leaves the usual order at a few given places only. What shrinking works on, and what a recording holds. */
+/** Leaves the usual order at a few given places only. What shrinking works on, and what a recording holds. @public for searches of your own */
 export class Deviations implements Strategy {
   readonly #at: ReadonlyMap<number, number>;
 

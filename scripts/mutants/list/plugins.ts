@@ -85,3 +85,20 @@ export const kernelBus: Group = {
     { kind: 'errno', text: 'if (owner !== undefined && owner !== connection) return -Errno.EEXIST;', mutated: '' },
   ],
 };
+
+export const pageFlip: Group = {
+  package: 'plugins/page-flip',
+  tests: ['page-flip'],
+  mutants: [
+    {
+      kind: 'flush',
+      text: 'if (wasWritable) own.manager.tlb.flushChanged(cpu, own, from, from + length, PAGE_SIZE, NO_TABLES_FREED);',
+      mutated: '',
+    },
+    { kind: 'permission', text: 'one.from === sender.process.pid && to >= one.start', mutated: 'to >= one.start' },
+    { kind: 'bound', text: 'to + length <= one.end)) return -Errno.EPERM;', mutated: 'to < one.end)) return -Errno.EPERM;' },
+    { kind: 'state', text: 'frames.setExclusive(frame, false);', mutated: '', in: 'send-pages.ts' },
+    { kind: 'state', text: 'frames.put(old);', mutated: '', in: 'send-pages.ts' },
+    { kind: 'key', text: 'frames.exclusive(frame) ? WRITTEN_PAGE : WRITTEN_PAGE & ~Pte.writable', mutated: 'WRITTEN_PAGE & ~Pte.writable' },
+  ],
+};

@@ -1,5 +1,6 @@
 import type { System } from '@rpal/compare';
 import { bus } from '@rpal/kernel-bus';
+import { mapping } from '@rpal/page-flip';
 
 /** The systems that come with this program. The only place that names them. */
-export const systems: readonly System[] = [bus];
+export const systems: readonly System[] = [bus, mapping];

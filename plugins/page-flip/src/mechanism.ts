@@ -53,7 +53,7 @@ function endpointOf(how: number) {
 
 const common = { copies: 0, sizes: [1, 1024 * 1024], waits: ['sleep'], streams: false, plugins: () => [pageFlip()] } as const;
 
-/** The sender gives its pages away. */
+/** The sender gives its pages away. @public for comparisons of your own */
 export const flip: Mechanism = {
   ...common,
   name: 'flip',
@@ -61,7 +61,7 @@ export const flip: Mechanism = {
   start: byFork(open, endpointOf(PageSend.MOVE)),
 };
 
-/** Both sides have the pages, until one writes. */
+/** Both sides have the pages, until one writes. @public for comparisons of your own */
 export const copyOnWrite: Mechanism = {
   ...common,
   name: 'cow',

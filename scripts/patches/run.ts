@@ -1,24 +1,48 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { patches } from '../../packages/rpal-core/src/patches.ts';
 import { type Answer, Tests } from '../mutants/tests.ts';
 import { patchMutants } from './mutants.ts';
+import { type Row, table } from './report.ts';
 
-/** `pnpm patches [NUMBER ...]`: takes what each patch does out and runs the row's test, which must fail. */
+const USAGE = `usage: pnpm patches [--markdown FILE] [NUMBER ...]
+Takes what each patch does out, in one place, and runs the row's test, which must fail. The files stay as they are: only the tests see the change.
+--markdown: the table of packages/rpal-core/docs/patches.md; for all 35 only.
+Exit status: 0 every test fails without its patch, and passes with it; 1 not so; 2 wrong usage.`;
 
 /** Seconds. A mutant that makes the machine spin for ever has been noticed, too. */
 const LIMIT = 240;
 
-const wanted = process.argv.slice(2).map(Number);
-const unknown = process.argv.slice(2).filter((_, index) => !patchMutants.some(({ patch }) => patch === wanted[index]));
-if (unknown.length > 0) {
-  console.error(`no such patch: ${unknown.join(' ')}; they are 1 to ${patchMutants.length}`);
+function wrongUsage(message: string): never {
+  console.error(`${message}\n${USAGE}`);
   process.exit(2);
 }
+
+function options(): { wanted: readonly number[]; markdown: string | undefined } {
+  try {
+    const { values, positionals } = parseArgs({ allowPositionals: true, options: { markdown: { type: 'string' } } });
+    const unknown = positionals.filter((text) => !patchMutants.some(({ patch }) => patch === Number(text)));
+    if (unknown.length > 0) wrongUsage(`no such patch: ${unknown.join(' ')}; they are 1 to ${patchMutants.length}`);
+    if (values.markdown !== undefined && positionals.length > 0) wrongUsage('--markdown is for all patches');
+    return { wanted: positionals.map(Number), markdown: values.markdown };
+  } catch (error) {
+    return wrongUsage((error as Error).message);
+  }
+}
+
+function git(...args: string[]): string {
+  return spawnSync('git', args, { encoding: 'utf8' }).stdout.trim();
+}
+
+const { wanted, markdown } = options();
+const commit = `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : ' and changes'}`;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const tests = new Tests();
 
 /** What the tests say without a change: a test that fails anyway shows nothing. */
 const unchanged = new Map<string, Answer>();
-let wrong = 0;
+const rows: Row[] = [];
 for (const { patch, file, text, without, named } of patchMutants) {
   if (wanted.length > 0 && !wanted.includes(patch)) continue;
   const row = patches.find((of) => of.patch === patch);
@@ -29,11 +53,13 @@ for (const { patch, file, text, without, named } of patchMutants) {
   unchanged.set(key, before);
   const after = before.outcome === 'passed' ? await tests.run({ ...order, change: { file, text, without } }, LIMIT) : before;
   const isShown = before.outcome === 'passed' && (after.outcome === 'failed' || after.outcome === 'out of time');
-  if (!isShown) wrong++;
   const verdict = before.outcome === 'passed' ? after.outcome : `${before.outcome} WITH the patch`;
+  rows.push({ ...row, verdict, isShown, by: after.by });
   const columns = [`${patch}`.padStart(2), row.title.padEnd(42), row.test.padEnd(46), `${after.seconds.toFixed(1).padStart(6)} s`];
   console.log([...columns, isShown ? verdict : verdict.toUpperCase(), after.by].join('  '));
 }
 tests.close();
+const wrong = rows.filter(({ isShown }) => !isShown).length;
 console.log(wrong === 0 ? 'Every test fails without its patch, and passes with it.' : `${wrong} rows are not shown.`);
+if (markdown !== undefined) writeFileSync(markdown, table(rows, commit));
 process.exit(wrong === 0 ? 0 : 1);

@@ -1,3 +1,4 @@
+import { defects } from '@rpal/explore';
 import { quirkNames, type RpalOptions } from '@rpal/rpal-core';
 import { Command } from 'commander';
 import type { Io } from './io.js';
@@ -15,6 +16,9 @@ interface Flags {
 }
 
 const AS_WRITTEN = 'the series as written';
+
+/** What no question asks for: the defects of the library above all. */
+const SINGLE_DEFECTS = `Of the ${quirkNames.length} known defects of the series ${defects.length} have a situation each: \`rpal-bench explore\` lists them, and \`rpal-bench explore NAME\` runs one.`;
 
 /** `rpal-bench questions`: the list, or a report of all that can be answered. */
 export function questionsCommand(io: Io, done: (code: number) => void): Command {
@@ -36,7 +40,7 @@ export function questionsCommand(io: Io, done: (code: number) => void): Command 
         const isPage = /\.html?$/i.test(file.path);
         file.write(isPage ? page('RPAL under review', reviewersReport('page')) : reviewersReport('markdown'));
       }
-      io.stdout.write(`${textTable(['number', 'who', 'question'], rows, [1, 2])}\n`);
+      io.stdout.write(`${textTable(['number', 'who', 'question'], rows, [1, 2])}\n\n${SINGLE_DEFECTS}\n`);
       done(ExitCode.OK);
     });
 }

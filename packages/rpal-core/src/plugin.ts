@@ -49,6 +49,7 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
   options: rpalOptions,
   setup({ plugin, bus, hooks, machine }, { repair, without }) {
     const { kernel, platform } = machine;
+    const { scheduler } = kernel;
     const { features } = platform.profile;
     if (!features.fsgsbase) {
       const lacking = 'user-mode FS base access (FSGSBASE)';
@@ -110,8 +111,9 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
     hooks.mmFault.tap(plugin, (cpu, mm, address, code) => redirectFault(state, cpu, mm, address, code));
     hooks.mmFlush.tap(plugin, (targets) => widenFlush(state, targets));
     hooks.mmNewKey.tap(plugin, (key, mm) => {
-      const service = serviceOfMm(mm);
-      if (service === null || service.pkuOn === PkuOn.FALSE) return key;
+      // The caller's service, which the child of a vfork does not have, though it has the memory of one.
+      const { service } = rpalTask(scheduler.current(platform.running as Cpu)).rpal;
+      if (service === null || service.mm !== mm || service.pkuOn === PkuOn.FALSE) return key;
       return service.pkuOn === PkuOn.FINISH || !state.fixes(29) ? service.pkey : key;
     });
     hooks.mmKeyChange.tap(plugin, (mm, key) => {
@@ -153,7 +155,6 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
       const thread = rpalTask(task);
       if ((thread.rpal.flags & (RpalFlag.SENDER | RpalFlag.RECEIVER)) !== 0) collectClaim(state, cpu, thread);
     });
-    const { scheduler } = kernel;
     const misplaced = state.quirk('time-slice-misplaced');
     hooks.schedTaskClock.tap(plugin, (delta, _rq, task, cpu) => {
       const thread = rpalTask(misplaced ? scheduler.current(cpu) : task);

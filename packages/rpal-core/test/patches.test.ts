@@ -7,12 +7,19 @@ import { patches } from '../src/index.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 
-/** Rows of docs/patches.md: number of the patch, file, test. */
+/** Rows of docs/patches.md: number of the patch, what it does, file, test, and the test that fails without it. */
 const rows = readFileSync(join(root, 'packages/rpal-core/docs/patches.md'), 'utf8')
   .split('\n')
   .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
   .filter((cells) => /^\d\d$/.test(cells[1] ?? ''))
-  .map(([, patch, , file, test]) => ({ patch: Number(patch), file: file ?? '', test: test ?? '' }));
+  .map(([, patch, title = '', does = '', file = '', test = '', without = '']) => ({
+    patch: Number(patch),
+    title,
+    does,
+    file,
+    test,
+    without,
+  }));
 
 const place = (path: string): string => join(root, path.startsWith('plugins/') ? '' : 'packages', path);
 
@@ -22,7 +29,11 @@ describe('the table of the patches', () => {
   });
 
   it('is the same as data', () => {
-    expect(patches.map(({ patch, file, test }) => ({ patch, file, test }))).toEqual(rows);
+    expect(patches).toEqual(rows.map(({ without: _, ...row }) => row));
+  });
+
+  it('says what fails without each: a test, or that it never ends', () => {
+    for (const { patch, without } of rows) expect(without, `patch ${patch}`).toMatch(/ > |^out of time$/);
   });
 
   it.each(rows)('patch $patch: $file, $test', ({ file, test }) => {

@@ -1,6 +1,9 @@
+import { MapFlag, Prot } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { posix } from '../../posix/src/index.js';
 import { PkuOn, pkruOf, type RpalService } from '../src/index.js';
 import { chooseKey, defaultPkruOf, keysOf } from '../src/memory/pkey.js';
+import { Control, run, world } from './world.js';
 
 const LINUX = 0x5555_5554;
 
@@ -42,5 +45,21 @@ describe('the key of a service', () => {
 
   it.each([-1, 16])('is its id modulo 16 if it asks for %i', (wanted) => {
     expect(chooseKey(service({ id: 18 }), wanted)).toBe(2);
+  });
+
+  // The child has the memory of a service and belongs to none (patches 04, 26).
+  it('is not that of what the child of a vfork maps in its memory', () => {
+    const keys: (number | undefined)[] = [];
+    run(world({}, { plugins: [posix()] }), function* (p) {
+      const c = yield* Control.open(p);
+      expect(yield* c.enable({ pkey: 5 })).toBe(0);
+      let theirs = 0;
+      yield* p.vfork(function* (q) {
+        theirs = yield* q.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS, -1);
+      });
+      const own = yield* p.allocate(4096);
+      for (const address of [theirs, own]) keys.push(p.context.thread.memory.areas.containing(address)?.key);
+    });
+    expect(keys).toEqual([0, 5]);
   });
 });

@@ -108,3 +108,29 @@ describe('run time that is claimed, with claims checked', () => {
     expect(stolen).toEqual([ns, -ns, 0]);
   });
 });
+
+describe('run time that a thread of both roles claims', () => {
+  // The later registration has overwritten the record of the first (one-pointer-two-roles), and both claims are looked for in it.
+  it.each([
+    ['as a sender, as long as it claims some', CLAIM, -1],
+    ['as a receiver, once it claims none', 0, 1],
+  ])('is taken %s', (_what, asSender, sign) => {
+    const setting = world();
+    let stolen = 0;
+    run(setting, function* (p) {
+      const c = yield* Control.open(p);
+      const page = yield* c.share();
+      yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
+      yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page + 256);
+      yield* p.store64(page + 256 + Rcc.totalTime, CLAIM);
+      yield* p.store64(page + 256 + Scc.totalTime, asSender);
+      const { thread, cpu } = p.context;
+      rpalThread(thread).stealTime = 0;
+      collectClaim(setting.rpal, cpu, rpalTask(thread));
+      stolen = rpalThread(thread).stealTime;
+      rpalThread(thread).stealTime = 0;
+      yield* p.store64(page + 256 + Rcc.totalTime, 0);
+    });
+    expect(Math.sign(stolen)).toBe(sign);
+  });
+});

@@ -3,7 +3,8 @@ import type { Cpu } from '@rpal/hw-x86';
 import { TaskState } from '@rpal/sched';
 import { Epoll, Poll } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { Rcc, ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_USER_PENDING, RpalIoctl } from '../src/index.js';
+import { Rcc, ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_USER_PENDING, RpalIoctl, ServiceChange } from '../src/index.js';
+import { RpalStep } from '../src/steps.js';
 import { Control, run, world } from './world.js';
 
 /**
@@ -74,4 +75,47 @@ describe('a receiver that ends between its choice by the waker and its wake-up',
   });
 
   it('repaired is left alone', () => expect(endsWhenChosen(['waker-holds-nobody'])).toBe(true));
+});
+
+describe('a service that unregisters', () => {
+  it('has its waker run once more, which finds nobody', () => {
+    const setting = world();
+    const { platform, bus } = setting.machine;
+    const runs = (): number => platform.cpus.reduce((sum, { ledger }) => sum + (ledger.cells[2 * RpalStep.waker + 1] as number), 0);
+    const seen: number[] = [];
+    bus.events.rpalService.on('test', (_cpu, _time, _service, change) => {
+      if (change === ServiceChange.DISABLED || change === ServiceChange.UNREGISTERED) seen.push(runs());
+    });
+    run(setting, function* (p) {
+      const c = yield* Control.open(p);
+      yield* c.enable();
+      yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, yield* c.share());
+    });
+    const [before = 0, after = 0] = seen;
+    expect(after - before).toBe(1);
+  });
+});
+
+describe('a receiver that collects its events', () => {
+  it('has KERNEL_PENDING cleared though it is not set: an exchange besides that of the state', () => {
+    const setting = world();
+    let made = -1;
+    run(setting, function* (p) {
+      const c = yield* Control.open(p);
+      const fd = yield* p.eventfd(1);
+      const epfd = yield* p.epollCreate();
+      yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN | Epoll.ET);
+      const page = yield* c.share();
+      yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+      yield* p.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
+      yield* p.store64(page + Rcc.events, c.note);
+      yield* p.store32(page + Rcc.maxevents, 8);
+      const { cpu } = p.context;
+      const exchanges = (): number => cpu.ledger.cells[2 * RpalStep.stateChange + 1] as number;
+      const before = exchanges();
+      expect(yield* p.epollWait(epfd, c.note, 8, 0)).toBe(1);
+      made = exchanges() - before;
+    });
+    expect(made).toBe(2);
+  });
 });

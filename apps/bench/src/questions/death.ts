@@ -55,7 +55,7 @@ function kill(options: RpalOptions, whom: 'client' | 'server', signal: number): 
 }
 
 function end({ exit }: Process): string {
-  if (exit === null) return 'is there still';
+  if (exit === null) return 'is still there';
   if (exit.signal === 0) return 'ended by itself';
   return `ended by signal ${exit.signal}${exit.address === 0 ? '' : ` at ${hex(exit.address)}`}`;
 }
@@ -66,7 +66,7 @@ function receiverDies(options: RpalOptions): Answer {
     done: `A bystander sends SIGKILL to the server while its code runs on the client's thread, ${whole(WORK)} cycles of work. The client then calls again.`,
     happened: [
       `the server, at ${hex(server.textStart)}, ${end(server)}; its work was ${finished ? 'finished' : 'cut off'}`,
-      `the call returned ${result ?? 'never'}${result === null ? '' : `, ${whole(delay)} cycles after the kill`}; the next one returned ${again ?? 'never'}`,
+      `the call ${result === null ? 'never returned' : `returned ${result}, ${whole(delay)} cycles after the kill`}; the next one ${again === null ? 'never returned' : `returned ${again}`}`,
       `the client ${end(client)}`,
       ...(bug === null ? [] : [`the kernel stopped: ${bug}`]),
     ],

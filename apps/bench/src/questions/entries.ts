@@ -67,7 +67,7 @@ function unhooked(options: RpalOptions): Answer {
   const eventfd = SyscallNumber.eventfd2;
   const rows: readonly (readonly [string, Seen])[] = [
     [
-      'SYSCALL, IDT',
+      'SYSCALL',
       calls(
         options,
         smallProfile,
@@ -76,7 +76,7 @@ function unhooked(options: RpalOptions): Answer {
       ),
     ],
     [
-      'INT 0x80, IDT',
+      'INT 0x80',
       calls(
         options,
         smallProfile,
@@ -85,7 +85,7 @@ function unhooked(options: RpalOptions): Answer {
       ),
     ],
     [
-      'SYSENTER and 32-bit SYSCALL, IDT',
+      'SYSENTER and 32-bit SYSCALL',
       calls(
         options,
         smallProfile,
@@ -112,7 +112,7 @@ function unhooked(options: RpalOptions): Answer {
     ),
     verdict:
       wrong.length > 0
-        ? `Entries that the series does not hook are served as the wrong task (${wrong.join(', ')}): the callee's system calls act on the caller's process, silently${(rows.at(-1)?.[1].long ?? 0) > 0.9 ? ', and with FRED no tick gives the caller its thread back' : ''}`
+        ? `Entries that the series does not hook are served as the wrong task (${wrong.join('; ')}): the callee's system calls act on the caller's process, silently${(rows.at(-1)?.[1].long ?? 0) > 0.9 ? ', and with FRED no tick gives the caller its thread back' : ''}`
         : 'Every entry is served as the task whose code runs.',
   };
 }

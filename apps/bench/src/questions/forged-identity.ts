@@ -74,7 +74,7 @@ function oneSided(options: RpalOptions): Answer {
   const bug = runToEnd(machine, 'report');
   const taken = pid === victim.pid;
   return {
-    done: `A victim waits as a receiver and has requested nobody. The attacker guesses its key, from 1 upwards, registers as a sender, and makes a system call with the victim's FS base (where that is, it is told; an attacker has to find out).`,
+    done: `A victim waits as a receiver and has requested nobody. The attacker guesses its key, from 1 upwards, registers as a sender, and makes a system call with the victim's FS base (which the experiment tells it; an attacker would have to find it out).`,
     happened: [
       ...tried,
       `process ids: attacker ${attacker.pid}, victim ${victim.pid}; getpid() with the victim's FS base: ${pid}`,

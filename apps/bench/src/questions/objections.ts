@@ -41,7 +41,7 @@ function unanswered(options: RpalOptions): Answer {
   });
   const standing = results.filter(({ stands }) => stands).length;
   return {
-    done: 'The objections to v1 that a run can decide, each by the experiment of the question that it became, on v2. (Ten thousand lines, and being far from the kernel of the day, are no matter of running: v2 has 9,710 lines and is based on v6.15.)',
+    done: 'The objections to v1 that a run can decide, each by the experiment of the question that it became, on v2. (Ten thousand lines, and being far from the kernel of the day, cannot be decided by a run: v2 has 9,710 lines and is based on v6.15.)',
     happened: results.flatMap(({ objection, stands, verdict }) => [`${stands ? 'stands' : 'answered'}: ${objection}`, `    ${verdict}`]),
     verdict: ofObjections(standing, results.length),
   };

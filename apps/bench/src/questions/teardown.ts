@@ -79,21 +79,25 @@ function end(options: RpalOptions | null, peers: number): Teardown {
   return after ?? fail('the process has not ended');
 }
 
+const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+
 function tearDown(options: RpalOptions): Answer {
   const plain = end(null, 15);
   const runs = PEERS.map((peers) => ({ peers, ...end(options, peers) }));
   const [least, most] = [runs[0] as Teardown, runs.at(-1) as Teardown & { peers: number }];
   const line = (what: string, { cycles, flushes, interrupts }: Teardown): string =>
-    `${what}: ${whole(cycles)} cycles, ${flushes} shootdowns, ${interrupts} interrupts of other CPUs`;
+    `${what}: ${whole(cycles)} cycles, ${counted(flushes, 'shootdown')}, ${counted(interrupts, 'interrupt')} of other CPUs`;
   return {
     done: `A process with ${PAGES} touched pages ends on a CPU of its own, while its peers, each mapped with it, compute on theirs.`,
     happened: [
       line('no RPAL, 15 other processes', plain),
-      ...runs.map(({ peers, ...run }) => line(`RPAL, ${peers} peers${peers === 0 ? '' : `, ${2 * peers} top-level entries cleared`}`, run)),
+      ...runs.map(({ peers, ...run }) =>
+        line(`RPAL, ${counted(peers, 'peer')}${peers === 0 ? '' : `, ${2 * peers} top-level entries cleared`}`, run),
+      ),
     ],
     bars: [
       { label: 'no RPAL, 15 other processes', cycles: plain.cycles },
-      ...runs.map(({ peers, cycles }) => ({ label: `RPAL, ${peers} peers`, cycles })),
+      ...runs.map(({ peers, cycles }) => ({ label: `RPAL, ${counted(peers, 'peer')}`, cycles })),
     ],
     verdict: `With ${most.peers} peers the end takes ${(most.cycles / plain.cycles).toFixed(1)} times as long as that of an ordinary process, and interrupts CPUs ${most.interrupts} times where the other interrupts ${plain.interrupts}: ${
       most.interrupts > 2 * most.peers

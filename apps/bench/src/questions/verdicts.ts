@@ -192,7 +192,7 @@ export function ofPopulation({ before, after }: { before: boolean; after: boolea
 /** @param clashing ids that are equal to the own one modulo 16 @param refused how many were */
 export function ofPairs(clashing: readonly number[], refused: number): string {
   return refused > 0 && refused === clashing.length
-    ? `Services whose ids are equal modulo 16 cannot pair: ids ${clashing.join(', ')} are refused. Peers whose keys are equal to each other can be requested both, and are opened together.`
+    ? `Services whose ids are equal modulo 16 cannot pair: ${clashing.length === 1 ? 'id' : 'ids'} ${clashing.join(', ')} ${clashing.length === 1 ? 'is' : 'are'} refused. Peers whose keys are equal to each other can be requested both, and are opened together.`
     : 'No pair is refused for its key.';
 }
 

@@ -1,4 +1,4 @@
-import { type Scenario, scenarioNamed, scenarios, searchAll, searchAtRandom, shortestOf, storm } from '@rpal/explore';
+import { defects, type Scenario, scenarioNamed, scenarios, searchAll, searchAtRandom, shortestOf, storm } from '@rpal/explore';
 import { type RaceFix, raceFixes } from '@rpal/rpal-core';
 
 /** What a bounded search of one situation came to. */
@@ -31,6 +31,17 @@ function look(scenario: Scenario, options: { repair: 'all' | []; without: RaceFi
 /** Every situation of the explorer, in a bounded number of runs. */
 export function everySituation(repair: 'all' | [], runs: number): readonly Finding[] {
   return scenarios.map((scenario) => look(scenario, { repair, without: [] }, runs, 0));
+}
+
+/** What is seen in the situation of each single defect, as written, by the defect's name. @param most runs for each */
+export function singleDefects(most: number): ReadonlyMap<string, string> {
+  const seen = new Map<string, string>();
+  for (const defect of defects) {
+    const repair = defect.behind === undefined ? [] : [defect.behind];
+    const { failure } = searchAll(defect, { repair }, { runs: most });
+    if (failure?.failure != null) seen.set(defect.name, failure.failure);
+  }
+  return seen;
 }
 
 /** Where each race is found that a patch closes: situation, runs, deviations (0: at random). */

@@ -4,7 +4,7 @@ import { escaped } from '../../report/escaped.js';
 import { questions } from '../index.js';
 import type { Answer, Question } from '../question.js';
 import { barsSvg } from './bars-svg.js';
-import { everySituation, type Finding, races, SEARCH_RUNS, storms } from './findings.js';
+import { everySituation, type Finding, races, SEARCH_RUNS, singleDefects, storms } from './findings.js';
 import { statesSvg } from './states-svg.js';
 
 /** What the report is written for: plain text, or a page that shows pictures and folds the long parts. */
@@ -37,15 +37,12 @@ export function reviewersReport(form: ReportForm, { questions: chosen = question
     verdicts(asked),
     ...(searchRuns === 0 ? [] : ['## What a search of interleavings finds', interleavings(form, searchRuns)]),
     '## Defects of the series, by name',
-    'Each is reproduced unless it is repaired: `--repair NAME`.',
-    table(
-      ['Name', 'What the series does'],
-      Object.entries(quirks).map(([name, line]) => [`\`${name}\``, line]),
-    ),
+    'Each is reproduced unless it is repaired: `--repair NAME`. Where something is seen, `rpal-bench explore NAME` runs the situation.',
+    defectTable(searchRuns === 0 ? new Map() : singleDefects(searchRuns)),
     '## The patches, and where they are',
     table(
-      ['Patch', 'Title', 'File', 'Test'],
-      patches.map(({ patch, title, file, test }) => [String(patch).padStart(2, '0'), title, `\`${file}\``, `\`${test}\``]),
+      ['Patch', 'Title', 'What it does', 'File', 'Test'],
+      patches.map(({ patch, title, does, file, test }) => [String(patch).padStart(2, '0'), title, does, `\`${file}\``, `\`${test}\``]),
     ),
     '## The experiments',
     ...asked.map((each, index) => experiment(each, index + 1, form)),
@@ -58,6 +55,14 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replace(/\|/g, '\\|').replace(/\n/g, ' ')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** @param seen what is seen in a defect's situation, by its name */
+function defectTable(seen: ReadonlyMap<string, string>): string {
+  return table(
+    ['Name', 'What the series does', 'Seen'],
+    Object.entries(quirks).map(([name, line]) => [`\`${name}\``, line, seen.get(name) ?? '']),
+  );
 }
 
 function same(a: Answer, b: Answer): boolean {

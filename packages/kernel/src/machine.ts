@@ -110,7 +110,7 @@ export class Machine {
       null,
     );
     const thread = new Thread(pid, process, on, kernel.scheduler.hotplug.active, new ExecPath(kernel, image));
-    process.addThread(thread);
+    kernel.processes.addThread(thread);
     kernel.processes.add(process);
     kernel.scheduler.adopt(thread, null);
     kernel.scheduler.wakeUpNew(on, thread);

@@ -1,6 +1,6 @@
 import { Errno, MapFlag, OpenFlag, Prot, Signal, SignalMask } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { executable, Time } from '../src/index.js';
+import { executable, type Program, SyscallNumber, Time } from '../src/index.js';
 import { ends, run } from './support.js';
 
 describe('exec', () => {
@@ -79,5 +79,30 @@ describe('exec', () => {
       );
     });
     expect(ran).toBe(10);
+  });
+
+  it('gives a thread that calls it the id of the process: ids of threads lead nowhere then', () => {
+    const before: number[] = [];
+    const after: number[] = [];
+    run(function* (p) {
+      const pid = yield* p.getpid();
+      const policyOf = (q: Program, id: number) => q.syscall(SyscallNumber.sched_getscheduler, id);
+      const waiting = yield* p.clone(function* (t) {
+        yield* t.pause();
+      });
+      yield* p.clone(function* (t) {
+        const own = yield* t.gettid();
+        for (const id of [pid, waiting, own]) before.push(yield* policyOf(t, id));
+        yield* t.exec(
+          executable('second', function* (q) {
+            after.push((yield* q.gettid()) - pid);
+            for (const id of [pid, waiting, own]) after.push(yield* policyOf(q, id));
+          }),
+        );
+      });
+      yield* p.pause();
+    });
+    expect(before).toEqual([0, 0, 0]);
+    expect(after).toEqual([0, 0, -Errno.ESRCH, -Errno.ESRCH]);
   });
 });

@@ -75,7 +75,7 @@ function newThread(kernel: CloneParts, cpu: Cpu, process: Process, parent: Threa
   thread.fpuInMemory = true;
   thread.blocked = parent.blocked;
   kernel.scheduler.adopt(thread, parent);
-  process.addThread(thread);
+  kernel.processes.addThread(thread);
   return thread;
 }
 

@@ -74,9 +74,7 @@ export function execve(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image
 
 function replaceImage(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image): number {
   const { process } = thread;
-  // The caller is the first thread now, whichever it was, and has the id of the process (Linux: `de_thread`).
-  thread.pid = process.pid;
-  process.main = thread;
+  kernel.processes.makeFirst(thread);
   const old = process.mm;
   kernel.seams.hooks.kernelMemoryRelease.call(cpu, thread);
   process.mm = kernel.memory.create(cpu);

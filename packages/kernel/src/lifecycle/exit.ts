@@ -47,7 +47,7 @@ export function exitThread(kernel: ExitParts, cpu: Cpu, thread: Thread, status: 
   }
   kernel.scheduler.settle(cpu, cpu.clock);
   addThreadUsage(process.ended, thread);
-  process.threads.splice(process.threads.indexOf(thread), 1);
+  kernel.processes.removeThread(thread);
   const last = process.threads.length === 0;
   if (last) process.ended.minorFaults = process.mm.minorFaults;
   thread.pending.flush(ALL_SIGNALS);

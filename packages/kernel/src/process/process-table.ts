@@ -5,6 +5,8 @@ import type { Thread } from './thread.js';
 /** The processes of a machine by id, zombies included. */
 export class ProcessTable {
   readonly #byPid = new Map<number, Process>();
+  /** Threads that have not ended, by id. */
+  readonly #threads = new Map<number, Thread>();
   #alive = 0;
 
   /** Processes that have not ended. */
@@ -16,6 +18,28 @@ export class ProcessTable {
   add(process: Process): void {
     this.#byPid.set(process.pid, process);
     this.#alive++;
+  }
+
+  /** A thread begins: it is found by its id, and by walks over the threads of its process. */
+  addThread(thread: Thread): void {
+    thread.process.addThread(thread);
+    this.#threads.set(thread.pid, thread);
+  }
+
+  /** A thread has ended. */
+  removeThread(thread: Thread): void {
+    const { threads } = thread.process;
+    threads.splice(threads.indexOf(thread), 1);
+    this.#threads.delete(thread.pid);
+  }
+
+  /** A thread becomes the first one of its process, whichever it was, and has the id of the process (Linux: `de_thread`). */
+  makeFirst(thread: Thread): void {
+    const { process } = thread;
+    this.#threads.delete(thread.pid);
+    thread.pid = process.pid;
+    this.#threads.set(thread.pid, thread);
+    process.main = thread;
   }
 
   /** A process has ended: it stays in the table until somebody has waited for it, or nobody can any more. */
@@ -54,10 +78,7 @@ export class ProcessTable {
    * has been reaped: a zombie can be found.
    */
   thread(id: number): Thread | undefined {
-    const main = this.get(id)?.main;
-    if (main != null) return main;
-    for (const thread of this.threads()) if (thread.pid === id) return thread;
-    return undefined;
+    return this.get(id)?.main ?? this.#threads.get(id);
   }
 
   /** The thread that a call is about, which takes an id of 32 bits: 0 for the caller. */

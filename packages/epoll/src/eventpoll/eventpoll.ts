@@ -1,5 +1,5 @@
 import type { FirstAnswerHook } from '@rpal/bus';
-import { type Cpu, SpinLock, Touch } from '@rpal/hw-x86';
+import { type Cpu, SpinLock, Touch, taggedNumber } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import { type Handover, type Scheduler, SleepTimer, TaskState, timeoutSlack, WaitEntry, WaitQueue, Wake } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
@@ -384,7 +384,7 @@ export class WaitOperation implements Operation {
   readonly #entry: WaitEntry;
   readonly #timer: SleepTimer;
   #epoll!: EventPoll;
-  #address = 0;
+  #address: number = taggedNumber();
   #maximum = 0;
   #timeout = 0;
   /** The timer has been started by this call. */

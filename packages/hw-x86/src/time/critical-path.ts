@@ -101,10 +101,11 @@ export class CriticalPath {
     // What the core did after the departure and before it was free is already in its own ledger: it moves over.
     const busy = Math.max(0, idleSince - this.#departedAt);
     account.book(HwStep.receiverBusy, busy);
-    own.book(HwStep.receiverBusy, -busy);
+    // No minus sign: -0 is a number that V8 boxes.
+    own.book(HwStep.receiverBusy, 0 - busy);
     const transit = cpu.clock - Math.max(this.#departedAt, idleSince);
     account.book(HwStep.wakeTransit, transit);
-    own.book(HwStep.idle, -transit);
+    own.book(HwStep.idle, 0 - transit);
     this.holder = cpu;
     cpu.ledger = account;
   }

@@ -147,11 +147,12 @@ export abstract class UserContext implements ExecutionContext {
    */
   reach(address: number, access: number): number {
     const physical = this.cpu.data(address, access);
-    return physical >= 0 ? physical : this.#reachAfterFault(address, access);
+    return physical >= 0 ? physical : this.#reachAfterFault(access);
   }
 
-  /** Apart, as V8 would box the address before the loop, also where there is no fault. */
-  #reachAfterFault(address: number, access: number): number {
+  /** Asks the MMU for the address: V8 would box one that is passed on before each access, also of those without a fault. */
+  #reachAfterFault(access: number): number {
+    const address = this.cpu.mmu.faultAddress;
     for (;;) {
       if (!this.pageFault()) return -1;
       const physical = this.cpu.data(address, access);

@@ -22,11 +22,12 @@ export function userPage(cpu: Cpu, mm: MmStruct, address: number, write: boolean
   // As a user's access: pages of memory without any rights are the kernel's in the tables, where Linux has them not present.
   const access = write ? Access.write | Access.user : Access.user;
   const physical = cpu.data(address, access);
-  return physical >= 0 ? physical : pageAfterFault(cpu, mm, address, access);
+  return physical >= 0 ? physical : pageAfterFault(cpu, mm, access);
 }
 
-/** Apart, as V8 would box the address before the loop, also where there is no fault. */
-function pageAfterFault(cpu: Cpu, mm: MmStruct, address: number, access: number): number {
+/** Asks the MMU for the address: V8 would box one that is passed on before each access, also of those without a fault. */
+function pageAfterFault(cpu: Cpu, mm: MmStruct, access: number): number {
+  const address = cpu.mmu.faultAddress;
   for (;;) {
     if (handleFault(cpu, mm, address, cpu.mmu.faultCode & ~FaultCode.user) !== 0) return -Errno.EFAULT;
     const physical = cpu.data(address, access);

@@ -106,7 +106,7 @@ describe('a round trip takes', () => {
       {
         "accesses by address": 22,
         "accesses by pointer": 45,
-        "charges": 96,
+        "charges": 101,
         "charges by length": 8,
         "computed charges": 8,
         "steps": 3,
@@ -122,7 +122,7 @@ describe('a round trip takes', () => {
       {
         "accesses by address": 20,
         "accesses by pointer": 45,
-        "charges": 96,
+        "charges": 101,
         "charges by length": 8,
         "computed charges": 8,
         "steps": 3,

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 const app = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** The built program. */
 export const program = join(app, 'dist', 'cli.js');
+/** `pnpm perf`, built with it. */
+export const perf = join(app, 'dist', 'perf.js');
 
 /** Whether the program has been built, from what the sources are now. `npm test` builds it. */
 export function isBuilt(): boolean {

@@ -1,5 +1,6 @@
 import { type Phase, type Placement, RfcBenchmark } from '../rfc-benchmark.js';
 import { apart } from './apart.js';
+import { HeapMeter } from './heap.js';
 import { percentile } from './percentile.js';
 
 /** What messages cost the computer at hand. */
@@ -7,6 +8,8 @@ export interface HostTime {
   readonly messages: number;
   /** Nanoseconds each, by the clock on the wall, in windows of a millisecond or two. */
   readonly windows: readonly number[];
+  /** Bytes of the host's heap that a message takes, garbage that the host will collect; not known of the real kernel. */
+  readonly bytes?: number;
   /** Most memory that the model's process has had, megabytes; not known of the real kernel. */
   readonly megabytes?: number;
 }
@@ -19,6 +22,8 @@ const BEYOND = 50_000;
 const SLICE = 50_000_000;
 /** TSC cycles of machine time in a window: some hundreds of messages. */
 const WINDOW = 4_000_000;
+/** Windows in which the heap is read, after those that are timed: what the reading takes of the caches is no message's. */
+const HEAP_WINDOWS = 25;
 
 /** Times one phase of the RFC's benchmark. @param warmUp messages before the clock starts */
 export function timeModel(phase: Phase, placement: Placement, messages: number, warmUp: number = WARM_UP): HostTime {
@@ -34,7 +39,19 @@ export function timeModel(phase: Phase, placement: Placement, messages: number, 
     benchmark.advance(WINDOW);
     windows.push(((performance.now() - began) * 1e6) / (benchmark.messages - begin));
   }
-  return { messages: benchmark.messages - before, windows, megabytes: process.resourceUsage().maxRSS / 1024 };
+  const timed = benchmark.messages - before;
+  return { messages: timed, windows, bytes: bytesPerMessage(benchmark), megabytes: process.resourceUsage().maxRSS / 1024 };
+}
+
+function bytesPerMessage(benchmark: RfcBenchmark): number {
+  const meter = new HeapMeter();
+  const before = benchmark.messages;
+  for (let i = 0; i < HEAP_WINDOWS; i++) {
+    meter.begin();
+    benchmark.advance(WINDOW);
+    meter.end();
+  }
+  return meter.bytes((benchmark.messages - before) / HEAP_WINDOWS);
 }
 
 /** The words that make `perf` a process that times the model once. */

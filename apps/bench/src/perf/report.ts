@@ -88,7 +88,9 @@ export function renderPerf(result: PerfResult): string {
   const row = (name: string, times: readonly HostTime[]): string[] => {
     const windows = times.flatMap((time) => time.windows);
     const least = undisturbed(times);
-    return [name, (1e9 / least).toFixed(0), least.toFixed(0), percentile(windows, 0.5).toFixed(0), `${windows.length}`];
+    const bytes = times.flatMap((time) => time.bytes ?? []);
+    const heap = bytes.length === 0 ? '' : percentile(bytes, 0.5).toFixed(0);
+    return [name, (1e9 / least).toFixed(0), least.toFixed(0), percentile(windows, 0.5).toFixed(0), `${windows.length}`, heap];
   };
   const rows = [
     row('model, epoll phase, one CPU', oneCpu.epoll),
@@ -98,14 +100,14 @@ export function renderPerf(result: PerfResult): string {
   ];
   if (absent === null) rows.unshift(row(`real kernel, epoll, one CPU (${compiler})`, real));
   const lines = [
-    textTable(['second percentiles of windows', 'round trips/s', 'ns each', 'median', 'windows'], rows),
+    textTable(['second percentiles of windows', 'round trips/s', 'ns each', 'median', 'windows', 'bytes'], rows),
     '',
     computerText(...computer),
     ratio === null
       ? `No comparison with the real kernel: ${absent}.`
       : `The model runs the epoll phase ${ratio.toFixed(1)} times as fast as the real kernel does; both were measured in turn, ${real.length} times.`,
     `As the benchmark is run (${DEFAULT_PLACEMENT}), the RPAL phase takes ${rpal.toFixed(2)} times the host time of the epoll phase; on one CPU, ${rpalOnOneCpu.toFixed(2)} times.`,
-    `Peak memory: ${peakMegabytes.toFixed(0)} MB.`,
+    `Peak memory: ${peakMegabytes.toFixed(0)} MB. A message takes the bytes in the last column of the host's heap, which collects them.`,
     `Time per message by length of run: ${byLength.map(({ messages, ns }) => `${messages}: ${ns.toFixed(0)} ns`).join(', ')}.`,
     ...missedAims(result).map((what) => `Not reached here: ${what}.`),
     ...missedBounds(result).map((what) => `Bound missed: ${what}.`),

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { type Channel, pingPong } from '../src/predict/ping-pong.js';
 import { predict, predictionsJson } from '../src/predict/predict-command.js';
 import { type Prediction, predictions } from '../src/predict/predictions.js';
+import { modeText, spreadOver } from '../src/predict/seeds.js';
 import { run } from './terminal.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'rpal-predict-'));
@@ -28,7 +29,7 @@ describe('a ping-pong', () => {
 describe('rpal-bench predict', () => {
   it('says how far the one-CPU pipe is from what was measured: within a fifth', () => {
     const [profile] = profiles;
-    const pipe = predict(predictions[0] as Prediction, profile as never, 300);
+    const pipe = predict(predictions[0] as Prediction, profile as never, 300, 1);
     expect(Math.abs(pipe.relativeError)).toBeLessThan(0.2);
     expect(pipe.predicted.low).toBeLessThan(pipe.published);
     expect(pipe.predicted.high).toBeGreaterThan(pipe.published);
@@ -39,7 +40,7 @@ describe('rpal-bench predict', () => {
     const best = new Map<string, number>();
     for (const prediction of predictions) {
       const figure = prediction.what.replace(/, idle in .*/, '');
-      const error = Math.abs(predict(prediction, profile as never, 100).relativeError);
+      const error = Math.abs(predict(prediction, profile as never, 100, 1).relativeError);
       best.set(figure, Math.min(error, best.get(figure) ?? Number.POSITIVE_INFINITY));
     }
     expect(best.size).toBe(10);
@@ -50,14 +51,14 @@ describe('rpal-bench predict', () => {
   it('gains by synchronous wake-ups where the two begin on CPUs that share no cache', () => {
     const [profile] = profiles;
     const [ordinary, synchronous] = predictions.slice(-4).filter(({ what }) => what.endsWith('C1E')) as [Prediction, Prediction];
-    const before = predict(ordinary, profile as never, 100).predicted.central;
-    const after = predict(synchronous, profile as never, 100).predicted.central;
+    const before = predict(ordinary, profile as never, 100, 1).predicted.central;
+    const after = predict(synchronous, profile as never, 100, 1).predicted.central;
     expect(after / before).toBeLessThan(0.9);
   });
 
   it('shows every published figure with its source, the error, and what dominates', async () => {
     const file = join(directory, 'predict.json');
-    const { code, stdout, stderr } = await run(['predict', '--rounds', '20', '--json', file]);
+    const { code, stdout, stderr } = await run(['predict', '--rounds', '20', '--seeds', '2', '--json', file]);
     expect(code).toBe(0);
     expect(stderr).toBe('');
     const {
@@ -72,5 +73,24 @@ describe('rpal-bench predict', () => {
       expect(relativeError).toBeCloseTo(predicted.central / published - 1, 9);
       expect(causes.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9);
     }
+  });
+});
+
+describe('the runs of several seeds', () => {
+  const runs = (...trips: readonly (readonly [trip: number, asleep: number])[]) =>
+    trips.map(([trip, asleep], index) => ({ seed: index + 1, trip, asleep }));
+
+  it('are one mode if they lie within a tenth of their median', () => {
+    const { median, low, high, modes } = spreadOver(runs([4.1, 1], [4, 1], [4.3, 1]));
+    expect([median, low, high]).toEqual([4.1, 4, 4.3]);
+    expect(modes).toEqual([{ seeds: 3, trip: 4.1, asleep: 1 }]);
+  });
+
+  it('are two modes otherwise, parted where they lie farthest apart, each with what it is', () => {
+    const { modes } = spreadOver(runs([4.5, 1], [2.5, 0.25], [4.6, 1], [2.7, 0.25], [4.5, 1]));
+    expect(modes.map(modeText)).toEqual([
+      '2.50 us with 2 seeds, 25 % of the wake-ups find an idle CPU',
+      '4.50 us with 3 seeds, 100 % of the wake-ups find an idle CPU',
+    ]);
   });
 });

@@ -77,5 +77,6 @@ export { HardwareSeams } from './seams.js';
 export { taggedNumber } from './tagged-number.js';
 export { CoreClock, type CpuPlace } from './time/core-clock.js';
 export { CriticalPath } from './time/critical-path.js';
+export { DISTURBANCES, type Disturbance, type DisturbanceModel, disturbances } from './time/disturbance.js';
 export { EventQueue, TimedEvent } from './time/event-queue.js';
 export { Rng } from './time/rng.js';

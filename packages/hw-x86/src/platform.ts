@@ -12,6 +12,7 @@ import { PhysicalMemory } from './memory/physical-memory.js';
 import { Touch } from './memory/touch.js';
 import { HardwareSeams } from './seams.js';
 import { CriticalPath } from './time/critical-path.js';
+import type { DisturbanceModel } from './time/disturbance.js';
 import { EventQueue, type TimedEvent } from './time/event-queue.js';
 import { Rng } from './time/rng.js';
 import { TurnOrder } from './time/turn-order.js';
@@ -30,6 +31,8 @@ export interface PlatformOptions {
    * it. By default, or with null, lines only move between cores, and a core keeps a line until another one takes it.
    */
   readonly caches?: CacheModel | null;
+  /** Small differences between one time and the next, as `disturbances`; none by default: everything takes exactly as long as before. */
+  readonly disturbance?: DisturbanceModel | null;
 }
 
 /** Why `run` came back. */
@@ -90,6 +93,7 @@ export class Platform {
       transfer,
       path: this.path,
       bootTime,
+      disturbance: options.disturbance?.build({ rng: this.rng, level: this.costs.level, tscPerNs: this.costs.tscPerNs }) ?? null,
       events: this.seams.events,
       cpus,
       activity: (cpu: Cpu) => this.#activity(cpu),

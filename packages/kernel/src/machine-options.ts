@@ -2,6 +2,7 @@ import { didYouMean, type Plugin, shown, withMethods } from '@rpal/bus';
 import {
   type CacheModel,
   type CpuProfile,
+  type DisturbanceModel,
   defaultProfile,
   findProfile,
   type PlatformOptions,
@@ -49,6 +50,10 @@ const CHECKS: { readonly [K in keyof Required<MachineOptions>]: Check } = {
     value === null || withMethods<CacheModel>('build', 'coherence')(value as CacheModel) === null
       ? null
       : 'is not a cache model; give dataCaches of @rpal/hw-x86, or null',
+  disturbance: (value) =>
+    value === null || withMethods<DisturbanceModel>('build')(value as DisturbanceModel) === null
+      ? null
+      : 'is not a model of disturbances; give disturbances of @rpal/hw-x86, or null',
   hz: oneOf(100, 250, 300, 1000),
   idle: (value, profile) => oneOf(...profile.idle.map(({ name }) => name))(value, profile),
   timerSlack: numberThat((value) => value >= 0 && value < 1e15, 'a number of nanoseconds; give 0 or more'),

@@ -78,7 +78,7 @@ export const hwX86: Group = {
     { kind: 'wake-up', text: 'if (this.#lines.admitAbove(priority)) this.wake(this.clock);', mutated: 'this.#lines.admitAbove(priority);' },
     { kind: 'wake-up', text: 'if (this.#lines.nmiPending) this.endTurnBy(0);', mutated: '' },
     { kind: 'wake-up', text: 'if (lines.nmiPending && !lines.nmiBlocked) {', mutated: 'if (lines.nmiPending) {' },
-    { kind: 'wake-up', text: 'const arrival = this.clock + this.#ipiDelivery;', mutated: 'const arrival = this.clock;' },
+    { kind: 'wake-up', text: 'const arrival = this.clock + this.latency(this.#ipiDelivery);', mutated: 'const arrival = this.clock;' },
     { kind: 'state', text: "if (this.#mode === 'periodic') this.#armNext();", mutated: '' },
     {
       kind: 'state',

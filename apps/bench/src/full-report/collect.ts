@@ -156,7 +156,7 @@ export async function collect(effort: Effort, tell: Teller, chosen: readonly Que
   };
   const handlers = await each('handlers', HANDLED, (name) => handlerRow(profile, name, effort.exchanges));
   const waterfalls = await each('one message', FOLLOWED, (name) => followed(profile, name));
-  const outcomes = await each('predictions', predictions, (prediction) => predict(prediction, profile, effort.rounds));
+  const outcomes = await each('predictions', predictions, (prediction) => predict(prediction, profile, effort.rounds, 1));
   const asked = await each('questions', chosen, (question): Asked => {
     const written = question.ask({});
     done++;

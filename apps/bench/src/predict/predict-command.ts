@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { type CostLevel, type Ledger, profiles } from '@rpal/hw-x86';
+import { type CostLevel, disturbances, type Ledger, profiles } from '@rpal/hw-x86';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Io } from '../io.js';
@@ -8,19 +8,23 @@ import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
 import { profileNamed, type RfcSettings } from '../rfc-settings.js';
 import { ExitCode, wholeNumber } from '../usage.js';
-import { pingPong } from './ping-pong.js';
+import { type PingPongResult, pingPong } from './ping-pong.js';
 import { type Prediction, predictions } from './predictions.js';
+import { modeText, type SeedRun, type SeedSpread, spreadOver } from './seeds.js';
 
 interface Flags {
   readonly profile: RfcSettings['profile'];
   readonly rounds: number;
+  readonly seeds: number;
   readonly json?: string;
 }
 
 /** A measurement of others, and what the model says. */
 export interface Outcome extends Omit<Prediction, 'experiment'> {
-  /** Microseconds per round trip. */
+  /** Microseconds per round trip; the central one is the median of the seeds. */
   readonly predicted: Readonly<Record<CostLevel, number>>;
+  /** At central costs. */
+  readonly seeds: SeedSpread;
   /** Of the central prediction, against the published figure. */
   readonly relativeError: number;
   /** Shares of the central prediction by cause, largest first. */
@@ -30,13 +34,14 @@ export interface Outcome extends Omit<Prediction, 'experiment'> {
 const NOTE = `
 Each row is a run on the model with no price changed for it. The published machines are not this profile, and where a source
 leaves a condition open the column beside it says what was chosen. A row that is far off is a finding: about the model, or about
-the condition. Low can exceed central where cheaper steps make a core just early enough to find its peer still awake, or late.`;
+the condition. The central figure is the median of some seeds, between which small disturbances differ: idle exits, interrupts, kernel entries.
+Where the seeds lie more than a tenth apart, two modes are named: two CPUs can stay awake together, or find each other asleep. Low can exceed central where cheaper steps make a core just early enough to find its peer still awake, or late.`;
 
 /** What `predict --json` writes. */
 export const predictionsJson = envelopeOf(
   'predict',
-  2,
-  z.strictObject({ profile: z.string(), rounds: z.number().int() }),
+  3,
+  z.strictObject({ profile: z.string(), rounds: z.number().int(), seeds: z.number().int() }),
   z.strictObject({
     outcomes: z.array(
       z.strictObject({
@@ -45,6 +50,20 @@ export const predictionsJson = envelopeOf(
         source: z.string(),
         assumed: z.string().describe('what the source does not say and the experiment has to choose'),
         predicted: z.strictObject({ low: z.number(), central: z.number(), high: z.number() }).describe('microseconds per round trip'),
+        seeds: z
+          .strictObject({
+            median: z.number(),
+            low: z.number(),
+            high: z.number(),
+            modes: z.array(
+              z.strictObject({
+                seeds: z.number().int(),
+                trip: z.number().describe('median, microseconds'),
+                asleep: z.number().describe('of the wake-ups, how many found the other CPU idle'),
+              }),
+            ),
+          })
+          .describe('microseconds per round trip at central costs, over the seeds; two modes if they lie more than a tenth apart'),
         relativeError: z.number().describe('of the central prediction'),
         causes: z.array(z.strictObject({ cause: z.string(), share: z.number() })),
       }),
@@ -68,8 +87,13 @@ export function predictCommand(io: Io, done: (code: number) => void): Command {
         .argParser(wholeNumber('--rounds', 10, 1_000_000, 'round trips'))
         .default(1000),
     )
+    .addOption(
+      new Option('--seeds <n>', 'runs per row, with other disturbances each')
+        .argParser(wholeNumber('--seeds', 1, 1000, 'seeds'))
+        .default(5),
+    )
     .option('--json <file>', JSON_HELP)
-    .action(async ({ profile, rounds, json }: Flags) => {
+    .action(async ({ profile, rounds, seeds, json }: Flags) => {
       const output = new JsonOutput(json, io);
       let interrupted = false;
       const noLonger = io.onInterrupt(() => {
@@ -79,13 +103,13 @@ export function predictCommand(io: Io, done: (code: number) => void): Command {
       for (const prediction of predictions) {
         await breathe();
         if (interrupted) break;
-        outcomes.push(predict(prediction, profile, rounds));
+        outcomes.push(predict(prediction, profile, rounds, seeds));
       }
       noLonger();
       const complete = outcomes.length === predictions.length;
-      const words = { profile: profile.name, rounds };
-      const command = commandLine(['predict', '--profile', profile.name, '--rounds', String(rounds)]);
-      output.write(envelope({ schema: 'rpal-bench/predict', version: 2, complete, settings: words, command }, { outcomes }));
+      const words = { profile: profile.name, rounds, seeds };
+      const command = commandLine(['predict', '--profile', profile.name, '--rounds', String(rounds), '--seeds', String(seeds)]);
+      output.write(envelope({ schema: 'rpal-bench/predict', version: 3, complete, settings: words, command }, { outcomes }));
       if (output.textWanted) {
         io.stdout.write(`${complete ? '' : 'PARTIAL RESULT, interrupted.\n\n'}${render(outcomes, profile.title)}\n${NOTE}\n`);
       }
@@ -93,12 +117,29 @@ export function predictCommand(io: Io, done: (code: number) => void): Command {
     });
 }
 
-export function predict({ experiment, ...published }: Prediction, profile: RfcSettings['profile'], rounds: number): Outcome {
-  const [low, central, high] = (['low', 'central', 'high'] as const).map((level) => pingPong({ ...experiment(profile, level), rounds }));
-  const us = (run: typeof low): number => (run === undefined ? Number.NaN : run.cyclesPerRound / run.tscPerNs / 1000);
-  const predicted = { low: us(low), central: us(central), high: us(high) };
-  const causes = central === undefined ? [] : sharesOf(central.ledger);
-  return { ...published, predicted, relativeError: predicted.central / published.published - 1, causes };
+/** @param seeds runs at central costs, each with other disturbances */
+export function predict({ experiment, ...published }: Prediction, profile: RfcSettings['profile'], rounds: number, seeds: number): Outcome {
+  const run = (level: CostLevel, seed: number): PingPongResult => {
+    const { machine, ...options } = experiment(profile, level);
+    return pingPong({ ...options, machine: { ...machine, seed, disturbance: disturbances }, rounds });
+  };
+  const us = ({ cyclesPerRound, tscPerNs }: PingPongResult): number => cyclesPerRound / tscPerNs / 1000;
+  const central = Array.from({ length: seeds }, (_, index) => run('central', index + 1));
+  const spread = spreadOver(central.map((each, index): SeedRun => ({ seed: index + 1, trip: us(each), asleep: asleepIn(each) })));
+  const typical = central.find((each) => us(each) === spread.median) as PingPongResult;
+  const predicted = { low: us(run('low', 1)), central: spread.median, high: us(run('high', 1)) };
+  return {
+    ...published,
+    predicted,
+    seeds: spread,
+    relativeError: spread.median / published.published - 1,
+    causes: sharesOf(typical.ledger),
+  };
+}
+
+/** How many of the two wake-ups of a round trip end an idle period. */
+function asleepIn({ ledger, rounds }: PingPongResult): number {
+  return (ledger.entries.find(({ step }) => step.name === '@rpal/sched:idleLeave')?.count ?? 0) / (2 * rounds);
 }
 
 function sharesOf(ledger: Ledger): Outcome['causes'] {
@@ -108,10 +149,11 @@ function sharesOf(ledger: Ledger): Outcome['causes'] {
 }
 
 function render(outcomes: readonly Outcome[], title: string): string {
-  const rows = outcomes.map(({ what, published, predicted, relativeError, causes }) => [
+  const rows = outcomes.map(({ what, published, predicted, seeds, relativeError, causes }) => [
     what,
     published.toFixed(2),
     predicted.central.toFixed(2),
+    `${seeds.low.toFixed(2)} .. ${seeds.high.toFixed(2)}`,
     `${predicted.low.toFixed(2)} .. ${predicted.high.toFixed(2)}`,
     `${relativeError < 0 ? '' : '+'}${(100 * relativeError).toFixed(0)} %`,
     causes
@@ -119,10 +161,13 @@ function render(outcomes: readonly Outcome[], title: string): string {
       .map(({ cause, share }) => `${cause} ${(100 * share).toFixed(0)} %`)
       .join(', '),
   ]);
-  const table = textTable(['us per round trip', 'published', 'model', 'low .. high', 'error', 'most of it is'], rows, [0, 5]);
+  const table = textTable(['us per round trip', 'published', 'model', 'seeds', 'low .. high', 'error', 'most of it is'], rows, [0, 6]);
+  const apart = outcomes.filter(({ seeds }) => seeds.modes.length > 1);
+  const modes = apart.map(({ what, seeds }) => `  ${what}: ${seeds.modes.map(modeText).join('; ')}`);
   const sources = [...new Set(outcomes.map(({ source }) => source))].map((source) => {
     const assumed = new Set(outcomes.filter((outcome) => outcome.source === source).map((outcome) => outcome.assumed));
     return `  ${source}\n    ${[...assumed].join('; ')}`;
   });
-  return `${title}\n\n${table}\n\nSources, and what was assumed\n${sources.join('\n')}`;
+  const named = modes.length === 0 ? '' : `\n\nSeeds that lie more than a tenth apart\n${modes.join('\n')}`;
+  return `${title}\n\n${table}${named}\n\nSources, and what was assumed\n${sources.join('\n')}`;
 }

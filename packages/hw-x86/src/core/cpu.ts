@@ -10,6 +10,7 @@ import type { TlbEntry } from '../mmu/tlb.js';
 import type { HardwareSeams } from '../seams.js';
 import { CoreClock, type CpuPlace } from '../time/core-clock.js';
 import type { CriticalPath } from '../time/critical-path.js';
+import type { Disturbance } from '../time/disturbance.js';
 import type { EventQueue, TimedEvent } from '../time/event-queue.js';
 import type { ExecutionContext, TrapHandler } from './execution-context.js';
 import type { GuestMode } from './guest-mode.js';
@@ -33,6 +34,7 @@ export interface CpuEnvironment {
   readonly path: CriticalPath;
   /** TSC when the machine is switched on. */
   readonly bootTime: number;
+  readonly disturbance: Disturbance | null;
   readonly events: HardwareSeams['events'];
   /** All processors of the machine, this one among them. */
   readonly cpus: readonly Cpu[];
@@ -49,6 +51,8 @@ export class Cpu extends CoreClock {
   readonly coherence: CoherenceDirectory;
   readonly transfer: TransferCost;
   readonly path: CriticalPath;
+  /** Small differences between one time and the next; null: there are none. */
+  readonly disturbance: Disturbance | null;
 
   /** What the core executes. */
   context: ExecutionContext;
@@ -97,6 +101,7 @@ export class Cpu extends CoreClock {
     this.coherence = environment.coherence;
     this.transfer = environment.transfer;
     this.path = environment.path;
+    this.disturbance = environment.disturbance;
     this.queue = queue;
     this.arm = arm;
     this.#cpus = environment.cpus;
@@ -186,16 +191,21 @@ export class Cpu extends CoreClock {
     return this.fsBase;
   }
 
+  /** `cycles` of a latency outside the core, as long as it takes this time. */
+  latency(cycles: number): number {
+    return this.disturbance === null ? cycles : this.disturbance.latency(cycles);
+  }
+
   /** Sends an interrupt to `target`; it arrives after the delivery time. The caller charges the sending step first. */
   sendInterrupt(target: Cpu, vector: number): void {
-    const arrival = this.clock + this.#ipiDelivery;
+    const arrival = this.clock + this.latency(this.#ipiDelivery);
     if (this.#ipiSent.observed) this.#ipiSent.emit(this.id, this.clock, target.id, vector, arrival);
     target.expect(vector, arrival);
   }
 
   /** Stores to the line that `target` monitors: wakes it from MWAIT or polling. */
   triggerMonitor(target: Cpu): void {
-    target.#halt.expectStore(this.clock + this.#monitorWake);
+    target.#halt.expectStore(this.clock + this.latency(this.#monitorWake));
   }
 
   /** An interrupt will be raised here at `time`. */

@@ -44,6 +44,7 @@ export const HwStep = defineSteps('@rpal/hw-x86', {
   invlpg: { cause: 'tlb', events: { invlpg: 1 }, status: 'derived' },
   invpcid: { cause: 'tlb', events: { invpcid: 1 }, status: 'derived' },
   mwait: { cause: 'idle', events: { mwait: 1 }, status: 'derived' },
+  disturbance: { cause: 'wait', status: 'measured' },
   compute: { cause: 'user', status: 'derived' },
   rdtsc: { cause: 'user', events: { rdtsc: 1 }, status: 'derived' },
 });
@@ -89,6 +90,7 @@ export const HwStepSources: StepSources<typeof HwStep> = {
   invlpg: 'one INVLPG',
   invpcid: 'one INVPCID',
   mwait: 'MWAIT, up to the wait',
+  disturbance: 'DISTURBANCES.entry: what a kernel entry takes longer than the last one',
   compute: 'as long as the program says',
   rdtsc: 'one RDTSC',
 };

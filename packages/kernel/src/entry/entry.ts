@@ -1,4 +1,4 @@
-import { type Cpu, Exception, type TrapHandler, TrapOutcome } from '@rpal/hw-x86';
+import { type Cpu, Exception, HwStep, type TrapHandler, TrapOutcome } from '@rpal/hw-x86';
 import { FAULT_RESOLVED, handleFault, MmStep, signalCodeOf, signalOf } from '@rpal/mm';
 import { type KernelPath, PathResult, SchedStep, type Scheduler, type Task, TaskState } from '@rpal/sched';
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
@@ -64,6 +64,7 @@ export class Entry implements TrapHandler {
     } else {
       cpu.charge(KernelStep.syscallIn);
     }
+    if (cpu.disturbance !== null) cpu.chargeCycles(HwStep.disturbance, cpu.disturbance.entry());
     if (this.#syscallEnter.observed) this.#syscallEnter.emit(cpu.id, cpu.clock, thread, context.nr);
     const result = this.#syscalls.dispatch(cpu, thread, context);
     if (result <= Pending.AGAIN) {

@@ -200,7 +200,7 @@ export class RunQueue implements FairRunQueue {
     for (let task = this.wakeList; task !== null; task = task.nextWake) {
       carryIn(cpu, task, cpu.haltedAt);
     }
-    if (idleState.wake > 0) cpu.chargeCycles(HwStep.idleExit, idleState.wake);
+    if (idleState.wake > 0) cpu.chargeCycles(HwStep.idleExit, cpu.latency(idleState.wake));
   }
 
   startTick(): void {

@@ -208,7 +208,7 @@ export const kernelDefects: readonly Defect[] = [
     'a sender enters the kernel with the FS base of a real-time receiver that has a cookie of core scheduling',
     // Put right it is fair-class-unchecked: a BUG.
     entering(function* (p, _lib, stage) {
-      // The machine of scenarios has one thread for each core, for which prctl refuses.
+      // prctl does not know PR_SCHED_CORE: the scheduler's part of it.
       const { cores } = stage.machine.kernel.scheduler;
       cores.setCookie(p.context.thread, cores.createCookie());
       yield* p.setScheduler(0, SchedPolicy.FIFO, 1);

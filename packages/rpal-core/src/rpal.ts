@@ -32,8 +32,12 @@ export class Rpal {
   readonly #repaired: ReadonlySet<QuirkName>;
   /** By patch number: 1 if the part that closes a race was left out. Read on every lazy switch. */
   readonly #without = new Uint8Array(36);
-  /** On the path of every lazy switch, so not looked up there. */
+  // On the path of every lazy switch, so not looked up there.
   readonly checksCall: boolean;
+  /** A caller's number is read from its record, where any service may write. */
+  readonly readsSenderId: boolean;
+  /** Whether a wait has a timer is read from the record when it ends. */
+  readonly rereadsTimeout: boolean;
   /** What happens to groups that are out of run time when a lazy switch goes to a task in one of them. */
   readonly rechecksQuota: DirectedQuota;
   /** Patch 24 is applied. */
@@ -53,6 +57,8 @@ export class Rpal {
     this.#repaired = repaired;
     for (const patch of without) this.#without[patch] = 1;
     this.checksCall = repaired.has('lazy-switch-unchecked');
+    this.readsSenderId = !repaired.has('sender-id-unchecked');
+    this.rereadsTimeout = !repaired.has('timeout-reread');
     this.rechecksQuota = repaired.has('quota-rechecked') ? DirectedQuota.WAIVE : DirectedQuota.CHECK;
     this.criticalSections = !without.has(24);
     const { cpus } = kernel.platform;

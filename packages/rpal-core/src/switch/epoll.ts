@@ -28,7 +28,7 @@ export function takesEpollWait(cpu: Cpu, thread: RpalTask): boolean {
 export function leaveEpollWait(rpal: Rpal, cpu: Cpu, thread: RpalTask): void {
   const data = thread.rpal.role;
   cpu.charge(RpalStep.resumeEpoll);
-  if (!rpal.quirk('timeout-reread')) data.timer?.stop();
+  if (!rpal.rereadsTimeout) data.timer?.stop();
   else if (cpu.memory.read32(data.rcc + Rcc.timeout) > 0) {
     if (data.timer !== null) data.timer.stop();
     else if (rpal.quirk('fast-epoll-timer-uninitialised')) throw noTimer(thread, 'is cancelled');

@@ -63,7 +63,7 @@ export function setReceiver(rpal: Rpal, cpu: Cpu, rcc: number, row: number, to: 
 
 /** The state word of a receiver while this sender calls it. As written the id is what the sender's memory says at this moment. */
 export function callWord(rpal: Rpal, cpu: Cpu, { serviceId, senderId, scc }: RoleData): number {
-  return callState(serviceId, rpal.quirk('sender-id-unchecked') ? cpu.memory.read32(scc + Scc.senderId) : senderId);
+  return callState(serviceId, rpal.readsSenderId ? cpu.memory.read32(scc + Scc.senderId) : senderId);
 }
 
 /** The receiver's state word, as it stands. */

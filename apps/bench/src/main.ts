@@ -9,6 +9,7 @@ import { reportCommand } from './full-report/report-command.js';
 import { calibrateCommand } from './host/calibrate-command.js';
 import { hostCommand } from './host/host-command.js';
 import { validateCommand } from './host/validate-command.js';
+import { instructionsCommand } from './instructions/instructions-command.js';
 import type { Io } from './io.js';
 import { meshCommand } from './mesh/mesh-command.js';
 import { osCommand } from './os/os-command.js';
@@ -56,6 +57,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     predictCommand,
     hostCommand,
     validateCommand,
+    instructionsCommand,
     calibrateCommand,
     exploreCommand,
     replayCommand,

@@ -17,10 +17,10 @@ describe('300 messages of the RFC benchmark', () => {
     expect(run('same-cpu', 'epoll', 'rpal')).toMatchInlineSnapshot(`
       {
         "cycles": [
-          "epoll 1767442",
+          "epoll 1755166",
           "rpal 457273",
         ],
-        "fingerprint": "4f45e218fa0792cd",
+        "fingerprint": "08b42e7a5ea13a72",
       }
     `));
 
@@ -28,10 +28,10 @@ describe('300 messages of the RFC benchmark', () => {
     expect(run('same-socket', 'epoll', 'rpal')).toMatchInlineSnapshot(`
       {
         "cycles": [
-          "epoll 3910394",
+          "epoll 3907622",
           "rpal 463845",
         ],
-        "fingerprint": "3b1baaa1921df200",
+        "fingerprint": "9f94d4f6c21ca8d6",
       }
     `));
 
@@ -39,10 +39,10 @@ describe('300 messages of the RFC benchmark', () => {
     expect(run('cross-socket', 'epoll', 'rpal')).toMatchInlineSnapshot(`
       {
         "cycles": [
-          "epoll 4635758",
+          "epoll 4638677",
           "rpal 470989",
         ],
-        "fingerprint": "030e7d05ea341baa",
+        "fingerprint": "2b16d2dc8d84981d",
       }
     `));
 
@@ -63,7 +63,7 @@ describe('300 messages of the RFC benchmark', () => {
         "cycles": [
           "epoll 3910389",
         ],
-        "fingerprint": "4f3d53bebcb70f15",
+        "fingerprint": "ed24161ed8bf2e2b",
       }
     `));
 });

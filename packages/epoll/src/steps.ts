@@ -49,9 +49,9 @@ export const EpollStep = defineSteps('@rpal/epoll', {
   },
   epollCreate: {
     cause: 'epoll',
-    instructions: [2000, 3000, 5000],
+    instructions: 1430,
     events: { lockedOp: 10 },
-    status: 'estimated',
+    status: 'counted',
   },
 });
 
@@ -65,5 +65,5 @@ export const EpollStepSources: StepSources<typeof EpollStep> = {
   epollAdd: `${COUNTED}: epoll_ctl ADD, all but entry, dispatch, lookup, item poll, wait entry and return`,
   epollModify: `${COUNTED}: epoll_ctl MOD, likewise`,
   epollDelete: `${COUNTED}: epoll_ctl DEL, likewise`,
-  epollCreate: 'anonymous inode file and eventpoll structure',
+  epollCreate: `${COUNTED}: epoll_create1, all but entry, descriptor and return`,
 };

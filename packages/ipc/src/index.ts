@@ -2,6 +2,7 @@ export { EventFd, EventfdFlag } from './events/eventfd.js';
 export { TimerFd } from './events/timerfd.js';
 export { MemFd } from './memory/memfd.js';
 export { NamedMemory } from './memory/named-memory.js';
+export { chargeLoadedMessage, chargeStoredMessage } from './mqueue/message-segments.js';
 export { MessageQueue, MessageQueueFile, MQ_PRIO_MAX } from './mqueue/mqueue.js';
 export { type MessageQueueAttributes, MessageQueueNamespace } from './mqueue/mqueue-namespace.js';
 export { version } from './package-version.js';

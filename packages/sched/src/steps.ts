@@ -176,9 +176,9 @@ export const SchedStep = defineSteps('@rpal/sched', {
   },
   affinityBody: {
     cause: 'process',
-    instructions: [800, 1200, 2000],
+    instructions: 2206,
     events: { lockedOp: 4 },
-    status: 'estimated',
+    status: 'counted',
   },
   migrate: {
     cause: 'switch',
@@ -282,7 +282,7 @@ export const SchedStepSources: StepSources<typeof SchedStep> = {
   yieldAlone: `${COUNTED}: sched_yield alone on its CPU, body`,
   pickSame: `${COUNTED}: sched_yield alone on its CPU, pick of the task that runs already`,
   yieldBody: `${COUNTED}: sched_yield body, per call`,
-  affinityBody: 'sched_setaffinity: task lookup, cpuset mask, run-queue lock',
+  affinityBody: `${COUNTED}: sched_setaffinity to the same CPU`,
   migrate: 'move a queued task: dequeue and enqueue counted, locking estimated',
   balance: 'sched_balance_newidle: 86 instructions when it finds nothing near',
   balanceCpu: 'update_sg_lb_stats: loads and counts of one CPU',

@@ -3,7 +3,7 @@ import { type Cpu, SpinLock, Touch, taggedNumber } from '@rpal/hw-x86';
 import { userPage } from '@rpal/mm';
 import { type Handover, type Scheduler, SleepTimer, TaskState, timeoutSlack, WaitEntry, WaitQueue, Wake } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
-import { begin, type Caller, File, type Operation, OperationKind, Pending, type PollTable, type Watcher } from '@rpal/vfs';
+import { begin, type Caller, File, type Operation, OperationKind, Pending, type PollTable, VfsStep, type Watcher } from '@rpal/vfs';
 import { EpollStep } from '../steps.js';
 import { BusyPoll } from './busy-poll.js';
 import { closesLoop, tooManyPaths, type WatchGraph } from './nesting.js';
@@ -344,6 +344,7 @@ export class EventPoll extends File {
   }
 
   override release(cpu: Cpu): void {
+    cpu.charge(VfsStep.anonRelease);
     for (const item of this.items) this.forget(cpu, item);
   }
 }

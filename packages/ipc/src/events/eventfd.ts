@@ -70,6 +70,10 @@ export class EventFd extends File {
     return 0;
   }
 
+  override release(cpu: Cpu): void {
+    cpu.charge(VfsStep.anonRelease);
+  }
+
   override poll(cpu: Cpu, table: PollTable | null): number {
     cpu.charge(VfsStep.filePoll);
     table?.register(cpu, this.wait);

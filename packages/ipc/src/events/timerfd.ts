@@ -91,7 +91,8 @@ export class TimerFd extends File {
     return this.ticks > 0 ? Poll.IN : 0;
   }
 
-  override release(): void {
+  override release(cpu: Cpu): void {
+    cpu.charge(VfsStep.anonRelease);
     this.#timer.stop();
   }
 }

@@ -1,7 +1,7 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { MappedFile, type MemoryFile, mmap } from '@rpal/mm';
 import { Errno, FileMode, OpenFlag, Seek } from '@rpal/uapi';
-import { type Caller, PositionedFile, VfsStep } from '@rpal/vfs';
+import { type Caller, chargeCopy, PositionedFile } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
 /** Largest size of a file in memory. */
@@ -32,9 +32,9 @@ export class MemFd extends PositionedFile {
   override readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     if (!this.#mapped.readable) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
-    cpu.charge(IpcStep.memfdAccess);
+    cpu.charge(IpcStep.memfdRead);
     const n = this.file.read(cpu, caller.memory, address, offset, length);
-    if (n > 0) chargeCopy(cpu, VfsStep.copyToUser, offset, n);
+    if (n > 0) chargePages(cpu, IpcStep.memfdPageOut, offset, n);
     return n;
   }
 
@@ -43,9 +43,9 @@ export class MemFd extends PositionedFile {
     if (offset < 0) return -Errno.EINVAL;
     if (length === 0) return 0;
     if (offset + length > MAX_SIZE) return -Errno.EFBIG;
-    cpu.charge(IpcStep.memfdAccess);
+    cpu.charge(IpcStep.memfdWrite);
     const n = this.file.write(cpu, caller.memory, address, offset, length);
-    if (n > 0) chargeCopy(cpu, VfsStep.copyFromUser, offset, n);
+    if (n > 0) chargePages(cpu, IpcStep.memfdPageIn, offset, n);
     return n;
   }
 
@@ -92,7 +92,10 @@ export class MemFd extends PositionedFile {
 }
 
 /** A copy is made page by page of the file. */
-function chargeCopy(cpu: Cpu, step: number, offset: number, length: number): void {
-  cpu.chargeTimes(step, Math.floor((offset + length - 1) / PAGE_SIZE) - Math.floor(offset / PAGE_SIZE));
-  cpu.chargeBytes(step, length);
+function chargePages(cpu: Cpu, step: number, offset: number, length: number): void {
+  for (let done = 0; done < length; ) {
+    const part = Math.min(length - done, PAGE_SIZE - ((offset + done) % PAGE_SIZE));
+    chargeCopy(cpu, step, part);
+    done += part;
+  }
 }

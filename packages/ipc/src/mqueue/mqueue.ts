@@ -1,21 +1,10 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
-import { chargeLargerObject, type PageFrames } from '@rpal/mm';
+import type { PageFrames } from '@rpal/mm';
 import { type Handover, type Scheduler, SleepTimer, sleepSlack, type Task, TaskState, WaitQueue, type WaitTarget } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import {
-  begin,
-  type Caller,
-  chargeCopy,
-  copyIn,
-  copyOut,
-  type Operation,
-  Pending,
-  type PollTable,
-  PositionedFile,
-  putBytes,
-  VfsStep,
-} from '@rpal/vfs';
+import { begin, type Caller, copyIn, copyOut, type Operation, Pending, type PollTable, PositionedFile, putBytes, VfsStep } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
+import { chargeLoadedMessage, chargeStoredMessage } from './message-segments.js';
 
 /** Priorities are below this (MQ_PRIO_MAX). */
 export const MQ_PRIO_MAX = 32_768;
@@ -24,24 +13,6 @@ export const MqLimit = { MESSAGES: 10, SIZE: 8192, MESSAGES_MAX: 65_536, SIZE_MA
 
 /** What a queue's file says its size is to begin with (FILENT_SIZE). */
 const FILE_SIZE = 80;
-
-/** Bytes of a page behind the head of a message, and behind that of its further segments (Linux: `DATALEN_MSG`, `DATALEN_SEG`). */
-const MESSAGE_HEAD = 48;
-const SEGMENT_HEAD = 8;
-/** The object of the message that was counted. */
-const COUNTED_OBJECT = 64;
-
-/** Calls `each` with the bytes of each segment of a message, and of the object that holds it (Linux: `alloc_msg`). */
-function chargeSegments(length: number, each: (bytes: number, object: number) => void): void {
-  let head = MESSAGE_HEAD;
-  let left = length;
-  do {
-    const part = Math.min(left, PAGE_SIZE - head);
-    each(part, 1 << (32 - Math.clz32(part + head - 1)));
-    left -= part;
-    head = SEGMENT_HEAD;
-  } while (left > 0);
-}
 
 /** A message in a queue: bytes in kernel pages. */
 interface Message {
@@ -337,11 +308,7 @@ class MessageSend extends MessageOperation {
         failed = copyIn(cpu, this.caller, frame * PAGE_SIZE, this.#address + done, Math.min(PAGE_SIZE, this.#length - done));
       }
     }
-    chargeSegments(this.#length, (length, object) => {
-      cpu.charge(IpcStep.messageSegmentIn);
-      chargeLargerObject(cpu, object, COUNTED_OBJECT);
-      chargeCopy(cpu, IpcStep.messageCopy, length);
-    });
+    chargeLoadedMessage(cpu, this.#length);
     if (failed === 0) return message;
     this.file.queue.free(message);
     return failed;
@@ -391,10 +358,7 @@ class MessageReceive extends MessageOperation {
   #store(cpu: Cpu, message: Message): number {
     const { frames, length, priority } = message;
     this.file.queue.handover.take(cpu, this.caller.task, length);
-    chargeSegments(length, (part) => {
-      cpu.charge(IpcStep.messageSegmentOut);
-      chargeCopy(cpu, IpcStep.messageCopy, part);
-    });
+    chargeStoredMessage(cpu, length);
     let failed = 0;
     frames.forEach((frame, i) => {
       const part = Math.min(PAGE_SIZE, length - i * PAGE_SIZE);

@@ -213,6 +213,7 @@ export class PipeEnd extends File {
   }
 
   override release(cpu: Cpu): void {
+    cpu.charge(IpcStep.pipeRelease);
     this.pipe.closeEnd(cpu, this.writing);
   }
 }
@@ -346,6 +347,7 @@ export class PipeWriteOperation extends RetryOperation {
       const frame = pipe.page(cpu);
       if (frame < 0) return this.#orSoFar(-Errno.ENOMEM);
       const part = Math.min(PAGE_SIZE, this.#length - this.#done);
+      if (part < PAGE_SIZE) cpu.charge(IpcStep.pipeCopyPart);
       if (!this.#copy(cpu, frame * PAGE_SIZE, part)) {
         pipe.releasePage(cpu, frame);
         return this.#orSoFar(-Errno.EFAULT);
@@ -369,7 +371,6 @@ export class PipeWriteOperation extends RetryOperation {
 
   #copy(cpu: Cpu, to: number, length: number): boolean {
     chargeCopy(cpu, IpcStep.pipeCopyIn, length);
-    if (length < PAGE_SIZE) cpu.charge(IpcStep.pipeCopyPart);
     cpu.coherence.touch(cpu, to, Touch.STORE);
     if (copyIn(cpu, this.caller, to, this.#address + this.#done, length) < 0) return false;
     this.#done += length;

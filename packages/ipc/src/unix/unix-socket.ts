@@ -194,6 +194,7 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   bind(cpu: Cpu, path: string, key: string = path): number {
     cpu.charge(IpcStep.socketBind);
     if (path === '') return this.#bindAnywhere();
+    if (!path.startsWith('\0')) cpu.charge(IpcStep.socketBindPath);
     if (this.path !== null) return -Errno.EINVAL;
     if (!this.namespace.names.bind(key, this)) return -Errno.EADDRINUSE;
     this.path = path;
@@ -386,6 +387,7 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   }
 
   override release(cpu: Cpu): void {
+    cpu.charge(IpcStep.socketRelease);
     this.disconnect(cpu);
     this.namespace.inFlight.puts.settle(cpu);
   }

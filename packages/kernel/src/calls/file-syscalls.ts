@@ -141,12 +141,12 @@ function open(
   flags: number,
   mode: number,
 ): number {
-  cpu.charge(KernelStep.openFile);
   const { fileSystem } = kernel.seams.slots;
   const opener = typeof path === 'number' ? undefined : kernel.specialFiles.get(path);
   // Switches of CPUs are not in the tree: they are made of what they show.
   const isSwitch = typeof path === 'string' && path.startsWith('/sys/devices/system/cpu/cpu');
   if (opener === undefined && fileSystem.filled && !isSwitch) return fileSystem.value.open(cpu, thread, directory, path, flags, mode);
+  cpu.charge(KernelStep.openFile);
   if (typeof path === 'number') return path;
   const file = opener === undefined ? openPath(kernel, thread, path, flags) : opener(cpu, thread, flags);
   return typeof file === 'number' ? file : thread.process.files.install(cpu, file, flags);

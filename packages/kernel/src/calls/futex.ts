@@ -105,16 +105,14 @@ function wake(kernel: FutexParts, cpu: Cpu, at: Key, count: number, bitset: numb
  * @returns 0, -EINVAL for an address that is not a multiple of four, or -EFAULT
  */
 export function findKey(cpu: Cpu, thread: Thread, address: number, command: number, touch: boolean, into: Key): number {
+  cpu.charge(KernelStep.futexKeyPrivate);
   if (address % WORD !== 0) return -Errno.EINVAL;
   if (!accessOk(address, WORD)) return -Errno.EFAULT;
   const { memory } = thread;
   into.address = address;
   into.space = memory.contextId;
   into.offset = address;
-  if ((command & Futex.PRIVATE_FLAG) !== 0) {
-    cpu.charge(KernelStep.futexKeyPrivate);
-    return 0;
-  }
+  if ((command & Futex.PRIVATE_FLAG) !== 0) return 0;
   cpu.charge(KernelStep.futexKeyShared);
   const area = memory.areas.containing(address);
   const common = area !== null && (area.flags & VmFlag.MAYSHARE) !== 0;
@@ -141,9 +139,9 @@ function wait(
   if (bitset === 0) return -Errno.EINVAL;
   const failed = findKey(cpu, thread, address, command, Touch.LOAD, key);
   if (failed !== 0) return failed;
-  cpu.charge(KernelStep.futexCompare);
   const value = getUser32(cpu, thread.memory, address);
   if (value < 0) return value;
+  cpu.charge(KernelStep.futexCompare);
   if (value !== expected >>> 0) return -Errno.EAGAIN;
   const operation = thread.operations.get(FUTEX_WAIT) ?? thread.operations.keep(FUTEX_WAIT, new FutexWait(kernel, thread));
   thread.operation = operation.start(cpu, key, expected, bitset, timeout);
@@ -158,6 +156,7 @@ function wakeOp(kernel: FutexParts, cpu: Cpu, thread: Thread, { a2, a3, a4: addr
   const argument = (operation & 8) !== 0 ? 1 << (signed & 31) : signed;
   const against = (encoded << 20) >> 20;
   if ((operation & 7) > LAST_OPERATION) return -Errno.ENOSYS;
+  cpu.charge(KernelStep.futexWakeOp);
   const old = getUser32(cpu, thread.memory, address);
   if (old < 0) return old;
   const changed = [argument, old + argument, old | argument, old & ~argument, old ^ argument][operation & 7] as number;

@@ -159,7 +159,7 @@ export function defineProcessCalls(table: SyscallTable, kernel: ProcessCallParts
         return failed < 0 ? failed : child.pid;
       },
     };
-    return pend(cpu, thread, operation.start(request));
+    return pend(cpu, thread, operation.start(cpu, request));
   });
 
   table.define(Nr.exit, (cpu, thread, { a0 }) => {

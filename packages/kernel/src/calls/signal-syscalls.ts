@@ -121,6 +121,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     if (process === undefined) return -Errno.ESRCH;
     const may = maySend(thread, process, a1 | 0);
     if (may > 0) kernel.signals.sendToProcess(cpu, process, a1 | 0);
+    else if (may === 0) cpu.charge(KernelStep.signalProbe);
     return Math.min(0, may);
   });
 

@@ -42,7 +42,8 @@ export class WaitChildOperation implements Operation {
     this.#entry = new WaitEntry(autoremoveWake(scheduler), thread);
   }
 
-  start(request: WaitRequest): this {
+  start(cpu: Cpu, request: WaitRequest): this {
+    cpu.charge(KernelStep.waitCall);
     this.#request = request;
     return this;
   }
@@ -58,6 +59,7 @@ export class WaitChildOperation implements Operation {
     let found = false;
     for (const child of this.#candidates(process)) {
       if (!this.#isEligible(child) || !request.concerns(child)) continue;
+      cpu.charge(KernelStep.waitChild);
       const ended = child.exit !== null && child.threads.length === 0;
       if (ended && asked(WaitOption.EXITED)) {
         cpu.charge(KernelStep.wait);

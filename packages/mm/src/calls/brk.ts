@@ -13,7 +13,7 @@ const HEAP_FLAGS = VmFlag.READ | VmFlag.WRITE | VmFlag.MAYREAD | VmFlag.MAYWRITE
 /** brk(2). @returns the end of the heap after the call; unchanged if it could not be moved */
 export function brk(cpu: Cpu, mm: MmStruct, address: number): number {
   requireWhole(address, 'address');
-  cpu.charge(MmStep.brkBody);
+  cpu.charge(MmStep.brkCheck);
   if (address < mm.brkStart) return mm.brk;
   const oldEnd = pageCeil(mm.brk);
   if (address - mm.brkStart > mm.limits.data) return mm.brk;
@@ -25,6 +25,7 @@ export function brk(cpu: Cpu, mm: MmStruct, address: number): number {
 }
 
 function shrink(cpu: Cpu, mm: MmStruct, newEnd: number, oldEnd: number): boolean {
+  cpu.charge(MmStep.munmapBody);
   // The heap has been unmapped: there is nothing to shrink.
   if (mm.areas.isFree(newEnd, oldEnd)) return false;
   return unmapRange(cpu, mm, newEnd, oldEnd) === 0;
@@ -32,6 +33,7 @@ function shrink(cpu: Cpu, mm: MmStruct, newEnd: number, oldEnd: number): boolean
 
 /** Linux: `do_brk_flags`, and the checks before it. The page behind the heap stays free. */
 function grow(cpu: Cpu, mm: MmStruct, oldEnd: number, newEnd: number): boolean {
+  cpu.charge(MmStep.brkBody);
   if (newEnd > mm.layout.taskSize) return false;
   const next = mm.areas.at(mm.areas.indexFrom(oldEnd));
   if (next !== undefined && newEnd + PAGE_SIZE > next.start - guardGap(next)) return false;

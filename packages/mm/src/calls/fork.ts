@@ -16,9 +16,11 @@ export function forkMm(cpu: Cpu, parent: MmStruct): MmStruct {
   Object.assign(child.limits, parent.limits);
   for (const area of parent.areas) {
     if ((area.flags & VmFlag.DONTCOPY) !== 0) continue;
+    cpu.charge(MmStep.forkArea);
     const copy = new Vma(area.start, area.end, area.flags & ~VmFlag.LOCKED, area.key, area.object, area.offset);
     if (area.anonVma !== null) {
       // From now on it has pages of its own, besides those of its ancestors.
+      cpu.charge(MmStep.forkAnon);
       copy.anonVma = new AnonVma();
       copy.anonChain = area.anonChain + 1;
     }
@@ -29,6 +31,7 @@ export function forkMm(cpu: Cpu, parent: MmStruct): MmStruct {
     const hasPages = area.anonVma !== null || ((area.flags & VmFlag.PFNMAP) !== 0 && area.object !== null);
     if (hasPages) copyPages(cpu, parent, child, area);
   }
+  cpu.chargeTimes(MmStep.tableAlloc, child.tables.tables);
   // The parent's pages have become read-only: no CPU may keep the right to write them.
   manager.tlb.flushRange(cpu, parent, 0, Number.POSITIVE_INFINITY);
   manager.seams.hooks.mmFork.call(parent, child);
@@ -41,6 +44,9 @@ function copyPages(cpu: Cpu, parent: MmStruct, child: MmStruct, area: Vma): void
   const shared = (area.flags & VmFlag.SHARED) !== 0;
   copyTables(parent, child, area);
   parent.tables.forEachPage(area.start, area.end, {
+    table(entries) {
+      cpu.chargeTimes(MmStep.scanEntry, entries);
+    },
     page(address, entry) {
       cpu.charge(MmStep.forkPage);
       const low = memory.read32(entry);
@@ -85,22 +91,29 @@ export function exitMm(cpu: Cpu, mm: MmStruct): void {
   const { manager } = mm;
   const { memory, frames } = manager;
   cpu.charge(MmStep.exitMm);
+  manager.lru.drain(cpu);
   mm.dead = true;
   manager.addressSpaces.delete(mm);
   for (const area of mm.areas) {
+    cpu.charge(MmStep.exitArea);
+    if (area.anonVma !== null) cpu.charge(MmStep.unlinkAnon);
     mm.tables.forEachPage(area.start, area.end, {
+      table(entries) {
+        cpu.chargeTimes(MmStep.scanEntry, entries);
+      },
       page(_, entry) {
-        cpu.charge(MmStep.exitPage);
-        frames.put(entryFrame(memory.read32(entry), memory.read32(entry + 4)));
+        const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
+        cpu.charge(frames.count(frame) === 1 ? MmStep.zapPage : MmStep.exitPage);
+        frames.put(frame);
         memory.write32(entry, 0);
         memory.write32(entry + 4, 0);
       },
       folded(_, entry, level) {
-        cpu.chargeTimes(MmStep.exitPage, mm.tables.clearFolded(entry, level));
+        cpu.chargeTimes(MmStep.zapPage, mm.tables.clearFolded(entry, level));
         return true;
       },
       huge(_, entry) {
-        cpu.charge(MmStep.exitPage);
+        cpu.charge(MmStep.zapPage);
         zapHuge(mm, entry);
         return true;
       },
@@ -113,5 +126,6 @@ export function exitMm(cpu: Cpu, mm: MmStruct): void {
   mm.anonPages = 0;
   manager.seams.hooks.mmExit.call(mm);
   manager.tlb.flushRange(cpu, mm, 0, Number.POSITIVE_INFINITY);
+  cpu.chargeTimes(MmStep.tableFree, mm.tables.tables);
   mm.tables.destroy();
 }

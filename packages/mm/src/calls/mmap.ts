@@ -65,6 +65,7 @@ export function mmap(cpu: Cpu, mm: MmStruct, hint: number, length: number, prot:
   const { hooks } = mm.manager.seams;
   const key = hooks.mmNewKey.call(prot === Prot.EXEC ? executeOnlyKey(cpu, mm) : 0, mm);
 
+  if ((flags & (MapFlag.FIXED | MapFlag.FIXED_NOREPLACE)) === 0) cpu.charge(MmStep.mmapSearch);
   const address = place(mm, unsigned(hint), size, flags, extra.object === undefined);
   if (address < 0) return address;
   const noReplace = (flags & MapFlag.FIXED_NOREPLACE) !== 0;
@@ -156,7 +157,10 @@ function mapRegion(cpu: Cpu, mm: MmStruct, area: Vma): number {
     manager.commitment.pages += old.accounted;
     area.flags |= VmFlag.ACCOUNT;
   }
-  if (replaced) removeRange(cpu, mm, start, end);
+  if (replaced) {
+    cpu.charge(MmStep.mmapReplace);
+    removeRange(cpu, mm, start, end);
+  }
 
   if (object === null && (flags & VmFlag.SHARED) !== 0) {
     const shared = MemoryFile.anonymous(manager, end - start, (flags & VmFlag.NORESERVE) === 0);

@@ -97,6 +97,7 @@ function changeArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: numbe
   if (flags === area.flags && key === area.key) return 0;
   const pages = (end - start) / PAGE_SIZE;
   const settled = VmFlag.ACCOUNT | VmFlag.WRITE | VmFlag.SHARED | VmFlag.NORESERVE;
+  cpu.charge(MmStep.mprotectArea);
   let charged = 0;
   if ((flags & VmFlag.WRITE) !== 0) {
     // Memory that becomes data has to keep within the limit of data.
@@ -139,6 +140,10 @@ function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
   splitHugeAt(cpu, mm, start);
   splitHugeAt(cpu, mm, end);
   mm.tables.forEachPage(start, end, {
+    table(entries) {
+      cpu.charge(MmStep.mprotectTable);
+      cpu.chargeTimes(MmStep.scanEntry, entries);
+    },
     page(address, entry) {
       const low = memory.read32(entry);
       const high = memory.read32(entry + 4);
@@ -149,6 +154,7 @@ function rewriteEntries(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: n
       memory.write32(entry, flags);
       memory.write32(entry + 4, upper);
       cpu.charge(MmStep.mprotectPage);
+      if (mayWrite) cpu.charge(MmStep.mprotectWritable);
       // An entry that nobody could use is in no TLB.
       if ((low & Pte.user) !== 0 && (flags !== low || upper !== high)) gather.pages(address);
     },

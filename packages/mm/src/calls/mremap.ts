@@ -154,6 +154,7 @@ function move(cpu: Cpu, mm: MmStruct, area: Vma, { address, oldSize, newSize, fl
   // What is unmapped below gives its share back; so the whole of the new range is committed here.
   if (accounted && !mm.manager.commitment.commit((keep ? newSize : newSize - oldSize) / PAGE_SIZE)) return -Errno.ENOMEM;
   const { copy, source } = copyArea(mm, area, address, newSize, to);
+  cpu.charge(MmStep.mremapMove);
   if (oldSize > 0) movePageTables(cpu, mm, { source, copy, from: address, to, size: oldSize });
   announce(cpu, mm, to, to + newSize);
   if (accounted && !keep) mm.manager.commitment.pages += oldSize / PAGE_SIZE;

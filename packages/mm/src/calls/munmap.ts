@@ -41,11 +41,13 @@ export function isolateRange(cpu: Cpu, mm: MmStruct, start: number, end: number)
   const first = mm.areas.containing(start);
   if (first !== null && first.start < start) {
     if (first.end > end && mm.areas.size >= MAX_MAP_COUNT) return false;
+    cpu.charge(MmStep.unmapSplit);
     splitArea(mm, first, start);
     splitHugeAt(cpu, mm, start);
   }
   const last = mm.areas.containing(end - 1);
   if (last !== null && last.end > end) {
+    cpu.charge(MmStep.unmapSplit);
     splitArea(mm, last, end);
     splitHugeAt(cpu, mm, end);
   }
@@ -59,12 +61,15 @@ export function removeRange(cpu: Cpu, mm: MmStruct, start: number, end: number):
   const gather = new MmuGather(mm);
   for (let area = mm.areas.at(index); area !== undefined && area.start < end; area = mm.areas.at(index)) {
     zapPages(cpu, mm, area, area.start, area.end, gather);
+    if (area.anonVma !== null) cpu.charge(MmStep.unlinkAnon);
     mm.areas.remove(area);
     if ((area.flags & VmFlag.ACCOUNT) !== 0) mm.manager.commitment.uncommit(area.pages);
     area.object?.mapped?.(-1, area, mm);
   }
   const above = mm.areas.at(index)?.start ?? Number.POSITIVE_INFINITY;
+  const { tables } = mm.tables;
   mm.tables.freeUnused(start, end, below, above, gather);
+  cpu.chargeTimes(MmStep.tableFree, tables - mm.tables.tables);
   gather.finish(cpu);
   const { memoryUnmap } = mm.manager.seams.events;
   if (memoryUnmap.observed) memoryUnmap.emit(cpu.id, cpu.clock, mm, start, end);

@@ -215,6 +215,7 @@ function freshFrame(cpu: Cpu, mm: MmStruct): number {
   cpu.charge(MmStep.pageAlloc);
   const frame = mm.manager.frames.allocate(cpu.socket);
   if (frame < 0) return frame;
+  mm.manager.lru.add(cpu);
   cpu.coherence.claim(cpu, frame);
   mm.manager.frames.setExclusive(frame, true);
   return frame;

@@ -18,7 +18,7 @@ import { zapPages } from './zap.js';
 export class MemoryFile {
   /** As /proc/PID/maps shows it. */
   name: string;
-  readonly #manager: Pick<MemoryManager, 'memory' | 'frames' | 'commitment' | 'zeroFrame'>;
+  readonly #manager: Pick<MemoryManager, 'memory' | 'frames' | 'commitment' | 'zeroFrame' | 'lru'>;
   /** Page number to frame. The file holds one reference to each. */
   readonly #pages: Map<number, number> = new Map();
   /** Ranges of pages that exist though the host has no bytes for those not in `#pages`, in order. */
@@ -34,7 +34,7 @@ export class MemoryFile {
   #size = 0;
   #references = 0;
 
-  constructor(manager: Pick<MemoryManager, 'memory' | 'frames' | 'commitment' | 'zeroFrame'>, name: string, committed = 0) {
+  constructor(manager: Pick<MemoryManager, 'memory' | 'frames' | 'commitment' | 'zeroFrame' | 'lru'>, name: string, committed = 0) {
     this.#manager = manager;
     this.name = name;
     this.#committed = committed;
@@ -42,7 +42,7 @@ export class MemoryFile {
 
   /** Memory for MAP_SHARED | MAP_ANONYMOUS, of fixed size; null if it cannot be committed (Linux: `shmem_zero_setup`). */
   static anonymous(
-    manager: Pick<MemoryManager, 'memory' | 'frames' | 'commitment' | 'zeroFrame'>,
+    manager: Pick<MemoryManager, 'memory' | 'frames' | 'commitment' | 'zeroFrame' | 'lru'>,
     size: number,
     committed: boolean,
   ): MemoryFile | null {
@@ -80,6 +80,8 @@ export class MemoryFile {
     const allocated = this.#unwritten.total > 0 && this.#unwritten.remove(page, page + 1) > 0;
     if (allocated) this.#manager.frames.unreserve(1);
     else if (!blank) cpu.charge(MmStep.pageAlloc);
+    cpu.charge(MmStep.filePage);
+    this.#manager.lru.add(cpu);
     const frame = this.#manager.frames.allocate(cpu.socket);
     if (frame < 0) return -2;
     if (blank) {
@@ -194,8 +196,10 @@ export class MemoryFile {
     for (const [page, frame] of this.#pages) {
       if (page < first) continue;
       this.#pages.delete(page);
+      cpu.charge(MmStep.filePageFree);
       this.#release(frame);
     }
+    this.#manager.lru.drain(cpu);
     if (size % PAGE_SIZE !== 0) this.#zero(size, first * PAGE_SIZE);
   }
 
@@ -241,6 +245,7 @@ export class MemoryFile {
     for (const page of this.#pages.keys()) this.#unwritten.remove(page, page + 1);
     for (const range of this.#blank) this.#unwritten.remove(range.start, range.end);
     cpu.chargeTimes(MmStep.pageAlloc, wanted);
+    cpu.chargeTimes(MmStep.filePageAhead, wanted);
     return true;
   }
 

@@ -12,6 +12,7 @@ class Zap implements PageVisitor {
   readonly #mm: MmStruct;
   readonly #area: Vma;
   readonly #gather: MmuGather;
+  #any = false;
 
   constructor(cpu: Cpu, mm: MmStruct, area: Vma, gather: MmuGather) {
     this.#cpu = cpu;
@@ -20,18 +21,25 @@ class Zap implements PageVisitor {
     this.#gather = gather;
   }
 
+  table(entries: number): void {
+    this.#cpu.chargeTimes(MmStep.scanEntry, entries);
+  }
+
   page(address: number, entry: number): void {
     const { memory, frames } = this.#mm.manager;
     const frame = entryFrame(memory.read32(entry), memory.read32(entry + 4));
     memory.write32(entry, 0);
     memory.write32(entry + 4, 0);
-    this.#cpu.charge(MmStep.zapPage);
+    this.#begin();
+    // A page that others have, too, is not freed.
+    this.#cpu.charge(frames.count(frame) === 1 ? MmStep.zapPage : MmStep.exitPage);
     this.#mm.uncountPage(this.#area, frame);
     frames.put(frame);
     this.#gather.pages(address);
   }
 
   folded(address: number, entry: number, level: number): boolean {
+    this.#begin();
     const cleared = this.#mm.tables.clearFolded(entry, level);
     this.#cpu.chargeTimes(MmStep.zapPage, cleared);
     this.#mm.residentPages -= cleared;
@@ -40,10 +48,18 @@ class Zap implements PageVisitor {
   }
 
   huge(address: number, entry: number): boolean {
+    this.#begin();
     this.#cpu.charge(MmStep.zapPage);
     zapHuge(this.#mm, entry);
     this.#gather.hugePage(address);
     return true;
+  }
+
+  /** The first page that is taken down begins a batch of those that are freed. */
+  #begin(): void {
+    if (this.#any) return;
+    this.#any = true;
+    this.#cpu.charge(MmStep.zapBatch);
   }
 }
 
@@ -65,6 +81,7 @@ export function discardPages(cpu: Cpu, mm: MmStruct, area: Vma, start: number, e
 }
 
 function clear(cpu: Cpu, mm: MmStruct, start: number, end: number, zap: Zap): void {
+  mm.manager.lru.drain(cpu);
   splitHugeAt(cpu, mm, start);
   splitHugeAt(cpu, mm, end);
   mm.tables.forEachPage(start, end, zap);

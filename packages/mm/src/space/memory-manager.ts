@@ -2,6 +2,7 @@ import { type Cpu, GIB, LARGE_PAGE_SIZE, PAGE_SIZE, type PhysicalMemory, type Pl
 import { MmError } from '../errors.js';
 import { FoldedEntries } from '../tables/folded.js';
 import { KernelHeap } from '../tables/kernel-heap.js';
+import { LruBatches } from '../tables/lru-batches.js';
 import { PageFrames } from '../tables/page-frames.js';
 import { type FlushEntry, Tlbs } from '../tlb/tlbs.js';
 import { Commitment, type Overcommit } from './accounting.js';
@@ -37,6 +38,7 @@ export class MemoryManager {
   readonly heap: KernelHeap;
   readonly tlb: Tlbs<MmStruct>;
   readonly commitment: Commitment;
+  readonly lru: LruBatches;
   readonly cpus: readonly Cpu[];
   readonly rng: Rng;
   /** The frame that reads of untouched anonymous memory see. */
@@ -73,6 +75,7 @@ export class MemoryManager {
     const unfold = (entry: number, level: number, address: number): boolean => this.folded.unfold(entry, level, address);
     for (const cpu of this.cpus) cpu.mmu.unfold = unfold;
     this.heap = new KernelHeap(this.frames);
+    this.lru = new LruBatches(this.cpus.length);
     this.zeroFrame = this.frames.allocate(0);
     this.memory.fill(this.zeroFrame * PAGE_SIZE, PAGE_SIZE);
     const overcommit = oneOf('overcommit', options.overcommit ?? 'heuristic', ['heuristic', 'always', 'never']);

@@ -15,6 +15,8 @@ import type { PageFrames } from './page-frames.js';
 
 /** Visits the pages of a range in the order of their addresses. Entries are physical addresses. */
 export interface PageVisitor {
+  /** Before the pages of a table of level 1: so many of its entries lie within, present or not. */
+  table?(entries: number): void;
   /** A present page of 4 KiB. */
   page(address: number, entry: number): void;
   /**
@@ -263,6 +265,7 @@ export class PageTables {
     const span = LEVEL_SPAN[level]!;
     const first = Math.max(0, Math.floor((start - base) / span));
     const last = Math.min(511, Math.ceil((end - base) / span) - 1);
+    if (level === 1) visitor.table?.(last - first + 1);
     for (let index = first; index <= last; index++) {
       const entry = table * PAGE_SIZE + index * 8;
       let low = this.#memory.read32(entry);

@@ -1,4 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { chargeLoadedMessage, chargeStoredMessage } from '@rpal/ipc';
 import { type Thread, UserBuffer } from '@rpal/kernel';
 import { autoremoveWake, type Scheduler, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
 import { Errno, Ipc } from '@rpal/uapi';
@@ -101,11 +102,12 @@ export function defineMessageCalls(calls: Calls): void {
   });
 
   calls.define('msgsnd', (cpu, thread, { a0, a1, a2, a3 }) => {
-    cpu.charge(PosixStep.message);
+    cpu.charge(PosixStep.messageSend);
     if (buffer.load(cpu, thread, a1, TYPE) < 0) return -Errno.EFAULT;
     const type = buffer.i64(0);
     if (!(a2 >= 0 && a2 <= Limit.MESSAGE) || (a0 | 0) < 0 || type < 1) return -Errno.EINVAL;
     if (buffer.load(cpu, thread, a1 + TYPE, a2) < 0) return -Errno.EFAULT;
+    chargeLoadedMessage(cpu, a2);
     const text = new Uint8Array(a2);
     for (let at = 0; at < a2; at++) text[at] = buffer.view.getUint8(at);
     const queue = table.get(a0 | 0);
@@ -127,7 +129,7 @@ export function defineMessageCalls(calls: Calls): void {
   calls.define(
     'msgrcv',
     (cpu, thread, { a0, a1, a2, a3, a4 }) => {
-      cpu.charge(PosixStep.message);
+      cpu.charge(PosixStep.messageReceive);
       const [flags, room, wanted] = [a4 | 0, a2, a3];
       if ((a0 | 0) < 0 || room < 0 || (flags & MsgFlag.COPY) !== 0) return -Errno.EINVAL;
       const queue = table.get(a0 | 0);
@@ -144,6 +146,7 @@ export function defineMessageCalls(calls: Calls): void {
         queue.received = seconds(on);
         queue.changed.wakeAll(on);
         const text = message.text.subarray(0, room);
+        chargeStoredMessage(on, text.length);
         if (putLong(on, thread, a1, message.type) < 0 || putBytes(on, thread, a1 + TYPE, text) < 0) return -Errno.EFAULT;
         return text.length;
       });

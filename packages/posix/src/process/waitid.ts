@@ -64,7 +64,7 @@ export function defineWaitid(calls: Calls): void {
       };
       const operation =
         thread.operations.get(WAIT_CHILD) ?? thread.operations.keep(WAIT_CHILD, new WaitChildOperation(processes, scheduler, thread));
-      return begin(cpu, thread, operation.start(request));
+      return begin(cpu, thread, operation.start(cpu, request));
     },
     { missing: 'CLD_DUMPED: nobody writes cores' },
   );

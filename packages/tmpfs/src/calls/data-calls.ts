@@ -135,7 +135,7 @@ function fallocate(cpu: Cpu, tree: FileTree, file: File, mode: number, offset: n
   if (type !== FileMode.REGULAR) return -Errno.ENODEV;
   if (offset + length > MAX_OFFSET) return -Errno.EFBIG;
   if (!(file instanceof RegularFile) || (kind !== 0 && kind !== PUNCH_HOLE)) return -Errno.EOPNOTSUPP;
-  cpu.charge(TmpfsStep.truncateBody);
+  cpu.charge(kind === PUNCH_HOLE ? TmpfsStep.truncateBody : TmpfsStep.allocateBody);
   const { content } = file.inode;
   const now = tree.clock.now(cpu);
   if (kind === PUNCH_HOLE) {

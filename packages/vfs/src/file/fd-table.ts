@@ -81,7 +81,7 @@ export class FdTable {
     const fd = register >>> 0;
     const file = this.#at(fd);
     if (file === null) return -Errno.EBADF;
-    cpu.charge(VfsStep.fileClose);
+    cpu.charge(VfsStep.fdClose);
     this.#files[fd] = null;
     this.#closeOnExec.delete(fd);
     this.#lowestFree = Math.min(this.#lowestFree, fd);
@@ -123,7 +123,7 @@ export class FdTable {
     for (let fd = 0; fd < this.#files.length; fd++) {
       const file = this.#files[fd] ?? null;
       if (file === null) continue;
-      cpu.charge(VfsStep.fileClose);
+      cpu.charge(VfsStep.fdDrop);
       this.#files[fd] = null;
       file.flush(this.owner);
       if (file.drop()) last.push(file);

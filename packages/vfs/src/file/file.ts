@@ -3,6 +3,7 @@ import { mmap } from '@rpal/mm';
 import type { WaitQueue } from '@rpal/sched';
 import { Errno, Fcntl, OpenFlag, Poll } from '@rpal/uapi';
 import type { Caller } from '../operation/caller.js';
+import { VfsStep } from '../steps.js';
 
 /**
  * How `poll` registers with the queues that announce a file's changes. Each queue that the file names gets an entry of
@@ -175,6 +176,7 @@ export abstract class File {
 
   /** What follows the last reference. */
   destroy(cpu: Cpu): void {
+    cpu.charge(VfsStep.fileRelease);
     for (let last = this.watchers.at(-1); last !== undefined; last = this.watchers.at(-1)) last.forgotten(cpu);
     this.release(cpu);
   }

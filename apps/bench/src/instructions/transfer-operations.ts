@@ -1,0 +1,152 @@
+import type { Program } from '@rpal/kernel';
+import { Fcntl, OpenFlag, SocketOption, SocketType } from '@rpal/uapi';
+import { expected, positive, zero } from '../outcome.js';
+import type { Operation, Part } from './operation.js';
+
+/** Sizes of messages, bytes. */
+const SIZES = [1, 32, 1024, 4096, 8192, 16_384, 65_536, 262_144];
+const LARGEST = 262_144;
+/** Room for all of them in a pipe or socket, so that nobody waits. */
+const ROOM = 4 << 20;
+
+/** A way to put bytes somewhere and to take them out again. */
+interface Channel {
+  send(length: number, from?: number): Iterable<void, unknown>;
+  receive(length: number): Iterable<void, unknown>;
+}
+
+/** Memory that has been written, of the size of the largest message. */
+export function* touched(p: Program, bytes: number): Generator<void, number> {
+  const address = positive('mmap', yield* p.allocate(bytes));
+  for (let at = 0; at < bytes; at += 4096) yield* p.store8(address + at, 1);
+  return address;
+}
+
+function* over(p: Program, from: number, to: number): Generator<void, Channel> {
+  const source = yield* touched(p, LARGEST + 4096);
+  const target = yield* touched(p, LARGEST);
+  return {
+    *send(length, at = 0) {
+      expected('write', yield* p.write(to, source + at, length), length);
+    },
+    *receive(length) {
+      for (let done = 0; done < length; ) done += positive('read', yield* p.read(from, target, length - done));
+    },
+  };
+}
+
+function* pipe(p: Program): Generator<void, Channel> {
+  const from = yield* p.pipe();
+  const to = p.second;
+  positive('fcntl', yield* p.fcntl(from, Fcntl.SETPIPE_SZ, 1 << 20));
+  return yield* over(p, from, to);
+}
+
+function sockets(type: number) {
+  return function* (p: Program): Generator<void, Channel> {
+    const from = yield* p.socketpair(type);
+    const to = p.second;
+    zero('setsockopt', yield* p.setsockopt(to, SocketOption.SNDBUF, ROOM));
+    return yield* over(p, from, to);
+  };
+}
+
+const stream = sockets(SocketType.STREAM);
+const datagrams = sockets(SocketType.DGRAM);
+
+/** RLIMIT_MSGQUEUE. */
+const MSGQUEUE = 12;
+const UNLIMITED = 1e9;
+
+function messageQueue(size: number) {
+  return function* (p: Program): Generator<void, Channel> {
+    positive('prlimit', yield* p.prlimit(MSGQUEUE, UNLIMITED, 0, UNLIMITED));
+    const queue = positive('mq_open', yield* p.mqOpen('/counted', OpenFlag.CREAT | OpenFlag.RDWR, { maxMessages: 4, messageSize: size }));
+    const source = yield* touched(p, LARGEST);
+    const target = yield* touched(p, LARGEST);
+    return {
+      *send(length) {
+        zero('mq_send', yield* p.mqSend(queue, source, length));
+      },
+      *receive(length) {
+        expected('mq_receive', yield* p.mqReceive(queue, target, length), length);
+      },
+    };
+  };
+}
+
+type Open = (p: Program) => Generator<void, Channel>;
+
+/** Both halves of a transfer of `size` bytes. */
+function halves(way: string, sent: string, received: string, open: Open, size: number): Operation[] {
+  const of = (name: string, pick: (channel: Channel) => { before?: Part; body: Part; after?: Part }): Operation => ({
+    name: `${way}: ${name} of ${size} B`,
+    *prepare(p) {
+      return pick(yield* open(p));
+    },
+  });
+  return [
+    of(sent, (channel) => ({ body: () => channel.send(size), after: () => channel.receive(size) })),
+    of(received, (channel) => ({ before: () => channel.send(size), body: () => channel.receive(size) })),
+  ];
+}
+
+function oneByOne(...parts: readonly Part[]): Part {
+  return function* () {
+    for (const part of parts) yield* part();
+  };
+}
+
+/** What a message of another shape costs. */
+const shapes: readonly Operation[] = [
+  {
+    name: 'pipe: write of 32 B that joins a page',
+    *prepare(p) {
+      const channel = yield* pipe(p);
+      return { before: () => channel.send(100), body: () => channel.send(32), after: () => channel.receive(132) };
+    },
+  },
+  {
+    name: 'pipe: read of 32 B that leaves a page',
+    *prepare(p) {
+      const channel = yield* pipe(p);
+      return { before: () => channel.send(100), body: () => channel.receive(32), after: () => channel.receive(68) };
+    },
+  },
+  {
+    name: 'pipe: write of 4096 B at an odd place',
+    *prepare(p) {
+      const channel = yield* pipe(p);
+      return { body: () => channel.send(4096, 17), after: () => channel.receive(4096) };
+    },
+  },
+  {
+    name: 'stream: read of 4096 B out of one message of 16384',
+    *prepare(p) {
+      const channel = yield* stream(p);
+      return { before: () => channel.send(16_384), body: () => channel.receive(4096), after: () => channel.receive(12_288) };
+    },
+  },
+  {
+    name: 'stream: read of 8192 B in two messages of 4096',
+    *prepare(p) {
+      const channel = yield* stream(p);
+      return {
+        before: oneByOne(
+          () => channel.send(4096),
+          () => channel.send(4096),
+        ),
+        body: () => channel.receive(8192),
+      };
+    },
+  },
+];
+
+/** Messages of all sizes, with room for them: nobody waits. */
+export const transferOperations: readonly Operation[] = [
+  ...SIZES.flatMap((size) => halves('pipe', 'write', 'read', pipe, size)),
+  ...SIZES.flatMap((size) => halves('stream', 'write', 'read', stream, size)),
+  ...SIZES.flatMap((size) => halves('dgram', 'write', 'read', datagrams, size)),
+  ...SIZES.flatMap((size) => halves('mq', 'send', 'receive', messageQueue(size), size)),
+  ...shapes,
+];

@@ -1,0 +1,74 @@
+import type { Program } from '@rpal/kernel';
+import { SchedPolicy } from '@rpal/sched';
+import { SocketType } from '@rpal/uapi';
+import { positive, zero } from '../outcome.js';
+import type { Operation } from './operation.js';
+import { touched } from './transfer-operations.js';
+
+const SIZES = [1, 32, 1024, 4096, 8192, 16_384, 65_536, 262_144];
+/** A datagram of more does not fit into a send buffer of the usual size. */
+const LARGEST_DATAGRAM = 65_536;
+
+/** The descriptors of both sides: what each reads from, and writes to. */
+interface Line {
+  readonly near: readonly [from: number, to: number];
+  readonly far: readonly [from: number, to: number];
+}
+
+function* pipes(p: Program): Generator<void, Line> {
+  const there = positive('pipe', yield* p.pipe());
+  const thereTo = p.second;
+  const back = positive('pipe', yield* p.pipe());
+  return { near: [back, thereTo], far: [there, p.second] };
+}
+
+function sockets(type: number) {
+  return function* (p: Program): Generator<void, Line> {
+    const a = positive('socketpair', yield* p.socketpair(type));
+    const b = p.second;
+    return { near: [a, a], far: [b, b] };
+  };
+}
+
+function* send(p: Program, fd: number, buffer: number, size: number): Generator<void, void> {
+  for (let done = 0; done < size; ) done += positive('write', yield* p.write(fd, buffer + done, size - done));
+}
+
+function* receive(p: Program, fd: number, buffer: number, size: number): Generator<void, void> {
+  for (let done = 0; done < size; ) done += positive('read', yield* p.read(fd, buffer, size - done));
+}
+
+/** A message to another process on the same CPU, and one back. No wake-up preempts the waker: both sides sleep in every trip. */
+function trip(way: string, connect: (p: Program) => Generator<void, Line>, size: number): Operation {
+  return {
+    name: `${way}: round trip of ${size} B, both sleep`,
+    *prepare(p) {
+      const { near, far } = yield* connect(p);
+      zero('sched_setscheduler', yield* p.setScheduler(0, SchedPolicy.BATCH));
+      positive(
+        'fork',
+        yield* p.fork(function* (other) {
+          const buffer = yield* touched(other, size);
+          for (;;) {
+            yield* receive(other, far[0], buffer, size);
+            yield* send(other, far[1], buffer, size);
+          }
+        }),
+      );
+      const buffer = yield* touched(p, size);
+      return {
+        *body() {
+          yield* send(p, near[1], buffer, size);
+          yield* receive(p, near[0], buffer, size);
+        },
+      };
+    },
+  };
+}
+
+/** Messages to and fro, through pipes and sockets of the usual size: large ones are sent in parts, by turns. */
+export const tripOperations: readonly Operation[] = [
+  ...SIZES.map((size) => trip('pipe', pipes, size)),
+  ...SIZES.map((size) => trip('stream', sockets(SocketType.STREAM), size)),
+  ...SIZES.filter((size) => size <= LARGEST_DATAGRAM).map((size) => trip('dgram', sockets(SocketType.DGRAM), size)),
+];

@@ -29,9 +29,9 @@ describe('300 messages of the RFC benchmark', () => {
       {
         "cycles": [
           "epoll 3907622",
-          "rpal 463845",
+          "rpal 461913",
         ],
-        "fingerprint": "9f94d4f6c21ca8d6",
+        "fingerprint": "7f7ef4c34d5135f7",
       }
     `));
 
@@ -40,9 +40,9 @@ describe('300 messages of the RFC benchmark', () => {
       {
         "cycles": [
           "epoll 4638677",
-          "rpal 470989",
+          "rpal 466929",
         ],
-        "fingerprint": "2b16d2dc8d84981d",
+        "fingerprint": "dfa2faf93f85248d",
       }
     `));
 

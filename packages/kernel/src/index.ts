@@ -59,6 +59,7 @@ export { hasSignal, PendingSignals, type QueuedSignal, type SignalBits } from '.
 export { type ExitState, Process, type ProcessHost, type SignalSender } from './process/process.js';
 export { ProcessTable } from './process/process-table.js';
 export type { SignalAction, UserHandler } from './process/signal-action.js';
+export { type SignalOrigin, sentBy } from './process/signal-origin.js';
 export { SyscallNumber } from './process/syscall-numbers.js';
 export { currentThread, EntryFrame, type RestartBlock, type ResumeNotifier, Thread } from './process/thread.js';
 export { type HandledSignal, type HandlerState, type SignalFrames, ThreadContext } from './process/thread-context.js';

@@ -41,6 +41,15 @@ export const SignalCode = {
   BUS_ADRERR: 2,
   KERNEL: 0x80,
   USER: 0,
+  QUEUE: -1,
+  TIMER: -2,
+  MESGQ: -3,
+  TKILL: -6,
+  CHLD_EXITED: 1,
+  CHLD_KILLED: 2,
+  CHLD_DUMPED: 3,
+  CHLD_STOPPED: 5,
+  CHLD_CONTINUED: 6,
 } as const;
 
 const signalNames = new Map<number, string>(Object.entries(Signal).map(([name, number]) => [number, `SIG${name}`]));

@@ -78,10 +78,15 @@ export class CoherenceDirectory {
     else this.#bring(cpu, frame, address, write);
   }
 
-  /** As `touch`, of all lines of `length` bytes in one frame. */
+  /**
+   * As `touch`, of all lines of `length` bytes in one frame, as a copy or a clear goes through them: none waits for another, so that
+   * lines from other cores come ten at a time.
+   */
   touchRange(cpu: CoreClock, address: number, length: number, write: boolean): void {
     if (this.frameOwner(address) === cpu.coreTag) return;
+    this.#transfer.beginRun();
     for (let line = address & -CACHE_LINE; line < address + length; line += CACHE_LINE) this.touch(cpu, line, write);
+    this.#transfer.endRun(cpu);
   }
 
   /** `cpu` has cleared or filled the frame: all of it is in its cache, and all other copies are void. */
@@ -187,6 +192,11 @@ export class TransferCost {
   readonly #sameCache: number;
   readonly #sameSocket: number;
   readonly #crossSocket: number;
+  /** Lines of a run, which are charged together at its end. */
+  #inRun = false;
+  #runSameCache = 0;
+  #runSameSocket = 0;
+  #runCrossSocket = 0;
 
   constructor(topology: Topology, costs: CostModel) {
     this.#topology = topology;
@@ -208,15 +218,38 @@ export class TransferCost {
       else if (this.#shareSocket(core, cpu.core)) sameSocket++;
     }
     cpu.linesMoved += count;
+    this.#overlapping(cpu, sameCache, sameSocket, count - sameCache - sameSocket);
+  }
+
+  /** From here to `endRun`, lines are moved by accesses that do not depend on each other. */
+  beginRun(): void {
+    this.#inRun = true;
+    this.#runSameCache = 0;
+    this.#runSameSocket = 0;
+    this.#runCrossSocket = 0;
+  }
+
+  /** Charges `cpu` for the lines of the run: up to ten of them were under way at a time. */
+  endRun(cpu: CoreClock): void {
+    this.#inRun = false;
+    if (this.#runSameCache + this.#runSameSocket + this.#runCrossSocket === 0) return;
+    this.#overlapping(cpu, this.#runSameCache, this.#runSameSocket, this.#runCrossSocket);
+  }
+
+  #overlapping(cpu: CoreClock, sameCache: number, sameSocket: number, crossSocket: number): void {
     cpu.chargeCycles(HwStep.lineSameCache, Math.ceil(sameCache / OUTSTANDING_MISSES) * this.#sameCache);
     cpu.chargeCycles(HwStep.lineSameSocket, Math.ceil(sameSocket / OUTSTANDING_MISSES) * this.#sameSocket);
-    cpu.chargeCycles(HwStep.lineCrossSocket, Math.ceil((count - sameCache - sameSocket) / OUTSTANDING_MISSES) * this.#crossSocket);
+    cpu.chargeCycles(HwStep.lineCrossSocket, Math.ceil(crossSocket / OUTSTANDING_MISSES) * this.#crossSocket);
   }
 
   /** Charges `cpu` for `lines` lines that come from `core`. */
   move(cpu: CoreClock, core: number, lines: number): void {
     cpu.linesMoved += lines;
-    if (this.#shareCache(core, cpu.core)) {
+    if (this.#inRun) {
+      if (this.#shareCache(core, cpu.core)) this.#runSameCache += lines;
+      else if (this.#shareSocket(core, cpu.core)) this.#runSameSocket += lines;
+      else this.#runCrossSocket += lines;
+    } else if (this.#shareCache(core, cpu.core)) {
       cpu.chargeCycles(HwStep.lineSameCache, lines * this.#sameCache);
     } else if (this.#shareSocket(core, cpu.core)) {
       cpu.chargeCycles(HwStep.lineSameSocket, lines * this.#sameSocket);

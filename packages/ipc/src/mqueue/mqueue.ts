@@ -2,7 +2,19 @@ import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
 import { type Handover, type Scheduler, SleepTimer, sleepSlack, type Task, TaskState, WaitQueue, type WaitTarget } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Caller, copyIn, copyOut, type Operation, Pending, type PollTable, PositionedFile, putBytes, VfsStep } from '@rpal/vfs';
+import {
+  begin,
+  type Caller,
+  type Credentials,
+  copyIn,
+  copyOut,
+  type Operation,
+  Pending,
+  type PollTable,
+  PositionedFile,
+  putBytes,
+  VfsStep,
+} from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 import { chargeLoadedMessage, chargeStoredMessage } from './message-segments.js';
 
@@ -34,7 +46,7 @@ export interface Notification {
   readonly owner: object;
   readonly pid: number;
   readonly signal: number;
-  readonly tell: (cpu: Cpu) => void;
+  readonly tell: (cpu: Cpu, sender: Credentials) => void;
 }
 
 /** A POSIX message queue (ipc/mqueue.c). */
@@ -68,7 +80,7 @@ export class MessageQueue {
   }
 
   /** A message reaches the queue: the receiver that has waited longest gets it at once, else it is queued, and told of. */
-  deliver(cpu: Cpu, message: Message): void {
+  deliver(cpu: Cpu, message: Message, sender: Credentials): void {
     this.handover.put(cpu, message.length);
     const receiver = this.receivers.shift();
     if (receiver !== undefined) {
@@ -80,7 +92,7 @@ export class MessageQueue {
     const { notification } = this;
     if (notification !== null && this.messages.length === 1) {
       this.notification = null;
-      notification.tell(cpu);
+      notification.tell(cpu, sender);
     }
     this.wait.wakeOne(cpu);
   }
@@ -290,7 +302,7 @@ class MessageSend extends MessageOperation {
     if (typeof loaded === 'number') return loaded;
     this.#message = loaded;
     if (queue.full) return null;
-    queue.deliver(cpu, loaded);
+    queue.deliver(cpu, loaded, this.caller.credentials);
     return 0;
   }
 

@@ -1,12 +1,13 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Scheduler, SleepTimer, sleepSlack, TaskState, type WaitTarget, Wake } from '@rpal/sched';
-import { Errno, OpenFlag, Signal, SignalMask } from '@rpal/uapi';
+import { Errno, OpenFlag, Signal, SignalCode, SignalMask } from '@rpal/uapi';
 import { type Operation, Pending } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { FOREVER, type SentSignal } from '../process/call-arguments.js';
 import { bitsOf, hasSignal, NO_SIGNALS, type SignalBits, union, without } from '../process/pending-signals.js';
 import type { Process } from '../process/process.js';
 import type { ProcessTable } from '../process/process-table.js';
+import { sentBy } from '../process/signal-origin.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
@@ -17,13 +18,11 @@ import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
 
 /** What the call being made is told; calls are atomic up to their sleep. */
-const told: SentSignal = { signal: 0, value: 0, code: 0 };
+const told: SentSignal = { signal: 0, value: 0, code: 0, pid: 0, uid: 0 };
 
 const LAST: number = Signal.RTMAX;
 /** Bytes of a `sigset_t`. */
 const SIGSET = 8;
-/** `si_code` of what tgkill sends. */
-const SI_TKILL = -6;
 
 /** What the calls need from a kernel. */
 export interface SignalCallParts {
@@ -120,7 +119,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     const process = processOf(kernel, a0 | 0);
     if (process === undefined) return -Errno.ESRCH;
     const may = maySend(thread, process, a1 | 0);
-    if (may > 0) kernel.signals.sendToProcess(cpu, process, a1 | 0);
+    if (may > 0) kernel.signals.sendToProcess(cpu, process, a1 | 0, sentBy(thread.process.credentials));
     else if (may === 0) cpu.charge(KernelStep.signalProbe);
     return Math.min(0, may);
   });
@@ -132,7 +131,8 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     if (thread === undefined || thread.process.pid !== group) return -Errno.ESRCH;
     if (signal < 0 || signal > LAST) return -Errno.EINVAL;
     if (!caller.process.maySignal(thread.process)) return -Errno.EPERM;
-    if (signal !== 0 && thread.state !== TaskState.DEAD) kernel.signals.send(cpu, thread, signal);
+    if (signal !== 0 && thread.state !== TaskState.DEAD)
+      kernel.signals.send(cpu, thread, signal, sentBy(caller.process.credentials, SignalCode.TKILL));
     return 0;
   });
 
@@ -140,13 +140,13 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     cpu.charge(KernelStep.signalPermission);
     const failed = args.signalValue(cpu, thread, a2, told);
     if (failed < 0) return failed;
-    const { value, code } = told;
+    const { code, pid, uid, value } = told;
     // A process may not tell others that the kernel or kill sent it.
-    if ((code >= 0 || code === SI_TKILL) && (a0 | 0) !== thread.process.pid) return -Errno.EPERM;
+    if ((code >= 0 || code === SignalCode.TKILL) && (a0 | 0) !== thread.process.pid) return -Errno.EPERM;
     const process = processOf(kernel, a0 | 0);
     if (process === undefined) return -Errno.ESRCH;
     const may = maySend(thread, process, a1 | 0);
-    return may > 0 ? kernel.signals.queue(cpu, process, a1 | 0, value) : may;
+    return may > 0 ? kernel.signals.queue(cpu, process, a1 | 0, { code, pid, uid, value }) : may;
   });
 
   table.define(Nr.rt_sigreturn, (cpu, thread, regs) => {

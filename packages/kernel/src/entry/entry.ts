@@ -1,4 +1,4 @@
-import { type Cpu, Exception, HwStep, type TrapHandler, TrapOutcome } from '@rpal/hw-x86';
+import { type Cpu, Exception, FaultCode, HwStep, type TrapHandler, TrapOutcome } from '@rpal/hw-x86';
 import { FAULT_RESOLVED, handleFault, MmStep, signalCodeOf, signalOf } from '@rpal/mm';
 import { type KernelPath, PathResult, SchedStep, type Scheduler, type Task, TaskState } from '@rpal/sched';
 import { Errno, Signal, SignalCode } from '@rpal/uapi';
@@ -131,8 +131,11 @@ export class Entry implements TrapHandler {
       thread = this.#current(cpu);
       if (thread.frame.user !== context) return this.returnToUser(cpu, thread, thread.frame.rax, context);
     }
+    thread.faultVector = vector;
+    thread.faultError = 0;
     if (vector === Exception.pageFault) {
       const result = handleFault(cpu, thread.memory, faultAddress, code);
+      thread.faultError = shownError(thread, faultAddress, code);
       if (result !== FAULT_RESOLVED) this.#fatal(cpu, thread, signalOf(result), signalCodeOf(result), faultAddress);
     } else if (vector === Exception.divide) {
       this.#fatal(cpu, thread, Signal.FPE, SignalCode.FPE_INTDIV, context.rip);
@@ -284,4 +287,9 @@ class ReturnPath implements KernelPath {
     thread.path = this.#entry.syscallPath;
     return result === Pending.SLEEP ? PathResult.SCHEDULE : PathResult.CONTINUE;
   }
+}
+
+/** The error code as a handler sees it: pages of memory without any rights are not present to the CPU in Linux, and are to that of the model. */
+function shownError({ memory }: Thread, address: number, code: number): number {
+  return memory.areas.containing(address)?.accessible === false ? code & ~FaultCode.present : code;
 }

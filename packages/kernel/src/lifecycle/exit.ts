@@ -2,7 +2,7 @@ import type { Cpu, Platform } from '@rpal/hw-x86';
 import type { UnixNamespace } from '@rpal/ipc';
 import { exitMm } from '@rpal/mm';
 import { type Scheduler, TaskState, Wake } from '@rpal/sched';
-import { Poll, Signal, SignalFlag } from '@rpal/uapi';
+import { Poll, Signal, SignalCode, SignalFlag } from '@rpal/uapi';
 import { releaseFiles } from '../dispatch/held-file.js';
 import type { ContextTable } from '../process/context-table.js';
 import { type Deaths, deathOf } from '../process/death.js';
@@ -91,8 +91,19 @@ function tellParent(kernel: ExitParts, cpu: Cpu, process: Process): void {
     bury(kernel, cpu, process);
     parent.children.delete(process);
   }
-  if (!ignored) kernel.signals.tellParent(cpu, process, exitSignal);
+  if (!ignored) tellOfEnd(kernel, cpu, process);
   parent.childWait.walk(cpu, Wake.ONE);
+}
+
+/** Of a core dump, in the status of who was killed. */
+const DUMPED = 0x80;
+
+/** A parent is told by signal how its child has ended. */
+function tellOfEnd(kernel: ExitParts, cpu: Cpu, child: Process): void {
+  const { status, signal } = child.exit as { readonly status: number; readonly signal: number };
+  const killed = (signal & DUMPED) !== 0 ? SignalCode.CHLD_DUMPED : SignalCode.CHLD_KILLED;
+  const [code, told] = signal === 0 ? [SignalCode.CHLD_EXITED, status] : [killed, signal & ~DUMPED];
+  kernel.signals.tellParent(cpu, child, code, told, child.exitSignal);
 }
 
 /** Children that outlive their parent go to the nearest ancestor that takes orphans, or to init (Linux: `forget_original_parent`). */
@@ -111,7 +122,7 @@ function forgetChildren(kernel: ExitParts, cpu: Cpu, { parent, children }: Proce
     if (reaper === null) {
       bury(kernel, cpu, child);
     } else {
-      kernel.signals.tellParent(cpu, child, child.exitSignal);
+      tellOfEnd(kernel, cpu, child);
       reaper.childWait.walk(cpu, Wake.ONE);
     }
   }

@@ -4,7 +4,7 @@ import type { CpuSet } from '@rpal/sched';
 import type { IoVec } from '@rpal/vfs';
 import type { Image } from './image.js';
 import type { MessageHeader } from './message-header.js';
-import type { SignalBits } from './pending-signals.js';
+import type { QueuedSignal, SignalBits } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';
 import type { Thread } from './thread.js';
 
@@ -41,8 +41,10 @@ export interface Limit {
 
 /** A signal that a process sends with a `siginfo_t` of its own. */
 export interface SentSignal extends SignalValue {
-  /** How it is said to have come (`si_code`). */
+  /** How it is said to have come (`si_code`), and from whom. */
   code: number;
+  pid: number;
+  uid: number;
 }
 
 /** In the place of mq_notify's signal: the caller is not to be told any more. Signal 0: it is told by none. */
@@ -117,7 +119,7 @@ export interface CallArguments {
   /** What sigqueue sends along, and `si_code`. */
   signalValue(cpu: Cpu, thread: Thread, address: number, into: SentSignal): number;
   /** The signal that sigtimedwait has taken, which is also its result. */
-  putSignalInfo(cpu: Cpu, thread: Thread, address: number, taken: SignalValue): number;
+  putSignalInfo(cpu: Cpu, thread: Thread, address: number, taken: QueuedSignal): number;
   /** `struct sigevent` of mq_notify, by address or as signal and value; the signal may be `NO_NOTIFICATION`. */
   notification(cpu: Cpu, thread: Thread, address: number, value: number, into: SignalValue): number;
 

@@ -17,7 +17,7 @@ import {
 import type { Image } from './image.js';
 import { UNLIMITED } from './limits.js';
 import type { MessageHeader } from './message-header.js';
-import type { SignalBits } from './pending-signals.js';
+import type { QueuedSignal, SignalBits } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';
 import type { Thread } from './thread.js';
 import { UserBuffer } from './user-buffer.js';
@@ -46,7 +46,6 @@ const SIGEV_NONE = 1;
 const SIGEVENT = 64;
 /** Bytes of a `siginfo_t` that the kernel knows the meaning of. */
 const SIGINFO_USED = 48;
-const SI_QUEUE = -1;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const SCM_CREDENTIALS = 2;
@@ -250,13 +249,16 @@ export class GuestArguments implements CallArguments {
   signalValue(cpu: Cpu, thread: Thread, address: number, into: SentSignal): number {
     if (this.#buffer.load(cpu, thread, address, SIGINFO_USED) < 0) return -Errno.EFAULT;
     into.code = this.#buffer.i32(8);
+    into.pid = this.#buffer.i32(16);
+    into.uid = this.#buffer.i32(20);
     into.value = this.#buffer.i32(24);
     return 0;
   }
 
-  putSignalInfo(cpu: Cpu, thread: Thread, address: number, { signal, value }: SignalValue): number {
+  putSignalInfo(cpu: Cpu, thread: Thread, address: number, { signal, code, pid, uid, value }: QueuedSignal): number {
     if (address === 0) return 0;
-    return this.#buffer.clear(128).set32(0, signal).set32(8, SI_QUEUE).set32(24, value).store(cpu, thread, address, 128);
+    const buffer = this.#buffer.clear(128).set32(0, signal).set32(8, code).set32(16, pid).set32(20, uid).set32(24, value);
+    return buffer.store(cpu, thread, address, 128);
   }
 
   notification(cpu: Cpu, thread: Thread, address: number, _value: number, into: SignalValue): number {

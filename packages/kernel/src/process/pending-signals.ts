@@ -1,11 +1,10 @@
 import { Signal } from '@rpal/uapi';
 import type { SignalAccount } from './signal-accounts.js';
+import { NOT_QUEUED, type SignalOrigin } from './signal-origin.js';
 
 /** A signal that was sent and not yet taken (Linux: `struct sigqueue`). */
-export interface QueuedSignal {
+export interface QueuedSignal extends SignalOrigin {
   readonly signal: number;
-  /** What sigqueue sent along. */
-  readonly value: number;
 }
 
 interface Entry extends QueuedSignal {
@@ -61,11 +60,11 @@ export class PendingSignals implements SignalBits {
     return signal < Signal.RTMIN && hasSignal(this, signal);
   }
 
-  /** @param account whose queues it counts for; null: there is no room, it is pending without its value, and once */
-  post(signal: number, value: number, account: SignalAccount | null): void {
+  /** @param account whose queues it counts for; null: there is no room, it is pending without its origin, and once */
+  post(signal: number, { code, pid, uid, value }: SignalOrigin, account: SignalAccount | null): void {
     if (account !== null) {
       account.add();
-      this.#queue.push({ signal, value, account });
+      this.#queue.push({ signal, code, pid, uid, value, account });
     }
     if (signal <= 32) this.low |= 1 << (signal - 1);
     else this.high |= 1 << (signal - 33);
@@ -78,7 +77,7 @@ export class PendingSignals implements SignalBits {
     const signal = lowest(low & SYNCHRONOUS) || lowest(low) || (high === 0 ? 0 : 32 + lowest(high));
     if (signal === 0) return null;
     const at = this.#queue.findIndex((queued) => queued.signal === signal);
-    const taken = at < 0 ? { signal, value: 0 } : this.#remove(at);
+    const taken = at < 0 ? { signal, ...NOT_QUEUED } : this.#remove(at);
     if (!this.#queue.some((queued) => queued.signal === signal)) this.#clear(signal);
     return taken;
   }

@@ -9,6 +9,7 @@ import type { Death } from './death.js';
 import { ResourceLimits, UNLIMITED } from './limits.js';
 import { PendingSignals } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';
+import type { SignalOrigin } from './signal-origin.js';
 import type { Thread } from './thread.js';
 import { noUsage, type Usage } from './usage.js';
 
@@ -26,7 +27,7 @@ export interface ExitState {
 /** What sends signals. */
 export interface SignalSender {
   /** Sends `signal` to one thread. */
-  send(cpu: Cpu, thread: Thread, signal: number): void;
+  send(cpu: Cpu, thread: Thread, signal: number, origin?: SignalOrigin): void;
 }
 
 /** What a process and its threads need from the kernel that they run on. */

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { ContextTable } from './context-table.js';
-import type { SignalBits } from './pending-signals.js';
+import type { QueuedSignal, SignalBits } from './pending-signals.js';
 import type { SignalAction, UserHandler } from './signal-action.js';
 import type { Thread } from './thread.js';
 import { UserContext } from './user-context.js';
@@ -20,10 +20,7 @@ export interface HandlerState {
 }
 
 /** Why a handler runs (Linux: `struct ksignal`). */
-export interface HandledSignal {
-  readonly signal: number;
-  /** What sigqueue sent along. */
-  readonly value: number;
+export interface HandledSignal extends QueuedSignal {
   /** It came with a fault of the thread itself: `thread.faultCode`, `thread.faultAddress`. */
   readonly fault: boolean;
   readonly action: SignalAction;

@@ -4,6 +4,7 @@ import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
 import { type Caller, type Credentials, type File, type IovIter, type Operation, OperationSet } from '@rpal/vfs';
 import { NO_SIGNALS, PendingSignals, type SignalBits } from './pending-signals.js';
 import type { Process } from './process.js';
+import { sentBy } from './signal-origin.js';
 import type { UserContext } from './user-context.js';
 
 /** The registers a kernel entry saves on the thread's kernel stack (Linux: `struct pt_regs`): those that the model needs. */
@@ -63,6 +64,9 @@ export class Thread extends Task implements Caller {
   faultSignal = 0;
   faultCode = 0;
   faultAddress = 0;
+  /** The exception, and the error code that the CPU pushed with it. */
+  faultVector = 0;
+  faultError = 0;
   /** Its process is to stop, and it has not yet. */
   stopPending = false;
   /** Is told before it goes on in user mode after a switch or in a signal handler. */
@@ -90,7 +94,7 @@ export class Thread extends Task implements Caller {
   }
 
   raise(cpu: Cpu, signal: number): void {
-    this.process.kernel.signals.send(cpu, this, signal);
+    this.process.kernel.signals.send(cpu, this, signal, sentBy(this.process.credentials));
   }
 }
 

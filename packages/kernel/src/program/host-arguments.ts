@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { MessageQueueAttributes } from '@rpal/ipc';
 import { CpuSet } from '@rpal/sched';
-import { Errno, utf8 } from '@rpal/uapi';
+import { Errno, SignalCode, utf8 } from '@rpal/uapi';
 import type { IoVec } from '@rpal/vfs';
 import {
   type CallArguments,
@@ -31,8 +31,6 @@ export function bytesOf(text: string): string {
 
 /** In a register that has an address in Linux: the second string of a call with two (rename, link, symlink). @public for packages that define system calls */
 export const SECOND_TEXT = 0x7465_7874;
-
-const SI_QUEUE = -1;
 
 /**
  * Arguments as programs of the host hand them over: where Linux has an address, the register is the value itself (a time in nanoseconds, a
@@ -156,9 +154,12 @@ export class HostArguments implements CallArguments {
     return 0;
   }
 
-  signalValue(_cpu: Cpu, _thread: Thread, value: number, into: SentSignal): number {
+  signalValue(_cpu: Cpu, thread: Thread, value: number, into: SentSignal): number {
+    const { pid, uid } = thread.credentials;
     into.value = value;
-    into.code = SI_QUEUE;
+    into.code = SignalCode.QUEUE;
+    into.pid = pid;
+    into.uid = uid;
     return 0;
   }
 

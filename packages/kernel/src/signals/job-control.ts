@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Scheduler, TaskState, Wake } from '@rpal/sched';
-import { Signal, SignalFlag } from '@rpal/uapi';
+import { Signal, SignalCode, SignalFlag } from '@rpal/uapi';
 import type { Process } from '../process/process.js';
 import type { Thread } from '../process/thread.js';
 import { actionOf, raisePending } from './signal.js';
@@ -27,7 +27,7 @@ export function stop(signals: Signals, cpu: Cpu, thread: Thread): void {
   process.stop = 'stopped';
   process.stopReported = false;
   process.wasContinued = false;
-  tellParent(signals, cpu, process);
+  tellParent(signals, cpu, process, SignalCode.CHLD_STOPPED, process.stopSignal);
 }
 
 /** SIGCONT, when it is sent: stopped threads go on, and one of them tells the parent. */
@@ -49,14 +49,14 @@ export function continueProcess(scheduler: Scheduler, cpu: Cpu, process: Process
 export function announceContinued(signals: Signals, cpu: Cpu, process: Process): void {
   if (process.stop !== 'continued') return;
   process.stop = null;
-  tellParent(signals, cpu, process);
+  tellParent(signals, cpu, process, SignalCode.CHLD_CONTINUED, Signal.CONT);
 }
 
 /** do_notify_parent_cldstop. */
-function tellParent(signals: Signals, cpu: Cpu, process: Process): void {
+function tellParent(signals: Signals, cpu: Cpu, process: Process, code: number, signal: number): void {
   const { parent } = process;
   if (parent === null || parent.exit !== null) return;
   const { handler, flags } = actionOf(parent, Signal.CHLD);
-  if (handler !== 'ignore' && (flags & SignalFlag.NOCLDSTOP) === 0) signals.tellParent(cpu, process);
+  if (handler !== 'ignore' && (flags & SignalFlag.NOCLDSTOP) === 0) signals.tellParent(cpu, process, code, signal);
   parent.childWait.walk(cpu, Wake.ALL);
 }

@@ -1,15 +1,15 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Scheduler, WaitQueue } from '@rpal/sched';
-import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { Errno, OpenFlag, Poll, Signal, SignalCode } from '@rpal/uapi';
 import { begin, type Caller, File, Pending, type PollTable, putBytes, RetryOperation, Waiter } from '@rpal/vfs';
-import { type SignalBits, union } from '../process/pending-signals.js';
+import { type QueuedSignal, type SignalBits, union } from '../process/pending-signals.js';
 import { Thread } from '../process/thread.js';
 import { KernelStep } from '../steps.js';
 import { dequeueSignal } from './signal.js';
 
-/** sizeof(struct signalfd_siginfo). Of it only the signal's number is filled in, and what sigqueue sent along (`ssi_int`). */
+/** sizeof(struct signalfd_siginfo), and where in it what a `siginfo_t` says is. */
 const RECORD = 128;
-const SSI_INT = 44;
+const Ssi = { signo: 0, code: 8, pid: 12, uid: 16, tid: 24, overrun: 32, status: 40, int: 44, ptr: 48 } as const;
 
 /** A signalfd (fs/signalfd.c): the blocked signals of its reader, as records. */
 export class SignalFd extends File {
@@ -74,14 +74,28 @@ class SignalfdRead extends RetryOperation {
     while (bytes < this.#records * RECORD) {
       const taken = dequeueSignal(thread, this.#file.mask);
       if (taken === null) break;
-      const record = new DataView(new ArrayBuffer(RECORD));
-      record.setUint32(0, taken.signal, true);
-      record.setInt32(SSI_INT, taken.value, true);
-      const failed = putBytes(cpu, this.caller, this.#address + bytes, new Uint8Array(record.buffer));
+      const failed = putBytes(cpu, this.caller, this.#address + bytes, recordOf(taken));
       if (failed < 0) return bytes > 0 ? bytes : failed;
       bytes += RECORD;
     }
     if (bytes > 0) return bytes;
     return this.#file.nonblocking ? -Errno.EAGAIN : Pending.NOTHING_YET;
   }
+}
+
+/** Linux: `signalfd_copyinfo`. */
+function recordOf({ signal, code, pid, uid, value }: QueuedSignal): Uint8Array {
+  const record = new DataView(new ArrayBuffer(RECORD));
+  const timer = code === SignalCode.TIMER;
+  record.setUint32(Ssi.signo, signal, true);
+  record.setInt32(Ssi.code, code, true);
+  record.setInt32(timer ? Ssi.tid : Ssi.pid, pid, true);
+  record.setUint32(timer ? Ssi.overrun : Ssi.uid, uid, true);
+  if (signal === Signal.CHLD && code > 0) {
+    record.setInt32(Ssi.status, value, true);
+  } else if (code < 0 && code !== SignalCode.TKILL) {
+    record.setInt32(Ssi.int, value, true);
+    record.setInt32(Ssi.ptr, value, true);
+  }
+  return new Uint8Array(record.buffer);
 }

@@ -5,6 +5,7 @@ import { bitsOf, hasSignal, type PendingSignals, without } from '../process/pend
 import type { Process, SignalSender } from '../process/process.js';
 import { SignalAccounts } from '../process/signal-accounts.js';
 import { DEFAULT_ACTION } from '../process/signal-action.js';
+import { FROM_KERNEL, type SignalOrigin, sentBy } from '../process/signal-origin.js';
 import type { Thread } from '../process/thread.js';
 import { KernelStep } from '../steps.js';
 import { continueProcess } from './job-control.js';
@@ -28,33 +29,33 @@ export class Signals implements SignalSender {
   }
 
   /** Sends `signal` to one thread: it becomes pending, and ends an interruptible sleep. */
-  send(cpu: Cpu, thread: Thread, signal: number, value = 0): void {
+  send(cpu: Cpu, thread: Thread, signal: number, origin: SignalOrigin = FROM_KERNEL): void {
     const { process } = thread;
     if (process.dying !== 0 && signal !== Signal.KILL) return;
     this.#prepare(cpu, process, signal);
     if (isIgnored(thread, signal)) return;
     cpu.charge(KernelStep.signalSend);
-    if (this.#enqueue(process, thread.pending, signal, value, 'kernel') !== 0) return;
+    if (this.#enqueue(process, thread.pending, signal, origin, 'kernel') !== 0) return;
     if (wants(thread, signal) && isFatalAtOnce(thread, signal)) this.#takeDown(cpu, process, signal);
     else this.#notify(cpu, thread, signal);
   }
 
   /** Sends `signal` to a process: one of its threads is to take it, `first` if it wants it. */
-  sendToProcess(cpu: Cpu, process: Process, signal: number, value = 0, first: Thread = process.leader): void {
-    this.#toProcess(cpu, process, signal, value, first, 'kernel');
+  sendToProcess(cpu: Cpu, process: Process, signal: number, origin: SignalOrigin = FROM_KERNEL, first: Thread = process.leader): void {
+    this.#toProcess(cpu, process, signal, origin, first, 'kernel');
   }
 
   /** sigqueue: 0, or -EAGAIN if there is no room in the queues of the user of `process`. */
-  queue(cpu: Cpu, process: Process, signal: number, value: number): number {
-    return this.#toProcess(cpu, process, signal, value, process.leader, 'sigqueue');
+  queue(cpu: Cpu, process: Process, signal: number, origin: SignalOrigin): number {
+    return this.#toProcess(cpu, process, signal, origin, process.leader, 'sigqueue');
   }
 
-  #toProcess(cpu: Cpu, process: Process, signal: number, value: number, first: Thread, sender: Sender): number {
+  #toProcess(cpu: Cpu, process: Process, signal: number, origin: SignalOrigin, first: Thread, sender: Sender): number {
     if (process.dying !== 0 && signal !== Signal.KILL) return 0;
     this.#prepare(cpu, process, signal);
     if (isIgnored(first, signal)) return 0;
     cpu.charge(KernelStep.signalSend);
-    const failed = this.#enqueue(process, process.pending, signal, value, sender);
+    const failed = this.#enqueue(process, process.pending, signal, origin, sender);
     if (failed !== 0) return Math.min(0, failed);
     const taker = takerOf(process, signal, first);
     if (taker !== null && isFatalAtOnce(taker, signal)) this.#takeDown(cpu, process, signal);
@@ -74,14 +75,14 @@ export class Signals implements SignalSender {
    * kernel sent; without room a signal of sigqueue fails if it is a real-time one, and any other loses its value.
    * @returns 0; 1 if it is pending already and one is enough; -EAGAIN
    */
-  #enqueue(process: Process, pending: PendingSignals, signal: number, value: number, sender: Sender): number {
+  #enqueue(process: Process, pending: PendingSignals, signal: number, origin: SignalOrigin, sender: Sender): number {
     if (pending.holds(signal)) return 1;
     const account = this.accounts.of(process.credentials.uid);
     const realTime = signal >= Signal.RTMIN;
     const queued = sender === 'sigqueue';
     const room = account.queued < process.limits.of(Rlimit.SIGPENDING) || (!realTime && !queued);
     if (!room && realTime && queued) return -Errno.EAGAIN;
-    pending.post(signal, value, room && signal !== Signal.KILL ? account : null);
+    pending.post(signal, origin, room && signal !== Signal.KILL ? account : null);
     return 0;
   }
 
@@ -94,16 +95,20 @@ export class Signals implements SignalSender {
     for (const thread of process.threads) {
       thread.stopPending = false;
       if (thread.pending.holds(Signal.KILL)) continue;
-      thread.pending.post(Signal.KILL, 0, null);
+      thread.pending.post(Signal.KILL, FROM_KERNEL, null);
       this.#notify(cpu, thread, Signal.KILL);
     }
   }
 
-  /** Tells a parent of a change in its child (SIGCHLD): the thread that forked it is asked first, as long as it is there. */
-  tellParent(cpu: Cpu, { parent, forkedBy }: Process, signal: number = Signal.CHLD): void {
+  /**
+   * Tells a parent of a change in its child (SIGCHLD): the thread that forked it is asked first, as long as it is there.
+   * @param code what has happened (`si_code`) @param status exit status, or the signal that killed, stopped or continued it
+   */
+  tellParent(cpu: Cpu, child: Process, code: number, status: number, signal: number = Signal.CHLD): void {
+    const { parent, forkedBy } = child;
     if (parent === null || signal === 0) return;
     const first = forkedBy !== null && parent.threads.includes(forkedBy) ? forkedBy : parent.leader;
-    this.sendToProcess(cpu, parent, signal, 0, first);
+    this.sendToProcess(cpu, parent, signal, sentBy(child.credentials, code, status), first);
   }
 
   /** What a signal does when it is sent, whoever takes it (Linux: `prepare_signal`): stopping and going on undo each other. */

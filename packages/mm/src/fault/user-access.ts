@@ -41,6 +41,8 @@ export function copyFromUser(cpu: Cpu, mm: MmStruct, to: number, from: number, l
     const physical = userPage(cpu, mm, from + done, Touch.LOAD);
     if (physical < 0) return physical;
     const part = Math.min(length - done, PAGE_SIZE - (physical & PAGE_MASK));
+    cpu.coherence.touchRange(cpu, physical, part, Touch.LOAD);
+    touchKernel(cpu, to + done, part, Touch.STORE);
     cpu.memory.copy(to + done, physical, part);
     done += part;
   }
@@ -53,6 +55,8 @@ export function copyToUser(cpu: Cpu, mm: MmStruct, to: number, from: number, len
     const physical = userPage(cpu, mm, to + done, Touch.STORE);
     if (physical < 0) return physical;
     const part = Math.min(length - done, PAGE_SIZE - (physical & PAGE_MASK));
+    cpu.coherence.touchRange(cpu, physical, part, Touch.STORE);
+    touchKernel(cpu, from + done, part, Touch.LOAD);
     cpu.memory.copy(physical, from + done, part);
     done += part;
   }
@@ -79,4 +83,11 @@ export function putUser64(cpu: Cpu, mm: MmStruct, to: number, value: number): nu
   if (physical < 0) return physical;
   cpu.memory.write64(physical, value);
   return 0;
+}
+
+/** The lines of kernel memory that a copy goes through, which may lie in two frames. */
+function touchKernel(cpu: Cpu, physical: number, length: number, write: boolean): void {
+  const inFrame = PAGE_SIZE - (physical & PAGE_MASK);
+  cpu.coherence.touchRange(cpu, physical, Math.min(length, inFrame), write);
+  if (length > inFrame) cpu.coherence.touchRange(cpu, physical + inFrame, length - inFrame, write);
 }

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { hasSignal, type Kernel, type Process, type SyscallHandler, type Thread, UserBuffer } from '@rpal/kernel';
-import { Clock, Errno, Rlimit, SigEvent, Signal, TIMER_ABSTIME } from '@rpal/uapi';
+import { Clock, Errno, Rlimit, SigEvent, Signal, SignalCode, TIMER_ABSTIME } from '@rpal/uapi';
 import { type Calls, nowOf } from '../calls.js';
 import { PosixStep } from '../steps.js';
 import { getSetting, putInt, putSetting, Unit } from '../user-memory.js';
@@ -30,7 +30,8 @@ class PosixTimer {
   #overruns = 0;
   #before = 0;
 
-  constructor(kernel: Kernel, process: Process, event: Event, read: Reading, threads: () => number) {
+  /** @param id what timer_create has given */
+  constructor(kernel: Kernel, process: Process, id: number, event: Event, read: Reading, threads: () => number) {
     this.#process = process;
     this.#event = event;
     this.clock = new ClockTimer(kernel.scheduler, read, threads, (cpu, periods) => {
@@ -42,8 +43,9 @@ class PosixTimer {
       }
       this.#before = this.#overruns;
       this.#overruns = periods - 1;
-      if (thread === null) kernel.signals.sendToProcess(cpu, process, signal, value);
-      else if (process.threads.includes(thread)) kernel.signals.send(cpu, thread, signal, value);
+      const origin = { code: SignalCode.TIMER, pid: id, uid: this.#overruns, value };
+      if (thread === null) kernel.signals.sendToProcess(cpu, process, signal, origin);
+      else if (process.threads.includes(thread)) kernel.signals.send(cpu, thread, signal, origin);
     });
   }
 
@@ -108,7 +110,7 @@ export function definePosixTimers(calls: Calls): void {
       }
       if (event.notify !== SigEvent.NONE && (event.signal <= 0 || event.signal > Signal.RTMAX)) return -Errno.EINVAL;
       if (putInt(cpu, thread, a2, timers.next) < 0) return -Errno.EFAULT;
-      timers.byId.set(timers.next++, new PosixTimer(kernel, process, event, read, threads));
+      timers.byId.set(timers.next++, new PosixTimer(kernel, process, timers.next - 1, event, read, threads));
       all.set(process, timers);
       return 0;
     },

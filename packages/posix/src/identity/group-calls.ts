@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Kernel, Process, Thread } from '@rpal/kernel';
+import { type Kernel, type Process, sentBy, type Thread } from '@rpal/kernel';
 import { Errno, Signal } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 import { PosixStep } from '../steps.js';
@@ -99,6 +99,6 @@ function signalOne(kernel: Kernel, cpu: Cpu, { process: sender }: Thread, target
   if (signal < 0 || signal > Signal.RTMAX) return -Errno.EINVAL;
   const continues = signal === Signal.CONT && sender.session === target.session;
   if (!continues && !sender.maySignal(target)) return -Errno.EPERM;
-  if (signal !== 0 && target.exit === null) kernel.signals.sendToProcess(cpu, target, signal);
+  if (signal !== 0 && target.exit === null) kernel.signals.sendToProcess(cpu, target, signal, sentBy(sender.credentials));
   return 0;
 }

@@ -1,7 +1,8 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MessageQueueFile, MessageQueueNamespace, MQ_PRIO_MAX } from '@rpal/ipc';
-import { FOREVER, KernelStep, NO_NOTIFICATION, type SignalValue, type Thread, UserBuffer, whenOver } from '@rpal/kernel';
-import { Errno, OpenFlag, Rlimit, Signal } from '@rpal/uapi';
+import { FOREVER, KernelStep, NO_NOTIFICATION, type SignalValue, sentBy, type Thread, UserBuffer, whenOver } from '@rpal/kernel';
+import { Errno, OpenFlag, Rlimit, Signal, SignalCode } from '@rpal/uapi';
+import type { Credentials } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
 
 /** POSIX message queues. */
@@ -77,8 +78,8 @@ export function defineMessageQueueCalls(calls: Calls): void {
           return 0;
         }
         if (queue.notification !== null) return -Errno.EBUSY;
-        const tell = (on: Cpu) => {
-          if (owner.exit === null && signal !== 0) signals.sendToProcess(on, owner, signal, value);
+        const tell = (on: Cpu, sender: Credentials) => {
+          if (owner.exit === null && signal !== 0) signals.sendToProcess(on, owner, signal, sentBy(sender, SignalCode.MESGQ, value));
         };
         queue.notification = { owner, pid: owner.pid, signal, tell };
         return 0;

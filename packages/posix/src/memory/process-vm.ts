@@ -73,6 +73,8 @@ function processVmAccess(
     if (here < 0) return done > 0 ? done : -Errno.EFAULT;
     chargeCopy(cpu, IpcStep.pipeCopyOut, part);
     cpu.coherence.touch(cpu, there, write);
+    cpu.coherence.touchRange(cpu, there, part, write);
+    cpu.coherence.touchRange(cpu, here, part, !write);
     if (write) cpu.memory.copy(there, here, part);
     else cpu.memory.copy(here, there, part);
     done += part;

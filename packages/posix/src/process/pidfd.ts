@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { KernelStep, maySend, type Process, type Thread } from '@rpal/kernel';
+import { KernelStep, maySend, type Process, sentBy, type Thread } from '@rpal/kernel';
 import { accessOk } from '@rpal/mm';
 import { TaskState } from '@rpal/sched';
 import { Errno, OpenFlag, Poll } from '@rpal/uapi';
@@ -66,7 +66,7 @@ export function definePidfdCalls(calls: Calls): void {
     if (a2 !== 0 && !accessOk(a2, 1)) return -Errno.EFAULT;
     if (file.process.reaped) return -Errno.ESRCH;
     const may = maySend(thread, file.process, a1 | 0);
-    if (may > 0) kernel.signals.sendToProcess(cpu, file.process, a1 | 0);
+    if (may > 0) kernel.signals.sendToProcess(cpu, file.process, a1 | 0, sentBy(thread.process.credentials));
     return Math.min(0, may);
   });
   calls.define('pidfd_getfd', (cpu, thread, { a0, a1, a2 }) => {

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type FutexKey, futexKey, type Kernel, type Thread, UserBuffer } from '@rpal/kernel';
+import { type FutexKey, futexKey, type Kernel, sentBy, type Thread, UserBuffer } from '@rpal/kernel';
 import { getUser32, putUser32, TASK_SIZE } from '@rpal/mm';
 import { Errno, FutexWord } from '@rpal/uapi';
 import { type Calls, PerThread } from '../calls.js';
@@ -135,7 +135,7 @@ export function defineLifeCalls(calls: Calls, life: ThreadLife, traits: TraitTab
     for (const child of thread.process.children) {
       const { parentDeathSignal } = traits.of(child);
       if (parentDeathSignal !== 0 && child.forkedBy === thread && child.exit === null)
-        kernel.signals.sendToProcess(cpu, child, parentDeathSignal);
+        kernel.signals.sendToProcess(cpu, child, parentDeathSignal, sentBy(thread.process.credentials));
     }
   });
 }

@@ -51,8 +51,31 @@ export class SignalFrame {
     return (yield* this.#p.load32(this.info + Info.code)) | 0;
   }
 
+  /** The error code of the exception, and which it was. */
+  faultError(): Read {
+    return this.#load64(Frame.error);
+  }
+
+  faultVector(): Read {
+    return this.#load64(Frame.trap);
+  }
+
   faultAddress(): Read {
     return this.#load64(Frame.info + Info.address);
+  }
+
+  /** Who has sent the signal: `si_pid` and `si_uid`; of a timer, its id and overruns. */
+  *sender(): Read {
+    return yield* this.#p.load32(this.info + Info.pid);
+  }
+
+  *user(): Read {
+    return yield* this.#p.load32(this.info + Info.uid);
+  }
+
+  /** What came along (`si_value`); of SIGCHLD, `si_status`. */
+  *value(): Read {
+    return (yield* this.#p.load32(this.info + Info.value)) | 0;
   }
 
   /** The key of the memory that PKRU did not allow (`si_pkey`). */

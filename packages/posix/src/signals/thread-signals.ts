@@ -1,14 +1,12 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type Thread, UserBuffer } from '@rpal/kernel';
+import { sentBy, type Thread, UserBuffer } from '@rpal/kernel';
 import { TaskState } from '@rpal/sched';
-import { Errno, Signal } from '@rpal/uapi';
+import { Errno, Signal, SignalCode } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 
 const LAST: number = Signal.RTMAX;
 /** Bytes of a `siginfo_t` that mean something. */
 const SIGINFO = 48;
-/** `si_code` of what tgkill sends. */
-const SI_TKILL = -6;
 
 /** Signals to one thread: tkill, and rt_tgsigqueueinfo. */
 export function defineThreadSignals(calls: Calls): void {
@@ -29,7 +27,7 @@ export function defineThreadSignals(calls: Calls): void {
     if (id <= 0) return -Errno.EINVAL;
     const thread = target(caller, 0, id, signal);
     if (typeof thread === 'number') return thread;
-    if (takes(thread, signal)) signals.send(cpu, thread, signal);
+    if (takes(thread, signal)) signals.send(cpu, thread, signal, sentBy(caller.process.credentials, SignalCode.TKILL));
     return 0;
   });
 
@@ -38,10 +36,11 @@ export function defineThreadSignals(calls: Calls): void {
     if (buffer.load(cpu, caller, a3, SIGINFO) < 0) return -Errno.EFAULT;
     if (group <= 0 || id <= 0) return -Errno.EINVAL;
     const code = buffer.i32(8);
-    if ((code >= 0 || code === SI_TKILL) && id !== caller.pid) return -Errno.EPERM;
+    if ((code >= 0 || code === SignalCode.TKILL) && id !== caller.pid) return -Errno.EPERM;
     const thread = target(caller, group, id, signal);
     if (typeof thread === 'number') return thread;
-    if (takes(thread, signal)) signals.send(cpu, thread, signal, buffer.i32(24));
+    const origin = { code, pid: buffer.i32(16), uid: buffer.i32(20), value: buffer.i32(24) };
+    if (takes(thread, signal)) signals.send(cpu, thread, signal, origin);
     return 0;
   });
 }

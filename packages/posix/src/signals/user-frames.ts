@@ -80,7 +80,7 @@ export class UserFrames implements SignalFrames {
 
   #writeFrame(thread: Thread, program: ThreadContext, why: HandledSignal, state: HandlerState, fpState: number): void {
     const frame = this.#frame.clear(Frame.bytes);
-    const { signal, value, fault, action } = why;
+    const { signal, code, pid, uid, value, fault, action } = why;
     const { restorer = 0 } = action.handler as Partial<GuestHandler>;
     const alternate = this.#stacks.of(thread);
     const used = alternate.bytes === 0 ? StackFlag.DISABLE : this.#stacks.isOn(thread, program.rsp) ? StackFlag.ONSTACK : 0;
@@ -96,10 +96,14 @@ export class UserFrames implements SignalFrames {
     frame.set32(Frame.info + Info.signal, signal);
     if (fault) {
       frame.set32(Frame.info + Info.code, thread.faultCode).set64(Frame.info + Info.address, thread.faultAddress);
-      frame.set64(Frame.cr2, thread.faultAddress);
+      frame.set64(Frame.cr2, thread.faultAddress).set64(Frame.error, thread.faultError).set64(Frame.trap, thread.faultVector);
       if (thread.faultCode === PKEY_FAULT)
         frame.set32(Frame.info + Info.key, thread.memory.areas.containing(thread.faultAddress)?.key ?? 0);
     } else {
+      frame
+        .set32(Frame.info + Info.code, code)
+        .set32(Frame.info + Info.pid, pid)
+        .set32(Frame.info + Info.uid, uid);
       frame.set32(Frame.info + Info.value, value);
     }
   }

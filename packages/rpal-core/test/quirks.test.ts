@@ -1,5 +1,5 @@
 import { type Call, executable, type Machine, type Main, type Program, SyscallNumber } from '@rpal/kernel';
-import { SchedPolicy } from '@rpal/sched';
+import { CoreScheduling, SchedPolicy } from '@rpal/sched';
 import { Epoll, Errno, Poll, Rlimit, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import {
@@ -428,7 +428,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
     'BUG, patch 18',
     (setting) =>
       forged(setting, function* (p) {
-        const { cores } = setting.machine.kernel.scheduler;
+        const cores = CoreScheduling.of(setting.machine.kernel.scheduler);
         cores.setCookie(p.context.thread, cores.createCookie());
         yield* p.setScheduler(0, SchedPolicy.FIFO, 1);
         yield* p.sleep(5e6);

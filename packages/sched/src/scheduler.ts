@@ -23,7 +23,6 @@ import { Enqueue } from './fair/cfs-queue.js';
 import { yieldFair } from './fair/hierarchy.js';
 import { TaskGroup } from './fair/task-group.js';
 import { balanceTick } from './placement/balance.js';
-import { CoreScheduling } from './placement/core-sched.js';
 import { CpuHotplug } from './placement/cpu-hotplug.js';
 import { SchedStep } from './steps.js';
 import { switchTo } from './switch/directed-switch.js';
@@ -60,7 +59,6 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
   readonly tickNs: number;
   /** Slice of a fair task that has not asked for another, ns. */
   readonly baseSlice: number;
-  readonly cores: CoreScheduling;
   readonly hotplug: CpuHotplug;
   /** Every CPU of the machine; not to be changed. */
   readonly everyCpu: CpuSet;
@@ -87,8 +85,7 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
       (rq) => new IdlePath(rq),
       (rq) => switching.complete(rq),
     );
-    this.cores = new CoreScheduling(this.queues);
-    const switching = new ContextSwitch(this.cores);
+    const switching = new ContextSwitch();
     this.#kernelMode = new KernelMode(this.queues, switching);
     this.hotplug = new CpuHotplug(this.queues);
     this.tickCycles = this.queues.tickCycles;
@@ -246,7 +243,7 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
     accountTick(current, late || cpu.context === this.#kernelMode);
     if (rq.account() || (schedClass !== null && this.queues.classes.queue(schedClass, rq).tick(current))) resched(cpu, rq);
     balanceTick(rq, this.#stoppers);
-    if (this.cores.inUse) this.cores.tick(rq);
+    this.queues.cores?.tick(rq);
     rq.lock.release(cpu);
     rq.startTick();
   }

@@ -1,4 +1,4 @@
-import { type SimulatedTask, Simulation, SwitchPhase } from '@rpal/sched';
+import { CoreScheduling, type SimulatedTask, Simulation, SwitchPhase } from '@rpal/sched';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MS } from './tasks.js';
@@ -29,8 +29,8 @@ function watch(sim: Simulation, cores: number): () => number {
 describe('core scheduling', () => {
   it('lets tasks of one cookie share a core', () => {
     const sim = new Simulation({ cores: 1, threadsPerCore: 2 });
-    const cookie = sim.scheduler.cores.createCookie();
-    for (const cpu of [0, 1]) sim.scheduler.cores.setCookie(sim.spawn(`t${cpu}`, hog, { cpu }), cookie);
+    const cookie = CoreScheduling.of(sim.scheduler).createCookie();
+    for (const cpu of [0, 1]) CoreScheduling.of(sim.scheduler).setCookie(sim.spawn(`t${cpu}`, hog, { cpu }), cookie);
     sim.run(1000 * MS);
     for (const { entity } of sim.tasks) expect(entity.sumExec / (1000 * MS)).toBeGreaterThan(0.99);
   });
@@ -39,7 +39,10 @@ describe('core scheduling', () => {
     const sim = new Simulation({ cores: 1, threadsPerCore: 2, hz: 1000 });
     const violations = watch(sim, 1);
     for (const cpu of [0, 1]) {
-      sim.scheduler.cores.setCookie(sim.spawn(`t${cpu}`, hog, { cpu, affinity: [cpu] }), sim.scheduler.cores.createCookie());
+      CoreScheduling.of(sim.scheduler).setCookie(
+        sim.spawn(`t${cpu}`, hog, { cpu, affinity: [cpu] }),
+        CoreScheduling.of(sim.scheduler).createCookie(),
+      );
     }
     sim.run(2000 * MS);
     expect(violations()).toBe(0);
@@ -54,7 +57,7 @@ describe('core scheduling', () => {
     const sim = new Simulation({ cores: 1, threadsPerCore: 2 });
     for (const cpu of [0, 1]) sim.spawn(`t${cpu}`, hog, { cpu });
     sim.run(100 * MS);
-    expect(sim.scheduler.cores.inUse).toBe(false);
+    expect(sim.scheduler.queues.cores).toBeNull();
   });
 
   it('holds under random load, and nobody starves', () => {
@@ -63,7 +66,7 @@ describe('core scheduling', () => {
       fc.property(fc.integer({ min: 1, max: 3 }), fc.array(member, { minLength: 2, maxLength: 12 }), (cores, members) => {
         const sim = new Simulation({ cores, threadsPerCore: 2 });
         const violations = watch(sim, cores);
-        const cookies = [0, sim.scheduler.cores.createCookie(), sim.scheduler.cores.createCookie()];
+        const cookies = [0, CoreScheduling.of(sim.scheduler).createCookie(), CoreScheduling.of(sim.scheduler).createCookie()];
         members.forEach(({ cookie, work, sleep, pinned }, i) => {
           const cpu = i % (2 * cores);
           const task = sim.spawn(
@@ -76,7 +79,7 @@ describe('core scheduling', () => {
             },
             pinned ? { cpu, affinity: [cpu] } : { cpu },
           );
-          sim.scheduler.cores.setCookie(task, cookies[cookie] as number);
+          CoreScheduling.of(sim.scheduler).setCookie(task, cookies[cookie] as number);
         });
         sim.run(3000 * MS);
         expect(violations()).toBe(0);

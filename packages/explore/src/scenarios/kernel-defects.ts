@@ -2,7 +2,7 @@ import { GIB } from '@rpal/hw-x86';
 import { type Program, SyscallNumber } from '@rpal/kernel';
 import { type LibRpal, librpal, rpalExecutable } from '@rpal/librpal';
 import { callState, Rcc, ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_KERNEL_PENDING, RpalIoctl } from '@rpal/rpal-core';
-import { SchedPolicy } from '@rpal/sched';
+import { CoreScheduling, SchedPolicy } from '@rpal/sched';
 import { Epoll, Poll, Rlimit, Signal } from '@rpal/uapi';
 import { alone, couple, type Defect, defect, entering, firstCall, untilHungUp } from './defect.js';
 import { type Subprogram, send } from './roles.js';
@@ -209,7 +209,7 @@ export const kernelDefects: readonly Defect[] = [
     // Put right it is fair-class-unchecked: a BUG.
     entering(function* (p, _lib, stage) {
       // prctl does not know PR_SCHED_CORE: the scheduler's part of it.
-      const { cores } = stage.machine.kernel.scheduler;
+      const cores = CoreScheduling.of(stage.machine.kernel.scheduler);
       cores.setCookie(p.context.thread, cores.createCookie());
       yield* p.setScheduler(0, SchedPolicy.FIFO, 1);
       yield* p.sleep(50e6);

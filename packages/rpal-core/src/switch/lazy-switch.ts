@@ -175,7 +175,7 @@ function requireSleep(rpal: Rpal, { pid, state }: RpalTask): void {
 function requireFair(rpal: Rpal, from: RpalTask, to: RpalTask): void {
   if (isFair(from.policy) && isFair(to.policy)) return;
   const text = `lazy switch from ${from.pid} to ${to.pid}: not both are in the fair class`;
-  if (rpal.kernel.scheduler.cores.inUse && rpal.quirk('core-pick-unchecked')) {
+  if (rpal.kernel.scheduler.queues.cores !== null && rpal.quirk('core-pick-unchecked')) {
     throw new RpalBug('corruption', 18, `${text}, and the pick for all threads of a core takes a fair entity for queued that is not`);
   }
   throw new RpalBug('BUG', 18, `${text}: BUG_ON in rpal_pick_next_task_fair`);

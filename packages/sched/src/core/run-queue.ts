@@ -217,6 +217,16 @@ export class RunQueue implements FairRunQueue {
 /** Ends a switch that a CPU is in the middle of. */
 export type CompleteSwitch = (rq: RunQueue) => void;
 
+/** What decides which tasks may run on the threads of one core at the same time (`CoreScheduling`). */
+export interface CorePicks {
+  /** `task` was picked to run on `rq`. @returns what may run instead: it, another one, or the idle task */
+  admit(rq: RunQueue, task: Task): Task;
+  /** `rq` has gone idle. */
+  released(rq: RunQueue): void;
+  /** A tick on a busy thread. */
+  tick(rq: RunQueue): void;
+}
+
 /** The run queues of a machine, and what all of them share (Linux: `cpu_rq`, `struct root_domain`). */
 export class RunQueues implements TimerHost, GroupHost {
   readonly platform: Platform;
@@ -236,6 +246,8 @@ export class RunQueues implements TimerHost, GroupHost {
   readonly baseSlice: number;
   /** Stands for spinning on `on_cpu`, or on the lock of a CPU in the middle of a switch. */
   readonly completeSwitch: CompleteSwitch;
+  /** Core scheduling; null until some task is to have a cookie. */
+  cores: CorePicks | null = null;
 
   /** @param hz ticks per second @param idlePath what the idle task of a CPU does */
   constructor(

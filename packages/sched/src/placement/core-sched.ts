@@ -1,4 +1,4 @@
-import { type RunQueue, type RunQueues, resched, SwitchPhase } from '../core/run-queue.js';
+import { type CorePicks, type RunQueue, type RunQueues, resched, SwitchPhase } from '../core/run-queue.js';
 import type { Task } from '../core/task.js';
 import { waitingEntities } from '../fair/hierarchy.js';
 
@@ -19,20 +19,26 @@ class Core {
  * time; a thread that finds nothing that fits idles, though it has work. Cookies take turns of a base slice, rounded up to a
  * tick. Linux compares virtual times across threads instead; the stopper threads are not subject to it here.
  */
-export class CoreScheduling {
-  /** Some task has had a cookie: from then on every pick asks. */
-  inUse = false;
-  readonly #queues: RunQueues;
+export class CoreScheduling implements CorePicks {
   readonly #byCpu: Core[] = [];
   #cookies = 0;
 
-  constructor(queues: RunQueues) {
-    this.#queues = queues;
+  /** That of a machine, which is in use from the first time on that it is asked for: then every pick asks it. */
+  static of({ queues }: { readonly queues: RunQueues }): CoreScheduling {
+    const present = queues.cores;
+    if (present instanceof CoreScheduling) return present;
+    const cores = new CoreScheduling(queues);
+    queues.cores = cores;
+    return cores;
+  }
+
+  private constructor(queues: RunQueues) {
     const cores: Core[] = [];
     for (const { core } of queues.platform.cpus) {
       cores[core] ??= new Core();
       this.#byCpu.push(cores[core] as Core);
     }
+    for (const rq of queues.all) this.#core(rq).queues.push(rq);
   }
 
   /** A cookie that no task has (Linux: PR_SCHED_CORE_CREATE). */
@@ -42,10 +48,6 @@ export class CoreScheduling {
 
   /** Gives `task` a cookie; 0 is the one of tasks without. It counts from the task's next turn on. */
   setCookie(task: Task, cookie: number): void {
-    if (!this.inUse) {
-      this.inUse = true;
-      for (const rq of this.#queues.all) this.#core(rq).queues.push(rq);
-    }
     task.coreCookie = cookie;
   }
 
@@ -85,7 +87,7 @@ export class CoreScheduling {
   /** A tick on a busy thread: if a task was passed over and this cookie has had its turn, the core is emptied for it. */
   tick(rq: RunQueue): void {
     const core = this.#core(rq);
-    if (core.passedOver < 0 || core.claim >= 0 || rq.clock - core.since < this.#queues.baseSlice) return;
+    if (core.passedOver < 0 || core.claim >= 0 || rq.clock - core.since < rq.queues.baseSlice) return;
     core.claim = core.passedOver;
     core.passedOver = -1;
     if (core.claim === core.cookie) {
@@ -117,9 +119,9 @@ export class CoreScheduling {
   }
 
   /** A task runs there, or is about to: stopper threads do not count. */
-  #occupied({ phase, next, current, idle }: RunQueue): boolean {
+  #occupied({ phase, next, current, idle, queues }: RunQueue): boolean {
     const task = phase === SwitchPhase.SWITCH ? next : current;
-    return task !== idle && task.schedClass !== this.#queues.classes.stop;
+    return task !== idle && task.schedClass !== queues.classes.stop;
   }
 
   #find(rq: RunQueue, cookie: number): Task | null {

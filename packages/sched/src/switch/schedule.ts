@@ -8,7 +8,6 @@ import { SchedError } from '../errors.js';
 import { Dequeue } from '../fair/cfs-queue.js';
 import { pickFair, unthrottleAbove } from '../fair/hierarchy.js';
 import { pullTask } from '../placement/balance.js';
-import type { CoreScheduling } from '../placement/core-sched.js';
 import { SchedStep } from '../steps.js';
 
 /**
@@ -16,12 +15,6 @@ import { SchedStep } from '../steps.js';
  * comes between deactivation and switch finds the task still on its CPU.
  */
 export class ContextSwitch {
-  readonly #cores: CoreScheduling;
-
-  constructor(cores: CoreScheduling) {
-    this.#cores = cores;
-  }
-
   step(rq: RunQueue): void {
     switch (rq.phase) {
       case SwitchPhase.DEACTIVATE:
@@ -46,8 +39,9 @@ export class ContextSwitch {
 
   /** Core scheduling has a say in what was picked; the stopper threads are exempt. */
   #admit(rq: RunQueue, task: Task): Task {
-    if (!this.#cores.inUse || task === rq.idle || task.schedClass === rq.queues.classes.stop) return task;
-    return this.#cores.admit(rq, task);
+    const { cores, classes } = rq.queues;
+    if (cores === null || task === rq.idle || task.schedClass === classes.stop) return task;
+    return cores.admit(rq, task);
   }
 
   #finish(rq: RunQueue): void {
@@ -57,7 +51,7 @@ export class ContextSwitch {
     rq.lock.release(cpu);
     rq.phase = SwitchPhase.NONE;
     if (rq.next !== rq.idle) rq.startTick();
-    else if (this.#cores.inUse) this.#cores.released(rq);
+    else rq.queues.cores?.released(rq);
   }
 }
 

@@ -5,8 +5,10 @@ export type Output = Writable & { readonly isTTY?: boolean | undefined; readonly
 
 /** What a command sees of the world besides files. */
 export interface Io {
-  /** Results. */
+  /** Results for people: lines that are too long for a terminal are folded. */
   readonly stdout: Output;
+  /** Results for programs: the same stream, as they are. */
+  readonly data: Output;
   /** Progress and complaints. */
   readonly stderr: Output;
   readonly env: { readonly NO_COLOR?: string | undefined; readonly REDIS_URL?: string | undefined };

@@ -17,7 +17,7 @@ export class JsonOutput {
     this.textWanted = name !== '-';
     this.file = name === undefined || name === '-' ? null : new OutputFile('--json', name);
     this.#write = (text) => {
-      if (name === '-') io.stdout.write(text);
+      if (name === '-') io.data.write(text);
       else this.file?.write(text);
     };
   }

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { BusError, TapError } from '@rpal/bus';
 import { Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
@@ -10,7 +11,7 @@ import { calibrateCommand } from './host/calibrate-command.js';
 import { hostCommand } from './host/host-command.js';
 import { validateCommand } from './host/validate-command.js';
 import { instructionsCommand } from './instructions/instructions-command.js';
-import type { Io } from './io.js';
+import type { Io, Output } from './io.js';
 import { meshCommand } from './mesh/mesh-command.js';
 import { osCommand } from './os/os-command.js';
 import { pluginsCommand } from './plugins-command.js';
@@ -18,6 +19,7 @@ import { predictCommand } from './predict/predict-command.js';
 import { profileCommand } from './profile-command.js';
 import { questionCommand, questionsCommand } from './questions-command.js';
 import { replayStraceCommand } from './replay/replay-strace-command.js';
+import { COLUMNS, folded, laidOut } from './report/columns.js';
 import { rfcCommand } from './rfc-command.js';
 import { runCommand } from './run/run-command.js';
 import { sweepCommand } from './sweep/sweep-command.js';
@@ -31,7 +33,8 @@ import { ExitCode, UsageError } from './usage.js';
  * @param args what follows the command's name
  * @returns the exit code: 0 done, 1 the run failed, 2 wrong use, 130 interrupted
  */
-export async function main(args: readonly string[], io: Io): Promise<number> {
+export async function main(args: readonly string[], given: Io): Promise<number> {
+  const io = { ...given, stdout: folding(given.stdout) };
   let code: number = ExitCode.OK;
   const program = new Command('rpal-bench')
     .description('RPAL (Run Process As Library) on modelled machines: the experiments of the RFC and of its reviewers.')
@@ -70,12 +73,12 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride().allowExcessArguments(false).helpCommand(false);
     command.configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
+      writeOut: (text) => given.stdout.write(laidOut(text)),
+      writeErr: (text) => given.stderr.write(laidOut(text)),
       // Commander's own complaints are reported below, in one line as all others.
       outputError: () => {},
-      getOutHelpWidth: () => io.stdout.columns ?? 100,
-      getErrHelpWidth: () => io.stderr.columns ?? 100,
+      getOutHelpWidth: () => COLUMNS,
+      getErrHelpWidth: () => COLUMNS,
     });
   }
   if (args.length === 0) {
@@ -91,6 +94,18 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     io.stderr.write(`rpal-bench: ${sentence(error)}\n`);
     return wrongUse ? ExitCode.USAGE : ExitCode.FAILED;
   }
+}
+
+/** The stream, with text that is too wide for a terminal folded. */
+function folding(stream: Output): Output {
+  const writable = new Writable({
+    decodeStrings: false,
+    write(text: string | Buffer, _encoding, done) {
+      stream.write(folded(text.toString()));
+      done();
+    },
+  });
+  return Object.assign(writable, { isTTY: stream.isTTY, columns: stream.columns });
 }
 
 /** Plugins that do not fit together, or not onto the machine: found out before anything runs. */

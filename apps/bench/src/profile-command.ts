@@ -14,7 +14,8 @@ export function profileCommand(io: Io, done: (code: number) => void): Command {
     .description('print a profile as JSON, from which a file of your own can be made; without a name, list them')
     .argument('[profile]', 'a name, or a file')
     .action((name: string | undefined) => {
-      io.stdout.write(name === undefined ? `${list()}\n` : `${JSON.stringify(profileNamed(name), null, 2)}\n`);
+      if (name === undefined) io.stdout.write(`${list()}\n`);
+      else io.data.write(`${JSON.stringify(profileNamed(name), null, 2)}\n`);
       done(ExitCode.OK);
     });
   command

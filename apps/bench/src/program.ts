@@ -31,8 +31,10 @@ parentPort?.on('message', (message) => {
 // It should not keep the thread alive.
 parentPort?.unref();
 
+const stdout = output('stdout');
 const io: Io = {
-  stdout: output('stdout'),
+  stdout,
+  data: stdout,
   stderr: output('stderr'),
   env: process.env,
   patience: 2000,

@@ -10,7 +10,7 @@ import { loadPlugins } from './plugin-loader.js';
 import { Progress } from './progress.js';
 import { commandLine, envelope } from './report/envelope.js';
 import { drawRfc } from './report/rfc-svg.js';
-import { renderRfc } from './report/rfc-text.js';
+import { renderRfc, rfcLines } from './report/rfc-text.js';
 import type { Phase, Placement } from './rfc-benchmark.js';
 import { runRfc } from './rfc-run.js';
 import { checkPlace, type RfcSettings } from './rfc-settings.js';
@@ -124,7 +124,11 @@ async function rfc(flags: Flags, io: Io): Promise<number> {
   const { complete, settings: asked, ...data } = report;
   json.write(envelope({ schema: 'rpal-bench/rfc', version: 2, complete, settings: asked, command: lineOf(flags) }, data));
   const colors = createColors(io.stdout.isTTY === true && io.env.NO_COLOR === undefined);
-  if (json.textWanted) io.stdout.write(renderRfc(report, { steps: flags.steps, colors }));
+  const options = { steps: flags.steps, colors };
+  if (json.textWanted) {
+    io.data.write(rfcLines(report, options));
+    io.stdout.write(`\n${renderRfc(report, options)}`);
+  }
   return report.complete ? ExitCode.OK : ExitCode.INTERRUPTED;
 }
 

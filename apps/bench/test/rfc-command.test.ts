@@ -56,7 +56,9 @@ describe('rpal-bench rfc', async () => {
     const table = lines.slice(lines.indexOf('EPOLL, step by step') + 2);
     const end = table.findIndex((line) => line.startsWith('  all, as measured'));
     const cyclesIn = (line: string): number => Number(line.replace(/^.* ([\d,]+\.\d) +\d+\.\d %.*$/, '$1').replace(/,/g, ''));
-    const sum = table.slice(0, end).reduce((total, line) => total + cyclesIn(line), 0);
+    // Names that are too long go on in a line of their own.
+    const rows = table.slice(0, end).filter((line) => / %/.test(line));
+    const sum = rows.reduce((total, line) => total + cyclesIn(line), 0);
     expect(Math.round(10 * sum)).toBe(Math.round(10 * cyclesIn(table[end] as string)));
   });
 
@@ -90,7 +92,7 @@ describe('rpal-bench rfc', async () => {
 
   it('explains why one CPU costs more than pipes on one CPU suggest', async () => {
     const { stdout } = await run(['rfc', '--messages', '200', '--placement', 'same-cpu', '--phase', 'epoll']);
-    expect(stdout).toMatch(/suggest 4,000 \.\. 5,200 cycles for EPOLL here; this run lies [\d,]+ cycles above/);
+    expect(stdout.replace(/\s+/g, ' ')).toMatch(/suggest 4,000 \.\. 5,200 cycles for EPOLL here; this run lies [\d,]+ cycles above/);
   });
 
   it('does not compare what is not comparable', async () => {

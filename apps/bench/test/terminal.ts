@@ -39,6 +39,7 @@ export async function run(args: readonly string[], interruptAt?: RegExp, directo
   const stderr = new Kept(interruptAt !== undefined, (text) => interruptAt?.test(text) === true && interrupt());
   const io: Io = {
     stdout,
+    data: stdout,
     stderr: stderr as Output,
     env: {},
     patience: 0,

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
+  type CpuPicture,
   type Deviation,
   decodeRecording,
   describeChoice,
@@ -12,11 +13,13 @@ import {
   type RunResult,
   type Strategy,
 } from '@rpal/explore';
+import type { Cpu } from '@rpal/hw-x86';
 import { receiverRows, senderRows, type TransitionRow } from '@rpal/rpal-core';
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
 import { ExitCode, UsageError, wholeNumber } from '../usage.js';
 import { inWords } from './explore-command.js';
+import { inStepWords } from './step-words.js';
 
 interface Flags {
   readonly beyond: number;
@@ -25,9 +28,10 @@ interface Flags {
 }
 
 const HELP = `
-Each line is a step: what goes on (with a * where the order leaves the usual one), whose kernel context is current on each CPU, whose code
-it executes in user mode and with which PKRU (task > code, pkru), or the point in the kernel at which it is held; then the state of each
-receiver and of its caller, and, below, the rows of the state tables that were taken (r3: row 3 of the receiver's, s2: row 2 of the sender's).
+Each paragraph is a step: whose it is (with a * where the order leaves the usual one), and what it does, in words, with the function and the
+patch that does it. Below that, where it has changed: for each CPU whose kernel context is current, whose code it executes in user mode and
+with which PKRU (task > code, pkru), or the point in the kernel at which it is held; for each receiver its state and that of its caller; and the
+rows of the state tables that were taken (r3: row 3 of the receiver's, s2: row 2 of the sender's).
 
 Exit codes: 0 the run was as it should be; 1 something was wrong; 2 wrong use.`;
 
@@ -126,7 +130,7 @@ function replay(io: Io, { scenario, repair, without, deviations }: Recording, { 
   const tried = new Exactly(all);
   tried.checkDone(newRun().execute(tried));
   const run = newRun();
-  const { cpus } = run.stage.machine.platform;
+  const { platform, bus } = run.stage.machine;
   const out = (line: string): void => {
     io.stdout.write(`${line}\n`);
   };
@@ -134,11 +138,12 @@ function replay(io: Io, { scenario, repair, without, deviations }: Recording, { 
   out(`  the series ${inWords(repair, without)}; ${all.length} deviations from the usual order`);
   out('');
 
-  let shown = '';
+  const shown = new Changes();
+  const work = new Work(platform.cpus);
   let wrong: string | null = null;
   const rows: string[] = [];
   let pending: (() => void) | null = null;
-  const { rpalReceiverState, rpalSenderState } = run.stage.machine.bus.events;
+  const { rpalReceiverState, rpalSenderState } = bus.events;
   const inWordsOf = (row: TransitionRow | undefined): string => `${row?.from} -> ${row?.to}, ${row?.who}`;
   rpalReceiverState.on('replay', (_cpu, _time, _rcc, row) => rows.push(`r${row}: ${inWordsOf(receiverRows[row])}`));
   rpalSenderState.on('replay', (_cpu, _time, _rcc, row) => rows.push(`s${row}: ${inWordsOf(senderRows[row])}`));
@@ -147,21 +152,24 @@ function replay(io: Io, { scenario, repair, without, deviations }: Recording, { 
     pending = null;
     if (run.failure !== null && wrong === null) {
       wrong = run.failure;
-      out(`       WRONG: ${wrong}`);
+      out(`        WRONG: ${wrong}`);
     }
   };
   run.observer = (choice, deviates) => {
     settle();
     const at = run.schedule.length;
     pending = () => {
-      const picture = stateLine(pictureOf(run));
-      if (brief && picture === shown && rows.length === 0 && !deviates) return;
-      shown = picture;
-      out(`${String(at).padStart(5)}${deviates ? ' * ' : '   '}${describeChoice(choice, cpus.length).padEnd(16)} ${picture}`);
-      for (const row of rows.splice(0)) out(`          ${row}`);
+      const changes = shown.of(pictureOf(run));
+      const done = work.done();
+      if (brief && changes.length === 0 && rows.length === 0 && !deviates) return;
+      out(`${String(at).padStart(5)}${deviates ? ' * ' : '   '}${describeChoice(choice, platform.cpus.length)}`);
+      const told = [...done, ...changes, ...rows.splice(0)];
+      for (const line of told.length === 0 ? ['the same goes on'] : told) out(`        ${line}`);
     };
   };
-  out(`start    ${''.padEnd(15)} ${stateLine(pictureOf(run))}`);
+  work.done();
+  out('start');
+  for (const line of shown.of(pictureOf(run))) out(`        ${line}`);
   const result = run.execute(new Exactly(all));
   settle();
   out('');
@@ -169,21 +177,51 @@ function replay(io: Io, { scenario, repair, without, deviations }: Recording, { 
   return result.failure === null ? ExitCode.OK : ExitCode.FAILED;
 }
 
-/** A picture in one line. */
-function stateLine({ cpus, receivers }: Picture): string {
-  const columns = cpus.map(({ task, code, pkru, heldAt }, id) => {
-    const where =
-      heldAt !== null
-        ? `${task} [${heldAt}]`
-        : task === 'idle'
-          ? 'idle'
-          : code === null
-            ? `${task} in the kernel`
-            : code === task
-              ? task
-              : `${task} > ${code}`;
-    return `CPU ${id}: ${task === 'idle' ? where : `${where} ${pkru.toString(16).padStart(8, '0')}`}`.padEnd(40);
-  });
-  const states = receivers.map(({ state, sender, flags }) => `${state} / ${sender}${flags.length === 0 ? '' : ` (${flags.join(', ')})`}`);
-  return `${columns.join(' ')} ${states.join('; ') || 'no receiver'}`.trimEnd();
+/** What CPUs have been charged for since it was asked last. */
+class Work {
+  readonly #cpus: readonly Cpu[];
+  readonly #counts = new Map<string, number>();
+
+  constructor(cpus: readonly Cpu[]) {
+    this.#cpus = cpus;
+  }
+
+  /** Per CPU that has done something, in words. */
+  done(): string[] {
+    return this.#cpus.flatMap(({ id, ownLedger }) => {
+      const names = ownLedger.entries.filter(({ step, count }) => this.#isNew(`${id} ${step.name}`, count)).map(({ step }) => step.name);
+      const words = inStepWords(names);
+      return words.length === 0 ? [] : [`CPU ${id}: ${words.join('; ')}`];
+    });
+  }
+
+  #isNew(key: string, count: number): boolean {
+    const before = this.#counts.get(key) ?? 0;
+    this.#counts.set(key, count);
+    return count > before;
+  }
+}
+
+/** Tells of a picture what is different from the last one. */
+class Changes {
+  readonly #last = new Map<string, string>();
+
+  of({ cpus, receivers }: Picture): string[] {
+    const pictures = [
+      ...cpus.map((cpu, id) => [`CPU ${id} is`, cpuInWords(cpu)] as const),
+      ...receivers.map(({ name, state, sender, flags }, index) => {
+        const set = flags.length === 0 ? '' : ` (${flags.join(', ')})`;
+        return [`receiver ${index + 1}, ${name}:`, `${state}, its caller ${sender}${set}`] as const;
+      }),
+    ];
+    return pictures.filter(([what, text]) => this.#last.get(what) !== text && this.#last.set(what, text)).map((parts) => parts.join(' '));
+  }
+}
+
+function cpuInWords({ task, code, pkru, heldAt }: CpuPicture): string {
+  if (heldAt !== null) return `in the kernel for ${task}, held at ${heldAt}`;
+  if (task === 'idle') return 'idle';
+  const key = pkru.toString(16).padStart(8, '0');
+  if (code === null) return `in the kernel for ${task}, PKRU ${key}`;
+  return `in user mode: ${code === task ? task : `${task} > ${code}`}, PKRU ${key}`;
 }

@@ -11,14 +11,18 @@ export interface TextOptions {
 }
 
 const NAMES = { epoll: 'EPOLL', rpal: 'RPAL' } as const;
-const BAR_WIDTH = 24;
+const BAR_WIDTH = 10;
 
-/** The report of `rpal-bench rfc` for people. */
+/** The lines that the RFC's sample prints, as it prints them: programs read them. */
+export function rfcLines(report: RfcReport, { colors: { yellow } }: TextOptions): string {
+  const note = report.complete ? [] : [yellow(partialNote(report)), ''];
+  return [...note, ...report.phases.map((phase) => rfcLine(phase, report)), ''].join('\n');
+}
+
+/** The rest of the report of `rpal-bench rfc`, for people. */
 export function renderRfc(report: RfcReport, options: TextOptions): string {
-  const { bold, yellow } = options.colors;
+  const { bold } = options.colors;
   const sections: string[] = [];
-  if (!report.complete) sections.push(yellow(partialNote(report)));
-  sections.push(report.phases.map((phase) => rfcLine(phase, report)).join('\n'));
   if (report.phases.length > 0) {
     sections.push(`${bold('Average latency in TSC cycles, published and here')}\n${comparison(report)}`);
   }
@@ -40,7 +44,6 @@ function partialNote({ phases, settings }: RfcReport): string {
   return `PARTIAL RESULT, interrupted: ${done.length === 0 ? 'no message was received' : done.join(', ')}.`;
 }
 
-/** The line that the RFC's sample prints. */
 function rfcLine({ phase, messages, totalCycles }: PhaseReport, { settings }: RfcReport): string {
   const average = Math.trunc(totalCycles / messages);
   return `${NAMES[phase]}: Message length: ${settings.size} bytes, Total TSC cycles: ${totalCycles}, Message count: ${messages}, Average latency: ${average} cycles`;

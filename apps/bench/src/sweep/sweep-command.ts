@@ -46,7 +46,7 @@ Parameters: key=a,b,c, key=range(low,high,step) or key=double(low,high), both en
 once: results are kept by a hash of the settings and of the model, and a sweep that is run again goes on where it was.
 With --engine bullmq points go through a queue in Redis to all machines on which \`rpal-bench worker\` runs.
 
-${experiments.map(({ name, parameters }) => `${name}: ${Object.keys(parameters).join(', ')}, cost.NAME`).join('\n')}
+${experiments.map(({ name, parameters }) => `  ${name.padEnd(8)}${Object.keys(parameters).join(', ')}, cost.NAME`).join('\n')}
 
 Exit codes: 0 all points are done; 1 some failed; 2 wrong use; 130 interrupted.`;
 
@@ -102,7 +102,7 @@ export function sweepCommand(io: Io, done: (code: number) => void): Command {
     .action((scheduler: Scheduler, spec: string, overrides: string[], { shards, out }: { shards: number; out?: string }) => {
       const specification = readSpecification(spec, overrides, io.directory);
       const words = commandLine([spec, ...overrides]).replace(/^npx rpal-bench /, '');
-      io.stdout.write(scriptFor(scheduler, words, out ?? folderOf(specification), shards));
+      io.data.write(scriptFor(scheduler, words, out ?? folderOf(specification), shards));
       done(ExitCode.OK);
     });
   return command;
@@ -158,7 +158,7 @@ async function sweep(spec: string, overrides: readonly string[], flags: Flags, i
       folder,
       points.map(({ key }) => store.get(key) as Result),
     );
-    io.stdout.write(`${relative(io.directory, lines)}\n${relative(io.directory, csv)}\n`);
+    io.data.write(`${relative(io.directory, lines)}\n${relative(io.directory, csv)}\n`);
   } else io.stdout.write(`results so far are in ${shown}\n`);
   if (progress.interrupted) return ExitCode.INTERRUPTED;
   return there === own.length ? ExitCode.OK : ExitCode.FAILED;
@@ -265,6 +265,6 @@ function merge(folder: string, io: Io): number {
     return ExitCode.FAILED;
   }
   const [lines, csv] = writeMerged(store.directory, results as Result[]);
-  io.stdout.write(`${relative(io.directory, lines)}\n${relative(io.directory, csv)}\n`);
+  io.data.write(`${relative(io.directory, lines)}\n${relative(io.directory, csv)}\n`);
   return ExitCode.OK;
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, lstatSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { Io } from './io.js';
 import { UsageError } from './usage.js';
 
 /**
@@ -69,12 +70,24 @@ function followed(path: string): string {
   return isLink ? followed(resolve(dirname(path), readlinkSync(path))) : path;
 }
 
+/** A file, what may be one, or nothing. */
+type Written = { readonly file: OutputFile | null } | OutputFile | null | undefined;
+
+function filesOf(outputs: readonly Written[]): readonly OutputFile[] {
+  return outputs.map((output) => (output instanceof OutputFile ? output : output?.file)).filter((file) => file instanceof OutputFile);
+}
+
+/** The last line of a command that writes files. @param found what it has come to, a few words */
+export function tellWritten({ stderr }: Pick<Io, 'stderr'>, found: string, ...outputs: readonly Written[]): void {
+  const paths = filesOf(outputs).map(({ path }) => path);
+  if (paths.length > 0) stderr.write(`${found}; wrote ${paths.join(' and ')}\n`);
+}
+
 /** @throws UsageError if two outputs of a command are one file, of which only the last would be left */
-export function checkApart(...outputs: readonly ({ readonly file: OutputFile | null } | OutputFile | null | undefined)[]): void {
+export function checkApart(...outputs: readonly Written[]): void {
   const flags = new Map<string, string>();
-  for (const output of outputs) {
-    const file = output instanceof OutputFile ? output : output?.file;
-    if (file === null || file === undefined || !file.replaceable) continue;
+  for (const file of filesOf(outputs)) {
+    if (!file.replaceable) continue;
     const other = flags.get(file.path);
     if (other !== undefined) throw new UsageError(`${other} and ${file.flag} are both to be written to ${file.path}; name two files`);
     flags.set(file.path, file.flag);

@@ -2,7 +2,7 @@ import { defects } from '@rpal/explore';
 import { quirkNames, type RpalOptions } from '@rpal/rpal-core';
 import { Command } from 'commander';
 import type { Io } from './io.js';
-import { OutputFile } from './output-file.js';
+import { OutputFile, tellWritten } from './output-file.js';
 import { questions } from './questions/index.js';
 import type { Answer, Question } from './questions/question.js';
 import { page } from './questions/report/page.js';
@@ -41,6 +41,7 @@ export function questionsCommand(io: Io, done: (code: number) => void): Command 
         file.write(isPage ? page('RPAL under review', reviewersReport('page')) : reviewersReport('markdown'));
       }
       io.stdout.write(`${textTable(['number', 'who', 'question'], rows, [1, 2])}\n\n${SINGLE_DEFECTS}\n`);
+      tellWritten(io, `${questions.length} questions`, file);
       done(ExitCode.OK);
     });
 }

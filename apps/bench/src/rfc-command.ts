@@ -5,10 +5,11 @@ import { createColors } from 'picocolors';
 import type { Io } from './io.js';
 import { JSON_HELP, JsonOutput } from './json-output.js';
 import { costsOption, idleOption, option, placementOption, pluginOption, profileOption, seedOption } from './machine-options.js';
-import { checkApart, OutputFile } from './output-file.js';
+import { checkApart, OutputFile, tellWritten } from './output-file.js';
 import { loadPlugins } from './plugin-loader.js';
 import { Progress } from './progress.js';
 import { commandLine, envelope } from './report/envelope.js';
+import { whole } from './report/numbers.js';
 import { drawRfc } from './report/rfc-svg.js';
 import { renderRfc, rfcLines } from './report/rfc-text.js';
 import type { Phase, Placement } from './rfc-benchmark.js';
@@ -129,6 +130,7 @@ async function rfc(flags: Flags, io: Io): Promise<number> {
     io.data.write(rfcLines(report, options));
     io.stdout.write(`\n${renderRfc(report, options)}`);
   }
+  tellWritten(io, `${report.phases.map(({ phase, averageCycles }) => `${phase} ${whole(averageCycles)}`).join(', ')} cycles`, svg, json);
   return report.complete ? ExitCode.OK : ExitCode.INTERRUPTED;
 }
 

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Io } from './io.js';
 import { JSON_HELP, JsonOutput } from './json-output.js';
 import { pluginOption } from './machine-options.js';
+import { tellWritten } from './output-file.js';
 import { loadPlugins } from './plugin-loader.js';
 import { commandLine, envelope, envelopeOf } from './report/envelope.js';
 import { textTable } from './report/text-table.js';
@@ -76,6 +77,7 @@ export function syscallsCommand(io: Io, done: (code: number) => void): Command {
         ),
       );
       if (json.textWanted) io.stdout.write(`${table(calls)}\n\n${summary(all)}\n`);
+      tellWritten(io, summary(all), json);
       done(ExitCode.OK);
     });
 }

@@ -89,7 +89,7 @@ function hostFile(name: string, data: HostReport): string {
 async function calibrated(name: string, data: HostReport): Promise<string> {
   const out = join(directory, `profile-of-${name}`);
   const { code, stderr } = await run(['calibrate', '--host', hostFile(name, data), '--out', out]);
-  expect([code, stderr]).toEqual([0, `wrote ${out}\n`]);
+  expect([code, stderr]).toEqual([0, expect.stringMatching(/^\d+ figures of this computer; wrote /)]);
   return readFileSync(out, 'utf8');
 }
 

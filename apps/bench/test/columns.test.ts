@@ -18,7 +18,7 @@ const USES: Readonly<Record<string, string | null>> = {
   rfc: 'rfc --messages 50 --steps all',
   compare: 'compare --mechanism pipe,unix,rpal --messages 10',
   explain: 'explain rpal',
-  trace: `trace rpal --out ${join(directory, 'trace.perfetto')}`,
+  trace: `trace rpal --out ${join(directory, 'trace.pb')}`,
   mesh: 'mesh --messages 50',
   os: 'os --list',
   sweep: 'sweep rfc messages=10 size=32,64,128,256 --dry-run',

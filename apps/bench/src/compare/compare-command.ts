@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { costsOption, idleOption, option, placementOption, profileOption, seedOption } from '../machine-options.js';
-import { checkApart, OutputFile } from '../output-file.js';
+import { checkApart, OutputFile, tellWritten } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import type { Placement } from '../rfc-benchmark.js';
@@ -207,8 +207,7 @@ async function compare(flags: Flags, io: Io): Promise<number> {
     ),
   );
   if (json.textWanted) io.stdout.write(renderComparison(settings, comparison));
-  const written = [svg?.path, json.file?.path].filter((path) => path !== undefined && path !== null);
-  if (written.length > 0) io.stderr.write(`${rows.length + costs.length} rows; wrote ${written.join(' and ')}\n`);
+  tellWritten(io, `${rows.length + costs.length} rows`, svg, json);
   return complete ? ExitCode.OK : ExitCode.INTERRUPTED;
 }
 

@@ -10,8 +10,9 @@ import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { costsOption, idleOption, option, placementOption, profileOption } from '../machine-options.js';
-import { checkApart, OutputFile } from '../output-file.js';
+import { checkApart, OutputFile, tellWritten } from '../output-file.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
+import { whole } from '../report/numbers.js';
 import { cpusFor, type Placement } from '../rfc-benchmark.js';
 import { checkPlace, type RfcSettings } from '../rfc-settings.js';
 import { ExitCode, UsageError, wholeNumber } from '../usage.js';
@@ -115,8 +116,7 @@ function explain(mechanism: Mechanism, named: string, { html, svg, speedscope, j
   stacks?.write(`${JSON.stringify(stacksOf(title, found))}\n`);
   output.write(envelope({ schema: 'rpal-bench/explain', version: 1, complete: true, settings: words, command }, found));
   if (output.textWanted) io.stdout.write(renderWaterfall(title, conditions, found));
-  const written = [page?.path, picture?.path, stacks?.path, output.file?.path].filter((path) => typeof path === 'string');
-  if (written.length > 0) io.stderr.write(`wrote ${written.join(' and ')}\n`);
+  tellWritten(io, `${whole(Math.round(found.oneWay))} cycles one way`, page, picture, stacks, output);
   return ExitCode.OK;
 }
 

@@ -19,6 +19,7 @@ import { quirkNames, quirks, raceFixes } from '@rpal/rpal-core';
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { tellWritten } from '../output-file.js';
 import { Progress, type Watcher } from '../progress.js';
 import { commandLine, envelope } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
@@ -217,6 +218,7 @@ async function explore(io: Io, scenario: Scenario, flags: Flags): Promise<number
     );
   }
   if (json.textWanted) io.stdout.write(`${lines.join('\n')}\n`);
+  tellWritten(io, failure === null ? 'nothing was found' : 'something was found', json);
   if (progress.interrupted) return ExitCode.INTERRUPTED;
   return failure === null ? ExitCode.OK : ExitCode.FAILED;
 }

@@ -8,21 +8,21 @@ const COLOURS = ['#4477aa', '#ee6677', '#228833', '#ccbb44', '#66ccee', '#aa3377
 export function pairedBars(
   label: string,
   names: readonly string[],
-  bars: readonly { readonly label: string; readonly values: readonly number[]; readonly command: string }[],
+  bars: readonly { readonly label: string; readonly values: readonly number[]; readonly source: string; readonly command: string }[],
   unit: string,
 ): string {
   const width = 860;
   const left = 190;
   const row = 16 * names.length + 14;
   const largest = Math.max(...bars.flatMap(({ values }) => values));
-  const body = bars.map(({ label: name, values, command }, index) => {
+  const body = bars.map(({ label: name, values, source, command }, index) => {
     const y = 34 + row * index;
     const parts = values.map((value, series) => {
       const length = (value / largest) * (width - left - 90);
       const top = y + 16 * series;
       return `<rect x="${left}" y="${top}" width="${length.toFixed(1)}" height="13" fill="${COLOURS[series]}"/><text x="${(left + length + 6).toFixed(1)}" y="${top + 11}">${value.toFixed(1)}${unit}</text>`;
     });
-    return `<g data-command="${escaped(command)}"><title>${escaped(command)}</title><text x="${left - 10}" y="${y + 8 * names.length + 3}" text-anchor="end">${escaped(name)}</text>${parts.join('')}</g>`;
+    return `<g ${source}><title>${escaped(command)}</title><text x="${left - 10}" y="${y + 8 * names.length + 3}" text-anchor="end">${escaped(name)}</text>${parts.join('')}</g>`;
   });
   const legend = names.map(
     (name, series) =>

@@ -4,6 +4,7 @@ import { type CpuProfile, type Figure, parseProfile, profiles } from '@rpal/hw-x
 import type { IdleStateName } from '@rpal/sched';
 import { type CompareSettings, measureRow, type Row, whyNot } from '../compare/comparison.js';
 import { builtIn } from '../compare/mechanism-loader.js';
+import { crossing, HANDLERS, type Line, meshLine } from '../mesh/mesh.js';
 import { type Outcome, predict } from '../predict/predict-command.js';
 import { predictions } from '../predict/predictions.js';
 import { questions } from '../questions/index.js';
@@ -43,10 +44,19 @@ export interface SizeRow extends Reproducible {
 }
 
 /** A server that makes system calls for each request: round trips. */
-export interface HandlerRow extends Reproducible {
+export interface HandlerRow {
   readonly mechanism: string;
+  /** System calls per request, the trip with so many, and the line that makes that one. */
   readonly calls: readonly number[];
   readonly trips: readonly number[];
+  readonly commands: readonly string[];
+}
+
+/** What a service mesh saves by RPAL, by the time that its handlers compute. */
+export interface MeshLines extends Reproducible {
+  readonly lines: readonly Line[];
+  /** Handler microseconds at which the RFC's share is saved; null: nowhere. */
+  readonly claimedAt: number | null;
 }
 
 /** A question with both its answers. */
@@ -69,8 +79,11 @@ export interface Findings {
   readonly sizes: readonly number[];
   readonly bySize: SizeRow;
   readonly handlers: readonly HandlerRow[];
+  readonly mesh: MeshLines;
   readonly waterfalls: readonly { readonly title: string; readonly command: string; readonly waterfall: Waterfall }[];
   readonly outcomes: readonly Outcome[];
+  /** The line that makes the predictions. */
+  readonly predicted: string;
   readonly asked: readonly Asked[];
 }
 
@@ -112,6 +125,7 @@ export async function collect(effort: Effort, tell: Teller, chosen: readonly Que
     2 * mechanisms.length +
     SIZES.length * COMPARED.length +
     HANDLED.length +
+    HANDLERS.length +
     FOLLOWED.length +
     predictions.length +
     2 * chosen.length;
@@ -155,6 +169,9 @@ export async function collect(effort: Effort, tell: Teller, chosen: readonly Que
     command: commandLine(['compare', '--mechanism', COMPARED.join(','), '--size', SIZES.join(','), '--messages', String(effort.exchanges)]),
   };
   const handlers = await each('handlers', HANDLED, (name) => handlerRow(profile, name, effort.exchanges));
+  const services = { rate: 10_000, size: 256, hops: 1, calls: 2, requests: effort.exchanges, profile, placement: CENTRAL.placement };
+  const meshLines = await each('a service mesh', HANDLERS, (handler) => meshLine(builtIn('unix'), builtIn('rpal'), services, handler));
+  const mesh = { lines: meshLines, claimedAt: crossing(meshLines), command: commandLine(['mesh', '--requests', String(effort.exchanges)]) };
   const waterfalls = await each('one message', FOLLOWED, (name) => followed(profile, name));
   const outcomes = await each('predictions', predictions, (prediction) => predict(prediction, profile, effort.rounds, 1));
   const asked = await each('questions', chosen, (question): Asked => {
@@ -174,8 +191,10 @@ export async function collect(effort: Effort, tell: Teller, chosen: readonly Que
     sizes: SIZES,
     bySize,
     handlers,
+    mesh,
     waterfalls,
     outcomes,
+    predicted: commandLine(['predict', '--rounds', String(effort.rounds)]),
     asked,
   };
 }
@@ -257,20 +276,12 @@ function handlerRow(profile: CpuProfile, name: string, messages: number): Handle
     const row = measureRow(builtIn(name), { ...base, workload: 'request', handlerCycles: 2000, handlerCalls: calls }, 32);
     return row.roundTrip as number;
   });
-  const command = commandLine([
-    'compare',
-    '--mechanism',
-    name,
-    '--workload',
-    'request',
-    '--handler',
-    '2000',
-    '--calls',
-    '4',
-    '--messages',
-    String(messages),
-  ]);
-  return { mechanism: name, calls: CALLS, trips, command };
+  const line = (calls: number): string =>
+    commandLine([
+      ...['compare', '--mechanism', name, '--workload', 'request', '--handler', '2000', '--calls', String(calls)],
+      ...['--messages', String(messages)],
+    ]);
+  return { mechanism: name, calls: CALLS, trips, commands: CALLS.map(line) };
 }
 
 function followed(profile: CpuProfile, name: string) {

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
-import { checkApart, OutputFile } from '../output-file.js';
+import { checkApart, OutputFile, tellWritten } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
@@ -65,7 +65,7 @@ export function calibrateCommand(io: Io, done: (code: number) => void): Command 
         envelope({ schema: 'rpal-bench/calibrate', version: 1, complete: true, settings, command }, { profile: file, figures, notes }),
       );
       if (output.textWanted) io.stdout.write(`${circumstances(report)}\n${render(calibration)}`);
-      if (out !== null) io.stderr.write(`wrote ${out.path}\n`);
+      tellWritten(io, `${figures.length} figures of this computer`, out, output);
       done(ExitCode.OK);
     });
 }

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { tellWritten } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope } from '../report/envelope.js';
 import { ExitCode, wholeNumber } from '../usage.js';
@@ -32,6 +33,7 @@ export function hostCommand(io: Io, done: (code: number) => void): Command {
       const command = commandLine(['host', '--rounds', String(rounds)]);
       output.write(envelope({ schema: 'rpal-bench/host', version: 1, complete, settings: { rounds }, command }, report));
       if (output.textWanted) io.stdout.write(renderHost(report, complete));
+      tellWritten(io, `${rounds} rounds`, output);
       done(complete ? ExitCode.OK : ExitCode.INTERRUPTED);
     });
 }

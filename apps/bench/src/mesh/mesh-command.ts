@@ -1,18 +1,20 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { type Mechanism, requests, type Waiting } from '@rpal/compare';
+import type { Mechanism } from '@rpal/compare';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { option, placementOption, profileOption } from '../machine-options.js';
+import { tellWritten } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { whole } from '../report/numbers.js';
 import { textTable } from '../report/text-table.js';
-import { cpusFor, type Placement } from '../rfc-benchmark.js';
+import type { Placement } from '../rfc-benchmark.js';
 import { checkPlace, type RfcSettings } from '../rfc-settings.js';
 import { ExitCode, UsageError, wholeNumber } from '../usage.js';
+import { CLAIMED, crossing, HANDLERS, type Line, meshLine } from './mesh.js';
 
 interface Flags {
   readonly from: string;
@@ -25,22 +27,6 @@ interface Flags {
   readonly profile: RfcSettings['profile'];
   readonly placement: Placement;
   readonly json?: string;
-}
-
-/** Handler times that are tried, microseconds. */
-const HANDLERS = [0, 1, 2, 5, 10, 20, 50, 100, 200] as const;
-/** What the RFC says a service saved in production, at most. */
-const CLAIMED = 0.155;
-
-/** CPU time of one request, with one mechanism and with another. */
-interface Line {
-  /** Microseconds that the services compute per request, over all hops. */
-  readonly handler: number;
-  /** Microseconds that CPUs were awake for per request. */
-  readonly before: number;
-  readonly after: number;
-  /** 1 - after / before. */
-  readonly saved: number;
 }
 
 /** What `mesh --json` writes. */
@@ -107,8 +93,7 @@ async function mesh(flags: Flags, io: Io): Promise<number> {
       progress.show('handler times', index, HANDLERS.length);
       await breathe();
       if (progress.interrupted) break;
-      const [a, b] = [cpuTime(before, flags, handler), cpuTime(after, flags, handler)];
-      lines.push({ handler, before: a, after: b, saved: 1 - b / a });
+      lines.push(meshLine(before, after, flags, handler));
     }
   } finally {
     progress.end();
@@ -119,38 +104,8 @@ async function mesh(flags: Flags, io: Io): Promise<number> {
   const command = commandLine(['mesh', ...Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)])]);
   json.write(envelope({ schema: 'rpal-bench/mesh', version: 1, complete, settings, command }, { lines, claimedAt }));
   if (json.textWanted) io.stdout.write(render(flags, [before, after], lines, claimedAt, complete));
+  tellWritten(io, `${lines.length} handler times`, json);
   return complete ? ExitCode.OK : ExitCode.INTERRUPTED;
-}
-
-/** Microseconds that the CPUs of both sides are awake for per request of `hops` exchanges. @param handler microseconds of computing per request */
-function cpuTime(mechanism: Mechanism, { rate, size, hops, calls, requests: count, profile, placement }: Flags, handler: number): number {
-  const { tscGHz } = profile.clock;
-  const each = Math.round((handler / hops) * 1000 * tscGHz);
-  const result = requests(
-    mechanism,
-    // The hops of a request follow each other at this distance; the rate is that of requests.
-    { cycles: each, systemCalls: calls, pause: Math.round(1e9 / rate / hops) },
-    {
-      machine: { profile, idle: 'C1E' },
-      size,
-      cpus: cpusFor(profile, placement),
-      waiting: mechanism.waits[0] as Waiting,
-      messages: count,
-      warmUp: 10,
-    },
-  );
-  const busy = result.busy.reduce((sum, cycles) => sum + cycles, 0);
-  return ((busy / count) * hops) / tscGHz / 1000;
-}
-
-/** The handler time at which the RFC's share is saved, between the two lines around it. */
-function crossing(lines: readonly Line[]): number | null {
-  for (const [index, { handler, saved }] of lines.entries()) {
-    const next = lines[index + 1];
-    if (next === undefined || saved < CLAIMED || next.saved >= CLAIMED) continue;
-    return handler + ((saved - CLAIMED) / (saved - next.saved)) * (next.handler - handler);
-  }
-  return null;
 }
 
 function render(

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { costsOption, seedOption } from '../machine-options.js';
+import { tellWritten } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { ExitCode } from '../usage.js';
@@ -87,7 +88,7 @@ async function run(name: string, { costs, seed, json: file }: Flags, io: Io): Pr
   const about = { schema: 'rpal-bench/os', version: 1, complete, settings: { system: system.name, costs, seed }, command };
   json.write(envelope(about, { title: system.title, experiments: runs.map(asData) }));
   if (json.textWanted) io.stdout.write(`${renderSystem(system, runs)}${complete ? '' : 'PARTIAL RESULT, interrupted\n'}`);
-  if (json.file !== null) io.stderr.write(`${runs.length} experiments; wrote ${json.file.path}\n`);
+  tellWritten(io, `${runs.length} experiments`, json);
   return complete ? ExitCode.OK : ExitCode.INTERRUPTED;
 }
 

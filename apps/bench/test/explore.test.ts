@@ -67,7 +67,7 @@ describe('rpal-bench explore', () => {
     expect(byWord).toEqual(byFile);
     expect(byWord.code).toBe(1);
     // The NMI that nothing was done about, the row that it led to, and what is wrong then.
-    expect(byWord.stdout).toMatch(/^ +\d+ \* an NMI on CPU 0\n +CPU 0: /m);
+    expect(byWord.stdout).toMatch(/^ +\d+ \* an NMI on CPU 0\n {8}\S/m);
     expect(byWord.stdout).toMatch(/^ +r10: WAIT -> CALL, sender in user mode/m);
     expect(byWord.stdout).toMatch(/\n +WRONG: receiver 1 of callee is in WAIT(.|\n)*\n\nWrong: receiver 1/);
 

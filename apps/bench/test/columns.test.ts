@@ -21,6 +21,7 @@ const USES: Readonly<Record<string, string | null>> = {
   trace: `trace rpal --out ${join(directory, 'trace.pb')}`,
   mesh: 'mesh --messages 50',
   os: 'os --list',
+  instructions: 'instructions --of pipe',
   sweep: 'sweep rfc messages=10 size=32,64,128,256 --dry-run',
   run: `run ${join(directory, 'program.ts')}`,
   questions: 'questions',

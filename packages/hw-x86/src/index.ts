@@ -65,6 +65,7 @@ export {
   walk,
 } from './memory/page-table.js';
 export { type MemoryObserver, PhysicalMemory } from './memory/physical-memory.js';
+export { type CoherenceModel, queuedLines } from './memory/queued-coherence.js';
 export { SpinLock } from './memory/spin-lock.js';
 export { Touch } from './memory/touch.js';
 export { Access, FaultCode, Mmu, Translations } from './mmu/mmu.js';

@@ -9,6 +9,7 @@ import type { CacheModel } from './memory/cached-coherence.js';
 import type { Caches } from './memory/caches.js';
 import { CoherenceDirectory, type Topology, TransferCost } from './memory/coherence.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
+import type { CoherenceModel } from './memory/queued-coherence.js';
 import { Touch } from './memory/touch.js';
 import { HardwareSeams } from './seams.js';
 import { CriticalPath } from './time/critical-path.js';
@@ -33,6 +34,11 @@ export interface PlatformOptions {
   readonly caches?: CacheModel | null;
   /** Small differences between one time and the next, as `disturbances`; none by default: everything takes exactly as long as before. */
   readonly disturbance?: DisturbanceModel | null;
+  /**
+   * Who has which line, as `queuedLines`: cores that ask for one line at the same time get it one after the other. By default each
+   * gets it as if it had asked alone. Not together with `caches`, which have a directory of their own.
+   */
+  readonly coherence?: CoherenceModel | null;
 }
 
 /** Why `run` came back. */
@@ -68,11 +74,15 @@ export class Platform {
     this.profile = profile;
     this.costs = new CostModel(profile, options.costs ?? 'central', options.coreGHz);
     this.rng = new Rng(seed);
-    const { sockets, coresPerSocket, threadsPerCore, coresPerCache, memoryPerSocket } = profile.topology;
-    this.topology = { cores: sockets * coresPerSocket, coresPerSocket, coresPerCache };
+    const { sockets, coresPerSocket, threadsPerCore, coresPerCache, hops, memoryPerSocket } = profile.topology;
+    this.topology = { cores: sockets * coresPerSocket, coresPerSocket, coresPerCache, hops: hops ?? null };
     this.memory = new PhysicalMemory(Array.from({ length: sockets }, () => memoryPerSocket * GIB));
     const transfer = new TransferCost(this.topology, this.costs);
     const cacheModel = options.caches ?? null;
+    const coherenceModel = options.coherence ?? null;
+    if (cacheModel !== null && coherenceModel !== null) {
+      throw new HardwareError('INVALID_ARGUMENT', 'coherence: caches come with a directory of their own; give one of the two');
+    }
     const caches = cacheModel?.build(this) ?? null;
     this.caches = caches;
     const cpus: Cpu[] = [];
@@ -88,7 +98,7 @@ export class Platform {
       arm: (event: TimedEvent, time: number) => this.arm(event, time),
       coherence:
         cacheModel === null || caches === null
-          ? new CoherenceDirectory(this.topology, transfer)
+          ? (coherenceModel?.build(this.topology, transfer) ?? new CoherenceDirectory(this.topology, transfer))
           : cacheModel.coherence(this.topology, transfer, caches),
       transfer,
       path: this.path,

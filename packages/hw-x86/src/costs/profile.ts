@@ -58,6 +58,8 @@ export interface CpuProfile {
     threadsPerCore: number;
     /** Cores that share one last-level cache: a socket on Intel, a core complex on AMD. */
     coresPerCache: number;
+    /** Links on the way between each two sockets, as a square of whole numbers. Default: one link between any two. */
+    hops?: number[][];
     /** Memory of each socket, GiB: a whole number of pages, so that small machines can be made quickly. */
     memoryPerSocket: number;
   };
@@ -105,7 +107,14 @@ export interface CpuProfile {
   /** A load that misses all caches, ns. */
   memory: { local: Figure; remote: Figure };
   /** Moving a modified line from another core, one way, ns. */
-  line: { sameCache: Figure; sameSocket: Figure; crossSocket: Figure };
+  line: {
+    sameCache: Figure;
+    sameSocket: Figure;
+    /** Over one link. */
+    crossSocket: Figure;
+    /** Over two links, over three, and so on: as many as the topology's `hops` need. */
+    farther?: Figure[];
+  };
   /** MAXPHYADDR, 36 .. 52: higher bits of an entry's address must be zero. */
   physicalAddressBits: number;
   pmu: {
@@ -161,6 +170,7 @@ const profile = fields<CpuProfile>({
     coresPerSocket: whole(1),
     threadsPerCore: whole(1),
     coresPerCache: whole(1),
+    hops: optional(list(list(whole(0)))),
     memoryPerSocket: wholePages,
   }),
   features: fields<CpuProfile['features']>({
@@ -191,7 +201,7 @@ const profile = fields<CpuProfile>({
   }),
   cache: fields<CpuProfile['cache']>({ l1d: cache, l2: cache, l3: cache }),
   memory: fields<CpuProfile['memory']>({ local: figure, remote: figure }),
-  line: fields<CpuProfile['line']>({ sameCache: figure, sameSocket: figure, crossSocket: figure }),
+  line: fields<CpuProfile['line']>({ sameCache: figure, sameSocket: figure, crossSocket: figure, farther: optional(list(figure)) }),
   physicalAddressBits: whole(36, 52),
   pmu: fields<CpuProfile['pmu']>({ model: oneOf('intel', 'amd', 'amd-v2'), counters: whole(1, 16), delivery: figure }),
   idle: list(
@@ -207,6 +217,17 @@ const profile = fields<CpuProfile>({
   steps: optional(values(figure)),
 });
 
+/** Links between sockets that are no map of this machine, or that a line has no price for. */
+function wrongHops({ topology: { sockets, hops }, line: { farther = [] } }: CpuProfile): string[] {
+  if (hops === undefined) return [];
+  const square = hops.length === sockets && hops.every((row) => row.length === sockets);
+  const sound = square && hops.every((row, a) => row.every((links, b) => links === hops[b]?.[a] && (links === 0) === (a === b)));
+  if (!sound) return [`topology.hops: must be ${sockets} rows of ${sockets} numbers, the same both ways, 0 from a socket to itself alone`];
+  const priced = farther.length + 1;
+  const most = Math.max(...hops.flat());
+  return most > priced ? [`line.farther: must have ${most - 1} figures, as some sockets are ${most} links apart`] : [];
+}
+
 /**
  * Checks a profile, and gives it back.
  * @throws HardwareError INVALID_PROFILE listing every field that is missing, unknown or out of range;
@@ -215,6 +236,7 @@ const profile = fields<CpuProfile>({
 export function parseProfile(input: unknown): CpuProfile {
   const wrong: string[] = [];
   profile(input, '', wrong);
+  if (wrong.length === 0) wrong.push(...wrongHops(input as CpuProfile));
   if (wrong.length > 0) throw new HardwareError('INVALID_PROFILE', `the CPU profile is not valid: ${wrong.join('; ')}`);
   const { steps = {} } = input as CpuProfile;
   for (const name of Object.keys(steps)) {

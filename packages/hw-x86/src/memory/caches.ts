@@ -4,7 +4,7 @@ import { HwStep } from '../costs/steps.js';
 import type { CoreClock } from '../time/core-clock.js';
 import { CACHE_LINE, PAGE_SIZE } from './address.js';
 import { CacheArray } from './cache-array.js';
-import type { Topology } from './coherence.js';
+import { type Topology, TransferCost } from './coherence.js';
 import type { PhysicalMemory } from './physical-memory.js';
 
 /** States of a line in a core's caches (MESI; a line that is not there is invalid). @public for who looks into the modelled caches */
@@ -79,13 +79,13 @@ export class Caches {
   /** Cores that have a line, in no order. Lines that no core has are not in it. */
   readonly #holders: Map<number, number[]> = new Map();
   readonly #latency: { readonly l1: number; readonly l2: number; readonly l3: number; readonly local: number; readonly remote: number };
-  readonly #transfer: { readonly sameCache: number; readonly sameSocket: number; readonly crossSocket: number };
+  readonly #transfer: TransferCost;
 
   constructor({ topology, costs, memory: physical }: CacheEnvironment) {
     this.#topology = topology;
     this.#profile = costs.profile;
     this.#memory = physical;
-    const { cache, memory, line } = costs.profile;
+    const { cache, memory } = costs.profile;
     this.#latency = {
       l1: costs.cycles(cache.l1d.latency),
       l2: costs.cycles(cache.l2.latency),
@@ -93,11 +93,7 @@ export class Caches {
       local: costs.ns(memory.local),
       remote: costs.ns(memory.remote),
     };
-    this.#transfer = {
-      sameCache: costs.ns(line.sameCache),
-      sameSocket: costs.ns(line.sameSocket),
-      crossSocket: costs.ns(line.crossSocket),
-    };
+    this.#transfer = new TransferCost(topology, costs);
   }
 
   /** Counters of the physical core that `cpu` is a thread of. */
@@ -295,10 +291,8 @@ export class Caches {
 
   /** Step and price of a transfer. */
   #step(to: number, from: number): [step: number, cycles: number] {
-    const { sameCache, sameSocket, crossSocket } = this.#transfer;
-    const distance = this.#distance(to, from);
-    if (distance === 0) return [HwStep.lineSameCache, sameCache];
-    return distance === 1 ? [HwStep.lineSameSocket, sameSocket] : [HwStep.lineCrossSocket, crossSocket];
+    const step = [HwStep.lineSameCache, HwStep.lineSameSocket, HwStep.lineCrossSocket][this.#distance(to, from)] as number;
+    return [step, this.#transfer.price(to, from)];
   }
 
   #group(core: number): number {

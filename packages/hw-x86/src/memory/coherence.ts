@@ -17,6 +17,8 @@ export interface Topology {
   readonly coresPerCache: number;
   readonly coresPerSocket: number;
   readonly cores: number;
+  /** Links on the way between each two sockets; null: one link between any two. */
+  readonly hops: readonly (readonly number[])[] | null;
 }
 
 /**
@@ -75,7 +77,7 @@ export class CoherenceDirectory {
     }
     if (this.holds(cpu, address, write)) return;
     if (this.#frames[frame] === NOBODY) this.#frames[frame] = cpu.coreTag;
-    else this.#bring(cpu, frame, address, write);
+    else this.bring(cpu, frame, address, write);
   }
 
   /**
@@ -113,7 +115,7 @@ export class CoherenceDirectory {
   }
 
   /** Another core has the line, or other cores share it. */
-  #bring(cpu: CoreClock, frame: number, address: number, write: boolean): void {
+  protected bring(cpu: CoreClock, frame: number, address: number, write: boolean): void {
     const place = this.#frames[frame] as number;
     const first = this.#line(place < 0 ? place : this.#track(frame), address);
     const lines = this.#lines;
@@ -134,7 +136,7 @@ export class CoherenceDirectory {
       lines[mine] = (lines[mine] as number) | bit;
       return;
     }
-    const other = this.#sharer(lines, first + 1, cpu.core);
+    const other = this.supplier(lines, first + 1, cpu, write);
     if (other >= 0) this.#transfer.move(cpu, other, 1);
     if (write) {
       this.lineEpoch++;
@@ -162,8 +164,13 @@ export class CoherenceDirectory {
     return place;
   }
 
-  /** A core other than `self` that has a copy, or -1. */
-  #sharer(lines: Int32Array, first: number, self: number): number {
+  /**
+   * A core other than `cpu`'s that has a copy, or -1: the line comes from there, or, if it is to be written, the answer that its copy is
+   * void.
+   * @param first where the sharers' bits begin in `lines`
+   */
+  protected supplier(lines: Int32Array, first: number, cpu: CoreClock, _write: boolean): number {
+    const self = cpu.core;
     for (let i = 0; i < this.#wordsPerLine - 1; i++) {
       let word = lines[first + i] as number;
       if (i === self >>> 5) word &= ~(1 << (self & 31));
@@ -192,14 +199,18 @@ export class TransferCost {
   readonly #sameCache: number;
   readonly #sameSocket: number;
   readonly #crossSocket: number;
+  /** Over two links, three and so on. */
+  readonly #farther: readonly number[];
   /** Lines of a run, which are charged together at its end. */
   #inRun = false;
   #runSameCache = 0;
   #runSameSocket = 0;
   #runCrossSocket = 0;
+  #runFarthest = 0;
 
   constructor(topology: Topology, costs: CostModel) {
     this.#topology = topology;
+    this.#farther = (costs.profile.line.farther ?? []).map((figure) => costs.ns(figure));
     this.#sameCache = costs.ns(costs.profile.line.sameCache);
     this.#sameSocket = costs.ns(costs.profile.line.sameSocket);
     this.#crossSocket = costs.ns(costs.profile.line.crossSocket);
@@ -212,13 +223,15 @@ export class TransferCost {
   gather(cpu: CoreClock, cores: readonly CoreClock[], count: number): void {
     let sameCache = 0;
     let sameSocket = 0;
+    let farthest = this.#crossSocket;
     for (let i = 0; i < count; i++) {
       const { core } = cores[i] as CoreClock;
       if (this.#shareCache(core, cpu.core)) sameCache++;
       else if (this.#shareSocket(core, cpu.core)) sameSocket++;
+      else farthest = Math.max(farthest, this.#between(core, cpu.core));
     }
     cpu.linesMoved += count;
-    this.#overlapping(cpu, sameCache, sameSocket, count - sameCache - sameSocket);
+    this.#overlapping(cpu, sameCache, sameSocket, count - sameCache - sameSocket, farthest);
   }
 
   /** From here to `endRun`, lines are moved by accesses that do not depend on each other. */
@@ -227,19 +240,27 @@ export class TransferCost {
     this.#runSameCache = 0;
     this.#runSameSocket = 0;
     this.#runCrossSocket = 0;
+    this.#runFarthest = this.#crossSocket;
   }
 
   /** Charges `cpu` for the lines of the run: up to ten of them were under way at a time. */
   endRun(cpu: CoreClock): void {
     this.#inRun = false;
     if (this.#runSameCache + this.#runSameSocket + this.#runCrossSocket === 0) return;
-    this.#overlapping(cpu, this.#runSameCache, this.#runSameSocket, this.#runCrossSocket);
+    this.#overlapping(cpu, this.#runSameCache, this.#runSameSocket, this.#runCrossSocket, this.#runFarthest);
   }
 
-  #overlapping(cpu: CoreClock, sameCache: number, sameSocket: number, crossSocket: number): void {
+  /** @param farthest price of the farthest line from another socket */
+  #overlapping(cpu: CoreClock, sameCache: number, sameSocket: number, crossSocket: number, farthest: number): void {
     cpu.chargeCycles(HwStep.lineSameCache, Math.ceil(sameCache / OUTSTANDING_MISSES) * this.#sameCache);
     cpu.chargeCycles(HwStep.lineSameSocket, Math.ceil(sameSocket / OUTSTANDING_MISSES) * this.#sameSocket);
-    cpu.chargeCycles(HwStep.lineCrossSocket, Math.ceil(crossSocket / OUTSTANDING_MISSES) * this.#crossSocket);
+    cpu.chargeCycles(HwStep.lineCrossSocket, Math.ceil(crossSocket / OUTSTANDING_MISSES) * farthest);
+  }
+
+  /** TSC cycles of a line that comes from `core` to the core `to`. */
+  price(to: number, core: number): number {
+    if (this.#shareCache(core, to)) return this.#sameCache;
+    return this.#shareSocket(core, to) ? this.#sameSocket : this.#between(core, to);
   }
 
   /** Charges `cpu` for `lines` lines that come from `core`. */
@@ -248,14 +269,25 @@ export class TransferCost {
     if (this.#inRun) {
       if (this.#shareCache(core, cpu.core)) this.#runSameCache += lines;
       else if (this.#shareSocket(core, cpu.core)) this.#runSameSocket += lines;
-      else this.#runCrossSocket += lines;
+      else {
+        this.#runCrossSocket += lines;
+        this.#runFarthest = Math.max(this.#runFarthest, this.#between(core, cpu.core));
+      }
     } else if (this.#shareCache(core, cpu.core)) {
       cpu.chargeCycles(HwStep.lineSameCache, lines * this.#sameCache);
     } else if (this.#shareSocket(core, cpu.core)) {
       cpu.chargeCycles(HwStep.lineSameSocket, lines * this.#sameSocket);
     } else {
-      cpu.chargeCycles(HwStep.lineCrossSocket, lines * this.#crossSocket);
+      cpu.chargeCycles(HwStep.lineCrossSocket, lines * this.#between(core, cpu.core));
     }
+  }
+
+  /** The price between cores of two sockets. */
+  #between(a: number, b: number): number {
+    const { hops, coresPerSocket } = this.#topology;
+    if (hops === null) return this.#crossSocket;
+    const links = hops[Math.floor(a / coresPerSocket)]?.[Math.floor(b / coresPerSocket)] as number;
+    return links <= 1 ? this.#crossSocket : (this.#farther[links - 2] as number);
   }
 
   #shareCache(a: number, b: number): boolean {

@@ -1,0 +1,94 @@
+import { CACHE_LINE } from '@rpal/hw-x86';
+import { MultikernelError } from '../errors.js';
+import type { Routine, Words } from './words.js';
+
+/** Words of a message: a line's, but for the header. */
+export const PAYLOAD_WORDS = 7;
+/** Where in a line the header is: behind the payload, as it is written last. */
+const HEADER = PAYLOAD_WORDS * 8;
+/** Message numbers go round here: a header must stay a whole number below 2^53, and differ from that of the round before. */
+const NUMBERS = 2 ** 32;
+
+/** Bytes of one direction of a channel: a line for each message in flight, and one in which the receiver says how many it has taken. */
+export function channelBytes(slots: number): number {
+  if (!Number.isInteger(slots) || slots < 2) throw new MultikernelError('USAGE', `slots: ${slots} is not a whole number from 2 on`);
+  return (slots + 1) * CACHE_LINE;
+}
+
+/** One end of a channel's direction: memory that is zero at first, and how many messages have passed here. */
+class End {
+  protected readonly words: Words;
+  protected readonly base: number;
+  protected readonly slots: number;
+  protected count = 0;
+
+  /** @param base of `channelBytes(slots)` bytes, at the border of a cache line */
+  constructor(words: Words, base: number, slots: number) {
+    channelBytes(slots);
+    if (base % CACHE_LINE !== 0) throw new MultikernelError('USAGE', `base: ${base} is not at the border of a cache line`);
+    this.words = words;
+    this.base = base;
+    this.slots = slots;
+  }
+
+  /** Where the next message lies. */
+  protected get next(): number {
+    return this.base + (this.count % this.slots) * CACHE_LINE;
+  }
+
+  /** The line in which the receiver says how many it has taken. */
+  protected get taken(): number {
+    return this.base + this.slots * CACHE_LINE;
+  }
+}
+
+/**
+ * The sending end of a URPC channel (Bershad et al., TOCS 1991; Barrelfish's UMP). A message is a cache line: seven words and a header,
+ * which is stored last and so says that the message is there. Sender and receiver share nothing else; neither enters the kernel.
+ */
+export class UrpcSender extends End {
+  /** As far as the sender knows: it looks only when it has no slot left. */
+  #taken = 0;
+
+  /** Whether a slot is free; looks at the receiver's count if it seems that none is. */
+  *hasRoom(): Routine<boolean> {
+    if (this.count - this.#taken < this.slots) return true;
+    this.#taken = yield* this.words.load(this.taken);
+    return this.count - this.#taken < this.slots;
+  }
+
+  /** Sends up to seven words; waits for room. @throws MultikernelError USAGE */
+  *send(...payload: readonly number[]): Routine {
+    if (payload.length > PAYLOAD_WORDS)
+      throw new MultikernelError('USAGE', `a message has room for ${PAYLOAD_WORDS} words, not for ${payload.length}`);
+    while (!(yield* this.hasRoom())) yield* this.words.pause();
+    const line = new Array<number>(PAYLOAD_WORDS + 1).fill(0);
+    for (let i = 0; i < payload.length; i++) line[i] = payload[i] as number;
+    const at = this.next;
+    line[PAYLOAD_WORDS] = (++this.count % NUMBERS) + 1;
+    yield* this.words.storeLine(at, line);
+  }
+}
+
+/** The receiving end. It says how many messages it has taken each time that half of the slots have become free. */
+export class UrpcReceiver extends End {
+  /** Whether a message is there. */
+  *hasMessage(): Routine<boolean> {
+    return (yield* this.words.load(this.next + HEADER)) === ((this.count + 1) % NUMBERS) + 1;
+  }
+
+  /** Takes the message that is there. @returns its seven words */
+  *take(): Routine<readonly number[]> {
+    const payload: number[] = [];
+    for (let i = 0; i < PAYLOAD_WORDS; i++) payload.push(yield* this.words.load(this.next + 8 * i));
+    this.count++;
+    if (this.count % (this.slots >> 1) === 0) yield* this.words.store(this.taken, this.count);
+    return payload;
+  }
+
+  /** Waits for a message and takes it. */
+  *receive(): Routine<readonly number[]> {
+    while (!(yield* this.hasMessage())) yield* this.words.pause();
+    return yield* this.take();
+  }
+}

@@ -147,7 +147,7 @@ describe('the profiles', () => {
 
   it('give every figure a source, and low <= central <= high', () => {
     for (const profile of profiles) {
-      for (const figure of [...Object.values(profile.costs), profile.cpi.kernel, profile.cpi.user, ...Object.values(profile.line)]) {
+      for (const figure of [...Object.values(profile.costs), profile.cpi.kernel, profile.cpi.user, ...Object.values(profile.line).flat()]) {
         expect(figure.source.length).toBeGreaterThan(3);
         expect(figure.low <= figure.central && figure.central <= figure.high).toBe(true);
       }

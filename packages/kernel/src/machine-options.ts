@@ -1,6 +1,7 @@
 import { didYouMean, type Plugin, shown, withMethods } from '@rpal/bus';
 import {
   type CacheModel,
+  type CoherenceModel,
   type CpuProfile,
   type DisturbanceModel,
   defaultProfile,
@@ -54,6 +55,10 @@ const CHECKS: { readonly [K in keyof Required<MachineOptions>]: Check } = {
     value === null || withMethods<DisturbanceModel>('build')(value as DisturbanceModel) === null
       ? null
       : 'is not a model of disturbances; give disturbances of @rpal/hw-x86, or null',
+  coherence: (value) =>
+    value === null || withMethods<CoherenceModel>('build')(value as CoherenceModel) === null
+      ? null
+      : 'is not a model of coherence; give queuedLines of @rpal/hw-x86, or null',
   hz: oneOf(100, 250, 300, 1000),
   idle: (value, profile) => oneOf(...profile.idle.map(({ name }) => name))(value, profile),
   timerSlack: numberThat((value) => value >= 0 && value < 1e15, 'a number of nanoseconds; give 0 or more'),

@@ -1,6 +1,16 @@
+export type { Capability, CapabilityType, Refusal } from './caps/capability.js';
+export { CapabilitySpace, type Slot } from './caps/capability-space.js';
 export { MultikernelError, type MultikernelErrorCode } from './errors.js';
 export { type UrpcCost, urpcBetween } from './experiments/urpc.js';
+export { AddressSpace } from './kernel/address-space.js';
+export { CpuDriver } from './kernel/cpu-driver.js';
+export { Dispatcher, type DomainProgram, type Lrpc } from './kernel/dispatcher.js';
+export { Multikernel, type MultikernelOptions } from './kernel/multikernel.js';
+export { KernelStep, KernelStepSources } from './kernel/steps.js';
 export { machines, opteron2220, opteron8350, opteron8380, xeonX5355 } from './machines/index.js';
+export { type Link, Monitor, type MonitorWorld } from './monitor/monitor.js';
+export { ROUTES, type Route, type Tree, treeOf } from './monitor/routes.js';
 export { multikernel } from './system.js';
 export { channelBytes, PAYLOAD_WORDS, UrpcReceiver, UrpcSender } from './urpc/channel.js';
+export { WatchedLine } from './urpc/watched-line.js';
 export { type Routine, type Words, wordsOf } from './urpc/words.js';

@@ -53,6 +53,8 @@ const opteron = {
     xrstor: figure(60, 110, 150, 'estimated', 'FXRSTOR'),
     fpControl: figure(9, 20, 32, 'estimated', Cite.estimate),
     repString: figure(15, 30, 60, 'estimated', Cite.estimate),
+    reload: figure(0.05, 0.25, 0.45, 'estimated', 'as timed on later processors, in cycles'),
+    codeLine: figure(0.5, 0.7, 2.3, 'estimated', 'as timed on later processors, in cycles'),
     functionCall: figure(3, 5, 6, 'estimated', Cite.estimate),
     mispredict: figure(10, 12, 15, 'recalled', Cite.recalled),
     stackSwitch: figure(12, 19, 25, 'estimated', Cite.estimate),

@@ -53,6 +53,8 @@ export const xeonX5355: CpuProfile = {
     xrstor: figure(80, 110, 150, 'estimated', 'FXRSTOR'),
     fpControl: figure(9, 14, 26, 'estimated', Cite.estimate),
     repString: figure(30, 45, 60, 'estimated', Cite.estimate),
+    reload: figure(0.05, 0.25, 0.45, 'estimated', 'as timed on later processors, in cycles'),
+    codeLine: figure(0.5, 0.7, 2.3, 'estimated', 'as timed on later processors, in cycles'),
     functionCall: figure(3, 5, 6, 'estimated', Cite.estimate),
     mispredict: figure(13, 15, 18, 'recalled', Cite.recalled),
     stackSwitch: figure(12, 19, 25, 'estimated', Cite.estimate),

@@ -57,16 +57,25 @@ export class UrpcSender extends End {
     return this.count - this.#taken < this.slots;
   }
 
-  /** Sends up to seven words; waits for room. @throws MultikernelError USAGE */
+  /** Waits for a free slot. @returns where its payload goes: `8 * PAYLOAD_WORDS` bytes */
+  *slot(): Routine<number> {
+    while (!(yield* this.hasRoom())) yield* this.words.pause();
+    return this.next;
+  }
+
+  /** Shows what has been put into the slot. */
+  *publish(): Routine {
+    const header = this.next + HEADER;
+    yield* this.words.store(header, (++this.count % NUMBERS) + 1);
+  }
+
+  /** Sends up to seven words: `slot`, the words, and `publish`, as a core does them in a row. @throws MultikernelError USAGE */
   *send(...payload: readonly number[]): Routine {
     if (payload.length > PAYLOAD_WORDS)
       throw new MultikernelError('USAGE', `a message has room for ${PAYLOAD_WORDS} words, not for ${payload.length}`);
-    while (!(yield* this.hasRoom())) yield* this.words.pause();
-    const line = new Array<number>(PAYLOAD_WORDS + 1).fill(0);
-    for (let i = 0; i < payload.length; i++) line[i] = payload[i] as number;
-    const at = this.next;
-    line[PAYLOAD_WORDS] = (++this.count % NUMBERS) + 1;
-    yield* this.words.storeLine(at, line);
+    const at = yield* this.slot();
+    const line = Array.from({ length: PAYLOAD_WORDS }, (_, i) => payload[i] ?? 0);
+    yield* this.words.storeLine(at, [...line, (++this.count % NUMBERS) + 1]);
   }
 }
 
@@ -77,18 +86,24 @@ export class UrpcReceiver extends End {
     return (yield* this.words.load(this.next + HEADER)) === ((this.count + 1) % NUMBERS) + 1;
   }
 
-  /** Takes the message that is there. @returns its seven words */
-  *take(): Routine<readonly number[]> {
-    const payload: number[] = [];
-    for (let i = 0; i < PAYLOAD_WORDS; i++) payload.push(yield* this.words.load(this.next + 8 * i));
-    this.count++;
-    if (this.count % (this.slots >> 1) === 0) yield* this.words.store(this.taken, this.count);
-    return payload;
+  /** Waits for a message. @returns where its payload is, until it is released */
+  *message(): Routine<number> {
+    while (!(yield* this.hasMessage())) yield* this.words.pause();
+    return this.next;
   }
 
-  /** Waits for a message and takes it. */
+  /** The message has been taken out of its slot. */
+  *release(): Routine {
+    this.count++;
+    if (this.count % (this.slots >> 1) === 0) yield* this.words.store(this.taken, this.count);
+  }
+
+  /** Waits for a message and takes it. @returns its seven words */
   *receive(): Routine<readonly number[]> {
-    while (!(yield* this.hasMessage())) yield* this.words.pause();
-    return yield* this.take();
+    const at = yield* this.message();
+    const payload: number[] = [];
+    for (let i = 0; i < PAYLOAD_WORDS; i++) payload.push(yield* this.words.load(at + 8 * i));
+    yield* this.release();
+    return payload;
   }
 }

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type Dispatcher, type DomainProgram, Multikernel, opteron8380, type Refusal } from '../src/index.js';
+import type { Refusal } from '../src/caps/capability.js';
+import type { Dispatcher, DomainProgram } from '../src/kernel/dispatcher.js';
+import { Multikernel } from '../src/machine/multikernel.js';
+import { opteron8380 } from '../src/machines/index.js';
 
 const PAGE = 4096;
 const HERE = 0x1_0000_0000;

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type Dispatcher, Multikernel, MultikernelError, opteron8350, opteron8380, ROUTES, treeOf } from '../src/index.js';
+import { MultikernelError } from '../src/errors.js';
+import type { Dispatcher } from '../src/kernel/dispatcher.js';
+import { Multikernel } from '../src/machine/multikernel.js';
+import { opteron8350, opteron8380 } from '../src/machines/index.js';
+import { ROUTES, treeOf } from '../src/monitor/routes.js';
 
 /** A client and a server on core 0, and what either has an endpoint of. */
 function pair(

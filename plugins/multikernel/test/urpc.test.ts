@@ -1,7 +1,11 @@
 import { CACHE_LINE } from '@rpal/hw-x86';
 import { describe, expect, it } from 'vitest';
+import { MultikernelError } from '../src/errors.js';
 import { Lab } from '../src/experiments/lab.js';
-import { channelBytes, MultikernelError, machines, opteron2220, UrpcReceiver, UrpcSender, urpcBetween, wordsOf } from '../src/index.js';
+import { urpcBetween } from '../src/experiments/urpc.js';
+import { machines, opteron2220 } from '../src/machines/index.js';
+import { channelBytes, UrpcReceiver, UrpcSender } from '../src/urpc/channel.js';
+import { wordsOf } from '../src/urpc/words.js';
 
 const OPTIONS = { costs: 'central', seed: 1 } as const;
 

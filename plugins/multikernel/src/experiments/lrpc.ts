@@ -1,7 +1,7 @@
 import type { Experiment, ExperimentOptions, PublishedFigure } from '@rpal/compare';
 import type { CpuProfile } from '@rpal/hw-x86';
 import type { Dispatcher } from '../kernel/dispatcher.js';
-import { Multikernel } from '../kernel/multikernel.js';
+import { Multikernel } from '../machine/multikernel.js';
 import { machines } from '../machines/index.js';
 import { mean } from './lab.js';
 

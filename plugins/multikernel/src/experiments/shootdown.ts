@@ -1,8 +1,8 @@
 import type { Curves, Experiment, ExperimentOptions, Published } from '@rpal/compare';
-import { Multikernel } from '../kernel/multikernel.js';
+import { Multikernel } from '../machine/multikernel.js';
 import { opteron8350 } from '../machines/index.js';
-import { Operation } from '../monitor/requests.js';
 import { ROUTES, type Route } from '../monitor/routes.js';
+import { Operation } from '../protocol/requests.js';
 import { mean } from './lab.js';
 
 const CORES = [2, 8, 16, 32];

@@ -2,7 +2,7 @@ import type { Curves, Experiment, ExperimentOptions, Published } from '@rpal/com
 import { createMachine, executable } from '@rpal/kernel';
 import type { Refusal } from '../caps/capability.js';
 import { MultikernelError } from '../errors.js';
-import { Multikernel } from '../kernel/multikernel.js';
+import { Multikernel } from '../machine/multikernel.js';
 import { opteron8350 } from '../machines/index.js';
 import { mean } from './lab.js';
 

@@ -1,6 +1,6 @@
 import type { BareCore } from '@rpal/hw-x86';
 import type { Capability, CapabilityType, Refusal } from '../caps/capability.js';
-import { Request, refusalOf, typeCode } from '../monitor/requests.js';
+import { Request, refusalOf, typeCode } from '../protocol/requests.js';
 import { type Routine, type Words, wordsOf } from '../urpc/words.js';
 import type { AddressSpace } from './address-space.js';
 import type { CpuDriver } from './cpu-driver.js';

@@ -111,7 +111,7 @@ function k10Line(furthest: number): CpuProfile['line'] {
   return { sameCache: within, sameSocket: within, crossSocket, farther };
 }
 
-/** Two sockets of Opteron 2220 (Santa Rosa): two cores with an L2 each, and two HyperTransport links between the sockets. */
+/** Two sockets of Opteron 2220 (Santa Rosa): two cores with an L2 each, and two HyperTransport links between the sockets. @public for experiments of your own */
 export const opteron2220: CpuProfile = {
   ...opteron,
   name: 'opteron-2220',
@@ -144,7 +144,7 @@ export const opteron2220: CpuProfile = {
   physicalAddressBits: 40,
 };
 
-/** Four sockets of Opteron 8380 (Shanghai), connected in a square. */
+/** Four sockets of Opteron 8380 (Shanghai), connected in a square. @public for experiments of your own */
 export const opteron8380: CpuProfile = {
   ...opteron,
   ...k10,
@@ -173,7 +173,7 @@ export const opteron8380: CpuProfile = {
   line: k10Line(2),
 };
 
-/** Eight sockets of Opteron 8350 (Barcelona), whose board and daughter board carry four each. */
+/** Eight sockets of Opteron 8350 (Barcelona), whose board and daughter board carry four each. @public for experiments of your own */
 export const opteron8350: CpuProfile = {
   ...opteron,
   ...k10,

@@ -1,7 +1,7 @@
 import type { CpuProfile } from '@rpal/hw-x86';
 import { Cite, figure, nanoseconds } from './figure.js';
 
-/** Two packages of Xeon X5355 (Clovertown): in each two dies of two cores that share an L2; all on a front-side bus with a snoop filter. */
+/** Two packages of Xeon X5355 (Clovertown): in each two dies of two cores that share an L2; all on a front-side bus with a snoop filter. @public for experiments of your own */
 export const xeonX5355: CpuProfile = {
   name: 'xeon-x5355',
   title: '2 x Intel Xeon X5355 (Clovertown), 2.66 GHz: the "2x4-core Intel"',

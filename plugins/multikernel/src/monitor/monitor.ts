@@ -4,10 +4,10 @@ import type { Slot } from '../caps/capability-space.js';
 import type { AddressSpace } from '../kernel/address-space.js';
 import type { Dispatcher, Lrpc } from '../kernel/dispatcher.js';
 import { KernelStep } from '../kernel/steps.js';
+import { codeOf, Operation, Request, refusalOf, typeCode, typeOf } from '../protocol/requests.js';
 import type { UrpcReceiver, UrpcSender } from '../urpc/channel.js';
 import type { WatchedLine } from '../urpc/watched-line.js';
 import type { Routine } from '../urpc/words.js';
-import { codeOf, Operation, Request, refusalOf, typeCode, typeOf } from './requests.js';
 import { type Route, treeOf } from './routes.js';
 
 /** What a message between monitors begins with. */

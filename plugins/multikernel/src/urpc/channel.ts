@@ -2,14 +2,14 @@ import { CACHE_LINE } from '@rpal/hw-x86';
 import { MultikernelError } from '../errors.js';
 import type { Routine, Words } from './words.js';
 
-/** Words of a message: a line's, but for the header. */
+/** Words of a message: a line's, but for the header. @public for channels of your own */
 export const PAYLOAD_WORDS = 7;
 /** Where in a line the header is: behind the payload, as it is written last. */
 const HEADER = PAYLOAD_WORDS * 8;
 /** Message numbers go round here: a header must stay a whole number below 2^53, and differ from that of the round before. */
 const NUMBERS = 2 ** 32;
 
-/** Bytes of one direction of a channel: a line for each message in flight, and one in which the receiver says how many it has taken. */
+/** Bytes of one direction of a channel: a line for each message in flight, and one in which the receiver says how many it has taken. @public for channels of your own */
 export function channelBytes(slots: number): number {
   if (!Number.isInteger(slots) || slots < 2) throw new MultikernelError('USAGE', `slots: ${slots} is not a whole number from 2 on`);
   return (slots + 1) * CACHE_LINE;
@@ -44,7 +44,7 @@ class End {
 
 /**
  * The sending end of a URPC channel (Bershad et al., TOCS 1991; Barrelfish's UMP). A message is a cache line: seven words and a header,
- * which is stored last and so says that the message is there. Sender and receiver share nothing else; neither enters the kernel.
+ * which is stored last and so says that the message is there. Sender and receiver share nothing else; neither enters the kernel. @public for channels of your own
  */
 export class UrpcSender extends End {
   /** As far as the sender knows: it looks only when it has no slot left. */
@@ -79,7 +79,7 @@ export class UrpcSender extends End {
   }
 }
 
-/** The receiving end. It says how many messages it has taken each time that half of the slots have become free. */
+/** The receiving end. It says how many messages it has taken each time that half of the slots have become free. @public for channels of your own */
 export class UrpcReceiver extends End {
   /** Whether a message is there. */
   *hasMessage(): Routine<boolean> {

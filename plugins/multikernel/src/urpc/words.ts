@@ -18,7 +18,7 @@ export interface Words {
 
 /**
  * The memory of the address space that `core` has loaded. Each access happens in its turn among those of other cores. Looking again takes
- * as long as a load that hits.
+ * as long as a load that hits. @public for channels of your own
  */
 export function wordsOf(core: BareCore): Words {
   const { costs } = core.cpu;

@@ -1,13 +1,13 @@
 import { BareMetal, type CostLevel, type CpuProfile, PAGE_SIZE, Pte, queuedLines, type Topology } from '@rpal/hw-x86';
 import { MultikernelError } from '../errors.js';
+import { AddressSpace } from '../kernel/address-space.js';
+import { CpuDriver } from '../kernel/cpu-driver.js';
+import { Dispatcher, type DomainProgram } from '../kernel/dispatcher.js';
 import { type Link, Monitor, type MonitorWorld } from '../monitor/monitor.js';
 import type { Route } from '../monitor/routes.js';
 import { channelBytes, UrpcReceiver, UrpcSender } from '../urpc/channel.js';
 import { WatchedLine } from '../urpc/watched-line.js';
 import type { Routine } from '../urpc/words.js';
-import { AddressSpace } from './address-space.js';
-import { CpuDriver } from './cpu-driver.js';
-import { Dispatcher, type DomainProgram } from './dispatcher.js';
 
 /** How to build a multikernel. */
 export interface MultikernelOptions {

@@ -35,11 +35,18 @@ function renderRun({ experiment, rows, curves }: Run): string[] {
       : []),
     ...laws.flatMap(lawLines),
     ...curves.flatMap(renderCurves),
-    ...missed.flatMap(({ published: { id }, why }) => wrap(`${id}: ${why === '' ? 'no reason is known.' : why}`, '  ')),
+    ...reasons(missed).flatMap(([why, ids]) => wrap(`${ids.join(', ')}: ${why === '' ? 'no reason is known.' : why}`, '  ')),
     ...(missed.length > 0 ? [''] : []),
     ...experiment.left.flatMap((text) => wrap(`Left out: ${text}`, '  ')),
     ...(experiment.left.length > 0 ? [''] : []),
   ];
+}
+
+/** Rows by the reason that they share. */
+function reasons(missed: readonly ExperimentRow[]): (readonly [why: string, ids: readonly string[]])[] {
+  const shared = new Map<string, string[]>();
+  for (const { published, why } of missed) shared.set(why, [...(shared.get(why) ?? []), published.id]);
+  return [...shared];
 }
 
 /** The standing of a row in a few words; the reason for a miss is below the table. */

@@ -42,7 +42,7 @@ describe('a message queue', () => {
     lab.call((cpu, caller) => file.send(cpu, caller, lab.buffer, 9000, 0, FOREVER));
     expect(queue.messages[0]?.frames).toHaveLength(3);
     lab.store(lab.buffer, ' '.repeat(9000));
-    const n = lab.call((cpu, caller) => file.receive(cpu, caller, lab.buffer, 10_000, FOREVER, () => {}));
+    const n = lab.call((cpu, caller) => file.receive(cpu, caller, lab.buffer, 10_000, FOREVER, () => 0));
     expect(lab.text(lab.buffer, n) === text).toBe(true);
   });
 
@@ -79,7 +79,7 @@ describe('a message queue', () => {
     for (let i = 0; i < 3; i++) receive();
     file.flags &= ~OpenFlag.NONBLOCK;
     lab.actor(function* ({ caller, buffer }) {
-      yield (cpu) => file.receive(cpu, caller, buffer, 64, FOREVER, () => {});
+      yield (cpu) => file.receive(cpu, caller, buffer, 64, FOREVER, () => 0);
     });
     lab.run();
     send('d');
@@ -96,7 +96,7 @@ describe('a message queue', () => {
     const got: string[] = [];
     for (const [i, name] of ['first', 'second'].entries()) {
       lab.actor(function* ({ caller, buffer }) {
-        const n = yield (cpu) => file.receive(cpu, caller, buffer, 64, FOREVER, () => {});
+        const n = yield (cpu) => file.receive(cpu, caller, buffer, 64, FOREVER, () => 0);
         got.push(`${name} ${lab.text(buffer, n)}`);
       }, i);
       lab.run();
@@ -131,7 +131,7 @@ describe('a message queue', () => {
     const results: number[] = [];
     const receiver = (timeout: number) =>
       lab.actor(function* ({ caller, buffer }) {
-        results.push(yield (cpu) => file.receive(cpu, caller, buffer, 64, timeout, () => {}));
+        results.push(yield (cpu) => file.receive(cpu, caller, buffer, 64, timeout, () => 0));
       });
     receiver(2e6);
     lab.run(1e6);

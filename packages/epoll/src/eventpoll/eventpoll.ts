@@ -1,6 +1,6 @@
 import type { FirstAnswerHook } from '@rpal/bus';
-import { type Cpu, SpinLock, Touch, taggedNumber } from '@rpal/hw-x86';
-import { userPage } from '@rpal/mm';
+import { type Cpu, PAGE_MASK, PAGE_SIZE, SpinLock, Touch, taggedNumber } from '@rpal/hw-x86';
+import { putUser32, userPage } from '@rpal/mm';
 import { type Handover, type Scheduler, SleepTimer, TaskState, timeoutSlack, WaitEntry, WaitQueue, Wake } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll, Seek } from '@rpal/uapi';
 import { begin, type Caller, File, type Operation, OperationKind, Pending, type PollTable, VfsStep, type Watcher } from '@rpal/vfs';
@@ -368,15 +368,12 @@ function usesUp(key: number, events: number): number {
 
 /** Writes one `struct epoll_event`: 32-bit events, then 64-bit data, packed. @returns 0 or -EFAULT */
 function storeEvent(cpu: Cpu, caller: Caller, address: number, events: number, item: EpItem): number {
-  // The record is 4-byte aligned at best: three words, each within a page.
-  const first = userPage(cpu, caller.memory, address, Touch.STORE);
-  const second = userPage(cpu, caller.memory, address + 4, Touch.STORE);
-  const third = userPage(cpu, caller.memory, address + 8, Touch.STORE);
-  if (first < 0 || second < 0 || third < 0) return -Errno.EFAULT;
-  cpu.memory.write32(first, events);
-  cpu.memory.write32(second, item.dataLow);
-  cpu.memory.write32(third, item.dataHigh);
-  return 0;
+  const { memory } = caller;
+  // The record is 4-byte aligned at best: three words, the last two of which are stored together.
+  if (putUser32(cpu, memory, address, events) < 0) return -Errno.EFAULT;
+  if ((address & PAGE_MASK) > PAGE_SIZE - EPOLL_EVENT_SIZE && userPage(cpu, memory, address + EPOLL_EVENT_SIZE - 1, Touch.STORE) < 0)
+    return -Errno.EFAULT;
+  return putUser32(cpu, memory, address + 4, item.dataLow) || putUser32(cpu, memory, address + 8, item.dataHigh);
 }
 
 /** ep_poll. */

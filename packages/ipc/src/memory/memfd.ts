@@ -12,11 +12,12 @@ export class MemFd extends PositionedFile {
   readonly file: MemoryFile;
   readonly #mapped: MappedFile;
 
-  constructor(file: MemoryFile, flags: number) {
+  /** @param mapped what mappings of it refer to, if not just to `file` */
+  constructor(file: MemoryFile, flags: number, mapped?: MappedFile) {
     super((flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK)) | OpenFlag.LARGEFILE);
     this.file = file;
     const mode = flags & OpenFlag.ACCMODE;
-    this.#mapped = new MappedFile(file, mode !== OpenFlag.WRONLY, mode !== OpenFlag.RDONLY);
+    this.#mapped = mapped ?? new MappedFile(file, mode !== OpenFlag.WRONLY, mode !== OpenFlag.RDONLY);
     file.get();
   }
 

@@ -188,8 +188,8 @@ export class MessageQueueFile extends PositionedFile {
     return begin(cpu, caller, new MessageSend(this, caller, address, length, priority, timeout));
   }
 
-  /** mq_timedreceive. @param priority told the priority of what came */
-  receive(cpu: Cpu, caller: Caller, address: number, length: number, timeout: number, priority: (value: number) => void): number {
+  /** mq_timedreceive. @param priority told the priority of what came: 0, or a negative errno if nothing is to be stored */
+  receive(cpu: Cpu, caller: Caller, address: number, length: number, timeout: number, priority: (value: number) => number): number {
     if ((this.flags & OpenFlag.ACCMODE) === OpenFlag.WRONLY) return -Errno.EBADF;
     if (length < this.queue.messageSize) return -Errno.EMSGSIZE;
     return begin(cpu, caller, new MessageReceive(this, caller, address, timeout, priority));
@@ -337,9 +337,9 @@ class MessageSend extends MessageOperation {
 
 class MessageReceive extends MessageOperation {
   readonly #address: number;
-  readonly #priority: (value: number) => void;
+  readonly #priority: (value: number) => number;
 
-  constructor(file: MessageQueueFile, caller: Caller, address: number, timeout: number, priority: (value: number) => void) {
+  constructor(file: MessageQueueFile, caller: Caller, address: number, timeout: number, priority: (value: number) => number) {
     super(file, caller, timeout);
     this.#address = address;
     this.#priority = priority;
@@ -371,13 +371,12 @@ class MessageReceive extends MessageOperation {
     const { frames, length, priority } = message;
     this.file.queue.handover.take(cpu, this.caller.task, length);
     chargeStoredMessage(cpu, length);
-    let failed = 0;
+    let failed = Math.min(0, this.#priority(priority));
     frames.forEach((frame, i) => {
       const part = Math.min(PAGE_SIZE, length - i * PAGE_SIZE);
       if (failed === 0) failed = copyOut(cpu, this.caller, this.#address + i * PAGE_SIZE, frame * PAGE_SIZE, part);
     });
     this.file.queue.free(message);
-    this.#priority(priority);
     return failed < 0 ? failed : length;
   }
 }

@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { EventFd, EventfdFlag, IpcStep, Pipe } from '@rpal/ipc';
 import { getUser32, type MemoryManager, putUser32 } from '@rpal/mm';
 import type { Scheduler } from '@rpal/sched';
@@ -14,7 +14,7 @@ import { KernelStep } from '../steps.js';
 import { type NamedFileParts, openPath } from './transfer-syscalls.js';
 
 /** Commands of ioctl that are not left to the file alone. */
-const Ioctl = { FIONREAD: 0x541b, FIONBIO: 0x5421, FIONCLEX: 0x5450, FIOCLEX: 0x5451, TIOCOUTQ: 0x5411 } as const;
+const Ioctl = { FIONREAD: 0x541b, FIONBIO: 0x5421, FIONCLEX: 0x5450, FIOCLEX: 0x5451, TIOCOUTQ: 0x5411, FIGETBSZ: 2 } as const;
 
 /** Opens a special file such as `/proc/...`: a file, or a negative errno. */
 export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
@@ -166,6 +166,9 @@ function ioctl(cpu: Cpu, thread: Thread, file: File, fd: number, command: number
       file.flags = on === 0 ? file.flags & ~OpenFlag.NONBLOCK : file.flags | OpenFlag.NONBLOCK;
       return 0;
     }
+    case Ioctl.FIGETBSZ:
+      // The block size of file systems in memory, those of pipes and sockets among them.
+      return putUser32(cpu, memory, address, PAGE_SIZE);
     case Ioctl.FIONREAD:
     case Ioctl.TIOCOUTQ: {
       const bytes = command === Ioctl.FIONREAD ? file.unread : file.unsent;

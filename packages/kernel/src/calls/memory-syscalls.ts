@@ -1,4 +1,4 @@
-import { PAGE_SIZE, type Platform } from '@rpal/hw-x86';
+import { PAGE_SIZE } from '@rpal/hw-x86';
 import { brk, madvise, mlock, mmap, mprotect, munlock, munmap, pkeyAlloc, pkeyFree } from '@rpal/mm';
 import type { Waker } from '@rpal/sched';
 import { Errno, MapFlag } from '@rpal/uapi';
@@ -6,16 +6,22 @@ import type { SyscallHandler, SyscallTable } from '../dispatch/syscall-table.js'
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import { underMmapLock } from './mmap-lock.js';
 
+/** Where flags of mmap have the binary logarithm of a huge page's size, and which there are: the default, 2 MiB, 1 GiB. */
+const HUGE_SHIFT = 26;
+const HUGE_SIZES: ReadonlySet<number> = new Set([0, 21, 30]);
+
 /** What programs do to their address space. */
-export function defineMemoryCalls(table: SyscallTable, kernel: { readonly platform: Platform; readonly scheduler: Waker }): void {
-  const { platform, scheduler } = kernel;
+export function defineMemoryCalls(table: SyscallTable, { scheduler }: { readonly scheduler: Waker }): void {
   const define = (nr: number, call: SyscallHandler): void => table.define(nr, underMmapLock(scheduler, call));
 
   define(Nr.mmap, (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => {
     if (a5 % PAGE_SIZE !== 0) return -Errno.EINVAL;
     const huge = (a3 & MapFlag.HUGETLB) !== 0;
-    // Nobody has set pages aside for hugetlbfs.
-    if ((a3 & MapFlag.ANONYMOUS) !== 0) return huge ? -Errno.ENOMEM : mmap(cpu, thread.memory, a0, a1, a2, a3);
+    if ((a3 & MapFlag.ANONYMOUS) !== 0) {
+      if (!huge) return mmap(cpu, thread.memory, a0, a1, a2, a3);
+      // Nobody has set pages aside for hugetlbfs, of whatever size.
+      return HUGE_SIZES.has(a3 >>> HUGE_SHIFT) ? -Errno.ENOMEM : -Errno.EINVAL;
+    }
     const file = thread.process.files.lookUp(cpu, a4);
     if (file === null) return -Errno.EBADF;
     return huge ? -Errno.EINVAL : file.mmap(cpu, thread, a0, a1, a2, a3, a5 < 0 ? a5 + 2 ** 64 : a5);
@@ -30,7 +36,7 @@ export function defineMemoryCalls(table: SyscallTable, kernel: { readonly platfo
 
   define(Nr.pkey_mprotect, (cpu, thread, { a0, a1, a2, a3 }) => {
     const key = a3 | 0;
-    if (!platform.profile.features.pku && key !== -1) return -Errno.EINVAL;
+    // A processor without keys has none that is allocated, not even the first.
     return mprotect(cpu, thread.memory, a0, a1, a2, key);
   });
   define(Nr.pkey_alloc, (cpu, thread, { a0, a1 }) => pkeyAlloc(cpu, thread.memory, a0, a1));

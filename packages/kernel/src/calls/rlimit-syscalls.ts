@@ -14,14 +14,15 @@ const wanted: Limit = { soft: 0, hard: 0 };
 export function defineLimitCalls(table: SyscallTable, { processes }: { readonly processes: ProcessTable }): void {
   table.define(
     Nr.prlimit64,
-    (cpu, thread, { args, a0, a1, a2 }) => {
+    (cpu, thread, { args, a0, a1: register, a2 }) => {
       cpu.charge(KernelStep.getpid);
+      const a1 = register >>> 0;
       const given = args.limit(cpu, thread, a2, wanted);
       if (given < 0) return given;
-      const process = a0 === 0 ? thread.process : (processes.get(a0) ?? processes.thread(a0)?.process);
+      const process = processes.target(thread, a0)?.process;
       if (process === undefined) return -Errno.ESRCH;
       if (!thread.process.mayInspect(process, Capability.SYS_RESOURCE)) return -Errno.EPERM;
-      if (!(a1 >= 0 && a1 < RLIM_NLIMITS)) return -Errno.EINVAL;
+      if (a1 >= RLIM_NLIMITS) return -Errno.EINVAL;
       const { soft, hard } = process.limits;
       const before = { soft: soft[a1] as number, hard: hard[a1] as number };
       if (given > 0) {

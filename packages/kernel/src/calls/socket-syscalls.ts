@@ -81,9 +81,14 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
     { holds: [0] },
   );
   table.define(Nr.accept, (cpu, thread, regs) => accept(cpu, thread, regs, 0), { holds: [0] });
-  table.define(Nr.accept4, (cpu, thread, regs) => ((regs.a3 & ~FLAGS) !== 0 ? -Errno.EINVAL : accept(cpu, thread, regs, regs.a3 | 0)), {
-    holds: [0],
-  });
+  table.define(
+    Nr.accept4,
+    (cpu, thread, regs) => {
+      if (thread.process.files.peek(regs.a0) === null) return -Errno.EBADF;
+      return (regs.a3 & ~FLAGS) !== 0 ? -Errno.EINVAL : accept(cpu, thread, regs, regs.a3 | 0);
+    },
+    { holds: [0] },
+  );
   table.define(
     Nr.sendto,
     (cpu, thread, { args, a0, a1, a2, a3, a4, a5 }) => {

@@ -87,4 +87,13 @@ export function hasCapability({ low, high }: CapabilityBits, capability: number)
 }
 
 /** Capabilities that the kernel asks for (include/uapi/linux/capability.h). @public for packages that define system calls */
-export const Capability = { KILL: 5, SETUID: 7, IPC_LOCK: 14, SYS_PTRACE: 19, SYS_ADMIN: 21, SYS_NICE: 23, SYS_RESOURCE: 24 } as const;
+export const Capability = {
+  KILL: 5,
+  SETUID: 7,
+  IPC_LOCK: 14,
+  SYS_RAWIO: 17,
+  SYS_PTRACE: 19,
+  SYS_ADMIN: 21,
+  SYS_NICE: 23,
+  SYS_RESOURCE: 24,
+} as const;

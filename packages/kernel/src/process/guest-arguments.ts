@@ -121,7 +121,7 @@ export class GuestArguments implements CallArguments {
     for (let i = 0; i < text.length; i++) buffer.view.setUint8(FAMILY + i, text.charCodeAt(i));
     const terminated = text !== '' && !text.startsWith('\0');
     const length = name === null ? 0 : FAMILY + text.length + (terminated ? 1 : 0);
-    const failed = buffer.store(cpu, thread, address, Math.min(room, length));
+    const failed = buffer.copy(cpu, thread, address, Math.min(room, length));
     return failed < 0 ? failed : buffer.set32(0, length).store(cpu, thread, lengthAddress, 4);
   }
 
@@ -144,7 +144,7 @@ export class GuestArguments implements CallArguments {
     const room = this.optionRoom(cpu, thread, lengthAddress);
     if (room < 0) return room;
     const length = Math.min(room, 4);
-    const failed = buffer.set32(0, value).store(cpu, thread, address, length);
+    const failed = buffer.set32(0, value).copy(cpu, thread, address, length);
     return failed < 0 ? failed : buffer.set32(0, length).store(cpu, thread, lengthAddress, 4);
   }
 
@@ -153,7 +153,10 @@ export class GuestArguments implements CallArguments {
   }
 
   putPair(cpu: Cpu, thread: Thread, address: number, first: number, second: number): number {
-    return this.#buffer.set32(0, first).set32(4, second).store(cpu, thread, address, 8);
+    const buffer = this.#buffer.set32(0, first).set32(4, second);
+    if (this.#registers.nr !== SOCKETPAIR) return buffer.copy(cpu, thread, address, 8);
+    // Two words, each for itself.
+    return buffer.store(cpu, thread, address, 4) || buffer.set32(0, second).store(cpu, thread, address + 4, 4);
   }
 
   timespec(cpu: Cpu, thread: Thread, address: number): number {
@@ -221,7 +224,7 @@ export class GuestArguments implements CallArguments {
   }
 
   putPending(cpu: Cpu, thread: Thread, address: number, bytes: number, { low, high }: SignalBits): number {
-    return this.#buffer.set32(0, low).set32(4, high).store(cpu, thread, address, bytes);
+    return this.#buffer.set32(0, low).set32(4, high).copy(cpu, thread, address, bytes);
   }
 
   action(cpu: Cpu, thread: Thread, address: number): SignalAction | null | number {
@@ -328,9 +331,11 @@ export class GuestArguments implements CallArguments {
     if (buffer.load(cpu, thread, address, bytes) < 0) return -Errno.EFAULT;
     for (let at = 0; at + CMSG <= bytes; ) {
       const length = buffer.u64(at);
-      if (length < CMSG || at + length > bytes || buffer.i32(at + 8) !== SOL_SOCKET) return -Errno.EINVAL;
+      if (length < CMSG || at + length > bytes) return -Errno.EINVAL;
       const kind = buffer.i32(at + 12);
-      if (kind === SCM_RIGHTS) {
+      if (buffer.i32(at + 8) !== SOL_SOCKET) {
+        // Other levels have messages of their own, which mean nothing here.
+      } else if (kind === SCM_RIGHTS) {
         const fds = Array.from({ length: Math.floor((length - CMSG) / 4) }, (_, i) => buffer.i32(at + CMSG + 4 * i));
         header.descriptors = [...(header.descriptors ?? []), ...fds];
       } else if (kind === SCM_CREDENTIALS && length === CMSG + UCRED) {
@@ -457,6 +462,7 @@ export class GuestArguments implements CallArguments {
 }
 
 const SENDMSG = 46;
+const SOCKETPAIR = 53;
 
 /** RLIM_INFINITY is all ones, which a double rounds up. */
 function limitAt(buffer: UserBuffer, offset: number): number {

@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { MmStruct } from '@rpal/mm';
+import { MMAP_MIN_ADDR, type MmStruct } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitQueue } from '@rpal/sched';
 import { Rlimit, Signal } from '@rpal/uapi';
 import type { FdTable } from '@rpal/vfs';
@@ -159,6 +159,7 @@ export class Process {
     mm.limits.addressSpace = limits.of(Rlimit.AS);
     mm.limits.stack = limits.of(Rlimit.STACK);
     mm.limits.data = limits.of(Rlimit.DATA);
+    mm.limits.lowest = this.capable(Capability.SYS_RAWIO) ? 0 : MMAP_MIN_ADDR;
     mm.limits.locked = this.capable(Capability.IPC_LOCK) ? UNLIMITED : limits.of(Rlimit.MEMLOCK);
   }
 

@@ -27,10 +27,14 @@ export class UserBuffer {
     return 0;
   }
 
-  /** copy_to_user of the first `bytes`. @returns 0 or -EFAULT */
-  store(cpu: Cpu, { memory }: Thread, address: number, bytes: number): number {
-    // A word is stored whole or not at all.
-    if (bytes <= WORD && bytes > 0 && userPage(cpu, memory, address + bytes - 1, Touch.STORE) < 0) return -Errno.EFAULT;
+  /** put_user of a word of up to 8 bytes, which is stored whole or not at all, or copy_to_user of more. @returns 0 or -EFAULT */
+  store(cpu: Cpu, thread: Thread, address: number, bytes: number): number {
+    if (bytes <= WORD && bytes > 0 && userPage(cpu, thread.memory, address + bytes - 1, Touch.STORE) < 0) return -Errno.EFAULT;
+    return this.copy(cpu, thread, address, bytes);
+  }
+
+  /** copy_to_user of the first `bytes`: what there is memory for is stored. @returns 0 or -EFAULT */
+  copy(cpu: Cpu, { memory }: Thread, address: number, bytes: number): number {
     for (let done = 0; done < bytes; ) {
       const at = userPage(cpu, memory, address + done, Touch.STORE);
       if (at < 0) return at;

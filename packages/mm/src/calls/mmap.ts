@@ -4,7 +4,6 @@ import { MmError, requireWhole } from '../errors.js';
 import { MappedFile, MemoryFile } from '../fault/memory-file.js';
 import { populateRange } from '../fault/populate.js';
 import { accountable, mayExpand, mayLock } from '../space/accounting.js';
-import { MMAP_MIN_ADDR } from '../space/layout.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { unmappedArea } from '../space/unmapped-area.js';
 import { unsigned, wholePages } from '../space/unsigned.js';
@@ -104,7 +103,7 @@ function place(mm: MmStruct, hint: number, size: number, flags: number, anonymou
   if ((flags & (MapFlag.FIXED | MapFlag.FIXED_NOREPLACE)) === 0) return unmappedArea(mm, hint, size, flags, anonymous);
   if (hint > mm.layout.taskSize - size) return -Errno.ENOMEM;
   if (hint % PAGE_SIZE !== 0) return -Errno.EINVAL;
-  return hint < MMAP_MIN_ADDR ? -Errno.EPERM : hint;
+  return hint < mm.limits.lowest ? -Errno.EPERM : hint;
 }
 
 /** VM flags that flags of mmap stand for (Linux: `calc_vm_flag_bits`). */

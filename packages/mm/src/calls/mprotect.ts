@@ -33,7 +33,7 @@ export function mprotect(cpu: Cpu, mm: MmStruct, register: number, length: numbe
   if (key !== -1) {
     const answer = mm.manager.seams.hooks.mmKeyChange.call(mm, key);
     if (answer !== undefined) return answer;
-    if (!isAllocated(mm, key)) return -Errno.EINVAL;
+    if (!cpu.mmu.pke || !isAllocated(mm, key)) return -Errno.EINVAL;
   }
   const taken = mm.manager.seams.hooks.mmProtect.call(cpu, mm, address, end, rights);
   if (taken !== undefined) return taken;

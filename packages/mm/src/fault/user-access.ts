@@ -4,6 +4,9 @@ import { TASK_SIZE } from '../space/layout.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { handleFault } from './fault.js';
 
+/** Bytes of a word of 32 bits. */
+const WORD = 4;
+
 /**
  * Is [address, address + size) below the end of user memory (Linux: `access_ok`)? Whether anything is mapped there is another question.
  * Both are registers: what is negative, or 2^63 and more, lies beyond.
@@ -63,17 +66,31 @@ export function copyToUser(cpu: Cpu, mm: MmStruct, to: number, from: number, len
   return 0;
 }
 
-/** get_user of an aligned 32-bit word. @returns the word as unsigned, or -EFAULT */
+/** get_user of a 32-bit word. @returns the word as unsigned, or -EFAULT */
 export function getUser32(cpu: Cpu, mm: MmStruct, from: number): number {
   const physical = userPage(cpu, mm, from, Touch.LOAD);
-  return physical < 0 ? physical : cpu.memory.read32(physical) >>> 0;
+  if (physical < 0) return physical;
+  const first = PAGE_SIZE - (physical & PAGE_MASK);
+  if (first >= WORD) return cpu.memory.read32(physical) >>> 0;
+  const second = userPage(cpu, mm, from + first, Touch.LOAD);
+  if (second < 0) return second;
+  let word = 0;
+  for (let i = WORD - 1; i >= 0; i--) word = (word << 8) | cpu.memory.read8(i < first ? physical + i : second + i - first);
+  return word >>> 0;
 }
 
-/** put_user of an aligned 32-bit word. @returns 0 or -EFAULT */
+/** put_user of a 32-bit word: it is stored whole, or not at all. @returns 0 or -EFAULT */
 export function putUser32(cpu: Cpu, mm: MmStruct, to: number, value: number): number {
   const physical = userPage(cpu, mm, to, Touch.STORE);
   if (physical < 0) return physical;
-  cpu.memory.write32(physical, value);
+  const first = PAGE_SIZE - (physical & PAGE_MASK);
+  if (first >= WORD) {
+    cpu.memory.write32(physical, value);
+    return 0;
+  }
+  const second = userPage(cpu, mm, to + first, Touch.STORE);
+  if (second < 0) return second;
+  for (let i = 0; i < WORD; i++) cpu.memory.write8(i < first ? physical + i : second + i - first, value >>> (8 * i));
   return 0;
 }
 

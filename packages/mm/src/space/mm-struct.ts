@@ -2,7 +2,7 @@ import { type AddressSpace, type Cpu, MIB } from '@rpal/hw-x86';
 import { PageTables } from '../tables/page-tables.js';
 import type { TranslatedSpace } from '../tlb/tlb-state.js';
 import { isData } from './accounting.js';
-import type { Layout } from './layout.js';
+import { type Layout, MMAP_MIN_ADDR } from './layout.js';
 import type { MemoryManager } from './memory-manager.js';
 import { MmapLock } from './mmap-lock.js';
 import { type Vma, VmFlag } from './vma.js';
@@ -18,6 +18,8 @@ export interface Limits {
   data: number;
   /** RLIMIT_MEMLOCK; Infinity also for a process with CAP_IPC_LOCK. */
   locked: number;
+  /** The lowest address that may be asked for (vm.mmap_min_addr); 0 for a process with CAP_SYS_RAWIO. */
+  lowest: number;
 }
 
 /** One address space (Linux: `struct mm_struct`). */
@@ -52,6 +54,7 @@ export class MmStruct implements AddressSpace, TranslatedSpace {
     stack: 8 * MIB,
     data: Number.POSITIVE_INFINITY,
     locked: Number.POSITIVE_INFINITY,
+    lowest: MMAP_MIN_ADDR,
   };
 
   /** Pages that count as locked though their areas are no longer: mremap with DONTUNMAP leaves them behind so. */

@@ -28,9 +28,11 @@ export const Option = {
   RCVTIMEO: 20,
   SNDTIMEO: 21,
   PEERNAME: 28,
+  TIMESTAMP: 29,
   ACCEPTCONN: 30,
   SNDBUFFORCE: 32,
   RCVBUFFORCE: 33,
+  TIMESTAMPNS: 35,
   MARK: 36,
   PROTOCOL: 38,
   DOMAIN: 39,
@@ -44,13 +46,15 @@ export const Option = {
   COOKIE: 57,
   PEERGROUPS: 59,
   ZEROCOPY: 60,
+  TIMESTAMP_NEW: 63,
+  TIMESTAMPNS_NEW: 64,
   RCVTIMEO_NEW: 66,
   SNDTIMEO_NEW: 67,
   PEERPIDFD: 77,
 } as const;
 
 const OPTIONS_MISSING =
-  'TIMESTAMP and the like, filters, PASSSEC, PEERSEC, PASSPIDFD, MEMINFO, BINDTODEVICE, busy polling, and those of networks';
+  'messages carry no times (TIMESTAMP is kept); TIMESTAMPING, filters, PASSSEC, PEERSEC, PASSPIDFD, MEMINFO, BINDTODEVICE, busy polling, and those of networks';
 
 /** Bytes of `struct timeval`, `struct linger` and `struct ucred`. */
 const TIMEVAL = 16;
@@ -165,6 +169,12 @@ class SocketOptions {
         return this.#keep(socket, option, value);
       case Option.MARK:
         return network || process.capable(Cap.NET_RAW) ? this.#keep(socket, option, value) : -Errno.EPERM;
+      case Option.TIMESTAMP:
+      case Option.TIMESTAMPNS:
+      case Option.TIMESTAMP_NEW:
+      case Option.TIMESTAMPNS_NEW:
+        // One form at most.
+        return this.#keep(socket, Option.TIMESTAMP, value === 0 ? 0 : option);
       case Option.BSDCOMPAT:
         return 0;
       case Option.REUSEPORT:
@@ -255,6 +265,11 @@ class SocketOptions {
       case Option.MARK:
       case Option.LOCK_FILTER:
         return this.#read(socket, option);
+      case Option.TIMESTAMP:
+      case Option.TIMESTAMPNS:
+      case Option.TIMESTAMP_NEW:
+      case Option.TIMESTAMPNS_NEW:
+        return Number(this.#read(socket, Option.TIMESTAMP) === option);
       case Option.RCVBUF:
         return this.#read(socket, option, SEND_BUFFER_DEFAULT);
       case Option.OOBINLINE:
@@ -357,6 +372,10 @@ const TICKS_MAX = 2 ** 63;
 const AT_ONCE = -1;
 
 const WORDS: ReadonlySet<number> = new Set([
+  Option.TIMESTAMP,
+  Option.TIMESTAMPNS,
+  Option.TIMESTAMP_NEW,
+  Option.TIMESTAMPNS_NEW,
   Option.DEBUG,
   Option.RCVBUF,
   Option.RCVBUFFORCE,

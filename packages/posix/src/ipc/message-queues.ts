@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MessageQueueFile, MessageQueueNamespace, MQ_PRIO_MAX } from '@rpal/ipc';
-import { FOREVER, KernelStep, NO_NOTIFICATION, type SignalValue, sentBy, type Thread, UserBuffer, whenOver } from '@rpal/kernel';
+import { FOREVER, KernelStep, NO_NOTIFICATION, type SignalValue, sentBy, type Thread, UserBuffer } from '@rpal/kernel';
 import { Errno, OpenFlag, Rlimit, Signal, SignalCode } from '@rpal/uapi';
 import type { Credentials } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
@@ -52,13 +52,9 @@ export function defineMessageQueueCalls(calls: Calls): void {
     (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
       const timeout = args.deadline(cpu, thread, a4);
       if (timeout < FOREVER) return timeout;
-      let failed = 0;
-      const result = onQueue(cpu, thread, a0, (file) =>
-        file.receive(cpu, thread, a1, unsignedSize(a2), timeout, (priority) => {
-          failed = args.putWord(cpu, thread, a3, priority);
-        }),
+      return onQueue(cpu, thread, a0, (file) =>
+        file.receive(cpu, thread, a1, unsignedSize(a2), timeout, (priority) => args.putWord(cpu, thread, a3, priority)),
       );
-      return whenOver(cpu, thread, result, (_on, length) => (failed < 0 ? failed : length));
     },
     { holds: [0], signature: 'mqd buf* length - timeout_ns' },
   );

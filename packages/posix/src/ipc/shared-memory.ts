@@ -34,8 +34,19 @@ const Offset = {
 } as const;
 const SHM_DEST = 0o1000;
 const SHM_LOCKED = 0o2000;
-/** Largest size: what a file in memory may have. */
+/** Largest size of a file in memory in the model. */
 const SIZE_MAX = 2 ** 43;
+/** kernel.shmmax, as a double: the words of it are those of -2^24 - 1; and where files end. */
+const SHMMAX = 2 ** 64 - 2 ** 24;
+const SHMMAX_LOW = 0xfeff_ffff;
+const FILE_END = 2 ** 63;
+const SHM_HUGETLB = 0o4000;
+const SHM_NORESERVE = 0o10000;
+/** Where flags have the binary logarithm of a huge page's size, and which there are: the default, 2 MiB, 1 GiB. */
+const HUGE_SHIFT = 26;
+const HUGE_SIZES: ReadonlySet<number> = new Set([0, 21, 30]);
+/** Commands of shmctl that tell of all segments, or of the one at an index. */
+const Tell = { IPC_INFO: 3, SHM_STAT: 13, SHM_INFO: 14, SHM_STAT_ANY: 15 } as const;
 /** Of permissions: what IPC_SET changes. */
 const PERMISSIONS = 0o777;
 
@@ -113,10 +124,15 @@ export class SharedSegments {
     const found = key === Ipc.PRIVATE ? undefined : [...this.#byId.values()].find((segment) => segment.key === key);
     if (found !== undefined) {
       if ((flags & Ipc.CREAT) !== 0 && (flags & Ipc.EXCL) !== 0) return -Errno.EEXIST;
-      return found.bytes < bytes ? -Errno.EINVAL : found.id;
+      return found.bytes < unsignedSize(bytes) ? -Errno.EINVAL : found.id;
     }
     if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;
-    if (!(bytes > 0) || bytes > SIZE_MAX) return -Errno.EINVAL;
+    const size = unsignedSize(bytes);
+    if (size === 0 || size > SHMMAX) return -Errno.EINVAL;
+    // Nobody has set huge pages aside, of whatever size.
+    if ((flags & SHM_HUGETLB) !== 0) return HUGE_SIZES.has(flags >>> HUGE_SHIFT) ? -Errno.ENOMEM : -Errno.EINVAL;
+    if (size >= FILE_END) return -Errno.EINVAL;
+    if (size > SIZE_MAX || ((flags & SHM_NORESERVE) === 0 && size > this.#memory.totalFrames * PAGE_SIZE)) return -Errno.ENOMEM;
     if (this.#byId.size >= MAX_SEGMENTS) return -Errno.ENOSPC;
     const { pid, credentials } = thread.process;
     const creator = { pid, uid: credentials.euid, gid: credentials.egid };
@@ -160,6 +176,7 @@ export class SharedSegments {
   control(cpu: Cpu, thread: Thread, id: number, command: number, buffer: number): number {
     if (id < 0 || command < 0) return -Errno.EINVAL;
     const { memory, process } = thread;
+    if (command === Tell.IPC_INFO || command === Tell.SHM_INFO) return this.#tell(cpu, memory, command, buffer);
     // The argument of IPC_SET is copied before anything else is checked.
     if (command === Ipc.SET && !readable(cpu, memory, buffer)) return -Errno.EFAULT;
     const segment = this.#byId.get(id);
@@ -171,6 +188,10 @@ export class SharedSegments {
         segment.key = Ipc.PRIVATE;
         if (segment.attached === 0) this.#destroy(segment);
         return 0;
+      case Tell.SHM_STAT:
+      case Tell.SHM_STAT_ANY:
+        // The index of a segment is its number.
+        return putStatus(cpu, memory, buffer, segment) || id;
       case Ipc.STAT:
         return putStatus(cpu, memory, buffer, segment);
       case Ipc.SET: {
@@ -192,9 +213,31 @@ export class SharedSegments {
     }
   }
 
+  /** What there may be, or what there is. @returns the highest index of a segment, or -EFAULT */
+  #tell(cpu: Cpu, memory: MmStruct, command: number, buffer: number): number {
+    const segments = [...this.#byId.values()];
+    const pages = segments.reduce((sum, { bytes }) => sum + pageCeil(bytes) / PAGE_SIZE, 0);
+    const put = (index: number, low: number, high = 0): number =>
+      putUser32(cpu, memory, buffer + 8 * index, low) || putUser32(cpu, memory, buffer + 8 * index + 4, high);
+    let failed: number;
+    if (command === Tell.IPC_INFO) {
+      failed = put(0, SHMMAX_LOW, -1) || put(1, 1) || put(2, MAX_SEGMENTS) || put(3, MAX_SEGMENTS) || put(4, SHMMAX_LOW, -1);
+      for (let i = 5; i < 9; i++) failed ||= put(i, 0);
+    } else {
+      const resident = segments.reduce((sum, { file }) => sum + file.allocatedPages, 0);
+      failed = put(0, segments.length) || put(1, pages) || put(2, resident) || put(3, 0) || put(4, 0) || put(5, 0);
+    }
+    return failed || Math.max(0, ...this.#byId.keys());
+  }
+
   #destroy(segment: ShmSegment): void {
     if (this.#byId.delete(segment.id)) segment.file.put();
   }
+}
+
+/** A size is unsigned. */
+function unsignedSize(register: number): number {
+  return register < 0 ? register + 2 ** 64 : register;
 }
 
 /** Owner, maker, and root may change and remove it (Linux: `ipcctl_obtain_check`). */

@@ -23,6 +23,11 @@ export class PidFd extends File {
     this.thread = what === 'thread' ? target : null;
   }
 
+  /** As any file that is opened in its file system; only that it can neither be read nor written. */
+  override get positioned(): boolean {
+    return true;
+  }
+
   override get canRead(): boolean {
     return false;
   }

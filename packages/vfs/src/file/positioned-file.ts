@@ -3,6 +3,9 @@ import { Errno, Seek } from '@rpal/uapi';
 import type { Caller } from '../operation/caller.js';
 import { File } from './file.js';
 
+/** Offsets are below this. */
+const OFFSET_END = 2 ** 63;
+
 /** A file of bytes in a row: reads and writes begin where the last one has ended, or at an offset (`readAt`, `writeAt`). */
 export abstract class PositionedFile extends File {
   protected position = 0;
@@ -28,7 +31,7 @@ export abstract class PositionedFile extends File {
 
   override seek(offset: number, whence: number): number {
     const base = whence === Seek.SET ? 0 : whence === Seek.CUR ? this.position : whence === Seek.END ? this.size : Number.NaN;
-    if (!(base + offset >= 0)) return -Errno.EINVAL;
+    if (!(base + offset >= 0 && base + offset < OFFSET_END)) return -Errno.EINVAL;
     this.position = base + offset;
     return this.position;
   }

@@ -343,6 +343,10 @@ export class EventPoll extends File {
     return -Errno.EINVAL;
   }
 
+  override get unsent(): number {
+    return -Errno.EINVAL;
+  }
+
   override release(cpu: Cpu): void {
     cpu.charge(VfsStep.anonRelease);
     for (const item of this.items) this.forget(cpu, item);

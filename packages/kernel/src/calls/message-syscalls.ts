@@ -91,7 +91,7 @@ export function receiveMessage(
     thread.iov = null;
     header.name = message.name;
     header.credentials = message.credentials;
-    header.flags = message.flags;
+    header.flags = message.flags | (flags & MessageFlag.CMSG_CLOEXEC);
     header.descriptors = [];
     if (message.files !== null)
       install(kernel, on, thread, header, message.files, (flags & MessageFlag.CMSG_CLOEXEC) !== 0 ? OpenFlag.CLOEXEC : 0);

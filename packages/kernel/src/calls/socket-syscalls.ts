@@ -232,7 +232,9 @@ function onSocket(cpu: Cpu, thread: Thread, fd: number, call: (socket: UnixSocke
 /** bind(2): abstract names are the sockets' own, paths those of the file system if there is one. */
 function bind({ seams }: SocketCallParts, cpu: Cpu, thread: Thread, socket: UnixSocket, name: string): number {
   const { fileSystem } = seams.slots;
-  return fileSystem.filled && !name.startsWith('\0') ? fileSystem.value.bindSocket(cpu, thread, socket, name) : socket.bind(cpu, name);
+  return fileSystem.filled && name !== '' && !name.startsWith('\0')
+    ? fileSystem.value.bindSocket(cpu, thread, socket, name)
+    : socket.bind(cpu, name);
 }
 
 function accept(cpu: Cpu, thread: Thread, { args, a0: fd, a1, a2 }: UserContext, flags: number): number {

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { MessageQueueAttributes } from '@rpal/ipc';
 import { CpuSet } from '@rpal/sched';
-import { AddressFamily, Errno, MessageFlag } from '@rpal/uapi';
+import { AddressFamily, Errno, MessageFlag, Signal } from '@rpal/uapi';
 import { type IoVec, UIO_MAXIOV } from '@rpal/vfs';
 import {
   type CallArguments,
@@ -46,6 +46,21 @@ const SIGEV_NONE = 1;
 const SIGEVENT = 64;
 /** Bytes of a `siginfo_t` that the kernel knows the meaning of. */
 const SIGINFO_USED = 48;
+const SIGINFO = 128;
+/** Codes of signals that have some of their own end here (NSIGILL and so on), and those of others (NSIGPOLL). */
+const CODES_END: Readonly<Record<number, number>> = {
+  [Signal.ILL]: 11,
+  [Signal.FPE]: 15,
+  [Signal.SEGV]: 10,
+  [Signal.BUS]: 5,
+  [Signal.TRAP]: 6,
+  [Signal.CHLD]: 6,
+  [Signal.SYS]: 2,
+};
+const CODE_END = 6;
+const SI_KERNEL = 128;
+const SI_DETHREAD = -7;
+const SI_ASYNCNL = -60;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const SCM_CREDENTIALS = 2;
@@ -250,12 +265,16 @@ export class GuestArguments implements CallArguments {
   }
 
   signalValue(cpu: Cpu, thread: Thread, address: number, into: SentSignal): number {
-    if (this.#buffer.load(cpu, thread, address, SIGINFO_USED) < 0) return -Errno.EFAULT;
-    into.code = this.#buffer.i32(8);
-    into.pid = this.#buffer.i32(16);
-    into.uid = this.#buffer.i32(20);
-    into.value = this.#buffer.i32(24);
-    return 0;
+    const buffer = this.#buffer;
+    if (buffer.load(cpu, thread, address, SIGINFO_USED) < 0) return -Errno.EFAULT;
+    into.code = buffer.i32(8);
+    into.pid = buffer.i32(16);
+    into.uid = buffer.i32(20);
+    into.value = buffer.i32(24);
+    if (isKnownCode(this.#registers.a1 | 0, into.code)) return 0;
+    // Of what nobody knows, nothing may lie behind what is known (Linux: `post_copy_siginfo_from_user`).
+    if (buffer.load(cpu, thread, address + SIGINFO_USED, SIGINFO - SIGINFO_USED) < 0) return -Errno.EFAULT;
+    return /[^\0]/.test(buffer.bytes(0, SIGINFO - SIGINFO_USED)) ? -Errno.E2BIG : 0;
   }
 
   putSignalInfo(cpu: Cpu, thread: Thread, address: number, { signal, code, pid, uid, value }: QueuedSignal): number {
@@ -459,6 +478,11 @@ export class GuestArguments implements CallArguments {
   image(cpu: Cpu, thread: Thread, address: number): Image | string | number {
     return this.string(cpu, thread, address);
   }
+}
+
+/** What a `siginfo_t` with this code looks like is known (Linux: `known_siginfo_layout`). */
+function isKnownCode(signal: number, code: number): boolean {
+  return code > 0 ? code === SI_KERNEL || code <= (CODES_END[signal] ?? CODE_END) : code >= SI_DETHREAD || code === SI_ASYNCNL;
 }
 
 const SENDMSG = 46;

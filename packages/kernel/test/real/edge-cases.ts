@@ -351,7 +351,7 @@ call(
 opaque(Mode.OPAQUE, Nr.shmget, option(0, 5), size, flags(0o600, 0o1600, 0o3600));
 opaque(Mode.OPAQUE, Nr.shmat, () => 'v5', page, flags(0, 0o10000, 0o20000, 0o40000));
 call(Nr.shmdt, page);
-opaque(Mode.SCRUB, Nr.shmctl, (draw) => (draw(3) > 0 ? 'v5' : int(draw)), option(0, 2, 11, 12, 3, 4), buffer);
+opaque(Mode.OPAQUE | Mode.SCRUB, Nr.shmctl, (draw) => (draw(3) > 0 ? 'v5' : int(draw)), option(0, 2, 11, 12, 3, 4), buffer);
 call(Nr.dup, fd);
 call(Nr.dup2, fd, fd);
 call(Nr.dup3, fd, fd, flags(CLOEXEC));

@@ -2,7 +2,8 @@ import { rulesOf } from '@rpal/mm';
 import { Epoll, Fcntl, Ipc, MapFlag, LinuxCall as Nr, OpenFlag, Poll, Prot, Rlimit, Signal, SocketType, WaitOption } from '@rpal/uapi';
 import { smallProfile } from '../../../../scripts/testing/run.ts';
 import { posix } from '../../../posix/src/index.js';
-import { createMachine, executable, GuestArguments, type Machine, type Process, type Program, Time } from '../../src/index.js';
+import { tmpfs } from '../../../tmpfs/src/index.js';
+import { Capability, createMachine, executable, GuestArguments, type Machine, type Process, type Program, Time } from '../../src/index.js';
 import { B, type EdgeCase, Helper, Id, Mode, N, R, type Register, S, T, TEMPLATE } from './edge-cases.js';
 
 const PAGE = 4096;
@@ -32,7 +33,7 @@ export class EdgeModel {
   constructor() {
     const profile = smallProfile(2);
     this.machine = createMachine({
-      plugins: [posix()],
+      plugins: [posix(), tmpfs()],
       // No protection keys, as on the computers on which this has been run.
       profile: { ...profile, features: { ...profile.features, pku: false } },
       idle: 'poll',
@@ -74,6 +75,15 @@ export class EdgeModel {
     yield* p.storeBytes(T, TEMPLATE_BYTES);
     yield* p.storeBytes(RESTORE, PATTERN);
     yield* p.storeBytes(RESTORE + 2 * PAGE, TEMPLATE_BYTES);
+    // An empty tree, and nobody may put limits up, as in the driver.
+    for (const path of ['/own', '/own/dev', '/own/dev/shm']) yield* p.mkdir(path, 0o755);
+    yield* p.chroot('/own');
+    yield* p.chdir('/');
+    yield* p.umask(0o022);
+    const { process } = p.context.thread;
+    const low = process.credentials.effective.low & ~(1 << Capability.SYS_RESOURCE);
+    const rights = { ...process.credentials.effective, low };
+    process.credentials = { ...process.credentials, effective: rights, permitted: rights, bounding: rights };
     for (;;) {
       while (this.#case === null) yield* p.sleep(10 * Time.us);
       const made: EdgeCase = this.#case;
@@ -122,6 +132,8 @@ export class EdgeModel {
     const ids: number[] = [];
     yield* raw(p, Nr.setsid);
     yield* p.prlimit(Rlimit.NOFILE, LIMIT);
+    yield* p.prlimit(Rlimit.CORE, 0);
+    yield* p.prlimit(Rlimit.CPU, 3);
     yield* p.prlimit(Rlimit.SIGPENDING, PENDING);
     yield* this.#prepareFiles(p);
     yield* this.#prepareHelpers(p, helpers, ids);
@@ -132,7 +144,7 @@ export class EdgeModel {
       let hash = 0;
       if ((mode & Mode.SCRUB) !== 0) yield* restore(p);
       else hash = yield* hashMemory(p);
-      this.#answers.push(`${result} ${hash.toString(16)} `);
+      this.#answers.push(`${Number.isSafeInteger(result) ? result : BigInt(result)} ${hash.toString(16)} `);
     }
     return 99;
   }

@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type EdgeCase, lineOf, Mode, TEMPLATE } from './edge-cases.js';
 import { EdgeModel } from './edge-model.js';
@@ -32,12 +33,13 @@ export class RealEdges {
     return stdout === '0 0 \n' ? null : 'the driver may not make namespaces here (it wants to be root)';
   }
 
-  /** @returns what each case comes to */
-  run(cases: readonly EdgeCase[]): string[] {
+  /** @returns what each case comes to, in their order: the first of them while later ones are still executed */
+  async *run(cases: readonly EdgeCase[]): AsyncGenerator<string, void> {
     const template = Buffer.from(TEMPLATE.buffer).toString('hex');
-    const input = [`template ${template}`, ...cases.map(lineOf), ''].join('\n');
-    const { stdout } = spawnSync(this.#driver, { input, encoding: 'utf8', timeout: PATIENCE, maxBuffer: 1 << 28 });
-    return stdout.split('\n').slice(0, -1);
+    const driver = spawn(this.#driver, { stdio: ['pipe', 'pipe', 'inherit'], timeout: PATIENCE });
+    driver.stdin.on('error', () => {});
+    driver.stdin.end([`template ${template}`, ...cases.map(lineOf), ''].join('\n'));
+    yield* createInterface({ input: driver.stdout });
   }
 
   dispose(): void {
@@ -67,17 +69,22 @@ function outcomes({ calls }: EdgeCase, answer: string): string[] {
   return [...said, words.join(' ').trim()];
 }
 
-/** Executes cases on both sides. */
-export function compareEdges(real: RealEdges, cases: readonly EdgeCase[], watch?: (made: EdgeCase) => void): EdgeDifference[] {
+/** Executes cases on both sides at once. */
+export async function compareEdges(
+  real: RealEdges,
+  cases: readonly EdgeCase[],
+  watch?: (made: EdgeCase) => void,
+): Promise<EdgeDifference[]> {
   const observed = real.run(cases);
   const differences: EdgeDifference[] = [];
   let model = new EdgeModel();
-  for (const [i, made] of cases.entries()) {
+  for (const made of cases) {
     watch?.(made);
     const answer = model.execute(made);
     if (answer.includes('threw')) model = new EdgeModel();
     const mine = outcomes(made, answer);
-    const its = outcomes(made, observed[i] ?? 'no answer');
+    const { value } = await observed.next();
+    const its = outcomes(made, value ?? 'no answer');
     const at = mine.findIndex((outcome, k) => outcome !== its[k]);
     if (at >= 0 || its.length > mine.length)
       differences.push({ case: made, at: Math.max(at, 0), model: mine[at] ?? '', real: its[at] ?? '' });

@@ -46,6 +46,9 @@ const FILE_PAGES = 2 ** 51;
 /** Pages of the largest file that is not a regular one. */
 const OBJECT_PAGES = 2 ** 52;
 
+/** Results from here up to -1 are errors. */
+const MAX_ERRNO = 4095;
+
 const MAY_ALL = VmFlag.MAYREAD | VmFlag.MAYWRITE | VmFlag.MAYEXEC;
 
 /**
@@ -65,7 +68,7 @@ export function mmap(cpu: Cpu, mm: MmStruct, hint: number, length: number, prot:
   const key = hooks.mmNewKey.call(prot === Prot.EXEC ? executeOnlyKey(cpu, mm) : 0, mm);
 
   if ((flags & (MapFlag.FIXED | MapFlag.FIXED_NOREPLACE)) === 0) cpu.charge(MmStep.mmapSearch);
-  const address = place(mm, unsigned(hint), size, flags, extra.object === undefined);
+  const address = place(mm, hint, size, flags, extra.object === undefined);
   if (address < 0) return address;
   const noReplace = (flags & MapFlag.FIXED_NOREPLACE) !== 0;
   if (noReplace && !mm.areas.isFree(address, address + size)) return -Errno.EEXIST;
@@ -98,9 +101,12 @@ export function mmap(cpu: Cpu, mm: MmStruct, hint: number, length: number, prot:
 }
 
 /** Linux: `__get_unmapped_area`. @returns the address or a negative errno */
-function place(mm: MmStruct, hint: number, size: number, flags: number, anonymous: boolean): number {
+function place(mm: MmStruct, register: number, size: number, flags: number, anonymous: boolean): number {
   if (size > mm.layout.taskSize) return -Errno.ENOMEM;
+  const hint = unsigned(register);
   if ((flags & (MapFlag.FIXED | MapFlag.FIXED_NOREPLACE)) === 0) return unmappedArea(mm, hint, size, flags, anonymous);
+  // An address that looks like an error is taken for one.
+  if (register < 0 && register >= -MAX_ERRNO) return register;
   if (hint > mm.layout.taskSize - size) return -Errno.ENOMEM;
   if (hint % PAGE_SIZE !== 0) return -Errno.EINVAL;
   return hint < mm.limits.lowest ? -Errno.EPERM : hint;

@@ -160,8 +160,8 @@ export function defineMemoryCalls(calls: Calls): void {
     (): SyscallHandler =>
       (cpu, thread, { a0, a1 }) => {
         const result = munlock(cpu, thread.memory, a0, a1);
-        if (result < 0) return result;
-        return advise(cpu, thread.memory, pageFloor(a0), a1 + (a0 % PAGE_SIZE), flagging(0, VmFlag.LOCKONFAULT));
+        if (result === 0) advise(cpu, thread.memory, pageFloor(a0), a1 + (a0 % PAGE_SIZE), flagging(0, VmFlag.LOCKONFAULT));
+        return result;
       },
   );
 

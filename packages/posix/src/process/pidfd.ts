@@ -28,6 +28,14 @@ export class PidFd extends File {
     return true;
   }
 
+  override readAt(): number {
+    return -Errno.EINVAL;
+  }
+
+  override writeAt(): number {
+    return -Errno.EINVAL;
+  }
+
   override get canRead(): boolean {
     return false;
   }

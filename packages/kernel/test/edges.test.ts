@@ -1,7 +1,7 @@
-import { Fcntl, LinuxCall, Signal } from '@rpal/uapi';
 import { afterAll, describe, expect, it } from 'vitest';
 import { stream } from '../../../scripts/testing/draw.ts';
-import { BASE, type EdgeCall, type EdgeCase, lineOf, randomCase } from './real/edge-cases.js';
+import { lineOf, randomCase } from './real/edge-cases.js';
+import { isListed } from './real/edge-listed.js';
 import { compareEdges, RealEdges } from './real/edge-real.js';
 
 /** Calls that are compared; more, or fewer, with the environment variable RPAL_EDGE_CALLS, others with RPAL_EDGE_SEED. */
@@ -11,76 +11,12 @@ const SEED = Number(process.env.RPAL_EDGE_SEED ?? 1);
 const real = new RealEdges();
 afterAll(() => real.dispose());
 
-/** Where the two are known to differ: in which call, with what arguments, and why. */
-interface Listed {
-  readonly nr: number;
-  readonly when: (registers: readonly number[]) => boolean;
-  readonly why: string;
-}
-const TIB = 2 ** 40;
-const LISTED: readonly Listed[] = [
-  {
-    nr: LinuxCall.shmget,
-    when: ([, size = 0]) => size >= 2 ** 30 && size < 2 ** 44,
-    why: 'it depends on how much memory there is, which is not the same on both sides',
-  },
-  {
-    nr: LinuxCall.madvise,
-    when: ([, length = 0]) => length === 2 ** 47,
-    why: 'it reaches from the pages of a case to the rest of the process, which is another one on both sides',
-  },
-  ...[LinuxCall.getsockopt, LinuxCall.setsockopt].map((nr) => ({
-    nr,
-    when: ([, , option = 0]: readonly number[]) => FOR_NETWORKS.has(option | 0),
-    why: 'an option for networks, filters, or times of messages',
-  })),
-  ...[LinuxCall.splice, LinuxCall.tee, LinuxCall.vmsplice].map((nr) => ({
-    nr,
-    when: ([from = 0, , to = 0]: readonly number[]) => (from | 0) === 0 || (to | 0) === 0,
-    why: 'files of memfd_create are not spliced',
-  })),
-  {
-    nr: LinuxCall.select,
-    when: ([, ...sets]) => sets.slice(0, 3).some((set) => set < BASE || set >= BASE + 0x6_0000 || set % 4096 > 4000),
-    why: 'sets are read as far as needed: a descriptor that is not open is found before a set that is not there',
-  },
-  { nr: LinuxCall.pwrite64, when: ([, , , offset = 0]) => offset >= 8 * TIB, why: 'a file in memory ends at 8 TiB' },
-  {
-    nr: LinuxCall.mmap,
-    when: ([, , , , , offset = 0]) => offset < 0,
-    why: 'of what cannot be mapped Linux says first that the offset is too large, where it is a socket',
-  },
-  {
-    nr: LinuxCall.fcntl,
-    when: ([, command = 0]) => LOCKS.has(command >>> 0),
-    why: 'only regular files and directories have locks',
-  },
-];
-/** Options of level SOL_SOCKET that the model does not have. */
-const FOR_NETWORKS: ReadonlySet<number> = new Set([
-  25, 26, 27, 31, 34, 37, 46, 47, 49, 50, 51, 52, 55, 56, 61, 62, 65, 69, 70, 71, 72, 73, 74, 75, 76,
-]);
-const LOCKS: ReadonlySet<number> = new Set([Fcntl.GETLK, Fcntl.SETLK, Fcntl.SETLKW, Fcntl.OFD_GETLK, Fcntl.OFD_SETLK, Fcntl.OFD_SETLKW]);
-
-function isListed({ nr, registers }: EdgeCall): boolean {
-  const values = registers.map((register) => (typeof register === 'string' ? Number.NaN : Number(register)));
-  return LISTED.some((listed) => listed.nr === nr && listed.when(values));
-}
-
-/** A stop that another thread of the process may take first: whether the caller still gets to say so is a race. */
-function stopsItself({ calls }: EdgeCase): boolean {
-  const stops = new Set([Signal.STOP, Signal.TSTP, Signal.TTIN, Signal.TTOU].map(BigInt));
-  return calls.some(({ registers }) => registers.some((register) => typeof register === 'bigint' && stops.has(register)));
-}
-
 describe('system calls with odd registers', () => {
   it('get the same answers from the model as from the Linux at hand, but for what is listed', { timeout: 7_200_000 }, async ({ skip }) => {
     if (real.missing !== null) skip(real.missing);
     const draw = stream(SEED);
     const cases = Array.from({ length: CALLS }, () => randomCase(draw, 1));
-    const differences = (await compareEdges(real, cases)).filter(
-      ({ case: made, at }) => !stopsItself(made) && !isListed((made.calls[at] ?? made.calls.at(-1)) as EdgeCall),
-    );
+    const differences = (await compareEdges(real, cases)).filter(({ case: made, at }) => !isListed(made, at));
     console.log(`${CALLS} calls with odd registers compared with the real kernel`);
     expect(differences.map(({ case: made, model, real: observed }) => `${lineOf(made)}: model ${model}, Linux ${observed}`)).toEqual([]);
   });

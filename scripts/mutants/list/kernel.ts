@@ -152,12 +152,6 @@ export const kernel: Group = {
       mutated: 'if ((a2 & ~OpenFlag.CLOEXEC) !== 0) return -Errno.EINVAL;',
       tests: ['pipe', 'errors', 'transfer'],
     },
-    {
-      kind: 'errno',
-      text: 'if (!platform.profile.features.pku && key !== -1) return -Errno.EINVAL;',
-      mutated: '',
-      tests: ['refusals'],
-    },
     { kind: 'bound', text: 'if (memory.read8(at + i) !== text[done + i]) return -1;', mutated: 'continue;', tests: ['libc'] },
     { kind: 'state', text: 'if (memory.equal(at, other, length)) return true;', mutated: 'return true;', tests: ['memcmp', 'memory'] },
   ],

@@ -4,7 +4,12 @@ export const posix: Group = {
   package: 'packages/posix',
   tests: ['sysv-shm', 'mqueue', 'readme'],
   mutants: [
-    { kind: 'errno', text: 'return found.bytes < bytes ? -Errno.EINVAL : found.id;', mutated: 'return found.id;', tests: ['sysv-shm'] },
+    {
+      kind: 'errno',
+      text: 'return found.bytes < unsignedSize(bytes) ? -Errno.EINVAL : found.id;',
+      mutated: 'return found.id;',
+      tests: ['sysv-shm'],
+    },
     { kind: 'bound', text: 'if (segment.attached === 0) this.#destroy(segment);', mutated: 'this.#destroy(segment);', tests: ['sysv-shm'] },
     {
       kind: 'state',

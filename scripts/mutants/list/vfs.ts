@@ -23,7 +23,7 @@ export const vfs: Group = {
       mutated: 'if (!on) this.#closeOnExec.add(fd >>> 0);',
     },
     { kind: 'state', text: 'if (--this.count > 0) return;', mutated: 'if (--this.count > 1) return;' },
-    { kind: 'errno', text: 'if (!(base + offset >= 0)) return -Errno.EINVAL;', mutated: '' },
+    { kind: 'errno', text: 'if (!(base + offset >= 0 && base + offset < OFFSET_END)) return -Errno.EINVAL;', mutated: '' },
     {
       kind: 'errno',
       text: 'readable: mode !== OpenFlag.WRONLY,',

@@ -223,6 +223,7 @@ function poll(
     items.push(new PollItem(fd | 0, fd >= 0x8000_0000 ? null : files.lookUp(cpu, fd), word & 0xffff));
   }
   const operation: PollOperation = new PollOperation(thread, scheduler, files, items, Poll.ERR | Poll.HUP, timeout, (on, result) => {
+    if (!accessOk(address, POLLFD * count)) return -Errno.EFAULT;
     for (let i = 0; i < count; i++) {
       const { events, found } = items[i] as PollItem;
       if (putUser32(on, thread.memory, address + i * POLLFD + 4, events | (found << 16)) < 0) return -Errno.EFAULT;

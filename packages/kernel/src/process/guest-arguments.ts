@@ -235,7 +235,7 @@ export class GuestArguments implements CallArguments {
   }
 
   putSignalSet(cpu: Cpu, thread: Thread, address: number, { low, high }: SignalBits): number {
-    return address === 0 ? 0 : this.#buffer.set32(0, low).set32(4, high).store(cpu, thread, address, SIGSET);
+    return address === 0 ? 0 : this.#buffer.set32(0, low).set32(4, high).copy(cpu, thread, address, SIGSET);
   }
 
   putPending(cpu: Cpu, thread: Thread, address: number, bytes: number, { low, high }: SignalBits): number {

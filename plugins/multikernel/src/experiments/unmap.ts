@@ -126,8 +126,8 @@ export const unmapExperiment: Experiment = {
       'Linux 6.15 sends one interrupt after the other and each CPU answers when it can, as then; what a sending and an answer cost on this ' +
       'processor is estimated, and the bookkeeping of answers has become cheaper since.',
     'MK-10':
-      'Both curves grow about as published, but begin elsewhere. The path of munmap in Linux 6.15 is longer than that of 2009 (13,000 cycles ' +
-      'against 5,200 on two cores), and here a call of the monitor is two LRPCs and little else, where Barrelfish had stubs and a thread ' +
+      'Both curves grow about as published, but begin elsewhere. The path of munmap in Linux 6.15 is longer than that of 2009 (above, ' +
+      'on two cores), and here a call of the monitor is two LRPCs and little else, where Barrelfish had stubs and a thread ' +
       'scheduler in between (4,300 against 10,300).',
   },
   left: ['Windows.', 'Linux is 6.15, not the one of 2009, which sent and counted its interrupts in another way.'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HardwareError, parseProfile, profiles } from '../src/index.js';
+import { UNCITED } from '../src/profiles/figure.js';
 import { profileInput } from './support.js';
 
 /** The message that a changed profile is refused with. */
@@ -72,7 +73,7 @@ describe('parseProfile', () => {
     expect(refusal(set('pmu.counters', 17))).toBe(
       'INVALID_PROFILE the CPU profile is not valid: pmu.counters: must be a whole number of 1 .. 16',
     );
-    expect(refusal(set('idle.0.name', 'C9'))).toMatch(/idle\.0\.name: must be one of poll, C1, C1E, C6$/);
+    expect(refusal(set('idle.0.name', 'C9'))).toMatch(/idle\.0\.name: must be one of poll, C1, C1E, C6, guest$/);
   });
 
   it('lists everything that is wrong at once', () => {
@@ -92,5 +93,18 @@ describe('parseProfile', () => {
 
   it('refuses what is not a profile at all', () => {
     for (const wrong of [undefined, null, 7, 'xeon', []]) expect(() => parseProfile(wrong)).toThrow(HardwareError);
+  });
+});
+
+describe('where figures come from', () => {
+  it('is said of every figure of every profile', () => {
+    const without: string[] = [];
+    const look = (value: unknown, place: string): void => {
+      if (typeof value !== 'object' || value === null) return;
+      if ('central' in value && (value as { source: string }).source === UNCITED) without.push(place);
+      for (const [key, inner] of Object.entries(value)) look(inner, `${place}.${key}`);
+    };
+    for (const profile of profiles) look(profile, profile.name);
+    expect(without).toEqual([]);
   });
 });

@@ -1,14 +1,38 @@
-import type { Figure } from '../costs/profile.js';
+import type { CpuProfile, Figure } from '../costs/profile.js';
 import type { CostStatus } from '../costs/step.js';
 
-/** A figure of a profile, on one line. */
-export function figure(low: number, central: number, high: number, status: CostStatus, source: string): Figure {
+/** What a figure says of its source in a bundle that does not carry it. */
+export const UNCITED = 'told where the list of profiles is imported';
+
+/** A figure of a profile, on one line. @param source where it comes from; left out where `cite` says it */
+export function figure(low: number, central: number, high: number, status: CostStatus, source: string = UNCITED): Figure {
   return { low, central, high, status, source };
 }
 
 /** The same in nanoseconds, where the default unit is core cycles. */
-export function nanoseconds(low: number, central: number, high: number, status: CostStatus, source: string): Figure & { unit: 'ns' } {
+export function nanoseconds(
+  low: number,
+  central: number,
+  high: number,
+  status: CostStatus,
+  source: string = UNCITED,
+): Figure & { unit: 'ns' } {
   return { low, central, high, status, source, unit: 'ns' };
+}
+
+/** Sources by the place of a figure: keys with dots between them; elements of lists by their names. */
+export type FigureSources = Readonly<Record<string, string>>;
+
+/** Writes into a profile where its figures come from. @returns the profile */
+export function cite(profile: CpuProfile, sources: FigureSources): CpuProfile {
+  for (const [place, source] of Object.entries(sources)) {
+    let at: unknown = profile;
+    for (const key of place.split('.')) {
+      at = Array.isArray(at) ? at.find(({ name }: { name: string }) => name === key) : (at as Record<string, unknown>)[key];
+    }
+    (at as { source: string }).source = source;
+  }
+  return profile;
 }
 
 /** Texts that several profiles cite. */

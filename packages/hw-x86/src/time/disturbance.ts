@@ -31,7 +31,7 @@ export const DISTURBANCES: { readonly latency: Figure; readonly entry: Figure } 
     low: 5,
     central: 14,
     high: 60,
-    source: 'rpal-bench host, null calls on Emerald Rapids: half of the rounds within 86..100 ns',
+    source: 'measured with native/host.c of the benchmark, null calls on Emerald Rapids: half of the rounds within 86..100 ns',
     status: 'measured',
   },
 };

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
+import { minify } from '@swc/core';
 import { rolldown } from 'rolldown';
-import { minify } from 'terser';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { examplesIn, readmeExampleModules } from '../../scripts/readme-modules.ts';
 import { root } from './outside-project.ts';
@@ -37,9 +37,12 @@ describe('kernel, rpal-core and librpal in one bundle for a browser', () => {
       plugins: [readmeExampleModules()],
     });
     const { output } = await bundle.generate({ format: 'iife', minify: { compress: true, mangle: false, codegen: false } });
-    const compress = { ecma: 2022, passes: 3, keep_fargs: false, unsafe_arrows: true, pure_getters: true } as const;
-    const minified = await minify(output[0].code, { compress, ecma: 2022, toplevel: true });
-    code = minified.code as string;
+    const minified = await minify(output[0].code, {
+      compress: { ecma: 2022, passes: 3, toplevel: true },
+      mangle: { toplevel: true },
+      ecma: 2022,
+    });
+    code = minified.code;
     for (const id of output[0].moduleIds) {
       const name = /node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules)/.exec(id)?.[1];
       if (name !== undefined) foreign.add(name);

@@ -101,7 +101,7 @@ describe('where figures come from', () => {
     const without: string[] = [];
     const look = (value: unknown, place: string): void => {
       if (typeof value !== 'object' || value === null) return;
-      if ('central' in value && (value as { source: string }).source === UNCITED) without.push(place);
+      if ('central' in value && (value as unknown as { source: string }).source === UNCITED) without.push(place);
       for (const [key, inner] of Object.entries(value)) look(inner, `${place}.${key}`);
     };
     for (const profile of profiles) look(profile, profile.name);

@@ -82,7 +82,11 @@ describe('rpal-bench os', () => {
 
   it('lists the systems that come with it', async () => {
     const { code, stdout } = await os();
-    expect([code, stdout]).toEqual([0, systems.map(({ name, title }) => `  ${name.padEnd(16)}${title}\n`).join('')]);
+    expect([code, stdout.replace(/\n {4}/g, ' ')]).toEqual([
+      0,
+      systems.map(({ name, title }) => `  ${name.padEnd(16)}${title}\n`).join(''),
+    ]);
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
     expect(new Set(systems.map(({ name }) => name)).size).toBe(systems.length);
   });
 

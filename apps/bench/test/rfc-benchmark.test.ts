@@ -137,7 +137,7 @@ describe('a byte that changes on its way', () => {
   });
 
   it('is noticed by the ledger if it makes another stamp of the stamp', () => {
-    const [epoll] = run({ phases: ['epoll'], machine: { plugins: [flip('rpal-client', 7, 17)] } }).phases;
+    const [epoll] = run({ phases: ['epoll'], machine: { plugins: [flip('rpal-client', 8, 17)] } }).phases;
     expect(epoll?.unbalanced).toBe(1);
   });
 });

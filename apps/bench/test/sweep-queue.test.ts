@@ -170,7 +170,7 @@ describe.skipIf(!isBuilt())('a sweep on workers that share a queue', () => {
     expect(early, `the sweep has ended within ${after} ms, before a worker was killed`).toBeNull();
     workers[0].kill('SIGKILL');
     const { code, stdout, stderr } = await sweep.ended;
-    expect([code, stdout.split('\n')[0], stderr]).toEqual([0, '48 of 48 points are there, 0 of them from before, 0 failed', '']);
+    expect([code, stdout.split('\n')[0], stderr]).toEqual([0, '48 of 48 points are done, 0 of them from before, 0 failed', '']);
     workers[1].kill('SIGINT');
     const survivor = await workers[1].ended;
     expect([survivor.code, survivor.stdout]).toEqual([0, expect.stringMatching(/^\d+ points run, 0 of them failed; 0 tasks refused\n$/)]);
@@ -213,7 +213,7 @@ describe.skipIf(!isBuilt())('a sweep on workers that share a queue', () => {
     ).ended;
     own.kill('SIGINT');
     await own.ended;
-    expect([sweep.code, sweep.stdout.split('\n')[0]]).toEqual([1, '1 of 2 points are there, 0 of them from before, 1 failed']);
+    expect([sweep.code, sweep.stdout.split('\n')[0]]).toEqual([1, '1 of 2 points are done, 0 of them from before, 1 failed']);
     expect(sweep.stderr).toMatch(/failed: profile=epyc-9654 .*: the thread that ran it has ended with exit code 3/);
   });
 
@@ -223,7 +223,7 @@ describe.skipIf(!isBuilt())('a sweep on workers that share a queue', () => {
     const args = ['sweep', 'compare', 'mechanism=pipe', 'messages=10', '--engine', 'bullmq', '--redis', redis.url, '--out', 'other'];
     // From its sources the program is another one than as it is built.
     const sender = await run(args, undefined, directory);
-    expect([sender.code, sender.stdout.split('\n')[0]]).toEqual([1, '0 of 1 points are there, 0 of them from before, 1 failed']);
+    expect([sender.code, sender.stdout.split('\n')[0]]).toEqual([1, '0 of 1 points are done, 0 of them from before, 1 failed']);
     expect(sender.stderr).toMatch(/refused it: this worker runs rpal-bench .* both must be built from the same sources/);
     const { code, stdout, stderr } = await own.ended;
     expect([code, stdout]).toEqual([1, '0 points run, 0 of them failed; 1 tasks refused\n']);
@@ -248,7 +248,7 @@ describe.skipIf(!isBuilt())('a sweep on workers that share a queue', () => {
     const evil = { ...task, points: [{ ...task.points[0], plugin: './evil/plugin.ts' }] };
     for (const data of [evil, 'text', { constructor: 1 }, null]) {
       const job = await queue.add(QUEUE, data);
-      await expect(job.waitUntilFinished(events)).rejects.toThrow(/refused it: it (names|is no task)/);
+      await expect(job.waitUntilFinished(events)).rejects.toThrow(/refused it: it (names|is not a task)/);
     }
     own.kill('SIGINT');
     expect((await own.ended).stdout).toBe('0 points run, 0 of them failed; 4 tasks refused\n');

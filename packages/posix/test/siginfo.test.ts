@@ -68,10 +68,10 @@ describe('What a signal says of where it comes from', () => {
       yield* p.wait();
       const who = (pid: number): number => (children.includes(pid) ? CHILD : pid);
       expect(seen.map(([code, pid, uid, value]) => [code, who(pid), uid, value])).toEqual([
-        [SignalCode.CHLD_EXITED, CHILD, 0, 7],
-        [SignalCode.CHLD_STOPPED, CHILD, 0, Signal.STOP],
-        [SignalCode.CHLD_CONTINUED, CHILD, 0, Signal.CONT],
-        [SignalCode.CHLD_KILLED, CHILD, 0, Signal.KILL],
+        [SignalCode.CLD_EXITED, CHILD, 0, 7],
+        [SignalCode.CLD_STOPPED, CHILD, 0, Signal.STOP],
+        [SignalCode.CLD_CONTINUED, CHILD, 0, Signal.CONT],
+        [SignalCode.CLD_KILLED, CHILD, 0, Signal.KILL],
       ]);
     });
   });

@@ -45,11 +45,11 @@ export const SignalCode = {
   TIMER: -2,
   MESGQ: -3,
   TKILL: -6,
-  CHLD_EXITED: 1,
-  CHLD_KILLED: 2,
-  CHLD_DUMPED: 3,
-  CHLD_STOPPED: 5,
-  CHLD_CONTINUED: 6,
+  CLD_EXITED: 1,
+  CLD_KILLED: 2,
+  CLD_DUMPED: 3,
+  CLD_STOPPED: 5,
+  CLD_CONTINUED: 6,
 } as const;
 
 const signalNames = new Map<number, string>(Object.entries(Signal).map(([name, number]) => [number, `SIG${name}`]));

@@ -101,8 +101,8 @@ const DUMPED = 0x80;
 /** A parent is told by signal how its child has ended. */
 function tellOfEnd(kernel: ExitParts, cpu: Cpu, child: Process): void {
   const { status, signal } = child.exit as { readonly status: number; readonly signal: number };
-  const killed = (signal & DUMPED) !== 0 ? SignalCode.CHLD_DUMPED : SignalCode.CHLD_KILLED;
-  const [code, told] = signal === 0 ? [SignalCode.CHLD_EXITED, status] : [killed, signal & ~DUMPED];
+  const killed = (signal & DUMPED) !== 0 ? SignalCode.CLD_DUMPED : SignalCode.CLD_KILLED;
+  const [code, told] = signal === 0 ? [SignalCode.CLD_EXITED, status] : [killed, signal & ~DUMPED];
   kernel.signals.tellParent(cpu, child, code, told, child.exitSignal);
 }
 

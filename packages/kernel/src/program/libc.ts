@@ -32,8 +32,9 @@ const text = new Uint8Array(pairs.buffer);
 export function formatStamp(memory: PhysicalMemory, at: number, part: number, done: number, value: number): void {
   const high = Math.floor(value * (1 / 0x1_0000_0000)) | 0;
   const low = value | 0;
-  if (part === LENGTH && (at & 3) === 0) {
+  if (done === 0 && part >= LENGTH && (at & 3) === 0) {
     formatAligned(memory, at, high, low);
+    if (part > LENGTH) memory.write8(at + LENGTH, 0);
     return;
   }
   for (let i = 0; i < 4; i++) pairs[1 + i] = pair(high >>> (24 - 8 * i));

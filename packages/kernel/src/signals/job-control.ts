@@ -27,7 +27,7 @@ export function stop(signals: Signals, cpu: Cpu, thread: Thread): void {
   process.stop = 'stopped';
   process.stopReported = false;
   process.wasContinued = false;
-  tellParent(signals, cpu, process, SignalCode.CHLD_STOPPED, process.stopSignal);
+  tellParent(signals, cpu, process, SignalCode.CLD_STOPPED, process.stopSignal);
 }
 
 /** SIGCONT, when it is sent: stopped threads go on, and one of them tells the parent. */
@@ -49,7 +49,7 @@ export function continueProcess(scheduler: Scheduler, cpu: Cpu, process: Process
 export function announceContinued(signals: Signals, cpu: Cpu, process: Process): void {
   if (process.stop !== 'continued') return;
   process.stop = null;
-  tellParent(signals, cpu, process, SignalCode.CHLD_CONTINUED, Signal.CONT);
+  tellParent(signals, cpu, process, SignalCode.CLD_CONTINUED, Signal.CONT);
 }
 
 /** do_notify_parent_cldstop. */

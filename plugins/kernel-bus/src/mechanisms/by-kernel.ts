@@ -1,6 +1,6 @@
 import { byFork, done, type Endpoint, type Ends, type Mechanism, type Meeting, type Routine } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
-import { Errno, MapFlag, OpenFlag, Poll, Prot } from '@rpal/uapi';
+import { Errno, MapFlag, OpenFlag, Poll, Prot, utf8 } from '@rpal/uapi';
 import { BusIoctl } from '../kernel/connection.js';
 import { HEADER, Library, type Role, roomFor, type Validation } from '../library/message.js';
 import { BUS_PATH, kernelBus } from '../plugin.js';
@@ -38,9 +38,9 @@ function endpointWith(validation: Validation) {
     const received = pollfd + 128;
     const out = pollfd + 4096;
     const names = pollfd + 256;
-    yield* p.storeBytes(names, new TextEncoder().encode(`${name}\0`));
+    yield* p.storeBytes(names, utf8(`${name}\0`));
     done('ioctl', yield* p.ioctl(fd, BusIoctl.OWN, names));
-    yield* p.storeBytes(names, new TextEncoder().encode(`${other}\0`));
+    yield* p.storeBytes(names, utf8(`${other}\0`));
     yield* p.store64(request, 0);
     yield* p.store64(request + 8, names);
     yield* p.store64(request + 16, out);

@@ -1,6 +1,6 @@
 import { definePlugin, type Plugin } from '@rpal/bus';
 import { byFork, type Endpoint, type Ends, lookAgain, type Mechanism, type Meeting } from '@rpal/compare';
-import { type Cpu, defineSteps, type StepSources } from '@rpal/hw-x86';
+import { type Cpu, defineSteps } from '@rpal/hw-x86';
 import type { Program, SyscallHandler, Thread } from '@rpal/kernel';
 import { TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
@@ -17,15 +17,19 @@ const MOST = 40;
 
 /** What the two calls do beside Linux's entry and its switch of tasks. */
 export const LrpcStep = defineSteps('@rpal/multikernel/linux', {
-  lrpcHandOver: { cause: 'socket', instructions: [60, 100, 160], status: 'estimated' },
-  lrpcPickUp: { cause: 'socket', instructions: [20, 40, 60], status: 'estimated' },
+  lrpcHandOver: {
+    cause: 'socket',
+    instructions: [60, 100, 160],
+    status: 'estimated',
+    source: 'the receiver found and checked, five registers to its saved ones: estimated',
+  },
+  lrpcPickUp: {
+    cause: 'socket',
+    instructions: [20, 40, 60],
+    status: 'estimated',
+    source: 'the call returns with registers that are there already: estimated',
+  },
 });
-
-/** Where the numbers come from. */
-export const LrpcStepSources: StepSources<typeof LrpcStep> = {
-  lrpcHandOver: 'the receiver found and checked, five registers to its saved ones: estimated',
-  lrpcPickUp: 'the call returns with registers that are there already: estimated',
-};
 
 /** What is in the registers that carry messages: arguments of system calls are numbers, which do not hold 64 bits. */
 const registers: WeakMap<Thread, Uint8Array> = new WeakMap();

@@ -78,7 +78,7 @@ describe('a round trip takes', () => {
         "charges by length": 8,
         "computed charges": 24,
         "steps": 9,
-        "touches of the directory of lines": 4,
+        "touches of the directory of lines": 8,
         "translations beyond the short cut": 0,
         "turns": 6,
       }
@@ -90,7 +90,7 @@ describe('a round trip takes', () => {
       {
         "accesses by address": 12,
         "accesses by pointer": 0,
-        "charges": 66,
+        "charges": 69,
         "charges by length": 8,
         "computed charges": 8,
         "steps": 4,
@@ -110,7 +110,7 @@ describe('a round trip takes', () => {
         "charges by length": 8,
         "computed charges": 8,
         "steps": 3,
-        "touches of the directory of lines": 37,
+        "touches of the directory of lines": 40,
         "translations beyond the short cut": 0,
         "turns": 0,
       }

@@ -1,7 +1,7 @@
 import { defineSteps } from '@rpal/hw-x86';
 
 const COUNTED =
-  'libdbus and dbus-daemon 1.14.10, callgrind: calls of a method with a text of 32 bytes, 600 less 100 of them; bytes from texts of 4,096';
+  'libdbus and dbus-daemon 1.14.10, counted by callgrind: calls of a method with a text of 32 bytes, 600 less 100 of them; bytes from texts of 4,096';
 const KERNEL = 'written down for this plugin, near sendmsg of a Unix stream socket: no text of AF_DBUS or kdbus at hand';
 
 /**

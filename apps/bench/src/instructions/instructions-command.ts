@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { Progress } from '../progress.js';
+import { COLUMNS, wrapped } from '../report/columns.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
 import { ExitCode, UsageError } from '../usage.js';
@@ -69,21 +70,23 @@ export function instructionsCommand(io: Io, done: (code: number) => void): Comma
     });
 }
 
-/** The table as text. */
+/** The table as text; reasons below it, under numbers. */
 export function render(rows: readonly Compared[]): string {
+  const reasons = [...new Set(rows.flatMap(({ why }) => why ?? []))];
   const cells = rows.map(({ name, counted, fewest, most, booked, relativeError, why }) => [
     name,
     String(counted),
     fewest === counted && most === counted ? '' : `${fewest} .. ${most}`,
     String(booked),
     `${relativeError >= 0 ? '+' : ''}${(100 * relativeError).toFixed(0)} %`,
-    why ?? '',
+    why === null ? '' : String(reasons.indexOf(why) + 1),
   ]);
-  const head = ['instructions', 'counted', 'fewest .. most', 'model', 'error', 'because'];
+  const head = ['instructions', 'counted', 'fewest .. most', 'model', 'error', 'why'];
+  const notes = reasons.map((reason, index) => wrapped(`${index + 1}: ${reason}`, COLUMNS - 2).join('\n     '));
   return `Counted on Linux ${COUNTED_KERNEL}, one CPU, mitigations off
 
-${textTable(head, cells, [0, 5])}
+${textTable(head, cells)}
 
-${agreeing(rows)} of ${rows.length} operations within 10 %
+${notes.map((note) => `  ${note}\n`).join('')}${notes.length > 0 ? '\n' : ''}${agreeing(rows)} of ${rows.length} operations within 10 %
 `;
 }

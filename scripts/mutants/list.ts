@@ -6,7 +6,7 @@ import { hwX86 } from './list/hw-x86.ts';
 import { ipc } from './list/ipc.ts';
 import { kernel } from './list/kernel.ts';
 import { mm } from './list/mm.ts';
-import { amdNmi, kernelBus, lockdep, mshare, noMpk, pageFlip } from './list/plugins.ts';
+import { amdNmi, kernelBus, lockdep, mshare, multikernel, noMpk, pageFlip } from './list/plugins.ts';
 import { posix } from './list/posix.ts';
 import { explore, librpal, rpalCore } from './list/rpal.ts';
 import { sched } from './list/sched.ts';
@@ -37,6 +37,7 @@ export const groups: readonly Group[] = [
   noMpk,
   pageFlip,
   kernelBus,
+  multikernel,
   lockdep,
   trace,
   compare,

@@ -46,6 +46,23 @@ function* until(d: Dispatcher, ready: () => boolean): Generator<void, void> {
 }
 
 describe('capabilities', () => {
+  it('are looked up by a system call, which is booked with the look-up', () => {
+    const booked = ({ core }: Dispatcher) =>
+      core.cpu.ledger.entries.find(({ step }) => step.name.endsWith(':capabilityLookup'))?.count ?? 0;
+    const { notes } = sharing({
+      owner: [
+        0,
+        function* (d, ram, note) {
+          const before = booked(d);
+          yield* d.identify(ram);
+          yield* d.copy(ram);
+          note(booked(d) - before);
+        },
+      ],
+    });
+    expect(notes.owner).toEqual([2]);
+  });
+
   it('make frames of RAM, which can be mapped, written and read', () => {
     const { notes, waiting, os } = sharing({
       owner: [

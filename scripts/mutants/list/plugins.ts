@@ -102,3 +102,29 @@ export const pageFlip: Group = {
     { kind: 'key', text: 'frames.exclusive(frame) ? WRITTEN_PAGE : WRITTEN_PAGE & ~Pte.writable', mutated: 'WRITTEN_PAGE & ~Pte.writable' },
   ],
 };
+
+export const multikernel: Group = {
+  package: 'plugins/multikernel',
+  tests: ['urpc', 'urpc-races', 'capabilities', 'multikernel', 'published'],
+  mutants: [
+    {
+      kind: 'state',
+      text: 'return (yield* this.words.load(this.next + HEADER)) === ((this.count + 1) % NUMBERS) + 1;',
+      mutated: 'return (yield* this.words.load(this.next + HEADER)) !== 0;',
+    },
+    { kind: 'permission', text: 'slot.owner === owner && slot.number === number', mutated: 'slot.number === number' },
+    { kind: 'errno', text: "if (this.#claims.some((claim) => overlaps(claim.memory, memory))) return 'BUSY';", mutated: '' },
+    { kind: 'errno', text: "if (this.descendants(memory).length > 0) return 'TYPED_ALREADY';", mutated: '' },
+    { kind: 'permission', text: "if (write && !writable) return 'NO_RIGHT';", mutated: '' },
+    { kind: 'cost', text: 'if (operation === Operation.INVALIDATE) driver.invalidate([b]);', mutated: '' },
+    {
+      kind: 'flush',
+      survives:
+        "the monitor's address space has been loaded since, by a write of CR3 that flushes: INVLPG finds nothing and costs what it costs",
+      text: 'driver.invalidate(this.#world.spaces.flatMap((space) => this.#unmapAll(space, memory)));',
+      mutated: 'this.#world.spaces.flatMap((space) => this.#unmapAll(space, memory));',
+    },
+    { kind: 'bound', text: 'RETYPES[type].includes(to) && pieces * frames <= count', mutated: 'RETYPES[type].includes(to)' },
+    { kind: 'cost', text: 'cpu.charge(KernelStep.capabilityLookup);', mutated: '' },
+  ],
+};

@@ -1,5 +1,8 @@
+/** What a capability is to; messages number them in this order. RAM is memory that is nothing yet; a frame can be mapped. */
+export const TYPES = ['ram', 'frame', 'endpoint'] as const;
+
 /** What a capability is to. RAM is memory that is nothing yet; a frame can be mapped. */
-export type CapabilityType = 'ram' | 'frame' | 'endpoint';
+export type CapabilityType = (typeof TYPES)[number];
 
 /** What a piece of memory may become: RAM becomes smaller RAM and frames; what has been typed stays so until it is revoked. */
 const RETYPES: Readonly<Record<CapabilityType, readonly CapabilityType[]>> = {
@@ -8,24 +11,28 @@ const RETYPES: Readonly<Record<CapabilityType, readonly CapabilityType[]>> = {
   endpoint: [],
 };
 
-/** Why the kernel or a monitor refuses. */
-export type Refusal =
+/** Why the kernel or a monitor refuses; messages number them in this order. */
+export const REFUSALS = [
   /** There is no capability in that slot. */
-  | 'NO_CAPABILITY'
+  'NO_CAPABILITY',
   /** The capability is of another type than the call takes. */
-  | 'WRONG_TYPE'
+  'WRONG_TYPE',
   /** RAM cannot become that, or not in such pieces. */
-  | 'BAD_RETYPE'
+  'BAD_RETYPE',
   /** The memory has been typed already, here or on another core. */
-  | 'TYPED_ALREADY'
+  'TYPED_ALREADY',
   /** The receiver has not taken the LRPC before, or another core is changing that memory. */
-  | 'BUSY'
+  'BUSY',
   /** The capability does not give that right. */
-  | 'NO_RIGHT'
+  'NO_RIGHT',
   /** The address is mapped already, or is not for users. */
-  | 'BAD_ADDRESS'
+  'BAD_ADDRESS',
   /** Whoever was to answer is dead. */
-  | 'PEER_DIED';
+  'PEER_DIED',
+] as const;
+
+/** Why the kernel or a monitor refuses. */
+export type Refusal = (typeof REFUSALS)[number];
 
 /** A capability: what it is to, and for memory, which frames. Copies of one are equal and are different objects. */
 export interface Capability {

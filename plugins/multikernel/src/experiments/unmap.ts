@@ -1,4 +1,5 @@
-import type { Curves, Experiment, ExperimentOptions, Published } from '@rpal/compare';
+import { type Curves, done, type Experiment, type ExperimentOptions, type Published } from '@rpal/compare';
+import { PAGE_SIZE } from '@rpal/hw-x86';
 import { createMachine, executable } from '@rpal/kernel';
 import type { Refusal } from '../caps/capability.js';
 import { MultikernelError } from '../errors.js';
@@ -9,7 +10,6 @@ import { mean } from './lab.js';
 const CORES = [2, 4, 8, 10, 12, 14, 16, 24, 32];
 const WARM_UP = 1;
 const ROUNDS = 2;
-const PAGE = 4096;
 /** Where the multikernel's domain maps the page. */
 const ADDRESS = 0x1_0000_0000;
 /** TSC cycles between two looks of a thread that waits. */
@@ -55,11 +55,12 @@ export function unmapByLinux(cores: number, { costs, seed }: ExperimentOptions):
   let page = 0;
   machine.spawn(
     executable('unmapper', function* (p) {
-      done(yield* p.setAffinity([0]));
+      done('sched_setaffinity', yield* p.setAffinity([0]));
       for (let cpu = 1; cpu < cores; cpu++) {
         done(
+          'clone',
           yield* p.clone(function* (q) {
-            done(yield* q.setAffinity([cpu]));
+            done('sched_setaffinity', yield* q.setAffinity([cpu]));
             for (let seen = 0; seen < WARM_UP + ROUNDS; ) {
               yield* q.compute(LOOK);
               if (round === seen) continue;
@@ -73,13 +74,13 @@ export function unmapByLinux(cores: number, { costs, seed }: ExperimentOptions):
         );
       }
       for (let i = 0; i < WARM_UP + ROUNDS; i++) {
-        page = done(yield* p.allocate(PAGE));
+        page = done('mmap', yield* p.allocate(PAGE_SIZE));
         yield* p.store8(page, 1);
         ready = 0;
         round++;
         while (ready < cores - 1) yield* p.compute(LOOK);
         const began = p.rdtsc();
-        done(yield* p.munmap(page, PAGE));
+        done('munmap', yield* p.munmap(page, PAGE_SIZE));
         if (i >= WARM_UP) taken.push(p.rdtsc() - began);
       }
       round = -1;
@@ -94,11 +95,6 @@ export function unmapByLinux(cores: number, { costs, seed }: ExperimentOptions):
 
 function accepted(refused: Refusal | null): void {
   if (refused !== null) throw new MultikernelError('RUN_FAILED', `a call was refused: ${refused}`);
-}
-
-function done(result: number): number {
-  if (result < 0) throw new MultikernelError('RUN_FAILED', `a system call failed: ${result}`);
-  return result;
 }
 
 const source = 'Baumann et al., The Multikernel, SOSP 2009, Figure 7, read from the plot in public notes';

@@ -138,6 +138,7 @@ export const updatesExperiment: Experiment = {
     const cheaper = BY_MESSAGES.filter((lines, i) => last(messages[i] as number[]) < last(shared[LINES.indexOf(lines)] as number[]));
     const growth = messages.map((curve) => (last(curve) - (curve[0] as number)) / (CORES.at(-1) as number));
     const even = spreadOf(messages.map(last));
+    const grows = shared.every(rises) && rises(shared.map(last));
     return {
       curves: [curves],
       findings: [
@@ -145,8 +146,8 @@ export const updatesExperiment: Experiment = {
         { id: 'MK-8b', here: last(shared.at(-1) as number[]) - alone },
         {
           id: 'MK-8c',
-          here: shared.every(rises) && rises(shared.map(last)) ? 'grows with both' : 'does not always grow',
-          holds: shared.every(rises) && rises(shared.map(last)),
+          here: grows ? 'grows with both' : 'does not always grow',
+          holds: grows,
         },
         {
           id: 'MK-8d',

@@ -50,9 +50,4 @@ export class AddressSpace {
     this.#machine.unmap(this.root, address);
     return true;
   }
-
-  /** Pages that are mapped. */
-  get size(): number {
-    return this.#mappings.length;
-  }
 }

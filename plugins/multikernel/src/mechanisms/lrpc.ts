@@ -1,11 +1,11 @@
 import { definePlugin, type Plugin } from '@rpal/bus';
-import { byFork, type Endpoint, type Ends, lookAgain, type Mechanism, type Meeting } from '@rpal/compare';
+import { byFork, done, type Endpoint, type Ends, lookAgain, type Mechanism, type Meeting } from '@rpal/compare';
 import { type Cpu, defineSteps } from '@rpal/hw-x86';
 import type { Program, SyscallHandler, Thread } from '@rpal/kernel';
 import { TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { Pending } from '@rpal/vfs';
-import { MultikernelError } from '../errors.js';
+import manifest from '../../package.json' with { type: 'json' };
 import type { Routine } from '../urpc/words.js';
 
 /** Beyond the numbers of Linux and of other plugins: `lrpc_send(tid)` and `lrpc_receive()`, with the message in registers. */
@@ -40,7 +40,7 @@ const registers: WeakMap<Thread, Uint8Array> = new WeakMap();
  */
 const lrpcCalls: () => Plugin = definePlugin({
   name: '@rpal/multikernel/linux',
-  version: '0.1.0',
+  version: manifest.version,
   setup({ plugin, syscalls, machine }) {
     const { scheduler, processes } = machine.kernel;
     const waiting = new Set<Thread>();
@@ -83,7 +83,7 @@ interface Own {
 }
 
 function* open(p: Program): Routine<Ends<Own>> {
-  const tids = [accepted('gettid', yield* p.gettid())];
+  const tids = [done('gettid', yield* p.gettid())];
   return [
     { tids, self: 0 },
     { tids, self: 1 },
@@ -91,7 +91,7 @@ function* open(p: Program): Routine<Ends<Own>> {
 }
 
 function* endpoint(p: Program, { tids, self }: Own, meeting: Meeting): Routine<Endpoint> {
-  tids[self] = accepted('gettid', yield* p.gettid());
+  tids[self] = done('gettid', yield* p.gettid());
   while (tids[1 - self] === undefined) yield* lookAgain(p, meeting);
   const other = tids[1 - self] as number;
   return {
@@ -104,19 +104,14 @@ function* endpoint(p: Program, { tids, self }: Own, meeting: Meeting): Routine<E
         result = yield* p.syscall(SEND, other);
         if (result === -Errno.EAGAIN) yield* p.schedYield();
       } while (result === -Errno.EAGAIN);
-      accepted('lrpc_send', result);
+      done('lrpc_send', result);
     },
     *receive(address, length) {
-      accepted('lrpc_receive', yield* p.syscall(RECEIVE));
+      done('lrpc_receive', yield* p.syscall(RECEIVE));
       yield* p.storeBytes(address, (registers.get(p.context.thread) as Uint8Array).subarray(0, length));
       return address;
     },
   };
-}
-
-function accepted(call: string, result: number): number {
-  if (result < 0) throw new MultikernelError('RUN_FAILED', `${call} failed with ${result}`);
-  return result;
 }
 
 /** LRPC between two processes of Linux on one CPU. */

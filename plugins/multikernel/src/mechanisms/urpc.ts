@@ -1,8 +1,7 @@
-import { byFork, type Endpoint, type Ends, lookAgain, type Mechanism, type Meeting } from '@rpal/compare';
+import { byFork, done, type Endpoint, type Ends, lookAgain, type Mechanism, type Meeting } from '@rpal/compare';
 import { CACHE_LINE } from '@rpal/hw-x86';
 import type { Program } from '@rpal/kernel';
 import { MapFlag, Prot } from '@rpal/uapi';
-import { MultikernelError } from '../errors.js';
 import { channelBytes, PAYLOAD_WORDS, UrpcReceiver, UrpcSender } from '../urpc/channel.js';
 import type { Routine, Words } from '../urpc/words.js';
 
@@ -73,11 +72,6 @@ function* endpoint(p: Program, own: Channels, meeting: Meeting): Routine<Endpoin
       return address;
     },
   };
-}
-
-function done(call: string, result: number): number {
-  if (result < 0) throw new MultikernelError('RUN_FAILED', `${call} failed with ${result}`);
-  return result;
 }
 
 /** URPC between two processes of Linux. */

@@ -1,4 +1,4 @@
-import type { CapabilityType, Refusal } from '../caps/capability.js';
+import { type CapabilityType, REFUSALS, type Refusal, TYPES } from '../caps/capability.js';
 
 /** What a domain asks the monitor of its core, as the first word of an LRPC. */
 export const Request = { UNMAP: 1, RETYPE: 2, REVOKE: 3 } as const;
@@ -16,19 +16,6 @@ export const Operation = {
   /** Remove what was made of memory, and its copies, and forget their pages. Words: type, first frame, count. */
   REVOKE: 4,
 } as const;
-
-const REFUSALS: readonly Refusal[] = [
-  'NO_CAPABILITY',
-  'WRONG_TYPE',
-  'BAD_RETYPE',
-  'TYPED_ALREADY',
-  'BUSY',
-  'NO_RIGHT',
-  'BAD_ADDRESS',
-  'PEER_DIED',
-];
-
-const TYPES: readonly CapabilityType[] = ['ram', 'frame', 'endpoint'];
 
 /** A refusal as a word of a message; 0 for none. */
 export function codeOf(refusal: Refusal | null): number {

@@ -15,6 +15,20 @@ export function channelBytes(slots: number): number {
   return (slots + 1) * CACHE_LINE;
 }
 
+/** The payload of a line: up to seven words, and zeros. @throws MultikernelError USAGE */
+export function lineOf(payload: readonly number[]): number[] {
+  if (payload.length > PAYLOAD_WORDS)
+    throw new MultikernelError('USAGE', `a message has room for ${PAYLOAD_WORDS} words, not for ${payload.length}`);
+  return Array.from({ length: PAYLOAD_WORDS }, (_, i) => payload[i] ?? 0);
+}
+
+/** Loads the payload of the line at `at`. @returns its seven words */
+export function* payloadAt(words: Words, at: number): Routine<readonly number[]> {
+  const payload: number[] = [];
+  for (let i = 0; i < PAYLOAD_WORDS; i++) payload.push(yield* words.load(at + 8 * i));
+  return payload;
+}
+
 /** One end of a channel's direction: memory that is zero at first, and how many messages have passed here. */
 class End {
   protected readonly words: Words;
@@ -71,10 +85,8 @@ export class UrpcSender extends End {
 
   /** Sends up to seven words: `slot`, the words, and `publish`, as a core does them in a row. @throws MultikernelError USAGE */
   *send(...payload: readonly number[]): Routine {
-    if (payload.length > PAYLOAD_WORDS)
-      throw new MultikernelError('USAGE', `a message has room for ${PAYLOAD_WORDS} words, not for ${payload.length}`);
+    const line = lineOf(payload);
     const at = yield* this.slot();
-    const line = Array.from({ length: PAYLOAD_WORDS }, (_, i) => payload[i] ?? 0);
     yield* this.words.storeLine(at, [...line, (++this.count % NUMBERS) + 1]);
   }
 }
@@ -100,9 +112,7 @@ export class UrpcReceiver extends End {
 
   /** Waits for a message and takes it. @returns its seven words */
   *receive(): Routine<readonly number[]> {
-    const at = yield* this.message();
-    const payload: number[] = [];
-    for (let i = 0; i < PAYLOAD_WORDS; i++) payload.push(yield* this.words.load(at + 8 * i));
+    const payload = yield* payloadAt(this.words, yield* this.message());
     yield* this.release();
     return payload;
   }

@@ -1,5 +1,4 @@
-import { MultikernelError } from '../errors.js';
-import { PAYLOAD_WORDS } from './channel.js';
+import { lineOf, PAYLOAD_WORDS, payloadAt } from './channel.js';
 import type { Routine, Words } from './words.js';
 
 /**
@@ -18,17 +17,12 @@ export class WatchedLine {
   }
 
   *write(words: Words, payload: readonly number[]): Routine {
-    if (payload.length > PAYLOAD_WORDS)
-      throw new MultikernelError('USAGE', `a message has room for ${PAYLOAD_WORDS} words, not for ${payload.length}`);
-    const line = Array.from({ length: PAYLOAD_WORDS }, (_, i) => payload[i] ?? 0);
-    yield* words.storeLine(this.#base, [...line, ++this.#written]);
+    yield* words.storeLine(this.#base, [...lineOf(payload), ++this.#written]);
   }
 
   /** What has been written since the `seen`-th message; null if nothing. @returns its words */
   *read(words: Words, seen: number): Routine<readonly number[] | null> {
     if ((yield* words.load(this.#base + 8 * PAYLOAD_WORDS)) === seen) return null;
-    const payload: number[] = [];
-    for (let i = 0; i < PAYLOAD_WORDS; i++) payload.push(yield* words.load(this.#base + 8 * i));
-    return payload;
+    return yield* payloadAt(words, this.#base);
   }
 }

@@ -78,92 +78,29 @@ interface Pairing {
   readonly profile: CpuProfile;
   /** Partners of core 0; the mean over them is meant. */
   readonly partners: readonly number[];
-  /** As published, and how each of them came to be known. */
-  readonly latency: readonly [cycles: number, status: Published['status']];
-  readonly throughput: readonly [perKilocycle: number, status: Published['status']];
+  /** As published: cycles one way, messages in 1000 cycles, and how both came to be known. */
+  readonly cycles: number;
+  readonly rate: number;
+  readonly status: Published['status'];
+}
+
+type Known = readonly [cycles: number, rate: number, status: Published['status']];
+
+function pairing(id: string, what: string, profile: CpuProfile, partners: readonly number[], [cycles, rate, status]: Known): Pairing {
+  return { id, what, profile, partners, cycles, rate, status };
 }
 
 const PAIRINGS: readonly Pairing[] = [
-  {
-    id: 'MK-2',
-    what: '2x4 Intel, shared cache',
-    profile: xeonX5355,
-    partners: [1],
-    latency: [180, 'published'],
-    throughput: [11.97, 'published'],
-  },
-  {
-    id: 'MK-3',
-    what: '2x4 Intel, no shared cache',
-    profile: xeonX5355,
-    partners: [2, 3, 4, 5, 6, 7],
-    latency: [570, 'recalled'],
-    throughput: [3.78, 'recalled'],
-  },
-  {
-    id: 'MK-4a',
-    what: '2x2 AMD, same die',
-    profile: opteron2220,
-    partners: [1],
-    latency: [450, 'published'],
-    throughput: [3.42, 'published'],
-  },
-  {
-    id: 'MK-4b',
-    what: '2x2 AMD, one hop',
-    profile: opteron2220,
-    partners: [2, 3],
-    latency: [532, 'recalled'],
-    throughput: [3.19, 'recalled'],
-  },
-  {
-    id: 'MK-5a',
-    what: '4x4 AMD, same die',
-    profile: opteron8380,
-    partners: [1, 2, 3],
-    latency: [448, 'recalled'],
-    throughput: [3.57, 'recalled'],
-  },
-  {
-    id: 'MK-5b',
-    what: '4x4 AMD, one hop',
-    profile: opteron8380,
-    partners: apart(opteron8380, 1),
-    latency: [545, 'recalled'],
-    throughput: [3.53, 'recalled'],
-  },
-  {
-    id: 'MK-5c',
-    what: '4x4 AMD, two hops',
-    profile: opteron8380,
-    partners: apart(opteron8380, 2),
-    latency: [558, 'recalled'],
-    throughput: [3.51, 'recalled'],
-  },
-  {
-    id: 'MK-6a',
-    what: '8x4 AMD, same die',
-    profile: opteron8350,
-    partners: [1, 2, 3],
-    latency: [538, 'recalled'],
-    throughput: [2.77, 'recalled'],
-  },
-  {
-    id: 'MK-6b',
-    what: '8x4 AMD, one hop',
-    profile: opteron8350,
-    partners: apart(opteron8350, 1),
-    latency: [613, 'recalled'],
-    throughput: [2.79, 'recalled'],
-  },
-  {
-    id: 'MK-6c',
-    what: '8x4 AMD, two hops',
-    profile: opteron8350,
-    partners: apart(opteron8350, 2),
-    latency: [618, 'published'],
-    throughput: [2.75, 'published'],
-  },
+  pairing('MK-2', '2x4 Intel, shared cache', xeonX5355, [1], [180, 11.97, 'published']),
+  pairing('MK-3', '2x4 Intel, no shared cache', xeonX5355, [2, 3, 4, 5, 6, 7], [570, 3.78, 'recalled']),
+  pairing('MK-4a', '2x2 AMD, same die', opteron2220, [1], [450, 3.42, 'published']),
+  pairing('MK-4b', '2x2 AMD, one hop', opteron2220, [2, 3], [532, 3.19, 'recalled']),
+  pairing('MK-5a', '4x4 AMD, same die', opteron8380, [1, 2, 3], [448, 3.57, 'recalled']),
+  pairing('MK-5b', '4x4 AMD, one hop', opteron8380, apart(opteron8380, 1), [545, 3.53, 'recalled']),
+  pairing('MK-5c', '4x4 AMD, two hops', opteron8380, apart(opteron8380, 2), [558, 3.51, 'recalled']),
+  pairing('MK-6a', '8x4 AMD, same die', opteron8350, [1, 2, 3], [538, 2.77, 'recalled']),
+  pairing('MK-6b', '8x4 AMD, one hop', opteron8350, apart(opteron8350, 1), [613, 2.79, 'recalled']),
+  pairing('MK-6c', '8x4 AMD, two hops', opteron8350, apart(opteron8350, 2), [618, 2.75, 'published']),
 ];
 
 /** The first core of each socket that is `links` links away from core 0. */
@@ -173,18 +110,11 @@ function apart({ topology: { hops = [], coresPerSocket } }: CpuProfile, links: n
 
 const source = 'Baumann et al., The Multikernel, SOSP 2009, Table 2';
 
-const published: readonly Published[] = PAIRINGS.flatMap(({ id, what, latency: [cycles, known], throughput: [rate, rateKnown] }) => [
-  { kind: 'figure', id, what: `${what}: one way`, value: cycles, unit: 'cycles', within: 0.25, source, status: known } as const,
-  {
-    kind: 'figure',
-    id: `${id}t`,
-    what: `${what}: messages in 1000 cycles`,
-    value: rate,
-    unit: 'messages',
-    within: 0.25,
-    source,
-    status: rateKnown,
-  } as const,
+const figure = { kind: 'figure', within: 0.25, source } as const;
+
+const published: readonly Published[] = PAIRINGS.flatMap(({ id, what, cycles, rate, status }) => [
+  { ...figure, id, what: `${what}: one way`, value: cycles, unit: 'cycles', status },
+  { ...figure, id: `${id}t`, what: `${what}: messages in 1000 cycles`, value: rate, unit: 'messages', status },
 ]);
 
 const ONE_DIE =

@@ -1,4 +1,5 @@
 import type { CpuProfile } from '@rpal/hw-x86';
+import { common, poll } from './common.js';
 import { Cite, figure, nanoseconds } from './figure.js';
 import { hopsOf } from './hops.js';
 
@@ -8,42 +9,20 @@ const moreLinks = `${Cite.cache2cache}: each further link as between 169 and 188
 
 /** What these Opterons have in common as far as figures could be found. */
 const opteron = {
+  ...common,
   vendor: 'amd',
-  features: {
-    pku: false,
-    fsgsbase: false,
-    pcid: false,
-    invpcid: false,
-    fsrm: false,
-    eibrs: false,
-    meltdownSafe: true,
-    mwait: false,
-    gib1Pages: false,
-    vmfunc: false,
-  },
-  cpi: {
-    kernel: figure(0.8, 1.2, 1.8, 'estimated', Cite.estimate),
-    user: figure(0.5, 0.8, 1.2, 'estimated', Cite.estimate),
-  },
+  features: { ...common.features, mwait: false },
   costs: {
+    ...common.costs,
     syscall: figure(27, 40, 80, 'recalled', `${Cite.guide}: SYSCALL 27`),
     sysret: figure(35, 45, 80, 'recalled', `${Cite.guide}: SYSRET 35`),
-    bhbClear: figure(0, 0, 0, 'recalled', 'not known then'),
     swapgs: figure(10, 20, 40, 'estimated', Cite.estimate),
     iret: figure(80, 120, 200, 'recalled', Cite.recalled),
     interrupt: figure(400, 680, 800, 'derived', `${Cite.paper}: the trap of an IPI costs about 800 cycles, IRET taken off`),
-    exception: figure(300, 450, 700, 'estimated', Cite.estimate),
     cr3Write: figure(80, 150, 300, 'estimated', Cite.estimate),
     cr3WriteFlush: figure(80, 150, 300, 'estimated', Cite.estimate),
-    invlpg: figure(95, 200, 320, 'published', `${Cite.paper}: a TLB invalidation costs 95 to 320 cycles`),
-    invpcid: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
     lockedOp: figure(16, 19, 25, 'recalled', Cite.recalled),
-    wrpkru: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-    rdpkru: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-    wrfsbase: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-    rdfsbase: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
     wrmsr: figure(80, 130, 200, 'estimated', Cite.estimate),
-    rdmsr: figure(60, 90, 150, 'estimated', Cite.estimate),
     rdpmc: figure(15, 25, 45, 'estimated', Cite.estimate),
     rdtsc: figure(10, 60, 75, 'recalled', Cite.recalled),
     lfence: figure(4, 6, 10, 'recalled', Cite.recalled),
@@ -53,30 +32,14 @@ const opteron = {
     xrstor: figure(60, 110, 150, 'estimated', 'FXRSTOR'),
     fpControl: figure(9, 20, 32, 'estimated', Cite.estimate),
     repString: figure(15, 30, 60, 'estimated', Cite.estimate),
-    reload: figure(0.05, 0.25, 0.45, 'estimated', 'as timed on later processors, in cycles'),
-    codeLine: figure(0.5, 0.7, 2.3, 'estimated', 'as timed on later processors, in cycles'),
-    functionCall: figure(3, 5, 6, 'estimated', Cite.estimate),
     mispredict: figure(10, 12, 15, 'recalled', Cite.recalled),
-    stackSwitch: figure(12, 19, 25, 'estimated', Cite.estimate),
     stlbHit: figure(3, 5, 9, 'recalled', Cite.recalled),
-    walkLevel: figure(5, 10, 20, 'estimated', Cite.estimate),
-    ipiSend: figure(60, 120, 250, 'estimated', 'xAPIC: an uncached store, and a look whether the last one has gone'),
-    ipiDelivery: nanoseconds(300, 500, 1000, 'estimated', Cite.estimate),
     monitorWake: nanoseconds(80, 100, 150, 'estimated', Cite.estimate),
-    mwait: figure(20, 40, 80, 'estimated', Cite.estimate),
     nmi: figure(400, 680, 800, 'estimated', Cite.estimate),
     vmcall: figure(1500, 2000, 3000, 'recalled', Cite.recalled),
-    vmfunc: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-  },
-  bytesPerCycle: {
-    copy: figure(3, 6, 8, 'recalled', Cite.recalled),
-    zero: figure(4, 8, 16, 'recalled', Cite.recalled),
   },
   pmu: { model: 'amd', counters: 4, delivery: figure(100, 500, 2000, 'estimated', Cite.estimate) },
-  idle: [
-    { name: 'poll', exitLatency: 0, targetResidency: 0, wake: figure(10, 30, 60, 'estimated', Cite.estimate) },
-    { name: 'C1', mwaitHint: 0, exitLatency: 1000, targetResidency: 1000, wake: figure(300, 600, 1000, 'estimated', 'by HLT') },
-  ],
+  idle: [poll, { name: 'C1', mwaitHint: 0, exitLatency: 1000, targetResidency: 1000, wake: figure(300, 600, 1000, 'estimated', 'by HLT') }],
 } as const satisfies Partial<CpuProfile> | { costs: object };
 
 /** What K10 cores (Barcelona, Shanghai) have in common. */

@@ -1,49 +1,27 @@
 import type { CpuProfile } from '@rpal/hw-x86';
+import { common, poll } from './common.js';
 import { Cite, figure, nanoseconds } from './figure.js';
 
 /** Two packages of Xeon X5355 (Clovertown): in each two dies of two cores that share an L2; all on a front-side bus with a snoop filter. @public for experiments of your own */
 export const xeonX5355: CpuProfile = {
+  ...common,
   name: 'xeon-x5355',
   title: '2 x Intel Xeon X5355 (Clovertown), 2.66 GHz: the "2x4-core Intel"',
   vendor: 'intel',
   topology: { sockets: 2, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 2, memoryPerSocket: 1 / 16 },
-  features: {
-    pku: false,
-    fsgsbase: false,
-    pcid: false,
-    invpcid: false,
-    fsrm: false,
-    eibrs: false,
-    // Nobody knew of Meltdown, and Linux did not isolate page tables.
-    meltdownSafe: true,
-    mwait: true,
-    gib1Pages: false,
-    vmfunc: false,
-  },
+  features: { ...common.features, mwait: true },
   clock: { tscGHz: 2.66, apicMHz: 333, coreGHz: figure(2.66, 2.66, 2.66, 'published', `${Cite.paper}: 2.66 GHz, no turbo`) },
-  cpi: {
-    kernel: figure(0.8, 1.2, 1.8, 'estimated', Cite.estimate),
-    user: figure(0.5, 0.8, 1.2, 'estimated', Cite.estimate),
-  },
   costs: {
+    ...common.costs,
     syscall: figure(60, 85, 120, 'recalled', Cite.recalled),
     sysret: figure(40, 60, 90, 'recalled', Cite.recalled),
-    bhbClear: figure(0, 0, 0, 'recalled', 'not known then'),
     swapgs: figure(15, 25, 45, 'estimated', Cite.estimate),
     iret: figure(150, 220, 300, 'recalled', Cite.recalled),
     interrupt: figure(400, 580, 800, 'derived', `${Cite.paper}: the trap of an IPI costs about 800 cycles, IRET taken off`),
-    exception: figure(300, 450, 700, 'estimated', Cite.estimate),
     cr3Write: figure(150, 220, 350, 'recalled', Cite.recalled),
     cr3WriteFlush: figure(150, 220, 350, 'recalled', Cite.recalled),
-    invlpg: figure(95, 200, 320, 'published', `${Cite.paper}: a TLB invalidation costs 95 to 320 cycles`),
-    invpcid: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
     lockedOp: figure(18, 22, 30, 'recalled', Cite.recalled),
-    wrpkru: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-    rdpkru: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-    wrfsbase: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-    rdfsbase: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
     wrmsr: figure(80, 110, 200, 'estimated', Cite.estimate),
-    rdmsr: figure(60, 90, 150, 'estimated', Cite.estimate),
     rdpmc: figure(30, 45, 60, 'estimated', Cite.estimate),
     rdtsc: figure(60, 64, 70, 'recalled', Cite.recalled),
     lfence: figure(6, 8, 12, 'recalled', Cite.recalled),
@@ -53,24 +31,11 @@ export const xeonX5355: CpuProfile = {
     xrstor: figure(80, 110, 150, 'estimated', 'FXRSTOR'),
     fpControl: figure(9, 14, 26, 'estimated', Cite.estimate),
     repString: figure(30, 45, 60, 'estimated', Cite.estimate),
-    reload: figure(0.05, 0.25, 0.45, 'estimated', 'as timed on later processors, in cycles'),
-    codeLine: figure(0.5, 0.7, 2.3, 'estimated', 'as timed on later processors, in cycles'),
-    functionCall: figure(3, 5, 6, 'estimated', Cite.estimate),
     mispredict: figure(13, 15, 18, 'recalled', Cite.recalled),
-    stackSwitch: figure(12, 19, 25, 'estimated', Cite.estimate),
     stlbHit: figure(2, 2, 7, 'recalled', Cite.recalled),
-    walkLevel: figure(5, 10, 20, 'estimated', Cite.estimate),
-    ipiSend: figure(60, 120, 250, 'estimated', 'xAPIC: an uncached store, and a look whether the last one has gone'),
-    ipiDelivery: nanoseconds(300, 500, 1000, 'estimated', Cite.estimate),
     monitorWake: nanoseconds(80, 110, 150, 'estimated', Cite.estimate),
-    mwait: figure(20, 40, 80, 'estimated', Cite.estimate),
     nmi: figure(400, 580, 800, 'estimated', Cite.estimate),
     vmcall: figure(2000, 2400, 3000, 'recalled', 'VM exit and entry on Core processors'),
-    vmfunc: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-  },
-  bytesPerCycle: {
-    copy: figure(3, 6, 8, 'recalled', Cite.recalled),
-    zero: figure(4, 8, 16, 'recalled', Cite.recalled),
   },
   tlb: {
     l1d4k: { entries: 16, ways: 4 },
@@ -108,7 +73,7 @@ export const xeonX5355: CpuProfile = {
   physicalAddressBits: 36,
   pmu: { model: 'intel', counters: 2, delivery: figure(20, 50, 150, 'estimated', Cite.estimate) },
   idle: [
-    { name: 'poll', exitLatency: 0, targetResidency: 0, wake: figure(10, 30, 60, 'estimated', Cite.estimate) },
+    poll,
     { name: 'C1', mwaitHint: 0, exitLatency: 1000, targetResidency: 1000, wake: figure(300, 600, 1000, 'estimated', Cite.estimate) },
   ],
 };

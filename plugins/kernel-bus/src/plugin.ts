@@ -6,6 +6,9 @@ import { BusNamespace } from './kernel/namespace.js';
 /** What a program opens to get on the bus. @public for programs that make the calls */
 export const BUS_PATH = '/sys/fs/bus';
 
+/** Bytes of a connection's pool, unless asked otherwise. */
+export const POOL_BYTES = 16 * 1024 * 1024;
+
 const PAGE = 4096;
 
 const options = z
@@ -17,7 +20,7 @@ const options = z
       .min(16 * PAGE)
       .max(2 ** 30)
       .multipleOf(PAGE)
-      .default(16 * 1024 * 1024),
+      .default(POOL_BYTES),
   })
   .strict();
 
@@ -40,7 +43,7 @@ export const kernelBus: (options?: KernelBusOptions) => Plugin = definePlugin<z.
   name: '@rpal/kernel-bus',
   version: manifest.version,
   requires: { '@rpal/kernel': '^0.2.0' },
-  options: options.default({ poolBytes: 16 * 1024 * 1024 }),
+  options: options.default({ poolBytes: POOL_BYTES }),
   setup({ machine }, { poolBytes }) {
     const bus = new BusNamespace(machine.kernel, poolBytes);
     installed.set(machine, bus);

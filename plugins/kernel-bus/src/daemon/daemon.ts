@@ -77,6 +77,15 @@ export class MessageStream {
   }
 }
 
+/** A stream whose reader waits by poll. @param pollfd where the argument of poll is kept @param memory of `streamRoom(room)` bytes */
+export function* polledStream(p: Program, fd: number, pollfd: number, memory: number, room: number): Routine<MessageStream> {
+  yield* p.store32(pollfd, fd);
+  yield* p.store32(pollfd + 4, Poll.IN);
+  return new MessageStream(p, fd, memory, room, function* () {
+    done('poll', yield* p.poll(pollfd, 1, -1));
+  });
+}
+
 /**
  * dbus-daemon, as far as messages between connections that are known go: it waits by epoll, reads a message, looks whether it is well
  * formed, finds its destination, and writes it there. It ends when all connections have been closed.

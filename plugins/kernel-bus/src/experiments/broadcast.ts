@@ -2,7 +2,7 @@ import { type Curves, done, type Experiment, type ExperimentOptions, exactly } f
 import { defaultProfile } from '@rpal/hw-x86';
 import { createMachine, executable, type Program, Time } from '@rpal/kernel';
 import { Epoll, MapFlag, OpenFlag, Poll, Prot, SocketType } from '@rpal/uapi';
-import { daemon, MessageStream, sendAll, streamRoom } from '../daemon/daemon.js';
+import { daemon, polledStream, sendAll, streamRoom } from '../daemon/daemon.js';
 import { BROADCAST, BusIoctl } from '../kernel/connection.js';
 import { Library, roomFor } from '../library/message.js';
 import { BUS_PATH, kernelBus } from '../plugin.js';
@@ -78,11 +78,7 @@ function byDaemonOf(receivers: number, { costs, seed }: ExperimentOptions): numb
             const library = new Library(q, 'callee', 'on');
             const memory = done('mmap', yield* q.allocate(4096 + streamRoom(room)));
             yield* q.memset(memory, 0, 4096 + streamRoom(room));
-            yield* q.store32(memory, own[i] as number);
-            yield* q.store32(memory + 4, Poll.IN);
-            const stream = new MessageStream(q, own[i] as number, memory + 4096, room, function* () {
-              done('poll', yield* q.poll(memory, 1, -1));
-            });
+            const stream = yield* polledStream(q, own[i] as number, memory, memory + 4096, room);
             for (let got = 0; got < BROADCASTS; got++) {
               stream.drop(yield* stream.next());
               library.load(TEXT);

@@ -1,4 +1,5 @@
 import type { Meeting, Routine } from '@rpal/compare';
+import { pageCeil } from '@rpal/hw-x86';
 import type { Program } from '@rpal/kernel';
 import { BusStep } from '../steps.js';
 
@@ -53,5 +54,5 @@ export function looksAtText(p: Program, length: number): void {
 
 /** Room for the largest message of a meeting. */
 export function roomFor({ size }: Pick<Meeting, 'size'>): number {
-  return Math.ceil((HEADER + size) / 4096) * 4096;
+  return pageCeil(HEADER + size);
 }

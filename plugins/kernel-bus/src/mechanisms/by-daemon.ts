@@ -1,7 +1,7 @@
 import { byFork, done, type Endpoint, type Ends, type Mechanism, type Meeting, type Routine } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
-import { Poll, SocketType } from '@rpal/uapi';
-import { daemon, MessageStream, sendAll, streamRoom } from '../daemon/daemon.js';
+import { SocketType } from '@rpal/uapi';
+import { daemon, polledStream, sendAll, streamRoom } from '../daemon/daemon.js';
 import { HEADER, Library, type Role, roomFor, type Validation } from '../library/message.js';
 
 interface Connection {
@@ -40,12 +40,8 @@ function endpointWith(validation: Validation) {
     const bytes = 4096 + room + streamRoom(room);
     const pollfd = done('mmap', yield* p.allocate(bytes));
     yield* p.memset(pollfd, 0, bytes);
-    yield* p.store32(pollfd, fd);
-    yield* p.store32(pollfd + 4, Poll.IN);
     const out = pollfd + 4096;
-    const stream = new MessageStream(p, fd, out + room, room, function* () {
-      done('poll', yield* p.poll(pollfd, 1, -1));
-    });
+    const stream = yield* polledStream(p, fd, pollfd, out + room, room);
     let shown = 0;
     let inherited = others;
     return {

@@ -3,7 +3,7 @@ import type { Program } from '@rpal/kernel';
 import { Errno, MapFlag, OpenFlag, Poll, Prot, utf8 } from '@rpal/uapi';
 import { BusIoctl } from '../kernel/connection.js';
 import { HEADER, Library, type Role, roomFor, type Validation } from '../library/message.js';
-import { BUS_PATH, kernelBus } from '../plugin.js';
+import { BUS_PATH, kernelBus, POOL_BYTES } from '../plugin.js';
 
 /** What a side knows: its own connection, opened before the other side is forked, and under which names the two are on the bus. */
 interface Side {
@@ -29,7 +29,8 @@ function endpointWith(validation: Validation) {
   return function* (p: Program, { fd, name, other, role }: Side, meeting: Meeting): Routine<Endpoint> {
     const library = new Library(p, role, validation);
     const room = roomFor(meeting);
-    const pool = done('mmap', yield* p.mmap(0, POOL_MAPPED, Prot.READ, MapFlag.SHARED, fd));
+    // All of its pool.
+    const pool = done('mmap', yield* p.mmap(0, POOL_BYTES, Prot.READ, MapFlag.SHARED, fd));
     const pollfd = done('mmap', yield* p.allocate(4096 + room));
     yield* p.memset(pollfd, 0, 4096 + room);
     yield* p.store32(pollfd, fd);
@@ -72,9 +73,6 @@ function endpointWith(validation: Validation) {
     };
   };
 }
-
-/** What a side maps of its pool: all of it. */
-const POOL_MAPPED = 16 * 1024 * 1024;
 
 /** Messages by way of a bus in the kernel. @param validation whether the programs' library looks at what comes */
 export function byKernel(validation: Validation): Mechanism {

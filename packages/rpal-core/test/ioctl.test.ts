@@ -448,6 +448,29 @@ const pairRows: readonly (readonly [check: string, result: number, target: (c: C
   ],
 ];
 
+/** Somebody who may request the sixteen services that are enabled meanwhile; the last one has the first one's key. */
+function amongSixteen(setting: World, requests: (p: Program, c: Control) => Generator<void, void>): void {
+  let enabled = 0;
+  let over = false;
+  const services = Array.from(
+    { length: 16 },
+    (_, i) =>
+      function* (p: Program) {
+        const c = yield* Control.open(p);
+        yield* c.enable({ pkey: 1 + (i % 15) });
+        enabled++;
+        yield* until(p, () => over);
+      },
+  );
+  run(setting, ...services, function* (p) {
+    const c = yield* Control.open(p);
+    yield* c.enable({ pkey: 0 });
+    yield* until(p, () => enabled === 16);
+    yield* requests(p, c);
+    over = true;
+  });
+}
+
 function* enabledRequest(c: Control): Generator<void, number> {
   yield* c.enable();
   return yield* requestResult(c, 1);
@@ -562,22 +585,7 @@ describe('ioctl of /proc/rpal', () => {
   it('REQUEST_SERVICE: the 16th request is refused, whatever the key; a release makes room', () => {
     const setting = world();
     const results: number[] = [];
-    let over = false;
-    let enabled = 0;
-    const targets = Array.from(
-      { length: 16 },
-      (_, i) =>
-        function* (p: Program) {
-          const c = yield* Control.open(p);
-          yield* c.enable({ pkey: 1 + (i % 15) });
-          enabled++;
-          yield* until(p, () => over);
-        },
-    );
-    run(setting, ...targets, function* (p) {
-      const c = yield* Control.open(p);
-      yield* c.enable({ pkey: 0 });
-      yield* until(p, () => enabled === 16);
+    amongSixteen(setting, function* (p, c) {
       for (let key = 1; key <= 15; key++) results.push(yield* requestResult(c, key));
       yield* p.store64(c.note + 256, 4711);
       const refused = yield* c.request(16);
@@ -585,7 +593,6 @@ describe('ioctl of /proc/rpal', () => {
       expect(refused.userMeta, 'it has not even learnt where the other one keeps its data').toBe(4711);
       yield* c.release(3);
       results.push(yield* requestResult(c, 16));
-      over = true;
     });
     expect(results).toEqual([...Array(15).fill(0), -EINVAL, 0]);
     exercised.add('REQUEST_SERVICE, the quota is used up');
@@ -595,22 +602,7 @@ describe('ioctl of /proc/rpal', () => {
     const setting = world();
     const { rpal, machine } = setting;
     const results: number[] = [];
-    let enabled = 0;
-    let over = false;
-    const targets = Array.from(
-      { length: 16 },
-      (_, i) =>
-        function* (p: Program) {
-          const c = yield* Control.open(p);
-          yield* c.enable({ pkey: 1 + (i % 15) });
-          enabled++;
-          yield* until(p, () => over);
-        },
-    );
-    run(setting, ...targets, function* (p) {
-      const c = yield* Control.open(p);
-      yield* c.enable({ pkey: 0 });
-      yield* until(p, () => enabled === 16);
+    amongSixteen(setting, function* (p, c) {
       for (let key = 1; key <= 14; key++) yield* c.request(key);
       const { mutex } = rpal.byKey.get(17) as RpalService;
       const { thread } = p.context;
@@ -626,7 +618,6 @@ describe('ioctl of /proc/rpal', () => {
       expect(results).toEqual([]);
       mutex.unlock(machine.platform.running as Cpu);
       yield* until(p, () => results.length === 2);
-      over = true;
     });
     expect(results.sort((a, b) => a - b)).toEqual([-EINVAL, 0]);
   });

@@ -5,7 +5,7 @@ import { callState, Rcc, ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_KERNEL_PENDING,
 import { CoreScheduling, SchedPolicy } from '@rpal/sched';
 import { Epoll, Poll, Rlimit, Signal } from '@rpal/uapi';
 import { alone, couple, type Defect, defect, entering, firstCall, untilHungUp } from './defect.js';
-import { type Subprogram, send } from './roles.js';
+import { type CallerEnd, type Subprogram, send } from './roles.js';
 import type { Stage } from './scenario.js';
 
 /** An address in the direct mapping of Linux's kernel, as 64-bit numbers come that have their highest bit set. */
@@ -54,6 +54,13 @@ function attacked(body: (p: Program, lib: LibRpal, stage: Stage) => Subprogram) 
       yield* body(p, lib, stage);
     });
   };
+}
+
+/** A caller that sends one word, and stays a while. */
+function* callOnce(end: CallerEnd, stage: Stage): Subprogram {
+  yield* end.p.sleep(2e6);
+  yield* send(stage, end, 1);
+  yield* end.p.sleep(5e6);
 }
 
 /** Situations of the defects of the kernel half that no other scenario has. */
@@ -252,24 +259,23 @@ export const kernelDefects: readonly Defect[] = [
   defect(
     'ret-section-needs-sender',
     'a receiver has made its record anew within a call, and an NMI comes at any moment of its return',
-    (stage) =>
-      couple(
-        function* (end) {
-          const { p, lib } = end;
-          yield* firstCall(end);
-          yield* p.getpid();
-          const { rpalFd, receiverContexts } = lib.process;
-          yield* p.ioctl(rpalFd, RpalIoctl.UNREGISTER_RECEIVER, 0);
-          yield* p.ioctl(rpalFd, RpalIoctl.REGISTER_RECEIVER, receiverContexts);
-          yield* stage.meet(p);
-          yield* untilHungUp(end);
-        },
-        function* (end) {
-          yield* end.p.sleep(2e6);
-          yield* send(stage, end, 1);
-          stage.leave();
-        },
-      )(stage),
+    couple(
+      function* (end, stage) {
+        const { p, lib } = end;
+        yield* firstCall(end);
+        yield* p.getpid();
+        const { rpalFd, receiverContexts } = lib.process;
+        yield* p.ioctl(rpalFd, RpalIoctl.UNREGISTER_RECEIVER, 0);
+        yield* p.ioctl(rpalFd, RpalIoctl.REGISTER_RECEIVER, receiverContexts);
+        yield* stage.meet(p);
+        yield* untilHungUp(end);
+      },
+      function* (end, stage) {
+        yield* end.p.sleep(2e6);
+        yield* send(stage, end, 1);
+        stage.leave();
+      },
+    ),
     { nmis: 1, inSomeOrders: true, behind: 'receiver-ends-before-return' },
   ),
   defect(
@@ -288,68 +294,57 @@ export const kernelDefects: readonly Defect[] = [
   defect(
     'timeout-reread',
     'a thread takes the timeout of a wait back in memory; the receiver is called meanwhile, and waits anew without one',
-    (stage) =>
-      couple(
-        function* (end) {
-          const { p, lib, epfd, memory } = end;
-          yield* p.clone(function* (q) {
-            yield* q.setAffinity([2]);
-            yield* q.sleep(2e6);
-            yield* q.store32(lib.process.receiverContexts + Rcc.timeout, -1);
-          });
-          yield* lib.epollWait(epfd, memory, 8, 15);
-          yield* lib.readPtrs(end.fd, memory + 4096, 32);
-          yield* p.getpid();
-          yield* stage.meet(p);
-          stage.leave(p);
-          const count = yield* lib.epollWait(epfd, memory, 8, -1);
-          if (count === 0) stage.wrong = 'a wait without a timeout ended by the timer of the one before';
-          yield* p.exit(0);
-        },
-        function* (end) {
-          yield* end.p.sleep(4e6);
-          yield* send(stage, end, 1);
-          yield* end.p.sleep(30e6);
-        },
-      )(stage),
-    { cpus: 3 },
-  ),
-  defect('fast-epoll-timer-uninitialised', 'a receiver waits in a call, for a finite time, for the first time in its life', (stage) =>
     couple(
-      function* (end) {
+      function* (end, stage) {
         const { p, lib, epfd, memory } = end;
-        yield* firstCall(end);
+        yield* p.clone(function* (q) {
+          yield* q.setAffinity([2]);
+          yield* q.sleep(2e6);
+          yield* q.store32(lib.process.receiverContexts + Rcc.timeout, -1);
+        });
+        yield* lib.epollWait(epfd, memory, 8, 15);
+        yield* lib.readPtrs(end.fd, memory + 4096, 32);
         yield* p.getpid();
         yield* stage.meet(p);
-        yield* lib.epollWait(epfd, memory, 8, 2);
         stage.leave(p);
-        yield* untilHungUp(end);
-      },
-      function* (end) {
-        yield* end.p.sleep(2e6);
-        yield* send(stage, end, 1);
-        yield* end.p.sleep(5e6);
-      },
-    )(stage),
-  ),
-  defect('epoll-without-reference', 'a receiver closes the epoll of its last wait in a call, and waits', (stage) =>
-    couple(
-      function* (end) {
-        const { p, lib, epfd, memory } = end;
-        yield* firstCall(end);
-        yield* p.getpid();
-        yield* stage.meet(p);
-        yield* p.close(epfd);
-        yield* lib.epollWait(epfd, memory, 8, -1);
-        stage.leave(p);
+        const count = yield* lib.epollWait(epfd, memory, 8, -1);
+        if (count === 0) stage.wrong = 'a wait without a timeout ended by the timer of the one before';
         yield* p.exit(0);
       },
-      function* (end) {
-        yield* end.p.sleep(2e6);
+      function* (end, stage) {
+        yield* end.p.sleep(4e6);
         yield* send(stage, end, 1);
-        yield* end.p.sleep(5e6);
+        yield* end.p.sleep(30e6);
       },
-    )(stage),
+    ),
+    { cpus: 3 },
+  ),
+  defect(
+    'fast-epoll-timer-uninitialised',
+    'a receiver waits in a call, for a finite time, for the first time in its life',
+    couple(function* (end, stage) {
+      const { p, lib, epfd, memory } = end;
+      yield* firstCall(end);
+      yield* p.getpid();
+      yield* stage.meet(p);
+      yield* lib.epollWait(epfd, memory, 8, 2);
+      stage.leave(p);
+      yield* untilHungUp(end);
+    }, callOnce),
+  ),
+  defect(
+    'epoll-without-reference',
+    'a receiver closes the epoll of its last wait in a call, and waits',
+    couple(function* (end, stage) {
+      const { p, lib, epfd, memory } = end;
+      yield* firstCall(end);
+      yield* p.getpid();
+      yield* stage.meet(p);
+      yield* p.close(epfd);
+      yield* lib.epollWait(epfd, memory, 8, -1);
+      stage.leave(p);
+      yield* p.exit(0);
+    }, callOnce),
   ),
   defect(
     'passed-deadline-spins',

@@ -135,9 +135,11 @@ export const libraryDefects: readonly Defect[] = [
       },
     )(stage);
   }),
-  defect('dead-callers-record-kept', 'a caller dies in a call, with the queue locked; its descriptor is added anew', (stage) =>
+  defect(
+    'dead-callers-record-kept',
+    'a caller dies in a call, with the queue locked; its descriptor is added anew',
     couple(
-      function* ({ p, lib, fd, epfd, memory }) {
+      function* ({ p, lib, fd, epfd, memory }, stage) {
         yield* p.epollCtl(epfd, Epoll.CTL_ADD, lib.process.rpalFd, Poll.IN);
         yield* lib.epollWait(epfd, memory, 8, -1);
         const dead = (yield* lib.cleanServiceStart()) ?? [];
@@ -150,12 +152,12 @@ export const libraryDefects: readonly Defect[] = [
         const again = yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN);
         if (again < 0) stage.wrong = 'the number of the descriptor can never be added again';
       },
-      function* ({ p, lib, server, far }) {
+      function* ({ p, lib, server, far }, stage) {
         yield* p.sleep(2e6);
         yield* stage.meet(p);
         yield* lib.writePtrs(server, far, 0x1000, 1);
       },
-    )(stage),
+    ),
   ),
   defect(
     'install-race-loses-record',
@@ -212,9 +214,11 @@ export const libraryDefects: readonly Defect[] = [
       )(stage);
     },
   ),
-  defect('negative-read-length', 'a program reads with a negative length', (stage) =>
+  defect(
+    'negative-read-length',
+    'a program reads with a negative length',
     couple(
-      function* (end) {
+      function* (end, stage) {
         const { lib, fd, epfd, memory, p } = end;
         yield* lib.epollWait(epfd, memory, 8, -1);
         yield* stage.meet(p);
@@ -227,7 +231,7 @@ export const libraryDefects: readonly Defect[] = [
         yield* p.sleep(2e6);
         yield* lib.writePtrs(server, far, words, 4);
       },
-    )(stage),
+    ),
   ),
   defect('read-before-init-faults', 'a program reads before rpal_init', (stage) => {
     stage.mayDie.add('service');

@@ -1,9 +1,10 @@
 export type { Opener } from './calls/file-syscalls.js';
-export { findKey as futexKey, type Key as FutexKey } from './calls/futex.js';
+export { findKey as futexKey, type Key as FutexKey, wake as futexWake } from './calls/futex.js';
+export { refuseHuge } from './calls/memory-syscalls.js';
 export { awaitMmapLock, underMmapLock } from './calls/mmap-lock.js';
 export { dropMask, useMask } from './calls/poll-syscalls.js';
 export { thoseMeant } from './calls/sched-syscalls.js';
-export { maySend } from './calls/signal-syscalls.js';
+export { maySend, signalTarget, takesSignal } from './calls/signal-syscalls.js';
 export { whenOver } from './calls/when-over.js';
 export { releaseFiles } from './dispatch/held-file.js';
 export { type InterruptHandler, type Irq, IrqTable } from './dispatch/irq-table.js';

@@ -24,6 +24,7 @@ export { type Limits, MmStruct } from './space/mm-struct.js';
 export type { LockHolder, MmapLock } from './space/mmap-lock.js';
 export { linux615, type ReleaseDifference, type ReleaseRules, releaseDifferences, rulesOf } from './space/release.js';
 export { MmSeams } from './space/seams.js';
+export { unsigned } from './space/unsigned.js';
 export { AnonVma, type MappedObject, Vma, VmFlag } from './space/vma.js';
 export { VmaList } from './space/vma-list.js';
 export { MAX_MAP_COUNT } from './space/vma-merge.js';

@@ -20,11 +20,14 @@ export function* lookAgain(p: Program, { cpus: [a, b] }: Meeting): Routine {
   else yield* p.compute(PAUSE);
 }
 
-/** Calls until the answer is not "again". A side that sleeps in its calls is never told "again". @public for mechanisms of your own */
-export function* untilThere(p: Program, meeting: Meeting, call: () => Call): Routine<number> {
+/**
+ * Calls until the answer is not "again". A side that sleeps in its calls is never told "again".
+ * @param again the error that says so @public for mechanisms of your own
+ */
+export function* untilThere(p: Program, meeting: Meeting, call: () => Call, again: number = Errno.EAGAIN): Routine<number> {
   for (;;) {
     const result = yield* call();
-    if (result !== -Errno.EAGAIN) return result;
+    if (result !== -again) return result;
     yield* lookAgain(p, meeting);
   }
 }

@@ -3,7 +3,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { Program, SyscallHandler, Thread } from '@rpal/kernel';
 import { TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { Pending } from '@rpal/vfs';
+import { begin, Pending } from '@rpal/vfs';
 import manifest from '../../package.json' with { type: 'json' };
 import { done } from '../errors.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
@@ -42,15 +42,14 @@ const switchTo: () => Plugin = definePlugin({
       }
       if ((how & How.GO_ON) !== 0 || remembered.delete(thread)) return 0;
       waiting.add(thread);
-      thread.operation = {
+      return begin(cpu, thread, {
         step(on: Cpu) {
           if (!waiting.has(thread)) return 0;
           if (thread.signalPending) return waiting.delete(thread) ? -Errno.ERESTARTSYS : 0;
           thread.prepareToSleep(on, TaskState.INTERRUPTIBLE, { describe: () => 'switch_to' });
           return Pending.SLEEP;
         },
-      };
-      return thread.operation.step(cpu);
+      });
     };
     syscalls.define(SWITCH_TO, handler, { name: 'switch_to', plugin, signature: 'tid how*' });
   },

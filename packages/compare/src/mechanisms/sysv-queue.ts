@@ -1,9 +1,10 @@
+import { pageCeil } from '@rpal/hw-x86';
 import { posix } from '@rpal/posix';
 import { Errno, Ipc, LinuxCall } from '@rpal/uapi';
 import { done, exactly } from '../errors.js';
 import type { Mechanism } from '../mechanism/mechanism.js';
 import { byFork } from '../mechanism/related.js';
-import { lookAgain, untilThere } from '../mechanism/waiting.js';
+import { untilThere } from '../mechanism/waiting.js';
 
 /** MSGMAX: `/proc/sys/kernel/msgmax`. */
 const LARGEST = 8192;
@@ -34,7 +35,7 @@ export const sysvQueue: Mechanism = {
     },
     function* (p, { from, to }, meeting) {
       const flags = meeting.waiting === 'poll' ? Ipc.NOWAIT : 0;
-      const room = Math.ceil((TYPE_BYTES + meeting.size) / 4096) * 4096;
+      const room = pageCeil(TYPE_BYTES + meeting.size);
       const out = done('mmap', yield* p.allocate(2 * room));
       const into = out + room;
       yield* p.memset(out, 0, 2 * room);
@@ -45,15 +46,9 @@ export const sysvQueue: Mechanism = {
           done('msgsnd', yield* untilThere(p, meeting, () => p.syscall(LinuxCall.msgsnd, to, out, length, flags)));
         },
         *receive(_address, length) {
-          for (;;) {
-            const got = yield* p.syscall(LinuxCall.msgrcv, from, into, length, TYPE, flags);
-            // What other calls say with EAGAIN.
-            if (got !== -Errno.ENOMSG) {
-              exactly('msgrcv', got, length);
-              return into + TYPE_BYTES;
-            }
-            yield* lookAgain(p, meeting);
-          }
+          const call = () => p.syscall(LinuxCall.msgrcv, from, into, length, TYPE, flags);
+          exactly('msgrcv', yield* untilThere(p, meeting, call, Errno.ENOMSG), length);
+          return into + TYPE_BYTES;
         },
       };
     },

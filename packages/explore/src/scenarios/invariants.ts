@@ -60,12 +60,11 @@ function deadlock({ processes }: Stage): string | null {
   for (const { threads } of processes) {
     for (const thread of threads) {
       let holder = holderFor(thread);
-      for (let chain = [thread]; holder !== null && !chain.includes(holder); holder = holderFor(holder)) chain = [...chain, holder];
+      if (holder === null) continue;
+      const chain = [thread];
+      for (; holder !== null && !chain.includes(holder); holder = holderFor(holder)) chain.push(holder);
       if (holder !== thread) continue;
-      const chain = [`thread ${thread.pid} waits for ${thread.waitingOn?.describe()}`];
-      for (let next = holderFor(thread); next !== null && next !== thread; next = holderFor(next))
-        chain.push(`who waits for ${next.waitingOn?.describe()}`);
-      return `deadlock: ${chain.join(', ')}`;
+      return `deadlock: thread ${thread.pid} ${chain.map((one) => `waits for ${one.waitingOn?.describe()}`).join(', who ')}`;
     }
   }
   return null;

@@ -231,7 +231,7 @@ export class Caches {
     own.counters.upgrades++;
     if (others.length > 0) {
       const farthest = others.reduce((worst, core) => (this.#distance(own.core, core) > this.#distance(own.core, worst) ? core : worst));
-      cpu.chargeCycles(...this.#step(own.core, farthest));
+      this.#charge(cpu, own.core, farthest, this.#distance(own.core, farthest));
     }
     this.#invalidate(line, own.core);
     this.#holders.set(line, [own.core]);
@@ -262,7 +262,7 @@ export class Caches {
     const distance = this.#distance(own.core, core);
     own.counters[DISTANCES[distance] as 'fromSameCache']++;
     cpu.linesMoved++;
-    cpu.chargeCycles(...this.#step(own.core, core));
+    this.#charge(cpu, own.core, core, distance);
   }
 
   #fromMemory(cpu: CoreClock, own: PrivateCaches, line: number): void {
@@ -289,10 +289,9 @@ export class Caches {
     return Math.floor(a / coresPerSocket) === Math.floor(b / coresPerSocket) ? 1 : 2;
   }
 
-  /** Step and price of a transfer. */
-  #step(to: number, from: number): [step: number, cycles: number] {
-    const step = [HwStep.lineSameCache, HwStep.lineSameSocket, HwStep.lineCrossSocket][this.#distance(to, from)] as number;
-    return [step, this.#transfer.price(to, from)];
+  /** The price of a transfer. */
+  #charge(cpu: CoreClock, to: number, from: number, distance: number): void {
+    cpu.chargeCycles(LINE_STEPS[distance] as number, this.#transfer.price(to, from));
   }
 
   #group(core: number): number {
@@ -314,3 +313,4 @@ export class Caches {
 }
 
 const DISTANCES = ['fromSameCache', 'fromSameSocket', 'fromOtherSocket'] as const;
+const LINE_STEPS = [HwStep.lineSameCache, HwStep.lineSameSocket, HwStep.lineCrossSocket] as const;

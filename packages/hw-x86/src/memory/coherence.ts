@@ -221,17 +221,9 @@ export class TransferCost {
    * are under way at a time, and together take as long as one.
    */
   gather(cpu: CoreClock, cores: readonly CoreClock[], count: number): void {
-    let sameCache = 0;
-    let sameSocket = 0;
-    let farthest = this.#crossSocket;
-    for (let i = 0; i < count; i++) {
-      const { core } = cores[i] as CoreClock;
-      if (this.#shareCache(core, cpu.core)) sameCache++;
-      else if (this.#shareSocket(core, cpu.core)) sameSocket++;
-      else farthest = Math.max(farthest, this.#between(core, cpu.core));
-    }
-    cpu.linesMoved += count;
-    this.#overlapping(cpu, sameCache, sameSocket, count - sameCache - sameSocket, farthest);
+    this.beginRun();
+    for (let i = 0; i < count; i++) this.move(cpu, (cores[i] as CoreClock).core, 1);
+    this.endRun(cpu);
   }
 
   /** From here to `endRun`, lines are moved by accesses that do not depend on each other. */

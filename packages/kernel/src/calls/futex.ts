@@ -92,7 +92,7 @@ function withTimeout(command: number, timeout: number): number {
 }
 
 /** Wakes who waits at a key. @param count how many; one at least, because the kernel counts before it compares */
-function wake(kernel: FutexParts, cpu: Cpu, at: Key, count: number, bitset: number): number {
+export function wake(kernel: FutexParts, cpu: Cpu, at: Key, count: number, bitset: number): number {
   // A waiter for a lock is not woken this way.
   if (kernel.futexes.owned?.has(at.space, at.offset)) return -Errno.EINVAL;
   return kernel.futexes.wake(cpu, at.space, at.offset, Math.max(1, count), bitset);

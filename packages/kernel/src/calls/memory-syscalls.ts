@@ -1,14 +1,19 @@
 import { PAGE_SIZE } from '@rpal/hw-x86';
-import { brk, madvise, mlock, mmap, mprotect, munlock, munmap, pkeyAlloc, pkeyFree } from '@rpal/mm';
+import { brk, madvise, mlock, mmap, mprotect, munlock, munmap, pkeyAlloc, pkeyFree, unsigned } from '@rpal/mm';
 import type { Waker } from '@rpal/sched';
 import { Errno, MapFlag } from '@rpal/uapi';
 import type { SyscallHandler, SyscallTable } from '../dispatch/syscall-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import { underMmapLock } from './mmap-lock.js';
 
-/** Where flags of mmap have the binary logarithm of a huge page's size, and which there are: the default, 2 MiB, 1 GiB. */
+/** Where flags have the binary logarithm of a huge page's size, and which there are: the default, 2 MiB, 1 GiB. */
 const HUGE_SHIFT = 26;
 const HUGE_SIZES: ReadonlySet<number> = new Set([0, 21, 30]);
+
+/** What a request for huge pages comes to: nobody has set any aside, of whatever size. @param flags of mmap, shmget or memfd_create */
+export function refuseHuge(flags: number): number {
+  return HUGE_SIZES.has(flags >>> HUGE_SHIFT) ? -Errno.ENOMEM : -Errno.EINVAL;
+}
 
 /** What programs do to their address space. */
 export function defineMemoryCalls(table: SyscallTable, { scheduler }: { readonly scheduler: Waker }): void {
@@ -19,12 +24,11 @@ export function defineMemoryCalls(table: SyscallTable, { scheduler }: { readonly
     const huge = (a3 & MapFlag.HUGETLB) !== 0;
     if ((a3 & MapFlag.ANONYMOUS) !== 0) {
       if (!huge) return mmap(cpu, thread.memory, a0, a1, a2, a3);
-      // Nobody has set pages aside for hugetlbfs, of whatever size.
-      return HUGE_SIZES.has(a3 >>> HUGE_SHIFT) ? -Errno.ENOMEM : -Errno.EINVAL;
+      return refuseHuge(a3);
     }
     const file = thread.process.files.lookUp(cpu, a4);
     if (file === null) return -Errno.EBADF;
-    return huge ? -Errno.EINVAL : file.mmap(cpu, thread, a0, a1, a2, a3, a5 < 0 ? a5 + 2 ** 64 : a5);
+    return huge ? -Errno.EINVAL : file.mmap(cpu, thread, a0, a1, a2, a3, unsigned(a5));
   });
 
   define(Nr.munmap, (cpu, thread, { a0, a1 }) => munmap(cpu, thread.memory, a0, a1));

@@ -38,6 +38,23 @@ function processOf({ processes }: SignalCallParts, id: number): Process | undefi
 }
 
 /**
+ * The thread that a signal is for (Linux: `do_send_specific`).
+ * @param group the process that it is to belong to; 0: any
+ * @returns -ESRCH, -EINVAL or -EPERM where it cannot be sent
+ */
+export function signalTarget(processes: ProcessTable, caller: Thread, group: number, id: number, signal: number): Thread | number {
+  const thread = processes.thread(id);
+  if (thread === undefined || (group > 0 && thread.process.pid !== group)) return -Errno.ESRCH;
+  if (signal < 0 || signal > LAST) return -Errno.EINVAL;
+  return caller.process.maySignal(thread.process) ? thread : -Errno.EPERM;
+}
+
+/** Signal 0 only asks whether one could be sent; the dead take none. */
+export function takesSignal({ state }: Thread, signal: number): boolean {
+  return signal !== 0 && state !== TaskState.DEAD;
+}
+
+/**
  * May a signal be sent to a process, and does it get there? @public for packages that define system calls
  * @returns 0 if it may and nothing comes of it; 1: it is to be sent; -EINVAL, -EPERM
  */
@@ -127,12 +144,9 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
   table.define(Nr.tgkill, (cpu, caller, { a0, a1, a2 }) => {
     const [group, id, signal] = [a0 | 0, a1 | 0, a2 | 0];
     if (group <= 0 || id <= 0) return -Errno.EINVAL;
-    const thread = kernel.processes.thread(id);
-    if (thread === undefined || thread.process.pid !== group) return -Errno.ESRCH;
-    if (signal < 0 || signal > LAST) return -Errno.EINVAL;
-    if (!caller.process.maySignal(thread.process)) return -Errno.EPERM;
-    if (signal !== 0 && thread.state !== TaskState.DEAD)
-      kernel.signals.send(cpu, thread, signal, sentBy(caller.process.credentials, SignalCode.TKILL));
+    const thread = signalTarget(kernel.processes, caller, group, id, signal);
+    if (typeof thread === 'number') return thread;
+    if (takesSignal(thread, signal)) kernel.signals.send(cpu, thread, signal, sentBy(caller.process.credentials, SignalCode.TKILL));
     return 0;
   });
 

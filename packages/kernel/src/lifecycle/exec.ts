@@ -81,12 +81,7 @@ function replaceImage(kernel: ExecParts, cpu: Cpu, thread: Thread, image: Image)
   thread.mm = process.mm;
   process.mm.activate(cpu);
   if (--old.users === 0) exitMm(cpu, old);
-  const { files } = process;
-  if (files.users > 1) {
-    files.users--;
-    process.files = files.fork();
-    process.files.owner = process;
-  }
+  process.unshareFiles();
   process.files.exec(cpu);
   kernel.contexts.release(thread);
   process.actions.forEach((action, signal) => {

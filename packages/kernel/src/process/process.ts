@@ -152,6 +152,15 @@ export class Process {
     return (sameUser && sameGroup) || this.capable(otherwise);
   }
 
+  /** A table of descriptors of its own, if it shares one (Linux: `unshare_files`). */
+  unshareFiles(): void {
+    const { files } = this;
+    if (files.users === 1) return;
+    files.users--;
+    this.files = files.fork();
+    this.files.owner = this;
+  }
+
   /** Passes limits on to those who enforce them: the limits, its capabilities or its memory have changed. */
   applyLimits(): void {
     const { limits, mm, files } = this;

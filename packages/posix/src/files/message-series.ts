@@ -14,8 +14,6 @@ const LENGTH = 56;
 const MSG_CMSG_COMPAT = 1 << 31;
 const MSG_WAITFORONE = 0x1_0000;
 const MSG_ERRQUEUE = 0x2000;
-/** Errors that nobody but the kernel sees begin here: they say how a call is to be made again. */
-const RESTARTS = 512;
 
 /** The registers of one message of a series: it is a call like that for one message, and its header lies in memory. */
 class MessageRegisters extends UserContext {
@@ -145,7 +143,7 @@ class ReceivedSeries extends MessageSeries {
   }
 
   protected override failed(error: number): void {
-    if (error !== -Errno.EAGAIN && -error < RESTARTS) this.#socket.error = -error;
+    if (error !== -Errno.EAGAIN && -error < Errno.ERESTARTSYS) this.#socket.error = -error;
   }
 
   protected override ends(cpu: Cpu): boolean {

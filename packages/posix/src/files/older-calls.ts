@@ -34,11 +34,7 @@ export function defineOlderCalls(calls: Calls): void {
     (cpu, { process }, { a0, a1, a2 }) => {
       const [first, last, flags] = [a0 >>> 0, a1 >>> 0, a2 >>> 0];
       if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) !== 0 || first > last) return -Errno.EINVAL;
-      if ((flags & CLOSE_RANGE_UNSHARE) !== 0 && process.files.users > 1) {
-        process.files.users--;
-        process.files = process.files.fork();
-        process.files.owner = process;
-      }
+      if ((flags & CLOSE_RANGE_UNSHARE) !== 0) process.unshareFiles();
       const { files } = process;
       for (let fd = first; fd <= last && fd < files.end; fd++) {
         if (files.peek(fd) === null) continue;

@@ -1,5 +1,5 @@
 import { type Cpu, PAGE_SIZE, pageCeil, pageFloor } from '@rpal/hw-x86';
-import { Capability, KernelStep, type Process, type Thread } from '@rpal/kernel';
+import { Capability, KernelStep, type Process, refuseHuge, type Thread } from '@rpal/kernel';
 import {
   accessOk,
   getUser32,
@@ -11,6 +11,7 @@ import {
   munmap,
   putUser32,
   putUser64,
+  unsigned,
   type Vma,
 } from '@rpal/mm';
 import { Errno, Ipc, MapFlag, Prot, Shm } from '@rpal/uapi';
@@ -42,9 +43,6 @@ const SHMMAX_LOW = 0xfeff_ffff;
 const FILE_END = 2 ** 63;
 const SHM_HUGETLB = 0o4000;
 const SHM_NORESERVE = 0o10000;
-/** Where flags have the binary logarithm of a huge page's size, and which there are: the default, 2 MiB, 1 GiB. */
-const HUGE_SHIFT = 26;
-const HUGE_SIZES: ReadonlySet<number> = new Set([0, 21, 30]);
 /** Commands of shmctl that tell of all segments, or of the one at an index. */
 const Tell = { IPC_INFO: 3, SHM_STAT: 13, SHM_INFO: 14, SHM_STAT_ANY: 15 } as const;
 /** Of permissions: what IPC_SET changes. */
@@ -124,13 +122,12 @@ export class SharedSegments {
     const found = key === Ipc.PRIVATE ? undefined : [...this.#byId.values()].find((segment) => segment.key === key);
     if (found !== undefined) {
       if ((flags & Ipc.CREAT) !== 0 && (flags & Ipc.EXCL) !== 0) return -Errno.EEXIST;
-      return found.bytes < unsignedSize(bytes) ? -Errno.EINVAL : found.id;
+      return found.bytes < unsigned(bytes) ? -Errno.EINVAL : found.id;
     }
     if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;
-    const size = unsignedSize(bytes);
+    const size = unsigned(bytes);
     if (size === 0 || size > SHMMAX) return -Errno.EINVAL;
-    // Nobody has set huge pages aside, of whatever size.
-    if ((flags & SHM_HUGETLB) !== 0) return HUGE_SIZES.has(flags >>> HUGE_SHIFT) ? -Errno.ENOMEM : -Errno.EINVAL;
+    if ((flags & SHM_HUGETLB) !== 0) return refuseHuge(flags);
     if (size >= FILE_END) return -Errno.EINVAL;
     if (size > SIZE_MAX || ((flags & SHM_NORESERVE) === 0 && size > this.#memory.totalFrames * PAGE_SIZE)) return -Errno.ENOMEM;
     if (this.#byId.size >= MAX_SEGMENTS) return -Errno.ENOSPC;
@@ -233,11 +230,6 @@ export class SharedSegments {
   #destroy(segment: ShmSegment): void {
     if (this.#byId.delete(segment.id)) segment.file.put();
   }
-}
-
-/** A size is unsigned. */
-function unsignedSize(register: number): number {
-  return register < 0 ? register + 2 ** 64 : register;
 }
 
 /** Owner, maker, and root may change and remove it (Linux: `ipcctl_obtain_check`). */

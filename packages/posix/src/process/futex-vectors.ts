@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { FOREVER, type FutexKey, futexKey, type Kernel, type Thread, UserBuffer } from '@rpal/kernel';
+import { FOREVER, type FutexKey, futexKey, futexWake, type Kernel, type Thread, UserBuffer } from '@rpal/kernel';
 import { getUser32 } from '@rpal/mm';
 import { FutexWaiter, SleepTimer, sleepSlack, TaskState, type WaitTarget } from '@rpal/sched';
 import { Errno, Futex } from '@rpal/uapi';
@@ -80,8 +80,7 @@ export function defineFutexVectors(calls: Calls): void {
     if (failed !== 0) return failed;
     const count = a2 | 0;
     if (count === 0) return 0;
-    if (kernel.futexes.owned?.has(key.space, key.offset)) return -Errno.EINVAL;
-    return kernel.futexes.wake(cpu, key.space, key.offset, Math.max(1, count), a1 | 0);
+    return futexWake(kernel, cpu, key, count, a1 | 0);
   });
 
   calls.define('futex_requeue', (cpu, thread, { a0, a1, a2, a3 }) => {

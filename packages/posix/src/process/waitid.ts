@@ -1,13 +1,11 @@
 import { type Process, putUsage, UserBuffer, usageOf, WAIT_CHILD, WaitChildOperation, type WaitRequest } from '@rpal/kernel';
-import { Errno, Signal, WaitOption } from '@rpal/uapi';
+import { Errno, Signal, SignalCode, WaitOption } from '@rpal/uapi';
 import { begin } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
 import { PidFd } from './pidfd.js';
 
 /** The children that waitid waits for (include/uapi/linux/wait.h). */
 const IdType = { ALL: 0, PID: 1, PGID: 2, PIDFD: 3 } as const;
-/** What has happened to a child (`si_code` of SIGCHLD). */
-export const ChildCode = { EXITED: 1, KILLED: 2, DUMPED: 3, STOPPED: 5, CONTINUED: 6 } as const;
 /** Options for children of other kinds than the model has: all of its children are meant by any of them. */
 const KINDS = 0x2000_0000 | 0x4000_0000 | (0x8000_0000 | 0);
 const STOPPED = 0x7f;
@@ -72,8 +70,8 @@ export function defineWaitid(calls: Calls): void {
 
 /** `si_code` and `si_status` of a status as wait4 has it. */
 function meaning(status: number, child: Process): readonly [number, number] {
-  if (status === CONTINUED) return [ChildCode.CONTINUED, Signal.CONT];
-  if ((status & 0xff) === STOPPED) return [ChildCode.STOPPED, status >> 8];
+  if (status === CONTINUED) return [SignalCode.CLD_CONTINUED, Signal.CONT];
+  if ((status & 0xff) === STOPPED) return [SignalCode.CLD_STOPPED, status >> 8];
   const signal = child.exit?.signal ?? 0;
-  return signal === 0 ? [ChildCode.EXITED, status >> 8] : [ChildCode.KILLED, signal];
+  return signal === 0 ? [SignalCode.CLD_EXITED, status >> 8] : [SignalCode.CLD_KILLED, signal];
 }

@@ -324,7 +324,11 @@ export function resched(cpu: Cpu, rq: RunQueue): void {
   if (current.needResched) return;
   current.needResched = true;
   if (rq.cpu === cpu) return;
-  if (kickPolling(cpu, rq)) return;
+  if (!kickPolling(cpu, rq)) sendReschedule(cpu, rq);
+}
+
+/** Interrupts the CPU of `rq` (Linux: `smp_send_reschedule`). */
+export function sendReschedule(cpu: Cpu, rq: RunQueue): void {
   cpu.charge(SchedStep.kickByIpi);
   leaveForHypervisor(cpu, rq);
   cpu.sendInterrupt(rq.cpu, Vector.reschedule);

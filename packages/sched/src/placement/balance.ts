@@ -1,7 +1,7 @@
-import { type Cpu, Vector } from '@rpal/hw-x86';
+import type { Cpu } from '@rpal/hw-x86';
 import type { Stoppers } from '../classes/stop-class.js';
 import { dequeue, enqueue } from '../core/enqueue.js';
-import { leaveForHypervisor, type RunQueue, SwitchPhase } from '../core/run-queue.js';
+import { type RunQueue, SwitchPhase, sendReschedule } from '../core/run-queue.js';
 import type { Task } from '../core/task.js';
 import { checkPreempt } from '../core/wake-up.js';
 import type { CpuSet } from '../cpus/cpu-set.js';
@@ -108,9 +108,7 @@ function kickIdle(rq: RunQueue, stoppers: Stoppers): void {
     if (idle === null) continue;
     if (idle.balanceRequested) return;
     idle.balanceRequested = true;
-    rq.cpu.charge(SchedStep.kickByIpi);
-    leaveForHypervisor(rq.cpu, idle);
-    rq.cpu.sendInterrupt(idle.cpu, Vector.reschedule);
+    sendReschedule(rq.cpu, idle);
     return;
   }
   const { current } = rq;

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { rolldown } from 'rolldown';
 import type { StormResult, storm } from '../packages/explore/src/index.ts';
 import { type QuirkName, quirkNames } from '../packages/rpal-core/src/quirks.ts';
+import { resumedLog } from './json-lines.ts';
 
 const USAGE = `usage: pnpm storm [STEPS] [--from SEED] [--log FILE] [--repair NAMES]
 Runs storms of the explorer, of some 10,000 steps each, until there are STEPS in all (ten million by default), and says what they came to.
@@ -80,9 +81,7 @@ async function bundled(): Promise<{ readonly storm: typeof storm }> {
 
 /** The storms that a log has of this kind. */
 function logged(file: string, repair: string): Line[] {
-  if (!existsSync(file)) return [];
-  const whole = readFileSync(file, 'utf8').split('\n').slice(0, -1);
-  return whole.map((text) => JSON.parse(text) as Line).filter((line) => line.repair === repair);
+  return resumedLog<Line>(file).filter((line) => line.repair === repair);
 }
 
 const { steps: wanted, from, log, repair } = options();
@@ -109,7 +108,7 @@ for (const { seed, failure } of lines) {
   if (failure !== null) kinds.set(kindOf(failure), [...(kinds.get(kindOf(failure)) ?? []), seed]);
 }
 const failures = [...kinds].sort(([, a], [, b]) => b.length - a.length);
-const failed = failures.reduce((total, [, seeds]) => total + seeds.length, 0);
+const failed = lines.filter(({ failure }) => failure !== null).length;
 console.log(`${lines.length} storms, ${sum('steps')} steps, repaired: ${repair}; ${failed} failed`);
 console.log(
   `${sum('calls')} calls put ${sum('put')} words into queues: ${sum('received')} received, ${sum('lost')} lost with their receivers`,

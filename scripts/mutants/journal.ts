@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
-import { root } from './mutant.ts';
+import { appendFileSync } from 'node:fs';
+import { git } from '../git.ts';
+import { resumedLog } from '../json-lines.ts';
 import type { Result } from './report.ts';
 
 /**
@@ -15,9 +15,8 @@ export class Journal {
 
   constructor(file: string | undefined) {
     this.#file = file;
-    if (file === undefined || this.commit === null || !existsSync(file)) return;
-    for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
-      const { commit, ...result } = JSON.parse(line) as Result & { readonly commit: string | null };
+    if (file === undefined || this.commit === null) return;
+    for (const { commit, ...result } of resumedLog<Result & { readonly commit: string | null }>(file)) {
       if (commit === this.commit) this.#known.set(keyOf(result), result);
     }
   }
@@ -37,7 +36,6 @@ function keyOf({ file, text, mutated }: Pick<Result, 'file' | 'text' | 'mutated'
 }
 
 function checkedOut(): string | null {
-  const git = (...words: string[]): string => execFileSync('git', words, { cwd: root, encoding: 'utf8' });
   try {
     return git('status', '--porcelain', '--untracked-files=no') === '' ? git('rev-parse', 'HEAD').slice(0, 12) : null;
   } catch {

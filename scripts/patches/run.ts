@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { patches } from '../../packages/rpal-core/src/patches.ts';
+import { git } from '../git.ts';
 import { type Answer, Tests } from '../mutants/tests.ts';
 import { patchMutants } from './mutants.ts';
 import { type Row, table } from './report.ts';
@@ -31,12 +31,10 @@ function options(): { wanted: readonly number[]; markdown: string | undefined } 
   }
 }
 
-function git(...args: string[]): string {
-  return spawnSync('git', args, { encoding: 'utf8' }).stdout.trim();
-}
-
 const { wanted, markdown } = options();
-const commit = `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : ' and changes'}`;
+/** What is tested, for the page. */
+const commit =
+  markdown === undefined ? '' : `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : ' and changes'}`;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const tests = new Tests();
 

@@ -65,8 +65,8 @@ export const kernel: Group = {
     },
     {
       kind: 'permission',
-      text: 'if (!caller.process.maySignal(thread.process)) return -Errno.EPERM;',
-      mutated: '',
+      text: 'return caller.process.maySignal(thread.process) ? thread : -Errno.EPERM;',
+      mutated: 'return thread;',
       tests: ['refusals'],
     },
     {

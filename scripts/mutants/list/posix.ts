@@ -6,7 +6,7 @@ export const posix: Group = {
   mutants: [
     {
       kind: 'errno',
-      text: 'return found.bytes < unsignedSize(bytes) ? -Errno.EINVAL : found.id;',
+      text: 'return found.bytes < unsigned(bytes) ? -Errno.EINVAL : found.id;',
       mutated: 'return found.id;',
       tests: ['sysv-shm'],
     },

@@ -43,13 +43,12 @@ export interface SizeRow extends Reproducible {
   readonly rows: readonly Row[];
 }
 
-/** A server that makes system calls for each request: round trips. */
-export interface HandlerRow {
+/** A server that makes system calls for each request: round trips. The line makes the last of them. */
+export interface HandlerRow extends Reproducible {
   readonly mechanism: string;
-  /** System calls per request, the trip with so many, and the line that makes that one. */
+  /** System calls per request, and the trip with so many. */
   readonly calls: readonly number[];
   readonly trips: readonly number[];
-  readonly commands: readonly string[];
 }
 
 /** What a service mesh saves by RPAL, by the time that its handlers compute. */
@@ -194,7 +193,7 @@ export async function collect(effort: Effort, tell: Teller, chosen: readonly Que
     mesh,
     waterfalls,
     outcomes,
-    predicted: commandLine(['predict', '--rounds', String(effort.rounds)]),
+    predicted: commandLine(['predict', '--rounds', String(effort.rounds), '--seeds', '1']),
     asked,
   };
 }
@@ -276,12 +275,11 @@ function handlerRow(profile: CpuProfile, name: string, messages: number): Handle
     const row = measureRow(builtIn(name), { ...base, workload: 'request', handlerCycles: 2000, handlerCalls: calls }, 32);
     return row.roundTrip as number;
   });
-  const line = (calls: number): string =>
-    commandLine([
-      ...['compare', '--mechanism', name, '--workload', 'request', '--handler', '2000', '--calls', String(calls)],
-      ...['--messages', String(messages)],
-    ]);
-  return { mechanism: name, calls: CALLS, trips, commands: CALLS.map(line) };
+  const command = commandLine([
+    ...['compare', '--mechanism', name, '--workload', 'request', '--handler', '2000', '--calls', String(CALLS.at(-1))],
+    ...['--messages', String(messages)],
+  ]);
+  return { mechanism: name, calls: CALLS, trips, command };
 }
 
 function followed(profile: CpuProfile, name: string) {

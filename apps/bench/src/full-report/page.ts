@@ -240,9 +240,9 @@ function sizesAnswer({ bySize }: Findings): string {
 }
 
 function handlersAnswer({ handlers }: Findings): string {
-  const rows = handlers.map(({ mechanism, trips, commands }) => ({
+  const rows = handlers.map(({ mechanism, trips, command }) => ({
     cells: [mechanism, ...trips.map((trip) => whole(Math.round(trip)))],
-    command: commands.at(-1) as string,
+    command,
     says: whole(Math.round(trips.at(-1) as number)),
   }));
   const rpal = handlers.find(({ mechanism }) => mechanism === 'rpal') as HandlerRow;

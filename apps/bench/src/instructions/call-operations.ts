@@ -1,7 +1,7 @@
 import type { Program } from '@rpal/kernel';
 import { LinuxCall, Signal, SocketOption, SocketType } from '@rpal/uapi';
 import { expected, positive, zero } from '../outcome.js';
-import type { Operation, Part, Preparation } from './operation.js';
+import { all, type Halves, type Operation, type Part, type Preparation, touched, twoHalves } from './operation.js';
 
 const PAGE = 4096;
 
@@ -10,8 +10,7 @@ function simple(name: string, nr: number, ...registers: readonly number[]): Oper
   return {
     name,
     *prepare(p) {
-      const buffer = positive('mmap', yield* p.allocate(PAGE));
-      yield* p.store8(buffer, 1);
+      const buffer = yield* touched(p, PAGE);
       const [a = 0, b = 0, c = 0, d = 0, e = 0] = registers.map((value) => (value === BUFFER ? buffer : value));
       return { body: () => p.syscall(nr, a, b, c, d, e) };
     },
@@ -26,63 +25,34 @@ function operation(name: string, prepare: (p: Program) => Preparation): Operatio
 }
 
 /** A call that makes a descriptor, and the one that closes it. */
-function descriptor(made: string, closed: string | null, make: (p: Program) => Iterable<void, number>): Operation[] {
-  const both =
-    (body: 'make' | 'close'): ((p: Program) => Preparation) =>
-    (p) => {
-      let fd = 0;
-      const open: Part = function* () {
-        fd = positive(made, yield* make(p));
-      };
-      const close: Part = () => p.close(fd);
-      return body === 'make' ? { body: open, after: close } : { before: open, body: close };
-    };
-  return [operation(made, both('make')), ...(closed === null ? [] : [operation(closed, both('close'))])];
+function madeAndClosed(p: Program, made: string, make: () => Iterable<void, number>): Halves {
+  let fd = 0;
+  return [
+    function* () {
+      fd = positive(made, yield* make());
+    },
+    () => p.close(fd),
+  ];
 }
 
-/** One descriptor more of a file, and its end. */
-const duplicate: readonly Operation[] = (['make', 'close'] as const).map((body) =>
-  operation(body === 'make' ? 'dup' : 'close of a duplicate', function* (p) {
-    const file = yield* p.eventfd();
-    let fd = 0;
-    const make: Part = function* () {
-      fd = positive('dup', yield* p.dup(file));
-    };
-    const close: Part = () => p.close(fd);
-    return body === 'make' ? { body: make, after: close } : { before: make, body: close };
-  }),
-);
+function descriptor(made: string, closed: string, make: (p: Program) => Iterable<void, number>): Operation[] {
+  return twoHalves(made, closed, (p) => madeAndClosed(p, made, () => make(p)));
+}
 
-/** Two calls that make and unmake a pair of descriptors. */
+/** Calls that make and unmake a pair of descriptors. */
 function pair(made: string, closed: string, make: (p: Program) => Iterable<void, number>): Operation[] {
-  const prepare =
-    (body: 'make' | 'close') =>
-    (p: Program): Preparation => {
-      const fds = [0, 0];
-      const open: Part = function* () {
+  return twoHalves(made, closed, (p) => {
+    const fds = [0, 0];
+    return [
+      function* () {
         fds[0] = positive(made, yield* make(p));
         fds[1] = p.second;
-      };
-      const close: Part = function* () {
+      },
+      function* () {
         for (const fd of fds) zero('close', yield* p.close(fd));
-      };
-      return body === 'make' ? { body: open, after: close } : { before: open, body: close };
-    };
-  return [operation(made, prepare('make')), operation(closed, prepare('close'))];
-}
-
-/** Two calls, one before the other, on what `make` makes: each is counted. */
-function twoHalves(first: string, second: string, make: (p: Program) => Generator<void, readonly [Part, Part]>): Operation[] {
-  return [
-    operation(first, function* (p) {
-      const [one, other] = yield* make(p);
-      return { body: one, after: other };
-    }),
-    operation(second, function* (p) {
-      const [one, other] = yield* make(p);
-      return { before: one, body: other };
-    }),
-  ];
+      },
+    ];
+  });
 }
 
 const questions: readonly Operation[] = [
@@ -117,8 +87,7 @@ const questions: readonly Operation[] = [
 const descriptors: readonly Operation[] = [
   ...twoHalves('eventfd: write', 'eventfd: read', function* (p) {
     const fd = yield* p.eventfd();
-    const buffer = positive('mmap', yield* p.allocate(PAGE));
-    yield* p.store8(buffer, 1);
+    const buffer = yield* touched(p, PAGE);
     return [() => p.write(fd, buffer, 8), () => p.read(fd, buffer, 8)];
   }),
   ...descriptor('eventfd: create', 'eventfd: close', (p) => p.eventfd()),
@@ -126,8 +95,12 @@ const descriptors: readonly Operation[] = [
   ...pair('socketpair: stream', 'socketpair: close of both ends', (p) => p.socketpair(SocketType.STREAM)),
   ...descriptor('socket: stream', 'socket: close', (p) => p.socket(SocketType.STREAM)),
   ...descriptor('epoll: create', 'epoll: close, empty', (p) => p.epollCreate()),
-  ...descriptor('timerfd: create', null, (p) => p.syscall(LinuxCall.timerfd_create, 1, 0)),
-  ...duplicate,
+  // Its close has not been counted.
+  ...descriptor('timerfd: create', 'timerfd: close', (p) => p.syscall(LinuxCall.timerfd_create, 1, 0)).slice(0, 1),
+  ...twoHalves('dup', 'close of a duplicate', function* (p) {
+    const file = yield* p.eventfd();
+    return madeAndClosed(p, 'dup', () => p.dup(file));
+  }),
   simple('close of nothing, EBADF', LinuxCall.close, 999),
 ];
 
@@ -135,8 +108,7 @@ const descriptors: readonly Operation[] = [
 function* sockets(p: Program): Generator<void, { a: number; b: number; buffer: number }> {
   const a = yield* p.socketpair(SocketType.STREAM);
   const b = p.second;
-  const buffer = positive('mmap', yield* p.allocate(PAGE));
-  yield* p.store8(buffer, 1);
+  const buffer = yield* touched(p, PAGE);
   return { a, b, buffer };
 }
 
@@ -197,10 +169,6 @@ const socketCalls: readonly Operation[] = [
         yield* p.close(client);
         yield* p.close(server);
       };
-      const all = (...parts: readonly Part[]): Part =>
-        function* () {
-          for (const part of parts) yield* part();
-        };
       return which === 'connect'
         ? { before: open, body: connect, after: all(accept, close) }
         : { before: all(open, connect), body: accept, after: close };
@@ -266,8 +234,7 @@ const messages: readonly Operation[] = [
   ...[1, 32, 1024, 4096, 8000].flatMap((size) =>
     twoHalves(`msgsnd: ${size} B`, `msgrcv: ${size} B`, function* (p) {
       const queue = positive('msgget', yield* p.syscall(LinuxCall.msgget, 0, 0o600));
-      const buffer = positive('mmap', yield* p.allocate(4 * PAGE));
-      for (let i = 0; i < 4; i++) yield* p.store8(buffer + i * PAGE, 1);
+      const buffer = yield* touched(p, 4 * PAGE);
       return [
         function* () {
           zero('msgsnd', yield* p.syscall(LinuxCall.msgsnd, queue, buffer, size, 0));

@@ -1,8 +1,7 @@
 import type { Program } from '@rpal/kernel';
 import { At, Errno, LinuxCall, MapFlag, OpenFlag, Prot } from '@rpal/uapi';
 import { expected, positive, zero } from '../outcome.js';
-import { type Operation, type Preparation, prepared } from './operation.js';
-import { touched } from './transfer-operations.js';
+import { type Operation, type Preparation, prepared, touched } from './operation.js';
 
 const SIZES = [1, 32, 1024, 4096, 16_384, 65_536, 262_144];
 const MIB = 1 << 20;

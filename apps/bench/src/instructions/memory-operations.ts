@@ -1,7 +1,7 @@
 import type { Program } from '@rpal/kernel';
 import { Madvise, MapFlag, Mremap, Prot } from '@rpal/uapi';
 import { expected, positive, zero } from '../outcome.js';
-import { type Operation, type Part, type Preparation, prepared } from './operation.js';
+import { all, type Operation, type Preparation, prepared } from './operation.js';
 
 const PAGE = 4096;
 const RW = Prot.READ | Prot.WRITE;
@@ -59,13 +59,6 @@ function operation(name: string, prepare: Prepare): Operation {
       yield* memory.touch(yield* memory.small(16), 16);
       return yield* prepared(prepare(memory));
     },
-  };
-}
-
-/** Several parts, one after the other. */
-function all(...parts: readonly Part[]): Part {
-  return function* () {
-    for (const part of parts) yield* part();
   };
 }
 

@@ -3,7 +3,7 @@ import { createMachine, executable, type Program } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import { tmpfs } from '@rpal/tmpfs';
 import { Signal } from '@rpal/uapi';
-import { BenchmarkFailure } from '../outcome.js';
+import { BenchmarkFailure, positive } from '../outcome.js';
 
 /** Part of an operation: calls and accesses to memory of one program. */
 export type Part = () => Iterable<void, unknown>;
@@ -29,6 +29,35 @@ export interface Operation {
   readonly name: string;
   /** Makes what the operation works on. */
   readonly prepare: (p: Program) => Preparation;
+}
+
+/** Two parts, one before the other: the second undoes the first. */
+export type Halves = readonly [Part, Part];
+
+/** Two operations, one before the other, on what `make` makes: each is counted. */
+export function twoHalves(first: string, second: string, make: (p: Program) => Generator<void, Halves> | Halves): Operation[] {
+  const half = (name: string, counted: (halves: Halves) => Repeated): Operation => ({
+    name,
+    *prepare(p) {
+      const made = make(p);
+      return counted('next' in made ? yield* made : made);
+    },
+  });
+  return [half(first, ([body, after]) => ({ body, after })), half(second, ([before, body]) => ({ before, body }))];
+}
+
+/** Several parts, one after the other. */
+export function all(...parts: readonly Part[]): Part {
+  return function* () {
+    for (const part of parts) yield* part();
+  };
+}
+
+/** Memory of so many bytes, each page of which has been written. */
+export function* touched(p: Program, bytes: number): Generator<void, number> {
+  const address = positive('mmap', yield* p.allocate(bytes));
+  for (let at = 0; at < bytes; at += 4096) yield* p.store8(address + at, 1);
+  return address;
 }
 
 /** How often an operation is repeated before, and while it is counted: pages and objects that are kept for the next are there by then. */

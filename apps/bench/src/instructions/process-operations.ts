@@ -1,6 +1,6 @@
 import { Errno, LinuxCall, MapFlag, Prot } from '@rpal/uapi';
 import { expected, positive, zero } from '../outcome.js';
-import type { Operation } from './operation.js';
+import { type Operation, touched } from './operation.js';
 
 const PAGE = 4096;
 /** Of the counted program: pages that it has touched, and areas. */
@@ -12,8 +12,7 @@ function life(name: string, pages: number, areas: number, descriptors: number): 
   return {
     name: `fork, exit, wait: ${name}`,
     *prepare(p) {
-      const address = positive('mmap', yield* p.allocate((PAGES + pages) * PAGE));
-      for (let i = 0; i < PAGES + pages; i++) yield* p.store8(address + i * PAGE, 1);
+      const address = yield* touched(p, (PAGES + pages) * PAGE);
       const own = [...p.context.thread.process.mm.areas].length;
       for (let i = own; i < AREAS; i++)
         positive('mmap', yield* p.mmap(0, PAGE, i % 2 === 0 ? Prot.READ : Prot.NONE, MapFlag.PRIVATE | MapFlag.ANONYMOUS));

@@ -1,10 +1,10 @@
 import type { Program } from '@rpal/kernel';
 import { Fcntl, OpenFlag, SocketOption, SocketType } from '@rpal/uapi';
 import { expected, positive, zero } from '../outcome.js';
-import type { Operation, Part } from './operation.js';
+import { all, type Operation, touched, twoHalves } from './operation.js';
 
 /** Sizes of messages, bytes. */
-const SIZES = [1, 32, 1024, 4096, 8192, 16_384, 65_536, 262_144];
+export const SIZES = [1, 32, 1024, 4096, 8192, 16_384, 65_536, 262_144];
 const LARGEST = 262_144;
 /** Room for all of them in a pipe or socket, so that nobody waits. */
 const ROOM = 4 << 20;
@@ -13,13 +13,6 @@ const ROOM = 4 << 20;
 interface Channel {
   send(length: number, from?: number): Iterable<void, unknown>;
   receive(length: number): Iterable<void, unknown>;
-}
-
-/** Memory that has been written, of the size of the largest message. */
-export function* touched(p: Program, bytes: number): Generator<void, number> {
-  const address = positive('mmap', yield* p.allocate(bytes));
-  for (let at = 0; at < bytes; at += 4096) yield* p.store8(address + at, 1);
-  return address;
 }
 
 function* over(p: Program, from: number, to: number): Generator<void, Channel> {
@@ -79,22 +72,10 @@ type Open = (p: Program) => Generator<void, Channel>;
 
 /** Both halves of a transfer of `size` bytes. */
 function halves(way: string, sent: string, received: string, open: Open, size: number): Operation[] {
-  const of = (name: string, pick: (channel: Channel) => { before?: Part; body: Part; after?: Part }): Operation => ({
-    name: `${way}: ${name} of ${size} B`,
-    *prepare(p) {
-      return pick(yield* open(p));
-    },
+  return twoHalves(`${way}: ${sent} of ${size} B`, `${way}: ${received} of ${size} B`, function* (p) {
+    const channel = yield* open(p);
+    return [() => channel.send(size), () => channel.receive(size)];
   });
-  return [
-    of(sent, (channel) => ({ body: () => channel.send(size), after: () => channel.receive(size) })),
-    of(received, (channel) => ({ before: () => channel.send(size), body: () => channel.receive(size) })),
-  ];
-}
-
-function oneByOne(...parts: readonly Part[]): Part {
-  return function* () {
-    for (const part of parts) yield* part();
-  };
 }
 
 /** What a message of another shape costs. */
@@ -132,7 +113,7 @@ const shapes: readonly Operation[] = [
     *prepare(p) {
       const channel = yield* stream(p);
       return {
-        before: oneByOne(
+        before: all(
           () => channel.send(4096),
           () => channel.send(4096),
         ),

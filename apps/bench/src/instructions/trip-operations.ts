@@ -2,10 +2,9 @@ import type { Program } from '@rpal/kernel';
 import { SchedPolicy } from '@rpal/sched';
 import { SocketType } from '@rpal/uapi';
 import { positive, zero } from '../outcome.js';
-import type { Operation } from './operation.js';
-import { touched } from './transfer-operations.js';
+import { type Operation, touched } from './operation.js';
+import { SIZES } from './transfer-operations.js';
 
-const SIZES = [1, 32, 1024, 4096, 8192, 16_384, 65_536, 262_144];
 /** A datagram of more does not fit into a send buffer of the usual size. */
 const LARGEST_DATAGRAM = 65_536;
 

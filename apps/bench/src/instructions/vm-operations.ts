@@ -1,6 +1,5 @@
 import { expected, positive } from '../outcome.js';
-import type { Operation } from './operation.js';
-import { touched } from './transfer-operations.js';
+import { type Operation, touched } from './operation.js';
 
 const SIZES = [32, 4096, 8192, 16_384, 65_536, 262_144, 1_048_576];
 const LARGEST = 1_048_576;

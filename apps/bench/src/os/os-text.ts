@@ -1,4 +1,5 @@
 import type { Curves, Experiment, ExperimentRow, System } from '@rpal/compare';
+import { COLUMNS, wrapped } from '../report/columns.js';
 import { percent, whole } from '../report/numbers.js';
 import { textTable } from '../report/text-table.js';
 
@@ -9,7 +10,6 @@ export interface Run {
   readonly curves: readonly Curves[];
 }
 
-const WIDTH = 80;
 /** Room for what was measured, and for the words of a law. */
 const ROOM = 30;
 
@@ -30,9 +30,7 @@ function renderRun({ experiment, rows, curves }: Run): string[] {
   return [
     ...wrap(`${experiment.name}: ${experiment.title}`, ''),
     '',
-    ...(figures.length > 0
-      ? [textTable(['', '', 'published  ', 'here', 'ratio', 'why'], figures.flatMap(figureCells), [0, 1, 5]), '']
-      : []),
+    ...(figures.length > 0 ? [textTable(['', '', 'published  ', 'here', 'ratio', 'why'], figures.map(figureCells), [0, 1, 5]), ''] : []),
     ...laws.flatMap(lawLines),
     ...curves.flatMap(renderCurves),
     ...reasons(missed).flatMap(([why, ids]) => wrap(`${ids.join(', ')}: ${why === '' ? 'no reason is known.' : why}`, '  ')),
@@ -65,21 +63,19 @@ function amount(value: number): string {
   return Math.abs(value) >= 100 ? whole(Math.round(value)) : String(Number(value.toFixed(2)));
 }
 
-/** A row of the table; a long name goes on in rows of its own. */
-function figureCells(row: ExperimentRow): string[][] {
+/** A row of the table; a long name goes on below. */
+function figureCells(row: ExperimentRow): string[] {
   const { published, here, ratio } = row;
   const { id, what, value, status } = published;
   const unit = published.kind === 'figure' ? published.unit : '';
-  const [first = '', ...others] = fold(`${what}, ${unit}`, ROOM - id.length);
-  const cells = [
+  return [
     id,
-    first,
+    wrapped(`${what}, ${unit}`, ROOM - id.length).join('\n'),
     `${amount(value as number)} ${status === 'published' ? ' ' : status[0]}`,
     amount(here as number),
     ratio === null ? '-' : ratio.toFixed(2),
     because(row),
   ];
-  return [cells, ...others.map((line) => ['', line, '', '', '', ''])];
 }
 
 function lawLines(row: ExperimentRow): string[] {
@@ -100,18 +96,7 @@ function renderCurves({ title, over, names, points }: Curves): string[] {
   return [...wrap(title, '  '), textTable([over, ...names], cells, []), ''];
 }
 
-/** Lines of at most `width` characters, broken at spaces. */
-function fold(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
-}
-
-/** As `fold` within the page, further lines two columns to the right. */
+/** Lines within the page, further ones two columns to the right. */
 function wrap(text: string, indent: string): string[] {
-  return fold(text, WIDTH - indent.length - 2).map((line, at) => `${indent}${at === 0 ? '' : '  '}${line}`);
+  return wrapped(text, COLUMNS - indent.length - 2).map((line, at) => `${indent}${at === 0 ? '' : '  '}${line}`);
 }

@@ -1,7 +1,19 @@
-import type { Writable } from 'node:stream';
+import { Writable } from 'node:stream';
 
 /** A stream that text goes to, and what is at its other end. */
 export type Output = Writable & { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined };
+
+/** A stream whose text goes to `write`. @param end what is at its other end */
+export function textOutput(end: Pick<Output, 'isTTY' | 'columns'>, write: (text: string) => void): Output {
+  const writable = new Writable({
+    decodeStrings: false,
+    write(text: string | Buffer, _encoding, done) {
+      write(text.toString());
+      done();
+    },
+  });
+  return Object.assign(writable, { isTTY: end.isTTY, columns: end.columns });
+}
 
 /** What a command sees of the world besides files. */
 export interface Io {

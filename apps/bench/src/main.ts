@@ -1,4 +1,3 @@
-import { Writable } from 'node:stream';
 import { BusError, TapError } from '@rpal/bus';
 import { Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
@@ -11,7 +10,7 @@ import { calibrateCommand } from './host/calibrate-command.js';
 import { hostCommand } from './host/host-command.js';
 import { validateCommand } from './host/validate-command.js';
 import { instructionsCommand } from './instructions/instructions-command.js';
-import type { Io, Output } from './io.js';
+import { type Io, textOutput } from './io.js';
 import { meshCommand } from './mesh/mesh-command.js';
 import { osCommand } from './os/os-command.js';
 import { pluginsCommand } from './plugins-command.js';
@@ -34,7 +33,7 @@ import { ExitCode, UsageError } from './usage.js';
  * @returns the exit code: 0 done, 1 the run failed, 2 wrong use, 130 interrupted
  */
 export async function main(args: readonly string[], given: Io): Promise<number> {
-  const io = { ...given, stdout: folding(given.stdout) };
+  const io = { ...given, stdout: textOutput(given.stdout, (text) => given.stdout.write(folded(text))) };
   let code: number = ExitCode.OK;
   const program = new Command('rpal-bench')
     .description('RPAL (Run Process As Library) on modelled machines: the experiments of the RFC and of its reviewers.')
@@ -94,18 +93,6 @@ export async function main(args: readonly string[], given: Io): Promise<number> 
     io.stderr.write(`rpal-bench: ${sentence(error)}\n`);
     return wrongUse ? ExitCode.USAGE : ExitCode.FAILED;
   }
-}
-
-/** The stream, with text that is too wide for a terminal folded. */
-function folding(stream: Output): Output {
-  const writable = new Writable({
-    decodeStrings: false,
-    write(text: string | Buffer, _encoding, done) {
-      stream.write(folded(text.toString()));
-      done();
-    },
-  });
-  return Object.assign(writable, { isTTY: stream.isTTY, columns: stream.columns });
 }
 
 /** Plugins that do not fit together, or not onto the machine: found out before anything runs. */

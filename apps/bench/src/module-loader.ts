@@ -7,6 +7,14 @@ import { UsageError } from './usage.js';
 /** What a module exports, by name. */
 export type Exports = Readonly<Record<string, unknown>>;
 
+/** How something is named that is built in, or that a module exports. */
+export const MODULE_SYNTAX = 'a name, or <file|package>[#export]';
+
+/** Whether a word names a file or a package, with or without an export, and not what is built in. */
+export function isModule(word: string): boolean {
+  return word.startsWith('@') || isFileName(word.split('#')[0] as string);
+}
+
 /** Whether a name is that of a file, and not of a package. */
 export function isFileName(name: string): boolean {
   return /^(\.{0,2}\/|.:[\\/])/.test(name) || /\.[cm]?[jt]s$/.test(name);

@@ -1,7 +1,6 @@
 import './host-engine.js';
-import { Writable } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Io, Output } from './io.js';
+import { type Io, type Output, textOutput } from './io.js';
 import { main } from './main.js';
 import { INTERRUPT, type ProgramData, type ProgramMessage, type StreamName } from './supervisor.js';
 
@@ -14,14 +13,7 @@ const { args, ends } = workerData as ProgramData;
 const say = (message: ProgramMessage): void => parentPort?.postMessage(message);
 
 function output(stream: StreamName): Output {
-  const writable = new Writable({
-    decodeStrings: false,
-    write(text: string | Buffer, _encoding, done) {
-      say({ stream, text: text.toString() });
-      done();
-    },
-  });
-  return Object.assign(writable, ends[stream]);
+  return textOutput(ends[stream], (text) => say({ stream, text }));
 }
 
 const handlers = new Set<() => void>();

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { costsOption, idleOption, option, placementOption, profileOption, seedOption } from '../machine-options.js';
+import { MODULE_SYNTAX } from '../module-loader.js';
 import { checkApart, OutputFile, tellWritten } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
@@ -26,7 +27,7 @@ import {
   type WorkloadName,
   whyNot,
 } from './comparison.js';
-import { builtInMechanisms, MECHANISM_SYNTAX, mechanismsNamed } from './mechanism-loader.js';
+import { builtInMechanisms, mechanismsNamed } from './mechanism-loader.js';
 
 interface Flags {
   readonly mechanism: string;
@@ -115,7 +116,7 @@ export function compareCommand(io: Io, done: (code: number) => void): Command {
     .addOption(
       new Option(
         '--mechanism <names>',
-        `all of Linux and of RPAL, or with commas between: ${MECHANISM_SYNTAX}; --list shows the names`,
+        `all of Linux and of RPAL, or with commas between: ${MODULE_SYNTAX}; --list shows the names`,
       ).default('all'),
     )
     .addOption(

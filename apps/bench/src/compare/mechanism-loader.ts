@@ -1,10 +1,7 @@
 import { type Mechanism, mechanisms } from '@rpal/compare';
-import { isFileName, loadModule } from '../module-loader.js';
+import { isModule, loadModule } from '../module-loader.js';
 import { systems } from '../os/systems.js';
 import { UsageError } from '../usage.js';
-
-/** How `--mechanism` names one that is not built in. */
-export const MECHANISM_SYNTAX = 'a name, or <file|package>[#export]';
 
 /** All that are built in: those of Linux and of RPAL first, then those of other systems. */
 export const builtInMechanisms: readonly Mechanism[] = [...mechanisms, ...systems.flatMap((system) => system.mechanisms)];
@@ -27,11 +24,6 @@ export async function mechanismNamed(word: string, directory: string): Promise<M
   const [mechanism, ...others] = await mechanismsNamed(word, directory);
   if (mechanism !== undefined && others.length === 0) return mechanism;
   throw new UsageError(`"${word}" are several mechanisms (${[mechanism, ...others].map((each) => each?.name).join(', ')}); name one`);
-}
-
-/** Whether a word names a file or a package, and not a mechanism that is built in. */
-export function isModule(word: string): boolean {
-  return word.startsWith('@') || isFileName(word.split('#')[0] as string);
 }
 
 /** The built-in mechanism of that name, in upper or lower case. @throws UsageError with the names that there are */

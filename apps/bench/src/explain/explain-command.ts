@@ -6,10 +6,11 @@ import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { sizeText } from '../compare/compare-text.js';
 import { warmUpOf } from '../compare/comparison.js';
-import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js';
+import { mechanismNamed } from '../compare/mechanism-loader.js';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { costsOption, idleOption, option, placementOption, profileOption } from '../machine-options.js';
+import { MODULE_SYNTAX } from '../module-loader.js';
 import { checkApart, OutputFile, tellWritten } from '../output-file.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { whole } from '../report/numbers.js';
@@ -69,7 +70,7 @@ export function explainCommand(io: Io, done: (code: number) => void): Command {
     .description(
       'Follows one message there and back, step by step: on which CPU it is, what is executed or waited for, and what that takes.',
     )
-    .argument('<mechanism>', `${MECHANISM_SYNTAX}, as in compare`)
+    .argument('<mechanism>', `${MODULE_SYNTAX}, as in compare`)
     .addOption(option('--size <bytes>', 'bytes of the message', wholeNumber('--size', 1, 1 << 20, 'bytes')).default(32))
     .addOption(option('--after <n>', 'messages before it', wholeNumber('--after', 10, 1_000_000, 'messages')).default(warmUpOf(1000)))
     .addOption(profileOption())

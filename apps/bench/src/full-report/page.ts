@@ -253,15 +253,15 @@ function handlersAnswer({ handlers }: Findings): string {
 }
 
 function meshAnswer({ mesh: { lines: rows, claimedAt, command } }: Findings): string {
-  const claim = `${(100 * CLAIMED).toFixed(1)} %`;
+  const claim = percent(CLAIMED);
   const sentence =
     claimedAt === null
       ? `At none of these times is ${claim} of the CPU time saved, which the RFC states as the most.`
       : `${claim} of the CPU time, which the RFC states as the most, are saved where handlers compute about ${claimedAt.toFixed(0)} microseconds per request; longer ones save less, shorter ones more.`;
   const cells = rows.map(({ handler, before, after, saved }) => ({
-    cells: [String(handler), before.toFixed(2), after.toFixed(2), `${(100 * saved).toFixed(1)} %`],
+    cells: [String(handler), before.toFixed(2), after.toFixed(2), percent(saved)],
     command,
-    says: `${handler} ${before.toFixed(2)} ${after.toFixed(2)} ${(100 * saved).toFixed(1)} %`,
+    says: `${handler} ${before.toFixed(2)} ${after.toFixed(2)} ${percent(saved)}`,
   }));
   return `<p>${escaped(sentence)} An application beside its proxy, 10,000 requests a second of 256 bytes, two system calls per handler; microseconds of CPU time per request on both sides.</p>${table(['handler computes, us', 'Unix socket', 'RPAL', 'saved'], cells, [])}`;
 }

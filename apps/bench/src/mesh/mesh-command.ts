@@ -2,14 +2,15 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { Mechanism } from '@rpal/compare';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
-import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js';
+import { mechanismNamed } from '../compare/mechanism-loader.js';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { option, placementOption, profileOption } from '../machine-options.js';
+import { MODULE_SYNTAX } from '../module-loader.js';
 import { tellWritten } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
-import { whole } from '../report/numbers.js';
+import { percent, whole } from '../report/numbers.js';
 import { textTable } from '../report/text-table.js';
 import type { Placement } from '../rfc-benchmark.js';
 import { checkPlace, type RfcSettings } from '../rfc-settings.js';
@@ -63,7 +64,7 @@ export function meshCommand(io: Io, done: (code: number) => void): Command {
     .description(
       'What an application beside its proxy would save: CPU time per request with one mechanism and with another, by the time that handlers compute.',
     )
-    .addOption(new Option('--from <mechanism>', `what is used today: ${MECHANISM_SYNTAX}`).default('unix'))
+    .addOption(new Option('--from <mechanism>', `what is used today: ${MODULE_SYNTAX}`).default('unix'))
     .addOption(new Option('--to <mechanism>', 'what it would be').default('rpal'))
     .addOption(option('--rate <n>', 'requests per second', wholeNumber('--rate', 1, 1_000_000, 'requests per second')).default(10_000))
     .addOption(option('--size <bytes>', 'bytes of request and answer', wholeNumber('--size', 1, 1 << 20, 'bytes')).default(256))
@@ -120,10 +121,10 @@ function render(
     String(handler),
     a.toFixed(2),
     b.toFixed(2),
-    `${(100 * saved).toFixed(1)} %`,
+    percent(saved),
     `${((a * rate) / 1e4).toFixed(1)} % -> ${((b * rate) / 1e4).toFixed(1)} %`,
   ]);
-  const claim = `${(100 * CLAIMED).toFixed(1)} %`;
+  const claim = percent(CLAIMED);
   const verdict =
     claimedAt === null
       ? `At none of these is the saving ${claim}, which the RFC states as the most.`

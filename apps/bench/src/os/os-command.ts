@@ -6,12 +6,13 @@ import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { costsOption, seedOption } from '../machine-options.js';
+import { MODULE_SYNTAX } from '../module-loader.js';
 import { tellWritten } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { ExitCode } from '../usage.js';
 import { type Run, renderSystem } from './os-text.js';
-import { SYSTEM_SYNTAX, systemNamed } from './system-loader.js';
+import { systemNamed } from './system-loader.js';
 import { systems } from './systems.js';
 
 interface Flags {
@@ -66,7 +67,7 @@ export const osJson = envelopeOf(
 export function osCommand(io: Io, done: (code: number) => void): Command {
   return new Command('os')
     .description('Other structures for an operating system: what was published about them, and what comes out on modelled machines.')
-    .addArgument(new Argument('[system]', `${SYSTEM_SYNTAX}; without one, the list`))
+    .addArgument(new Argument('[system]', `${MODULE_SYNTAX}; without one, the list`))
     .addOption(costsOption())
     .addOption(seedOption())
     .option('--json <file>', JSON_HELP)

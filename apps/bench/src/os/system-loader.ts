@@ -1,10 +1,7 @@
 import type { System } from '@rpal/compare';
-import { isFileName, loadModule } from '../module-loader.js';
+import { isModule, loadModule } from '../module-loader.js';
 import { UsageError } from '../usage.js';
 import { systems } from './systems.js';
-
-/** How a system is named that does not come with this program. */
-export const SYSTEM_SYNTAX = 'a name, or <file|package>[#export]';
 
 /**
  * The system of that name, in upper or lower case, or the one that a file or package exports.
@@ -12,13 +9,13 @@ export const SYSTEM_SYNTAX = 'a name, or <file|package>[#export]';
  * @throws UsageError with the names that there are
  */
 export async function systemNamed(word: string, directory: string): Promise<System> {
-  const [name = '', wanted] = word.split('#');
-  if (!word.startsWith('@') && !isFileName(name)) {
+  if (!isModule(word)) {
     const found = systems.find((system) => system.name === word.toLowerCase());
     if (found !== undefined) return found;
     const names = systems.map((system) => system.name).join(', ');
     throw new UsageError(`a system is one of ${names}, or a file or package that exports one; "${word}" is none of them`);
   }
+  const [name = '', wanted] = word.split('#');
   const module = await loadModule('os', name, directory);
   const found = Object.entries(module).filter(([key, value]) => isSystem(value) && (wanted === undefined || key === wanted));
   const all = [...new Set(found.map(([, value]) => value as System))];

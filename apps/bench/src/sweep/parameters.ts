@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type CpuProfile, PRIMITIVES, type Primitive, parseProfile } from '@rpal/hw-x86';
 import { type QuirkName, quirkNames } from '@rpal/rpal-core';
 import type { IdleStateName } from '@rpal/sched';
-import { isModule } from '../compare/mechanism-loader.js';
+import { isModule } from '../module-loader.js';
 import { isProfileFile } from '../profile-file.js';
 import type { Placement } from '../rfc-benchmark.js';
 import { checkPlace, profileNamed } from '../rfc-settings.js';

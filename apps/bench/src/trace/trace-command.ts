@@ -2,9 +2,10 @@ import { type Mechanism, pingPong, type Waiting } from '@rpal/compare';
 import type { IdleStateName } from '@rpal/sched';
 import { ftraceText, perfettoTrace, Recorder, type Recording, speedscopeTrace } from '@rpal/trace';
 import { Command } from 'commander';
-import { MECHANISM_SYNTAX, mechanismNamed } from '../compare/mechanism-loader.js';
+import { mechanismNamed } from '../compare/mechanism-loader.js';
 import type { Io } from '../io.js';
 import { idleOption, option, placementOption, pluginOption, profileOption } from '../machine-options.js';
+import { MODULE_SYNTAX } from '../module-loader.js';
 import { OutputFile } from '../output-file.js';
 import { loadPlugins } from '../plugin-loader.js';
 import { whole } from '../report/numbers.js';
@@ -44,7 +45,7 @@ export function traceCommand(io: Io, done: (code: number) => void): Command {
     .description(
       'Records what happens while some messages go: who runs where, system calls, wake-ups, interrupts, lazy switches, keys. For Perfetto, as ftrace text, or for speedscope.',
     )
-    .argument('<mechanism>', `${MECHANISM_SYNTAX}, as in compare`)
+    .argument('<mechanism>', `${MODULE_SYNTAX}, as in compare`)
     .requiredOption('--out <file>', 'where to; .pftrace, .txt and .json say the format')
     .addOption(option('--format <name>', 'perfetto, ftrace or speedscope', oneOf('--format', ['perfetto', 'ftrace', 'speedscope'])))
     .addOption(option('--messages <n>', 'round trips', wholeNumber('--messages', 1, 100_000, 'messages')).default(10))

@@ -45,7 +45,7 @@ export function seedOption(): Option {
 }
 
 /** Collects an option that may be given several times. */
-function several(value: string, before: readonly string[]): readonly string[] {
+export function several(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
 }
 

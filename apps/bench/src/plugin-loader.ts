@@ -20,9 +20,15 @@ export async function loadPlugins(specifications: readonly string[], directory: 
   return plugins;
 }
 
+/** `module#export={"option":1}`: the module and its export. */
+export function withoutOptions(specification: string): string {
+  return /^(.*?)=\{/s.exec(specification)?.[1] ?? specification;
+}
+
 /** Takes `module#export={"option":1}` apart. */
 function parse(specification: string): { module: string; exported: string | undefined; options: object | undefined } {
-  const [, head = specification, json] = /^(.*?)=(\{.*)$/s.exec(specification) ?? [];
+  const head = withoutOptions(specification);
+  const json = head === specification ? undefined : specification.slice(head.length + 1);
   const [module = '', exported] = head.split('#');
   if (module === '') throw new UsageError(`--plugin takes ${PLUGIN_SYNTAX}; "${specification}" names no module`);
   try {

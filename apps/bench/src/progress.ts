@@ -1,11 +1,10 @@
 import type { Io } from './io.js';
+import { COLUMNS } from './report/columns.js';
 
 /** Between two pictures of the bar, ms. */
 const FRAME = 100;
 /** Of the bar, characters. */
 const LENGTH = 20;
-/** Terminals of fewer columns than this are rare; the line stays on one row. */
-const COLUMNS = 80;
 
 /** Is told how far work has come, and says whether it should end. */
 export interface Watcher {
@@ -46,6 +45,7 @@ export class Progress implements Watcher {
     const passed = now - this.#began;
     if (stderr.isTTY !== true || passed < patience || now - (this.#shown ?? Number.NEGATIVE_INFINITY) < FRAME) return;
     this.#shown = now;
+    // The line stays on one row.
     const width = Math.min(stderr.columns ?? COLUMNS, COLUMNS) - 1;
     stderr.write(`\r\x1b[K${lineOf(phase, done, all, passed).slice(0, width)}`);
   }

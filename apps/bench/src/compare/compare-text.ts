@@ -23,7 +23,7 @@ export function sizeText(bytes: number): string {
   return bytes >= 1024 && bytes % 1024 === 0 ? `${bytes >> 10} KiB` : `${bytes} B`;
 }
 
-const WAYS = { 'ping-pong': 'one way', stream: 'between two', request: 'one way', cost: 'of work' } as const;
+const WAYS = { 'ping-pong': 'one way', stream: 'between two', request: 'one way' } as const;
 
 const READING = `\
 TSC cycles and counts per message. One way: from the moment at which the client
@@ -49,15 +49,18 @@ export function renderComparison(settings: CompareSettings, { rows, costs, left,
     '',
   ];
   if (workload === 'cost') parts.push('Work per message from which on two CPUs beat one thread', '', costsBySize(costs, sizes), '');
-  for (const size of sizes.length === 1 && workload !== 'cost' ? sizes : []) {
-    const own = rows.filter((row) => row.size === size).sort((a, b) => figureOf(a) - figureOf(b));
-    parts.push(`Messages of ${sizeText(size)}`, '', oneSize(own, WAYS[workload]), '');
-    if (workload !== 'stream') parts.push('Where the way there goes', '', causes(own), '');
-  }
-  if (sizes.length > 1 && workload !== 'cost')
-    parts.push(`TSC cycles ${WAYS[workload]}, by size of the message`, '', bySize(rows, sizes), '');
+  else parts.push(...ways(WAYS[workload], rows, sizes, workload !== 'stream'));
   if (left.length > 0) parts.push('Left out', '', ...reasons(left), '');
   return `${parts.join('\n')}\n${workload === 'cost' ? READING_COST : READING}\n`;
+}
+
+/** Tables of one size, or of several. @param explained whether the causes of a way are shown */
+function ways(way: string, rows: readonly Row[], sizes: readonly number[], explained: boolean): string[] {
+  if (sizes.length !== 1) return [`TSC cycles ${way}, by size of the message`, '', bySize(rows, sizes), ''];
+  const size = sizes[0] as number;
+  const own = rows.filter((row) => row.size === size).sort((a, b) => figureOf(a) - figureOf(b));
+  const shown = [`Messages of ${sizeText(size)}`, '', oneSize(own, way), ''];
+  return explained ? [...shown, 'Where the way there goes', '', causes(own), ''] : shown;
 }
 
 function oneSize(rows: readonly Row[], way: string): string {

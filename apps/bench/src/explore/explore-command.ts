@@ -246,7 +246,7 @@ function covered(strategy: Part['strategy'], { failure, runs, steps, covered: de
   return `${amount}: every order of steps that can make a difference, with up to ${count(deviations, 'deviation')} from the usual one; part of those with more`;
 }
 
-export function count(n: number, what: string): string {
+function count(n: number, what: string): string {
   return `${n.toLocaleString('en-US')} ${what}${n === 1 ? '' : 's'}`;
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import manifest from '../../package.json' with { type: 'json' };
+import { withoutOptions } from '../plugin-loader.js';
 import { UsageError } from '../usage.js';
 import { experimentNamed } from './experiments.js';
 import { modelIdentity } from './identity.js';
@@ -7,11 +8,12 @@ import { modulesIn, parameterNamed, type Settings } from './parameters.js';
 import type { Task } from './task.js';
 
 /** Which program this is, as far as results depend on it. */
-export interface Version {
-  readonly version: string;
+const version = z.strictObject({
+  version: z.string(),
   /** Of the built program, and of the modules that a task names. */
-  readonly identity: string;
-}
+  identity: z.string(),
+});
+type Version = z.infer<typeof version>;
 
 /** @param points which may name modules, looked for in `directory` */
 export function versionFor(points: readonly Settings[], directory: string): Version {
@@ -21,8 +23,8 @@ export function versionFor(points: readonly Settings[], directory: string): Vers
 const settings = z.record(z.string(), z.union([z.string(), z.number()]));
 
 /** A task as it is put into the queue. */
-export const queuedTask = z.strictObject({
-  sender: z.strictObject({ version: z.string(), identity: z.string() }),
+const queuedTask = z.strictObject({
+  sender: version,
   experiment: z.string(),
   points: z.array(settings).min(1).max(100_000),
 });
@@ -60,7 +62,7 @@ export function taskFrom(data: unknown, allowed: ReadonlySet<string>, directory:
   if (!checked.success) throw new RefusedTask(`it is not a task: ${z.prettifyError(checked.error).replaceAll('\n', ' ')}`);
   const { sender, experiment: name, points } = checked.data;
   for (const module of modulesIn(points)) {
-    const [, words = module] = /^(.*?)=\{/s.exec(module) ?? [];
+    const words = withoutOptions(module);
     if (!allowed.has(words)) {
       throw new RefusedTask(`it names ${JSON.stringify(words)}, and a worker loads only what it is started with: worker --allow ${words}`);
     }

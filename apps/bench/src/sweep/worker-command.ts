@@ -1,6 +1,7 @@
 import { availableParallelism, hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
+import { several } from '../machine-options.js';
 import { whole } from '../report/numbers.js';
 import { ExitCode, wholeNumber } from '../usage.js';
 import { threads } from './engine.js';
@@ -43,7 +44,7 @@ export function workerCommand(io: Io, done: (code: number) => void): Command {
     )
     .addOption(
       new Option('--allow <module>', 'a plugin, mechanism or profile that points may name; may be repeated')
-        .argParser((value: string, before: readonly string[]) => [...before, value])
+        .argParser(several)
         .default([], 'none'),
     )
     .addHelpText('after', HELP)

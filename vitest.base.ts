@@ -8,6 +8,8 @@ const setup = fileURLToPath(new URL('scripts/testing/setup.ts', import.meta.url)
 
 /** Tests that count operations: in processes of their own. */
 const OPERATIONS = '**/*.operations.test.ts';
+/** Tests that do not bear what other tests of their process have loaded: in processes of their own. */
+const ALONE = 'test/**/*.alone.test.ts';
 
 /** The one test recipe: on sources, without isolation (the packages keep no global state that tests could share). */
 export function project(name: string): ViteUserConfig {
@@ -17,7 +19,7 @@ export function project(name: string): ViteUserConfig {
     test: {
       name,
       include: ['test/**/*.test.ts'],
-      exclude: [...configDefaults.exclude, OPERATIONS, ...(onBuiltPackages ? innerTests(name) : [])],
+      exclude: [...configDefaults.exclude, OPERATIONS, ALONE, ...(onBuiltPackages ? innerTests(name) : [])],
       setupFiles: [setup],
       isolate: false,
       environment: 'node',
@@ -26,6 +28,12 @@ export function project(name: string): ViteUserConfig {
       server: { deps: { external: [/\/dist\/index\.js$/] } },
     },
   });
+}
+
+/** The same recipe with isolation, for the tests of one package that want it. */
+export function alone(name: string): ViteUserConfig {
+  const recipe = project(name);
+  return { ...recipe, test: { ...recipe.test, name: `${name} alone`, include: [ALONE], exclude: configDefaults.exclude, isolate: true } };
 }
 
 /** The tests of all packages that count operations. */

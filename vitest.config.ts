@@ -3,5 +3,7 @@ import { onBuiltPackages } from './scripts/built-packages.ts';
 import { operations } from './vitest.base.ts';
 
 export default defineConfig({
-  test: { projects: ['packages/*', 'plugins/*', 'apps/*', 'docs', ...(onBuiltPackages ? [] : [operations])] },
+  test: {
+    projects: ['packages/*', 'plugins/*', 'apps/*', 'docs', 'apps/bench/vitest.alone.config.ts', ...(onBuiltPackages ? [] : [operations])],
+  },
 });

@@ -1,9 +1,10 @@
+import { done, exactly } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
 import { Time } from '@rpal/kernel';
 import { EPOLLRPALIN, type LibraryBuild, librpal, QUEUE_WORDS } from '@rpal/librpal';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
 import type { Meter } from './meter.js';
-import { check, expected, fail, positive, zero } from './outcome.js';
+import { check, fail } from './outcome.js';
 
 /** Client and server of the RFC's sample (patch 35), for one connection each. */
 
@@ -33,7 +34,7 @@ export function wordsOf(size: number): number {
 
 /** Connects to the listening server. */
 function* connect(p: Program): Generator<void, number> {
-  const fd = positive('client: socket', yield* p.socket(SocketType.STREAM));
+  const fd = done('client: socket', yield* p.socket(SocketType.STREAM));
   const result = yield* p.connect(fd, SOCKET_PATH);
   if (result !== 0) fail(`client: connect failed with ${result}`);
   return fd;
@@ -41,7 +42,7 @@ function* connect(p: Program): Generator<void, number> {
 
 /** Buffers of a client: the message, and the echo. */
 function* clientBuffers(p: Program, size: number): Generator<void, readonly [number, number]> {
-  const memory = positive('client: mmap', yield* p.allocate(8192));
+  const memory = done('client: mmap', yield* p.allocate(8192));
   // What follows the stamp is filler, as in the sample; the zero that sprintf ends the stamp with is in the place of the first of it.
   yield* p.memset(memory, 0x2e, size);
   yield* p.memset(memory + 4096, 0, size);
@@ -51,14 +52,14 @@ function* clientBuffers(p: Program, size: number): Generator<void, readonly [num
 /** Hangs up; from here on the server knows whether another connection will come. */
 function* hangUp(p: Program, fd: number, experiment: Experiment): Generator<void, void> {
   experiment.stopped = experiment.stopRequested;
-  zero('close', yield* p.close(fd));
+  exactly('close', yield* p.close(fd), 0);
 }
 
 export function* epollClient(p: Program, meter: Meter, experiment: Experiment): Generator<void, void> {
   const { messages, size } = experiment;
   const fd = yield* connect(p);
   const [message, echo] = yield* clientBuffers(p, size);
-  zero('client: nanosleep', yield* p.sleep(Time.ms));
+  exactly('client: nanosleep', yield* p.sleep(Time.ms), 0);
   for (let i = 0; i < messages && !experiment.stopRequested; i++) {
     const stamp = p.rdtsc();
     meter.sent();
@@ -77,10 +78,10 @@ export function* epollClient(p: Program, meter: Meter, experiment: Experiment): 
 }
 
 export function* epollServer(p: Program, listener: number, meter: Meter, { size }: Experiment): Generator<void, void> {
-  const fd = positive('server: accept', yield* p.accept(listener));
-  const epfd = positive('server: epoll_create1', yield* p.epollCreate());
-  zero('server: epoll_ctl', yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS));
-  const buffer = positive('server: mmap', yield* p.allocate(8192));
+  const fd = done('server: accept', yield* p.accept(listener));
+  const epfd = done('server: epoll_create1', yield* p.epollCreate());
+  exactly('server: epoll_ctl', yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS), 0);
+  const buffer = done('server: mmap', yield* p.allocate(8192));
   const events = buffer + 4096;
   for (;;) {
     const count = yield* p.epollWait(epfd, events, 16, -1);
@@ -93,8 +94,8 @@ export function* epollServer(p: Program, listener: number, meter: Meter, { size 
     const sent = yield* p.write(fd, buffer, size);
     if (sent !== size) fail(`server: send returned ${sent}`);
   }
-  zero('close', yield* p.close(fd));
-  zero('close', yield* p.close(epfd));
+  exactly('close', yield* p.close(fd), 0);
+  exactly('close', yield* p.close(epfd), 0);
 }
 
 /** The client's stamp has been parsed: takes the own one, and counts. */
@@ -114,17 +115,17 @@ export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): G
   yield* p.storeBytes(note, new TextEncoder().encode('INIT'));
   yield* p.store32(note + 4, lib.process.key);
   yield* p.store32(note + 8, 0);
-  expected('client: write of the introduction', yield* p.write(fd, note, 12), 12);
+  exactly('client: write of the introduction', yield* p.write(fd, note, 12), 12);
   check((yield* p.read(fd, note, 8)) === 8, 'client: no key from the server');
   const key = yield* p.load64(note);
   check(key !== 0, 'client: the server could not request us');
   check((yield* lib.requestService(key)) === 0, 'client: rpal_request_service failed');
   yield* p.storeBytes(note, new TextEncoder().encode('SUCC'));
-  expected('client: write of SUCC', yield* p.write(fd, note, 4), 4);
+  exactly('client: write of SUCC', yield* p.write(fd, note, 4), 4);
   if ((yield* lib.senderInit()) !== 0) fail(`client: rpal_sender_init failed with ${lib.error}`);
-  const epfd = positive('epoll_create1', yield* p.epollCreate());
-  zero('rpal_epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS | EPOLLRPALIN));
-  zero('client: nanosleep', yield* p.sleep(3 * Time.s));
+  const epfd = done('epoll_create1', yield* p.epollCreate());
+  exactly('rpal_epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS | EPOLLRPALIN), 0);
+  exactly('client: nanosleep', yield* p.sleep(3 * Time.s), 0);
   const serviceId = lib.requestedServiceId(key);
   const far = yield* lib.udsFdmap(serviceId, fd);
   check(far !== null, 'client: rpal_uds_fdmap found no receiver');
@@ -147,18 +148,18 @@ export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): G
 }
 
 export function* rpalServer(p: Program, listener: number, meter: Meter, { size, build }: Experiment): Generator<void, void> {
-  const fd = positive('server: accept', yield* p.accept(listener));
+  const fd = done('server: accept', yield* p.accept(listener));
   const lib = librpal(p, { build });
   if ((yield* lib.init(1)) < 0) fail(`server: rpal_init failed with ${lib.error}`);
-  const epfd = positive('epoll_create1', yield* p.epollCreate());
-  zero('rpal_epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS | EPOLLRPALIN));
-  const buffer = positive('server: mmap', yield* p.allocate(8192));
+  const epfd = done('epoll_create1', yield* p.epollCreate());
+  exactly('rpal_epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, PLAIN_EVENTS | EPOLLRPALIN), 0);
+  const buffer = done('server: mmap', yield* p.allocate(8192));
   const events = buffer + 4096;
   check((yield* p.read(fd, buffer, 12)) === 12, 'server: no INIT');
   const key = yield* p.load32(buffer + 4);
   const requested = (yield* lib.requestService(key)) === 0;
   yield* p.store64(buffer, requested ? lib.process.key : 0);
-  expected('server: write of the key', yield* p.write(fd, buffer, 8), 8);
+  exactly('server: write of the key', yield* p.write(fd, buffer, 8), 8);
   check((yield* p.read(fd, buffer, 4)) === 4, 'server: no SUCC');
   check((yield* lib.receiverInit()) >= 0, 'server: rpal_receiver_init failed');
   const words = wordsOf(size);

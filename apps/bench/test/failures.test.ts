@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { definePlugin, type Plugin } from '@rpal/bus';
+import { CompareError, exactly } from '@rpal/compare';
 import { SyscallNumber, type Thread } from '@rpal/kernel';
 import { Signal } from '@rpal/uapi';
 import { afterAll, describe, expect, it } from 'vitest';
-import { BenchmarkFailure, expected, positive, zero } from '../src/outcome.js';
 import { type Channel, pingPong } from '../src/predict/ping-pong.js';
 import { meet, smallProfile } from '../src/questions/services.js';
 import { run } from './terminal.js';
@@ -72,7 +72,7 @@ describe('processes that hand something to and fro', () => {
     ['pipe', 'sched_setaffinity', SyscallNumber.sched_setaffinity, /^sched_setaffinity came back with ESRCH, not 0$/],
   ] as const)('through %s: a failed %s ends the run', (channel, _call, number, words) => {
     expect(() => pair(channel, [spoil(number, 2)])).toThrow(new RegExp(words.source.slice(1, -1)));
-    expect(causeOf(() => pair(channel, [spoil(number, 2)]))).toBeInstanceOf(BenchmarkFailure);
+    expect(causeOf(() => pair(channel, [spoil(number, 2)]))).toBeInstanceOf(CompareError);
   });
 });
 
@@ -104,18 +104,9 @@ describe('two services that meet', () => {
 
   it('must both live, unless a death is what is asked about', () => {
     const kill: Parameters<typeof meet>[1] = function* (p, { server }) {
-      zero('kill', yield* p.kill(server.pid, Signal.KILL));
+      exactly('kill', yield* p.kill(server.pid, Signal.KILL), 0);
     };
     expect(() => meet({}, kill)).toThrow(/server \(process \d+\) died of SIGKILL/);
     expect(meet({}, kill, { deaths: 'report' }).server.exit?.signal).toBe(Signal.KILL);
-  });
-});
-
-describe('a result', () => {
-  it('that is not as expected is a failure that names the call, and the error by its name', () => {
-    expect([expected('read', 8, 8), positive('open', 3), positive('open', 0)]).toEqual([8, 3, 0]);
-    expect(() => expected('read', 7, 8)).toThrow(new BenchmarkFailure('read came back with 7, not 8'));
-    expect(() => zero('close', -9)).toThrow(new BenchmarkFailure('close came back with EBADF, not 0'));
-    expect(() => positive('open', -2)).toThrow(new BenchmarkFailure('open failed with ENOENT'));
   });
 });

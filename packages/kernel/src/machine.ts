@@ -35,7 +35,10 @@ const packages = {
 
 /** How far to run, and what to do about deaths. */
 export interface RunOptions {
-  /** TSC cycles of machine time at which to come back, if processes have not ended before. */
+  /**
+   * TSC cycles of machine time at which to come back, if processes have not ended before. Until then nobody waits in vain: the host may
+   * yet spawn who wakes them. A run without it says so of a deadlock.
+   */
   readonly until?: number;
   /** A process that dies of a signal when no other process is told: `throw` (the default), or only list it in `deaths`. */
   readonly deaths?: 'throw' | 'report';

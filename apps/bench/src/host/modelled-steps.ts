@@ -1,9 +1,9 @@
-import { type Mechanism, mechanisms, pingPong } from '@rpal/compare';
+import { done, exactly, type Mechanism, mechanisms, pingPong } from '@rpal/compare';
 import type { CpuProfile } from '@rpal/hw-x86';
 import { createMachine, executable, type Program } from '@rpal/kernel';
 import type { IdleStateName } from '@rpal/sched';
 import { MapFlag, Prot } from '@rpal/uapi';
-import { check, expected, positive, zero } from '../outcome.js';
+import { check } from '../outcome.js';
 import { cpusFor } from '../rfc-benchmark.js';
 
 /** Behind those that warm up. */
@@ -24,13 +24,13 @@ export const modelledSteps: {
 } = {
   nullCall(profile) {
     return timed(profile, [], function* (p) {
-      positive('getppid', yield* p.getppid());
+      done('getppid', yield* p.getppid());
     });
   },
 
   yield(profile) {
     const giveWay = function* (p: Program): Generator<void, void> {
-      zero('sched_yield', yield* p.schedYield());
+      exactly('sched_yield', yield* p.schedYield(), 0);
     };
     return timed(profile, [giveWay], giveWay) / 2;
   },
@@ -45,7 +45,7 @@ export const modelledSteps: {
       messages: TIMES,
       warmUp: WARM_UP,
       *before(p) {
-        zero('nanosleep', yield* p.sleep(REST));
+        exactly('nanosleep', yield* p.sleep(REST), 0);
       },
     });
     return there.nanoseconds;
@@ -56,20 +56,20 @@ export const modelledSteps: {
     const [waker, woken] = cpusFor(profile, 'same-socket');
     let cycles = 0;
     const waits = function* (p: Program, word: number): Generator<void, void> {
-      zero('sched_setaffinity', yield* p.setAffinity([woken]));
+      exactly('sched_setaffinity', yield* p.setAffinity([woken]), 0);
       for (let i = 0; i < WARM_UP + TIMES; i++) yield* p.futexWait(word, i);
     };
     machine.spawn(
       executable('waker', function* (p) {
-        zero('sched_setaffinity', yield* p.setAffinity([waker]));
-        const word = positive('mmap', yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.ANONYMOUS, -1));
+        exactly('sched_setaffinity', yield* p.setAffinity([waker]), 0);
+        const word = done('mmap', yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.ANONYMOUS, -1));
         yield* p.store32(word, 0);
-        positive('fork', yield* p.fork((child) => waits(child, word)));
+        done('fork', yield* p.fork((child) => waits(child, word)));
         for (let i = 0; i < WARM_UP + TIMES; i++) {
-          zero('nanosleep', yield* p.sleep(REST));
+          exactly('nanosleep', yield* p.sleep(REST), 0);
           const began = p.rdtsc();
           yield* p.store32(word, i + 1);
-          expected('futex', yield* p.futexWake(word, 1), 1);
+          exactly('futex', yield* p.futexWake(word, 1), 1);
           if (i >= WARM_UP) cycles += p.rdtsc() - began;
         }
       }),
@@ -89,7 +89,7 @@ function timed(profile: CpuProfile, others: readonly Part[], part: Part): number
   for (const [index, each] of [part, ...others].entries()) {
     machine.spawn(
       executable(`part ${index}`, function* (p) {
-        zero('sched_setaffinity', yield* p.setAffinity([0]));
+        exactly('sched_setaffinity', yield* p.setAffinity([0]), 0);
         for (let i = 0; i < WARM_UP; i++) yield* each(p);
         const began = p.rdtsc();
         for (let i = 0; i < TIMES; i++) yield* each(p);

@@ -1,6 +1,6 @@
+import { done, exactly } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
 import { LinuxCall, Signal, SocketOption, SocketType } from '@rpal/uapi';
-import { expected, positive, zero } from '../outcome.js';
 import { all, type Halves, type Operation, type Part, type Preparation, touched, twoHalves } from './operation.js';
 
 const PAGE = 4096;
@@ -29,7 +29,7 @@ function madeAndClosed(p: Program, made: string, make: () => Iterable<void, numb
   let fd = 0;
   return [
     function* () {
-      fd = positive(made, yield* make());
+      fd = done(made, yield* make());
     },
     () => p.close(fd),
   ];
@@ -45,11 +45,11 @@ function pair(made: string, closed: string, make: (p: Program) => Iterable<void,
     const fds = [0, 0];
     return [
       function* () {
-        fds[0] = positive(made, yield* make(p));
+        fds[0] = done(made, yield* make(p));
         fds[1] = p.second;
       },
       function* () {
-        for (const fd of fds) zero('close', yield* p.close(fd));
+        for (const fd of fds) exactly('close', yield* p.close(fd), 0);
       },
     ];
   });
@@ -233,26 +233,26 @@ const signalCalls: readonly Operation[] = [
 const messages: readonly Operation[] = [
   ...[1, 32, 1024, 4096, 8000].flatMap((size) =>
     twoHalves(`msgsnd: ${size} B`, `msgrcv: ${size} B`, function* (p) {
-      const queue = positive('msgget', yield* p.syscall(LinuxCall.msgget, 0, 0o600));
+      const queue = done('msgget', yield* p.syscall(LinuxCall.msgget, 0, 0o600));
       const buffer = yield* touched(p, 4 * PAGE);
       return [
         function* () {
-          zero('msgsnd', yield* p.syscall(LinuxCall.msgsnd, queue, buffer, size, 0));
+          exactly('msgsnd', yield* p.syscall(LinuxCall.msgsnd, queue, buffer, size, 0), 0);
         },
         function* () {
-          expected('msgrcv', yield* p.syscall(LinuxCall.msgrcv, queue, buffer, 8192, 0, 0), size);
+          exactly('msgrcv', yield* p.syscall(LinuxCall.msgrcv, queue, buffer, 8192, 0, 0), size);
         },
       ];
     }),
   ),
   ...twoHalves('semop: up, nobody waits', 'semop: down, no wait', function* (p) {
-    const set = positive('semget', yield* p.syscall(LinuxCall.semget, 0, 4, 0o600));
-    const buffer = positive('mmap', yield* p.allocate(PAGE));
+    const set = done('semget', yield* p.syscall(LinuxCall.semget, 0, 4, 0o600));
+    const buffer = done('mmap', yield* p.allocate(PAGE));
     const change = (by: number): Part =>
       function* () {
         yield* p.store32(buffer, by << 16);
         yield* p.store32(buffer + 4, 0);
-        zero('semop', yield* p.syscall(LinuxCall.semop, set, buffer, 1));
+        exactly('semop', yield* p.syscall(LinuxCall.semop, set, buffer, 1), 0);
       };
     return [change(1), change(-1)];
   }),

@@ -1,6 +1,6 @@
+import { done, exactly } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
 import { At, Errno, LinuxCall, MapFlag, OpenFlag, Prot } from '@rpal/uapi';
-import { expected, positive, zero } from '../outcome.js';
 import { type Operation, type Preparation, prepared, touched } from './operation.js';
 
 const SIZES = [1, 32, 1024, 4096, 16_384, 65_536, 262_144];
@@ -21,14 +21,14 @@ class Tree {
   *make(): Generator<void, this> {
     const { p } = this;
     this.buffer = yield* touched(p, MIB);
-    for (const path of ['/t', '/t/d', '/t/d/e', '/t/dir']) zero('mkdir', yield* p.mkdir(path, 0o755));
+    for (const path of ['/t', '/t/d', '/t/d/e', '/t/dir']) exactly('mkdir', yield* p.mkdir(path, 0o755), 0);
     this.file = yield* this.open('/t/f', OpenFlag.RDWR | OpenFlag.CREAT);
     yield* this.fill();
     return this;
   }
 
   *open(path: string, flags: number = OpenFlag.RDWR): Generator<void, number> {
-    return positive(`open ${path}`, yield* this.p.openat(At.FDCWD, path, flags, 0o644));
+    return done(`open ${path}`, yield* this.p.openat(At.FDCWD, path, flags, 0o644));
   }
 
   *made(path: string): Generator<void, void> {
@@ -36,11 +36,11 @@ class Tree {
   }
 
   *write(length: number): Generator<void, void> {
-    expected('pwrite', yield* this.p.pwrite(this.file, this.buffer, length, 0), length);
+    exactly('pwrite', yield* this.p.pwrite(this.file, this.buffer, length, 0), length);
   }
 
   *empty(): Generator<void, void> {
-    zero('ftruncate', yield* this.p.ftruncate(this.file, 0));
+    exactly('ftruncate', yield* this.p.ftruncate(this.file, 0), 0);
   }
 
   fill(): Generator<void, void> {
@@ -62,7 +62,7 @@ function call(name: string, make: (t: Tree) => Iterable<void, number>, result = 
   return operation(name, (t) => {
     return {
       *body() {
-        expected(name, yield* make(t), result);
+        exactly(name, yield* make(t), result);
       },
     };
   });
@@ -194,7 +194,7 @@ const others: readonly Operation[] = [
   operation('tmpfs: mmap of a file and munmap', (t) => {
     return {
       *body() {
-        const at = positive('mmap', yield* t.p.mmap(0, PAGE, Prot.READ | Prot.WRITE, MapFlag.SHARED, t.file));
+        const at = done('mmap', yield* t.p.mmap(0, PAGE, Prot.READ | Prot.WRITE, MapFlag.SHARED, t.file));
         yield* t.p.munmap(at, PAGE);
       },
     };

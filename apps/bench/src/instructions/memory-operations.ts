@@ -1,6 +1,6 @@
+import { done, exactly } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
 import { Madvise, MapFlag, Mremap, Prot } from '@rpal/uapi';
-import { expected, positive, zero } from '../outcome.js';
 import { all, type Operation, type Preparation, prepared } from './operation.js';
 
 const PAGE = 4096;
@@ -16,23 +16,23 @@ class Memory {
   }
 
   *map(pages: number): Generator<void, number> {
-    return positive('mmap', yield* this.p.mmap(0, pages * PAGE, RW, PRIVATE));
+    return done('mmap', yield* this.p.mmap(0, pages * PAGE, RW, PRIVATE));
   }
 
   *mapAt(address: number, pages: number): Generator<void, void> {
-    expected('mmap', yield* this.p.mmap(address, pages * PAGE, RW, PRIVATE | MapFlag.FIXED), address);
+    exactly('mmap', yield* this.p.mmap(address, pages * PAGE, RW, PRIVATE | MapFlag.FIXED), address);
   }
 
   *unmap(address: number, pages: number): Generator<void, void> {
-    zero('munmap', yield* this.p.munmap(address, pages * PAGE));
+    exactly('munmap', yield* this.p.munmap(address, pages * PAGE), 0);
   }
 
   *protect(address: number, pages: number, prot: number): Generator<void, void> {
-    zero('mprotect', yield* this.p.mprotect(address, pages * PAGE, prot));
+    exactly('mprotect', yield* this.p.mprotect(address, pages * PAGE, prot), 0);
   }
 
   *advise(address: number, pages: number, advice: number): Generator<void, void> {
-    zero('madvise', yield* this.p.madvise(address, pages * PAGE, advice));
+    exactly('madvise', yield* this.p.madvise(address, pages * PAGE, advice), 0);
   }
 
   /** Writes to each page. */
@@ -260,7 +260,7 @@ const others: readonly Operation[] = [
         yield* m.touch(at, 16);
       },
       *body() {
-        at = positive('mremap', yield* m.p.mremap(at, 16 * PAGE, 32 * PAGE, Mremap.MAYMOVE));
+        at = done('mremap', yield* m.p.mremap(at, 16 * PAGE, 32 * PAGE, Mremap.MAYMOVE));
       },
       after: () => m.unmap(at, 32),
     };
@@ -273,7 +273,7 @@ const others: readonly Operation[] = [
         yield* m.touch(at, 32);
       },
       *body() {
-        expected('mremap', yield* m.p.mremap(at, 32 * PAGE, 16 * PAGE, 0), at);
+        exactly('mremap', yield* m.p.mremap(at, 32 * PAGE, 16 * PAGE, 0), at);
       },
       after: () => m.unmap(at, 16),
     };
@@ -288,7 +288,7 @@ const others: readonly Operation[] = [
           yield* m.touch(at, pages);
         },
         *body() {
-          expected('mremap', yield* m.p.mremap(at, pages * PAGE, pages * PAGE, Mremap.MAYMOVE | Mremap.FIXED, to), to);
+          exactly('mremap', yield* m.p.mremap(at, pages * PAGE, pages * PAGE, Mremap.MAYMOVE | Mremap.FIXED, to), to);
         },
         after: () => m.unmap(to, pages),
       };

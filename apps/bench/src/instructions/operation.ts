@@ -1,9 +1,10 @@
+import { done } from '@rpal/compare';
 import { type CpuProfile, type LedgerEntry, profiles, spread } from '@rpal/hw-x86';
 import { createMachine, executable, type Program } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import { tmpfs } from '@rpal/tmpfs';
 import { Signal } from '@rpal/uapi';
-import { BenchmarkFailure, positive } from '../outcome.js';
+import { BenchmarkFailure } from '../outcome.js';
 
 /** Part of an operation: calls and accesses to memory of one program. */
 export type Part = () => Iterable<void, unknown>;
@@ -55,7 +56,7 @@ export function all(...parts: readonly Part[]): Part {
 
 /** Memory of so many bytes, each page of which has been written. */
 export function* touched(p: Program, bytes: number): Generator<void, number> {
-  const address = positive('mmap', yield* p.allocate(bytes));
+  const address = done('mmap', yield* p.allocate(bytes));
   for (let at = 0; at < bytes; at += 4096) yield* p.store8(address + at, 1);
   return address;
 }

@@ -1,5 +1,5 @@
+import { done, exactly } from '@rpal/compare';
 import { Errno, LinuxCall, MapFlag, Prot } from '@rpal/uapi';
-import { expected, positive, zero } from '../outcome.js';
 import { type Operation, touched } from './operation.js';
 
 const PAGE = 4096;
@@ -15,12 +15,12 @@ function life(name: string, pages: number, areas: number, descriptors: number): 
       const address = yield* touched(p, (PAGES + pages) * PAGE);
       const own = [...p.context.thread.process.mm.areas].length;
       for (let i = own; i < AREAS; i++)
-        positive('mmap', yield* p.mmap(0, PAGE, i % 2 === 0 ? Prot.READ : Prot.NONE, MapFlag.PRIVATE | MapFlag.ANONYMOUS));
+        done('mmap', yield* p.mmap(0, PAGE, i % 2 === 0 ? Prot.READ : Prot.NONE, MapFlag.PRIVATE | MapFlag.ANONYMOUS));
       for (let i = 0; i < areas; i++) {
-        const address = positive('mmap', yield* p.allocate(3 * PAGE));
-        zero('mprotect', yield* p.mprotect(address, PAGE, i % 2 === 1 ? Prot.NONE : Prot.READ));
+        const address = done('mmap', yield* p.allocate(3 * PAGE));
+        exactly('mprotect', yield* p.mprotect(address, PAGE, i % 2 === 1 ? Prot.NONE : Prot.READ), 0);
       }
-      for (let i = 0; i < descriptors; i++) positive('eventfd', yield* p.dup(yield* p.eventfd()));
+      for (let i = 0; i < descriptors; i++) done('eventfd', yield* p.dup(yield* p.eventfd()));
       return {
         *body() {
           const child = yield* p.fork(function* (other) {
@@ -30,7 +30,7 @@ function life(name: string, pages: number, areas: number, descriptors: number): 
           });
           yield* p.store8(address, 3);
           yield* p.store8(address + PAGE, 3);
-          expected('wait4', yield* p.wait(child), child);
+          exactly('wait4', yield* p.wait(child), child);
         },
       };
     },
@@ -49,7 +49,7 @@ export const processOperations: readonly Operation[] = [
     prepare(p) {
       return {
         *body() {
-          expected('wait4', yield* p.wait(-1, 1), -Errno.ECHILD);
+          exactly('wait4', yield* p.wait(-1, 1), -Errno.ECHILD);
         },
       };
     },
@@ -62,7 +62,7 @@ export const processOperations: readonly Operation[] = [
       });
       return {
         *body() {
-          zero('kill', yield* p.kill(child, 0));
+          exactly('kill', yield* p.kill(child, 0), 0);
         },
       };
     },
@@ -75,7 +75,7 @@ export const processOperations: readonly Operation[] = [
       });
       return {
         *body() {
-          zero('wait4', yield* p.wait(child, 1));
+          exactly('wait4', yield* p.wait(child, 1), 0);
         },
       };
     },

@@ -1,7 +1,7 @@
+import { done, exactly } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
 import { SchedPolicy } from '@rpal/sched';
 import { Errno, Futex, LinuxCall, MapFlag, Prot } from '@rpal/uapi';
-import { expected, positive, zero } from '../outcome.js';
 import type { Operation } from './operation.js';
 
 const PAGE = 4096;
@@ -13,7 +13,7 @@ function yieldAmong(others: number): Operation {
     name: others === 0 ? 'sched_yield alone' : `sched_yield round of 1 + ${others} threads`,
     *prepare(p) {
       for (let i = 0; i < others; i++) {
-        positive(
+        done(
           'clone',
           yield* p.clone(function* (thread) {
             for (;;) yield* thread.schedYield();
@@ -30,14 +30,14 @@ type Word = (p: Program) => Generator<void, number>;
 
 /** A word with a value, in memory of the process alone. */
 function* word(p: Program): Generator<void, number> {
-  const address = positive('mmap', yield* p.allocate(PAGE));
+  const address = done('mmap', yield* p.allocate(PAGE));
   yield* p.store32(address, VALUE);
   return address;
 }
 
 /** The same in memory that is shared. */
 function* sharedWord(p: Program): Generator<void, number> {
-  const address = positive('mmap', yield* p.mmap(0, PAGE, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.ANONYMOUS));
+  const address = done('mmap', yield* p.mmap(0, PAGE, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.ANONYMOUS));
   yield* p.store32(address, VALUE);
   return address;
 }
@@ -53,7 +53,7 @@ function futex(name: string, result: number, make: Word, ...registers: readonly 
       const other = second === 0 ? 0 : address + second;
       return {
         *body() {
-          expected('futex', yield* p.syscall(LinuxCall.futex, address, operation, value, fourth, other, last), result);
+          exactly('futex', yield* p.syscall(LinuxCall.futex, address, operation, value, fourth, other, last), result);
         },
       };
     },
@@ -83,7 +83,7 @@ export const schedOperations: readonly Operation[] = [
       const address = (yield* word(p)) + 1;
       return {
         *body() {
-          expected('futex', yield* p.syscall(LinuxCall.futex, address, Futex.WAKE | PRIVATE, 1), -Errno.EINVAL);
+          exactly('futex', yield* p.syscall(LinuxCall.futex, address, Futex.WAKE | PRIVATE, 1), -Errno.EINVAL);
         },
       };
     },
@@ -93,7 +93,7 @@ export const schedOperations: readonly Operation[] = [
     prepare(p) {
       return {
         *body() {
-          expected('futex', yield* p.syscall(LinuxCall.futex, PAGE, Futex.WAIT | PRIVATE, 1), -Errno.EFAULT);
+          exactly('futex', yield* p.syscall(LinuxCall.futex, PAGE, Futex.WAIT | PRIVATE, 1), -Errno.EFAULT);
         },
       };
     },
@@ -127,7 +127,7 @@ export const schedOperations: readonly Operation[] = [
     prepare(p) {
       return {
         *body() {
-          zero('sched_setaffinity', yield* p.setAffinity([0]));
+          exactly('sched_setaffinity', yield* p.setAffinity([0]), 0);
         },
       };
     },

@@ -1,6 +1,6 @@
+import { done, exactly } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
 import { Fcntl, OpenFlag, SocketOption, SocketType } from '@rpal/uapi';
-import { expected, positive, zero } from '../outcome.js';
 import { all, type Operation, touched, twoHalves } from './operation.js';
 
 /** Sizes of messages, bytes. */
@@ -20,10 +20,10 @@ function* over(p: Program, from: number, to: number): Generator<void, Channel> {
   const target = yield* touched(p, LARGEST);
   return {
     *send(length, at = 0) {
-      expected('write', yield* p.write(to, source + at, length), length);
+      exactly('write', yield* p.write(to, source + at, length), length);
     },
     *receive(length) {
-      for (let done = 0; done < length; ) done += positive('read', yield* p.read(from, target, length - done));
+      for (let got = 0; got < length; ) got += done('read', yield* p.read(from, target, length - got));
     },
   };
 }
@@ -31,7 +31,7 @@ function* over(p: Program, from: number, to: number): Generator<void, Channel> {
 function* pipe(p: Program): Generator<void, Channel> {
   const from = yield* p.pipe();
   const to = p.second;
-  positive('fcntl', yield* p.fcntl(from, Fcntl.SETPIPE_SZ, 1 << 20));
+  done('fcntl', yield* p.fcntl(from, Fcntl.SETPIPE_SZ, 1 << 20));
   return yield* over(p, from, to);
 }
 
@@ -39,7 +39,7 @@ function sockets(type: number) {
   return function* (p: Program): Generator<void, Channel> {
     const from = yield* p.socketpair(type);
     const to = p.second;
-    zero('setsockopt', yield* p.setsockopt(to, SocketOption.SNDBUF, ROOM));
+    exactly('setsockopt', yield* p.setsockopt(to, SocketOption.SNDBUF, ROOM), 0);
     return yield* over(p, from, to);
   };
 }
@@ -53,16 +53,16 @@ const UNLIMITED = 1e9;
 
 function messageQueue(size: number) {
   return function* (p: Program): Generator<void, Channel> {
-    positive('prlimit', yield* p.prlimit(MSGQUEUE, UNLIMITED, 0, UNLIMITED));
-    const queue = positive('mq_open', yield* p.mqOpen('/counted', OpenFlag.CREAT | OpenFlag.RDWR, { maxMessages: 4, messageSize: size }));
+    done('prlimit', yield* p.prlimit(MSGQUEUE, UNLIMITED, 0, UNLIMITED));
+    const queue = done('mq_open', yield* p.mqOpen('/counted', OpenFlag.CREAT | OpenFlag.RDWR, { maxMessages: 4, messageSize: size }));
     const source = yield* touched(p, LARGEST);
     const target = yield* touched(p, LARGEST);
     return {
       *send(length) {
-        zero('mq_send', yield* p.mqSend(queue, source, length));
+        exactly('mq_send', yield* p.mqSend(queue, source, length), 0);
       },
       *receive(length) {
-        expected('mq_receive', yield* p.mqReceive(queue, target, length), length);
+        exactly('mq_receive', yield* p.mqReceive(queue, target, length), length);
       },
     };
   };

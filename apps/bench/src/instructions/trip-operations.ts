@@ -1,7 +1,7 @@
+import { done, exactly } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
 import { SchedPolicy } from '@rpal/sched';
 import { SocketType } from '@rpal/uapi';
-import { positive, zero } from '../outcome.js';
 import { type Operation, touched } from './operation.js';
 import { SIZES } from './transfer-operations.js';
 
@@ -15,26 +15,26 @@ interface Line {
 }
 
 function* pipes(p: Program): Generator<void, Line> {
-  const there = positive('pipe', yield* p.pipe());
+  const there = done('pipe', yield* p.pipe());
   const thereTo = p.second;
-  const back = positive('pipe', yield* p.pipe());
+  const back = done('pipe', yield* p.pipe());
   return { near: [back, thereTo], far: [there, p.second] };
 }
 
 function sockets(type: number) {
   return function* (p: Program): Generator<void, Line> {
-    const a = positive('socketpair', yield* p.socketpair(type));
+    const a = done('socketpair', yield* p.socketpair(type));
     const b = p.second;
     return { near: [a, a], far: [b, b] };
   };
 }
 
 function* send(p: Program, fd: number, buffer: number, size: number): Generator<void, void> {
-  for (let done = 0; done < size; ) done += positive('write', yield* p.write(fd, buffer + done, size - done));
+  for (let sent = 0; sent < size; ) sent += done('write', yield* p.write(fd, buffer + sent, size - sent));
 }
 
 function* receive(p: Program, fd: number, buffer: number, size: number): Generator<void, void> {
-  for (let done = 0; done < size; ) done += positive('read', yield* p.read(fd, buffer, size - done));
+  for (let got = 0; got < size; ) got += done('read', yield* p.read(fd, buffer, size - got));
 }
 
 /** A message to another process on the same CPU, and one back. No wake-up preempts the waker: both sides sleep in every trip. */
@@ -43,8 +43,8 @@ function trip(way: string, connect: (p: Program) => Generator<void, Line>, size:
     name: `${way}: round trip of ${size} B, both sleep`,
     *prepare(p) {
       const { near, far } = yield* connect(p);
-      zero('sched_setscheduler', yield* p.setScheduler(0, SchedPolicy.BATCH));
-      positive(
+      exactly('sched_setscheduler', yield* p.setScheduler(0, SchedPolicy.BATCH), 0);
+      done(
         'fork',
         yield* p.fork(function* (other) {
           const buffer = yield* touched(other, size);

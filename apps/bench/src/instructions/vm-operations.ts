@@ -1,4 +1,4 @@
-import { expected, positive } from '../outcome.js';
+import { done, exactly } from '@rpal/compare';
 import { type Operation, touched } from './operation.js';
 
 const SIZES = [32, 4096, 8192, 16_384, 65_536, 262_144, 1_048_576];
@@ -11,7 +11,7 @@ function copy(name: string, write: boolean, pieces: readonly (readonly [number, 
     *prepare(p) {
       const there = yield* touched(p, LARGEST + 4096);
       const here = yield* touched(p, LARGEST + 4096);
-      const child = positive(
+      const child = done(
         'fork',
         yield* p.fork(function* (other) {
           yield* other.sleep(1e12);
@@ -28,7 +28,7 @@ function copy(name: string, write: boolean, pieces: readonly (readonly [number, 
       return {
         *body() {
           const call = write ? p.processVmWritev(child, local, remote) : p.processVmReadv(child, local, remote);
-          expected('process_vm', yield* call, length);
+          exactly('process_vm', yield* call, length);
         },
       };
     },

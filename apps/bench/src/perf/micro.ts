@@ -1,7 +1,8 @@
+import { done, exactly } from '@rpal/compare';
 import { Access, type Cpu, mapPage, PAGE_SIZE, Platform, Pte, profiles, Translations } from '@rpal/hw-x86';
 import { createMachine, executable, type Program } from '@rpal/kernel';
 import { Epoll, Poll, SocketType } from '@rpal/uapi';
-import { check, expected, positive, zero } from '../outcome.js';
+import { check } from '../outcome.js';
 import { FAULT_RUNS, measureFaults, PAGES } from './faults.js';
 import { pageAddresses } from './heap.js';
 import { Stopwatch, type Taken } from './stopwatch.js';
@@ -78,12 +79,12 @@ function inProgram(count: number, main: (p: Program, watch: Stopwatch) => Genera
 function pageFault(): Taken {
   return inProgram(PAGES, function* (p, watch) {
     for (let run = 0; run < FAULT_RUNS; run++) {
-      const memory = positive('mmap', yield* p.allocate(PAGES * PAGE_SIZE));
+      const memory = done('mmap', yield* p.allocate(PAGES * PAGE_SIZE));
       const addresses = pageAddresses(memory, PAGES, PAGE_SIZE);
       watch.begin();
       for (let page = 0; page < PAGES; page++) yield* p.store8(addresses[page] as number, 1);
       watch.end();
-      zero('munmap', yield* p.munmap(memory, PAGES * PAGE_SIZE));
+      exactly('munmap', yield* p.munmap(memory, PAGES * PAGE_SIZE), 0);
     }
   });
 }
@@ -91,14 +92,14 @@ function pageFault(): Taken {
 /** epoll_wait that finds one of its descriptors ready and returns with its event. */
 function epollWait(): Taken {
   return inProgram(WAITS, function* (p, watch) {
-    const fd = positive('socketpair', yield* p.socketpair(SocketType.STREAM));
-    const epfd = positive('epoll_create1', yield* p.epollCreate());
-    zero('epoll_ctl', yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.OUT));
-    const events = positive('mmap', yield* p.allocate(PAGE_SIZE));
+    const fd = done('socketpair', yield* p.socketpair(SocketType.STREAM));
+    const epfd = done('epoll_create1', yield* p.epollCreate());
+    exactly('epoll_ctl', yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.OUT), 0);
+    const events = done('mmap', yield* p.allocate(PAGE_SIZE));
     yield* p.store8(events, 0);
     for (let run = 0; run < RUNS; run++) {
       watch.begin();
-      for (let i = 0; i < WAITS; i++) expected('epoll_wait', yield* p.epollWait(epfd, events, 16, 0), 1);
+      for (let i = 0; i < WAITS; i++) exactly('epoll_wait', yield* p.epollWait(epfd, events, 16, 0), 1);
       watch.end();
     }
   });

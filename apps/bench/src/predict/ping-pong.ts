@@ -1,7 +1,7 @@
+import { done, exactly } from '@rpal/compare';
 import { Ledger } from '@rpal/hw-x86';
 import { createMachine, executable, type MachineOptions, type Main, type Program, type Thread } from '@rpal/kernel';
 import { Epoll, OpenFlag, Poll } from '@rpal/uapi';
-import { expected, positive, zero } from '../outcome.js';
 
 /** What two processes pass back and forth. */
 export type Channel = 'pipe' | 'eventfd' | 'epoll on pipes';
@@ -55,25 +55,25 @@ export function pingPong({ machine: options, channel, cpus, among, begin, pages 
   function* side(p: Program, from: number, to: number, index: 0 | 1): Generator<void, End> {
     threads[index] = p.context.thread;
     const place = cpus ?? begin;
-    if (place !== undefined) zero('sched_setaffinity', yield* p.setAffinity([place[index]]));
+    if (place !== undefined) exactly('sched_setaffinity', yield* p.setAffinity([place[index]]), 0);
     if (cpus === undefined && (begin ?? among) !== undefined) {
-      zero('sched_setaffinity', yield* p.setAffinity(among ?? machine.platform.cpus.map(({ id }) => id)));
+      exactly('sched_setaffinity', yield* p.setAffinity(among ?? machine.platform.cpus.map(({ id }) => id)), 0);
     }
-    const buffer = positive('mmap', yield* p.allocate((pages + 2) * PAGE));
+    const buffer = done('mmap', yield* p.allocate((pages + 2) * PAGE));
     if (channel !== 'epoll on pipes') return { from, to, epfd: -1, buffer };
-    const epfd = positive('epoll_create1', yield* p.epollCreate());
-    zero('epoll_ctl', yield* p.epollCtl(epfd, Epoll.CTL_ADD, from, Poll.IN | Epoll.ET));
+    const epfd = done('epoll_create1', yield* p.epollCreate());
+    exactly('epoll_ctl', yield* p.epollCtl(epfd, Epoll.CTL_ADD, from, Poll.IN | Epoll.ET), 0);
     return { from, to, epfd, buffer };
   }
 
   function* send(p: Program, { to, buffer }: End): Generator<void, void> {
     for (let page = 0; page < pages; page++) yield* p.load8(buffer + (page + 2) * PAGE);
-    expected('write', yield* p.write(to, buffer, BYTES[channel]), BYTES[channel]);
+    exactly('write', yield* p.write(to, buffer, BYTES[channel]), BYTES[channel]);
   }
 
   function* receive(p: Program, { from, epfd, buffer }: End): Generator<void, void> {
-    if (epfd >= 0) expected('epoll_wait', yield* p.epollWait(epfd, buffer + PAGE, 1, -1), 1);
-    expected('read', yield* p.read(from, buffer, BYTES[channel]), BYTES[channel]);
+    if (epfd >= 0) exactly('epoll_wait', yield* p.epollWait(epfd, buffer + PAGE, 1, -1), 1);
+    exactly('read', yield* p.read(from, buffer, BYTES[channel]), BYTES[channel]);
   }
 
   machine.spawn(
@@ -90,10 +90,10 @@ export function pingPong({ machine: options, channel, cpus, among, begin, pages 
           yield* send(child, end);
         }
       };
-      positive('fork', yield* p.fork(pong));
+      done('fork', yield* p.fork(pong));
       const end = yield* side(p, back.from, there.to, 0);
       yield* p.store64(end.buffer, 1);
-      zero('nanosleep', yield* p.sleep(1e6));
+      exactly('nanosleep', yield* p.sleep(1e6), 0);
       for (let i = 0; i < warmUp + rounds; i++) {
         const { cpu } = p.context;
         if (i === warmUp) began = cpu.clock;
@@ -110,10 +110,10 @@ export function pingPong({ machine: options, channel, cpus, among, begin, pages 
 
   function* open(p: Program): Generator<void, { from: number; to: number }> {
     if (channel === 'eventfd') {
-      const fd = positive('eventfd2', yield* p.eventfd());
+      const fd = done('eventfd2', yield* p.eventfd());
       return { from: fd, to: fd };
     }
-    const from = positive('pipe2', yield* p.pipe(channel === 'epoll on pipes' ? OpenFlag.NONBLOCK : 0));
+    const from = done('pipe2', yield* p.pipe(channel === 'epoll on pipes' ? OpenFlag.NONBLOCK : 0));
     return { from, to: p.second };
   }
 

@@ -1,6 +1,6 @@
+import { done, exactly } from '@rpal/compare';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Errno, MapFlag, Prot } from '@rpal/uapi';
-import { positive, zero } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet } from './services.js';
 import { ofMappings, ofReservations } from './verdicts.js';
@@ -21,7 +21,7 @@ function large(options: RpalOptions): Answer {
     for (const gib of sizes) {
       const at = yield* p.mmap(0, gib * 2 ** 30, Prot.NONE, PRIVATE | MapFlag.NORESERVE);
       results.push(at);
-      if (at > 0) zero('munmap', yield* p.munmap(at, gib * 2 ** 30));
+      if (at > 0) exactly('munmap', yield* p.munmap(at, gib * 2 ** 30), 0);
     }
   });
   return {
@@ -35,7 +35,7 @@ function hints(options: RpalOptions): Answer {
   const lines: string[] = [];
   let escaped = false;
   meet(options, function* (p) {
-    const inside = positive('mmap', yield* p.allocate(4096));
+    const inside = done('mmap', yield* p.allocate(4096));
     const base = Math.floor(inside / SLICE) * SLICE;
     const outside = base > SLICE ? base - SLICE : base + SLICE;
     const tries: readonly (readonly [string, number, number])[] = [

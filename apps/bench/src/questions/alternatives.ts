@@ -1,8 +1,9 @@
+import { done, exactly } from '@rpal/compare';
 import { executable, type Main, type Program } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { rpal } from '@rpal/rpal-core';
 import { MapFlag, Prot } from '@rpal/uapi';
-import { check, expected, positive, zero } from '../outcome.js';
+import { check } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { runRfcBenchmark } from '../rfc-benchmark.js';
 import type { Answer, Question } from './question.js';
@@ -30,26 +31,26 @@ function threads(
   let ended = 0;
   machine.spawn(
     executable('pair', function* (p) {
-      const fd = positive('memfd_create', yield* p.memfd('shared'));
-      zero('ftruncate', yield* p.ftruncate(fd, 8192));
-      const shared = positive('mmap', yield* p.mmap(0, 8192, Prot.READ | Prot.WRITE, MapFlag.SHARED, fd));
+      const fd = done('memfd_create', yield* p.memfd('shared'));
+      exactly('ftruncate', yield* p.ftruncate(fd, 8192), 0);
+      const shared = done('mmap', yield* p.mmap(0, 8192, Prot.READ | Prot.WRITE, MapFlag.SHARED, fd));
       const [flag, message] = [shared, shared + 64];
       yield* p.store32(flag, 0);
       yield* p.memset(message, 0x2e, SIZE);
       const server: Main = function* (q) {
-        zero('sched_setaffinity', yield* q.setAffinity([cpus[1]]));
+        exactly('sched_setaffinity', yield* q.setAffinity([cpus[1]]), 0);
         for (let i = 0; i < MESSAGES; i++) {
           while ((yield* look(q, flag)) !== 1) yield* wait(q);
           yield* q.memset(shared + 4096, 0, 1025);
           yield* q.memcmp(shared + 4096, message, SIZE);
-          const stamp = positive('sscanf', yield* q.sscanfStamp(message));
+          const stamp = done('sscanf', yield* q.sscanfStamp(message));
           oneWay += q.rdtsc() - stamp;
           yield* set(q, flag, 2);
         }
       };
-      zero('sched_setaffinity', yield* p.setAffinity([cpus[0]]));
-      positive('clone', who === 'threads' ? yield* p.clone(server) : yield* p.fork(server));
-      zero('nanosleep', yield* p.sleep(1e6));
+      exactly('sched_setaffinity', yield* p.setAffinity([cpus[0]]), 0);
+      done('clone', who === 'threads' ? yield* p.clone(server) : yield* p.fork(server));
+      exactly('nanosleep', yield* p.sleep(1e6), 0);
       began = p.rdtsc();
       for (let i = 0; i < MESSAGES; i++) {
         yield* p.sprintfStamp(message, p.rdtsc());
@@ -72,32 +73,32 @@ function pipes(): readonly [oneWay: number, roundTrip: number] {
   let ended = 0;
   machine.spawn(
     executable('pipes', function* (p) {
-      zero('sched_setaffinity', yield* p.setAffinity([0]));
-      const thereOut = positive('pipe2', yield* p.pipe());
+      exactly('sched_setaffinity', yield* p.setAffinity([0]), 0);
+      const thereOut = done('pipe2', yield* p.pipe());
       const thereIn = p.second;
-      const backOut = positive('pipe2', yield* p.pipe());
+      const backOut = done('pipe2', yield* p.pipe());
       const backIn = p.second;
       const echo: Main = function* (q) {
-        const buffer = positive('mmap', yield* q.allocate(4096));
+        const buffer = done('mmap', yield* q.allocate(4096));
         for (let i = 0; i < MESSAGES; i++) {
-          expected('read', yield* q.read(thereOut, buffer, SIZE), SIZE);
-          const stamp = positive('sscanf', yield* q.sscanfStamp(buffer));
+          exactly('read', yield* q.read(thereOut, buffer, SIZE), SIZE);
+          const stamp = done('sscanf', yield* q.sscanfStamp(buffer));
           oneWay += q.rdtsc() - stamp;
-          expected('write', yield* q.write(backIn, buffer, SIZE), SIZE);
+          exactly('write', yield* q.write(backIn, buffer, SIZE), SIZE);
         }
       };
-      positive('fork', yield* p.fork(echo));
-      const buffer = positive('mmap', yield* p.allocate(4096));
+      done('fork', yield* p.fork(echo));
+      const buffer = done('mmap', yield* p.allocate(4096));
       yield* p.memset(buffer, 0x2e, SIZE);
-      zero('nanosleep', yield* p.sleep(1e6));
+      exactly('nanosleep', yield* p.sleep(1e6), 0);
       began = p.rdtsc();
       for (let i = 0; i < MESSAGES; i++) {
         yield* p.sprintfStamp(buffer, p.rdtsc());
-        expected('write', yield* p.write(thereIn, buffer, SIZE), SIZE);
-        expected('read', yield* p.read(backOut, buffer, SIZE), SIZE);
+        exactly('write', yield* p.write(thereIn, buffer, SIZE), SIZE);
+        exactly('read', yield* p.read(backOut, buffer, SIZE), SIZE);
       }
       ended = p.rdtsc();
-      positive('wait4', yield* p.wait());
+      done('wait4', yield* p.wait());
     }),
   );
   machine.run();
@@ -116,7 +117,7 @@ function* set(p: Program, flag: number, value: number): Generator<void, void> {
 }
 
 function* yieldCpu(p: Program): Generator<void, void> {
-  zero('sched_yield', yield* p.schedYield());
+  exactly('sched_yield', yield* p.schedYield(), 0);
 }
 
 function* spin(p: Program): Generator<void, void> {
@@ -162,7 +163,7 @@ function sharingAlone(options: RpalOptions): Answer {
     options,
     function* (p, { lib, serviceId, fd, told }) {
       const buffer = told.get('buffer') as number;
-      const byte = positive('mmap', yield* p.allocate(4096));
+      const byte = done('mmap', yield* p.allocate(4096));
       const own = p.rdpkru();
       const open = own & (lib.process.peers[serviceId]?.pkruMask ?? 0);
       for (let i = 0; i < MESSAGES; i++) {
@@ -170,18 +171,18 @@ function sharingAlone(options: RpalOptions): Answer {
         p.wrpkru(open);
         yield* p.sprintfStamp(buffer, stamp);
         p.wrpkru(own);
-        expected('write', yield* p.write(fd, byte, 1), 1);
+        exactly('write', yield* p.write(fd, byte, 1), 1);
         while (received <= i) yield* p.sleep(10_000);
       }
     },
     {
       *prepare(p, told) {
-        told.set('buffer', positive('mmap', yield* p.allocate(4096)));
+        told.set('buffer', done('mmap', yield* p.allocate(4096)));
         yield* p.store64(told.get('buffer') as number, 0);
         there = told.get('buffer') as number;
       },
       *bytes(p) {
-        const stamp = positive('sscanf', yield* p.sscanfStamp(there));
+        const stamp = done('sscanf', yield* p.sscanfStamp(there));
         total += p.rdtsc() - stamp;
         received++;
       },

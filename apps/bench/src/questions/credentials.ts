@@ -1,8 +1,8 @@
 import { definePlugin } from '@rpal/bus';
+import { done, exactly } from '@rpal/compare';
 import { type Program, SyscallNumber } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Errno } from '@rpal/uapi';
-import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
 import { type Connection, meet } from './services.js';
@@ -28,7 +28,7 @@ function credentials(options: RpalOptions): Answer {
   let raised = -1;
   const attack = meet(options, function* (p, { server }) {
     const target = server.pid;
-    zero('setuid', yield* p.setuid(USER));
+    exactly('setuid', yield* p.setuid(USER), 0);
     alone = yield* p.kill(target, 0);
     yield* forged(p, server.leader.fsBase, function* () {
       uid = yield* p.getuid();
@@ -46,16 +46,16 @@ function credentials(options: RpalOptions): Answer {
   meet(
     options,
     function* (p, { lib, serviceId, far }) {
-      const words = positive('mmap', yield* p.allocate(4096));
+      const words = done('mmap', yield* p.allocate(4096));
       yield* p.store64(words, 1);
-      positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
+      done('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
     },
     {
       arrange(_machine, _server, client) {
         root = client.pid;
       },
       *prepare(p) {
-        zero('setuid', yield* p.setuid(USER));
+        exactly('setuid', yield* p.setuid(USER), 0);
       },
       *handle(p) {
         callee = yield* p.getuid();
@@ -97,22 +97,22 @@ function policies(options: RpalOptions): Answer {
   let others = 0;
   let groups: string[] = [];
   const attack = function* (p: Program, { lib, serviceId, far, server }: Connection) {
-    const words = positive('mmap', yield* p.allocate(4096));
+    const words = done('mmap', yield* p.allocate(4096));
     const client = p.context.thread;
     yield* p.store64(words, 1);
     inCall = true;
-    positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
+    done('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
     inCall = false;
     clientFiltered = yield* p.syscall(SECCOMP);
     filterServer = true;
     yield* p.store64(words, 2);
-    positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
+    done('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
     // Time: the callee computes without a system call, one hundred times less than a tick.
     yield* p.store64(words, 3);
-    zero('nanosleep', yield* p.sleep(1e6));
+    exactly('nanosleep', yield* p.sleep(1e6), 0);
     const [before, theirs] = [client.entity.sumExec, server.leader.entity.sumExec];
-    for (let i = 0; i < 20; i++) positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
-    zero('nanosleep', yield* p.sleep(1e6));
+    for (let i = 0; i < 20; i++) done('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
+    exactly('nanosleep', yield* p.sleep(1e6), 0);
     own = client.entity.sumExec - before;
     others = server.leader.entity.sumExec - theirs;
   };

@@ -1,7 +1,7 @@
+import { done, exactly } from '@rpal/compare';
 import type { Process } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
-import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet } from './services.js';
@@ -31,7 +31,7 @@ function kill(options: RpalOptions, whom: 'client' | 'server', signal: number): 
   const { client, server, bug } = meet(
     options,
     function* (p, { lib, serviceId, far }) {
-      const words = positive('mmap', yield* p.allocate(4096));
+      const words = done('mmap', yield* p.allocate(4096));
       yield* p.store64(words, 1);
       result = yield* lib.writePtrs(serviceId, far, words, 1);
       backAt = p.rdtsc();
@@ -45,9 +45,9 @@ function kill(options: RpalOptions, whom: 'client' | 'server', signal: number): 
         finished = true;
       },
       *bystander(p, theServer, theClient) {
-        while (!inCall) zero('nanosleep', yield* p.sleep(20_000));
+        while (!inCall) exactly('nanosleep', yield* p.sleep(20_000), 0);
         killedAt = p.rdtsc();
-        zero('kill', yield* p.kill((whom === 'server' ? theServer : theClient).pid, signal));
+        exactly('kill', yield* p.kill((whom === 'server' ? theServer : theClient).pid, signal), 0);
       },
     },
   );

@@ -1,8 +1,8 @@
+import { done } from '@rpal/compare';
 import type { CpuProfile } from '@rpal/hw-x86';
 import { EventFd } from '@rpal/ipc';
 import { type Call, type Program, SyscallNumber } from '@rpal/kernel';
 import { type RpalOptions, rpalOf } from '@rpal/rpal-core';
-import { positive } from '../outcome.js';
 import { type Answer, errno, type Question } from './question.js';
 import { meet, smallProfile } from './services.js';
 
@@ -32,11 +32,11 @@ function calls(options: RpalOptions, profile: CpuProfile, getpid: (p: Program) =
   const { server, client } = meet(
     options,
     function* (p, { lib, serviceId, far, server: theServer }) {
-      const words = positive('mmap', yield* p.allocate(4096));
+      const words = done('mmap', yield* p.allocate(4096));
       // Page faults would switch, too: they come in calls that are not looked at.
       for (const word of [0, 0, 1]) {
         yield* p.store64(words, word);
-        if (word === 0) positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
+        if (word === 0) done('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
       }
       const before = rpalOf(theServer.kernel).instruments.lazySwitches;
       result = yield* lib.writePtrs(serviceId, far, words, 1);
@@ -44,7 +44,7 @@ function calls(options: RpalOptions, profile: CpuProfile, getpid: (p: Program) =
       inClient = p.context.thread.process.files.lookUp(p.context.cpu, fd) instanceof EventFd;
       yield* p.store64(words, 2);
       const start = p.rdtsc();
-      positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
+      done('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
       long = (p.rdtsc() - start) / WORK;
     },
     {

@@ -1,8 +1,8 @@
+import { done, exactly } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
 import { executable } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { MapFlag, Prot, Signal, SignalCode } from '@rpal/uapi';
-import { positive, zero } from '../outcome.js';
 import type { Answer, Question } from './question.js';
 import { meet, smallMachine } from './services.js';
 import { ofFaults } from './verdicts.js';
@@ -18,9 +18,9 @@ interface Case {
 }
 
 function* mapped(p: Program, prot: number, touched: boolean): Generator<void, number> {
-  const page = positive('mmap', yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, PRIVATE));
+  const page = done('mmap', yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, PRIVATE));
   if (touched) yield* p.store64(page, 7);
-  zero('mprotect', yield* p.mprotect(page, 4096, prot));
+  exactly('mprotect', yield* p.mprotect(page, 4096, prot), 0);
   return page;
 }
 
@@ -46,10 +46,10 @@ const cases: readonly Case[] = [
     name: 'page shared with a forked child',
     *make(p) {
       const page = yield* mapped(p, Prot.READ | Prot.WRITE, true);
-      positive(
+      done(
         'fork',
         yield* p.fork(function* (child) {
-          zero('nanosleep', yield* child.sleep(200e6));
+          exactly('nanosleep', yield* child.sleep(200e6), 0);
         }),
       );
       return page;
@@ -59,8 +59,8 @@ const cases: readonly Case[] = [
   {
     name: 'behind the end of a file',
     *make(p) {
-      const fd = positive('memfd_create', yield* p.memfd('file'));
-      zero('ftruncate', yield* p.ftruncate(fd, 4096));
+      const fd = done('memfd_create', yield* p.memfd('file'));
+      exactly('ftruncate', yield* p.ftruncate(fd, 4096), 0);
       return (yield* p.mmap(0, 2 * 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, fd)) + 4096;
     },
     access: 'write',

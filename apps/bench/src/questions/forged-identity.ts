@@ -1,7 +1,7 @@
+import { done, exactly } from '@rpal/compare';
 import { librpal, rpalExecutable } from '@rpal/librpal';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
-import { positive, zero } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet, runToEnd, smallMachine } from './services.js';
 import { ofConsent, ofForgery } from './verdicts.js';
@@ -43,31 +43,31 @@ function oneSided(options: RpalOptions): Answer {
   const victim = machine.spawn(
     rpalExecutable('victim', function* (p) {
       const lib = librpal(p);
-      positive('rpal_init', yield* lib.init(1));
-      positive('rpal_receiver_init', yield* lib.receiverInit());
-      const epfd = positive('epoll_create1', yield* p.epollCreate());
-      const events = positive('mmap', yield* p.allocate(4096));
+      done('rpal_init', yield* lib.init(1));
+      done('rpal_receiver_init', yield* lib.receiverInit());
+      const epfd = done('epoll_create1', yield* p.epollCreate());
+      const events = done('mmap', yield* p.allocate(4096));
       yield* lib.epollWait(epfd, events, 4, -1);
     }),
     0,
   );
   const attacker = machine.spawn(
     rpalExecutable('attacker', function* (p) {
-      zero('nanosleep', yield* p.sleep(5e6));
+      exactly('nanosleep', yield* p.sleep(5e6), 0);
       const lib = librpal(p);
-      positive('rpal_init', yield* lib.init(1));
+      done('rpal_init', yield* lib.init(1));
       for (let key = 1; key <= GUESSES; key++) {
         if (key === lib.process.key) continue;
         const granted = (yield* lib.requestService(key)) === 0;
         tried.push(`request of key ${key}: ${granted ? 'granted' : 'refused'}`);
         if (granted) break;
       }
-      zero('rpal_sender_init', yield* lib.senderInit());
+      exactly('rpal_sender_init', yield* lib.senderInit(), 0);
       const own = p.rdfsbase();
       p.wrfsbase(victim.leader.fsBase);
       pid = yield* p.getpid();
       p.wrfsbase(own);
-      zero('kill', yield* p.kill(victim.pid, Signal.KILL));
+      exactly('kill', yield* p.kill(victim.pid, Signal.KILL), 0);
     }),
     1,
   );

@@ -1,8 +1,8 @@
+import { done } from '@rpal/compare';
 import { PAGE_SIZE, Pte, walk } from '@rpal/hw-x86';
 import type { Program } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Signal, SignalCode } from '@rpal/uapi';
-import { positive } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { type Connection, type Met, meet } from './services.js';
 import { ofFreedKey, ofIntent, ofPopulation, ofReach, ofStrayRead } from './verdicts.js';
@@ -14,7 +14,7 @@ function intrude(options: RpalOptions, attack: (p: Program, at: number, connecti
   return meet(options, (p, connection) => attack(p, connection.told.get('secret') as number, connection), {
     deaths: 'report',
     *prepare(p, told) {
-      const page = positive('mmap', yield* p.allocate(4096));
+      const page = done('mmap', yield* p.allocate(4096));
       yield* p.store64(page, SECRET);
       told.set('secret', page);
     },
@@ -137,7 +137,7 @@ function populate(options: RpalOptions): Answer {
     {
       deaths: 'report',
       *prepare(p, told) {
-        told.set('untouched', positive('mmap', yield* p.allocate(4096)));
+        told.set('untouched', done('mmap', yield* p.allocate(4096)));
       },
       clientEnded({ kernel, mm }) {
         after = walk(kernel.scheduler.platform.memory, mm.tables.root, at).present;

@@ -1,8 +1,8 @@
+import { done, exactly } from '@rpal/compare';
 import type { Process, Program } from '@rpal/kernel';
 import { librpal, rpalExecutable } from '@rpal/librpal';
 import { RpalIoctl, type RpalOptions, rpalThread } from '@rpal/rpal-core';
 import { SignalCode } from '@rpal/uapi';
-import { positive, zero } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet, smallMachine } from './services.js';
 import { ofBuffer, ofCrowd, ofFork, ofPairs, ofRequests } from './verdicts.js';
@@ -44,14 +44,14 @@ function crowd(
   const member = (index: number) =>
     function* (p: Program): Generator<void, void> {
       const lib = librpal(p);
-      positive('rpal_init', yield* lib.init(1));
+      done('rpal_init', yield* lib.init(1));
       if (index > 0) {
         others.push({ id: lib.process.id, key: lib.process.key });
-        while (!over) zero('nanosleep', yield* p.sleep(1e6));
+        while (!over) exactly('nanosleep', yield* p.sleep(1e6), 0);
         return;
       }
       own = lib.process.id;
-      while (others.length < SERVICES - 1) zero('nanosleep', yield* p.sleep(1e6));
+      while (others.length < SERVICES - 1) exactly('nanosleep', yield* p.sleep(1e6), 0);
       others.sort(order(own));
       for (const { id, key } of others) requests.push({ id, result: yield* lib.requestService(key) });
       over = true;
@@ -100,7 +100,7 @@ function full(options: RpalOptions): Answer {
       ids.push(service?.id ?? null);
       const fd = yield* p.open('/proc/rpal', 2);
       if (service === null) tried.push(yield* p.ioctl(fd, RpalIoctl.GET_SERVICE_KEY, yield* p.allocate(4096)));
-      while (ids.length < COUNT) zero('nanosleep', yield* p.sleep(10e6));
+      while (ids.length < COUNT) exactly('nanosleep', yield* p.sleep(10e6), 0);
     });
     machine.spawn(image, index % 4);
   }
@@ -123,16 +123,16 @@ function forked(options: RpalOptions): Answer {
   let child: Process | undefined;
   meet(options, function* (p, { lib }) {
     key = lib.process.pkey;
-    positive(
+    done(
       'fork',
       yield* p.fork(function* (q) {
-        const page = positive('mmap', yield* q.allocate(4096));
+        const page = done('mmap', yield* q.allocate(4096));
         yield* q.store64(page, 1);
         reached = true;
       }),
     );
     child = p.context.thread.process.children.values().next().value;
-    positive('wait4', yield* p.wait());
+    done('wait4', yield* p.wait());
   });
   const exit = child?.exit ?? null;
   const end =
@@ -155,10 +155,10 @@ function smallRead(options: RpalOptions): Answer {
   let result = 0;
   let spoilt = 0;
   meet(options, function* (p, { lib, fd, server }) {
-    const buffer = positive('mmap', yield* p.allocate(4096));
+    const buffer = done('mmap', yield* p.allocate(4096));
     yield* p.memset(buffer, 0xee, 4096);
-    zero('shutdown', yield* p.shutdown(fd, 1));
-    while (server.exit === null) zero('nanosleep', yield* p.sleep(1e6));
+    exactly('shutdown', yield* p.shutdown(fd, 1), 0);
+    while (server.exit === null) exactly('nanosleep', yield* p.sleep(1e6), 0);
     result = yield* p.read(lib.process.rpalFd, buffer, COUNT);
     for (let at = COUNT; at < 256; at++) if ((yield* p.load8(buffer + at)) !== 0xee) spoilt++;
   });

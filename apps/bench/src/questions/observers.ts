@@ -1,8 +1,8 @@
 import { definePlugin } from '@rpal/bus';
+import { done, exactly } from '@rpal/compare';
 import { currentThread } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import type { RpalOptions } from '@rpal/rpal-core';
-import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
 import { meet } from './services.js';
@@ -33,15 +33,15 @@ function observed(options: RpalOptions): Answer {
     options,
     function* (p, { lib, serviceId, far, told }) {
       secret = told.get('secret') as number;
-      const words = positive('mmap', yield* p.allocate(4096));
+      const words = done('mmap', yield* p.allocate(4096));
       yield* p.store64(words, 1);
-      positive('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
+      done('rpal_write_ptrs', yield* lib.writePtrs(serviceId, far, words, 1));
       inCall = false;
     },
     {
       plugins: [profiler(), posix()],
       *prepare(p, told) {
-        const page = positive('mmap', yield* p.allocate(4096));
+        const page = done('mmap', yield* p.allocate(4096));
         yield* p.store64(page, 42);
         told.set('secret', page);
       },
@@ -54,8 +54,8 @@ function observed(options: RpalOptions): Answer {
         yield* p.compute(3e6);
       },
       *bystander(p, theServer, theClient) {
-        const page = positive('mmap', yield* p.allocate(4096));
-        while (!inCall) zero('nanosleep', yield* p.sleep(20_000));
+        const page = done('mmap', yield* p.allocate(4096));
+        while (!inCall) exactly('nanosleep', yield* p.sleep(20_000), 0);
         const remote = [{ address: secret, length: 8 }];
         const local = [{ address: page, length: 8 }];
         while (samples.length === 0) yield* p.compute(2000);

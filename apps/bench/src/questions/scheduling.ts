@@ -1,9 +1,9 @@
+import { done, exactly } from '@rpal/compare';
 import type { Call, Process, Program } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { SchedPolicy, type TaskGroup } from '@rpal/sched';
 import { OpenFlag } from '@rpal/uapi';
-import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
 import { type Connection, meet } from './services.js';
@@ -12,7 +12,7 @@ import { ofClasses, ofMoves } from './verdicts.js';
 const MS = 1e6;
 
 function* callOnce(p: Program, { lib, serviceId, far }: Connection, word = 1): Generator<void, number> {
-  const words = positive('mmap', yield* p.allocate(4096));
+  const words = done('mmap', yield* p.allocate(4096));
   yield* p.store64(words, word);
   return yield* lib.writePtrs(serviceId, far, words, 1);
 }
@@ -42,7 +42,7 @@ function throttle(options: RpalOptions, calling: boolean): Throttled {
       const group = connection.server.leader.group as TaskGroup;
       const until = p.rdtsc() + 2.3 * PERIODS * PERIOD;
       // Another task of the server's group burns the quota on this CPU.
-      positive(
+      done(
         'fork',
         yield* p.fork(function* (child) {
           scheduler.setGroup(child.context.cpu, child.context.thread, group);
@@ -51,14 +51,14 @@ function throttle(options: RpalOptions, calling: boolean): Throttled {
       );
       const queue = group.on(scheduler.runQueue(p.context.cpu));
       while (p.rdtsc() < until) {
-        zero('nanosleep', yield* p.sleep(MS));
+        exactly('nanosleep', yield* p.sleep(MS), 0);
         samples.push(group.queues.reduce((sum, { entity }) => sum + entity.sumExec, 0));
         if (!queue.throttled || !calling) continue;
         yield* callOnce(p, connection);
         calls++;
         if (!queue.throttled) released++;
       }
-      positive('wait4', yield* p.wait());
+      done('wait4', yield* p.wait());
     },
     {
       arrange({ kernel, platform }, server) {
@@ -128,14 +128,14 @@ function during(
       const start = p.rdtsc();
       yield* callOnce(p, connection);
       duration = p.rdtsc() - start;
-      zero('nanosleep', yield* p.sleep(60 * MS));
+      exactly('nanosleep', yield* p.sleep(60 * MS), 0);
       serverCpu = connection.server.leader.cpu.id;
       pinned = connection.server.leader.affinitySize === 1;
     },
     {
       plugins: [posix()],
       *prepare(p) {
-        zero('sched_setaffinity', yield* p.setAffinity([home]));
+        exactly('sched_setaffinity', yield* p.setAffinity([home]), 0);
       },
       *handle(p) {
         inCall = true;
@@ -143,9 +143,9 @@ function during(
         yield* p.compute(WORK);
       },
       *bystander(p, theServer, theClient) {
-        zero('sched_setaffinity', yield* p.setAffinity([2]));
-        while (!inCall) zero('nanosleep', yield* p.sleep(50_000));
-        zero('nanosleep', yield* p.sleep(MS));
+        exactly('sched_setaffinity', yield* p.setAffinity([2]), 0);
+        while (!inCall) exactly('nanosleep', yield* p.sleep(50_000), 0);
+        exactly('nanosleep', yield* p.sleep(MS), 0);
         const start = p.rdtsc();
         result = yield* act(p, theServer, theClient);
         waited = p.rdtsc() - start;
@@ -157,7 +157,7 @@ function during(
 
 /** Writes "0" to the file that takes a CPU offline. */
 function* offline(p: Program, cpu: number): Generator<void, number> {
-  const buffer = positive('mmap', yield* p.allocate(4096));
+  const buffer = done('mmap', yield* p.allocate(4096));
   yield* p.storeBytes(buffer, new TextEncoder().encode('0'));
   const fd = yield* p.open(`/sys/devices/system/cpu/cpu${cpu}/online`, OpenFlag.WRONLY);
   return yield* p.write(fd, buffer, 1);
@@ -188,7 +188,7 @@ function realTime(options: RpalOptions, who: 'sender' | 'receiver', when: 'befor
     function* (p, connection) {
       if (who === 'sender' && when === 'after') said.push(`sched_setscheduler: ${errno(yield* p.setScheduler(0, SchedPolicy.FIFO, 10))}`);
       if (who === 'sender' && when === 'before') {
-        zero('rpal_sender_exit', yield* connection.lib.senderExit());
+        exactly('rpal_sender_exit', yield* connection.lib.senderExit(), 0);
         said.push(`sched_setscheduler: ${errno(yield* p.setScheduler(0, SchedPolicy.FIFO, 10))}`);
         said.push(`registration: ${(yield* connection.lib.senderInit()) === 0 ? 'accepted' : 'refused'}`);
       }

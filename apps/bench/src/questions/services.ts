@@ -1,10 +1,11 @@
 import type { Plugin } from '@rpal/bus';
+import { done, exactly } from '@rpal/compare';
 import { type CpuProfile, profiles } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine, type Process, type Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, rpalExecutable, welcome } from '@rpal/librpal';
 import { RpalBug, type RpalOptions, rpal } from '@rpal/rpal-core';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
-import { check, expected, positive, zero } from '../outcome.js';
+import { check } from '../outcome.js';
 
 const SOCKET = '/tmp/question.sock';
 
@@ -80,17 +81,17 @@ export function meet(
   );
   const client = machine.spawn(
     rpalExecutable('client', function* (p) {
-      zero('client: sched_setaffinity', yield* p.setAffinity([1]));
-      zero('client: nanosleep', yield* p.sleep(1e6));
-      const fd = positive('client: socket', yield* p.socket(SocketType.STREAM));
-      zero('client: connect', yield* p.connect(fd, SOCKET));
+      exactly('client: sched_setaffinity', yield* p.setAffinity([1]), 0);
+      exactly('client: nanosleep', yield* p.sleep(1e6), 0);
+      const fd = done('client: socket', yield* p.socket(SocketType.STREAM));
+      exactly('client: connect', yield* p.connect(fd, SOCKET), 0);
       const lib = librpal(p);
-      positive('client: rpal_init', yield* lib.init(1));
+      done('client: rpal_init', yield* lib.init(1));
       const serviceId = yield* introduce(p, lib, fd);
       const far = yield* findReceiver(p, lib, serviceId, fd);
       check(far !== null, 'client: the server cannot be found');
       yield* attack(p, { lib, fd, serviceId, far, server, told });
-      zero('client: close', yield* p.close(fd));
+      exactly('client: close', yield* p.close(fd), 0);
     }),
     1,
   );
@@ -122,24 +123,24 @@ export function runToEnd(machine: Machine, deaths: 'throw' | 'report' = 'throw')
 }
 
 function* serve(p: Program, { handle, bytes, prepare }: Extras, told: Map<string, number>): Generator<void, void> {
-  zero('server: sched_setaffinity', yield* p.setAffinity([0]));
-  const listener = positive('server: socket', yield* p.socket(SocketType.STREAM));
-  zero('server: bind', yield* p.bind(listener, SOCKET));
-  zero('server: listen', yield* p.listen(listener, 1));
-  const fd = positive('server: accept', yield* p.accept(listener));
+  exactly('server: sched_setaffinity', yield* p.setAffinity([0]), 0);
+  const listener = done('server: socket', yield* p.socket(SocketType.STREAM));
+  exactly('server: bind', yield* p.bind(listener, SOCKET), 0);
+  exactly('server: listen', yield* p.listen(listener, 1), 0);
+  const fd = done('server: accept', yield* p.accept(listener));
   const lib = librpal(p);
-  positive('server: rpal_init', yield* lib.init(1));
-  const epfd = positive('server: epoll_create1', yield* p.epollCreate());
-  zero('server: epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN | Poll.RDHUP | Epoll.ET | EPOLLRPALIN));
+  done('server: rpal_init', yield* lib.init(1));
+  const epfd = done('server: epoll_create1', yield* p.epollCreate());
+  exactly('server: epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN | Poll.RDHUP | Epoll.ET | EPOLLRPALIN), 0);
   if (prepare !== undefined) yield* prepare(p, told);
   yield* welcome(p, lib, fd);
-  const buffer = positive('server: mmap', yield* p.allocate(8192));
+  const buffer = done('server: mmap', yield* p.allocate(8192));
   for (;;) {
-    const count = positive('server: rpal_epoll_wait', yield* lib.epollWait(epfd, buffer, 8, -1));
+    const count = done('server: rpal_epoll_wait', yield* lib.epollWait(epfd, buffer, 8, -1));
     for (let i = 0; i < count; i++) {
       const bits = yield* p.load32(buffer + i * EPOLL_EVENT_SIZE);
       if ((bits & EPOLLRPALIN) !== 0) {
-        expected('server: rpal_read_ptrs', yield* lib.readPtrs(fd, buffer + 4096, 1), 1);
+        exactly('server: rpal_read_ptrs', yield* lib.readPtrs(fd, buffer + 4096, 1), 1);
         if (handle !== undefined) yield* handle(p, yield* p.load64(buffer + 4096));
       }
       if ((bits & (Poll.IN | Poll.RDHUP)) !== 0) {

@@ -1,8 +1,8 @@
+import { done, exactly } from '@rpal/compare';
 import { walk } from '@rpal/hw-x86';
 import { librpal, rpalExecutable } from '@rpal/librpal';
 import { type RpalOptions, rpalOf } from '@rpal/rpal-core';
 import { MapFlag, Prot } from '@rpal/uapi';
-import { positive, zero } from '../outcome.js';
 import { type Answer, hex, type Question } from './question.js';
 import { meet, smallMachine } from './services.js';
 import { ofSharedPages, ofStaleFlush } from './verdicts.js';
@@ -24,11 +24,11 @@ function afterFlush(options: RpalOptions, change: 'unmap' | 'protect', leave: bo
       yield* p.load64(at);
       yield* p.store64(at, SECRET);
       asked = true;
-      const note = positive('mmap', yield* p.allocate(4096));
-      positive('write', yield* p.write(fd, note, 1));
+      const note = done('mmap', yield* p.allocate(4096));
+      done('write', yield* p.write(fd, note, 1));
       // In user mode throughout: a switch of address spaces would flush.
       while (!changed) yield* p.compute(500);
-      if (leave) zero('nanosleep', yield* p.sleep(1e6));
+      if (leave) exactly('nanosleep', yield* p.sleep(1e6), 0);
       present = walk(p.context.cpu.memory, server.mm.tables.root, at).present;
       if (change === 'unmap') seen = yield* p.load64(at);
       else {
@@ -39,22 +39,22 @@ function afterFlush(options: RpalOptions, change: 'unmap' | 'protect', leave: bo
     {
       deaths: 'report',
       *prepare(p, told) {
-        told.set('page', positive('mmap', yield* p.allocate(4096)));
+        told.set('page', done('mmap', yield* p.allocate(4096)));
       },
       *bytes(p) {
         if (!asked) return;
-        if (change === 'unmap') zero('munmap', yield* p.munmap(at, 4096));
-        else zero('mprotect', yield* p.mprotect(at, 4096, Prot.READ));
+        if (change === 'unmap') exactly('munmap', yield* p.munmap(at, 4096), 0);
+        else exactly('mprotect', yield* p.mprotect(at, 4096, Prot.READ), 0);
         changed = true;
       },
     },
   );
   const stale = seen >= 0;
-  const done = change === 'unmap' ? `munmap, then a read of ${hex(at)}` : `mprotect to read-only, then a write to ${hex(at)}`;
+  const act = change === 'unmap' ? `munmap, then a read of ${hex(at)}` : `mprotect to read-only, then a write to ${hex(at)}`;
   const got = stale ? `${change === 'unmap' ? 'gives' : 'is done, and leaves'} ${seen}` : `signal ${client.exit?.signal}`;
   return {
     stale,
-    line: `${done}${leave ? ' after having slept' : ''}: ${got}${change === 'unmap' && stale && !present ? " (the owner's tables have no page there)" : ''}`,
+    line: `${act}${leave ? ' after having slept' : ''}: ${got}${change === 'unmap' && stale && !present ? " (the owner's tables have no page there)" : ''}`,
   };
 }
 
@@ -79,28 +79,28 @@ function afterFork(options: RpalOptions): string {
   machine.spawn(
     rpalExecutable('service', function* (p) {
       const lib = librpal(p);
-      positive('rpal_init', yield* lib.init(1));
-      const at = positive('mmap', yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, lib.process.rpalFd));
+      done('rpal_init', yield* lib.init(1));
+      const at = done('mmap', yield* p.mmap(0, 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, lib.process.rpalFd));
       yield* p.store64(at, SECRET);
       const shared = rpalOf(machine)
         .byKey.get(lib.process.key)
         ?.sharedPages.find(({ userStart }) => userStart === at);
       const frame = shared?.frame(0) as number;
-      positive(
+      done(
         'fork',
         yield* p.fork(function* (child) {
           childHas = walk(child.context.cpu.memory, child.context.thread.memory.tables.root, at).present;
-          while (!freed) zero('nanosleep', yield* child.sleep(1e5));
+          while (!freed) exactly('nanosleep', yield* child.sleep(1e5), 0);
           count = frames.count(frame);
           child.wrpkru(0);
           yield* child.store64(at, SECRET + 1);
           written = true;
         }),
       );
-      zero('nanosleep', yield* p.sleep(1e6));
-      zero('munmap', yield* p.munmap(at, 4096));
+      exactly('nanosleep', yield* p.sleep(1e6), 0);
+      exactly('munmap', yield* p.munmap(at, 4096), 0);
       freed = true;
-      positive('wait4', yield* p.wait());
+      done('wait4', yield* p.wait());
     }),
   );
   machine.run();
@@ -118,15 +118,15 @@ function inParts(options: RpalOptions): { line: string; lost: number; broken: bo
   machine.spawn(
     rpalExecutable('service', function* (p) {
       const lib = librpal(p);
-      positive('rpal_init', yield* lib.init(1));
-      const at = positive('mmap', yield* p.mmap(0, PAGES * 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, lib.process.rpalFd));
+      done('rpal_init', yield* lib.init(1));
+      const at = done('mmap', yield* p.mmap(0, PAGES * 4096, Prot.READ | Prot.WRITE, MapFlag.SHARED, lib.process.rpalFd));
       const service = rpalOf(machine).byKey.get(lib.process.key);
       const shared = service?.sharedPages.find(({ userStart }) => userStart === at);
       const own = Array.from({ length: PAGES }, (_, i) => shared?.frame(i) as number);
-      zero('munmap', yield* p.munmap(at, 4096));
+      exactly('munmap', yield* p.munmap(at, 4096), 0);
       first = own.map((frame) => frames.count(frame));
       left = service?.sharedPages.includes(shared as never) === true ? 'still knows' : 'has forgotten';
-      zero('munmap', yield* p.munmap(at + 4096, (PAGES - 1) * 4096));
+      exactly('munmap', yield* p.munmap(at + 4096, (PAGES - 1) * 4096), 0);
       second = own.map((frame) => frames.count(frame));
     }),
   );

@@ -1,8 +1,8 @@
+import { done, exactly } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
 import { LibProcess } from '@rpal/librpal';
 import { Rcc, ReceiverState, type RpalOptions, rpalOf, Scc } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
-import { positive, zero } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import { type Answer, hex, type Question } from './question.js';
 import { type Connection, meet } from './services.js';
@@ -24,14 +24,14 @@ function overwrite(options: RpalOptions): Answer {
     before = yield* p.load32(address);
     yield* p.store32(address, ReceiverState.CALL);
     p.wrpkru(own);
-    zero('kill', yield* p.kill(server.pid, Signal.KILL));
-    zero('nanosleep', yield* p.sleep(50e6));
+    exactly('kill', yield* p.kill(server.pid, Signal.KILL), 0);
+    exactly('nanosleep', yield* p.sleep(50e6), 0);
     alive = server.exit === null;
     p.wrpkru(0);
     yield* p.store32(address, before);
     p.wrpkru(own);
-    zero('kill', yield* p.kill(server.pid, Signal.KILL));
-    zero('nanosleep', yield* p.sleep(50e6));
+    exactly('kill', yield* p.kill(server.pid, Signal.KILL), 0);
+    exactly('nanosleep', yield* p.sleep(50e6), 0);
     aliveLater = server.exit === null;
   };
   const { bug } = meet(options, forge, { deaths: 'report' });
@@ -58,12 +58,12 @@ function claim(options: RpalOptions): Answer {
     const { entity } = p.context.thread;
     const total = lib.process.senders + SENDER_HEADER + Scc.totalTime;
     const charged = function* (claimed: number): Generator<void, number> {
-      zero('nanosleep', yield* p.sleep(1e6));
+      exactly('nanosleep', yield* p.sleep(1e6), 0);
       const start = entity.sumExec;
       for (let i = 0; i < PARTS; i++) {
         yield* p.compute(WORK);
         yield* p.store64(total, claimed);
-        zero('nanosleep', yield* p.sleep(1000));
+        exactly('nanosleep', yield* p.sleep(1000), 0);
       }
       return entity.sumExec - start;
     };
@@ -89,7 +89,7 @@ function longCallee(options: RpalOptions): Answer {
   const { machine } = meet(
     options,
     function* (p, { lib, serviceId, far, server }) {
-      const words = positive('mmap', yield* p.allocate(4096));
+      const words = done('mmap', yield* p.allocate(4096));
       yield* p.store64(words, 1);
       const before = rpalOf(server.kernel).instruments.lazySwitches;
       const start = p.rdtsc();

@@ -1,9 +1,10 @@
+import { done, exactly } from '@rpal/compare';
 import type { CpuProfile } from '@rpal/hw-x86';
 import { PAGE_SIZE } from '@rpal/hw-x86';
 import { executable, type Program } from '@rpal/kernel';
 import { librpal, rpalExecutable } from '@rpal/librpal';
 import type { RpalOptions } from '@rpal/rpal-core';
-import { fail, positive, zero } from '../outcome.js';
+import { fail } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import type { Answer, Question } from './question.js';
 import { smallMachine, smallProfile } from './services.js';
@@ -36,23 +37,23 @@ function end(options: RpalOptions | null, peers: number): Teardown {
   const keys: number[] = [];
   const image = options === null ? executable : rpalExecutable;
   const join = function* (p: Program, index: number): Generator<void, void> {
-    zero('sched_setaffinity', yield* p.setAffinity([index]));
+    exactly('sched_setaffinity', yield* p.setAffinity([index]), 0);
     if (options !== null) {
       const lib = librpal(p);
-      positive('rpal_init', yield* lib.init(1));
+      done('rpal_init', yield* lib.init(1));
       keys[index] = lib.process.key;
-      while (keys.filter((key) => key !== undefined).length <= peers) zero('nanosleep', yield* p.sleep(1e6));
-      if (index > 0) zero('rpal_request_service', yield* lib.requestService(keys[0] as number));
-      else for (const key of keys.slice(1)) zero('rpal_request_service', yield* lib.requestService(key));
+      while (keys.filter((key) => key !== undefined).length <= peers) exactly('nanosleep', yield* p.sleep(1e6), 0);
+      if (index > 0) exactly('rpal_request_service', yield* lib.requestService(keys[0] as number), 0);
+      else for (const key of keys.slice(1)) exactly('rpal_request_service', yield* lib.requestService(key), 0);
     }
     ready++;
   };
   const dying = machine.spawn(
     image('dying', function* (p) {
       yield* join(p, 0);
-      const area = positive('mmap', yield* p.allocate(PAGES * PAGE_SIZE));
+      const area = done('mmap', yield* p.allocate(PAGES * PAGE_SIZE));
       yield* p.memset(area, 1, PAGES * PAGE_SIZE);
-      while (ready <= peers) zero('nanosleep', yield* p.sleep(1e5));
+      while (ready <= peers) exactly('nanosleep', yield* p.sleep(1e5), 0);
       before = { flushes: memory.tlb.flushesSent, interrupts: memory.tlb.flushesReceived };
       started = p.rdtsc();
     }),

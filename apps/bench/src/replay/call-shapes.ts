@@ -8,6 +8,9 @@
  */
 export type Shape = string;
 
+/** What a call does with a structure: reads it, fills it, or both. */
+export type Way = '>' | '<' | '=';
+
 /** What a call returns: a number; a new descriptor; a process; an address, of which only failure is compared; nothing that could be compared. */
 export type Result = 'number' | 'fd' | 'pid' | 'address' | 'any';
 

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { groups } from '../../scripts/mutants/list.ts';
-import { isThere, locate, testFiles } from '../../scripts/mutants/mutant.ts';
-import { markdown, type Result, summary, wrong } from '../../scripts/mutants/report.ts';
+import { type Group, isThere, locate, type Mutant, root, testFiles } from '../../scripts/mutants/mutant.ts';
+import { heading, markdown, type Result, summary, wrong } from '../../scripts/mutants/report.ts';
 
 const mutants = groups.flatMap((group) => group.mutants.map((mutant) => ({ group, mutant })));
 
@@ -27,6 +28,35 @@ describe('the mutants', () => {
     expect(mutants.length).toBeGreaterThanOrEqual(150);
     expect(groups.every(({ mutants: own }) => own.length >= 5)).toBe(true);
     expect(new Set(mutants.map(({ group, mutant }) => `${group.package} ${mutant.in} ${mutant.text}`)).size).toBe(mutants.length);
+  });
+});
+
+describe('the page of the last complete run', () => {
+  const page = readFileSync(new URL('../mutants.md', import.meta.url), 'utf8');
+  const lines = page.split('\n');
+  const named = (group: Group, mutant: Mutant): string => {
+    const { file } = locate(group, mutant);
+    return heading({ ...mutant, file: file.slice(root.length) });
+  };
+
+  it('says that 90 % are killed', () => {
+    expect(Number(/that is ([\d.]+) %/.exec(page)?.[1])).toBeGreaterThanOrEqual(90);
+  });
+
+  it('has as survivors those that state why, and no others', () => {
+    const stated = mutants.flatMap(({ group, mutant }) =>
+      mutant.survives === undefined ? [] : [`${named(group, mutant)} ${mutant.survives}.`],
+    );
+    const survived = lines.slice(
+      lines.indexOf('## Survivors'),
+      lines.findIndex((line) => line.startsWith('## Killed')),
+    );
+    expect(survived.filter((line) => line.startsWith('* '))).toEqual(stated);
+  });
+
+  it('is not long ago: all but one in twenty of the mutants are in it; else run `pnpm mutants --markdown docs/mutants.md` once more', () => {
+    const missing = mutants.map(({ group, mutant }) => named(group, mutant)).filter((name) => !lines.some((line) => line.startsWith(name)));
+    expect(missing.slice(mutants.length / 20)).toEqual([]);
   });
 });
 

@@ -5,7 +5,8 @@ import type { Result } from './report.ts';
 
 /**
  * The results of a run, each written as it comes, as a line of JSON: a run that was interrupted goes on where it was, and runs with
- * different filters may share a file. Only results of the commit that is checked out count, and none while files are changed.
+ * different filters may share a file. Only results of the commit that is checked out count, none while files are changed, and none of a
+ * mutant that could not be run as it should.
  */
 export class Journal {
   /** What is checked out, in twelve digits; null while files differ from it. */
@@ -17,7 +18,7 @@ export class Journal {
     this.#file = file;
     if (file === undefined || this.commit === null) return;
     for (const { commit, ...result } of resumedLog<Result & { readonly commit: string | null }>(file)) {
-      if (commit === this.commit) this.#known.set(keyOf(result), result);
+      if (commit === this.commit && result.outcome !== 'broken') this.#known.set(keyOf(result), result);
     }
   }
 

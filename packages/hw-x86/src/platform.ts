@@ -8,6 +8,7 @@ import { GIB } from './memory/address.js';
 import type { CacheModel } from './memory/cached-coherence.js';
 import type { Caches } from './memory/caches.js';
 import { CoherenceDirectory, type Topology, TransferCost } from './memory/coherence.js';
+import { FirstLevelData } from './memory/first-level.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
 import type { CoherenceModel } from './memory/queued-coherence.js';
 import { Touch } from './memory/touch.js';
@@ -98,7 +99,8 @@ export class Platform {
       arm: (event: TimedEvent, time: number) => this.arm(event, time),
       coherence:
         cacheModel === null || caches === null
-          ? (coherenceModel?.build(this.topology, transfer) ?? new CoherenceDirectory(this.topology, transfer))
+          ? (coherenceModel?.build(this.topology, transfer) ??
+            new CoherenceDirectory(this.topology, transfer, FirstLevelData.of(this.costs, cores)))
           : cacheModel.coherence(this.topology, transfer, caches),
       transfer,
       path: this.path,

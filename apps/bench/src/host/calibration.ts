@@ -41,6 +41,9 @@ const INSTRUCTIONS = {
   wrpkru: 'wrpkru',
 } as const;
 
+/** Bytes of a copy that the first-level data caches of today (32 to 48 KiB) cannot hold, and the second-level ones (512 KiB and more) can. */
+const BEYOND_L1 = 65_536;
+
 /** Names of features in a profile, and in /proc/cpuinfo. */
 const FLAGS = {
   pku: 'ospke',
@@ -145,7 +148,7 @@ class Calibrating {
     }
   }
 
-  /** A copy is a start and a rate: that of 1 to 4 KiB, as a profile has one. */
+  /** A copy is a start and a rate: that of 1 to 4 KiB, and another one where neither side is in the first-level cache. */
   #copies(): void {
     const { costs, bytesPerCycle } = this.#profile;
     const rate = ([small, large]: readonly number[]): number => 3072 / (((large as number) - (small as number)) / this.#cycle);
@@ -166,7 +169,24 @@ class Calibrating {
         costs.repString = figure;
       },
     );
-    this.#notes.push('bytesPerCycle is that of 1 to 4 KiB: a profile has one rate, and larger copies are slower than it says');
+    const fromL2 = { copy: bytesPerCycle.copy, zero: bytesPerCycle.zero };
+    for (const [name, step] of [
+      ['copy', `copy-${BEYOND_L1}`],
+      ['zero', `clear-${BEYOND_L1}`],
+    ] as const) {
+      this.#set(
+        `bytesPerCycle.fromL2.${name}`,
+        'B/cycle',
+        step,
+        [step],
+        ([ns]) => (BEYOND_L1 * this.#cycle) / ns,
+        (figure) => {
+          fromL2[name] = figure;
+          bytesPerCycle.fromL2 = fromL2;
+        },
+      );
+    }
+    this.#notes.push('bytesPerCycle: what the second-level cache cannot hold is copied more slowly than any of its figures says');
   }
 
   #memory(): void {

@@ -35,6 +35,8 @@ function figureOf(step: string, profile: CpuProfile, idle: IdleStateName): Figur
       return profile.line.sameSocket;
     case '@rpal/hw-x86:lineCrossSocket':
       return profile.line.crossSocket;
+    case '@rpal/hw-x86:runFromL2':
+      return profile.bytesPerCycle.fromL2?.copy;
     case '@rpal/hw-x86:stlbHit':
       return profile.costs.stlbHit;
     case '@rpal/hw-x86:pageWalk':

@@ -90,7 +90,12 @@ export interface CpuProfile {
   cpi: { kernel: Figure; user: Figure };
   costs: Record<Primitive, PrimitiveCost>;
   /** Bytes that a warm copy or clear moves per core cycle. */
-  bytesPerCycle: { copy: Figure; zero: Figure };
+  bytesPerCycle: {
+    copy: Figure;
+    zero: Figure;
+    /** The same where the data lie in the second-level cache. Without it, they take no longer than in the first. */
+    fromL2?: { copy: Figure; zero: Figure };
+  };
   tlb: {
     l1d4k: TlbGeometry;
     l1d2m: TlbGeometry;
@@ -189,7 +194,11 @@ const profile = fields<CpuProfile>({
   clock: fields<CpuProfile['clock']>({ tscGHz: positive, coreGHz: figure, apicMHz: positive }),
   cpi: fields<CpuProfile['cpi']>({ kernel: figure, user: figure }),
   costs: fields<CpuProfile['costs']>(Object.fromEntries(PRIMITIVES.map((name) => [name, primitive])) as Record<Primitive, Check>),
-  bytesPerCycle: fields<CpuProfile['bytesPerCycle']>({ copy: figure, zero: figure }),
+  bytesPerCycle: fields<CpuProfile['bytesPerCycle']>({
+    copy: figure,
+    zero: figure,
+    fromL2: optional(fields<NonNullable<CpuProfile['bytesPerCycle']['fromL2']>>({ copy: figure, zero: figure })),
+  }),
   tlb: fields<CpuProfile['tlb']>({
     l1d4k: tlb,
     l1d2m: tlb,

@@ -3,7 +3,9 @@ import { HwStep } from '../costs/steps.js';
 import type { CoreClock } from '../time/core-clock.js';
 import { CACHE_LINE, PAGE_SIZE } from './address.js';
 import { isDevice } from './device-windows.js';
+import type { FirstLevelData } from './first-level.js';
 import type { LockingCore } from './kernel-lock.js';
+import { Touch } from './touch.js';
 
 /** Lines of a frame. */
 const LINES = PAGE_SIZE / CACHE_LINE;
@@ -27,7 +29,8 @@ export interface Topology {
  *
  * As long as one core alone uses a frame, the frame as a whole is its own: whoever takes a frame clears or copies it,
  * which brings every line in (the cost of that is part of the clearing step). Lines are told apart from the moment a
- * second core comes. Capacity is not modelled here: a line stays where it was last used.
+ * second core comes. A line stays with the core that used it last, whatever its caches hold; runs through many lines are told to
+ * `FirstLevelData`.
  */
 export class CoherenceDirectory {
   /** Counts how often a core lost sole use of a frame: ownership seen in one epoch holds throughout that epoch. */
@@ -46,10 +49,13 @@ export class CoherenceDirectory {
   readonly #free: number[] = [];
   readonly #wordsPerLine: number;
   readonly #transfer: TransferCost;
+  readonly #firstLevel: FirstLevelData | null;
 
-  constructor(topology: Topology, transfer: TransferCost) {
+  /** @param firstLevel what the cores' own caches hold of the data of runs; null: all that they have */
+  constructor(topology: Topology, transfer: TransferCost, firstLevel: FirstLevelData | null = null) {
     this.#wordsPerLine = 1 + Math.ceil(topology.cores / 32);
     this.#transfer = transfer;
+    this.#firstLevel = firstLevel;
   }
 
   /** The core tag that has the whole frame of `address` to itself; not positive if none has. */
@@ -85,6 +91,7 @@ export class CoherenceDirectory {
    * lines from other cores come ten at a time.
    */
   touchRange(cpu: CoreClock, address: number, length: number, write: boolean): void {
+    if (length > CACHE_LINE && this.#firstLevel !== null && !isDevice(address)) this.#firstLevel.run(cpu, address, length, write);
     if (this.frameOwner(address) === cpu.coreTag) return;
     this.#transfer.beginRun();
     for (let line = address & -CACHE_LINE; line < address + length; line += CACHE_LINE) this.touch(cpu, line, write);
@@ -94,6 +101,7 @@ export class CoherenceDirectory {
   /** `cpu` has cleared or filled the frame: all of it is in its cache, and all other copies are void. */
   claim(cpu: CoreClock, frame: number): void {
     if (frame >= this.#frames.length) this.#grow(frame);
+    this.#firstLevel?.run(cpu, frame * PAGE_SIZE, PAGE_SIZE, Touch.STORE);
     const owner = this.#frames[frame] as number;
     if (owner !== NOBODY && owner !== cpu.coreTag) {
       this.epoch++;

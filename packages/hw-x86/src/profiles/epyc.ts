@@ -5,6 +5,11 @@ const zen4 = 'one Zen 4 IPC benchmark under perf stat (CPI 1.18 with all inside,
 
 const pmuDelivery = figure(100, 500, 2000, 'estimated', 'long enough that Linux waits up to 50 us for it (amd_pmu_wait_on_overflow)');
 
+const fromL2 = {
+  copy: figure(8, 14, 28, 'estimated', `${Cite.estimate} for AMD; ${Cite.fromL2}`),
+  zero: figure(10, 16, 32, 'estimated', `${Cite.estimate} for AMD; ${Cite.fromL2}`),
+};
+
 /** What both EPYC generations have in common as far as figures could be found. */
 const zen = {
   vendor: 'amd',
@@ -111,6 +116,7 @@ export const epycMilan7713: CpuProfile = {
   bytesPerCycle: {
     copy: figure(10, 24, 30, 'derived', `${Cite.instlat}: REP MOVSB in L1D`),
     zero: figure(16, 30, 60, 'estimated', Cite.estimate),
+    fromL2,
   },
   tlb: {
     l1d4k: { entries: 64, ways: 64 },
@@ -161,6 +167,7 @@ export const epycGenoa9654: CpuProfile = {
   bytesPerCycle: {
     copy: figure(10, 22, 28, 'derived', `${Cite.instlat}: REP MOVSB in L1D`),
     zero: figure(16, 30, 60, 'estimated', Cite.estimate),
+    fromL2,
   },
   tlb: {
     l1d4k: { entries: 72, ways: 72 },

@@ -48,6 +48,8 @@ export const Cite = {
   formatting: 'sprintf and sscanf of a stamp, 2,650 instructions, in 190 ns on a Genoa-class guest at 3.7 GHz (assumed)',
   reload: 'timed on Emerald Rapids, per memory operand: code without optimisation, after a system call',
   codeLine: 'timed on Emerald Rapids: code that 64 KiB of other code have displaced; high end: long straight instructions',
+  fromL2:
+    'REP MOVSB and REP STOSB of 64 KiB again and again: 14 and 16 bytes per cycle on Emerald Rapids and on Granite Rapids; ends estimated',
   boost: 'Boost.Context performance page',
   intelIdle: 'Linux intel_idle tables and patches by A. Bityutskiy',
   guestWake:

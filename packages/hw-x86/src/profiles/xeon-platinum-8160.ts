@@ -84,6 +84,7 @@ export const xeonPlatinum8160: CpuProfile = {
   bytesPerCycle: {
     copy: figure(10, 24, 29, 'derived', `${Cite.instlat}: REP MOVSB in L1D, half of read plus write`),
     zero: figure(16, 30, 60, 'estimated', Cite.estimate),
+    fromL2: { copy: figure(10, 14, 24, 'derived', Cite.fromL2), zero: figure(12, 16, 30, 'derived', Cite.fromL2) },
   },
   tlb: {
     l1d4k: { entries: 64, ways: 4 },

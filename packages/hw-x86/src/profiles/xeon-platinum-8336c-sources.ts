@@ -48,6 +48,8 @@ export const xeonPlatinum8336cSources: FigureSources = {
   'costs.vmfunc': `${Cite.skybridge}: 134 with VPID on; ERIM (USENIX Security 2019) compares with 332`,
   'bytesPerCycle.copy': `${Cite.instlat}: 59 bytes copied per cycle in L1D; short copies reach less`,
   'bytesPerCycle.zero': `${Cite.instlat}: 62.3 bytes stored per cycle in L1D`,
+  'bytesPerCycle.fromL2.copy': Cite.fromL2,
+  'bytesPerCycle.fromL2.zero': Cite.fromL2,
   'cache.l1d.latency': Cite.instlat,
   'cache.l2.latency': 'AnandTech 2021 review of Ice Lake-SP',
   'cache.l3.latency': 'AnandTech 2021 review: 20..24 ns',

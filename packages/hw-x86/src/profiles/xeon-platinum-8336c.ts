@@ -77,6 +77,7 @@ export const xeonPlatinum8336c: CpuProfile = {
   bytesPerCycle: {
     copy: figure(16, 40, 59, 'published'),
     zero: figure(20, 45, 62, 'published'),
+    fromL2: { copy: figure(10, 14, 24, 'derived'), zero: figure(12, 16, 30, 'derived') },
   },
   tlb: {
     l1d4k: { entries: 64, ways: 4 },

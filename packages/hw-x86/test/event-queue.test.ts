@@ -6,19 +6,22 @@ class Event extends TimedEvent {
   override fire(): void {}
 }
 
+/** More than the queue has room for at first. */
+const COUNT = 40;
+
 /** arm event i for a time, or cancel event i, or take the next event. */
 const operation = fc.oneof(
-  fc.record({ kind: fc.constant('arm' as const), event: fc.nat(9), time: fc.nat(20) }),
-  fc.record({ kind: fc.constant('cancel' as const), event: fc.nat(9) }),
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('arm' as const), event: fc.nat(COUNT - 1), time: fc.nat(20) }) },
+  fc.record({ kind: fc.constant('cancel' as const), event: fc.nat(COUNT - 1) }),
   fc.record({ kind: fc.constant('pop' as const) }),
 );
 
 describe('EventQueue', () => {
   it('behaves as a list sorted by time, then by order of arming', () => {
     fc.assert(
-      fc.property(fc.array(operation, { maxLength: 80 }), (operations) => {
+      fc.property(fc.array(operation, { maxLength: 80, size: 'max' }), (operations) => {
         const queue = new EventQueue();
-        const events = Array.from({ length: 10 }, () => new Event());
+        const events = Array.from({ length: COUNT }, () => new Event());
         let model: { event: number; time: number; order: number }[] = [];
         operations.forEach((step, order) => {
           if (step.kind === 'pop') {
@@ -36,12 +39,11 @@ describe('EventQueue', () => {
           }
           expect(queue.size).toBe(model.length);
           expect(queue.nextTime).toBe(model[0]?.time ?? Number.POSITIVE_INFINITY);
-          events.forEach((event, i) => {
-            expect(event.armed).toBe(model.some((entry) => entry.event === i));
-          });
+          const armed = events.flatMap((event, i) => (event.armed ? [i] : []));
+          expect(armed).toEqual(model.map(({ event }) => event).sort((a, b) => a - b));
         });
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 

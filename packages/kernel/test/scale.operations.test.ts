@@ -20,6 +20,9 @@ async function operations(sizes: readonly [small: number, large: number], work: 
   });
 }
 
+/** What each of many CPUs does so often. */
+const ROUNDS = 20;
+
 /** Makes `count` eventfds, watched edge-triggered by one epoll. */
 function* watchEventfds(p: Program, count: number): Generator<void, { epfd: number; first: number }> {
   p.context.thread.process.files.limit = count + 10;
@@ -81,12 +84,12 @@ describe('scale', () => {
     expect(large / 600 / (small / 100)).toBeLessThan(1.3);
   });
 
-  it('a turn of 256 busy CPUs takes hardly more work than one of two: the height of a heap', async () => {
-    const rounds = 20;
-    const [few, many] = await countOperations(async (counter) => {
+  /** Operations of each round of `body`, on CPUs that begin together, each with a task of its own. */
+  function rounds(sizes: readonly number[], body: (p: Program, input: number, output: number, memory: number) => Generator<void, void>) {
+    return countOperations(async (counter) => {
       const { smallMachine } = await import('../../../scripts/testing/run.ts');
       const { executable } = await import('../src/index.js');
-      const of = (cpus: number): number => {
+      return sizes.map((cpus) => {
         const machine = smallMachine({ cpus });
         let begun = 0;
         for (let cpu = 0; cpu < cpus; cpu++) {
@@ -100,19 +103,30 @@ describe('scale', () => {
             // They begin together, and end together.
             while (begun < cpus) yield* p.getpid();
             if (cpu === 0) counter.start();
-            for (let round = 0; round < rounds; round++) {
-              yield* p.write(output, memory, 8);
-              yield* p.read(input, memory, 8);
-            }
+            for (let round = 0; round < ROUNDS; round++) yield* body(p, input, output, memory);
           };
           machine.spawn(executable('worker', main), cpu);
         }
         machine.run();
-        return counter.stop() / (cpus * rounds);
-      };
-      return [of(2), of(256)];
+        return counter.stop() / (cpus * ROUNDS);
+      });
     });
-    expect(many / few).toBeLessThan(1.2);
+  }
+
+  it('a turn of 256 busy CPUs takes hardly more work than one of two: the height of a heap', async () => {
+    const [few, many] = await rounds([2, 256], function* (p, input, output, memory) {
+      yield* p.write(output, memory, 8);
+      yield* p.read(input, memory, 8);
+    });
+    expect((many as number) / (few as number)).toBeLessThan(1.2);
+  });
+
+  it('256 CPUs that sleep and wake take more turns each than two, which seldom end one for the other', async () => {
+    const [few, many] = await rounds([2, 256], function* (p) {
+      yield* p.compute(2000 + 7 * p.context.cpu.id);
+      yield* p.sleep(1000);
+    });
+    expect((many as number) / (few as number)).toBeLessThan(1.5);
   });
 
   it('a sleep takes the same work with 2,000 tasks asleep as with 50, but for the height of trees', async () => {

@@ -40,7 +40,10 @@ export const LOGARITHM: Law = {
   why: 'the height of the tree or heap that they are kept in, as in Linux',
 };
 
-/** Objects used one after the other, more than the host's caches hold, come from farther away the more there are. */
+/**
+ * Objects used one after the other, more than the host's caches hold, come from farther away the more there are: between two turns of a
+ * CPU the others displace the 200 cache lines that its operation touches, from the first-level cache with 16 CPUs, from one of 2 MiB with 256.
+ */
 export const CACHES: Law = {
   name: '1 + log2(n) / 16',
   weight: (size) => 1 + Math.log2(size) / 16,

@@ -1,4 +1,4 @@
-import { type CpuProfile, findProfile } from '@rpal/hw-x86';
+import { type CpuProfile, defaultProfile, profiles } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine, type MachineOptions, type Program, Time } from '@rpal/kernel';
 import {
   EPOLLRPALIN,
@@ -20,11 +20,10 @@ import { CACHES, FLAT, type GrowthLine, LOGARITHM, type Load } from './line.js';
 type Body = Generator<void, void>;
 
 /** The profile with the most CPUs: 384. */
-const LARGE = findProfile('epyc-9654') as CpuProfile;
+const LARGE = profiles.find(({ name }) => name === 'epyc-9654') as CpuProfile;
 /** The RFC's with few CPUs, for machines whose size is something else. */
-const RFC = findProfile('xeon-platinum-8336c') as CpuProfile;
 const SMALL: CpuProfile = {
-  ...RFC,
+  ...defaultProfile,
   topology: { sockets: 1, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 4, memoryPerSocket: 64 },
 };
 

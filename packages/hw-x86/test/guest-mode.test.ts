@@ -286,6 +286,83 @@ describe('VM exits', () => {
   });
 });
 
+describe('a guest above a host with an address space of its own', () => {
+  /** A host with a page at 0x5000, and a guest whose page at 0x5000 is another one, mapped on demand. */
+  function hosted() {
+    const { cpu, memory, root: hostRoot, platform } = bareCpu();
+    const hostFrame = mapUser(memory, hostRoot, 0x5000);
+    const root = memory.allocate();
+    memory.fill(root * PAGE_SIZE, PAGE_SIZE);
+    const frame = mapUser(memory, root, 0x5000);
+    const tables = new SecondLevelTables(memory);
+    const seen: { root: number; guestPhysical: number; write: boolean }[] = [];
+    const hypervisor: Hypervisor = {
+      violation({ mmu }, { guestPhysical, access }) {
+        seen.push({ root: mmu.root, guestPhysical, write: (access & Access.write) !== 0 });
+        const page = guestPhysical - (guestPhysical & (PAGE_SIZE - 1));
+        tables.map(page, page, (access & Access.write) !== 0 ? Ept.all : Ept.read);
+        return true;
+      },
+    };
+    const guest = GuestMode.of(cpu);
+    return { cpu, memory, platform, guest, hypervisor, tables, hostRoot, hostFrame, root, frame, seen };
+  }
+
+  it('is entered and left without a flush, each in its address space, at the price of one exit', () => {
+    const { cpu, guest, hypervisor, tables, hostRoot, hostFrame, root, frame } = hosted();
+    for (let round = 0; round < 2; round++) {
+      expect(cpu.mmu.translate(0x5000, READ)).toBe(hostFrame * PAGE_SIZE);
+      const { clock } = cpu;
+      guest.resume(hypervisor, tables, root, 3);
+      expect([cpu.clock - clock, guest.active, cpu.mmu.root, cpu.mmu.pcid]).toEqual([0, true, root, 3]);
+      expect(cpu.mmu.translate(0x5000, READ)).toBe(frame * PAGE_SIZE);
+      const before = cpu.clock;
+      guest.suspend();
+      expect(cpu.clock - before).toBe(cpu.costs.step[HwStep.vmExit]);
+      expect([guest.active, cpu.mmu.root, cpu.mmu.pcid]).toEqual([false, hostRoot, 1]);
+    }
+    // Both still have their translations.
+    const { walks } = cpu.mmu;
+    guest.resume(hypervisor, tables, root, 3);
+    cpu.mmu.translate(0x5000, READ);
+    guest.suspend();
+    cpu.mmu.translate(0x5000, READ);
+    expect(cpu.mmu.walks).toBe(walks);
+  });
+
+  it('has its violations served in the address space of the host, and those of the walker that marks entries are writes', () => {
+    const { cpu, guest, hypervisor, tables, hostRoot, root, seen } = hosted();
+    guest.resume(hypervisor, tables, root, 3);
+    cpu.mmu.translate(0x5000, READ);
+    expect(seen.every((one) => one.root === hostRoot)).toBe(true);
+    expect([cpu.mmu.root, cpu.mmu.pcid, guest.active]).toEqual([root, 3, true]);
+    // Four tables, each read and then marked; the page is only read.
+    expect(seen.map(({ write }) => write)).toEqual([false, true, false, true, false, true, false, true, false]);
+  });
+
+  it('loses what the host takes back, once the core has executed INVEPT', () => {
+    const { cpu, guest, hypervisor, tables, root, frame, seen } = hosted();
+    guest.resume(hypervisor, tables, root, 3);
+    cpu.mmu.translate(0x5000, READ);
+    guest.suspend();
+    const { length } = seen;
+    const page = frame * PAGE_SIZE;
+    expect(tables.clear(page + 64 * PAGE_SIZE, page + 65 * PAGE_SIZE)).toBe(false);
+    expect(tables.clear(page, page + PAGE_SIZE)).toBe(true);
+    expect(tables.clear(page, page + PAGE_SIZE)).toBe(false);
+    guest.inveptTables(tables);
+    guest.resume(hypervisor, tables, root, 3);
+    expect(cpu.mmu.translate(0x5000, READ)).toBe(page);
+    expect(seen.slice(length)).toMatchObject([{ guestPhysical: page, write: false }]);
+    guest.suspend();
+    expect(tables.clear(0, Number.POSITIVE_INFINITY)).toBe(true);
+    guest.forget(tables);
+    const used = cpu.memory.framesInUse;
+    tables.free();
+    expect(cpu.memory.framesInUse).toBe(used - 4);
+  });
+});
+
 describe('a stale second-level translation', () => {
   it('stays in use until INVEPT', () => {
     const { cpu, hidden, frame } = guest();

@@ -62,7 +62,7 @@ export { ProcessTable } from './process/process-table.js';
 export type { SignalAction, UserHandler } from './process/signal-action.js';
 export { type SignalOrigin, sentBy } from './process/signal-origin.js';
 export { SyscallNumber } from './process/syscall-numbers.js';
-export { currentThread, EntryFrame, type RestartBlock, type ResumeNotifier, Thread } from './process/thread.js';
+export { currentThread, EntryFrame, type GuestBorder, type RestartBlock, type ResumeNotifier, Thread } from './process/thread.js';
 export { type HandledSignal, type HandlerState, type SignalFrames, ThreadContext } from './process/thread-context.js';
 export { putUsage, type Usage, usageOf } from './process/usage.js';
 export { UserBuffer } from './process/user-buffer.js';

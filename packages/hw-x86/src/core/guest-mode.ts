@@ -1,5 +1,6 @@
 import { HwStep } from '../costs/steps.js';
 import { HardwareError } from '../errors.js';
+import { Translations } from '../mmu/mmu.js';
 import { SecondLevel, type SecondLevelTables } from '../mmu/second-level.js';
 import type { Cpu } from './cpu.js';
 
@@ -37,6 +38,9 @@ export class GuestMode {
   /** Tags that no view has. */
   readonly #spare: number[] = [];
   #index = -1;
+  /** CR3 of the host while a guest runs that `resume` has entered (host-state area of the VMCS); -1: there is no host below the guest. */
+  #hostRoot = -1;
+  #hostPcid = 0;
   /** VM exits since boot. */
   exits = 0;
 
@@ -73,24 +77,52 @@ export class GuestMode {
   }
 
   /**
+   * VM entry of a host that has an address space of its own: the core goes on as a guest, in the guest's. Charges nothing: the price is
+   * part of the exit's. Nothing is flushed: translations are told apart by the second-level tables that they came through.
+   * @param root guest-physical frame of the guest's top-level table @param pcid that of the guest's CR3
+   */
+  resume(hypervisor: Hypervisor, tables: SecondLevelTables, root: number, pcid: number): void {
+    const { mmu } = this.#cpu;
+    this.#hostRoot = mmu.root;
+    this.#hostPcid = mmu.pcid;
+    this.#hypervisor = hypervisor;
+    const view = this.#viewOf(tables);
+    if (this.#views.length !== 1 || this.#views[0] !== view) this.#views = [view];
+    this.#select(0);
+    mmu.loadRoot(root, pcid, Translations.KEEP);
+  }
+
+  /** VM exit to the host that has called `resume`: the core is the host's, in the host's address space. Charges exit and entry. */
+  suspend(): void {
+    this.#exit();
+    this.#toHost();
+  }
+
+  /**
    * The hypervisor gives the guest another list, and goes on with view `index` of it. Charges nothing, as it happens in the
    * course of a VM exit, and flushes nothing: translations of views that come back are still there.
    * @param views as in `enter`
    */
   install(views: readonly SecondLevelTables[], index = 0): void {
     requireView(views, index);
-    this.#views = views.map(({ root }) => {
-      const view = this.#byRoot.get(root) ?? new SecondLevel(this.#cpu.memory, root, (on) => this.#violation(on));
-      this.#byRoot.set(root, view);
-      return view;
-    });
+    this.#views = views.map((tables) => this.#viewOf(tables));
     this.#select(index);
   }
 
-  /** The core stops being a guest. */
+  #viewOf({ root }: SecondLevelTables): SecondLevel {
+    const known = this.#byRoot.get(root);
+    if (known !== undefined) return known;
+    const view = new SecondLevel(this.#cpu.memory, root, (on) => this.#violation(on));
+    this.#byRoot.set(root, view);
+    return view;
+  }
+
+  /** The core stops being a guest, and forgets what it has cached for guests. */
   leave(): void {
-    if (!this.active) return;
+    if (!this.active && this.#byRoot.size === 0) return;
     this.#index = -1;
+    this.#views = [];
+    this.#hostRoot = -1;
     this.#cpu.mmu.selectSecondLevel(null);
     this.#cpu.mmu.invept();
     for (const view of this.#tagged) view.tag = 0;
@@ -155,10 +187,11 @@ export class GuestMode {
   forget(tables: SecondLevelTables): void {
     const view = this.#byRoot.get(tables.root);
     if (view === undefined) return;
-    if (this.#views.includes(view)) {
+    if (this.active && this.#views.includes(view)) {
       throw new HardwareError('INVALID_ARGUMENT', 'tables: they are on the list of the core; install another list before');
     }
     this.inveptTables(tables);
+    if (!this.active) this.#views = [];
     this.#byRoot.delete(tables.root);
     const at = this.#tagged.indexOf(view);
     if (at >= 0) {
@@ -201,7 +234,27 @@ export class GuestMode {
 
   #violation(view: SecondLevel): boolean {
     this.#exit();
-    return this.#hypervisor.violation?.(this.#cpu, view) ?? false;
+    const hypervisor = this.#hypervisor;
+    if (this.#hostRoot < 0) return hypervisor.violation?.(this.#cpu, view) ?? false;
+    // The host works in its own address space.
+    const { mmu } = this.#cpu;
+    const { root, pcid } = mmu;
+    const index = this.#index;
+    this.#toHost();
+    const resolved = hypervisor.violation?.(this.#cpu, view) ?? false;
+    this.#hostRoot = mmu.root;
+    this.#hostPcid = mmu.pcid;
+    this.#select(index);
+    mmu.loadRoot(root, pcid, Translations.KEEP);
+    return resolved;
+  }
+
+  #toHost(): void {
+    const { mmu } = this.#cpu;
+    mmu.selectSecondLevel(null);
+    mmu.loadRoot(this.#hostRoot, this.#hostPcid, Translations.KEEP);
+    this.#hostRoot = -1;
+    this.#index = -1;
   }
 
   #exit(): void {

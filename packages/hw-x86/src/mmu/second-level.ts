@@ -2,6 +2,7 @@ import { HardwareError } from '../errors.js';
 import { GIB, HUGE_PAGE_SIZE, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from '../memory/address.js';
 import { entryAddress, entryFrame, entryHigh, entryLow, LEVEL_SPAN } from '../memory/page-table.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { Access } from './mmu.js';
 import { Globals, Tlb, type TlbEntry, TlbFlag } from './tlb.js';
 
 /** Rights of a second-level entry (SDM vol. 3, table 29-6), and the bit that makes it map a large page. */
@@ -54,6 +55,34 @@ export class SecondLevelTables {
     const frame = entryFrame(this.#memory.read32(entry), this.#memory.read32(entry + 4));
     // A page that was taken away before keeps no address: in an identity map it is its own.
     this.#write(entry, frame === 0 ? guest / PAGE_SIZE : frame, rights, 1);
+  }
+
+  /**
+   * Unmaps what lies in [`start`, `end`): what is left is found by violations. Tables stay.
+   * @param start guest-physical address, a multiple of 4096; a large page that begins before it stays @param end address behind the range
+   * @returns true if something was mapped: cores that use the tables need an INVEPT
+   */
+  clear(start: number, end: number): boolean {
+    return this.#clear(this.root, 4, 0, start, end);
+  }
+
+  #clear(table: number, level: number, base: number, start: number, end: number): boolean {
+    const span = LEVEL_SPAN[level] as number;
+    const last = Math.min(511, Math.ceil((end - base) / span) - 1);
+    let cleared = false;
+    for (let index = Math.max(0, Math.floor((start - base) / span)); index <= last; index++) {
+      const entry = table * PAGE_SIZE + index * 8;
+      const low = this.#memory.read32(entry);
+      if ((low & RIGHTS) === 0) continue;
+      const at = base + index * span;
+      if (level > 1 && (low & Ept.pageSize) === 0) {
+        cleared = this.#clear(entryFrame(low, this.#memory.read32(entry + 4)), level - 1, at, start, end) || cleared;
+      } else if (at >= start) {
+        this.#write(entry, 0, 0, level);
+        cleared = true;
+      }
+    }
+    return cleared;
   }
 
   /** Returns the frames of the tables. No core may use them any more (`GuestMode.forget`). */
@@ -179,8 +208,11 @@ export class SecondLevel {
 
   /** The walker may set bits in the entry it translated last. */
   mayWrite(): boolean {
-    if ((this.grant & TlbFlag.writable) === 0) this.violated = true;
-    return !this.violated;
+    if ((this.grant & TlbFlag.writable) !== 0) return true;
+    this.#nested.dropPage(this.guestPhysical, 0, Globals.DROP);
+    this.access |= Access.write;
+    this.violated = true;
+    return false;
   }
 
   /** Takes the violation to the hypervisor. @returns true if the guest is to try again */

@@ -56,11 +56,12 @@ export class Entry implements TrapHandler {
     thread.frame.user = context;
     thread.frame.iret = false;
     if (thread.entryWatched) {
-      cpu.charge(KernelStep.syscallEntry);
+      if (thread.guest !== null) thread.guest.exit(cpu);
+      else cpu.charge(KernelStep.syscallEntry);
       this.#hooks.kernelEntry.call(cpu, thread, context.entry);
       thread = this.#current(cpu);
       if (thread.frame.user !== context) return this.returnToUser(cpu, thread, thread.frame.rax, context);
-      cpu.charge(KernelStep.syscallDispatch);
+      if (thread.guest === null) cpu.charge(KernelStep.syscallDispatch);
     } else {
       cpu.charge(KernelStep.syscallIn);
     }
@@ -92,7 +93,11 @@ export class Entry implements TrapHandler {
     }
     const user = frame.user as UserContext;
     if (!frame.iret) user.rax = result;
-    if (thread.fpuInMemory && thread.switched && !frame.iret) {
+    if (thread.guest !== null) {
+      if (thread.fpuInMemory) cpu.charge(SchedStep.fpuRestore);
+      if (frame.iret) cpu.charge(SchedStep.interruptExit);
+      thread.guest.enter(cpu);
+    } else if (thread.fpuInMemory && thread.switched && !frame.iret) {
       cpu.charge(KernelStep.switchedReturn);
     } else {
       if (thread.fpuInMemory) cpu.charge(SchedStep.fpuRestore);
@@ -127,6 +132,7 @@ export class Entry implements TrapHandler {
     thread.frame.user = context;
     thread.frame.iret = true;
     if (thread.entryWatched) {
+      if (thread.guest !== null) thread.guest.exit(cpu);
       this.#hooks.kernelEntry.call(cpu, thread, EntryKind.EXCEPTION);
       thread = this.#current(cpu);
       if (thread.frame.user !== context) return this.returnToUser(cpu, thread, thread.frame.rax, context);
@@ -205,7 +211,9 @@ export class Entry implements TrapHandler {
     const thread = this.#current(cpu);
     thread.frame.user = cpu.context as UserContext;
     thread.frame.iret = true;
-    if (thread.entryWatched) this.#hooks.kernelEntry.call(cpu, thread, kind);
+    if (!thread.entryWatched) return;
+    if (thread.guest !== null) thread.guest.exit(cpu);
+    this.#hooks.kernelEntry.call(cpu, thread, kind);
   }
 
   /** The end of an interrupt that came in user mode. */

@@ -40,8 +40,9 @@ export class WatchedFlushEntry implements FlushEntry {
     cpu.interruptsEnabled = false;
     this.#entry.enterFromUser(cpu, EntryKind.INTERRUPT);
     const changed = scheduler.current(cpu) !== thread || frame.user !== user || frame.rip !== 0;
-    if (!changed) cpu.interruptsEnabled = true;
-    return changed;
+    // A guest is entered again by the way back; else the CPU goes on as it was.
+    if (!changed && thread.guest === null) cpu.interruptsEnabled = true;
+    return changed || thread.guest !== null;
   }
 
   leave(cpu: Cpu): void {

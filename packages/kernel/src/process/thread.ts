@@ -39,6 +39,14 @@ export interface ResumeNotifier {
   resume(cpu: Cpu, thread: Thread, why: 'switch' | 'signal'): void;
 }
 
+/** The border of a thread whose user mode is a guest: VMX non-root operation (Linux: a thread within KVM_RUN). */
+export interface GuestBorder {
+  /** VM exit, in place of SYSCALL or before an interrupt is taken: `cpu` is the kernel's from here on. Charges the way. */
+  exit(cpu: Cpu): void;
+  /** VM entry, in place of SYSRET or after the return from an interrupt: the thread's user mode is next on `cpu`. Charges the way. */
+  enter(cpu: Cpu): void;
+}
+
 /** A thread of a process: what the scheduler schedules, with its kernel stack and its side of system calls. */
 export class Thread extends Task implements Caller {
   readonly process: Process;
@@ -73,6 +81,8 @@ export class Thread extends Task implements Caller {
   resumeNotifier: ResumeNotifier | null = null;
   /** Kernel entries of this thread from user mode are announced to plugins (hook `kernelEntry`). */
   entryWatched = false;
+  /** Its user mode is a guest; `entryWatched` must be set then. Null: it is user mode of the host. */
+  guest: GuestBorder | null = null;
 
   constructor(pid: number, process: Process, cpu: Cpu, affinity: CpuSet, path: KernelPath) {
     super(pid, process.name, cpu, process.mm, affinity, path);

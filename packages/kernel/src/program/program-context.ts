@@ -79,6 +79,30 @@ export class ProgramContext extends ThreadContext {
     this.#called = true;
   }
 
+  /**
+   * Executes `routine` where an instruction has trapped; the program then goes on with that instruction, with its registers, but for the
+   * result register. Until then nothing of the program runs: its trap ends with `TrapOutcome.PENDING`.
+   */
+  divert(routine: Main): void {
+    this.call(this.#diverted(begun(this.thread.process.name, routine(new Program(this)))));
+  }
+
+  *#diverted(routine: Generator<void, number | void>): Generator<void, void> {
+    const { calling, made, args, routine: waiting } = this;
+    const registers = this.saveRegisters();
+    this.calling = false;
+    this.made = Made.NONE;
+    this.args = new HostArguments(this);
+    this.routine = null;
+    yield* routine;
+    if (this.made !== Made.NONE) throw forgotten(this, 'the end of a routine that a trap has begun');
+    this.routine = waiting;
+    this.args = args;
+    this.made = made;
+    this.calling = calling;
+    this.restoreRegisters(registers);
+  }
+
   /** Executes the program up to the next point where it waits, or to its end. */
   #advance(): IteratorResult<void, number | void> {
     for (;;) {

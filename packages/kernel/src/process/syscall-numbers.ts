@@ -1,4 +1,9 @@
-/** System-call numbers on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl). */
+import type { LinuxCall } from '@rpal/uapi';
+
+/**
+ * Numbers of the calls that this package names itself. Those of `LinuxCall`, which the compiler checks; not the table itself, as what a
+ * page loads would have all of Linux's names.
+ */
 export const SyscallNumber = {
   read: 0,
   write: 1,
@@ -88,4 +93,4 @@ export const SyscallNumber = {
   pkey_alloc: 330,
   pkey_free: 331,
   epoll_pwait2: 441,
-} as const;
+} as const satisfies Partial<typeof LinuxCall>;

@@ -23,7 +23,9 @@ export function project(name: string): ViteUserConfig {
       setupFiles: [setup],
       isolate: false,
       environment: 'node',
-      testTimeout: 30_000,
+      // A time limit finds what hangs; busy computers take several times as long as quiet ones.
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
       // Node loads what is built, as it will at the users'.
       server: { deps: { external: [/\/dist\/index\.js$/] } },
     },

@@ -73,6 +73,7 @@ export { Ept, SecondLevel, SecondLevelTables } from './mmu/second-level.js';
 export { Globals, Tlb, TlbEntry, TlbFlag } from './mmu/tlb.js';
 export { version } from './package-version.js';
 export { Platform, type PlatformOptions, type RunEnd } from './platform.js';
+export { figure, nanoseconds } from './profiles/figure.js';
 export { defaultProfile, findProfile, profileNames, profiles } from './profiles/index.js';
 export { HardwareSeams } from './seams.js';
 export { taggedNumber } from './tagged-number.js';

@@ -4,12 +4,12 @@ import type { CostStatus } from '../costs/step.js';
 /** What a figure says of its source in a bundle that does not carry it. */
 export const UNCITED = 'told where the list of profiles is imported';
 
-/** A figure of a profile, on one line. @param source where it comes from; left out where `cite` says it */
+/** A figure of a profile, on one line. @param source where it comes from; left out where `cite` says it @public for profiles of your own */
 export function figure(low: number, central: number, high: number, status: CostStatus, source: string = UNCITED): Figure {
   return { low, central, high, status, source };
 }
 
-/** The same in nanoseconds, where the default unit is core cycles. */
+/** The same in nanoseconds, where the default unit is core cycles. @public for profiles of your own */
 export function nanoseconds(
   low: number,
   central: number,

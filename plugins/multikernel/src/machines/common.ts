@@ -1,5 +1,5 @@
-import type { CpuProfile } from '@rpal/hw-x86';
-import { Cite, figure, nanoseconds } from './figure.js';
+import { type CpuProfile, figure, nanoseconds } from '@rpal/hw-x86';
+import { Cite } from './cite.js';
 
 /** What all machines of the paper have in common as far as figures could be found. */
 export const common = {

@@ -1,6 +1,6 @@
-import type { CpuProfile } from '@rpal/hw-x86';
+import { type CpuProfile, figure, nanoseconds } from '@rpal/hw-x86';
+import { Cite } from './cite.js';
 import { common, poll } from './common.js';
-import { Cite, figure, nanoseconds } from './figure.js';
 import { hopsOf } from './hops.js';
 
 /** One more link, ns: half of what lies between the one-hop and the two-hop ping-pong of four Opteron 880 (169 and 188 ns). */

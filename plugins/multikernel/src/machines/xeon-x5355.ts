@@ -1,6 +1,6 @@
-import type { CpuProfile } from '@rpal/hw-x86';
+import { type CpuProfile, figure, nanoseconds } from '@rpal/hw-x86';
+import { Cite } from './cite.js';
 import { common, poll } from './common.js';
-import { Cite, figure, nanoseconds } from './figure.js';
 
 /** Two packages of Xeon X5355 (Clovertown): in each two dies of two cores that share an L2; all on a front-side bus with a snoop filter. @public for experiments of your own */
 export const xeonX5355: CpuProfile = {

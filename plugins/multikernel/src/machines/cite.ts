@@ -1,15 +1,3 @@
-import type { CostStatus, Figure } from '@rpal/hw-x86';
-
-/** A figure of a profile, on one line. */
-export function figure(low: number, central: number, high: number, status: CostStatus, source: string): Figure {
-  return { low, central, high, status, source };
-}
-
-/** The same in nanoseconds, where the default unit is core cycles. */
-export function nanoseconds(low: number, central: number, high: number, status: CostStatus, source: string): Figure & { unit: 'ns' } {
-  return { low, central, high, status, source, unit: 'ns' };
-}
-
 /** Texts that several machines cite. */
 export const Cite = {
   cache2cache:

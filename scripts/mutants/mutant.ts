@@ -67,9 +67,11 @@ function sources(folder: string) {
 /** Test files that are to notice, relative to the root. */
 export function testFiles(group: Group, { tests = group.tests }: Mutant): readonly string[] {
   return tests.map((test) => {
-    const [first, second] = test.split('/') as [string, string?];
-    const folder = second === undefined ? group.package : ['packages', 'plugins', 'apps'].map((all) => `${all}/${first}`).find(isThere);
-    return `${folder}/test/${second ?? first}.test.ts`;
+    const [first, ...rest] = test.split('/') as [string, ...string[]];
+    // Of another package, or below a folder of its own tests.
+    const other = ['packages', 'plugins', 'apps'].map((all) => `${all}/${first}`).find(isThere);
+    const isOther = rest.length > 0 && other !== undefined;
+    return isOther ? `${other}/test/${rest.join('/')}.test.ts` : `${group.package}/test/${test}.test.ts`;
   });
 }
 

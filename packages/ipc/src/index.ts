@@ -4,7 +4,7 @@ export { MemFd } from './memory/memfd.js';
 export { NamedMemory } from './memory/named-memory.js';
 export { chargeLoadedMessage, chargeStoredMessage } from './mqueue/message-segments.js';
 export { MessageQueue, MessageQueueFile, MQ_PRIO_MAX } from './mqueue/mqueue.js';
-export { type MessageQueueAttributes, MessageQueueNamespace } from './mqueue/mqueue-namespace.js';
+export { type MessageQueueAttributes, MessageQueueNamespace, type QueueLimits } from './mqueue/mqueue-namespace.js';
 export { version } from './package-version.js';
 export { PIPE_BUF, Pipe, PipeEnd } from './pipe/pipe.js';
 export { splice, tee, vmsplice } from './splice/splice.js';

@@ -83,7 +83,11 @@ describe('a file in memory', () => {
 
   it('takes O_DIRECT only if it has a name', () => {
     const { lab, file } = withFile();
-    const named = new NamedMemory(lab.manager).open('/dev/shm/test', OpenFlag.RDWR | OpenFlag.CREAT) as MemFd;
-    expect([file.takesDirect, named.takesDirect]).toEqual([false, true]);
+    const memory = new NamedMemory(lab.manager);
+    lab.call((cpu) => {
+      const named = memory.open(cpu, '/dev/shm/test', OpenFlag.RDWR | OpenFlag.CREAT) as MemFd;
+      expect([file.takesDirect, named.takesDirect]).toEqual([false, true]);
+      return 0;
+    });
   });
 });

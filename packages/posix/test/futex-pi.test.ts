@@ -170,7 +170,7 @@ describe('a futex that passes priorities on', () => {
       });
       yield* p.sleep(Time.ms);
       results.circle = yield* lock(p, b);
-      results.wake = yield* p.futexWake(a, 1);
+      results.wake = yield* p.futexWake(a, 1, Futex.PRIVATE_FLAG);
       yield* unlock(p, a);
       yield* p.sleep(Time.ms);
       yield* p.store32(a, 3_000_000);
@@ -178,7 +178,7 @@ describe('a futex that passes priorities on', () => {
       results.odd = yield* lock(p, a + 2);
       results.unmapped = yield* lock(p, 8);
       yield* p.clone(function* (q) {
-        yield* q.futexWait(b + 64, 0, 10 * Time.ms);
+        yield* q.futexWait(b + 64, 0, 10 * Time.ms, Futex.PRIVATE_FLAG);
       });
       yield* p.sleep(Time.ms);
       results.ordinary = yield* lock(p, b + 64);

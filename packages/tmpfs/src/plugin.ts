@@ -1,5 +1,5 @@
 import { BusError, definePlugin, type Plugin } from '@rpal/bus';
-import { Program } from '@rpal/kernel';
+import { Program, type Syscall, type SyscallHandler, type SyscallTable } from '@rpal/kernel';
 import { Errno, LinuxCall } from '@rpal/uapi';
 import { z } from 'zod';
 import manifest from '../package.json' with { type: 'json' };
@@ -7,7 +7,7 @@ import { ArchiveError } from './archive/archive-error.js';
 import { filesOfCpio, isCpio } from './archive/cpio.js';
 import { directoryAt, type FileRecord, plant } from './archive/records.js';
 import { filesOfTar, isTar } from './archive/tar.js';
-import { defineAttributeCalls } from './calls/attribute-calls.js';
+import { defineAttributeCalls, ownersOmitTimes } from './calls/attribute-calls.js';
 import { definer } from './calls/call-table.js';
 import { defineDataCalls, readvToldToWatchers } from './calls/data-calls.js';
 import { defineNameCalls } from './calls/name-calls.js';
@@ -72,7 +72,9 @@ export const tmpfs: (options?: TmpfsOptions) => Plugin = definePlugin<z.output<t
     defineNameCalls(define, tree);
     defineAttributeCalls(define, tree);
     definePlaceCalls(define, tree);
-    defineDataCalls(define, tree);
+    syscalls.extend(LinuxCall.readv, readvToldToWatchers, { plugin });
+    syscalls.extend(LinuxCall.fcntl, ownersOmitTimes, { plugin });
+    defineDataCalls(define, tree, { readv: handlerOf(syscalls, LinuxCall.readv), writev: handlerOf(syscalls, LinuxCall.writev) });
     defineNotifyCalls(define, tree);
     defineTransferCalls(define, tree);
     // Pipes and sockets are @rpal/posix's, which may be there, or come yet.
@@ -83,10 +85,14 @@ export const tmpfs: (options?: TmpfsOptions) => Plugin = definePlugin<z.output<t
         spliceOfFiles(tree)(() => -Errno.EINVAL),
         { holds: [0, 2], missing: 'files that are both pipes, or sockets' },
       );
-    syscalls.extend(LinuxCall.readv, readvToldToWatchers, { plugin });
     Program.add(FileTreeCalls);
   },
 });
+
+/** A call that every kernel has. */
+function handlerOf(table: SyscallTable, nr: number): SyscallHandler {
+  return (table.get(nr) as Syscall).handler;
+}
 
 /** The files of an archive, whichever of the two kinds it is. @throws ArchiveError @public for tools that make or read trees */
 export function filesOfArchive(bytes: Uint8Array): FileRecord[] {

@@ -27,9 +27,9 @@ export class TreeFileSystem implements FileSystem {
   }
 
   bindSocket(cpu: Cpu, thread: Thread, socket: UnixSocket, path: string): number {
-    if (socket.path !== null) return -Errno.EINVAL;
     const place = placeFor(new PathWalk(this.#tree, cpu, thread), At.FDCWD, path, false);
     if (typeof place === 'number') return place === -Errno.EEXIST ? -Errno.EADDRINUSE : place;
+    if (socket.path !== null) return -Errno.EINVAL;
     const made = nodeAt(cpu, this.#tree, thread, place, FileMode.SOCKET | 0o777, 0);
     return typeof made === 'number' ? made : socket.bind(cpu, path, socketKeyOf(made.inode));
   }

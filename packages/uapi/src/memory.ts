@@ -37,4 +37,6 @@ export const Madvise = {
   POPULATE_READ: 22,
   POPULATE_WRITE: 23,
   COLLAPSE: 25,
+  GUARD_INSTALL: 102,
+  GUARD_REMOVE: 103,
 } as const;

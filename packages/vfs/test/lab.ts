@@ -79,7 +79,16 @@ export class Lab {
   callerFor(task: Task, signals: number[]): Caller {
     const raise = (_cpu: Cpu, signal: number) => signals.push(signal);
     const credentials = { pid: task.pid, uid: 0, gid: 0 };
-    return { task, memory: this.memory, operation: null, operations: new OperationSet(), iov: null, credentials, raise };
+    return {
+      task,
+      memory: this.memory,
+      operation: null,
+      operations: new OperationSet(),
+      iov: null,
+      credentials,
+      fileSizeLimit: Number.POSITIVE_INFINITY,
+      raise,
+    };
   }
 
   /** Makes a call that must not sleep. */

@@ -128,5 +128,12 @@ export const ipc: Group = {
       text: 'socket.handover.take(cpu, this.caller.task, skb.length);',
       mutated: 'socket.handover.take(cpu, this.caller.task, this.#length);',
     },
+    {
+      kind: 'state',
+      text: 'if (this.appends && length > 0) this.position = this.size;',
+      mutated: '',
+      tests: ['kernel/cases/memory'],
+    },
+    { kind: 'bound', text: 'const at = this.appends ? this.size : offset;', mutated: 'const at = offset;', tests: ['kernel/cases/memory'] },
   ],
 };

@@ -154,5 +154,11 @@ export const kernel: Group = {
     },
     { kind: 'bound', text: 'if (memory.read8(at + i) !== text[done + i]) return -1;', mutated: 'continue;', tests: ['libc'] },
     { kind: 'state', text: 'if (memory.equal(at, other, length)) return true;', mutated: 'return true;', tests: ['memcmp', 'memory'] },
+    {
+      kind: 'state',
+      text: 'if (parent.group === group || parent.session !== session) return;',
+      mutated: 'return;',
+      tests: ['cases/processes'],
+    },
   ],
 };

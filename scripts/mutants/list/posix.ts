@@ -6,8 +6,8 @@ export const posix: Group = {
   mutants: [
     {
       kind: 'errno',
-      text: 'return found.bytes < unsigned(bytes) ? -Errno.EINVAL : found.id;',
-      mutated: 'return found.id;',
+      text: 'if (found.bytes < unsigned(bytes)) return -Errno.EINVAL;',
+      mutated: '',
       tests: ['sysv-shm'],
     },
     { kind: 'bound', text: 'if (segment.attached === 0) this.#destroy(segment);', mutated: 'this.#destroy(segment);', tests: ['sysv-shm'] },
@@ -63,5 +63,6 @@ export const posix: Group = {
     },
     { kind: 'cost', text: 'cpu.charge(KernelStep.processVmPin);', mutated: '', tests: ['kernel/counted-paths'] },
     { kind: 'errno', text: "if (letter !== '0' && letter !== '1') return -Errno.EINVAL;", mutated: '', tests: ['kernel/cpu-online'] },
+    { kind: 'errno', text: 'if (!isSame(first.lock, to)) return -Errno.EINVAL;', mutated: '', tests: ['kernel/cases/futexes'] },
   ],
 };

@@ -42,12 +42,12 @@ export const tmpfs: Group = {
     { kind: 'state', text: 'if (last !== undefined && same(last, event)) return;', mutated: '' },
     { kind: 'state', text: 'if ((this.mask & Inotify.ONESHOT) !== 0) this.#file.end(cpu, this);', mutated: '' },
     { kind: 'bound', text: 'if (done + length > this.#length) return', mutated: 'if (done + length >= this.#length) return' },
-    {
-      kind: 'state',
-      text: 'if (this.appends && length > 0) this.position = this.size;',
-      mutated: '',
-    },
-    { kind: 'bound', text: 'this.appends ? this.size : offset', mutated: 'offset' },
     { kind: 'state', text: 'if (inode instanceof RegularInode) inode.content.put();', mutated: '' },
+    {
+      kind: 'errno',
+      text: 'if (dead || fixed) return -Errno.ENOENT;',
+      mutated: 'if (dead) return -Errno.ENOENT;',
+      tests: ['kernel/cases/names'],
+    },
   ],
 };

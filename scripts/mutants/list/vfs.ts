@@ -49,5 +49,6 @@ export const vfs: Group = {
     },
     { kind: 'cost', text: 'cpu.charge(VfsStep.fdLookup);', mutated: '' },
     { kind: 'cost', text: 'cpu.charge(VfsStep.pollBody);', mutated: '' },
+    { kind: 'bound', text: 'return Math.min(length, room);', mutated: 'return length;', tests: ['kernel/cases/files'] },
   ],
 };

@@ -1,7 +1,7 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { MappedFile, type MemoryFile, mmap } from '@rpal/mm';
 import { Errno, FileMode, OpenFlag, Seek } from '@rpal/uapi';
-import { type Caller, chargeCopy, PositionedFile } from '@rpal/vfs';
+import { type Caller, chargeCopy, growth, PositionedFile, writableSize } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
 /** Largest size of a file in memory. */
@@ -14,7 +14,7 @@ export class MemFd extends PositionedFile {
 
   /** @param mapped what mappings of it refer to, if not just to `file` */
   constructor(file: MemoryFile, flags: number, mapped?: MappedFile) {
-    super((flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK)) | OpenFlag.LARGEFILE);
+    super((flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK | OpenFlag.APPEND)) | OpenFlag.LARGEFILE);
     this.file = file;
     const mode = flags & OpenFlag.ACCMODE;
     this.#mapped = mapped ?? new MappedFile(file, mode !== OpenFlag.WRONLY, mode !== OpenFlag.RDONLY);
@@ -39,16 +39,36 @@ export class MemFd extends PositionedFile {
     return n;
   }
 
+  override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    const { position } = this;
+    if (this.appends && length > 0) this.position = this.size;
+    const n = super.write(cpu, caller, address, length);
+    if (n <= 0) this.position = position;
+    return n;
+  }
+
+  /** With O_APPEND all goes to the end, wherever it was to go. */
   override writeAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     if (!this.#mapped.writable) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
     if (length === 0) return 0;
-    if (offset + length > MAX_SIZE) return -Errno.EFBIG;
+    const at = this.appends ? this.size : offset;
+    const allowed = writableSize(cpu, caller, at, length);
+    if (allowed < 0) return allowed;
+    if (at + allowed > MAX_SIZE) return -Errno.EFBIG;
+    this.changes(cpu, caller);
     cpu.charge(IpcStep.memfdWrite);
-    const n = this.file.write(cpu, caller.memory, address, offset, length);
-    if (n > 0) chargePages(cpu, IpcStep.memfdPageIn, offset, n);
+    const n = this.file.write(cpu, caller.memory, address, at, allowed);
+    if (n > 0) chargePages(cpu, IpcStep.memfdPageIn, at, n);
     return n;
   }
+
+  protected get appends(): boolean {
+    return (this.flags & OpenFlag.APPEND) !== 0;
+  }
+
+  /** It is about to be written by `caller`. */
+  protected changes(_cpu: Cpu, _caller: Caller): void {}
 
   protected override get size(): number {
     return this.file.size;
@@ -74,8 +94,10 @@ export class MemFd extends PositionedFile {
     return this.size - this.position;
   }
 
-  override truncate(cpu: Cpu, _caller: Caller, size: number): number {
+  override truncate(cpu: Cpu, caller: Caller, size: number): number {
     if (!this.#mapped.writable || !(size >= 0)) return -Errno.EINVAL;
+    const refused = growth(cpu, caller, this.size, size);
+    if (refused < 0) return refused;
     if (size > MAX_SIZE) return -Errno.EFBIG;
     cpu.charge(IpcStep.memfdAccess);
     this.file.truncate(cpu, size);

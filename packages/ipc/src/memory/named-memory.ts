@@ -1,3 +1,4 @@
+import type { Cpu } from '@rpal/hw-x86';
 import { MemoryFile, type MemoryManager } from '@rpal/mm';
 import { Errno, OpenFlag } from '@rpal/uapi';
 import { MemFd } from './memfd.js';
@@ -20,7 +21,7 @@ export class NamedMemory {
   }
 
   /** shm_open(3). @returns a file, or a negative errno */
-  open(path: string, flags: number): MemFd | number {
+  open(cpu: Cpu, path: string, flags: number): MemFd | number {
     let file = this.#files.get(path);
     if (file === undefined) {
       if ((flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
@@ -30,6 +31,8 @@ export class NamedMemory {
       this.#files.set(path, file);
     } else if ((flags & OpenFlag.CREAT) !== 0 && (flags & OpenFlag.EXCL) !== 0) {
       return -Errno.EEXIST;
+    } else if ((flags & OpenFlag.TRUNC) !== 0) {
+      file.truncate(cpu, 0);
     }
     return new NamedMemFd(file, flags);
   }

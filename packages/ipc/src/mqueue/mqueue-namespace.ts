@@ -13,6 +13,14 @@ export interface MessageQueueAttributes {
 /** What a message takes besides its own bytes. */
 const OVERHEAD = 96;
 
+/** How large a new queue may be. */
+export interface QueueLimits {
+  /** RLIMIT_MSGQUEUE: bytes of all queues. */
+  readonly bytes: number;
+  /** `usual`: as many messages, and as long ones, as a queue has if nothing is said (fs.mqueue.msg_max, msgsize_max). */
+  readonly extent: 'usual' | 'any';
+}
+
 /** The message queues of a machine by name (Linux: the mqueue file system of an IPC namespace). */
 export class MessageQueueNamespace {
   readonly #scheduler: Scheduler;
@@ -26,15 +34,15 @@ export class MessageQueueNamespace {
 
   /**
    * mq_open(2). @param name without the slash that the C library takes off @param attributes of a queue that is made; null: the defaults
-   * @param limit bytes of all queues of a user together (RLIMIT_MSGQUEUE) @returns a file, or a negative errno
+   * @returns a file, or a negative errno
    */
-  open(name: string, flags: number, attributes: MessageQueueAttributes | null, limit: number): MessageQueueFile | number {
+  open(name: string, flags: number, attributes: MessageQueueAttributes | null, limits: QueueLimits): MessageQueueFile | number {
     const refused = refuseName(name);
     if (refused < 0) return refused;
     let queue: MessageQueue | number | undefined = this.#queues.get(name);
     if (queue === undefined) {
       if ((flags & OpenFlag.CREAT) === 0) return -Errno.ENOENT;
-      queue = this.#create(attributes ?? { maxMessages: MqLimit.MESSAGES, messageSize: MqLimit.SIZE }, limit);
+      queue = this.#create(attributes ?? { maxMessages: MqLimit.MESSAGES, messageSize: MqLimit.SIZE }, limits);
       if (typeof queue === 'number') return queue;
       this.#queues.set(name, queue);
     } else if ((flags & OpenFlag.CREAT) !== 0 && (flags & OpenFlag.EXCL) !== 0) {
@@ -50,9 +58,9 @@ export class MessageQueueNamespace {
     return refuseName(name) || (this.#queues.delete(name) ? 0 : -Errno.ENOENT);
   }
 
-  #create({ maxMessages, messageSize }: MessageQueueAttributes, limit: number): MessageQueue | number {
-    if (!(maxMessages > 0) || !(messageSize > 0) || maxMessages > MqLimit.MESSAGES_MAX || messageSize > MqLimit.SIZE_MAX)
-      return -Errno.EINVAL;
+  #create({ maxMessages, messageSize }: MessageQueueAttributes, { bytes: limit, extent }: QueueLimits): MessageQueue | number {
+    const [messages, size] = extent === 'any' ? [MqLimit.MESSAGES_MAX, MqLimit.SIZE_MAX] : [MqLimit.MESSAGES, MqLimit.SIZE];
+    if (!(maxMessages > 0) || !(messageSize > 0) || maxMessages > messages || messageSize > size) return -Errno.EINVAL;
     let bytes = maxMessages * (messageSize + OVERHEAD);
     for (const other of this.#queues.values()) bytes += other.maxMessages * (other.messageSize + OVERHEAD);
     return bytes > limit ? -Errno.EMFILE : new MessageQueue(this.#scheduler, this.#frames, maxMessages, messageSize);

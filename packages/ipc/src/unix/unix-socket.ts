@@ -194,7 +194,10 @@ export abstract class UnixSocket extends File implements InFlightSocket {
   bind(cpu: Cpu, path: string, key: string = path): number {
     cpu.charge(IpcStep.socketBind);
     if (path === '') return this.#bindAnywhere();
-    if (!path.startsWith('\0')) cpu.charge(IpcStep.socketBindPath);
+    const isAbstract = path.startsWith('\0');
+    if (!isAbstract) cpu.charge(IpcStep.socketBindPath);
+    // The file is made before the socket is asked whether it has a name already.
+    if (!isAbstract && this.namespace.names.has(key)) return -Errno.EADDRINUSE;
     if (this.path !== null) return -Errno.EINVAL;
     if (!this.namespace.names.bind(key, this)) return -Errno.EADDRINUSE;
     this.path = path;

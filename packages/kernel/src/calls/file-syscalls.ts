@@ -78,12 +78,12 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
   });
 
   table.define(Nr.dup, (cpu, { process: { files } }, { a0 }) => {
-    const file = files.lookUp(cpu, a0);
+    const file = files.lookUpRaw(cpu, a0);
     return file === null ? -Errno.EBADF : files.install(cpu, file);
   });
 
   table.define(Nr.dup2, (cpu, { process: { files } }, { a0, a1 }) => {
-    const file = files.lookUp(cpu, a0);
+    const file = files.lookUpRaw(cpu, a0);
     if (file === null) return -Errno.EBADF;
     const target = a1 >>> 0;
     return a0 >>> 0 === target ? target : files.replace(cpu, target, file);
@@ -93,7 +93,7 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
     const target = a1 >>> 0;
     if ((a2 & ~OpenFlag.CLOEXEC) !== 0 || a0 >>> 0 === target) return -Errno.EINVAL;
     if (target >= files.limit) return -Errno.EBADF;
-    const file = files.lookUp(cpu, a0);
+    const file = files.lookUpRaw(cpu, a0);
     return file === null ? -Errno.EBADF : files.replace(cpu, target, file, a2);
   });
 
@@ -101,9 +101,9 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
     Nr.fcntl,
     (cpu, thread, { a0, a1, a2 }) => {
       const { files } = thread.process;
-      const file = files.lookUp(cpu, a0);
-      if (file === null) return -Errno.EBADF;
+      const file = files.lookUpRaw(cpu, a0);
       const command = a1 >>> 0;
+      if (file === null || (file.isPath && !OF_DESCRIPTORS.has(command))) return -Errno.EBADF;
       switch (command) {
         case Fcntl.DUPFD:
         case Fcntl.DUPFD_CLOEXEC: {
@@ -148,7 +148,7 @@ function open(
   if (opener === undefined && fileSystem.filled && !isSwitch) return fileSystem.value.open(cpu, thread, directory, path, flags, mode);
   cpu.charge(KernelStep.openFile);
   if (typeof path === 'number') return path;
-  const file = opener === undefined ? openPath(kernel, thread, path, flags) : opener(cpu, thread, flags);
+  const file = opener === undefined ? openPath(kernel, cpu, thread, path, flags) : opener(cpu, thread, flags);
   return typeof file === 'number' ? file : thread.process.files.install(cpu, file, flags);
 }
 
@@ -179,11 +179,15 @@ function ioctl(cpu: Cpu, thread: Thread, file: File, fd: number, command: number
   }
 }
 
-/** F_SETFL: O_NONBLOCK, and of a pipe whether it takes packets. */
+/** Commands of fcntl that are about the descriptor rather than the file: what was opened with O_PATH takes them (`check_fcntl_cmd`). */
+const OF_DESCRIPTORS: ReadonlySet<number> = new Set([Fcntl.DUPFD, Fcntl.DUPFD_CLOEXEC, Fcntl.GETFD, Fcntl.SETFD, Fcntl.GETFL]);
+/** Flags that F_SETFL sets (SETFL_MASK); of a pipe O_DIRECT says whether it takes packets. */
+const SETTABLE = OpenFlag.APPEND | OpenFlag.NONBLOCK | OpenFlag.DIRECT | OpenFlag.NOATIME;
+
+/** F_SETFL. */
 function setFlags(file: File, flags: number): number {
-  const settable = file.takesDirect ? OpenFlag.NONBLOCK | OpenFlag.DIRECT : OpenFlag.NONBLOCK;
   if ((flags & OpenFlag.DIRECT) !== 0 && !file.takesDirect) return -Errno.EINVAL;
-  file.flags = (file.flags & ~settable) | (flags & settable);
+  file.flags = (file.flags & ~SETTABLE) | (flags & SETTABLE);
   return 0;
 }
 

@@ -26,6 +26,8 @@ export interface Key {
 const key: Key = { address: 0, space: 0, offset: 0 };
 const otherKey: Key = { address: 0, space: 0, offset: 0 };
 
+/** In the offset of a word in private memory that was looked up as one that may be shared (Linux: FUT_OFF_MMSHARED). */
+const SAID_TO_BE_SHARED = 2;
 /** Bytes of a futex. */
 const WORD = 4;
 /** Of FUTEX_WAKE_OP: XOR, and "greater or equal". */
@@ -120,11 +122,9 @@ export function findKey(cpu: Cpu, thread: Thread, address: number, command: numb
   let physical = userPage(cpu, memory, address, Touch.STORE);
   if (physical < 0 && touch === Touch.LOAD && common) physical = userPage(cpu, memory, address, Touch.LOAD);
   if (physical < 0) return physical;
-  // Private memory belongs to one process, even while fork still shares its pages.
-  if (common) {
-    into.space = 0;
-    into.offset = physical;
-  }
+  // Private memory belongs to one process, even while fork still shares its pages. Who says that a word is private does not meet who does not.
+  into.space = common ? 0 : into.space;
+  into.offset = common ? physical : address + SAID_TO_BE_SHARED;
   return 0;
 }
 

@@ -36,6 +36,6 @@ export function defineLimitCalls(table: SyscallTable, { processes }: { readonly 
       }
       return args.putLimit(cpu, thread, before);
     },
-    { missing: 'FSIZE, CORE, LOCKS, CPU and RTTIME are kept, and limit nothing' },
+    { missing: 'CORE, LOCKS, CPU and RTTIME are kept, and limit nothing' },
   );
 }

@@ -18,7 +18,7 @@ import type { Signals } from '../signals/signals.js';
 import { KernelStep } from '../steps.js';
 
 /** What the call being made is told; calls are atomic up to their sleep. */
-const told: SentSignal = { signal: 0, value: 0, code: 0, pid: 0, uid: 0 };
+const told: SentSignal = { signal: 0, value: 0, valueHigh: 0, code: 0, pid: 0, uid: 0 };
 
 const LAST: number = Signal.RTMAX;
 /** Bytes of a `sigset_t`. */
@@ -154,13 +154,13 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
     cpu.charge(KernelStep.signalPermission);
     const failed = args.signalValue(cpu, thread, a2, told);
     if (failed < 0) return failed;
-    const { code, pid, uid, value } = told;
+    const { code, pid, uid, value, valueHigh } = told;
     // A process may not tell others that the kernel or kill sent it.
     if ((code >= 0 || code === SignalCode.TKILL) && (a0 | 0) !== thread.process.pid) return -Errno.EPERM;
     const process = processOf(kernel, a0 | 0);
     if (process === undefined) return -Errno.ESRCH;
     const may = maySend(thread, process, a1 | 0);
-    return may > 0 ? kernel.signals.queue(cpu, process, a1 | 0, { code, pid, uid, value }) : may;
+    return may > 0 ? kernel.signals.queue(cpu, process, a1 | 0, { code, pid, uid, value, valueHigh }) : may;
   });
 
   table.define(Nr.rt_sigreturn, (cpu, thread, regs) => {

@@ -76,9 +76,9 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
 }
 
 /** open(2) of what is not a special file: `/dev/shm/...` and `/proc/{self,PID}/{maps,status,stat,fdinfo/FD}`. */
-export function openPath(kernel: NamedFileParts, thread: Thread, path: string, flags: number): File | number {
+export function openPath(kernel: NamedFileParts, cpu: Cpu, thread: Thread, path: string, flags: number): File | number {
   const [, name] = /^\/dev\/shm\/([^/]+)$/.exec(path) ?? [];
-  if (name !== undefined) return kernel.sharedMemory.open(path, flags);
+  if (name !== undefined) return kernel.sharedMemory.open(cpu, path, flags);
   const [, who, which, fd] = /^\/proc\/(self|\d+)\/(\w+)(?:\/(\d+))?$/.exec(path) ?? [];
   const process = who === 'self' ? thread.process : kernel.processes.get(Number(who));
   if (process === undefined || which === undefined) return -Errno.ENOENT;

@@ -80,6 +80,7 @@ function endProcess(kernel: ExitParts, cpu: Cpu, thread: Thread): void {
 function tellParent(kernel: ExitParts, cpu: Cpu, process: Process): void {
   const { parent } = process;
   forgetChildren(kernel, cpu, process);
+  if (parent !== null) wakeOrphanedGroup(kernel, cpu, process, parent, process);
   if (parent === null || parent.exit !== null) {
     bury(kernel, cpu, process);
     return;
@@ -107,7 +108,8 @@ function tellOfEnd(kernel: ExitParts, cpu: Cpu, child: Process): void {
 }
 
 /** Children that outlive their parent go to the nearest ancestor that takes orphans, or to init (Linux: `forget_original_parent`). */
-function forgetChildren(kernel: ExitParts, cpu: Cpu, { parent, children }: Process): void {
+function forgetChildren(kernel: ExitParts, cpu: Cpu, process: Process): void {
+  const { parent, children } = process;
   let reaper = parent;
   while (reaper !== null && (!reaper.subReaper || reaper.exit !== null)) reaper = reaper.parent;
   for (const child of [...children]) {
@@ -118,6 +120,7 @@ function forgetChildren(kernel: ExitParts, cpu: Cpu, { parent, children }: Proce
     // Whoever takes it over knows of no other signal.
     child.exitSignal = Signal.CHLD;
     reaper?.children.add(child);
+    wakeOrphanedGroup(kernel, cpu, child, process, null);
     if (child.exit === null || child.threads.length > 0) continue;
     if (reaper === null) {
       bury(kernel, cpu, child);
@@ -126,6 +129,23 @@ function forgetChildren(kernel: ExitParts, cpu: Cpu, { parent, children }: Proce
       reaper.childWait.walk(cpu, Wake.ONE);
     }
   }
+}
+
+/**
+ * A stopped group of which no parent is left in another group of its session has nobody who would let it go on: it is sent SIGHUP and
+ * SIGCONT (Linux: `kill_orphaned_pgrp`).
+ * @param parent who was its tie until now, if it was one @param ended of the group, but not to be counted any more
+ */
+function wakeOrphanedGroup(kernel: ExitParts, cpu: Cpu, { group, session }: Process, parent: Process, ended: Process | null): void {
+  if (parent.group === group || parent.session !== session) return;
+  const members = [...kernel.processes].filter((process) => process.group === group);
+  const isTie = ({ parent: above, exit, threads }: Process): boolean => {
+    if (above === null || (exit !== null && threads.length === 0)) return false;
+    return above.group !== group && above.session === session;
+  };
+  if (members.some((process) => process !== ended && isTie(process))) return;
+  if (!members.some(({ stop }) => stop === 'stopped')) return;
+  for (const signal of [Signal.HUP, Signal.CONT]) for (const process of members) kernel.signals.sendToProcess(cpu, process, signal);
 }
 
 /** A process is gone, and no process has asked how it ended. */

@@ -31,6 +31,8 @@ export interface Interval {
 export interface SignalValue {
   signal: number;
   value: number;
+  /** The upper word of a value that is a pointer. */
+  valueHigh: number;
 }
 
 /** A limit of prlimit (`struct rlimit64`); Infinity: none. */

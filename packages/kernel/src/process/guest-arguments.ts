@@ -271,16 +271,17 @@ export class GuestArguments implements CallArguments {
     into.pid = buffer.i32(16);
     into.uid = buffer.i32(20);
     into.value = buffer.i32(24);
+    into.valueHigh = buffer.i32(28);
     if (isKnownCode(this.#registers.a1 | 0, into.code)) return 0;
     // Of what nobody knows, nothing may lie behind what is known (Linux: `post_copy_siginfo_from_user`).
     if (buffer.load(cpu, thread, address + SIGINFO_USED, SIGINFO - SIGINFO_USED) < 0) return -Errno.EFAULT;
     return /[^\0]/.test(buffer.bytes(0, SIGINFO - SIGINFO_USED)) ? -Errno.E2BIG : 0;
   }
 
-  putSignalInfo(cpu: Cpu, thread: Thread, address: number, { signal, code, pid, uid, value }: QueuedSignal): number {
+  putSignalInfo(cpu: Cpu, thread: Thread, address: number, { signal, code, pid, uid, value, valueHigh }: QueuedSignal): number {
     if (address === 0) return 0;
-    const buffer = this.#buffer.clear(128).set32(0, signal).set32(8, code).set32(16, pid).set32(20, uid).set32(24, value);
-    return buffer.store(cpu, thread, address, 128);
+    const buffer = this.#buffer.clear(128).set32(0, signal).set32(8, code).set32(16, pid).set32(20, uid);
+    return buffer.set32(24, value).set32(28, valueHigh).store(cpu, thread, address, 128);
   }
 
   notification(cpu: Cpu, thread: Thread, address: number, _value: number, into: SignalValue): number {
@@ -292,6 +293,7 @@ export class GuestArguments implements CallArguments {
     // Threads are the C library's: it would ask for a message to a socket of its own (SIGEV_THREAD), which is not there.
     if (how !== SIGEV_NONE && how !== SIGEV_SIGNAL) return -Errno.EINVAL;
     into.value = buffer.i32(0);
+    into.valueHigh = buffer.i32(4);
     into.signal = how === SIGEV_NONE ? 0 : buffer.i32(8);
     return 0;
   }

@@ -61,10 +61,10 @@ export class PendingSignals implements SignalBits {
   }
 
   /** @param account whose queues it counts for; null: there is no room, it is pending without its origin, and once */
-  post(signal: number, { code, pid, uid, value }: SignalOrigin, account: SignalAccount | null): void {
+  post(signal: number, { code, pid, uid, value, valueHigh }: SignalOrigin, account: SignalAccount | null): void {
     if (account !== null) {
       account.add();
-      this.#queue.push({ signal, code, pid, uid, value, account });
+      this.#queue.push({ signal, code, pid, uid, value, valueHigh, account });
     }
     if (signal <= 32) this.low |= 1 << (signal - 1);
     else this.high |= 1 << (signal - 33);

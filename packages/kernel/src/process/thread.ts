@@ -1,6 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
+import { Rlimit } from '@rpal/uapi';
 import { type Caller, type Credentials, type File, type IovIter, type Operation, OperationSet } from '@rpal/vfs';
 import { NO_SIGNALS, PendingSignals, type SignalBits } from './pending-signals.js';
 import type { Process } from './process.js';
@@ -101,6 +102,10 @@ export class Thread extends Task implements Caller {
   get credentials(): Credentials {
     const { pid, uid, gid } = this.process.credentials;
     return { pid, uid, gid };
+  }
+
+  get fileSizeLimit(): number {
+    return this.process.limits.of(Rlimit.FSIZE);
   }
 
   raise(cpu: Cpu, signal: number): void {

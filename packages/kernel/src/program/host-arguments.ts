@@ -157,13 +157,14 @@ export class HostArguments implements CallArguments {
   signalValue(_cpu: Cpu, thread: Thread, value: number, into: SentSignal): number {
     const { pid, uid } = thread.credentials;
     into.value = value;
+    into.valueHigh = 0;
     into.code = SignalCode.QUEUE;
     into.pid = pid;
     into.uid = uid;
     return 0;
   }
 
-  putSignalInfo(_cpu: Cpu, _thread: Thread, _address: number, { value }: SignalValue): number {
+  putSignalInfo(_cpu: Cpu, _thread: Thread, _address: number, { value }: Pick<SignalValue, 'value'>): number {
     this.#registers.second = value;
     return 0;
   }
@@ -171,6 +172,7 @@ export class HostArguments implements CallArguments {
   notification(_cpu: Cpu, _thread: Thread, signal: number, value: number, into: SignalValue): number {
     into.signal = signal === 0 ? NO_NOTIFICATION : signal;
     into.value = value;
+    into.valueHigh = 0;
     return 0;
   }
 

@@ -108,7 +108,7 @@ function callHandler(
   action: SignalAction,
   taken: QueuedSignal,
 ): void {
-  const { signal, code, pid, uid, value } = taken;
+  const { signal, code, pid, uid, value, valueHigh } = taken;
   const { frame, process } = thread;
   cpu.charge(KernelStep.signalDeliver);
   thread.resumeNotifier?.resume(cpu, thread, 'signal');
@@ -122,7 +122,7 @@ function callHandler(
   }
   const { signalFrames } = kernel.seams.slots;
   const state = { user, rax, restart, mask: thread.savedMask ?? thread.blocked, pkru: cpu.mmu.pkru, stack: program.rsp };
-  const why = { signal, code, pid, uid, value, fault: thread.faultSignal === signal, action };
+  const why = { signal, code, pid, uid, value, valueHigh, fault: thread.faultSignal === signal, action };
   const stack = signalFrames.filled ? signalFrames.value.push(cpu, thread, program, why, state) : state.stack;
   const handler = handlerOf(action) as UserHandler;
   if (stack < 0 || program.enterHandler(cpu, handler, signal, value, { ...state, stack }) < 0) {

@@ -84,7 +84,7 @@ class SignalfdRead extends RetryOperation {
 }
 
 /** Linux: `signalfd_copyinfo`. */
-function recordOf({ signal, code, pid, uid, value }: QueuedSignal): Uint8Array {
+function recordOf({ signal, code, pid, uid, value, valueHigh }: QueuedSignal): Uint8Array {
   const record = new DataView(new ArrayBuffer(RECORD));
   const timer = code === SignalCode.TIMER;
   record.setUint32(Ssi.signo, signal, true);
@@ -96,6 +96,7 @@ function recordOf({ signal, code, pid, uid, value }: QueuedSignal): Uint8Array {
   } else if (code < 0 && code !== SignalCode.TKILL) {
     record.setInt32(Ssi.int, value, true);
     record.setInt32(Ssi.ptr, value, true);
+    record.setInt32(Ssi.ptr + 4, valueHigh, true);
   }
   return new Uint8Array(record.buffer);
 }

@@ -65,6 +65,8 @@ export function mayCollapse(area: Vma): boolean {
  * `hpage_collapse_scan_pmd` and `collapse_huge_page`). The table of the small pages is set aside for the day it is split.
  */
 export function collapse(cpu: Cpu, mm: MmStruct, area: Vma, start: number, limits: CollapseLimits): number {
+  // An entry that is a marker is neither a page nor empty.
+  if (mm.guards.any && mm.guards.meets(start, start + LARGE_PAGE_SIZE)) return Collapse.EXCEED_NONE_PTE;
   cpu.charge(MmStep.collapseScan);
   const { memory } = mm.manager;
   const entry = mm.tables.entryAt(start, 2);

@@ -18,6 +18,7 @@ interface Event {
   readonly notify: number;
   readonly signal: number;
   readonly value: number;
+  readonly valueHigh: number;
   readonly thread: Thread | null;
 }
 
@@ -35,7 +36,7 @@ class PosixTimer {
     this.#process = process;
     this.#event = event;
     this.clock = new ClockTimer(kernel.scheduler, read, threads, (cpu, periods) => {
-      const { notify, signal, value, thread } = event;
+      const { notify, signal, value, valueHigh, thread } = event;
       if (notify === SigEvent.NONE || process.exit !== null) return;
       if (this.#pending) {
         this.#overruns += periods;
@@ -43,7 +44,7 @@ class PosixTimer {
       }
       this.#before = this.#overruns;
       this.#overruns = periods - 1;
-      const origin = { code: SignalCode.TIMER, pid: id, uid: this.#overruns, value };
+      const origin = { code: SignalCode.TIMER, pid: id, uid: this.#overruns, value, valueHigh };
       if (thread === null) kernel.signals.sendToProcess(cpu, process, signal, origin);
       else if (process.threads.includes(thread)) kernel.signals.send(cpu, thread, signal, origin);
     });
@@ -81,11 +82,11 @@ export function definePosixTimers(calls: Calls): void {
       cpu.charge(PosixStep.timerSet);
       const { process } = thread;
       const timers = all.get(process) ?? { byId: new Map<number, PosixTimer>(), next: 0 };
-      let event: Event = { notify: SigEvent.SIGNAL, signal: Signal.ALRM, value: timers.next, thread: null };
+      let event: Event = { notify: SigEvent.SIGNAL, signal: Signal.ALRM, value: timers.next, valueHigh: 0, thread: null };
       let tid = 0;
       if (a1 !== 0) {
         if (buffer.load(cpu, thread, a1, SIGEVENT) < 0) return -Errno.EFAULT;
-        event = { value: buffer.i32(0), signal: buffer.i32(8), notify: buffer.i32(12), thread: null };
+        event = { value: buffer.i32(0), valueHigh: buffer.i32(4), signal: buffer.i32(8), notify: buffer.i32(12), thread: null };
         tid = buffer.i32(16);
       }
       const id = a0 | 0;

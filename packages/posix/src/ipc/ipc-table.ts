@@ -18,7 +18,7 @@ export interface IpcObject {
 export const IPC_64 = 0x100;
 
 /** The access that a caller wants to an object. */
-export const Right = { READ: 4, WRITE: 2 } as const;
+export const Right = { READ: 4, WRITE: 2, EXECUTE: 1 } as const;
 const CAP_IPC_OWNER = 15;
 const CAP_SYS_ADMIN = 21;
 
@@ -44,7 +44,7 @@ export class IpcTable<T extends IpcObject> {
       if ((flags & Ipc.CREAT) !== 0 && (flags & Ipc.EXCL) !== 0) return -Errno.EEXIST;
       const wrong = fits(found);
       if (wrong < 0) return wrong;
-      return mayUse(thread, found, ((flags >> 6) | (flags >> 3) | flags) & 7) ? found.id : -Errno.EACCES;
+      return mayUse(thread, found, rightsOfFlags(flags)) ? found.id : -Errno.EACCES;
     }
     if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;
     const { euid, egid } = thread.process.credentials;
@@ -60,6 +60,11 @@ export class IpcTable<T extends IpcObject> {
   remove(object: T): void {
     this.#byId.delete(object.id);
   }
+}
+
+/** The rights to a known object that the flags of semget, msgget and shmget ask for. */
+export function rightsOfFlags(flags: number): number {
+  return ((flags >> 6) | (flags >> 3) | flags) & 7;
 }
 
 /** Linux: `ipcperms`. @param rights of `Right` */

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MessageQueueFile, MessageQueueNamespace, MQ_PRIO_MAX } from '@rpal/ipc';
-import { FOREVER, KernelStep, NO_NOTIFICATION, type SignalValue, sentBy, type Thread, UserBuffer } from '@rpal/kernel';
+import { Capability, FOREVER, KernelStep, NO_NOTIFICATION, type SignalValue, sentBy, type Thread, UserBuffer } from '@rpal/kernel';
 import { Errno, OpenFlag, Rlimit, Signal, SignalCode } from '@rpal/uapi';
 import type { Credentials } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
@@ -18,10 +18,12 @@ export function defineMessageQueueCalls(calls: Calls): void {
       if (typeof attributes === 'number') return attributes;
       const name = args.queueName(cpu, thread, a0);
       if (typeof name === 'number') return name;
-      const file = messageQueues.open(name, a1 | 0, attributes, thread.process.limits.of(Rlimit.MSGQUEUE));
+      const { limits } = thread.process;
+      const extent = thread.process.capable(Capability.SYS_RESOURCE) ? 'any' : 'usual';
+      const file = messageQueues.open(name, a1 | 0, attributes, { bytes: limits.of(Rlimit.MSGQUEUE), extent });
       return typeof file === 'number' ? file : thread.process.files.install(cpu, file, OpenFlag.CLOEXEC);
     },
-    { signature: 'name$ flags*' },
+    { signature: 'name$ flags*', missing: 'rights: every process may open every queue' },
   );
 
   calls.define(
@@ -62,10 +64,10 @@ export function defineMessageQueueCalls(calls: Calls): void {
   calls.define(
     'mq_notify',
     (cpu, thread, { args, a0, a1, a2 }) => {
-      const told: SignalValue = { signal: 0, value: 0 };
+      const told: SignalValue = { signal: 0, value: 0, valueHigh: 0 };
       const failed = args.notification(cpu, thread, a1, a2, told);
       if (failed < 0) return failed;
-      const { signal, value } = told;
+      const { signal, value, valueHigh } = told;
       if (signal !== NO_NOTIFICATION && (signal < 0 || signal > Signal.RTMAX)) return -Errno.EINVAL;
       return onQueue(cpu, thread, a0, ({ queue }) => {
         const owner = thread.process;
@@ -75,7 +77,8 @@ export function defineMessageQueueCalls(calls: Calls): void {
         }
         if (queue.notification !== null) return -Errno.EBUSY;
         const tell = (on: Cpu, sender: Credentials) => {
-          if (owner.exit === null && signal !== 0) signals.sendToProcess(on, owner, signal, sentBy(sender, SignalCode.MESGQ, value));
+          if (owner.exit === null && signal !== 0)
+            signals.sendToProcess(on, owner, signal, sentBy(sender, SignalCode.MESGQ, value, valueHigh));
         };
         queue.notification = { owner, pid: owner.pid, signal, tell };
         return 0;

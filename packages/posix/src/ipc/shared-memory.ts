@@ -1,5 +1,5 @@
 import { type Cpu, PAGE_SIZE, pageCeil, pageFloor } from '@rpal/hw-x86';
-import { Capability, KernelStep, type Process, refuseHuge, type Thread } from '@rpal/kernel';
+import { Capability, KernelStep, refuseHuge, type Thread } from '@rpal/kernel';
 import {
   accessOk,
   getUser32,
@@ -14,8 +14,9 @@ import {
   unsigned,
   type Vma,
 } from '@rpal/mm';
-import { Errno, Ipc, MapFlag, Prot, Shm } from '@rpal/uapi';
+import { Errno, Ipc, MapFlag, Prot, Rlimit, Shm } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
+import { type IpcObject, mayControl, mayUse, Right, rightsOfFlags } from './ipc-table.js';
 
 /** Segments there may be (SHMMNI). */
 const MAX_SEGMENTS = 4096;
@@ -56,7 +57,7 @@ interface ShmCreator {
 }
 
 /** A System V shared memory segment (ipc/shm.c). */
-class ShmSegment extends MappedFile {
+class ShmSegment extends MappedFile implements IpcObject {
   readonly id: number;
   readonly bytes: number;
   /** Permissions, and who owns it: IPC_SET changes them. */
@@ -95,6 +96,14 @@ class ShmSegment extends MappedFile {
     file.get();
   }
 
+  get creatorUid(): number {
+    return this.creator.uid;
+  }
+
+  get creatorGid(): number {
+    return this.creator.gid;
+  }
+
   /** shm_nattch counts them. */
   get countsAreas(): boolean {
     return true;
@@ -122,7 +131,8 @@ export class SharedSegments {
     const found = key === Ipc.PRIVATE ? undefined : [...this.#byId.values()].find((segment) => segment.key === key);
     if (found !== undefined) {
       if ((flags & Ipc.CREAT) !== 0 && (flags & Ipc.EXCL) !== 0) return -Errno.EEXIST;
-      return found.bytes < unsigned(bytes) ? -Errno.EINVAL : found.id;
+      if (found.bytes < unsigned(bytes)) return -Errno.EINVAL;
+      return mayUse(thread, found, rightsOfFlags(flags)) ? found.id : -Errno.EACCES;
     }
     if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;
     const size = unsigned(bytes);
@@ -147,6 +157,8 @@ export class SharedSegments {
     if (rounded % PAGE_SIZE !== 0 || (rounded === 0 && (flags & Shm.REMAP) !== 0)) return -Errno.EINVAL;
     // Beyond the end of all addresses.
     if (rounded < 0 && rounded + segment.bytes >= 0 && (flags & Shm.REMAP) === 0) return -Errno.EINVAL;
+    const wanted = Right.READ | ((flags & Shm.RDONLY) !== 0 ? 0 : Right.WRITE) | ((flags & Shm.EXEC) !== 0 ? Right.EXECUTE : 0);
+    if (!mayUse(thread, segment, wanted)) return -Errno.EACCES;
     const place = rounded === 0 ? 0 : (flags & Shm.REMAP) !== 0 ? MapFlag.FIXED : MapFlag.FIXED_NOREPLACE;
     const prot = Prot.READ | ((flags & Shm.RDONLY) !== 0 ? 0 : Prot.WRITE) | ((flags & Shm.EXEC) !== 0 ? Prot.EXEC : 0);
     const at = mmap(cpu, thread.memory, rounded, pageCeil(segment.bytes), prot, MapFlag.SHARED | place, { object: segment });
@@ -172,7 +184,7 @@ export class SharedSegments {
   /** shmctl(2). @param buffer room for a `struct shmid_ds`, 112 bytes */
   control(cpu: Cpu, thread: Thread, id: number, command: number, buffer: number): number {
     if (id < 0 || command < 0) return -Errno.EINVAL;
-    const { memory, process } = thread;
+    const { memory } = thread;
     if (command === Tell.IPC_INFO || command === Tell.SHM_INFO) return this.#tell(cpu, memory, command, buffer);
     // The argument of IPC_SET is copied before anything else is checked.
     if (command === Ipc.SET && !readable(cpu, memory, buffer)) return -Errno.EFAULT;
@@ -180,19 +192,21 @@ export class SharedSegments {
     if (segment === undefined) return -Errno.EINVAL;
     switch (command) {
       case Ipc.RMID:
-        if (!mayControl(process, segment)) return -Errno.EPERM;
+        if (!mayControl(thread, segment)) return -Errno.EPERM;
         segment.removed = true;
         segment.key = Ipc.PRIVATE;
         if (segment.attached === 0) this.#destroy(segment);
         return 0;
       case Tell.SHM_STAT:
-      case Tell.SHM_STAT_ANY:
+        if (!mayUse(thread, segment, Right.READ)) return -Errno.EACCES;
         // The index of a segment is its number.
         return putStatus(cpu, memory, buffer, segment) || id;
+      case Tell.SHM_STAT_ANY:
+        return putStatus(cpu, memory, buffer, segment) || id;
       case Ipc.STAT:
-        return putStatus(cpu, memory, buffer, segment);
+        return mayUse(thread, segment, Right.READ) ? putStatus(cpu, memory, buffer, segment) : -Errno.EACCES;
       case Ipc.SET: {
-        if (!mayControl(process, segment)) return -Errno.EPERM;
+        if (!mayControl(thread, segment)) return -Errno.EPERM;
         const word = (offset: number) => getUser32(cpu, memory, buffer + offset);
         segment.uid = word(Offset.uid);
         segment.gid = word(Offset.gid);
@@ -200,9 +214,11 @@ export class SharedSegments {
         return 0;
       }
       case Shm.LOCK:
+        if (!mayLock(thread, segment, 1)) return -Errno.EPERM;
         segment.mode |= SHM_LOCKED;
         return 0;
       case Shm.UNLOCK:
+        if (!mayLock(thread, segment, 0)) return -Errno.EPERM;
         segment.mode &= ~SHM_LOCKED;
         return 0;
       default:
@@ -232,12 +248,6 @@ export class SharedSegments {
   }
 }
 
-/** Owner, maker, and root may change and remove it (Linux: `ipcctl_obtain_check`). */
-function mayControl(process: Process, { uid, creator }: ShmSegment): boolean {
-  const { euid } = process.credentials;
-  return euid === uid || euid === creator.uid || process.capable(Capability.SYS_ADMIN);
-}
-
 /** The whole `struct shmid_ds` can be read. */
 function readable(cpu: Cpu, memory: MmStruct, buffer: number): boolean {
   if (!accessOk(buffer, Offset.end)) return false;
@@ -252,8 +262,8 @@ function putStatus(cpu: Cpu, memory: MmStruct, buffer: number, segment: ShmSegme
   failed ||= putUser64(cpu, memory, buffer + Offset.size, segment.bytes);
   failed ||= putUser32(cpu, memory, buffer + Offset.uid, segment.uid);
   failed ||= putUser32(cpu, memory, buffer + Offset.gid, segment.gid);
-  failed ||= putUser32(cpu, memory, buffer + Offset.creatorUid, segment.creator.uid);
-  failed ||= putUser32(cpu, memory, buffer + Offset.creatorGid, segment.creator.gid);
+  failed ||= putUser32(cpu, memory, buffer + Offset.creatorUid, segment.creatorUid);
+  failed ||= putUser32(cpu, memory, buffer + Offset.creatorGid, segment.creatorGid);
   failed ||= putUser32(cpu, memory, buffer + Offset.creator, segment.creator.pid);
   failed ||= putUser32(cpu, memory, buffer + Offset.last, segment.lastUser);
   failed ||= putUser64(cpu, memory, buffer + Offset.attached, segment.attached);
@@ -276,4 +286,11 @@ export function defineSharedMemoryCalls(calls: Calls): void {
   calls.define('shmctl', (cpu, thread, { a0, a1, a2 }) => segments.control(cpu, thread, a0 | 0, a1 | 0, a2), {
     signature: 'shmid command buf*',
   });
+}
+
+/** Who may lock a segment, or let it go: its owner, within a limit. @param least that RLIMIT_MEMLOCK must be */
+function mayLock({ process }: Thread, { uid, creatorUid }: ShmSegment, least: number): boolean {
+  const { euid } = process.credentials;
+  if (process.capable(Capability.IPC_LOCK)) return true;
+  return (euid === uid || euid === creatorUid) && process.limits.of(Rlimit.MEMLOCK) >= least;
 }

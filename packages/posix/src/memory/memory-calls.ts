@@ -86,8 +86,7 @@ export function defineMemoryCalls(calls: Calls): void {
         return advise(cpu, thread.memory, registers.a0, registers.a1, visit);
       },
     {
-      missing:
-        'GUARD_INSTALL, GUARD_REMOVE, REMOVE, HWPOISON, SOFT_OFFLINE and DONTNEED_LOCKED are EINVAL; FREE takes pages at once; MERGEABLE merges nothing',
+      missing: 'REMOVE, HWPOISON, SOFT_OFFLINE and DONTNEED_LOCKED are EINVAL; FREE takes pages at once; MERGEABLE merges nothing',
     },
   );
 
@@ -185,7 +184,9 @@ export function defineMemoryCalls(calls: Calls): void {
     if (child.process === parent.process) return;
     const { mm } = child.process;
     for (const { flags, start, end } of [...mm.areas]) {
-      if ((flags & WIPEONFORK) !== 0) madvise(cpu, mm, start, end - start, Madvise.DONTNEED);
+      if ((flags & WIPEONFORK) === 0) continue;
+      madvise(cpu, mm, start, end - start, Madvise.DONTNEED);
+      mm.guards.remove(start, end);
     }
   });
   hooks.kernelMemoryRelease.tap(plugin, (_cpu, { process }) => {

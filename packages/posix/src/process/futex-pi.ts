@@ -39,8 +39,8 @@ export function lockPi(
     if (tid === 0) return Math.min(0, putUser32(cpu, thread.memory, address, (word & OWNER_DIED) | thread.pid));
     const failed = putUser32(cpu, thread.memory, address, word | WAITERS);
     if (failed < 0) return failed;
-    const owner = kernel.processes.thread(tid);
-    if (owner === undefined || owner.state === TaskState.DEAD) return -Errno.ESRCH;
+    const owner = ownerOf(kernel, tid);
+    if (typeof owner === 'number') return owner;
     if (tryOnly) return -Errno.EAGAIN;
     futex = kernel.piFutexes.create(key, owner);
   } else if (!futex.abandoned && tid !== futex.mutex.owner.pid) {
@@ -55,6 +55,13 @@ export function lockPi(
   thread.operation = new PiWait(kernel, thread, futex, address).begin(cpu, timeout);
   thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, futex.mutex);
   return Pending.SLEEP;
+}
+
+/** The thread that a word names; -ESRCH if it has ended. */
+export function ownerOf({ processes }: PiFutexParts, tid: number): Thread | number {
+  const owner = processes.thread(tid);
+  if (owner === undefined || owner.state === TaskState.DEAD) return -Errno.ESRCH;
+  return owner;
 }
 
 /** May the thread unlock what lies there? @returns 0, -EFAULT, or -EPERM if it does not own the lock */
@@ -79,7 +86,7 @@ export function unlockPi(kernel: PiFutexParts, cpu: Cpu, thread: Thread, key: Ke
 }
 
 /** A wait for the lock. It ends with the lock, the timeout or a signal. */
-class PiWait implements Operation {
+export class PiWait implements Operation {
   readonly #kernel: PiFutexParts;
   readonly #thread: Thread;
   readonly #futex: PiFutex;
@@ -93,7 +100,7 @@ class PiWait implements Operation {
     this.#futex = futex;
     this.#address = address;
     this.#timer = new SleepTimer(kernel.scheduler, (on) => {
-      this.#expired = true;
+      this.expire();
       kernel.scheduler.wakeUp(on, thread);
     });
   }
@@ -101,6 +108,11 @@ class PiWait implements Operation {
   begin(cpu: Cpu, timeout: number): this {
     if (timeout >= 0) this.#timer.start(cpu, timeout, sleepSlack(this.#thread));
     return this;
+  }
+
+  /** The time is over. */
+  expire(): void {
+    this.#expired = true;
   }
 
   step(cpu: Cpu): number {

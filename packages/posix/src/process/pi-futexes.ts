@@ -10,12 +10,18 @@ export interface PiFutex {
   abandoned: boolean;
 }
 
+/** Who waits at a word until it can wait for a lock. */
+export interface Requeuing {
+  readonly thread: Thread;
+}
+
 /** The futexes of a machine that pass priorities on and are waited for. */
 export class PiFutexTable implements OwnedFutexes {
   readonly #scheduler: Scheduler;
   /** From the thread that releases the lock to the one that gets it. */
   readonly #handover: Handover;
   readonly #waited = new Map<string, PiFutex>();
+  readonly #requeuing = new Map<string, Requeuing[]>();
 
   constructor(scheduler: Scheduler, handover: Handover) {
     this.#scheduler = scheduler;
@@ -27,7 +33,31 @@ export class PiFutexTable implements OwnedFutexes {
   }
 
   has(space: number, offset: number): boolean {
-    return this.#waited.size > 0 && this.#waited.has(nameOf(space, offset));
+    if (this.#waited.size === 0 && this.#requeuing.size === 0) return false;
+    const name = nameOf(space, offset);
+    return this.#waited.has(name) || this.#requeuing.has(name);
+  }
+
+  /** Those that wait at a word until they can wait for a lock, the next one first. */
+  requeuing({ space, offset }: Key): readonly Requeuing[] {
+    return this.#requeuing.get(nameOf(space, offset)) ?? [];
+  }
+
+  waitToRequeue({ space, offset }: Key, waiter: Requeuing): void {
+    const name = nameOf(space, offset);
+    const waiters = this.#requeuing.get(name) ?? [];
+    this.#requeuing.set(name, waiters);
+    let at = waiters.length;
+    while (at > 0 && (waiters[at - 1] as Requeuing).thread.rtPriority < waiter.thread.rtPriority) at--;
+    waiters.splice(at, 0, waiter);
+  }
+
+  /** One of them does not wait there any more. */
+  requeued({ space, offset }: Key, waiter: Requeuing): void {
+    const name = nameOf(space, offset);
+    const waiters = this.#requeuing.get(name) ?? [];
+    waiters.splice(waiters.indexOf(waiter), 1);
+    if (waiters.length === 0) this.#requeuing.delete(name);
   }
 
   create({ space, offset }: Key, owner: Thread): PiFutex {

@@ -77,7 +77,7 @@ export function defineProcessCalls(calls: Calls): void {
       process.applyLimits();
       return 0;
     },
-    { missing: 'FSIZE, CORE, LOCKS, CPU and RTTIME are kept, and limit nothing' },
+    { missing: 'CORE, LOCKS, CPU and RTTIME are kept, and limit nothing' },
   );
 
   calls.define('times', (cpu, thread, { a0 }) => {

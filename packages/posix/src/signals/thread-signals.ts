@@ -28,7 +28,7 @@ export function defineThreadSignals(calls: Calls): void {
     if ((code >= 0 || code === SignalCode.TKILL) && id !== caller.pid) return -Errno.EPERM;
     const thread = signalTarget(processes, caller, group, id, signal);
     if (typeof thread === 'number') return thread;
-    const origin = { code, pid: buffer.i32(16), uid: buffer.i32(20), value: buffer.i32(24) };
+    const origin = { code, pid: buffer.i32(16), uid: buffer.i32(20), value: buffer.i32(24), valueHigh: buffer.i32(28) };
     if (takesSignal(thread, signal)) signals.send(cpu, thread, signal, origin);
     return 0;
   });

@@ -80,7 +80,7 @@ export class UserFrames implements SignalFrames {
 
   #writeFrame(thread: Thread, program: ThreadContext, why: HandledSignal, state: HandlerState, fpState: number): void {
     const frame = this.#frame.clear(Frame.bytes);
-    const { signal, code, pid, uid, value, fault, action } = why;
+    const { signal, code, pid, uid, value, valueHigh, fault, action } = why;
     const { restorer = 0 } = action.handler as Partial<GuestHandler>;
     const alternate = this.#stacks.of(thread);
     const used = alternate.bytes === 0 ? StackFlag.DISABLE : this.#stacks.isOn(thread, program.rsp) ? StackFlag.ONSTACK : 0;
@@ -104,7 +104,7 @@ export class UserFrames implements SignalFrames {
         .set32(Frame.info + Info.code, code)
         .set32(Frame.info + Info.pid, pid)
         .set32(Frame.info + Info.uid, uid);
-      frame.set32(Frame.info + Info.value, value);
+      frame.set32(Frame.info + Info.value, value).set32(Frame.info + Info.value + 4, valueHigh);
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type ProcessCredentials, type Thread, UserBuffer } from '@rpal/kernel';
-import { AccessMode, At, Errno, FileMode, Inotify } from '@rpal/uapi';
-import { PathFile } from '../open/path-file.js';
+import { type ProcessCredentials, type SyscallExtension, type Thread, UserBuffer } from '@rpal/kernel';
+import { AccessMode, At, Errno, Fcntl, FileMode, Inotify, OpenFlag } from '@rpal/uapi';
+import { growth } from '@rpal/vfs';
 import { dropPrivileges, truncated } from '../open/regular-file.js';
 import { TmpfsStep } from '../steps.js';
 import { Dentry } from '../tree/dentry.js';
@@ -50,6 +50,8 @@ export function defineAttributeCalls(define: Define, tree: FileTree): void {
     const refused = permission(inode, AccessMode.WRITE, thread.process.credentials);
     if (refused < 0) return refused;
     dropPrivileges(inode, thread);
+    const tooLong = growth(cpu, thread, inode.size, a1);
+    if (tooLong < 0) return tooLong;
     inode.content.truncate(cpu, a1);
     truncated(cpu, tree, found);
     return 0;
@@ -61,7 +63,7 @@ export function defineAttributeCalls(define: Define, tree: FileTree): void {
     return putStatfs(cpu, thread, tree, a1, found instanceof Dentry ? found.inode : null);
   });
   define('fstatfs', (cpu, thread, { a0, a1 }) => {
-    const file = thread.process.files.lookUp(cpu, a0 | 0);
+    const file = thread.process.files.lookUpRaw(cpu, a0 | 0);
     if (file === null) return -Errno.EBADF;
     return putStatfs(cpu, thread, tree, a1, dentryOf(file)?.inode ?? null);
   });
@@ -81,7 +83,7 @@ function defineStat(define: Define, tree: FileTree): void {
     put(cpu, thread, a1, attributesAt(cpu, thread, tree, At.FDCWD, args.string(cpu, thread, a0), At.SYMLINK_NOFOLLOW)),
   );
   define('fstat', (cpu, thread, { a0, a1 }) => {
-    const file = thread.process.files.lookUp(cpu, a0 | 0);
+    const file = thread.process.files.lookUpRaw(cpu, a0 | 0);
     return put(cpu, thread, a1, file === null ? -Errno.EBADF : attributesOfFile(tree, file, thread.credentials));
   });
   const { SYMLINK_NOFOLLOW, NO_AUTOMOUNT, EMPTY_PATH, STATX_SYNC_TYPE } = At;
@@ -120,7 +122,7 @@ function locate(
   const walk = new PathWalk(tree, cpu, thread, credentials);
   if (path !== '' || (flags & At.EMPTY_PATH) === 0) return walk.lookUp(fd, path, (flags & At.SYMLINK_NOFOLLOW) === 0);
   if ((fd | 0) === At.FDCWD) return walk.context.directory;
-  const file = thread.process.files.lookUp(cpu, fd | 0);
+  const file = thread.process.files.lookUpRaw(cpu, fd | 0);
   return file === null ? -Errno.EBADF : dentryOf(file);
 }
 
@@ -147,7 +149,7 @@ function defineChanges(define: Define, tree: FileTree): void {
   };
   const onFile = (cpu: Cpu, thread: Thread, fd: number, change: (found: Dentry) => number): number => {
     const file = thread.process.files.lookUp(cpu, fd | 0);
-    if (file === null || file instanceof PathFile) return -Errno.EBADF;
+    if (file === null) return -Errno.EBADF;
     const dentry = dentryOf(file);
     return dentry === null ? 0 : change(dentry);
   };
@@ -325,3 +327,12 @@ function putStatfs(cpu: Cpu, thread: Thread, tree: FileTree, address: number, in
 
 /** The flags of a mount are told (ST_VALID), and it has `relatime`. */
 const ST_VALID = 0x20 | 0x1000;
+
+/** fcntl(2): F_SETFL sets O_NOATIME for who owns the file, and no others. */
+export const ownersOmitTimes: SyscallExtension = (inner) => (cpu, thread, registers) => {
+  const { a0, a1, a2 } = registers;
+  const file = a1 >>> 0 === Fcntl.SETFL && (a2 & OpenFlag.NOATIME) !== 0 ? thread.process.files.peek(a0) : null;
+  const dentry = file === null || (file.flags & OpenFlag.NOATIME) !== 0 ? null : dentryOf(file);
+  if (dentry !== null && !owns(thread.process.credentials, dentry.inode)) return -Errno.EPERM;
+  return inner(cpu, thread, registers);
+};

@@ -127,7 +127,7 @@ function readLink(cpu: Cpu, thread: Thread, tree: FileTree, fd: number, path: st
 
 function emptyPath(cpu: Cpu, thread: Thread, fd: number) {
   if ((fd | 0) === At.FDCWD) return -Errno.ENOENT;
-  const file = thread.process.files.lookUp(cpu, fd | 0);
+  const file = thread.process.files.lookUpRaw(cpu, fd | 0);
   return file === null ? -Errno.EBADF : (dentryOf(file) ?? -Errno.ENOENT);
 }
 

@@ -1,6 +1,5 @@
 import { AccessMode, At, Errno, Inotify, OpenFlag } from '@rpal/uapi';
 import { InotifyFile } from '../notify/inotify.js';
-import { PathFile } from '../open/path-file.js';
 import type { FileTree } from '../tree/file-tree.js';
 import { isDirectory } from '../tree/inode.js';
 import { PathWalk } from '../walk/path-walk.js';
@@ -31,7 +30,7 @@ export function defineNotifyCalls(define: Define, tree: FileTree): void {
     const mask = a2 | 0;
     if ((mask & KNOWN) === 0) return -Errno.EINVAL;
     const file = thread.process.files.lookUp(cpu, a0 | 0);
-    if (file === null || file instanceof PathFile) return -Errno.EBADF;
+    if (file === null) return -Errno.EBADF;
     const both = Inotify.MASK_ADD | Inotify.MASK_CREATE;
     if ((mask & both) === both || !(file instanceof InotifyFile)) return -Errno.EINVAL;
     const found = new PathWalk(tree, cpu, thread).lookUp(At.FDCWD, args.string(cpu, thread, a1), (mask & Inotify.DONT_FOLLOW) === 0);
@@ -42,7 +41,7 @@ export function defineNotifyCalls(define: Define, tree: FileTree): void {
   });
   define('inotify_rm_watch', (cpu, thread, { a0, a1 }) => {
     const file = thread.process.files.lookUp(cpu, a0 | 0);
-    if (file === null || file instanceof PathFile) return -Errno.EBADF;
+    if (file === null) return -Errno.EBADF;
     return file instanceof InotifyFile ? file.unwatch(cpu, a1 | 0) : -Errno.EINVAL;
   });
 }

@@ -27,7 +27,7 @@ export function definePlaceCalls(define: Define, tree: FileTree): void {
     return 0;
   });
   define('fchdir', (cpu, thread, { a0 }) => {
-    const file = thread.process.files.lookUp(cpu, a0 | 0);
+    const file = thread.process.files.lookUpRaw(cpu, a0 | 0);
     if (file === null) return -Errno.EBADF;
     const dentry = dentryOf(file);
     const found = dentry === null ? -Errno.ENOTDIR : mayGoTo(dentry, thread);

@@ -32,8 +32,8 @@ export function placeFor(walk: PathWalk, fd: number, path: string | number, forD
 /** Why nothing can be made in a directory (Linux: `may_create`); 0: it can. */
 export function mayCreate({ inode }: Dentry, { process: { credentials } }: Thread): number {
   const { dead, fixed } = inode as DirectoryInode;
-  if (dead) return -Errno.ENOENT;
-  if (fixed) return -Errno.EPERM;
+  // Where nothing can be made, a name that is not there cannot be looked up for that either (`proc_lookup`).
+  if (dead || fixed) return -Errno.ENOENT;
   return mayChangeNames(inode, credentials);
 }
 

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import type { Thread } from '@rpal/kernel';
 import { At, Errno, FileMode, Inotify } from '@rpal/uapi';
 import { TmpfsStep } from '../steps.js';
-import { type Inode, isDirectory, RegularInode } from '../tree/inode.js';
+import { type DirectoryInode, type Inode, isDirectory, RegularInode } from '../tree/inode.js';
 import type { PathWalk } from '../walk/path-walk.js';
 import { FileCapability, isCapable, owns, permission } from '../walk/permission.js';
 import { mayCreate, placeFor } from './create.js';
@@ -28,7 +28,7 @@ export function makeLink(
   const place = placeFor(walk, newFd, newPath, false);
   if (typeof place === 'number') return place;
   const { inode } = source;
-  if (inode.fs !== place.directory.inode.fs) return -Errno.EXDEV;
+  if (inode.fs !== place.directory.inode.fs) return (place.directory.inode as DirectoryInode).fixed ? -Errno.ENOENT : -Errno.EXDEV;
   if (!mayLink(inode, thread)) return -Errno.EPERM;
   const refused = mayCreate(place.directory, thread);
   if (refused < 0) return refused;
@@ -59,7 +59,7 @@ function mayLink(inode: Inode, { process: { credentials } }: Thread): boolean {
 /** With AT_EMPTY_PATH a descriptor is enough for who opened it, and for who may search everywhere. */
 function isForeign(cpu: Cpu, { tree }: PathWalk, { process }: Thread, fd: number, path: string | number): boolean {
   if (typeof path === 'number' || path.startsWith('/') || (fd | 0) === At.FDCWD) return false;
-  const file = process.files.lookUp(cpu, fd | 0);
+  const file = process.files.lookUpRaw(cpu, fd | 0);
   if (file === null || isCapable(process.credentials, FileCapability.DAC_READ_SEARCH)) return false;
   return tree.openers.get(file) !== process.credentials;
 }

@@ -1,4 +1,3 @@
-import { Errno } from '@rpal/uapi';
 import { File } from '@rpal/vfs';
 import type { Dentry } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
@@ -18,50 +17,6 @@ export class PathFile extends File implements TreeFile {
 
   override get mode(): number {
     return this.dentry.inode.mode;
-  }
-
-  override get positioned(): boolean {
-    return true;
-  }
-
-  override get pollable(): boolean {
-    return false;
-  }
-
-  override read(): number {
-    return -Errno.EBADF;
-  }
-
-  override write(): number {
-    return -Errno.EBADF;
-  }
-
-  override readAt(): number {
-    return -Errno.EBADF;
-  }
-
-  override writeAt(): number {
-    return -Errno.EBADF;
-  }
-
-  override truncate(): number {
-    return -Errno.EBADF;
-  }
-
-  override seek(): number {
-    return -Errno.EBADF;
-  }
-
-  override ioctl(): number {
-    return -Errno.EBADF;
-  }
-
-  override fcntl(): number {
-    return -Errno.EBADF;
-  }
-
-  override mmap(): number {
-    return -Errno.EBADF;
   }
 
   override release(cpu: Parameters<File['release']>[0]): void {

@@ -9,7 +9,7 @@ import type { FileTree } from '../tree/file-tree.js';
 import type { RegularInode } from '../tree/inode.js';
 import type { TreeFile } from '../tree/tree-file.js';
 import { credentialsOf, FileCapability, isCapable, privilegedBits } from '../walk/permission.js';
-import { closed, flushed, mayWrite, rememberedFlags } from './open-inode.js';
+import { closed, flushed, rememberedFlags } from './open-inode.js';
 
 /** An open regular file. */
 export class RegularFile extends MemFd implements TreeFile {
@@ -30,6 +30,10 @@ export class RegularFile extends MemFd implements TreeFile {
     return this.inode.mode;
   }
 
+  override get takesDirect(): boolean {
+    return true;
+  }
+
   override readAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     const n = super.readAt(cpu, caller, address, length, offset);
     if (n < 0) return n;
@@ -38,29 +42,14 @@ export class RegularFile extends MemFd implements TreeFile {
     return n;
   }
 
-  override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    const { position } = this;
-    if (this.appends && length > 0) this.position = this.size;
-    const n = super.write(cpu, caller, address, length);
-    if (n <= 0) this.position = position;
-    return n;
-  }
-
   override writeAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
-    if (!mayWrite(this)) return -Errno.EBADF;
-    if (length === 0) return offset < 0 ? -Errno.EINVAL : 0;
-    if (offset >= 0) this.changes(cpu, caller);
-    const n = super.writeAt(cpu, caller, address, length, this.appends ? this.size : offset);
+    const n = super.writeAt(cpu, caller, address, length, offset);
     if (n > 0) this.changed(cpu);
     return n;
   }
 
-  private get appends(): boolean {
-    return (this.flags & OpenFlag.APPEND) !== 0;
-  }
-
   /** It is about to be changed by `caller`: its times are set, and bits that would give privileges away go. */
-  changes(cpu: Cpu, caller: Caller): void {
+  override changes(cpu: Cpu, caller: Caller): void {
     this.inode.setTimes(this.tree.clock.now(cpu));
     dropPrivileges(this.inode, caller);
   }

@@ -48,7 +48,7 @@ export class PathWalk {
   start(fd: number, path: string): Dentry | number {
     if (path.startsWith('/')) return this.context.root;
     if ((fd | 0) === At.FDCWD) return this.context.directory;
-    const file = this.#thread.process.files.lookUp(this.#cpu, fd | 0);
+    const file = this.#thread.process.files.lookUpRaw(this.#cpu, fd | 0);
     if (file === null) return -Errno.EBADF;
     return dentryOf(file) ?? -Errno.ENOTDIR;
   }

@@ -27,8 +27,14 @@ export class FdTable {
     this.limit = limit;
   }
 
-  /** The file behind a descriptor, or null. Charges the look-up. */
+  /** The file behind a descriptor, or null; null also for one opened with O_PATH. Charges the look-up (Linux: `fdget`). */
   lookUp(cpu: Cpu, fd: number): File | null {
+    const file = this.lookUpRaw(cpu, fd);
+    return file === null || file.isPath ? null : file;
+  }
+
+  /** As `lookUp`, for calls that take what was opened with O_PATH, too (Linux: `fdget_raw`). */
+  lookUpRaw(cpu: Cpu, fd: number): File | null {
     cpu.charge(VfsStep.fdLookup);
     return this.#at(fd);
   }

@@ -24,7 +24,7 @@ const ALWAYS_READY = Poll.IN | Poll.OUT | Poll.RDNORM | Poll.WRNORM;
 
 /** An open file description (Linux: `struct file`). */
 export abstract class File {
-  /** O_RDONLY .. O_RDWR and O_NONBLOCK. */
+  /** As F_GETFL tells them: how it was opened, and what F_SETFL may set. */
   flags: number;
   /** Descriptors and calls in progress that hold it. */
   count = 0;
@@ -37,6 +37,11 @@ export abstract class File {
 
   get nonblocking(): boolean {
     return (this.flags & OpenFlag.NONBLOCK) !== 0;
+  }
+
+  /** It was opened with O_PATH: a place in the tree, and not a file that anything could be done with (Linux: FMODE_PATH). */
+  get isPath(): boolean {
+    return (this.flags & OpenFlag.PATH) !== 0;
   }
 
   /** Type and permissions of its inode (`st_mode`): what an anonymous inode has, unless it is more than that. */

@@ -1,5 +1,7 @@
+import type { Cpu } from '@rpal/hw-x86';
 import { accessOk } from '@rpal/mm';
-import { Errno, OpenFlag } from '@rpal/uapi';
+import { Errno, OpenFlag, Signal } from '@rpal/uapi';
+import type { Caller } from '../operation/caller.js';
 import { MAX_RW_COUNT } from '../operation/iov-iter.js';
 import type { File } from './file.js';
 
@@ -22,4 +24,22 @@ export function transferSize(file: File, direction: number, address: number, siz
   if (accessOk(address, size)) return Math.min(size, MAX_RW_COUNT);
   const refused = refusal(file, direction);
   return refused < 0 ? refused : -Errno.EFAULT;
+}
+
+/**
+ * What RLIMIT_FSIZE leaves of a write to a regular file (Linux: `generic_write_check_limits`).
+ * @returns how many bytes may be written; -EFBIG if none, and the caller gets SIGXFSZ
+ */
+export function writableSize(cpu: Cpu, caller: Caller, offset: number, length: number): number {
+  const room = caller.fileSizeLimit - offset;
+  if (room > 0) return Math.min(length, room);
+  caller.raise(cpu, Signal.XFSZ);
+  return -Errno.EFBIG;
+}
+
+/** May a regular file become that long (Linux: `inode_newsize_ok`)? @returns 0, or -EFBIG: the caller gets SIGXFSZ */
+export function growth(cpu: Cpu, caller: Caller, from: number, to: number): number {
+  if (to <= from || to <= caller.fileSizeLimit) return 0;
+  caller.raise(cpu, Signal.XFSZ);
+  return -Errno.EFBIG;
 }

@@ -23,6 +23,8 @@ export interface Caller {
   iov: IovIter | null;
   /** Who it is: to those who receive its messages, and where privileges are asked for. */
   readonly credentials: Credentials;
+  /** RLIMIT_FSIZE, bytes: it may not make files longer. */
+  readonly fileSizeLimit: number;
   /** Sends a signal to the caller's own task, as a failed write does with SIGPIPE. */
   raise(cpu: Cpu, signal: number): void;
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { profiles } from '@rpal/hw-x86';
 import { afterAll, describe, expect, it } from 'vitest';
+import { experiments } from '../src/predict/experiments/index.js';
 import { type Channel, pingPong } from '../src/predict/ping-pong.js';
 import { predict, predictionsJson } from '../src/predict/predict-command.js';
 import { type Prediction, predictions } from '../src/predict/predictions.js';
@@ -63,7 +64,7 @@ describe('rpal-bench predict', () => {
     expect(stderr).toBe('');
     const {
       complete,
-      data: { outcomes },
+      data: { outcomes, experiments: found },
     } = predictionsJson.parse(JSON.parse(readFileSync(file, 'utf8')));
     expect(complete).toBe(true);
     expect(outcomes).toHaveLength(predictions.length);
@@ -75,6 +76,22 @@ describe('rpal-bench predict', () => {
       expect(relativeError).toBeCloseTo(predicted.central / published - 1, 9);
       expect(causes.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9);
     }
+
+    // Orders and ratios: what misses says which step is missing.
+    expect(found.map(({ name }) => name)).toEqual(experiments.map(({ name }) => name));
+    const rows = found.flatMap(({ name, rows }) => rows.map((row) => ({ ...row, id: `${name}: ${row.id}` })));
+    expect(rows.filter(({ verdict, why }) => verdict === 'misses' && why === '').map(({ id }) => id)).toEqual([]);
+    const laws = rows.filter(({ unit }) => unit === null);
+    expect(laws.map(({ id, verdict }) => [id, verdict])).toEqual([
+      ['ladder: order', 'holds'],
+      ['attach: CMA-3', 'holds'],
+      ['attach: order', 'holds'],
+    ]);
+    // A reason that nothing needs any more is to go.
+    const needed = new Set(rows.filter(({ verdict }) => verdict === 'misses').map(({ id }) => id));
+    const given = experiments.flatMap(({ name, misses }) => Object.keys(misses).map((id) => `${name}: ${id}`));
+    expect(given.filter((id) => !needed.has(id))).toEqual([]);
+    for (const { why } of rows) expect(unfolded).toContain(why);
   });
 });
 

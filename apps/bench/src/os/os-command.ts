@@ -1,6 +1,6 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type System, verdicts } from '@rpal/compare';
-import { COST_STATUSES, type CostLevel } from '@rpal/hw-x86';
+import type { CostLevel } from '@rpal/hw-x86';
 import { Argument, Command } from 'commander';
 import { z } from 'zod';
 import type { Io } from '../io.js';
@@ -11,7 +11,8 @@ import { tellWritten } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { ExitCode } from '../usage.js';
-import { type Run, renderSystem } from './os-text.js';
+import { experimentData, experimentJson, type Run } from './experiment-data.js';
+import { renderSystem } from './os-text.js';
 import { systemNamed } from './system-loader.js';
 import { systems } from './systems.js';
 
@@ -21,8 +22,6 @@ interface Flags {
   readonly json?: string;
 }
 
-const value = z.union([z.number(), z.string()]);
-
 /** What `os --json` writes. */
 export const osJson = envelopeOf(
   'os',
@@ -30,36 +29,7 @@ export const osJson = envelopeOf(
   z.strictObject({ system: z.string(), costs: z.enum(['low', 'central', 'high']), seed: z.number().int() }),
   z.strictObject({
     title: z.string(),
-    experiments: z.array(
-      z.strictObject({
-        name: z.string(),
-        title: z.string(),
-        rows: z.array(
-          z.strictObject({
-            id: z.string(),
-            what: z.string(),
-            published: value.describe('a figure, or a law in words'),
-            unit: z.string().nullable().describe('null for a law'),
-            within: z.number().nullable().describe('allowed distance as a share of the published figure; null: none'),
-            source: z.string(),
-            status: z.enum(COST_STATUSES),
-            here: value,
-            ratio: z.number().nullable().describe('here over published'),
-            verdict: z.enum(['holds', 'misses', 'open']),
-            why: z.string().describe('reason of a miss'),
-          }),
-        ),
-        curves: z.array(
-          z.strictObject({
-            title: z.string(),
-            over: z.string(),
-            names: z.array(z.string()),
-            points: z.array(z.strictObject({ at: z.number(), values: z.array(z.number().nullable()) })),
-          }),
-        ),
-        left: z.array(z.string()).describe('what of the published experiment is not done here'),
-      }),
-    ),
+    experiments: z.array(experimentJson),
   }),
 );
 
@@ -87,7 +57,7 @@ async function run(name: string, { costs, seed, json: file }: Flags, io: Io): Pr
   const complete = runs.length === system.experiments.length;
   const command = commandLine(['os', name, '--costs', costs, '--seed', String(seed)]);
   const about = { schema: 'rpal-bench/os', version: 1, complete, settings: { system: system.name, costs, seed }, command };
-  json.write(envelope(about, { title: system.title, experiments: runs.map(asData) }));
+  json.write(envelope(about, { title: system.title, experiments: runs.map(experimentData) }));
   if (json.textWanted) io.stdout.write(`${renderSystem(system, runs)}${complete ? '' : 'PARTIAL RESULT, interrupted\n'}`);
   tellWritten(io, `${runs.length} experiments`, json);
   return complete ? ExitCode.OK : ExitCode.INTERRUPTED;
@@ -103,26 +73,4 @@ async function runAll(system: System, options: { costs: CostLevel; seed: number 
     runs.push({ experiment, rows: verdicts(experiment, outcome), curves: outcome.curves ?? [] });
   }
   return runs;
-}
-
-function asData({ experiment: { name, title, left }, rows, curves }: Run) {
-  return {
-    name,
-    title,
-    rows: rows.map(({ published, here, ratio, verdict, why }) => ({
-      id: published.id,
-      what: published.what,
-      published: published.value,
-      unit: published.kind === 'figure' ? published.unit : null,
-      within: published.kind === 'figure' ? published.within : null,
-      source: published.source,
-      status: published.status,
-      here,
-      ratio,
-      verdict,
-      why,
-    })),
-    curves,
-    left,
-  };
 }

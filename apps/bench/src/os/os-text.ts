@@ -1,19 +1,14 @@
-import type { Curves, Experiment, ExperimentRow, System } from '@rpal/compare';
+import type { Curves, ExperimentRow, System } from '@rpal/compare';
 import { COLUMNS, wrapped } from '../report/columns.js';
 import { percent, whole } from '../report/numbers.js';
 import { textTable } from '../report/text-table.js';
-
-/** An experiment that has been run. */
-export interface Run {
-  readonly experiment: Experiment;
-  readonly rows: readonly ExperimentRow[];
-  readonly curves: readonly Curves[];
-}
+import type { Run } from './experiment-data.js';
 
 /** Room for what was measured, and for the words of a law. */
 const ROOM = 30;
 
-const READING = `\
+/** How the rows of an experiment are to be read. */
+export const READING: string = `\
 Ratio: here over published. Published figures with a letter were not read in the
 source: r is recalled from memory, d derived from others, e estimated. What is
 here is the sum of steps, each with a price of its own; none is fitted.`;
@@ -23,7 +18,8 @@ export function renderSystem({ title }: System, runs: readonly Run[]): string {
   return `${[title, '', ...runs.flatMap(renderRun)].join('\n')}\n${READING}\n`;
 }
 
-function renderRun({ experiment, rows, curves }: Run): string[] {
+/** An experiment for people: lines within 80 columns. */
+export function renderRun({ experiment, rows, curves }: Run): string[] {
   const figures = rows.filter(({ published }) => published.kind === 'figure');
   const laws = rows.filter(({ published }) => published.kind === 'law');
   const missed = rows.filter(({ verdict }) => verdict === 'misses');

@@ -1,13 +1,17 @@
 import { setImmediate as breathe } from 'node:timers/promises';
+import { verdicts } from '@rpal/compare';
 import { type CostLevel, disturbances, type Ledger, profiles } from '@rpal/hw-x86';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
+import { experimentData, experimentJson, type Run } from '../os/experiment-data.js';
+import { READING, renderRun } from '../os/os-text.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
 import { profileNamed, type RfcSettings } from '../rfc-settings.js';
 import { ExitCode, wholeNumber } from '../usage.js';
+import { experiments } from './experiments/index.js';
 import { type PingPongResult, pingPong } from './ping-pong.js';
 import { type Prediction, predictions } from './predictions.js';
 import { modeText, type SeedRun, type SeedSpread, spreadOver } from './seeds.js';
@@ -31,16 +35,23 @@ export interface Outcome extends Omit<Prediction, 'experiment'> {
   readonly causes: readonly { readonly cause: string; readonly share: number }[];
 }
 
+const FIRST_SEED = 1;
+
 const NOTE = `
-Each row is a run on the model with no price changed for it. The published machines are not this profile, and where a source
-leaves a condition open the column beside it says what was chosen. A row that is far off is a finding: about the model, or about
-the condition. The central figure is the median of some seeds, between which small disturbances differ: idle exits, interrupts, kernel entries.
-Where the seeds lie more than a tenth apart, two modes are named: two CPUs can stay awake together, or find each other asleep. Low can exceed central where cheaper steps make a core just early enough to find its peer still awake, or late.`;
+Each row is a run on the model with no price changed for it. The published
+machines are not this profile, and where a source leaves a condition open, the
+sentence below it says what was chosen. A row that is far off is a finding:
+about the model, or about the condition. The central figure is the median of
+some seeds, between which small disturbances differ: idle exits, interrupts,
+kernel entries. Where the seeds lie more than a tenth apart, two modes are
+named: two CPUs can stay awake together, or find each other asleep. Low can
+exceed central where cheaper steps make a core just early enough to find its
+peer still awake, or late.`;
 
 /** What `predict --json` writes. */
 export const predictionsJson = envelopeOf(
   'predict',
-  3,
+  4,
   z.strictObject({ profile: z.string(), rounds: z.number().int(), seeds: z.number().int() }),
   z.strictObject({
     outcomes: z.array(
@@ -68,6 +79,7 @@ export const predictionsJson = envelopeOf(
         causes: z.array(z.strictObject({ cause: z.string(), share: z.number() })),
       }),
     ),
+    experiments: z.array(experimentJson).describe('several mechanisms or sizes together, with the first seed'),
   }),
 );
 
@@ -75,7 +87,7 @@ export const predictionsJson = envelopeOf(
 export function predictCommand(io: Io, done: (code: number) => void): Command {
   return new Command('predict')
     .description(
-      'Round trips that others measured (pipes, eventfds, epoll), predicted on the model, with sources, errors and what dominates.',
+      'What others measured, predicted on the model: round trips of pipes, eventfds and epoll with errors and what dominates, and orders and ratios of mechanisms and sizes.',
     )
     .addOption(
       new Option('--profile <name>', `CPUs: ${profiles.map(({ name }) => name).join(', ')}`)
@@ -105,13 +117,27 @@ export function predictCommand(io: Io, done: (code: number) => void): Command {
         if (interrupted) break;
         outcomes.push(predict(prediction, profile, rounds, seeds));
       }
+      const runs: Run[] = [];
+      for (const experiment of experiments) {
+        await breathe();
+        if (interrupted) break;
+        const outcome = experiment.run({ costs: 'central', seed: FIRST_SEED });
+        runs.push({ experiment, rows: verdicts(experiment, outcome), curves: outcome.curves ?? [] });
+      }
       noLonger();
-      const complete = outcomes.length === predictions.length;
+      const complete = outcomes.length === predictions.length && runs.length === experiments.length;
       const words = { profile: profile.name, rounds, seeds };
       const command = commandLine(['predict', '--profile', profile.name, '--rounds', String(rounds), '--seeds', String(seeds)]);
-      output.write(envelope({ schema: 'rpal-bench/predict', version: 3, complete, settings: words, command }, { outcomes }));
+      output.write(
+        envelope(
+          { schema: 'rpal-bench/predict', version: 4, complete, settings: words, command },
+          { outcomes, experiments: runs.map(experimentData) },
+        ),
+      );
       if (output.textWanted) {
-        io.stdout.write(`${complete ? '' : 'PARTIAL RESULT, interrupted.\n\n'}${render(outcomes, profile.title)}\n${NOTE}\n`);
+        io.stdout.write(
+          `${complete ? '' : 'PARTIAL RESULT, interrupted.\n\n'}${render(outcomes, profile.title)}\n${NOTE}\n\n${renderRuns(runs)}\n`,
+        );
       }
       done(complete ? ExitCode.OK : ExitCode.INTERRUPTED);
     });
@@ -124,10 +150,10 @@ export function predict({ experiment, ...published }: Prediction, profile: RfcSe
     return pingPong({ ...options, machine: { ...machine, seed, disturbance: disturbances }, rounds });
   };
   const us = ({ cyclesPerRound, tscPerNs }: PingPongResult): number => cyclesPerRound / tscPerNs / 1000;
-  const central = Array.from({ length: seeds }, (_, index) => run('central', index + 1));
-  const spread = spreadOver(central.map((each, index): SeedRun => ({ seed: index + 1, trip: us(each), asleep: asleepIn(each) })));
+  const central = Array.from({ length: seeds }, (_, index) => run('central', FIRST_SEED + index));
+  const spread = spreadOver(central.map((each, index): SeedRun => ({ seed: FIRST_SEED + index, trip: us(each), asleep: asleepIn(each) })));
   const typical = central.find((each) => us(each) === spread.median) as PingPongResult;
-  const predicted = { low: us(run('low', 1)), central: spread.median, high: us(run('high', 1)) };
+  const predicted = { low: us(run('low', FIRST_SEED)), central: spread.median, high: us(run('high', FIRST_SEED)) };
   return {
     ...published,
     predicted,
@@ -170,4 +196,9 @@ function render(outcomes: readonly Outcome[], title: string): string {
   });
   const named = modes.length === 0 ? '' : `\n\nSeeds that lie more than a tenth apart\n${modes.join('\n')}`;
   return `${title}\n\n${table}${named}\n\nSources, and what was assumed\n${sources.join('\n')}`;
+}
+
+function renderRuns(runs: readonly Run[]): string {
+  const head = 'Orders and ratios of several mechanisms or sizes, central prices, first seed';
+  return [head, '', ...runs.flatMap(renderRun), READING].join('\n');
 }

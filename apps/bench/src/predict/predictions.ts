@@ -1,5 +1,6 @@
 import { type CostLevel, type CpuProfile, parseProfile } from '@rpal/hw-x86';
 import type { MachineOptions } from '@rpal/kernel';
+import { asOf } from './as-of.js';
 import type { PingPongOptions } from './ping-pong.js';
 
 /** A figure that was measured, and the experiment on the model that corresponds to it. */
@@ -18,21 +19,6 @@ const SPEED_SELECT =
   'Linux documentation, Intel Speed Select, 2019: taskset of two CPUs, perf bench sched pipe, turbo off or limited; Xeon with 14 cores per socket';
 const LUTOMIRSKI = 'A. Lutomirski, PCID series, 2017: eventfd between two processes on one CPU, Skylake at 2.3 GHz, KVM guest, idle=poll';
 const GEFFON = 'B. Geffon, linux-fsdevel, December 2024: epoll on non-blocking pipes before and after the patch, CPU not named';
-
-/** Features that the kernel whose instructions were counted has, and a kernel of another time or configuration lacks. */
-const ABSENT = {
-  /** Pressure-stall accounting: Linux 4.20, or psi=0. */
-  pressure: ['@rpal/sched:wakePressure', '@rpal/sched:preemptPressure', '@rpal/sched:switchPressure'],
-  /** Restartable sequences that the C library registers: glibc 2.35 (2022). */
-  rseq: ['@rpal/sched:rseqFixup'],
-} as const;
-
-/** The profile on a kernel without them, and without the branch-history clearing of 2022 and later. */
-function asOf(profile: CpuProfile, absent: readonly (keyof typeof ABSENT)[]): CpuProfile {
-  const nothing = { low: 0, central: 0, high: 0, status: 'derived', source: 'not yet there at the time of the measurement' } as const;
-  const steps = Object.fromEntries(absent.flatMap((what) => ABSENT[what].map((step) => [step, nothing])));
-  return parseProfile({ ...profile, steps: { ...profile.steps, ...steps }, costs: { ...profile.costs, bhbClear: nothing } });
-}
 
 function without(profile: CpuProfile): CpuProfile {
   return parseProfile({ ...profile, features: { ...profile.features, pcid: false } });
@@ -55,17 +41,18 @@ function twoCpus(coreGHz: number, published: number, idle: 'C1' | 'C1E'): Predic
   };
 }
 
+const HAND_OVERS =
+  'a kernel of 2017: no pressure accounting, no rseq, no branch-history clearing. An iteration is read as one hand-over, and a round trip as two: in the 2806 cycles of one, four system calls and two switches would leave less than 1400 for the 6000 instructions that remain of those counted, once SYSCALL, SYSRET, SWAPGS, CR3 writes and XSAVE are paid';
+const TOUCHED =
+  'with pages, besides: they are independent loads, whose TLB look-ups and walks overlap on a processor; the model has no pipeline and pays each in full. On the other hand walks in a guest have two dimensions (Dune: 35.8 cycles native, 86.4 nested), and the model runs on the bare machine';
+
 /** @param each microseconds per iteration, which hands over once */
 function eventfd(what: string, each: number, pages: number, pcid: boolean): Prediction {
-  const touching =
-    pages === 0
-      ? ''
-      : '. The pages are independent loads, whose TLB look-ups and walks overlap on a processor; the model has no pipeline and pays each in full. On the other hand walks in a guest have two dimensions (Dune: 35.8 cycles native, 86.4 nested), and the model runs on the bare machine';
   return {
     what,
     published: 2 * each,
     source: LUTOMIRSKI,
-    assumed: `a kernel of 2017: no pressure accounting, no rseq, no branch-history clearing. An iteration (${each} us) is read as one hand-over, and a round trip as two: in 1.22 us, 2806 cycles, four system calls and two switches would leave less than 1400 cycles for the 6000 instructions that remain of those counted, once SYSCALL, SYSRET, SWAPGS, CR3 writes and XSAVE are paid${touching}`,
+    assumed: pages === 0 ? HAND_OVERS : TOUCHED,
     experiment: (profile, costs) => {
       const then = asOf(profile, ['pressure', 'rseq']);
       return { channel: 'eventfd', cpus: [0, 0], pages, machine: { profile: pcid ? then : without(then), costs, coreGHz: 2.3 } };

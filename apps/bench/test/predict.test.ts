@@ -57,7 +57,7 @@ describe('rpal-bench predict', () => {
     expect(after / before).toBeLessThan(0.9);
   });
 
-  it('shows every published figure with its source, the error, and what dominates', async () => {
+  it('shows every published figure with its source, the error, and what dominates', { timeout: 120_000 }, async () => {
     const file = join(directory, 'predict.json');
     const { code, stdout, stderr } = await run(['predict', '--rounds', '20', '--seeds', '2', '--json', file]);
     expect(code).toBe(0);

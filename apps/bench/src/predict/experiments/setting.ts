@@ -5,7 +5,7 @@ import { warmUpOf } from '../../compare/comparison.js';
 import { check } from '../../outcome.js';
 
 /** Round trips that count, in each run of an experiment. */
-export const ROUNDS = 100;
+export const ROUNDS = 50;
 
 /** How far a ratio may be from the published one, as a share of it. */
 export const RATIO = 0.25;

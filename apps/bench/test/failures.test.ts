@@ -6,7 +6,7 @@ import { CompareError, exactly } from '@rpal/compare';
 import { SyscallNumber, type Thread } from '@rpal/kernel';
 import { Signal } from '@rpal/uapi';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Channel, pingPong } from '../src/predict/ping-pong.js';
+import { type Channel, pingPong } from '../src/predict/experiments/ping-pong.js';
 import { meet, smallProfile } from '../src/questions/services.js';
 import { run } from './terminal.js';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { profiles } from '@rpal/hw-x86';
 import { afterAll, describe, expect, it } from 'vitest';
 import { experiments } from '../src/predict/experiments/index.js';
-import { type Channel, pingPong } from '../src/predict/ping-pong.js';
+import { type Channel, pingPong } from '../src/predict/experiments/ping-pong.js';
 import { predict, predictionsJson } from '../src/predict/predict-command.js';
 import { type Prediction, predictions } from '../src/predict/predictions.js';
 import { modeText, spreadOver } from '../src/predict/seeds.js';

@@ -12,7 +12,7 @@ import { textTable } from '../report/text-table.js';
 import { profileNamed, type RfcSettings } from '../rfc-settings.js';
 import { ExitCode, wholeNumber } from '../usage.js';
 import { experiments } from './experiments/index.js';
-import { type PingPongResult, pingPong } from './ping-pong.js';
+import { type PingPongResult, pingPong } from './experiments/ping-pong.js';
 import { type Prediction, predictions } from './predictions.js';
 import { modeText, type SeedRun, type SeedSpread, spreadOver } from './seeds.js';
 

@@ -1,7 +1,7 @@
 import { type CostLevel, type CpuProfile, parseProfile } from '@rpal/hw-x86';
 import type { MachineOptions } from '@rpal/kernel';
-import { asOf } from './as-of.js';
-import type { PingPongOptions } from './ping-pong.js';
+import { asOf } from './experiments/as-of.js';
+import type { PingPongOptions } from './experiments/ping-pong.js';
 
 /** A figure that was measured, and the experiment on the model that corresponds to it. */
 export interface Prediction {

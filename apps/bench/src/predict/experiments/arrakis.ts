@@ -1,6 +1,6 @@
 import type { Experiment, ExperimentOptions, PublishedFigure, Waiting } from '@rpal/compare';
 import type { Cause } from '@rpal/hw-x86';
-import { asOf } from '../as-of.js';
+import { asOf } from './as-of.js';
 import { builtInProfile, exchanged, machineOf, RATIO } from './setting.js';
 
 const SOURCE = 'Peter et al., Arrakis, OSDI 2014, table 1: scheduler share of a UDP echo on Xeon E5-2430, 2.2 GHz';

@@ -1,6 +1,6 @@
+import { done } from '@rpal/compare';
 import type { Exchange, Program } from '@rpal/kernel';
 import { MapFlag, Prot, Signal, SignalMask } from '@rpal/uapi';
-import { positive } from '../../outcome.js';
 
 /**
  * The programs of ipc-bench, from which Intel's benchmark of user interrupts comes, too. Their pipe and FIFO carry a message one way only: a
@@ -25,24 +25,24 @@ const USR2 = 1 << (Signal.USR2 - 1);
 
 /** The signal that a side waits for is blocked; for the other one it has a handler that does nothing. */
 function* ready(p: Program, { client, pids }: Side): Routine {
-  pids[client ? 'client' : 'server'] = positive('getpid', yield* p.getpid());
+  pids[client ? 'client' : 'server'] = done('getpid', yield* p.getpid());
   const other = client ? Signal.USR2 : Signal.USR1;
-  positive('rt_sigaction', yield* p.sigaction(other, function* () {}));
-  positive('rt_sigprocmask', yield* p.sigprocmask(SignalMask.BLOCK, client ? USR1 : USR2));
+  done('rt_sigaction', yield* p.sigaction(other, function* () {}));
+  done('rt_sigprocmask', yield* p.sigprocmask(SignalMask.BLOCK, client ? USR1 : USR2));
 }
 
 function* notify(p: Program, { client, pids }: Side): Routine {
   const signal = client ? Signal.USR2 : Signal.USR1;
-  positive('kill', yield* p.kill(client ? pids.server : pids.client, signal));
-  positive('kill', yield* p.kill(client ? pids.client : pids.server, signal));
+  done('kill', yield* p.kill(client ? pids.server : pids.client, signal));
+  done('kill', yield* p.kill(client ? pids.client : pids.server, signal));
 }
 
 function* awaitNotice(p: Program, { client }: Side): Routine {
-  positive('rt_sigtimedwait', yield* p.sigwait(client ? USR1 : USR2));
+  done('rt_sigtimedwait', yield* p.sigwait(client ? USR1 : USR2));
 }
 
 function* sides(p: Program, size: number, there: readonly [from: number, to: number], back: readonly [from: number, to: number]) {
-  const buffer = positive('mmap', yield* p.allocate(size));
+  const buffer = done('mmap', yield* p.allocate(size));
   yield* p.memset(buffer, 1, size);
   const pids = { client: 0, server: 0 };
   return [
@@ -63,17 +63,17 @@ export const bySignals: Exchange<Side> = {
 export function byPipeAndSignals(size: number): Exchange<Side> {
   return {
     *open(p) {
-      const from = positive('pipe2', yield* p.pipe());
+      const from = done('pipe2', yield* p.pipe());
       return yield* sides(p, size, [from, p.second], [-1, -1]);
     },
     prepare: ready,
     *send(p, side) {
-      if (side.client) positive('write', yield* p.write(side.to, side.buffer, size));
+      if (side.client) done('write', yield* p.write(side.to, side.buffer, size));
       yield* notify(p, side);
     },
     *receive(p, side) {
       yield* awaitNotice(p, side);
-      if (!side.client) positive('read', yield* p.read(side.from, side.buffer, size));
+      if (!side.client) done('read', yield* p.read(side.from, side.buffer, size));
     },
   };
 }
@@ -81,16 +81,16 @@ export function byPipeAndSignals(size: number): Exchange<Side> {
 /** Two eventfds, one each way. */
 export const byEventfds: Exchange<Side> = {
   *open(p) {
-    const there = positive('eventfd2', yield* p.eventfd());
-    const back = positive('eventfd2', yield* p.eventfd());
+    const there = done('eventfd2', yield* p.eventfd());
+    const back = done('eventfd2', yield* p.eventfd());
     return yield* sides(p, 8, [there, there], [back, back]);
   },
   *send(p, { to, buffer }) {
     yield* p.store64(buffer, 1);
-    positive('write', yield* p.write(to, buffer, 8));
+    done('write', yield* p.write(to, buffer, 8));
   },
   *receive(p, { from, buffer }) {
-    positive('read', yield* p.read(from, buffer, 8));
+    done('read', yield* p.read(from, buffer, 8));
   },
 };
 
@@ -103,7 +103,7 @@ const TURN = { CLIENT: 1, SERVER: 2 } as const;
 export function bySharedMemory(size: number): Exchange<Side & { readonly shared: number }> {
   return {
     *open(p) {
-      const shared = positive('mmap', yield* p.mmap(0, size + 1, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.ANONYMOUS));
+      const shared = done('mmap', yield* p.mmap(0, size + 1, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.ANONYMOUS));
       yield* p.memset(shared, 0, size + 1);
       const [near, far] = yield* sides(p, size, [-1, -1], [-1, -1]);
       return [

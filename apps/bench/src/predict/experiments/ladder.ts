@@ -3,9 +3,9 @@ import { createMachine, type MachineOptions, measure } from '@rpal/kernel';
 import { check } from '../../outcome.js';
 import { publishedLadder, type Rung } from '../../published-ladder.js';
 import { runRfcBenchmark } from '../../rfc-benchmark.js';
-import { asOf } from '../as-of.js';
-import { pingPong } from '../ping-pong.js';
+import { asOf } from './as-of.js';
 import { bySharedMemory } from './ipc-bench-programs.js';
+import { pingPong } from './ping-pong.js';
 import { builtInProfile, exchanged, machineOf, RATIO, ROUNDS } from './setting.js';
 
 /** Runs a rung under its conditions. @returns nanoseconds one way */

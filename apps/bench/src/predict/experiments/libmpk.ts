@@ -1,8 +1,8 @@
-import type { Experiment, ExperimentOptions, PublishedFigure } from '@rpal/compare';
+import { done, type Experiment, type ExperimentOptions, exactly, type PublishedFigure } from '@rpal/compare';
 import { createMachine, executable, type Program } from '@rpal/kernel';
 import { Prot } from '@rpal/uapi';
-import { check, positive, zero } from '../../outcome.js';
-import { asOf } from '../as-of.js';
+import { check } from '../../outcome.js';
+import { asOf } from './as-of.js';
 import { builtInProfile, machineOf, RATIO, ROUNDS } from './setting.js';
 
 const SOURCE = 'Park et al., libmpk, USENIX ATC 2019, table of primitive costs: Xeon Gold 5115 (Skylake-SP), 2.4 GHz, one page';
@@ -34,10 +34,10 @@ export const libmpk: Experiment = {
   run(options) {
     return {
       findings: [
-        { id: 'mprotect', here: cycles(options, (p, page, i) => zeroed('mprotect', p.mprotect(page, PAGE, rights(i)))) },
+        { id: 'mprotect', here: cycles(options, (p, page, i) => succeeds('mprotect', p.mprotect(page, PAGE, rights(i)))) },
         {
           id: 'pkey_mprotect',
-          here: cycles(options, (p, page, i, key) => zeroed('pkey_mprotect', p.pkeyMprotect(page, PAGE, rights(i), key))),
+          here: cycles(options, (p, page, i, key) => succeeds('pkey_mprotect', p.pkeyMprotect(page, PAGE, rights(i), key))),
         },
         { id: 'pkeys', here: cycles(options, allocateAndFree) },
       ],
@@ -51,12 +51,12 @@ function rights(turn: number): number {
   return turn % 2 === 0 ? Prot.READ : Prot.READ | Prot.WRITE;
 }
 
-function* zeroed(name: string, call: Iterable<void, number>): Routine {
-  zero(name, yield* call);
+function* succeeds(name: string, call: Iterable<void, number>): Routine {
+  exactly(name, yield* call, 0);
 }
 
 function* allocateAndFree(p: Program): Routine {
-  zero('pkey_free', yield* p.pkeyFree(positive('pkey_alloc', yield* p.pkeyAlloc(0, 0))));
+  exactly('pkey_free', yield* p.pkeyFree(done('pkey_alloc', yield* p.pkeyAlloc(0, 0))), 0);
 }
 
 /** Core cycles of one turn, on a page that has been written and a mapping of its own. */
@@ -66,11 +66,11 @@ function cycles(options: ExperimentOptions, turn: (p: Program, page: number, ind
   let all = 0;
   machine.spawn(
     executable('libmpk', function* (p) {
-      const page = positive('mmap', yield* p.allocate(PAGE));
-      const key = positive('pkey_alloc', yield* p.pkeyAlloc(0, 0));
+      const page = done('mmap', yield* p.allocate(PAGE));
+      const key = done('pkey_alloc', yield* p.pkeyAlloc(0, 0));
       yield* p.store8(page, 1);
       // With a key of its own a mapping merges with no neighbour, so that no call splits or merges.
-      zero('pkey_mprotect', yield* p.pkeyMprotect(page, PAGE, rights(1), key));
+      exactly('pkey_mprotect', yield* p.pkeyMprotect(page, PAGE, rights(1), key), 0);
       for (let i = -10; i < ROUNDS; i++) {
         const began = p.rdtsc();
         yield* turn(p, page, i, key);

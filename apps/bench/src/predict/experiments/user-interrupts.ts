@@ -1,6 +1,6 @@
 import type { Experiment, ExperimentOptions, PublishedFigure } from '@rpal/compare';
 import { createMachine, type Exchange, measure } from '@rpal/kernel';
-import { asOf } from '../as-of.js';
+import { asOf } from './as-of.js';
 import { byEventfds, byPipeAndSignals, bySignals } from './ipc-bench-programs.js';
 import { builtInProfile, exchanged, machineOf, RATIO, ROUNDS } from './setting.js';
 

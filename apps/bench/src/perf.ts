@@ -7,7 +7,7 @@ import { apart } from './perf/apart.js';
 import { thisComputer } from './perf/computer.js';
 import { growthLines } from './perf/growth/loads.js';
 import { measureGrowth, type SizeResult } from './perf/growth/measure.js';
-import { keepsLaw, renderGrowth } from './perf/growth/report.js';
+import { type GrowthResult, keepsLaw, renderGrowth } from './perf/growth/report.js';
 import { type HostTime, TIME_MODEL, timeModel, timeModelApart, undisturbed } from './perf/host-time.js';
 import { measureMicro } from './perf/micro.js';
 import { RealKernel } from './perf/real-kernel.js';
@@ -52,11 +52,28 @@ const command = new Command('perf')
   .allowExcessArguments(false)
   .exitOverride();
 
+/** What is being measured is told at once: it takes minutes. */
+function measuring(): Progress {
+  return new Progress({ stderr: process.stderr, patience: 0, onInterrupt: () => () => {} });
+}
+
+function measureAllGrowth(): readonly GrowthResult[] {
+  const progress = measuring();
+  try {
+    return growthLines.map((line, at) => {
+      progress.show(line.name, at, growthLines.length);
+      return { line, sizes: apart<readonly SizeResult[]>(SCRIPT, GROWTH_LINE, line.name) };
+    });
+  } finally {
+    progress.end();
+  }
+}
+
 function measure({ runs, messages, long }: Flags): PerfResult {
   const before = thisComputer();
   const real = RealKernel.build();
   const lengths = long ? [...LENGTHS, LONG] : LENGTHS;
-  const progress = new Progress({ stderr: process.stderr, patience: 0, onInterrupt: () => () => {} });
+  const progress = measuring();
   let done = 0;
   const step = <T>(what: string, work: () => T): T => {
     progress.show(what, done++, runs * 5 + lengths.length);
@@ -128,7 +145,7 @@ function main(args: readonly string[]): number {
       return flags.check && !operations.every(keepsBounds) ? ExitCode.FAILED : ExitCode.OK;
     }
     if (flags.growth) {
-      const results = growthLines.map((line) => ({ line, sizes: apart<readonly SizeResult[]>(SCRIPT, GROWTH_LINE, line.name) }));
+      const results = measureAllGrowth();
       process.stdout.write(renderGrowth(results));
       const figures = results.map(({ line: { name, operation, law }, sizes }) => ({ name, operation, law: law.name, sizes }));
       file?.write(`${JSON.stringify(figures, null, 2)}\n`);

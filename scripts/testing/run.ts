@@ -33,8 +33,10 @@ export interface Ending {
 
 /** How to build the machine, and how long to run it. */
 export interface TestOptions extends MachineOptions {
-  /** Cores of its only socket, one thread each. */
+  /** Cores of its only socket. */
   readonly cpus?: number;
+  /** Threads of each core: one by default. */
+  readonly threadsPerCore?: number;
   /** Nanoseconds of machine time after which the programs must have ended. */
   readonly within?: number;
 }
@@ -50,14 +52,14 @@ const WITHIN: number = Time.s;
 const CPUS = 4;
 
 /** The RFC's CPU with few cores and little memory: machines are made in no time. */
-export function smallProfile(cpus = CPUS): CpuProfile {
+export function smallProfile(cpus = CPUS, threadsPerCore = 1): CpuProfile {
   const [server] = profiles as [CpuProfile];
-  return { ...server, topology: { sockets: 1, coresPerSocket: cpus, threadsPerCore: 1, coresPerCache: cpus, memoryPerSocket: 1 } };
+  return { ...server, topology: { sockets: 1, coresPerSocket: cpus, threadsPerCore, coresPerCache: cpus, memoryPerSocket: 1 } };
 }
 
 /** The machine that programs of tests run on. */
-export function smallMachine({ cpus, within: _, ...options }: TestOptions = {}): Machine {
-  return createMachine({ profile: smallProfile(cpus), ...options });
+export function smallMachine({ cpus, threadsPerCore, within: _, ...options }: TestOptions = {}): Machine {
+  return createMachine({ profile: smallProfile(cpus, threadsPerCore), ...options });
 }
 
 /** `'running'`: not when the time is up, or when nothing else can happen. `'anyhow'`: the test looks itself. */

@@ -1,12 +1,23 @@
+import type { Plugin } from '@rpal/bus';
 import type { Program } from '@rpal/kernel';
 import { type QuirkName, Rcc, RPAL_ADDR_SPACE_SIZE, RPAL_KERNEL_PENDING, RpalBug, RpalIoctl, rpalThread, Scc } from '@rpal/rpal-core';
 import { SchedPolicy } from '@rpal/sched';
 import { Epoll, Errno, MessageFlag, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { posix } from '../../posix/src/index.js';
+import { tmpfs } from '../../tmpfs/src/index.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, findReceiver, librpal, RpalError, type RpalFd, rpalExecutable } from '../src/index.js';
 import { SenderSlots } from '../src/process/sender-slots.js';
 import { alone, type Callee, call, finish, mustEnd, pair, serve, type World, world } from './pair.js';
+
+/** Writes to a file, as `echo -n TEXT > PATH` does. */
+function* put(p: Program, path: string, text: string): Generator<void> {
+  const at = yield* p.allocate(4096);
+  yield* p.storeBytes(at, new TextEncoder().encode(text));
+  const fd = yield* p.open(path, OpenFlag.WRONLY);
+  expect(yield* p.write(fd, at, text.length)).toBe(text.length);
+  yield* p.close(fd);
+}
 
 /** What `experiment` gives, or how the kernel ends in it. */
 function orCrash(experiment: () => unknown): unknown {
@@ -294,13 +305,12 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
   ],
   // The only CPU of the caller goes offline while the callee runs on it; the caller lands where something more urgent runs.
   'offline-unblocked': ['corruption, patch 19', 'offline after the call', (setting) => orCrash(() => offlineInCall(setting))],
-  // The caller has overdrawn its quota when it calls, and nothing else is there.
+  // The caller has overdrawn the quota of its control group when it calls, and nothing else is there.
   'quota-rechecked': [
     'panic, patch 18',
     'the call returns',
     (setting) =>
       orCrash(() => {
-        const { scheduler } = setting.machine.kernel;
         let seen = '';
         pair(
           setting,
@@ -310,9 +320,10 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
             }),
           function* (end) {
             const { p } = end;
-            const group = scheduler.createGroup('group');
-            group.setBandwidth(p.context.cpu, 1e6, 100e6);
-            scheduler.setGroup(p.context.cpu, p.context.thread, group);
+            yield* put(p, '/sys/fs/cgroup/cgroup.subtree_control', '+cpu');
+            yield* p.mkdir('/sys/fs/cgroup/limited', 0o755);
+            yield* put(p, '/sys/fs/cgroup/limited/cpu.max', '1000 100000');
+            yield* put(p, '/sys/fs/cgroup/limited/cgroup.procs', '0');
             yield* p.sleep(200e6);
             yield* p.compute(5e6);
             yield* call(end, 1);
@@ -857,17 +868,21 @@ const races: Partial<Record<QuirkName, (setting: World, delay: number) => boolea
 /** A defect that shows only once another one is repaired: as written, no call finds KERNEL_PENDING that it could collect. */
 const behind: Partial<Record<QuirkName, QuirkName>> = { 'wait-in-call-hides-switch': 'refused-wake-up-succeeds' };
 
-/** The files that take CPUs offline are posix's. */
-const settingWith = (...repair: (QuirkName | undefined)[]): World =>
-  world({ repair: repair.filter((name) => name !== undefined) }, [posix()]);
+/** The files that take CPUs offline are posix's, those of control groups are in the file system. */
+const needs: Partial<Record<QuirkName, () => Plugin>> = { 'offline-unblocked': posix, 'quota-rechecked': tmpfs };
+
+const settingFor = (name: string, ...repair: (QuirkName | undefined)[]): World => {
+  const plugin = needs[name as QuirkName];
+  return world({ repair: repair.filter((each) => each !== undefined) }, plugin === undefined ? [] : [plugin()]);
+};
 
 describe('behaviour of the library, and of the kernel in calls, that looks unintended', () => {
   it.each(Object.entries(experiments))('%s: reproduced', (name, [written, , experiment]) => {
-    expect(experiment(settingWith(behind[name as QuirkName]))).toEqual(written);
+    expect(experiment(settingFor(name, behind[name as QuirkName]))).toEqual(written);
   });
 
   it.each(Object.entries(experiments))('%s: repaired alone', (name, [, repaired, experiment]) => {
-    expect(experiment(settingWith(name as QuirkName, behind[name as QuirkName]))).toEqual(repaired);
+    expect(experiment(settingFor(name, name as QuirkName, behind[name as QuirkName]))).toEqual(repaired);
   });
 
   it.each(Object.entries(races))('%s: can happen, and cannot when repaired', (name, race) => {

@@ -52,6 +52,21 @@ export const PosixStep = defineSteps('@rpal/posix', {
     source: 'sched_setattr: as sched_setscheduler, which is estimated likewise',
     status: 'estimated',
   },
+  coreCookie: {
+    cause: 'process',
+    instructions: [600, 1100, 2000],
+    events: { lockedOp: 6 },
+    source:
+      'sched_core_share_pid: look-up, ptrace_may_access, cookie, lock of the run queue; beside setuid (1134), which also makes and drops an object',
+    status: 'estimated',
+  },
+  coreSchedulingOn: {
+    cause: 'wait',
+    ns: [2e4, 1e5, 5e5],
+    source:
+      '__sched_core_enable: a static branch is written in three rounds, each told to all CPUs, and the locks of all run queues are taken',
+    status: 'estimated',
+  },
   gracePeriod: { cause: 'wait', ns: [5e6, 1.2e7, 3e7], source: 'synchronize_rcu at HZ=250: some ticks', status: 'estimated' },
   ipcLookUp: {
     cause: 'process',

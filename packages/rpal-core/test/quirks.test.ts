@@ -1,7 +1,8 @@
 import { type Call, executable, type Machine, type Main, type Program, SyscallNumber } from '@rpal/kernel';
-import { CoreScheduling, SchedPolicy } from '@rpal/sched';
-import { Epoll, Errno, Poll, Rlimit, Signal } from '@rpal/uapi';
+import { SchedPolicy } from '@rpal/sched';
+import { Epoll, Errno, LinuxCall, Poll, Prctl, Rlimit, SchedCore, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { posix } from '../../posix/src/index.js';
 import {
   callState,
   FdmapArg,
@@ -423,17 +424,6 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         (p) => p.compatSyscall(SyscallNumber.getpid),
       ),
   ],
-  'core-pick-unchecked': [
-    'corruption, patch 18',
-    'BUG, patch 18',
-    (setting) =>
-      forged(setting, function* (p) {
-        const cores = CoreScheduling.of(setting.machine.kernel.scheduler);
-        cores.setCookie(p.context.thread, cores.createCookie());
-        yield* p.setScheduler(0, SchedPolicy.FIFO, 1);
-        yield* p.sleep(5e6);
-      }),
-  ],
   // ulimit -v is enough.
   'balloon-failure-unchecked': [
     'oops, patch 5',
@@ -608,6 +598,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
 const elsewhere: readonly QuirkName[] = [
   'time-slice-misplaced',
   'fred-entries-unhooked',
+  'core-pick-unchecked',
   'cpu-lock-nests',
   'cpu-lock-fails',
   'waker-holds-nobody',
@@ -683,6 +674,20 @@ describe('behaviour of the series that looks unintended', () => {
       yield* p.sleep(5e6);
     });
     expect(pid).toBe(expected);
+  });
+
+  it.each([
+    [[], 'corruption, patch 18'],
+    [['core-pick-unchecked'], 'BUG, patch 18'],
+  ] as const)('core-pick-unchecked, with %j repaired: a real-time receiver, and core scheduling', (repair, expected) => {
+    const { topology, ...profile } = smallProfile();
+    const setting = world({ repair }, { profile: { ...profile, topology: { ...topology, threadsPerCore: 2 } }, plugins: [posix()] });
+    const seen = forged(setting, function* (p) {
+      expect(yield* p.syscall(LinuxCall.prctl, Prctl.SCHED_CORE, SchedCore.CREATE)).toBe(0);
+      expect(yield* p.setScheduler(0, SchedPolicy.FIFO, 1)).toBe(0);
+      yield* p.sleep(5e6);
+    });
+    expect(seen).toBe(expected);
   });
 
   it.each([

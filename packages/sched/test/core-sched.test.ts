@@ -30,7 +30,8 @@ describe('core scheduling', () => {
   it('lets tasks of one cookie share a core', () => {
     const sim = new Simulation({ cores: 1, threadsPerCore: 2 });
     const cookie = CoreScheduling.of(sim.scheduler).createCookie();
-    for (const cpu of [0, 1]) CoreScheduling.of(sim.scheduler).setCookie(sim.spawn(`t${cpu}`, hog, { cpu }), cookie);
+    for (const cpu of [0, 1])
+      CoreScheduling.of(sim.scheduler).setCookie(sim.scheduler.cpuOf(0), sim.spawn(`t${cpu}`, hog, { cpu }), cookie);
     sim.run(1000 * MS);
     for (const { entity } of sim.tasks) expect(entity.sumExec / (1000 * MS)).toBeGreaterThan(0.99);
   });
@@ -40,6 +41,7 @@ describe('core scheduling', () => {
     const violations = watch(sim, 1);
     for (const cpu of [0, 1]) {
       CoreScheduling.of(sim.scheduler).setCookie(
+        sim.scheduler.cpuOf(0),
         sim.spawn(`t${cpu}`, hog, { cpu, affinity: [cpu] }),
         CoreScheduling.of(sim.scheduler).createCookie(),
       );
@@ -79,7 +81,7 @@ describe('core scheduling', () => {
             },
             pinned ? { cpu, affinity: [cpu] } : { cpu },
           );
-          CoreScheduling.of(sim.scheduler).setCookie(task, cookies[cookie] as number);
+          CoreScheduling.of(sim.scheduler).setCookie(sim.scheduler.cpuOf(0), task, cookies[cookie] as number);
         });
         sim.run(3000 * MS);
         expect(violations()).toBe(0);

@@ -156,6 +156,29 @@ describe('bandwidth control', () => {
     expect(ran(sim, group) / (3000 * MS)).toBeCloseTo(0.3, 1);
   });
 
+  it('ends: what was stopped goes on at once, and owes nothing', () => {
+    const sim = new Simulation({ cores: 2, hz: 1000 });
+    const group = sim.scheduler.createGroup('limited');
+    // The administrator's.
+    const cpu = sim.scheduler.cpuOf(1);
+    group.setBandwidth(cpu, 10 * MS, 1000 * MS);
+    sim.spawn('limited', hog, { group, affinity: [0] });
+    sim.run(500 * MS);
+    expect(group.queues[0]?.throttled).toBe(true);
+    const before = ran(sim, group);
+    group.setBandwidth(cpu, Number.POSITIVE_INFINITY);
+    sim.run(200 * MS);
+    expect(ran(sim, group) - before).toBeGreaterThan(199 * MS);
+    group.setBandwidth(cpu, 10 * MS, 1000 * MS);
+    sim.run(500 * MS);
+    expect(group.queues[0]?.throttled).toBe(true);
+    group.setBandwidth(cpu, 500 * MS, 1000 * MS);
+    const limited = ran(sim, group);
+    sim.run(400 * MS);
+    expect(ran(sim, group) - limited, 'the new quota from now on, not from the next period').toBeGreaterThan(399 * MS);
+    checkBooks(sim);
+  });
+
   it('refuses quotas and periods that Linux refuses', () => {
     const { scheduler } = new Simulation();
     const group = scheduler.createGroup('group');
@@ -163,6 +186,7 @@ describe('bandwidth control', () => {
       [0.5 * MS, 100 * MS],
       [10 * MS, 0.5 * MS],
       [10 * MS, 1001 * MS],
+      [Number.NaN, 100 * MS],
     ] as const) {
       expect(() => group.setBandwidth(scheduler.cpuOf(0), quota, period)).toThrow('at least 1 ms');
     }
@@ -220,6 +244,51 @@ describe('groups under random load', () => {
         },
       ),
       { numRuns: 12, seed: 615 },
+    );
+  });
+
+  it('keep the books while an administrator moves tasks and changes limits', () => {
+    const command = fc.record({
+      task: fc.nat(),
+      group: fc.nat(3),
+      quota: fc.constantFrom(2, 10, 30, Number.POSITIVE_INFINITY),
+      limits: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4 }), fc.array(command, { minLength: 5, maxLength: 40 }), (cores, commands) => {
+        const sim = new Simulation({ cores });
+        const { scheduler } = sim;
+        const a = scheduler.createGroup('a');
+        const groups = [null, a, scheduler.createGroup('b', a), scheduler.createGroup('c')];
+        for (let i = 0; i < 3 * cores; i++) {
+          sim.spawn(
+            `t${i}`,
+            function* (task) {
+              for (;;) {
+                yield task.work((1 + i) * MS);
+                if (i % 3 > 0) yield task.sleep(i * MS + 50 * US);
+              }
+            },
+            { cpu: i % cores, affinity: [i % cores] },
+          );
+        }
+        for (const { task, group, quota, limits } of commands) {
+          sim.run(13 * MS);
+          const cpu = scheduler.cpuOf(task % cores);
+          const chosen = groups[group] as TaskGroup | null;
+          if (!limits) scheduler.setGroup(cpu, sim.tasks[task % sim.tasks.length] as SimulatedTask, chosen);
+          else if (chosen !== null) chosen.setBandwidth(cpu, quota * MS, 50 * MS);
+          checkBooks(sim);
+        }
+        for (const group of groups) group?.setBandwidth(scheduler.cpuOf(0), Number.POSITIVE_INFINITY);
+        const before = sim.tasks.map(({ entity }) => entity.sumExec);
+        sim.run(2000 * MS);
+        sim.tasks.forEach(({ entity, name }, i) => {
+          expect(entity.sumExec, name).toBeGreaterThan(before[i] as number);
+        });
+        checkBooks(sim);
+      }),
+      { numRuns: 25, seed: 615 },
     );
   });
 });

@@ -14,6 +14,8 @@ import { defineNameCalls } from './calls/name-calls.js';
 import { defineNotifyCalls } from './calls/notify-calls.js';
 import { definePlaceCalls } from './calls/place-calls.js';
 import { defineTransferCalls, spliceOfFiles } from './calls/transfer-calls.js';
+import { CgroupHierarchy } from './cgroup/cgroup.js';
+import { mountCgroups } from './cgroup/cgroup-directory.js';
 import { devices, STANDARD_FILES } from './dev/devices.js';
 import { mountProc } from './proc/proc-tree.js';
 import { FileTreeCalls } from './program/file-tree-calls.js';
@@ -60,11 +62,14 @@ export const tmpfs: (options?: TmpfsOptions) => Plugin = definePlugin<z.output<t
     plant(tree, STANDARD_FILES);
     if (archive !== undefined) plant(tree, filesOfArchive(archive));
     plant(tree, files);
-    mountProc(tree, directoryAt(tree, 'proc'));
+    const cgroups = new CgroupHierarchy(machine.kernel);
+    mountProc(tree, directoryAt(tree, 'proc'), cgroups);
+    mountCgroups(tree, directoryAt(tree, 'sys/fs/cgroup'), cgroups);
     slots.fileSystem.provide(plugin, new TreeFileSystem(tree));
     hooks.kernelClone.tap(plugin, (_cpu, parent, child) => {
       if (child.process === parent.process) return;
       tree.contexts.inherit(parent.process, child.process);
+      cgroups.inherit(parent.process, child.process);
       const executable = tree.executables.get(parent.process);
       if (executable !== undefined) tree.executables.set(child.process, executable);
     });

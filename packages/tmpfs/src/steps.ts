@@ -100,5 +100,20 @@ export const TmpfsStep = defineSteps('@rpal/tmpfs', {
     source: 'get_random_bytes_user, chacha20 per byte, priced as a copy',
     status: 'estimated',
   },
+  writeControl: {
+    cause: 'process',
+    instructions: [600, 1200, 2500],
+    events: { lockedOp: 6 },
+    source: 'kernfs_fop_write_iter, cgroup_kn_lock_live, reading of the text; beside the write to a file in memory',
+    status: 'estimated',
+  },
+  moveToCgroup: {
+    cause: 'process',
+    instructions: [6000, 12_000, 25_000],
+    events: { lockedOp: 40 },
+    source:
+      'cgroup_attach_task: css_set, migration lists, accounting, without the scheduler and without the wait for cgroup_threadgroup_rwsem',
+    status: 'estimated',
+  },
   makeText: { cause: 'process', instructions: [2000, 4000, 8000], source: 'seq_file of a file in /proc', status: 'estimated' },
 });

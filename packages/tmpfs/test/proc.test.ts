@@ -93,6 +93,7 @@ describe('/proc', () => {
   it('is not for programs to change', () => {
     run(function* (p) {
       expect([yield* p.mkdir('/proc/x', 0o755), yield* p.open('/proc/x', CREAT | RDWR, 0o600)]).toEqual([-Errno.ENOENT, -Errno.ENOENT]);
+      expect(yield* p.truncate('/proc/meminfo', 0), 'done, and without effect').toBe(0);
       expect([yield* p.unlink('/proc/meminfo'), yield* p.rmdir('/proc')]).toEqual([-Errno.EPERM, -Errno.EBUSY]);
       expect(yield* p.rename('/proc/meminfo', '/tmp/meminfo')).toBe(-Errno.EXDEV);
     });
@@ -104,7 +105,9 @@ describe('/proc', () => {
       expect(yield* fileText(p, '/proc/cpuinfo')).toMatch(/^(processor[\s\S]*?\n\n){4}$/);
       expect(yield* fileText(p, '/proc/uptime')).toMatch(/^\d+\.\d\d \d+\.\d\d\n$/);
       expect(yield* fileText(p, '/proc/loadavg')).toMatch(/^0.00 0.00 0.00 1\/1 \d+\n$/);
-      expect(yield* fileText(p, '/proc/mounts')).toBe('tmpfs / tmpfs rw,relatime 0 0\nproc /proc proc rw,relatime 0 0\n');
+      expect(yield* fileText(p, '/proc/mounts')).toBe(
+        'tmpfs / tmpfs rw,relatime 0 0\nproc /proc proc rw,relatime 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw,relatime 0 0\n',
+      );
       expect(yield* fileText(p, '/proc/sys/kernel/random/uuid')).toMatch(
         /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\n$/,
       );

@@ -23,7 +23,7 @@ export {
 export { Ipc, Shm } from './ipc.js';
 export { Madvise, MapFlag, Mremap, Pkey, Prot } from './memory.js';
 export { version } from './package-version.js';
-export { Prctl, Prio, RLIM_NLIMITS, Rlimit, Rusage } from './sched.js';
+export { Prctl, Prio, RLIM_NLIMITS, Rlimit, Rusage, SchedCore, SchedCoreScope } from './sched.js';
 export { Signal, SignalCode, SignalFlag, SignalMask, signalCodeName, signalName, WaitOption } from './signal.js';
 export { LinuxCall } from './syscalls.js';
 export { Clock, Itimer, SigEvent, TIMER_ABSTIME } from './time.js';

@@ -5,7 +5,11 @@ export const Rusage = { SELF: 0, CHILDREN: -1, THREAD: 1 } as const;
 export const Prio = { PROCESS: 0, PGRP: 1, USER: 2 } as const;
 
 /** Options of prctl. */
-export const Prctl = { SET_TIMERSLACK: 29, GET_TIMERSLACK: 30 } as const;
+export const Prctl = { SET_TIMERSLACK: 29, GET_TIMERSLACK: 30, SCHED_CORE: 62 } as const;
+
+/** Commands of PR_SCHED_CORE, and what its pid stands for (include/uapi/linux/prctl.h). */
+export const SchedCore = { GET: 0, CREATE: 1, SHARE_TO: 2, SHARE_FROM: 3 } as const;
+export const SchedCoreScope = { THREAD: 0, THREAD_GROUP: 1, PROCESS_GROUP: 2 } as const;
 
 /** Limits of a process (include/uapi/asm-generic/resource.h). */
 export const Rlimit = {

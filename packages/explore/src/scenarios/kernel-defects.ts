@@ -1,9 +1,11 @@
 import { GIB } from '@rpal/hw-x86';
 import { type Program, SyscallNumber } from '@rpal/kernel';
 import { type LibRpal, librpal, rpalExecutable } from '@rpal/librpal';
+import { posix } from '@rpal/posix';
 import { callState, Rcc, ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_KERNEL_PENDING, RpalIoctl } from '@rpal/rpal-core';
-import { CoreScheduling, SchedPolicy } from '@rpal/sched';
-import { Epoll, Poll, Rlimit, Signal } from '@rpal/uapi';
+import { SchedPolicy } from '@rpal/sched';
+import { tmpfs } from '@rpal/tmpfs';
+import { Epoll, LinuxCall, OpenFlag, Poll, Prctl, Rlimit, SchedCore, Signal, utf8 } from '@rpal/uapi';
 import { alone, couple, type Defect, defect, entering, firstCall, untilHungUp } from './defect.js';
 import { type CallerEnd, type Subprogram, send } from './roles.js';
 import type { Stage } from './scenario.js';
@@ -31,6 +33,17 @@ function* bareReceiver(p: Program, { process }: LibRpal, events: number = Poll.I
   yield* p.store64(page + Rcc.events, memory + 64);
   yield* p.store32(page + Rcc.maxevents, 8);
   return { page, fd, epfd, memory };
+}
+
+const CGROUPS = '/sys/fs/cgroup';
+
+/** `echo -n TEXT > PATH`. */
+function* echo(p: Program, text: string, path: string): Subprogram {
+  const at = yield* p.allocate(4096);
+  yield* p.storeBytes(at, utf8(text));
+  const fd = yield* p.open(path, OpenFlag.WRONLY);
+  yield* p.write(fd, at, text.length);
+  yield* p.close(fd);
 }
 
 /** A thread of the process on CPU 1, which meets. */
@@ -188,40 +201,40 @@ export const kernelDefects: readonly Defect[] = [
     nestedLock,
     { cpus: 4 },
   ),
-  defect('quota-rechecked', 'a caller has used its quota up, and nothing else is runnable when its callee makes a system call', (stage) => {
-    const { scheduler } = stage.machine.kernel;
+  defect(
+    'quota-rechecked',
+    "a caller has used its control group's quota up, and nothing else is runnable when its callee makes a system call",
     couple(
       function* (end) {
         yield* firstCall(end);
         yield* end.p.getpid();
         yield* untilHungUp(end);
       },
-      function* (end) {
+      function* (end, stage) {
         const { p } = end;
-        // No file system of control groups is there: the administrator's part.
-        const group = scheduler.createGroup('group');
-        group.setBandwidth(p.context.cpu, 1e6, 100e6);
-        scheduler.setGroup(p.context.cpu, p.context.thread, group);
+        yield* echo(p, '+cpu', `${CGROUPS}/cgroup.subtree_control`);
+        yield* p.mkdir(`${CGROUPS}/limited`, 0o755);
+        yield* echo(p, '1000 100000', `${CGROUPS}/limited/cpu.max`);
+        yield* echo(p, '0', `${CGROUPS}/limited/cgroup.procs`);
         yield* p.sleep(200e6);
         yield* p.compute(5e6);
         yield* stage.meet(p);
         yield* send(stage, end, 1);
         stage.leave(p);
       },
-    )(stage);
-  }),
+    ),
+    { plugins: [tmpfs()] },
+  ),
   defect(
     'core-pick-unchecked',
     'a sender enters the kernel with the FS base of a real-time receiver that has a cookie of core scheduling',
     // Put right it is fair-class-unchecked: a BUG.
-    entering(function* (p, _lib, stage) {
-      // prctl does not know PR_SCHED_CORE: the scheduler's part of it.
-      const cores = CoreScheduling.of(stage.machine.kernel.scheduler);
-      cores.setCookie(p.context.thread, cores.createCookie());
+    entering(function* (p) {
+      yield* p.syscall(LinuxCall.prctl, Prctl.SCHED_CORE, SchedCore.CREATE);
       yield* p.setScheduler(0, SchedPolicy.FIFO, 1);
       yield* p.sleep(50e6);
     }),
-    { endsInBug: true },
+    { endsInBug: true, cpus: 4, threadsPerCore: 2, plugins: [posix()] },
   ),
   defect(
     'fs-base-of-register-cleared',

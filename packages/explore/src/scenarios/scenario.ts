@@ -10,6 +10,8 @@ export interface Scenario {
   /** One line: who does what at the same time. */
   readonly about: string;
   readonly cpus: number;
+  /** One by default. With two, the second half of the CPUs are the siblings of the first. */
+  readonly threadsPerCore?: number;
   /** How many ticks and NMIs may be thrown in at any moment, in all. */
   readonly ticks?: number;
   readonly nmis?: number;
@@ -28,8 +30,9 @@ export interface Scenario {
 const base = profiles[0] as CpuProfile;
 
 /** A machine for a scenario: the RFC's processor with few cores, little memory and small second-level TLBs, quickly made. */
-function smallProfile(cpus: number): CpuProfile {
-  const topology = { sockets: 1, coresPerSocket: cpus, threadsPerCore: 1, coresPerCache: cpus, memoryPerSocket: 1 / 64 };
+function smallProfile(cpus: number, threadsPerCore: number): CpuProfile {
+  const cores = cpus / threadsPerCore;
+  const topology = { sockets: 1, coresPerSocket: cores, threadsPerCore, coresPerCache: cores, memoryPerSocket: 1 / 64 };
   const tlb = { ...base.tlb, stlb: { entries: 64, ways: 8 }, stlb1g: { entries: 64, ways: 8 } };
   return { ...base, topology, tlb };
 }
@@ -61,7 +64,7 @@ export class Stage {
   /** Called at the yield points within a step of the kernel; null while no other CPU may run there. */
   interleave: ((cpu: Cpu, point: string) => void) | null = null;
 
-  constructor(cpus: number, options: RpalOptions, plugins: readonly Plugin[] = []) {
+  constructor({ cpus, threadsPerCore = 1, plugins = [] }: Pick<Scenario, 'cpus' | 'threadsPerCore' | 'plugins'>, options: RpalOptions) {
     const interleaver = definePlugin({
       name: '@rpal/explore:interleaver',
       version: '0.1.0',
@@ -69,7 +72,7 @@ export class Stage {
         hooks.kernelYieldPoint.tap(plugin, (cpu, point) => this.interleave?.(cpu, point));
       },
     });
-    this.machine = createMachine({ profile: smallProfile(cpus), plugins: [rpal(options), interleaver(), ...plugins] });
+    this.machine = createMachine({ profile: smallProfile(cpus, threadsPerCore), plugins: [rpal(options), interleaver(), ...plugins] });
     this.rpal = rpalOf(this.machine);
   }
 

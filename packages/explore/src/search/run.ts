@@ -90,7 +90,7 @@ export class Run {
   constructor(scenario: Scenario, options: RpalOptions, limits: RunLimits = {}) {
     requireScenario(scenario);
     this.#scenario = scenario;
-    this.stage = new Stage(scenario.cpus, options, scenario.plugins);
+    this.stage = new Stage(scenario, options);
     this.#cpus = this.stage.machine.platform.cpus;
     this.#depth = limits.depth ?? Number.POSITIVE_INFINITY;
     this.#steps = limits.steps ?? 200_000;

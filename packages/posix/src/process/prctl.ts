@@ -1,8 +1,9 @@
 import { type SyscallHandler, UserBuffer } from '@rpal/kernel';
-import { Errno, Signal } from '@rpal/uapi';
+import { Errno, Prctl as KernelPrctl, Signal } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 import { Cap, changed, hasCapability } from '../identity/capabilities.js';
 import type { Traits, TraitTable } from '../identity/traits.js';
+import { coreCookies } from '../sched/core-cookies.js';
 import { PosixStep } from '../steps.js';
 import { putInt, putLong } from '../user-memory.js';
 import type { ThreadLife } from './thread-life.js';
@@ -178,6 +179,8 @@ export function definePrctl(calls: Calls, traits: TraitTable, life: ThreadLife):
           process.credentials = { ...old, ambient: changed(old.ambient, a2, a1 === Ambient.RAISE) };
           return 0;
         }
+        case KernelPrctl.SCHED_CORE:
+          return coreCookies(calls.kernel, cpu, thread, registers);
         case Prctl.SET_IO_FLUSHER:
           if (!process.capable(Cap.SYS_RESOURCE)) return -Errno.EPERM;
           if (rest || (a1 !== 0 && a1 !== 1)) return -Errno.EINVAL;
@@ -208,7 +211,7 @@ export function definePrctl(calls: Calls, traits: TraitTable, life: ThreadLife):
     };
   calls.extend('prctl', handler, {
     missing:
-      'SET_MM, SET_SECCOMP, SET_TSC(SIGSEGV), SET_SYSCALL_USER_DISPATCH, SET_VMA, SCHED_CORE, GET_AUXV and speculation control are EINVAL; THP_DISABLE, MDWE, MEMORY_MERGE and IO_FLUSHER are kept and do nothing',
+      'SET_MM, SET_SECCOMP, SET_TSC(SIGSEGV), SET_SYSCALL_USER_DISPATCH, SET_VMA, GET_AUXV and speculation control are EINVAL; THP_DISABLE, MDWE, MEMORY_MERGE and IO_FLUSHER are kept and do nothing',
   });
 }
 

@@ -7,7 +7,7 @@ const SLICE = 5_000_000;
 /** What a limit needs from the scheduler. */
 export interface BandwidthHost {
   /** A timer that calls `expired` when it is due. */
-  periodTimer(expired: (cpu: Cpu) => void): { start(cpu: Cpu, ns: number): void };
+  periodTimer(expired: (cpu: Cpu) => void): { start(cpu: Cpu, ns: number): void; stop(): void };
   /** `queue`, which was stopped, has run time again. */
   resume(cpu: Cpu, queue: GroupQueue): void;
 }
@@ -67,6 +67,13 @@ export class Bandwidth {
   released(queue: GroupQueue): void {
     const at = this.#waiting.indexOf(queue);
     if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  /** It limits nobody any more. @returns the queues that it has stopped */
+  end(): readonly GroupQueue[] {
+    this.#timer.stop();
+    this.#active = false;
+    return this.#waiting.splice(0);
   }
 
   #begin(): void {

@@ -87,15 +87,20 @@ export class TaskGroup {
   }
 
   /**
-   * cpu.max of the control group: `quota` nanoseconds of CPU time in every `period` nanoseconds, over all CPUs together.
+   * cpu.max of the control group: `quota` nanoseconds of CPU time in every `period` nanoseconds, over all CPUs together. Queues that an
+   * earlier limit has stopped go on, and nobody owes anything (Linux: `tg_set_cfs_bandwidth`).
    * @param cpu the CPU that sets it: it will serve the period timer
+   * @param quota Infinity: no limit
    * @throws SchedError INVALID_ARGUMENT below 1 ms, or for a period above 1 s (as Linux)
    */
   setBandwidth(cpu: Cpu, quota: number, period = 100_000_000): void {
-    if (quota < 1e6 || period < 1e6 || period > 1e9) {
+    if (!(quota >= 1e6 && period >= 1e6 && period <= 1e9)) {
       throw new SchedError('INVALID_ARGUMENT', `quota ${quota} ns in ${period} ns: both must be at least 1 ms, and the period at most 1 s`);
     }
-    this.bandwidth = new Bandwidth(this.#host, cpu, quota, period);
+    const stopped = this.bandwidth?.end() ?? [];
+    this.bandwidth = quota === Number.POSITIVE_INFINITY ? null : new Bandwidth(this.#host, cpu, quota, period);
+    for (const queue of this.queues) queue.runtimeLeft = 0;
+    for (const queue of stopped) this.#host.resume(cpu, queue);
   }
 
   /** The weight of the group's entity on one CPU: its shares in proportion to its load there (Linux: `calc_group_shares`). */

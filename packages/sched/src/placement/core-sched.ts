@@ -1,3 +1,4 @@
+import type { Cpu } from '@rpal/hw-x86';
 import { type CorePicks, type RunQueue, type RunQueues, resched, SwitchPhase } from '../core/run-queue.js';
 import type { Task } from '../core/task.js';
 import { waitingEntities } from '../fair/hierarchy.js';
@@ -21,6 +22,7 @@ class Core {
  */
 export class CoreScheduling implements CorePicks {
   readonly #byCpu: Core[] = [];
+  readonly #queues: RunQueues;
   #cookies = 0;
 
   /** That of a machine, which is in use from the first time on that it is asked for: then every pick asks it. */
@@ -33,6 +35,7 @@ export class CoreScheduling implements CorePicks {
   }
 
   private constructor(queues: RunQueues) {
+    this.#queues = queues;
     const cores: Core[] = [];
     for (const { core } of queues.platform.cpus) {
       cores[core] ??= new Core();
@@ -46,9 +49,12 @@ export class CoreScheduling implements CorePicks {
     return ++this.#cookies;
   }
 
-  /** Gives `task` a cookie; 0 is the one of tasks without. It counts from the task's next turn on. */
-  setCookie(task: Task, cookie: number): void {
+  /** Gives `task` a cookie; 0 is the one of tasks without. A task that runs is picked anew with it (Linux: `sched_core_update_cookie`). */
+  setCookie(cpu: Cpu, task: Task, cookie: number): void {
+    if (task.coreCookie === cookie) return;
     task.coreCookie = cookie;
+    const rq = this.#queues.of(task.cpu);
+    if (rq.current === task) resched(cpu, rq);
   }
 
   /** `task` was picked to run on `rq`. @returns what may run instead: it, another one, or the idle task */

@@ -66,9 +66,10 @@ function plantOne(tree: FileTree, record: FileRecord): void {
   tree.enter(directory, name, inodeOf(tree, record, type, name, fields, refusal));
 }
 
-/** A directory of the root. @throws ArchiveError if there is something else */
-export function directoryAt(tree: FileTree, name: string): Dentry {
-  return below(tree, tree.root, name, (why) => new ArchiveError(`/${name} cannot be a directory: ${why}`));
+/** A directory of the tree. @param path from the root on @throws ArchiveError if there is something else */
+export function directoryAt(tree: FileTree, path: string): Dentry {
+  const refusal = (why: string) => new ArchiveError(`/${path} cannot be a directory: ${why}`);
+  return path.split('/').reduce((at, name) => below(tree, at, name, refusal), tree.root);
 }
 
 const DEFAULT_MODES = { directory: 0o755, symlink: 0o777, file: 0o644, character: 0o644, block: 0o644, fifo: 0o644 } as const;

@@ -6,7 +6,7 @@ import { dropPrivileges, truncated } from '../open/regular-file.js';
 import { TmpfsStep } from '../steps.js';
 import { Dentry } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
-import { type Inode, isDirectory, RegularInode } from '../tree/inode.js';
+import { type Inode, isDirectory, MadeInode, RegularInode } from '../tree/inode.js';
 import type { Timestamp } from '../tree/timestamp.js';
 import { dentryOf, PathWalk } from '../walk/path-walk.js';
 import { asRealUser, FileCapability, inGroup, isCapable, keepsGroupBit, owns, permission, privilegedBits } from '../walk/permission.js';
@@ -46,9 +46,10 @@ export function defineAttributeCalls(define: Define, tree: FileTree): void {
     if (typeof found === 'number') return found;
     const { inode } = found;
     if (isDirectory(inode)) return -Errno.EISDIR;
-    if (!(inode instanceof RegularInode)) return -Errno.EINVAL;
+    if (!(inode instanceof RegularInode || inode instanceof MadeInode)) return -Errno.EINVAL;
     const refused = permission(inode, AccessMode.WRITE, thread.process.credentials);
-    if (refused < 0) return refused;
+    // What is made when it is read has nothing to cut off.
+    if (refused < 0 || inode instanceof MadeInode) return refused;
     dropPrivileges(inode, thread);
     const tooLong = growth(cpu, thread, inode.size, a1);
     if (tooLong < 0) return tooLong;

@@ -23,4 +23,5 @@ export const STANDARD_FILES: readonly FileRecord[] = [
   { path: 'dev/shm', mode: 0o1777 },
   { path: 'tmp', mode: 0o1777 },
   { path: 'proc', mode: 0o555 },
+  { path: 'sys/fs/cgroup', mode: 0o755 },
 ];

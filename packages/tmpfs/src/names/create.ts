@@ -29,12 +29,17 @@ export function placeFor(walk: PathWalk, fd: number, path: string | number, forD
   return slashes && !forDirectory ? -Errno.ENOENT : { directory, name };
 }
 
-/** Why nothing can be made in a directory (Linux: `may_create`); 0: it can. */
-export function mayCreate({ inode }: Dentry, { process: { credentials } }: Thread): number {
-  const { dead, fixed } = inode as DirectoryInode;
-  // Where nothing can be made, a name that is not there cannot be looked up for that either (`proc_lookup`).
-  if (dead || fixed) return -Errno.ENOENT;
-  return mayChangeNames(inode, credentials);
+/**
+ * Why nothing can be made in a directory (Linux: `may_create`, and whether its file system has the operation); 0: it can.
+ * @param type of what is to be made
+ */
+export function mayCreate({ inode }: Dentry, { process: { credentials } }: Thread, type: number = FileMode.REGULAR): number {
+  const { dead, fixed, directories } = inode as DirectoryInode;
+  // Directories of /proc say so of every name that they do not have (Linux: `proc_lookup`).
+  if (dead || (fixed && directories === null)) return -Errno.ENOENT;
+  const refused = mayChangeNames(inode, credentials);
+  if (refused < 0) return refused;
+  return fixed && type !== FileMode.DIRECTORY ? -Errno.EPERM : 0;
 }
 
 /**
@@ -67,10 +72,13 @@ export function makeDirectory(cpu: Cpu, walk: PathWalk, thread: Thread, fd: numb
   const { tree } = walk;
   const place = placeFor(walk, fd, path, true);
   if (typeof place === 'number') return place;
-  const refused = mayCreate(place.directory, thread);
+  const refused = mayCreate(place.directory, thread, FileMode.DIRECTORY);
   if (refused < 0) return refused;
-  const bits = FileMode.DIRECTORY | (mode & (0o777 | FileMode.STICKY));
-  enter(cpu, tree, place, tree.directory(ownership(cpu, tree, thread, place.directory.inode, bits)));
+  const parent = place.directory.inode as DirectoryInode;
+  const fields = ownership(cpu, tree, thread, parent, FileMode.DIRECTORY | (mode & (0o777 | FileMode.STICKY)));
+  const made = parent.directories?.makeDirectory(cpu, place.name, fields) ?? tree.directory(fields);
+  if (typeof made === 'number') return made;
+  enter(cpu, tree, place, made);
   return 0;
 }
 

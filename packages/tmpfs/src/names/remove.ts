@@ -23,7 +23,8 @@ export function mayDelete(directory: Inode, victim: Dentry, { process: { credent
   } else if (isDirectory(victim.inode)) {
     return -Errno.EISDIR;
   }
-  if ((directory as DirectoryInode).fixed) return -Errno.EPERM;
+  const { fixed, directories } = directory as DirectoryInode;
+  if (fixed && !(what === 'directory' && directories !== null)) return -Errno.EPERM;
   return (directory as DirectoryInode).dead ? -Errno.ENOENT : 0;
 }
 
@@ -60,7 +61,9 @@ export function removeDirectory(cpu: Cpu, walk: PathWalk, thread: Thread, fd: nu
   if (refused < 0) return refused;
   if (victim.mountPoint !== null) return -Errno.EBUSY;
   const directory = victim.inode as DirectoryInode;
-  if (!directory.empty) return -Errno.ENOTEMPTY;
+  const { directories } = last.directory.inode as DirectoryInode;
+  const kept = directories?.removeDirectory(cpu, directory) ?? (directory.empty ? 0 : -Errno.ENOTEMPTY);
+  if (kept < 0) return kept;
   cpu.charge(TmpfsStep.removeName);
   const { tree } = walk;
   directoryGone(cpu, tree, last.directory, victim);

@@ -76,6 +76,8 @@ function mayMove(thread: Thread, oldParent: Dentry, source: Dentry, newParent: D
   if (target === null) refused = mayCreate(newParent, thread);
   else refused = mayDelete(newParent.inode, target, thread, exchange ? kind(target) : kind(source));
   if (refused < 0) return refused;
+  // Of one file system: both are, or none.
+  if ((oldParent.inode as DirectoryInode).fixed) return -Errno.EPERM;
   if (oldParent === newParent) return 0;
   // ".." of a directory that moves is written.
   const { credentials } = thread.process;

@@ -114,7 +114,8 @@ class Opening {
   #make({ directory, name }: Last): number {
     const tree = this.#tree;
     const refused = mayCreate(directory, this.#thread);
-    if (refused < 0) return refused;
+    // open says so in another way than the calls that only make something (Linux: `lookup_open`).
+    if (refused < 0) return refused === -Errno.EPERM ? -Errno.EACCES : refused;
     const fields = ownership(this.#cpu, tree, this.#thread, directory.inode, FileMode.REGULAR | (this.#mode & FileMode.PERMISSIONS));
     const dentry = enter(this.#cpu, tree, { directory, name }, tree.regular(fields, name));
     return this.#install(new RegularFile(tree, dentry, this.#flags));

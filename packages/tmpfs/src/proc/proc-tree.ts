@@ -1,6 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Process, Thread } from '@rpal/kernel';
 import { FileMode } from '@rpal/uapi';
+import type { CgroupHierarchy } from '../cgroup/cgroup.js';
 import { Dentry } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
 import type { Inode, InodeFields } from '../tree/inode.js';
@@ -13,7 +14,7 @@ const KIB_PER_PAGE = 4;
 const TICKS_PER_SECOND = 100;
 
 /** Mounts /proc. The place is a directory that is there. */
-export function mountProc(tree: FileTree, at: Dentry): void {
+export function mountProc(tree: FileTree, at: Dentry, cgroups: CgroupHierarchy): void {
   const fs = tree.superBlock('proc', FsMagic.proc);
   const fields = (mode: number): InodeFields => ({ fs, mode, uid: 0, gid: 0, time: tree.bootTime });
   const file = (text: () => string) => () => procFile(fields(FileMode.REGULAR | 0o444), text);
@@ -27,7 +28,7 @@ export function mountProc(tree: FileTree, at: Dentry): void {
     'thread-self': link(() => `${caller().process.pid}/task/${caller().pid}`),
     cmdline: file(() => 'BOOT_IMAGE=/vmlinuz root=tmpfs ro\n'),
     cpuinfo: file(() => cpuInfo(tree)),
-    filesystems: file(() => 'nodev\tproc\nnodev\ttmpfs\nnodev\tpipefs\nnodev\tsockfs\nnodev\tanon_inodefs\n'),
+    filesystems: file(() => 'nodev\tproc\nnodev\ttmpfs\nnodev\tcgroup2\nnodev\tpipefs\nnodev\tsockfs\nnodev\tanon_inodefs\n'),
     loadavg: file(() => loadAverage(tree)),
     meminfo: file(() => memoryInfo(tree)),
     mounts: link(() => 'self/mounts'),
@@ -54,7 +55,7 @@ export function mountProc(tree: FileTree, at: Dentry): void {
     }),
   });
 
-  const processes = new ProcessDirectory(tree, fs);
+  const processes = new ProcessDirectory(tree, fs, cgroups);
   const processOf = (name: string): Process | undefined => (/^[1-9]\d*$/.test(name) ? tree.kernel.processes.get(Number(name)) : undefined);
   const root = directory({
     names: () => [...common.names(), ...[...tree.kernel.processes].map(({ pid }) => String(pid))],

@@ -2,6 +2,7 @@ import { PipeEnd, UnixSocket } from '@rpal/ipc';
 import { fdInfo, PROC_FILES, type Process, type Thread } from '@rpal/kernel';
 import { Errno, FileMode } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
+import type { Cgroup, CgroupHierarchy } from '../cgroup/cgroup.js';
 import { numberOfFile } from '../tree/anonymous.js';
 import { type Dentry, shownPath } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
@@ -17,10 +18,12 @@ const COMM = 15;
 export class ProcessDirectory {
   readonly #tree: FileTree;
   readonly #fs: SuperBlock;
+  readonly #cgroups: CgroupHierarchy;
 
-  constructor(tree: FileTree, fs: SuperBlock) {
+  constructor(tree: FileTree, fs: SuperBlock, cgroups: CgroupHierarchy) {
     this.#tree = tree;
     this.#fs = fs;
+    this.#cgroups = cgroups;
   }
 
   /** /proc/PID. */
@@ -47,7 +50,7 @@ export class ProcessDirectory {
         comm: comm(() => process.threads[0]),
         cmdline: file(() => (process.exit === null ? `${process.name}\0` : '')),
         mounts: file(() => mountsOf(tree)),
-        cgroup: file(() => '0::/\n'),
+        cgroup: file(() => `0::${placeOf(this.#cgroups.of(process))}\n`),
         oom_score_adj: file(() => '0\n'),
         exe: link(() => tree.executables.get(process) ?? null),
         cwd: link(() => tree.contexts.of(process).directory),
@@ -115,6 +118,10 @@ export class ProcessDirectory {
   #fields({ credentials: { euid, egid } }: Process, mode: number): InodeFields {
     return { fs: this.#fs, mode, uid: euid, gid: egid, time: this.#tree.bootTime };
   }
+}
+
+function placeOf({ path, dead }: Cgroup): string {
+  return dead ? `${path} (deleted)` : path;
 }
 
 /** What stands for a file without a name. */

@@ -127,14 +127,27 @@ export class RegularInode extends Inode {
   }
 }
 
+/** mkdir and rmdir in the directories of a file system that has its own (Linux: `i_op->mkdir`, `i_op->rmdir`). */
+export interface DirectoryOperations {
+  /** @returns the new directory, or a negative errno */
+  makeDirectory(cpu: Cpu, name: string, fields: Omit<InodeFields, 'fs'>): DirectoryInode | number;
+  /** One of those that it has made is to go. @returns 0 or a negative errno */
+  removeDirectory(cpu: Cpu, victim: DirectoryInode): number;
+}
+
 /** A directory: names and what they lead to, oldest first. */
 export class DirectoryInode extends Inode {
   readonly entries: Map<string, Dentry> = new Map();
   #nextOffset = FIRST_OFFSET;
-  /** What it holds is not for programs to change. */
+  /** What it holds is not for programs to change, but for what `directories` says. */
   fixed = false;
   /** It was taken away: nothing can be put into it any more. */
   dead = false;
+
+  /** null: any directory can be made in it, and empty ones removed, unless its names are fixed. */
+  get directories(): DirectoryOperations | null {
+    return null;
+  }
 
   override get size(): number {
     // Its own two count, too.

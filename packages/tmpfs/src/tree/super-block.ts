@@ -26,4 +26,4 @@ export class SuperBlock {
 }
 
 /** Magic numbers of statfs(2). */
-export const FsMagic = { tmpfs: 0x0102_1994, proc: 0x9fa0 } as const;
+export const FsMagic = { tmpfs: 0x0102_1994, proc: 0x9fa0, cgroup2: 0x6367_7270 } as const;

@@ -267,10 +267,11 @@ describe('the CPU controller', () => {
         expect(yield* put(p, `${ROOT}/free/cgroup.procs`, '0')).toBe(1);
         expect((yield* share()) / alone).toBeCloseTo(1, 1);
         // A limit of the cgroup above binds as well, and without controller that is all there is.
-        expect(yield* put(p, `${ROOT}/t/cgroup.subtree_control`, '+cpu')).toBe(4);
         expect(yield* p.mkdir(`${ROOT}/t/a`, 0o755)).toBe(0);
-        expect(yield* put(p, `${ROOT}/t/a/cpu.max`, '50000 100000')).toBe(12);
         expect(yield* put(p, `${ROOT}/t/a/cgroup.procs`, '0')).toBe(1);
+        // Who is there already is taken along.
+        expect(yield* put(p, `${ROOT}/t/cgroup.subtree_control`, '+cpu')).toBe(4);
+        expect(yield* put(p, `${ROOT}/t/a/cpu.max`, '50000 100000')).toBe(12);
         expect((yield* share()) / alone).toBeCloseTo(0.2, 1);
         expect(yield* put(p, `${ROOT}/t/cpu.max`, 'max')).toBe(3);
         expect((yield* share()) / alone).toBeCloseTo(0.5, 1);

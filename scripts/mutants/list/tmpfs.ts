@@ -2,7 +2,7 @@ import type { Group } from '../mutant.ts';
 
 export const tmpfs: Group = {
   package: 'packages/tmpfs',
-  tests: ['names', 'rights', 'inotify', 'files', 'archive'],
+  tests: ['names', 'rights', 'inotify', 'files', 'archive', 'cgroups'],
   mutants: [
     {
       kind: 'bound',
@@ -31,7 +31,7 @@ export const tmpfs: Group = {
       text: 'if (!isCapable(credentials, FileCapability.FSETID)) inode.mode &= ~privilegedBits(inode, credentials);',
       mutated: '',
     },
-    { kind: 'errno', text: 'if (!directory.empty) return -Errno.ENOTEMPTY;', mutated: '' },
+    { kind: 'errno', text: '(directory.empty ? 0 : -Errno.ENOTEMPTY)', mutated: '0' },
     { kind: 'errno', text: 'if (to.directory.isBelow(source)) return -Errno.EINVAL;', mutated: '' },
     { kind: 'errno', text: 'if ((flags & EXCL) !== 0) return -Errno.EEXIST;', mutated: '' },
     { kind: 'errno', text: 'if (target !== null && (flags & NOREPLACE) !== 0) return -Errno.EEXIST;', mutated: '' },
@@ -45,9 +45,13 @@ export const tmpfs: Group = {
     { kind: 'state', text: 'if (inode instanceof RegularInode) inode.content.put();', mutated: '' },
     {
       kind: 'errno',
-      text: 'if (dead || fixed) return -Errno.ENOENT;',
+      text: 'if (dead || (fixed && directories === null)) return -Errno.ENOENT;',
       mutated: 'if (dead) return -Errno.ENOENT;',
       tests: ['kernel/cases/names'],
     },
+    { kind: 'errno', text: 'if (wanted && !available(cgroup)) return -Errno.ENOENT;', mutated: '' },
+    { kind: 'errno', text: 'return this.#cgroup.dead || !this.#file.has(this.#cgroup);', mutated: 'return this.#cgroup.dead;' },
+    { kind: 'permission', text: 'while (!to.isBelow(common)) common = common.parent as Cgroup;', mutated: '' },
+    { kind: 'state', text: 'for (const process of this.#below(child)) this.#schedule(cpu, process);', mutated: '' },
   ],
 };

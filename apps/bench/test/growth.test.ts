@@ -17,6 +17,7 @@ afterEach(() => vi.restoreAllMocks());
 /** Something whose operations take so many nanoseconds, and twice as many in one slice of two, when something disturbs it. */
 class Disturbed implements Load {
   readonly ready = true;
+  readonly spare = 0;
   operations = 0;
   readonly #ns: number;
   #calls = 0;

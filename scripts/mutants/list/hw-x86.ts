@@ -37,7 +37,7 @@ export const hwX86: Group = {
       text: 'cpu.chargeCycles(HwStep.lineSameSocket, lines * this.#sameSocket);',
       mutated: 'cpu.chargeCycles(HwStep.lineSameSocket, lines * this.#sameCache);',
     },
-    { kind: 'cost', text: 'return Math.floor(a / coresPerSocket) === Math.floor(b / coresPerSocket);', mutated: 'return true;' },
+    { kind: 'cost', text: 'return this.#socketOf[a] === this.#socketOf[b];', mutated: 'return true;' },
     {
       kind: 'cost',
       text: 'cpu.chargeCycles(HwStep.lockWait, this.#freeAt - cpu.clock);',

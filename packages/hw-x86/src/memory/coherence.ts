@@ -138,7 +138,8 @@ export class CoherenceDirectory {
         return;
       }
       lines[first] = SHARED;
-      lines.fill(0, first + 1, first + this.#wordsPerLine);
+      // One to four words: `fill` would take longer to be called.
+      for (let at = first + 1; at < first + this.#wordsPerLine; at++) lines[at] = 0;
       const other = first + 1 + ((owner - 1) >>> 5);
       lines[other] = (lines[other] as number) | (1 << ((owner - 1) & 31));
       lines[mine] = (lines[mine] as number) | bit;
@@ -204,6 +205,9 @@ export interface CoherentCore extends CoreClock, LockingCore {
 /** What it costs to bring lines from one core to another. */
 export class TransferCost {
   readonly #topology: Topology;
+  /** By core: the last-level cache and the socket that it belongs to. Each line that moves asks. */
+  readonly #cacheOf: Int32Array;
+  readonly #socketOf: Int32Array;
   readonly #sameCache: number;
   readonly #sameSocket: number;
   readonly #crossSocket: number;
@@ -218,6 +222,9 @@ export class TransferCost {
 
   constructor(topology: Topology, costs: CostModel) {
     this.#topology = topology;
+    const { cores, coresPerCache, coresPerSocket } = topology;
+    this.#cacheOf = Int32Array.from({ length: cores }, (_, core) => Math.floor(core / coresPerCache));
+    this.#socketOf = Int32Array.from({ length: cores }, (_, core) => Math.floor(core / coresPerSocket));
     this.#farther = (costs.profile.line.farther ?? []).map((figure) => costs.ns(figure));
     this.#sameCache = costs.ns(costs.profile.line.sameCache);
     this.#sameSocket = costs.ns(costs.profile.line.sameSocket);
@@ -284,19 +291,17 @@ export class TransferCost {
 
   /** The price between cores of two sockets. */
   #between(a: number, b: number): number {
-    const { hops, coresPerSocket } = this.#topology;
+    const { hops } = this.#topology;
     if (hops === null) return this.#crossSocket;
-    const links = hops[Math.floor(a / coresPerSocket)]?.[Math.floor(b / coresPerSocket)] as number;
+    const links = hops[this.#socketOf[a] as number]?.[this.#socketOf[b] as number] as number;
     return links <= 1 ? this.#crossSocket : (this.#farther[links - 2] as number);
   }
 
   #shareCache(a: number, b: number): boolean {
-    const { coresPerCache } = this.#topology;
-    return Math.floor(a / coresPerCache) === Math.floor(b / coresPerCache);
+    return this.#cacheOf[a] === this.#cacheOf[b];
   }
 
   #shareSocket(a: number, b: number): boolean {
-    const { coresPerSocket } = this.#topology;
-    return Math.floor(a / coresPerSocket) === Math.floor(b / coresPerSocket);
+    return this.#socketOf[a] === this.#socketOf[b];
   }
 }

@@ -4,6 +4,8 @@ export interface Load {
   readonly ready: boolean;
   /** Operations done since it was built. */
   readonly operations: number;
+  /** Bytes of the host's memory that stand ready for frames which nobody has taken: the machine's memory doubles as it grows. */
+  readonly spare: number;
   /** Goes on for so many TSC cycles of machine time. */
   advance(cycles: number): void;
 }

@@ -1,4 +1,4 @@
-import { type CpuProfile, defaultProfile, profiles } from '@rpal/hw-x86';
+import { type CpuProfile, defaultProfile, PAGE_SIZE, profiles } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine, type MachineOptions, type Program, Time } from '@rpal/kernel';
 import {
   EPOLLRPALIN,
@@ -41,6 +41,11 @@ class Work implements Load {
 
   get ready(): boolean {
     return this.missing === 0;
+  }
+
+  get spare(): number {
+    const { hostBytes, framesInUse } = this.machine.platform.memory;
+    return hostBytes - framesInUse * PAGE_SIZE;
   }
 
   advance(cycles: number): void {
@@ -374,7 +379,8 @@ export const growthLines: readonly GrowthLine[] = [
     operation: 'a call between two of them',
     sizes: [1, 50, 200],
     law: FLAT,
-    memory: 32 * KIB,
+    // A process, and 18 frames: areas for senders and receivers (9, patch 35), tables of three parts of the address space, data, stacks.
+    memory: 40 * KIB + 18 * PAGE_SIZE,
     build: services,
   },
   {
@@ -382,7 +388,8 @@ export const growthLines: readonly GrowthLine[] = [
     operation: 'a call, sleep',
     sizes: [1, 100, 1000],
     law: CACHES,
-    memory: 8 * KIB,
+    // A task, the page that its words are in, and what the library keeps of it.
+    memory: 4 * KIB + PAGE_SIZE + 4 * KIB,
     build: senders,
   },
 ];

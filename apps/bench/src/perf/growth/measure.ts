@@ -67,8 +67,9 @@ export function measureGrowth({ sizes, law, memory, build }: GrowthLine): readon
   const used: number[] = [];
   for (const size of sizes) {
     const before = usedMemory();
-    samplers.push(new Sampler(build(size)));
-    used.push(usedMemory() - before);
+    const load = build(size);
+    samplers.push(new Sampler(load));
+    used.push(usedMemory() - load.spare - before);
   }
   for (const sampler of samplers) sampler.warmUp();
   for (let slice = 0; slice < SLICES; slice++) for (const sampler of samplers) sampler.sample();

@@ -21,6 +21,7 @@ const NAMES = [
   'dbus',
   'urpc',
   'lrpc',
+  'dune',
   'rpal',
 ];
 /** As many CPUs as are used: machines are made in no time, and nothing of the figures changes. */

@@ -128,3 +128,25 @@ export const multikernel: Group = {
     { kind: 'cost', text: 'cpu.charge(KernelStep.capabilityLookup);', mutated: '' },
   ],
 };
+
+export const dune: Group = {
+  package: 'plugins/dune',
+  tests: ['dune', 'attacks'],
+  mutants: [
+    { kind: 'flush', text: 'if (cleared) for (const cpu of this.#cpus) GuestMode.of(cpu).inveptTables(this.tables);', mutated: '' },
+    { kind: 'permission', text: 'if (this.ring === 0) return this.#host.syscall(cpu);', mutated: 'return this.#host.syscall(cpu);' },
+    { kind: 'permission', text: '(low & Pte.writable) !== 0 ? Ept.all : Ept.read | Ept.execute;', mutated: 'Ept.all;' },
+    { kind: 'permission', text: 'return allows(nr, args) ?', mutated: 'return allows(nr, args) || true ?' },
+    {
+      kind: 'permission',
+      text: 'const tables = yield* d.newTables(SUPERVISOR);',
+      mutated: 'const tables = yield* d.newTables(OPEN);',
+      in: 'sandbox.ts',
+    },
+    { kind: 'state', text: 'thread.guest = null;', mutated: '' },
+    { kind: 'state', text: 'vcpu.ring = ring;', mutated: '' },
+    { kind: 'state', text: 'this.tables.free();', mutated: '' },
+    { kind: 'errno', text: 'if (thread.guest !== null || thread.entryWatched) return -Errno.EBUSY;', mutated: '' },
+    { kind: 'bound', text: 'address + length <= start + bytes;', mutated: 'address < start + bytes;' },
+  ],
+};

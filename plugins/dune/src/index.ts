@@ -1,0 +1,11 @@
+export type { AttackName, AttackOutcome, Place } from './attacks/attacks.js';
+export { attackMatrix, formatMatrix, type Matrix } from './attacks/matrix.js';
+export { DuneError, type DuneErrorCode } from './errors.js';
+export { xeonE31230v2 } from './machines/xeon-e3-1230v2.js';
+export { compartments } from './mechanism.js';
+export { DUNE_ENTER, dune, vmcall } from './module/module.js';
+export { type CallHandler, Dune, type Handlers, OPEN, SUPERVISOR, type TrapHandlerRoutine, type Trapped } from './runtime/dune.js';
+export type { GuestTables } from './runtime/guest-tables.js';
+export { type SandboxEnd, type SandboxPolicy, sandbox, within } from './runtime/sandbox.js';
+export { DuneStep } from './steps.js';
+export { duneSystem } from './system.js';

@@ -1,0 +1,20 @@
+import { pingPong } from '@rpal/compare';
+import { describe, expect, it } from 'vitest';
+import { smallProfile } from '../../../scripts/testing/run.ts';
+import { compartments } from '../src/index.js';
+
+describe('messages between compartments', () => {
+  it.each([32, 5000, 70_000])('bring every byte there and back, and every cycle is booked: %d bytes', (size) => {
+    const options = {
+      machine: { profile: smallProfile() },
+      size,
+      cpus: [0, 0] as const,
+      waiting: 'sleep' as const,
+      messages: 5,
+      warmUp: 10,
+    };
+    const { there, back, roundTrip } = pingPong(compartments, options);
+    for (const trip of [there, back]) expect(trip.booked).toBe(trip.totalCycles);
+    expect(there.totalCycles + back.totalCycles).toBe(roundTrip.totalCycles);
+  });
+});

@@ -254,6 +254,8 @@ describe('a sandbox', () => {
         yield* q.store64(own + PAGE, 12);
         expect(yield* q.getpid()).toBe(q.context.thread.process.pid);
         expect(yield* q.write(99, own, 8)).toBe(-Errno.EBADF);
+        // The end of a buffer counts, too.
+        expect(yield* q.write(99, own + PAGE, PAGE + 1)).toBe(-Errno.EPERM);
         expect(yield* q.pipe()).toBe(-Errno.EPERM);
       },
       function* (p, end, own) {

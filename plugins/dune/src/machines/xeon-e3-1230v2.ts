@@ -1,26 +1,11 @@
-import type { CpuProfile, Figure } from '@rpal/hw-x86';
+import { type CpuProfile, type Figure, figure, nanoseconds } from '@rpal/hw-x86';
 
-const recalled = (
-  low: number,
-  central: number,
-  high: number,
-  source = 'general knowledge of the processor family, no text at hand',
-): Figure => ({
-  low,
-  central,
-  high,
-  source,
-  status: 'recalled',
-});
-const estimated = (low: number, central: number, high: number, source = 'bracket chosen by the authors: no source found'): Figure => ({
-  low,
-  central,
-  high,
-  source,
-  status: 'estimated',
-});
-const absent: Figure = { low: 0, central: 0, high: 0, source: 'no such instruction: it raises #UD', status: 'recalled' };
-const inNs = (figure: Figure): Figure & { unit: 'ns' } => ({ ...figure, unit: 'ns' });
+const FAMILY = 'general knowledge of the processor family, no text at hand';
+const BRACKET = 'bracket chosen by the authors: no source found';
+
+const recalled = (low: number, central: number, high: number, source = FAMILY) => figure(low, central, high, 'recalled', source);
+const estimated = (low: number, central: number, high: number, source = BRACKET) => figure(low, central, high, 'estimated', source);
+const absent: Figure = recalled(0, 0, 0, 'no such instruction: it raises #UD');
 const exits =
   'Agesen et al., Software Techniques for Avoiding Hardware Virtualization Exits, USENIX ATC 2012: 784 cycles there and back on Sandy Bridge, the generation before';
 
@@ -55,7 +40,7 @@ export const xeonE31230v2: CpuProfile = {
   costs: {
     syscall: recalled(30, 45, 70),
     sysret: recalled(25, 35, 55),
-    bhbClear: { ...absent, source: 'not known then' },
+    bhbClear: recalled(0, 0, 0, 'not known then'),
     swapgs: recalled(12, 20, 30),
     iret: recalled(150, 200, 280),
     interrupt: recalled(200, 280, 400),
@@ -63,7 +48,7 @@ export const xeonE31230v2: CpuProfile = {
     cr3Write: recalled(100, 150, 220),
     cr3WriteFlush: recalled(110, 180, 280),
     invlpg: recalled(100, 140, 240),
-    invpcid: { ...recalled(100, 250, 450), source: 'no INVPCID before Haswell; INVEPT is priced by it' },
+    invpcid: recalled(100, 250, 450, 'no INVPCID before Haswell; INVEPT is priced by it'),
     lockedOp: recalled(18, 22, 28),
     wrpkru: absent,
     rdpkru: absent,
@@ -88,8 +73,8 @@ export const xeonE31230v2: CpuProfile = {
     stlbHit: recalled(7, 7, 9),
     walkLevel: recalled(4, 7, 12, 'an entry read by the walker from the first-level or second-level cache'),
     ipiSend: estimated(60, 120, 250, 'xAPIC: an uncached store, and a look whether the last one has gone'),
-    ipiDelivery: inNs(estimated(200, 350, 700)),
-    monitorWake: inNs(estimated(25, 35, 50)),
+    ipiDelivery: nanoseconds(200, 350, 700, 'estimated', BRACKET),
+    monitorWake: nanoseconds(25, 35, 50, 'estimated', BRACKET),
     mwait: estimated(20, 40, 80),
     nmi: estimated(250, 350, 500),
     vmcall: recalled(650, 784, 1000, exits),

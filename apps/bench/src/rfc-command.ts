@@ -123,7 +123,7 @@ async function rfc(flags: Flags, io: Io): Promise<number> {
   const report = await runRfc(settings, progress).finally(() => progress.end());
   svg?.write(drawRfc(report));
   const { complete, settings: asked, ...data } = report;
-  json.write(envelope({ schema: 'rpal-bench/rfc', version: 2, complete, settings: asked, command: lineOf(flags) }, data));
+  json.write(envelope({ schema: 'rpal-bench/rfc', version: 3, complete, settings: asked, command: lineOf(flags) }, data));
   const colors = createColors(io.stdout.isTTY === true && io.env.NO_COLOR === undefined);
   const options = { steps: flags.steps, colors };
   if (json.textWanted) {

@@ -3,12 +3,13 @@ import type { Watcher } from './progress.js';
 import { whole } from './report/numbers.js';
 import { type RfcReport, reportOf } from './report/rfc-report.js';
 import { BenchmarkFailure, RfcBenchmark } from './rfc-benchmark.js';
+import { type Condition, conditionMessages, placesOf, runConditions } from './rfc-conditions.js';
 import { type Range, type RangeBeside, rangeBeside, rangeMessages, runRange, SLICE } from './rfc-range.js';
 import { experimentOf, type RfcSettings } from './rfc-settings.js';
 
 /**
- * Runs the benchmark, and twice more, shorter, with all step costs at their low and their high ends: on another core meanwhile, if there
- * is one. The result is the same.
+ * Runs the benchmark, and shorter under every condition that the RFC leaves open, and with all step costs at their low and their high ends: these on
+ * another core meanwhile, if there is one. The result is the same.
  * @param beside who begins with the range on another core; null if nobody
  * @throws BenchmarkFailure if a message came back changed or its steps did not add up
  */
@@ -17,7 +18,8 @@ export async function runRfc(
   watcher: Watcher,
   beside: (settings: RfcSettings) => RangeBeside | null = rangeBeside,
 ): Promise<RfcReport> {
-  const all = settings.phases.length * (settings.messages + 2 * rangeMessages(settings));
+  const places = placesOf(settings.profile, settings.idle).length;
+  const all = settings.phases.length * (settings.messages + 2 * rangeMessages(settings) + places * conditionMessages(settings));
   const other = beside(settings);
   try {
     const benchmark = new RfcBenchmark(experimentOf(settings));
@@ -30,9 +32,10 @@ export async function runRfc(
       await breathe();
       if (watcher.interrupted) benchmark.stop();
     }
-    const done = benchmark.messages;
+    const conditions = await conditionsHere(settings, watcher, benchmark.messages + (other?.messages ?? 0), all);
+    const done = benchmark.messages + settings.phases.length * places * conditionMessages(settings);
     const range = await (other === null ? rangeHere(settings, watcher, done, all) : rangeThere(other, watcher, done, all));
-    const report = reportOf(settings, benchmark, range, range !== undefined);
+    const report = reportOf(settings, benchmark, { range, conditions });
     for (const { phase, unbalanced, messages, totalCycles, forward } of report.phases) {
       if (unbalanced !== 0 || forward.totalCycles !== totalCycles) {
         throw new BenchmarkFailure(
@@ -44,6 +47,23 @@ export async function runRfc(
   } finally {
     await other?.close();
   }
+}
+
+/** Runs under every condition, in this thread. @returns undefined if interrupted */
+async function conditionsHere(
+  settings: RfcSettings,
+  watcher: Watcher,
+  done: number,
+  all: number,
+): Promise<readonly Condition[] | undefined> {
+  const run = runConditions(settings);
+  while (!watcher.interrupted) {
+    const step = run.next();
+    if (step.done === true) return step.value;
+    watcher.show('the conditions', done + step.value, all);
+    await breathe();
+  }
+  return undefined;
 }
 
 /** What is done behind the run itself. */

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { whole } from '../src/report/numbers.js';
 import { type RfcReport, rfcJson } from '../src/report/rfc-report.js';
 import { run } from './terminal.js';
 
@@ -29,6 +30,32 @@ describe('rpal-bench rfc', async () => {
       );
     }
     expect(done.report.phases).toHaveLength(2);
+  });
+
+  it('leads with the conditions that the RFC leaves open: state by placement, one way and there and back', () => {
+    const { conditions, phases, settings } = done.report;
+    expect(conditions.map(({ placement, idle }) => (placement === 'same-cpu' ? placement : `${placement} ${idle}`))).toEqual([
+      'same-cpu',
+      ...['same-socket', 'cross-socket'].flatMap((placement) => ['poll', 'C1', 'C1E'].map((idle) => `${placement} ${idle}`)),
+    ]);
+    const own = conditions.find(({ placement, idle }) => placement === settings.placement && idle === settings.idle);
+    // With as few messages as these, the run itself is one of them.
+    for (const [index, { averageCycles, back, messages }] of phases.entries()) {
+      expect(own?.phases[index]).toMatchObject({ messages, oneWay: averageCycles, roundTrip: averageCycles + back.totalCycles / messages });
+    }
+    const table = lines.slice(3, 3 + 2 + conditions.length);
+    expect(table[0]).toBe('TSC cycles per message, by what the RFC leaves open');
+    expect(table[1]).toMatch(/idle +EPOLL +RPAL +ratio +trip: EPOLL +RPAL +ratio/);
+    for (const [index, { phases: measured }] of conditions.entries()) {
+      const figures = measured.map(({ oneWay }) => whole(oneWay));
+      expect(table[2 + index]).toMatch(new RegExp(` ${figures.join(' +')} `));
+    }
+    expect(table.filter((line) => line.includes('*'))).toHaveLength(1);
+    // The wake-up is what RPAL saves: the deeper the sleep, the more.
+    const gain = ({ phases: [epoll, rpal] }: (typeof conditions)[number]): number => (epoll?.oneWay ?? 0) / (rpal?.oneWay ?? 1);
+    const [, poll, c1, c1e] = conditions.map(gain) as [number, number, number, number];
+    expect(poll).toBeLessThan(c1);
+    expect(c1).toBeLessThan(c1e);
   });
 
   it('sets the published figures beside its own and the range', () => {

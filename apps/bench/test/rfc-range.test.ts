@@ -71,7 +71,8 @@ describe('the range of the step costs', () => {
     expect(parallel).toEqual(serial);
     expect(serial.phases.map(({ range }) => range?.messages)).toEqual(serial.phases.map(() => 30));
     for (const { done, all } of [here, there]) {
-      expect(all).toBe(serial.phases.length * 90);
+      // The run, two of the range, and one under each condition.
+      expect(all).toBe(serial.phases.length * 30 * (3 + serial.conditions.length));
       expect(done.at(-1)).toBe(all);
       expect(done).toEqual([...done].sort((a, b) => a - b));
     }

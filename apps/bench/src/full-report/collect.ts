@@ -11,6 +11,7 @@ import { questions } from '../questions/index.js';
 import type { Answer, Question } from '../questions/question.js';
 import { commandLine } from '../report/envelope.js';
 import { cpusFor, type Placement, runRfcBenchmark } from '../rfc-benchmark.js';
+import { type Place, placesOf } from '../rfc-conditions.js';
 
 /** A figure that a reader can make again. */
 interface Reproducible {
@@ -19,9 +20,7 @@ interface Reproducible {
 }
 
 /** The RFC's benchmark under one of the conditions that the RFC leaves open. Cycles are TSC cycles per message. */
-export interface Condition extends Reproducible {
-  readonly placement: Placement;
-  readonly idle: IdleStateName;
+export interface Condition extends Reproducible, Place {
   readonly epoll: number;
   readonly rpal: number;
   readonly epollTrip: number;
@@ -101,8 +100,6 @@ export interface Effort {
 
 export const STANDARD_EFFORT: Effort = { messages: 2000, exchanges: 200, rounds: 100 };
 
-const PLACEMENTS: readonly Placement[] = ['same-cpu', 'same-socket', 'cross-socket'];
-const IDLE_STATES: readonly IdleStateName[] = ['poll', 'C1', 'C1E'];
 /** What the RFC says nothing of: the defaults of `rfc`. */
 const CENTRAL = { placement: 'same-socket', idle: 'C1E' } as const;
 const SIZES = [32, 256, 1024, 4096, 16_384, 65_536] as const;
@@ -115,9 +112,7 @@ const FOLLOWED = ['unix', 'rpal'] as const;
 export async function collect(effort: Effort, tell: Teller, chosen: readonly Question[] = questions): Promise<Findings | null> {
   const [profile] = profiles as [CpuProfile];
   const figures = figuresOf(profile);
-  const places = PLACEMENTS.flatMap((placement) =>
-    (placement === 'same-cpu' ? ['C1E' as const] : IDLE_STATES).map((idle) => ({ placement, idle })),
-  );
+  const places = placesOf(profile, CENTRAL.idle);
   const all =
     places.length +
     2 * figures.length +

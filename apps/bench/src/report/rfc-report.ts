@@ -2,6 +2,7 @@ import type { Cause, CostStatus, Ledger } from '@rpal/hw-x86';
 import { z } from 'zod';
 import { PUBLISHED_CONDITIONS, publishedRuns } from '../published.js';
 import { coreGHzOf, cpusFor, type PhaseResult, type RfcBenchmark } from '../rfc-benchmark.js';
+import type { Condition } from '../rfc-conditions.js';
 import type { Range } from '../rfc-range.js';
 import type { RfcSettings } from '../rfc-settings.js';
 import { envelopeOf } from './envelope.js';
@@ -56,12 +57,22 @@ const phaseReport = z.strictObject({
   }),
 });
 
+const placement = z.enum(['same-cpu', 'same-socket', 'cross-socket']);
+
+const condition = z
+  .strictObject({
+    placement,
+    idle: z.string().describe('idle state; makes no difference on one CPU'),
+    phases: z.array(z.strictObject({ phase, messages: count, oneWay: cycles, roundTrip: cycles })).describe('averages per message'),
+  })
+  .describe('the benchmark where the processes may have run, and as their CPUs may have idled');
+
 const settings = z.strictObject({
   messages: count,
   size: count.describe('bytes per message'),
   phases: z.array(phase),
   profile: z.string(),
-  placement: z.enum(['same-cpu', 'same-socket', 'cross-socket']),
+  placement,
   idle: z.string().describe('idle state that idle CPUs go to'),
   costs: level,
   synchronousWakeUps: z.boolean(),
@@ -87,11 +98,12 @@ const data = z.strictObject({
       rpal: cycles,
     }),
   ),
+  conditions: z.array(condition).describe('each that there is on the profile, all else as in the settings; empty if the run ended before'),
   phases: z.array(phaseReport),
 });
 
 /** What `rfc --json` writes. */
-export const rfcJson = envelopeOf('rfc', 2, settings, data);
+export const rfcJson = envelopeOf('rfc', 3, settings, data);
 
 /** The result of a run of the benchmark. */
 export interface RfcReport extends z.infer<typeof data> {
@@ -104,15 +116,22 @@ export type PhaseReport = z.infer<typeof phaseReport>;
 export type Breakdown = z.infer<typeof breakdown>;
 export type StepReport = z.infer<typeof step>;
 
-/** Puts the report of a run together. @param range the runs at the low and the high end; undefined if they did not take place */
-export function reportOf(asked: RfcSettings, benchmark: RfcBenchmark, range: Range | undefined, complete: boolean): RfcReport {
+/** What is run beside the benchmark; undefined what did not take place. */
+interface Beside {
+  /** At the low and the high end of the step costs. */
+  readonly range: Range | undefined;
+  readonly conditions: readonly Condition[] | undefined;
+}
+
+/** Puts the report of a run together. */
+export function reportOf(asked: RfcSettings, benchmark: RfcBenchmark, { range, conditions }: Beside): RfcReport {
   const { machine } = benchmark;
   const { costs } = machine.platform;
   const result = benchmark.result();
   const [clientCpu, serverCpu] = cpusFor(asked.profile, asked.placement);
   const comparable = asked.size === PUBLISHED_CONDITIONS.size && asked.profile.name === PUBLISHED_CONDITIONS.profile;
   return {
-    complete,
+    complete: range !== undefined && conditions !== undefined,
     fingerprint: result.fingerprint,
     settings: {
       messages: asked.messages,
@@ -129,6 +148,7 @@ export function reportOf(asked: RfcSettings, benchmark: RfcBenchmark, range: Ran
     },
     machine: { title: asked.profile.title, tscGHz: asked.profile.clock.tscGHz, coreGHz: coreGHzOf(benchmark), clientCpu, serverCpu },
     published: publishedRuns.map(({ source, cycles: { epoll, rpal } }) => ({ source, comparable, epoll, rpal })),
+    conditions: (conditions ?? []).map(({ phases, ...place }) => ({ ...place, phases: [...phases] })),
     phases: result.phases.map((measured) => ({
       phase: measured.phase,
       messages: measured.messages,

@@ -23,6 +23,9 @@ export function rfcLines(report: RfcReport, { colors: { yellow } }: TextOptions)
 export function renderRfc(report: RfcReport, options: TextOptions): string {
   const { bold } = options.colors;
   const sections: string[] = [];
+  if (report.conditions.length > 0) {
+    sections.push(`${bold('TSC cycles per message, by what the RFC leaves open')}\n${places(report)}`);
+  }
   if (report.phases.length > 0) {
     sections.push(`${bold('Average latency in TSC cycles, published and here')}\n${comparison(report)}`);
   }
@@ -47,6 +50,29 @@ function partialNote({ phases, settings }: RfcReport): string {
 function rfcLine({ phase, messages, totalCycles }: PhaseReport, { settings }: RfcReport): string {
   const average = Math.trunc(totalCycles / messages);
   return `${NAMES[phase]}: Message length: ${settings.size} bytes, Total TSC cycles: ${totalCycles}, Message count: ${messages}, Average latency: ${average} cycles`;
+}
+
+/** One way and there and back, by where the processes run and how their CPUs idle. */
+function places({ conditions: rows, settings, phases }: RfcReport): string {
+  const both = phases.length === 2;
+  const figures = (values: readonly number[]): string[] => [
+    ...values.map(whole),
+    ...(both ? [`${((values[0] as number) / (values[1] as number)).toFixed(1)} x`] : []),
+  ];
+  const cells = rows.map(({ placement, idle, phases: measured }) => {
+    const alone = placement === 'same-cpu';
+    const here = placement === settings.placement && (alone || idle === settings.idle);
+    return [
+      `${placement}${here ? ' *' : ''}`,
+      alone ? '-' : idle,
+      ...figures(measured.map(({ oneWay }) => oneWay)),
+      ...figures(measured.map(({ roundTrip }) => roundTrip)),
+    ];
+  });
+  const names = [...phases.map(({ phase }) => NAMES[phase]), ...(both ? ['ratio'] : [])];
+  const table = textTable(['', 'idle', ...names, ...names.map((name, index) => (index === 0 ? `trip: ${name}` : name))], cells, [0, 1]);
+  const messages = rows[0]?.phases[0]?.messages ?? 0;
+  return `${table}\n  * the conditions of this run; ${whole(messages)} messages each. Trip: there and back.`;
 }
 
 function comparison(report: RfcReport): string {

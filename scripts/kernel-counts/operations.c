@@ -202,6 +202,20 @@ static void trips(void)
 			if (!k)
 				close(b[0]), close(b[1]);
 		}
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &set, 0);
+	siginfo_t queued = {.si_signo = SIGRTMIN, .si_code = SI_QUEUE}, taken;
+	pid_t me = getpid(), c = fork();
+	if (!c)
+		for (;;) {
+			S6(SYS_rt_sigtimedwait, &set, &taken, 0, 8, 0, 0);
+			S6(SYS_rt_sigqueueinfo, me, SIGRTMIN, &queued, 0, 0, 0);
+		}
+	OP("signal: round trip by sigqueue, both sleep", N, S6(SYS_rt_sigqueueinfo, c, SIGRTMIN, &queued, 0, 0, 0); S6(SYS_rt_sigtimedwait, &set, &taken, 0, 8, 0, 0));
+	done(c);
+	sigprocmask(SIG_UNBLOCK, &set, 0);
 	sched_setscheduler(0, SCHED_OTHER, &sp0);
 }
 static void vm(void)

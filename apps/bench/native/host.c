@@ -738,6 +738,8 @@ static void choose_cpus(void) {
 int main(int arguments, char **words) {
   int rounds = arguments > 1 ? atoi(words[1]) : 1;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Ahead of other work, where that is allowed: on a busy computer a yield would otherwise lead through the slices of strangers.
+  setpriority(PRIO_PROCESS, 0, -20);
   choose_cpus();
   if (first_cpu < 0 || !pin(first_cpu)) {
     fprintf(stderr, "no CPU that a process can be pinned to\n");

@@ -17,10 +17,10 @@ describe('300 messages of the RFC benchmark', () => {
     expect(run('same-cpu', 'epoll', 'rpal')).toMatchInlineSnapshot(`
       {
         "cycles": [
-          "epoll 1755166",
+          "epoll 1586599",
           "rpal 457273",
         ],
-        "fingerprint": "08b42e7a5ea13a72",
+        "fingerprint": "815eb8855e78ca1e",
       }
     `));
 
@@ -28,10 +28,10 @@ describe('300 messages of the RFC benchmark', () => {
     expect(run('same-socket', 'epoll', 'rpal')).toMatchInlineSnapshot(`
       {
         "cycles": [
-          "epoll 3907622",
+          "epoll 3913058",
           "rpal 461913",
         ],
-        "fingerprint": "7f7ef4c34d5135f7",
+        "fingerprint": "a2a4821348beefd9",
       }
     `));
 
@@ -39,10 +39,10 @@ describe('300 messages of the RFC benchmark', () => {
     expect(run('cross-socket', 'epoll', 'rpal')).toMatchInlineSnapshot(`
       {
         "cycles": [
-          "epoll 4638677",
+          "epoll 4636764",
           "rpal 466929",
         ],
-        "fingerprint": "dfa2faf93f85248d",
+        "fingerprint": "cec18eea8e740e0f",
       }
     `));
 
@@ -63,7 +63,7 @@ describe('300 messages of the RFC benchmark', () => {
         "cycles": [
           "epoll 3910389",
         ],
-        "fingerprint": "ed24161ed8bf2e2b",
+        "fingerprint": "e0c0089cd33eedaf",
       }
     `));
 });

@@ -74,7 +74,7 @@ describe('a round trip takes', () => {
       {
         "accesses by address": 12,
         "accesses by pointer": 0,
-        "charges": 88,
+        "charges": 91,
         "charges by length": 8,
         "computed charges": 24,
         "steps": 9,
@@ -90,7 +90,7 @@ describe('a round trip takes', () => {
       {
         "accesses by address": 12,
         "accesses by pointer": 0,
-        "charges": 69,
+        "charges": 71,
         "charges by length": 8,
         "computed charges": 8,
         "steps": 4,
@@ -106,7 +106,7 @@ describe('a round trip takes', () => {
       {
         "accesses by address": 22,
         "accesses by pointer": 45,
-        "charges": 101,
+        "charges": 102,
         "charges by length": 8,
         "computed charges": 8,
         "steps": 3,
@@ -122,7 +122,7 @@ describe('a round trip takes', () => {
       {
         "accesses by address": 20,
         "accesses by pointer": 45,
-        "charges": 101,
+        "charges": 102,
         "charges by length": 8,
         "computed charges": 8,
         "steps": 3,

@@ -34,6 +34,8 @@ export const IpcStep = defineSteps('@rpal/ipc', {
     events: { lockedOp: 4 },
     status: 'counted',
   },
+  streamBlock: { cause: 'socket', instructions: 451, events: { lockedOp: 9 }, status: 'counted' },
+  packetBlock: { cause: 'socket', instructions: 261, events: { lockedOp: 2 }, status: 'counted' },
   readable: { cause: 'wake-up', instructions: 22, status: 'counted' },
   writeSpace: {
     cause: 'socket',
@@ -58,7 +60,7 @@ export const IpcStep = defineSteps('@rpal/ipc', {
   },
   socketListen: {
     cause: 'socket',
-    instructions: 499,
+    instructions: 390,
     events: { lockedOp: 3 },
     status: 'counted',
   },
@@ -240,6 +242,8 @@ export const IpcStepSources: StepSources<typeof IpcStep> = {
   skbFree: `${COUNTED}: skb free, per message (cmpxchg16b substitute taken out)`,
   sendBody: `${COUNTED}: unix send body, per message`,
   receiveBody: `${COUNTED}: unix receive body, per message`,
+  streamBlock: `${COUNTED}: stream round trip, what a read that blocks adds to the body of one that does not: unix_stream_data_wait, schedule_timeout, a second look`,
+  packetBlock: `${COUNTED}: datagram round trip, likewise: __skb_wait_for_more_packets, schedule_timeout, a second look`,
   readable: `${COUNTED}: sock_def_readable around its queue walk`,
   writeSpace: `${COUNTED}: sock_wfree and unix_write_space around the queue walk`,
   socketCreate: `${COUNTED}: socket, all but entry, descriptor and return`,

@@ -21,6 +21,11 @@ export const KernelStep = defineSteps('@rpal/kernel', {
   /** What INT 0x80 takes beyond SYSCALL. */
   int80: { cause: 'entry', instructions: 100, events: { interrupt: 1, iret: 1 }, status: 'estimated' },
   getpid: { cause: 'process', instructions: 91, status: 'counted' },
+  getLimit: { cause: 'process', instructions: 216, events: { lockedOp: 2 }, status: 'counted' },
+  setNice: { cause: 'process', instructions: 1770, events: { lockedOp: 5 }, status: 'counted' },
+  socketOption: { cause: 'process', instructions: [526, 532, 538], events: { lockedOp: 1, repString: 1 }, status: 'counted' },
+  fileFlags: { cause: 'process', instructions: [134, 169, 204], status: 'counted' },
+  seek: { cause: 'process', instructions: 102, status: 'counted' },
   nanosleep: {
     cause: 'process',
     instructions: 155,
@@ -113,6 +118,9 @@ export const KernelStep = defineSteps('@rpal/kernel', {
     status: 'counted',
   },
   sigaction: { cause: 'process', instructions: [120, 200, 350], status: 'estimated' },
+  signalPending: { cause: 'process', instructions: 140, events: { lockedOp: 1 }, status: 'counted' },
+  signalWait: { cause: 'process', instructions: 621, events: { lockedOp: 4, repString: 1 }, status: 'counted' },
+  signalWaitBlock: { cause: 'process', instructions: 201, events: { lockedOp: 4, repString: 1 }, status: 'counted' },
   signalfdRead: { cause: 'process', instructions: [300, 450, 700], status: 'estimated' },
   processVm: {
     cause: 'process',
@@ -182,6 +190,11 @@ export const KernelStep = defineSteps('@rpal/kernel', {
 
 /** Where the numbers come from. */
 export const KernelStepSources: StepSources<typeof KernelStep> = {
+  getLimit: `${COUNTED}: prlimit64 that reads a limit`,
+  setNice: `${COUNTED}: setpriority, all but entry, look-up and return`,
+  socketOption: `${COUNTED}: getsockopt and setsockopt of an option of sockets, beyond the look-up`,
+  fileFlags: `${COUNTED}: fcntl with F_GETFL and F_SETFL, beyond the look-up: hooks of security, and the file's own`,
+  seek: `${COUNTED}: lseek in a file of tmpfs, beyond the look-up: the lock of the position`,
   syscallEntry: `${COUNTED}: null system call, entry`,
   syscallDispatch: `${COUNTED}: null system call, dispatch`,
   syscallReturn: `${COUNTED}: null system call, return to user mode`,
@@ -212,6 +225,9 @@ export const KernelStepSources: StepSources<typeof KernelStep> = {
   signalReturn: `${COUNTED}: signal to self, sigreturn`,
   signalPermission: `${COUNTED}: signal to self, security hooks of kill`,
   sigaction: 'rt_sigaction, rt_sigprocmask and the like',
+  signalPending: `${COUNTED}: rt_sigpending`,
+  signalWait: `${COUNTED}: round trip of queued signals, rt_sigtimedwait that finds one, without entry and return`,
+  signalWaitBlock: `${COUNTED}: round trip of queued signals, what rt_sigtimedwait takes longer if it sleeps: masks, a second look, hrtimer-less schedule_hrtimeout`,
   signalfdRead: 'signalfd_read_iter, one record',
   processVm: `${COUNTED}: process_vm_readv of 4 KiB less its segment, page and copy: target look-up, security hooks, import of segments`,
   processVmSegment: `${COUNTED}: process_vm_readv of two pieces less that of one with two pages: areas looked up under the lock, per segment of the other process`,

@@ -9,8 +9,8 @@ import { cpusFor } from '../rfc-benchmark.js';
 /** Behind those that warm up. */
 const TIMES = 100;
 const WARM_UP = 20;
-/** How long a process rests before it is woken, ns: as long as in native/host.c. */
-const REST = 60_000;
+/** How long a process rests before it is woken, ns: as long as in native/host.c, and until the interrupt of the wake-up before has come. */
+const restOn = ({ costs }: CpuProfile): number => 60_000 + 2 * costs.ipiDelivery.high;
 
 /** The single steps of native/host.c that are made of many, on the model: nanoseconds of one. */
 export const modelledSteps: {
@@ -45,7 +45,7 @@ export const modelledSteps: {
       messages: TIMES,
       warmUp: WARM_UP,
       *before(p) {
-        exactly('nanosleep', yield* p.sleep(REST), 0);
+        exactly('nanosleep', yield* p.sleep(restOn(profile)), 0);
       },
     });
     return there.nanoseconds;
@@ -66,7 +66,7 @@ export const modelledSteps: {
         yield* p.store32(word, 0);
         done('fork', yield* p.fork((child) => waits(child, word)));
         for (let i = 0; i < WARM_UP + TIMES; i++) {
-          exactly('nanosleep', yield* p.sleep(REST), 0);
+          exactly('nanosleep', yield* p.sleep(restOn(profile)), 0);
           const began = p.rdtsc();
           yield* p.store32(word, i + 1);
           exactly('futex', yield* p.futexWake(word, 1), 1);

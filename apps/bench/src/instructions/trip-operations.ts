@@ -1,7 +1,7 @@
 import { done, exactly } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
 import { SchedPolicy } from '@rpal/sched';
-import { SocketType } from '@rpal/uapi';
+import { SignalMask, SocketType } from '@rpal/uapi';
 import { type Operation, touched } from './operation.js';
 import { SIZES } from './transfer-operations.js';
 
@@ -65,9 +65,39 @@ function trip(way: string, connect: (p: Program) => Generator<void, Line>, size:
   };
 }
 
-/** Messages to and fro, through pipes and sockets of the usual size: large ones are sent in parts, by turns. */
+/** The first real-time signal that the C library leaves to programs, and its bit in the second word of a set. */
+const SIGNAL = 34;
+const BIT = 1 << (SIGNAL - 33);
+
+/** A queued signal to another process on the same CPU, and one back, likewise. */
+const signals: Operation = {
+  name: 'signal: round trip by sigqueue, both sleep',
+  *prepare(p) {
+    done('sched_setscheduler', yield* p.setScheduler(0, SchedPolicy.BATCH));
+    done('rt_sigprocmask', yield* p.sigprocmask(SignalMask.BLOCK, 0, BIT));
+    const here = done('getpid', yield* p.getpid());
+    const there = done(
+      'fork',
+      yield* p.fork(function* (other) {
+        for (;;) {
+          exactly('rt_sigtimedwait', yield* other.sigwait(0, BIT, -1), SIGNAL);
+          done('rt_sigqueueinfo', yield* other.sigqueue(here, SIGNAL, 0));
+        }
+      }),
+    );
+    return {
+      *body() {
+        done('rt_sigqueueinfo', yield* p.sigqueue(there, SIGNAL, 0));
+        exactly('rt_sigtimedwait', yield* p.sigwait(0, BIT, -1), SIGNAL);
+      },
+    };
+  },
+};
+
+/** Messages to and fro, through pipes and sockets of the usual size: large ones are sent in parts, by turns; and signals. */
 export const tripOperations: readonly Operation[] = [
   ...SIZES.map((size) => trip('pipe', pipes, size)),
   ...SIZES.map((size) => trip('stream', sockets(SocketType.STREAM), size)),
   ...SIZES.filter((size) => size <= LARGEST_DATAGRAM).map((size) => trip('dgram', sockets(SocketType.DGRAM), size)),
+  signals,
 ];

@@ -4,8 +4,6 @@ import { HwStep } from '../costs/steps.js';
 import type { CoreClock } from '../time/core-clock.js';
 import { CACHE_LINE } from './address.js';
 
-const ALL = -1;
-
 /**
  * What of the data that copies and clears go through is still in a core's first-level cache. A line is there until the core's runs
  * have brought in as many others as the cache has room for; then the next run fetches it from the second level. Single loads and stores,
@@ -22,11 +20,10 @@ export class FirstLevelData {
   readonly #write: number;
   /** Lines that runs have brought into each core's cache. */
   readonly #filled: Float64Array;
-  /** Per frame: the core that went through it last, plus one; its count of lines at that time; and which lines it had then, as bits. */
+  /** Per frame: the core that went through it last, plus one; its count of lines at that time; and which lines it had then, as two words of bits. */
   #users = new Int32Array(0);
   #times = new Float64Array(0);
-  #lowLines = new Int32Array(0);
-  #highLines = new Int32Array(0);
+  #lines = new Int32Array(0);
 
   private constructor(costs: CostModel, cores: number, read: number, write: number) {
     this.#capacity = Math.floor(costs.profile.cache.l1d.bytes / CACHE_LINE);
@@ -52,58 +49,35 @@ export class FirstLevelData {
   run(cpu: CoreClock, address: number, length: number, write: boolean): void {
     const frame = address >>> 12;
     if (frame >= this.#users.length) this.#grow(frame);
-    const filled = this.#filled[cpu.core] as number;
-    const first = (address >>> 6) & 63;
+    const lines = this.#lines;
+    const { core, coreTag } = cpu;
+    let filled = this.#filled[core] as number;
+    const known = this.#users[frame] === coreTag;
+    if (!known || filled - (this.#times[frame] as number) >= this.#capacity) lines.fill(0, 2 * frame, 2 * frame + 2);
+    const before = filled;
     const last = ((address + length - 1) >>> 6) & 63;
-    const low = bits(first, last);
-    const high = bits(first - 32, last - 32);
-    if (this.#users[frame] !== cpu.coreTag) {
-      // They come from the core that had them, or are new: whoever takes a frame clears or copies it.
-      this.#users[frame] = cpu.coreTag;
-      this.#lowLines[frame] = ALL;
-      this.#highLines[frame] = ALL;
-      this.#came(cpu, frame, filled + last - first + 1);
-      return;
+    for (let line = (address >>> 6) & 63; line <= last; line++) {
+      const at = 2 * frame + (line >>> 5);
+      const had = lines[at] as number;
+      lines[at] = had | (1 << line);
+      if (lines[at] !== had) filled++;
     }
-    const here = filled - (this.#times[frame] as number) < this.#capacity;
-    const lowHere = here ? (this.#lowLines[frame] as number) : 0;
-    const highHere = here ? (this.#highLines[frame] as number) : 0;
-    const missing = count(low & ~lowHere) + count(high & ~highHere);
-    this.#lowLines[frame] = lowHere | low;
-    this.#highLines[frame] = highHere | high;
-    this.#came(cpu, frame, filled + missing);
-    if (missing > 0) cpu.chargeCycles(HwStep.runFromL2, Math.round(missing * (write ? this.#write : this.#read)));
-  }
-
-  #came(cpu: CoreClock, frame: number, filled: number): void {
-    this.#filled[cpu.core] = filled;
+    this.#users[frame] = coreTag;
     this.#times[frame] = filled;
+    this.#filled[core] = filled;
+    // A frame that the core comes to has its lines from the core that had them, or is new: whoever takes a frame clears or copies it.
+    if (!known) lines.fill(-1, 2 * frame, 2 * frame + 2);
+    else if (filled > before) cpu.chargeCycles(HwStep.runFromL2, Math.round((filled - before) * (write ? this.#write : this.#read)));
   }
 
   #grow(frame: number): void {
-    const length = Math.max(4096, 2 * this.#users.length, frame + 1);
+    const length = Math.max(4096, 2 * frame);
+    const grown = <A extends Int32Array | Float64Array>(bigger: A, old: A): A => {
+      bigger.set(old);
+      return bigger;
+    };
     this.#users = grown(new Int32Array(length), this.#users);
     this.#times = grown(new Float64Array(length), this.#times);
-    this.#lowLines = grown(new Int32Array(length), this.#lowLines);
-    this.#highLines = grown(new Int32Array(length), this.#highLines);
+    this.#lines = grown(new Int32Array(2 * length), this.#lines);
   }
-}
-
-function grown<A extends Int32Array | Float64Array>(bigger: A, old: A): A {
-  bigger.set(old);
-  return bigger;
-}
-
-/** Ones from bit `first` to bit `last` of a word, as far as it has them. */
-function bits(first: number, last: number): number {
-  const from = Math.max(first, 0);
-  const to = Math.min(last, 31);
-  return from > to ? 0 : (ALL >>> (31 - to + from)) << from;
-}
-
-/** How many bits are set. */
-function count(word: number): number {
-  const pairs = word - ((word >>> 1) & 0x55555555);
-  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
-  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }

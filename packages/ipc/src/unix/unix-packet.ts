@@ -313,6 +313,10 @@ export class PacketReceiveOperation extends RetryOperation {
     return ended ? 0 : Pending.NOTHING_YET;
   }
 
+  protected override prepare(cpu: Cpu): void {
+    cpu.charge(IpcStep.packetBlock);
+  }
+
   /** @param skip bytes that are not looked at */
   #take(cpu: Cpu, socket: UnixPacketSocket, skb: Skb, skip: number): number {
     const message = messageOf(this.caller);

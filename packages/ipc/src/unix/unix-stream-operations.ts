@@ -2,6 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { autoremoveWake, type Scheduler, TaskState, WaitEntry, type WaitQueue } from '@rpal/sched';
 import { Errno, MessageFlag } from '@rpal/uapi';
 import { type Caller, type Operation, OperationKind, Pending, WaitLimit } from '@rpal/vfs';
+import { IpcStep } from '../steps.js';
 
 /** What sending needs of a stream socket. */
 export interface StreamSender {
@@ -224,6 +225,7 @@ export class ReceiveOperation implements Operation {
       const refused = this.#limit.check(cpu, socket.receiveTimeout);
       if (refused !== 0) return received > 0 ? received : refused;
     }
+    cpu.charge(IpcStep.streamBlock);
     task.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, socket.wait);
     socket.wait.add(cpu, this.#entry);
     this.#state = 2;

@@ -154,8 +154,10 @@ export class UnixStreamSocket extends UnixSocket implements StreamSender, Stream
   #free(cpu: Cpu): void {
     const skb = this.first as Skb;
     this.dequeue();
-    cpu.charge(IpcStep.releaseMessage);
+    // The sender learns of the room before the memory is given back, and so may take the CPU that much earlier.
+    cpu.charge(IpcStep.writeSpace);
     this.peer?.freed(cpu, skb.trueSize);
+    cpu.charge(IpcStep.skbFree);
     this.namespace.skbs.free(cpu, skb);
   }
 

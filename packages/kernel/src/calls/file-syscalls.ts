@@ -117,8 +117,10 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
           files.setCloseOnExec(a0, (a2 & FD_CLOEXEC) !== 0);
           return 0;
         case Fcntl.GETFL:
+          cpu.charge(KernelStep.fileFlags);
           return file.flags;
         case Fcntl.SETFL:
+          cpu.charge(KernelStep.fileFlags);
           return setFlags(file, a2);
         default:
           return file.fcntl(cpu, thread, command, a2);

@@ -15,7 +15,7 @@ export function defineLimitCalls(table: SyscallTable, { processes }: { readonly 
   table.define(
     Nr.prlimit64,
     (cpu, thread, { args, a0, a1: register, a2 }) => {
-      cpu.charge(KernelStep.getpid);
+      cpu.charge(KernelStep.getLimit);
       const a1 = register >>> 0;
       const given = args.limit(cpu, thread, a2, wanted);
       if (given < 0) return given;

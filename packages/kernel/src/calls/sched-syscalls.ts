@@ -68,7 +68,7 @@ export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): v
   });
 
   table.define(Nr.setpriority, (cpu, thread, { a0, a1, a2 }) => {
-    cpu.charge(KernelStep.setScheduler);
+    cpu.charge(KernelStep.setNice);
     const meant = thoseMeant(kernel, thread, a0 | 0, a1);
     if (typeof meant === 'number') return meant;
     const nice = Math.max(-20, Math.min(19, a2 | 0));

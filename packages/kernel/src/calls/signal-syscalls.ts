@@ -102,14 +102,14 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
   });
 
   table.define(Nr.rt_sigpending, (cpu, thread, { args, a0, a1 }) => {
-    cpu.charge(KernelStep.sigaction);
+    cpu.charge(KernelStep.signalPending);
     if (a1 < 0 || a1 > SIGSET) return -Errno.EINVAL;
     const { low, high } = union(thread.pending, thread.process.pending);
     return args.putPending(cpu, thread, a0, a1, { low: low & thread.blocked.low, high: high & thread.blocked.high });
   });
 
   table.define(Nr.rt_sigtimedwait, (cpu, thread, regs) => {
-    cpu.charge(KernelStep.signalfdRead);
+    cpu.charge(KernelStep.signalWait);
     const { args } = regs;
     if (!args.isSignalSet(regs.a3)) return -Errno.EINVAL;
     const wanted = args.signalSet(cpu, thread, regs.a0, regs.a1, regs.a3);
@@ -255,6 +255,7 @@ class SignalWait implements Operation {
     const thread = this.#thread;
     if (this.#state === 'new') {
       this.#state = 'asleep';
+      cpu.charge(KernelStep.signalWaitBlock);
       // While it sleeps, what it waits for is not blocked, so that it is woken for that.
       thread.realBlocked = thread.blocked;
       setMask(thread, without(thread.blocked, this.#wanted));

@@ -8,6 +8,7 @@ import type { MessageHeader } from '../process/message-header.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
+import { KernelStep } from '../steps.js';
 import { installPair } from './file-syscalls.js';
 import { type MessageParts, receiveMessage, sendMessage, socketKey } from './message-syscalls.js';
 import { whenOver } from './when-over.js';
@@ -155,6 +156,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
 
   table.define(Nr.setsockopt, (cpu, thread, { args, a0, a1, a2, a3, a4 }) =>
     onSocket(cpu, thread, a0, (socket) => {
+      cpu.charge(KernelStep.socketOption);
       if ((a4 | 0) < 0) return -Errno.EINVAL;
       if ((a1 | 0) !== SOL_SOCKET) return -Errno.EOPNOTSUPP;
       if ((a4 | 0) < 4) return -Errno.EINVAL;
@@ -164,6 +166,7 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
   );
   table.define(Nr.getsockopt, (cpu, thread, { args, a0, a1, a2, a3, a4 }) =>
     onSocket(cpu, thread, a0, (socket) => {
+      cpu.charge(KernelStep.socketOption);
       if ((a1 | 0) !== SOL_SOCKET) return -Errno.EOPNOTSUPP;
       const room = args.optionRoom(cpu, thread, a4);
       if (room < 0) return room;

@@ -55,6 +55,7 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
   table.define(Nr.lseek, (cpu, thread, { a0, a1, a2 }) => {
     const file = thread.process.files.lookUp(cpu, a0);
     if (file === null) return -Errno.EBADF;
+    cpu.charge(KernelStep.seek);
     const whence = a2 >>> 0;
     return whence > SEEK_MAX ? -Errno.EINVAL : file.seek(a1, whence);
   });

@@ -39,7 +39,7 @@ export function defineClockCalls(calls: Calls): void {
   );
 
   calls.define('gettimeofday', (cpu, thread, { a0, a1 }) => {
-    cpu.charge(PosixStep.clockRead);
+    cpu.charge(PosixStep.timeOfDay);
     const failed = a0 === 0 ? 0 : putTime(cpu, thread, a0, nowOf(cpu), Unit.TIMEVAL);
     // The time zone is Greenwich.
     return failed < 0 || a1 === 0 ? failed : putLong(cpu, thread, a1, 0);
@@ -56,7 +56,7 @@ export function defineClockCalls(calls: Calls): void {
   );
 
   calls.define('time', (cpu, thread, { a0 }) => {
-    cpu.charge(PosixStep.clockRead);
+    cpu.charge(PosixStep.seconds);
     const seconds = Math.floor(nowOf(cpu) / 1e9);
     const failed = a0 === 0 ? 0 : putLong(cpu, thread, a0, seconds);
     return failed < 0 ? failed : seconds;

@@ -3,6 +3,7 @@ import type { Kernel, Process, Thread } from '@rpal/kernel';
 import { cpuTime } from '@rpal/sched';
 import { Clock, Errno } from '@rpal/uapi';
 import { nowOf } from '../calls.js';
+import { PosixStep } from '../steps.js';
 
 /** A clock that a call names: what it shows, and whose CPU time it is, if it is that. */
 export interface ClockReading {
@@ -35,6 +36,7 @@ export function readClock(kernel: Kernel, cpu: Cpu, thread: Thread, id: number):
       return { now: nowOf(cpu) - (nowOf(cpu) % tick), resolution: tick };
     }
     case Clock.PROCESS_CPUTIME_ID:
+      cpu.charge(PosixStep.cpuTimeRead);
       return nanoseconds(processTime(kernel, cpu, thread.process).total);
     case Clock.THREAD_CPUTIME_ID:
       return nanoseconds(threadTime(kernel, cpu, thread));

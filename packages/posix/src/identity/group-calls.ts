@@ -40,7 +40,7 @@ export function defineGroupCalls(calls: Calls): void {
   });
 
   calls.define('setpgid', (cpu, thread, { a0, a1 }) => {
-    cpu.charge(PosixStep.identity);
+    cpu.charge(PosixStep.setGroup);
     const { process: caller } = thread;
     const pid = a0 | 0 || caller.pid;
     const group = a1 | 0 || pid;

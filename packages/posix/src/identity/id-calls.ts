@@ -100,7 +100,7 @@ export function defineIdCalls(calls: Calls, traits: TraitTable): void {
   }
 
   calls.define('getgroups', (cpu, thread, { a0, a1 }) => {
-    cpu.charge(PosixStep.identity);
+    cpu.charge(PosixStep.ownField);
     const room = a0 | 0;
     const { groups } = thread.process.credentials;
     if (room < 0) return -Errno.EINVAL;

@@ -100,6 +100,7 @@ export function definePrctl(calls: Calls, traits: TraitTable, life: ThreadLife):
         case Prctl.SET_TIMING:
           return a1 === 0 ? 0 : -Errno.EINVAL;
         case Prctl.SET_NAME: {
+          cpu.charge(PosixStep.taskName);
           let length = 0;
           for (; length < NAME - 1; length++) {
             if (name.load(cpu, thread, a1 + length, 1) < 0) return -Errno.EFAULT;
@@ -112,6 +113,7 @@ export function definePrctl(calls: Calls, traits: TraitTable, life: ThreadLife):
           return 0;
         }
         case Prctl.GET_NAME:
+          cpu.charge(PosixStep.taskName);
           name.clear(NAME);
           for (let i = 0; i < Math.min(NAME - 1, thread.name.length); i++) name.view.setUint8(i, thread.name.charCodeAt(i));
           return name.store(cpu, thread, a1, NAME) < 0 ? -Errno.EFAULT : 0;

@@ -81,7 +81,7 @@ export function defineProcessCalls(calls: Calls): void {
   );
 
   calls.define('times', (cpu, thread, { a0 }) => {
-    cpu.charge(PosixStep.structure);
+    cpu.charge(PosixStep.processTimes);
     const own = usageOf(thread.process);
     const { childrenUsage } = thread.process;
     const ticks = (ns: number): number => Math.floor((ns * USER_HZ) / 1e9);

@@ -115,7 +115,7 @@ export function defineLifeCalls(calls: Calls, life: ThreadLife, traits: TraitTab
   });
 
   calls.define('set_robust_list', (cpu, thread, { a0, a1 }) => {
-    cpu.charge(PosixStep.identity);
+    cpu.charge(PosixStep.ownField);
     if (a1 !== ROBUST_HEAD) return -Errno.EINVAL;
     life.setRobust(thread, a0);
     return 0;

@@ -12,6 +12,9 @@ const HOST_NAME_MAX = 64;
 const CAP_SYS_ADMIN = 21;
 
 const Grnd = { NONBLOCK: 1, RANDOM: 2, INSECURE: 4 } as const;
+/** Bytes that come out of making a key, and of each block behind it. */
+const FIRST_RANDOM = 32;
+const RANDOM_BLOCK = 64;
 /** Random bytes are made in pieces of so many at most. */
 const PIECE = 4096;
 /** One call gives no more than this (MAX_RW_COUNT). */
@@ -30,7 +33,7 @@ export function defineSystemCalls(calls: Calls, traits: TraitTable): void {
   const names = { host: 'model', domain: '(none)' };
 
   calls.define('uname', (cpu, thread, { a0 }) => {
-    cpu.charge(PosixStep.structure);
+    cpu.charge(PosixStep.systemName);
     const fields = ['Linux', names.host, '6.15.0', '#1 SMP PREEMPT_DYNAMIC', 'x86_64', names.domain];
     buffer.clear(6 * UTS_FIELD);
     fields.forEach((text, field) => {
@@ -59,7 +62,8 @@ export function defineSystemCalls(calls: Calls, traits: TraitTable): void {
     const both = Grnd.INSECURE | Grnd.RANDOM;
     if ((a2 & ~(Grnd.NONBLOCK | both)) !== 0 || (a2 & both) === both) return -Errno.EINVAL;
     const wanted = Math.min(a1, RANDOM_MAX);
-    cpu.chargeBytes(PosixStep.randomByte, wanted);
+    cpu.charge(PosixStep.random);
+    cpu.chargeTimes(PosixStep.randomBlock, Math.ceil(Math.max(0, wanted - FIRST_RANDOM) / RANDOM_BLOCK));
     const { rng } = kernel.platform;
     for (let done = 0; done < wanted; done += PIECE) {
       const part = Math.min(PIECE, wanted - done);
@@ -72,7 +76,7 @@ export function defineSystemCalls(calls: Calls, traits: TraitTable): void {
   calls.define(
     'sysinfo',
     (cpu, thread, { a0 }) => {
-      cpu.charge(PosixStep.structure);
+      cpu.charge(PosixStep.systemInfo);
       const { totalFrames, frames } = kernel.memory;
       const processes = [...kernel.processes];
       const threads = processes.reduce((sum, process) => sum + process.threads.length, 0);
@@ -101,7 +105,7 @@ export function defineSystemCalls(calls: Calls, traits: TraitTable): void {
   );
 
   calls.define('getcpu', (cpu, thread, { a0, a1 }) => {
-    cpu.charge(PosixStep.identity);
+    cpu.charge(PosixStep.ownField);
     const failed = a0 === 0 ? 0 : putInt(cpu, thread, a0, cpu.id);
     return failed < 0 || a1 === 0 ? failed : putInt(cpu, thread, a1, cpu.socket);
   });

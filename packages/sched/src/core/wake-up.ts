@@ -67,16 +67,17 @@ export function wakeUp(queues: RunQueues, cpu: Cpu, task: Task, mask: number, sy
   }
   if (task.onCpu) queues.completeSwitch(queues.of(task.cpu));
   task.state = TaskState.WAKING;
-  cpu.charge(SchedStep.wakePressure);
   const target = task.affinitySize === 1 ? queues.cpuOf(task.affinity.first) : chooseCpu(queues, cpu, task, sync);
   announceWakeUp(queues, cpu, task, target);
   const rq = queues.of(target);
   if (target !== cpu && (!queues.domains.sharesCache(cpu, target) || rq.running === 0)) {
+    cpu.charge(SchedStep.wakePressure);
     queueRemotely(cpu, rq, task, sync);
     return true;
   }
   rq.acquire(cpu);
   rq.updateClock(cpu);
+  cpu.charge(SchedStep.wakePressure);
   activate(cpu, rq, task, Enqueue.WAKE_UP);
   rq.lock.release(cpu);
   if (target !== cpu) carryAway(cpu, task);

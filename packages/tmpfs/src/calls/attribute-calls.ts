@@ -83,15 +83,18 @@ function defineStat(define: Define, tree: FileTree): void {
   define('lstat', (cpu, thread, { args, a0, a1 }) =>
     put(cpu, thread, a1, attributesAt(cpu, thread, tree, At.FDCWD, args.string(cpu, thread, a0), At.SYMLINK_NOFOLLOW)),
   );
-  define('fstat', (cpu, thread, { a0, a1 }) => {
-    const file = thread.process.files.lookUpRaw(cpu, a0 | 0);
-    return put(cpu, thread, a1, file === null ? -Errno.EBADF : attributesOfFile(tree, file, thread.credentials));
-  });
+  const putOpen = (cpu: Cpu, thread: Thread, address: number, fd: number): number => {
+    const file = thread.process.files.lookUpRaw(cpu, fd);
+    return put(cpu, thread, address, file === null ? -Errno.EBADF : attributesOfFile(tree, file, thread.credentials));
+  };
+  define('fstat', (cpu, thread, { a0, a1 }) => putOpen(cpu, thread, a1, a0 | 0));
   const { SYMLINK_NOFOLLOW, NO_AUTOMOUNT, EMPTY_PATH, STATX_SYNC_TYPE } = At;
   define('newfstatat', (cpu, thread, { args, a0, a1, a2, a3 }) => {
     if ((a3 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH)) !== 0) return -Errno.EINVAL;
     const path = args.string(cpu, thread, a1);
     if (path === '' && (a3 & EMPTY_PATH) === 0) return -Errno.ENOENT;
+    // A descriptor alone needs no look-up (Linux: `vfs_empty_path`).
+    if (path === '' && (a0 | 0) >= 0) return putOpen(cpu, thread, a2, a0 | 0);
     return put(cpu, thread, a2, attributesAt(cpu, thread, tree, a0, path, a3));
   });
   define('statx', (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {

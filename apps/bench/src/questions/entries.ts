@@ -112,7 +112,7 @@ function unhooked(options: RpalOptions): Answer {
     ),
     verdict:
       wrong.length > 0
-        ? `Entries that the series does not hook are served as the wrong task (${wrong.join('; ')}): the callee's system calls act on the caller's process, silently${(rows.at(-1)?.[1].long ?? 0) > 0.9 ? ', and with FRED no tick gives the caller its thread back' : ''}`
+        ? `Entries that the series does not hook are served as the wrong task (${wrong.join('; ')}): the callee's system calls act on the caller's process, silently${(rows.at(-1)?.[1].long ?? 0) > 0.9 ? ', and with FRED no tick gives the caller its thread back' : ''}.`
         : 'Every entry is served as the task whose code runs.',
   };
 }

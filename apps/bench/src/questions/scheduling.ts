@@ -95,7 +95,7 @@ function throttledGroup(options: RpalOptions): Answer {
     ],
     verdict:
       loud.most > 1.1 * quiet.most
-        ? `The lazy switch ${loud.released > 0 ? 'ends the throttling' : 'goes to a task of a group that is let go on and stopped again at once'}, and the callee works on the group's account although it has none left: ${(loud.most / QUOTA).toFixed(1)} times the quota in one period, against ${(quiet.most / QUOTA).toFixed(1)} without calls. What was taken too much is a debt that later periods pay, so over all of them it is ${(loud.total / quiet.total).toFixed(2)} times as much.`
+        ? `The lazy switch ${loud.released > 0 ? 'ends the throttling' : 'goes to a task of a group that is let go on and stopped again at once'}, and the callee works on the group's account although it has none left${loud.released > 0 ? ', which keeps the kernel from having nothing to run, not the quota' : ''}: ${(loud.most / QUOTA).toFixed(1)} times the quota in one period, against ${(quiet.most / QUOTA).toFixed(1)} without calls. What was taken too much is a debt that later periods pay, so over all of them it is ${(loud.total / quiet.total).toFixed(2)} times as much.`
         : 'The quota holds.',
   };
 }

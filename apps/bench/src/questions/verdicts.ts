@@ -218,7 +218,7 @@ export function ofBuffer(spoilt: number, beyond: number): string {
 /** @param stopped cases in which the kernel stops */
 export function ofClasses(stopped: number, cases: number): string {
   return stopped > 0
-    ? `Nobody asks for the class: the first lazy switch stops the kernel, in ${stopped} of ${cases} cases. It takes a privilege to become FIFO, and no more than that to stop the machine.`
+    ? `Neither registration nor sched_setscheduler asks for the other: the first lazy switch of a thread that is not of the fair class stops the kernel, in ${stopped} of ${cases} cases. It takes a privilege to become FIFO, and no more than that to stop the machine.`
     : 'A thread that is registered stays in the fair class: registration, or the change, is refused.';
 }
 

@@ -1,4 +1,4 @@
-import { FaultCode, GuestMode } from '@rpal/hw-x86';
+import { FaultCode, GuestMode, type TrapHandler } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine, type Main, type Program, Time } from '@rpal/kernel';
 import { Errno, MapFlag, Prot, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
@@ -209,6 +209,37 @@ describe('a process in Dune mode', () => {
       }),
     );
     expect(() => twice.run()).toThrow('it is in Dune mode already');
+  });
+
+  it('leaves to whoever takes the traps of its CPU, such as one that watches them', () => {
+    run(function* (p) {
+      yield* p.setAffinity([0]);
+      const { cpu } = p.context;
+      const { trap } = cpu;
+      let calls = 0;
+      const watcher: TrapHandler = {
+        syscall(on) {
+          calls++;
+          return trap.syscall(on);
+        },
+        exception: (on, vector, code) => trap.exception(on, vector, code),
+        interrupt: (on, vector) => trap.interrupt(on, vector),
+        nmi: (on) => trap.nmi(on),
+      };
+      cpu.trap = watcher;
+      yield* Dune.enter(p);
+      calls = 0;
+      yield* p.getpid();
+      yield* p.sleep(Time.ms);
+      expect(calls).toBe(2);
+      expect(cpu.trap).not.toBe(watcher);
+      yield* p.exec(
+        executable('after', function* (q) {
+          yield* q.getpid();
+          expect([q.context.cpu.trap, calls > 3]).toEqual([watcher, true]);
+        }),
+      );
+    });
   });
 
   it('takes the same cycles each time', () => {

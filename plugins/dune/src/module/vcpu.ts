@@ -29,7 +29,8 @@ export class Vcpu implements GuestBorder, TrapHandler {
   vectors: GuestVectors = NO_VECTORS;
   /** The next system call is a VMCALL, whatever the ring. */
   vmcallNext = false;
-  readonly #host: TrapHandler;
+  /** Where traps of the host go on the CPU that it runs on. */
+  #host: TrapHandler;
   readonly #hypervisor: Hypervisor;
   /** Where it ran last: elsewhere translations may be left of an earlier time. */
   #cpu: Cpu | null = null;
@@ -51,6 +52,7 @@ export class Vcpu implements GuestBorder, TrapHandler {
     const mode = GuestMode.of(cpu);
     if (this.#cpu !== cpu) mode.inveptTables(this.memory.tables);
     this.#cpu = cpu;
+    this.#host = cpu.trap;
     mode.resume(this.#hypervisor, this.memory.tables, this.root, this.pcid);
     cpu.trap = this;
   }

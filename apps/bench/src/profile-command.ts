@@ -2,6 +2,7 @@ import { type CpuProfile, findProfile, profiles } from '@rpal/hw-x86';
 import { Command } from 'commander';
 import type { Io } from './io.js';
 import { isProfileFile, readProfile } from './profile-file.js';
+import { profileSchema } from './profile-schema.js';
 import { textTable } from './report/text-table.js';
 import { profileNamed } from './rfc-settings.js';
 import { ExitCode, UsageError } from './usage.js';
@@ -25,6 +26,15 @@ export function profileCommand(io: Io, done: (code: number) => void): Command {
     .action((file: string) => {
       if (!isProfileFile(file)) throw new UsageError(`profile check takes a file, such as ./mine.json; "${file}" is none`);
       io.stdout.write(`${report(file, readProfile(file))}\n`);
+      done(ExitCode.OK);
+    });
+  command
+    .command('schema')
+    .description(
+      'print the JSON Schema of such files: what each field is, its unit, and how to find it out; profile.schema.json is the same',
+    )
+    .action(() => {
+      io.data.write(`${JSON.stringify(profileSchema(), null, 2)}\n`);
       done(ExitCode.OK);
     });
   return command;

@@ -11,9 +11,10 @@ export { type DeliveryMode, type Destination, LocalApic, type TimerMode } from '
 export { type CounterSetup, Pmu, type PmuEvent } from './core/pmu.js';
 export { Pointer } from './core/pointer.js';
 export { XSAVE_AREA_SIZE, xrstorPkru, xsavePkru } from './core/xsave.js';
+export type { Shape } from './costs/check.js';
 export { type CostLevel, CostModel } from './costs/cost-model.js';
 export { Ledger, type LedgerEntry } from './costs/ledger.js';
-export { type CpuProfile, type Figure, parseProfile } from './costs/profile.js';
+export { type CpuProfile, type Figure, parseProfile, profileShape } from './costs/profile.js';
 export {
   allSteps,
   CAUSES,

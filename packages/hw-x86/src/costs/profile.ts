@@ -1,5 +1,5 @@
 import { HardwareError } from '../errors.js';
-import { type Check, fields, flag, list, number, oneOf, optional, positive, text, values, whole } from './check.js';
+import { fields, flag, inspect, list, number, oneOf, optional, positive, type Shape, text, values, whole } from './check.js';
 import { COST_STATUSES, type CostStatus, findStep, PRIMITIVES, type Primitive } from './step.js';
 
 /** A figure with its uncertainty, origin and standing. `low <= central <= high`, none below 0. */
@@ -144,21 +144,14 @@ const figureFields = {
 };
 
 /** Low, central and high come in this order. */
-function ordered(check: Check): Check {
-  return (value, path, wrong) => {
-    const before = wrong.length;
-    check(value, path, wrong);
-    if (wrong.length > before) return;
-    const { low, central, high } = value as Figure;
-    if (low > central || central > high) wrong.push(`${path}: must have low <= central <= high`);
-  };
+function ordered(shape: Shape): Shape {
+  return { ...shape, also: ({ low, central, high }: Figure) => (low > central || central > high ? 'have low <= central <= high' : null) };
 }
 
 /** An amount of memory in GiB that ends on the border of a page. */
-const wholePages: Check = (value, path, wrong) => {
-  const pages = Number(value) * 2 ** 18;
-  if (typeof value !== 'number' || pages < 1 || !Number.isInteger(pages))
-    wrong.push(`${path}: must be a whole number of 4 KiB pages, in GiB`);
+const wholePages: Shape = {
+  ...positive,
+  also: (gib: number) => (Number.isInteger(gib * 2 ** 18) ? null : 'be a whole number of 4 KiB pages, in GiB'),
 };
 
 const figure = ordered(fields<Figure>(figureFields));
@@ -166,7 +159,8 @@ const primitive = ordered(fields<PrimitiveCost>({ ...figureFields, unit: optiona
 const tlb = fields<TlbGeometry>({ entries: whole(1), ways: whole(1) });
 const cache = fields<CacheGeometry>({ bytes: whole(1), ways: whole(1), latency: figure });
 
-const profile = fields<CpuProfile>({
+/** What a profile has to be. @public for schemas that are made of it */
+export const profileShape: Shape = fields<CpuProfile>({
   name: text(/^[a-z0-9-]+$/, 'a name of lower-case letters, digits and dashes'),
   title: text(/^/, 'a text'),
   vendor: oneOf('intel', 'amd'),
@@ -193,7 +187,7 @@ const profile = fields<CpuProfile>({
   }),
   clock: fields<CpuProfile['clock']>({ tscGHz: positive, coreGHz: figure, apicMHz: positive }),
   cpi: fields<CpuProfile['cpi']>({ kernel: figure, user: figure }),
-  costs: fields<CpuProfile['costs']>(Object.fromEntries(PRIMITIVES.map((name) => [name, primitive])) as Record<Primitive, Check>),
+  costs: fields<CpuProfile['costs']>(Object.fromEntries(PRIMITIVES.map((name) => [name, primitive])) as Record<Primitive, Shape>),
   bytesPerCycle: fields<CpuProfile['bytesPerCycle']>({
     copy: figure,
     zero: figure,
@@ -244,7 +238,7 @@ function wrongHops({ topology: { sockets, hops }, line: { farther = [] } }: CpuP
  */
 export function parseProfile(input: unknown): CpuProfile {
   const wrong: string[] = [];
-  profile(input, '', wrong);
+  inspect(profileShape, input, '', wrong);
   if (wrong.length === 0) wrong.push(...wrongHops(input as CpuProfile));
   if (wrong.length > 0) throw new HardwareError('INVALID_PROFILE', `the CPU profile is not valid: ${wrong.join('; ')}`);
   const { steps = {} } = input as CpuProfile;

@@ -69,6 +69,10 @@ describe('rpal-bench replay-strace', () => {
       '7 newfstatat(4, "", {st_mode=0100600, st_nlink=1, st_uid=0, st_gid=0, st_size=0}, 0x1000) = 0',
       '7 access("../me/gone", 0) = -1 ENOENT (No such file or directory)',
       '7 readlink("/etc/link", "target", 10) = 6',
+      // Flags of which none is set.
+      '7 statx(-100, "gone", , 0xfff, 0x1000) = -1 ENOENT (No such file or directory)',
+      '7 openat(-100, "large", 0) = 5',
+      '7 newfstatat(5, "", {st_mode=0100644, st_nlink=1, st_uid=0, st_gid=0, st_size=100000000}, 0x1000) = 0',
       ...END,
     );
     expect(code).toBe(0);

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMachine } from '@rpal/kernel';
-import { OpenFlag } from '@rpal/uapi';
+import { OpenFlag, Seek } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { ArchiveError, type FileRecord, filesOfArchive, filesOfCpio, filesOfTar, readStat, tmpfs } from '../src/index.js';
 import { hear, run } from './support.js';
@@ -86,6 +86,19 @@ describe("an archive of the computer's own tar", () => {
       ['l', 'symlink', 5, 6, 70],
     ]);
     expect([text(records[1]?.content), records[1]?.mode, records[3]?.target]).toEqual(['of a long name', 0o640, 'd']);
+  });
+
+  it('has a hole where a record is larger than its contents', () => {
+    run(
+      function* (p) {
+        const at = yield* p.allocate(4096);
+        const fd = yield* p.open('/large', OpenFlag.RDONLY);
+        expect([yield* p.lseek(fd, 0, Seek.END), yield* p.lseek(fd, 0, Seek.HOLE)]).toEqual([2 ** 30, 4096]);
+        yield* p.lseek(fd, 0, Seek.SET);
+        expect(yield* hear(p, fd, at, 5)).toBe('abc\0\0');
+      },
+      { files: [{ path: '/large', content: 'abc', size: 2 ** 30 }] },
+    );
   });
 
   it('is what the tree begins with, before the records', () => {

@@ -22,7 +22,7 @@ interface Open {
 }
 
 const AT_FDCWD = -100;
-/** Larger files are not put into the tree with their full size. */
+/** What is read behind this of a file is not put into the tree. */
 const MAX_SIZE = 1 << 25;
 /** What every tree has by itself. */
 const PROC = /^\/proc\//;
@@ -297,9 +297,10 @@ function recordOf(path: string, { type, mode, uid, gid, size, target, pieces }: 
   if (type === FileMode.DIRECTORY) return { ...owner, type: 'directory' };
   if (type === FileMode.SYMLINK) return { path, uid, gid, type: 'symlink', target: target ?? '.' };
   if (type === FileMode.FIFO) return { ...owner, type: 'fifo' };
-  const content = new Uint8Array(Math.min(size, MAX_SIZE));
+  const known = Math.max(0, ...pieces.map(({ at, bytes }) => at + bytes.length));
+  const content = new Uint8Array(Math.min(size, known, MAX_SIZE));
   for (const { at, bytes } of pieces) if (at + bytes.length <= content.length) content.set(bytes, at);
-  return { ...owner, type: 'file', content };
+  return { ...owner, type: 'file', content, size };
 }
 
 function normal(path: string): string {

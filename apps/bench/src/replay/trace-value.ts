@@ -153,6 +153,8 @@ export class ValueReader {
       }
     }
     const text = this.#text.slice(start, this.#at).trim();
+    // Flags of which none is set have no name.
+    if (text === '' && this.#text[this.#at] === ',') return { kind: 'number', value: 0 };
     if (text === '') throw new Error(`there is no value at "${this.#text.slice(start, start + 20)}"`);
     const value = numberIn(text);
     return value === null ? { kind: 'words', text } : { kind: 'number', value };

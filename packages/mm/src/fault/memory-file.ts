@@ -270,7 +270,7 @@ export class MemoryFile {
    * Puts bytes into the file without anybody's time: what a machine begins with.
    * @returns false without memory
    */
-  preload(bytes: Uint8Array): boolean {
+  preload(bytes: Uint8Array, size: number = bytes.length): boolean {
     for (let at = 0; at < bytes.length; at += PAGE_SIZE) {
       const frame = this.#manager.frames.allocate(0);
       if (frame < 0) return false;
@@ -280,7 +280,7 @@ export class MemoryFile {
       this.#manager.frames.markFile(frame, true);
       this.#pages.set(at / PAGE_SIZE, frame);
     }
-    this.#size = bytes.length;
+    this.#size = size;
     return true;
   }
 

@@ -19,6 +19,8 @@ export interface FileRecord {
   /** Seconds since 1970; the machine's boot by default. */
   readonly time?: number;
   readonly content?: string | Uint8Array;
+  /** Bytes of a regular file, where that is more than its contents have: the rest is a hole. */
+  readonly size?: number;
   /** Of a symbolic link: its text. Of a hard link: the path of the file, which is in the tree already. */
   readonly target?: string;
   /** Of a device. */
@@ -101,7 +103,8 @@ function inodeOf(
       const inode = tree.regular(fields, name);
       const { content = '' } = record;
       const bytes = typeof content === 'string' ? utf8(content) : content;
-      if (!inode.content.preload(bytes)) throw refusal(`the machine's memory is full; leave files out, or give it more`);
+      if (!inode.content.preload(bytes, Math.max(bytes.length, record.size ?? 0)))
+        throw refusal(`the machine's memory is full; leave files out, or give it more`);
       inode.image = record.image ?? null;
       return inode;
     }

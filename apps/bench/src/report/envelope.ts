@@ -41,9 +41,12 @@ export function envelope<S, D>(about: About<S>, data: D): string {
   return `${JSON.stringify({ schema, version, complete, settings, conditions: now, command, data }, null, 2)}\n`;
 }
 
-/** A command line that runs as it is printed, in a checkout and elsewhere: words that the shell would take apart are quoted. */
+/** A command line that runs as it is printed, in a checkout and elsewhere. */
 export function commandLine(words: readonly string[]): string {
-  return ['npx', 'rpal-bench', ...words]
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
-    .join(' ');
+  return ['npx', 'rpal-bench', ...words].map(shellWord).join(' ');
+}
+
+/** A word as the shell takes it for one: quoted if it would be taken apart. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

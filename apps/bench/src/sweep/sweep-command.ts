@@ -4,7 +4,6 @@ import { join, relative, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Io } from '../io.js';
 import { Progress } from '../progress.js';
-import { commandLine } from '../report/envelope.js';
 import { whole } from '../report/numbers.js';
 import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
 import { type Engine, here, runPoints, threads } from './engine.js';
@@ -101,8 +100,7 @@ export function sweepCommand(io: Io, done: (code: number) => void): Command {
     .option('--out <folder>', 'as for run')
     .action((scheduler: Scheduler, spec: string, overrides: string[], { shards, out }: { shards: number; out?: string }) => {
       const specification = readSpecification(spec, overrides, io.directory);
-      const words = commandLine([spec, ...overrides]).replace(/^npx rpal-bench /, '');
-      io.data.write(scriptFor(scheduler, words, out ?? folderOf(specification), shards));
+      io.data.write(scriptFor(scheduler, [spec, ...overrides], out ?? folderOf(specification), shards));
       done(ExitCode.OK);
     });
   return command;

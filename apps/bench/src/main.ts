@@ -12,6 +12,7 @@ import { validateCommand } from './host/validate-command.js';
 import { instructionsCommand } from './instructions/instructions-command.js';
 import { type Io, textOutput } from './io.js';
 import { meshCommand } from './mesh/mesh-command.js';
+import { mpiCommand } from './mpi/mpi-command.js';
 import { osCommand } from './os/os-command.js';
 import { pluginsCommand } from './plugins-command.js';
 import { predictCommand } from './predict/predict-command.js';
@@ -50,6 +51,7 @@ export async function main(args: readonly string[], given: Io): Promise<number> 
     traceCommand,
     reportCommand,
     meshCommand,
+    mpiCommand,
     osCommand,
     sweepCommand,
     workerCommand,

@@ -18,6 +18,24 @@ async function json(...args: string[]): Promise<Json> {
 }
 
 describe('rpal-bench compare', () => {
+  it('has batches and several clients as workloads, and a line that makes them again', async () => {
+    for (const [args, shown] of [
+      [['--workload', 'batch', '--depth', '5'], 'batches of 5, '],
+      [['--workload', 'fan-in', '--clients', '3'], '3 clients of one server, '],
+    ] as const) {
+      const line = ['compare', '--mechanism', 'unix,rpal', '--messages', '20', ...args];
+      const { code, stdout } = await run(line);
+      expect([code, stdout]).toEqual([0, expect.stringContaining(shown)]);
+      const json = async (words: readonly string[]) => comparisonJson.parse(JSON.parse((await run([...words, '--json', '-'])).stdout));
+      const { data, command } = await json(line);
+      expect(data.rows.map(({ interval, oneWay }) => [interval !== null, oneWay])).toEqual([
+        [true, null],
+        [true, null],
+      ]);
+      expect((await json(command.split(' ').slice(2))).data).toEqual(data);
+    }
+  });
+
   it('prints mechanisms from the fastest to the slowest, within 80 columns, and where their cycles went', async () => {
     const { code, stdout } = await run(['compare', '--mechanism', 'unix,rpal,call,pipe', '--messages', '20']);
     expect(code).toBe(0);
@@ -132,8 +150,15 @@ describe('rpal-bench compare', () => {
 
   it.each([
     [['--mechanism', 'carrier-pigeon'], 'a mechanism is one of pipe, '],
-    [['--size', '2m'], '--size takes numbers of bytes from 1 to 1m'],
-    [['--size', '0'], '--size takes numbers of bytes from 1 to 1m'],
+    [['--workload', 'batch', '--depth', '7'], '--messages takes a multiple of --depth, which is 7; 1000 is none'],
+    [
+      ['--workload', 'fan-in', '--clients', '32'],
+      '--clients: a socket of xeon-platinum-8336c has cores for a server and 31 clients, not 32',
+    ],
+    [['--workload', 'fan-in', '--placement', 'same-cpu'], '--workload fan-in gives the server and each client a core'],
+    [['--workload', 'fan-in', '--mechanism', 'pipe'], 'nothing to compare: pipe is for two sides only'],
+    [['--size', '2m'], '--size takes bytes from 1 to 1 MiB'],
+    [['--size', '0'], '--size takes bytes from 1 to 1 MiB'],
     [['--mechanism', 'signal'], 'nothing to compare: signal takes 1 to 4 bytes'],
     [['--profile', 'epyc-9654', '--placement', 'cross-socket', '--idle', 'deep'], '--idle takes one of'],
     [['--json', '/'], '--json takes the name of a file that can be written'],

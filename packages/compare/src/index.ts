@@ -1,10 +1,14 @@
 export { CompareError, type CompareErrorCode, done, exactly } from './errors.js';
 export { type Stretch, type Waterfall, waterfall } from './explain/waterfall.js';
+export type { Gathering, Hub } from './mechanism/gathering.js';
 export type { Endpoint, Mechanism, MechanismLimits, Meeting, Routine, Side, Waiting } from './mechanism/mechanism.js';
 export { byClone, byFork, type Ends } from './mechanism/related.js';
 export { lookAgain, untilThere } from './mechanism/waiting.js';
 export { mechanisms } from './mechanisms/index.js';
 export { type RpalVariant, rpalMechanism } from './mechanisms/rpal.js';
+export { type MemoryBandwidth, memoryBandwidthOf } from './mpi/memory-bandwidth.js';
+export { type MpiOptions, type MpiResult, mpiPingPong, mpiRing } from './mpi/mpi.js';
+export { crossMemoryAttach, eagerCopy, type Transport, transports } from './mpi/transport.js';
 export { CompareStep } from './steps.js';
 export type {
   Curves,
@@ -20,7 +24,9 @@ export type {
 export { type ExperimentRow, verdicts } from './system/verdict.js';
 export { type Cost, cost } from './workload/cost.js';
 export { Counters, type Counts } from './workload/counters.js';
+export { type FanIn, type FanInOptions, fanIn } from './workload/fan-in.js';
 export {
+  batches,
   type Handler,
   type PingPong,
   pingPong,

@@ -28,6 +28,7 @@ import {
   whyNot,
 } from './comparison.js';
 import { builtInMechanisms, mechanismsNamed } from './mechanism-loader.js';
+import { sizeFrom } from './sizes.js';
 
 interface Flags {
   readonly mechanism: string;
@@ -42,6 +43,8 @@ interface Flags {
   readonly waiting: CompareSettings['waiting'];
   readonly handler: number;
   readonly calls: number;
+  readonly depth: number;
+  readonly clients: number;
   readonly svg?: string;
   readonly json?: string;
   readonly list?: true;
@@ -69,6 +72,8 @@ export const comparisonJson = envelopeOf(
     waiting: z.enum(['own', 'sleep', 'poll']),
     handlerCycles: cycles,
     handlerCalls: perMessage,
+    depth: z.number().int().describe('of batch: requests before their answers'),
+    clients: z.number().int().describe('of fan-in'),
   }),
   z.strictObject({
     rows: z.array(
@@ -122,7 +127,7 @@ export function compareCommand(io: Io, done: (code: number) => void): Command {
     .addOption(
       option(
         '--workload <name>',
-        'ping-pong: one message at a time; stream: as many as fit; request: ping-pong with a server that works on each; cost: from how much work per message two CPUs beat one thread',
+        'ping-pong: one message at a time; stream: as many as fit; batch: several requests, then their answers; request: ping-pong with a server that works on each; fan-in: several clients of one server; cost: from how much work per message two CPUs beat one thread',
         oneOf('--workload', WORKLOADS),
       ).default('ping-pong', 'ping-pong'),
     )
@@ -145,6 +150,8 @@ export function compareCommand(io: Io, done: (code: number) => void): Command {
       option('--handler <cycles>', 'TSC cycles of the server per request', wholeNumber('--handler', 0, 1e9, 'cycles')).default(5000),
     )
     .addOption(option('--calls <n>', 'system calls of the server per request', wholeNumber('--calls', 0, 1000, 'calls')).default(0))
+    .addOption(option('--depth <n>', 'of batch: requests before their answers', wholeNumber('--depth', 1, 10_000, 'requests')).default(10))
+    .addOption(option('--clients <n>', 'of fan-in, each on a core of its own', wholeNumber('--clients', 1, 255, 'clients')).default(4))
     .addOption(new Option('--list', 'show the mechanisms and end'))
     .addOption(new Option('--svg <file>', 'draw a chart to a file'))
     .addOption(new Option('--json <file>', JSON_HELP))
@@ -158,14 +165,7 @@ function list(io: Io): number {
 
 /** Parses `--size`. */
 function sizesFrom(text: string): readonly number[] {
-  const sizes = text.split(',').map((word) => {
-    const [, digits, unit] = /^(\d+)([km]?)$/i.exec(word) ?? [];
-    const bytes = Number(digits) * { '': 1, k: 1024, m: LARGEST }[(unit ?? '').toLowerCase() as '' | 'k' | 'm'];
-    if (!(bytes >= 1 && bytes <= LARGEST)) {
-      throw new UsageError(`--size takes numbers of bytes from 1 to 1m with commas between, such as 32,4k,1m; "${word}" is none`);
-    }
-    return bytes;
-  });
+  const sizes = text.split(',').map((word) => sizeFrom('--size', word, LARGEST));
   return [...new Set(sizes)].sort((a, b) => a - b);
 }
 
@@ -183,6 +183,8 @@ async function compare(flags: Flags, io: Io): Promise<number> {
     waiting: flags.waiting,
     handlerCycles: flags.workload === 'request' ? flags.handler : 0,
     handlerCalls: flags.workload === 'request' ? flags.calls : 0,
+    depth: flags.depth,
+    clients: flags.clients,
   };
   checkPlace(settings);
   if (settings.workload === 'cost' && flags.svg !== undefined) {
@@ -191,6 +193,7 @@ async function compare(flags: Flags, io: Io): Promise<number> {
   if (settings.workload === 'cost' && settings.placement === 'same-cpu') {
     throw new UsageError('--workload cost compares two CPUs with one thread; --placement same-socket or cross-socket has two');
   }
+  checkWorkload(settings);
   const json = new JsonOutput(flags.json, io);
   const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
   checkApart(json, svg);
@@ -210,6 +213,19 @@ async function compare(flags: Flags, io: Io): Promise<number> {
   if (json.textWanted) io.stdout.write(renderComparison(settings, comparison));
   tellWritten(io, `${rows.length + costs.length} rows`, svg, json);
   return complete ? ExitCode.OK : ExitCode.INTERRUPTED;
+}
+
+/** @throws UsageError if a workload cannot be as it was asked for, whatever the mechanism */
+export function checkWorkload({ workload, messages, depth, clients, placement, profile }: CompareSettings): void {
+  if (workload === 'batch' && messages % depth !== 0) {
+    throw new UsageError(`--messages takes a multiple of --depth, which is ${depth}; ${messages} is none`);
+  }
+  if (workload !== 'fan-in') return;
+  if (placement !== 'same-socket')
+    throw new UsageError('--workload fan-in gives the server and each client a core: --placement same-socket');
+  const most = profile.topology.coresPerSocket - 1;
+  if (clients > most)
+    throw new UsageError(`--clients: a socket of ${profile.name} has cores for a server and ${most} clients, not ${clients}`);
 }
 
 async function run(settings: CompareSettings, progress: Progress): Promise<Comparison> {
@@ -239,6 +255,7 @@ function inWords({ mechanisms: chosen, profile, ...others }: CompareSettings) {
 function lineOf(settings: CompareSettings, named: string): string {
   const { workload, handlerCycles, handlerCalls } = settings;
   const words = inWords(settings);
+  const detail = { batch: ['--depth', String(words.depth)], 'fan-in': ['--clients', String(words.clients)] }[workload as string] ?? [];
   const handler = workload === 'request' ? ['--handler', String(handlerCycles), '--calls', String(handlerCalls)] : [];
   return commandLine([
     'compare',
@@ -263,6 +280,7 @@ function lineOf(settings: CompareSettings, named: string): string {
     '--waiting',
     words.waiting,
     ...handler,
+    ...detail,
   ]);
 }
 

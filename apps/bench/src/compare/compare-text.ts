@@ -1,6 +1,7 @@
 import { percent, whole } from '../report/numbers.js';
 import { textTable } from '../report/text-table.js';
 import type { CompareSettings, CostRow, Left, Row } from './comparison.js';
+import { sizeText } from './sizes.js';
 
 /** What a comparison found. */
 export interface Comparison {
@@ -17,13 +18,7 @@ export function figureOf({ oneWay, interval }: Row): number {
   return oneWay ?? interval ?? Number.NaN;
 }
 
-/** 4096: `4 KiB`. */
-export function sizeText(bytes: number): string {
-  if (bytes >= 1 << 20 && bytes % (1 << 20) === 0) return `${bytes >> 20} MiB`;
-  return bytes >= 1024 && bytes % 1024 === 0 ? `${bytes >> 10} KiB` : `${bytes} B`;
-}
-
-const WAYS = { 'ping-pong': 'one way', stream: 'between two', request: 'one way' } as const;
+const WAYS = { 'ping-pong': 'one way', stream: 'between two', batch: 'between two', request: 'one way', 'fan-in': 'a request' } as const;
 
 const READING = `\
 TSC cycles and counts per message. One way: from the moment at which the client
@@ -31,7 +26,14 @@ begins to send to the one at which the server has the message. Trip: until the
 client has the answer. CPU: what the CPUs of both sides were awake for, over all
 messages both ways; who polls is never idle. Entries: system calls. Lines: cache
 lines that came from another core. Every cycle of the way is booked, and the
-messages' bytes are compared.`;
+messages' bytes are compared. What others measured of these mechanisms, beside
+what the model says: npx rpal-bench predict`;
+
+const READING_FAN_IN = `\
+TSC cycles per request that the server answers, whoever sent it, with as many at
+a time as there are clients. Trip: what a client waits for its answer. The other
+columns are per message, requests and answers alike, over the CPUs of all
+clients and of the server.`;
 
 const READING_COST = `\
 Each message takes some work, half of it before it is sent and half after it has
@@ -45,13 +47,27 @@ export function renderComparison(settings: CompareSettings, { rows, costs, left,
   const { profile, placement, idle, workload, messages, sizes } = settings;
   const parts = [
     `${profile.title}`,
-    `${workload}, ${placement}, idle in ${idle}, ${whole(messages)} messages a row${complete ? '' : ' (PARTIAL RESULT, interrupted)'}`,
+    `${detail(settings)}, ${placement}, idle in ${idle}, ${whole(messages)} messages a row${complete ? '' : ' (PARTIAL RESULT, interrupted)'}`,
     '',
   ];
   if (workload === 'cost') parts.push('Work per message from which on two CPUs beat one thread', '', costsBySize(costs, sizes), '');
-  else parts.push(...ways(WAYS[workload], rows, sizes, workload !== 'stream'));
+  else
+    parts.push(
+      ...ways(
+        WAYS[workload],
+        rows,
+        sizes,
+        rows.some(({ causes }) => causes.length > 0),
+      ),
+    );
   if (left.length > 0) parts.push('Left out', '', ...reasons(left), '');
-  return `${parts.join('\n')}\n${workload === 'cost' ? READING_COST : READING}\n`;
+  return `${parts.join('\n')}\n${workload === 'cost' ? READING_COST : workload === 'fan-in' ? READING_FAN_IN : READING}\n`;
+}
+
+/** The workload, with what makes it another one. */
+function detail({ workload, depth, clients }: CompareSettings): string {
+  if (workload === 'batch') return `batches of ${depth}`;
+  return workload === 'fan-in' ? `${clients} clients of one server` : workload;
 }
 
 /** Tables of one size, or of several. @param explained whether the causes of a way are shown */

@@ -1,7 +1,9 @@
 import type { Plugin } from '@rpal/bus';
 import {
+  batches,
   type Counts,
   cost,
+  fanIn,
   type Mechanism,
   type PingPong,
   pingPong,
@@ -17,7 +19,7 @@ import type { IdleStateName } from '@rpal/sched';
 import { cpusFor, type Placement } from '../rfc-benchmark.js';
 
 /** What the mechanisms are to do. */
-export const WORKLOADS = ['ping-pong', 'stream', 'request', 'cost'] as const;
+export const WORKLOADS = ['ping-pong', 'stream', 'batch', 'request', 'fan-in', 'cost'] as const;
 export type WorkloadName = (typeof WORKLOADS)[number];
 
 /** A comparison as the user asked for it. */
@@ -39,6 +41,10 @@ export interface CompareSettings {
   /** Of the server of `request`: TSC cycles and system calls per message. */
   readonly handlerCycles: number;
   readonly handlerCalls: number;
+  /** Of `batch`: requests that are sent before their answers are waited for. */
+  readonly depth: number;
+  /** Of `fan-in`. */
+  readonly clients: number;
 }
 
 /** One mechanism with messages of one size. Cycles are TSC cycles, per message. */
@@ -48,9 +54,9 @@ export interface Row {
   readonly waiting: Waiting;
   /** From the beginning of a send to its receipt; null where messages overlap. */
   readonly oneWay: number | null;
-  /** There and back; null where messages overlap. */
+  /** There and back; null where a client's messages overlap. */
   readonly roundTrip: number | null;
-  /** Between two messages, where they overlap; null where they do not. */
+  /** Between two messages, where they overlap, or between two requests of any clients; null where one waits for the other. */
   readonly interval: number | null;
   /** What the CPUs of both sides were not halted for, in all. */
   readonly busy: number;
@@ -91,7 +97,12 @@ export function whyNot(mechanism: Mechanism, settings: CompareSettings, size: nu
   if (size < smallest || size > largest) return `takes ${smallest} to ${largest} bytes`;
   if (settings.waiting !== 'own' && !mechanism.waits.includes(settings.waiting)) return `its sides do not ${settings.waiting}`;
   if (mechanism.oneCpu === true && settings.placement !== 'same-cpu') return 'takes both sides on one CPU (--placement same-cpu)';
-  if ((settings.workload === 'stream' || settings.workload === 'cost') && !mechanism.streams) return 'sends one message at a time';
+  const { workload, clients } = settings;
+  if ((workload === 'stream' || workload === 'batch' || workload === 'cost') && !mechanism.streams) return 'sends one message at a time';
+  if (workload === 'fan-in') {
+    if (mechanism.gather === undefined) return 'is for two sides only';
+    if (clients > (mechanism.mostClients ?? clients)) return `has ${mechanism.mostClients} clients at most`;
+  }
   return null;
 }
 
@@ -99,9 +110,16 @@ export function whyNot(mechanism: Mechanism, settings: CompareSettings, size: nu
 export function measureRow(mechanism: Mechanism, settings: CompareSettings, size: number, plugins: readonly Plugin[] = []): Row {
   const options = optionsOf(mechanism, settings, size, plugins);
   const { waiting } = options;
-  if (settings.workload === 'stream') return streamRow(mechanism, size, waiting, streaming(mechanism, options));
+  const { workload, depth, clients } = settings;
+  if (workload === 'stream') return streamRow(mechanism, size, waiting, streaming(mechanism, options));
+  if (workload === 'batch') return streamRow(mechanism, size, waiting, batches(mechanism, depth, options));
+  if (workload === 'fan-in') {
+    const gathered = fanIn(mechanism, { ...options, clients });
+    const requests = gathered.messages / 2;
+    return { ...streamRow(mechanism, size, waiting, gathered), interval: gathered.elapsed / requests, roundTrip: gathered.latency };
+  }
   const handler = { cycles: settings.handlerCycles, systemCalls: settings.handlerCalls };
-  const result = settings.workload === 'request' ? requests(mechanism, handler, options) : pingPong(mechanism, options);
+  const result = workload === 'request' ? requests(mechanism, handler, options) : pingPong(mechanism, options);
   return tripRow(mechanism, size, waiting, result);
 }
 
@@ -113,10 +131,12 @@ export function costRow(mechanism: Mechanism, settings: CompareSettings, size: n
 }
 
 function optionsOf(mechanism: Mechanism, settings: CompareSettings, size: number, plugins: readonly Plugin[]): WorkloadOptions {
-  const { messages, profile, idle, costs, seed, placement, coreGHz } = settings;
+  const { messages, profile, idle, costs, seed, placement, coreGHz, workload, depth } = settings;
   const waiting = settings.waiting === 'own' ? (mechanism.waits[0] as Waiting) : settings.waiting;
   const machine: MachineOptions = { profile, idle, costs, seed, plugins, ...(coreGHz === undefined ? {} : { coreGHz }) };
-  return { machine, size, cpus: cpusFor(profile, placement), waiting, messages, warmUp: warmUpOf(messages) };
+  // Whole batches.
+  const warmUp = workload === 'batch' ? Math.ceil(warmUpOf(messages) / depth) * depth : warmUpOf(messages);
+  return { machine, size, cpus: cpusFor(profile, placement), waiting, messages, warmUp };
 }
 
 function tripRow({ name, copies }: Mechanism, size: number, waiting: Waiting, result: PingPong): Row {

@@ -261,6 +261,8 @@ function comparison(profile: CpuProfile, placement: Placement, messages: number)
     waiting: 'own',
     handlerCycles: 0,
     handlerCalls: 0,
+    depth: 1,
+    clients: 1,
   };
 }
 

@@ -1,4 +1,4 @@
-import { sizeText } from '../compare/compare-text.js';
+import { sizeText } from '../compare/sizes.js';
 import { drawWaterfall } from '../explain/explain-svg.js';
 import { CLAIMED } from '../mesh/mesh.js';
 import { publishedRuns } from '../published.js';

@@ -1,5 +1,6 @@
 import type { Mechanism, Waiting } from '@rpal/compare';
 import { rpal } from '@rpal/rpal-core';
+import { checkWorkload } from '../compare/compare-command.js';
 import { figureOf } from '../compare/compare-text.js';
 import { measureRow, type WorkloadName, whyNot } from '../compare/comparison.js';
 import { builtIn, mechanismNamed } from '../compare/mechanism-loader.js';
@@ -70,12 +71,18 @@ const compare: Experiment = {
       standard: 'pipe',
       parse: (word) => (isModule(word) ? word : builtIn(word).name),
     },
-    workload: { help: 'ping-pong, stream or request', standard: 'ping-pong', parse: oneOf('workload', ['ping-pong', 'stream', 'request']) },
+    workload: {
+      help: 'ping-pong, stream, batch, request or fan-in',
+      standard: 'ping-pong',
+      parse: oneOf('workload', ['ping-pong', 'stream', 'batch', 'request', 'fan-in']),
+    },
     size: { help: 'bytes per message, 1 to 1048576', standard: 32, parse: wholeNumber('size', 1, 1_048_576, 'bytes') },
     messages: { help: 'messages', standard: 1000, parse: wholeNumber('messages', 1, 10_000_000, 'messages') },
     waiting: { help: 'own, sleep or poll', standard: 'own', parse: oneOf('waiting', ['own', 'sleep', 'poll']) },
     handler: { help: 'TSC cycles of the server per request', standard: 0, parse: wholeNumber('handler', 0, 1e9, 'cycles') },
     calls: { help: 'system calls of the server per request', standard: 0, parse: wholeNumber('calls', 0, 1000, 'calls') },
+    depth: { help: 'requests of a batch', standard: 10, parse: wholeNumber('depth', 1, 10_000, 'requests') },
+    clients: { help: 'clients of fan-in', standard: 4, parse: wholeNumber('clients', 1, 255, 'clients') },
     ...machineParameters,
   },
   check(settings) {
@@ -83,6 +90,7 @@ const compare: Experiment = {
     // What a file exports is known when it is loaded.
     if (isModule(String(settings.mechanism))) return;
     const { mechanism, compareSettings, size } = comparisonOf(settings, builtIn(String(settings.mechanism)));
+    checkWorkload(compareSettings);
     const why = whyNot(mechanism, compareSettings, size);
     if (why !== null) throw new UsageError(`${mechanism.name} ${why}`);
   },
@@ -115,6 +123,8 @@ function comparisonOf(settings: Settings, found: Mechanism) {
     waiting: settings.waiting as Waiting | 'own',
     handlerCycles: settings.handler as number,
     handlerCalls: settings.calls as number,
+    depth: settings.depth as number,
+    clients: settings.clients as number,
   };
   return { mechanism, compareSettings, size };
 }

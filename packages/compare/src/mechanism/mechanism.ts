@@ -1,5 +1,6 @@
 import type { Plugin } from '@rpal/bus';
 import type { Machine, Program } from '@rpal/kernel';
+import type { Gathering } from './gathering.js';
 
 /** Part of a program: it may wait, and ends with a value. */
 export type Routine<T = void> = Generator<void, T>;
@@ -45,6 +46,8 @@ export interface MechanismLimits {
   readonly streams: boolean;
   /** Whether both sides have to be on one CPU; absent: they may be anywhere. */
   readonly oneCpu?: true;
+  /** Clients that one server can have at most; absent: as many as there are cores. */
+  readonly mostClients?: number;
 }
 
 /** A way for two programs to exchange messages. Plugins may add further ones. */
@@ -64,4 +67,6 @@ export interface Mechanism extends MechanismLimits {
    * with them.
    */
   start(machine: Machine, meeting: Meeting): void;
+  /** The same for several clients and one server; absent: it is for two sides only. */
+  gather?(machine: Machine, gathering: Gathering): void;
 }

@@ -5,6 +5,7 @@ import { CompareError, done } from '../errors.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { byFork, type Ends } from '../mechanism/related.js';
 import { lookAgain, nonBlocking, untilThere } from '../mechanism/waiting.js';
+import { byForks, epollHub } from './gathered.js';
 
 /** Descriptors of one side. */
 interface Descriptors {
@@ -98,6 +99,11 @@ function mechanism(name: string, title: string, open: Open, endpoint: typeof pla
   return { name, title, copies: 2, sizes: [1, largest], waits: ['sleep', 'poll'], streams: true, start: byFork(open, endpoint) };
 }
 
+/** A server that waits in epoll for all its clients; each client has one descriptor to wait for. */
+function gathered(open: Open): NonNullable<Mechanism['gather']> {
+  return byForks({ open, endpoint: withEpoll, hub: (p, own, meetings) => epollHub(p, own, meetings, plain) });
+}
+
 /** Mechanisms whose two sides read and write descriptors. */
 export const byFiles: readonly Mechanism[] = [
   mechanism('pipe', 'a pipe each way', pipes, plain),
@@ -105,6 +111,9 @@ export const byFiles: readonly Mechanism[] = [
   mechanism('stream', 'a pair of Unix stream sockets', sockets(SocketType.STREAM), plain),
   mechanism('datagram', 'a pair of Unix datagram sockets', sockets(SocketType.DGRAM), plain, LARGEST_PACKET),
   mechanism('seqpacket', 'a pair of Unix seqpacket sockets', sockets(SocketType.SEQPACKET), plain, LARGEST_PACKET),
-  mechanism('pipe-epoll', 'a pipe each way, announced by epoll', pipes, withEpoll),
-  mechanism('unix', 'a pair of Unix stream sockets, announced by epoll', sockets(SocketType.STREAM), withEpoll),
+  { ...mechanism('pipe-epoll', 'a pipe each way, announced by epoll', pipes, withEpoll), gather: gathered(pipes) },
+  {
+    ...mechanism('unix', 'a pair of Unix stream sockets, announced by epoll', sockets(SocketType.STREAM), withEpoll),
+    gather: gathered(sockets(SocketType.STREAM)),
+  },
 ];

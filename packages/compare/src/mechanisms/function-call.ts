@@ -3,13 +3,6 @@ import { CompareError } from '../errors.js';
 import type { Endpoint, Mechanism, Routine } from '../mechanism/mechanism.js';
 import { CompareStep } from '../steps.js';
 
-/** What lies on the way between the two sides: the caller's buffer, not a copy of it. */
-interface Argument {
-  address: number;
-  /** Whether it has been passed and not been read yet. */
-  passed: boolean;
-}
-
 /**
  * Both sides in one thread: the sender calls the other side, which goes on until it waits again. Any mechanism has to compete with this
  * where the two sides need no protection from each other (COST).
@@ -25,8 +18,9 @@ export const functionCall: Mechanism = {
     machine.spawn(
       executable('client', function* (p) {
         yield* p.setAffinity([cpus[0]]);
-        const there: Argument = { address: 0, passed: false };
-        const back: Argument = { address: 0, passed: false };
+        /** What lies on the way: addresses of the sender's buffer, not copies of it. */
+        const there: number[] = [];
+        const back: number[] = [];
         let waits = false;
         const callee = server(p, {
           *send(address) {
@@ -34,12 +28,12 @@ export const functionCall: Mechanism = {
             yield* nothing();
           },
           *receive() {
-            while (!there.passed) {
+            for (;;) {
+              const address = there.shift();
+              if (address !== undefined) return address;
               waits = true;
               yield;
             }
-            there.passed = false;
-            return there.address;
           },
         });
         /** Runs the callee until it waits for the next message, or has ended. */
@@ -54,10 +48,10 @@ export const functionCall: Mechanism = {
             yield* goOn();
           },
           *receive() {
-            if (!back.passed) throw new CompareError('USAGE', 'a function that has returned cannot send any more');
-            back.passed = false;
+            const address = back.shift();
+            if (address === undefined) throw new CompareError('USAGE', 'a function that has returned cannot send any more');
             yield* nothing();
-            return back.address;
+            return address;
           },
         };
         yield* client(p, end);
@@ -67,10 +61,9 @@ export const functionCall: Mechanism = {
   },
 };
 
-function pass(p: Program, argument: Argument, address: number): void {
+function pass(p: Program, way: number[], address: number): void {
   p.context.cpu.charge(CompareStep.call);
-  argument.address = address;
-  argument.passed = true;
+  way.push(address);
 }
 
 function* nothing(): Routine {}

@@ -18,7 +18,7 @@ function geometry(size: number): { readonly slot: number; readonly slots: number
 }
 
 /** Memory behind a descriptor that both sides have mapped: a ring for each way. @returns their addresses */
-export function* mapRings(p: Program, { size }: Meeting): Routine<readonly [there: number, back: number]> {
+export function* mapRings(p: Program, { size }: Pick<Meeting, 'size'>): Routine<readonly [there: number, back: number]> {
   const { bytes } = geometry(size);
   const fd = done('memfd_create', yield* p.memfd('rings'));
   done('ftruncate', yield* p.ftruncate(fd, 2 * bytes));

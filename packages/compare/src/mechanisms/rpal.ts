@@ -1,11 +1,13 @@
 import type { Plugin } from '@rpal/bus';
-import { type Program, Time } from '@rpal/kernel';
+import { type Machine, type Program, Time } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, librpal, QUEUE_WORDS, RpalError, type RpalFd, rpalExecutable, welcome } from '@rpal/librpal';
 import { rpal } from '@rpal/rpal-core';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
 import { CompareError, done, exactly } from '../errors.js';
+import type { Gathering } from '../mechanism/gathering.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { lookAgain } from '../mechanism/waiting.js';
+import { EVENT_DATA, EVENTS } from './gathered.js';
 
 const PATH = '/tmp/compare.sock';
 const WORD = 8;
@@ -51,14 +53,13 @@ export function rpalMechanism({ name, title, plugins, passing }: RpalVariant): M
         clientCpu,
       );
     },
+    ...(passing === 'copy' ? { gather } : {}),
   };
 }
 
 function* server(p: Program, meeting: Meeting, passing: RpalVariant['passing']): Routine {
   done('sched_setaffinity', yield* p.setAffinity([meeting.cpus[1]]));
-  const listener = done('socket', yield* p.socket(SocketType.STREAM));
-  done('bind', yield* p.bind(listener, PATH));
-  done('listen', yield* p.listen(listener, 1));
+  const listener = yield* listening(p, 1);
   const fd = done('accept', yield* p.accept(listener));
   const lib = librpal(p);
   if ((yield* lib.init(1)) < 0) throw libraryFailed('rpal_init', lib.error);
@@ -161,9 +162,96 @@ function libraryFailed(call: string, error: number): CompareError {
   return new CompareError('CALL_FAILED', `${call} failed with ${name}`);
 }
 
+/** One server, whose receiver waits for all its clients. */
+function gather(machine: Machine, gathering: Gathering): void {
+  const { clientCpus, serverCpu, size, waiting } = gathering;
+  machine.spawn(
+    rpalExecutable('server', (p) => hub(p, gathering)),
+    serverCpu,
+  );
+  for (const [number, cpu] of clientCpus.entries()) {
+    const meeting: Meeting = {
+      size,
+      waiting,
+      cpus: [cpu, serverCpu],
+      client: (p, end) => gathering.client(p, end, number),
+      *server() {},
+    };
+    machine.spawn(
+      rpalExecutable(`client ${number}`, (p) => client(p, meeting, 'copy')),
+      cpu,
+    );
+  }
+}
+
+function* hub(p: Program, { clientCpus, serverCpu, server: serve }: Gathering): Routine {
+  done('sched_setaffinity', yield* p.setAffinity([serverCpu]));
+  const listener = yield* listening(p, clientCpus.length);
+  const lib = librpal(p);
+  if ((yield* lib.init(1)) < 0) throw libraryFailed('rpal_init', lib.error);
+  const epfd = done('epoll_create1', yield* p.epollCreate());
+  const fds: number[] = [];
+  for (const _ of clientCpus) {
+    const fd = done('accept', yield* p.accept(listener));
+    done('rpal_epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN | Poll.IN | Poll.RDHUP | Epoll.ET, fds.length));
+    if ((yield* welcome(p, lib, fd)) < 0) throw libraryFailed('the handshake', lib.error);
+    fds.push(fd);
+  }
+  const events = done('mmap', yield* p.allocate(4096));
+  let gone = 0;
+  /** Clients whose queues may have words. */
+  const ready: number[] = [];
+  function* wait(): Routine {
+    const n = done('rpal_epoll_wait', yield* lib.epollWait(epfd, events, EVENTS, -1));
+    for (let i = 0; i < n; i++) {
+      const event = events + i * EPOLL_EVENT_SIZE;
+      if (((yield* p.load32(event)) & (Poll.RDHUP | Poll.HUP)) !== 0) gone++;
+      else ready.push(yield* p.load32(event + EVENT_DATA));
+    }
+  }
+  yield* serve(p, {
+    *receive(address, length) {
+      const all = Math.ceil(length / WORD);
+      for (;;) {
+        while (ready.length === 0) yield* wait();
+        const number = ready.shift() as number;
+        let got = yield* lib.readPtrs(fds[number] as number, address, Math.min(all, QUEUE_WORDS));
+        if (got <= 0) continue;
+        while (got < all) {
+          const n = yield* lib.readPtrs(fds[number] as number, address + WORD * got, Math.min(all - got, QUEUE_WORDS));
+          if (n > 0) got += n;
+          else yield* wait();
+        }
+        return number;
+      }
+    },
+    *send(client, address, length) {
+      for (let sent = 0; sent < length; ) sent += done('write', yield* p.write(fds[client] as number, address + sent, length - sent));
+    },
+    // A server that ended in the middle of its last call would take the caller's with it.
+    *close() {
+      while (gone < fds.length) yield* wait();
+    },
+  });
+}
+
+/** A socket at the common path, for so many clients. */
+function* listening(p: Program, clients: number): Routine<number> {
+  const listener = done('socket', yield* p.socket(SocketType.STREAM));
+  done('bind', yield* p.bind(listener, PATH));
+  done('listen', yield* p.listen(listener, clients));
+  return listener;
+}
+
+/** With the server they are 16 services: of more, two have ids that are equal modulo 16, the same protection key, and are refused (patch 25). */
+const MOST_CLIENTS = 15;
+
 /** RPAL with the RFC's own isolation and sharing. */
 export const byRpal: readonly Mechanism[] = [
-  rpalMechanism({ name: 'rpal', title: 'RPAL calls that carry their words', plugins: () => [rpal()], passing: 'copy' }),
+  {
+    ...rpalMechanism({ name: 'rpal', title: 'RPAL calls that carry their words', plugins: () => [rpal()], passing: 'copy' }),
+    mostClients: MOST_CLIENTS,
+  },
   rpalMechanism({
     name: 'rpal-reference',
     title: "RPAL calls that carry an address: the receiver opens the caller's key and copies from there",

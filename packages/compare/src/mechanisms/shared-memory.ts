@@ -1,9 +1,11 @@
 import type { Program } from '@rpal/kernel';
 import { Futex } from '@rpal/uapi';
 import { done } from '../errors.js';
+import type { Hub } from '../mechanism/gathering.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { byClone, byFork, type Ends } from '../mechanism/related.js';
 import { lookAgain, nonBlocking, untilThere } from '../mechanism/waiting.js';
+import { byForks } from './gathered.js';
 import { mapRings, Ring, touchRings } from './ring.js';
 
 /** The rings of one side, and the eventfds that announce what is in them. */
@@ -65,6 +67,30 @@ function* spinning(p: Program, own: Rings, meeting: Meeting): Routine<Endpoint> 
   });
 }
 
+/** A server that looks at the rings of all its clients in turn. */
+function* watching(p: Program, own: readonly Rings[], meetings: readonly Meeting[]): Routine<Hub> {
+  const [meeting] = meetings as [Meeting];
+  const pairs: { readonly into: Ring; readonly end: Endpoint }[] = [];
+  for (const each of own) pairs.push({ into: new Ring(p, each.from, meeting.size), end: yield* spinning(p, each, meeting) });
+  let next = 0;
+  return {
+    *receive(address, length) {
+      for (;;) {
+        for (let looked = 0; looked < pairs.length; looked++) {
+          const number = next;
+          const { into } = pairs[number] as (typeof pairs)[number];
+          next = (next + 1) % pairs.length;
+          if (!(yield* into.hasMessage())) continue;
+          yield* into.read(address, length);
+          return number;
+        }
+        yield* lookAgain(p, meeting);
+      }
+    },
+    send: (client, address, length) => (pairs[client] as (typeof pairs)[number]).end.send(address, length),
+  };
+}
+
 /** A reader that finds nothing sleeps on the writer's count. */
 function sleepingOn(flags: number) {
   return function* (p: Program, own: Rings, meeting: Meeting): Routine<Endpoint> {
@@ -113,7 +139,14 @@ export const bySharedMemory: readonly Mechanism[] = [
     waits: ['sleep'],
     start: byFork(rings, sleepingOn(0)),
   },
-  { ...common, name: 'spin', title: 'a ring in shared memory that both sides watch', waits: ['poll'], start: byFork(rings, spinning) },
+  {
+    ...common,
+    name: 'spin',
+    title: 'a ring in shared memory that both sides watch',
+    waits: ['poll'],
+    start: byFork(rings, spinning),
+    gather: byForks({ open: rings, endpoint: spinning, hub: watching }),
+  },
   {
     ...common,
     name: 'threads-futex',

@@ -3,6 +3,7 @@ import { createMachine, type Machine, type MachineOptions, type Program, type Tr
 import { CompareError, done, exactly } from '../errors.js';
 import type { Endpoint, Mechanism, Routine, Waiting } from '../mechanism/mechanism.js';
 import { Counters, type Counts } from './counters.js';
+import { buffers, check, fill, STRIDE } from './message.js';
 
 /** What two programs are to exchange, and where. */
 export interface WorkloadOptions {
@@ -48,10 +49,6 @@ export interface PingPong extends Usage {
 
 /** Messages one way, as fast as the mechanism takes them. */
 export interface Streaming extends Usage {}
-
-const PAGE = 4096;
-/** The period of the pattern in the bytes of a message: prime, so that no two messages are alike. */
-const STRIDE = 131;
 
 /** Client and server in turn: what a message takes there and back. @throws CompareError */
 export function pingPong(mechanism: Mechanism, options: WorkloadOptions): PingPong {
@@ -137,6 +134,52 @@ export function streaming(mechanism: Mechanism, options: WorkloadOptions): Strea
     },
   );
   return run.usage(messages);
+}
+
+/**
+ * The client sends `depth` requests and then waits for as many answers; the server takes a batch and then answers it.
+ * `messages` are requests, and a multiple of `depth`; so are those that warm up.
+ * @throws CompareError USAGE also if the mechanism sends one at a time
+ */
+export function batches(mechanism: Mechanism, depth: number, options: WorkloadOptions): Streaming {
+  if (!mechanism.streams) throw new CompareError('USAGE', `${mechanism.name} sends one message at a time: it has no batches`);
+  const { messages, warmUp, size } = options;
+  if (!Number.isInteger(depth) || depth < 1) throw new CompareError('USAGE', `depth: ${depth} is not a whole number from 1 on`);
+  for (const [what, value] of Object.entries({ messages, warmUp })) {
+    if (value % depth !== 0) throw new CompareError('USAGE', `${what}: ${value} is not a multiple of the depth, which is ${depth}`);
+  }
+  const run = new Run(mechanism, options);
+  run.start(
+    function* (p, end) {
+      const [out, into] = yield* buffers(p, size);
+      for (let i = 0; i < warmUp; i += depth) {
+        yield* fill(p, out, size, i);
+        for (let j = 0; j < depth; j++) yield* end.send(out, size);
+        for (let j = 0; j < depth; j++) yield* check(p, yield* end.receive(into, size), size, i + STRIDE);
+      }
+      let last = into;
+      run.counters.begin(p.rdtsc());
+      for (let i = 0; i < messages; i += depth) {
+        for (let j = 0; j < depth; j++) yield* end.send(out, size);
+        for (let j = 0; j < depth; j++) last = yield* end.receive(into, size);
+      }
+      run.counters.end(p.rdtsc());
+      yield* check(p, last, size, warmUp - depth + STRIDE);
+    },
+    function* (p, end) {
+      const [out, into] = yield* buffers(p, size);
+      for (let i = 0; i < warmUp; i += depth) {
+        for (let j = 0; j < depth; j++) yield* check(p, yield* end.receive(into, size), size, i);
+        yield* fill(p, out, size, i + STRIDE);
+        for (let j = 0; j < depth; j++) yield* end.send(out, size);
+      }
+      for (let i = 0; i < messages; i += depth) {
+        for (let j = 0; j < depth; j++) yield* end.receive(into, size);
+        for (let j = 0; j < depth; j++) yield* end.send(out, size);
+      }
+    },
+  );
+  return run.usage(2 * messages);
 }
 
 /** What the server does between a request and its answer, and how often requests come. */
@@ -237,29 +280,4 @@ function checkOptions(
     if (!Number.isInteger(value) || value < least)
       throw new CompareError('USAGE', `${what}: ${value} is not a whole number from ${least} on`);
   }
-}
-
-/** Room for a message that goes out and one that comes in, both there already. */
-function* buffers(p: Program, size: number): Routine<readonly [out: number, into: number]> {
-  const room = Math.ceil((size + 8) / PAGE) * PAGE;
-  const memory = done('mmap', yield* p.allocate(2 * room));
-  yield* p.memset(memory, 0, 2 * room);
-  return [memory, memory + room];
-}
-
-function pattern(size: number, index: number): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, at) => index * STRIDE + at + (at >> 8));
-}
-
-function* fill(p: Program, address: number, size: number, index: number): Routine {
-  yield* p.storeBytes(address, pattern(size, index));
-}
-
-/** @throws CompareError CHANGED if the bytes are not those of message `index` */
-function* check(p: Program, address: number, size: number, index: number): Routine {
-  const seen = new Uint8Array(size);
-  yield* p.loadBytes(address, seen);
-  const wanted = pattern(size, index);
-  const at = seen.findIndex((byte, i) => byte !== wanted[i]);
-  if (at >= 0) throw new CompareError('CHANGED', `byte ${at} of message ${index} came as ${seen[at]}, not ${wanted[at]}`);
 }

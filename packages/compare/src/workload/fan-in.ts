@@ -1,0 +1,102 @@
+import { createMachine, type Program } from '@rpal/kernel';
+import { CompareError, exactly } from '../errors.js';
+import type { Mechanism, Routine } from '../mechanism/mechanism.js';
+import { Counters } from './counters.js';
+import { buffers, check, fill } from './message.js';
+import type { Usage, WorkloadOptions } from './workload.js';
+
+/** Several clients of one server. */
+export interface FanInOptions extends Pick<WorkloadOptions, 'machine' | 'size' | 'waiting' | 'messages' | 'warmUp'> {
+  /** Each has a core of its own, behind that of the server. */
+  readonly clients: number;
+}
+
+/** What clients and server took together. */
+export interface FanIn extends Usage {
+  /** TSC cycles from a client's request to its answer, on average. */
+  readonly latency: number;
+}
+
+/** TSC cycles between two looks of a client that waits for the others. */
+const PAUSE = 200;
+
+/**
+ * Each client sends a request and waits for its answer, again and again; one server answers them all with the bytes that it got.
+ * `messages` are the requests of each client.
+ * @throws CompareError USAGE if the mechanism is for two sides only, or there are too few cores; CALL_FAILED, CHANGED
+ */
+export function fanIn(mechanism: Mechanism, { machine: options, size, waiting, messages, warmUp, clients }: FanInOptions): FanIn {
+  const { name, gather, waits, sizes, plugins, mostClients = Number.POSITIVE_INFINITY } = mechanism;
+  if (gather === undefined) throw new CompareError('USAGE', `${name} is for two sides only: it has no server of several clients`);
+  if (!waits.includes(waiting)) throw new CompareError('USAGE', `the sides of ${name} ${waits[0]}; they cannot ${waiting}`);
+  if (clients > mostClients) throw new CompareError('USAGE', `a server of ${name} has ${mostClients} clients at most, not ${clients}`);
+  checkWhole('size', size, sizes[0], sizes[1]);
+  checkWhole('messages', messages, 1);
+  checkWhole('warmUp', warmUp, 1);
+  const machine = createMachine({ timerSlack: 0, ...options, plugins: [...(plugins?.() ?? []), ...(options.plugins ?? [])] });
+  const { topology } = machine.platform.profile;
+  checkWhole('clients', clients, 1, topology.sockets * topology.coresPerSocket - 1);
+  const counters = new Counters(machine);
+  const clientCpus = Array.from({ length: clients }, (_, number) => number + 1);
+  let warm = 0;
+  let finished = 0;
+  let ended = 0;
+  let waited = 0;
+
+  gather(machine, {
+    size,
+    waiting,
+    serverCpu: 0,
+    clientCpus,
+    *client(p, end, number) {
+      const [out, into] = yield* buffers(p, size);
+      for (let i = 0; i < warmUp; i++) {
+        yield* fill(p, out, size, number * warmUp + i);
+        yield* end.send(out, size);
+        yield* check(p, yield* end.receive(into, size), size, number * warmUp + i);
+      }
+      if (++warm === clients) counters.begin(p.rdtsc());
+      yield* until(p, () => warm === clients);
+      let last = into;
+      for (let i = 0; i < messages; i++) {
+        const began = p.rdtsc();
+        yield* end.send(out, size);
+        last = yield* end.receive(into, size);
+        waited += p.rdtsc() - began;
+      }
+      if (++finished === clients) counters.end(p.rdtsc());
+      yield* check(p, last, size, number * warmUp + warmUp - 1);
+      yield* end.close?.() ?? [];
+      ended++;
+    },
+    *server(p, hub) {
+      const [, into] = yield* buffers(p, size);
+      for (let left = clients * (warmUp + messages); left > 0; left--) {
+        yield* hub.send(yield* hub.receive(into, size), into, size);
+      }
+      yield* hub.close?.() ?? [];
+      ended++;
+    },
+  });
+  machine.run();
+  exactly(`${name}: sides that ended as they should`, ended, clients + 1);
+  return {
+    messages: 2 * clients * messages,
+    elapsed: counters.elapsed,
+    busy: [0, ...clientCpus].map((cpu) => counters.busy(cpu)),
+    counts: counters.counts,
+    tscGHz: machine.platform.profile.clock.tscGHz,
+    fingerprint: machine.fingerprint(),
+    latency: waited / (clients * messages),
+  };
+}
+
+function* until(p: Program, holds: () => boolean): Routine {
+  while (!holds()) yield* p.compute(PAUSE);
+}
+
+function checkWhole(what: string, value: number, least: number, most: number = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  const range = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
+  throw new CompareError('USAGE', `${what}: ${value} is not a whole number ${range}`);
+}

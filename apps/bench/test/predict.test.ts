@@ -95,6 +95,14 @@ describe('rpal-bench predict', () => {
   });
 });
 
+describe('rpal-bench predict on a terminal', () => {
+  it('shows how far it is, and ends when the user wants it, with what there is', async () => {
+    const { code, stdout, stderr } = await run(['predict', '--rounds', '10', '--seeds', '1'], /eventfd, one CPU, PCID/);
+    expect([code, stdout.split('\n')[0]]).toEqual([130, 'PARTIAL RESULT, interrupted.']);
+    expect(stderr).toMatch(/\[=*-*\] +\d+ % {2}eventfd, one CPU, PCID, \d+ s left/);
+  });
+});
+
 describe('the runs of several seeds', () => {
   const runs = (...trips: readonly (readonly [trip: number, asleep: number])[]) =>
     trips.map(([trip, asleep], index) => ({ seed: index + 1, trip, asleep }));

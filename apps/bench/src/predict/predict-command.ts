@@ -7,6 +7,7 @@ import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { experimentData, experimentJson, type Run } from '../os/experiment-data.js';
 import { READING, renderRun } from '../os/os-text.js';
+import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
 import { profileNamed, type RfcSettings } from '../rfc-settings.js';
@@ -107,24 +108,27 @@ export function predictCommand(io: Io, done: (code: number) => void): Command {
     .option('--json <file>', JSON_HELP)
     .action(async ({ profile, rounds, seeds, json }: Flags) => {
       const output = new JsonOutput(json, io);
-      let interrupted = false;
-      const noLonger = io.onInterrupt(() => {
-        interrupted = true;
-      });
+      const progress = new Progress(io);
+      const all = predictions.length + experiments.length;
       const outcomes: Outcome[] = [];
-      for (const prediction of predictions) {
-        await breathe();
-        if (interrupted) break;
-        outcomes.push(predict(prediction, profile, rounds, seeds));
-      }
       const runs: Run[] = [];
-      for (const experiment of experiments) {
-        await breathe();
-        if (interrupted) break;
-        const outcome = experiment.run({ costs: 'central', seed: FIRST_SEED });
-        runs.push({ experiment, rows: verdicts(experiment, outcome), curves: outcome.curves ?? [] });
+      try {
+        for (const prediction of predictions) {
+          progress.show(prediction.what, outcomes.length, all);
+          await breathe();
+          if (progress.interrupted) break;
+          outcomes.push(predict(prediction, profile, rounds, seeds));
+        }
+        for (const experiment of experiments) {
+          progress.show(experiment.name, outcomes.length + runs.length, all);
+          await breathe();
+          if (progress.interrupted) break;
+          const outcome = experiment.run({ costs: 'central', seed: FIRST_SEED });
+          runs.push({ experiment, rows: verdicts(experiment, outcome), curves: outcome.curves ?? [] });
+        }
+      } finally {
+        progress.end();
       }
-      noLonger();
       const complete = outcomes.length === predictions.length && runs.length === experiments.length;
       const words = { profile: profile.name, rounds, seeds };
       const command = commandLine(['predict', '--profile', profile.name, '--rounds', String(rounds), '--seeds', String(seeds)]);

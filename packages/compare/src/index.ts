@@ -8,7 +8,7 @@ export { mechanisms } from './mechanisms/index.js';
 export { type RpalVariant, rpalMechanism } from './mechanisms/rpal.js';
 export { type MemoryBandwidth, memoryBandwidthOf } from './mpi/memory-bandwidth.js';
 export { type MpiOptions, type MpiResult, mpiPingPong, mpiRing } from './mpi/mpi.js';
-export { crossMemoryAttach, eagerCopy, type Transport, transports } from './mpi/transport.js';
+export { type Transport, transports } from './mpi/transport.js';
 export { CompareStep } from './steps.js';
 export type {
   Curves,

@@ -24,7 +24,7 @@ describe('several clients of one server', () => {
   const situations = several.flatMap((mechanism) => mechanism.waits.map((waiting) => [mechanism.name, waiting, mechanism] as const));
   it.each(situations)('each get their own answers, one or five of them, small or large: %s, sides that %s', (_name, waiting, mechanism) => {
     for (const clients of [1, 5]) {
-      for (const size of [32, 9000]) {
+      for (const size of [32, mechanism.gathers?.size ?? 9000]) {
         const { messages, latency, busy, elapsed } = fanIn(mechanism, options(mechanism, clients, { size, waiting, messages: 5 }));
         expect([messages, busy.length]).toEqual([2 * clients * 5, clients + 1]);
         expect(latency * 5).toBeLessThanOrEqual(elapsed);
@@ -60,7 +60,9 @@ describe('several clients of one server', () => {
     const rpal = named('rpal');
     expect(fanIn(rpal, options(rpal, 15, { messages: 2 })).messages).toBe(60);
     expect(() => fanIn(rpal, options(rpal, 16))).toThrow('a server of rpal has 15 clients at most, not 16');
-    expect(() => fanIn({ ...rpal, mostClients: 16 }, options(rpal, 16, { messages: 2 }))).toThrow('the handshake failed');
+    expect(() => fanIn({ ...rpal, gathers: { clients: 16, size: 32 } }, options(rpal, 16, { messages: 2 }))).toThrow(
+      'the handshake failed',
+    );
   });
 
   it.each([
@@ -69,6 +71,7 @@ describe('several clients of one server', () => {
     ['unix', { clients: 0 }, 'clients: 0 is not a whole number from 1 to 19'],
     ['unix', { messages: 0 }, 'messages: 0 is not a whole number from 1 on'],
     ['unix', { size: 2 ** 21 }, 'size: 2097152 is not a whole number from 1 to 1048576'],
+    ['rpal', { size: 257 }, 'size: 257 is not a whole number from 1 to 256'],
     ['spin', { waiting: 'sleep' }, 'the sides of spin poll; they cannot sleep'],
   ] as const)('refuse wrong use by name: %s %j', (name, more, complaint) => {
     expect(() => fanIn(named(name), options(named(name), 2, more))).toThrow(complaint);
@@ -87,10 +90,12 @@ describe('batches of requests', () => {
   });
 
   it.each(mechanisms.filter(({ streams }) => streams).map((mechanism) => [mechanism.name, mechanism] as const))(
-    'are answered in whole, and none is dearer a message than one at a time: %s',
+    'are answered in whole, and a message of a batch takes no longer, unless each switches: %s',
     (_name, mechanism) => {
       const interval = (depth: number): number => batches(mechanism, depth, of(mechanism)).elapsed / 48;
-      expect(interval(8)).toBeLessThanOrEqual(interval(1));
+      // Who switches to the other side for each message does so in a batch, too.
+      if (mechanism.oneCpu === true) expect(interval(8)).toBeGreaterThan(interval(1));
+      else expect(interval(8)).toBeLessThanOrEqual(interval(1));
     },
   );
 

@@ -1,17 +1,9 @@
 import { profiles } from '@rpal/hw-x86';
 import { describe, expect, it } from 'vitest';
-import {
-  crossMemoryAttach,
-  eagerCopy,
-  type MpiOptions,
-  memoryBandwidthOf,
-  mpiPingPong,
-  mpiRing,
-  type Transport,
-  transports,
-} from '../src/index.js';
+import { type MpiOptions, memoryBandwidthOf, mpiPingPong, mpiRing, type Transport, transports } from '../src/index.js';
 
 const [server] = profiles;
+const [eagerCopy, crossMemoryAttach] = transports as [Transport, Transport];
 /** The RFC's CPU with few cores, a small cache and little memory: what takes megabytes there takes kilobytes here. */
 const profile = {
   ...server!,

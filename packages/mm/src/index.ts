@@ -14,6 +14,7 @@ export { handleFault, resolveFault, resolveInArea, setEntry } from './fault/faul
 export { Khugepaged, type KhugepagedOptions } from './fault/khugepaged.js';
 export { MappedFile, MemoryFile } from './fault/memory-file.js';
 export { populateRange } from './fault/populate.js';
+export { remotePage } from './fault/remote-page.js';
 export { accessOk, copyFromUser, copyToUser, getUser32, putUser32, putUser64, userPage } from './fault/user-access.js';
 export { FAULT_RESOLVED, type FaultResult, faultSignal, signalCodeOf, signalOf } from './fault-result.js';
 export { version } from './package-version.js';

@@ -218,7 +218,14 @@ function mechanismsOf({ apart, together, sizes, bySize }: Findings): string {
     })),
     sizeText,
   );
-  return `<p>TSC cycles per message of 32 bytes. <em>CPU</em> is what the CPUs of both sides were awake for, per message; who polls is never idle. <em>Entries</em> are system calls, <em>lines</em> cache lines that came from another core.</p><h3>Two CPUs of one socket, idle in C1E</h3>${mechanismTable(apart)}<h3>One CPU</h3>${mechanismTable(together)}<h3>By size</h3><figure ${source(bySize.command, 'rpal')}>${scrolled(chart)}<figcaption>TSC cycles one way, on two CPUs of one socket. <code>${escaped(bySize.command)}</code></figcaption></figure><p class="note">Large messages through shared memory come out too dear against those through the kernel: a program that copies pays for each cache line from another core one after the other, where a processor fetches several at a time, and the kernel's copies pay for the first line of a message only.</p>`;
+  const figures = names.map((name) => {
+    const cells = [
+      name,
+      ...bySize.rows.filter(({ mechanism }) => mechanism === name).map(({ oneWay }) => whole(Math.round(oneWay as number))),
+    ];
+    return { cells, command: bySize.command, says: cells.join(' ') };
+  });
+  return `<p>TSC cycles per message of 32 bytes. <em>CPU</em> is what the CPUs of both sides were awake for, per message; who polls is never idle. <em>Entries</em> are system calls, <em>lines</em> cache lines that came from another core.</p><h3>Two CPUs of one socket, idle in C1E</h3>${mechanismTable(apart)}<h3>One CPU</h3>${mechanismTable(together)}<h3>By size</h3><figure ${source(bySize.command, 'rpal')}>${scrolled(chart)}<figcaption>TSC cycles one way, on two CPUs of one socket. <code>${escaped(bySize.command)}</code></figcaption></figure>${table(['mechanism', ...sizes.map(sizeText)], figures)}<p class="note">Copies by programs and by the kernel follow one rule: lines that another core has are moved, those behind the first ten at a time.</p>`;
 }
 
 /** What those ask first who would use it: sizes, handlers, a service mesh. */

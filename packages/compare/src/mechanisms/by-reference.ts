@@ -1,6 +1,7 @@
 import type { Program } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
-import { MapFlag, Prot } from '@rpal/uapi';
+import { tmpfs } from '@rpal/tmpfs';
+import { MapFlag, OpenFlag, Prot } from '@rpal/uapi';
 import { done, exactly } from '../errors.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { byFork, type Ends } from '../mechanism/related.js';
@@ -80,6 +81,25 @@ function* processVm(p: Program, own: Own, meeting: Meeting): Routine<Endpoint> {
   });
 }
 
+/** The same, but its bytes come by reading the sender's /proc/PID/mem, through a page of the kernel. */
+function* procMem(p: Program, own: Own, meeting: Meeting): Routine<Endpoint> {
+  own.pids[own.self] = done('getpid', yield* p.getpid());
+  const note = done('mmap', yield* p.allocate(4096));
+  const received = note + 64;
+  let memory = -1;
+  return endpoint(p, own, meeting, {
+    *announce(address) {
+      yield* p.store64(note, address);
+      exactly('write', yield* untilThere(p, meeting, () => p.write(own.to, note, 8)), 8);
+    },
+    *take(address, length) {
+      exactly('read', yield* untilThere(p, meeting, () => p.read(own.from, received, 8)), 8);
+      if (memory < 0) memory = done('openat', yield* p.open(`/proc/${own.pids[1 - own.self]}/mem`, OpenFlag.RDONLY));
+      exactly('pread64', yield* p.pread(memory, address, length, yield* p.load64(received)), length);
+    },
+  });
+}
+
 /** The sender's pages go into the pipe by reference; read copies them out of it. */
 function* vmsplice(p: Program, own: Own, meeting: Meeting): Routine<Endpoint> {
   return endpoint(p, own, meeting, {
@@ -106,6 +126,14 @@ export const byReference: readonly Mechanism[] = [
     name: 'process-vm',
     title: 'process_vm_readv, the address goes through a pipe (cross-memory attach)',
     start: byFork(open, processVm),
+  },
+  {
+    ...common,
+    plugins: () => [tmpfs()],
+    name: 'proc-mem',
+    title: "reading the sender's /proc/PID/mem, the address goes through a pipe",
+    copies: 2,
+    start: byFork(open, procMem),
   },
   { ...common, plugins: () => [posix()], name: 'vmsplice', title: 'vmsplice into a pipe, read from it', start: byFork(open, vmsplice) },
 ];

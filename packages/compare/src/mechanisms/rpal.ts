@@ -211,18 +211,11 @@ function* hub(p: Program, { clientCpus, serverCpu, server: serve }: Gathering): 
   }
   yield* serve(p, {
     *receive(address, length) {
-      const all = Math.ceil(length / WORD);
       for (;;) {
         while (ready.length === 0) yield* wait();
         const number = ready.shift() as number;
-        let got = yield* lib.readPtrs(fds[number] as number, address, Math.min(all, QUEUE_WORDS));
-        if (got <= 0) continue;
-        while (got < all) {
-          const n = yield* lib.readPtrs(fds[number] as number, address + WORD * got, Math.min(all - got, QUEUE_WORDS));
-          if (n > 0) got += n;
-          else yield* wait();
-        }
-        return number;
+        // A call has put all of a message into the queue.
+        if ((yield* lib.readPtrs(fds[number] as number, address, Math.ceil(length / WORD))) > 0) return number;
       }
     },
     *send(client, address, length) {
@@ -250,7 +243,7 @@ const MOST_CLIENTS = 15;
 export const byRpal: readonly Mechanism[] = [
   {
     ...rpalMechanism({ name: 'rpal', title: 'RPAL calls that carry their words', plugins: () => [rpal()], passing: 'copy' }),
-    mostClients: MOST_CLIENTS,
+    gathers: { clients: MOST_CLIENTS, size: WORD * QUEUE_WORDS },
   },
   rpalMechanism({
     name: 'rpal-reference',

@@ -26,11 +26,13 @@ const PAUSE = 200;
  * @throws CompareError USAGE if the mechanism is for two sides only, or there are too few cores; CALL_FAILED, CHANGED
  */
 export function fanIn(mechanism: Mechanism, { machine: options, size, waiting, messages, warmUp, clients }: FanInOptions): FanIn {
-  const { name, gather, waits, sizes, plugins, mostClients = Number.POSITIVE_INFINITY } = mechanism;
+  const { name, gather, gathers, waits, sizes, plugins } = mechanism;
   if (gather === undefined) throw new CompareError('USAGE', `${name} is for two sides only: it has no server of several clients`);
   if (!waits.includes(waiting)) throw new CompareError('USAGE', `the sides of ${name} ${waits[0]}; they cannot ${waiting}`);
-  if (clients > mostClients) throw new CompareError('USAGE', `a server of ${name} has ${mostClients} clients at most, not ${clients}`);
-  checkWhole('size', size, sizes[0], sizes[1]);
+  if (gathers !== undefined && clients > gathers.clients) {
+    throw new CompareError('USAGE', `a server of ${name} has ${gathers.clients} clients at most, not ${clients}`);
+  }
+  checkWhole('size', size, sizes[0], gathers?.size ?? sizes[1]);
   checkWhole('messages', messages, 1);
   checkWhole('warmUp', warmUp, 1);
   const machine = createMachine({ timerSlack: 0, ...options, plugins: [...(plugins?.() ?? []), ...(options.plugins ?? [])] });

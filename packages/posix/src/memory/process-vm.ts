@@ -1,7 +1,7 @@
-import { type Cpu, entryFrame, FaultCode, LARGE_PAGE_SIZE, PAGE_MASK, PAGE_SIZE, Pte, pageFloor } from '@rpal/hw-x86';
+import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
 import { IpcStep } from '@rpal/ipc';
 import { Capability, KernelStep, type ProcessTable, type Thread, type UserContext } from '@rpal/kernel';
-import { FAULT_RESOLVED, type MmStruct, resolveInArea, userPage, VmFlag } from '@rpal/mm';
+import { type MmStruct, remotePage, userPage } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { chargeCopy, type IoVec, importSegments } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
@@ -67,7 +67,8 @@ function processVmAccess(
     const segment = indexAt(remoteSegments, done);
     if (segment !== pinned) cpu.charge(KernelStep.processVmSegment);
     pinned = segment;
-    const there = pin(cpu, remote, far.address, write);
+    cpu.charge(KernelStep.processVmPin);
+    const there = remotePage(cpu, remote, far.address, write);
     if (there < 0) return done > 0 ? done : -Errno.EFAULT;
     const here = userPage(cpu, local, near.address, !write);
     if (here < 0) return done > 0 ? done : -Errno.EFAULT;
@@ -103,23 +104,4 @@ function indexAt(segments: readonly IoVec[], offset: number): number {
     end += length;
     return offset < end;
   });
-}
-
-/** get_user_pages_remote: physical address behind an address of another process, whose keys do not bind. -1: no such page */
-function pin(cpu: Cpu, mm: MmStruct, address: number, write: boolean): number {
-  cpu.charge(KernelStep.processVmPin);
-  const area = mm.areas.containing(address);
-  if (area === null || (area.flags & (write ? VmFlag.WRITE : VmFlag.READ)) === 0) return -1;
-  const { memory } = mm.manager;
-  for (;;) {
-    const huge = mm.tables.findHuge(address);
-    const entry = huge >= 0 ? huge : mm.tables.find(pageFloor(address));
-    const low = entry < 0 ? 0 : memory.read32(entry);
-    const usable = (low & Pte.present) !== 0 && (!write || (low & Pte.writable) !== 0);
-    if (usable) {
-      return entryFrame(low, memory.read32(entry + 4)) * PAGE_SIZE + (address & (huge >= 0 ? LARGE_PAGE_SIZE - 1 : PAGE_MASK));
-    }
-    const code = FaultCode.user | (write ? FaultCode.write : 0) | ((low & Pte.present) !== 0 ? FaultCode.present : 0);
-    if (resolveInArea(cpu, mm, area, address, code) !== FAULT_RESOLVED) return -1;
-  }
 }

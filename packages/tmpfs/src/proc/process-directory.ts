@@ -9,6 +9,7 @@ import type { FileTree } from '../tree/file-tree.js';
 import type { Inode, InodeFields } from '../tree/inode.js';
 import type { SuperBlock } from '../tree/super-block.js';
 import { dentryOf } from '../walk/path-walk.js';
+import { memoryInode } from './memory-file.js';
 import { type Contents, contentsOf, ProcDirectory, ProcLink, procFile } from './proc-inodes.js';
 
 /** Bytes of a name in /proc/PID/comm, without the zero (TASK_COMM_LEN). */
@@ -51,6 +52,7 @@ export class ProcessDirectory {
         cmdline: file(() => (process.exit === null ? `${process.name}\0` : '')),
         mounts: file(() => mountsOf(tree)),
         cgroup: file(() => `0::${placeOf(this.#cgroups.of(process))}\n`),
+        mem: () => memoryInode(this.#fields(process, FileMode.REGULAR | 0o600), process),
         oom_score_adj: file(() => '0\n'),
         exe: link(() => tree.executables.get(process) ?? null),
         cwd: link(() => tree.contexts.of(process).directory),

@@ -26,8 +26,8 @@ begins to send to the one at which the server has the message. Trip: until the
 client has the answer. CPU: what the CPUs of both sides were awake for, over all
 messages both ways; who polls is never idle. Entries: system calls. Lines: cache
 lines that came from another core. Every cycle of the way is booked, and the
-messages' bytes are compared. What others measured of these mechanisms, beside
-what the model says: npx rpal-bench predict`;
+messages' bytes are compared.
+What others measured, beside the model: npx rpal-bench predict`;
 
 const READING_FAN_IN = `\
 TSC cycles per request that the server answers, whoever sent it, with as many at

@@ -1,7 +1,7 @@
 export { brk } from './calls/brk.js';
 export { exitMm, forkMm } from './calls/fork.js';
 export { madvise } from './calls/madvise.js';
-export { mlock, munlock } from './calls/mlock.js';
+export { lockRange, mlock, munlock } from './calls/mlock.js';
 export { insertArea, type MmapExtra, mmap } from './calls/mmap.js';
 export { modifyRange } from './calls/modify-range.js';
 export { changeProtection, mprotect } from './calls/mprotect.js';
@@ -25,7 +25,7 @@ export { type Limits, MmStruct } from './space/mm-struct.js';
 export type { LockHolder, MmapLock } from './space/mmap-lock.js';
 export { linux615, type ReleaseDifference, type ReleaseRules, releaseDifferences, rulesOf } from './space/release.js';
 export { MmSeams } from './space/seams.js';
-export { unsigned } from './space/unsigned.js';
+export { unsigned, wholePages } from './space/unsigned.js';
 export { AnonVma, type MappedObject, Vma, VmFlag } from './space/vma.js';
 export { VmaList } from './space/vma-list.js';
 export { MAX_MAP_COUNT } from './space/vma-merge.js';

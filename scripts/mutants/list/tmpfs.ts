@@ -15,7 +15,11 @@ export const tmpfs: Group = {
       mutated: 'if (++this.#links > MAX_LINKS + 9) return -Errno.ELOOP;',
     },
     { kind: 'errno', text: 'if (offset < 0 || length <= 0) return -Errno.EINVAL;', mutated: 'if (offset < 0) return -Errno.EINVAL;' },
-    { kind: 'errno', text: 'if (path.length + 1 > a1) return -Errno.ERANGE;', mutated: 'if (path.length > a1) return -Errno.ERANGE;' },
+    {
+      kind: 'errno',
+      text: 'if (a1 >= 0 && path.length + 1 > a1) return -Errno.ERANGE;',
+      mutated: 'if (path.length > a1) return -Errno.ERANGE;',
+    },
     { kind: 'errno', text: 'if (isDirectory(inode)) return -Errno.EISDIR;', mutated: '', in: 'attribute-calls.ts' },
     { kind: 'permission', text: 'if (!isCapable(credentials, FileCapability.DAC_OVERRIDE)) return -Errno.EACCES;', mutated: '' },
     { kind: 'cost', text: 'this.#cpu.charge(TmpfsStep.pathComponent);', mutated: '' },

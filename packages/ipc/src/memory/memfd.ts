@@ -70,6 +70,17 @@ export class MemFd extends PositionedFile {
   /** It is about to be written by `caller`. */
   protected changes(_cpu: Cpu, _caller: Caller): void {}
 
+  /** Bytes of the kernel's own come into the file, from another one. @returns how many, or a negative errno */
+  storeBytes(cpu: Cpu, _caller: Caller, bytes: Uint8Array, offset: number): number {
+    if (offset + bytes.length > MAX_SIZE) return -Errno.EFBIG;
+    return this.file.store(cpu, offset, bytes) < 0 ? -Errno.ENOSPC : bytes.length;
+  }
+
+  /** May a hole be made, or room up to `end`? @returns 0 or a negative errno */
+  refusesRange(_what: 'hole' | 'room', _end: number): number {
+    return 0;
+  }
+
   protected override get size(): number {
     return this.file.size;
   }

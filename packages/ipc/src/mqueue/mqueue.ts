@@ -1,7 +1,7 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import type { PageFrames } from '@rpal/mm';
 import { type Handover, type Scheduler, SleepTimer, sleepSlack, type Task, TaskState, WaitQueue, type WaitTarget } from '@rpal/sched';
-import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { Errno, FileMode, OpenFlag, Poll, Seek } from '@rpal/uapi';
 import {
   begin,
   type Caller,
@@ -140,6 +140,10 @@ export class MessageQueueFile extends PositionedFile {
     this.queue = queue;
   }
 
+  override get mode(): number {
+    return FileMode.REGULAR | 0o600;
+  }
+
   override get canWrite(): boolean {
     return false;
   }
@@ -160,6 +164,13 @@ export class MessageQueueFile extends PositionedFile {
 
   protected override get size(): number {
     return this.queue.fileSize;
+  }
+
+  /** All of it is data (Linux: `default_llseek`). */
+  override seek(offset: number, whence: number): number {
+    if (whence !== Seek.DATA && whence !== Seek.HOLE) return super.seek(offset, whence);
+    if (offset >= this.size) return -Errno.ENXIO;
+    return super.seek(whence === Seek.DATA ? offset : this.size, Seek.SET);
   }
 
   override get unread(): number {

@@ -121,7 +121,7 @@ export class Pipe {
 
   /** F_SETPIPE_SZ. @returns the new capacity in bytes, or a negative errno */
   resize(cpu: Cpu, bytes: number): number {
-    if (bytes < 0 || bytes > 0x8000_0000) return -Errno.EINVAL;
+    if (bytes > 0x8000_0000) return -Errno.EINVAL;
     const slots = 1 << (32 - Math.clz32(Math.max(1, Math.ceil(bytes / PAGE_SIZE)) - 1));
     if (slots > this.slots && slots > MAX_SLOTS) return -Errno.EPERM;
     if (slots < this.buffers.length) return -Errno.EBUSY;
@@ -175,13 +175,18 @@ export class PipeEnd extends File {
   }
 
   override read(cpu: Cpu, caller: Caller, address: number, length: number): number {
+    return this.readAs(cpu, caller, address, length, 'file');
+  }
+
+  /** A read that waits for data, or does not, as the file says, or as its caller does. */
+  readAs(cpu: Cpu, caller: Caller, address: number, length: number, waits: ReadWaits): number {
     if (this.writing) return -Errno.EBADF;
     cpu.charge(IpcStep.pipeFile);
     if (length === 0) return 0;
     const operation =
       caller.operations.get(PIPE_READ) ??
       caller.operations.keep(PIPE_READ, new PipeReadOperation(caller, this.pipe.scheduler, Waiter.EXCLUSIVE));
-    return begin(cpu, caller, operation.start(this, address, length));
+    return begin(cpu, caller, operation.start(this, address, length, waits));
   }
 
   override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
@@ -204,7 +209,7 @@ export class PipeEnd extends File {
   }
 
   override fcntl(cpu: Cpu, _caller: Caller, command: number, argument: number): number {
-    if (command === Fcntl.SETPIPE_SZ) return this.pipe.resize(cpu, argument);
+    if (command === Fcntl.SETPIPE_SZ) return this.pipe.resize(cpu, argument >>> 0);
     return command === Fcntl.GETPIPE_SZ ? this.pipe.slots * PAGE_SIZE : -Errno.EINVAL;
   }
 
@@ -218,17 +223,22 @@ export class PipeEnd extends File {
   }
 }
 
+/** Does a read wait for data: as O_NONBLOCK of the file says, or whatever that says? */
+export type ReadWaits = 'file' | 'yes' | 'no';
+
 /** pipe_read. */
 export class PipeReadOperation extends RetryOperation {
   #end!: PipeEnd;
   #address = 0;
   #length = 0;
+  #waits: ReadWaits = 'file';
   #slept = false;
 
-  start(end: PipeEnd, address: number, length: number): this {
+  start(end: PipeEnd, address: number, length: number, waits: ReadWaits): this {
     this.#end = end;
     this.#address = address;
     this.#length = length;
+    this.#waits = waits;
     this.#slept = false;
     return this;
   }
@@ -251,11 +261,15 @@ export class PipeReadOperation extends RetryOperation {
     const { empty } = pipe;
     pipe.lock.release(cpu);
     if (taken > 0) pipe.handover.take(cpu, this.caller.task, taken);
-    if (taken === 0 && pipe.writers > 0) return this.#end.nonblocking ? -Errno.EAGAIN : Pending.NOTHING_YET;
+    if (taken === 0 && pipe.writers > 0) return this.#mayWait ? Pending.NOTHING_YET : -Errno.EAGAIN;
     if (wasFull && !pipe.full) pipe.announceRoom(cpu);
     // A reader that slept hands what it left on to the next one.
     if (this.#slept && !empty) pipe.readWait.walk(cpu, Wake.ONE_SYNC, READABLE);
     return taken;
+  }
+
+  get #mayWait(): boolean {
+    return this.#waits === 'file' ? !this.#end.nonblocking : this.#waits === 'yes';
   }
 
   #take(cpu: Cpu, pipe: Pipe): number {

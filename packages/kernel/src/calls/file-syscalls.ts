@@ -1,20 +1,31 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
-import { EventFd, EventfdFlag, IpcStep, Pipe } from '@rpal/ipc';
+import { EventFd, EventfdFlag, IpcStep, MemFd, Pipe } from '@rpal/ipc';
 import { getUser32, type MemoryManager, putUser32 } from '@rpal/mm';
 import type { Scheduler } from '@rpal/sched';
-import { At, Errno, Fcntl, FD_CLOEXEC, OpenFlag } from '@rpal/uapi';
+import { At, Errno, Fcntl, FD_CLOEXEC, FileMode, OpenFlag } from '@rpal/uapi';
 import { Direction, type File, transferSize } from '@rpal/vfs';
 import type { PathTable } from '../dispatch/path-table.js';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
+import { Capability } from '../process/credentials.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
+import { UserBuffer } from '../process/user-buffer.js';
 import type { UserContext } from '../process/user-context.js';
 import type { KernelSeams } from '../seams.js';
 import { KernelStep } from '../steps.js';
 import { type NamedFileParts, openPath } from './transfer-syscalls.js';
 
 /** Commands of ioctl that are not left to the file alone. */
-const Ioctl = { FIONREAD: 0x541b, FIONBIO: 0x5421, FIONCLEX: 0x5450, FIOCLEX: 0x5451, TIOCOUTQ: 0x5411, FIGETBSZ: 2 } as const;
+const Ioctl = {
+  FIONREAD: 0x541b,
+  FIONBIO: 0x5421,
+  FIONCLEX: 0x5450,
+  FIOCLEX: 0x5451,
+  TIOCOUTQ: 0x5411,
+  FIBMAP: 1,
+  FIGETBSZ: 2,
+  FIOQSIZE: 0x5460,
+} as const;
 
 /** Opens a special file such as `/proc/...`: a file, or a negative errno. */
 export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
@@ -154,6 +165,9 @@ function open(
   return typeof file === 'number' ? file : thread.process.files.install(cpu, file, flags);
 }
 
+/** Structures of ioctl on their way. */
+const room = new UserBuffer(8);
+
 /** Linux: `do_vfs_ioctl`, and what the file makes of the rest. */
 function ioctl(cpu: Cpu, thread: Thread, file: File, fd: number, command: number, address: number): number {
   const { memory, process } = thread;
@@ -167,6 +181,19 @@ function ioctl(cpu: Cpu, thread: Thread, file: File, fd: number, command: number
       if (on < 0) return on;
       file.flags = on === 0 ? file.flags & ~OpenFlag.NONBLOCK : file.flags | OpenFlag.NONBLOCK;
       return 0;
+    }
+    case Ioctl.FIBMAP: {
+      if ((file.mode & FileMode.TYPE) !== FileMode.REGULAR) return file.ioctl(cpu, thread, command, address);
+      if (!process.capable(Capability.SYS_RAWIO)) return -Errno.EPERM;
+      const block = getUser32(cpu, memory, address);
+      // What lies in memory has no blocks.
+      return block < 0 ? block : block > 0x7fff_ffff ? -Errno.EINVAL : putUser32(cpu, memory, address, 0) || -Errno.EINVAL;
+    }
+    case Ioctl.FIOQSIZE: {
+      const type = file.mode & FileMode.TYPE;
+      if (type !== FileMode.REGULAR && type !== FileMode.DIRECTORY) return -Errno.ENOTTY;
+      const bytes = file instanceof MemFd ? file.file.allocatedPages * PAGE_SIZE : 0;
+      return room.set64(0, bytes).copy(cpu, thread, address, 8);
     }
     case Ioctl.FIGETBSZ:
       // The block size of file systems in memory, those of pipes and sockets among them.

@@ -152,7 +152,7 @@ export function defineSignalCalls(table: SyscallTable, kernel: SignalCallParts):
 
   table.define(Nr.rt_sigqueueinfo, (cpu, thread, { args, a0, a1, a2 }) => {
     cpu.charge(KernelStep.signalPermission);
-    const failed = args.signalValue(cpu, thread, a2, told);
+    const failed = args.signalValue(cpu, thread, a2, a1 | 0, told);
     if (failed < 0) return failed;
     const { code, pid, uid, value, valueHigh } = told;
     // A process may not tell others that the kernel or kill sent it.

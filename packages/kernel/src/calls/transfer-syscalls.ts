@@ -147,6 +147,10 @@ class SegmentTransfer implements Operation {
     for (;;) {
       const segment = this.#segments[this.#segment];
       if (segment === undefined) return this.#done;
+      if (segment.length === 0) {
+        this.#segment++;
+        continue;
+      }
       const result = this.#inner === null ? this.#begin(cpu, segment) : this.#inner.step(cpu);
       if (result <= Pending.AGAIN) return result;
       this.#inner = null;

@@ -119,7 +119,7 @@ export interface CallArguments {
   action(cpu: Cpu, thread: Thread, address: number): SignalAction | null | number;
   putAction(cpu: Cpu, thread: Thread, address: number, action: SignalAction): number;
   /** What sigqueue sends along, and `si_code`. */
-  signalValue(cpu: Cpu, thread: Thread, address: number, into: SentSignal): number;
+  signalValue(cpu: Cpu, thread: Thread, address: number, signal: number, into: SentSignal): number;
   /** The signal that sigtimedwait has taken, which is also its result. */
   putSignalInfo(cpu: Cpu, thread: Thread, address: number, taken: QueuedSignal): number;
   /** `struct sigevent` of mq_notify, by address or as signal and value; the signal may be `NO_NOTIFICATION`. */

@@ -264,7 +264,7 @@ export class GuestArguments implements CallArguments {
     return buffer.set32(24, mask.low).set32(28, mask.high).store(cpu, thread, address, 32);
   }
 
-  signalValue(cpu: Cpu, thread: Thread, address: number, into: SentSignal): number {
+  signalValue(cpu: Cpu, thread: Thread, address: number, signal: number, into: SentSignal): number {
     const buffer = this.#buffer;
     if (buffer.load(cpu, thread, address, SIGINFO_USED) < 0) return -Errno.EFAULT;
     into.code = buffer.i32(8);
@@ -272,7 +272,7 @@ export class GuestArguments implements CallArguments {
     into.uid = buffer.i32(20);
     into.value = buffer.i32(24);
     into.valueHigh = buffer.i32(28);
-    if (isKnownCode(this.#registers.a1 | 0, into.code)) return 0;
+    if (isKnownCode(signal, into.code)) return 0;
     // Of what nobody knows, nothing may lie behind what is known (Linux: `post_copy_siginfo_from_user`).
     if (buffer.load(cpu, thread, address + SIGINFO_USED, SIGINFO - SIGINFO_USED) < 0) return -Errno.EFAULT;
     return /[^\0]/.test(buffer.bytes(0, SIGINFO - SIGINFO_USED)) ? -Errno.E2BIG : 0;

@@ -27,6 +27,22 @@ export class UserBuffer {
     return 0;
   }
 
+  /**
+   * A structure that grows from kernel to kernel (Linux: `copy_struct_from_user`): beyond what this one knows there may be zeroes only, and
+   * what an older program does not give is zero. @param given the size that the program says @returns 0, -E2BIG or -EFAULT
+   */
+  loadExtensible(cpu: Cpu, thread: Thread, address: number, given: number, known: number): number {
+    if (given > known) {
+      for (let at = known; at < given; ) {
+        const part = Math.min(given - at, known, PAGE_SIZE - ((((address + at) % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE));
+        if (this.load(cpu, thread, address + at, part) < 0) return -Errno.EFAULT;
+        for (let i = 0; i < part; i++) if (this.view.getUint8(i) !== 0) return -Errno.E2BIG;
+        at += part;
+      }
+    }
+    return this.clear(known).load(cpu, thread, address, Math.min(given, known));
+  }
+
   /** put_user of a word of up to 8 bytes, which is stored whole or not at all, or copy_to_user of more. @returns 0 or -EFAULT */
   store(cpu: Cpu, thread: Thread, address: number, bytes: number): number {
     if (bytes <= WORD && bytes > 0 && userPage(cpu, thread.memory, address + bytes - 1, Touch.STORE) < 0) return -Errno.EFAULT;

@@ -154,7 +154,7 @@ export class HostArguments implements CallArguments {
     return 0;
   }
 
-  signalValue(_cpu: Cpu, thread: Thread, value: number, into: SentSignal): number {
+  signalValue(_cpu: Cpu, thread: Thread, value: number, _signal: number, into: SentSignal): number {
     const { pid, uid } = thread.credentials;
     into.value = value;
     into.valueHigh = 0;

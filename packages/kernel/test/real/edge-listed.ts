@@ -1,5 +1,7 @@
 import { Fcntl, LinuxCall, Signal } from '@rpal/uapi';
-import { BASE, type EdgeCall, type EdgeCase, Id } from './edge-cases.js';
+import type { EdgeCall, EdgeCase } from './edge-cases.js';
+import { Id } from './edge-kinds.js';
+import { BASE, placed } from './edge-memory.js';
 
 /** Where the two are known to differ: in which call, with what arguments, and why. */
 interface Listed {
@@ -24,15 +26,52 @@ const LISTED: readonly Listed[] = [
     when: ([, , option = 0]: readonly number[]) => FOR_NETWORKS.has(option | 0),
     why: 'an option for networks, filters, or times of messages',
   })),
-  ...[LinuxCall.splice, LinuxCall.tee, LinuxCall.vmsplice].map((nr) => ({
-    nr,
-    when: ([from = 0, , to = 0]: readonly number[]) => (from | 0) === 0 || (to | 0) === 0,
-    why: 'files of memfd_create are not spliced',
-  })),
   {
     nr: LinuxCall.select,
     when: ([, ...sets]) => sets.slice(0, 3).some((set) => set < BASE || set >= BASE + 0x6_0000 || set % 4096 > 4000),
     why: 'sets are read as far as needed: a descriptor that is not open is found before a set that is not there',
+  },
+  ...[LinuxCall.fchmod, LinuxCall.fchown].map((nr) => ({
+    nr,
+    when: ([fd = 0]: readonly number[]) => (fd >= 9 && fd <= 12) || fd === 14 || fd === 19,
+    why: 'files of the kernel alone have no attributes of their own since 6.16',
+  })),
+  ...[LinuxCall.getsockname, LinuxCall.getpeername].map((nr) => ({
+    nr,
+    when: ([, address = 0, length = 0]: readonly number[]) => !hasRoom(address) || Math.abs(address - length) < 112,
+    why: 'the length of a name is stored before it, and though there is no room for it, since 6.17',
+  })),
+  ...[LinuxCall.futex_wake, LinuxCall.futex_wait].map((nr) => ({
+    nr,
+    when: ([, , , flags = 0]: readonly number[]) => (flags & 0xc) !== 0,
+    why: 'futexes by NUMA node are of 6.16',
+  })),
+  { nr: LinuxCall.rseq, when: () => true, why: 'what is in the area may kill at the next preemption, whenever that is' },
+  { nr: LinuxCall.futex_requeue, when: () => true, why: 'futexes by NUMA node are of 6.16' },
+  {
+    nr: LinuxCall.fcntl,
+    when: ([, command = 0]) => LEASES.has(command >>> 0),
+    why: 'there are no leases, and nobody is told of changes of directories by a signal',
+  },
+  {
+    nr: LinuxCall.openat2,
+    when: ([, , how = 0]) => RESOLVING.has(how),
+    why: 'look-ups that stay below a directory, or follow no link, are missing',
+  },
+  {
+    nr: LinuxCall.copy_file_range,
+    when: ([, , , to = 0]) => to === BASE,
+    why: 'a file in memory ends at 8 TiB, and what is there says more',
+  },
+  {
+    nr: LinuxCall.sendfile,
+    when: ([to = 0, from = 0]) => PIPES.has(to | 0) && SOCKETS.has(from | 0),
+    why: 'files are sent into pipes, what comes from sockets is not',
+  },
+  {
+    nr: LinuxCall.splice,
+    when: ([from = 0, , to = 0]) => DATAGRAMS.has(from | 0) || DATAGRAMS.has(to | 0),
+    why: 'only streams are spliced, of all sockets',
   },
   { nr: LinuxCall.pwrite64, when: ([, , , offset = 0]) => offset >= 8 * TIB, why: 'a file in memory ends at 8 TiB' },
   {
@@ -50,6 +89,20 @@ const LISTED: readonly Listed[] = [
 const FOR_NETWORKS: ReadonlySet<number> = new Set([
   25, 26, 27, 31, 34, 37, 46, 47, 49, 50, 51, 52, 55, 56, 61, 62, 65, 69, 70, 71, 72, 73, 74, 75, 76,
 ]);
+/** F_SETLEASE, F_GETLEASE, F_NOTIFY. */
+const LEASES: ReadonlySet<number> = new Set([1024, 1025, 1026]);
+/** The structures of openat2 in which `resolve` asks for something. */
+const RESOLVING: ReadonlySet<number> = new Set(placed('how').slice(6, 10));
+/** Descriptors of sockets, and of the writing ends of pipes. */
+const SOCKETS: ReadonlySet<number> = new Set([3, 4, 5, 6, 7, 8, 15, 16]);
+const PIPES: ReadonlySet<number> = new Set([2, 18]);
+/** Descriptors of sockets for datagrams and packets. */
+const DATAGRAMS: ReadonlySet<number> = new Set([5, 6, 15, 16]);
+/** May the name of a socket be stored there: in one of the two writable pages of B, S or T? */
+function hasRoom(address: number): boolean {
+  const at = address - BASE;
+  return at >= 0 && [0, 4, 5].includes(Math.floor(at / 0x1_0000)) && at % 0x1_0000 <= 0x2000 - 112;
+}
 const LOCKS: ReadonlySet<number> = new Set([Fcntl.GETLK, Fcntl.SETLK, Fcntl.SETLKW, Fcntl.OFD_GETLK, Fcntl.OFD_SETLK, Fcntl.OFD_SETLKW]);
 
 /** Are model and kernel known to differ in a call of a case? @param at which; beyond the last: in how the case ends */
@@ -61,7 +114,13 @@ export function isListed(made: EdgeCase, at: number): boolean {
 }
 
 /** Signals to one thread, or to a process by the id of one. */
-const SIGNALS: ReadonlySet<number> = new Set([LinuxCall.kill, LinuxCall.tgkill, LinuxCall.rt_sigqueueinfo]);
+const SIGNALS: ReadonlySet<number> = new Set([
+  LinuxCall.kill,
+  LinuxCall.tkill,
+  LinuxCall.tgkill,
+  LinuxCall.rt_sigqueueinfo,
+  LinuxCall.rt_tgsigqueueinfo,
+]);
 
 /** A signal that another thread of the process may take first: whether the caller still gets to say what came of it is a race. */
 function stopsItself({ calls }: EdgeCase): boolean {

@@ -1,14 +1,19 @@
 import { rulesOf } from '@rpal/mm';
-import { Epoll, Fcntl, Ipc, MapFlag, LinuxCall as Nr, OpenFlag, Poll, Prot, Rlimit, Signal, SocketType, WaitOption } from '@rpal/uapi';
+import { At, Epoll, Ipc, MapFlag, LinuxCall as Nr, OpenFlag, Poll, Prot, Rlimit, Signal, SocketType, WaitOption } from '@rpal/uapi';
 import { smallProfile } from '../../../../scripts/testing/run.ts';
 import { posix } from '../../../posix/src/index.js';
 import { tmpfs } from '../../../tmpfs/src/index.js';
 import { Capability, createMachine, executable, GuestArguments, type Machine, type Process, type Program, Time } from '../../src/index.js';
-import { B, type EdgeCase, Helper, Id, Mode, N, R, type Register, S, T, TEMPLATE } from './edge-cases.js';
+import { type EdgeCase, Helper } from './edge-cases.js';
+import { Id, type Register } from './edge-kinds.js';
+import { B, N, PAGE, R, S, T, TEMPLATE } from './edge-memory.js';
+import { Mode } from './edge-signatures.js';
 
-const PAGE = 4096;
 const LIMIT = 64;
 const PENDING = 100;
+const CAP_SYS_TIME = 25;
+const IPC_INFO = 3;
+const DOT = 0x2e;
 /** A case that has not got on for so long sleeps. */
 const PATIENCE = 12 * Time.ms;
 /** What no case takes, TSC cycles. */
@@ -27,8 +32,7 @@ export class EdgeModel {
   #case: EdgeCase | null = null;
   #answers: string[] = [];
   #ending = '';
-  /** Id of the next segment. */
-  #segment = 0;
+  readonly #nextIds = { segment: 0, semaphores: 0, letters: 0 };
 
   constructor() {
     const profile = smallProfile(2);
@@ -76,12 +80,13 @@ export class EdgeModel {
     yield* p.storeBytes(RESTORE, PATTERN);
     yield* p.storeBytes(RESTORE + 2 * PAGE, TEMPLATE_BYTES);
     // An empty tree, and nobody may put limits up, as in the driver.
-    for (const path of ['/own', '/own/dev', '/own/dev/shm']) yield* p.mkdir(path, 0o755);
+    yield* p.umask(0o022);
+    yield* p.mkdir('/own', 0o755);
     yield* p.chroot('/own');
     yield* p.chdir('/');
-    yield* p.umask(0o022);
+    yield* makeRoot(p);
     const { process } = p.context.thread;
-    const low = process.credentials.effective.low & ~(1 << Capability.SYS_RESOURCE);
+    const low = process.credentials.effective.low & ~(1 << Capability.SYS_RESOURCE) & ~(1 << CAP_SYS_TIME);
     const rights = { ...process.credentials.effective, low };
     process.credentials = { ...process.credentials, effective: rights, permitted: rights, bounding: rights };
     for (;;) {
@@ -95,7 +100,7 @@ export class EdgeModel {
   }
 
   /** Waits until a case has ended, or sleeps; ends what it has left behind. @returns what is said of that */
-  *#finish(p: Program, pid: number, { calls }: EdgeCase): Generator<void, string> {
+  *#finish(p: Program, pid: number, { helpers, calls }: EdgeCase): Generator<void, string> {
     let status: number = Wait.SLEEPS;
     let done = -1;
     for (let slept = 0; slept < PATIENCE; slept += 0.2 * Time.ms) {
@@ -111,7 +116,13 @@ export class EdgeModel {
     const own = p.context.thread.process;
     for (const process of [...kernel.processes]) if (process !== own) yield* p.kill(process.pid, Signal.KILL);
     while ((yield* p.wait()) > 0);
-    yield* this.#removeSegments(p);
+    yield* this.#removeIpc(p);
+    if ((helpers & Helper.TREE) !== 0) {
+      const root = yield* p.open('/', OpenFlag.DIRECTORY);
+      yield* clearDirectory(p, root);
+      yield* p.close(root);
+      yield* makeRoot(p);
+    }
     const killed = status !== Wait.SLEEPS && (status & 0x7f) !== 0;
     if (this.#answers.length < calls.length) {
       if (status === Wait.SLEEPS) return 'sleeps';
@@ -120,12 +131,18 @@ export class EdgeModel {
     return status === Wait.SLEEPS ? 'stays' : killed ? `killed ${status & 0x7f}` : '';
   }
 
-  /** Segments outlive those who made them. Their ids ascend. */
-  *#removeSegments(p: Program): Generator<void, void> {
-    for (let misses = 0, id = this.#segment; misses < 4; id++) {
+  /** Segments, semaphores and queues outlive those who made them. Their ids ascend. */
+  *#removeIpc(p: Program): Generator<void, void> {
+    const next = this.#nextIds;
+    for (let misses = 0, id = next.segment; misses < 4; id++) {
       if ((yield* p.shmctl(id, Ipc.RMID)) < 0) misses++;
-      else this.#segment = id + 1;
+      else next.segment = id + 1;
     }
+    const lastSet = yield* p.syscall(Nr.semctl, 0, 0, IPC_INFO, SCRATCH);
+    for (let id = next.semaphores; id <= lastSet; id++)
+      if ((yield* p.syscall(Nr.semctl, id, 0, Ipc.RMID, 0)) === 0) next.semaphores = id + 1;
+    const lastQueue = yield* p.syscall(Nr.msgctl, 0, IPC_INFO, SCRATCH);
+    for (let id = next.letters; id <= lastQueue; id++) if ((yield* p.syscall(Nr.msgctl, id, Ipc.RMID, 0)) === 0) next.letters = id + 1;
   }
 
   *#runCase(p: Program, { helpers, calls }: EdgeCase): Generator<void, number> {
@@ -168,7 +185,6 @@ export class EdgeModel {
     yield* p.epollCtl(11, Epoll.CTL_ADD, 1, Poll.IN, 0x1234_5678);
     yield* p.signalfd(1 << (Signal.USR2 - 1));
     yield* p.mqOpen('/edge', OpenFlag.RDWR | OpenFlag.CREAT, { maxMessages: 4, messageSize: 64 });
-    yield* p.fcntl(13, Fcntl.SETFD, 0);
     yield* p.mqUnlink('/edge');
     yield* p.mqSend(13, RESTORE, 3, 1);
     yield* p.pidfdOpen(yield* p.getpid());
@@ -208,6 +224,67 @@ export class EdgeModel {
       yield* p.sleep(50 * Time.us);
     }
     if ((helpers & Helper.SEGMENT) !== 0) ids[Id.SHM] = yield* p.syscall(Nr.shmget, 0, 2 * PAGE, 0o1600);
+    if ((helpers & Helper.SEMAPHORES) !== 0) ids[Id.SEMAPHORES] = yield* p.syscall(Nr.semget, 0, 2, 0o1600);
+    if ((helpers & Helper.LETTERS) !== 0) {
+      const queue = yield* p.syscall(Nr.msgget, 0, 0o1600);
+      yield* p.store64(SCRATCH, 1);
+      yield* p.storeBytes(SCRATCH + 8, PATTERN.subarray(0, 4));
+      yield* p.syscall(Nr.msgsnd, queue, SCRATCH, 4, 0);
+      ids[Id.LETTERS] = queue;
+    }
+    if ((helpers & Helper.TREE) !== 0) yield* prepareTree(p);
+  }
+}
+
+function* makeFile(p: Program, path: string): Generator<void, void> {
+  const fd = yield* p.open(path, OpenFlag.RDWR | OpenFlag.CREAT, 0o644);
+  yield* p.write(fd, RESTORE, 100);
+  yield* p.close(fd);
+}
+
+/** As in the driver. */
+function* prepareTree(p: Program): Generator<void, void> {
+  yield* makeFile(p, 'file');
+  yield* p.mkdir('dir', 0o755);
+  yield* makeFile(p, 'dir/inner');
+  yield* p.symlink('file', 'link');
+  yield* p.symlink('nowhere', 'dangling');
+  yield* p.symlink('loop', 'loop');
+  yield* p.mknod('fifo', 0o10_644);
+  yield* p.open('dir', OpenFlag.DIRECTORY);
+  yield* p.open('file', OpenFlag.RDWR);
+  yield* p.syscall(Nr.inotify_init1, OpenFlag.NONBLOCK);
+}
+
+function* makeRoot(p: Program): Generator<void, void> {
+  yield* p.chmod('/', 0o755);
+  yield* p.chown('/', 0, 0);
+  yield* p.mkdir('/dev', 0o755);
+  yield* p.mkdir('/dev/shm', 0o1777);
+}
+
+/** Removes what is in a directory: names are bytes, and need not be text. */
+function* clearDirectory(p: Program, fd: number): Generator<void, void> {
+  const NAME = SCRATCH + 3 * PAGE;
+  const bytes = new Uint8Array(2 * PAGE);
+  for (;;) {
+    const n = yield* p.getdents(fd, SCRATCH, bytes.length);
+    if (n <= 0) break;
+    yield* p.loadBytes(SCRATCH, bytes);
+    const names: Uint8Array[] = [];
+    for (let at = 0; at < n; at += new DataView(bytes.buffer).getUint16(at + 16, true)) {
+      const name = bytes.slice(at + 19, bytes.indexOf(0, at + 19) + 1);
+      if (name[0] !== DOT || (name[1] !== 0 && (name[1] !== DOT || name[2] !== 0))) names.push(name);
+    }
+    for (const name of names) {
+      yield* p.storeBytes(NAME, name);
+      if ((yield* raw(p, Nr.unlinkat, fd, NAME, 0)) === 0) continue;
+      const inner = yield* raw(p, Nr.openat, fd, NAME, OpenFlag.DIRECTORY);
+      yield* clearDirectory(p, inner);
+      yield* p.close(inner);
+      yield* p.storeBytes(NAME, name);
+      yield* raw(p, Nr.unlinkat, fd, NAME, At.REMOVEDIR);
+    }
   }
 }
 

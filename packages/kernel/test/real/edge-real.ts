@@ -4,8 +4,10 @@ import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type EdgeCase, lineOf, Mode, TEMPLATE } from './edge-cases.js';
+import { type EdgeCase, lineOf } from './edge-cases.js';
+import { TEMPLATE } from './edge-memory.js';
 import { EdgeModel } from './edge-model.js';
+import { Mode } from './edge-signatures.js';
 
 /** Milliseconds that a batch of cases may take. */
 const PATIENCE = 600_000;
@@ -36,7 +38,9 @@ export class RealEdges {
   /** @returns what each case comes to, in their order: the first of them while later ones are still executed */
   async *run(cases: readonly EdgeCase[]): AsyncGenerator<string, void> {
     const template = Buffer.from(TEMPLATE.buffer).toString('hex');
-    const driver = spawn(this.#driver, { stdio: ['pipe', 'pipe', 'inherit'], timeout: PATIENCE });
+    // The C library keeps off what a case may want for itself.
+    const env = { ...process.env, GLIBC_TUNABLES: 'glibc.pthread.rseq=0' };
+    const driver = spawn(this.#driver, { stdio: ['pipe', 'pipe', 'inherit'], timeout: PATIENCE, env });
     driver.stdin.on('error', () => {});
     driver.stdin.end([`template ${template}`, ...cases.map(lineOf), ''].join('\n'));
     yield* createInterface({ input: driver.stdout });

@@ -5,12 +5,13 @@
 // A register is a number of 64 bits, or v<k>: an id that is known at run time only (enum value). Per case one line is printed: of each
 // call "<result> <hash of the memory>", and at the end of a case that did not get through, "killed <signal>", "exit <status>" or "sleeps".
 //
-// It is the first process of namespaces of its own (processes, IPC, network, mounts), in an empty root directory: whatever a
+// It is the first process of namespaces of its own (processes, IPC, network, mounts, names), in an empty root directory: whatever a
 // case kills, unlinks or connects to is its own.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/capability.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,11 +21,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -40,8 +44,8 @@
 
 #define BASE 0x1000000000ul
 enum { PAGE = 4096, CALLS = 8, LIMIT = 64, IN = 200, OUT = 201, PROC = 202 };
-enum helper { CHILD = 1, ZOMBIE = 2, THREAD = 4, REAPED = 8, SEGMENT = 16 };
-enum value { SELF, LIVING, DEAD, OTHER_THREAD, GONE, SHM, PARENT, VALUES };
+enum helper { CHILD = 1, ZOMBIE = 2, THREAD = 4, REAPED = 8, SEGMENT = 16, TREE = 32, SEMAPHORES = 64, LETTERS = 128 };
+enum value { SELF, LIVING, DEAD, OTHER_THREAD, GONE, SHM, PARENT, SEMAPHORES_ID, LETTERS_ID, VALUES };
 enum mode { SCRUB = 2 };
 
 static unsigned char *const B = (unsigned char *)BASE;
@@ -110,15 +114,15 @@ static void *map(unsigned char *at, int prot, int flags) {
   return mmap(at, 2 * PAGE, prot, flags | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
-// Nobody may put limits up: not every root can.
+// Nobody may put limits up: not every root can. And nobody sets this computer's clock.
 static void drop_rights(void) {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct data[2];
   raw(SYS_capget, (long)&header, (long)data, 0, 0, 0, 0);
-  unsigned bit = 1u << CAP_SYS_RESOURCE;
-  data[0].effective &= ~bit, data[0].permitted &= ~bit, data[0].inheritable &= ~bit;
-  prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0);
-  raw(SYS_capset, (long)&header, (long)data, 0, 0, 0, 0);
+  unsigned bits = 1u << CAP_SYS_RESOURCE | 1u << CAP_SYS_TIME;
+  data[0].effective &= ~bits, data[0].permitted &= ~bits, data[0].inheritable &= ~bits;
+  if (prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0) < 0 || prctl(PR_CAPBSET_DROP, CAP_SYS_TIME, 0, 0, 0) < 0) _exit(1);
+  if (raw(SYS_capset, (long)&header, (long)data, 0, 0, 0, 0) != 0) _exit(1);
 }
 
 static void prepare_files(void) {
@@ -157,6 +161,45 @@ static void prepare_files(void) {
   eventfd(0, EFD_NONBLOCK);
 }
 
+static void make_file(const char *path) {
+  int fd = open(path, O_RDWR | O_CREAT, 0644);
+  (void)!write(fd, pattern, 100);
+  close(fd);
+}
+
+// What names are found: 20 is a directory, 21 a file, 22 watches.
+static void prepare_tree(void) {
+  make_file("file");
+  mkdir("dir", 0755);
+  make_file("dir/inner");
+  (void)!symlink("file", "link");
+  (void)!symlink("nowhere", "dangling");
+  (void)!symlink("loop", "loop");
+  mkfifo("fifo", 0644);
+  open("dir", O_RDONLY | O_DIRECTORY);
+  open("file", O_RDWR);
+  inotify_init1(IN_NONBLOCK);
+}
+
+static void make_root(void) {
+  chmod("/", 0755);
+  (void)!chown("/", 0, 0);
+  mkdir("/dev", 0755);
+  mkdir("/dev/shm", 01777);
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where) {
+  (void)status, (void)type;
+  if (where->level > 0) remove(path);
+  return 0;
+}
+
+// An empty tree again.
+static void clear_tree(void) {
+  nftw("/", remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+  make_root();
+}
+
 __attribute__((noreturn)) static void *wait_here(void *tid) {
   *(volatile int *)tid = gettid();
   for (;;) pause();
@@ -192,6 +235,16 @@ static void prepare_helpers(int helpers, long *values) {
     values[OTHER_THREAD] = tid;
   }
   if (helpers & SEGMENT) values[SHM] = shmget(IPC_PRIVATE, 2 * PAGE, IPC_CREAT | 0600);
+  if (helpers & SEMAPHORES) values[SEMAPHORES_ID] = semget(IPC_PRIVATE, 2, IPC_CREAT | 0600);
+  if (helpers & LETTERS) {
+    struct {
+      long type;
+      char text[4];
+    } letter = {1, {1, 8, 15, 22}};
+    values[LETTERS_ID] = msgget(IPC_PRIVATE, IPC_CREAT | 0600);
+    msgsnd((int)values[LETTERS_ID], &letter, sizeof letter.text, 0);
+  }
+  if (helpers & TREE) prepare_tree();
 }
 
 static void run_case(int helpers, const struct call *calls, int count) {
@@ -209,7 +262,7 @@ static void run_case(int helpers, const struct call *calls, int count) {
     long a[6];
     for (int k = 0; k < 6; k++) a[k] = calls[i].variable[k] ? values[calls[i].a[k]] : calls[i].a[k];
     long result = raw(calls[i].nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-    if (result == 0 && (calls[i].nr == SYS_fork || calls[i].nr == SYS_clone)) raw(SYS_exit_group, 0, 0, 0, 0, 0, 0);
+    if (result == 0 && (calls[i].nr == SYS_fork || calls[i].nr == SYS_vfork || calls[i].nr == SYS_clone || calls[i].nr == SYS_clone3)) raw(SYS_exit_group, 0, 0, 0, 0, 0, 0);
     outcome->calls[i].result = result;
     if (calls[i].mode & SCRUB) {
       put(T, template);
@@ -316,16 +369,21 @@ static void serve(void) {
     kill(-1, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0) continue;
     struct shmid_ds segment;
+    struct msqid_ds queue;
+    struct semid_ds set;
     for (int i = 0; i < 64; i++) {
       int id = shmctl(i, SHM_STAT, &segment);
       if (id >= 0) shmctl(id, IPC_RMID, NULL);
+      if ((id = msgctl(i, MSG_STAT, &queue)) >= 0) msgctl(id, IPC_RMID, NULL);
+      if ((id = semctl(i, 0, SEM_STAT, &set)) >= 0) semctl(id, 0, IPC_RMID);
     }
+    if (helpers & TREE) clear_tree();
   }
 }
 
 int main(void) {
   char root[] = "/tmp/rpal-edges-XXXXXX";
-  if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS) < 0 || mkdtemp(root) == NULL) return 1;
+  if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS) < 0 || mkdtemp(root) == NULL) return 1;
   dup2(0, IN);
   dup2(1, OUT);
   signal(SIGPIPE, SIG_DFL);
@@ -335,9 +393,10 @@ int main(void) {
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("tmpfs", root, "tmpfs", 0, NULL) < 0) return 1;
     if (chdir(root) < 0 || mkdir("p", 0700) < 0 || mount("proc", "p", "proc", 0, NULL) < 0) return 1;
     if (dup2(open("p", O_RDONLY | O_DIRECTORY), PROC) < 0 || umount2("p", MNT_DETACH) < 0 || rmdir("p") < 0) return 1;
-    if (mkdir("dev", 0755) < 0 || mkdir("dev/shm", 01777) < 0 || chroot(".") < 0) return 1;
+    if (chroot(".") < 0) return 1;
     drop_rights();
     umask(022);
+    make_root();
     outcome = mmap(NULL, sizeof *outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     serve();
     return 0;

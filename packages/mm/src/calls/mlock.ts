@@ -31,6 +31,14 @@ export function munlock(cpu: Cpu, mm: MmStruct, address: number, length: number)
   return setLocked(cpu, mm, start, wholePages(length + (address - start)), 0);
 }
 
+/** Marks a range as locked, without making it present. @param locked `VmFlag.LOCKED` and others, or 0 @returns 0 or a negative errno */
+export function lockRange(cpu: Cpu, mm: MmStruct, address: number, length: number, locked: number): number {
+  const start = pageFloor(address);
+  const size = wholePages(length + (address - start));
+  if (!withinLimit(mm, start, start + size)) return -Errno.ENOMEM;
+  return setLocked(cpu, mm, start, size, locked);
+}
+
 /** Linux: `apply_vma_lock_flags`. @param locked `VmFlag.LOCKED` or 0 */
 function setLocked(cpu: Cpu, mm: MmStruct, register: number, size: number, locked: number): number {
   cpu.charge(MmStep.mlockBody);

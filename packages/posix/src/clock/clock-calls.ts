@@ -1,7 +1,7 @@
 import { Clock, Errno } from '@rpal/uapi';
 import { type Calls, nowOf } from '../calls.js';
 import { PosixStep } from '../steps.js';
-import { getTime, putLong, putTime, Unit } from '../user-memory.js';
+import { getLong, getTime, putLong, putTime, Unit } from '../user-memory.js';
 import { readClock } from './clocks.js';
 
 const NO_SETTING = 'the clocks cannot be set: EPERM, as without CAP_SYS_TIME';
@@ -33,7 +33,8 @@ export function defineClockCalls(calls: Calls): void {
       const wanted = getTime(cpu, thread, a1, Unit.TIMESPEC);
       if (wanted === -Errno.EFAULT) return wanted;
       if (id < 0 && typeof readClock(kernel, cpu, thread, id) === 'number') return -Errno.EINVAL;
-      return id === Clock.REALTIME && wanted < 0 ? wanted : -Errno.EPERM;
+      if (id !== Clock.REALTIME) return -Errno.EPERM;
+      return wanted < 0 ? wanted : settable(wanted);
     },
     { missing: NO_SETTING },
   );
@@ -47,10 +48,13 @@ export function defineClockCalls(calls: Calls): void {
 
   calls.define(
     'settimeofday',
-    (cpu, thread, { a0 }) => {
+    (cpu, thread, { a0, a1 }) => {
       cpu.charge(PosixStep.clockRead);
       const wanted = a0 === 0 ? 0 : getTime(cpu, thread, a0, Unit.TIMEVAL);
-      return wanted < 0 ? wanted : -Errno.EPERM;
+      // How many microseconds there are is looked at before the time zone, the seconds after it.
+      if (wanted === -Errno.EINVAL && getLong(cpu, thread, a0 + 8) >= 1e6) return wanted;
+      if (wanted === -Errno.EFAULT || (a1 !== 0 && getLong(cpu, thread, a1) === -Errno.EFAULT)) return -Errno.EFAULT;
+      return wanted < 0 ? wanted : settable(wanted);
     },
     { missing: NO_SETTING },
   );
@@ -61,4 +65,12 @@ export function defineClockCalls(calls: Calls): void {
     const failed = a0 === 0 ? 0 : putLong(cpu, thread, a0, seconds);
     return failed < 0 ? failed : seconds;
   });
+}
+
+/** The latest time that the clock could be set to (TIME_SETTOD_SEC_MAX), seconds: it is to go on for thirty years then. */
+const LATEST = 9_223_372_036 - 30 * 365 * 24 * 3600;
+
+/** What a clock says that somebody sets to a valid time. */
+function settable(ns: number): number {
+  return ns / 1e9 >= LATEST ? -Errno.EINVAL : -Errno.EPERM;
 }

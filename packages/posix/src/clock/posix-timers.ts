@@ -3,7 +3,7 @@ import { hasSignal, type Kernel, type Process, type SyscallHandler, type Thread,
 import { Clock, Errno, Rlimit, SigEvent, Signal, SignalCode, TIMER_ABSTIME } from '@rpal/uapi';
 import { type Calls, nowOf } from '../calls.js';
 import { PosixStep } from '../steps.js';
-import { getSetting, putInt, putSetting, Unit } from '../user-memory.js';
+import { getSetting, putSetting, Unit } from '../user-memory.js';
 import { processTime, threadTime } from './clocks.js';
 import { ClockTimer, type Reading } from './cpu-timer.js';
 
@@ -90,6 +90,9 @@ export function definePosixTimers(calls: Calls): void {
         tid = buffer.i32(16);
       }
       const id = a0 | 0;
+      // What only the clock itself can refuse, it refuses last.
+      const ofOthers = id < 0 && (id & 7) !== 3;
+      const late = id === Clock.REALTIME_ALARM || id === Clock.BOOTTIME_ALARM ? -Errno.EOPNOTSUPP : ofOthers ? -Errno.EINVAL : 0;
       let read: Reading = nowOf;
       let threads = (): number => 0;
       if (id === Clock.PROCESS_CPUTIME_ID || id === ~0 << 3 || id === ((~0 << 3) | 2)) {
@@ -98,7 +101,7 @@ export function definePosixTimers(calls: Calls): void {
       } else if (id === Clock.THREAD_CPUTIME_ID || id === ((~0 << 3) | 6)) {
         read = (on) => threadTime(kernel, on, thread);
         threads = () => 1;
-      } else if (!TIMED.has(id)) {
+      } else if (!TIMED.has(id) && late === 0) {
         return UNTIMED.has(id) ? -Errno.EOPNOTSUPP : -Errno.EINVAL;
       }
       if (timers.byId.size >= process.limits.of(Rlimit.SIGPENDING)) return -Errno.EAGAIN;
@@ -110,7 +113,8 @@ export function definePosixTimers(calls: Calls): void {
         return -Errno.EINVAL;
       }
       if (event.notify !== SigEvent.NONE && (event.signal <= 0 || event.signal > Signal.RTMAX)) return -Errno.EINVAL;
-      if (putInt(cpu, thread, a2, timers.next) < 0) return -Errno.EFAULT;
+      if (buffer.set32(0, timers.next).copy(cpu, thread, a2, 4) < 0) return -Errno.EFAULT;
+      if (late < 0 && read === nowOf) return late;
       timers.byId.set(timers.next++, new PosixTimer(kernel, process, timers.next - 1, event, read, threads));
       all.set(process, timers);
       return 0;

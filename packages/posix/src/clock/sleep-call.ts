@@ -1,10 +1,12 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { FOREVER, KernelStep, type RestartBlock, type SyscallHandler, type Thread } from '@rpal/kernel';
+import { FOREVER, type Kernel, KernelStep, type RestartBlock, type SyscallHandler, type Thread } from '@rpal/kernel';
 import { type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
 import { Clock, Errno, TIMER_ABSTIME } from '@rpal/uapi';
 import { begin, Pending } from '@rpal/vfs';
 import { type Calls, nowOf } from '../calls.js';
 import { getTime, putTime, Unit } from '../user-memory.js';
+import { readClock } from './clocks.js';
+import { ClockTimer } from './cpu-timer.js';
 
 /** Clocks that one can sleep by. */
 const SLEEPING: ReadonlySet<number> = new Set([Clock.REALTIME, Clock.MONOTONIC, Clock.BOOTTIME, Clock.TAI]);
@@ -13,6 +15,8 @@ const KNOWN: ReadonlySet<number> = new Set(Object.values(Clock));
 /** Clocks of devices, among negative ids; the others are of CPU time. */
 const DYNAMIC = 3;
 const DYNAMIC_MASK = 7;
+/** A clock of one thread, not of a process. */
+const PER_THREAD = 4;
 
 /** A sleep that tells how much of it was left. After a stop it goes on until the same time; a handler ends it. */
 class Sleep implements RestartBlock {
@@ -61,27 +65,93 @@ class Sleep implements RestartBlock {
   }
 }
 
+/** A sleep until others have used up CPU time (Linux: `do_cpu_nanosleep`). */
+class CpuSleep implements RestartBlock {
+  readonly #thread: Thread;
+  readonly #timer: ClockTimer;
+  readonly #absolute: boolean;
+  readonly #left: number;
+  #expired = false;
+
+  constructor(kernel: Kernel, cpu: Cpu, thread: Thread, id: number, due: number, absolute: boolean, left: number) {
+    this.#thread = thread;
+    this.#absolute = absolute;
+    this.#left = left;
+    const read = (on: Cpu): number => {
+      const clock = readClock(kernel, on, thread, id);
+      // Whose time it was has ended: nobody uses it up any more.
+      return typeof clock === 'number' ? 0 : clock.now;
+    };
+    this.#timer = new ClockTimer(
+      kernel.scheduler,
+      read,
+      () => kernel.platform.cpus.length,
+      (on) => {
+        this.#expired = true;
+        kernel.scheduler.wakeUp(on, thread);
+      },
+    );
+    this.#timer.start(cpu, due, 0);
+  }
+
+  step(cpu: Cpu): number {
+    const thread = this.#thread;
+    if (this.#expired) return 0;
+    if (!thread.signalPending) {
+      thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, this);
+      return Pending.SLEEP;
+    }
+    const rest = this.#timer.left(cpu);
+    const failed = this.#absolute || this.#left === 0 ? 0 : putTime(cpu, thread, this.#left, rest, Unit.TIMESPEC);
+    if (failed < 0 || this.#absolute) this.#timer.stop();
+    if (failed < 0) return failed;
+    if (this.#absolute) return -Errno.ERESTARTNOHAND;
+    thread.restartBlock = this;
+    return -Errno.ERESTART_RESTARTBLOCK;
+  }
+
+  abandon(): void {
+    this.#timer.stop();
+  }
+
+  describe(): string {
+    return 'a clock of CPU time';
+  }
+}
+
+/** clock_nanosleep by a clock of CPU time. */
+function sleepByCpuTime({ kernel }: Calls, cpu: Cpu, thread: Thread, id: number, time: number, flags: number, left: number): number {
+  const who = ~(id >> 3);
+  // Its own time a thread that sleeps would wait for in vain.
+  if (id < 0 && (id & PER_THREAD) !== 0 && (who === 0 || who === thread.pid)) return -Errno.EINVAL;
+  const clock = readClock(kernel, cpu, thread, id);
+  if (typeof clock === 'number') return -Errno.EINVAL;
+  const absolute = (flags & TIMER_ABSTIME) !== 0;
+  const due = absolute ? time : clock.now + time;
+  if (due <= clock.now) return 0;
+  return begin(cpu, thread, new CpuSleep(kernel, cpu, thread, id, due, absolute, left));
+}
+
 /** clock_nanosleep, and what nanosleep says of the rest. */
 export function defineSleepCalls(calls: Calls): void {
   const { scheduler } = calls.kernel;
 
-  calls.define(
-    'clock_nanosleep',
-    (cpu, thread, { a0, a1, a2, a3 }) => {
-      cpu.charge(KernelStep.nanosleep);
-      const id = a0 | 0;
-      const isCpuClock = id < 0 && (id & DYNAMIC_MASK) !== DYNAMIC;
-      if ((!KNOWN.has(id) && !isCpuClock) || id === Clock.REALTIME_ALARM || id === Clock.BOOTTIME_ALARM) return -Errno.EINVAL;
-      if (!SLEEPING.has(id) && !isCpuClock) return -Errno.EOPNOTSUPP;
-      const time = getTime(cpu, thread, a2, Unit.TIMESPEC);
-      if (time < 0) return time;
-      if (isCpuClock) return -Errno.EINVAL;
-      const absolute = (a1 & TIMER_ABSTIME) !== 0;
-      const ns = absolute ? Math.max(0, time - nowOf(cpu)) : time;
-      return begin(cpu, thread, new Sleep(scheduler, cpu, thread, ns, absolute, absolute ? 0 : a3));
-    },
-    { missing: 'clocks of CPU time' },
-  );
+  calls.define('clock_nanosleep', (cpu, thread, { a0, a1, a2, a3 }) => {
+    cpu.charge(KernelStep.nanosleep);
+    const id = a0 | 0;
+    const isCpuClock = id === Clock.PROCESS_CPUTIME_ID || (id < 0 && (id & DYNAMIC_MASK) !== DYNAMIC);
+    if (!KNOWN.has(id) && !isCpuClock) return -Errno.EINVAL;
+    const isAlarm = id === Clock.REALTIME_ALARM || id === Clock.BOOTTIME_ALARM;
+    if (!SLEEPING.has(id) && !isCpuClock && !isAlarm) return -Errno.EOPNOTSUPP;
+    const time = getTime(cpu, thread, a2, Unit.TIMESPEC);
+    if (time < 0) return time;
+    // No clock could wake a machine that is suspended.
+    if (isAlarm) return -Errno.EOPNOTSUPP;
+    if (isCpuClock) return sleepByCpuTime(calls, cpu, thread, id, time, a1, a3);
+    const absolute = (a1 & TIMER_ABSTIME) !== 0;
+    const ns = absolute ? Math.max(0, time - nowOf(cpu)) : time;
+    return begin(cpu, thread, new Sleep(scheduler, cpu, thread, ns, absolute, absolute ? 0 : a3));
+  });
 
   calls.extend(
     'nanosleep',

@@ -1,4 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
+import { PipeEnd, UnixSocket } from '@rpal/ipc';
 import { type SyscallHandler, type Thread, UserBuffer } from '@rpal/kernel';
 import { Errno, Signal } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
@@ -9,6 +10,9 @@ const Command = { SETOWN: 8, GETOWN: 9, SETSIG: 10, GETSIG: 11, SETOWN_EX: 15, G
 /** What an owner is (`struct f_owner_ex`). */
 const OwnerType = { TID: 0, PID: 1, PGRP: 2 } as const;
 const INT_MIN = -0x8000_0000;
+/** Commands of ioctl likewise (include/uapi/asm-generic/ioctls.h, sockios.h). */
+const Ioctl = { FIOASYNC: 0x5452, FIOSETOWN: 0x8901, SIOCSPGRP: 0x8902, FIOGETOWN: 0x8903, SIOCGPGRP: 0x8904 } as const;
+const O_ASYNC = 0o20000;
 
 interface Owner {
   readonly type: number;
@@ -68,6 +72,44 @@ export function defineOwners(calls: Calls): void {
         return undefined;
     }
   };
+
+  /** What ioctl says of owners: of sockets, as fcntl does of all files; and whether they are told at all (O_ASYNC). */
+  const ioctl = (cpu: Cpu, thread: Thread, file: File, command: number, address: number): number | undefined => {
+    const isSocket = file instanceof UnixSocket;
+    switch (command) {
+      case Ioctl.FIOASYNC: {
+        if (buffer.load(cpu, thread, address, 4) < 0) return -Errno.EFAULT;
+        const wanted = buffer.i32(0) === 0 ? 0 : O_ASYNC;
+        if ((file.flags & O_ASYNC) === wanted) return 0;
+        if (!isSocket && !(file instanceof PipeEnd)) return -Errno.ENOTTY;
+        file.flags = (file.flags & ~O_ASYNC) | wanted;
+        return 0;
+      }
+      case Ioctl.FIOSETOWN:
+      case Ioctl.SIOCSPGRP: {
+        if (!isSocket) return undefined;
+        if (buffer.load(cpu, thread, address, 4) < 0) return -Errno.EFAULT;
+        return owning(cpu, thread, file, Command.SETOWN, buffer.i32(0));
+      }
+      case Ioctl.FIOGETOWN:
+      case Ioctl.SIOCGPGRP: {
+        if (!isSocket) return undefined;
+        const owner = owning(cpu, thread, file, Command.GETOWN, 0) ?? 0;
+        return buffer.set32(0, owner).store(cpu, thread, address, 4) < 0 ? -Errno.EFAULT : 0;
+      }
+      default:
+        return undefined;
+    }
+  };
+  calls.extend(
+    'ioctl',
+    (inner: SyscallHandler): SyscallHandler =>
+      (cpu, thread, registers) => {
+        const file = thread.process.files.peek(registers.a0);
+        const answer = file === null ? undefined : ioctl(cpu, thread, file, registers.a1 >>> 0, registers.a2);
+        return answer ?? inner(cpu, thread, registers);
+      },
+  );
 
   calls.extend(
     'fcntl',

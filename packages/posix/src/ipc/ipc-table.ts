@@ -37,6 +37,15 @@ export class IpcTable<T extends IpcObject> {
     return this.#byId.get(id);
   }
 
+  get all(): readonly T[] {
+    return [...this.#byId.values()];
+  }
+
+  /** The last place that is used. Places, which the commands of tools count (IPC_INFO, *_STAT), are ids: none is used again. */
+  get last(): number {
+    return Math.max(0, ...this.#byId.keys());
+  }
+
   /** semget and msgget: @param fits 0, or why an object that is there will not do @param make a new one with an id @returns an id */
   open(thread: Thread, key: number, flags: number, fits: (object: T) => number, make: (common: IpcObject) => T | number): number {
     const found = key === Ipc.PRIVATE ? undefined : [...this.#byId.values()].find((object) => object.key === key);
@@ -80,6 +89,9 @@ export function mayControl({ process }: Thread, { uid, creatorUid }: IpcObject):
   const { euid } = process.credentials;
   return euid === uid || euid === creatorUid || process.capable(CAP_SYS_ADMIN);
 }
+
+/** Commands of tools such as ipcs: about all objects, and about the one at a place. */
+export const IpcInfo = { INFO: 3, MSG_STAT: 11, MSG_INFO: 12, MSG_STAT_ANY: 13, SEM_STAT: 18, SEM_INFO: 19, SEM_STAT_ANY: 20 } as const;
 
 /** Offsets in `struct ipc64_perm`, with which each status begins. */
 export const Perm = { key: 0, uid: 4, gid: 8, creatorUid: 12, creatorGid: 16, mode: 20, bytes: 48 } as const;

@@ -89,8 +89,8 @@ export function defineMessageQueueCalls(calls: Calls): void {
 
   const attributes = new UserBuffer(MQ_ATTR);
   calls.define('mq_getsetattr', (cpu, thread, { a0, a1, a2 }) => {
-    const flags = a1 === 0 ? 0 : attributes.load(cpu, thread, a1, MQ_ATTR) < 0 ? -Errno.EFAULT : attributes.i64(0);
-    if (flags === -Errno.EFAULT) return flags;
+    if (a1 !== 0 && attributes.load(cpu, thread, a1, MQ_ATTR) < 0) return -Errno.EFAULT;
+    const flags = a1 === 0 ? 0 : attributes.i64(0);
     if (flags !== 0 && flags !== OpenFlag.NONBLOCK) return -Errno.EINVAL;
     return onQueue(cpu, thread, a0, (file) => {
       const { maxMessages, messageSize, messages } = file.queue;

@@ -7,12 +7,14 @@ import { begin, type Operation, Pending, putBytes } from '@rpal/vfs';
 import { type Calls, nowOf } from '../calls.js';
 import { PosixStep } from '../steps.js';
 import { putLong } from '../user-memory.js';
-import { IPC_64, type IpcObject, IpcTable, mayControl, mayUse, Perm, Right } from './ipc-table.js';
+import { IPC_64, IpcInfo, type IpcObject, IpcTable, mayControl, mayUse, Perm, Right } from './ipc-table.js';
 
 /** Queues there may be, bytes of one message, and of a queue. */
 const Limit = { QUEUES: 32_000, MESSAGE: 8192, QUEUE: 16_384 } as const;
 const MsgFlag = { NOERROR: 0o10000, EXCEPT: 0o20000, COPY: 0o40000 } as const;
 const MSQID_DS = 120;
+/** Bytes of `struct msginfo`. */
+const MSGINFO = 32;
 /** What precedes the text of a message in user memory. */
 const TYPE = 8;
 
@@ -126,84 +128,96 @@ export function defineMessageCalls(calls: Calls): void {
     return begin(cpu, thread, send);
   });
 
-  calls.define(
-    'msgrcv',
-    (cpu, thread, { a0, a1, a2, a3, a4 }) => {
-      cpu.charge(PosixStep.messageReceive);
-      const [flags, room, wanted] = [a4 | 0, a2, a3];
-      if ((a0 | 0) < 0 || room < 0 || (flags & MsgFlag.COPY) !== 0) return -Errno.EINVAL;
-      const queue = table.get(a0 | 0);
-      if (queue === undefined) return -Errno.EINVAL;
-      const receive = new Attempt(scheduler, thread, queue, (flags & Ipc.NOWAIT) === 0, -Errno.ENOMSG, (on) => {
-        if (!mayUse(thread, queue, Right.READ)) return -Errno.EACCES;
-        const index = choose(queue.messages, wanted, (flags & MsgFlag.EXCEPT) !== 0);
-        const message = queue.messages[index];
-        if (message === undefined) return Pending.NOTHING_YET;
-        if (message.text.length > room && (flags & MsgFlag.NOERROR) === 0) return -Errno.E2BIG;
+  calls.define('msgrcv', (cpu, thread, { a0, a1, a2, a3, a4 }) => {
+    cpu.charge(PosixStep.messageReceive);
+    const [flags, room, wanted] = [a4 | 0, a2, a3];
+    if ((a0 | 0) < 0 || room < 0) return -Errno.EINVAL;
+    const copies = (flags & MsgFlag.COPY) !== 0;
+    if (copies && ((flags & MsgFlag.EXCEPT) !== 0 || (flags & Ipc.NOWAIT) === 0)) return -Errno.EINVAL;
+    // Room for the copy is made from what is there (Linux: `prepare_copy`, which reads it).
+    if (copies && buffer.load(cpu, thread, a1, Math.min(room, Limit.MESSAGE)) < 0) return -Errno.EFAULT;
+    const queue = table.get(a0 | 0);
+    if (queue === undefined) return -Errno.EINVAL;
+    const receive = new Attempt(scheduler, thread, queue, (flags & Ipc.NOWAIT) === 0, -Errno.ENOMSG, (on) => {
+      if (!mayUse(thread, queue, Right.READ)) return -Errno.EACCES;
+      const index = copies ? wanted : choose(queue.messages, wanted, (flags & MsgFlag.EXCEPT) !== 0);
+      const message = queue.messages[index];
+      if (message === undefined) return Pending.NOTHING_YET;
+      if (message.text.length > room && (flags & MsgFlag.NOERROR) === 0) return -Errno.E2BIG;
+      if (!copies) {
         queue.messages.splice(index, 1);
         queue.bytes -= message.text.length;
         queue.lastReceiver = thread.process.pid;
         queue.received = seconds(on);
         queue.changed.wakeAll(on);
-        const text = message.text.subarray(0, room);
-        chargeStoredMessage(on, text.length);
-        if (putLong(on, thread, a1, message.type) < 0 || putBytes(on, thread, a1 + TYPE, text) < 0) return -Errno.EFAULT;
-        return text.length;
-      });
-      return begin(cpu, thread, receive);
-    },
-    { missing: 'MSG_COPY is EINVAL, as without CONFIG_CHECKPOINT_RESTORE' },
-  );
+      }
+      const text = message.text.subarray(0, room);
+      chargeStoredMessage(on, text.length);
+      if (putLong(on, thread, a1, message.type) < 0 || putBytes(on, thread, a1 + TYPE, text) < 0) return -Errno.EFAULT;
+      return text.length;
+    });
+    return begin(cpu, thread, receive);
+  });
 
-  calls.define(
-    'msgctl',
-    (cpu, thread, { a0, a1, a2 }) => {
-      cpu.charge(PosixStep.ipcLookUp);
-      const command = (a1 | 0) & ~IPC_64;
-      if ((a0 | 0) < 0 || (command !== Ipc.RMID && command !== Ipc.SET && command !== Ipc.STAT)) return -Errno.EINVAL;
-      if (command === Ipc.SET && buffer.load(cpu, thread, a2, MSQID_DS) < 0) return -Errno.EFAULT;
-      const queue = table.get(a0 | 0);
-      if (queue === undefined) return -Errno.EINVAL;
-      if (command === Ipc.STAT) {
-        if (!mayUse(thread, queue, Right.READ)) return -Errno.EACCES;
-        buffer
-          .clear(MSQID_DS)
-          .set32(Perm.key, queue.key)
-          .set32(Perm.uid, queue.uid)
-          .set32(Perm.gid, queue.gid)
-          .set32(Perm.creatorUid, queue.creatorUid)
-          .set32(Perm.creatorGid, queue.creatorGid)
-          .set32(Perm.mode, queue.mode)
-          .set64(48, queue.sent)
-          .set64(56, queue.received)
-          .set64(64, queue.created)
-          .set64(72, queue.bytes)
-          .set64(80, queue.messages.length)
-          .set64(88, queue.limit)
-          .set32(96, queue.lastSender)
-          .set32(100, queue.lastReceiver);
-        return buffer.store(cpu, thread, a2, MSQID_DS) < 0 ? -Errno.EFAULT : 0;
-      }
-      if (!mayControl(thread, queue)) return -Errno.EPERM;
-      if (command === Ipc.SET) {
-        const limit = buffer.u64(88);
-        if (limit > Limit.QUEUE && !thread.process.capable(CAP_SYS_RESOURCE)) return -Errno.EPERM;
-        if (limit === 0) return -Errno.EINVAL;
-        [queue.uid, queue.gid, queue.mode, queue.limit] = [
-          buffer.u32(Perm.uid),
-          buffer.u32(Perm.gid),
-          buffer.u32(Perm.mode) & 0o777,
-          limit,
-        ];
-      } else {
-        queue.removed = true;
-        table.remove(queue);
-      }
-      queue.changed.wakeAll(cpu);
-      return 0;
-    },
-    { missing: 'IPC_INFO, MSG_INFO, MSG_STAT and MSG_STAT_ANY are EINVAL' },
-  );
+  calls.define('msgctl', (cpu, thread, { a0, a1, a2 }) => {
+    cpu.charge(PosixStep.ipcLookUp);
+    const command = (a1 | 0) & ~IPC_64;
+    if ((a0 | 0) < 0) return -Errno.EINVAL;
+    const isStat = command === IpcInfo.MSG_STAT || command === IpcInfo.MSG_STAT_ANY;
+    if (command === IpcInfo.INFO || command === IpcInfo.MSG_INFO) {
+      const { all } = table;
+      const messages = all.flatMap((queue) => queue.messages);
+      const uses = command === IpcInfo.MSG_INFO;
+      // struct msginfo: msgpool, msgmap, msgmax, msgmnb, msgmni, msgssz, msgtql, msgseg; MSG_INFO counts in the first two and msgtql.
+      const used = [all.length, messages.length, messages.reduce((sum, { text }) => sum + text.length, 0)] as const;
+      buffer
+        .clear(MSGINFO)
+        .set32(0, uses ? used[0] : (Limit.QUEUES * Limit.QUEUE) / 1024)
+        .set32(4, uses ? used[1] : Limit.QUEUE)
+        .set32(8, Limit.MESSAGE)
+        .set32(12, Limit.QUEUE)
+        .set32(16, Limit.QUEUES)
+        .set32(20, 16)
+        .set32(24, uses ? used[2] : Limit.QUEUE)
+        .set16(28, 0xffff);
+      return buffer.store(cpu, thread, a2, MSGINFO) < 0 ? -Errno.EFAULT : table.last;
+    }
+    if (!isStat && command !== Ipc.RMID && command !== Ipc.SET && command !== Ipc.STAT) return -Errno.EINVAL;
+    if (command === Ipc.SET && buffer.load(cpu, thread, a2, MSQID_DS) < 0) return -Errno.EFAULT;
+    const queue = table.get(a0 | 0);
+    if (queue === undefined) return -Errno.EINVAL;
+    if (isStat || command === Ipc.STAT) {
+      if (command !== IpcInfo.MSG_STAT_ANY && !mayUse(thread, queue, Right.READ)) return -Errno.EACCES;
+      buffer
+        .clear(MSQID_DS)
+        .set32(Perm.key, queue.key)
+        .set32(Perm.uid, queue.uid)
+        .set32(Perm.gid, queue.gid)
+        .set32(Perm.creatorUid, queue.creatorUid)
+        .set32(Perm.creatorGid, queue.creatorGid)
+        .set32(Perm.mode, queue.mode)
+        .set64(48, queue.sent)
+        .set64(56, queue.received)
+        .set64(64, queue.created)
+        .set64(72, queue.bytes)
+        .set64(80, queue.messages.length)
+        .set64(88, queue.limit)
+        .set32(96, queue.lastSender)
+        .set32(100, queue.lastReceiver);
+      return buffer.store(cpu, thread, a2, MSQID_DS) < 0 ? -Errno.EFAULT : isStat ? queue.id : 0;
+    }
+    if (!mayControl(thread, queue)) return -Errno.EPERM;
+    if (command === Ipc.SET) {
+      const limit = buffer.u64(88);
+      if (limit > Limit.QUEUE && !thread.process.capable(CAP_SYS_RESOURCE)) return -Errno.EPERM;
+      [queue.uid, queue.gid, queue.mode, queue.limit] = [buffer.u32(Perm.uid), buffer.u32(Perm.gid), buffer.u32(Perm.mode) & 0o777, limit];
+    } else {
+      queue.removed = true;
+      table.remove(queue);
+    }
+    queue.changed.wakeAll(cpu);
+    return 0;
+  });
 }
 
 const CAP_SYS_RESOURCE = 24;

@@ -6,7 +6,7 @@ import { begin, type Operation, Pending } from '@rpal/vfs';
 import { type Calls, nowOf } from '../calls.js';
 import { PosixStep } from '../steps.js';
 import { getTime, Unit } from '../user-memory.js';
-import { IPC_64, type IpcObject, IpcTable, mayControl, mayUse, Perm, Right } from './ipc-table.js';
+import { IPC_64, IpcInfo, type IpcObject, IpcTable, mayControl, mayUse, Perm, Right } from './ipc-table.js';
 
 /** Sets there may be, semaphores in one, operations of one call, and the largest value. */
 const Limit = { SETS: 32_000, SEMAPHORES: 32_000, OPERATIONS: 500, VALUE: 32_767 } as const;
@@ -191,7 +191,7 @@ export function defineSemaphoreCalls(calls: Calls): void {
       if (buffer.load(cpu, thread, at + SEMBUF * index, SEMBUF) < 0) return -Errno.EFAULT;
       operations.push({ number: buffer.u16(0), change: buffer.view.getInt16(2, true), flags: buffer.view.getInt16(4, true) });
     }
-    if (timeout < -1) return timeout;
+    if (id < 0 || timeout < -1) return -Errno.EINVAL;
     const set = table.get(id);
     if (set === undefined) return -Errno.EINVAL;
     if (operations.some(({ number }) => number >= set.values.length)) return -Errno.EFBIG;
@@ -203,91 +203,102 @@ export function defineSemaphoreCalls(calls: Calls): void {
   calls.define('semop', (cpu, thread, { a0, a1, a2 }) => operate(cpu, thread, a0 | 0, a1, a2 >>> 0, -1));
   calls.define('semtimedop', (cpu, thread, { a0, a1, a2, a3 }) => {
     const time = a3 === 0 ? 0 : getTime(cpu, thread, a3, Unit.TIMESPEC);
-    if (time < 0) return time;
+    if (time === -Errno.EFAULT) return time;
     return operate(cpu, thread, a0 | 0, a1, a2 >>> 0, a3 === 0 ? -1 : time);
   });
 
-  calls.define(
-    'semctl',
-    (cpu, thread, { a0, a1, a2, a3 }) => {
-      cpu.charge(PosixStep.ipcLookUp);
-      const [id, number, command] = [a0 | 0, a1 | 0, (a2 | 0) & ~IPC_64];
-      if (id < 0) return -Errno.EINVAL;
-      if (command === Ipc.SET && buffer.load(cpu, thread, a3, Perm.bytes) < 0) return -Errno.EFAULT;
-      const set = table.get(id);
-      if (set === undefined) return -Errno.EINVAL;
-      const { values } = set;
-      if (command === Ipc.RMID || command === Ipc.SET) {
-        if (!mayControl(thread, set)) return -Errno.EPERM;
-        if (command === Ipc.SET) {
-          [set.uid, set.gid, set.mode] = [buffer.u32(Perm.uid), buffer.u32(Perm.gid), buffer.u32(Perm.mode) & 0o777];
-          return 0;
-        }
-        set.removed = true;
-        table.remove(set);
-        set.changed.wakeAll(cpu);
+  calls.define('semctl', (cpu, thread, { a0, a1, a2, a3 }) => {
+    cpu.charge(PosixStep.ipcLookUp);
+    const [id, number, command] = [a0 | 0, a1 | 0, (a2 | 0) & ~IPC_64];
+    if (id < 0) return -Errno.EINVAL;
+    if (command === Semctl.SETVAL && ((a3 | 0) < 0 || (a3 | 0) > Limit.VALUE)) return -Errno.ERANGE;
+    if (command === IpcInfo.INFO || command === IpcInfo.SEM_INFO) {
+      const { all } = table;
+      const uses = command === IpcInfo.SEM_INFO;
+      const count = all.reduce((sum, { values }) => sum + values.length, 0);
+      // struct seminfo: semmap, semmni, semmns, semmnu, semmsl, semopm, semume, semusz, semvmx, semaem; SEM_INFO counts in two of them.
+      const most = Limit.SETS * Limit.SEMAPHORES;
+      const fields = [most, Limit.SETS, most, most, Limit.SEMAPHORES, Limit.OPERATIONS, Limit.OPERATIONS, 20, Limit.VALUE, Limit.VALUE];
+      if (uses) [fields[7], fields[9]] = [all.length, count];
+      for (const [index, value] of fields.entries()) buffer.set32(4 * index, value);
+      return buffer.store(cpu, thread, a3, 4 * fields.length) < 0 ? -Errno.EFAULT : table.last;
+    }
+    const isStat = command === IpcInfo.SEM_STAT || command === IpcInfo.SEM_STAT_ANY;
+    if (command === Ipc.SET && buffer.load(cpu, thread, a3, Perm.bytes) < 0) return -Errno.EFAULT;
+    const set = table.get(id);
+    if (set === undefined) return -Errno.EINVAL;
+    const { values } = set;
+    if (command === Ipc.RMID || command === Ipc.SET) {
+      if (!mayControl(thread, set)) return -Errno.EPERM;
+      if (command === Ipc.SET) {
+        [set.uid, set.gid, set.mode] = [buffer.u32(Perm.uid), buffer.u32(Perm.gid), buffer.u32(Perm.mode) & 0o777];
         return 0;
       }
-      const writes = command === Semctl.SETVAL || command === Semctl.SETALL;
-      if (command !== Ipc.STAT && (command < Semctl.GETPID || command > Semctl.SETALL)) return -Errno.EINVAL;
-      if (command === Semctl.SETVAL && ((a3 | 0) < 0 || (a3 | 0) > Limit.VALUE)) return -Errno.ERANGE;
-      const one = command !== Ipc.STAT && command !== Semctl.GETALL && command !== Semctl.SETALL;
-      if (one && command === Semctl.SETVAL && (number < 0 || number >= values.length)) return -Errno.EINVAL;
-      if (!mayUse(thread, set, writes ? Right.WRITE : Right.READ)) return -Errno.EACCES;
-      if (one && (number < 0 || number >= values.length)) return -Errno.EINVAL;
-      const waiters = (zero: boolean): number =>
-        [...set.waiting].filter(({ blocking }) => blocking?.number === number && (blocking.change === 0) === zero).length;
-      switch (command) {
-        case Ipc.STAT:
-          buffer
-            .clear(SEMID_DS)
-            .set32(Perm.key, set.key)
-            .set32(Perm.uid, set.uid)
-            .set32(Perm.gid, set.gid)
-            .set32(Perm.creatorUid, set.creatorUid)
-            .set32(Perm.creatorGid, set.creatorGid)
-            .set32(Perm.mode, set.mode)
-            .set64(48, set.operated)
-            .set64(64, set.created)
-            .set64(80, values.length);
-          return buffer.store(cpu, thread, a3, SEMID_DS) < 0 ? -Errno.EFAULT : 0;
-        case Semctl.GETVAL:
-          return values[number] as number;
-        case Semctl.GETPID:
-          return set.pids[number] as number;
-        case Semctl.GETNCNT:
-          return waiters(false);
-        case Semctl.GETZCNT:
-          return waiters(true);
-        case Semctl.GETALL:
-          for (const [index, value] of values.entries()) {
-            if (buffer.set16(0, value).store(cpu, thread, a3 + 2 * index, 2) < 0) return -Errno.EFAULT;
-          }
-          return 0;
-        case Semctl.SETALL: {
-          const wanted: number[] = [];
-          for (let index = 0; index < values.length; index++) {
-            if (buffer.load(cpu, thread, a3 + 2 * index, 2) < 0) return -Errno.EFAULT;
-            wanted.push(buffer.u16(0));
-          }
-          if (wanted.some((value) => value > Limit.VALUE)) return -Errno.ERANGE;
-          wanted.forEach((value, index) => {
-            values[index] = value;
-            set.pids[index] = thread.process.pid;
-            semaphores.forget(kernel.processes, set, index);
-          });
-          break;
-        }
-        default:
-          values[number] = a3 | 0;
-          set.pids[number] = thread.process.pid;
-          semaphores.forget(kernel.processes, set, number);
-      }
+      set.removed = true;
+      table.remove(set);
       set.changed.wakeAll(cpu);
       return 0;
-    },
-    { missing: 'IPC_INFO, SEM_INFO, SEM_STAT and SEM_STAT_ANY are EINVAL' },
-  );
+    }
+    const writes = command === Semctl.SETVAL || command === Semctl.SETALL;
+    const tells = isStat || command === Ipc.STAT;
+    if (!tells && (command < Semctl.GETPID || command > Semctl.SETALL)) return -Errno.EINVAL;
+    const one = !tells && command !== Semctl.GETALL && command !== Semctl.SETALL;
+    if (one && command === Semctl.SETVAL && (number < 0 || number >= values.length)) return -Errno.EINVAL;
+    if (command !== IpcInfo.SEM_STAT_ANY && !mayUse(thread, set, writes ? Right.WRITE : Right.READ)) return -Errno.EACCES;
+    if (one && (number < 0 || number >= values.length)) return -Errno.EINVAL;
+    const waiters = (zero: boolean): number =>
+      [...set.waiting].filter(({ blocking }) => blocking?.number === number && (blocking.change === 0) === zero).length;
+    switch (command) {
+      case Ipc.STAT:
+      case IpcInfo.SEM_STAT:
+      case IpcInfo.SEM_STAT_ANY:
+        buffer
+          .clear(SEMID_DS)
+          .set32(Perm.key, set.key)
+          .set32(Perm.uid, set.uid)
+          .set32(Perm.gid, set.gid)
+          .set32(Perm.creatorUid, set.creatorUid)
+          .set32(Perm.creatorGid, set.creatorGid)
+          .set32(Perm.mode, set.mode)
+          .set64(48, set.operated)
+          .set64(64, set.created)
+          .set64(80, values.length);
+        return buffer.store(cpu, thread, a3, SEMID_DS) < 0 ? -Errno.EFAULT : isStat ? set.id : 0;
+      case Semctl.GETVAL:
+        return values[number] as number;
+      case Semctl.GETPID:
+        return set.pids[number] as number;
+      case Semctl.GETNCNT:
+        return waiters(false);
+      case Semctl.GETZCNT:
+        return waiters(true);
+      case Semctl.GETALL:
+        for (const [index, value] of values.entries()) {
+          if (buffer.set16(0, value).store(cpu, thread, a3 + 2 * index, 2) < 0) return -Errno.EFAULT;
+        }
+        return 0;
+      case Semctl.SETALL: {
+        const wanted: number[] = [];
+        for (let index = 0; index < values.length; index++) {
+          if (buffer.load(cpu, thread, a3 + 2 * index, 2) < 0) return -Errno.EFAULT;
+          wanted.push(buffer.u16(0));
+        }
+        if (wanted.some((value) => value > Limit.VALUE)) return -Errno.ERANGE;
+        wanted.forEach((value, index) => {
+          values[index] = value;
+          set.pids[index] = thread.process.pid;
+          semaphores.forget(kernel.processes, set, index);
+        });
+        break;
+      }
+      default:
+        values[number] = a3 | 0;
+        set.pids[number] = thread.process.pid;
+        semaphores.forget(kernel.processes, set, number);
+    }
+    set.changed.wakeAll(cpu);
+    return 0;
+  });
 
   hooks.kernelThreadExit.tap(plugin, (cpu, { process }, last) => {
     if (last) semaphores.exit(cpu, process);

@@ -2,9 +2,11 @@ import type { Cpu } from '@rpal/hw-x86';
 import { PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStreamSocket, vmsplice } from '@rpal/ipc';
 import { type SyscallHandler, type Thread, whenOver } from '@rpal/kernel';
 import { getUser32 } from '@rpal/mm';
-import { Errno, LinuxCall, OpenFlag, SPLICE_F_ALL } from '@rpal/uapi';
+import { Errno, LinuxCall, OpenFlag, SPLICE_F_ALL, SPLICE_F_NONBLOCK } from '@rpal/uapi';
 import { type File, IovIter, importSegments } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
+
+const MAX_RW_COUNT = 0x7fff_f000;
 
 /** Calls that move data between files without copying it: one of the two is a pipe. */
 export function defineSpliceCalls(calls: Calls): void {
@@ -46,7 +48,9 @@ export function defineSpliceCalls(calls: Calls): void {
       if (!(file instanceof PipeEnd)) return -Errno.EBADF;
       if (file.writing) return vmsplice(cpu, thread, file, segments, a3);
       thread.iov = memory;
-      return whenOver(cpu, thread, file.read(cpu, thread, 0, memory.length), (_on, outcome) => {
+      // Its flags decide, not those of the file.
+      const waits = (a3 & SPLICE_F_NONBLOCK) === 0 ? 'yes' : 'no';
+      return whenOver(cpu, thread, file.readAs(cpu, thread, 0, memory.length, waits), (_on, outcome) => {
         thread.iov = null;
         return outcome;
       });
@@ -85,9 +89,9 @@ function isWritable({ flags }: File): boolean {
   return (flags & OpenFlag.ACCMODE) !== OpenFlag.RDONLY;
 }
 
-/** The length is unsigned: a negative register is larger than anything. */
+/** The length is unsigned, and no call moves more than so much (MAX_RW_COUNT). */
 function unsignedLength(length: number): number {
-  return length < 0 ? Number.POSITIVE_INFINITY : length;
+  return length < 0 ? MAX_RW_COUNT : Math.min(length, MAX_RW_COUNT);
 }
 
 /** From one file to another, if both are open. Nothing is moved in any case. */

@@ -1,6 +1,19 @@
 import { type Cpu, PAGE_SIZE, pageCeil, pageFloor } from '@rpal/hw-x86';
 import { type Process, type SyscallHandler, type Thread, underMmapLock } from '@rpal/kernel';
-import { type MmStruct, madvise, mlock, modifyRange, mremap, munlock, populateRange, TASK_SIZE, type Vma, VmFlag } from '@rpal/mm';
+import {
+  lockRange,
+  type MmStruct,
+  madvise,
+  mlock,
+  modifyRange,
+  mremap,
+  munlock,
+  populateRange,
+  TASK_SIZE,
+  type Vma,
+  VmFlag,
+  wholePages,
+} from '@rpal/mm';
 import { Errno, Madvise } from '@rpal/uapi';
 import { putBytes } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
@@ -96,8 +109,10 @@ export function defineMemoryCalls(calls: Calls): void {
     const flags = a2 | 0;
     if ((flags & ~(Msync.ASYNC | Msync.INVALIDATE | Msync.SYNC)) !== 0 || a0 % PAGE_SIZE !== 0) return -Errno.EINVAL;
     if ((flags & Msync.ASYNC) !== 0 && (flags & Msync.SYNC) !== 0) return -Errno.EINVAL;
-    if (!isRange(a0, a1)) return -Errno.ENOMEM;
-    return advise(cpu, thread.memory, a0, a1, (_cpu, _mm, { flags: area }) =>
+    const length = wholePages(a1);
+    if (length === 0) return 0;
+    if (!isRange(a0, length)) return -Errno.ENOMEM;
+    return advise(cpu, thread.memory, a0, length, (_cpu, _mm, { flags: area }) =>
       (flags & Msync.INVALIDATE) !== 0 && (area & VmFlag.LOCKED) !== 0 ? -Errno.EBUSY : 0,
     );
   });
@@ -216,7 +231,7 @@ function advise(cpu: Cpu, mm: MmStruct, address: number, length: number, visit: 
 /** Marks a range as locked, without making it present. */
 function lockOnFault(cpu: Cpu, { memory }: Thread, address: number, length: number): number {
   if (memory.limits.locked === 0) return -Errno.EPERM;
-  return advise(cpu, memory, pageFloor(address), length + (address % PAGE_SIZE), flagging(VmFlag.LOCKED | VmFlag.LOCKONFAULT, 0));
+  return lockRange(cpu, memory, address, length, VmFlag.LOCKED | VmFlag.LOCKONFAULT);
 }
 
 /** Is the page mapped, or in the file behind its area? */

@@ -74,6 +74,17 @@ export class SealedMemFd extends MemFd {
     return whole > 0 ? super.writeAt(cpu, caller, address, whole, offset) : -Errno.EPERM;
   }
 
+  override storeBytes(cpu: Cpu, caller: Caller, bytes: Uint8Array, offset: number): number {
+    const grows = offset + bytes.length > this.size;
+    if ((this.#seals & WRITES) !== 0 || (grows && (this.#seals & Seal.GROW) !== 0)) return -Errno.EPERM;
+    return super.storeBytes(cpu, caller, bytes, offset);
+  }
+
+  override refusesRange(what: 'hole' | 'room', end: number): number {
+    const sealed = what === 'hole' ? WRITES : end > this.size ? Seal.GROW : 0;
+    return (this.#seals & sealed) !== 0 ? -Errno.EPERM : 0;
+  }
+
   override truncate(cpu: Cpu, caller: Caller, size: number): number {
     const sealed = size < this.size ? Seal.SHRINK : size > this.size ? Seal.GROW : 0;
     return (this.#seals & sealed) !== 0 ? -Errno.EPERM : super.truncate(cpu, caller, size);

@@ -111,6 +111,7 @@ class CloneRegisters extends UserContext {
 export function defineClone(calls: Calls, life: ThreadLife): void {
   const { kernel } = calls;
   const buffer = new UserBuffer(ARGS_MAX);
+  const ids = new UserBuffer(4 * LEVELS);
   const waits = new VforkWaits(calls);
   const { handler: make } = kernel.syscalls.get(LinuxCall.clone) as Syscall;
 
@@ -168,9 +169,12 @@ export function defineClone(calls: Calls, life: ThreadLife): void {
       const { a0: address, a1: bytes } = registers;
       if (bytes < 0 || bytes > ARGS_MAX) return -Errno.E2BIG;
       if (bytes < ARGS_FIRST) return -Errno.EINVAL;
-      if (address < 0 || address + bytes > TASK_SIZE || buffer.clear(ARGS).load(cpu, thread, address, bytes) < 0) return -Errno.EFAULT;
-      for (let i = ARGS; i < bytes; i++) if (buffer.view.getUint8(i) !== 0) return -Errno.E2BIG;
+      if (address < 0 || address + bytes > TASK_SIZE) return -Errno.EFAULT;
+      const failed = buffer.loadExtensible(cpu, thread, address, bytes, ARGS);
+      if (failed < 0) return failed;
+      const [setTid, setTids] = [buffer.u64(64), buffer.u64(72)];
       const refused = refuseArguments(buffer, bytes);
+      if (refused === -Errno.EPERM && ids.load(cpu, thread, setTid, 4 * setTids) < 0) return -Errno.EFAULT;
       if (refused < 0) return refused;
       const [stack, stackBytes] = [buffer.u64(40), buffer.u64(48)];
       const wanted: Wanted = {

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { KernelStep, maySend, type Process, sentBy, type Thread } from '@rpal/kernel';
 import { accessOk } from '@rpal/mm';
 import { TaskState } from '@rpal/sched';
-import { Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { Errno, FileMode, OpenFlag, Poll } from '@rpal/uapi';
 import { File, type PollTable } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
 import { Cap } from '../identity/capabilities.js';
@@ -21,6 +21,10 @@ export class PidFd extends File {
     super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK) | (what === 'thread' ? PIDFD_THREAD : 0));
     this.process = target.process;
     this.thread = what === 'thread' ? target : null;
+  }
+
+  override get mode(): number {
+    return FileMode.REGULAR | 0o700;
   }
 
   /** As any file that is opened in its file system; only that it can neither be read nor written. */

@@ -53,9 +53,10 @@ export function defineProcessCalls(calls: Calls): void {
     { missing: 'CPUID faulting, shadow stacks, linear address masking, and features of XSAVE on request' },
   );
 
-  calls.define('getrlimit', (cpu, thread, { a0, a1 }) => {
+  calls.define('getrlimit', (cpu, thread, { a0: register, a1 }) => {
     cpu.charge(PosixStep.identity);
-    if (!(a0 >= 0 && a0 < RLIM_NLIMITS)) return -Errno.EINVAL;
+    const a0 = register >>> 0;
+    if (a0 >= RLIM_NLIMITS) return -Errno.EINVAL;
     const { soft, hard } = thread.process.limits;
     setLimit(buffer, 0, soft[a0] as number);
     setLimit(buffer, 8, hard[a0] as number);
@@ -64,12 +65,13 @@ export function defineProcessCalls(calls: Calls): void {
 
   calls.define(
     'setrlimit',
-    (cpu, thread, { a0, a1 }) => {
+    (cpu, thread, { a0: register, a1 }) => {
       cpu.charge(PosixStep.identity);
       const { process } = thread;
+      const a0 = register >>> 0;
       if (buffer.load(cpu, thread, a1, RLIMIT) < 0) return -Errno.EFAULT;
       const [soft, hard] = [limitAt(buffer, 0), limitAt(buffer, 8)];
-      if (!(a0 >= 0 && a0 < RLIM_NLIMITS) || soft > hard) return -Errno.EINVAL;
+      if (a0 >= RLIM_NLIMITS || soft > hard) return -Errno.EINVAL;
       if (a0 === Rlimit.NOFILE && hard > NOFILE_MAX) return -Errno.EPERM;
       if (hard > (process.limits.hard[a0] as number) && !process.capable(Cap.SYS_RESOURCE)) return -Errno.EPERM;
       process.limits.soft[a0] = soft;

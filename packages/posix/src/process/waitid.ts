@@ -1,4 +1,15 @@
-import { type Process, putUsage, UserBuffer, usageOf, WAIT_CHILD, WaitChildOperation, type WaitRequest } from '@rpal/kernel';
+import type { Cpu } from '@rpal/hw-x86';
+import {
+  type Process,
+  putUsage,
+  type Thread,
+  UserBuffer,
+  usageOf,
+  WAIT_CHILD,
+  WaitChildOperation,
+  type WaitRequest,
+  whenOver,
+} from '@rpal/kernel';
 import { Errno, Signal, SignalCode, WaitOption } from '@rpal/uapi';
 import { begin } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
@@ -19,30 +30,35 @@ export function defineWaitid(calls: Calls): void {
   const buffer = new UserBuffer(INFO);
   const { NOHANG, UNTRACED, EXITED, CONTINUED: GOES_ON, NOWAIT } = WaitOption;
 
+  /** Whatever comes of the call, there is nothing in the structure from before. */
+  const told = (cpu: Cpu, thread: Thread, address: number, result: number): number =>
+    address !== 0 && buffer.clear(INFO).store(cpu, thread, address, INFO) < 0 ? -Errno.EFAULT : result;
+
   calls.define(
     'waitid',
     (cpu, thread, { a0, a1, a2, a3, a4 }) => {
+      const refused = (errno: number): number => told(cpu, thread, a2, -errno);
       const [type, id] = [a0 | 0, a1 | 0];
       let options = a3 | 0;
-      if ((options & ~(NOHANG | UNTRACED | EXITED | GOES_ON | NOWAIT | KINDS)) !== 0) return -Errno.EINVAL;
-      if ((options & (EXITED | UNTRACED | GOES_ON)) === 0) return -Errno.EINVAL;
+      if ((options & ~(NOHANG | UNTRACED | EXITED | GOES_ON | NOWAIT | KINDS)) !== 0) return refused(Errno.EINVAL);
+      if ((options & (EXITED | UNTRACED | GOES_ON)) === 0) return refused(Errno.EINVAL);
       let concerns: (child: Process) => boolean = () => true;
       let nonBlocking = false;
       if (type === IdType.PID) {
-        if (id <= 0) return -Errno.EINVAL;
+        if (id <= 0) return refused(Errno.EINVAL);
       } else if (type === IdType.PGID) {
-        if (id < 0) return -Errno.EINVAL;
+        if (id < 0) return refused(Errno.EINVAL);
         const group = id === 0 ? thread.process.group : id;
         concerns = (child) => child.group === group;
       } else if (type === IdType.PIDFD) {
-        if (id < 0) return -Errno.EINVAL;
+        if (id < 0) return refused(Errno.EINVAL);
         const file = thread.process.files.lookUp(cpu, id);
-        if (!(file instanceof PidFd)) return -Errno.EBADF;
+        if (!(file instanceof PidFd)) return refused(Errno.EBADF);
         concerns = (child) => child === file.process;
         nonBlocking = file.nonblocking;
         if (nonBlocking) options |= NOHANG;
       } else if (type !== IdType.ALL) {
-        return -Errno.EINVAL;
+        return refused(Errno.EINVAL);
       }
       const request: WaitRequest = {
         options,
@@ -62,7 +78,9 @@ export function defineWaitid(calls: Calls): void {
       };
       const operation =
         thread.operations.get(WAIT_CHILD) ?? thread.operations.keep(WAIT_CHILD, new WaitChildOperation(processes, scheduler, thread));
-      return begin(cpu, thread, operation.start(cpu, request));
+      return whenOver(cpu, thread, begin(cpu, thread, operation.start(cpu, request)), (on, result) =>
+        result === -Errno.ECHILD ? told(on, thread, a2, result) : result,
+      );
     },
     { missing: 'CLD_DUMPED: nobody writes cores' },
   );

@@ -49,7 +49,7 @@ export function defineSchedAttributes(calls: Calls): void {
     cpu.charge(PosixStep.identity);
     if ((a0 | 0) < 0 || a1 === 0) return -Errno.EINVAL;
     const target = find(thread, a0 | 0);
-    return target === undefined ? -Errno.ESRCH : putInt(cpu, thread, a1, target.ownPriority);
+    return target === undefined ? -Errno.ESRCH : buffer.set32(0, target.ownPriority).copy(cpu, thread, a1, 4);
   });
 
   calls.define(
@@ -61,10 +61,8 @@ export function defineSchedAttributes(calls: Calls): void {
       const size = buffer.u32(Offset.size) || FIRST;
       const tooBig = (): number => (putInt(cpu, thread, a1, SECOND) < 0 ? -Errno.EFAULT : -Errno.E2BIG);
       if (size < FIRST || size > PAGE_SIZE) return tooBig();
-      buffer.clear(SECOND);
-      if (buffer.load(cpu, thread, a1, size) < 0) return -Errno.EFAULT;
-      // What a newer program may ask for beyond what this kernel knows.
-      for (let at = SECOND; at < size; at++) if (buffer.view.getUint8(at) !== 0) return tooBig();
+      const unread = buffer.loadExtensible(cpu, thread, a1, size, SECOND);
+      if (unread < 0) return unread === -Errno.E2BIG ? tooBig() : unread;
       const flags = buffer.u32(Offset.flags);
       if ((flags & AttrFlag.UTIL_CLAMP) !== 0) return size < SECOND ? -Errno.EINVAL : -Errno.EOPNOTSUPP;
       const nice = Math.max(-20, Math.min(19, buffer.i32(Offset.nice)));

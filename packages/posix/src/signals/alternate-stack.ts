@@ -73,6 +73,8 @@ export class AlternateStacks {
     if (mode !== 0 && mode !== StackFlag.ONSTACK && mode !== StackFlag.DISABLE) return -Errno.EINVAL;
     const flags = given & StackFlag.AUTODISARM;
     const stacks = this.#stacks.of(thread);
+    // What says what there is changes nothing.
+    if (mode === 0 && address === stacks.stack.address && bytes === stacks.stack.bytes && flags === stacks.stack.flags) return 0;
     if (mode === StackFlag.DISABLE) {
       stacks.stack = { ...NONE, flags };
       return 0;

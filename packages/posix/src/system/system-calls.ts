@@ -1,5 +1,6 @@
 import { PAGE_SIZE } from '@rpal/hw-x86';
 import { UserBuffer } from '@rpal/kernel';
+import { accessOk } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { type Calls, nowOf } from '../calls.js';
 import type { TraitTable } from '../identity/traits.js';
@@ -61,14 +62,20 @@ export function defineSystemCalls(calls: Calls, traits: TraitTable): void {
   calls.define('getrandom', (cpu, thread, { a0, a1, a2 }) => {
     const both = Grnd.INSECURE | Grnd.RANDOM;
     if ((a2 & ~(Grnd.NONBLOCK | both)) !== 0 || (a2 & both) === both) return -Errno.EINVAL;
-    const wanted = Math.min(a1, RANDOM_MAX);
+    const wanted = a1 < 0 ? RANDOM_MAX : Math.min(a1, RANDOM_MAX);
+    if (!accessOk(a0, wanted)) return -Errno.EFAULT;
     cpu.charge(PosixStep.random);
-    cpu.chargeTimes(PosixStep.randomBlock, Math.ceil(Math.max(0, wanted - FIRST_RANDOM) / RANDOM_BLOCK));
+    const blocks = (bytes: number): number => Math.ceil(Math.max(0, bytes - FIRST_RANDOM) / RANDOM_BLOCK);
     const { rng } = kernel.platform;
     for (let done = 0; done < wanted; done += PIECE) {
       const part = Math.min(PIECE, wanted - done);
+      cpu.chargeTimes(PosixStep.randomBlock, blocks(done + part) - blocks(done));
       for (let i = 0; i < part; i += 4) buffer.set32(i, rng.next32());
-      if (buffer.store(cpu, thread, a0 + done, part) < 0) return done > 0 ? done : -Errno.EFAULT;
+      if (buffer.copy(cpu, thread, a0 + done, part) === 0) continue;
+      // What there is memory for is filled.
+      const room = PAGE_SIZE - ((((a0 + done) % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE);
+      const filled = room < part && buffer.copy(cpu, thread, a0 + done, room) === 0 ? done + room : done;
+      return filled > 0 ? filled : -Errno.EFAULT;
     }
     return wanted;
   });

@@ -90,8 +90,10 @@ function defineStat(define: Define, tree: FileTree): void {
   define('fstat', (cpu, thread, { a0, a1 }) => putOpen(cpu, thread, a1, a0 | 0));
   const { SYMLINK_NOFOLLOW, NO_AUTOMOUNT, EMPTY_PATH, STATX_SYNC_TYPE } = At;
   define('newfstatat', (cpu, thread, { args, a0, a1, a2, a3 }) => {
-    if ((a3 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH)) !== 0) return -Errno.EINVAL;
-    const path = args.string(cpu, thread, a1);
+    const path = pathOrNone(args.string(cpu, thread, a1), a1, a3);
+    if (meansFile(path, a0, a3)) return put(cpu, thread, a2, attributesAt(cpu, thread, tree, a0, '', EMPTY_PATH));
+    if ((a3 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH | STATX_SYNC_TYPE)) !== 0) return -Errno.EINVAL;
+    if (typeof path === 'number') return path;
     if (path === '' && (a3 & EMPTY_PATH) === 0) return -Errno.ENOENT;
     // A descriptor alone needs no look-up (Linux: `vfs_empty_path`).
     if (path === '' && (a0 | 0) >= 0) return putOpen(cpu, thread, a2, a0 | 0);
@@ -101,15 +103,26 @@ function defineStat(define: Define, tree: FileTree): void {
     // The highest bit of the mask is kept for later kernels.
     if ((a3 & 0x8000_0000) !== 0) return -Errno.EINVAL;
     if ((a2 & STATX_SYNC_TYPE) === STATX_SYNC_TYPE) return -Errno.EINVAL;
-    if ((a2 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH | STATX_SYNC_TYPE)) !== 0) return -Errno.EINVAL;
-    const path = args.string(cpu, thread, a1);
+    const path = pathOrNone(args.string(cpu, thread, a1), a1, a2);
+    const itself = meansFile(path, a0, a2);
+    if (!itself && (a2 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH | STATX_SYNC_TYPE)) !== 0) return -Errno.EINVAL;
     if (path === '' && (a2 & EMPTY_PATH) === 0) return -Errno.ENOENT;
-    const attributes = attributesAt(cpu, thread, tree, a0, path, a2);
+    const attributes = attributesAt(cpu, thread, tree, a0, itself ? '' : path, a2);
     if (typeof attributes === 'number') return attributes;
     cpu.charge(TmpfsStep.attributes);
     layStatx(buffer, attributes);
     return buffer.store(cpu, thread, a4, STATX_BYTES) < 0 ? -Errno.EFAULT : 0;
   });
+}
+
+/** Is it the file behind the descriptor that is meant: nothing, or no path at all (Linux: `getname_maybe_null`)? Then flags are not looked at. */
+function meansFile(path: string | number, fd: number, flags: number): boolean {
+  return (flags & At.EMPTY_PATH) !== 0 && (fd | 0) >= 0 && path === '';
+}
+
+/** With AT_EMPTY_PATH no path is an empty one. */
+function pathOrNone(path: string | number, address: number, flags: number): string | number {
+  return address === 0 && (flags & At.EMPTY_PATH) !== 0 && isNullPath(path) ? '' : path;
 }
 
 /** What a path and a descriptor lead to; null for an open file that has no name. */

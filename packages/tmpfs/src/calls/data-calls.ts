@@ -1,13 +1,14 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { PipeEnd } from '@rpal/ipc';
+import { MemFd, MessageQueueFile, PipeEnd } from '@rpal/ipc';
 import type { SyscallExtension, SyscallHandler, Thread, UserContext } from '@rpal/kernel';
-import { Errno, FallocateMode, FileMode, Flock, Inotify } from '@rpal/uapi';
-import { type File, growth, Pending } from '@rpal/vfs';
-import { flock } from '../locks/lock-call.js';
+import { Errno, FallocateMode, FileMode, Flock, Inotify, OpenFlag, Seek } from '@rpal/uapi';
+import { Direction, type File, growth, type IoVec, importSegments, Pending, refusal } from '@rpal/vfs';
+import { AnonymousLocks, flock } from '../locks/lock-call.js';
 import { DirectoryFile } from '../open/directory-file.js';
 import { mayRead, mayWrite } from '../open/open-inode.js';
 import { RegularFile } from '../open/regular-file.js';
 import { TmpfsStep } from '../steps.js';
+import { inodeOfFile } from '../tree/anonymous.js';
 import type { FileTree } from '../tree/file-tree.js';
 import type { TreeFile } from '../tree/tree-file.js';
 import { dentryOf } from '../walk/path-walk.js';
@@ -27,7 +28,7 @@ interface VectorCalls {
 }
 
 /** Calls that list directories, that move, allocate and lock the bytes of files, and that see them written back. */
-export function defineDataCalls(define: Define, tree: FileTree, { readv, writev }: VectorCalls): void {
+export function defineDataCalls(define: Define, tree: FileTree, vectors: VectorCalls): void {
   const list = (cpu: Cpu, thread: Thread, fd: number, address: number, bytes: number, wide: boolean): number => {
     const file = thread.process.files.lookUp(cpu, fd | 0);
     if (file === null) return -Errno.EBADF;
@@ -36,19 +37,7 @@ export function defineDataCalls(define: Define, tree: FileTree, { readv, writev 
   define('getdents', (cpu, thread, { a0, a1, a2 }) => list(cpu, thread, a0, a1, a2, false));
   define('getdents64', (cpu, thread, { a0, a1, a2 }) => list(cpu, thread, a0, a1, a2, true));
 
-  define('preadv', (cpu, thread, regs) => positioned(cpu, thread, regs, false, regs.a3));
-  define('pwritev', (cpu, thread, regs) => positioned(cpu, thread, regs, true, regs.a3));
-  // Flags that tmpfs does not know are refused; those for writing through have nothing to do.
-  const RWF_SYNC = 6;
-  const RWF_HIPRI = 1;
-  const withFlags = (cpu: Cpu, thread: Thread, regs: UserContext, write: boolean): number => {
-    if ((regs.a5 & ~(RWF_SYNC | RWF_HIPRI)) !== 0) return -Errno.EOPNOTSUPP;
-    if (regs.a3 !== OWN_PLACE) return positioned(cpu, thread, regs, write, regs.a3);
-    return (write ? writev : readv)(cpu, thread, regs);
-  };
-  const missing = 'RWF_APPEND and RWF_NOWAIT';
-  define('preadv2', (cpu, thread, regs) => withFlags(cpu, thread, regs, false), { holds: [0], missing });
-  define('pwritev2', (cpu, thread, regs) => withFlags(cpu, thread, regs, true), { holds: [0], missing });
+  defineVectors(define, vectors);
 
   define('fallocate', (cpu, thread, { a0, a1, a2, a3 }) => {
     const file = thread.process.files.lookUp(cpu, a0 | 0);
@@ -56,6 +45,7 @@ export function defineDataCalls(define: Define, tree: FileTree, { readv, writev 
     return fallocate(cpu, tree, thread, file, a1, a2, a3);
   });
 
+  const anonymous = new AnonymousLocks();
   define(
     'flock',
     (cpu, thread, { a0, a1 }) => {
@@ -65,8 +55,9 @@ export function defineDataCalls(define: Define, tree: FileTree, { readv, writev 
       if (kind !== Flock.SH && kind !== Flock.EX && kind !== Flock.UN) return -Errno.EINVAL;
       const file = thread.process.files.lookUp(cpu, a0 | 0);
       if (file === null) return -Errno.EBADF;
-      if (dentryOf(file) === null) return -Errno.EINVAL;
-      return kind !== Flock.UN && !mayRead(file) && !mayWrite(file) ? -Errno.EBADF : flock(cpu, thread, file as TreeFile, a1);
+      if (kind !== Flock.UN && !mayRead(file) && !mayWrite(file)) return -Errno.EBADF;
+      const locks = dentryOf(file)?.inode.locks ?? anonymous.of(file, inodeOfFile(tree, file));
+      return flock(cpu, thread, tree.kernel.scheduler, file, locks, a1);
     },
     { holds: [0] },
   );
@@ -76,30 +67,97 @@ export function defineDataCalls(define: Define, tree: FileTree, { readv, writev 
 
 const LOCK_MAND = 0x20;
 
-/** readv and writev at an offset. */
-function positioned(cpu: Cpu, thread: Thread, { args, a0, a1, a2 }: UserContext, write: boolean, offset: number): number {
-  if (offset < 0) return -Errno.EINVAL;
-  const file = thread.process.files.lookUp(cpu, a0 | 0);
-  if (file === null) return -Errno.EBADF;
-  if (file.pollable) return -Errno.ESPIPE;
-  const segments = args.segments(cpu, thread, a1, a2);
-  if (typeof segments === 'number') return segments;
-  if (!(write ? mayWrite(file) : mayRead(file))) return -Errno.EBADF;
-  let done = 0;
-  for (const { address, length } of segments) {
-    if (length === 0) continue;
-    const n = write ? file.writeAt(cpu, thread, address, length, offset + done) : file.readAt(cpu, thread, address, length, offset + done);
-    if (n <= Pending.AGAIN) return n;
-    if (n < 0) return done > 0 ? done : n;
-    done += n;
-    if (n < length) break;
+/** How a transfer goes besides its direction (RWF_*): those for writing through have nothing to do here. */
+const Rwf = { HIPRI: 1, NOWAIT: 8, APPEND: 0x10, NOAPPEND: 0x20, ATOMIC: 0x40, DONTCACHE: 0x80, ALL: 0xff } as const;
+/** The offset that stands for the position of the file. */
+const AT_POSITION = -1;
+
+/** readv and writev at an offset, with flags or without. */
+function defineVectors(define: Define, { readv, writev }: VectorCalls): void {
+  define('preadv', (cpu, thread, regs) => positioned(cpu, thread, regs, Direction.READ, 0));
+  define('pwritev', (cpu, thread, regs) => positioned(cpu, thread, regs, Direction.WRITE, 0));
+  for (const [name, inner, direction] of [
+    ['preadv2', readv, Direction.READ],
+    ['pwritev2', writev, Direction.WRITE],
+  ] as const) {
+    const call: SyscallHandler = (cpu, thread, regs) => {
+      const flags = regs.a5 | 0;
+      if (regs.a3 !== AT_POSITION) return positioned(cpu, thread, regs, direction, flags);
+      const file = thread.process.files.lookUp(cpu, regs.a0 | 0);
+      if (file === null) return -Errno.EBADF;
+      const append = (flags & Rwf.APPEND) !== 0 && file instanceof MemFd && direction === Direction.WRITE;
+      return flagged(cpu, thread, file, regs, direction, flags, () => {
+        if (append) file.seek(0, Seek.END);
+        return inner(cpu, thread, regs);
+      });
+    };
+    define(name, call, { holds: [0] });
   }
-  if (done === 0 && !write) readNothing(cpu, file);
-  return done;
 }
 
-/** The offset of preadv2 and pwritev2 that stands for where the file is. */
-const OWN_PLACE = -1;
+/** The order in which Linux looks: direction, segments, flags (`vfs_readv`). */
+function flagged(
+  cpu: Cpu,
+  thread: Thread,
+  file: File,
+  { args, a1, a2 }: UserContext,
+  direction: number,
+  flags: number,
+  move: (segments: readonly IoVec[]) => number,
+): number {
+  const refused = refusal(file, direction);
+  if (refused < 0) return refused;
+  const given = args.segments(cpu, thread, a1, a2);
+  const segments = typeof given === 'number' ? given : importSegments(given);
+  if (typeof segments === 'number') return segments;
+  if (segments.every(({ length }) => length === 0)) return 0;
+  const wrong = refusedFlags(file, direction, flags);
+  if (wrong < 0) return wrong;
+  if ((flags & Rwf.NOWAIT) === 0) return move(segments);
+  const before = file.flags;
+  file.flags |= OpenFlag.NONBLOCK;
+  const result = move(segments);
+  file.flags = before;
+  return result;
+}
+
+/** kiocb_set_rw_flags. @returns 0 or a negative errno */
+function refusedFlags(file: File, direction: number, flags: number): number {
+  if (flags === 0) return 0;
+  const iterates = direction === Direction.WRITE ? file.writesIov || file instanceof MemFd : file.readsIov || file instanceof MemFd;
+  if (!iterates) return (flags & ~Rwf.HIPRI) === 0 ? 0 : -Errno.EOPNOTSUPP;
+  if ((flags & ~Rwf.ALL) !== 0) return -Errno.EOPNOTSUPP;
+  if ((flags & Rwf.APPEND) !== 0 && (flags & Rwf.NOAPPEND) !== 0) return -Errno.EINVAL;
+  // Files in memory may have to wait for a page.
+  if ((flags & Rwf.NOWAIT) !== 0 && file instanceof MemFd) return -Errno.EOPNOTSUPP;
+  return (flags & (Rwf.ATOMIC | Rwf.DONTCACHE)) === 0 ? 0 : -Errno.EOPNOTSUPP;
+}
+
+/** readv and writev at an offset. */
+function positioned(cpu: Cpu, thread: Thread, regs: UserContext, direction: number, flags: number): number {
+  const given = regs.a3;
+  if (given < 0) return -Errno.EINVAL;
+  const file = thread.process.files.lookUp(cpu, regs.a0 | 0);
+  if (file === null) return -Errno.EBADF;
+  if (!file.positioned) return -Errno.ESPIPE;
+  const write = direction === Direction.WRITE;
+  return flagged(cpu, thread, file, regs, direction, flags, (segments) => {
+    const offset = write && (flags & Rwf.APPEND) !== 0 && file instanceof MemFd ? file.file.size : given;
+    let done = 0;
+    for (const { address, length } of segments) {
+      if (length === 0) continue;
+      const n = write
+        ? file.writeAt(cpu, thread, address, length, offset + done)
+        : file.readAt(cpu, thread, address, length, offset + done);
+      if (n <= Pending.AGAIN) return n;
+      if (n < 0) return done > 0 ? done : n;
+      done += n;
+      if (n < length) break;
+    }
+    if (done === 0 && !write) readNothing(cpu, file);
+    return done;
+  });
+}
 
 /** Watchers are told of a read in several pieces that moved nothing, but not of one in a single piece (Linux: `vfs_readv`). */
 function readNothing(cpu: Cpu, file: File): void {
@@ -142,22 +200,24 @@ function fallocate(cpu: Cpu, tree: FileTree, thread: Thread, file: File, mode: n
   if (type === FileMode.FIFO) return -Errno.ESPIPE;
   if (type === FileMode.DIRECTORY) return -Errno.EISDIR;
   if (type !== FileMode.REGULAR) return -Errno.ENODEV;
-  if (offset + length > MAX_OFFSET) return -Errno.EFBIG;
-  if (!(file instanceof RegularFile) || (kind !== 0 && kind !== PUNCH_HOLE)) return -Errno.EOPNOTSUPP;
-  const refused = kind === PUNCH_HOLE || keeps ? 0 : growth(cpu, thread, file.inode.size, offset + length);
+  const most = file instanceof MessageQueueFile ? 2 ** 31 : MAX_OFFSET;
+  if (offset + length > most || (offset > 0 && offset + length === MAX_OFFSET)) return -Errno.EFBIG;
+  if (!(file instanceof MemFd) || (kind !== 0 && kind !== PUNCH_HOLE)) return -Errno.EOPNOTSUPP;
+  const refused = kind === PUNCH_HOLE || keeps ? 0 : growth(cpu, thread, file.file.size, offset + length);
   if (refused < 0) return refused;
   cpu.charge(kind === PUNCH_HOLE ? TmpfsStep.truncateBody : TmpfsStep.allocateBody);
-  const { content } = file.inode;
-  const now = tree.clock.now(cpu);
+  const sealed = file.refusesRange(kind === PUNCH_HOLE ? 'hole' : 'room', keeps ? 0 : offset + length);
+  if (sealed < 0) return sealed;
+  const { file: content } = file;
   if (kind === PUNCH_HOLE) {
     content.punch(cpu, offset, length);
-    file.inode.setTimes(now);
   } else {
     const first = Math.floor(offset / PAGE_SIZE);
     if (!content.allocate(cpu, first, Math.ceil((offset + length) / PAGE_SIZE) - first)) return -Errno.ENOSPC;
     if (!keeps && offset + length > content.size) content.truncate(cpu, offset + length);
-    file.inode.setTimes(now);
   }
+  if (!(file instanceof RegularFile)) return 0;
+  file.inode.setTimes(tree.clock.now(cpu));
   tree.event(cpu, file.dentry, Inotify.MODIFY);
   return 0;
 }
@@ -172,15 +232,14 @@ function defineWriteBack(define: Define): void {
   const onFile = (cpu: Cpu, { process: { files } }: Thread, fd: number): number => {
     const file = files.lookUp(cpu, fd | 0);
     if (file === null) return -Errno.EBADF;
-    const type = file.mode & FileMode.TYPE;
-    return type === FileMode.REGULAR || type === FileMode.DIRECTORY ? 0 : -Errno.EINVAL;
+    return file instanceof MemFd || file instanceof DirectoryFile ? 0 : -Errno.EINVAL;
   };
   define('fsync', (cpu, thread, { a0 }) => onFile(cpu, thread, a0));
   define('fdatasync', (cpu, thread, { a0 }) => onFile(cpu, thread, a0));
   define('sync_file_range', (cpu, { process: { files } }, { a0, a1, a2, a3 }) => {
     const file = files.lookUp(cpu, a0 | 0);
     if (file === null) return -Errno.EBADF;
-    if ((a3 & ~7) !== 0 || a1 < 0 || a2 < 0) return -Errno.EINVAL;
+    if ((a3 & ~7) !== 0 || a1 < 0 || a2 < 0 || a1 + a2 >= MAX_OFFSET) return -Errno.EINVAL;
     const type = file.mode & FileMode.TYPE;
     return type === FileMode.REGULAR || type === FileMode.DIRECTORY ? 0 : -Errno.ESPIPE;
   });
@@ -188,11 +247,12 @@ function defineWriteBack(define: Define): void {
     const file = files.lookUp(cpu, a0 | 0);
     if (file === null) return -Errno.EBADF;
     if ((file.mode & FileMode.TYPE) === FileMode.FIFO || file instanceof PipeEnd) return -Errno.ESPIPE;
-    return a2 < 0 || a3 < 0 || a3 > 5 ? -Errno.EINVAL : 0;
+    return a2 < 0 || a3 >>> 0 > 5 ? -Errno.EINVAL : 0;
   });
-  define('readahead', (cpu, { process: { files } }, { a0 }) => {
+  define('readahead', (cpu, { process: { files } }, { a0, a2 }) => {
     const file = files.lookUp(cpu, a0 | 0);
     if (file === null || !mayRead(file)) return -Errno.EBADF;
-    return (file.mode & FileMode.TYPE) === FileMode.REGULAR ? 0 : -Errno.EINVAL;
+    // What it says of memory that cannot be read ahead is what fadvise would say of the rest of its range.
+    return (file instanceof MemFd || file instanceof MessageQueueFile) && a2 >= 0 ? 0 : -Errno.EINVAL;
   });
 }

@@ -122,7 +122,7 @@ function readLink(cpu: Cpu, thread: Thread, tree: FileTree, fd: number, path: st
   if (typeof text === 'number') return text;
   const length = Math.min(bytes, text.length);
   for (let i = 0; i < length; i++) buffer.view.setUint8(i, text.charCodeAt(i));
-  return buffer.store(cpu, thread, address, length) < 0 ? -Errno.EFAULT : length;
+  return buffer.copy(cpu, thread, address, length) < 0 ? -Errno.EFAULT : length;
 }
 
 function emptyPath(cpu: Cpu, thread: Thread, fd: number) {
@@ -145,8 +145,8 @@ const RESOLVE_IN_ROOT = 0x10;
 function openHow(cpu: Cpu, thread: Thread, tree: FileTree, fd: number, path: string | number, address: number, size: number): number {
   if (size < HOW_BYTES) return -Errno.EINVAL;
   if (size > PATH_MAX) return -Errno.E2BIG;
-  if (buffer.load(cpu, thread, address, size) < 0) return -Errno.EFAULT;
-  for (let i = HOW_BYTES; i < size; i++) if (buffer.view.getUint8(i) !== 0) return -Errno.E2BIG;
+  const failed = buffer.loadExtensible(cpu, thread, address, size, HOW_BYTES);
+  if (failed < 0) return failed;
   const flags = buffer.u64(0);
   const mode = buffer.u64(8);
   const resolve = buffer.u64(16);

@@ -28,10 +28,10 @@ export function defineNotifyCalls(define: Define, tree: FileTree): void {
   });
   define('inotify_add_watch', (cpu, thread, { args, a0, a1, a2 }) => {
     const mask = a2 | 0;
-    if ((mask & KNOWN) === 0) return -Errno.EINVAL;
+    const both = Inotify.MASK_ADD | Inotify.MASK_CREATE;
+    if ((mask & KNOWN) === 0 || (mask & ~KNOWN) !== 0) return -Errno.EINVAL;
     const file = thread.process.files.lookUp(cpu, a0 | 0);
     if (file === null) return -Errno.EBADF;
-    const both = Inotify.MASK_ADD | Inotify.MASK_CREATE;
     if ((mask & both) === both || !(file instanceof InotifyFile)) return -Errno.EINVAL;
     const found = new PathWalk(tree, cpu, thread).lookUp(At.FDCWD, args.string(cpu, thread, a1), (mask & Inotify.DONT_FOLLOW) === 0);
     if (typeof found === 'number') return found;

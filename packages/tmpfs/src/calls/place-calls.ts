@@ -47,10 +47,11 @@ export function definePlaceCalls(define: Define, tree: FileTree): void {
     if (directory.removed) return -Errno.ENOENT;
     const path = pathBelow(directory, root) ?? `(unreachable)${pathBelow(directory, tree.root)}`;
     if (path.length + 1 > PATH_MAX) return -Errno.ENAMETOOLONG;
-    if (path.length + 1 > a1) return -Errno.ERANGE;
+    // The size is unsigned: a negative register is more than any path.
+    if (a1 >= 0 && path.length + 1 > a1) return -Errno.ERANGE;
     for (let i = 0; i < path.length; i++) buffer.view.setUint8(i, path.charCodeAt(i));
     buffer.view.setUint8(path.length, 0);
-    return buffer.store(cpu, thread, a0, path.length + 1) < 0 ? -Errno.EFAULT : path.length + 1;
+    return buffer.copy(cpu, thread, a0, path.length + 1) < 0 ? -Errno.EFAULT : path.length + 1;
   });
   define('umask', (_cpu, thread, { a0 }) => {
     const context = tree.contexts.of(thread.process);

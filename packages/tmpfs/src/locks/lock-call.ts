@@ -2,9 +2,9 @@ import type { Cpu } from '@rpal/hw-x86';
 import { type Thread, UserBuffer } from '@rpal/kernel';
 import type { Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, Fcntl, FileLock, Flock, OpenFlag } from '@rpal/uapi';
-import { begin, type Caller, type File, Pending, RetryOperation } from '@rpal/vfs';
+import { begin, type Caller, type File, Pending, RetryOperation, type Watcher } from '@rpal/vfs';
 import { TmpfsStep } from '../steps.js';
-import { END, type FileLocks, type LockWaits, type RangeLock } from './file-locks.js';
+import { END, FileLocks, type LockWaits, type RangeLock } from './file-locks.js';
 
 /** A file that may be locked. */
 export interface Lockable extends File {
@@ -180,24 +180,51 @@ class RangeWait extends Waiting {
   }
 }
 
-/** flock(2). @param file null: the descriptor leads to nothing */
-export function flock(cpu: Cpu, caller: Caller, file: Lockable, operation: number): number {
+/** flock(2). @param locks those of the file's inode */
+export function flock(cpu: Cpu, caller: Caller, scheduler: Scheduler, file: File, locks: FileLocks, operation: number): number {
   const kind = operation & ~Flock.NONBLOCK;
   cpu.charge(TmpfsStep.lockBody);
-  const { locks } = file.dentry.inode;
   if (kind === Flock.UN) {
     locks.dropWhole(cpu, file);
     return 0;
   }
-  return begin(cpu, caller, new WholeWait(caller, file, kind === Flock.EX ? 'exclusive' : 'shared', (operation & Flock.NONBLOCK) === 0));
+  const mayWait = (operation & Flock.NONBLOCK) === 0;
+  return begin(cpu, caller, new WholeWait(caller, scheduler, file, locks, kind === Flock.EX ? 'exclusive' : 'shared', mayWait));
+}
+
+/** Locks of whole files that have no name: of pipes, sockets and the like, by inode. Those of a file go with it. */
+export class AnonymousLocks {
+  readonly #of = new WeakMap<object, FileLocks>();
+  readonly #watched = new WeakSet<File>();
+
+  /** @param inode what stands for it */
+  of(file: File, inode: object): FileLocks {
+    let locks = this.#of.get(inode);
+    if (locks === undefined) {
+      locks = new FileLocks();
+      this.#of.set(inode, locks);
+    }
+    if (!this.#watched.has(file)) {
+      this.#watched.add(file);
+      const held = locks;
+      const watcher: Watcher = {
+        forgotten(cpu) {
+          file.watchers.splice(file.watchers.indexOf(watcher), 1);
+          held.dropWhole(cpu, file);
+        },
+      };
+      file.watchers.push(watcher);
+    }
+    return locks;
+  }
 }
 
 class WholeWait extends Waiting {
-  readonly #file: Lockable;
+  readonly #file: File;
   readonly #kind: 'exclusive' | 'shared';
 
-  constructor(caller: Caller, file: Lockable, kind: 'exclusive' | 'shared', mayWait: boolean) {
-    super(caller, file.tree.kernel.scheduler, file.dentry.inode.locks, mayWait);
+  constructor(caller: Caller, scheduler: Scheduler, file: File, locks: FileLocks, kind: 'exclusive' | 'shared', mayWait: boolean) {
+    super(caller, scheduler, locks, mayWait);
     this.#file = file;
     this.#kind = kind;
   }

@@ -1,4 +1,4 @@
-import { Fcntl, LinuxCall, Signal } from '@rpal/uapi';
+import { Fcntl, LinuxCall, OpenFlag, Signal } from '@rpal/uapi';
 import type { EdgeCall, EdgeCase } from './edge-cases.js';
 import { Id } from './edge-kinds.js';
 import { BASE, placed } from './edge-memory.js';
@@ -46,6 +46,21 @@ const LISTED: readonly Listed[] = [
     when: ([, , , flags = 0]: readonly number[]) => (flags & 0xc) !== 0,
     why: 'futexes by NUMA node are of 6.16',
   })),
+  {
+    nr: LinuxCall.ioctl,
+    when: ([fd = 0, command = 0]) => (fd | 0) === 14 && command >>> 0 === 0x5460,
+    why: 'a pidfd does not count as a file with a size since 6.16',
+  },
+  {
+    nr: LinuxCall.open,
+    when: ([, flags = 0]) => (flags & OpenFlag.DIRECT) !== 0 || (flags & 0x42_0000) === 0x42_0000,
+    why: 'a FIFO is waited for before O_DIRECT is refused; O_TMPFILE and O_NOFOLLOW of a link that leads nowhere',
+  },
+  {
+    nr: LinuxCall.splice,
+    when: ([, , , to = 0]) => to === BASE,
+    why: 'a file in memory ends at 8 TiB, and what is there says more',
+  },
   { nr: LinuxCall.rseq, when: () => true, why: 'what is in the area may kill at the next preemption, whenever that is' },
   { nr: LinuxCall.futex_requeue, when: () => true, why: 'futexes by NUMA node are of 6.16' },
   {

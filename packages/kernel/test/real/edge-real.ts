@@ -19,15 +19,15 @@ export class RealEdges {
   /** Why it cannot be used; null if it can. */
   readonly missing: string | null;
 
-  constructor() {
+  /** @param sources the directory with `edges.c` */
+  constructor(sources: string = fileURLToPath(new URL('.', import.meta.url))) {
     this.#directory = mkdtempSync(join(tmpdir(), 'rpal-edges-'));
     this.#driver = join(this.#directory, 'edges');
-    this.missing = this.#prepare();
+    this.missing = this.#prepare(join(sources, 'edges.c'));
   }
 
-  #prepare(): string | null {
+  #prepare(source: string): string | null {
     if (platform() !== 'linux') return `the comparison needs Linux, this is ${platform()}`;
-    const source = fileURLToPath(new URL('./edges.c', import.meta.url));
     const compiled = spawnSync('cc', ['-O1', '-pthread', '-o', this.#driver, source], { encoding: 'utf8' });
     if (compiled.error !== undefined) return 'there is no C compiler ("cc")';
     if (compiled.status !== 0) return `the driver does not compile here: ${compiled.stderr}`;

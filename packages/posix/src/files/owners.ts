@@ -63,8 +63,8 @@ export function defineOwners(calls: Calls): void {
         return buffer.set32(0, type).set32(4, id).copy(cpu, thread, argument, 8) < 0 ? -Errno.EFAULT : 0;
       }
       case Command.SETSIG:
-        if (argument < 0 || argument > Signal.RTMAX) return -Errno.EINVAL;
-        signals.set(file, argument);
+        if ((argument | 0) < 0 || (argument | 0) > Signal.RTMAX) return -Errno.EINVAL;
+        signals.set(file, argument | 0);
         return 0;
       case Command.GETSIG:
         return signals.get(file) ?? 0;

@@ -144,7 +144,7 @@ export async function compare(real: RealKernel, seeds: readonly number[], length
   const comparison: Comparison = { calls: 0, races: 0, collections: 0, differences: [] };
   for (const seed of seeds) {
     const draw = stream(seed);
-    const leaning = (['passing', 'sharing', 'none'] as const)[seed % 3] ?? 'none';
+    const leaning = (['passing', 'sharing', 'none', 'threads'] as const)[seed % 4] ?? 'none';
     const { following, disagreement } = await execute(real, (workers, count) =>
       count < length ? sensible(randomCall(draw, workers, leaning), workers) : null,
     );
@@ -181,14 +181,13 @@ async function replay(real: RealKernel, wanted: readonly Call[]): Promise<Disagr
 }
 
 /**
- * Who is to make it is there, and a new worker's number is free. exec is for processes of one thread; and no thread stops its own
+ * Who is to make it is there, and a new worker's number is free. No thread stops its own
  * process where another one could take the signal: whether it still gets to say so is a race outside the system calls.
  */
 function isPossible({ process, call, args }: Call, workers: ModelWorkers): boolean {
   if (!workers.idle.includes(process)) return false;
   // The driver makes room for who sent a message when a receive begins, and not while it waits.
   if (call === 'setopt' && args[1] === SocketOption.PASSCRED && workers.someWait) return false;
-  if (call === 'exec') return workers.alone(process);
   if (call === 'kill' && args[1] === Signal.STOP && workers.together(process, args[0] as number)) return workers.alone(process);
   return (call !== 'fork' && call !== 'thread') || workers.free.includes(args[0] as number);
 }

@@ -445,6 +445,9 @@ static int is_inactive(int pid) {
   return n <= 0 || line[0] != 'r';
 }
 
+// It makes exec.
+static int execing[PROCESSES];
+
 // A process had to be waited for: it may have done something to another one, as one that stops does to its parent.
 static int moved;
 
@@ -453,7 +456,12 @@ static int settle(int p, char *text) {
   for (;; moved = 1) {
     if (read(fd_answer_read(p), text, TEXT) == TEXT) return 1;
     char state = state_of(pids[p]);
-    if (state == 'Z' || state == 'X') return -1;
+    if (state == 'Z' || state == 'X') {
+      // A thread that was not the first has the id of its process after exec.
+      if (!execing[p] || pids[p] == process_of[p]) return -1;
+      pids[p] = process_of[p];
+      continue;
+    }
     if ((state == 'S' || (state == 'T' && may_stop[p])) && is_inactive(pids[p])) return read(fd_answer_read(p), text, TEXT) == TEXT ? 1 : 0;
     sched_yield();
   }
@@ -555,6 +563,22 @@ static void note_child(int p, const char *text) {
   }
 }
 
+// A worker has a new image: it is the only thread of its process, by whose id it is found now; the others are gone.
+static void note_exec(int p, int *gone) {
+  for (int other = 0; other < PROCESSES; other++) {
+    if (other == p || process_of[other] != process_of[p]) continue;
+    if (pids[other] == 0) {
+      process_of[other] = 0;
+      continue;
+    }
+    gone[other] = 1;
+    pids[other] = 0;
+    process_of[other] = 0;
+    waiting[other] = 0;
+  }
+  pids[p] = process_of[p];
+}
+
 static void stop_workers(int process, int may) {
   for (int p = 0; p < PROCESSES; p++) {
     if (process_of[p] == process) may_stop[p] = may;
@@ -622,13 +646,17 @@ int main(int argc, char **argv) {
     if (sends && (a[1] == SIGSTOP || state_of(pids[p]) != 'T')) stop_workers(process_of[a[0]], a[1] == SIGSTOP);
     if (is(&command, "kill") || is(&command, "queue")) command.a[7] = pids[a[0]] > 0 ? process_of[a[0]] : 0x3ffffffe;
     if (write(fd_command_write(p), &command, sizeof command) != sizeof command) return 3;
+    execing[p] = is(&command, "exec");
     int outcome = settle(p, text);
+    execing[p] = 0;
     if (expiring) usleep(EXPIRY_US);
     // What is freed by one round may have held what the next one finds.
     for (int round = 0; collecting && round < ROUNDS; round++) await_collection();
     if ((expiring || collecting) && outcome == 0) outcome = settle(p, text);
     if (is(&command, "fork") || is(&command, "thread")) forking[p] = (int)command.a[0];
     if (outcome == 1) note_child(p, text);
+    int gone[PROCESSES] = {0};
+    if (outcome == 1 && strcmp(text, "execed") == 0) note_exec(p, gone);
     waiting[p] = outcome == 0;
     if (outcome < 0) pids[p] = 0;
     report('=', p, outcome, text);
@@ -652,6 +680,7 @@ int main(int argc, char **argv) {
       changed |= moved;
     }
     for (int other = 0; other < PROCESSES; other++) {
+      if (gone[other]) report('+', other, -1, answers[other]);
       if (outcomes[other] != 0) report('+', other, outcomes[other], answers[other]);
     }
     printf(".\n");

@@ -48,8 +48,13 @@ const LISTED: readonly Listed[] = [
   })),
   {
     nr: LinuxCall.ioctl,
-    when: ([fd = 0, command = 0]) => (fd | 0) === 14 && command >>> 0 === 0x5460,
-    why: 'a pidfd does not count as a file with a size since 6.16',
+    when: ([fd = 0, command = 0]) => (fd | 0) === 14 && (command >>> 0 === 0x5460 || command >>> 0 === 1),
+    why: 'a pidfd does not count as a file with a size, or with blocks, since 6.16',
+  },
+  {
+    nr: LinuxCall.openat,
+    when: ([, , flags = 0]) => (flags & OpenFlag.DIRECT) !== 0 || (flags & 0x42_0000) === 0x42_0000,
+    why: 'a FIFO is waited for before O_DIRECT is refused; O_TMPFILE and O_NOFOLLOW of a link that leads nowhere',
   },
   {
     nr: LinuxCall.open,

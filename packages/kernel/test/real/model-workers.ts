@@ -155,7 +155,8 @@ export class ModelWorkers {
   *#worker(p: Program, self: number, answer: string | null = null): Generator<void, void> {
     const { thread } = p.context;
     this.#threads[self] = thread;
-    if (thread.pid === thread.process.pid) this.#numbers.set(thread.pid, self);
+    // After exec it is still who its parent knows.
+    if (thread.pid === thread.process.pid && !this.#numbers.has(thread.pid)) this.#numbers.set(thread.pid, self);
     yield* p.setAffinity([self]);
     if (answer !== null) {
       this.#seen[self] = { counts: [], order: 0 };

@@ -39,7 +39,7 @@ export function one<T>(draw: Draw, choices: readonly T[]): T {
 }
 
 /** What a program has more of than others: nothing, sockets in messages over sockets, or memory and queues with names, threads, futexes. */
-export type Leaning = 'none' | 'passing' | 'sharing';
+export type Leaning = 'none' | 'passing' | 'sharing' | 'threads';
 
 /** A call that makes sense, more or less, in the state the model is in; null if no process could make one. */
 export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning): Call | null {
@@ -93,6 +93,7 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
     }
   }
 
+  if (leaning === 'threads' && draw(2) === 0) return threadCall(draw, workers, call);
   if (leaning === 'sharing' && draw(2) === 0) return sharingCall(draw, workers, call, of);
   if (open.length < 6 || draw(12) === 0) {
     switch (draw(8)) {
@@ -231,5 +232,36 @@ export function randomCall(draw: Draw, workers: ModelWorkers, leaning: Leaning):
       return draw(2) === 0 ? call('read', of(MemFd), size()) : call('write', of(MemFd), size(), draw(256));
     default:
       return call('wait', of(EventPoll), one(draw, [1, 2, 16, 16]), one(draw, [0, 0, 0, -1]));
+  }
+}
+
+/** A call by which threads and processes begin, end, are replaced, stop and go on. */
+function threadCall(draw: Draw, workers: ModelWorkers, call: (name: string, ...args: number[]) => Call): Call {
+  const [free] = workers.free;
+  const signal = () => one(draw, [Signal.USR1, Signal.USR2, Signal.RTMIN + 2]);
+  switch (draw(10)) {
+    case 0:
+    case 1:
+    case 2:
+      return free === undefined ? call('seen') : call(draw(3) === 0 ? 'fork' : 'thread', free);
+    case 3:
+      return draw(2) === 0 ? call('exec') : call('pending');
+    case 4:
+      return workers.idle.length > 1 ? call('exit') : call('seen');
+    case 5:
+      return call('kill', draw(4), one(draw, [Signal.STOP, Signal.CONT, Signal.CONT, draw(6) === 0 ? Signal.KILL : signal()]));
+    case 6:
+      return call('action', signal(), one(draw, [2, 2, 1, 0]), draw(2) * SignalFlag.RESTART);
+    case 7:
+      return call('mask', draw(3), one(draw, LOW_MASKS), one(draw, HIGH_MASKS));
+    case 8:
+      return call('reap', 0, one(draw, [0, WaitOption.UNTRACED, WaitOption.CONTINUED, WaitOption.UNTRACED | WaitOption.CONTINUED]));
+    default:
+      return one(draw, [
+        call('queue', draw(4), signal(), draw(10)),
+        call('fwait', draw(3), 0, 1, 0),
+        call('flock', 4 + draw(2)),
+        call('seen'),
+      ]);
   }
 }

@@ -27,5 +27,17 @@ export const compare: Group = {
     { kind: 'bound', text: 'if (!Number.isInteger(value) || value < least)', mutated: 'if (!Number.isInteger(value) || value <= least)' },
     { kind: 'cost', text: 'if (cycles < 0 && step === HwStep.senderBusy) {', mutated: 'if (cycles < -1e9) {' },
     { kind: 'cost', text: 'const cpu = step === HwStep.wakeTransit ? null : this.#where();', mutated: 'const cpu = this.#where();' },
+    {
+      kind: 'bound',
+      text: 'this.#freeAt[socket] = Math.max(this.#freeAt[socket] as number, began)',
+      mutated: 'this.#freeAt[socket] = began',
+      tests: ['mpi'],
+    },
+    {
+      kind: 'bound',
+      text: 'if (gathers !== undefined && clients > gathers.clients) {',
+      mutated: 'if (gathers !== undefined && clients >= gathers.clients) {',
+      tests: ['fan-in'],
+    },
   ],
 };

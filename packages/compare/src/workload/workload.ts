@@ -105,7 +105,7 @@ export function pingPong(mechanism: Mechanism, options: WorkloadOptions): PingPo
 
 /** The client sends and sends; the server answers once, at the end. @throws CompareError USAGE if the mechanism sends one at a time */
 export function streaming(mechanism: Mechanism, options: WorkloadOptions): Streaming {
-  if (!mechanism.streams) throw new CompareError('USAGE', `${mechanism.name} sends one message at a time: it cannot stream`);
+  needsStream(mechanism, 'cannot stream');
   const { messages, warmUp, size } = options;
   const run = new Run(mechanism, options);
   run.start(
@@ -142,7 +142,7 @@ export function streaming(mechanism: Mechanism, options: WorkloadOptions): Strea
  * @throws CompareError USAGE also if the mechanism sends one at a time
  */
 export function batches(mechanism: Mechanism, depth: number, options: WorkloadOptions): Streaming {
-  if (!mechanism.streams) throw new CompareError('USAGE', `${mechanism.name} sends one message at a time: it has no batches`);
+  needsStream(mechanism, 'has no batches');
   const { messages, warmUp, size } = options;
   if (!Number.isInteger(depth) || depth < 1) throw new CompareError('USAGE', `depth: ${depth} is not a whole number from 1 on`);
   for (const [what, value] of Object.entries({ messages, warmUp })) {
@@ -211,6 +211,11 @@ export function requests(mechanism: Mechanism, { cycles, systemCalls, pause = 0 
       }),
   };
   return pingPong(working, pause === 0 ? options : { ...options, before: (p) => sleep(p, pause) });
+}
+
+/** @param otherwise what a mechanism that sends one message at a time cannot do */
+function needsStream(mechanism: Mechanism, otherwise: string): void {
+  if (!mechanism.streams) throw new CompareError('USAGE', `${mechanism.name} sends one message at a time: it ${otherwise}`);
 }
 
 function* sleep(p: Program, ns: number): Routine {

@@ -368,9 +368,9 @@ export const growthLines: readonly GrowthLine[] = [
     operation: 'write, read, answer',
     sizes: [32, KIB, 16 * KIB, 128 * KIB, KIB * KIB],
     law: {
-      name: '1 + n / 16 KiB',
-      weight: (size) => 1 + size / (16 * KIB),
-      why: 'bytes are copied; the rest of a message costs as much as copying 16 KiB',
+      name: '1 + n / 8 KiB',
+      weight: (size) => 1 + size / (8 * KIB),
+      why: 'bytes are copied, and each of their lines moves to the other CPU and back; the rest costs as much as 8 KiB do',
     },
     build: messages,
   },

@@ -83,7 +83,8 @@ describe('rpal-bench predict', () => {
     expect(rows.filter(({ verdict, why }) => verdict === 'misses' && why === '').map(({ id }) => id)).toEqual([]);
     const laws = rows.filter(({ unit }) => unit === null);
     expect(laws.map(({ id, verdict }) => [id, verdict])).toEqual([
-      ['ladder: order', 'holds'],
+      // A stream stays awake in C1, and comes before the pipe on one CPU.
+      ['ladder: order', 'misses'],
       ['attach: CMA-3', 'holds'],
       ['attach: order', 'holds'],
     ]);

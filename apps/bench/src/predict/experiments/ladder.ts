@@ -55,6 +55,8 @@ const rows: readonly Published[] = rungs.map(({ id, what, ns, source, status }) 
 
 const LINES =
   'two lines go each way, and each moves twice, to who writes it and to who reads it: four transfers of 60 ns, one after the other. A processor has several under way at once, and the published machines are desktops, whose cores are nearer to each other';
+const AWAKE =
+  'the two sides of a stream stay awake together in C1 here: the answer comes before the sender has gone to sleep, so that the rung lies below a pipe on one CPU. Where it was measured they slept, or woke later';
 const PAIRS = 'the RFC states two pairs for one program, which lie 1.29 (RPAL) and 1.19 times (epoll) apart: no run is near to both';
 
 /** Where RPAL lies among the ways to send a message. */
@@ -76,6 +78,8 @@ export const ladder: Experiment = {
     'zero-copy': LINES,
     'shared-memory': LINES,
     'rpal-example': PAIRS,
+    'unix-socket': AWAKE,
+    order: AWAKE,
     epoll: PAIRS,
   },
   left: [

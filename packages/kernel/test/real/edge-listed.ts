@@ -66,6 +66,11 @@ const LISTED: readonly Listed[] = [
     when: ([, , , to = 0]) => to === BASE,
     why: 'a file in memory ends at 8 TiB, and what is there says more',
   },
+  {
+    nr: LinuxCall.recvmmsg,
+    when: ([, , count = 0, , time = 0]) => count >>> 0 > 1 && time !== 0,
+    why: 'whether a microsecond is over after the first message depends on how fast the computer is',
+  },
   { nr: LinuxCall.rseq, when: () => true, why: 'what is in the area may kill at the next preemption, whenever that is' },
   { nr: LinuxCall.futex_requeue, when: () => true, why: 'futexes by NUMA node are of 6.16' },
   {

@@ -25,7 +25,7 @@ export function defineTransferCalls(define: Define, tree: FileTree): void {
     holds: [0, 1],
     missing: 'pages are copied into pipes and sockets, not passed',
   });
-  define('copy_file_range', (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => copyRange(cpu, thread, a0 | 0, a1, a2 | 0, a3, a4, a5));
+  define('copy_file_range', (cpu, thread, { a0, a1, a2, a3, a4, a5 }) => copyRange(cpu, thread, a0 | 0, a1, a2 | 0, a3, a4, a5 | 0));
 }
 
 /** splice(2) between pipes and regular files; all others are the kernel's. */

@@ -118,6 +118,7 @@ export class FifoOpen implements Operation {
     const both = (flags & OpenFlag.ACCMODE) === OpenFlag.RDWR;
     if (this.#before < 0) {
       this.#before = writing ? count.reading : count.writing;
+      if ((flags & OpenFlag.ACCMODE) === OpenFlag.ACCMODE) return this.#give(cpu, -Errno.EINVAL);
       const partner = writing ? pipe.readers > 0 : pipe.writers > 0;
       const nonblocking = (flags & OpenFlag.NONBLOCK) !== 0;
       if (writing && nonblocking && !partner) return this.#give(cpu, -Errno.ENXIO);

@@ -56,7 +56,7 @@ export function defineSchedAttributes(calls: Calls): void {
     'sched_setattr',
     (cpu, thread, { a0, a1, a2 }) => {
       cpu.charge(PosixStep.attributes);
-      if (a1 === 0 || (a0 | 0) < 0 || a2 !== 0) return -Errno.EINVAL;
+      if (a1 === 0 || (a0 | 0) < 0 || (a2 | 0) !== 0) return -Errno.EINVAL;
       if (buffer.load(cpu, thread, a1, 4) < 0) return -Errno.EFAULT;
       const size = buffer.u32(Offset.size) || FIRST;
       const tooBig = (): number => (putInt(cpu, thread, a1, SECOND) < 0 ? -Errno.EFAULT : -Errno.E2BIG);
@@ -96,7 +96,7 @@ export function defineSchedAttributes(calls: Calls): void {
   calls.define('sched_getattr', (cpu, thread, { a0, a1, a2, a3 }) => {
     cpu.charge(PosixStep.structure);
     const size = a2 >>> 0;
-    if (a1 === 0 || (a0 | 0) < 0 || size > PAGE_SIZE || size < FIRST || a3 !== 0) return -Errno.EINVAL;
+    if (a1 === 0 || (a0 | 0) < 0 || size > PAGE_SIZE || size < FIRST || (a3 | 0) !== 0) return -Errno.EINVAL;
     const target = find(thread, a0 | 0);
     if (target === undefined) return -Errno.ESRCH;
     const bytes = Math.min(size, SECOND);

@@ -205,7 +205,7 @@ function defineChanges(define: Define, tree: FileTree): void {
     if (times !== null && times[0] === 'keep' && times[1] === 'keep') return 0;
     // Without a path the descriptor itself is meant (futimens).
     if (a1 === 0 && a0 !== At.FDCWD && isNullPath(args.string(cpu, thread, a1))) {
-      if (a3 !== 0) return -Errno.EINVAL;
+      if ((a3 | 0) !== 0) return -Errno.EINVAL;
       return onFile(cpu, thread, a0, (found) => changeTimes(cpu, tree, thread, found, times));
     }
     if ((a3 & ~(At.SYMLINK_NOFOLLOW | At.EMPTY_PATH)) !== 0) return -Errno.EINVAL;

@@ -20,6 +20,7 @@ const USES: Readonly<Record<string, string | null>> = {
   explain: 'explain rpal',
   trace: `trace rpal --out ${join(directory, 'trace.pb')}`,
   mesh: 'mesh --messages 50',
+  mpi: 'mpi --ranks 2,4 --size 64k',
   os: 'os --list',
   instructions: 'instructions --of pipe',
   sweep: 'sweep rfc messages=10 size=32,64,128,256 --dry-run',

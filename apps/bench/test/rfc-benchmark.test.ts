@@ -111,7 +111,7 @@ describe('a run', () => {
 });
 
 describe('a byte that changes on its way', () => {
-  /** Flips one bit of what `program` is about to send with its `nth` write of 32 bytes. */
+  /** Flips a bit of what `program` is about to send with its `nth` write of 32 bytes; a hexadecimal digit stays one. */
   function flip(program: string, nth: number, offset: number): Plugin {
     return definePlugin({
       name: 'bit-flip',
@@ -122,7 +122,8 @@ describe('a byte that changes on its way', () => {
           if (nr !== SyscallNumber.write || name !== program || frame.user?.a2 !== 32 || ++writes !== nth) return;
           const { cpu, a1 } = frame.user;
           const physical = cpu.data(a1 + offset, Access.user);
-          machine.platform.memory.write8(physical, machine.platform.memory.read8(physical) ^ 1);
+          const byte = machine.platform.memory.read8(physical);
+          machine.platform.memory.write8(physical, byte ^ (/[af]/.test(String.fromCharCode(byte)) ? 2 : 1));
         });
       },
     })();

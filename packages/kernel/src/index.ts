@@ -27,7 +27,6 @@ export { type Exchange, type Measurement, type MeasureOptions, measure } from '.
 export { Trip, type TripStep } from './measure/trip.js';
 export { Trips } from './measure/trips.js';
 export { version } from './package-version.js';
-export { fdInfo, PROC_FILES, ProcFile } from './proc/proc-files.js';
 export {
   type CallArguments,
   type CloneRequest,
@@ -56,7 +55,7 @@ export { GuestArguments, type GuestHandler } from './process/guest-arguments.js'
 export { EI_NIDENT, type Image, type ImageSegment } from './process/image.js';
 export { ResourceLimits, UNLIMITED } from './process/limits.js';
 export type { MessageHeader } from './process/message-header.js';
-export { hasSignal, PendingSignals, type QueuedSignal, type SignalBits } from './process/pending-signals.js';
+export { bitsOf, hasSignal, NO_SIGNALS, PendingSignals, type QueuedSignal, type SignalBits } from './process/pending-signals.js';
 export { type ExitState, Process, type ProcessHost, type SignalSender } from './process/process.js';
 export { ProcessTable } from './process/process-table.js';
 export type { SignalAction, UserHandler } from './process/signal-action.js';

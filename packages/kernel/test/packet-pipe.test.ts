@@ -1,7 +1,7 @@
-import { Epoll, Errno, Fcntl, OpenFlag, Poll, Prctl } from '@rpal/uapi';
+import { Errno, Fcntl, OpenFlag, Prctl } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { SyscallNumber, Time } from '../src/index.js';
-import { hear, run, say, textAt } from './support.js';
+import { hear, run, say } from './support.js';
 
 describe('a pipe of packets', () => {
   it('gives one write per read, and throws away what the read has no room for', () => {
@@ -36,24 +36,6 @@ describe('a pipe of packets', () => {
       yield* say(p, to, buffer, 'packet');
       expect([yield* hear(p, from, buffer, 3), yield* hear(p, from, buffer, 6)]).toEqual(['str', 'eampac']);
       expect(yield* p.fcntl(yield* p.epollCreate(), Fcntl.SETFL, OpenFlag.DIRECT)).toBe(-Errno.EINVAL);
-    });
-  });
-});
-
-describe('/proc/self/fdinfo', () => {
-  it('shows what an epoll watches, and how far an eventfd has counted', () => {
-    run(function* (p) {
-      const buffer = yield* p.allocate(4096);
-      const counter = yield* p.eventfd(18, OpenFlag.CLOEXEC);
-      const epfd = yield* p.epollCreate();
-      yield* p.epollCtl(epfd, Epoll.CTL_ADD, counter, Poll.IN | Epoll.ET, 42);
-      const read = function* (fd: number) {
-        const file = yield* p.open(`/proc/self/fdinfo/${fd}`, 0);
-        return yield* textAt(p, buffer, yield* p.read(file, buffer, 4096));
-      };
-      expect(yield* read(epfd)).toBe('pos:\t0\nflags:\t02\ntfd:        0 events: 80000019 data:               2a  pos:0 ino:0 sdev:0\n');
-      expect(yield* read(counter)).toBe('pos:\t0\nflags:\t02000002\neventfd-count:               12\neventfd-semaphore: 0\n');
-      expect(yield* p.open('/proc/self/fdinfo/77', 0)).toBe(-Errno.ENOENT);
     });
   });
 });

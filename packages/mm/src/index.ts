@@ -1,5 +1,6 @@
 export { brk } from './calls/brk.js';
 export { exitMm, forkMm } from './calls/fork.js';
+export { installGuards, removeGuards } from './calls/guard.js';
 export { madvise } from './calls/madvise.js';
 export { lockRange, mlock, munlock } from './calls/mlock.js';
 export { insertArea, type MmapExtra, mmap } from './calls/mmap.js';

@@ -7,6 +7,7 @@ import { defineItimerCalls } from './clock/itimer-calls.js';
 import { definePosixTimers } from './clock/posix-timers.js';
 import { defineSleepCalls } from './clock/sleep-call.js';
 import { defineEpollCalls } from './files/epoll-calls.js';
+import { defineFileIoctls } from './files/file-ioctl.js';
 import { defineMessageSeries } from './files/message-series.js';
 import { defineOlderCalls } from './files/older-calls.js';
 import { defineOwners } from './files/owners.js';
@@ -81,6 +82,7 @@ export const posix: () => Plugin = definePlugin({
     defineOlderCalls(calls);
     defineMemoryCalls(calls);
     defineSealedMemory(calls);
+    defineFileIoctls(calls);
     defineOwners(calls);
     defineSchedAttributes(calls);
     defineMembarrier(calls);

@@ -74,9 +74,11 @@ export const Errno = {
   ERESTART_RESTARTBLOCK: 516,
 } as const;
 
-const names = new Map<number, string>(Object.entries(Errno).map(([name, number]) => [number, name]));
+/** Made when a name is first asked for: a program that asks for none need not carry them. */
+let names: ReadonlyMap<number, string> | undefined;
 
 /** `EAGAIN` for -11 or 11; `errno 200` for a number without a name. */
 export function errnoName(result: number): string {
+  names ??= new Map(Object.entries(Errno).map(([name, number]) => [number, name]));
   return names.get(Math.abs(result)) ?? `errno ${Math.abs(result)}`;
 }

@@ -50,6 +50,8 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Pkey: (name) => `PKEY_${name}`,
   Poll: (name) => (name === 'NVAL' ? 'POLLNVAL' : `EPOLL${name}`),
   Prctl: (name) => `PR_${name}`,
+  SchedCore: (name) => `PR_SCHED_CORE_${name}`,
+  SchedCoreScope: (name) => `PR_SCHED_CORE_SCOPE_${name}`,
   Prio: (name) => `PRIO_${name}`,
   Prot: (name) => `PROT_${name}`,
   Rlimit: (name) => `RLIMIT_${name}`,

@@ -97,7 +97,7 @@ export const hwX86: Group = {
     },
     {
       kind: 'state',
-      text: 'if (this.frameOwner(address) === cpu.coreTag) return;',
+      text: 'if (this.#frames[address >>> 12] === cpu.coreTag) return;',
       mutated: '',
       survives: 'only a short cut: touch decides the same for each line',
     },

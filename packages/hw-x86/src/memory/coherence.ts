@@ -92,7 +92,7 @@ export class CoherenceDirectory {
    */
   touchRange(cpu: CoreClock, address: number, length: number, write: boolean): void {
     if (length > CACHE_LINE && this.#firstLevel !== null && !isDevice(address)) this.#firstLevel.run(cpu, address, length, write);
-    if (this.frameOwner(address) === cpu.coreTag) return;
+    if (this.#frames[address >>> 12] === cpu.coreTag) return;
     this.#transfer.beginRun();
     for (let line = address & -CACHE_LINE; line < address + length; line += CACHE_LINE) this.touch(cpu, line, write);
     this.#transfer.endRun(cpu);

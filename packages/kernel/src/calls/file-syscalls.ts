@@ -1,19 +1,16 @@
-import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
-import { EventFd, EventfdFlag, IpcStep, MemFd, Pipe } from '@rpal/ipc';
+import type { Cpu } from '@rpal/hw-x86';
+import { EventFd, EventfdFlag, IpcStep, type NamedMemory, Pipe } from '@rpal/ipc';
 import { getUser32, type MemoryManager, putUser32 } from '@rpal/mm';
 import type { Scheduler } from '@rpal/sched';
-import { At, Errno, Fcntl, FD_CLOEXEC, FileMode, OpenFlag } from '@rpal/uapi';
+import { At, Errno, Fcntl, FD_CLOEXEC, OpenFlag } from '@rpal/uapi';
 import { Direction, type File, transferSize } from '@rpal/vfs';
 import type { PathTable } from '../dispatch/path-table.js';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import { Capability } from '../process/credentials.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
-import { UserBuffer } from '../process/user-buffer.js';
 import type { UserContext } from '../process/user-context.js';
 import type { KernelSeams } from '../seams.js';
 import { KernelStep } from '../steps.js';
-import { type NamedFileParts, openPath } from './transfer-syscalls.js';
 
 /** Commands of ioctl that are not left to the file alone. */
 const Ioctl = {
@@ -22,16 +19,14 @@ const Ioctl = {
   FIONCLEX: 0x5450,
   FIOCLEX: 0x5451,
   TIOCOUTQ: 0x5411,
-  FIBMAP: 1,
-  FIGETBSZ: 2,
-  FIOQSIZE: 0x5460,
 } as const;
 
 /** Opens a special file such as `/proc/...`: a file, or a negative errno. */
 export type Opener = (cpu: Cpu, thread: Thread, flags: number) => File | number;
 
 /** What the calls need from a kernel. */
-export interface FileCallParts extends NamedFileParts {
+export interface FileCallParts {
+  readonly sharedMemory: NamedMemory;
   readonly scheduler: Scheduler;
   readonly memory: MemoryManager;
   readonly specialFiles: PathTable<Opener>;
@@ -161,12 +156,14 @@ function open(
   if (opener === undefined && fileSystem.filled && !isSwitch) return fileSystem.value.open(cpu, thread, directory, path, flags, mode);
   cpu.charge(KernelStep.openFile);
   if (typeof path === 'number') return path;
-  const file = opener === undefined ? openPath(kernel, cpu, thread, path, flags) : opener(cpu, thread, flags);
+  const file = opener === undefined ? openShared(kernel.sharedMemory, cpu, path, flags) : opener(cpu, thread, flags);
   return typeof file === 'number' ? file : thread.process.files.install(cpu, file, flags);
 }
 
-/** Structures of ioctl on their way. */
-const room = new UserBuffer(8);
+/** Without a file system there is only memory that has a name. */
+function openShared(memory: NamedMemory, cpu: Cpu, path: string, flags: number): File | number {
+  return /^\/dev\/shm\/[^/]+$/.test(path) ? memory.open(cpu, path, flags) : -Errno.ENOENT;
+}
 
 /** Linux: `do_vfs_ioctl`, and what the file makes of the rest. */
 function ioctl(cpu: Cpu, thread: Thread, file: File, fd: number, command: number, address: number): number {
@@ -182,22 +179,6 @@ function ioctl(cpu: Cpu, thread: Thread, file: File, fd: number, command: number
       file.flags = on === 0 ? file.flags & ~OpenFlag.NONBLOCK : file.flags | OpenFlag.NONBLOCK;
       return 0;
     }
-    case Ioctl.FIBMAP: {
-      if ((file.mode & FileMode.TYPE) !== FileMode.REGULAR) return file.ioctl(cpu, thread, command, address);
-      if (!process.capable(Capability.SYS_RAWIO)) return -Errno.EPERM;
-      const block = getUser32(cpu, memory, address);
-      // What lies in memory has no blocks.
-      return block < 0 ? block : block > 0x7fff_ffff ? -Errno.EINVAL : putUser32(cpu, memory, address, 0) || -Errno.EINVAL;
-    }
-    case Ioctl.FIOQSIZE: {
-      const type = file.mode & FileMode.TYPE;
-      if (type !== FileMode.REGULAR && type !== FileMode.DIRECTORY) return -Errno.ENOTTY;
-      const bytes = file instanceof MemFd ? file.file.allocatedPages * PAGE_SIZE : 0;
-      return room.set64(0, bytes).copy(cpu, thread, address, 8);
-    }
-    case Ioctl.FIGETBSZ:
-      // The block size of file systems in memory, those of pipes and sockets among them.
-      return putUser32(cpu, memory, address, PAGE_SIZE);
     case Ioctl.FIONREAD:
     case Ioctl.TIOCOUTQ: {
       const bytes = command === Ioctl.FIONREAD ? file.unread : file.unsent;

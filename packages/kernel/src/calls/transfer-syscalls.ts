@@ -1,11 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { MemFd, type NamedMemory } from '@rpal/ipc';
+import { MemFd } from '@rpal/ipc';
 import { MemoryFile, type MemoryManager } from '@rpal/mm';
 import { Errno, OpenFlag } from '@rpal/uapi';
 import { Direction, type File, type IoVec, IovIter, importSegments, type Operation, Pending, refusal, transferSize } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
-import { fdInfo, PROC_FILES, ProcFile } from '../proc/proc-files.js';
-import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
 import type { UserContext } from '../process/user-context.js';
@@ -21,12 +19,6 @@ const SEEK_MAX = 4;
 const MEMFD_NAME_MAX = 249;
 /** Behind the last offset of a file. */
 const LAST_OFFSET = 2 ** 63;
-
-/** What files with names need from a kernel. */
-export interface NamedFileParts {
-  readonly processes: ProcessTable;
-  readonly sharedMemory: NamedMemory;
-}
 
 /** What the calls need from a kernel. */
 export interface TransferCallParts {
@@ -74,17 +66,6 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
   table.define(Nr.ftruncate, (cpu, thread, { a0, a1 }) =>
     a1 < 0 ? -Errno.EINVAL : (thread.process.files.lookUp(cpu, a0)?.truncate(cpu, thread, a1) ?? -Errno.EBADF),
   );
-}
-
-/** open(2) of what is not a special file: `/dev/shm/...` and `/proc/{self,PID}/{maps,status,stat,fdinfo/FD}`. */
-export function openPath(kernel: NamedFileParts, cpu: Cpu, thread: Thread, path: string, flags: number): File | number {
-  const [, name] = /^\/dev\/shm\/([^/]+)$/.exec(path) ?? [];
-  if (name !== undefined) return kernel.sharedMemory.open(cpu, path, flags);
-  const [, who, which, fd] = /^\/proc\/(self|\d+)\/(\w+)(?:\/(\d+))?$/.exec(path) ?? [];
-  const process = who === 'self' ? thread.process : kernel.processes.get(Number(who));
-  if (process === undefined || which === undefined) return -Errno.ENOENT;
-  const text = fd === undefined ? PROC_FILES[which]?.(process) : which === 'fdinfo' ? fdInfo(process, Number(fd)) : undefined;
-  return text === undefined ? -Errno.ENOENT : new ProcFile(text);
 }
 
 /** What pread and pwrite refuse before the file is asked. @returns how many bytes to move, or a negative errno */

@@ -6,7 +6,7 @@ import { ProgramBase } from './program-base.js';
 
 /** Files and descriptors: open, read and write; pipes, memfd. */
 export class FileCalls extends ProgramBase {
-  /** @param path a special file such as `/proc/self/maps`, or, on a machine with a file system, any file @param mode of a file that is made */
+  /** @param path a special file such as `/proc/rpal`, memory below `/dev/shm`, or, on a machine with a file system, any file @param mode of a file that is made */
   open(path: string, flags: number, mode = 0): Call {
     this.context.text = requireText(this.context, 'open', path);
     return this.syscall(SyscallNumber.open, 0, flags, mode);

@@ -5,7 +5,6 @@ import { collapseRange } from '../fault/collapse.js';
 import { MmuGather } from '../fault/mmu-gather.js';
 import { populateArea } from '../fault/populate.js';
 import { discardPages } from '../fault/zap.js';
-import { prepareAnonVma } from '../space/anon-vma.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { unsigned, wholePages } from '../space/unsigned.js';
 import { type Vma, VmFlag } from '../space/vma.js';
@@ -13,7 +12,7 @@ import { MmStep } from '../steps.js';
 import { modifyRange } from './modify-range.js';
 
 /**
- * madvise(2): DONTNEED, DONTFORK, DOFORK, HUGEPAGE, NOHUGEPAGE, POPULATE_READ, POPULATE_WRITE, COLLAPSE, GUARD_INSTALL and GUARD_REMOVE.
+ * madvise(2): DONTNEED, DONTFORK, DOFORK, HUGEPAGE, NOHUGEPAGE, POPULATE_READ, POPULATE_WRITE and COLLAPSE.
  * Holes in the range do not stop it, but make it end with ENOMEM, as in Linux.
  * @returns 0 or a negative errno; EINVAL for other advice
  */
@@ -67,20 +66,6 @@ const advices: { readonly [advice: number]: Visit } = {
   [Madvise.POPULATE_WRITE]: (cpu, mm, area, start, end) =>
     (area.flags & VmFlag.WRITE) === 0 ? -Errno.EINVAL : populateArea(cpu, mm, area, start, end, FaultCode.write),
   [Madvise.COLLAPSE]: collapseRange,
-  [Madvise.GUARD_INSTALL]: (cpu, mm, area, start, end) => {
-    if ((area.flags & (VmFlag.LOCKED | VmFlag.SPECIAL)) !== 0) return -Errno.EINVAL;
-    prepareAnonVma(mm, area);
-    const gather = new MmuGather(mm);
-    discardPages(cpu, mm, area, start, end, gather);
-    gather.finish(cpu);
-    mm.guards.add(start, end);
-    return 0;
-  },
-  [Madvise.GUARD_REMOVE]: (_cpu, mm, area, start, end) => {
-    if ((area.flags & VmFlag.SPECIAL) !== 0) return -Errno.EINVAL;
-    mm.guards.remove(start, end);
-    return 0;
-  },
 };
 
 function setFlags(cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number, set: number, clear: number): number {

@@ -13,7 +13,7 @@ export class GuardRegions {
   /** In order, with something between them. */
   #ranges: Range[] = [];
 
-  /** There are some: nobody else need look. */
+  /** There are some. */
   get any(): boolean {
     return this.#ranges.length > 0;
   }
@@ -49,9 +49,11 @@ export class GuardRegions {
     for (const { start, end } of moved) this.add(start + distance, end + distance);
   }
 
-  /** Takes over those of another address space in [start, end). */
-  copy(other: GuardRegions, start: number, end: number): void {
-    for (const range of other.#within(start, end)) this.add(range.start, range.end);
+  /** Another address space takes over those in [start, end). @param target its own, if it has any @returns what it has now */
+  copyTo(target: GuardRegions | null, start: number, end: number): GuardRegions {
+    const copy = target ?? new GuardRegions();
+    for (const range of this.#within(start, end)) copy.add(range.start, range.end);
+    return copy;
   }
 
   #within(start: number, end: number): Range[] {

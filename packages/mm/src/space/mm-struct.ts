@@ -2,7 +2,7 @@ import { type AddressSpace, type Cpu, MIB } from '@rpal/hw-x86';
 import { PageTables } from '../tables/page-tables.js';
 import type { TranslatedSpace } from '../tlb/tlb-state.js';
 import { isData } from './accounting.js';
-import { GuardRegions } from './guard-regions.js';
+import type { GuardRegions } from './guard-regions.js';
 import { type Layout, MMAP_MIN_ADDR } from './layout.js';
 import type { MemoryManager } from './memory-manager.js';
 import { MmapLock } from './mmap-lock.js';
@@ -28,8 +28,8 @@ export class MmStruct implements AddressSpace, TranslatedSpace {
   readonly contextId: number;
   readonly tables: PageTables;
   readonly areas: VmaList = new VmaList();
-  /** Pages that nobody may touch. */
-  readonly guards: GuardRegions = new GuardRegions();
+  /** Pages that nobody may touch; null: there have never been any. */
+  guards: GuardRegions | null = null;
   readonly manager: MemoryManager;
   readonly mmapLock: MmapLock = new MmapLock();
 

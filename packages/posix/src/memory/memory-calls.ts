@@ -1,6 +1,7 @@
 import { type Cpu, PAGE_SIZE, pageCeil, pageFloor } from '@rpal/hw-x86';
 import { type Process, type SyscallHandler, type Thread, underMmapLock } from '@rpal/kernel';
 import {
+  installGuards,
   lockRange,
   type MmStruct,
   madvise,
@@ -9,6 +10,7 @@ import {
   mremap,
   munlock,
   populateRange,
+  removeGuards,
   TASK_SIZE,
   type Vma,
   VmFlag,
@@ -75,6 +77,8 @@ const ADVICE: { readonly [advice: number]: Visit } = {
   [Advice.KEEPONFORK]: flagging(0, WIPEONFORK),
   [Advice.COLD]: unlessPinned,
   [Advice.PAGEOUT]: unlessPinned,
+  [Madvise.GUARD_INSTALL]: installGuards,
+  [Madvise.GUARD_REMOVE]: removeGuards,
 };
 
 /** Memory: moving it, advice, locks for all of it, what is present. */
@@ -201,7 +205,7 @@ export function defineMemoryCalls(calls: Calls): void {
     for (const { flags, start, end } of [...mm.areas]) {
       if ((flags & WIPEONFORK) === 0) continue;
       madvise(cpu, mm, start, end - start, Madvise.DONTNEED);
-      mm.guards.remove(start, end);
+      mm.guards?.remove(start, end);
     }
   });
   hooks.kernelMemoryRelease.tap(plugin, (_cpu, { process }) => {

@@ -91,12 +91,11 @@ function defineStat(define: Define, tree: FileTree): void {
   const { SYMLINK_NOFOLLOW, NO_AUTOMOUNT, EMPTY_PATH, STATX_SYNC_TYPE } = At;
   define('newfstatat', (cpu, thread, { args, a0, a1, a2, a3 }) => {
     const path = pathOrNone(args.string(cpu, thread, a1), a1, a3);
-    if (meansFile(path, a0, a3)) return put(cpu, thread, a2, attributesAt(cpu, thread, tree, a0, '', EMPTY_PATH));
+    // A descriptor alone needs no look-up (Linux: `vfs_empty_path`).
+    if (meansFile(path, a0, a3)) return putOpen(cpu, thread, a2, a0 | 0);
     if ((a3 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH | STATX_SYNC_TYPE)) !== 0) return -Errno.EINVAL;
     if (typeof path === 'number') return path;
     if (path === '' && (a3 & EMPTY_PATH) === 0) return -Errno.ENOENT;
-    // A descriptor alone needs no look-up (Linux: `vfs_empty_path`).
-    if (path === '' && (a0 | 0) >= 0) return putOpen(cpu, thread, a2, a0 | 0);
     return put(cpu, thread, a2, attributesAt(cpu, thread, tree, a0, path, a3));
   });
   define('statx', (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {

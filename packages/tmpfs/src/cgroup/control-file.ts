@@ -1,8 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { ProcFile, type Thread, UserBuffer } from '@rpal/kernel';
+import { type Thread, UserBuffer } from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
 import { type Caller, PositionedFile } from '@rpal/vfs';
 import { closed, flushed, mayRead, mayWrite, rememberedFlags } from '../open/open-inode.js';
+import { TextFile } from '../open/text-file.js';
 import { TmpfsStep } from '../steps.js';
 import type { Dentry } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
@@ -21,7 +22,7 @@ export class OpenControlFile extends PositionedFile implements TreeFile {
   readonly #hierarchy: CgroupHierarchy;
   readonly #cgroup: Cgroup;
   readonly #file: ControlFile;
-  #shown: ProcFile | null = null;
+  #shown: TextFile | null = null;
 
   constructor(tree: FileTree, dentry: Dentry, flags: number, hierarchy: CgroupHierarchy, cgroup: Cgroup, file: ControlFile) {
     super(rememberedFlags(flags));
@@ -49,7 +50,7 @@ export class OpenControlFile extends PositionedFile implements TreeFile {
     if (this.#gone) return -Errno.ENODEV;
     if (this.#shown === null || offset === 0) {
       cpu.charge(TmpfsStep.makeText);
-      this.#shown = new ProcFile(this.#file.show(this.#hierarchy, this.#cgroup));
+      this.#shown = new TextFile(this.#file.show(this.#hierarchy, this.#cgroup));
     }
     return this.#shown.readAt(cpu, caller, address, length, offset);
   }

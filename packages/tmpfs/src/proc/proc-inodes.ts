@@ -1,8 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { ProcFile, type Thread, UserBuffer } from '@rpal/kernel';
+import { type Thread, UserBuffer } from '@rpal/kernel';
 import { Errno, FileMode } from '@rpal/uapi';
 import type { Caller } from '@rpal/vfs';
 import { closed, flushed, mayWrite, rememberedFlags } from '../open/open-inode.js';
+import { TextFile } from '../open/text-file.js';
 import { TmpfsStep } from '../steps.js';
 import { Dentry } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
@@ -98,7 +99,7 @@ export class ProcLink extends SymlinkInode {
 const MOST_WRITTEN = 4096;
 
 /** An open file of /proc: its text is that of the moment in which it was opened. */
-class OpenProcFile extends ProcFile implements TreeFile {
+class OpenProcFile extends TextFile implements TreeFile {
   readonly tree: FileTree;
   readonly dentry: Dentry;
 

@@ -1,5 +1,5 @@
 import { PipeEnd, UnixSocket } from '@rpal/ipc';
-import { fdInfo, PROC_FILES, type Process, type Thread } from '@rpal/kernel';
+import type { Process, Thread } from '@rpal/kernel';
 import { Errno, FileMode } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
 import type { Cgroup, CgroupHierarchy } from '../cgroup/cgroup.js';
@@ -10,6 +10,7 @@ import type { Inode, InodeFields } from '../tree/inode.js';
 import type { SuperBlock } from '../tree/super-block.js';
 import { dentryOf } from '../walk/path-walk.js';
 import { memoryInode } from './memory-file.js';
+import { fdInfo, PROC_FILES } from './proc-files.js';
 import { type Contents, contentsOf, ProcDirectory, ProcLink, procFile } from './proc-inodes.js';
 
 /** Bytes of a name in /proc/PID/comm, without the zero (TASK_COMM_LEN). */

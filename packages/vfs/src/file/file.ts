@@ -26,6 +26,8 @@ const ALWAYS_READY = Poll.IN | Poll.OUT | Poll.RDNORM | Poll.WRNORM;
 export abstract class File {
   /** As F_GETFL tells them: how it was opened, and what F_SETFL may set. */
   flags: number;
+  /** It was opened with O_PATH: a place in the tree, and not a file that anything could be done with (Linux: FMODE_PATH). */
+  readonly isPath: boolean;
   /** Descriptors and calls in progress that hold it. */
   count = 0;
   /** Who watches it: epoll's items. */
@@ -33,15 +35,11 @@ export abstract class File {
 
   constructor(flags: number) {
     this.flags = flags;
+    this.isPath = (flags & OpenFlag.PATH) !== 0;
   }
 
   get nonblocking(): boolean {
     return (this.flags & OpenFlag.NONBLOCK) !== 0;
-  }
-
-  /** It was opened with O_PATH: a place in the tree, and not a file that anything could be done with (Linux: FMODE_PATH). */
-  get isPath(): boolean {
-    return (this.flags & OpenFlag.PATH) !== 0;
   }
 
   /** Type and permissions of its inode (`st_mode`): what an anonymous inode has, unless it is more than that. */

@@ -75,7 +75,7 @@ describe('futex', () => {
         });
       }
       yield* p.sleep(1 * Time.ms);
-      const requeue = (expected: number) => p.syscall(futex, first, Futex.CMP_REQUEUE | Futex.PRIVATE_FLAG, 1, 3, second, expected);
+      const requeue = (expected: number) => p.syscall(futex, first, Futex.CMP_REQUEUE, 1, 3, second, expected);
       results.push(yield* requeue(4), yield* requeue(5), yield* p.futexWake(first, 9), yield* p.futexWake(second, 9));
     });
     expect(results).toEqual([-Errno.EAGAIN, 4, 1, 3]);
@@ -96,7 +96,7 @@ describe('futex', () => {
       yield* p.sleep(1 * Time.ms);
       // Add 3 to the second word; wake there if it was greater than 0.
       const encoded = (1 << 28) | (4 << 24) | (3 << 12) | 0;
-      results.push(yield* p.syscall(futex, first, Futex.WAKE_OP | Futex.PRIVATE_FLAG, 1, 1, second, encoded), yield* p.load32(second));
+      results.push(yield* p.syscall(futex, first, Futex.WAKE_OP, 1, 1, second, encoded), yield* p.load32(second));
     });
     expect(results).toEqual([2, 4]);
   });

@@ -110,11 +110,11 @@ describe('futex', () => {
       yield* p.store32(own, 1);
       for (const word of [shared, own]) {
         yield* p.fork(function* (child) {
-          expect(yield* child.futexWait(word, 1, 5 * Time.ms, 0)).toBe(word === shared ? 0 : -Errno.ETIMEDOUT);
+          expect(yield* child.futexWait(word, 1, 5 * Time.ms)).toBe(word === shared ? 0 : -Errno.ETIMEDOUT);
         });
       }
       yield* p.sleep(2 * Time.ms);
-      results.push(yield* p.futexWake(shared, 9, 0), yield* p.futexWake(own, 9, 0));
+      results.push(yield* p.futexWake(shared, 9), yield* p.futexWake(own, 9));
       yield* p.wait();
       yield* p.wait();
     });

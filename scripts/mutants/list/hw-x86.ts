@@ -122,5 +122,6 @@ export const hwX86: Group = {
     { kind: 'cost', text: '(cells[2 * step + 1] as number) + times;', mutated: '(cells[2 * step + 1] as number) + 1;' },
     { kind: 'cost', text: 'if (sum === undefined) throw unknownStep(step);', mutated: '' },
     { kind: 'state', text: 'if (!halt.active || !halt.end(time)) return;', mutated: 'if (!halt.active) return; halt.end(time);' },
+    { kind: 'cost', text: 'cpu.coherence.lineEpoch === this.#lineEpoch &&', mutated: '', tests: ['pointer'] },
   ],
 };

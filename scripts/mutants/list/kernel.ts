@@ -160,5 +160,6 @@ export const kernel: Group = {
       mutated: 'return;',
       tests: ['cases/processes'],
     },
+    { kind: 'cost', text: 'touchBehind(context.cpu, other, part, Touch.LOAD);', mutated: '', tests: ['memcmp', 'memcpy'] },
   ],
 };

@@ -105,6 +105,7 @@ export const mm: Group = {
       text: 'if (low === 0 && level < 4 && address % span === 0 && address + span <= end) {',
       mutated: 'if (low === 0 && level < 4 && address % span === 0 && address + span < end) {',
     },
+    { kind: 'bound', text: 'from + span > ceiling', mutated: 'from + span >= ceiling' },
     { kind: 'state', text: 'mm.guards?.move(from, size, distance);', mutated: 'mm.guards?.any;', tests: ['kernel/cases/memory'] },
   ],
 };

@@ -139,6 +139,12 @@ export const librpal: Group = {
   tests: ['call-steps', 'fd-slots', 'librpal', 'queues', 'time-lines', 'quirks', 'lib-call'],
   mutants: [
     {
+      kind: 'state',
+      text: 'memory.write32(slot + FdSlot.use, memory.read32(slot + FdSlot.use) - 1);',
+      mutated: '',
+      in: 'call/write-ptrs.ts',
+    },
+    {
       kind: 'bound',
       text: 'memory.read32(queue + ReadyQueue.end) - memory.read32(queue + ReadyQueue.begin) >= ReadyQueue.capacity',
       mutated: 'memory.read32(queue + ReadyQueue.end) - memory.read32(queue + ReadyQueue.begin) > ReadyQueue.capacity',

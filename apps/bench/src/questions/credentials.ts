@@ -1,5 +1,6 @@
 import { definePlugin } from '@rpal/bus';
 import { done, exactly } from '@rpal/compare';
+import type { Cpu } from '@rpal/hw-x86';
 import { type Program, SyscallNumber } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Errno } from '@rpal/uapi';
@@ -126,7 +127,7 @@ function policies(options: RpalOptions): Answer {
       const { scheduler } = machine.kernel;
       for (const process of [server, client]) {
         const group = scheduler.createGroup(`/${process.name}`);
-        scheduler.setGroup(machine.platform.cpus[0] as never, process.leader, group);
+        scheduler.setGroup(machine.platform.cpus[0] as Cpu, process.leader, group);
       }
       groups = [server.leader, client.leader].map(({ group }) => group?.name ?? '/');
       machine.bus.events.syscallEnter.on('questions', (_cpu, _time, thread, nr) => {

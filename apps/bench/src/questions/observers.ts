@@ -1,5 +1,6 @@
 import { definePlugin } from '@rpal/bus';
 import { done, exactly } from '@rpal/compare';
+import { Vector } from '@rpal/hw-x86';
 import { currentThread } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import type { RpalOptions } from '@rpal/rpal-core';
@@ -50,7 +51,7 @@ function observed(options: RpalOptions): Answer {
         inCall = true;
         yield* p.compute(3e6);
         // A sample arrives in the middle of the callee's work.
-        p.context.cpu.raise(2, p.context.cpu.clock);
+        p.context.cpu.raise(Vector.nmi, p.context.cpu.clock);
         yield* p.compute(3e6);
       },
       *bystander(p, theServer, theClient) {

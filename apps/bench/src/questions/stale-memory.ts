@@ -125,7 +125,7 @@ function inParts(options: RpalOptions): { line: string; lost: number; broken: bo
       const own = Array.from({ length: PAGES }, (_, i) => shared?.frame(i) as number);
       exactly('munmap', yield* p.munmap(at, 4096), 0);
       first = own.map((frame) => frames.count(frame));
-      left = service?.sharedPages.includes(shared as never) === true ? 'still knows' : 'has forgotten';
+      left = shared !== undefined && service?.sharedPages.includes(shared) ? 'still knows' : 'has forgotten';
       exactly('munmap', yield* p.munmap(at + 4096, (PAGES - 1) * 4096), 0);
       second = own.map((frame) => frames.count(frame));
     }),

@@ -82,6 +82,8 @@ const KERNEL_ONLY = [
   '__NR_uretprobe',
   // Newer than most headers.
   'FALLOC_FL_WRITE_ZEROES',
+  'MADV_GUARD_INSTALL',
+  'MADV_GUARD_REMOVE',
   // The C library's has O_DIRECTORY in it.
   'O_TMPFILE',
   // A sum.

@@ -150,7 +150,8 @@ describe('the hierarchy of control groups', () => {
     run(function* (p) {
       yield* p.mkdir(`${ROOT}/t`, 0o755);
       yield* p.mkdir(`${ROOT}/t/a`, 0o755);
-      for (const path of ['t', 't/cgroup.procs', 't/a/cgroup.procs']) expect(yield* p.chown(`${ROOT}/${path}`, 1000, 1000)).toBe(0);
+      yield* p.mkdir(`${ROOT}/u`, 0o755);
+      for (const path of ['t', 't/cgroup.procs', 't/a/cgroup.procs', 'u/cgroup.procs']) expect(yield* p.chown(`${ROOT}/${path}`, 1000, 1000)).toBe(0);
       const child = yield* p.fork(function* (q) {
         yield* q.setuid(1000);
         yield* q.sleep(20 * MS);
@@ -159,6 +160,7 @@ describe('the hierarchy of control groups', () => {
         expect(yield* q.mkdir(`${ROOT}/t/mine`, 0o755)).toBe(0);
         expect(yield* q.mkdir(`${ROOT}/mine`, 0o755)).toBe(-Errno.EACCES);
         expect(yield* put(q, `${ROOT}/t/mine/cgroup.procs`, '0'), 'as owner').toBe(1);
+        expect(yield* put(q, `${ROOT}/u/cgroup.procs`, '0'), 'both are his, but not what is above both').toBe(-Errno.EACCES);
       });
       const other = yield* p.fork(function* (q) {
         yield* q.setuid(1000);

@@ -151,7 +151,8 @@ describe('the hierarchy of control groups', () => {
       yield* p.mkdir(`${ROOT}/t`, 0o755);
       yield* p.mkdir(`${ROOT}/t/a`, 0o755);
       yield* p.mkdir(`${ROOT}/u`, 0o755);
-      for (const path of ['t', 't/cgroup.procs', 't/a/cgroup.procs', 'u/cgroup.procs']) expect(yield* p.chown(`${ROOT}/${path}`, 1000, 1000)).toBe(0);
+      for (const path of ['t', 't/cgroup.procs', 't/a/cgroup.procs', 'u/cgroup.procs'])
+        expect(yield* p.chown(`${ROOT}/${path}`, 1000, 1000)).toBe(0);
       const child = yield* p.fork(function* (q) {
         yield* q.setuid(1000);
         yield* q.sleep(20 * MS);

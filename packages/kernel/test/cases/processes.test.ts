@@ -120,6 +120,7 @@ describe('Processes', () => {
 
   linuxCase('PR_SET_PDEATHSIG: told when the parent dies, and not inherited', [
     [0, 'prctl', SET_CHILD_SUBREAPER, 1, 0, 0, 0],
+    [0, 'pipe', A],
     fork(
       'middle',
       fork(
@@ -129,8 +130,11 @@ describe('Processes', () => {
         get(A, USR1),
         fork('grandchild', [0, 'prctl', GET_PDEATHSIG, A, 0, 0, 0], get(A, 0)),
         [$('grandchild'), 'wait4', -1, A, 0, 0],
+        [1, 'write', 4, 'x', 1],
         pausing,
       ),
+      // Else it could be asleep in wait4.
+      [1, 'read', 3, A, 1],
       asleep('child'),
       exiting(0),
     ),

@@ -106,6 +106,6 @@ export const mm: Group = {
       mutated: 'if (low === 0 && level < 4 && address % span === 0 && address + span < end) {',
     },
     { kind: 'bound', text: 'from + span > ceiling', mutated: 'from + span >= ceiling' },
-    { kind: 'state', text: 'mm.guards?.move(from, size, distance);', mutated: 'mm.guards?.any;', tests: ['kernel/cases/memory'] },
+    { kind: 'state', text: 'mm.guards.move(from, end, distance);', mutated: 'mm.guards.meets(from, end);', tests: ['kernel/cases/memory'] },
   ],
 };

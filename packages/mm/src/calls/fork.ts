@@ -29,8 +29,10 @@ export function forkMm(cpu: Cpu, parent: MmStruct): MmStruct {
     if ((area.flags & VmFlag.ACCOUNT) !== 0) manager.commitment.pages += area.pages;
     // Pages of files are found again by faults; only what exists nowhere else is copied.
     const hasPages = area.anonVma !== null || ((area.flags & VmFlag.PFNMAP) !== 0 && area.object !== null);
-    if (hasPages) copyPages(cpu, parent, child, area);
-    if (hasPages && parent.guards !== null) child.guards = parent.guards.copyTo(child.guards, area.start, area.end);
+    if (hasPages) {
+      copyPages(cpu, parent, child, area);
+      parent.guards.copyTo(child.guards, area.start, area.end);
+    }
   }
   cpu.chargeTimes(MmStep.tableAlloc, child.tables.tables);
   // The parent's pages have become read-only: no CPU may keep the right to write them.

@@ -3,7 +3,6 @@ import { Errno } from '@rpal/uapi';
 import { MmuGather } from '../fault/mmu-gather.js';
 import { discardPages } from '../fault/zap.js';
 import { prepareAnonVma } from '../space/anon-vma.js';
-import { GuardRegions } from '../space/guard-regions.js';
 import type { MmStruct } from '../space/mm-struct.js';
 import { type Vma, VmFlag } from '../space/vma.js';
 
@@ -14,7 +13,6 @@ export function installGuards(cpu: Cpu, mm: MmStruct, area: Vma, start: number, 
   const gather = new MmuGather(mm);
   discardPages(cpu, mm, area, start, end, gather);
   gather.finish(cpu);
-  mm.guards ??= new GuardRegions();
   mm.guards.add(start, end);
   return 0;
 }
@@ -22,6 +20,6 @@ export function installGuards(cpu: Cpu, mm: MmStruct, area: Vma, start: number, 
 /** MADV_GUARD_REMOVE in one area. @returns 0 or -EINVAL */
 export function removeGuards(_cpu: Cpu, mm: MmStruct, area: Vma, start: number, end: number): number {
   if ((area.flags & VmFlag.SPECIAL) !== 0) return -Errno.EINVAL;
-  mm.guards?.remove(start, end);
+  mm.guards.remove(start, end);
   return 0;
 }

@@ -29,7 +29,7 @@ export function movePageTables(cpu: Cpu, mm: MmStruct, move: TableMove): void {
   const end = from + size;
   const past = realigned(mm, move);
   const distance = to - from;
-  mm.guards?.move(from, size, distance);
+  mm.guards.move(from, end, distance);
   let extent = 0;
   for (let at = from - past; at < end; at += extent) {
     const target = at + distance;

@@ -61,7 +61,7 @@ export function removeRange(cpu: Cpu, mm: MmStruct, start: number, end: number):
   const gather = new MmuGather(mm);
   for (let area = mm.areas.at(index); area !== undefined && area.start < end; area = mm.areas.at(index)) {
     zapPages(cpu, mm, area, area.start, area.end, gather);
-    mm.guards?.remove(area.start, area.end);
+    mm.guards.remove(area.start, area.end);
     if (area.anonVma !== null) cpu.charge(MmStep.unlinkAnon);
     mm.areas.remove(area);
     if ((area.flags & VmFlag.ACCOUNT) !== 0) mm.manager.commitment.uncommit(area.pages);

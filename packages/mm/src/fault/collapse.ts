@@ -66,7 +66,7 @@ export function mayCollapse(area: Vma): boolean {
  */
 export function collapse(cpu: Cpu, mm: MmStruct, area: Vma, start: number, limits: CollapseLimits): number {
   // An entry that is a marker is neither a page nor empty.
-  if (mm.guards?.meets(start, start + LARGE_PAGE_SIZE)) return Collapse.EXCEED_NONE_PTE;
+  if (mm.guards.meets(start, start + LARGE_PAGE_SIZE)) return Collapse.EXCEED_NONE_PTE;
   cpu.charge(MmStep.collapseScan);
   const { memory } = mm.manager;
   const entry = mm.tables.entryAt(start, 2);

@@ -53,7 +53,7 @@ export function resolveFault(cpu: Cpu, mm: MmStruct, address: number, code: numb
  */
 export function resolveInArea(cpu: Cpu, mm: MmStruct, area: Vma, address: number, code: number): FaultResult {
   cpu.charge(MmStep.faultBody);
-  if (mm.guards?.meets(address, address + 1)) return faultSignal(Signal.SEGV, SignalCode.SEGV_MAPERR);
+  if (mm.guards.meets(address, address + 1)) return faultSignal(Signal.SEGV, SignalCode.SEGV_MAPERR);
   const write = (code & FaultCode.write) !== 0;
   if ((mm.manager.hugePages !== 'never' || mm.tables.hugePages > 0) && resolveHuge(cpu, mm, area, address, write)) {
     mm.minorFaults++;
@@ -167,7 +167,7 @@ function mapAround(cpu: Cpu, mm: MmStruct, area: Vma, object: MappedObject, addr
   let found = false;
   for (let at = start; at < end; at += PAGE_SIZE) {
     const slot = entry + ((at - page) / PAGE_SIZE) * 8;
-    if (memory.read32(slot) !== 0 || mm.guards?.meets(at, at + 1)) continue;
+    if (memory.read32(slot) !== 0 || mm.guards.meets(at, at + 1)) continue;
     const frame = object.cachedFrame(area.offset + (at - area.start) / PAGE_SIZE, cpu);
     if (frame < 0) continue;
     if (at === page) found = true;

@@ -23,7 +23,7 @@ function mayBeHuge(mm: MmStruct, area: Vma, start: number): boolean {
 export function resolveHuge(cpu: Cpu, mm: MmStruct, area: Vma, address: number, write: boolean): boolean {
   const start = address - (address & (LARGE_PAGE_SIZE - 1));
   const entry = mm.tables.findHuge(address);
-  if (entry < 0 && mm.guards?.meets(start, start + LARGE_PAGE_SIZE)) return false;
+  if (entry < 0 && mm.guards.meets(start, start + LARGE_PAGE_SIZE)) return false;
   if (entry < 0) return mayBeHuge(mm, area, start) && firstAccess(cpu, mm, area, start, write);
   const { memory } = mm.manager;
   const low = memory.read32(entry);

@@ -3,10 +3,10 @@ import { Errno } from '@rpal/uapi';
 import { MmError } from '../errors.js';
 import type { MemoryManager } from '../space/memory-manager.js';
 import type { MmStruct } from '../space/mm-struct.js';
+import { Ranges } from '../space/ranges.js';
 import type { MappedObject, Vma } from '../space/vma.js';
 import { MmStep } from '../steps.js';
 import { MmuGather } from './mmu-gather.js';
-import { PageRanges } from './page-ranges.js';
 import { copyFromUser, copyToUser } from './user-access.js';
 import { zapPages } from './zap.js';
 
@@ -26,7 +26,7 @@ export class MemoryFile {
   /** Of these pages, the ones without bytes. */
   #blankPages = 0;
   /** Pages that are allocated and not written yet (fallocate): they read as zeroes, and are a hole to lseek. */
-  readonly #unwritten = new PageRanges();
+  readonly #unwritten = new Ranges();
   /** Address spaces that have mapped it and may still. */
   readonly #mappers: Set<MmStruct> = new Set();
   /** Pages that were committed when it was made (anonymous shared memory). */

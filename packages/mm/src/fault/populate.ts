@@ -34,7 +34,7 @@ export function populateArea(cpu: Cpu, mm: MmStruct, area: Vma, start: number, e
   if (!area.accessible || pkruDenies(cpu, mm, area, write)) return -Errno.EFAULT;
   const { memory } = mm.manager;
   for (let page = start; page < end; page += PAGE_SIZE) {
-    if (page % LARGE_PAGE_SIZE === 0 && !mm.guards?.any) {
+    if (page % LARGE_PAGE_SIZE === 0 && mm.guards.total === 0) {
       const folded = populateFolded(cpu, mm, area, page, end, write);
       if (folded < 0) return folded;
       if (folded > 0) {

@@ -2,10 +2,10 @@ import { type AddressSpace, type Cpu, MIB } from '@rpal/hw-x86';
 import { PageTables } from '../tables/page-tables.js';
 import type { TranslatedSpace } from '../tlb/tlb-state.js';
 import { isData } from './accounting.js';
-import type { GuardRegions } from './guard-regions.js';
 import { type Layout, MMAP_MIN_ADDR } from './layout.js';
 import type { MemoryManager } from './memory-manager.js';
 import { MmapLock } from './mmap-lock.js';
+import { Ranges } from './ranges.js';
 import { type Vma, VmFlag } from './vma.js';
 import { VmaList } from './vma-list.js';
 
@@ -28,8 +28,11 @@ export class MmStruct implements AddressSpace, TranslatedSpace {
   readonly contextId: number;
   readonly tables: PageTables;
   readonly areas: VmaList = new VmaList();
-  /** Pages that nobody may touch; null: there have never been any. */
-  guards: GuardRegions | null = null;
+  /**
+   * Addresses of whole pages that nobody may touch, whatever their area allows (madvise MADV_GUARD_INSTALL). They are not part of areas,
+   * which are split and merged as if they were not there. Linux has a marker in the entry of each such page; here no tables are made.
+   */
+  readonly guards: Ranges = new Ranges();
   readonly manager: MemoryManager;
   readonly mmapLock: MmapLock = new MmapLock();
 

@@ -205,7 +205,7 @@ export function defineMemoryCalls(calls: Calls): void {
     for (const { flags, start, end } of [...mm.areas]) {
       if ((flags & WIPEONFORK) === 0) continue;
       madvise(cpu, mm, start, end - start, Madvise.DONTNEED);
-      mm.guards?.remove(start, end);
+      mm.guards.remove(start, end);
     }
   });
   hooks.kernelMemoryRelease.tap(plugin, (_cpu, { process }) => {

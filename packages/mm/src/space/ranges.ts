@@ -3,26 +3,27 @@ interface Range {
   end: number;
 }
 
-/** A set of page numbers, as ranges in order. */
-export class PageRanges {
+/** A set of whole numbers, as ranges in order: pages of a file, or addresses of an address space. */
+export class Ranges {
   readonly #ranges: Range[] = [];
-  /** How many pages are in it. */
+  /** How many numbers are in it. */
   total = 0;
 
-  has(page: number): boolean {
-    return this.#ranges.some(({ start, end }) => page >= start && page < end);
+  /** Is any of `from` to before `to` in it? */
+  meets(from: number, to: number): boolean {
+    for (const { start, end } of this.#ranges) if (start < to && from < end) return true;
+    return false;
   }
 
-  /** How many of the pages `from` to before `to` are in it. */
+  /** How many of `from` to before `to` are in it. */
   count(from: number, to: number): number {
     let count = 0;
     for (const { start, end } of this.#ranges) count += Math.max(0, Math.min(to, end) - Math.max(from, start));
     return count;
   }
 
-  /** Adds pages `from` to before `to`. @returns how many were not in it */
-  add(from: number, to: number): number {
-    const before = this.total;
+  /** Adds `from` to before `to`. */
+  add(from: number, to: number): void {
     this.remove(from, to);
     let at = this.#ranges.findIndex(({ start }) => start > from);
     if (at < 0) at = this.#ranges.length;
@@ -41,10 +42,9 @@ export class PageRanges {
     }
     this.#ranges.splice(at, replaced, merged);
     this.total += to - from;
-    return this.total - before;
   }
 
-  /** Takes pages `from` to before `to` out. @returns how many were in it */
+  /** Takes `from` to before `to` out. @returns how many were in it */
   remove(from: number, to: number): number {
     let removed = 0;
     for (let i = 0; i < this.#ranges.length; ) {
@@ -65,5 +65,22 @@ export class PageRanges {
     }
     this.total -= removed;
     return removed;
+  }
+
+  /** Those of `from` to before `to` are `distance` higher now. */
+  move(from: number, to: number, distance: number): void {
+    const moved = this.#within(from, to);
+    this.remove(from, to);
+    for (const { start, end } of moved) this.add(start + distance, end + distance);
+  }
+
+  /** Adds those of `from` to before `to` to another set. */
+  copyTo(target: Ranges, from: number, to: number): void {
+    for (const { start, end } of this.#within(from, to)) target.add(start, end);
+  }
+
+  #within(from: number, to: number): Range[] {
+    const inside = this.#ranges.filter(({ start, end }) => start < to && from < end);
+    return inside.map(({ start, end }) => ({ start: Math.max(start, from), end: Math.min(end, to) }));
   }
 }

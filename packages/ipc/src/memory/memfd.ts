@@ -88,17 +88,11 @@ export class MemFd extends PositionedFile {
   /** lseek(2) also to where data begins, or ends: pages that have been written are data (Linux: `shmem_file_llseek`). */
   override seek(offset: number, whence: number): number {
     if (whence !== Seek.DATA && whence !== Seek.HOLE) return super.seek(offset, whence);
-    const { file, size } = this;
-    if (offset < 0 || offset >= size) return -Errno.ENXIO;
-    const page = Math.floor(offset / PAGE_SIZE);
-    const found = whence === Seek.DATA ? file.nextData(page) : file.nextHole(page);
-    if (found * PAGE_SIZE >= size) {
-      if (whence === Seek.DATA) return -Errno.ENXIO;
-      this.position = size;
-    } else {
-      this.position = Math.max(offset, found * PAGE_SIZE);
-    }
-    return this.position;
+    if (!(offset >= 0 && offset < this.size)) return -Errno.ENXIO;
+    const at = whence === Seek.DATA ? this.file.dataFrom(offset) : this.file.holeFrom(offset);
+    if (at < 0) return -Errno.ENXIO;
+    this.position = at;
+    return at;
   }
 
   override get unread(): number {

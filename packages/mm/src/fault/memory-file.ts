@@ -103,21 +103,6 @@ export class MemoryFile {
     return this.#pages.get(page) ?? (this.#isBlank(page) ? this.frame(page, cpu) : -1);
   }
 
-  /** The first page from `page` on that exists; Infinity: none. */
-  nextData(page: number): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const each of this.#pages.keys()) if (each >= page) next = Math.min(next, each);
-    for (const { start, end } of this.#blank) if (end > page) next = Math.min(next, Math.max(start, page));
-    return next;
-  }
-
-  /** The first page from `page` on that does not exist. */
-  nextHole(page: number): number {
-    let next = page;
-    while (this.#pages.has(next) || this.#isBlank(next)) next++;
-    return next;
-  }
-
   /** How many of `count` pages from `first` on exist: all, none, or `some`. */
   presence(first: number, count: number): 'all' | 'some' | 'none' {
     const end = first + count;

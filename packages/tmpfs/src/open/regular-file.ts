@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { MemFd } from '@rpal/ipc';
-import { Errno, Inotify, OpenFlag, Seek } from '@rpal/uapi';
+import { Inotify, OpenFlag } from '@rpal/uapi';
 import type { Caller } from '@rpal/vfs';
 import { lockCommand } from '../locks/lock-call.js';
 import { TmpfsStep } from '../steps.js';
@@ -72,15 +72,6 @@ export class RegularFile extends MemFd implements TreeFile {
     dropPrivileges(this.inode, caller);
     truncated(cpu, this.tree, this.dentry);
     return 0;
-  }
-
-  override seek(offset: number, whence: number): number {
-    if (whence !== Seek.DATA && whence !== Seek.HOLE) return super.seek(offset, whence);
-    if (!(offset >= 0 && offset < this.size)) return -Errno.ENXIO;
-    const at = whence === Seek.DATA ? this.file.dataFrom(offset) : this.file.holeFrom(offset);
-    if (at < 0) return -Errno.ENXIO;
-    this.position = at;
-    return at;
   }
 
   override fcntl(cpu: Cpu, caller: Caller, command: number, argument: number): number {

@@ -12,13 +12,10 @@ import { modifyRange } from './modify-range.js';
 export function mlock(cpu: Cpu, mm: MmStruct, address: number, length: number): number {
   requireWhole(address, 'address');
   requireWhole(length, 'length');
-  const start = pageFloor(address);
-  const size = wholePages(length + (address - start));
-  if (mm.limits.locked === 0) return -Errno.EPERM;
-  if (!withinLimit(mm, start, start + size)) return -Errno.ENOMEM;
-  const marked = setLocked(cpu, mm, start, size, VmFlag.LOCKED);
+  const marked = lockRange(cpu, mm, address, length, VmFlag.LOCKED);
   if (marked < 0) return marked;
-  const result = populateOrFail(cpu, mm, start, start + size);
+  const start = pageFloor(address);
+  const result = populateOrFail(cpu, mm, start, start + wholePages(length + (address - start)));
   // Linux: __mlock_posix_error_return.
   return result === -Errno.EFAULT ? -Errno.ENOMEM : result === -Errno.ENOMEM ? -Errno.EAGAIN : result;
 }
@@ -31,15 +28,16 @@ export function munlock(cpu: Cpu, mm: MmStruct, address: number, length: number)
   return setLocked(cpu, mm, start, wholePages(length + (address - start)), 0);
 }
 
-/** Marks a range as locked, without making it present. @param locked `VmFlag.LOCKED` and others, or 0 @returns 0 or a negative errno */
+/** Marks a range as locked, without making it present. @param locked `VmFlag.LOCKED` and others @returns 0 or a negative errno */
 export function lockRange(cpu: Cpu, mm: MmStruct, address: number, length: number, locked: number): number {
   const start = pageFloor(address);
   const size = wholePages(length + (address - start));
+  if (mm.limits.locked === 0) return -Errno.EPERM;
   if (!withinLimit(mm, start, start + size)) return -Errno.ENOMEM;
   return setLocked(cpu, mm, start, size, locked);
 }
 
-/** Linux: `apply_vma_lock_flags`. @param locked `VmFlag.LOCKED` or 0 */
+/** Linux: `apply_vma_lock_flags`. @param locked `VmFlag.LOCKED` and others, or 0 */
 function setLocked(cpu: Cpu, mm: MmStruct, register: number, size: number, locked: number): number {
   cpu.charge(MmStep.mlockBody);
   const start = unsigned(register);

@@ -234,7 +234,6 @@ function advise(cpu: Cpu, mm: MmStruct, address: number, length: number, visit: 
 
 /** Marks a range as locked, without making it present. */
 function lockOnFault(cpu: Cpu, { memory }: Thread, address: number, length: number): number {
-  if (memory.limits.locked === 0) return -Errno.EPERM;
   return lockRange(cpu, memory, address, length, VmFlag.LOCKED | VmFlag.LOCKONFAULT);
 }
 

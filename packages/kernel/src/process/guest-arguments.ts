@@ -275,7 +275,7 @@ export class GuestArguments implements CallArguments {
     if (isKnownCode(signal, into.code)) return 0;
     // Of what nobody knows, nothing may lie behind what is known (Linux: `post_copy_siginfo_from_user`).
     if (buffer.load(cpu, thread, address + SIGINFO_USED, SIGINFO - SIGINFO_USED) < 0) return -Errno.EFAULT;
-    return /[^\0]/.test(buffer.bytes(0, SIGINFO - SIGINFO_USED)) ? -Errno.E2BIG : 0;
+    return buffer.isClear(SIGINFO - SIGINFO_USED) ? 0 : -Errno.E2BIG;
   }
 
   putSignalInfo(cpu: Cpu, thread: Thread, address: number, { signal, code, pid, uid, value, valueHigh }: QueuedSignal): number {

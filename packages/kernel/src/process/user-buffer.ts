@@ -32,13 +32,11 @@ export class UserBuffer {
    * what an older program does not give is zero. @param given the size that the program says @returns 0, -E2BIG or -EFAULT
    */
   loadExtensible(cpu: Cpu, thread: Thread, address: number, given: number, known: number): number {
-    if (given > known) {
-      for (let at = known; at < given; ) {
-        const part = Math.min(given - at, known, PAGE_SIZE - ((((address + at) % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE));
-        if (this.load(cpu, thread, address + at, part) < 0) return -Errno.EFAULT;
-        for (let i = 0; i < part; i++) if (this.view.getUint8(i) !== 0) return -Errno.E2BIG;
-        at += part;
-      }
+    for (let at = known; at < given; ) {
+      const part = Math.min(given - at, known, PAGE_SIZE - ((address + at) & PAGE_MASK));
+      if (this.load(cpu, thread, address + at, part) < 0) return -Errno.EFAULT;
+      if (!this.isClear(part)) return -Errno.E2BIG;
+      at += part;
     }
     return this.clear(known).load(cpu, thread, address, Math.min(given, known));
   }
@@ -64,6 +62,11 @@ export class UserBuffer {
   clear(bytes: number): this {
     for (let i = 0; i < bytes; i++) this.view.setUint8(i, 0);
     return this;
+  }
+
+  isClear(bytes: number): boolean {
+    for (let i = 0; i < bytes; i++) if (this.view.getUint8(i) !== 0) return false;
+    return true;
   }
 
   u16(offset: number): number {

@@ -66,6 +66,19 @@ describe('a seal', () => {
     },
   );
 
+  it('against growing stands against what O_APPEND takes to the end, wherever it was to go', () => {
+    sealed(
+      2,
+      ['fcntl', FD, 4, 0x400],
+      ['pwrite64', FD, DATA, 10, 0],
+      ['fcntl', FD, ADD, Seal.GROW],
+      ['pwrite64', FD, DATA, 10, 0],
+      ['write', FD, DATA, 10],
+      ['lseek', FD, 0, 1],
+      ['lseek', FD, 0, 2],
+    );
+  });
+
   it('against writing is not put on while there is a mapping that may write; one against future writing is', () => {
     sealed(
       2,

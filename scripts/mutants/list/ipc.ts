@@ -130,7 +130,7 @@ export const ipc: Group = {
     },
     {
       kind: 'state',
-      text: 'if (this.appends && length > 0) this.position = this.size;',
+      text: 'if (n > 0 && this.appends) this.position = this.size;',
       mutated: '',
       tests: ['kernel/cases/memory'],
     },

@@ -40,10 +40,8 @@ export class MemFd extends PositionedFile {
   }
 
   override write(cpu: Cpu, caller: Caller, address: number, length: number): number {
-    const { position } = this;
-    if (this.appends && length > 0) this.position = this.size;
     const n = super.write(cpu, caller, address, length);
-    if (n <= 0) this.position = position;
+    if (n > 0 && this.appends) this.position = this.size;
     return n;
   }
 
@@ -71,8 +69,9 @@ export class MemFd extends PositionedFile {
   protected changes(_cpu: Cpu, _caller: Caller): void {}
 
   /** Bytes of the kernel's own come into the file, from another one. @returns how many, or a negative errno */
-  storeBytes(cpu: Cpu, _caller: Caller, bytes: Uint8Array, offset: number): number {
+  storeBytes(cpu: Cpu, caller: Caller, bytes: Uint8Array, offset: number): number {
     if (offset + bytes.length > MAX_SIZE) return -Errno.EFBIG;
+    this.changes(cpu, caller);
     return this.file.store(cpu, offset, bytes) < 0 ? -Errno.ENOSPC : bytes.length;
   }
 

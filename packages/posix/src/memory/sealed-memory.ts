@@ -68,9 +68,10 @@ export class SealedMemFd extends MemFd {
   override writeAt(cpu: Cpu, caller: Caller, address: number, length: number, offset: number): number {
     if (this.#seals === 0 || length === 0 || offset < 0) return super.writeAt(cpu, caller, address, length, offset);
     if ((this.#seals & WRITES) !== 0) return -Errno.EPERM;
-    if ((this.#seals & Seal.GROW) === 0 || offset + length <= this.size) return super.writeAt(cpu, caller, address, length, offset);
+    const at = this.appends ? this.size : offset;
+    if ((this.#seals & Seal.GROW) === 0 || at + length <= this.size) return super.writeAt(cpu, caller, address, length, offset);
     // It is written page by page, as far as none of them reaches beyond the end.
-    const whole = Math.floor(this.size / PAGE_SIZE) * PAGE_SIZE - offset;
+    const whole = Math.floor(this.size / PAGE_SIZE) * PAGE_SIZE - at;
     return whole > 0 ? super.writeAt(cpu, caller, address, whole, offset) : -Errno.EPERM;
   }
 

@@ -49,14 +49,13 @@ export class RegularFile extends MemFd implements TreeFile {
   }
 
   override storeBytes(cpu: Cpu, caller: Caller, bytes: Uint8Array, offset: number): number {
-    this.changes(cpu, caller);
     const n = super.storeBytes(cpu, caller, bytes, offset);
     if (n > 0) this.changed(cpu);
     return n;
   }
 
   /** It is about to be changed by `caller`: its times are set, and bits that would give privileges away go. */
-  override changes(cpu: Cpu, caller: Caller): void {
+  protected override changes(cpu: Cpu, caller: Caller): void {
     this.inode.setTimes(this.tree.clock.now(cpu));
     dropPrivileges(this.inode, caller);
   }

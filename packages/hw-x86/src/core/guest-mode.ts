@@ -82,14 +82,10 @@ export class GuestMode {
    * @param root guest-physical frame of the guest's top-level table @param pcid that of the guest's CR3
    */
   resume(hypervisor: Hypervisor, tables: SecondLevelTables, root: number, pcid: number): void {
-    const { mmu } = this.#cpu;
-    this.#hostRoot = mmu.root;
-    this.#hostPcid = mmu.pcid;
     this.#hypervisor = hypervisor;
     const view = this.#viewOf(tables);
     if (this.#views.length !== 1 || this.#views[0] !== view) this.#views = [view];
-    this.#select(0);
-    mmu.loadRoot(root, pcid, Translations.KEEP);
+    this.#toGuest(0, root, pcid);
   }
 
   /** VM exit to the host that has called `resume`: the core is the host's, in the host's address space. Charges exit and entry. */
@@ -237,16 +233,21 @@ export class GuestMode {
     const hypervisor = this.#hypervisor;
     if (this.#hostRoot < 0) return hypervisor.violation?.(this.#cpu, view) ?? false;
     // The host works in its own address space.
-    const { mmu } = this.#cpu;
-    const { root, pcid } = mmu;
+    const { root, pcid } = this.#cpu.mmu;
     const index = this.#index;
     this.#toHost();
     const resolved = hypervisor.violation?.(this.#cpu, view) ?? false;
+    this.#toGuest(index, root, pcid);
+    return resolved;
+  }
+
+  /** From a host with an address space of its own to view `index`, in the guest's. */
+  #toGuest(index: number, root: number, pcid: number): void {
+    const { mmu } = this.#cpu;
     this.#hostRoot = mmu.root;
     this.#hostPcid = mmu.pcid;
     this.#select(index);
     mmu.loadRoot(root, pcid, Translations.KEEP);
-    return resolved;
   }
 
   #toHost(): void {

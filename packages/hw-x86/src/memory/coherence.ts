@@ -1,5 +1,6 @@
 import type { CostModel } from '../costs/cost-model.js';
 import { HwStep } from '../costs/steps.js';
+import { grown } from '../grown.js';
 import type { CoreClock } from '../time/core-clock.js';
 import { CACHE_LINE, PAGE_SIZE } from './address.js';
 import { isDevice } from './device-windows.js';
@@ -112,9 +113,7 @@ export class CoherenceDirectory {
   }
 
   #grow(frame: number): void {
-    const bigger = new Int32Array(Math.max(4096, 2 * this.#frames.length, frame + 1));
-    bigger.set(this.#frames);
-    this.#frames = bigger;
+    this.#frames = grown(new Int32Array(Math.max(4096, 2 * this.#frames.length, frame + 1)), this.#frames);
   }
 
   /** Where `#lines` describes the line at `address`, whose frame is marked with `place`. */
@@ -161,11 +160,7 @@ export class CoherenceDirectory {
     const place = this.#free.pop() ?? ~this.#unused;
     const first = ~place;
     if (first === this.#unused) this.#unused += words;
-    if (this.#unused > this.#lines.length) {
-      const bigger = new Int32Array(Math.max(16 * words, 2 * this.#lines.length));
-      bigger.set(this.#lines);
-      this.#lines = bigger;
-    }
+    if (this.#unused > this.#lines.length) this.#lines = grown(new Int32Array(Math.max(16 * words, 2 * this.#lines.length)), this.#lines);
     const owner = this.#frames[frame] as number;
     for (let at = first; at < first + words; at += this.#wordsPerLine) this.#lines[at] = owner;
     this.epoch++;

@@ -1,6 +1,7 @@
 import type { CostModel } from '../costs/cost-model.js';
 import type { Figure } from '../costs/profile.js';
 import { HwStep } from '../costs/steps.js';
+import { grown } from '../grown.js';
 import type { CoreClock } from '../time/core-clock.js';
 import { CACHE_LINE } from './address.js';
 
@@ -72,10 +73,6 @@ export class FirstLevelData {
 
   #grow(frame: number): void {
     const length = Math.max(4096, 2 * frame);
-    const grown = <A extends Int32Array | Float64Array>(bigger: A, old: A): A => {
-      bigger.set(old);
-      return bigger;
-    };
     this.#users = grown(new Int32Array(length), this.#users);
     this.#times = grown(new Float64Array(length), this.#times);
     this.#lines = grown(new Int32Array(2 * length), this.#lines);

@@ -1,5 +1,6 @@
 import { HardwareError, ModelBug } from '../errors.js';
 import type { Fingerprint } from '../fingerprint.js';
+import { grown } from '../grown.js';
 import { LARGE_PAGE_SIZE, PAGE_SIZE } from './address.js';
 import { DEVICE_BASE, DeviceWindows, isDevice } from './device-windows.js';
 
@@ -419,10 +420,8 @@ export class PhysicalMemory {
         `the modelled programs use more than ${HOST_LIMIT} bytes of memory, which is all that the model can hold`,
       );
     }
-    const bigger = new Uint8Array(Math.min(HOST_LIMIT, Math.max(bytes, 2 * this.#u8.length)));
-    bigger.set(this.#u8);
-    this.#u8 = bigger;
-    this.#i32 = new Int32Array(bigger.buffer);
+    this.#u8 = grown(new Uint8Array(Math.min(HOST_LIMIT, Math.max(bytes, 2 * this.#u8.length))), this.#u8);
+    this.#i32 = new Int32Array(this.#u8.buffer);
   }
 }
 

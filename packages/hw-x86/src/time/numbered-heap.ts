@@ -1,3 +1,5 @@
+import { grown } from '../grown.js';
+
 /**
  * Items with numbers, the one with the least key first, and of those with one key the one with the least rank: a binary heap. All of it
  * is in arrays of numbers: where there are hundreds, objects that are only compared would be in no cache of the host.
@@ -124,14 +126,10 @@ export class NumberedHeap {
   #grow(): void {
     const before = this.#items.length;
     const capacity = Math.max(16, 2 * before);
-    const wider = <T extends Float64Array | Int32Array>(array: T, into: T): T => {
-      into.set(array);
-      return into;
-    };
-    this.#keys = wider(this.#keys, new Float64Array(capacity));
-    this.#items = wider(this.#items, new Int32Array(capacity));
-    this.#places = wider(this.#places, new Int32Array(capacity));
-    this.#ranks = wider(this.#ranks, new Float64Array(capacity));
+    this.#keys = grown(new Float64Array(capacity), this.#keys);
+    this.#items = grown(new Int32Array(capacity), this.#items);
+    this.#places = grown(new Int32Array(capacity), this.#places);
+    this.#ranks = grown(new Float64Array(capacity), this.#ranks);
     this.#number(before);
   }
 

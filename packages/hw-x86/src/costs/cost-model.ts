@@ -6,6 +6,7 @@ import { allSteps, type Primitive, type Step, spread } from './step.js';
 export type CostLevel = 'low' | 'central' | 'high';
 
 const INDEX = { low: 0, central: 1, high: 2 } as const;
+const FASTER = { low: 'high', central: 'central', high: 'low' } as const;
 
 /**
  * The price of every step on one profile, in whole TSC cycles, computed once when a machine is built.
@@ -32,9 +33,7 @@ export class CostModel {
     this.profile = profile;
     this.level = level;
     this.tscPerNs = profile.clock.tscGHz;
-    // A slower core clock makes a step dearer: the low end of cost belongs to the high end of the clock.
-    const clock = profile.clock.coreGHz;
-    this.tscPerCore = profile.clock.tscGHz / (coreGHz ?? { low: clock.high, central: clock.central, high: clock.low }[level]);
+    this.tscPerCore = profile.clock.tscGHz / (coreGHz ?? this.rate(profile.clock.coreGHz));
     const steps = allSteps();
     this.step = new Float64Array(steps.length);
     this.perByte = new Float64Array(steps.length);
@@ -43,10 +42,7 @@ export class CostModel {
       this.step[step.id] =
         step.parts === undefined ? Math.round(this.#price(step)) : step.parts.reduce((sum, part) => sum + (this.step[part] as number), 0);
       if (step.perByte !== undefined) {
-        const rate = profile.bytesPerCycle[step.perByte];
-        // Fewer bytes per cycle cost more, so the ends swap here too.
-        const bytesPerCycle = { low: rate.high, central: rate.central, high: rate.low }[level];
-        this.perByte[step.id] = this.tscPerCore / bytesPerCycle;
+        this.perByte[step.id] = this.tscPerCore / this.rate(profile.bytesPerCycle[step.perByte]);
       }
     }
     this.unbooked = new Int32Array(2 * steps.length);
@@ -56,6 +52,11 @@ export class CostModel {
   /** TSC cycles of a nanosecond figure at this level, rounded. */
   ns(figure: Figure): number {
     return Math.round(figure[this.level] * this.tscPerNs);
+  }
+
+  /** A clock, or bytes per cycle, at this level: more of it costs less, so the low end of cost belongs to its high end. */
+  rate(figure: Figure): number {
+    return figure[FASTER[this.level]];
   }
 
   /** TSC cycles of a figure in core cycles at this level, rounded. */

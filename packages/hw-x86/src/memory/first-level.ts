@@ -37,9 +37,7 @@ export class FirstLevelData {
   static of(costs: CostModel, cores: number): FirstLevelData | null {
     const { copy, zero, fromL2 } = costs.profile.bytesPerCycle;
     if (fromL2 === undefined) return null;
-    // Fewer bytes per cycle cost more, so the ends of the ranges swap.
-    const end = ({ low: 'high', central: 'central', high: 'low' } as const)[costs.level];
-    const longer = (far: Figure, near: Figure): number => Math.max(0, CACHE_LINE / far[end] - CACHE_LINE / near[end]);
+    const longer = (far: Figure, near: Figure): number => Math.max(0, CACHE_LINE / costs.rate(far) - CACHE_LINE / costs.rate(near));
     // A clear writes a line, a copy reads one and writes another.
     const write = longer(fromL2.zero, zero);
     const read = Math.max(0, longer(fromL2.copy, copy) - write);

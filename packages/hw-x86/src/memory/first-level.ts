@@ -48,25 +48,42 @@ export class FirstLevelData {
   run(cpu: CoreClock, address: number, length: number, write: boolean): void {
     const frame = address >>> 12;
     if (frame >= this.#users.length) this.#grow(frame);
-    const lines = this.#lines;
     const { core, coreTag } = cpu;
-    let filled = this.#filled[core] as number;
-    const known = this.#users[frame] === coreTag;
-    if (!known || filled - (this.#times[frame] as number) >= this.#capacity) lines.fill(0, 2 * frame, 2 * frame + 2);
-    const before = filled;
+    const first = (address >>> 6) & 63;
     const last = ((address + length - 1) >>> 6) & 63;
-    for (let line = (address >>> 6) & 63; line <= last; line++) {
+    const filled = this.#filled[core] as number;
+    const known = this.#users[frame] === coreTag;
+    let fetched = last - first + 1;
+    if (known) {
+      if (filled - (this.#times[frame] as number) >= this.#capacity) this.#set(frame, 0);
+      fetched = this.#fetch(frame, first, last);
+    } else {
+      // A frame that the core comes to has its lines from the core that had them, or is new: whoever takes a frame clears or copies it.
+      this.#users[frame] = coreTag;
+      this.#set(frame, -1);
+    }
+    this.#times[frame] = filled + fetched;
+    this.#filled[core] = filled + fetched;
+    if (known && fetched > 0) cpu.chargeCycles(HwStep.runFromL2, Math.round(fetched * (write ? this.#write : this.#read)));
+  }
+
+  /** All lines of a frame are in the cache (-1), or none (0). */
+  #set(frame: number, word: number): void {
+    this.#lines[2 * frame] = word;
+    this.#lines[2 * frame + 1] = word;
+  }
+
+  /** Brings in what is missing of the lines `first` to `last`. @returns how many */
+  #fetch(frame: number, first: number, last: number): number {
+    const lines = this.#lines;
+    let fetched = 0;
+    for (let line = first; line <= last; line++) {
       const at = 2 * frame + (line >>> 5);
       const had = lines[at] as number;
       lines[at] = had | (1 << line);
-      if (lines[at] !== had) filled++;
+      if (lines[at] !== had) fetched++;
     }
-    this.#users[frame] = coreTag;
-    this.#times[frame] = filled;
-    this.#filled[core] = filled;
-    // A frame that the core comes to has its lines from the core that had them, or is new: whoever takes a frame clears or copies it.
-    if (!known) lines.fill(-1, 2 * frame, 2 * frame + 2);
-    else if (filled > before) cpu.chargeCycles(HwStep.runFromL2, Math.round((filled - before) * (write ? this.#write : this.#read)));
+    return fetched;
   }
 
   #grow(frame: number): void {

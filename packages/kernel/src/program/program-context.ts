@@ -88,18 +88,28 @@ export class ProgramContext extends ThreadContext {
   }
 
   *#diverted(routine: Generator<void, number | void>): Generator<void, void> {
-    const { calling, made, args, routine: waiting } = this;
+    const progress = this.#setAside();
+    yield* routine;
+    if (this.made !== Made.NONE) throw forgotten(this, 'the end of a routine that a trap has begun');
+    this.#goOn(progress);
+  }
+
+  /** What comes between begins afresh. @returns where the program is in what it does */
+  #setAside(): Progress {
+    const { routine, calling, made, args } = this;
     const registers = this.saveRegisters();
+    this.routine = null;
     this.calling = false;
     this.made = Made.NONE;
     this.args = new HostArguments(this);
-    this.routine = null;
-    yield* routine;
-    if (this.made !== Made.NONE) throw forgotten(this, 'the end of a routine that a trap has begun');
-    this.routine = waiting;
-    this.args = args;
-    this.made = made;
+    return { routine, calling, made, args, registers };
+  }
+
+  #goOn({ routine, calling, made, args, registers }: Progress): void {
+    this.routine = routine;
     this.calling = calling;
+    this.made = made;
+    this.args = args;
     this.restoreRegisters(registers);
   }
 
@@ -130,15 +140,10 @@ export class ProgramContext extends ThreadContext {
   }
 
   override enterHandler(_cpu: Cpu, handler: UserHandler, signal: number, value: number, state: HandlerState): number {
-    const { args, routine, calling, made, rsp } = this;
+    const progress = this.#setAside();
+    this.#interrupted.push({ generator: this.#generator, callers: this.#callers, rsp: this.rsp, progress, state });
     this.rsp = state.stack;
-    const registers = this.saveRegisters();
-    this.#interrupted.push({ generator: this.#generator, callers: this.#callers, routine, calling, made, args, rsp, registers, state });
-    this.made = Made.NONE;
     this.#callers = [];
-    this.routine = null;
-    this.calling = false;
-    this.args = new HostArguments(this);
     const place = `${this.thread.process.name}, handler of ${signalName(signal)}`;
     this.#generator = begun(place, (handler as SignalHandler)(new Program(this), signal, value));
     return 0;
@@ -147,27 +152,28 @@ export class ProgramContext extends ThreadContext {
   override leaveHandler(): HandlerState | null {
     const interrupted = this.#interrupted.pop();
     if (interrupted === undefined) return null;
-    this.restoreRegisters(interrupted.registers);
+    this.#goOn(interrupted.progress);
     this.#generator = interrupted.generator;
     this.#callers = interrupted.callers;
-    this.routine = interrupted.routine;
-    this.calling = interrupted.calling;
-    this.made = interrupted.made;
-    this.args = interrupted.args;
     this.rsp = interrupted.rsp;
     this.#returning = false;
     return interrupted.state;
   }
 }
 
-interface Interrupted {
-  readonly generator: Generator<void, number | void>;
-  readonly callers: Generator<void, number | void>[];
+/** Where a program is in what it does besides its generators. */
+interface Progress {
   readonly routine: Routine | null;
   readonly calling: boolean;
   readonly made: number;
   readonly args: HostArguments;
-  readonly rsp: number;
   readonly registers: CallRegisters;
+}
+
+interface Interrupted {
+  readonly generator: Generator<void, number | void>;
+  readonly callers: Generator<void, number | void>[];
+  readonly rsp: number;
+  readonly progress: Progress;
   readonly state: HandlerState;
 }

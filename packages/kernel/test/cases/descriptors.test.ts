@@ -8,6 +8,7 @@ const { APPEND, CLOEXEC, CREAT, NONBLOCK, RDWR, WRONLY } = OpenFlag;
 const LIMIT = 64;
 const FIONBIO = 0x5421;
 const FIOCLEX = 0x5451;
+const FIOASYNC = 0x5452;
 const FIONCLEX = 0x5450;
 const F_SETOWN = 8;
 const F_GETOWN = 9;
@@ -198,7 +199,9 @@ describe('Descriptors', () => {
     [OpenFlag.PATH, 'fcntl', 4, Fcntl.GETFL],
     [5, 'fcntl', 4, Fcntl.DUPFD, 0],
     [-EBADF, 'fcntl', 4, Fcntl.SETFL, NONBLOCK],
+    [-EBADF, 'fcntl', 4, F_SETOWN, 0],
     [-EBADF, 'ioctl', 4, FIOCLEX, 0],
+    [-EBADF, 'ioctl', 4, FIOASYNC, A],
     // Nothing that may be asked about by poll.
     put(A, 4, 1),
     [1, 'poll', A, 1, 0],

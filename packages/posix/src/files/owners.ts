@@ -4,6 +4,7 @@ import { type SyscallHandler, type Thread, UserBuffer } from '@rpal/kernel';
 import { Errno, Signal } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
+import { extendIoctl, type IoctlCommand } from './ioctl-commands.js';
 
 /** Commands of fcntl about who is told by a signal that there is something to read, and by which. */
 const Command = { SETOWN: 8, GETOWN: 9, SETSIG: 10, GETSIG: 11, SETOWN_EX: 15, GETOWN_EX: 16 } as const;
@@ -41,17 +42,20 @@ export function defineOwners(calls: Calls): void {
     return gone ? { type: owner.type, id: 0 } : owner;
   };
 
+  /** A process by its id, a group by the negative of its own. */
+  const ownBy = (file: File, id: number): number =>
+    id === INT_MIN ? -Errno.EINVAL : own(file, id < 0 ? OwnerType.PGRP : OwnerType.PID, Math.abs(id));
+  const shown = (file: File): number => {
+    const { type, id } = ownerOf(file);
+    return type === OwnerType.PGRP ? -id : id;
+  };
+
   const owning = (cpu: Cpu, thread: Thread, file: File, command: number, argument: number): number | undefined => {
     switch (command) {
-      case Command.SETOWN: {
-        const id = argument | 0;
-        if (id === INT_MIN) return -Errno.EINVAL;
-        return own(file, id < 0 ? OwnerType.PGRP : OwnerType.PID, Math.abs(id));
-      }
-      case Command.GETOWN: {
-        const { type, id } = ownerOf(file);
-        return type === OwnerType.PGRP ? -id : id;
-      }
+      case Command.SETOWN:
+        return ownBy(file, argument | 0);
+      case Command.GETOWN:
+        return shown(file);
       case Command.SETOWN_EX: {
         if (buffer.load(cpu, thread, argument, 8) < 0) return -Errno.EFAULT;
         const [type, id] = [buffer.i32(0), buffer.i32(4)];
@@ -73,42 +77,39 @@ export function defineOwners(calls: Calls): void {
     }
   };
 
-  /** What ioctl says of owners: of sockets, as fcntl does of all files; and whether they are told at all (O_ASYNC). */
-  const ioctl = (cpu: Cpu, thread: Thread, file: File, command: number, address: number): number | undefined => {
-    const isSocket = file instanceof UnixSocket;
-    switch (command) {
-      case Ioctl.FIOASYNC: {
-        if (buffer.load(cpu, thread, address, 4) < 0) return -Errno.EFAULT;
-        const wanted = buffer.i32(0) === 0 ? 0 : O_ASYNC;
-        if ((file.flags & O_ASYNC) === wanted) return 0;
-        if (!isSocket && !(file instanceof PipeEnd)) return -Errno.ENOTTY;
-        file.flags = (file.flags & ~O_ASYNC) | wanted;
-        return 0;
-      }
-      case Ioctl.FIOSETOWN:
-      case Ioctl.SIOCSPGRP: {
-        if (!isSocket) return undefined;
-        if (buffer.load(cpu, thread, address, 4) < 0) return -Errno.EFAULT;
-        return owning(cpu, thread, file, Command.SETOWN, buffer.i32(0));
-      }
-      case Ioctl.FIOGETOWN:
-      case Ioctl.SIOCGPGRP: {
-        if (!isSocket) return undefined;
-        const owner = owning(cpu, thread, file, Command.GETOWN, 0) ?? 0;
-        return buffer.set32(0, owner).store(cpu, thread, address, 4) < 0 ? -Errno.EFAULT : 0;
-      }
-      default:
-        return undefined;
-    }
+  // What ioctl says of owners: of sockets, as fcntl does of all files; and whether they are told at all (O_ASYNC).
+  const isSocket = (file: File): boolean => file instanceof UnixSocket;
+  const tells: IoctlCommand = {
+    takes: () => true,
+    run(cpu, thread, file, address) {
+      if (buffer.load(cpu, thread, address, 4) < 0) return -Errno.EFAULT;
+      const wanted = buffer.i32(0) === 0 ? 0 : O_ASYNC;
+      if ((file.flags & O_ASYNC) === wanted) return 0;
+      if (!isSocket(file) && !(file instanceof PipeEnd)) return -Errno.ENOTTY;
+      file.flags = (file.flags & ~O_ASYNC) | wanted;
+      return 0;
+    },
   };
-  calls.extend(
-    'ioctl',
-    (inner: SyscallHandler): SyscallHandler =>
-      (cpu, thread, registers) => {
-        const file = thread.process.files.peek(registers.a0);
-        const answer = file === null ? undefined : ioctl(cpu, thread, file, registers.a1 >>> 0, registers.a2);
-        return answer ?? inner(cpu, thread, registers);
-      },
+  const setsOwner: IoctlCommand = {
+    takes: isSocket,
+    run(cpu, thread, file, address) {
+      if (buffer.load(cpu, thread, address, 4) < 0) return -Errno.EFAULT;
+      return ownBy(file, buffer.i32(0));
+    },
+  };
+  const getsOwner: IoctlCommand = {
+    takes: isSocket,
+    run: (cpu, thread, file, address) => buffer.set32(0, shown(file)).store(cpu, thread, address, 4),
+  };
+  extendIoctl(
+    calls,
+    new Map([
+      [Ioctl.FIOASYNC, tells],
+      [Ioctl.FIOSETOWN, setsOwner],
+      [Ioctl.SIOCSPGRP, setsOwner],
+      [Ioctl.FIOGETOWN, getsOwner],
+      [Ioctl.SIOCGPGRP, getsOwner],
+    ]),
   );
 
   calls.extend(
@@ -116,7 +117,7 @@ export function defineOwners(calls: Calls): void {
     (inner: SyscallHandler): SyscallHandler =>
       (cpu, thread, registers) => {
         const file = thread.process.files.peek(registers.a0);
-        const answer = file === null ? undefined : owning(cpu, thread, file, registers.a1 >>> 0, registers.a2);
+        const answer = file === null || file.isPath ? undefined : owning(cpu, thread, file, registers.a1 >>> 0, registers.a2);
         return answer ?? inner(cpu, thread, registers);
       },
     { missing: 'SIGIO and SIGURG, leases, and hints' },

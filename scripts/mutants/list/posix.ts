@@ -6,8 +6,8 @@ export const posix: Group = {
   mutants: [
     {
       kind: 'errno',
-      text: 'if (found.bytes < unsigned(bytes)) return -Errno.EINVAL;',
-      mutated: '',
+      text: '(found) => (found.bytes < size ? -Errno.EINVAL : 0),',
+      mutated: '() => 0,',
       tests: ['sysv-shm'],
     },
     { kind: 'bound', text: 'if (segment.attached === 0) this.#destroy(segment);', mutated: 'this.#destroy(segment);', tests: ['sysv-shm'] },
@@ -20,7 +20,7 @@ export const posix: Group = {
       kind: 'errno',
       text: 'if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;',
       mutated: '',
-      in: 'shared-memory.ts',
+      in: 'ipc-table.ts',
     },
     { kind: 'errno', text: 'if (queue.notification !== null) return -Errno.EBUSY;', mutated: '', tests: ['mqueue'] },
     {

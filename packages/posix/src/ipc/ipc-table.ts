@@ -1,4 +1,4 @@
-import type { Thread } from '@rpal/kernel';
+import type { Thread, UserBuffer } from '@rpal/kernel';
 import { Errno, Ipc } from '@rpal/uapi';
 
 /** An object of System V IPC: found by a key or an id, owned by its maker. */
@@ -46,7 +46,12 @@ export class IpcTable<T extends IpcObject> {
     return Math.max(0, ...this.#byId.keys());
   }
 
-  /** semget and msgget: @param fits 0, or why an object that is there will not do @param make a new one with an id @returns an id */
+  /**
+   * semget, msgget and shmget.
+   * @param fits 0, or why an object that is there will not do
+   * @param make a new one with an id, or why there can be none
+   * @returns an id
+   */
   open(thread: Thread, key: number, flags: number, fits: (object: T) => number, make: (common: IpcObject) => T | number): number {
     const found = key === Ipc.PRIVATE ? undefined : [...this.#byId.values()].find((object) => object.key === key);
     if (found !== undefined) {
@@ -58,21 +63,23 @@ export class IpcTable<T extends IpcObject> {
     if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;
     const { euid, egid } = thread.process.credentials;
     const common = { id: this.#next, key, mode: flags & 0o777, uid: euid, gid: egid, creatorUid: euid, creatorGid: egid };
-    if (this.#byId.size >= this.#most) return -Errno.ENOSPC;
     const made = make(common);
     if (typeof made === 'number') return made;
+    // Whether there is a place for it comes last (Linux: `ipc_addid`).
+    if (this.#byId.size >= this.#most) return -Errno.ENOSPC;
     this.#byId.set(made.id, made);
     this.#next++;
     return made.id;
   }
 
-  remove(object: T): void {
-    this.#byId.delete(object.id);
+  /** @returns false if it was removed before */
+  remove(object: T): boolean {
+    return this.#byId.delete(object.id);
   }
 }
 
 /** The rights to a known object that the flags of semget, msgget and shmget ask for. */
-export function rightsOfFlags(flags: number): number {
+function rightsOfFlags(flags: number): number {
   return ((flags >> 6) | (flags >> 3) | flags) & 7;
 }
 
@@ -91,7 +98,37 @@ export function mayControl({ process }: Thread, { uid, creatorUid }: IpcObject):
 }
 
 /** Commands of tools such as ipcs: about all objects, and about the one at a place. */
-export const IpcInfo = { INFO: 3, MSG_STAT: 11, MSG_INFO: 12, MSG_STAT_ANY: 13, SEM_STAT: 18, SEM_INFO: 19, SEM_STAT_ANY: 20 } as const;
+export const IpcInfo = {
+  INFO: 3,
+  MSG_STAT: 11,
+  MSG_INFO: 12,
+  MSG_STAT_ANY: 13,
+  SHM_STAT: 13,
+  SHM_INFO: 14,
+  SHM_STAT_ANY: 15,
+  SEM_STAT: 18,
+  SEM_INFO: 19,
+  SEM_STAT_ANY: 20,
+} as const;
 
 /** Offsets in `struct ipc64_perm`, with which each status begins. */
 export const Perm = { key: 0, uid: 4, gid: 8, creatorUid: 12, creatorGid: 16, mode: 20, bytes: 48 } as const;
+
+/** Begins a status of so many bytes: who owns the object, and zeroes behind it. */
+export function layPerm(buffer: UserBuffer, bytes: number, object: IpcObject): UserBuffer {
+  return buffer
+    .clear(bytes)
+    .set32(Perm.key, object.key)
+    .set32(Perm.uid, object.uid)
+    .set32(Perm.gid, object.gid)
+    .set32(Perm.creatorUid, object.creatorUid)
+    .set32(Perm.creatorGid, object.creatorGid)
+    .set32(Perm.mode, object.mode);
+}
+
+/** What IPC_SET says of who owns it. */
+export function takePerm(buffer: UserBuffer, object: IpcObject): void {
+  object.uid = buffer.u32(Perm.uid);
+  object.gid = buffer.u32(Perm.gid);
+  object.mode = buffer.u32(Perm.mode) & 0o777;
+}

@@ -7,7 +7,7 @@ import { begin, type Operation, Pending, putBytes } from '@rpal/vfs';
 import { type Calls, nowOf } from '../calls.js';
 import { PosixStep } from '../steps.js';
 import { putLong } from '../user-memory.js';
-import { IPC_64, IpcInfo, type IpcObject, IpcTable, mayControl, mayUse, Perm, Right } from './ipc-table.js';
+import { IPC_64, IpcInfo, type IpcObject, IpcTable, layPerm, mayControl, mayUse, Right, takePerm } from './ipc-table.js';
 
 /** Queues there may be, bytes of one message, and of a queue. */
 const Limit = { QUEUES: 32_000, MESSAGE: 8192, QUEUE: 16_384 } as const;
@@ -188,14 +188,7 @@ export function defineMessageCalls(calls: Calls): void {
     if (queue === undefined) return -Errno.EINVAL;
     if (isStat || command === Ipc.STAT) {
       if (command !== IpcInfo.MSG_STAT_ANY && !mayUse(thread, queue, Right.READ)) return -Errno.EACCES;
-      buffer
-        .clear(MSQID_DS)
-        .set32(Perm.key, queue.key)
-        .set32(Perm.uid, queue.uid)
-        .set32(Perm.gid, queue.gid)
-        .set32(Perm.creatorUid, queue.creatorUid)
-        .set32(Perm.creatorGid, queue.creatorGid)
-        .set32(Perm.mode, queue.mode)
+      layPerm(buffer, MSQID_DS, queue)
         .set64(48, queue.sent)
         .set64(56, queue.received)
         .set64(64, queue.created)
@@ -210,7 +203,8 @@ export function defineMessageCalls(calls: Calls): void {
     if (command === Ipc.SET) {
       const limit = buffer.u64(88);
       if (limit > Limit.QUEUE && !thread.process.capable(CAP_SYS_RESOURCE)) return -Errno.EPERM;
-      [queue.uid, queue.gid, queue.mode, queue.limit] = [buffer.u32(Perm.uid), buffer.u32(Perm.gid), buffer.u32(Perm.mode) & 0o777, limit];
+      takePerm(buffer, queue);
+      queue.limit = limit;
     } else {
       queue.removed = true;
       table.remove(queue);

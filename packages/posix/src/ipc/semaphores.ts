@@ -6,7 +6,7 @@ import { begin, type Operation, Pending } from '@rpal/vfs';
 import { type Calls, nowOf } from '../calls.js';
 import { PosixStep } from '../steps.js';
 import { getTime, Unit } from '../user-memory.js';
-import { IPC_64, IpcInfo, type IpcObject, IpcTable, mayControl, mayUse, Perm, Right } from './ipc-table.js';
+import { IPC_64, IpcInfo, type IpcObject, IpcTable, layPerm, mayControl, mayUse, Perm, Right, takePerm } from './ipc-table.js';
 
 /** Sets there may be, semaphores in one, operations of one call, and the largest value. */
 const Limit = { SETS: 32_000, SEMAPHORES: 32_000, OPERATIONS: 500, VALUE: 32_767 } as const;
@@ -231,7 +231,7 @@ export function defineSemaphoreCalls(calls: Calls): void {
     if (command === Ipc.RMID || command === Ipc.SET) {
       if (!mayControl(thread, set)) return -Errno.EPERM;
       if (command === Ipc.SET) {
-        [set.uid, set.gid, set.mode] = [buffer.u32(Perm.uid), buffer.u32(Perm.gid), buffer.u32(Perm.mode) & 0o777];
+        takePerm(buffer, set);
         return 0;
       }
       set.removed = true;
@@ -252,17 +252,7 @@ export function defineSemaphoreCalls(calls: Calls): void {
       case Ipc.STAT:
       case IpcInfo.SEM_STAT:
       case IpcInfo.SEM_STAT_ANY:
-        buffer
-          .clear(SEMID_DS)
-          .set32(Perm.key, set.key)
-          .set32(Perm.uid, set.uid)
-          .set32(Perm.gid, set.gid)
-          .set32(Perm.creatorUid, set.creatorUid)
-          .set32(Perm.creatorGid, set.creatorGid)
-          .set32(Perm.mode, set.mode)
-          .set64(48, set.operated)
-          .set64(64, set.created)
-          .set64(80, values.length);
+        layPerm(buffer, SEMID_DS, set).set64(48, set.operated).set64(64, set.created).set64(80, values.length);
         return buffer.store(cpu, thread, a3, SEMID_DS) < 0 ? -Errno.EFAULT : isStat ? set.id : 0;
       case Semctl.GETVAL:
         return values[number] as number;

@@ -16,24 +16,12 @@ import {
 } from '@rpal/mm';
 import { Errno, Ipc, MapFlag, Prot, Rlimit, Shm } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
-import { type IpcObject, mayControl, mayUse, Right, rightsOfFlags } from './ipc-table.js';
+import { IpcInfo, type IpcObject, IpcTable, mayControl, mayUse, Perm, Right } from './ipc-table.js';
 
 /** Segments there may be (SHMMNI). */
 const MAX_SEGMENTS = 4096;
-/** Offsets in `struct shmid_ds`. */
-const Offset = {
-  key: 0,
-  uid: 4,
-  gid: 8,
-  creatorUid: 12,
-  creatorGid: 16,
-  mode: 20,
-  size: 48,
-  creator: 80,
-  last: 84,
-  attached: 88,
-  end: 112,
-} as const;
+/** Offsets in `struct shmid_ds`, behind its permissions. */
+const Offset = { size: Perm.bytes, creator: 80, last: 84, attached: 88, end: 112 } as const;
 const SHM_DEST = 0o1000;
 const SHM_LOCKED = 0o2000;
 /** Largest size of a file in memory in the model. */
@@ -44,17 +32,8 @@ const SHMMAX_LOW = 0xfeff_ffff;
 const FILE_END = 2 ** 63;
 const SHM_HUGETLB = 0o4000;
 const SHM_NORESERVE = 0o10000;
-/** Commands of shmctl that tell of all segments, or of the one at an index. */
-const Tell = { IPC_INFO: 3, SHM_STAT: 13, SHM_INFO: 14, SHM_STAT_ANY: 15 } as const;
 /** Of permissions: what IPC_SET changes. */
 const PERMISSIONS = 0o777;
-
-/** Who made a segment. */
-interface ShmCreator {
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
-}
 
 /** A System V shared memory segment (ipc/shm.c). */
 class ShmSegment extends MappedFile implements IpcObject {
@@ -64,7 +43,9 @@ class ShmSegment extends MappedFile implements IpcObject {
   mode: number;
   uid: number;
   gid: number;
-  readonly creator: ShmCreator;
+  readonly creatorUid: number;
+  readonly creatorGid: number;
+  readonly creatorPid: number;
   /** The key by which it is found; 0: none. */
   key: number;
   lastUser = 0;
@@ -74,34 +55,20 @@ class ShmSegment extends MappedFile implements IpcObject {
   removed = false;
   readonly #gone: (segment: ShmSegment) => void;
 
-  constructor(
-    memory: MemoryManager,
-    id: number,
-    key: number,
-    bytes: number,
-    mode: number,
-    creator: ShmCreator,
-    gone: (segment: ShmSegment) => void,
-  ) {
-    const file = new MemoryFile(memory, `/SYSV${(key >>> 0).toString(16).padStart(8, '0')} (deleted)`);
+  constructor(memory: MemoryManager, common: IpcObject, bytes: number, creatorPid: number, gone: (segment: ShmSegment) => void) {
+    const file = new MemoryFile(memory, `/SYSV${(common.key >>> 0).toString(16).padStart(8, '0')} (deleted)`);
     super(file);
-    this.id = id;
-    this.key = key;
+    this.id = common.id;
+    this.key = common.key;
     this.bytes = bytes;
-    this.mode = mode;
-    this.creator = creator;
-    this.uid = creator.uid;
-    this.gid = creator.gid;
+    this.mode = common.mode;
+    this.uid = common.uid;
+    this.gid = common.gid;
+    this.creatorUid = common.creatorUid;
+    this.creatorGid = common.creatorGid;
+    this.creatorPid = creatorPid;
     this.#gone = gone;
     file.get();
-  }
-
-  get creatorUid(): number {
-    return this.creator.uid;
-  }
-
-  get creatorGid(): number {
-    return this.creator.gid;
   }
 
   /** shm_nattch counts them. */
@@ -119,8 +86,7 @@ class ShmSegment extends MappedFile implements IpcObject {
 /** The System V shared memory of a machine. */
 export class SharedSegments {
   readonly #memory: MemoryManager;
-  readonly #byId = new Map<number, ShmSegment>();
-  #nextId = 0;
+  readonly #table = new IpcTable<ShmSegment>(MAX_SEGMENTS);
 
   constructor(memory: MemoryManager) {
     this.#memory = memory;
@@ -128,30 +94,27 @@ export class SharedSegments {
 
   /** shmget(2). @returns an identifier */
   get(cpu: Cpu, thread: Thread, key: number, bytes: number, flags: number): number {
-    const found = key === Ipc.PRIVATE ? undefined : [...this.#byId.values()].find((segment) => segment.key === key);
-    if (found !== undefined) {
-      if ((flags & Ipc.CREAT) !== 0 && (flags & Ipc.EXCL) !== 0) return -Errno.EEXIST;
-      if (found.bytes < unsigned(bytes)) return -Errno.EINVAL;
-      return mayUse(thread, found, rightsOfFlags(flags)) ? found.id : -Errno.EACCES;
-    }
-    if (key !== Ipc.PRIVATE && (flags & Ipc.CREAT) === 0) return -Errno.ENOENT;
     const size = unsigned(bytes);
-    if (size === 0 || size > SHMMAX) return -Errno.EINVAL;
-    if ((flags & SHM_HUGETLB) !== 0) return refuseHuge(flags);
-    if (size >= FILE_END) return -Errno.EINVAL;
-    if (size > SIZE_MAX || ((flags & SHM_NORESERVE) === 0 && size > this.#memory.totalFrames * PAGE_SIZE)) return -Errno.ENOMEM;
-    if (this.#byId.size >= MAX_SEGMENTS) return -Errno.ENOSPC;
-    const { pid, credentials } = thread.process;
-    const creator = { pid, uid: credentials.euid, gid: credentials.egid };
-    const segment = new ShmSegment(this.#memory, this.#nextId++, key, bytes, flags & 0o777, creator, (gone) => this.#destroy(gone));
-    segment.file.truncate(cpu, pageCeil(bytes));
-    this.#byId.set(segment.id, segment);
-    return segment.id;
+    return this.#table.open(
+      thread,
+      key,
+      flags,
+      (found) => (found.bytes < size ? -Errno.EINVAL : 0),
+      (common) => {
+        if (size === 0 || size > SHMMAX) return -Errno.EINVAL;
+        if ((flags & SHM_HUGETLB) !== 0) return refuseHuge(flags);
+        if (size >= FILE_END) return -Errno.EINVAL;
+        if (size > SIZE_MAX || ((flags & SHM_NORESERVE) === 0 && size > this.#memory.totalFrames * PAGE_SIZE)) return -Errno.ENOMEM;
+        const segment = new ShmSegment(this.#memory, common, size, thread.process.pid, (gone) => this.#destroy(gone));
+        segment.file.truncate(cpu, pageCeil(size));
+        return segment;
+      },
+    );
   }
 
   /** shmat(2). @returns the address */
   attach(cpu: Cpu, thread: Thread, id: number, address: number, flags: number): number {
-    const segment = this.#byId.get(id | 0);
+    const segment = this.#table.get(id | 0);
     if (segment === undefined) return -Errno.EINVAL;
     const rounded = (flags & Shm.RND) !== 0 ? pageFloor(address) : address;
     if (rounded % PAGE_SIZE !== 0 || (rounded === 0 && (flags & Shm.REMAP) !== 0)) return -Errno.EINVAL;
@@ -185,10 +148,10 @@ export class SharedSegments {
   control(cpu: Cpu, thread: Thread, id: number, command: number, buffer: number): number {
     if (id < 0 || command < 0) return -Errno.EINVAL;
     const { memory } = thread;
-    if (command === Tell.IPC_INFO || command === Tell.SHM_INFO) return this.#tell(cpu, memory, command, buffer);
+    if (command === IpcInfo.INFO || command === IpcInfo.SHM_INFO) return this.#tell(cpu, memory, command, buffer);
     // The argument of IPC_SET is copied before anything else is checked.
     if (command === Ipc.SET && !readable(cpu, memory, buffer)) return -Errno.EFAULT;
-    const segment = this.#byId.get(id);
+    const segment = this.#table.get(id);
     if (segment === undefined) return -Errno.EINVAL;
     switch (command) {
       case Ipc.RMID:
@@ -197,20 +160,17 @@ export class SharedSegments {
         segment.key = Ipc.PRIVATE;
         if (segment.attached === 0) this.#destroy(segment);
         return 0;
-      case Tell.SHM_STAT:
-        if (!mayUse(thread, segment, Right.READ)) return -Errno.EACCES;
-        // The index of a segment is its number.
-        return putStatus(cpu, memory, buffer, segment) || id;
-      case Tell.SHM_STAT_ANY:
-        return putStatus(cpu, memory, buffer, segment) || id;
       case Ipc.STAT:
-        return mayUse(thread, segment, Right.READ) ? putStatus(cpu, memory, buffer, segment) : -Errno.EACCES;
+      case IpcInfo.SHM_STAT:
+      case IpcInfo.SHM_STAT_ANY:
+        if (command !== IpcInfo.SHM_STAT_ANY && !mayUse(thread, segment, Right.READ)) return -Errno.EACCES;
+        return putStatus(cpu, memory, buffer, segment) || (command === Ipc.STAT ? 0 : id);
       case Ipc.SET: {
         if (!mayControl(thread, segment)) return -Errno.EPERM;
         const word = (offset: number) => getUser32(cpu, memory, buffer + offset);
-        segment.uid = word(Offset.uid);
-        segment.gid = word(Offset.gid);
-        segment.mode = (segment.mode & ~PERMISSIONS) | (word(Offset.mode) & PERMISSIONS);
+        segment.uid = word(Perm.uid);
+        segment.gid = word(Perm.gid);
+        segment.mode = (segment.mode & ~PERMISSIONS) | (word(Perm.mode) & PERMISSIONS);
         return 0;
       }
       case Shm.LOCK:
@@ -228,23 +188,23 @@ export class SharedSegments {
 
   /** What there may be, or what there is. @returns the highest index of a segment, or -EFAULT */
   #tell(cpu: Cpu, memory: MmStruct, command: number, buffer: number): number {
-    const segments = [...this.#byId.values()];
+    const segments = this.#table.all;
     const pages = segments.reduce((sum, { bytes }) => sum + pageCeil(bytes) / PAGE_SIZE, 0);
     const put = (index: number, low: number, high = 0): number =>
       putUser32(cpu, memory, buffer + 8 * index, low) || putUser32(cpu, memory, buffer + 8 * index + 4, high);
     let failed: number;
-    if (command === Tell.IPC_INFO) {
+    if (command === IpcInfo.INFO) {
       failed = put(0, SHMMAX_LOW, -1) || put(1, 1) || put(2, MAX_SEGMENTS) || put(3, MAX_SEGMENTS) || put(4, SHMMAX_LOW, -1);
       for (let i = 5; i < 9; i++) failed ||= put(i, 0);
     } else {
       const resident = segments.reduce((sum, { file }) => sum + file.allocatedPages, 0);
       failed = put(0, segments.length) || put(1, pages) || put(2, resident) || put(3, 0) || put(4, 0) || put(5, 0);
     }
-    return failed || Math.max(0, ...this.#byId.keys());
+    return failed || this.#table.last;
   }
 
   #destroy(segment: ShmSegment): void {
-    if (this.#byId.delete(segment.id)) segment.file.put();
+    if (this.#table.remove(segment)) segment.file.put();
   }
 }
 
@@ -257,14 +217,14 @@ function readable(cpu: Cpu, memory: MmStruct, buffer: number): boolean {
 function putStatus(cpu: Cpu, memory: MmStruct, buffer: number, segment: ShmSegment): number {
   let failed = 0;
   for (let at = 0; at < Offset.end; at += 8) failed ||= putUser64(cpu, memory, buffer + at, 0);
-  failed ||= putUser32(cpu, memory, buffer + Offset.key, segment.key);
-  failed ||= putUser32(cpu, memory, buffer + Offset.mode, segment.mode | (segment.removed ? SHM_DEST : 0));
+  failed ||= putUser32(cpu, memory, buffer + Perm.key, segment.key);
+  failed ||= putUser32(cpu, memory, buffer + Perm.mode, segment.mode | (segment.removed ? SHM_DEST : 0));
   failed ||= putUser64(cpu, memory, buffer + Offset.size, segment.bytes);
-  failed ||= putUser32(cpu, memory, buffer + Offset.uid, segment.uid);
-  failed ||= putUser32(cpu, memory, buffer + Offset.gid, segment.gid);
-  failed ||= putUser32(cpu, memory, buffer + Offset.creatorUid, segment.creatorUid);
-  failed ||= putUser32(cpu, memory, buffer + Offset.creatorGid, segment.creatorGid);
-  failed ||= putUser32(cpu, memory, buffer + Offset.creator, segment.creator.pid);
+  failed ||= putUser32(cpu, memory, buffer + Perm.uid, segment.uid);
+  failed ||= putUser32(cpu, memory, buffer + Perm.gid, segment.gid);
+  failed ||= putUser32(cpu, memory, buffer + Perm.creatorUid, segment.creatorUid);
+  failed ||= putUser32(cpu, memory, buffer + Perm.creatorGid, segment.creatorGid);
+  failed ||= putUser32(cpu, memory, buffer + Offset.creator, segment.creatorPid);
   failed ||= putUser32(cpu, memory, buffer + Offset.last, segment.lastUser);
   failed ||= putUser64(cpu, memory, buffer + Offset.attached, segment.attached);
   return failed;

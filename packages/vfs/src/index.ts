@@ -1,8 +1,8 @@
 export { DeferredPuts } from './file/deferred-puts.js';
 export { FdTable, NR_OPEN, OPEN_MAX } from './file/fd-table.js';
 export { File, type PollTable, type Watcher } from './file/file.js';
-export { PositionedFile } from './file/positioned-file.js';
-export { Direction, growth, refusal, transferSize, writableSize } from './file/transfer.js';
+export { OFFSET_END, PositionedFile } from './file/positioned-file.js';
+export { Direction, growth, importedLength, refusal, transferSize, writableSize } from './file/transfer.js';
 export { begin, type Caller, type Credentials } from './operation/caller.js';
 export { type IoVec, IovIter, importSegments, MAX_RW_COUNT, UIO_MAXIOV } from './operation/iov-iter.js';
 export { type Operation, OperationKind, OperationSet, Pending } from './operation/operation.js';

@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, type NamedMemory, type UnixNamespace, UnixPacketSocket, UnixSocket, UnixStreamSocket } from '@rpal/ipc';
 import { accessOk } from '@rpal/mm';
 import { AddressFamily, Errno, OpenFlag, SocketOption, SocketType } from '@rpal/uapi';
-import { MAX_RW_COUNT } from '@rpal/vfs';
+import { importedLength } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import type { MessageHeader } from '../process/message-header.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
@@ -182,11 +182,6 @@ export function defineSocketCalls(table: SyscallTable, kernel: SocketCallParts):
     cpu.charge(IpcStep.socketBind);
     return path.startsWith('/dev/shm/') ? kernel.sharedMemory.unlink(path) : kernel.sockets.names.unlink(path);
   });
-}
-
-/** How much of an unsigned length one call moves (Linux: `import_ubuf`). */
-function importedLength(size: number): number {
-  return size < 0 ? MAX_RW_COUNT : Math.min(size, MAX_RW_COUNT);
 }
 
 /** @returns 0 if there are such sockets, or why not */

@@ -3,10 +3,8 @@ import { PipeEnd, splice, spliceFromSocket, spliceToSocket, tee, UnixStreamSocke
 import { type SyscallHandler, type Thread, whenOver } from '@rpal/kernel';
 import { getUser32 } from '@rpal/mm';
 import { Errno, LinuxCall, OpenFlag, SPLICE_F_ALL, SPLICE_F_NONBLOCK } from '@rpal/uapi';
-import { type File, IovIter, importSegments } from '@rpal/vfs';
+import { type File, IovIter, importedLength, importSegments } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
-
-const MAX_RW_COUNT = 0x7fff_f000;
 
 /** Calls that move data between files without copying it: one of the two is a pipe. */
 export function defineSpliceCalls(calls: Calls): void {
@@ -29,7 +27,7 @@ export function defineSpliceCalls(calls: Calls): void {
       return betweenFiles(cpu, thread, a0, a1, a2, (from, to) => {
         if (!isReadable(from) || !isWritable(to)) return -Errno.EBADF;
         if (!(from instanceof PipeEnd) || !(to instanceof PipeEnd)) return -Errno.EINVAL;
-        return tee(cpu, thread, from, to, unsignedLength(a2), a3);
+        return tee(cpu, thread, from, to, importedLength(a2), a3);
       });
     },
     { holds: [0, 1], signature: 'fd_in fd_out length flags*' },
@@ -71,7 +69,7 @@ function spliceBetween(others: SyscallHandler): SyscallHandler {
       const failed = offset(a3) || offset(a1);
       if (failed < 0) return failed;
       if (!isReadable(from) || !isWritable(to)) return -Errno.EBADF;
-      const length = unsignedLength(a4);
+      const length = importedLength(a4);
       if (from instanceof PipeEnd && to instanceof PipeEnd) return splice(cpu, thread, from, to, length, a5);
       const plain = a4 >= 0 && a1 === 0 && a3 === 0;
       if (plain && from instanceof PipeEnd && to instanceof UnixStreamSocket) return spliceToSocket(cpu, thread, from, to, length, a5);
@@ -87,11 +85,6 @@ function isReadable({ flags }: File): boolean {
 
 function isWritable({ flags }: File): boolean {
   return (flags & OpenFlag.ACCMODE) !== OpenFlag.RDONLY;
-}
-
-/** The length is unsigned, and no call moves more than so much (MAX_RW_COUNT). */
-function unsignedLength(length: number): number {
-  return length < 0 ? MAX_RW_COUNT : Math.min(length, MAX_RW_COUNT);
 }
 
 /** From one file to another, if both are open. Nothing is moved in any case. */

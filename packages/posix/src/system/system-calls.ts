@@ -2,6 +2,7 @@ import { PAGE_SIZE } from '@rpal/hw-x86';
 import { UserBuffer } from '@rpal/kernel';
 import { accessOk } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
+import { importedLength } from '@rpal/vfs';
 import { type Calls, nowOf } from '../calls.js';
 import type { TraitTable } from '../identity/traits.js';
 import { PosixStep } from '../steps.js';
@@ -18,8 +19,6 @@ const FIRST_RANDOM = 32;
 const RANDOM_BLOCK = 64;
 /** Random bytes are made in pieces of so many at most. */
 const PIECE = 4096;
-/** One call gives no more than this (MAX_RW_COUNT). */
-const RANDOM_MAX = 0x7fff_f000;
 
 /** Bytes of `struct sysinfo`, and where its fields lie. */
 const SYSINFO = 112;
@@ -62,7 +61,7 @@ export function defineSystemCalls(calls: Calls, traits: TraitTable): void {
   calls.define('getrandom', (cpu, thread, { a0, a1, a2 }) => {
     const both = Grnd.INSECURE | Grnd.RANDOM;
     if ((a2 & ~(Grnd.NONBLOCK | both)) !== 0 || (a2 & both) === both) return -Errno.EINVAL;
-    const wanted = a1 < 0 ? RANDOM_MAX : Math.min(a1, RANDOM_MAX);
+    const wanted = importedLength(a1);
     if (!accessOk(a0, wanted)) return -Errno.EFAULT;
     cpu.charge(PosixStep.random);
     const blocks = (bytes: number): number => Math.ceil(Math.max(0, bytes - FIRST_RANDOM) / RANDOM_BLOCK);
@@ -73,7 +72,7 @@ export function defineSystemCalls(calls: Calls, traits: TraitTable): void {
       for (let i = 0; i < part; i += 4) buffer.set32(i, rng.next32());
       if (buffer.copy(cpu, thread, a0 + done, part) === 0) continue;
       // What there is memory for is filled.
-      const room = PAGE_SIZE - ((((a0 + done) % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE);
+      const room = PAGE_SIZE - ((a0 + done) % PAGE_SIZE);
       const filled = room < part && buffer.copy(cpu, thread, a0 + done, room) === 0 ? done + room : done;
       return filled > 0 ? filled : -Errno.EFAULT;
     }

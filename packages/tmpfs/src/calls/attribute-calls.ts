@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type ProcessCredentials, type SyscallExtension, type Thread, UserBuffer } from '@rpal/kernel';
 import { AccessMode, At, Errno, Fcntl, FileMode, Inotify, OpenFlag } from '@rpal/uapi';
-import { growth } from '@rpal/vfs';
+import { growth, OFFSET_END } from '@rpal/vfs';
 import { dropPrivileges, truncated } from '../open/regular-file.js';
 import { TmpfsStep } from '../steps.js';
 import { Dentry } from '../tree/dentry.js';
@@ -20,7 +20,6 @@ const UTIME_NOW = 0x3fff_ffff;
 const UTIME_OMIT = 0x3fff_fffe;
 /** An id that chown leaves. */
 const KEEP = -1;
-const MAX_SIZE = 2 ** 63;
 
 /** Calls that ask what a file is, and that change it, its contents apart. */
 export function defineAttributeCalls(define: Define, tree: FileTree): void {
@@ -40,7 +39,7 @@ export function defineAttributeCalls(define: Define, tree: FileTree): void {
 
   define('truncate', (cpu, thread, { args, a0, a1 }) => {
     const path = args.string(cpu, thread, a0);
-    if (a1 < 0 || a1 >= MAX_SIZE) return -Errno.EINVAL;
+    if (a1 < 0 || a1 >= OFFSET_END) return -Errno.EINVAL;
     if (typeof path === 'number') return path;
     const found = new PathWalk(tree, cpu, thread).lookUp(At.FDCWD, path, true);
     if (typeof found === 'number') return found;

@@ -1,8 +1,8 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { MemFd, MessageQueueFile, PipeEnd } from '@rpal/ipc';
 import type { SyscallExtension, SyscallHandler, Thread, UserContext } from '@rpal/kernel';
 import { Errno, FallocateMode, FileMode, Flock, Inotify, OpenFlag, Seek } from '@rpal/uapi';
-import { Direction, type File, growth, type IoVec, importSegments, Pending, refusal } from '@rpal/vfs';
+import { Direction, type File, growth, type IoVec, importSegments, OFFSET_END, Pending, refusal } from '@rpal/vfs';
 import { AnonymousLocks, flock } from '../locks/lock-call.js';
 import { DirectoryFile } from '../open/directory-file.js';
 import { mayRead, mayWrite } from '../open/open-inode.js';
@@ -13,10 +13,6 @@ import type { FileTree } from '../tree/file-tree.js';
 import type { TreeFile } from '../tree/tree-file.js';
 import { dentryOf } from '../walk/path-walk.js';
 import type { Define } from './call-table.js';
-
-const PAGE_SIZE = 4096;
-/** Sizes and offsets of files are below this. */
-const MAX_OFFSET = 2 ** 63;
 
 const { KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE, COLLAPSE_RANGE, INSERT_RANGE, UNSHARE_RANGE, WRITE_ZEROES } = FallocateMode;
 const ALLOCATING = COLLAPSE_RANGE | INSERT_RANGE | UNSHARE_RANGE | ZERO_RANGE | PUNCH_HOLE | WRITE_ZEROES;
@@ -200,8 +196,8 @@ function fallocate(cpu: Cpu, tree: FileTree, thread: Thread, file: File, mode: n
   if (type === FileMode.FIFO) return -Errno.ESPIPE;
   if (type === FileMode.DIRECTORY) return -Errno.EISDIR;
   if (type !== FileMode.REGULAR) return -Errno.ENODEV;
-  const most = file instanceof MessageQueueFile ? 2 ** 31 : MAX_OFFSET;
-  if (offset + length > most || (offset > 0 && offset + length === MAX_OFFSET)) return -Errno.EFBIG;
+  const most = file instanceof MessageQueueFile ? 2 ** 31 : OFFSET_END;
+  if (offset + length > most || (offset > 0 && offset + length === OFFSET_END)) return -Errno.EFBIG;
   if (!(file instanceof MemFd) || (kind !== 0 && kind !== PUNCH_HOLE)) return -Errno.EOPNOTSUPP;
   const refused = kind === PUNCH_HOLE || keeps ? 0 : growth(cpu, thread, file.file.size, offset + length);
   if (refused < 0) return refused;
@@ -239,7 +235,7 @@ function defineWriteBack(define: Define): void {
   define('sync_file_range', (cpu, { process: { files } }, { a0, a1, a2, a3 }) => {
     const file = files.lookUp(cpu, a0 | 0);
     if (file === null) return -Errno.EBADF;
-    if ((a3 & ~7) !== 0 || a1 < 0 || a2 < 0 || a1 + a2 >= MAX_OFFSET) return -Errno.EINVAL;
+    if ((a3 & ~7) !== 0 || a1 < 0 || a2 < 0 || a1 + a2 >= OFFSET_END) return -Errno.EINVAL;
     const type = file.mode & FileMode.TYPE;
     return type === FileMode.REGULAR || type === FileMode.DIRECTORY ? 0 : -Errno.ESPIPE;
   });

@@ -1,9 +1,9 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { IpcStep, MemFd, MessageQueueFile, PipeEnd, UnixSocket } from '@rpal/ipc';
 import { type SyscallExtension, type Thread, UserBuffer, whenOver } from '@rpal/kernel';
-import type { MmStruct } from '@rpal/mm';
+import { type MmStruct, unsigned } from '@rpal/mm';
 import { Errno, FileMode, OpenFlag, Seek, SPLICE_F_ALL, SPLICE_F_NONBLOCK } from '@rpal/uapi';
-import { type File, IovIter, VfsStep } from '@rpal/vfs';
+import { type File, IovIter, MAX_RW_COUNT, OFFSET_END, VfsStep } from '@rpal/vfs';
 import { NullFile } from '../open/device-file.js';
 import { mayRead, mayWrite } from '../open/open-inode.js';
 import { RegularFile } from '../open/regular-file.js';
@@ -11,10 +11,6 @@ import { TmpfsStep } from '../steps.js';
 import type { FileTree } from '../tree/file-tree.js';
 import type { Define } from './call-table.js';
 
-/** Bytes that one call moves at most (MAX_RW_COUNT). */
-const MAX_COUNT = 0x7fff_f000;
-/** Behind the last offset of a file. */
-const LAST_OFFSET = 2 ** 63;
 /** The size below which files are without O_LARGEFILE. */
 const SMALL_FILE = 2 ** 31 - 1;
 const offsets = new UserBuffer(8);
@@ -40,7 +36,7 @@ export function spliceOfFiles(tree: FileTree): SyscallExtension {
     if (!into && !(from instanceof PipeEnd && to instanceof MemFd)) return inner(cpu, thread, registers);
     if (a4 === 0) return 0;
     if ((a5 & ~SPLICE_F_ALL) !== 0) return -Errno.EINVAL;
-    const length = a4 < 0 ? a4 + 2 ** 64 : a4;
+    const length = unsigned(a4);
     return into
       ? intoPipe(cpu, tree, thread, from, a1, to, a3, length, nonblocking)
       : outOfPipe(cpu, tree, thread, from as PipeEnd, a1, to as MemFd, a3, length);
@@ -113,7 +109,7 @@ function sendFile(cpu: Cpu, tree: FileTree, thread: Thread, outFd: number, inFd:
   const from = files.lookUp(cpu, inFd);
   if (from === null || !mayRead(from)) return -Errno.EBADF;
   if (address !== 0 && !from.positioned) return -Errno.ESPIPE;
-  if (given < 0 || wanted < 0 || given + wanted >= LAST_OFFSET) return -Errno.EINVAL;
+  if (given < 0 || wanted < 0 || given + wanted >= OFFSET_END) return -Errno.EINVAL;
   const to = files.lookUp(cpu, outFd);
   if (to === null || !mayWrite(to)) return -Errno.EBADF;
   // The file system of message queues knows no larger files.
@@ -122,7 +118,7 @@ function sendFile(cpu: Cpu, tree: FileTree, thread: Thread, outFd: number, inFd:
   if (wanted === 0 && !(from instanceof PipeEnd) && !(from instanceof UnixSocket)) return 0;
   if (!(from instanceof MemFd)) return -Errno.EINVAL;
   const offset = address === 0 ? from.seek(0, Seek.CUR) : given;
-  const length = Math.min(wanted, MAX_COUNT, Math.max(0, from.file.size - offset));
+  const length = Math.min(wanted, MAX_RW_COUNT, Math.max(0, from.file.size - offset));
   cpu.charge(IpcStep.memfdAccess);
   if (length === 0) return 0;
   const over = (on: Cpu, result: number): number => {
@@ -170,9 +166,9 @@ function copyRange(
   if (!(from instanceof MemFd) || !(to instanceof MemFd) || from instanceof RegularFile !== to instanceof RegularFile) return -Errno.EXDEV;
   if (inOffset < 0 || outOffset < 0) return -Errno.EINVAL;
   // The length is unsigned, and so is the sum.
-  const count = wanted < 0 ? wanted + 2 ** 64 : wanted;
+  const count = unsigned(wanted);
   if (Math.max(inOffset, outOffset) + count >= 2 ** 64) return -Errno.EOVERFLOW;
-  const length = Math.min(count, MAX_COUNT, Math.max(0, from.file.size - inOffset));
+  const length = Math.min(count, MAX_RW_COUNT, Math.max(0, from.file.size - inOffset));
   if (from.file === to.file && inOffset < outOffset + length && outOffset < inOffset + length) return -Errno.EINVAL;
   if (length === 0) return 0;
   const copied = copyBytes(cpu, from, inOffset, to, outOffset, length, thread);
@@ -216,7 +212,7 @@ function intoPipe(
   const offset = inAddress === 0 ? from.seek(0, Seek.CUR) : offsetAt(cpu, thread, inAddress);
   if (offset === -Errno.EFAULT) return offset;
   if (!mayRead(from) || !to.writing) return -Errno.EBADF;
-  if (offset < 0 || offset + wanted >= LAST_OFFSET) return -Errno.EINVAL;
+  if (offset < 0 || offset + wanted >= OFFSET_END) return -Errno.EINVAL;
   const { slots, buffers } = to.pipe;
   const room = Math.max(1, slots - buffers.length) * PAGE_SIZE;
   const length = Math.min(wanted, room, Math.max(0, from.file.size - offset));
@@ -251,12 +247,12 @@ function outOfPipe(
   const offset = outAddress === 0 ? to.seek(0, Seek.CUR) : offsetAt(cpu, thread, outAddress);
   if (offset === -Errno.EFAULT) return offset;
   if (from.writing || !mayWrite(to)) return -Errno.EBADF;
-  if ((to.flags & OpenFlag.APPEND) !== 0 || offset < 0 || offset + wanted >= LAST_OFFSET) return -Errno.EINVAL;
+  if ((to.flags & OpenFlag.APPEND) !== 0 || offset < 0 || offset + wanted >= OFFSET_END) return -Errno.EINVAL;
   return withBytes(
     cpu,
     thread,
-    new FileIov(tree, thread, to, offset, Math.min(wanted, MAX_COUNT)),
-    () => from.read(cpu, thread, 0, Math.min(wanted, MAX_COUNT)),
+    new FileIov(tree, thread, to, offset, Math.min(wanted, MAX_RW_COUNT)),
+    () => from.read(cpu, thread, 0, Math.min(wanted, MAX_RW_COUNT)),
     (on, result) => {
       if (result <= 0) return result;
       const failed = moveOffset(on, thread, to, outAddress, offset + result);

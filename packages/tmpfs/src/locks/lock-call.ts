@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { type Thread, UserBuffer } from '@rpal/kernel';
 import type { Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, Fcntl, FileLock, Flock, OpenFlag } from '@rpal/uapi';
-import { begin, type Caller, type File, Pending, RetryOperation, type Watcher } from '@rpal/vfs';
+import { begin, type Caller, type File, OFFSET_END, Pending, RetryOperation, type Watcher } from '@rpal/vfs';
 import { TmpfsStep } from '../steps.js';
 import { END, FileLocks, type LockWaits, type RangeLock } from './file-locks.js';
 
@@ -20,7 +20,6 @@ const WHENCE = 2;
 const START = 8;
 const LENGTH = 16;
 const PID = 24;
-const MAX_OFFSET = 2 ** 63;
 
 /**
  * The locking commands of fcntl(2).
@@ -116,7 +115,7 @@ function rangeIn({ position, size }: { position: number; size: number }): { star
   const base = whence === 0 ? 0 : whence === 1 ? position : whence === 2 ? size : Number.NaN;
   if (Number.isNaN(base)) return -Errno.EINVAL;
   const offset = buffer.i64(START);
-  if (offset > MAX_OFFSET - 1 - base) return -Errno.EOVERFLOW;
+  if (offset > OFFSET_END - 1 - base) return -Errno.EOVERFLOW;
   const start = base + offset;
   if (start < 0) return -Errno.EINVAL;
   const length = buffer.i64(LENGTH);
@@ -124,7 +123,7 @@ function rangeIn({ position, size }: { position: number; size: number }): { star
   if (length > 0) {
     const last = start + length - 1;
     // Up to the last byte that a file can have is up to its end.
-    return last >= MAX_OFFSET ? (last > MAX_OFFSET ? -Errno.EOVERFLOW : { start, last: END }) : { start, last };
+    return last >= OFFSET_END ? (last > OFFSET_END ? -Errno.EOVERFLOW : { start, last: END }) : { start, last };
   }
   return start + length < 0 ? -Errno.EINVAL : { start: start + length, last: start - 1 };
 }

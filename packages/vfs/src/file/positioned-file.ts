@@ -4,7 +4,7 @@ import type { Caller } from '../operation/caller.js';
 import { File } from './file.js';
 
 /** Offsets are below this. */
-const OFFSET_END = 2 ** 63;
+export const OFFSET_END = 2 ** 63;
 
 /** A file of bytes in a row: reads and writes begin where the last one has ended, or at an offset (`readAt`, `writeAt`). */
 export abstract class PositionedFile extends File {

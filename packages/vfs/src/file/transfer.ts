@@ -15,6 +15,11 @@ export function refusal(file: File, direction: number): number {
   return (write ? file.canWrite : file.canRead) ? 0 : -Errno.EINVAL;
 }
 
+/** How much of an unsigned length, which is a register, one call moves (Linux: `import_ubuf`). */
+export function importedLength(size: number): number {
+  return size < 0 ? MAX_RW_COUNT : Math.min(size, MAX_RW_COUNT);
+}
+
 /**
  * What vfs_read and vfs_write refuse before the file is asked: those opened otherwise, those that have no such method, memory that is not
  * the user's. Sizes and addresses are registers.

@@ -5,7 +5,7 @@ import { SleepTimer, sleepSlack, TaskState, type WaitTarget } from '@rpal/sched'
 import { Errno, FutexWord } from '@rpal/uapi';
 import { begin, type Operation, Pending } from '@rpal/vfs';
 import { ownerOf, type PiFutexParts, PiWait } from './futex-pi.js';
-import type { PiFutex } from './pi-futexes.js';
+import type { PiFutex, Requeuing } from './pi-futexes.js';
 
 const { TID_MASK, OWNER_DIED, WAITERS } = FutexWord;
 
@@ -40,7 +40,7 @@ export function requeuePi(kernel: PiFutexParts, cpu: Cpu, thread: Thread, { a0, 
   if (word !== a5 >>> 0) return -Errno.EAGAIN;
   // Who waits for no lock cannot be given one.
   if (kernel.futexes.hasWaiters(from.space, from.offset)) return -Errno.EINVAL;
-  const waiters = kernel.piFutexes.requeuing(from) as readonly RequeueWait[];
+  const waiters = kernel.piFutexes.requeuing(from);
   const [first] = waiters;
   if (first === undefined) return 0;
   if (!isSame(first.lock, to)) return -Errno.EINVAL;
@@ -60,7 +60,7 @@ export function requeuePi(kernel: PiFutexParts, cpu: Cpu, thread: Thread, { a0, 
 }
 
 /** Tries to take the lock for a waiter (Linux: `futex_proxy_trylock_atomic`). @returns 1 if it has it; 0 if somebody else has */
-function takeFor(kernel: PiFutexParts, cpu: Cpu, thread: Thread, waiter: RequeueWait, to: FutexKey, othersFollow: boolean): number {
+function takeFor(kernel: PiFutexParts, cpu: Cpu, thread: Thread, waiter: Requeuing, to: FutexKey, othersFollow: boolean): number {
   const { piFutexes, futexes } = kernel;
   const word = getUser32(cpu, thread.memory, to.address);
   if (word < 0) return word;
@@ -72,9 +72,9 @@ function takeFor(kernel: PiFutexParts, cpu: Cpu, thread: Thread, waiter: Requeue
   if (tid === 0) {
     const failed = putUser32(cpu, thread.memory, to.address, (word & OWNER_DIED) | waiter.thread.pid | (othersFollow ? WAITERS : 0));
     if (failed < 0) return failed;
-    if (othersFollow) piFutexes.create(to, waiter.thread);
+    const shared = othersFollow ? piFutexes.create(to, waiter.thread) : null;
     waiter.grant(cpu);
-    if (othersFollow && piFutexes.requeuing(waiter.at).length === 0) piFutexes.forgetIfIdle(cpu, piFutexes.at(to) as PiFutex);
+    if (shared !== null && piFutexes.requeuing(waiter.at).length === 0) piFutexes.forgetIfIdle(cpu, shared);
     return 1;
   }
   const failed = putUser32(cpu, thread.memory, to.address, word | WAITERS);
@@ -86,7 +86,7 @@ function takeFor(kernel: PiFutexParts, cpu: Cpu, thread: Thread, waiter: Requeue
 }
 
 /** A wait that ends with a lock. */
-class RequeueWait implements Operation, WaitTarget {
+class RequeueWait implements Operation, WaitTarget, Requeuing {
   readonly #kernel: PiFutexParts;
   readonly thread: Thread;
   /** Where it waits at first, and for which lock. */
@@ -115,22 +115,20 @@ class RequeueWait implements Operation, WaitTarget {
   }
 
   start(cpu: Cpu, timeout: number): this {
-    this.#kernel.piFutexes.waitToRequeue(this.at, this);
+    this.#kernel.piFutexes.waitToRequeue(this);
     if (timeout > FOREVER) this.#timer.start(cpu, timeout, sleepSlack(this.thread));
     return this;
   }
 
-  /** The lock is its own. */
   grant(cpu: Cpu): void {
     this.#granted = true;
-    this.#kernel.piFutexes.requeued(this.at, this);
+    this.#kernel.piFutexes.requeued(this);
     this.#kernel.futexes.handover.put(cpu, 0);
     this.#kernel.scheduler.wakeUp(cpu, this.thread);
   }
 
-  /** It waits for the lock from now on. */
   moveTo(cpu: Cpu, futex: PiFutex): void {
-    this.#kernel.piFutexes.requeued(this.at, this);
+    this.#kernel.piFutexes.requeued(this);
     this.#inner = new PiWait(this.#kernel, this.thread, futex, this.lock.address);
     futex.mutex.enqueue(cpu, this.thread);
     this.thread.waitingOn = futex.mutex;
@@ -146,7 +144,7 @@ class RequeueWait implements Operation, WaitTarget {
     }
     if (this.#expired || thread.signalPending) {
       this.#leave();
-      this.#kernel.piFutexes.requeued(this.at, this);
+      this.#kernel.piFutexes.requeued(this);
       return this.#expired ? -Errno.ETIMEDOUT : -Errno.ERESTARTNOINTR;
     }
     thread.prepareToSleep(cpu, TaskState.INTERRUPTIBLE, this);

@@ -13,6 +13,13 @@ export interface PiFutex {
 /** Who waits at a word until it can wait for a lock. */
 export interface Requeuing {
   readonly thread: Thread;
+  /** The word, and the lock. */
+  readonly at: Key;
+  readonly lock: Key;
+  /** The lock is its own: it is woken. */
+  grant(cpu: Cpu): void;
+  /** It waits for the lock from now on. */
+  moveTo(cpu: Cpu, futex: PiFutex): void;
 }
 
 /** The futexes of a machine that pass priorities on and are waited for. */
@@ -43,8 +50,8 @@ export class PiFutexTable implements OwnedFutexes {
     return this.#requeuing.get(nameOf(space, offset)) ?? [];
   }
 
-  waitToRequeue({ space, offset }: Key, waiter: Requeuing): void {
-    const name = nameOf(space, offset);
+  waitToRequeue(waiter: Requeuing): void {
+    const name = nameOf(waiter.at.space, waiter.at.offset);
     const waiters = this.#requeuing.get(name) ?? [];
     this.#requeuing.set(name, waiters);
     let at = waiters.length;
@@ -53,8 +60,8 @@ export class PiFutexTable implements OwnedFutexes {
   }
 
   /** One of them does not wait there any more. */
-  requeued({ space, offset }: Key, waiter: Requeuing): void {
-    const name = nameOf(space, offset);
+  requeued(waiter: Requeuing): void {
+    const name = nameOf(waiter.at.space, waiter.at.offset);
     const waiters = this.#requeuing.get(name) ?? [];
     waiters.splice(waiters.indexOf(waiter), 1);
     if (waiters.length === 0) this.#requeuing.delete(name);

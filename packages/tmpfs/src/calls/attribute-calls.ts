@@ -82,30 +82,15 @@ function defineStat(define: Define, tree: FileTree): void {
   define('lstat', (cpu, thread, { args, a0, a1 }) =>
     put(cpu, thread, a1, attributesAt(cpu, thread, tree, At.FDCWD, args.string(cpu, thread, a0), At.SYMLINK_NOFOLLOW)),
   );
-  const putOpen = (cpu: Cpu, thread: Thread, address: number, fd: number): number => {
-    const file = thread.process.files.lookUpRaw(cpu, fd);
-    return put(cpu, thread, address, file === null ? -Errno.EBADF : attributesOfFile(tree, file, thread.credentials));
-  };
-  define('fstat', (cpu, thread, { a0, a1 }) => putOpen(cpu, thread, a1, a0 | 0));
-  const { SYMLINK_NOFOLLOW, NO_AUTOMOUNT, EMPTY_PATH, STATX_SYNC_TYPE } = At;
-  define('newfstatat', (cpu, thread, { args, a0, a1, a2, a3 }) => {
-    const path = pathOrNone(args.string(cpu, thread, a1), a1, a3);
-    // A descriptor alone needs no look-up (Linux: `vfs_empty_path`).
-    if (meansFile(path, a0, a3)) return putOpen(cpu, thread, a2, a0 | 0);
-    if ((a3 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH | STATX_SYNC_TYPE)) !== 0) return -Errno.EINVAL;
-    if (typeof path === 'number') return path;
-    if (path === '' && (a3 & EMPTY_PATH) === 0) return -Errno.ENOENT;
-    return put(cpu, thread, a2, attributesAt(cpu, thread, tree, a0, path, a3));
-  });
+  define('fstat', (cpu, thread, { a0, a1 }) => put(cpu, thread, a1, attributesOpen(cpu, thread, tree, a0)));
+  define('newfstatat', (cpu, thread, { args, a0, a1, a2, a3 }) =>
+    put(cpu, thread, a2, attributesNamed(cpu, thread, tree, a0, a1, args.string(cpu, thread, a1), a3)),
+  );
   define('statx', (cpu, thread, { args, a0, a1, a2, a3, a4 }) => {
     // The highest bit of the mask is kept for later kernels.
     if ((a3 & 0x8000_0000) !== 0) return -Errno.EINVAL;
-    if ((a2 & STATX_SYNC_TYPE) === STATX_SYNC_TYPE) return -Errno.EINVAL;
-    const path = pathOrNone(args.string(cpu, thread, a1), a1, a2);
-    const itself = meansFile(path, a0, a2);
-    if (!itself && (a2 & ~(SYMLINK_NOFOLLOW | NO_AUTOMOUNT | EMPTY_PATH | STATX_SYNC_TYPE)) !== 0) return -Errno.EINVAL;
-    if (path === '' && (a2 & EMPTY_PATH) === 0) return -Errno.ENOENT;
-    const attributes = attributesAt(cpu, thread, tree, a0, itself ? '' : path, a2);
+    if ((a2 & At.STATX_SYNC_TYPE) === At.STATX_SYNC_TYPE) return -Errno.EINVAL;
+    const attributes = attributesNamed(cpu, thread, tree, a0, a1, args.string(cpu, thread, a1), a2);
     if (typeof attributes === 'number') return attributes;
     cpu.charge(TmpfsStep.attributes);
     layStatx(buffer, attributes);
@@ -113,14 +98,32 @@ function defineStat(define: Define, tree: FileTree): void {
   });
 }
 
-/** Is it the file behind the descriptor that is meant: nothing, or no path at all (Linux: `getname_maybe_null`)? Then flags are not looked at. */
-function meansFile(path: string | number, fd: number, flags: number): boolean {
-  return (flags & At.EMPTY_PATH) !== 0 && (fd | 0) >= 0 && path === '';
+const STAT_FLAGS = At.SYMLINK_NOFOLLOW | At.NO_AUTOMOUNT | At.EMPTY_PATH | At.STATX_SYNC_TYPE;
+
+/**
+ * What newfstatat and statx tell of. With AT_EMPTY_PATH no path is an empty one, and a descriptor alone needs no look-up: flags are not
+ * looked at then (Linux: `getname_maybe_null`).
+ */
+function attributesNamed(
+  cpu: Cpu,
+  thread: Thread,
+  tree: FileTree,
+  fd: number,
+  address: number,
+  given: string | number,
+  flags: number,
+): Attributes | number {
+  const mayBeEmpty = (flags & At.EMPTY_PATH) !== 0;
+  const path = mayBeEmpty && address === 0 && isNullPath(given) ? '' : given;
+  if (mayBeEmpty && path === '' && (fd | 0) >= 0) return attributesOpen(cpu, thread, tree, fd);
+  if ((flags & ~STAT_FLAGS) !== 0) return -Errno.EINVAL;
+  if (path === '' && !mayBeEmpty) return -Errno.ENOENT;
+  return attributesAt(cpu, thread, tree, fd, path, flags);
 }
 
-/** With AT_EMPTY_PATH no path is an empty one. */
-function pathOrNone(path: string | number, address: number, flags: number): string | number {
-  return address === 0 && (flags & At.EMPTY_PATH) !== 0 && isNullPath(path) ? '' : path;
+function attributesOpen(cpu: Cpu, thread: Thread, tree: FileTree, fd: number): Attributes | number {
+  const file = thread.process.files.lookUpRaw(cpu, fd | 0);
+  return file === null ? -Errno.EBADF : attributesOfFile(tree, file, thread.credentials);
 }
 
 /** What a path and a descriptor lead to; null for an open file that has no name. */

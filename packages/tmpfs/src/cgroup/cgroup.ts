@@ -98,12 +98,17 @@ export class CgroupHierarchy {
 
   /** Processes in a cgroup itself that have not ended. */
   members(cgroup: Cgroup): Process[] {
-    return [...this.#host.processes].filter((process) => process.threads.length > 0 && this.of(process) === cgroup);
+    return this.#alive((own) => own === cgroup);
   }
 
   /** Is a process in it, or in one below? */
   populated(cgroup: Cgroup): boolean {
     return this.#below(cgroup).length > 0;
+  }
+
+  /** Is a process in one of those below it? */
+  populatedBelow(cgroup: Cgroup): boolean {
+    return this.#alive((own) => own !== cgroup && own.isBelow(cgroup)).length > 0;
   }
 
   /** A process moves, with all its threads (Linux: `cgroup_attach_task`). */
@@ -148,7 +153,11 @@ export class CgroupHierarchy {
 
   /** Processes in a cgroup or below it that have not ended. */
   #below(cgroup: Cgroup): Process[] {
-    return [...this.#host.processes].filter((process) => process.threads.length > 0 && this.of(process).isBelow(cgroup));
+    return this.#alive((own) => own.isBelow(cgroup));
+  }
+
+  #alive(where: (own: Cgroup) => boolean): Process[] {
+    return [...this.#host.processes].filter((process) => process.threads.length > 0 && where(this.of(process)));
   }
 
   /** The threads of a process belong to the group of its cgroup. */

@@ -114,8 +114,7 @@ function setControllers(hierarchy: CgroupHierarchy, cgroup: Cgroup, text: string
   if (wanted && !available(cgroup)) return -Errno.ENOENT;
   if (!wanted && [...cgroup.children].some(({ controlsCpu }) => controlsCpu)) return -Errno.EBUSY;
   // The CPU controller lets a cgroup's own processes compete with its children, as long as those could all be threads of it.
-  const children = [...cgroup.children].some((child) => hierarchy.populated(child));
-  if (wanted && cgroup.parent !== null && children && hierarchy.members(cgroup).length > 0) return -Errno.EBUSY;
+  if (wanted && cgroup.parent !== null && hierarchy.populatedBelow(cgroup) && hierarchy.members(cgroup).length > 0) return -Errno.EBUSY;
   hierarchy.control(cpu, cgroup, wanted);
   return 0;
 }
@@ -131,8 +130,7 @@ function attach(hierarchy: CgroupHierarchy, to: Cgroup, text: string, writer: Wr
   while (!to.isBelow(common)) common = common.parent as Cgroup;
   const refused = permission(common.procs as Inode, AccessMode.WRITE, writer.opener);
   if (refused < 0) return refused;
-  const internal = to.parent !== null && to.controlsCpu && [...to.children].some((child) => hierarchy.populated(child));
-  if (internal) return -Errno.EBUSY;
+  if (to.parent !== null && to.controlsCpu && hierarchy.populatedBelow(to)) return -Errno.EBUSY;
   // Threads of a process stay in one domain, and every cgroup is one.
   if (what === 'threads') return from === to ? 0 : -Errno.EOPNOTSUPP;
   hierarchy.attach(writer.cpu, process, to);

@@ -1,8 +1,9 @@
-import { entryHigh, entryLow, ModelBug, PAGE_SIZE } from '@rpal/hw-x86';
+import { ModelBug, PAGE_SIZE } from '@rpal/hw-x86';
 import { createMachine, executable, type Program, SyscallNumber } from '@rpal/kernel';
 import { xeonE31230v2 } from '../machines/xeon-e3-1230v2.js';
 import { dune, vmcall } from '../module/module.js';
 import { Dune, OPEN } from '../runtime/dune.js';
+import { writeEntry } from '../runtime/guest-tables.js';
 import { sandbox } from '../runtime/sandbox.js';
 
 const SECRET = 0x5ec2e7;
@@ -72,8 +73,7 @@ export type AttackName = keyof typeof attacks;
 
 function* remap(d: Dune, page: number, frame: number): Generator<void, void> {
   const entry = yield* d.tables.page(d, page);
-  yield* d.store32(entry + 4, entryHigh(frame));
-  yield* d.store32(entry, entryLow(frame, OPEN));
+  yield* writeEntry(d, entry, frame, OPEN);
   d.invlpg(page);
 }
 

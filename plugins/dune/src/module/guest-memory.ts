@@ -1,4 +1,4 @@
-import { Access, type Cpu, Ept, entryFrame, FaultCode, GuestMode, PAGE_SIZE, Pte, type SecondLevel, SecondLevelTables } from '@rpal/hw-x86';
+import { type Cpu, Ept, entryFrame, FaultCode, GuestMode, PAGE_SIZE, Pte, type SecondLevel, SecondLevelTables } from '@rpal/hw-x86';
 import { FAULT_RESOLVED, handleFault, type MmStruct } from '@rpal/mm';
 import { DuneStep } from '../steps.js';
 import { GuestPhysical } from './guest-physical.js';
@@ -50,7 +50,7 @@ export class GuestMemory {
       const entry = mm.tables.find(address);
       // A page of memory without any rights is the kernel's in the model's tables.
       if (entry >= 0 && (mm.manager.memory.read32(entry) & wanted) === wanted) return true;
-      const code = FaultCode.user | (write ? Access.write & FaultCode.write : 0);
+      const code = FaultCode.user | (write ? FaultCode.write : 0);
       if (handleFault(cpu, mm, address, code) !== FAULT_RESOLVED) return false;
     }
   }

@@ -1,4 +1,4 @@
-import { entryHigh, entryLow, LARGE_PAGE_SIZE, LEVEL_SPAN, PAGE_SIZE, Pte } from '@rpal/hw-x86';
+import { entryAddress, entryFrame, entryHigh, entryLow, LARGE_PAGE_SIZE, PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import type { Call } from '@rpal/kernel';
 import { DuneError } from '../errors.js';
 import type { GuestPhysical } from '../module/guest-physical.js';
@@ -97,7 +97,7 @@ export class GuestTables {
       const entry = entryAt(table, address, level);
       const low = yield* io.load32(entry);
       if ((low & Pte.present) !== 0 && (low & Pte.pageSize) === 0) {
-        table = this.#physical.hostOf(frameOf(low, yield* io.load32(entry + 4)) * PAGE_SIZE);
+        table = this.#physical.hostOf(entryFrame(low, yield* io.load32(entry + 4)) * PAGE_SIZE);
         continue;
       }
       table = this.#take();
@@ -142,15 +142,13 @@ const EMPTY = new Uint8Array(PAGE_SIZE);
 
 const TABLE = Pte.present | Pte.writable | Pte.user;
 
+/** The entry for `address` in the table at `table`. @returns its address */
 function entryAt(table: number, address: number, level: number): number {
-  return table + (Math.floor(address / (LEVEL_SPAN[level] as number)) & 511) * 8;
+  return entryAddress(table / PAGE_SIZE, address, level);
 }
 
-function frameOf(low: number, high: number): number {
-  return (low >>> 12) | ((high & 0x7ff) << 20);
-}
-
-function* writeEntry(io: TableAccess, entry: number, frame: number, flags: number): Generator<void, void> {
+/** Stores the two halves of the entry at `entry`, the one with the present bit last. */
+export function* writeEntry(io: TableAccess, entry: number, frame: number, flags: number): Generator<void, void> {
   yield* io.store32(entry + 4, entryHigh(frame));
   yield* io.store32(entry, entryLow(frame, flags) >>> 0);
 }

@@ -1,7 +1,6 @@
 import { CompareError, type Endpoint, type Mechanism, type Routine } from '@rpal/compare';
 import { PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import { executable, type Program, SyscallNumber } from '@rpal/kernel';
-import { memory } from './experiments/lab.js';
 import { dune } from './module/module.js';
 import { Dune, OPEN, SUPERVISOR } from './runtime/dune.js';
 
@@ -42,7 +41,7 @@ export const compartments: Mechanism = {
       executable('client', function* (p) {
         yield* p.setAffinity([cpus[0]]);
         const room = pageCeil(size);
-        const shared = yield* memory(p, 2 * room);
+        const shared = yield* p.allocate(2 * room);
         const d = yield* Dune.enter(p);
         const [near, far] = [yield* d.newTables(SUPERVISOR), yield* d.newTables(SUPERVISOR)];
         for (const tables of [near, far]) yield* d.protect(shared, 2 * room, OPEN, tables);

@@ -4,7 +4,7 @@ import type { Program } from '@rpal/kernel';
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { Dune, OPEN, type Trapped } from '../runtime/dune.js';
 import { DuneStep } from '../steps.js';
-import { each, memory, onXeon, pair } from './lab.js';
+import { each, onXeon, pair } from './lab.js';
 
 /** Pages of Appel's and Li's programs. That the published figures are for so many is taken from their size. */
 const PAGES = 100;
@@ -135,7 +135,7 @@ function* nothing(): Generator<void, void> {}
 
 /** From an access that faults to the first instruction of its handler. */
 function* trap(p: Program, pager: Pager, onFault: (handler: OnFault) => void): Generator<void, number> {
-  const page = yield* memory(p, PAGE_SIZE);
+  const page = yield* p.allocate(PAGE_SIZE);
   yield* p.store8(page, 1);
   let [begun, taken] = [0, 0];
   onFault(function* () {
@@ -153,7 +153,7 @@ function* trap(p: Program, pager: Pager, onFault: (handler: OnFault) => void): G
 
 /** Appel and Li's first: each fault unprotects its page and protects another one. */
 function* appelLi1(p: Program, pager: Pager, onFault: (handler: OnFault) => void): Generator<void, number> {
-  const area = yield* memory(p, (PAGES + 1) * PAGE_SIZE);
+  const area = yield* p.allocate((PAGES + 1) * PAGE_SIZE);
   yield* p.memset(area, 1, (PAGES + 1) * PAGE_SIZE);
   let next = 0;
   onFault(function* () {
@@ -172,7 +172,7 @@ function* appelLi1(p: Program, pager: Pager, onFault: (handler: OnFault) => void
 
 /** Appel and Li's second: all pages are protected at once, and each fault unprotects its page. */
 function* appelLi2(p: Program, pager: Pager, onFault: (handler: OnFault) => void): Generator<void, number> {
-  const area = yield* memory(p, PAGES * PAGE_SIZE);
+  const area = yield* p.allocate(PAGES * PAGE_SIZE);
   yield* p.memset(area, 1, PAGES * PAGE_SIZE);
   let at = 0;
   onFault(() => pager.unprotect(at));

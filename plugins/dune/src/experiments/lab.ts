@@ -1,6 +1,5 @@
 import type { ExperimentOptions, PublishedFigure } from '@rpal/compare';
 import { createMachine, executable, type Program } from '@rpal/kernel';
-import { MapFlag, Prot } from '@rpal/uapi';
 import { xeonE31230v2 } from '../machines/xeon-e3-1230v2.js';
 import { dune } from '../module/module.js';
 
@@ -23,11 +22,6 @@ export function* each(p: Program, rounds: number, body: (round: number) => Gener
   const start = p.rdtsc();
   for (let i = 0; i < rounds; i++) yield* body(i);
   return (p.rdtsc() - start) / rounds;
-}
-
-/** Fresh private memory. */
-export function* memory(p: Program, bytes: number): Generator<void, number> {
-  return yield* p.mmap(0, bytes, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
 }
 
 /** A row of the paper's tables: on Linux, and in Dune mode. */

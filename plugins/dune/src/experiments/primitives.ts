@@ -2,7 +2,7 @@ import type { Experiment, ExperimentOptions } from '@rpal/compare';
 import { MIB, PAGE_SIZE } from '@rpal/hw-x86';
 import type { Program } from '@rpal/kernel';
 import { Dune } from '../runtime/dune.js';
-import { each, memory, onXeon, pair } from './lab.js';
+import { each, onXeon, pair } from './lab.js';
 
 /** Pages of the array that is read in disorder: eight times what the second-level TLB holds. */
 const WALKED = 4096;
@@ -26,7 +26,7 @@ function getpid(options: ExperimentOptions, begin: Begin): number {
 /** Fresh pages, written one after the other within 2 MiB that are in use already. */
 function pageFault(options: ExperimentOptions, begin: Begin): number {
   return onXeon(options, function* (p) {
-    const area = yield* memory(p, 4 * MIB);
+    const area = yield* p.allocate(4 * MIB);
     const first = Math.ceil(area / (2 * MIB)) * 2 * MIB;
     yield* begin(p);
     yield* p.store8(first, 1);
@@ -39,7 +39,7 @@ function pageFault(options: ExperimentOptions, begin: Begin): number {
 /** Reads of pages in disorder: the time of those that walk. */
 function walk(options: ExperimentOptions, begin: Begin): number {
   return onXeon(options, function* (p) {
-    const area = yield* memory(p, WALKED * PAGE_SIZE);
+    const area = yield* p.allocate(WALKED * PAGE_SIZE);
     yield* p.memset(area, 1, WALKED * PAGE_SIZE);
     yield* begin(p);
     for (let page = 0; page < WALKED; page++) yield* p.load8(area + page * PAGE_SIZE);

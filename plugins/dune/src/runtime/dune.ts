@@ -1,6 +1,6 @@
 import { Access, Exception, FaultCode, HwStep, PAGE_MASK, PAGE_SIZE, Pte, Translations } from '@rpal/hw-x86';
 import type { Main, Program } from '@rpal/kernel';
-import { Errno, MapFlag, Prot, Signal } from '@rpal/uapi';
+import { Errno, Signal } from '@rpal/uapi';
 import { DuneError } from '../errors.js';
 import { GuestPhysical } from '../module/guest-physical.js';
 import { duneEnter, vcpuOf } from '../module/module.js';
@@ -70,7 +70,7 @@ export class Dune implements TableAccess {
    * @throws DuneError REFUSED without the plugin, without VMX, or in Dune mode
    */
   static *enter(p: Program): Generator<void, Dune> {
-    const start = yield* p.mmap(0, POOL, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+    const start = yield* p.allocate(POOL);
     if (start < 0) throw new DuneError('NO_TABLES', `mmap of room for page tables: ${-start}`);
     const pool = new TablePool(start, POOL);
     const base = new GuestTables(pool, new GuestPhysical(p.context.thread.memory), 1, OPEN);

@@ -1,8 +1,8 @@
 import type { Call, Program } from '@rpal/kernel';
 import { EPOLLRPALIN, type LibRpal, librpal, welcome } from '@rpal/librpal';
-import { type QuirkName, rpalThread } from '@rpal/rpal-core';
+import type { QuirkName } from '@rpal/rpal-core';
 import { Epoll, MessageFlag, Poll, SocketType } from '@rpal/uapi';
-import { type CallerEnd, caller, type Subprogram } from './roles.js';
+import { type CallerEnd, caller, linking, type Subprogram } from './roles.js';
 import type { Scenario, Stage } from './scenario.js';
 
 /**
@@ -99,19 +99,8 @@ export function entering(
 ) {
   return (stage: Stage): void => {
     stage.expect(1);
-    const keys = [0, 0];
+    const begin = linking();
     let base = 0;
-    let linked = 0;
-    const begin = function* (p: Program, me: 0 | 1): Subprogram<LibRpal> {
-      const lib = librpal(p);
-      yield* lib.init(1);
-      keys[me] = rpalThread(p.context.thread).service?.key ?? 0;
-      while (keys.includes(0)) yield* p.sleep(1e5);
-      while ((yield* lib.requestService(keys[1 - me] as number)) < 0) yield* p.sleep(1e5);
-      linked++;
-      while (linked < 2) yield* p.sleep(1e5);
-      return lib;
-    };
     stage.mayDie.add('receiver');
     stage.spawn('receiver', 1, function* (p) {
       const lib = yield* begin(p, 0);

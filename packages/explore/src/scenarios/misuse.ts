@@ -2,7 +2,7 @@ import type { Program } from '@rpal/kernel';
 import { type LibRpal, librpal } from '@rpal/librpal';
 import { RpalIoctl, rpalThread, Scc } from '@rpal/rpal-core';
 import { OpenFlag } from '@rpal/uapi';
-import { type CalleeWork, callee, caller, callers, type Subprogram, send, systemCall } from './roles.js';
+import { type CalleeWork, callee, caller, callers, linking, type Subprogram, send, systemCall } from './roles.js';
 import type { Stage } from './scenario.js';
 
 /** Situations in which somebody does what the library never does. What the kernel makes of it is the kernel's business. */
@@ -27,20 +27,14 @@ export function exitingInCall(stage: Stage): void {
   callers({ senders: 1, calls: 1, work, cpu: 1 })(stage);
 }
 
+type Linked = (p: Program, lib: LibRpal) => Subprogram;
+
 /** Two services that can reach each other's memory. @param bodies what they do once that is so */
-function linked(stage: Stage, ...bodies: readonly ((p: Program, lib: LibRpal) => Subprogram)[]): void {
-  const keys = bodies.map(() => 0);
-  let ready = 0;
+function linked(stage: Stage, ...bodies: readonly [Linked, Linked]): void {
+  const begin = linking();
   bodies.forEach((body, me) => {
     stage.spawn(`service-${me}`, me, function* (p) {
-      const lib = librpal(p);
-      yield* lib.init(1);
-      keys[me] = rpalThread(p.context.thread).service?.key ?? 0;
-      while (keys.includes(0)) yield* p.sleep(1e5);
-      while ((yield* lib.requestService(keys[1 - me] as number)) < 0) yield* p.sleep(1e5);
-      ready++;
-      while (ready < bodies.length) yield* p.sleep(1e5);
-      yield* body(p, lib);
+      yield* body(p, yield* begin(p, me));
     });
   });
 }

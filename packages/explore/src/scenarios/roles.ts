@@ -1,5 +1,6 @@
 import type { Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, welcome } from '@rpal/librpal';
+import { rpalThread } from '@rpal/rpal-core';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, MessageFlag, Poll, Signal, SocketType } from '@rpal/uapi';
 import type { Stage } from './scenario.js';
 
@@ -146,6 +147,22 @@ function* serve(stage: Stage, p: Program, lib: LibRpal, fd: number, words: numbe
       yield* work(p, word, fd);
     }
   }
+}
+
+/** For two services: what each of them, number 0 and number 1, begins with. It ends once both can reach each other's memory. */
+export function linking(): (p: Program, me: number) => Subprogram<LibRpal> {
+  const keys = [0, 0];
+  let ready = 0;
+  return function* (p, me) {
+    const lib = librpal(p);
+    yield* lib.init(1);
+    keys[me] = rpalThread(p.context.thread).service?.key ?? 0;
+    while (keys.includes(0)) yield* p.sleep(1e5);
+    while ((yield* lib.requestService(keys[1 - me] as number)) < 0) yield* p.sleep(1e5);
+    ready++;
+    while (ready < 2) yield* p.sleep(1e5);
+    return lib;
+  };
 }
 
 /** A service that connects to `name`, and then runs `body`. @public for scenarios of your own */

@@ -1,7 +1,7 @@
 import type { Program } from '@rpal/kernel';
 import { EPOLLRPALIN, EPOLLRPALOUT, findReceiver, librpal, RpalError, type RpalFd, rpalExecutable } from '@rpal/librpal';
 import { RPAL_ADDR_SPACE_SIZE } from '@rpal/rpal-core';
-import { Epoll, MessageFlag, Poll, Prot, Signal } from '@rpal/uapi';
+import { EPOLL_EVENT_SIZE, Epoll, MessageFlag, Poll, Prot, Signal } from '@rpal/uapi';
 import { alone, type CalleeEnd, couple, type Defect, defect, untilHungUp } from './defect.js';
 import { type CallerEnd, type Subprogram, send } from './roles.js';
 import type { Stage } from './scenario.js';
@@ -266,7 +266,7 @@ function eventBits(stage: Stage): void {
       yield* stage.meet(p);
       for (let i = 0; i < 3; i++) {
         const count = yield* lib.epollWaitUser(memory, 8);
-        for (let e = 0; e < count; e++) told += ((yield* p.load32(memory + 12 * e)) & EPOLLRPALOUT) === 0 ? 0 : 1;
+        for (let e = 0; e < count; e++) told += ((yield* p.load32(memory + e * EPOLL_EVENT_SIZE)) & EPOLLRPALOUT) === 0 ? 0 : 1;
         if (i > 0) yield* p.compute(5000);
       }
       stage.leave(p);

@@ -1,6 +1,6 @@
 import { done, type Routine } from '@rpal/compare';
 import type { Program } from '@rpal/kernel';
-import { Epoll, Errno, MessageFlag, Poll } from '@rpal/uapi';
+import { EPOLL_EVENT_SIZE, Epoll, Errno, MessageFlag, Poll } from '@rpal/uapi';
 import { HEADER, looksAtText } from '../library/message.js';
 import { BusStep } from '../steps.js';
 
@@ -101,7 +101,7 @@ export function* daemon(p: Program, fds: readonly number[], room: number, to: (f
   for (let open = fds.length; open > 0; ) {
     const ready = done('epoll_wait', yield* p.epollWait(epfd, events, 64, -1));
     for (let i = 0; i < ready; i++) {
-      const fd = yield* p.load32(events + 12 * i + 4);
+      const fd = yield* p.load32(events + i * EPOLL_EVENT_SIZE + 4);
       const from = fds.indexOf(fd);
       const stream = streams[from] as MessageStream;
       let length = yield* stream.next();

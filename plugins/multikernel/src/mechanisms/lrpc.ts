@@ -4,7 +4,7 @@ import { type Cpu, defineSteps } from '@rpal/hw-x86';
 import type { Program, SyscallHandler, Thread } from '@rpal/kernel';
 import { TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { Pending } from '@rpal/vfs';
+import { begin, Pending } from '@rpal/vfs';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Routine } from '../urpc/words.js';
 
@@ -53,8 +53,8 @@ const lrpcCalls: () => Plugin = definePlugin({
       inboxes.set(target, registers.get(thread) as Uint8Array);
       return waiting.delete(target) ? scheduler.switchTo(cpu, target) : 0;
     };
-    const receive: SyscallHandler = (cpu, thread) => {
-      thread.operation = {
+    const receive: SyscallHandler = (cpu, thread) =>
+      begin(cpu, thread, {
         step(on: Cpu) {
           const message = inboxes.get(thread);
           if (message !== undefined) {
@@ -68,9 +68,7 @@ const lrpcCalls: () => Plugin = definePlugin({
           thread.prepareToSleep(on, TaskState.INTERRUPTIBLE, { describe: () => 'lrpc_receive' });
           return Pending.SLEEP;
         },
-      };
-      return thread.operation.step(cpu);
-    };
+      });
     syscalls.define(SEND, send, { name: 'lrpc_send', plugin, signature: 'tid' });
     syscalls.define(RECEIVE, receive, { name: 'lrpc_receive', plugin });
   },

@@ -24,7 +24,7 @@ export const compare: Group = {
     },
     { kind: 'state', text: 'if (at >= 0) throw', mutated: 'if (at > 1e9) throw' },
     { kind: 'state', text: 'if (!mechanism.streams) throw', mutated: 'if (mechanism === undefined) throw' },
-    { kind: 'bound', text: 'if (!Number.isInteger(value) || value < least)', mutated: 'if (!Number.isInteger(value) || value <= least)' },
+    { kind: 'bound', text: 'value >= least && value <= most', mutated: 'value > least && value <= most' },
     { kind: 'cost', text: 'if (cycles < 0 && step === HwStep.senderBusy) {', mutated: 'if (cycles < -1e9) {' },
     { kind: 'cost', text: 'const cpu = step === HwStep.wakeTransit ? null : this.#where();', mutated: 'const cpu = this.#where();' },
     {

@@ -2,6 +2,7 @@ import { createMachine, executable, type MachineOptions, type Program } from '@r
 import { CompareError, done, exactly } from '../errors.js';
 import type { Routine } from '../mechanism/mechanism.js';
 import { mapRings } from '../mechanisms/ring.js';
+import { checkWhole } from '../workload/checks.js';
 import { buffers, check, fill, STRIDE } from '../workload/message.js';
 import { MemoryQueues, memoryBandwidthOf } from './memory-bandwidth.js';
 import { type Link, Rank, type World } from './rank.js';
@@ -168,9 +169,4 @@ function run(options: MpiOptions, { sender, round, links }: Pattern): MpiResult 
     fromMemory: 2 * size * Math.min(ranks, coresPerCache) > profile.cache.l3.bytes,
     fingerprint: machine.fingerprint(),
   };
-}
-
-function checkWhole(what: string, value: number, least: number, most: number): void {
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw new CompareError('USAGE', `${what}: ${value} is not a whole number from ${least} to ${most}`);
 }

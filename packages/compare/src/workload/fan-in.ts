@@ -1,6 +1,7 @@
 import { createMachine, type Program } from '@rpal/kernel';
 import { CompareError, exactly } from '../errors.js';
 import type { Mechanism, Routine } from '../mechanism/mechanism.js';
+import { checkWaiting, checkWhole } from './checks.js';
 import { Counters } from './counters.js';
 import { buffers, check, fill } from './message.js';
 import type { Usage, WorkloadOptions } from './workload.js';
@@ -26,9 +27,9 @@ const PAUSE = 200;
  * @throws CompareError USAGE if the mechanism is for two sides only, or there are too few cores; CALL_FAILED, CHANGED
  */
 export function fanIn(mechanism: Mechanism, { machine: options, size, waiting, messages, warmUp, clients }: FanInOptions): FanIn {
-  const { name, gather, gathers, waits, sizes, plugins } = mechanism;
+  const { name, gather, gathers, sizes, plugins } = mechanism;
   if (gather === undefined) throw new CompareError('USAGE', `${name} is for two sides only: it has no server of several clients`);
-  if (!waits.includes(waiting)) throw new CompareError('USAGE', `the sides of ${name} ${waits[0]}; they cannot ${waiting}`);
+  checkWaiting(mechanism, waiting);
   if (gathers !== undefined && clients > gathers.clients) {
     throw new CompareError('USAGE', `a server of ${name} has ${gathers.clients} clients at most, not ${clients}`);
   }
@@ -95,10 +96,4 @@ export function fanIn(mechanism: Mechanism, { machine: options, size, waiting, m
 
 function* until(p: Program, holds: () => boolean): Routine {
   while (!holds()) yield* p.compute(PAUSE);
-}
-
-function checkWhole(what: string, value: number, least: number, most: number = Number.MAX_SAFE_INTEGER): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  const range = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
-  throw new CompareError('USAGE', `${what}: ${value} is not a whole number ${range}`);
 }

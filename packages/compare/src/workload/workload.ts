@@ -2,6 +2,7 @@ import type { Ledger } from '@rpal/hw-x86';
 import { createMachine, type Machine, type MachineOptions, type Program, type Trip, Trips } from '@rpal/kernel';
 import { CompareError, done, exactly } from '../errors.js';
 import type { Endpoint, Mechanism, Routine, Waiting } from '../mechanism/mechanism.js';
+import { checkWaiting, checkWhole } from './checks.js';
 import { Counters, type Counts } from './counters.js';
 import { buffers, check, fill, STRIDE } from './message.js';
 
@@ -144,7 +145,7 @@ export function streaming(mechanism: Mechanism, options: WorkloadOptions): Strea
 export function batches(mechanism: Mechanism, depth: number, options: WorkloadOptions): Streaming {
   needsStream(mechanism, 'has no batches');
   const { messages, warmUp, size } = options;
-  if (!Number.isInteger(depth) || depth < 1) throw new CompareError('USAGE', `depth: ${depth} is not a whole number from 1 on`);
+  checkWhole('depth', depth, 1);
   for (const [what, value] of Object.entries({ messages, warmUp })) {
     if (value % depth !== 0) throw new CompareError('USAGE', `${what}: ${value} is not a multiple of the depth, which is ${depth}`);
   }
@@ -267,22 +268,19 @@ class Run {
   }
 }
 
-function checkOptions(
-  { name, sizes: [smallest, largest], waits, oneCpu }: Mechanism,
-  { size, cpus, waiting, messages, warmUp }: WorkloadOptions,
-): void {
+function checkOptions(mechanism: Mechanism, { size, cpus, waiting, messages, warmUp }: WorkloadOptions): void {
+  const {
+    name,
+    oneCpu,
+    sizes: [smallest, largest],
+  } = mechanism;
   if (!Number.isInteger(size) || size < smallest || size > largest) {
     throw new CompareError('USAGE', `${name} takes messages of ${smallest} to ${largest} bytes, not of ${size}`);
   }
-  if (!waits.includes(waiting)) throw new CompareError('USAGE', `the sides of ${name} ${waits[0]}; they cannot ${waiting}`);
+  checkWaiting(mechanism, waiting);
   if (oneCpu === true && cpus[0] !== cpus[1]) {
     throw new CompareError('USAGE', `${name} takes both sides on one CPU, not on ${cpus[0]} and ${cpus[1]}`);
   }
-  for (const [what, value, least] of [
-    ['messages', messages, 1],
-    ['warmUp', warmUp, 10],
-  ] as const) {
-    if (!Number.isInteger(value) || value < least)
-      throw new CompareError('USAGE', `${what}: ${value} is not a whole number from ${least} on`);
-  }
+  checkWhole('messages', messages, 1);
+  checkWhole('warmUp', warmUp, 10);
 }

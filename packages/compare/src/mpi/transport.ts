@@ -37,33 +37,40 @@ export const eagerCopy: Transport = {
   plugins: () => [],
   *send(rank, to, address, length) {
     const { out } = yield* rank.to(to);
-    const { p, index, world } = rank;
-    let sent = 0;
-    return function* () {
-      if (!(yield* out.hasRoom())) return 'waits';
-      const bytes = Math.min(FRAGMENT, length - sent);
-      const began = p.rdtsc();
-      yield* out.write(address + sent, bytes);
-      yield* rank.copied(began, [{ socket: world.sockets[index] as number, bytes }]);
-      sent += bytes;
-      return sent < length ? 'moved' : 'done';
-    };
+    return inFragments(rank, address, length, {
+      ready: () => out.hasRoom(),
+      copy: (at, bytes) => out.write(at, bytes),
+    });
   },
   *receive(rank, from, address, length) {
     const { into } = yield* rank.from(from);
-    const { p, index, world } = rank;
-    let got = 0;
-    return function* () {
-      if (!(yield* into.hasMessage())) return 'waits';
-      const bytes = Math.min(FRAGMENT, length - got);
-      const began = p.rdtsc();
-      yield* into.read(address + got, bytes);
-      yield* rank.copied(began, [{ socket: world.sockets[index] as number, bytes }]);
-      got += bytes;
-      return got < length ? 'moved' : 'done';
-    };
+    return inFragments(rank, address, length, {
+      ready: () => into.hasMessage(),
+      copy: (at, bytes) => into.read(at, bytes),
+    });
   },
 };
+
+/** What a rank does with each fragment of its message. */
+interface Copying {
+  /** Whether the ring has room for one, or has one. */
+  ready(): Routine<boolean>;
+  copy(address: number, bytes: number): Routine;
+}
+
+function inFragments(rank: Rank, address: number, length: number, { ready, copy }: Copying): Transfer {
+  const { p, index, world } = rank;
+  let copied = 0;
+  return function* () {
+    if (!(yield* ready())) return 'waits';
+    const bytes = Math.min(FRAGMENT, length - copied);
+    const began = p.rdtsc();
+    yield* copy(address + copied, bytes);
+    yield* rank.copied(began, [{ socket: world.sockets[index] as number, bytes }]);
+    copied += bytes;
+    return copied < length ? 'moved' : 'done';
+  };
+}
 
 /** Bytes of what goes through the rings: an address, or a word that the message has been taken. */
 const NOTE = 8;

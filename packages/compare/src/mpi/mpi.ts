@@ -41,11 +41,10 @@ export interface MpiResult {
 
 /** What a rank does in a round: sends `out`, receives into `into`. */
 interface Pattern {
-  /** Whom a rank receives from. */
+  /** Whom a rank sends to, and whom it receives from. */
+  receiver(rank: number): number;
   sender(rank: number): number;
   round(rank: Rank, transport: Transport, out: number, into: number, size: number): Routine;
-  /** Between which ranks messages go. */
-  links(ranks: number): readonly (readonly [from: number, to: number])[];
 }
 
 /** Rounds before those that count: the first meets pages that are not there. */
@@ -60,12 +59,12 @@ export function mpiRing(options: MpiOptions): MpiResult {
   const next = (rank: number): number => (rank + 1) % ranks;
   const previous = (rank: number): number => (rank + ranks - 1) % ranks;
   return run(options, {
+    receiver: next,
     sender: previous,
     *round(rank, transport, out, into, size) {
       const sends = yield* transport.send(rank, next(rank.index), out, size);
       yield* untilDone(rank, [sends, yield* transport.receive(rank, previous(rank.index), into, size)]);
     },
-    links: () => Array.from({ length: ranks }, (_, rank) => [rank, next(rank)] as const),
   });
 }
 
@@ -78,6 +77,7 @@ export function mpiPingPong(options: MpiOptions): MpiResult {
   if (ranks % 2 !== 0) throw new CompareError('USAGE', `ranks: ${ranks} is odd; a ping-pong is between two`);
   const partner = (rank: number): number => rank ^ 1;
   return run(options, {
+    receiver: partner,
     sender: partner,
     *round(rank, transport, out, into, size) {
       const other = partner(rank.index);
@@ -86,11 +86,10 @@ export function mpiPingPong(options: MpiOptions): MpiResult {
       yield* untilDone(rank, [yield* transport.receive(rank, other, into, size)]);
       if (!first) yield* untilDone(rank, [yield* transport.send(rank, other, out, size)]);
     },
-    links: () => Array.from({ length: ranks }, (_, rank) => [rank, partner(rank)] as const),
   });
 }
 
-function run(options: MpiOptions, { sender, round, links }: Pattern): MpiResult {
+function run(options: MpiOptions, { receiver, sender, round }: Pattern): MpiResult {
   const { machine: machineOptions, transport, ranks, size, rounds } = options;
   const machine = createMachine({
     timerSlack: 0,
@@ -105,7 +104,11 @@ function run(options: MpiOptions, { sender, round, links }: Pattern): MpiResult 
   const bandwidth = memoryBandwidthOf(profile, options.bandwidth);
   const memory = new MemoryQueues(profile, bandwidth, machineOptions.costs ?? 'central');
   const all = Array.from({ length: ranks }, (_, rank) => rank);
-  const cacheOf = (rank: number): number => Math.floor(rank / coresPerCache);
+  // Between two uses of a message, the ranks at its cache go through two messages each.
+  const uncached = all.map((rank) => {
+    const first = rank - (rank % coresPerCache);
+    return 2 * size * Math.min(coresPerCache, ranks - first) > profile.cache.l3.bytes;
+  });
   const begun: number[] = [];
   const ended: number[] = [];
 
@@ -137,17 +140,16 @@ function run(options: MpiOptions, { sender, round, links }: Pattern): MpiResult 
   machine.spawn(
     executable('rank 0', function* (p) {
       const found = new Map<number, Link>();
-      for (const [from, to] of links(ranks)) {
+      for (const from of all) {
         const [there, back] = yield* mapRings(p, { size: transport.slot });
-        found.set(from * ranks + to, { there, back, slot: transport.slot });
+        found.set(from * ranks + receiver(from), { there, back, slot: transport.slot });
       }
       const world: World = {
         size: ranks,
         sockets: all.map((rank) => Math.floor(rank / coresPerSocket)),
         pids: [],
         links: found,
-        // Between two uses of a message, the ranks at its cache go through two messages each.
-        uncached: all.map((rank) => 2 * size * all.filter((other) => cacheOf(other) === cacheOf(rank)).length > profile.cache.l3.bytes),
+        uncached,
         memory,
       };
       for (const index of all.slice(1)) done('fork', yield* p.fork(program(world, index)));
@@ -166,7 +168,8 @@ function run(options: MpiOptions, { sender, round, links }: Pattern): MpiResult 
     interval,
     bandwidth: (size / interval) * profile.clock.tscGHz,
     waited: memory.waited / (elapsed * ranks),
-    fromMemory: 2 * size * Math.min(ranks, coresPerCache) > profile.cache.l3.bytes,
+    // No cache has more ranks than that of rank 0.
+    fromMemory: uncached[0] === true,
     fingerprint: machine.fingerprint(),
   };
 }

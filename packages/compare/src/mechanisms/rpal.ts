@@ -1,6 +1,17 @@
 import type { Plugin } from '@rpal/bus';
 import { type Machine, type Program, Time } from '@rpal/kernel';
-import { EPOLLRPALIN, findReceiver, introduce, librpal, QUEUE_WORDS, RpalError, type RpalFd, rpalExecutable, welcome } from '@rpal/librpal';
+import {
+  EPOLLRPALIN,
+  findReceiver,
+  introduce,
+  type LibRpal,
+  librpal,
+  QUEUE_WORDS,
+  RpalError,
+  type RpalFd,
+  rpalExecutable,
+  welcome,
+} from '@rpal/librpal';
 import { rpal } from '@rpal/rpal-core';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
 import { CompareError, done, exactly } from '../errors.js';
@@ -64,9 +75,7 @@ function* server(p: Program, meeting: Meeting, passing: RpalVariant['passing']):
   const lib = librpal(p);
   if ((yield* lib.init(1)) < 0) throw libraryFailed('rpal_init', lib.error);
   const epfd = done('epoll_create1', yield* p.epollCreate());
-  done('rpal_epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN | Poll.IN | Poll.RDHUP | Epoll.ET));
-  const caller = yield* welcome(p, lib, fd);
-  if (caller < 0) throw libraryFailed('the handshake', lib.error);
+  const caller = yield* admit(p, lib, epfd, fd);
   // What rpal_copy_prepare of the version before the series opens: the posted library has only its declaration.
   const callersKey = lib.process.peers[caller]?.pkruMask ?? 0;
   const events = done('mmap', yield* p.allocate(8192));
@@ -82,9 +91,7 @@ function* server(p: Program, meeting: Meeting, passing: RpalVariant['passing']):
   }
 
   const end: Endpoint = {
-    *send(address, length) {
-      for (let sent = 0; sent < length; ) sent += done('write', yield* p.write(fd, address + sent, length - sent));
-    },
+    send: (address, length) => answer(p, fd, address, length),
     *receive(address, length) {
       if (passing === 'copy') {
         const all = Math.ceil(length / WORD);
@@ -193,8 +200,7 @@ function* hub(p: Program, { clientCpus, serverCpu, server: serve }: Gathering): 
   const fds: number[] = [];
   for (const _ of clientCpus) {
     const fd = done('accept', yield* p.accept(listener));
-    done('rpal_epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN | Poll.IN | Poll.RDHUP | Epoll.ET, fds.length));
-    if ((yield* welcome(p, lib, fd)) < 0) throw libraryFailed('the handshake', lib.error);
+    yield* admit(p, lib, epfd, fd, fds.length);
     fds.push(fd);
   }
   const events = done('mmap', yield* p.allocate(4096));
@@ -218,9 +224,7 @@ function* hub(p: Program, { clientCpus, serverCpu, server: serve }: Gathering): 
         if ((yield* lib.readPtrs(fds[number] as number, address, Math.ceil(length / WORD))) > 0) return number;
       }
     },
-    *send(client, address, length) {
-      for (let sent = 0; sent < length; ) sent += done('write', yield* p.write(fds[client] as number, address + sent, length - sent));
-    },
+    send: (client, address, length) => answer(p, fds[client] as number, address, length),
     // A server that ended in the middle of its last call would take the caller's with it.
     *close() {
       while (gone < fds.length) yield* wait();
@@ -234,6 +238,19 @@ function* listening(p: Program, clients: number): Routine<number> {
   done('bind', yield* p.bind(listener, PATH));
   done('listen', yield* p.listen(listener, clients));
   return listener;
+}
+
+/** The receiver waits for a caller's words and its end, and shakes hands. @param data of its events @returns the caller's id */
+function* admit(p: Program, lib: LibRpal, epfd: number, fd: number, data?: number): Routine<number> {
+  done('rpal_epoll_ctl', yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN | Poll.IN | Poll.RDHUP | Epoll.ET, data));
+  const caller = yield* welcome(p, lib, fd);
+  if (caller < 0) throw libraryFailed('the handshake', lib.error);
+  return caller;
+}
+
+/** All of an answer, through the socket of the connection. */
+function* answer(p: Program, fd: number, address: number, length: number): Routine {
+  for (let sent = 0; sent < length; ) sent += done('write', yield* p.write(fd, address + sent, length - sent));
 }
 
 /** With the server they are 16 services: of more, two have ids that are equal modulo 16, the same protection key, and are refused (patch 25). */

@@ -22,6 +22,8 @@ import { EVENT_DATA, EVENTS } from './gathered.js';
 
 const PATH = '/tmp/compare.sock';
 const WORD = 8;
+/** With the server they are 16 services: of more, two have ids that are equal modulo 16, the same protection key, and are refused (patch 25). */
+const MOST_CLIENTS = 15;
 
 /** The name of a variant of RPAL, and what it needs instead of the RFC's isolation and sharing. */
 export interface RpalVariant {
@@ -64,7 +66,7 @@ export function rpalMechanism({ name, title, plugins, passing }: RpalVariant): M
         clientCpu,
       );
     },
-    ...(passing === 'copy' ? { gather } : {}),
+    ...(passing === 'copy' ? { gather, gathers: { clients: MOST_CLIENTS, size: WORD * QUEUE_WORDS } } : {}),
   };
 }
 
@@ -253,15 +255,9 @@ function* answer(p: Program, fd: number, address: number, length: number): Routi
   for (let sent = 0; sent < length; ) sent += done('write', yield* p.write(fd, address + sent, length - sent));
 }
 
-/** With the server they are 16 services: of more, two have ids that are equal modulo 16, the same protection key, and are refused (patch 25). */
-const MOST_CLIENTS = 15;
-
 /** RPAL with the RFC's own isolation and sharing. */
 export const byRpal: readonly Mechanism[] = [
-  {
-    ...rpalMechanism({ name: 'rpal', title: 'RPAL calls that carry their words', plugins: () => [rpal()], passing: 'copy' }),
-    gathers: { clients: MOST_CLIENTS, size: WORD * QUEUE_WORDS },
-  },
+  rpalMechanism({ name: 'rpal', title: 'RPAL calls that carry their words', plugins: () => [rpal()], passing: 'copy' }),
   rpalMechanism({
     name: 'rpal-reference',
     title: "RPAL calls that carry an address: the receiver opens the caller's key and copies from there",

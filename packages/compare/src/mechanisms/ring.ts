@@ -1,9 +1,9 @@
+import { PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
 import type { Program } from '@rpal/kernel';
 import { MapFlag, Prot } from '@rpal/uapi';
 import { done } from '../errors.js';
 import type { Meeting, Routine } from '../mechanism/mechanism.js';
 
-const PAGE = 4096;
 const LINE = 64;
 /** The counts of messages put and taken, each in a line of its own, before the slots. */
 const HEADER = 2 * LINE;
@@ -14,7 +14,7 @@ const ROOM = 64 * 1024;
 function geometry(size: number): { readonly slot: number; readonly slots: number; readonly bytes: number } {
   const slot = Math.ceil(size / LINE) * LINE;
   const slots = Math.max(2, Math.floor(ROOM / slot));
-  return { slot, slots, bytes: Math.ceil((HEADER + slot * slots) / PAGE) * PAGE };
+  return { slot, slots, bytes: pageCeil(HEADER + slot * slots) };
 }
 
 /** Memory behind a descriptor that both sides have mapped: a ring for each way. @returns their addresses */
@@ -30,7 +30,7 @@ export function* mapRings(p: Program, { size }: Pick<Meeting, 'size'>): Routine<
 /** Reads each page of both rings: so that the first messages do not meet pages that are not mapped yet. */
 export function* touchRings(p: Program, rings: readonly [number, number], size: number): Routine {
   const { bytes } = geometry(size);
-  for (const ring of rings) for (let at = 0; at < bytes; at += PAGE) yield* p.load8(ring + at);
+  for (const ring of rings) for (let at = 0; at < bytes; at += PAGE_SIZE) yield* p.load8(ring + at);
 }
 
 /**

@@ -1,14 +1,14 @@
+import { pageCeil } from '@rpal/hw-x86';
 import type { Program } from '@rpal/kernel';
 import { CompareError, done } from '../errors.js';
 import type { Routine } from '../mechanism/mechanism.js';
 
-const PAGE = 4096;
 /** The period of the pattern in the bytes of a message: prime, so that no two messages are alike. */
 export const STRIDE = 131;
 
 /** Room for a message that goes out and one that comes in, both there already. */
 export function* buffers(p: Program, size: number): Routine<readonly [out: number, into: number]> {
-  const room = Math.ceil((size + 8) / PAGE) * PAGE;
+  const room = pageCeil(size + 8);
   const memory = done('mmap', yield* p.allocate(2 * room));
   yield* p.memset(memory, 0, 2 * room);
   return [memory, memory + room];

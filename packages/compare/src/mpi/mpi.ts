@@ -1,8 +1,9 @@
-import { createMachine, executable, type MachineOptions, type Program } from '@rpal/kernel';
+import { executable, type MachineOptions, type Program } from '@rpal/kernel';
 import { CompareError, done, exactly } from '../errors.js';
 import type { Routine } from '../mechanism/mechanism.js';
 import { mapRings } from '../mechanisms/ring.js';
 import { checkWhole } from '../workload/checks.js';
+import { machineWith } from '../workload/machine.js';
 import { buffers, check, fill, STRIDE } from '../workload/message.js';
 import { MemoryQueues, memoryBandwidthOf } from './memory-bandwidth.js';
 import { type Link, Rank, type World } from './rank.js';
@@ -91,11 +92,7 @@ export function mpiPingPong(options: MpiOptions): MpiResult {
 
 function run(options: MpiOptions, { receiver, sender, round }: Pattern): MpiResult {
   const { machine: machineOptions, transport, ranks, size, rounds } = options;
-  const machine = createMachine({
-    timerSlack: 0,
-    ...machineOptions,
-    plugins: [...transport.plugins(), ...(machineOptions.plugins ?? [])],
-  });
+  const machine = machineWith(transport.plugins(), machineOptions);
   const { profile } = machine.platform;
   const { sockets, coresPerSocket, coresPerCache } = profile.topology;
   checkWhole('ranks', ranks, 2, sockets * coresPerSocket);

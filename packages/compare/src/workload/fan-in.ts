@@ -1,10 +1,11 @@
-import { createMachine, type Program } from '@rpal/kernel';
+import type { Program } from '@rpal/kernel';
 import { CompareError, exactly } from '../errors.js';
 import type { Mechanism, Routine } from '../mechanism/mechanism.js';
 import { checkWaiting, checkWhole } from './checks.js';
 import { Counters } from './counters.js';
+import { machineWith } from './machine.js';
 import { buffers, check, fill } from './message.js';
-import type { Usage, WorkloadOptions } from './workload.js';
+import { type Usage, usageOf, type WorkloadOptions } from './workload.js';
 
 /** Several clients of one server. */
 export interface FanInOptions extends Pick<WorkloadOptions, 'machine' | 'size' | 'waiting' | 'messages' | 'warmUp'> {
@@ -36,7 +37,7 @@ export function fanIn(mechanism: Mechanism, { machine: options, size, waiting, m
   checkWhole('size', size, sizes[0], gathers?.size ?? sizes[1]);
   checkWhole('messages', messages, 1);
   checkWhole('warmUp', warmUp, 1);
-  const machine = createMachine({ timerSlack: 0, ...options, plugins: [...(plugins?.() ?? []), ...(options.plugins ?? [])] });
+  const machine = machineWith(plugins?.() ?? [], options);
   const { topology } = machine.platform.profile;
   checkWhole('clients', clients, 1, topology.sockets * topology.coresPerSocket - 1);
   const counters = new Counters(machine);
@@ -84,12 +85,7 @@ export function fanIn(mechanism: Mechanism, { machine: options, size, waiting, m
   machine.run();
   exactly(`${name}: sides that ended as they should`, ended, clients + 1);
   return {
-    messages: 2 * clients * messages,
-    elapsed: counters.elapsed,
-    busy: [0, ...clientCpus].map((cpu) => counters.busy(cpu)),
-    counts: counters.counts,
-    tscGHz: machine.platform.profile.clock.tscGHz,
-    fingerprint: machine.fingerprint(),
+    ...usageOf(machine, counters, [0, ...clientCpus], 2 * clients * messages),
     latency: waited / (clients * messages),
   };
 }

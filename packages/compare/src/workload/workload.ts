@@ -1,9 +1,10 @@
 import type { Ledger } from '@rpal/hw-x86';
-import { createMachine, type Machine, type MachineOptions, type Program, type Trip, Trips } from '@rpal/kernel';
+import { type Machine, type MachineOptions, type Program, type Trip, Trips } from '@rpal/kernel';
 import { CompareError, done, exactly } from '../errors.js';
 import type { Endpoint, Mechanism, Routine, Waiting } from '../mechanism/mechanism.js';
 import { checkWaiting, checkWhole } from './checks.js';
 import { Counters, type Counts } from './counters.js';
+import { machineWith } from './machine.js';
 import { buffers, check, fill, STRIDE } from './message.js';
 
 /** What two programs are to exchange, and where. */
@@ -232,8 +233,7 @@ class Run {
 
   constructor(mechanism: Mechanism, options: WorkloadOptions) {
     checkOptions(mechanism, options);
-    const plugins = [...(mechanism.plugins?.() ?? []), ...(options.machine.plugins ?? [])];
-    this.machine = createMachine({ timerSlack: 0, ...options.machine, plugins });
+    this.machine = machineWith(mechanism.plugins?.() ?? [], options.machine);
     this.counters = new Counters(this.machine);
     this.#mechanism = mechanism;
     this.#options = options;
@@ -255,17 +255,20 @@ class Run {
   }
 
   usage(messages: number): Usage {
-    const { machine, counters } = this;
-    const cpus = [...new Set(this.#options.cpus)];
-    return {
-      messages,
-      elapsed: counters.elapsed,
-      busy: cpus.map((cpu) => counters.busy(cpu)),
-      counts: counters.counts,
-      tscGHz: machine.platform.profile.clock.tscGHz,
-      fingerprint: machine.fingerprint(),
-    };
+    return usageOf(this.machine, this.counters, [...new Set(this.#options.cpus)], messages);
   }
+}
+
+/** What a workload reports once its machine has come to its end. @param cpus those of its sides */
+export function usageOf(machine: Machine, counters: Counters, cpus: readonly number[], messages: number): Usage {
+  return {
+    messages,
+    elapsed: counters.elapsed,
+    busy: cpus.map((cpu) => counters.busy(cpu)),
+    counts: counters.counts,
+    tscGHz: machine.platform.profile.clock.tscGHz,
+    fingerprint: machine.fingerprint(),
+  };
 }
 
 function checkOptions(mechanism: Mechanism, { size, cpus, waiting, messages, warmUp }: WorkloadOptions): void {

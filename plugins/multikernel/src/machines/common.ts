@@ -1,6 +1,8 @@
 import { type CpuProfile, figure, nanoseconds } from '@rpal/hw-x86';
 import { Cite } from './cite.js';
 
+const absent = figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD');
+
 /** What all machines of the paper have in common as far as figures could be found. */
 export const common = {
   features: {
@@ -23,11 +25,11 @@ export const common = {
     bhbClear: figure(0, 0, 0, 'recalled', 'not known then'),
     exception: figure(300, 450, 700, 'estimated', Cite.estimate),
     invlpg: figure(95, 200, 320, 'published', `${Cite.paper}: a TLB invalidation costs 95 to 320 cycles`),
-    invpcid: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-    wrpkru: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-    rdpkru: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-    wrfsbase: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
-    rdfsbase: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
+    invpcid: absent,
+    wrpkru: absent,
+    rdpkru: absent,
+    wrfsbase: absent,
+    rdfsbase: absent,
     rdmsr: figure(60, 90, 150, 'estimated', Cite.estimate),
     reload: figure(0.05, 0.25, 0.45, 'estimated', 'as timed on later processors, in cycles'),
     codeLine: figure(0.5, 0.7, 2.3, 'estimated', 'as timed on later processors, in cycles'),
@@ -37,7 +39,7 @@ export const common = {
     ipiSend: figure(60, 120, 250, 'estimated', 'xAPIC: an uncached store, and a look whether the last one has gone'),
     ipiDelivery: nanoseconds(300, 500, 1000, 'estimated', Cite.estimate),
     mwait: figure(20, 40, 80, 'estimated', Cite.estimate),
-    vmfunc: figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD'),
+    vmfunc: absent,
   },
   bytesPerCycle: {
     copy: figure(3, 6, 8, 'recalled', Cite.recalled),

@@ -1,6 +1,23 @@
 import { Errno, Madvise, MapFlag, OpenFlag, Prot, Rlimit, Signal, SignalCode } from '@rpal/uapi';
 import { describe } from 'vitest';
-import { $, A, fork, get, getText, handling, load, long, NOWHERE, put, putText, SHARED, type Step, seen, store } from '../real/case.js';
+import {
+  $,
+  A,
+  asleep,
+  fork,
+  get,
+  getText,
+  handling,
+  load,
+  long,
+  NOWHERE,
+  put,
+  putText,
+  SHARED,
+  type Step,
+  seen,
+  store,
+} from '../real/case.js';
 import { linuxCase } from '../real/linux-case.js';
 
 const { EACCES, EBADF, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EPERM } = Errno;
@@ -361,7 +378,7 @@ describe('Memory', () => {
   linuxCase('process_vm_readv and writev: pieces on both sides, up to what is not there', [
     [$('self'), 'getpid'],
     fork('child', putText(A + 0x200, 'childs memory'), ['never', 'pause']),
-    { kind: 'asleep', who: $('child') },
+    asleep('child'),
     put(A, ...long(A + 0x100), ...long(6), ...long(A + 0x110), ...long(7)),
     put(A + 0x40, ...long(A + 0x200), ...long(13)),
     [13, 'process_vm_readv', $('child'), A, 2, A + 0x40, 1, 0],

@@ -1,6 +1,6 @@
 import { At, Errno, FileMode, Inotify, OpenFlag, RenameFlag } from '@rpal/uapi';
 import { describe } from 'vitest';
-import { $, A, fork, get, getText, long, NOWHERE, put, type Step } from '../real/case.js';
+import { $, A, asleep, fork, get, getText, long, NOWHERE, put, type Step } from '../real/case.js';
 import { linuxCase } from '../real/linux-case.js';
 
 const { EACCES, EBADF, EBUSY, EEXIST, EFAULT, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, ERANGE, EXDEV } =
@@ -481,7 +481,7 @@ describe('Locks and watches', () => {
     lock(A, WRLCK, 0, 0),
     [0, 'fcntl', 3, SETLK, A],
     fork('waiter', lock(A, WRLCK, 0, 0), [0, 'fcntl', 3, SETLKW, A]),
-    { kind: 'asleep', who: $('waiter') },
+    asleep('waiter'),
     [0, 'wait4', -1, A + 0x100, 1, 0],
     [0, 'close', 4],
     [$('waiter'), 'wait4', -1, A + 0x100, 0, 0],
@@ -493,7 +493,7 @@ describe('Locks and watches', () => {
     lock(A, WRLCK, 0, 1),
     [0, 'fcntl', 3, SETLK, A],
     fork('other', lock(A, WRLCK, 1, 1), [0, 'fcntl', 3, SETLK, A], lock(A, WRLCK, 0, 1), [0, 'fcntl', 3, SETLKW, A]),
-    { kind: 'asleep', who: $('other') },
+    asleep('other'),
     lock(A, WRLCK, 1, 1),
     [-Errno.EDEADLK, 'fcntl', 3, SETLKW, A],
     lock(A, UNLCK, 0, 0),

@@ -1,6 +1,6 @@
 import { Errno, Fcntl, OpenFlag, Poll, Signal, SignalFlag } from '@rpal/uapi';
 import { describe } from 'vitest';
-import { $, A, asleep, fork, get, getText, handler, NOWHERE, put, putText, type Step, seen } from '../real/case.js';
+import { $, A, asleep, fork, get, getText, handler, long, NOWHERE, put, putText, type Step, seen } from '../real/case.js';
 import { linuxCase } from '../real/linux-case.js';
 
 const { EAGAIN, EBADF, EBUSY, EFAULT, EINTR, EINVAL, EMFILE, ENXIO, EPERM, EPIPE, ESPIPE } = Errno;
@@ -213,7 +213,7 @@ describe('Pipes', () => {
   linuxCase('vmsplice gives memory, and takes it', [
     pipe,
     putText(A + 0x100, 'from here'),
-    put(A, ...[A + 0x100, 9].flatMap((value) => [value % 2 ** 32, Math.floor(value / 2 ** 32)])),
+    put(A, ...long(A + 0x100), ...long(9)),
     [9, 'vmsplice', 4, A, 1, 0],
     [4, 'read', 3, A + 0x200, 4],
     getText(A + 0x200, 'from'),

@@ -191,15 +191,11 @@ describe('Processes', () => {
     fork('first', thread('other', pausing), asleep('other'), exiting(5)),
     [$('first'), 'wait4', $('first'), A, 0, 0],
     get(A, 0x500),
-    fork('second', [$('leader'), 'getpid'], thread('other', { kind: 'asleep', who: $('leader') }, exiting(6)), ['never', 'exit', 9]),
+    fork('second', [$('leader'), 'getpid'], thread('other', asleep('leader'), exiting(6)), ['never', 'exit', 9]),
     [$('second'), 'wait4', $('second'), A, 0, 0],
     get(A, 0x600),
     // The status is that of the thread that was last.
-    fork('third', [$('leader'), 'getpid'], thread('other', { kind: 'asleep', who: $('leader') }, ['never', 'exit', 6]), [
-      'never',
-      'exit',
-      9,
-    ]),
+    fork('third', [$('leader'), 'getpid'], thread('other', asleep('leader'), ['never', 'exit', 6]), ['never', 'exit', 9]),
     [$('third'), 'wait4', $('third'), A, 0, 0],
     get(A, 0x600),
   ]);
@@ -296,7 +292,7 @@ describe('Processes', () => {
     fork('child', pausing),
     [$('parent'), 'getpid'],
     handler(USR1),
-    fork('sender', { kind: 'asleep', who: $('parent') }, [0, 'kill', $('parent'), USR1]),
+    fork('sender', asleep('parent'), [0, 'kill', $('parent'), USR1]),
     [-EINTR, 'wait4', $('child'), A, 0, 0],
     seen(USR1, 1, 0, $('sender')),
     [0, 'kill', $('child'), KILL],

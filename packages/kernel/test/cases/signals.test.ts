@@ -1,6 +1,23 @@
 import { Errno, Signal, SignalCode, SignalFlag, SignalMask } from '@rpal/uapi';
 import { describe } from 'vitest';
-import { $, A, asleep, fork, get, handler, handling, long, NOWHERE, ORDER, put, type Step, seen, thread } from '../real/case.js';
+import {
+  $,
+  A,
+  asleep,
+  fork,
+  get,
+  handler,
+  handling,
+  load,
+  long,
+  NOWHERE,
+  ORDER,
+  put,
+  type Step,
+  seen,
+  store,
+  thread,
+} from '../real/case.js';
 import { linuxCase } from '../real/linux-case.js';
 
 const { EAGAIN, EFAULT, EINTR, EINVAL, EPERM, ESRCH } = Errno;
@@ -215,7 +232,7 @@ describe('Signals', () => {
     [-EINVAL, 'rt_sigtimedwait', A, 0, 0, 4],
     [-EFAULT, 'rt_sigtimedwait', NOWHERE, 0, 0, 8],
     handler(USR2),
-    fork('child', { kind: 'asleep', who: $('self') }, [0, 'kill', $('self'), USR2]),
+    fork('child', asleep('self'), [0, 'kill', $('self'), USR2]),
     [-EINTR, 'rt_sigtimedwait', A, 0, 0, 8],
     seen(USR2, 1),
   ]);
@@ -279,14 +296,10 @@ describe('Signals', () => {
   ]);
 
   linuxCase('a fault that its signal is blocked or ignored for kills', [
-    fork('blocked', ...block(Signal.SEGV), handler(Signal.SEGV), { kind: 'load', address: NOWHERE, answer: 'never' }),
+    fork('blocked', ...block(Signal.SEGV), handler(Signal.SEGV), load(NOWHERE, 'never')),
     reap('blocked'),
     get(A + 0x40, Signal.SEGV),
-    fork('ignored', put(A, 1, 0, 0, 0, 0, 0, 0, 0), [0, 'rt_sigaction', Signal.SEGV, A, 0, 8], {
-      kind: 'load',
-      address: NOWHERE,
-      answer: 'never',
-    }),
+    fork('ignored', put(A, 1, 0, 0, 0, 0, 0, 0, 0), [0, 'rt_sigaction', Signal.SEGV, A, 0, 8], load(NOWHERE, 'never')),
     reap('ignored'),
     get(A + 0x40, Signal.SEGV),
   ]);
@@ -294,9 +307,9 @@ describe('Signals', () => {
   linuxCase('a fault that its handler repairs: the access is made again', [
     [$('page'), 'mmap', A + 0x40000, 4096, 1, 0x32, -1, 0],
     handling(Signal.SEGV, 0, 0, [0, 'mprotect', A + 0x40000, 4096, 3]),
-    { kind: 'store', address: A + 0x40010, byte: 5, answer: 0 },
-    seen(Signal.SEGV, 1, SignalCode.SEGV_ACCERR, (A + 0x40010) % 2 ** 32, Math.floor((A + 0x40010) / 2 ** 32)),
-    { kind: 'load', address: A + 0x40010, answer: 5 },
+    store(A + 0x40010, 5),
+    seen(Signal.SEGV, 1, SignalCode.SEGV_ACCERR, ...long(A + 0x40010)),
+    load(A + 0x40010, 5),
   ]);
 
   linuxCase('a process-wide signal goes to a thread that does not block it; one for a thread to that thread', [

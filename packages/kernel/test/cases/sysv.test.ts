@@ -13,19 +13,13 @@ const UNDO = 0x1000;
 const [GETPID, GETVAL, GETALL, GETNCNT, GETZCNT, SETVAL, SETALL] = [11, 12, 13, 14, 15, 16, 17];
 const KEY = 0x1234;
 const PAGE = 4096;
-/** Operations of semop: number and change, then flags. */
-const op = (number: number, change: number, flags = 0): [number, number] => [(change << 16) | number, flags];
-const ops = (...list: [number, number][]): Step => {
-  const bytes = list.flatMap(([word, flags]) => [
-    word & 0xff,
-    (word >> 8) & 0xff,
-    (word >> 16) & 0xff,
-    (word >> 24) & 0xff,
-    flags & 0xff,
-    (flags >> 8) & 0xff,
-  ]);
-  return { kind: 'put', address: A, bytes: Uint8Array.from(bytes) };
-};
+/** Operations of semop, `struct sembuf`. */
+const op = (number: number, change: number, flags = 0): [number, number, number] => [number, change, flags];
+const ops = (...list: [number, number, number][]): Step => ({
+  kind: 'put',
+  address: A,
+  bytes: new Uint8Array(Int16Array.from(list.flat()).buffer),
+});
 const semaphores = (count: number): Step => [$('id'), 'semget', 0, count, 0o600];
 
 /** As LTP's semget, semop, semctl, msgget, msgsnd, msgrcv, msgctl, shmget, shmat and shmctl tests, and gVisor's, describe them. */

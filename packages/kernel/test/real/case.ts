@@ -118,7 +118,7 @@ export function handling(signal: number, flags: number, mask: number, ...steps: 
 
 /** How often a signal's handler has run; what siginfo said last: si_code, and the words from `si_pid` on. */
 export function seen(signal: number, times: number, ...words: (number | Variable)[]): Step {
-  return get(SEEN + 64 * signal, times, ...words);
+  return get(recordOf(signal), times, ...words);
 }
 
 /** Where a handler's record of a signal lies. */

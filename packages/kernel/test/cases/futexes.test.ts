@@ -121,7 +121,7 @@ describe('Futexes', () => {
     [$('child'), 'wait4', -1, A, 0, 0],
     get(A, 0),
     // That of a child's own memory is another.
-    fork('other', soon, [-ETIMEDOUT, 'futex', X, WAIT, 0, TIME]),
+    fork('other', put(TIME, ...long(0), ...long(50_000_000)), [-ETIMEDOUT, 'futex', X, WAIT, 0, TIME]),
     asleep('other'),
     [0, 'futex', X, WAKE, 1],
     [$('other'), 'wait4', -1, A, 0, 0],

@@ -84,7 +84,8 @@ describe('Timers', () => {
 
   linuxCase('setitimer: one shot and again and again; what it refuses', [
     handler(ALRM),
-    setting(A, 2_000),
+    // Long enough to be asleep by then.
+    setting(A, 50_000),
     [0, 'setitimer', 0, A, A + 0x40],
     get(A + 0x40, 0, 0, 0, 0, 0, 0, 0, 0),
     put(A + 0x80, ...long(1), ...long(0)),
@@ -114,7 +115,7 @@ describe('Timers', () => {
     put(A, 77, 78, USR1, SIGEV.SIGNAL),
     [0, 'timer_create', Clock.MONOTONIC, A, A + 0x100],
     get(A + 0x100, 0),
-    setting(A + 0x40, MS),
+    setting(A + 0x40, 50 * MS),
     [0, 'timer_settime', 0, 0, A + 0x40, A + 0x80],
     get(A + 0x80, 0, 0, 0, 0, 0, 0, 0, 0),
     put(A + 0x140, ...long(1), ...long(0)),

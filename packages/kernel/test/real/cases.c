@@ -15,6 +15,7 @@
 //
 // The program is the second process of namespaces of its own, in an empty tree with /tmp, /proc and /dev.
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -289,6 +290,14 @@ static void run_case(void) {
   raw(SYS_exit_group, 0, 0, 0, 0, 0, 0);
 }
 
+// What the program leaves behind comes to the end of the steps that it is at: one who has sent it a signal may not have said so yet.
+static void await_others(void) {
+  DIR *all = fdopendir(openat(PROC, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (struct dirent *one; (one = readdir(all)) != NULL;)
+    if (atol(one->d_name) > 1) wait_asleep(atol(one->d_name));
+  closedir(all);
+}
+
 // The first process of the namespace: lets the case take its time, and ends what it leaves behind.
 static void watch_case(void) {
   pid_t program = fork();
@@ -296,6 +305,7 @@ static void watch_case(void) {
   for (int waited = 0;; waited++) {
     pid_t ended;
     while ((ended = waitpid(-1, NULL, WNOHANG)) > 0 && ended != program) continue;
+    if (ended == program) await_others();
     if (ended == program || waited > PATIENCE_MS * 4) break;
     usleep(250);
   }

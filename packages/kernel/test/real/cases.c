@@ -18,7 +18,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -36,8 +35,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "sandbox.h"
 
-enum { LISTS = 16, STEPS = 80, VARIABLES = 64, ANSWER = 200, DATA = 8192, PROC = 202, PATIENCE_MS = 8000 };
+enum { LISTS = 16, STEPS = 80, VARIABLES = 64, ANSWER = 200, DATA = 8192, PATIENCE_MS = 8000 };
 #define MEMORY ((unsigned char *)0x10000000000ul)
 #define SHARED (MEMORY + 0x100000)
 #define TEXT (MEMORY + 0x200000)
@@ -61,15 +61,6 @@ static long variables[VARIABLES];
 static int handlers[65];
 static unsigned char texts[DATA];
 static char (*answers)[STEPS][ANSWER];
-
-static long raw(long nr, long a, long b, long c, long d, long e, long f) {
-  long result;
-  register long r10 __asm__("r10") = d;
-  register long r8 __asm__("r8") = e;
-  register long r9 __asm__("r9") = f;
-  __asm__ volatile("syscall" : "=a"(result) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
-  return result;
-}
 
 static long number_of(const struct value *value) {
   return value->variable < 0 ? value->number : variables[value->variable] * value->factor + value->summand;
@@ -120,19 +111,6 @@ static long start_thread(struct step *step) {
   int error = pthread_create(&thread, NULL, run_thread, step);
   while (error == 0 && __atomic_load_n(&step->count, __ATOMIC_ACQUIRE) == 0) sched_yield();
   return error == 0 ? variables[step->variable] : -error;
-}
-
-static char state_of(long tid) {
-  char path[40], text[256];
-  snprintf(path, sizeof path, "%ld/stat", tid);
-  int fd = openat(PROC, path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 'X';
-  ssize_t n = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (n <= 0) return 'X';
-  text[n] = 0;
-  char *end = strrchr(text, ')');
-  return end == NULL ? 'X' : end[2];
 }
 
 static long wait_asleep(long tid) {
@@ -254,17 +232,6 @@ static void parse(char *line) {
   }
 }
 
-// Nobody may put limits up: not every root can.
-static void drop_rights(void) {
-  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct data[2];
-  raw(SYS_capget, (long)&header, (long)data, 0, 0, 0, 0);
-  unsigned bit = 1u << CAP_SYS_RESOURCE;
-  data[0].effective &= ~bit, data[0].permitted &= ~bit, data[0].inheritable &= ~bit;
-  prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0);
-  raw(SYS_capset, (long)&header, (long)data, 0, 0, 0, 0);
-}
-
 static int own_tree(const char *root) {
   if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("tmpfs", root, "tmpfs", 0, NULL) < 0) return 0;
   umask(0);
@@ -325,7 +292,8 @@ int main(void) {
   if (first == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (!own_tree(root)) return 1;
-    drop_rights();
+    // Nobody may put limits up: not every root can.
+    drop_right(CAP_SYS_RESOURCE);
     const int fixed = MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, both = PROT_READ | PROT_WRITE;
     mmap(MEMORY, 0x10000, both, MAP_PRIVATE | fixed, -1, 0);
     mmap(SHARED, 0x10000, both, MAP_SHARED | fixed, -1, 0);

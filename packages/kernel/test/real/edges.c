@@ -9,7 +9,6 @@
 // case kills, unlinks or connects to is its own.
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/capability.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
@@ -41,9 +40,10 @@
 #include <time.h>
 #include <unistd.h>
 #include <mqueue.h>
+#include "sandbox.h"
 
 #define BASE 0x1000000000ul
-enum { PAGE = 4096, CALLS = 8, LIMIT = 64, IN = 200, OUT = 201, PROC = 202 };
+enum { PAGE = 4096, CALLS = 8, LIMIT = 64, IN = 200, OUT = 201 };
 enum helper { CHILD = 1, ZOMBIE = 2, THREAD = 4, REAPED = 8, SEGMENT = 16, TREE = 32, SEMAPHORES = 64, LETTERS = 128 };
 enum value { SELF, LIVING, DEAD, OTHER_THREAD, GONE, SHM, PARENT, SEMAPHORES_ID, LETTERS_ID, VALUES };
 enum mode { SCRUB = 2 };
@@ -74,15 +74,6 @@ struct outcome {
 static unsigned char template[2 * PAGE], pattern[2 * PAGE];
 static struct outcome *outcome;
 
-static long raw(long nr, long a, long b, long c, long d, long e, long f) {
-  long result;
-  register long r10 __asm__("r10") = d;
-  register long r8 __asm__("r8") = e;
-  register long r9 __asm__("r9") = f;
-  __asm__ volatile("syscall" : "=a"(result) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
-  return result;
-}
-
 // Pages that are not there, or may not be read, are part of the answer.
 static unsigned hash_memory(void) {
   static unsigned char page[PAGE];
@@ -112,17 +103,6 @@ static void put(unsigned char *to, const unsigned char *from) {
 
 static void *map(unsigned char *at, int prot, int flags) {
   return mmap(at, 2 * PAGE, prot, flags | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-}
-
-// Nobody may put limits up: not every root can. And nobody sets this computer's clock.
-static void drop_rights(void) {
-  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct data[2];
-  raw(SYS_capget, (long)&header, (long)data, 0, 0, 0, 0);
-  unsigned bits = 1u << CAP_SYS_RESOURCE | 1u << CAP_SYS_TIME;
-  data[0].effective &= ~bits, data[0].permitted &= ~bits, data[0].inheritable &= ~bits;
-  if (prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0) < 0 || prctl(PR_CAPBSET_DROP, CAP_SYS_TIME, 0, 0, 0) < 0) _exit(1);
-  if (raw(SYS_capset, (long)&header, (long)data, 0, 0, 0, 0) != 0) _exit(1);
 }
 
 static void prepare_files(void) {
@@ -276,19 +256,6 @@ static void run_case(int helpers, const struct call *calls, int count) {
   raw(SYS_exit_group, 99, 0, 0, 0, 0, 0);
 }
 
-static char state_of(pid_t pid) {
-  char path[40], text[128];
-  snprintf(path, sizeof path, "%d/stat", pid);
-  int fd = openat(PROC, path, O_RDONLY);
-  if (fd < 0) return '?';
-  ssize_t n = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (n <= 0) return '?';
-  text[n] = 0;
-  char *end = strrchr(text, ')');
-  return end == NULL ? '?' : end[2];
-}
-
 // Waits for the end of a case. Returns its status, or -1 if it sleeps.
 static int finish_case(pid_t child, int count) {
   int status, done = -1, still = 0;
@@ -394,7 +361,8 @@ int main(void) {
     if (chdir(root) < 0 || mkdir("p", 0700) < 0 || mount("proc", "p", "proc", 0, NULL) < 0) return 1;
     if (dup2(open("p", O_RDONLY | O_DIRECTORY), PROC) < 0 || umount2("p", MNT_DETACH) < 0 || rmdir("p") < 0) return 1;
     if (chroot(".") < 0) return 1;
-    drop_rights();
+    // Nobody may put limits up: not every root can. And nobody sets this computer's clock.
+    if (!drop_right(CAP_SYS_RESOURCE) || !drop_right(CAP_SYS_TIME)) return 1;
     umask(022);
     make_root();
     outcome = mmap(NULL, sizeof *outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

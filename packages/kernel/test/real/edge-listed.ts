@@ -51,21 +51,21 @@ const LISTED: readonly Listed[] = [
     when: ([fd = 0, command = 0]) => (fd | 0) === 14 && (command >>> 0 === 0x5460 || command >>> 0 === 1),
     why: 'a pidfd does not count as a file with a size, or with blocks, since 6.16',
   },
-  {
-    nr: LinuxCall.openat,
-    when: ([, , flags = 0]) => (flags & OpenFlag.DIRECT) !== 0 || (flags & 0x42_0000) === 0x42_0000,
+  ...(
+    [
+      [LinuxCall.open, 1],
+      [LinuxCall.openat, 2],
+    ] as const
+  ).map(([nr, flagsAt]) => ({
+    nr,
+    when: ({ [flagsAt]: flags = 0 }: readonly number[]) => (flags & OpenFlag.DIRECT) !== 0 || (flags & 0x42_0000) === 0x42_0000,
     why: 'a FIFO is waited for before O_DIRECT is refused; O_TMPFILE and O_NOFOLLOW of a link that leads nowhere',
-  },
-  {
-    nr: LinuxCall.open,
-    when: ([, flags = 0]) => (flags & OpenFlag.DIRECT) !== 0 || (flags & 0x42_0000) === 0x42_0000,
-    why: 'a FIFO is waited for before O_DIRECT is refused; O_TMPFILE and O_NOFOLLOW of a link that leads nowhere',
-  },
-  {
-    nr: LinuxCall.splice,
-    when: ([, , , to = 0]) => to === BASE,
+  })),
+  ...[LinuxCall.splice, LinuxCall.copy_file_range].map((nr) => ({
+    nr,
+    when: ([, , , to = 0]: readonly number[]) => to === BASE,
     why: 'a file in memory ends at 8 TiB, and what is there says more',
-  },
+  })),
   {
     nr: LinuxCall.recvmmsg,
     when: ([, , count = 0, , time = 0]) => count >>> 0 > 1 && time !== 0,
@@ -82,11 +82,6 @@ const LISTED: readonly Listed[] = [
     nr: LinuxCall.openat2,
     when: ([, , how = 0]) => RESOLVING.has(how),
     why: 'look-ups that stay below a directory, or follow no link, are missing',
-  },
-  {
-    nr: LinuxCall.copy_file_range,
-    when: ([, , , to = 0]) => to === BASE,
-    why: 'a file in memory ends at 8 TiB, and what is there says more',
   },
   {
     nr: LinuxCall.sendfile,

@@ -1,6 +1,7 @@
-import { GuestArguments, type Main, type Program, Time } from '@rpal/kernel';
+import { type Main, type Program, Time } from '@rpal/kernel';
 import { Errno, LinuxCall, Signal, WaitOption } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { callInC } from '../../kernel/test/real/call-in-c.js';
 import { long, MEMORY, NOWHERE, poke, type Step, sameAsLinux } from './real/same-as-linux.js';
 import { ends, run } from './support.js';
 
@@ -21,14 +22,8 @@ const Flag = {
 const THREAD = Flag.VM | Flag.FS | Flag.FILES | Flag.SIGHAND | Flag.THREAD;
 
 /** A call as a program in C makes it; a child of it executes `main`. */
-function* asInC(p: Program, main: Main, nr: number, ...args: number[]): Generator<void, number> {
-  const context = p.context as { args: unknown; childMain: Main };
-  const { args: own } = context;
-  context.args = new GuestArguments(p.context);
-  context.childMain = main;
-  const result = yield* p.syscall(nr, ...args);
-  context.args = own;
-  return result;
+function asInC(p: Program, main: Main, nr: number, ...args: number[]): Generator<void, number> {
+  return callInC(p, nr, args, main);
 }
 
 /** `struct clone_args`. */

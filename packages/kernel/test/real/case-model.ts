@@ -1,30 +1,17 @@
-import { rulesOf } from '@rpal/mm';
 import { TaskState } from '@rpal/sched';
 import { LinuxCall, MapFlag, Prot, Rlimit } from '@rpal/uapi';
-import { smallProfile } from '../../../../scripts/testing/run.ts';
-import { posix, SignalFrame } from '../../../posix/src/index.js';
-import { tmpfs } from '../../../tmpfs/src/index.js';
-import { Capability, createMachine, executable, GuestArguments, type Machine, MachineError, type Program, Time } from '../../src/index.js';
+import { SignalFrame } from '../../../posix/src/index.js';
+import { executable, type Machine, MachineError, type Program, Time } from '../../src/index.js';
+import { callInC } from './call-in-c.js';
 import { A, type Argument, isCall, ORDER, REGION, recordOf, type Script, SHARED, type Step, TEXT } from './case.js';
+import { dropRights, LIMITS, linuxModel } from './linux-model.js';
 
 /** Machine time that a case may take. */
 const LONGEST = 10 * Time.s;
 
 /** What the model answers. */
 export function onModel(script: Script): string[] {
-  const profile = smallProfile(2);
-  const machine = createMachine({
-    plugins: [posix(), tmpfs()],
-    // No protection keys, as on the computers on which this has been run.
-    profile: { ...profile, features: { ...profile.features, pku: false } },
-    idle: 'poll',
-    epollNestingCountsUpwards: true,
-    unixCloseSkipsEmptyMessage: true,
-    unixConnectInheritsOptions: true,
-    pidfdOpenNamesThreads: true,
-  });
-  Object.assign(machine.kernel.memory, { rules: rulesOf('6.18') });
-  return new CasePlayer(machine, script).play();
+  return new CasePlayer(linuxModel(), script).play();
 }
 
 /** The variables of a process: its threads share them, its children begin with a copy. */
@@ -64,10 +51,7 @@ class CasePlayer {
     yield* p.storeBytes(TEXT, this.#script.texts);
     yield* p.umask(0o022);
     yield* p.chdir('/tmp');
-    const { process } = p.context.thread;
-    const low = process.credentials.effective.low & ~(1 << Capability.SYS_RESOURCE);
-    const rights = { ...process.credentials.effective, low };
-    process.credentials = { ...process.credentials, effective: rights, permitted: rights, bounding: rights };
+    dropRights(p, LIMITS);
     const program = yield* p.fork((c) => this.#program(c));
     for (;;) {
       if ((yield* p.wait()) !== program) continue;
@@ -102,7 +86,7 @@ class CasePlayer {
     };
     if (isCall(step)) {
       const [answer, name, ...args] = step;
-      const result = yield* call(
+      const result = yield* callInC(
         p,
         LinuxCall[name],
         args.map((argument) => this.#value(argument, variables)),
@@ -188,13 +172,3 @@ class CasePlayer {
 }
 
 const AWAKE: ReadonlySet<number> = new Set([TaskState.RUNNING, TaskState.NEW, TaskState.WAKING]);
-
-/** A call as a program in C makes it: what its arguments stand for lies in memory. */
-function* call(p: Program, nr: number, args: readonly number[]): Generator<void, number> {
-  const context = p.context as { args: unknown };
-  const { args: own } = context;
-  context.args = new GuestArguments(p.context);
-  const result = yield* p.syscall(nr, ...args);
-  context.args = own;
-  return result;
-}

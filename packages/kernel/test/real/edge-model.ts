@@ -1,13 +1,11 @@
-import { rulesOf } from '@rpal/mm';
 import { At, Epoll, Ipc, MapFlag, LinuxCall as Nr, OpenFlag, Poll, Prot, Rlimit, Signal, SocketType, WaitOption } from '@rpal/uapi';
-import { smallProfile } from '../../../../scripts/testing/run.ts';
-import { posix } from '../../../posix/src/index.js';
-import { tmpfs } from '../../../tmpfs/src/index.js';
-import { Capability, createMachine, executable, GuestArguments, type Machine, type Process, type Program, Time } from '../../src/index.js';
+import { executable, type Machine, type Process, type Program, Time } from '../../src/index.js';
+import { callInC } from './call-in-c.js';
 import { type EdgeCase, Helper } from './edge-cases.js';
 import { Id, type Register } from './edge-kinds.js';
 import { B, N, PAGE, R, S, T, TEMPLATE } from './edge-memory.js';
 import { Mode } from './edge-signatures.js';
+import { dropRights, LIMITS, linuxModel } from './linux-model.js';
 
 const LIMIT = 64;
 const PENDING = 100;
@@ -28,25 +26,13 @@ const Wait = { SLEEPS: -1 } as const;
 
 /** Executes cases on the model as `edges.c` does on the real kernel, and answers in the same words. */
 export class EdgeModel {
-  readonly machine: Machine;
+  readonly machine: Machine = linuxModel();
   #case: EdgeCase | null = null;
   #answers: string[] = [];
   #ending = '';
   readonly #nextIds = { segment: 0, semaphores: 0, letters: 0 };
 
   constructor() {
-    const profile = smallProfile(2);
-    this.machine = createMachine({
-      plugins: [posix(), tmpfs()],
-      // No protection keys, as on the computers on which this has been run.
-      profile: { ...profile, features: { ...profile.features, pku: false } },
-      idle: 'poll',
-      epollNestingCountsUpwards: true,
-      unixCloseSkipsEmptyMessage: true,
-      unixConnectInheritsOptions: true,
-      pidfdOpenNamesThreads: true,
-    });
-    Object.assign(this.machine.kernel.memory, { rules: rulesOf('6.18') });
     this.machine.spawn(executable('edges', (p) => this.#serve(p)));
   }
 
@@ -79,16 +65,13 @@ export class EdgeModel {
     yield* p.storeBytes(T, TEMPLATE_BYTES);
     yield* p.storeBytes(RESTORE, PATTERN);
     yield* p.storeBytes(RESTORE + 2 * PAGE, TEMPLATE_BYTES);
-    // An empty tree, and nobody may put limits up, as in the driver.
+    // An empty tree, and nobody may put limits up or set the clock, as in the driver.
     yield* p.umask(0o022);
     yield* p.mkdir('/own', 0o755);
     yield* p.chroot('/own');
     yield* p.chdir('/');
     yield* makeRoot(p);
-    const { process } = p.context.thread;
-    const low = process.credentials.effective.low & ~(1 << Capability.SYS_RESOURCE) & ~(1 << CAP_SYS_TIME);
-    const rights = { ...process.credentials.effective, low };
-    process.credentials = { ...process.credentials, effective: rights, permitted: rights, bounding: rights };
+    dropRights(p, LIMITS | (1 << CAP_SYS_TIME));
     for (;;) {
       while (this.#case === null) yield* p.sleep(10 * Time.us);
       const made: EdgeCase = this.#case;
@@ -288,17 +271,11 @@ function* clearDirectory(p: Program, fd: number): Generator<void, void> {
   }
 }
 
-/** A system call whose arguments lie in memory, as a program in C makes it. */
-function* raw(p: Program, nr: number, ...registers: readonly number[]): Generator<void, number> {
-  const context = p.context as { args: unknown; childMain: unknown };
-  const { args } = context;
-  context.args = new GuestArguments(p.context);
-  context.childMain = function* (c: Program) {
+/** A system call as a program in C makes it; a child that it begins ends at once. */
+function raw(p: Program, nr: number, ...registers: readonly number[]): Generator<void, number> {
+  return callInC(p, nr, registers, function* (c) {
     yield* c.getpid();
-  };
-  const result = yield* p.syscall(nr, ...registers);
-  context.args = args;
-  return result;
+  });
 }
 
 function* restore(p: Program): Generator<void, void> {

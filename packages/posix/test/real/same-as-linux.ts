@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { GuestArguments, type Program } from '@rpal/kernel';
+import type { Program } from '@rpal/kernel';
 import { LinuxCall, MapFlag, Prot } from '@rpal/uapi';
 import { expect } from 'vitest';
+import { callInC } from '../../../kernel/test/real/call-in-c.js';
 import type { CallName } from '../../src/index.js';
 import { run } from '../support.js';
 
@@ -87,19 +88,9 @@ function* perform(p: Program, steps: readonly Step[], answers: string[]): Genera
       answers.push(hexOf(bytes));
     } else {
       const [name, ...args] = step;
-      answers.push(String(yield* call(p, LinuxCall[name], args)));
+      answers.push(String(yield* callInC(p, LinuxCall[name], args)));
     }
   }
-}
-
-/** A call as a program in C makes it: what its arguments stand for lies in memory. */
-function* call(p: Program, nr: number, args: readonly number[]): Generator<void, number> {
-  const context = p.context as { args: unknown };
-  const { args: own } = context;
-  context.args = new GuestArguments(p.context);
-  const result = yield* p.syscall(nr, ...args);
-  context.args = own;
-  return result;
 }
 
 function onLinux(binary: string, steps: readonly Step[]): string[] {

@@ -1,12 +1,8 @@
-import { appendFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
-import { rolldown } from 'rolldown';
-import type { StormResult, storm } from '../packages/explore/src/index.ts';
+import { fileURLToPath } from 'node:url';
+import type { StormResult } from '../packages/explore/src/index.ts';
 import { type QuirkName, quirkNames } from '../packages/rpal-core/src/quirks.ts';
-import { resumedLog } from './json-lines.ts';
+import { commandLine, refuse } from './command-line.ts';
+import { bundled, SeedLog, wanted } from './seeds.ts';
 
 const USAGE = `usage: pnpm storm [STEPS] [--from SEED] [--log FILE] [--repair NAMES]
 Runs storms of the explorer, of some 10,000 steps each, until there are STEPS in all (ten million by default), and says what they came to.
@@ -33,72 +29,28 @@ function repairOf(text: string): readonly QuirkName[] {
   return text === 'none' ? [] : (text.split(',') as QuirkName[]);
 }
 
-function refuse(text: string): never {
-  console.error(`${text}\n${USAGE}`);
-  process.exit(2);
-}
-
-function options() {
-  try {
-    const { values, positionals } = parseArgs({
-      allowPositionals: true,
-      options: {
-        from: { type: 'string', default: '1000' },
-        log: { type: 'string' },
-        repair: { type: 'string', default: 'all' },
-        help: { type: 'boolean', default: false },
-      },
-    });
-    if (values.help) {
-      console.log(USAGE);
-      process.exit(0);
-    }
-    const [steps = '10000000', ...rest] = positionals;
-    for (const text of [steps, values.from]) if (!/^[1-9]\d{0,14}$/.test(text)) refuse(`"${text}" is no whole number from 1 on`);
-    if (rest.length > 0) refuse(`"${rest.join(' ')}" is too much`);
-    const strangers = repairOf(values.repair).filter((name) => !(quirkNames as readonly string[]).includes(name));
-    if (strangers.length > 0) refuse(`there is no defect called ${strangers.join(', ')}`);
-    return { steps: Number(steps), from: Number(values.from), log: values.log, repair: values.repair };
-  } catch (error) {
-    return refuse((error as Error).message);
-  }
-}
-
-/** The explorer from its sources, in one module: that is several times as fast as to load each by itself. */
-async function bundled(): Promise<{ readonly storm: typeof storm }> {
-  const explore = fileURLToPath(new URL('../packages/explore/src/index.ts', import.meta.url));
-  const directory = mkdtempSync(join(tmpdir(), 'rpal-storm-'));
-  try {
-    const file = join(directory, 'explore.mjs');
-    const bundle = await rolldown({ input: explore, platform: 'node', resolve: { conditionNames: ['@rpal/source', 'import', 'node'] } });
-    await bundle.write({ file, codeSplitting: false });
-    await bundle.close();
-    return await import(pathToFileURL(file).href);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
-
-/** The storms that a log has of this kind. */
-function logged(file: string, repair: string): Line[] {
-  return resumedLog<Line>(file).filter((line) => line.repair === repair);
-}
-
-const { steps: wanted, from, log, repair } = options();
-if (log !== undefined && !existsSync(dirname(log))) refuse(`--log: there is no directory ${dirname(log)}`);
-const lines = log === undefined ? [] : logged(log, repair);
-const done = new Set(lines.map(({ seed }) => seed));
+const { values, positionals } = commandLine(USAGE, {
+  from: { type: 'string', default: '1000' },
+  log: { type: 'string' },
+  repair: { type: 'string', default: 'all' },
+});
+const { amount, from } = wanted(USAGE, positionals, values.from, '10000000');
+const { repair } = values;
+const strangers = repairOf(repair).filter((name) => !(quirkNames as readonly string[]).includes(name));
+if (strangers.length > 0) refuse(USAGE, `there is no defect called ${strangers.join(', ')}`);
+const log = new SeedLog<Line>(USAGE, values.log, (line) => line.repair === repair);
+const { lines } = log;
 const sum = (of: 'steps' | 'calls' | 'put' | 'received' | 'lost'): number => lines.reduce((total, line) => total + line[of], 0);
 
-const explorer = await bundled();
+const { storm } = await bundled<typeof import('../packages/explore/src/index.ts')>(
+  fileURLToPath(new URL('../packages/explore/src/index.ts', import.meta.url)),
+);
 let steps = sum('steps');
-for (let seed = from; steps < wanted; seed++) {
-  if (done.has(seed)) continue;
-  const result = explorer.storm({ seed, steps: LENGTH, deaths: seed % 4, rpal: { repair: repairOf(repair) } });
-  const line: Line = { seed, repair, ...result };
-  lines.push(line);
+for (let seed = from; steps < amount; seed++) {
+  if (log.has(seed)) continue;
+  const result = storm({ seed, steps: LENGTH, deaths: seed % 4, rpal: { repair: repairOf(repair) } });
+  log.add({ seed, repair, ...result });
   steps += result.steps;
-  if (log !== undefined) appendFileSync(log, `${JSON.stringify(line)}\n`);
 }
 
 /** As a failure's kind: what is the same in all of them. */

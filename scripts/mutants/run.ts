@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { commandLine, refuse } from '../command-line.ts';
 import { Journal } from './journal.ts';
 import { groups } from './list.ts';
 import { type Group, locate, type Mutant, type Place, root, testFiles } from './mutant.ts';
@@ -25,29 +25,11 @@ interface Chosen {
   readonly mutant: Mutant;
 }
 
-function wrongUsage(message: string): never {
-  console.error(`${message}\n${USAGE}`);
-  process.exit(2);
-}
-
-function options() {
-  try {
-    const options = { json: { type: 'string' }, markdown: { type: 'string' }, help: { type: 'boolean' } } as const;
-    return parseArgs({ options, allowPositionals: true });
-  } catch (error) {
-    wrongUsage((error as Error).message);
-  }
-}
-
-const { values, positionals: filters } = options();
-if (values.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
+const { values, positionals: filters } = commandLine(USAGE, { json: { type: 'string' }, markdown: { type: 'string' } });
 const chosen: Chosen[] = groups
   .flatMap((group) => group.mutants.map((mutant) => ({ group, mutant })))
   .filter(({ group, mutant }) => filters.every((part) => [group.package, mutant.kind, mutant.text].some((text) => text.includes(part))));
-if (chosen.length === 0) wrongUsage(`no mutant fits: ${filters.join(' ')}`);
+if (chosen.length === 0) refuse(USAGE, `no mutant fits: ${filters.join(' ')}`);
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const tests = new Tests();

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { patches } from '../../packages/rpal-core/src/patches.ts';
+import { commandLine, refuse } from '../command-line.ts';
 import { git } from '../git.ts';
 import { type Answer, Tests } from '../mutants/tests.ts';
 import { patchMutants } from './mutants.ts';
@@ -14,24 +14,14 @@ Exit status: 0 every test fails without its patch, and passes with it; 1 not so;
 /** Seconds. A mutant that makes the machine spin for ever has been noticed, too. */
 const LIMIT = 240;
 
-function wrongUsage(message: string): never {
-  console.error(`${message}\n${USAGE}`);
-  process.exit(2);
-}
-
-function options(): { wanted: readonly number[]; markdown: string | undefined } {
-  try {
-    const { values, positionals } = parseArgs({ allowPositionals: true, options: { markdown: { type: 'string' } } });
-    const unknown = positionals.filter((text) => !patchMutants.some(({ patch }) => patch === Number(text)));
-    if (unknown.length > 0) wrongUsage(`no such patch: ${unknown.join(' ')}; they are 1 to ${patchMutants.length}`);
-    if (values.markdown !== undefined && positionals.length > 0) wrongUsage('--markdown is for all patches');
-    return { wanted: positionals.map(Number), markdown: values.markdown };
-  } catch (error) {
-    return wrongUsage((error as Error).message);
-  }
-}
-
-const { wanted, markdown } = options();
+const {
+  values: { markdown },
+  positionals,
+} = commandLine(USAGE, { markdown: { type: 'string' } });
+const unknown = positionals.filter((text) => !patchMutants.some(({ patch }) => patch === Number(text)));
+if (unknown.length > 0) refuse(USAGE, `no such patch: ${unknown.join(' ')}; they are 1 to ${patchMutants.length}`);
+if (markdown !== undefined && positionals.length > 0) refuse(USAGE, '--markdown is for all patches');
+const wanted = positionals.map(Number);
 /** What is tested, for the page. */
 const commit =
   markdown === undefined ? '' : `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : ' and changes'}`;

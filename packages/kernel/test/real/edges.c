@@ -371,6 +371,7 @@ int main(void) {
   }
   int status = 1;
   waitpid(first, &status, 0);
+  umount2(root, MNT_DETACH);
   rmdir(root);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
-import { platform, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Script } from './case.js';
+import { compile } from './compile.js';
 
 let driver: string | null | undefined;
 
@@ -11,10 +12,8 @@ let driver: string | null | undefined;
 function compiled(): string | null {
   if (driver !== undefined) return driver;
   driver = null;
-  if (platform() !== 'linux') return null;
   const binary = join(mkdtempSync(join(tmpdir(), 'rpal-cases-')), 'cases');
-  const source = fileURLToPath(new URL('./cases.c', import.meta.url));
-  if (spawnSync('cc', ['-O1', '-pthread', '-o', binary, source]).status !== 0) return null;
+  if (compile(fileURLToPath(new URL('./cases.c', import.meta.url)), binary) !== null) return null;
   const { stdout } = spawnSync(binary, { input: 'list\ncall -1 39\n', encoding: 'utf8' });
   if (stdout === '0 0 2\n') driver = binary;
   return driver;

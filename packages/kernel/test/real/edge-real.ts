@@ -1,9 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { platform, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { compile } from './compile.js';
 import { type EdgeCase, lineOf } from './edge-cases.js';
 import { TEMPLATE } from './edge-memory.js';
 import { EdgeModel } from './edge-model.js';
@@ -27,10 +28,8 @@ export class RealEdges {
   }
 
   #prepare(source: string): string | null {
-    if (platform() !== 'linux') return `the comparison needs Linux, this is ${platform()}`;
-    const compiled = spawnSync('cc', ['-O1', '-pthread', '-o', this.#driver, source], { encoding: 'utf8' });
-    if (compiled.error !== undefined) return 'there is no C compiler ("cc")';
-    if (compiled.status !== 0) return `the driver does not compile here: ${compiled.stderr}`;
+    const missing = compile(source, this.#driver);
+    if (missing !== null) return missing;
     const { stdout } = spawnSync(this.#driver, { input: '0 2 24 0 0 0 0 0 0\n', encoding: 'utf8', timeout: PATIENCE });
     return stdout === '0 0 \n' ? null : 'the driver may not make namespaces here (it wants to be root)';
   }

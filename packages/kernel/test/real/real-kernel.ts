@@ -1,9 +1,10 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { platform, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Call, lineOf } from './calls.js';
+import { compile } from './compile.js';
 import type { Sequel } from './model-workers.js';
 
 /** The end of what the driver says about a call. */
@@ -28,11 +29,8 @@ export class RealKernel {
   }
 
   #prepare(): string | null {
-    if (platform() !== 'linux') return `the comparison needs Linux, this is ${platform()}`;
-    const source = fileURLToPath(new URL('./driver.c', import.meta.url));
-    const compiled = spawnSync('cc', ['-O1', '-pthread', '-o', this.#driver, source], { encoding: 'utf8' });
-    if (compiled.error !== undefined) return 'there is no C compiler ("cc")';
-    if (compiled.status !== 0) return `the driver does not compile here: ${compiled.stderr}`;
+    const missing = compile(fileURLToPath(new URL('./driver.c', import.meta.url)), this.#driver);
+    if (missing !== null) return missing;
     const { stdout } = spawnSync(this.#driver, { input: 'reset\n0 eventfd 0 0\n', encoding: 'utf8', timeout: PATIENCE });
     return stdout === '= 0 0\n.\n' ? null : 'the driver does not run here';
   }

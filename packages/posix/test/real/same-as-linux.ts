@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
-import { platform, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Program } from '@rpal/kernel';
 import { LinuxCall, MapFlag, Prot } from '@rpal/uapi';
 import { expect } from 'vitest';
 import { callInC } from '../../../kernel/test/real/call-in-c.js';
+import { compile } from '../../../kernel/test/real/compile.js';
 import type { CallName } from '../../src/index.js';
 import { run } from '../support.js';
 
@@ -33,10 +34,10 @@ let driver: string | null | undefined;
 /** The program for the real kernel; null if there is no Linux, or no compiler, here. */
 function compiled(): string | null {
   if (driver !== undefined) return driver;
+  driver = null;
   const binary = join(mkdtempSync(join(tmpdir(), 'rpal-probe-')), 'probe');
-  const source = fileURLToPath(new URL('./probe.c', import.meta.url));
-  const works = platform() === 'linux' && hasRights() && spawnSync('cc', ['-O1', '-o', binary, source]).status === 0;
-  driver = works ? binary : null;
+  const missing = compile(fileURLToPath(new URL('./probe.c', import.meta.url)), binary);
+  if (missing === null && hasRights()) driver = binary;
   return driver;
 }
 

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { platform, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compile } from '../../../kernel/test/real/compile.js';
 import type { Line } from './file-program.js';
 import { answersOfModel } from './model.js';
 
@@ -18,12 +19,9 @@ export class RealFiles {
   }
 
   #prepare(): string | null {
-    if (platform() !== 'linux') return `the comparison needs Linux, this is ${platform()}`;
+    const missing = compile(fileURLToPath(new URL('./file-driver.c', import.meta.url)), this.#driver);
+    if (missing !== null) return missing;
     if (process.getuid?.() !== 0) return 'the comparison needs root, for chroot and other users';
-    const source = fileURLToPath(new URL('./file-driver.c', import.meta.url));
-    const compiled = spawnSync('cc', ['-O1', '-o', this.#driver, source], { encoding: 'utf8' });
-    if (compiled.error !== undefined) return 'there is no C compiler ("cc")';
-    if (compiled.status !== 0) return `the driver does not compile here: ${compiled.stderr}`;
     return this.answers([['umask 0']])[0]?.[0] === '18' ? null : 'the driver does not run here';
   }
 

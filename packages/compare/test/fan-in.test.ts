@@ -1,6 +1,15 @@
 import { profiles } from '@rpal/hw-x86';
 import { describe, expect, it } from 'vitest';
-import { batches, type FanInOptions, fanIn, type Mechanism, mechanisms, pingPong, type WorkloadOptions } from '../src/index.js';
+import {
+  batches,
+  type FanInOptions,
+  fanIn,
+  type Mechanism,
+  mechanisms,
+  pingPong,
+  rpalMechanism,
+  type WorkloadOptions,
+} from '../src/index.js';
 
 const [server] = profiles;
 const profile = { ...server!, topology: { sockets: 1, coresPerSocket: 20, threadsPerCore: 1, coresPerCache: 20, memoryPerSocket: 1 } };
@@ -63,6 +72,15 @@ describe('several clients of one server', () => {
     expect(() => fanIn({ ...rpal, gathers: { clients: 16, size: 32 } }, options(rpal, 16, { messages: 2 }))).toThrow(
       'the handshake failed',
     );
+  });
+
+  it('are as many, and their messages as small, with a variant of RPAL', () => {
+    const { gather, gathers, plugins } = named('rpal');
+    const own = rpalMechanism({ name: 'own', title: 'a variant', plugins: () => plugins!(), passing: 'copy' });
+    expect([own.gather, own.gathers]).toEqual([gather, gathers]);
+    expect(() => fanIn(own, options(own, 2, { size: 257 }))).toThrow('size: 257 is not a whole number from 1 to 256');
+    const byReference = rpalMechanism({ name: 'other', title: 'another', plugins: () => plugins!(), passing: 'reference' });
+    expect(byReference).not.toHaveProperty('gathers');
   });
 
   it.each([

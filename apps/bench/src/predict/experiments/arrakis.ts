@@ -1,7 +1,8 @@
 import type { Experiment, ExperimentOptions, PublishedFigure, Waiting } from '@rpal/compare';
-import type { Cause } from '@rpal/hw-x86';
+import { type Cause, defaultProfile } from '@rpal/hw-x86';
+import { builtIn } from '../../compare/mechanism-loader.js';
 import { asOf } from './as-of.js';
-import { builtInProfile, exchanged, machineOf, RATIO } from './setting.js';
+import { exchanged, machineOf, RATIO } from './setting.js';
 
 const SOURCE = 'Peter et al., Arrakis, OSDI 2014, table 1: scheduler share of a UDP echo on Xeon E5-2430, 2.2 GHz';
 /** What the paper counts as the scheduler's. */
@@ -33,9 +34,9 @@ export const arrakis: Experiment = {
 
 /** Microseconds of the way there that are the scheduler's. */
 function share(waiting: Waiting, idle: (typeof IDLE)[number], options: ExperimentOptions): number {
-  const profile = asOf(builtInProfile('xeon-platinum-8336c'), ['pressure', 'rseq']);
+  const profile = asOf(defaultProfile, ['pressure', 'rseq']);
   const machine = machineOf(options, { profile, idle, coreGHz: 2.2 });
-  const { there } = exchanged('datagram', SIZE, machine, [0, 1], { waiting });
+  const { there } = exchanged(builtIn('datagram'), SIZE, machine, { waiting });
   const cycles = SCHEDULER.reduce((sum, cause) => sum + (there.causes.get(cause) ?? 0), 0);
   return ((cycles / there.cycles) * there.nanoseconds) / 1000;
 }

@@ -1,7 +1,8 @@
-import { type Experiment, type Mechanism, type PublishedFigure, pingPong, type Side } from '@rpal/compare';
+import type { Experiment, Mechanism, PublishedFigure, Side } from '@rpal/compare';
+import { defaultProfile } from '@rpal/hw-x86';
 import type { MachineOptions } from '@rpal/kernel';
-import { warmUpOf } from '../../compare/comparison.js';
-import { builtInProfile, exchanged, machineOf, mechanismOf, RATIO, ROUNDS } from './setting.js';
+import { builtIn } from '../../compare/mechanism-loader.js';
+import { exchanged, machineOf, RATIO } from './setting.js';
 
 const SOURCE =
   'iceoryx2, data of its plots: latencies one way between two processes. Its programs (iceperf) send datagrams and messages of at most 4 KiB, so 64 KiB are sixteen of them';
@@ -69,7 +70,7 @@ export const iceoryx: Experiment = {
   },
   left: ['the Raspberry Pi: the machine is an x86', 'iceoryx itself: its library'],
   run(options) {
-    const machine = machineOf(options, { profile: builtInProfile('xeon-platinum-8336c'), idle: 'C1' });
+    const machine = machineOf(options, { profile: defaultProfile, idle: 'C1' });
     const ways = KINDS.map(({ mechanism }) => SIZES.map((size) => oneWay(mechanism, size, machine)));
     const grown = PUBLISHED.flatMap(({ host }) =>
       KINDS.flatMap(({ kind }, index) =>
@@ -79,7 +80,7 @@ export const iceoryx: Experiment = {
         }),
       ),
     );
-    const reference = exchanged('spin', 8, machine, [0, 1]).roundTrip.nanoseconds / 2000;
+    const reference = exchanged(builtIn('spin'), 8, machine).roundTrip.nanoseconds / 2000;
     return {
       findings: [...grown, { id: 'zero-copy', here: reference }],
       curves: [
@@ -95,10 +96,7 @@ export const iceoryx: Experiment = {
 };
 
 function oneWay(name: string, size: number, machine: MachineOptions): number {
-  const mechanism = inPackets(mechanismOf(name));
-  return (
-    pingPong(mechanism, { machine, size, cpus: [0, 1], waiting: 'sleep', messages: ROUNDS, warmUp: warmUpOf(ROUNDS) }).roundTrip.cycles / 2
-  );
+  return exchanged(inPackets(builtIn(name)), size, machine, { waiting: 'sleep' }).roundTrip.cycles / 2;
 }
 
 /** The mechanism with messages that go packet by packet. */

@@ -1,8 +1,9 @@
 import type { Experiment, ExperimentOptions, PublishedFigure } from '@rpal/compare';
-import { createMachine, type Exchange, measure } from '@rpal/kernel';
+import { defaultProfile } from '@rpal/hw-x86';
+import { builtIn } from '../../compare/mechanism-loader.js';
 import { asOf } from './as-of.js';
 import { byPipeAndSignals, bySharedMemory } from './ipc-bench-programs.js';
-import { builtInProfile, exchanged, machineOf, RATIO, ROUNDS } from './setting.js';
+import { exchanged, machineOf, RATIO, tripOf } from './setting.js';
 
 const SOURCE =
   'goldsborough/ipc-bench, README: i5-4590S at 3.0 GHz, Ubuntu 20.04; round trips per second. What each program does: its source';
@@ -66,9 +67,9 @@ export const ipcBench: Experiment = {
   ],
   run(options) {
     const findings = SIZES.flatMap((size) => {
-      const unit = tripOf(UNIT, size, options);
+      const unit = nanosecondsOf(UNIT, size, options);
       return PUBLISHED.map(({ name }) => {
-        const here = name === UNIT ? unit / 1000 : tripOf(name, size, options) / unit;
+        const here = name === UNIT ? unit / 1000 : nanosecondsOf(name, size, options) / unit;
         return { id: idOf(name, size), here };
       });
     });
@@ -77,20 +78,19 @@ export const ipcBench: Experiment = {
 };
 
 /** Nanoseconds of a round trip. */
-function tripOf(name: Name, size: number, options: ExperimentOptions): number {
-  const profile = asOf(builtInProfile('xeon-platinum-8336c'), ['rseq']);
+function nanosecondsOf(name: Name, size: number, options: ExperimentOptions): number {
+  const profile = asOf(defaultProfile, ['rseq']);
   const machine = machineOf(options, { profile, idle: 'C1', coreGHz: 3 });
-  const of = <E>(exchange: Exchange<E>): number => measure(createMachine(machine), exchange, { rounds: ROUNDS }).roundTrip.nanoseconds;
   switch (name) {
     case 'Unix socket':
-      return exchanged('stream', size, machine, [0, 1]).roundTrip.nanoseconds;
+      return exchanged(builtIn('stream'), size, machine).roundTrip.nanoseconds;
     case 'message queue':
-      return exchanged('sysv-mq', size, machine, [0, 1]).roundTrip.nanoseconds;
+      return exchanged(builtIn('sysv-mq'), size, machine).roundTrip.nanoseconds;
     case 'pipe':
     case 'FIFO':
-      return of(byPipeAndSignals(size));
+      return tripOf(byPipeAndSignals(size), machine);
     case 'shared memory':
     case 'mapped file':
-      return of(bySharedMemory(size));
+      return tripOf(bySharedMemory(size), machine);
   }
 }

@@ -1,37 +1,37 @@
 import type { Experiment, ExperimentOptions, Published } from '@rpal/compare';
-import { createMachine, type MachineOptions, measure } from '@rpal/kernel';
+import { defaultProfile } from '@rpal/hw-x86';
+import type { MachineOptions } from '@rpal/kernel';
+import { builtIn } from '../../compare/mechanism-loader.js';
 import { check } from '../../outcome.js';
 import { publishedLadder, type Rung } from '../../published-ladder.js';
 import { runRfcBenchmark } from '../../rfc-benchmark.js';
 import { asOf } from './as-of.js';
 import { bySharedMemory } from './ipc-bench-programs.js';
 import { pingPong } from './ping-pong.js';
-import { builtInProfile, exchanged, machineOf, RATIO, ROUNDS } from './setting.js';
+import { exchanged, machineOf, RATIO, ROUNDS, tripOf } from './setting.js';
 
 /** Runs a rung under its conditions. @returns nanoseconds one way */
 type Run = (options: ExperimentOptions) => number;
 
-const server = builtInProfile('xeon-platinum-8336c');
-/** The kernel of 2019. */
-const before = asOf(server, ['rseq']);
+const server = defaultProfile;
 
 const rpalPhase = phaseOf('rpal');
 const epollPhase = phaseOf('epoll');
 
 /** The rungs that are programs. The others are single steps, which the profile takes as input, or other kernels. */
 const runs: Readonly<Record<string, Run>> = {
-  'zero-copy': (options) => exchanged('spin', 8, at(options, { profile: server }), [0, 1]).roundTrip.nanoseconds / 2,
-  'shared-memory': (options) =>
-    measure(createMachine(at(options, { profile: before, coreGHz: 3 })), bySharedMemory(100), { rounds: ROUNDS }).roundTrip.nanoseconds / 2,
-  'rpal-library': (options) => exchanged('rpal', 32, at(options, { profile: server }), [0, 1]).there.nanoseconds,
+  'zero-copy': (options) => exchanged(builtIn('spin'), 8, machineOf(options, { profile: server })).roundTrip.nanoseconds / 2,
+  'shared-memory': (options) => tripOf(bySharedMemory(100), of2019(options, { coreGHz: 3 })) / 2,
+  'rpal-library': (options) => exchanged(builtIn('rpal'), 32, machineOf(options, { profile: server })).there.nanoseconds,
   rpal: rpalPhase,
   'rpal-example': rpalPhase,
-  'pipe-one-cpu': (options) => pipes(at(options, { profile: server }), 'pipe', { cpus: [0, 0] }),
-  'unix-socket': (options) => exchanged('stream', 64, at(options, { profile: server, idle: 'C1' }), [0, 1]).roundTrip.nanoseconds / 2,
-  'pipe-two-cpus': (options) => pipes(at(options, { profile: before, idle: 'C1', coreGHz: 3 }), 'pipe', { begin: [0, 1], among: [0, 1] }),
-  'epoll-sync': (options) => pipes(at(options, { profile: server, idle: 'C1E' }), 'epoll on pipes', apart()),
+  'pipe-one-cpu': (options) => pipes(machineOf(options, { profile: server }), 'pipe', { cpus: [0, 0] }),
+  'unix-socket': (options) =>
+    exchanged(builtIn('stream'), 64, machineOf(options, { profile: server, idle: 'C1' })).roundTrip.nanoseconds / 2,
+  'pipe-two-cpus': (options) => pipes(of2019(options, { idle: 'C1', coreGHz: 3 }), 'pipe', { begin: [0, 1], among: [0, 1] }),
+  'epoll-sync': (options) => pipes(machineOf(options, { profile: server, idle: 'C1E' }), 'epoll on pipes', apart()),
   'epoll-no-sync': (options) =>
-    pipes(at(options, { profile: server, idle: 'C1E', synchronousEpollWakeUps: false }), 'epoll on pipes', apart()),
+    pipes(machineOf(options, { profile: server, idle: 'C1E', synchronousEpollWakeUps: false }), 'epoll on pipes', apart()),
   'epoll-example': epollPhase,
   epoll: epollPhase,
 };
@@ -109,8 +109,9 @@ function nsOf(id: string): number {
   return (rungs.find((rung) => rung.id === id) as Rung).ns;
 }
 
-function at(options: ExperimentOptions, machine: MachineOptions): MachineOptions {
-  return machineOf(options, machine);
+/** The machine with the kernel of 2019. */
+function of2019(options: ExperimentOptions, machine: MachineOptions): MachineOptions {
+  return machineOf(options, { profile: asOf(server, ['rseq']), ...machine });
 }
 
 function pipes(
@@ -130,7 +131,7 @@ function apart(): { readonly begin: readonly [number, number] } {
 /** A phase of the RFC's benchmark under its default conditions. */
 function phaseOf(phase: 'epoll' | 'rpal'): Run {
   return (options) => {
-    const machine = at(options, { profile: server, idle: 'C1E' });
+    const machine = machineOf(options, { profile: server, idle: 'C1E' });
     const [result] = runRfcBenchmark({ machine, placement: 'same-socket', messages: MESSAGES, size: 32, phases: [phase] }).phases;
     check(result !== undefined, `no message of the ${phase} phase came`);
     return result.totalCycles / result.messages / server.clock.tscGHz;

@@ -2,8 +2,9 @@ import { done, type Experiment, type ExperimentOptions, exactly, type PublishedF
 import { createMachine, executable, type Program } from '@rpal/kernel';
 import { Prot } from '@rpal/uapi';
 import { check } from '../../outcome.js';
+import { profileNamed } from '../../rfc-settings.js';
 import { asOf } from './as-of.js';
-import { builtInProfile, machineOf, RATIO, ROUNDS } from './setting.js';
+import { machineOf, RATIO, ROUNDS } from './setting.js';
 
 const SOURCE = 'Park et al., libmpk, USENIX ATC 2019, table of primitive costs: Xeon Gold 5115 (Skylake-SP), 2.4 GHz, one page';
 const row = { kind: 'figure', unit: 'cycles', within: RATIO, source: SOURCE, status: 'recalled' } as const;
@@ -61,7 +62,7 @@ function* allocateAndFree(p: Program): Routine {
 
 /** Core cycles of one turn, on a page that has been written and a mapping of its own. */
 function cycles(options: ExperimentOptions, turn: (p: Program, page: number, index: number, key: number) => Routine): number {
-  const profile = asOf(builtInProfile('xeon-platinum-8160'), ['pressure', 'rseq']);
+  const profile = asOf(profileNamed('xeon-platinum-8160'), ['pressure', 'rseq']);
   const machine = createMachine(machineOf(options, { profile, coreGHz: GHZ }));
   let all = 0;
   machine.spawn(

@@ -1,8 +1,7 @@
-import { type ExperimentOptions, type Mechanism, mechanisms, type PingPong, pingPong, type Waiting } from '@rpal/compare';
-import { type CpuProfile, disturbances, findProfile } from '@rpal/hw-x86';
-import type { MachineOptions } from '@rpal/kernel';
+import { type ExperimentOptions, type Mechanism, type PingPong, pingPong, type Waiting } from '@rpal/compare';
+import { disturbances } from '@rpal/hw-x86';
+import { createMachine, type Exchange, type MachineOptions, measure } from '@rpal/kernel';
 import { warmUpOf } from '../../compare/comparison.js';
-import { check } from '../../outcome.js';
 
 /** Round trips that count, in each run of an experiment. */
 export const ROUNDS = 50;
@@ -15,29 +14,20 @@ export function machineOf({ costs, seed }: ExperimentOptions, options: MachineOp
   return { disturbance: disturbances, costs, seed, ...options };
 }
 
-/** A profile that comes with the model. */
-export function builtInProfile(name: string): CpuProfile {
-  const profile = findProfile(name);
-  check(profile !== undefined, `there is no profile ${name}`);
-  return profile;
-}
-
-/** A mechanism of `compare`. */
-export function mechanismOf(name: string): Mechanism {
-  const mechanism = mechanisms.find((each) => each.name === name);
-  check(mechanism !== undefined, `compare has no mechanism ${name}`);
-  return mechanism;
-}
-
-/** Messages of one mechanism, there and back. @param rounds that count @param waiting as the mechanism does first, if nothing is said */
+/**
+ * Messages of one mechanism between two CPUs of a socket, there and back.
+ * @param rounds that count @param waiting as the mechanism does first, if nothing is said
+ */
 export function exchanged(
-  name: string,
+  mechanism: Mechanism,
   size: number,
   machine: MachineOptions,
-  cpus: readonly [number, number],
-  { rounds = ROUNDS, waiting }: { readonly rounds?: number; readonly waiting?: Waiting } = {},
+  { rounds = ROUNDS, waiting = mechanism.waits[0] as Waiting }: { readonly rounds?: number; readonly waiting?: Waiting } = {},
 ): PingPong {
-  const mechanism = mechanismOf(name);
-  const own = waiting ?? (mechanism.waits[0] as Waiting);
-  return pingPong(mechanism, { machine, size, cpus, waiting: own, messages: rounds, warmUp: warmUpOf(rounds) });
+  return pingPong(mechanism, { machine, size, cpus: [0, 1], waiting, messages: rounds, warmUp: warmUpOf(rounds) });
+}
+
+/** Nanoseconds of a round trip of an experiment's own programs. */
+export function tripOf<E>(exchange: Exchange<E>, machine: MachineOptions): number {
+  return measure(createMachine(machine), exchange, { rounds: ROUNDS }).roundTrip.nanoseconds;
 }

@@ -1,8 +1,9 @@
 import type { Experiment, ExperimentOptions, PublishedFigure } from '@rpal/compare';
-import { createMachine, type Exchange, measure } from '@rpal/kernel';
+import { defaultProfile } from '@rpal/hw-x86';
+import { builtIn } from '../../compare/mechanism-loader.js';
 import { asOf } from './as-of.js';
 import { byEventfds, byPipeAndSignals, bySignals } from './ipc-bench-programs.js';
-import { builtInProfile, exchanged, machineOf, RATIO, ROUNDS } from './setting.js';
+import { exchanged, machineOf, RATIO, tripOf } from './setting.js';
 
 const SOURCE =
   'S. Mehta, user interrupts, RFC of September 2021: latencies of a fork of ipc-bench relative to a user IPI, Linux 5.14, Intel before production';
@@ -39,24 +40,23 @@ export const userInterrupts: Experiment = {
   },
   left: ['user IPIs: the machine has none'],
   run(options) {
-    const unit = tripOf('eventfd', options);
-    return { findings: (['signal', 'pipe', 'socket'] as const).map((id) => ({ id, here: tripOf(id, options) / unit })) };
+    const unit = nanosecondsOf('eventfd', options);
+    return { findings: (['signal', 'pipe', 'socket'] as const).map((id) => ({ id, here: nanosecondsOf(id, options) / unit })) };
   },
 };
 
 /** Nanoseconds of a round trip. */
-function tripOf(name: Name, options: ExperimentOptions): number {
-  const profile = asOf(builtInProfile('xeon-platinum-8336c'), ['rseq']);
+function nanosecondsOf(name: Name, options: ExperimentOptions): number {
+  const profile = asOf(defaultProfile, ['rseq']);
   const machine = machineOf(options, { profile, idle: 'C1' });
-  const of = <E>(exchange: Exchange<E>): number => measure(createMachine(machine), exchange, { rounds: ROUNDS }).roundTrip.nanoseconds;
   switch (name) {
     case 'eventfd':
-      return of(byEventfds);
+      return tripOf(byEventfds, machine);
     case 'signal':
-      return of(bySignals);
+      return tripOf(bySignals, machine);
     case 'pipe':
-      return of(byPipeAndSignals(SIZE));
+      return tripOf(byPipeAndSignals(SIZE), machine);
     case 'socket':
-      return exchanged('stream', SIZE, machine, [0, 1]).roundTrip.nanoseconds;
+      return exchanged(builtIn('stream'), SIZE, machine).roundTrip.nanoseconds;
   }
 }

@@ -1,4 +1,4 @@
-import type { Curves, Experiment, ExperimentRow } from '@rpal/compare';
+import { type Curves, type Experiment, type ExperimentOptions, type ExperimentRow, verdicts } from '@rpal/compare';
 import { COST_STATUSES } from '@rpal/hw-x86';
 import { z } from 'zod';
 
@@ -7,6 +7,12 @@ export interface Run {
   readonly experiment: Experiment;
   readonly rows: readonly ExperimentRow[];
   readonly curves: readonly Curves[];
+}
+
+/** Runs an experiment. */
+export function runOf(experiment: Experiment, options: ExperimentOptions): Run {
+  const outcome = experiment.run(options);
+  return { experiment, rows: verdicts(experiment, outcome), curves: outcome.curves ?? [] };
 }
 
 const value = z.union([z.number(), z.string()]);

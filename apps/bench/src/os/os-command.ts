@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { type System, verdicts } from '@rpal/compare';
+import type { ExperimentOptions, System } from '@rpal/compare';
 import type { CostLevel } from '@rpal/hw-x86';
 import { Argument, Command } from 'commander';
 import { z } from 'zod';
@@ -11,7 +11,7 @@ import { tellWritten } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { ExitCode } from '../usage.js';
-import { experimentData, experimentJson, type Run } from './experiment-data.js';
+import { experimentData, experimentJson, type Run, runOf } from './experiment-data.js';
 import { renderSystem } from './os-text.js';
 import { systemNamed } from './system-loader.js';
 import { systems } from './systems.js';
@@ -63,14 +63,13 @@ async function run(name: string, { costs, seed, json: file }: Flags, io: Io): Pr
   return complete ? ExitCode.OK : ExitCode.INTERRUPTED;
 }
 
-async function runAll(system: System, options: { costs: CostLevel; seed: number }, progress: Progress): Promise<readonly Run[]> {
+async function runAll(system: System, options: ExperimentOptions, progress: Progress): Promise<readonly Run[]> {
   const runs: Run[] = [];
   for (const experiment of system.experiments) {
     progress.show(experiment.name, runs.length, system.experiments.length);
     await breathe();
     if (progress.interrupted) break;
-    const outcome = experiment.run(options);
-    runs.push({ experiment, rows: verdicts(experiment, outcome), curves: outcome.curves ?? [] });
+    runs.push(runOf(experiment, options));
   }
   return runs;
 }

@@ -1,11 +1,10 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { verdicts } from '@rpal/compare';
 import { type CostLevel, disturbances, type Ledger, profiles } from '@rpal/hw-x86';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
-import { experimentData, experimentJson, type Run } from '../os/experiment-data.js';
+import { experimentData, experimentJson, type Run, runOf } from '../os/experiment-data.js';
 import { READING, renderRun } from '../os/os-text.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
@@ -123,8 +122,7 @@ export function predictCommand(io: Io, done: (code: number) => void): Command {
           progress.show(experiment.name, outcomes.length + runs.length, all);
           await breathe();
           if (progress.interrupted) break;
-          const outcome = experiment.run({ costs: 'central', seed: FIRST_SEED });
-          runs.push({ experiment, rows: verdicts(experiment, outcome), curves: outcome.curves ?? [] });
+          runs.push(runOf(experiment, { costs: 'central', seed: FIRST_SEED }));
         }
       } finally {
         progress.end();

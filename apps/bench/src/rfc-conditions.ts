@@ -1,6 +1,7 @@
 import type { CpuProfile } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
 import { type Phase, type Placement, RfcBenchmark } from './rfc-benchmark.js';
+import { inSlices } from './rfc-range.js';
 import { experimentOf, type RfcSettings } from './rfc-settings.js';
 
 /** Messages per phase under each condition. */
@@ -10,8 +11,6 @@ const PLACEMENTS: readonly Placement[] = ['same-cpu', 'same-socket', 'cross-sock
 const IDLE_STATES: readonly IdleStateName[] = ['poll', 'C1', 'C1E'];
 /** Where a CPU is never idle between two messages, its idle state makes no difference. */
 const ANY_STATE: IdleStateName = 'C1E';
-/** TSC cycles of machine time between two looks at the world. */
-const SLICE = 50_000_000;
 
 /** What the RFC leaves open. */
 export interface Place {
@@ -47,9 +46,8 @@ export function* runConditions(settings: RfcSettings): Generator<number, readonl
   let before = 0;
   for (const place of placesOf(settings.profile, settings.idle)) {
     const benchmark = new RfcBenchmark(experimentOf({ ...settings, ...place }, settings.costs, conditionMessages(settings)));
-    while (!benchmark.advance(SLICE)) yield before + benchmark.messages;
+    yield* inSlices(benchmark, before);
     before += benchmark.messages;
-    yield before;
     const phases = benchmark.result().phases.map(({ phase, messages, totalCycles, back }) => ({
       phase,
       messages,

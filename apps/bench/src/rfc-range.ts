@@ -11,6 +11,12 @@ const RANGE_MESSAGES = 20_000;
 /** TSC cycles of machine time between two looks at the world: some 20 ms of host time. */
 export const SLICE = 50_000_000;
 
+/** Runs a benchmark to its end; each `next` runs some 20 ms and tells how many messages have been received, with those `before`. */
+export function* inSlices(benchmark: RfcBenchmark, before: number): Generator<number, void> {
+  while (!benchmark.advance(SLICE)) yield before + benchmark.messages;
+  yield before + benchmark.messages;
+}
+
 /** What a run at one end of the step costs gave. */
 export interface RangeRun {
   readonly coreGHz: number;
@@ -41,8 +47,7 @@ export function* runRange(settings: RfcSettings): Generator<number, Range> {
 
 function* runEnd(settings: RfcSettings, costs: CostLevel, before: number): Generator<number, RangeRun> {
   const benchmark = new RfcBenchmark(experimentOf(settings, costs, rangeMessages(settings)));
-  while (!benchmark.advance(SLICE)) yield before + benchmark.messages;
-  yield before + benchmark.messages;
+  yield* inSlices(benchmark, before);
   const phases = benchmark.result().phases.map(({ phase, messages, totalCycles }) => ({ phase, messages, totalCycles }));
   return { coreGHz: coreGHzOf(benchmark), phases };
 }

@@ -3,7 +3,7 @@ import type { Watcher } from './progress.js';
 import { whole } from './report/numbers.js';
 import { type RfcReport, reportOf } from './report/rfc-report.js';
 import { BenchmarkFailure, RfcBenchmark } from './rfc-benchmark.js';
-import { type Condition, conditionMessages, placesOf, runConditions } from './rfc-conditions.js';
+import { conditionMessages, placesOf, runConditions } from './rfc-conditions.js';
 import { type Range, type RangeBeside, rangeBeside, rangeMessages, runRange, SLICE } from './rfc-range.js';
 import { experimentOf, type RfcSettings } from './rfc-settings.js';
 
@@ -18,8 +18,8 @@ export async function runRfc(
   watcher: Watcher,
   beside: (settings: RfcSettings) => RangeBeside | null = rangeBeside,
 ): Promise<RfcReport> {
-  const places = placesOf(settings.profile, settings.idle).length;
-  const all = settings.phases.length * (settings.messages + 2 * rangeMessages(settings) + places * conditionMessages(settings));
+  const ofConditions = placesOf(settings.profile, settings.idle).length * conditionMessages(settings);
+  const all = settings.phases.length * (settings.messages + 2 * rangeMessages(settings) + ofConditions);
   const other = beside(settings);
   try {
     const benchmark = new RfcBenchmark(experimentOf(settings));
@@ -32,9 +32,9 @@ export async function runRfc(
       await breathe();
       if (watcher.interrupted) benchmark.stop();
     }
-    const conditions = await conditionsHere(settings, watcher, benchmark.messages + (other?.messages ?? 0), all);
-    const done = benchmark.messages + settings.phases.length * places * conditionMessages(settings);
-    const range = await (other === null ? rangeHere(settings, watcher, done, all) : rangeThere(other, watcher, done, all));
+    const conditions = await here(runConditions(settings), watcher, 'the conditions', benchmark.messages + (other?.messages ?? 0), all);
+    const done = benchmark.messages + settings.phases.length * ofConditions;
+    const range = await (other === null ? here(runRange(settings), watcher, RANGE, done, all) : rangeThere(other, watcher, done, all));
     const report = reportOf(settings, benchmark, { range, conditions });
     for (const { phase, unbalanced, messages, totalCycles, forward } of report.phases) {
       if (unbalanced !== 0 || forward.totalCycles !== totalCycles) {
@@ -49,18 +49,12 @@ export async function runRfc(
   }
 }
 
-/** Runs under every condition, in this thread. @returns undefined if interrupted */
-async function conditionsHere(
-  settings: RfcSettings,
-  watcher: Watcher,
-  done: number,
-  all: number,
-): Promise<readonly Condition[] | undefined> {
-  const run = runConditions(settings);
+/** Runs to the end in this thread what tells how many messages have been received. @returns undefined if interrupted */
+async function here<T>(run: Generator<number, T>, watcher: Watcher, phase: string, done: number, all: number): Promise<T | undefined> {
   while (!watcher.interrupted) {
     const step = run.next();
     if (step.done === true) return step.value;
-    watcher.show('the conditions', done + step.value, all);
+    watcher.show(phase, done + step.value, all);
     await breathe();
   }
   return undefined;
@@ -68,18 +62,6 @@ async function conditionsHere(
 
 /** What is done behind the run itself. */
 const RANGE = 'the range of the step costs';
-
-/** Finds the range in this thread. @returns undefined if interrupted */
-async function rangeHere(settings: RfcSettings, watcher: Watcher, done: number, all: number): Promise<Range | undefined> {
-  const run = runRange(settings);
-  while (!watcher.interrupted) {
-    const step = run.next();
-    if (step.done === true) return step.value;
-    watcher.show(RANGE, done + step.value, all);
-    await breathe();
-  }
-  return undefined;
-}
 
 /** How often the other thread is asked how far it is, ms. */
 const LOOK = 20;

@@ -19,6 +19,7 @@ import { type Comparison, renderComparison } from './compare-text.js';
 import {
   type CompareSettings,
   type CostRow,
+  checkWorkload,
   costRow,
   type Left,
   measureRow,
@@ -190,9 +191,6 @@ async function compare(flags: Flags, io: Io): Promise<number> {
   if (settings.workload === 'cost' && flags.svg !== undefined) {
     throw new UsageError('--svg draws cycles per message; --workload cost has a table, and --json');
   }
-  if (settings.workload === 'cost' && settings.placement === 'same-cpu') {
-    throw new UsageError('--workload cost compares two CPUs with one thread; --placement same-socket or cross-socket has two');
-  }
   checkWorkload(settings);
   const json = new JsonOutput(flags.json, io);
   const svg = flags.svg === undefined ? undefined : new OutputFile('--svg', flags.svg);
@@ -213,19 +211,6 @@ async function compare(flags: Flags, io: Io): Promise<number> {
   if (json.textWanted) io.stdout.write(renderComparison(settings, comparison));
   tellWritten(io, `${rows.length + costs.length} rows`, svg, json);
   return complete ? ExitCode.OK : ExitCode.INTERRUPTED;
-}
-
-/** @throws UsageError if a workload cannot be as it was asked for, whatever the mechanism */
-export function checkWorkload({ workload, messages, depth, clients, placement, profile }: CompareSettings): void {
-  if (workload === 'batch' && messages % depth !== 0) {
-    throw new UsageError(`--messages takes a multiple of --depth, which is ${depth}; ${messages} is none`);
-  }
-  if (workload !== 'fan-in') return;
-  if (placement !== 'same-socket')
-    throw new UsageError('--workload fan-in gives the server and each client a core: --placement same-socket');
-  const most = profile.topology.coresPerSocket - 1;
-  if (clients > most)
-    throw new UsageError(`--clients: a socket of ${profile.name} has cores for a server and ${most} clients, not ${clients}`);
 }
 
 async function run(settings: CompareSettings, progress: Progress): Promise<Comparison> {
@@ -253,10 +238,13 @@ function inWords({ mechanisms: chosen, profile, ...others }: CompareSettings) {
 
 /** The command line of these settings. */
 function lineOf(settings: CompareSettings, named: string): string {
-  const { workload, handlerCycles, handlerCalls } = settings;
+  const { workload, handlerCycles, handlerCalls, depth, clients } = settings;
   const words = inWords(settings);
-  const detail = { batch: ['--depth', String(words.depth)], 'fan-in': ['--clients', String(words.clients)] }[workload as string] ?? [];
-  const handler = workload === 'request' ? ['--handler', String(handlerCycles), '--calls', String(handlerCalls)] : [];
+  const own: Partial<Record<WorkloadName, readonly string[]>> = {
+    batch: ['--depth', String(depth)],
+    request: ['--handler', String(handlerCycles), '--calls', String(handlerCalls)],
+    'fan-in': ['--clients', String(clients)],
+  };
   return commandLine([
     'compare',
     '--mechanism',
@@ -279,8 +267,7 @@ function lineOf(settings: CompareSettings, named: string): string {
     String(words.seed),
     '--waiting',
     words.waiting,
-    ...handler,
-    ...detail,
+    ...(own[workload] ?? []),
   ]);
 }
 

@@ -2,9 +2,15 @@ import { LINE_COLOURS } from '../report/colours.js';
 import { escaped } from '../report/escaped.js';
 import { whole } from '../report/numbers.js';
 import { type Comparison, figureOf } from './compare-text.js';
-import type { CompareSettings } from './comparison.js';
+import type { CompareSettings, WorkloadName } from './comparison.js';
 import { sizeText } from './sizes.js';
 
+/** What is drawn of workloads whose messages overlap. */
+const INTERVALS: Partial<Record<WorkloadName, string>> = {
+  stream: 'between two messages',
+  batch: 'between two messages',
+  'fan-in': 'between two requests',
+};
 const WIDTH = 960;
 const LEFT = 150;
 const RIGHT = 150;
@@ -24,8 +30,7 @@ export function drawComparison(settings: CompareSettings, comparison: Comparison
 
 function frame(settings: CompareSettings, height: number, complete: boolean, body: readonly string[]): string {
   const { profile, placement, idle, workload } = settings;
-  const way =
-    { stream: 'between two messages', batch: 'between two messages', 'fan-in': 'between two requests' }[workload as string] ?? 'one way';
+  const way = INTERVALS[workload] ?? 'one way';
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="14" role="img" aria-label="TSC cycles per message ${way}, by mechanism">`,
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,

@@ -51,15 +51,7 @@ export function renderComparison(settings: CompareSettings, { rows, costs, left,
     '',
   ];
   if (workload === 'cost') parts.push('Work per message from which on two CPUs beat one thread', '', costsBySize(costs, sizes), '');
-  else
-    parts.push(
-      ...ways(
-        WAYS[workload],
-        rows,
-        sizes,
-        rows.some(({ causes }) => causes.length > 0),
-      ),
-    );
+  else parts.push(...ways(WAYS[workload], rows, sizes));
   if (left.length > 0) parts.push('Left out', '', ...reasons(left), '');
   return `${parts.join('\n')}\n${workload === 'cost' ? READING_COST : workload === 'fan-in' ? READING_FAN_IN : READING}\n`;
 }
@@ -70,13 +62,13 @@ function detail({ workload, depth, clients }: CompareSettings): string {
   return workload === 'fan-in' ? `${clients} clients of one server` : workload;
 }
 
-/** Tables of one size, or of several. @param explained whether the causes of a way are shown */
-function ways(way: string, rows: readonly Row[], sizes: readonly number[], explained: boolean): string[] {
+/** Tables of one size, with the causes of a way where they are known, or of several. */
+function ways(way: string, rows: readonly Row[], sizes: readonly number[]): string[] {
   if (sizes.length !== 1) return [`TSC cycles ${way}, by size of the message`, '', bySize(rows, sizes), ''];
   const size = sizes[0] as number;
   const own = rows.filter((row) => row.size === size).sort((a, b) => figureOf(a) - figureOf(b));
   const shown = [`Messages of ${sizeText(size)}`, '', oneSize(own, way), ''];
-  return explained ? [...shown, 'Where the way there goes', '', causes(own), ''] : shown;
+  return own.some(({ causes }) => causes.length > 0) ? [...shown, 'Where the way there goes', '', causes(own), ''] : shown;
 }
 
 function oneSize(rows: readonly Row[], way: string): string {

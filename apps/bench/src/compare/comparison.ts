@@ -17,6 +17,7 @@ import type { CostLevel, CpuProfile } from '@rpal/hw-x86';
 import type { MachineOptions } from '@rpal/kernel';
 import type { IdleStateName } from '@rpal/sched';
 import { cpusFor, type Placement } from '../rfc-benchmark.js';
+import { UsageError } from '../usage.js';
 
 /** What the mechanisms are to do. */
 export const WORKLOADS = ['ping-pong', 'stream', 'batch', 'request', 'fan-in', 'cost'] as const;
@@ -89,6 +90,20 @@ export interface Left {
 /** Messages that warm up. */
 export function warmUpOf(messages: number): number {
   return Math.max(10, Math.ceil(messages / 10));
+}
+
+/** @throws UsageError if a workload cannot be as it was asked for, whatever the mechanism */
+export function checkWorkload({ workload, messages, depth, clients, placement, profile }: CompareSettings): void {
+  if (workload === 'cost' && placement === 'same-cpu')
+    throw new UsageError('--workload cost compares two CPUs with one thread; --placement same-socket or cross-socket has two');
+  if (workload === 'batch' && messages % depth !== 0)
+    throw new UsageError(`--messages takes a multiple of --depth, which is ${depth}; ${messages} is none`);
+  if (workload !== 'fan-in') return;
+  if (placement !== 'same-socket')
+    throw new UsageError('--workload fan-in gives the server and each client a core: --placement same-socket');
+  const most = profile.topology.coresPerSocket - 1;
+  if (clients > most)
+    throw new UsageError(`--clients: a socket of ${profile.name} has cores for a server and ${most} clients, not ${clients}`);
 }
 
 /** Why this mechanism cannot do this with messages of this size, or null. */

@@ -1,8 +1,7 @@
 import type { Mechanism, Waiting } from '@rpal/compare';
 import { rpal } from '@rpal/rpal-core';
-import { checkWorkload } from '../compare/compare-command.js';
 import { figureOf } from '../compare/compare-text.js';
-import { measureRow, type WorkloadName, whyNot } from '../compare/comparison.js';
+import { checkWorkload, measureRow, type WorkloadName, whyNot } from '../compare/comparison.js';
 import { builtIn, mechanismNamed } from '../compare/mechanism-loader.js';
 import { isModule } from '../module-loader.js';
 import { loadPlugins } from '../plugin-loader.js';

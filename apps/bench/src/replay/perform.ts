@@ -20,7 +20,7 @@ export function* perform(p: Program, task: TracedTask, traced: TracedCall, model
   const call = traced.name === 'futex' ? { ...traced, args: futexRegisters(traced.args) } : traced;
   const laid = new LaidCall(p, task, call, modelPid);
   const ofMemory = memoryCalls[call.name];
-  if (ofMemory !== undefined) return yield* ofMemory(p, task, call);
+  if (ofMemory !== undefined) return yield* ofMemory(laid);
   const { args } = shapeOf(call.name, numberOf(call.args[1])) as CallShape;
   for (const [i, shape] of args.entries()) laid.registers.push(yield* lay(laid, shape, i));
   if (call.name === 'futex') yield* prepareFutex(laid);
@@ -29,7 +29,7 @@ export function* perform(p: Program, task: TracedTask, traced: TracedCall, model
 
 /** One argument. @returns its register */
 function* lay(laid: LaidCall, shape: string, index: number): Generator<void, number> {
-  const { p, task, call } = laid;
+  const { p, call } = laid;
   const value = call.args[index];
   const isNull = value === undefined || (value.kind === 'number' && value.value === 0);
   switch (shape) {
@@ -47,10 +47,10 @@ function* lay(laid: LaidCall, shape: string, index: number): Generator<void, num
     case 'addr':
       if (isNull) return 0;
       laid.ignored.add('addresses');
-      return yield* addressOf(p, task, numberOf(value), numberOf(call.args[index + 1]) || 8);
+      return yield* addressOf(laid, numberOf(value), numberOf(call.args[index + 1]) || 8);
     case 'path':
       if (value?.kind === 'bytes') return yield* put(p, laid.scratch, ofModel(value.bytes, laid.modelPid));
-      return isNull ? 0 : yield* addressOf(p, task, numberOf(value), PAGE);
+      return isNull ? 0 : yield* addressOf(laid, numberOf(value), PAGE);
     case 'in':
       // A null pointer, or a number where others have a string.
       return value?.kind === 'bytes' ? yield* put(p, laid.scratch, value.bytes) : numberOf(value);

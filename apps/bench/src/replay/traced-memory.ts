@@ -1,13 +1,12 @@
-import type { Program } from '@rpal/kernel';
 import { LinuxCall, MapFlag, Prot } from '@rpal/uapi';
+import type { LaidCall } from './laid-call.js';
 import { numberOf } from './trace-files.js';
-import type { TracedCall } from './trace-line.js';
-import type { Outcome, TracedTask } from './traced-task.js';
+import type { Outcome } from './traced-task.js';
 
 const PAGE = 4096;
 
 /** Where memory of the traced program is in the model. Memory that is not known yet, such as its code, its data and its stack, is mapped now. */
-export function* addressOf(p: Program, task: TracedTask, address: number, length: number): Generator<void, number> {
+export function* addressOf({ p, task }: LaidCall, address: number, length: number): Generator<void, number> {
   const known = task.addresses.find(address);
   if (known !== null) return known;
   const start = Math.floor(address / PAGE) * PAGE;
@@ -18,8 +17,8 @@ export function* addressOf(p: Program, task: TracedTask, address: number, length
 }
 
 /** Calls whose result is an address, which is another one in the model. */
-export const memoryCalls: Readonly<Record<string, (p: Program, task: TracedTask, call: TracedCall) => Generator<void, Outcome>>> = {
-  *brk(p, task, { args, result }) {
+export const memoryCalls: Readonly<Record<string, (laid: LaidCall) => Generator<void, Outcome>>> = {
+  *brk({ p, task, call: { args, result } }) {
     const wanted = numberOf(args[0]);
     if (task.addresses.breaks === null) {
       const model = yield* p.brk(0);
@@ -32,18 +31,22 @@ export const memoryCalls: Readonly<Record<string, (p: Program, task: TracedTask,
     breaks.end = found - model + traced;
     return ofAddress(found - model + traced);
   },
-  *mmap(p, task, { args, result }) {
+  *mmap(laid) {
+    const { p, task, call } = laid;
+    const { args, result } = call;
     const [address, length, prot, flags, fd, offset] = args.map(numberOf) as [number, number, number, number, number, number];
     const fixed = (flags & MapFlag.FIXED) !== 0;
-    const at = fixed ? yield* addressOf(p, task, address, length) : 0;
-    const found = yield* p.mmap(at, length, prot, flags, task.descriptors.get(fd) ?? fd, offset);
+    const at = fixed ? yield* addressOf(laid, address, length) : 0;
+    const found = yield* p.mmap(at, length, prot, flags, laid.descriptor(fd), offset);
     if (!bothThere(found, result)) return ofAddress(found);
     if (!fixed) task.addresses.add(result, Math.ceil(length / PAGE) * PAGE, found);
     return ofAddress(result);
   },
-  *mremap(p, task, { args, result }) {
+  *mremap(laid) {
+    const { p, task, call } = laid;
+    const { args, result } = call;
     const [address, oldLength, newLength, flags] = args.map(numberOf) as [number, number, number, number];
-    const found = yield* p.syscall(LinuxCall.mremap, yield* addressOf(p, task, address, oldLength), oldLength, newLength, flags);
+    const found = yield* p.syscall(LinuxCall.mremap, yield* addressOf(laid, address, oldLength), oldLength, newLength, flags);
     if (!bothThere(found, result)) return ofAddress(found);
     task.addresses.add(result, newLength, found);
     return ofAddress(result);

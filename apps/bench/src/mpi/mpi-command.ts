@@ -29,18 +29,20 @@ interface Flags {
   readonly json?: string;
 }
 
-/** One number of ranks, with each way of bringing a message over. */
-interface MpiRow {
-  readonly ranks: number;
-  readonly fromMemory: boolean;
-  /** In the order of `transports`. */
-  readonly ways: readonly {
-    readonly transport: string;
-    readonly bandwidth: number;
-    readonly waited: number;
-    readonly fingerprint: string;
-  }[];
-}
+/** One number of ranks, with each way of bringing a message over, in the order of `transports`. */
+const row = z.strictObject({
+  ranks: z.number().int(),
+  fromMemory: z.boolean().describe('the messages of all ranks do not fit into the caches'),
+  ways: z.array(
+    z.strictObject({
+      transport: z.string(),
+      bandwidth: z.number().describe('GB/s that a rank sends'),
+      waited: z.number().describe("share of the ranks' time in which they waited for memory"),
+      fingerprint: z.string().describe('hash of the final state of the machine'),
+    }),
+  ),
+});
+type MpiRow = z.infer<typeof row>;
 
 /** What `mpi --json` writes. */
 export const mpiJson = envelopeOf(
@@ -55,22 +57,7 @@ export const mpiJson = envelopeOf(
     profile: z.string(),
     costs: z.enum(['low', 'central', 'high']),
   }),
-  z.strictObject({
-    rows: z.array(
-      z.strictObject({
-        ranks: z.number().int(),
-        fromMemory: z.boolean().describe('the messages of all ranks do not fit into the caches'),
-        ways: z.array(
-          z.strictObject({
-            transport: z.string(),
-            bandwidth: z.number().describe('GB/s that a rank sends'),
-            waited: z.number().describe("share of the ranks' time in which they waited for memory"),
-            fingerprint: z.string().describe('hash of the final state of the machine'),
-          }),
-        ),
-      }),
-    ),
-  }),
+  z.strictObject({ rows: z.array(row) }),
 );
 
 /** `rpal-bench mpi`: a parallel program's messages, copied twice or once. @param done receives the exit code */
@@ -124,7 +111,7 @@ async function mpi(flags: Flags, io: Io): Promise<number> {
     const all = counts.reduce((sum, count) => sum + count, 0);
     let through = 0;
     for (const ranks of counts) {
-      const ways: MpiRow['ways'][number][] = [];
+      const ways: MpiRow['ways'] = [];
       let fromMemory = false;
       for (const [index, transport] of transports.entries()) {
         // The work grows with the ranks.

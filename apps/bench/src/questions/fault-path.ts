@@ -73,8 +73,8 @@ function* touch(p: Program, address: number, access: Case['access']): Generator<
   else yield* p.fetch(address);
 }
 
-function outcome(done: boolean, exit: { signal: number; code: number } | null): string {
-  if (done) return 'done';
+function outcome(succeeded: boolean, exit: { signal: number; code: number } | null): string {
+  if (succeeded) return 'done';
   const code = Object.entries(SignalCode).find(
     ([name, value]) => value === exit?.code && /^(SEGV|BUS)/.test(name) && name.startsWith(exit.signal === Signal.BUS ? 'BUS' : 'SEGV'),
   );
@@ -86,27 +86,27 @@ function outcome(done: boolean, exit: { signal: number; code: number } | null): 
 /** On a machine without RPAL, by a process on its own memory. */
 function plainly({ make, access }: Case): string {
   const machine = smallMachine(null);
-  let done = false;
+  let succeeded = false;
   const process = machine.spawn(
     executable('plain', function* (p) {
       yield* touch(p, yield* make(p), access);
-      done = true;
+      succeeded = true;
     }),
   );
   machine.run({ deaths: 'report' });
-  return outcome(done, process.exit);
+  return outcome(succeeded, process.exit);
 }
 
 /** By a service: on its own memory, or by a peer on the service's, with the key open or as it is. */
 function withRpal(options: RpalOptions, { make, access }: Case, by: 'owner' | 'peer' | 'peer without the key'): string {
-  let done = false;
+  let succeeded = false;
   const { client } = meet(
     options,
     function* (p, { told }) {
       if (by === 'peer') p.wrpkru(0);
       const address = by === 'owner' ? yield* make(p) : (told.get('memory') as number);
       yield* touch(p, address, access);
-      done = true;
+      succeeded = true;
     },
     {
       deaths: 'report',
@@ -115,7 +115,7 @@ function withRpal(options: RpalOptions, { make, access }: Case, by: 'owner' | 'p
       },
     },
   );
-  return outcome(done, client.exit);
+  return outcome(succeeded, client.exit);
 }
 
 function differential(options: RpalOptions): Answer {

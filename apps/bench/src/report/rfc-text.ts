@@ -52,13 +52,18 @@ function rfcLine({ phase, messages, totalCycles }: PhaseReport, { settings }: Rf
   return `${NAMES[phase]}: Message length: ${settings.size} bytes, Total TSC cycles: ${totalCycles}, Message count: ${messages}, Average latency: ${average} cycles`;
 }
 
+/** Columns of a table that has a figure of each phase, and the ratio of two. */
+function columns(phases: readonly PhaseReport[]): string[] {
+  return [...phases.map(({ phase }) => NAMES[phase]), ...(phases.length === 2 ? ['ratio'] : [])];
+}
+
+function figures(values: readonly number[], shown: (value: number) => string = whole): string[] {
+  const [epoll, rpal] = values;
+  return [...values.map(shown), ...(epoll === undefined || rpal === undefined ? [] : [`${(epoll / rpal).toFixed(1)} x`])];
+}
+
 /** One way and there and back, by where the processes run and how their CPUs idle. */
 function places({ conditions: rows, settings, phases }: RfcReport): string {
-  const both = phases.length === 2;
-  const figures = (values: readonly number[]): string[] => [
-    ...values.map(whole),
-    ...(both ? [`${((values[0] as number) / (values[1] as number)).toFixed(1)} x`] : []),
-  ];
   const cells = rows.map(({ placement, idle, phases: measured }) => {
     const alone = placement === 'same-cpu';
     const here = placement === settings.placement && (alone || idle === settings.idle);
@@ -69,7 +74,7 @@ function places({ conditions: rows, settings, phases }: RfcReport): string {
       ...figures(measured.map(({ roundTrip }) => roundTrip)),
     ];
   });
-  const names = [...phases.map(({ phase }) => NAMES[phase]), ...(both ? ['ratio'] : [])];
+  const names = columns(phases);
   const table = textTable(['', 'idle', ...names, ...names.map((name, index) => (index === 0 ? `trip: ${name}` : name))], cells, [0, 1]);
   const messages = rows[0]?.phases[0]?.messages ?? 0;
   return `${table}\n  * the conditions of this run; ${whole(messages)} messages each. Trip: there and back.`;
@@ -77,23 +82,16 @@ function places({ conditions: rows, settings, phases }: RfcReport): string {
 
 function comparison(report: RfcReport): string {
   const { phases, published, settings } = report;
-  const both = phases.length === 2;
-  const ratio = (epoll: number, rpal: number): string[] => (both ? [`${(epoll / rpal).toFixed(1)} x`] : []);
-  const rows = published.map((run) => [
-    run.source + (run.comparable ? '' : ' *'),
-    ...phases.map(({ phase }) => whole(run[phase])),
-    ...ratio(run.epoll, run.rpal),
-  ]);
-  const averages = phases.map(({ averageCycles }) => averageCycles);
-  rows.push([`this run, ${settings.costs} step costs`, ...averages.map(whole), ...ratio(averages[0] as number, averages[1] as number)]);
+  const rows = published.map((run) => [run.source + (run.comparable ? '' : ' *'), ...figures(phases.map(({ phase }) => run[phase]))]);
+  rows.push([`this run, ${settings.costs} step costs`, ...figures(phases.map(({ averageCycles }) => averageCycles))]);
   for (const end of ['low', 'high'] as const) {
     const values = phases.flatMap(({ range }) => (range === null ? [] : [range[end].averageCycles]));
     if (values.length < phases.length) continue;
     const { messages } = phases[0]?.range ?? { messages: 0 };
     const label = `all step costs ${end} (${whole(messages)} messages)`;
-    rows.push([label, ...values.map(whole), ...ratio(values[0] as number, values[1] as number)]);
+    rows.push([label, ...figures(values)]);
   }
-  const table = textTable(['', ...phases.map(({ phase }) => NAMES[phase]), ...(both ? ['ratio'] : [])], rows);
+  const table = textTable(['', ...columns(phases)], rows);
   const notes = phases.flatMap((phase) => rangeNote(phase, report));
   if (published.some(({ comparable }) => !comparable)) {
     notes.push('* published for messages of 32 bytes on xeon-platinum-8336c: not comparable with this run.');
@@ -229,18 +227,14 @@ function contained(report: RfcReport): string {
 }
 
 function roundTrip({ phases }: RfcReport): string {
-  const both = phases.length === 2;
-  const row = (label: string, value: (phase: PhaseReport) => number): string[] => {
-    const values = phases.map(value);
-    return [label, ...values.map(tenths), ...(both ? [`${((values[0] as number) / (values[1] as number)).toFixed(1)} x`] : [])];
-  };
+  const row = (label: string, value: (phase: PhaseReport) => number): string[] => [label, ...figures(phases.map(value), tenths)];
   const back = ({ back: { totalCycles }, messages }: PhaseReport): number => totalCycles / messages;
   const rows = [
     row("one way, the RFC's figure", ({ averageCycles }) => averageCycles),
     row('echo and way back', back),
     row('full round trip', (phase) => phase.averageCycles + back(phase)),
   ];
-  const table = textTable(['cycles per message', ...phases.map(({ phase }) => NAMES[phase]), ...(both ? ['ratio'] : [])], rows);
+  const table = textTable(['cycles per message', ...columns(phases)], rows);
   const rpal = phases.find(({ phase }) => phase === 'rpal');
   return rpal === undefined ? table : `${table}\n${lazySwitches(rpal)}`;
 }

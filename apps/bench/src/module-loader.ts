@@ -16,7 +16,7 @@ export function isModule(word: string): boolean {
 }
 
 /** Whether a name is that of a file, and not of a package. */
-export function isFileName(name: string): boolean {
+function isFileName(name: string): boolean {
   return /^(\.{0,2}\/|.:[\\/])/.test(name) || /\.[cm]?[jt]s$/.test(name);
 }
 

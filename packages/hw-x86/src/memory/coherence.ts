@@ -199,7 +199,7 @@ export interface CoherentCore extends CoreClock, LockingCore {
 
 /** What it costs to bring lines from one core to another. */
 export class TransferCost {
-  readonly #topology: Topology;
+  readonly #hops: Topology['hops'];
   /** By core: the last-level cache and the socket that it belongs to. Each line that moves asks. */
   readonly #cacheOf: Int32Array;
   readonly #socketOf: Int32Array;
@@ -213,11 +213,12 @@ export class TransferCost {
   #runSameCache = 0;
   #runSameSocket = 0;
   #runCrossSocket = 0;
+  /** Price of the farthest of those from another socket. */
   #runFarthest = 0;
 
   constructor(topology: Topology, costs: CostModel) {
-    this.#topology = topology;
-    const { cores, coresPerCache, coresPerSocket } = topology;
+    const { cores, coresPerCache, coresPerSocket, hops } = topology;
+    this.#hops = hops;
     this.#cacheOf = Int32Array.from({ length: cores }, (_, core) => Math.floor(core / coresPerCache));
     this.#socketOf = Int32Array.from({ length: cores }, (_, core) => Math.floor(core / coresPerSocket));
     this.#farther = (costs.profile.line.farther ?? []).map((figure) => costs.ns(figure));
@@ -249,14 +250,9 @@ export class TransferCost {
   endRun(cpu: CoreClock): void {
     this.#inRun = false;
     if (this.#runSameCache + this.#runSameSocket + this.#runCrossSocket === 0) return;
-    this.#overlapping(cpu, this.#runSameCache, this.#runSameSocket, this.#runCrossSocket, this.#runFarthest);
-  }
-
-  /** @param farthest price of the farthest line from another socket */
-  #overlapping(cpu: CoreClock, sameCache: number, sameSocket: number, crossSocket: number, farthest: number): void {
-    cpu.chargeCycles(HwStep.lineSameCache, Math.ceil(sameCache / OUTSTANDING_MISSES) * this.#sameCache);
-    cpu.chargeCycles(HwStep.lineSameSocket, Math.ceil(sameSocket / OUTSTANDING_MISSES) * this.#sameSocket);
-    cpu.chargeCycles(HwStep.lineCrossSocket, Math.ceil(crossSocket / OUTSTANDING_MISSES) * farthest);
+    cpu.chargeCycles(HwStep.lineSameCache, Math.ceil(this.#runSameCache / OUTSTANDING_MISSES) * this.#sameCache);
+    cpu.chargeCycles(HwStep.lineSameSocket, Math.ceil(this.#runSameSocket / OUTSTANDING_MISSES) * this.#sameSocket);
+    cpu.chargeCycles(HwStep.lineCrossSocket, Math.ceil(this.#runCrossSocket / OUTSTANDING_MISSES) * this.#runFarthest);
   }
 
   /** TSC cycles of a line that comes from `core` to the core `to`. */
@@ -286,9 +282,8 @@ export class TransferCost {
 
   /** The price between cores of two sockets. */
   #between(a: number, b: number): number {
-    const { hops } = this.#topology;
-    if (hops === null) return this.#crossSocket;
-    const links = hops[this.#socketOf[a] as number]?.[this.#socketOf[b] as number] as number;
+    if (this.#hops === null) return this.#crossSocket;
+    const links = this.#hops[this.#socketOf[a] as number]?.[this.#socketOf[b] as number] as number;
     return links <= 1 ? this.#crossSocket : (this.#farther[links - 2] as number);
   }
 

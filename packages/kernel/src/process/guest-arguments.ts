@@ -19,6 +19,7 @@ import { UNLIMITED } from './limits.js';
 import type { MessageHeader } from './message-header.js';
 import type { QueuedSignal, SignalBits } from './pending-signals.js';
 import type { SignalAction } from './signal-action.js';
+import { SyscallNumber } from './syscall-numbers.js';
 import type { Thread } from './thread.js';
 import { UserBuffer } from './user-buffer.js';
 import type { UserContext } from './user-context.js';
@@ -92,6 +93,7 @@ export class GuestArguments implements CallArguments {
   readonly #registers: UserContext;
   readonly noTime: number = -Errno.EFAULT;
   readonly #buffer = new UserBuffer(PATH_MAX);
+  readonly #one = new UserBuffer(1);
 
   constructor(registers: UserContext) {
     this.#registers = registers;
@@ -107,8 +109,6 @@ export class GuestArguments implements CallArguments {
     }
     return -Errno.ENAMETOOLONG;
   }
-
-  readonly #one = new UserBuffer(1);
 
   queueName(cpu: Cpu, thread: Thread, address: number): string | number {
     return this.string(cpu, thread, address);
@@ -169,7 +169,7 @@ export class GuestArguments implements CallArguments {
 
   putPair(cpu: Cpu, thread: Thread, address: number, first: number, second: number): number {
     const buffer = this.#buffer.set32(0, first).set32(4, second);
-    if (this.#registers.nr !== SOCKETPAIR) return buffer.copy(cpu, thread, address, 8);
+    if (this.#registers.nr !== SyscallNumber.socketpair) return buffer.copy(cpu, thread, address, 8);
     // Two words, each for itself.
     return buffer.store(cpu, thread, address, 4) || buffer.set32(0, second).store(cpu, thread, address + 4, 4);
   }
@@ -280,8 +280,8 @@ export class GuestArguments implements CallArguments {
 
   putSignalInfo(cpu: Cpu, thread: Thread, address: number, { signal, code, pid, uid, value, valueHigh }: QueuedSignal): number {
     if (address === 0) return 0;
-    const buffer = this.#buffer.clear(128).set32(0, signal).set32(8, code).set32(16, pid).set32(20, uid);
-    return buffer.set32(24, value).set32(28, valueHigh).store(cpu, thread, address, 128);
+    const buffer = this.#buffer.clear(SIGINFO).set32(0, signal).set32(8, code).set32(16, pid).set32(20, uid);
+    return buffer.set32(24, value).set32(28, valueHigh).store(cpu, thread, address, SIGINFO);
   }
 
   notification(cpu: Cpu, thread: Thread, address: number, _value: number, into: SignalValue): number {
@@ -328,7 +328,7 @@ export class GuestArguments implements CallArguments {
       buffer.u64(32),
       buffer.u64(40),
     ];
-    const sends = this.#registers.nr === SENDMSG;
+    const sends = this.#registers.nr === SyscallNumber.sendmsg;
     if (name !== 0 && nameBytes < 0) return -Errno.EINVAL;
     // What recvmsg finds there is not read: it is room for what comes.
     const to = sends && name !== 0 && nameBytes > 0 ? this.socketName(cpu, thread, name, Math.min(nameBytes, SOCKADDR_STORAGE)) : '';
@@ -486,9 +486,6 @@ export class GuestArguments implements CallArguments {
 function isKnownCode(signal: number, code: number): boolean {
   return code > 0 ? code === SI_KERNEL || code <= (CODES_END[signal] ?? CODE_END) : code >= SI_DETHREAD || code === SI_ASYNCNL;
 }
-
-const SENDMSG = 46;
-const SOCKETPAIR = 53;
 
 /** RLIM_INFINITY is all ones, which a double rounds up. */
 function limitAt(buffer: UserBuffer, offset: number): number {

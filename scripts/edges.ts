@@ -30,7 +30,7 @@ const sources = fileURLToPath(new URL('../packages/kernel/test/real/', import.me
 const { compareSeed } = await bundled<typeof import('../packages/kernel/test/real/edge-run.ts')>(join(sources, 'edge-run.ts'));
 for (let seed = from; calls < amount; seed++) {
   if (log.has(seed)) continue;
-  const result = await compareSeed(sources, seed, BATCH);
+  const result = await compareSeed(seed, BATCH, sources);
   if (typeof result === 'string') {
     console.error(result);
     process.exit(1);

@@ -5,10 +5,10 @@ import { compareEdges, RealEdges } from './edge-real.js';
 
 /**
  * The calls of one seed, on both sides.
- * @param sources the directory with `edges.c`
+ * @param sources the directory with `edges.c`, if this module is not in it
  * @returns what differs and is not listed, or why the comparison cannot be made here
  */
-export async function compareSeed(sources: string, seed: number, calls: number): Promise<string[] | string> {
+export async function compareSeed(seed: number, calls: number, sources?: string): Promise<string[] | string> {
   const real = new RealEdges(sources);
   try {
     if (real.missing !== null) return real.missing;

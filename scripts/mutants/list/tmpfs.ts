@@ -18,7 +18,7 @@ export const tmpfs: Group = {
     {
       kind: 'errno',
       text: 'if (a1 >= 0 && path.length + 1 > a1) return -Errno.ERANGE;',
-      mutated: 'if (path.length > a1) return -Errno.ERANGE;',
+      mutated: 'if (a1 >= 0 && path.length > a1) return -Errno.ERANGE;',
     },
     { kind: 'errno', text: 'if (isDirectory(inode)) return -Errno.EISDIR;', mutated: '', in: 'attribute-calls.ts' },
     { kind: 'permission', text: 'if (!isCapable(credentials, FileCapability.DAC_OVERRIDE)) return -Errno.EACCES;', mutated: '' },

@@ -21,9 +21,6 @@ const HELPER_OF: Readonly<Record<number, number>> = {
 const signatures: readonly Signature[] = [...kernelCalls, ...posixCalls, ...nameCalls];
 const MODES: ReadonlyMap<number, number> = new Map(signatures.map(({ nr, mode }) => [nr, mode]));
 
-/** The calls that are drawn. */
-export const DRAWN: ReadonlySet<number> = new Set(signatures.map(({ nr }) => nr));
-
 export interface EdgeCall {
   readonly mode: number;
   readonly nr: number;
@@ -55,12 +52,11 @@ export function edgeCase(...calls: readonly (readonly [nr: number, ...registers:
   return { helpers, calls: made };
 }
 
-/** A case of so many calls. @param only the numbers of the calls to draw from; all if absent */
-export function randomCase(draw: Draw, length: number, only?: ReadonlySet<number>): EdgeCase {
-  const choice = only === undefined ? signatures : signatures.filter(({ nr }) => only.has(nr));
+/** A case of so many calls. */
+export function randomCase(draw: Draw, length: number): EdgeCase {
   return edgeCase(
     ...Array.from({ length }, () => {
-      const { nr, arguments: kinds } = choice[draw(choice.length)] as Signature;
+      const { nr, arguments: kinds } = signatures[draw(signatures.length)] as Signature;
       return [nr, ...kinds.map((kind) => kind(draw))] as const;
     }),
   );

@@ -73,16 +73,11 @@ function outcomes({ calls }: EdgeCase, answer: string): string[] {
 }
 
 /** Executes cases on both sides at once. */
-export async function compareEdges(
-  real: RealEdges,
-  cases: readonly EdgeCase[],
-  watch?: (made: EdgeCase) => void,
-): Promise<EdgeDifference[]> {
+export async function compareEdges(real: RealEdges, cases: readonly EdgeCase[]): Promise<EdgeDifference[]> {
   const observed = real.run(cases);
   const differences: EdgeDifference[] = [];
   let model = new EdgeModel();
   for (const made of cases) {
-    watch?.(made);
     const answer = model.execute(made);
     if (answer.includes('threw')) model = new EdgeModel();
     const mine = outcomes(made, answer);

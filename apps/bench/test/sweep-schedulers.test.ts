@@ -53,6 +53,14 @@ function keysIn(out: string): string[] {
   );
 }
 
+/** Merges the shards: no point is lost or doubled, and they come to the bytes of one thread. */
+async function expectWhole(out: string, alone: string): Promise<void> {
+  expect((await bench('sweep', 'merge', out)).code).toBe(0);
+  expect(results(out)).toEqual(results(alone));
+  expect(new Set(keysIn(out)).size).toBe(12);
+  expect(keysIn(out)).toHaveLength(12);
+}
+
 describe.skipIf(!isBuilt())('a script for a scheduler of jobs', { timeout: 240_000 }, () => {
   beforeAll(async () => {
     const bin = join(directory, 'node_modules', '.bin');
@@ -74,10 +82,7 @@ describe.skipIf(!isBuilt())('a script for a scheduler of jobs', { timeout: 240_0
       await scriptIn('array.sh', 'slurm', 'arrays of jobs');
       const job = await ended('sbatch', ['--wait', 'array.sh'], slurm.env);
       expect(job).toEqual({ code: 0, output: expect.stringMatching(/^Submitted batch job \d+\n$/) });
-      expect((await bench('sweep', 'merge', 'arrays of jobs')).code).toBe(0);
-      expect(results('arrays of jobs')).toEqual(results('alone'));
-      expect(new Set(keysIn('arrays of jobs')).size).toBe(12);
-      expect(keysIn('arrays of jobs')).toHaveLength(12);
+      await expectWhole('arrays of jobs', 'alone');
     });
 
     it('loses and doubles no point when Slurm takes a task from its node and queues it again', async ({ skip }) => {
@@ -94,10 +99,7 @@ describe.skipIf(!isBuilt())('a script for a scheduler of jobs', { timeout: 240_0
       expect(spawnSync('scontrol', ['update', `jobid=${task}`, 'StartTime=now'], { env: slurm.env }).status).toBe(0);
       expect((await job).code).toBe(0);
       expect((await bench('sweep', ...points, '--jobs', '1', '--out', 'alone-longer')).code).toBe(0);
-      expect((await bench('sweep', 'merge', 'requeued')).code).toBe(0);
-      expect(results('requeued')).toEqual(results('alone-longer'));
-      expect(new Set(keysIn('requeued')).size).toBe(12);
-      expect(keysIn('requeued')).toHaveLength(12);
+      await expectWhole('requeued', 'alone-longer');
     });
 
     it('ends with the exit code of the task that went wrong', async ({ skip }) => {

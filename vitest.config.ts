@@ -4,6 +4,8 @@ import { operations } from './vitest.base.ts';
 
 export default defineConfig({
   test: {
+    // All cores: vitest leaves one free for the work of whoever watches, and on two that is half of them.
+    maxWorkers: '100%',
     projects: ['packages/*', 'plugins/*', 'apps/*', 'docs', 'apps/bench/vitest.alone.config.ts', ...(onBuiltPackages ? [] : [operations])],
   },
 });

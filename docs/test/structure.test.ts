@@ -49,6 +49,19 @@ describe('the house', () => {
     expect([...directories('packages'), ...directories('plugins'), ...directories('apps')].sort()).toEqual([...members].sort());
   });
 
+  it('has each package in the table of the README, below those it imports from', () => {
+    const folders = readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^\| \[`[^`]+`\]\(([^)]+)\) \|/gm);
+    const listed = Array.from(folders, ([, folder]) => folder as string);
+    expect([...listed].sort()).toEqual([...members].sort());
+    const above = new Set<string>();
+    for (const member of listed) {
+      const { name, dependencies } = manifests.get(member) as Manifest;
+      const own = Object.keys({ ...dependencies }).filter((other) => floorByName.has(other));
+      expect({ member, unknown: own.filter((other) => !above.has(other)) }).toEqual({ member, unknown: [] });
+      above.add(name);
+    }
+  });
+
   it.each(members)('%s depends on lower floors only', (member) => {
     const { name, dependencies, peerDependencies, optionalDependencies } = manifests.get(member) as Manifest;
     const needed = Object.keys({ ...dependencies, ...peerDependencies, ...optionalDependencies });

@@ -1,36 +1,52 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { apiReports } from '../api-report.ts';
-import { attempt, root } from './outside-project.ts';
+import { toldReport } from '../api-told.ts';
+import { root } from './outside-project.ts';
 
 const folders = ['packages', 'plugins'].flatMap((group) => readdirSync(join(root, group)).map((name) => `${group}/${name}`));
-const fileOf = (folder: string): string => `${folder}/etc/${folder.split('/')[1]}.api.md`;
-
-/** What packages change in the next release. */
-const changesets = readdirSync(join(root, '.changeset')).map((name) => readFileSync(join(root, '.changeset', name), 'utf8'));
-
-/** The commit that gave a package its version, or '' if the history does not say. */
-function release(folder: string): string {
-  return attempt('git', ['log', '-1', '--format=%H', '-G', '"version":', '--', `${folder}/package.json`], root).stdout.trim();
-}
+const changesets = readdirSync(join(root, '.changeset'))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => ({ name, text: readFileSync(join(root, '.changeset', name), 'utf8') }));
 
 describe('what packages export', { timeout: 300_000 }, () => {
   const reports = apiReports(root, folders);
 
-  it.each(folders)('%s: the report is as the sources are', async (folder) => {
-    await expect(reports.get(folder)).toMatchFileSnapshot(
-      join(root, fileOf(folder)),
+  it.each(folders)('%s: the report is as the sources are, and a changeset tells of its last change', async (folder) => {
+    const file = join(root, folder, 'etc', `${folder.split('/')[1]}.api.md`);
+    const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    const { name } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as { name: string };
+    await expect(toldReport(name, reports.get(folder) as string, before, changesets)).toMatchFileSnapshot(
+      file,
       'stale: run `pnpm api`, look at the difference and commit it',
     );
   });
+});
 
-  it.each(folders)('%s: what is new since the last release has a changeset', (folder) => {
-    const before = attempt('git', ['show', `${release(folder)}:${fileOf(folder)}`], root);
-    const { name } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as { name: string };
-    // The release had no report yet, or there is no history here.
-    const changed = before.status === 0 && before.stdout !== readFileSync(join(root, fileOf(folder)), 'utf8');
-    const told = changesets.some((text) => text.includes(`"${name}":`));
-    expect(changed && !told ? `${name} exports something else than when it was released: run \`pnpm changeset\`` : '').toBe('');
+describe('a change of a report', () => {
+  const first = { name: 'first.md', text: '---\n"@rpal/a": minor\n---\n\nNew: one.\n' };
+  const other = { name: 'other.md', text: "---\n'@rpal/ab': minor\n---\n\nNew: two.\n" };
+  const one = toldReport('@rpal/a', 'one\n', '', [first]);
+
+  it('needs a changeset of that package', () => {
+    expect(() => toldReport('@rpal/a', 'two\n', one, [first])).toThrow('no changeset tells of it');
+    expect(() => toldReport('@rpal/a', 'two\n', one, [first, other])).toThrow('no changeset tells of it');
+    expect(toldReport('@rpal/a', 'two\n', one, [first, { ...other, text: other.text.replace('ab', 'a') }])).toMatch(/^<!-- .* -->\ntwo\n$/);
+  });
+
+  it('needs another one, or more in the same, for the change after that', () => {
+    const two = toldReport('@rpal/a', 'two\n', one, [{ ...first, text: `${first.text}And two.\n` }]);
+    expect(() => toldReport('@rpal/a', 'three\n', two, [{ ...first, text: `${first.text}And two.\n` }])).toThrow('no changeset');
+    expect(toldReport('@rpal/a', 'three\n', two, [first, { ...first, name: 'third.md' }])).toContain('three');
+  });
+
+  it('needs one after a release, too, which takes all changesets away; a release itself is no change', () => {
+    expect(toldReport('@rpal/a', 'one\n', one, [])).toBe(one);
+    expect(() => toldReport('@rpal/a', 'two\n', one, [])).toThrow('no changeset');
+  });
+
+  it('is seen also where only the text was merged', () => {
+    expect(() => toldReport('@rpal/a', 'two\n', one.replace('one\n', 'two\n'), [first])).toThrow('no changeset');
   });
 });

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { groups } from '../../scripts/mutants/list.ts';
 import { type Group, isThere, locate, type Mutant, root, testFiles } from '../../scripts/mutants/mutant.ts';
@@ -24,7 +25,9 @@ describe('the mutants', () => {
     expect(missing).toEqual([]);
   });
 
-  it('are many: of every package that decides something, and no line twice', () => {
+  it('are many: of every package, plugin and application, and no line twice', () => {
+    const folders = ['packages', 'plugins', 'apps'].flatMap((all) => readdirSync(join(root, all)).map((name) => `${all}/${name}`));
+    expect(groups.map((group) => group.package).sort()).toEqual(folders.sort());
     expect(mutants.length).toBeGreaterThanOrEqual(150);
     expect(groups.every(({ mutants: own }) => own.length >= 5)).toBe(true);
     expect(new Set(mutants.map(({ group, mutant }) => `${group.package} ${mutant.in} ${mutant.text}`)).size).toBe(mutants.length);

@@ -1,6 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Program } from '@rpal/kernel';
-import { Time } from '@rpal/kernel';
+import { done, exactly, type Program, Time } from '@rpal/kernel';
 import { EPOLLRPALIN, type LibraryBuild, librpal, QUEUE_WORDS } from '@rpal/librpal';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
 import type { Meter } from './meter.js';

@@ -1,4 +1,4 @@
-export { CompareError, type CompareErrorCode, done, exactly } from './errors.js';
+export { CompareError, type CompareErrorCode } from './errors.js';
 export { type Stretch, type Waterfall, waterfall } from './explain/waterfall.js';
 export type { Gathering, Hub } from './mechanism/gathering.js';
 export type { Endpoint, Mechanism, MechanismLimits, Meeting, Routine, Side, Waiting } from './mechanism/mechanism.js';

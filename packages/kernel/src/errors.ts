@@ -9,6 +9,8 @@ export type MachineErrorCode =
   | 'NOT_EXECUTABLE'
   | 'NOT_A_PROGRAM'
   | 'NOT_AWAITED'
+  /** A program's call failed: `done`, `exactly`. */
+  | 'CALL_FAILED'
   | 'DEADLOCK'
   | 'PROCESS_DIED'
   | 'PLUGIN_FAILED'

@@ -75,6 +75,7 @@ export type { Main } from './program/main.js';
 export { type CallFamily, Program } from './program/program.js';
 export { ProgramBase } from './program/program-base.js';
 export { ProgramContext, type Routine, type SignalHandler } from './program/program-context.js';
+export { done, exactly } from './program/result.js';
 export { Time } from './program/time.js';
 export { KernelSeams } from './seams.js';
 export { recalculatePending } from './signals/signal.js';

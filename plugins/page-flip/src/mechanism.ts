@@ -1,6 +1,6 @@
-import { byFork, CompareError, done, type Endpoint, type Ends, exactly, type Mechanism, type Meeting, type Routine } from '@rpal/compare';
+import { byFork, CompareError, type Endpoint, type Ends, type Mechanism, type Meeting, type Routine } from '@rpal/compare';
 import { PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
-import type { Program } from '@rpal/kernel';
+import { done, exactly, type Program } from '@rpal/kernel';
 import { pageAccept, pageFlip, pageSend } from './plugin.js';
 import { PageSend } from './send-pages.js';
 

@@ -15,13 +15,6 @@ export const compare: Group = {
       text: 'if (last !== undefined && last.step === step && last.cpu === cpu) last.cycles += cycles;',
       mutated: 'if (last !== undefined && last.step === step) last.cycles += cycles;',
     },
-    { kind: 'errno', text: 'if (result !== wanted)', mutated: 'if (result < 0)', tests: ['errors'] },
-    {
-      kind: 'errno',
-      text: 'if (result < 0) throw new CompareError',
-      mutated: 'if (result < -100) throw new CompareError',
-      tests: ['errors'],
-    },
     { kind: 'state', text: 'if (at >= 0) throw', mutated: 'if (at > 1e9) throw' },
     { kind: 'state', text: 'if (!mechanism.streams) throw', mutated: 'if (mechanism === undefined) throw' },
     { kind: 'bound', text: 'value >= least && value <= most', mutated: 'value > least && value <= most' },

@@ -4,6 +4,13 @@ export const kernel: Group = {
   package: 'packages/kernel',
   tests: ['signal', 'job-control', 'process', 'exec', 'limits-and-senders'],
   mutants: [
+    { kind: 'errno', text: 'if (result !== wanted)', mutated: 'if (result < 0)', tests: ['result'] },
+    {
+      kind: 'errno',
+      text: 'if (result < 0) throw new MachineError',
+      mutated: 'if (result < -100) throw new MachineError',
+      tests: ['result'],
+    },
     { kind: 'state', text: "if (action.handler !== 'default') {", mutated: "if (action.handler !== 'default' && process.pid < 0) {" },
     { kind: 'state', text: 'thread.blocked = thread.savedMask;', mutated: '', tests: ['signal', 'poll'] },
     {

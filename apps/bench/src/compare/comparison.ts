@@ -123,7 +123,7 @@ export function whyNot(mechanism: Mechanism, settings: CompareSettings, size: nu
   return null;
 }
 
-/** Runs one mechanism with messages of one size, on a machine with further plugins. @throws CompareError if a call failed or a message came changed */
+/** Runs one mechanism with messages of one size, on a machine with further plugins. @throws MachineError if a call failed, CompareError if a message came changed */
 export function measureRow(mechanism: Mechanism, settings: CompareSettings, size: number, plugins: readonly Plugin[] = []): Row {
   const options = optionsOf(mechanism, settings, size, plugins);
   const { waiting } = options;
@@ -140,7 +140,7 @@ export function measureRow(mechanism: Mechanism, settings: CompareSettings, size
   return tripRow(mechanism, size, waiting, result);
 }
 
-/** COST of one mechanism with messages of one size. @throws CompareError as `measureRow` */
+/** COST of one mechanism with messages of one size. @throws as `measureRow` */
 export function costRow(mechanism: Mechanism, settings: CompareSettings, size: number): CostRow {
   const options = optionsOf(mechanism, settings, size, []);
   const { work, mechanism: twoCpus, oneThread } = cost(mechanism, options);

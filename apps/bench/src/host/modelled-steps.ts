@@ -1,6 +1,6 @@
-import { done, exactly, type Mechanism, mechanisms, pingPong } from '@rpal/compare';
+import { type Mechanism, mechanisms, pingPong } from '@rpal/compare';
 import type { CpuProfile } from '@rpal/hw-x86';
-import { createMachine, executable, type Program } from '@rpal/kernel';
+import { createMachine, done, exactly, executable, type Program } from '@rpal/kernel';
 import type { IdleStateName } from '@rpal/sched';
 import { MapFlag, Prot } from '@rpal/uapi';
 import { check } from '../outcome.js';

@@ -1,5 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Program } from '@rpal/kernel';
+import { done, exactly, type Program } from '@rpal/kernel';
 import { LinuxCall, Signal, SocketOption, SocketType } from '@rpal/uapi';
 import { all, type Halves, type Operation, type Part, type Preparation, touched, twoHalves } from './operation.js';
 

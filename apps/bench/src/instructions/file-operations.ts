@@ -1,5 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Program } from '@rpal/kernel';
+import { done, exactly, type Program } from '@rpal/kernel';
 import { At, Errno, LinuxCall, MapFlag, OpenFlag, Prot } from '@rpal/uapi';
 import { type Operation, type Preparation, prepared, touched } from './operation.js';
 

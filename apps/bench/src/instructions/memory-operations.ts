@@ -1,5 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Program } from '@rpal/kernel';
+import { done, exactly, type Program } from '@rpal/kernel';
 import { Madvise, MapFlag, Mremap, Prot } from '@rpal/uapi';
 import { all, type Operation, type Preparation, prepared } from './operation.js';
 

@@ -1,6 +1,5 @@
-import { done } from '@rpal/compare';
 import { type CpuProfile, type LedgerEntry, profiles, spread } from '@rpal/hw-x86';
-import { createMachine, executable, type Program } from '@rpal/kernel';
+import { createMachine, done, executable, type Program } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import { tmpfs } from '@rpal/tmpfs';
 import { Signal } from '@rpal/uapi';

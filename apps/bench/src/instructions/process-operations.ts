@@ -1,4 +1,4 @@
-import { done, exactly } from '@rpal/compare';
+import { done, exactly } from '@rpal/kernel';
 import { Errno, LinuxCall, MapFlag, Prot } from '@rpal/uapi';
 import { type Operation, touched } from './operation.js';
 

@@ -1,5 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Program } from '@rpal/kernel';
+import { done, exactly, type Program } from '@rpal/kernel';
 import { SchedPolicy } from '@rpal/sched';
 import { Errno, Futex, LinuxCall, MapFlag, Prot } from '@rpal/uapi';
 import type { Operation } from './operation.js';

@@ -1,5 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Program } from '@rpal/kernel';
+import { done, exactly, type Program } from '@rpal/kernel';
 import { Fcntl, OpenFlag, SocketOption, SocketType } from '@rpal/uapi';
 import { all, type Operation, touched, twoHalves } from './operation.js';
 

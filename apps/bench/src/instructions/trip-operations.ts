@@ -1,5 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Program } from '@rpal/kernel';
+import { done, exactly, type Program } from '@rpal/kernel';
 import { SchedPolicy } from '@rpal/sched';
 import { SignalMask, SocketType } from '@rpal/uapi';
 import { type Operation, touched } from './operation.js';

@@ -1,4 +1,4 @@
-import { done, exactly } from '@rpal/compare';
+import { done, exactly } from '@rpal/kernel';
 import { type Operation, touched } from './operation.js';
 
 const SIZES = [32, 4096, 8192, 16_384, 65_536, 262_144, 1_048_576];

@@ -1,6 +1,5 @@
-import { done, exactly } from '@rpal/compare';
 import { Access, type Cpu, mapPage, PAGE_SIZE, Platform, Pte, profiles, Translations } from '@rpal/hw-x86';
-import { createMachine, executable, type Program } from '@rpal/kernel';
+import { createMachine, done, exactly, executable, type Program } from '@rpal/kernel';
 import { Epoll, Poll, SocketType } from '@rpal/uapi';
 import { check } from '../outcome.js';
 import { FAULT_RUNS, measureFaults, PAGES } from './faults.js';

@@ -1,4 +1,4 @@
-import { done, exactly } from '@rpal/compare';
+import { done, exactly } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Errno, MapFlag, Prot } from '@rpal/uapi';
 import { type Answer, hex, type Question } from './question.js';

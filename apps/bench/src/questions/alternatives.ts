@@ -1,5 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import { executable, type Main, type Program } from '@rpal/kernel';
+import { done, exactly, executable, type Main, type Program } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { rpal } from '@rpal/rpal-core';
 import { MapFlag, Prot } from '@rpal/uapi';

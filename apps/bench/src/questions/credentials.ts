@@ -1,7 +1,6 @@
 import { definePlugin } from '@rpal/bus';
-import { done, exactly } from '@rpal/compare';
 import type { Cpu } from '@rpal/hw-x86';
-import { type Program, SyscallNumber } from '@rpal/kernel';
+import { done, exactly, type Program, SyscallNumber } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Errno } from '@rpal/uapi';
 import { whole } from '../report/numbers.js';

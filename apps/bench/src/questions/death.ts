@@ -1,5 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Process } from '@rpal/kernel';
+import { done, exactly, type Process } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
 import { whole } from '../report/numbers.js';

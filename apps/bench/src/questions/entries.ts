@@ -1,7 +1,6 @@
-import { done } from '@rpal/compare';
 import type { CpuProfile } from '@rpal/hw-x86';
 import { EventFd } from '@rpal/ipc';
-import { type Call, type Program, SyscallNumber } from '@rpal/kernel';
+import { type Call, done, type Program, SyscallNumber } from '@rpal/kernel';
 import { type RpalOptions, rpalOf } from '@rpal/rpal-core';
 import { type Answer, errno, type Question } from './question.js';
 import { meet, smallProfile } from './services.js';

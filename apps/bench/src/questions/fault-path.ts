@@ -1,6 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Program } from '@rpal/kernel';
-import { executable } from '@rpal/kernel';
+import { done, exactly, executable, type Program } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { MapFlag, Prot, Signal, SignalCode } from '@rpal/uapi';
 import type { Answer, Question } from './question.js';

@@ -1,4 +1,4 @@
-import { done, exactly } from '@rpal/compare';
+import { done, exactly } from '@rpal/kernel';
 import { librpal, rpalExecutable } from '@rpal/librpal';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';

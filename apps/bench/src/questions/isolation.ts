@@ -1,6 +1,5 @@
-import { done } from '@rpal/compare';
 import { PAGE_SIZE, Pte, walk } from '@rpal/hw-x86';
-import type { Program } from '@rpal/kernel';
+import { done, type Program } from '@rpal/kernel';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { Signal, SignalCode } from '@rpal/uapi';
 import { type Answer, hex, type Question } from './question.js';

@@ -1,5 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Process, Program } from '@rpal/kernel';
+import { done, exactly, type Process, type Program } from '@rpal/kernel';
 import { librpal, rpalExecutable } from '@rpal/librpal';
 import { RpalIoctl, type RpalOptions, rpalThread } from '@rpal/rpal-core';
 import { SignalCode } from '@rpal/uapi';

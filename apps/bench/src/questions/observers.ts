@@ -1,7 +1,6 @@
 import { definePlugin } from '@rpal/bus';
-import { done, exactly } from '@rpal/compare';
 import { Vector } from '@rpal/hw-x86';
-import { currentThread } from '@rpal/kernel';
+import { currentThread, done, exactly } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { whole } from '../report/numbers.js';

@@ -1,5 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Call, Process, Program } from '@rpal/kernel';
+import { type Call, done, exactly, type Process, type Program } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { SchedPolicy, type TaskGroup } from '@rpal/sched';

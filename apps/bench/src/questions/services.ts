@@ -1,7 +1,6 @@
 import type { Plugin } from '@rpal/bus';
-import { done, exactly } from '@rpal/compare';
 import { type CpuProfile, profiles } from '@rpal/hw-x86';
-import { createMachine, executable, type Machine, type Process, type Program } from '@rpal/kernel';
+import { createMachine, done, exactly, executable, type Machine, type Process, type Program } from '@rpal/kernel';
 import { EPOLLRPALIN, findReceiver, introduce, type LibRpal, librpal, type RpalFd, rpalExecutable, welcome } from '@rpal/librpal';
 import { RpalBug, type RpalOptions, rpal } from '@rpal/rpal-core';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';

@@ -1,5 +1,5 @@
-import { done, exactly } from '@rpal/compare';
 import { walk } from '@rpal/hw-x86';
+import { done, exactly } from '@rpal/kernel';
 import { librpal, rpalExecutable } from '@rpal/librpal';
 import { type RpalOptions, rpalOf } from '@rpal/rpal-core';
 import { MapFlag, Prot } from '@rpal/uapi';

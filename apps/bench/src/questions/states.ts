@@ -1,5 +1,4 @@
-import { done, exactly } from '@rpal/compare';
-import type { Program } from '@rpal/kernel';
+import { done, exactly, type Program } from '@rpal/kernel';
 import { LibProcess } from '@rpal/librpal';
 import { Rcc, ReceiverState, type RpalOptions, rpalOf, Scc } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';

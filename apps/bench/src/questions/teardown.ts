@@ -1,7 +1,6 @@
-import { done, exactly } from '@rpal/compare';
 import type { CpuProfile } from '@rpal/hw-x86';
 import { PAGE_SIZE } from '@rpal/hw-x86';
-import { executable, type Program } from '@rpal/kernel';
+import { done, exactly, executable, type Program } from '@rpal/kernel';
 import { librpal, rpalExecutable } from '@rpal/librpal';
 import type { RpalOptions } from '@rpal/rpal-core';
 import { fail } from '../outcome.js';

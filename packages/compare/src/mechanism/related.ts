@@ -1,5 +1,4 @@
-import { type Call, executable, type Machine, type Main, type Program, Time } from '@rpal/kernel';
-import { done } from '../errors.js';
+import { type Call, done, executable, type Machine, type Main, type Program, Time } from '@rpal/kernel';
 import type { Endpoint, Meeting, Routine } from './mechanism.js';
 
 /** What two related programs know of their connection: each its own end. */

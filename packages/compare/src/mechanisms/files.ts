@@ -1,7 +1,6 @@
-import type { Program } from '@rpal/kernel';
+import { done, MachineError, type Program } from '@rpal/kernel';
 import { tmpfs } from '@rpal/tmpfs';
 import { Epoll, FileMode, OpenFlag, Poll, SocketType } from '@rpal/uapi';
-import { CompareError, done } from '../errors.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { byFork, type Ends } from '../mechanism/related.js';
 import { lookAgain, nonBlocking, untilThere } from '../mechanism/waiting.js';
@@ -55,7 +54,7 @@ function sockets(type: number): Open {
 function* whole(address: number, length: number, read: (to: number, most: number) => Routine<number>): Routine<number> {
   for (let got = 0; got < length; ) {
     const n = done('read', yield* read(address + got, length - got));
-    if (n === 0) throw new CompareError('CALL_FAILED', 'read came to the end of the stream');
+    if (n === 0) throw new MachineError('CALL_FAILED', 'read came to the end of the stream');
     got += n;
   }
   return address;

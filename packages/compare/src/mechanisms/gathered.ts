@@ -1,6 +1,5 @@
-import { executable, type Machine, type Program, Time } from '@rpal/kernel';
+import { done, executable, type Machine, type Program, Time } from '@rpal/kernel';
 import { EPOLL_EVENT_SIZE, Epoll, Poll } from '@rpal/uapi';
-import { done } from '../errors.js';
 import type { Gathering, Hub } from '../mechanism/gathering.js';
 import type { Endpoint, Meeting, Routine } from '../mechanism/mechanism.js';
 import type { Ends } from '../mechanism/related.js';

@@ -1,6 +1,6 @@
+import { done, exactly } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import { OpenFlag } from '@rpal/uapi';
-import { done, exactly } from '../errors.js';
 import type { Mechanism } from '../mechanism/mechanism.js';
 import { byFork } from '../mechanism/related.js';
 import { nonBlocking, untilThere } from '../mechanism/waiting.js';

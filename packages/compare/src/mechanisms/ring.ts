@@ -1,7 +1,6 @@
 import { PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
-import type { Program } from '@rpal/kernel';
+import { done, type Program } from '@rpal/kernel';
 import { MapFlag, Prot } from '@rpal/uapi';
-import { done } from '../errors.js';
 import type { Meeting, Routine } from '../mechanism/mechanism.js';
 
 const LINE = 64;

@@ -1,5 +1,5 @@
 import type { Plugin } from '@rpal/bus';
-import { type Machine, type Program, Time } from '@rpal/kernel';
+import { done, exactly, type Machine, MachineError, type Program, Time } from '@rpal/kernel';
 import {
   EPOLLRPALIN,
   findReceiver,
@@ -14,7 +14,6 @@ import {
 } from '@rpal/librpal';
 import { rpal } from '@rpal/rpal-core';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
-import { CompareError, done, exactly } from '../errors.js';
 import type { Gathering } from '../mechanism/gathering.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { lookAgain } from '../mechanism/waiting.js';
@@ -129,7 +128,7 @@ function* client(p: Program, meeting: Meeting, passing: RpalVariant['passing']):
   const id = yield* introduce(p, lib, fd);
   if (id < 0) throw libraryFailed('the handshake', lib.error);
   const receiver = yield* findReceiver(p, lib, id, fd);
-  if (receiver === null) throw new CompareError('CALL_FAILED', 'rpal_uds_fdmap found no receiver');
+  if (receiver === null) throw new MachineError('CALL_FAILED', 'rpal_uds_fdmap found no receiver');
   const far: Far = { server: id, fd: receiver };
   const word = done('mmap', yield* p.allocate(4096));
 
@@ -166,9 +165,9 @@ function* client(p: Program, meeting: Meeting, passing: RpalVariant['passing']):
   done('close', yield* p.close(fd));
 }
 
-function libraryFailed(call: string, error: number): CompareError {
+function libraryFailed(call: string, error: number): MachineError {
   const name = Object.entries(RpalError).find(([, code]) => code === error)?.[0] ?? String(error);
-  return new CompareError('CALL_FAILED', `${call} failed with ${name}`);
+  return new MachineError('CALL_FAILED', `${call} failed with ${name}`);
 }
 
 /** One server, whose receiver waits for all its clients. */

@@ -1,6 +1,5 @@
-import type { Program } from '@rpal/kernel';
+import { done, type Program } from '@rpal/kernel';
 import { Futex } from '@rpal/uapi';
-import { done } from '../errors.js';
 import type { Hub } from '../mechanism/gathering.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { byClone, byFork, type Ends } from '../mechanism/related.js';

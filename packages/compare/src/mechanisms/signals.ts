@@ -1,5 +1,5 @@
+import { done, MachineError } from '@rpal/kernel';
 import { Errno, SignalMask } from '@rpal/uapi';
-import { CompareError, done } from '../errors.js';
 import type { Mechanism } from '../mechanism/mechanism.js';
 import { byFork } from '../mechanism/related.js';
 import { lookAgain } from '../mechanism/waiting.js';
@@ -58,7 +58,7 @@ export const signals: Mechanism = {
           for (;;) {
             const signal = yield* p.sigwait(0, BIT, timeout);
             if (signal === SIGNAL) break;
-            if (signal !== -Errno.EAGAIN) throw new CompareError('CALL_FAILED', `rt_sigtimedwait came back with ${signal}`);
+            if (signal !== -Errno.EAGAIN) throw new MachineError('CALL_FAILED', `rt_sigtimedwait came back with ${signal}`);
             yield* lookAgain(p, meeting);
           }
           yield* p.store32(address, p.second);

@@ -1,11 +1,10 @@
 import { definePlugin, type Plugin } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
-import type { Program, SyscallHandler, Thread } from '@rpal/kernel';
+import { done, type Program, type SyscallHandler, type Thread } from '@rpal/kernel';
 import { TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { begin, Pending } from '@rpal/vfs';
 import manifest from '../../package.json' with { type: 'json' };
-import { done } from '../errors.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { byFork, type Ends } from '../mechanism/related.js';
 import { lookAgain } from '../mechanism/waiting.js';

@@ -1,7 +1,7 @@
 import { pageCeil } from '@rpal/hw-x86';
+import { done, exactly } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import { Errno, Ipc, LinuxCall } from '@rpal/uapi';
-import { done, exactly } from '../errors.js';
 import type { Mechanism } from '../mechanism/mechanism.js';
 import { byFork } from '../mechanism/related.js';
 import { untilThere } from '../mechanism/waiting.js';

@@ -1,5 +1,5 @@
-import { executable, type MachineOptions, type Program } from '@rpal/kernel';
-import { CompareError, done, exactly } from '../errors.js';
+import { done, exactly, executable, type MachineOptions, type Program } from '@rpal/kernel';
+import { CompareError } from '../errors.js';
 import type { Routine } from '../mechanism/mechanism.js';
 import { mapRings } from '../mechanisms/ring.js';
 import { checkWhole } from '../workload/checks.js';
@@ -53,7 +53,7 @@ const WARM_UP = 1;
 
 /**
  * Every rank sends to the next one and receives from the one before, all at the same time (HPCC's naturally ordered ring, one way).
- * @throws CompareError USAGE, CALL_FAILED, CHANGED
+ * @throws CompareError USAGE, CHANGED; MachineError CALL_FAILED
  */
 export function mpiRing(options: MpiOptions): MpiResult {
   const { ranks } = options;
@@ -71,7 +71,7 @@ export function mpiRing(options: MpiOptions): MpiResult {
 
 /**
  * Ranks in pairs that send and receive in turn, all pairs at the same time. With two ranks, HPCC's ping-pong.
- * @throws CompareError USAGE, also if the number of ranks is odd, CALL_FAILED, CHANGED
+ * @throws CompareError USAGE, also if the number of ranks is odd, CHANGED; MachineError CALL_FAILED
  */
 export function mpiPingPong(options: MpiOptions): MpiResult {
   const { ranks } = options;

@@ -1,6 +1,6 @@
 import type { Plugin } from '@rpal/bus';
+import { done, exactly } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
-import { done, exactly } from '../errors.js';
 import type { Routine } from '../mechanism/mechanism.js';
 import type { Rank } from './rank.js';
 

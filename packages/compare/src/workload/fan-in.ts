@@ -1,5 +1,5 @@
-import type { Program } from '@rpal/kernel';
-import { CompareError, exactly } from '../errors.js';
+import { exactly, type Program } from '@rpal/kernel';
+import { CompareError } from '../errors.js';
 import type { Mechanism, Routine } from '../mechanism/mechanism.js';
 import { checkWaiting, checkWhole } from './checks.js';
 import { Counters } from './counters.js';
@@ -25,7 +25,7 @@ const PAUSE = 200;
 /**
  * Each client sends a request and waits for its answer, again and again; one server answers them all with the bytes that it got.
  * `messages` are the requests of each client.
- * @throws CompareError USAGE if the mechanism is for two sides only, or there are too few cores; CALL_FAILED, CHANGED
+ * @throws CompareError USAGE if the mechanism is for two sides only, or there are too few cores; CHANGED. MachineError CALL_FAILED
  */
 export function fanIn(mechanism: Mechanism, { machine: options, size, waiting, messages, warmUp, clients }: FanInOptions): FanIn {
   const { name, gather, gathers, sizes, plugins } = mechanism;

@@ -1,6 +1,6 @@
 import { pageCeil } from '@rpal/hw-x86';
-import type { Program } from '@rpal/kernel';
-import { CompareError, done } from '../errors.js';
+import { done, type Program } from '@rpal/kernel';
+import { CompareError } from '../errors.js';
 import type { Routine } from '../mechanism/mechanism.js';
 
 /** The period of the pattern in the bytes of a message: prime, so that no two messages are alike. */

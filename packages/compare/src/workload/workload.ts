@@ -1,6 +1,6 @@
 import type { Ledger } from '@rpal/hw-x86';
-import { type Machine, type MachineOptions, type Program, type Trip, Trips } from '@rpal/kernel';
-import { CompareError, done, exactly } from '../errors.js';
+import { done, exactly, type Machine, type MachineOptions, type Program, type Trip, Trips } from '@rpal/kernel';
+import { CompareError } from '../errors.js';
 import type { Endpoint, Mechanism, Routine, Waiting } from '../mechanism/mechanism.js';
 import { checkWaiting, checkWhole } from './checks.js';
 import { Counters, type Counts } from './counters.js';

@@ -1,6 +1,6 @@
-import { done, type Experiment, type ExperimentOptions } from '@rpal/compare';
+import type { Experiment, ExperimentOptions } from '@rpal/compare';
 import { PAGE_SIZE } from '@rpal/hw-x86';
-import type { Program } from '@rpal/kernel';
+import { done, type Program } from '@rpal/kernel';
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { Dune, OPEN, type Trapped } from '../runtime/dune.js';
 import { DuneStep } from '../steps.js';

@@ -1,5 +1,5 @@
-import { done, type Routine } from '@rpal/compare';
-import type { Program } from '@rpal/kernel';
+import type { Routine } from '@rpal/compare';
+import { done, type Program } from '@rpal/kernel';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, MessageFlag, Poll } from '@rpal/uapi';
 import { HEADER, looksAtText } from '../library/message.js';
 import { BusStep } from '../steps.js';

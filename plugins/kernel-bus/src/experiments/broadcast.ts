@@ -1,6 +1,6 @@
-import { type Curves, done, type Experiment, type ExperimentOptions, exactly } from '@rpal/compare';
+import type { Curves, Experiment, ExperimentOptions } from '@rpal/compare';
 import { defaultProfile } from '@rpal/hw-x86';
-import { createMachine, executable, type Program, Time } from '@rpal/kernel';
+import { createMachine, done, exactly, executable, type Program, Time } from '@rpal/kernel';
 import { Epoll, MapFlag, OpenFlag, Poll, Prot, SocketType } from '@rpal/uapi';
 import { daemon, polledStream, sendAll, streamRoom } from '../daemon/daemon.js';
 import { BROADCAST, BusIoctl } from '../kernel/connection.js';

@@ -1,5 +1,5 @@
-import { byFork, done, type Endpoint, type Ends, type Mechanism, type Meeting, type Routine } from '@rpal/compare';
-import type { Program } from '@rpal/kernel';
+import { byFork, type Endpoint, type Ends, type Mechanism, type Meeting, type Routine } from '@rpal/compare';
+import { done, type Program } from '@rpal/kernel';
 import { Errno, MapFlag, OpenFlag, Poll, Prot, utf8 } from '@rpal/uapi';
 import { BusIoctl } from '../kernel/connection.js';
 import { HEADER, Library, type Role, roomFor, type Validation } from '../library/message.js';

@@ -1,6 +1,6 @@
-import { type Curves, done, type Experiment, type ExperimentOptions, type Published } from '@rpal/compare';
+import type { Curves, Experiment, ExperimentOptions, Published } from '@rpal/compare';
 import { PAGE_SIZE } from '@rpal/hw-x86';
-import { createMachine, executable } from '@rpal/kernel';
+import { createMachine, done, executable } from '@rpal/kernel';
 import type { Refusal } from '../caps/capability.js';
 import { MultikernelError } from '../errors.js';
 import { Multikernel } from '../machine/multikernel.js';

@@ -1,6 +1,6 @@
-import { byFork, done, type Endpoint, type Ends, lookAgain, type Mechanism, type Meeting } from '@rpal/compare';
+import { byFork, type Endpoint, type Ends, lookAgain, type Mechanism, type Meeting } from '@rpal/compare';
 import { CACHE_LINE } from '@rpal/hw-x86';
-import type { Program } from '@rpal/kernel';
+import { done, type Program } from '@rpal/kernel';
 import { MapFlag, Prot } from '@rpal/uapi';
 import { channelBytes, PAYLOAD_WORDS, UrpcReceiver, UrpcSender } from '../urpc/channel.js';
 import type { Routine, Words } from '../urpc/words.js';

@@ -1,15 +1,6 @@
-import {
-  type Curves,
-  done,
-  type Experiment,
-  type ExperimentOptions,
-  type Mechanism,
-  mechanisms,
-  pingPong,
-  type Routine,
-} from '@rpal/compare';
+import { type Curves, type Experiment, type ExperimentOptions, type Mechanism, mechanisms, pingPong, type Routine } from '@rpal/compare';
 import { defaultProfile } from '@rpal/hw-x86';
-import { type Program, Time } from '@rpal/kernel';
+import { done, type Program, Time } from '@rpal/kernel';
 import { copyOnWrite, flip } from '../mechanism.js';
 
 const SIZES: readonly number[] = [4096, 16_384, 65_536, 262_144, 1_048_576];

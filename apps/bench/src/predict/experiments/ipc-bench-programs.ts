@@ -1,5 +1,4 @@
-import { done } from '@rpal/compare';
-import type { Exchange, Program } from '@rpal/kernel';
+import { done, type Exchange, type Program } from '@rpal/kernel';
 import { MapFlag, Prot, Signal, SignalMask } from '@rpal/uapi';
 
 /**

@@ -1,5 +1,5 @@
-import { done, type Experiment, type ExperimentOptions, exactly, type PublishedFigure } from '@rpal/compare';
-import { createMachine, executable, type Program } from '@rpal/kernel';
+import type { Experiment, ExperimentOptions, PublishedFigure } from '@rpal/compare';
+import { createMachine, done, exactly, executable, type Program } from '@rpal/kernel';
 import { Prot } from '@rpal/uapi';
 import { check } from '../../outcome.js';
 import { profileNamed } from '../../rfc-settings.js';

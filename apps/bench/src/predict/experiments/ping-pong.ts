@@ -1,6 +1,5 @@
-import { done, exactly } from '@rpal/compare';
 import { Ledger } from '@rpal/hw-x86';
-import { createMachine, executable, type MachineOptions, type Main, type Program, type Thread } from '@rpal/kernel';
+import { createMachine, done, exactly, executable, type MachineOptions, type Main, type Program, type Thread } from '@rpal/kernel';
 import { Epoll, OpenFlag, Poll } from '@rpal/uapi';
 
 /** What two processes pass back and forth. */

@@ -21,6 +21,7 @@ const NAMES = [
   'dbus',
   'urpc',
   'lrpc',
+  'pct',
   'dune',
   'rpal',
 ];

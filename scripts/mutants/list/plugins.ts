@@ -150,3 +150,27 @@ export const dune: Group = {
     { kind: 'bound', text: 'address + length <= start + bytes;', mutated: 'address < start + bytes;' },
   ],
 };
+
+export const exokernel: Group = {
+  package: 'plugins/exokernel',
+  tests: ['bindings', 'transfer'],
+  mutants: [
+    { kind: 'permission', text: 'found !== undefined && check === this.#check(frame, writable)', mutated: 'found !== undefined' },
+    { kind: 'permission', text: "if (writable && !capability.writable) return 'NO_RIGHT';", mutated: '' },
+    { kind: 'permission', text: "if (writable && frame.table) return 'IS_TABLE';", mutated: '' },
+    { kind: 'permission', text: "if (frame.table || frame.bindings.length > 0) return 'IN_USE';", mutated: '' },
+    {
+      kind: 'permission',
+      text: 'if (synchronous && slot.runner === from) slot.runner = callee;',
+      mutated: 'if (synchronous) slot.runner = callee;',
+    },
+    { kind: 'state', text: 'this.#lives.set(number, (this.#lives.get(number) ?? 0) + 1);', mutated: '' },
+    { kind: 'state', text: 'for (const slot of this.#slots) if (slot.runner === environment) slot.runner = slot.owner;', mutated: '' },
+    { kind: 'flush', text: 'else this.#stale.add(environment);', mutated: '' },
+    {
+      kind: 'bound',
+      text: 'if (this.entries.exception === null || this.#traps === 8) return false;',
+      mutated: 'if (this.entries.exception === null) return false;',
+    },
+  ],
+};

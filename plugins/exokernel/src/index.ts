@@ -1,0 +1,20 @@
+export { ExokernelError, type ExokernelErrorCode } from './errors.js';
+export type { TableLevel } from './kernel/bindings.js';
+export { type Capability, capabilityOf, type Refusal, wordsOf } from './kernel/capability.js';
+export {
+  type Entries,
+  Environment,
+  type EnvironmentProgram,
+  type Repossessed,
+  type Routine,
+  type Transfer,
+  type Trap,
+  type TrapAnswer,
+} from './kernel/environment.js';
+export { Exokernel, type ExokernelOptions } from './kernel/exokernel.js';
+export { type FrameTable, granted, type OwnedFrame } from './kernel/frames.js';
+export { call, offer, type Service } from './libos/lrpc.js';
+export { PageTables } from './libos/page-tables.js';
+export { decstation2100, decstation3100, decstation5000 } from './machines/r3000.js';
+export { pct } from './mechanism.js';
+export { exokernel } from './system.js';

@@ -1,0 +1,11 @@
+import type { System } from '@rpal/compare';
+import { controlTransfer } from './experiments/control-transfer.js';
+import { pct } from './mechanism.js';
+
+/** The exokernel of Engler et al. (SOSP 1995). */
+export const exokernel: System = {
+  name: 'exokernel',
+  title: 'Exokernel (Aegis, Xok): a kernel that protects and leaves the rest to libraries',
+  experiments: [controlTransfer],
+  mechanisms: [pct],
+};

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { rfcJson } from '../src/report/rfc-report.js';
 import { isBuilt, program } from './built.js';
@@ -39,6 +39,14 @@ describe.skipIf(!isBuilt())('the built program', () => {
     expect(stdout).toMatch(/^EPOLL: .*\nRPAL: /);
     expect(stderr).toBe('');
     expect(code).toBe(0);
+  });
+
+  it('carries the words of no library in other languages, and what only simulates carries no zod', () => {
+    const sources = (name: string): string[] => JSON.parse(readFileSync(join(dirname(program), `${name}.js.map`), 'utf8')).sources;
+    const bundles = ['cli', 'program', 'perf', 'range-worker', 'sweep-thread'];
+    const locales = bundles.flatMap(sources).filter((file) => /\/locales\//.test(file));
+    expect(new Set(locales.map((file) => file.split('/').at(-1)))).toEqual(new Set(['en.js']));
+    expect(['cli', 'perf', 'range-worker'].flatMap(sources).filter((file) => file.includes('/zod/'))).toEqual([]);
   });
 
   it('survives a reader that leaves: | head -1', async () => {

@@ -186,6 +186,29 @@ describe('a sweep', () => {
     expect(goneOn.stderr).toContain('no such socket');
   });
 
+  // Once a sweep that had lost its server reported 843 cycles without a word.
+  it('whose server dies says who, of which signal and where, whatever it talked through, and reports no figure', async () => {
+    const out = folder();
+    writeFileSync(
+      join(directory, 'kills.ts'),
+      `const setup = ({ events, machine }: any): void => {
+         let calls = 0;
+         events.syscallEnter.on('test', (cpu: any, time: any, { process }: any) => {
+           if (process.pid === 2 && ++calls === 12) machine.kernel.signals.sendToProcess(machine.platform.cpus[cpu], process, 9);
+         });
+       };
+       export default { definition: { name: 'kills', version: '0.1.0', setup }, input: {} };`,
+    );
+    const mechanisms = ['pipe', 'stream', 'pipe-epoll', 'mq', 'futex', 'eventfd-ring', 'rpal'];
+    const args = ['sweep', 'compare', `mechanism=${mechanisms}`, 'messages=20', 'plugin=./kills.ts', '--jobs', '1', '--keep-going'];
+    const { code, stdout, stderr } = await run([...args, '--out', out], undefined, directory);
+    expect([code, stdout.split('\n')[0]]).toEqual([1, '0 of 7 points are done, 0 of them from before, 7 failed']);
+    const lines = stderr.split('\n').filter((line) => line.startsWith('failed: '));
+    expect(lines.map((line) => /mechanism=(\S+)/.exec(line)?.[1]).sort()).toEqual(mechanisms.sort());
+    for (const line of lines)
+      expect(line).toMatch(/(client|server) \(process 2\) died of SIGKILL on CPU \d+ at \d+ TSC cycles .*, in \w+\(/);
+  });
+
   it('prints scripts for schedulers of jobs', async () => {
     const script = async (scheduler: string): Promise<string> =>
       (await run(['sweep', 'script', scheduler, 'rfc', 'size=double(32,512)', '--shards', '4', '--out', '/shared/x'], undefined, directory))

@@ -118,6 +118,30 @@ const cases: readonly [what: string, text: string, says: RegExp][] = [
   ['a claim in vain', verdict.ofClaim({ believed: false }), /changes little/],
   ['a tick that ends a call', verdict.ofEndlessCall(10, 100), /after 10 % of the callee's work/],
   ['a call that nothing ends', verdict.ofEndlessCall(100, 100), /waits for the whole of the work/],
+  ['entries that nothing hooks', verdict.ofEntries(['INT 0x80', 'FRED'], 1), /wrong task \(INT 0x80; FRED\).*with FRED no tick/],
+  ['entries that a tick ends', verdict.ofEntries(['INT 0x80'], 0.1), /wrong task \(INT 0x80\).*, silently\.$/],
+  ['entries that are all hooked', verdict.ofEntries([], 1), /^Every entry is served/],
+  [
+    'a quota that a call lets go',
+    verdict.ofQuota({ total: 100, most: 10 }, { total: 150, most: 30, released: 4 }, 10),
+    /ends the throttling.*not the quota: 3.0 times the quota in one period, against 1.0 without.* 1.50 times as much/,
+  ],
+  [
+    'a quota that is stopped again',
+    verdict.ofQuota({ total: 100, most: 10 }, { total: 100, most: 30, released: 0 }, 10),
+    /stopped again at once.*none left: 3.0 times/,
+  ],
+  ['a quota that holds', verdict.ofQuota({ total: 100, most: 10 }, { total: 900, most: 11, released: 4 }, 10), /^The quota holds/],
+  [
+    'an end that grows with the square',
+    verdict.ofTearDown({ cycles: 100, interrupts: 15 }, { cycles: 120, interrupts: 0 }, { cycles: 900, interrupts: 31, peers: 15 }),
+    /With 15 peers the end takes 9.0 times .* 31 times where the other interrupts 15: .* the square of the peers\. Without peers it costs 1.2 times/,
+  ],
+  [
+    'an end that grows with the peers',
+    verdict.ofTearDown({ cycles: 100, interrupts: 0 }, { cycles: 90, interrupts: 0 }, { cycles: 300, interrupts: 30, peers: 15 }),
+    /about once for each peer\. Without peers it costs 0.9 times/,
+  ],
   ['objections that stand', verdict.ofObjections(4, 4), /all can still be shown/],
   ['objections that are answered', verdict.ofObjections(1, 4), /Of 4 objections to v1, 1 can/],
 ];

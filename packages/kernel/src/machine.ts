@@ -215,7 +215,9 @@ export class Machine {
     const { tscPerNs } = this.platform.costs;
     const threads = [...this.kernel.processes.threads()];
     const waiting = threads.map((thread) => waitingText(thread, tscPerNs));
-    const dead = this.deaths.map((death) => deathText(death, tscPerNs));
+    // Those that nobody was told of, and those that wait for somebody who asks.
+    const deaths = [...this.deaths, ...[...this.kernel.processes].flatMap(({ death }) => death ?? [])];
+    const dead = deaths.map((death) => deathText(death, tscPerNs));
     const before = dead.length === 0 ? '' : `. Before, ${dead.join('; ')}`;
     return new DeadlockError(threads.map(waitingOf), `nothing can happen any more, but these wait: ${waiting.join('; ')}${before}`);
   }

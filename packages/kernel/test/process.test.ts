@@ -183,6 +183,29 @@ describe('a machine', () => {
     expect(error?.message).toContain('stuck (process 1) in epoll_wait(epfd 0');
   });
 
+  it('says then, too, who died of a signal before, though its parent has not asked', () => {
+    const machine = smallMachine();
+    machine.spawn(
+      executable('client', function* (p) {
+        const requests = yield* p.pipe();
+        const toServer = p.second;
+        const answers = yield* p.pipe();
+        const toClient = p.second;
+        const room = yield* p.allocate(4096);
+        yield* p.fork(function* (child) {
+          yield* child.read(requests, room, 1);
+          yield* child.kill(yield* child.getpid(), Signal.KILL);
+          yield* child.write(toClient, room, 1);
+        });
+        yield* p.write(toServer, room, 1);
+        yield* p.read(answers, room, 1);
+      }),
+    );
+    expect(() => machine.run()).toThrow(
+      /these wait: client \(process 1\) in read\(fd 2.*\. Before, client \(process 2\) died of SIGKILL on CPU \d at .*, in kill\(pid 2, sig SIGKILL\)$/,
+    );
+  });
+
   it('refuses what cannot be: a CPU that is not there, an idle state that the CPU has not, a bad clock', () => {
     const machine = smallMachine();
     expect(() => machine.spawn(executable('x', forks), 4)).toThrow('cpu: 4 is not one of the 4 CPUs');

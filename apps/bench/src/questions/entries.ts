@@ -4,6 +4,7 @@ import { type Call, done, type Program, SyscallNumber } from '@rpal/kernel';
 import { type RpalOptions, rpalOf } from '@rpal/rpal-core';
 import { type Answer, errno, type Question } from './question.js';
 import { meet, smallProfile } from './services.js';
+import { ofEntries } from './verdicts.js';
 
 const withFred: CpuProfile = { ...smallProfile, features: { ...smallProfile.features, fred: true } };
 
@@ -109,10 +110,7 @@ function unhooked(options: RpalOptions): Answer {
       ([name, { pid, server, client, result, inClient, switches, long }]) =>
         `${name}: getpid() gives ${pid} (server ${server}, client ${client}); the descriptor is in ${inClient ? "the client's" : "the server's"} table; lazy switches in the call: ${switches}; rpal_write_ptrs gives ${errno(result)}; a long callee holds the caller for ${(100 * long).toFixed(0)} % of its work`,
     ),
-    verdict:
-      wrong.length > 0
-        ? `Entries that the series does not hook are served as the wrong task (${wrong.join('; ')}): the callee's system calls act on the caller's process, silently${(rows.at(-1)?.[1].long ?? 0) > 0.9 ? ', and with FRED no tick gives the caller its thread back' : ''}.`
-        : 'Every entry is served as the task whose code runs.',
+    verdict: ofEntries(wrong, rows.at(-1)?.[1].long ?? 0),
   };
 }
 

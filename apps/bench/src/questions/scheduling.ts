@@ -6,7 +6,7 @@ import { OpenFlag } from '@rpal/uapi';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
 import { type Connection, meet } from './services.js';
-import { ofClasses, ofMoves } from './verdicts.js';
+import { ofClasses, ofMoves, ofQuota } from './verdicts.js';
 
 const MS = 1e6;
 
@@ -92,10 +92,7 @@ function throttledGroup(options: RpalOptions): Answer {
       `with ${loud.calls} calls: ${line(loud)}`,
       `calls that set the stopped group going: ${loud.released}`,
     ],
-    verdict:
-      loud.most > 1.1 * quiet.most
-        ? `The lazy switch ${loud.released > 0 ? 'ends the throttling' : 'goes to a task of a group that is let go on and stopped again at once'}, and the callee works on the group's account although it has none left${loud.released > 0 ? ', which keeps the kernel from having nothing to run, not the quota' : ''}: ${(loud.most / QUOTA).toFixed(1)} times the quota in one period, against ${(quiet.most / QUOTA).toFixed(1)} without calls. What was taken too much is a debt that later periods pay, so over all of them it is ${(loud.total / quiet.total).toFixed(2)} times as much.`
-        : 'The quota holds.',
+    verdict: ofQuota(quiet, loud, QUOTA),
   };
 }
 

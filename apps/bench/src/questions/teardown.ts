@@ -7,6 +7,7 @@ import { fail } from '../outcome.js';
 import { whole } from '../report/numbers.js';
 import type { Answer, Question } from './question.js';
 import { smallMachine, smallProfile } from './services.js';
+import { ofTearDown } from './verdicts.js';
 
 const PAGES = 256;
 const PEERS = [0, 1, 4, 8, 15];
@@ -99,11 +100,7 @@ function tearDown(options: RpalOptions): Answer {
       { label: 'no RPAL, 15 other processes', cycles: plain.cycles },
       ...runs.map(({ peers, cycles }) => ({ label: `RPAL, ${counted(peers, 'peer')}`, cycles })),
     ],
-    verdict: `With ${most.peers} peers the end takes ${(most.cycles / plain.cycles).toFixed(1)} times as long as that of an ordinary process, and interrupts CPUs ${most.interrupts} times where the other interrupts ${plain.interrupts}: ${
-      most.interrupts > 2 * most.peers
-        ? 'each peer is unlinked with two full flushes, and each flush interrupts the CPUs of all peers that are left, so the work grows with the square of the peers'
-        : 'about once for each peer'
-    }. Without peers it costs ${(least.cycles / plain.cycles).toFixed(1)} times as much.`,
+    verdict: ofTearDown(plain, least, most),
   };
 }
 

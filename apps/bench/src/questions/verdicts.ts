@@ -45,6 +45,42 @@ export function ofBaselines(sameCpu: number, others: readonly number[]): string 
     : `${range}: it does not depend on the wake-up of an idle CPU, as one CPU alone shows ${sameCpu.toFixed(1)} times.`;
 }
 
+/** @param wrong entries that were served as another task @param long part of a callee's work for which its caller waits, with FRED */
+export function ofEntries(wrong: readonly string[], long: number): string {
+  if (wrong.length === 0) return 'Every entry is served as the task whose code runs.';
+  const held = long > 0.9 ? ', and with FRED no tick gives the caller its thread back' : '';
+  return `Entries that the series does not hook are served as the wrong task (${wrong.join('; ')}): the callee's system calls act on the caller's process, silently${held}.`;
+}
+
+/** Nanoseconds that a group ran: in all, and in the period in which it ran most. */
+interface GroupTime {
+  readonly total: number;
+  readonly most: number;
+}
+
+/** @param loud with calls, of which so many set the stopped group going @param quota nanoseconds in a period */
+export function ofQuota(quiet: GroupTime, loud: GroupTime & { readonly released: number }, quota: number): string {
+  if (loud.most <= 1.1 * quiet.most) return 'The quota holds.';
+  const switches = loud.released > 0 ? 'ends the throttling' : 'goes to a task of a group that is let go on and stopped again at once';
+  const keeps = loud.released > 0 ? ', which keeps the kernel from having nothing to run, not the quota' : '';
+  return `The lazy switch ${switches}, and the callee works on the group's account although it has none left${keeps}: ${(loud.most / quota).toFixed(1)} times the quota in one period, against ${(quiet.most / quota).toFixed(1)} without calls. What was taken too much is a debt that later periods pay, so over all of them it is ${(loud.total / quiet.total).toFixed(2)} times as much.`;
+}
+
+/** The end of a process: cycles, and interrupts of other CPUs. */
+interface End {
+  readonly cycles: number;
+  readonly interrupts: number;
+}
+
+/** @param plain without RPAL @param least with it, but no peer */
+export function ofTearDown(plain: End, least: End, most: End & { readonly peers: number }): string {
+  const growth =
+    most.interrupts > 2 * most.peers
+      ? 'each peer is unlinked with two full flushes, and each flush interrupts the CPUs of all peers that are left, so the work grows with the square of the peers'
+      : 'about once for each peer';
+  return `With ${most.peers} peers the end takes ${(most.cycles / plain.cycles).toFixed(1)} times as long as that of an ordinary process, and interrupts CPUs ${most.interrupts} times where the other interrupts ${plain.interrupts}: ${growth}. Without peers it costs ${(least.cycles / plain.cycles).toFixed(1)} times as much.`;
+}
+
 /** @param total cycles saved one way @param scheduling those of them that are wake-up and switch */
 export function ofSavings(total: number, scheduling: number): string {
   if (total <= 0) return `Nothing is saved one way: RPAL takes ${whole(-total)} cycles more.`;

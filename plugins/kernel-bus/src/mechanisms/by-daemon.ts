@@ -1,5 +1,5 @@
 import { byFork, type Endpoint, type Ends, type Mechanism, type Meeting, type Routine } from '@rpal/compare';
-import { done, type Program } from '@rpal/kernel';
+import { done, MachineError, type Program } from '@rpal/kernel';
 import { SocketType } from '@rpal/uapi';
 import { daemon, polledStream, sendAll, streamRoom } from '../daemon/daemon.js';
 import { HEADER, Library, type Role, roomFor, type Validation } from '../library/message.js';
@@ -51,6 +51,7 @@ function endpointWith(validation: Validation) {
       *receive(_address, length) {
         stream.drop(shown);
         shown = yield* stream.next();
+        if (shown === 0) throw new MachineError('CALL_FAILED', 'recvmsg came to the end of the stream');
         library.load(length);
         return stream.address + HEADER;
       },

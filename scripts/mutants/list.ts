@@ -6,7 +6,7 @@ import { hwX86 } from './list/hw-x86.ts';
 import { ipc } from './list/ipc.ts';
 import { kernel } from './list/kernel.ts';
 import { mm } from './list/mm.ts';
-import { amdNmi, dune, exokernel, kernelBus, lockdep, mshare, multikernel, noMpk, pageFlip } from './list/plugins.ts';
+import { amdNmi, crossMemoryAttach, dune, exokernel, kernelBus, lockdep, mshare, multikernel, noMpk, pageFlip } from './list/plugins.ts';
 import { posix } from './list/posix.ts';
 import { explore, librpal, rpalCore } from './list/rpal.ts';
 import { sched } from './list/sched.ts';
@@ -36,6 +36,7 @@ export const groups: readonly Group[] = [
   amdNmi,
   noMpk,
   pageFlip,
+  crossMemoryAttach,
   kernelBus,
   multikernel,
   dune,

@@ -16,6 +16,7 @@ const NAMES = [
   'unix',
   'mq',
   'process-vm',
+  'cma',
   'flip',
   'kdbus',
   'dbus',

@@ -1,14 +1,16 @@
 export { CompareError, type CompareErrorCode } from './errors.js';
 export { type Stretch, type Waterfall, waterfall } from './explain/waterfall.js';
+export type { Attach } from './mechanism/attach.js';
 export type { Gathering, Hub } from './mechanism/gathering.js';
 export type { Endpoint, Mechanism, MechanismLimits, Meeting, Routine, Side, Waiting } from './mechanism/mechanism.js';
 export { byClone, byFork, type Ends } from './mechanism/related.js';
 export { lookAgain, untilThere } from './mechanism/waiting.js';
+export { attachMechanism } from './mechanisms/by-reference.js';
 export { mechanisms } from './mechanisms/index.js';
 export { type RpalVariant, rpalMechanism } from './mechanisms/rpal.js';
 export { type MemoryBandwidth, memoryBandwidthOf } from './mpi/memory-bandwidth.js';
 export { type MpiOptions, type MpiResult, mpiPingPong, mpiRing } from './mpi/mpi.js';
-export { type Transport, transports } from './mpi/transport.js';
+export { attachTransport, type Transport, transports } from './mpi/transport.js';
 export { CompareStep } from './steps.js';
 export type {
   Curves,

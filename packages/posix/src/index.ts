@@ -1,4 +1,5 @@
 export type { CallName } from './calls.js';
+export { copyPiece } from './memory/process-vm.js';
 export { version } from './package-version.js';
 export { posix } from './plugin.js';
 export { VforkCalls } from './process/vfork.js';

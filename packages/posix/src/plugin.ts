@@ -97,8 +97,8 @@ export const posix: () => Plugin = definePlugin({
     defineMessageQueueCalls(calls);
     defineSharedMemoryCalls(calls);
     defineSpliceCalls(calls);
-    definePidfdCalls(calls);
-    defineProcessVmCalls(calls);
+    definePidfdCalls(calls, traits);
+    defineProcessVmCalls(calls, traits);
     defineSchedulingCalls(calls);
     defineCpuFiles(machine.kernel);
   },

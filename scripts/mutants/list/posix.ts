@@ -4,6 +4,13 @@ export const posix: Group = {
   package: 'packages/posix',
   tests: ['sysv-shm', 'mqueue', 'readme'],
   mutants: [
+    { kind: 'permission', text: 'traits.of(target).dumpable !== 0 && ', mutated: '', tests: ['may-attach'] },
+    {
+      kind: 'permission',
+      text: ' && isWithin(target.credentials.permitted, caller.credentials.permitted)',
+      mutated: '',
+      tests: ['may-attach'],
+    },
     {
       kind: 'errno',
       text: '(found) => (found.bytes < size ? -Errno.EINVAL : 0),',
@@ -30,7 +37,7 @@ export const posix: Group = {
     },
     {
       kind: 'permission',
-      text: 'if (!thread.process.mayInspect(target, Capability.SYS_PTRACE)) return -Errno.EPERM;',
+      text: 'if (!may(thread.process, target)) return -Errno.EPERM;',
       mutated: '',
       tests: ['kernel/refusals'],
     },

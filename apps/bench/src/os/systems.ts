@@ -1,4 +1,5 @@
 import type { System } from '@rpal/compare';
+import { attachSystem } from '@rpal/cross-memory-attach';
 import { duneSystem } from '@rpal/dune';
 import { exokernel } from '@rpal/exokernel';
 import { bus } from '@rpal/kernel-bus';
@@ -6,4 +7,4 @@ import { multikernel } from '@rpal/multikernel';
 import { mapping } from '@rpal/page-flip';
 
 /** The systems that come with this program. The only place that names them. */
-export const systems: readonly System[] = [bus, duneSystem, exokernel, mapping, multikernel];
+export const systems: readonly System[] = [attachSystem, bus, duneSystem, exokernel, mapping, multikernel];

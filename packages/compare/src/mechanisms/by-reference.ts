@@ -2,6 +2,7 @@ import { done, exactly, type Program } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import { tmpfs } from '@rpal/tmpfs';
 import { MapFlag, OpenFlag, Prot } from '@rpal/uapi';
+import { type Attach, processVmReadv } from '../mechanism/attach.js';
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { byFork, type Ends } from '../mechanism/related.js';
 import { lookAgain, nonBlocking, untilThere } from '../mechanism/waiting.js';
@@ -61,8 +62,8 @@ function endpoint(p: Program, own: Own, meeting: Meeting, { announce, take }: Ta
   };
 }
 
-/** Address and place of a message go through a pipe, its bytes by process_vm_readv: what MPI libraries do on one node. */
-function* processVm(p: Program, own: Own, meeting: Meeting): Routine<Endpoint> {
+/** The address of a message goes through a pipe, its bytes by a copy between processes: what MPI libraries do on one node. */
+function* attached({ copy }: Attach, p: Program, own: Own, meeting: Meeting): Routine<Endpoint> {
   own.pids[own.self] = done('getpid', yield* p.getpid());
   const note = done('mmap', yield* p.allocate(4096));
   const received = note + 64;
@@ -73,9 +74,7 @@ function* processVm(p: Program, own: Own, meeting: Meeting): Routine<Endpoint> {
     },
     *take(address, length) {
       exactly('read', yield* untilThere(p, meeting, () => p.read(own.from, received, 8)), 8);
-      const remote = [{ address: yield* p.load64(received), length }];
-      const pid = own.pids[1 - own.self] as number;
-      exactly('process_vm_readv', yield* p.processVmReadv(pid, [{ address, length }], remote), length);
+      yield* copy(p, own.pids[1 - own.self] as number, yield* p.load64(received), address, length);
     },
   });
 }
@@ -117,15 +116,14 @@ function* vmsplice(p: Program, own: Own, meeting: Meeting): Routine<Endpoint> {
 
 const common = { copies: 1, sizes: [1, 1024 * 1024], waits: ['sleep', 'poll'], streams: true } as const;
 
+/** Messages that a call like process_vm_readv copies from the sender's memory; their addresses go through a pipe. @public for mechanisms of your own */
+export function attachMechanism({ name, title }: Pick<Mechanism, 'name' | 'title'>, attach: Attach): Mechanism {
+  return { ...common, name, title, plugins: attach.plugins, start: byFork(open, (p, own, meeting) => attached(attach, p, own, meeting)) };
+}
+
 /** Mechanisms that copy once, from the sender's buffer. */
 export const byReference: readonly Mechanism[] = [
-  {
-    ...common,
-    plugins: () => [posix()],
-    name: 'process-vm',
-    title: 'process_vm_readv, the address goes through a pipe (cross-memory attach)',
-    start: byFork(open, processVm),
-  },
+  attachMechanism({ name: 'process-vm', title: 'process_vm_readv, the address goes through a pipe (cross-memory attach)' }, processVmReadv),
   {
     ...common,
     plugins: () => [tmpfs()],

@@ -9,7 +9,7 @@ import { MemoryQueues, memoryBandwidthOf } from './memory-bandwidth.js';
 import { type Link, Rank, type World } from './rank.js';
 import { PASS, type Transport, untilDone } from './transport.js';
 
-/** A parallel program on one machine: a rank to a core, in order, the cores of a socket first. */
+/** A parallel program on one machine: a rank to a core. */
 export interface MpiOptions {
   readonly machine: MachineOptions;
   readonly transport: Transport;
@@ -21,6 +21,8 @@ export interface MpiOptions {
   readonly rounds: number;
   /** GB/s of a socket's memory; what is known of the profile's by default. */
   readonly bandwidth?: number;
+  /** The core of each rank, which no other one has; in order, the cores of a socket first, by default. */
+  readonly cores?: readonly number[];
 }
 
 /** What the messages of a parallel program took. */
@@ -96,15 +98,20 @@ function run(options: MpiOptions, { receiver, sender, round }: Pattern): MpiResu
   const { profile } = machine.platform;
   const { sockets, coresPerSocket, coresPerCache } = profile.topology;
   checkWhole('ranks', ranks, 2, sockets * coresPerSocket);
+  const all = Array.from({ length: ranks }, (_, rank) => rank);
+  const { cores = all } = options;
+  if (cores.length !== ranks || new Set(cores).size !== ranks)
+    throw new CompareError('USAGE', `cores: ${cores.join(', ')} are not ${ranks} different ones, one for each rank`);
+  for (const core of cores) checkWhole('cores', core, 0, sockets * coresPerSocket - 1);
   checkWhole('size', size, 1, 64 * 1024 * 1024);
   checkWhole('rounds', rounds, 1, 1_000_000);
   const bandwidth = memoryBandwidthOf(profile, options.bandwidth);
   const memory = new MemoryQueues(profile, bandwidth, machineOptions.costs ?? 'central');
-  const all = Array.from({ length: ranks }, (_, rank) => rank);
+  const cacheOf = (core: number): number => Math.floor(core / coresPerCache);
   // Between two uses of a message, the ranks at its cache go through two messages each.
-  const uncached = all.map((rank) => {
-    const first = rank - (rank % coresPerCache);
-    return 2 * size * Math.min(coresPerCache, ranks - first) > profile.cache.l3.bytes;
+  const uncached = cores.map((core) => {
+    const sharers = cores.filter((other) => cacheOf(other) === cacheOf(core)).length;
+    return 2 * size * sharers > profile.cache.l3.bytes;
   });
   const begun: number[] = [];
   const ended: number[] = [];
@@ -119,7 +126,7 @@ function run(options: MpiOptions, { receiver, sender, round }: Pattern): MpiResu
 
   const program = (world: World, index: number) =>
     function* (p: Program): Routine {
-      done('sched_setaffinity', yield* p.setAffinity([index]));
+      done('sched_setaffinity', yield* p.setAffinity([cores[index] as number]));
       world.pids[index] = done('getpid', yield* p.getpid());
       const rank = new Rank(p, index, world);
       const [out, into] = yield* buffers(p, size);
@@ -143,7 +150,7 @@ function run(options: MpiOptions, { receiver, sender, round }: Pattern): MpiResu
       }
       const world: World = {
         size: ranks,
-        sockets: all.map((rank) => Math.floor(rank / coresPerSocket)),
+        sockets: cores.map((core) => Math.floor(core / coresPerSocket)),
         pids: [],
         links: found,
         uncached,
@@ -153,7 +160,7 @@ function run(options: MpiOptions, { receiver, sender, round }: Pattern): MpiResu
       yield* program(world, 0)(p);
       for (const _ of all.slice(1)) done('wait4', yield* p.wait());
     }),
-    0,
+    cores[0],
   );
   machine.run();
   exactly('ranks that ended as they should', Object.keys(ended).length, ranks);
@@ -165,8 +172,7 @@ function run(options: MpiOptions, { receiver, sender, round }: Pattern): MpiResu
     interval,
     bandwidth: (size / interval) * profile.clock.tscGHz,
     waited: memory.waited / (elapsed * ranks),
-    // No cache has more ranks than that of rank 0.
-    fromMemory: uncached[0] === true,
+    fromMemory: uncached.includes(true),
     fingerprint: machine.fingerprint(),
   };
 }

@@ -1,6 +1,6 @@
 import type { Plugin } from '@rpal/bus';
-import { done, exactly } from '@rpal/kernel';
-import { posix } from '@rpal/posix';
+import { done } from '@rpal/kernel';
+import { type Attach, processVmReadv } from '../mechanism/attach.js';
 import type { Routine } from '../mechanism/mechanism.js';
 import type { Rank } from './rank.js';
 
@@ -75,50 +75,61 @@ function inFragments(rank: Rank, address: number, length: number, { ready, copy 
 /** Bytes of what goes through the rings: an address, or a word that the message has been taken. */
 const NOTE = 8;
 
-/** The receiver is told where the message lies, copies it from there by process_vm_readv, and says when it has it. */
-export const crossMemoryAttach: Transport = {
-  name: 'attach',
-  title: "copied once from the sender's memory, by process_vm_readv (cross-memory attach)",
-  copies: 1,
-  slot: NOTE,
-  plugins: () => [posix()],
-  *send(rank, to, address) {
-    const { out, into } = yield* rank.to(to);
-    const { p } = rank;
-    const note = yield* noteOf(rank);
-    let told = false;
-    return function* () {
-      if (!told) {
-        if (!(yield* out.hasRoom())) return 'waits';
-        yield* p.store64(note, address);
+/**
+ * The receiver is told where the message lies, copies it from there, and says when it has it.
+ * @public for transports of your own
+ */
+export function attachTransport({ name, title }: Pick<Transport, 'name' | 'title'>, { plugins, copy }: Attach): Transport {
+  return {
+    name,
+    title,
+    copies: 1,
+    slot: NOTE,
+    plugins,
+    *send(rank, to, address) {
+      const { out, into } = yield* rank.to(to);
+      const { p } = rank;
+      const note = yield* noteOf(rank);
+      let told = false;
+      return function* () {
+        if (!told) {
+          if (!(yield* out.hasRoom())) return 'waits';
+          yield* p.store64(note, address);
+          yield* out.write(note, NOTE);
+          told = true;
+          return 'moved';
+        }
+        if (!(yield* into.hasMessage())) return 'waits';
+        yield* into.read(note, NOTE);
+        return 'done';
+      };
+    },
+    *receive(rank, from, address, length) {
+      const { into, out } = yield* rank.from(from);
+      const { p, index, world } = rank;
+      const note = yield* noteOf(rank);
+      return function* () {
+        if (!(yield* into.hasMessage())) return 'waits';
+        yield* into.read(note, NOTE);
+        const remote = yield* p.load64(note);
+        const began = p.rdtsc();
+        yield* copy(p, world.pids[from] as number, remote, address, length);
+        yield* rank.copied(began, [
+          { socket: world.sockets[from] as number, bytes: length },
+          { socket: world.sockets[index] as number, bytes: length },
+        ]);
         yield* out.write(note, NOTE);
-        told = true;
-        return 'moved';
-      }
-      if (!(yield* into.hasMessage())) return 'waits';
-      yield* into.read(note, NOTE);
-      return 'done';
-    };
-  },
-  *receive(rank, from, address, length) {
-    const { into, out } = yield* rank.from(from);
-    const { p, index, world } = rank;
-    const note = yield* noteOf(rank);
-    return function* () {
-      if (!(yield* into.hasMessage())) return 'waits';
-      yield* into.read(note, NOTE);
-      const remote = [{ address: yield* p.load64(note), length }];
-      const began = p.rdtsc();
-      exactly('process_vm_readv', yield* p.processVmReadv(world.pids[from] as number, [{ address, length }], remote), length);
-      yield* rank.copied(began, [
-        { socket: world.sockets[from] as number, bytes: length },
-        { socket: world.sockets[index] as number, bytes: length },
-      ]);
-      yield* out.write(note, NOTE);
-      return 'done';
-    };
-  },
-};
+        return 'done';
+      };
+    },
+  };
+}
+
+/** By process_vm_readv. */
+export const crossMemoryAttach: Transport = attachTransport(
+  { name: 'attach', title: "copied once from the sender's memory, by process_vm_readv (cross-memory attach)" },
+  processVmReadv,
+);
 
 const notes = new WeakMap<Rank, number>();
 

@@ -34,7 +34,7 @@ export function inBoth(a: CapabilityBits, b: CapabilityBits): CapabilityBits {
 }
 
 /** All of `part` are in `whole`. */
-function isWithin(part: CapabilityBits, whole: CapabilityBits): boolean {
+export function isWithin(part: CapabilityBits, whole: CapabilityBits): boolean {
   return (part.low & ~whole.low) === 0 && (part.high & ~whole.high) === 0;
 }
 

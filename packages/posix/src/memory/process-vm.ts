@@ -1,23 +1,31 @@
 import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
 import { IpcStep } from '@rpal/ipc';
-import { Capability, KernelStep, type ProcessTable, type Thread, type UserContext } from '@rpal/kernel';
+import { KernelStep, type Process, type ProcessTable, type Thread, type UserContext } from '@rpal/kernel';
 import { type MmStruct, remotePage, userPage } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { chargeCopy, type IoVec, importSegments } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
+import { mayAttach } from '../identity/may-attach.js';
+import type { TraitTable } from '../identity/traits.js';
 
 /** Which way data goes. */
 const Transfer = { READ: false, WRITE: true } as const;
 
 /** One copy between the memory of two processes. */
-export function defineProcessVmCalls(calls: Calls): void {
+export function defineProcessVmCalls(calls: Calls, traits: TraitTable): void {
   const { processes } = calls.kernel;
-  calls.define('process_vm_readv', (cpu, thread, regs) => processVm(processes, cpu, thread, regs, Transfer.READ), { signature: 'pid' });
-  calls.define('process_vm_writev', (cpu, thread, regs) => processVm(processes, cpu, thread, regs, Transfer.WRITE), { signature: 'pid' });
+  const may = (caller: Process, target: Process): boolean => mayAttach(caller, target, traits);
+  calls.define('process_vm_readv', (cpu, thread, regs) => processVm(processes, may, cpu, thread, regs, Transfer.READ), {
+    signature: 'pid',
+  });
+  calls.define('process_vm_writev', (cpu, thread, regs) => processVm(processes, may, cpu, thread, regs, Transfer.WRITE), {
+    signature: 'pid',
+  });
 }
 
 function processVm(
   processes: ProcessTable,
+  may: (caller: Process, target: Process) => boolean,
   cpu: Cpu,
   thread: Thread,
   { args, a0, a1, a2, a3, a4, a5 }: UserContext,
@@ -34,7 +42,7 @@ function processVm(
   if (remote.every(({ length }) => length === 0)) return 0;
   const target = processes.thread(a0 | 0)?.process;
   if (target === undefined) return -Errno.ESRCH;
-  if (!thread.process.mayInspect(target, Capability.SYS_PTRACE)) return -Errno.EPERM;
+  if (!may(thread.process, target)) return -Errno.EPERM;
   if (target.exit !== null && target.threads.length === 0) return -Errno.ESRCH;
   return processVmAccess(cpu, thread.memory, local, target.mm, remote, write);
 }
@@ -67,20 +75,30 @@ function processVmAccess(
     const segment = indexAt(remoteSegments, done);
     if (segment !== pinned) cpu.charge(KernelStep.processVmSegment);
     pinned = segment;
-    cpu.charge(KernelStep.processVmPin);
-    const there = remotePage(cpu, remote, far.address, write);
-    if (there < 0) return done > 0 ? done : -Errno.EFAULT;
-    const here = userPage(cpu, local, near.address, !write);
-    if (here < 0) return done > 0 ? done : -Errno.EFAULT;
-    chargeCopy(cpu, IpcStep.pipeCopyOut, part);
-    cpu.coherence.touch(cpu, there, write);
-    cpu.coherence.touchRange(cpu, there, part, write);
-    cpu.coherence.touchRange(cpu, here, part, !write);
-    if (write) cpu.memory.copy(there, here, part);
-    else cpu.memory.copy(here, there, part);
+    if (copyPiece(cpu, local, near.address, remote, far.address, part, write) < 0) return done > 0 ? done : -Errno.EFAULT;
     done += part;
   }
   return done;
+}
+
+/**
+ * Copies bytes between this process and another one; they lie within one page on either side. The other's page is pinned meanwhile.
+ * @param write to the other process; else from it
+ * @returns 0, or -EFAULT @public for plugins that copy between processes in ways of their own
+ */
+export function copyPiece(cpu: Cpu, local: MmStruct, near: number, remote: MmStruct, far: number, bytes: number, write: boolean): number {
+  cpu.charge(KernelStep.processVmPin);
+  const there = remotePage(cpu, remote, far, write);
+  if (there < 0) return -Errno.EFAULT;
+  const here = userPage(cpu, local, near, !write);
+  if (here < 0) return -Errno.EFAULT;
+  chargeCopy(cpu, IpcStep.pipeCopyOut, bytes);
+  cpu.coherence.touch(cpu, there, write);
+  cpu.coherence.touchRange(cpu, there, bytes, write);
+  cpu.coherence.touchRange(cpu, here, bytes, !write);
+  if (write) cpu.memory.copy(there, here, bytes);
+  else cpu.memory.copy(here, there, bytes);
+  return 0;
 }
 
 function total(segments: readonly IoVec[]): number {

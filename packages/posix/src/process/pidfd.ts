@@ -5,7 +5,8 @@ import { TaskState } from '@rpal/sched';
 import { Errno, FileMode, OpenFlag, Poll } from '@rpal/uapi';
 import { File, type PollTable } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
-import { Cap } from '../identity/capabilities.js';
+import { mayAttach } from '../identity/may-attach.js';
+import type { TraitTable } from '../identity/traits.js';
 
 /** pidfd_open: for one thread, not for its process (it is O_EXCL). */
 const PIDFD_THREAD: number = OpenFlag.EXCL;
@@ -63,7 +64,7 @@ export class PidFd extends File {
 const SIGNAL_SCOPES = 7;
 
 /** Processes as files. */
-export function definePidfdCalls(calls: Calls): void {
+export function definePidfdCalls(calls: Calls, traits: TraitTable): void {
   const { kernel } = calls;
   calls.define('pidfd_open', (cpu, thread, { a0, a1 }) => {
     const id = a0 | 0;
@@ -92,7 +93,7 @@ export function definePidfdCalls(calls: Calls): void {
     if (!(file instanceof PidFd)) return -Errno.EBADF;
     const { process } = file;
     if (process.exit !== null) return -Errno.ESRCH;
-    if (!thread.process.mayInspect(process, Cap.SYS_PTRACE)) return -Errno.EPERM;
+    if (!mayAttach(thread.process, process, traits)) return -Errno.EPERM;
     const wanted = process.files.peek(a1);
     return wanted === null ? -Errno.EBADF : thread.process.files.install(cpu, wanted, OpenFlag.CLOEXEC);
   });

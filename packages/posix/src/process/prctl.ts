@@ -182,7 +182,7 @@ export function definePrctl(calls: Calls, traits: TraitTable, life: ThreadLife):
           return 0;
         }
         case KernelPrctl.SCHED_CORE:
-          return coreCookies(calls.kernel, cpu, thread, registers);
+          return coreCookies(calls.kernel, traits, cpu, thread, registers);
         case Prctl.SET_IO_FLUSHER:
           if (!process.capable(Cap.SYS_RESOURCE)) return -Errno.EPERM;
           if (rest || (a1 !== 0 && a1 !== 1)) return -Errno.EINVAL;

@@ -3,7 +3,7 @@ import { type FutexKey, futexKey, type Kernel, sentBy, type Thread, UserBuffer }
 import { getUser32, putUser32, TASK_SIZE } from '@rpal/mm';
 import { Errno, FutexWord } from '@rpal/uapi';
 import { type Calls, PerThread } from '../calls.js';
-import { Cap } from '../identity/capabilities.js';
+import { mayAttach } from '../identity/may-attach.js';
 import type { TraitTable } from '../identity/traits.js';
 import { PosixStep } from '../steps.js';
 import { getLong, putLong } from '../user-memory.js';
@@ -125,7 +125,7 @@ export function defineLifeCalls(calls: Calls, life: ThreadLife, traits: TraitTab
     cpu.charge(PosixStep.identity);
     const target = (a0 | 0) === 0 ? thread : kernel.processes.thread(a0 | 0);
     if (target === undefined) return -Errno.ESRCH;
-    if (!thread.process.mayInspect(target.process, Cap.SYS_PTRACE)) return -Errno.EPERM;
+    if (!mayAttach(thread.process, target.process, traits)) return -Errno.EPERM;
     return putLong(cpu, thread, a2, ROBUST_HEAD) || putLong(cpu, thread, a1, life.robustOf(target));
   });
 

@@ -1,7 +1,9 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { Capability, type Kernel, type Thread, type UserContext } from '@rpal/kernel';
+import type { Kernel, Thread, UserContext } from '@rpal/kernel';
 import { CoreScheduling } from '@rpal/sched';
 import { Errno, SchedCore, SchedCoreScope } from '@rpal/uapi';
+import { mayAttach } from '../identity/may-attach.js';
+import type { TraitTable } from '../identity/traits.js';
 import { PosixStep } from '../steps.js';
 import { putLong } from '../user-memory.js';
 
@@ -12,7 +14,13 @@ const COMMANDS = 4;
  * is the cookie itself, where Linux has a hash of its address: equal for equal cookies, and 0 without one.
  * @returns -ENODEV on a machine whose cores have one thread each
  */
-export function coreCookies(kernel: Kernel, cpu: Cpu, caller: Thread, { a1, a2, a3, a4: address }: UserContext): number {
+export function coreCookies(
+  kernel: Kernel,
+  traits: TraitTable,
+  cpu: Cpu,
+  caller: Thread,
+  { a1, a2, a3, a4: address }: UserContext,
+): number {
   const command = a1 >>> 0;
   const pid = a2 | 0;
   const scope = a3 >>> 0;
@@ -22,7 +30,7 @@ export function coreCookies(kernel: Kernel, cpu: Cpu, caller: Thread, { a1, a2, 
   if (command !== SchedCore.GET && address !== 0) return -Errno.EINVAL;
   const target = pid === 0 ? caller : (processes.thread(pid) ?? processes.get(pid)?.leader);
   if (target === undefined) return -Errno.ESRCH;
-  const may = ({ process }: Thread): boolean => caller.process.mayInspect(process, Capability.SYS_PTRACE);
+  const may = ({ process }: Thread): boolean => mayAttach(caller.process, process, traits);
   if (!may(target)) return -Errno.EPERM;
 
   if (command === SchedCore.GET) {

@@ -1,0 +1,3 @@
+import { readmeExamples } from '../../../scripts/readme-examples.ts';
+
+readmeExamples(import.meta.url);

@@ -7,7 +7,7 @@ import type { Routine } from './mechanism.js';
 export interface Attach {
   /** What the machine needs besides Linux. */
   readonly plugins: () => readonly Plugin[];
-  /** Copies all of a message. @param pid the process whose memory it is in @throws CallFailed */
+  /** Copies all of a message. @param pid the process whose memory it is in @throws MachineError CALL_FAILED */
   copy(p: Program, pid: number, from: number, to: number, length: number): Routine;
 }
 

@@ -1,7 +1,7 @@
 import { definePlugin, type Plugin } from '@rpal/bus';
-import { byFork, done, type Endpoint, type Ends, lookAgain, type Mechanism, type Meeting, type Routine } from '@rpal/compare';
+import { byFork, type Endpoint, type Ends, lookAgain, type Mechanism, type Meeting, type Routine } from '@rpal/compare';
 import { type Cpu, defineSteps } from '@rpal/hw-x86';
-import type { Program, SyscallHandler, Thread } from '@rpal/kernel';
+import { done, type Program, type SyscallHandler, type Thread } from '@rpal/kernel';
 import { TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { begin, Pending } from '@rpal/vfs';

@@ -1,11 +1,13 @@
 import type { System } from '@rpal/compare';
 import { controlTransfer } from './experiments/control-transfer.js';
+import { exceptions } from './experiments/exceptions.js';
+import { ipc } from './experiments/ipc.js';
 import { pct } from './mechanism.js';
 
 /** The exokernel of Engler et al. (SOSP 1995). */
 export const exokernel: System = {
   name: 'exokernel',
   title: 'Exokernel (Aegis, Xok): a kernel that protects and leaves the rest to libraries',
-  experiments: [controlTransfer],
+  experiments: [controlTransfer, exceptions, ipc],
   mechanisms: [pct],
 };

@@ -30,4 +30,47 @@ export const LibraryStep = defineSteps('@rpal/exokernel/library', {
     status: 'estimated',
     source: 'registers and stack as they were: estimated',
   },
+  saveRegisters: {
+    cause: 'library',
+    mode: 'user',
+    instructions: [28, 35, 45],
+    status: 'estimated',
+    source: 'registers of a program stored before a turn ends: estimated',
+  },
+  loadRegisters: {
+    cause: 'library',
+    mode: 'user',
+    instructions: [28, 35, 45],
+    status: 'estimated',
+    source: 'the same loaded when the next one begins: estimated',
+  },
+  pipeWrite: {
+    cause: 'library',
+    mode: 'user',
+    instructions: [50, 80, 130],
+    status: 'estimated',
+    source:
+      'write(): a procedure with a frame, descriptor, kind of file and lock looked at, length and pointer checked, one word moved: estimated',
+  },
+  pipeRead: {
+    cause: 'library',
+    mode: 'user',
+    instructions: [50, 80, 130],
+    status: 'estimated',
+    source: 'read(), likewise: estimated',
+  },
+  inlineWrite: {
+    cause: 'library',
+    mode: 'user',
+    instructions: [20, 35, 55],
+    status: 'estimated',
+    source: 'two counts compared, one word moved, no procedure and no descriptor: estimated',
+  },
+  inlineRead: {
+    cause: 'library',
+    mode: 'user',
+    instructions: [20, 35, 55],
+    status: 'estimated',
+    source: 'likewise: estimated',
+  },
 });

@@ -39,6 +39,9 @@
 
 enum { PAGE = 4096, LARGEST = 1 << 20, CHASE = 128 << 20, LINE = 64, PATIENCE = 10, TEXT = 160 };
 
+// Bytes of the area for restartable sequences that the C library has registered; none before glibc 2.35, and with tunables.
+extern const unsigned int __rseq_size __attribute__((weak));
+
 // What a measurement leaves to the process that started it.
 struct outcome {
   double ns;
@@ -164,6 +167,27 @@ static double wrpkru(long unused) {
   uint32_t pkru;
   __asm__ volatile("rdpkru" : "=a"(pkru) : "c"(0) : "edx");
   TIMES(10000, __asm__ volatile("wrpkru" : : "a"(pkru), "c"(0), "d"(0) : "memory"));
+}
+
+// A function that returns at once, and a retpoline to it as Linux's: the speculation of its return waits in a loop.
+__asm__(".pushsection .text\n\t.balign 64\nreturns_at_once:\n\tret\n\t.balign 64\nindirect_thunk:\n\tcall 2f\n1:\n\tpause\n\tlfence\n\tjmp 1b\n2:\n\t"
+        "mov %rax, (%rsp)\n\tret\n\tint3\n\t.popsection");
+extern const char returns_at_once[];
+static double indirect_call(long unused) { (void)unused; TIMES(20000, __asm__ volatile("call *%%rax" : : "a"(returns_at_once) : "memory")); }
+static double retpoline(long unused) { (void)unused; TIMES(20000, __asm__ volatile("call indirect_thunk" : : "a"(returns_at_once) : "memory")); }
+
+// A stamp as text and back, as the RFC's sample does it: of as many digits as a time-stamp counter has after a day.
+static double format_stamp(long unused) {
+  (void)unused;
+  char text[32];
+  TIMES(5000, sprintf(text, "0x%lx", 0xb4a1c7d29f3e5ul + i_); __asm__ volatile("" : : "r"(text) : "memory"));
+}
+
+static double parse_stamp(long unused) {
+  (void)unused;
+  char text[32] = "0xb4a1c7d29f3e5";
+  unsigned long stamp;
+  TIMES(5000, sscanf(text, "0x%lx", &stamp); __asm__ volatile("" : : "r"(text) : "memory"));
 }
 
 // As the kernel copies and clears: with string instructions.
@@ -628,6 +652,10 @@ static void list_all(void) {
   add("wrfsbase", wrfsbase, 0, 0);
   add("rdpkru", rdpkru, 0, 0);
   add("wrpkru", wrpkru, 0, 0);
+  add("indirect-call", indirect_call, 0, 0);
+  add("retpoline", retpoline, 0, 0);
+  add("sprintf-stamp", format_stamp, 0, 0);
+  add("sscanf-stamp", parse_stamp, 0, 0);
   add_sizes("copy", copy);
   add_sizes("clear", clear);
   add("load-first-level", load, 16 << 10, 0);
@@ -764,6 +792,7 @@ int main(int arguments, char **words) {
   tsc_ghz = frequency(ns, tsc);
   uint32_t a, b, c = 0, d;
   __get_cpuid(1, &a, &b, &c, &d);
+  printf("fact rseq %d\n", &__rseq_size != NULL && __rseq_size > 0);
   printf("fact tsc-ghz %.6f\nfact first-cpu %d\nfact second-cpu %d\nfact hypervisor %d\n", tsc_ghz, first_cpu, second_cpu, c >> 31);
   list_all();
   leave_out();

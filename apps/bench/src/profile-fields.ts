@@ -47,6 +47,10 @@ const COSTS = {
     how: 'copies of 64 B, which `rpal-bench host` times, less their bytes',
   },
   functionCall: { what: 'a call and its return', how: LOOP },
+  indirectCall: {
+    what: 'what a call through a retpoline takes longer than one through a register, where `kernel.spectreV2` has them',
+    how: HOST,
+  },
   mispredict: { what: 'a branch that was predicted wrongly', how: 'a loop over random branches, against sorted ones' },
   reload: {
     what: 'what a load of something stored just before takes longer after a system call, per memory operand',
@@ -69,6 +73,7 @@ const COSTS = {
     how: 'a line that changes CPU, which `rpal-bench host` times',
   },
   mwait: { what: 'MWAIT, up to the wait', how: BRACKET },
+  verw: { what: 'VERW that clears the buffers, where `kernel.clearBuffers` has it', how: `on a processor with MD_CLEAR: ${LOOP}` },
   nmi: { what: 'delivery of an NMI', how: BRACKET },
   vmcall: { what: 'a VM exit and entry, without what the hypervisor does', how: 'kvm-unit-tests, vmexit' },
   vmfunc: { what: 'VMFUNC that switches the EPT pointer', how: 'a guest that times it' },
@@ -98,19 +103,55 @@ export const profileFields: Readonly<Record<string, FieldText>> = {
   'features.fsgsbase': feature('RDFSBASE and WRFSBASE in user mode', 'fsgsbase'),
   'features.pcid': feature('process-context identifiers', 'pcid'),
   'features.invpcid': feature('INVPCID', 'invpcid'),
-  'features.fsrm': feature('short REP MOVSB are fast; kept with the profile, and not read: the price is costs.repString', 'fsrm'),
   'features.eibrs': {
-    what: 'indirect branches are protected by the processor, without retpolines; kept with the profile, and not read',
-    how: '/sys/devices/system/cpu/vulnerabilities/spectre_v2',
+    what: 'indirect branches of the kernel are protected by the processor; decides what `kernel.spectreV2` of auto is',
+    how: '/sys/devices/system/cpu/vulnerabilities/spectre_v2: Enhanced / Automatic IBRS',
   },
   'features.meltdownSafe': {
-    what: 'no page-table isolation is needed; kept with the profile, and not read: the model has none',
-    how: '/sys/devices/system/cpu/vulnerabilities/meltdown',
+    what: 'page tables need no isolation; decides what `kernel.pti` of auto is',
+    how: '/sys/devices/system/cpu/vulnerabilities/meltdown: Not affected',
   },
   'features.mwait': feature('MONITOR and MWAIT', 'monitor'),
   'features.gib1Pages': feature('pages of 1 GiB', 'pdpe1gb'),
   'features.vmfunc': { what: 'VMFUNC, leaf 0', how: 'the VMX capability registers' },
   'features.fred': feature('FRED delivers events, and the kernel has its entry code; not by default', 'fred'),
+  kernel: {
+    what: 'the kernel that runs on it: what of its configuration changes the work of its paths. Counts are of Linux 6.12',
+    how: '`calibrate` fills it in from the running kernel',
+  },
+  'kernel.version': {
+    what: 'its version; before 6.6 (CFS) the steps of wake-ups, switches, entry, faults, signals and sockets have the instructions of 6.1',
+    how: 'uname -r, up to the second number',
+  },
+  'kernel.hz': { what: 'ticks per second', how: 'CONFIG_HZ in /proc/config.gz or /boot/config-*; not CLK_TCK, which is always 100' },
+  'kernel.pressure': {
+    what: 'pressure-stall accounting: some 600 instructions for a sleep and a wake-up, or none',
+    how: '/proc/pressure/cpu can be read',
+  },
+  'kernel.security': {
+    what: 'the module with hooks on files, sockets, signals and foreign memory: 102 instructions of a read or write, 200 on a socket, or none',
+    how: '/sys/kernel/security/lsm; only AppArmor was counted',
+  },
+  'kernel.rseq': {
+    what: 'restartable sequences that the C library registers: 95 instructions after a switch, or none',
+    how: 'glibc 2.35 and later register them: __rseq_size is above 0',
+  },
+  'kernel.pti': {
+    what: 'page-table isolation, as the boot parameter: 4 instructions and a CR3 write each way; misses in the TLB that follow are not in it',
+    how: '/sys/devices/system/cpu/vulnerabilities/meltdown: Mitigation: PTI',
+  },
+  'kernel.spectreV2': {
+    what: 'against branch-target injection, as the boot parameter: a retpoline costs `costs.indirectCall` each, IBRS an MSR write each way; indirect calls are those counted on the paths of messages, ticks and processes',
+    how: '/sys/devices/system/cpu/vulnerabilities/spectre_v2',
+  },
+  'kernel.returnFill': {
+    what: 'the return stack is filled on each switch: 82 instructions and an LFENCE; the built-in profiles leave it out, though Linux has it with any mitigation of spectre_v2',
+    how: '/sys/devices/system/cpu/vulnerabilities/spectre_v2: RSB filling',
+  },
+  'kernel.clearBuffers': {
+    what: 'VERW on each return to user mode',
+    how: '/sys/devices/system/cpu/vulnerabilities, mds and its relatives: Clear CPU buffers',
+  },
   clock: { what: 'clocks', how: 'turbostat' },
   'clock.tscGHz': {
     what: 'clock of the time-stamp counter: the unit of every figure that is reported',

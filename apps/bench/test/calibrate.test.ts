@@ -134,6 +134,57 @@ describe('a profile of this computer', () => {
     expect(without.costs.bhbClear).toMatchObject({ low: 0, central: 0, high: 0 });
   });
 
+  describe("the kernel's configuration", () => {
+    /** A calibration on another kernel. */
+    const on = (computer: Partial<HostReport['computer']>) => calibrate({ ...report, computer: { ...report.computer, ...computer } });
+    const configuration = { hz: 1000, pressure: false, security: ['lockdown', 'yama'], rseq: false };
+    const vulnerabilities = {
+      meltdown: 'Mitigation: PTI',
+      mds: 'Mitigation: Clear CPU buffers; SMT vulnerable',
+      spectre_v2: 'Mitigation: Retpolines; STIBP: disabled; RSB filling; BHI: Retpoline',
+    };
+
+    it('is as found', () => {
+      expect(on({ kernel: 'Linux 5.10.0-8-amd64', configuration, vulnerabilities }).profile.kernel).toEqual({
+        version: '5.10',
+        hz: 1000,
+        pressure: false,
+        security: 'none',
+        rseq: false,
+        pti: 'on',
+        spectreV2: 'retpoline',
+        returnFill: true,
+        clearBuffers: true,
+      });
+    });
+
+    it.each([
+      ['Mitigation: IBRS; IBPB: conditional; RSB filling', { spectreV2: 'ibrs', returnFill: true }],
+      ['Mitigation: Enhanced / Automatic IBRS; BHI: Retpoline', { spectreV2: 'off', returnFill: false }],
+      ['Mitigation: Enhanced / Automatic IBRS + Retpolines; RSB filling', { spectreV2: 'retpoline', returnFill: true }],
+      ['Vulnerable', { spectreV2: 'off', returnFill: false }],
+    ])('reads %s', (spectre_v2, kernel) => {
+      expect(on({ vulnerabilities: { spectre_v2 } }).profile.kernel).toMatchObject(kernel);
+    });
+
+    it('is noted where it cannot be told, or has not been counted', () => {
+      expect(calibrate(report).notes.join()).toMatch(/kernel: ticks, .* are those of xeon-platinum-8336c/);
+      const unknown = on({ configuration: { ...configuration, hz: null, security: ['selinux'] } });
+      expect(unknown.profile.kernel).toMatchObject({ hz: 250, security: 'apparmor' });
+      expect(unknown.notes.join()).toMatch(/kernel\.hz is .*kernel\.security: hooks of selinux have not been counted/);
+      expect(on({ configuration: { ...configuration, hz: 500 } }).notes.join()).toMatch(/knows no kernel of 500 ticks/);
+    });
+  });
+
+  it('prices calls of the C library and retpolines in cycles, as they were timed', () => {
+    const times = { 'sprintf-stamp': 200, 'sscanf-stamp': 400, retpoline: 36, 'indirect-call': 6 };
+    const more = Object.entries(times).map(([name, cycles]) => step(name, cycles * CYCLE));
+    const { profile: timed } = calibrate({ ...report, steps: [...steps, ...more] });
+    expect(timed.steps?.['@rpal/kernel:sprintf']?.central).toBeCloseTo(200, 9);
+    expect(timed.steps?.['@rpal/kernel:sscanf']?.source).toBe('rpal-bench host, this computer: sscanf-stamp');
+    expect(timed.costs.indirectCall.central).toBeCloseTo(30, 9);
+  });
+
   it('leaves what concerns a second CPU where there is none', () => {
     const alone = calibrate({ ...report, computer: { ...report.computer, cpus: [0, null], oneCache: null } });
     expect(alone.profile.idle).toEqual(findProfile('xeon-platinum-8336c')?.idle);

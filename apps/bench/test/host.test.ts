@@ -6,7 +6,7 @@ import { run } from './terminal.js';
 /** Only there can anything be measured. */
 const measurable = process.platform === 'linux' && process.arch === 'x64';
 const LOAD = { before: 0, after: 0, stolen: 0 };
-const FACTS = ['fact tsc-ghz 2.5', 'fact first-cpu 3', 'fact second-cpu -1', 'fact hypervisor 1'];
+const FACTS = ['fact tsc-ghz 2.5', 'fact first-cpu 3', 'fact second-cpu -1', 'fact hypervisor 1', 'fact rseq 1'];
 
 describe.runIf(measurable)('rpal-bench host', () => {
   it('measures this computer: JSON of the form that is documented, every measurement there or said to be absent', async () => {
@@ -15,7 +15,19 @@ describe.runIf(measurable)('rpal-bench host', () => {
     const { complete, data } = hostJson.parse(JSON.parse(stdout));
     expect(complete).toBe(true);
     const names = [...data.steps, ...data.absent].map(({ name }) => name);
-    for (const name of ['core-cycle', 'null-call', 'copy-4096', 'clear-1048576', 'page-fault', 'wrpkru', 'line-transfer', 'wake-idle']) {
+    for (const name of [
+      'core-cycle',
+      'null-call',
+      'copy-4096',
+      'clear-1048576',
+      'page-fault',
+      'wrpkru',
+      'retpoline',
+      'sprintf-stamp',
+      'sscanf-stamp',
+      'line-transfer',
+      'wake-idle',
+    ]) {
       expect(names).toContain(name);
     }
     const core = data.steps.find(({ name }) => name === 'core-cycle');

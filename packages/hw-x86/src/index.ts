@@ -13,6 +13,7 @@ export { Pointer } from './core/pointer.js';
 export { XSAVE_AREA_SIZE, xrstorPkru, xsavePkru } from './core/xsave.js';
 export type { Shape } from './costs/check.js';
 export { type CostLevel, CostModel } from './costs/cost-model.js';
+export type { KernelConfiguration, KernelPart } from './costs/kernel.js';
 export { Ledger, type LedgerEntry } from './costs/ledger.js';
 export { type CpuProfile, type Figure, parseProfile, profileShape } from './costs/profile.js';
 export {
@@ -32,6 +33,7 @@ export {
   spread,
 } from './costs/step.js';
 export { HwStep, HwStepSources } from './costs/steps.js';
+export { ENTERING, LEAVING, workOf } from './costs/work.js';
 export { HardwareError, type HardwareErrorCode, ModelBug } from './errors.js';
 export { Fingerprint } from './fingerprint.js';
 export {
@@ -76,6 +78,7 @@ export { version } from './package-version.js';
 export { Platform, type PlatformOptions, type RunEnd } from './platform.js';
 export { figure, nanoseconds } from './profiles/figure.js';
 export { defaultProfile, findProfile, profileNames, profiles } from './profiles/index.js';
+export { countedKernel, unmitigatedKernel } from './profiles/kernel.js';
 export { HardwareSeams } from './seams.js';
 export { taggedNumber } from './tagged-number.js';
 export { CoreClock, type CpuPlace } from './time/core-clock.js';

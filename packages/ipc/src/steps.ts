@@ -8,7 +8,7 @@ export const IpcStep = defineSteps('@rpal/ipc', {
   socketLayer: {
     cause: 'socket',
     instructions: 83,
-    events: { repString: 1 },
+    events: { indirectCall: 1, repString: 1 },
     status: 'counted',
   },
   skbAlloc: {
@@ -20,18 +20,19 @@ export const IpcStep = defineSteps('@rpal/ipc', {
   skbFree: {
     cause: 'socket',
     instructions: 290,
+    events: { indirectCall: 1 },
     status: 'counted',
   },
   sendBody: {
     cause: 'socket',
     instructions: 326,
-    events: { lockedOp: 2 },
+    events: { indirectCall: 1, lockedOp: 2 },
     status: 'counted',
   },
   receiveBody: {
     cause: 'socket',
     instructions: 340,
-    events: { lockedOp: 4 },
+    events: { indirectCall: 1, lockedOp: 4 },
     status: 'counted',
   },
   streamBlock: { cause: 'socket', instructions: 451, events: { lockedOp: 9 }, status: 'counted' },
@@ -40,7 +41,7 @@ export const IpcStep = defineSteps('@rpal/ipc', {
   writeSpace: {
     cause: 'socket',
     instructions: 77,
-    events: { lockedOp: 2 },
+    events: { indirectCall: 1, lockedOp: 2 },
     status: 'counted',
   },
   socketCreate: {
@@ -97,12 +98,12 @@ export const IpcStep = defineSteps('@rpal/ipc', {
   packetSendBody: {
     cause: 'socket',
     instructions: 452,
-    events: { lockedOp: 5 },
+    events: { indirectCall: 1, lockedOp: 5 },
     status: 'counted',
   },
   packetSecurity: {
     cause: 'socket',
-    instructions: 86,
+    also: { security: { instructions: 86 } },
     status: 'counted',
   },
   packetReceive: {
@@ -120,13 +121,13 @@ export const IpcStep = defineSteps('@rpal/ipc', {
   pipeVfs: {
     cause: 'socket',
     instructions: 339,
-    events: { repString: 1 },
+    events: { indirectCall: 1, repString: 1 },
     status: 'counted',
   },
   pipeRead: {
     cause: 'socket',
     instructions: 179,
-    events: { lockedOp: 3 },
+    events: { indirectCall: 1, lockedOp: 3 },
     status: 'counted',
   },
   pipeWrite: {
@@ -204,7 +205,7 @@ export const IpcStep = defineSteps('@rpal/ipc', {
   eventfdVfs: {
     cause: 'socket',
     instructions: 200,
-    events: { repString: 1 },
+    events: { indirectCall: 1, repString: 1 },
     status: 'counted',
   },
   eventfdRead: {

@@ -1,4 +1,4 @@
-import { defineSteps, type StepSources } from '@rpal/hw-x86';
+import { defineSteps, ENTERING, LEAVING, type StepSources } from '@rpal/hw-x86';
 import { SchedStep } from '@rpal/sched';
 
 const COUNTED = 'instructions counted on Linux 6.12.95, mitigations off (a core with eIBRS takes the same path)';
@@ -8,14 +8,17 @@ export const KernelStep = defineSteps('@rpal/kernel', {
   syscallEntry: {
     cause: 'entry',
     instructions: 48,
+    earlier: 80,
     events: { syscall: 1, swapgs: 1, bhbClear: 1 },
+    also: ENTERING,
     status: 'counted',
   },
-  syscallDispatch: { cause: 'entry', instructions: 84, status: 'counted' },
+  syscallDispatch: { cause: 'entry', instructions: 84, earlier: 56, status: 'counted' },
   syscallReturn: {
     cause: 'entry',
     instructions: 98,
     events: { sysret: 1, swapgs: 1, rdtsc: 1 },
+    also: LEAVING,
     status: 'counted',
   },
   /** What INT 0x80 takes beyond SYSCALL. */
@@ -70,22 +73,22 @@ export const KernelStep = defineSteps('@rpal/kernel', {
   clone: {
     cause: 'process',
     instructions: 18_555,
-    events: { lockedOp: 153 },
+    events: { indirectCall: 8, lockedOp: 153 },
     status: 'counted',
   },
   fork: {
     cause: 'process',
     instructions: 18_555,
-    events: { lockedOp: 153 },
+    events: { indirectCall: 8, lockedOp: 153 },
     status: 'counted',
   },
   exit: {
     cause: 'process',
     instructions: 5552,
-    events: { lockedOp: 58 },
+    events: { indirectCall: 8, lockedOp: 58 },
     status: 'counted',
   },
-  wait: { cause: 'process', instructions: 2077, events: { lockedOp: 20 }, status: 'counted' },
+  wait: { cause: 'process', instructions: 2077, events: { indirectCall: 1, lockedOp: 20 }, status: 'counted' },
   waitCall: { cause: 'process', instructions: 363, events: { lockedOp: 3 }, status: 'counted' },
   waitChild: { cause: 'process', instructions: 234, events: { lockedOp: 2 }, status: 'counted' },
   unknownNmi: {
@@ -102,6 +105,7 @@ export const KernelStep = defineSteps('@rpal/kernel', {
   signalDeliver: {
     cause: 'process',
     instructions: 1255,
+    earlier: 1087,
     events: { lockedOp: 8, xsave: 1, xrstor: 1, wrpkru: 2, rdpkru: 2, lfence: 3 },
     status: 'counted',
   },
@@ -113,8 +117,9 @@ export const KernelStep = defineSteps('@rpal/kernel', {
   },
   signalPermission: {
     cause: 'process',
-    instructions: 323,
+    instructions: 44,
     events: { lockedOp: 4, repString: 3 },
+    also: { security: { instructions: 279 } },
     status: 'counted',
   },
   sigaction: { cause: 'process', instructions: [120, 200, 350], status: 'estimated' },
@@ -124,8 +129,9 @@ export const KernelStep = defineSteps('@rpal/kernel', {
   signalfdRead: { cause: 'process', instructions: [300, 450, 700], status: 'estimated' },
   processVm: {
     cause: 'process',
-    instructions: 997,
+    instructions: 790,
     events: { lockedOp: 9, repString: 4 },
+    also: { security: { instructions: 207 } },
     status: 'counted',
   },
   processVmSegment: { cause: 'process', instructions: 678, events: { lockedOp: 4 }, status: 'counted' },

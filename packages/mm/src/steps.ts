@@ -1,4 +1,4 @@
-import { defineSteps, type StepSources } from '@rpal/hw-x86';
+import { defineSteps, ENTERING, LEAVING, type StepSources } from '@rpal/hw-x86';
 
 const COUNTED = 'instructions counted on Linux 6.12.95, mitigations off (a core with eIBRS takes the same path)';
 
@@ -8,15 +8,17 @@ export const MmStep = defineSteps('@rpal/mm', {
     cause: 'fault',
     instructions: 115,
     events: { exception: 1, swapgs: 1 },
+    also: ENTERING,
     status: 'counted',
   },
   faultBody: {
     cause: 'fault',
     instructions: 1818,
+    earlier: 1588,
     events: { lockedOp: 7, rdpkru: 2 },
     status: 'counted',
   },
-  pageAlloc: { cause: 'fault', instructions: 647, events: { lockedOp: 1 }, status: 'counted' },
+  pageAlloc: { cause: 'fault', instructions: 647, earlier: 486, events: { lockedOp: 1 }, status: 'counted' },
   allocPages: { cause: 'memory', instructions: 581, events: { lockedOp: 1 }, status: 'counted' },
   allocCompound: { cause: 'memory', instructions: 80, status: 'counted' },
   compoundPage: { cause: 'memory', instructions: 33, status: 'counted' },
@@ -77,13 +79,19 @@ export const MmStep = defineSteps('@rpal/mm', {
     cause: 'fault',
     instructions: 84,
     events: { iret: 1, rdtsc: 1, swapgs: 1 },
+    also: LEAVING,
     status: 'counted',
   },
   filePage: { cause: 'memory', instructions: 1350, events: { lockedOp: 4 }, status: 'counted' },
   filePageFree: { cause: 'memory', instructions: 1650, events: { lockedOp: 6 }, status: 'counted' },
   filePageAhead: { cause: 'memory', instructions: 1776, events: { lockedOp: 4 }, status: 'counted' },
   lruAdd: { cause: 'memory', instructions: 420, events: { lockedOp: 2 }, status: 'counted' },
-  areaSplit: { cause: 'memory', instructions: [2230, 2543, 3650], events: { lockedOp: 6, repString: 4 }, status: 'counted' },
+  areaSplit: {
+    cause: 'memory',
+    instructions: [2230, 2543, 3650],
+    events: { indirectCall: 3, lockedOp: 6, repString: 4 },
+    status: 'counted',
+  },
   areaMerge: { cause: 'memory', instructions: [2720, 2903, 6960], events: { lockedOp: 6, repString: 4 }, status: 'counted' },
   unmapSplit: { cause: 'memory', instructions: [1430, 1700, 2000], events: { lockedOp: 6, repString: 4 }, status: 'counted' },
   unlinkAnon: { cause: 'memory', instructions: 378, events: { lockedOp: 2 }, status: 'counted' },
@@ -113,13 +121,14 @@ export const MmStep = defineSteps('@rpal/mm', {
   zapPage: {
     cause: 'memory',
     instructions: 1098,
-    events: { lockedOp: 12 },
+    events: { indirectCall: 1, lockedOp: 12 },
     status: 'counted',
   },
   mprotectBody: {
     cause: 'memory',
-    instructions: 1017,
+    instructions: 929,
     events: { lockedOp: 6, repString: 6 },
+    also: { security: { instructions: 88 } },
     status: 'counted',
   },
   mprotectPage: {
@@ -187,6 +196,7 @@ export const MmStep = defineSteps('@rpal/mm', {
   switchMm: {
     cause: 'switch',
     instructions: 106,
+    earlier: 127,
     events: { lockedOp: 2 },
     status: 'counted',
   },

@@ -31,7 +31,7 @@ import { ContextSwitch, KernelMode } from './switch/schedule.js';
 
 /** How the scheduler is set up. */
 export interface SchedulerOptions {
-  /** Ticks per second (CONFIG_HZ): 100, 250, 300 or 1000. */
+  /** Ticks per second (CONFIG_HZ): 100, 250, 300 or 1000. By default as the profile's kernel. */
   readonly hz?: number;
   /** The idle state that idle CPUs go to, by name in the profile. */
   readonly idle?: IdleStateName;
@@ -81,7 +81,7 @@ export class Scheduler implements Waker, TimerHost, PriorityLender, KernelThread
       platform,
       this.seams,
       new SchedClasses(stop, new RtClass(), this.seams.slots.schedExt),
-      options.hz ?? 250,
+      options.hz ?? platform.costs.profile.kernel.hz,
       (rq) => new IdlePath(rq),
       (rq) => switching.complete(rq),
     );

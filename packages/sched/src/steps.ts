@@ -1,4 +1,4 @@
-import { defineSteps, type StepSources } from '@rpal/hw-x86';
+import { defineSteps, ENTERING, LEAVING, type StepSources } from '@rpal/hw-x86';
 
 const COUNTED = 'instructions counted on Linux 6.12.95, mitigations off (a core with eIBRS takes the same path)';
 const TWO_CPUS = 'instructions counted on Linux 6.1 with two CPUs, Unix stream + epoll round trip';
@@ -8,15 +8,18 @@ export const SchedStep = defineSteps('@rpal/sched', {
   wakeBody: {
     cause: 'wake-up',
     instructions: 250,
+    earlier: 327,
     events: { lockedOp: 2, rdtsc: 1 },
     status: 'counted',
   },
-  wakeEnqueue: { cause: 'wake-up', instructions: 398, status: 'counted' },
-  wakePreemptCheck: { cause: 'wake-up', instructions: 84, status: 'counted' },
+  wakeEnqueue: { cause: 'wake-up', instructions: 398, earlier: 540, events: { indirectCall: 1 }, status: 'counted' },
+  wakePreemptCheck: { cause: 'wake-up', instructions: 84, earlier: 77, events: { indirectCall: 1 }, status: 'counted' },
   wakePressure: {
     cause: 'wake-up',
     instructions: 248,
+    earlier: 305,
     events: { rdtsc: 1 },
+    only: 'pressure',
     status: 'counted',
   },
   selectRq: { cause: 'wake-up', instructions: 222, status: 'counted' },
@@ -47,31 +50,37 @@ export const SchedStep = defineSteps('@rpal/sched', {
   scheduleBody: {
     cause: 'switch',
     instructions: 501,
-    events: { lockedOp: 3, rdtsc: 1, repString: 1 },
+    earlier: 417,
+    events: { indirectCall: 1, lockedOp: 3, rdtsc: 1, repString: 1 },
     status: 'counted',
   },
   dequeue: { cause: 'switch', instructions: 532, status: 'counted' },
-  pickNext: { cause: 'switch', instructions: 843, status: 'counted' },
+  pickNext: { cause: 'switch', instructions: 843, earlier: 410, status: 'counted' },
   preemptBody: {
     cause: 'switch',
     instructions: 343,
+    earlier: 277,
     events: { lockedOp: 3, rdtsc: 1, repString: 1 },
     status: 'counted',
   },
   pickPreempting: {
     cause: 'switch',
     instructions: [943, 955, 985],
+    earlier: [618, 618, 690],
     status: 'counted',
   },
   preemptPressure: {
     cause: 'switch',
     instructions: 178,
+    earlier: 116,
     events: { rdtsc: 1 },
+    only: 'pressure',
     status: 'counted',
   },
   wakePreempt: {
     cause: 'wake-up',
     instructions: 167,
+    earlier: 95,
     status: 'counted',
   },
   pickIdle: {
@@ -82,7 +91,9 @@ export const SchedStep = defineSteps('@rpal/sched', {
   switchPressure: {
     cause: 'switch',
     instructions: 351,
+    earlier: 391,
     events: { rdtsc: 1 },
+    only: 'pressure',
     status: 'counted',
   },
   fpuSave: { cause: 'switch', instructions: 41, events: { xsave: 1 }, status: 'counted' },
@@ -90,6 +101,7 @@ export const SchedStep = defineSteps('@rpal/sched', {
     cause: 'switch',
     instructions: 139,
     events: { swapgs: 4, rdfsbase: 2, wrfsbase: 2, rdpkru: 1 },
+    also: { returnFill: { instructions: 82, events: { lfence: 1 } } },
     status: 'counted',
   },
   finishSwitch: { cause: 'switch', instructions: 56, status: 'counted' },
@@ -102,7 +114,9 @@ export const SchedStep = defineSteps('@rpal/sched', {
   rseqFixup: {
     cause: 'switch',
     instructions: 95,
+    earlier: 82,
     events: { lfence: 1 },
+    only: 'rseq',
     status: 'counted',
   },
   idleEnter: {
@@ -120,25 +134,28 @@ export const SchedStep = defineSteps('@rpal/sched', {
   tickScheduler: {
     cause: 'interrupt',
     instructions: 838,
-    events: { lockedOp: 1, rdtsc: 1 },
+    earlier: 667,
+    events: { indirectCall: 1, lockedOp: 1, rdtsc: 1 },
     status: 'counted',
   },
   tickOther: {
     cause: 'interrupt',
     instructions: 1659,
-    events: { lockedOp: 4, wrmsr: 1 },
+    events: { indirectCall: 2, lockedOp: 4, wrmsr: 1 },
     status: 'counted',
   },
   interruptEntry: {
     cause: 'interrupt',
     instructions: 151,
     events: { interrupt: 1, swapgs: 1 },
+    also: ENTERING,
     status: 'counted',
   },
   interruptExit: {
     cause: 'interrupt',
     instructions: 84,
     events: { iret: 1, swapgs: 1, rdtsc: 1 },
+    also: LEAVING,
     status: 'counted',
   },
   waitEntry: {
@@ -150,7 +167,8 @@ export const SchedStep = defineSteps('@rpal/sched', {
   waitWalk: {
     cause: 'wake-up',
     instructions: 120,
-    events: { lockedOp: 2 },
+    earlier: 161,
+    events: { indirectCall: 1, lockedOp: 2 },
     status: 'counted',
   },
   waitWalkNobody: { cause: 'wake-up', instructions: 77, events: { lockedOp: 1 }, status: 'counted' },
@@ -163,7 +181,7 @@ export const SchedStep = defineSteps('@rpal/sched', {
   timerExpire: {
     cause: 'interrupt',
     instructions: 695,
-    events: { lockedOp: 2, wrmsr: 1 },
+    events: { indirectCall: 4, lockedOp: 2, wrmsr: 1 },
     status: 'counted',
   },
   yieldAlone: { cause: 'switch', instructions: 160, events: { lockedOp: 1, rdtsc: 1 }, status: 'counted' },
@@ -171,7 +189,8 @@ export const SchedStep = defineSteps('@rpal/sched', {
   yieldBody: {
     cause: 'switch',
     instructions: 412,
-    events: { lockedOp: 1, rdtsc: 1 },
+    earlier: 242,
+    events: { indirectCall: 1, lockedOp: 1, rdtsc: 1 },
     status: 'counted',
   },
   affinityBody: {
@@ -224,7 +243,7 @@ export const SchedStep = defineSteps('@rpal/sched', {
   futexWakeOne: {
     cause: 'process',
     instructions: [114, 178, 224],
-    events: { lockedOp: 2 },
+    events: { indirectCall: 1, lockedOp: 2 },
     status: 'derived',
   },
   futexRequeue: {

@@ -8,10 +8,10 @@ export const VfsStep = defineSteps('@rpal/vfs', {
   fileLayer: {
     cause: 'socket',
     instructions: 213,
-    events: { repString: 1 },
+    events: { indirectCall: 1, repString: 1 },
     status: 'counted',
   },
-  security: { cause: 'socket', instructions: 268, status: 'counted' },
+  security: { cause: 'socket', instructions: 68, also: { security: { instructions: 200 } }, status: 'counted' },
   copyFromUser: {
     cause: 'copy',
     instructions: 303,
@@ -38,7 +38,8 @@ export const VfsStep = defineSteps('@rpal/vfs', {
   },
   callSecurity: {
     cause: 'socket',
-    instructions: 131,
+    instructions: 29,
+    also: { security: { instructions: 102 } },
     status: 'counted',
   },
   pollBody: {
@@ -49,13 +50,13 @@ export const VfsStep = defineSteps('@rpal/vfs', {
   filePoll: {
     cause: 'epoll',
     instructions: [60, 90, 132],
-    events: { lockedOp: 1 },
+    events: { indirectCall: 1, lockedOp: 1 },
     status: 'estimated',
   },
   itemPoll: {
     cause: 'epoll',
     instructions: 132,
-    events: { lockedOp: 1 },
+    events: { indirectCall: 2, lockedOp: 1 },
     status: 'counted',
   },
 });

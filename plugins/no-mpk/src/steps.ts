@@ -10,6 +10,11 @@ export const ViewStep = defineSteps('@rpal/no-mpk', {
     cause: 'library',
     instructions: [35, 55, 90],
     events: { syscall: 1, sysret: 1, swapgs: 2, bhbClear: 1 },
+    also: {
+      isolation: { instructions: 8, events: { cr3Write: 2 } },
+      ibrs: { events: { wrmsr: 2 } },
+      clearBuffers: { events: { verw: 1 } },
+    },
     source:
       'written down for this plugin: load the per-CPU area, check role and rights, look up the view; entry instructions as for a system call',
     status: 'estimated',

@@ -44,13 +44,18 @@ const INSTRUCTIONS = {
 /** Bytes of a copy that the first-level data caches of today (32 to 48 KiB) cannot hold, and the second-level ones (512 KiB and more) can. */
 const BEYOND_L1 = 65_536;
 
+/** What calls of the C library take, which the model counts in instructions and the computer in time. */
+const LIBRARY = { '@rpal/kernel:sprintf': 'sprintf-stamp', '@rpal/kernel:sscanf': 'sscanf-stamp' } as const;
+
+/** Security modules that hook what AppArmor hooks. */
+const HOOKING = ['apparmor', 'selinux', 'smack', 'tomoyo'];
+
 /** Names of features in a profile, and in /proc/cpuinfo. */
 const FLAGS = {
   pku: 'ospke',
   fsgsbase: 'fsgsbase',
   pcid: 'pcid',
   invpcid: 'invpcid',
-  fsrm: 'fsrm',
   mwait: 'monitor',
   gib1Pages: 'pdpe1gb',
 } as const;
@@ -82,8 +87,10 @@ class Calibrating {
   result(): Calibration {
     this.#clocks();
     this.#features();
+    this.#kernel();
     this.#geometry();
     this.#instructions();
+    this.#library();
     this.#copies();
     this.#memory();
     this.#kernelPaths();
@@ -122,6 +129,40 @@ class Calibrating {
     }
   }
 
+  /** The kernel's configuration, as found. */
+  #kernel(): void {
+    const { kernel, base } = { kernel: this.#profile.kernel, base: this.#base.name };
+    const { kernel: release, configuration, vulnerabilities } = this.#host.computer;
+    kernel.version = /\d+\.\d+/.exec(release)?.[0] ?? kernel.version;
+    const { meltdown, spectre_v2: spectre } = vulnerabilities;
+    if (meltdown !== undefined) kernel.pti = meltdown.includes('PTI') ? 'on' : 'off';
+    if (spectre !== undefined) {
+      kernel.spectreV2 = /retpoline/i.test(spectre.replace(/BHI: .*/, ''))
+        ? 'retpoline'
+        : /Mitigation: IBRS/.test(spectre)
+          ? 'ibrs'
+          : 'off';
+      kernel.returnFill = /RSB filling/.test(spectre);
+    }
+    kernel.clearBuffers = Object.values(vulnerabilities).some((state) => /Clear CPU buffers/.test(state));
+    if (/thunks/.test(vulnerabilities.indirect_target_selection ?? '')) {
+      this.#notes.push('kernel: the thunks of returns and branches against indirect target selection have no price');
+    }
+    if (configuration === undefined) {
+      this.#notes.push(
+        `kernel: ticks, pressure accounting, security module and rseq are those of ${base}; the file is of an older rpal-bench`,
+      );
+      return;
+    }
+    const { hz, pressure, security, rseq } = configuration;
+    Object.assign(kernel, { pressure, rseq, security: security.some((name) => HOOKING.includes(name)) ? 'apparmor' : 'none' });
+    if (hz === null) this.#notes.push(`kernel.hz is ${base}'s: neither /proc/config.gz nor /boot/config-* can be read`);
+    else if (hz === 100 || hz === 250 || hz === 300 || hz === 1000) kernel.hz = hz;
+    else this.#notes.push(`kernel.hz is ${base}'s: the model knows no kernel of ${hz} ticks per second`);
+    const other = security.find((name) => HOOKING.includes(name) && name !== 'apparmor');
+    if (other !== undefined) this.#notes.push(`kernel.security: hooks of ${other} have not been counted; those of AppArmor are taken`);
+  }
+
   #geometry(): void {
     const { cache } = this.#profile;
     for (const [name, level, type] of [
@@ -143,6 +184,29 @@ class Calibrating {
         ([ns]) => ns,
         (figure) => {
           this.#profile.costs[name as keyof typeof INSTRUCTIONS] = figure;
+        },
+      );
+    }
+  }
+
+  /** Library calls in cycles, and a call through a retpoline less one through a register. */
+  #library(): void {
+    const { costs } = this.#profile;
+    this.#cycles(
+      'costs.indirectCall',
+      ['retpoline', 'indirect-call'],
+      ([through, direct]) => Math.max(0, through - (direct as number)),
+      (figure) => {
+        costs.indirectCall = figure;
+      },
+    );
+    for (const [name, step] of Object.entries(LIBRARY)) {
+      this.#cycles(
+        `steps.${name}`,
+        [step],
+        ([ns]) => ns,
+        (figure) => {
+          this.#profile.steps = { ...this.#profile.steps, [name]: figure };
         },
       );
     }

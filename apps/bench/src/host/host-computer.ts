@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cpus, release, type } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import type { HostComputer } from './host-json.js';
 
 const SYSTEM = '/sys/devices/system/cpu';
@@ -11,10 +12,11 @@ interface Found {
   readonly tscGHz: number;
   readonly guest: boolean;
   readonly cpus: readonly [first: number, second: number | null];
+  readonly rseq: boolean;
 }
 
 /** The computer that this process runs on, as Linux describes it. */
-export function hostComputer({ compiler, tscGHz, guest, cpus: [first, second] }: Found): HostComputer {
+export function hostComputer({ compiler, tscGHz, guest, cpus: [first, second], rseq }: Found): HostComputer {
   const info = readFileSync('/proc/cpuinfo', 'utf8');
   const field = (name: string): string => new RegExp(`^${name}\\s*: (.*)$`, 'm').exec(info)?.[1] ?? '';
   const vendor = ({ GenuineIntel: 'intel', AuthenticAMD: 'amd' } as const)[field('vendor_id')] ?? 'other';
@@ -22,6 +24,7 @@ export function hostComputer({ compiler, tscGHz, guest, cpus: [first, second] }:
     cpu: cpus()[0]?.model.trim() ?? 'an unknown CPU',
     vendor,
     kernel: `${type()} ${release()}`,
+    configuration: { hz: ticksPerSecond(), pressure: /^some /.test(text('/proc/pressure', 'cpu')), security: securityModules(), rseq },
     compiler,
     guest,
     tscGHz,
@@ -40,6 +43,22 @@ export function stolenTime(): { readonly all: number; readonly stolen: number } 
   const ticks = (/^cpu +(.*)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? '').split(' ').map(Number);
   // user nice system idle iowait irq softirq steal; guests are in user already.
   return { all: ticks.slice(0, 8).reduce((sum, each) => sum + each, 0), stolen: ticks[7] ?? 0 };
+}
+
+/** CONFIG_HZ: nothing else of a running kernel tells it, as CLK_TCK is 100 whatever it is. */
+function ticksPerSecond(): number | null {
+  const configuration = existsSync('/proc/config.gz')
+    ? gunzipSync(readFileSync('/proc/config.gz')).toString()
+    : text('/boot', `config-${release()}`);
+  const hz = Number(/^CONFIG_HZ=(\d+)$/m.exec(configuration)?.[1]);
+  return Number.isInteger(hz) ? hz : null;
+}
+
+/** Where securityfs is not mounted, a module with a label for each process shows in it. */
+function securityModules(): string[] {
+  const listed = text('/sys/kernel/security', 'lsm');
+  if (listed !== '') return listed.split(',');
+  return text('/proc/self/attr', 'current') === '' ? [] : [existsSync('/sys/fs/selinux') ? 'selinux' : 'apparmor'];
 }
 
 function cachesOf(cpu: number): HostComputer['caches'] {

@@ -22,10 +22,18 @@ const composite = z.strictObject({
   ...spread,
 });
 
+const kernelConfiguration = z.strictObject({
+  hz: z.number().nullable().describe('ticks per second, of /proc/config.gz or /boot/config-*; null: neither can be read'),
+  pressure: z.boolean().describe('/proc/pressure tells something'),
+  security: z.array(z.string()).describe('/sys/kernel/security/lsm; without it, what a process may see of itself'),
+  rseq: z.boolean().describe('the C library has registered restartable sequences'),
+});
+
 const computer = z.strictObject({
   cpu: z.string(),
   vendor: z.enum(['intel', 'amd', 'other']),
   kernel: z.string(),
+  configuration: kernelConfiguration.optional().describe('what of the kernel the model prices; not in files of older versions'),
   compiler: z.string(),
   guest: z.boolean().describe('CPUID says that there is a hypervisor'),
   tscGHz: z.number(),

@@ -93,6 +93,7 @@ export function reportOf(lines: readonly string[], compiler: string, load: HostR
     tscGHz: fact('tsc-ghz'),
     guest: fact('hypervisor') === 1,
     cpus: [fact('first-cpu'), second < 0 ? null : second],
+    rseq: fact('rseq') === 1,
   });
   const steps: HostStep[] = [];
   const composites: Composite[] = [];
@@ -131,6 +132,10 @@ const WHAT: Readonly<Record<string, string>> = {
   wrfsbase: 'WRFSBASE',
   rdpkru: 'RDPKRU',
   wrpkru: 'WRPKRU',
+  'indirect-call': 'a call through a register of a function that returns at once',
+  retpoline: 'the same through a retpoline',
+  'sprintf-stamp': "sprintf of a stamp of 52 bits, as the RFC's sample does it",
+  'sscanf-stamp': 'sscanf of such a stamp',
   'load-first-level': 'a load that waits for the one before, 16 KiB in use',
   'load-second-level': 'the same, 256 KiB in use',
   'load-memory': 'the same, 128 MiB in use',

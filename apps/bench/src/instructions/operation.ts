@@ -1,4 +1,4 @@
-import { type CpuProfile, type LedgerEntry, profiles, spread } from '@rpal/hw-x86';
+import { type CpuProfile, type LedgerEntry, profiles, type Step, spread, workOf } from '@rpal/hw-x86';
 import { createMachine, done, executable, type Program } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import { tmpfs } from '@rpal/tmpfs';
@@ -71,20 +71,21 @@ function oneCpu(): CpuProfile {
 }
 
 /** Instructions of what a ledger has booked. */
-function instructions(entries: readonly LedgerEntry[]): number {
-  return entries.reduce((sum, { step, count }) => sum + count * spread(step.instructions ?? 0)[1], 0);
+function instructions(entries: readonly LedgerEntry[], profile: CpuProfile): number {
+  const once = (step: Step): number => workOf(step, profile).reduce((sum, { instructions = 0 }) => sum + spread(instructions)[1], 0);
+  return entries.reduce((sum, { step, count }) => sum + count * once(step), 0);
 }
 
 /** Instructions that the model books for one execution, as the median of five. @throws BenchmarkFailure if the program did not come to its end */
-export function booked(operation: Operation): number {
+export function booked(operation: Operation, profile: CpuProfile = oneCpu()): number {
   const counts: number[] = [];
-  run(operation, (entries) => counts.push(instructions(entries)));
+  run(operation, profile, (entries) => counts.push(instructions(entries, profile)));
   return counts.sort((a, b) => a - b)[TIMES >> 1] as number;
 }
 
 /** Repeats an operation, and says what each execution has booked. */
-function run({ name, prepare }: Operation, each: (entries: readonly LedgerEntry[]) => void): void {
-  const machine = createMachine({ profile: oneCpu(), plugins: [posix(), tmpfs()] });
+function run({ name, prepare }: Operation, profile: CpuProfile, each: (entries: readonly LedgerEntry[]) => void): void {
+  const machine = createMachine({ profile, plugins: [posix(), tmpfs()] });
   let counted = 0;
   machine.spawn(
     executable(name, function* (p) {

@@ -1,4 +1,13 @@
-import { type CostModel, type CostStatus, type CpuProfile, type Figure, type LedgerEntry, type Primitive, spread } from '@rpal/hw-x86';
+import {
+  type CostModel,
+  type CostStatus,
+  type CpuProfile,
+  type Figure,
+  type LedgerEntry,
+  type Primitive,
+  spread,
+  workOf,
+} from '@rpal/hw-x86';
 import { sourceOf } from './step-sources.js';
 
 /** One of the things that the price of a step consists of, and how well it is known. */
@@ -70,7 +79,8 @@ export function groundsOf({ step, count, cycles }: LedgerEntry, costs: CostModel
     }
     const at = { low: 0, central: 1, high: 2 }[level] as 0 | 1 | 2;
     const parts: Ground[] = [];
-    const instructions = spread(step.instructions ?? 0)[at];
+    const works = workOf(step, profile);
+    const instructions = works.reduce((sum, work) => sum + spread(work.instructions ?? 0)[at], 0);
     const cpi = profile.cpi[step.mode ?? 'kernel'];
     if (instructions > 0) {
       const what = `${instructions} instructions`;
@@ -80,7 +90,7 @@ export function groundsOf({ step, count, cycles }: LedgerEntry, costs: CostModel
     const ns = spread(step.ns ?? 0)[at];
     if (ns > 0)
       parts.push({ what: `${ns} ns`, cycles: ns * costs.tscPerNs, amount: 'counted', price: step.status, source: sourceOf(step) });
-    for (const [name, times] of Object.entries(step.events ?? {})) {
+    for (const [name, times] of works.flatMap(({ events = {} }) => Object.entries(events))) {
       const { status, source } = profile.costs[name as Primitive];
       const price = times * costs.primitive(name as Primitive);
       if (price > 0) parts.push({ what: `${times} x ${name}`, cycles: price, amount: step.status, price: status, source });

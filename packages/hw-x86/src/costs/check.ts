@@ -2,7 +2,7 @@
 export type Shape = (
   | { readonly is: 'number' | 'whole'; readonly min: number; readonly max: number }
   | { readonly is: 'positive' | 'flag' }
-  | { readonly is: 'oneOf'; readonly values: readonly string[] }
+  | { readonly is: 'oneOf'; readonly values: readonly (string | number)[] }
   | { readonly is: 'text'; readonly pattern: RegExp; readonly what: string }
   | { readonly is: 'fields'; readonly fields: Readonly<Record<string, Shape>> }
   | { readonly is: 'values' | 'list'; readonly of: Shape }
@@ -26,7 +26,7 @@ export const positive: Shape = { is: 'positive' };
 
 export const flag: Shape = { is: 'flag' };
 
-export function oneOf(...values: readonly string[]): Shape {
+export function oneOf(...values: readonly (string | number)[]): Shape {
   return { is: 'oneOf', values };
 }
 

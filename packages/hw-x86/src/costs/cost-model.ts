@@ -1,6 +1,8 @@
 import { HardwareError } from '../errors.js';
+import { hasPart } from './kernel.js';
 import type { CpuProfile, Figure } from './profile.js';
 import { allSteps, type Primitive, type Step, spread } from './step.js';
+import { workOf } from './work.js';
 
 /** Which end of every uncertain figure a machine runs with. */
 export type CostLevel = 'low' | 'central' | 'high';
@@ -64,8 +66,9 @@ export class CostModel {
     return Math.round(figure[this.level] * this.tscPerCore);
   }
 
-  /** TSC cycles of one hardware event, not rounded. */
+  /** TSC cycles of one hardware event, not rounded. An indirect call has a price of its own where it goes through a retpoline alone. */
   primitive(name: Primitive): number {
+    if (name === 'indirectCall' && !hasPart(this.profile, 'retpoline')) return 0;
     const figure = this.profile.costs[name];
     return figure[this.level] * ('unit' in figure ? this.tscPerNs : this.tscPerCore);
   }
@@ -75,10 +78,10 @@ export class CostModel {
     if (override !== undefined) return override[this.level] * this.tscPerCore;
     const at = INDEX[this.level];
     const cpi = this.profile.cpi[step.mode ?? 'kernel'][this.level];
-    let price = spread(step.instructions ?? 0)[at] * cpi * this.tscPerCore;
-    price += spread(step.ns ?? 0)[at] * this.tscPerNs;
-    for (const [name, count] of Object.entries(step.events ?? {})) {
-      price += count * this.primitive(name as Primitive);
+    let price = spread(step.ns ?? 0)[at] * this.tscPerNs;
+    for (const { instructions = 0, events = {} } of workOf(step, this.profile)) {
+      price += spread(instructions)[at] * cpi * this.tscPerCore;
+      for (const [name, count] of Object.entries(events)) price += count * this.primitive(name as Primitive);
     }
     if (!Number.isFinite(price)) throw new HardwareError('INVALID_PROFILE', `step "${step.name}" has no finite price`);
     return price;

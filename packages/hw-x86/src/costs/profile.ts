@@ -1,5 +1,6 @@
 import { HardwareError } from '../errors.js';
 import { fields, flag, inspect, list, number, oneOf, optional, positive, type Shape, text, values, whole } from './check.js';
+import type { KernelConfiguration } from './kernel.js';
 import { COST_STATUSES, type CostStatus, findStep, PRIMITIVES, type Primitive } from './step.js';
 
 /** A figure with its uncertainty, origin and standing. `low <= central <= high`, none below 0. */
@@ -68,10 +69,9 @@ export interface CpuProfile {
     fsgsbase: boolean;
     pcid: boolean;
     invpcid: boolean;
-    fsrm: boolean;
-    /** Branch-target injection is stopped in hardware, so the kernel uses no retpolines. */
+    /** Indirect branches of the kernel are protected in hardware: `kernel.spectreV2` of `auto` does nothing. */
     eibrs: boolean;
-    /** Not exposed to Meltdown: no page-table isolation. */
+    /** Not exposed to Meltdown: `kernel.pti` of `auto` isolates nothing. */
     meltdownSafe: boolean;
     mwait: boolean;
     gib1Pages: boolean;
@@ -80,6 +80,8 @@ export interface CpuProfile {
     /** FRED delivers events in place of the IDT, and the kernel has entry code of its own for it. Priced alike. Default false. */
     fred?: boolean;
   };
+  /** The kernel that runs on it. */
+  kernel: KernelConfiguration;
   clock: {
     tscGHz: number;
     coreGHz: Figure;
@@ -177,13 +179,23 @@ export const profileShape: Shape = fields<CpuProfile>({
     fsgsbase: flag,
     pcid: flag,
     invpcid: flag,
-    fsrm: flag,
     eibrs: flag,
     meltdownSafe: flag,
     mwait: flag,
     gib1Pages: flag,
     vmfunc: flag,
     fred: optional(flag),
+  }),
+  kernel: fields<KernelConfiguration>({
+    version: text(/^\d+\.\d+$/, 'a version as 6.12'),
+    hz: oneOf(100, 250, 300, 1000),
+    pressure: flag,
+    security: oneOf('none', 'apparmor'),
+    rseq: flag,
+    pti: oneOf('auto', 'on', 'off'),
+    spectreV2: oneOf('auto', 'retpoline', 'ibrs', 'off'),
+    returnFill: flag,
+    clearBuffers: flag,
   }),
   clock: fields<CpuProfile['clock']>({ tscGHz: positive, coreGHz: figure, apicMHz: positive }),
   cpi: fields<CpuProfile['cpi']>({ kernel: figure, user: figure }),

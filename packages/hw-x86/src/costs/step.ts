@@ -1,5 +1,6 @@
 import { didYouMean } from '@rpal/bus';
 import { HardwareError } from '../errors.js';
+import { KERNEL_PARTS, type KernelPart } from './kernel.js';
 
 /** The standings that a figure can have. */
 export const COST_STATUSES = ['counted', 'measured', 'published', 'derived', 'recalled', 'estimated'] as const;
@@ -67,6 +68,7 @@ export const PRIMITIVES = [
   'fpControl',
   'repString',
   'functionCall',
+  'indirectCall',
   'mispredict',
   'reload',
   'codeLine',
@@ -77,6 +79,7 @@ export const PRIMITIVES = [
   'ipiDelivery',
   'monitorWake',
   'mwait',
+  'verw',
   'nmi',
   'vmcall',
   'vmfunc',
@@ -85,15 +88,27 @@ export const PRIMITIVES = [
 /** A price that every profile gives, in core cycles or nanoseconds: steps are made of these. */
 export type Primitive = (typeof PRIMITIVES)[number];
 
+/** What is executed. */
+export interface Work {
+  /** Instructions executed, without the events below. */
+  readonly instructions?: Range;
+  /** Hardware events among them. */
+  readonly events?: Partial<Readonly<Record<Primitive, number>>>;
+}
+
+/** What parts of the kernel add where it has them. */
+export type AddedWork = Partial<Readonly<Record<KernelPart, Work>>>;
+
 /** What a step consists of. Its price on a profile is computed, never given. */
-export interface StepDefinition {
+export interface StepDefinition extends Work {
   readonly cause: Cause;
   /** Where the instructions run: they are priced with the profile's kernel or user cycles per instruction. */
   readonly mode?: 'kernel' | 'user';
-  /** Instructions executed, without the events below. */
-  readonly instructions?: Range;
-  /** Hardware events within the step. */
-  readonly events?: Partial<Readonly<Record<Primitive, number>>>;
+  /** The step is executed by kernels with this part alone. */
+  readonly only?: KernelPart;
+  readonly also?: AddedWork;
+  /** The instructions on kernels before 6.6, where they differ by more than 7 %. */
+  readonly earlier?: Range;
   /** Time that does not scale with the core clock, in nanoseconds. */
   readonly ns?: Range;
   /** What each byte costs in addition, for steps charged with a length. */
@@ -174,7 +189,7 @@ function compose(own: ReadonlyMap<string, Step>, { parts }: CompositeDefinition)
   return { cause: (steps[0] as Step).cause, source: 'sum of its parts', status: 'derived', parts: steps.map(({ id }) => id) };
 }
 
-const SIMPLE_KEYS = ['cause', 'mode', 'instructions', 'events', 'ns', 'perByte', 'source', 'status'];
+const SIMPLE_KEYS = ['cause', 'mode', 'instructions', 'events', 'only', 'also', 'earlier', 'ns', 'perByte', 'source', 'status'];
 
 /** Plain JavaScript may hand us anything. */
 function requireMeaning(name: string, definition: StepDefinition | CompositeDefinition): void {
@@ -191,7 +206,7 @@ function requireMeaning(name: string, definition: StepDefinition | CompositeDefi
     if (definition.parts.length === 0) throw new HardwareError('INVALID_STEP', `step "${name}": parts: there must be at least one`);
     return;
   }
-  const { cause, mode, status, perByte, events, source } = definition;
+  const { cause, mode, status, perByte, events, only, also = {}, source } = definition;
   oneOf('cause', cause, CAUSES);
   oneOf('status', status, COST_STATUSES);
   if (mode !== undefined) oneOf('mode', mode, ['kernel', 'user']);
@@ -203,7 +218,9 @@ function requireMeaning(name: string, definition: StepDefinition | CompositeDefi
       throw new HardwareError('INVALID_STEP', `step "${name}": events.${event}: ${count} is not a number of events, 0 or more`);
     }
   }
-  for (const field of ['instructions', 'ns'] as const) requireRange(name, field, definition[field] ?? 0);
+  for (const field of ['instructions', 'earlier', 'ns'] as const) requireRange(name, field, definition[field] ?? 0);
+  for (const part of [only, ...Object.keys(also)]) if (part !== undefined) oneOf('part of the kernel', part, KERNEL_PARTS);
+  for (const work of Object.values(also)) requireMeaning(name, { cause, status, ...work });
 }
 
 function requireSource(name: string, source: unknown): void {

@@ -1,5 +1,6 @@
 import type { CpuProfile } from '../costs/profile.js';
 import { Cite, figure, nanoseconds } from './figure.js';
+import { countedKernel } from './kernel.js';
 
 const zen4 = 'one Zen 4 IPC benchmark under perf stat (CPI 1.18 with all inside, 29 branch misses per 1000 instructions: safe-RET)';
 
@@ -18,13 +19,13 @@ const zen = {
     fsgsbase: true,
     pcid: true,
     invpcid: true,
-    fsrm: true,
     eibrs: true,
     meltdownSafe: true,
     mwait: true,
     gib1Pages: true,
     vmfunc: false,
   },
+  kernel: countedKernel,
   costs: {
     bhbClear: figure(0, 0, 0, 'recalled', 'AMD processors do not need the branch-history loop'),
     swapgs: figure(15, 25, 45, 'estimated', Cite.estimate),
@@ -50,6 +51,7 @@ const zen = {
     fpControl: figure(20, 26.3, 32, 'published', `${Cite.instlat}: STMXCSR+LDMXCSR 26.3`),
     repString: figure(15, 40, 60, 'estimated', Cite.estimate),
     functionCall: figure(3, 5, 6, 'published', 'XDP paper (CoNEXT 2018): 4.7 cycles; prototype-kernel: 5'),
+    indirectCall: figure(13, 18, 30, 'recalled', 'Behrens, Belay, Kaashoek, EuroSys 2022 (recalled): generic retpolines on Zen to Zen 3'),
     mispredict: figure(11, 13, 18, 'recalled', Cite.recalled),
     reload: figure(0.05, 0.25, 0.45, 'measured', Cite.reload),
     codeLine: figure(0.5, 0.7, 2.3, 'measured', Cite.codeLine),
@@ -59,6 +61,7 @@ const zen = {
     ipiSend: figure(100, 190, 300, 'estimated', Cite.estimate),
     ipiDelivery: nanoseconds(400, 600, 1000, 'estimated', Cite.estimate),
     mwait: figure(20, 40, 80, 'estimated', Cite.estimate),
+    verw: figure(0, 0, 600, 'recalled', 'not exposed to MDS; microcode against TSA (2025) made VERW clear buffers on Zen 3 and 4'),
     nmi: figure(250, 350, 500, 'estimated', Cite.estimate),
     vmcall: figure(900, 1200, 1800, 'estimated', `${Cite.estimate} for VMMCALL`),
     vmfunc: figure(0, 0, 0, 'recalled', 'AMD processors have no VMFUNC: it raises #UD'),

@@ -50,6 +50,9 @@ export const Cite = {
   codeLine: 'timed on Emerald Rapids: code that 64 KiB of other code have displaced; high end: long straight instructions',
   fromL2:
     'REP MOVSB and REP STOSB of 64 KiB again and again: 14 and 16 bytes per cycle on Emerald Rapids and on Granite Rapids; ends estimated',
+  retpoline:
+    'Behrens, Belay, Kaashoek, EuroSys 2022 (recalled): 21 cycles on Ice Lake clients to 50 on servers; 31 timed on Granite Rapids, less an indirect call',
+  verw: 'Behrens, Belay, Kaashoek, EuroSys 2022 (recalled): 458 to 610 cycles on Broadwell to Cascade Lake',
   boost: 'Boost.Context performance page',
   intelIdle: 'Linux intel_idle tables and patches by A. Bityutskiy',
   guestWake:

@@ -1,5 +1,6 @@
 import type { CpuProfile } from '../costs/profile.js';
 import { Cite, figure, nanoseconds } from './figure.js';
+import { unmitigatedKernel } from './kernel.js';
 
 /**
  * Two sockets of Xeon Platinum 8160 (Skylake-SP, 24 cores, 2.10 GHz): no fast short REP MOVS, exposed to Meltdown, MDS
@@ -16,13 +17,13 @@ export const xeonPlatinum8160: CpuProfile = {
     fsgsbase: true,
     pcid: true,
     invpcid: true,
-    fsrm: false,
     eibrs: false,
     meltdownSafe: false,
     mwait: true,
     gib1Pages: true,
     vmfunc: true,
   },
+  kernel: unmitigatedKernel,
   clock: {
     tscGHz: 2.1,
     apicMHz: 25,
@@ -67,6 +68,13 @@ export const xeonPlatinum8160: CpuProfile = {
     fpControl: figure(9, 14, 26, 'published', `${Cite.instlat}: STMXCSR+LDMXCSR 9.0; FNSTCW/FLDCW added`),
     repString: figure(30, 45, 60, 'recalled', `${Cite.manual}: start-up of REP MOVS/STOS without FSRM`),
     functionCall: figure(3, 5, 6, 'published', 'XDP paper (CoNEXT 2018): 4.7 cycles; prototype-kernel: 5'),
+    indirectCall: figure(
+      19,
+      30,
+      50,
+      'recalled',
+      `Behrens, Belay, Kaashoek, EuroSys 2022 (recalled): 19 on Skylake clients, 49 on Cascade Lake`,
+    ),
     mispredict: figure(15, 17, 20, 'recalled', Cite.recalled),
     reload: figure(0.05, 0.25, 0.45, 'measured', Cite.reload),
     codeLine: figure(0.5, 0.7, 2.3, 'measured', Cite.codeLine),
@@ -77,6 +85,7 @@ export const xeonPlatinum8160: CpuProfile = {
     ipiDelivery: nanoseconds(350, 500, 800, 'estimated', `${Cite.skybridge}: 1913 cycles to the handler on i7-6700K`),
     monitorWake: nanoseconds(47, 50, 56, 'published', `${Cite.c2c}: Cascade Lake 47..48; FD.io CSIT MLC: 55.6`),
     mwait: figure(20, 40, 80, 'estimated', Cite.estimate),
+    verw: figure(450, 520, 620, 'recalled', Cite.verw),
     nmi: figure(250, 350, 500, 'estimated', 'exception delivery through an IST entry'),
     vmcall: figure(900, 1150, 1500, 'recalled', 'kvm-unit-tests: 1000..1300 cycles round trip on Skylake-SP and Ice Lake-SP'),
     vmfunc: figure(109, 134, 332, 'published', `${Cite.skybridge}: 134 with VPID on; ERIM (USENIX Security 2019) compares with 332`),

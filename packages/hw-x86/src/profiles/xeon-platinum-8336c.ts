@@ -1,5 +1,6 @@
 import type { CpuProfile } from '../costs/profile.js';
 import { figure, nanoseconds } from './figure.js';
+import { countedKernel } from './kernel.js';
 
 /**
  * Two sockets of Xeon Platinum 8336C (Ice Lake-SP, 32 cores, 2.30 GHz): the machine of the RFC's cover letter.
@@ -15,13 +16,13 @@ export const xeonPlatinum8336c: CpuProfile = {
     fsgsbase: true,
     pcid: true,
     invpcid: true,
-    fsrm: true,
     eibrs: true,
     meltdownSafe: true,
     mwait: true,
     gib1Pages: true,
     vmfunc: true,
   },
+  kernel: { ...countedKernel, version: '6.15' },
   clock: {
     tscGHz: 2.3,
     apicMHz: 25,
@@ -60,6 +61,7 @@ export const xeonPlatinum8336c: CpuProfile = {
     fpControl: figure(9, 15, 26, 'published'),
     repString: figure(10, 35, 60, 'recalled'),
     functionCall: figure(3, 5, 6, 'published'),
+    indirectCall: figure(21, 31, 50, 'recalled'),
     mispredict: figure(15, 18, 20, 'recalled'),
     reload: figure(0.05, 0.25, 0.45, 'measured'),
     codeLine: figure(0.5, 0.7, 2.3, 'measured'),
@@ -70,6 +72,7 @@ export const xeonPlatinum8336c: CpuProfile = {
     ipiDelivery: nanoseconds(350, 500, 800, 'estimated'),
     monitorWake: nanoseconds(51, 60, 65, 'published'),
     mwait: figure(20, 40, 80, 'estimated'),
+    verw: figure(400, 500, 620, 'recalled'),
     nmi: figure(250, 350, 500, 'estimated'),
     vmcall: figure(900, 1150, 1500, 'recalled'),
     vmfunc: figure(109, 134, 332, 'published'),

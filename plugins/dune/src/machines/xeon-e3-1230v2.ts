@@ -1,4 +1,4 @@
-import { type CpuProfile, type Figure, figure, nanoseconds } from '@rpal/hw-x86';
+import { type CpuProfile, type Figure, figure, nanoseconds, unmitigatedKernel } from '@rpal/hw-x86';
 
 const FAMILY = 'general knowledge of the processor family, no text at hand';
 const BRACKET = 'bracket chosen by the authors: no source found';
@@ -20,7 +20,6 @@ export const xeonE31230v2: CpuProfile = {
     fsgsbase: true,
     pcid: true,
     invpcid: false,
-    fsrm: false,
     eibrs: false,
     // Nobody knew of Meltdown, and Linux did not isolate page tables.
     meltdownSafe: true,
@@ -28,6 +27,7 @@ export const xeonE31230v2: CpuProfile = {
     gib1Pages: false,
     vmfunc: false,
   },
+  kernel: unmitigatedKernel,
   clock: {
     tscGHz: 3.3,
     apicMHz: 100,
@@ -66,6 +66,7 @@ export const xeonE31230v2: CpuProfile = {
     fpControl: recalled(9, 14, 26),
     repString: recalled(30, 40, 60),
     functionCall: recalled(3, 5, 6),
+    indirectCall: recalled(15, 28, 40),
     mispredict: recalled(14, 16, 19),
     reload: estimated(0.05, 0.25, 0.45, 'as timed on later processors, in cycles'),
     codeLine: estimated(0.5, 0.7, 2.3, 'as timed on later processors, in cycles'),
@@ -76,6 +77,7 @@ export const xeonE31230v2: CpuProfile = {
     ipiDelivery: nanoseconds(200, 350, 700, 'estimated', BRACKET),
     monitorWake: nanoseconds(25, 35, 50, 'estimated', BRACKET),
     mwait: estimated(20, 40, 80),
+    verw: recalled(400, 500, 620, 'microcode of 2019'),
     nmi: estimated(250, 350, 500),
     vmcall: recalled(650, 784, 1000, exits),
     vmfunc: absent,

@@ -1,4 +1,4 @@
-import { type CpuProfile, figure, nanoseconds } from '@rpal/hw-x86';
+import { type CpuProfile, figure, nanoseconds, unmitigatedKernel } from '@rpal/hw-x86';
 import { Cite } from './cite.js';
 
 const absent = figure(0, 0, 0, 'recalled', 'no such instruction: it raises #UD');
@@ -10,13 +10,13 @@ export const common = {
     fsgsbase: false,
     pcid: false,
     invpcid: false,
-    fsrm: false,
     eibrs: false,
     // Nobody knew of Meltdown, and Linux did not isolate page tables.
     meltdownSafe: true,
     gib1Pages: false,
     vmfunc: false,
   },
+  kernel: unmitigatedKernel,
   cpi: {
     kernel: figure(0.8, 1.2, 1.8, 'estimated', Cite.estimate),
     user: figure(0.5, 0.8, 1.2, 'estimated', Cite.estimate),
@@ -35,6 +35,8 @@ export const common = {
     codeLine: figure(0.5, 0.7, 2.3, 'estimated', 'as timed on later processors, in cycles'),
     functionCall: figure(3, 5, 6, 'estimated', Cite.estimate),
     stackSwitch: figure(12, 19, 25, 'estimated', Cite.estimate),
+    indirectCall: figure(15, 25, 40, 'estimated', Cite.estimate),
+    verw: absent,
     walkLevel: figure(5, 10, 20, 'estimated', Cite.estimate),
     ipiSend: figure(60, 120, 250, 'estimated', 'xAPIC: an uncached store, and a look whether the last one has gone'),
     ipiDelivery: nanoseconds(300, 500, 1000, 'estimated', Cite.estimate),

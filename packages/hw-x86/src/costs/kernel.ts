@@ -1,0 +1,48 @@
+import type { CpuProfile } from './profile.js';
+
+/** The kernel that runs on a computer: what of its configuration changes the work of its paths. */
+export interface KernelConfiguration {
+  /** `6.12`, as uname says it up to the second number. */
+  version: string;
+  /** Ticks per second (CONFIG_HZ). */
+  hz: 100 | 250 | 300 | 1000;
+  /** Pressure-stall accounting: CONFIG_PSI, and not switched off. */
+  pressure: boolean;
+  /** The security module with hooks on files, sockets, signals and foreign memory. */
+  security: 'none' | 'apparmor';
+  /** The C library registers restartable sequences. */
+  rseq: boolean;
+  /** Page-table isolation (`pti=`). `auto`: where the processor needs it. */
+  pti: 'auto' | 'on' | 'off';
+  /** Against branch-target injection (`spectre_v2=`). `auto`: retpolines where the processor does not protect indirect branches itself. */
+  spectreV2: 'auto' | 'retpoline' | 'ibrs' | 'off';
+  /** The return stack is filled on each switch. */
+  returnFill: boolean;
+  /** VERW on each return to user mode, which clears the buffers of MDS and its relatives. */
+  clearBuffers: boolean;
+}
+
+/** What a kernel has or lacks, by which work of a step is added or absent. */
+export const KERNEL_PARTS = ['pressure', 'security', 'rseq', 'isolation', 'ibrs', 'retpoline', 'returnFill', 'clearBuffers'] as const;
+
+/** A part of the kernel's configuration, resolved for its processor. */
+export type KernelPart = (typeof KERNEL_PARTS)[number];
+
+/** Whether the kernel of a profile has a part: what is left to the processor is looked up there. */
+export function hasPart({ kernel, features }: CpuProfile, part: KernelPart): boolean {
+  const { pti, spectreV2, security } = kernel;
+  const parts: Readonly<Record<KernelPart, boolean>> = {
+    ...kernel,
+    security: security !== 'none',
+    isolation: pti === 'auto' ? !features.meltdownSafe : pti === 'on',
+    ibrs: spectreV2 === 'ibrs',
+    retpoline: spectreV2 === 'auto' ? !features.eibrs : spectreV2 === 'retpoline',
+  };
+  return parts[part];
+}
+
+/** Whether the kernel schedules with CFS: 6.1, on which instructions were counted as well, stands for all before 6.6. */
+export function isEarlier({ kernel: { version } }: CpuProfile): boolean {
+  const [major, minor] = version.split('.') as [string, string];
+  return +major < 6 || (major === '6' && +minor < 6);
+}

@@ -1,0 +1,20 @@
+import { hasPart, isEarlier, type KernelPart } from './kernel.js';
+import type { CpuProfile } from './profile.js';
+import type { AddedWork, Step, Work } from './step.js';
+
+/** What mitigations add to a way from user mode into the kernel. */
+export const ENTERING: AddedWork = {
+  isolation: { instructions: 4, events: { cr3Write: 1 } },
+  ibrs: { events: { wrmsr: 1 } },
+};
+
+/** What they add to a way back. */
+export const LEAVING: AddedWork = { ...ENTERING, clearBuffers: { events: { verw: 1 } } };
+
+/** What a step executes on the kernel of a profile: its own work, and what parts of the kernel add. Nothing, if it belongs to one that is absent. */
+export function workOf({ only, also = {}, earlier, ...step }: Step, profile: CpuProfile): readonly Work[] {
+  if (only !== undefined && !hasPart(profile, only)) return [];
+  const own = earlier !== undefined && isEarlier(profile) ? { ...step, instructions: earlier } : step;
+  const added = Object.keys(also).filter((part) => hasPart(profile, part as KernelPart));
+  return [own, ...added.map((part) => also[part as KernelPart] as Work)];
+}

@@ -120,8 +120,12 @@ export const profileFields: Readonly<Record<string, FieldText>> = {
     how: '`calibrate` fills it in from the running kernel',
   },
   'kernel.version': {
-    what: 'its version; before 6.6 (CFS) the steps of wake-ups, switches, entry, faults, signals and sockets have the instructions of 6.1',
+    what: 'its version, for the reader: `instructions` says in what it differs',
     how: 'uname -r, up to the second number',
+  },
+  'kernel.instructions': {
+    what: 'instructions of single steps by their names, where they differ from those of 6.12; what parts of the kernel add comes on top',
+    how: 'scripts/kernel-counts counts them; for kernels before 6.6 (CFS) `calibrate` takes those of 6.1',
   },
   'kernel.hz': { what: 'ticks per second', how: 'CONFIG_HZ in /proc/config.gz or /boot/config-*; not CLK_TCK, which is always 100' },
   'kernel.pressure': {

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { calibrationJson } from '../src/host/calibrate-command.js';
 import { calibrate } from '../src/host/calibration.js';
 import type { Composite, HostReport, HostStep } from '../src/host/host-json.js';
+import { LINUX_6_1 } from '../src/host/linux-6.1.js';
 import { modelledSteps } from '../src/host/modelled-steps.js';
 import { validationJson } from '../src/host/validate-command.js';
 import { readProfile } from '../src/profile-file.js';
@@ -147,6 +148,7 @@ describe('a profile of this computer', () => {
     it('is as found', () => {
       expect(on({ kernel: 'Linux 5.10.0-8-amd64', configuration, vulnerabilities }).profile.kernel).toEqual({
         version: '5.10',
+        instructions: LINUX_6_1,
         hz: 1000,
         pressure: false,
         security: 'none',

@@ -1,6 +1,7 @@
 import { allSteps, CostModel, type CpuProfile, defaultProfile, type KernelConfiguration, parseProfile } from '@rpal/hw-x86';
 import { createMachine } from '@rpal/kernel';
 import { describe, expect, it } from 'vitest';
+import { LINUX_6_1 } from '../src/host/linux-6.1.js';
 import { operations } from '../src/instructions/comparison.js';
 import { booked, type Operation } from '../src/instructions/operation.js';
 
@@ -84,8 +85,14 @@ describe("the kernel's configuration", () => {
     expect(moved(plain, withKernel({ pti: 'off', spectreV2: 'off', hz: 1000 }))).toEqual(new Map());
   });
 
-  it.each(['6.6', '6.18', '7.0'])('has the same work from 6.6 on: %s', (version) => {
-    expect(moved(plain, withKernel({ pti: 'off', spectreV2: 'off', version }))).toEqual(new Map());
+  it('has the instructions of a step that it says, with what its parts add on top', () => {
+    const changes = moved(plain, withKernel({ pti: 'off', spectreV2: 'off', instructions: { '@rpal/vfs:security': 168 } }));
+    const { tscPerCore } = new CostModel(plain);
+    expect([...changes.keys()]).toEqual(['vfs:security']);
+    expect(changes.get('vfs:security')).toBeCloseTo(100 * defaultProfile.cpi.kernel.central * tscPerCore, -1);
+    expect(() => withKernel({ instructions: { '@rpal/vfs:secure': 1 } })).toThrow(
+      'prices step "@rpal/vfs:secure", which no loaded package defines',
+    );
   });
 
   it('refuses what no kernel is', () => {
@@ -106,7 +113,7 @@ const COUNTED_ON_61: Readonly<Record<string, number>> = {
 describe('Linux 6.1', () => {
   it.each(Object.entries(COUNTED_ON_61))('%s books what was counted', (name, counted) => {
     const operation = operations.find((each) => each.name === name) as Operation;
-    const [server] = [withKernel({ pti: 'off', spectreV2: 'off', version: '6.1' })];
+    const server = withKernel({ pti: 'off', spectreV2: 'off', version: '6.1', instructions: { ...LINUX_6_1 } });
     const one = { ...server, topology: { sockets: 1, coresPerSocket: 1, threadsPerCore: 1, coresPerCache: 1, memoryPerSocket: 1 } };
     expect(Math.abs(booked(operation, one) / counted - 1)).toBeLessThan(0.1);
   });

@@ -8,12 +8,11 @@ export const KernelStep = defineSteps('@rpal/kernel', {
   syscallEntry: {
     cause: 'entry',
     instructions: 48,
-    earlier: 80,
     events: { syscall: 1, swapgs: 1, bhbClear: 1 },
     also: ENTERING,
     status: 'counted',
   },
-  syscallDispatch: { cause: 'entry', instructions: 84, earlier: 56, status: 'counted' },
+  syscallDispatch: { cause: 'entry', instructions: 84, status: 'counted' },
   syscallReturn: {
     cause: 'entry',
     instructions: 98,
@@ -105,7 +104,6 @@ export const KernelStep = defineSteps('@rpal/kernel', {
   signalDeliver: {
     cause: 'process',
     instructions: 1255,
-    earlier: 1087,
     events: { lockedOp: 8, xsave: 1, xrstor: 1, wrpkru: 2, rdpkru: 2, lfence: 3 },
     status: 'counted',
   },

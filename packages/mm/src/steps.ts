@@ -14,11 +14,10 @@ export const MmStep = defineSteps('@rpal/mm', {
   faultBody: {
     cause: 'fault',
     instructions: 1818,
-    earlier: 1588,
     events: { lockedOp: 7, rdpkru: 2 },
     status: 'counted',
   },
-  pageAlloc: { cause: 'fault', instructions: 647, earlier: 486, events: { lockedOp: 1 }, status: 'counted' },
+  pageAlloc: { cause: 'fault', instructions: 647, events: { lockedOp: 1 }, status: 'counted' },
   allocPages: { cause: 'memory', instructions: 581, events: { lockedOp: 1 }, status: 'counted' },
   allocCompound: { cause: 'memory', instructions: 80, status: 'counted' },
   compoundPage: { cause: 'memory', instructions: 33, status: 'counted' },
@@ -196,7 +195,6 @@ export const MmStep = defineSteps('@rpal/mm', {
   switchMm: {
     cause: 'switch',
     instructions: 106,
-    earlier: 127,
     events: { lockedOp: 2 },
     status: 'counted',
   },

@@ -8,16 +8,14 @@ export const SchedStep = defineSteps('@rpal/sched', {
   wakeBody: {
     cause: 'wake-up',
     instructions: 250,
-    earlier: 327,
     events: { lockedOp: 2, rdtsc: 1 },
     status: 'counted',
   },
-  wakeEnqueue: { cause: 'wake-up', instructions: 398, earlier: 540, events: { indirectCall: 1 }, status: 'counted' },
-  wakePreemptCheck: { cause: 'wake-up', instructions: 84, earlier: 77, events: { indirectCall: 1 }, status: 'counted' },
+  wakeEnqueue: { cause: 'wake-up', instructions: 398, events: { indirectCall: 1 }, status: 'counted' },
+  wakePreemptCheck: { cause: 'wake-up', instructions: 84, events: { indirectCall: 1 }, status: 'counted' },
   wakePressure: {
     cause: 'wake-up',
     instructions: 248,
-    earlier: 305,
     events: { rdtsc: 1 },
     only: 'pressure',
     status: 'counted',
@@ -50,29 +48,25 @@ export const SchedStep = defineSteps('@rpal/sched', {
   scheduleBody: {
     cause: 'switch',
     instructions: 501,
-    earlier: 417,
     events: { indirectCall: 1, lockedOp: 3, rdtsc: 1, repString: 1 },
     status: 'counted',
   },
   dequeue: { cause: 'switch', instructions: 532, status: 'counted' },
-  pickNext: { cause: 'switch', instructions: 843, earlier: 410, status: 'counted' },
+  pickNext: { cause: 'switch', instructions: 843, status: 'counted' },
   preemptBody: {
     cause: 'switch',
     instructions: 343,
-    earlier: 277,
     events: { lockedOp: 3, rdtsc: 1, repString: 1 },
     status: 'counted',
   },
   pickPreempting: {
     cause: 'switch',
     instructions: [943, 955, 985],
-    earlier: [618, 618, 690],
     status: 'counted',
   },
   preemptPressure: {
     cause: 'switch',
     instructions: 178,
-    earlier: 116,
     events: { rdtsc: 1 },
     only: 'pressure',
     status: 'counted',
@@ -80,7 +74,6 @@ export const SchedStep = defineSteps('@rpal/sched', {
   wakePreempt: {
     cause: 'wake-up',
     instructions: 167,
-    earlier: 95,
     status: 'counted',
   },
   pickIdle: {
@@ -91,7 +84,6 @@ export const SchedStep = defineSteps('@rpal/sched', {
   switchPressure: {
     cause: 'switch',
     instructions: 351,
-    earlier: 391,
     events: { rdtsc: 1 },
     only: 'pressure',
     status: 'counted',
@@ -114,7 +106,6 @@ export const SchedStep = defineSteps('@rpal/sched', {
   rseqFixup: {
     cause: 'switch',
     instructions: 95,
-    earlier: 82,
     events: { lfence: 1 },
     only: 'rseq',
     status: 'counted',
@@ -134,7 +125,6 @@ export const SchedStep = defineSteps('@rpal/sched', {
   tickScheduler: {
     cause: 'interrupt',
     instructions: 838,
-    earlier: 667,
     events: { indirectCall: 1, lockedOp: 1, rdtsc: 1 },
     status: 'counted',
   },
@@ -167,7 +157,6 @@ export const SchedStep = defineSteps('@rpal/sched', {
   waitWalk: {
     cause: 'wake-up',
     instructions: 120,
-    earlier: 161,
     events: { indirectCall: 1, lockedOp: 2 },
     status: 'counted',
   },
@@ -189,7 +178,6 @@ export const SchedStep = defineSteps('@rpal/sched', {
   yieldBody: {
     cause: 'switch',
     instructions: 412,
-    earlier: 242,
     events: { indirectCall: 1, lockedOp: 1, rdtsc: 1 },
     status: 'counted',
   },

@@ -1,6 +1,7 @@
 import { type CpuProfile, type Figure, findProfile, parseProfile } from '@rpal/hw-x86';
 import { check } from '../outcome.js';
 import type { HostReport } from './host-json.js';
+import { LINUX_6_1 } from './linux-6.1.js';
 import { modelledSteps } from './modelled-steps.js';
 import { type Spread, spreadOf } from './spread.js';
 
@@ -134,6 +135,7 @@ class Calibrating {
     const { kernel, base } = { kernel: this.#profile.kernel, base: this.#base.name };
     const { kernel: release, configuration, vulnerabilities } = this.#host.computer;
     kernel.version = /\d+\.\d+/.exec(release)?.[0] ?? kernel.version;
+    if (beforeEevdf(kernel.version)) kernel.instructions = { ...LINUX_6_1 };
     const { meltdown, spectre_v2: spectre } = vulnerabilities;
     if (meltdown !== undefined) kernel.pti = meltdown.includes('PTI') ? 'on' : 'off';
     if (spectre !== undefined) {
@@ -443,6 +445,12 @@ class Calibrating {
   #samples(name: string): readonly number[] | null {
     return this.#host.steps.find((step) => step.name === name)?.samples ?? null;
   }
+}
+
+/** Whether it schedules with CFS, as 6.1 does. */
+function beforeEevdf(version: string): boolean {
+  const [major, minor] = version.split('.').map(Number) as [number, number];
+  return major < 6 || (major === 6 && minor < 6);
 }
 
 /** What the way into the kernel and out is made of. */

@@ -2,7 +2,7 @@ import type { CpuProfile } from './profile.js';
 
 /** The kernel that runs on a computer: what of its configuration changes the work of its paths. */
 export interface KernelConfiguration {
-  /** `6.12`, as uname says it up to the second number. */
+  /** `6.12`, as uname says it up to the second number. For the reader: `instructions` says in what it differs. */
   version: string;
   /** Ticks per second (CONFIG_HZ). */
   hz: 100 | 250 | 300 | 1000;
@@ -18,6 +18,8 @@ export interface KernelConfiguration {
   spectreV2: 'auto' | 'retpoline' | 'ibrs' | 'off';
   /** The return stack is filled on each switch. */
   returnFill: boolean;
+  /** Instructions of single steps by their names, where they differ from those counted on 6.12. What parts of the kernel add comes on top. */
+  instructions?: Record<string, number>;
   /** VERW on each return to user mode, which clears the buffers of MDS and its relatives. */
   clearBuffers: boolean;
 }
@@ -39,10 +41,4 @@ export function hasPart({ kernel, features }: CpuProfile, part: KernelPart): boo
     retpoline: spectreV2 === 'auto' ? !features.eibrs : spectreV2 === 'retpoline',
   };
   return parts[part];
-}
-
-/** Whether the kernel schedules with CFS: 6.1, on which instructions were counted as well, stands for all before 6.6. */
-export function isEarlier({ kernel: { version } }: CpuProfile): boolean {
-  const [major, minor] = version.split('.') as [string, string];
-  return +major < 6 || (major === '6' && +minor < 6);
 }

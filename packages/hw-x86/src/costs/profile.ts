@@ -196,6 +196,7 @@ export const profileShape: Shape = fields<CpuProfile>({
     spectreV2: oneOf('auto', 'retpoline', 'ibrs', 'off'),
     returnFill: flag,
     clearBuffers: flag,
+    instructions: optional(values(number(0))),
   }),
   clock: fields<CpuProfile['clock']>({ tscGHz: positive, coreGHz: figure, apicMHz: positive }),
   cpi: fields<CpuProfile['cpi']>({ kernel: figure, user: figure }),
@@ -253,8 +254,8 @@ export function parseProfile(input: unknown): CpuProfile {
   inspect(profileShape, input, '', wrong);
   if (wrong.length === 0) wrong.push(...wrongHops(input as CpuProfile));
   if (wrong.length > 0) throw new HardwareError('INVALID_PROFILE', `the CPU profile is not valid: ${wrong.join('; ')}`);
-  const { steps = {} } = input as CpuProfile;
-  for (const name of Object.keys(steps)) {
+  const { steps, kernel } = input as CpuProfile;
+  for (const name of Object.keys({ ...steps, ...kernel.instructions })) {
     if (findStep(name) === undefined) {
       throw new HardwareError('UNKNOWN_STEP', `the CPU profile prices step "${name}", which no loaded package defines`);
     }

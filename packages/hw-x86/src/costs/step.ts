@@ -107,8 +107,6 @@ export interface StepDefinition extends Work {
   /** The step is executed by kernels with this part alone. */
   readonly only?: KernelPart;
   readonly also?: AddedWork;
-  /** The instructions on kernels before 6.6, where they differ by more than 7 %. */
-  readonly earlier?: Range;
   /** Time that does not scale with the core clock, in nanoseconds. */
   readonly ns?: Range;
   /** What each byte costs in addition, for steps charged with a length. */
@@ -189,7 +187,7 @@ function compose(own: ReadonlyMap<string, Step>, { parts }: CompositeDefinition)
   return { cause: (steps[0] as Step).cause, source: 'sum of its parts', status: 'derived', parts: steps.map(({ id }) => id) };
 }
 
-const SIMPLE_KEYS = ['cause', 'mode', 'instructions', 'events', 'only', 'also', 'earlier', 'ns', 'perByte', 'source', 'status'];
+const SIMPLE_KEYS = ['cause', 'mode', 'instructions', 'events', 'only', 'also', 'ns', 'perByte', 'source', 'status'];
 
 /** Plain JavaScript may hand us anything. */
 function requireMeaning(name: string, definition: StepDefinition | CompositeDefinition): void {
@@ -218,7 +216,7 @@ function requireMeaning(name: string, definition: StepDefinition | CompositeDefi
       throw new HardwareError('INVALID_STEP', `step "${name}": events.${event}: ${count} is not a number of events, 0 or more`);
     }
   }
-  for (const field of ['instructions', 'earlier', 'ns'] as const) requireRange(name, field, definition[field] ?? 0);
+  for (const field of ['instructions', 'ns'] as const) requireRange(name, field, definition[field] ?? 0);
   for (const part of [only, ...Object.keys(also)]) if (part !== undefined) oneOf('part of the kernel', part, KERNEL_PARTS);
   for (const work of Object.values(also)) requireMeaning(name, { cause, status, ...work });
 }

@@ -1,4 +1,4 @@
-import { hasPart, isEarlier, type KernelPart } from './kernel.js';
+import { hasPart, type KernelPart } from './kernel.js';
 import type { CpuProfile } from './profile.js';
 import type { AddedWork, Step, Work } from './step.js';
 
@@ -12,9 +12,9 @@ export const ENTERING: AddedWork = {
 export const LEAVING: AddedWork = { ...ENTERING, clearBuffers: { events: { verw: 1 } } };
 
 /** What a step executes on the kernel of a profile: its own work, and what parts of the kernel add. Nothing, if it belongs to one that is absent. */
-export function workOf({ only, also = {}, earlier, ...step }: Step, profile: CpuProfile): readonly Work[] {
+export function workOf({ only, also = {}, ...step }: Step, profile: CpuProfile): readonly Work[] {
   if (only !== undefined && !hasPart(profile, only)) return [];
-  const own = earlier !== undefined && isEarlier(profile) ? { ...step, instructions: earlier } : step;
+  const instructions = profile.kernel.instructions?.[step.name];
   const added = Object.keys(also).filter((part) => hasPart(profile, part as KernelPart));
-  return [own, ...added.map((part) => also[part as KernelPart] as Work)];
+  return [instructions === undefined ? step : { ...step, instructions }, ...added.map((part) => also[part as KernelPart] as Work)];
 }

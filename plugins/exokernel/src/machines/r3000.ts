@@ -22,8 +22,6 @@ function priced(name: string, title: string, mhz: number): CpuProfile {
       pku: false,
       fsgsbase: false,
       invpcid: false,
-      fsrm: false,
-      eibrs: false,
       mwait: false,
       gib1Pages: false,
       vmfunc: false,

@@ -6,52 +6,52 @@ const COUNTED = 'instructions counted on Linux 6.12.95, mitigations off (a core 
 export const EpollStep = defineSteps('@rpal/epoll', {
   pollCallback: {
     cause: 'epoll',
+    status: 'counted',
     instructions: 120,
     events: { lockedOp: 1 },
-    status: 'counted',
   },
   pollCallbackFiltered: {
     cause: 'epoll',
+    status: 'counted',
     instructions: 57,
     events: { lockedOp: 1 },
-    status: 'counted',
   },
-  epollWaitBody: { cause: 'epoll', instructions: 130, status: 'counted' },
+  epollWaitBody: { cause: 'epoll', status: 'counted', instructions: 130 },
   epollSendEvents: {
     cause: 'epoll',
+    status: 'counted',
     instructions: 250,
     events: { lockedOp: 4 },
-    status: 'counted',
   },
   epollBlock: {
     cause: 'epoll',
+    status: 'counted',
     instructions: 304,
     events: { lockedOp: 5 },
-    status: 'counted',
   },
   epollAdd: {
     cause: 'epoll',
+    status: 'counted',
     instructions: 957,
     events: { lockedOp: 8 },
-    status: 'counted',
   },
   epollModify: {
     cause: 'epoll',
+    status: 'counted',
     instructions: 242,
     events: { lockedOp: 3 },
-    status: 'counted',
   },
   epollDelete: {
     cause: 'epoll',
+    status: 'counted',
     instructions: 750,
     events: { lockedOp: 11 },
-    status: 'counted',
   },
   epollCreate: {
     cause: 'epoll',
+    status: 'counted',
     instructions: 1430,
     events: { lockedOp: 10 },
-    status: 'counted',
   },
 });
 

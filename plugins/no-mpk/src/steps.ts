@@ -11,7 +11,7 @@ export const ViewStep = defineSteps('@rpal/no-mpk', {
     instructions: [35, 55, 90],
     events: { syscall: 1, sysret: 1, swapgs: 2, bhbClear: 1 },
     also: {
-      isolation: { instructions: 8, events: { cr3Write: 2 } },
+      pti: { instructions: 8, events: { cr3Write: 2 } },
       ibrs: { events: { wrmsr: 2 } },
       clearBuffers: { events: { verw: 1 } },
     },

@@ -25,7 +25,7 @@ export interface KernelConfiguration {
 }
 
 /** What a kernel has or lacks, by which work of a step is added or absent. */
-export const KERNEL_PARTS = ['pressure', 'security', 'rseq', 'isolation', 'ibrs', 'retpoline', 'returnFill', 'clearBuffers'] as const;
+export const KERNEL_PARTS = ['pressure', 'security', 'rseq', 'pti', 'ibrs', 'retpoline', 'returnFill', 'clearBuffers'] as const;
 
 /** A part of the kernel's configuration, resolved for its processor. */
 export type KernelPart = (typeof KERNEL_PARTS)[number];
@@ -36,7 +36,7 @@ export function hasPart({ kernel, features }: CpuProfile, part: KernelPart): boo
   const parts: Readonly<Record<KernelPart, boolean>> = {
     ...kernel,
     security: security !== 'none',
-    isolation: pti === 'auto' ? !features.meltdownSafe : pti === 'on',
+    pti: pti === 'auto' ? !features.meltdownSafe : pti === 'on',
     ibrs: spectreV2 === 'ibrs',
     retpoline: spectreV2 === 'auto' ? !features.eibrs : spectreV2 === 'retpoline',
   };

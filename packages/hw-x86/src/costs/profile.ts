@@ -187,7 +187,7 @@ export const profileShape: Shape = fields<CpuProfile>({
     fred: optional(flag),
   }),
   kernel: fields<KernelConfiguration>({
-    version: text(/^\d+\.\d+$/, 'a version as 6.12'),
+    version: text(/^/, 'a text'),
     hz: oneOf(100, 250, 300, 1000),
     pressure: flag,
     security: oneOf('none', 'apparmor'),

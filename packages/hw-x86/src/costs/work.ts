@@ -4,7 +4,7 @@ import type { AddedWork, Step, Work } from './step.js';
 
 /** What mitigations add to a way from user mode into the kernel. */
 export const ENTERING: AddedWork = {
-  isolation: { instructions: 4, events: { cr3Write: 1 } },
+  pti: { instructions: 4, events: { cr3Write: 1 } },
   ibrs: { events: { wrmsr: 1 } },
 };
 

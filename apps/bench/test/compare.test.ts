@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { defaultProfile } from '@rpal/hw-x86';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { comparisonJson } from '../src/compare/compare-command.js';
@@ -17,7 +18,23 @@ async function json(...args: string[]): Promise<Json> {
   return comparisonJson.parse(JSON.parse(stdout));
 }
 
+/** The RFC's server with a socket of four cores. */
+const small = join(directory, 'small.json');
+const topology = { sockets: 1, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 4, memoryPerSocket: 1 };
+writeFileSync(small, JSON.stringify({ ...defaultProfile, name: 'small', topology }));
+
 describe('rpal-bench compare', () => {
+  it.each([
+    ['same-socket', ['urpc', 'dbus', 'kdbus', 'cma', 'flip', 'rpal', 'unix'], ['lrpc', 'pct', 'dune']],
+    ['same-cpu', ['urpc', 'lrpc', 'pct', 'dune', 'dbus', 'kdbus', 'cma', 'flip', 'rpal', 'unix'], []],
+  ])('has what other operating systems do beside Linux and RPAL, on one profile: %s', async (placement, compared, left) => {
+    const { data } = await json('--mechanism', 'urpc,lrpc,pct,dune,dbus,kdbus,cma,flip,rpal,unix', '--placement', placement);
+    expect(data.rows.map(({ mechanism }) => mechanism)).toEqual(compared);
+    expect(data.left).toEqual(
+      left.map((mechanism) => ({ mechanism, size: 32, why: 'takes both sides on one CPU (--placement same-cpu)' })),
+    );
+  });
+
   it('has batches and several clients as workloads, and a line that makes them again', async () => {
     for (const [args, shown] of [
       [['--workload', 'batch', '--depth', '5'], 'batches of 5, '],
@@ -69,19 +86,34 @@ describe('rpal-bench compare', () => {
     expect(stdout).toContain('Left out\n\n  signal: takes 1 to 4 bytes (32 B)\n');
   });
 
-  it('finds the work per message from which on two CPUs beat one thread, least first', async () => {
-    const args = ['compare', '--workload', 'cost', '--messages', '30'];
+  it('finds the configuration from which on several cores beat one thread, least first, for three workloads', async () => {
+    const args = ['compare', '--workload', 'cost', '--messages', '10', '--profile', small];
     const { code, stdout } = await run([...args, '--mechanism', 'unix,call,spin,switch-to']);
     expect(code).toBe(0);
-    expect(stdout.match(/^ {2}(call|spin|unix) +[-\d,]+$/gm)?.map((line) => line.split(' ')[2])).toEqual(['spin', 'unix', 'call']);
-    expect(stdout).toMatch(/^ {2}call +-$/m);
-    expect(stdout).toContain('switch-to: takes both sides on one CPU (--placement same-cpu)');
+    const tables = stdout.split(/^(?:Stream|Batches|Several).*$/m).slice(1);
+    const order = (table = '') => table.match(/^ {2}(call|spin|unix) +[-\d,]+$/gm)?.map((line) => line.split(' ')[2]);
+    expect(tables.map(order)).toEqual([
+      ['spin', 'unix', 'call'],
+      ['spin', 'unix', 'call'],
+      ['spin', 'unix'],
+    ]);
+    expect(tables.slice(0, 2).map((table) => / {2}call +-$/m.test(table))).toEqual([true, true]);
+    expect(stdout).toContain('switch-to: stream: takes both sides on one CPU (--placement same-cpu)');
+    expect(stdout).toContain('call: fan-in: is for two sides only');
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
-    const { data } = await json('--workload', 'cost', '--mechanism', 'pipe');
+    const { data, command } = await json('--workload', 'cost', '--mechanism', 'pipe-epoll', '--handler', '40000', '--profile', small);
     expect(data.rows).toEqual([]);
-    const [{ work, twoCpus, oneThread } = { work: 0, twoCpus: 0, oneThread: 0 }] = data.costs;
-    expect(work).toBeGreaterThan(0);
-    expect(twoCpus).toBeLessThan(oneThread);
+    expect(data.costs.map(({ workload, cores }) => [workload, cores])).toEqual([
+      ['stream', 2],
+      ['batch', 2],
+      // Two cores have one client: it works, and waits for the server besides.
+      ['fan-in', 3],
+    ]);
+    for (const { work, byMechanism, oneThread } of data.costs) {
+      expect(work).toBeGreaterThan(0);
+      expect(byMechanism).toBeLessThan(oneThread);
+    }
+    expect(command).toContain(' --handler 40000 --depth 10');
     const onOneCpu = await run([...args, '--placement', 'same-cpu']);
     expect([onOneCpu.code, onOneCpu.stderr]).toEqual([2, expect.stringContaining('--workload cost compares two CPUs with one thread')]);
     const drawn = await run([...args, '--svg', join(directory, 'cost.svg')]);
@@ -95,7 +127,7 @@ describe('rpal-bench compare', () => {
       (await json('--mechanism', 'spin', '--workload', 'request', ...more)).data.rows[0]?.roundTrip as number;
     const [idle, working, calling] = [
       await trip('--handler', '0'),
-      await trip('--handler', '20000'),
+      await trip('--handler', '40000'),
       await trip('--handler', '0', '--calls', '3'),
     ];
     expect(working - idle).toBeGreaterThan(19_500);

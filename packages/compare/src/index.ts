@@ -24,7 +24,7 @@ export type {
   System,
 } from './system/system.js';
 export { type ExperimentRow, verdicts } from './system/verdict.js';
-export { type Cost, cost } from './workload/cost.js';
+export { type Cost, type CostInCores, cost, costInCores, type Exchange } from './workload/cost.js';
 export { Counters, type Counts } from './workload/counters.js';
 export { type FanIn, type FanInOptions, fanIn } from './workload/fan-in.js';
 export {

@@ -17,6 +17,7 @@ import { ExitCode, oneOf, UsageError, wholeNumber } from '../usage.js';
 import { drawComparison } from './compare-svg.js';
 import { type Comparison, renderComparison } from './compare-text.js';
 import {
+  COST_WORKLOADS,
   type CompareSettings,
   type CostRow,
   checkWorkload,
@@ -26,6 +27,7 @@ import {
   type Row,
   WORKLOADS,
   type WorkloadName,
+  whyNoCost,
   whyNot,
 } from './comparison.js';
 import { builtInMechanisms, mechanismsNamed } from './mechanism-loader.js';
@@ -59,7 +61,7 @@ const perMessage = z.number().describe('per message');
 /** What `compare --json` writes. */
 export const comparisonJson = envelopeOf(
   'compare',
-  1,
+  2,
   z.strictObject({
     mechanisms: z.array(z.string()),
     workload: z.enum(WORKLOADS),
@@ -73,7 +75,7 @@ export const comparisonJson = envelopeOf(
     waiting: z.enum(['own', 'sleep', 'poll']),
     handlerCycles: cycles,
     handlerCalls: perMessage,
-    depth: z.number().int().describe('of batch: requests before their answers'),
+    depth: z.number().int().describe('of batch and cost: requests before their answers'),
     clients: z.number().int().describe('of fan-in'),
   }),
   z.strictObject({
@@ -102,12 +104,14 @@ export const comparisonJson = envelopeOf(
     costs: z
       .array(
         z.strictObject({
+          workload: z.enum(COST_WORKLOADS),
           mechanism: z.string(),
           size: z.number().int().describe('bytes'),
           waiting: z.enum(['sleep', 'poll']),
-          work: cycles.nullable().describe('from which on two CPUs beat one thread; null: they never do'),
-          twoCpus: cycles.describe('with this work, by the mechanism'),
-          oneThread: cycles.describe('with this work, in one thread'),
+          cores: z.number().int().nullable().describe('from which on several cores beat one thread, of stream and batch 2; null: none do'),
+          work: cycles.nullable().describe('from which on they do, of fan-in the one asked for; null: they never do'),
+          byMechanism: cycles.describe('with these cores and this work'),
+          oneThread: cycles.describe('with this work'),
         }),
       )
       .describe('of the workload cost, which has no rows'),
@@ -128,7 +132,7 @@ export function compareCommand(io: Io, done: (code: number) => void): Command {
     .addOption(
       option(
         '--workload <name>',
-        'ping-pong: one message at a time; stream: as many as fit; batch: several requests, then their answers; request: ping-pong with a server that works on each; fan-in: several clients of one server; cost: from how much work per message two CPUs beat one thread',
+        'ping-pong: one message at a time; stream: as many as fit; batch: several requests, then their answers; request: ping-pong with a server that works on each; fan-in: several clients of one server; cost: from how much work per message two CPUs beat one thread, in a stream and in batches, and how many cores do with several clients',
         oneOf('--workload', WORKLOADS),
       ).default('ping-pong', 'ping-pong'),
     )
@@ -148,10 +152,16 @@ export function compareCommand(io: Io, done: (code: number) => void): Command {
       ),
     )
     .addOption(
-      option('--handler <cycles>', 'TSC cycles of the server per request', wholeNumber('--handler', 0, 1e9, 'cycles')).default(5000),
+      option(
+        '--handler <cycles>',
+        'TSC cycles per request: of the server, or with cost of each of several clients',
+        wholeNumber('--handler', 0, 1e9, 'cycles'),
+      ).default(5000),
     )
     .addOption(option('--calls <n>', 'system calls of the server per request', wholeNumber('--calls', 0, 1000, 'calls')).default(0))
-    .addOption(option('--depth <n>', 'of batch: requests before their answers', wholeNumber('--depth', 1, 10_000, 'requests')).default(10))
+    .addOption(
+      option('--depth <n>', 'of batch and cost: requests before their answers', wholeNumber('--depth', 1, 10_000, 'requests')).default(10),
+    )
     .addOption(option('--clients <n>', 'of fan-in, each on a core of its own', wholeNumber('--clients', 1, 255, 'clients')).default(4))
     .addOption(new Option('--list', 'show the mechanisms and end'))
     .addOption(new Option('--svg <file>', 'draw a chart to a file'))
@@ -182,7 +192,7 @@ async function compare(flags: Flags, io: Io): Promise<number> {
     costs: flags.costs,
     seed: flags.seed,
     waiting: flags.waiting,
-    handlerCycles: flags.workload === 'request' ? flags.handler : 0,
+    handlerCycles: flags.workload === 'request' || flags.workload === 'cost' ? flags.handler : 0,
     handlerCalls: flags.workload === 'request' ? flags.calls : 0,
     depth: flags.depth,
     clients: flags.clients,
@@ -204,7 +214,7 @@ async function compare(flags: Flags, io: Io): Promise<number> {
   const { rows, costs, left, complete } = comparison;
   json.write(
     envelope(
-      { schema: 'rpal-bench/compare', version: 1, complete, settings: inWords(settings), command: lineOf(settings, flags.mechanism) },
+      { schema: 'rpal-bench/compare', version: 2, complete, settings: inWords(settings), command: lineOf(settings, flags.mechanism) },
       { rows, costs, left },
     ),
   );
@@ -217,16 +227,19 @@ async function run(settings: CompareSettings, progress: Progress): Promise<Compa
   const rows: Row[] = [];
   const costs: CostRow[] = [];
   const left: Left[] = [];
-  const all = settings.mechanisms.length * settings.sizes.length;
+  const parts = settings.workload === 'cost' ? COST_WORKLOADS : [null];
+  const all = settings.mechanisms.length * settings.sizes.length * parts.length;
   for (const mechanism of settings.mechanisms) {
     for (const size of settings.sizes) {
-      progress.show(`${mechanism.name}, ${size} bytes`, rows.length + costs.length + left.length, all);
-      await breathe();
-      if (progress.interrupted) return { rows, costs, left, complete: false };
-      const why = whyNot(mechanism, settings, size);
-      if (why !== null) left.push({ mechanism: mechanism.name, size, why });
-      else if (settings.workload === 'cost') costs.push(costRow(mechanism, settings, size));
-      else rows.push(measureRow(mechanism, settings, size));
+      for (const part of parts) {
+        progress.show(`${mechanism.name}, ${size} bytes`, rows.length + costs.length + left.length, all);
+        await breathe();
+        if (progress.interrupted) return { rows, costs, left, complete: false };
+        const why = part === null ? whyNot(mechanism, settings, size) : whyNoCost(part, mechanism, settings, size);
+        if (why !== null) left.push({ mechanism: mechanism.name, size, why: part === null ? why : `${part}: ${why}` });
+        else if (part !== null) costs.push(costRow(part, mechanism, settings, size));
+        else rows.push(measureRow(mechanism, settings, size));
+      }
     }
   }
   return { rows, costs, left, complete: true };
@@ -243,6 +256,7 @@ function lineOf(settings: CompareSettings, named: string): string {
   const own: Partial<Record<WorkloadName, readonly string[]>> = {
     batch: ['--depth', String(depth)],
     request: ['--handler', String(handlerCycles), '--calls', String(handlerCalls)],
+    cost: ['--handler', String(handlerCycles), '--depth', String(depth)],
     'fan-in': ['--clients', String(clients)],
   };
   return commandLine([

@@ -1,6 +1,6 @@
 import { percent, whole } from '../report/numbers.js';
 import { textTable } from '../report/text-table.js';
-import type { CompareSettings, CostRow, Left, Row } from './comparison.js';
+import { COST_WORKLOADS, type CompareSettings, type CostRow, type CostWorkload, type Left, type Row } from './comparison.js';
 import { sizeText } from './sizes.js';
 
 /** What a comparison found. */
@@ -36,11 +36,13 @@ columns are per message, requests and answers alike, over the CPUs of all
 clients and of the server.`;
 
 const READING_COST = `\
-Each message takes some work, half of it before it is sent and half after it has
-come. One thread does both halves and passes the message by a function call; two
-CPUs do them at the same time, and pay for the mechanism. The table has the work
-per message, in TSC cycles, from which on two CPUs are faster (COST: McSherry,
-Isard and Murray, HotOS 2015); - where they never are.`;
+Each message takes some work. In a stream and in batches half of it is before it
+is sent, half after it has come: two CPUs do the halves at the same time and pay
+for the mechanism, one thread does both and passes the message by a function
+call. Of several clients each works on a core of its own before it sends, and
+one server answers them all. The configuration is that from which on several
+cores are faster than the thread (COST: McSherry, Isard and Murray, HotOS 2015);
+- where they never are.`;
 
 /** The comparison for people, within 80 columns. */
 export function renderComparison(settings: CompareSettings, { rows, costs, left, complete }: Comparison): string {
@@ -50,7 +52,7 @@ export function renderComparison(settings: CompareSettings, { rows, costs, left,
     `${detail(settings)}, ${placement}, idle in ${idle}, ${whole(messages)} messages a row${complete ? '' : ' (PARTIAL RESULT, interrupted)'}`,
     '',
   ];
-  if (workload === 'cost') parts.push('Work per message from which on two CPUs beat one thread', '', costsBySize(costs, sizes), '');
+  if (workload === 'cost') parts.push(...COST_WORKLOADS.flatMap((part) => costTable(part, settings, costs)));
   else parts.push(...ways(WAYS[workload], rows, sizes));
   if (left.length > 0) parts.push('Left out', '', ...reasons(left), '');
   return `${parts.join('\n')}\n${workload === 'cost' ? READING_COST : workload === 'fan-in' ? READING_FAN_IN : READING}\n`;
@@ -115,11 +117,26 @@ function bySize(rows: readonly Row[], sizes: readonly number[]): string {
   return textTable(['mechanism', ...sizes.map(sizeText)], [...cells, ['fastest', ...best]]);
 }
 
-/** Least work first. */
+/** Which configuration beats one thread, by mechanism and size. */
+function costTable(workload: CostWorkload, { depth, handlerCycles, sizes }: CompareSettings, all: readonly CostRow[]): string[] {
+  const costs = all.filter((row) => row.workload === workload);
+  if (costs.length === 0) return [];
+  const heading = {
+    stream: 'Stream: work per message from which on 2 cores beat one thread, TSC cycles',
+    batch: `Batches of ${depth}: work per message from which on 2 cores do, TSC cycles`,
+    'fan-in': `Several clients with ${whole(handlerCycles)} cycles of work per request: cores that do`,
+  }[workload];
+  return [heading, '', costsBySize(costs, sizes), ''];
+}
+
+/** The least first: work, or cores of several clients. */
 function costsBySize(costs: readonly CostRow[], sizes: readonly number[]): string {
   const names = [...new Set(costs.map(({ mechanism }) => mechanism))];
-  const at = (name: string, size: number): number =>
-    costs.find((row) => row.mechanism === name && row.size === size)?.work ?? Number.POSITIVE_INFINITY;
+  const figure = ({ workload, cores, work }: CostRow): number | null => (workload === 'fan-in' ? cores : work);
+  const at = (name: string, size: number): number => {
+    const row = costs.find((one) => one.mechanism === name && one.size === size);
+    return (row === undefined ? null : figure(row)) ?? Number.POSITIVE_INFINITY;
+  };
   const least = sizes[0] as number;
   const cells = names
     .sort((a, b) => at(a, least) - at(b, least))

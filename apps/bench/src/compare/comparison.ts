@@ -3,6 +3,8 @@ import {
   batches,
   type Counts,
   cost,
+  costInCores,
+  type Exchange,
   fanIn,
   type Mechanism,
   type PingPong,
@@ -39,10 +41,10 @@ export interface CompareSettings {
   readonly seed: number;
   /** How the sides wait; `own`: as each mechanism does first. */
   readonly waiting: Waiting | 'own';
-  /** Of the server of `request`: TSC cycles and system calls per message. */
+  /** Of the server of `request`, and of each client of `cost`: TSC cycles and system calls per message. */
   readonly handlerCycles: number;
   readonly handlerCalls: number;
-  /** Of `batch`: requests that are sent before their answers are waited for. */
+  /** Of `batch` and `cost`: requests that are sent before their answers are waited for. */
   readonly depth: number;
   /** Of `fan-in`. */
   readonly clients: number;
@@ -68,15 +70,22 @@ export interface Row {
   readonly fingerprint: string;
 }
 
-/** From which work per message on two CPUs beat one thread that does both sides. TSC cycles per message. */
+/** The messages by which several cores are compared with one thread that does what they all do. */
+export const COST_WORKLOADS = ['stream', 'batch', 'fan-in'] as const;
+export type CostWorkload = (typeof COST_WORKLOADS)[number];
+
+/** The configuration from which on several cores beat one thread. */
 export interface CostRow {
+  readonly workload: CostWorkload;
   readonly mechanism: string;
   readonly size: number;
   readonly waiting: Waiting;
-  /** Null: two CPUs never do. */
+  /** Of a stream and of batches 2; of several clients what was looked for. Null: however many there are, one thread is faster. */
+  readonly cores: number | null;
+  /** TSC cycles of work per message: of several clients what was asked for, else what was looked for. Null: however much it is, one thread is faster. */
   readonly work: number | null;
-  /** With this work: by the mechanism, and in one thread. */
-  readonly twoCpus: number;
+  /** TSC cycles per message of this configuration: by the mechanism, and in one thread. */
+  readonly byMechanism: number;
   readonly oneThread: number;
 }
 
@@ -96,7 +105,7 @@ export function warmUpOf(messages: number): number {
 export function checkWorkload({ workload, messages, depth, clients, placement, profile }: CompareSettings): void {
   if (workload === 'cost' && placement === 'same-cpu')
     throw new UsageError('--workload cost compares two CPUs with one thread; --placement same-socket or cross-socket has two');
-  if (workload === 'batch' && messages % depth !== 0)
+  if ((workload === 'batch' || workload === 'cost') && messages % depth !== 0)
     throw new UsageError(`--messages takes a multiple of --depth, which is ${depth}; ${messages} is none`);
   if (workload !== 'fan-in') return;
   if (placement !== 'same-socket')
@@ -140,11 +149,24 @@ export function measureRow(mechanism: Mechanism, settings: CompareSettings, size
   return tripRow(mechanism, size, waiting, result);
 }
 
+/** Why this mechanism cannot be compared with one thread by such messages, or null. */
+export function whyNoCost(workload: CostWorkload, mechanism: Mechanism, settings: CompareSettings, size: number): string | null {
+  if (workload === 'fan-in' && settings.placement !== 'same-socket') return 'takes cores of one socket (--placement same-socket)';
+  return whyNot(mechanism, { ...settings, workload, clients: 1 }, size);
+}
+
 /** COST of one mechanism with messages of one size. @throws as `measureRow` */
-export function costRow(mechanism: Mechanism, settings: CompareSettings, size: number): CostRow {
-  const options = optionsOf(mechanism, settings, size, []);
-  const { work, mechanism: twoCpus, oneThread } = cost(mechanism, options);
-  return { mechanism: mechanism.name, size, waiting: options.waiting, work, twoCpus, oneThread };
+export function costRow(workload: CostWorkload, mechanism: Mechanism, settings: CompareSettings, size: number): CostRow {
+  const { depth, profile, handlerCycles } = settings;
+  const options = optionsOf(mechanism, { ...settings, workload }, size, []);
+  const row = { workload, mechanism: mechanism.name, size, waiting: options.waiting };
+  if (workload === 'fan-in') {
+    const { cores, mechanism: byMechanism, oneThread } = costInCores(mechanism, options, handlerCycles, profile.topology.coresPerSocket);
+    return { ...row, cores, work: handlerCycles, byMechanism, oneThread };
+  }
+  const exchange: Exchange = workload === 'stream' ? streaming : (by, how) => batches(by, depth, how);
+  const { work, mechanism: byMechanism, oneThread } = cost(mechanism, options, exchange);
+  return { ...row, cores: 2, work, byMechanism, oneThread };
 }
 
 function optionsOf(mechanism: Mechanism, settings: CompareSettings, size: number, plugins: readonly Plugin[]): WorkloadOptions {

@@ -2,7 +2,9 @@ import type { Program } from '@rpal/kernel';
 import { CompareError } from '../errors.js';
 import type { Endpoint, Mechanism, Side } from '../mechanism/mechanism.js';
 import { functionCall } from '../mechanisms/function-call.js';
-import { streaming, type WorkloadOptions } from './workload.js';
+import { checkWhole } from './checks.js';
+import { type FanInOptions, fanIn } from './fan-in.js';
+import { type Streaming, streaming, type WorkloadOptions } from './workload.js';
 
 /** Work per message beyond which nobody is looked for, TSC cycles. */
 const MOST = 2 ** 24;
@@ -18,20 +20,22 @@ export interface Cost {
   readonly oneThread: number;
 }
 
+/** How two CPUs exchange messages while both work: `streaming`, or `batches` of some depth. */
+export type Exchange = (mechanism: Mechanism, options: WorkloadOptions) => Streaming;
+
 /**
- * COST, the configuration that outperforms a single thread (McSherry, Isard and Murray, HotOS 2015): a stream of messages, each of which takes
- * some work, half of it before it is sent and half after it has come. One thread does both halves and passes the message by a function call;
+ * COST, the configuration that outperforms a single thread (McSherry, Isard and Murray, HotOS 2015): messages, each of which takes some
+ * work, half of it before it is sent and half after it has come. One thread does both halves and passes the message by a function call;
  * with a mechanism the two halves go on at the same time on two CPUs, and each pays for its side of the mechanism.
  * @param options `cpus` of both sides must differ: on one CPU nothing goes on at the same time
  * @throws CompareError USAGE if the mechanism cannot stream, or both sides are on one CPU
  */
-export function cost(mechanism: Mechanism, options: WorkloadOptions): Cost {
+export function cost(mechanism: Mechanism, options: WorkloadOptions, exchange: Exchange = streaming): Cost {
   if (options.cpus[0] === options.cpus[1]) {
     throw new CompareError('USAGE', `two CPUs are compared with one thread; both sides are on CPU ${options.cpus[0]}`);
   }
   const between = (by: Mechanism, work: number, waiting: WorkloadOptions['waiting']): number => {
-    const { elapsed, messages } = streaming(working(by, work), { ...options, waiting });
-    return elapsed / messages;
+    return exchange(working(by, work), { ...options, waiting }).elapsed / options.messages;
   };
   const at = (work: number): Cost => ({
     work,
@@ -55,6 +59,55 @@ export function cost(mechanism: Mechanism, options: WorkloadOptions): Cost {
     else low = middle.work as number;
   }
   return best;
+}
+
+/** Cores of several clients and a server against one thread that does what they all do. */
+export interface CostInCores {
+  /** The fewest that are faster than one thread, the server's core among them; null: none are. */
+  readonly cores: number | null;
+  /** TSC cycles between two requests, with so many cores, or with the most that were tried: by the mechanism, and in one thread. */
+  readonly mechanism: number;
+  readonly oneThread: number;
+}
+
+/**
+ * COST in cores: each client works before it sends a request and waits for the answer, and one server, which has no work of its own, answers
+ * them all. One thread does the work and calls the server's function.
+ * @param work TSC cycles of each request
+ * @param most cores, the server's among them
+ * @throws CompareError as `fanIn`
+ */
+export function costInCores(mechanism: Mechanism, options: Omit<FanInOptions, 'clients'>, work: number, most: number): CostInCores {
+  checkWhole('cores', most, 2);
+  const { elapsed } = streaming(working(functionCall, work), {
+    ...options,
+    warmUp: Math.max(10, options.warmUp),
+    cpus: [0, 0],
+    waiting: functionCall.waits[0] as WorkloadOptions['waiting'],
+  });
+  const oneThread = elapsed / options.messages;
+  let between = Number.POSITIVE_INFINITY;
+  for (let cores = 2; cores <= Math.min(most, 1 + (mechanism.gathers?.clients ?? most)); cores++) {
+    const clients = cores - 1;
+    between = fanIn(eachWorking(mechanism, work), { ...options, clients }).elapsed / (clients * options.messages);
+    if (between < oneThread) return { cores, mechanism: between, oneThread };
+  }
+  return { cores: null, mechanism: between, oneThread };
+}
+
+/** The mechanism with clients that work before they send. */
+function eachWorking(mechanism: Mechanism, work: number): Mechanism {
+  const { gather } = mechanism;
+  if (gather === undefined) return mechanism;
+  return {
+    ...mechanism,
+    gather: (machine, gathering) =>
+      gather(machine, {
+        ...gathering,
+        client: (p, end, number) =>
+          gathering.client(p, { ...end, send: (address, length) => workThenSend(p, work, end, address, length) }, number),
+      }),
+  };
 }
 
 /** The mechanism with a client that works before it sends, and a server that works on what has come. */

@@ -1,4 +1,8 @@
 export { ExokernelError, type ExokernelErrorCode } from './errors.js';
+export { CompiledFilters } from './filters/compiled.js';
+export type { Label, Operation } from './filters/compiler.js';
+export type { Atom, Field, Filter, Verdict } from './filters/filter.js';
+export { InterpretedFilters, type InterpreterStyle } from './filters/interpreter.js';
 export type { TableLevel } from './kernel/bindings.js';
 export { type Capability, capabilityOf, type Refusal, wordsOf } from './kernel/capability.js';
 export {
@@ -13,6 +17,7 @@ export {
 } from './kernel/environment.js';
 export { Exokernel, type ExokernelOptions } from './kernel/exokernel.js';
 export { type FrameTable, granted, type OwnedFrame } from './kernel/frames.js';
+export type { PacketClaims } from './kernel/packet-claims.js';
 export { call, offer, type Service } from './libos/lrpc.js';
 export { PageTables } from './libos/page-tables.js';
 export { endOf, PIPE_BYTES, Pipe, type PipeEnd, type PipeStyle } from './libos/pipe.js';

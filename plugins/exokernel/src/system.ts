@@ -1,6 +1,7 @@
 import type { System } from '@rpal/compare';
 import { controlTransfer } from './experiments/control-transfer.js';
 import { exceptions } from './experiments/exceptions.js';
+import { filters } from './experiments/filters.js';
 import { ipc } from './experiments/ipc.js';
 import { pct } from './mechanism.js';
 
@@ -8,6 +9,6 @@ import { pct } from './mechanism.js';
 export const exokernel: System = {
   name: 'exokernel',
   title: 'Exokernel (Aegis, Xok): a kernel that protects and leaves the rest to libraries',
-  experiments: [controlTransfer, exceptions, ipc],
+  experiments: [controlTransfer, exceptions, ipc, filters],
   mechanisms: [pct],
 };

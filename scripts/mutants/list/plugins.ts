@@ -166,7 +166,7 @@ export const dune: Group = {
 
 export const exokernel: Group = {
   package: 'plugins/exokernel',
-  tests: ['bindings', 'transfer', 'pipe'],
+  tests: ['bindings', 'transfer', 'pipe', 'filters'],
   mutants: [
     { kind: 'permission', text: 'found !== undefined && check === this.#check(frame, writable)', mutated: 'found !== undefined' },
     { kind: 'permission', text: "if (writable && !capability.writable) return 'NO_RIGHT';", mutated: '' },
@@ -180,6 +180,8 @@ export const exokernel: Group = {
     { kind: 'state', text: 'this.#lives.set(number, (this.#lives.get(number) ?? 0) + 1);', mutated: '' },
     { kind: 'state', text: 'for (const slot of this.#slots) if (slot.runner === environment) slot.runner = slot.owner;', mutated: '' },
     { kind: 'flush', text: 'else this.#stale.add(environment);', mutated: '' },
+    { kind: 'bound', text: 'if (filter < later(0)) {', mutated: 'if (filter >= 0) {' },
+    { kind: 'state', text: 'this.claims.leave(environment);', mutated: '' },
     { kind: 'bound', text: '(written - read + COUNTS) % COUNTS < ROOM', mutated: '(written - read + COUNTS) % COUNTS <= ROOM' },
     {
       kind: 'bound',

@@ -39,6 +39,10 @@ export function today(ghz: number = defaultProfile.clock.tscGHz): CpuProfile {
   };
 }
 
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 const source = "Engler, Kaashoek, O'Toole, Exokernel, SOSP 1995";
 
 /** A published time as cycles of its machine. */

@@ -1,4 +1,5 @@
 import type { BareCore } from '@rpal/hw-x86';
+import type { Filter } from '../filters/filter.js';
 import type { TableLevel } from './bindings.js';
 import type { Capability, Refusal } from './capability.js';
 import type { Exokernel } from './exokernel.js';
@@ -45,6 +46,8 @@ export interface Entries {
   transfer: ((transfer: Transfer) => Routine<readonly number[] | null>) | null;
   /** An exception has come. Without a handler the environment ends. */
   exception: ((trap: Trap) => Routine<TrapAnswer>) | null;
+  /** A packet has come that one of its filters accepts. */
+  packet: ((bytes: Uint8Array) => Routine) | null;
   /** The kernel wants `pages` of its pages back, soon. */
   revoke: ((pages: number) => Routine) | null;
   /** The kernel has taken pages by force. */
@@ -70,7 +73,7 @@ export class Environment {
   /** Frame of its top-level table. */
   readonly root: number;
   readonly pcid: number;
-  readonly entries: Entries = { transfer: null, exception: null, revoke: null, repossess: null };
+  readonly entries: Entries = { transfer: null, exception: null, packet: null, revoke: null, repossess: null };
   /** It has trapped where nobody handles it. */
   faulted = false;
   dead = false;
@@ -204,6 +207,11 @@ export class Environment {
 
   *unbind(address: number): Routine<Refusal | null> {
     return yield* this.#inKernel(() => this.#kernel.unbind(this, address));
+  }
+
+  /** Has packets come to its entry for them that a filter accepts, unless an earlier one does. */
+  *claim(filter: Filter): Routine {
+    yield* this.#inKernel(() => this.#kernel.claim(this, filter));
   }
 
   /** How many pages of its own it has, without page tables. */

@@ -1,9 +1,11 @@
 import { type BareCore, BareMetal, type CostLevel, type CpuProfile, type ExceptionAnswer, PAGE_SIZE, Translations } from '@rpal/hw-x86';
 import { ExokernelError } from '../errors.js';
+import type { Filter } from '../filters/filter.js';
 import { Bindings, type TableLevel } from './bindings.js';
 import type { Capability, Refusal } from './capability.js';
 import { Environment, type EnvironmentProgram, REGISTERS, type Repossessed } from './environment.js';
 import { FrameTable } from './frames.js';
+import { PacketClaims } from './packet-claims.js';
 import { ExoStep } from './steps.js';
 
 /** How an exokernel is set up. */
@@ -43,6 +45,7 @@ export class Exokernel {
   readonly core: BareCore;
   readonly frames: FrameTable;
   readonly environments: Environment[] = [];
+  readonly claims: PacketClaims = new PacketClaims();
   readonly #bindings: Bindings;
   readonly #slice: number;
   readonly #pcids: boolean;
@@ -114,6 +117,22 @@ export class Exokernel {
     const deadline = this.core.cpu.clock + Math.round(patience * 1000 * this.machine.platform.costs.tscPerNs);
     this.#revocations.push({ environment, keeps, deadline });
     if (environment.entries.revoke !== null) environment.upcall(environment.entries.revoke(pages));
+  }
+
+  /** A packet has come: code of filters says whose it is, and that one is entered. @returns whether it is anybody's */
+  receive(packet: Uint8Array): boolean {
+    const { cpu } = this.core;
+    const { owner, instructions } = this.claims.classify(packet);
+    const { costs } = cpu;
+    cpu.chargeCycles(ExoStep.classify, Math.round(instructions * costs.profile.cpi.kernel[costs.level] * costs.tscPerCore));
+    if (owner === null || owner.entries.packet === null) return false;
+    owner.upcall(owner.entries.packet(packet));
+    return true;
+  }
+
+  /** @throws ExokernelError USAGE for a filter that makes no sense */
+  claim(environment: Environment, filter: Filter): void {
+    this.core.cpu.chargeTimes(ExoStep.compile, this.claims.add(environment, filter));
   }
 
   /** A protected control transfer: registers and the CPU go to another environment at its entry. */
@@ -276,6 +295,7 @@ export class Exokernel {
     core.user = false;
     core.cpu.charge(ExoStep.end);
     environment.dead = true;
+    this.claims.leave(environment);
     this.#bindings.leave(environment);
     for (const frame of this.frames.of(environment)) {
       if (!frame.table) this.#bindings.breakAll(frame);

@@ -87,6 +87,21 @@ export const ExoStep = defineSteps('@rpal/exokernel', {
     status: 'estimated',
     source: 'three loads, the stack pointer, a jump: estimated',
   },
+  /** Code of filters that a packet meets, by the instructions that are executed. */
+  classify: {
+    cause: 'socket',
+    mode: 'kernel',
+    status: 'derived',
+    source: 'instructions of the emitted code, at the cycles of the profile',
+  },
+  /** One operation of a filter's code emitted. */
+  compile: {
+    cause: 'process',
+    mode: 'kernel',
+    instructions: [30, 60, 120],
+    status: 'estimated',
+    source: 'the trie gone through, the operation chosen, its words stored: estimated',
+  },
   /** The kernel takes a page by force. */
   abort: {
     cause: 'memory',

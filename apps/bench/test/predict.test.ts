@@ -87,6 +87,7 @@ describe('rpal-bench predict', () => {
       ['ladder: order', 'misses'],
       ['attach: CMA-3', 'holds'],
       ['attach: order', 'holds'],
+      ['erim: rate', 'holds'],
     ]);
     // A reason that nothing needs any more is to go.
     const needed = new Set(rows.filter(({ verdict }) => verdict === 'misses').map(({ id }) => id));

@@ -20,7 +20,7 @@ export { accessOk, copyFromUser, copyToUser, getUser32, putUser32, putUser64, us
 export { FAULT_RESOLVED, type FaultResult, faultSignal, signalCodeOf, signalOf } from './fault-result.js';
 export { version } from './package-version.js';
 export { Commitment, mayExpand, type Overcommit } from './space/accounting.js';
-export { defaultLayout, type Layout, MMAP_MIN_ADDR, mmapBaseBelow, randomBrk, TASK_SIZE } from './space/layout.js';
+export { defaultLayout, type Layout, MMAP_MIN_ADDR, mmapBaseBelow, mmapLegacyBaseBelow, randomBrk, TASK_SIZE } from './space/layout.js';
 export { type HugePages, MemoryManager, type MemoryOptions } from './space/memory-manager.js';
 export { type Limits, MmStruct } from './space/mm-struct.js';
 export type { LockHolder, MmapLock } from './space/mmap-lock.js';

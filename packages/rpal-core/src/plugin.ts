@@ -17,6 +17,7 @@ import { quirkNames } from './quirks.js';
 import { redirectFault } from './recovery/fault.js';
 import { Rpal, serviceOfMm } from './rpal.js';
 import { RpalSeams } from './seams.js';
+import type { RpalService } from './services/service.js';
 import { RpalThread, rpalTask } from './services/thread.js';
 import { startEpollWait, takesEpollWait } from './switch/epoll.js';
 import { KernelReturnPath } from './switch/kernel-return.js';
@@ -110,20 +111,21 @@ export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<Rpa
     hooks.mmExit.tap(plugin, (mm) => exitMemory(state, platform.running as Cpu, mm));
     hooks.mmFault.tap(plugin, (cpu, mm, address, code) => redirectFault(state, cpu, mm, address, code));
     hooks.mmFlush.tap(plugin, (targets) => widenFlush(state, targets));
+    // The caller's service, which the child of a vfork does not have, though it has the memory of one.
+    const callersService = (): RpalService | null => rpalTask(scheduler.current(platform.running as Cpu)).rpal.service;
     hooks.mmNewKey.tap(plugin, (key, mm) => {
-      // The caller's service, which the child of a vfork does not have, though it has the memory of one.
-      const { service } = rpalTask(scheduler.current(platform.running as Cpu)).rpal;
+      const service = callersService();
       if (service === null || service.mm !== mm || service.pkuOn === PkuOn.FALSE) return key;
       return service.pkuOn === PkuOn.FINISH || !state.fixes(29) ? service.pkey : key;
     });
-    hooks.mmKeyChange.tap(plugin, (mm, key) => {
-      const service = serviceOfMm(mm);
+    hooks.mmKeyChange.tap(plugin, (_mm, key) => {
+      const service = callersService();
       if (service === null || service.pkuOn === PkuOn.FALSE) return undefined;
       state.warn(platform.running as Cpu, `service ${service.id} may not put pages under key ${key}`);
       return -Errno.EINVAL;
     });
-    hooks.mmKeyFree.tap(plugin, (mm, key) => {
-      const service = serviceOfMm(mm);
+    hooks.mmKeyFree.tap(plugin, (_mm, key) => {
+      const service = callersService();
       if (service === null) return undefined;
       state.warn(platform.running as Cpu, `service ${service.id} may not free key ${key}`);
       return -Errno.EINVAL;

@@ -1,8 +1,9 @@
 import { definePlugin } from '@rpal/bus';
 import type { Cpu } from '@rpal/hw-x86';
+import type { Program } from '@rpal/kernel';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, Poll } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { Rcc, RPAL_EP_POLL_MAGIC, RPAL_KERNEL_PENDING, RpalIoctl } from '../src/index.js';
+import { callState, Rcc, ReceiverState, RPAL_EP_POLL_MAGIC, RPAL_KERNEL_PENDING, RpalIoctl } from '../src/index.js';
 import { Control, run, world } from './world.js';
 
 /** What `epoll_wait` of a receiver leaves in `ep_pending` when it has delivered its only event. @param another event comes just then */
@@ -67,6 +68,42 @@ describe('epoll_wait of a receiver', () => {
 
   it('leaves it to an event that comes between its last look and the clearing: nobody else would tell of that one', () => {
     expect(pendingAfter(true)).toEqual({ events: 1, pending: RPAL_KERNEL_PENDING });
+  });
+
+  // A receiver that is being called is first in the queue, and uses the wake-up up (refused-wake-up-consumed).
+  it('gives nothing when its time is up while it is still queued, though an event is there: it does not look again', () => {
+    const seen: number[] = [];
+    run(world(), function* (p) {
+      const c = yield* Control.open(p);
+      const fd = yield* p.eventfd();
+      const epfd = yield* p.epollCreate();
+      yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN | Epoll.ET);
+      const page = yield* c.share();
+      yield* p.store64(c.note, 1);
+      const receiver = function* (q: Program, rcc: number, timeout: number): Generator<void, void> {
+        yield* q.ioctl(c.fd, RpalIoctl.REGISTER_RECEIVER, rcc);
+        yield* q.store32(rcc + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
+        yield* q.store64(rcc + Rcc.events, rcc + 512);
+        yield* q.store32(rcc + Rcc.maxevents, 8);
+        seen.push(yield* q.epollWait(epfd, rcc + 512, 8, timeout));
+      };
+      yield* p.clone(function* (q) {
+        yield* q.setAffinity([1]);
+        yield* receiver(q, page, 10);
+      });
+      yield* p.clone(function* (q) {
+        yield* q.setAffinity([2]);
+        yield* q.sleep(1e6);
+        yield* receiver(q, page + 1024, -1);
+      });
+      yield* p.sleep(3e6);
+      yield* p.store32(page + 1024 + Rcc.receiverState, callState(3, 7));
+      yield* p.write(fd, c.note, 8);
+      while (seen.length === 0) yield* p.sleep(1e6);
+      yield* p.store32(page + 1024 + Rcc.receiverState, ReceiverState.WAIT);
+      while (seen.length === 1) yield* p.sleep(1e6);
+    });
+    expect(seen).toEqual([0, 1]);
   });
 
   it('with its repaired arguments refuses what epoll_wait refuses: no events, too many, a buffer that reaches beyond user memory', () => {

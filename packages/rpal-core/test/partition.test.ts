@@ -82,6 +82,19 @@ describe('the address space of an RPAL process', () => {
     expect(seen).toEqual([-Errno.ENOMEM, 1]);
   });
 
+  it('goes on above where mmap begins when nothing is free below: the search upwards is from a third of the slice, in the balloon', () => {
+    let above = 0;
+    let mmapBase = 0;
+    inService(function* (p) {
+      const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.NORESERVE;
+      ({ mmapBase } = p.context.thread.memory.layout);
+      yield* p.mmap(0, SLICE - 64 * GIB, 0, flags);
+      for (let at = 1; at > 0; at = yield* p.mmap(0, GIB / 2, 0, flags)) above = Math.max(above, at);
+    });
+    expect(above).toBeGreaterThan(mmapBase);
+    expect(above).toBeLessThan(RPAL_ADDRESS_SPACE_LOW + SLICE);
+  });
+
   it('faults in the balloon as in memory that may not be accessed', () => {
     const address = RPAL_ADDRESS_SPACE_LOW + 5 * SLICE;
     inService(

@@ -1,11 +1,21 @@
-import { MapFlag, Prot } from '@rpal/uapi';
+import type { Program } from '@rpal/kernel';
+import { Errno, MapFlag, Prot } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { posix } from '../../posix/src/index.js';
 import { PkuOn, pkruOf, type RpalService } from '../src/index.js';
 import { chooseKey, defaultPkruOf, keysOf } from '../src/memory/pkey.js';
-import { Control, run, world } from './world.js';
+import { Control, run, type World, world } from './world.js';
 
 const LINUX = 0x5555_5554;
+
+/** Runs one service. */
+function inService(body: (p: Program, c: Control) => Generator<void, void>): World {
+  const setting = world({}, { plugins: [posix()] });
+  run(setting, function* (p) {
+    yield* body(p, yield* Control.open(p));
+  });
+  return setting;
+}
 
 const service = (parts: Partial<RpalService>): RpalService => parts as RpalService;
 
@@ -61,5 +71,45 @@ describe('the key of a service', () => {
       for (const address of [theirs, own]) keys.push(p.context.thread.memory.areas.containing(address)?.key);
     });
     expect(keys).toEqual([0, 5]);
+  });
+});
+
+describe('a change of keys that a program asks for (patches 25, 26, 29)', () => {
+  const asks = function* (p: Program): Generator<void, number[]> {
+    const page = yield* p.allocate(4096);
+    return [
+      yield* p.pkeyMprotect(page, 4096, Prot.READ, 3),
+      // Linux looks at nothing of a key where there is nothing to protect, and finds first that the range wraps.
+      yield* p.pkeyMprotect(page, 0, Prot.READ, 3),
+      yield* p.pkeyMprotect(page, -4096, Prot.READ, 3),
+      yield* p.pkeyFree(3),
+    ];
+  };
+
+  it('is refused before anything else of it is looked at, once keys are in force', () => {
+    const seen: number[][] = [];
+    const { rpal } = inService(function* (p, c) {
+      seen.push(yield* asks(p));
+      expect(yield* c.enable({ pkey: 5 })).toBe(0);
+      seen.push(yield* asks(p));
+    });
+    const { EINVAL, ENOMEM } = Errno;
+    expect(seen).toEqual([
+      [0, 0, -ENOMEM, -EINVAL],
+      [-EINVAL, -EINVAL, -EINVAL, -EINVAL],
+    ]);
+    expect(rpal.instruments.log.filter((line) => /may not put pages under key 3/.test(line))).toHaveLength(3);
+  });
+
+  it('is not refused in the memory of a service to who belongs to none: the child of a vfork', () => {
+    let seen: number[] = [];
+    inService(function* (p, c) {
+      expect(yield* c.enable({ pkey: 5 })).toBe(0);
+      yield* p.vfork(function* (q) {
+        q.wrpkru(0);
+        seen = yield* asks(q);
+      });
+    });
+    expect(seen).toEqual([0, 0, -Errno.ENOMEM, 0]);
   });
 });

@@ -21,6 +21,10 @@ export function mprotect(cpu: Cpu, mm: MmStruct, register: number, length: numbe
   requireWhole(register, 'address');
   requireWhole(length, 'length');
   cpu.charge(MmStep.mprotectBody);
+  if (key !== -1) {
+    const answer = mm.manager.seams.hooks.mmKeyChange.call(mm, key);
+    if (answer !== undefined) return answer;
+  }
   const address = unsigned(register);
   const grows = prot & (Prot.GROWSDOWN | Prot.GROWSUP);
   const rights = prot & ~grows;
@@ -30,11 +34,7 @@ export function mprotect(cpu: Cpu, mm: MmStruct, register: number, length: numbe
   if (end <= address) return -Errno.ENOMEM;
   // PROT_SEM, bit 3, is accepted and means nothing on x86.
   if (prot < 0 || prot > 0xffff_ffff || (rights & ~(Prot.READ | Prot.WRITE | Prot.EXEC | 8)) !== 0) return -Errno.EINVAL;
-  if (key !== -1) {
-    const answer = mm.manager.seams.hooks.mmKeyChange.call(mm, key);
-    if (answer !== undefined) return answer;
-    if (!cpu.mmu.pke || !isAllocated(mm, key)) return -Errno.EINVAL;
-  }
+  if (key !== -1 && (!cpu.mmu.pke || !isAllocated(mm, key))) return -Errno.EINVAL;
   const taken = mm.manager.seams.hooks.mmProtect.call(cpu, mm, address, end, rights);
   if (taken !== undefined) return taken;
   let start = address;

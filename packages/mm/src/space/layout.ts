@@ -39,7 +39,7 @@ export function defaultLayout(rng: Rng): Layout {
     taskSize: TASK_SIZE,
     stackTop,
     mmapBase: mmapBaseBelow(TASK_SIZE, mmapPages),
-    mmapLegacyBase: pageCeil(Math.floor(TASK_SIZE / 3)) + mmapPages * PAGE_SIZE,
+    mmapLegacyBase: mmapLegacyBaseBelow(TASK_SIZE, mmapPages),
     loadBias: ELF_ET_DYN_BASE + rng.below(2 ** MMAP_RANDOM_BITS) * PAGE_SIZE,
     brkStart: 0,
   };
@@ -54,4 +54,9 @@ export function randomBrk(imageEnd: number, rng: Rng): number {
 export function mmapBaseBelow(top: number, pages: number): number {
   const gap = Math.max(128 * MIB, STACK_LIMIT + STACK_RANDOM_PAGES * PAGE_SIZE + STACK_GUARD_GAP);
   return pageFloor(top - gap - pages * PAGE_SIZE);
+}
+
+/** Where mmap goes on upwards if nothing is free below: a third of the way up to `top`, and `pages` more (Linux: `mmap_legacy_base`). */
+export function mmapLegacyBaseBelow(top: number, pages: number): number {
+  return pageCeil(Math.floor(top / 3)) + pages * PAGE_SIZE;
 }

@@ -28,8 +28,9 @@ export class MmSeams {
      */
     mmNewKey: new ValueHook<number, [mm: MmStruct]>('mmNewKey', { refuse: wholeNumber(0, 15) }),
     /**
-     * A program asks to put pages under `key` (`pkey_mprotect`). The first answer is returned to it (a negative errno).
-     * @param key protection key, 0 .. 15; -1 for plain mprotect
+     * A program asks to put pages under `key` (`pkey_mprotect`), before anything of what it asks is looked at. The first answer is
+     * returned to it (a negative errno).
+     * @param key protection key as the program passed it, but for -1, which keeps the key
      * @cost once per pkey_mprotect.
      */
     mmKeyChange: new FirstAnswerHook<[mm: MmStruct, key: number], number>('mmKeyChange', { refuse: zeroOrErrno }),
@@ -45,7 +46,8 @@ export class MmSeams {
       refuse: zeroOrErrno,
     }),
     /**
-     * A program gives a key back (`pkey_free`). The first answer is returned to it (a negative errno).
+     * A program gives a key back (`pkey_free`), before it is known whether it has it. The first answer is returned to it (a negative
+     * errno).
      * @param key protection key as the program passed it
      * @cost once per pkey_free.
      */

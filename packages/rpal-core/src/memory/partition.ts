@@ -1,5 +1,5 @@
 import { type Cpu, PAGE_SIZE, pageFloor, type Rng } from '@rpal/hw-x86';
-import { insertArea, type Layout, MMAP_MIN_ADDR, MmStep, mayExpand, mmapBaseBelow, Vma, VmFlag } from '@rpal/mm';
+import { insertArea, type Layout, MMAP_MIN_ADDR, MmStep, mayExpand, mmapBaseBelow, mmapLegacyBaseBelow, Vma, VmFlag } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { RPAL_MAX_RAND_BITS, RPAL_RAND_SPAN } from '../abi/constants.js';
 import type { Rpal } from '../rpal.js';
@@ -12,10 +12,14 @@ const STACK_RANDOM_PAGES = 0x40_0000;
 /** The layout of an RPAL process (patch 05): everything within its slice of 512 GiB. */
 export function sliceLayout(layout: Layout, service: RpalService, rng: Rng): Layout {
   const bias = layout.loadBias % RPAL_RAND_SPAN;
+  const stackTop = service.top - PAGE_SIZE - rng.below(STACK_RANDOM_PAGES) * PAGE_SIZE;
+  const mmapPages = rng.below(2 ** RPAL_MAX_RAND_BITS);
   return {
     ...layout,
-    stackTop: service.top - PAGE_SIZE - rng.below(STACK_RANDOM_PAGES) * PAGE_SIZE,
-    mmapBase: mmapBaseBelow(service.top, rng.below(2 ** RPAL_MAX_RAND_BITS)),
+    stackTop,
+    mmapBase: mmapBaseBelow(service.top, mmapPages),
+    // A third of the slice's top: below the slice, in the balloon. The search upwards still ends in the slice.
+    mmapLegacyBase: mmapLegacyBaseBelow(service.top, mmapPages),
     loadBias: service.base + pageFloor(bias),
     brkStart: service.staticPie && !service.bad ? service.base : layout.brkStart,
   };

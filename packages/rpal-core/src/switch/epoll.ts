@@ -187,7 +187,8 @@ class RpalEpollWait implements Operation {
     this.#thread.state = TaskState.RUNNING;
     this.#available = true;
     if (receiver.wait.queue !== null) {
-      if (receiver.timedOut) this.#available = this.#epoll.eventsAvailable;
+      // Still queued when the time is up: nobody has told it of an event, and it does not look for one.
+      this.#available = !receiver.timedOut;
       this.#epoll.wait.remove(cpu, receiver.wait);
     }
     this.#state = 1;

@@ -1,7 +1,7 @@
 import type { CpuProfile, Ledger } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine, type MachineOptions, type Program, Time } from '@rpal/kernel';
 import { type LibraryBuild, rpalExecutable, unoptimised } from '@rpal/librpal';
-import { rpal } from '@rpal/rpal-core';
+import { findRpal, rpal } from '@rpal/rpal-core';
 import { SocketType } from '@rpal/uapi';
 import { LazySwitchMeter, type SwitchTally } from './lazy-switch-meter.js';
 import { Meter } from './meter.js';
@@ -97,7 +97,8 @@ export class RfcBenchmark {
     this.machine = createMachine({ timerSlack: 0, ...machine, plugins });
     this.#phases = phases;
     this.#phase = phases[0] as Phase;
-    this.#experiment = { messages, size, build, stopRequested: false, stopped: false };
+    const stampEndsInFiller = findRpal(this.machine)?.quirk('stamp-ends-in-filler') ?? true;
+    this.#experiment = { messages, size, build, stampEndsInFiller, stopRequested: false, stopped: false };
     this.#meters = new Map(phases.map((phase) => [phase, new Meter(this.machine)]));
     const [clientCpu, serverCpu] = cpusFor(this.machine.platform.profile, placement);
     const binary = withRpal ? rpalExecutable : executable;

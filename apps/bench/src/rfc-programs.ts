@@ -1,4 +1,4 @@
-import { done, exactly, type Program, Time } from '@rpal/kernel';
+import { type Call, done, exactly, type Program, Time } from '@rpal/kernel';
 import { EPOLLRPALIN, type LibraryBuild, librpal, QUEUE_WORDS } from '@rpal/librpal';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
 import type { Meter } from './meter.js';
@@ -10,6 +10,8 @@ export const SOCKET_PATH = '/tmp/rpal_sample.sock';
 /** Events that the server asks for, as the sample does. */
 const PLAIN_EVENTS = Poll.IN | Poll.RDHUP | Epoll.ET;
 const BUFFER_BYTES = 1025;
+/** What follows the stamp in a message. */
+const FILLER = 0x2e;
 /** Where, behind the echo's buffer, the handshake's notes are written. */
 const HANDSHAKE = 4096 + 2048;
 
@@ -19,6 +21,8 @@ export interface Experiment {
   readonly size: number;
   /** What the compiler made of the library that both are linked with. */
   readonly build: LibraryBuild;
+  /** The zero that ends the stamp stays in the message, in the place of the first filler character. */
+  readonly stampEndsInFiller: boolean;
   /** The run is to end. */
   stopRequested: boolean;
   /** The client has taken notice: there will be no further connection. Set before it hangs up. */
@@ -41,10 +45,14 @@ function* connect(p: Program): Generator<void, number> {
 /** Buffers of a client: the message, and the echo. */
 function* clientBuffers(p: Program, size: number): Generator<void, readonly [number, number]> {
   const memory = done('client: mmap', yield* p.allocate(8192));
-  // What follows the stamp is filler, as in the sample; the zero that sprintf ends the stamp with is in the place of the first of it.
-  yield* p.memset(memory, 0x2e, size);
+  yield* p.memset(memory, FILLER, size);
   yield* p.memset(memory + 4096, 0, size);
   return [memory, memory + 4096];
+}
+
+/** Writes the stamp into the message. sprintf ends it with a zero, in the place of the first filler character. */
+function writeStamp(p: Program, message: number, stamp: number, { stampEndsInFiller }: Experiment): Call {
+  return stampEndsInFiller ? p.sprintfStamp(message, stamp) : p.printStamp(message, stamp);
 }
 
 /** Hangs up; from here on the server knows whether another connection will come. */
@@ -61,7 +69,7 @@ export function* epollClient(p: Program, meter: Meter, experiment: Experiment): 
   for (let i = 0; i < messages && !experiment.stopRequested; i++) {
     const stamp = p.rdtsc();
     meter.sent();
-    yield* p.sprintfStamp(message, stamp);
+    yield* writeStamp(p, message, stamp, experiment);
     const sent = yield* p.write(fd, message, size);
     if (sent !== size) fail(`client: send returned ${sent}`);
     for (let got = 0; got < size; ) {
@@ -131,7 +139,7 @@ export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): G
   for (let i = 0; i < messages && !experiment.stopRequested; i++) {
     const stamp = p.rdtsc();
     meter.sent();
-    yield* p.sprintfStamp(message, stamp);
+    yield* writeStamp(p, message, stamp, experiment);
     for (let sent = 0; sent < words; sent += QUEUE_WORDS) {
       const part = Math.min(words - sent, QUEUE_WORDS);
       const written = yield* lib.writePtrs(serviceId, far, message + 8 * sent, part);

@@ -1,6 +1,7 @@
 import { definePlugin, type Plugin } from '@rpal/bus';
 import { Access } from '@rpal/hw-x86';
 import { SyscallNumber, type Thread } from '@rpal/kernel';
+import { type QuirkName, rpal } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
 import { type Phase, type Placement, RfcBenchmark, type RfcOptions, type RfcResult, runRfcBenchmark } from '../src/rfc-benchmark.js';
 
@@ -140,5 +141,35 @@ describe('a byte that changes on its way', () => {
   it('is noticed by the ledger if it makes another stamp of the stamp', () => {
     const [epoll] = run({ phases: ['epoll'], machine: { plugins: [flip('rpal-client', 8, 17)] } }).phases;
     expect(epoll?.unbalanced).toBe(1);
+  });
+});
+
+describe('stamp-ends-in-filler', () => {
+  /** Bytes 17 to 19 of the messages that go through the socket: in the RPAL phase those are the echoes of what was put into the queue. */
+  function behindStamps(repair: readonly QuirkName[]): string[] {
+    const seen = new Set<string>();
+    const look = definePlugin({
+      name: 'look',
+      version: '1.0.0',
+      setup: ({ events, machine }) => {
+        events.syscallEnter.on('test', (_cpu: number, _time: number, { name, frame }: Thread, nr: number) => {
+          if (nr !== SyscallNumber.write || frame.user?.a2 !== 32) return;
+          const { cpu, a1 } = frame.user;
+          const at = cpu.data(a1 + 17, Access.user);
+          const [digit = 0, first = 0, second = 0] = [0, 1, 2].map((i) => machine.platform.memory.read8(at + i));
+          seen.add(`${name}: ${/[0-9a-f]/.test(String.fromCharCode(digit)) ? 'digit' : digit}, ${first}, ${second}`);
+        });
+      },
+    })();
+    run({ messages: 5, machine: { plugins: [rpal({ repair }), look] } });
+    return [...seen].sort();
+  }
+
+  it('reproduced: byte 18 of each message is the zero behind the stamp', () => {
+    expect(behindStamps([])).toEqual(['rpal-client: digit, 0, 46', 'rpal-server: digit, 0, 46']);
+  });
+
+  it('repaired alone: it is the first filler character', () => {
+    expect(behindStamps(['stamp-ends-in-filler'])).toEqual(['rpal-client: digit, 46, 46', 'rpal-server: digit, 46, 46']);
   });
 });

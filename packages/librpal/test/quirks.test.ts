@@ -6,7 +6,7 @@ import { Epoll, Errno, MessageFlag, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { posix } from '../../posix/src/index.js';
 import { tmpfs } from '../../tmpfs/src/index.js';
-import { EPOLLRPALIN, EPOLLRPALOUT, findReceiver, librpal, RpalError, type RpalFd, rpalExecutable } from '../src/index.js';
+import { EPOLLRPALIN, EPOLLRPALOUT, FdSlot, findReceiver, librpal, RpalError, type RpalFd, rpalExecutable, SlotUse } from '../src/index.js';
 import { SenderSlots } from '../src/process/sender-slots.js';
 import { alone, type Callee, call, finish, mustEnd, pair, serve, type World, world } from './pair.js';
 
@@ -840,30 +840,44 @@ const races: Partial<Record<QuirkName, (setting: World, delay: number) => boolea
     return told > 1;
   },
   'install-race-loses-record': (setting, delay) => {
-    const added: number[] = [];
-    const seen = alone(setting, function* (p, lib) {
-      yield* lib.init(1);
-      const fd = yield* p.eventfd();
-      const memory = yield* p.allocate(4096);
-      let ready = false;
-      yield* p.clone(function* (q) {
-        yield* q.setAffinity([2]);
-        const epfd = yield* q.epollCreate();
-        ready = true;
-        yield* q.compute(8000 + 20 * delay);
-        added.push(yield* librpal(q).epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN));
-      });
-      const epfd = yield* p.epollCreate();
-      while (!ready) yield* p.compute(50);
-      yield* p.compute(20_000);
-      added.push(yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN));
-      while (added.length < 2) yield* p.sleep(1e5);
-      return yield* lib.readPtrs(fd, memory, 1);
-    });
+    const { added, read } = addTwice(setting, delay);
     // One of them was told that the descriptor has its record.
-    return added.includes(0) && seen === -1;
+    return added.includes(0) && read === -1;
+  },
+  // Such a slot is in use and has no record. Reading from it is refused, and leaves a reference.
+  'reference-to-empty-slot': (setting, delay) => {
+    const { added, read, use } = addTwice(setting, delay);
+    return added.includes(0) && read === -1 && use > SlotUse.AVAILABLE;
   },
 };
+
+/** Two threads add one descriptor to an epoll instance each, and then words are read from it. @returns what they get; how often its slot is in use then */
+function addTwice(setting: World, delay: number): { readonly added: readonly number[]; readonly read: unknown; readonly use: number } {
+  const added: number[] = [];
+  let use = 0;
+  const read = alone(setting, function* (p, lib) {
+    yield* lib.init(1);
+    const fd = yield* p.eventfd();
+    const memory = yield* p.allocate(4096);
+    let ready = false;
+    yield* p.clone(function* (q) {
+      yield* q.setAffinity([2]);
+      const epfd = yield* q.epollCreate();
+      ready = true;
+      yield* q.compute(8000 + 20 * delay);
+      added.push(yield* librpal(q).epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN));
+    });
+    const epfd = yield* p.epollCreate();
+    while (!ready) yield* p.compute(50);
+    yield* p.compute(20_000);
+    added.push(yield* lib.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN));
+    while (added.length < 2) yield* p.sleep(1e5);
+    const words = yield* lib.readPtrs(fd, memory, 1);
+    use = (yield* p.load32(lib.process.fdTable + fd * FdSlot.size + FdSlot.use)) | 0;
+    return words;
+  });
+  return { added, read, use };
+}
 
 /** A defect that shows only once another one is repaired: as written, no call finds KERNEL_PENDING that it could collect. */
 const behind: Partial<Record<QuirkName, QuirkName>> = { 'wait-in-call-hides-switch': 'refused-wake-up-succeeds' };

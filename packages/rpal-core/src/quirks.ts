@@ -66,9 +66,11 @@ export const quirkNames = [
   'modify-drops-pending',
   'dead-callers-record-kept',
   'install-race-loses-record',
+  'reference-to-empty-slot',
   'nested-recovery-lost',
   'negative-read-length',
   'read-before-init-faults',
+  'stamp-ends-in-filler',
 ] as const;
 
 export type QuirkName = (typeof quirkNames)[number];
@@ -182,10 +184,14 @@ export const quirks: Readonly<Record<QuirkName, string>> = {
     'The record that a caller held when it died is freed only if its owner has mapped the connection, which servers do not: the descriptor number can never be added again (patch 35)',
   'install-race-loses-record':
     'Two threads that add one descriptor to two epoll instances at once can leave its slot in use and without a record (patch 35)',
+  'reference-to-empty-slot':
+    'Looking up a descriptor whose slot is in use and has no record raises its count of references, which nobody lowers (patch 35)',
   'nested-recovery-lost':
     'A call within rpal_read_access_safety takes the recovery point away from what follows it: a dead peer then kills the thread (patch 35)',
   'negative-read-length': 'rpal_read_ptrs with a negative length reads all there is, whatever the room (patch 35)',
   'read-before-init-faults': 'rpal_read_ptrs looks into the descriptor table before it asks whether there is one (patch 35)',
+  'stamp-ends-in-filler':
+    'The zero that ends the formatted time stamp of the sample takes the place of the first filler character: byte 18 of each message is 0 (patch 35)',
 };
 
 /** The patches that close a race, as `without` takes them. `raceFixes` says what each does. */

@@ -20,11 +20,11 @@ PAIRS.forEach((pair, byte) => {
 });
 
 /** Characters of a stamp; sprintf puts a zero behind them. */
-const LENGTH = 18;
-export const PRINTED_LENGTH: number = LENGTH + 1;
+export const STAMP_LENGTH = 18;
+export const PRINTED_LENGTH: number = STAMP_LENGTH + 1;
 const OX = ZERO | (X << 8);
 /** The text of the stamp that was formatted last, as pairs of characters and as characters, and what ends it. */
-const pairs = new Uint16Array(LENGTH / 2 + 1);
+const pairs = new Uint16Array(STAMP_LENGTH / 2 + 1);
 pairs[0] = OX;
 const text = new Uint8Array(pairs.buffer);
 
@@ -32,9 +32,9 @@ const text = new Uint8Array(pairs.buffer);
 export function formatStamp(memory: PhysicalMemory, at: number, part: number, done: number, value: number): void {
   const high = Math.floor(value * (1 / 0x1_0000_0000)) | 0;
   const low = value | 0;
-  if (done === 0 && part >= LENGTH && (at & 3) === 0) {
+  if (done === 0 && part >= STAMP_LENGTH && (at & 3) === 0) {
     formatAligned(memory, at, high, low);
-    if (part > LENGTH) memory.write8(at + LENGTH, 0);
+    if (part > STAMP_LENGTH) memory.write8(at + STAMP_LENGTH, 0);
     return;
   }
   for (let i = 0; i < 4; i++) pairs[1 + i] = pair(high >>> (24 - 8 * i));
@@ -61,7 +61,7 @@ function pair(value: number): number {
  * @returns the value, or -1 at a character that does not belong there
  */
 export function parseStamp(memory: PhysicalMemory, at: number, part: number, done: number, parsed: number): number {
-  if (done === 0 && part === LENGTH && (at & 3) === 0) return parseAligned(memory, at);
+  if (done === 0 && part === STAMP_LENGTH && (at & 3) === 0) return parseAligned(memory, at);
   let i = 0;
   for (; i < part && done + i < PREFIX; i++) if (memory.read8(at + i) !== text[done + i]) return -1;
   // The value so far as two words, shifted left by a digit at a time.

@@ -1,7 +1,7 @@
 import { AccessCall, type Call, ComputeCall, Kind, Span, SpanCall } from './call.js';
 import { refuseNumber, requireBytes } from './checks.js';
 import { forgotten, Made } from './forgotten-call.js';
-import { PRINTED_LENGTH } from './libc.js';
+import { PRINTED_LENGTH, STAMP_LENGTH } from './libc.js';
 import { ProgramBase } from './program-base.js';
 import type { ProgramContext } from './program-context.js';
 
@@ -119,9 +119,14 @@ export class UserMode extends ProgramBase {
     return this.#onSpan(Span.PRINT, address, PRINTED_LENGTH, value);
   }
 
+  /** The eighteen characters alone, as a program prints them that puts no zero behind them; at the cost of `sprintfStamp`. */
+  printStamp(address: number, value: number): Call {
+    return this.#onSpan(Span.PRINT, address, STAMP_LENGTH, value);
+  }
+
   /** sscanf(address, "0x%lx"). @returns the value, or -1 if the text is no such number */
   sscanfStamp(address: number): Call {
-    return this.#onSpan(Span.SCAN, address, 18, 0);
+    return this.#onSpan(Span.SCAN, address, STAMP_LENGTH, 0);
   }
 
   /** A call is made. @throws MachineError NOT_AWAITED if the last one has not been awaited */

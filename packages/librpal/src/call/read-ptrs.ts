@@ -28,7 +28,7 @@ export class ReadPtrsCall extends LibCall {
     if (use < SlotUse.AVAILABLE) return this.finish(-1);
     this.#entry.address = memory.read64(slot + FdSlot.record);
     if (this.#entry.address === 0) {
-      memory.write32(slot + FdSlot.use, use + 1);
+      if (process.leavesReference) memory.write32(slot + FdSlot.use, use + 1);
       return this.finish(-1);
     }
     const entry = follow(cpu, this.#entry, Touch.STORE);

@@ -246,8 +246,8 @@ export class WritePtrsCall extends LibCall {
     if (entry < 0) return StepEnd.FAULT;
     cpu.charge(this.process.steps.fdGet);
     if (entry === 0) {
-      // The count has been raised when that is noticed, and stays so.
-      memory.write32(slot + FdSlot.use, use + 1);
+      // The count has been raised when that is noticed, and as written stays so.
+      if (this.process.leavesReference) memory.write32(slot + FdSlot.use, use + 1);
       return this.#fail(RpalError.INVALID_ARG);
     }
     if (memory.read32(entry + FdRecord.outdated) !== 0) return this.#fail(RpalError.INVALID_ARG);

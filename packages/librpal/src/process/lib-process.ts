@@ -92,6 +92,9 @@ export class LibProcess {
   /** A recovery point within another one restores it when it is over. */
   readonly nestsRecovery: boolean;
 
+  /** A look-up that finds no record in a slot leaves the reference that it has taken. */
+  readonly leavesReference: boolean;
+
   constructor(kernelHalf: Rpal | null, scheduler: Scheduler, handover: Handover, build: LibraryBuild) {
     this.#kernelHalf = kernelHalf;
     this.handover = handover;
@@ -105,6 +108,7 @@ export class LibProcess {
     this.leavesKeys = !this.quirk('dead-callers-record-kept');
     this.atomicBits = !this.quirk('event-bits-not-atomic');
     this.nestsRecovery = !this.quirk('nested-recovery-lost');
+    this.leavesReference = this.quirk('reference-to-empty-slot');
   }
 
   /** The error, negated, of a call whose thread cannot become a sender. */

@@ -381,7 +381,7 @@ export class EpollWaitCall extends LibCall {
     const use = memory.read32(slot + FdSlot.use);
     this.#entry.address = memory.read64(slot + FdSlot.record);
     if (use >= SlotUse.AVAILABLE && this.#entry.address === 0) {
-      memory.write32(slot + FdSlot.use, use + 1);
+      if (receiver.process.leavesReference) memory.write32(slot + FdSlot.use, use + 1);
     } else if (use >= SlotUse.AVAILABLE) {
       const entry = follow(cpu, this.#entry, Touch.STORE);
       const event = this.events + this.#count * EPOLL_EVENT_SIZE;

@@ -1,8 +1,9 @@
 import { Access, type Cpu } from '@rpal/hw-x86';
 import { VersionInfo } from '@rpal/rpal-core';
-import { Epoll, MessageFlag } from '@rpal/uapi';
+import { Epoll, MessageFlag, Poll } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { FdRecord, FdSlot, QUEUE_WORDS, ReadyQueue, ReceiverRecord, RpalError, SlotUse } from '../src/index.js';
+import { EPOLLRPALIN, FdRecord, FdSlot, librpal, QUEUE_WORDS, ReadyQueue, ReceiverRecord, RpalError, SlotUse } from '../src/index.js';
+import { LOCKED } from '../src/layouts.js';
 import { alone, type Callee, type Caller, call, pair, serve, world } from './pair.js';
 
 /** What a CPU has booked of each step of the library: how often, and TSC cycles. */
@@ -98,6 +99,50 @@ describe('a call that cannot be made', () => {
       },
     );
     expect(seen).toEqual([1, 0, -RpalError.INVAL_SERVICE]);
+  });
+});
+
+describe('a descriptor whose record is in use by a call when it is removed', () => {
+  it('is refused by the look-up (INVALID_ARG); FDE_OUTDATED comes only once it was installed anew', () => {
+    let kept = -1;
+    let [calls, removed, add, added] = [false, false, false, false];
+    const results: number[] = [];
+    pair(
+      world(),
+      function* (end) {
+        const { p, lib, fd, epfd } = end;
+        yield* p.clone(function* (q) {
+          yield* q.setAffinity([2]);
+          const mine = librpal(q);
+          // The queue is locked, as by another caller, so that the next one waits with its reference.
+          const lock = lib.process.receivers + ReceiverRecord.queueLock + 4;
+          yield* q.sleep(3e6);
+          yield* q.store32(lock, LOCKED);
+          calls = true;
+          yield* q.sleep(1e5);
+          yield* mine.epollCtl(epfd, Epoll.CTL_DEL, fd, 0);
+          kept = lib.process.lazyFree.length;
+          yield* q.store32(lock, 0);
+          removed = true;
+          while (!add) yield* q.sleep(1e5);
+          yield* mine.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN | Poll.IN | Poll.RDHUP | Epoll.ET);
+          added = true;
+        });
+        yield* serve(end, function* () {});
+      },
+      function* (end) {
+        results.push(yield* call(end, 1));
+        while (!calls) yield* end.p.sleep(1e4);
+        results.push(yield* call(end, 2));
+        while (!removed) yield* end.p.sleep(1e5);
+        results.push(yield* call(end, 3));
+        add = true;
+        while (!added) yield* end.p.sleep(1e5);
+        results.push(yield* call(end, 4));
+      },
+    );
+    expect(kept).toBe(1);
+    expect(results).toEqual([1, 1, -RpalError.INVALID_ARG, -RpalError.FDE_OUTDATED]);
   });
 });
 

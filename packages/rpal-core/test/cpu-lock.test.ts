@@ -71,6 +71,8 @@ describe('the CPU lock (patch 16)', () => {
     expect(twice).toEqual(expected);
   });
 
+  // By programs this is the end of a nested lock: of two callers of one receiver each comes back by the kernel and unlocks it. What is left of
+  // the affinity then is the same as after the first, so it is shown here by itself.
   it.each([
     ['gives back what was kept last', [], { cpus: [0, 2], size: 2, locked: false }],
     ['repaired changes nothing', ['cpu-lock-nests'], { cpus: [0], size: 1, locked: false }],

@@ -10,6 +10,9 @@ import { Control, pairOfServices, run, until, world } from './world.js';
 const CLAIM = 2_400_000;
 
 /**
+ * All is done by system calls but for the interrupt: the machine takes interrupts between its steps, and the window is within one, so the wake-up
+ * that its handler makes is made by a tap at that point.
+ *
  * A receiver on CPU 0 claims a millisecond and goes to sleep. An interrupt comes when it has entered the scheduler and before that has
  * brought its run queue up to date: it wakes a task on CPU 1. @returns ms by which the task clocks of both run fast
  */

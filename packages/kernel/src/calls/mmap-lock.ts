@@ -10,9 +10,11 @@ import { whenOver } from './when-over.js';
 /** What a task sleeps for that waits for the lock of an address space. */
 class LockToCome implements WaitTarget {
   readonly #lock: MmapLock;
+  readonly #site: string;
 
-  constructor(lock: MmapLock) {
+  constructor(lock: MmapLock, site: string) {
     this.#lock = lock;
+    this.#site = site;
   }
 
   get owner(): object | null {
@@ -21,18 +23,20 @@ class LockToCome implements WaitTarget {
 
   describe(): string {
     const { name, holder } = this.#lock;
-    return holder === null ? name : `${name}, held by task ${holder.pid} (${holder.name})`;
+    const what = this.#site === '' ? name : `${name} in ${this.#site}`;
+    return holder === null ? what : `${what}, held by task ${holder.pid} (${holder.name})`;
   }
 }
 
 /**
  * Can `task` take the lock of an address space? If somebody else keeps it, the task is about to sleep until it is given back.
+ * @param site for reports: where it is wanted, if the system call does not say it
  * @returns true if it can; else the caller calls `schedule()` and then tries again
  */
-export function awaitMmapLock(cpu: Cpu, waker: Waker, task: Task, lock: MmapLock): boolean {
+export function awaitMmapLock(cpu: Cpu, waker: Waker, task: Task, lock: MmapLock, site: string = ''): boolean {
   if (lock.holder === null || lock.holder === task) return true;
   lock.onRelease((on) => waker.wakeUp(on, task));
-  task.prepareToSleep(cpu, TaskState.UNINTERRUPTIBLE, new LockToCome(lock));
+  task.prepareToSleep(cpu, TaskState.UNINTERRUPTIBLE, new LockToCome(lock, site));
   return false;
 }
 

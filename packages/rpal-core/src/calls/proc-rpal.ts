@@ -5,6 +5,7 @@ import { Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, type Caller, File, Pending, type PollTable } from '@rpal/vfs';
 import { MapType, PkuOn, RPAL_API_VERSION, RPAL_CAP_PKU, RPAL_COMPAT_VERSION, RpalIoctl } from '../abi/constants.js';
 import { RequestArg, ServiceMetadata, VersionInfo } from '../abi/layouts.js';
+import { LINKING, UNLINKING } from '../memory/copied-entries.js';
 import { chooseKey, keyInstallation } from '../memory/pkey.js';
 import { mapSharedPages } from '../memory/shared-pages.js';
 import type { Rpal } from '../rpal.js';
@@ -120,7 +121,7 @@ export class ProcRpal extends File {
         if (putUser64(on, memory, record.word64(RequestArg.userMetap), target.metadata?.userMeta ?? 0) < 0) return -Errno.EFAULT;
         if (putUser32(on, memory, record.word64(RequestArg.id), target.id) < 0) return -Errno.EFAULT;
         const links = ((service.map[target.id]?.type ?? 0) & MapType.REVERSE) !== 0;
-        if (links && !awaitMemory(rpal, on, thread, service, target)) return Pending.SLEEP;
+        if (links && !awaitMemory(rpal, on, thread, LINKING, service, target)) return Pending.SLEEP;
         return request(rpal, on, service, target);
       },
     ]);
@@ -132,7 +133,9 @@ export class ProcRpal extends File {
     return this.#locked(cpu, thread, service, 'DISABLE_SERVICE (patch 10)', [
       (on) => {
         const requested = service.map.filter(({ type }) => (type & MapType.REQUEST) !== 0).map((entry) => entry.service);
-        for (const target of requested) if (target !== null && !awaitMemory(rpal, on, thread, service, target)) return Pending.SLEEP;
+        for (const target of requested) {
+          if (target !== null && !awaitMemory(rpal, on, thread, UNLINKING, service, target)) return Pending.SLEEP;
+        }
         return disable(rpal, on, service);
       },
     ]);
@@ -145,7 +148,7 @@ export class ProcRpal extends File {
       (on) => {
         const entry = service.map.find((candidate) => candidate.service?.key === key && (candidate.type & MapType.REQUEST) !== 0);
         if (entry?.service == null) return -Errno.EINVAL;
-        if (!awaitMemory(rpal, on, thread, service, entry.service)) return Pending.SLEEP;
+        if (!awaitMemory(rpal, on, thread, UNLINKING, service, entry.service)) return Pending.SLEEP;
         release(rpal, on, service, entry.service);
         return 0;
       },
@@ -184,9 +187,12 @@ export class ProcRpal extends File {
   }
 }
 
-/** Can the locks of the memory of two services be taken? Else the thread is about to wait, with the mutex held. */
-function awaitMemory({ kernel }: Rpal, cpu: Cpu, thread: RpalTask, ...services: readonly RpalService[]): boolean {
-  return services.every(({ mm }) => awaitMmapLock(cpu, kernel.scheduler, thread, mm.mmapLock));
+/**
+ * Can the locks of the memory of two services be taken? Else the thread is about to wait, with the mutex held.
+ * @param site what takes them, and its patch
+ */
+function awaitMemory({ kernel }: Rpal, cpu: Cpu, thread: RpalTask, site: string, ...services: readonly RpalService[]): boolean {
+  return services.every(({ mm }) => awaitMmapLock(cpu, kernel.scheduler, thread, mm.mmapLock, site));
 }
 
 /** A record copied in from user memory. */

@@ -8,6 +8,10 @@ import { RpalStep } from '../steps.js';
 /** Marks a top-level entry that was copied from a peer (patch 09): `_PAGE_RPAL_IGN`, the first software bit. */
 export const RPAL_IGNORE: number = Pte.software1;
 
+/** Where the locks of two address spaces are taken, for reports and those who observe locks. */
+export const LINKING = 'rpal_map_service (patch 9)';
+export const UNLINKING = 'rpal_unmap_service (patch 9)';
+
 /**
  * Gives each of two services the other's top-level entry (patch 09: `rpal_map_service`): from then on each can
  * dereference the other's pointers, and sees pages that appear later at once.
@@ -37,7 +41,7 @@ export function unlinkServices(cpu: Cpu, a: RpalService, b: RpalService): void {
 /** Copies the entry of `owner`'s slice into the top-level table of `into`. */
 function copyEntry(cpu: Cpu, owner: RpalService, into: MmStruct): number {
   const { memory } = cpu;
-  into.mmapLock.pass(cpu, 'rpal_map_service (patch 9)');
+  into.mmapLock.pass(cpu, LINKING);
   const source = owner.mm.tables.topEntry(owner.base);
   const target = into.tables.topEntry(owner.base);
   if ((memory.read32(source) & Pte.present) === 0) return -Errno.EINVAL;
@@ -49,7 +53,7 @@ function copyEntry(cpu: Cpu, owner: RpalService, into: MmStruct): number {
 }
 
 function clearEntry(cpu: Cpu, owner: RpalService, user: MmStruct): void {
-  user.mmapLock.pass(cpu, 'rpal_unmap_service (patch 9)');
+  user.mmapLock.pass(cpu, UNLINKING);
   const target = user.tables.topEntry(owner.base);
   if ((cpu.memory.read32(target) & RPAL_IGNORE) === 0) return;
   cpu.memory.write32(target, 0);

@@ -12,7 +12,7 @@ import { RpalStep } from '../steps.js';
 
 const ALL_DENIED = 0xffff_ffff | 0;
 
-/** Where the lock of the address space is taken, for those who observe locks. */
+/** Where the lock of the address space is taken, for reports and those who observe locks. */
 const INSTALLING = 'rpal_pkey_setup (patch 26)';
 
 /** PKRU that opens key `key` and nothing else, not even key 0 (patch 25). */
@@ -53,7 +53,7 @@ export function chooseKey(service: RpalService, wanted: number): number {
  */
 export function keyInstallation(rpal: Rpal, service: RpalService, thread: RpalTask, key: number): readonly Phase[] {
   const { mmapLock } = service.mm;
-  const mayLock = (cpu: Cpu): boolean => awaitMmapLock(cpu, rpal.kernel.scheduler, thread, mmapLock);
+  const mayLock = (cpu: Cpu): boolean => awaitMmapLock(cpu, rpal.kernel.scheduler, thread, mmapLock, INSTALLING);
   const changeAll = (cpu: Cpu, change: (pkru: number) => number): number => {
     for (const other of thread.process.threads) {
       setPkru(rpal, cpu, rpalTask(other), change);

@@ -3,6 +3,25 @@ import { type Task, TaskState, type WaitTarget } from '../core/task.js';
 import type { Waker } from '../core/wake-up.js';
 import { defaultWake, WaitEntry, WaitQueue } from './wait-queue.js';
 
+/** What a task sleeps for that waits for a mutex: it, and where the task wants it. */
+class MutexToCome implements WaitTarget {
+  readonly #mutex: Mutex;
+  readonly #site: string;
+
+  constructor(mutex: Mutex, site: string) {
+    this.#mutex = mutex;
+    this.#site = site;
+  }
+
+  get owner(): Task | null {
+    return this.#mutex.owner;
+  }
+
+  describe(): string {
+    return this.#mutex.describe(this.#site);
+  }
+}
+
 /**
  * A sleeping lock (Linux: `struct mutex`). Waiters keep the order in which they came, but whoever comes while it is free takes it,
  * even past a waiter that has been woken and is not there yet. A first waiter to which that has happened gets it next: the owner hands
@@ -13,6 +32,8 @@ export class Mutex implements WaitTarget, KernelLock {
   readonly name: string;
   readonly kind = LockKind.SLEEPING;
   owner: Task | null = null;
+  /** Where the owner took it, if the system call does not say it. */
+  #takenAt = '';
   readonly #wait: WaitQueue;
   readonly #waker: Waker;
   /** The first waiter has once been woken in vain. */
@@ -28,7 +49,7 @@ export class Mutex implements WaitTarget, KernelLock {
 
   /**
    * Takes the lock, or prepares `task` to wait for it.
-   * @param site for those who observe locks: where, if the system call does not say it
+   * @param site for reports, and those who observe locks: where, if the system call does not say it
    * @returns true if it was taken; else the caller calls `schedule()` and then tries again
    * @throws ModelBug if `task` holds it already
    */
@@ -36,6 +57,7 @@ export class Mutex implements WaitTarget, KernelLock {
     const waiter = this.#waiterOf(task);
     if (this.owner === null || (this.owner === task && this.#handedOver)) {
       this.owner = task;
+      this.#takenAt = site;
       this.#handedOver = false;
       if (waiter !== null) {
         if (this.#wait.first === waiter) this.#handOff = false;
@@ -54,7 +76,7 @@ export class Mutex implements WaitTarget, KernelLock {
     } else if (this.#wait.first === waiter) {
       this.#handOff = true;
     }
-    task.prepareToSleep(cpu, TaskState.UNINTERRUPTIBLE, this);
+    task.prepareToSleep(cpu, TaskState.UNINTERRUPTIBLE, site === '' ? this : new MutexToCome(this, site));
     return false;
   }
 
@@ -67,14 +89,18 @@ export class Mutex implements WaitTarget, KernelLock {
   unlock(cpu: Cpu): void {
     if (this.owner === null) throw new ModelBug('a mutex is unlocked that nobody holds', { mutex: this.name });
     tellReleased(cpu, this);
+    this.#takenAt = '';
     this.owner = this.#handOff ? (this.#wait.first?.task ?? null) : null;
     this.#handedOver = this.owner !== null;
     this.#wait.wakeOne(cpu);
   }
 
-  describe(): string {
+  /** @param site where it is wanted, if the system call does not say it */
+  describe(site: string = ''): string {
     const { owner } = this;
-    return `mutex "${this.name}"${owner === null ? '' : `, held by task ${owner.pid} (${owner.name})`}`;
+    const what = `mutex "${this.name}"${site === '' ? '' : ` in ${site}`}`;
+    if (owner === null) return what;
+    return `${what}, held by task ${owner.pid} (${owner.name})${this.#takenAt === '' ? '' : ` since ${this.#takenAt}`}`;
   }
 
   #waiterOf(task: Task): WaitEntry | null {

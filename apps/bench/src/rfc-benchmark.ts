@@ -97,8 +97,8 @@ export class RfcBenchmark {
     this.machine = createMachine({ timerSlack: 0, ...machine, plugins });
     this.#phases = phases;
     this.#phase = phases[0] as Phase;
-    const stampEndsInFiller = findRpal(this.machine)?.quirk('stamp-ends-in-filler') ?? true;
-    this.#experiment = { messages, size, build, stampEndsInFiller, stopRequested: false, stopped: false };
+    const stampBytes = findRpal(this.machine)?.quirk('stamp-ends-in-filler') === false ? 18 : 19;
+    this.#experiment = { messages, size, build, stampBytes, stopRequested: false, stopped: false };
     this.#meters = new Map(phases.map((phase) => [phase, new Meter(this.machine)]));
     const [clientCpu, serverCpu] = cpusFor(this.machine.platform.profile, placement);
     const binary = withRpal ? rpalExecutable : executable;

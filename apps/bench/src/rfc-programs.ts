@@ -1,4 +1,4 @@
-import { type Call, done, exactly, type Program, Time } from '@rpal/kernel';
+import { done, exactly, type Program, Time } from '@rpal/kernel';
 import { EPOLLRPALIN, type LibraryBuild, librpal, QUEUE_WORDS } from '@rpal/librpal';
 import { EPOLL_EVENT_SIZE, Epoll, Poll, SocketType } from '@rpal/uapi';
 import type { Meter } from './meter.js';
@@ -21,8 +21,8 @@ export interface Experiment {
   readonly size: number;
   /** What the compiler made of the library that both are linked with. */
   readonly build: LibraryBuild;
-  /** The zero that ends the stamp stays in the message, in the place of the first filler character. */
-  readonly stampEndsInFiller: boolean;
+  /** What printing the stamp writes: 19 with the zero of sprintf, in the place of the first filler character, or 18. */
+  readonly stampBytes: number;
   /** The run is to end. */
   stopRequested: boolean;
   /** The client has taken notice: there will be no further connection. Set before it hangs up. */
@@ -50,11 +50,6 @@ function* clientBuffers(p: Program, size: number): Generator<void, readonly [num
   return [memory, memory + 4096];
 }
 
-/** Writes the stamp into the message. sprintf ends it with a zero, in the place of the first filler character. */
-function writeStamp(p: Program, message: number, stamp: number, { stampEndsInFiller }: Experiment): Call {
-  return stampEndsInFiller ? p.sprintfStamp(message, stamp) : p.printStamp(message, stamp);
-}
-
 /** Hangs up; from here on the server knows whether another connection will come. */
 function* hangUp(p: Program, fd: number, experiment: Experiment): Generator<void, void> {
   experiment.stopped = experiment.stopRequested;
@@ -62,14 +57,14 @@ function* hangUp(p: Program, fd: number, experiment: Experiment): Generator<void
 }
 
 export function* epollClient(p: Program, meter: Meter, experiment: Experiment): Generator<void, void> {
-  const { messages, size } = experiment;
+  const { messages, size, stampBytes } = experiment;
   const fd = yield* connect(p);
   const [message, echo] = yield* clientBuffers(p, size);
   exactly('client: nanosleep', yield* p.sleep(Time.ms), 0);
   for (let i = 0; i < messages && !experiment.stopRequested; i++) {
     const stamp = p.rdtsc();
     meter.sent();
-    yield* writeStamp(p, message, stamp, experiment);
+    yield* p.sprintfStamp(message, stamp, stampBytes);
     const sent = yield* p.write(fd, message, size);
     if (sent !== size) fail(`client: send returned ${sent}`);
     for (let got = 0; got < size; ) {
@@ -112,7 +107,7 @@ function takeStamp(p: Program, meter: Meter, stamp: number): void {
 
 /** Steps 1 to 6 of the sample's RPAL phase, then the messages. */
 export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): Generator<void, void> {
-  const { messages, size, build } = experiment;
+  const { messages, size, build, stampBytes } = experiment;
   const fd = yield* connect(p);
   const lib = librpal(p, { build });
   if ((yield* lib.init(1)) < 0) fail(`client: rpal_init failed with ${lib.error}`);
@@ -139,7 +134,7 @@ export function* rpalClient(p: Program, meter: Meter, experiment: Experiment): G
   for (let i = 0; i < messages && !experiment.stopRequested; i++) {
     const stamp = p.rdtsc();
     meter.sent();
-    yield* writeStamp(p, message, stamp, experiment);
+    yield* p.sprintfStamp(message, stamp, stampBytes);
     for (let sent = 0; sent < words; sent += QUEUE_WORDS) {
       const part = Math.min(words - sent, QUEUE_WORDS);
       const written = yield* lib.writePtrs(serviceId, far, message + 8 * sent, part);

@@ -114,14 +114,12 @@ export class UserMode extends ProgramBase {
     return this.#onSpan(Span.COMPARE, a, length, b);
   }
 
-  /** sprintf(address, "0x%016lx", value): eighteen characters and a zero. */
-  sprintfStamp(address: number, value: number): Call {
-    return this.#onSpan(Span.PRINT, address, PRINTED_LENGTH, value);
-  }
-
-  /** The eighteen characters alone, as a program prints them that puts no zero behind them; at the cost of `sprintfStamp`. */
-  printStamp(address: number, value: number): Call {
-    return this.#onSpan(Span.PRINT, address, STAMP_LENGTH, value);
+  /**
+   * sprintf(address, "0x%016lx", value): eighteen characters and a zero.
+   * @param bytes 18 for a routine that prints the same without the zero
+   */
+  sprintfStamp(address: number, value: number, bytes: number = PRINTED_LENGTH): Call {
+    return this.#onSpan(Span.PRINT, address, bytes, value);
   }
 
   /** sscanf(address, "0x%lx"). @returns the value, or -1 if the text is no such number */

@@ -3,7 +3,7 @@ export { findKey as futexKey, type Key as FutexKey, wake as futexWake } from './
 export { refuseHuge } from './calls/memory-syscalls.js';
 export { awaitMmapLock, underMmapLock } from './calls/mmap-lock.js';
 export { dropMask, useMask } from './calls/poll-syscalls.js';
-export { thoseMeant } from './calls/sched-syscalls.js';
+export { refuseScheduling, thoseMeant, type WantedScheduling } from './calls/sched-syscalls.js';
 export { maySend, signalTarget, takesSignal } from './calls/signal-syscalls.js';
 export { whenOver } from './calls/when-over.js';
 export { releaseFiles } from './dispatch/held-file.js';
@@ -46,6 +46,7 @@ export {
   hasCapability,
   NO_CAPABILITIES,
   type ProcessCredentials,
+  withFileUser,
   withUserIds,
 } from './process/credentials.js';
 export type { Death } from './process/death.js';

@@ -20,8 +20,23 @@ import { defaultPendingLimit } from './process/signal-accounts.js';
 import { KernelSeams } from './seams.js';
 import { Signals } from './signals/signals.js';
 
+/** What Linux changed after 6.15 in calls that packages define; all false by default. */
+export interface LaterChanges {
+  /** pidfd_open of a thread that is not the first of its process fails with ENOENT (Linux 6.16 and later), not EINVAL. */
+  readonly pidfdOpenNamesThreads?: boolean;
+  /**
+   * What stands for something of the kernel, as an eventfd does, has attributes that cannot be changed: fchmod and fchown fail with
+   * EOPNOTSUPP; and a pidfd is no regular file to ioctl (Linux 6.16 and later).
+   */
+  readonly anonymousInodesAreFixed?: boolean;
+  /** The length of a socket's name is stored before the name, and also where there is no room for that (Linux 6.17 and later). */
+  readonly socketNameLengthFirst?: boolean;
+  /** preadv2 and pwritev2 take RWF_NOSIGNAL: no SIGPIPE (Linux 6.18 and later). */
+  readonly writesWithoutSignal?: boolean;
+}
+
 /** Options of the modelled kernel. */
-export interface KernelOptions extends SchedulerOptions {
+export interface KernelOptions extends SchedulerOptions, LaterChanges {
   /** Wake epoll waiters synchronously when the event comes that way (Linux 6.13 and later); true by default. */
   readonly synchronousEpollWakeUps?: boolean;
   /** The limit on nested epolls counts upwards too (Linux 6.17 and later); false by default. */
@@ -33,8 +48,6 @@ export interface KernelOptions extends SchedulerOptions {
   readonly unixCloseSkipsEmptyMessage?: boolean;
   /** A Unix connection takes over SO_PASSCRED from its listener when it is made: Linux 6.16. Before, when it was accepted. */
   readonly unixConnectInheritsOptions?: boolean;
-  /** pidfd_open of a thread that is not the first of its process fails with ENOENT (Linux 6.16 and later), not EINVAL; false by default. */
-  readonly pidfdOpenNamesThreads?: boolean;
   /** Transparent huge pages (/sys/kernel/mm/transparent_hugepage/enabled); `never` by default. */
   readonly hugePages?: HugePages;
   /**
@@ -64,7 +77,7 @@ export class Kernel {
   readonly contexts: ContextTable = new ContextTable();
   readonly processes: ProcessTable = new ProcessTable();
   readonly deaths: Deaths = new Deaths();
-  readonly pidfdNamesThreads: boolean;
+  readonly later: Required<LaterChanges>;
   /** Files that a plugin opens, such as `/proc/NAME`. */
   readonly specialFiles: PathTable<Opener> = new PathTable('special file');
   /** Programs that machine code can exec. */
@@ -76,7 +89,12 @@ export class Kernel {
     this.entry = new Entry(this, this.irqs);
     const flushEntry = new WatchedFlushEntry(this.scheduler, this.entry);
     this.memory = new MemoryManager(platform, { hugePages: options.hugePages ?? 'never', flushEntry });
-    this.pidfdNamesThreads = options.pidfdOpenNamesThreads ?? false;
+    this.later = {
+      pidfdOpenNamesThreads: options.pidfdOpenNamesThreads ?? false,
+      anonymousInodesAreFixed: options.anonymousInodesAreFixed ?? false,
+      socketNameLengthFirst: options.socketNameLengthFirst ?? false,
+      writesWithoutSignal: options.writesWithoutSignal ?? false,
+    };
     this.signals = new Signals(this.scheduler);
     this.firstLimits = ResourceLimits.first(defaultPendingLimit(this.memory.totalFrames), options.nofile ?? OPEN_MAX);
     this.futexes = new FutexTable(this.scheduler, this.platform.cpus.length, this.scheduler.handovers.open('futex'));

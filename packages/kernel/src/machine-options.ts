@@ -67,6 +67,9 @@ const CHECKS: { readonly [K in keyof Required<MachineOptions>]: Check } = {
   unixCloseSkipsEmptyMessage: yesOrNo,
   unixConnectInheritsOptions: yesOrNo,
   pidfdOpenNamesThreads: yesOrNo,
+  anonymousInodesAreFixed: yesOrNo,
+  socketNameLengthFirst: yesOrNo,
+  writesWithoutSignal: yesOrNo,
   hugePages: oneOf('never', 'madvise', 'always'),
   nofile: numberThat((value) => Number.isInteger(value) && value >= 0 && value <= NR_OPEN, `a whole number from 0 to ${NR_OPEN}`),
 };

@@ -42,11 +42,14 @@ export function putSetting(cpu: Cpu, thread: Thread, address: number, { value, i
   return buffer.store(cpu, thread, address, 32) < 0 ? -Errno.EFAULT : 0;
 }
 
+/** No time is later, ns. */
+const KTIME_MAX: number = 2 ** 63;
+
 function timeAt(offset: number, unit: number): number {
   const seconds = buffer.i64(offset);
   const rest = buffer.i64(offset + 8);
   if (seconds < 0 || rest < 0 || rest * unit >= NS_PER_S) return -Errno.EINVAL;
-  return seconds * NS_PER_S + rest * unit;
+  return Math.min(seconds * NS_PER_S + rest * unit, KTIME_MAX);
 }
 
 function setTime(offset: number, ns: number, unit: number): void {

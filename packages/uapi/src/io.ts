@@ -48,6 +48,7 @@ export const Fcntl = {
   DUPFD_CLOEXEC: 1030,
   SETPIPE_SZ: 1031,
   GETPIPE_SZ: 1032,
+  ADD_SEALS: 1033,
 } as const;
 export const FD_CLOEXEC = 1;
 

@@ -1,5 +1,5 @@
 export { DeferredPuts } from './file/deferred-puts.js';
-export { FdTable, NR_OPEN, OPEN_MAX } from './file/fd-table.js';
+export { FdTable, type FileOwner, NR_OPEN, OPEN_MAX } from './file/fd-table.js';
 export { File, type PollTable, type Watcher } from './file/file.js';
 export { OFFSET_END, PositionedFile } from './file/positioned-file.js';
 export { Direction, growth, importedLength, refusal, transferSize, writableSize } from './file/transfer.js';

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Handover, type Scheduler, SleepTimer, WaitQueue } from '@rpal/sched';
-import { Errno, OpenFlag, Poll, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '@rpal/uapi';
+import { Clock, Errno, OpenFlag, Poll, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '@rpal/uapi';
 import { begin, type Caller, File, Pending, type PollTable, putValue, RetryOperation, VfsStep, Waiter } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
@@ -13,13 +13,17 @@ export class TimerFd extends File {
   /** Expirations that have not been read. */
   ticks = 0;
   #interval = 0;
+  /** It may wake a computer that is suspended. */
+  readonly isAlarm: boolean;
   /** When it is due next, or was due last; 0: it is not armed. */
   #due = 0;
   /** It has expired, and a period goes on only when somebody looks. */
   #expired = false;
 
-  constructor(scheduler: Scheduler, flags: number) {
+  /** @param clock of `Clock`: all show the same time */
+  constructor(scheduler: Scheduler, flags: number, clock: number = Clock.MONOTONIC) {
     super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
+    this.isAlarm = clock === Clock.REALTIME_ALARM || clock === Clock.BOOTTIME_ALARM;
     this.scheduler = scheduler;
     this.handover = scheduler.handovers.open('timerfd');
     this.#timer = new SleepTimer(scheduler, (cpu) => {

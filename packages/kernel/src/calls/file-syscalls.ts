@@ -128,6 +128,10 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
         case Fcntl.SETFL:
           cpu.charge(KernelStep.fileFlags);
           return setFlags(file, a2);
+        case Fcntl.ADD_SEALS:
+          // Whether there could be seals comes second.
+          if ((file.flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY) return -Errno.EPERM;
+          return file.fcntl(cpu, thread, command, a2);
         default:
           return file.fcntl(cpu, thread, command, a2);
       }

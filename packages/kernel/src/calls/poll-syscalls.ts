@@ -1,12 +1,13 @@
 import { EpollStep, EventPoll, type EventPolls, MAX_EVENTS } from '@rpal/epoll';
-import { type Cpu, Touch } from '@rpal/hw-x86';
+import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, TimerFd } from '@rpal/ipc';
-import { accessOk, getUser32, putUser32, userPage } from '@rpal/mm';
+import { accessOk, getUser32, putUser32 } from '@rpal/mm';
 import type { Scheduler } from '@rpal/sched';
 import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, PollItem, PollOperation } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { type EpollEvent, FOREVER, type Interval } from '../process/call-arguments.js';
+import { Capability } from '../process/credentials.js';
 import type { SignalBits } from '../process/pending-signals.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
@@ -20,7 +21,6 @@ const SELECT_EVENTS: readonly number[] = [
   Poll.WRBAND | Poll.WRNORM | Poll.OUT | Poll.ERR | Poll.NVAL,
   Poll.PRI | Poll.NVAL,
 ];
-const FD_SETSIZE = 1024;
 const MS = 1e6;
 /** TFD_TIMER_ABSTIME and TFD_TIMER_CANCEL_ON_SET. */
 const TFD_FLAGS = 3;
@@ -128,10 +128,12 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
     });
   });
 
-  table.define(Nr.timerfd_create, (cpu, { process: { files } }, { a0, a1 }) => {
+  table.define(Nr.timerfd_create, (cpu, { process }, { a0, a1 }) => {
     if (!TIMER_CLOCKS.has(a0 | 0) || (a1 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
+    const timer = new TimerFd(kernel.scheduler, a1, a0 | 0);
+    if (timer.isAlarm && !process.capable(Capability.WAKE_ALARM)) return -Errno.EPERM;
     cpu.charge(IpcStep.eventfdCreate);
-    return files.install(cpu, new TimerFd(kernel.scheduler, a1), a1);
+    return process.files.install(cpu, timer, a1);
   });
 
   table.define(Nr.timerfd_settime, (cpu, thread, { args, a0, a1, a2, a3 }) => {
@@ -140,6 +142,7 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
     const { value, interval: period, old } = interval;
     if ((a1 & ~TFD_FLAGS) !== 0) return -Errno.EINVAL;
     return onTimer(cpu, thread, a0, (timer) => {
+      if (timer.isAlarm && !thread.process.capable(Capability.WAKE_ALARM)) return -Errno.EPERM;
       const left = timer.remaining(cpu);
       const before = timer.period;
       const result = timer.set(cpu, value, period, a1);
@@ -247,15 +250,22 @@ function select(
   if (limit < 0) return -Errno.EINVAL;
   const { memory } = thread;
   const { files } = thread.process;
-  const count = Math.min(limit, FD_SETSIZE);
+  const count = Math.min(limit, files.size);
   const items: PollItem[] = [];
+  // In whole longs, as many as there are descriptors (FDS_BYTES).
+  const words = 2 * Math.ceil(count / 64);
+  const wanted: number[][] = [[], [], []];
+  for (const [set, base] of sets.entries()) {
+    for (let word = 0; base !== 0 && word < words; word++) {
+      const bits = getUser32(cpu, memory, base + 4 * word);
+      if (bits < 0) return -Errno.EFAULT;
+      wanted[set]?.push(bits);
+    }
+  }
   for (let fd = 0; fd < count; fd++) {
     for (let set = 0; set < 3; set++) {
-      const base = sets[set] as number;
-      if (base === 0) continue;
-      const word = getUser32(cpu, memory, base + 4 * (fd >> 5));
-      if (word < 0) return -Errno.EFAULT;
-      if (((word >>> (fd & 31)) & 1) === 0) continue;
+      const bits = wanted[set]?.[fd >> 5] ?? 0;
+      if (((bits >>> (fd & 31)) & 1) === 0) continue;
       const file = files.lookUp(cpu, fd);
       if (file === null) return -Errno.EBADF;
       items.push(new PollItem(fd, file, SELECT_EVENTS[set] as number));
@@ -265,15 +275,13 @@ function select(
     // The sets stay as they are if a signal has come: the call may be made again with them.
     if (result < 0) return interrupted(on, operation.left(on));
     for (const base of sets) {
-      // In whole longs, as many as there are descriptors (FDS_BYTES).
-      for (let word = 0; base !== 0 && word < 2 * Math.ceil(count / 64); word++)
-        if (putUser32(on, memory, base + 4 * word, 0) < 0) return -Errno.EFAULT;
+      for (let word = 0; base !== 0 && word < words; word++) if (putUser32(on, memory, base + 4 * word, 0) < 0) return -Errno.EFAULT;
     }
     for (const { fd, events, found } of items) {
       if (found === 0) continue;
-      const at = userPage(on, memory, (sets[SELECT_EVENTS.indexOf(events)] as number) + 4 * (fd >> 5), Touch.STORE);
-      if (at < 0) return at;
-      on.memory.write32(at, on.memory.read32(at) | (1 << (fd & 31)));
+      const word = (sets[SELECT_EVENTS.indexOf(events)] as number) + 4 * (fd >> 5);
+      const bits = getUser32(on, memory, word);
+      if (bits < 0 || putUser32(on, memory, word, bits | (1 << (fd & 31))) < 0) return -Errno.EFAULT;
     }
     return result;
   });

@@ -33,9 +33,10 @@ export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): v
     const target = kernel.processes.target(thread, a0);
     if (target === undefined) return -Errno.ESRCH;
     const resets = (policy & RESET_ON_FORK) !== 0;
-    const refused = refuseScheduler(thread, target, policy & ~RESET_ON_FORK, priority | 0, resets);
+    const wanted = { policy: policy & ~RESET_ON_FORK, priority: priority | 0, nice: target.nice, resetOnFork: resets };
+    const refused = refuseScheduling(thread, target, wanted);
     if (refused < 0) return refused;
-    const result = kernel.scheduler.setScheduler(cpu, target, policy & ~RESET_ON_FORK, priority | 0);
+    const result = kernel.scheduler.setScheduler(cpu, target, wanted.policy, wanted.priority);
     if (result === 0) target.resetOnFork = resets;
     return result;
   });
@@ -49,10 +50,12 @@ export function defineSchedCalls(table: SyscallTable, kernel: SchedCallParts): v
 
   table.define(Nr.sched_setaffinity, (cpu, thread, { args, a0, a1, a2 }) => {
     const set = args.affinity(cpu, thread, a2, a1, kernel.platform.cpus.length);
-    if (typeof set === 'number') return set;
+    if (set === -Errno.EFAULT) return set;
     const target = kernel.processes.target(thread, a0);
     if (target === undefined) return -Errno.ESRCH;
-    if (!owns(thread.process, target.process)) return -Errno.EPERM;
+    if (!owns(thread.process, target.process) || !hasNoMore(target.process, thread.process)) return -Errno.EPERM;
+    // Without a CPU that there is.
+    if (typeof set === 'number') return set;
     return begin(cpu, thread, affinityChange(kernel.scheduler, target, set));
   });
 
@@ -110,7 +113,7 @@ export function thoseMeant(kernel: SchedCallParts, caller: Thread, which: number
     return target === undefined ? -Errno.ESRCH : [target];
   }
   const { group, credentials } = caller.process;
-  const wanted = who | 0 || (which === Prio.PGRP ? group : credentials.uid);
+  const wanted = which === Prio.PGRP ? who | 0 || group : who >>> 0 || credentials.uid;
   return [...kernel.processes.threads()].filter(
     ({ process }) => (which === Prio.PGRP ? process.group : process.credentials.uid) === wanted,
   );
@@ -125,7 +128,8 @@ function owns(caller: Process, target: Process): boolean {
 /** Without the capability nobody changes another user's threads, and nobody makes a thread more urgent (Linux: `set_one_prio`). */
 function refuseNice({ process: caller }: Thread, target: Thread, nice: number): number {
   if (!owns(caller, target.process)) return -Errno.EPERM;
-  return nice < target.nice && !mayRaise(caller, target, nice) ? -Errno.EACCES : 0;
+  if (nice < target.nice && !mayRaise(caller, target, nice)) return -Errno.EACCES;
+  return hasNoMore(target.process, caller) ? 0 : -Errno.EPERM;
 }
 
 /** RLIMIT_NICE counts from 1 for the nice value 19 to 40 for -20. */
@@ -133,13 +137,32 @@ function mayRaise(caller: Process, target: Thread, nice: number): boolean {
   return 20 - nice <= target.process.limits.of(Rlimit.NICE) || caller.capable(Capability.SYS_NICE);
 }
 
-/** Linux: `user_check_sched_setscheduler`, and what is checked before it. @returns 0, -EINVAL or -EPERM */
-function refuseScheduler({ process: caller }: Thread, target: Thread, policy: number, priority: number, resets: boolean): number {
+/** What a thread is to be scheduled by. */
+export interface WantedScheduling {
+  readonly policy: number;
+  readonly priority: number;
+  readonly nice: number;
+  readonly resetOnFork: boolean;
+}
+
+/**
+ * Linux: `user_check_sched_setscheduler`, and what is checked before and behind it. @returns 0, -EINVAL or -EPERM. @public for packages
+ * that define system calls
+ */
+export function refuseScheduling({ process: caller }: Thread, target: Thread, wanted: WantedScheduling): number {
+  const { policy, priority, nice, resetOnFork } = wanted;
   if (!KNOWN.has(policy) || priority < 0 || priority > MAX_RT_PRIORITY || isRealTime(policy) !== (priority !== 0)) return -Errno.EINVAL;
   if (caller.capable(Capability.SYS_NICE)) return 0;
   const limit = target.process.limits.of(Rlimit.RTPRIO);
+  const gentler = !isRealTime(policy) && nice < target.nice && !mayRaise(caller, target, nice);
   const more = isRealTime(policy) && ((policy !== target.policy && limit === 0) || (priority > target.ownPriority && priority > limit));
   const awakes = target.policy === SchedPolicy.IDLE && policy !== SchedPolicy.IDLE && !mayRaise(caller, target, target.nice);
-  const forgets = target.resetOnFork && !resets;
-  return more || awakes || forgets || !owns(caller, target.process) ? -Errno.EPERM : 0;
+  const forgets = target.resetOnFork && !resetOnFork;
+  return gentler || more || awakes || forgets || !owns(caller, target.process) || !hasNoMore(target.process, caller) ? -Errno.EPERM : 0;
+}
+
+/** No capability that a caller lacks is permitted to the target; or the caller may schedule all (Linux: `cap_safe_nice`). */
+function hasNoMore({ credentials: { permitted } }: Process, caller: Process): boolean {
+  const own = caller.credentials.permitted;
+  return ((permitted.low & ~own.low) | (permitted.high & ~own.high)) === 0 || caller.capable(Capability.SYS_NICE);
 }

@@ -72,6 +72,22 @@ export function withUserIds(
   return now;
 }
 
+/**
+ * Credentials with another user id for files (setfsuid): what root may do with files goes with root, and comes with it. @public for
+ * packages that define system calls
+ */
+export function withFileUser(old: ProcessCredentials, fsuid: number): ProcessCredentials {
+  const { effective, permitted } = old;
+  const now = { ...old, fsuid };
+  if ((old.secureBits & NO_SETUID_FIXUP) !== 0) return now;
+  if (old.fsuid === 0 && fsuid !== 0) return { ...now, effective: { ...effective, low: effective.low & ~ON_FILES } };
+  if (old.fsuid !== 0 && fsuid === 0) return { ...now, effective: { ...effective, low: effective.low | (permitted.low & ON_FILES) } };
+  return now;
+}
+
+/** CAP_CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, LINUX_IMMUTABLE and MKNOD (Linux: `CAP_FS_MASK`). */
+const ON_FILES = 0b1_1111 | (1 << 9) | (1 << 27);
+
 /** Credentials after exec (Linux: `cap_bprm_creds_from_file`): root gets all that its bounding set allows, others keep what is ambient. */
 export function afterExec(old: ProcessCredentials): ProcessCredentials {
   const { bounding, inheritable, ambient, euid, egid } = old;
@@ -96,4 +112,5 @@ export const Capability = {
   SYS_ADMIN: 21,
   SYS_NICE: 23,
   SYS_RESOURCE: 24,
+  WAKE_ALARM: 35,
 } as const;

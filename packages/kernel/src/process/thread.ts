@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { MmStruct } from '@rpal/mm';
 import { type CpuSet, type KernelPath, Task } from '@rpal/sched';
-import { Rlimit } from '@rpal/uapi';
+import { Rlimit, Signal } from '@rpal/uapi';
 import { type Caller, type Credentials, type File, type IovIter, type Operation, OperationSet } from '@rpal/vfs';
 import { NO_SIGNALS, PendingSignals, type SignalBits } from './pending-signals.js';
 import type { Process } from './process.js';
@@ -108,7 +108,11 @@ export class Thread extends Task implements Caller {
     return this.process.limits.of(Rlimit.FSIZE);
   }
 
+  /** What it writes now goes without SIGPIPE if nobody can read it (RWF_NOSIGNAL). */
+  writesWithoutSignal = false;
+
   raise(cpu: Cpu, signal: number): void {
+    if (signal === Signal.PIPE && this.writesWithoutSignal) return;
     this.process.kernel.signals.send(cpu, this, signal, sentBy(this.process.credentials));
   }
 }

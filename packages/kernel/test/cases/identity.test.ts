@@ -78,6 +78,40 @@ describe('Who one is', () => {
     [1, 'setfsuid', -1],
   ]);
 
+  linuxCase('setfsuid: what root may do with files goes with root, and comes back with it', [
+    [3, 'open', 'file', 0o102, 0o600],
+    [0, 'setfsuid', 5],
+    [-EPERM, 'fchmodat', -100, 'file', 0o640],
+    [-EACCES, 'open', 'file', 0, 0],
+    [5, 'setfsuid', 0],
+    [0, 'fchmodat', -100, 'file', 0o640],
+  ]);
+
+  linuxCase('files without a name: whose they are, and who may change that', [
+    [3, 'memfd_create', 'm', 0],
+    [0, 'fchown', 3, 5, 6],
+    [0, 'fchmod', 3, 0o600],
+    [0, 'setresuid', 1000, 1000, 1000],
+    [-EPERM, 'fchown', 3, 1000, 1000],
+    [-EPERM, 'fchmod', 3, 0o666],
+    [4, 'memfd_create', 'n', 0],
+    [0, 'fchmod', 4, 0o666],
+    [0, 'fchown', 4, 1000, KEEP],
+    [-EPERM, 'fchown', 4, 5, KEEP],
+  ]);
+
+  linuxCase('timers that wake a suspended computer: with a capability only', [
+    [3, 'timerfd_create', 9, 0],
+    [0, 'setresuid', 1000, 1000, 1000],
+    [-EPERM, 'timerfd_create', 9, 0],
+    [-EPERM, 'timerfd_create', 8, 0o4000],
+    [-EINVAL, 'timerfd_create', 8, 1],
+    [4, 'timerfd_create', 7, 0],
+    put(A, 0, 0, 0, 0, 0, 0, 0, 0),
+    [-EPERM, 'timerfd_settime', 3, 0, A, 0],
+    [0, 'timerfd_settime', 4, 0, A, 0],
+  ]);
+
   linuxCase('supplementary groups: how many, which, and who may set them', [
     put(A, 5, 6, 7),
     [0, 'setgroups', 3, A],

@@ -38,26 +38,29 @@ export function lineOf({ helpers, calls }: EdgeCase): string {
 
 /** The case of calls that are written down as in a program. */
 export function edgeCase(...calls: readonly (readonly [nr: number, ...registers: (number | bigint | `v${number}`)[]])[]): EdgeCase {
-  let helpers = 0;
-  const made = calls.map(([nr, ...given]): EdgeCall => {
-    const registers = Array.from({ length: 6 }, (_, i): Register => {
-      const value = given[i] ?? 0;
-      return typeof value === 'string' ? value : BigInt(value);
-    });
-    for (const register of registers) if (typeof register === 'string') helpers |= HELPER_OF[Number(register.slice(1))] ?? 0;
-    const mode = MODES.get(nr) ?? 0;
-    if ((mode & Mode.TREE) !== 0) helpers |= Helper.TREE;
-    return { mode, nr, registers };
-  });
-  return { helpers, calls: made };
-}
-
-/** A case of so many calls. */
-export function randomCase(draw: Draw, length: number): EdgeCase {
-  return edgeCase(
-    ...Array.from({ length }, () => {
-      const { nr, arguments: kinds } = signatures[draw(signatures.length)] as Signature;
-      return [nr, ...kinds.map((kind) => kind(draw))] as const;
+  return caseOf(
+    calls.map(([nr, ...given]) => {
+      const registers = Array.from({ length: 6 }, (_, i): Register => {
+        const value = given[i] ?? 0;
+        return typeof value === 'string' ? value : BigInt(value);
+      });
+      return { mode: MODES.get(nr) ?? 0, nr, registers };
     }),
   );
+}
+
+/** The case of calls, with what they need. */
+export function caseOf(calls: readonly EdgeCall[]): EdgeCase {
+  let helpers = 0;
+  for (const { mode, registers } of calls) {
+    for (const register of registers) if (typeof register === 'string') helpers |= HELPER_OF[Number(register.slice(1))] ?? 0;
+    if ((mode & Mode.TREE) !== 0) helpers |= Helper.TREE;
+  }
+  return { helpers, calls };
+}
+
+/** A call with what a program might pass, and what it might not. */
+export function randomCall(draw: Draw): EdgeCall {
+  const { nr, mode, arguments: kinds } = signatures[draw(signatures.length)] as Signature;
+  return { mode, nr, registers: Array.from({ length: 6 }, (_, i) => kinds[i]?.(draw) ?? 0n) };
 }

@@ -1,5 +1,5 @@
-import { Fcntl, LinuxCall, OpenFlag, Signal } from '@rpal/uapi';
-import type { EdgeCall, EdgeCase } from './edge-cases.js';
+import { Fcntl, LinuxCall, OpenFlag } from '@rpal/uapi';
+import type { EdgeCall } from './edge-cases.js';
 import { Id } from './edge-kinds.js';
 import { BASE, placed } from './edge-memory.js';
 
@@ -26,31 +26,11 @@ const LISTED: readonly Listed[] = [
     when: ([, , option = 0]: readonly number[]) => FOR_NETWORKS.has(option | 0),
     why: 'an option for networks, filters, or times of messages',
   })),
-  {
-    nr: LinuxCall.select,
-    when: ([, ...sets]) => sets.slice(0, 3).some((set) => set < BASE || set >= BASE + 0x6_0000 || set % 4096 > 4000),
-    why: 'sets are read as far as needed: a descriptor that is not open is found before a set that is not there',
-  },
-  ...[LinuxCall.fchmod, LinuxCall.fchown].map((nr) => ({
-    nr,
-    when: ([fd = 0]: readonly number[]) => (fd >= 9 && fd <= 12) || fd === 14 || fd === 19,
-    why: 'files of the kernel alone have no attributes of their own since 6.16',
-  })),
-  ...[LinuxCall.getsockname, LinuxCall.getpeername].map((nr) => ({
-    nr,
-    when: ([, address = 0, length = 0]: readonly number[]) => !hasRoom(address) || Math.abs(address - length) < 112,
-    why: 'the length of a name is stored before it, and though there is no room for it, since 6.17',
-  })),
   ...[LinuxCall.futex_wake, LinuxCall.futex_wait].map((nr) => ({
     nr,
-    when: ([, , , flags = 0]: readonly number[]) => (flags & 0xc) !== 0,
-    why: 'futexes by NUMA node are of 6.16',
+    when: ([, , , flags = 0]: readonly number[]) => (flags & 0x7) === 0x6,
+    why: 'futexes by NUMA node, of 6.16, are missing',
   })),
-  {
-    nr: LinuxCall.ioctl,
-    when: ([fd = 0, command = 0]) => (fd | 0) === 14 && (command >>> 0 === 0x5460 || command >>> 0 === 1),
-    why: 'a pidfd does not count as a file with a size, or with blocks, since 6.16',
-  },
   ...(
     [
       [LinuxCall.open, 1],
@@ -71,8 +51,16 @@ const LISTED: readonly Listed[] = [
     when: ([, , count = 0, , time = 0]) => count >>> 0 > 1 && time !== 0,
     why: 'whether a microsecond is over after the first message depends on how fast the computer is',
   },
-  { nr: LinuxCall.rseq, when: () => true, why: 'what is in the area may kill at the next preemption, whenever that is' },
-  { nr: LinuxCall.futex_requeue, when: () => true, why: 'futexes by NUMA node are of 6.16' },
+  {
+    nr: LinuxCall.rseq,
+    when: ([area = 0, length = 0, flags = 0]) => hasRoom(area) && length >>> 0 >= 32 && (flags | 0) === 0,
+    why: 'what is in the area that it takes may kill at the next preemption, whenever that is',
+  },
+  {
+    nr: LinuxCall.clock_nanosleep,
+    when: ([clock = 0, flags = 0, time = 0]) => (clock === 2 || clock < 0) && (flags & 1) !== 0 && SHORT.has(time),
+    why: 'whether so little CPU time has been used already depends on how fast the computer is',
+  },
   {
     nr: LinuxCall.fcntl,
     when: ([, command = 0]) => LEASES.has(command >>> 0),
@@ -92,6 +80,11 @@ const LISTED: readonly Listed[] = [
     nr: LinuxCall.splice,
     when: ([from = 0, , to = 0]) => DATAGRAMS.has(from | 0) || DATAGRAMS.has(to | 0),
     why: 'only streams are spliced, of all sockets',
+  },
+  {
+    nr: LinuxCall.lseek,
+    when: ([, offset = 0, whence = 0]) => offset > 2 ** 53 && whence > 0,
+    why: 'results above 2^53 are rounded',
   },
   { nr: LinuxCall.pwrite64, when: ([, , , offset = 0]) => offset >= 8 * TIB, why: 'a file in memory ends at 8 TiB' },
   {
@@ -118,22 +111,30 @@ const SOCKETS: ReadonlySet<number> = new Set([3, 4, 5, 6, 7, 8, 15, 16]);
 const PIPES: ReadonlySet<number> = new Set([2, 18]);
 /** Descriptors of sockets for datagrams and packets. */
 const DATAGRAMS: ReadonlySet<number> = new Set([5, 6, 15, 16]);
-/** May the name of a socket be stored there: in one of the two writable pages of B, S or T? */
+/** Times below a tenth of a millisecond. */
+const SHORT: ReadonlySet<number> = new Set(placed('time').slice(1, 3));
+/** May a structure be stored there: in one of the two writable pages of B, S or T? */
 function hasRoom(address: number): boolean {
   const at = address - BASE;
-  return at >= 0 && [0, 4, 5].includes(Math.floor(at / 0x1_0000)) && at % 0x1_0000 <= 0x2000 - 112;
+  return at >= 0 && [0, 4, 5].includes(Math.floor(at / 0x1_0000)) && at % 0x1_0000 <= 0x2000 - 32;
 }
 const LOCKS: ReadonlySet<number> = new Set([Fcntl.GETLK, Fcntl.SETLK, Fcntl.SETLKW, Fcntl.OFD_GETLK, Fcntl.OFD_SETLK, Fcntl.OFD_SETLKW]);
 
-/** Are model and kernel known to differ in a call of a case? @param at which; beyond the last: in how the case ends */
-export function isListed(made: EdgeCase, at: number): boolean {
-  const { nr, registers } = (made.calls[at] ?? made.calls.at(-1)) as EdgeCall;
-  if (stopsItself(made)) return true;
+/** Are model and kernel known to differ in a call? @param before what its process has called before */
+export function isListed({ nr, registers }: EdgeCall, before: readonly EdgeCall[]): boolean {
+  if (registers.includes(`v${Id.OTHER_THREAD}`) && (SIGNALS.has(nr) || before.some((call) => CREDENTIALS.has(call.nr)))) return true;
+  // How much is left of the longest time there is depends on how long the computer has been on.
+  if (nr === LinuxCall.alarm && before.some((call) => call.nr === LinuxCall.setitimer)) return true;
+  // A process is larger there, with its libraries, than what users may lock.
+  if (nr === LinuxCall.mlockall && before.some((call) => CREDENTIALS.has(call.nr))) return true;
   const values = registers.map((register) => (typeof register === 'string' ? Number.NaN : Number(register)));
   return LISTED.some((listed) => listed.nr === nr && listed.when(values));
 }
 
-/** Signals to one thread, or to a process by the id of one. */
+/**
+ * Signals to one thread, or to a process by the id of one, which may take it before its sender: whether the caller still gets to say
+ * what came of it is a race.
+ */
 const SIGNALS: ReadonlySet<number> = new Set([
   LinuxCall.kill,
   LinuxCall.tkill,
@@ -142,9 +143,16 @@ const SIGNALS: ReadonlySet<number> = new Set([
   LinuxCall.rt_tgsigqueueinfo,
 ]);
 
-/** A signal that another thread of the process may take first: whether the caller still gets to say what came of it is a race. */
-function stopsItself({ calls }: EdgeCase): boolean {
-  if (calls.some(({ nr, registers }) => SIGNALS.has(nr) && registers.includes(`v${Id.OTHER_THREAD}`))) return true;
-  const stops = new Set([Signal.STOP, Signal.TSTP, Signal.TTIN, Signal.TTOU].map(BigInt));
-  return calls.some(({ registers }) => registers.some((register) => typeof register === 'bigint' && stops.has(register)));
-}
+/** Calls after which the caller is somebody else than the other thread; in the model threads have one identity. */
+const CREDENTIALS: ReadonlySet<number> = new Set([
+  LinuxCall.setuid,
+  LinuxCall.setgid,
+  LinuxCall.setreuid,
+  LinuxCall.setregid,
+  LinuxCall.setresuid,
+  LinuxCall.setresgid,
+  LinuxCall.setfsuid,
+  LinuxCall.setfsgid,
+  LinuxCall.setgroups,
+  LinuxCall.capset,
+]);

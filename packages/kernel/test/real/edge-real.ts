@@ -50,13 +50,13 @@ export class RealEdges {
   }
 }
 
-/** A case on which model and kernel do not agree. */
-export interface EdgeDifference {
+/** What a case has come to on both sides. */
+export interface EdgeOutcome {
   readonly case: EdgeCase;
-  /** The call, and what each side says of it. */
-  readonly at: number;
-  readonly model: string;
-  readonly real: string;
+  /** Calls that the model has answered, or that ended the case. */
+  readonly answered: number;
+  /** The first call on which they do not agree, and what each side says of it; beyond the last: of how the case ends. */
+  readonly difference: { readonly at: number; readonly model: string; readonly real: string } | null;
 }
 
 /** What is left of an outcome when that does not matter which need not be the same, by call; the end of the case is the last. */
@@ -73,9 +73,8 @@ function outcomes({ calls }: EdgeCase, answer: string): string[] {
 }
 
 /** Executes cases on both sides at once. */
-export async function compareEdges(real: RealEdges, cases: readonly EdgeCase[]): Promise<EdgeDifference[]> {
+export async function* compareEdges(real: RealEdges, cases: readonly EdgeCase[]): AsyncGenerator<EdgeOutcome, void> {
   const observed = real.run(cases);
-  const differences: EdgeDifference[] = [];
   let model = new EdgeModel();
   for (const made of cases) {
     const answer = model.execute(made);
@@ -83,9 +82,9 @@ export async function compareEdges(real: RealEdges, cases: readonly EdgeCase[]):
     const mine = outcomes(made, answer);
     const { value } = await observed.next();
     const its = outcomes(made, value ?? 'no answer');
-    const at = mine.findIndex((outcome, k) => outcome !== its[k]);
-    if (at >= 0 || its.length > mine.length)
-      differences.push({ case: made, at: Math.max(at, 0), model: mine[at] ?? '', real: its[at] ?? '' });
+    let at = mine.findIndex((outcome, k) => outcome !== its[k]);
+    if (at < 0 && its.length > mine.length) at = 0;
+    const difference = at < 0 ? null : { at, model: mine[at] ?? '', real: its[at] ?? '' };
+    yield { case: made, answered: Math.min(mine.length, made.calls.length), difference };
   }
-  return differences;
 }

@@ -16,6 +16,9 @@ export function linuxModel(): Machine {
     unixCloseSkipsEmptyMessage: true,
     unixConnectInheritsOptions: true,
     pidfdOpenNamesThreads: true,
+    anonymousInodesAreFixed: true,
+    socketNameLengthFirst: true,
+    writesWithoutSignal: true,
   });
   Object.assign(machine.kernel.memory, { rules: rulesOf('6.18') });
   return machine;

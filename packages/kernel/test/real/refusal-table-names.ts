@@ -141,6 +141,7 @@ export const NAME_REFUSALS: readonly Refusal[] = [
   [LinuxCall.link, [-9223372036854775808n, 0x10000510a0], -Errno.EFAULT],
   [LinuxCall.link, [0x1000050f18, 0x10000510a0], -Errno.ENAMETOOLONG],
   [LinuxCall.link, [0x1000051030, 0x1000050f00], -Errno.EPERM],
+  [LinuxCall.linkat, [0, 0x1000010000, -100, 0x1000051060, 4096], -Errno.EEXIST],
   [LinuxCall.linkat, [-100, 0x10000510a0, 30, 0x1000051068], -Errno.ENOENT],
   [LinuxCall.linkat, [30, 0x1000051098, 30, 0x1000050f18, 2048], -Errno.EINVAL],
   [LinuxCall.linkat, [-100, 0x1000051070, -100, 0x1000051028], -Errno.EEXIST],

@@ -46,6 +46,8 @@ export const REFUSALS: readonly Refusal[] = [
   [LinuxCall.eventfd2, [0x100000000, 4], -Errno.EINVAL],
   [LinuxCall.execve, [-4096], -Errno.EFAULT],
   [LinuxCall.execve, [0x1000010000], -Errno.ENOENT],
+  [LinuxCall.fcntl, [1, 1033, 16], -Errno.EPERM],
+  [LinuxCall.fcntl, [2, 1033, 16], -Errno.EINVAL],
   [LinuxCall.fcntl, [1, -1], -Errno.EINVAL],
   [LinuxCall.fcntl, [0x7fffffff, 2, 63], -Errno.EBADF],
   [LinuxCall.ftruncate, [-1], -Errno.EBADF],

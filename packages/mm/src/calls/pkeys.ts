@@ -11,7 +11,12 @@ const RIGHTS = Pkey.DISABLE_ACCESS | Pkey.DISABLE_WRITE;
 export function pkeyAlloc(cpu: Cpu, mm: MmStruct, flags: number, rights: number): number {
   cpu.charge(MmStep.pkeyBody);
   if (flags !== 0 || rights < 0 || rights > RIGHTS) return -Errno.EINVAL;
-  if (!cpu.mmu.pke) return -Errno.EINVAL;
+  if (!cpu.mmu.pke) {
+    // There is the key 0 alone: it is handed out, cannot be used, and does not come back.
+    const failed = mm.pkeyMap === 0 ? -Errno.ENOSPC : -Errno.EINVAL;
+    mm.pkeyMap = 0;
+    return failed;
+  }
   const key = takeKey(cpu, mm);
   if (key >= 0) setRights(cpu, key, rights);
   return key;

@@ -94,11 +94,23 @@ export function putUser32(cpu: Cpu, mm: MmStruct, to: number, value: number): nu
   return 0;
 }
 
-/** put_user of an aligned 64-bit word. @returns 0 or -EFAULT */
+/** put_user of a 64-bit word: it is stored whole, or not at all. @returns 0 or -EFAULT */
 export function putUser64(cpu: Cpu, mm: MmStruct, to: number, value: number): number {
   const physical = userPage(cpu, mm, to, Touch.STORE);
   if (physical < 0) return physical;
-  cpu.memory.write64(physical, value);
+  const first = PAGE_SIZE - (physical & PAGE_MASK);
+  if (first >= 2 * WORD) {
+    cpu.memory.write64(physical, value);
+    return 0;
+  }
+  const second = userPage(cpu, mm, to + first, Touch.STORE);
+  if (second < 0) return second;
+  const low = value | 0;
+  const high = Math.floor(value / 2 ** 32);
+  for (let i = 0; i < 2 * WORD; i++) {
+    const byte = (i < WORD ? low : high) >>> (8 * (i % WORD));
+    cpu.memory.write8(i < first ? physical + i : second + i - first, byte);
+  }
   return 0;
 }
 

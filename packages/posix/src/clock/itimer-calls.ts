@@ -84,8 +84,8 @@ export function defineItimerCalls(calls: Calls): void {
     timers.set(cpu, Itimer.REAL, { value: (a0 >>> 0) * NS, interval: 0 });
     const seconds = Math.floor(value / NS);
     const rest = value % NS;
-    // Never 0 for a timer that ran.
-    return seconds + ((seconds === 0 && rest > 0) || rest >= NS / 2 ? 1 : 0);
+    // Never 0 for a timer that ran. It is an unsigned int.
+    return (seconds + ((seconds === 0 && rest > 0) || rest >= NS / 2 ? 1 : 0)) >>> 0;
   });
 
   hooks.kernelThreadExit.tap(plugin, (_cpu, { process }, last) => {

@@ -105,6 +105,9 @@ export function definePosixTimers(calls: Calls): void {
         return UNTIMED.has(id) ? -Errno.EOPNOTSUPP : -Errno.EINVAL;
       }
       if (timers.byId.size >= process.limits.of(Rlimit.SIGPENDING)) return -Errno.EAGAIN;
+      // It has a number from here on, which is used up even if it is refused.
+      all.set(process, timers);
+      const number = timers.next++;
       if (event.notify === (SigEvent.SIGNAL | SigEvent.THREAD_ID)) {
         const target = process.threads.find(({ pid }) => pid === tid);
         if (target === undefined) return -Errno.EINVAL;
@@ -113,10 +116,9 @@ export function definePosixTimers(calls: Calls): void {
         return -Errno.EINVAL;
       }
       if (event.notify !== SigEvent.NONE && (event.signal <= 0 || event.signal > Signal.RTMAX)) return -Errno.EINVAL;
-      if (buffer.set32(0, timers.next).copy(cpu, thread, a2, 4) < 0) return -Errno.EFAULT;
+      if (buffer.set32(0, number).copy(cpu, thread, a2, 4) < 0) return -Errno.EFAULT;
       if (late < 0 && read === nowOf) return late;
-      timers.byId.set(timers.next++, new PosixTimer(kernel, process, timers.next - 1, event, read, threads));
-      all.set(process, timers);
+      timers.byId.set(number, new PosixTimer(kernel, process, number, event, read, threads));
       return 0;
     },
     { missing: 'clocks of CPU time of other threads and processes; of two timers with one signal, overruns are counted for both' },

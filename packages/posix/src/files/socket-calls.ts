@@ -14,6 +14,7 @@ const AF_UNSPEC = 0;
 /** Names of sockets and of their peers, and who these are. */
 export function defineSocketCalls(calls: Calls): void {
   const buffer = new UserBuffer(SOCKADDR_STORAGE);
+  const length = new UserBuffer(4);
   /** Who made the other end, when that was connected or began to listen. */
   const peers = new WeakMap<UnixSocket, ProcessCredentials>();
   const listeners = new WeakMap<UnixSocket, ProcessCredentials>();
@@ -32,9 +33,11 @@ export function defineSocketCalls(calls: Calls): void {
     if (buffer.load(cpu, thread, lengthAddress, 4) < 0) return -Errno.EFAULT;
     const room = buffer.i32(0);
     if (room < 0) return -Errno.EINVAL;
-    const length = socketAddress(buffer, name);
-    if (buffer.store(cpu, thread, address, Math.min(room, length)) < 0) return -Errno.EFAULT;
-    return buffer.set32(0, length).store(cpu, thread, lengthAddress, 4) < 0 ? -Errno.EFAULT : 0;
+    const bytes = socketAddress(buffer, name);
+    const putBytes = (): boolean => buffer.copy(cpu, thread, address, Math.min(room, bytes)) === 0;
+    const putLength = (): boolean => length.set32(0, bytes).store(cpu, thread, lengthAddress, 4) === 0;
+    const stored = calls.kernel.later.socketNameLengthFirst ? putLength() && putBytes() : putBytes() && putLength();
+    return stored ? 0 : -Errno.EFAULT;
   };
 
   calls.define('getsockname', (cpu, thread, { a0, a1, a2 }) => {

@@ -1,4 +1,4 @@
-import { type Process, type ProcessCredentials, type SyscallHandler, UserBuffer, withUserIds } from '@rpal/kernel';
+import { type Process, type ProcessCredentials, type SyscallHandler, UserBuffer, withFileUser, withUserIds } from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 import { PosixStep } from '../steps.js';
@@ -77,6 +77,9 @@ export function defineIdCalls(calls: Calls, traits: TraitTable): void {
       const old = process.credentials;
       const present: readonly number[] = [old[real], old[effective], old[saved]];
       if (wanted.some((id) => id !== KEEP && !present.includes(id)) && !process.capable(kind.capability)) return -Errno.EPERM;
+      // A call that changes nothing does not make the id for files the effective one either.
+      const same = wanted.every((id, index) => id === KEEP || id === present[index]);
+      if (same && (wanted[1] === KEEP || wanted[1] === old[file])) return 0;
       const [r, e, s] = wanted.map((id, index) => (id === KEEP ? (present[index] as number) : id)) as [number, number, number];
       return become(process, traits, { [real]: r, [effective]: e, [saved]: s, [file]: e });
     });
@@ -94,8 +97,9 @@ export function defineIdCalls(calls: Calls, traits: TraitTable): void {
       const id = a0 >>> 0;
       const old = process.credentials;
       const known = [old[real], old[effective], old[saved], old[file]].includes(id);
-      if (id !== KEEP && (known || process.capable(kind.capability))) become(process, traits, { [file]: id });
-      return old[file] | 0;
+      if (id !== KEEP && (known || process.capable(kind.capability)))
+        commit(process, traits, kind === USER ? withFileUser(old, id) : { ...old, fsgid: id });
+      return old[file];
     });
   }
 
@@ -126,10 +130,14 @@ export function defineIdCalls(calls: Calls, traits: TraitTable): void {
   });
 }
 
-/** The process is somebody else now (Linux: `commit_creds`): it cannot be dumped any more, and its parent's end is not a signal to it. */
 function become(process: Process, traits: TraitTable, ids: Partial<ProcessCredentials>): number {
+  return commit(process, traits, withUserIds(process.credentials, ids));
+}
+
+/** The process is somebody else now (Linux: `commit_creds`): it cannot be dumped any more, and its parent's end is not a signal to it. */
+function commit(process: Process, traits: TraitTable, next: ProcessCredentials): number {
   const old = process.credentials;
-  process.credentials = withUserIds(old, ids);
+  process.credentials = next;
   process.applyLimits();
   const { euid, egid, fsuid, fsgid } = process.credentials;
   if (euid !== old.euid || egid !== old.egid || fsuid !== old.fsuid || fsgid !== old.fsgid) {

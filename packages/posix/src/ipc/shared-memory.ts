@@ -118,10 +118,10 @@ export class SharedSegments {
     if (segment === undefined) return -Errno.EINVAL;
     const rounded = (flags & Shm.RND) !== 0 ? pageFloor(address) : address;
     if (rounded % PAGE_SIZE !== 0 || (rounded === 0 && (flags & Shm.REMAP) !== 0)) return -Errno.EINVAL;
-    // Beyond the end of all addresses.
-    if (rounded < 0 && rounded + segment.bytes >= 0 && (flags & Shm.REMAP) === 0) return -Errno.EINVAL;
     const wanted = Right.READ | ((flags & Shm.RDONLY) !== 0 ? 0 : Right.WRITE) | ((flags & Shm.EXEC) !== 0 ? Right.EXECUTE : 0);
     if (!mayUse(thread, segment, wanted)) return -Errno.EACCES;
+    // Beyond the end of all addresses.
+    if (rounded < 0 && rounded + segment.bytes >= 0 && (flags & Shm.REMAP) === 0) return -Errno.EINVAL;
     const place = rounded === 0 ? 0 : (flags & Shm.REMAP) !== 0 ? MapFlag.FIXED : MapFlag.FIXED_NOREPLACE;
     const prot = Prot.READ | ((flags & Shm.RDONLY) !== 0 ? 0 : Prot.WRITE) | ((flags & Shm.EXEC) !== 0 ? Prot.EXEC : 0);
     const at = mmap(cpu, thread.memory, rounded, pageCeil(segment.bytes), prot, MapFlag.SHARED | place, { object: segment });

@@ -2,7 +2,7 @@ import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { MemFd } from '@rpal/ipc';
 import { bytesOf, GuestArguments, KernelStep, type SyscallHandler, UserBuffer } from '@rpal/kernel';
 import { MappedFile, MemoryFile, type MmStruct, mmap, type Vma, VmFlag } from '@rpal/mm';
-import { Errno, MapFlag, OpenFlag, Prot } from '@rpal/uapi';
+import { Errno, Fcntl, MapFlag, OpenFlag, Prot } from '@rpal/uapi';
 import type { Caller } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
 
@@ -10,7 +10,6 @@ import type { Calls } from '../calls.js';
 const Seal = { SEAL: 1, SHRINK: 2, GROW: 4, WRITE: 8, FUTURE_WRITE: 0x10, EXEC: 0x20 } as const;
 const ALL = 0x3f;
 const WRITES = Seal.WRITE | Seal.FUTURE_WRITE;
-const ADD_SEALS = 1033;
 const GET_SEALS = 1034;
 /** Flags of memfd_create. */
 const Flag = { CLOEXEC: 1, ALLOW_SEALING: 2, NOEXEC_SEAL: 8, EXEC: 0x10 } as const;
@@ -50,13 +49,13 @@ export class SealedMemFd extends MemFd {
 
   override fcntl(cpu: Cpu, caller: Caller, command: number, argument: number): number {
     if (command === GET_SEALS) return this.#seals;
-    return command === ADD_SEALS ? this.#add(argument) : super.fcntl(cpu, caller, command, argument);
+    return command === Fcntl.ADD_SEALS ? this.#add(argument) : super.fcntl(cpu, caller, command, argument);
   }
 
   /** memfd_add_seals. */
   #add(argument: number): number {
     let seals = argument >>> 0;
-    if (argument < 0 || argument > 0xffff_ffff || (seals & ~ALL) !== 0) return -Errno.EINVAL;
+    if ((seals & ~ALL) !== 0) return -Errno.EINVAL;
     if ((this.#seals & Seal.SEAL) !== 0) return -Errno.EPERM;
     // What cannot be made executable any more, and is, can neither be changed.
     if ((seals & Seal.EXEC) !== 0 && this.#executable) seals |= Seal.SHRINK | Seal.GROW | WRITES;

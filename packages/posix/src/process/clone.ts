@@ -68,6 +68,8 @@ const MISSING =
 const ARGS_FIRST = 64;
 const ARGS = 88;
 const ARGS_MAX = 4096;
+/** Ids of processes are below (kernel.pid_max on 64 bits). */
+const PID_MAX: number = 1 << 22;
 /** Namespaces of processes lie in each other so deep (MAX_PID_NS_LEVEL). */
 const LEVELS = 32;
 const INT_MAX = 0x7fff_ffff;
@@ -174,7 +176,10 @@ export function defineClone(calls: Calls, life: ThreadLife): void {
       if (failed < 0) return failed;
       const [setTid, setTids] = [buffer.u64(64), buffer.u64(72)];
       const refused = refuseArguments(buffer, bytes);
-      if (refused === -Errno.EPERM && ids.load(cpu, thread, setTid, 4 * setTids) < 0) return -Errno.EFAULT;
+      if (refused === -Errno.EPERM) {
+        if (ids.load(cpu, thread, setTid, 4 * setTids) < 0) return -Errno.EFAULT;
+        if (ids.i32(0) < 1 || ids.i32(0) >= PID_MAX) return -Errno.EINVAL;
+      }
       if (refused < 0) return refused;
       const [stack, stackBytes] = [buffer.u64(40), buffer.u64(48)];
       const wanted: Wanted = {

@@ -90,6 +90,8 @@ export function defineFutexVectors(calls: Calls): void {
     const [wake, move] = [a2 | 0, a3 | 0];
     if (wake < 0 || move < 0) return -Errno.EINVAL;
     const [from, to] = wanted as [Wanted, Wanted];
+    // Both of one kind: private or shared.
+    if (from.command !== to.command) return -Errno.EINVAL;
     const failed =
       futexKey(cpu, thread, from.address, from.command, false, key) || futexKey(cpu, thread, to.address, to.command, false, other);
     if (failed !== 0) return failed;

@@ -28,6 +28,10 @@ export class PidFd extends File {
     return FileMode.REGULAR | 0o700;
   }
 
+  override get isAnonymous(): boolean {
+    return true;
+  }
+
   /** As any file that is opened in its file system; only that it can neither be read nor written. */
   override get positioned(): boolean {
     return true;
@@ -73,7 +77,7 @@ export function definePidfdCalls(calls: Calls, traits: TraitTable): void {
     const target = kernel.processes.thread(id);
     if (target === undefined) return -Errno.ESRCH;
     const ofThread = (a1 & PIDFD_THREAD) !== 0;
-    if (!ofThread && target.process.pid !== id) return kernel.pidfdNamesThreads ? -Errno.ENOENT : -Errno.EINVAL;
+    if (!ofThread && target.process.pid !== id) return kernel.later.pidfdOpenNamesThreads ? -Errno.ENOENT : -Errno.EINVAL;
     return thread.process.files.install(cpu, new PidFd(target, ofThread ? 'thread' : 'process', a1), OpenFlag.CLOEXEC);
   });
   calls.define('pidfd_send_signal', (cpu, thread, { a0, a1, a2, a3 }) => {

@@ -1,9 +1,8 @@
 import { PAGE_SIZE } from '@rpal/hw-x86';
-import { type Thread, UserBuffer } from '@rpal/kernel';
-import { MAX_RT_PRIORITY, SchedPolicy } from '@rpal/sched';
+import { refuseScheduling, type Thread, UserBuffer } from '@rpal/kernel';
+import { SchedPolicy } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
-import { Cap } from '../identity/capabilities.js';
 import { PosixStep } from '../steps.js';
 import { putInt } from '../user-memory.js';
 
@@ -24,14 +23,6 @@ export function defineSchedAttributes(calls: Calls): void {
   const { scheduler, processes } = calls.kernel;
   const buffer = new UserBuffer(PAGE_SIZE);
   const find = (caller: Thread, pid: number): Thread | undefined => (pid === 0 ? caller : processes.thread(pid));
-  /** Without CAP_SYS_NICE nobody may change another user's tasks, or make a task more urgent than its limits allow. */
-  const refused = (caller: Thread, target: Thread, policy: number, priority: number, nice: number): boolean => {
-    if (caller.process.capable(Cap.SYS_NICE)) return false;
-    const { euid } = caller.process.credentials;
-    const owner = target.process.credentials;
-    const more = isRealTime(policy) && (!isRealTime(target.policy) || priority > target.ownPriority);
-    return (euid !== owner.euid && euid !== owner.uid) || more || (isFair(policy) && nice < target.nice);
-  };
 
   calls.define('sched_setparam', (cpu, thread, { a0, a1 }) => {
     cpu.charge(PosixStep.attributes);
@@ -40,9 +31,9 @@ export function defineSchedAttributes(calls: Calls): void {
     const priority = buffer.i32(0);
     const target = find(thread, a0 | 0);
     if (target === undefined) return -Errno.ESRCH;
-    if (isRealTime(target.policy) ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
-    if (refused(thread, target, target.policy, priority, target.nice)) return -Errno.EPERM;
-    return scheduler.setScheduler(cpu, target, target.policy, priority);
+    const { policy, nice, resetOnFork } = target;
+    const refused = refuseScheduling(thread, target, { policy, priority, nice, resetOnFork });
+    return refused < 0 ? refused : scheduler.setScheduler(cpu, target, target.policy, priority);
   });
 
   calls.define('sched_getparam', (cpu, thread, { a0, a1 }) => {
@@ -71,17 +62,17 @@ export function defineSchedAttributes(calls: Calls): void {
       const target = find(thread, a0 | 0);
       if (target === undefined) return -Errno.ESRCH;
       const keeps = (flags & AttrFlag.KEEP_PARAMS) !== 0;
-      const policy = (flags & AttrFlag.KEEP_POLICY) !== 0 ? target.policy : asked;
+      const keepsPolicy = (flags & AttrFlag.KEEP_POLICY) !== 0;
+      const policy = keepsPolicy ? target.policy : asked;
       const priority = keeps ? target.ownPriority : buffer.u32(Offset.priority);
       if ((!isRealTime(policy) && !isFair(policy)) || (flags & ~AttrFlag.ALL) !== 0) return -Errno.EINVAL;
-      if (isRealTime(policy) ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
-      const wantedNice = keeps ? target.nice : nice;
-      const forgets = target.resetOnFork && (flags & AttrFlag.RESET_ON_FORK) === 0 && !thread.process.capable(Cap.SYS_NICE);
-      if (forgets || refused(thread, target, policy, priority, wantedNice)) return -Errno.EPERM;
+      const resetOnFork = keepsPolicy ? target.resetOnFork : (flags & AttrFlag.RESET_ON_FORK) !== 0;
+      const refused = refuseScheduling(thread, target, { policy, priority, nice: keeps ? target.nice : nice, resetOnFork });
+      if (refused < 0) return refused;
       const runtime = buffer.u64(Offset.runtime);
       const failed = scheduler.setScheduler(cpu, target, policy, priority);
       if (failed < 0) return failed;
-      target.resetOnFork = (flags & AttrFlag.RESET_ON_FORK) !== 0;
+      target.resetOnFork = resetOnFork;
       if (isFair(policy) && !keeps) {
         if (nice !== target.nice) scheduler.setNice(cpu, target, nice);
         const { entity } = target;

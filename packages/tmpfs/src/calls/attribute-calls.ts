@@ -1,12 +1,13 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type ProcessCredentials, type SyscallExtension, type Thread, UserBuffer } from '@rpal/kernel';
 import { AccessMode, At, Errno, Fcntl, FileMode, Inotify, OpenFlag } from '@rpal/uapi';
-import { growth, OFFSET_END } from '@rpal/vfs';
+import { type File, growth, OFFSET_END } from '@rpal/vfs';
 import { dropPrivileges, truncated } from '../open/regular-file.js';
 import { TmpfsStep } from '../steps.js';
+import { namelessInode } from '../tree/anonymous.js';
 import { Dentry } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
-import { type Inode, isDirectory, MadeInode, RegularInode } from '../tree/inode.js';
+import { type Attributed, type Inode, isDirectory, MadeInode, RegularInode } from '../tree/inode.js';
 import type { Timestamp } from '../tree/timestamp.js';
 import { dentryOf, PathWalk } from '../walk/path-walk.js';
 import { asRealUser, FileCapability, inGroup, isCapable, keepsGroupBit, owns, permission, privilegedBits } from '../walk/permission.js';
@@ -31,7 +32,7 @@ export function defineAttributeCalls(define: Define, tree: FileTree): void {
     const { credentials } = thread.process;
     const asked = (flags & At.EACCESS) !== 0 ? credentials : asRealUser(credentials);
     const found = locate(cpu, thread, tree, fd, path, flags, asked);
-    return found instanceof Dentry ? permission(found.inode, mode, asked) : typeof found === 'number' ? found : 0;
+    return typeof found === 'number' ? found : permission(inodeOf(tree, found), mode, asked);
   };
   define('access', (cpu, thread, { args, a0, a1 }) => access(cpu, thread, At.FDCWD, args.string(cpu, thread, a0), a1 | 0, 0));
   define('faccessat', (cpu, thread, { args, a0, a1, a2 }) => access(cpu, thread, a0, args.string(cpu, thread, a1), a2 | 0, 0));
@@ -123,10 +124,10 @@ function attributesNamed(
 
 function attributesOpen(cpu: Cpu, thread: Thread, tree: FileTree, fd: number): Attributes | number {
   const file = thread.process.files.lookUpRaw(cpu, fd | 0);
-  return file === null ? -Errno.EBADF : attributesOfFile(tree, file, thread.credentials);
+  return file === null ? -Errno.EBADF : attributesOfFile(tree, file);
 }
 
-/** What a path and a descriptor lead to; null for an open file that has no name. */
+/** What a path and a descriptor lead to: a name, or an open file that has none. */
 function locate(
   cpu: Cpu,
   thread: Thread,
@@ -135,21 +136,19 @@ function locate(
   path: string | number,
   flags: number,
   credentials: ProcessCredentials = thread.process.credentials,
-): Dentry | null | number {
+): Dentry | File | number {
   if (typeof path === 'number') return path;
   const walk = new PathWalk(tree, cpu, thread, credentials);
   if (path !== '' || (flags & At.EMPTY_PATH) === 0) return walk.lookUp(fd, path, (flags & At.SYMLINK_NOFOLLOW) === 0);
   if ((fd | 0) === At.FDCWD) return walk.context.directory;
   const file = thread.process.files.lookUpRaw(cpu, fd | 0);
-  return file === null ? -Errno.EBADF : dentryOf(file);
+  return file === null ? -Errno.EBADF : (dentryOf(file) ?? file);
 }
 
 function attributesAt(cpu: Cpu, thread: Thread, tree: FileTree, fd: number, path: string | number, flags: number): Attributes | number {
   const found = locate(cpu, thread, tree, fd, path, flags);
   if (typeof found === 'number') return found;
-  if (found !== null) return attributesOf(found.inode);
-  const file = thread.process.files.peek(fd | 0);
-  return file === null ? -Errno.EBADF : attributesOfFile(tree, file, thread.credentials);
+  return found instanceof Dentry ? attributesOf(found.inode) : attributesOfFile(tree, found);
 }
 
 function defineChanges(define: Define, tree: FileTree): void {
@@ -159,17 +158,14 @@ function defineChanges(define: Define, tree: FileTree): void {
     fd: number,
     path: string | number,
     flags: number,
-    change: (found: Dentry) => number,
+    change: (found: Dentry | File) => number,
   ): number => {
     const found = locate(cpu, thread, tree, fd, path, flags);
-    // A file without a name, such as a pipe or a socket, has nothing that could be changed here.
-    return found instanceof Dentry ? change(found) : (found ?? 0);
+    return typeof found === 'number' ? found : change(found);
   };
-  const onFile = (cpu: Cpu, thread: Thread, fd: number, change: (found: Dentry) => number): number => {
+  const onFile = (cpu: Cpu, thread: Thread, fd: number, change: (found: Dentry | File) => number): number => {
     const file = thread.process.files.lookUp(cpu, fd | 0);
-    if (file === null) return -Errno.EBADF;
-    const dentry = dentryOf(file);
-    return dentry === null ? 0 : change(dentry);
+    return file === null ? -Errno.EBADF : change(dentryOf(file) ?? file);
   };
 
   define('chmod', (cpu, thread, { args, a0, a1 }) =>
@@ -220,6 +216,7 @@ function defineChanges(define: Define, tree: FileTree): void {
   define('futimesat', (cpu, thread, { args, a0, a1, a2 }) => {
     const times = loadTimes(cpu, thread, a2, 'microseconds');
     if (typeof times === 'number') return times;
+    if (a1 === 0 && (a0 | 0) !== At.FDCWD) return onFile(cpu, thread, a0, (found) => changeTimes(cpu, tree, thread, found, times));
     return onPath(cpu, thread, a0, args.string(cpu, thread, a1), 0, (found) => changeTimes(cpu, tree, thread, found, times));
   });
   define('utime', (cpu, thread, { args, a0, a1 }) => {
@@ -234,33 +231,49 @@ function isNullPath(path: string | number): boolean {
   return path === '' || path === -Errno.EFAULT;
 }
 
+/** What has the attributes. */
+function inodeOf(tree: FileTree, found: Dentry | File): Attributed {
+  return found instanceof Dentry ? found.inode : namelessInode(tree, found);
+}
+
+/** What stands for something of the kernel has attributes that cannot be changed (Linux: `anon_inode_setattr`, and pidfds before it). */
+function isFixed(tree: FileTree, found: Dentry | File): number {
+  if (found instanceof Dentry || !found.isAnonymous) return 0;
+  if (tree.kernel.later.anonymousInodesAreFixed) return -Errno.EOPNOTSUPP;
+  return (found.mode & FileMode.TYPE) === 0 ? 0 : -Errno.EPERM;
+}
+
 /** chmod(2). */
-function changeMode(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, mode: number): number {
-  const { inode } = dentry;
+function changeMode(cpu: Cpu, tree: FileTree, thread: Thread, found: Dentry | File, mode: number): number {
+  const inode = inodeOf(tree, found);
   const { credentials } = thread.process;
+  const fixed = isFixed(tree, found);
+  if (fixed < 0) return fixed;
   if (inode.type === FileMode.SYMLINK) return -Errno.EOPNOTSUPP;
   if (!owns(credentials, inode)) return -Errno.EPERM;
   let bits = mode & FileMode.PERMISSIONS;
   if (!keepsGroupBit(credentials, inode.gid)) bits &= ~FileMode.SETGID;
   inode.mode = inode.type | bits;
-  changed(cpu, tree, dentry);
+  changed(cpu, tree, found);
   return 0;
 }
 
 /** chown(2). Whoever owns it afterwards, the program no longer runs with the rights of the old owner. */
-function changeOwner(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, uid: number, gid: number): number {
-  const { inode } = dentry;
+function changeOwner(cpu: Cpu, tree: FileTree, thread: Thread, found: Dentry | File, uid: number, gid: number): number {
+  const inode = inodeOf(tree, found);
   const { credentials } = thread.process;
+  const fixed = isFixed(tree, found);
+  if (fixed < 0) return fixed;
   const own = credentials.fsuid === inode.uid;
   const mayGive = isCapable(credentials, FileCapability.CHOWN);
   if (uid !== KEEP && !mayGive && !(own && uid === inode.uid)) return -Errno.EPERM;
   if (gid !== KEEP && !mayGive && !(own && (inGroup(credentials, gid) || gid === inode.gid))) return -Errno.EPERM;
-  const lost = isDirectory(inode) ? 0 : inode.mode & (FileMode.SETUID | privilegedBits(inode, credentials));
+  const lost = inode.type === FileMode.DIRECTORY ? 0 : inode.mode & (FileMode.SETUID | privilegedBits(inode, credentials));
   if (lost !== 0 && !owns(credentials, inode)) return -Errno.EPERM;
   inode.mode &= ~lost;
   if (uid !== KEEP) inode.uid = uid >>> 0;
   if (gid !== KEEP) inode.gid = gid >>> 0;
-  changed(cpu, tree, dentry);
+  changed(cpu, tree, found);
   return 0;
 }
 
@@ -295,8 +308,8 @@ function loadTimes(
 }
 
 /** utimensat(2). Anyone who may write may set the time to now; an owner may set any time. */
-function changeTimes(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, times: readonly [NewTime, NewTime] | null): number {
-  const { inode } = dentry;
+function changeTimes(cpu: Cpu, tree: FileTree, thread: Thread, found: Dentry | File, times: readonly [NewTime, NewTime] | null): number {
+  const inode = inodeOf(tree, found);
   const { credentials } = thread.process;
   if (times?.includes(NO_TIME) === true) return -Errno.EINVAL;
   if (!owns(credentials, inode)) {
@@ -304,6 +317,8 @@ function changeTimes(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, t
     const refused = permission(inode, AccessMode.WRITE, credentials);
     if (refused < 0) return refused;
   }
+  const fixed = isFixed(tree, found);
+  if (fixed < 0) return fixed;
   const now = tree.clock.now(cpu);
   const [accessed, modified] = times ?? (['now', 'now'] as const);
   if (accessed !== 'keep') inode.accessed = accessed === 'now' ? now : accessed;
@@ -311,14 +326,14 @@ function changeTimes(cpu: Cpu, tree: FileTree, thread: Thread, dentry: Dentry, t
   cpu.charge(TmpfsStep.changeInode);
   inode.changed = now;
   const mask = accessed === 'keep' ? Inotify.MODIFY : modified === 'keep' ? Inotify.ACCESS : Inotify.ATTRIB;
-  tree.event(cpu, dentry, mask);
+  if (found instanceof Dentry) tree.event(cpu, found, mask);
   return 0;
 }
 
-function changed(cpu: Cpu, tree: FileTree, dentry: Dentry): void {
+function changed(cpu: Cpu, tree: FileTree, found: Dentry | File): void {
   cpu.charge(TmpfsStep.changeInode);
-  dentry.inode.changed = tree.clock.now(cpu);
-  tree.event(cpu, dentry, Inotify.ATTRIB);
+  inodeOf(tree, found).changed = tree.clock.now(cpu);
+  if (found instanceof Dentry) tree.event(cpu, found, Inotify.ATTRIB);
 }
 
 const STATFS_BYTES = 120;

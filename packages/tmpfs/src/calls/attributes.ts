@@ -1,7 +1,7 @@
 import { MemFd } from '@rpal/ipc';
 import type { UserBuffer } from '@rpal/kernel';
-import type { Credentials, File } from '@rpal/vfs';
-import { numberOfFile } from '../tree/anonymous.js';
+import type { File } from '@rpal/vfs';
+import { namelessInode } from '../tree/anonymous.js';
 import type { FileTree } from '../tree/file-tree.js';
 import type { Inode } from '../tree/inode.js';
 import type { Timestamp } from '../tree/timestamp.js';
@@ -37,18 +37,17 @@ export function attributesOf(inode: Inode): Attributes {
 }
 
 /** Attributes of an open file, with a name or without. */
-export function attributesOfFile(tree: FileTree, file: File, { uid, gid }: Credentials): Attributes {
+export function attributesOfFile(tree: FileTree, file: File): Attributes {
   const dentry = dentryOf(file);
   if (dentry !== null) return attributesOf(dentry.inode);
   const size = file instanceof MemFd ? file.file.size : 0;
   const blocks = file instanceof MemFd ? file.file.allocatedPages * 8 : 0;
-  const time = { seconds: tree.clock.boot, nanoseconds: 0 };
-  const number = numberOfFile(tree, file);
+  const { number, mode, uid, gid, accessed, modified, changed } = namelessInode(tree, file);
   const links = file instanceof MemFd ? 0 : 1;
   return {
     device: ANONYMOUS_DEVICE,
     number,
-    mode: file.mode,
+    mode,
     links,
     uid,
     gid,
@@ -56,9 +55,9 @@ export function attributesOfFile(tree: FileTree, file: File, { uid, gid }: Crede
     size,
     blocks,
     blockSize: PAGE_SIZE,
-    accessed: time,
-    modified: time,
-    changed: time,
+    accessed,
+    modified,
+    changed,
     born: null,
   };
 }

@@ -1,6 +1,6 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { MemFd, MessageQueueFile, PipeEnd } from '@rpal/ipc';
-import type { SyscallExtension, SyscallHandler, Thread, UserContext } from '@rpal/kernel';
+import { type SyscallExtension, type SyscallHandler, type Thread, type UserContext, whenOver } from '@rpal/kernel';
 import { Errno, FallocateMode, FileMode, Flock, Inotify, OpenFlag, Seek } from '@rpal/uapi';
 import { Direction, type File, growth, type IoVec, importSegments, OFFSET_END, Pending, refusal } from '@rpal/vfs';
 import { AnonymousLocks, flock } from '../locks/lock-call.js';
@@ -25,15 +25,16 @@ interface VectorCalls {
 
 /** Calls that list directories, that move, allocate and lock the bytes of files, and that see them written back. */
 export function defineDataCalls(define: Define, tree: FileTree, vectors: VectorCalls): void {
+  // How much room is left is an int in Linux: of 2 GiB and more there is none.
   const list = (cpu: Cpu, thread: Thread, fd: number, address: number, bytes: number, wide: boolean): number => {
     const file = thread.process.files.lookUp(cpu, fd | 0);
     if (file === null) return -Errno.EBADF;
-    return file instanceof DirectoryFile ? file.list(cpu, thread, address, bytes >>> 0, wide) : -Errno.ENOTDIR;
+    return file instanceof DirectoryFile ? file.list(cpu, thread, address, bytes | 0, wide) : -Errno.ENOTDIR;
   };
   define('getdents', (cpu, thread, { a0, a1, a2 }) => list(cpu, thread, a0, a1, a2, false));
   define('getdents64', (cpu, thread, { a0, a1, a2 }) => list(cpu, thread, a0, a1, a2, true));
 
-  defineVectors(define, vectors);
+  defineVectors(define, vectors, tree.kernel.later.writesWithoutSignal ? Rwf.ALL | Rwf.NOSIGNAL : Rwf.ALL);
 
   define('fallocate', (cpu, thread, { a0, a1, a2, a3 }) => {
     const file = thread.process.files.lookUp(cpu, a0 | 0);
@@ -64,25 +65,25 @@ export function defineDataCalls(define: Define, tree: FileTree, vectors: VectorC
 const LOCK_MAND = 0x20;
 
 /** How a transfer goes besides its direction (RWF_*): those for writing through have nothing to do here. */
-const Rwf = { HIPRI: 1, NOWAIT: 8, APPEND: 0x10, NOAPPEND: 0x20, ATOMIC: 0x40, DONTCACHE: 0x80, ALL: 0xff } as const;
+const Rwf = { HIPRI: 1, NOWAIT: 8, APPEND: 0x10, NOAPPEND: 0x20, ATOMIC: 0x40, DONTCACHE: 0x80, NOSIGNAL: 0x100, ALL: 0xff } as const;
 /** The offset that stands for the position of the file. */
 const AT_POSITION = -1;
 
-/** readv and writev at an offset, with flags or without. */
-function defineVectors(define: Define, { readv, writev }: VectorCalls): void {
-  define('preadv', (cpu, thread, regs) => positioned(cpu, thread, regs, Direction.READ, 0));
-  define('pwritev', (cpu, thread, regs) => positioned(cpu, thread, regs, Direction.WRITE, 0));
+/** readv and writev at an offset, with flags or without. @param known the flags there are */
+function defineVectors(define: Define, { readv, writev }: VectorCalls, known: number): void {
+  define('preadv', (cpu, thread, regs) => positioned(cpu, thread, regs, Direction.READ, 0, known));
+  define('pwritev', (cpu, thread, regs) => positioned(cpu, thread, regs, Direction.WRITE, 0, known));
   for (const [name, inner, direction] of [
     ['preadv2', readv, Direction.READ],
     ['pwritev2', writev, Direction.WRITE],
   ] as const) {
     const call: SyscallHandler = (cpu, thread, regs) => {
       const flags = regs.a5 | 0;
-      if (regs.a3 !== AT_POSITION) return positioned(cpu, thread, regs, direction, flags);
+      if (regs.a3 !== AT_POSITION) return positioned(cpu, thread, regs, direction, flags, known);
       const file = thread.process.files.lookUp(cpu, regs.a0 | 0);
       if (file === null) return -Errno.EBADF;
       const append = (flags & Rwf.APPEND) !== 0 && file instanceof MemFd && direction === Direction.WRITE;
-      return flagged(cpu, thread, file, regs, direction, flags, () => {
+      return flagged(cpu, thread, file, regs, direction, flags, known, () => {
         if (append) file.seek(0, Seek.END);
         return inner(cpu, thread, regs);
       });
@@ -99,6 +100,7 @@ function flagged(
   { args, a1, a2 }: UserContext,
   direction: number,
   flags: number,
+  known: number,
   move: (segments: readonly IoVec[]) => number,
 ): number {
   const refused = refusal(file, direction);
@@ -107,8 +109,19 @@ function flagged(
   const segments = typeof given === 'number' ? given : importSegments(given);
   if (typeof segments === 'number') return segments;
   if (segments.every(({ length }) => length === 0)) return 0;
-  const wrong = refusedFlags(file, direction, flags);
+  const wrong = refusedFlags(file, direction, flags, known);
   if (wrong < 0) return wrong;
+  if ((flags & Rwf.NOSIGNAL) !== 0) {
+    thread.writesWithoutSignal = true;
+    return whenOver(cpu, thread, transfer(file, segments, flags, move), (_on, result) => {
+      thread.writesWithoutSignal = false;
+      return result;
+    });
+  }
+  return transfer(file, segments, flags, move);
+}
+
+function transfer(file: File, segments: readonly IoVec[], flags: number, move: (segments: readonly IoVec[]) => number): number {
   if ((flags & Rwf.NOWAIT) === 0) return move(segments);
   const before = file.flags;
   file.flags |= OpenFlag.NONBLOCK;
@@ -117,12 +130,12 @@ function flagged(
   return result;
 }
 
-/** kiocb_set_rw_flags. @returns 0 or a negative errno */
-function refusedFlags(file: File, direction: number, flags: number): number {
+/** kiocb_set_rw_flags. @param known the flags there are @returns 0 or a negative errno */
+function refusedFlags(file: File, direction: number, flags: number, known: number): number {
   if (flags === 0) return 0;
   const iterates = direction === Direction.WRITE ? file.writesIov || file instanceof MemFd : file.readsIov || file instanceof MemFd;
   if (!iterates) return (flags & ~Rwf.HIPRI) === 0 ? 0 : -Errno.EOPNOTSUPP;
-  if ((flags & ~Rwf.ALL) !== 0) return -Errno.EOPNOTSUPP;
+  if ((flags & ~known) !== 0) return -Errno.EOPNOTSUPP;
   if ((flags & Rwf.APPEND) !== 0 && (flags & Rwf.NOAPPEND) !== 0) return -Errno.EINVAL;
   // Files in memory may have to wait for a page.
   if ((flags & Rwf.NOWAIT) !== 0 && file instanceof MemFd) return -Errno.EOPNOTSUPP;
@@ -130,14 +143,14 @@ function refusedFlags(file: File, direction: number, flags: number): number {
 }
 
 /** readv and writev at an offset. */
-function positioned(cpu: Cpu, thread: Thread, regs: UserContext, direction: number, flags: number): number {
+function positioned(cpu: Cpu, thread: Thread, regs: UserContext, direction: number, flags: number, known: number): number {
   const given = regs.a3;
   if (given < 0) return -Errno.EINVAL;
   const file = thread.process.files.lookUp(cpu, regs.a0 | 0);
   if (file === null) return -Errno.EBADF;
   if (!file.positioned) return -Errno.ESPIPE;
   const write = direction === Direction.WRITE;
-  return flagged(cpu, thread, file, regs, direction, flags, (segments) => {
+  return flagged(cpu, thread, file, regs, direction, flags, known, (segments) => {
     const offset = write && (flags & Rwf.APPEND) !== 0 && file instanceof MemFd ? file.file.size : given;
     let done = 0;
     for (const { address, length } of segments) {
@@ -199,7 +212,7 @@ function fallocate(cpu: Cpu, tree: FileTree, thread: Thread, file: File, mode: n
   const most = file instanceof MessageQueueFile ? 2 ** 31 : OFFSET_END;
   if (offset + length > most || (offset > 0 && offset + length === OFFSET_END)) return -Errno.EFBIG;
   if (!(file instanceof MemFd) || (kind !== 0 && kind !== PUNCH_HOLE)) return -Errno.EOPNOTSUPP;
-  const refused = kind === PUNCH_HOLE || keeps ? 0 : growth(cpu, thread, file.file.size, offset + length);
+  const refused = kind === PUNCH_HOLE ? 0 : growth(cpu, thread, file.file.size, offset + length);
   if (refused < 0) return refused;
   cpu.charge(kind === PUNCH_HOLE ? TmpfsStep.truncateBody : TmpfsStep.allocateBody);
   const sealed = file.refusesRange(kind === PUNCH_HOLE ? 'hole' : 'room', keeps ? 0 : offset + length);

@@ -115,7 +115,9 @@ function sendFile(cpu: Cpu, tree: FileTree, thread: Thread, outFd: number, inFd:
   // The file system of message queues knows no larger files.
   if ((from instanceof MessageQueueFile || to instanceof MessageQueueFile) && given >= SMALL_FILE) return -Errno.EOVERFLOW;
   if ((to.flags & OpenFlag.APPEND) !== 0 && !(to instanceof PipeEnd)) return -Errno.EINVAL;
-  if (wanted === 0 && !(from instanceof PipeEnd) && !(from instanceof UnixSocket)) return 0;
+  // Something must be left where it was if it cannot be sent: what has no position is refused.
+  if (!(to instanceof PipeEnd) && from.seek(0, Seek.CUR) === -Errno.ESPIPE) return -Errno.EINVAL;
+  if (wanted === 0) return 0;
   if (!(from instanceof MemFd)) return -Errno.EINVAL;
   const offset = address === 0 ? from.seek(0, Seek.CUR) : given;
   const length = Math.min(wanted, MAX_RW_COUNT, Math.max(0, from.file.size - offset));

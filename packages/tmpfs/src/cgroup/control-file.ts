@@ -1,5 +1,5 @@
 import type { Cpu } from '@rpal/hw-x86';
-import { type Thread, UserBuffer } from '@rpal/kernel';
+import { type ProcessCredentials, type Thread, UserBuffer } from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
 import { type Caller, PositionedFile } from '@rpal/vfs';
 import { closed, flushed, mayRead, mayWrite, rememberedFlags } from '../open/open-inode.js';
@@ -64,7 +64,7 @@ export class OpenControlFile extends PositionedFile implements TreeFile {
     if (this.#gone) return -Errno.ENODEV;
     if (length === 0) return 0;
     const thread = caller as Thread;
-    const opener = this.tree.openers.get(this) ?? credentialsOf(caller);
+    const opener = (this.opener as ProcessCredentials | null) ?? credentialsOf(caller);
     const result = this.#file.store?.(this.#hierarchy, this.#cgroup, bytes.text(0, length).trim(), { cpu, thread, opener });
     return result === 0 ? length : (result ?? -Errno.EINVAL);
   }

@@ -3,7 +3,7 @@ import type { Thread } from '@rpal/kernel';
 import { At, Errno, FileMode, Inotify } from '@rpal/uapi';
 import { TmpfsStep } from '../steps.js';
 import { type DirectoryInode, type Inode, isDirectory, RegularInode } from '../tree/inode.js';
-import type { PathWalk } from '../walk/path-walk.js';
+import { dentryOf, type PathWalk } from '../walk/path-walk.js';
 import { FileCapability, isCapable, owns, permission } from '../walk/permission.js';
 import { mayCreate, placeFor } from './create.js';
 
@@ -19,16 +19,17 @@ export function makeLink(
   flags: number,
 ): number {
   const { tree } = walk;
-  if ((flags & At.EMPTY_PATH) !== 0 && isForeign(cpu, walk, thread, oldFd, oldPath)) return -Errno.ENOENT;
-  const source =
-    oldPath === '' && (flags & At.EMPTY_PATH) !== 0
-      ? walk.start(oldFd, '')
-      : walk.lookUp(oldFd, oldPath, (flags & At.SYMLINK_FOLLOW) !== 0);
+  if ((flags & At.EMPTY_PATH) !== 0 && isForeign(cpu, thread, oldFd, oldPath)) return -Errno.ENOENT;
+  const isEmpty = oldPath === '' && (flags & At.EMPTY_PATH) !== 0;
+  const file = isEmpty && (oldFd | 0) >= 0 ? thread.process.files.lookUpRaw(cpu, oldFd | 0) : null;
+  // A file without a name is of another file system than any place for one.
+  const isNameless = file !== null && dentryOf(file) === null;
+  const source = isNameless ? null : isEmpty ? walk.start(oldFd, '') : walk.lookUp(oldFd, oldPath, (flags & At.SYMLINK_FOLLOW) !== 0);
   if (typeof source === 'number') return source;
   const place = placeFor(walk, newFd, newPath, false);
   if (typeof place === 'number') return place;
-  const { inode } = source;
-  if (inode.fs !== place.directory.inode.fs) return (place.directory.inode as DirectoryInode).fixed ? -Errno.ENOENT : -Errno.EXDEV;
+  const inode = source?.inode;
+  if (inode?.fs !== place.directory.inode.fs) return (place.directory.inode as DirectoryInode).fixed ? -Errno.ENOENT : -Errno.EXDEV;
   if (!mayLink(inode, thread)) return -Errno.EPERM;
   const refused = mayCreate(place.directory, thread);
   if (refused < 0) return refused;
@@ -57,9 +58,9 @@ function mayLink(inode: Inode, { process: { credentials } }: Thread): boolean {
 }
 
 /** With AT_EMPTY_PATH a descriptor is enough for who opened it, and for who may search everywhere. */
-function isForeign(cpu: Cpu, { tree }: PathWalk, { process }: Thread, fd: number, path: string | number): boolean {
+function isForeign(cpu: Cpu, { process }: Thread, fd: number, path: string | number): boolean {
   if (typeof path === 'number' || path.startsWith('/') || (fd | 0) === At.FDCWD) return false;
   const file = process.files.lookUpRaw(cpu, fd | 0);
   if (file === null || isCapable(process.credentials, FileCapability.DAC_READ_SEARCH)) return false;
-  return tree.openers.get(file) !== process.credentials;
+  return file.opener !== process.credentials;
 }

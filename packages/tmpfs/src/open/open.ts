@@ -181,7 +181,7 @@ class Opening {
     if (typeof found === 'number') return found;
     if ((flags & DIRECTORY) !== 0 && !isDirectory(found.inode)) return -Errno.ENOTDIR;
     const file = new PathFile(this.#tree, found, flags & ~CLOEXEC);
-    this.#tree.openers.set(file, this.#thread.process.credentials);
+    file.opener = this.#thread.process.credentials;
     return this.#thread.process.files.install(this.#cpu, file, flags & CLOEXEC);
   }
 
@@ -211,7 +211,7 @@ class Opening {
 
   #installOn(cpu: Cpu, file: TreeFile): number {
     opened(cpu, file);
-    this.#tree.openers.set(file, this.#thread.process.credentials);
+    file.opener = this.#thread.process.credentials;
     return this.#thread.process.files.install(cpu, file, this.#flags & CLOEXEC);
   }
 }

@@ -3,7 +3,7 @@ import type { Process, Thread } from '@rpal/kernel';
 import { Errno, FileMode } from '@rpal/uapi';
 import type { File } from '@rpal/vfs';
 import type { Cgroup, CgroupHierarchy } from '../cgroup/cgroup.js';
-import { numberOfFile } from '../tree/anonymous.js';
+import { namelessInode } from '../tree/anonymous.js';
 import { type Dentry, shownPath } from '../tree/dentry.js';
 import type { FileTree } from '../tree/file-tree.js';
 import type { Inode, InodeFields } from '../tree/inode.js';
@@ -129,8 +129,8 @@ function placeOf({ path, dead }: Cgroup): string {
 
 /** What stands for a file without a name. */
 function nameOf(tree: FileTree, file: File): string {
-  if (file instanceof PipeEnd) return `pipe:[${numberOfFile(tree, file)}]`;
-  if (file instanceof UnixSocket) return `socket:[${numberOfFile(tree, file)}]`;
+  if (file instanceof PipeEnd) return `pipe:[${namelessInode(tree, file).number}]`;
+  if (file instanceof UnixSocket) return `socket:[${namelessInode(tree, file).number}]`;
   return `anon_inode:[${file.constructor.name.toLowerCase()}]`;
 }
 

@@ -1,8 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { Kernel, Process, ProcessCredentials } from '@rpal/kernel';
+import type { Kernel, Process } from '@rpal/kernel';
 import { MemoryFile } from '@rpal/mm';
 import { FileMode, Inotify } from '@rpal/uapi';
-import type { File } from '@rpal/vfs';
 import { LockWaits } from '../locks/file-locks.js';
 import { TmpfsStep } from '../steps.js';
 import { Dentry, pathBelow } from './dentry.js';
@@ -27,7 +26,7 @@ export interface NewInode {
 }
 
 /** What a tree needs from its machine. */
-export type TreeHost = Pick<Kernel, 'platform' | 'memory' | 'scheduler' | 'sockets' | 'processes'>;
+export type TreeHost = Pick<Kernel, 'platform' | 'memory' | 'scheduler' | 'sockets' | 'processes' | 'later'>;
 
 /** The tree of files of one machine, over all its mounted file systems. */
 export class FileTree {
@@ -37,8 +36,6 @@ export class FileTree {
   readonly root: Dentry;
   readonly contexts: FsContexts;
   readonly lockWaits: LockWaits = new LockWaits();
-  /** Who opened a file, for calls that give more to him than to others. */
-  readonly openers: WeakMap<File, ProcessCredentials> = new WeakMap();
   /** Files of the tree that processes execute. */
   readonly executables: WeakMap<Process, Dentry> = new WeakMap();
   readonly #mounts: { readonly path: string; readonly type: string }[] = [];

@@ -37,8 +37,21 @@ export interface InodeFields {
   readonly time: Timestamp;
 }
 
+/** Whose a file is, who may do what with it, and when that was changed. */
+export interface Attributed {
+  /** FileMode.REGULAR, DIRECTORY, ... */
+  readonly type: number;
+  /** Type and permissions. */
+  mode: number;
+  uid: number;
+  gid: number;
+  accessed: Timestamp;
+  modified: Timestamp;
+  changed: Timestamp;
+}
+
 /** A file, whatever its names (Linux: `struct inode`). */
-export abstract class Inode {
+export abstract class Inode implements Attributed {
   readonly fs: SuperBlock;
   /** `st_ino`. */
   readonly number: number;

@@ -1,7 +1,7 @@
 import { hasCapability, type ProcessCredentials, type Thread } from '@rpal/kernel';
 import { AccessMode, Errno, FileMode } from '@rpal/uapi';
 import type { Caller } from '@rpal/vfs';
-import type { Inode } from '../tree/inode.js';
+import type { Attributed, Inode } from '../tree/inode.js';
 
 const { READ, WRITE, EXECUTE } = AccessMode;
 
@@ -30,7 +30,7 @@ export function inGroup({ fsgid, groups }: ProcessCredentials, group: number): b
 }
 
 /** May these credentials change what only an owner may? */
-export function owns(credentials: ProcessCredentials, { uid }: Inode): boolean {
+export function owns(credentials: ProcessCredentials, { uid }: Attributed): boolean {
   return credentials.fsuid === uid || isCapable(credentials, FileCapability.FOWNER);
 }
 
@@ -39,7 +39,7 @@ export function owns(credentials: ProcessCredentials, { uid }: Inode): boolean {
  * @param mask `AccessMode` bits
  * @returns 0 or -EACCES
  */
-export function permission(inode: Inode, mask: number, credentials: ProcessCredentials): number {
+export function permission(inode: Attributed, mask: number, credentials: ProcessCredentials): number {
   const { mode } = inode;
   const shift = credentials.fsuid === inode.uid ? 6 : inGroup(credentials, inode.gid) ? 3 : 0;
   if (((mode >> shift) & mask) === mask || mask === 0) return 0;
@@ -73,7 +73,7 @@ export function keepsGroupBit(credentials: ProcessCredentials, group: number): b
 }
 
 /** The bits that a change of its contents or owner takes from a file (Linux: `setattr_should_drop_suidgid`). */
-export function privilegedBits({ mode, gid }: Inode, credentials: ProcessCredentials): number {
+export function privilegedBits({ mode, gid }: Attributed, credentials: ProcessCredentials): number {
   const group = (mode & FileMode.SETGID) !== 0 && ((mode & FileMode.GROUP_EXECUTE) !== 0 || !keepsGroupBit(credentials, gid));
   return (mode & FileMode.SETUID) | (group ? FileMode.SETGID : 0);
 }

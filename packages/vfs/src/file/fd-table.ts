@@ -1,5 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { Errno, OpenFlag } from '@rpal/uapi';
+import type { Credentials } from '../operation/caller.js';
 import { VfsStep } from '../steps.js';
 import type { File } from './file.js';
 
@@ -7,6 +8,11 @@ import type { File } from './file.js';
 export const OPEN_MAX = 1024;
 /** The limit cannot be higher (fs.nr_open). */
 export const NR_OPEN: number = 1 << 20;
+
+/** Whose descriptors a table has. */
+export interface FileOwner {
+  readonly credentials: Credentials;
+}
 
 /**
  * The descriptors of a process (Linux: `struct files_struct`). Threads share one. Only the lower 32 bits of a register that holds a
@@ -21,7 +27,7 @@ export class FdTable {
   /** Tasks that use it. */
   users = 1;
   /** The process that it belongs to: files are told who closes them. */
-  owner: object | null = null;
+  owner: FileOwner | null = null;
 
   constructor(limit: number = OPEN_MAX) {
     this.limit = limit;
@@ -59,6 +65,12 @@ export class FdTable {
     let fd = Math.max(from, this.#lowestFree);
     while (this.#files[fd] != null) fd++;
     return fd < this.limit ? fd : -Errno.EMFILE;
+  }
+
+  /** Descriptors that there is room for without another table (Linux: `max_fds`): select looks at no others. */
+  get size(): number {
+    const { length } = this.#files;
+    return length <= 64 ? 64 : 128 * 2 ** Math.ceil(Math.log2(Math.ceil(length / 128)));
   }
 
   /** Gives `file` the lowest free descriptor, at least `from`. @param flags only O_CLOEXEC counts @returns it, or -EMFILE */
@@ -147,6 +159,7 @@ export class FdTable {
 
   #place(fd: number, file: File, closeOnExec: boolean): void {
     while (this.#files.length < fd) this.#files.push(null);
+    file.opener ??= this.owner?.credentials ?? null;
     this.#files[fd] = file.get();
     this.setCloseOnExec(fd, closeOnExec);
   }

@@ -1,8 +1,8 @@
 import { type Cpu, PAGE_SIZE } from '@rpal/hw-x86';
 import { mmap } from '@rpal/mm';
 import type { WaitQueue } from '@rpal/sched';
-import { Errno, Fcntl, OpenFlag, Poll } from '@rpal/uapi';
-import type { Caller } from '../operation/caller.js';
+import { Errno, Fcntl, FileMode, OpenFlag, Poll } from '@rpal/uapi';
+import type { Caller, Credentials } from '../operation/caller.js';
 import { VfsStep } from '../steps.js';
 
 /**
@@ -30,6 +30,8 @@ export abstract class File {
   readonly isPath: boolean;
   /** Descriptors and calls in progress that hold it. */
   count = 0;
+  /** Who opened it (Linux: `f_cred`); null before it has a descriptor. */
+  opener: Credentials | null = null;
   /** Who watches it: epoll's items. */
   readonly watchers: Watcher[] = [];
 
@@ -45,6 +47,11 @@ export abstract class File {
   /** Type and permissions of its inode (`st_mode`): what an anonymous inode has, unless it is more than that. */
   get mode(): number {
     return 0o600;
+  }
+
+  /** It stands for something of the kernel, and is no file of a file system (Linux: `IS_ANON_FILE`). */
+  get isAnonymous(): boolean {
+    return (this.mode & FileMode.TYPE) === 0;
   }
 
   /** Present events; registers with `table` if given. A file that cannot be waited for is always ready. */

@@ -28,8 +28,8 @@ export const compare: Group = {
     },
     {
       kind: 'bound',
-      text: 'if (gathers !== undefined && clients > gathers.clients) {',
-      mutated: 'if (gathers !== undefined && clients >= gathers.clients) {',
+      text: 'if (clients > mostClients) ',
+      mutated: 'if (clients >= mostClients) ',
       tests: ['fan-in'],
     },
   ],

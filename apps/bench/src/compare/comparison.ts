@@ -125,9 +125,8 @@ export function whyNot(mechanism: Mechanism, settings: CompareSettings, size: nu
   if ((workload === 'stream' || workload === 'batch' || workload === 'cost') && !mechanism.streams) return 'sends one message at a time';
   if (workload === 'fan-in') {
     if (mechanism.gather === undefined) return 'is for two sides only';
-    const { gathers } = mechanism;
-    if (gathers !== undefined && clients > gathers.clients) return `has ${gathers.clients} clients at most`;
-    if (gathers !== undefined && size > gathers.size) return `takes up to ${gathers.size} bytes from several clients`;
+    const { mostClients = clients } = mechanism;
+    if (clients > mostClients) return `has ${mostClients} clients at most`;
   }
   return null;
 }

@@ -46,8 +46,8 @@ export interface MechanismLimits {
   readonly streams: boolean;
   /** Whether both sides have to be on one CPU; absent: they may be anywhere. */
   readonly oneCpu?: true;
-  /** How many clients one server can have at most, and bytes of their largest message; absent: as many as there are cores, and `sizes`. */
-  readonly gathers?: { readonly clients: number; readonly size: number };
+  /** How many clients one server can have at most; absent: as many as there are cores. */
+  readonly mostClients?: number;
 }
 
 /** A way for two programs to exchange messages. Plugins may add further ones. */

@@ -33,6 +33,18 @@ export interface RpalVariant {
   readonly passing: 'copy' | 'reference';
 }
 
+/** What a client does while its queue at the server is full. @param times how often it has looked before */
+type Patience = (p: Program, meeting: Meeting, times: number) => Routine;
+
+/** TSC cycles between two looks of one of several clients: twice as many each time. */
+const FIRST_PAUSE = 40;
+const LONGEST_PAUSE = 20_000;
+
+/** The server may be asleep with the words, and be woken by the next tick only (see `gather`). */
+function* lookLess(p: Program, _meeting: Meeting, times: number): Routine {
+  yield* p.compute(Math.min(FIRST_PAUSE * 2 ** times, LONGEST_PAUSE));
+}
+
 /** How the client's calls reach the server. */
 interface Far {
   readonly server: number;
@@ -61,11 +73,11 @@ export function rpalMechanism({ name, title, plugins, passing }: RpalVariant): M
         serverCpu,
       );
       machine.spawn(
-        rpalExecutable('client', (p) => client(p, meeting, passing)),
+        rpalExecutable('client', (p) => client(p, meeting, passing, lookAgain)),
         clientCpu,
       );
     },
-    ...(passing === 'copy' ? { gather, gathers: { clients: MOST_CLIENTS, size: WORD * QUEUE_WORDS } } : {}),
+    ...(passing === 'copy' ? { gather, mostClients: MOST_CLIENTS } : {}),
   };
 }
 
@@ -118,7 +130,7 @@ function* server(p: Program, meeting: Meeting, passing: RpalVariant['passing']):
   yield* meeting.server(p, end);
 }
 
-function* client(p: Program, meeting: Meeting, passing: RpalVariant['passing']): Routine {
+function* client(p: Program, meeting: Meeting, passing: RpalVariant['passing'], patience: Patience): Routine {
   done('sched_setaffinity', yield* p.setAffinity([meeting.cpus[0]]));
   done('nanosleep', yield* p.sleep(Time.ms));
   const fd = done('socket', yield* p.socket(SocketType.STREAM));
@@ -134,11 +146,11 @@ function* client(p: Program, meeting: Meeting, passing: RpalVariant['passing']):
 
   /** Calls with words; a full queue has to be emptied by its receiver first. */
   function* call(address: number, count: number): Routine {
-    for (;;) {
+    for (let times = 0; ; times++) {
       const n = yield* lib.writePtrs(far.server, far.fd, address, count);
       if (n === count) return;
       if (n !== -RpalError.QUEUE_PUT_FAILED && n !== -RpalError.CACHE_FULL) throw libraryFailed('rpal_write_ptrs', lib.error);
-      yield* lookAgain(p, meeting);
+      yield* patience(p, meeting, times);
     }
   }
 
@@ -170,7 +182,11 @@ function libraryFailed(call: string, error: number): MachineError {
   return new MachineError('CALL_FAILED', `${call} failed with ${name}`);
 }
 
-/** One server, whose receiver waits for all its clients. */
+/**
+ * One server, whose receiver waits for all its clients. A message of more words than a queue holds is several calls, and each may come while
+ * the server is on its way to sleep on account of another client's: it has looked for words already and cannot be called yet, so nobody
+ * tells it of them but the waker, at the next tick (patch 31): each time up to four milliseconds are lost.
+ */
 function gather(machine: Machine, gathering: Gathering): void {
   const { clientCpus, serverCpu, size, waiting } = gathering;
   machine.spawn(
@@ -186,7 +202,7 @@ function gather(machine: Machine, gathering: Gathering): void {
       *server() {},
     };
     machine.spawn(
-      rpalExecutable(`client ${number}`, (p) => client(p, meeting, 'copy')),
+      rpalExecutable(`client ${number}`, (p) => client(p, meeting, 'copy', lookLess)),
       cpu,
     );
   }
@@ -221,8 +237,16 @@ function* hub(p: Program, { clientCpus, serverCpu, server: serve }: Gathering): 
       for (;;) {
         while (ready.length === 0) yield* wait();
         const number = ready.shift() as number;
-        // A call has put all of a message into the queue.
-        if ((yield* lib.readPtrs(fds[number] as number, address, Math.ceil(length / WORD))) > 0) return number;
+        const all = Math.ceil(length / WORD);
+        let got = yield* lib.readPtrs(fds[number] as number, address, Math.min(all, QUEUE_WORDS));
+        if (got <= 0) continue;
+        // The rest comes with further calls of this client; what others bring meanwhile has its turn afterwards.
+        while (got < all) {
+          const n = yield* lib.readPtrs(fds[number] as number, address + WORD * got, Math.min(all - got, QUEUE_WORDS));
+          if (n > 0) got += n;
+          else yield* wait();
+        }
+        return number;
       }
     },
     send: (client, address, length) => answer(p, fds[client] as number, address, length),

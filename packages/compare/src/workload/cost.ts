@@ -87,7 +87,7 @@ export function costInCores(mechanism: Mechanism, options: Omit<FanInOptions, 'c
   });
   const oneThread = elapsed / options.messages;
   let between = Number.POSITIVE_INFINITY;
-  for (let cores = 2; cores <= Math.min(most, 1 + (mechanism.gathers?.clients ?? most)); cores++) {
+  for (let cores = 2; cores <= Math.min(most, 1 + (mechanism.mostClients ?? most)); cores++) {
     const clients = cores - 1;
     between = fanIn(eachWorking(mechanism, work), { ...options, clients }).elapsed / (clients * options.messages);
     if (between < oneThread) return { cores, mechanism: between, oneThread };

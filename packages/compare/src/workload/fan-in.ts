@@ -28,13 +28,11 @@ const PAUSE = 200;
  * @throws CompareError USAGE if the mechanism is for two sides only, or there are too few cores; CHANGED. MachineError CALL_FAILED
  */
 export function fanIn(mechanism: Mechanism, { machine: options, size, waiting, messages, warmUp, clients }: FanInOptions): FanIn {
-  const { name, gather, gathers, sizes, plugins } = mechanism;
+  const { name, gather, mostClients = clients, sizes, plugins } = mechanism;
   if (gather === undefined) throw new CompareError('USAGE', `${name} is for two sides only: it has no server of several clients`);
   checkWaiting(mechanism, waiting);
-  if (gathers !== undefined && clients > gathers.clients) {
-    throw new CompareError('USAGE', `a server of ${name} has ${gathers.clients} clients at most, not ${clients}`);
-  }
-  checkWhole('size', size, sizes[0], gathers?.size ?? sizes[1]);
+  if (clients > mostClients) throw new CompareError('USAGE', `a server of ${name} has ${mostClients} clients at most, not ${clients}`);
+  checkWhole('size', size, sizes[0], sizes[1]);
   checkWhole('messages', messages, 1);
   checkWhole('warmUp', warmUp, 1);
   const machine = machineWith(plugins?.() ?? [], options);

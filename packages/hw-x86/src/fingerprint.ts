@@ -21,7 +21,15 @@ export class Fingerprint {
   }
 
   words(values: Int32Array): this {
-    for (let i = 0; i < values.length; i++) this.#word(values[i] as number);
+    // A machine's whole memory comes by here: the lanes stay in registers.
+    let [a, b] = [this.#a, this.#b];
+    for (let i = 0; i < values.length; i++) {
+      const word = values[i] as number;
+      a = laneA(a, word);
+      b = laneB(b, word);
+    }
+    this.#a = a;
+    this.#b = b;
     return this;
   }
 
@@ -32,9 +40,17 @@ export class Fingerprint {
   }
 
   #word(word: number): void {
-    this.#a = Math.imul(rotate(this.#a ^ Math.imul(word, 0xcc9e2d51), 13), 5) + 0xe6546b64;
-    this.#b = Math.imul(rotate(this.#b ^ Math.imul(word, 0x1b873593), 17), 9) + 0x38495ab5;
+    this.#a = laneA(this.#a, word);
+    this.#b = laneB(this.#b, word);
   }
+}
+
+function laneA(lane: number, word: number): number {
+  return (Math.imul(rotate(lane ^ Math.imul(word, 0xcc9e2d51), 13), 5) + 0xe6546b64) | 0;
+}
+
+function laneB(lane: number, word: number): number {
+  return (Math.imul(rotate(lane ^ Math.imul(word, 0x1b873593), 17), 9) + 0x38495ab5) | 0;
 }
 
 function rotate(word: number, bits: number): number {

@@ -1,5 +1,5 @@
 import { entryFrame } from '@rpal/hw-x86';
-import { Errno, Madvise, Prot } from '@rpal/uapi';
+import { Errno, Madvise, OpenFlag, Prot } from '@rpal/uapi';
 import {
   brk,
   exitMm,
@@ -105,7 +105,7 @@ class ModelledProcess {
     this.#makeOwnTables();
     this.#ownTables = this.#mm.pageTableBytes / PAGE;
     const files = ['f0', 'f1'].map((name) => new MemoryFile(manager, name));
-    this.#files = [...files.map((file) => new MappedFile(file)), new MappedFile(files[0] as MemoryFile, true, false)];
+    this.#files = [...files.map((file) => new MappedFile(file)), new MappedFile(files[0] as MemoryFile, OpenFlag.RDONLY)];
     for (const { file } of this.#files) file.get();
   }
 

@@ -109,7 +109,7 @@ function replace(cpu: Cpu, source: Side, target: Side, entry: number, slot: numb
   }
   cpu.charge(MmStep.forkPage);
   frames.get(frame);
-  frames.setExclusive(frame, false);
+  frames.clearExclusive(frame);
   setEntry(source.mm, source.area, entry, frame, low & Pte.flags & ~Pte.writable);
   setEntry(target.mm, target.area, slot, frame, WRITTEN_PAGE & ~Pte.writable);
   return (low & Pte.writable) !== 0;

@@ -97,7 +97,7 @@ export const pageFlip: Group = {
     },
     { kind: 'permission', text: 'one.from === sender.process.pid && to >= one.start', mutated: 'to >= one.start' },
     { kind: 'bound', text: 'to + length <= one.end)) return -Errno.EPERM;', mutated: 'to < one.end)) return -Errno.EPERM;' },
-    { kind: 'state', text: 'frames.setExclusive(frame, false);', mutated: '', in: 'send-pages.ts' },
+    { kind: 'state', text: 'frames.clearExclusive(frame);', mutated: '', in: 'send-pages.ts' },
     { kind: 'state', text: 'frames.put(old);', mutated: '', in: 'send-pages.ts' },
     { kind: 'key', text: 'frames.exclusive(frame) ? WRITTEN_PAGE : WRITTEN_PAGE & ~Pte.writable', mutated: 'WRITTEN_PAGE & ~Pte.writable' },
   ],

@@ -17,7 +17,7 @@ export class MemFd extends PositionedFile {
     super((flags & (OpenFlag.ACCMODE | OpenFlag.NONBLOCK | OpenFlag.APPEND)) | OpenFlag.LARGEFILE);
     this.file = file;
     const mode = flags & OpenFlag.ACCMODE;
-    this.#mapped = mapped ?? new MappedFile(file, mode !== OpenFlag.WRONLY, mode !== OpenFlag.RDONLY);
+    this.#mapped = mapped ?? new MappedFile(file, mode);
     file.get();
   }
 

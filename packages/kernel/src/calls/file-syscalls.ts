@@ -120,7 +120,8 @@ export function defineFileCalls(table: SyscallTable, kernel: FileCallParts): voi
         case Fcntl.GETFD:
           return files.closesOnExec(a0) ? FD_CLOEXEC : 0;
         case Fcntl.SETFD:
-          files.setCloseOnExec(a0, (a2 & FD_CLOEXEC) !== 0);
+          if ((a2 & FD_CLOEXEC) !== 0) files.setCloseOnExec(a0);
+          else files.clearCloseOnExec(a0);
           return 0;
         case Fcntl.GETFL:
           cpu.charge(KernelStep.fileFlags);
@@ -174,8 +175,10 @@ function ioctl(cpu: Cpu, thread: Thread, file: File, fd: number, command: number
   const { memory, process } = thread;
   switch (command) {
     case Ioctl.FIOCLEX:
+      process.files.setCloseOnExec(fd);
+      return 0;
     case Ioctl.FIONCLEX:
-      process.files.setCloseOnExec(fd, command === Ioctl.FIOCLEX);
+      process.files.clearCloseOnExec(fd);
       return 0;
     case Ioctl.FIONBIO: {
       const on = getUser32(cpu, memory, address);

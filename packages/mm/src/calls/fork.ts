@@ -58,7 +58,7 @@ function copyPages(cpu: Cpu, parent: MmStruct, child: MmStruct, area: Vma): void
       const flags = shared ? low & Pte.flags : low & Pte.flags & ~Pte.writable;
       memory.write32(entry, entryLow(frame, flags));
       frames.get(frame);
-      if (!shared) frames.setExclusive(frame, false);
+      if (!shared) frames.clearExclusive(frame);
       const target = child.tables.make(address);
       memory.write32(target, entryLow(frame, flags));
       memory.write32(target + 4, entryHigh(frame, area.key, high < 0));

@@ -187,7 +187,7 @@ function copyOnWrite(cpu: Cpu, mm: MmStruct, area: Vma, address: number, entry: 
   const shared = (area.flags & VmFlag.SHARED) !== 0;
   if (shared || (frame !== zeroFrame && (frames.exclusive(frame) || solelyUsed(mm, address, frame)))) {
     // The last user of the page: it may be written in place.
-    if (!shared) frames.setExclusive(frame, true);
+    if (!shared) frames.setExclusive(frame);
     memory.write32(entry, memory.read32(entry) | Pte.writable | Pte.dirty);
     cpu.mmu.invlpg(address);
     return FAULT_RESOLVED;
@@ -218,6 +218,6 @@ function freshFrame(cpu: Cpu, mm: MmStruct): number {
   if (frame < 0) return frame;
   mm.manager.lru.add(cpu);
   cpu.coherence.claim(cpu, frame);
-  mm.manager.frames.setExclusive(frame, true);
+  mm.manager.frames.setExclusive(frame);
   return frame;
 }

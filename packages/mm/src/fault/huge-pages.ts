@@ -75,7 +75,7 @@ function writeProtected(cpu: Cpu, mm: MmStruct, area: Vma, start: number, entry:
       return true;
     }
   } else if (frames.exclusive(head) || frames.solelyUsed(head)) {
-    frames.setExclusive(head, true);
+    frames.setExclusive(head);
     memory.write32(entry, memory.read32(entry) | Pte.writable | Pte.dirty);
     cpu.mmu.invlpg(start);
     return true;
@@ -100,7 +100,7 @@ export function allocateHugePage(cpu: Cpu, mm: MmStruct): number {
   cpu.charge(MmStep.pageAlloc);
   const head = frames.allocateHuge(cpu.socket);
   if (head < 0) return -1;
-  frames.setExclusive(head, true);
+  frames.setExclusive(head);
   for (let frame = head; frame < head + HUGE_PAGE_PAGES; frame++) cpu.coherence.claim(cpu, frame);
   return head;
 }
@@ -140,7 +140,7 @@ export function splitHuge(cpu: Cpu, mm: MmStruct, start: number, entry: number):
     frames.putHuge(head);
   } else {
     mm.tables.splitHuge(entry, 1);
-    if (frames.exclusive(head)) for (let i = 1; i < HUGE_PAGE_PAGES; i++) frames.setExclusive(head + i, true);
+    if (frames.exclusive(head)) for (let i = 1; i < HUGE_PAGE_PAGES; i++) frames.setExclusive(head + i);
     mm.anonHugePages--;
   }
   manager.tlb.flushRange(cpu, mm, start, start + LARGE_PAGE_SIZE);
@@ -164,7 +164,7 @@ export function copyHuge(parent: MmStruct, child: MmStruct, address: number, ent
   if (target < 0 || !child.tables.mapHuge(target, low, high)) return;
   memory.write32(entry, low);
   frames.getHuge(entryFrame(low, high));
-  frames.setExclusive(entryFrame(low, high), false);
+  frames.clearExclusive(entryFrame(low, high));
   countHuge(child, entryFrame(low, high), 1);
 }
 

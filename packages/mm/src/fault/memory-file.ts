@@ -1,5 +1,5 @@
 import { type Cpu, PAGE_SIZE, pageCeil } from '@rpal/hw-x86';
-import { Errno } from '@rpal/uapi';
+import { Errno, OpenFlag } from '@rpal/uapi';
 import { MmError } from '../errors.js';
 import type { MemoryManager } from '../space/memory-manager.js';
 import type { MmStruct } from '../space/mm-struct.js';
@@ -92,7 +92,7 @@ export class MemoryFile {
       cpu.chargeBytes(MmStep.pageZero, PAGE_SIZE);
     }
     this.#manager.memory.fill(frame * PAGE_SIZE, PAGE_SIZE);
-    this.#manager.frames.markFile(frame, true);
+    this.#manager.frames.giveToFile(frame);
     this.#pages.set(page, frame);
     return frame;
   }
@@ -262,7 +262,7 @@ export class MemoryFile {
       const part = Math.min(PAGE_SIZE, bytes.length - at);
       this.#manager.memory.fill(frame * PAGE_SIZE, PAGE_SIZE);
       this.#manager.memory.store(frame * PAGE_SIZE, bytes, at, part);
-      this.#manager.frames.markFile(frame, true);
+      this.#manager.frames.giveToFile(frame);
       this.#pages.set(at / PAGE_SIZE, frame);
     }
     this.#size = size;
@@ -361,7 +361,7 @@ export class MemoryFile {
   }
 
   #release(frame: number): void {
-    this.#manager.frames.markFile(frame, false);
+    this.#manager.frames.takeFromFile(frame);
     this.#manager.frames.put(frame);
   }
 
@@ -392,10 +392,11 @@ export class MappedFile implements MappedObject {
   readonly readable: boolean;
   readonly writable: boolean;
 
-  constructor(file: MemoryFile, readable = true, writable = true) {
+  /** @param mode how the file was opened: the access mode of `OpenFlag` */
+  constructor(file: MemoryFile, mode: number = OpenFlag.RDWR) {
     this.file = file;
-    this.readable = readable;
-    this.writable = writable;
+    this.readable = mode !== OpenFlag.WRONLY;
+    this.writable = mode !== OpenFlag.RDONLY;
   }
 
   get name(): string {

@@ -141,10 +141,14 @@ export class PageFrames {
     return ((this.#chunk(frame)[frame & (CHUNK - 1)] as number) & EXCLUSIVE) !== 0;
   }
 
-  setExclusive(frame: number, exclusive: boolean): void {
+  setExclusive(frame: number): void {
     const chunk = this.#chunk(frame);
-    const count = chunk[frame & (CHUNK - 1)] as number;
-    chunk[frame & (CHUNK - 1)] = exclusive ? count | EXCLUSIVE : count & ~EXCLUSIVE;
+    chunk[frame & (CHUNK - 1)] = (chunk[frame & (CHUNK - 1)] as number) | EXCLUSIVE;
+  }
+
+  clearExclusive(frame: number): void {
+    const chunk = this.#chunk(frame);
+    chunk[frame & (CHUNK - 1)] = (chunk[frame & (CHUNK - 1)] as number) & ~EXCLUSIVE;
   }
 
   /** True for a frame that holds a page of a file; false for a private page. */
@@ -152,15 +156,21 @@ export class PageFrames {
     return this.#file[(frame / CHUNK) | 0]?.[frame & (CHUNK - 1)] === 1;
   }
 
-  /** The file that owns the frame says that it does, and again when it gives it up. */
-  markFile(frame: number, owned: boolean): void {
+  /** A file owns the frame from now on. */
+  giveToFile(frame: number): void {
     const index = (frame / CHUNK) | 0;
     let chunk = this.#file[index];
     if (chunk === undefined) {
       chunk = new Uint8Array(CHUNK);
       this.#file[index] = chunk;
     }
-    chunk[frame & (CHUNK - 1)] = owned ? 1 : 0;
+    chunk[frame & (CHUNK - 1)] = 1;
+  }
+
+  /** The file that owned the frame has given it up. */
+  takeFromFile(frame: number): void {
+    const chunk = this.#file[(frame / CHUNK) | 0];
+    if (chunk !== undefined) chunk[frame & (CHUNK - 1)] = 0;
   }
 
   #chunk(frame: number): Int32Array {

@@ -38,7 +38,7 @@ export function defineOlderCalls(calls: Calls): void {
       const { files } = process;
       for (let fd = first; fd <= last && fd < files.end; fd++) {
         if (files.peek(fd) === null) continue;
-        if ((flags & CLOSE_RANGE_CLOEXEC) !== 0) files.setCloseOnExec(fd, true);
+        if ((flags & CLOSE_RANGE_CLOEXEC) !== 0) files.setCloseOnExec(fd);
         else files.close(cpu, fd);
       }
       return 0;

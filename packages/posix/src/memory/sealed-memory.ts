@@ -96,7 +96,7 @@ export class SealedMemFd extends MemFd {
     if ((prot & Prot.WRITE) !== 0) return -Errno.EPERM;
     // What can be read only now can never be written.
     return mmap(cpu, caller.memory, hint, length, prot, flags, {
-      object: new MappedFile(this.file, true, false),
+      object: new MappedFile(this.file, OpenFlag.RDONLY),
       offset: offset / PAGE_SIZE,
     });
   }

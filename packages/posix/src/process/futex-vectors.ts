@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
 import { FOREVER, type FutexKey, futexKey, futexWake, type Kernel, type Thread, UserBuffer } from '@rpal/kernel';
 import { getUser32 } from '@rpal/mm';
 import { FutexWaiter, SleepTimer, sleepSlack, TaskState, type WaitTarget } from '@rpal/sched';
@@ -76,7 +76,7 @@ export function defineFutexVectors(calls: Calls): void {
 
   calls.define('futex_wake', (cpu, thread, { a0, a1, a2, a3 }) => {
     if (!isSize32(a3 >>> 0) || !isWord(a1) || a1 === 0) return -Errno.EINVAL;
-    const failed = futexKey(cpu, thread, a0, a3 & Futex.PRIVATE_FLAG, false, key);
+    const failed = futexKey(cpu, thread, a0, a3 & Futex.PRIVATE_FLAG, Touch.LOAD, key);
     if (failed !== 0) return failed;
     const count = a2 | 0;
     if (count === 0) return 0;
@@ -93,7 +93,8 @@ export function defineFutexVectors(calls: Calls): void {
     // Both of one kind: private or shared.
     if (from.command !== to.command) return -Errno.EINVAL;
     const failed =
-      futexKey(cpu, thread, from.address, from.command, false, key) || futexKey(cpu, thread, to.address, to.command, false, other);
+      futexKey(cpu, thread, from.address, from.command, Touch.LOAD, key) ||
+      futexKey(cpu, thread, to.address, to.command, Touch.LOAD, other);
     if (failed !== 0) return failed;
     const word = getUser32(cpu, thread.memory, from.address);
     if (word < 0) return word;
@@ -134,7 +135,7 @@ class FutexesWait implements Operation, WaitTarget {
     const keys: FutexKey[] = [];
     for (const { address, command } of wanted) {
       const key: FutexKey = { address, space: 0, offset: 0 };
-      const failed = futexKey(cpu, thread, address, command, false, key);
+      const failed = futexKey(cpu, thread, address, command, Touch.LOAD, key);
       if (failed !== 0) return failed;
       keys.push(key);
     }

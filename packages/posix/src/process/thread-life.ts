@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, Touch } from '@rpal/hw-x86';
 import { type FutexKey, futexKey, type Kernel, sentBy, type Thread, UserBuffer } from '@rpal/kernel';
 import { getUser32, putUser32, TASK_SIZE } from '@rpal/mm';
 import { Errno, FutexWord } from '@rpal/uapi';
@@ -100,7 +100,8 @@ export class ThreadLife {
   }
 
   #wake(cpu: Cpu, thread: Thread, address: number): void {
-    if (futexKey(cpu, thread, address, SHARED, true, this.#key) === 0) this.#kernel.futexes.wake(cpu, this.#key.space, this.#key.offset, 1);
+    if (futexKey(cpu, thread, address, SHARED, Touch.STORE, this.#key) === 0)
+      this.#kernel.futexes.wake(cpu, this.#key.space, this.#key.offset, 1);
   }
 }
 

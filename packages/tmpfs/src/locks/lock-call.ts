@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { type Thread, UserBuffer } from '@rpal/kernel';
 import type { Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, Fcntl, FileLock, Flock, OpenFlag } from '@rpal/uapi';
-import { begin, type Caller, type File, OFFSET_END, Pending, RetryOperation, type Watcher } from '@rpal/vfs';
+import { begin, type Caller, type File, OFFSET_END, Pending, RetryOperation, Waiter, type Watcher } from '@rpal/vfs';
 import { TmpfsStep } from '../steps.js';
 import { END, FileLocks, type LockWaits, type RangeLock } from './file-locks.js';
 
@@ -134,7 +134,7 @@ abstract class Waiting extends RetryOperation {
   readonly #mayWait: boolean;
 
   constructor(caller: Caller, scheduler: Scheduler, locks: FileLocks, mayWait: boolean) {
-    super(caller, scheduler, false);
+    super(caller, scheduler, Waiter.NONEXCLUSIVE);
     this.locks = locks;
     this.#mayWait = mayWait;
   }

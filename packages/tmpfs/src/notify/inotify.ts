@@ -2,7 +2,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { type Thread, UserBuffer } from '@rpal/kernel';
 import { type Scheduler, WaitQueue } from '@rpal/sched';
 import { Errno, Inotify, OpenFlag, Poll } from '@rpal/uapi';
-import { begin, type Caller, File, Pending, type PollTable, RetryOperation, VfsStep } from '@rpal/vfs';
+import { begin, type Caller, File, Pending, type PollTable, RetryOperation, VfsStep, Waiter } from '@rpal/vfs';
 import { TmpfsStep } from '../steps.js';
 import type { Inode, InodeWatcher } from '../tree/inode.js';
 
@@ -170,7 +170,7 @@ class ReadEvents extends RetryOperation {
   readonly #record = new UserBuffer(HEADER + NAME_MAX + HEADER);
 
   constructor(caller: Caller, file: InotifyFile, address: number, length: number) {
-    super(caller, file.scheduler, false);
+    super(caller, file.scheduler, Waiter.NONEXCLUSIVE);
     this.#file = file;
     this.#address = address;
     this.#length = length;

@@ -112,9 +112,12 @@ export class FdTable {
     return this.#closeOnExec.has(fd >>> 0);
   }
 
-  setCloseOnExec(fd: number, on: boolean): void {
-    if (on) this.#closeOnExec.add(fd >>> 0);
-    else this.#closeOnExec.delete(fd >>> 0);
+  setCloseOnExec(fd: number): void {
+    this.#closeOnExec.add(fd >>> 0);
+  }
+
+  clearCloseOnExec(fd: number): void {
+    this.#closeOnExec.delete(fd >>> 0);
   }
 
   /** A copy for a forked process: the same files, one more reference each. */
@@ -161,6 +164,7 @@ export class FdTable {
     while (this.#files.length < fd) this.#files.push(null);
     file.opener ??= this.owner?.credentials ?? null;
     this.#files[fd] = file.get();
-    this.setCloseOnExec(fd, closeOnExec);
+    if (closeOnExec) this.setCloseOnExec(fd);
+    else this.clearCloseOnExec(fd);
   }
 }

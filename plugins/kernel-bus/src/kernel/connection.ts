@@ -64,7 +64,7 @@ export class Connection extends File {
     this.memory = memory;
     this.#bus = bus;
     this.#handover = bus.scheduler.handovers.open('bus connection');
-    this.#mapped = new MappedFile(memory, true, false);
+    this.#mapped = new MappedFile(memory, OpenFlag.RDONLY);
     memory.get();
   }
 

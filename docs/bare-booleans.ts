@@ -1,0 +1,47 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+
+/**
+ * Calls of what packages export, functions and methods, that pass a bare `true` or `false`: who reads the call does not learn what is true.
+ * @param folders of packages, from `root` @param sources further files whose calls are looked at
+ * @returns a line for each: what is called, and where
+ */
+export function bareBooleans(root: string, folders: readonly string[], sources: readonly string[] = []): string[] {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
+  const own = folders.flatMap((folder) =>
+    readdirSync(join(root, folder, 'src'), { recursive: true, encoding: 'utf8' }).map((name) => join(root, folder, 'src', name)),
+  );
+  const program = ts.createProgram([...own.filter((name) => name.endsWith('.ts')), ...sources], { ...options, noEmit: true });
+  const checker = program.getTypeChecker();
+  const exported = new Set<ts.Declaration>();
+  for (const folder of folders) {
+    const module = checker.getSymbolAtLocation(program.getSourceFile(join(root, folder, 'src/index.ts')) as ts.SourceFile);
+    for (const symbol of module === undefined ? [] : checker.getExportsOfModule(module)) {
+      const origin = (symbol.flags & ts.SymbolFlags.Alias) === 0 ? symbol : checker.getAliasedSymbol(symbol);
+      for (const declaration of origin.declarations ?? []) exported.add(declaration);
+    }
+  }
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && node.arguments?.some(isBare)) {
+      const called = checker.getResolvedSignature(node)?.declaration as ts.Declaration | undefined;
+      if (called !== undefined && (exported.has(called) || exported.has(called.parent as ts.Declaration))) {
+        const file = node.getSourceFile();
+        const line = file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1;
+        found.push(`${node.expression.getText(file)}: ${file.fileName.slice(root.length)}:${line}`);
+      }
+    }
+    ts.forEachChild(node, visit);
+  };
+  for (const name of [...own, ...sources]) {
+    const file = program.getSourceFile(name);
+    if (file !== undefined) visit(file);
+  }
+  return found.sort();
+}
+
+function isBare({ kind }: ts.Node): boolean {
+  return kind === ts.SyntaxKind.TrueKeyword || kind === ts.SyntaxKind.FalseKeyword;
+}

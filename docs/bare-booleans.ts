@@ -27,7 +27,7 @@ export function bareBooleans(root: string, folders: readonly string[], sources: 
   const visit = (node: ts.Node): void => {
     if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && node.arguments?.some(isBare)) {
       const called = checker.getResolvedSignature(node)?.declaration as ts.Declaration | undefined;
-      if (called !== undefined && (exported.has(called) || exported.has(called.parent as ts.Declaration))) {
+      if (called !== undefined && !isPrivate(called) && (exported.has(called) || exported.has(called.parent as ts.Declaration))) {
         const file = node.getSourceFile();
         const line = file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1;
         found.push(`${node.expression.getText(file)}: ${file.fileName.slice(root.length)}:${line}`);
@@ -40,6 +40,12 @@ export function bareBooleans(root: string, folders: readonly string[], sources: 
     if (file !== undefined) visit(file);
   }
   return found.sort();
+}
+
+/** A part of an exported class that only the class itself sees. */
+function isPrivate(member: ts.Declaration): boolean {
+  const { name } = member as ts.NamedDeclaration;
+  return (name !== undefined && ts.isPrivateIdentifier(name)) || (ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Private) !== 0;
 }
 
 function isBare({ kind }: ts.Node): boolean {

@@ -18,6 +18,7 @@ export {
 export { Exokernel, type ExokernelOptions } from './kernel/exokernel.js';
 export { type FrameTable, granted, type OwnedFrame } from './kernel/frames.js';
 export type { PacketClaims } from './kernel/packet-claims.js';
+export { TransferMode } from './kernel/transfer-mode.js';
 export { call, offer, type Service } from './libos/lrpc.js';
 export { PageTables } from './libos/page-tables.js';
 export { endOf, PIPE_BYTES, Pipe, type PipeEnd, type PipeStyle } from './libos/pipe.js';

@@ -4,6 +4,7 @@ import type { TableLevel } from './bindings.js';
 import type { Capability, Refusal } from './capability.js';
 import type { Exokernel } from './exokernel.js';
 import { ExoStep } from './steps.js';
+import { TransferMode } from './transfer-mode.js';
 
 /** Part of a program: time slices end where it yields. */
 export type Routine<T = void> = Generator<void, T>;
@@ -135,7 +136,7 @@ export class Environment {
   /** Transfers to another environment with the slice, and waits for its transfer back. @returns the words that come back, or why not */
   *call(to: number, ...words: readonly number[]): Routine<readonly number[] | Refusal> {
     yield;
-    const refused = this.#kernel.transfer(this, to, words, true);
+    const refused = this.#kernel.transfer(this, to, words, TransferMode.SYNCHRONOUS);
     if (refused !== null) return refused;
     const activation = this.#running as Activation;
     activation.awaiting = to;
@@ -147,7 +148,7 @@ export class Environment {
   /** Transfers to another environment with what is left of this turn. */
   *send(to: number, ...words: readonly number[]): Routine<Refusal | null> {
     yield;
-    const refused = this.#kernel.transfer(this, to, words, false);
+    const refused = this.#kernel.transfer(this, to, words, TransferMode.ASYNCHRONOUS);
     if (refused === null) yield;
     return refused;
   }
@@ -273,7 +274,7 @@ export class Environment {
     const words = yield* (entries.transfer as NonNullable<Entries['transfer']>)(transfer);
     if (words === null) return;
     // Whoever has asked may be gone: then nobody is told.
-    this.#kernel.transfer(this, transfer.from, words, true);
+    this.#kernel.transfer(this, transfer.from, words, TransferMode.SYNCHRONOUS);
   }
 
   *#access<T>(work: () => T): Routine<T> {

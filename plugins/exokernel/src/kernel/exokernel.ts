@@ -135,7 +135,7 @@ export class Exokernel {
     this.core.cpu.chargeTimes(ExoStep.compile, this.claims.add(environment, filter));
   }
 
-  /** A protected control transfer: registers and the CPU go to another environment at its entry. */
+  /** A protected control transfer: registers and the CPU go to another environment at its entry. @param synchronous of `TransferMode` */
   transfer(from: Environment, to: number, words: readonly number[], synchronous: boolean): Refusal | null {
     const { core } = this;
     core.user = false;
@@ -190,7 +190,7 @@ export class Exokernel {
 
   weaken(capability: Capability): Capability | Refusal {
     this.core.cpu.charge(ExoStep.check);
-    return this.frames.find(capability) === null ? 'FORGED' : this.frames.capability(capability.frame, false);
+    return this.frames.find(capability) === null ? 'FORGED' : this.frames.readOnly(capability.frame);
   }
 
   bindTable(environment: Environment, capability: Capability, address: number, level: TableLevel): Refusal | null {

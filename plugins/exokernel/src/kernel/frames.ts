@@ -43,11 +43,15 @@ export class FrameTable {
     const number = this.#owned.size < this.#limit ? this.#memory.allocate() : -1;
     if (number < 0) return null;
     this.#owned.set(number, { number, owner, table: false, bindings: [] });
-    return this.capability(number, true);
+    return this.#capability(number, true);
   }
 
-  /** @param frame one that is owned */
-  capability(frame: number, writable: boolean): Capability {
+  /** A capability that allows no stores. @param frame one that is owned */
+  readOnly(frame: number): Capability {
+    return this.#capability(frame, false);
+  }
+
+  #capability(frame: number, writable: boolean): Capability {
     return { frame, writable, check: this.#check(frame, writable) };
   }
 

@@ -1,0 +1,2 @@
+/** What a protected control transfer hands over: the rest of this turn and those that come, or this one alone. */
+export const TransferMode = { ASYNCHRONOUS: false, SYNCHRONOUS: true } as const;

@@ -19,8 +19,8 @@ export const vfs: Group = {
     },
     {
       kind: 'state',
-      text: 'if (on) this.#closeOnExec.add(fd >>> 0);',
-      mutated: 'if (!on) this.#closeOnExec.add(fd >>> 0);',
+      text: 'if (closeOnExec) this.setCloseOnExec(fd);',
+      mutated: 'if (!closeOnExec) this.setCloseOnExec(fd);',
     },
     { kind: 'state', text: 'if (--this.count > 0) return;', mutated: 'if (--this.count > 1) return;' },
     { kind: 'errno', text: 'if (!(base + offset >= 0 && base + offset < OFFSET_END)) return -Errno.EINVAL;', mutated: '' },

@@ -1,3 +1,5 @@
+export type { Attacker, AttackName, AttackOutcome } from './attacks/attacks.js';
+export { attackMatrix, formatMatrix, type Matrix } from './attacks/matrix.js';
 export { ExokernelError, type ExokernelErrorCode } from './errors.js';
 export { CompiledFilters } from './filters/compiled.js';
 export type { Label, Operation } from './filters/compiler.js';

@@ -111,6 +111,33 @@ describe('secure bindings', () => {
     expect(answers).toEqual([null, 'FORGED', true, false]);
     expect([owner.faulted, user.faulted]).toEqual([false, true]);
   });
+
+  it('are broken when the owner ends, those of its page tables, too', () => {
+    const os = kernel();
+    const given: Capability[] = [];
+    os.environment('owner', function* (e) {
+      const [page, table] = [must(yield* e.allocate()), must(yield* e.allocate())];
+      expect(yield* e.bindTable(table, 0x4000_0000_0000, 3)).toBe(null);
+      given.push(page, table);
+      yield* e.yield();
+    });
+    const answers: unknown[] = [];
+    const user = os.environment('user', function* (e) {
+      const tables = new PageTables(e);
+      for (const [i, capability] of given.entries()) answers.push(yield* tables.map(capability, PAGE + 4096 * i, 'read'));
+      yield* e.load(PAGE + 4096);
+      yield* e.yield();
+      e.entries.exception = function* ({ address }) {
+        yield;
+        answers.push(address - PAGE);
+        return 'skip';
+      };
+      for (let i = 0; i < 2; i++) yield* e.load(PAGE + 4096 * i);
+    });
+    os.run();
+    expect(user.faulted).toBe(false);
+    expect(answers).toEqual([null, null, 0, 4096]);
+  });
 });
 
 describe("a library's page tables", () => {

@@ -298,7 +298,8 @@ export class Exokernel {
     this.claims.leave(environment);
     this.#bindings.leave(environment);
     for (const frame of this.frames.of(environment)) {
-      if (!frame.table) this.#bindings.breakAll(frame);
+      // A table, too: somebody may have been given a capability to read it.
+      this.#bindings.breakAll(frame);
       this.frames.free(frame);
     }
     this.machine.platform.memory.free(environment.root);

@@ -34,6 +34,12 @@ describe('rpal-bench replay-strace', () => {
   const servers: readonly (readonly [name: string, calls: number, missing: readonly RegExp[]])[] = [
     // A netlink socket, for the audit log.
     ['dbus-clients', 500, [/^socket\(0x10, /, /^fcntl\(\d+, 0x2, 0x1\)/]],
+    // The computer it ran on has no protection keys, and limits of memory in a control group of version 1.
+    [
+      'node-child',
+      750,
+      [/^pkey_alloc\(0, 0x1\)/, /^openat\(.*"\/sys\/fs\/cgroup\/memory\//, /^read\(17, "9223372036854771712/, /^close\(17\)/],
+    ],
   ];
   it.for(servers)('finds that %s agrees, but for what is listed', { timeout: 60_000 }, async ([name, calls, missing]) => {
     const { stdout } = await run(['replay-strace', join(traces, `${name}.strace`), '--differences', '1000']);
@@ -100,6 +106,32 @@ describe('rpal-bench replay-strace', () => {
     expect(code).toBe(0);
   });
 
+  it('gives a signal to the thread that has it in the trace, and wakes who joins a thread', async () => {
+    const thread =
+      'clone3({flags=0x3d0f00, child_tid=0x6000, parent_tid=0x6000, exit_signal=0, stack=0x1000, stack_size=0x1000, tls=0x6100}';
+    const { code, stdout } = await replayed(
+      BEGIN,
+      '7 rt_sigaction(17, {sa_handler=0x4000, sa_mask=[], sa_flags=0x14000000, sa_restorer=0x5000}, NULL, 8) = 0',
+      '7 pipe2([3, 4], 0) = 0',
+      `7 ${thread} => {parent_tid=[8]}, 88) = 8`,
+      '8 read(3,  <unfinished ...>',
+      '7 clone(child_stack=NULL, flags=0x1200000|17, child_tidptr=0x7000) = 9',
+      '9 exit_group(0) = ?',
+      '9 +++ exited with 0 +++',
+      '7 --- SIGCHLD {si_signo=17, si_code=0x1, si_pid=9, si_uid=0, si_status=0, si_utime=0, si_stime=0} ---',
+      '7 rt_sigreturn({mask=[]}) = 0',
+      '7 write(4, "x", 1) = 1',
+      '8 <... read resumed>"x", 1) = 1',
+      '7 futex(0x6000, 0x109, 8, NULL, 0xffffffff <unfinished ...>',
+      '8 exit(0) = ?',
+      '8 +++ exited with 0 +++',
+      '7 <... futex resumed>) = 0',
+      ...END,
+    );
+    expect(stdout).toContain('11 calls of 3 tasks compared: 11 agree, 0 do not');
+    expect(code).toBe(0);
+  });
+
   it.for([
     ['a line that is none', '7 what is this', 'line 3: this is not a line of strace'],
     ['a line that is cut', '7 write(1, "ab', 'line 3: it is cut: it has no result'],
@@ -138,7 +170,16 @@ describe('rpal-bench replay-strace', () => {
 
   it('has its traces from the script beside them', () => {
     const script = readFileSync(join(traces, 'record.sh'), 'utf8');
-    for (const name of ['lua-files', 'sqlite-journal', 'busybox-sh-pipes', 'dash-pipes', 'memcached', 'redis-benchmark'])
+    for (const name of [
+      'lua-files',
+      'sqlite-journal',
+      'busybox-sh-pipes',
+      'dash-pipes',
+      'memcached',
+      'redis-benchmark',
+      'dbus-clients',
+      'node-child',
+    ])
       expect(script).toContain(`record ${name} `);
   });
 });

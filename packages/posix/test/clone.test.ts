@@ -119,6 +119,30 @@ describe('clone3', () => {
     });
   });
 
+  it("stores the id of a process in its own memory, as fork of C libraries asks for, and not in the parent's", () => {
+    run(function* (p) {
+      const at = yield* p.allocate(8192);
+      const told = yield* p.pipe();
+      const tell = told + 1;
+      yield* p.store32(at + 3004, 1);
+      // In one page, over the border of two, and nowhere.
+      for (const childTid of [at + 2048, at + 4094, NOWHERE]) {
+        for (const offset of [2048, 4092, 4096]) yield* p.store32(at + offset, 0);
+        const child = function* (q: Program) {
+          const tid = yield* q.gettid();
+          const low = childTid === NOWHERE ? tid : ((yield* q.load32(at + 4092)) >>> 16) | ((yield* q.load32(at + 4096)) << 16);
+          const whole = childTid === at + 2048 ? yield* q.load32(childTid) : low;
+          yield* q.write(tell, whole === tid ? at + 3004 : at + 3005, 1);
+        };
+        const pid = yield* clone3(p, at, child, { flags: Flag.CHILD_SETTID | Flag.CHILD_CLEARTID, childTid, exitSignal: Signal.CHLD });
+        expect(yield* p.wait(pid)).toBe(pid);
+        expect(yield* p.read(told, at + 3000, 1)).toBe(1);
+        expect(yield* p.load8(at + 3000)).toBe(1);
+        for (const offset of [2048, 4092, 4096]) expect(yield* p.load32(at + offset)).toBe(0);
+      }
+    });
+  });
+
   it('gives a process a copy of memory and descriptors, or shares them; and a pidfd', () => {
     run(function* (p) {
       const at = yield* p.allocate(4096);

@@ -13,6 +13,7 @@ import { perform } from './perform.js';
 import { TraceError } from './trace-error.js';
 import { numberOf, TraceFiles, textOf } from './trace-files.js';
 import type { Trace, TracedCall, TraceEvent } from './trace-line.js';
+import { addressOf } from './traced-memory.js';
 import { type Command, type Outcome, TracedTask } from './traced-task.js';
 
 /** Four CPUs of the model's first server: enough for what traces do at a time. */
@@ -47,6 +48,9 @@ const RECEIVES: ReadonlySet<string> = new Set([
   'epoll_wait',
   'epoll_pwait',
 ]);
+
+/** Calls in which threads of a program sleep, and that do not touch their mask of signals. */
+const SLEEPS: ReadonlySet<string> = new Set(['futex', ...RECEIVES]);
 
 /** A call whose outcome differs from the trace. */
 export interface Difference {
@@ -91,6 +95,8 @@ class Player {
   readonly #skipped: Set<TracedCall> = new Set();
   readonly #differences: Difference[] = [];
   readonly #ignored: Map<string, number> = new Map();
+  /** Calls that are under way while others come, and that no signal interrupts in the trace. */
+  readonly #undisturbed: ReadonlySet<TracedCall>;
   /** Reads of random numbers. */
   readonly #random: ReadonlySet<TracedCall>;
   /** Reads of what the computer says of itself. */
@@ -104,6 +110,7 @@ class Player {
     this.#unfinished = new Set(
       trace.events.flatMap((event) => (event.kind === 'end' && event.line !== event.call.line ? [event.call] : [])),
     );
+    this.#undisturbed = undisturbed(trace.events);
     const files = new TraceFiles(trace.events, directory);
     this.#random = files.random;
     this.#computers = files.computers;
@@ -368,7 +375,7 @@ class Player {
 
   /** A thread of the model executes commands until it is told to end. */
   *#life(p: Program, task: TracedTask): Generator<void, void> {
-    this.#adopt(p, task);
+    this.#adopt(p);
     task.thread = p.context.thread;
     task.modelPid = p.context.thread.pid;
     this.#byThread.set(p.context.thread, task);
@@ -387,20 +394,26 @@ class Player {
       task.command = null;
       if (command === 'return') return;
       if (command === 'signal') yield* p.getpid();
-      else if (command !== null) yield* this.#make(p, task, command);
+      else if (command !== null) {
+        // A signal to the process is for the thread that has it in the trace, not for one that sleeps meanwhile.
+        const sleeps = this.#undisturbed.has(command);
+        if (sleeps) thread.blocked = ALL;
+        yield* this.#make(p, task, command);
+        if (sleeps) thread.blocked = task.mask;
+      }
     }
   }
 
   *#make(p: Program, task: TracedTask, call: TracedCall): Generator<void, void> {
     let outcome: Outcome;
-    if (CLONES.has(call.name)) outcome = yield* this.#clone(p, call);
+    if (CLONES.has(call.name)) outcome = yield* this.#clone(p, task, call);
     else if (call.name === 'execve') outcome = yield* this.#exec(p, task, call);
     else outcome = yield* perform(p, task, call, (pid) => this.#modelPid(pid));
     this.#outcomes.set(call, outcome);
     task.pending.splice(task.pending.indexOf(call), 1);
   }
 
-  *#clone(p: Program, { name, args, result }: TracedCall): Generator<void, Outcome> {
+  *#clone(p: Program, task: TracedTask, { name, args, result }: TracedCall): Generator<void, Outcome> {
     const sum = (field: string): number =>
       args.reduce((value, arg) => value + (arg.kind === 'struct' ? numberOf(arg.fields.get(field)) : 0), 0);
     const child = result === null ? undefined : this.#tasks.get(result);
@@ -409,7 +422,10 @@ class Player {
       if (child !== undefined) yield* player.#life(q, child);
     };
     const nr = name === 'fork' || name === 'vfork' ? LinuxCall[name] : LinuxCall.clone;
-    const made = yield* p.syscall(nr, sum('flags') + sum('exit_signal'));
+    // At this word whoever joins a thread waits for its end.
+    const word = sum('child_tid') + sum('child_tidptr');
+    const at = word === 0 ? 0 : yield* addressOf({ p, task }, word, 4);
+    const made = yield* p.syscall(nr, sum('flags') + sum('exit_signal'), 0, 0, at);
     if (child !== undefined && made > 0) child.modelPid = made;
     return { result: made, differences: [], ignored: new Set() };
   }
@@ -438,17 +454,18 @@ class Player {
   #image: Substitutes['image'] = null;
 
   /** From here on the program's arguments are those of the trace. */
-  #adopt(p: Program, task: TracedTask): void {
+  #adopt(p: Program): void {
     const player = this;
     const substitutes: Substitutes = {
       get image() {
         return player.#image;
       },
       *handler(q) {
-        task.depth++;
-        player.#adopt(q, task);
-        yield* player.#obey(q, task);
-        task.depth--;
+        const interrupted = player.#byThread.get(q.context.thread) as TracedTask;
+        interrupted.depth++;
+        player.#adopt(q);
+        yield* player.#obey(q, interrupted);
+        interrupted.depth--;
       },
     };
     (p.context as { args: unknown }).args = new ReplayArguments(p.context, substitutes);
@@ -507,6 +524,23 @@ class Player {
     };
     return thread.operation.step(cpu);
   }
+}
+
+/** Calls that sleep while others go on, and that come back before their thread has a signal. */
+function undisturbed(events: readonly TraceEvent[]): ReadonlySet<TracedCall> {
+  const under: Map<number, TracedCall> = new Map();
+  const found: Set<TracedCall> = new Set();
+  for (const event of events) {
+    if (event.kind === 'begin') {
+      if (SLEEPS.has(event.call.name)) under.set(event.call.pid, event.call);
+    } else if (event.kind === 'end') {
+      const { call, line } = event;
+      if (under.delete(call.pid) && line !== call.line && call.result !== null && call.result !== -Errno.EINTR) found.add(call);
+    } else {
+      under.delete(event.pid);
+    }
+  }
+  return found;
 }
 
 function nameOf({ args }: TracedCall): string {

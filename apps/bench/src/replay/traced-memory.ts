@@ -6,7 +6,7 @@ import type { Outcome } from './traced-task.js';
 const PAGE = 4096;
 
 /** Where memory of the traced program is in the model. Memory that is not known yet, such as its code, its data and its stack, is mapped now. */
-export function* addressOf({ p, task }: LaidCall, address: number, length: number): Generator<void, number> {
+export function* addressOf({ p, task }: Pick<LaidCall, 'p' | 'task'>, address: number, length: number): Generator<void, number> {
   const known = task.addresses.find(address);
   if (known !== null) return known;
   const start = Math.floor(address / PAGE) * PAGE;

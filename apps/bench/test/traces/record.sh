@@ -1,5 +1,5 @@
 #!/bin/sh
-# Records the traces of this directory anew. Needs root, and Debian's strace, busybox-static, sqlite3, lua5.4, dash, redis, memcached, dbus, perl and python3.
+# Records the traces of this directory anew. Needs root, and Debian's strace, busybox-static, sqlite3, lua5.4, dash, redis, memcached, dbus, nodejs, perl and python3.
 #   sh apps/bench/test/traces/record.sh
 # Traces are reduced: environments are left out, libraries are not; what a program reads from the computer's own files stays.
 set -eu
@@ -87,3 +87,16 @@ wait
 END
 record dbus-clients sh dbus.sh
 rm -f dbus.sh session.conf bus
+
+cat > child.js <<'END'
+const { spawn } = require('node:child_process');
+const child = spawn('cat', [], { stdio: ['pipe', 'pipe', 'inherit'] });
+let text = '';
+child.stdout.on('data', (part) => { text += part; });
+child.on('close', (code) => { console.log(code, text.trim()); });
+child.stdin.end('hello from the parent\n');
+END
+# It looks at the limits of its control group (version 1): those of the first one, whose name is the same everywhere.
+if [ -w /sys/fs/cgroup/memory/cgroup.procs ]; then echo $$ > /sys/fs/cgroup/memory/cgroup.procs; fi
+record node-child node child.js
+rm -f child.js

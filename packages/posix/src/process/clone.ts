@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
 import {
   type CloneRequest,
   GuestArguments,
@@ -9,7 +9,7 @@ import {
   UserBuffer,
   UserContext,
 } from '@rpal/kernel';
-import { accessOk, putUser32, TASK_SIZE } from '@rpal/mm';
+import { accessOk, type MmStruct, remotePage, TASK_SIZE } from '@rpal/mm';
 import { Errno, LinuxCall, OpenFlag, Signal } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 import { putInt } from '../user-memory.js';
@@ -146,7 +146,7 @@ export function defineClone(calls: Calls, life: ThreadLife): void {
     if (has(Flag.PIDFD)) files.install(cpu, new PidFd(child, request.process ? 'process' : 'thread', 0), OpenFlag.CLOEXEC);
     // Where an id cannot be stored, nobody is told.
     if (has(Flag.PARENT_SETTID)) putInt(cpu, thread, wanted.parentTid, pid);
-    if (has(Flag.CHILD_SETTID)) putUser32(cpu, child.memory, wanted.childTid, pid);
+    if (has(Flag.CHILD_SETTID)) putChildTid(cpu, child.memory, wanted.childTid, pid);
     if (has(Flag.CHILD_CLEARTID)) life.setClearTid(child, wanted.childTid);
     return has(Flag.VFORK) ? waits.wait(cpu, thread, child) : pid;
   };
@@ -205,6 +205,18 @@ export function defineClone(calls: Calls, life: ThreadLife): void {
     const wanted = { clearsHandlers: false, exitSignal: Signal.CHLD, pidfd: 0, parentTid: 0, childTid: 0, tls: 0 };
     return clone(cpu, thread, registers, { ...wanted, flags: Flag.VM | Flag.VFORK });
   });
+}
+
+/** Bytes of an id. */
+const TID_BYTES = 4;
+
+/** The child's id in its own memory, which is not that of the page tables in use (Linux: `schedule_tail`, in the child). */
+function putChildTid(cpu: Cpu, mm: MmStruct, address: number, pid: number): void {
+  const first = remotePage(cpu, mm, address, true);
+  const inFirst = PAGE_SIZE - (address & PAGE_MASK);
+  const second = inFirst < TID_BYTES ? remotePage(cpu, mm, address + inFirst, true) : 0;
+  if (first < 0 || second < 0) return;
+  for (let i = 0; i < TID_BYTES; i++) cpu.memory.write8(i < inFirst ? first + i : second + i - inFirst, (pid >>> (8 * i)) & 0xff);
 }
 
 /** flush_signal_handlers: what is ignored stays so. */

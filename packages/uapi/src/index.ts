@@ -1,5 +1,5 @@
 export { Errno, errnoName } from './errno.js';
-export { AccessMode, At, FallocateMode, FileLock, FileMode, Flock, Inotify, RenameFlag } from './file.js';
+export { AccessMode, At, FallocateMode, FileLock, FileMode, Flock, Inotify, RenameFlag, Resolve } from './file.js';
 export { Futex, FutexWord } from './futex.js';
 export {
   AddressFamily,

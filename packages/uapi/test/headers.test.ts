@@ -31,6 +31,7 @@ const SPELLING: Readonly<Record<string, (name: string) => string>> = {
   Flock: (name) => (name === 'NONBLOCK' ? 'LOCK_NB' : `LOCK_${name}`),
   Inotify: (name) => `IN_${name}`,
   RenameFlag: (name) => `RENAME_${name}`,
+  Resolve: (name) => `RESOLVE_${name}`,
   AddressFamily: (name) => `AF_${name}`,
   Epoll: (name) => (/^CTL_|^CLOEXEC$/.test(name) ? `EPOLL_${name}` : `EPOLL${name}`),
   EpollIoctl: (name) => `EPIOC${name}`,

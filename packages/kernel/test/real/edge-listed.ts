@@ -1,7 +1,7 @@
 import { Fcntl, LinuxCall, OpenFlag } from '@rpal/uapi';
 import type { EdgeCall } from './edge-cases.js';
 import { Id } from './edge-kinds.js';
-import { BASE, placed } from './edge-memory.js';
+import { BASE } from './edge-memory.js';
 
 /** Where the two are known to differ: in which call, with what arguments, and why. */
 interface Listed {
@@ -67,11 +67,6 @@ const LISTED: readonly Listed[] = [
     why: 'there are no leases, and nobody is told of changes of directories by a signal',
   },
   {
-    nr: LinuxCall.openat2,
-    when: ([, , how = 0]) => RESOLVING.has(how),
-    why: 'look-ups that stay below a directory, or follow no link, are missing',
-  },
-  {
     nr: LinuxCall.sendfile,
     when: ([to = 0, from = 0]) => PIPES.has(to | 0) && SOCKETS.has(from | 0),
     why: 'files are sent into pipes, what comes from sockets is not',
@@ -104,8 +99,6 @@ const FOR_NETWORKS: ReadonlySet<number> = new Set([
 ]);
 /** F_SETLEASE, F_GETLEASE, F_NOTIFY. */
 const LEASES: ReadonlySet<number> = new Set([1024, 1025, 1026]);
-/** The structures of openat2 in which `resolve` asks for something. */
-const RESOLVING: ReadonlySet<number> = new Set(placed('how').slice(6, 10));
 /** Descriptors of sockets, and of the writing ends of pipes. */
 const SOCKETS: ReadonlySet<number> = new Set([3, 4, 5, 6, 7, 8, 15, 16]);
 const PIPES: ReadonlySet<number> = new Set([2, 18]);

@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Thread, UserBuffer } from '@rpal/kernel';
-import { At, Errno, OpenFlag, RenameFlag } from '@rpal/uapi';
+import { At, Errno, OpenFlag, RenameFlag, Resolve } from '@rpal/uapi';
 import { makeDirectory, makeNode, makeSymlink } from '../names/create.js';
 import { makeLink } from '../names/link.js';
 import { removeDirectory, removeFile } from '../names/remove.js';
@@ -24,14 +24,10 @@ export function defineNameCalls(define: Define, tree: FileTree): void {
     const flags = OpenFlag.CREAT | OpenFlag.WRONLY | OpenFlag.TRUNC;
     return openAt(tree, cpu, thread, At.FDCWD, path, flags, a1);
   });
-  define(
-    'openat2',
-    (cpu, thread, { args, a0, a1, a2, a3 }) => {
-      const path = args.string(cpu, thread, a1);
-      return openHow(cpu, thread, tree, a0, path, a2, a3);
-    },
-    { missing: 'what resolve asks for: RESOLVE_BENEATH, IN_ROOT, NO_SYMLINKS, NO_MAGICLINKS, NO_XDEV' },
-  );
+  define('openat2', (cpu, thread, { args, a0, a1, a2, a3 }) => {
+    const path = args.string(cpu, thread, a1);
+    return openHow(cpu, thread, tree, a0, path, a2, a3);
+  });
 
   define('mkdir', (cpu, thread, { args, a0, a1 }) => {
     const path = args.string(cpu, thread, a0);
@@ -134,14 +130,9 @@ function emptyPath(cpu: Cpu, thread: Thread, fd: number) {
 /** `struct open_how`: flags, mode, resolve; 24 bytes. */
 const HOW_BYTES = 24;
 const RESOLVE_KNOWN = 0x3f;
-const RESOLVE_CACHED = 0x20;
-const RESOLVE_BENEATH = 8;
-const RESOLVE_IN_ROOT = 0x10;
+const BOTH_SCOPES = Resolve.BENEATH | Resolve.IN_ROOT;
 
-/**
- * openat2(2). Its additions to openat, staying below a directory or following no link, are missing: EOPNOTSUPP, which no Linux would say,
- * so that nobody takes a look-up for a safe one.
- */
+/** openat2(2). What it refuses comes before its path is looked at (Linux: `build_open_flags`). */
 function openHow(cpu: Cpu, thread: Thread, tree: FileTree, fd: number, path: string | number, address: number, size: number): number {
   if (size < HOW_BYTES) return -Errno.EINVAL;
   if (size > PATH_MAX) return -Errno.E2BIG;
@@ -151,15 +142,13 @@ function openHow(cpu: Cpu, thread: Thread, tree: FileTree, fd: number, path: str
   const mode = buffer.u64(8);
   const resolve = buffer.u64(16);
   if (flags > 0x7f_ffff || (flags & ~0x7f_ffff) !== 0 || (flags & UNKNOWN_FLAGS) !== 0) return -Errno.EINVAL;
-  if (resolve > RESOLVE_KNOWN || (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) === (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
-    return -Errno.EINVAL;
+  if (resolve > RESOLVE_KNOWN || (resolve & BOTH_SCOPES) === BOTH_SCOPES) return -Errno.EINVAL;
   const makes = (flags & (OpenFlag.CREAT | OpenFlag.TMPFILE)) !== 0;
   if (makes ? mode > 0o7777 : mode !== 0) return -Errno.EINVAL;
   if ((flags & OpenFlag.PATH) !== 0 && (flags & ~(OpenFlag.PATH | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW | OpenFlag.CLOEXEC)) !== 0)
     return -Errno.EINVAL;
-  if ((resolve & RESOLVE_CACHED) !== 0 && (flags & (OpenFlag.TRUNC | OpenFlag.CREAT | OpenFlag.TMPFILE)) !== 0) return -Errno.EAGAIN;
-  if ((resolve & ~RESOLVE_CACHED) !== 0) return -Errno.EOPNOTSUPP;
-  return openAt(tree, cpu, thread, fd, path, flags, mode);
+  if ((resolve & Resolve.CACHED) !== 0 && (flags & (OpenFlag.TRUNC | OpenFlag.CREAT | OpenFlag.TMPFILE)) !== 0) return -Errno.EAGAIN;
+  return openAt(tree, cpu, thread, fd, path, flags, mode, resolve);
 }
 
 /** Bits below O_TMPFILE that are no flags. */

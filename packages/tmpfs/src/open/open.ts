@@ -50,8 +50,21 @@ function checkedFlags(given: number): number {
   return flags;
 }
 
-/** openat(2) with flags as they are in the register. @param path a negative errno if it could not be read @returns a descriptor, a negative errno, or a `Pending` */
-export function openAt(tree: FileTree, cpu: Cpu, thread: Thread, fd: number, path: string | number, given: number, mode: number): number {
+/**
+ * openat(2) with flags as they are in the register.
+ * @param path a negative errno if it could not be read @param resolve where the way may lead: `Resolve` bits
+ * @returns a descriptor, a negative errno, or a `Pending`
+ */
+export function openAt(
+  tree: FileTree,
+  cpu: Cpu,
+  thread: Thread,
+  fd: number,
+  path: string | number,
+  given: number,
+  mode: number,
+  resolve = 0,
+): number {
   const flags = checkedFlags(given);
   if (flags < 0) return flags;
   if (typeof path === 'number') return path;
@@ -59,7 +72,7 @@ export function openAt(tree: FileTree, cpu: Cpu, thread: Thread, fd: number, pat
   const { files } = thread.process;
   if (files.full) return -Errno.EMFILE;
   cpu.charge(TmpfsStep.openBody);
-  return new Opening(tree, cpu, thread, flags, mode).open(fd, path);
+  return new Opening(tree, cpu, thread, flags, mode, resolve).open(fd, path);
 }
 
 /** One call of open (Linux: `path_openat`, `do_open`). */
@@ -69,8 +82,10 @@ class Opening {
   readonly #thread: Thread;
   readonly #flags: number;
   readonly #mode: number;
+  readonly #resolve: number;
 
-  constructor(tree: FileTree, cpu: Cpu, thread: Thread, flags: number, mode: number) {
+  constructor(tree: FileTree, cpu: Cpu, thread: Thread, flags: number, mode: number, resolve: number) {
+    this.#resolve = resolve;
     this.#tree = tree;
     this.#cpu = cpu;
     this.#thread = thread;
@@ -80,7 +95,7 @@ class Opening {
 
   open(fd: number, path: string): number {
     const flags = this.#flags;
-    const walk = new PathWalk(this.#tree, this.#cpu, this.#thread);
+    const walk = new PathWalk(this.#tree, this.#cpu, this.#thread, this.#thread.process.credentials, this.#resolve);
     if ((flags & TMPFILE) !== 0) return this.#unnamed(walk, fd, path);
     if ((flags & PATH) !== 0) return this.#place(walk, fd, path);
     const start = walk.start(fd, path);

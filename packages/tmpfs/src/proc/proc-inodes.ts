@@ -71,12 +71,12 @@ export function contentsOf(entries: Readonly<Record<string, () => Inode>>): Cont
   };
 }
 
-/** A symbolic link of /proc that leads to a place in the tree at once, whatever its text. */
+/** A symbolic link of /proc: a text that is made when it is asked for, or a way to a place in the tree, whatever its text. */
 export class ProcLink extends SymlinkInode {
   readonly #text: () => string | number;
-  readonly #jump: () => Dentry | null;
+  readonly #jump: (() => Dentry | null) | null;
 
-  constructor(fields: InodeFields, text: () => string | number, jump: () => Dentry | null = () => null) {
+  constructor(fields: InodeFields, text: () => string | number, jump: (() => Dentry | null) | null = null) {
     super({ ...fields, mode: FileMode.SYMLINK | 0o777 }, '');
     this.#text = text;
     this.#jump = jump;
@@ -86,8 +86,12 @@ export class ProcLink extends SymlinkInode {
     return 0;
   }
 
+  override get magic(): boolean {
+    return this.#jump !== null;
+  }
+
   override jump(): Dentry | null {
-    return this.#jump();
+    return this.#jump?.() ?? null;
   }
 
   override text(): string | number {

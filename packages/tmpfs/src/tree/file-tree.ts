@@ -122,9 +122,12 @@ export class FileTree {
 
   /** A file has been read: its time of access moves if it lies before the last change, or a day back (relatime). */
   accessed(cpu: Cpu, inode: Inode): void {
-    const now = this.clock.now(cpu);
-    const { accessed, modified, changed } = inode;
-    if (notAfter(accessed, modified) || notAfter(accessed, changed) || now.seconds - accessed.seconds >= DAY) inode.accessed = now;
+    if (this.movesAccess(cpu, inode)) inode.accessed = this.clock.now(cpu);
+  }
+
+  /** Would reading it move its time of access (Linux: `atime_needs_update`)? */
+  movesAccess(cpu: Cpu, { accessed, modified, changed }: Inode): boolean {
+    return notAfter(accessed, modified) || notAfter(accessed, changed) || this.clock.now(cpu).seconds - accessed.seconds >= DAY;
   }
 
   /** Something happens to a file: who watches it is told, and who watches the directory of its name. */

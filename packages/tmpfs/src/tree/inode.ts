@@ -208,6 +208,11 @@ export class SymlinkInode extends Inode {
     return this.target.length;
   }
 
+  /** It leads to a place itself, not to what its text says: links of /proc to what processes have open. */
+  get magic(): boolean {
+    return false;
+  }
+
   /** Where it leads to at once, if it is more than a text: links of /proc. */
   jump(): Dentry | null {
     return null;

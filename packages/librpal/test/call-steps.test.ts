@@ -1,5 +1,5 @@
 import { Access, type Cpu } from '@rpal/hw-x86';
-import { VersionInfo } from '@rpal/rpal-core';
+import { Rcc, RPAL_USER_PENDING, VersionInfo } from '@rpal/rpal-core';
 import { Epoll, MessageFlag, Poll } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { EPOLLRPALIN, FdRecord, FdSlot, librpal, QUEUE_WORDS, ReadyQueue, ReceiverRecord, RpalError, SlotUse } from '../src/index.js';
@@ -221,6 +221,25 @@ describe('a receiver that collects', () => {
       },
     );
     expect(left).toBe(1);
+  });
+
+  it('takes nothing by rpal_epoll_wait_user, whatever is announced, before it has waited once', () => {
+    const seen = alone(world(), function* (p, lib) {
+      yield* lib.init(1);
+      yield* lib.receiverInit();
+      const epfd = yield* p.epollCreate();
+      const memory = yield* p.allocate(4096);
+      const pending = lib.process.receiverContexts + Rcc.epPending;
+      const left: number[] = [];
+      for (const waits of [false, true]) {
+        if (waits) yield* lib.epollWait(epfd, memory, 8, 0);
+        yield* p.store32(pending, RPAL_USER_PENDING);
+        yield* lib.epollWaitUser(memory, 8);
+        left.push(yield* p.load32(pending));
+      }
+      return left;
+    });
+    expect(seen).toEqual([RPAL_USER_PENDING, 0]);
   });
 
   it('passes over a descriptor whose record is being freed', () => {

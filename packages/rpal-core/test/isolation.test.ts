@@ -1,5 +1,7 @@
+import type { Program } from '@rpal/kernel';
 import { MapFlag, Prot, Signal, SignalCode } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
+import { posix } from '../../posix/src/index.js';
 import { pkruOf, rpalThread } from '../src/index.js';
 import { Control, mustEnd, pairOfServices, run, until, world } from './world.js';
 
@@ -79,5 +81,39 @@ describe('memory that a service maps once it has its key', () => {
       keys.push(p.context.thread.memory.areas.containing(at)?.key);
     });
     expect(keys).toEqual([5]);
+  });
+});
+
+describe('a fault on memory of a peer that the peer has not touched yet', () => {
+  /** Who of the second service makes it: itself, or the child of a vfork, which has its memory and belongs to no service. */
+  const faults = (who: 'service' | 'child of a vfork'): { read: number; pages: number } => {
+    let target = 0;
+    let [read, pages] = [-1, 0];
+    pairOfServices(
+      world({}, { plugins: [posix()] }),
+      function* (p, _c, peer) {
+        target = yield* p.allocate(4096);
+        const before = p.context.thread.memory.residentPages;
+        yield* until(p, () => peer.exit !== null);
+        pages = p.context.thread.memory.residentPages - before;
+      },
+      function* (p) {
+        yield* until(p, () => target !== 0);
+        const look = function* (q: Program): Generator<void, void> {
+          mustEnd(q, 'anyhow');
+          q.wrpkru(0);
+          yield* q.store64(target, 7);
+          read = yield* q.load64(target);
+        };
+        if (who === 'service') yield* look(p);
+        else yield* p.vfork(look);
+      },
+    );
+    return { read, pages };
+  };
+
+  it('is resolved in the peer for a service, and not for the child of its vfork (patches 4, 14)', () => {
+    expect(faults('service')).toEqual({ read: 7, pages: 1 });
+    expect(faults('child of a vfork')).toEqual({ read: -1, pages: 0 });
   });
 });

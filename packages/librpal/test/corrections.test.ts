@@ -1,0 +1,116 @@
+import { Rcc, ReceiverState } from '@rpal/rpal-core';
+import { Signal } from '@rpal/uapi';
+import { describe, expect, it } from 'vitest';
+import { type LibRpal, librpal } from '../src/index.js';
+import { Pool, ReadyQueue, ReceiverRecord, SenderRecord } from '../src/layouts.js';
+import { alone, call, pair, world } from './pair.js';
+
+// What the posted library does that an earlier reading of it had otherwise, and that no other test shows.
+
+describe('rpal_init and rpal_receiver_init', () => {
+  it('make the pool, its records, stacks and queues at once; a queue is filled when its receiver registers', () => {
+    const pages = alone(world(), function* (p, lib) {
+      const resident = (): number => p.context.thread.memory.residentPages;
+      yield* lib.init(2);
+      const made = [yield* p.load64(lib.process.pool + Pool.receivers), lib.process.receiverContexts].every((at) => at > 0);
+      const before = resident();
+      yield* lib.receiverInit();
+      const filled = resident() - before;
+      const queue = yield* p.load64(lib.process.receivers + ReceiverRecord.readyQueue);
+      return { made, isFilled: filled >= (4 * ReadyQueue.capacity) / 4096, first: (yield* p.load32(queue + ReadyQueue.fds)) | 0 };
+    });
+    expect(pages).toEqual({ made: true, isFilled: true, first: -1 });
+  });
+});
+
+describe('rpal_exit', () => {
+  it.each<[string, (lib: LibRpal) => number]>([
+    ["the page of the receivers' contexts", (lib) => lib.process.receiverContexts],
+    ['their stacks', (lib) => 8192 + (lib.process.receiverParts[0]?.stacks ?? 0)],
+    ['their queues', (lib) => lib.process.receiverParts[0]?.readyQueue ?? 0],
+    ['the pool', (lib) => lib.process.pool],
+  ])('unmaps %s', (_what, addressOf) => {
+    const touches = (exits: boolean): unknown =>
+      alone(world(), function* (p, lib) {
+        yield* lib.init(1);
+        const address = addressOf(lib);
+        if (exits) yield* lib.exit();
+        yield* p.load32(address);
+        return 'mapped';
+      });
+    expect([touches(false), touches(true)]).toEqual(['mapped', `killed by ${Signal.SEGV}`]);
+  });
+});
+
+describe('rpal_sender_exit', () => {
+  it('clears the record of the sender, but for "in use"', () => {
+    const seen = alone(world(), function* (p, lib) {
+      yield* lib.init(1);
+      // The first slot is another thread's, so that this one's number is not 0 anyway.
+      let over = false;
+      yield* p.clone(function* (q) {
+        yield* librpal(q).senderInit();
+        while (!over) yield* q.sleep(1e6);
+      });
+      yield* p.sleep(1e6);
+      yield* lib.senderInit();
+      const record = lib.process.senders + SenderRecord.size;
+      const fields = [SenderRecord.index, SenderRecord.tid, SenderRecord.inited];
+      const [before, after]: [number[], number[]] = [[], []];
+      for (const field of fields) before.push(yield* p.load32(record + field));
+      yield* lib.senderExit();
+      for (const field of fields) after.push(yield* p.load32(record + field));
+      over = true;
+      return [before.map((value) => value !== 0), after];
+    });
+    expect(seen).toEqual([
+      [true, true, true],
+      [0, 0, 1],
+    ]);
+  });
+});
+
+describe('rpal_uds_fdmap', () => {
+  it('makes its thread a sender, as it runs under a recovery point', () => {
+    const senders: boolean[] = [];
+    pair(
+      world(),
+      function* ({ lib, epfd, memory }) {
+        yield* lib.epollWait(epfd, memory, 8, -1);
+      },
+      function* ({ lib, fd, server }) {
+        yield* lib.senderExit();
+        senders.push(lib.isSender);
+        yield* lib.udsFdmap(server, fd);
+        senders.push(lib.isSender);
+      },
+    );
+    expect(senders).toEqual([false, true]);
+  });
+});
+
+describe('a caller that is back', () => {
+  it.each([
+    ['LAZY_SWITCH', ReceiverState.LAZY_SWITCH, 'caller'],
+    ['LAZY_SWITCH with another bit above it', ReceiverState.LAZY_SWITCH | 0x100, 'callee'],
+  ] as const)('compares the whole word: with %s the kernel is on the side of the %s', (_what, word, expected) => {
+    const setting = world();
+    let kernelIs = '';
+    pair(
+      setting,
+      function* ({ p, lib, fd, epfd, memory }) {
+        yield* lib.epollWait(epfd, memory, 8, -1);
+        yield* lib.readPtrs(fd, memory + 4096, 32);
+        // The kernel is on its side from here on. The word is its own.
+        yield* p.getpid();
+        yield* p.store32(lib.process.receiverContexts + Rcc.receiverState, word);
+        yield* lib.epollWait(epfd, memory, 8, -1);
+      },
+      function* (end) {
+        yield* call(end, 1);
+        kernelIs = setting.machine.kernel.scheduler.current(end.p.context.cpu).name;
+      },
+    );
+    expect(kernelIs).toBe(expected);
+  });
+});

@@ -2,7 +2,7 @@ import { Rcc, ReceiverState } from '@rpal/rpal-core';
 import { Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type LibRpal, librpal } from '../src/index.js';
-import { Pool, ReadyQueue, ReceiverRecord, SenderRecord } from '../src/layouts.js';
+import { FdRecord, FdSlot, Pool, QUEUE_WORDS, ReadyQueue, ReceiverRecord, SenderRecord } from '../src/layouts.js';
 import { alone, call, pair, world } from './pair.js';
 
 // What the posted library does that an earlier reading of it had otherwise, and that no other test shows.
@@ -112,5 +112,32 @@ describe('a caller that is back', () => {
       },
     );
     expect(kernelIs).toBe(expected);
+  });
+});
+
+describe('a reader that makes room in a queue that a writer has found full', () => {
+  it('and cannot tell the writer, will be asked to tell the next time that it makes some', () => {
+    const asked: number[] = [];
+    let full = false;
+    pair(
+      world(),
+      function* ({ p, lib, fd, epfd, memory }) {
+        yield* lib.epollWait(epfd, memory, 8, -1);
+        yield* lib.epollWait(epfd, memory, 8, -1);
+        const record = yield* p.load64(lib.process.fdTable + fd * FdSlot.size + FdSlot.record);
+        asked.push(yield* p.load32(record + FdRecord.trigger));
+        // Service 200 is nobody's.
+        expect(yield* lib.readPtrsTriggerOut(fd, memory + 4096, 16, 200, { receiver: 0, fd: 0, timestamp: 0 })).toBe(16);
+        asked.push(yield* p.load32(record + FdRecord.trigger));
+        yield* p.exit(0);
+      },
+      function* ({ p, lib, fd, server, far, words }) {
+        yield* lib.writePtrs(server, far, words, QUEUE_WORDS);
+        full = (yield* lib.writePtrs(server, far, words, 1)) < 0;
+        yield* p.write(fd, words, 1);
+        yield* p.sleep(5e6);
+      },
+    );
+    expect([full, ...asked]).toEqual([true, 1, 1]);
   });
 });

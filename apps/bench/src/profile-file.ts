@@ -8,6 +8,14 @@ export function isProfileFile(text: string): boolean {
   return /[\\/]/.test(text) || /\.json$/i.test(text);
 }
 
+/** The files that profiles came from. */
+const files = new WeakMap<CpuProfile, string>();
+
+/** What `--profile` takes for this profile: its name, or the file that it came from. */
+export function profileWord(profile: CpuProfile): string {
+  return files.get(profile) ?? profile.name;
+}
+
 /** How many files may extend each other in a row. */
 const DEEPEST = 10;
 
@@ -22,7 +30,9 @@ export function readProfile(path: string): CpuProfile {
   // A profile without a name is called after its file.
   const named = { ...merged, name: merged.name ?? slug(path), title: merged.title ?? slug(path) };
   try {
-    return parseProfile(named);
+    const profile = parseProfile(named);
+    files.set(profile, path);
+    return profile;
   } catch (error) {
     if (!(error instanceof HardwareError)) throw error;
     throw new UsageError(`${path}: ${error.message}`);

@@ -7,6 +7,7 @@ import { JSON_HELP, JsonOutput } from './json-output.js';
 import { costsOption, idleOption, option, placementOption, pluginOption, profileOption, seedOption } from './machine-options.js';
 import { checkApart, OutputFile, tellWritten } from './output-file.js';
 import { loadPlugins } from './plugin-loader.js';
+import { profileWord } from './profile-file.js';
 import { Progress } from './progress.js';
 import { commandLine, envelope } from './report/envelope.js';
 import { whole } from './report/numbers.js';
@@ -139,7 +140,7 @@ function lineOf(flags: Flags): string {
   const { messages, size, phase, profile, placement, idle, costs, coreClock, syncWakeUps, seed, build, plugin } = flags;
   return commandLine([
     'rfc',
-    ...['--messages', String(messages), '--size', String(size), '--phase', phase, '--profile', profile.name],
+    ...['--messages', String(messages), '--size', String(size), '--phase', phase, '--profile', profileWord(profile)],
     ...['--placement', placement, '--idle', idle.toLowerCase(), '--costs', costs, '--sync-wake-ups', syncWakeUps, '--seed', String(seed)],
     ...(build === 'O0' ? [] : ['--build', build]),
     ...(coreClock === undefined ? [] : ['--core-clock', String(coreClock)]),

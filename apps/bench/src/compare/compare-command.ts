@@ -9,6 +9,7 @@ import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { costsOption, idleOption, option, placementOption, profileOption, seedOption } from '../machine-options.js';
 import { MODULE_SYNTAX } from '../module-loader.js';
 import { checkApart, OutputFile, tellWritten } from '../output-file.js';
+import { profileWord } from '../profile-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import type { Placement } from '../rfc-benchmark.js';
@@ -270,7 +271,7 @@ function lineOf(settings: CompareSettings, named: string): string {
     '--messages',
     String(words.messages),
     '--profile',
-    words.profile,
+    profileWord(settings.profile),
     '--placement',
     words.placement,
     '--idle',

@@ -12,6 +12,7 @@ import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { costsOption, idleOption, option, placementOption, profileOption } from '../machine-options.js';
 import { MODULE_SYNTAX } from '../module-loader.js';
 import { checkApart, OutputFile, tellWritten } from '../output-file.js';
+import { profileWord } from '../profile-file.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { whole } from '../report/numbers.js';
 import { cpusFor, type Placement } from '../rfc-benchmark.js';
@@ -108,7 +109,7 @@ function explain(mechanism: Mechanism, named: string, { html, svg, speedscope, j
   const command = commandLine([
     'explain',
     named,
-    ...Object.entries({ ...words, idle: idle.toLowerCase() }).flatMap(([key, value]) =>
+    ...Object.entries({ ...words, profile: profileWord(profile), idle: idle.toLowerCase() }).flatMap(([key, value]) =>
       key === 'mechanism' ? [] : [`--${key}`, String(value)],
     ),
   ]);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { idleOption, profileOption } from '../machine-options.js';
+import { profileWord } from '../profile-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
@@ -98,7 +99,7 @@ export function validateCommand(io: Io, done: (code: number) => void): Command {
           return those.length === 0 ? [] : [{ placement, ...accuracyOf(those) }];
         });
         const settings = { profile: profile.name, host: flags.host ?? null, rounds: flags.rounds, idle, messages };
-        const model = ['--profile', profile.name, '--idle', idle.toLowerCase(), '--messages', String(messages)];
+        const model = ['--profile', profileWord(profile), '--idle', idle.toLowerCase(), '--messages', String(messages)];
         const command = commandLine(['validate', ...sourceWords(flags), ...model]);
         const data = { rows, accuracy, doubts: report?.doubts ?? [] };
         output.write(envelope({ schema: 'rpal-bench/validate', version: 1, complete, settings, command }, data));

@@ -8,6 +8,7 @@ import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { option, placementOption, profileOption } from '../machine-options.js';
 import { MODULE_SYNTAX } from '../module-loader.js';
 import { tellWritten } from '../output-file.js';
+import { profileWord } from '../profile-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { percent, whole } from '../report/numbers.js';
@@ -102,7 +103,8 @@ async function mesh(flags: Flags, io: Io): Promise<number> {
   const complete = lines.length === HANDLERS.length;
   const claimedAt = crossing(lines);
   const settings = { from, to, rate, size, hops, calls, requests: count, profile: profile.name, placement };
-  const command = commandLine(['mesh', ...Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)])]);
+  const words = { ...settings, profile: profileWord(profile) };
+  const command = commandLine(['mesh', ...Object.entries(words).flatMap(([key, value]) => [`--${key}`, String(value)])]);
   json.write(envelope({ schema: 'rpal-bench/mesh', version: 1, complete, settings, command }, { lines, claimedAt }));
   if (json.textWanted) io.stdout.write(render(flags, [before, after], lines, claimedAt, complete));
   tellWritten(io, `${lines.length} handler times`, json);

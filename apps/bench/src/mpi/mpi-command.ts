@@ -8,6 +8,7 @@ import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { costsOption, option, profileOption } from '../machine-options.js';
 import { tellWritten } from '../output-file.js';
+import { profileWord } from '../profile-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { percent } from '../report/numbers.js';
@@ -132,7 +133,7 @@ async function mpi(flags: Flags, io: Io): Promise<number> {
   }
   const complete = rows.length === counts.length;
   const settings = { workload, ranks: counts, size, rounds, bandwidth: bandwidth ?? null, profile: profile.name, costs };
-  const words = { ...settings, ranks: counts.join(',') };
+  const words = { ...settings, ranks: counts.join(','), profile: profileWord(profile) };
   const command = commandLine([
     'mpi',
     ...Object.entries(words).flatMap(([key, value]) => (value === null ? [] : [`--${key}`, String(value)])),

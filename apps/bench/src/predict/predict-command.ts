@@ -6,6 +6,7 @@ import type { Io } from '../io.js';
 import { JSON_HELP, JsonOutput } from '../json-output.js';
 import { experimentData, experimentJson, type Run, runOf } from '../os/experiment-data.js';
 import { READING, renderRun } from '../os/os-text.js';
+import { profileWord } from '../profile-file.js';
 import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
@@ -129,7 +130,7 @@ export function predictCommand(io: Io, done: (code: number) => void): Command {
       }
       const complete = outcomes.length === predictions.length && runs.length === experiments.length;
       const words = { profile: profile.name, rounds, seeds };
-      const command = commandLine(['predict', '--profile', profile.name, '--rounds', String(rounds), '--seeds', String(seeds)]);
+      const command = commandLine(['predict', '--profile', profileWord(profile), '--rounds', String(rounds), '--seeds', String(seeds)]);
       output.write(
         envelope(
           { schema: 'rpal-bench/predict', version: 4, complete, settings: words, command },

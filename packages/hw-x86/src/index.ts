@@ -33,7 +33,7 @@ export {
   spread,
 } from './costs/step.js';
 export { HwStep, HwStepSources } from './costs/steps.js';
-export { ENTERING, LEAVING, workOf } from './costs/work.js';
+export { ENTERING, instructionsOf, LEAVING, workOf } from './costs/work.js';
 export { HardwareError, type HardwareErrorCode, ModelBug } from './errors.js';
 export { Fingerprint } from './fingerprint.js';
 export {

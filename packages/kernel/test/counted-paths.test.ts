@@ -1,4 +1,4 @@
-import { type LedgerEntry, spread } from '@rpal/hw-x86';
+import { defaultProfile, instructionsOf, type LedgerEntry } from '@rpal/hw-x86';
 import { Epoll, Poll, Signal, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { posix } from '../../posix/src/index.js';
@@ -31,7 +31,7 @@ type Operation = keyof typeof COUNTED;
 
 /** Instructions of what a ledger books. */
 function instructions(entries: readonly LedgerEntry[]): number {
-  return entries.reduce((sum, { step, count }) => sum + count * spread(step.instructions ?? 0)[1], 0);
+  return entries.reduce((sum, { step, count }) => sum + count * instructionsOf(step, defaultProfile)[1], 0);
 }
 
 /** Instructions that one call of `body` books on CPU 0, as the average of `times` after one to warm up. */

@@ -1,4 +1,4 @@
-import { type LedgerEntry, spread } from '@rpal/hw-x86';
+import { defaultProfile, instructionsOf, type LedgerEntry } from '@rpal/hw-x86';
 import { Errno, Futex, MapFlag, Prot, Signal, SignalFlag } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { executable, type Main, type Program, SyscallNumber, Time } from '../src/index.js';
@@ -244,7 +244,7 @@ describe('futex', () => {
 
   it('executes what the real kernel was counted to execute, between its two sequences (7830 and 10,341 a round trip)', () => {
     const count = (entries: readonly LedgerEntry[]) =>
-      entries.reduce((sum, { step, count: times }) => sum + times * spread(step.instructions ?? 0)[1], 0);
+      entries.reduce((sum, { step, count: times }) => sum + times * instructionsOf(step, defaultProfile)[1], 0);
     const marks: number[] = [];
     const trips = 60;
     const machine = smallMachine();

@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, defaultProfile, instructionsOf } from '@rpal/hw-x86';
 
 /** Instructions of each step that `cpu` has executed since `before`, by the step's short name; central values. */
 export function instructionsSince(cpu: Cpu, before: ReadonlyMap<string, number>): Map<string, number> {
@@ -13,9 +13,6 @@ export function instructionsSince(cpu: Cpu, before: ReadonlyMap<string, number>)
 /** Instructions of each step that `cpu` has executed so far. */
 export function instructions(cpu: Cpu): Map<string, number> {
   return new Map(
-    cpu.ownLedger.entries.map(({ step, count }) => {
-      const each = step.instructions ?? 0;
-      return [step.name.replace(/^.*:/, ''), count * (typeof each === 'number' ? each : each[1])];
-    }),
+    cpu.ownLedger.entries.map(({ step, count }) => [step.name.replace(/^.*:/, ''), count * instructionsOf(step, defaultProfile)[1]]),
   );
 }

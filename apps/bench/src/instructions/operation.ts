@@ -1,4 +1,4 @@
-import { type CpuProfile, type LedgerEntry, profiles, type Step, spread, workOf } from '@rpal/hw-x86';
+import { type CpuProfile, instructionsOf, type LedgerEntry, profiles } from '@rpal/hw-x86';
 import { createMachine, done, executable, type Program } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import { tmpfs } from '@rpal/tmpfs';
@@ -72,8 +72,7 @@ function oneCpu(): CpuProfile {
 
 /** Instructions of what a ledger has booked. */
 function instructions(entries: readonly LedgerEntry[], profile: CpuProfile): number {
-  const once = (step: Step): number => workOf(step, profile).reduce((sum, { instructions = 0 }) => sum + spread(instructions)[1], 0);
-  return entries.reduce((sum, { step, count }) => sum + count * once(step), 0);
+  return entries.reduce((sum, { step, count }) => sum + count * instructionsOf(step, profile)[1], 0);
 }
 
 /** Instructions that the model books for one execution, as the median of five. @throws BenchmarkFailure if the program did not come to its end */

@@ -79,8 +79,7 @@ export function groundsOf({ step, count, cycles }: LedgerEntry, costs: CostModel
     }
     const at = { low: 0, central: 1, high: 2 }[level] as 0 | 1 | 2;
     const parts: Ground[] = [];
-    const works = workOf(step, profile);
-    const instructions = works.reduce((sum, work) => sum + spread(work.instructions ?? 0)[at], 0);
+    const instructions = instructionsOf(step, profile)[at];
     const cpi = profile.cpi[step.mode ?? 'kernel'];
     if (instructions > 0) {
       const what = `${instructions} instructions`;
@@ -90,7 +89,7 @@ export function groundsOf({ step, count, cycles }: LedgerEntry, costs: CostModel
     const ns = spread(step.ns ?? 0)[at];
     if (ns > 0)
       parts.push({ what: `${ns} ns`, cycles: ns * costs.tscPerNs, amount: 'counted', price: step.status, source: sourceOf(step) });
-    for (const [name, times] of works.flatMap(({ events = {} }) => Object.entries(events))) {
+    for (const [name, times] of workOf(step, profile).flatMap(({ events = {} }) => Object.entries(events))) {
       const { status, source } = profile.costs[name as Primitive];
       const price = times * costs.primitive(name as Primitive);
       if (price > 0) parts.push({ what: `${times} x ${name}`, cycles: price, amount: step.status, price: status, source });

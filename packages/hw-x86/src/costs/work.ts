@@ -1,6 +1,6 @@
 import { hasPart, type KernelPart } from './kernel.js';
 import type { CpuProfile } from './profile.js';
-import type { AddedWork, Step, Work } from './step.js';
+import { type AddedWork, type Step, spread, type Work } from './step.js';
 
 /** What mitigations add to a way from user mode into the kernel. */
 export const ENTERING: AddedWork = {
@@ -17,4 +17,11 @@ export function workOf({ only, also = {}, ...step }: Step, profile: CpuProfile):
   const instructions = profile.kernel.instructions?.[step.name];
   const added = Object.keys(also).filter((part) => hasPart(profile, part as KernelPart));
   return [instructions === undefined ? step : { ...step, instructions }, ...added.map((part) => also[part as KernelPart] as Work)];
+}
+
+/** Instructions that a step executes on the kernel of a profile: low, central and high. */
+export function instructionsOf(step: Step, profile: CpuProfile): readonly [low: number, central: number, high: number] {
+  const ranges = workOf(step, profile).map(({ instructions = 0 }) => spread(instructions));
+  const sum = (at: 0 | 1 | 2): number => ranges.reduce((total, range) => total + range[at], 0);
+  return [sum(0), sum(1), sum(2)];
 }

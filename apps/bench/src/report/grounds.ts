@@ -3,6 +3,7 @@ import {
   type CostStatus,
   type CpuProfile,
   type Figure,
+  instructionsOf,
   type LedgerEntry,
   type Primitive,
   spread,

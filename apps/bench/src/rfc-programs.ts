@@ -22,7 +22,7 @@ export interface Experiment {
   /** What the compiler made of the library that both are linked with. */
   readonly build: LibraryBuild;
   /** What printing the stamp writes: 19 with the zero of sprintf, in the place of the first filler character, or 18. */
-  readonly stampBytes: number;
+  readonly stampBytes: 18 | 19;
   /** The run is to end. */
   stopRequested: boolean;
   /** The client has taken notice: there will be no further connection. Set before it hangs up. */

@@ -1,5 +1,16 @@
 import type { Program } from '@rpal/kernel';
-import { EPOLLRPALIN, EPOLLRPALOUT, findReceiver, librpal, RpalError, type RpalFd, rpalExecutable } from '@rpal/librpal';
+import {
+  EPOLLRPALIN,
+  EPOLLRPALOUT,
+  FdSlot,
+  findReceiver,
+  type LibRpal,
+  librpal,
+  RpalError,
+  type RpalFd,
+  rpalExecutable,
+  SlotUse,
+} from '@rpal/librpal';
 import { RPAL_ADDR_SPACE_SIZE } from '@rpal/rpal-core';
 import { EPOLL_EVENT_SIZE, Epoll, MessageFlag, Poll, Prot, Signal } from '@rpal/uapi';
 import { alone, type CalleeEnd, couple, type Defect, defect, untilHungUp } from './defect.js';
@@ -24,6 +35,31 @@ function caller(body: (end: CallerEnd, stage: Stage) => Subprogram<string | null
       stage.leave(end.p);
     })(stage);
   };
+}
+
+/** Two threads add one descriptor to an epoll instance each, at the same time. @param then what one of them does with it afterwards */
+function addedTwice(stage: Stage, then: (p: Program, lib: LibRpal, fd: number, added: readonly number[]) => Subprogram): void {
+  stage.expect(2);
+  stage.spawn('service', 0, function* (p) {
+    const lib = librpal(p);
+    yield* lib.init(1);
+    const fd = yield* p.eventfd();
+    const added: number[] = [];
+    const adds = function* (q: Program): Subprogram {
+      const own = librpal(q);
+      const epfd = yield* q.epollCreate();
+      yield* stage.meet(q);
+      added.push(yield* own.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN));
+      stage.leave(q);
+    };
+    yield* p.clone(function* (q) {
+      yield* q.setAffinity([1]);
+      yield* adds(q);
+    });
+    yield* adds(p);
+    while (added.length < 2) yield* p.sleep(1e5);
+    yield* then(p, lib, fd, added);
+  });
 }
 
 /** Situations of the defects of the library that no other scenario has. */
@@ -162,31 +198,22 @@ export const libraryDefects: readonly Defect[] = [
   defect(
     'install-race-loses-record',
     'two threads add one descriptor to two epoll instances',
-    (stage) => {
-      stage.expect(2);
-      stage.spawn('service', 0, function* (p) {
-        const lib = librpal(p);
-        yield* lib.init(1);
-        const fd = yield* p.eventfd();
-        const memory = yield* p.allocate(4096);
-        const added: number[] = [];
-        const adds = function* (q: Program): Subprogram {
-          const own = librpal(q);
-          const epfd = yield* q.epollCreate();
-          yield* stage.meet(q);
-          added.push(yield* own.epollCtl(epfd, Epoll.CTL_ADD, fd, EPOLLRPALIN));
-          stage.leave(q);
-        };
-        yield* p.clone(function* (q) {
-          yield* q.setAffinity([1]);
-          yield* adds(q);
-        });
-        yield* adds(p);
-        while (added.length < 2) yield* p.sleep(1e5);
-        const lost = added.includes(0) && (yield* lib.readPtrs(fd, memory, 1)) === -1;
+    (stage) =>
+      addedTwice(stage, function* (p, lib, fd, added) {
+        const lost = added.includes(0) && (yield* lib.readPtrs(fd, yield* p.allocate(4096), 1)) === -1;
         if (lost) stage.wrong = 'the descriptor was added, and has no record';
-      });
-    },
+      }),
+    { inSomeOrders: true },
+  ),
+  defect(
+    'reference-to-empty-slot',
+    'the same, and words are read from it: its slot is in use, and may have no record',
+    (stage) =>
+      addedTwice(stage, function* (p, lib, fd) {
+        const refused = (yield* lib.readPtrs(fd, yield* p.allocate(4096), 1)) === -1;
+        const use = (yield* p.load32(lib.process.fdTable + fd * FdSlot.size + FdSlot.use)) | 0;
+        if (refused && use > SlotUse.AVAILABLE) stage.wrong = 'a reference to no record stays';
+      }),
     { inSomeOrders: true },
   ),
   defect(

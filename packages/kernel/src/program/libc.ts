@@ -21,7 +21,7 @@ PAIRS.forEach((pair, byte) => {
 
 /** Characters of a stamp; sprintf puts a zero behind them. */
 export const STAMP_LENGTH = 18;
-export const PRINTED_LENGTH: number = STAMP_LENGTH + 1;
+export const PRINTED_LENGTH = 19;
 const OX = ZERO | (X << 8);
 /** The text of the stamp that was formatted last, as pairs of characters and as characters, and what ends it. */
 const pairs = new Uint16Array(STAMP_LENGTH / 2 + 1);

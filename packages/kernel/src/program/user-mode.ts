@@ -118,7 +118,7 @@ export class UserMode extends ProgramBase {
    * sprintf(address, "0x%016lx", value): eighteen characters and a zero.
    * @param bytes 18 for a routine that prints the same without the zero
    */
-  sprintfStamp(address: number, value: number, bytes: number = PRINTED_LENGTH): Call {
+  sprintfStamp(address: number, value: number, bytes: 18 | 19 = PRINTED_LENGTH): Call {
     return this.#onSpan(Span.PRINT, address, bytes, value);
   }
 

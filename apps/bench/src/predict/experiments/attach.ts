@@ -35,7 +35,7 @@ export const attach: Experiment = {
   misses: {},
   left: [
     'POWER6: the order is held to, no figure',
-    'many processes at once, whose gain shrinks as memory is busy (CMA-1, CMA-2: 1.7 times at 32): `rpal-bench mpi`',
+    'many processes at once, whose gain shrinks as memory is busy (CMA-1, CMA-2: 1.7 times at 32): `rpal-bench os cma`, `rpal-bench mpi`',
     'NAS and IMB (CMA-4 to CMA-6): whole programs',
   ],
   run(options) {

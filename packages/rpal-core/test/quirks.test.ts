@@ -18,8 +18,6 @@ import {
   Scc,
   ServiceChange,
 } from '../src/index.js';
-import { rpalTask } from '../src/services/thread.js';
-import { collectClaim } from '../src/switch/time-slice.js';
 import { alone, forged, orCrash, withPeer } from './experiments.js';
 import { Control, finish, mustEnd, rpalImage, run, smallProfile, until, type World, world } from './world.js';
 
@@ -512,18 +510,23 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         return `${count === 0 ? 'ends at once' : 'ends with the event of another thread'}: ${roundly}, asleep ${sleeps} times, off its CPU ${left} times`;
       }),
   ],
+  // Ten milliseconds of work, with a claim of five days in each. What a tick has charged before the claim is made is not given back.
   'total-time-unchecked': [
-    true,
-    false,
+    'charged for 2 of ten milliseconds',
+    'charged for 10 of ten milliseconds',
     (setting) =>
       alone(setting, function* (p, c) {
         const page = yield* c.share();
         yield* c.ioctl(RpalIoctl.REGISTER_SENDER, page);
-        yield* p.store64(page + Scc.totalTime, 1e15);
         const { thread, cpu } = p.context;
-        collectClaim(setting.rpal, cpu, rpalTask(thread));
-        // A claim of five days, made within microseconds.
-        return rpalThread(thread).stealTime < -1e9;
+        yield* p.sleep(1e5);
+        const before = thread.entity.sumExec;
+        for (let i = 0; i < 10; i++) {
+          yield* p.compute(1e6 * cpu.costs.tscPerNs);
+          yield* p.store64(page + Scc.totalTime, 1e15);
+          yield* p.sleep(1e5);
+        }
+        return `charged for ${Math.round((thread.entity.sumExec - before) / 1e6)} of ten milliseconds`;
       }),
   ],
 };

@@ -8,8 +8,8 @@ import { RpalStep } from '../src/steps.js';
 import { Control, run, world } from './world.js';
 
 /**
- * All is done by system calls but for the moment: between choosing and waking the waker is for some ten nanoseconds in a tick, and the receiver must run to
- * its end in them. So whoever is on other CPUs is let go on there.
+ * All is done by system calls but for the moment: between choosing and waking the waker is for one moment in a tick, and the receiver must run to its
+ * end in it. So whoever is on other CPUs is let go on there.
  *
  * The waker chooses a receiver for which words are queued. Before it wakes it, an event does, on other CPUs, and the receiver, a thread of
  * its own, unregisters and ends. @returns whether it had ended when the waker went on

@@ -1,7 +1,7 @@
 import { Fcntl, LinuxCall, OpenFlag } from '@rpal/uapi';
 import type { EdgeCall } from './edge-cases.js';
 import { Id } from './edge-kinds.js';
-import { BASE } from './edge-memory.js';
+import { BASE, placed } from './edge-memory.js';
 
 /** Where the two are known to differ: in which call, with what arguments, and why. */
 interface Listed {

@@ -1,4 +1,4 @@
-import type { Cpu } from '@rpal/hw-x86';
+import { type Cpu, SpinLock } from '@rpal/hw-x86';
 import { MMAP_MIN_ADDR, type MmStruct } from '@rpal/mm';
 import { type Handover, type Scheduler, WaitQueue } from '@rpal/sched';
 import { Rlimit, Signal } from '@rpal/uapi';
@@ -82,6 +82,8 @@ export class Process {
   /** wait4 has reported the stop already; it has not reported that the process goes on. */
   stopReported = false;
   wasContinued = false;
+  /** Guards what is pending: sighand_struct, the list in signal_struct, and the sigqueue that goes from sender to taker. */
+  readonly siglock: SpinLock = new SpinLock(3, 'siglock');
   /** Waiters for signals by signalfd. */
   readonly signalWait: WaitQueue = new WaitQueue('signals of a process');
   /** Root to begin with; children inherit. */

@@ -94,6 +94,7 @@ export function flush(process: Process, signals: SignalBits): void {
 
 /** Takes a signal out of `wanted`: one of the thread's, else of the process's; null if there is none. */
 export function dequeueSignal(thread: Thread, wanted: SignalBits): QueuedSignal | null {
+  thread.process.siglock.pass(thread.cpu);
   const taken = thread.pending.take(wanted) ?? thread.process.pending.take(wanted);
   // Even if there is none: another thread of the process may have taken the one this thread was woken for.
   recalculatePending(thread);

@@ -35,6 +35,7 @@ export class Signals implements SignalSender {
     this.#prepare(cpu, process, signal);
     if (isIgnored(thread, signal)) return;
     cpu.charge(KernelStep.signalSend);
+    process.siglock.pass(cpu);
     if (this.#enqueue(process, thread.pending, signal, origin, 'kernel') !== 0) return;
     if (wants(thread, signal) && isFatalAtOnce(thread, signal)) this.#takeDown(cpu, process, signal);
     else this.#notify(cpu, thread, signal);
@@ -55,6 +56,7 @@ export class Signals implements SignalSender {
     this.#prepare(cpu, process, signal);
     if (isIgnored(first, signal)) return 0;
     cpu.charge(KernelStep.signalSend);
+    process.siglock.pass(cpu);
     const failed = this.#enqueue(process, process.pending, signal, origin, sender);
     if (failed !== 0) return Math.min(0, failed);
     const taker = takerOf(process, signal, first);

@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(root, 'docs/node_modules/.examples-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('the examples of the documentation', { timeout: 120_000 }, () => {
-  it('look at what each call returned, and who does not is found', () => {
+  it('look at what each call returned, and a call whose result nobody looks at is found', () => {
     const careless = join(folder, 'README.md');
     const body = `import type { Program } from '@rpal/kernel';\nexport function* main(p: Program) {\n  yield* p.close(3);\n  yield* p.sleep(1);\n  yield* p.store64(8, 1);\n  const fd = yield* p.dup(0);\n  return fd;\n}\n`;
     writeFileSync(careless, `# One\n\n${fence}ts\n${body}${fence}\n`);

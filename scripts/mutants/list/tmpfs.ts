@@ -6,13 +6,13 @@ export const tmpfs: Group = {
   mutants: [
     {
       kind: 'bound',
-      text: 'if (name.length > NAME_MAX) return -Errno.ENAMETOOLONG;',
-      mutated: 'if (name.length >= NAME_MAX) return -Errno.ENAMETOOLONG;',
+      text: 'if (name.length > NAME_MAX) return this.#refused(-Errno.ENAMETOOLONG);',
+      mutated: 'if (name.length >= NAME_MAX) return this.#refused(-Errno.ENAMETOOLONG);',
     },
     {
       kind: 'bound',
-      text: 'if (++this.#links > MAX_LINKS) return -Errno.ELOOP;',
-      mutated: 'if (++this.#links > MAX_LINKS + 9) return -Errno.ELOOP;',
+      text: 'if (++this.#links > MAX_LINKS || this.#asks(Resolve.NO_SYMLINKS)) return -Errno.ELOOP;',
+      mutated: 'if (++this.#links > MAX_LINKS + 9 || this.#asks(Resolve.NO_SYMLINKS)) return -Errno.ELOOP;',
     },
     { kind: 'errno', text: 'if (offset < 0 || length <= 0) return -Errno.EINVAL;', mutated: 'if (offset < 0) return -Errno.EINVAL;' },
     {

@@ -1,4 +1,4 @@
-import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
+import { type Cpu, PAGE_MASK, PAGE_SIZE, Touch } from '@rpal/hw-x86';
 import {
   type CloneRequest,
   GuestArguments,
@@ -212,9 +212,9 @@ const TID_BYTES = 4;
 
 /** The child's id in its own memory, which is not that of the page tables in use (Linux: `schedule_tail`, in the child). */
 function putChildTid(cpu: Cpu, mm: MmStruct, address: number, pid: number): void {
-  const first = remotePage(cpu, mm, address, true);
+  const first = remotePage(cpu, mm, address, Touch.STORE);
   const inFirst = PAGE_SIZE - (address & PAGE_MASK);
-  const second = inFirst < TID_BYTES ? remotePage(cpu, mm, address + inFirst, true) : 0;
+  const second = inFirst < TID_BYTES ? remotePage(cpu, mm, address + inFirst, Touch.STORE) : 0;
   if (first < 0 || second < 0) return;
   for (let i = 0; i < TID_BYTES; i++) cpu.memory.write8(i < inFirst ? first + i : second + i - inFirst, (pid >>> (8 * i)) & 0xff);
 }

@@ -78,7 +78,7 @@ export const tmpfs: (options?: TmpfsOptions) => Plugin = definePlugin<z.output<t
     defineAttributeCalls(define, tree);
     definePlaceCalls(define, tree);
     syscalls.extend(LinuxCall.readv, readvToldToWatchers, { plugin });
-    syscalls.extend(LinuxCall.fcntl, ownersOmitTimes, { plugin });
+    syscalls.extend(LinuxCall.fcntl, ownersOmitTimes(tree), { plugin });
     defineDataCalls(define, tree, { readv: handlerOf(syscalls, LinuxCall.readv), writev: handlerOf(syscalls, LinuxCall.writev) });
     defineNotifyCalls(define, tree);
     defineTransferCalls(define, tree);

@@ -72,13 +72,13 @@ export const kernel: Group = {
     },
     {
       kind: 'permission',
-      text: 'return caller.process.maySignal(thread.process) ? thread : -Errno.EPERM;',
+      text: 'return caller.process.maySignal(thread.process, signal) ? thread : -Errno.EPERM;',
       mutated: 'return thread;',
       tests: ['refusals'],
     },
     {
       kind: 'permission',
-      text: 'if (!sender.maySignal(process)) return -Errno.EPERM;',
+      text: 'if (!sender.maySignal(process, signal)) return -Errno.EPERM;',
       mutated: '',
       tests: ['refusals'],
     },

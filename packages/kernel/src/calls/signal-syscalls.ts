@@ -46,7 +46,7 @@ export function signalTarget(processes: ProcessTable, caller: Thread, group: num
   const thread = processes.thread(id);
   if (thread === undefined || (group > 0 && thread.process.pid !== group)) return -Errno.ESRCH;
   if (signal < 0 || signal > LAST) return -Errno.EINVAL;
-  return caller.process.maySignal(thread.process) ? thread : -Errno.EPERM;
+  return caller.process.maySignal(thread.process, signal) ? thread : -Errno.EPERM;
 }
 
 /** Signal 0 only asks whether one could be sent; the dead take none. */
@@ -60,7 +60,7 @@ export function takesSignal({ state }: Thread, signal: number): boolean {
  */
 export function maySend({ process: sender }: Thread, process: Process, signal: number): number {
   if (signal < 0 || signal > LAST) return -Errno.EINVAL;
-  if (!sender.maySignal(process)) return -Errno.EPERM;
+  if (!sender.maySignal(process, signal)) return -Errno.EPERM;
   // A zombie accepts it, without any effect.
   return signal === 0 || process.exit !== null ? 0 : 1;
 }

@@ -54,6 +54,7 @@ export function exitThread(kernel: ExitParts, cpu: Cpu, thread: Thread, status: 
   if (last) process.pending.flush(ALL_SIGNALS);
   kernel.seams.hooks.kernelMemoryRelease.call(cpu, thread);
   kernel.seams.hooks.kernelThreadExit.call(cpu, thread, last);
+  passChildren(process, thread);
   releaseFiles(cpu, thread);
   thread.state = TaskState.DEAD;
   if (!last) process.endWait.wakeAll(cpu, Poll.IN | Poll.RDNORM);
@@ -107,6 +108,19 @@ function tellOfEnd(kernel: ExitParts, cpu: Cpu, child: Process): void {
   kernel.signals.tellParent(cpu, child, code, told, child.exitSignal);
 }
 
+/** The children of a thread that ends are from now on those of the first one that is left. */
+function passChildren({ children, threads }: Process, thread: Thread): void {
+  const [heir] = threads;
+  if (heir === undefined || children.size === 0) return;
+  for (const child of [...children]) {
+    if (child.forkedBy !== thread) continue;
+    child.forkedBy = heir;
+    // They come behind its own.
+    children.delete(child);
+    children.add(child);
+  }
+}
+
 /** Children that outlive their parent go to the nearest ancestor that takes orphans, or to init (Linux: `forget_original_parent`). */
 function forgetChildren(kernel: ExitParts, cpu: Cpu, process: Process): void {
   const { parent, children } = process;
@@ -115,7 +129,7 @@ function forgetChildren(kernel: ExitParts, cpu: Cpu, process: Process): void {
   for (const child of [...children]) {
     children.delete(child);
     child.parent = reaper;
-    child.forkedBy = null;
+    child.forkedBy = reaper?.threads[0] ?? null;
     child.orphan = reaper === null;
     // Whoever takes it over knows of no other signal.
     child.exitSignal = Signal.CHLD;

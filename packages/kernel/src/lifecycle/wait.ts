@@ -96,9 +96,15 @@ export class WaitChildOperation implements Operation {
   /** The children that may be meant. The one with a pid is found among any number of others. */
   #candidates(process: Process): Iterable<Process> {
     const { pid } = this.#request;
-    if (pid === 0) return process.children;
+    if (pid === 0) return process.threads.length === 1 ? process.children : this.#byThread(process);
     const child = this.#processes.get(pid);
     return child !== undefined && process.children.has(child) ? [child] : [];
+  }
+
+  /** A thread's own children come first, then those of the threads behind it, and at last of those before it. */
+  #byThread({ children, threads }: Process): Process[] {
+    const at = threads.indexOf(this.#thread);
+    return [...threads.slice(at), ...threads.slice(0, at)].flatMap((thread) => [...children].filter(({ forkedBy }) => forkedBy === thread));
   }
 
   /** The child is gone; what it has used counts as used by children. */

@@ -56,7 +56,7 @@ export class Process {
   orphan = false;
   /** It takes over the orphans among its descendants (PR_SET_CHILD_SUBREAPER). */
   subReaper = false;
-  /** The thread of the parent that forked it. */
+  /** The thread of the parent that forked it, or has taken it over from that. */
   forkedBy: Thread | null = null;
   readonly children: Set<Process> = new Set();
   /** Parents waiting for a child to end. */
@@ -136,12 +136,12 @@ export class Process {
     return hasCapability(this.credentials.effective, capability);
   }
 
-  /** May it send signals to `other` (Linux: `kill_ok_by_cred`)? */
-  maySignal(other: Process): boolean {
+  /** May it send `other` a signal (Linux: `check_kill_permission`)? SIGCONT goes to everybody in its session. */
+  maySignal(other: Process, signal: number): boolean {
     const { uid, euid } = this.credentials;
     const target = other.credentials;
     const same = euid === target.suid || euid === target.uid || uid === target.suid || uid === target.uid;
-    return same || this.capable(Capability.KILL);
+    return same || this.capable(Capability.KILL) || (signal === Signal.CONT && this.session === other.session);
   }
 
   /** May it look into the memory of `other`, and set its limits? @param otherwise the capability that allows it to do so with anybody's */

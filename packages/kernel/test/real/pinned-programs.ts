@@ -13,6 +13,18 @@ export const pinned: Readonly<Record<string, readonly Call[]>> = {
     1 close 0
     1 mqopen 1 2112 0 0
     1 write 1 5000 178`),
+  'a thread waits for its own children first, and for those of one that has ended behind them': program(`
+    0 thread 1
+    0 fork 2
+    1 fork 3
+    2 exit
+    3 exit
+    1 reap 0 0
+    1 fork 3
+    3 exit
+    1 exit
+    0 reap 0 0
+    0 reap 0 0`),
   'a circle of sockets, one of which has been received': program(`
     0 epoll
     0 memfd 1

@@ -97,8 +97,7 @@ function signalEverybody(kernel: Kernel, cpu: Cpu, thread: Thread, signal: numbe
 
 function signalOne(kernel: Kernel, cpu: Cpu, { process: sender }: Thread, target: Process, signal: number): number {
   if (signal < 0 || signal > Signal.RTMAX) return -Errno.EINVAL;
-  const continues = signal === Signal.CONT && sender.session === target.session;
-  if (!continues && !sender.maySignal(target)) return -Errno.EPERM;
+  if (!sender.maySignal(target, signal)) return -Errno.EPERM;
   if (signal !== 0 && target.exit === null) kernel.signals.sendToProcess(cpu, target, signal, sentBy(sender.credentials));
   return 0;
 }

@@ -17,11 +17,13 @@ export function defineMessageQueueCalls(calls: Calls): void {
       const attributes = args.queueAttributes(cpu, thread, a3);
       if (typeof attributes === 'number') return attributes;
       const name = args.queueName(cpu, thread, a0);
+      const { limits, files } = thread.process;
+      // What is wrong with a name that could be read comes behind the descriptor.
+      if (files.full && (typeof name === 'string' || name === -Errno.EACCES)) return -Errno.EMFILE;
       if (typeof name === 'number') return name;
-      const { limits } = thread.process;
       const extent = thread.process.capable(Capability.SYS_RESOURCE) ? 'any' : 'usual';
       const file = messageQueues.open(name, a1 | 0, attributes, { bytes: limits.of(Rlimit.MSGQUEUE), extent });
-      return typeof file === 'number' ? file : thread.process.files.install(cpu, file, OpenFlag.CLOEXEC);
+      return typeof file === 'number' ? file : files.install(cpu, file, OpenFlag.CLOEXEC);
     },
     { signature: 'name$ flags*', missing: 'rights: every process may open every queue' },
   );

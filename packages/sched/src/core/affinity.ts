@@ -11,6 +11,8 @@ import { activate } from './wake-up.js';
 
 /** The working part of sched_setaffinity. A task that runs where it no longer may is moved when it next passes the scheduler. */
 export function applyAffinity(queues: RunQueues, cpu: Cpu, task: Task, affinity: CpuSet): void {
+  // What a CPU has chosen to run next is not taken from it: it runs, and leaves then.
+  queues.of(task.cpu).endSwitch(cpu);
   task.affinity = affinity;
   task.affinitySize = affinity.size;
   if (affinity.has(task.cpu.id) || !task.onRq) return;

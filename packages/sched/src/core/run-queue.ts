@@ -108,8 +108,13 @@ export class RunQueue implements FairRunQueue {
 
   /** `cpu` takes the lock. A CPU that is in the middle of a switch holds its own, so the switch ends first. */
   acquire(cpu: Cpu): void {
-    if (this.phase > SwitchPhase.DEACTIVATE && this.cpu !== cpu) this.queues.completeSwitch(this);
+    this.endSwitch(cpu);
     this.lock.acquire(cpu);
+  }
+
+  /** What `cpu` waits for when it takes the lock. */
+  endSwitch(cpu: Cpu): void {
+    if (this.phase > SwitchPhase.DEACTIVATE && this.cpu !== cpu) this.queues.completeSwitch(this);
   }
 
   /** Brings the clocks up to date, as seen from `cpu`, which holds the lock. */

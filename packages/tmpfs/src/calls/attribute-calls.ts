@@ -362,10 +362,11 @@ function putStatfs(cpu: Cpu, thread: Thread, tree: FileTree, address: number, in
 const ST_VALID = 0x20 | 0x1000;
 
 /** fcntl(2): F_SETFL sets O_NOATIME for who owns the file, and no others. */
-export const ownersOmitTimes: SyscallExtension = (inner) => (cpu, thread, registers) => {
+export const ownersOmitTimes: (tree: FileTree) => SyscallExtension = (tree) => (inner) => (cpu, thread, registers) => {
   const { a0, a1, a2 } = registers;
   const file = a1 >>> 0 === Fcntl.SETFL && (a2 & OpenFlag.NOATIME) !== 0 ? thread.process.files.peek(a0) : null;
-  const dentry = file === null || (file.flags & OpenFlag.NOATIME) !== 0 ? null : dentryOf(file);
-  if (dentry !== null && !owns(thread.process.credentials, dentry.inode)) return -Errno.EPERM;
+  if (file !== null && (file.flags & OpenFlag.NOATIME) === 0) {
+    if (!owns(thread.process.credentials, inodeOf(tree, dentryOf(file) ?? file))) return -Errno.EPERM;
+  }
   return inner(cpu, thread, registers);
 };

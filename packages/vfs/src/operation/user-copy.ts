@@ -1,4 +1,4 @@
-import { type Cpu, Touch } from '@rpal/hw-x86';
+import { type Cpu, PAGE_MASK, PAGE_SIZE, Touch } from '@rpal/hw-x86';
 import { copyFromUser, copyToUser, putUser32, userPage } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { VfsStep } from '../steps.js';
@@ -47,9 +47,11 @@ export function putBytes(cpu: Cpu, caller: Caller, address: number, bytes: Uint8
 /** A 64-bit value to user memory, likewise; segments may cut it anywhere. @returns 0 or -EFAULT */
 export function putValue(cpu: Cpu, caller: Caller, address: number, high: number, low: number): number {
   const { memory, iov } = caller;
-  if (iov === null) return Math.min(putUser32(cpu, memory, address, low), putUser32(cpu, memory, address + 4, high));
+  if (iov === null && (address & PAGE_MASK) <= PAGE_SIZE - 8)
+    return Math.min(putUser32(cpu, memory, address, low), putUser32(cpu, memory, address + 4, high));
   let done = 0;
-  for (const segment of iov.segments) {
+  // Over the end of a page what there is memory for is stored.
+  for (const segment of iov?.segments ?? [{ address, length: 8 }]) {
     for (let i = 0; i < segment.length && done < 8; i++, done++) {
       const at = userPage(cpu, memory, segment.address + i, Touch.STORE);
       if (at < 0) return -Errno.EFAULT;

@@ -53,7 +53,9 @@ describe('texts of /proc/PID', () => {
         }),
       );
       yield* p.sleep(Time.ms);
-      expect(yield* read(`/proc/${child}/status`)).toMatch(/^Name:\tprogram 0\nState:\tS \(sleeping\)\nTgid:\t2\nPid:\t2\nPPid:\t1\n/);
+      expect(yield* read(`/proc/${child}/status`)).toMatch(
+        /^Name:\tprogram 0\nUmask:\t0022\nState:\tS \(sleeping\)\nTgid:\t2\nNgid:\t0\nPid:\t2\nPPid:\t1\n/,
+      );
       expect(yield* read(`/proc/${child}/stat`)).toMatch(/^2 \(program 0\) S 1 /);
       yield* p.kill(child, Signal.KILL);
       yield* p.wait();

@@ -1,104 +1,55 @@
-import { PAGE_SIZE } from '@rpal/hw-x86';
-import { bitsOf, NO_SIGNALS, type Process, type SignalAction, type SignalBits, type Thread } from '@rpal/kernel';
+import type { Process } from '@rpal/kernel';
 import { VmFlag } from '@rpal/mm';
-import { TaskState } from '@rpal/sched';
-import { OpenFlag, Seek } from '@rpal/uapi';
+import { OpenFlag, Rlimit, Seek } from '@rpal/uapi';
+import { maps } from './maps.js';
+import { smaps, smapsRollup } from './smaps.js';
 
 /** What `/proc/PID` holds of a process, by the name of the file. */
-export const PROC_FILES: Readonly<Record<string, (process: Process) => string>> = { maps, status, stat };
+export const PROC_FILES: Readonly<Record<string, (process: Process) => string>> = {
+  maps: (process) => (process.exit === null ? maps(process) : ''),
+  smaps: (process) => (process.exit === null ? smaps(process) : ''),
+  smaps_rollup: (process) => (process.exit === null ? smapsRollup(process) : ''),
+  statm,
+  limits,
+};
 
-const hex = (value: number) => value.toString(16).padStart(8, '0');
-
-/** One line per mapping: range, rights, offset, device, inode, name. Device and inode are zero: there is no file system. */
-function maps({ mm }: Process): string {
-  let text = '';
-  for (const { start, end, flags, object, offset } of mm.areas) {
-    const rights = [VmFlag.READ, VmFlag.WRITE, VmFlag.EXEC].map((flag, i) => ((flags & flag) !== 0 ? 'rwx'[i] : '-')).join('');
-    const shared = (flags & VmFlag.SHARED) !== 0 ? 's' : 'p';
-    const name = (flags & VmFlag.GROWSDOWN) !== 0 ? '[stack]' : start === mm.brkStart && end === mm.brk ? '[heap]' : (object?.name ?? '');
-    const line = `${hex(start)}-${hex(end)} ${rights}${shared} ${hex(object === null ? 0 : offset * PAGE_SIZE)} 00:00 0`;
-    text += name === '' ? `${line} \n` : `${line.padEnd(73)}${name}\n`;
-  }
-  return text;
+/** Seven numbers of pages: all, resident, of these shared, code, 0, data and stacks, 0. */
+function statm({ mm, exit, textStart }: Process): string {
+  if (exit !== null) return '0 0 0 0 0 0 0\n';
+  const code = mm.areas.containing(textStart);
+  let stack = 0;
+  for (const area of mm.areas) if ((area.flags & VmFlag.GROWSDOWN) !== 0) stack += area.pages;
+  const { totalPages, residentPages, anonPages, dataPages } = mm;
+  return `${totalPages} ${residentPages} ${residentPages - anonPages} ${code?.pages ?? 0} 0 ${dataPages + stack} 0\n`;
 }
 
-const STATES = new Map<number, string>([
-  [TaskState.RUNNING, 'R (running)'],
-  [TaskState.INTERRUPTIBLE, 'S (sleeping)'],
-  [TaskState.UNINTERRUPTIBLE, 'D (disk sleep)'],
-  [TaskState.STOPPED, 'T (stopped)'],
-]);
+/** Names and units of limits, as Linux shows them (`lnames`). */
+const LIMITS: readonly (readonly [resource: number, name: string, unit: string])[] = [
+  [Rlimit.CPU, 'Max cpu time', 'seconds'],
+  [Rlimit.FSIZE, 'Max file size', 'bytes'],
+  [Rlimit.DATA, 'Max data size', 'bytes'],
+  [Rlimit.STACK, 'Max stack size', 'bytes'],
+  [Rlimit.CORE, 'Max core file size', 'bytes'],
+  [Rlimit.RSS, 'Max resident set', 'bytes'],
+  [Rlimit.NPROC, 'Max processes', 'processes'],
+  [Rlimit.NOFILE, 'Max open files', 'files'],
+  [Rlimit.MEMLOCK, 'Max locked memory', 'bytes'],
+  [Rlimit.AS, 'Max address space', 'bytes'],
+  [Rlimit.LOCKS, 'Max file locks', 'locks'],
+  [Rlimit.SIGPENDING, 'Max pending signals', 'signals'],
+  [Rlimit.MSGQUEUE, 'Max msgqueue size', 'bytes'],
+  [Rlimit.NICE, 'Max nice priority', ''],
+  [Rlimit.RTPRIO, 'Max realtime priority', ''],
+  [Rlimit.RTTIME, 'Max realtime timeout', 'us'],
+];
 
-function stateOf(thread: Thread | undefined): string {
-  return thread === undefined ? 'Z (zombie)' : (STATES.get(thread.state) ?? 'R (running)');
-}
-
-function virtualBytes({ mm }: Process): number {
-  let bytes = 0;
-  for (const { start, end } of mm.areas) bytes += end - start;
-  return bytes;
-}
-
-const word = (bits: number) => (bits >>> 0).toString(16).padStart(8, '0');
-const mask = ({ low, high }: SignalBits) => `${word(high)}${word(low)}`;
-
-/** Of the lines of the real file those that the model knows. */
-function status(process: Process): string {
-  const { mm, threads, name, pid, parent } = process;
-  const [leader] = threads;
-  const acted = (kind: (action: SignalAction) => boolean) => bitsOf(...process.actions.flatMap((action, n) => (kind(action) ? [n] : [])));
-  const ignored = acted(({ handler }) => handler === 'ignore');
-  const caught = acted(({ handler }) => typeof handler === 'function');
-  const lines: [string, string | number][] = [
-    ['Name', name],
-    ['State', stateOf(leader)],
-    ['Tgid', pid],
-    ['Pid', pid],
-    ['PPid', parent?.pid ?? 0],
-    ['VmSize', `${virtualBytes(process) / 1024} kB`],
-    ['VmRSS', `${(mm.residentPages * PAGE_SIZE) / 1024} kB`],
-    ['VmPTE', `${mm.pageTableBytes / 1024} kB`],
-    ['Threads', threads.length],
-    ['SigPnd', mask(leader?.pending ?? NO_SIGNALS)],
-    ['ShdPnd', mask(process.pending)],
-    ['SigBlk', mask(leader?.blocked ?? NO_SIGNALS)],
-    ['SigIgn', mask(ignored)],
-    ['SigCgt', mask(caught)],
-    ['voluntary_ctxt_switches', leader?.voluntarySwitches ?? 0],
-    ['nonvoluntary_ctxt_switches', leader?.involuntarySwitches ?? 0],
-  ];
-  return lines.map(([key, value]) => `${key}:\t${value}\n`).join('');
-}
-
-/** The first twenty-four fields; those that the model does not know are 0. */
-function stat(process: Process): string {
-  const { pid, name, parent, threads, mm } = process;
-  const state = stateOf(threads[0])[0];
-  const fields = [
-    pid,
-    `(${name})`,
-    state,
-    parent?.pid ?? 0,
-    pid,
-    pid,
-    0,
-    -1,
-    0,
-    mm.minorFaults,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    20,
-    0,
-    threads.length,
-    0,
-    0,
-  ];
-  return `${[...fields, virtualBytes(process), mm.residentPages].join(' ')}\n`;
+function limits(process: Process): string {
+  const row = (name: string, soft: string, hard: string, unit: string) =>
+    `${name.padEnd(25)} ${soft.padEnd(20)} ${hard.padEnd(20)} ${unit === '' ? '' : unit.padEnd(10)}\n`;
+  const shown = (limit: number) => (Number.isFinite(limit) ? String(limit) : 'unlimited');
+  const { soft, hard } = process.limits;
+  const rows = LIMITS.map(([resource, name, unit]) => row(name, shown(soft[resource] as number), shown(hard[resource] as number), unit));
+  return row('Limit', 'Soft Limit', 'Hard Limit', 'Units') + rows.join('');
 }
 
 /** `/proc/PID/fdinfo/FD`; undefined if there is no such descriptor. Flags are octal, as in Linux. */

@@ -12,6 +12,7 @@ import { dentryOf } from '../walk/path-walk.js';
 import { memoryInode } from './memory-file.js';
 import { fdInfo, PROC_FILES } from './proc-files.js';
 import { type Contents, contentsOf, ProcDirectory, ProcLink, procFile } from './proc-inodes.js';
+import { type ShownThread, THREAD_FILES } from './process-status.js';
 
 /** Bytes of a name in /proc/PID/comm, without the zero (TASK_COMM_LEN). */
 const COMM = 15;
@@ -34,6 +35,13 @@ export class ProcessDirectory {
     const file = (text: () => string | number) => () => procFile(this.#fields(process, FileMode.REGULAR | 0o444), text);
     const link = (to: () => Dentry | null) => () => new ProcLink(this.#fields(process, FileMode.SYMLINK), () => this.#shown(to()), to);
     const texts = Object.entries(PROC_FILES).map(([name, text]) => [name, file(() => text(process))] as const);
+    const ofThread = (thread: () => Thread | undefined, scope: ShownThread['scope']) =>
+      Object.fromEntries(
+        Object.entries(THREAD_FILES).map(([name, text]) => [
+          name,
+          file(() => text({ process, thread: thread(), scope, umask: tree.contexts.of(process).umask })),
+        ]),
+      );
     /** The name of a thread, which may be written. */
     const comm = (of: () => Thread | undefined) => () =>
       procFile(
@@ -49,9 +57,11 @@ export class ProcessDirectory {
       0o555,
       contentsOf({
         ...Object.fromEntries(texts),
+        ...ofThread(() => process.threads[0], 'process'),
         comm: comm(() => process.threads[0]),
         cmdline: file(() => (process.exit === null ? `${process.name}\0` : '')),
         mounts: file(() => mountsOf(tree)),
+        mountinfo: file(() => mountInfo(tree)),
         cgroup: file(() => `0::${placeOf(this.#cgroups.of(process))}\n`),
         mem: () => memoryInode(this.#fields(process, FileMode.REGULAR | 0o600), process),
         oom_score_adj: file(() => '0\n'),
@@ -76,8 +86,10 @@ export class ProcessDirectory {
           this.#directory(process, 0o555, {
             names: () => process.threads.map(({ pid }) => String(pid)),
             has: (name) => process.threads.some(({ pid }) => String(pid) === name),
-            make: (name) =>
-              this.#directory(process, 0o555, contentsOf({ comm: comm(() => process.threads.find(({ pid }) => String(pid) === name)) })),
+            make: (name) => {
+              const thread = () => process.threads.find(({ pid }) => String(pid) === name);
+              return this.#directory(process, 0o555, contentsOf({ ...ofThread(thread, 'thread'), comm: comm(thread) }));
+            },
           }),
       }),
     );
@@ -132,6 +144,17 @@ function nameOf(tree: FileTree, file: File): string {
   if (file instanceof PipeEnd) return `pipe:[${namelessInode(tree, file).number}]`;
   if (file instanceof UnixSocket) return `socket:[${namelessInode(tree, file).number}]`;
   return `anon_inode:[${file.constructor.name.toLowerCase()}]`;
+}
+
+/** /proc/PID/mountinfo: its number, that of the mount above it, device, what of it is mounted where, and how. */
+function mountInfo(tree: FileTree): string {
+  const line = (id: number, above: number, device: number, path: string, type: string) =>
+    `${id} ${above} 0:${device} / ${path} rw,relatime - ${type} ${type} rw\n`;
+  const first = tree.fs.device;
+  return (
+    line(first, first, first, '/', tree.fs.type) +
+    tree.mounts.map(({ path, type, device }) => line(device, first, device, path, type)).join('')
+  );
 }
 
 /** /proc/PID/mounts. */

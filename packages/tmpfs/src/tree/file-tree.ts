@@ -25,6 +25,13 @@ export interface NewInode {
   readonly time: Timestamp;
 }
 
+/** A file system below the root: where it is seen, its type, and `st_dev` of its files. */
+export interface Mount {
+  readonly path: string;
+  readonly type: string;
+  readonly device: number;
+}
+
 /** What a tree needs from its machine. */
 export type TreeHost = Pick<Kernel, 'platform' | 'memory' | 'scheduler' | 'sockets' | 'processes' | 'later'>;
 
@@ -38,7 +45,7 @@ export class FileTree {
   readonly lockWaits: LockWaits = new LockWaits();
   /** Files of the tree that processes execute. */
   readonly executables: WeakMap<Process, Dentry> = new WeakMap();
-  readonly #mounts: { readonly path: string; readonly type: string }[] = [];
+  readonly #mounts: Mount[] = [];
   /** Character devices by number. */
   readonly devices: Map<number, SpecialOpener> = new Map();
   #devices = FIRST_DEVICE;
@@ -64,11 +71,12 @@ export class FileTree {
   mount(at: Dentry, root: Dentry): void {
     at.mounted = root;
     root.mountPoint = at;
-    this.#mounts.push({ path: pathBelow(at, this.root) as string, type: root.inode.fs.type });
+    const { type, device } = root.inode.fs;
+    this.#mounts.push({ path: pathBelow(at, this.root) as string, type, device });
   }
 
   /** What is mounted below the root. */
-  get mounts(): readonly { readonly path: string; readonly type: string }[] {
+  get mounts(): readonly Mount[] {
     return this.#mounts;
   }
 

@@ -10,11 +10,11 @@ import { POSIX_REFUSALS } from './real/refusal-table-posix.js';
 const ALL: readonly Refusal[] = [...REFUSALS, ...POSIX_REFUSALS, ...NAME_REFUSALS];
 const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(LinuxCall).map(([name, nr]) => [nr, name]));
 
-/** Calls that nothing is refused to root in the state of a case, and those that no case makes: sync and rt_sigreturn; and rseq. */
+/** Calls that nothing is refused to root in the state of a case, and those that no case makes: sync and rt_sigreturn. */
 const WITHOUT: ReadonlySet<string> = new Set(
   (
     'brk sched_yield pause getpid fork vfork exit exit_group getuid getppid gettid munlockall alarm getgid geteuid getegid setreuid setregid ' +
-    'setresuid setresgid setfsuid setfsgid getpgrp personality set_tid_address eventfd umask inotify_init sync rt_sigreturn rseq'
+    'setresuid setresgid setfsuid setfsgid getpgrp personality set_tid_address eventfd umask inotify_init sync rt_sigreturn'
   ).split(' '),
 );
 

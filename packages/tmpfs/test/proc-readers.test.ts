@@ -107,7 +107,7 @@ describe('what C libraries, allocators and node read in /proc', () => {
       const buffer = yield* p.allocate(ROOM);
       const made = yield* p.mmap(0, 4 * 4096, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
       for (let i = 0; i < 4; i++) yield* p.store8(made + i * 4096, 1);
-      const key = yield* p.pkeyAlloc();
+      const key = yield* p.pkeyAlloc(0, 0);
       yield* p.pkeyMprotect(made, 4 * 4096, Prot.READ | Prot.WRITE, key);
       const child = yield* p.fork(function* (q) {
         yield* q.sleep(Time.ms);

@@ -4,6 +4,12 @@ import type { Refusal } from './refusal-table.js';
 /** As `REFUSALS`, of the calls of @rpal/posix, and of @rpal/tmpfs that are about descriptors. */
 export const POSIX_REFUSALS: readonly Refusal[] = [
   [LinuxCall.setsid, [], -Errno.EPERM],
+  [LinuxCall.rseq, [0x1000000000, 32, 2, 0], -Errno.EINVAL],
+  [LinuxCall.rseq, [0x1000000000, 32, 1, 0], -Errno.EINVAL],
+  [LinuxCall.rseq, [0x1000000000, 31, 0, 0], -Errno.EINVAL],
+  [LinuxCall.rseq, [0x1000000004, 32, 0, 0], -Errno.EINVAL],
+  [LinuxCall.rseq, [-4096, 32, 0, 0], -Errno.EFAULT],
+  [LinuxCall.rseq, [-4100, 32, 0, 0], -Errno.EINVAL],
   [LinuxCall.msync, [-1, 8192], -Errno.EINVAL],
   [LinuxCall.msync, [0x1000002000, 4097, 2], -Errno.ENOMEM],
   [LinuxCall.mincore, [0x1000000001, 9223372036854774784n, 0x1000000ffa], -Errno.EINVAL],

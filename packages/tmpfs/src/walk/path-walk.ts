@@ -167,8 +167,7 @@ export class PathWalk {
   target(link: Dentry): string | Dentry | number {
     const inode = link.inode as SymlinkInode;
     this.#cpu.charge(TmpfsStep.followLink);
-    if (++this.#links > MAX_LINKS) return -Errno.ELOOP;
-    if (this.#asks(Resolve.NO_SYMLINKS)) return -Errno.ELOOP;
+    if (++this.#links > MAX_LINKS || this.#asks(Resolve.NO_SYMLINKS)) return -Errno.ELOOP;
     if (this.#asks(Resolve.CACHED) && this.tree.movesAccess(this.#cpu, inode)) return -Errno.EAGAIN;
     this.tree.accessed(this.#cpu, inode);
     return inode.magic ? this.#jump(inode) : inode.text();

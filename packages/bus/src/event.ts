@@ -1,4 +1,8 @@
+import { EventEmitter } from 'eventemitter3';
 import { type Arguments, failed, type Part, requirePart } from './combine.js';
+
+/** The emitter of a seam emits this and nothing else. */
+const HAPPENED = 'happened';
 
 /**
  * Something happened. Any number of observers, no answer, and no observer may change the run.
@@ -15,6 +19,7 @@ export class EventSeam<A extends Arguments> {
   readonly name: string;
   /** True while at least one observer listens. */
   observed = false;
+  readonly #emitter = new EventEmitter();
   #observers: readonly Registration[] = [];
 
   constructor(name: string) {
@@ -35,6 +40,7 @@ export class EventSeam<A extends Arguments> {
     requirePart('observed', this.name, plugin, observer);
     const part: Registration = { plugin, fn: observer, listener: listenerOf(this.name, { plugin, fn: observer }) };
     this.#observers = [...this.#observers, part];
+    this.#emitter.on(HAPPENED, part.listener);
     this.observed = true;
     return () => this.#remove(part);
   }
@@ -43,7 +49,7 @@ export class EventSeam<A extends Arguments> {
    * Tells all observers, in the order in which they came. Observers that are added or removed meanwhile count from the next emission on.
    */
   emit(...args: A): void {
-    for (const { listener } of this.#observers) listener(...args);
+    this.#emitter.emit(HAPPENED, ...args);
   }
 
   /** Removes all observers of a plugin. */
@@ -52,13 +58,14 @@ export class EventSeam<A extends Arguments> {
   }
 
   #remove(part: Registration): void {
+    this.#emitter.off(HAPPENED, part.listener);
     this.#observers = this.#observers.filter((other) => other !== part);
     this.observed = this.#observers.length > 0;
   }
 }
 
 interface Registration extends Part {
-  /** What is called: one function for each registration, so that one can be told from others of the same observer. */
+  /** What the emitter calls: one function for each registration, so that one can be told from others of the same observer. */
   readonly listener: (...args: unknown[]) => void;
 }
 

@@ -8,6 +8,7 @@ import {
   FaultCode,
   HwStep,
   LARGE_PAGE_SIZE,
+  LocalApic,
   PAGE_SIZE,
   Pte,
   TrapOutcome,
@@ -143,10 +144,10 @@ describe('a bare-metal program', () => {
     metal.onInterrupt = (core, vector) => taken.push([vector, core.user]);
     run(function* (core) {
       core.user = true;
-      core.cpu.apic.configureTimer('periodic', Vector.localTimer);
-      core.cpu.apic.startTimer(1000);
+      LocalApic.of(core.cpu).configureTimer('periodic', Vector.localTimer);
+      LocalApic.of(core.cpu).startTimer(1000);
       yield* core.compute(500_000);
-      core.cpu.apic.startTimer(0);
+      LocalApic.of(core.cpu).startTimer(0);
       expect(core.user).toBe(true);
     });
     expect(taken).toEqual(Array(5).fill([Vector.localTimer, false]));
@@ -370,7 +371,7 @@ describe('idle states', () => {
       yield* core.compute(10_000);
       events.push('sends');
       core.user = false;
-      core.cpu.apic.sendIpi(metal.core(0).cpu, 'fixed', Vector.reschedule);
+      LocalApic.of(core.cpu).sendIpi(metal.core(0).cpu, 'fixed', Vector.reschedule);
     });
     metal.run();
     expect(events).toEqual(['sends', 'interrupt', 'awake']);
@@ -420,7 +421,7 @@ describe('idle states', () => {
     });
     metal.start(1, function* (core) {
       yield* core.compute(1000);
-      core.cpu.apic.sendIpi(metal.core(0).cpu, 'nmi');
+      LocalApic.of(core.cpu).sendIpi(metal.core(0).cpu, 'nmi');
     });
     metal.run();
     expect(events).toEqual(['nmi', 'awake']);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BareMetal, dataCaches, findProfile, LARGE_PAGE_SIZE, PAGE_SIZE, Pte, Vector } from '../src/index.js';
+import { BareMetal, dataCaches, findProfile, LARGE_PAGE_SIZE, LocalApic, PAGE_SIZE, Pte, Vector } from '../src/index.js';
 
 /** What a core may do next. Numbers select addresses, targets and lengths. */
 const action = fc.oneof(
@@ -66,19 +66,19 @@ function run(all: readonly Action[][], caches: boolean): { metal: BareMetal; sta
             core.load(root, 1 + (one.where % 3), one.where % 2 === 0);
             break;
           case 'ipi':
-            core.cpu.apic.sendIpi(metal.core(one.where % 3).cpu, 'fixed', Vector.reschedule);
+            LocalApic.of(core.cpu).sendIpi(metal.core(one.where % 3).cpu, 'fixed', Vector.reschedule);
             break;
           case 'nmi':
-            core.cpu.apic.sendIpi(metal.core(one.where % 3).cpu, 'nmi');
+            LocalApic.of(core.cpu).sendIpi(metal.core(one.where % 3).cpu, 'nmi');
             break;
           case 'timer':
-            core.cpu.apic.configureTimer('one-shot', Vector.localTimer);
-            core.cpu.apic.startTimer(1 + one.where * 20);
+            LocalApic.of(core.cpu).configureTimer('one-shot', Vector.localTimer);
+            LocalApic.of(core.cpu).startTimer(1 + one.where * 20);
             break;
           case 'mwait':
             // Something must end the wait.
-            core.cpu.apic.configureTimer('one-shot', Vector.localTimer);
-            core.cpu.apic.startTimer(500);
+            LocalApic.of(core.cpu).configureTimer('one-shot', Vector.localTimer);
+            LocalApic.of(core.cpu).startTimer(500);
             core.monitor(address(one.where));
             yield* core.mwait(one.state);
             break;

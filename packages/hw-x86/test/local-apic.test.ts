@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Cpu, HwStep, type Platform, Vector } from '../src/index.js';
+import { type Cpu, HwStep, LocalApic, type Platform, Vector } from '../src/index.js';
 import { busyUntil, handles, MILAN, platform, XEON } from './support.js';
 
 /** Two processors that are busy for `cycles`; what the second one is interrupted by, with the time since the start. */
@@ -35,8 +35,8 @@ describe('the local APIC timer', () => {
 
   it('fires once in one-shot mode, after count x divisor cycles of the crystal', () => {
     const { machine, b, taken } = setup();
-    b.apic.configureTimer('one-shot', 0x40, 4);
-    b.apic.startTimer(1000);
+    LocalApic.of(b).configureTimer('one-shot', 0x40, 4);
+    LocalApic.of(b).startTimer(1000);
     machine.run();
     expectNear(
       taken.map(([, at]) => at),
@@ -47,71 +47,71 @@ describe('the local APIC timer', () => {
 
   it('fires again and again in periodic mode, without drift', () => {
     const { machine, b, taken } = setup();
-    b.apic.configureTimer('periodic', 0x40);
-    b.apic.startTimer(1000);
+    LocalApic.of(b).configureTimer('periodic', 0x40);
+    LocalApic.of(b).startTimer(1000);
     machine.run(b.clock + 950_000);
     expectNear(
       taken.map(([, at]) => at),
       Array.from({ length: 10 }, (_, i) => (i + 1) * 1000 * COUNT),
     );
-    b.apic.startTimer(0);
+    LocalApic.of(b).startTimer(0);
     machine.run();
     expect(taken).toHaveLength(10);
   });
 
   it('fires at a TSC deadline, at once if it has passed, never if it is disarmed', () => {
     const { machine, b, start, taken } = setup();
-    b.apic.configureTimer('tsc-deadline', 0x41);
-    b.apic.writeTscDeadline(start + 500_000);
+    LocalApic.of(b).configureTimer('tsc-deadline', 0x41);
+    LocalApic.of(b).writeTscDeadline(start + 500_000);
     machine.run(start + 700_000);
     expectNear(
       taken.map(([, at]) => at),
       [500_000],
     );
-    b.apic.writeTscDeadline(1);
+    LocalApic.of(b).writeTscDeadline(1);
     machine.run(start + 750_000);
     expect(taken).toHaveLength(2);
-    b.apic.writeTscDeadline(start + 900_000);
-    b.apic.writeTscDeadline(0);
+    LocalApic.of(b).writeTscDeadline(start + 900_000);
+    LocalApic.of(b).writeTscDeadline(0);
     machine.run();
     expect(taken).toHaveLength(2);
   });
 
   it('wakes a halted processor at exactly its time', () => {
     const { machine, b, start, taken } = setup(0);
-    b.apic.configureTimer('tsc-deadline', 0x41);
-    b.apic.writeTscDeadline(start + 123_456);
+    LocalApic.of(b).configureTimer('tsc-deadline', 0x41);
+    LocalApic.of(b).writeTscDeadline(start + 123_456);
     machine.run();
     expect(taken).toEqual([[0x41, 123_456]]);
   });
 
   it('counts down, and says nothing while masked', () => {
     const { machine, b, start, taken } = setup();
-    b.apic.configureTimer('one-shot', 0x40, 1, 'masked');
-    b.apic.startTimer(2000);
+    LocalApic.of(b).configureTimer('one-shot', 0x40, 1, 'masked');
+    LocalApic.of(b).startTimer(2000);
     machine.run(start + 1000 * COUNT);
-    expect(b.apic.readTimer()).toBeGreaterThan(990);
-    expect(b.apic.readTimer()).toBeLessThanOrEqual(1001);
+    expect(LocalApic.of(b).readTimer()).toBeGreaterThan(990);
+    expect(LocalApic.of(b).readTimer()).toBeLessThanOrEqual(1001);
     machine.run();
-    expect([taken.length, b.apic.readTimer()]).toEqual([0, 0]);
+    expect([taken.length, LocalApic.of(b).readTimer()]).toEqual([0, 0]);
   });
 
   it('runs at the reference clock on AMD: 100 MHz', () => {
     const [cpu] = platform({ profile: MILAN }).cpus as [Cpu];
-    cpu.apic.configureTimer('one-shot', 0x40);
-    cpu.apic.startTimer(5000);
-    const first = cpu.apic.readTimer();
+    LocalApic.of(cpu).configureTimer('one-shot', 0x40);
+    LocalApic.of(cpu).startTimer(5000);
+    const first = LocalApic.of(cpu).readTimer();
     expect(first).toBeGreaterThan(4990);
     cpu.advanceTo(cpu.clock + 20 * 4000 - (cpu.costs.step[HwStep.rdmsr] as number));
-    expect(first - cpu.apic.readTimer()).toBe(4000);
+    expect(first - LocalApic.of(cpu).readTimer()).toBe(4000);
   });
 
   it('refuses what its registers cannot hold', () => {
     const [cpu] = platform().cpus as [Cpu];
-    expect(() => cpu.apic.configureTimer('periodic', 3)).toThrow('vector: 3 is not an interrupt vector; use 16 .. 255');
-    expect(() => cpu.apic.configureTimer('periodic', 0x40, 3)).toThrow('divisor: 3 is not one of 1, 2, 4, 8, 16, 32, 64, 128');
-    expect(() => cpu.apic.startTimer(2 ** 32)).toThrow('count: 4294967296 does not fit the 32-bit initial-count register');
-    expect(() => cpu.apic.sendIpi('self', 'fixed', 2)).toThrow('vector: 2 is not an interrupt vector; use 16 .. 255');
+    expect(() => LocalApic.of(cpu).configureTimer('periodic', 3)).toThrow('vector: 3 is not an interrupt vector; use 16 .. 255');
+    expect(() => LocalApic.of(cpu).configureTimer('periodic', 0x40, 3)).toThrow('divisor: 3 is not one of 1, 2, 4, 8, 16, 32, 64, 128');
+    expect(() => LocalApic.of(cpu).startTimer(2 ** 32)).toThrow('count: 4294967296 does not fit the 32-bit initial-count register');
+    expect(() => LocalApic.of(cpu).sendIpi('self', 'fixed', 2)).toThrow('vector: 2 is not an interrupt vector; use 16 .. 255');
   });
 });
 
@@ -129,7 +129,7 @@ describe('inter-processor interrupts', () => {
     const [a, b] = cpus as [Cpu, Cpu];
     const send = (to: Cpu | 'self' | 'others' | 'all', vector: number): string[] => {
       taken.length = 0;
-      a.apic.sendIpi(to, 'fixed', vector);
+      LocalApic.of(a).sendIpi(to, 'fixed', vector);
       machine.run();
       return [...taken];
     };
@@ -141,7 +141,7 @@ describe('inter-processor interrupts', () => {
 
   it('cost the sender one register write, and the delivery time on the way', () => {
     const { machine, a, start, taken } = setup(0);
-    a.apic.sendIpi(machine.cpus[1] as Cpu, 'fixed', Vector.reschedule);
+    LocalApic.of(a).sendIpi(machine.cpus[1] as Cpu, 'fixed', Vector.reschedule);
     const sent = a.clock - start;
     expect(sent).toBe(Math.round((150 * 2.3) / 3));
     machine.run();
@@ -151,8 +151,8 @@ describe('inter-processor interrupts', () => {
   it('come as NMIs although interrupts are off', () => {
     const { machine, a, b, taken } = setup();
     b.interruptsEnabled = false;
-    a.apic.sendIpi(b, 'nmi');
-    a.apic.sendIpi(b, 'fixed', Vector.reschedule);
+    LocalApic.of(a).sendIpi(b, 'nmi');
+    LocalApic.of(a).sendIpi(b, 'fixed', Vector.reschedule);
     machine.run();
     expect(taken.map(([vector]) => vector)).toEqual([Vector.nmi]);
   });
@@ -164,8 +164,8 @@ describe('NMIs', () => {
     const { machine, a, b } = setup(20_000);
     let handled = 0;
     b.trap = handles({ interrupt: () => {}, nmi: () => handled++ });
-    a.apic.sendIpi(b, 'nmi');
-    for (let i = 1; i < count; i++) a.apic.sendIpi(b, 'nmi');
+    LocalApic.of(a).sendIpi(b, 'nmi');
+    for (let i = 1; i < count; i++) LocalApic.of(a).sendIpi(b, 'nmi');
     machine.run();
     const result = { blockedDuring: b.nmiBlocked, before: handled, after: 0 };
     b.unblockNmi();
@@ -195,8 +195,8 @@ describe('NMIs', () => {
         if (depth.length === 1) cpu.unblockNmi();
       },
     });
-    a.apic.sendIpi(b, 'nmi');
-    a.apic.sendIpi(b, 'nmi');
+    LocalApic.of(a).sendIpi(b, 'nmi');
+    LocalApic.of(a).sendIpi(b, 'nmi');
     machine.run();
     expect(depth).toHaveLength(2);
   });
@@ -205,18 +205,18 @@ describe('NMIs', () => {
 describe('priorities', () => {
   it('hold back vectors of the task priority class and below; they come when it is lowered', () => {
     const { machine, b, start, taken } = setup(0);
-    b.apic.writeTaskPriority(0x45);
-    expect(b.apic.processorPriority).toBe(0x45);
+    LocalApic.of(b).writeTaskPriority(0x45);
+    expect(LocalApic.of(b).processorPriority).toBe(0x45);
     for (const vector of [0x31, 0x4f, 0x50, 0x4a]) b.raise(vector, start);
     b.raise(Vector.nmi, start);
     machine.run();
     expect(taken.map(([vector]) => vector)).toEqual([Vector.nmi, 0x50]);
     // A processor in HLT is not woken by what is held back.
     expect(b.halted).toBe(true);
-    b.apic.writeTaskPriority(0x30);
+    LocalApic.of(b).writeTaskPriority(0x30);
     machine.run();
     expect(taken.map(([vector]) => vector)).toEqual([Vector.nmi, 0x50, 0x4f, 0x4a]);
-    b.apic.writeTaskPriority(0);
+    LocalApic.of(b).writeTaskPriority(0);
     machine.run();
     expect(taken.at(-1)?.[0]).toBe(0x31);
     expect(b.pending).toBe(0);
@@ -224,37 +224,37 @@ describe('priorities', () => {
 
   it('hold back what is not above the vector in service until EOI, if handlers write it', () => {
     const { machine, b, start, taken } = setup(0);
-    b.apic.needsEoi = true;
+    LocalApic.of(b).needsEoi = true;
     for (const vector of [0x51, 0x58, 0x41]) b.raise(vector, start);
     machine.run();
     expect(taken.map(([vector]) => vector)).toEqual([0x58]);
-    expect([b.apic.inService, b.apic.processorPriority]).toEqual([[0x58], 0x50]);
+    expect([LocalApic.of(b).inService, LocalApic.of(b).processorPriority]).toEqual([[0x58], 0x50]);
     b.raise(0x61, b.clock);
     machine.run();
     // A higher class comes in between, and is ended first.
-    expect(b.apic.inService).toEqual([0x58, 0x61]);
-    b.apic.eoi();
+    expect(LocalApic.of(b).inService).toEqual([0x58, 0x61]);
+    LocalApic.of(b).eoi();
     machine.run();
     expect(taken.map(([vector]) => vector)).toEqual([0x58, 0x61]);
     for (const next of [0x51, 0x41]) {
-      b.apic.eoi();
+      LocalApic.of(b).eoi();
       machine.run();
       expect(taken.at(-1)?.[0]).toBe(next);
     }
-    b.apic.eoi();
-    b.apic.eoi();
-    expect(b.apic.inService).toEqual([]);
+    LocalApic.of(b).eoi();
+    LocalApic.of(b).eoi();
+    expect(LocalApic.of(b).inService).toEqual([]);
   });
 
   it('are the higher of task priority and what is in service, and fit their register', () => {
     const { machine, b, start } = setup(0);
-    b.apic.needsEoi = true;
+    LocalApic.of(b).needsEoi = true;
     b.raise(0x62, start);
     machine.run();
-    b.apic.writeTaskPriority(0x57);
-    expect(b.apic.processorPriority).toBe(0x60);
-    b.apic.writeTaskPriority(0x73);
-    expect(b.apic.processorPriority).toBe(0x73);
-    expect(() => b.apic.writeTaskPriority(256)).toThrow('value: 256 does not fit the task priority register; use 0 .. 255');
+    LocalApic.of(b).writeTaskPriority(0x57);
+    expect(LocalApic.of(b).processorPriority).toBe(0x60);
+    LocalApic.of(b).writeTaskPriority(0x73);
+    expect(LocalApic.of(b).processorPriority).toBe(0x73);
+    expect(() => LocalApic.of(b).writeTaskPriority(256)).toThrow('value: 256 does not fit the task priority register; use 0 .. 255');
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Cpu, type CpuProfile, HardwareError, HwStep, type Platform, Pmu, Vector } from '../src/index.js';
+import { type Cpu, type CpuProfile, HardwareError, HwStep, LocalApic, type Platform, Pmu, Vector } from '../src/index.js';
 import { busyUntil, GENOA, handles, MILAN, platform, XEON } from './support.js';
 
 const PERIOD = 100_000;
@@ -12,7 +12,7 @@ const withStatus: Handler = (cpu) => {
   const status = Pmu.of(cpu).readStatus();
   for (let i = 0; i < Pmu.of(cpu).counters; i++) if ((status & (1 << i)) !== 0) Pmu.of(cpu).write(i, -PERIOD);
   Pmu.of(cpu).clearStatus(status);
-  cpu.apic.configurePerformanceCounter('nmi');
+  LocalApic.of(cpu).configurePerformanceCounter('nmi');
   return status !== 0;
 };
 
@@ -53,7 +53,7 @@ function sampling(profile: CpuProfile, handler: Handler): Sampling {
     },
   });
   busyUntil(cpu, start + 2_000_000);
-  cpu.apic.configurePerformanceCounter('nmi');
+  LocalApic.of(cpu).configurePerformanceCounter('nmi');
   Pmu.of(cpu).program(0, { event: 'refCycles', interrupt: true });
   Pmu.of(cpu).write(0, -PERIOD);
   Pmu.of(cpu).enable(1);
@@ -73,8 +73,8 @@ describe('counting', () => {
     machine.run(cpu.clock + 10_000);
     const busy = cpu.clock - began;
     // Halted for a long time, then woken.
-    cpu.apic.configureTimer('tsc-deadline', 0x40);
-    cpu.apic.writeTscDeadline(cpu.clock + 1_000_000);
+    LocalApic.of(cpu).configureTimer('tsc-deadline', 0x40);
+    LocalApic.of(cpu).writeTscDeadline(cpu.clock + 1_000_000);
     machine.run();
     const ref = Pmu.of(cpu).read(1);
     const core = Pmu.of(cpu).read(0);
@@ -194,10 +194,10 @@ describe('overflow', () => {
     const { machine, cpu } = sampling(XEON, withStatus);
     const vectors: number[] = [];
     cpu.trap = handles({ interrupt: (_, vector) => vectors.push(vector), nmi: () => vectors.push(Vector.nmi) });
-    cpu.apic.configurePerformanceCounter('fixed', 0xf5);
+    LocalApic.of(cpu).configurePerformanceCounter('fixed', 0xf5);
     machine.run();
     expect(vectors).toEqual([0xf5]);
-    expect(cpu.apic.performanceCounterMasked).toBe(true);
+    expect(LocalApic.of(cpu).performanceCounterMasked).toBe(true);
   });
 
   it('has no status register to be read on AMD before PerfMonV2', () => {

@@ -1,5 +1,5 @@
 import type { AddressSpace, Cpu } from '@rpal/hw-x86';
-import { directedSwitch, SchedStep, type SimulatedTask, Simulation, WaitQueue, WakeAnswer } from '@rpal/sched';
+import { Bandwidth, directedSwitch, SchedStep, type SimulatedTask, Simulation, WaitQueue, WakeAnswer } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { MS, US } from './tasks.js';
@@ -165,7 +165,7 @@ describe('a switch to a named task', () => {
     const cpu = scheduler.cpuOf(0);
     const outer = scheduler.createGroup('outer');
     const group = scheduler.createGroup('limited', outer);
-    group.setBandwidth(cpu, 5 * MS, 100 * MS);
+    Bandwidth.limit(group, cpu, 5 * MS, 100 * MS);
     const limited = sim.spawn('limited', hog, { group });
     const free = sim.spawn('free', hog);
     sim.run(50 * MS);

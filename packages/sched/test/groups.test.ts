@@ -1,4 +1,4 @@
-import { type SimulatedTask, Simulation, type Task, type TaskGroup } from '@rpal/sched';
+import { Bandwidth, type SimulatedTask, Simulation, type Task, type TaskGroup } from '@rpal/sched';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MS, US } from './tasks.js';
@@ -105,7 +105,7 @@ describe('bandwidth control', () => {
   it('limits a group to its quota, also when nobody else wants the CPU', () => {
     const sim = new Simulation({ hz: 1000 });
     const group = sim.scheduler.createGroup('limited');
-    group.setBandwidth(sim.scheduler.cpuOf(0), 20 * MS, 100 * MS);
+    Bandwidth.limit(group, sim.scheduler.cpuOf(0), 20 * MS, 100 * MS);
     for (let i = 0; i < 2; i++) sim.spawn(`t${i}`, hog, { group });
     sim.run(5000 * MS);
     expect(ran(sim, group) / (5000 * MS)).toBeCloseTo(0.2, 1);
@@ -118,7 +118,7 @@ describe('bandwidth control', () => {
   it('counts all CPUs together', () => {
     const sim = new Simulation({ cores: 4, hz: 1000 });
     const group = sim.scheduler.createGroup('limited');
-    group.setBandwidth(sim.scheduler.cpuOf(0), 150 * MS, 100 * MS);
+    Bandwidth.limit(group, sim.scheduler.cpuOf(0), 150 * MS, 100 * MS);
     for (let i = 0; i < 8; i++) sim.spawn(`t${i}`, hog, { group });
     sim.run(4000 * MS);
     expect(ran(sim, group) / (4000 * MS)).toBeGreaterThan(1.4);
@@ -129,7 +129,7 @@ describe('bandwidth control', () => {
   it('gives what is left to others', () => {
     const sim = new Simulation({ hz: 1000 });
     const group = sim.scheduler.createGroup('limited');
-    group.setBandwidth(sim.scheduler.cpuOf(0), 10 * MS, 50 * MS);
+    Bandwidth.limit(group, sim.scheduler.cpuOf(0), 10 * MS, 50 * MS);
     sim.spawn('limited', hog, { group });
     const free = sim.spawn('free', hog);
     sim.run(5000 * MS);
@@ -140,7 +140,7 @@ describe('bandwidth control', () => {
   it('leaves a group alone that stays below its quota', () => {
     const sim = new Simulation({ hz: 1000 });
     const group = sim.scheduler.createGroup('modest');
-    group.setBandwidth(sim.scheduler.cpuOf(0), 50 * MS, 100 * MS);
+    Bandwidth.limit(group, sim.scheduler.cpuOf(0), 50 * MS, 100 * MS);
     sim.spawn(
       'modest',
       function* (task) {
@@ -161,18 +161,18 @@ describe('bandwidth control', () => {
     const group = sim.scheduler.createGroup('limited');
     // The administrator's.
     const cpu = sim.scheduler.cpuOf(1);
-    group.setBandwidth(cpu, 10 * MS, 1000 * MS);
+    Bandwidth.limit(group, cpu, 10 * MS, 1000 * MS);
     sim.spawn('limited', hog, { group, affinity: [0] });
     sim.run(500 * MS);
     expect(group.queues[0]?.throttled).toBe(true);
     const before = ran(sim, group);
-    group.setBandwidth(cpu, Number.POSITIVE_INFINITY);
+    Bandwidth.limit(group, cpu, Number.POSITIVE_INFINITY);
     sim.run(200 * MS);
     expect(ran(sim, group) - before).toBeGreaterThan(199 * MS);
-    group.setBandwidth(cpu, 10 * MS, 1000 * MS);
+    Bandwidth.limit(group, cpu, 10 * MS, 1000 * MS);
     sim.run(500 * MS);
     expect(group.queues[0]?.throttled).toBe(true);
-    group.setBandwidth(cpu, 500 * MS, 1000 * MS);
+    Bandwidth.limit(group, cpu, 500 * MS, 1000 * MS);
     const limited = ran(sim, group);
     sim.run(400 * MS);
     expect(ran(sim, group) - limited, 'the new quota from now on, not from the next period').toBeGreaterThan(399 * MS);
@@ -188,7 +188,7 @@ describe('bandwidth control', () => {
       [10 * MS, 1001 * MS],
       [Number.NaN, 100 * MS],
     ] as const) {
-      expect(() => group.setBandwidth(scheduler.cpuOf(0), quota, period)).toThrow('at least 1 ms');
+      expect(() => Bandwidth.limit(group, scheduler.cpuOf(0), quota, period)).toThrow('at least 1 ms');
     }
   });
 });
@@ -215,8 +215,8 @@ describe('groups under random load', () => {
           const d = scheduler.createGroup('d');
           c.setWeight(250);
           if (limited) {
-            a.setBandwidth(scheduler.cpuOf(0), 30 * MS, 50 * MS);
-            b.setBandwidth(scheduler.cpuOf(0), 5 * MS, 40 * MS);
+            Bandwidth.limit(a, scheduler.cpuOf(0), 30 * MS, 50 * MS);
+            Bandwidth.limit(b, scheduler.cpuOf(0), 5 * MS, 40 * MS);
           }
           const groups = [null, a, b, c, d];
           members.forEach(({ group, work, sleep, pinned }, i) => {
@@ -277,10 +277,10 @@ describe('groups under random load', () => {
           const cpu = scheduler.cpuOf(task % cores);
           const chosen = groups[group] as TaskGroup | null;
           if (!limits) scheduler.setGroup(cpu, sim.tasks[task % sim.tasks.length] as SimulatedTask, chosen);
-          else if (chosen !== null) chosen.setBandwidth(cpu, quota * MS, 50 * MS);
+          else if (chosen !== null) Bandwidth.limit(chosen, cpu, quota * MS, 50 * MS);
           checkBooks(sim);
         }
-        for (const group of groups) group?.setBandwidth(scheduler.cpuOf(0), Number.POSITIVE_INFINITY);
+        for (const group of groups) if (group !== null) Bandwidth.limit(group, scheduler.cpuOf(0), Number.POSITIVE_INFINITY);
         const before = sim.tasks.map(({ entity }) => entity.sumExec);
         sim.run(2000 * MS);
         sim.tasks.forEach(({ entity, name }, i) => {

@@ -1,4 +1,4 @@
-import { type Cpu, HwStep, Pmu } from '@rpal/hw-x86';
+import { type Cpu, HwStep, LocalApic, Pmu } from '@rpal/hw-x86';
 import type { PerfEvent, SampleTally } from './perf-event.js';
 import { SampleStep } from './steps.js';
 
@@ -39,7 +39,7 @@ export class CpuPmu {
 
   /** The task that has the event gets the CPU (`perf_event_task_sched_in`). */
   schedIn(event: PerfEvent): void {
-    const { apic } = this.#cpu;
+    const apic = LocalApic.of(this.#cpu);
     const pmu = this.#pmu;
     if (!this.#ready) {
       this.#ready = true;
@@ -97,7 +97,7 @@ export class CpuPmu {
   handleNmi(task: string): number {
     if (this.#cpu.clock < this.#anticipatedUntil) {
       this.#anticipatedUntil = 0;
-      if (this.#intel) this.#cpu.apic.configurePerformanceCounter('nmi');
+      if (this.#intel) LocalApic.of(this.#cpu).configurePerformanceCounter('nmi');
       return 1;
     }
     this.#tally.nmis++;
@@ -107,7 +107,7 @@ export class CpuPmu {
 
   /** `intel_pmu_handle_irq`: the status register tells; a bit is a cause even if its event is gone. */
   #handleIntel(task: string): number {
-    const { apic } = this.#cpu;
+    const apic = LocalApic.of(this.#cpu);
     const pmu = this.#pmu;
     // The entry was masked by the delivery.
     apic.configurePerformanceCounter('nmi');

@@ -127,6 +127,6 @@ export const sched: Group = {
       text: 'if (entity.relativeDeadline) entity.deadline = Math.trunc((entity.deadline * entity.weight) / weight);',
       mutated: '',
     },
-    { kind: 'state', text: 'for (const queue of stopped) this.#host.resume(cpu, queue);', mutated: '' },
+    { kind: 'state', text: 'for (const queue of stopped) host.resume(cpu, queue);', mutated: '' },
   ],
 };

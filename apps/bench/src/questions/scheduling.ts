@@ -1,7 +1,7 @@
 import { type Call, done, exactly, type Process, type Program } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import type { RpalOptions } from '@rpal/rpal-core';
-import { SchedPolicy, type TaskGroup } from '@rpal/sched';
+import { Bandwidth, SchedPolicy, type TaskGroup } from '@rpal/sched';
 import { OpenFlag } from '@rpal/uapi';
 import { whole } from '../report/numbers.js';
 import { type Answer, errno, type Question } from './question.js';
@@ -65,7 +65,7 @@ function throttle(options: RpalOptions, calling: boolean): Throttled {
         const [cpu] = platform.cpus;
         if (cpu === undefined) return;
         const group = scheduler.createGroup('/server');
-        group.setBandwidth(cpu, QUOTA, PERIOD);
+        Bandwidth.limit(group, cpu, QUOTA, PERIOD);
         scheduler.setGroup(cpu, server.leader, group);
       },
       *handle(p) {

@@ -19,7 +19,7 @@ import { InterruptFlights } from './interrupt-flights.js';
 import { InterruptLines } from './interrupt-lines.js';
 import { Vector } from './interrupts.js';
 import { LoadStoreUnit } from './load-store-unit.js';
-import { LocalApic } from './local-apic.js';
+import type { LocalApic } from './local-apic.js';
 import type { Pmu } from './pmu.js';
 
 /** What a core needs from the machine around it. */
@@ -72,6 +72,10 @@ export class Cpu extends CoreClock {
   pmu: Pmu | null = null;
   /** VMX non-root operation, from the first `GuestMode.of` on; likewise. */
   guest: GuestMode | null = null;
+  /** Its local APIC, from the first `LocalApic.of` on; likewise. */
+  apic: LocalApic | null = null;
+  /** All cores of the machine. */
+  readonly cpus: readonly Cpu[];
   /** Events in the machine's time. */
   readonly queue: EventQueue;
   /** Puts an event of this core into the queue, to happen at `time`. */
@@ -84,12 +88,10 @@ export class Cpu extends CoreClock {
   readonly #lines = new InterruptLines();
   readonly #flights: InterruptFlights;
   readonly #halt: Halt;
-  readonly #cpus: readonly Cpu[];
   readonly #interruptTaken: HardwareSeams['events']['interruptTaken'];
   readonly #ipiSent: HardwareSeams['events']['ipiSent'];
   readonly #haltEntered: HardwareSeams['events']['haltEntered'];
   readonly #haltLeft: HardwareSeams['events']['haltLeft'];
-  #apic: LocalApic | null = null;
   readonly #ipiDelivery: number;
   readonly #monitorWake: number;
 
@@ -104,7 +106,7 @@ export class Cpu extends CoreClock {
     this.disturbance = environment.disturbance;
     this.queue = queue;
     this.arm = arm;
-    this.#cpus = environment.cpus;
+    this.cpus = environment.cpus;
     const { events } = environment;
     this.#interruptTaken = events.interruptTaken;
     this.#ipiSent = events.ipiSent;
@@ -127,12 +129,6 @@ export class Cpu extends CoreClock {
     this.#monitorWake = Math.round(costs.primitive('monitorWake'));
     this.mmu = new Mmu(this, environment.memory, costs.profile);
     this.lsu = new LoadStoreUnit(this);
-  }
-
-  /** Its local APIC: timer, inter-processor interrupts, performance-counter entry. */
-  get apic(): LocalApic {
-    this.#apic ??= new LocalApic(this, this.#cpus, this.queue, this.arm);
-    return this.#apic;
   }
 
   /** Time-stamp counter, as RDTSC returns it when the instruction has completed. */
@@ -270,7 +266,7 @@ export class Cpu extends CoreClock {
     } else if (lines.pending > 0 && this.interruptsEnabled) {
       this.interruptsTaken++;
       const vector = lines.accept();
-      if (this.#apic !== null) this.#apic.accepted(vector);
+      if (this.apic !== null) this.apic.accepted(vector);
       if (this.#interruptTaken.observed) this.#interruptTaken.emit(this.id, this.clock, vector);
       this.trap.interrupt(this, vector);
     } else {

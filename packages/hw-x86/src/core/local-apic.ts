@@ -2,6 +2,7 @@ import { HwStep } from '../costs/steps.js';
 import { HardwareError } from '../errors.js';
 import type { CoreClock } from '../time/core-clock.js';
 import { type EventQueue, TimedEvent } from '../time/event-queue.js';
+import type { Cpu } from './cpu.js';
 import { Vector } from './interrupts.js';
 
 /** How an interrupt is delivered (SDM vol. 3, 11.5.1): by its vector, or as an NMI, which has none. */
@@ -46,6 +47,12 @@ export class LocalApic {
   readonly #inService: number[] = [];
   #taskPriority = 0;
   #performance: { mode: DeliveryMode; vector: number; masked: boolean } = { mode: 'nmi', vector: 0, masked: true };
+
+  /** That of `cpu`; it comes into being when first asked for. */
+  static of(cpu: Cpu): LocalApic {
+    cpu.apic ??= new LocalApic(cpu, cpu.cpus, cpu.queue, cpu.arm);
+    return cpu.apic;
+  }
 
   /** @param all the processors of the machine, for interrupts to several of them */
   constructor(cpu: ApicProcessor, all: readonly ApicProcessor[], queue: EventQueue, arm: (event: TimedEvent, time: number) => void) {

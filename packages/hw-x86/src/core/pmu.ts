@@ -3,6 +3,7 @@ import { HardwareError } from '../errors.js';
 import type { CoreClock } from '../time/core-clock.js';
 import { type EventQueue, TimedEvent } from '../time/event-queue.js';
 import type { Cpu } from './cpu.js';
+import { LocalApic } from './local-apic.js';
 
 /**
  * What a counter counts. `cycles` and `refCycles` count while the processor is not halted, at the clock of the core and
@@ -22,8 +23,6 @@ export interface PmuProcessor extends CoreClock {
   readonly halted: boolean;
   readonly interruptsTaken: number;
   readonly mmu: { readonly walks: number; readonly stlbHits: number };
-  /** Where overflows are signalled. */
-  readonly apic: { performanceInterrupt(time: number): void };
 }
 
 /** Counters are 48 bits wide on all profiles. A negative start value makes one overflow after so many events. */
@@ -41,6 +40,7 @@ const MODULUS = 2 ** 48;
  */
 export class Pmu {
   readonly #cpu: PmuProcessor;
+  readonly #apic: LocalApic;
   readonly #counters: readonly Counter[];
   /** Overflow bits, by counter. Not visible to programs on `amd`. */
   #status = 0;
@@ -50,12 +50,14 @@ export class Pmu {
 
   /** The counters of `cpu`; they come into being when first asked for. */
   static of(cpu: Cpu): Pmu {
-    cpu.pmu ??= new Pmu(cpu, cpu.queue, cpu.arm);
+    cpu.pmu ??= new Pmu(cpu, LocalApic.of(cpu), cpu.queue, cpu.arm);
     return cpu.pmu;
   }
 
-  constructor(cpu: PmuProcessor, queue: EventQueue, arm: (event: TimedEvent, time: number) => void) {
+  /** @param apic where overflows are signalled */
+  constructor(cpu: PmuProcessor, apic: LocalApic, queue: EventQueue, arm: (event: TimedEvent, time: number) => void) {
     this.#cpu = cpu;
+    this.#apic = apic;
     const { profile } = cpu.costs;
     const delivery = cpu.costs.ns(profile.pmu.delivery);
     const environment = {
@@ -162,7 +164,7 @@ export class Pmu {
 
   #signal(time: number): void {
     this.interrupts++;
-    this.#cpu.apic.performanceInterrupt(time);
+    this.#apic.performanceInterrupt(time);
   }
 
   #counter(index: number): Counter {

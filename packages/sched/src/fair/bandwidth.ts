@@ -1,5 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
-import type { GroupQueue } from './task-group.js';
+import { SchedError } from '../errors.js';
+import type { GroupQueue, TaskGroup } from './task-group.js';
 
 /** What a CPU takes from the group's pool at a time, ns (Linux: `sched_cfs_bandwidth_slice_us`). */
 const SLICE = 5_000_000;
@@ -32,7 +33,25 @@ export class Bandwidth {
   readonly #cpu: Cpu;
   readonly #timer: ReturnType<BandwidthHost['periodTimer']>;
 
-  constructor(host: BandwidthHost, cpu: Cpu, quota: number, period: number) {
+  /**
+   * cpu.max of the control group: `quota` nanoseconds of CPU time in every `period` nanoseconds, over all CPUs together. Queues that an
+   * earlier limit has stopped go on, and nobody owes anything (Linux: `tg_set_cfs_bandwidth`).
+   * @param cpu the CPU that sets it: it will serve the period timer
+   * @param quota Infinity: no limit
+   * @throws SchedError INVALID_ARGUMENT below 1 ms, or for a period above 1 s (as Linux)
+   */
+  static limit(group: TaskGroup, cpu: Cpu, quota: number, period = 100_000_000): void {
+    if (!(quota >= 1e6 && period >= 1e6 && period <= 1e9)) {
+      throw new SchedError('INVALID_ARGUMENT', `quota ${quota} ns in ${period} ns: both must be at least 1 ms, and the period at most 1 s`);
+    }
+    const { host, queues, bandwidth } = group;
+    const stopped = bandwidth?.end() ?? [];
+    group.bandwidth = quota === Number.POSITIVE_INFINITY ? null : new Bandwidth(host, cpu, quota, period);
+    for (const queue of queues) queue.runtimeLeft = 0;
+    for (const queue of stopped) host.resume(cpu, queue);
+  }
+
+  private constructor(host: BandwidthHost, cpu: Cpu, quota: number, period: number) {
     this.#host = host;
     this.#cpu = cpu;
     this.quota = quota;

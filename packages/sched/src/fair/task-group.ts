@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { SchedError } from '../errors.js';
-import { Bandwidth, type BandwidthHost } from './bandwidth.js';
+import type { Bandwidth, BandwidthHost } from './bandwidth.js';
 import { CfsQueue } from './cfs-queue.js';
 import { NICE_0_LOAD, SchedEntity } from './sched-entity.js';
 
@@ -59,13 +59,14 @@ export class TaskGroup {
   shares: number = NICE_0_LOAD;
   /** Sum of the loads of its queues. */
   load = 0;
-  /** Limits its CPU time; null if unlimited. */
+  /** Limits its CPU time, from `Bandwidth.limit` on: a bundle that limits nobody does not carry it. Null if unlimited. */
   bandwidth: Bandwidth | null = null;
   readonly queues: readonly GroupQueue[];
-  readonly #host: GroupHost;
+  /** What the scheduler does for it. */
+  readonly host: GroupHost;
 
   constructor(host: GroupHost, name: string, parent: TaskGroup | null) {
-    this.#host = host;
+    this.host = host;
     this.name = name;
     this.parent = parent;
     this.queues = host.all.map((rq) => new GroupQueue(this, rq, parent === null ? null : parent.on(rq).entity, host));
@@ -84,23 +85,6 @@ export class TaskGroup {
       throw new SchedError('INVALID_ARGUMENT', `weight: ${weight} must be a whole number from 1 to 10000`);
     }
     this.shares = Math.round((weight * NICE_0_LOAD) / 100);
-  }
-
-  /**
-   * cpu.max of the control group: `quota` nanoseconds of CPU time in every `period` nanoseconds, over all CPUs together. Queues that an
-   * earlier limit has stopped go on, and nobody owes anything (Linux: `tg_set_cfs_bandwidth`).
-   * @param cpu the CPU that sets it: it will serve the period timer
-   * @param quota Infinity: no limit
-   * @throws SchedError INVALID_ARGUMENT below 1 ms, or for a period above 1 s (as Linux)
-   */
-  setBandwidth(cpu: Cpu, quota: number, period = 100_000_000): void {
-    if (!(quota >= 1e6 && period >= 1e6 && period <= 1e9)) {
-      throw new SchedError('INVALID_ARGUMENT', `quota ${quota} ns in ${period} ns: both must be at least 1 ms, and the period at most 1 s`);
-    }
-    const stopped = this.bandwidth?.end() ?? [];
-    this.bandwidth = quota === Number.POSITIVE_INFINITY ? null : new Bandwidth(this.#host, cpu, quota, period);
-    for (const queue of this.queues) queue.runtimeLeft = 0;
-    for (const queue of stopped) this.#host.resume(cpu, queue);
   }
 
   /** The weight of the group's entity on one CPU: its shares in proportion to its load there (Linux: `calc_group_shares`). */

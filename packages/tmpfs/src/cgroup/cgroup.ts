@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import type { Process } from '@rpal/kernel';
-import type { TaskGroup } from '@rpal/sched';
+import { Bandwidth, type TaskGroup } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import { TmpfsStep } from '../steps.js';
 import type { TreeHost } from '../tree/file-tree.js';
@@ -30,7 +30,12 @@ export class CpuControl {
   setMax(cpu: Cpu, quota: number, period: number): void {
     this.quota = quota;
     this.period = period;
-    this.group.setBandwidth(cpu, quota * NS_PER_US, period * NS_PER_US);
+    Bandwidth.limit(this.group, cpu, quota * NS_PER_US, period * NS_PER_US);
+  }
+
+  /** Nobody is limited by it any more; its timer ends. */
+  endLimit(cpu: Cpu): void {
+    Bandwidth.limit(this.group, cpu, Number.POSITIVE_INFINITY);
   }
 }
 
@@ -129,7 +134,7 @@ export class CgroupHierarchy {
   /** Takes a cgroup away. @returns 0, or -EBUSY if there are processes in it or cgroups below it */
   remove(cpu: Cpu, cgroup: Cgroup): number {
     if (cgroup.children.size > 0 || this.populated(cgroup)) return -Errno.EBUSY;
-    cgroup.cpu?.group.setBandwidth(cpu, Number.POSITIVE_INFINITY);
+    cgroup.cpu?.endLimit(cpu);
     cgroup.parent?.children.delete(cgroup);
     cgroup.dead = true;
     return 0;
@@ -143,7 +148,7 @@ export class CgroupHierarchy {
       child.cpu = controlled ? this.#controllerFor(child) : null;
       for (const process of this.#below(child)) this.#schedule(cpu, process);
       // Nobody is left in it: its limit ends, with its timer.
-      lost?.group.setBandwidth(cpu, Number.POSITIVE_INFINITY);
+      lost?.endLimit(cpu);
     }
   }
 

@@ -21,7 +21,7 @@ export class LazySwitchMeter {
     this.plugin = definePlugin({
       name: '@rpal/bench:lazy-switch-meter',
       version: '0.1.0',
-      requires: { '@rpal/kernel': '^0.2.0', '@rpal/rpal-core': '^0.2.0' },
+      requires: { '@rpal/kernel': '^0.3.0', '@rpal/rpal-core': '^0.3.0' },
       setup: ({ plugin, hooks, bus, machine }) => {
         const entered = new Float64Array(machine.platform.cpus.length);
         const note = (cpu: Cpu): void => {

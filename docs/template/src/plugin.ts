@@ -19,7 +19,7 @@ export type PluginNameOptions = z.input<typeof options>;
 export const pluginName: (options: PluginNameOptions) => Plugin = definePlugin<z.output<typeof options>, PluginNameOptions>({
   name: '@rpal/plugin-name',
   version: '0.1.0',
-  requires: { '@rpal/kernel': '^0.2.0' },
+  requires: { '@rpal/kernel': '^0.3.0' },
   options,
   setup({ plugin, hooks }, { report }) {
     hooks.schedSwitch.tap(plugin, (cpu, prev) => {

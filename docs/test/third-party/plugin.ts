@@ -13,7 +13,7 @@ export function tally(counts: Tally): Plugin {
   return definePlugin<object>({
     name: 'somebody-elses-tally',
     version: '1.2.3',
-    requires: { '@rpal/kernel': '^0.2.0', '@rpal/rpal-core': '^0.2.0' },
+    requires: { '@rpal/kernel': '^0.3.0', '@rpal/rpal-core': '^0.3.0' },
     setup({ plugin, hooks, events, onTeardown }) {
       onTeardown(events.contextSwitch.on(plugin, () => counts.switches++));
       onTeardown(events.syscallEnter.on(plugin, (_cpu: number, _time: number, _thread: Thread, _nr: number) => counts.calls++));

@@ -54,7 +54,7 @@ import { defineSystemCalls } from './system/system-calls.js';
 export const posix: () => Plugin = definePlugin({
   name: '@rpal/posix',
   version: manifest.version,
-  requires: { '@rpal/kernel': '^0.2.0' },
+  requires: { '@rpal/kernel': '^0.3.0' },
   setup({ plugin, slots, machine }) {
     for (const family of [MessageQueueCalls, SharedMemoryCalls, RemapCalls, SpliceCalls, PidfdCalls, ProcessVmCalls, VforkCalls])
       Program.add(family);

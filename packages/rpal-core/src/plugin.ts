@@ -46,7 +46,7 @@ export function findRpal(machine: object): Rpal | null {
 export const rpal: (options?: RpalOptions) => Plugin = definePlugin<Required<RpalOptions>, RpalOptions>({
   name: '@rpal/rpal-core',
   version: manifest.version,
-  requires: { '@rpal/kernel': '^0.2.0' },
+  requires: { '@rpal/kernel': '^0.3.0' },
   options: rpalOptions,
   setup({ plugin, bus, hooks, machine }, { repair, without }) {
     const { kernel, platform } = machine;

@@ -53,7 +53,7 @@ export function treeOf(machine: object): FileTree {
 export const tmpfs: (options?: TmpfsOptions) => Plugin = definePlugin<z.output<typeof options>, TmpfsOptions>({
   name: manifest.name,
   version: manifest.version,
-  requires: { '@rpal/kernel': '^0.2.0' },
+  requires: { '@rpal/kernel': '^0.3.0' },
   options,
   setup({ plugin, hooks, slots, syscalls, machine }, { archive, files, bootTime }) {
     const tree = new FileTree(machine.kernel, new FileClock(bootTime));

@@ -65,7 +65,7 @@ export class Recorder {
     this.plugin = definePlugin({
       name: '@rpal/trace',
       version: '0.1.0',
-      requires: { '@rpal/kernel': '^0.2.0' },
+      requires: { '@rpal/kernel': '^0.3.0' },
       setup: ({ plugin, events, machine }) => {
         this.#machine = machine as Machine;
         const note = (event: TraceEvent): void => {

@@ -40,7 +40,7 @@ export function samplesOf(machine: object): SampleTally {
 export const amdNmi: (options: AmdNmiOptions) => Plugin = definePlugin<z.output<typeof options>, AmdNmiOptions>({
   name: '@rpal/amd-nmi',
   version: manifest.version,
-  requires: { '@rpal/kernel': '^0.2.0', '@rpal/rpal-core': '^0.2.0' },
+  requires: { '@rpal/kernel': '^0.3.0', '@rpal/rpal-core': '^0.3.0' },
   options,
   setup({ plugin, hooks, machine }, { frequency, programs, fix, nmiWindowMs }) {
     const { kernel, platform } = machine;

@@ -13,7 +13,7 @@ export const CopyCall = { copy_from_process: 1220, copy_to_process: 1221 } as co
 export const crossMemoryAttach: () => Plugin = definePlugin({
   name: '@rpal/cross-memory-attach',
   version: manifest.version,
-  requires: { '@rpal/kernel': '^0.2.0' },
+  requires: { '@rpal/kernel': '^0.3.0' },
   setup({ plugin, syscalls, machine }) {
     const { processes } = machine.kernel;
     const signature = 'pid addr* length buf* flags*';

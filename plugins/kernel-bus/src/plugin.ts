@@ -42,7 +42,7 @@ export function busOf(machine: object): BusNamespace {
 export const kernelBus: (options?: KernelBusOptions) => Plugin = definePlugin<z.output<typeof options>, KernelBusOptions | undefined>({
   name: '@rpal/kernel-bus',
   version: manifest.version,
-  requires: { '@rpal/kernel': '^0.2.0' },
+  requires: { '@rpal/kernel': '^0.3.0' },
   options: options.default({ poolBytes: POOL_BYTES }),
   setup({ machine }, { poolBytes }) {
     const bus = new BusNamespace(machine.kernel, poolBytes);

@@ -22,7 +22,7 @@ const SLEEP: KernelLock = { name: 'sleep', kind: LockKind.SLEEPING };
 export const lockdep: () => Plugin = definePlugin({
   name: '@rpal/lockdep',
   version: manifest.version,
-  requires: { '@rpal/kernel': '^0.2.0' },
+  requires: { '@rpal/kernel': '^0.3.0' },
   setup({ plugin, events, hooks, machine }) {
     const { scheduler, syscalls } = machine.kernel;
     const { cpus } = machine.platform;

@@ -42,7 +42,7 @@ function definition(rpalSharing: boolean): (options?: MshareOptions) => Plugin {
   return definePlugin<z.output<typeof options>, MshareOptions>({
     name: '@rpal/mshare',
     version: manifest.version,
-    requires: { '@rpal/kernel': '^0.2.0', ...(rpalSharing ? { '@rpal/rpal-core': '^0.2.0' } : {}) },
+    requires: { '@rpal/kernel': '^0.3.0', ...(rpalSharing ? { '@rpal/rpal-core': '^0.3.0' } : {}) },
     options,
     setup({ plugin, hooks, slots, syscalls, machine }) {
       const { kernel, platform } = machine;

@@ -32,7 +32,7 @@ export type NoMpkOptions = z.input<typeof options>;
 export const noMpk: (options?: NoMpkOptions) => Plugin = definePlugin<z.output<typeof options>, NoMpkOptions>({
   name: '@rpal/no-mpk',
   version: manifest.version,
-  requires: { '@rpal/kernel': '^0.2.0', '@rpal/rpal-core': '^0.2.0' },
+  requires: { '@rpal/kernel': '^0.3.0', '@rpal/rpal-core': '^0.3.0' },
   options,
   setup({ plugin, hooks, slots, machine }, { isolation }) {
     const { kernel, platform } = machine;

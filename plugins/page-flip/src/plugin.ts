@@ -16,7 +16,7 @@ const MOST_WINDOWS = 64;
 export const pageFlip: () => Plugin = definePlugin({
   name: '@rpal/page-flip',
   version: manifest.version,
-  requires: { '@rpal/kernel': '^0.2.0' },
+  requires: { '@rpal/kernel': '^0.3.0' },
   setup({ plugin, syscalls, hooks, machine }) {
     const { processes } = machine.kernel;
     const windows = new WeakMap<Process, Window[]>();

@@ -22,7 +22,7 @@ export function vcpuOf(thread: Thread): Vcpu | undefined {
 export const dune: () => Plugin = definePlugin({
   name: '@rpal/dune',
   version: manifest.version,
-  requires: { '@rpal/kernel': '^0.2.0' },
+  requires: { '@rpal/kernel': '^0.3.0' },
   setup({ plugin, syscalls, hooks, machine }) {
     const { kernel, platform } = machine;
     const memories = new Map<MmStruct, GuestMemory>();

@@ -34,10 +34,10 @@ export const At = {
 /** What access(2) asks about. */
 export const AccessMode = { EXISTS: 0, EXECUTE: 1, WRITE: 2, READ: 4 } as const;
 
-/** Flags of renameat2. */
 /** How openat2 goes its way (include/uapi/linux/openat2.h). */
 export const Resolve = { NO_XDEV: 1, NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8, IN_ROOT: 0x10, CACHED: 0x20 } as const;
 
+/** Flags of renameat2. */
 export const RenameFlag = { NOREPLACE: 1, EXCHANGE: 2, WHITEOUT: 4 } as const;
 
 /** Modes of fallocate. */

@@ -84,6 +84,8 @@ export class Thread extends Task implements Caller {
   entryWatched = false;
   /** Its user mode is a guest; `entryWatched` must be set then. Null: it is user mode of the host. */
   guest: GuestBorder | null = null;
+  /** What it writes now goes without SIGPIPE if nobody can read it (RWF_NOSIGNAL). */
+  writesWithoutSignal = false;
 
   constructor(pid: number, process: Process, cpu: Cpu, affinity: CpuSet, path: KernelPath) {
     super(pid, process.name, cpu, process.mm, affinity, path);
@@ -107,9 +109,6 @@ export class Thread extends Task implements Caller {
   get fileSizeLimit(): number {
     return this.process.limits.of(Rlimit.FSIZE);
   }
-
-  /** What it writes now goes without SIGPIPE if nobody can read it (RWF_NOSIGNAL). */
-  writesWithoutSignal = false;
 
   raise(cpu: Cpu, signal: number): void {
     if (signal === Signal.PIPE && this.writesWithoutSignal) return;

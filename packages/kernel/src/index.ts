@@ -44,6 +44,7 @@ export {
   Capability,
   type CapabilityBits,
   hasCapability,
+  isWithin,
   NO_CAPABILITIES,
   type ProcessCredentials,
   withFileUser,

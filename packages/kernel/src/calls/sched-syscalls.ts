@@ -4,7 +4,7 @@ import { Errno, Prio, Rlimit, Rusage } from '@rpal/uapi';
 import { begin } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { affinityChange } from '../lifecycle/affinity.js';
-import { Capability } from '../process/credentials.js';
+import { Capability, isWithin } from '../process/credentials.js';
 import type { Process } from '../process/process.js';
 import type { ProcessTable } from '../process/process-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
@@ -162,7 +162,6 @@ export function refuseScheduling({ process: caller }: Thread, target: Thread, wa
 }
 
 /** No capability that a caller lacks is permitted to the target; or the caller may schedule all (Linux: `cap_safe_nice`). */
-function hasNoMore({ credentials: { permitted } }: Process, caller: Process): boolean {
-  const own = caller.credentials.permitted;
-  return ((permitted.low & ~own.low) | (permitted.high & ~own.high)) === 0 || caller.capable(Capability.SYS_NICE);
+function hasNoMore(target: Process, caller: Process): boolean {
+  return isWithin(target.credentials.permitted, caller.credentials.permitted) || caller.capable(Capability.SYS_NICE);
 }

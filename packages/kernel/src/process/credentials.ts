@@ -102,6 +102,11 @@ export function hasCapability({ low, high }: CapabilityBits, capability: number)
   return ((capability < 32 ? low >>> capability : high >>> (capability - 32)) & 1) !== 0;
 }
 
+/** All of `part` are in `whole`. @public for packages that define system calls */
+export function isWithin(part: CapabilityBits, whole: CapabilityBits): boolean {
+  return (part.low & ~whole.low) === 0 && (part.high & ~whole.high) === 0;
+}
+
 /** Capabilities that the kernel asks for (include/uapi/linux/capability.h). @public for packages that define system calls */
 export const Capability = {
   KILL: 5,

@@ -1,4 +1,4 @@
-import { type CapabilityBits, hasCapability, type Process, type ProcessCredentials, UserBuffer } from '@rpal/kernel';
+import { type CapabilityBits, hasCapability, isWithin, type Process, type ProcessCredentials, UserBuffer } from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 import { PosixStep } from '../steps.js';
@@ -31,11 +31,6 @@ const DATA = 12;
 
 export function inBoth(a: CapabilityBits, b: CapabilityBits): CapabilityBits {
   return { low: a.low & b.low, high: a.high & b.high };
-}
-
-/** All of `part` are in `whole`. */
-export function isWithin(part: CapabilityBits, whole: CapabilityBits): boolean {
-  return (part.low & ~whole.low) === 0 && (part.high & ~whole.high) === 0;
 }
 
 function either(a: CapabilityBits, b: CapabilityBits): CapabilityBits {

@@ -1,5 +1,4 @@
-import { Capability, type Process } from '@rpal/kernel';
-import { isWithin } from './capabilities.js';
+import { Capability, isWithin, type Process } from '@rpal/kernel';
 import type { TraitTable } from './traits.js';
 
 /**

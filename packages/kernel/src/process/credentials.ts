@@ -80,13 +80,16 @@ export function withFileUser(old: ProcessCredentials, fsuid: number): ProcessCre
   const { effective, permitted } = old;
   const now = { ...old, fsuid };
   if ((old.secureBits & NO_SETUID_FIXUP) !== 0) return now;
-  if (old.fsuid === 0 && fsuid !== 0) return { ...now, effective: { ...effective, low: effective.low & ~ON_FILES } };
-  if (old.fsuid !== 0 && fsuid === 0) return { ...now, effective: { ...effective, low: effective.low | (permitted.low & ON_FILES) } };
+  const { low, high } = ON_FILES;
+  if (old.fsuid === 0 && fsuid !== 0) now.effective = { low: effective.low & ~low, high: effective.high & ~high };
+  if (old.fsuid !== 0 && fsuid === 0) {
+    now.effective = { low: effective.low | (permitted.low & low), high: effective.high | (permitted.high & high) };
+  }
   return now;
 }
 
-/** CAP_CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, LINUX_IMMUTABLE and MKNOD (Linux: `CAP_FS_MASK`). */
-const ON_FILES = 0b1_1111 | (1 << 9) | (1 << 27);
+/** CAP_CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, LINUX_IMMUTABLE, MKNOD and MAC_OVERRIDE (Linux: `CAP_FS_SET`). */
+const ON_FILES: CapabilityBits = { low: 0b1_1111 | (1 << 9) | (1 << 27), high: 1 };
 
 /** Credentials after exec (Linux: `cap_bprm_creds_from_file`): root gets all that its bounding set allows, others keep what is ambient. */
 export function afterExec(old: ProcessCredentials): ProcessCredentials {

@@ -87,6 +87,20 @@ describe('Who one is', () => {
     [0, 'fchmodat', -100, 'file', 0o640],
   ]);
 
+  linuxCase('setfsuid: these are out of force, and permitted still', [
+    put(A, 0x2008_0522, 0),
+    [0, 'capget', A, A + 0x40],
+    // Only these are in force and permitted, wherever this runs: CAP_SETUID, and all on files but LINUX_IMMUTABLE.
+    put(A + 0x40, 0x0800_009f, 0x0800_009f, 0, 1, 1, 0),
+    [0, 'capset', A, A + 0x40],
+    [0, 'setfsuid', 5],
+    [0, 'capget', A, A + 0x40],
+    get(A + 0x40, 0x80, 0x0800_009f, 0, 0, 1, 0),
+    [5, 'setfsuid', 0],
+    [0, 'capget', A, A + 0x40],
+    get(A + 0x40, 0x0800_009f, 0x0800_009f, 0, 1, 1, 0),
+  ]);
+
   linuxCase('files without a name: whose they are, and who may change that', [
     [3, 'memfd_create', 'm', 0],
     [0, 'fchown', 3, 5, 6],

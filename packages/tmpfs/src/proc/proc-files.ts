@@ -1,7 +1,7 @@
 import type { Process } from '@rpal/kernel';
-import { VmFlag } from '@rpal/mm';
 import { OpenFlag, Rlimit, Seek } from '@rpal/uapi';
 import { maps } from './maps.js';
+import { filePages, stackPages } from './process-status.js';
 import { smaps, smapsRollup } from './smaps.js';
 
 /** What `/proc/PID` holds of a process, by the name of the file. */
@@ -14,13 +14,11 @@ export const PROC_FILES: Readonly<Record<string, (process: Process) => string>> 
 };
 
 /** Seven numbers of pages: all, resident, of these shared, code, 0, data and stacks, 0. */
-function statm({ mm, exit, textStart }: Process): string {
-  if (exit !== null) return '0 0 0 0 0 0 0\n';
-  const code = mm.areas.containing(textStart);
-  let stack = 0;
-  for (const area of mm.areas) if ((area.flags & VmFlag.GROWSDOWN) !== 0) stack += area.pages;
-  const { totalPages, residentPages, anonPages, dataPages } = mm;
-  return `${totalPages} ${residentPages} ${residentPages - anonPages} ${code?.pages ?? 0} 0 ${dataPages + stack} 0\n`;
+function statm(process: Process): string {
+  if (process.exit !== null) return '0 0 0 0 0 0 0\n';
+  const { areas, totalPages, residentPages, dataPages } = process.mm;
+  const code = areas.containing(process.textStart);
+  return `${totalPages} ${residentPages} ${filePages(process)} ${code?.pages ?? 0} 0 ${dataPages + stackPages(process)} 0\n`;
 }
 
 /** Names and units of limits, as Linux shows them (`lnames`). */

@@ -64,17 +64,22 @@ function dispositions({ actions }: Process): { ignored: SignalBits; caught: Sign
   };
 }
 
-/** Kibibytes of the areas that are of a kind. */
-function kibibytes({ mm }: Process, isOfKind: (flags: number, start: number) => boolean): number {
-  let bytes = 0;
-  for (const { start, end, flags } of mm.areas) if (isOfKind(flags, start)) bytes += end - start;
-  return bytes / 1024;
+/** Pages of the areas that are of a kind. */
+function pagesOf({ mm }: Process, isOfKind: (flags: number) => boolean): number {
+  let total = 0;
+  for (const { pages, flags } of mm.areas) if (isOfKind(flags)) total += pages;
+  return total;
+}
+
+/** Pages of stacks. */
+export function stackPages(process: Process): number {
+  return pagesOf(process, (flags) => (flags & VmFlag.GROWSDOWN) !== 0);
 }
 
 const isCode = (flags: number) => (flags & (VmFlag.EXEC | VmFlag.WRITE)) === VmFlag.EXEC;
 
-/** Pages of memory that belong to files and are shared by name, or not. */
-function filePages({ mm }: Process): number {
+/** Resident pages of files, and of shared memory. */
+export function filePages({ mm }: Process): number {
   return mm.residentPages - mm.anonPages;
 }
 
@@ -107,9 +112,8 @@ function list(has: (bit: number) => boolean, bits: number): string {
 function memoryLines(process: Process): [string, string][] {
   const { mm } = process;
   const pages = (count: number) => (count * PAGE_SIZE) / 1024;
-  const code = kibibytes(process, isCode);
   const own = mm.areas.containing(process.textStart);
-  const exe = own === null || !isCode(own.flags) ? 0 : (own.end - own.start) / 1024;
+  const exe = own === null || !isCode(own.flags) ? 0 : own.pages;
   const sizes: [string, number][] = [
     ['VmPeak', pages(mm.totalPages)],
     ['VmSize', pages(mm.totalPages)],
@@ -121,9 +125,9 @@ function memoryLines(process: Process): [string, string][] {
     ['RssFile', pages(filePages(process))],
     ['RssShmem', 0],
     ['VmData', pages(mm.dataPages)],
-    ['VmStk', kibibytes(process, (flags) => (flags & VmFlag.GROWSDOWN) !== 0)],
-    ['VmExe', exe],
-    ['VmLib', code - exe],
+    ['VmStk', pages(stackPages(process))],
+    ['VmExe', pages(exe)],
+    ['VmLib', pages(pagesOf(process, isCode) - exe)],
     ['VmPTE', mm.pageTableBytes / 1024],
     ['VmSwap', 0],
     ['HugetlbPages', 0],
@@ -156,7 +160,7 @@ function status({ process, thread, scope, umask }: ShownThread): string {
     ['TracerPid', 0],
     ['Uid', [uid, euid, suid, fsuid].join('\t')],
     ['Gid', [gid, egid, sgid, fsgid].join('\t')],
-    ['FDSize', process.exit === null ? Math.max(64, 2 ** Math.ceil(Math.log2(process.files.end || 1))) : 0],
+    ['FDSize', process.exit === null ? process.files.size : 0],
     ['Groups', `${groups.join(' ')} `],
     ['NStgid', pid],
     ['NSpid', tid],
@@ -244,7 +248,7 @@ function stat({ process, thread, scope }: ShownThread): string {
     0,
     scope === 'process' ? process.exitSignal : -1,
     thread?.cpu.id ?? 0,
-    thread === undefined || thread.rtPriority === 0 ? 0 : thread.rtPriority,
+    thread?.rtPriority ?? 0,
     thread?.policy ?? 0,
     0,
     0,

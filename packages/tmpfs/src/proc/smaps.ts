@@ -4,23 +4,9 @@ import { type MmStruct, type Vma, VmFlag } from '@rpal/mm';
 import { areaLine, hex } from './maps.js';
 
 /** What is counted of the pages of areas, in bytes (Linux: `struct mem_size_stats`). */
-interface Sizes {
-  resident: number;
-  proportional: number;
-  proportionalDirty: number;
-  proportionalAnon: number;
-  sharedClean: number;
-  sharedDirty: number;
-  privateClean: number;
-  privateDirty: number;
-  referenced: number;
-  anonymous: number;
-  anonHuge: number;
-  locked: number;
-  proportionalLocked: number;
-}
+type Sizes = ReturnType<typeof noSizes>;
 
-function noSizes(): Sizes {
+function noSizes() {
   return {
     resident: 0,
     proportional: 0,
@@ -33,7 +19,6 @@ function noSizes(): Sizes {
     referenced: 0,
     anonymous: 0,
     anonHuge: 0,
-    locked: 0,
     proportionalLocked: 0,
   };
 }
@@ -83,10 +68,7 @@ function addArea(sizes: Sizes, mm: MmStruct, area: Vma): void {
       sizes.proportionalAnon += part;
     }
     if ((low & Pte.accessed) !== 0) sizes.referenced += bytes;
-    if (isLocked) {
-      sizes.locked += bytes;
-      sizes.proportionalLocked += part;
-    }
+    if (isLocked) sizes.proportionalLocked += part;
     if (mappers > 1) sizes[isDirty ? 'sharedDirty' : 'sharedClean'] += bytes;
     else sizes[isDirty ? 'privateDirty' : 'privateClean'] += bytes;
   };

@@ -12,6 +12,7 @@ export { pkeyAlloc, pkeyFree } from './calls/pkeys.js';
 export { MmError, type MmErrorCode } from './errors.js';
 export type { CollapseLimits } from './fault/collapse.js';
 export { handleFault, resolveFault, resolveInArea, setEntry } from './fault/fault.js';
+export { mayBeHuge } from './fault/huge-pages.js';
 export { Khugepaged, type KhugepagedOptions } from './fault/khugepaged.js';
 export { MappedFile, MemoryFile } from './fault/memory-file.js';
 export { populateRange } from './fault/populate.js';

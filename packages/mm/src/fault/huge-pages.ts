@@ -8,8 +8,8 @@ import { USER_PAGE, WRITTEN_PAGE } from '../tables/entries.js';
 /** Pages of 4 KiB in a huge page. */
 export const HUGE_PAGE_PAGES: number = LARGE_PAGE_SIZE / PAGE_SIZE;
 
-/** May the 2 MiB at `start` be one page of `area` (Linux: `thp_vma_allowable_order`)? */
-function mayBeHuge(mm: MmStruct, area: Vma, start: number): boolean {
+/** May the 2 MiB at `start` be one page of `area` (Linux: `thp_vma_allowable_order`)? @public for packages that show areas */
+export function mayBeHuge(mm: MmStruct, area: Vma, start: number): boolean {
   if (area.object !== null || (area.flags & (VmFlag.NOHUGEPAGE | VmFlag.SPECIAL)) !== 0) return false;
   const { hugePages } = mm.manager;
   if (hugePages === 'never' || (hugePages === 'madvise' && (area.flags & VmFlag.HUGEPAGE) === 0)) return false;

@@ -1,6 +1,6 @@
 import { entryFrame, LARGE_PAGE_SIZE, PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import type { Process } from '@rpal/kernel';
-import { type MmStruct, type Vma, VmFlag } from '@rpal/mm';
+import { type MmStruct, mayBeHuge, type Vma, VmFlag } from '@rpal/mm';
 import { areaLine, hex } from './maps.js';
 
 /** What is counted of the pages of areas, in bytes (Linux: `struct mem_size_stats`). */
@@ -135,11 +135,9 @@ export function smaps(process: Process): string {
   return text;
 }
 
-/** May faults have huge pages here (Linux: `thp_vma_allowable_order`)? */
-function isEligible({ manager: { hugePages } }: MmStruct, { start, end, flags, object }: Vma): boolean {
-  if (object !== null || (flags & VmFlag.NOHUGEPAGE) !== 0 || hugePages === 'never') return false;
-  const fits = Math.ceil(start / LARGE_PAGE_SIZE) * LARGE_PAGE_SIZE + LARGE_PAGE_SIZE <= end;
-  return fits && (hugePages === 'always' || (flags & VmFlag.HUGEPAGE) !== 0);
+/** May faults have huge pages here? If the first one that begins here does not fit, none does. */
+function isEligible(mm: MmStruct, area: Vma): boolean {
+  return mayBeHuge(mm, area, Math.ceil(area.start / LARGE_PAGE_SIZE) * LARGE_PAGE_SIZE);
 }
 
 /** /proc/PID/smaps_rollup: the sums over all areas. */

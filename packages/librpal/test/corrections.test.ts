@@ -1,8 +1,8 @@
 import { Rcc, ReceiverState } from '@rpal/rpal-core';
-import { Signal } from '@rpal/uapi';
+import { Epoll, Poll, Rlimit, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { type LibRpal, librpal } from '../src/index.js';
-import { FdRecord, FdSlot, Pool, QUEUE_WORDS, ReadyQueue, ReceiverRecord, SenderRecord } from '../src/layouts.js';
+import { type LibRpal, librpal, type RpalFd } from '../src/index.js';
+import { FDS_PER_NODE, FdRecord, FdSlot, Pool, QUEUE_WORDS, ReadyQueue, ReceiverRecord, SenderRecord } from '../src/layouts.js';
 import { alone, call, pair, world } from './pair.js';
 
 // What the posted library does that an earlier reading of it had otherwise, and that no other test shows.
@@ -86,6 +86,30 @@ describe('rpal_uds_fdmap', () => {
       },
     );
     expect(senders).toEqual([false, true]);
+  });
+
+  it('gives 0 as the stamp of a descriptor that lies beyond the table of the peer', () => {
+    let near: RpalFd | null = null;
+    let beyond: RpalFd | null = null;
+    pair(
+      world(),
+      function* ({ p, lib, fd, epfd, memory }) {
+        const far = FDS_PER_NODE + 5;
+        yield* p.prlimit(Rlimit.NOFILE, far + 1, 0, far + 1);
+        expect(yield* p.dup2(fd, far)).toBe(far);
+        expect(yield* lib.epollWait(epfd, memory, 8, 3)).toBe(0);
+        // From here on the kernel knows the connection by its other number, which the library has never seen.
+        expect(yield* p.epollCtl(epfd, Epoll.CTL_DEL, fd, 0)).toBe(0);
+        expect(yield* p.epollCtl(epfd, Epoll.CTL_ADD, far, Poll.RDHUP)).toBe(0);
+        yield* lib.epollWait(epfd, memory, 8, -1);
+      },
+      function* ({ p, lib, fd, server, far }) {
+        near = far;
+        yield* p.sleep(5e6);
+        beyond = yield* lib.udsFdmap(server, fd);
+      },
+    );
+    expect([near, beyond]).toMatchObject([{ timestamp: 1 }, { fd: FDS_PER_NODE + 5, timestamp: 0 }]);
   });
 });
 

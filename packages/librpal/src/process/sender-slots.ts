@@ -27,8 +27,4 @@ export class SenderSlots {
     this.#taken[bit] = false;
     return true;
   }
-
-  isTaken(slot: number): boolean {
-    return this.#taken[slot] === true;
-  }
 }

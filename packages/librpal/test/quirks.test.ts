@@ -1,10 +1,11 @@
 import type { Plugin } from '@rpal/bus';
 import type { Program } from '@rpal/kernel';
-import { type QuirkName, Rcc, RPAL_ADDR_SPACE_SIZE, RPAL_KERNEL_PENDING, RpalBug, RpalIoctl, rpalThread, Scc } from '@rpal/rpal-core';
+import { type QuirkName, Rcc, RPAL_ADDR_SPACE_SIZE, RPAL_KERNEL_PENDING, RpalIoctl, rpalThread, Scc } from '@rpal/rpal-core';
 import { SchedPolicy } from '@rpal/sched';
 import { Epoll, Errno, MessageFlag, OpenFlag, Poll, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { posix } from '../../posix/src/index.js';
+import { orCrash } from '../../rpal-core/test/experiments.ts';
 import { tmpfs } from '../../tmpfs/src/index.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdSlot, findReceiver, librpal, RpalError, type RpalFd, rpalExecutable, SlotUse } from '../src/index.js';
 import { SenderSlots } from '../src/process/sender-slots.js';
@@ -17,16 +18,6 @@ function* put(p: Program, path: string, text: string): Generator<void> {
   const fd = yield* p.open(path, OpenFlag.WRONLY);
   expect(yield* p.write(fd, at, text.length)).toBe(text.length);
   yield* p.close(fd);
-}
-
-/** What `experiment` gives, or how the kernel ends in it. */
-function orCrash(experiment: () => unknown): unknown {
-  try {
-    return experiment();
-  } catch (error) {
-    if (error instanceof RpalBug) return `${error.kind}, patch ${error.patch}`;
-    throw error;
-  }
 }
 
 /**

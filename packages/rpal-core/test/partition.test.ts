@@ -82,7 +82,7 @@ describe('the address space of an RPAL process', () => {
     expect(seen).toEqual([-Errno.ENOMEM, 1]);
   });
 
-  it('goes on above where mmap begins when nothing is free below: the search upwards is from a third of the slice, in the balloon', () => {
+  it("goes on above where mmap begins when nothing is free below: the search upwards is from a third of the slice's top, in the balloon", () => {
     let above = 0;
     let mmapBase = 0;
     inService(function* (p) {

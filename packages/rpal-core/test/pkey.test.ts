@@ -101,7 +101,7 @@ describe('a change of keys that a program asks for (patches 25, 26, 29)', () => 
     expect(rpal.instruments.log.filter((line) => /may not put pages under key 3/.test(line))).toHaveLength(3);
   });
 
-  it('is not refused in the memory of a service to who belongs to none: the child of a vfork', () => {
+  it('is not refused to a task that has the memory of a service and belongs to none: the child of a vfork', () => {
     let seen: number[] = [];
     inService(function* (p, c) {
       expect(yield* c.enable({ pkey: 5 })).toBe(0);

@@ -122,9 +122,10 @@ describe('RPAL', () => {
   it('takes them so in REQUEST, too, which stores its results in user memory under the mutex (patch 11)', () => {
     const machine = createMachine({ profile: smallProfile(), plugins: [rpal()] });
     const { events } = machine.bus;
+    const { scheduler } = machine.kernel;
     const order = new LockOrder();
     const held = new Map<object, Taken[]>();
-    const current = (cpu: number): Task => machine.kernel.scheduler.current(machine.platform.cpus[cpu] as never);
+    const current = (cpu: number): Task => scheduler.current(scheduler.cpuOf(cpu));
     let enabled = 0;
     events.rpalService.on('test', (_cpu, _time, _service, change) => {
       if (change === ServiceChange.ENABLED) enabled++;

@@ -1,12 +1,20 @@
-import { entryAddress, entryFrame, entryHigh, entryLow, PAGE_SIZE, type PhysicalMemory, Pte, USER_TOP, walk } from '@rpal/hw-x86';
+import {
+  entryAddress,
+  entryFrame,
+  entryHigh,
+  entryLow,
+  LEVEL_SPAN,
+  PAGE_SIZE,
+  type PhysicalMemory,
+  Pte,
+  USER_TOP,
+  walk,
+} from '@rpal/hw-x86';
 import type { Capability, Refusal } from './capability.js';
 import type { Environment } from './environment.js';
 import type { FrameTable, OwnedFrame } from './frames.js';
 
-/** Bytes that a table of each level covers: 1 is that of pages, 3 the one below the top. */
-const TABLE_SPAN = [0, 0x20_0000, 0x4000_0000, 0x80_0000_0000] as const;
-
-/** Which table a frame becomes. */
+/** Which table a frame becomes: 1 is that of pages, 3 the one below the top. */
 export type TableLevel = 1 | 2 | 3;
 
 /**
@@ -27,7 +35,7 @@ export class Bindings {
 
   /** Makes a frame of the environment's own the table that covers `address`. It is cleared, and cannot be written any more. */
   bindTable(environment: Environment, capability: Capability, address: number, level: TableLevel): Refusal | null {
-    if (!inUserMemory(address, TABLE_SPAN[level])) return 'BAD_ADDRESS';
+    if (!inUserMemory(address, LEVEL_SPAN[level + 1] as number)) return 'BAD_ADDRESS';
     const frame = this.#frames.find(capability);
     if (frame === null) return 'FORGED';
     if (!capability.writable) return 'NO_RIGHT';
@@ -98,7 +106,7 @@ export class Bindings {
   /** Calls `visit` with every page that is shown by a table and those below it. */
   #each(table: number, level: number, base: number, visit: (address: number) => void): void {
     for (let i = 0; i < 512; i++) {
-      const address = base + i * (level === 1 ? PAGE_SIZE : (TABLE_SPAN[level - 1] as number));
+      const address = base + i * (LEVEL_SPAN[level] as number);
       const entry = entryAddress(table, address, level);
       const low = this.#memory.read32(entry);
       if ((low & Pte.present) === 0) continue;

@@ -1,7 +1,7 @@
 /**
  * Why the kernel refuses: `FORGED`: no capability, or one of a frame that has been freed since; `NO_RIGHT`: it gives too little;
  * `NO_MEMORY`: all frames are taken; `NO_TABLE`: a page table is missing on the way; `BOUND`: something is there already; `NOT_BOUND`:
- * nothing is; `BAD_ADDRESS`; `IN_USE`: the frame is shown somewhere, or a table with entries; `IS_TABLE`: a page table is written by the
+ * nothing is; `BAD_ADDRESS`; `IN_USE`: the frame is shown somewhere, or is a page table; `IS_TABLE`: a page table is written by the
  * kernel alone; `NOT_OWNER`; `NO_ENTRY`: the environment takes no transfers; `BUSY`: it is taking one; `PEER_DIED`: it is gone.
  */
 export type Refusal =

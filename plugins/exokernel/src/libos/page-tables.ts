@@ -1,22 +1,17 @@
-import { PAGE_SIZE } from '@rpal/hw-x86';
+import { LARGE_PAGE_SIZE, LEVEL_SPAN, PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import type { TableLevel } from '../kernel/bindings.js';
 import type { Capability, Refusal } from '../kernel/capability.js';
 import type { Environment, Routine } from '../kernel/environment.js';
 import { granted } from '../kernel/frames.js';
 
-/** Bytes that a table of each level covers. */
-const SPAN = [0, 0x20_0000, 0x4000_0000, 0x80_0000_0000] as const;
-
 /** Where the lowest tables are shown to the program, for reading: one page for each 2 MiB that is mapped. */
 const TABLES = 0x6000_0000_0000;
-
-/** Bits of an entry that a program reads. */
-const DIRTY = 1 << 6;
 
 /** Page tables as a library has them: it supplies the frames for them, decides what is mapped where, and reads what the hardware has noted. */
 export class PageTables {
   readonly #environment: Environment;
-  /** Where the lowest table of each 2 MiB is shown, by its first address. */
+  /** The lowest table of each 2 MiB, by its first address, and where it is shown. */
+  readonly #tables: Map<number, Capability> = new Map();
   readonly #shown: Map<number, number> = new Map();
 
   constructor(environment: Environment) {
@@ -43,7 +38,7 @@ export class PageTables {
 
   /** Shows the lowest table of an address to the program itself, so that it can read entries there. */
   *show(address: number): Routine<Refusal | null> {
-    const first = address - (address % SPAN[1]);
+    const first = address - (address % LARGE_PAGE_SIZE);
     const table = this.#tables.get(first);
     if (table === undefined) return 'NO_TABLE';
     const at = TABLES + this.#shown.size * PAGE_SIZE;
@@ -54,18 +49,16 @@ export class PageTables {
 
   /** Whether a page has been written since it was mapped or restricted: two loads, and no call of the kernel. @returns null if its table is not shown */
   *dirty(address: number): Routine<boolean | null> {
-    const shown = this.#shown.get(address - (address % SPAN[1]));
+    const shown = this.#shown.get(address - (address % LARGE_PAGE_SIZE));
     if (shown === undefined) return null;
     const entry = yield* this.#environment.load(shown + (Math.floor(address / PAGE_SIZE) % 512) * 8);
-    return Math.floor(entry / DIRTY) % 2 === 1;
+    return (entry & Pte.dirty) !== 0;
   }
-
-  readonly #tables: Map<number, Capability> = new Map();
 
   *#supply(address: number, level: TableLevel): Routine<Refusal | null> {
     const frame = yield* this.#environment.allocate();
     if (!granted(frame)) return frame;
-    const first = address - (address % SPAN[level]);
+    const first = address - (address % (LEVEL_SPAN[level + 1] as number));
     const refused = yield* this.#environment.bindTable(frame, first, level);
     if (refused === null) {
       if (level === 1) this.#tables.set(first, frame);

@@ -1,7 +1,7 @@
 import type { Experiment, ExperimentOptions } from '@rpal/compare';
 import { type CpuProfile, figure } from '@rpal/hw-x86';
 import { decstations } from '../machines/r3000.js';
-import { each, exokernelFor, finish, inCycles, published, today } from './lab.js';
+import { each, exokernelFor, finish, inCycles, MHZ, NAMES, published, today } from './lab.js';
 
 /** Cycles of a protected control transfer, one way: half of one there and one back, between environments that do nothing else. */
 export function transferOneWay(profile: CpuProfile, options: ExperimentOptions): number {
@@ -21,7 +21,6 @@ export function transferOneWay(profile: CpuProfile, options: ExperimentOptions):
   return cycles;
 }
 
-const MHZ = [12.5, 16.67, 25];
 const PCT = [2.9, 2.2, 1.4];
 /** Clocks of today at which the same is asked. */
 const GHZ = [1.2, 2.3, 3.5];
@@ -41,15 +40,8 @@ export const controlTransfer: Experiment = {
   name: 'control-transfer',
   title: 'a protected control transfer: registers and the time slice go to another environment',
   published: [
-    ...['2100', '3100', '5000'].map((machine, i) =>
-      inCycles(
-        `EXO-3${'abc'[i]}`,
-        `one way, at the prices of a DECstation ${machine}`,
-        PCT[i] as number,
-        MHZ[i] as number,
-        'recalled',
-        0.25,
-      ),
+    ...NAMES.map((name, i) =>
+      inCycles(`EXO-3${'abc'[i]}`, `one way, at the prices of a DECstation ${name}`, PCT[i] as number, MHZ[i] as number, 'recalled', 0.25),
     ),
     { kind: 'law', id: 'EXO-3d', what: 'over the clock', value: 'about 36 cycles on all three machines', ...published, status: 'derived' },
     inCycles('EXO-3e', "one way, on the RFC's server", 1.4, 25, 'recalled', 0.25),
@@ -64,7 +56,7 @@ export const controlTransfer: Experiment = {
     return {
       findings: [
         ...old.map((here, i) => ({ id: `EXO-3${'abc'[i]}`, here })),
-        { id: 'EXO-3d', here: `${old.join(', ')} at 12.5, 16.67, 25 MHz; ${now.join(', ')} at ${GHZ.join(', ')} GHz`, holds: same },
+        { id: 'EXO-3d', here: `${old.join(', ')} at ${MHZ.join(', ')} MHz; ${now.join(', ')} at ${GHZ.join(', ')} GHz`, holds: same },
         { id: 'EXO-3e', here: now[1] as number },
         { id: 'EXO-3f', here: transferOneWay(unpriced(today()), options) },
       ],

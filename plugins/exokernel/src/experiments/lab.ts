@@ -43,6 +43,10 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+/** Names and clocks of the paper's machines, in the order of `decstations`. */
+export const NAMES = ['2100', '3100', '5000'] as const;
+export const MHZ = [12.5, 16.67, 25] as const;
+
 const source = "Engler, Kaashoek, O'Toole, Exokernel, SOSP 1995";
 
 /** A published time as cycles of its machine. */

@@ -1,8 +1,10 @@
 import { type ExperimentOptions, type Mechanism, mechanisms, pingPong } from '@rpal/compare';
 import { type CpuProfile, PAGE_SIZE } from '@rpal/hw-x86';
-import { type Call, createMachine, executable, type Program } from '@rpal/kernel';
+import { type Call, createMachine, done, executable, type Program } from '@rpal/kernel';
 import { MapFlag, Prot, Signal } from '@rpal/uapi';
 import { ExokernelError } from '../errors.js';
+
+const WARM_UP = 8;
 
 /** What a program does to trap. */
 type Trapping = (p: Program, page: number) => Call<unknown>;
@@ -14,20 +16,20 @@ export const NOT_CANONICAL = 2 ** 50;
 function dispatch(profile: CpuProfile, { costs, seed }: ExperimentOptions, trapping: Trapping): number {
   const machine = createMachine({ profile, costs, seed });
   let [began, cycles] = [0, Number.NaN];
-  const { platform } = machine;
   machine.spawn(
     executable('program', function* (p) {
-      const page = yield* p.mmap(0, PAGE_SIZE, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS);
+      const page = done('mmap', yield* p.mmap(0, PAGE_SIZE, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS));
       yield* p.store64(page, 1);
       let traps = 0;
-      yield* p.sigaction(Signal.SEGV, function* (q) {
+      const handler = function* (q: Program) {
         cycles = q.context.cpu.clock - began;
         // The first ones warm up: they are repaired, and come again.
         if (++traps === WARM_UP) yield* q.exit(0);
-        yield* q.mprotect(page, PAGE_SIZE, Prot.READ | Prot.WRITE);
-      });
+        done('mprotect', yield* q.mprotect(page, PAGE_SIZE, Prot.READ | Prot.WRITE));
+      };
+      done('sigaction', yield* p.sigaction(Signal.SEGV, handler));
       for (;;) {
-        yield* p.mprotect(page, PAGE_SIZE, Prot.READ);
+        done('mprotect', yield* p.mprotect(page, PAGE_SIZE, Prot.READ));
         if (traps === WARM_UP - 1) {
           began = p.context.cpu.clock;
           yield* trapping(p, page);
@@ -38,11 +40,9 @@ function dispatch(profile: CpuProfile, { costs, seed }: ExperimentOptions, trapp
     }),
   );
   machine.run();
-  if (!(platform.now > 0 && cycles > 0)) throw new ExokernelError('RUN_FAILED', 'the handler of SIGSEGV has not run');
+  if (!(cycles > 0)) throw new ExokernelError('RUN_FAILED', 'the handler of SIGSEGV has not run');
   return cycles;
 }
-
-const WARM_UP = 8;
 
 /** The same for both exceptions of the paper. */
 export function linuxDispatch(profile: CpuProfile, options: ExperimentOptions): { readonly overflow: number; readonly protection: number } {

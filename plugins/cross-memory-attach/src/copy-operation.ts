@@ -1,8 +1,8 @@
 import { type Cpu, PAGE_MASK, PAGE_SIZE } from '@rpal/hw-x86';
-import { hasSignal, type Thread } from '@rpal/kernel';
+import type { Thread } from '@rpal/kernel';
 import { exitMm, type MmStruct } from '@rpal/mm';
 import { copyPiece } from '@rpal/posix';
-import { Errno, Signal } from '@rpal/uapi';
+import { Errno } from '@rpal/uapi';
 import { begin, type Operation, OperationKind, Pending } from '@rpal/vfs';
 
 /** Which way a message goes, as the caller sees it. */
@@ -48,7 +48,7 @@ class CopyOperation implements Operation {
   /** One page, or what of it lies within one page on both sides. */
   step(cpu: Cpu): number {
     // Who is to be killed pins no further pages (Linux: `fatal_signal_pending` in get_user_pages).
-    if (isKilled(this.#thread)) return this.#end(cpu, -Errno.EINTR);
+    if (this.#thread.killPending) return this.#end(cpu, -Errno.EINTR);
     const near = this.#near + this.#done;
     const far = this.#far + this.#done;
     const bytes = Math.min(this.#bytes - this.#done, PAGE_SIZE - (near & PAGE_MASK), PAGE_SIZE - (far & PAGE_MASK));
@@ -65,8 +65,4 @@ class CopyOperation implements Operation {
     if (--remote.users === 0) exitMm(cpu, remote);
     return this.#done > 0 ? this.#done : error;
   }
-}
-
-function isKilled({ pending, process }: Thread): boolean {
-  return hasSignal(pending, Signal.KILL) || hasSignal(process.pending, Signal.KILL);
 }

@@ -110,7 +110,7 @@ export const crossMemoryAttach: Group = {
     { kind: 'permission', text: 'if (!thread.process.mayInspect(target, Capability.SYS_PTRACE)) return -Errno.EPERM;', mutated: '' },
     { kind: 'state', text: 'remote.users++;', mutated: '' },
     { kind: 'state', text: 'if (--remote.users === 0) exitMm(cpu, remote);', mutated: '--remote.users;' },
-    { kind: 'errno', text: 'if (isKilled(this.#thread)) return this.#end(cpu, -Errno.EINTR);', mutated: '' },
+    { kind: 'errno', text: 'if (this.#thread.killPending) return this.#end(cpu, -Errno.EINTR);', mutated: '' },
     { kind: 'bound', text: 'PAGE_SIZE - (near & PAGE_MASK), PAGE_SIZE - (far & PAGE_MASK)', mutated: 'PAGE_SIZE - (far & PAGE_MASK)' },
     { kind: 'errno', text: 'if (target.mm.dead) return -Errno.ESRCH;', mutated: '' },
   ],

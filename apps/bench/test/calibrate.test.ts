@@ -232,8 +232,21 @@ describe('rpal-bench validate', () => {
       expect(relativeError).toBeCloseTo(predicted.central / median - 1, 9);
       expect(causes.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9);
     }
+    // As of a measured round trip, it is the median that counts.
+    for (const { predicted, seeds } of data.rows) {
+      expect(seeds.low).toBeLessThanOrEqual(predicted.central);
+      expect(seeds.high).toBeGreaterThanOrEqual(predicted.central);
+    }
+    expect(data.rows.some(({ seeds }) => seeds.low < seeds.high)).toBe(true);
     const [pipe, futex] = data.rows.map(({ relativeError }) => Math.abs(relativeError)) as [number, number];
     expect(data.accuracy[0]).toEqual({ placement: 'same-cpu', count: 2, median: (pipe + futex) / 2, worst: Math.max(pipe, futex) });
+  });
+
+  it('tells it in 80 columns, on a slow computer, too', async () => {
+    const slow = { ...report, composites: composites.map((one) => ({ ...one, median: 57_094.25, low: 53_898.5, high: 60_352 })) };
+    const { stdout } = await run(['validate', '--host', hostFile('slow.json', slow), '--messages', '20', '--seeds', '1']);
+    expect(stdout).toContain('57,094');
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
   });
 
   it('predicts on the profile that is asked for', async () => {

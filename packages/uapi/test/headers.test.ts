@@ -97,6 +97,7 @@ const HEADERS = [
   'linux/falloc',
   'linux/futex',
   'linux/mman',
+  'linux/openat2',
   'poll',
   'signal',
   'stdio',

@@ -53,6 +53,6 @@ export function spreadText({ median, low, high }: { median: number; low: number;
   return [figure(median), `${figure(low)} .. ${figure(high)}`];
 }
 
-function figure(value: number): string {
+export function figure(value: number): string {
   return value < 100 ? value.toFixed(2) : Math.round(value).toLocaleString('en-US');
 }

@@ -12,7 +12,7 @@ import { checkPlace, PROFILE_HELP } from '../rfc-settings.js';
 import { ExitCode, wholeNumber } from '../usage.js';
 import { roundsOption } from './host-command.js';
 import { type HostSource, hostOption, hostReport, sourceWords } from './host-source.js';
-import { circumstances, spreadText } from './host-text.js';
+import { circumstances, figure, spreadText } from './host-text.js';
 import { type Accuracy, accuracyOf, type ModelSettings, type Validated, validated } from './validation.js';
 
 interface Flags extends HostSource, Omit<ModelSettings, 'idle'> {
@@ -26,13 +26,14 @@ const PLACEMENTS = ['same-cpu', 'same-socket'] as const;
 /** What `validate --json` writes. */
 export const validationJson = envelopeOf(
   'validate',
-  1,
+  2,
   z.strictObject({
     profile: z.string(),
     host: z.string().nullable().describe('null: measured now'),
     rounds: z.number().int(),
     idle: z.string(),
     messages: z.number().int(),
+    seeds: z.number().int().describe('runs on the model, per row and cost level'),
   }),
   z.strictObject({
     rows: z.array(
@@ -43,7 +44,8 @@ export const validationJson = envelopeOf(
         median: ns.describe('measured, nanoseconds per round trip'),
         low: ns.describe('a quarter of the rounds are below'),
         high: ns.describe('a quarter of the rounds are above'),
-        predicted: z.strictObject({ low: ns, central: ns, high: ns }),
+        predicted: z.strictObject({ low: ns, central: ns, high: ns }).describe('the median of the seeds, at each cost level'),
+        seeds: z.strictObject({ low: ns, high: ns }).describe('at central costs; all seeds lie within'),
         relativeError: z.number().describe('of the central prediction against the median'),
         causes: z.array(z.strictObject({ cause: z.string(), share: z.number() })).describe('of the central prediction'),
       }),
@@ -75,9 +77,14 @@ export function validateCommand(io: Io, done: (code: number) => void): Command {
         .argParser(wholeNumber('--messages', 1, 1_000_000, 'round trips'))
         .default(100),
     )
+    .addOption(
+      new Option('--seeds <n>', 'runs per row and cost level, with other disturbances each; their median counts')
+        .argParser(wholeNumber('--seeds', 1, 1000, 'seeds'))
+        .default(5),
+    )
     .addOption(new Option('--json <file>', JSON_HELP))
     .action(async (flags: Flags) => {
-      const { profile, messages } = flags;
+      const { profile, messages, seeds } = flags;
       const output = new JsonOutput(flags.json, io);
       const progress = new Progress(io);
       try {
@@ -90,7 +97,7 @@ export function validateCommand(io: Io, done: (code: number) => void): Command {
           progress.show(`${composite.mechanism}, ${composite.size} bytes, on the model`, index, composites.length);
           await breathe();
           if (progress.interrupted) break;
-          const row = validated(composite, { profile, idle, messages });
+          const row = validated(composite, { profile, idle, messages, seeds });
           if (row !== null) rows.push(row);
         }
         const complete = report !== null && !progress.interrupted;
@@ -98,11 +105,20 @@ export function validateCommand(io: Io, done: (code: number) => void): Command {
           const those = rows.filter((row) => row.placement === placement);
           return those.length === 0 ? [] : [{ placement, ...accuracyOf(those) }];
         });
-        const settings = { profile: profile.name, host: flags.host ?? null, rounds: flags.rounds, idle, messages };
-        const model = ['--profile', profileWord(profile), '--idle', idle.toLowerCase(), '--messages', String(messages)];
+        const settings = { profile: profile.name, host: flags.host ?? null, rounds: flags.rounds, idle, messages, seeds };
+        const model = [
+          '--profile',
+          profileWord(profile),
+          '--idle',
+          idle.toLowerCase(),
+          '--messages',
+          String(messages),
+          '--seeds',
+          String(seeds),
+        ];
         const command = commandLine(['validate', ...sourceWords(flags), ...model]);
         const data = { rows, accuracy, doubts: report?.doubts ?? [] };
-        output.write(envelope({ schema: 'rpal-bench/validate', version: 1, complete, settings, command }, data));
+        output.write(envelope({ schema: 'rpal-bench/validate', version: 2, complete, settings, command }, data));
         if (output.textWanted) {
           const measured = report === null ? '' : `${circumstances(report)}\n`;
           io.stdout.write(`${complete ? '' : 'PARTIAL RESULT, interrupted.\n\n'}${measured}${render(rows, accuracy, { profile, idle })}`);
@@ -119,29 +135,42 @@ function render(
   accuracy: readonly (Accuracy & { readonly placement: string })[],
   { profile, idle }: Pick<ModelSettings, 'profile' | 'idle'>,
 ): string {
-  const cells = rows.map(({ mechanism, size, placement, predicted, relativeError, causes, ...measured }) => [
+  const tables = accuracy.map(({ placement, count, median, worst }) => {
+    const cells = rows
+      .filter((row) => row.placement === placement)
+      .map(({ mechanism, size, predicted, relativeError, ...measured }) => [
+        mechanism,
+        String(size),
+        figure(measured.median),
+        percent((measured.high - measured.low) / 2 / measured.median),
+        ...spreadText({ median: predicted.central, low: predicted.low, high: predicted.high }),
+        percent(relativeError, '+'),
+      ]);
+    const head = [placement, 'bytes', 'measured', '+/-', 'model', 'low .. high', 'error'];
+    return `${textTable(head, cells)}\n${count} round trips, error ${percent(median)} in the median, ${percent(worst)} at worst`;
+  });
+  const parts = rows.map(({ mechanism, size, placement, causes }) => [
     mechanism,
     String(size),
     placement,
-    ...spreadText(measured),
-    ...spreadText({ median: predicted.central, low: predicted.low, high: predicted.high }),
-    percent(relativeError, '+'),
     causes
       .slice(0, 3)
       .map(({ cause, share }) => `${cause} ${percent(share)}`)
       .join(', '),
   ]);
-  const head = ['ns per round trip', 'bytes', 'where', 'measured', 'half of all', 'model', 'low .. high', 'error', 'most of it is'];
-  const sums = accuracy.map(
-    ({ placement, count, median, worst }) =>
-      `${placement}: ${count} round trips, error ${percent(median)} in the median, ${percent(worst)} at worst`,
-  );
   return `The model: ${profile.title}, idle in ${idle}
 
-${textTable(head, cells, [0, 2, 8])}
+Nanoseconds per round trip
 
-${sums.join('\n')}
-Low and high of the model: all costs at one end at once.
+${tables.join('\n\n')}
+
+What most of the model's is
+
+${textTable(['', 'bytes', 'where', ''], parts, [0, 2, 3])}
+
+Measured is the median of the rounds; half of them lie within as much to both
+sides as +/- says. The model is the median of some seeds, between which small
+disturbances differ; low and high have all costs at one end at once.
 `;
 }
 

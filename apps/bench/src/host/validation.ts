@@ -1,5 +1,5 @@
 import { type Mechanism, mechanisms, pingPong } from '@rpal/compare';
-import type { CostLevel, CpuProfile } from '@rpal/hw-x86';
+import { type CostLevel, type CpuProfile, disturbances } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
 import { warmUpOf } from '../compare/comparison.js';
 import { cpusFor } from '../rfc-benchmark.js';
@@ -7,8 +7,10 @@ import type { Composite } from './host-json.js';
 
 /** A round trip as it was measured, and as the model has it. */
 export interface Validated extends Omit<Composite, 'samples'> {
-  /** Nanoseconds per round trip, with all costs at one end or in the middle. */
+  /** Nanoseconds per round trip, with all costs at one end or in the middle: the median of the seeds, as a measured one is of the rounds. */
   readonly predicted: Readonly<Record<CostLevel, number>>;
+  /** Nanoseconds per round trip at central costs: all seeds lie within. */
+  readonly seeds: { readonly low: number; readonly high: number };
   /** Of the central prediction. */
   readonly relativeError: number;
   /** Shares of the central prediction by cause, largest first. */
@@ -19,32 +21,45 @@ export interface Validated extends Omit<Composite, 'samples'> {
 export interface ModelSettings {
   readonly profile: CpuProfile;
   readonly idle: IdleStateName;
-  /** Round trips that count. */
+  /** Round trips that count, of each run. */
   readonly messages: number;
+  /** Runs at each cost level, with other disturbances each. */
+  readonly seeds: number;
 }
 
 /** The model's round trip beside the measured one; null for a mechanism that the model has not. */
-export function validated(composite: Composite, { profile, idle, messages }: ModelSettings): Validated | null {
+export function validated(composite: Composite, { profile, idle, messages, seeds }: ModelSettings): Validated | null {
   const { samples: _, ...measured } = composite;
   const mechanism: Mechanism | undefined = mechanisms.find(({ name }) => name === composite.mechanism);
   if (mechanism === undefined) return null;
   const cpus = cpusFor(profile, composite.placement);
-  const at = (costs: CostLevel) =>
+  const run = (costs: CostLevel, seed: number) =>
     pingPong(mechanism, {
-      machine: { profile, idle, costs },
+      machine: { profile, idle, costs, seed, disturbance: disturbances },
       size: composite.size,
       cpus,
       waiting: 'sleep',
       messages,
       warmUp: warmUpOf(messages),
     }).roundTrip;
-  const [low, central, high] = [at('low'), at('central'), at('high')];
+  const at = (costs: CostLevel) =>
+    Array.from({ length: seeds }, (_, index) => run(costs, FIRST_SEED + index)).sort((a, b) => a.nanoseconds - b.nanoseconds);
+  const [low, all, high] = [at('low'), at('central'), at('high')];
+  const central = middle(all);
   return {
     ...measured,
-    predicted: { low: low.nanoseconds, central: central.nanoseconds, high: high.nanoseconds },
+    predicted: { low: middle(low).nanoseconds, central: central.nanoseconds, high: middle(high).nanoseconds },
+    seeds: { low: (all[0] as typeof central).nanoseconds, high: (all.at(-1) as typeof central).nanoseconds },
     relativeError: central.nanoseconds / measured.median - 1,
     causes: [...central.causes].map(([cause, cycles]) => ({ cause, share: cycles / central.cycles })),
   };
+}
+
+const FIRST_SEED = 1;
+
+/** Of runs in the order of their times: the one that as many are above as below, or just below that. */
+function middle<Run>(sorted: readonly Run[]): Run {
+  return sorted[Math.floor((sorted.length - 1) / 2)] as Run;
 }
 
 /** How far a set of predictions is off: absolute relative errors. */

@@ -54,7 +54,7 @@ export const ipcBench: Experiment = {
   published,
   misses: Object.fromEntries(
     SIZES.flatMap((size) => [
-      [idOf(size === 100 ? 'FIFO' : 'pipe', size), PLACEMENT],
+      [idOf('FIFO', size), PLACEMENT],
       [idOf('message queue', size), PLACEMENT],
       [idOf('shared memory', size), LINES],
       [idOf('mapped file', size), LINES],

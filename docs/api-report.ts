@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import ts from 'typescript';
+import { compilerOptions } from './programs.ts';
 
 /**
  * What packages export, as declarations without comments, sorted by name. What is marked `@internal` and private members are left out.
@@ -7,11 +8,9 @@ import ts from 'typescript';
  * @returns Markdown by folder
  */
 export function apiReports(root: string, folders: readonly string[]): ReadonlyMap<string, string> {
-  const config = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
-  const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
   const entries = folders.map((folder) => join(root, folder, 'src/index.ts'));
   const program = ts.createProgram(entries, {
-    ...options,
+    ...compilerOptions(root),
     noEmit: false,
     emitDeclarationOnly: true,
     removeComments: true,

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { compilerOptions } from './programs.ts';
 
 /**
  * Calls of what packages export, functions and methods, that pass a bare `true` or `false`: who reads the call does not learn what is true.
@@ -8,12 +9,10 @@ import ts from 'typescript';
  * @returns a line for each: what is called, and where
  */
 export function bareBooleans(root: string, folders: readonly string[], sources: readonly string[] = []): string[] {
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
   const own = folders.flatMap((folder) =>
     readdirSync(join(root, folder, 'src'), { recursive: true, encoding: 'utf8' }).map((name) => join(root, folder, 'src', name)),
   );
-  const program = ts.createProgram([...own.filter((name) => name.endsWith('.ts')), ...sources], { ...options, noEmit: true });
+  const program = ts.createProgram([...own.filter((name) => name.endsWith('.ts')), ...sources], compilerOptions(root));
   const checker = program.getTypeChecker();
   const exported = new Set<ts.Declaration>();
   for (const folder of folders) {

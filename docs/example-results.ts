@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import ts from 'typescript';
-import { type Example, examplesIn } from '../scripts/readme-modules.ts';
+import { exampleProgram } from './programs.ts';
 
 /** Accesses end a program that may not make them, and `sleep` comes back early only where a signal has a handler. */
 const NO_RESULT = /\.(compute|sleep|getpid|(load|store)(\d+|Bytes)?)$/;
@@ -11,20 +10,7 @@ const NO_RESULT = /\.(compute|sleep|getpid|(load|store)(\d+|Bytes)?)$/;
  * @returns a line for each: file, line, and the call
  */
 export function droppedResults(root: string, files: readonly string[]): string[] {
-  const config = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
-  const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
-  const examples = new Map<string, Example & { readonly file: string }>(
-    files.flatMap((file) => examplesIn(file).map((example, index) => [`${file}.${index}.ts`, { ...example, file }] as const)),
-  );
-  const host = ts.createCompilerHost(options);
-  const { fileExists, readFile, getSourceFile } = host;
-  host.fileExists = (name) => examples.has(name) || fileExists(name);
-  host.readFile = (name) => examples.get(name)?.code ?? readFile(name);
-  host.getSourceFile = (name, target, ...rest) => {
-    const example = examples.get(name);
-    return example === undefined ? getSourceFile(name, target, ...rest) : ts.createSourceFile(name, example.code, target, true);
-  };
-  const program = ts.createProgram([...examples.keys()], { ...options, noEmit: true }, host);
+  const { program, examples } = exampleProgram(root, files);
   const checker = program.getTypeChecker();
 
   return [...examples].flatMap(([name, { file, line }]) => {

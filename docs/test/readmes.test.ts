@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { markdownExamples } from '../../scripts/readme-examples.ts';
-import { examplesIn } from '../../scripts/readme-modules.ts';
+import { exampleProgram } from '../programs.ts';
 import { root } from './outside-project.ts';
 
 markdownExamples(join(root, 'README.md'));
@@ -13,26 +13,17 @@ describe('the TypeScript of every Markdown file', () => {
     // The template becomes a package before anything in it has a meaning; its test makes one.
     const listed = execFileSync('git', ['ls-files', '*.md', ':!docs/template', ':!*.api.md'], { cwd: root, encoding: 'utf8' });
     const files = listed.trim().split('\n');
-    const sources = new Map<string, string>();
-    for (const file of files.map((name) => join(root, name))) {
-      for (const [index, { code }] of examplesIn(file).entries()) sources.set(`${file}.${index}.ts`, code);
-    }
-    expect(sources.size).toBeGreaterThan(0);
-    expect(complaints(sources)).toEqual([]);
+    const { program, examples } = exampleProgram(
+      root,
+      files.map((name) => join(root, name)),
+    );
+    expect(examples.size).toBeGreaterThan(0);
+    expect(complaints(program)).toEqual([]);
   });
 });
 
-/** What the compiler says of files that are in memory only. */
-function complaints(sources: ReadonlyMap<string, string>): readonly string[] {
-  const config = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
-  const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
-  const host = ts.createCompilerHost(options);
-  const { fileExists, readFile } = host;
-  host.fileExists = (name) => sources.has(name) || fileExists(name);
-  host.readFile = (name) => sources.get(name) ?? readFile(name);
-  // Each example is a module even if it imports nothing, and as readable as `strict` alone allows.
-  const forExamples = { ...options, moduleDetection: ts.ModuleDetectionKind.Force, noUncheckedIndexedAccess: false };
-  const program = ts.createProgram([...sources.keys()], forExamples, host);
+/** What the compiler says of a program. */
+function complaints(program: ts.Program): readonly string[] {
   return ts.getPreEmitDiagnostics(program).map((diagnostic) => {
     const { file, start = 0, messageText } = diagnostic;
     const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start).line + 1;

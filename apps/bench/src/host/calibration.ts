@@ -132,7 +132,8 @@ class Calibrating {
 
   /** The kernel's configuration, as found. */
   #kernel(): void {
-    const { kernel, base } = { kernel: this.#profile.kernel, base: this.#base.name };
+    const { kernel } = this.#profile;
+    const base = this.#base.name;
     const { kernel: release, configuration, vulnerabilities } = this.#host.computer;
     kernel.version = /\d+\.\d+/.exec(release)?.[0] ?? kernel.version;
     if (beforeEevdf(kernel.version)) kernel.instructions = { ...LINUX_6_1 };

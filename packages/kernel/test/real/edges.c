@@ -5,8 +5,8 @@
 // A register is a number of 64 bits, or v<k>: an id that is known at run time only (enum value). Per case one line is printed: of each
 // call "<result> <hash of the memory>", and at the end of a case that did not get through, "killed <signal>", "exit <status>" or "sleeps".
 //
-// It is the first process of namespaces of its own (processes, IPC, network, mounts, names), in an empty root directory: whatever a
-// case kills, unlinks or connects to is its own.
+// It is the first process of namespaces of its own (processes, IPC, network, mounts, names), in an empty tree: whatever a case
+// kills, unlinks, changes or connects to is its own.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -353,17 +353,27 @@ static void serve(void) {
   }
 }
 
+/**
+ * Leaves this computer's tree for an empty one on `root`, in mounts of its own. A case that calls chroot may climb out of a changed root
+ * by `..`, and change the mode or the owner of what it finds there: above the new tree there is nothing.
+ */
+static int leave_tree(const char *root) {
+  if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return 0;
+  if (mount("tmpfs", root, "tmpfs", 0, NULL) < 0 || chdir(root) < 0) return 0;
+  return syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 && chdir("/") == 0;
+}
+
 int main(void) {
   char root[] = "/tmp/rpal-edges-XXXXXX";
-  if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS) < 0 || mkdtemp(root) == NULL) return 1;
+  if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS) < 0 || mkdtemp(root) == NULL) return 1;
   dup2(0, IN);
   dup2(1, OUT);
   signal(SIGPIPE, SIG_DFL);
   pid_t first = fork();
   if (first == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("tmpfs", root, "tmpfs", 0, NULL) < 0) return 1;
-    if (chdir(root) < 0 || mkdir("p", 0700) < 0 || mount("proc", "p", "proc", 0, NULL) < 0) return 1;
+    if (!leave_tree(root) || mkdir("/own", 0755) < 0 || mount("tmpfs", "/own", "tmpfs", 0, NULL) < 0) return 1;
+    if (chdir("/own") < 0 || mkdir("p", 0700) < 0 || mount("proc", "p", "proc", 0, NULL) < 0) return 1;
     if (dup2(open("p", O_RDONLY | O_DIRECTORY), PROC) < 0 || umount2("p", MNT_DETACH) < 0 || rmdir("p") < 0) return 1;
     if (chroot(".") < 0) return 1;
     // Nobody may put limits up: not every root can. And nobody sets this computer's clock.
@@ -376,7 +386,6 @@ int main(void) {
   }
   int status = 1;
   waitpid(first, &status, 0);
-  umount2(root, MNT_DETACH);
   rmdir(root);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

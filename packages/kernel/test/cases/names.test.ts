@@ -208,6 +208,15 @@ describe('Names', () => {
     [-EBADF, 'fchdir', 40],
   ]);
 
+  linuxCase('chroot: who is outside of the new root climbs to the top of its own tree, and no higher', [
+    [0, 'mkdir', 'jail', 0o755],
+    [0, 'chroot', 'jail'],
+    [0, 'chdir', '../../../../../..'],
+    [0, 'access', 'tmp/jail', 0],
+    [0, 'access', 'proc', 0],
+    [-ENOENT, 'access', 'etc', 0],
+  ]);
+
   linuxCase('chroot: the root is another, and what is above cannot be reached', [
     [0, 'mkdir', 'jail', 0o755],
     [0, 'mkdir', 'jail/in', 0o755],

@@ -353,16 +353,6 @@ static void serve(void) {
   }
 }
 
-/**
- * Leaves this computer's tree for an empty one on `root`, in mounts of its own. A case that calls chroot may climb out of a changed root
- * by `..`, and change the mode or the owner of what it finds there: above the new tree there is nothing.
- */
-static int leave_tree(const char *root) {
-  if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return 0;
-  if (mount("tmpfs", root, "tmpfs", 0, NULL) < 0 || chdir(root) < 0) return 0;
-  return syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 && chdir("/") == 0;
-}
-
 int main(void) {
   char root[] = "/tmp/rpal-edges-XXXXXX";
   if (unshare(CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS) < 0 || mkdtemp(root) == NULL) return 1;

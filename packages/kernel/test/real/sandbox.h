@@ -1,8 +1,10 @@
 // What the drivers that make any system call share. Included by cases.c and edges.c.
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -42,4 +44,12 @@ static int drop_right(int capability) {
   data[0].effective &= ~bit, data[0].permitted &= ~bit, data[0].inheritable &= ~bit;
   int is_out = prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0;
   return raw(SYS_capset, (long)&header, (long)data, 0, 0, 0, 0) == 0 && is_out;
+}
+
+// Leaves this computer's tree for an empty one on root, in mounts of its own. A case that calls chroot may climb out of a changed root
+// by "..", and change the mode or the owner of what it finds there: above the new tree there is nothing. Returns 0 if that is not possible.
+static int leave_tree(const char *root) {
+  if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return 0;
+  if (mount("tmpfs", root, "tmpfs", 0, NULL) < 0 || chdir(root) < 0) return 0;
+  return syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 && chdir("/") == 0;
 }

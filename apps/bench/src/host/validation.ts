@@ -3,6 +3,7 @@ import { type CostLevel, type CpuProfile, disturbances } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
 import { warmUpOf } from '../compare/comparison.js';
 import { cpusFor } from '../rfc-benchmark.js';
+import { middleOf, overSeeds } from '../seeds.js';
 import type { Composite } from './host-json.js';
 
 /** A round trip as it was measured, and as the model has it. */
@@ -42,24 +43,16 @@ export function validated(composite: Composite, { profile, idle, messages, seeds
       messages,
       warmUp: warmUpOf(messages),
     }).roundTrip;
-  const at = (costs: CostLevel) =>
-    Array.from({ length: seeds }, (_, index) => run(costs, FIRST_SEED + index)).sort((a, b) => a.nanoseconds - b.nanoseconds);
+  const at = (costs: CostLevel) => [...overSeeds(seeds, (seed) => run(costs, seed))].sort((a, b) => a.nanoseconds - b.nanoseconds);
   const [low, all, high] = [at('low'), at('central'), at('high')];
-  const central = middle(all);
+  const central = middleOf(all);
   return {
     ...measured,
-    predicted: { low: middle(low).nanoseconds, central: central.nanoseconds, high: middle(high).nanoseconds },
+    predicted: { low: middleOf(low).nanoseconds, central: central.nanoseconds, high: middleOf(high).nanoseconds },
     seeds: { low: (all[0] as typeof central).nanoseconds, high: (all.at(-1) as typeof central).nanoseconds },
     relativeError: central.nanoseconds / measured.median - 1,
     causes: [...central.causes].map(([cause, cycles]) => ({ cause, share: cycles / central.cycles })),
   };
-}
-
-const FIRST_SEED = 1;
-
-/** Of runs in the order of their times: the one that as many are above as below, or just below that. */
-function middle<Run>(sorted: readonly Run[]): Run {
-  return sorted[Math.floor((sorted.length - 1) / 2)] as Run;
 }
 
 /** How far a set of predictions is off: absolute relative errors. */

@@ -11,6 +11,7 @@ import { Progress } from '../progress.js';
 import { commandLine, envelope, envelopeOf } from '../report/envelope.js';
 import { textTable } from '../report/text-table.js';
 import { profileNamed, type RfcSettings } from '../rfc-settings.js';
+import { FIRST_SEED, overSeeds } from '../seeds.js';
 import { ExitCode, wholeNumber } from '../usage.js';
 import { experiments } from './experiments/index.js';
 import { type PingPongResult, pingPong } from './experiments/ping-pong.js';
@@ -35,8 +36,6 @@ export interface Outcome extends Omit<Prediction, 'experiment'> {
   /** Shares of the central prediction by cause, largest first. */
   readonly causes: readonly { readonly cause: string; readonly share: number }[];
 }
-
-const FIRST_SEED = 1;
 
 const NOTE = `
 Each row is a run on the model with no price changed for it. The published
@@ -153,7 +152,7 @@ export function predict({ experiment, ...published }: Prediction, profile: RfcSe
     return pingPong({ ...options, machine: { ...machine, seed, disturbance: disturbances }, rounds });
   };
   const us = ({ cyclesPerRound, tscPerNs }: PingPongResult): number => cyclesPerRound / tscPerNs / 1000;
-  const central = Array.from({ length: seeds }, (_, index) => run('central', FIRST_SEED + index));
+  const central = overSeeds(seeds, (seed) => run('central', seed));
   const spread = spreadOver(central.map((each, index): SeedRun => ({ seed: FIRST_SEED + index, trip: us(each), asleep: asleepIn(each) })));
   const typical = central.find((each) => us(each) === spread.median) as PingPongResult;
   const predicted = { low: us(run('low', FIRST_SEED)), central: spread.median, high: us(run('high', FIRST_SEED)) };

@@ -1,3 +1,5 @@
+import { middleOf } from '../seeds.js';
+
 /** What one seed gave. */
 export interface SeedRun {
   readonly seed: number;
@@ -32,7 +34,7 @@ const APART = 0.1;
 export function spreadOver(runs: readonly SeedRun[]): SeedSpread {
   const sorted = [...runs].sort((a, b) => a.trip - b.trip);
   const [first, last] = [sorted[0] as SeedRun, sorted.at(-1) as SeedRun];
-  const median = middle(sorted).trip;
+  const median = middleOf(sorted).trip;
   const range = { median, low: first.trip, high: last.trip };
   if (last.trip - first.trip <= APART * median) return { ...range, modes: [modeOf(sorted)] };
   let border = 1;
@@ -48,9 +50,5 @@ export function modeText({ seeds, trip, asleep }: Mode): string {
 
 function modeOf(sorted: readonly SeedRun[]): Mode {
   const asleep = sorted.reduce((sum, run) => sum + run.asleep, 0) / sorted.length;
-  return { seeds: sorted.length, trip: middle(sorted).trip, asleep };
-}
-
-function middle(sorted: readonly SeedRun[]): SeedRun {
-  return sorted[Math.floor((sorted.length - 1) / 2)] as SeedRun;
+  return { seeds: sorted.length, trip: middleOf(sorted).trip, asleep };
 }

@@ -20,6 +20,23 @@ export interface CallShape {
   readonly result: Result;
 }
 
+/** Calls that make tasks. What they are given is for the player, and has no shape. */
+export const CLONES: ReadonlySet<string> = new Set(['clone', 'clone3', 'fork', 'vfork']);
+
+/** Calls that wait for what others send. */
+export const RECEIVES: ReadonlySet<string> = new Set([
+  'read',
+  'readv',
+  'recvfrom',
+  'recvmsg',
+  'accept',
+  'accept4',
+  'poll',
+  'ppoll',
+  'epoll_wait',
+  'epoll_pwait',
+]);
+
 const shapes: Record<string, string> = {
   read: 'fd out int',
   write: 'fd in int',

@@ -3,7 +3,7 @@ import { Epoll, Poll, Rlimit, Signal } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { type LibRpal, librpal, type RpalFd } from '../src/index.js';
 import { FDS_PER_NODE, FdRecord, FdSlot, Pool, QUEUE_WORDS, ReadyQueue, ReceiverRecord, SenderRecord } from '../src/layouts.js';
-import { alone, call, pair, world } from './pair.js';
+import { alone, call, enterInCall, pair, world } from './pair.js';
 
 // What the posted library does that an earlier reading of it had otherwise, and that no other test shows.
 
@@ -122,11 +122,10 @@ describe('a caller that is back', () => {
     let kernelIs = '';
     pair(
       setting,
-      function* ({ p, lib, fd, epfd, memory }) {
-        yield* lib.epollWait(epfd, memory, 8, -1);
-        yield* lib.readPtrs(fd, memory + 4096, 32);
-        // The kernel is on its side from here on. The word is its own.
-        yield* p.getpid();
+      function* (end) {
+        const { p, lib, epfd, memory } = end;
+        yield* enterInCall(end);
+        // The word is its own.
         yield* p.store32(lib.process.receiverContexts + Rcc.receiverState, word);
         yield* lib.epollWait(epfd, memory, 8, -1);
       },

@@ -1,6 +1,6 @@
 import { type QuirkName, Rcc, RpalIoctl } from '@rpal/rpal-core';
 import { describe, expect, it } from 'vitest';
-import { call, pair, world } from './pair.js';
+import { call, enterInCall, pair, world } from './pair.js';
 
 // Defects that do more than one thing: what quirks.test.ts does not show of them.
 
@@ -9,10 +9,9 @@ describe('receiver-ends-before-return: a receiver that unregisters in its call, 
     let seen = 'the caller is gone';
     pair(
       world({ repair }),
-      function* ({ p, lib, fd, epfd, memory }) {
-        yield* lib.epollWait(epfd, memory, 8, -1);
-        yield* lib.readPtrs(fd, memory + 4096, 32);
-        yield* p.getpid();
+      function* (end) {
+        const { p, lib } = end;
+        yield* enterInCall(end);
         expect(yield* p.ioctl(lib.process.rpalFd, RpalIoctl.UNREGISTER_RECEIVER, 0)).toBe(0);
         yield* p.sleep(5e6);
         yield* p.exit(0);
@@ -37,15 +36,14 @@ describe('fast-epoll-timer-uninitialised: a wait without a timeout, which anothe
     let seen = '';
     pair(
       world({ repair }),
-      function* ({ p, lib, fd, epfd, memory }) {
+      function* (end) {
+        const { p, lib } = end;
         yield* p.clone(function* (q) {
           yield* q.setAffinity([2]);
           yield* q.sleep(2e6);
           yield* q.store32(lib.process.receiverContexts + Rcc.timeout, 5);
         });
-        yield* lib.epollWait(epfd, memory, 8, -1);
-        yield* lib.readPtrs(fd, memory + 4096, 32);
-        yield* p.getpid();
+        yield* enterInCall(end);
         seen = 'in its call';
         yield* p.exit(0);
       },

@@ -128,6 +128,13 @@ export function* serve({ p, lib, fd, epfd, memory }: Callee, work: (word: number
   }
 }
 
+/** In its first call, up to where the kernel is on the callee's side: it has taken the words, and made a system call. */
+export function* enterInCall({ p, lib, fd, epfd, memory }: Callee): Generator<void, void> {
+  yield* lib.epollWait(epfd, memory, 8, -1);
+  yield* lib.readPtrs(fd, memory + 4096, 32);
+  yield* p.getpid();
+}
+
 /** Calls with one word. */
 export function* call({ p, lib, server, far, words }: Caller, word: number): Generator<void, number> {
   yield* p.store64(words, word);

@@ -9,7 +9,7 @@ import { orCrash } from '../../rpal-core/test/experiments.ts';
 import { tmpfs } from '../../tmpfs/src/index.js';
 import { EPOLLRPALIN, EPOLLRPALOUT, FdSlot, findReceiver, librpal, RpalError, type RpalFd, rpalExecutable, SlotUse } from '../src/index.js';
 import { SenderSlots } from '../src/process/sender-slots.js';
-import { alone, type Callee, call, finish, mustEnd, pair, serve, type World, world } from './pair.js';
+import { alone, type Callee, call, enterInCall, finish, mustEnd, pair, serve, type World, world } from './pair.js';
 
 /** Writes to a file, as `echo -n TEXT > PATH` does. */
 function* put(p: Program, path: string, text: string): Generator<void> {
@@ -147,11 +147,9 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
         let result = 1;
         pair(
           setting,
-          function* ({ p, lib, fd, epfd, memory }) {
-            yield* lib.epollWait(epfd, memory, 8, -1);
-            yield* lib.readPtrs(fd, memory + 4096, 32);
-            // For this the kernel switches.
-            yield* p.getpid();
+          function* (end) {
+            const { p, lib, epfd, memory } = end;
+            yield* enterInCall(end);
             result = yield* p.ioctl(lib.process.rpalFd, RpalIoctl.UNREGISTER_RECEIVER, 0);
             yield* lib.epollWait(epfd, memory, 8, -1);
           },
@@ -172,11 +170,10 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
       const outcome = orCrash(() => {
         pair(
           setting,
-          function* ({ p, lib, fd, epfd, memory }) {
+          function* (end) {
+            const { p, lib, epfd, memory } = end;
             mustEnd(p, 'anyhow');
-            yield* lib.epollWait(epfd, memory, 8, -1);
-            yield* lib.readPtrs(fd, memory + 4096, 32);
-            yield* p.getpid();
+            yield* enterInCall(end);
             const { rpalFd, receiverContexts } = lib.process;
             yield* p.ioctl(rpalFd, RpalIoctl.UNREGISTER_RECEIVER, 0);
             yield* p.ioctl(rpalFd, RpalIoctl.REGISTER_RECEIVER, receiverContexts);

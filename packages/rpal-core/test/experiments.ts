@@ -1,5 +1,6 @@
 import type { Call, Program } from '@rpal/kernel';
-import { RpalBug, RpalIoctl } from '../src/index.js';
+import { Epoll, Poll } from '@rpal/uapi';
+import { Rcc, RPAL_EP_POLL_MAGIC, RpalBug, RpalIoctl } from '../src/index.js';
 import { type Body, Control, mustEnd, pairOfServices, run, until, type World } from './world.js';
 
 /** Runs one service. @returns what `body` returns last, or how the process ended */
@@ -30,6 +31,27 @@ export function orCrash(experiment: () => unknown): unknown {
     if (error instanceof RpalBug) return `${error.kind}, patch ${error.patch}`;
     throw error;
   }
+}
+
+/**
+ * Makes the thread a receiver that is to wait on an epoll with RPAL's arguments: for 8 events, into the note.
+ * @param count of the eventfd that the epoll looks at @param events of it
+ * @returns the page of its record, and descriptors of the epoll and of the eventfd
+ */
+export function* epollReceiver(
+  p: Program,
+  c: Control,
+  { count = 0, events = Poll.IN }: { readonly count?: number; readonly events?: number } = {},
+): Generator<void, { readonly page: number; readonly epfd: number; readonly fd: number }> {
+  const page = yield* c.share();
+  const fd = yield* p.eventfd(count);
+  const epfd = yield* p.epollCreate();
+  yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, events);
+  yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
+  yield* p.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
+  yield* p.store64(page + Rcc.events, c.note);
+  yield* p.store32(page + Rcc.maxevents, 8);
+  return { page, epfd, fd };
 }
 
 /** Links a receiver that `victim` makes, and asleep when it is there, with a sender that enters the kernel with its FS base. */

@@ -1,30 +1,16 @@
-import type { Program } from '@rpal/kernel';
-import { Epoll, Errno, Poll } from '@rpal/uapi';
+import { Errno } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
-import { callState, type QuirkName, Rcc, ReceiverState, RPAL_EP_POLL_MAGIC, RpalIoctl, Scc } from '../src/index.js';
-import { alone, forged, orCrash, withPeer } from './experiments.js';
-import { type Control, mustEnd, until, world } from './world.js';
+import { callState, type QuirkName, Rcc, ReceiverState, RpalIoctl, Scc } from '../src/index.js';
+import { alone, epollReceiver, forged, orCrash, withPeer } from './experiments.js';
+import { mustEnd, until, world } from './world.js';
 
 // Defects that do more than one thing: what quirks.test.ts does not show of them.
-
-/** Makes the thread a receiver that waits on an epoll with RPAL's arguments, and its record for it. @returns descriptors of the epoll and of what it looks at */
-function* receiver(p: Program, c: Control, page: number): Generator<void, { epfd: number; fd: number }> {
-  const fd = yield* p.eventfd();
-  const epfd = yield* p.epollCreate();
-  yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
-  yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
-  yield* p.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
-  yield* p.store64(page + Rcc.events, c.note);
-  yield* p.store32(page + Rcc.maxevents, 8);
-  return { epfd, fd };
-}
 
 describe.each([0, -1])('wait-arguments-unchecked: a call context that asks for %i events', (asked) => {
   // An event is there, and a millisecond is all that the wait has. After twenty another thread asks for eight.
   const wait = (repair: readonly QuirkName[]): unknown =>
     alone(world({ repair }), function* (p, c) {
-      const page = yield* c.share();
-      const { epfd, fd } = yield* receiver(p, c, page);
+      const { page, epfd, fd } = yield* epollReceiver(p, c);
       yield* p.store64(c.note, 1);
       yield* p.write(fd, c.note, 8);
       yield* p.store32(page + Rcc.maxevents, asked);

@@ -11,14 +11,13 @@ import {
   quirkNames,
   Rcc,
   ReceiverState,
-  RPAL_EP_POLL_MAGIC,
   RPAL_NR_ID,
   RpalIoctl,
   rpalThread,
   Scc,
   ServiceChange,
 } from '../src/index.js';
-import { alone, forged, orCrash, withPeer } from './experiments.js';
+import { alone, epollReceiver, forged, orCrash, withPeer } from './experiments.js';
 import { Control, finish, mustEnd, rpalImage, run, smallProfile, until, type World, world } from './world.js';
 
 function pidOf(machine: Machine, wanted: string): number {
@@ -301,14 +300,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
     (setting) => {
       let counted = -1;
       alone(setting, function* (p, c) {
-        const page = yield* c.share();
-        const fd = yield* p.eventfd();
-        const epfd = yield* p.epollCreate();
-        yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN | Epoll.ET);
-        yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
-        yield* p.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
-        yield* p.store64(page + Rcc.events, c.note);
-        yield* p.store32(page + Rcc.maxevents, 8);
+        const { page, epfd, fd } = yield* epollReceiver(p, c, { events: Poll.IN | Epoll.ET });
         yield* p.clone(function* (q) {
           yield* q.setAffinity([2]);
           const events = yield* q.allocate(4096);
@@ -377,14 +369,8 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
     (setting) =>
       orCrash(() =>
         alone(setting, function* (p, c) {
-          const page = yield* c.share();
-          const fd = yield* p.eventfd(1);
-          const epfd = yield* p.epollCreate();
-          yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
-          yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
-          yield* p.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
+          const { page, epfd } = yield* epollReceiver(p, c, { count: 1 });
           yield* p.store64(page + Rcc.events, KERNEL_ADDRESS);
-          yield* p.store32(page + Rcc.maxevents, 8);
           return yield* p.epollWait(epfd, c.note, 8, -1);
         }),
       ),
@@ -474,14 +460,7 @@ const experiments: Partial<Record<QuirkName, readonly [written: unknown, repaire
     'ends at once: 1 looks, asleep 0 times, off its CPU 0 times',
     (setting) =>
       alone(setting, function* (p, c) {
-        const page = yield* c.share();
-        const fd = yield* p.eventfd();
-        const epfd = yield* p.epollCreate();
-        yield* p.epollCtl(epfd, Epoll.CTL_ADD, fd, Poll.IN);
-        yield* c.ioctl(RpalIoctl.REGISTER_RECEIVER, page);
-        yield* p.store32(page + Rcc.epPollMagic, RPAL_EP_POLL_MAGIC);
-        yield* p.store64(page + Rcc.events, c.note);
-        yield* p.store32(page + Rcc.maxevents, 8);
+        const { epfd, fd } = yield* epollReceiver(p, c);
         yield* p.clone(function* (q) {
           yield* q.setAffinity([3]);
           yield* q.sleep(1.5e6);

@@ -7,7 +7,17 @@ export { RunQueue, RunQueues, SwitchPhase } from './core/run-queue.js';
 export { type ClassQueue, ClassRank, MAX_RT_PRIORITY, type RealTimeClass, RR_SLICE, type SchedClass } from './core/sched-class.js';
 export { SchedSeams, WakeAnswer } from './core/seams.js';
 export { LatencyHistogram, SchedStatistics, TaskStatistics } from './core/statistics.js';
-export { type KernelPath, PathResult, RESET_ON_FORK, SchedPolicy, Task, TaskState, TIMER_SLACK, type WaitTarget } from './core/task.js';
+export {
+  isRealTime,
+  type KernelPath,
+  PathResult,
+  RESET_ON_FORK,
+  SchedPolicy,
+  Task,
+  TaskState,
+  TIMER_SLACK,
+  type WaitTarget,
+} from './core/task.js';
 export { CpuTimers, SleepTimer, sleepSlack, type TimerHost, timeoutSlack } from './core/timer.js';
 export { activateHere, type Waker } from './core/wake-up.js';
 export { CpuSet } from './cpus/cpu-set.js';

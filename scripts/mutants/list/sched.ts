@@ -100,8 +100,8 @@ export const sched: Group = {
     },
     {
       kind: 'bound',
-      text: 'realTime ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0',
-      mutated: 'realTime ? priority < 1 || priority >= MAX_RT_PRIORITY : priority !== 0',
+      text: 'isRealTime(policy) ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0',
+      mutated: 'isRealTime(policy) ? priority < 1 || priority >= MAX_RT_PRIORITY : priority !== 0',
       tests: ['classes', 'kernel/sched-syscalls'],
     },
     { kind: 'bound', text: 'if (task.timeSlice > 0) return false;', mutated: '' },

@@ -1,5 +1,5 @@
 import type { Platform } from '@rpal/hw-x86';
-import { CpuSet, MAX_RT_PRIORITY, RESET_ON_FORK, SchedPolicy, type Scheduler } from '@rpal/sched';
+import { CpuSet, isRealTime, MAX_RT_PRIORITY, RESET_ON_FORK, SchedPolicy, type Scheduler } from '@rpal/sched';
 import { Errno, Prio, Rlimit, Rusage } from '@rpal/uapi';
 import { begin } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
@@ -12,7 +12,6 @@ import type { Thread } from '../process/thread.js';
 import { addThreadUsage, noUsage, putUsage, usageOf } from '../process/usage.js';
 import { KernelStep } from '../steps.js';
 
-const isRealTime = (policy: number): boolean => policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
 const KNOWN: ReadonlySet<number> = new Set(Object.values(SchedPolicy));
 
 /** What the calls need from a kernel. */

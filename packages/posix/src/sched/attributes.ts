@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from '@rpal/hw-x86';
 import { refuseScheduling, type Thread, UserBuffer } from '@rpal/kernel';
-import { SchedPolicy } from '@rpal/sched';
+import { isRealTime, SchedPolicy } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 import { PosixStep } from '../steps.js';
@@ -15,7 +15,6 @@ const AttrFlag = { RESET_ON_FORK: 1, RECLAIM: 2, DL_OVERRUN: 4, KEEP_POLICY: 8, 
 const SLICE_MIN = 100_000;
 const SLICE_MAX = 100_000_000;
 
-const isRealTime = (policy: number): boolean => policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
 const isFair = (policy: number): boolean => policy === SchedPolicy.NORMAL || policy === SchedPolicy.BATCH || policy === SchedPolicy.IDLE;
 
 /** sched_setattr, sched_getattr, sched_setparam and sched_getparam. */

@@ -1,5 +1,5 @@
 import { KernelStep, thoseMeant } from '@rpal/kernel';
-import { MAX_RT_PRIORITY, RR_SLICE, SchedPolicy } from '@rpal/sched';
+import { isRealTime, MAX_RT_PRIORITY, RR_SLICE, SchedPolicy } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 import { putTime, Unit } from '../user-memory.js';
@@ -7,8 +7,6 @@ import { putTime, Unit } from '../user-memory.js';
 const KNOWN: ReadonlySet<number> = new Set(Object.values(SchedPolicy));
 /** A policy of Linux that the model's classes do not have, but that has priorities. */
 const DEADLINE = 6;
-
-const isRealTime = (policy: number): boolean => policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
 
 /** What programs ask about policies. */
 export function defineSchedulingCalls(calls: Calls): void {

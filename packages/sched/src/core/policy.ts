@@ -7,7 +7,7 @@ import type { TaskGroup } from '../fair/task-group.js';
 import { dequeue, enqueue } from './enqueue.js';
 import { type RunQueues, resched } from './run-queue.js';
 import { MAX_RT_PRIORITY, RR_SLICE, type SchedClass } from './sched-class.js';
-import { SchedPolicy, type Task } from './task.js';
+import { isRealTime, SchedPolicy, type Task } from './task.js';
 import { checkPreempt } from './wake-up.js';
 
 /**
@@ -17,9 +17,8 @@ import { checkPreempt } from './wake-up.js';
  *   a tap of `schedPolicy` answers if one refuses
  */
 export function setScheduler(queues: RunQueues, cpu: Cpu, task: Task, policy: number, priority: number): number {
-  const realTime = policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
   if (queues.classes.of(policy) === undefined) return -Errno.EINVAL;
-  if (realTime ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
+  if (isRealTime(policy) ? priority < 1 || priority > MAX_RT_PRIORITY : priority !== 0) return -Errno.EINVAL;
   const refused = queues.hooks.schedPolicy.call(task, policy) ?? 0;
   if (refused < 0) return refused;
   if (policy === task.policy && priority === task.ownPriority) return 0;
@@ -158,7 +157,7 @@ function weightOf(task: Task): number {
 
 /** Makes a new task ordinary because its parent asked for that: not real-time, and no negative nice value (SCHED_RESET_ON_FORK). */
 export function beginOrdinary(task: Task): void {
-  if (task.policy === SchedPolicy.FIFO || task.policy === SchedPolicy.RR) {
+  if (isRealTime(task.policy)) {
     task.policy = SchedPolicy.NORMAL;
     task.nice = 0;
   }

@@ -11,6 +11,11 @@ export const TaskState = { RUNNING: 0, INTERRUPTIBLE: 1, UNINTERRUPTIBLE: 2, STO
 /** Scheduling policies (include/uapi/linux/sched.h). */
 export const SchedPolicy = { NORMAL: 0, FIFO: 1, RR: 2, BATCH: 3, IDLE: 5, EXT: 7 } as const;
 
+/** Tasks of these policies have a priority of 1 .. 99. @param policy of `SchedPolicy` */
+export function isRealTime(policy: number): boolean {
+  return policy === SchedPolicy.FIFO || policy === SchedPolicy.RR;
+}
+
 /** Bit of sched_setscheduler's policy: what the task forks begins as an ordinary one. */
 export const RESET_ON_FORK = 0x4000_0000;
 

@@ -10,7 +10,7 @@ import {
   usageOf,
 } from '@rpal/kernel';
 import { VmFlag } from '@rpal/mm';
-import { type CpuSet, cpuTime, SchedPolicy, TaskState } from '@rpal/sched';
+import { type CpuSet, cpuTime, isRealTime, TaskState } from '@rpal/sched';
 import { Rlimit } from '@rpal/uapi';
 
 /** Of the times that /proc shows (USER_HZ). */
@@ -192,8 +192,7 @@ function status({ process, thread, scope, umask }: ShownThread): string {
 /** As `task_prio`: 20 and the nice value, or below zero for real time. */
 function priorityOf(thread: Thread | undefined): number {
   if (thread === undefined) return 20;
-  const isRealTime = thread.policy === SchedPolicy.FIFO || thread.policy === SchedPolicy.RR;
-  return isRealTime ? -1 - thread.rtPriority : 20 + thread.nice;
+  return isRealTime(thread.policy) ? -1 - thread.rtPriority : 20 + thread.nice;
 }
 
 /** /proc/PID/stat: its 52 fields. Those that the model does not know are 0: terminals, the time of the start, and registers. */

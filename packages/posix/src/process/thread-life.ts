@@ -124,7 +124,7 @@ export function defineLifeCalls(calls: Calls, life: ThreadLife, traits: TraitTab
 
   calls.define('get_robust_list', (cpu, thread, { a0, a1, a2 }) => {
     cpu.charge(PosixStep.identity);
-    const target = (a0 | 0) === 0 ? thread : kernel.processes.thread(a0 | 0);
+    const target = kernel.processes.target(thread, a0);
     if (target === undefined) return -Errno.ESRCH;
     if (!mayAttach(thread.process, target.process, traits)) return -Errno.EPERM;
     return putLong(cpu, thread, a2, ROBUST_HEAD) || putLong(cpu, thread, a1, life.robustOf(target));

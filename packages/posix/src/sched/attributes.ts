@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from '@rpal/hw-x86';
-import { refuseScheduling, type Thread, UserBuffer } from '@rpal/kernel';
+import { refuseScheduling, UserBuffer } from '@rpal/kernel';
 import { isRealTime, SchedPolicy } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
@@ -21,14 +21,13 @@ const isFair = (policy: number): boolean => policy === SchedPolicy.NORMAL || pol
 export function defineSchedAttributes(calls: Calls): void {
   const { scheduler, processes } = calls.kernel;
   const buffer = new UserBuffer(PAGE_SIZE);
-  const find = (caller: Thread, pid: number): Thread | undefined => (pid === 0 ? caller : processes.thread(pid));
 
   calls.define('sched_setparam', (cpu, thread, { a0, a1 }) => {
     cpu.charge(PosixStep.attributes);
     if ((a0 | 0) < 0 || a1 === 0) return -Errno.EINVAL;
     if (buffer.load(cpu, thread, a1, 4) < 0) return -Errno.EFAULT;
     const priority = buffer.i32(0);
-    const target = find(thread, a0 | 0);
+    const target = processes.target(thread, a0);
     if (target === undefined) return -Errno.ESRCH;
     const { policy, nice, resetOnFork } = target;
     const refused = refuseScheduling(thread, target, { policy, priority, nice, resetOnFork });
@@ -38,7 +37,7 @@ export function defineSchedAttributes(calls: Calls): void {
   calls.define('sched_getparam', (cpu, thread, { a0, a1 }) => {
     cpu.charge(PosixStep.identity);
     if ((a0 | 0) < 0 || a1 === 0) return -Errno.EINVAL;
-    const target = find(thread, a0 | 0);
+    const target = processes.target(thread, a0);
     return target === undefined ? -Errno.ESRCH : buffer.set32(0, target.ownPriority).copy(cpu, thread, a1, 4);
   });
 
@@ -58,7 +57,7 @@ export function defineSchedAttributes(calls: Calls): void {
       const nice = Math.max(-20, Math.min(19, buffer.i32(Offset.nice)));
       const asked = buffer.i32(Offset.policy);
       if (asked < 0) return -Errno.EINVAL;
-      const target = find(thread, a0 | 0);
+      const target = processes.target(thread, a0);
       if (target === undefined) return -Errno.ESRCH;
       const keeps = (flags & AttrFlag.KEEP_PARAMS) !== 0;
       const keepsPolicy = (flags & AttrFlag.KEEP_POLICY) !== 0;
@@ -87,7 +86,7 @@ export function defineSchedAttributes(calls: Calls): void {
     cpu.charge(PosixStep.structure);
     const size = a2 >>> 0;
     if (a1 === 0 || (a0 | 0) < 0 || size > PAGE_SIZE || size < FIRST || (a3 | 0) !== 0) return -Errno.EINVAL;
-    const target = find(thread, a0 | 0);
+    const target = processes.target(thread, a0);
     if (target === undefined) return -Errno.ESRCH;
     const bytes = Math.min(size, SECOND);
     buffer.clear(Math.max(size, SECOND)).set32(Offset.size, bytes).set32(Offset.policy, target.policy);

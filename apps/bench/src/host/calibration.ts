@@ -1,9 +1,9 @@
 import { type CpuProfile, type Figure, findProfile, parseProfile } from '@rpal/hw-x86';
 import { check } from '../outcome.js';
+import { takeDescription } from './description.js';
 import type { HostReport } from './host-json.js';
-import { LINUX_6_1 } from './linux-6.1.js';
 import { modelledSteps } from './modelled-steps.js';
-import { type Spread, spreadOf } from './spread.js';
+import { constant, type Spread, spreadOf } from './spread.js';
 
 /** A profile of a computer, out of its single steps. */
 export interface Calibration {
@@ -48,19 +48,6 @@ const BEYOND_L1 = 65_536;
 /** What calls of the C library take, which the model counts in instructions and the computer in time. */
 const LIBRARY = { '@rpal/kernel:sprintf': 'sprintf-stamp', '@rpal/kernel:sscanf': 'sscanf-stamp' } as const;
 
-/** Security modules that hook what AppArmor hooks. */
-const HOOKING = ['apparmor', 'selinux', 'smack', 'tomoyo'];
-
-/** Names of features in a profile, and in /proc/cpuinfo. */
-const FLAGS = {
-  pku: 'ospke',
-  fsgsbase: 'fsgsbase',
-  pcid: 'pcid',
-  invpcid: 'invpcid',
-  mwait: 'monitor',
-  gib1Pages: 'pdpe1gb',
-} as const;
-
 /** @throws BenchmarkFailure if the core's clock was not measured */
 export function calibrate(steps: SingleSteps): Calibration {
   return new Calibrating(steps).result();
@@ -87,9 +74,7 @@ class Calibrating {
 
   result(): Calibration {
     this.#clocks();
-    this.#features();
-    this.#kernel();
-    this.#geometry();
+    this.#notes.push(...takeDescription(this.#profile, this.#host.computer));
     this.#instructions();
     this.#library();
     this.#copies();
@@ -116,67 +101,6 @@ class Calibrating {
         clock.coreGHz = figure;
       },
     );
-  }
-
-  #features(): void {
-    const { computer } = this.#host;
-    const { features, costs } = this.#profile;
-    for (const [name, flag] of Object.entries(FLAGS)) features[name as keyof typeof FLAGS] = computer.flags.includes(flag);
-    const { meltdown, spectre_v2: spectre } = computer.vulnerabilities;
-    if (meltdown !== undefined) features.meltdownSafe = meltdown.startsWith('Not affected');
-    if (spectre !== undefined) {
-      features.eibrs = /Enhanced|Automatic/.test(spectre);
-      if (!/BHI: (SW loop|BHI_DIS_S)/.test(spectre)) costs.bhbClear = constant(0, `the kernel clears no branch history: ${spectre}`);
-    }
-  }
-
-  /** The kernel's configuration, as found. */
-  #kernel(): void {
-    const { kernel } = this.#profile;
-    const base = this.#base.name;
-    const { kernel: release, configuration, vulnerabilities } = this.#host.computer;
-    kernel.version = /\d+\.\d+/.exec(release)?.[0] ?? kernel.version;
-    if (beforeEevdf(kernel.version)) kernel.instructions = { ...LINUX_6_1 };
-    const { meltdown, spectre_v2: spectre } = vulnerabilities;
-    if (meltdown !== undefined) kernel.pti = meltdown.includes('PTI') ? 'on' : 'off';
-    if (spectre !== undefined) {
-      kernel.spectreV2 = /retpoline/i.test(spectre.replace(/BHI: .*/, ''))
-        ? 'retpoline'
-        : /Mitigation: IBRS/.test(spectre)
-          ? 'ibrs'
-          : 'off';
-      kernel.returnFill = /RSB filling/.test(spectre);
-    }
-    kernel.clearBuffers = Object.values(vulnerabilities).some((state) => /Clear CPU buffers/.test(state));
-    if (/thunks/.test(vulnerabilities.indirect_target_selection ?? '')) {
-      this.#notes.push('kernel: the thunks of returns and branches against indirect target selection have no price');
-    }
-    if (configuration === undefined) {
-      this.#notes.push(
-        `kernel: ticks, pressure accounting, security module and rseq are those of ${base}; the file is of an older rpal-bench`,
-      );
-      return;
-    }
-    const { hz, pressure, security, rseq } = configuration;
-    Object.assign(kernel, { pressure, rseq, security: security.some((name) => HOOKING.includes(name)) ? 'apparmor' : 'none' });
-    if (hz === null) this.#notes.push(`kernel.hz is ${base}'s: neither /proc/config.gz nor /boot/config-* can be read`);
-    else if (hz === 100 || hz === 250 || hz === 300 || hz === 1000) kernel.hz = hz;
-    else this.#notes.push(`kernel.hz is ${base}'s: the model knows no kernel of ${hz} ticks per second`);
-    const other = security.find((name) => HOOKING.includes(name) && name !== 'apparmor');
-    if (other !== undefined) this.#notes.push(`kernel.security: hooks of ${other} have not been counted; those of AppArmor are taken`);
-  }
-
-  #geometry(): void {
-    const { cache } = this.#profile;
-    for (const [name, level, type] of [
-      ['l1d', 1, 'Data'],
-      ['l2', 2, 'Unified'],
-      ['l3', 3, 'Unified'],
-    ] as const) {
-      const found = this.#host.computer.caches.find((each) => each.level === level && each.type === type);
-      if (found !== undefined && found.bytes > 0 && found.ways > 0) Object.assign(cache[name], { bytes: found.bytes, ways: found.ways });
-      else this.#notes.push(`cache.${name}: size and ways are those of ${this.#base.name}; the system does not tell them`);
-    }
   }
 
   #instructions(): void {
@@ -448,12 +372,6 @@ class Calibrating {
   }
 }
 
-/** Whether it schedules with CFS, as 6.1 does. */
-function beforeEevdf(version: string): boolean {
-  const [major, minor] = version.split('.').map(Number) as [number, number];
-  return major < 6 || (major === 6 && minor < 6);
-}
-
 /** What the way into the kernel and out is made of. */
 const ENTRY = ['syscall', 'sysret', 'swapgs', 'bhbClear'] as const;
 
@@ -470,10 +388,6 @@ function nearest({ vendor, flags }: HostReport['computer']): CpuProfile {
   const profile = findProfile(name);
   check(profile !== undefined, `there is no profile ${name}`);
   return profile;
-}
-
-function constant(value: number, source: string): Figure {
-  return { low: value, central: value, high: value, source, status: 'measured' };
 }
 
 /** A figure as uncertain as what it follows from. */

@@ -1,3 +1,5 @@
+import type { Figure } from '@rpal/hw-x86';
+
 /** Median and quartiles. */
 export interface Spread {
   readonly median: number;
@@ -15,4 +17,9 @@ function quantile(sorted: readonly number[], share: number): number {
   const at = (sorted.length - 1) * share;
   const [below, above] = [sorted[Math.floor(at)] as number, sorted[Math.ceil(at)] as number];
   return below + (above - below) * (at - Math.floor(at));
+}
+
+/** A figure that does not spread. */
+export function constant(value: number, source: string): Figure {
+  return { low: value, central: value, high: value, source, status: 'measured' };
 }

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { apiReports } from '../api-report.ts';
 import { toldReport } from '../api-told.ts';
-import { root } from './outside-project.ts';
+import { membersIn, root } from './outside-project.ts';
 
-const folders = ['packages', 'plugins'].flatMap((group) => readdirSync(join(root, group)).map((name) => `${group}/${name}`));
+const folders = membersIn('packages', 'plugins');
 const changesets = readdirSync(join(root, '.changeset'))
   .filter((name) => name.endsWith('.md'))
   .map((name) => ({ name, text: readFileSync(join(root, '.changeset', name), 'utf8') }));

@@ -1,10 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { bareBooleans } from '../bare-booleans.ts';
-import { root } from './outside-project.ts';
+import { membersIn, root } from './outside-project.ts';
 
-const folders = ['packages', 'plugins'].flatMap((group) => readdirSync(join(root, group)).map((name) => `${group}/${name}`));
+const folders = membersIn('packages', 'plugins');
 const directory = mkdtempSync(join(root, 'docs/node_modules/.bare-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 

@@ -1,11 +1,19 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pnpmCommand } from '../../scripts/pnpm.cjs';
 
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Members of the workspace in some of its folders, as paths from `root`, sorted. */
+export function membersIn(...groups: readonly string[]): string[] {
+  return groups
+    .flatMap((group) => readdirSync(join(root, group)).map((name) => `${group}/${name}`))
+    .filter((member) => existsSync(join(root, member, 'package.json')))
+    .sort();
+}
 
 /** A command that must succeed; its standard output. */
 export function command(program: string, args: readonly string[], cwd: string = root): string {

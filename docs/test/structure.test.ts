@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { root } from './outside-project.ts';
+import { membersIn, root } from './outside-project.ts';
 
 /** The floors of the house, lowest first. A package imports from lower floors only; those on one floor do not know each other. */
 const FLOORS: readonly (readonly string[])[] = [
@@ -16,8 +16,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['packages/posix', 'packages/rpal-core', 'packages/tmpfs'],
   ['packages/librpal'],
   ['packages/explore', 'packages/compare', 'packages/trace'],
-  directories('plugins'),
-  directories('apps'),
+  membersIn('plugins'),
+  membersIn('apps'),
 ];
 
 /** Members whose folders still import each other in circles. Whoever unties one takes it off. */
@@ -46,7 +46,7 @@ const floorByName = new Map(FLOORS.flatMap((floor, at) => floor.map((member) => 
 
 describe('the house', () => {
   it('has every package, plugin and application on a floor', () => {
-    expect([...directories('packages'), ...directories('plugins'), ...directories('apps')].sort()).toEqual([...members].sort());
+    expect(membersIn('packages', 'plugins', 'apps')).toEqual([...members].sort());
   });
 
   it('has each package in the table of the README, below those it imports from', () => {
@@ -117,13 +117,6 @@ describe('the folders of a package', () => {
     expect(circles(sources.get(member) as readonly Source[]), `${member} has no circle any more: take it off TANGLED`).not.toEqual([]);
   });
 });
-
-function directories(parent: string): readonly string[] {
-  return readdirSync(join(root, parent), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(join(root, parent, entry.name, 'package.json')))
-    .map(({ name }) => `${parent}/${name}`)
-    .sort();
-}
 
 function manifestOf(member: string): Manifest {
   return JSON.parse(readFileSync(join(root, member, 'package.json'), 'utf8')) as Manifest;

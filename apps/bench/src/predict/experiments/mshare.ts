@@ -3,6 +3,7 @@ import { defaultProfile, GIB, LARGE_PAGE_SIZE, PAGE_SIZE, Platform } from '@rpal
 import { MappedFile, MemoryFile, MemoryManager, mmap, populateRange } from '@rpal/mm';
 import { Region } from '@rpal/mshare';
 import { MapFlag, Prot } from '@rpal/uapi';
+import { check } from '../../outcome.js';
 
 const POSTING = 'K. Aziz, mshare, linux-mm, 24 January 2022: a database of 300 GB and 1500 clients ran a machine of 512 GB out of memory';
 const DERIVED = `arithmetic on ${POSTING}`;
@@ -42,12 +43,12 @@ export const mshare: Experiment = {
   ],
   run() {
     const small = tablesOfPages();
-    const lastLevel = small.all - small.upper;
+    const lastLevel = small - UPPER;
     return {
       findings: [
         { id: 'MSH-2', here: (CLIENTS * lastLevel) / GIB },
         { id: 'MSH-3', here: lastLevel / GIB },
-        { id: 'MSH-4', here: (CLIENTS * small.all) / GIB },
+        { id: 'MSH-4', here: (CLIENTS * small) / GIB },
         { id: 'MSH-5', here: Math.ceil(LEFT / lastLevel) },
         { id: 'MSH-6', here: BYTES / lastLevel },
         { id: 'MSH-7', here: (CLIENTS * tablesOfLargePages()) / GIB },
@@ -64,8 +65,8 @@ function machine(hugePages: 'never' | 'always') {
   return { manager, cpu: platform.cpus[0] as (typeof platform.cpus)[number] };
 }
 
-/** Bytes of page tables of a process that has touched all of the area, and of those among them that are above the last level. */
-function tablesOfPages(): { readonly all: number; readonly upper: number } {
+/** Bytes of page tables of a process that has touched all of the area. */
+function tablesOfPages(): number {
   const { manager, cpu } = machine('never');
   const mm = manager.create(cpu);
   const empty = mm.pageTableBytes;
@@ -73,7 +74,7 @@ function tablesOfPages(): { readonly all: number; readonly upper: number } {
   file.truncate(cpu, BYTES);
   mmap(cpu, mm, AT, BYTES, Prot.READ | Prot.WRITE, MapFlag.SHARED | MapFlag.FIXED, { object: new MappedFile(file) });
   populateRange(cpu, mm, AT, AT + BYTES);
-  return { all: mm.pageTableBytes - empty, upper: UPPER };
+  return mm.pageTableBytes - empty;
 }
 
 /** The same with pages of 2 MiB: a GiB, which has one table of them, for each. */
@@ -96,7 +97,7 @@ function sharedTables(): number {
   const tables = region.populate(cpu);
   const before = manager.create(cpu).pageTableBytes;
   const sharers = Array.from({ length: CLIENTS }, () => manager.create(cpu));
-  for (const mm of sharers) region.attach(cpu, mm, true);
+  for (const mm of sharers) check(region.attach(cpu, mm, true) === AT, 'a process could not attach the area');
   const own = sharers.reduce((sum, mm) => sum + mm.pageTableBytes - before, 0);
   return tables - UPPER + own;
 }

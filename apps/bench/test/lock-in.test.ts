@@ -1,18 +1,20 @@
-import { type Mechanism, mechanisms, pingPong } from '@rpal/compare';
+import { pingPong } from '@rpal/compare';
 import { disturbances } from '@rpal/hw-x86';
 import type { IdleStateName } from '@rpal/sched';
 import { describe, expect, it } from 'vitest';
+import { builtIn } from '../src/compare/mechanism-loader.js';
 import { spreadOver } from '../src/predict/seeds.js';
+import { overSeeds } from '../src/seeds.js';
 
 const SEEDS = 20;
 
 /** Round trips between two CPUs that sleep for each message, us, over the seeds. */
 function seedsOf(name: string, idle: IdleStateName): ReturnType<typeof spreadOver> {
-  const mechanism = mechanisms.find((each) => each.name === name) as Mechanism;
-  const runs = Array.from({ length: SEEDS }, (_, index) => {
-    const machine = { idle, seed: index + 1, disturbance: disturbances };
+  const mechanism = builtIn(name);
+  const runs = overSeeds(SEEDS, (seed) => {
+    const machine = { idle, seed, disturbance: disturbances };
     const { roundTrip, counts } = pingPong(mechanism, { machine, size: 4, cpus: [0, 1], waiting: 'sleep', messages: 50, warmUp: 20 });
-    return { seed: index + 1, trip: roundTrip.nanoseconds / 1000, asleep: counts.contextSwitches / 4 / 50 };
+    return { seed, trip: roundTrip.nanoseconds / 1000, asleep: counts.contextSwitches / 4 / 50 };
   });
   return spreadOver(runs);
 }

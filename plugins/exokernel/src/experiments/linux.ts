@@ -1,7 +1,7 @@
 import { type ExperimentOptions, type Mechanism, mechanisms, pingPong } from '@rpal/compare';
 import { type CpuProfile, PAGE_SIZE } from '@rpal/hw-x86';
 import { type Call, createMachine, done, executable, type Program } from '@rpal/kernel';
-import { MapFlag, Prot, Signal } from '@rpal/uapi';
+import { Prot, Signal } from '@rpal/uapi';
 import { ExokernelError } from '../errors.js';
 
 const WARM_UP = 8;
@@ -18,7 +18,7 @@ function dispatch(profile: CpuProfile, { costs, seed }: ExperimentOptions, trapp
   let [began, cycles] = [0, Number.NaN];
   machine.spawn(
     executable('program', function* (p) {
-      const page = done('mmap', yield* p.mmap(0, PAGE_SIZE, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS));
+      const page = done('mmap', yield* p.allocate(PAGE_SIZE));
       yield* p.store64(page, 1);
       let traps = 0;
       const handler = function* (q: Program) {

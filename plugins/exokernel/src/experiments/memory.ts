@@ -1,7 +1,7 @@
 import type { Experiment, ExperimentOptions } from '@rpal/compare';
 import { type CpuProfile, PAGE_SIZE } from '@rpal/hw-x86';
 import { createMachine, done, executable } from '@rpal/kernel';
-import { MapFlag, Prot, Signal } from '@rpal/uapi';
+import { Prot, Signal } from '@rpal/uapi';
 import { granted } from '../kernel/frames.js';
 import { PageTables } from '../libos/page-tables.js';
 import { decstation5000 } from '../machines/r3000.js';
@@ -47,7 +47,7 @@ function linuxPrimitives(profile: CpuProfile, { costs, seed }: ExperimentOptions
   let [protect, trap] = [Number.NaN, Number.NaN];
   machine.spawn(
     executable('program', function* (p) {
-      const page = done('mmap', yield* p.mmap(0, PAGE_SIZE, Prot.READ | Prot.WRITE, MapFlag.PRIVATE | MapFlag.ANONYMOUS));
+      const page = done('mmap', yield* p.allocate(PAGE_SIZE));
       const handler = function* (q: typeof p) {
         done('mprotect', yield* q.mprotect(page, PAGE_SIZE, Prot.READ | Prot.WRITE));
       };

@@ -1,4 +1,4 @@
-import { LARGE_PAGE_SIZE, LEVEL_SPAN, PAGE_SIZE, Pte } from '@rpal/hw-x86';
+import { entryAddress, LARGE_PAGE_SIZE, LEVEL_SPAN, PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import type { TableLevel } from '../kernel/bindings.js';
 import type { Capability, Refusal } from '../kernel/capability.js';
 import type { Environment, Routine } from '../kernel/environment.js';
@@ -51,7 +51,7 @@ export class PageTables {
   *dirty(address: number): Routine<boolean | null> {
     const shown = this.#shown.get(address - (address % LARGE_PAGE_SIZE));
     if (shown === undefined) return null;
-    const entry = yield* this.#environment.load(shown + (Math.floor(address / PAGE_SIZE) % 512) * 8);
+    const entry = yield* this.#environment.load(entryAddress(shown / PAGE_SIZE, address, 1));
     return (entry & Pte.dirty) !== 0;
   }
 

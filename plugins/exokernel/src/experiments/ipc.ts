@@ -1,4 +1,4 @@
-import type { Experiment, ExperimentOptions, PublishedFigure } from '@rpal/compare';
+import type { Experiment, ExperimentOptions } from '@rpal/compare';
 import type { CpuProfile } from '@rpal/hw-x86';
 import type { Environment, Routine } from '../kernel/environment.js';
 import { call, offer } from '../libos/lrpc.js';
@@ -7,7 +7,7 @@ import { endOf, PIPE_BYTES, Pipe, type PipeStyle } from '../libos/pipe.js';
 import { publish, subscribe } from '../libos/shared-memory.js';
 import { yieldTo } from '../libos/yield.js';
 import { decstation2100, decstation5000 } from '../machines/r3000.js';
-import { each, exokernelFor, finish, inCycles, published, today } from './lab.js';
+import { each, exokernelFor, finish, inCycles, published, times, today } from './lab.js';
 import { linuxOneWay } from './linux.js';
 
 const PAGE = 0x4000_0000;
@@ -99,10 +99,6 @@ const LETTERS = 'abcd';
 const rungs = (id: string, where: string, microseconds: readonly number[], mhz: number) =>
   RUNGS.map((what, i) => inCycles(`${id}${LETTERS[i]}`, `${what}, ${where}`, microseconds[i] as number, mhz, 'recalled', 0.25));
 
-function times(id: string, what: string, value: number): PublishedFigure {
-  return { kind: 'figure', id, what, value, unit: 'times', within: 0.25, ...published, status: 'recalled' };
-}
-
 const order = { kind: 'law', value: 'pipe, inline pipe, LRPC there and back, shared memory', ...published, status: 'recalled' } as const;
 
 function inOrder(cycles: readonly number[]): { readonly here: string; readonly holds: boolean } {
@@ -129,10 +125,10 @@ export const ipc: Experiment = {
     ...rungs('EXO-7', 'at the prices of a DECstation 2100', [30.9, 24.8, 12.4, 13.9], 12.5),
     { ...order, id: 'EXO-6e', what: 'order, at the prices of a DECstation 5000' },
     { ...order, id: 'EXO-6f', what: "order, on the RFC's server" },
-    times('EXO-6p', 'pipe, Unix over ExOS, at the prices of a DECstation 5000', 14.4),
-    times('EXO-6s', 'shared memory, Unix over ExOS, at the prices of a DECstation 5000', 20.7),
-    times('EXO-6q', "pipe, Linux over the library OS, on the RFC's server", 14.4),
-    times('EXO-6t', "shared memory, Linux over the library OS, on the RFC's server", 20.7),
+    times('EXO-6p', 'pipe, Unix over ExOS, at the prices of a DECstation 5000', 14.4, 'recalled', 0.25),
+    times('EXO-6s', 'shared memory, Unix over ExOS, at the prices of a DECstation 5000', 20.7, 'recalled', 0.25),
+    times('EXO-6q', "pipe, Linux over the library OS, on the RFC's server", 14.4, 'recalled', 0.25),
+    times('EXO-6t', "shared memory, Linux over the library OS, on the RFC's server", 20.7, 'recalled', 0.25),
   ],
   misses: { 'EXO-7b': SLOWER, 'EXO-6f': TWICE, 'EXO-6p': LINUX, 'EXO-6s': LINUX, 'EXO-6q': PROCESSOR, 'EXO-6t': PROCESSOR },
   left: ["What woke the other process in Ultrix's shared memory is not known; here Linux has a futex."],

@@ -1,6 +1,7 @@
 import type { ExperimentOptions, PublishedFigure } from '@rpal/compare';
 import { type CpuProfile, defaultProfile, figure } from '@rpal/hw-x86';
 import { ExokernelError } from '../errors.js';
+import type { Environment } from '../kernel/environment.js';
 import { Exokernel } from '../kernel/exokernel.js';
 
 const WARM_UP = 8;
@@ -11,14 +12,10 @@ export function exokernelFor(profile: CpuProfile, { costs, seed }: ExperimentOpt
   return new Exokernel({ profile, costs, seed, slice: 1e7 });
 }
 
-/** Runs to the end. @throws ExokernelError RUN_FAILED if a program that is awaited has not ended */
-export function finish(
-  os: Exokernel,
-  ...awaited: readonly { readonly dead: boolean; readonly faulted: boolean; readonly name: string }[]
-): void {
+/** Runs to the end. @throws ExokernelError RUN_FAILED if the program that is awaited has not ended */
+export function finish(os: Exokernel, awaited: Environment): void {
   os.run(1e5);
-  const left = awaited.filter(({ dead, faulted }) => !dead || faulted).map(({ name }) => name);
-  if (left.length > 0) throw new ExokernelError('RUN_FAILED', `programs have not ended as they should: ${left.join(', ')}`);
+  if (!awaited.dead || awaited.faulted) throw new ExokernelError('RUN_FAILED', `${awaited.name} has not ended as it should`);
 }
 
 /** Cycles of one of many executions of `body`, after some to warm up: TSC cycles, which are core cycles of the machines here. */
@@ -68,6 +65,11 @@ export function inCycles(
     source: `${source}, ${microseconds} us at ${mhz} MHz${how === 'published' ? ', via public notes' : ''}`,
     status: how,
   };
+}
+
+/** A published ratio. */
+export function times(id: string, what: string, value: number, how: 'published' | 'recalled', within: number | null): PublishedFigure {
+  return { kind: 'figure', id, what, value, unit: 'times', within, source, status: how };
 }
 
 /** Something that was published beside the figures. */

@@ -160,7 +160,7 @@ export class Exokernel {
     core.cpu.charge(ExoStep.systemCall);
     core.cpu.charge(ExoStep.switchSlot);
     const next = to === undefined ? this.#next() : this.environments[to - 1];
-    if (next !== null && next !== from && next?.runnable === true) this.#load(next);
+    if (next !== from && next?.runnable === true) this.#load(next);
     core.user = true;
     return to !== undefined && next?.dead !== false ? 'PEER_DIED' : null;
   }

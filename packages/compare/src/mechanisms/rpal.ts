@@ -94,23 +94,17 @@ function* server(p: Program, meeting: Meeting, passing: RpalVariant['passing']):
   const events = done('mmap', yield* p.allocate(8192));
   const word = events + 4096;
 
-  /** Waits for words and takes up to `most` of them. */
-  function* words(to: number, most: number): Routine<number> {
-    for (;;) {
-      const n = yield* lib.readPtrs(fd, to, most);
-      if (n > 0) return n;
-      done('rpal_epoll_wait', yield* lib.epollWait(epfd, events, 8, -1));
-    }
+  function* wait(): Routine<number> {
+    return done('rpal_epoll_wait', yield* lib.epollWait(epfd, events, 8, -1));
   }
 
   const end: Endpoint = {
     send: (address, length) => answer(p, fd, address, length),
     *receive(address, length) {
       if (passing === 'copy') {
-        const all = Math.ceil(length / WORD);
-        for (let got = 0; got < all; ) got += yield* words(address + WORD * got, Math.min(all - got, QUEUE_WORDS));
+        yield* takeWords(lib, fd, address, Math.ceil(length / WORD), wait);
       } else {
-        yield* words(word, 1);
+        yield* takeWords(lib, fd, word, 1, wait);
         const from = yield* p.load64(word);
         const own = p.rdpkru();
         p.wrpkru(own & callersKey);
@@ -122,7 +116,7 @@ function* server(p: Program, meeting: Meeting, passing: RpalVariant['passing']):
     // A server that ended in the middle of its last call would take the caller's with it.
     *close() {
       for (;;) {
-        const n = done('rpal_epoll_wait', yield* lib.epollWait(epfd, events, 8, -1));
+        const n = yield* wait();
         for (let i = 0; i < n; i++) if (((yield* p.load32(events + i * EPOLL_EVENT_SIZE)) & (Poll.RDHUP | Poll.HUP)) !== 0) return;
       }
     },
@@ -237,15 +231,12 @@ function* hub(p: Program, { clientCpus, serverCpu, server: serve }: Gathering): 
       for (;;) {
         while (ready.length === 0) yield* wait();
         const number = ready.shift() as number;
+        const fd = fds[number] as number;
         const all = Math.ceil(length / WORD);
-        let got = yield* lib.readPtrs(fds[number] as number, address, Math.min(all, QUEUE_WORDS));
+        const got = yield* lib.readPtrs(fd, address, Math.min(all, QUEUE_WORDS));
         if (got <= 0) continue;
         // The rest comes with further calls of this client; what others bring meanwhile has its turn afterwards.
-        while (got < all) {
-          const n = yield* lib.readPtrs(fds[number] as number, address + WORD * got, Math.min(all - got, QUEUE_WORDS));
-          if (n > 0) got += n;
-          else yield* wait();
-        }
+        yield* takeWords(lib, fd, address + WORD * got, all - got, wait);
         return number;
       }
     },
@@ -271,6 +262,15 @@ function* admit(p: Program, lib: LibRpal, epfd: number, fd: number, data?: numbe
   const caller = yield* welcome(p, lib, fd);
   if (caller < 0) throw libraryFailed('the handshake', lib.error);
   return caller;
+}
+
+/** Takes as many words as a message still has, and waits whenever there are none. */
+function* takeWords(lib: LibRpal, fd: number, address: number, count: number, wait: () => Routine<unknown>): Routine {
+  for (let got = 0; got < count; ) {
+    const n = yield* lib.readPtrs(fd, address + WORD * got, Math.min(count - got, QUEUE_WORDS));
+    if (n > 0) got += n;
+    else yield* wait();
+  }
 }
 
 /** All of an answer, through the socket of the connection. */

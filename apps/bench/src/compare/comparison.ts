@@ -115,14 +115,14 @@ export function checkWorkload({ workload, messages, depth, clients, placement, p
     throw new UsageError(`--clients: a socket of ${profile.name} has cores for a server and ${most} clients, not ${clients}`);
 }
 
-/** Why this mechanism cannot do this with messages of this size, or null. */
+/** Why this mechanism cannot do this with messages of this size, or null; of `cost`, see `whyNoCost`. */
 export function whyNot(mechanism: Mechanism, settings: CompareSettings, size: number): string | null {
   const [smallest, largest] = mechanism.sizes;
   if (size < smallest || size > largest) return `takes ${smallest} to ${largest} bytes`;
   if (settings.waiting !== 'own' && !mechanism.waits.includes(settings.waiting)) return `its sides do not ${settings.waiting}`;
   if (mechanism.oneCpu === true && settings.placement !== 'same-cpu') return 'takes both sides on one CPU (--placement same-cpu)';
   const { workload, clients } = settings;
-  if ((workload === 'stream' || workload === 'batch' || workload === 'cost') && !mechanism.streams) return 'sends one message at a time';
+  if ((workload === 'stream' || workload === 'batch') && !mechanism.streams) return 'sends one message at a time';
   if (workload === 'fan-in') {
     if (mechanism.gather === undefined) return 'is for two sides only';
     const { mostClients = clients } = mechanism;

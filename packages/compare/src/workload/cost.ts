@@ -4,7 +4,7 @@ import type { Endpoint, Mechanism, Side } from '../mechanism/mechanism.js';
 import { functionCall } from '../mechanisms/function-call.js';
 import { checkWhole } from './checks.js';
 import { type FanInOptions, fanIn } from './fan-in.js';
-import { type Streaming, streaming, type WorkloadOptions } from './workload.js';
+import { LEAST_WARM_UP, type Streaming, streaming, type WorkloadOptions } from './workload.js';
 
 /** Work per message beyond which nobody is looked for, TSC cycles. */
 const MOST = 2 ** 24;
@@ -81,7 +81,7 @@ export function costInCores(mechanism: Mechanism, options: Omit<FanInOptions, 'c
   checkWhole('cores', most, 2);
   const { elapsed } = streaming(working(functionCall, work), {
     ...options,
-    warmUp: Math.max(10, options.warmUp),
+    warmUp: Math.max(LEAST_WARM_UP, options.warmUp),
     cpus: [0, 0],
     waiting: functionCall.waits[0] as WorkloadOptions['waiting'],
   });

@@ -7,6 +7,9 @@ import { Counters, type Counts } from './counters.js';
 import { machineWith } from './machine.js';
 import { buffers, check, fill, STRIDE } from './message.js';
 
+/** Messages before those that count. */
+export const LEAST_WARM_UP = 10;
+
 /** What two programs are to exchange, and where. */
 export interface WorkloadOptions {
   /** The machine, without what the mechanism plugs in. */
@@ -52,7 +55,7 @@ export interface PingPong extends Usage {
 /** Messages one way, as fast as the mechanism takes them. */
 export interface Streaming extends Usage {}
 
-/** Client and server in turn: what a message takes there and back. @throws CompareError */
+/** Client and server in turn: what a message takes there and back. @throws CompareError USAGE, CHANGED; MachineError CALL_FAILED */
 export function pingPong(mechanism: Mechanism, options: WorkloadOptions): PingPong {
   const { messages, warmUp, size } = options;
   const run = new Run(mechanism, options);
@@ -194,7 +197,7 @@ export interface Handler {
   readonly pause?: number;
 }
 
-/** As `pingPong`, but the server works on each message, and the client may pause before each. @throws CompareError */
+/** As `pingPong`, but the server works on each message, and the client may pause before each. @throws CompareError USAGE, CHANGED; MachineError CALL_FAILED */
 export function requests(mechanism: Mechanism, { cycles, systemCalls, pause = 0 }: Handler, options: WorkloadOptions): PingPong {
   const working: Mechanism = {
     ...mechanism,
@@ -285,5 +288,5 @@ function checkOptions(mechanism: Mechanism, { size, cpus, waiting, messages, war
     throw new CompareError('USAGE', `${name} takes both sides on one CPU, not on ${cpus[0]} and ${cpus[1]}`);
   }
   checkWhole('messages', messages, 1);
-  checkWhole('warmUp', warmUp, 10);
+  checkWhole('warmUp', warmUp, LEAST_WARM_UP);
 }

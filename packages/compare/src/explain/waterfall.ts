@@ -26,7 +26,7 @@ export interface Waterfall {
   readonly tscGHz: number;
 }
 
-/** Follows one message step by step, once `warmUp` others have gone. @throws CompareError */
+/** Follows one message step by step, once `warmUp` others have gone. @throws CompareError USAGE, CHANGED; MachineError CALL_FAILED */
 export function waterfall(mechanism: Mechanism, options: Omit<WorkloadOptions, 'messages' | 'book'>): Waterfall {
   const ledgers: RecordingLedger[] = [];
   const { there, roundTrip, tscGHz } = pingPong(mechanism, {

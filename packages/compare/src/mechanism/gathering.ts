@@ -1,7 +1,7 @@
 import type { Program } from '@rpal/kernel';
 import type { Endpoint, Routine, Waiting } from './mechanism.js';
 
-/** The server's end of connections to several clients. Calls that fail throw CompareError. */
+/** The server's end of connections to several clients. Calls that fail throw MachineError. */
 export interface Hub {
   /** Waits for the next message of `length` bytes, whoever sends it, and has it copied to `address`. @returns the client's number */
   receive(address: number, length: number): Routine<number>;

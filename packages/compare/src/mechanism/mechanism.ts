@@ -5,7 +5,7 @@ import type { Gathering } from './gathering.js';
 /** Part of a program: it may wait, and ends with a value. */
 export type Routine<T = void> = Generator<void, T>;
 
-/** One side of a connection, as the program on that side uses it. Calls that fail throw CompareError. */
+/** One side of a connection, as the program on that side uses it. Calls that fail throw MachineError. */
 export interface Endpoint {
   /** Sends the `length` bytes at `address`. Where the mechanism holds back a sender that is too fast, this waits. */
   send(address: number, length: number): Routine;

@@ -155,8 +155,8 @@ export function parallelOn(profile: CpuProfile, size: number, { costs, seed }: E
     pairs: RANKS.map((ranks) => both(mpiRing, { machine, ranks, size, rounds: ROUNDS, cores: coresOf(profile, ranks, RINGS[id].order) })),
   }));
   const pair = both(mpiPingPong, { machine, ranks: 2, size, rounds: ROUNDS });
-  const gains = (rings[0] as (typeof rings)[number]).pairs.map(times);
   const [natural, random] = rings.map(({ pairs }) => pairs) as [Pair[], Pair[]];
+  const gains = natural.map(times);
   const apart = Math.max(
     ...natural.flatMap((one, at) => {
       const other = random[at] as Pair;

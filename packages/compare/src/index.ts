@@ -4,6 +4,7 @@ export type { Attach } from './mechanism/attach.js';
 export type { Gathering, Hub } from './mechanism/gathering.js';
 export type { Endpoint, Mechanism, MechanismLimits, Meeting, Routine, Side, Waiting } from './mechanism/mechanism.js';
 export { byClone, byFork, type Ends } from './mechanism/related.js';
+export { MessageRegisters, openThreads, otherThread, type Threads, untilSwitchedTo } from './mechanism/switching.js';
 export { lookAgain, untilThere } from './mechanism/waiting.js';
 export { attachMechanism } from './mechanisms/by-reference.js';
 export { mechanisms } from './mechanisms/index.js';

@@ -1,10 +1,19 @@
 import { definePlugin, type Plugin } from '@rpal/bus';
-import { byFork, type Endpoint, type Ends, lookAgain, type Mechanism, type Meeting, type Routine } from '@rpal/compare';
-import { type Cpu, defineSteps } from '@rpal/hw-x86';
+import {
+  byFork,
+  type Endpoint,
+  type Mechanism,
+  type Meeting,
+  MessageRegisters,
+  openThreads,
+  otherThread,
+  type Routine,
+  type Threads,
+  untilSwitchedTo,
+} from '@rpal/compare';
+import { defineSteps } from '@rpal/hw-x86';
 import { done, type Program, type SyscallHandler, type Thread } from '@rpal/kernel';
-import { TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { begin, Pending } from '@rpal/vfs';
 import manifest from '../package.json' with { type: 'json' };
 
 /** Beyond the numbers of Linux and of other plugins. */
@@ -24,8 +33,8 @@ const PctStep = defineSteps('@rpal/exokernel/linux', {
   },
 });
 
-/** What is in the registers that stay through a transfer: arguments of system calls are numbers, which do not hold 64 bits. */
-const registers: WeakMap<Thread, Uint8Array> = new WeakMap();
+/** Those that stay through a transfer. */
+const registers = new MessageRegisters();
 
 /**
  * `pct(tid)`: the registers and the CPU go to a thread that waits in this call, and the caller waits in its turn, until somebody transfers to it.
@@ -45,48 +54,22 @@ const pctCall: () => Plugin = definePlugin({
         if (!waiting.delete(target)) return -Errno.EAGAIN;
         const refused = scheduler.switchTo(cpu, target);
         if (refused < 0) return refused;
-        registers.set(target, registers.get(thread) ?? new Uint8Array());
+        registers.set(target, registers.of(thread));
         if (tid < 0) return 0;
       }
-      waiting.add(thread);
-      return begin(cpu, thread, {
-        step(on: Cpu) {
-          if (!waiting.has(thread)) return 0;
-          if (thread.signalPending) return waiting.delete(thread) ? -Errno.ERESTARTSYS : 0;
-          thread.prepareToSleep(on, TaskState.INTERRUPTIBLE, { describe: () => 'pct' });
-          return Pending.SLEEP;
-        },
-      });
+      return untilSwitchedTo(cpu, thread, waiting, 'pct');
     };
     syscalls.define(PCT, handler, { name: 'pct', plugin, signature: 'tid*' });
   },
 });
 
-/** Both sides' thread ids, known once each has begun. */
-interface Own {
-  readonly tids: number[];
-  readonly self: 0 | 1;
-}
-
-function* open(p: Program): Routine<Ends<Own>> {
-  const tids = [done('gettid', yield* p.gettid())];
-  return [
-    { tids, self: 0 },
-    { tids, self: 1 },
-  ];
-}
-
-function* endpoint(p: Program, { tids, self }: Own, meeting: Meeting): Routine<Endpoint> {
-  tids[self] = done('gettid', yield* p.gettid());
-  while (tids[1 - self] === undefined) yield* lookAgain(p, meeting);
-  const other = tids[1 - self] as number;
+function* endpoint(p: Program, own: Threads, meeting: Meeting): Routine<Endpoint> {
+  const other = yield* otherThread(p, own, meeting);
   /** A transfer has come back with the CPU, and nobody has looked at it. */
   let come = false;
   return {
     *send(address, length) {
-      const words = new Uint8Array(length);
-      yield* p.loadBytes(address, words);
-      registers.set(p.context.thread, words);
+      yield* registers.load(p, address, length);
       let result = yield* p.syscall(PCT, other);
       for (; result === -Errno.EAGAIN; result = yield* p.syscall(PCT, other)) yield* p.schedYield();
       done('pct', result);
@@ -95,7 +78,7 @@ function* endpoint(p: Program, { tids, self }: Own, meeting: Meeting): Routine<E
     *receive(address, length) {
       if (!come) done('pct', yield* p.syscall(PCT, 0));
       come = false;
-      yield* p.storeBytes(address, (registers.get(p.context.thread) as Uint8Array).subarray(0, length));
+      yield* registers.store(p, address, length);
       return address;
     },
     *close() {
@@ -116,5 +99,5 @@ export const pct: Mechanism = {
   streams: false,
   oneCpu: true,
   plugins: () => [pctCall()],
-  start: byFork(open, endpoint),
+  start: byFork(openThreads, endpoint),
 };

@@ -1,13 +1,10 @@
 import { definePlugin, type Plugin } from '@rpal/bus';
-import type { Cpu } from '@rpal/hw-x86';
 import { done, type Program, type SyscallHandler, type Thread } from '@rpal/kernel';
-import { TaskState } from '@rpal/sched';
 import { Errno } from '@rpal/uapi';
-import { begin, Pending } from '@rpal/vfs';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Endpoint, Mechanism, Meeting, Routine } from '../mechanism/mechanism.js';
 import { byFork, type Ends } from '../mechanism/related.js';
-import { lookAgain } from '../mechanism/waiting.js';
+import { otherThread, type Threads, untilSwitchedTo } from '../mechanism/switching.js';
 import { CompareStep } from '../steps.js';
 import { mapRings, Ring, touchRings } from './ring.js';
 
@@ -40,26 +37,16 @@ const switchTo: () => Plugin = definePlugin({
         remembered.add(target);
       }
       if ((how & How.GO_ON) !== 0 || remembered.delete(thread)) return 0;
-      waiting.add(thread);
-      return begin(cpu, thread, {
-        step(on: Cpu) {
-          if (!waiting.has(thread)) return 0;
-          if (thread.signalPending) return waiting.delete(thread) ? -Errno.ERESTARTSYS : 0;
-          thread.prepareToSleep(on, TaskState.INTERRUPTIBLE, { describe: () => 'switch_to' });
-          return Pending.SLEEP;
-        },
-      });
+      return untilSwitchedTo(cpu, thread, waiting, 'switch_to');
     };
     syscalls.define(SWITCH_TO, handler, { name: 'switch_to', plugin, signature: 'tid how*' });
   },
 });
 
-/** The rings of one side, and the thread ids of both, known once each has begun. */
-interface Own {
+/** The rings of one side, and the threads of both. */
+interface Own extends Threads {
   readonly from: number;
   readonly to: number;
-  readonly tids: number[];
-  readonly self: 0 | 1;
 }
 
 function* open(p: Program, meeting: Meeting): Routine<Ends<Own>> {
@@ -71,14 +58,14 @@ function* open(p: Program, meeting: Meeting): Routine<Ends<Own>> {
   ];
 }
 
-function* endpoint(p: Program, { from, to, tids, self }: Own, meeting: Meeting): Routine<Endpoint> {
-  tids[self] = done('gettid', yield* p.gettid());
-  while (tids[1 - self] === undefined) yield* lookAgain(p, meeting);
+function* endpoint(p: Program, own: Own, meeting: Meeting): Routine<Endpoint> {
+  const { from, to } = own;
+  const other = yield* otherThread(p, own, meeting);
   yield* touchRings(p, [from, to], meeting.size);
   const out = new Ring(p, to, meeting.size);
   const into = new Ring(p, from, meeting.size);
   function* toOther(how: number): Routine {
-    done('switch_to', yield* p.syscall(SWITCH_TO, tids[1 - self] as number, how));
+    done('switch_to', yield* p.syscall(SWITCH_TO, other, how));
   }
   return {
     *send(address, length) {
@@ -93,7 +80,7 @@ function* endpoint(p: Program, { from, to, tids, self }: Own, meeting: Meeting):
       return address;
     },
     *close() {
-      const result = yield* p.syscall(SWITCH_TO, tids[1 - self] as number, How.GO_ON | How.REMEMBER);
+      const result = yield* p.syscall(SWITCH_TO, other, How.GO_ON | How.REMEMBER);
       // It may have ended.
       if (result !== -Errno.ESRCH) done('switch_to', result);
     },

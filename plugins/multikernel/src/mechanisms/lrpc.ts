@@ -1,5 +1,14 @@
 import { definePlugin, type Plugin } from '@rpal/bus';
-import { byFork, type Endpoint, type Ends, lookAgain, type Mechanism, type Meeting } from '@rpal/compare';
+import {
+  byFork,
+  type Endpoint,
+  type Mechanism,
+  type Meeting,
+  MessageRegisters,
+  openThreads,
+  otherThread,
+  type Threads,
+} from '@rpal/compare';
 import { type Cpu, defineSteps } from '@rpal/hw-x86';
 import { done, type Program, type SyscallHandler, type Thread } from '@rpal/kernel';
 import { TaskState } from '@rpal/sched';
@@ -31,8 +40,7 @@ export const LrpcStep = defineSteps('@rpal/multikernel/linux', {
   },
 });
 
-/** What is in the registers that carry messages: arguments of system calls are numbers, which do not hold 64 bits. */
-const registers: WeakMap<Thread, Uint8Array> = new WeakMap();
+const registers = new MessageRegisters();
 
 /**
  * LRPC in Linux: the kernel hands a message of a few registers, and the CPU, to a thread that waits for one. Who has sent goes on when its turn
@@ -50,7 +58,7 @@ const lrpcCalls: () => Plugin = definePlugin({
       const target = processes.thread(tid);
       if (target === undefined) return -Errno.ESRCH;
       if (inboxes.has(target)) return -Errno.EAGAIN;
-      inboxes.set(target, registers.get(thread) as Uint8Array);
+      inboxes.set(target, registers.of(thread));
       return waiting.delete(target) ? scheduler.switchTo(cpu, target) : 0;
     };
     const receive: SyscallHandler = (cpu, thread) =>
@@ -74,29 +82,11 @@ const lrpcCalls: () => Plugin = definePlugin({
   },
 });
 
-/** Both sides' thread ids, known once each has begun. */
-interface Own {
-  readonly tids: number[];
-  readonly self: 0 | 1;
-}
-
-function* open(p: Program): Routine<Ends<Own>> {
-  const tids = [done('gettid', yield* p.gettid())];
-  return [
-    { tids, self: 0 },
-    { tids, self: 1 },
-  ];
-}
-
-function* endpoint(p: Program, { tids, self }: Own, meeting: Meeting): Routine<Endpoint> {
-  tids[self] = done('gettid', yield* p.gettid());
-  while (tids[1 - self] === undefined) yield* lookAgain(p, meeting);
-  const other = tids[1 - self] as number;
+function* endpoint(p: Program, own: Threads, meeting: Meeting): Routine<Endpoint> {
+  const other = yield* otherThread(p, own, meeting);
   return {
     *send(address, length) {
-      const words = new Uint8Array(length);
-      yield* p.loadBytes(address, words);
-      registers.set(p.context.thread, words);
+      yield* registers.load(p, address, length);
       let result = 0;
       do {
         result = yield* p.syscall(SEND, other);
@@ -106,7 +96,7 @@ function* endpoint(p: Program, { tids, self }: Own, meeting: Meeting): Routine<E
     },
     *receive(address, length) {
       done('lrpc_receive', yield* p.syscall(RECEIVE));
-      yield* p.storeBytes(address, (registers.get(p.context.thread) as Uint8Array).subarray(0, length));
+      yield* registers.store(p, address, length);
       return address;
     },
   };
@@ -122,5 +112,5 @@ export const lrpc: Mechanism = {
   streams: true,
   oneCpu: true,
   plugins: () => [lrpcCalls()],
-  start: byFork(open, endpoint),
+  start: byFork(openThreads, endpoint),
 };

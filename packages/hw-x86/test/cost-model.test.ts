@@ -6,6 +6,8 @@ const step = defineSteps('cost-model.test', {
   mixed: { cause: 'user', mode: 'user', instructions: [100, 200, 400], events: { wrpkru: 2 }, ns: 10, source: 'test', status: 'estimated' },
   plain: { cause: 'copy', instructions: 50, perByte: 'copy', source: 'test', status: 'estimated' },
   both: { parts: ['mixed', 'plain'] },
+  /** Of a kernel that has the part. */
+  partial: { cause: 'copy', instructions: 50, ns: 10, perByte: 'copy', only: 'returnFill', source: 'test', status: 'estimated' },
 });
 
 describe('CostModel', () => {
@@ -44,6 +46,14 @@ describe('CostModel', () => {
     expect(price[step.both]).toBe((price[step.mixed] as number) + (price[step.plain] as number));
   });
 
+  it('prices nothing of a step that belongs to a part of the kernel that is absent: neither its time nor its bytes', () => {
+    const without = new CostModel(XEON);
+    expect([without.step[step.partial], without.perByte[step.partial]]).toEqual([0, 0]);
+    const having = new CostModel({ ...XEON, kernel: { ...XEON.kernel, returnFill: true } });
+    expect(having.step[step.partial]).toBe(Math.round((50 * XEON.cpi.kernel.central * 2.3) / 3.0 + 10 * 2.3));
+    expect(having.perByte[step.partial]).toBe(having.perByte[step.plain]);
+  });
+
   it('lets a profile replace the price of one step', () => {
     const figure = { low: 10, central: 30, high: 60, source: 'test', status: 'measured' as const };
     const costs = new CostModel({ ...XEON, steps: { 'cost-model.test:plain': figure } });
@@ -59,7 +69,7 @@ describe('CostModel', () => {
 
 describe('steps', () => {
   it('are listed by the keys of their table', () => {
-    expect(Object.keys(step)).toEqual(['mixed', 'plain', 'both']);
+    expect(Object.keys(step)).toEqual(['mixed', 'plain', 'both', 'partial']);
     expect(Object.keys(HwStep)).toHaveLength(Object.values(HwStep).length);
     expect(Object.entries(HwStep).every(([key, id]) => allSteps()[id]?.name === `@rpal/hw-x86:${key}`)).toBe(true);
   });

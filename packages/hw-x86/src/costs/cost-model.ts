@@ -2,7 +2,7 @@ import { HardwareError } from '../errors.js';
 import { hasPart } from './kernel.js';
 import type { CpuProfile, Figure } from './profile.js';
 import { allSteps, type Primitive, type Step, spread } from './step.js';
-import { workOf } from './work.js';
+import { isExecuted, workOf } from './work.js';
 
 /** Which end of every uncertain figure a machine runs with. */
 export type CostLevel = 'low' | 'central' | 'high';
@@ -43,7 +43,7 @@ export class CostModel {
       // The parts of a composite step precede it, and are rounded each: breakdowns must add up.
       this.step[step.id] =
         step.parts === undefined ? Math.round(this.#price(step)) : step.parts.reduce((sum, part) => sum + (this.step[part] as number), 0);
-      if (step.perByte !== undefined) {
+      if (step.perByte !== undefined && isExecuted(step, profile)) {
         this.perByte[step.id] = this.tscPerCore / this.rate(profile.bytesPerCycle[step.perByte]);
       }
     }
@@ -76,6 +76,7 @@ export class CostModel {
   #price(step: Step): number {
     const override = this.profile.steps?.[step.name];
     if (override !== undefined) return override[this.level] * this.tscPerCore;
+    if (!isExecuted(step, this.profile)) return 0;
     const at = INDEX[this.level];
     const cpi = this.profile.cpi[step.mode ?? 'kernel'][this.level];
     let price = spread(step.ns ?? 0)[at] * this.tscPerNs;

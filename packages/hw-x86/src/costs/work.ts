@@ -11,9 +11,15 @@ export const ENTERING: AddedWork = {
 /** What they add to a way back. */
 export const LEAVING: AddedWork = { ...ENTERING, clearBuffers: { events: { verw: 1 } } };
 
+/** Whether the kernel of a profile executes a step at all. */
+export function isExecuted({ only }: Step, profile: CpuProfile): boolean {
+  return only === undefined || hasPart(profile, only);
+}
+
 /** What a step executes on the kernel of a profile: its own work, and what parts of the kernel add. Nothing, if it belongs to one that is absent. */
-export function workOf({ only, also = {}, ...step }: Step, profile: CpuProfile): readonly Work[] {
-  if (only !== undefined && !hasPart(profile, only)) return [];
+export function workOf(step: Step, profile: CpuProfile): readonly Work[] {
+  if (!isExecuted(step, profile)) return [];
+  const { also = {} } = step;
   const instructions = profile.kernel.instructions?.[step.name];
   const added = Object.keys(also).filter((part) => hasPart(profile, part as KernelPart));
   return [instructions === undefined ? step : { ...step, instructions }, ...added.map((part) => also[part as KernelPart] as Work)];

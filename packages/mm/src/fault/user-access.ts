@@ -83,31 +83,30 @@ export function getUser32(cpu: Cpu, mm: MmStruct, from: number): number {
 export function putUser32(cpu: Cpu, mm: MmStruct, to: number, value: number): number {
   const physical = userPage(cpu, mm, to, Touch.STORE);
   if (physical < 0) return physical;
-  const first = PAGE_SIZE - (physical & PAGE_MASK);
-  if (first >= WORD) {
+  if ((physical & PAGE_MASK) <= PAGE_SIZE - WORD) {
     cpu.memory.write32(physical, value);
     return 0;
   }
-  const second = userPage(cpu, mm, to + first, Touch.STORE);
-  if (second < 0) return second;
-  for (let i = 0; i < WORD; i++) cpu.memory.write8(i < first ? physical + i : second + i - first, value >>> (8 * i));
-  return 0;
+  return putAcross(cpu, mm, to, physical, WORD, value, 0);
 }
 
 /** put_user of a 64-bit word: it is stored whole, or not at all. @returns 0 or -EFAULT */
 export function putUser64(cpu: Cpu, mm: MmStruct, to: number, value: number): number {
   const physical = userPage(cpu, mm, to, Touch.STORE);
   if (physical < 0) return physical;
-  const first = PAGE_SIZE - (physical & PAGE_MASK);
-  if (first >= 2 * WORD) {
+  if ((physical & PAGE_MASK) <= PAGE_SIZE - 2 * WORD) {
     cpu.memory.write64(physical, value);
     return 0;
   }
+  return putAcross(cpu, mm, to, physical, 2 * WORD, value | 0, Math.floor(value / 2 ** 32));
+}
+
+/** A word over the end of a page. @param physical where it begins @returns 0 or -EFAULT */
+function putAcross(cpu: Cpu, mm: MmStruct, to: number, physical: number, bytes: number, low: number, high: number): number {
+  const first = PAGE_SIZE - (physical & PAGE_MASK);
   const second = userPage(cpu, mm, to + first, Touch.STORE);
   if (second < 0) return second;
-  const low = value | 0;
-  const high = Math.floor(value / 2 ** 32);
-  for (let i = 0; i < 2 * WORD; i++) {
+  for (let i = 0; i < bytes; i++) {
     const byte = (i < WORD ? low : high) >>> (8 * (i % WORD));
     cpu.memory.write8(i < first ? physical + i : second + i - first, byte);
   }

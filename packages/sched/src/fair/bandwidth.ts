@@ -45,7 +45,7 @@ export class Bandwidth {
       throw new SchedError('INVALID_ARGUMENT', `quota ${quota} ns in ${period} ns: both must be at least 1 ms, and the period at most 1 s`);
     }
     const { host, queues, bandwidth } = group;
-    const stopped = bandwidth?.end() ?? [];
+    const stopped = bandwidth === null ? [] : bandwidth.#end();
     group.bandwidth = quota === Number.POSITIVE_INFINITY ? null : new Bandwidth(host, cpu, quota, period);
     for (const queue of queues) queue.runtimeLeft = 0;
     for (const queue of stopped) host.resume(cpu, queue);
@@ -89,7 +89,7 @@ export class Bandwidth {
   }
 
   /** It limits nobody any more. @returns the queues that it has stopped */
-  end(): readonly GroupQueue[] {
+  #end(): readonly GroupQueue[] {
     this.#timer.stop();
     this.#active = false;
     return this.#waiting.splice(0);

@@ -54,7 +54,7 @@ function ticksPerSecond(): number | null {
   return Number.isInteger(hz) ? hz : null;
 }
 
-/** Where securityfs is not mounted, a module with a label for each process shows in it. */
+/** Where securityfs is not mounted, a module that labels processes is known by this process having a label. */
 function securityModules(): string[] {
   const listed = text('/sys/kernel/security', 'lsm');
   if (listed !== '') return listed.split(',');

@@ -1,4 +1,4 @@
-import { type CpuProfile, instructionsOf, type LedgerEntry, profiles } from '@rpal/hw-x86';
+import { type CpuProfile, defaultProfile, instructionsOf, type LedgerEntry } from '@rpal/hw-x86';
 import { createMachine, done, executable, type Program } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import { tmpfs } from '@rpal/tmpfs';
@@ -64,9 +64,8 @@ export function* touched(p: Program, bytes: number): Generator<void, number> {
 const WARM_UP = 4;
 const TIMES = 5;
 
-/** One CPU: the counts are of one, too. */
-function oneCpu(): CpuProfile {
-  const [server] = profiles as [CpuProfile];
+/** One CPU of a server: the counts are of one, too. */
+function oneCpuOf(server: CpuProfile): CpuProfile {
   return { ...server, topology: { sockets: 1, coresPerSocket: 1, threadsPerCore: 1, coresPerCache: 1, memoryPerSocket: 1 } };
 }
 
@@ -76,7 +75,8 @@ function instructions(entries: readonly LedgerEntry[], profile: CpuProfile): num
 }
 
 /** Instructions that the model books for one execution, as the median of five. @throws BenchmarkFailure if the program did not come to its end */
-export function booked(operation: Operation, profile: CpuProfile = oneCpu()): number {
+export function booked(operation: Operation, server: CpuProfile = defaultProfile): number {
+  const profile = oneCpuOf(server);
   const counts: number[] = [];
   run(operation, profile, (entries) => counts.push(instructions(entries, profile)));
   return counts.sort((a, b) => a - b)[TIMES >> 1] as number;

@@ -1,5 +1,5 @@
 import { definePlugin } from '@rpal/bus';
-import { type CpuProfile, profiles } from '@rpal/hw-x86';
+import { defaultProfile } from '@rpal/hw-x86';
 import { createMachine, executable, type Machine, type Program, recalculatePending, type SignalBits, type Thread } from '@rpal/kernel';
 import { posix } from '@rpal/posix';
 import { TaskState } from '@rpal/sched';
@@ -15,8 +15,8 @@ import type { TracedCall, TraceEvent } from './trace-line.js';
 import { addressOf } from './traced-memory.js';
 import { type Command, type Outcome, TracedTask } from './traced-task.js';
 
-/** Four CPUs of the model's first server: enough for what traces do at a time. */
-const SERVER = profiles[0] as CpuProfile;
+/** Enough for what traces do at a time. */
+const FOUR_CPUS = { sockets: 1, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 4, memoryPerSocket: 8 };
 /** The player's own call: a thread asks what to do next. */
 const NEXT = 4000;
 /** All signals but those that cannot be blocked. */
@@ -56,7 +56,7 @@ export class TracedMachine {
       setup: ({ plugin, syscalls }) => syscalls.define(NEXT, (cpu, thread) => this.#next(cpu, thread), { name: 'next', plugin }),
     });
     this.#machine = createMachine({
-      profile: { ...SERVER, topology: { sockets: 1, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 4, memoryPerSocket: 8 } },
+      profile: { ...defaultProfile, topology: FOUR_CPUS },
       plugins: [posix(), tmpfs({ files }), next()],
       idle: 'poll',
       epollNestingCountsUpwards: true,

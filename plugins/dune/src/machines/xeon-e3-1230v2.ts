@@ -21,12 +21,12 @@ export const xeonE31230v2: CpuProfile = {
     pcid: true,
     invpcid: false,
     eibrs: false,
-    // Nobody knew of Meltdown, and Linux did not isolate page tables.
-    meltdownSafe: true,
+    meltdownSafe: false,
     mwait: true,
     gib1Pages: false,
     vmfunc: false,
   },
+  // Nobody knew of Meltdown, and Linux did not isolate page tables.
   kernel: unmitigatedKernel,
   clock: {
     tscGHz: 3.3,

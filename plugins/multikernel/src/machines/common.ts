@@ -11,11 +11,10 @@ export const common = {
     pcid: false,
     invpcid: false,
     eibrs: false,
-    // Nobody knew of Meltdown, and Linux did not isolate page tables.
-    meltdownSafe: true,
     gib1Pages: false,
     vmfunc: false,
   },
+  // Nobody knew of Meltdown, and Linux did not isolate page tables.
   kernel: unmitigatedKernel,
   cpi: {
     kernel: figure(0.8, 1.2, 1.8, 'estimated', Cite.estimate),

@@ -11,7 +11,7 @@ const moreLinks = `${Cite.cache2cache}: each further link as between 169 and 188
 const opteron = {
   ...common,
   vendor: 'amd',
-  features: { ...common.features, mwait: false },
+  features: { ...common.features, meltdownSafe: true, mwait: false },
   costs: {
     ...common.costs,
     syscall: figure(27, 40, 80, 'recalled', `${Cite.guide}: SYSCALL 27`),

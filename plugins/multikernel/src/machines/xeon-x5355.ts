@@ -9,7 +9,7 @@ export const xeonX5355: CpuProfile = {
   title: '2 x Intel Xeon X5355 (Clovertown), 2.66 GHz: the "2x4-core Intel"',
   vendor: 'intel',
   topology: { sockets: 2, coresPerSocket: 4, threadsPerCore: 1, coresPerCache: 2, memoryPerSocket: 1 / 16 },
-  features: { ...common.features, mwait: true },
+  features: { ...common.features, meltdownSafe: false, mwait: true },
   clock: { tscGHz: 2.66, apicMHz: 333, coreGHz: figure(2.66, 2.66, 2.66, 'published', `${Cite.paper}: 2.66 GHz, no turbo`) },
   costs: {
     ...common.costs,

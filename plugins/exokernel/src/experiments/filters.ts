@@ -1,7 +1,7 @@
 import type { Experiment, ExperimentOptions } from '@rpal/compare';
 import { CostModel, type CpuProfile } from '@rpal/hw-x86';
 import { CompiledFilters } from '../filters/compiled.js';
-import type { Filter, Verdict } from '../filters/filter.js';
+import { type Filter, kernelCycles, type Verdict } from '../filters/filter.js';
 import { InterpretedFilters } from '../filters/interpreter.js';
 import { decstation5000 } from '../machines/r3000.js';
 import { inCycles, mean, times, today } from './lab.js';
@@ -52,11 +52,10 @@ function packetOf({ address, port }: Peer, words = 5): Uint8Array {
 
 /** Cycles of one packet, over all connections; each has to find its own filter. */
 function perPacket(filters: { run(packet: Uint8Array): Verdict }, profile: CpuProfile, { costs }: ExperimentOptions): number {
-  const cyclesPerInstruction = profile.cpi.kernel[costs];
-  const { tscPerCore } = new CostModel(profile, costs);
+  const model = new CostModel(profile, costs);
   const verdicts = peers.map((peer, i) => {
     const { filter, instructions } = filters.run(packetOf(peer, i % 2 === 0 ? 5 : 7));
-    return filter === i ? instructions * cyclesPerInstruction * tscPerCore : Number.NaN;
+    return filter === i ? kernelCycles(model, instructions) : Number.NaN;
   });
   return mean(verdicts);
 }

@@ -1,5 +1,4 @@
-import type { Field, Filter } from './filter.js';
-import { requireFilter } from './filter.js';
+import { type Field, type Filter, requireFilter } from './filter.js';
 import { type Test, type TrieNode, trieOf } from './trie.js';
 
 /** An index into code, known once it is emitted. @public for who reads code */

@@ -1,3 +1,4 @@
+import type { CostModel } from '@rpal/hw-x86';
 import { ExokernelError } from '../errors.js';
 
 /** Where a value lies: `size` bytes, most significant first, `offset` bytes behind the base, which is the packet's beginning until it is shifted. */
@@ -21,6 +22,11 @@ export interface Verdict {
   readonly filter: number;
   /** Instructions executed. */
   readonly instructions: number;
+}
+
+/** TSC cycles of instructions that filters execute in the kernel. */
+export function kernelCycles({ profile, level, tscPerCore }: CostModel, instructions: number): number {
+  return instructions * profile.cpi.kernel[level] * tscPerCore;
 }
 
 /** Refuses a filter that makes no sense. @throws ExokernelError USAGE */

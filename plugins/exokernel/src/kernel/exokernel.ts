@@ -1,6 +1,6 @@
 import { type BareCore, BareMetal, type CostLevel, type CpuProfile, type ExceptionAnswer, PAGE_SIZE, Translations } from '@rpal/hw-x86';
 import { ExokernelError } from '../errors.js';
-import type { Filter } from '../filters/filter.js';
+import { type Filter, kernelCycles } from '../filters/filter.js';
 import { Bindings, type TableLevel } from './bindings.js';
 import type { Capability, Refusal } from './capability.js';
 import { Environment, type EnvironmentProgram, REGISTERS, type Repossessed } from './environment.js';
@@ -123,8 +123,7 @@ export class Exokernel {
   receive(packet: Uint8Array): boolean {
     const { cpu } = this.core;
     const { owner, instructions } = this.claims.classify(packet);
-    const { costs } = cpu;
-    cpu.chargeCycles(ExoStep.classify, Math.round(instructions * costs.profile.cpi.kernel[costs.level] * costs.tscPerCore));
+    cpu.chargeCycles(ExoStep.classify, Math.round(kernelCycles(cpu.costs, instructions)));
     if (owner === null || owner.entries.packet === null) return false;
     owner.upcall(owner.entries.packet(packet));
     return true;

@@ -52,8 +52,8 @@ function rfcLine({ phase, messages, totalCycles }: PhaseReport, { settings }: Rf
   return `${NAMES[phase]}: Message length: ${settings.size} bytes, Total TSC cycles: ${totalCycles}, Message count: ${messages}, Average latency: ${average} cycles`;
 }
 
-/** Columns of a table that has a figure of each phase, and the ratio of two. */
-function columns(phases: readonly PhaseReport[]): string[] {
+/** Headings of a table that has a figure of each phase, and the ratio of two. */
+function headings(phases: readonly PhaseReport[]): string[] {
   return [...phases.map(({ phase }) => NAMES[phase]), ...(phases.length === 2 ? ['ratio'] : [])];
 }
 
@@ -74,7 +74,7 @@ function places({ conditions: rows, settings, phases }: RfcReport): string {
       ...figures(measured.map(({ roundTrip }) => roundTrip)),
     ];
   });
-  const names = columns(phases);
+  const names = headings(phases);
   const table = textTable(['', 'idle', ...names, ...names.map((name, index) => (index === 0 ? `trip: ${name}` : name))], cells, [0, 1]);
   const messages = rows[0]?.phases[0]?.messages ?? 0;
   return `${table}\n  * the conditions of this run; ${whole(messages)} messages each. Trip: there and back.`;
@@ -91,7 +91,7 @@ function comparison(report: RfcReport): string {
     const label = `all step costs ${end} (${whole(messages)} messages)`;
     rows.push([label, ...figures(values)]);
   }
-  const table = textTable(['', ...columns(phases)], rows);
+  const table = textTable(['', ...headings(phases)], rows);
   const notes = phases.flatMap((phase) => rangeNote(phase, report));
   if (published.some(({ comparable }) => !comparable)) {
     notes.push('* published for messages of 32 bytes on xeon-platinum-8336c: not comparable with this run.');
@@ -234,7 +234,7 @@ function roundTrip({ phases }: RfcReport): string {
     row('echo and way back', back),
     row('full round trip', (phase) => phase.averageCycles + back(phase)),
   ];
-  const table = textTable(['cycles per message', ...columns(phases)], rows);
+  const table = textTable(['cycles per message', ...headings(phases)], rows);
   const rpal = phases.find(({ phase }) => phase === 'rpal');
   return rpal === undefined ? table : `${table}\n${lazySwitches(rpal)}`;
 }

@@ -2,7 +2,18 @@ import type { Cpu } from '@rpal/hw-x86';
 import { MemFd } from '@rpal/ipc';
 import { MemoryFile, type MemoryManager } from '@rpal/mm';
 import { Errno, OpenFlag } from '@rpal/uapi';
-import { Direction, type File, type IoVec, IovIter, importSegments, type Operation, Pending, refusal, transferSize } from '@rpal/vfs';
+import {
+  Direction,
+  type File,
+  type IoVec,
+  IovIter,
+  importSegments,
+  OFFSET_END,
+  type Operation,
+  Pending,
+  refusal,
+  transferSize,
+} from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { SyscallNumber as Nr } from '../process/syscall-numbers.js';
 import type { Thread } from '../process/thread.js';
@@ -17,8 +28,6 @@ const Transfer = { READ: false, WRITE: true } as const;
 const SEEK_MAX = 4;
 /** Longest name of memfd_create: with `memfd:` before it, that of a file. */
 const MEMFD_NAME_MAX = 249;
-/** Behind the last offset of a file. */
-const LAST_OFFSET = 2 ** 63;
 
 /** What the calls need from a kernel. */
 export interface TransferCallParts {
@@ -72,7 +81,7 @@ export function defineTransferCalls(table: SyscallTable, kernel: TransferCallPar
 function positionedSize(file: File, direction: number, address: number, count: number, offset: number): number {
   if (!file.positioned) return -Errno.ESPIPE;
   const size = transferSize(file, direction, address, count);
-  return size >= 0 && offset + count >= LAST_OFFSET ? -Errno.EINVAL : size;
+  return size >= 0 && offset + count >= OFFSET_END ? -Errno.EINVAL : size;
 }
 
 /** readv(2) and writev(2). */

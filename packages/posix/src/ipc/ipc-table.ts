@@ -126,9 +126,12 @@ export function layPerm(buffer: UserBuffer, bytes: number, object: IpcObject): U
     .set32(Perm.mode, object.mode);
 }
 
+/** Of the bits of a mode: what IPC_SET changes. */
+const PERMISSIONS = 0o777;
+
 /** What IPC_SET says of who owns it. */
 export function takePerm(buffer: UserBuffer, object: IpcObject): void {
   object.uid = buffer.u32(Perm.uid);
   object.gid = buffer.u32(Perm.gid);
-  object.mode = buffer.u32(Perm.mode) & 0o777;
+  object.mode = (object.mode & ~PERMISSIONS) | (buffer.u32(Perm.mode) & PERMISSIONS);
 }

@@ -1,22 +1,10 @@
 import { type Cpu, PAGE_SIZE, pageCeil, pageFloor } from '@rpal/hw-x86';
-import { Capability, KernelStep, refuseHuge, type Thread } from '@rpal/kernel';
-import {
-  accessOk,
-  getUser32,
-  MappedFile,
-  MemoryFile,
-  type MemoryManager,
-  type MmStruct,
-  mmap,
-  munmap,
-  putUser32,
-  putUser64,
-  unsigned,
-  type Vma,
-} from '@rpal/mm';
+import { Capability, KernelStep, refuseHuge, type Thread, UserBuffer } from '@rpal/kernel';
+import { MappedFile, MemoryFile, type MemoryManager, type MmStruct, mmap, munmap, unsigned, type Vma } from '@rpal/mm';
 import { Errno, Ipc, MapFlag, Prot, Rlimit, Shm } from '@rpal/uapi';
+import { OFFSET_END } from '@rpal/vfs';
 import type { Calls } from '../calls.js';
-import { IpcInfo, type IpcObject, IpcTable, mayControl, mayUse, Perm, Right } from './ipc-table.js';
+import { IpcInfo, type IpcObject, IpcTable, layPerm, mayControl, mayUse, Perm, Right, takePerm } from './ipc-table.js';
 
 /** Segments there may be (SHMMNI). */
 const MAX_SEGMENTS = 4096;
@@ -26,14 +14,14 @@ const SHM_DEST = 0o1000;
 const SHM_LOCKED = 0o2000;
 /** Largest size of a file in memory in the model. */
 const SIZE_MAX = 2 ** 43;
-/** kernel.shmmax, as a double: the words of it are those of -2^24 - 1; and where files end. */
+/** kernel.shmmax, as a double: the words of it are those of -2^24 - 1. */
 const SHMMAX = 2 ** 64 - 2 ** 24;
 const SHMMAX_LOW = 0xfeff_ffff;
-const FILE_END = 2 ** 63;
 const SHM_HUGETLB = 0o4000;
 const SHM_NORESERVE = 0o10000;
-/** Of permissions: what IPC_SET changes. */
-const PERMISSIONS = 0o777;
+/** Bytes of `struct shminfo64` and of `struct shm_info`. */
+const SHMINFO = 72;
+const SHM_INFO = 48;
 
 /** A System V shared memory segment (ipc/shm.c). */
 class ShmSegment extends MappedFile implements IpcObject {
@@ -87,6 +75,7 @@ class ShmSegment extends MappedFile implements IpcObject {
 export class SharedSegments {
   readonly #memory: MemoryManager;
   readonly #table = new IpcTable<ShmSegment>(MAX_SEGMENTS);
+  readonly #buffer = new UserBuffer(Offset.end);
 
   constructor(memory: MemoryManager) {
     this.#memory = memory;
@@ -103,7 +92,7 @@ export class SharedSegments {
       (common) => {
         if (size === 0 || size > SHMMAX) return -Errno.EINVAL;
         if ((flags & SHM_HUGETLB) !== 0) return refuseHuge(flags);
-        if (size >= FILE_END) return -Errno.EINVAL;
+        if (size >= OFFSET_END) return -Errno.EINVAL;
         if (size > SIZE_MAX || ((flags & SHM_NORESERVE) === 0 && size > this.#memory.totalFrames * PAGE_SIZE)) return -Errno.ENOMEM;
         const segment = new ShmSegment(this.#memory, common, size, thread.process.pid, (gone) => this.#destroy(gone));
         segment.file.truncate(cpu, pageCeil(size));
@@ -144,13 +133,12 @@ export class SharedSegments {
     return -Errno.EINVAL;
   }
 
-  /** shmctl(2). @param buffer room for a `struct shmid_ds`, 112 bytes */
-  control(cpu: Cpu, thread: Thread, id: number, command: number, buffer: number): number {
+  /** shmctl(2). @param address of a `struct shmid_ds`, 112 bytes */
+  control(cpu: Cpu, thread: Thread, id: number, command: number, address: number): number {
     if (id < 0 || command < 0) return -Errno.EINVAL;
-    const { memory } = thread;
-    if (command === IpcInfo.INFO || command === IpcInfo.SHM_INFO) return this.#tell(cpu, memory, command, buffer);
+    if (command === IpcInfo.INFO || command === IpcInfo.SHM_INFO) return this.#tell(cpu, thread, command, address);
     // The argument of IPC_SET is copied before anything else is checked.
-    if (command === Ipc.SET && !readable(cpu, memory, buffer)) return -Errno.EFAULT;
+    if (command === Ipc.SET && this.#buffer.load(cpu, thread, address, Offset.end) < 0) return -Errno.EFAULT;
     const segment = this.#table.get(id);
     if (segment === undefined) return -Errno.EINVAL;
     switch (command) {
@@ -164,15 +152,11 @@ export class SharedSegments {
       case IpcInfo.SHM_STAT:
       case IpcInfo.SHM_STAT_ANY:
         if (command !== IpcInfo.SHM_STAT_ANY && !mayUse(thread, segment, Right.READ)) return -Errno.EACCES;
-        return putStatus(cpu, memory, buffer, segment) || (command === Ipc.STAT ? 0 : id);
-      case Ipc.SET: {
+        return this.#putStatus(cpu, thread, address, segment) || (command === Ipc.STAT ? 0 : id);
+      case Ipc.SET:
         if (!mayControl(thread, segment)) return -Errno.EPERM;
-        const word = (offset: number) => getUser32(cpu, memory, buffer + offset);
-        segment.uid = word(Perm.uid);
-        segment.gid = word(Perm.gid);
-        segment.mode = (segment.mode & ~PERMISSIONS) | (word(Perm.mode) & PERMISSIONS);
+        takePerm(this.#buffer, segment);
         return 0;
-      }
       case Shm.LOCK:
         if (!mayLock(thread, segment, 1)) return -Errno.EPERM;
         segment.mode |= SHM_LOCKED;
@@ -187,47 +171,35 @@ export class SharedSegments {
   }
 
   /** What there may be, or what there is. @returns the highest index of a segment, or -EFAULT */
-  #tell(cpu: Cpu, memory: MmStruct, command: number, buffer: number): number {
+  #tell(cpu: Cpu, thread: Thread, command: number, address: number): number {
+    const buffer = this.#buffer;
     const segments = this.#table.all;
-    const pages = segments.reduce((sum, { bytes }) => sum + pageCeil(bytes) / PAGE_SIZE, 0);
-    const put = (index: number, low: number, high = 0): number =>
-      putUser32(cpu, memory, buffer + 8 * index, low) || putUser32(cpu, memory, buffer + 8 * index + 4, high);
-    let failed: number;
     if (command === IpcInfo.INFO) {
-      failed = put(0, SHMMAX_LOW, -1) || put(1, 1) || put(2, MAX_SEGMENTS) || put(3, MAX_SEGMENTS) || put(4, SHMMAX_LOW, -1);
-      for (let i = 5; i < 9; i++) failed ||= put(i, 0);
-    } else {
-      const resident = segments.reduce((sum, { file }) => sum + file.allocatedPages, 0);
-      failed = put(0, segments.length) || put(1, pages) || put(2, resident) || put(3, 0) || put(4, 0) || put(5, 0);
+      // struct shminfo64: shmmax, shmmin, shmmni, shmseg, shmall, and four that nobody uses.
+      buffer.clear(SHMINFO).set32(0, SHMMAX_LOW).set32(4, -1).set64(8, 1);
+      buffer.set64(16, MAX_SEGMENTS).set64(24, MAX_SEGMENTS).set32(32, SHMMAX_LOW).set32(36, -1);
+      return buffer.store(cpu, thread, address, SHMINFO) || this.#table.last;
     }
-    return failed || this.#table.last;
+    const pages = segments.reduce((sum, { bytes }) => sum + pageCeil(bytes) / PAGE_SIZE, 0);
+    const resident = segments.reduce((sum, { file }) => sum + file.allocatedPages, 0);
+    // struct shm_info: used_ids, shm_tot, shm_rss, and of swapping, which there is none of.
+    buffer.clear(SHM_INFO).set32(0, segments.length).set64(8, pages).set64(16, resident);
+    return buffer.store(cpu, thread, address, SHM_INFO) || this.#table.last;
+  }
+
+  #putStatus(cpu: Cpu, thread: Thread, address: number, segment: ShmSegment): number {
+    return layPerm(this.#buffer, Offset.end, segment)
+      .set32(Perm.mode, segment.mode | (segment.removed ? SHM_DEST : 0))
+      .set64(Offset.size, segment.bytes)
+      .set32(Offset.creator, segment.creatorPid)
+      .set32(Offset.last, segment.lastUser)
+      .set64(Offset.attached, segment.attached)
+      .store(cpu, thread, address, Offset.end);
   }
 
   #destroy(segment: ShmSegment): void {
     if (this.#table.remove(segment)) segment.file.put();
   }
-}
-
-/** The whole `struct shmid_ds` can be read. */
-function readable(cpu: Cpu, memory: MmStruct, buffer: number): boolean {
-  if (!accessOk(buffer, Offset.end)) return false;
-  return getUser32(cpu, memory, buffer) >= 0 && getUser32(cpu, memory, buffer + Offset.end - 4) >= 0;
-}
-
-function putStatus(cpu: Cpu, memory: MmStruct, buffer: number, segment: ShmSegment): number {
-  let failed = 0;
-  for (let at = 0; at < Offset.end; at += 8) failed ||= putUser64(cpu, memory, buffer + at, 0);
-  failed ||= putUser32(cpu, memory, buffer + Perm.key, segment.key);
-  failed ||= putUser32(cpu, memory, buffer + Perm.mode, segment.mode | (segment.removed ? SHM_DEST : 0));
-  failed ||= putUser64(cpu, memory, buffer + Offset.size, segment.bytes);
-  failed ||= putUser32(cpu, memory, buffer + Perm.uid, segment.uid);
-  failed ||= putUser32(cpu, memory, buffer + Perm.gid, segment.gid);
-  failed ||= putUser32(cpu, memory, buffer + Perm.creatorUid, segment.creatorUid);
-  failed ||= putUser32(cpu, memory, buffer + Perm.creatorGid, segment.creatorGid);
-  failed ||= putUser32(cpu, memory, buffer + Offset.creator, segment.creatorPid);
-  failed ||= putUser32(cpu, memory, buffer + Offset.last, segment.lastUser);
-  failed ||= putUser64(cpu, memory, buffer + Offset.attached, segment.attached);
-  return failed;
 }
 
 /** System V shared memory. */

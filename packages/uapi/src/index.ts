@@ -26,5 +26,5 @@ export { version } from './package-version.js';
 export { Prctl, Prio, RLIM_NLIMITS, Rlimit, Rusage, SchedCore, SchedCoreScope } from './sched.js';
 export { Signal, SignalCode, SignalFlag, SignalMask, signalCodeName, signalName, WaitOption } from './signal.js';
 export { LinuxCall } from './syscalls.js';
-export { Clock, Itimer, SigEvent, TIMER_ABSTIME } from './time.js';
+export { Clock, Itimer, isAlarmClock, SigEvent, TIMER_ABSTIME } from './time.js';
 export { utf8, utf8Text } from './utf8.js';

@@ -13,6 +13,11 @@ export const Clock = {
   TAI: 11,
 } as const;
 
+/** Timers of these may wake a computer that is suspended. @param clock of `Clock` */
+export function isAlarmClock(clock: number): boolean {
+  return clock === Clock.REALTIME_ALARM || clock === Clock.BOOTTIME_ALARM;
+}
+
 /** The time of clock_nanosleep and timer_settime is a moment, not a duration. */
 export const TIMER_ABSTIME = 1;
 

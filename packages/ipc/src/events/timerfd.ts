@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { type Handover, type Scheduler, SleepTimer, WaitQueue } from '@rpal/sched';
-import { Clock, Errno, OpenFlag, Poll, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '@rpal/uapi';
+import { Clock, Errno, isAlarmClock, OpenFlag, Poll, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '@rpal/uapi';
 import { begin, type Caller, File, Pending, type PollTable, putValue, RetryOperation, VfsStep, Waiter } from '@rpal/vfs';
 import { IpcStep } from '../steps.js';
 
@@ -23,7 +23,7 @@ export class TimerFd extends File {
   /** @param clock of `Clock`: all show the same time */
   constructor(scheduler: Scheduler, flags: number, clock: number = Clock.MONOTONIC) {
     super(OpenFlag.RDWR | (flags & OpenFlag.NONBLOCK));
-    this.isAlarm = clock === Clock.REALTIME_ALARM || clock === Clock.BOOTTIME_ALARM;
+    this.isAlarm = isAlarmClock(clock);
     this.scheduler = scheduler;
     this.handover = scheduler.handovers.open('timerfd');
     this.#timer = new SleepTimer(scheduler, (cpu) => {

@@ -3,7 +3,7 @@ import type { Cpu } from '@rpal/hw-x86';
 import { IpcStep, TimerFd } from '@rpal/ipc';
 import { accessOk, getUser32, putUser32 } from '@rpal/mm';
 import type { Scheduler } from '@rpal/sched';
-import { EPOLL_EVENT_SIZE, Epoll, Errno, OpenFlag, Poll } from '@rpal/uapi';
+import { EPOLL_EVENT_SIZE, Epoll, Errno, isAlarmClock, OpenFlag, Poll } from '@rpal/uapi';
 import { begin, PollItem, PollOperation } from '@rpal/vfs';
 import type { SyscallTable } from '../dispatch/syscall-table.js';
 import { type EpollEvent, FOREVER, type Interval } from '../process/call-arguments.js';
@@ -130,10 +130,9 @@ export function definePollCalls(table: SyscallTable, kernel: PollCallParts): voi
 
   table.define(Nr.timerfd_create, (cpu, { process }, { a0, a1 }) => {
     if (!TIMER_CLOCKS.has(a0 | 0) || (a1 & ~(OpenFlag.NONBLOCK | OpenFlag.CLOEXEC)) !== 0) return -Errno.EINVAL;
-    const timer = new TimerFd(kernel.scheduler, a1, a0 | 0);
-    if (timer.isAlarm && !process.capable(Capability.WAKE_ALARM)) return -Errno.EPERM;
+    if (isAlarmClock(a0 | 0) && !process.capable(Capability.WAKE_ALARM)) return -Errno.EPERM;
     cpu.charge(IpcStep.eventfdCreate);
-    return process.files.install(cpu, timer, a1);
+    return process.files.install(cpu, new TimerFd(kernel.scheduler, a1, a0 | 0), a1);
   });
 
   table.define(Nr.timerfd_settime, (cpu, thread, { args, a0, a1, a2, a3 }) => {

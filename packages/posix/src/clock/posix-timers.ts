@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { hasSignal, type Kernel, type Process, type SyscallHandler, type Thread, UserBuffer } from '@rpal/kernel';
-import { Clock, Errno, Rlimit, SigEvent, Signal, SignalCode, TIMER_ABSTIME } from '@rpal/uapi';
+import { Clock, Errno, isAlarmClock, Rlimit, SigEvent, Signal, SignalCode, TIMER_ABSTIME } from '@rpal/uapi';
 import { type Calls, nowOf } from '../calls.js';
 import { PosixStep } from '../steps.js';
 import { getSetting, putSetting, Unit } from '../user-memory.js';
@@ -92,7 +92,7 @@ export function definePosixTimers(calls: Calls): void {
       const id = a0 | 0;
       // What only the clock itself can refuse, it refuses last.
       const ofOthers = id < 0 && (id & 7) !== 3;
-      const late = id === Clock.REALTIME_ALARM || id === Clock.BOOTTIME_ALARM ? -Errno.EOPNOTSUPP : ofOthers ? -Errno.EINVAL : 0;
+      const late = isAlarmClock(id) ? -Errno.EOPNOTSUPP : ofOthers ? -Errno.EINVAL : 0;
       let read: Reading = nowOf;
       let threads = (): number => 0;
       if (id === Clock.PROCESS_CPUTIME_ID || id === ~0 << 3 || id === ((~0 << 3) | 2)) {

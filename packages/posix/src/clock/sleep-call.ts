@@ -1,7 +1,7 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { FOREVER, type Kernel, KernelStep, type RestartBlock, type SyscallHandler, type Thread } from '@rpal/kernel';
 import { type Scheduler, SleepTimer, sleepSlack, TaskState } from '@rpal/sched';
-import { Clock, Errno, TIMER_ABSTIME } from '@rpal/uapi';
+import { Clock, Errno, isAlarmClock, TIMER_ABSTIME } from '@rpal/uapi';
 import { begin, Pending } from '@rpal/vfs';
 import { type Calls, nowOf } from '../calls.js';
 import { getTime, putTime, Unit } from '../user-memory.js';
@@ -141,7 +141,7 @@ export function defineSleepCalls(calls: Calls): void {
     const id = a0 | 0;
     const isCpuClock = id === Clock.PROCESS_CPUTIME_ID || (id < 0 && (id & DYNAMIC_MASK) !== DYNAMIC);
     if (!KNOWN.has(id) && !isCpuClock) return -Errno.EINVAL;
-    const isAlarm = id === Clock.REALTIME_ALARM || id === Clock.BOOTTIME_ALARM;
+    const isAlarm = isAlarmClock(id);
     if (!SLEEPING.has(id) && !isCpuClock && !isAlarm) return -Errno.EOPNOTSUPP;
     const time = getTime(cpu, thread, a2, Unit.TIMESPEC);
     if (time < 0) return time;

@@ -1,9 +1,8 @@
-import { defaultProfile, instructionsOf, type LedgerEntry } from '@rpal/hw-x86';
 import { Epoll, Poll, Signal, SocketType } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { posix } from '../../posix/src/index.js';
 import { executable, type Program, SyscallNumber } from '../src/index.js';
-import { finish, smallMachine } from './support.js';
+import { finish, instructions, smallMachine } from './support.js';
 
 /**
  * Instructions per operation of a real kernel: Debian 12's backported 6.12.95, mitigations off, every executed instruction
@@ -29,11 +28,6 @@ const COUNTED = {
 
 type Operation = keyof typeof COUNTED;
 
-/** Instructions of what a ledger books. */
-function instructions(entries: readonly LedgerEntry[]): number {
-  return entries.reduce((sum, { step, count }) => sum + count * instructionsOf(step, defaultProfile)[1], 0);
-}
-
 /** Instructions that one call of `body` books on CPU 0, as the average of `times` after one to warm up. */
 function perOperation(prepare: (p: Program) => Generator<void, () => Iterable<void, unknown>>, times = 8): number {
   const machine = smallMachine({ plugins: [posix()] });
@@ -42,7 +36,7 @@ function perOperation(prepare: (p: Program) => Generator<void, () => Iterable<vo
     executable('counted', function* (p) {
       const body = yield* prepare(p);
       yield* body();
-      const booked = () => instructions(p.context.cpu.ownLedger.entries);
+      const booked = () => instructions(p.context.cpu);
       const before = booked();
       for (let i = 0; i < times; i++) yield* body();
       result = (booked() - before) / times;
@@ -142,7 +136,7 @@ describe('instructions per operation, against those counted on Linux 6.12', () =
       executable('echo', function* (p) {
         yield* p.setAffinity([0]);
         const [near, far] = yield* connect(p);
-        const { ownLedger } = p.context.cpu;
+        const { cpu } = p.context;
         yield* p.fork(function* (child) {
           const end = yield* far(child);
           for (let i = 0; i < trips; i++) {
@@ -154,7 +148,7 @@ describe('instructions per operation, against those counted on Linux 6.12', () =
         for (let i = 0; i < trips; i++) {
           yield* end.send();
           yield* end.receive();
-          if (i === 9 || i === trips - 1) marks.push(instructions(ownLedger.entries));
+          if (i === 9 || i === trips - 1) marks.push(instructions(cpu));
         }
       }),
     );

@@ -1,8 +1,7 @@
-import { defaultProfile, instructionsOf, type LedgerEntry } from '@rpal/hw-x86';
 import { Errno, Futex, MapFlag, Prot, Signal, SignalFlag } from '@rpal/uapi';
 import { describe, expect, it } from 'vitest';
 import { executable, type Main, type Program, SyscallNumber, Time } from '../src/index.js';
-import { finish, run, runOn, smallMachine } from './support.js';
+import { finish, instructions, run, runOn, smallMachine } from './support.js';
 
 const { futex } = SyscallNumber;
 
@@ -243,8 +242,6 @@ describe('futex', () => {
   });
 
   it('executes what the real kernel was counted to execute, between its two sequences (7830 and 10,341 a round trip)', () => {
-    const count = (entries: readonly LedgerEntry[]) =>
-      entries.reduce((sum, { step, count: times }) => sum + times * instructionsOf(step, defaultProfile)[1], 0);
     const marks: number[] = [];
     const trips = 60;
     const machine = smallMachine();
@@ -259,7 +256,7 @@ describe('futex', () => {
               while ((yield* thread.load32(word)) !== mine) yield* thread.futexWait(word, 1 - mine);
               yield* thread.store32(word, 1 - mine);
               yield* thread.futexWake(word, 1);
-              if (mine === 0 && (i === 9 || i === trips - 1)) marks.push(count(thread.context.cpu.ownLedger.entries));
+              if (mine === 0 && (i === 9 || i === trips - 1)) marks.push(instructions(thread.context.cpu));
             }
           };
         yield* p.clone(side(1));

@@ -1,6 +1,12 @@
+import { type Cpu, defaultProfile, instructionsOf } from '@rpal/hw-x86';
 import type { Program } from '../src/index.js';
 
 export { ends, finish, run, runOn, smallMachine } from '../../../scripts/testing/run.ts';
+
+/** Instructions that a CPU has booked so far; central values. */
+export function instructions({ ownLedger }: Cpu): number {
+  return ownLedger.entries.reduce((sum, { step, count }) => sum + count * instructionsOf(step, defaultProfile)[1], 0);
+}
 
 /** Bytes of a text, for `storeBytes`. */
 export function bytes(text: string): Uint8Array {

@@ -2,7 +2,7 @@ import { PAGE_SIZE } from '@rpal/hw-x86';
 import type { Process } from '@rpal/kernel';
 import { type Vma, VmFlag } from '@rpal/mm';
 
-export const hex = (value: number): string => value.toString(16).padStart(8, '0');
+const hex = (value: number): string => value.toString(16).padStart(8, '0');
 
 /** One line per mapping: range, rights, offset, device, inode, name. Device and inode are zero. */
 export function maps(process: Process): string {
@@ -15,6 +15,10 @@ export function areaLine({ mm }: Process, { start, end, flags, object, offset }:
   const rights = [VmFlag.READ, VmFlag.WRITE, VmFlag.EXEC].map((flag, i) => ((flags & flag) !== 0 ? 'rwx'[i] : '-')).join('');
   const shared = (flags & VmFlag.SHARED) !== 0 ? 's' : 'p';
   const name = (flags & VmFlag.GROWSDOWN) !== 0 ? '[stack]' : start === mm.brkStart && end === mm.brk ? '[heap]' : (object?.name ?? '');
-  const line = `${hex(start)}-${hex(end)} ${rights}${shared} ${hex(object === null ? 0 : offset * PAGE_SIZE)} 00:00 0`;
+  return rangeLine(start, end, `${rights}${shared}`, object === null ? 0 : offset * PAGE_SIZE, name);
+}
+
+export function rangeLine(start: number, end: number, rights: string, offset: number, name: string): string {
+  const line = `${hex(start)}-${hex(end)} ${rights} ${hex(offset)} 00:00 0`;
   return name === '' ? `${line} \n` : `${line.padEnd(73)}${name}\n`;
 }

@@ -1,7 +1,7 @@
 import { entryFrame, LARGE_PAGE_SIZE, PAGE_SIZE, Pte } from '@rpal/hw-x86';
 import type { Process } from '@rpal/kernel';
 import { type MmStruct, mayBeHuge, type Vma, VmFlag } from '@rpal/mm';
-import { areaLine, hex } from './maps.js';
+import { areaLine, rangeLine } from './maps.js';
 
 /** What is counted of the pages of areas, in bytes (Linux: `struct mem_size_stats`). */
 type Sizes = ReturnType<typeof noSizes>;
@@ -84,8 +84,12 @@ function addArea(sizes: Sizes, mm: MmStruct, area: Vma): void {
   });
 }
 
+function field(name: string, value: number): string {
+  return `${`${name}:`.padEnd(16)}${String(value).padStart(8)}`;
+}
+
 function line(name: string, bytes: number): string {
-  return `${`${name}:`.padEnd(16)}${String(Math.floor(bytes / 1024)).padStart(8)} kB\n`;
+  return `${field(name, Math.floor(bytes / 1024))} kB\n`;
 }
 
 /** The lines that one area and all of them have in common. @param details between Pss_Dirty and the others */
@@ -128,8 +132,8 @@ export function smaps(process: Process): string {
     const letters = LETTERS.map(([flag, two]) => ((area.flags & flag) !== 0 ? `${two} ` : '')).join('');
     text +=
       areaLine(process, area) + line('Size', area.end - area.start) + line('KernelPageSize', PAGE_SIZE) + line('MMUPageSize', PAGE_SIZE);
-    text += `${lines(sizes, '')}${'THPeligible:'.padEnd(16)}${String(Number(isEligible(mm, area))).padStart(8)}\n`;
-    if (pku) text += `${'ProtectionKey:'.padEnd(16)}${String(area.key).padStart(8)}\n`;
+    text += `${lines(sizes, '')}${field('THPeligible', Number(isEligible(mm, area)))}\n`;
+    if (pku) text += `${field('ProtectionKey', area.key)}\n`;
     text += `VmFlags: ${letters}\n`;
   }
   return text;
@@ -149,8 +153,7 @@ export function smapsRollup({ mm }: Process): string {
     last = area.end;
     addArea(sizes, mm, area);
   }
-  const head = `${hex(first)}-${hex(last)} ---p ${hex(0)} 00:00 0`;
   const { proportional, proportionalAnon } = sizes;
   const kinds = line('Pss_Anon', proportionalAnon) + line('Pss_File', proportional - proportionalAnon) + line('Pss_Shmem', 0);
-  return `${head.padEnd(73)}[rollup]\n${lines(sizes, kinds)}`;
+  return rangeLine(first, last, '---p', 0, '[rollup]') + lines(sizes, kinds);
 }

@@ -3,20 +3,13 @@ import { Errno } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 import { PosixStep } from '../steps.js';
 
-/** Capabilities that the calls of this package ask for (include/uapi/linux/capability.h). */
+/** Capabilities that the calls of this package ask for besides those of the kernel's own, `Capability` (include/uapi/linux/capability.h). */
 export const Cap = {
-  KILL: 5,
   SETGID: 6,
-  SETUID: 7,
   SETPCAP: 8,
   NET_ADMIN: 12,
   NET_RAW: 13,
-  IPC_LOCK: 14,
   IPC_OWNER: 15,
-  SYS_PTRACE: 19,
-  SYS_ADMIN: 21,
-  SYS_NICE: 23,
-  SYS_RESOURCE: 24,
   /** CAP_CHECKPOINT_RESTORE. */
   LAST: 40,
 } as const;

@@ -1,4 +1,12 @@
-import { type Process, type ProcessCredentials, type SyscallHandler, UserBuffer, withFileUser, withUserIds } from '@rpal/kernel';
+import {
+  Capability,
+  type Process,
+  type ProcessCredentials,
+  type SyscallHandler,
+  UserBuffer,
+  withFileUser,
+  withUserIds,
+} from '@rpal/kernel';
 import { Errno } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 import { PosixStep } from '../steps.js';
@@ -21,7 +29,7 @@ interface Kind {
   readonly capability: number;
 }
 
-const USER: Kind = { real: 'uid', effective: 'euid', saved: 'suid', file: 'fsuid', capability: Cap.SETUID };
+const USER: Kind = { real: 'uid', effective: 'euid', saved: 'suid', file: 'fsuid', capability: Capability.SETUID };
 const GROUP: Kind = { real: 'gid', effective: 'egid', saved: 'sgid', file: 'fsgid', capability: Cap.SETGID };
 
 /** Users and groups of a process (kernel/sys.c): reading them, and changing them as far as it may. */

@@ -1,5 +1,6 @@
-import type { Thread, UserBuffer } from '@rpal/kernel';
+import { Capability, type Thread, type UserBuffer } from '@rpal/kernel';
 import { Errno, Ipc } from '@rpal/uapi';
+import { Cap } from '../identity/capabilities.js';
 
 /** An object of System V IPC: found by a key or an id, owned by its maker. */
 export interface IpcObject {
@@ -19,8 +20,6 @@ export const IPC_64 = 0x100;
 
 /** The access that a caller wants to an object. */
 export const Right = { READ: 4, WRITE: 2, EXECUTE: 1 } as const;
-const CAP_IPC_OWNER = 15;
-const CAP_SYS_ADMIN = 21;
 
 /** The objects of one kind (ipc/util.c). */
 export class IpcTable<T extends IpcObject> {
@@ -88,13 +87,13 @@ export function mayUse({ process }: Thread, { mode, uid, gid, creatorUid, creato
   const { euid, egid, groups } = process.credentials;
   const inGroup = [egid, ...groups].some((group) => group === gid || group === creatorGid);
   const granted = euid === uid || euid === creatorUid ? mode >> 6 : inGroup ? mode >> 3 : mode;
-  return (rights & ~granted & 7) === 0 || process.capable(CAP_IPC_OWNER);
+  return (rights & ~granted & 7) === 0 || process.capable(Cap.IPC_OWNER);
 }
 
 /** May the caller remove or change it? */
 export function mayControl({ process }: Thread, { uid, creatorUid }: IpcObject): boolean {
   const { euid } = process.credentials;
-  return euid === uid || euid === creatorUid || process.capable(CAP_SYS_ADMIN);
+  return euid === uid || euid === creatorUid || process.capable(Capability.SYS_ADMIN);
 }
 
 /** Commands of tools such as ipcs: about all objects, and about the one at a place. */

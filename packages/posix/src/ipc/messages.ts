@@ -1,6 +1,6 @@
 import type { Cpu } from '@rpal/hw-x86';
 import { chargeLoadedMessage, chargeStoredMessage } from '@rpal/ipc';
-import { type Thread, UserBuffer } from '@rpal/kernel';
+import { Capability, type Thread, UserBuffer } from '@rpal/kernel';
 import { autoremoveWake, type Scheduler, TaskState, WaitEntry, WaitQueue } from '@rpal/sched';
 import { Errno, Ipc } from '@rpal/uapi';
 import { begin, type Operation, Pending, putBytes } from '@rpal/vfs';
@@ -202,7 +202,7 @@ export function defineMessageCalls(calls: Calls): void {
     if (!mayControl(thread, queue)) return -Errno.EPERM;
     if (command === Ipc.SET) {
       const limit = buffer.u64(88);
-      if (limit > Limit.QUEUE && !thread.process.capable(CAP_SYS_RESOURCE)) return -Errno.EPERM;
+      if (limit > Limit.QUEUE && !thread.process.capable(Capability.SYS_RESOURCE)) return -Errno.EPERM;
       takePerm(buffer, queue);
       queue.limit = limit;
     } else {
@@ -213,8 +213,6 @@ export function defineMessageCalls(calls: Calls): void {
     return 0;
   });
 }
-
-const CAP_SYS_RESOURCE = 24;
 
 /** Which message is wanted (`convert_mode`): the first; the first of a type, or of another; the first of the lowest type up to a bound. */
 function choose(messages: readonly Message[], wanted: number, except: boolean): number {

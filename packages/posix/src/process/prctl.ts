@@ -1,4 +1,4 @@
-import { type SyscallHandler, UserBuffer } from '@rpal/kernel';
+import { Capability, type SyscallHandler, UserBuffer } from '@rpal/kernel';
 import { Errno, Prctl as KernelPrctl, Signal } from '@rpal/uapi';
 import type { Calls } from '../calls.js';
 import { Cap, changed, hasCapability } from '../identity/capabilities.js';
@@ -184,12 +184,12 @@ export function definePrctl(calls: Calls, traits: TraitTable, life: ThreadLife):
         case KernelPrctl.SCHED_CORE:
           return coreCookies(calls.kernel, traits, cpu, thread, registers);
         case Prctl.SET_IO_FLUSHER:
-          if (!process.capable(Cap.SYS_RESOURCE)) return -Errno.EPERM;
+          if (!process.capable(Capability.SYS_RESOURCE)) return -Errno.EPERM;
           if (rest || (a1 !== 0 && a1 !== 1)) return -Errno.EINVAL;
           own.ioFlusher = a1 === 1;
           return 0;
         case Prctl.GET_IO_FLUSHER:
-          if (!process.capable(Cap.SYS_RESOURCE)) return -Errno.EPERM;
+          if (!process.capable(Capability.SYS_RESOURCE)) return -Errno.EPERM;
           return a1 !== 0 || rest ? -Errno.EINVAL : Number(own.ioFlusher);
         case Prctl.SET_MDWE: {
           const [REFUSE_EXEC_GAIN, NO_INHERIT] = [1, 2];

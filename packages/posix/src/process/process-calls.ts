@@ -1,8 +1,7 @@
-import { type SyscallHandler, UNLIMITED, UserBuffer, usageOf } from '@rpal/kernel';
+import { Capability, type SyscallHandler, UNLIMITED, UserBuffer, usageOf } from '@rpal/kernel';
 import { TASK_SIZE } from '@rpal/mm';
 import { Errno, RLIM_NLIMITS, Rlimit } from '@rpal/uapi';
 import { type Calls, nowOf } from '../calls.js';
-import { Cap } from '../identity/capabilities.js';
 import { PosixStep } from '../steps.js';
 import { putLong } from '../user-memory.js';
 
@@ -73,7 +72,7 @@ export function defineProcessCalls(calls: Calls): void {
       const [soft, hard] = [limitAt(buffer, 0), limitAt(buffer, 8)];
       if (a0 >= RLIM_NLIMITS || soft > hard) return -Errno.EINVAL;
       if (a0 === Rlimit.NOFILE && hard > NOFILE_MAX) return -Errno.EPERM;
-      if (hard > (process.limits.hard[a0] as number) && !process.capable(Cap.SYS_RESOURCE)) return -Errno.EPERM;
+      if (hard > (process.limits.hard[a0] as number) && !process.capable(Capability.SYS_RESOURCE)) return -Errno.EPERM;
       process.limits.soft[a0] = soft;
       process.limits.hard[a0] = hard;
       process.applyLimits();

@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from '@rpal/hw-x86';
-import { UserBuffer } from '@rpal/kernel';
+import { Capability, UserBuffer } from '@rpal/kernel';
 import { accessOk } from '@rpal/mm';
 import { Errno } from '@rpal/uapi';
 import { importedLength } from '@rpal/vfs';
@@ -11,7 +11,6 @@ import { putInt } from '../user-memory.js';
 /** Bytes of a field of `struct new_utsname`, which has six. */
 const UTS_FIELD = 65;
 const HOST_NAME_MAX = 64;
-const CAP_SYS_ADMIN = 21;
 
 const Grnd = { NONBLOCK: 1, RANDOM: 2, INSECURE: 4 } as const;
 /** Bytes that come out of making a key, and of each block behind it. */
@@ -49,7 +48,7 @@ export function defineSystemCalls(calls: Calls, traits: TraitTable): void {
     calls.define(call, (cpu, thread, { a0, a1 }) => {
       cpu.charge(PosixStep.structure);
       const length = a1 | 0;
-      if (!thread.process.capable(CAP_SYS_ADMIN)) return -Errno.EPERM;
+      if (!thread.process.capable(Capability.SYS_ADMIN)) return -Errno.EPERM;
       if (length < 0 || length > HOST_NAME_MAX) return -Errno.EINVAL;
       if (buffer.load(cpu, thread, a0, length) < 0) return -Errno.EFAULT;
       names[field] = buffer.text(0, length);
